@@ -1,0 +1,133 @@
+"""Shapes that recur across resources."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from enum import StrEnum
+from typing import Any, Generic, TypeVar
+
+from aiomlcommons.endpoint import Record, record, renamed
+
+T = TypeVar("T")
+
+
+class FunctionName(StrEnum):
+    """What a model or task computes."""
+
+    LINEAR_REGRESSION = "LINEAR_REGRESSION"
+    KMEANS = "KMEANS"
+    AD_LIBSVM = "AD_LIBSVM"
+    SAMPLE_ALGO = "SAMPLE_ALGO"
+    LOCAL_SAMPLE_CALCULATOR = "LOCAL_SAMPLE_CALCULATOR"
+    FIT_RCF = "FIT_RCF"
+    BATCH_RCF = "BATCH_RCF"
+    ANOMALY_LOCALIZATION = "ANOMALY_LOCALIZATION"
+    RCF_SUMMARIZE = "RCF_SUMMARIZE"
+    LOGISTIC_REGRESSION = "LOGISTIC_REGRESSION"
+    TEXT_EMBEDDING = "TEXT_EMBEDDING"
+    METRICS_CORRELATION = "METRICS_CORRELATION"
+    REMOTE = "REMOTE"
+    SPARSE_ENCODING = "SPARSE_ENCODING"
+    SPARSE_TOKENIZE = "SPARSE_TOKENIZE"
+    TEXT_SIMILARITY = "TEXT_SIMILARITY"
+    QUESTION_ANSWERING = "QUESTION_ANSWERING"
+    AGENT = "AGENT"
+    CONNECTOR = "CONNECTOR"
+    TOOL = "TOOL"
+
+
+class AccessMode(StrEnum):
+    """Who may use a model group or connector."""
+
+    PUBLIC = "public"
+    PRIVATE = "private"
+    RESTRICTED = "restricted"
+
+
+@record
+class User(Record):
+    """Who made a thing, as the security plugin knows them."""
+
+    name: str | None = None
+    backend_roles: list[str] | None = None
+    roles: list[str] | None = None
+    custom_attribute_names: list[str] | None = None
+    custom_attributes: dict[str, str] | None = None
+    user_requested_tenant: str | None = None
+    user_requested_tenant_access: str | None = None
+
+
+@record
+class Shards(Record):
+    """On how many shards a search or a write ran."""
+
+    total: int
+    successful: int
+    failed: int
+    skipped: int | None = None
+
+
+@record
+class WriteResult(Record):
+    """What became of one document: ``result`` is ``created``, ``updated``, ``deleted``, ``not_found`` or ``noop``."""
+
+    index: str = renamed("_index")
+    id: str = renamed("_id")
+    version: int = renamed("_version")
+    result: str
+    shards: Shards = renamed("_shards")
+    seq_no: int = renamed("_seq_no")
+    primary_term: int = renamed("_primary_term")
+    forced_refresh: bool | None = None
+
+
+@record
+class Hit(Record, Generic[T]):
+    """A document that a search found; ``source`` is the document."""
+
+    index: str = renamed("_index")
+    id: str = renamed("_id")
+    score: float | None = renamed("_score")
+    source: T | None = renamed("_source", default=None)
+    version: int | None = renamed("_version", default=None)
+    seq_no: int | None = renamed("_seq_no", default=None)
+    primary_term: int | None = renamed("_primary_term", default=None)
+    sort: list[Any] | None = None
+
+
+@record
+class Total(Record):
+    """How many documents match; ``relation`` is ``eq``, or ``gte`` where counting stopped."""
+
+    value: int
+    relation: str
+
+
+@record
+class Found(Record, Generic[T]):
+    """The part of a search's answer that holds the documents."""
+
+    max_score: float | None
+    hits: list[Hit[T]]
+    total: Total | None = None
+
+
+@record
+class Hits(Record, Generic[T]):
+    """The answer to a search. Iterating gives its documents; ``hits.hits`` has them with id and score."""
+
+    took: int
+    timed_out: bool
+    shards: Shards = renamed("_shards")
+    hits: Found[T]
+
+    def __iter__(self) -> Iterator[T]:
+        return (hit.source for hit in self.hits.hits if hit.source is not None)
+
+    def __len__(self) -> int:
+        return len(self.hits.hits)
+
+    @property
+    def total(self) -> int:
+        """How many documents match, not only those in this page."""
+        return self.hits.total.value if self.hits.total else len(self)

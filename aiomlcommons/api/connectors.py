@@ -1,0 +1,167 @@
+"""Connectors: how the cluster reaches a model that runs elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import KW_ONLY
+from typing import Any
+
+from aiomlcommons.api.common import AccessMode, Hits, User, WriteResult
+from aiomlcommons.endpoint import Record, Request, as_body, endpoint, in_query, masked, mixin, record
+from aiomlcommons.namespace import Namespace, op
+from aiomlcommons.secret import Secret
+
+
+@record
+class ConnectorAction(Record):
+    """One call that a connector can make. ``${parameters.x}`` and ``${credential.x}`` are filled in by the server."""
+
+    action_type: str
+    method: str
+    url: str
+    headers: Mapping[str, str] | None = None
+    request_body: str | None = None
+    pre_process_function: str | None = None
+    post_process_function: str | None = None
+    name: str | None = None
+    supports_structured_output: bool | None = None
+
+
+@record
+class ClientConfig(Record):
+    """The server's own HTTP client. ``connection_timeout`` and ``read_timeout`` are seconds (milliseconds in 2.13)."""
+
+    max_connection: int | None = None
+    connection_timeout: int | None = None
+    read_timeout: int | None = None
+    retry_backoff_millis: int | None = None
+    retry_timeout_seconds: int | None = None
+    max_retry_times: int | None = None
+    retry_backoff_policy: str | None = None
+    skip_ssl_verification: bool | None = None
+    mutual_tls_enabled: bool | None = None
+    keystore_type: str | None = None
+
+
+@record
+class Connector(Record):
+    """A connector. Its credential is never given back."""
+
+    name: str | None = None
+    version: str | None = None
+    description: str | None = None
+    protocol: str | None = None
+    parameters: Mapping[str, str] | None = None
+    credential: Mapping[str, str] | None = masked(default=None)
+    actions: list[ConnectorAction] | None = None
+    backend_roles: list[str] | None = None
+    owner: User | None = None
+    access: AccessMode | str | None = None
+    created_time: int | None = None
+    last_updated_time: int | None = None
+    client_config: ClientConfig | None = None
+    tenant_id: str | None = None
+    url: str | None = None
+    headers: Mapping[str, str] | None = masked(default=None)
+    provisioned_by: str | None = None
+
+
+@record
+class ConnectorCreated(Record):
+    """The id of a new connector."""
+
+    connector_id: str
+
+
+@mixin
+class ConnectorSpec:
+    """What creating and changing a connector have in common."""
+
+    description: str | None = None
+    url: str | None = None
+    parameters: Mapping[str, Any] | None = None
+    credential: Mapping[str, str | Secret] | None = masked(default=None)
+    actions: Sequence[ConnectorAction] | None = None
+    backend_roles: Sequence[str] | None = None
+    add_all_backend_roles: bool | None = None
+    access_mode: AccessMode | str | None = None
+    client_config: ClientConfig | None = None
+    headers: Mapping[str, str | Secret] | None = masked(default=None)
+    tenant_id: str | None = None
+
+
+@endpoint("POST /_plugins/_ml/connectors/_create", since="2.9")
+class CreateConnector(ConnectorSpec, Request[ConnectorCreated]):
+    """Create a connector. ``credential`` is sent once, encrypted by the server, and shown by no ``repr``.
+
+    https://docs.opensearch.org/latest/ml-commons-plugin/api/connector-apis/create-connector/
+    """
+
+    name: str
+    _: KW_ONLY
+    version: str | int
+    protocol: str
+    dry_run: bool | None = None
+    connector_id: str | None = None
+    provisioned_by: str | None = None
+
+
+@endpoint("GET /_plugins/_ml/connectors/{connector_id}", since="2.9")
+class GetConnector(Request[Connector]):
+    """Look a connector up; the credential is left out.
+
+    https://docs.opensearch.org/latest/ml-commons-plugin/api/connector-apis/get-connector/
+    """
+
+    connector_id: str
+    _: KW_ONLY
+    return_content: bool | None = in_query(default=None)
+
+
+@endpoint("PUT /_plugins/_ml/connectors/{connector_id}", since="2.11", needs_body=True)
+class UpdateConnector(ConnectorSpec, Request[WriteResult]):
+    """Change a connector that no deployed model uses.
+
+    https://docs.opensearch.org/latest/ml-commons-plugin/api/connector-apis/update-connector/
+    """
+
+    connector_id: str
+    _: KW_ONLY
+    name: str | None = None
+    version: str | int | None = None
+    protocol: str | None = None
+
+
+@endpoint("DELETE /_plugins/_ml/connectors/{connector_id}", since="2.9")
+class DeleteConnector(Request[WriteResult]):
+    """Delete a connector; Conflict while a model uses it.
+
+    https://docs.opensearch.org/latest/ml-commons-plugin/api/connector-apis/delete-connector/
+    """
+
+    connector_id: str
+
+
+@endpoint(
+    "POST /_plugins/_ml/connectors/_search",
+    since="2.9",
+    also=["GET /_plugins/_ml/connectors/_search"],
+    repeatable=True,
+)
+class SearchConnectors(Request[Hits[Connector]]):
+    """Search the connectors with a query DSL body.
+
+    https://docs.opensearch.org/latest/ml-commons-plugin/api/connector-apis/search-connector/
+    """
+
+    body: Mapping[str, Any] = as_body(factory=dict)
+
+
+class Connectors(Namespace):
+    """``ml.connectors``: how the cluster reaches models that run elsewhere."""
+
+    create = op(CreateConnector)
+    get = op(GetConnector)
+    update = op(UpdateConnector)
+    delete = op(DeleteConnector)
+    search = op(SearchConnectors)

@@ -1,0 +1,126 @@
+"""Model groups: versions of one model, and who may use them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import KW_ONLY
+from typing import Any
+
+from aiomlcommons.api.common import AccessMode, Hits, User, WriteResult
+from aiomlcommons.endpoint import Record, Request, as_body, endpoint, record
+from aiomlcommons.namespace import Namespace, op
+
+
+@record
+class ModelGroup(Record):
+    """A model group. Times are epoch milliseconds; ``latest_version`` counts the models registered into it."""
+
+    name: str | None = None
+    latest_version: int | None = None
+    description: str | None = None
+    backend_roles: list[str] | None = None
+    owner: User | None = None
+    access: AccessMode | str | None = None
+    model_group_id: str | None = None
+    created_time: int | None = None
+    last_updated_time: int | None = None
+    tenant_id: str | None = None
+
+
+@record
+class ModelGroupRegistered(Record):
+    """The id of a new model group."""
+
+    model_group_id: str
+    status: str
+
+
+@record
+class ModelGroupUpdated(Record):
+    """The server's word on an update: ``Updated``."""
+
+    status: str
+
+
+@endpoint("POST /_plugins/_ml/model_groups/_register", since="2.8")
+class RegisterModelGroup(Request[ModelGroupRegistered]):
+    """Register a model group. Its name must be new to the cluster.
+
+    https://docs.opensearch.org/latest/ml-commons-plugin/api/model-group-apis/register-model-group/
+    """
+
+    name: str
+    _: KW_ONLY
+    description: str | None = None
+    access_mode: AccessMode | str | None = None
+    backend_roles: Sequence[str] | None = None
+    add_all_backend_roles: bool | None = None
+    model_group_id: str | None = None
+    tenant_id: str | None = None
+
+
+@endpoint("GET /_plugins/_ml/model_groups/{model_group_id}", since="2.12")
+class GetModelGroup(Request[ModelGroup]):
+    """Look a model group up.
+
+    https://docs.opensearch.org/latest/ml-commons-plugin/api/model-group-apis/get-model-group/
+    """
+
+    model_group_id: str
+
+
+@endpoint(
+    "PUT /_plugins/_ml/model_groups/{model_group_id}",
+    since="2.9",
+    was=["PUT /_plugins/_ml/model_groups/{model_group_id}/_update"],
+    needs_body=True,
+)
+class UpdateModelGroup(Request[ModelGroupUpdated]):
+    """Change a model group's name, description or access.
+
+    https://docs.opensearch.org/latest/ml-commons-plugin/api/model-group-apis/update-model-group/
+    """
+
+    model_group_id: str
+    _: KW_ONLY
+    name: str | None = None
+    description: str | None = None
+    access_mode: AccessMode | str | None = None
+    backend_roles: Sequence[str] | None = None
+    add_all_backend_roles: bool | None = None
+    tenant_id: str | None = None
+
+
+@endpoint("DELETE /_plugins/_ml/model_groups/{model_group_id}", since="2.8")
+class DeleteModelGroup(Request[WriteResult]):
+    """Delete an empty model group. A missing one is not an error: ``result`` is ``not_found``.
+
+    https://docs.opensearch.org/latest/ml-commons-plugin/api/model-group-apis/delete-model-group/
+    """
+
+    model_group_id: str
+
+
+@endpoint(
+    "POST /_plugins/_ml/model_groups/_search",
+    since="2.8",
+    also=["GET /_plugins/_ml/model_groups/_search"],
+    repeatable=True,
+)
+class SearchModelGroups(Request[Hits[ModelGroup]]):
+    """Search the model groups with a query DSL body.
+
+    https://docs.opensearch.org/latest/ml-commons-plugin/api/model-group-apis/search-model-group/
+    """
+
+    body: Mapping[str, Any] = as_body(factory=dict)
+
+
+class ModelGroups(Namespace):
+    """``ml.model_groups``: versions of one model, and who may use them."""
+
+    register = op(RegisterModelGroup)
+    get = op(GetModelGroup)
+    update = op(UpdateModelGroup)
+    delete = op(DeleteModelGroup)
+    search = op(SearchModelGroups)

@@ -1,0 +1,391 @@
+"""Models: register, deploy, look up, change, undeploy, delete."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import KW_ONLY
+from enum import StrEnum
+from typing import Any, Literal
+
+import attrs
+
+from aiomlcommons.api.common import AccessMode, FunctionName, Hits, User, WriteResult
+from aiomlcommons.api.connectors import Connector, CreateConnector
+from aiomlcommons.api.predict import PredictByModel
+from aiomlcommons.api.tasks import TaskStarted
+from aiomlcommons.endpoint import Record, Request, as_body, endpoint, in_query, record
+from aiomlcommons.namespace import Namespace, op
+
+CHUNK_SIZE = 10_000_000
+"""The most bytes that one uploaded chunk may hold."""
+
+
+class ModelState(StrEnum):
+    """How far a model is. Servers before 2.7 say UPLOADING to LOAD_FAILED."""
+
+    TRAINED = "TRAINED"
+    REGISTERING = "REGISTERING"
+    REGISTERED = "REGISTERED"
+    DEPLOYING = "DEPLOYING"
+    DEPLOYED = "DEPLOYED"
+    PARTIALLY_DEPLOYED = "PARTIALLY_DEPLOYED"
+    UNDEPLOYED = "UNDEPLOYED"
+    DEPLOY_FAILED = "DEPLOY_FAILED"
+    UPLOADING = "UPLOADING"
+    UPLOADED = "UPLOADED"
+    LOADING = "LOADING"
+    LOADED = "LOADED"
+    PARTIALLY_LOADED = "PARTIALLY_LOADED"
+    UNLOADED = "UNLOADED"
+    LOAD_FAILED = "LOAD_FAILED"
+
+
+class ModelFormat(StrEnum):
+    """How a local model's file is written."""
+
+    TORCH_SCRIPT = "TORCH_SCRIPT"
+    ONNX = "ONNX"
+
+
+@record
+class ModelConfig(Record):
+    """What a local model is made of. ``all_config`` is the model's own configuration as a JSON string."""
+
+    model_type: str | None = None
+    embedding_dimension: int | None = None
+    framework_type: str | None = None
+    all_config: str | None = None
+    additional_config: Mapping[str, Any] | None = None
+    model_max_length: int | None = None
+    pooling_mode: str | None = None
+    normalize_result: bool | None = None
+    query_prefix: str | None = None
+    passage_prefix: str | None = None
+
+
+@record
+class RateLimiter(Record):
+    """At most ``limit`` requests a ``unit``, such as ``MINUTES``; the server keeps the number as text."""
+
+    limit: str | int | float
+    unit: str
+
+
+@record
+class DeploySetting(Record):
+    """Whether a model is deployed by its first prediction, and how long it stays without one."""
+
+    is_auto_deploy_enabled: bool | None = None
+    model_ttl_minutes: int | None = None
+
+
+@record
+class StopWords(Record):
+    """Words in an index that a guardrail looks for."""
+
+    index_name: str | None = None
+    source_fields: list[str] | None = None
+
+
+@record
+class Guardrail(Record):
+    """What is not let through: words and patterns, or what a model says of the text."""
+
+    stop_words: list[StopWords] | None = None
+    regex: list[str] | None = None
+    model_id: str | None = None
+    response_filter: str | None = None
+    response_validation_regex: str | None = None
+
+
+@record
+class Guardrails(Record):
+    """Checks before and after a remote model; ``type`` is ``local_regex`` or ``model``."""
+
+    type: str | None = None
+    input_guardrail: Guardrail | None = None
+    output_guardrail: Guardrail | None = None
+
+
+@record
+class Model(Record):
+    """A model. Times are epoch milliseconds; names that only old servers use stand last."""
+
+    name: str | None = None
+    model_group_id: str | None = None
+    algorithm: FunctionName | str | None = None
+    model_version: str | None = None
+    description: str | None = None
+    model_format: ModelFormat | str | None = None
+    model_state: ModelState | str | None = None
+    model_content_size_in_bytes: int | None = None
+    model_content_hash_value: str | None = None
+    model_config: ModelConfig | None = None
+    deploy_setting: DeploySetting | None = None
+    is_enabled: bool | None = None
+    is_controller_enabled: bool | None = None
+    rate_limiter: RateLimiter | None = None
+    created_time: int | None = None
+    last_updated_time: int | None = None
+    last_registered_time: int | None = None
+    last_deployed_time: int | None = None
+    last_undeployed_time: int | None = None
+    model_id: str | None = None
+    auto_redeploy_retry_times: int | None = None
+    chunk_number: int | None = None
+    total_chunks: int | None = None
+    planning_worker_node_count: int | None = None
+    current_worker_node_count: int | None = None
+    planning_worker_nodes: list[str] | None = None
+    deploy_to_all_nodes: bool | None = None
+    is_hidden: bool | None = None
+    connector: Connector | None = None
+    connector_id: str | None = None
+    guardrails: Guardrails | None = None
+    interface: Mapping[str, str] | None = None
+    user: User | None = None
+    tenant_id: str | None = None
+    provisioned_by: str | None = None
+    model_content: str | None = attrs.field(default=None, repr=False)
+    content: str | None = attrs.field(default=None, repr=False)
+    version: int | None = None
+    function_name: FunctionName | str | None = None
+    last_uploaded_time: int | None = None
+    last_loaded_time: int | None = None
+    last_unloaded_time: int | None = None
+
+    @property
+    def is_deployed(self) -> bool:
+        """Whether every node that should have the model has it."""
+        return self.model_state in {ModelState.DEPLOYED, ModelState.LOADED}
+
+
+@record
+class MetaRegistered(Record):
+    """The id of a model whose chunks are still to come."""
+
+    model_id: str
+    status: str
+
+
+@record
+class ChunkUploaded(Record):
+    """The server's word on a chunk: ``Uploaded``."""
+
+    status: str
+
+
+@record
+class NodeUndeployed(Record):
+    """What a node did with each model: ``undeployed`` or ``not_found`` (``unloaded`` before 2.7)."""
+
+    stats: Mapping[str, str] | None = None
+
+
+@endpoint("POST /_plugins/_ml/models/_register", since="2.7", was=["POST /_plugins/_ml/models/_upload"])
+class RegisterModel(Request[TaskStarted]):
+    """Register a pretrained model by name, a local one by URL, or a remote one by connector. Follow the task.
+
+    It is never repeated by itself: a lost answer may hide a model that was registered.
+
+    https://docs.opensearch.org/latest/ml-commons-plugin/api/model-apis/register-model/
+    """
+
+    name: str
+    _: KW_ONLY
+    version: str | None = None
+    # The server reads keys in order and needs function_name before it can understand model_config.
+    function_name: FunctionName | str | None = None
+    model_group_id: str | None = None
+    description: str | None = None
+    model_format: ModelFormat | str | None = None
+    model_content_size_in_bytes: int | None = None
+    model_content_hash_value: str | None = None
+    model_config: ModelConfig | None = None
+    url: str | None = None
+    connector_id: str | None = None
+    connector: CreateConnector | None = None
+    is_enabled: bool | None = None
+    rate_limiter: RateLimiter | None = None
+    deploy_setting: DeploySetting | None = None
+    guardrails: Guardrails | None = None
+    interface: Mapping[str, Any] | None = None
+    model_node_ids: Sequence[str] | None = None
+    access_mode: AccessMode | str | None = None
+    backend_roles: Sequence[str] | None = None
+    add_all_backend_roles: bool | None = None
+    does_version_create_model_group: bool | None = None
+    is_hidden: bool | None = None
+    model_id: str | None = None
+    tenant_id: str | None = None
+    provisioned_by: str | None = None
+    deploy: bool | None = in_query(default=None)
+
+
+@endpoint("POST /_plugins/_ml/models/_register_meta", since="2.7", was=["POST /_plugins/_ml/models/meta"])
+class RegisterModelMeta(Request[MetaRegistered]):
+    """Announce a model whose file is then uploaded in ``total_chunks`` chunks.
+
+    ``model_content_hash_value`` is the SHA-256 of the whole file in hex.
+
+    https://docs.opensearch.org/latest/ml-commons-plugin/api/model-apis/register-model/
+    """
+
+    name: str
+    _: KW_ONLY
+    version: str | None = None
+    description: str | None = None
+    model_format: Literal["TORCH_SCRIPT", "ONNX"]
+    function_name: FunctionName | str | None = None
+    model_group_id: str | None = None
+    model_content_hash_value: str
+    model_content_size_in_bytes: int | None = None
+    total_chunks: int
+    model_config: ModelConfig | None = None
+    model_state: ModelState | str | None = None
+    is_enabled: bool | None = None
+    rate_limiter: RateLimiter | None = None
+    deploy_setting: DeploySetting | None = None
+    interface: Mapping[str, Any] | None = None
+    access_mode: AccessMode | str | None = None
+    backend_roles: Sequence[str] | None = None
+    add_all_backend_roles: bool | None = None
+    does_version_create_model_group: bool | None = None
+    is_hidden: bool | None = None
+    model_id: str | None = None
+
+
+@endpoint(
+    "POST /_plugins/_ml/models/{model_id}/upload_chunk/{chunk_number}",
+    since="2.7",
+    was=["POST /_plugins/_ml/models/{model_id}/chunk/{chunk_number}"],
+    repeatable=True,
+)
+class UploadModelChunk(Request[ChunkUploaded]):
+    """Upload one chunk (numbers begin at 0) of at most 10,000,000 raw bytes.
+
+    https://docs.opensearch.org/latest/ml-commons-plugin/api/model-apis/register-model/
+    """
+
+    model_id: str
+    chunk_number: int
+    content: bytes = as_body()
+
+
+@endpoint("GET /_plugins/_ml/models/{model_id}", since="1.3")
+class GetModel(Request[Model]):
+    """Look a model up. ``return_content`` adds the content of a trained model.
+
+    https://docs.opensearch.org/latest/ml-commons-plugin/api/model-apis/get-model/
+    """
+
+    model_id: str
+    _: KW_ONLY
+    return_content: bool | None = in_query(default=None)
+
+
+@endpoint("PUT /_plugins/_ml/models/{model_id}", since="2.12", needs_body=True)
+class UpdateModel(Request[WriteResult]):
+    """Change what a model is called, who may use it and how. ``connector`` and ``connector_id`` exclude each other.
+
+    https://docs.opensearch.org/latest/ml-commons-plugin/api/model-apis/update-model/
+    """
+
+    model_id: str
+    _: KW_ONLY
+    name: str | None = None
+    description: str | None = None
+    model_group_id: str | None = None
+    is_enabled: bool | None = None
+    rate_limiter: RateLimiter | None = None
+    model_config: ModelConfig | None = None
+    deploy_setting: DeploySetting | None = None
+    connector_id: str | None = None
+    connector: CreateConnector | None = None
+    guardrails: Guardrails | None = None
+    interface: Mapping[str, Any] | None = None
+    tenant_id: str | None = None
+
+
+@endpoint("DELETE /_plugins/_ml/models/{model_id}", since="1.3")
+class DeleteModel(Request[WriteResult]):
+    """Delete a model that is not deployed, with its chunks.
+
+    https://docs.opensearch.org/latest/ml-commons-plugin/api/model-apis/delete-model/
+    """
+
+    model_id: str
+
+
+@endpoint("POST /_plugins/_ml/models/_search", since="1.3", also=["GET /_plugins/_ml/models/_search"], repeatable=True)
+class SearchModels(Request[Hits[Model]]):
+    """Search the models with a query DSL body. Chunks of model files match too unless the query leaves them out.
+
+    https://docs.opensearch.org/latest/ml-commons-plugin/api/model-apis/search-model/
+    """
+
+    body: Mapping[str, Any] = as_body(factory=dict)
+
+
+@endpoint(
+    "POST /_plugins/_ml/models/{model_id}/_deploy",
+    since="2.7",
+    was=["POST /_plugins/_ml/models/{model_id}/_load"],
+    repeatable=True,
+)
+class DeployModel(Request[TaskStarted]):
+    """Load a registered model onto the ML nodes. Follow the task.
+
+    https://docs.opensearch.org/latest/ml-commons-plugin/api/model-apis/deploy-model/
+    """
+
+    model_id: str
+    _: KW_ONLY
+    node_ids: Sequence[str] | None = None
+
+
+@endpoint(
+    "POST /_plugins/_ml/models/{model_id}/_undeploy",
+    since="2.7",
+    was=["POST /_plugins/_ml/models/{model_id}/_unload"],
+    repeatable=True,
+)
+class UndeployModel(Request[dict[str, NodeUndeployed]]):
+    """Take a model off the nodes; the answer tells for each node.
+
+    https://docs.opensearch.org/latest/ml-commons-plugin/api/model-apis/undeploy-model/
+    """
+
+    model_id: str
+    _: KW_ONLY
+    node_ids: Sequence[str] | None = None
+
+
+@endpoint(
+    "POST /_plugins/_ml/models/_undeploy", since="2.7", was=["POST /_plugins/_ml/models/_unload"], repeatable=True
+)
+class UndeployModels(Request[dict[str, NodeUndeployed]]):
+    """Take several models off the nodes, or off some nodes.
+
+    https://docs.opensearch.org/latest/ml-commons-plugin/api/model-apis/undeploy-model/
+    """
+
+    model_ids: Sequence[str] | None = None
+    _: KW_ONLY
+    node_ids: Sequence[str] | None = None
+
+
+class Models(Namespace):
+    """``ml.models``: register, deploy, predict, undeploy, delete."""
+
+    register = op(RegisterModel)
+    register_meta = op(RegisterModelMeta)
+    upload_chunk = op(UploadModelChunk)
+    get = op(GetModel)
+    update = op(UpdateModel)
+    delete = op(DeleteModel)
+    search = op(SearchModels)
+    deploy = op(DeployModel)
+    undeploy = op(UndeployModel)
+    undeploy_many = op(UndeployModels)
+    predict = op(PredictByModel)

@@ -1,0 +1,146 @@
+"""Predictions: what goes into a model and what comes out of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import KW_ONLY
+from enum import StrEnum
+from typing import Any
+
+import attrs
+
+from aiomlcommons.endpoint import Record, Request, endpoint, mixin, record
+
+
+class DataType(StrEnum):
+    """What a tensor's numbers are."""
+
+    FLOAT32 = "FLOAT32"
+    FLOAT64 = "FLOAT64"
+    FLOAT16 = "FLOAT16"
+    UINT8 = "UINT8"
+    INT32 = "INT32"
+    INT8 = "INT8"
+    INT64 = "INT64"
+    BOOLEAN = "BOOLEAN"
+    UNKNOWN = "UNKNOWN"
+    STRING = "STRING"
+    BINARY = "BINARY"
+    UBINARY = "UBINARY"
+
+
+@record
+class ByteBuffer(Record):
+    """A tensor's bytes: base64 text in JSON, raw bytes in CBOR; ``order`` is ``LITTLE_ENDIAN`` or ``BIG_ENDIAN``."""
+
+    array: str | bytes = attrs.field(repr=lambda array: f"<{len(array)}>")
+    order: str
+
+
+@record
+class ModelTensor(Record):
+    """One output of a model: numbers, bytes, text or a map, as its kind has it."""
+
+    name: str | None = None
+    data_type: DataType | str | None = None
+    shape: list[int] | None = None
+    data: list[float] | None = None
+    byte_buffer: ByteBuffer | None = None
+    result: str | None = None
+    dataAsMap: Mapping[str, Any] | None = None
+
+
+@record
+class ModelTensors(Record):
+    """A local model's outputs for one document, or a remote model's for one call."""
+
+    output: list[ModelTensor] | None = None
+    status_code: int | None = None
+
+
+@record
+class ColumnMeta(Record):
+    """A column's name and type."""
+
+    name: str
+    column_type: str
+
+
+@record
+class Cell(Record):
+    """A value with its type. The server wants ``column_type`` first."""
+
+    column_type: str
+    value: Any = None
+
+
+@record
+class Row(Record):
+    """A row of a data frame."""
+
+    values: list[Cell]
+
+
+@record
+class DataFrame(Record):
+    """Columns and rows, as the classic algorithms take and give them."""
+
+    column_metas: list[ColumnMeta]
+    rows: list[Row]
+
+
+@record
+class Prediction(Record):
+    """What a model answered: ``inference_results`` of deep-learning and remote models, else ``prediction_result``."""
+
+    inference_results: list[ModelTensors] | None = None
+    task_id: str | None = None
+    status: str | None = None
+    prediction_result: DataFrame | None = None
+    remote_job: Mapping[str, Any] | None = None
+
+
+@mixin
+class MLInput:
+    """What a model can be given. Which fields it wants depends on its kind; see ``Predict``."""
+
+    query_text: str | None = None
+    text_docs: Sequence[str] | None = None
+    question: str | None = None
+    context: str | None = None
+    return_bytes: bool | None = None
+    return_number: bool | None = None
+    target_response: Sequence[str] | None = None
+    target_response_positions: Sequence[int] | None = None
+    parameters: Mapping[str, Any] | None = None
+    input_data: DataFrame | None = None
+    input_index: Sequence[str] | None = None
+    input_query: Mapping[str, Any] | None = None
+
+
+@endpoint("POST /_plugins/_ml/_predict/{algorithm}/{model_id}", since="1.3", repeatable=True, needs_body=True)
+class Predict(MLInput, Request[Prediction]):
+    """Ask a model, naming the kind of input. The one route on which ``text_docs`` reach a remote model too.
+
+    ``text_docs`` for embeddings and sparse encoders; ``query_text`` with ``text_docs`` for cross-encoders; ``question``
+    with ``context`` for question answering; ``parameters`` for remote models; ``input_data`` or ``input_index`` with
+    ``input_query`` for the classic algorithms. ``return_bytes`` with ``return_number=False`` gives a dense embedding
+    as bytes, where a local model runs.
+
+    https://docs.opensearch.org/latest/ml-commons-plugin/api/train-predict/predict/
+    """
+
+    algorithm: str
+    model_id: str
+
+
+@endpoint("POST /_plugins/_ml/models/{model_id}/_predict", since="2.4", repeatable=True, needs_body=True)
+class PredictByModel(MLInput, Request[Prediction]):
+    """Ask a model whose kind the server looks up. Fields as of ``ml.predict``; a remote model wants ``parameters``.
+
+    https://docs.opensearch.org/latest/ml-commons-plugin/api/train-predict/predict/
+    """
+
+    model_id: str
+    _: KW_ONLY
+    action_type: str | None = None

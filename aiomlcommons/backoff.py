@@ -1,0 +1,29 @@
+"""Delays that grow: one value, shared by retries and by waiting for tasks."""
+
+from __future__ import annotations
+
+import itertools
+import random
+from collections.abc import Iterator
+
+import attrs
+
+
+@attrs.frozen
+class Backoff:
+    """Seconds between attempts: ``first``, then ``factor`` times more each time, never above ``cap``.
+
+    ``jitter`` is the share of each delay that is random (0 to 1), so that clients which failed together do not come
+    back together. Iterating never ends; ``Backoff(first=0)`` waits not at all, which is what tests pass.
+    """
+
+    first: float = attrs.field(default=0.1, validator=attrs.validators.ge(0))
+    factor: float = attrs.field(default=1.6, validator=attrs.validators.ge(1))
+    cap: float = attrs.field(default=10.0, validator=attrs.validators.ge(0))
+    jitter: float = attrs.field(default=0.5, validator=[attrs.validators.ge(0), attrs.validators.le(1)])
+
+    def __iter__(self) -> Iterator[float]:
+        # 64 growths reach any cap; beyond that the power itself would overflow.
+        for n in itertools.chain(range(64), itertools.repeat(64)):
+            delay = min(self.cap, self.first * self.factor**n)
+            yield delay * (1 - self.jitter * random.random())  # noqa: S311 - spreading load is not cryptography

@@ -1,0 +1,293 @@
+"""The one converter between wire data and typed classes. Strict: a number where text belongs is an error."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Callable, Mapping, Sequence
+from enum import Enum
+from functools import partial
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin
+
+import attrs
+import cattrs
+import cattrs.errors
+from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, mapping_structure_factory, override
+
+from aiomlcommons.endpoint import NULL, Null, Record, Request, wire_name
+from aiomlcommons.secret import Secret
+
+T = TypeVar("T")
+Hook = Callable[[Any, Any], Any]
+
+
+class Unreadable(ValueError):
+    """Data that does not fit its type; ``problems`` says what and where."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = tuple(problems)
+
+
+def structure(data: Any, cls: type[T]) -> T:
+    """Read wire data into a type.
+
+    Raises Unreadable with the path of each problem.
+    """
+    try:
+        return _fast.structure(data, cls)
+    except Exception:
+        return _explain(data, cls)
+
+
+def _explain(data: Any, cls: type[T]) -> T:
+    # The detailed converter costs a sixth more time, so it runs only to say what went wrong.
+    try:
+        return _detailed.structure(data, cls)
+    except Exception as error:
+        raise Unreadable(cattrs.transform_error(error, path="$", format_exception=_words)) from None
+
+
+def unstructure(value: Any, declared: Any = None) -> Any:
+    """Turn a typed value into wire data: None is left out, NULL is null, ``extra`` is put back."""
+    return _fast.unstructure(value, unstructure_as=declared)
+
+
+def check(request: Request[Any]) -> None:
+    """Refuse a request that would not be read back as it was written.
+
+    Raises Unreadable, naming each field.
+    """
+    structure(unstructure(request), type(request))
+
+
+def _words(error: BaseException, _: Any) -> str:
+    if isinstance(error, KeyError):
+        return f"required key {error} is missing"
+    return str(error) or type(error).__name__
+
+
+def _kind(data: Any) -> str:
+    kinds = {bool: "a boolean", int: "an integer", float: "a number", str: "a string", bytes: "bytes"}
+    if data is None:
+        return "null"
+    if isinstance(data, Mapping):
+        return "an object"
+    return kinds.get(type(data)) or ("an array" if isinstance(data, Sequence) else type(data).__name__)
+
+
+def _expected(what: str, data: Any) -> TypeError:
+    shown = repr(data) if isinstance(data, str | int | float) else _kind(data)
+    return TypeError(f"expected {what}, got {shown[:80]}")
+
+
+def _strict(accepted: type | tuple[type, ...], what: str) -> Hook:
+    def hook(data: Any, _: Any) -> Any:
+        if not isinstance(data, accepted) or (isinstance(data, bool) and accepted is not bool):
+            raise _expected(what, data)
+        return data
+
+    return hook
+
+
+# ---- unions: the JSON kind of the data chooses the member ----------------------------------------------------------
+
+_ACCEPTS: Mapping[Any, tuple[type, ...]] = {
+    str: (str,),
+    bool: (bool,),
+    int: (int,),
+    float: (int, float),
+    bytes: (bytes,),
+    type(None): (type(None),),
+    Null: (type(None),),
+    Secret: (str, Secret),
+}
+
+
+def _is_union(cls: Any) -> bool:
+    return get_origin(cls) in (Union, types.UnionType)
+
+
+def _accepts(member: Any) -> tuple[type, ...]:
+    origin = get_origin(member) or member
+    if origin in _ACCEPTS:
+        return _ACCEPTS[origin]
+    if isinstance(origin, type) and issubclass(origin, Enum):
+        return (str,)
+    if isinstance(origin, type) and issubclass(origin, Sequence):
+        return (list, tuple)
+    return (Mapping,)
+
+
+def _open_enum(member: type[Enum], data: Any) -> Any:
+    # The server's words grow with its versions, so an unknown one stays the string that it is.
+    try:
+        return member(data)
+    except ValueError:
+        return data
+
+
+def _union_hook(converter: cattrs.Converter, cls: Any) -> Hook:
+    members = get_args(cls)
+    enums = [m for m in members if isinstance(m, type) and issubclass(m, Enum) and m is not Null]
+    plain = [m for m in members if m not in enums and m is not Null]
+    null = NULL if Null in members else None
+
+    def hook(data: Any, _: Any) -> Any:
+        if data is None and (null is NULL or type(None) in members):
+            return null
+        if enums and isinstance(data, str):
+            return _open_enum(enums[0], data)
+        for member in plain:
+            accepted = _accepts(member)
+            if isinstance(data, accepted) and not (isinstance(data, bool) and bool not in accepted):
+                return converter.structure(data, member)
+        raise _expected(_names(members), data)
+
+    return hook
+
+
+def _names(members: Sequence[Any]) -> str:
+    names = [getattr(m, "__name__", str(m)) for m in members if m not in (type(None), Null)]
+    return " or ".join(dict.fromkeys(names))
+
+
+# ---- objects: names of the wire, unknown keys kept -----------------------------------------------------------------
+
+
+def _is_object(cls: Any) -> bool:
+    return attrs.has(get_origin(cls) or cls)
+
+
+def _overrides(cls: Any) -> dict[str, Any]:
+    fields = attrs.fields(get_origin(cls) or cls)
+    renames = {f.name: override(rename=wire_name(f)) for f in fields if wire_name(f) != f.name}
+    return renames | {f.name: override(omit=True) for f in fields if f.name == "extra"}
+
+
+def _object_in(converter: cattrs.Converter, cls: Any) -> Hook:
+    read: Hook = make_dict_structure_fn(cls, converter, **_overrides(cls))
+    origin = get_origin(cls) or cls
+    known = frozenset(map(wire_name, attrs.fields(origin)))
+    keeps = issubclass(origin, Record)
+
+    def hook(data: Any, declared: Any) -> Any:
+        if isinstance(data, origin):
+            return data
+        if not isinstance(data, Mapping):
+            raise _expected("an object", data)
+        made = read(data, declared)
+        if keeps and (unknown := data.keys() - known):
+            made.extra.update((key, data[key]) for key in data if key in unknown)
+        return made
+
+    return hook
+
+
+def _object_out(converter: cattrs.Converter, cls: Any) -> Callable[[Any], Any]:
+    write = make_dict_unstructure_fn(cls, converter, _cattrs_omit_if_default=True, **_overrides(cls))
+    if not issubclass(get_origin(cls) or cls, Record):
+        return write
+    return lambda value: {**write(value), **value.extra}
+
+
+# ---- sequences: text is not a sequence of its letters --------------------------------------------------------------
+
+
+def _is_sequence(cls: Any) -> bool:
+    origin = get_origin(cls)
+    return isinstance(origin, type) and issubclass(origin, Sequence) and origin is not tuple
+
+
+def _sequence_hook(converter: cattrs.Converter, cls: Any) -> Hook:
+    (item,) = get_args(cls)
+    if item in (float, Any):
+        # Vectors: an object and a call per number would cost more than all the rest. numpy checks them when it reads.
+        return _strict((list, tuple), "an array")
+
+    def each(value: Any) -> Any:
+        return converter.structure(value, item)
+
+    def hook(data: Any, _: Any) -> Any:
+        if not isinstance(data, list | tuple):
+            raise _expected("an array", data)
+        return _each(data, each) if converter.detailed_validation else [each(value) for value in data]
+
+    return hook
+
+
+def _sequence_out(converter: cattrs.Converter, cls: Any) -> Callable[[Any], Any]:
+    (item,) = get_args(cls)
+    if item in (str, float, int, bool):
+        return lambda value: value
+    # Text given where a list belongs must stay text, for ``check`` to refuse it.
+    return lambda value: value if isinstance(value, str) else [converter.unstructure(part) for part in value]
+
+
+def _each(data: Sequence[Any], each: Callable[[Any], Any]) -> list[Any]:
+    result = []
+    for index, value in enumerate(data):
+        try:
+            result.append(each(value))
+        except Exception as error:
+            # cattrs builds the path of a problem from notes of this kind.
+            error.__notes__ = [cattrs.errors.IterableValidationNote(f"at index {index}", index, None)]  # pyright: ignore[reportCallIssue]
+            raise cattrs.IterableValidationError("an item does not fit", [error], list) from None
+    return result
+
+
+def _is_mapping(cls: Any) -> bool:
+    origin = get_origin(cls)
+    return isinstance(origin, type) and issubclass(origin, Mapping)
+
+
+def _mapping_hook(converter: cattrs.Converter, cls: Any) -> Hook:
+    read: Hook = mapping_structure_factory(cls, converter, detailed_validation=converter.detailed_validation)
+
+    def hook(data: Any, declared: Any) -> Any:
+        if not isinstance(data, Mapping):
+            raise _expected("an object", data)
+        return read(data, declared)
+
+    return hook
+
+
+def _is_literal(cls: Any) -> bool:
+    origin: Any = get_origin(cls)
+    return origin is Literal
+
+
+def _literal_hook(cls: Any) -> Hook:
+    words = get_args(cls)
+
+    def hook(data: Any, _: Any) -> Any:
+        if data not in words:
+            raise _expected(" or ".join(map(repr, words)), data)
+        return data
+
+    return hook
+
+
+def _make(*, detailed: bool) -> cattrs.Converter:
+    converter = cattrs.Converter(detailed_validation=detailed)
+    hook = converter.register_structure_hook
+    hook(str, _strict(str, "a string"))
+    hook(bool, _strict(bool, "true or false"))
+    hook(int, _strict(int, "an integer"))
+    hook(float, _strict((int, float), "a number"))
+    hook(bytes, _strict(bytes, "bytes"))
+    hook(Secret, lambda data, _: data if isinstance(data, Secret) else Secret(data))
+    factory = converter.register_structure_hook_factory
+    factory(_is_object, partial(_object_in, converter))
+    factory(_is_sequence, partial(_sequence_hook, converter))
+    factory(_is_mapping, partial(_mapping_hook, converter))
+    factory(_is_literal, _literal_hook)
+    factory(_is_union, partial(_union_hook, converter))
+    converter.register_unstructure_hook(Null, lambda _: None)
+    converter.register_unstructure_hook(Secret, lambda value: value.reveal())
+    converter.register_unstructure_hook_factory(_is_object, partial(_object_out, converter))
+    converter.register_unstructure_hook_factory(_is_sequence, partial(_sequence_out, converter))
+    return converter
+
+
+_fast = _make(detailed=False)
+_detailed = _make(detailed=True)

@@ -1,0 +1,219 @@
+"""Every error of the package, and how an answer becomes one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from aiomlcommons.http import HttpRequest, HttpResponse
+
+if TYPE_CHECKING:
+    from aiomlcommons.api.tasks import TaskInfo
+
+
+class MLCommonsError(Exception):
+    """Base of every error that the package raises for what a server or the network did."""
+
+    transient: bool = False
+    """Whether the same call may well succeed when it is sent again a little later."""
+
+    retry_after: float | None = None
+    """Seconds that the server asks to wait, where it says so."""
+
+
+class InvalidRequest(MLCommonsError, ValueError):
+    """A request that is refused before the network: it names the field and what is wrong with it."""
+
+
+class SessionClosed(MLCommonsError, RuntimeError):
+    """A session that is not open: not entered yet, closed, or made on another event loop."""
+
+
+class ConnectError(MLCommonsError):
+    """No answer came: refused, dropped, cut off, or no trust in the certificate. ``.request`` is what was sent."""
+
+    def __init__(self, message: str, request: HttpRequest, *, transient: bool = True) -> None:
+        super().__init__(f"{message} ({request})")
+        self.message, self.request, self.transient = message, request, transient
+
+    def __reduce__(self) -> Any:
+        return partial(type(self), transient=self.transient), (self.message, self.request)
+
+
+class RequestTimeout(ConnectError):
+    """No answer in time. The server may still be at work on it."""
+
+
+class DecodeError(MLCommonsError):
+    """An answer that could not be read: ``.response`` keeps it, the message says where it departs from its type."""
+
+    def __init__(self, message: str, response: HttpResponse) -> None:
+        super().__init__(f"{message} ({response.request}); the answer begins {response.body[:120]!r}")
+        self.message, self.response, self.request = message, response, response.request
+
+    def __reduce__(self) -> Any:
+        return type(self), (self.message, self.response)
+
+
+class ApiError(MLCommonsError):
+    """The server answered with a status of 400 or above.
+
+    ``request`` and ``response`` are what was sent and what came; ``status`` is the HTTP status, ``type`` the server's
+    name for the error (empty where it gave none), ``reason`` its words, ``details`` what some routes add to them,
+    ``body`` the decoded body or its text.
+    """
+
+    def __init__(self, response: HttpResponse) -> None:
+        self.request, self.response, self.status = response.request, response, response.status
+        self.body = _body(response)
+        self.type, self.reason, self.details = _describe(self.body)
+        words = ": ".join(filter(None, (self.reason, self.details))) or f"status {self.status}"
+        super().__init__(f"{words} ({self.request})")
+        self.retry_after = _retry_after(response.headers)
+        self.transient = self._is_transient()
+
+    def _is_transient(self) -> bool:
+        return self.status in {502, 503, 504} or self.reason.startswith(_PASSING) or "[RECOVERING]" in self.reason
+
+    def __reduce__(self) -> Any:
+        return type(self), (self.response,)
+
+
+class BadRequest(ApiError):
+    """400: the server does not accept the request."""
+
+
+class ModelNotReady(BadRequest):
+    """The model is registered but not deployed (or not yet): deploy it, or wait until it is."""
+
+
+class Unauthorized(ApiError):
+    """401: the user name, password or token is not accepted."""
+
+
+class Forbidden(ApiError):
+    """403: the user may not do this, or the feature or model is switched off."""
+
+
+class NotFound(ApiError):
+    """404, or what older servers say in its place: no such model, group, task, connector."""
+
+
+class Conflict(ApiError):
+    """409: still in use."""
+
+
+class TooManyRequests(ApiError):
+    """429: throttled, or a memory breaker is open. ``retry_after`` is in seconds where the server gives it."""
+
+    def _is_transient(self) -> bool:
+        return not (isinstance(self.body, Mapping) and _error(self.body).get("durability") == "PERMANENT")
+
+
+class ServerError(ApiError):
+    """500 and above."""
+
+
+class TaskFailed(MLCommonsError):
+    """A task ended without success: ``.info`` is the task, ``.node_errors`` its error for each node."""
+
+    def __init__(self, task_id: str, info: TaskInfo) -> None:
+        self.task_id, self.info, self.node_errors = task_id, info, info.node_errors
+        why = "; ".join(dict.fromkeys(self.node_errors.values())) or info.error or "the server gave no reason"
+        super().__init__(f"{info.task_type or 'task'} {task_id} ended {info.state}: {why}")
+
+    def __reduce__(self) -> Any:
+        return type(self), (self.task_id, self.info)
+
+
+class TaskStalled(MLCommonsError):
+    """A task that has not changed for longer than the caller allows; the server may have forgotten it."""
+
+    def __init__(self, task_id: str, info: TaskInfo, seconds: float) -> None:
+        self.task_id, self.info, self.seconds = task_id, info, seconds
+        super().__init__(
+            f"{info.task_type or 'task'} {task_id} is still {info.state} and has not changed for {seconds:g} s; "
+            "the server may have forgotten it (a node left, or it was restarted): start the job again"
+        )
+
+    def __reduce__(self) -> Any:
+        return type(self), (self.task_id, self.info, self.seconds)
+
+
+class BatchFailed(MLCommonsError):
+    """A batch of a stream failed; the cause is ``__cause__``. ``start`` counts rows from 0, ``rows`` are its rows."""
+
+    def __init__(self, index: int, start: int, rows: list[Any], cause: BaseException) -> None:
+        self.index, self.start, self.rows, self.cause = index, start, rows, cause
+        where = f"rows {start} to {start + len(rows) - 1}" if rows else f"reading rows from row {start} on"
+        super().__init__(f"batch {index} ({where}) failed: {type(cause).__name__}: {cause}")
+
+    def __reduce__(self) -> Any:
+        return type(self), (self.index, self.start, self.rows, self.cause)
+
+
+# Trouble that passes by waiting, in the server's own words; each was recorded from a real one.
+_PASSING = (
+    "Error communicating with remote model",
+    "OpenSearch Security not initialized",
+)
+# ML Commons 2.4 answers 500 for these; what an error is goes by its type as well as its status.
+_BY_TYPE: Mapping[str, type[ApiError]] = {"m_l_resource_not_found_exception": NotFound}
+_NOT_READY = ("Model not ready yet", "model not loaded")
+_BY_STATUS: Mapping[int, type[ApiError]] = {
+    400: BadRequest,
+    401: Unauthorized,
+    403: Forbidden,
+    404: NotFound,
+    409: Conflict,
+    429: TooManyRequests,
+}
+
+
+def error_for(response: HttpResponse) -> ApiError:
+    """The error of the class that an answer of 400 or above calls for."""
+    kind, reason, _ = _describe(_body(response))
+    if reason.startswith(_NOT_READY):
+        return ModelNotReady(response)
+    fallback = ServerError if response.status >= 500 else ApiError
+    return (_BY_TYPE.get(kind) or _BY_STATUS.get(response.status, fallback))(response)
+
+
+def _body(response: HttpResponse) -> Any:
+    try:
+        return response.json()
+    except ValueError:
+        return response.text
+
+
+def _error(body: Mapping[str, Any]) -> Mapping[str, Any]:
+    error = body.get("error")
+    return error if isinstance(error, Mapping) else {}
+
+
+def _describe(body: Any) -> tuple[str, str, str]:
+    """Type, reason and details from whichever form the body has."""
+    if not isinstance(body, Mapping):
+        return "", str(body or "").strip()[:2000], ""
+    error = body.get("error", "")
+    if isinstance(error, Mapping):
+        # The execute routes answer a class name, a general reason, and the real words as details.
+        return tuple(str(error.get(key) or "") for key in ("type", "reason", "details"))  # type: ignore[return-value]
+    # The profile routes answer {"error": "text", "exception": "text"}; a missing handler {"error": "text"}.
+    return "", str(error), str(body.get("exception") or "")
+
+
+def _retry_after(headers: Mapping[str, str]) -> float | None:
+    value = headers.get("retry-after", "").strip()
+    if not value:
+        return None
+    if value.isdigit():
+        return float(value)
+    try:
+        when = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    return max(0.0, (when - datetime.now(UTC)).total_seconds())

@@ -1,0 +1,112 @@
+"""Waiting for what the server does after it has answered."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Generator
+from typing import Any
+
+import anyio
+import attrs
+
+from aiomlcommons.api.tasks import GetTask, SearchTasks, TaskInfo, TaskStarted, TaskState
+from aiomlcommons.backoff import Backoff
+from aiomlcommons.endpoint import Sends
+from aiomlcommons.errors import TaskFailed, TaskStalled
+
+ENDED = frozenset(
+    {
+        TaskState.COMPLETED,
+        TaskState.COMPLETED_WITH_ERROR,
+        TaskState.FAILED,
+        TaskState.CANCELLED,
+        TaskState.EXPIRED,
+    }
+)
+SUCCEEDED = frozenset({TaskState.COMPLETED, TaskState.COMPLETED_WITH_ERROR})
+DUPLICATE = "Duplicate deploy model task"
+
+
+@attrs.frozen
+class Task:
+    """A job on the server: ``await`` it for its end, ``async for`` it for each change.
+
+    Cancelling the wait stops the asking, not the job. The limit of a wait is the caller's: ``anyio.fail_after(60)``.
+    """
+
+    task_id: str
+    _session: Sends
+    _backoff: Backoff = Backoff()
+    _no_progress: float = 600.0
+
+    def __await__(self) -> Generator[Any, Any, TaskInfo]:
+        """The task as it ended.
+
+        A task that is COMPLETED_WITH_ERROR did its work on some nodes; ``node_errors`` tells of the others. Raises
+        TaskFailed where it failed, was cancelled or expired, TaskStalled where it stopped changing.
+        """
+        return self._end().__await__()
+
+    async def __aiter__(self) -> AsyncIterator[TaskInfo]:
+        """Each state that differs from the one before; the last is the end, also when that is a failure."""
+        last: TaskInfo | None = None
+        changed = anyio.current_time()
+        for delay in self._backoff:
+            info = await self._session.send(GetTask(self.task_id))
+            if info != last:
+                last, changed = info, anyio.current_time()
+                yield info
+            elif anyio.current_time() - changed >= self._no_progress:
+                raise TaskStalled(self.task_id, info, self._no_progress)
+            if info.state in ENDED:
+                return
+            await anyio.sleep(delay)
+
+    async def _end(self) -> TaskInfo:
+        info = TaskInfo()
+        async for info in self:  # noqa: B007 - the last one is what is wanted
+            pass
+        if info.state in SUCCEEDED:
+            return info
+        if _is_duplicate(info) and (other := await self._running_instead(info)):
+            return await other
+        raise TaskFailed(self.task_id, info)
+
+    async def _running_instead(self, info: TaskInfo) -> Task | None:
+        """The deployment that made this one a duplicate: the newest other that is no duplicate itself."""
+        body = {
+            "query": {"bool": {"filter": [{"term": {"model_id": info.model_id}}]}},
+            "sort": [{"create_time": "desc"}],
+            "size": 20,
+        }
+        # A search sees a task a second after it was written, so the other one may need a few looks.
+        for _, delay in zip(range(5), self._backoff, strict=False):
+            found = await self._session.send(SearchTasks(body))
+            for hit in found.hits.hits:
+                same_kind = hit.source is not None and hit.source.task_type == info.task_type
+                if hit.id != self.task_id and same_kind and not _is_duplicate(hit.source):
+                    return attrs.evolve(self, task_id=hit.id)
+            await anyio.sleep(delay)
+        return None
+
+
+def _is_duplicate(info: TaskInfo | None) -> bool:
+    if info is None or info.state != TaskState.FAILED:
+        return False
+    return any(DUPLICATE in why for why in (*info.node_errors.values(), info.error or ""))
+
+
+class Waits:
+    """What a session adds to wait for tasks."""
+
+    async def send(self, request: Any, /) -> Any: ...
+    async def raw(self, request: Any, /, *, accept: str = ...) -> Any: ...
+
+    def task(self, task: str | TaskStarted, *, backoff: Backoff = Backoff(), no_progress: float = 600.0) -> Task:
+        """A job on the server, by its id or by the answer that started it: ``info = await ml.task(started)``.
+
+        ``backoff`` is the time between questions: 0.1 s at first, up to 10 s. A task that has not changed for
+        ``no_progress`` seconds (default 600, the server's own limit) raises TaskStalled. A deployment that failed only
+        because another was under way is followed to the other.
+        """
+        task_id = task if isinstance(task, str) else task.task_id
+        return Task(task_id, self, backoff, no_progress)
