@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from functools import partial
 from typing import Any, Literal, TypeAlias, TypeVar
 
@@ -13,9 +14,11 @@ from aiomlcommons.api.predict import Predict
 from aiomlcommons.endpoint import Record, Request, record
 from aiomlcommons.errors import DecodeError, InvalidRequest
 from aiomlcommons.http import CBOR, JSON, HttpResponse
+from aiomlcommons.pipeline.embed import Embedded, Rows, TextOf, embed
 from aiomlcommons.vectors import Vectors
 
 T = TypeVar("T")
+Row = TypeVar("Row")
 Side: TypeAlias = Literal["query", "passage"]
 
 
@@ -83,6 +86,34 @@ class Inference:
             "text_embedding", model_id, text_docs=texts, return_bytes=True, return_number=False, parameters=parameters
         )
         return vectors.embeddings(await self.raw(request, accept=CBOR), len(texts))
+
+    def embed(
+        self,
+        model_id: str,
+        rows: Rows[Row],
+        *,
+        text: TextOf[Row] = None,
+        batch: int = 64,
+        in_flight: int = 4,
+        ordered: bool = True,
+        content_type: Side | None = None,
+    ) -> AbstractAsyncContextManager[Embedded[Row]]:
+        """Stream any number of rows through a model: ``async with ml.embed(model_id, rows) as embedded:``.
+
+        ``async for row, vector in embedded`` gives each row with its float32 vector of shape ``(dimension,)``;
+        ``embedded.batches()`` gives whole batches. ``rows`` is any iterable or async iterable; ``text`` is the key of a
+        row's text, or a function that gives it; without it rows are strings. ``batch`` (default 64) rows go in one
+        request, ``in_flight`` (default 4) requests at once, which also bounds memory. Results keep the order of the
+        rows, unless ``ordered=False`` gives them as they are finished. Leaving early cancels what is under way.
+
+        Raises BatchFailed, with the batch's rows and the cause, where a batch cannot be read or embedded; the batches
+        before it have been handed out.
+        """
+
+        async def embed_texts(texts: list[str]) -> Vectors:
+            return await self.embed_many(model_id, texts, content_type=content_type)
+
+        return embed(embed_texts, rows, text=text, batch=batch, in_flight=in_flight, ordered=ordered)
 
     async def sparse(
         self,

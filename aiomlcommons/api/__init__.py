@@ -7,7 +7,10 @@ from aiomlcommons.api.predict import Predict
 from aiomlcommons.api.server import GetInfo
 from aiomlcommons.api.settings import Settings
 from aiomlcommons.api.tasks import Tasks
+from aiomlcommons.endpoint import ENDPOINTS
 from aiomlcommons.namespace import op, space
+
+__all__ = ["ENDPOINTS", "Api"]
 
 
 class Api:

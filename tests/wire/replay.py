@@ -16,8 +16,8 @@ from typing import Any
 import attrs
 import orjson
 
-from aiomlcommons import api, convert  # noqa: F401 - importing api makes the endpoints known
-from aiomlcommons.endpoint import ENDPOINTS, Record, Request
+from aiomlcommons import ENDPOINTS, convert
+from aiomlcommons.endpoint import Record, Request
 from aiomlcommons.errors import ApiError, error_for
 from aiomlcommons.http import HttpRequest
 from aiomlcommons.routes import Match, Router, read_request

@@ -1,0 +1,82 @@
+"""Words of a command line to a request of any endpoint."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator, Sequence
+from typing import Any, get_args, get_type_hints
+
+import orjson
+
+from aiomlcommons import convert
+from aiomlcommons.endpoint import Request, fields_of, wire_name
+from aiomlcommons.errors import InvalidRequest
+from aiomlcommons.namespace import Namespace, op, space
+from aiomlcommons.session import Session
+
+
+def endpoints() -> Iterator[tuple[str, type[Request[Any]]]]:
+    """Every endpoint with the name that it has on a session: ``models.deploy``, ``predict``."""
+    yield from _ops("", Session)
+
+
+def _ops(prefix: str, owner: type) -> Iterator[tuple[str, Any]]:
+    for name, member in inspect.getmembers_static(owner):
+        if isinstance(member, op):
+            yield prefix + name, member.request
+        elif isinstance(member, space) and issubclass(member.namespace, Namespace):
+            yield from _ops(f"{prefix}{name}.", member.namespace)
+
+
+def listing(prefix: str = "") -> str:
+    """The endpoints whose name begins with ``prefix``, a line each with what it does."""
+    rows = [(name, (cls.__doc__ or "").partition("\n")[0]) for name, cls in endpoints() if name.startswith(prefix)]
+    if not rows:
+        raise InvalidRequest(f"nothing is called {prefix!r}; `call` alone lists what there is")
+    width = max(len(name) for name, _ in rows)
+    return "\n".join(f"{name.replace('.', ' '):<{width}}  {words}" for name, words in rows)
+
+
+def request_of(words: Sequence[str]) -> Request[Any]:
+    """The request that words mean: ``["models", "get", "ID"]``, ``["models.search", "body={...}"]``.
+
+    ``FIELD=VALUE`` sets a field by name, other words fill the leading fields in order. A value is JSON, where its field
+    takes more than text. Raises InvalidRequest that says what is known.
+    """
+    cls, values = _endpoint(words)
+    hints = get_type_hints(cls)
+    fields = {wire_name(field): field for field in fields_of(cls)}
+    leading = [name for name, field in fields.items() if not field.kw_only]
+    data: dict[str, Any] = {}
+    for value in values:
+        name, equals, text = value.partition("=")
+        if not equals or name not in fields:
+            if not leading:
+                raise InvalidRequest(f"{cls.__name__} has no field for {value!r}; its fields are {', '.join(fields)}")
+            name, text = leading[0], value
+        leading = [other for other in leading if other != name]
+        data[name] = _value(text, hints[fields[name].name])
+    try:
+        return convert.structure(data, cls)
+    except convert.Unreadable as error:
+        raise InvalidRequest(f"{cls.__name__}: {error}; its fields are {', '.join(fields)}") from None
+
+
+def _endpoint(words: Sequence[str]) -> tuple[type[Request[Any]], Sequence[str]]:
+    known = dict(endpoints())
+    for count in (2, 1):
+        if (name := ".".join(words[:count])) in known:
+            return known[name], words[count:]
+    raise InvalidRequest(f"nothing is called {' '.join(words[:2])!r}; `call` alone lists what there is")
+
+
+def _value(text: str, declared: Any) -> Any:
+    members = get_args(declared) or (declared,)
+    if str in members and not {int, float, bool} & set(members):
+        return text
+    if declared is bytes:
+        return text.encode()
+    try:
+        return orjson.loads(text)
+    except ValueError:
+        return text

@@ -1,0 +1,1 @@
+"""Streaming many rows through a model: sources, the flow between them, and sinks."""

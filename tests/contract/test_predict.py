@@ -1,0 +1,80 @@
+"""Predictions of every kind of model that a cluster runs itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from aiomlcommons import DecodeError, InvalidRequest, NotFound, Session, vectors
+from aiomlcommons.api.predict import Predict
+from tests.contract.kinds import deployed
+
+pytestmark = pytest.mark.asyncio
+
+TEXTS = ["hello world", "the quick brown fox", "hello world", ""]
+
+
+async def test_dense_embeddings(ml: Session, unique: str, zips: dict[str, Path]) -> None:
+    async with deployed(ml, "dense", zips["dense"], unique) as model_id:
+        array = await ml.embed_many(model_id, TEXTS)
+        model = await ml.models.get(model_id)
+        assert model.model_config
+        assert array.shape == (len(TEXTS), model.model_config.embedding_dimension)
+        assert array.dtype == np.float32
+        np.testing.assert_allclose(np.linalg.norm(array, axis=1), 1, atol=1e-3)
+        np.testing.assert_allclose(array[0], array[2], atol=1e-5)
+        assert not np.allclose(array[0], array[1])
+        np.testing.assert_allclose(await ml.embed_one(model_id, TEXTS[1]), array[1], atol=1e-5)
+
+        # Numbers or bytes, JSON or CBOR, by model or by algorithm: the same vectors.
+        for accept in ("application/json", "application/cbor"):
+            for bytes_too in (True, False, None):
+                request = Predict("text_embedding", model_id, text_docs=TEXTS, return_bytes=bytes_too)
+                got = vectors.embeddings(await ml.raw(request, accept=accept), len(TEXTS))
+                np.testing.assert_allclose(got, array, atol=1e-5)
+        by_model = await ml.models.predict(model_id, text_docs=TEXTS[:1])
+        assert by_model.inference_results
+        assert by_model.inference_results[0].output
+        np.testing.assert_allclose(np.array(by_model.inference_results[0].output[0].data), array[0], atol=1e-5)
+
+        # Streaming gives what asking gives.
+        rows = [f"row {i}" for i in range(50)]
+        async with ml.embed(model_id, rows, batch=7, in_flight=3) as embedded:
+            got_rows = [(row, vector) async for row, vector in embedded]
+        assert [row for row, _ in got_rows] == rows
+        np.testing.assert_allclose(np.stack([v for _, v in got_rows]), await ml.embed_many(model_id, rows), atol=1e-4)
+
+        with pytest.raises(DecodeError, match="not of this kind of model"):
+            await ml.sparse(model_id, ["a"])
+
+
+@pytest.mark.parametrize("kind", ["sparse", "tokenizer"])
+async def test_sparse_weights(ml: Session, unique: str, zips: dict[str, Path], kind: str) -> None:
+    async with deployed(ml, kind, zips[kind], unique) as model_id:
+        first, second = await ml.sparse(model_id, ["hello world", "foo"])
+        assert {"hello", "world"} <= first.keys()
+        assert all(weight > 0 for weight in first.values())
+        assert "foo" in second
+        (numbered,) = await ml.sparse(model_id, ["hello world"], sparse_embedding_format="TOKEN_ID")
+        assert all(token.isdigit() for token in numbered)
+        assert len(numbered) == len(first)
+
+
+async def test_cross_encoder_scores(ml: Session, unique: str, zips: dict[str, Path]) -> None:
+    async with deployed(ml, "cross-encoder", zips["cross-encoder"], unique) as model_id:
+        scores = await ml.rerank(model_id, "hello world", ["hello world", "something else", "hello world"])
+        assert (scores.shape, scores.dtype) == ((3,), np.float32)
+        assert scores[0] == pytest.approx(scores[2], abs=1e-5)
+        assert scores[0] != scores[1]
+
+
+async def test_an_unknown_model_is_not_found(ml: Session) -> None:
+    with pytest.raises(NotFound, match="Failed to find model"):
+        await ml.embed_many("no-such-model", ["text"])
+
+
+async def test_nothing_to_embed_is_refused_before_the_network(ml: Session) -> None:
+    with pytest.raises(InvalidRequest, match="texts must not be empty"):
+        await ml.embed_many("no-such-model", [])

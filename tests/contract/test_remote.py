@@ -1,0 +1,73 @@
+"""Models behind connectors: the cluster really calls a server on this machine."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+
+import numpy as np
+import pytest
+import pytest_asyncio
+
+from aiomlcommons import BadRequest, Conflict, NotFound, Secret, ServerError, Session
+from aiomlcommons.api.connectors import ConnectorAction
+from tests.modelserver import serve as serve_model
+
+pytestmark = pytest.mark.asyncio
+
+
+@pytest_asyncio.fixture
+async def model_url(loopback: str) -> AsyncGenerator[str]:
+    async with serve_model(loopback) as url:
+        yield url
+
+
+def _action(url: str) -> ConnectorAction:
+    return ConnectorAction(
+        action_type="predict",
+        method="POST",
+        url=f"{url}/v1/embeddings",
+        headers={"Authorization": "Bearer ${credential.key}"},
+        request_body='{ "input": ${parameters.input}, "model": "${parameters.model}" }',
+        pre_process_function="connector.pre_process.openai.embedding",
+        post_process_function="connector.post_process.openai.embedding",
+    )
+
+
+async def test_a_remote_model_embeds_as_a_local_one_does(ml: Session, unique: str, model_url: str) -> None:
+    created = await ml.connectors.create(
+        unique,
+        version=1,
+        protocol="http",
+        parameters={"model": "m"},
+        credential={"key": Secret("not a real key")},
+        actions=[_action(model_url)],
+    )
+    connector = await ml.connectors.get(created.connector_id)
+    assert (connector.name, connector.version, connector.credential) == (unique, "1", None)
+    started = await ml.models.register(unique, function_name="remote", connector_id=created.connector_id)
+    assert started.model_id
+    model_id = started.model_id
+    try:
+        await ml.task(await ml.models.deploy(model_id))
+        array = await ml.embed_many(model_id, ["a", "b", "a"])
+        assert array.shape[0] == 3
+        np.testing.assert_array_equal(array[0], array[2])
+        assert not np.array_equal(array[0], array[1])
+        with pytest.raises(BadRequest, match="Error from remote service"):
+            await ml.embed_many(model_id, ["please fail"])
+        with pytest.raises(ServerError, match="Error from remote service"):
+            await ml.options(retries=0).embed_many(model_id, ["please break"])
+        with pytest.raises(Conflict, match="still using this connector"):
+            await ml.connectors.delete(created.connector_id)
+    finally:
+        await ml.models.undeploy(model_id)
+        group_id = (await ml.models.get(model_id)).model_group_id
+        await ml.models.delete(model_id)
+        await ml.connectors.delete(created.connector_id)
+        if group_id:
+            await ml.model_groups.delete(group_id)
+
+
+async def test_a_missing_connector_is_not_found(ml: Session) -> None:
+    with pytest.raises(NotFound, match="no-such-connector"):
+        await ml.connectors.get("no-such-connector")

@@ -1,0 +1,193 @@
+"""Fanning out: order, bounds, errors and leaving early, without a model in sight."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable
+
+import anyio
+import pytest
+from anyio.lowlevel import checkpoint
+
+from aiomlcommons.pipeline.flow import batched, fan_out
+
+pytestmark = pytest.mark.asyncio
+
+
+async def numbers(count: int) -> AsyncGenerator[int]:
+    for number in range(count):
+        yield number
+
+
+async def double(number: int) -> int:
+    await checkpoint()
+    return number * 2
+
+
+async def listed(items: AsyncIterator[int]) -> list[int]:
+    return [item async for item in items]
+
+
+@pytest.mark.parametrize(
+    ("items", "size", "batches"),
+    [
+        ([], 2, []),
+        ([1], 2, [[1]]),
+        ([1, 2, 3, 4], 2, [[1, 2], [3, 4]]),
+        ((1, 2, 3), 2, [[1, 2], [3]]),
+        (range(3), 5, [[0, 1, 2]]),
+        ((n for n in range(3)), 1, [[0], [1], [2]]),
+    ],
+)
+async def test_batches_hold_every_item_in_order(items: Iterable[int], size: int, batches: list[list[int]]) -> None:
+    assert [batch async for batch in batched(items, size)] == batches
+
+
+async def test_an_async_source_is_batched_too() -> None:
+    assert [batch async for batch in batched(numbers(5), 2)] == [[0, 1], [2, 3], [4]]
+
+
+@pytest.mark.parametrize("in_flight", [1, 2, 50])
+async def test_results_keep_the_order_of_the_source(in_flight: int) -> None:
+    async def slower_at_first(number: int) -> int:
+        for _ in range(20 - number):
+            await checkpoint()
+        return number
+
+    async with fan_out(slower_at_first, numbers(20), in_flight=in_flight, ordered=True) as results:
+        assert await listed(results) == list(range(20))
+
+
+async def test_results_come_as_finished_when_order_is_free() -> None:
+    first_may_end = anyio.Event()
+
+    async def first_waits(number: int) -> int:
+        if number == 0:
+            await first_may_end.wait()
+        return number
+
+    async with fan_out(first_waits, numbers(3), in_flight=2, ordered=False) as results:
+        assert [await anext(results), await anext(results)] == [1, 2]
+        first_may_end.set()
+        assert await anext(results) == 0
+
+
+@pytest.mark.parametrize("ordered", [True, False])
+async def test_no_more_than_in_flight_are_read_before_results_are_taken(ordered: bool) -> None:
+    read = 0
+
+    async def counted() -> AsyncGenerator[int]:
+        nonlocal read
+        for number in range(100):
+            read += 1
+            yield number
+
+    async with fan_out(double, counted(), in_flight=3, ordered=ordered) as results:
+        await anyio.wait_all_tasks_blocked()
+        assert read == 3
+        await anext(results)
+        await anyio.wait_all_tasks_blocked()
+        assert read == 4
+
+
+async def test_a_slow_first_item_does_not_let_the_others_run_away() -> None:
+    read = 0
+
+    async def counted() -> AsyncGenerator[int]:
+        nonlocal read
+        for number in range(100):
+            read += 1
+            yield number
+
+    async def first_never_ends(number: int) -> int:
+        if number == 0:
+            await anyio.sleep_forever()
+        return number
+
+    async with fan_out(first_never_ends, counted(), in_flight=4, ordered=True) as results:
+        with anyio.move_on_after(0) as nothing_yet:
+            await anext(results)
+        assert nothing_yet.cancelled_caught
+        await anyio.wait_all_tasks_blocked()
+        assert read == 4
+
+
+async def test_an_error_comes_after_the_results_before_it_and_as_itself() -> None:
+    async def fails_at_three(number: int) -> int:
+        if number == 3:
+            raise ArithmeticError("three")
+        return number
+
+    seen = []
+    with pytest.raises(ArithmeticError, match="three"):
+        async with fan_out(fails_at_three, numbers(10), in_flight=4, ordered=True) as results:
+            async for number in results:
+                seen.append(number)
+    assert seen == [0, 1, 2]
+
+
+async def test_an_error_of_the_source_comes_in_its_turn() -> None:
+    async def breaks() -> AsyncGenerator[int]:
+        yield 1
+        raise OSError("the source broke")
+
+    async with fan_out(double, breaks(), in_flight=4, ordered=True) as results:
+        assert await anext(results) == 2
+        with pytest.raises(OSError, match="the source broke"):
+            await anext(results)
+
+
+async def test_the_readers_own_error_comes_out_as_itself() -> None:
+    with pytest.raises(LookupError, match="mine"):
+        async with fan_out(double, numbers(10), in_flight=2, ordered=True) as results:
+            async for _ in results:
+                raise LookupError("mine")
+
+
+async def test_leaving_early_stops_the_workers_and_closes_the_source() -> None:
+    stopped, closed = [], []
+
+    async def source() -> AsyncGenerator[int]:
+        try:
+            for number in range(100):
+                yield number
+        finally:
+            closed.append(True)
+
+    async def hangs(number: int) -> int:
+        if number == 0:
+            return 0
+        try:
+            await anyio.sleep_forever()
+        finally:
+            stopped.append(number)
+        return number
+
+    async with fan_out(hangs, source(), in_flight=3, ordered=True) as results:
+        assert await anext(results) == 0
+        await anyio.wait_all_tasks_blocked()
+    assert sorted(stopped) == [1, 2, 3]
+    assert closed == [True]
+
+
+async def test_cancelling_from_outside_stops_everything() -> None:
+    stopped = []
+
+    async def hangs(number: int) -> int:
+        try:
+            await anyio.sleep_forever()
+        finally:
+            stopped.append(number)
+        return number
+
+    with anyio.CancelScope() as scope:
+        async with fan_out(hangs, numbers(100), in_flight=3, ordered=True) as results:
+            await anyio.wait_all_tasks_blocked()
+            scope.cancel()
+            await anext(results)
+    assert scope.cancelled_caught
+    assert sorted(stopped) == [0, 1, 2]
+
+
+async def test_a_source_may_end_while_work_is_under_way() -> None:
+    async with fan_out(double, numbers(2), in_flight=10, ordered=False) as results:
+        assert sorted(await listed(results)) == [0, 2]

@@ -1,0 +1,200 @@
+"""The command line, as a user types it."""
+
+from __future__ import annotations
+
+import io
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import orjson
+import pytest
+
+from aiomlcommons import cli
+from aiomlcommons.cli import calls
+from aiomlcommons.cli.progress import Progress
+from aiomlcommons.endpoint import ENDPOINTS
+from aiomlcommons.errors import InvalidRequest
+
+
+@pytest.fixture(autouse=True)
+def no_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("URL", "USERNAME", "PASSWORD", "CA_CERTS"):
+        monkeypatch.delenv(f"OPENSEARCH_{name}", raising=False)
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> Path:
+    path = tmp_path / "rows.jsonl"
+    path.write_text("".join(f'{{"id": {n}, "text": "text number {n}"}}\n' for n in range(150)))
+    return path
+
+
+@pytest.fixture(scope="module")
+def served() -> Iterator[str]:
+    """The URL of an emulator that runs as a user would run it; it ends at Ctrl-C, cleanly."""
+    command = [sys.executable, "-m", "aiomlcommons", "emulator", "--port", "0"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)  # noqa: S603
+    assert process.stdout
+    line = process.stdout.readline()
+    assert line.startswith("an emulated ML Commons answers at http://127.0.0.1:")
+    yield line.split(" at ")[1].split(";")[0]
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=30)
+    assert (process.returncode, errors) == (130, "interrupted\n")
+
+
+def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
+    code = cli.main(words)
+    got = capsys.readouterr()
+    return code, got.out, got.err
+
+
+def test_embed_writes_rows_with_vectors(corpus: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = corpus.with_name("out.jsonl")
+    words = ("embed", str(corpus), "--model", "all-MiniLM-L6-v2", "--out", str(out), "--emulator")
+    code, printed, _ = run(capsys, *words)
+    assert code == 0
+    assert printed.startswith("150 rows, 384 dimensions")
+    rows = [orjson.loads(line) for line in out.read_bytes().splitlines()]
+    assert [row["id"] for row in rows] == list(range(150))
+    assert {len(row["embedding"]) for row in rows} == {384}
+
+
+def test_embed_writes_an_array(corpus: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = corpus.with_name("out.npy")
+    code, *_ = run(capsys, "embed", str(corpus), "--model", "all-MiniLM-L6-v2", "--out", str(out), "--emulator")
+    assert code == 0
+    assert np.load(out).shape == (150, 384)
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (
+            ["embed", "x.jsonl", "--model", "m", "--out", "o.npy"],
+            2,
+            "no cluster is named: give --url or set OPENSEARCH",
+        ),
+        (["task", "wait", "t"], 2, "say --emulator"),
+        (["task", "wait", "t", "--url", "http://h", "--emulator"], 2, "--url and --emulator exclude each other"),
+        (["task", "wait", "t", "--url", "http://127.0.0.1:1"], 1, "ConnectError: cannot connect to http://127.0.0.1:1"),
+        (["task", "wait", "t", "--emulator"], 1, "NotFound: Failed to find task"),
+        (["embed", "no.jsonl", "--model", "all-MiniLM-L6-v2", "--out", "o.npy", "--emulator"], 1, "no.jsonl"),
+        (["embed", "x.jsonl", "--model", "nope", "--out", "o.npy", "--emulator"], 1, "no model has the id or the name"),
+        (["embed", "x.jsonl", "--model", "m", "--out", "o.txt", "--emulator"], 1, "name it .jsonl or .npy"),
+        (["call", "models", "nope", "--emulator"], 1, "nothing is called 'models nope'"),
+        (["call", "models", "get", "--emulator"], 1, "required key 'model_id' is missing"),
+        (["call", "models", "get", "a", "b", "--emulator"], 1, "GetModel has no field for 'b'"),
+        (["call", "models", "get", "missing", "--emulator"], 1, "NotFound: Failed to find model"),
+    ],
+)
+def test_an_error_is_one_line_that_a_person_understands(
+    words: list[str],
+    code: int,
+    message: str,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    got, out, err = run(capsys, *words)
+    assert (got, out) == (code, "")
+    line = err.splitlines()[-1]
+    assert line.startswith("aiomlcommons: ")
+    assert message in line
+
+
+def test_a_failed_run_leaves_no_file(corpus: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    corpus.write_text('{"text": "a"}\n{"text": 5}\n')
+    out = corpus.with_name("out.npy")
+    code, _, err = run(capsys, "embed", str(corpus), "--model", "all-MiniLM-L6-v2", "--out", str(out), "--emulator")
+    assert code == 1
+    assert "the text of row 1 must be a string, not int" in err
+    assert list(corpus.parent.iterdir()) == [corpus]
+
+
+def test_call_reaches_an_endpoint_and_prints_its_answer(served: str, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ("call", "model_groups", "register", "from the command line", "description=words", "--url", served)
+    code = cli.main(words)
+    assert code == 0
+    group = orjson.loads(capsys.readouterr().out)
+    cli.main(("call", "model_groups.get", group["model_group_id"], "--url", served))
+    found = orjson.loads(capsys.readouterr().out)
+    assert (found["name"], found["description"]) == ("from the command line", "words")
+    cli.main(("call", "model_groups", "search", 'body={"size": 0}', "--url", served))
+    assert orjson.loads(capsys.readouterr().out)["hits"]["total"]["value"] == 1
+
+
+def test_task_wait_shows_each_change_and_the_end(served: str, capsys: pytest.CaptureFixture[str]) -> None:
+    register = ("call", "models", "register", "huggingface/sentence-transformers/all-MiniLM-L6-v2")
+    cli.main((*register, "version=1.0.2", "model_format=TORCH_SCRIPT", "--url", served))
+    task_id = orjson.loads(capsys.readouterr().out)["task_id"]
+    code, out, err = run(capsys, "task", "wait", task_id, "--url", served)
+    assert code == 0
+    assert out.startswith("COMPLETED model_id=")
+    assert err.splitlines()[-1] == f"REGISTER_MODEL {task_id} COMPLETED"
+
+
+def test_every_endpoint_is_reached_by_exactly_one_name() -> None:
+    names = list(calls.endpoints())
+    assert sorted(cls.__name__ for _, cls in names) == sorted(cls.__name__ for cls in ENDPOINTS)
+    assert len({name for name, _ in names}) == len(names)
+
+
+def test_call_lists_what_there_is(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = run(capsys, "call")
+    assert code == 0
+    assert "models deploy " in out
+    assert len(out.splitlines()) == len(ENDPOINTS)
+    _, out, _ = run(capsys, "call", "tasks")
+    assert all(line.startswith("tasks ") for line in out.splitlines())
+
+
+@pytest.mark.parametrize(
+    ("words", "fields"),
+    [
+        (["models", "get", "123"], {"model_id": "123"}),
+        (["models.get", "id", "return_content=true"], {"model_id": "id", "return_content": True}),
+        (["models", "deploy", "id", 'node_ids=["a"]'], {"node_ids": ["a"]}),
+        (
+            ["predict", "text_embedding", "id", 'text_docs=["x=y"]'],
+            {"algorithm": "text_embedding", "text_docs": ["x=y"]},
+        ),
+        (["connectors", "create", "a=b", "version=1", "protocol=http"], {"name": "a=b", "version": 1}),
+    ],
+)
+def test_words_become_fields(words: list[str], fields: dict[str, object]) -> None:
+    request = calls.request_of(words)
+    assert {name: getattr(request, name) for name in fields} == fields
+
+
+def test_a_value_of_the_wrong_kind_is_named() -> None:
+    with pytest.raises(InvalidRequest, match=r"return_content"):
+        calls.request_of(["models", "get", "id", "return_content=5"])
+
+
+def test_progress_speaks_when_time_has_passed() -> None:
+    now, out = [0.0], io.StringIO()
+    with Progress("rows", out=out, clock=lambda: now[0]) as progress:
+        progress.add(10)
+        now[0] = 2.0
+        progress.add(10)
+        progress.say("a step")
+    assert out.getvalue() == "20 rows, 10 rows/s\na step\n"
+
+
+def test_progress_keeps_to_one_line_of_a_terminal() -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    now, out = [0.0], Terminal()
+    with Progress("rows", out=out, clock=lambda: now[0]) as progress:
+        now[0] = 1.0
+        progress.add(10)
+        progress.say("a step")
+    assert out.getvalue() == "\r\033[K10 rows, 10 rows/s\r\033[Ka step\n\r\033[K"

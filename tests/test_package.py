@@ -1,0 +1,71 @@
+"""The shape of the package: what it exports, and which way its imports point."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import aiomlcommons
+
+ROOT = Path(aiomlcommons.__file__).parent
+# A module may import from its own layer and from those before it.
+LAYERS = (
+    "http secret backoff",
+    "endpoint errors",
+    "namespace convert auth vectors transport",
+    "wire api",
+    "routes task pipeline",
+    "inference",
+    "session",
+    "models",
+    "emulator",
+    "cli __main__",
+)
+LAYER = {name: number for number, names in enumerate(LAYERS) for name in names.split()}
+
+
+def _modules() -> list[Path]:
+    return [path for path in ROOT.rglob("*.py") if path != ROOT / "__init__.py"]
+
+
+def _imported(nodes: list[ast.stmt]) -> Iterator[str]:
+    """What is imported at run time when a module is: not for type checkers only, not inside functions."""
+    for node in nodes:
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+            yield from (name for name in names if name.startswith("aiomlcommons."))
+
+
+@pytest.mark.parametrize("path", _modules(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_imports_point_one_way(path: Path) -> None:
+    own = path.relative_to(ROOT).with_suffix("").parts[0]
+    for name in _imported(ast.parse(path.read_text()).body):
+        other = name.split(".")[1]
+        assert LAYER.get(other, 0) <= LAYER[own], f"{own} must not import {name}"
+
+
+def test_every_exported_name_is_there() -> None:
+    for name in aiomlcommons.__all__:
+        assert getattr(aiomlcommons, name) is not None
+        assert name in dir(aiomlcommons)
+    with pytest.raises(AttributeError, match="has no attribute 'nope'"):
+        aiomlcommons.nope  # noqa: B018
+
+
+def test_help_does_not_wait_for_aiohttp_and_numpy() -> None:
+    code = (
+        "import sys, aiomlcommons.cli; print([name for name in ('aiohttp', 'numpy', 'cattrs') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)  # noqa: S603
+    assert done.stdout == "[]\n"
+
+
+def test_importing_the_package_knows_every_endpoint() -> None:
+    code = "from aiomlcommons import ENDPOINTS; print(len(ENDPOINTS))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)  # noqa: S603
+    assert int(done.stdout) == len(aiomlcommons.ENDPOINTS) > 0
