@@ -13,7 +13,7 @@ import cattrs
 import cattrs.errors
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, mapping_structure_factory, override
 
-from aiomlcommons.endpoint import NULL, Null, Record, Request, wire_name
+from aiomlcommons.endpoint import NULL, Null, Record, Request, fields_of, wire_name
 from aiomlcommons.secret import Secret
 
 T = TypeVar("T")
@@ -128,6 +128,7 @@ def _open_enum(member: type[Enum], data: Any) -> Any:
 
 def _union_hook(converter: cattrs.Converter, cls: Any) -> Hook:
     members = get_args(cls)
+    choose = _chooser(members)
     enums = [m for m in members if isinstance(m, type) and issubclass(m, Enum) and m is not Null]
     plain = [m for m in members if m not in enums and m is not Null]
     null = NULL if Null in members else None
@@ -137,6 +138,8 @@ def _union_hook(converter: cattrs.Converter, cls: Any) -> Hook:
             return null
         if enums and isinstance(data, str):
             return _open_enum(enums[0], data)
+        if isinstance(data, Mapping) and (member := choose(data)):
+            return converter.structure(data, member)
         for member in plain:
             accepted = _accepts(member)
             if isinstance(data, accepted) and not (isinstance(data, bool) and bool not in accepted):
@@ -144,6 +147,20 @@ def _union_hook(converter: cattrs.Converter, cls: Any) -> Hook:
         raise _expected(_names(members), data)
 
     return hook
+
+
+def _chooser(members: Sequence[Any]) -> Callable[[Mapping[str, Any]], Any]:
+    """Which of several objects an answer is: the first whose required keys it has. The last one takes the rest."""
+    objects = [member for member in members if _is_object(member)]
+    required = [
+        (member, {wire_name(f) for f in fields_of(get_origin(member) or member) if f.default is attrs.NOTHING})
+        for member in objects
+    ]
+
+    def choose(data: Mapping[str, Any]) -> Any:
+        return next((member for member, keys in required if keys <= data.keys()), objects[-1] if objects else None)
+
+    return choose
 
 
 def _names(members: Sequence[Any]) -> str:
@@ -158,10 +175,15 @@ def _is_object(cls: Any) -> bool:
     return attrs.has(get_origin(cls) or cls)
 
 
+def _override(field: attrs.Attribute[Any]) -> Any:
+    if field.name == "extra":
+        return override(omit=True)
+    # None means "leave out"; any other default is a value that the server is told.
+    return override(rename=wire_name(field), omit_if_default=field.default is None)
+
+
 def _overrides(cls: Any) -> dict[str, Any]:
-    fields = attrs.fields(get_origin(cls) or cls)
-    renames = {f.name: override(rename=wire_name(f)) for f in fields if wire_name(f) != f.name}
-    return renames | {f.name: override(omit=True) for f in fields if f.name == "extra"}
+    return {field.name: _override(field) for field in fields_of(get_origin(cls) or cls)}
 
 
 def _object_in(converter: cattrs.Converter, cls: Any) -> Hook:
@@ -184,7 +206,7 @@ def _object_in(converter: cattrs.Converter, cls: Any) -> Hook:
 
 
 def _object_out(converter: cattrs.Converter, cls: Any) -> Callable[[Any], Any]:
-    write = make_dict_unstructure_fn(cls, converter, _cattrs_omit_if_default=True, **_overrides(cls))
+    write = make_dict_unstructure_fn(cls, converter, **_overrides(cls))
     if not issubclass(get_origin(cls) or cls, Record):
         return write
     return lambda value: {**write(value), **value.extra}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import inspect
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from typing import Any, ClassVar, Final, Generic, Protocol, TypeVar, cast, dataclass_transform, get_args, get_origin
 
 import attrs
@@ -30,9 +30,10 @@ NULL: Final = Null.NULL
 """An explicit JSON ``null``, where the API tells it from a key that is left out (``None`` leaves it out)."""
 
 
-def in_query(*, default: Any = None) -> Any:
-    """A field that travels in the query string."""
-    return attrs.field(default=default, metadata={"in": "query"})
+def in_query(*, wire: str | None = None, default: Any = None) -> Any:
+    """A field that travels in the query string, as ``wire`` where its name there is a word of Python."""
+    metadata = {"in": "query"} if wire is None else {"in": "query", "wire": wire}
+    return attrs.field(default=default, metadata=metadata)
 
 
 def as_body(*, default: Any = attrs.NOTHING, factory: Any = None) -> Any:
@@ -106,11 +107,17 @@ class Endpoint:
     also: tuple[Route, ...] = ()
     repeatable: bool = False
     needs_body: bool = False
+    accept: str | None = None
 
     @property
     def routes(self) -> tuple[Route, ...]:
         """Every route the server knows or knew it by, today's first."""
         return (self.route, *self.also, *self.was)
+
+    def route_for(self, given: Container[str]) -> Route:
+        """The present route that takes the most of the fields that are given: ``/stats`` or ``/stats/{stat}``."""
+        fitting = [route for route in (self.route, *self.also) if all(name in given for name in route.names)]
+        return max(fitting or [self.route], key=lambda route: len(route.names))
 
 
 class Request(Generic[R_co]):
@@ -154,7 +161,7 @@ def _check(cls: type[Any], routes: Sequence[Route]) -> None:
     for route in routes:
         if unknown := set(route.names) - fields.keys():
             raise TypeError(f"{cls.__name__} has no field for {sorted(unknown)} in {str(route)!r}")
-    in_path = set(routes[0].names)
+    in_path = {name for route in routes for name in route.names}
     keys = [name for name, place in fields.items() if place is None and name not in in_path]
     bodies = [name for name, place in fields.items() if place == "body"]
     if len(bodies) > 1 or (bodies and keys):
@@ -170,13 +177,15 @@ def endpoint(
     also: Sequence[str] = (),
     repeatable: bool = False,
     needs_body: bool = False,
+    accept: str | None = None,
 ) -> Callable[[type[T]], type[T]]:
     """Make a class an endpoint: ``@endpoint("GET /_plugins/_ml/tasks/{task_id}", since="1.3")``.
 
     A field named in the route travels in the path; ``in_query()`` in the query string; ``as_body()`` is the whole
     body; any other is a key of the JSON body. ``was`` are names that older servers know it by, ``also`` are other
-    spellings of equal standing. GET, PUT and DELETE are ``repeatable``; a POST must say so. A route that ``needs_body``
-    is sent ``{}`` when no key is given.
+    spellings of equal standing, or forms with other path fields. GET, PUT and DELETE are ``repeatable``; a POST must
+    say so. A route that ``needs_body`` is sent ``{}`` when no key is given; ``accept`` is for one that answers in no
+    other way.
 
     Raises TypeError at import when a route names a field that the class does not have.
     """
@@ -191,6 +200,7 @@ def endpoint(
             also=tuple(map(Route.parse, also)),
             repeatable=repeatable or route.startswith(("GET ", "PUT ", "DELETE ")),
             needs_body=needs_body,
+            accept=accept,
         )
         _check(made, spec.routes)
         made.endpoint = spec

@@ -59,7 +59,7 @@ class DecodeError(MLCommonsError):
 
 
 class ApiError(MLCommonsError):
-    """The server answered with a status of 400 or above.
+    """The server answered with a status that is no success: 300 or above.
 
     ``request`` and ``response`` are what was sent and what came; ``status`` is the HTTP status, ``type`` the server's
     name for the error (empty where it gave none), ``reason`` its words, ``details`` what some routes add to them,
@@ -71,15 +71,26 @@ class ApiError(MLCommonsError):
         self.body = _body(response)
         self.type, self.reason, self.details = _describe(self.body)
         words = ": ".join(filter(None, (self.reason, self.details))) or f"status {self.status}"
-        super().__init__(f"{words} ({self.request})")
+        super().__init__(f"{words}{self._remedy()} ({self.request})")
         self.retry_after = _retry_after(response.headers)
         self.transient = self._is_transient()
 
     def _is_transient(self) -> bool:
         return self.status in {502, 503, 504} or self.reason.startswith(_PASSING) or "[RECOVERING]" in self.reason
 
+    def _remedy(self) -> str:
+        return ""
+
     def __reduce__(self) -> Any:
         return type(self), (self.response,)
+
+
+class Redirected(ApiError):
+    """3xx: the cluster, or what stands before it, is elsewhere. No redirect is followed: it could leak credentials."""
+
+    def _remedy(self) -> str:
+        place = self.response.headers.get("location", "an unnamed place")
+        return f"; the server redirects to {place}: open the session with the URL of the cluster itself"
 
 
 class BadRequest(ApiError):
@@ -92,6 +103,9 @@ class ModelNotReady(BadRequest):
 
 class Unauthorized(ApiError):
     """401: the user name, password or token is not accepted."""
+
+    def _remedy(self) -> str:
+        return "; check the user name and password, or the token, in auth=..."
 
 
 class Forbidden(ApiError):
@@ -163,6 +177,7 @@ _PASSING = (
 # ML Commons 2.4 answers 500 for these; what an error is goes by its type as well as its status.
 _BY_TYPE: Mapping[str, type[ApiError]] = {"m_l_resource_not_found_exception": NotFound}
 _NOT_READY = ("Model not ready yet", "model not loaded")
+_BY_HUNDRED: Mapping[int, type[ApiError]] = {3: Redirected, 5: ServerError}
 _BY_STATUS: Mapping[int, type[ApiError]] = {
     400: BadRequest,
     401: Unauthorized,
@@ -174,11 +189,11 @@ _BY_STATUS: Mapping[int, type[ApiError]] = {
 
 
 def error_for(response: HttpResponse) -> ApiError:
-    """The error of the class that an answer of 400 or above calls for."""
+    """The error of the class that an answer of 300 or above calls for."""
     kind, reason, _ = _describe(_body(response))
     if reason.startswith(_NOT_READY):
         return ModelNotReady(response)
-    fallback = ServerError if response.status >= 500 else ApiError
+    fallback = _BY_HUNDRED.get(response.status // 100, ApiError)
     return (_BY_TYPE.get(kind) or _BY_STATUS.get(response.status, fallback))(response)
 
 

@@ -36,10 +36,8 @@ class HttpRequest:
     headers: Mapping[str, str] = attrs.field(factory=dict, repr=_names)
 
     def with_headers(self, *more: Mapping[str, str]) -> HttpRequest:
-        """The same request with further headers; a later one wins."""
-        merged = dict(self.headers)
-        for headers in more:
-            merged.update(headers)
+        """The same request with further headers, names in lower case; a later one wins."""
+        merged = {name.lower(): value for headers in (self.headers, *more) for name, value in headers.items()}
         return attrs.evolve(self, headers=merged)
 
     def __str__(self) -> str:

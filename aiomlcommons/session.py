@@ -6,6 +6,7 @@ import copy
 import itertools
 import logging
 import os
+import re
 import uuid
 from collections.abc import Mapping
 from types import TracebackType
@@ -20,7 +21,7 @@ from aiomlcommons.api import Api
 from aiomlcommons.auth import Auth, BasicAuth, as_auth
 from aiomlcommons.backoff import Backoff
 from aiomlcommons.endpoint import Request
-from aiomlcommons.errors import ConnectError, Forbidden, MLCommonsError, SessionClosed, error_for
+from aiomlcommons.errors import ConnectError, DecodeError, Forbidden, MLCommonsError, SessionClosed, error_for
 from aiomlcommons.http import JSON, HttpRequest, HttpResponse
 from aiomlcommons.inference import Inference
 from aiomlcommons.secret import Secret
@@ -34,13 +35,16 @@ log = logging.getLogger("aiomlcommons")
 # A server that asks for a longer pause gets it from the caller, who knows whether the work can wait.
 LONGEST_RETRY_AFTER = 60.0
 
+# Visible ASCII but '#', which would begin a fragment that no server sees.
+_PATH = re.compile(r"/[!-\"$-~]*")
+
 
 @attrs.frozen(kw_only=True)
 class Options:
     """How calls are made; ``session.options(...)`` changes them for some calls."""
 
     timeout: Timeout = Timeout()
-    retries: int = 3
+    retries: int = attrs.field(default=3, validator=attrs.validators.ge(0))
     backoff: Backoff = Backoff()
     headers: Mapping[str, str] = attrs.field(factory=dict, repr=lambda headers: f"<{', '.join(headers)}>")
     opaque_id: str | None = None
@@ -84,7 +88,7 @@ class Session(Api, Inference, Waits):
         parsed = check_url(url)
         if parsed.user is not None and auth is None:
             auth = BasicAuth(parsed.user, Secret(parsed.password or ""))
-        self.url = str(parsed.with_user(None).with_password(None)) if parsed.user is not None else str(parsed)
+        self.url = str(parsed.with_user(None))
         self._auth = as_auth(auth)
         tls = TLS(
             verify=verify,
@@ -150,7 +154,7 @@ class Session(Api, Inference, Waits):
             await self._transport.close()
 
     async def _open(self) -> None:
-        if self._state.name != "new":
+        if self._state.name != "not open":
             raise SessionClosed(f"this session is {self._state.name}; make a new one with Session(...)")
         if isinstance(self._transport, AiohttpTransport):
             await self._transport.open()
@@ -161,9 +165,11 @@ class Session(Api, Inference, Waits):
             info = await self.info()
         except Forbidden:
             return  # A user without cluster:monitor/main may still do everything else.
+        except DecodeError as error:
+            raise DecodeError(f"{self.url} is not an OpenSearch: {error.message}", error.response) from None
         if info.version.distribution != "opensearch":
             found = info.version.distribution or info.tagline or "something else"
-            raise MLCommonsError(f"{self.url} is not an OpenSearch: it says {found!r}")
+            raise MLCommonsError(f"{self.url} is not an OpenSearch: it says {found!r}; is it the right URL?")
 
     @property
     def _session(self) -> Self:
@@ -198,7 +204,7 @@ class Session(Api, Inference, Waits):
     async def send(self, request: Request[R], /) -> R:
         """Send a typed request and read its typed answer: every call of the package goes through here.
 
-        Raises InvalidRequest before the network, ApiError for an answer of 400 or above, ConnectError where no answer
+        Raises InvalidRequest before the network, ApiError for an answer of 300 or above, ConnectError where no answer
         came, DecodeError for one that cannot be read.
         """
         return from_http(request, await self._exchange(to_http(request), repeatable=request.endpoint.repeatable))
@@ -225,8 +231,8 @@ class Session(Api, Inference, Waits):
         ``path`` is taken as it is, so quote what needs it; ``body`` is bytes, text, or anything JSON can hold. Only
         GET, HEAD, PUT and DELETE are repeated. Raises as ``send`` does.
         """
-        if not path.startswith("/"):
-            raise ValueError(f"path must begin with '/', not {path!r}")
+        if not _PATH.fullmatch(path):
+            raise ValueError(f"path must begin with '/' and be quoted (see urllib.parse.quote), not {path!r}")
         raw = body.encode() if isinstance(body, str) else body
         data = raw if raw is None or isinstance(raw, bytes) else orjson.dumps(raw)
         sent = HttpRequest(method.upper(), path, query or {}, data, {} if data is None else TYPED_JSON)
@@ -237,12 +243,14 @@ class Session(Api, Inference, Waits):
         """Send, and send again where that may help and does no harm. The only place that decides so."""
         if self._state.name != "open":
             remedy = "use `async with Session(...) as ml:` or `await Session.connect(...)`"
-            raise SessionClosed(f"the session is {self._state.name or 'not open'}: {remedy}")
+            raise SessionClosed(f"the session is {self._state.name}: {remedy}")
         options = self._options
         opaque_id = options.opaque_id or f"aiomlcommons-{uuid.uuid4().hex}"
         sent = sent.with_headers(options.headers, {"x-opaque-id": opaque_id}, sent.headers)
         pauses = itertools.islice(options.backoff, options.retries if repeatable else 0)
-        for attempt in itertools.count(1):
+        attempt = 0
+        while True:
+            attempt += 1
             try:
                 return await self._once(sent)
             except MLCommonsError as error:
@@ -254,7 +262,6 @@ class Session(Api, Inference, Waits):
                     raise
                 log.debug("%s: %s; trying again", sent, error)
                 await anyio.sleep(max(pause, asked))
-        raise AssertionError("unreachable")
 
     async def _once(self, sent: HttpRequest) -> HttpResponse:
         signed = sent if self._auth is None else sent.with_headers(await self._auth.headers(sent))
@@ -266,7 +273,7 @@ class Session(Api, Inference, Waits):
             raise
         log.debug("%s: %d, %d bytes in %.3f s", sent, got.status, len(got.body), anyio.current_time() - started)
         got = attrs.evolve(got, request=sent)
-        if got.status >= 400:
+        if got.status >= 300:
             raise error_for(got)
         return got
 
@@ -275,7 +282,7 @@ class Session(Api, Inference, Waits):
 class _State:
     """Shared by a session and its views, so that closing one closes all."""
 
-    name: str = "new"
+    name: str = "not open"
 
 
 def _path(path: str | os.PathLike[str] | None) -> str | None:

@@ -50,16 +50,16 @@ class Task:
         """Each state that differs from the one before; the last is the end, also when that is a failure."""
         last: TaskInfo | None = None
         changed = anyio.current_time()
-        for delay in self._backoff:
+        delays = iter(self._backoff)
+        while last is None or last.state not in ENDED:
+            if last is not None:
+                await anyio.sleep(next(delays))
             info = await self._session.send(GetTask(self.task_id))
             if info != last:
                 last, changed = info, anyio.current_time()
                 yield info
             elif anyio.current_time() - changed >= self._no_progress:
                 raise TaskStalled(self.task_id, info, self._no_progress)
-            if info.state in ENDED:
-                return
-            await anyio.sleep(delay)
 
     async def _end(self) -> TaskInfo:
         info = TaskInfo()
@@ -82,17 +82,23 @@ class Task:
         for _, delay in zip(range(5), self._backoff, strict=False):
             found = await self._session.send(SearchTasks(body))
             for hit in found.hits.hits:
-                same_kind = hit.source is not None and hit.source.task_type == info.task_type
-                if hit.id != self.task_id and same_kind and not _is_duplicate(hit.source):
+                if hit.id != self.task_id and hit.source is not None and _was_under_way(hit.source, info):
                     return attrs.evolve(self, task_id=hit.id)
             await anyio.sleep(delay)
         return None
 
 
-def _is_duplicate(info: TaskInfo | None) -> bool:
-    if info is None or info.state != TaskState.FAILED:
+def _is_duplicate(info: TaskInfo) -> bool:
+    if info.state != TaskState.FAILED:
         return False
     return any(DUPLICATE in why for why in (*info.node_errors.values(), info.error or ""))
+
+
+def _was_under_way(other: TaskInfo, info: TaskInfo) -> bool:
+    if other.task_type != info.task_type or _is_duplicate(other):
+        return False
+    # A deployment of last week has ended too; only one that was going on when ours began made ours a duplicate.
+    return other.state not in ENDED or (other.last_update_time or 0) >= (info.create_time or 0)
 
 
 class Waits:

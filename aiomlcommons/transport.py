@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import ssl
-from collections.abc import Awaitable, Callable
-from typing import Any, NoReturn, TypeAlias
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any, TypeAlias
 
 import aiohttp
 import anyio
@@ -19,6 +22,8 @@ from aiomlcommons.secret import Secret, reveal
 
 Transport: TypeAlias = Callable[[HttpRequest, "Timeout"], Awaitable[HttpResponse]]
 """A function from request to answer; it raises ConnectError where no answer came. Any such function will do."""
+
+LARGE = 2**20
 
 
 @attrs.frozen
@@ -52,22 +57,28 @@ class TLS:
     def context(self) -> ssl.SSLContext:
         """An SSL context. It reads files, so call it off the event loop.
 
-        Raises FileNotFoundError or ssl.SSLError, naming the file.
+        Raises FileNotFoundError or ssl.SSLError, naming the file, and ValueError for a key without a certificate.
         """
-        try:
+        if self.client_key and not self.client_cert:
+            raise ValueError("client_key proves nothing without client_cert: name the certificate too")
+        with _naming("ca_certs", self.ca_certs):
             context = ssl.create_default_context(cafile=self.ca_certs)
-        except (OSError, ssl.SSLError) as error:
-            raise type(error)(f"ca_certs={self.ca_certs!r} cannot be used: {error}") from error
         if not self.verify:
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
         if self.client_cert:
-            password = reveal(self.client_key_password) if self.client_key_password else None
-            try:
-                context.load_cert_chain(self.client_cert, self.client_key, password)
-            except (OSError, ssl.SSLError) as error:
-                raise type(error)(f"client_cert={self.client_cert!r} cannot be used: {error}") from error
+            # Without a password OpenSSL would ask the terminal for one; an empty one fails, and suits a plain key.
+            with _naming("client_cert", self.client_cert):
+                context.load_cert_chain(self.client_cert, self.client_key, reveal(self.client_key_password or ""))
         return context
+
+
+@contextmanager
+def _naming(option: str, path: str | None) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise type(error)(error.errno, f"{option}={path!r} cannot be used: {error.strerror}") from error
 
 
 class AiohttpTransport:
@@ -110,7 +121,7 @@ class AiohttpTransport:
                 request.method,
                 # encoded=True: the path is quoted already, and quoting it again would change an id.
                 URL(f"{self._url}{request.path}", encoded=True).update_query(request.query),
-                data=request.body,
+                data=_payload(request.body),
                 headers=request.headers,
                 timeout=_timeout(timeout),
                 allow_redirects=False,
@@ -118,37 +129,64 @@ class AiohttpTransport:
                 body = await answer.read()
                 return HttpResponse(answer.status, body, {k.lower(): v for k, v in answer.headers.items()})
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            self._translate(error, request, timeout)
+            failure = self._translate(error, request, timeout)
+        raise failure
 
-    def _translate(self, error: Exception, request: HttpRequest, timeout: Timeout) -> NoReturn:
+    def _translate(self, error: Exception, request: HttpRequest, timeout: Timeout) -> ConnectError:
         """Every error of aiohttp, in words of ours that say what to do."""
-        where = self._url.origin() if self._url.absolute else self._url
+        where = str(self._url.origin())
+        lasting = partial(ConnectError, request=request, transient=False)
         match error:
-            case aiohttp.ConnectionTimeoutError():
-                message = f"no connection to {where} within {timeout.connect} s"
-                raise RequestTimeout(message, request) from error
             case TimeoutError():
-                limits = f"read={timeout.read}, total={timeout.total}"
-                raise RequestTimeout(f"no answer from {where} in time ({limits} s)", request) from error
+                failure: ConnectError = RequestTimeout(_too_late(error, where, timeout), request)
             case aiohttp.ClientConnectorCertificateError():
-                why = f"the certificate of {where} is not trusted: {error.certificate_error}"
-                remedy = "name its authority with ca_certs=..."
-                raise ConnectError(f"{why}; {remedy}", request, transient=False) from error
-            case aiohttp.ClientSSLError():
-                message = f"TLS with {where} failed: {error}; is it https, and is a client certificate asked for?"
-                raise ConnectError(message, request, transient=False) from error
+                failure = lasting(_no_trust(error.certificate_error, where))
+            case aiohttp.ClientConnectorSSLError():
+                hint = "does this port speak TLS? If not, the URL must begin with http"
+                failure = lasting(f"TLS with {where} failed: {error.os_error}; {hint}")
             case aiohttp.ClientConnectorError():
-                raise ConnectError(f"cannot connect to {where}: {error.os_error}", request) from error
+                hint = "is the cluster up, and are host and port right?"
+                failure = ConnectError(f"cannot connect to {where}: {error.os_error}; {hint}", request)
             case aiohttp.ClientPayloadError():
-                raise ConnectError(f"the answer of {where} was cut off: {error}", request) from error
+                failure = ConnectError(f"the answer of {where} was cut off: {error}", request)
             case aiohttp.ServerDisconnectedError():
-                hint = "; if the cluster uses TLS, the URL must begin with https" if where.scheme == "http" else ""
-                raise ConnectError(f"{where} closed the connection without an answer{hint}", request) from error
+                failure = ConnectError(f"{where} closed the connection without an answer{self._hint()}", request)
             case aiohttp.ClientResponseError():
-                message = f"{where} did not answer in HTTP: {error.message or error}"
-                raise ConnectError(message, request, transient=False) from error
+                # The error holds the headers that were sent, credentials too, so it is not kept as the cause.
+                words = " ".join(error.message.split())
+                return lasting(f"{where} did not answer in HTTP: {words}; is another program at this port?")
             case _:
-                raise ConnectError(f"the connection to {where} failed: {error!r}", request) from error
+                broken = f"the connection to {where} broke: {error}{self._hint()}"
+                failure = ConnectError(broken, request, transient="[SSL" not in str(error))
+        failure.__cause__ = error
+        return failure
+
+    def _hint(self) -> str:
+        if self._url.scheme == "http":
+            return "; if the cluster uses TLS, the URL must begin with https"
+        return "" if self._tls.client_cert else "; if the cluster asks for a client certificate, name it in client_cert"
+
+
+def _too_late(error: TimeoutError, where: str, timeout: Timeout) -> str:
+    match error:
+        case aiohttp.ConnectionTimeoutError():
+            return f"no connection to {where} within {timeout.connect} s; is it reachable, and pool_size large enough?"
+        case aiohttp.SocketTimeoutError():
+            return f"{where} was silent for {timeout.read} s; a longer time is given by timeout=Timeout(read=...)"
+        case _:
+            return f"no whole answer from {where} within {timeout.total} s; a longer time is given by timeout=..."
+
+
+def _no_trust(error: Exception, where: str) -> str:
+    why = getattr(error, "verify_message", "") or str(error)
+    if "mismatch" in why:
+        return f"the certificate of {where} is for another host: {why}; use a name that stands in it"
+    return f"the certificate of {where} is not trusted: {why}; name its authority with ca_certs=..."
+
+
+def _payload(body: bytes | None) -> bytes | io.BytesIO | None:
+    # Bytes are written in one go; a large body must let the loop breathe, and a BytesIO is written in pieces.
+    return io.BytesIO(body) if body is not None and len(body) > LARGE else body
 
 
 def _timeout(timeout: Timeout) -> aiohttp.ClientTimeout:
@@ -165,10 +203,12 @@ def as_timeout(value: Timeout | float | None) -> Timeout:
 def check_url(url: Any) -> URL:
     """The cluster's URL, checked.
 
-    Raises ValueError that says what is missing.
+    Raises ValueError that says what is missing, and shows no password.
     """
-    parsed = URL(url) if isinstance(url, str) else url
-    if not isinstance(parsed, URL) or parsed.scheme not in {"http", "https"} or not parsed.host:
-        shown = f"{parsed.scheme}://..." if isinstance(parsed, URL) and parsed.password else repr(url)
-        raise ValueError(f"url must be like 'https://host:9200', not {shown}")
+    try:
+        parsed = URL(url)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"url must be like 'https://host:9200': {error}") from None
+    if parsed.scheme not in {"http", "https"} or not parsed.host or parsed.query_string or parsed.fragment:
+        raise ValueError(f"url must be like 'https://host:9200', not {str(url).rpartition('@')[2]!r}")
     return parsed

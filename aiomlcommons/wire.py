@@ -11,7 +11,7 @@ import attrs
 import orjson
 
 from aiomlcommons import convert
-from aiomlcommons.endpoint import Request, Route, wire_name
+from aiomlcommons.endpoint import Request, Route, fields_of, wire_name
 from aiomlcommons.errors import DecodeError, InvalidRequest, error_for
 from aiomlcommons.http import JSON, HttpRequest, HttpResponse
 
@@ -25,31 +25,36 @@ def to_http(request: Request[Any], route: Route | None = None) -> HttpRequest:
     Raises InvalidRequest, naming the field, for a value that does not fit its type or cannot stand in a path.
     """
     cls: Any = type(request)
-    route = route if route is not None else type(request).endpoint.route
     try:
         convert.check(request)
     except convert.Unreadable as error:
         raise InvalidRequest(f"{cls.__name__}: {error}") from None
     keys: dict[str, Any] = convert.unstructure(request)
+    spec = type(request).endpoint
+    route = spec.route_for(keys) if route is None else route
     path = route.path
     for name in route.names:
         path = path.replace(f"{{{name}}}", _segment(cls, name, keys.pop(name)))
     query = {name: _word(keys.pop(name)) for name in _placed(cls, "query") if name in keys}
-    for name in _placed(cls, "body"):
-        return HttpRequest(route.method, path, query, *_whole(keys.get(name)))
-    body = orjson.dumps(keys) if keys or cls.endpoint.needs_body else None
-    return HttpRequest(route.method, path, query, body, TYPED_JSON if body is not None else {})
+    body = _body(request, keys)
+    headers = {} if body is None else dict(TYPED_JSON)
+    if spec.accept:
+        headers["accept"] = spec.accept
+    return HttpRequest(route.method, path, query, body, headers)
 
 
 def from_http(request: Request[R], got: HttpResponse) -> R:
     """The typed answer to a request.
 
-    Raises the ApiError that a status of 400 or above calls for, or DecodeError, with the path of the trouble, for an
+    Raises the ApiError that a status of 300 or above calls for, or DecodeError, with the path of the trouble, for an
     answer that is not of the request's type.
     """
-    if got.status >= 400:
+    if got.status >= 300:
         raise error_for(got)
     returns = type(request).endpoint.returns
+    if not got.body and type(None) in (returns, *get_args(returns)):
+        nothing: Any = None
+        return nothing  # type: ignore[no-any-return]
     try:
         data = got.json()
     except ValueError:
@@ -72,11 +77,14 @@ def _placed(cls: type[Any], place: str) -> tuple[str, ...]:
     return tuple(wire_name(f) for f in attrs.fields(cls) if f.metadata.get("in") == place)
 
 
-def _whole(value: Any) -> tuple[bytes | None, Mapping[str, str]]:
-    if value is None:
-        return None, {}
-    # Raw bytes (a model's chunk) go as application/json too: the server refuses application/octet-stream with 406.
-    return (value if isinstance(value, bytes) else orjson.dumps(value)), TYPED_JSON
+def _body(request: Request[Any], keys: Mapping[str, Any]) -> bytes | None:
+    cls: Any = type(request)
+    for field in fields_of(cls):
+        if field.metadata.get("in") == "body":
+            whole = convert.unstructure(getattr(request, field.name), field.type)
+            # Raw bytes go as application/json too: the server refuses application/octet-stream with 406.
+            return whole if isinstance(whole, bytes | None) else orjson.dumps(whole)
+    return orjson.dumps(keys) if keys or cls.endpoint.needs_body else None
 
 
 def _segment(cls: type[Any], name: str, value: Any) -> str:

@@ -73,8 +73,12 @@ async def walk(ml: Session, model_url: str) -> None:
 @asynccontextmanager
 async def served(file: Path) -> AsyncGenerator[str]:
     """Serve one file over HTTP on this machine, as a model repository would."""
+
+    async def send(_: web.Request) -> web.FileResponse:
+        return web.FileResponse(file)
+
     app = web.Application()
-    app.router.add_get(f"/{file.name}", lambda _: web.FileResponse(file))
+    app.router.add_get(f"/{file.name}", send)
     runner = web.AppRunner(app)
     await runner.setup()
     try:

@@ -12,8 +12,12 @@ from aiohttp import web
 @asynccontextmanager
 async def served_file(file: Path, host: str = "127.0.0.1", port: int = 0) -> AsyncGenerator[str]:
     """The URL of a file; any other path is 404."""
+
+    async def send(_: web.Request) -> web.FileResponse:
+        return web.FileResponse(file)
+
     app = web.Application()
-    app.router.add_get(f"/{file.name}", lambda _: web.FileResponse(file))
+    app.router.add_get(f"/{file.name}", send)
     runner = web.AppRunner(app)
     await runner.setup()
     try:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator, Sequence
-from typing import Any, get_args, get_type_hints
+from types import UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
 
 import orjson
 
@@ -71,7 +72,7 @@ def _endpoint(words: Sequence[str]) -> tuple[type[Request[Any]], Sequence[str]]:
 
 
 def _value(text: str, declared: Any) -> Any:
-    members = get_args(declared) or (declared,)
+    members = get_args(declared) if get_origin(declared) in (Union, UnionType) else (declared,)
     if str in members and not {int, float, bool} & set(members):
         return text
     if declared is bytes:

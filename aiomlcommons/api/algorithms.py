@@ -1,0 +1,103 @@
+"""The classic algorithms: train, train and predict, execute."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import KW_ONLY
+from typing import Any
+
+from aiomlcommons.api.predict import MLInput, Prediction
+from aiomlcommons.endpoint import Record, Request, as_body, endpoint, in_query, record
+
+
+@record
+class Training(Record):
+    """A trained model's id, or with ``async_`` the id of the task that trains it."""
+
+    status: str
+    model_id: str | None = None
+    task_id: str | None = None
+
+
+@record
+class Entity(Record):
+    """What a group of values contributes to a change."""
+
+    key: list[str]
+    contribution_value: float
+    base_value: float
+    new_value: float
+
+
+@record
+class Bucket(Record):
+    """A stretch of time, in epoch milliseconds, and what stands out in it."""
+
+    start_time: int
+    end_time: int
+    overall_aggregate_value: float
+    entities: list[Entity] | None = None
+
+
+@record
+class Buckets(Record):
+    """The stretches of time of one aggregation."""
+
+    buckets: list[Bucket]
+
+
+@record
+class Localization(Record):
+    """The result of one aggregation, by name."""
+
+    name: str
+    result: Buckets
+
+
+@record
+class Execution(Record):
+    """What an algorithm gives: a number, localized anomalies, or correlated metrics."""
+
+    result: float | None = None
+    results: list[Localization] | None = None
+    inference_results: list[Mapping[str, Any]] | None = None
+
+
+@endpoint("POST /_plugins/_ml/_train/{algorithm}", since="1.3", needs_body=True)
+class Train(MLInput, Request[Training]):
+    """Train a model of a classic algorithm on ``input_data``, or on ``input_index`` with ``input_query``.
+
+    ``async_=True`` answers at once with a task.
+
+    https://docs.opensearch.org/latest/ml-commons-plugin/api/train-predict/train/
+    """
+
+    algorithm: str
+    _: KW_ONLY
+    async_: bool | None = in_query(wire="async", default=None)
+
+
+@endpoint("POST /_plugins/_ml/_train_predict/{algorithm}", since="1.3", needs_body=True)
+class TrainAndPredict(MLInput, Request[Prediction]):
+    """Train a model and predict on the same data in one call. The model is not kept.
+
+    https://docs.opensearch.org/latest/ml-commons-plugin/api/train-predict/train-and-predict/
+    """
+
+    algorithm: str
+    _: KW_ONLY
+    async_: bool | None = in_query(wire="async", default=None)
+
+
+@endpoint("POST /_plugins/_ml/_execute/{algorithm}", since="1.3")
+class ExecuteAlgorithm(Request[Execution]):
+    """Run an algorithm that needs no model: ``local_sample_calculator``, ``anomaly_localization``,
+    ``metrics_correlation``. ``body`` is the algorithm's own input.
+
+    https://docs.opensearch.org/latest/ml-commons-plugin/api/execute-algorithm/
+    """
+
+    algorithm: str
+    body: Mapping[str, Any] = as_body()
+    _: KW_ONLY
+    async_: bool | None = in_query(wire="async", default=None)

@@ -1,0 +1,116 @@
+"""Context management: how much of a conversation an agent's model is shown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import KW_ONLY
+from typing import Any
+
+from aiomlcommons.api.common import WriteResult
+from aiomlcommons.endpoint import Record, Request, endpoint, in_query, record
+from aiomlcommons.namespace import Namespace, op
+
+
+@record
+class ContextManager(Record):
+    """One step: ``SlidingWindowManager``, ``SummarizationManager`` or ``ToolsOutputTruncateManager``."""
+
+    type: str
+    activation: Mapping[str, Any] | None = None
+    config: Mapping[str, Any] | None = None
+
+
+@record
+class ContextManagementTemplate(Record):
+    """Steps by the moment they run at: ``PRE_LLM``, ``POST_TOOL``, ``POST_MEMORY``. Times are epoch milliseconds."""
+
+    name: str | None = None
+    description: str | None = None
+    hooks: Mapping[str, list[ContextManager]] | None = None
+    created_time: int | None = None
+    last_modified: int | None = None
+    created_by: str | None = None
+
+
+@record
+class ContextManagementStatus(Record):
+    """What became of a template: ``created`` or ``deleted``."""
+
+    context_management_name: str
+    status: str
+
+
+@record
+class ContextManagementTemplates(Record):
+    """A page of templates."""
+
+    total: int
+    templates: list[ContextManagementTemplate]
+
+
+@endpoint("POST /_plugins/_ml/context_management/{template_name}", since="3.5", needs_body=True)
+class CreateContextManagement(Request[ContextManagementStatus]):
+    """Create a template.
+
+    https://docs.opensearch.org/latest/ml-commons-plugin/api/context-management-apis/create-context-management/
+    """
+
+    template_name: str
+    _: KW_ONLY
+    description: str | None = None
+    hooks: Mapping[str, Sequence[ContextManager]] | None = None
+
+
+@endpoint("GET /_plugins/_ml/context_management/{template_name}", since="3.5")
+class GetContextManagement(Request[ContextManagementTemplate]):
+    """Look a template up.
+
+    https://docs.opensearch.org/latest/ml-commons-plugin/api/context-management-apis/get-context-management/
+    """
+
+    template_name: str
+
+
+@endpoint("GET /_plugins/_ml/context_management", since="3.5")
+class ListContextManagement(Request[ContextManagementTemplates]):
+    """List templates, ``size`` (1 to 1000, default 10) of them from number ``from_`` (default 0) on.
+
+    https://docs.opensearch.org/latest/ml-commons-plugin/api/context-management-apis/list-context-management/
+    """
+
+    _: KW_ONLY
+    from_: int | None = in_query(wire="from", default=None)
+    size: int | None = in_query(default=None)
+
+
+@endpoint("PUT /_plugins/_ml/context_management/{template_name}", since="3.5", needs_body=True)
+class UpdateContextManagement(Request[WriteResult]):
+    """Change a template.
+
+    https://docs.opensearch.org/latest/ml-commons-plugin/api/context-management-apis/update-context-management/
+    """
+
+    template_name: str
+    _: KW_ONLY
+    description: str | None = None
+    hooks: Mapping[str, Sequence[ContextManager]] | None = None
+
+
+@endpoint("DELETE /_plugins/_ml/context_management/{template_name}", since="3.5")
+class DeleteContextManagement(Request[ContextManagementStatus]):
+    """Delete a template.
+
+    https://docs.opensearch.org/latest/ml-commons-plugin/api/context-management-apis/delete-context-management/
+    """
+
+    template_name: str
+
+
+class ContextManagement(Namespace):
+    """``ml.context_management``: how much of a conversation a model is shown."""
+
+    create = op(CreateContextManagement)
+    get = op(GetContextManagement)
+    list = op(ListContextManagement)
+    update = op(UpdateContextManagement)
+    delete = op(DeleteContextManagement)

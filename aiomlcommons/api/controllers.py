@@ -1,0 +1,80 @@
+"""Controllers: how often each user may ask a model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import KW_ONLY
+
+from aiomlcommons.api.common import WriteResult
+from aiomlcommons.api.models import RateLimiter
+from aiomlcommons.endpoint import Record, Request, endpoint, in_query, record
+from aiomlcommons.namespace import Namespace, op
+
+
+@record
+class Controller(Record):
+    """The limit of each user, by name."""
+
+    model_id: str
+    user_rate_limiter: Mapping[str, RateLimiter] | None = None
+
+
+@record
+class ControllerCreated(Record):
+    """The server's word on a new controller."""
+
+    model_id: str
+    status: str
+
+
+@endpoint("POST /_plugins/_ml/controllers/{model_id}", since="2.12")
+class CreateController(Request[ControllerCreated]):
+    """Limit how often each user may ask a model.
+
+    https://docs.opensearch.org/latest/ml-commons-plugin/api/controller-apis/create-controller/
+    """
+
+    model_id: str
+    user_rate_limiter: Mapping[str, RateLimiter]
+
+
+@endpoint("GET /_plugins/_ml/controllers/{model_id}", since="2.12")
+class GetController(Request[Controller]):
+    """Look a model's controller up.
+
+    https://docs.opensearch.org/latest/ml-commons-plugin/api/controller-apis/get-controller/
+    """
+
+    model_id: str
+    _: KW_ONLY
+    return_content: bool | None = in_query(default=None)
+
+
+@endpoint("PUT /_plugins/_ml/controllers/{model_id}", since="2.12")
+class UpdateController(Request[WriteResult]):
+    """Change the limits of some users.
+
+    https://docs.opensearch.org/latest/ml-commons-plugin/api/controller-apis/update-controller/
+    """
+
+    model_id: str
+    user_rate_limiter: Mapping[str, RateLimiter]
+
+
+@endpoint("DELETE /_plugins/_ml/controllers/{model_id}", since="2.12")
+class DeleteController(Request[WriteResult]):
+    """Lift the limits of a model.
+
+    https://docs.opensearch.org/latest/ml-commons-plugin/api/controller-apis/delete-controller/
+    """
+
+    model_id: str
+
+
+class Controllers(Namespace):
+    """``ml.controllers``: how often each user may ask a model."""
+
+    create = op(CreateController)
+    get = op(GetController)
+    update = op(UpdateController)
+    delete = op(DeleteController)

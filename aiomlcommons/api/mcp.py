@@ -1,0 +1,150 @@
+"""MCP: the cluster's tools for others, and others' tools for the cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import KW_ONLY
+from typing import Any
+
+from aiomlcommons.endpoint import Null, Record, Request, as_body, endpoint, record
+from aiomlcommons.namespace import Namespace, op
+
+
+@record
+class McpTool(Record):
+    """A tool of the cluster's MCP server. Times are epoch milliseconds; ``type`` is needed to register one."""
+
+    type: str | None = None
+    name: str | None = None
+    description: str | Null | None = None
+    parameters: Mapping[str, Any] | None = None
+    attributes: Mapping[str, Any] | None = None
+    create_time: int | None = None
+    last_update_time: int | None = None
+
+
+@record
+class McpTools(Record):
+    """The tools of the cluster's MCP server."""
+
+    tools: list[McpTool]
+
+
+@record
+class McpNode(Record):
+    """What a node did, or why it did not."""
+
+    created: bool | None = None
+    updated: bool | None = None
+    removed: bool | None = None
+    error: str | None = None
+    not_found_exception: str | None = None
+
+
+@record
+class ConnectorTool(Record):
+    """A tool that an MCP connector offers; ``input_schema`` is JSON in a string."""
+
+    name: str
+    type: str
+    description: str | None = None
+    input_schema: str | None = None
+
+
+@record
+class ConnectorTools(Record):
+    """The tools that an MCP connector offers."""
+
+    tools: list[ConnectorTool]
+
+
+@record
+class JsonRpc(Record):
+    """A JSON-RPC 2.0 answer: ``result``, or ``error`` with code and message, which comes with HTTP status 200."""
+
+    jsonrpc: str
+    id: str | int | Null | None = None
+    result: Mapping[str, Any] | None = None
+    error: Mapping[str, Any] | None = None
+
+
+@endpoint("POST /_plugins/_ml/mcp/tools/_register", since="3.0")
+class RegisterMcpTools(Request[dict[str, McpNode]]):
+    """Add tools to the cluster's MCP server; the answer tells for each node.
+
+    https://docs.opensearch.org/latest/ml-commons-plugin/api/mcp-server-apis/register-mcp-tools/
+    """
+
+    tools: Sequence[McpTool]
+
+
+@endpoint("POST /_plugins/_ml/mcp/tools/_update", since="3.1")
+class UpdateMcpTools(Request[dict[str, McpNode]]):
+    """Change tools of the cluster's MCP server, by name; the answer tells for each node.
+
+    https://docs.opensearch.org/latest/ml-commons-plugin/api/mcp-server-apis/update-mcp-tools/
+    """
+
+    tools: Sequence[McpTool]
+
+
+@endpoint("POST /_plugins/_ml/mcp/tools/_remove", since="3.0")
+class RemoveMcpTools(Request[dict[str, McpNode]]):
+    """Remove tools from the cluster's MCP server, by name; the answer tells for each node.
+
+    https://docs.opensearch.org/latest/ml-commons-plugin/api/mcp-server-apis/remove-mcp-tools/
+    """
+
+    names: Sequence[str] = as_body()
+
+
+@endpoint("GET /_plugins/_ml/mcp/tools/_list", since="3.1", repeatable=True)
+class ListMcpTools(Request[McpTools]):
+    """List the tools of the cluster's MCP server.
+
+    https://docs.opensearch.org/latest/ml-commons-plugin/api/mcp-server-apis/list-mcp-tools/
+    """
+
+
+@endpoint("POST /_plugins/_ml/mcp", since="3.3", accept="application/json, text/event-stream")
+class CallMcp(Request[JsonRpc | None]):
+    """Send a JSON-RPC 2.0 message to the cluster's MCP server. A notification has no answer: None.
+
+    https://docs.opensearch.org/latest/ml-commons-plugin/api/mcp-server-apis/mcp-server/
+    """
+
+    method: str
+    params: Mapping[str, Any] | None = None
+    _: KW_ONLY
+    id: str | int | None = None
+    jsonrpc: str = "2.0"
+
+
+@endpoint("GET /_plugins/_ml/mcp", since="3.3")
+class OpenMcpStream(Request[None]):
+    """Ask the MCP server for a stream, which it does not have: every release answers 405.
+
+    https://docs.opensearch.org/latest/ml-commons-plugin/api/mcp-server-apis/mcp-server/
+    """
+
+
+@endpoint("GET /_plugins/_ml/connectors/{connector_id}/tools", since="3.8")
+class ListConnectorTools(Request[ConnectorTools]):
+    """List the tools that an MCP connector offers.
+
+    https://docs.opensearch.org/latest/ml-commons-plugin/api/mcp-client-apis/list-connector-mcp-tools/
+    """
+
+    connector_id: str
+
+
+class Mcp(Namespace):
+    """``ml.mcp``: the cluster's tools for others, and others' tools for the cluster."""
+
+    register_tools = op(RegisterMcpTools)
+    update_tools = op(UpdateMcpTools)
+    remove_tools = op(RemoveMcpTools)
+    list_tools = op(ListMcpTools)
+    call = op(CallMcp)
+    open_stream = op(OpenMcpStream)
+    list_connector_tools = op(ListConnectorTools)

@@ -1,0 +1,185 @@
+"""Statistics and profiles: what models, tasks and nodes are doing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import KW_ONLY
+from typing import Literal
+
+from aiomlcommons.api.models import ModelState
+from aiomlcommons.api.tasks import TaskInfo
+from aiomlcommons.endpoint import Record, Request, endpoint, in_query, mixin, record
+from aiomlcommons.namespace import Namespace, op
+
+
+@record
+class ActionStats(Record):
+    """How often something was asked, and how often it failed."""
+
+    ml_action_request_count: int | None = None
+    ml_action_failure_count: int | None = None
+
+
+@record
+class NodeStats(Record):
+    """What a node does. ``algorithms`` and ``models`` count by action; the last six names are those of 2.4 to 2.9."""
+
+    ml_request_count: int | None = None
+    ml_failure_count: int | None = None
+    ml_deployed_model_count: int | None = None
+    ml_executing_task_count: int | None = None
+    ml_jvm_heap_usage: int | None = None
+    ml_circuit_breaker_trigger_count: int | None = None
+    algorithms: Mapping[str, Mapping[str, ActionStats]] | None = None
+    # A hidden model says "is_hidden": true among its actions.
+    models: Mapping[str, Mapping[str, ActionStats | bool]] | None = None
+    ml_node_total_request_count: int | None = None
+    ml_node_total_failure_count: int | None = None
+    ml_node_total_model_count: int | None = None
+    ml_node_executing_task_count: int | None = None
+    ml_node_jvm_heap_usage: int | None = None
+    ml_node_total_circuit_breaker_trigger_count: int | None = None
+
+
+@record
+class Stats(Record):
+    """What the cluster has, and what each node does."""
+
+    ml_model_count: int | None = None
+    ml_connector_count: int | None = None
+    ml_model_index_status: str | None = None
+    ml_connector_index_status: str | None = None
+    ml_config_index_status: str | None = None
+    ml_task_index_status: str | None = None
+    ml_controller_index_status: str | None = None
+    nodes: Mapping[str, NodeStats] | None = None
+
+
+@record
+class Durations(Record):
+    """How long requests took, in milliseconds."""
+
+    count: int | None = None
+    max: float | None = None
+    min: float | None = None
+    average: float | None = None
+    p50: float | None = None
+    p90: float | None = None
+    p99: float | None = None
+
+
+@record
+class ModelProfile(Record):
+    """A model on a node. Memory sizes are bytes."""
+
+    model_state: ModelState | str | None = None
+    predictor: str | None = None
+    target_worker_nodes: list[str] | None = None
+    worker_nodes: list[str] | None = None
+    model_inference_stats: Durations | None = None
+    predict_request_stats: Durations | None = None
+    memory_size_estimation_cpu: int | None = None
+    memory_size_estimation_gpu: int | None = None
+    is_hidden: bool | None = None
+
+
+@record
+class NodeProfile(Record):
+    """The tasks and models of a node, by id."""
+
+    tasks: Mapping[str, TaskInfo] | None = None
+    models: Mapping[str, ModelProfile] | None = None
+
+
+@record
+class ModelView(Record):
+    """A model on all its nodes."""
+
+    target_worker_nodes: list[str] | None = None
+    worker_nodes: list[str] | None = None
+    nodes: Mapping[str, ModelProfile] | None = None
+    tasks: Mapping[str, TaskInfo] | None = None
+
+
+@record
+class Profile(Record):
+    """``nodes`` by id, or with ``view="model"`` ``models`` by id; neither where there is nothing to tell."""
+
+    nodes: Mapping[str, NodeProfile] | None = None
+    models: Mapping[str, ModelView] | None = None
+
+
+@endpoint(
+    "GET /_plugins/_ml/stats",
+    since="1.3",
+    also=[
+        "GET /_plugins/_ml/stats/{stat}",
+        "GET /_plugins/_ml/{node_id}/stats",
+        "GET /_plugins/_ml/{node_id}/stats/{stat}",
+    ],
+)
+class GetStats(Request[Stats]):
+    """Count what the cluster has and does. ``stat`` and ``node_id`` name one, or several with commas between.
+
+    https://docs.opensearch.org/latest/ml-commons-plugin/api/stats/
+    """
+
+    stat: str | None = None
+    _: KW_ONLY
+    node_id: str | None = None
+    target_stat_levels: Sequence[str] | None = None
+    cluster_level_stats: Sequence[str] | None = None
+    node_level_stats: Sequence[str] | None = None
+    action_level_stats: Sequence[str] | None = None
+    node_ids: Sequence[str] | None = None
+    algorithms: Sequence[str] | None = None
+    models: Sequence[str] | None = None
+    actions: Sequence[str] | None = None
+
+
+@mixin
+class ProfileInput:
+    """What to profile. ``view`` is by ``node`` (the default) or by ``model``."""
+
+    model_ids: Sequence[str] | None = None
+    task_ids: Sequence[str] | None = None
+    node_ids: Sequence[str] | None = None
+    return_all_tasks: bool | None = None
+    return_all_models: bool | None = None
+    view: Literal["node", "model"] | None = in_query(default=None)
+
+
+@endpoint("GET /_plugins/_ml/profile", since="2.4")
+class GetProfile(ProfileInput, Request[Profile]):
+    """Tell what models and tasks are on the nodes, and how fast they answer.
+
+    https://docs.opensearch.org/latest/ml-commons-plugin/api/profile/
+    """
+
+
+@endpoint("GET /_plugins/_ml/profile/models", since="2.4", also=["GET /_plugins/_ml/profile/models/{model_id}"])
+class GetModelProfiles(ProfileInput, Request[Profile]):
+    """Tell how the models do, or one of them, or several with commas between their ids.
+
+    https://docs.opensearch.org/latest/ml-commons-plugin/api/profile/
+    """
+
+    model_id: str | None = None
+
+
+@endpoint("GET /_plugins/_ml/profile/tasks", since="2.4", also=["GET /_plugins/_ml/profile/tasks/{task_id}"])
+class GetTaskProfiles(ProfileInput, Request[Profile]):
+    """Tell how the tasks do, or one of them, or several with commas between their ids.
+
+    https://docs.opensearch.org/latest/ml-commons-plugin/api/profile/
+    """
+
+    task_id: str | None = None
+
+
+class Profiles(Namespace):
+    """``ml.profile``: what models and tasks are on the nodes."""
+
+    all = op(GetProfile)
+    models = op(GetModelProfiles)
+    tasks = op(GetTaskProfiles)

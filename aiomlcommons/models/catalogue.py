@@ -1,0 +1,207 @@
+"""The pretrained models that a cluster can register by name alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import attrs
+
+from aiomlcommons.api.common import FunctionName
+from aiomlcommons.api.models import ModelFormat
+
+
+@attrs.frozen
+class Pretrained:
+    """A pretrained model. ``dimension`` is None where it gives no dense vectors.
+
+    ``versions`` are its formats by version, oldest version first.
+
+    https://docs.opensearch.org/latest/ml-commons-plugin/pretrained-models/
+    """
+
+    name: str
+    function_name: FunctionName
+    dimension: int | None
+    versions: Mapping[str, tuple[ModelFormat, ...]]
+
+    @property
+    def short_name(self) -> str:
+        """The name without its owner: ``all-MiniLM-L6-v2``."""
+        return self.name.rpartition("/")[2]
+
+    @property
+    def version(self) -> str:
+        """The newest version."""
+        return list(self.versions)[-1]
+
+    @property
+    def model_format(self) -> ModelFormat:
+        """The format to prefer: every model has TORCH_SCRIPT, some have ONNX too."""
+        return self.versions[self.version][0]
+
+    def offers(self, version: str | None, model_format: str | None) -> bool:
+        """Whether it exists in a version and a format."""
+        return version is not None and model_format in self.versions.get(version, ())
+
+
+TORCH = (ModelFormat.TORCH_SCRIPT,)
+BOTH = (ModelFormat.TORCH_SCRIPT, ModelFormat.ONNX)
+
+PRETRAINED: tuple[Pretrained, ...] = (
+    Pretrained("amazon/metrics_correlation", FunctionName.METRICS_CORRELATION, None, {"1.0.0b2": TORCH}),
+    Pretrained(
+        "amazon/neural-sparse/opensearch-neural-sparse-encoding-doc-v1",
+        FunctionName.SPARSE_ENCODING,
+        None,
+        {"1.0.1": TORCH},
+    ),
+    Pretrained(
+        "amazon/neural-sparse/opensearch-neural-sparse-encoding-doc-v2-distill",
+        FunctionName.SPARSE_ENCODING,
+        None,
+        {"1.0.0": TORCH},
+    ),
+    Pretrained(
+        "amazon/neural-sparse/opensearch-neural-sparse-encoding-doc-v2-mini",
+        FunctionName.SPARSE_ENCODING,
+        None,
+        {"1.0.0": TORCH},
+    ),
+    Pretrained(
+        "amazon/neural-sparse/opensearch-neural-sparse-encoding-doc-v3-distill",
+        FunctionName.SPARSE_ENCODING,
+        None,
+        {"1.0.0": TORCH},
+    ),
+    Pretrained(
+        "amazon/neural-sparse/opensearch-neural-sparse-encoding-doc-v3-gte",
+        FunctionName.SPARSE_ENCODING,
+        None,
+        {"1.0.0": TORCH},
+    ),
+    Pretrained(
+        "amazon/neural-sparse/opensearch-neural-sparse-encoding-multilingual-v1",
+        FunctionName.SPARSE_ENCODING,
+        None,
+        {"1.0.0": TORCH},
+    ),
+    Pretrained(
+        "amazon/neural-sparse/opensearch-neural-sparse-encoding-v1",
+        FunctionName.SPARSE_ENCODING,
+        None,
+        {"1.0.1": TORCH},
+    ),
+    Pretrained(
+        "amazon/neural-sparse/opensearch-neural-sparse-encoding-v2-distill",
+        FunctionName.SPARSE_ENCODING,
+        None,
+        {"1.0.0": TORCH},
+    ),
+    Pretrained(
+        "amazon/neural-sparse/opensearch-neural-sparse-tokenizer-multilingual-v1",
+        FunctionName.SPARSE_TOKENIZE,
+        None,
+        {"1.0.0": TORCH},
+    ),
+    Pretrained(
+        "amazon/neural-sparse/opensearch-neural-sparse-tokenizer-v1",
+        FunctionName.SPARSE_TOKENIZE,
+        None,
+        {"1.0.1": TORCH},
+    ),
+    Pretrained(
+        "amazon/sentence-highlighting/opensearch-semantic-highlighter-v1",
+        FunctionName.QUESTION_ANSWERING,
+        None,
+        {"1.0.0": TORCH},
+    ),
+    Pretrained(
+        "huggingface/cross-encoders/ms-marco-MiniLM-L-12-v2",
+        FunctionName.TEXT_SIMILARITY,
+        None,
+        {"1.0.0": BOTH, "1.0.1": BOTH, "1.0.2": BOTH},
+    ),
+    Pretrained(
+        "huggingface/cross-encoders/ms-marco-MiniLM-L-6-v2",
+        FunctionName.TEXT_SIMILARITY,
+        None,
+        {"1.0.0": BOTH, "1.0.1": BOTH, "1.0.2": BOTH},
+    ),
+    Pretrained(
+        "huggingface/sentence-transformers/all-MiniLM-L12-v2",
+        FunctionName.TEXT_EMBEDDING,
+        384,
+        {"1.0.1": BOTH, "1.0.2": BOTH},
+    ),
+    Pretrained(
+        "huggingface/sentence-transformers/all-MiniLM-L6-v2",
+        FunctionName.TEXT_EMBEDDING,
+        384,
+        {"1.0.1": BOTH, "1.0.2": BOTH},
+    ),
+    Pretrained(
+        "huggingface/sentence-transformers/all-distilroberta-v1",
+        FunctionName.TEXT_EMBEDDING,
+        768,
+        {"1.0.1": BOTH, "1.0.2": BOTH},
+    ),
+    Pretrained(
+        "huggingface/sentence-transformers/all-mpnet-base-v2",
+        FunctionName.TEXT_EMBEDDING,
+        768,
+        {"1.0.1": BOTH, "1.0.2": BOTH},
+    ),
+    Pretrained(
+        "huggingface/sentence-transformers/distiluse-base-multilingual-cased-v1",
+        FunctionName.TEXT_EMBEDDING,
+        512,
+        {"1.0.1": TORCH, "1.0.2": TORCH},
+    ),
+    Pretrained(
+        "huggingface/sentence-transformers/msmarco-distilbert-base-tas-b",
+        FunctionName.TEXT_EMBEDDING,
+        768,
+        {"1.0.1": BOTH, "1.0.2": BOTH, "1.0.3": BOTH},
+    ),
+    Pretrained(
+        "huggingface/sentence-transformers/multi-qa-MiniLM-L6-cos-v1",
+        FunctionName.TEXT_EMBEDDING,
+        384,
+        {"1.0.1": BOTH, "1.0.2": BOTH},
+    ),
+    Pretrained(
+        "huggingface/sentence-transformers/multi-qa-mpnet-base-dot-v1",
+        FunctionName.TEXT_EMBEDDING,
+        768,
+        {"1.0.1": BOTH, "1.0.2": BOTH},
+    ),
+    Pretrained(
+        "huggingface/sentence-transformers/paraphrase-MiniLM-L3-v2",
+        FunctionName.TEXT_EMBEDDING,
+        384,
+        {"1.0.1": BOTH, "1.0.2": BOTH},
+    ),
+    Pretrained(
+        "huggingface/sentence-transformers/paraphrase-mpnet-base-v2",
+        FunctionName.TEXT_EMBEDDING,
+        768,
+        {"1.0.0": BOTH, "1.0.1": BOTH},
+    ),
+    Pretrained(
+        "huggingface/sentence-transformers/paraphrase-multilingual-MiniLM-L12-v2",
+        FunctionName.TEXT_EMBEDDING,
+        384,
+        {"1.0.1": BOTH, "1.0.2": BOTH},
+    ),
+)
+"""Every pretrained model that is known, by name."""
+
+_BY_NAME: Mapping[str, Pretrained] = {model.name: model for model in PRETRAINED}
+
+
+def find(name: str) -> Pretrained | None:
+    """A pretrained model by its full name, or by its short one where no other has the same; else None."""
+    if name in _BY_NAME:
+        return _BY_NAME[name]
+    named = [model for model in PRETRAINED if model.short_name == name]
+    return named[0] if len(named) == 1 else None

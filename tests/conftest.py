@@ -1,0 +1,75 @@
+"""What holds for every test: nothing blocks the event loop, and nothing is left behind."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import aiohttp
+import aioresponses.core
+import pytest
+import pytest_asyncio
+from blockbuster import blockbuster_ctx
+
+OPEN_FILES = Path("/proc/self/fd")
+
+
+class _Response(aiohttp.ClientResponse):
+    # aioresponses 0.7.9 makes answers without this argument, which aiohttp 3.14 asks for.
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **{"stream_writer": SimpleNamespace(output_size=0), **options})
+
+
+aioresponses.core.ClientResponse = _Response  # type: ignore[attr-defined]
+
+
+def pytest_collection_finish() -> None:
+    # What the imports made stays until the end, and looking through it after each test would take most of the time.
+    gc.freeze()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _nothing_blocks() -> Iterator[None]:
+    # Only under the package's own code: a test may read its files as it likes.
+    with blockbuster_ctx("aiomlcommons"):
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _nothing_left(request: pytest.FixtureRequest) -> None:
+    if request.node.get_closest_marker("asyncio"):
+        request.getfixturevalue("_no_task_or_file_left")
+
+
+@pytest_asyncio.fixture
+async def _no_task_or_file_left() -> AsyncIterator[None]:
+    tasks, files = asyncio.all_tasks(), _open_files()
+    yield
+    await _settle(tasks)
+    gc.collect()  # a file or socket that nobody closed says so now, and a warning is an error
+    assert not _extra_tasks(tasks), f"tasks are left: {_extra_tasks(tasks)}"
+    assert _open_files() <= files, f"{_open_files() - files} files or sockets are left open: {_targets()}"
+
+
+def _extra_tasks(before: set[asyncio.Task[Any]]) -> set[asyncio.Task[Any]]:
+    return asyncio.all_tasks() - before - {asyncio.current_task()}
+
+
+async def _settle(before: set[asyncio.Task[Any]]) -> None:
+    # What was closed or cancelled at the test's last line ends within a few turns of the loop.
+    for _ in range(20):
+        await asyncio.sleep(0)
+        if not _extra_tasks(before):
+            return
+
+
+def _open_files() -> int:
+    return sum(1 for _ in OPEN_FILES.iterdir()) if OPEN_FILES.exists() else 0
+
+
+def _targets() -> list[str]:
+    return sorted(str(link.readlink()) for link in OPEN_FILES.iterdir() if link.exists() or link.is_symlink())
