@@ -52,12 +52,14 @@ def unstructure(value: Any, declared: Any = None) -> Any:
     return _fast.unstructure(value, unstructure_as=declared)
 
 
-def check(request: Request[Any]) -> None:
-    """Refuse a request that would not be read back as it was written.
+def checked(request: Request[Any]) -> dict[str, Any]:
+    """The wire data of a request that would be read back as it was written.
 
-    Raises Unreadable, naming each field.
+    Raises Unreadable, naming each field, for any other.
     """
-    structure(unstructure(request), type(request))
+    keys: dict[str, Any] = unstructure(request)
+    structure(keys, type(request))
+    return keys
 
 
 def _words(error: BaseException, _: Any) -> str:
@@ -113,6 +115,8 @@ def _accepts(member: Any) -> tuple[type, ...]:
         return _ACCEPTS[origin]
     if isinstance(origin, type) and issubclass(origin, Enum):
         return (str,)
+    if origin is Literal:
+        return tuple(type(word) for word in get_args(member))
     if isinstance(origin, type) and issubclass(origin, Sequence):
         return (list, tuple)
     return (Mapping,)
@@ -229,9 +233,14 @@ def _sequence_hook(converter: cattrs.Converter, cls: Any) -> Hook:
     def each(value: Any) -> Any:
         return converter.structure(value, item)
 
+    def all_are_texts(data: Sequence[Any]) -> bool:
+        return item is str and set(map(type, data)) <= {str}
+
     def hook(data: Any, _: Any) -> Any:
         if not isinstance(data, list | tuple):
             raise _expected("an array", data)
+        if all_are_texts(data):
+            return list(data)
         return _each(data, each) if converter.detailed_validation else [each(value) for value in data]
 
     return hook
@@ -252,8 +261,8 @@ def _each(data: Sequence[Any], each: Callable[[Any], Any]) -> list[Any]:
             result.append(each(value))
         except Exception as error:
             # cattrs builds the path of a problem from notes of this kind.
-            error.__notes__ = [cattrs.errors.IterableValidationNote(f"at index {index}", index, None)]  # pyright: ignore[reportCallIssue]
-            raise cattrs.IterableValidationError("an item does not fit", [error], list) from None
+            error.__notes__ = [cattrs.errors.IterableValidationNote(f"at index {index}", index, None)]
+            raise cattrs.IterableValidationError("an item does not fit", [error], list) from None  # pyright: ignore[reportCallIssue]
     return result
 
 

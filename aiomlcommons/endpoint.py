@@ -5,8 +5,22 @@ from __future__ import annotations
 import enum
 import inspect
 import re
-from collections.abc import Callable, Container, Sequence
-from typing import Any, ClassVar, Final, Generic, Protocol, TypeVar, cast, dataclass_transform, get_args, get_origin
+from collections.abc import Awaitable, Callable, Container, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from types import MappingProxyType
+from typing import (
+    Any,
+    ClassVar,
+    Final,
+    Generic,
+    Protocol,
+    TypeAlias,
+    TypeVar,
+    cast,
+    dataclass_transform,
+    get_args,
+    get_origin,
+)
 
 import attrs
 
@@ -98,7 +112,10 @@ class Route:
 
 @attrs.frozen
 class Endpoint:
-    """Where a request goes, what comes back, and what a client may do with it."""
+    """Where a request goes, what comes back, and what a client may do with it.
+
+    ``newer`` has the version of each key that came after the endpoint itself.
+    """
 
     route: Route
     returns: Any
@@ -108,6 +125,8 @@ class Endpoint:
     repeatable: bool = False
     needs_body: bool = False
     accept: str | None = None
+    until: str | None = None
+    newer: Mapping[str, str] = attrs.field(factory=dict)
 
     @property
     def routes(self) -> tuple[Route, ...]:
@@ -151,7 +170,8 @@ def _keyword_only_after_marker(_: type, fields: list[attrs.Attribute[Any]]) -> l
 
 def _answer_of(cls: type) -> Any:
     for base in getattr(cls, "__orig_bases__", ()):
-        if get_origin(base) is Request:
+        origin = get_origin(base)
+        if isinstance(origin, type) and issubclass(origin, Request):
             return get_args(base)[0]
     raise TypeError(f"{cls.__name__} must derive from Request[its answer]")
 
@@ -168,6 +188,14 @@ def _check(cls: type[Any], routes: Sequence[Route]) -> None:
         raise TypeError(f"{cls.__name__}: a body is one field or keys, not both: {bodies + keys}")
 
 
+def _since_of_keys(cls: type[Any], newer: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    since = {name: version for version, names in newer.items() for name in names}
+    keys = {field.name: wire_name(field) for field in attrs.fields(cls)}
+    if unknown := since.keys() - keys.keys():
+        raise TypeError(f"{cls.__name__} has no field {sorted(unknown)}, of which newer= tells the version")
+    return {keys[name]: version for name, version in since.items()}
+
+
 @dataclass_transform(frozen_default=True, field_specifiers=(attrs.field, in_query, as_body, renamed, masked))
 def endpoint(
     route: str,
@@ -178,6 +206,8 @@ def endpoint(
     repeatable: bool = False,
     needs_body: bool = False,
     accept: str | None = None,
+    until: str | None = None,
+    newer: Mapping[str, Sequence[str]] = MappingProxyType({}),
 ) -> Callable[[type[T]], type[T]]:
     """Make a class an endpoint: ``@endpoint("GET /_plugins/_ml/tasks/{task_id}", since="1.3")``.
 
@@ -185,9 +215,10 @@ def endpoint(
     body; any other is a key of the JSON body. ``was`` are names that older servers know it by, ``also`` are other
     spellings of equal standing, or forms with other path fields. GET, PUT and DELETE are ``repeatable``; a POST must
     say so. A route that ``needs_body`` is sent ``{}`` when no key is given; ``accept`` is for one that answers in no
-    other way.
+    other way; ``until`` is the version that removed it. ``newer`` are the fields that came after the endpoint:
+    ``{"2.12": ("is_enabled", "rate_limiter")}``.
 
-    Raises TypeError at import when a route names a field that the class does not have.
+    Raises TypeError at import when a route or ``newer`` names a field that the class does not have.
     """
 
     def make(cls: type[T]) -> type[T]:
@@ -201,6 +232,8 @@ def endpoint(
             repeatable=repeatable or route.startswith(("GET ", "PUT ", "DELETE ")),
             needs_body=needs_body,
             accept=accept,
+            until=until,
+            newer=_since_of_keys(made, newer),
         )
         _check(made, spec.routes)
         made.endpoint = spec
@@ -221,3 +254,11 @@ class Sends(Protocol):
     async def raw(self, request: Request[Any], /, *, accept: str = ...) -> HttpResponse:
         """Send a request and hand out the answer as it came."""
         ...
+
+    def pieces(self, request: Request[Any], /) -> AbstractAsyncContextManager[Pieces]:
+        """Send a request and hand out the answer's body as it comes."""
+        ...
+
+
+Pieces: TypeAlias = Callable[[], Awaitable[bytes]]
+"""Gives the next bytes of a body whenever it is awaited, and ``b""`` at its end."""

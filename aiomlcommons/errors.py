@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from aiomlcommons.http import HttpRequest, HttpResponse
+from aiomlcommons.refusal import body_of, describe, disabled_setting, error_of, retry_after
 
 if TYPE_CHECKING:
     from aiomlcommons.api.tasks import TaskInfo
@@ -26,6 +25,10 @@ class MLCommonsError(Exception):
 
 class InvalidRequest(MLCommonsError, ValueError):
     """A request that is refused before the network: it names the field and what is wrong with it."""
+
+
+class NotSupported(MLCommonsError):
+    """The server's version does not have this endpoint or field; the message says which version does."""
 
 
 class SessionClosed(MLCommonsError, RuntimeError):
@@ -68,11 +71,11 @@ class ApiError(MLCommonsError):
 
     def __init__(self, response: HttpResponse) -> None:
         self.request, self.response, self.status = response.request, response, response.status
-        self.body = _body(response)
-        self.type, self.reason, self.details = _describe(self.body)
+        self.body = body_of(response)
+        self.type, self.reason, self.details = describe(self.body)
         words = ": ".join(filter(None, (self.reason, self.details))) or f"status {self.status}"
         super().__init__(f"{words}{self._remedy()} ({self.request})")
-        self.retry_after = _retry_after(response.headers)
+        self.retry_after = retry_after(response.headers)
         self.transient = self._is_transient()
 
     def _is_transient(self) -> bool:
@@ -112,6 +115,21 @@ class Forbidden(ApiError):
     """403: the user may not do this, or the feature or model is switched off."""
 
 
+class FeatureDisabled(ApiError):
+    """A feature is switched off, which the server reports as 400, 403 or 500; ``.setting`` switches it on.
+
+    ``await ml.settings.put(persistent={error.setting: True})``.
+    """
+
+    @property
+    def setting(self) -> str:
+        """The key of the setting."""
+        return disabled_setting(f"{self.reason} {self.details}") or ""
+
+    def _remedy(self) -> str:
+        return f"; switch it on with the setting {self.setting}"
+
+
 class NotFound(ApiError):
     """404, or what older servers say in its place: no such model, group, task, connector."""
 
@@ -124,7 +142,7 @@ class TooManyRequests(ApiError):
     """429: throttled, or a memory breaker is open. ``retry_after`` is in seconds where the server gives it."""
 
     def _is_transient(self) -> bool:
-        return not (isinstance(self.body, Mapping) and _error(self.body).get("durability") == "PERMANENT")
+        return not (isinstance(self.body, Mapping) and error_of(self.body).get("durability") == "PERMANENT")
 
 
 class ServerError(ApiError):
@@ -155,6 +173,21 @@ class TaskStalled(MLCommonsError):
 
     def __reduce__(self) -> Any:
         return type(self), (self.task_id, self.info, self.seconds)
+
+
+class StreamFailed(MLCommonsError):
+    """The server reports an error in the middle of a stream; its words are the message."""
+
+
+class StreamCut(MLCommonsError):
+    """A stream stopped before its last event: the server or something on the way closed it."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"the stream of {name} stopped before its last event; what came before it is all there is")
+        self.name = name
+
+    def __reduce__(self) -> Any:
+        return type(self), (self.name,)
 
 
 class BatchFailed(MLCommonsError):
@@ -190,45 +223,10 @@ _BY_STATUS: Mapping[int, type[ApiError]] = {
 
 def error_for(response: HttpResponse) -> ApiError:
     """The error of the class that an answer of 300 or above calls for."""
-    kind, reason, _ = _describe(_body(response))
+    kind, reason, details = describe(body_of(response))
+    if disabled_setting(f"{reason} {details}"):
+        return FeatureDisabled(response)
     if reason.startswith(_NOT_READY):
         return ModelNotReady(response)
     fallback = _BY_HUNDRED.get(response.status // 100, ApiError)
     return (_BY_TYPE.get(kind) or _BY_STATUS.get(response.status, fallback))(response)
-
-
-def _body(response: HttpResponse) -> Any:
-    try:
-        return response.json()
-    except ValueError:
-        return response.text
-
-
-def _error(body: Mapping[str, Any]) -> Mapping[str, Any]:
-    error = body.get("error")
-    return error if isinstance(error, Mapping) else {}
-
-
-def _describe(body: Any) -> tuple[str, str, str]:
-    """Type, reason and details from whichever form the body has."""
-    if not isinstance(body, Mapping):
-        return "", str(body or "").strip()[:2000], ""
-    error = body.get("error", "")
-    if isinstance(error, Mapping):
-        # The execute routes answer a class name, a general reason, and the real words as details.
-        return tuple(str(error.get(key) or "") for key in ("type", "reason", "details"))  # type: ignore[return-value]
-    # The profile routes answer {"error": "text", "exception": "text"}; a missing handler {"error": "text"}.
-    return "", str(error), str(body.get("exception") or "")
-
-
-def _retry_after(headers: Mapping[str, str]) -> float | None:
-    value = headers.get("retry-after", "").strip()
-    if not value:
-        return None
-    if value.isdigit():
-        return float(value)
-    try:
-        when = parsedate_to_datetime(value)
-    except ValueError:
-        return None
-    return max(0.0, (when - datetime.now(UTC)).total_seconds())

@@ -11,9 +11,10 @@ import numpy as np
 
 from aiomlcommons import convert, vectors
 from aiomlcommons.api.predict import Predict
-from aiomlcommons.endpoint import Record, Request, record
+from aiomlcommons.endpoint import Record, record
 from aiomlcommons.errors import DecodeError, InvalidRequest
-from aiomlcommons.http import CBOR, JSON, HttpResponse
+from aiomlcommons.http import CBOR, HttpResponse
+from aiomlcommons.namespace import HasSession
 from aiomlcommons.pipeline.embed import Embedded, Rows, TextOf, embed
 from aiomlcommons.vectors import Vectors
 
@@ -40,6 +41,8 @@ def check_texts(name: str, texts: Any) -> None:
         raise InvalidRequest(f"{name} must be a list of strings, not {type(texts).__name__}")
     if not texts:
         raise InvalidRequest(f"{name} must not be empty: there is nothing to ask the model")
+    if set(map(type, texts)) == {str}:
+        return  # the usual case, in one step
     for position, text in enumerate(texts):
         check_text(f"{name}[{position}]", text)
 
@@ -53,15 +56,11 @@ def check_text(name: str, text: Any) -> None:
         raise InvalidRequest(f"{name} must be a string, not {type(text).__name__}")
 
 
-class Inference:
+class Inference(HasSession):
     """What a session adds to ask models. Models are named by their id.
 
     https://docs.opensearch.org/latest/ml-commons-plugin/api/train-predict/predict/
     """
-
-    async def raw(self, request: Request[Any], /, *, accept: str = JSON) -> HttpResponse:
-        """Given by the session."""
-        raise NotImplementedError
 
     async def embed_one(self, model_id: str, text: str, *, content_type: Side | None = None) -> Vectors:
         """The embedding of one text, an array of shape ``(dimension,)``. See ``embed_many``."""
@@ -85,7 +84,7 @@ class Inference:
         request = Predict(
             "text_embedding", model_id, text_docs=texts, return_bytes=True, return_number=False, parameters=parameters
         )
-        return vectors.embeddings(await self.raw(request, accept=CBOR), len(texts))
+        return vectors.embeddings(await self._session.raw(request, accept=CBOR), len(texts))
 
     def embed(
         self,
@@ -128,7 +127,7 @@ class Inference:
         """
         check_texts("texts", texts)
         parameters = {"sparse_embedding_format": sparse_embedding_format} if sparse_embedding_format else None
-        got = await self.raw(Predict("sparse_encoding", model_id, text_docs=texts, parameters=parameters))
+        got = await self._session.raw(Predict("sparse_encoding", model_id, text_docs=texts, parameters=parameters))
         return _read(got, len(texts), _weights)
 
     async def rerank(self, model_id: str, query_text: str, text_docs: Sequence[str]) -> Vectors:
@@ -138,7 +137,7 @@ class Inference:
         """
         check_text("query_text", query_text)
         check_texts("text_docs", text_docs)
-        got = await self.raw(Predict("text_similarity", model_id, query_text=query_text, text_docs=text_docs))
+        got = await self._session.raw(Predict("text_similarity", model_id, query_text=query_text, text_docs=text_docs))
         return np.array(_read(got, len(text_docs), _scores), dtype=np.float32)
 
     async def highlight(self, model_id: str, question: str, context: str) -> list[Highlight]:
@@ -159,7 +158,7 @@ class Inference:
     async def _ask(self, model_id: str, question: str, context: str) -> HttpResponse:
         check_text("question", question)
         check_text("context", context)
-        return await self.raw(Predict("question_answering", model_id, question=question, context=context))
+        return await self._session.raw(Predict("question_answering", model_id, question=question, context=context))
 
 
 def _read(got: HttpResponse, count: int | None, pick: Callable[[Mapping[str, Any]], list[T]]) -> list[T]:

@@ -32,12 +32,28 @@ class Namespace:
         return [name for name in super().__dir__() if not name.startswith("_")]
 
 
-class op(Generic[P, R]):  # noqa: N801 - it reads as a word of the class body: deploy = op(DeployModel)
-    """A method with its request's own parameters, answer and docs."""
+class Operation(Generic[P]):
+    """What ``op``, ``searches`` and ``streams`` have in common: a request class that is called like a method."""
 
-    def __init__(self, request: Callable[P, Request[R]]) -> None:
+    def __init__(self, request: Callable[P, Request[Any]]) -> None:
         self.request = request
         self.__doc__ = request.__doc__
+
+    def dress(self, call: Any) -> Any:
+        """Give a function the name, signature and docs of the request."""
+        call.__name__ = call.__qualname__ = getattr(self.request, "__name__", "call")
+        call.__doc__ = self.request.__doc__
+        call.__signature__ = inspect.signature(self.request)
+        return call
+
+
+class op(Operation[P], Generic[P, R]):  # noqa: N801 - it reads as a word of the class body: deploy = op(DeployModel)
+    """A method with its request's own parameters, answer and docs."""
+
+    request: Callable[P, Request[R]]
+
+    def __init__(self, request: Callable[P, Request[R]]) -> None:
+        super().__init__(request)
 
     @overload
     def __get__(self, space: None, owner: type) -> op[P, R]: ...
@@ -51,10 +67,7 @@ class op(Generic[P, R]):  # noqa: N801 - it reads as a word of the class body: d
         async def call(*args: P.args, **kwargs: P.kwargs) -> R:
             return await session.send(self.request(*args, **kwargs))
 
-        call.__name__ = call.__qualname__ = self.request.__name__
-        call.__doc__ = self.request.__doc__
-        call.__signature__ = inspect.signature(self.request)  # type: ignore[attr-defined]
-        return call
+        return self.dress(call)
 
 
 class space(Generic[N]):  # noqa: N801 - models = space(Models)

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import copy
-import itertools
 import logging
 import os
 import re
-import uuid
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-import anyio
 import attrs
 import orjson
 
@@ -20,34 +18,22 @@ from aiomlcommons import __version__
 from aiomlcommons.api import Api
 from aiomlcommons.auth import Auth, BasicAuth, as_auth
 from aiomlcommons.backoff import Backoff
-from aiomlcommons.endpoint import Request
-from aiomlcommons.errors import ConnectError, DecodeError, Forbidden, MLCommonsError, SessionClosed, error_for
+from aiomlcommons.endpoint import Pieces, Request, Route
+from aiomlcommons.errors import ApiError, DecodeError, Forbidden, MLCommonsError
+from aiomlcommons.exchange import Exchange, Options
 from aiomlcommons.http import JSON, HttpRequest, HttpResponse
 from aiomlcommons.inference import Inference
 from aiomlcommons.secret import Secret
 from aiomlcommons.task import Waits
-from aiomlcommons.transport import TLS, AiohttpTransport, Timeout, Transport, as_timeout, check_url
+from aiomlcommons.tls import TLS
+from aiomlcommons.transport import AiohttpTransport, Timeout, Transport, as_timeout, check_url
+from aiomlcommons.version import Server, Version, is_unknown_route, needs_version, route_at
 from aiomlcommons.wire import TYPED_JSON, from_http, to_http
 
-R = TypeVar("R")
 log = logging.getLogger("aiomlcommons")
-
-# A server that asks for a longer pause gets it from the caller, who knows whether the work can wait.
-LONGEST_RETRY_AFTER = 60.0
-
+R = TypeVar("R")
 # Visible ASCII but '#', which would begin a fragment that no server sees.
 _PATH = re.compile(r"/[!-\"$-~]*")
-
-
-@attrs.frozen(kw_only=True)
-class Options:
-    """How calls are made; ``session.options(...)`` changes them for some calls."""
-
-    timeout: Timeout = Timeout()
-    retries: int = attrs.field(default=3, validator=attrs.validators.ge(0))
-    backoff: Backoff = Backoff()
-    headers: Mapping[str, str] = attrs.field(factory=dict, repr=lambda headers: f"<{', '.join(headers)}>")
-    opaque_id: str | None = None
 
 
 class Session(Api, Inference, Waits):
@@ -61,7 +47,8 @@ class Session(Api, Inference, Waits):
     prove the client. ``timeout`` is seconds for a whole attempt, or a Timeout (default: connect 10, read 60,
     total 300). A call that may be repeated is sent up to ``retries`` times more (default 3), with ``backoff`` between.
     ``pool_size`` (default 100) is the most connections at once. ``gzip`` asks for compressed answers, which pays on
-    slow networks only. ``transport`` replaces the network by a function.
+    slow networks only. ``compat`` is the server's version (``"2.4"``) where it does not tell: names and fields of that
+    version are used. ``transport`` replaces the network by a function.
 
     Make one session for each event loop; any number may be open at once.
     """
@@ -83,13 +70,13 @@ class Session(Api, Inference, Waits):
         user_agent: str = f"aiomlcommons/{__version__}",
         pool_size: int = 100,
         gzip: bool = False,
+        compat: str | None = None,
         transport: Transport | None = None,
     ) -> None:
         parsed = check_url(url)
         if parsed.user is not None and auth is None:
             auth = BasicAuth(parsed.user, Secret(parsed.password or ""))
         self.url = str(parsed.with_user(None))
-        self._auth = as_auth(auth)
         tls = TLS(
             verify=verify,
             ca_certs=_path(ca_certs),
@@ -97,14 +84,17 @@ class Session(Api, Inference, Waits):
             client_key=_path(client_key),
             client_key_password=client_key_password,
         )
-        self._transport = transport or AiohttpTransport(self.url, tls=tls, pool_size=pool_size, gzip=gzip)
-        self._options = Options(
-            timeout=as_timeout(timeout),
-            retries=retries,
-            backoff=backoff,
-            headers={"user-agent": user_agent, **(headers or {})},
+        self._exchange = Exchange(
+            transport=transport or AiohttpTransport(self.url, tls=tls, pool_size=pool_size, gzip=gzip),
+            auth=as_auth(auth),
+            options=Options(
+                timeout=as_timeout(timeout),
+                retries=retries,
+                backoff=backoff,
+                headers={"user-agent": user_agent, **(headers or {})},
+            ),
         )
-        self._state = _State()
+        self._server = Server(None if compat is None else Version.parse(compat))
 
     # ---- life ------------------------------------------------------------------------------------------------------
 
@@ -115,7 +105,7 @@ class Session(Api, Inference, Waits):
         Takes what ``Session`` takes. Raises ConnectError, Unauthorized, or DecodeError where something else answers.
         """
         session = cls(url, **options)
-        await session._open()
+        await session._exchange.open()
         try:
             await session._greet()
         except BaseException:
@@ -139,7 +129,7 @@ class Session(Api, Inference, Waits):
         return cls(url, **options)
 
     async def __aenter__(self) -> Self:
-        await self._open()
+        await self._exchange.open()
         return self
 
     async def __aexit__(
@@ -149,16 +139,7 @@ class Session(Api, Inference, Waits):
 
     async def close(self) -> None:
         """Close the connections. A closed session stays closed; closing twice is fine."""
-        self._state.name = "closed"
-        if isinstance(self._transport, AiohttpTransport):
-            await self._transport.close()
-
-    async def _open(self) -> None:
-        if self._state.name != "not open":
-            raise SessionClosed(f"this session is {self._state.name}; make a new one with Session(...)")
-        if isinstance(self._transport, AiohttpTransport):
-            await self._transport.open()
-        self._state.name = "open"
+        await self._exchange.close()
 
     async def _greet(self) -> None:
         try:
@@ -176,7 +157,7 @@ class Session(Api, Inference, Waits):
         return self
 
     def __repr__(self) -> str:
-        return f"<Session {self.url} {self._state.name}>"
+        return f"<Session {self.url} {self._exchange.state.name}>"
 
     # ---- calls -----------------------------------------------------------------------------------------------------
 
@@ -194,27 +175,60 @@ class Session(Api, Inference, Waits):
         ``await ml.options(timeout=5, retries=0).models.get(model_id)``. ``timeout`` is seconds for a whole attempt or
         a Timeout; ``headers`` are added; ``opaque_id`` is sent as ``x-opaque-id`` in place of a new one for each call.
         """
-        changes: dict[str, Any] = {"retries": retries, "backoff": backoff, "opaque_id": opaque_id}
-        changes["timeout"] = None if timeout is None else as_timeout(timeout)
-        changes["headers"] = {**self._options.headers, **headers} if headers else None
+        changes = self._exchange.options.changed(
+            headers, timeout, retries=retries, backoff=backoff, opaque_id=opaque_id
+        )
         view = copy.copy(self)
-        view._options = attrs.evolve(self._options, **{k: v for k, v in changes.items() if v is not None})
+        view._exchange = attrs.evolve(self._exchange, options=changes)
         return view
 
     async def send(self, request: Request[R], /) -> R:
         """Send a typed request and read its typed answer: every call of the package goes through here.
 
         Raises InvalidRequest before the network, ApiError for an answer of 300 or above, ConnectError where no answer
-        came, DecodeError for one that cannot be read.
+        came, DecodeError for one that cannot be read, NotSupported where the server is too old or too new for it.
         """
-        return from_http(request, await self._exchange(to_http(request), repeatable=request.endpoint.repeatable))
+        return from_http(request, await self._get(request))
 
     async def raw(self, request: Request[Any], /, *, accept: str = JSON) -> HttpResponse:
         """Send a typed request and hand out the answer as it came: status, headers, bytes, ``json()``.
 
         ``accept="application/cbor"`` asks for CBOR. Raises as ``send`` does.
         """
-        sent = to_http(request).with_headers({"accept": accept})
+        return await self._get(request, {"accept": accept})
+
+    @asynccontextmanager
+    async def pieces(self, request: Request[Any], /) -> AsyncGenerator[Pieces]:
+        """Send a typed request and hand out the body of the answer as it comes, undecoded. Raises as ``send`` does."""
+        async with self._exchange.pieces(to_http(request)) as pieces:
+            yield pieces
+
+    async def version(self) -> Version | None:
+        """The server's version, asked once; None where the user may not know it."""
+        if not self._server.asked:
+            self._server.asked = True
+            try:
+                self._server.version = Version.parse((await self.info()).version.number)
+            except (Forbidden, ValueError):
+                log.debug("the server's version is not known")
+        return self._server.version
+
+    async def _get(self, request: Request[Any], headers: Mapping[str, str] | None = None) -> HttpResponse:
+        """Send under the name that the server knows the endpoint by, which may take a second try."""
+        known = await self.version() if needs_version(request) else self._server.version
+        route = route_at(request, known)
+        try:
+            return await self._try(request, route, headers)
+        except ApiError as error:
+            if not is_unknown_route(error):
+                raise
+            other = route_at(request, await self.version(), error)
+            if other == route:
+                raise
+        return await self._try(request, other, headers)
+
+    async def _try(self, request: Request[Any], route: Route | None, headers: Mapping[str, str] | None) -> HttpResponse:
+        sent = to_http(request, route).with_headers(headers or {})
         return await self._exchange(sent, repeatable=request.endpoint.repeatable)
 
     async def request(
@@ -238,51 +252,6 @@ class Session(Api, Inference, Waits):
         sent = HttpRequest(method.upper(), path, query or {}, data, {} if data is None else TYPED_JSON)
         repeatable = sent.method in {"GET", "HEAD", "PUT", "DELETE"}
         return await self._exchange(sent.with_headers(headers or {}), repeatable=repeatable)
-
-    async def _exchange(self, sent: HttpRequest, *, repeatable: bool) -> HttpResponse:
-        """Send, and send again where that may help and does no harm. The only place that decides so."""
-        if self._state.name != "open":
-            remedy = "use `async with Session(...) as ml:` or `await Session.connect(...)`"
-            raise SessionClosed(f"the session is {self._state.name}: {remedy}")
-        options = self._options
-        opaque_id = options.opaque_id or f"aiomlcommons-{uuid.uuid4().hex}"
-        sent = sent.with_headers(options.headers, {"x-opaque-id": opaque_id}, sent.headers)
-        pauses = itertools.islice(options.backoff, options.retries if repeatable else 0)
-        attempt = 0
-        while True:
-            attempt += 1
-            try:
-                return await self._once(sent)
-            except MLCommonsError as error:
-                pause = next(pauses, None)
-                asked = error.retry_after or 0.0
-                if not error.transient or pause is None or asked > LONGEST_RETRY_AFTER:
-                    if attempt > 1:
-                        error.add_note(f"sent {attempt} times, x-opaque-id {opaque_id}")
-                    raise
-                log.debug("%s: %s; trying again", sent, error)
-                await anyio.sleep(max(pause, asked))
-
-    async def _once(self, sent: HttpRequest) -> HttpResponse:
-        signed = sent if self._auth is None else sent.with_headers(await self._auth.headers(sent))
-        started = anyio.current_time()
-        try:
-            got = await self._transport(signed, self._options.timeout)
-        except ConnectError as error:
-            error.request = sent  # without credentials: errors are printed, logged and pickled
-            raise
-        log.debug("%s: %d, %d bytes in %.3f s", sent, got.status, len(got.body), anyio.current_time() - started)
-        got = attrs.evolve(got, request=sent)
-        if got.status >= 300:
-            raise error_for(got)
-        return got
-
-
-@attrs.define
-class _State:
-    """Shared by a session and its views, so that closing one closes all."""
-
-    name: str = "not open"
 
 
 def _path(path: str | os.PathLike[str] | None) -> str | None:

@@ -12,6 +12,7 @@ from aiomlcommons.api.tasks import GetTask, SearchTasks, TaskInfo, TaskStarted, 
 from aiomlcommons.backoff import Backoff
 from aiomlcommons.endpoint import Sends
 from aiomlcommons.errors import TaskFailed, TaskStalled
+from aiomlcommons.namespace import HasSession
 
 ENDED = frozenset(
     {
@@ -101,11 +102,8 @@ def _was_under_way(other: TaskInfo, info: TaskInfo) -> bool:
     return other.state not in ENDED or (other.last_update_time or 0) >= (info.create_time or 0)
 
 
-class Waits:
+class Waits(HasSession):
     """What a session adds to wait for tasks."""
-
-    async def send(self, request: Any, /) -> Any: ...
-    async def raw(self, request: Any, /, *, accept: str = ...) -> Any: ...
 
     def task(self, task: str | TaskStarted, *, backoff: Backoff = Backoff(), no_progress: float = 600.0) -> Task:
         """A job on the server, by its id or by the answer that started it: ``info = await ml.task(started)``.
@@ -115,4 +113,4 @@ class Waits:
         because another was under way is followed to the other.
         """
         task_id = task if isinstance(task, str) else task.task_id
-        return Task(task_id, self, backoff, no_progress)
+        return Task(task_id, self._session, backoff, no_progress)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import io
-import ssl
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import aiohttp
 import anyio
@@ -16,9 +15,12 @@ import anyio.to_thread
 import attrs
 from yarl import URL
 
+from aiomlcommons.endpoint import Pieces
 from aiomlcommons.errors import ConnectError, RequestTimeout, SessionClosed
 from aiomlcommons.http import HttpRequest, HttpResponse
-from aiomlcommons.secret import Secret, reveal
+from aiomlcommons.tls import TLS
+
+T = TypeVar("T")
 
 Transport: TypeAlias = Callable[[HttpRequest, "Timeout"], Awaitable[HttpResponse]]
 """A function from request to answer; it raises ConnectError where no answer came. Any such function will do."""
@@ -39,46 +41,13 @@ class Timeout:
     total: float | None = 300.0
 
 
-@attrs.frozen(kw_only=True)
-class TLS:
-    """How the server proves itself, and the client where it must.
+@attrs.frozen
+class Streamed:
+    """An answer whose body is still coming: each call of ``pieces`` gives some of it, ``b""`` at the end."""
 
-    ``verify=False`` accepts any certificate: for a throw-away cluster only. ``ca_certs`` is a PEM file of the
-    authorities to trust in place of the system's; ``client_cert`` and ``client_key`` are PEM files, ``client_key`` may
-    stand in the same file.
-    """
-
-    verify: bool = True
-    ca_certs: str | None = None
-    client_cert: str | None = None
-    client_key: str | None = None
-    client_key_password: str | Secret | None = attrs.field(default=None, repr=lambda _: "'***'")
-
-    def context(self) -> ssl.SSLContext:
-        """An SSL context. It reads files, so call it off the event loop.
-
-        Raises FileNotFoundError or ssl.SSLError, naming the file, and ValueError for a key without a certificate.
-        """
-        if self.client_key and not self.client_cert:
-            raise ValueError("client_key proves nothing without client_cert: name the certificate too")
-        with _naming("ca_certs", self.ca_certs):
-            context = ssl.create_default_context(cafile=self.ca_certs)
-        if not self.verify:
-            context.check_hostname = False
-            context.verify_mode = ssl.CERT_NONE
-        if self.client_cert:
-            # Without a password OpenSSL would ask the terminal for one; an empty one fails, and suits a plain key.
-            with _naming("client_cert", self.client_cert):
-                context.load_cert_chain(self.client_cert, self.client_key, reveal(self.client_key_password or ""))
-        return context
-
-
-@contextmanager
-def _naming(option: str, path: str | None) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise type(error)(error.errno, f"{option}={path!r} cannot be used: {error.strerror}") from error
+    status: int
+    headers: Mapping[str, str]
+    pieces: Pieces
 
 
 class AiohttpTransport:
@@ -86,6 +55,7 @@ class AiohttpTransport:
 
     def __init__(self, url: str, *, tls: TLS, pool_size: int, gzip: bool) -> None:
         self._url = URL(url.rstrip("/"))
+        self._base = str(self._url)
         self._tls = tls
         self._pool_size = pool_size
         self._gzip = gzip
@@ -111,25 +81,51 @@ class AiohttpTransport:
 
     async def __call__(self, request: HttpRequest, timeout: Timeout) -> HttpResponse:
         """Send a request and read its answer whole."""
+        return await self._translated(self._whole(request, timeout), request, timeout)
+
+    async def _whole(self, request: HttpRequest, timeout: Timeout) -> HttpResponse:
+        async with self._begin(request, timeout) as answer:
+            return HttpResponse(answer.status, await answer.read(), _headers(answer))
+
+    @asynccontextmanager
+    async def stream(self, request: HttpRequest, timeout: Timeout) -> AsyncGenerator[Streamed]:
+        """Send a request and give the answer's body as it comes, for as long as it lasts."""
+        # A stream may go on for long, so only silence is limited.
+        endless = attrs.evolve(timeout, total=None)
+        answer = await self._translated(self._begin(request, endless), request, endless)
+
+        async def pieces() -> bytes:
+            return await self._translated(answer.content.readany(), request, endless)
+
+        try:
+            yield Streamed(answer.status, _headers(answer), pieces)
+        finally:
+            # What was not read is not waited for: the connection is closed, and the server notices.
+            answer.close()
+
+    def _begin(self, request: HttpRequest, timeout: Timeout) -> Any:
         client = self._client
         if client is None:
             raise SessionClosed("the session is not open")
         if asyncio.get_running_loop() is not self._loop:
             raise SessionClosed("the session belongs to another event loop: open one session for each loop")
+        # encoded=True: the path is quoted already, and quoting it again would change an id.
+        url = URL(f"{self._base}{request.path}", encoded=True)
+        return client.request(
+            request.method,
+            url.update_query(request.query) if request.query else url,
+            data=_payload(request.body),
+            headers=request.headers,
+            timeout=_timeout(timeout),
+            allow_redirects=False,
+        )
+
+    async def _translated(self, work: Awaitable[T], request: HttpRequest, timeout: Timeout) -> T:
         try:
-            async with client.request(
-                request.method,
-                # encoded=True: the path is quoted already, and quoting it again would change an id.
-                URL(f"{self._url}{request.path}", encoded=True).update_query(request.query),
-                data=_payload(request.body),
-                headers=request.headers,
-                timeout=_timeout(timeout),
-                allow_redirects=False,
-            ) as answer:
-                body = await answer.read()
-                return HttpResponse(answer.status, body, {k.lower(): v for k, v in answer.headers.items()})
+            return await work
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             failure = self._translate(error, request, timeout)
+        # Raised here, not above: the error that aiohttp raised may hold credentials, and must not be its context.
         raise failure
 
     def _translate(self, error: Exception, request: HttpRequest, timeout: Timeout) -> ConnectError:
@@ -182,6 +178,10 @@ def _no_trust(error: Exception, where: str) -> str:
     if "mismatch" in why:
         return f"the certificate of {where} is for another host: {why}; use a name that stands in it"
     return f"the certificate of {where} is not trusted: {why}; name its authority with ca_certs=..."
+
+
+def _headers(answer: aiohttp.ClientResponse) -> dict[str, str]:
+    return {name.lower(): value for name, value in answer.headers.items()}
 
 
 def _payload(body: bytes | None) -> bytes | io.BytesIO | None:

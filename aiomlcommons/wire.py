@@ -26,10 +26,9 @@ def to_http(request: Request[Any], route: Route | None = None) -> HttpRequest:
     """
     cls: Any = type(request)
     try:
-        convert.check(request)
+        keys = convert.checked(request)
     except convert.Unreadable as error:
         raise InvalidRequest(f"{cls.__name__}: {error}") from None
-    keys: dict[str, Any] = convert.unstructure(request)
     spec = type(request).endpoint
     route = spec.route_for(keys) if route is None else route
     path = route.path

@@ -15,11 +15,12 @@ import aiomlcommons
 ROOT = Path(aiomlcommons.__file__).parent
 # A module may import from its own layer and from those before it.
 LAYERS = (
-    "http secret backoff",
+    "http secret backoff refusal tls",
     "endpoint errors",
     "namespace convert auth vectors transport",
-    "wire api",
-    "routes task pipeline",
+    "wire stream exchange version",
+    "api",
+    "routes task pipeline frames connectors",
     "inference",
     "session",
     "models",

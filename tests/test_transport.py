@@ -373,7 +373,7 @@ async def test_compressed_answers_come_only_where_they_are_asked_for(gzip: bool,
 
 async def test_no_redirect_is_followed() -> None:
     async with serve(reply({}, status=307, location="/elsewhere")) as server, Session(server.url) as ml:
-        got = await AiohttpTransport.__call__(ml._transport, HttpRequest("GET", "/"), Timeout())  # type: ignore[arg-type]
+        got = await ml._exchange.transport(HttpRequest("GET", "/"), Timeout())
     assert (got.status, len(server.heard)) == (307, 1)
 
 

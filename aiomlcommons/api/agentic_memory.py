@@ -18,6 +18,7 @@ from aiomlcommons.api.memory_containers import (
     StrategyType,
     UpdateMemoryContainer,
 )
+from aiomlcommons.api.search import searches
 from aiomlcommons.endpoint import Record, Request, as_body, endpoint, mixin, record
 from aiomlcommons.namespace import Namespace, op
 
@@ -181,7 +182,20 @@ class CreateSession(Request[SessionCreated]):
     tenant_id: str | None = None
 
 
-@endpoint("POST /_plugins/_ml/memory_containers/{memory_container_id}/memories", since="3.2", needs_body=True)
+PAYLOAD = ("payload_type", "binary_data", "structured_data")
+
+
+@endpoint(
+    "POST /_plugins/_ml/memory_containers/{memory_container_id}/memories",
+    since="3.2",
+    needs_body=True,
+    newer={
+        "3.3": (*PAYLOAD, "message_id", "namespace", "metadata", "parameters", "owner_id"),
+        "3.4": ("checkpoint_id",),
+        "3.5": ("structured_data_blob", "tenant_id"),
+        "3.8": ("pinned",),
+    },
+)
 class AddMemories(Request[MemoriesAdded]):
     """Add messages (``payload_type="conversational"``) or data (``"data"``).
 
@@ -332,7 +346,7 @@ class MemoryContainers(Namespace):
     get = op(GetMemoryContainer)
     update = op(UpdateMemoryContainer)
     delete = op(DeleteMemoryContainer)
-    search = op(SearchMemoryContainers)
+    search = searches(SearchMemoryContainers)
     execute_retention = op(ExecuteRetention)
     preview_retention = op(PreviewRetention)
     preview_container_retention = op(PreviewContainerRetention)
@@ -341,7 +355,7 @@ class MemoryContainers(Namespace):
     get_memory = op(GetMemoryDocument)
     update_memory = op(UpdateMemoryDocument)
     delete_memory = op(DeleteMemoryDocument)
-    search_memories = op(SearchMemoryDocuments)
+    search_memories = searches(SearchMemoryDocuments)
     delete_memories = op(DeleteMemoryDocuments)
     semantic_search = op(SemanticSearch)
     hybrid_search = op(HybridSearch)

@@ -6,12 +6,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY
 from typing import Any, TypeAlias
 
+from aiomlcommons import convert
+from aiomlcommons.api.ag_ui import AG_UI, AgUiEvent, RunError, RunFinished
 from aiomlcommons.api.common import Hits, WriteResult
 from aiomlcommons.api.context_management import ContextManagementTemplate
-from aiomlcommons.api.predict import ModelTensors
+from aiomlcommons.api.predict import ModelTensors, Words
+from aiomlcommons.api.search import searches
 from aiomlcommons.endpoint import Record, Request, as_body, endpoint, in_query, masked, record
+from aiomlcommons.errors import StreamFailed
 from aiomlcommons.namespace import Namespace, op
 from aiomlcommons.secret import Secret
+from aiomlcommons.stream import Data, StreamRequest, streams
 
 
 @record
@@ -155,7 +160,17 @@ class AgentTensors(Record):
 AgentAnswer: TypeAlias = AgentTask | AgentMessage | AgentTensors
 
 
-@endpoint("POST /_plugins/_ml/agents/_register", since="2.12")
+@endpoint(
+    "POST /_plugins/_ml/agents/_register",
+    since="2.12",
+    newer={
+        "2.13": ("is_hidden",),
+        "2.19": ("tenant_id",),
+        "3.5": ("model", "context_management_name", "context_management"),
+        "3.7": ("provisioned_by",),
+        "3.9": ("agent_id",),
+    },
+)
 class RegisterAgent(Request[AgentRegistered]):
     """Register an agent: ``flow``, ``conversational``, ``conversational_flow``, ``plan_execute_and_reflect``, ...
 
@@ -231,7 +246,12 @@ class SearchAgents(Request[Hits[Agent]]):
     body: Mapping[str, Any] = as_body(factory=dict)
 
 
-@endpoint("POST /_plugins/_ml/agents/{agent_id}/_execute", since="2.12", needs_body=True)
+@endpoint(
+    "POST /_plugins/_ml/agents/{agent_id}/_execute",
+    since="2.12",
+    needs_body=True,
+    newer={"2.19": ("tenant_id",), "3.0": ("isAsync", "async_"), "3.5": ("input",)},
+)
 class ExecuteAgent(Request[AgentAnswer]):
     """Run an agent: with ``parameters``, or with ``input`` (text, content blocks or messages).
 
@@ -249,6 +269,50 @@ class ExecuteAgent(Request[AgentAnswer]):
     async_: bool | None = in_query(wire="async", default=None)
 
 
+AgentEvent: TypeAlias = Words | AgUiEvent
+
+
+@endpoint(
+    "POST /_plugins/_ml/agents/{agent_id}/_execute/stream",
+    since="3.3",
+    needs_body=True,
+    newer={"3.5": ("input",)},
+)
+class ExecuteAgentStream(StreamRequest[AgentEvent]):
+    """Run an agent and take its answer as it is written: Words, or AG-UI events for an AG-UI agent.
+
+    An AG-UI agent is given ``threadId``, ``runId``, ``state``, ``messages``, ``tools``, ``context`` and
+    ``forwardedProps``.
+
+    https://docs.opensearch.org/latest/ml-commons-plugin/api/agent-apis/execute-stream-agent/
+    """
+
+    agent_id: str
+    _: KW_ONLY
+    parameters: Mapping[str, Any] | None = None
+    input: str | Sequence[ContentBlock | Message] | None = None
+    threadId: str | None = None
+    runId: str | None = None
+    state: Any = None
+    messages: Sequence[Mapping[str, Any]] | None = None
+    tools: Sequence[Mapping[str, Any]] | None = None
+    context: Sequence[Mapping[str, Any]] | None = None
+    forwardedProps: Any = None
+    tenant_id: str | None = None
+    async_: bool | None = in_query(wire="async", default=None)
+
+    def event(self, data: Data) -> AgentEvent:
+        if "type" not in data:
+            return convert.structure(data, Words)
+        event = convert.structure(data, AG_UI.get(str(data["type"]), AgUiEvent))
+        if isinstance(event, RunError):
+            raise StreamFailed(event.message)
+        return event
+
+    def is_last(self, event: AgentEvent) -> bool:
+        return event.is_last if isinstance(event, Words) else isinstance(event, RunFinished)
+
+
 class Agents(Namespace):
     """``ml.agents``: models with tools and a memory."""
 
@@ -256,5 +320,6 @@ class Agents(Namespace):
     get = op(GetAgent)
     update = op(UpdateAgent)
     delete = op(DeleteAgent)
-    search = op(SearchAgents)
+    search = searches(SearchAgents)
     execute = op(ExecuteAgent)
+    execute_stream = streams(ExecuteAgentStream)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import KW_ONLY
 from typing import Any
 
-from aiomlcommons.api.predict import MLInput, Prediction
+from aiomlcommons.api.predict import INPUT_SINCE_2_4, MLInput, Prediction
 from aiomlcommons.endpoint import Record, Request, as_body, endpoint, in_query, record
 
 
@@ -63,7 +63,7 @@ class Execution(Record):
     inference_results: list[Mapping[str, Any]] | None = None
 
 
-@endpoint("POST /_plugins/_ml/_train/{algorithm}", since="1.3", needs_body=True)
+@endpoint("POST /_plugins/_ml/_train/{algorithm}", since="1.3", needs_body=True, newer=INPUT_SINCE_2_4)
 class Train(MLInput, Request[Training]):
     """Train a model of a classic algorithm on ``input_data``, or on ``input_index`` with ``input_query``.
 
@@ -77,7 +77,7 @@ class Train(MLInput, Request[Training]):
     async_: bool | None = in_query(wire="async", default=None)
 
 
-@endpoint("POST /_plugins/_ml/_train_predict/{algorithm}", since="1.3", needs_body=True)
+@endpoint("POST /_plugins/_ml/_train_predict/{algorithm}", since="1.3", needs_body=True, newer=INPUT_SINCE_2_4)
 class TrainAndPredict(MLInput, Request[Prediction]):
     """Train a model and predict on the same data in one call. The model is not kept.
 

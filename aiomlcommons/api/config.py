@@ -33,7 +33,7 @@ class GetConfig(Request[Config]):
     config_id: str
 
 
-@endpoint("POST /_plugins/_ml/_batch_ingestion", since="2.17")
+@endpoint("POST /_plugins/_ml/_batch_ingestion", since="2.17", until="3.0", newer={"2.18": ("connector_id",)})
 class IngestBatch(Request[TaskStarted]):
     """Ingest the result files of an offline batch prediction. Servers from 3.0 on do not have this route.
 

@@ -7,6 +7,7 @@ from dataclasses import KW_ONLY
 from typing import Any
 
 from aiomlcommons.api.common import AccessMode, Hits, User, WriteResult
+from aiomlcommons.api.search import searches
 from aiomlcommons.endpoint import Record, Request, as_body, endpoint, in_query, masked, mixin, record
 from aiomlcommons.namespace import Namespace, op
 from aiomlcommons.secret import Secret
@@ -90,7 +91,14 @@ class ConnectorSpec:
     tenant_id: str | None = None
 
 
-@endpoint("POST /_plugins/_ml/connectors/_create", since="2.9")
+SPEC_SINCE = {"2.13": ("client_config",), "2.19": ("tenant_id",), "3.0": ("url", "headers")}
+
+
+@endpoint(
+    "POST /_plugins/_ml/connectors/_create",
+    since="2.9",
+    newer={**SPEC_SINCE, "3.7": ("provisioned_by",), "3.9": ("connector_id",)},
+)
 class CreateConnector(ConnectorSpec, Request[ConnectorCreated]):
     """Create a connector. ``credential`` is sent once, encrypted by the server, and shown by no ``repr``.
 
@@ -118,7 +126,7 @@ class GetConnector(Request[Connector]):
     return_content: bool | None = in_query(default=None)
 
 
-@endpoint("PUT /_plugins/_ml/connectors/{connector_id}", since="2.11", needs_body=True)
+@endpoint("PUT /_plugins/_ml/connectors/{connector_id}", since="2.11", needs_body=True, newer=SPEC_SINCE)
 class UpdateConnector(ConnectorSpec, Request[WriteResult]):
     """Change a connector that no deployed model uses.
 
@@ -164,4 +172,4 @@ class Connectors(Namespace):
     get = op(GetConnector)
     update = op(UpdateConnector)
     delete = op(DeleteConnector)
-    search = op(SearchConnectors)
+    search = searches(SearchConnectors)

@@ -7,6 +7,7 @@ from dataclasses import KW_ONLY
 from typing import Any
 
 from aiomlcommons.api.common import Hits, WriteResult
+from aiomlcommons.api.search import searches
 from aiomlcommons.endpoint import Record, Request, as_body, endpoint, in_query, record
 from aiomlcommons.namespace import Namespace, op
 
@@ -86,7 +87,7 @@ class TracePage(Record):
     next_token: int | None = None
 
 
-@endpoint("POST /_plugins/_ml/memory", since="2.12")
+@endpoint("POST /_plugins/_ml/memory", since="2.12", newer={"2.17": ("additional_info",)})
 class CreateMemory(Request[MemoryCreated]):
     """Begin a conversation. Without a name the server drops the other fields.
 
@@ -121,7 +122,7 @@ class GetMemory(Request[Memory]):
     memory_id: str
 
 
-@endpoint("PUT /_plugins/_ml/memory/{memory_id}", since="2.12", needs_body=True)
+@endpoint("PUT /_plugins/_ml/memory/{memory_id}", since="2.12", needs_body=True, newer={"2.17": ("additional_info",)})
 class UpdateMemory(Request[WriteResult]):
     """Change a conversation's name or additional information; the server ignores anything else.
 
@@ -245,10 +246,10 @@ class Memories(Namespace):
     get = op(GetMemory)
     update = op(UpdateMemory)
     delete = op(DeleteMemory)
-    search = op(SearchMemories)
+    search = searches(SearchMemories)
     create_message = op(CreateMessage)
     list_messages = op(ListMessages)
     get_message = op(GetMessage)
     update_message = op(UpdateMessage)
     list_traces = op(ListTraces)
-    search_messages = op(SearchMessages)
+    search_messages = searches(SearchMessages)

@@ -122,7 +122,11 @@ class RetentionPreviews(Record):
     warning: str | None = None
 
 
-@endpoint("POST /_plugins/_ml/memory_containers/_create", since="3.2")
+@endpoint(
+    "POST /_plugins/_ml/memory_containers/_create",
+    since="3.2",
+    newer={"3.3": ("configuration", "backend_roles"), "3.9": ("memory_container_id",)},
+)
 class CreateMemoryContainer(Request[MemoryContainerCreated]):
     """Create a memory container.
 

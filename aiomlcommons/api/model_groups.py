@@ -7,6 +7,7 @@ from dataclasses import KW_ONLY
 from typing import Any
 
 from aiomlcommons.api.common import AccessMode, Hits, User, WriteResult
+from aiomlcommons.api.search import searches
 from aiomlcommons.endpoint import Record, Request, as_body, endpoint, record
 from aiomlcommons.namespace import Namespace, op
 
@@ -42,7 +43,11 @@ class ModelGroupUpdated(Record):
     status: str
 
 
-@endpoint("POST /_plugins/_ml/model_groups/_register", since="2.8")
+@endpoint(
+    "POST /_plugins/_ml/model_groups/_register",
+    since="2.8",
+    newer={"2.9": ("access_mode",), "2.19": ("tenant_id",), "3.9": ("model_group_id",)},
+)
 class RegisterModelGroup(Request[ModelGroupRegistered]):
     """Register a model group. Its name must be new to the cluster.
 
@@ -74,6 +79,7 @@ class GetModelGroup(Request[ModelGroup]):
     since="2.9",
     was=["PUT /_plugins/_ml/model_groups/{model_group_id}/_update"],
     needs_body=True,
+    newer={"2.19": ("tenant_id",)},
 )
 class UpdateModelGroup(Request[ModelGroupUpdated]):
     """Change a model group's name, description or access.
@@ -123,4 +129,4 @@ class ModelGroups(Namespace):
     get = op(GetModelGroup)
     update = op(UpdateModelGroup)
     delete = op(DeleteModelGroup)
-    search = op(SearchModelGroups)
+    search = searches(SearchModelGroups)

@@ -11,10 +11,12 @@ import attrs
 
 from aiomlcommons.api.common import AccessMode, FunctionName, Hits, User, WriteResult
 from aiomlcommons.api.connectors import Connector, CreateConnector
-from aiomlcommons.api.predict import PredictByModel
+from aiomlcommons.api.predict import BatchPredict, PredictByModel, PredictStream
+from aiomlcommons.api.search import searches
 from aiomlcommons.api.tasks import TaskStarted
 from aiomlcommons.endpoint import Record, Request, as_body, endpoint, in_query, record
 from aiomlcommons.namespace import Namespace, op
+from aiomlcommons.stream import streams
 
 CHUNK_SIZE = 10_000_000
 """The most bytes that one uploaded chunk may hold."""
@@ -182,7 +184,27 @@ class NodeUndeployed(Record):
     stats: Mapping[str, str] | None = None
 
 
-@endpoint("POST /_plugins/_ml/models/_register", since="2.7", was=["POST /_plugins/_ml/models/_upload"])
+@endpoint(
+    "POST /_plugins/_ml/models/_register",
+    since="2.7",
+    # The server lists the last two, and refuses both: it never reads their path.
+    was=[
+        "POST /_plugins/_ml/models/_upload",
+        "POST /_plugins/_ml/models/{model_id}/{version}/_upload",
+        "POST /_plugins/_ml/models/{model_id}/{version}/_register",
+    ],
+    newer={
+        "2.8": ("model_group_id", "model_content_hash_value"),
+        "2.9": ("connector", "connector_id", "backend_roles", "add_all_backend_roles", "access_mode"),
+        "2.11": ("does_version_create_model_group",),
+        "2.12": ("is_enabled", "rate_limiter", "is_hidden"),
+        "2.13": ("deploy_setting", "guardrails"),
+        "2.14": ("interface",),
+        "2.19": ("tenant_id",),
+        "3.7": ("provisioned_by",),
+        "3.9": ("model_id",),
+    },
+)
 class RegisterModel(Request[TaskStarted]):
     """Register a pretrained model by name, a local one by URL, or a remote one by connector. Follow the task.
 
@@ -222,7 +244,20 @@ class RegisterModel(Request[TaskStarted]):
     deploy: bool | None = in_query(default=None)
 
 
-@endpoint("POST /_plugins/_ml/models/_register_meta", since="2.7", was=["POST /_plugins/_ml/models/meta"])
+@endpoint(
+    "POST /_plugins/_ml/models/_register_meta",
+    since="2.7",
+    was=["POST /_plugins/_ml/models/meta"],
+    newer={
+        "2.8": ("model_group_id",),
+        "2.9": ("backend_roles", "add_all_backend_roles", "access_mode"),
+        "2.11": ("does_version_create_model_group",),
+        "2.12": ("is_enabled", "rate_limiter", "is_hidden"),
+        "2.13": ("deploy_setting",),
+        "2.14": ("interface",),
+        "3.9": ("model_id",),
+    },
+)
 class RegisterModelMeta(Request[MetaRegistered]):
     """Announce a model whose file is then uploaded in ``total_chunks`` chunks.
 
@@ -284,7 +319,12 @@ class GetModel(Request[Model]):
     return_content: bool | None = in_query(default=None)
 
 
-@endpoint("PUT /_plugins/_ml/models/{model_id}", since="2.12", needs_body=True)
+@endpoint(
+    "PUT /_plugins/_ml/models/{model_id}",
+    since="2.12",
+    needs_body=True,
+    newer={"2.13": ("deploy_setting", "guardrails"), "2.14": ("interface",), "2.19": ("tenant_id",)},
+)
 class UpdateModel(Request[WriteResult]):
     """Change what a model is called, who may use it and how. ``connector`` and ``connector_id`` exclude each other.
 
@@ -319,7 +359,8 @@ class DeleteModel(Request[WriteResult]):
 
 @endpoint("POST /_plugins/_ml/models/_search", since="1.3", also=["GET /_plugins/_ml/models/_search"], repeatable=True)
 class SearchModels(Request[Hits[Model]]):
-    """Search the models with a query DSL body. Chunks of model files match too unless the query leaves them out.
+    """Search the models with a query DSL body. ``ml.models.search`` leaves out the chunks of model files, which are
+    documents of the same index.
 
     https://docs.opensearch.org/latest/ml-commons-plugin/api/model-apis/search-model/
     """
@@ -384,8 +425,10 @@ class Models(Namespace):
     get = op(GetModel)
     update = op(UpdateModel)
     delete = op(DeleteModel)
-    search = op(SearchModels)
+    search = searches(SearchModels, leave_out="chunk_number")
     deploy = op(DeployModel)
     undeploy = op(UndeployModel)
     undeploy_many = op(UndeployModels)
     predict = op(PredictByModel)
+    predict_stream = streams(PredictStream)
+    batch_predict = op(BatchPredict)

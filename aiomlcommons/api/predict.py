@@ -9,7 +9,10 @@ from typing import Any
 
 import attrs
 
+from aiomlcommons import convert
+from aiomlcommons.api.tasks import TaskStarted
 from aiomlcommons.endpoint import Record, Request, endpoint, mixin, record
+from aiomlcommons.stream import Data, StreamRequest
 
 
 class DataType(StrEnum):
@@ -118,7 +121,18 @@ class MLInput:
     input_query: Mapping[str, Any] | None = None
 
 
-@endpoint("POST /_plugins/_ml/_predict/{algorithm}/{model_id}", since="1.3", repeatable=True, needs_body=True)
+INPUT_OF_2_4 = ("text_docs", "return_bytes", "return_number", "target_response", "target_response_positions")
+INPUT_SINCE_2_12 = {"2.12": ("query_text",), "2.13": ("question", "context")}
+INPUT_SINCE_2_4 = {"2.4": INPUT_OF_2_4, **INPUT_SINCE_2_12}
+
+
+@endpoint(
+    "POST /_plugins/_ml/_predict/{algorithm}/{model_id}",
+    since="1.3",
+    repeatable=True,
+    needs_body=True,
+    newer=INPUT_SINCE_2_4,
+)
 class Predict(MLInput, Request[Prediction]):
     """Ask a model, naming the kind of input. The one route on which ``text_docs`` reach a remote model too.
 
@@ -134,7 +148,13 @@ class Predict(MLInput, Request[Prediction]):
     model_id: str
 
 
-@endpoint("POST /_plugins/_ml/models/{model_id}/_predict", since="2.4", repeatable=True, needs_body=True)
+@endpoint(
+    "POST /_plugins/_ml/models/{model_id}/_predict",
+    since="2.4",
+    repeatable=True,
+    needs_body=True,
+    newer={**INPUT_SINCE_2_12, "2.16": ("action_type",)},
+)
 class PredictByModel(MLInput, Request[Prediction]):
     """Ask a model whose kind the server looks up. Fields as of ``ml.predict``; a remote model wants ``parameters``.
 
@@ -144,3 +164,81 @@ class PredictByModel(MLInput, Request[Prediction]):
     model_id: str
     _: KW_ONLY
     action_type: str | None = None
+
+
+@record
+class BatchStarted(TaskStarted):
+    """A remote service took the job; follow it with ``ml.task(started)``. ``remote_job`` is the service's own word."""
+
+    remote_job: Mapping[str, Any] | None = None
+
+
+@endpoint(
+    "POST /_plugins/_ml/models/{model_id}/_batch_predict", since="2.16", needs_body=True, newer={"2.19": ("dlq",)}
+)
+class BatchPredict(Request[BatchStarted]):
+    """Have a remote service predict from files and into files. Follow the task; ``ml.tasks.cancel`` stops it.
+
+    ``dlq`` (a "dead letter queue": bucket and region) is where what failed is put.
+
+    https://docs.opensearch.org/latest/ml-commons-plugin/api/model-apis/batch-predict/
+    """
+
+    model_id: str
+    _: KW_ONLY
+    parameters: Mapping[str, Any] | None = None
+    action_type: str | None = None
+    dlq: Mapping[str, Any] | None = None
+
+
+@record
+class Words(Record):
+    """Some words of an answer: ``content``, and whether it ``is_last``; ``tensors`` has all that came with them."""
+
+    inference_results: list[ModelTensors]
+
+    @property
+    def tensors(self) -> dict[str, ModelTensor]:
+        """The outputs by name."""
+        return {tensor.name or "": tensor for result in self.inference_results for tensor in result.output or ()}
+
+    @property
+    def _response(self) -> Mapping[str, Any]:
+        tensor = self.tensors.get("response")
+        return (tensor and tensor.dataAsMap) or {}
+
+    @property
+    def content(self) -> str:
+        """The words; the last event's may be empty."""
+        return str(self._response.get("content", ""))
+
+    @property
+    def is_last(self) -> bool:
+        """Whether the answer ends here."""
+        return bool(self._response.get("is_last", False))
+
+    @property
+    def memory_id(self) -> str | None:
+        """The conversation of an agent."""
+        tensor = self.tensors.get("memory_id")
+        return (tensor and tensor.result) or None
+
+
+@endpoint("POST /_plugins/_ml/models/{model_id}/_predict/stream", since="3.3", needs_body=True)
+class PredictStream(StreamRequest[Words]):
+    """Ask a remote model and take its answer as it is written.
+
+    ``async with ml.models.predict_stream(model_id, parameters={...}) as events: async for words in events: ...``.
+
+    https://docs.opensearch.org/latest/ml-commons-plugin/api/train-predict/predict-stream/
+    """
+
+    model_id: str
+    _: KW_ONLY
+    parameters: Mapping[str, Any] | None = None
+
+    def event(self, data: Data) -> Words:
+        return convert.structure(data, Words)
+
+    def is_last(self, event: Words) -> bool:
+        return event.is_last

@@ -109,6 +109,9 @@ class Profile(Record):
     models: Mapping[str, ModelView] | None = None
 
 
+STAT_LEVELS = ("target_stat_levels", "cluster_level_stats", "node_level_stats", "action_level_stats")
+
+
 @endpoint(
     "GET /_plugins/_ml/stats",
     since="1.3",
@@ -117,6 +120,10 @@ class Profile(Record):
         "GET /_plugins/_ml/{node_id}/stats",
         "GET /_plugins/_ml/{node_id}/stats/{stat}",
     ],
+    newer={
+        "2.4": (*STAT_LEVELS, "node_ids", "algorithms", "actions"),
+        "2.11": ("models",),
+    },
 )
 class GetStats(Request[Stats]):
     """Count what the cluster has and does. ``stat`` and ``node_id`` name one, or several with commas between.

@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 
 from aiomlcommons.api.common import FunctionName, Hits, User, WriteResult
+from aiomlcommons.api.search import searches
 from aiomlcommons.endpoint import Record, Request, as_body, endpoint, record
 from aiomlcommons.namespace import Namespace, op
 
@@ -145,5 +146,5 @@ class Tasks(Namespace):
 
     get = op(GetTask)
     delete = op(DeleteTask)
-    search = op(SearchTasks)
+    search = searches(SearchTasks)
     cancel = op(CancelTask)

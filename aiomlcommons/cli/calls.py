@@ -12,7 +12,7 @@ import orjson
 from aiomlcommons import convert
 from aiomlcommons.endpoint import Request, fields_of, wire_name
 from aiomlcommons.errors import InvalidRequest
-from aiomlcommons.namespace import Namespace, op, space
+from aiomlcommons.namespace import Namespace, Operation, space
 from aiomlcommons.session import Session
 
 
@@ -23,7 +23,7 @@ def endpoints() -> Iterator[tuple[str, type[Request[Any]]]]:
 
 def _ops(prefix: str, owner: type) -> Iterator[tuple[str, Any]]:
     for name, member in inspect.getmembers_static(owner):
-        if isinstance(member, op):
+        if isinstance(member, Operation):
             yield prefix + name, member.request
         elif isinstance(member, space) and issubclass(member.namespace, Namespace):
             yield from _ops(f"{prefix}{name}.", member.namespace)

@@ -39,7 +39,7 @@ async def cluster(options: argparse.Namespace) -> AsyncGenerator[Session]:
         if options.emulator:
             session = Session(await stack.enter_async_context(emulator.serve()))
         else:
-            session = Session.from_env({**os.environ, "OPENSEARCH_URL": url})
+            session = Session.from_env({**os.environ, "OPENSEARCH_URL": str(url)})
         ml = await stack.enter_async_context(session)
         if options.emulator:
             await ml.settings.allow_first_model()

@@ -84,8 +84,7 @@ async def embed(
 
     async def work(part: _Part[T]) -> Batch[T]:
         try:
-            texts = [_text(row, text, part.start + i) for i, row in enumerate(part.rows)]
-            return Batch(part.index, part.start, part.rows, await embed_texts(texts))
+            return Batch(part.index, part.start, part.rows, await embed_texts(_texts(part, text)))
         except Exception as error:
             raise BatchFailed(part.index, part.start, part.rows, error) from error
 
@@ -109,6 +108,13 @@ async def _parts(rows: Rows[T], size: int) -> AsyncGenerator[_Part[T]]:
                 index, start = index + 1, start + len(some)
         except Exception as error:
             raise BatchFailed(index, start, [], error) from error
+
+
+def _texts(part: _Part[T], pick: TextOf[T]) -> list[str]:
+    rows: list[Any] = part.rows
+    if pick is None and set(map(type, rows)) == {str}:
+        return rows  # rows that are texts need no work for each of them
+    return [_text(row, pick, part.start + i) for i, row in enumerate(rows)]
 
 
 def _text(row: T, pick: TextOf[T], number: int) -> str:

@@ -1,0 +1,61 @@
+# Each target sets .venv up by itself, with no more than it needs: all it takes is Python 3.11 or newer, and make.
+# Another Python than the first one found is named so: make install PYTHON=/path/to/python3
+
+VENV := .venv
+RUN := $(VENV)/bin/python
+PYTHON ?=
+PYTHONS := $(or $(PYTHON),python3.11 python3.12 python3.13 python3 /usr/bin/python3)
+
+# The extras that are installed, each with those before it.
+CORE := $(VENV)/.with-core
+TEST := $(VENV)/.with-test
+DEV := $(VENV)/.with-dev
+
+.PHONY: help install demo test check bench docs
+.NOTPARALLEL:
+
+help: ## say what there is
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+
+install: $(DEV) ## set .venv up with all that the others need
+	@$(RUN) -c 'import sys; print("$(VENV) is ready, with Python", sys.version.split()[0])'
+
+demo: $(CORE) ## embed 1,137 verses on the embedded emulator and answer three queries
+	@$(RUN) examples/embed_corpus.py
+
+test: $(TEST) ## run every test, and tell what they cover
+	@$(RUN) -m coverage run -m pytest
+	@$(RUN) -m coverage report
+
+check: $(DEV) ## judge format, style and types
+	$(RUN) -m ruff format --check
+	$(RUN) -m ruff check
+	$(RUN) -m mypy --strict
+	$(RUN) -m pyright
+
+bench: $(DEV) ## measure import times, and client CPU for each embedding
+	@$(RUN) benchmarks/imports.py
+	@$(RUN) benchmarks/embed_cpu.py
+
+docs: $(CORE) ## write docs/reference.md, the table of every endpoint
+	@$(RUN) docs/reference.py
+
+$(CORE): NEEDED := .
+$(TEST): NEEDED := .[test]
+$(DEV): NEEDED := .[dev]
+$(TEST) $(DEV): WITHIN := $(CORE)
+$(DEV): WITHIN += $(TEST)
+
+# Marked last, so that an installation that was broken off is begun again. `ensurepip` is what Debian splits off.
+$(CORE) $(TEST) $(DEV): pyproject.toml
+	@$(RUN) -m pip --version >/dev/null 2>&1 || { \
+		for python in $(PYTHONS); do \
+			$$python -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && \
+			exec $$python -m venv --clear $(VENV); \
+		done; \
+		echo 'aiomlcommons needs Python 3.11 or newer with venv (on Debian: apt install python3-venv),' >&2; \
+		echo 'and found none as: $(PYTHONS). Name yours: make install PYTHON=/path/to/python3' >&2; \
+		exit 1; }
+	@echo "installing '$(NEEDED)' into $(VENV) ..."
+	@$(RUN) -m pip install --quiet --disable-pip-version-check --editable '$(NEEDED)'
+	@touch $@ $(WITHIN)

@@ -1,0 +1,135 @@
+"""The events of the AG-UI protocol, as agents stream them.
+
+https://docs.ag-ui.com/concepts/events
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+
+from aiomlcommons.endpoint import Record, record
+
+
+@record
+class AgUiEvent(Record):
+    """An event; ``timestamp`` is in epoch milliseconds."""
+
+    type: str = attrs.field(kw_only=True)
+    timestamp: int | None = attrs.field(default=None, kw_only=True)
+
+
+@record
+class RunStarted(AgUiEvent):
+    """An agent began."""
+
+    threadId: str
+    runId: str
+
+
+@record
+class TextMessageStart(AgUiEvent):
+    """A message begins."""
+
+    messageId: str
+    role: str | None = None
+
+
+@record
+class TextMessageContent(AgUiEvent):
+    """More words of a message."""
+
+    messageId: str
+    delta: str
+
+
+@record
+class TextMessageEnd(AgUiEvent):
+    """A message is complete."""
+
+    messageId: str
+
+
+@record
+class ToolCallStart(AgUiEvent):
+    """A tool is about to be called."""
+
+    toolCallId: str
+    toolCallName: str
+    parentMessageId: str | None = None
+
+
+@record
+class ToolCallArgs(AgUiEvent):
+    """More of a tool call's arguments, as JSON text."""
+
+    toolCallId: str
+    delta: str
+
+
+@record
+class ToolCallEnd(AgUiEvent):
+    """A tool call's arguments are complete."""
+
+    toolCallId: str
+
+
+@record
+class ToolCallResult(AgUiEvent):
+    """What a tool answered."""
+
+    messageId: str
+    toolCallId: str
+    content: str
+    role: str | None = None
+
+
+@record
+class MessagesSnapshot(AgUiEvent):
+    """All messages so far."""
+
+    messages: list[Mapping[str, Any]]
+
+
+@record
+class Custom(AgUiEvent):
+    """Something of the server's own, such as ``token_usage``."""
+
+    name: str
+    value: Any = None
+
+
+@record
+class RunError(AgUiEvent):
+    """An agent failed; a stream raises it as StreamFailed."""
+
+    message: str
+    code: str | None = None
+
+
+@record
+class RunFinished(AgUiEvent):
+    """An agent is done."""
+
+    threadId: str
+    runId: str
+    result: Any = None
+
+
+AG_UI: Mapping[str, type[AgUiEvent]] = {
+    "RUN_STARTED": RunStarted,
+    "TEXT_MESSAGE_START": TextMessageStart,
+    "TEXT_MESSAGE_CONTENT": TextMessageContent,
+    "TEXT_MESSAGE_END": TextMessageEnd,
+    "TOOL_CALL_START": ToolCallStart,
+    "TOOL_CALL_ARGS": ToolCallArgs,
+    "TOOL_CALL_END": ToolCallEnd,
+    "TOOL_CALL_RESULT": ToolCallResult,
+    "MESSAGES_SNAPSHOT": MessagesSnapshot,
+    "Custom": Custom,
+    "RUN_ERROR": RunError,
+    "RUN_FINISHED": RunFinished,
+}
+"""The class of each AG-UI event, by ``type``; any other is an AgUiEvent with its keys in ``extra``."""

@@ -1,0 +1,93 @@
+"""Searches: one page when awaited, every hit when iterated."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Generator, Mapping
+from typing import Any, Generic, TypeVar, overload
+
+import attrs
+
+from aiomlcommons.api.common import Found, Hit, Hits, Shards
+from aiomlcommons.endpoint import Request, Sends
+from aiomlcommons.errors import NotFound
+from aiomlcommons.namespace import HasSession, Operation, P
+
+T = TypeVar("T")
+PAGE = 100
+# The last key must tell any two documents apart, or a page boundary between equal ones would lose some.
+TIEBREAKER: Mapping[str, str] = {"_id": "asc"}
+
+
+@attrs.frozen
+class Search(Generic[T]):
+    """``await`` it for one page, ``async for`` it for every hit, page after page.
+
+    Paging sorts by the body's ``sort`` and then by id, and goes on after the last hit, so there is no limit of 10,000;
+    ``size`` (default 100 here) is that of a page.
+    """
+
+    _session: Sends
+    _request: Request[Hits[T]]
+
+    def __await__(self) -> Generator[Any, Any, Hits[T]]:
+        return self._page(self._request).__await__()
+
+    async def __aiter__(self) -> AsyncIterator[Hit[T]]:
+        body: Mapping[str, Any] = getattr(self._request, "body")  # noqa: B009 - not every request has one
+        size = body.get("size", PAGE)
+        body = {**body, "size": size, "sort": [*_sort(body), TIEBREAKER]}
+        while True:
+            page = await self._page(attrs.evolve(self._request, body=body))  # type: ignore[misc]
+            for hit in page.hits.hits:
+                yield hit
+            if len(page) < size:
+                return
+            body = {**body, "search_after": page.hits.hits[-1].sort}
+
+    async def _page(self, request: Request[Hits[T]]) -> Hits[T]:
+        try:
+            return await self._session.send(request)
+        except NotFound as error:
+            # Before the first document some servers have no index to search.
+            if error.type != "index_not_found_exception":
+                raise
+            nothing = Found[T](max_score=None, hits=[])
+            return Hits(took=0, timed_out=False, shards=Shards(total=0, successful=0, failed=0), hits=nothing)
+
+
+def _sort(body: Mapping[str, Any]) -> list[Any]:
+    sort = body.get("sort", [])
+    return sort if isinstance(sort, list) else [sort]
+
+
+def without(field: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The same search, leaving out documents that have a field."""
+    query = {"must_not": [{"exists": {"field": field}}]}
+    return {**body, "query": {"bool": query | ({"must": [body["query"]]} if "query" in body else {})}}
+
+
+class searches(Operation[P], Generic[P, T]):  # noqa: N801 - search = searches(SearchModels)
+    """A method that searches; documents with the field ``leave_out`` are not among the hits."""
+
+    request: Callable[P, Request[Hits[T]]]
+
+    def __init__(self, request: Callable[P, Request[Hits[T]]], *, leave_out: str | None = None) -> None:
+        super().__init__(request)
+        self._leave_out = leave_out
+
+    @overload
+    def __get__(self, space: None, owner: type) -> searches[P, T]: ...
+    @overload
+    def __get__(self, space: HasSession, owner: type) -> Callable[P, Search[T]]: ...
+    def __get__(self, space: HasSession | None, owner: type) -> Any:
+        if space is None:
+            return self
+        session = space._session
+
+        def call(*args: P.args, **kwargs: P.kwargs) -> Search[T]:
+            request: Any = self.request(*args, **kwargs)
+            if self._leave_out:
+                request = attrs.evolve(request, body=without(self._leave_out, request.body))
+            return Search(session, request)
+
+        return self.dress(call)

@@ -1,0 +1,137 @@
+"""Amazon Bedrock and SageMaker: calls that the cluster signs (``aws_sigv4``)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, Literal, Unpack
+
+from aiomlcommons.api.connectors import ConnectorAction, CreateConnector
+from aiomlcommons.connectors.build import (
+    SIGV4,
+    Options,
+    builtin,
+    checked_endpoint,
+    checked_secret,
+    checked_text,
+    connector,
+    json_object,
+    places,
+    predict,
+)
+from aiomlcommons.errors import InvalidRequest
+from aiomlcommons.secret import Secret
+
+BEDROCK = "https://bedrock-runtime.${parameters.region}.amazonaws.com"
+SAGEMAKER = "https://runtime.sagemaker.${parameters.region}.amazonaws.com"
+TITAN_V1 = "amazon.titan-embed-text-v1"
+TITAN_V2 = "amazon.titan-embed-text-v2:0"
+TYPED = {"content-type": "application/json"}
+HASHED = {**TYPED, "x-amz-content-sha256": "required"}
+CONVERSATION = '{"messages":[{"role":"user","content":[{"type":"text","text":"${parameters.inputs}"}]}]}'
+
+
+class AwsOptions(Options, total=False):
+    """Further, who calls AWS: ``access_key`` with ``secret_key`` (and ``session_token``), or ``roleArn`` alone."""
+
+    access_key: str | Secret
+    secret_key: str | Secret
+    session_token: str | Secret
+    roleArn: str | Secret
+
+
+KEYS = ("access_key", "secret_key", "session_token")
+
+
+def bedrock_titan_embeddings(
+    region: str,
+    model: str = TITAN_V2,
+    *,
+    dimensions: int | None = None,
+    normalize: bool | None = None,
+    embedding_type: Literal["float", "binary"] | None = None,
+    endpoint: str = BEDROCK,
+    **options: Unpack[AwsOptions],
+) -> CreateConnector:
+    """A Titan text embedding model on Amazon Bedrock.
+
+    ``dimensions``, ``normalize`` and ``embedding_type`` are for version 2 of the model; without them it gives 1,024
+    normalized floats. The model takes one text a call, so the cluster calls it once for each. Raises InvalidRequest,
+    naming the parameter.
+
+    https://github.com/opensearch-project/ml-commons/blob/main/docs/remote_inference_blueprints/bedrock_connector_titan_embedding_blueprint.md
+    """
+    settings: dict[str, Any] = {"dimensions": dimensions, "normalize": normalize}
+    if embedding_type is not None:
+        settings["embeddingTypes"] = [embedding_type]
+    given = {name: value for name, value in settings.items() if value is not None}
+    if given and model == TITAN_V1:
+        raise InvalidRequest(f"{', '.join(given)}: only later models than {TITAN_V1} take it")
+    body = json_object({"inputText": '"${parameters.inputText}"', **places(given)})
+    after = f"bedrock_v2.embedding.{embedding_type}" if embedding_type else None
+    action = predict(_model_url(endpoint, "invoke"), body, HASHED, **builtin("bedrock.embedding", after))
+    # Without a step size the server sends the first text of a request, and none of the others.
+    values = {"model": checked_text("model", model), **given, "input_docs_processed_step_size": 1}
+    return _signed(f"Bedrock {model}", action, "bedrock", region, values, options)
+
+
+def bedrock_converse(
+    region: str, model: str, *, endpoint: str = BEDROCK, **options: Unpack[AwsOptions]
+) -> CreateConnector:
+    """A chat model on Amazon Bedrock: a prediction gives it ``parameters={"inputs": "..."}`` and gets its words back.
+
+    Raises InvalidRequest, naming the parameter.
+
+    https://github.com/opensearch-project/ml-commons/blob/main/docs/remote_inference_blueprints/bedrock_connector_converse_blueprint.md
+    """
+    action = predict(_model_url(endpoint, "converse"), CONVERSATION, TYPED, supports_structured_output=True)
+    values = {"model": checked_text("model", model), "response_filter": "$.output.message.content[0].text"}
+    return _signed(f"Bedrock {model}", action, "bedrock", region, values, options)
+
+
+def sagemaker_embeddings(
+    region: str, endpoint_name: str, *, endpoint: str = SAGEMAKER, **options: Unpack[AwsOptions]
+) -> CreateConnector:
+    """An embedding model on a SageMaker endpoint that takes a list of texts and answers a list of vectors.
+
+    ``endpoint_name`` is the name of the endpoint there. Raises InvalidRequest, naming the parameter.
+
+    https://docs.opensearch.org/latest/ml-commons-plugin/remote-models/blueprints/
+    """
+    if not re.fullmatch(r"[A-Za-z0-9-]+", checked_text("endpoint_name", endpoint_name)):
+        raise InvalidRequest(f"endpoint_name must be a name of letters, digits and hyphens, not {endpoint_name!r}")
+    url = f"{checked_endpoint(endpoint)}/endpoints/{endpoint_name}/invocations"
+    action = predict(url, "${parameters.input}", TYPED, **builtin("default.embedding"))
+    return _signed(f"SageMaker {endpoint_name}", action, "sagemaker", region, {}, options)
+
+
+def _model_url(endpoint: str, verb: str) -> str:
+    return f"{checked_endpoint(endpoint)}/model/${{parameters.model}}/{verb}"
+
+
+def _signed(
+    title: str, action: ConnectorAction, service: str, region: str, values: Mapping[str, Any], options: AwsOptions
+) -> CreateConnector:
+    if not re.fullmatch(r"[a-z0-9-]+", checked_text("region", region)):
+        raise InvalidRequest(f"region must be one such as us-east-1, not {region!r}")
+    rest: Any = {key: value for key, value in options.items() if key not in {*KEYS, "roleArn"}}
+    return connector(
+        title,
+        action,
+        credential=_credential(options),
+        parameters={"region": region, "service_name": service, **values},
+        options=rest,
+        protocol=SIGV4,
+    )
+
+
+def _credential(options: AwsOptions) -> dict[str, Secret]:
+    given: Mapping[str, Any] = {key: options.get(key) for key in (*KEYS, "roleArn") if options.get(key) is not None}
+    keys = [key for key in KEYS if key in given]
+    if "roleArn" in given and keys:
+        raise InvalidRequest(f"roleArn and {keys[0]} exclude each other")
+    if not given:
+        raise InvalidRequest("access_key and secret_key, or roleArn, must be given")
+    if keys and (missing := [key for key in KEYS[:2] if key not in given]):
+        raise InvalidRequest(f"{missing[0]} must be given with {keys[0]}")
+    return {key: checked_secret(key, value) for key, value in given.items()}

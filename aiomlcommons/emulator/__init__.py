@@ -1,0 +1,35 @@
+"""An emulated ML Commons for demos and tests: a real HTTP server, which behaves as the recordings of a real one do.
+
+``async with emulator.serve() as url:`` serves a new one; ``Emulator()`` is one to keep, with ``.faults`` to make
+trouble and ``.serve()``. It knows model groups, models, tasks, predictions, connectors and settings, and follows
+OpenSearch 3.4. It has no ML node and no users.
+
+Its models are no models: embeddings, weights, scores and answers come from the words that texts share, not from what
+they mean. They are the same everywhere and fit for seeing that a program works, not for judging what it finds.
+"""
+
+from __future__ import annotations
+
+import ssl
+from contextlib import AbstractAsyncContextManager
+
+from aiomlcommons.emulator.app import Emulator
+from aiomlcommons.emulator.cluster import Cluster
+from aiomlcommons.emulator.faults import Faults
+
+__all__ = ["Cluster", "Emulator", "Faults", "serve"]
+
+
+def serve(
+    *,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    username: str | None = None,
+    password: str | None = None,
+    ssl_context: ssl.SSLContext | None = None,
+) -> AbstractAsyncContextManager[str]:
+    """Serve a new emulator as long as the context is open, and give its URL: ``async with serve() as url:``.
+
+    See ``Emulator.serve`` for the options.
+    """
+    return Emulator().serve(host=host, port=port, username=username, password=password, ssl_context=ssl_context)

@@ -1,0 +1,154 @@
+"""The emulator as a server."""
+
+from __future__ import annotations
+
+import base64
+import hmac
+import logging
+import ssl
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any
+
+import attrs
+from aiohttp import web
+from yarl import URL
+
+from aiomlcommons import api, convert
+from aiomlcommons.emulator import (
+    connectors,
+    deploying,
+    groups,
+    models,
+    predict,
+    reading,
+    register,
+    server,
+    settings,
+    tasks,
+)
+from aiomlcommons.emulator.cluster import Cluster
+from aiomlcommons.emulator.encoding import to_cbor, to_json, wants_cbor
+from aiomlcommons.emulator.errors import Refused, refused
+from aiomlcommons.emulator.faults import Action, Faults, Goes
+from aiomlcommons.emulator.registry import HANDLERS, Plain
+from aiomlcommons.endpoint import Request
+from aiomlcommons.http import CBOR, HttpRequest
+from aiomlcommons.routes import Match, Router
+
+# Each of these registers its handlers, and the endpoints are known once the API is.
+RESOURCES = (api, connectors, deploying, groups, models, predict, register, server, settings, tasks)
+log = logging.getLogger(__name__)
+LARGEST_BODY = 100 * 1024 * 1024
+
+
+@attrs.define
+class Emulator:
+    """An emulated ML Commons: ``cluster`` is what it remembers, ``faults`` the trouble it makes on request.
+
+    What was registered in it stays when it is served again.
+    """
+
+    cluster: Cluster = attrs.field(factory=Cluster)
+    _router: Router = attrs.field(factory=Router, repr=False)
+
+    @property
+    def faults(self) -> Faults:
+        """Trouble on request: ``emulator.faults.throttle(times=3)``."""
+        return self.cluster.faults
+
+    @asynccontextmanager
+    async def serve(
+        self,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        username: str | None = None,
+        password: str | None = None,
+        ssl_context: ssl.SSLContext | None = None,
+    ) -> AsyncGenerator[str]:
+        """Serve over HTTP as long as the context is open, and give the URL. Port 0 is any that is free.
+
+        With ``username`` and ``password`` every request must bring them, else it is answered 401; with
+        ``ssl_context`` the URL begins with https. Raises OSError where the port is taken.
+        """
+        expected = None if username is None else _basic(username, password or "")
+        app = web.Application(client_max_size=LARGEST_BODY)
+        app.router.add_route("*", "/{path:.*}", partial(self._answer, expected))
+        # Requests that hang must not hold up the end: whoever leaves the context wants it over.
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.01, handler_cancellation=True)
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, host, port, ssl_context=ssl_context).start()
+            bound = runner.addresses[0][1]
+            yield str(URL.build(scheme="https" if ssl_context else "http", host=host, port=bound))
+        finally:
+            await runner.cleanup()
+            await self.cluster.close()
+
+    async def _answer(self, expected: str | None, request: web.Request) -> web.StreamResponse:
+        given = request.headers.get("authorization", "")
+        if expected is not None and not hmac.compare_digest(given.encode(), expected.encode()):
+            return web.Response(
+                status=401, text="Unauthorized", headers={"www-authenticate": 'Basic realm="OpenSearch"'}
+            )
+        http = await _read(request)
+        as_cbor = wants_cbor(request.headers.get("accept", ""))
+        match: Match | None = None
+        try:
+            match = reading.find(self._router, http)
+            go: Goes = partial(self._respond, match, http, as_cbor=as_cbor)
+        except Refused as error:
+            go = partial(_refusal, error, as_cbor=as_cbor)
+        for action in reversed(self.faults.met(match.request if match else None, http)):
+            go = partial(_through, action, request, go)
+        try:
+            return await go()
+        except Refused as error:
+            return await _refusal(error, as_cbor=as_cbor)
+
+    async def _respond(self, match: Match, http: HttpRequest, *, as_cbor: bool) -> web.Response:
+        handler = HANDLERS.get(match.request)
+        if handler is None:
+            raise refused(501, "not_emulated", f"the emulator knows {match.route} and does not answer it")
+        request: Request[Any] = reading.read(match, http)
+        try:
+            answer = await handler(self.cluster, request)
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+            # A search body or the like that nobody thought of: an answer, and not a broken connection.
+            log.exception("%s", http)
+            raise refused(500, "exception", f"the emulator cannot answer this: {error!r}") from error
+        pretty = http.query.get("pretty", "false") != "false"
+        data = answer.data if isinstance(answer, Plain) else convert.unstructure(answer)
+        return _response(200, data, as_cbor, pretty=pretty)
+
+
+async def _through(action: Action, request: web.Request, go: Goes) -> Any:
+    return await action(request, go)
+
+
+async def _read(request: web.Request) -> HttpRequest:
+    # The path as it was sent: an id with a quoted slash or dots must not be taken apart.
+    path = request.raw_path.partition("?")[0]
+    headers = {name.lower(): value for name, value in request.headers.items()}
+    body = await request.read()
+    method = "GET" if request.method == "HEAD" else request.method
+    return HttpRequest(method, path, dict(request.query), body or None, headers)
+
+
+async def _refusal(error: Refused, *, as_cbor: bool) -> web.Response:
+    response = _response(error.status, error.body, as_cbor)
+    response.headers.update(error.headers)
+    return response
+
+
+def _response(status: int, data: Any, as_cbor: bool, *, pretty: bool = False) -> web.Response:
+    if as_cbor:
+        return web.Response(status=status, body=to_cbor(data), headers={"content-type": CBOR})
+    body = to_json(data, pretty=pretty)
+    return web.Response(status=status, body=body, headers={"content-type": "application/json; charset=UTF-8"})
+
+
+def _basic(username: str, password: str) -> str:
+    return "Basic " + base64.b64encode(f"{username}:{password}".encode()).decode()

@@ -1,0 +1,112 @@
+"""Jobs of the cluster: they advance when they are looked at, so that nothing depends on a clock."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any
+
+import attrs
+import orjson
+
+from aiomlcommons.api.common import FunctionName
+from aiomlcommons.api.tasks import TaskInfo, TaskState, TaskType
+from aiomlcommons.emulator.cluster import Cluster, alter
+from aiomlcommons.endpoint import Request
+
+
+class JobFailed(Exception):
+    """A job's end without success; the words stand in the task's ``error``."""
+
+
+Work = Callable[[], Awaitable[str | None]]
+"""What a job does in the end: it returns the id of the model that it made, or raises JobFailed."""
+
+
+@attrs.define
+class Job:
+    """A task that is not at its end. Each look shows the next state: CREATED, RUNNING, and then the work is done."""
+
+    task_id: str
+    work: Work
+    states: Iterator[TaskState]
+    hangs: bool = False
+    at_work: bool = False
+
+    async def advance(self, cluster: Cluster) -> None:
+        """Go on to the next state."""
+        if self.at_work:
+            return
+        state = next(self.states, None)
+        if state is not None:
+            self._show(cluster, state=state)
+        elif not self.hangs:
+            await self._finish(cluster)
+
+    async def _finish(self, cluster: Cluster) -> None:
+        self.at_work = True
+        try:
+            changes: dict[str, Any] = {"state": TaskState.COMPLETED}
+            if model_id := await self.work():
+                changes["model_id"] = model_id
+        except JobFailed as failure:
+            changes = {"state": TaskState.FAILED, "error": str(failure)}
+        finally:
+            self.at_work = False
+        cluster.jobs.pop(self.task_id, None)
+        self._show(cluster, **changes)
+
+    def _show(self, cluster: Cluster, **changes: Any) -> None:
+        task = cluster.tasks.get(self.task_id)
+        if task is not None and any(getattr(task, name) != value for name, value in changes.items()):
+            cluster.tasks.change(self.task_id, last_update_time=cluster.now(), **changes)
+
+
+def new_task(
+    cluster: Cluster, kind: TaskType, function: FunctionName | str, *, model_id: str | None = None, **fields: Any
+) -> str:
+    """Note a task down; return its id."""
+    now, task_id = cluster.now(), cluster.new_id()
+    task = TaskInfo(
+        task_type=kind,
+        state=TaskState.CREATED,
+        model_id=model_id,
+        function_name=function,
+        worker_node=[cluster.node_id],
+        create_time=now,
+        last_update_time=now,
+        is_async=True,
+    )
+    cluster.tasks.put(task_id, alter(task, **fields))
+    return task_id
+
+
+def start(
+    cluster: Cluster,
+    asked: Request[Any],
+    kind: TaskType,
+    function: FunctionName | str,
+    work: Work,
+    *,
+    model_id: str | None = None,
+) -> str:
+    """Start a job; return the id of its task. A fault may make it fail or hang."""
+    task_id = new_task(cluster, kind, function, model_id=model_id)
+    fate = cluster.faults.fate(asked)
+    job = Job(task_id, work, iter((TaskState.CREATED, TaskState.RUNNING)))
+    if fate is not None:
+        job.hangs = fate.error is None
+        job.work = _failing(cluster, fate.error or "")
+    cluster.jobs[task_id] = job
+    return task_id
+
+
+def _failing(cluster: Cluster, error: str) -> Work:
+    async def work() -> str | None:
+        raise JobFailed(node_error(cluster, error))
+
+    return work
+
+
+def node_error(cluster: Cluster, reason: str) -> str:
+    """An error as tasks keep it: a JSON string, keyed by node."""
+    return orjson.dumps({cluster.node_id: reason}).decode()

@@ -1,0 +1,133 @@
+"""Models and their files."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aiomlcommons import convert
+from aiomlcommons.api.common import Hits, WriteResult
+from aiomlcommons.api.models import (
+    CHUNK_SIZE,
+    ChunkUploaded,
+    DeleteModel,
+    GetModel,
+    Model,
+    ModelState,
+    SearchModels,
+    UpdateModel,
+    UploadModelChunk,
+)
+from aiomlcommons.emulator import errors, groups, search
+from aiomlcommons.emulator.cluster import Cluster, alter
+from aiomlcommons.emulator.connectors import as_connector, as_text, check_endpoints, check_exists
+from aiomlcommons.emulator.errors import illegal, missing, refused, status_error
+from aiomlcommons.emulator.registry import handles
+
+ON_NODE = {ModelState.DEPLOYED, ModelState.PARTIALLY_DEPLOYED}
+
+
+def find(cluster: Cluster, model_id: str, words: str = errors.NO_MODEL) -> Model:
+    """A model; raises Refused where there is none."""
+    model = cluster.models.get(model_id)
+    if model is None or model.chunk_number is not None:
+        raise missing(words)
+    return model
+
+
+# ---- look up, change, delete ---------------------------------------------------------------------------------------
+
+
+@handles(GetModel)
+async def get(cluster: Cluster, request: GetModel) -> Model:
+    """The model, after its jobs have gone one step on."""
+    for task_id, job in list(cluster.jobs.items()):
+        task = cluster.tasks.get(task_id)
+        if task is not None and task.model_id == request.model_id:
+            await job.advance(cluster)
+    model = find(cluster, request.model_id, f"Failed to find model with the provided model id: {request.model_id}")
+    return alter(model, is_hidden=False)
+
+
+@handles(SearchModels)
+async def find_all(cluster: Cluster, request: SearchModels) -> Hits[Model]:
+    """Any query that the emulator's search knows. Chunks are models to it, as they are to the server."""
+    return search.search(cluster.models, request.body, cluster.node_id)
+
+
+@handles(UpdateModel)
+async def update(cluster: Cluster, request: UpdateModel) -> WriteResult:
+    """Changes what is given."""
+    key = request.model_id
+    model = find(cluster, key, f"Failed to find model to update with the provided model id: {key}")
+    fields: dict[str, Any] = {name: value for name in _PLAIN if (value := getattr(request, name)) is not None}
+    if request.model_group_id and request.model_group_id != model.model_group_id:
+        group_id, version = groups.next_version(cluster, request.model_group_id, model.name or "")
+        fields |= {"model_group_id": group_id, "model_version": version}
+    if request.connector_id:
+        check_exists(cluster, request.connector_id)
+        fields |= {"connector_id": request.connector_id, "connector": None}
+    if request.connector:
+        check_endpoints(cluster, request.connector.actions or (), request.connector.parameters)
+        fields |= {"connector": as_connector(request.connector, cluster.now()), "connector_id": None}
+        cluster.credentials[key] = convert.unstructure(request.connector.credential) or {}
+    if request.interface:
+        fields["interface"] = as_text(request.interface)
+    if request.rate_limiter:
+        fields["rate_limiter"] = alter(request.rate_limiter, limit=str(request.rate_limiter.limit))
+        cluster.calls.pop(key, None)
+    cluster.models.change(key, last_updated_time=cluster.now(), **fields)
+    return cluster.models.updated(key)
+
+
+_PLAIN = {"name", "description", "is_enabled", "model_config", "deploy_setting", "guardrails"}
+
+
+@handles(DeleteModel)
+async def delete(cluster: Cluster, request: DeleteModel) -> WriteResult:
+    """Refuses a model that is on the node or on its way."""
+    key = request.model_id
+    model = find(cluster, key, f"Failed to find model to delete with the provided model id: {key}")
+    if model.model_state in ON_NODE | {ModelState.DEPLOYING}:
+        raise status_error(400, errors.DELETE_DEPLOYED)
+    for chunk in [name for name in cluster.models.documents if name.startswith(f"{key}_")]:
+        cluster.models.delete(chunk)
+    cluster.chunks.pop(key, None)
+    return cluster.models.delete(key)
+
+
+# ---- files ---------------------------------------------------------------------------------------------------------
+
+
+@handles(UploadModelChunk)
+async def upload_chunk(cluster: Cluster, request: UploadModelChunk) -> ChunkUploaded:
+    """Keeps the chunk. The last one makes the model REGISTERED; whether they fit its hash shows when it is deployed."""
+    if not cluster.settings.flag("allow_registering_model_via_local_file"):
+        raise illegal(errors.NO_LOCAL_FILE)
+    model = cluster.models.get(request.model_id)
+    if model is None:
+        raise refused(500, "m_l_resource_not_found_exception", errors.NO_MODEL)
+    if request.chunk_number >= (model.total_chunks or 0):
+        raise refused(500, "exception", "Chunk number exceeds total chunks")
+    if not request.content:
+        raise refused(500, "exception", "Chunk size either 0 or null")
+    if len(request.content) > CHUNK_SIZE:
+        raise refused(500, "exception", "Size of chunk exceeds 10000000 bytes")
+    keep_chunk(cluster, request.model_id, model, request.chunk_number, request.content)
+    if len(cluster.chunks[request.model_id]) == model.total_chunks:
+        cluster.models.change(request.model_id, model_state=ModelState.REGISTERED)
+    return ChunkUploaded(status="Uploaded")
+
+
+def keep_chunk(cluster: Cluster, model_id: str, model: Model, number: int, content: bytes) -> None:
+    """Keep a piece of a model's file, as a document of the index that models are in."""
+    cluster.chunks.setdefault(model_id, {})[number] = content
+    chunk = Model(
+        name=model.name,
+        algorithm=model.algorithm,
+        model_version=model.model_version,
+        model_format=model.model_format,
+        model_id=model_id,
+        chunk_number=number,
+        total_chunks=model.total_chunks,
+    )
+    cluster.models.put(f"{model_id}_{number}", chunk)

@@ -1,0 +1,98 @@
+"""The connectors' own pre- and post-processing: texts to parameters, and a remote answer to tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from aiomlcommons.api.predict import MLInput
+from aiomlcommons.emulator.errors import Refused, illegal, refused
+
+PRE, POST = "connector.pre_process.", "connector.post_process."
+
+_BEFORE: Mapping[str, Callable[[MLInput], dict[str, Any]]] = {
+    "default.embedding": lambda asked: {"input": asked.text_docs},
+    "openai.embedding": lambda asked: {"input": asked.text_docs},
+    "cohere.embedding": lambda asked: {"texts": asked.text_docs},
+    "bedrock.embedding": lambda asked: {"inputText": (asked.text_docs or [""])[0]},
+    "cohere.rerank": lambda asked: {
+        "query": asked.query_text,
+        "documents": asked.text_docs,
+        "top_n": len(asked.text_docs or ()),
+    },
+    "default.rerank": lambda asked: {"query_text": asked.query_text, "text_docs": asked.text_docs},
+}
+
+
+def before(function: str | None, asked: MLInput) -> dict[str, Any]:
+    """What a connector's pre-processing makes of texts.
+
+    Raises Refused where there are texts and no function, or one that is not known.
+    """
+    process = _BEFORE.get((function or "").removeprefix(PRE))
+    if process is None:
+        if function:
+            raise illegal(f"the emulator does not know the pre_process_function {function}")
+        raise illegal("Must provide pre_process_function for predict action to process text docs input.")
+    return process(asked)
+
+
+def _embedding(vector: Any) -> dict[str, Any]:
+    return {"name": "sentence_embedding", "data_type": "FLOAT32", "shape": [len(vector)], "data": vector}
+
+
+def _similarity(score: Any) -> dict[str, Any]:
+    return {"name": "similarity", "data_type": "FLOAT32", "shape": [1], "data": [score]}
+
+
+def _cohere_scores(answer: Any) -> list[dict[str, Any]]:
+    ordered = sorted(answer["results"], key=lambda result: result["index"])
+    return [_similarity(result["relevance_score"]) for result in ordered]
+
+
+_AFTER: Mapping[str, Callable[[Any], list[dict[str, Any]]]] = {
+    "default.embedding": lambda answer: [_embedding(vector) for vector in answer],
+    "openai.embedding": lambda answer: [_embedding(row["embedding"]) for row in answer["data"]],
+    "cohere.embedding": lambda answer: [_embedding(vector) for vector in answer["embeddings"]],
+    "bedrock.embedding": lambda answer: [_embedding(answer["embedding"])],
+    "cohere.rerank": _cohere_scores,
+    "default.rerank": lambda answer: [_similarity(score) for score in answer],
+}
+_ROOTS = {"openai.embedding": "data", "cohere.embedding": "embeddings", "cohere.rerank": "results"}
+
+
+def after(function: str | None, answer: Any) -> list[dict[str, Any]]:
+    """The tensors of a remote answer; without a function the answer itself, as a map.
+
+    Raises Refused where the answer is not of the form that the function expects.
+    """
+    if not function:
+        mapped = answer if isinstance(answer, Mapping) else {"response": answer}
+        return [{"name": "response", "dataAsMap": _as_doubles(mapped)}]
+    name = function.removeprefix(POST)
+    if name not in _AFTER:
+        raise illegal(f"the emulator does not know the post_process_function {function}")
+    try:
+        return _AFTER[name](answer)
+    except (KeyError, TypeError, IndexError):
+        raise _unexpected(_ROOTS.get(name, "data"), answer) from None
+
+
+def _as_doubles(value: Any) -> Any:
+    # The server reads the remote JSON with a library that knows only doubles.
+    if isinstance(value, Mapping):
+        return {key: _as_doubles(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_as_doubles(part) for part in value]
+    return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _unexpected(root: str, answer: Any) -> Refused:
+    reason = f"Missing property in path $['{root}']"
+    if not isinstance(answer, Mapping):
+        reason = (
+            f"Expected to find an object with property ['{root}'] in path $ but found 'java.lang.String'. This is not "
+            "a json object according to the JsonProvider: 'com.jayway.jsonpath.spi.json.JsonSmartJsonProvider'."
+        )
+    why = {"type": "path_not_found_exception", "reason": reason}
+    return refused(500, "m_l_exception", "Fail to execute PREDICT in aws connector", why)

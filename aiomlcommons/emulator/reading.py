@@ -1,0 +1,132 @@
+"""From an HTTP message to a typed request, or to the words in which the server refuses it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+import cbor2
+import orjson
+
+from aiomlcommons import convert
+from aiomlcommons.api.connectors import CreateConnector
+from aiomlcommons.api.models import RegisterModel, RegisterModelMeta, UploadModelChunk
+from aiomlcommons.emulator.errors import Refused, illegal, plain, refused
+from aiomlcommons.endpoint import Request, wire_name
+from aiomlcommons.http import CBOR, JSON, HttpRequest
+from aiomlcommons.routes import Match, Router, read_request
+
+ALWAYS = {"pretty", "human", "error_trace"}
+METHODS = ("GET", "POST", "PUT", "DELETE")
+REQUIRED: Mapping[type[Request[Any]], Mapping[str, str]] = {
+    RegisterModel: {"name": "model name is null"},
+    RegisterModelMeta: {
+        "name": "model name is null",
+        "model_format": "model format is null",
+        "model_content_hash_value": "model content hash value is null",
+        "total_chunks": "total chunks field is null",
+    },
+    CreateConnector: {
+        "name": "Connector name is null",
+        "version": "Connector version is null",
+        "protocol": "Connector protocol is null",
+    },
+}
+
+
+def find(router: Router, http: HttpRequest) -> Match:
+    """The endpoint of a message.
+
+    Raises Refused where the path is not known, or not by this method.
+    """
+    match = router.find(http.method, http.path)
+    if match is not None:
+        return match
+    uri = f"for uri [{http.path}] and method [{http.method}]"
+    allowed = sorted(router.methods(http.path), key=METHODS.index)
+    if allowed:
+        raise plain(405, f"Incorrect HTTP method {uri}, allowed: [{', '.join(allowed)}]")
+    raise plain(400, f"no handler found {uri}", with_status=False)
+
+
+def read(match: Match, http: HttpRequest) -> Request[Any]:
+    """The typed request.
+
+    Raises Refused for a body that is not JSON, an unknown parameter of the query, or a value that does not fit.
+    """
+    kind = http.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if http.body is not None and kind not in {JSON, CBOR}:
+        raise plain(406, f"Content-Type header [{http.headers.get('content-type', '')}] is not supported")
+    http = attrs.evolve(http, query=_known_query(match, http))
+    if match.request is UploadModelChunk and http.body is None:
+        http = attrs.evolve(http, body=b"")
+    if kind == CBOR and http.body is not None:
+        http = attrs.evolve(http, body=orjson.dumps(cbor2.loads(http.body)))
+    try:
+        _check_required(match.request, http.body)
+        return read_request(match, http)
+    except orjson.JSONDecodeError as error:
+        raise _bad_json((http.body or b"").decode("utf-8", "replace"), error) from None
+    except convert.Unreadable as error:
+        raise illegal(str(error)) from None
+
+
+def _known_query(match: Match, http: HttpRequest) -> dict[str, str]:
+    places = attrs.fields(match.request)
+    known = {wire_name(field) for field in places if field.metadata.get("in") == "query"}
+    unknown = [name for name in http.query if name not in known | ALWAYS]
+    if unknown:
+        names = ", ".join(f"[{name}]" for name in unknown)
+        word = "parameter" if len(unknown) == 1 else "parameters"
+        raise illegal(f"request [{http.path}] contains unrecognized {word}: {names}")
+    return {name: value for name, value in http.query.items() if name in known}
+
+
+def _check_required(request: type[Request[Any]], body: bytes | None) -> None:
+    needs = REQUIRED.get(request)
+    if needs is None:
+        return
+    if not body:
+        raise refused(400, "parse_exception", "request body is required")
+    keys = orjson.loads(body)
+    for name, words in needs.items():
+        if keys.get(name) is None:
+            raise illegal(words)
+
+
+# ---- bad JSON, in the words of the server's parser -----------------------------------------------------------------
+
+_SOURCE = "[Source: REDACTED (`StreamReadFeature.INCLUDE_SOURCE_IN_LOCATION` disabled); line: {}, column: {}]"
+
+
+def _bad_json(text: str, error: orjson.JSONDecodeError) -> Refused:
+    opened = _unclosed(text)
+    if opened is None:
+        where = _SOURCE.format(error.lineno, error.colno)
+        return refused(400, "json_parse_exception", f"{error.msg}\n at {where}")
+    begin, end = _SOURCE.format(*_position(text, opened)), _SOURCE.format(*_position(text, len(text)))
+    kind = "Array" if text[opened] == "[" else "Object"
+    reason = f"Unexpected end-of-input: expected close marker for {kind} (start marker at {begin})\n at {end}"
+    return refused(400, "json_e_o_f_exception", reason)
+
+
+def _position(text: str, index: int) -> tuple[int, int]:
+    return text.count("\n", 0, index) + 1, index - text.rfind("\n", 0, index)
+
+
+def _unclosed(text: str) -> int | None:
+    """Where the innermost bracket stands that is never closed."""
+    opened: list[int] = []
+    in_text = escaped = False
+    for index, letter in enumerate(text):
+        if in_text:
+            in_text = escaped or letter != '"'
+            escaped = letter == "\\" and not escaped
+        elif letter == '"':
+            in_text = True
+        elif letter in "[{":
+            opened.append(index)
+        elif letter in "]}" and opened:
+            opened.pop()
+    return opened[-1] if opened else None

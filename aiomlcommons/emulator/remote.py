@@ -1,0 +1,94 @@
+"""Remote models: the emulator really calls what the connector names."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+import aiohttp
+import orjson
+
+from aiomlcommons.api.connectors import Connector, ConnectorAction
+from aiomlcommons.api.models import Model
+from aiomlcommons.api.predict import MLInput
+from aiomlcommons.emulator.cluster import Cluster
+from aiomlcommons.emulator.connectors import CLIENT_DEFAULTS, check_endpoints, check_exists, check_host
+from aiomlcommons.emulator.errors import illegal, status_error
+from aiomlcommons.emulator.processing import after, before
+from aiomlcommons.emulator.templates import fill, is_json
+from aiomlcommons.http import JSON
+
+CLOSED = (
+    "The connection was closed during the request. The request will usually succeed on a retry, but if it does not: "
+    "consider disabling any proxies you have configured, enabling debug logging, or performing a TCP dump to identify "
+    "the root cause. If this is a streaming operation, validate that data is being read or written in a timely manner."
+)
+
+
+async def predict(cluster: Cluster, model_id: str, model: Model, asked: MLInput, *, texts: bool) -> dict[str, Any]:
+    """What the remote model answers, as one result with all its outputs. ``texts`` are pre-processed if there are any.
+
+    Raises Refused with the remote model's own status, or 500 where no answer came.
+    """
+    connector = model.connector or check_exists(cluster, model.connector_id or "")
+    action = _action(connector)
+    parameters = {**(connector.parameters or {}), **(asked.parameters or {})}
+    if texts and asked.text_docs is not None:
+        parameters |= before(action.pre_process_function, asked)
+    values = {"parameters": parameters, "credential": cluster.credentials.get(model.connector_id or model_id, {})}
+    check_endpoints(cluster, [action], parameters)
+    status, answer = await _call(cluster, connector, action, values)
+    return {"output": after(action.post_process_function, answer), "status_code": status}
+
+
+def _action(connector: Connector) -> ConnectorAction:
+    for action in connector.actions or ():
+        if action.action_type == "PREDICT":
+            return action
+    raise illegal("no PREDICT action found")
+
+
+async def _call(
+    cluster: Cluster, connector: Connector, action: ConnectorAction, values: Mapping[str, Mapping[str, Any]]
+) -> tuple[int, Any]:
+    body = fill(action.request_body or "", values, in_json=True)
+    if action.request_body and ("${parameters." in body or not is_json(body)):
+        raise illegal(f"Invalid payload: {body}")
+    url = fill(action.url, values)
+    check_host(cluster, url)
+    headers = {name: fill(value, values) for name, value in (action.headers or {}).items()}
+    config = connector.client_config or CLIENT_DEFAULTS
+    timeout = aiohttp.ClientTimeout(total=None, sock_connect=config.connection_timeout, sock_read=config.read_timeout)
+    try:
+        async with cluster.client.request(
+            action.method, url, data=body or None, headers={"content-type": JSON, **headers}, timeout=timeout
+        ) as got:
+            text = await got.text()
+    except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        raise status_error(500, f"Error communicating with remote model: {_words(error)}") from error
+    if got.status >= 400:
+        raise status_error(got.status, f"Error from remote service: {text}")
+    return got.status, _read(text)
+
+
+def _read(text: str) -> Any:
+    try:
+        return orjson.loads(text)
+    except ValueError:
+        return text
+
+
+def _words(error: Exception) -> str:
+    """An error of the network, in the server's words."""
+    match error:
+        case aiohttp.ConnectionTimeoutError():
+            return "Connect timed out"
+        case asyncio.TimeoutError():
+            return "Read timed out"
+        case aiohttp.ClientConnectorError() if isinstance(error.os_error, ConnectionRefusedError):
+            address = "127.0.0.1" if error.host == "localhost" else error.host
+            return f"Connection refused: {error.host}/{address}:{error.port}"
+        case aiohttp.ServerDisconnectedError() | aiohttp.ClientPayloadError() | ConnectionResetError():
+            return CLOSED
+    return str(error)

@@ -1,0 +1,32 @@
+"""What the emulator says of itself."""
+
+from __future__ import annotations
+
+from aiomlcommons.api.server import GetInfo, Info, Version
+from aiomlcommons.emulator.cluster import Cluster
+from aiomlcommons.emulator.registry import handles
+
+VERSION = "3.4.0"
+"""The version whose recordings the emulator follows."""
+
+
+@handles(GetInfo)
+async def info(cluster: Cluster, _: GetInfo) -> Info:
+    """An OpenSearch 3.4; its cluster's name says that it is none."""
+    return Info(
+        name="emulator",
+        cluster_name="aiomlcommons-emulator",
+        cluster_uuid=cluster.uuid,
+        version=Version(
+            number=VERSION,
+            distribution="opensearch",
+            build_type="tar",
+            build_hash="unknown",
+            build_date="2025-12-15T21:42:54.481067826Z",
+            build_snapshot=False,
+            lucene_version="10.3.2",
+            minimum_wire_compatibility_version="2.19.0",
+            minimum_index_compatibility_version="2.0.0",
+        ),
+        tagline="The OpenSearch Project: https://opensearch.org/",
+    )

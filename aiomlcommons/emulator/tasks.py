@@ -1,0 +1,46 @@
+"""Tasks: each look moves one on."""
+
+from __future__ import annotations
+
+from aiomlcommons.api.common import Hits, WriteResult
+from aiomlcommons.api.tasks import CancelTask, DeleteTask, GetTask, SearchTasks, TaskInfo
+from aiomlcommons.emulator import search
+from aiomlcommons.emulator.cluster import Cluster
+from aiomlcommons.emulator.errors import NO_TASK, illegal, missing
+from aiomlcommons.emulator.registry import handles
+
+
+@handles(GetTask)
+async def get(cluster: Cluster, request: GetTask) -> TaskInfo:
+    """The task as it stands after one step: CREATED, RUNNING, and its end."""
+    if job := cluster.jobs.get(request.task_id):
+        await job.advance(cluster)
+    return _find(cluster, request.task_id)
+
+
+@handles(DeleteTask)
+async def delete(cluster: Cluster, request: DeleteTask) -> WriteResult:
+    """Deletes the record only; the work goes on when the model is looked at."""
+    _find(cluster, request.task_id)
+    return cluster.tasks.delete(request.task_id)
+
+
+@handles(SearchTasks)
+async def find_all(cluster: Cluster, request: SearchTasks) -> Hits[TaskInfo]:
+    """Any query that the emulator's search knows. It moves nothing on."""
+    return search.search(cluster.tasks, request.body, cluster.node_id)
+
+
+@handles(CancelTask)
+async def cancel(cluster: Cluster, request: CancelTask) -> None:
+    """Only batch predictions can be cancelled, and the emulator has none."""
+    if cluster.tasks.get(request.task_id) is None:
+        raise missing("Fail to find task")
+    raise illegal("The task ID you provided does not have any associated batch job")
+
+
+def _find(cluster: Cluster, task_id: str) -> TaskInfo:
+    task = cluster.tasks.get(task_id)
+    if task is None:
+        raise missing(NO_TASK)
+    return task

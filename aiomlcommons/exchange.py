@@ -1,0 +1,145 @@
+"""The one way out to the network: options, credentials, retries, state."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import secrets
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+import anyio
+import attrs
+
+from aiomlcommons.auth import Auth
+from aiomlcommons.backoff import Backoff
+from aiomlcommons.endpoint import Pieces
+from aiomlcommons.errors import ConnectError, MLCommonsError, SessionClosed, error_for
+from aiomlcommons.http import HttpRequest, HttpResponse
+from aiomlcommons.transport import AiohttpTransport, Timeout, Transport, as_timeout
+
+log = logging.getLogger("aiomlcommons")
+
+# A server that asks for a longer pause gets it from the caller, who knows whether the work can wait.
+LONGEST_RETRY_AFTER = 60.0
+
+
+@attrs.frozen(kw_only=True)
+class Options:
+    """How calls are made; ``session.options(...)`` changes them for some calls."""
+
+    timeout: Timeout = Timeout()
+    retries: int = attrs.field(default=3, validator=attrs.validators.ge(0))
+    backoff: Backoff = Backoff()
+    headers: Mapping[str, str] = attrs.field(factory=dict, repr=lambda headers: f"<{', '.join(headers)}>")
+    opaque_id: str | None = None
+
+    def changed(self, headers: Mapping[str, str] | None, timeout: Timeout | float | None, **others: Any) -> Options:
+        """The same options but for what is not None; headers are added."""
+        changes = {name: value for name, value in others.items() if value is not None}
+        if timeout is not None:
+            changes["timeout"] = as_timeout(timeout)
+        return attrs.evolve(self, headers={**self.headers, **(headers or {})}, **changes)
+
+
+@attrs.define
+class State:
+    """What a session and its views share, so that closing one closes all."""
+
+    name: str = "not open"
+
+
+@attrs.frozen
+class Exchange:
+    """Sends a request and takes its answer, with whatever patience the options allow."""
+
+    transport: Transport
+    auth: Auth | None
+    options: Options
+    state: State = attrs.field(factory=State)
+
+    async def open(self) -> None:
+        """Open the transport. Raises SessionClosed where that was done before."""
+        if self.state.name != "not open":
+            raise SessionClosed(f"this session is {self.state.name}; make a new one with Session(...)")
+        if isinstance(self.transport, AiohttpTransport):
+            await self.transport.open()
+        self.state.name = "open"
+
+    async def close(self) -> None:
+        """Close the transport, for good."""
+        self.state.name = "closed"
+        if isinstance(self.transport, AiohttpTransport):
+            await self.transport.close()
+
+    async def __call__(self, request: HttpRequest, *, repeatable: bool) -> HttpResponse:
+        """Send, and send again where that may help and does no harm. The only place that decides so."""
+        sent = self._prepared(request)
+        pauses = itertools.islice(self.options.backoff, self.options.retries if repeatable else 0)
+        attempt = 0
+        while True:
+            attempt += 1
+            try:
+                return await self._once(sent)
+            except MLCommonsError as error:
+                pause = next(pauses, None)
+                asked = error.retry_after or 0.0
+                if not error.transient or pause is None or asked > LONGEST_RETRY_AFTER:
+                    if attempt > 1:
+                        error.add_note(f"sent {attempt} times, x-opaque-id {sent.headers['x-opaque-id']}")
+                    raise
+                log.debug("%s: %s; trying again", sent, error)
+                await anyio.sleep(max(pause, asked))
+
+    @asynccontextmanager
+    async def pieces(self, request: HttpRequest) -> AsyncGenerator[Pieces]:
+        """Send once, and give the body as it comes. Leaving the context closes the connection."""
+        sent = self._prepared(request)
+        signed = await self._signed(sent)
+        if not isinstance(self.transport, AiohttpTransport):
+            yield _whole(await self._once(sent))
+            return
+        async with self.transport.stream(signed, self.options.timeout) as answer:
+            if answer.status >= 300:
+                body = b"".join([piece async for piece in _each(answer.pieces)])
+                raise error_for(HttpResponse(answer.status, body, answer.headers, sent))
+            yield answer.pieces
+
+    def _prepared(self, request: HttpRequest) -> HttpRequest:
+        if self.state.name != "open":
+            remedy = "use `async with Session(...) as ml:` or `await Session.connect(...)`"
+            raise SessionClosed(f"the session is {self.state.name}: {remedy}")
+        opaque_id = self.options.opaque_id or f"aiomlcommons-{secrets.token_hex(16)}"
+        return request.with_headers(self.options.headers, {"x-opaque-id": opaque_id}, request.headers)
+
+    async def _signed(self, sent: HttpRequest) -> HttpRequest:
+        return sent if self.auth is None else sent.with_headers(await self.auth.headers(sent))
+
+    async def _once(self, sent: HttpRequest) -> HttpResponse:
+        signed = await self._signed(sent)
+        started = anyio.current_time()
+        try:
+            got = await self.transport(signed, self.options.timeout)
+        except ConnectError as error:
+            error.request = sent  # without credentials: errors are printed, logged and pickled
+            raise
+        log.debug("%s: %d, %d bytes in %.3f s", sent, got.status, len(got.body), anyio.current_time() - started)
+        got = attrs.evolve(got, request=sent)
+        if got.status >= 300:
+            raise error_for(got)
+        return got
+
+
+async def _each(pieces: Pieces) -> AsyncGenerator[bytes]:
+    while piece := await pieces():
+        yield piece
+
+
+def _whole(got: HttpResponse) -> Pieces:
+    rest = iter([got.body])
+
+    async def pieces() -> bytes:
+        return next(rest, b"")
+
+    return pieces

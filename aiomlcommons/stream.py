@@ -1,0 +1,119 @@
+"""Answers that come event by event (server-sent events), whatever pieces the network cuts them into."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any, Generic, TypeVar, overload
+
+import orjson
+
+from aiomlcommons.endpoint import Pieces, Request
+from aiomlcommons.errors import StreamCut, StreamFailed
+from aiomlcommons.namespace import HasSession, Operation, P
+
+E = TypeVar("E")
+Data = Mapping[str, Any]
+
+
+class StreamRequest(Request[E]):
+    """Base of a request whose answer is a stream of ``E``."""
+
+    def event(self, data: Data) -> E:
+        """The event that a frame holds."""
+        raise NotImplementedError
+
+    def is_last(self, event: E) -> bool:
+        """Whether a stream may end after this event."""
+        raise NotImplementedError
+
+
+class Frames:
+    """Cuts bytes into the data of server-sent events. Frames end at a blank line, wherever the pieces end.
+
+    https://html.spec.whatwg.org/multipage/server-sent-events.html
+    """
+
+    def __init__(self) -> None:
+        self._line = b""
+        self._data: list[bytes] = []
+
+    def feed(self, piece: bytes) -> Iterator[bytes]:
+        """The data of each frame that a piece completes."""
+        *lines, self._line = (self._line + piece).split(b"\n")
+        for line in lines:
+            line = line.removesuffix(b"\r")
+            if line.startswith(b"data:"):
+                self._data.append(line[5:].removeprefix(b" "))
+            elif not line and self._data:
+                yield b"\n".join(self._data)
+                self._data = []
+
+
+class Events(Generic[E]):
+    """The events of a stream, as they come: ``async for event in events``.
+
+    Raises StreamFailed for an error that the server reports in the stream, StreamCut where it stops before its last
+    event, DecodeError for what is no event.
+    """
+
+    def __init__(self, request: StreamRequest[E], pieces: Pieces) -> None:
+        self._request, self._pieces = request, pieces
+        self._frames = Frames()
+        self._ready: deque[bytes] = deque()
+        self._may_end = False
+
+    def __aiter__(self) -> AsyncIterator[E]:
+        return self
+
+    async def __anext__(self) -> E:
+        while not self._ready:
+            piece = await self._pieces()
+            if not piece:
+                if self._may_end:
+                    raise StopAsyncIteration
+                raise StreamCut(type(self._request).__name__)
+            self._ready.extend(self._frames.feed(piece))
+        event = self._request.event(_data(self._ready.popleft()))
+        self._may_end = self._request.is_last(event)
+        return event
+
+
+def _data(frame: bytes) -> Data:
+    try:
+        data = orjson.loads(frame)
+    except ValueError:
+        # The server does not escape every error that it puts into a frame.
+        raise StreamFailed(frame.decode("utf-8", "replace")) from None
+    if not isinstance(data, Mapping):
+        raise StreamFailed(f"an event is an object, not {frame[:100]!r}")
+    if "error" in data and "inference_results" not in data:
+        raise StreamFailed(str(data["error"]))
+    return data
+
+
+class streams(Operation[P], Generic[P, E]):  # noqa: N801 - predict_stream = streams(PredictStream)
+    """A method that opens a stream: ``async with ml.models.predict_stream(...) as events:``."""
+
+    request: Callable[P, StreamRequest[E]]
+
+    def __init__(self, request: Callable[P, StreamRequest[E]]) -> None:
+        super().__init__(request)
+
+    @overload
+    def __get__(self, space: None, owner: type) -> streams[P, E]: ...
+    @overload
+    def __get__(self, space: HasSession, owner: type) -> Callable[P, AbstractAsyncContextManager[Events[E]]]: ...
+    def __get__(self, space: HasSession | None, owner: type) -> Any:
+        if space is None:
+            return self
+        session = space._session
+
+        @asynccontextmanager
+        async def call(*args: P.args, **kwargs: P.kwargs) -> AsyncGenerator[Events[E]]:
+            request = self.request(*args, **kwargs)
+            async with session.pieces(request) as pieces:
+                yield Events(request, pieces)
+
+        return self.dress(call)

@@ -1,0 +1,120 @@
+"""What an embedding costs the client: CPU of `ml.embed` beside a bare aiohttp loop over the same bytes.
+
+    python benchmarks/embed_cpu.py [--rounds N] [--batches N]
+
+The bare loop sends ready-made requests and reads the answers without decoding them: over aiohttp, nothing costs less.
+The ways take turns in this process, against a server in another one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import gc
+import time
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from statistics import median
+from typing import TypeAlias
+
+import aiohttp
+from fixed_server import running
+
+from aiomlcommons import HttpRequest, Session
+from aiomlcommons.api.predict import Predict
+from aiomlcommons.http import CBOR
+from aiomlcommons.wire import to_http
+
+BATCH = 64
+DIMENSION = 384
+IN_FLIGHT = 4
+MODEL = "a-model"
+TEXT = "A soft answer turneth away wrath: but grievous words stir up anger. This is text {} of many."
+
+Way: TypeAlias = Callable[[], Awaitable[int]]
+"""Fetches the vectors of all texts, and says how many they were."""
+
+
+def ready_made(texts: Sequence[str]) -> list[HttpRequest]:
+    """The requests that `ml.embed` will send."""
+    parts = [texts[start : start + BATCH] for start in range(0, len(texts), BATCH)]
+    asked = [Predict("text_embedding", MODEL, text_docs=t, return_bytes=True, return_number=False) for t in parts]
+    return [to_http(request).with_headers({"accept": CBOR}) for request in asked]
+
+
+def bare(client: aiohttp.ClientSession, requests: Sequence[HttpRequest]) -> Way:
+    """Send, and read the bytes."""
+
+    async def work(left: Iterator[HttpRequest]) -> int:
+        count = 0
+        for request in left:
+            async with client.post(request.path, data=request.body, headers=request.headers) as answer:
+                count += BATCH if await answer.read() else 0
+        return count
+
+    async def run() -> int:
+        left = iter(requests)
+        return sum(await asyncio.gather(*(work(left) for _ in range(IN_FLIGHT))))
+
+    return run
+
+
+def by_batch(ml: Session, texts: Sequence[str]) -> Way:
+    """`ml.embed`, whole batches."""
+
+    async def run() -> int:
+        async with ml.embed(MODEL, texts, batch=BATCH, in_flight=IN_FLIGHT) as embedded:
+            return sum([batch.vectors.shape[0] async for batch in embedded.batches()])
+
+    return run
+
+
+def by_row(ml: Session, texts: Sequence[str]) -> Way:
+    """`ml.embed`, row by row."""
+
+    async def run() -> int:
+        async with ml.embed(MODEL, texts, batch=BATCH, in_flight=IN_FLIGHT) as embedded:
+            return sum([vector.ndim async for _, vector in embedded])
+
+    return run
+
+
+async def cpu(way: Way, expected: int) -> float:
+    """CPU seconds of this process for each embedding."""
+    gc.collect()
+    started = time.process_time()
+    count = await way()
+    spent = time.process_time() - started
+    if count != expected:
+        raise RuntimeError(f"{count} embeddings came back for {expected} texts")
+    return spent / count
+
+
+async def measure(url: str, rounds: int, batches: int) -> dict[str, list[float]]:
+    """The costs by each way, after one round that opens connections and warms the caches."""
+    texts = [TEXT.format(i) for i in range(batches * BATCH)]
+    async with aiohttp.ClientSession(url) as client, Session(url) as ml:
+        ways = {
+            "bare aiohttp": bare(client, ready_made(texts)),
+            "ml.embed, by batch": by_batch(ml, texts),
+            "ml.embed, by row": by_row(ml, texts),
+        }
+        turns = [{name: await cpu(way, len(texts)) for name, way in ways.items()} for _ in range(rounds + 1)]
+    return {name: [turn[name] for turn in turns[1:]] for name in ways}
+
+
+def report(costs: Mapping[str, Sequence[float]]) -> None:
+    """A table of costs, and of their ratio to the bare loop: the median of the ratios of all turns."""
+    base = costs["bare aiohttp"]
+    print(f"{'CPU for each embedding':24} {'median':>9} {'fastest':>9} {'ratio':>6}")
+    for name, some in costs.items():
+        ratio = median(cost / least for cost, least in zip(some, base, strict=True))
+        print(f"{name:24} {1e6 * median(some):6.2f} us {1e6 * min(some):6.2f} us {ratio:6.2f}")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--batches", type=int, default=200, help=f"of {BATCH} texts, in each turn")
+    options = parser.parse_args()
+    with running(BATCH, DIMENSION) as server:
+        report(asyncio.run(measure(server, options.rounds, options.batches)))

@@ -1,0 +1,56 @@
+"""How long the first import and `--help` take, beside opensearch-py in the same run.
+
+    python benchmarks/imports.py [--rounds N]
+
+Each figure is a fresh Python. The programs take turns, so that whatever else the machine does hits all of them alike.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from statistics import median
+
+BARE = "python -c pass"
+YARDSTICK = "import opensearchpy"
+PROGRAMS: Mapping[str, Sequence[str]] = {
+    BARE: ["-c", "pass"],
+    "import aiomlcommons": ["-c", "import aiomlcommons"],
+    "from aiomlcommons import Session": ["-c", "from aiomlcommons import Session"],
+    "python -m aiomlcommons --help": ["-m", "aiomlcommons", "--help"],
+    YARDSTICK: ["-c", "import opensearchpy"],
+    "from opensearchpy import AsyncOpenSearch": ["-c", "from opensearchpy import AsyncOpenSearch"],
+}
+
+
+def seconds(arguments: Sequence[str]) -> float:
+    """How long a fresh Python runs."""
+    started = time.perf_counter()
+    subprocess.run([sys.executable, *arguments], stdout=subprocess.DEVNULL, check=True)
+    return time.perf_counter() - started
+
+
+def measure(rounds: int) -> dict[str, list[float]]:
+    """The times of each program, after one round that warms the caches."""
+    turns = [{name: seconds(arguments) for name, arguments in PROGRAMS.items()} for _ in range(rounds + 1)]
+    return {name: [turn[name] for turn in turns[1:]] for name in PROGRAMS}
+
+
+def report(times: Mapping[str, Sequence[float]]) -> None:
+    """A table: what each takes, how much of it is more than Python itself, and that beside opensearch-py's."""
+    bare = median(times[BARE])
+    yardstick = median(times[YARDSTICK]) - bare
+    print(f"{'':42} {'median':>8} {'fastest':>8} {'own part':>9} {'ratio':>6}")
+    for name, some in times.items():
+        own = median(some) - bare
+        print(f"{name:42} {1000 * median(some):5.0f} ms {1000 * min(some):5.0f} ms {1000 * own:6.0f} ms", end=" ")
+        print(f"{own / yardstick:6.2f}")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=15)
+    report(measure(parser.parse_args().rounds))

@@ -1,0 +1,103 @@
+"""Searches: a page when awaited, everything when iterated."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+
+import orjson
+import pytest
+import pytest_asyncio
+
+from aiomlcommons import HttpRequest, HttpResponse, NotFound, Session, emulator
+from aiomlcommons.api.search import without
+from aiomlcommons.transport import Timeout
+from tests.wire.recordings import HERE, exchanges
+
+
+@pytest_asyncio.fixture
+async def ml() -> AsyncGenerator[Session]:
+    async with emulator.serve() as url, Session(url) as ml:
+        for number in range(25):
+            await ml.model_groups.register(f"group {number:02}", description="even" if number % 2 == 0 else "odd")
+        yield ml
+
+
+@pytest.mark.asyncio
+async def test_awaiting_gives_one_page(ml: Session) -> None:
+    hits = await ml.model_groups.search({"size": 3})
+    assert (len(hits), hits.total) == (3, 25)
+    assert all(group.name and group.name.startswith("group ") for group in hits)
+
+
+@pytest.mark.parametrize("size", [1, 7, 24, 25, 26, 100])
+@pytest.mark.asyncio
+async def test_iterating_gives_every_hit_once_whatever_the_page(ml: Session, size: int) -> None:
+    names = [hit.source.name async for hit in ml.model_groups.search({"size": size}) if hit.source]
+    assert sorted(filter(None, names)) == [f"group {number:02}" for number in range(25)]
+
+
+@pytest.mark.asyncio
+async def test_iterating_without_a_body_gives_every_hit(ml: Session) -> None:
+    assert len([hit async for hit in ml.model_groups.search()]) == 25
+
+
+@pytest.mark.asyncio
+async def test_iterating_keeps_the_query_and_the_order(ml: Session) -> None:
+    body = {"query": {"match": {"description": "odd"}}, "sort": [{"created_time": "desc"}], "size": 5}
+    times = [hit.source.created_time async for hit in ml.model_groups.search(body) if hit.source]
+    assert len(times) == 12
+    assert times == sorted(times, key=lambda time: -(time or 0))
+
+
+@pytest.mark.asyncio
+async def test_a_sort_that_is_no_list_is_kept(ml: Session) -> None:
+    assert len([hit async for hit in ml.model_groups.search({"sort": {"created_time": "asc"}, "size": 10})]) == 25
+
+
+@pytest.mark.asyncio
+async def test_chunks_of_model_files_are_left_out_of_model_searches() -> None:
+    heard = []
+
+    async def network(request: HttpRequest, timeout: Timeout) -> HttpResponse:
+        heard.append(orjson.loads(request.body or b""))
+        page = {"took": 1, "timed_out": False, "_shards": {"total": 1, "successful": 1, "failed": 0}}
+        return HttpResponse(
+            200, orjson.dumps({**page, "hits": {"max_score": None, "hits": []}}), {"content-type": "application/json"}
+        )
+
+    async with Session(transport=network) as ml:
+        await ml.models.search()
+        await ml.models.search({"query": {"match_all": {}}, "size": 2})
+    no_chunks = [{"exists": {"field": "chunk_number"}}]
+    assert heard == [
+        {"query": {"bool": {"must_not": no_chunks}}},
+        {"query": {"bool": {"must_not": no_chunks, "must": [{"match_all": {}}]}}, "size": 2},
+    ]
+
+
+@pytest.mark.asyncio
+async def test_before_the_first_task_an_old_server_has_nothing_to_search() -> None:
+    (missing,) = [e for e in exchanges([HERE / "ml-commons-2.4.1.jsonl"]) if e.case == "tasks.search_before_any"]
+
+    async def network(request: HttpRequest, timeout: Timeout) -> HttpResponse:
+        return missing.response
+
+    async with Session(transport=network) as ml:
+        assert (await ml.tasks.search()).total == 0
+        assert [hit async for hit in ml.tasks.search()] == []
+
+
+@pytest.mark.asyncio
+async def test_any_other_missing_thing_is_an_error() -> None:
+    async def network(request: HttpRequest, timeout: Timeout) -> HttpResponse:
+        return HttpResponse(
+            404, b'{"error": {"type": "status_exception", "reason": "no"}}', {"content-type": "application/json"}
+        )
+
+    async with Session(transport=network) as ml:
+        with pytest.raises(NotFound):
+            await ml.tasks.search()
+
+
+def test_leaving_out_keeps_the_rest_of_the_body() -> None:
+    assert without("x", {"size": 1}) == {"size": 1, "query": {"bool": {"must_not": [{"exists": {"field": "x"}}]}}}

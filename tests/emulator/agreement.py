@@ -1,0 +1,208 @@
+"""Judge the emulator by what a real server said: ``python -m tests.emulator.agreement``.
+
+Each recorded exchange that the emulator supports is played to it in order, over a socket. Its answer must have the
+recorded status, type and reason of error, and shape: the same keys and kinds of values. Recorded ids become the
+emulator's own as these appear in answers; hosts of the recorder become servers of ours.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections import Counter
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import attrs
+import orjson
+from yarl import URL
+
+from aiomlcommons import emulator
+from aiomlcommons.auth import BasicAuth
+from aiomlcommons.http import HttpRequest, HttpResponse
+from aiomlcommons.secret import Secret
+from tests import modelserver
+from tests.emulator.left_out import reason_of
+from tests.emulator.setting_up import after_case, before_case, before_file, whole_path, with_true_hash
+from tests.emulator.shape import differences
+from tests.fileserver import served_file
+from tests.wire.recordings import FILES, Exchange, exchanges
+
+ZIP = Path(__file__).parent.parent / "models" / "tiny-dense.zip"
+RECORDED_SHA256 = "4a9ffadd17e9c53df0d6af940a5daf0f83c2b73232de80648200a86f91a39194"
+LOOKS = 4
+USER = BasicAuth("admin", Secret("of the emulator"))
+PASSING = {"CREATED", "RUNNING"}
+IDS = {"model_id", "task_id", "model_group_id", "connector_id"}
+
+
+@attrs.define
+class Player:
+    """Plays one recording to one emulator. ``names`` are the emulator's ids by the recorded ones."""
+
+    url: str
+    client: aiohttp.ClientSession
+    hosts: Mapping[str, str]
+    names: dict[str, str] = attrs.field(factory=dict)
+
+    async def play(self, exchange: Exchange, body: bytes | None) -> list[str]:
+        """Send a recorded request; return where the answer departs from the recorded one."""
+        recorded = exchange.response
+        wanted = _state(recorded)
+        for _ in range(LOOKS):
+            got = await self.send(exchange, body)
+            # The recorder asked many times and kept the changes.
+            if wanted is None or _state(got) == wanted:
+                break
+        self._learn(_read(recorded), _read(got))
+        return list(self._compare(recorded, got))
+
+    async def send(self, exchange: Exchange, body: bytes | None) -> HttpResponse:
+        """The emulator's answer to a recorded request."""
+        request = exchange.request
+        headers = {} if exchange.case.startswith("auth.") else await USER.headers(request)
+        path, text = self._translate(whole_path(request)), body
+        if body is not None and exchange.whole:
+            text = self._translate(body.decode()).encode()
+        return await self._send(HttpRequest(request.method, path, {}, text, {**request.headers, **headers}))
+
+    async def call(self, method: str, path: str, body: Any = None) -> Any:
+        """A request of ours, to set things up; it must succeed."""
+        raw = body if isinstance(body, bytes | None) else orjson.dumps(body)
+        headers = {"content-type": "application/json", **await USER.headers(HttpRequest(method, path))}
+        got = await self._send(HttpRequest(method, path, {}, raw, headers))
+        if got.status >= 400:
+            raise AssertionError(f"setting up failed: {method} {path}: {got.text}")
+        return got.json()
+
+    async def _send(self, http: HttpRequest) -> HttpResponse:
+        url = URL(self.url + http.path, encoded=True)
+        async with self.client.request(http.method, url, data=http.body, headers=http.headers) as answer:
+            headers = {name.lower(): value for name, value in answer.headers.items()}
+            return HttpResponse(answer.status, await answer.read(), headers)
+
+    def _translate(self, text: str) -> str:
+        for old, new in (self.names | dict(self.hosts)).items():
+            text = text.replace(old, new)
+        return text
+
+    def _learn(self, recorded: Any, got: Any) -> None:
+        """Take ids that stand in the same places for each other."""
+        if not isinstance(recorded, Mapping) or not isinstance(got, Mapping):
+            return
+        for key in IDS & recorded.keys() & got.keys():
+            self.names.setdefault(recorded[key], got[key])
+        if all(len(body) == 1 and "stats" in next(iter(body.values())) for body in (recorded, got)):
+            # What each node did, by its id.
+            self.names.setdefault(*recorded, *got)
+        if recorded.get("worker_node") and got.get("worker_node"):
+            self.names.setdefault(recorded["worker_node"][0], got["worker_node"][0])
+
+    def _compare(self, recorded: HttpResponse, got: HttpResponse) -> list[str]:
+        if got.status != recorded.status:
+            return [f"status {got.status} {got.text[:200]}, recorded is {recorded.status}"]
+        was, now = _read(recorded), _read(got)
+        found = list(differences(was, now, self.names.keys() | set(self.names.values())))
+        if recorded.status >= 400:
+            expected = tuple(map(self._translate, _error(was)))
+            if _error(now) != expected:
+                found.append(f"error {_error(now)}, recorded is {expected}")
+        # How often the recorder saw a task at work is a matter of speed; how it ended is not.
+        if _state(recorded) not in PASSING and _state(got) != _state(recorded):
+            found.append(f"state {_state(got)}, recorded is {_state(recorded)}")
+        if got.content_type != recorded.content_type:
+            found.append(f"content type {got.content_type!r}, recorded is {recorded.content_type!r}")
+        return found
+
+
+def _read(response: HttpResponse) -> Any:
+    try:
+        return response.json()
+    except ValueError:
+        return response.text
+
+
+def _state(response: HttpResponse) -> str | None:
+    body = _read(response)
+    found = body.get("state", body.get("model_state")) if isinstance(body, Mapping) else None
+    return found if isinstance(found, str) else None
+
+
+def _error(body: Any) -> tuple[str, str]:
+    error = body.get("error", "") if isinstance(body, Mapping) else body
+    return (error["type"], error["reason"]) if isinstance(error, Mapping) else ("", str(error))
+
+
+@asynccontextmanager
+async def player() -> AsyncGenerator[Player]:
+    """A player with an emulator of its own, and with the servers that the recorder had."""
+    async with (
+        modelserver.serve() as models,
+        served_file(ZIP) as file,
+        emulator.serve(username=USER.username, password=USER.password.reveal()) as url,
+        aiohttp.ClientSession(skip_auto_headers=("content-type",)) as client,
+    ):
+        hosts = {
+            "localhost:8090": f"localhost:{URL(models).port}",
+            "localhost:8092/tiny.zip": file.removeprefix("http://"),
+            "localhost:8092": URL(file).authority,
+            # Nobody listens at port 1.
+            "localhost:8091": "localhost:1",
+            "localhost/127.0.0.1:8091": "localhost/127.0.0.1:1",
+        }
+        # The recorder's own model file is not among the tests: another one stands for it.
+        yield Player(url, client, hosts, {RECORDED_SHA256: sha256(ZIP.read_bytes()).hexdigest()})
+
+
+@attrs.define
+class Agreement:
+    """What came of playing recordings."""
+
+    supported: int = 0
+    disagreements: list[str] = attrs.field(factory=list)
+    left_out: Counter[str] = attrs.field(factory=Counter)
+
+    async def play(self, file: Path) -> None:
+        """Play a file to an emulator of its own."""
+        rows = list(exchanges([file]))
+        async with player() as playing:
+            await before_file(playing, file.name)
+            for exchange in rows:
+                if reason := reason_of(file.name, exchange.case):
+                    self.left_out[reason] += 1
+                    continue
+                await before_case(playing, exchange)
+                found = await playing.play(exchange, with_true_hash(exchange, rows))
+                await after_case(playing, exchange, rows)
+                self.supported += 1
+                if found:
+                    self.disagreements.append(f"{exchange}\n       " + "\n       ".join(found))
+
+    def __str__(self) -> str:
+        left_out = [f"left out {count}: {reason}" for reason, count in self.left_out.most_common()]
+        same = self.supported - len(self.disagreements)
+        totals = f"supported requests {self.supported}, same status and shape {same}"
+        return "\n".join([*(f"DIFFERS {text}" for text in self.disagreements), *left_out, totals])
+
+
+async def play_all() -> Agreement:
+    """Play every recording."""
+    agreement = Agreement()
+    for file in FILES:
+        await agreement.play(file)
+    return agreement
+
+
+def main() -> int:
+    """Print each disagreement, what is left out, and the count."""
+    agreement = asyncio.run(play_all())
+    print(agreement)
+    return 1 if agreement.disagreements else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,40 @@
+"""An emulator for each test, a session on it, and the models it needs."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+
+import pytest_asyncio
+
+from aiomlcommons import Backoff, Session
+from aiomlcommons.api.settings import FIRST_MODEL, MLSettings
+from aiomlcommons.emulator.pytest_plugin import ml_emulator, ml_url  # noqa: F401 - fixtures
+
+NOW = Backoff(first=0)
+ALLOWED = MLSettings(
+    connector_private_ip_enabled=True, trusted_connector_endpoints_regex=["^http://127[.]0[.]0[.]1:.*$"]
+)
+DENSE = "huggingface/sentence-transformers/all-MiniLM-L6-v2"
+
+
+@pytest_asyncio.fixture
+async def ml(ml_url: str) -> AsyncGenerator[Session]:  # noqa: F811
+    """A session on the emulator, which allows local models; nothing is sent twice."""
+    async with Session(ml_url, retries=0, backoff=NOW) as session:
+        await session.settings.apply(FIRST_MODEL)
+        yield session
+
+
+async def deployed(ml: Session, name: str = DENSE, version: str = "1.0.2", model_format: str = "TORCH_SCRIPT") -> str:
+    """The id of a pretrained model, on the node."""
+    started = await ml.models.register(name, version=version, model_format=model_format)
+    model_id = (await ml.task(started, backoff=NOW)).model_id
+    assert model_id
+    await ml.task(await ml.models.deploy(model_id), backoff=NOW)
+    return model_id
+
+
+@pytest_asyncio.fixture
+async def dense(ml: Session) -> str:
+    """The id of a dense model of 384 dimensions."""
+    return await deployed(ml)

@@ -1,0 +1,56 @@
+"""The recorded exchanges that the emulator is not asked for, with the reasons."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from fnmatch import fnmatchcase
+
+OTHER_RESOURCE = "a resource that the emulator does not have"
+USERS = "the emulator has no users, so nobody is forbidden anything"
+NEWER = "the emulator answers as 3.4 does, and 3.8 answers otherwise"
+OLDER = "the emulator answers as 3.4 does, and 2.4 answered otherwise"
+BREAKER = "the emulator has no memory to run out of"
+POOL = "the emulator does not limit the connections of a connector"
+CLASSIC = "the emulator does not train models"
+
+OTHERS: Mapping[str, str] = {
+    **dict.fromkeys(["agents.*", "memory.*", "containers.*", "mcp.*", "tools.*", "context.*"], OTHER_RESOURCE),
+    **dict.fromkeys(["profile.*", "stats.*", "controllers.*", "insight.*", "stream.*", "execute.*"], OTHER_RESOURCE),
+    **dict.fromkeys(["train.*", "predict.kmeans"], CLASSIC),
+}
+
+LEFT_OUT: Mapping[str, Mapping[str, str]] = {
+    "ml-commons-3.4.0.jsonl": {
+        "acl.*": USERS,
+        "models.register_pretrained.task_failed": "the recorder had no way to the artifacts, the emulator needs none",
+    },
+    "ml-commons-3.4.0-faults.jsonl": {"breaker.parent.*": BREAKER, "remote_fault.pool_exhausted_*": POOL},
+    "ml-commons-3.8.0.jsonl": {
+        "dense.get_after_upload": NEWER,
+        "predict.bad_json": NEWER,
+        "connectors.get": NEWER,
+        "connectors.search": NEWER,
+        "remote.get_inline": NEWER,
+        "mcp_connector.tools_of_http": OTHER_RESOURCE,
+    },
+    "ml-commons-2.4.1.jsonl": {
+        "tasks.search_before_any": OLDER,
+        "models.*task_*": OLDER,
+        "models.get_*": OLDER,
+        "models.load": OLDER,
+        "models.upload_pretrained": OLDER,
+        "models.delete_*": OLDER,
+        "models.unload_many": OLDER,
+        "models.search": OLDER,
+        "predict.unloaded": OLDER,
+        "tasks.search": OLDER,
+        "tasks.get_missing": OLDER,
+        "newer.*": OLDER,
+    },
+}
+
+
+def reason_of(file: str, case: str) -> str | None:
+    """Why an exchange is left out; None where it is not."""
+    patterns = {**OTHERS, **LEFT_OUT.get(file, {})}
+    return next((reason for pattern, reason in patterns.items() if fnmatchcase(case, pattern)), None)

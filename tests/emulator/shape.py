@@ -1,0 +1,49 @@
+"""Whether two answers have the same shape: the same keys and kinds of values, all the way down."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
+
+TOKENS = re.compile(r"dataAsMap\.response\[\]$")
+
+
+def differences(recorded: Any, got: Any, known: Collection[str] = (), where: str = "$") -> Iterator[str]:
+    """Where the second departs from the first. Lists are compared by one item, of those with a ``known`` id if any."""
+    if _kind(recorded) != _kind(got):
+        yield f"{where} is {_kind(got)}, recorded is {_kind(recorded)}"
+    elif isinstance(recorded, Mapping):
+        yield from _mappings(recorded, got, known, where)
+    elif isinstance(recorded, list):
+        if bool(recorded) != bool(got):
+            yield f"{where} has {len(got)} items, recorded are {len(recorded)}"
+        elif recorded:
+            yield from differences(_item(recorded, known), _item(got, known), known, f"{where}[]")
+
+
+def _mappings(recorded: Mapping[str, Any], got: Mapping[str, Any], known: Collection[str], where: str) -> Iterator[str]:
+    if recorded.keys() != got.keys():
+        # Maps whose keys are data: tokens, ids of nodes and models.
+        if TOKENS.search(where) or {*recorded, *got} <= set(known):
+            yield from differences([*recorded.values()], [*got.values()], known, f"{where}.*")
+            return
+        missing, extra = sorted(recorded.keys() - got.keys()), sorted(got.keys() - recorded.keys())
+        yield f"{where} lacks {missing}, has {extra} that was not recorded"
+        return
+    for key, value in recorded.items():
+        yield from differences(value, got[key], known, f"{where}.{key}")
+
+
+def _item(items: list[Any], known: Collection[str]) -> Any:
+    hits = [item for item in items if isinstance(item, Mapping) and item.get("_id") in known]
+    return (hits or items)[0]
+
+
+def _kind(value: Any) -> str:
+    if isinstance(value, bool):
+        return "a boolean"
+    if isinstance(value, int | float):
+        return "a number"
+    kinds = {str: "text", bytes: "bytes", list: "a list", dict: "an object", type(None): "null"}
+    return kinds.get(type(value), type(value).__name__)

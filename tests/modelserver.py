@@ -1,0 +1,112 @@
+"""A model server for connectors: it speaks as OpenAI and Cohere do, and misbehaves when it is asked to.
+
+A text makes it fail (``please fail``: 400), break (``please break``: 500), answer a web page (``please garble``), hang
+up (``please drop``) or never answer (``please wait``).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import zlib
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import numpy as np
+import orjson
+from aiohttp import web
+
+DIMENSION = 16
+BAD_INPUT = b'{"error": {"message": "bad input", "type": "invalid_request_error"}}'
+BOOM = b'{"error": {"message": "boom"}}'
+PAGE = b"<html><body>Bad Gateway</body></html>"
+
+
+def vector_of(text: str) -> list[float]:
+    """The server's embedding of a text."""
+    return [float(number) for number in np.random.default_rng(zlib.crc32(text.encode())).random(DIMENSION).round(6)]
+
+
+def score_of(query: str, text: str) -> float:
+    """The share of the query's words that a text has."""
+    wanted = set(query.split())
+    return len(wanted & set(text.split())) / len(wanted)
+
+
+async def _embeddings(request: web.Request) -> web.StreamResponse:
+    texts = orjson.loads(await request.read())["input"]
+    if trouble := await _misbehave(request, texts):
+        return trouble
+    rows = [{"object": "embedding", "index": i, "embedding": vector_of(text)} for i, text in enumerate(texts)]
+    return web.json_response({"object": "list", "data": rows, "model": "m", "usage": {"prompt_tokens": len(texts)}})
+
+
+async def _plain_embeddings(request: web.Request) -> web.StreamResponse:
+    texts = orjson.loads(await request.read())["input"]
+    return web.json_response([vector_of(text) for text in texts])
+
+
+async def _rerank(request: web.Request) -> web.StreamResponse:
+    asked = orjson.loads(await request.read())
+    scores = [score_of(asked["query"], text) for text in asked["documents"]]
+    # The best one first, as a reranker answers; the index says which it was.
+    order = sorted(range(len(scores)), key=lambda i: -scores[i])
+    return web.json_response({"results": [{"index": i, "relevance_score": scores[i]} for i in order]})
+
+
+async def _plain_rerank(request: web.Request) -> web.StreamResponse:
+    asked = orjson.loads(await request.read())
+    return web.json_response([score_of(asked["query_text"], text) for text in asked["text_docs"]])
+
+
+async def _chat(request: web.Request) -> web.StreamResponse:
+    asked = orjson.loads(await request.read())
+    message = {"role": "assistant", "content": "The answer is 42."}
+    answer = {
+        "id": "chatcmpl-1",
+        "object": "chat.completion",
+        "model": asked["model"],
+        "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
+        "usage": {"prompt_tokens": 5, "completion_tokens": 5, "total_tokens": 10},
+    }
+    return web.json_response(answer)
+
+
+async def _misbehave(request: web.Request, texts: Sequence[Any]) -> web.StreamResponse | None:
+    if "please fail" in texts:
+        return web.Response(status=400, body=BAD_INPUT, content_type="application/json")
+    if "please break" in texts:
+        return web.Response(status=500, body=BOOM, content_type="application/json")
+    if "please garble" in texts:
+        return web.Response(body=PAGE, content_type="text/html")
+    if "please wait" in texts:
+        await asyncio.Event().wait()
+    if "please drop" in texts and request.transport is not None:
+        request.transport.close()
+        return web.Response()
+    return None
+
+
+ROUTES = {
+    "/v1/embeddings": _embeddings,
+    "/plain/embeddings": _plain_embeddings,
+    "/v1/rerank": _rerank,
+    "/plain/rerank": _plain_rerank,
+    "/v1/chat/completions": _chat,
+}
+
+
+@asynccontextmanager
+async def serve(host: str = "127.0.0.1", port: int = 0) -> AsyncGenerator[str]:
+    """The model server's URL, as long as the context is open."""
+    app = web.Application()
+    for path, handler in ROUTES.items():
+        app.router.add_post(path, handler)
+    # Whoever waits for an answer that never comes must not hold up the end.
+    runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.01)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, host, port).start()
+        yield f"http://{host}:{runner.addresses[0][1]}"
+    finally:
+        await runner.cleanup()

@@ -1,0 +1,96 @@
+"""Generated values of any type of the API: requests, answers and what they are made of."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping, Sequence
+from enum import Enum
+from types import NoneType, UnionType
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+
+import attrs
+from hypothesis import strategies as st
+from hypothesis.strategies import SearchStrategy
+
+from aiomlcommons.endpoint import NULL, Null, Record, Request, Route, fields_of
+from aiomlcommons.secret import Secret
+
+Values = SearchStrategy[Any]
+
+# JSON has no half of a surrogate pair.
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=6)
+# A word that the API reserves would be another route; none of those begins with a zero.
+SEGMENT = st.one_of(TEXT.map("0{}".format), st.sampled_from([".", "..", "a/b", "%2F", "ä b", "a?b#c"]))
+INTEGER = st.integers(-(2**53), 2**53)
+NUMBER = st.floats(allow_nan=False, allow_infinity=False)
+LEAF = st.none() | st.booleans() | INTEGER | NUMBER | TEXT
+JSON = st.recursive(
+    LEAF, lambda inner: st.lists(inner, max_size=2) | st.dictionaries(TEXT, inner, max_size=2), max_leaves=3
+)
+# No key of the API begins like this.
+UNKNOWN = st.dictionaries(TEXT.map("unknown {}".format), JSON, max_size=1)
+SIMPLE: Mapping[Any, Values] = {
+    str: TEXT,
+    int: INTEGER,
+    float: NUMBER,
+    bool: st.booleans(),
+    bytes: st.binary(max_size=6),
+    NoneType: st.none(),
+    Null: st.just(NULL),
+    Secret: TEXT.map(Secret),
+    Any: JSON,
+}
+
+
+def requests(cls: type[Request[Any]], route: Route | None = None) -> Values:
+    """Requests of a class that can travel by one of its routes."""
+    names = (route or cls.endpoint.route).names
+    hints = get_type_hints(cls)
+    return built(cls, {}, {name: INTEGER if hints[name] is int else SEGMENT for name in names})
+
+
+def answers(cls: type[Request[Any]]) -> Values:
+    """Answers to the requests of a class, with keys here and there that no record knows."""
+    return values(cls.endpoint.returns)
+
+
+@functools.cache
+def values(declared: Any) -> Values:
+    """Values of a type, such as the wire can hold."""
+    if declared in SIMPLE:
+        return SIMPLE[declared]
+    origin, args = get_origin(declared) or declared, get_args(declared)
+    if origin in (Union, UnionType):
+        return st.one_of(*map(values, _told_apart(args)))
+    if origin is Literal:
+        return st.sampled_from(args)
+    if isinstance(origin, type) and issubclass(origin, Enum):
+        return st.sampled_from(list(origin))
+    if attrs.has(origin):
+        return st.deferred(lambda: built(origin, dict(zip(getattr(origin, "__parameters__", ()), args, strict=True))))
+    if issubclass(origin, Mapping):
+        return st.dictionaries(values(args[0]), values(args[1]), max_size=2)
+    assert issubclass(origin, Sequence), declared
+    return st.lists(values(args[0]), max_size=2)
+
+
+def built(cls: Any, generic: Mapping[Any, Any], fixed: Mapping[str, Values] | None = None) -> Values:
+    """Objects of an attrs class, whose type variables stand for what ``generic`` says."""
+    hints = get_type_hints(cls)
+    given = {field.name: values(_filled(hints[field.name], generic)) for field in fields_of(cls) if field.init}
+    if issubclass(cls, Record):
+        given["extra"] = UNKNOWN
+    return st.builds(cls, **{**given, **(fixed or {})})
+
+
+def _told_apart(members: Sequence[Any]) -> list[Any]:
+    # Bytes and secrets are text on the wire, and come back as text where that is allowed too.
+    return [member for member in members if str not in members or member not in (bytes, Secret)]
+
+
+def _filled(declared: Any, generic: Mapping[Any, Any]) -> Any:
+    if isinstance(declared, TypeVar):
+        return generic[declared]
+    if variables := getattr(declared, "__parameters__", ()):
+        return declared[tuple(generic[variable] for variable in variables)]
+    return declared

@@ -1,0 +1,148 @@
+"""Old servers, new servers: the right name, or a clear word."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+import pytest
+
+from aiomlcommons import HttpRequest, HttpResponse, NotSupported, Session
+from aiomlcommons.transport import Timeout
+from aiomlcommons.version import Version
+from tests.servers import INFO
+from tests.wire.recordings import HERE, exchanges
+
+JSON = {"content-type": "application/json"}
+OLD = {str(e.request): e.response for e in exchanges([HERE / "ml-commons-2.4.1.jsonl"])}
+
+
+class Network:
+    """A server of a version: it knows the routes that it is given, and answers others as a real one does."""
+
+    def __init__(self, number: str, known: dict[str, Any]) -> None:
+        self.info = {**INFO, "version": {"number": number, "distribution": "opensearch"}}
+        self.known = known
+        self.heard: list[str] = []
+
+    async def __call__(self, request: HttpRequest, timeout: Timeout) -> HttpResponse:
+        self.heard.append(str(request))
+        if str(request) == "GET /":
+            return HttpResponse(200, orjson.dumps(self.info), JSON)
+        if str(request) in self.known:
+            return HttpResponse(200, orjson.dumps(self.known[str(request)]), JSON)
+        error = f"no handler found for uri [{request.path}] and method [{request.method}]"
+        return HttpResponse(400, orjson.dumps({"error": error}), JSON)
+
+
+TASK = {"task_id": "t", "status": "CREATED"}
+LOAD = "POST /_plugins/_ml/models/m/_load"
+
+
+@pytest.mark.asyncio
+async def test_an_old_server_is_asked_by_the_old_name_once_its_version_is_known() -> None:
+    network = Network("2.4.1", {LOAD: TASK})
+    async with Session(transport=network) as ml:
+        assert (await ml.models.deploy("m")).task_id == "t"
+        assert (await ml.models.deploy("m")).task_id == "t"
+    assert network.heard == ["POST /_plugins/_ml/models/m/_deploy", "GET /", LOAD, LOAD]
+
+
+@pytest.mark.asyncio
+async def test_compat_uses_the_old_name_from_the_start() -> None:
+    network = Network("2.4.1", {LOAD: TASK})
+    async with Session(transport=network, compat="2.4") as ml:
+        await ml.models.deploy("m")
+    assert network.heard == [LOAD]
+
+
+@pytest.mark.asyncio
+async def test_the_recorded_405_of_an_old_server_leads_to_the_old_name() -> None:
+    refused = OLD["POST /_plugins/_ml/models/_register"]
+    network = Network("2.4.1", {"POST /_plugins/_ml/models/_upload": TASK})
+
+    async def first_refuses(request: HttpRequest, timeout: Timeout) -> HttpResponse:
+        return refused if request.path.endswith("_register") else await network(request, timeout)
+
+    async with Session(transport=first_refuses) as ml:
+        assert (await ml.models.register("x", version="1")).task_id == "t"
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [
+        ("2.4.1", "RegisterModelGroup needs OpenSearch 2.8; this server is 2.4"),
+        ("1.3.0", "RegisterModelGroup needs OpenSearch 2.8; this server is 1.3"),
+    ],
+)
+async def test_an_endpoint_that_a_server_does_not_have_yet_is_named(number: str, words: str) -> None:
+    async with Session(transport=Network(number, {})) as ml:
+        with pytest.raises(NotSupported, match=words):
+            await ml.model_groups.register("g")
+
+
+@pytest.mark.asyncio
+async def test_an_endpoint_that_was_removed_is_named() -> None:
+    async with Session(transport=Network("3.4.0", {})) as ml:
+        with pytest.raises(NotSupported, match=r"IngestBatch was removed in OpenSearch 3\.0; this server is 3\.4"):
+            await ml.batch_ingestion("index", field_map={}, data_source={})
+
+
+@pytest.mark.asyncio
+async def test_a_field_that_a_server_does_not_have_yet_is_refused_before_it_is_lost() -> None:
+    network = Network("2.11.0", {"PUT /_plugins/_ml/models/m": {}, "POST /_plugins/_ml/models/_register": TASK})
+    async with Session(transport=network) as ml:
+        with pytest.raises(
+            NotSupported, match=r"RegisterModel: is_enabled needs OpenSearch 2\.12; this server is 2\.11"
+        ):
+            await ml.models.register("x", is_enabled=True)
+        await ml.models.register("x")
+    assert network.heard == ["GET /", "POST /_plugins/_ml/models/_register"]
+
+
+@pytest.mark.asyncio
+async def test_a_present_server_that_does_not_know_a_route_says_it_itself() -> None:
+    async with Session(transport=Network("3.4.0", {})) as ml:
+        with pytest.raises(Exception, match="no handler found for uri"):
+            await ml.models.get("m")
+
+
+@pytest.mark.asyncio
+async def test_a_version_that_may_not_be_known_stops_nothing() -> None:
+    heard = []
+
+    async def forbidden_root(request: HttpRequest, timeout: Timeout) -> HttpResponse:
+        heard.append(str(request))
+        if request.path == "/":
+            return HttpResponse(403, b'{"error": {"type": "security_exception", "reason": "no"}, "status": 403}', JSON)
+        return HttpResponse(200, orjson.dumps(TASK), JSON)
+
+    async with Session(transport=forbidden_root) as ml:
+        assert await ml.version() is None
+        await ml.models.register("x", is_enabled=True)
+        await ml.models.register("x", is_enabled=True)
+    assert heard.count("GET /") == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "version"), [("3.4.0", (3, 4)), ("2.19.0-SNAPSHOT", (2, 19)), ("2.4", (2, 4)), ("3", (3, 0))]
+)
+def test_versions_are_read(text: str, version: tuple[int, int]) -> None:
+    assert Version.parse(text) == version
+
+
+def test_a_version_is_compared_as_numbers() -> None:
+    assert Version.parse("2.19") > Version.parse("2.4")
+    assert str(Version(2, 19)) == "2.19"
+
+
+@pytest.mark.parametrize("text", ["7.10.2", "x", ""])
+def test_what_is_no_version_of_opensearch_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r".+"):
+        Version.parse(text)
+
+
+def test_compat_must_be_a_version() -> None:
+    with pytest.raises(ValueError, match=r"7\.10 is no version of OpenSearch"):
+        Session(compat="7.10")
