@@ -11,7 +11,13 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 import attrs
 import cattrs
 import cattrs.errors
-from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, mapping_structure_factory, override
+from cattrs.gen import (
+    make_dict_structure_fn,
+    make_dict_unstructure_fn,
+    mapping_structure_factory,
+    mapping_unstructure_factory,
+    override,
+)
 
 from aiomlcommons.endpoint import NULL, Null, Record, Request, fields_of, wire_name
 from aiomlcommons.secret import Secret
@@ -52,14 +58,13 @@ def unstructure(value: Any, declared: Any = None) -> Any:
     return _fast.unstructure(value, unstructure_as=declared)
 
 
-def checked(request: Request[Any]) -> dict[str, Any]:
-    """The wire data of a request that would be read back as it was written.
+def checked(request: Request[Any]) -> tuple[dict[str, Any], Request[Any]]:
+    """The wire data of a request that would be read back as it was written, and the request as read back.
 
     Raises Unreadable, naming each field, for any other.
     """
     keys: dict[str, Any] = unstructure(request)
-    structure(keys, type(request))
-    return keys
+    return keys, structure(keys, type(request))
 
 
 def _words(error: BaseException, _: Any) -> str:
@@ -136,11 +141,16 @@ def _union_hook(converter: cattrs.Converter, cls: Any) -> Hook:
     enums = [m for m in members if isinstance(m, type) and issubclass(m, Enum) and m is not Null]
     plain = [m for m in members if m not in enums and m is not Null]
     null = NULL if Null in members else None
+    # Words beside an enum close it: any other is refused. With str beside it, it is open.
+    closed = bool(enums) and str not in members
 
     def hook(data: Any, _: Any) -> Any:
         if data is None and (null is NULL or type(None) in members):
             return null
         if enums and isinstance(data, str):
+            words = [word.value for word in enums[0]]
+            if closed and data not in words:
+                raise _expected(" or ".join(map(repr, words)), data)
             return _open_enum(enums[0], data)
         if isinstance(data, Mapping) and (member := choose(data)):
             return converter.structure(data, member)
@@ -211,9 +221,15 @@ def _object_in(converter: cattrs.Converter, cls: Any) -> Hook:
 
 def _object_out(converter: cattrs.Converter, cls: Any) -> Callable[[Any], Any]:
     write = make_dict_unstructure_fn(cls, converter, **_overrides(cls))
-    if not issubclass(get_origin(cls) or cls, Record):
-        return write
-    return lambda value: {**write(value), **value.extra}
+    origin = get_origin(cls) or cls
+    keeps = issubclass(origin, Record)
+
+    def hook(value: Any) -> Any:
+        if not isinstance(value, origin):
+            return value  # for ``checked`` to refuse, or to take where it is a dict with the right keys
+        return {**write(value), **value.extra} if keeps else write(value)
+
+    return hook
 
 
 # ---- sequences: text is not a sequence of its letters --------------------------------------------------------------
@@ -250,7 +266,7 @@ def _sequence_out(converter: cattrs.Converter, cls: Any) -> Callable[[Any], Any]
     (item,) = get_args(cls)
     if item in (str, float, int, bool):
         return lambda value: value
-    # Text given where a list belongs must stay text, for ``check`` to refuse it.
+    # Text given where a list belongs must stay text, for ``checked`` to refuse it.
     return lambda value: value if isinstance(value, str) else [converter.unstructure(part) for part in value]
 
 
@@ -280,6 +296,11 @@ def _mapping_hook(converter: cattrs.Converter, cls: Any) -> Hook:
         return read(data, declared)
 
     return hook
+
+
+def _mapping_out(converter: cattrs.Converter, cls: Any) -> Callable[[Any], Any]:
+    write = mapping_unstructure_factory(cls, converter, unstructure_to=dict)
+    return lambda value: write(value) if isinstance(value, Mapping) else value
 
 
 def _is_literal(cls: Any) -> bool:
@@ -317,6 +338,7 @@ def _make(*, detailed: bool) -> cattrs.Converter:
     converter.register_unstructure_hook(Secret, lambda value: value.reveal())
     converter.register_unstructure_hook_factory(_is_object, partial(_object_out, converter))
     converter.register_unstructure_hook_factory(_is_sequence, partial(_sequence_out, converter))
+    converter.register_unstructure_hook_factory(_is_mapping, partial(_mapping_out, converter))
     return converter
 
 

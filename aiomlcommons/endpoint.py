@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import inspect
 import re
-from collections.abc import Awaitable, Callable, Container, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Container, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from types import MappingProxyType
 from typing import (
@@ -144,6 +144,10 @@ class Request(Generic[R_co]):
 
     endpoint: ClassVar[Endpoint]
     __attrs_attrs__: ClassVar[Any]
+
+    def problems(self) -> Iterator[str]:
+        """What the server would refuse although each value fits its type; each names the field and the remedy."""
+        return iter(())
 
 
 ENDPOINTS: list[type[Request[Any]]] = []

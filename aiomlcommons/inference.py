@@ -165,7 +165,7 @@ def _read(got: HttpResponse, count: int | None, pick: Callable[[Mapping[str, Any
     """What ``pick`` finds in each tensor of an answer, ``count`` in all."""
     try:
         found = [value for tensor in vectors.outputs(got.json()) for value in pick(tensor)]
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise DecodeError(f"the answer is not of this kind of model: {error!r}", got) from None
     if count is not None and len(found) != count:
         raise DecodeError(f"{count} results were expected and {len(found)} came back", got)
@@ -174,7 +174,7 @@ def _read(got: HttpResponse, count: int | None, pick: Callable[[Mapping[str, Any
 
 def _weights(tensor: Mapping[str, Any]) -> list[dict[str, float]]:
     # A local model gives one map for each text; a remote one may give all of them in one tensor.
-    return list(tensor["dataAsMap"]["response"])
+    return convert.structure(tensor["dataAsMap"]["response"], list[dict[str, float]])
 
 
 def _scores(tensor: Mapping[str, Any]) -> list[float]:
@@ -182,7 +182,7 @@ def _scores(tensor: Mapping[str, Any]) -> list[float]:
 
 
 def _results(tensor: Mapping[str, Any]) -> list[str]:
-    return [str(tensor["result"])]
+    return [convert.structure(tensor["result"], str)]
 
 
 def _highlights(context: str, tensor: Mapping[str, Any]) -> list[Highlight]:

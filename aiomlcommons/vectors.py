@@ -54,7 +54,7 @@ def embeddings(got: HttpResponse, count: int) -> Vectors:
         # A model may give further tensors beside the embedding; a remote one may name its only one as it likes.
         named = [tensor for tensor in tensors if tensor.get("name") == DENSE]
         return _stack(named or tensors, count)
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
         raise DecodeError(f"no embeddings in the answer: {error}", got) from None
 
 
@@ -83,7 +83,8 @@ def _evenly_spaced(body: bytes, count: int) -> Vectors | None:
     heads = as_strided(raw[head:], (count, start - head), (stride, 1))
     if size % 4 or not (heads == heads[0]).all() or b"mLITTLE_ENDIAN" not in body[start + size : start + size + 22]:
         return None
-    return np.ascontiguousarray(as_strided(raw[start:], (count, size), (stride, 1))).view("<f4")
+    # Always a copy: an array over the answer itself could not be written to.
+    return np.array(as_strided(raw[start:], (count, size), (stride, 1))).view("<f4")
 
 
 def _stack(tensors: Sequence[Mapping[str, Any]], count: int) -> Vectors:
@@ -94,11 +95,15 @@ def _stack(tensors: Sequence[Mapping[str, Any]], count: int) -> Vectors:
     first = tensors[0]
     dtype = _DTYPES.get(first.get("data_type", "FLOAT32"), "f4")
     if "byte_buffer" in first:
-        flat = np.frombuffer(b"".join(map(_bytes, tensors)), _order(first) + dtype).astype(dtype, copy=False)
+        # A bytearray, for what numpy makes of bytes cannot be written to.
+        flat = np.frombuffer(bytearray().join(map(_bytes, tensors)), _order(first) + dtype).astype(dtype, copy=False)
         return _rows(flat, count, (len(_bytes(tensor)) for tensor in tensors))
     if "data" not in first:
         raise ValueError(f"the outputs have neither numbers nor bytes but {sorted(first)}; is it an embedding model?")
-    return np.array([tensor["data"] for tensor in tensors], dtype)
+    array = np.array([tensor["data"] for tensor in tensors], dtype)
+    if array.ndim != 2:
+        raise ValueError(f"an embedding is a list of numbers, and these are of shape {array.shape[1:]}")
+    return array
 
 
 def _rows(flat: Vectors, count: int, sizes: Iterable[int]) -> Vectors:

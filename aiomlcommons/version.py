@@ -53,7 +53,8 @@ def _newer(cls: Any) -> tuple[tuple[str, Version], ...]:
 
 
 def _newer_given(request: Request[Any]) -> list[tuple[str, Version]]:
-    return [(name, since) for name, since in _newer(type(request)) if getattr(request, name) is not None]
+    cls: Any = type(request)
+    return [(name, since) for name, since in _newer(cls) if getattr(request, name) is not None]
 
 
 def needs_version(request: Request[Any]) -> bool:

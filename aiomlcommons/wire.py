@@ -26,9 +26,12 @@ def to_http(request: Request[Any], route: Route | None = None) -> HttpRequest:
     """
     cls: Any = type(request)
     try:
-        keys = convert.checked(request)
+        keys, read = convert.checked(request)
     except convert.Unreadable as error:
         raise InvalidRequest(f"{cls.__name__}: {error}") from None
+    # What was read back has typed objects also where a dict was given.
+    for problem in read.problems():
+        raise InvalidRequest(f"{cls.__name__}: {problem}")
     spec = type(request).endpoint
     route = spec.route_for(keys) if route is None else route
     path = route.path
@@ -82,8 +85,26 @@ def _body(request: Request[Any], keys: Mapping[str, Any]) -> bytes | None:
         if field.metadata.get("in") == "body":
             whole = convert.unstructure(getattr(request, field.name), field.type)
             # Raw bytes go as application/json too: the server refuses application/octet-stream with 406.
-            return whole if isinstance(whole, bytes | None) else orjson.dumps(whole)
-    return orjson.dumps(keys) if keys or cls.endpoint.needs_body else None
+            return whole if isinstance(whole, bytes | None) else _json(cls, whole, f"$.{field.name}")
+    return _json(cls, keys, "$") if keys or cls.endpoint.needs_body else None
+
+
+def _json(cls: type[Any], data: Any, where: str) -> bytes:
+    try:
+        return orjson.dumps(data)
+    except TypeError as error:
+        raise InvalidRequest(f"{cls.__name__}: {error} @ {_unwritable(data, where)}") from None
+
+
+def _unwritable(data: Any, where: str) -> str:
+    """The path of the first part that JSON cannot hold: half a surrogate pair, a set, an integer of over 64 bits."""
+    parts = data.items() if isinstance(data, Mapping) else enumerate(data) if isinstance(data, list | tuple) else ()
+    for key, part in parts:
+        try:
+            orjson.dumps(part)
+        except TypeError:
+            return _unwritable(part, f"{where}[{key!r}]")
+    return where
 
 
 def _segment(cls: type[Any], name: str, value: Any) -> str:
@@ -91,7 +112,10 @@ def _segment(cls: type[Any], name: str, value: Any) -> str:
     if not text.strip():
         raise InvalidRequest(f"{cls.__name__}: {name} must not be empty")
     # A lone "." or ".." would be folded away by every URL library on the way; the server takes it percent-encoded.
-    return text.replace(".", "%2E") if text in {".", ".."} else quote(text, safe="")
+    try:
+        return text.replace(".", "%2E") if text in {".", ".."} else quote(text, safe="")
+    except UnicodeEncodeError as error:
+        raise InvalidRequest(f"{cls.__name__}: {name} is no text that UTF-8 can hold: {error.reason}") from None
 
 
 def _word(value: Any) -> str:
@@ -105,6 +129,6 @@ def from_word(text: str, declared: Any) -> Any:
     wanted = get_args(declared) or (declared,)
     if bool in wanted and text in {"true", "false", ""}:
         return text != "false"
-    if int in wanted and text.lstrip("-").isdigit():
+    if int in wanted and text.removeprefix("-").isdecimal():
         return int(text)
     return text

@@ -46,7 +46,15 @@ def requests(cls: type[Request[Any]], route: Route | None = None) -> Values:
     """Requests of a class that can travel by one of its routes."""
     names = (route or cls.endpoint.route).names
     hints = get_type_hints(cls)
-    return built(cls, {}, {name: INTEGER if hints[name] is int else SEGMENT for name in names})
+    return built(cls, {}, {name: _in_path(hints[name]) for name in names}).filter(
+        lambda request: not list(request.problems())
+    )
+
+
+def _in_path(declared: Any) -> Values:
+    if declared is int:
+        return st.integers(0, 2**31)
+    return values(declared) if get_origin(declared) is Literal else SEGMENT
 
 
 def answers(cls: type[Request[Any]]) -> Values:

@@ -318,6 +318,7 @@ def test_who_signs_and_with_what_is_in_the_connector(
 @pytest.mark.parametrize("connector", [row[0] for row in CALLS.values()], ids=CALLS)
 def test_no_repr_shows_a_key(connector: CreateConnector) -> None:
     assert KEY not in repr(connector)
+    assert KEY not in repr(connector.credential)
     assert KEY not in repr(RegisterModel("m", function_name="remote", connector=connector))
 
 

@@ -14,7 +14,7 @@ import pytest
 from aiomlcommons import emulator
 
 ROOT = Path(__file__).parent.parent
-BLOCKS = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+BLOCKS: list[str] = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
 EXAMPLES = sorted(path.name for path in (ROOT / "examples").glob("*.py") if "__main__" in path.read_text())
 
 

@@ -15,7 +15,7 @@ import aiomlcommons
 ROOT = Path(aiomlcommons.__file__).parent
 # A module may import from its own layer and from those before it.
 LAYERS = (
-    "http secret backoff refusal tls",
+    "http secret backoff refusal tls rules",
     "endpoint errors",
     "namespace convert auth vectors transport",
     "wire stream exchange version",

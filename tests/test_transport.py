@@ -19,7 +19,8 @@ from cryptography.hazmat.primitives import serialization
 
 from aiomlcommons import Backoff, ConnectError, DecodeError, RequestTimeout, Session, SessionClosed, Timeout
 from aiomlcommons.http import HttpRequest
-from aiomlcommons.transport import TLS, AiohttpTransport, as_timeout, check_url
+from aiomlcommons.tls import TLS
+from aiomlcommons.transport import AiohttpTransport, as_timeout, check_url
 from tests.badserver import (
     Deed,
     closes_at_once,

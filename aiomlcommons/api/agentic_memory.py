@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
+from aiomlcommons import rules
 from aiomlcommons.api.common import Hits, WriteResult
 from aiomlcommons.api.memory_containers import (
     CreateMemoryContainer,
@@ -21,6 +22,8 @@ from aiomlcommons.api.memory_containers import (
 from aiomlcommons.api.search import searches
 from aiomlcommons.endpoint import Record, Request, as_body, endpoint, mixin, record
 from aiomlcommons.namespace import Namespace, op
+
+MemoryType: TypeAlias = Literal["sessions", "working", "long-term", "history"]
 
 
 @record
@@ -231,7 +234,7 @@ class GetMemoryDocument(Request[MemoryDocument]):
     """
 
     memory_container_id: str
-    memory_type: str
+    memory_type: MemoryType
     memory_id: str
 
 
@@ -243,7 +246,7 @@ class UpdateMemoryDocument(Request[WriteResult]):
     """
 
     memory_container_id: str
-    memory_type: str
+    memory_type: MemoryType
     memory_id: str
     body: Mapping[str, Any] = as_body()
 
@@ -258,7 +261,7 @@ class DeleteMemoryDocument(Request[WriteResult]):
     """
 
     memory_container_id: str
-    memory_type: str
+    memory_type: MemoryType
     memory_id: str
 
 
@@ -275,7 +278,7 @@ class SearchMemoryDocuments(Request[Hits[MemoryDocument]]):
     """
 
     memory_container_id: str
-    memory_type: str
+    memory_type: MemoryType
     body: Mapping[str, Any] = as_body(factory=dict)
 
 
@@ -289,7 +292,7 @@ class DeleteMemoryDocuments(Request[DeletedByQuery]):
     """
 
     memory_container_id: str
-    memory_type: str
+    memory_type: MemoryType
     query: Mapping[str, Any] | None = None
 
 
@@ -319,6 +322,9 @@ class SemanticSearch(SearchInput, Request[Hits[MemoryDocument]]):
     memory_container_id: str
     query: str
 
+    def problems(self) -> Iterator[str]:
+        yield from rules.between(self, "k", 1, 10_000)
+
 
 @endpoint(
     "POST /_plugins/_ml/memory_containers/{memory_container_id}/memories/long-term/_hybrid_search",
@@ -337,6 +343,13 @@ class HybridSearch(SearchInput, Request[Hits[MemoryDocument]]):
     _: KW_ONLY
     bm25_weight: float | None = None
     neural_weight: float | None = None
+
+    def problems(self) -> Iterator[str]:
+        yield from rules.between(self, "k", 1, 10_000)
+        weights = (self.bm25_weight, self.neural_weight)
+        total = sum(0.5 if weight is None else weight for weight in weights)
+        if weights != (None, None) and abs(total - 1) > 1e-6:
+            yield f"bm25_weight and neural_weight (default 0.5 each) must add up to 1, not {total:g}"
 
 
 class MemoryContainers(Namespace):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY
 from typing import Any, TypeAlias
 
-from aiomlcommons import convert
+from aiomlcommons import convert, rules
 from aiomlcommons.api.ag_ui import AG_UI, AgUiEvent, RunError, RunFinished
 from aiomlcommons.api.common import Hits, WriteResult
 from aiomlcommons.api.context_management import ContextManagementTemplate
@@ -195,6 +195,13 @@ class RegisterAgent(Request[AgentRegistered]):
     agent_id: str | None = None
     tenant_id: str | None = None
     provisioned_by: str | None = None
+
+    def problems(self) -> Iterator[str]:
+        if len(self.name) > 128:
+            yield f"name may have 128 characters, not {len(self.name)}"
+        yield from rules.at_most_one(self, "llm", "model")
+        yield from rules.at_most_one(self, "context_management_name", "context_management")
+        yield from rules.own_id(self, "agent_id")
 
 
 @endpoint("GET /_plugins/_ml/agents/{agent_id}", since="2.12")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from enum import StrEnum
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeAlias, TypeVar
 
 from aiomlcommons.endpoint import Record, record, renamed
 
@@ -42,6 +42,10 @@ class AccessMode(StrEnum):
     PUBLIC = "public"
     PRIVATE = "private"
     RESTRICTED = "restricted"
+
+
+# In requests the set is closed: the server takes an unknown word for none at all and says nothing.
+Access: TypeAlias = AccessMode | Literal["public", "private", "restricted"]
 
 
 @record

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY
 from typing import Any
 
-from aiomlcommons.api.common import AccessMode, Hits, User, WriteResult
+from aiomlcommons import rules
+from aiomlcommons.api.common import Access, AccessMode, Hits, User, WriteResult
 from aiomlcommons.api.search import searches
 from aiomlcommons.endpoint import Record, Request, as_body, endpoint, in_query, masked, mixin, record
 from aiomlcommons.namespace import Namespace, op
 from aiomlcommons.secret import Secret
+
+ACTION_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 
 
 @record
@@ -85,7 +89,7 @@ class ConnectorSpec:
     actions: Sequence[ConnectorAction] | None = None
     backend_roles: Sequence[str] | None = None
     add_all_backend_roles: bool | None = None
-    access_mode: AccessMode | str | None = None
+    access_mode: Access | None = None
     client_config: ClientConfig | None = None
     headers: Mapping[str, str | Secret] | None = masked(default=None)
     tenant_id: str | None = None
@@ -112,6 +116,14 @@ class CreateConnector(ConnectorSpec, Request[ConnectorCreated]):
     dry_run: bool | None = None
     connector_id: str | None = None
     provisioned_by: str | None = None
+
+    def problems(self) -> Iterator[str]:
+        yield from rules.own_id(self, "connector_id")
+        if self.protocol.startswith("mcp_") and not self.url:
+            yield f"url is required where protocol is {self.protocol!r}"
+        for action in self.actions or ():
+            if action.name is not None and not ACTION_NAME.fullmatch(action.name):
+                yield f"actions: name may hold 1 to 64 letters, digits, '_' and '-', not {action.name!r}"
 
 
 @endpoint("GET /_plugins/_ml/connectors/{connector_id}", since="2.9")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY
 from typing import Any
 
-from aiomlcommons.api.common import AccessMode, Hits, User, WriteResult
+from aiomlcommons import rules
+from aiomlcommons.api.common import Access, AccessMode, Hits, User, WriteResult
 from aiomlcommons.api.search import searches
 from aiomlcommons.endpoint import Record, Request, as_body, endpoint, record
 from aiomlcommons.namespace import Namespace, op
@@ -57,11 +58,14 @@ class RegisterModelGroup(Request[ModelGroupRegistered]):
     name: str
     _: KW_ONLY
     description: str | None = None
-    access_mode: AccessMode | str | None = None
+    access_mode: Access | None = None
     backend_roles: Sequence[str] | None = None
     add_all_backend_roles: bool | None = None
     model_group_id: str | None = None
     tenant_id: str | None = None
+
+    def problems(self) -> Iterator[str]:
+        yield from rules.own_id(self, "model_group_id")
 
 
 @endpoint("GET /_plugins/_ml/model_groups/{model_group_id}", since="2.12")
@@ -91,7 +95,7 @@ class UpdateModelGroup(Request[ModelGroupUpdated]):
     _: KW_ONLY
     name: str | None = None
     description: str | None = None
-    access_mode: AccessMode | str | None = None
+    access_mode: Access | None = None
     backend_roles: Sequence[str] | None = None
     add_all_backend_roles: bool | None = None
     tenant_id: str | None = None

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import attrs
 
-from aiomlcommons.api.common import AccessMode, FunctionName, Hits, User, WriteResult
+from aiomlcommons import rules
+from aiomlcommons.api.common import Access, FunctionName, Hits, User, WriteResult
 from aiomlcommons.api.connectors import Connector, CreateConnector
 from aiomlcommons.api.predict import BatchPredict, PredictByModel, PredictStream
 from aiomlcommons.api.search import searches
@@ -49,6 +50,9 @@ class ModelFormat(StrEnum):
     ONNX = "ONNX"
 
 
+Format: TypeAlias = ModelFormat | Literal["TORCH_SCRIPT", "ONNX"]
+
+
 @record
 class ModelConfig(Record):
     """What a local model is made of. ``all_config`` is the model's own configuration as a JSON string."""
@@ -70,7 +74,7 @@ class RateLimiter(Record):
     """At most ``limit`` requests a ``unit``, such as ``MINUTES``; the server keeps the number as text."""
 
     limit: str | int | float
-    unit: str
+    unit: Literal["NANOSECONDS", "MICROSECONDS", "MILLISECONDS", "SECONDS", "MINUTES", "HOURS", "DAYS"]
 
 
 @record
@@ -220,7 +224,7 @@ class RegisterModel(Request[TaskStarted]):
     function_name: FunctionName | str | None = None
     model_group_id: str | None = None
     description: str | None = None
-    model_format: ModelFormat | str | None = None
+    model_format: Format | None = None
     model_content_size_in_bytes: int | None = None
     model_content_hash_value: str | None = None
     model_config: ModelConfig | None = None
@@ -233,7 +237,7 @@ class RegisterModel(Request[TaskStarted]):
     guardrails: Guardrails | None = None
     interface: Mapping[str, Any] | None = None
     model_node_ids: Sequence[str] | None = None
-    access_mode: AccessMode | str | None = None
+    access_mode: Access | None = None
     backend_roles: Sequence[str] | None = None
     add_all_backend_roles: bool | None = None
     does_version_create_model_group: bool | None = None
@@ -242,6 +246,10 @@ class RegisterModel(Request[TaskStarted]):
     tenant_id: str | None = None
     provisioned_by: str | None = None
     deploy: bool | None = in_query(default=None)
+
+    def problems(self) -> Iterator[str]:
+        yield from rules.at_most_one(self, "url", "connector_id", "connector")
+        yield from rules.own_id(self, "model_id")
 
 
 @endpoint(
@@ -270,7 +278,7 @@ class RegisterModelMeta(Request[MetaRegistered]):
     _: KW_ONLY
     version: str | None = None
     description: str | None = None
-    model_format: Literal["TORCH_SCRIPT", "ONNX"]
+    model_format: Format
     function_name: FunctionName | str | None = None
     model_group_id: str | None = None
     model_content_hash_value: str
@@ -282,7 +290,7 @@ class RegisterModelMeta(Request[MetaRegistered]):
     rate_limiter: RateLimiter | None = None
     deploy_setting: DeploySetting | None = None
     interface: Mapping[str, Any] | None = None
-    access_mode: AccessMode | str | None = None
+    access_mode: Access | None = None
     backend_roles: Sequence[str] | None = None
     add_all_backend_roles: bool | None = None
     does_version_create_model_group: bool | None = None
@@ -305,6 +313,12 @@ class UploadModelChunk(Request[ChunkUploaded]):
     model_id: str
     chunk_number: int
     content: bytes = as_body()
+
+    def problems(self) -> Iterator[str]:
+        if len(self.content) > CHUNK_SIZE:
+            yield f"content has {len(self.content):,} bytes; a chunk holds at most {CHUNK_SIZE:,}"
+        if self.chunk_number < 0:
+            yield f"chunk_number begins at 0, not {self.chunk_number}"
 
 
 @endpoint("GET /_plugins/_ml/models/{model_id}", since="1.3")
@@ -345,6 +359,9 @@ class UpdateModel(Request[WriteResult]):
     guardrails: Guardrails | None = None
     interface: Mapping[str, Any] | None = None
     tenant_id: str | None = None
+
+    def problems(self) -> Iterator[str]:
+        yield from rules.at_most_one(self, "connector_id", "connector")
 
 
 @endpoint("DELETE /_plugins/_ml/models/{model_id}", since="1.3")

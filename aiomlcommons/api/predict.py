@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY
 from enum import StrEnum
 from typing import Any
 
 import attrs
 
-from aiomlcommons import convert
+from aiomlcommons import convert, rules
 from aiomlcommons.api.tasks import TaskStarted
 from aiomlcommons.endpoint import Record, Request, endpoint, mixin, record
 from aiomlcommons.stream import Data, StreamRequest
@@ -119,6 +119,10 @@ class MLInput:
     input_data: DataFrame | None = None
     input_index: Sequence[str] | None = None
     input_query: Mapping[str, Any] | None = None
+
+    def problems(self) -> Iterator[str]:
+        yield from rules.not_empty(self, "text_docs")
+        yield from rules.at_most_one(self, "input_data", "input_index")
 
 
 INPUT_OF_2_4 = ("text_docs", "return_bytes", "return_number", "target_response", "target_response_positions")

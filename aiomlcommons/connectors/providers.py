@@ -112,7 +112,10 @@ def cohere_embeddings(
 def cohere_rerank(
     model: str, api_key: str | Secret, *, endpoint: str = COHERE, **options: Unpack[Options]
 ) -> CreateConnector:
-    """A Cohere reranker, for ``ml.rerank``, which scores every document. Raises InvalidRequest, naming the parameter.
+    """A Cohere reranker, for ``ml.rerank``, which scores every document.
+
+    A prediction by ``parameters`` has to give ``query``, ``documents`` and ``top_n``. Raises InvalidRequest, naming the
+    parameter.
 
     https://docs.opensearch.org/latest/tutorials/reranking/reranking-cohere/
     """

@@ -11,7 +11,7 @@ import orjson
 
 from aiomlcommons import convert
 from aiomlcommons.api.connectors import CreateConnector
-from aiomlcommons.api.models import RegisterModel, RegisterModelMeta, UploadModelChunk
+from aiomlcommons.api.models import ModelFormat, RegisterModel, RegisterModelMeta, UploadModelChunk
 from aiomlcommons.emulator.errors import Refused, illegal, plain, refused
 from aiomlcommons.endpoint import Request, wire_name
 from aiomlcommons.http import CBOR, JSON, HttpRequest
@@ -93,6 +93,8 @@ def _check_required(request: type[Request[Any]], body: bytes | None) -> None:
     for name, words in needs.items():
         if keys.get(name) is None:
             raise illegal(words)
+    if str(keys.get("model_format") or ModelFormat.ONNX) not in ModelFormat.__members__:
+        raise illegal("Wrong model format")
 
 
 # ---- bad JSON, in the words of the server's parser -----------------------------------------------------------------

@@ -61,8 +61,6 @@ async def register_meta(cluster: Cluster, request: RegisterModelMeta) -> MetaReg
 @handles(RegisterModel)
 async def register(cluster: Cluster, request: RegisterModel) -> TaskStarted:
     """A remote model is there at once; any other when its task has been followed to the end."""
-    if request.model_format is not None and request.model_format.upper() not in ModelFormat.__members__:
-        raise illegal("Wrong model format")
     function = _function(request.function_name)
     if function == FunctionName.REMOTE:
         return _register_remote(cluster, request)

@@ -45,7 +45,7 @@ def _words() -> list[Any]:
         pytest.param(declared, member, id=f"{cls.__name__}.{name}")
         for cls, name, declared in rows
         for member in get_args(declared)
-        if isinstance(member, type) and issubclass(member, StrEnum)
+        if isinstance(member, type) and issubclass(member, StrEnum) and str in get_args(declared)
     ]
 
 

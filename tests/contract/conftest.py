@@ -20,7 +20,7 @@ import pytest
 import pytest_asyncio
 
 from aiomlcommons import NULL, Session, emulator
-from aiomlcommons.api.settings import FIRST_MODEL, MLSettings
+from aiomlcommons.api.settings import MLSettings
 from tests.contract.kinds import KINDS
 
 ZIPS = Path(__file__).parent.parent / "models"
@@ -77,10 +77,11 @@ async def ml(request: pytest.FixtureRequest, loopback: str) -> AsyncGenerator[Se
 
 
 def _settings(loopback: str) -> MLSettings:
-    import attrs
-
-    return attrs.evolve(
-        FIRST_MODEL,
+    return MLSettings(
+        only_run_on_ml_node=False,
+        allow_registering_model_via_url=True,
+        allow_registering_model_via_local_file=True,
+        native_memory_threshold=99,
         connector_private_ip_enabled=True,
         trusted_connector_endpoints_regex=[rf"^http://{loopback.replace('.', '[.]')}:.*$"],
         model_access_control_enabled=NULL,

@@ -65,7 +65,8 @@ async def test_sparse_weights(ml: Session, unique: str, zips: dict[str, Path], k
 async def test_cross_encoder_scores(ml: Session, unique: str, zips: dict[str, Path]) -> None:
     async with deployed(ml, "cross-encoder", zips["cross-encoder"], unique) as model_id:
         scores = await ml.rerank(model_id, "hello world", ["hello world", "something else", "hello world"])
-        assert (scores.shape, scores.dtype) == ((3,), np.float32)
+        assert scores.shape == (3,)
+        assert scores.dtype == np.float32
         assert scores[0] == pytest.approx(scores[2], abs=1e-5)
         assert scores[0] != scores[1]
 

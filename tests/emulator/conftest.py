@@ -25,9 +25,9 @@ async def ml(ml_url: str) -> AsyncGenerator[Session]:  # noqa: F811
         yield session
 
 
-async def deployed(ml: Session, name: str = DENSE, version: str = "1.0.2", model_format: str = "TORCH_SCRIPT") -> str:
+async def deployed(ml: Session, name: str = DENSE, version: str = "1.0.2") -> str:
     """The id of a pretrained model, on the node."""
-    started = await ml.models.register(name, version=version, model_format=model_format)
+    started = await ml.models.register(name, version=version, model_format="TORCH_SCRIPT")
     model_id = (await ml.task(started, backoff=NOW)).model_id
     assert model_id
     await ml.task(await ml.models.deploy(model_id), backoff=NOW)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from aiomlcommons import ApiError, BadRequest, ModelNotReady, NotFound, Session, TaskFailed
-from aiomlcommons.api.models import ModelConfig, ModelState, SearchModels
+from aiomlcommons.api.models import Format, ModelConfig, ModelState, SearchModels
 from aiomlcommons.api.settings import MLSettings
 from aiomlcommons.emulator import Emulator
 from tests.emulator.conftest import DENSE, NOW, deployed
@@ -142,7 +142,7 @@ async def test_a_model_by_url_is_really_fetched(ml: Session, tmp_path: Path) -> 
     ],
 )
 async def test_a_pretrained_model_that_is_not_offered_fails(
-    ml: Session, name: str, version: str | None, model_format: str | None
+    ml: Session, name: str, version: str | None, model_format: Format | None
 ) -> None:
     started = await ml.models.register(name, version=version, model_format=model_format)
     with pytest.raises(TaskFailed, match="not in the pre-trained model list"):

@@ -142,7 +142,7 @@ async def test_a_rate_limit_holds_until_its_time_has_passed() -> None:
 @pytest.mark.parametrize(
     ("algorithm", "body", "words"),
     [
-        ("text_embedding", {"text_docs": []}, "Empty text docs"),
+        ("text_embedding", {"question": "a"}, "Empty text docs"),
         ("text_similarity", {"text_docs": ["a"]}, "No query text"),
         ("text_similarity", {"query_text": "a"}, "No text documents were provided"),
         ("question_answering", {"question": "a"}, "Question or context"),

@@ -1,0 +1,37 @@
+"""Rules that several requests keep: each yields what is wrong, naming the field."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+
+
+def at_most_one(request: Any, *names: str) -> Iterator[str]:
+    """Fields that exclude each other."""
+    given = [name for name in names if getattr(request, name) is not None]
+    if len(given) > 1:
+        yield f"{' and '.join(given)} exclude each other: give one of them"
+
+
+def own_id(request: Any, name: str) -> Iterator[str]:
+    """An id that the caller chooses."""
+    value = getattr(request, name)
+    if value is not None and not _ID.fullmatch(value):
+        yield f"{name} may hold letters, digits, '_' and '-', and begin with a letter or digit, not {value!r}"
+
+
+def between(request: Any, name: str, least: float, most: float) -> Iterator[str]:
+    """A number within bounds."""
+    value = getattr(request, name)
+    if value is not None and not least <= value <= most:
+        yield f"{name} must be between {least} and {most}, not {value}"
+
+
+def not_empty(request: Any, name: str) -> Iterator[str]:
+    """A list that, where given, has items."""
+    value = getattr(request, name)
+    if value is not None and len(value) == 0:
+        yield f"{name} must not be empty"

@@ -1,0 +1,77 @@
+"""What is refused before the network, with the name of the field and the remedy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from aiomlcommons import InvalidRequest, Request
+from aiomlcommons.api.agentic_memory import GetMemoryDocument, HybridSearch, SemanticSearch
+from aiomlcommons.api.agents import AgentModelSpec, LLMSpec, RegisterAgent
+from aiomlcommons.api.connectors import ConnectorAction, CreateConnector
+from aiomlcommons.api.controllers import CreateController
+from aiomlcommons.api.model_groups import RegisterModelGroup
+from aiomlcommons.api.models import (
+    CHUNK_SIZE,
+    RateLimiter,
+    RegisterModel,
+    RegisterModelMeta,
+    UpdateModel,
+    UploadModelChunk,
+)
+from aiomlcommons.api.predict import Predict
+from aiomlcommons.wire import to_http
+
+WRONG: Any = "nope"
+CONNECTOR = CreateConnector("c", version=1, protocol="http")
+ACTION = ConnectorAction(action_type="predict", method="POST", url="http://h", name="no spaces")
+
+
+@pytest.mark.parametrize(
+    ("request_", "words"),
+    [
+        (RegisterModel("m", url="http://h/m.zip", connector_id="c"), "url and connector_id exclude each other"),
+        (UpdateModel("m", connector_id="c", connector=CONNECTOR), "connector_id and connector exclude each other"),
+        (RegisterModel("m", model_id="_x"), "model_id may hold letters, digits, '_' and '-', and begin with"),
+        (RegisterModel("m", model_format=WRONG), r"expected 'TORCH_SCRIPT' or 'ONNX', got 'nope' @ \$\.model_format"),
+        (RegisterModelGroup("g", access_mode=WRONG), "expected 'public' or 'private' or 'restricted', got 'nope'"),
+        (RegisterModelGroup("g", model_group_id="a b"), "model_group_id may hold"),
+        (
+            UploadModelChunk("m", 0, bytes(CHUNK_SIZE + 1)),
+            "content has 10,000,001 bytes; a chunk holds at most",
+        ),
+        (UploadModelChunk("m", -1, b"x"), "chunk_number begins at 0, not -1"),
+        (Predict("text_embedding", "m", text_docs=[]), "text_docs must not be empty"),
+        (RegisterAgent("a" * 129, "flow"), "name may have 128 characters, not 129"),
+        (
+            RegisterAgent("a", "flow", llm=LLMSpec("m"), model=AgentModelSpec("m", "openai/v1/chat/completions")),
+            "llm and model exclude each other",
+        ),
+        (SemanticSearch("c", "tea", k=0), "k must be between 1 and 10000, not 0"),
+        (HybridSearch("c", "tea", bm25_weight=0.7), r"must add up to 1, not 1\.2"),
+        (GetMemoryDocument("c", WRONG, "m"), "expected 'sessions' or 'working' or 'long-term' or 'history'"),
+        (CreateConnector("c", version=1, protocol="mcp_sse"), "url is required where protocol is 'mcp_sse'"),
+        (CreateConnector("c", version=1, protocol="http", actions=[ACTION]), "actions: name may hold 1 to 64"),
+        (CreateController("m", {"u": RateLimiter(1, WRONG)}), r"expected 'NANOSECONDS' or .* @ \$\.user_rate_limiter"),
+    ],
+)
+def test_what_the_server_would_refuse_is_refused_by_name(request_: Request[Any], words: str) -> None:
+    with pytest.raises(InvalidRequest, match=f"{type(request_).__name__}: .*{words}"):
+        to_http(request_)
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        RegisterModel("m", connector_id="c"),
+        RegisterModel("m", model_id="my-model_1"),
+        UploadModelChunk("m", 0, bytes(CHUNK_SIZE)),
+        HybridSearch("c", "tea", bm25_weight=0.4, neural_weight=0.6),
+        HybridSearch("c", "tea", k=10_000),
+        CreateConnector("c", version=1, protocol="mcp_sse", url="http://h"),
+        RegisterModelMeta("m", model_format="ONNX", model_content_hash_value="0", total_chunks=1),
+    ],
+)
+def test_what_it_would_take_is_sent(request_: Request[Any]) -> None:
+    assert to_http(request_).path
