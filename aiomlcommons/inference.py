@@ -174,7 +174,7 @@ def _read(got: HttpResponse, count: int | None, pick: Callable[[Mapping[str, Any
 
 def _weights(tensor: Mapping[str, Any]) -> list[dict[str, float]]:
     # A local model gives one map for each text; a remote one may give all of them in one tensor.
-    return convert.structure(tensor["dataAsMap"]["response"], list[dict[str, float]])
+    return [dict(weights.items()) for weights in tensor["dataAsMap"]["response"]]
 
 
 def _scores(tensor: Mapping[str, Any]) -> list[float]:

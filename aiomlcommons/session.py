@@ -209,8 +209,9 @@ class Session(Api, Inference, Waits):
             self._server.asked = True
             try:
                 self._server.version = Version.parse((await self.info()).version.number)
-            except (Forbidden, ValueError):
-                log.debug("the server's version is not known")
+            except (MLCommonsError, ValueError) as error:
+                # A user may lack the right to ask, and a proxy may let nothing through but ML Commons.
+                log.debug("the server's version is not known: %s", error)
         return self._server.version
 
     async def _get(self, request: Request[Any], headers: Mapping[str, str] | None = None) -> HttpResponse:

@@ -1,0 +1,186 @@
+"""Which error an answer becomes, what it says, and what may be tried again."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from typing import Any
+
+import cbor2
+import orjson
+import pytest
+
+from aiomlcommons import errors
+from aiomlcommons.api.tasks import TaskInfo
+from aiomlcommons.errors import error_for
+from aiomlcommons.http import HttpRequest, HttpResponse
+from aiomlcommons.refusal import disabled_setting, retry_after
+from tests.wire.recordings import exchanges
+
+REQUEST = HttpRequest("GET", "/_plugins/_ml/models/abc")
+
+
+def answer(status: int, body: Any = b"", **headers: str) -> HttpResponse:
+    raw = body if isinstance(body, bytes) else orjson.dumps(body)
+    return HttpResponse(status, raw, {"content-type": "application/json", **headers}, REQUEST)
+
+
+def said(reason: str, kind: str = "status_exception", **more: Any) -> dict[str, Any]:
+    return {"error": {"root_cause": [], "type": kind, "reason": reason, **more}, "status": 0}
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "cls"),
+    [
+        (400, said("bad"), errors.BadRequest),
+        (400, said("Model not ready yet. Please deploy the model first."), errors.ModelNotReady),
+        (500, said("model not loaded", "m_l_exception"), errors.ModelNotReady),
+        (401, b"Unauthorized", errors.Unauthorized),
+        (403, said("no permissions", "security_exception"), errors.Forbidden),
+        (404, said("Failed to find model"), errors.NotFound),
+        (500, said("Fail to find model", "m_l_resource_not_found_exception"), errors.NotFound),
+        (409, said("in use"), errors.Conflict),
+        (429, said("Request is throttled at model level."), errors.TooManyRequests),
+        (500, said("boom"), errors.ServerError),
+        (503, b"", errors.ServerError),
+        (302, b"", errors.Redirected),
+        (405, {"error": "Incorrect HTTP method", "status": 405}, errors.ApiError),
+        (
+            400,
+            said("Unified agent API is not enabled. To enable, please update the setting plugins.ml_commons.x_enabled"),
+            errors.FeatureDisabled,
+        ),
+    ],
+)
+def test_the_class_goes_by_type_and_status(status: int, body: Any, cls: type[errors.ApiError]) -> None:
+    error = error_for(answer(status, body))
+    assert type(error) is cls
+    assert error.status == status
+    assert isinstance(error, errors.MLCommonsError)
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "reason", "details"),
+    [
+        (said("why", "t"), "t", "why", ""),
+        (
+            {"status": 400, "error": {"type": "T", "reason": "Invalid Request", "details": "no tool"}},
+            "T",
+            "Invalid Request",
+            "no tool",
+        ),
+        ({"error": "text", "status": 406}, "", "text", ""),
+        ({"error": "Failed to get profile", "exception": "null"}, "", "Failed to get profile", "null"),
+        (b"plain words\n", "", "plain words", ""),
+        (b"", "", "", ""),
+        ([1], "", "[1]", ""),
+    ],
+)
+def test_each_form_of_a_body_is_read_and_kept(body: Any, kind: str, reason: str, details: str) -> None:
+    error = error_for(answer(400, body))
+    assert (error.type, error.reason, error.details) == (kind, reason, details)
+    assert error.body == (body.decode() if isinstance(body, bytes) else body)
+    assert "(GET /_plugins/_ml/models/abc)" in str(error)
+
+
+def test_an_error_in_cbor_is_read_too() -> None:
+    body = cbor2.dumps(said("why", "t"))
+    got = HttpResponse(404, body, {"content-type": "application/cbor"}, REQUEST)
+    assert str(error_for(got)) == "why (GET /_plugins/_ml/models/abc)"
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "transient"),
+    [
+        (400, said("bad"), False),
+        (404, said("missing"), False),
+        (429, said("Request is throttled at model level."), True),
+        (429, said("[parent] Data too large", "circuit_breaking_exception", durability="TRANSIENT"), True),
+        (429, said("[parent] Data too large", "circuit_breaking_exception", durability="PERMANENT"), False),
+        (500, said("boom"), False),
+        (500, said("Error communicating with remote model: Read timed out"), True),
+        (500, said("Error from remote service: {}"), False),
+        (500, said("CurrentState[RECOVERING] operations only allowed when"), True),
+        (502, b"", True),
+        (503, b"OpenSearch Security not initialized.", True),
+        (504, b"", True),
+    ],
+)
+def test_what_passes_by_waiting_is_told_from_what_does_not(status: int, body: Any, transient: bool) -> None:
+    assert error_for(answer(status, body)).transient is transient
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"), [("7", 7.0), (" 0 ", 0.0), ("", None), ("soon", None), ("-1", None), ("1.5", None)]
+)
+def test_retry_after_is_seconds_or_nothing(value: str, seconds: float | None) -> None:
+    assert error_for(answer(429, b"", **{"retry-after": value})).retry_after == seconds
+
+
+def test_retry_after_may_be_a_date() -> None:
+    later = format_datetime(datetime.now(UTC) + timedelta(hours=1), usegmt=True)
+    earlier = format_datetime(datetime.now(UTC) - timedelta(hours=1), usegmt=True)
+    assert 3500 < (retry_after({"retry-after": later}) or 0) <= 3600
+    assert retry_after({"retry-after": earlier}) == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "setting"),
+    [
+        (
+            "To enable it, update the setting plugins.ml_commons.remote_inference_enabled to true",
+            "remote_inference.enabled",
+        ),
+        ('currently disabled; the setting "plugins.ml_commons.stream_enabled" switches it', "stream_enabled"),
+        ("user needs to enable allow_registering_model_via_url settings", "allow_registering_model_via_url"),
+    ],
+)
+def test_a_switched_off_feature_names_the_real_key(words: str, setting: str) -> None:
+    assert disabled_setting(words) == f"plugins.ml_commons.{setting}"
+    error = error_for(answer(400, said(words)))
+    assert isinstance(error, errors.FeatureDisabled)
+    assert f"switch it on with the setting plugins.ml_commons.{setting}" in str(error)
+
+
+@pytest.mark.parametrize("words", ["persistent setting [plugins.ml_commons.no_such], not recognized", "disabled", ""])
+def test_other_words_are_no_switched_off_feature(words: str) -> None:
+    assert disabled_setting(words) is None
+
+
+INFO = TaskInfo(task_type="DEPLOY_MODEL", state="FAILED", error='{"node": "no memory"}')
+EVERY: Mapping[str, Exception] = {
+    "ApiError": error_for(answer(429, said("why"), **{"retry-after": "1"})),
+    "DecodeError": errors.DecodeError("not JSON", answer(200, b"<html>")),
+    "ConnectError": errors.ConnectError("refused", REQUEST, transient=False),
+    "RequestTimeout": errors.RequestTimeout("too late", REQUEST),
+    "TaskFailed": errors.TaskFailed("t", INFO),
+    "TaskStalled": errors.TaskStalled("t", INFO, 5),
+    "BatchFailed": errors.BatchFailed(1, 2, ["a"], OSError("x")),
+    "StreamCut": errors.StreamCut("PredictStream"),
+    "InvalidRequest": errors.InvalidRequest("bad"),
+}
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_every_error_can_be_pickled_and_copied(name: str) -> None:
+    error = EVERY[name]
+    for other in (pickle.loads(pickle.dumps(error)), copy.copy(error)):  # noqa: S301
+        assert (type(other), str(other)) == (type(error), str(error))
+        assert getattr(other, "transient", None) == getattr(error, "transient", None)
+
+
+def test_a_failed_task_tells_the_error_of_each_node() -> None:
+    error = errors.TaskFailed("t", INFO)
+    assert error.node_errors == {"node": "no memory"}
+    assert str(error) == "DEPLOY_MODEL t ended FAILED: no memory"
+    assert str(errors.TaskFailed("t", TaskInfo(state="FAILED"))) == "task t ended FAILED: the server gave no reason"
+
+
+@pytest.mark.parametrize("exchange", [e for e in exchanges() if e.response.status >= 400], ids=str)
+def test_each_recorded_refusal_has_a_class_of_its_own(exchange: Any) -> None:
+    error = error_for(exchange.response)
+    assert type(error) is not errors.ApiError or error.status in {405, 406}
+    assert error.reason or error.status == 405
