@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import random
 from collections.abc import Iterator
 
@@ -23,7 +22,8 @@ class Backoff:
     jitter: float = attrs.field(default=0.5, validator=[attrs.validators.ge(0), attrs.validators.le(1)])
 
     def __iter__(self) -> Iterator[float]:
-        # 64 growths reach any cap; beyond that the power itself would overflow.
-        for n in itertools.chain(range(64), itertools.repeat(64)):
-            delay = min(self.cap, self.first * self.factor**n)
+        delay = float(self.first)  # a product of floats never overflows, as a power would
+        while True:
+            delay = min(self.cap, delay)
             yield delay * (1 - self.jitter * random.random())  # noqa: S311 - spreading load is not cryptography
+            delay *= self.factor

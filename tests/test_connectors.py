@@ -14,6 +14,7 @@ import pytest_asyncio
 from aiomlcommons import Backoff, InvalidRequest, Secret, Session, connectors, emulator
 from aiomlcommons.api.connectors import ClientConfig, CreateConnector
 from aiomlcommons.api.models import RegisterModel
+from aiomlcommons.api.predict import MapTensor
 from aiomlcommons.api.settings import MLSettings
 from aiomlcommons.emulator.templates import fill
 from aiomlcommons.wire import to_http
@@ -464,9 +465,8 @@ async def test_a_remote_model_reranks_through_a_built_connector(ml: Session, pro
 async def test_a_remote_model_chats_through_a_built_connector(ml: Session, provider: str) -> None:
     model_id = await deployed(ml, connectors.openai_chat("m", KEY, endpoint=provider))
     answer = await ml.models.predict(model_id, parameters={"messages": MESSAGES})
-    assert answer.inference_results is not None
-    output = (answer.inference_results[0].output or [])[0]
-    assert output.dataAsMap is not None
+    (output,) = answer.tensors
+    assert isinstance(output, MapTensor)
     assert output.dataAsMap["choices"][0]["message"]["content"] == "The answer is 42."
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY
+from enum import StrEnum
 from typing import Any, TypeAlias
 
 from aiomlcommons import convert, rules
@@ -17,6 +18,17 @@ from aiomlcommons.errors import StreamFailed
 from aiomlcommons.namespace import Namespace, op
 from aiomlcommons.secret import Secret
 from aiomlcommons.stream import Data, StreamRequest, streams
+
+
+class AgentType(StrEnum):
+    """How an agent works."""
+
+    FLOW = "flow"
+    CONVERSATIONAL = "conversational"
+    CONVERSATIONAL_FLOW = "conversational_flow"
+    PLAN_EXECUTE_AND_REFLECT = "plan_execute_and_reflect"
+    AG_UI = "ag_ui"
+    CONVERSATIONAL_V2 = "conversational_v2"
 
 
 @record
@@ -67,7 +79,7 @@ class Agent(Record):
     """An agent. Times are epoch milliseconds; credentials are never given back."""
 
     name: str | None = None
-    type: str | None = None
+    type: AgentType | str | None = None
     description: str | None = None
     llm: LLMSpec | None = None
     model: AgentModelSpec | None = None
@@ -178,7 +190,7 @@ class RegisterAgent(Request[AgentRegistered]):
     """
 
     name: str
-    type: str
+    type: AgentType | str
     _: KW_ONLY
     description: str | None = None
     llm: LLMSpec | None = None

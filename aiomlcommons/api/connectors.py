@@ -5,7 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY
-from typing import Any
+from enum import StrEnum
+from typing import Any, TypeAlias
+
+import attrs
 
 from aiomlcommons import rules
 from aiomlcommons.api.common import Access, AccessMode, Hits, User, WriteResult
@@ -17,11 +20,21 @@ from aiomlcommons.secret import Secret
 ACTION_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 
 
+class ActionType(StrEnum):
+    """What a call is for. Requests may say it in small letters; the server answers in capitals."""
+
+    PREDICT = "PREDICT"
+    EXECUTE = "EXECUTE"
+    BATCH_PREDICT = "BATCH_PREDICT"
+    CANCEL_BATCH_PREDICT = "CANCEL_BATCH_PREDICT"
+    BATCH_PREDICT_STATUS = "BATCH_PREDICT_STATUS"
+
+
 @record
 class ConnectorAction(Record):
     """One call that a connector can make. ``${parameters.x}`` and ``${credential.x}`` are filled in by the server."""
 
-    action_type: str
+    action_type: ActionType | str
     method: str
     url: str
     headers: Mapping[str, str] | None = None
@@ -48,17 +61,25 @@ class ClientConfig(Record):
     keystore_type: str | None = None
 
 
+class ConnectorProtocol(StrEnum):
+    """How the cluster speaks to what is behind a connector."""
+
+    HTTP = "http"
+    AWS_SIGV4 = "aws_sigv4"
+    MCP_SSE = "mcp_sse"
+    MCP_STREAMABLE_HTTP = "mcp_streamable_http"
+
+
 @record
-class Connector(Record):
-    """A connector. Its credential is never given back."""
+class AnyConnector(Record):
+    """What connectors of every protocol have. The credential is never given back; times are epoch milliseconds."""
 
     name: str | None = None
     version: str | None = None
     description: str | None = None
-    protocol: str | None = None
+    protocol: ConnectorProtocol | str | None = None
     parameters: Mapping[str, str] | None = None
     credential: Mapping[str, str] | None = masked(default=None)
-    actions: list[ConnectorAction] | None = None
     backend_roles: list[str] | None = None
     owner: User | None = None
     access: AccessMode | str | None = None
@@ -66,9 +87,26 @@ class Connector(Record):
     last_updated_time: int | None = None
     client_config: ClientConfig | None = None
     tenant_id: str | None = None
-    url: str | None = None
+
+
+@record
+class McpConnector(AnyConnector):
+    """A connector to an MCP server, by ``mcp_sse`` or ``mcp_streamable_http``."""
+
+    url: str = attrs.field(kw_only=True)
     headers: Mapping[str, str] | None = masked(default=None)
+
+
+@record
+class HttpConnector(AnyConnector):
+    """A connector to a model's own API, by ``http`` or ``aws_sigv4``."""
+
+    actions: list[ConnectorAction] | None = None
     provisioned_by: str | None = None
+
+
+# Only one of them has a URL of its own, and always has it: that tells them apart.
+Connector: TypeAlias = McpConnector | HttpConnector
 
 
 @record

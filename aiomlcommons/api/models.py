@@ -53,17 +53,41 @@ class ModelFormat(StrEnum):
 Format: TypeAlias = ModelFormat | Literal["TORCH_SCRIPT", "ONNX"]
 
 
+class FrameworkType(StrEnum):
+    """What a local model was made with. Requests may say it in small letters."""
+
+    HUGGINGFACE_TRANSFORMERS = "HUGGINGFACE_TRANSFORMERS"
+    SENTENCE_TRANSFORMERS = "SENTENCE_TRANSFORMERS"
+    HUGGINGFACE_TRANSFORMERS_NEURON = "HUGGINGFACE_TRANSFORMERS_NEURON"
+
+
+class PoolingMode(StrEnum):
+    """How the vectors of tokens become one. Requests may say it in small letters."""
+
+    MEAN = "MEAN"
+    MEAN_SQRT_LEN = "MEAN_SQRT_LEN"
+    MAX = "MAX"
+    WEIGHTED_MEAN = "WEIGHTED_MEAN"
+    CLS = "CLS"
+    LAST_TOKEN = "LAST_TOKEN"  # noqa: S105 - no password
+    NONE = "NONE"
+
+
 @record
 class ModelConfig(Record):
-    """What a local model is made of. ``all_config`` is the model's own configuration as a JSON string."""
+    """What a model is made of; which fields it wants depends on its ``function_name``.
+
+    A dense model needs ``model_type``, ``embedding_dimension`` and ``framework_type``; a question-answering one needs
+    ``model_type`` and ``framework_type``. ``all_config`` is the model's own configuration as a JSON string.
+    """
 
     model_type: str | None = None
     embedding_dimension: int | None = None
-    framework_type: str | None = None
+    framework_type: FrameworkType | str | None = None
     all_config: str | None = None
     additional_config: Mapping[str, Any] | None = None
     model_max_length: int | None = None
-    pooling_mode: str | None = None
+    pooling_mode: PoolingMode | str | None = None
     normalize_result: bool | None = None
     query_prefix: str | None = None
     passage_prefix: str | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypeAlias
 
 import attrs
 
@@ -41,16 +41,34 @@ class ByteBuffer(Record):
 
 
 @record
-class ModelTensor(Record):
-    """One output of a model: numbers, bytes, text or a map, as its kind has it."""
+class MapTensor(Record):
+    """An output that is a map: token weights, highlights, or a provider's own JSON."""
 
+    dataAsMap: Mapping[str, Any]
     name: str | None = None
+
+
+@record
+class TextTensor(Record):
+    """An output that is text: an answer, or what a tool gave."""
+
+    result: str
+    name: str | None = None
+
+
+@record
+class NumberTensor(Record):
+    """An output of numbers, or of their bytes, or both: an embedding, a score."""
+
     data_type: DataType | str | None = None
     shape: list[int] | None = None
     data: list[float] | None = None
     byte_buffer: ByteBuffer | None = None
-    result: str | None = None
-    dataAsMap: Mapping[str, Any] | None = None
+    name: str | None = None
+
+
+# What an output holds tells its kind; one that holds nothing but a name is taken for numbers that were left out.
+ModelTensor: TypeAlias = MapTensor | TextTensor | NumberTensor
 
 
 @record
@@ -101,6 +119,11 @@ class Prediction(Record):
     status: str | None = None
     prediction_result: DataFrame | None = None
     remote_job: Mapping[str, Any] | None = None
+
+    @property
+    def tensors(self) -> list[ModelTensor]:
+        """Every output in order, whether a model gives one result for each document or many outputs in one."""
+        return [tensor for result in self.inference_results or () for tensor in result.output or ()]
 
 
 @mixin
@@ -209,7 +232,7 @@ class Words(Record):
     @property
     def _response(self) -> Mapping[str, Any]:
         tensor = self.tensors.get("response")
-        return (tensor and tensor.dataAsMap) or {}
+        return tensor.dataAsMap if isinstance(tensor, MapTensor) else {}
 
     @property
     def content(self) -> str:
@@ -225,7 +248,7 @@ class Words(Record):
     def memory_id(self) -> str | None:
         """The conversation of an agent."""
         tensor = self.tensors.get("memory_id")
-        return (tensor and tensor.result) or None
+        return (tensor.result or None) if isinstance(tensor, TextTensor) else None
 
 
 @endpoint("POST /_plugins/_ml/models/{model_id}/_predict/stream", since="3.3", needs_body=True)

@@ -20,6 +20,8 @@ from aiomlcommons.api.connectors import (
     CreateConnector,
     DeleteConnector,
     GetConnector,
+    HttpConnector,
+    McpConnector,
     SearchConnectors,
     UpdateConnector,
 )
@@ -148,19 +150,19 @@ def _is_private(host: str) -> bool:
 
 def as_connector(request: CreateConnector, now: int) -> Connector:
     """A connector as the server keeps it: parameters are text, actions are in capitals."""
-    return Connector(
-        name=request.name,
-        version=str(request.version),
-        description=request.description,
-        protocol=request.protocol,
-        parameters=as_text(request.parameters),
-        actions=_actions(request.actions),
-        created_time=now,
-        last_updated_time=now,
-        client_config=_client(request.client_config),
-        url=request.url,
-        headers=convert.unstructure(request.headers),
-    )
+    common: dict[str, Any] = {
+        "name": request.name,
+        "version": str(request.version),
+        "description": request.description,
+        "protocol": request.protocol,
+        "parameters": as_text(request.parameters),
+        "created_time": now,
+        "last_updated_time": now,
+        "client_config": _client(request.client_config),
+    }
+    if request.url is not None:
+        return McpConnector(**common, url=request.url, headers=convert.unstructure(request.headers))
+    return HttpConnector(**common, actions=_actions(request.actions))
 
 
 def as_text(parameters: Mapping[str, Any] | None) -> dict[str, str] | None:

@@ -9,7 +9,7 @@ from typing import Any
 import aiohttp
 import orjson
 
-from aiomlcommons.api.connectors import Connector, ConnectorAction
+from aiomlcommons.api.connectors import Connector, ConnectorAction, HttpConnector
 from aiomlcommons.api.models import Model
 from aiomlcommons.api.predict import MLInput
 from aiomlcommons.emulator.cluster import Cluster
@@ -43,7 +43,7 @@ async def predict(cluster: Cluster, model_id: str, model: Model, asked: MLInput,
 
 
 def _action(connector: Connector) -> ConnectorAction:
-    for action in connector.actions or ():
+    for action in connector.actions or () if isinstance(connector, HttpConnector) else ():
         if action.action_type == "PREDICT":
             return action
     raise illegal("no PREDICT action found")

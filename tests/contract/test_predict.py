@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from aiomlcommons import DecodeError, InvalidRequest, NotFound, Session, vectors
-from aiomlcommons.api.predict import Predict
+from aiomlcommons.api.predict import NumberTensor, Predict
 from tests.contract.kinds import deployed
 
 pytestmark = pytest.mark.asyncio
@@ -35,9 +35,9 @@ async def test_dense_embeddings(ml: Session, unique: str, zips: dict[str, Path])
                 got = vectors.embeddings(await ml.raw(request, accept=accept), len(TEXTS))
                 np.testing.assert_allclose(got, array, atol=1e-5)
         by_model = await ml.models.predict(model_id, text_docs=TEXTS[:1])
-        assert by_model.inference_results
-        assert by_model.inference_results[0].output
-        np.testing.assert_allclose(np.array(by_model.inference_results[0].output[0].data), array[0], atol=1e-5)
+        (tensor,) = by_model.tensors
+        assert isinstance(tensor, NumberTensor)
+        np.testing.assert_allclose(np.array(tensor.data), array[0], atol=1e-5)
 
         # Streaming gives what asking gives.
         rows = [f"row {i}" for i in range(50)]

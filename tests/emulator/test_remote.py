@@ -12,7 +12,7 @@ import pytest_asyncio
 from aiomlcommons import ApiError, BadRequest, Conflict, Secret, ServerError, Session
 from aiomlcommons.api.connectors import ClientConfig, ConnectorAction
 from aiomlcommons.api.models import DeploySetting
-from aiomlcommons.api.predict import Predict
+from aiomlcommons.api.predict import MapTensor, Predict
 from aiomlcommons.api.settings import MLSettings
 from aiomlcommons.http import CBOR
 from tests import modelserver
@@ -102,10 +102,9 @@ async def test_without_post_processing_the_answer_is_a_map_of_doubles(ml: Sessio
     model_id = await _remote(ml, _action(f"{model_url}/v1/chat/completions", body, None))
     messages = [{"role": "user", "content": "What is six times seven?"}]
     got = await ml.models.predict(model_id, parameters={"messages": messages})
-    assert got.inference_results
-    assert got.inference_results[0].output
-    answer = got.inference_results[0].output[0].dataAsMap
-    assert answer
+    (tensor,) = got.tensors
+    assert isinstance(tensor, MapTensor)
+    answer = tensor.dataAsMap
     assert answer["choices"][0]["message"]["content"] == "The answer is 42."
     assert isinstance(answer["choices"][0]["index"], float)
 
