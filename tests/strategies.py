@@ -20,7 +20,9 @@ Values = SearchStrategy[Any]
 # JSON has no half of a surrogate pair.
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=6)
 # A word that the API reserves would be another route; none of those begins with a zero.
-SEGMENT = st.one_of(TEXT.map("0{}".format), st.sampled_from([".", "..", "a/b", "%2F", "ä b", "a?b#c"]))
+SEGMENT = st.one_of(
+    st.sampled_from(["0m-1", "0_x"]), TEXT.map("0{}".format), st.sampled_from([".", "..", "a/b", "%2F", "ä b", "a?b#c"])
+)
 INTEGER = st.integers(-(2**53), 2**53)
 NUMBER = st.floats(allow_nan=False, allow_infinity=False)
 LEAF = st.none() | st.booleans() | INTEGER | NUMBER | TEXT

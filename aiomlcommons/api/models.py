@@ -15,7 +15,7 @@ from aiomlcommons.api.connectors import Connector, CreateConnector
 from aiomlcommons.api.predict import BatchPredict, PredictByModel, PredictStream
 from aiomlcommons.api.search import searches
 from aiomlcommons.api.tasks import TaskStarted
-from aiomlcommons.endpoint import Record, Request, as_body, endpoint, in_query, record
+from aiomlcommons.endpoint import Record, Request, as_body, endpoint, in_query, mixin, record
 from aiomlcommons.namespace import Namespace, op
 from aiomlcommons.stream import streams
 
@@ -212,6 +212,32 @@ class NodeUndeployed(Record):
     stats: Mapping[str, str] | None = None
 
 
+@mixin
+class ModelSpec:
+    """What a model can be told when it is registered, whichever way its file comes."""
+
+    version: str | None = None
+    description: str | None = None
+    # The server reads keys in order and needs function_name before it can understand model_config.
+    function_name: FunctionName | str | None = None
+    model_group_id: str | None = None
+    model_content_size_in_bytes: int | None = None
+    model_config: ModelConfig | None = None
+    is_enabled: bool | None = None
+    rate_limiter: RateLimiter | None = None
+    deploy_setting: DeploySetting | None = None
+    interface: Mapping[str, Any] | None = None
+    access_mode: Access | None = None
+    backend_roles: Sequence[str] | None = None
+    add_all_backend_roles: bool | None = None
+    does_version_create_model_group: bool | None = None
+    is_hidden: bool | None = None
+    model_id: str | None = None
+
+    def problems(self) -> Iterator[str]:
+        yield from rules.own_id(self, "model_id")
+
+
 @endpoint(
     "POST /_plugins/_ml/models/_register",
     since="2.7",
@@ -233,7 +259,7 @@ class NodeUndeployed(Record):
         "3.9": ("model_id",),
     },
 )
-class RegisterModel(Request[TaskStarted]):
+class RegisterModel(ModelSpec, Request[TaskStarted]):
     """Register a pretrained model by name, a local one by URL, or a remote one by connector. Follow the task.
 
     It is never repeated by itself: a lost answer may hide a model that was registered.
@@ -243,37 +269,20 @@ class RegisterModel(Request[TaskStarted]):
 
     name: str
     _: KW_ONLY
-    version: str | None = None
-    # The server reads keys in order and needs function_name before it can understand model_config.
-    function_name: FunctionName | str | None = None
-    model_group_id: str | None = None
-    description: str | None = None
     model_format: Format | None = None
-    model_content_size_in_bytes: int | None = None
     model_content_hash_value: str | None = None
-    model_config: ModelConfig | None = None
     url: str | None = None
     connector_id: str | None = None
     connector: CreateConnector | None = None
-    is_enabled: bool | None = None
-    rate_limiter: RateLimiter | None = None
-    deploy_setting: DeploySetting | None = None
     guardrails: Guardrails | None = None
-    interface: Mapping[str, Any] | None = None
     model_node_ids: Sequence[str] | None = None
-    access_mode: Access | None = None
-    backend_roles: Sequence[str] | None = None
-    add_all_backend_roles: bool | None = None
-    does_version_create_model_group: bool | None = None
-    is_hidden: bool | None = None
-    model_id: str | None = None
     tenant_id: str | None = None
     provisioned_by: str | None = None
     deploy: bool | None = in_query(default=None)
 
     def problems(self) -> Iterator[str]:
+        yield from super().problems()
         yield from rules.at_most_one(self, "url", "connector_id", "connector")
-        yield from rules.own_id(self, "model_id")
 
 
 @endpoint(
@@ -290,7 +299,7 @@ class RegisterModel(Request[TaskStarted]):
         "3.9": ("model_id",),
     },
 )
-class RegisterModelMeta(Request[MetaRegistered]):
+class RegisterModelMeta(ModelSpec, Request[MetaRegistered]):
     """Announce a model whose file is then uploaded in ``total_chunks`` chunks.
 
     ``model_content_hash_value`` is the SHA-256 of the whole file in hex.
@@ -300,26 +309,10 @@ class RegisterModelMeta(Request[MetaRegistered]):
 
     name: str
     _: KW_ONLY
-    version: str | None = None
-    description: str | None = None
     model_format: Format
-    function_name: FunctionName | str | None = None
-    model_group_id: str | None = None
     model_content_hash_value: str
-    model_content_size_in_bytes: int | None = None
     total_chunks: int
-    model_config: ModelConfig | None = None
     model_state: ModelState | str | None = None
-    is_enabled: bool | None = None
-    rate_limiter: RateLimiter | None = None
-    deploy_setting: DeploySetting | None = None
-    interface: Mapping[str, Any] | None = None
-    access_mode: Access | None = None
-    backend_roles: Sequence[str] | None = None
-    add_all_backend_roles: bool | None = None
-    does_version_create_model_group: bool | None = None
-    is_hidden: bool | None = None
-    model_id: str | None = None
 
 
 @endpoint(

@@ -25,7 +25,7 @@ FEW = settings(
     max_examples=10,
     database=None,
     phases=[Phase.generate, Phase.shrink],
-    suppress_health_check=[HealthCheck.too_slow],
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
 ROUTES = [(cls, route) for cls in ENDPOINTS for route in cls.endpoint.routes]
 
