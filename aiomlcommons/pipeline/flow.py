@@ -62,7 +62,9 @@ class Results(Generic[B]):
     async def _receive(self) -> _Done[B]:
         while not self._ordered or self._next not in self._waiting:
             try:
-                done = await self._done.receive()
+                done = self._done.receive_nowait()  # a turn of the event loop is saved where one is ready
+            except anyio.WouldBlock:
+                done = await self._wait()
             except anyio.EndOfStream:
                 raise StopAsyncIteration from None
             if not self._ordered:
@@ -70,6 +72,12 @@ class Results(Generic[B]):
             self._waiting[done.index] = done
         self._next += 1
         return self._waiting.pop(self._next - 1)
+
+    async def _wait(self) -> _Done[B]:
+        try:
+            return await self._done.receive()
+        except anyio.EndOfStream:
+            raise StopAsyncIteration from None
 
 
 @asynccontextmanager
@@ -81,7 +89,7 @@ async def fan_out(
     An item holds its slot from before it is read until its result has been taken, so a slow reader stops the source
     and memory is bounded by ``in_flight`` items. Leaving the context cancels what is under way and closes the source.
     """
-    slots = anyio.Semaphore(in_flight)
+    slots = anyio.Semaphore(in_flight, fast_acquire=True)
     # No send ever waits: there are as many places as there are slots.
     sender, receiver = anyio.create_memory_object_stream[_Done[B]](in_flight)
     failure: Exception | None = None
