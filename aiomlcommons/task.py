@@ -80,7 +80,7 @@ class Task:
             "size": 20,
         }
         # A search sees a task a second after it was written, so the other one may need a few looks.
-        for _, delay in zip(range(5), self._backoff, strict=False):
+        for _, delay in zip(range(8), self._backoff, strict=False):
             found = await self._session.send(SearchTasks(body))
             for hit in found.hits.hits:
                 if hit.id != self.task_id and hit.source is not None and _was_under_way(hit.source, info):

@@ -321,10 +321,10 @@ async def test_the_others_failure_is_ours() -> None:
 
 
 async def test_a_duplicate_without_another_fails_after_a_few_looks() -> None:
-    async with cluster(DUPLICATE, *[hits(**{"last-week": LAST_WEEK})] * 5) as (ml, script):
+    async with cluster(DUPLICATE, *[hits(**{"last-week": LAST_WEEK})] * 8) as (ml, script):
         with pytest.raises(TaskFailed, match="Duplicate deploy model task"):
             await ml.task(SECOND, backoff=NO_WAIT)
-    assert script.paths == [SECOND, *["_search"] * 5]
+    assert script.paths == [SECOND, *["_search"] * 8]
 
 
 async def test_a_hit_without_a_source_is_passed_over() -> None:

@@ -95,10 +95,16 @@ async def test_a_url_without_a_file_fails_the_task(
         )
         with pytest.raises(TaskFailed, match="REGISTER_MODEL"):
             await ml.task(started)
-    # A real server keeps the group that it made for the model.
-    for hit in (await ml.model_groups.search({"query": {"match": {"name": unique}}, "size": 10})).hits.hits:
-        if hit.source and hit.source.name == unique:
-            await ml.model_groups.delete(hit.id)
+    await _forget(ml, unique)
+
+
+async def _forget(ml: Session, name: str) -> None:
+    """Remove what a failed registration may leave: a model that never got its file, and the group made for it."""
+    async for model in ml.models.search({"query": {"term": {"name.keyword": name}}}):
+        await ml.models.delete(model.id)
+    async for group in ml.model_groups.search({"query": {"match": {"name": name}}}):
+        if group.source and group.source.name == name:
+            await ml.model_groups.delete(group.id)
 
 
 async def test_a_model_that_is_not_deployed_says_so(ml: Session, unique: str, zips: dict[str, Path]) -> None:
