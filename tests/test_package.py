@@ -17,7 +17,7 @@ ROOT = Path(aiomlcommons.__file__).parent
 LAYERS = (
     "http secret backoff refusal tls rules",
     "endpoint errors",
-    "namespace convert auth vectors transport",
+    "namespace hooks convert auth vectors transport",
     "wire stream exchange version",
     "api",
     "routes task pipeline frames connectors",
