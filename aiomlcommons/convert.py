@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
@@ -11,6 +12,8 @@ from aiomlcommons.endpoint import Request
 from aiomlcommons.hooks import make_converter
 
 T = TypeVar("T")
+# What stands in the fields that hold secrets is not shown, also where it does not fit.
+_SHOWN = re.compile(r"got .*(?= @ \$\S*\.(?:credential|headers)\b)", re.DOTALL)
 
 
 class Unreadable(ValueError):
@@ -37,7 +40,8 @@ def _explain(data: Any, cls: type[T]) -> T:
     try:
         return _detailed.structure(data, cls)
     except Exception as error:
-        raise Unreadable(cattrs.transform_error(error, path="$", format_exception=_words)) from None
+        problems = cattrs.transform_error(error, path="$", format_exception=_words)
+        raise Unreadable([_SHOWN.sub("got ***", problem) for problem in problems]) from None
 
 
 def unstructure(value: Any, declared: Any = None) -> Any:

@@ -71,8 +71,6 @@ def _accepts(member: Any) -> tuple[type, ...]:
     origin = get_origin(member) or member
     if origin in _ACCEPTS:
         return _ACCEPTS[origin]
-    if isinstance(origin, type) and issubclass(origin, Enum):
-        return (str,)
     if origin is Literal:
         return tuple(type(word) for word in get_args(member))
     if isinstance(origin, type) and issubclass(origin, Sequence):

@@ -53,10 +53,13 @@ class Router:
 def read_request(match: Match, http: HttpRequest) -> Request[Any]:
     """The typed request that a message holds. Keys of the body that its class does not know are dropped.
 
-    Raises convert.Unreadable where a value does not fit its field, ValueError where the body is not JSON.
+    Raises convert.Unreadable where a value does not fit its field or a parameter of the query has none, ValueError
+    where the body is not JSON.
     """
     hints = get_type_hints(match.request)
     fields = {wire_name(f): f for f in attrs.fields(match.request)}
+    if unknown := http.query.keys() - {name for name, f in fields.items() if f.metadata.get("in") == "query"}:
+        raise convert.Unreadable([f"no parameter of the query is called {' or '.join(sorted(unknown))}"])
     words = {**match.values, **http.query}
     data: dict[str, Any] = {name: from_word(text, hints[fields[name].name]) for name, text in words.items()}
     whole = next((name for name, f in fields.items() if f.metadata.get("in") == "body"), None)

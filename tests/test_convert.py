@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
-from aiomlcommons import NULL, Secret, convert
+from aiomlcommons import NULL, InvalidRequest, Secret, convert
 from aiomlcommons.api.agentic_memory import LongTermMemory, MemoryDocument, MemoryHistory, MemorySession, WorkingMemory
 from aiomlcommons.api.agents import AgentAnswer, AgentMessage, AgentTask, AgentTensors
-from aiomlcommons.api.common import Hits
+from aiomlcommons.api.common import AccessMode, Hits
+from aiomlcommons.api.connectors import CreateConnector
 from aiomlcommons.api.memory_containers import MemoryConfiguration, RetentionRule
 from aiomlcommons.api.model_groups import ModelGroup
-from aiomlcommons.api.models import ModelConfig
+from aiomlcommons.api.models import ModelConfig, RegisterModel
+from aiomlcommons.api.predict import DataFrame
 from aiomlcommons.api.tasks import TaskInfo, TaskState
 from aiomlcommons.convert import Unreadable
+from aiomlcommons.wire import to_http
 
 # A union is no class to a type checker.
 ANSWER: Any = AgentAnswer
@@ -129,3 +132,93 @@ def test_secrets_are_revealed_on_the_wire_only() -> None:
 @pytest.mark.parametrize("numbers", [[], [1, 2.5], [0.1] * 384])
 def test_vectors_are_passed_through_untouched(numbers: Sequence[float]) -> None:
     assert convert.structure(numbers, list[float]) is numbers
+
+
+# ---- objects that are none, and words that are closed ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("wrong", ["text", 5, [1], {"a": 1}, None])
+def test_what_is_no_object_of_its_class_is_left_for_the_check_to_refuse(wrong: Any) -> None:
+    assert convert.unstructure(wrong, ModelConfig) == wrong
+
+
+def test_a_dict_inside_a_typed_list_is_read_and_text_is_no_list() -> None:
+    assert convert.unstructure("abc", list[ModelConfig]) == "abc"
+    assert convert.unstructure([{"a": 1}, ModelConfig(model_type="x")], list[ModelConfig]) == [
+        {"a": 1},
+        {"model_type": "x"},
+    ]
+
+
+@pytest.mark.parametrize("cls", [str, int, bool, float, bytes, list[str], dict[str, str], ModelConfig])
+@pytest.mark.parametrize("data", [None, object(), 1 + 2j])
+def test_what_is_no_wire_data_is_refused_for_every_type(cls: Any, data: Any) -> None:
+    with pytest.raises(Unreadable, match="expected"):
+        convert.structure(data, cls)
+
+
+@pytest.mark.parametrize(
+    ("cls", "data"),
+    [
+        (str, 1),
+        (str, b"a"),
+        (int, True),
+        (int, 1.0),
+        (int, "1"),
+        (float, True),
+        (float, "1"),
+        (bool, 1),
+        (bytes, "a"),
+        (list[str], "abc"),
+        (list[int], "12"),
+    ],
+)
+def test_nothing_is_converted_on_the_quiet(cls: Any, data: Any) -> None:
+    with pytest.raises(Unreadable):
+        convert.structure(data, cls)
+
+
+def test_a_whole_number_is_a_number() -> None:
+    assert convert.structure(1, float) == 1
+
+
+def test_secrets_are_not_shown_when_they_do_not_fit() -> None:
+    with pytest.raises(Unreadable, match=r"a secret is text, not int"):
+        convert.structure(5, Secret)
+
+
+@pytest.mark.parametrize(
+    ("data", "declared", "words"),
+    [
+        (None, ModelConfig, "expected an object, got null @ $"),
+        ({}, list[str], "expected an array, got an object @ $"),
+        (b"x", str, "expected a string, got bytes @ $"),
+        ([1.5], dict[str, str], "expected an object, got an array @ $"),
+        ("a" * 200, int, "expected an integer, got '" + "a" * 79 + " @ $"),
+        ("nope", Literal["a", "b"], "expected 'a' or 'b', got 'nope' @ $"),
+        ("nope", AccessMode | None, "expected 'public' or 'private' or 'restricted', got 'nope' @ $"),
+        ("nope", Literal["a"] | int, "got 'nope' @ $"),
+        ([{"name": "g"}, {"name": 1}], list[ModelGroup], "expected str, got 1 @ $[1].name"),
+        ({"column_metas": [{"name": "a", "column_type": "INTEGER"}], "rows": 5}, DataFrame, "got 5 @ $.rows"),
+    ],
+)
+def test_a_problem_says_what_was_wanted_what_came_and_where(data: Any, declared: Any, words: str) -> None:
+    with pytest.raises(Unreadable) as caught:
+        convert.structure(data, declared)
+    assert words in str(caught.value)
+
+
+@pytest.mark.parametrize("word", ["public", AccessMode.PUBLIC])
+def test_a_word_of_a_closed_set_may_be_text_or_the_word_itself(word: str) -> None:
+    declared: Any = AccessMode | Literal["public", "private", "restricted"] | None
+    assert convert.structure(word, declared) is AccessMode.PUBLIC
+
+
+@pytest.mark.parametrize("credential", ["hush", {"key": 5551234}, ["hush"], {"key": {"a": "hush"}}])
+def test_a_secret_that_does_not_fit_is_not_shown(credential: Any) -> None:
+    nested = RegisterModel("m", connector=CreateConnector("c", version=1, protocol="http", credential=credential))
+    for request in (CreateConnector("c", version=1, protocol="http", credential=credential), nested):
+        with pytest.raises(InvalidRequest, match=r"got \*\*\* @ \$\S*\.credential") as caught:
+            to_http(request)
+        assert "hush" not in str(caught.value)
+        assert "5551234" not in str(caught.value)

@@ -18,6 +18,7 @@ from aiomlcommons.api.tasks import TaskInfo
 from aiomlcommons.errors import error_for
 from aiomlcommons.http import HttpRequest, HttpResponse
 from aiomlcommons.refusal import disabled_setting, retry_after
+from tests.copies import copies
 from tests.wire.recordings import exchanges
 
 REQUEST = HttpRequest("GET", "/_plugins/_ml/models/abc")
@@ -106,6 +107,7 @@ def test_an_error_in_cbor_is_read_too() -> None:
         (500, said("CurrentState[RECOVERING] operations only allowed when"), True),
         (502, b"", True),
         (503, b"OpenSearch Security not initialized.", True),
+        (503, said("busy"), True),
         (504, b"", True),
     ],
 )
@@ -184,3 +186,109 @@ def test_each_recorded_refusal_has_a_class_of_its_own(exchange: Any) -> None:
     error = error_for(exchange.response)
     assert type(error) is not errors.ApiError or error.status in {405, 406}
     assert error.reason or error.status == 405
+
+
+# ---- what servers and proxies send beside the rules ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        ("Wed, 21 Oct 2015 07:28:00 GMT", 0.0),
+        ("Wed, 21 Oct 2015 07:28:00 -0000", 0.0),
+        ("Wed, 21 Oct 2015 07:28:00", 0.0),
+        ("Wednesday, 21-Oct-15 07:28:00 GMT", 0.0),
+        ("Wed, 21 Oct 99999999999 07:28:00 GMT", None),
+        ("²", None),
+        ("9" * 400, float("inf")),
+    ],
+)
+def test_no_retry_after_can_break_the_error_that_it_comes_with(value: str, seconds: float | None) -> None:
+    assert error_for(answer(503, b"", **{"retry-after": value})).retry_after == seconds
+
+
+@pytest.mark.parametrize(
+    "body", [b"\xff\xfe", b"[" * 5000, b"null", b"0", b'"text"', b'{"error": null}', b'{"error": []}']
+)
+@pytest.mark.parametrize("kind", ["application/json", "application/cbor", "text/html", ""])
+def test_no_body_can_break_the_error_that_it_comes_with(body: bytes, kind: str) -> None:
+    error = error_for(HttpResponse(500, body, {"content-type": kind}, REQUEST))
+    assert (type(error), error.status, error.type) == (errors.ServerError, 500, "")
+
+
+def test_a_long_page_is_kept_whole_but_not_shown_whole() -> None:
+    error = error_for(HttpResponse(502, b"x" * 100_000, {"content-type": "text/html"}, REQUEST))
+    assert len(str(error)) < 2100
+    assert len(error.body) == 100_000
+
+
+@pytest.mark.parametrize("status", [300, 304, 418, 451, 599, 600])
+def test_any_other_status_has_a_class_too(status: int) -> None:
+    names = {3: errors.Redirected, 4: errors.ApiError, 5: errors.ServerError, 6: errors.ApiError}
+    error = error_for(answer(status))
+    assert type(error) is names[status // 100]
+    assert f"status {status}" in str(error)
+
+
+def test_a_redirect_says_where_to() -> None:
+    error = error_for(answer(307, b"", location="https://elsewhere"))
+    assert "the server redirects to https://elsewhere: open the session with the URL" in str(error)
+    assert "redirects to an unnamed place" in str(error_for(answer(301)))
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_a_copied_error_keeps_what_it_holds(name: str) -> None:
+    error = EVERY[name]
+    for other in copies(error):
+        for held in ("request", "response", "status", "type", "reason", "details", "body", "retry_after", "info"):
+            assert getattr(other, held, None) == getattr(error, held, None)
+
+
+def test_no_error_shows_what_was_sent() -> None:
+    sent = HttpRequest("POST", "/x", body=b"h0sh-h0sh", headers={"authorization": "h0sh-h0sh"})
+    got = HttpResponse(401, b"Unauthorized", {"content-type": "text/plain"}, sent)
+    made = (error_for(got), errors.ConnectError("refused", sent), errors.DecodeError("not JSON", got))
+    for error in made:
+        assert "h0sh" not in f"{error!r} {error} {error.request!r} {vars(error)!r}"
+
+
+TRANSIENT = {
+    "remote_fault.read_timeout",
+    "remote_fault.pool_exhausted_2",
+    "remote_fault.pool_exhausted_5",
+    "remote_fault.refused",
+    "breaker.parent.deploy_partial",
+    "breaker.parent.profile_model",
+    "breaker.parent.stats_one",
+    "remote.rate_limited_2",
+    "remote.rate_limited_3",
+}
+
+
+def test_the_recorded_refusals_that_pass_by_waiting_are_these() -> None:
+    refusals = [e for e in exchanges() if e.response.status >= 400]
+    assert {e.case for e in refusals if error_for(e.response).transient} == TRANSIENT
+
+
+@pytest.mark.parametrize(
+    ("case", "cls"),
+    [
+        ("predict.unloaded", errors.ModelNotReady),
+        ("no_ml_node.deploy", errors.BadRequest),
+        ("remote_fault.not_json", errors.ServerError),
+        ("auth.wrong_password", errors.Unauthorized),
+        ("acl.settings_forbidden", errors.Forbidden),
+        ("models.delete_deployed", errors.BadRequest),
+        ("chunk.missing_model", errors.NotFound),
+        ("connectors.delete", errors.Conflict),
+        ("remote.predict_400", errors.BadRequest),
+        ("remote.predict_500", errors.ServerError),
+        ("mcp.server_get", errors.ApiError),
+        ("agents.register_unified", errors.FeatureDisabled),
+        ("agents.execute_missing", errors.NotFound),
+        ("unknown.route", errors.BadRequest),
+    ],
+)
+def test_a_recorded_refusal_is_of_its_class(case: str, cls: type[errors.ApiError]) -> None:
+    found = [e for e in exchanges() if e.case == case and e.response.status >= 400]
+    assert [type(error_for(e.response)) for e in found] == [cls]

@@ -136,3 +136,80 @@ async def test_an_answer_of_another_kind_of_model_says_so(call: Any, data: Any) 
     async with Session(transport=Says(data)) as ml:
         with pytest.raises(DecodeError):
             await call(ml)
+
+
+@pytest.mark.parametrize(
+    ("call", "data"),
+    [
+        (lambda ml: ml.rerank("m", "q", ["a"]), said({"data": []})),
+        (lambda ml: ml.rerank("m", "q", ["a"]), said({"data": None})),
+        (lambda ml: ml.rerank("m", "q", ["a"]), said({"data": ["x"]})),
+        (lambda ml: ml.rerank("m", "q", ["a", "b"]), said({"data": [0.5]})),
+        (lambda ml: ml.sparse("m", ["a"]), said({"dataAsMap": {"response": {"a": 1.0}}})),
+        (lambda ml: ml.sparse("m", ["a"]), said({"dataAsMap": {"response": ["a"]}})),
+        (lambda ml: ml.sparse("m", ["a"]), said({"dataAsMap": None})),
+        (lambda ml: ml.answer("m", "q", "c"), said({"result": None})),
+        (lambda ml: ml.answer("m", "q", "c"), said({"result": 5})),
+        (lambda ml: ml.answer("m", "q", "c"), said()),
+        (lambda ml: ml.highlight("m", "q", "c"), said({"dataAsMap": {"highlights": [{"start": 0}]}})),
+        (lambda ml: ml.highlight("m", "q", "c"), said({"dataAsMap": {"highlights": [{"start": "0", "end": "1"}]}})),
+        (lambda ml: ml.highlight("m", "q", "c"), said({"dataAsMap": {"highlights": None}})),
+        (lambda ml: ml.answer("m", "q", "c"), HttpResponse(200, b"<html>", {"content-type": "text/html"})),
+        (lambda ml: ml.sparse("m", ["a"]), []),
+    ],
+)
+async def test_what_is_missing_in_an_answer_is_never_made_up(call: Any, data: Any) -> None:
+    async with Session(transport=Says(data)) as ml:
+        with pytest.raises(DecodeError) as caught:
+            await call(ml)
+    assert caught.value.request.path.endswith("/m")
+
+
+async def test_no_highlight_is_an_answer_too() -> None:
+    async with Session(transport=Says(said({"dataAsMap": {"highlights": []}}))) as ml:
+        assert await ml.highlight("m", "q", "c") == []
+
+
+async def test_scores_of_a_remote_reranker_in_one_result() -> None:
+    async with Session(transport=Says(said({"data": [0.25]}, {"data": [0.5]}))) as ml:
+        assert (await ml.rerank("m", "q", ["a", "b"])).tolist() == [0.25, 0.5]
+
+
+async def test_a_text_that_was_cut_within_a_character_is_refused_with_its_place() -> None:
+    says = Says({})
+    async with Session(transport=says) as ml:
+        with pytest.raises(InvalidRequest, match=r"\['text_docs'\]\[1\]$"):
+            await ml.embed_many("m", ["fine", "cut \ud83d"])
+    assert says.heard == []
+
+
+async def test_texts_may_be_a_tuple_and_a_subclass_of_text() -> None:
+    class Title(str):
+        __slots__ = ()
+
+    says = Says(RECORDED["predict.dense"].response)
+    async with Session(transport=says) as ml:
+        assert (await ml.embed_many("m", ("a", Title("b")))).shape == (2, 384)
+    assert says.body["text_docs"] == ["a", "b"]
+    assert "parameters" not in says.body
+
+
+async def test_rows_are_streamed_through_a_model_with_their_side() -> None:
+    says = Says(RECORDED["predict.dense_cbor"].response)
+    async with Session(transport=says) as ml:
+        async with ml.embed("m", ["a", "b", "c", "d"], batch=2, content_type="passage") as embedded:
+            got = [(row, vector.shape) async for row, vector in embedded]
+    assert got == [(row, (384,)) for row in "abcd"]
+    assert [orjson.loads(sent.body or b"")["parameters"] for sent in says.heard] == [{"content_type": "passage"}] * 2
+
+
+async def test_no_repr_of_a_session_shows_a_password() -> None:
+    for ml in (
+        Session("http://admin:h0sh-h0sh@node:9200"),
+        Session("http://node:9200", auth=("admin", "h0sh-h0sh"), headers={"x-key": "h0sh-h0sh"}),
+        Session("https://node:9200", client_key_password="h0sh-h0sh"),
+    ):
+        assert "h0sh" not in f"{ml!r} {ml} {ml.url} {ml.models!r} {ml.options(retries=1)!r} {vars(ml)!r}"
+    with pytest.raises(ValueError, match="url must be like") as caught:
+        Session("ftp://admin:h0sh-h0sh@node")
+    assert "h0sh" not in str(caught.value)

@@ -15,6 +15,8 @@ from aiomlcommons.vectors import embeddings, outputs
 from tests.wire.recordings import exchanges
 
 WANTED = np.array([[1.5, -2.0, 3.25], [0.0, 1e-7, -4.5]], "f4")
+# Bytes of this length and above are looked for without decoding the answer around them.
+LONG = np.arange(32, dtype="f4").reshape(2, 16)
 
 
 def tensor(vector: Any, form: str, **more: Any) -> dict[str, Any]:
@@ -126,3 +128,137 @@ def test_a_real_servers_forms_all_give_the_same_vectors(cases: set[str]) -> None
     for array in arrays:
         assert array.shape == (2, 384)
         np.testing.assert_allclose(array, arrays[0], rtol=1e-6)
+
+
+@pytest.mark.parametrize("count", [1, 2])
+@pytest.mark.parametrize(
+    ("encode", "form"), [(json, "numbers"), (json, "base64"), (cbor, "numbers"), (cbor, "bytes"), (cbor, "big")]
+)
+@pytest.mark.parametrize("wanted", [WANTED, LONG], ids=["short", "long"])
+def test_every_form_gives_an_array_of_the_callers_own(wanted: Any, count: int, encode: Any, form: str) -> None:
+    got = embeddings(encode(local([tensor(vector, form) for vector in wanted[:count]])), count)
+    got /= np.linalg.norm(got, axis=1, keepdims=True)
+    assert got.flags.writeable
+    assert got.flags.c_contiguous
+    assert got.flags.aligned
+
+
+@pytest.mark.parametrize("data_type", ["INT8", "UINT8", "UBINARY", "FLOAT16", "FLOAT64", "INT64", "BOOLEAN"])
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_bytes_of_any_type_and_order_are_read(data_type: str, order: str) -> None:
+    kinds = {"INT8": "i1", "UINT8": "u1", "UBINARY": "u1", "FLOAT16": "f2", "FLOAT64": "f8", "INT64": "i8"}
+    dtype = kinds.get(data_type, "?")
+    wanted = np.array([[0, 1, 1], [1, 0, 1]]) * (1 if dtype == "?" else 100)
+    name = {"<": "LITTLE_ENDIAN", ">": "BIG_ENDIAN"}[order]
+    tensors = [
+        {
+            "name": "sentence_embedding",
+            "data_type": data_type,
+            "byte_buffer": {"array": row.astype(order + dtype).tobytes(), "order": name},
+        }
+        for row in wanted
+    ]
+    got = embeddings(cbor(local(tensors)), 2)
+    assert got.dtype == np.dtype(dtype)
+    np.testing.assert_array_equal(got, wanted)
+
+
+def test_numbers_above_127_are_unsigned_where_the_model_says_so() -> None:
+    tensors = [tensor([200, 255], "numbers", data_type="UBINARY")]
+    assert embeddings(json(remote(tensors)), 1).tolist() == [[200, 255]]
+
+
+def test_other_outputs_beside_the_embedding_may_be_bytes_too() -> None:
+    both = [{"output": [tensor(v, "bytes"), tensor([9.0] * 8, "bytes", name="token_embeddings")]} for v in WANTED]
+    np.testing.assert_array_equal(embeddings(cbor({"inference_results": both}), 2), WANTED)
+
+
+def test_bytes_and_numbers_together_are_the_bytes() -> None:
+    both = [tensor(vector, "base64", data=[0.0]) for vector in WANTED]
+    np.testing.assert_array_equal(embeddings(json(local(both)), 2), WANTED)
+
+
+def test_embeddings_of_nothing_are_none() -> None:
+    assert embeddings(json({"inference_results": []}), 0).shape == (0, 0)
+    assert embeddings(cbor({"inference_results": []}), 0).shape == (0, 0)
+
+
+BYTES = tensor([1.0, 2.0], "bytes")
+TEXT = tensor([1.0, 2.0], "base64")
+
+
+@pytest.mark.parametrize(
+    "got",
+    [
+        json(local([tensor([1], "numbers", data=None)])),
+        json(local([tensor([1], "numbers", data=5)])),
+        json(local([tensor([1], "numbers", data="12")])),
+        json(local([tensor([1], "numbers", data=[[1.0], [2.0]])])),
+        json(local([tensor([1], "numbers", data=[{}])])),
+        json(local([tensor([1], "numbers", data=[300], data_type="INT8")])),
+        json(local([tensor([1], "numbers", data_type=[])])),
+        json(local([{**TEXT, "byte_buffer": {"array": "a", "order": "LITTLE_ENDIAN"}}])),
+        json(local([{**TEXT, "byte_buffer": {"array": "!!!!", "order": "LITTLE_ENDIAN"}}])),
+        json(local([{**TEXT, "byte_buffer": {"order": "LITTLE_ENDIAN"}}])),
+        json(local([{**TEXT, "byte_buffer": None}])),
+        cbor(local([{**BYTES, "byte_buffer": {"array": b"12345", "order": "LITTLE_ENDIAN"}}])),
+        cbor(local([{**BYTES, "byte_buffer": {"array": 5, "order": "LITTLE_ENDIAN"}}])),
+        json(local([5])),
+        json(local([None])),
+        json({"inference_results": None}),
+        json({"inference_results": [{"output": None}]}),
+        json(None),
+    ],
+)
+def test_an_embedding_that_is_none_is_refused_and_never_guessed(got: HttpResponse) -> None:
+    with pytest.raises(DecodeError, match="no embeddings in the answer") as caught:
+        embeddings(got, 1)
+    assert caught.value.response is got
+
+
+@pytest.mark.parametrize("wanted", [WANTED, LONG], ids=["short", "long"])
+def test_an_answer_that_was_cut_off_is_refused_wherever_it_ends(wanted: Any) -> None:
+    whole = cbor(local([tensor(vector, "bytes") for vector in wanted]))
+    # What follows the last vector does not matter to one who looks for vectors only.
+    for cut in range(whole.body.rindex(wanted[-1].tobytes()) + wanted[-1].nbytes):
+        with pytest.raises(DecodeError):
+            embeddings(HttpResponse(200, whole.body[:cut], whole.headers), 2)
+
+
+@pytest.mark.parametrize("form", ["bytes", "big"])
+@pytest.mark.parametrize("wanted", [WANTED, LONG], ids=["short", "long"])
+def test_vectors_at_uneven_distances_are_read_all_the_same(wanted: Any, form: str) -> None:
+    rows = [tensor(wanted[0], form), tensor(wanted[1], form, note="x"), tensor(wanted[0], form)]
+    np.testing.assert_array_equal(embeddings(cbor(local(rows)), 3), wanted[[0, 1, 0]])
+
+
+def test_long_vectors_beside_other_outputs_are_found_by_their_name() -> None:
+    other = tensor(LONG[0] + 100, "bytes", name="token_embeddings")
+    for at in (0, 1):
+        both: list[dict[str, Any]] = [{"output": [tensor(vector, "bytes")]} for vector in LONG]
+        for result in both:
+            result["output"].insert(at, other)
+        np.testing.assert_array_equal(embeddings(cbor({"inference_results": both}), 2), LONG)
+        one = {"inference_results": both[:1]}
+        np.testing.assert_array_equal(embeddings(cbor(one), 1), LONG[:1])
+
+
+@pytest.mark.parametrize(("given", "count"), [(1, 2), (3, 2), (2, 1), (2, 3), (1, 3), (4, 2)])
+def test_too_few_or_too_many_long_vectors_are_refused(given: int, count: int) -> None:
+    got = cbor(local([tensor(LONG[0], "bytes")] * given))
+    with pytest.raises(DecodeError, match=f"{count} texts were sent and {given} embeddings came back"):
+        embeddings(got, count)
+
+
+def test_long_vectors_of_other_lengths_are_refused() -> None:
+    with pytest.raises(DecodeError, match="not all of one length"):
+        embeddings(cbor(local([tensor(LONG[0], "bytes"), tensor(LONG[1][:15], "bytes")])), 2)
+    odd = {**BYTES, "byte_buffer": {"array": bytes(30), "order": "LITTLE_ENDIAN"}}
+    with pytest.raises(DecodeError, match="no embeddings in the answer"):
+        embeddings(cbor(local([odd, odd])), 2)
+
+
+def test_long_bytes_of_another_type_are_of_that_type() -> None:
+    raw = {"array": bytes(range(64)), "order": "LITTLE_ENDIAN"}
+    one = {"name": "sentence_embedding", "data_type": "UINT8", "byte_buffer": raw}
+    assert embeddings(cbor(local([one])), 1).tolist() == [list(range(64))]

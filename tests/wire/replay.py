@@ -19,7 +19,7 @@ import orjson
 from aiomlcommons import ENDPOINTS, convert
 from aiomlcommons.endpoint import Record, Request
 from aiomlcommons.errors import ApiError, error_for
-from aiomlcommons.http import HttpRequest
+from aiomlcommons.http import HttpRequest, HttpResponse
 from aiomlcommons.routes import Match, Router, read_request
 from aiomlcommons.wire import from_http, to_http
 from tests.wire.recordings import FILES, Exchange, exchanges
@@ -47,7 +47,7 @@ def replay(exchange: Exchange, router: Router) -> None:
 
 def _replay_error(exchange: Exchange, match: Match | None) -> None:
     got = exchange.response
-    recorded = got.json() if got.content_type == "application/json" else got.text
+    recorded = _decoded(got)
     error = recorded.get("error", "") if isinstance(recorded, dict) else recorded
     kind, reason = (error.get("type", ""), error.get("reason", "")) if isinstance(error, dict) else ("", error)
     raised = _raised(exchange, match)
@@ -55,6 +55,13 @@ def _replay_error(exchange: Exchange, match: Match | None) -> None:
         raise Difference(f"raised {raised.status} {raised.type!r} {raised.reason!r}")
     if raised.body != recorded:
         raise Difference("the body was not kept")
+
+
+def _decoded(got: HttpResponse) -> Any:
+    try:
+        return got.json()
+    except ValueError:
+        return got.text
 
 
 def _raised(exchange: Exchange, match: Match | None) -> ApiError:

@@ -1,0 +1,150 @@
+"""What a real server answered, as typed values: a few facts of each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+import pytest
+
+from aiomlcommons import HttpResponse
+from aiomlcommons.api.common import AccessMode, Found, FunctionName, Hit, Hits, Shards, Total
+from aiomlcommons.api.connectors import GetConnector, HttpConnector
+from aiomlcommons.api.model_groups import ModelGroup
+from aiomlcommons.api.models import Model, ModelState
+from aiomlcommons.api.predict import ByteBuffer, PredictStream, Words
+from aiomlcommons.api.tasks import TaskInfo, TaskState, TaskType
+from aiomlcommons.http import JSON
+from aiomlcommons.routes import Router, read_request
+from aiomlcommons.wire import from_http
+from tests.wire.recordings import Exchange, exchanges
+
+ROUTER = Router()
+RECORDED: dict[str, Exchange] = {}
+for found in exchanges():
+    # The first of each name is that of the oldest server, so 3.4.0 takes its place.
+    if "3.4.0.jsonl" in found.file or found.case not in RECORDED:
+        RECORDED[found.case] = found
+OLD = {e.case: e for e in exchanges() if "2.4.1" in e.file}
+
+
+def answer(exchange: Exchange) -> Any:
+    match = ROUTER.find(exchange.request.method, exchange.request.path)
+    assert match is not None
+    return from_http(read_request(match, exchange.request), exchange.response)
+
+
+@pytest.mark.parametrize(
+    ("case", "facts"),
+    [
+        ("root", lambda a: (a.version.number, a.version.distribution) == ("3.4.0", "opensearch")),
+        ("settings.put", lambda a: a.acknowledged is True and a.persistent["plugins"]["ml_commons"]),
+        ("model_groups.register", lambda a: a.status == "CREATED" and a.model_group_id),
+        ("model_groups.get", lambda a: a.access is AccessMode.PUBLIC and a.latest_version == 0),
+        ("model_groups.update", lambda a: a.status == "Updated"),
+        ("model_groups.delete", lambda a: a.result == "deleted"),
+        ("model_groups.delete_missing", lambda a: a.result == "not_found"),
+        ("acl.private_group_get", lambda a: a.owner.name == "alice" and a.owner.backend_roles == ["team-a"]),
+        ("model_groups.search", lambda a: a.total == 3 == len(a) and all(type(g) is ModelGroup for g in a)),
+        ("models.search", lambda a: a.total == 6 and len(list(a)) == 3 and all(type(m) is Model for m in a)),
+        ("models.update", lambda a: a.result == "updated" and a.index == ".plugins-ml-model" and a.shards.failed == 0),
+        ("models.deploy_again", lambda a: a.task_type is TaskType.DEPLOY_MODEL and a.status == "CREATED"),
+        ("models.undeploy", lambda a: [set(n.stats.values()) for n in a.values()] == [{"undeployed"}]),
+        ("models.undeploy_again", lambda a: [set(n.stats.values()) for n in a.values()] == [{"not_found"}]),
+        ("remote.get", lambda a: a.model_state is ModelState.DEPLOYED and a.is_deployed),
+        ("remote.get", lambda a: a.algorithm is FunctionName.REMOTE),
+        ("remote.get_registered", lambda a: a.model_state is ModelState.REGISTERED and not a.is_deployed),
+        ("remote.register", lambda a: a.model_id and a.task_id),
+        ("models.deploy_again.task_completed", lambda a: a.state is TaskState.COMPLETED and a.node_errors == {}),
+        ("models.register_pretrained.task_failed", lambda a: a.state is TaskState.FAILED and a.error),
+        ("connectors.get", lambda a: type(a) is HttpConnector and a.version == "1" and a.actions),
+        ("predict.dense", lambda a: len(a.inference_results[0].output[0].data) == 384),
+        ("predict.dense_bytes", lambda a: isinstance(a.inference_results[0].output[0].byte_buffer.array, str)),
+        ("predict.dense_cbor", lambda a: len(a.inference_results[1].output[0].data) == 384),
+        ("predict.sparse_tokenize", lambda a: a.inference_results[1].output[0].dataAsMap == {"response": [{"foo": 1}]}),
+        ("predict.dense", lambda a: [len(tensor.data) for tensor in a.tensors] == [384, 384]),
+        ("remote.predict_text_docs", lambda a: len(a.inference_results) == 1 and len(a.tensors) == 2),
+        ("predict.kmeans", lambda a: a.tensors == []),
+        ("predict.kmeans", lambda a: a.prediction_result.rows[0].values[0].value == 0),
+    ],
+)
+def test_a_recorded_answer_is_read_as_what_it_is(case: str, facts: Callable[[Any], Any]) -> None:
+    assert facts(answer(RECORDED[case]))
+
+
+def test_the_words_of_an_old_server_are_known() -> None:
+    answers = [answer(e) for e in OLD.values() if e.response.status < 300]
+    tasks = [found for found in answers if isinstance(found, TaskInfo)]
+    assert {task.task_type for task in tasks} <= {TaskType.UPLOAD_MODEL, TaskType.LOAD_MODEL, TaskType.TRAINING}
+    assert all(isinstance(task.worker_node, str) and task.worker_nodes for task in tasks)
+    models = [found for found in answers if isinstance(found, Model)]
+    assert any(model.model_state is ModelState.LOADED and model.is_deployed for model in models)
+
+
+# ---- what an answer can tell ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("given", "nodes"),
+    [(None, []), ("", []), ("a", ["a"]), ("a,b", ["a", "b"]), (["a", "b"], ["a", "b"]), ([], [])],
+)
+def test_the_nodes_of_a_task_are_a_list_whichever_form_the_server_gave(given: Any, nodes: list[str]) -> None:
+    assert TaskInfo(worker_node=given).worker_nodes == nodes
+
+
+@pytest.mark.parametrize(
+    ("error", "nodes"),
+    [
+        (None, {}),
+        ("", {}),
+        ("plain words", {}),
+        ('{"n1": "no memory", "n2": 5}', {"n1": "no memory", "n2": "5"}),
+        ('["n1"]', {}),
+        ('"text"', {}),
+        ('{"n1": ', {}),
+    ],
+)
+def test_the_errors_of_the_nodes_are_parsed_where_they_are_an_object(error: str | None, nodes: dict[str, str]) -> None:
+    assert TaskInfo(error=error).node_errors == nodes
+
+
+@pytest.mark.parametrize("state", ModelState)
+def test_a_model_is_deployed_where_all_its_nodes_have_it(state: ModelState) -> None:
+    assert Model(model_state=state).is_deployed is (state in {ModelState.DEPLOYED, ModelState.LOADED})
+    assert not Model().is_deployed
+
+
+def test_hits_are_iterated_by_their_documents_and_counted() -> None:
+    one: Hit[Model] = Hit(index="i", id="1", score=1.0, source=Model(name="one"))
+    bare: Hit[Model] = Hit(index="i", id="2", score=None)
+    shards = Shards(1, 1, 0)
+    hits = Hits(1, False, shards, Found(1.0, [one, bare], Total(70, "gte")))
+    assert [model.name for model in hits] == ["one"]
+    assert (len(hits), hits.total) == (2, 70)
+    assert Hits(1, False, shards, Found(None, [one])).total == 1
+
+
+def test_the_words_of_a_stream_are_found_by_their_names() -> None:
+    result = {
+        "output": [
+            {"name": "memory_id", "result": "mem"},
+            {"name": "response", "dataAsMap": {"content": "Hello", "is_last": True}},
+        ]
+    }
+    got = HttpResponse(200, orjson.dumps({"inference_results": [result]}), {"content-type": JSON})
+    words = from_http(PredictStream("m"), got)
+    assert (words.content, words.is_last, words.memory_id) == ("Hello", True, "mem")
+    assert set(words.tensors) == {"memory_id", "response"}
+    empty = Words([])
+    assert (empty.content, empty.is_last, empty.memory_id) == ("", False, None)
+
+
+def test_what_may_be_large_or_secret_is_not_shown() -> None:
+    assert "x" * 10 not in repr(ByteBuffer("x" * 1000, "LITTLE_ENDIAN"))
+    assert "c0ntent" not in repr(Model(content="c0ntent", model_content="c0ntent"))
+    told = {"credential": {"key": "hush"}, "headers": {"x-key": "hush"}}
+    for connector in (told, {**told, "url": "https://h"}):
+        read = from_http(GetConnector("c"), HttpResponse(200, orjson.dumps(connector), {"content-type": JSON}))
+        assert read.credential == {"key": "hush"}
+        assert "hush" not in repr(read)

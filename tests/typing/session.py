@@ -1,0 +1,130 @@
+"""The session itself, its helpers and its pipeline: every call has its answer's type."""
+# pyright: reportUnnecessaryTypeIgnoreComment=true
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from typing import Any, assert_type
+
+import numpy as np
+import numpy.typing as npt
+
+from aiomlcommons import (
+    NULL,
+    BasicAuth,
+    BearerAuth,
+    HttpRequest,
+    HttpResponse,
+    NotFound,
+    Secret,
+    Session,
+    Task,
+    Timeout,
+    TooManyRequests,
+)
+from aiomlcommons.api.common import Hits
+from aiomlcommons.api.models import DeployModel, GetModel, Model, Models, NodeUndeployed, SearchModels, UndeployModel
+from aiomlcommons.api.settings import MLSettings
+from aiomlcommons.api.tasks import TaskInfo, TaskStarted
+from aiomlcommons.inference import Highlight
+from aiomlcommons.pipeline.embed import Embedded
+from aiomlcommons.version import Version
+
+
+async def life() -> None:
+    assert_type(await Session.connect("https://h", auth=("u", "p"), timeout=5), Session)
+    assert_type(Session.from_env(), Session)
+    async with Session("https://h", auth=BasicAuth("u", Secret("p")), timeout=Timeout(read=1)) as ml:
+        assert_type(ml, Session)
+    Session("https://h", auth=BearerAuth(lambda: "token"), timeout=None, client_key_password=Secret("p"))
+
+
+async def function(request: HttpRequest, timeout: Timeout) -> HttpResponse:
+    return HttpResponse(200, b"{}", {}, request)
+
+
+async def calls(ml: Session) -> None:
+    assert_type(ml.options(timeout=5, retries=0, headers={}, opaque_id="x"), Session)
+    assert_type(await ml.options(retries=0).models.get("m"), Model)
+    assert_type(ml.models, Models)
+    assert_type(await ml.send(GetModel("m")), Model)
+    assert_type(await ml.send(SearchModels()), Hits[Model])
+    assert_type(await ml.send(UndeployModel("m")), dict[str, NodeUndeployed])
+    assert_type(await ml.raw(GetModel("m"), accept="application/cbor"), HttpResponse)
+    assert_type(await ml.request("GET", "/_cat/nodes", query={"format": "json"}, body={"a": 1}), HttpResponse)
+    assert_type(await ml.version(), Version | None)
+    # Editors show a call as what its request takes and its answer is.
+    get: Callable[[str], Coroutine[Any, Any, Model]] = ml.models.get
+    assert_type(await get("m"), Model)
+    Session(transport=function)
+
+
+async def waiting(ml: Session) -> None:
+    started = await ml.models.deploy("m")
+    assert_type(started, TaskStarted)
+    assert_type(ml.task(started), Task)
+    assert_type(await ml.task(started), TaskInfo)
+    assert_type(await ml.task("id", no_progress=5), TaskInfo)
+    async for info in ml.task("id"):
+        assert_type(info, TaskInfo)
+
+
+async def inference(ml: Session) -> None:
+    assert_type(await ml.embed_one("m", "text", content_type="query"), npt.NDArray[Any])
+    assert_type(await ml.embed_many("m", ["text"]), npt.NDArray[Any])
+    assert_type(await ml.rerank("m", "query", ["text"]), npt.NDArray[Any])
+    assert_type(await ml.sparse("m", ("text",), sparse_embedding_format="TOKEN_ID"), list[dict[str, float]])
+    assert_type(await ml.highlight("m", "question", "context"), list[Highlight])
+    assert_type(await ml.answer("m", "question", "context"), str)
+    vectors: np.ndarray[Any, Any] = await ml.embed_many("m", ["text"])
+    assert vectors.size
+
+
+async def streaming(ml: Session, rows: AsyncIterator[Mapping[str, str]]) -> None:
+    async with ml.embed("m", ["a", "b"], ordered=False) as embedded:
+        assert_type(embedded, Embedded[str])
+        async for row, vector in embedded:
+            assert_type(row, str)
+            assert_type(vector, npt.NDArray[Any])
+    async with ml.embed("m", rows, text=lambda row: row["title"]) as titled:
+        async for batch in titled.batches():
+            assert_type(batch.rows, list[Mapping[str, str]])
+
+
+async def settings(ml: Session) -> None:
+    wanted = MLSettings(only_run_on_ml_node=False, max_ml_task_per_node=NULL)
+    assert_type(await ml.settings.apply(wanted, transient=True), MLSettings)
+    assert_type(await ml.settings.allow_first_model(), MLSettings)
+    assert_type(await ml.settings.read(defaults=False), MLSettings)
+
+
+async def errors(ml: Session) -> None:
+    try:
+        await ml.models.get("m")
+    except TooManyRequests as error:
+        assert_type(error.retry_after, float | None)
+    except NotFound as error:
+        assert_type(error.request, HttpRequest)
+        assert_type(error.status, int)
+
+
+async def what_the_type_checkers_refuse(ml: Session) -> None:
+    await ml.embed_one("m", 5)  # type: ignore[arg-type]
+    await ml.embed_many("m", [1])  # type: ignore[list-item]
+    await ml.embed_many("m", ["a"], content_type="nope")  # type: ignore[arg-type]
+    await ml.sparse("m", ["a"], sparse_embedding_format="nope")  # type: ignore[arg-type]
+    await ml.task(5)  # type: ignore[arg-type]
+    await ml.send("nope")  # type: ignore[arg-type]
+    await ml.send(GetModel())  # type: ignore[call-arg]
+    await ml.send(DeployModel("m", ["n"]))  # type: ignore[call-arg]
+    await ml.settings.apply({"only_run_on_ml_node": False})  # type: ignore[arg-type]
+    ml.options(retries="3")  # type: ignore[arg-type]
+    ml.options(nope=1)  # type: ignore[call-arg]
+    ml.nope()  # type: ignore[attr-defined]
+    MLSettings(only_run_on_ml_node="yes")  # type: ignore[arg-type]
+    MLSettings(nope=True)  # type: ignore[call-arg]
+    GetModel("m").model_id = "other"  # type: ignore[misc]
+    Session(auth="admin:password")  # type: ignore[arg-type]
+    Session(transport=5)  # type: ignore[arg-type]
+    wrong: TaskStarted = await ml.models.get("m")  # type: ignore[assignment]
+    assert wrong

@@ -1,0 +1,273 @@
+"""The recordings agree with the package, and the replay that says so would notice if they did not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import attrs
+import cbor2
+import orjson
+import pytest
+
+from aiomlcommons import Request
+from aiomlcommons.convert import Unreadable
+from aiomlcommons.endpoint import Route
+from aiomlcommons.errors import DecodeError
+from aiomlcommons.http import CBOR, JSON, HttpRequest, HttpResponse
+from aiomlcommons.routes import Router
+from aiomlcommons.wire import from_http, to_http
+from tests.wire.recordings import FILES, Exchange, exchanges
+from tests.wire.replay import Difference, _same, main, replay, resource_of
+
+ROUTER = Router()
+ALL = list(exchanges())
+COVERED = ("models", "model_groups", "tasks", "predict", "settings", "connectors", "server")
+GROUP = {"name": "g", "latest_version": 0, "access": "public"}
+WROTE = {
+    "_index": ".plugins-ml-model",
+    "_id": "m",
+    "_version": 2,
+    "result": "updated",
+    "_shards": {"total": 1, "successful": 1, "failed": 0},
+    "_seq_no": 1,
+    "_primary_term": 1,
+}
+REFUSED = {"error": {"type": "status_exception", "reason": "missing"}, "status": 404}
+
+
+def exchange(
+    method: str, path: str, answer: Any, *, body: Any = None, status: int = 200, whole: bool = True, kind: str = JSON
+) -> Exchange:
+    path, _, query = path.partition("?")
+    asked = body if body is None or isinstance(body, bytes) else orjson.dumps(body)
+    words = dict(word.split("=") for word in query.split("&")) if query else {}
+    request = HttpRequest(method, f"/_plugins/_ml{path}", words, asked)
+    said = answer if isinstance(answer, bytes) else (cbor2 if kind == CBOR else orjson).dumps(answer)
+    return Exchange("here", "case", request, HttpResponse(status, said, {"content-type": kind}, request), whole)
+
+
+def lines(path: Path, *rows: dict[str, Any]) -> str:
+    path.write_bytes(b"\n".join(map(orjson.dumps, rows)) + b"\n\n")
+    return str(path)
+
+
+# ---- the recordings ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("recorded", ALL, ids=lambda e: f"{e.file.removeprefix('ml-commons-')}-{e.case}")
+def test_the_package_agrees_with_what_a_real_server_said(recorded: Exchange) -> None:
+    replay(recorded, ROUTER)
+
+
+def test_no_recording_is_left_out() -> None:
+    assert {path.name: sum(e.file == path.name for e in ALL) for path in FILES} == {
+        "ml-commons-2.4.1.jsonl": 38,
+        "ml-commons-3.4.0-faults.jsonl": 31,
+        "ml-commons-3.4.0-models.jsonl": 30,
+        "ml-commons-3.4.0.jsonl": 217,
+        "ml-commons-3.8.0.jsonl": 40,
+    }
+
+
+def test_the_recordings_hold_every_kind_of_answer() -> None:
+    kinds = {e.response.content_type for e in ALL}
+    assert {JSON, CBOR, "text/plain", ""} <= kinds
+    assert any(not e.whole for e in ALL)
+    assert {e.response.status for e in ALL} >= {200, 400, 401, 403, 404, 405, 406, 409, 429, 500}
+
+
+@pytest.mark.parametrize("resource", COVERED)
+def test_each_resource_has_recordings(resource: str) -> None:
+    found = [e for e in ALL if resource_of(ROUTER.find(e.request.method, e.request.path)) == resource]
+    assert any(e.response.status < 400 for e in found)
+
+
+# ---- what it notices -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "right",
+    [
+        exchange("GET", "/model_groups/g", GROUP),
+        exchange("PUT", "/models/m", WROTE, body={"name": "n"}),
+        exchange("PUT", "/models/m", WROTE, body={}),
+        exchange("POST", "/models/m/upload_chunk/0", {"status": "Uploaded"}, body=b"\x00", whole=False),
+        exchange("GET", "/models/m?return_content=true", {"name": "n"}),
+        exchange("GET", "/models/m", REFUSED, status=404),
+        exchange("GET", "/nope/nope/nope", REFUSED, status=404),
+        exchange("GET", "/models/m", b"Unauthorized", status=401),
+        exchange("GET", "/models/m", {"name": "n"}, kind=CBOR),
+        exchange("GET", "/models/m", REFUSED, status=404, kind=CBOR),
+    ],
+)
+def test_what_is_right_passes(right: Exchange) -> None:
+    replay(right, ROUTER)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "error", "words"),
+    [
+        (exchange("GET", "/nope/nope/nope", {}), Difference, "no endpoint has this route"),
+        # The request.
+        (exchange("PUT", "/models/m", WROTE, body={"name": "n", "nope": 1}), Difference, "request has the keys"),
+        (exchange("PUT", "/models/m", WROTE, body={"name": None}), Difference, "request has the keys"),
+        (exchange("PUT", "/models/m", WROTE), Difference, "body written as b'{}'"),
+        (exchange("GET", "/model_groups/g", GROUP, body={}), Difference, "body written as None"),
+        (exchange("GET", "/models/m?foo=1", {}), Unreadable, "no parameter of the query is called foo"),
+        (exchange("GET", "/models/m?return_content=", {}), Difference, "query written as"),
+        (exchange("GET", "/models/a~b%7E", {}), Difference, "path written as"),
+        (exchange("PUT", "/models/m", WROTE, body={"name": 5}), Unreadable, r"got 5 @ \$\.name"),
+        # The answer.
+        (exchange("GET", "/model_groups/g", {**GROUP, "nope": 1}), Difference, r"answer holds keys .*\['nope'\]"),
+        (exchange("GET", "/model_groups/g", {**GROUP, "owner": {"nope": 1}}), Difference, r"answer\.owner holds keys"),
+        (exchange("GET", "/model_groups/g", {**GROUP, "owner": None}), Difference, "answer has the keys"),
+        (exchange("GET", "/model_groups/g", {**GROUP, "name": 5}), DecodeError, r"\$\.name"),
+        (exchange("PUT", "/models/m", {**WROTE, "_id": None}, body={}), DecodeError, r"\$\._?id"),
+        (exchange("GET", "/models/m", b"<html>"), DecodeError, "not JSON"),
+        (exchange("GET", "/models/m", REFUSED), Difference, r"keys that no field takes: \['error', 'status'\]"),
+    ],
+)
+def test_what_is_wrong_is_noticed(wrong: Exchange, error: type[Exception], words: str) -> None:
+    with pytest.raises(error, match=words):
+        replay(wrong, ROUTER)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"status": 400}, "raised 400 'status_exception' 'missing'"),
+        ({"body": orjson.dumps({"error": {"type": "other", "reason": "missing"}})}, "raised 404 'other' 'missing'"),
+        ({"body": orjson.dumps({"error": {"type": "status_exception"}})}, "raised 404 'status_exception' ''"),
+        ({"body": orjson.dumps({**REFUSED, "status": 400})}, "the body was not kept"),
+        ({"status": 200, "body": b"{}"}, "no error was raised"),
+    ],
+)
+def test_an_error_raised_with_another_status_type_reason_or_body_is_noticed(
+    monkeypatch: pytest.MonkeyPatch, change: dict[str, Any], words: str
+) -> None:
+    def mistaken(request: Request[Any], got: HttpResponse) -> Any:
+        return from_http(request, attrs.evolve(got, **change))
+
+    monkeypatch.setattr("tests.wire.replay.from_http", mistaken)
+    with pytest.raises(Difference, match=words):
+        replay(exchange("GET", "/models/m", REFUSED, status=404), ROUTER)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"method": "PUT"}, "method written as 'PUT'"),
+        ({"path": "/nope"}, "path written as '/nope'"),
+        ({"query": {"deploy": "true"}}, "query written as"),
+        ({"body": b"{}"}, "request has the keys"),
+        ({"body": None}, "body written as None"),
+        (
+            {"body": b'{"name":"n","model_config":{},"function_name":"REMOTE"}'},
+            "function_name must stand before model_config",
+        ),
+    ],
+)
+def test_a_request_written_otherwise_is_noticed(
+    monkeypatch: pytest.MonkeyPatch, change: dict[str, Any], words: str
+) -> None:
+    def mistaken(request: Request[Any], route: Route | None = None) -> HttpRequest:
+        return attrs.evolve(to_http(request, route), **change)
+
+    body = {"name": "n", "function_name": "REMOTE", "model_config": {}}
+    started = {"task_id": "t", "status": "CREATED"}
+    replay(exchange("POST", "/models/_register", started, body=body), ROUTER)
+    monkeypatch.setattr("tests.wire.replay.to_http", mistaken)
+    with pytest.raises(Difference, match=words):
+        replay(exchange("POST", "/models/_register", started, body=body), ROUTER)
+
+
+def test_changed_raw_bytes_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    sent = exchange("POST", "/models/m/upload_chunk/0", {"status": "Uploaded"}, body=b"\x00", whole=False)
+    monkeypatch.setattr("tests.wire.replay.to_http", lambda *args: attrs.evolve(to_http(*args), body=b"\x01"))
+    with pytest.raises(Difference, match="raw bytes were changed"):
+        replay(sent, ROUTER)
+
+
+@pytest.mark.parametrize(
+    ("recorded", "written"), [({"a": 1, "b": 2}, {"b": 2, "a": 1}), ([1], [1.0]), ([1], (1,)), (None, None)]
+)
+def test_json_that_means_the_same_is_the_same(recorded: Any, written: Any) -> None:
+    _same(recorded, written, "here")
+
+
+@pytest.mark.parametrize(
+    ("recorded", "written", "words"),
+    [
+        ({"a": 1}, {}, r"here has the keys \[\], recorded are \['a'\]"),
+        ({}, {"a": None}, r"here has the keys \['a'\], recorded are \[\]"),
+        ({"a": [{"b": 1}]}, {"a": [{"b": 2}]}, r"here\.a\[0\]\.b is 2, recorded is 1"),
+        ([1, 2], [1], "here has 1 items, recorded are 2"),
+        (1, True, "here is True, recorded is 1"),
+        (False, 0, "here is 0, recorded is False"),
+        ("1", 1, "here is 1, recorded is '1'"),
+        ({}, [], r"here is \[\], recorded is \{\}"),
+    ],
+)
+def test_json_that_means_something_else_is_noticed(recorded: Any, written: Any, words: str) -> None:
+    with pytest.raises(Difference, match=words):
+        _same(recorded, written, "here")
+
+
+# ---- the command ---------------------------------------------------------------------------------------------------
+
+
+def row(case: str, method: str, path: str, **response: Any) -> dict[str, Any]:
+    answer = {"status": 200, "content_type": JSON, **response}
+    return {"case": case, "request": {"method": method, "path": f"/_plugins/_ml{path}"}, "response": answer}
+
+
+def test_the_command_replays_all_recordings(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 0
+    assert capsys.readouterr().out == f"{len(ALL)} passed, 0 failed\n"
+
+
+def test_the_command_may_be_kept_to_some_resources(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--only", *COVERED]) == 0
+    assert capsys.readouterr().out == "260 passed, 0 failed, 96 skipped\n"
+
+
+def test_the_command_names_each_failure_and_fails(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    good = row("good", "GET", "/model_groups/g", body=GROUP)
+    bad = row("bad", "GET", "/model_groups/g", body={**GROUP, "nope": 1})
+    unknown = row("unknown", "GET", "/nope/nope/nope", body={})
+    file = lines(tmp_path / "some.jsonl", good, bad, unknown)
+    assert main([file]) == 1
+    assert capsys.readouterr().out.splitlines() == [
+        "FAILED some.jsonl bad: GET /_plugins/_ml/model_groups/g -> 200",
+        "       Difference: answer holds keys that no field takes: ['nope']",
+        "FAILED some.jsonl unknown: GET /_plugins/_ml/nope/nope/nope -> 200",
+        "       Difference: no endpoint has this route",
+        "1 passed, 2 failed",
+    ]
+    assert main([file, "--only", "models"]) == 0
+    assert capsys.readouterr().out == "0 passed, 0 failed, 3 skipped\n"
+
+
+def test_every_form_of_a_recorded_body_is_read(tmp_path: Path) -> None:
+    forms: list[dict[str, Any]] = [
+        {"body": {"a": 1}},
+        {"body": None},
+        {"body_text": "Unauthorized"},
+        {"body_base64": "AP8="},
+        {},
+    ]
+    file = lines(tmp_path / "forms.jsonl", *(row("form", "GET", "/models/m", **form) for form in forms))
+    assert [e.response.body for e in exchanges([Path(file)])] == [
+        b'{"a":1}',
+        b"null",
+        b"Unauthorized",
+        b"\x00\xff",
+        b"",
+    ]
+
+
+def test_an_unknown_resource_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--only", "nope"])
+    assert "invalid choice: 'nope'" in capsys.readouterr().err
