@@ -94,7 +94,7 @@ class Session(Api, Inference, Waits):
                 headers={"user-agent": user_agent, **(headers or {})},
             ),
         )
-        self._server = Server(None if compat is None else Version.parse(compat))
+        self._server = Server() if compat is None else Server(Version.parse(compat), asked=True)
 
     # ---- life ------------------------------------------------------------------------------------------------------
 

@@ -57,6 +57,16 @@ async def test_compat_uses_the_old_name_from_the_start() -> None:
 
 
 @pytest.mark.asyncio
+async def test_a_server_is_not_asked_for_what_compat_says() -> None:
+    network = Network("3.4.0", {})
+    async with Session(transport=network, compat="2.11") as ml:
+        assert await ml.version() == (2, 11)
+        with pytest.raises(NotSupported, match=r"is_enabled needs OpenSearch 2\.12; this server is 2\.11"):
+            await ml.models.register("x", is_enabled=True)
+    assert network.heard == []
+
+
+@pytest.mark.asyncio
 async def test_the_recorded_405_of_an_old_server_leads_to_the_old_name() -> None:
     refused = OLD["POST /_plugins/_ml/models/_register"]
     network = Network("2.4.1", {"POST /_plugins/_ml/models/_upload": TASK})
