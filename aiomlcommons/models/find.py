@@ -41,14 +41,8 @@ async def _find(ml: Session, name_or_id: str) -> tuple[str | None, Model | None]
         pass
     full = catalogue.find(name_or_id)
     names = [name_or_id, full.name] if full else [name_or_id]
-    query = {
-        "bool": {
-            "filter": [{"terms": {"name.keyword": names}}],
-            # A model's file is kept as documents of the same index, one a chunk.
-            "must_not": [{"exists": {"field": "chunk_number"}}],
-        }
-    }
-    found = await ml.models.search({"query": query, "sort": [{"created_time": "desc"}], "size": 1})
+    body = {"query": {"terms": {"name.keyword": names}}, "sort": [{"created_time": "desc"}], "size": 1}
+    found = await ml.models.search(body)
     for hit in found.hits.hits:
         return hit.id, hit.source
     return None, None
