@@ -9,6 +9,8 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from aiomlcommons.api import ENDPOINTS
+    from aiomlcommons.api.models import ModelConfig
+    from aiomlcommons.api.settings import MLSettings
     from aiomlcommons.auth import BasicAuth, BearerAuth
     from aiomlcommons.backoff import Backoff
     from aiomlcommons.endpoint import NULL, Request
@@ -38,6 +40,14 @@ if TYPE_CHECKING:
         Unauthorized,
     )
     from aiomlcommons.http import HttpRequest, HttpResponse
+    from aiomlcommons.models.deploying import NotDeployed
+    from aiomlcommons.models.ensure import EnsuredModel, NoSuchModel
+    from aiomlcommons.models.package import BadPackage
+    from aiomlcommons.models.progress import Phase, Progress
+    from aiomlcommons.models.registering import NotRegistered
+    from aiomlcommons.models.remedies import Prevented
+    from aiomlcommons.models.spec import ExistingModel, FileModel, GroupSpec, PretrainedModel, RemoteModel, UrlModel
+    from aiomlcommons.models.upload import FileChanged
     from aiomlcommons.secret import Secret
     from aiomlcommons.session import Session
     from aiomlcommons.task import Task
@@ -48,6 +58,7 @@ __all__ = [
     "NULL",
     "ApiError",
     "Backoff",
+    "BadPackage",
     "BadRequest",
     "BasicAuth",
     "BatchFailed",
@@ -55,16 +66,31 @@ __all__ = [
     "Conflict",
     "ConnectError",
     "DecodeError",
+    "EnsuredModel",
+    "ExistingModel",
     "FeatureDisabled",
+    "FileChanged",
+    "FileModel",
     "Forbidden",
+    "GroupSpec",
     "HttpRequest",
     "HttpResponse",
     "InvalidRequest",
     "MLCommonsError",
+    "MLSettings",
+    "ModelConfig",
     "ModelNotReady",
+    "NoSuchModel",
+    "NotDeployed",
     "NotFound",
+    "NotRegistered",
     "NotSupported",
+    "Phase",
+    "PretrainedModel",
+    "Prevented",
+    "Progress",
     "Redirected",
+    "RemoteModel",
     "Request",
     "RequestTimeout",
     "Secret",
@@ -80,10 +106,16 @@ __all__ = [
     "TooManyRequests",
     "Transport",
     "Unauthorized",
+    "UrlModel",
 ]
 
 # Searched when a name is first used, so that `aiomlcommons --help` need not wait for aiohttp and numpy.
-_HOMES = ("errors", "auth", "backoff", "http", "secret", "api", "endpoint", "transport", "task", "session")
+_HOMES = (
+    *("errors", "auth", "backoff", "http", "secret", "api", "endpoint", "transport", "task", "session"),
+    *("api.models", "api.settings"),
+    *(f"models.{name}" for name in ("spec", "progress", "ensure", "deploying", "registering", "remedies")),
+    *("models.upload", "models.package"),
+)
 
 
 def __getattr__(name: str) -> Any:

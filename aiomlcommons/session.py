@@ -23,6 +23,8 @@ from aiomlcommons.errors import ApiError, DecodeError, Forbidden, MLCommonsError
 from aiomlcommons.exchange import Exchange, Options
 from aiomlcommons.http import JSON, HttpRequest, HttpResponse
 from aiomlcommons.inference import Inference
+from aiomlcommons.models.lifecycle import ModelLife
+from aiomlcommons.namespace import space
 from aiomlcommons.secret import Secret
 from aiomlcommons.task import Waits
 from aiomlcommons.tls import TLS
@@ -52,6 +54,8 @@ class Session(Api, Inference, Waits):
 
     Make one session for each event loop; any number may be open at once.
     """
+
+    models = space(ModelLife)
 
     def __init__(
         self,

@@ -18,9 +18,7 @@ from typing import Any
 import numpy as np
 from cluster import CORPUS, TINY_CONFIG, TINY_MODEL, on_emulator, session
 
-from aiomlcommons import Session, TaskFailed
-from aiomlcommons.models.find import NoSuchModel, find_deployed
-from aiomlcommons.models.upload import upload_model
+from aiomlcommons import FileModel, Session, TaskFailed
 from aiomlcommons.pipeline.sources import jsonl
 
 TINY_NAME = "aiomlcommons tiny-dense"
@@ -30,14 +28,11 @@ QUERIES = ("a soft answer turns away anger", "a time to be born and a time to di
 async def model(ml: Session, name: str) -> str:
     """A deployed model; a cluster that cannot download a pretrained one gets a tiny one from here."""
     try:
-        return await find_deployed(ml, name, report=print)
+        return (await ml.models.ensure(name, report=print)).model_id
     except TaskFailed as error:
         print(f"{error}; a tiny model with random weights takes its place")
-    try:
-        return await find_deployed(ml, TINY_NAME)
-    except NoSuchModel:
-        await upload_model(ml, TINY_MODEL, name=TINY_NAME, function_name="TEXT_EMBEDDING", model_config=TINY_CONFIG)
-        return await find_deployed(ml, TINY_NAME)
+    tiny = FileModel(path=TINY_MODEL, name=TINY_NAME, model_config=TINY_CONFIG)
+    return (await ml.models.ensure(tiny, report=print)).model_id
 
 
 async def embed(ml: Session, model_id: str) -> tuple[list[Mapping[str, Any]], np.ndarray]:

@@ -35,7 +35,9 @@ def pytest_collection_finish() -> None:
 @pytest.fixture(scope="session", autouse=True)
 def _nothing_blocks() -> Iterator[None]:
     # Only under the package's own code: a test may read its files as it likes.
-    with blockbuster_ctx("aiomlcommons"):
+    with blockbuster_ctx("aiomlcommons") as blocking:
+        # A question to the user: nothing else goes on while it is asked, and Ctrl-C must end it.
+        blocking.functions["builtins.input"].can_block_in("cli/common.py", "confirmed")
         yield
 
 

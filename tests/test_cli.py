@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import signal
 import subprocess
 import sys
@@ -79,10 +80,14 @@ def test_embed_writes_an_array(corpus: Path, capsys: pytest.CaptureFixture[str])
             2,
             "no cluster is named: give --url or set OPENSEARCH",
         ),
-        (["task", "wait", "t"], 2, "say --emulator"),
-        (["task", "wait", "t", "--url", "http://h", "--emulator"], 2, "--url and --emulator exclude each other"),
-        (["task", "wait", "t", "--url", "http://127.0.0.1:1"], 1, "ConnectError: cannot connect to http://127.0.0.1:1"),
-        (["task", "wait", "t", "--emulator"], 1, "NotFound: Failed to find task"),
+        (["tasks", "wait", "t"], 2, "say --emulator"),
+        (["tasks", "wait", "t", "--url", "http://h", "--emulator"], 2, "--url and --emulator exclude each other"),
+        (
+            ["tasks", "wait", "t", "--url", "http://127.0.0.1:1"],
+            1,
+            "ConnectError: cannot connect to http://127.0.0.1:1",
+        ),
+        (["tasks", "wait", "t", "--emulator"], 1, "NotFound: Failed to find task"),
         (["embed", "no.jsonl", "--model", "all-MiniLM-L6-v2", "--out", "o.npy", "--emulator"], 1, "no.jsonl"),
         (["embed", "x.jsonl", "--model", "nope", "--out", "o.npy", "--emulator"], 1, "no model has the id or the name"),
         (["embed", "x.jsonl", "--model", "m", "--out", "o.txt", "--emulator"], 1, "name it .jsonl or .npy"),
@@ -133,7 +138,7 @@ def test_task_wait_shows_each_change_and_the_end(served: str, capsys: pytest.Cap
     register = ("call", "models", "register", "huggingface/sentence-transformers/all-MiniLM-L6-v2")
     cli.main((*register, "version=1.0.2", "model_format=TORCH_SCRIPT", "--url", served))
     task_id = orjson.loads(capsys.readouterr().out)["task_id"]
-    code, out, err = run(capsys, "task", "wait", task_id, "--url", served)
+    code, out, err = run(capsys, "tasks", "wait", task_id, "--url", served)
     assert code == 0
     assert out.startswith("COMPLETED model_id=")
     assert err.splitlines()[-1] == f"REGISTER_MODEL {task_id} COMPLETED"
@@ -198,3 +203,101 @@ def test_progress_keeps_to_one_line_of_a_terminal() -> None:
         progress.add(10)
         progress.say("a step")
     assert out.getvalue() == "\r\033[K10 rows, 10 rows/s\r\033[Ka step\n\r\033[K"
+
+
+# ---- models, groups, tasks, settings -------------------------------------------------------------------------------
+
+ZIP = str(Path(__file__).parent / "models" / "tiny-tokenizer.zip")
+
+
+@pytest.fixture
+def uploaded(served: str, capsys: pytest.CaptureFixture[str]) -> Iterator[str]:
+    """The id of a model that was ensured from a file, and is gone afterwards."""
+    words = ("--function", "SPARSE_TOKENIZE", "--name", "by hand", "--group", "hands", "--change-settings", "--json")
+    code, out, err = run(capsys, "models", "ensure", ZIP, *words, "--url", served)
+    assert code == 0, err
+    assert "[##############################] 100 % of 191,930 bytes" in err
+    assert orjson.loads(out)["model_state"] == "DEPLOYED"
+    model_id = orjson.loads(out)["model_id"]
+    yield model_id
+    run(capsys, "models", "delete", model_id, "--yes", "--empty-group", "--url", served)
+
+
+def test_a_model_is_ensured_listed_and_deleted(uploaded: str, served: str, capsys: pytest.CaptureFixture[str]) -> None:
+    _, out, _ = run(capsys, "models", "list", "--name", "hand", "--url", served)
+    header, row = out.splitlines()
+    assert header.split() == ["MODEL_ID", "NAME", "FUNCTION", "STATE", "VERSION", "CREATED"]
+    assert [uploaded, "by hand", "SPARSE_TOKENIZE", "DEPLOYED", "1"] == re.split(r" {2,}", row)[:5]
+    _, out, _ = run(capsys, "models", "undeploy", "by hand", "--url", served)
+    assert out.startswith(f"{uploaded} ")
+    assert "undeployed" in out
+    code, out, _ = run(capsys, "models", "deploy", "by hand", "--url", served)
+    assert (code, out) == (0, f"{uploaded} by hand DEPLOYED\n")
+    code, out, _ = run(capsys, "models", "delete", "by hand", "--yes", "--empty-group", "--url", served)
+    assert (code, out) == (0, f"deleted {uploaded}\n")
+    assert run(capsys, "models", "list", "--name", "hand", "--json", "--url", served)[1] == "[]\n"
+    assert "hands" not in run(capsys, "groups", "list", "--url", served)[1]
+
+
+def test_nothing_is_deleted_without_a_yes(
+    uploaded: str, served: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code, _, err = run(capsys, "models", "delete", uploaded, "--url", served)
+    assert (code, err) == (2, "aiomlcommons: nobody is there to be asked: say --yes to delete without a question\n")
+    for answer, expected in (("", 1), ("no", 1), ("y", 0)):
+        terminal = io.StringIO(answer + "\n")
+        monkeypatch.setattr(terminal, "isatty", lambda: True)
+        monkeypatch.setattr(sys, "stdin", terminal)
+        code, out, _ = run(capsys, "models", "delete", uploaded, "--url", served)
+        assert code == expected
+        assert f"model {uploaded} (by hand)" in out
+
+
+def test_an_upload_without_a_deployment_goes_on_where_it_was(served: str, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ("models", "upload", ZIP, "--function", "SPARSE_TOKENIZE", "--change-settings", "--url", served)
+    one, other = run(capsys, *words), run(capsys, *words)
+    assert one[:2] == other[:2]
+    assert one[1].endswith(" tiny-tokenizer REGISTERED\n")
+    run(capsys, "models", "delete", "tiny-tokenizer", "--yes", "--url", served)
+
+
+def test_pretrained_models_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    _, out, _ = run(capsys, "models", "pretrained", "--name", "minilm-l6", "--url", "http://127.0.0.1:1")
+    assert re.search(r"all-MiniLM-L6-v2 +TEXT_EMBEDDING +384 +1\.0\.2 +TORCH_SCRIPT/ONNX", out)
+    rows = orjson.loads(run(capsys, "models", "pretrained", "--json")[1])
+    assert len(rows) == 25
+
+
+def test_groups_and_tasks_are_listed(uploaded: str, served: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert re.search(r"\S+ +hands +\S+ +\d+ ", run(capsys, "groups", "list", "--url", served)[1])
+    groups = orjson.loads(run(capsys, "groups", "list", "--json", "--url", served)[1])
+    group_id = next(group["model_group_id"] for group in groups if group["name"] == "hands")
+    code, _, err = run(capsys, "groups", "delete", group_id, "--yes", "--url", served)
+    assert (code, "associated model versions" in err) == (1, True)
+    rows = orjson.loads(run(capsys, "tasks", "list", "--last", "5", "--json", "--url", served)[1])
+    assert uploaded in {row.get("model_id") for row in rows}
+    assert "DEPLOY_MODEL" in run(capsys, "tasks", "list", "--url", served)[1]
+
+
+def test_settings_are_shown_and_changed(served: str, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = run(capsys, "settings", "set", "max_model_on_node=7", "--url", served)
+    assert (code, out) == (0, "plugins.ml_commons.max_model_on_node: was the default\n")
+    _, out, _ = run(capsys, "settings", "list", "--name", "max_model_on_node", "--json", "--url", served)
+    assert orjson.loads(out) == {"max_model_on_node": 7}
+    run(capsys, "settings", "set", "max_model_on_node=", "--url", served)
+    assert "max_model_on_node  10\n" in run(capsys, "settings", "list", "--name", "max_model_on", "--url", served)[1]
+
+
+@pytest.mark.parametrize(
+    ("words", "error"),
+    [
+        (["settings", "set", "no_such=1"], "there is no setting plugins.ml_commons.no_such"),
+        (["settings", "set", "only_run_on_ml_node"], "a setting is said as NAME=VALUE"),
+        (["models", "ensure", "https://host/m.zip"], "a model by URL needs --sha256"),
+        (["models", "undeploy", "all-MiniLM-L6-v2"], "the cluster has no model 'all-MiniLM-L6-v2'"),
+    ],
+)
+def test_what_cannot_be_done_says_why(words: list[str], error: str, capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, err = run(capsys, *words, "--emulator")
+    assert code in {1, 2}
+    assert error in err

@@ -21,9 +21,8 @@ LAYERS = (
     "wire stream exchange version",
     "api",
     "routes task pipeline frames connectors",
-    "inference",
+    "inference models",
     "session",
-    "models",
     "emulator",
     "cli __main__",
 )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import KW_ONLY
 from typing import Any, TypeAlias, dataclass_transform, get_type_hints
 
+import anyio
 import attrs
 
 from aiomlcommons import convert
@@ -226,6 +228,20 @@ class Settings(Namespace):
         had = (got.transient if transient else got.persistent) or {}
         await (self.put(transient=wanted) if transient else self.put(persistent=wanted))
         return MLSettings.from_wire({key: had.get(key, NULL) for key in wanted})
+
+    @asynccontextmanager
+    async def temporarily(self, settings: MLSettings, *, transient: bool = False) -> AsyncGenerator[None]:
+        """Other settings for as long as the context is open; they are put back however it ends. Raises as ``apply``."""
+        before = await self.apply(settings, transient=transient)
+        try:
+            yield
+        finally:
+            with anyio.CancelScope(shield=True):
+                await self.apply(before, transient=transient)
+
+    async def ml_on_all_nodes(self, allowed: bool = True, *, transient: bool = False) -> MLSettings:
+        """Let models run on every node, for clusters without ML nodes; return what was set before."""
+        return await self.apply(MLSettings(only_run_on_ml_node=not allowed), transient=transient)
 
     async def allow_first_model(self, *, transient: bool = False) -> MLSettings:
         """Set what a first local model needs on a cluster without ML nodes, and return what was set before.

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self, TextIO
 
+_BAR = 30
+
 
 class Progress:
     """Counts things done on one line of a terminal, or on a new line every ``every`` seconds elsewhere."""
@@ -48,6 +50,16 @@ class Progress:
         if now - self._shown >= (0.1 if self._live else self._every):
             self._shown = now
             self._show(f"{self.count:,} {self._noun}, {self.rate}")
+
+    def bar(self, done: int, total: int, words: str) -> None:
+        """How far a step is whose end is known."""
+        self.count = done
+        now = self._clock()
+        if done >= total or now - self._shown >= (0.1 if self._live else self._every):
+            self._shown = now
+            filled = _BAR * done // max(total, 1)
+            drawn = "#" * filled + "-" * (_BAR - filled)
+            self._show(f"{words} [{drawn}] {100 * done // max(total, 1)} % of {total:,} {self._noun}, {self.rate}")
 
     def say(self, words: str) -> None:
         """A step that is not counted, on a line of its own."""

@@ -58,6 +58,10 @@ class Emulator:
         """Trouble on request: ``emulator.faults.throttle(times=3)``."""
         return self.cluster.faults
 
+    def restart(self) -> None:
+        """Forget what a node forgets when it is restarted: the jobs under way, and the local models on it."""
+        deploying.restart(self.cluster)
+
     @asynccontextmanager
     async def serve(
         self,

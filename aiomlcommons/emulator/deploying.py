@@ -119,6 +119,14 @@ def put_on_node(cluster: Cluster, model_id: str) -> None:
     cluster.models.change(model_id, **changes)
 
 
+def restart(cluster: Cluster) -> None:
+    """What a restart does: jobs are forgotten, while their tasks' records stay, and local models are off the node."""
+    cluster.jobs.clear()
+    for document in list(cluster.models.documents.values()):
+        if document.source.model_state in ON_NODE and document.source.algorithm != FunctionName.REMOTE:
+            cluster.models.change(document.id, model_state=ModelState.DEPLOY_FAILED, current_worker_node_count=0)
+
+
 # ---- off the node --------------------------------------------------------------------------------------------------
 
 

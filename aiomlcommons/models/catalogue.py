@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping
 
 import attrs
 
 from aiomlcommons.api.common import FunctionName
 from aiomlcommons.api.models import ModelFormat
+from aiomlcommons.errors import InvalidRequest
+
+ARTIFACTS = "https://artifacts.opensearch.org/models/ml-models"
 
 
 @attrs.frozen
@@ -38,6 +42,22 @@ class Pretrained:
     def model_format(self) -> ModelFormat:
         """The format to prefer: every model has TORCH_SCRIPT, some have ONNX too."""
         return self.versions[self.version][0]
+
+    def artifact_url(self, version: str | None = None, model_format: str | None = None) -> str:
+        """Where the zip file of a version and format is published; the newest TORCH_SCRIPT one unless said otherwise.
+
+        https://docs.opensearch.org/latest/ml-commons-plugin/pretrained-models/
+        """
+        version, kind = version or self.version, str(model_format or self.model_format).lower()
+        owner, short = self.name.split("/")[-2:]
+        return f"{self._folder(version, kind)}/{owner}_{short}-{version}-{kind}.zip"
+
+    def config_url(self, version: str | None = None, model_format: str | None = None) -> str:
+        """Where the configuration of a version and format is published, which names the zip's SHA-256 too."""
+        return f"{self._folder(version or self.version, str(model_format or self.model_format).lower())}/config.json"
+
+    def _folder(self, version: str, kind: str) -> str:
+        return f"{ARTIFACTS}/{self.name}/{version}/{kind}"
 
     def offers(self, version: str | None, model_format: str | None) -> bool:
         """Whether it exists in a version and a format."""
@@ -205,3 +225,12 @@ def find(name: str) -> Pretrained | None:
         return _BY_NAME[name]
     named = [model for model in PRETRAINED if model.short_name == name]
     return named[0] if len(named) == 1 else None
+
+
+def pretrained(name: str) -> Pretrained:
+    """A pretrained model by its full or its short name. Raises InvalidRequest that names what comes near."""
+    if found := find(name):
+        return found
+    near = difflib.get_close_matches(name, [key for m in PRETRAINED for key in (m.name, m.short_name)], cutoff=0.5)
+    hint = f"; did you mean {', '.join(near)}?" if near else "; `aiomlcommons models pretrained` lists them"
+    raise InvalidRequest(f"no pretrained model is called {name!r}{hint}")

@@ -1,57 +1,124 @@
-"""A local model file to the cluster, in chunks."""
+"""A local model file to the cluster, in chunks: several at once, resumed where some are missing."""
 
 from __future__ import annotations
 
 import hashlib
-from os import PathLike
+from collections.abc import AsyncGenerator, Collection
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING
 
 import anyio.to_thread
+import attrs
 
-from aiomlcommons.api.models import CHUNK_SIZE
+from aiomlcommons.api.models import CHUNK_SIZE, SearchModels
+from aiomlcommons.errors import MLCommonsError
+from aiomlcommons.models.progress import Phase, Progress, Report
+from aiomlcommons.pipeline.flow import fan_out
 
 if TYPE_CHECKING:
     from aiomlcommons.session import Session
 
+IN_FLIGHT = 4
+_PAGE = 500
 
-async def upload_model(
+
+class FileChanged(MLCommonsError):
+    """The model's file was changed or cut short while it was uploaded; the model was not made ready."""
+
+
+@attrs.frozen
+class ModelFile:
+    """A model's zip file as it was when it was checked. ``sha256`` is in hex, ``size`` in bytes."""
+
+    path: Path
+    size: int
+    sha256: str
+
+    @property
+    def total_chunks(self) -> int:
+        """How many chunks of 10,000,000 bytes it has; the last one may be shorter."""
+        return max(1, -(-self.size // CHUNK_SIZE))
+
+
+async def uploaded_chunks(ml: Session, model_id: str, total: int) -> set[int]:
+    """The numbers of a model's chunks that the cluster has."""
+    found: set[int] = set()
+    for start in range(0, total, _PAGE):
+        ids = [f"{model_id}_{number}" for number in range(start, min(start + _PAGE, total))]
+        body = {"query": {"ids": {"values": ids}}, "size": len(ids), "_source": ["chunk_number"]}
+        page = await ml.send(SearchModels(body))
+        found |= {int(hit.id.rpartition("_")[2]) for hit in page.hits.hits}
+    return found
+
+
+async def upload_chunks(
     ml: Session,
-    path: str | PathLike[str],
+    model_id: str,
+    file: ModelFile,
     *,
-    name: str,
-    model_format: Literal["TORCH_SCRIPT", "ONNX"] = "TORCH_SCRIPT",
-    **meta: Any,
-) -> str:
-    """Register a model from a local zip file and return its id; deploy it with ``ml.models.deploy``.
+    present: Collection[int] = (),
+    in_flight: int = IN_FLIGHT,
+    report: Report,
+) -> None:
+    """Upload the chunks of a registered model's file but those that are ``present``, ``in_flight`` at once.
 
-    The file is read in chunks of 10,000,000 bytes off the event loop, so memory does not grow with it. ``meta`` are
-    further fields of ``RegisterModelMeta``: ``version``, ``function_name``, ``model_config``, ``model_group_id``.
-    Raises OSError where the file cannot be read, ApiError where the cluster refuses.
-
-    https://docs.opensearch.org/latest/ml-commons-plugin/custom-local-models/
+    The server takes a model for whole when its last chunk comes, so that one is sent when all others are there and the
+    file has proved to be what was announced. Memory holds ``in_flight`` chunks. Raises FileChanged, OSError, ApiError.
     """
-    file = Path(path)
-    size = await anyio.to_thread.run_sync(lambda: file.stat().st_size)
-    registered = await ml.models.register_meta(
-        name=name,
-        model_format=model_format,
-        model_content_hash_value=await anyio.to_thread.run_sync(_sha256, file),
-        model_content_size_in_bytes=size,
-        total_chunks=max(1, -(-size // CHUNK_SIZE)),
-        **meta,
-    )
-    stream: IO[bytes] = await anyio.to_thread.run_sync(lambda: file.open("rb"))
-    try:
-        number = 0
-        while chunk := await anyio.to_thread.run_sync(stream.read, CHUNK_SIZE):
-            await ml.models.upload_chunk(registered.model_id, number, chunk)
-            number += 1
-    finally:
-        await anyio.to_thread.run_sync(stream.close)
-    return registered.model_id
+    upload = _Upload(ml, model_id, file, set(present), report)
+    upload.tell()
+    async with fan_out(upload.send, upload.read(), in_flight=in_flight, ordered=False) as results:
+        async for _ in results:
+            upload.tell()
+    await upload.finish()
 
 
-def _sha256(file: Path) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+@attrs.define
+class _Upload:
+    ml: Session
+    model_id: str
+    file: ModelFile
+    there: set[int]
+    report: Report
+    last: bytes = attrs.field(default=b"", repr=False)
+
+    async def read(self) -> AsyncGenerator[tuple[int, bytes]]:
+        """The chunks that are missing, but for the last. All of the file is read, because all of it is hashed."""
+        digest, number = hashlib.sha256(), 0
+        async with await anyio.open_file(self.file.path, "rb") as stream:
+            while chunk := await stream.read(CHUNK_SIZE):
+                await anyio.to_thread.run_sync(digest.update, chunk)
+                if number == self.file.total_chunks - 1:
+                    self.last = chunk
+                elif number not in self.there:
+                    yield number, chunk
+                number += 1
+        if digest.hexdigest() != self.file.sha256:
+            raise FileChanged(
+                f"{self.file.path} was changed while it was uploaded: its SHA-256 was {self.file.sha256} and is now "
+                f"{digest.hexdigest()}; upload it again when nobody writes to it"
+            )
+
+    async def send(self, numbered: tuple[int, bytes]) -> None:
+        number, chunk = numbered
+        await self.ml.models.upload_chunk(self.model_id, number, chunk)
+        self.there.add(number)
+
+    async def finish(self) -> None:
+        await self.send((self.file.total_chunks - 1, self.last))
+        self.tell()
+
+    def tell(self) -> None:
+        done, total = len(self.there), self.file.total_chunks
+        size = min(self.file.size, done * CHUNK_SIZE)
+        self.report(
+            Progress(
+                phase=Phase.UPLOADING,
+                name=self.file.path.name,
+                model_id=self.model_id,
+                bytes_done=size,
+                bytes_total=self.file.size,
+                chunks_done=done,
+                chunks_total=total,
+            )
+        )

@@ -11,7 +11,7 @@ import attrs
 from aiomlcommons import Session
 from aiomlcommons.api.common import FunctionName
 from aiomlcommons.api.models import ModelConfig
-from aiomlcommons.models.upload import upload_model
+from aiomlcommons.models.spec import FileModel
 
 
 @attrs.frozen
@@ -48,33 +48,27 @@ KINDS: Mapping[str, Kind] = {
 }
 
 
+def spec_of(kind: str, file: Path, name: str) -> FileModel:
+    """A model file of a kind, in a group of its own."""
+    known = KINDS[kind]
+    return FileModel(
+        path=file, name=name, group=name, function_name=known.function_name, model_config=known.model_config
+    )
+
+
 @asynccontextmanager
 async def uploaded(ml: Session, kind: str, file: Path, name: str) -> AsyncGenerator[str]:
     """A registered model in a group of its own; both are gone afterwards."""
-    group = await ml.model_groups.register(name)
+    model_id = (await ml.models.ensure(spec_of(kind, file, name), deploy=False)).model_id
     try:
-        spec = KINDS[kind]
-        model_id = await upload_model(
-            ml,
-            file,
-            name=name,
-            version="1",
-            function_name=spec.function_name,
-            model_config=spec.model_config,
-            model_group_id=group.model_group_id,
-        )
-        try:
-            yield model_id
-        finally:
-            await ml.models.undeploy(model_id)
-            await ml.models.delete(model_id)
+        yield model_id
     finally:
-        await ml.model_groups.delete(group.model_group_id)
+        await ml.models.remove(model_id, empty_group=True)
 
 
 @asynccontextmanager
 async def deployed(ml: Session, kind: str, file: Path, name: str) -> AsyncGenerator[str]:
     """A deployed model in a group of its own; both are gone afterwards."""
     async with uploaded(ml, kind, file, name) as model_id:
-        await ml.task(await ml.models.deploy(model_id))
+        await ml.models.ensure(model_id)
         yield model_id

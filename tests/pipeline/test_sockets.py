@@ -8,7 +8,6 @@ import pytest
 
 from aiomlcommons import Backoff, BatchFailed, ConnectError, ModelNotReady, NotFound, ServerError, Session
 from aiomlcommons.emulator import Emulator
-from aiomlcommons.models.find import find_deployed
 
 pytestmark = pytest.mark.asyncio
 
@@ -18,7 +17,7 @@ NOW = Backoff(first=0)
 
 async def model(ml: Session) -> str:
     await ml.settings.allow_first_model()
-    return await find_deployed(ml, "all-MiniLM-L6-v2")
+    return (await ml.models.ensure("all-MiniLM-L6-v2")).model_id
 
 
 async def test_a_stream_gives_every_row_its_own_vector() -> None:

@@ -23,10 +23,11 @@ from aiomlcommons import (
     TooManyRequests,
 )
 from aiomlcommons.api.common import Hits
-from aiomlcommons.api.models import DeployModel, GetModel, Model, Models, NodeUndeployed, SearchModels, UndeployModel
+from aiomlcommons.api.models import DeployModel, GetModel, Model, NodeUndeployed, SearchModels, UndeployModel
 from aiomlcommons.api.settings import MLSettings
 from aiomlcommons.api.tasks import TaskInfo, TaskStarted
 from aiomlcommons.inference import Highlight
+from aiomlcommons.models.lifecycle import ModelLife
 from aiomlcommons.pipeline.embed import Embedded
 from aiomlcommons.version import Version
 
@@ -46,7 +47,7 @@ async def function(request: HttpRequest, timeout: Timeout) -> HttpResponse:
 async def calls(ml: Session) -> None:
     assert_type(ml.options(timeout=5, retries=0, headers={}, opaque_id="x"), Session)
     assert_type(await ml.options(retries=0).models.get("m"), Model)
-    assert_type(ml.models, Models)
+    assert_type(ml.models, ModelLife)
     assert_type(await ml.send(GetModel("m")), Model)
     assert_type(await ml.send(SearchModels()), Hits[Model])
     assert_type(await ml.send(UndeployModel("m")), dict[str, NodeUndeployed])

@@ -1,0 +1,148 @@
+"""What can be typed: the commands and their options."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+
+def parser() -> argparse.ArgumentParser:
+    """The commands and their options."""
+    top = argparse.ArgumentParser(
+        prog="aiomlcommons",
+        description="OpenSearch ML Commons from the command line.",
+        epilog="The cluster is named by --url or OPENSEARCH_URL; user, password and authority by OPENSEARCH_USERNAME, "
+        "OPENSEARCH_PASSWORD and OPENSEARCH_CA_CERTS.",
+    )
+    commands = top.add_subparsers(required=True, metavar="COMMAND")
+    cluster = _cluster_options()
+
+    embed = commands.add_parser("embed", parents=[cluster], help="embed the texts of a JSONL file")
+    embed.set_defaults(command="commands.embed")
+    embed.add_argument("input", metavar="INPUT", help="a JSON Lines file, one object a line")
+    embed.add_argument(
+        "--model", required=True, metavar="NAME_OR_ID", help="a model's id or name, or a pretrained name"
+    )
+    embed.add_argument(
+        "--out", required=True, metavar="FILE", help="where to write: .jsonl (rows with vectors) or .npy"
+    )
+    embed.add_argument("--text", default="text", metavar="KEY", help="the key of a row's text (default: text)")
+    embed.add_argument("--batch", type=_positive, default=64, metavar="N", help="rows in one request (default: 64)")
+    embed.add_argument("--in-flight", type=_positive, default=4, metavar="N", help="requests at once (default: 4)")
+
+    emulator = commands.add_parser("emulator", help="serve an emulated ML Commons until interrupted")
+    emulator.set_defaults(command="commands.serve")
+    emulator.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")
+    emulator.add_argument("--port", type=int, default=9200, help="port to listen on (default: 9200; 0 for any)")
+
+    _models(_verbs(commands, "models", "pretrained, uploaded and remote models"), cluster)
+    _groups(_verbs(commands, "groups", "model groups"), cluster)
+    _tasks(_verbs(commands, "tasks", "tasks of the server"), cluster)
+    _settings(_verbs(commands, "settings", "what the cluster allows ML Commons to do"), cluster)
+
+    call = commands.add_parser(
+        "call",
+        parents=[cluster],
+        help="call any endpoint",
+        description="Call an endpoint by its namespace and method and print the answer: "
+        "`call models get MODEL_ID`, `call models search body='{\"size\": 1}'`. Without a method, list what there is.",
+    )
+    call.set_defaults(command="commands.call")
+    call.add_argument("words", nargs="*", metavar="WORD", help="NAMESPACE METHOD [VALUE ...] [FIELD=VALUE ...]")
+    return top
+
+
+def _verbs(commands: Any, noun: str, words: str) -> Any:
+    return commands.add_parser(noun, help=words).add_subparsers(required=True, metavar="VERB")
+
+
+def _verb(verbs: Any, cluster: argparse.ArgumentParser, name: str, command: str, words: str) -> argparse.ArgumentParser:
+    verb: argparse.ArgumentParser = verbs.add_parser(name, parents=[cluster], help=words, description=words)
+    verb.set_defaults(command=command)
+    return verb
+
+
+def _models(verbs: Any, cluster: argparse.ArgumentParser) -> None:
+    ensure = _verb(verbs, cluster, "ensure", "models.ensure", "make sure that a model is registered and deployed")
+    ensure.add_argument("model", metavar="MODEL", help="an id, a name, a pretrained name, a zip file, or its URL")
+    ensure.add_argument("--no-deploy", action="store_true", help="stop when it is registered")
+    ensure.add_argument("--connector-id", metavar="ID", help="make a remote model of this name behind a connector")
+    upload = _verb(verbs, cluster, "upload", "models.upload", "register a model from a local zip file or directory")
+    upload.add_argument("model", metavar="PATH")
+    for verb in (ensure, upload):
+        verb.add_argument("--name", help="the model's name (default: that of the file)")
+        verb.add_argument("--function", metavar="NAME", help="such as TEXT_EMBEDDING (the default), SPARSE_ENCODING")
+        verb.add_argument("--format", metavar="NAME", help="TORCH_SCRIPT or ONNX (default: what the file holds)")
+        verb.add_argument(
+            "--config", metavar="FILE", help="the model_config as JSON (default: a config.json beside it)"
+        )
+        verb.add_argument("--sha256", metavar="HEX", help="what the file must have; a URL needs it")
+        verb.add_argument("--group", metavar="NAME", help="the model group; made where there is none")
+    deploy = _verb(verbs, cluster, "deploy", "models.deploy", "deploy a model and wait until it is there")
+    deploy.add_argument("model", metavar="MODEL", help="an id or a name")
+    for verb in (ensure, upload, deploy):
+        verb.add_argument(
+            "--change-settings", action="store_true", help="change cluster settings that stand in the way"
+        )
+        _json(verb)
+    undeploy = _verb(verbs, cluster, "undeploy", "models.undeploy", "take models off the nodes")
+    undeploy.add_argument("models", metavar="MODEL", nargs="+", help="an id or a name")
+    _json(undeploy)
+    shown = _verb(verbs, cluster, "list", "models.show", "list the models of the cluster")
+    pretrained = _verb(verbs, cluster, "pretrained", "models.pretrained", "list the pretrained models")
+    for verb in (shown, pretrained):
+        verb.add_argument("--name", default="", metavar="PART", help="only those with this in their name")
+        _json(verb)
+    delete = _verb(verbs, cluster, "delete", "models.delete", "undeploy models and delete them, after asking")
+    delete.add_argument("models", metavar="MODEL", nargs="+", help="an id or a name")
+    delete.add_argument(
+        "--empty-group", action="store_true", help="delete their groups too where nothing else is in them"
+    )
+    _yes(delete)
+
+
+def _groups(verbs: Any, cluster: argparse.ArgumentParser) -> None:
+    _json(_verb(verbs, cluster, "list", "groups.show", "list the model groups"))
+    delete = _verb(verbs, cluster, "delete", "groups.delete", "delete empty model groups, after asking")
+    delete.add_argument("groups", metavar="MODEL_GROUP_ID", nargs="+")
+    _yes(delete)
+
+
+def _tasks(verbs: Any, cluster: argparse.ArgumentParser) -> None:
+    shown = _verb(verbs, cluster, "list", "tasks.show", "list the newest tasks")
+    shown.add_argument("--last", type=_positive, default=20, metavar="N", help="how many (default: 20)")
+    _json(shown)
+    wait = _verb(verbs, cluster, "wait", "tasks.wait", "wait for a task's end, showing each change")
+    wait.add_argument("task_id", metavar="TASK_ID")
+    wait.add_argument("--timeout", type=float, metavar="SECONDS", help="give up after so long (default: never)")
+
+
+def _settings(verbs: Any, cluster: argparse.ArgumentParser) -> None:
+    shown = _verb(verbs, cluster, "list", "settings.show", "show the settings in force")
+    shown.add_argument("--name", default="", metavar="PART", help="only those with this in their name")
+    _json(shown)
+    change = _verb(verbs, cluster, "set", "settings.change", "change settings; NAME= puts one back to its default")
+    change.add_argument("settings", metavar="NAME=VALUE", nargs="+", help="like only_run_on_ml_node=false")
+
+
+def _json(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--json", action="store_true", help="print JSON")
+
+
+def _yes(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--yes", action="store_true", help="do not ask")
+
+
+def _cluster_options() -> argparse.ArgumentParser:
+    options = argparse.ArgumentParser(add_help=False)
+    group = options.add_argument_group("cluster")
+    group.add_argument("--url", help="like https://host:9200 (default: OPENSEARCH_URL)")
+    group.add_argument("--emulator", action="store_true", help="use the embedded emulator in place of a cluster")
+    return options
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"must be 1 or more, not {number}")
+    return number

@@ -1,0 +1,31 @@
+"""What the commands about model groups do: ``aiomlcommons groups ...``."""
+
+from __future__ import annotations
+
+import argparse
+
+from aiomlcommons import convert
+from aiomlcommons.cli.common import REFUSED, cluster, confirmed
+from aiomlcommons.cli.tables import moment, print_json, table
+
+
+async def show(options: argparse.Namespace) -> None:
+    """List the model groups."""
+    async with cluster(options) as ml:
+        hits = [hit async for hit in ml.model_groups.search()]
+    rows = [(hit.id, hit.source) for hit in hits if hit.source]
+    if options.json:
+        print_json([{"model_group_id": key, **convert.unstructure(group)} for key, group in rows])
+        return
+    cells = [(key, g.name, g.access or "-", g.latest_version, moment(g.created_time)) for key, g in rows]
+    print(table(("MODEL_GROUP_ID", "NAME", "ACCESS", "LATEST_VERSION", "CREATED"), cells))
+
+
+async def delete(options: argparse.Namespace) -> int | None:
+    """Delete empty model groups, after asking."""
+    if not confirmed(options, [f"model group {group_id}" for group_id in options.groups]):
+        return REFUSED
+    async with cluster(options) as ml:
+        for group_id in options.groups:
+            print(f"{(await ml.model_groups.delete(group_id)).result} {group_id}")
+    return None

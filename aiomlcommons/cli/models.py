@@ -1,0 +1,157 @@
+"""What the commands about models do: ``aiomlcommons models ...``."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import anyio.to_thread
+import orjson
+
+from aiomlcommons import convert
+from aiomlcommons.api.models import ModelConfig
+from aiomlcommons.cli.common import REFUSED, UsageError, cluster, confirmed
+from aiomlcommons.cli.progress import Progress as Line
+from aiomlcommons.cli.tables import moment, print_json, table
+from aiomlcommons.errors import MLCommonsError
+from aiomlcommons.models.catalogue import PRETRAINED
+from aiomlcommons.models.ensure import EnsuredModel, named
+from aiomlcommons.models.progress import Phase, Progress, Report
+from aiomlcommons.models.spec import ExistingModel, FileModel, PretrainedModel, RemoteModel, Spec, UrlModel
+from aiomlcommons.session import Session
+
+
+def shown_on(line: Line) -> Report:
+    """A report to the terminal: steps on lines of their own; a file's way as a bar."""
+
+    def report(progress: Progress) -> None:
+        if progress.bytes_done is not None and progress.bytes_total:
+            line.bar(progress.bytes_done, progress.bytes_total, progress.phase)
+        elif progress.phase is not Phase.FOUND:
+            line.say(str(progress))
+
+    return report
+
+
+def _print_model(model_id: str, name: str | None, state: object, *, as_json: bool) -> None:
+    if as_json:
+        print_json({"model_id": model_id, "name": name, "model_state": state})
+    else:
+        print(f"{model_id} {name} {state}")
+
+
+async def ensure(options: argparse.Namespace) -> None:
+    """Make sure that a model is registered and deployed."""
+    ensured = await _ensure(options, await anyio.to_thread.run_sync(_spec, options), deploy=not options.no_deploy)
+    _print_model(ensured.model_id, ensured.model.name, ensured.model.model_state, as_json=options.json)
+
+
+async def upload(options: argparse.Namespace) -> None:
+    """Register a model from a local file, or go on with an upload that was broken off."""
+    ensured = await _ensure(options, await anyio.to_thread.run_sync(_file, options), deploy=False)
+    _print_model(ensured.model_id, ensured.model.name, ensured.model.model_state, as_json=options.json)
+
+
+async def deploy(options: argparse.Namespace) -> None:
+    """Deploy a registered model and wait until it is there."""
+    ensured = await _ensure(options, options.model, deploy=True)
+    _print_model(ensured.model_id, ensured.model.name, ensured.model.model_state, as_json=options.json)
+
+
+async def _ensure(options: argparse.Namespace, spec: Spec | str, *, deploy: bool) -> EnsuredModel:
+    async with cluster(options) as ml:
+        with Line("bytes") as line:
+            return await ml.models.ensure(
+                spec, deploy=deploy, change_settings=options.change_settings, report=shown_on(line)
+            )
+
+
+def _spec(options: argparse.Namespace) -> Spec | str:
+    what, common = options.model, {"group": options.group}
+    if options.connector_id:
+        return RemoteModel(name=what, connector_id=options.connector_id, **common)
+    if "://" in what:
+        if not options.sha256:
+            raise UsageError("a model by URL needs --sha256, which says which file is meant")
+        given = {"model_content_hash_value": options.sha256, **_described(options)}
+        return UrlModel(name=options.name or what.rpartition("/")[2], url=what, **given, **common)
+    if Path(what).exists():
+        return _file(options)
+    return what if options.group is None else PretrainedModel(name=what, **common)
+
+
+def _file(options: argparse.Namespace) -> FileModel:
+    described = _described(options)
+    hashed = {"model_content_hash_value": options.sha256}
+    return FileModel(path=options.model, name=options.name, group=options.group, **described, **hashed)
+
+
+def _described(options: argparse.Namespace) -> dict[str, Any]:
+    config = orjson.loads(Path(options.config).read_bytes()) if options.config else None
+    given = {
+        "function_name": options.function,
+        "model_format": options.format,
+        "model_config": convert.structure(config, ModelConfig) if config is not None else None,
+    }
+    return {name: value for name, value in given.items() if value is not None}
+
+
+async def undeploy(options: argparse.Namespace) -> None:
+    """Take models off the nodes."""
+    async with cluster(options) as ml:
+        for word in options.models:
+            model_id = await _existing(ml, word)
+            got = await ml.models.undeploy(model_id)
+            stats = {node: (done.stats or {}).get(model_id, "not_found") for node, done in got.items()}
+            if options.json:
+                print_json({"model_id": model_id, "nodes": stats})
+            else:
+                print(model_id, *(f"{node}: {word}" for node, word in stats.items()))
+
+
+async def show(options: argparse.Namespace) -> None:
+    """List the models of the cluster."""
+    query = {"wildcard": {"name.keyword": f"*{options.name}*"}} if options.name else {"match_all": {}}
+    async with cluster(options) as ml:
+        hits = [hit async for hit in ml.models.search({"query": query, "sort": [{"created_time": "asc"}]})]
+    rows = [(hit.id, hit.source) for hit in hits if hit.source]
+    if options.json:
+        print_json([{"model_id": key, **convert.unstructure(model)} for key, model in rows])
+        return
+    titles = ("MODEL_ID", "NAME", "FUNCTION", "STATE", "VERSION", "CREATED")
+    cells = [
+        (key, m.name, m.algorithm or m.function_name, m.model_state, m.model_version, moment(m.created_time))
+        for key, m in rows
+    ]
+    print(table(titles, cells))
+
+
+async def pretrained(options: argparse.Namespace) -> None:
+    """List the pretrained models, which a cluster can register by name alone."""
+    found = [model for model in PRETRAINED if options.name.lower() in model.name.lower()]
+    if options.json:
+        print_json([convert.unstructure(model) for model in found])
+        return
+    rows = [(m.name, m.function_name, m.dimension or "-", m.version, "/".join(m.versions[m.version])) for m in found]
+    print(table(("NAME", "FUNCTION", "DIMENSION", "VERSION", "FORMATS"), rows))
+
+
+async def delete(options: argparse.Namespace) -> int | None:
+    """Undeploy models and delete them, after asking."""
+    async with cluster(options) as ml:
+        ids = [await _existing(ml, word) for word in options.models]
+        found = [(model_id, (await ml.models.get(model_id)).name) for model_id in ids]
+        if not confirmed(options, [f"model {model_id} ({name})" for model_id, name in found]):
+            return REFUSED
+        for model_id in ids:
+            await ml.models.remove(model_id, empty_group=options.empty_group)
+            print(f"deleted {model_id}")
+    return None
+
+
+async def _existing(ml: Session, word: str) -> str:
+    found = await named(ml, word)
+    if isinstance(found, ExistingModel):
+        return found.model_id
+    raise MLCommonsError(f"the cluster has no model {word!r}; `aiomlcommons models list` shows what it has")

@@ -1,0 +1,41 @@
+"""What the commands about tasks do: ``aiomlcommons tasks ...``."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import sys
+
+import anyio
+
+from aiomlcommons import convert
+from aiomlcommons.cli.common import cluster
+from aiomlcommons.cli.tables import moment, print_json, table
+
+
+async def show(options: argparse.Namespace) -> None:
+    """List the newest tasks."""
+    body = {"sort": [{"create_time": "desc"}], "size": options.last, "query": {"match_all": {}}}
+    async with cluster(options) as ml:
+        found = await ml.tasks.search(body)
+    rows = [(hit.id, hit.source) for hit in found.hits.hits if hit.source]
+    if options.json:
+        print_json([{"task_id": key, **convert.unstructure(task)} for key, task in rows])
+        return
+    cells = [(key, t.task_type, t.state, t.model_id or "-", moment(t.create_time), t.error or "") for key, t in rows]
+    print(table(("TASK_ID", "TYPE", "STATE", "MODEL_ID", "CREATED", "ERROR"), cells))
+
+
+async def wait(options: argparse.Namespace) -> int:
+    """Wait for a task's end, showing each change."""
+    async with cluster(options) as ml:
+        task = ml.task(options.task_id)
+        with anyio.move_on_after(options.timeout or math.inf):
+            async for info in task:
+                print(f"{info.task_type or 'task'} {options.task_id} {info.state}", file=sys.stderr)
+            # Asked once more, because a deployment that failed as a duplicate is followed to the one that goes on.
+            info = await task
+            print(f"{info.state}" + (f" model_id={info.model_id}" if info.model_id else ""))
+            return 0
+    print(f"aiomlcommons: task {options.task_id} has not ended in {options.timeout:g} s", file=sys.stderr)
+    return 1

@@ -1,0 +1,132 @@
+"""A registered model onto the nodes, whatever state it is found in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import attrs
+
+from aiomlcommons.api.models import Model, ModelState
+from aiomlcommons.api.tasks import TaskState, TaskType
+from aiomlcommons.backoff import Backoff
+from aiomlcommons.errors import MLCommonsError, NotFound, TaskFailed, TaskStalled
+from aiomlcommons.models.progress import Phase, Progress, Report
+
+if TYPE_CHECKING:
+    from aiomlcommons.session import Session
+
+ON_ITS_WAY = {ModelState.DEPLOYING, ModelState.LOADING}
+PARTIAL = {ModelState.PARTIALLY_DEPLOYED, ModelState.PARTIALLY_LOADED}
+_TRIES = 3
+# The task ends a moment before the model's own record says so.
+_LOOKS = 8
+
+
+class NotDeployed(MLCommonsError):
+    """The model is not on every node that it should be on; ``.model`` is how it was last seen."""
+
+    def __init__(self, model_id: str, model: Model) -> None:
+        has, wants = model.current_worker_node_count or 0, model.planning_worker_node_count or 0
+        remedy = (
+            "accept that with allow_partial=True, or see the errors of the other nodes in its deploy task"
+            if has
+            else "see its deploy task and the server's log"
+        )
+        super().__init__(f"model {model_id} is {model.model_state}, on {has} of {wants} nodes; {remedy}")
+        self.model_id, self.model = model_id, model
+
+    def __reduce__(self) -> Any:
+        return type(self), (self.model_id, self.model)
+
+
+@attrs.frozen(kw_only=True)
+class Deploying:
+    """Deploys one model, or waits until it is. ``no_progress`` is in seconds."""
+
+    ml: Session
+    model_id: str
+    report: Report
+    node_ids: Sequence[str] | None = None
+    allow_partial: bool = False
+    backoff: Backoff = Backoff()
+    no_progress: float = 600.0
+
+    async def __call__(self) -> Model:
+        """The model, once every node has it that should. Raises NotDeployed, TaskFailed, ApiError."""
+        model = await self._get()
+        for _ in range(_TRIES):
+            if self._is_there(model):
+                return model
+            if model.model_state in ON_ITS_WAY and await self._others_deploy(model):
+                model = await self._seen()
+                continue
+            self.tell(Phase.DEPLOYING, model)
+            try:
+                await self._await(await self.ml.models.deploy(self.model_id, node_ids=self.node_ids))
+            except (NotFound, TaskStalled) as error:
+                await self._get()  # where it is the model that is not found, that is the error
+                self.tell(Phase.HEALING, model, f"the deployment was forgotten, deploying again ({error})")
+            model = await self._seen()
+        if self._is_there(model):
+            return model
+        raise NotDeployed(self.model_id, model)
+
+    def tell(self, phase: Phase, model: Model, words: str = "") -> None:
+        self.report(
+            Progress(
+                phase=phase,
+                name=model.name or "",
+                model_id=self.model_id,
+                words=words,
+                nodes_done=model.current_worker_node_count,
+                nodes_total=model.planning_worker_node_count,
+            )
+        )
+
+    async def _get(self) -> Model:
+        return await self.ml.models.get(self.model_id)
+
+    def _is_there(self, model: Model) -> bool:
+        if model.is_deployed:
+            # Deployed on other nodes than those that are asked for is not what is asked for.
+            return self.node_ids is None or set(self.node_ids) <= set(model.planning_worker_nodes or ())
+        return self.allow_partial and model.model_state in PARTIAL
+
+    async def _seen(self) -> Model:
+        """The model after a deployment has ended."""
+        model = await self._get()
+        for _, delay in zip(range(_LOOKS), self.backoff, strict=False):
+            if model.model_state not in ON_ITS_WAY:
+                break
+            await anyio.sleep(delay)
+            model = await self._get()
+        return model
+
+    async def _await(self, task: Any) -> None:
+        await self.ml.task(task, backoff=self.backoff, no_progress=self.no_progress)
+
+    async def _others_deploy(self, model: Model) -> bool:
+        """Wait for the deployment that somebody else began; one that nobody goes on with is taken back."""
+        for task_id in await self._running():
+            self.tell(Phase.WAITING, model, f"for the deployment under way in task {task_id}")
+            with suppress(TaskFailed, TaskStalled, NotFound):
+                await self._await(task_id)
+                return True
+        if (await self._get()).model_state not in ON_ITS_WAY:
+            return True
+        self.tell(Phase.HEALING, model, "nobody goes on deploying it, so that is taken back")
+        await self.ml.models.undeploy(self.model_id)
+        return False
+
+    async def _running(self) -> list[str]:
+        filters: list[dict[str, Any]] = [
+            {"term": {"model_id": self.model_id}},
+            {"terms": {"task_type": [TaskType.DEPLOY_MODEL, TaskType.LOAD_MODEL]}},
+            {"terms": {"state": [TaskState.CREATED, TaskState.RUNNING]}},
+        ]
+        body = {"query": {"bool": {"filter": filters}}, "sort": [{"create_time": "desc"}], "size": 5}
+        found = await self.ml.tasks.search(body)
+        return [hit.id for hit in found.hits.hits]

@@ -1,0 +1,150 @@
+"""From a name or a file to a model that answers, in one call that may be repeated."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, TypeVar
+
+import attrs
+
+from aiomlcommons.api.models import Model
+from aiomlcommons.backoff import Backoff
+from aiomlcommons.errors import InvalidRequest, MLCommonsError, NotFound
+from aiomlcommons.models import catalogue
+from aiomlcommons.models.deploying import Deploying
+from aiomlcommons.models.files import named_file
+from aiomlcommons.models.progress import Phase, Progress, Report, to_log
+from aiomlcommons.models.registering import New, Registering
+from aiomlcommons.models.remedies import Prevented, Remedy, remedy_for
+from aiomlcommons.models.spec import ExistingModel, FileModel, PretrainedModel, Spec
+
+if TYPE_CHECKING:
+    from aiomlcommons.session import Session
+
+T = TypeVar("T")
+
+
+class NoSuchModel(MLCommonsError):
+    """No model of that id or name, and no pretrained one either."""
+
+
+@attrs.frozen(kw_only=True)
+class EnsuredModel:
+    """A model that is there, and what was done for it: ``did`` are the phases that it went through."""
+
+    model_id: str
+    model: Model
+    did: tuple[Phase, ...] = ()
+
+    @property
+    def registered(self) -> bool:
+        """Whether this call registered it."""
+        return Phase.REGISTERED in self.did
+
+    @property
+    def deployed(self) -> bool:
+        """Whether this call deployed it."""
+        return Phase.DEPLOYING in self.did
+
+
+@attrs.frozen(kw_only=True)
+class Ensuring:
+    """How a model is ensured; ``ml.models.ensure`` says what each field does."""
+
+    ml: Session
+    deploy: bool = True
+    node_ids: Sequence[str] | None = None
+    allow_partial: bool = False
+    change_settings: bool = False
+    keep: bool = False
+    backoff: Backoff = Backoff()
+    no_progress: float = 600.0
+    report: Report = to_log
+
+    async def __call__(self, wanted: Spec | str) -> EnsuredModel:
+        """The model, as it is in the end."""
+        did: list[Phase] = []
+
+        def report(progress: Progress) -> None:
+            did.append(progress.phase)
+            self.report(progress)
+
+        how = attrs.evolve(self, report=report)
+        spec = await named(self.ml, wanted) if isinstance(wanted, str) else wanted
+        if isinstance(spec, FileModel):
+            async with named_file(spec, report) as file:
+                return await how._ensure(file, did)
+        return await how._ensure(spec, did)
+
+    async def _ensure(self, spec: New | ExistingModel, did: list[Phase]) -> EnsuredModel:
+        model_id = spec.model_id if isinstance(spec, ExistingModel) else await self._registered(spec)
+        model = await (self._deployed(model_id) if self.deploy else self.ml.models.get(model_id))
+        self.report(
+            Progress(
+                phase=Phase.DEPLOYED if self.deploy else Phase.FOUND,
+                name=model.name or "",
+                model_id=model_id,
+                nodes_done=model.current_worker_node_count,
+                nodes_total=model.planning_worker_node_count,
+            )
+        )
+        return EnsuredModel(model_id=model_id, model=model, did=tuple(dict.fromkeys(did)))
+
+    async def _registered(self, spec: New) -> str:
+        registering = Registering(
+            ml=self.ml,
+            spec=spec,
+            report=self.report,
+            backoff=self.backoff,
+            no_progress=self.no_progress,
+            keep=self.keep,
+        )
+        return await self._remedied(registering, registering.name)
+
+    async def _deployed(self, model_id: str) -> Model:
+        deploying = Deploying(
+            ml=self.ml,
+            model_id=model_id,
+            report=self.report,
+            node_ids=self.node_ids,
+            allow_partial=self.allow_partial,
+            backoff=self.backoff,
+            no_progress=self.no_progress,
+        )
+        return await self._remedied(deploying, model_id)
+
+    async def _remedied(self, work: Callable[[], Awaitable[T]], name: str) -> T:
+        """Do it; where a setting prevents it, change that if the caller allows, and do it again."""
+        tried: set[Remedy] = set()
+        while True:
+            try:
+                return await work()
+            except MLCommonsError as error:
+                remedy = remedy_for(error)
+                if remedy is None:
+                    raise
+                if not self.change_settings or remedy in tried:
+                    raise Prevented(name, remedy) from error
+            tried.add(remedy)
+            self.report(Progress(phase=Phase.SETTING, name=name, words=f"{remedy.setting} to {remedy.value}"))
+            await self.ml.settings.apply(remedy.settings)
+
+
+async def named(ml: Session, name_or_id: str) -> PretrainedModel | ExistingModel:
+    """What a word means: a model's id, the name of a registered one (the newest), or a pretrained one's.
+
+    Raises NoSuchModel.
+    """
+    try:
+        await ml.models.get(name_or_id)
+        return ExistingModel(model_id=name_or_id)
+    except (NotFound, InvalidRequest):
+        pass  # a name may hold what no id can
+    query = {"term": {"name.keyword": name_or_id}}
+    found = await ml.models.search({"query": query, "sort": [{"created_time": "desc"}], "size": 1})
+    for hit in found.hits.hits:
+        return ExistingModel(model_id=hit.id)
+    if known := catalogue.find(name_or_id):
+        return PretrainedModel(name=known.name)
+    remedy = "give an id, a registered model's name, or a pretrained one such as all-MiniLM-L6-v2"
+    raise NoSuchModel(f"no model has the id or the name {name_or_id!r}; {remedy}")

@@ -1,0 +1,78 @@
+"""What keeps a model from being registered or deployed, and the setting that would let it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import attrs
+
+from aiomlcommons.api.settings import PREFIX, MLSettings
+from aiomlcommons.errors import ApiError, FeatureDisabled, MLCommonsError, TaskFailed
+
+
+@attrs.frozen
+class Remedy:
+    """Words of the server that name a trouble, and the setting that ends it."""
+
+    words: str
+    why: str
+    setting: str
+    value: Any
+
+    @property
+    def settings(self) -> MLSettings:
+        """The change, for ``ml.settings.apply``."""
+        return MLSettings.from_wire({PREFIX + self.setting: self.value})
+
+    def __str__(self) -> str:
+        value = str(self.value).lower() if isinstance(self.value, bool) else self.value
+        return f"{self.why}; set {PREFIX}{self.setting} to {value}, or ensure it with change_settings=True"
+
+
+REMEDIES = (
+    Remedy(
+        "no eligible node found",
+        "no node may run models: the cluster has no ML node, or none of those asked for",
+        "only_run_on_ml_node",
+        False,
+    ),
+    Remedy("Native Memory Circuit Breaker is open", "the nodes' memory is too full", "native_memory_threshold", 100),
+    Remedy("Memory Circuit Breaker is open", "the nodes' JVM heap is too full", "jvm_heap_memory_threshold", 100),
+    Remedy("Disk Circuit Breaker is open", "the nodes' disks are too full", "disk_free_space_threshold", "-1"),
+    Remedy(
+        "Exceed max local model per node limit",
+        "the nodes hold as many models as they may; undeploy one",
+        "max_model_on_node",
+        1000,
+    ),
+    Remedy("Don't allow custom deployment plan", "nobody may choose nodes", "allow_custom_deployment_plan", True),
+)
+
+
+class Prevented(MLCommonsError):
+    """The cluster will not register or deploy the model as it is set; ``.remedy`` is the setting that would let it.
+
+    The server's own error is ``__cause__``.
+    """
+
+    def __init__(self, name: str, remedy: Remedy) -> None:
+        super().__init__(f"{name}: {remedy}")
+        self.name, self.remedy = name, remedy
+
+    def __reduce__(self) -> Any:
+        return type(self), (self.name, self.remedy)
+
+
+def remedy_for(error: MLCommonsError) -> Remedy | None:
+    """The setting that would have let it, where there is one."""
+    if isinstance(error, FeatureDisabled) and error.setting.startswith(PREFIX):
+        key = error.setting.removeprefix(PREFIX)
+        return Remedy(error.reason, "the cluster does not allow it", key, True)
+    return next((remedy for remedy in REMEDIES for words in _words(error) if remedy.words in words), None)
+
+
+def _words(error: MLCommonsError) -> Iterable[str]:
+    if isinstance(error, TaskFailed):
+        return [error.info.error or "", *error.node_errors.values()]
+    return [error.reason, error.details] if isinstance(error, ApiError) else []

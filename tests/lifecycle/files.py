@@ -1,0 +1,19 @@
+"""Model files of a size that is asked for: they are whole as packages, and no model is in them."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+from aiomlcommons.api.models import CHUNK_SIZE
+
+
+def big_zip(path: Path, chunks: int) -> Path:
+    """A package that is uploaded in so many chunks."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
+        archive.writestr("tokenizer.json", "{}")
+        with archive.open("model.pt", "w") as member:
+            for number in range(chunks - 1):
+                member.write(bytes([number + 1]) * CHUNK_SIZE)
+            member.write(b"the end")
+    return path

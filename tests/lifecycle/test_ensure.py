@@ -1,0 +1,273 @@
+"""Ensuring a model: what is there is found, what is missing is done, and done once."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import attrs
+import pytest
+
+from aiomlcommons import ConnectError, InvalidRequest, ModelNotReady, NotFound, Session, TaskFailed
+from aiomlcommons.api.models import DeployModel, ModelState, RegisterModel, RegisterModelMeta, UploadModelChunk
+from aiomlcommons.api.settings import MLSettings
+from aiomlcommons.api.tasks import GetTask, TaskState
+from aiomlcommons.models.deploying import NotDeployed
+from aiomlcommons.models.ensure import NoSuchModel
+from aiomlcommons.models.package import BadPackage
+from aiomlcommons.models.progress import Phase, Progress
+from aiomlcommons.models.registering import NotRegistered
+from aiomlcommons.models.remedies import Prevented
+from aiomlcommons.models.spec import ExistingModel, FileModel, GroupSpec, PretrainedModel, RemoteModel, Spec, UrlModel
+from tests.fileserver import served_file
+from tests.lifecycle.client import DENSE, SPECS, ZIPS
+from tests.lifecycle.conftest import NOW, World
+
+pytestmark = pytest.mark.asyncio
+FILE = FileModel(path=ZIPS / "tiny-dense.zip", name="tiny", model_config=DENSE, group="ours")
+MINILM = PretrainedModel(name="all-MiniLM-L6-v2")
+
+
+async def ensure(ml: Session, spec: Spec | str, **options: Any) -> Any:
+    return await ml.models.ensure(spec, **{"backoff": NOW, "no_progress": 0, **options})
+
+
+@pytest.mark.parametrize("kind", SPECS)
+async def test_a_second_call_finds_what_the_first_one_did(world: World, kind: str) -> None:
+    first = await ensure(world.ml, SPECS[kind])
+    again = await ensure(world.ml, SPECS[kind])
+    assert (first.registered, first.deployed, again.registered, again.deployed) == (True, True, False, False)
+    assert again.model_id == first.model_id
+    assert again.model.is_deployed
+    assert len(await world.models()) == 1
+
+
+@pytest.mark.parametrize("kind", SPECS)
+async def test_many_at_once_end_with_one_model(world: World, kind: str) -> None:
+    ensured = await asyncio.gather(*(world.ml.models.ensure(SPECS[kind], backoff=NOW) for _ in range(8)))
+    assert len({one.model_id for one in ensured}) == 1
+    assert [key for key, _ in await world.models()] == [ensured[0].model_id]
+    assert all(one.model.is_deployed for one in ensured)
+
+
+async def test_a_model_by_url_is_known_by_its_hash(world: World) -> None:
+    wrong = UrlModel(name="by url", url="", model_content_hash_value="0" * 64, model_config=DENSE)
+    async with served_file(ZIPS / "tiny-dense.zip") as url:
+        with pytest.raises(NotRegistered, match="does not have the SHA-256 0000"):
+            await ensure(world.ml, attrs.evolve(wrong, url=url))
+        from_file = await ensure(world.ml, FILE)
+        right = attrs.evolve(wrong, url=url, model_content_hash_value=from_file.model.model_content_hash_value.upper())
+        made = await ensure(world.ml, right)
+        assert (await ensure(world.ml, right)).model_id == made.model_id != from_file.model_id
+
+
+async def test_a_word_is_an_id_a_name_or_a_pretrained_model(world: World) -> None:
+    made = await ensure(world.ml, "all-MiniLM-L6-v2")
+    for word in (made.model_id, made.model.name, "all-MiniLM-L6-v2"):
+        assert (await ensure(world.ml, word)).model_id == made.model_id
+    with pytest.raises(NoSuchModel, match="'no such model'; give an id"):
+        await ensure(world.ml, "no such model")
+    with pytest.raises(NotFound, match="nope"):
+        await ensure(world.ml, ExistingModel(model_id="nope"))
+
+
+async def test_another_version_of_a_pretrained_model_is_another_model(world: World) -> None:
+    old = await ensure(world.ml, PretrainedModel(name="all-MiniLM-L6-v2", version="1.0.1"))
+    new = await ensure(world.ml, MINILM)
+    onnx = await ensure(world.ml, PretrainedModel(name="all-MiniLM-L6-v2", model_format="ONNX"))
+    assert len({old.model_id, new.model_id, onnx.model_id}) == 3
+    assert (await ensure(world.ml, PretrainedModel(name="all-MiniLM-L6-v2", version="1.0.1"))).model_id == old.model_id
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"name": "all-MiniLM-L6"}, "did you mean .*all-MiniLM-L6-v2"),
+        ({"name": "all-MiniLM-L6-v2", "version": "9"}, "it is as 1.0.1 .TORCH_SCRIPT/ONNX."),
+        ({"name": "all-MiniLM-L6-v2", "dimension": 768}, "dimension is 768, and .* gives 384"),
+    ],
+)
+async def test_a_pretrained_model_that_there_is_not_is_refused_before_the_network(
+    wrong: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(InvalidRequest, match=words):
+        PretrainedModel(**wrong)
+
+
+async def test_a_group_is_made_once_and_shared(world: World) -> None:
+    group = GroupSpec(name="shared", description="of two")
+    one = await ensure(world.ml, attrs.evolve(FILE, group=group))
+    other = await ensure(world.ml, attrs.evolve(MINILM, group="shared"))
+    assert one.model.model_group_id == other.model.model_group_id
+    found = await world.ml.model_groups.get(one.model.model_group_id)
+    assert (found.name, found.description) == ("shared", "of two")
+
+
+async def test_a_setting_in_the_way_is_named_or_changed(world: World) -> None:
+    await world.ml.settings.apply(MLSettings(only_run_on_ml_node=True, allow_registering_model_via_local_file=False))
+    with pytest.raises(Prevented, match=r"set plugins\.ml_commons\.allow_registering_model_via_local_file to true"):
+        await ensure(world.ml, FILE)
+    with pytest.raises(Prevented, match=r"no ML node.*set plugins\.ml_commons\.only_run_on_ml_node to false"):
+        await ensure(world.ml, MINILM)
+    assert (await ensure(world.ml, FILE, change_settings=True)).model.is_deployed
+    assert (await world.ml.settings.read()).only_run_on_ml_node is False
+
+
+async def test_a_remedy_that_does_not_help_is_tried_once(world: World) -> None:
+    world.emulator.faults.fail_task("Memory Circuit Breaker is open, please check your resources!", times=None)
+    with pytest.raises(Prevented, match="jvm_heap_memory_threshold"):
+        await ensure(world.ml, MINILM, change_settings=True)
+    assert (await world.ml.settings.read()).jvm_heap_memory_threshold == 100
+
+
+# ---- what can be healed --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("kind", "endpoint"),
+    [
+        ("pretrained", RegisterModel),
+        ("remote", RegisterModel),
+        ("file", RegisterModelMeta),
+        ("file", UploadModelChunk),
+        ("pretrained", DeployModel),
+    ],
+)
+@pytest.mark.parametrize("fault", ["cut", "drop"])
+async def test_an_answer_that_is_lost_is_looked_for(world: World, kind: str, endpoint: Any, fault: str) -> None:
+    getattr(world.emulator.faults, fault)(on=endpoint)
+    ensured = await ensure(world.ml, SPECS[kind])
+    assert ensured.model.is_deployed
+    assert [key for key, _ in await world.models()] == [ensured.model_id]
+
+
+async def test_answers_that_are_lost_for_ever_are_an_error(world: World) -> None:
+    world.emulator.faults.drop(on=RegisterModel, times=None)
+    with pytest.raises(ConnectError):
+        await ensure(world.ml, MINILM)
+
+
+@pytest.mark.parametrize("kind", SPECS)
+@pytest.mark.parametrize("phase", [Phase.REGISTERING, Phase.UPLOADING, Phase.REGISTERED, Phase.DEPLOYING])
+async def test_a_server_that_is_restarted_at_a_phase_ends_with_one_model(world: World, kind: str, phase: Phase) -> None:
+    met: list[Phase] = []
+
+    def restart(progress: Progress) -> None:
+        if progress.phase == phase and phase not in met:
+            met.append(phase)
+            world.emulator.restart()
+            world.emulator.faults.drop(on=lambda _: True, times=1)
+
+    ensured = await ensure(world.ml, SPECS[kind], report=restart)
+    assert ensured.model.is_deployed
+    assert [key for key, _ in await world.models()] == [ensured.model_id]
+    assert met == [phase] or (phase is Phase.UPLOADING and kind != "file")
+
+
+async def test_a_restart_takes_jobs_along_and_they_are_begun_again(world: World) -> None:
+    """The server answers that it began, and is restarted before it ends: the task's record stays RUNNING for ever."""
+
+    def restart_after(endpoint: Any) -> None:
+        async def action(_: Any, go: Any) -> Any:
+            answer = await go()
+            world.emulator.restart()
+            return answer
+
+        world.emulator.faults.add(action, on=endpoint, times=1)
+
+    restart_after(DeployModel)
+    ensured = await ensure(world.ml, FILE)
+    assert ensured.model.is_deployed
+    assert Phase.HEALING in ensured.did
+    world.emulator.restart()
+    assert (await world.ml.models.get(ensured.model_id)).model_state == ModelState.DEPLOY_FAILED
+    with pytest.raises(ModelNotReady):
+        await world.ml.embed_one(ensured.model_id, "x")
+    assert (await ensure(world.ml, FILE)).model_id == ensured.model_id
+    assert len(await world.ml.embed_one(ensured.model_id, "x")) == 16
+
+
+async def test_a_task_that_the_server_forgot_is_not_the_end(world: World) -> None:
+    async def forget(_: Any, go: Any) -> Any:
+        for task in list(world.emulator.cluster.tasks.documents):
+            world.emulator.cluster.tasks.documents.pop(task)
+            world.emulator.cluster.jobs.pop(task)
+        return await go()
+
+    world.emulator.faults.add(forget, on=GetTask, times=1)
+    ensured = await ensure(world.ml, MINILM)
+    assert ensured.model.is_deployed
+    assert len(await world.models()) == 1
+
+
+async def test_a_deployment_that_hangs_is_taken_back_and_begun_again(world: World) -> None:
+    made = await ensure(world.ml, MINILM, deploy=False)
+    world.emulator.faults.hang_task()
+    await world.ml.models.deploy(made.model_id)
+    assert (await world.ml.models.get(made.model_id)).model_state == ModelState.DEPLOYING
+    # Nothing advances this job any more, as when the node that had it is gone.
+    world.emulator.cluster.jobs.clear()
+    ensured = await ensure(world.ml, MINILM)
+    assert ensured.model_id == made.model_id
+    assert Phase.HEALING in ensured.did
+
+
+async def test_a_deployment_of_somebody_else_is_waited_for(world: World) -> None:
+    made = await ensure(world.ml, MINILM, deploy=False)
+    started = await world.ml.models.deploy(made.model_id)
+    ensured = await world.ml.models.ensure(MINILM, backoff=NOW)
+    assert ensured.did == (Phase.FOUND, Phase.WAITING, Phase.DEPLOYED)
+    assert (await world.ml.task(started)).state == TaskState.COMPLETED
+
+
+async def test_a_registration_that_nobody_goes_on_with_is_made_anew(world: World) -> None:
+    async with served_file(ZIPS / "tiny-dense.zip") as url:
+        digest = (await ensure(world.ml, FILE, deploy=False)).model.model_content_hash_value
+        spec = UrlModel(name="by url", url=url, model_content_hash_value=digest, model_config=DENSE)
+        dead = (await ensure(world.ml, spec, deploy=False)).model_id
+        world.emulator.cluster.models.change(dead, model_state=ModelState.REGISTERING)
+        ensured = await ensure(world.ml, spec)
+    assert ensured.model_id != dead
+    with pytest.raises(NotFound):
+        await world.ml.models.get(dead)
+
+
+async def test_a_deployment_that_fails_says_why(world: World) -> None:
+    world.emulator.faults.fail_task("out of luck")
+    with pytest.raises(TaskFailed, match="out of luck"):
+        await ensure(world.ml, MINILM)
+    assert (await ensure(world.ml, MINILM)).model.is_deployed
+
+
+async def test_some_nodes_are_enough_for_whom_they_are(world: World) -> None:
+    made = await ensure(world.ml, MINILM)
+
+    async def partly(_: Any, go: Any) -> Any:
+        world.emulator.cluster.models.change(
+            made.model_id, model_state=ModelState.PARTIALLY_DEPLOYED, planning_worker_node_count=2
+        )
+        return await go()
+
+    world.emulator.faults.add(partly, on=lambda http: http.path.endswith(made.model_id), times=None)
+    assert not (await ensure(world.ml, MINILM, allow_partial=True)).deployed
+    with pytest.raises(NotDeployed, match="PARTIALLY_DEPLOYED, on 1 of 2 nodes; accept that with allow_partial=True"):
+        await ensure(world.ml, MINILM)
+
+
+# ---- files ---------------------------------------------------------------------------------------------------------
+
+
+async def test_a_hash_that_does_not_match_stops_before_the_network(world: World) -> None:
+    with pytest.raises(BadPackage, match="not 0000"):
+        await ensure(world.ml, attrs.evolve(FILE, model_content_hash_value="0" * 64))
+    assert not await world.models()
+
+
+async def test_a_model_without_a_config_needs_one_beside_it(world: World) -> None:
+    with pytest.raises(BadPackage, match="model_config is not given"):
+        await ensure(world.ml, attrs.evolve(FILE, model_config=None))
+
+
+async def test_a_connector_is_named_or_carried() -> None:
+    with pytest.raises(InvalidRequest, match="either connector_id or connector"):
+        RemoteModel(name="neither")

@@ -1,0 +1,77 @@
+"""Models and settings for as long as a context is open, and models out of the cluster again."""
+
+from __future__ import annotations
+
+import pytest
+
+from aiomlcommons import BadRequest, NotFound
+from aiomlcommons.api.models import DeleteModel, ModelState
+from aiomlcommons.api.settings import MLSettings
+from aiomlcommons.models.progress import Phase, Progress
+from tests.lifecycle.client import SPECS
+from tests.lifecycle.conftest import NOW, World
+
+pytestmark = pytest.mark.asyncio
+FILE = SPECS["file"]
+
+
+async def test_a_model_is_deployed_as_long_as_its_context(world: World) -> None:
+    async with world.ml.models.deployed(FILE, backoff=NOW) as model:
+        assert len(await world.ml.embed_one(model.model_id, "x")) == 16
+    assert (await world.ml.models.get(model.model_id)).model_state == ModelState.UNDEPLOYED
+
+
+async def test_a_model_that_was_deployed_before_stays_so(world: World) -> None:
+    before = await world.ml.models.ensure(FILE, backoff=NOW)
+    with pytest.raises(ZeroDivisionError):
+        async with world.ml.models.deployed(FILE, backoff=NOW):
+            raise ZeroDivisionError
+    assert (await world.ml.models.get(before.model_id)).is_deployed
+
+
+async def test_settings_are_put_back_however_it_ends(world: World) -> None:
+    with pytest.raises(ZeroDivisionError):
+        async with world.ml.settings.temporarily(MLSettings(only_run_on_ml_node=True, max_model_on_node=3)):
+            assert (await world.ml.settings.read()).max_model_on_node == 3
+            raise ZeroDivisionError
+    now = await world.ml.settings.read()
+    assert (now.only_run_on_ml_node, now.max_model_on_node) == (False, 10)
+
+
+async def test_models_run_on_all_nodes_or_on_ml_nodes_alone(world: World) -> None:
+    before = await world.ml.settings.ml_on_all_nodes(False)
+    assert (await world.ml.settings.read()).only_run_on_ml_node is True
+    assert before.only_run_on_ml_node is False
+    await world.ml.settings.ml_on_all_nodes()
+    assert (await world.ml.settings.read()).only_run_on_ml_node is False
+
+
+async def test_a_model_is_taken_off_its_node_and_deleted_with_its_empty_group(world: World) -> None:
+    told: list[Progress] = []
+    made = await world.ml.models.ensure(FILE, backoff=NOW)
+    assert await world.ml.models.remove(made.model_id, empty_group=True, backoff=NOW, report=told.append)
+    assert [progress.phase for progress in told] == [Phase.UNDEPLOYED, Phase.DELETED]
+    assert not await world.models()
+    assert not await world.ml.model_groups.search()
+    assert not await world.ml.models.remove(made.model_id)
+
+
+async def test_a_group_with_another_model_stays(world: World) -> None:
+    one = await world.ml.models.ensure(FILE, backoff=NOW)
+    await world.ml.models.ensure(SPECS["pretrained"], backoff=NOW)
+    await world.ml.models.remove(one.model_id, empty_group=True, backoff=NOW)
+    assert len(await world.ml.model_groups.search()) == 1
+
+
+async def test_a_deployed_model_that_is_not_to_be_undeployed_is_not_deleted(world: World) -> None:
+    made = await world.ml.models.ensure(FILE, backoff=NOW)
+    with pytest.raises(BadRequest, match="cannot be deleted in deploying or deployed state"):
+        await world.ml.models.remove(made.model_id, undeploy=False, backoff=NOW)
+
+
+async def test_what_is_not_all_cleaned_up_at_once_is_deleted_again(world: World) -> None:
+    world.emulator.faults.fail(500, on=DeleteModel, times=2, reason="Model is not all cleaned up, please try again")
+    made = await world.ml.models.ensure(FILE, backoff=NOW)
+    assert await world.ml.models.remove(made.model_id, backoff=NOW)
+    with pytest.raises(NotFound):
+        await world.ml.models.get(made.model_id)

@@ -1,0 +1,28 @@
+"""Types of the life of a model, as type checkers see them; nothing here is run."""
+
+from __future__ import annotations
+
+from typing import assert_type
+
+from aiomlcommons import EnsuredModel, FileModel, MLSettings, PretrainedModel, Session
+from aiomlcommons.api.models import Model
+from aiomlcommons.models.catalogue import Pretrained
+
+
+async def life(ml: Session) -> None:
+    assert_type(ml.models.pretrained("all-MiniLM-L6-v2"), Pretrained)
+    assert_type(ml.models.pretrained("all-MiniLM-L6-v2").dimension, int | None)
+    ensured = await ml.models.ensure(PretrainedModel(name="all-MiniLM-L6-v2"), change_settings=True)
+    assert_type(ensured, EnsuredModel)
+    assert_type(ensured.model, Model)
+    assert_type(await ml.models.ensure("all-MiniLM-L6-v2"), EnsuredModel)
+    async with ml.models.deployed(FileModel(path="model.zip")) as model:
+        assert_type(model, EnsuredModel)
+    assert_type(await ml.models.remove(ensured.model_id, empty_group=True), bool)
+
+
+async def settings(ml: Session) -> None:
+    assert_type(await ml.settings.ml_on_all_nodes(), MLSettings)
+    temporary = ml.settings.temporarily(MLSettings(only_run_on_ml_node=False))
+    async with temporary as nothing:
+        assert_type(nothing, None)
