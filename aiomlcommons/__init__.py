@@ -40,12 +40,13 @@ if TYPE_CHECKING:
         Unauthorized,
     )
     from aiomlcommons.http import HttpRequest, HttpResponse
+    from aiomlcommons.models.declared import DeclaredModel, NotComplete
     from aiomlcommons.models.deploying import NotDeployed
     from aiomlcommons.models.ensure import EnsuredModel, NoSuchModel
     from aiomlcommons.models.package import BadPackage
     from aiomlcommons.models.progress import Phase, Progress
-    from aiomlcommons.models.registering import NotRegistered
     from aiomlcommons.models.remedies import Prevented
+    from aiomlcommons.models.sending import NotRegistered
     from aiomlcommons.models.spec import ExistingModel, FileModel, GroupSpec, PretrainedModel, RemoteModel, UrlModel
     from aiomlcommons.models.upload import FileChanged
     from aiomlcommons.secret import Secret
@@ -65,6 +66,7 @@ __all__ = [
     "BearerAuth",
     "Conflict",
     "ConnectError",
+    "DeclaredModel",
     "DecodeError",
     "EnsuredModel",
     "ExistingModel",
@@ -81,6 +83,7 @@ __all__ = [
     "ModelConfig",
     "ModelNotReady",
     "NoSuchModel",
+    "NotComplete",
     "NotDeployed",
     "NotFound",
     "NotRegistered",
@@ -113,7 +116,7 @@ __all__ = [
 _HOMES = (
     *("errors", "auth", "backoff", "http", "secret", "api", "endpoint", "transport", "task", "session"),
     *("api.models", "api.settings"),
-    *(f"models.{name}" for name in ("spec", "progress", "ensure", "deploying", "registering", "remedies")),
+    *(f"models.{name}" for name in ("spec", "progress", "ensure", "declared", "deploying", "sending", "remedies")),
     *("models.upload", "models.package"),
 )
 

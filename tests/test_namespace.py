@@ -14,6 +14,7 @@ from aiomlcommons.api.models import DeployModel, Models, SearchModels
 from aiomlcommons.api.predict import PredictStream
 from aiomlcommons.cli.calls import endpoints
 from aiomlcommons.endpoint import Pieces, Request
+from aiomlcommons.models.lifecycle import ModelLife
 from aiomlcommons.namespace import Namespace, op, space
 
 
@@ -57,7 +58,7 @@ def test_the_class_gives_the_operation_itself() -> None:
     assert Models.search.request is SearchModels
     assert Models.predict_stream.request is PredictStream
     assert isinstance(Session.models, space)
-    assert Session.models.__doc__ == Models.__doc__
+    assert Session.models.__doc__ == ModelLife.__doc__
 
 
 def test_a_namespace_is_that_of_the_session_it_is_read_from() -> None:

@@ -219,8 +219,35 @@ PRETRAINED: tuple[Pretrained, ...] = (
 _BY_NAME: Mapping[str, Pretrained] = {model.name: model for model in PRETRAINED}
 
 
+NICKNAMES: Mapping[str, str] = {
+    "neural_sparse_encoding": "amazon/neural-sparse/opensearch-neural-sparse-encoding-v1",
+    "neural_sparse_encoding_doc": "amazon/neural-sparse/opensearch-neural-sparse-encoding-doc-v1",
+    "neural_sparse_tokenizer": "amazon/neural-sparse/opensearch-neural-sparse-tokenizer-v1",
+    "cross_encoder_minilm_6": "huggingface/cross-encoders/ms-marco-MiniLM-L-6-v2",
+    "cross_encoder_minilm_12": "huggingface/cross-encoders/ms-marco-MiniLM-L-12-v2",
+    **{
+        f"sentence_transformers_{nickname}": f"huggingface/sentence-transformers/{name}"
+        for nickname, name in {
+            "roberta_all": "all-distilroberta-v1",
+            "msmarco": "msmarco-distilbert-base-tas-b",
+            "minilm_6": "all-MiniLM-L6-v2",
+            "minilm_12": "all-MiniLM-L12-v2",
+            "mpnet": "all-mpnet-base-v2",
+            "multi_qa_minilm_6": "multi-qa-MiniLM-L6-cos-v1",
+            "multi_qa_mpnet": "multi-qa-mpnet-base-dot-v1",
+            "paraphrase_minilm_3": "paraphrase-MiniLM-L3-v2",
+            "paraphrase_multilingual_minilm_12": "paraphrase-multilingual-MiniLM-L12-v2",
+            "paraphrase_mpnet": "paraphrase-mpnet-base-v2",
+            "multilingual_distiluse_cased": "distiluse-base-multilingual-cased-v1",
+        }.items()
+    },
+}
+"""Names without slashes and dashes, as another client's users know them."""
+
+
 def find(name: str) -> Pretrained | None:
-    """A pretrained model by its full name, or by its short one where no other has the same; else None."""
+    """A pretrained model by its full name, by a nickname, or by its short name where no other has it; else None."""
+    name = NICKNAMES.get(name, name)
     if name in _BY_NAME:
         return _BY_NAME[name]
     named = [model for model in PRETRAINED if model.short_name == name]

@@ -13,9 +13,11 @@ from aiomlcommons.errors import InvalidRequest, MLCommonsError, NotFound
 from aiomlcommons.models import catalogue
 from aiomlcommons.models.deploying import Deploying
 from aiomlcommons.models.files import named_file
+from aiomlcommons.models.groups import find_group
 from aiomlcommons.models.progress import Phase, Progress, Report, to_log
-from aiomlcommons.models.registering import New, Registering
+from aiomlcommons.models.registering import Registering
 from aiomlcommons.models.remedies import Prevented, Remedy, remedy_for
+from aiomlcommons.models.sending import New
 from aiomlcommons.models.spec import ExistingModel, FileModel, PretrainedModel, Spec
 
 if TYPE_CHECKING:
@@ -128,6 +130,26 @@ class Ensuring:
             tried.add(remedy)
             self.report(Progress(phase=Phase.SETTING, name=name, words=f"{remedy.setting} to {remedy.value}"))
             await self.ml.settings.apply(remedy.settings)
+
+
+async def find_registered(ml: Session, spec: Spec) -> tuple[str, Model] | None:
+    """The id and the record of the model that ``ensure`` would find for this spec; None where it would register it."""
+    if isinstance(spec, FileModel):
+        async with named_file(spec, to_log) as file:
+            return await _find(ml, file)
+    return await _find(ml, spec)
+
+
+async def _find(ml: Session, spec: New | ExistingModel) -> tuple[str, Model] | None:
+    if isinstance(spec, ExistingModel):
+        return spec.model_id, await ml.models.get(spec.model_id)
+    group_id = None
+    if spec.group:
+        name = spec.group if isinstance(spec.group, str) else spec.group.name
+        if (group_id := await find_group(ml, name)) is None:
+            return None
+    model_id = await Registering(ml=ml, spec=spec, report=to_log).find(group_id)
+    return (model_id, await ml.models.get(model_id)) if model_id else None
 
 
 async def named(ml: Session, name_or_id: str) -> PretrainedModel | ExistingModel:

@@ -17,7 +17,7 @@ from aiomlcommons.models.hugging_face import read_config
 from aiomlcommons.models.package import BadPackage, check_package, sha256
 from aiomlcommons.models.packing import pack
 from aiomlcommons.models.progress import Phase, Progress, Report
-from aiomlcommons.models.registering import NamedFile
+from aiomlcommons.models.sending import NamedFile
 from aiomlcommons.models.spec import FileModel
 from aiomlcommons.models.upload import ModelFile
 

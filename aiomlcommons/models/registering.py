@@ -11,14 +11,15 @@ import anyio
 import attrs
 
 from aiomlcommons.api.common import FunctionName
-from aiomlcommons.api.models import Model, ModelFormat, ModelState
+from aiomlcommons.api.models import Model, ModelState
 from aiomlcommons.api.tasks import TaskStarted, TaskState, TaskType
 from aiomlcommons.backoff import Backoff
-from aiomlcommons.errors import ApiError, ConnectError, MLCommonsError, NotFound, TaskFailed, TaskStalled
+from aiomlcommons.errors import ApiError, ConnectError, NotFound, TaskFailed, TaskStalled
 from aiomlcommons.models.groups import ensure_group
 from aiomlcommons.models.progress import Phase, Progress, Report
-from aiomlcommons.models.spec import FileModel, PretrainedModel, RemoteModel, UrlModel
-from aiomlcommons.models.upload import FileChanged, ModelFile, upload_chunks, uploaded_chunks
+from aiomlcommons.models.sending import NamedFile, New, NotRegistered, check_content, send
+from aiomlcommons.models.spec import PretrainedModel, RemoteModel
+from aiomlcommons.models.upload import FileChanged, upload_chunks, uploaded_chunks
 
 if TYPE_CHECKING:
     from aiomlcommons.session import Session
@@ -26,26 +27,6 @@ if TYPE_CHECKING:
 UNFINISHED = {ModelState.REGISTERING, ModelState.UPLOADING}
 _UNDER_WAY = [TaskState.CREATED, TaskState.RUNNING]
 _TRIES = 3
-_CHANGED = "model content changed"
-
-
-class NotRegistered(MLCommonsError):
-    """The cluster ended the registration of a model without one; the message says why."""
-
-
-@attrs.frozen(kw_only=True)
-class NamedFile(FileModel):
-    """A FileModel whose file was read: it has a name, a format, a hash."""
-
-    file: ModelFile
-    name: str = ""
-
-    def same(self, model: Model) -> bool:
-        """Whether a registered model of this name is it."""
-        return (model.model_content_hash_value or "").lower() == self.file.sha256
-
-
-New = PretrainedModel | UrlModel | NamedFile | RemoteModel
 
 
 @attrs.frozen(kw_only=True)
@@ -75,9 +56,9 @@ class Registering:
         group_id = await ensure_group(self.ml, self.spec.group) if self.spec.group else None
         lost: ConnectError | None = None
         for _ in range(_TRIES):
-            found = await self._find(group_id)
+            found = await self.find(group_id)
             if found is None and await self._others():
-                found = await self._find(group_id)
+                found = await self.find(group_id)
             if found is not None:
                 self.tell(Phase.FOUND, model_id=found)
                 if await self._is_whole(found):
@@ -110,7 +91,7 @@ class Registering:
             if hit.source is not None and self.spec.same(hit.source):
                 yield hit.id, hit.source
 
-    async def _find(self, group_id: str | None) -> str | None:
+    async def find(self, group_id: str | None) -> str | None:
         """The id of a model that is what is wanted: one that is deployed before others, an old one before a new one."""
         found = [(key, model.is_deployed) async for key, model in self._candidates(group_id)]
         return next((key for key, is_deployed in found if is_deployed), found[0][0] if found else None)
@@ -215,53 +196,12 @@ class Registering:
         return True
 
     async def _register(self, group_id: str | None) -> str:
-        """Register it; return the new model's id."""
-        spec, common = self.spec, {**self.spec.told(), **({"model_group_id": group_id} if group_id else {})}
-        if isinstance(spec, NamedFile):
-            made = await self.ml.models.register_meta(
-                spec.name,
-                version=spec.version,
-                function_name=str(spec.function_name),
-                model_format=ModelFormat(spec.model_format or ModelFormat.TORCH_SCRIPT),
-                model_config=spec.model_config,
-                model_content_hash_value=spec.file.sha256,
-                model_content_size_in_bytes=spec.file.size,
-                total_chunks=spec.file.total_chunks,
-                **common,
-            )
-            return made.model_id
-        started = await self.ml.models.register(self.name, **common, **_way(spec))
-        return started.model_id or await self._followed(started)
-
-    async def _followed(self, started: TaskStarted) -> str:
+        """Register it, and follow that to its end; return the new model's id."""
+        model_id = await send(self.ml, self.spec, self.name, group_id, self._follow)
         try:
-            model_id = await self._follow(started)
-        except TaskFailed as error:
-            if isinstance(self.spec, UrlModel) and _CHANGED in (error.info.error or ""):
-                what = f"the file at {self.spec.url} does not have the SHA-256 {self.spec.model_content_hash_value}"
-                raise NotRegistered(f"{self.name}: {what}: it is another file, or the hash is wrong") from error
+            await check_content(self.ml, self.spec, model_id)
+        except NotRegistered:
+            if not self.keep:
+                await self._take_back(model_id)
             raise
-        if model_id is None:
-            raise NotRegistered(f"task {started.task_id} registered {self.name} and names no model")
         return model_id
-
-
-def _way(spec: PretrainedModel | UrlModel | RemoteModel) -> dict[str, Any]:
-    match spec:
-        case PretrainedModel():
-            return {
-                "version": spec.register_version,
-                "model_format": spec.register_format,
-                "description": spec.register_description,
-            }
-        case UrlModel():
-            return {
-                "version": spec.version,
-                "url": spec.url,
-                "function_name": str(spec.function_name),
-                "model_format": spec.model_format,
-                "model_config": spec.model_config,
-                "model_content_hash_value": spec.model_content_hash_value,
-            }
-    fields = {"connector_id": spec.connector_id, "connector": spec.connector, "guardrails": spec.guardrails}
-    return {"function_name": "remote", **fields}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from typing import Any
 
 import attrs
@@ -16,8 +17,8 @@ from aiomlcommons.models.deploying import NotDeployed
 from aiomlcommons.models.ensure import NoSuchModel
 from aiomlcommons.models.package import BadPackage
 from aiomlcommons.models.progress import Phase, Progress
-from aiomlcommons.models.registering import NotRegistered
 from aiomlcommons.models.remedies import Prevented
+from aiomlcommons.models.sending import NotRegistered
 from aiomlcommons.models.spec import ExistingModel, FileModel, GroupSpec, PretrainedModel, RemoteModel, Spec, UrlModel
 from tests.fileserver import served_file
 from tests.lifecycle.client import DENSE, SPECS, ZIPS
@@ -59,6 +60,19 @@ async def test_a_model_by_url_is_known_by_its_hash(world: World) -> None:
         right = attrs.evolve(wrong, url=url, model_content_hash_value=from_file.model.model_content_hash_value.upper())
         made = await ensure(world.ml, right)
         assert (await ensure(world.ml, right)).model_id == made.model_id != from_file.model_id
+
+
+@pytest.mark.parametrize("keep", [False, True])
+async def test_an_old_server_is_not_told_the_hash_and_the_file_is_checked_afterwards(world: World, keep: bool) -> None:
+    async with served_file(ZIPS / "tiny-dense.zip") as url, Session(world.url, compat="2.4", backoff=NOW) as old:
+        wrong = UrlModel(name="by url", url=url, model_content_hash_value="0" * 64, model_config=DENSE)
+        with pytest.raises(NotRegistered, match="does not have the SHA-256 0000"):
+            await ensure(old, wrong, keep=keep)
+        assert len(await world.models()) == keep
+        digest = hashlib.sha256((ZIPS / "tiny-dense.zip").read_bytes()).hexdigest()
+        right = attrs.evolve(wrong, model_content_hash_value=digest)
+        assert (await ensure(old, right)).model_id == (await ensure(old, right)).model_id
+        assert (await ensure(old, attrs.evolve(FILE, group=None))).model.is_deployed
 
 
 async def test_a_word_is_an_id_a_name_or_a_pretrained_model(world: World) -> None:

@@ -1,0 +1,120 @@
+"""Registering a model, whichever way its content comes."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from aiomlcommons.api.models import Model, ModelFormat
+from aiomlcommons.api.tasks import TaskStarted
+from aiomlcommons.errors import MLCommonsError, TaskFailed
+from aiomlcommons.models.spec import FileModel, PretrainedModel, RemoteModel, UrlModel
+from aiomlcommons.models.upload import ModelFile
+from aiomlcommons.version import Version
+
+if TYPE_CHECKING:
+    from aiomlcommons.session import Session
+
+HASHED = Version(2, 8)
+"""The first server that compares the file of a URL with its hash."""
+_CHANGED = "model content changed"
+
+
+class NotRegistered(MLCommonsError):
+    """The cluster ended the registration of a model without one; the message says why."""
+
+
+@attrs.frozen(kw_only=True)
+class NamedFile(FileModel):
+    """A FileModel whose file was read: it has a name, a format, a hash."""
+
+    file: ModelFile
+    name: str = ""
+
+    def same(self, model: Model) -> bool:
+        """Whether a registered model of this name is it."""
+        return (model.model_content_hash_value or "").lower() == self.file.sha256
+
+
+New = PretrainedModel | UrlModel | NamedFile | RemoteModel
+
+
+async def send(
+    ml: Session, spec: New, name: str, group_id: str | None, follow: Callable[[TaskStarted], Awaitable[str | None]]
+) -> str:
+    """Register a model and wait, by ``follow``, until the cluster has it; return its id.
+
+    Of a file only what it will be is said: its chunks are still to come. Raises NotRegistered, TaskFailed, ApiError.
+    """
+    common = {**spec.told(), **({"model_group_id": group_id} if group_id else {})}
+    if isinstance(spec, NamedFile):
+        made = await ml.models.register_meta(name, **common, **_file(spec))
+        return made.model_id
+    fields = {**common, **_way(spec)}
+    if (version := await ml.version()) and version < HASHED:
+        fields.pop("model_content_hash_value", None)
+    started = await ml.models.register(name, **fields)
+    return started.model_id or await _followed(spec, name, started, follow)
+
+
+async def check_content(ml: Session, spec: New, model_id: str) -> None:
+    """See that the cluster fetched the file that was meant: an old one takes whatever there is, and notes its hash."""
+    if not isinstance(spec, UrlModel):
+        return
+    fetched = (await ml.models.get(model_id)).model_content_hash_value
+    if fetched and fetched.lower() != spec.model_content_hash_value:
+        raise _another_file(spec)
+
+
+async def _followed(
+    spec: New, name: str, started: TaskStarted, follow: Callable[[TaskStarted], Awaitable[str | None]]
+) -> str:
+    try:
+        model_id = await follow(started)
+    except TaskFailed as error:
+        if isinstance(spec, UrlModel) and _CHANGED in (error.info.error or ""):
+            raise _another_file(spec) from error
+        raise
+    if model_id is None:
+        raise NotRegistered(f"task {started.task_id} registered {name} and names no model")
+    return model_id
+
+
+def _file(spec: NamedFile) -> dict[str, Any]:
+    return {
+        "version": spec.version,
+        "function_name": str(spec.function_name),
+        "model_format": ModelFormat(spec.model_format or ModelFormat.TORCH_SCRIPT),
+        "model_config": spec.model_config,
+        "model_content_hash_value": spec.file.sha256,
+        "model_content_size_in_bytes": spec.file.size,
+        "total_chunks": spec.file.total_chunks,
+    }
+
+
+def _another_file(spec: UrlModel) -> NotRegistered:
+    what = f"the file at {spec.url} does not have the SHA-256 {spec.model_content_hash_value}"
+    return NotRegistered(f"{spec.name}: {what}: it is another file, or the hash is wrong")
+
+
+def _way(spec: PretrainedModel | UrlModel | RemoteModel) -> dict[str, Any]:
+    match spec:
+        case PretrainedModel():
+            return {
+                "version": spec.register_version,
+                "model_format": spec.register_format,
+                "description": spec.register_description,
+            }
+        case UrlModel():
+            return {
+                "version": spec.version,
+                "url": spec.url,
+                "function_name": str(spec.function_name),
+                "model_format": spec.model_format,
+                "model_config": spec.model_config,
+                "model_content_hash_value": spec.model_content_hash_value,
+            }
+    fields = {"connector_id": spec.connector_id, "connector": spec.connector, "guardrails": spec.guardrails}
+    return {"function_name": "remote", **fields}
