@@ -33,9 +33,10 @@ check: $(DEV) ## judge format, style and types
 	$(RUN) -m mypy --strict
 	$(RUN) -m pyright
 
-bench: $(DEV) ## measure import times, and client CPU for each embedding
+bench: $(DEV) ## measure import times, client CPU for each embedding, and the upload of 1 GB
 	@$(RUN) benchmarks/imports.py
 	@$(RUN) benchmarks/embed_cpu.py
+	@$(RUN) benchmarks/upload.py
 
 docs: $(CORE) ## write docs/reference.md, the table of every endpoint
 	@$(RUN) docs/reference.py

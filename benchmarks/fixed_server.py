@@ -1,4 +1,4 @@
-"""A server that costs nothing: it answers every request with the same CBOR body of embeddings.
+"""A server that costs nothing: it answers every request with the same body, embeddings as CBOR unless it is a sink.
 
 As a program it prints its URL, and ends when its standard input is closed; `running` starts and ends it.
 """
@@ -9,7 +9,7 @@ import asyncio
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 import cbor2
 import numpy as np
@@ -28,21 +28,31 @@ def _tensor(array: bytes, dimension: int) -> dict[str, object]:
     return {"name": "sentence_embedding", "data_type": "FLOAT32", "shape": [dimension], "byte_buffer": buffer}
 
 
-@contextmanager
-def running(count: int, dimension: int) -> Iterator[str]:
+def running(count: int, dimension: int) -> AbstractContextManager[str]:
     """The URL of such a server in a process of its own."""
-    command = [sys.executable, __file__, str(count), str(dimension)]
+    return _running(str(count), str(dimension))
+
+
+def running_sink() -> AbstractContextManager[str]:
+    """The URL of a server that throws away what it is sent, and says that it was uploaded."""
+    return _running()
+
+
+@contextmanager
+def _running(*arguments: str) -> Iterator[str]:
+    command = [sys.executable, __file__, *arguments]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         # Leaving closes both pipes, which ends the server.
         yield process.stdout.readline().strip() if process.stdout else ""
 
 
-async def serve(body: bytes) -> None:
+async def serve(body: bytes, content_type: str) -> None:
     """Answer until standard input is closed."""
 
     async def handle(request: web.BaseRequest) -> web.Response:
-        await request.read()
-        return web.Response(body=body, content_type="application/cbor")
+        async for _ in request.content.iter_any():
+            pass
+        return web.Response(body=body, content_type=content_type)
 
     runner = web.ServerRunner(web.Server(handle))
     await runner.setup()
@@ -54,4 +64,8 @@ async def serve(body: bytes) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(serve(answer(*map(int, sys.argv[1:]))))
+    numbers = [int(word) for word in sys.argv[1:]]
+    if numbers:
+        asyncio.run(serve(answer(*numbers), "application/cbor"))
+    else:
+        asyncio.run(serve(b'{"status": "Uploaded"}', "application/json"))
