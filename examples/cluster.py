@@ -6,6 +6,9 @@ import os
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
+
+from aiohttp import web
 
 from aiomlcommons import Session, emulator
 from aiomlcommons.api.models import ModelConfig
@@ -30,11 +33,33 @@ def on_emulator() -> bool:
 
 
 @asynccontextmanager
-async def session() -> AsyncGenerator[Session]:
-    """A session with the cluster that the environment names, or with the embedded emulator."""
-    if on_emulator():
-        async with emulator.serve() as url, Session(url) as ml:
+async def session(url: str | None = None, **options: Any) -> AsyncGenerator[Session]:
+    """A session with the cluster that the environment names, with that at ``url``, or with the embedded emulator."""
+    if not on_emulator():
+        async with Session.from_env(**options) as ml:
+            yield ml
+    elif url is not None:
+        async with Session(url, **options) as ml:
             yield ml
     else:
-        async with Session.from_env() as ml:
+        async with emulator.serve() as served_at, Session(served_at, **options) as ml:
             yield ml
+
+
+@asynccontextmanager
+async def served(file: Path) -> AsyncGenerator[str]:
+    """Serve one file over HTTP on this machine, as a model repository would."""
+
+    async def send(_: web.Request) -> web.FileResponse:
+        return web.FileResponse(file)
+
+    app = web.Application()
+    app.router.add_get(f"/{file.name}", send)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        host, port = runner.addresses[0][:2]
+        yield f"http://{host}:{port}/{file.name}"
+    finally:
+        await runner.cleanup()

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from aiomlcommons import InvalidRequest
 from aiomlcommons.models import catalogue
-from aiomlcommons.models.catalogue import PRETRAINED, Pretrained
+from aiomlcommons.models.catalogue import PRETRAINED, Pretrained, pretrained
 
-TABLE = Path(__file__).parent / "data" / "pretrained.tsv"
+DATA = Path(__file__).parent / "data"
+TABLE = DATA / "pretrained.tsv"
 LINES = [line.split("\t") for line in TABLE.read_text().splitlines() if not line.startswith("#")]
 ROWS = [dict(zip(LINES[0], line, strict=True)) for line in LINES[1:]]
 
@@ -62,3 +64,26 @@ def test_a_model_is_offered_in_its_versions_and_formats_only() -> None:
     assert not model.offers("1.0.1", "ONNX")
     assert not model.offers("9", "TORCH_SCRIPT")
     assert not model.offers(None, None)
+
+
+def test_every_artifact_that_the_documentation_links_is_where_it_is_said_to_be() -> None:
+    linked = set((DATA / "artifacts.txt").read_text().split())
+    named = {
+        url
+        for model in PRETRAINED
+        for version, formats in model.versions.items()
+        for kind in formats
+        for url in (model.artifact_url(version, kind), model.config_url(version, kind))
+    }
+    assert len(linked) == 72
+    assert linked <= named
+
+
+def test_without_a_version_the_newest_torch_script_is_meant() -> None:
+    model = pretrained("all-MiniLM-L6-v2")
+    assert model.artifact_url() == model.artifact_url("1.0.2", "TORCH_SCRIPT")
+    assert model.config_url() == model.config_url("1.0.2", "TORCH_SCRIPT")
+    with pytest.raises(InvalidRequest, match="no pretrained model is called 'all-MiniLM'; did you mean"):
+        pretrained("all-MiniLM")
+    with pytest.raises(InvalidRequest, match="`aiomlcommons models pretrained` lists them"):
+        pretrained("####")

@@ -20,7 +20,7 @@ ROOT = Path(__file__).parent.parent
 @pytest.mark.parametrize(
     "command",
     [
-        ["examples/walkthrough.py"],
+        ["examples/custom_embedding_model_by_url.py"],
         ["-m", "aiomlcommons", "call", "info"],
         ["-m", "pytest", "-q", "tests/contract/test_model_groups.py", "tests/contract/test_settings.py"],
     ],

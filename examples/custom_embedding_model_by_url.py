@@ -1,6 +1,6 @@
 """A model's life, from a bare cluster to an embedding and back.
 
-    python examples/walkthrough.py
+    python examples/custom_embedding_model_by_url.py
 
 Settings, group, register, wait, deploy, wait, embed, undeploy, delete: the nine steps of every local model, one awaited
 call each. It runs on the embedded emulator, or on your cluster when OPENSEARCH_URL names one. The cluster fetches the
@@ -13,12 +13,8 @@ import asyncio
 import hashlib
 import os
 import uuid
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
-from pathlib import Path
 
-from aiohttp import web
-from cluster import TINY_CONFIG, TINY_MODEL, session
+from cluster import TINY_CONFIG, TINY_MODEL, served, session
 
 from aiomlcommons import Session
 
@@ -28,7 +24,7 @@ async def walk(ml: Session, model_url: str) -> None:
     before = await ml.settings.allow_first_model()
 
     # 2. A group holds the versions of one model and says who may use them.
-    group = await ml.model_groups.register(f"walkthrough {uuid.uuid4().hex[:8]}", description="local models")
+    group = await ml.model_groups.register(f"custom model {uuid.uuid4().hex[:8]}", description="local models")
     print(f"group       {group.model_group_id}")
 
     # 3. Register: the cluster answers at once with a task, then fetches the file and checks its SHA-256.
@@ -68,25 +64,6 @@ async def walk(ml: Session, model_url: str) -> None:
     print(f"deleted     {(await ml.models.delete(model_id)).result}")
     await ml.model_groups.delete(group.model_group_id)
     await ml.settings.apply(before)
-
-
-@asynccontextmanager
-async def served(file: Path) -> AsyncGenerator[str]:
-    """Serve one file over HTTP on this machine, as a model repository would."""
-
-    async def send(_: web.Request) -> web.FileResponse:
-        return web.FileResponse(file)
-
-    app = web.Application()
-    app.router.add_get(f"/{file.name}", send)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        host, port = runner.addresses[0][:2]
-        yield f"http://{host}:{port}/{file.name}"
-    finally:
-        await runner.cleanup()
 
 
 async def main() -> None:
