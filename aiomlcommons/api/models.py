@@ -4,212 +4,75 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY
-from enum import StrEnum
-from typing import Any, Literal, TypeAlias
-
-import attrs
+from typing import Any
 
 from aiomlcommons import rules
-from aiomlcommons.api.common import Access, FunctionName, Hits, User, WriteResult
-from aiomlcommons.api.connectors import Connector, CreateConnector
+from aiomlcommons.api.common import Access, FunctionName, Hits, WriteResult
+from aiomlcommons.api.connectors import CreateConnector
+from aiomlcommons.api.model_configs import (
+    FrameworkType,
+    ModelConfig,
+    PoolingMode,
+    QuestionAnsweringModelConfig,
+    TextEmbeddingModelConfig,
+    missing,
+)
+from aiomlcommons.api.model_records import (
+    ChunkUploaded,
+    DeploySetting,
+    Format,
+    Guardrail,
+    Guardrails,
+    MetaRegistered,
+    Model,
+    ModelFormat,
+    ModelState,
+    NodeUndeployed,
+    RateLimiter,
+    StopWords,
+)
 from aiomlcommons.api.predict import BatchPredict, PredictByModel, PredictStream
 from aiomlcommons.api.search import searches
 from aiomlcommons.api.tasks import TaskStarted
-from aiomlcommons.endpoint import Record, Request, as_body, endpoint, in_query, mixin, record
+from aiomlcommons.endpoint import Request, as_body, endpoint, in_query, mixin
 from aiomlcommons.namespace import Namespace, op
 from aiomlcommons.stream import streams
 
+__all__ = [
+    "CHUNK_SIZE",
+    "ChunkUploaded",
+    "DeleteModel",
+    "DeployModel",
+    "DeploySetting",
+    "Format",
+    "FrameworkType",
+    "GetModel",
+    "Guardrail",
+    "Guardrails",
+    "MetaRegistered",
+    "Model",
+    "ModelConfig",
+    "ModelFormat",
+    "ModelSpec",
+    "ModelState",
+    "Models",
+    "NodeUndeployed",
+    "PoolingMode",
+    "QuestionAnsweringModelConfig",
+    "RateLimiter",
+    "RegisterModel",
+    "RegisterModelMeta",
+    "SearchModels",
+    "StopWords",
+    "TextEmbeddingModelConfig",
+    "UndeployModel",
+    "UndeployModels",
+    "UpdateModel",
+    "UploadModelChunk",
+]
+
 CHUNK_SIZE = 10_000_000
 """The most bytes that one uploaded chunk may hold."""
-
-
-class ModelState(StrEnum):
-    """How far a model is. Servers before 2.7 say UPLOADING to LOAD_FAILED."""
-
-    TRAINED = "TRAINED"
-    REGISTERING = "REGISTERING"
-    REGISTERED = "REGISTERED"
-    DEPLOYING = "DEPLOYING"
-    DEPLOYED = "DEPLOYED"
-    PARTIALLY_DEPLOYED = "PARTIALLY_DEPLOYED"
-    UNDEPLOYED = "UNDEPLOYED"
-    DEPLOY_FAILED = "DEPLOY_FAILED"
-    UPLOADING = "UPLOADING"
-    UPLOADED = "UPLOADED"
-    LOADING = "LOADING"
-    LOADED = "LOADED"
-    PARTIALLY_LOADED = "PARTIALLY_LOADED"
-    UNLOADED = "UNLOADED"
-    LOAD_FAILED = "LOAD_FAILED"
-
-
-class ModelFormat(StrEnum):
-    """How a local model's file is written."""
-
-    TORCH_SCRIPT = "TORCH_SCRIPT"
-    ONNX = "ONNX"
-
-
-Format: TypeAlias = ModelFormat | Literal["TORCH_SCRIPT", "ONNX"]
-
-
-class FrameworkType(StrEnum):
-    """What a local model was made with. Requests may say it in small letters."""
-
-    HUGGINGFACE_TRANSFORMERS = "HUGGINGFACE_TRANSFORMERS"
-    SENTENCE_TRANSFORMERS = "SENTENCE_TRANSFORMERS"
-    HUGGINGFACE_TRANSFORMERS_NEURON = "HUGGINGFACE_TRANSFORMERS_NEURON"
-
-
-class PoolingMode(StrEnum):
-    """How the vectors of tokens become one. Requests may say it in small letters."""
-
-    MEAN = "MEAN"
-    MEAN_SQRT_LEN = "MEAN_SQRT_LEN"
-    MAX = "MAX"
-    WEIGHTED_MEAN = "WEIGHTED_MEAN"
-    CLS = "CLS"
-    LAST_TOKEN = "LAST_TOKEN"  # noqa: S105 - no password
-    NONE = "NONE"
-
-
-@record
-class ModelConfig(Record):
-    """What a model is made of; which fields it wants depends on its ``function_name``.
-
-    A dense model needs ``model_type``, ``embedding_dimension`` and ``framework_type``; a question-answering one needs
-    ``model_type`` and ``framework_type``. ``all_config`` is the model's own configuration as a JSON string.
-    """
-
-    model_type: str | None = None
-    embedding_dimension: int | None = None
-    framework_type: FrameworkType | str | None = None
-    all_config: str | None = None
-    additional_config: Mapping[str, Any] | None = None
-    model_max_length: int | None = None
-    pooling_mode: PoolingMode | str | None = None
-    normalize_result: bool | None = None
-    query_prefix: str | None = None
-    passage_prefix: str | None = None
-
-
-@record
-class RateLimiter(Record):
-    """At most ``limit`` requests a ``unit``, such as ``MINUTES``; the server keeps the number as text."""
-
-    limit: str | int | float
-    unit: Literal["NANOSECONDS", "MICROSECONDS", "MILLISECONDS", "SECONDS", "MINUTES", "HOURS", "DAYS"]
-
-
-@record
-class DeploySetting(Record):
-    """Whether a model is deployed by its first prediction, and how long it stays without one."""
-
-    is_auto_deploy_enabled: bool | None = None
-    model_ttl_minutes: int | None = None
-
-
-@record
-class StopWords(Record):
-    """Words in an index that a guardrail looks for."""
-
-    index_name: str | None = None
-    source_fields: list[str] | None = None
-
-
-@record
-class Guardrail(Record):
-    """What is not let through: words and patterns, or what a model says of the text."""
-
-    stop_words: list[StopWords] | None = None
-    regex: list[str] | None = None
-    model_id: str | None = None
-    response_filter: str | None = None
-    response_validation_regex: str | None = None
-
-
-@record
-class Guardrails(Record):
-    """Checks before and after a remote model; ``type`` is ``local_regex`` or ``model``."""
-
-    type: str | None = None
-    input_guardrail: Guardrail | None = None
-    output_guardrail: Guardrail | None = None
-
-
-@record
-class Model(Record):
-    """A model. Times are epoch milliseconds; names that only old servers use stand last."""
-
-    name: str | None = None
-    model_group_id: str | None = None
-    algorithm: FunctionName | str | None = None
-    model_version: str | None = None
-    description: str | None = None
-    model_format: ModelFormat | str | None = None
-    model_state: ModelState | str | None = None
-    model_content_size_in_bytes: int | None = None
-    model_content_hash_value: str | None = None
-    model_config: ModelConfig | None = None
-    deploy_setting: DeploySetting | None = None
-    is_enabled: bool | None = None
-    is_controller_enabled: bool | None = None
-    rate_limiter: RateLimiter | None = None
-    created_time: int | None = None
-    last_updated_time: int | None = None
-    last_registered_time: int | None = None
-    last_deployed_time: int | None = None
-    last_undeployed_time: int | None = None
-    model_id: str | None = None
-    auto_redeploy_retry_times: int | None = None
-    chunk_number: int | None = None
-    total_chunks: int | None = None
-    planning_worker_node_count: int | None = None
-    current_worker_node_count: int | None = None
-    planning_worker_nodes: list[str] | None = None
-    deploy_to_all_nodes: bool | None = None
-    is_hidden: bool | None = None
-    connector: Connector | None = None
-    connector_id: str | None = None
-    guardrails: Guardrails | None = None
-    interface: Mapping[str, str] | None = None
-    user: User | None = None
-    tenant_id: str | None = None
-    provisioned_by: str | None = None
-    model_content: str | None = attrs.field(default=None, repr=False)
-    content: str | None = attrs.field(default=None, repr=False)
-    version: int | None = None
-    function_name: FunctionName | str | None = None
-    last_uploaded_time: int | None = None
-    last_loaded_time: int | None = None
-    last_unloaded_time: int | None = None
-
-    @property
-    def is_deployed(self) -> bool:
-        """Whether every node that should have the model has it."""
-        return self.model_state in {ModelState.DEPLOYED, ModelState.LOADED}
-
-
-@record
-class MetaRegistered(Record):
-    """The id of a model whose chunks are still to come."""
-
-    model_id: str
-    status: str
-
-
-@record
-class ChunkUploaded(Record):
-    """The server's word on a chunk: ``Uploaded``."""
-
-    status: str
-
-
-@record
-class NodeUndeployed(Record):
-    """What a node did with each model: ``undeployed`` or ``not_found`` (``unloaded`` before 2.7)."""
-
-    stats: Mapping[str, str] | None = None
 
 
 @mixin
@@ -236,6 +99,8 @@ class ModelSpec:
 
     def problems(self) -> Iterator[str]:
         yield from rules.own_id(self, "model_id")
+        if self.model_config is not None:
+            yield from missing(self.function_name, self.model_config)
 
 
 @endpoint(

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 import orjson
 import pytest
 
-from aiomlcommons import HttpRequest, Request
+from aiomlcommons import HttpRequest, InvalidRequest, Request
 from aiomlcommons.api.common import AccessMode, FunctionName
 from aiomlcommons.api.connectors import (
     ClientConfig,
@@ -38,6 +38,7 @@ from aiomlcommons.api.models import (
     RegisterModel,
     RegisterModelMeta,
     SearchModels,
+    TextEmbeddingModelConfig,
     StopWords,
     UndeployModel,
     UndeployModels,
@@ -267,3 +268,20 @@ def test_a_request_is_what_the_api_says(request_: Request[Any], line: str, body:
 def test_a_body_says_that_it_is_json(request_: Request[Any]) -> None:
     http = to_http(request_)
     assert http.headers.get("content-type") == (None if http.body is None else JSON)
+
+
+@pytest.mark.parametrize("function", [None, "TEXT_EMBEDDING", "text_embedding"])
+def test_the_config_of_a_dense_model_says_what_the_server_needs(function: str | None) -> None:
+    config = ModelConfig(model_type="bert")
+    with pytest.raises(InvalidRequest, match=r"model_config\.embedding_dimension is missing"):
+        to_http(RegisterModel("m", function_name=function, url="http://host/m.zip", model_config=config))
+    to_http(RegisterModel("m", function_name="QUESTION_ANSWERING", url="http://host/m.zip", model_config=config))
+
+
+def test_a_config_of_a_kind_is_sent_as_any_other() -> None:
+    typed = TextEmbeddingModelConfig(model_type="bert", embedding_dimension=4, framework_type="sentence_transformers")
+    loose = ModelConfig(model_type="bert", embedding_dimension=4, framework_type="sentence_transformers")
+    one, other = (RegisterModel("m", url="http://host/m.zip", model_config=config) for config in (typed, loose))
+    assert to_http(one).body == to_http(other).body
+    with pytest.raises(TypeError, match="embedding_dimension"):
+        TextEmbeddingModelConfig(model_type="bert", framework_type="sentence_transformers")  # type: ignore[call-arg]

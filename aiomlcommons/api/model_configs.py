@@ -1,0 +1,86 @@
+"""What a model is made of, by its kind."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from enum import StrEnum
+from typing import Any, TypeVar, dataclass_transform
+
+import attrs
+
+from aiomlcommons.endpoint import Record, record
+
+T = TypeVar("T")
+
+
+class FrameworkType(StrEnum):
+    """What a local model was made with. Requests may say it in small letters."""
+
+    HUGGINGFACE_TRANSFORMERS = "HUGGINGFACE_TRANSFORMERS"
+    SENTENCE_TRANSFORMERS = "SENTENCE_TRANSFORMERS"
+    HUGGINGFACE_TRANSFORMERS_NEURON = "HUGGINGFACE_TRANSFORMERS_NEURON"
+
+
+class PoolingMode(StrEnum):
+    """How the vectors of tokens become one. Requests may say it in small letters."""
+
+    MEAN = "MEAN"
+    MEAN_SQRT_LEN = "MEAN_SQRT_LEN"
+    MAX = "MAX"
+    WEIGHTED_MEAN = "WEIGHTED_MEAN"
+    CLS = "CLS"
+    LAST_TOKEN = "LAST_TOKEN"  # noqa: S105 - no password
+    NONE = "NONE"
+
+
+@record
+class ModelConfig(Record):
+    """What a model is made of; which fields it wants depends on its ``function_name``.
+
+    A dense model needs ``model_type``, ``embedding_dimension`` and ``framework_type``; a question-answering one needs
+    ``model_type`` and ``framework_type``. ``all_config`` is the model's own configuration as a JSON string.
+    """
+
+    model_type: str | None = None
+    embedding_dimension: int | None = None
+    framework_type: FrameworkType | str | None = None
+    all_config: str | None = None
+    additional_config: Mapping[str, Any] | None = None
+    model_max_length: int | None = None
+    pooling_mode: PoolingMode | str | None = None
+    normalize_result: bool | None = None
+    query_prefix: str | None = None
+    passage_prefix: str | None = None
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(attrs.field,))
+def _kind(cls: type[T]) -> type[T]:
+    return attrs.frozen(cls, kw_only=True)
+
+
+@_kind
+class TextEmbeddingModelConfig(ModelConfig):
+    """The config of a dense model, which the server refuses without these three."""
+
+    model_type: str
+    embedding_dimension: int
+    framework_type: FrameworkType | str
+
+
+@_kind
+class QuestionAnsweringModelConfig(ModelConfig):
+    """The config of a question-answering or highlighting model."""
+
+    model_type: str
+    framework_type: FrameworkType | str
+
+
+def missing(function_name: str | None, config: ModelConfig) -> Iterator[str]:
+    """The fields that the server wants of a config and that are not there; without a function it takes a dense model.
+
+    https://docs.opensearch.org/latest/ml-commons-plugin/api/model-apis/register-model/
+    """
+    if (function_name or "TEXT_EMBEDDING").upper() == "TEXT_EMBEDDING":
+        for name in ("model_type", "embedding_dimension", "framework_type"):
+            if getattr(config, name) is None:
+                yield f"model_config.{name} is missing: a TEXT_EMBEDDING model needs it"
