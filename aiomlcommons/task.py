@@ -68,7 +68,7 @@ class Task:
             pass
         if info.state in SUCCEEDED:
             return info
-        if _is_duplicate(info) and (other := await self._running_instead(info)):
+        if is_duplicate(info) and (other := await self._running_instead(info)):
             return await other
         raise TaskFailed(self.task_id, info)
 
@@ -89,14 +89,15 @@ class Task:
         return None
 
 
-def _is_duplicate(info: TaskInfo) -> bool:
+def is_duplicate(info: TaskInfo) -> bool:
+    """Whether a deployment failed only because another was under way."""
     if info.state != TaskState.FAILED:
         return False
     return any(DUPLICATE in why for why in (*info.node_errors.values(), info.error or ""))
 
 
 def _was_under_way(other: TaskInfo, info: TaskInfo) -> bool:
-    if other.task_type != info.task_type or _is_duplicate(other):
+    if other.task_type != info.task_type or is_duplicate(other):
         return False
     # A deployment of last week has ended too; only one that was going on when ours began made ours a duplicate.
     return other.state not in ENDED or (other.last_update_time or 0) >= (info.create_time or 0)

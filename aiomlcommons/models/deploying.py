@@ -14,6 +14,7 @@ from aiomlcommons.api.tasks import TaskState, TaskType
 from aiomlcommons.backoff import Backoff
 from aiomlcommons.errors import MLCommonsError, NotFound, TaskFailed, TaskStalled
 from aiomlcommons.models.progress import Phase, Progress, Report
+from aiomlcommons.task import is_duplicate
 
 if TYPE_CHECKING:
     from aiomlcommons.session import Session
@@ -69,6 +70,11 @@ class Deploying:
             except (NotFound, TaskStalled) as error:
                 await self._get()  # where it is the model that is not found, that is the error
                 self.tell(Phase.HEALING, model, f"the deployment was forgotten, deploying again ({error})")
+            except TaskFailed as error:
+                # The other deployment that made this one a duplicate may have ended, and its task be gone.
+                if not is_duplicate(error.info):
+                    raise
+                self.tell(Phase.HEALING, model, str(error))
             model = await self._seen()
         if self._is_there(model):
             return model

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import anyio.from_thread
 import anyio.to_thread
 import attrs
 
@@ -35,14 +36,20 @@ async def named_file(spec: FileModel, report: Report) -> AsyncGenerator[NamedFil
     name = spec.name or path.name.removesuffix(".zip")
     report(Progress(phase=Phase.CHECKING, name=name, words=str(path)))
     async with anyio.TemporaryDirectory(prefix="aiomlcommons-") as folder:
-        yield await anyio.to_thread.run_sync(_read, spec, path, name, Path(folder))
+        yield await anyio.to_thread.run_sync(_read, spec, path, name, Path(folder), report)
 
 
-def _read(spec: FileModel, path: Path, name: str, folder: Path) -> NamedFile:
+def _read(spec: FileModel, path: Path, name: str, folder: Path, report: Report) -> NamedFile:
     kind: dict[str, Any] = {"function_name": str(spec.function_name).upper(), "model_format": spec.model_format}
     file = pack(path, folder / f"{path.name}.zip", **kind) if path.is_dir() else path
     package = check_package(file, **kind)
-    digest = sha256(file)
+
+    def hashed(done: int) -> None:
+        # On the loop's own thread, as every report; this is also where a cancelled caller stops the reading.
+        progress = Progress(phase=Phase.CHECKING, name=name, bytes_done=done, bytes_total=package.size)
+        anyio.from_thread.run_sync(report, progress)
+
+    digest = sha256(file, progress=hashed)
     if spec.model_content_hash_value not in {None, digest}:
         raise BadPackage(
             f"{path} has the SHA-256 {digest}, not {spec.model_content_hash_value}: it is another file, or damaged"

@@ -162,8 +162,8 @@ class Registering:
 
     async def _is_ending(self, model_id: str) -> bool:
         """Look at a model until it is registered; False once it has not changed for ``no_progress`` seconds."""
-        changed, last = anyio.current_time(), None
-        for delay in self.backoff:
+        changed, last, delays = anyio.current_time(), None, iter(self.backoff)
+        while True:
             try:
                 model = await self.ml.models.get(model_id)
             except NotFound:
@@ -174,8 +174,7 @@ class Registering:
                 last, changed = model, anyio.current_time()
             elif anyio.current_time() - changed >= self.no_progress:
                 return False
-            await anyio.sleep(delay)
-        return False  # not reached: delays never end
+            await anyio.sleep(next(delays))
 
     async def _upload(self, model_id: str, spec: NamedFile) -> bool:
         """Upload what is missing of the file. What cannot become a model is deleted, unless it is to be kept."""

@@ -10,7 +10,14 @@ import attrs
 import pytest
 
 from aiomlcommons import ConnectError, InvalidRequest, ModelNotReady, NotFound, Session, TaskFailed
-from aiomlcommons.api.models import DeployModel, ModelState, RegisterModel, RegisterModelMeta, UploadModelChunk
+from aiomlcommons.api.models import (
+    DeployModel,
+    GetModel,
+    ModelState,
+    RegisterModel,
+    RegisterModelMeta,
+    UploadModelChunk,
+)
 from aiomlcommons.api.settings import MLSettings
 from aiomlcommons.api.tasks import GetTask, TaskState
 from aiomlcommons.models.deploying import NotDeployed
@@ -234,6 +241,61 @@ async def test_a_deployment_of_somebody_else_is_waited_for(world: World) -> None
     assert (await world.ml.task(started)).state == TaskState.COMPLETED
 
 
+async def test_a_registration_of_somebody_else_is_waited_for(world: World) -> None:
+    known = MINILM.known
+    started = await world.ml.models.register(known.name, version=known.version, model_format=known.model_format)
+    ensured = await world.ml.models.ensure(MINILM, backoff=NOW)
+    assert ensured.did == (Phase.WAITING, Phase.FOUND, Phase.DEPLOYING, Phase.DEPLOYED)
+    assert (await world.ml.tasks.get(started.task_id)).model_id == ensured.model_id
+
+
+async def test_a_registration_of_somebody_else_that_fails_is_made_anew(world: World) -> None:
+    known = MINILM.known
+    world.emulator.faults.fail_task("out of luck", on=RegisterModel)
+    await world.ml.models.register(known.name, version=known.version, model_format=known.model_format)
+    ensured = await world.ml.models.ensure(MINILM, backoff=NOW)
+    assert (ensured.registered, len(await world.models())) == (True, 1)
+
+
+async def test_a_model_that_somebody_else_registers_is_looked_at_until_it_is(world: World) -> None:
+    digest = (await ensure(world.ml, FILE, deploy=False)).model.model_content_hash_value
+    spec = UrlModel(name="tiny", url="http://host/x.zip", model_content_hash_value=digest, model_config=DENSE)
+    (model_id, _), *_ = await world.models()
+    world.emulator.cluster.models.change(model_id, model_state=ModelState.REGISTERING)
+    looks = 0
+
+    async def end_after_some(_: Any, go: Any) -> Any:
+        nonlocal looks
+        looks += 1
+        if looks == 4:
+            world.emulator.cluster.models.change(model_id, model_state=ModelState.REGISTERED)
+        return await go()
+
+    world.emulator.faults.add(end_after_some, on=GetModel, times=None)
+    ensured = await world.ml.models.ensure(spec, backoff=NOW)
+    assert (ensured.model_id, ensured.registered, ensured.model.is_deployed) == (model_id, False, True)
+
+
+async def test_a_model_that_is_gone_meanwhile_is_registered_anew(world: World) -> None:
+    digest = (await ensure(world.ml, FILE, deploy=False)).model.model_content_hash_value
+    async with served_file(ZIPS / "tiny-dense.zip") as url:
+        spec = UrlModel(name="tiny", url=url, model_content_hash_value=digest, model_config=DENSE)
+        (model_id, _), *_ = await world.models()
+        world.emulator.cluster.models.change(model_id, model_state=ModelState.REGISTERING)
+        looks = 0
+
+        async def delete_after_some(_: Any, go: Any) -> Any:
+            nonlocal looks
+            looks += 1
+            if looks == 2:
+                world.emulator.cluster.models.delete(model_id)
+            return await go()
+
+        world.emulator.faults.add(delete_after_some, on=GetModel, times=None)
+        ensured = await world.ml.models.ensure(spec, backoff=NOW)
+    assert (ensured.model_id != model_id, ensured.registered) == (True, True)
+
+
 async def test_a_registration_that_nobody_goes_on_with_is_made_anew(world: World) -> None:
     async with served_file(ZIPS / "tiny-dense.zip") as url:
         digest = (await ensure(world.ml, FILE, deploy=False)).model.model_content_hash_value
@@ -251,6 +313,13 @@ async def test_a_deployment_that_fails_says_why(world: World) -> None:
     with pytest.raises(TaskFailed, match="out of luck"):
         await ensure(world.ml, MINILM)
     assert (await ensure(world.ml, MINILM)).model.is_deployed
+
+
+async def test_a_deployment_that_is_a_duplicate_of_one_that_nobody_knows_is_begun_again(world: World) -> None:
+    world.emulator.faults.fail_task("Duplicate deploy model task")
+    ensured = await ensure(world.ml, MINILM)
+    assert ensured.model.is_deployed
+    assert Phase.HEALING in ensured.did
 
 
 async def test_some_nodes_are_enough_for_whom_they_are(world: World) -> None:

@@ -1,0 +1,63 @@
+"""Model groups by name, when somebody else has them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+import pytest
+
+from aiomlcommons import Forbidden, HttpRequest, HttpResponse, Session
+from aiomlcommons.models.groups import delete_if_empty, ensure_group
+from aiomlcommons.transport import Timeout
+
+pytestmark = pytest.mark.asyncio
+NOTHING = {
+    "took": 1,
+    "timed_out": False,
+    "_shards": {"total": 1, "successful": 1, "failed": 0},
+    "hits": {"total": {"value": 0, "relation": "eq"}, "max_score": None, "hits": []},
+}
+TAKEN = "The name you provided is already being used by a model group with ID: abc_1."
+
+
+def error(status: int, kind: str, reason: str) -> tuple[int, Any]:
+    cause = {"type": kind, "reason": reason}
+    return status, {"error": {"root_cause": [cause], **cause}, "status": status}
+
+
+def answering(answers: Mapping[str, tuple[int, Any]]) -> Session:
+    """A session whose server answers by the last part of the path."""
+
+    async def transport(request: HttpRequest, timeout: Timeout) -> HttpResponse:
+        status, body = answers[f"{request.method} {request.path.rpartition('/')[2]}"]
+        return HttpResponse(status, orjson.dumps(body), {"content-type": "application/json"}, request)
+
+    return Session("http://host:9200", transport=transport, compat="3.4")
+
+
+ANSWERS = {
+    "POST _search": (200, NOTHING),
+    "POST _register": error(400, "illegal_argument_exception", TAKEN),
+    "GET abc_1": (200, {"name": "theirs"}),
+}
+
+
+async def test_a_group_that_somebody_registers_meanwhile_is_used() -> None:
+    async with answering(ANSWERS) as ml:
+        assert await ensure_group(ml, "theirs") == "abc_1"
+
+
+async def test_a_group_that_the_user_may_not_use_says_so() -> None:
+    no = error(403, "status_exception", "You don't have permission to access this model group.")
+    async with answering({**ANSWERS, "GET abc_1": no}) as ml:
+        with pytest.raises(Forbidden) as caught:
+            await ensure_group(ml, "theirs")
+    assert "is taken by one you may not use: choose another name" in caught.value.__notes__[0]
+
+
+async def test_a_group_that_is_gone_already_is_deleted() -> None:
+    answers = {**ANSWERS, "DELETE abc_1": error(404, "status_exception", "Failed to find model group")}
+    async with answering(answers) as ml:
+        assert await delete_if_empty(ml, "abc_1")
