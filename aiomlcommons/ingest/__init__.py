@@ -1,0 +1,1 @@
+"""Bulk embedding: from a source of documents, through a model, into a sink; nothing lost, nothing twice."""

@@ -1,0 +1,162 @@
+"""The engine of a job: rows in, batches through the model, documents out, and a note of how far it is."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Any
+
+import anyio
+import anyio.to_thread
+import attrs
+from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
+
+from aiomlcommons.ingest.dead_letter import DeadLetters, Letter
+from aiomlcommons.ingest.journal import Entry, Journal
+from aiomlcommons.ingest.predicting import Predicted, Predictor
+from aiomlcommons.ingest.preparing import Batch, Preparer
+from aiomlcommons.ingest.stats import Stats
+from aiomlcommons.ingest.tracking import Tracker
+from aiomlcommons.ingest.types import Documents, Rows, Sink, Source
+
+Batches = MemoryObjectReceiveStream[Predicted]
+
+
+@attrs.define
+class Engine:
+    """Runs one job to its end. What was written and noted stays, however it ends.
+
+    ``window`` is the most batches between source and sink; ``linger`` is how many seconds a batch waits to be full;
+    a note is made after every ``note_every`` batches.
+    """
+
+    source: Source
+    sink: Sink
+    preparer: Preparer
+    predictor: Predictor
+    tracker: Tracker
+    stats: Stats
+    letters: DeadLetters
+    journal: Journal | None
+    entry: Entry
+    window: int = 32
+    ordered: bool = True
+    linger: float = math.inf
+    note_every: int = 64
+    _turns: dict[int, Predicted] = attrs.field(factory=dict)
+    _next: int = 0
+
+    async def run(self) -> None:
+        """From the first row to the last. Raises what the source, the model or the sink ends with."""
+        places = anyio.Semaphore(self.window)
+        rows_in, rows_out = anyio.create_memory_object_stream[Rows](1)
+        sender, receiver = anyio.create_memory_object_stream[Predicted](self.window)
+        with rows_in, rows_out, sender, receiver:
+            async with anyio.create_task_group() as group:
+                group.start_soon(self._read, rows_in)
+                group.start_soon(self._feed, rows_out, sender, places)
+                await self._drain(receiver, places)
+        await self.note()
+
+    # ---- source to model -------------------------------------------------------------------------------------------
+
+    async def _read(self, sender: MemoryObjectSendStream[Rows]) -> None:
+        async with aclosing(self.source.read(self.entry.mark, self.entry.start)) as reading:
+            with sender:
+                async for rows in reading:
+                    await sender.send(rows)
+
+    async def _feed(
+        self,
+        receiver: MemoryObjectReceiveStream[Rows],
+        sender: MemoryObjectSendStream[Predicted],
+        places: anyio.Semaphore,
+    ) -> None:
+        with sender:
+            async with anyio.create_task_group() as workers, aclosing(self._batches(receiver)) as batches:
+                async for batch in batches:
+                    await places.acquire()
+                    workers.start_soon(self._predict, batch, sender)
+
+    async def _predict(self, batch: Batch, sender: MemoryObjectSendStream[Predicted]) -> None:
+        sender.send_nowait(await self.predictor(batch))
+
+    async def _batches(self, receiver: MemoryObjectReceiveStream[Rows]) -> AsyncGenerator[Batch]:
+        """Full batches as they are filled, the one that waited too long, and the last one."""
+        while True:
+            rows: Rows | None = None
+            with anyio.move_on_after(self.linger if self.preparer.waiting else None):
+                try:
+                    rows = await receiver.receive()
+                except anyio.EndOfStream:
+                    break
+            for batch in [self.preparer.rest()] if rows is None else await self._prepare(rows):
+                yield batch
+        if self.preparer.waiting:
+            yield self.preparer.rest()
+
+    async def _prepare(self, rows: Rows) -> list[Batch]:
+        self.tracker.read(rows.start, rows.mark)
+        self.stats.read += sum(rows.start + i not in self.tracker for i in range(len(rows.rows)))
+        return await anyio.to_thread.run_sync(self.preparer.add, rows)
+
+    # ---- model to sink ---------------------------------------------------------------------------------------------
+
+    async def _drain(self, receiver: Batches, places: anyio.Semaphore) -> None:
+        written = 0
+        async for predicted in receiver:
+            for batch in self._in_turn(predicted):
+                await self._write(batch)
+                places.release()
+                written += 1
+                if written % self.note_every == 0:
+                    await self.note()
+
+    def _in_turn(self, predicted: Predicted) -> list[Predicted]:
+        if not self.ordered:
+            return [predicted]
+        self._turns[predicted.batch.index] = predicted
+        ready: list[Predicted] = []
+        while self._next in self._turns:
+            ready.append(self._turns.pop(self._next))
+            self._next += 1
+        return ready
+
+    async def _write(self, predicted: Predicted) -> None:
+        batch, letters = predicted.batch, predicted.letters
+        refused = await self.sink.write(self._documents(predicted)) if batch else ()
+        letters = [*letters, *(batch.fail(one.index, one.why) for one in refused)]
+        await anyio.to_thread.run_sync(self.letters.write, letters)
+        self._settle(batch, len(refused), letters)
+
+    def _documents(self, predicted: Predicted) -> Documents:
+        batch = predicted.batch
+        return Documents(batch.ids, batch.rows, batch.texts, predicted.vectors)
+
+    def _settle(self, batch: Batch, refused: int, letters: list[Letter]) -> None:
+        self.tracker.done(batch.numbers)
+        self.tracker.done(batch.settled)
+        self.stats.written += len(batch) - refused
+        self.stats.deduplicated += batch.deduplicated
+        self.stats.failed += len(letters)
+
+    # ---- the note --------------------------------------------------------------------------------------------------
+
+    async def note(self, *, finished: bool = False) -> None:
+        """Make all that was written durable, and note down that it is."""
+        state: Any = await self.sink.flush()
+        length = await anyio.to_thread.run_sync(self.letters.flush)
+        start, mark = self.tracker.place()
+        counts = {**self.stats.counts, "read": self.stats.settled}
+        self.entry = Entry(
+            done=self.tracker.below,
+            beyond=self.tracker.beyond,
+            start=start,
+            mark=mark,
+            sink={"state": state, "letters": length},
+            counts=counts,
+            finished=finished,
+        )
+        if self.journal is not None:
+            await anyio.to_thread.run_sync(self.journal.write, self.entry)

@@ -1,0 +1,123 @@
+"""The checkpoint: how far a job is, on disk, so that a killed one goes on where it was."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import IO, Any
+
+import attrs
+import orjson
+
+from aiomlcommons.errors import MLCommonsError
+
+# The last entry is all that counts, so a long journal is written anew with that one alone.
+COMPACT = 1_000_000
+
+
+class WrongJob(MLCommonsError):
+    """The checkpoint is that of another job: the message names what differs."""
+
+
+@attrs.frozen
+class Entry:
+    """How far a job is: the rows below ``done`` are dealt with, and those of ``beyond`` (pairs of first and last).
+
+    ``start`` and ``mark`` are where the source is to be read from, ``sink`` is what the sink needs to go on, ``counts``
+    are the job's accounts.
+    """
+
+    done: int = 0
+    beyond: list[tuple[int, int]] = attrs.field(factory=list)
+    start: int = 0
+    mark: Any = None
+    sink: Any = None
+    counts: Mapping[str, int] = attrs.field(factory=dict)
+    finished: bool = False
+
+
+class Journal:
+    """A journal file; each entry is on disk when ``write`` returns. All of it is blocking: call it in a thread."""
+
+    def __init__(self, path: Path, file: IO[bytes], header: Mapping[str, Any]) -> None:
+        self.path, self._file, self._header = path, file, header
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str], header: Mapping[str, Any]) -> tuple[Journal, Entry]:
+        """The journal and the last entry in it; a new one where there is none.
+
+        ``header`` says which job it is. A torn last line, which a crash leaves, is cut off. Raises WrongJob where the
+        file is another job's or no journal, OSError.
+        """
+        path = Path(path)
+        lines = _whole_lines(path) if path.exists() else []
+        if not lines:
+            return cls._created(path, header, Entry()), Entry()
+        _check(path, orjson.loads(lines[0]), header)
+        entry = _entry(orjson.loads(lines[-1])) if len(lines) > 1 else Entry()
+        return cls._created(path, header, entry), entry
+
+    @classmethod
+    def _created(cls, path: Path, header: Mapping[str, Any], entry: Entry) -> Journal:
+        """Written beside and renamed, so that there is a whole journal at any moment."""
+        part = path.with_name(path.name + ".tmp")
+        with part.open("wb") as file:
+            file.write(_line(header) + _line(attrs.asdict(entry)))
+            _sync(file)
+        part.replace(path)
+        return cls(path, path.open("ab"), header)
+
+    def write(self, entry: Entry) -> None:
+        """Note how far the job is."""
+        if self._file.tell() > COMPACT:
+            self._file.close()
+            self._file = self._created(self.path, self._header, entry)._file
+            return
+        self._file.write(_line(attrs.asdict(entry)))
+        _sync(self._file)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+def _whole_lines(path: Path) -> list[bytes]:
+    """The first line and the last whole one; what comes after the last line's end was never finished."""
+    lines = [line for line in path.read_bytes().split(b"\n")[:-1] if _is_json(line)]
+    return [lines[0], *lines[-1:]] if len(lines) > 1 else lines
+
+
+def _is_json(line: bytes) -> bool:
+    try:
+        orjson.loads(line)
+    except ValueError:
+        return False
+    return True
+
+
+def _check(path: Path, was: Any, header: Mapping[str, Any]) -> None:
+    if not isinstance(was, dict) or "job" not in was:
+        raise WrongJob(f"{path} is no checkpoint of a job; name another file")
+    wanted = orjson.loads(orjson.dumps(header))
+    differs = [f"{key} was {was.get(key)!r} and is {wanted.get(key)!r}" for key in sorted({*was, *wanted})]
+    changed = [
+        text for key, text in zip(sorted({*was, *wanted}), differs, strict=True) if was.get(key) != wanted.get(key)
+    ]
+    if changed:
+        raise WrongJob(
+            f"{path} is the checkpoint of another job: {'; '.join(changed)}; name another file, or remove it"
+        )
+
+
+def _entry(data: Mapping[str, Any]) -> Entry:
+    return Entry(**{**data, "beyond": [(first, last) for first, last in data["beyond"]]})
+
+
+def _line(data: Mapping[str, Any]) -> bytes:
+    return orjson.dumps(data, option=orjson.OPT_APPEND_NEWLINE)
+
+
+def _sync(file: IO[bytes]) -> None:
+    file.flush()
+    os.fsync(file.fileno())

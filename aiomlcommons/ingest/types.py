@@ -1,0 +1,104 @@
+"""What sources, stages and sinks hand to each other: batches, as parallel lists and arrays."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from typing import Any, Protocol, TypeAlias
+
+import attrs
+
+from aiomlcommons.vectors import Vectors
+
+Row: TypeAlias = Mapping[str, Any]
+Sparse: TypeAlias = "list[dict[str, float]]"
+
+
+@attrs.frozen
+class BadRow:
+    """What stands in a source and is no document: ``why``, ``where`` (file and line), and its beginning as text."""
+
+    why: str
+    where: str
+    raw: str = ""
+
+
+@attrs.frozen(eq=False)
+class Rows:
+    """Rows as they are read: ``rows[i]`` is row ``start + i`` of the source, counted from 0.
+
+    ``mark`` is whatever the source needs, as JSON, to read on: ``source.read(mark, start)`` gives ``rows[0]`` first.
+    """
+
+    start: int
+    rows: Sequence[Row | BadRow]
+    mark: Any
+
+
+class Source(Protocol):
+    """Where documents come from. Reading it again gives the same rows in the same order."""
+
+    @property
+    def name(self) -> str:
+        """What it is, for people and for the checkpoint: a path, an index."""
+        ...
+
+    def read(self, mark: Any = None, start: int = 0) -> AsyncGenerator[Rows]:
+        """The rows from the beginning, or from a mark that an earlier reading gave with row ``start``.
+
+        Raises SourceError, naming the place, where it cannot be read on.
+        """
+        ...
+
+    async def count(self) -> int | None:
+        """How many rows it has, where that is known without reading all of it."""
+        ...
+
+
+@attrs.frozen(eq=False)
+class Documents:
+    """Embedded documents: row, id and text ``i`` belong to ``vectors[i]``.
+
+    ``vectors`` is an array of shape ``(documents, dimension)``, or a list of ``{token: weight}`` of a sparse model.
+    """
+
+    ids: list[str]
+    rows: list[Row]
+    texts: list[str]
+    vectors: Vectors | Sparse
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+@attrs.frozen
+class Refused:
+    """A document that a sink did not take, and never will: its place in the batch, and why."""
+
+    index: int
+    why: str
+
+
+class Sink(Protocol):
+    """Where embedded documents go. Writing the same documents again does no harm."""
+
+    @property
+    def name(self) -> str:
+        """What it is, for people and for the checkpoint: a path, an index."""
+        ...
+
+    async def open(self, state: Any) -> None:
+        """Begin; ``state`` is None, or what ``flush`` returned before the job was broken off, and anything written
+        after that is taken back or will be written again."""
+        ...
+
+    async def write(self, batch: Documents, /) -> Sequence[Refused]:
+        """Take a batch, at most one at a time unless the sink says ``concurrent``; return what it cannot take."""
+        ...
+
+    async def flush(self) -> Any:
+        """Make all that was taken durable, and return what ``open`` needs to go on after it, as JSON."""
+        ...
+
+    async def close(self, *, complete: bool) -> None:
+        """End: ``complete`` makes the result appear, else what is there stays for a later ``open``."""
+        ...

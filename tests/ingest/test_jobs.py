@@ -1,0 +1,197 @@
+"""Whole jobs on an emulator: every row is accounted for, whatever happens on the way."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+from typing import Any
+
+import anyio
+import orjson
+import pytest
+
+from aiomlcommons import NotFound
+from aiomlcommons.emulator.faults import PREDICTIONS
+from aiomlcommons.ingest.dead_letter import documents as dead_documents
+from aiomlcommons.ingest.journal import WrongJob
+from aiomlcommons.ingest.predicting import ModelFails
+from aiomlcommons.ingest.types import BadRow
+from tests.ingest.parts import POISON, Memory, Shelf, World, documents
+
+pytestmark = pytest.mark.asyncio
+
+
+def letters(folder: Path) -> list[dict[str, Any]]:
+    path = folder / "job.dead"
+    return [orjson.loads(line) for line in path.read_bytes().splitlines()] if path.exists() else []
+
+
+async def test_every_document_is_written_with_its_own_vector(world: World) -> None:
+    shelf = Shelf()
+    async with world.job(Memory(documents(205)), shelf) as job:
+        report = await job
+    assert (report.read, report.written, report.failed, report.balanced) == (205, 205, 0, True)
+    assert list(shelf.durable) == [row["id"] for row in documents(205)]
+    expected = await world.ml.embed_one(world.model_id, "text number 77")
+    assert (shelf.durable["d77"] == expected).all()
+    assert shelf.complete
+
+
+async def test_a_job_without_rows_is_one_too(world: World) -> None:
+    async with world.job(Memory([]), Shelf()) as job:
+        assert (await job).read == 0
+
+
+async def test_what_is_no_document_is_a_letter_with_the_reason(world: World) -> None:
+    rows: list[Any] = documents(20)
+    rows[3] = {"id": "d3"}
+    rows[5] = {"id": "d5", "text": "  "}
+    rows[7] = {"id": "d7", "text": 7}
+    rows[9] = {"text": "no id"}
+    rows[11] = BadRow("is not JSON", "file.jsonl, line 12", "{")
+    rows[13] = {"id": "d2", "text": "the same id again"}
+    rows[15] = {"id": "d15", "text": "text number 14"}
+    async with world.job(Memory(rows), Shelf()) as job:
+        report = await job
+    assert (report.read, report.written, report.deduplicated, report.failed) == (20, 14, 1, 5)
+    assert report.reused == 1
+    assert {letter["row"]: letter["why"] for letter in letters(world.folder)} == {
+        3: "it has no field 'text'",
+        5: "its text is empty",
+        7: "its text must be a string, not int",
+        9: "it has no field 'id'",
+        11: "file.jsonl, line 12: is not JSON",
+    }
+    assert [document.get("id") for document in dead_documents(world.folder / "job.dead")] == ["d3", "d5", "d7", None]
+
+
+async def test_poisoned_documents_stand_alone_and_the_rest_goes_on(world: World) -> None:
+    rows: list[Any] = documents(100)
+    for number in (13, 14, 55):
+        rows[number] = {"id": f"d{number}", "text": f"{POISON} {number}"}
+    world.poison()
+    async with world.job(Memory(rows), Shelf()) as job:
+        report = await job
+    assert (report.written, report.failed, report.balanced) == (97, 3, True)
+    assert [letter["id"] for letter in letters(world.folder)] == ["d13", "d14", "d55"]
+    assert "the text cannot be translated" in letters(world.folder)[0]["why"]
+
+
+async def test_a_model_that_fails_on_everything_loses_no_document(world: World) -> None:
+    world.emulator.faults.fail(500, times=None)
+    shelf = Shelf()
+    with pytest.raises(ModelFails, match="fails on all 10 texts of a batch"):
+        async with world.job(Memory(documents(30)), shelf) as job:
+            await job
+    world.emulator.faults.clear()
+    assert not letters(world.folder)
+    async with world.job(Memory(documents(30)), shelf) as job:
+        assert (await job).written == 30
+
+
+async def test_what_a_sink_refuses_is_a_letter(world: World) -> None:
+    shelf = Shelf(refuses=lambda key: "mapper_parsing_exception" if key == "d8" else "")
+    async with world.job(Memory(documents(30)), shelf) as job:
+        report = await job
+    assert (report.written, report.failed) == (29, 1)
+    assert letters(world.folder)[0]["why"] == "mapper_parsing_exception"
+
+
+async def test_trouble_that_passes_costs_retries_and_no_document(world: World) -> None:
+    faults = world.emulator.faults
+    faults.throttle(times=None, every=7)
+    faults.drop(times=None, every=11)
+    faults.fail(503, times=None, every=5)
+    shelf = Shelf()
+    async with world.job(Memory(documents(300)), shelf) as job:
+        report = await job
+    assert (report.written, report.failed, report.balanced) == (300, 0, True)
+    assert report.retried > 5
+    assert len(shelf.durable) == 300
+
+
+async def test_a_model_that_is_gone_ends_the_job_and_the_job_can_go_on(world: World) -> None:
+    world.emulator.faults.fail(404, times=1, every=6, reason="Failed to find model")
+    shelf = Shelf()
+    with pytest.raises(NotFound):
+        async with world.job(Memory(documents(100)), shelf, concurrency=1) as job:
+            await job
+    assert 0 < len(shelf.durable) < 100
+    assert shelf.complete is False
+    async with world.job(Memory(documents(100)), shelf) as job:
+        report = await job
+    assert (report.read, report.written, len(shelf.durable), shelf.complete) == (100, 100, 100, True)
+    assert len(shelf.writes) == 100
+
+
+async def test_a_source_that_fails_halfway_keeps_what_was_done(world: World) -> None:
+    shelf = Shelf()
+    with pytest.raises(OSError, match="row 50 cannot be read"):
+        async with world.job(Memory(documents(100), fails_at=50), shelf) as job:
+            await job
+    async with world.job(Memory(documents(100)), shelf) as job:
+        assert (await job).written == 100
+
+
+@pytest.mark.parametrize("ordered", [True, False])
+async def test_leaving_early_leaves_a_job_that_goes_on(world: World, ordered: bool) -> None:
+    shelf = Shelf()
+    held = anyio.Event()
+
+    async def hold(_: Any, go: Any) -> Any:
+        if len(shelf.writes) >= 40:
+            held.set()
+            await anyio.sleep_forever()
+        return await go()
+
+    world.emulator.faults.add(hold, on=PREDICTIONS, times=None)
+    async with world.job(Memory(documents(2000)), shelf, ordered=ordered):
+        await held.wait()
+    world.emulator.faults.clear()
+    kept = len(shelf.durable)
+    assert 40 <= kept < 2000
+    async with world.job(Memory(documents(2000)), shelf, ordered=ordered) as job:
+        report = await job
+    assert (report.read, report.written, len(shelf.durable)) == (2000, 2000, 2000)
+    assert len(shelf.writes) == 2000
+
+
+async def test_a_crash_at_any_moment_repeats_no_more_than_was_not_noted(world: World) -> None:
+    """The sink forgets what it had not flushed, and the job is begun again, many times over."""
+    chance = random.Random(7)  # noqa: S311
+    shelf = Shelf()
+    rows = documents(400)
+    for _ in range(12):
+        stop_after = len(shelf.writes) + chance.randrange(20, 60)
+
+        class Crash(Exception):
+            pass
+
+        def crash(_: str, stop_after: int = stop_after) -> str:
+            if len(shelf.writes) >= stop_after:
+                raise Crash
+            return ""
+
+        shelf.refuses = crash
+        before = dict(shelf.durable)
+        try:
+            async with world.job(Memory(rows), shelf, ordered=chance.random() < 0.5) as job:
+                await job
+                break
+        except Crash:
+            pass
+        assert before.items() <= shelf.durable.items() or len(shelf.durable) >= len(before)
+    shelf.refuses = lambda _: ""
+    async with world.job(Memory(rows), shelf) as job:
+        report = await job
+    assert (report.read, report.written, report.balanced) == (400, 400, True)
+    assert set(shelf.durable) == {row["id"] for row in rows}
+
+
+async def test_a_checkpoint_of_another_job_is_refused(world: World) -> None:
+    async with world.job(Memory(documents(10)), Shelf()) as job:
+        await job
+    other = (await world.ml.models.ensure("all-mpnet-base-v2")).model_id
+    with pytest.raises(WrongJob, match=r"model was .*all-MiniLM-L6-v2' and is .*all-mpnet-base-v2'"):
+        async with World(world.emulator, world.ml, other, world.folder).job(Memory(documents(10)), Shelf()):
+            pass
