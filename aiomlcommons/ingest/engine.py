@@ -44,6 +44,7 @@ class Engine:
     ordered: bool = True
     linger: float = math.inf
     note_every: int = 64
+    torn: bool = False
     _turns: dict[int, Predicted] = attrs.field(factory=dict)
     _next: int = 0
 
@@ -124,6 +125,13 @@ class Engine:
         return ready
 
     async def _write(self, predicted: Predicted) -> None:
+        """Write a batch and account for it. Whoever cancels the job waits for that: half of it cannot be noted."""
+        self.torn = True
+        with anyio.CancelScope(shield=True):
+            await self._take(predicted)
+        self.torn = False
+
+    async def _take(self, predicted: Predicted) -> None:
         batch, letters = predicted.batch, predicted.letters
         refused = await self.sink.write(self._documents(predicted)) if batch else ()
         letters = [*letters, *(batch.fail(one.index, one.why) for one in refused)]

@@ -177,11 +177,9 @@ async def _open(engine: Engine) -> None:
 
 async def _close(engine: Engine, seen: Seen, *, complete: bool) -> None:
     try:
-        await engine.note(finished=complete)
-    except OSError:
-        # What ended the job may keep this note from being written too; the one before it is good.
-        if complete:
-            raise
+        # A sink that failed within a batch may have taken half of it: the note before it is the one to go on from.
+        if not engine.torn:
+            await engine.note(finished=complete)
     finally:
         await engine.sink.close(complete=complete)
         await anyio.to_thread.run_sync(engine.letters.close)
