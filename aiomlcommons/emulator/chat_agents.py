@@ -41,15 +41,13 @@ def _talk(cluster: Cluster, agent: Agent, given: Mapping[str, str], conversation
     parameters = {**(agent.parameters or {}), **given}
     name = parameters.get("_llm_interface")
     if name not in INTERFACES:
-        known = ", ".join(filter(None, INTERFACES))
-        raise refused(501, "not_emulated", f"the emulator's agents do not speak {name}, only {known}")
+        others = ", ".join(filter(None, INTERFACES))
+        raise refused(501, "not_emulated", f"the emulator's agents do not speak {name}, only {others}")
+    interface, tools_of_agent = INTERFACES[name], agent.tools or []
     past = conversation.past(parameters) if conversation else []
-    llm = (agent.llm and agent.llm.parameters) or {}
-    begin = INTERFACES[name].begin(agent.tools or [], past)
-    model_id = agent.llm.model_id if agent.llm else ""
-    return _Talk(
-        cluster, model_id, INTERFACES[name], agent.tools or [], {**DEFAULTS, **llm, **begin, **parameters}, conversation
-    )
+    model_id, own = (agent.llm.model_id, agent.llm.parameters or {}) if agent.llm else ("", {})
+    known = {**DEFAULTS, **own, **interface.begin(tools_of_agent, past), **parameters}
+    return _Talk(cluster, model_id, interface, tools_of_agent, known, conversation)
 
 
 @attrs.define

@@ -72,7 +72,7 @@ async def test_an_agent_that_is_not_waited_for_leaves_its_answer_in_a_task(
     try:
         started = await ml.agents.execute(made.agent_id, parameters={"question": "six times seven?"}, async_=True)
         assert isinstance(started, AgentTask)
-        task = await ml.task(started.task_id)
+        task = await ml.task(started)
     finally:
         await ml.agents.delete(made.agent_id)
     assert (task.task_type, task.state) == ("AGENT_EXECUTION", "COMPLETED")

@@ -300,8 +300,8 @@ async def test_a_task_that_fails_says_why_in_its_response(ml: Session, model_id:
     made = await ml.agents.register("a", "flow", tools=[_tool(model_id)])
     started = await ml.agents.execute(made.agent_id, parameters={"question": "please fail"}, isAsync=True)
     assert isinstance(started, AgentTask)
-    with pytest.raises(TaskFailed):
-        await ml.task(started.task_id, backoff=NOW)
+    with pytest.raises(TaskFailed, match="bad input"):
+        await ml.task(started, backoff=NOW)
     task = await ml.tasks.get(started.task_id)
     assert task.error is None
     assert "bad input" in (task.response or {})["error_message"]
