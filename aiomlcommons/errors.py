@@ -154,11 +154,17 @@ class TaskFailed(MLCommonsError):
 
     def __init__(self, task_id: str, info: TaskInfo) -> None:
         self.task_id, self.info, self.node_errors = task_id, info, info.node_errors
-        why = "; ".join(dict.fromkeys(self.node_errors.values())) or info.error or "the server gave no reason"
+        why = "; ".join(dict.fromkeys(self.node_errors.values())) or info.error or _why(info)
         super().__init__(f"{info.task_type or 'task'} {task_id} ended {info.state}: {why}")
 
     def __reduce__(self) -> Any:
         return type(self), (self.task_id, self.info)
+
+
+def _why(info: TaskInfo) -> str:
+    """The words of an agent's task, which keeps them among its results."""
+    found = (value for key, value in (info.response or {}).items() if "error" in key.lower())
+    return next((value for value in found if isinstance(value, str)), "the server gave no reason")
 
 
 class TaskStalled(MLCommonsError):

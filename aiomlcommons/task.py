@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Generator
-from typing import Any
+from typing import Any, Protocol
 
 import anyio
 import attrs
 
-from aiomlcommons.api.tasks import GetTask, SearchTasks, TaskInfo, TaskStarted, TaskState
+from aiomlcommons.api.tasks import GetTask, SearchTasks, TaskInfo, TaskState
 from aiomlcommons.backoff import Backoff
 from aiomlcommons.endpoint import Sends
 from aiomlcommons.errors import TaskFailed, TaskStalled
@@ -103,10 +103,17 @@ def _was_under_way(other: TaskInfo, info: TaskInfo) -> bool:
     return other.state not in ENDED or (other.last_update_time or 0) >= (info.create_time or 0)
 
 
+class Started(Protocol):
+    """Any answer that names the task which it started."""
+
+    @property
+    def task_id(self) -> str: ...
+
+
 class Waits(HasSession):
     """What a session adds to wait for tasks."""
 
-    def task(self, task: str | TaskStarted, *, backoff: Backoff = Backoff(), no_progress: float = 600.0) -> Task:
+    def task(self, task: str | Started, *, backoff: Backoff = Backoff(), no_progress: float = 600.0) -> Task:
         """A job on the server, by its id or by the answer that started it: ``info = await ml.task(started)``.
 
         ``backoff`` is the time between questions: 0.1 s at first, up to 10 s. A task that has not changed for

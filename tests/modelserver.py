@@ -1,12 +1,14 @@
 """A model server for connectors: it speaks as OpenAI and Cohere do, and misbehaves when it is asked to.
 
 A text makes it fail (``please fail``: 400), break (``please break``: 500), answer a web page (``please garble``), hang
-up (``please drop``) or never answer (``please wait``).
+up (``please drop``) or never answer (``please wait``). A chat is asked to count its messages (``please count``), to say
+what it was told (``please repeat``) or to call a tool (``please use name with {...}``), whose result it repeats.
 """
 
 from __future__ import annotations
 
 import asyncio
+import re
 import zlib
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
@@ -59,17 +61,39 @@ async def _plain_rerank(request: web.Request) -> web.StreamResponse:
     return web.json_response([score_of(asked["query_text"], text) for text in asked["text_docs"]])
 
 
+def _said(asked: dict[str, Any]) -> dict[str, Any]:
+    """The message of a chat model, by the last one that it was given."""
+    messages = asked["messages"]
+    last = messages[-1]["content"]
+    if messages[-1]["role"] == "tool":
+        return {"role": "assistant", "content": f"The tool said: {last}"}
+    if call := re.search(r"please use (\S+) with (\{.*?\})", last):
+        function = {"name": call[1], "arguments": call[2]}
+        return {"role": "assistant", "tool_calls": [{"id": "call-1", "type": "function", "function": function}]}
+    if "please count" in last:
+        return {"role": "assistant", "content": f"I was told {len(messages)} messages."}
+    if "please repeat" in last:
+        return {"role": "assistant", "content": "\n".join(str(message["content"]) for message in messages)}
+    return {"role": "assistant", "content": "The answer is 42."}
+
+
 async def _chat(request: web.Request) -> web.StreamResponse:
     asked = orjson.loads(await request.read())
-    message = {"role": "assistant", "content": "The answer is 42."}
+    if trouble := await _misbehave(request, [message.get("content") for message in asked["messages"]]):
+        return trouble
+    message = _said(asked)
     answer = {
         "id": "chatcmpl-1",
         "object": "chat.completion",
         "model": asked["model"],
-        "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
+        "choices": [{"index": 0, "message": message, "finish_reason": _reason(message)}],
         "usage": {"prompt_tokens": 5, "completion_tokens": 5, "total_tokens": 10},
     }
     return web.json_response(answer)
+
+
+def _reason(message: dict[str, Any]) -> str:
+    return "tool_calls" if "tool_calls" in message else "stop"
 
 
 async def _misbehave(request: web.Request, texts: Sequence[Any]) -> web.StreamResponse | None:

@@ -223,7 +223,7 @@ def test_a_class_that_says_no_answer_is_refused() -> None:
 
 def test_the_answer_is_found_beside_other_generic_bases() -> None:
     assert Predict.endpoint.returns.__name__ == "Prediction"
-    assert str(SearchModels.endpoint.returns) == "aiomlcommons.api.common.Hits[aiomlcommons.api.models.Model]"
+    assert str(SearchModels.endpoint.returns) == "aiomlcommons.api.common.Hits[aiomlcommons.api.model_records.Model]"
 
 
 # ---- what holds for all of them ------------------------------------------------------------------------------------

@@ -211,7 +211,7 @@ def test_a_whole_body_is_sent_as_it_is() -> None:
 
 
 def test_keys_go_in_the_order_that_the_server_reads_them() -> None:
-    sent = to_http(RegisterModel("m", model_config=ModelConfig(model_type="bert"), function_name="TEXT_EMBEDDING"))
+    sent = to_http(RegisterModel("m", model_config=ModelConfig(model_type="bert"), function_name="QUESTION_ANSWERING"))
     assert list(orjson.loads(sent.body or b"")) == ["name", "function_name", "model_config"]
     frame = DataFrame([ColumnMeta("a", "DOUBLE")], [Row([Cell("DOUBLE", 1.5)])])
     sent = to_http(Predict("kmeans", "m", input_data=frame))

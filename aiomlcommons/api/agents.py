@@ -137,7 +137,7 @@ class Message(Record):
 
 @record
 class AgentTask(Record):
-    """The task of an agent that works on: ``await ml.task(answer.task_id)``, and its ``response`` is the result."""
+    """The task of an agent that works on: ``await ml.task(answer)``, and its ``response`` is the result."""
 
     task_id: str
     status: str | None = None

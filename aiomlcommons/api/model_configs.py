@@ -55,6 +55,8 @@ class ModelConfig(Record):
 
 @dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(attrs.field,))
 def _kind(cls: type[T]) -> type[T]:
+    # Fields of the base class that this kind needs are declared anew without a default. attrs lets them follow others
+    # that have one, because all are keywords; pyright keeps them in the place where the base class has them.
     return attrs.frozen(cls, kw_only=True)
 
 
@@ -62,17 +64,17 @@ def _kind(cls: type[T]) -> type[T]:
 class TextEmbeddingModelConfig(ModelConfig):
     """The config of a dense model, which the server refuses without these three."""
 
-    model_type: str
-    embedding_dimension: int
-    framework_type: FrameworkType | str
+    model_type: str  # pyright: ignore[reportGeneralTypeIssues]
+    embedding_dimension: int  # pyright: ignore[reportGeneralTypeIssues]
+    framework_type: FrameworkType | str  # pyright: ignore[reportGeneralTypeIssues]
 
 
 @_kind
 class QuestionAnsweringModelConfig(ModelConfig):
     """The config of a question-answering or highlighting model."""
 
-    model_type: str
-    framework_type: FrameworkType | str
+    model_type: str  # pyright: ignore[reportGeneralTypeIssues]
+    framework_type: FrameworkType | str  # pyright: ignore[reportGeneralTypeIssues]
 
 
 def missing(function_name: str | None, config: ModelConfig) -> Iterator[str]:

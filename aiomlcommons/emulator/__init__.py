@@ -1,8 +1,10 @@
 """An emulated ML Commons for demos and tests: a real HTTP server, which behaves as the recordings of a real one do.
 
 ``async with emulator.serve() as url:`` serves a new one; ``Emulator()`` is one to keep, with ``.faults`` to make
-trouble and ``.serve()``. It knows model groups, models, tasks, predictions, connectors and settings, and follows
-OpenSearch 3.4. It has no ML node and no users.
+trouble and ``.serve()``. It knows model groups, models, tasks, predictions, training, controllers, connectors,
+settings, statistics, context management, conversation memory and memory containers, and follows OpenSearch 3.4;
+``Emulator(Cluster(version="3.8.0"))`` says that it is a newer one, and has the routes that came until then. It has no
+ML node and no users.
 
 Its models are no models: embeddings, weights, scores and answers come from the words that texts share, not from what
 they mean. They are the same everywhere and fit for seeing that a program works, not for judging what it finds.

@@ -17,28 +17,76 @@ from yarl import URL
 
 from aiomlcommons import api, convert
 from aiomlcommons.emulator import (
+    agent_runs,
+    agentic_memory,
+    agents,
+    config,
     connectors,
+    context_management,
+    controllers,
     deploying,
     groups,
+    index_insight,
+    limits,
+    mcp,
+    mcp_client,
+    memory,
+    memory_containers,
+    memory_search,
+    messages,
     models,
     predict,
+    profile,
     reading,
     register,
     server,
     settings,
+    stats,
+    streams,
     tasks,
+    tools,
+    training,
 )
 from aiomlcommons.emulator.cluster import Cluster
 from aiomlcommons.emulator.encoding import to_cbor, to_json, wants_cbor
 from aiomlcommons.emulator.errors import Refused, refused
 from aiomlcommons.emulator.faults import Action, Faults, Goes
-from aiomlcommons.emulator.registry import HANDLERS, Plain
+from aiomlcommons.emulator.registry import HANDLERS, Bare, Plain
 from aiomlcommons.endpoint import Request
 from aiomlcommons.http import CBOR, HttpRequest
 from aiomlcommons.routes import Match, Router
 
 # Each of these registers its handlers, and the endpoints are known once the API is.
-RESOURCES = (api, connectors, deploying, groups, models, predict, register, server, settings, tasks)
+RESOURCES = (
+    agent_runs,
+    agentic_memory,
+    agents,
+    api,
+    config,
+    connectors,
+    context_management,
+    controllers,
+    deploying,
+    groups,
+    index_insight,
+    mcp,
+    mcp_client,
+    memory,
+    memory_containers,
+    memory_search,
+    messages,
+    models,
+    predict,
+    profile,
+    register,
+    server,
+    settings,
+    stats,
+    streams,
+    tasks,
+    tools,
+    training,
+)
 log = logging.getLogger(__name__)
 LARGEST_BODY = 100 * 1024 * 1024
 
@@ -79,7 +127,7 @@ class Emulator:
         """
         expected = None if username is None else _basic(username, password or "")
         app = web.Application(client_max_size=LARGEST_BODY)
-        app.router.add_route("*", "/{path:.*}", partial(self._answer, expected))
+        app.router.add_route("*", "/{path:.*}", partial(self._answer, expected, username))
         # Requests that hang must not hold up the end: whoever leaves the context wants it over.
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.01, handler_cancellation=True)
         await runner.setup()
@@ -91,17 +139,19 @@ class Emulator:
             await runner.cleanup()
             await self.cluster.close()
 
-    async def _answer(self, expected: str | None, request: web.Request) -> web.StreamResponse:
+    async def _answer(self, expected: str | None, user: str | None, request: web.Request) -> web.StreamResponse:
         given = request.headers.get("authorization", "")
         if expected is not None and not hmac.compare_digest(given.encode(), expected.encode()):
             return web.Response(
                 status=401, text="Unauthorized", headers={"www-authenticate": 'Basic realm="OpenSearch"'}
             )
+        # Each request is answered in a task of its own, so that this is said of none but this one.
+        limits.CALLER.set(user)
         http = await _read(request)
         as_cbor = wants_cbor(request.headers.get("accept", ""))
         match: Match | None = None
         try:
-            match = reading.find(self._router, http)
+            match = reading.find(self._router, http, self.cluster.version)
             go: Goes = partial(self._respond, match, http, as_cbor=as_cbor)
         except Refused as error:
             go = partial(_refusal, error, as_cbor=as_cbor)
@@ -123,6 +173,8 @@ class Emulator:
             # A search body or the like that nobody thought of: an answer, and not a broken connection.
             log.exception("%s", http)
             raise refused(500, "exception", f"the emulator cannot answer this: {error!r}") from error
+        if isinstance(answer, Bare):
+            return web.Response(status=answer.status, body=answer.body, headers={"content-type": answer.content_type})
         pretty = http.query.get("pretty", "false") != "false"
         data = answer.data if isinstance(answer, Plain) else convert.unstructure(answer)
         return _response(200, data, as_cbor, pretty=pretty)

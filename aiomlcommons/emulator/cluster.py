@@ -13,11 +13,20 @@ from typing import Any, Generic, TypeVar
 import aiohttp
 import attrs
 
+from aiomlcommons.api.agents import Agent
 from aiomlcommons.api.common import Shards, WriteResult
+from aiomlcommons.api.config import Config
 from aiomlcommons.api.connectors import Connector
+from aiomlcommons.api.context_management import ContextManagementTemplate
+from aiomlcommons.api.controllers import Controller
+from aiomlcommons.api.index_insight import InsightConfig
+from aiomlcommons.api.mcp import McpTool
+from aiomlcommons.api.memory import Memory, MemoryMessage
+from aiomlcommons.api.memory_containers import MemoryContainer
 from aiomlcommons.api.model_groups import ModelGroup
 from aiomlcommons.api.models import Model
 from aiomlcommons.api.tasks import TaskInfo
+from aiomlcommons.emulator.counting import Counts
 from aiomlcommons.emulator.faults import Faults
 from aiomlcommons.emulator.setting_store import SettingStore
 
@@ -92,18 +101,39 @@ def _token(size: int) -> str:
 
 @attrs.define
 class Cluster:
-    """An emulated cluster of one data node. ``clock`` gives seconds since 1970."""
+    """An emulated cluster of one data node. ``clock`` gives seconds since 1970.
+
+    It says that it is an OpenSearch of ``version``, and knows no route that came later.
+    """
 
     clock: Callable[[], float] = time
+    version: str = "3.4.0"
     faults: Faults = attrs.field(factory=Faults)
     settings: SettingStore = attrs.field(factory=SettingStore)
     groups: Index[ModelGroup] = attrs.field(factory=lambda: Index(".plugins-ml-model-group"))
     models: Index[Model] = attrs.field(factory=lambda: Index(".plugins-ml-model"))
     connectors: Index[Connector] = attrs.field(factory=lambda: Index(".plugins-ml-connector"))
     tasks: Index[TaskInfo] = attrs.field(factory=lambda: Index(".plugins-ml-task"))
+    controllers: Index[Controller] = attrs.field(factory=lambda: Index(".plugins-ml-controller"))
+    # A node makes the index of configurations when it starts, for its master key.
+    configs: Index[Config] = attrs.field(factory=lambda: Index(".plugins-ml-config", existed=True))
+    insight_configs: Index[InsightConfig] = attrs.field(factory=lambda: Index(".plugins-ml-index-insight-config"))
+    contexts: Index[ContextManagementTemplate] = attrs.field(
+        factory=lambda: Index(".plugins-ml-context-management-templates")
+    )
+    agents: Index[Agent] = attrs.field(factory=lambda: Index(".plugins-ml-agent"))
+    mcp_tools: Index[McpTool] = attrs.field(factory=lambda: Index(".plugins-ml-mcp-tools"))
+    memories: Index[Memory] = attrs.field(factory=lambda: Index(".plugins-ml-memory-meta"))
+    messages: Index[MemoryMessage] = attrs.field(factory=lambda: Index(".plugins-ml-memory-message"))
+    containers: Index[MemoryContainer] = attrs.field(factory=lambda: Index(".plugins-ml-am-memory-container"))
+    # What the containers hold, by the names of their indices: containers of one prefix share them.
+    contents: dict[str, Index[Any]] = attrs.field(factory=dict, repr=False)
     credentials: dict[str, Mapping[str, str]] = attrs.field(factory=dict, repr=False)
     chunks: dict[str, dict[int, bytes]] = attrs.field(factory=dict, repr=False)
+    trained: dict[str, Any] = attrs.field(factory=dict, repr=False)
+    counts: Counts = attrs.field(factory=Counts, repr=False)
     jobs: dict[str, Any] = attrs.field(factory=dict, repr=False)
+    deploying: dict[str, str] = attrs.field(factory=dict, repr=False)
     calls: dict[str, deque[float]] = attrs.field(factory=dict, repr=False)
     node_id: str = attrs.field(factory=lambda: _token(16))
     uuid: str = attrs.field(factory=lambda: _token(16))

@@ -12,6 +12,7 @@ from aiomlcommons.api.models import DeployModel, Model, ModelState, NodeUndeploy
 from aiomlcommons.api.tasks import TaskStarted, TaskState, TaskType
 from aiomlcommons.emulator import errors, jobs
 from aiomlcommons.emulator.cluster import Cluster
+from aiomlcommons.emulator.counting import Counts
 from aiomlcommons.emulator.errors import illegal
 from aiomlcommons.emulator.jobs import JobFailed
 from aiomlcommons.emulator.models import ON_NODE, find
@@ -42,6 +43,7 @@ def start_deploying(cluster: Cluster, asked: Request[Any], model_id: str) -> Tas
     if cluster.settings.flag("only_run_on_ml_node"):
         raise illegal(errors.NO_NODE)
     duplicate = is_deploying(cluster, model_id)
+    cluster.counts.watch(model_id)
 
     async def work() -> None:
         if duplicate:
@@ -50,6 +52,7 @@ def start_deploying(cluster: Cluster, asked: Request[Any], model_id: str) -> Tas
 
     task_id = jobs.start(cluster, asked, kind, function, work, model_id=model_id)
     if not duplicate:
+        cluster.deploying[model_id] = task_id
         planned: dict[str, Any] = {"planning_worker_node_count": 1, "planning_worker_nodes": [cluster.node_id]}
         state = model.model_state if model.model_state in ON_NODE else ModelState.DEPLOYING
         cluster.models.change(model_id, model_state=state, deploy_to_all_nodes=True, **planned)
@@ -57,9 +60,8 @@ def start_deploying(cluster: Cluster, asked: Request[Any], model_id: str) -> Tas
 
 
 def is_deploying(cluster: Cluster, model_id: str) -> bool:
-    """Whether a job is under way that puts this model on the node."""
-    tasks = (cluster.tasks.get(task_id) for task_id in cluster.jobs)
-    return any(t is not None and t.model_id == model_id and t.task_type == TaskType.DEPLOY_MODEL for t in tasks)
+    """Whether a job is under way that puts this model on the node; one that only fails as a duplicate does not."""
+    return cluster.deploying.get(model_id) in cluster.jobs
 
 
 async def _load(cluster: Cluster, model_id: str) -> None:
@@ -122,6 +124,7 @@ def put_on_node(cluster: Cluster, model_id: str) -> None:
 def restart(cluster: Cluster) -> None:
     """What a restart does: jobs are forgotten, while their tasks' records stay, and local models are off the node."""
     cluster.jobs.clear()
+    cluster.counts = Counts()
     for document in list(cluster.models.documents.values()):
         if document.source.model_state in ON_NODE and document.source.algorithm != FunctionName.REMOTE:
             cluster.models.change(document.id, model_state=ModelState.DEPLOY_FAILED, current_worker_node_count=0)
@@ -158,6 +161,7 @@ def _take_off(cluster: Cluster, model_id: str) -> str:
         if model.model_state == ModelState.DEPLOYING:
             cluster.models.change(model_id, **gone)
         return "not_found"
+    cluster.counts.watched.pop(model_id, None)
     now, state = cluster.now(), ModelState.UNDEPLOYED
     gone |= {"current_worker_node_count": 0, "last_undeployed_time": now, "last_updated_time": now}
     cluster.models.change(model_id, model_state=state, **gone)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 NOT_READY = "Model not ready yet. Please deploy the model first."
@@ -35,10 +36,79 @@ NO_LOCAL = (
     '"plugins.ml_commons.local_model.enabled" to true.'
 )
 DELETE_DEPLOYED = "Model cannot be deleted in deploying or deployed state. Try undeploy model first then delete"
+THROTTLED_MODEL = "Request is throttled at model level."
+THROTTLED_USER = "Request is throttled at user level. If you think there's an issue, please contact your cluster admin."
+NO_CONTROLLER = "Failed to find model controller with the provided model ID"
+NO_CONTROLLER_YET = (
+    "Model controller haven't been created for the model. Consider calling create model controller api instead."
+)
+NO_MODEL_TO_CONTROL = "Failed to find model to create the corresponding model controller with the provided model ID"
+CONTROLLER_WHILE_DEPLOYING = (
+    "Creating a model controller during its corresponding model in DEPLOYING state is not allowed, "
+    "please either create the model controller after it is deployed or before deploying it."
+)
+CONTROLLER_DISABLED = (
+    "Controller is currently disabled. To enable it, update the setting "
+    '"plugins.ml_commons.controller_enabled" to true.'
+)
+NO_INSIGHT = (
+    "Index insight feature is not enabled yet. To enable, please update the setting "
+    "plugins.ml_commons.index_insight_feature_enabled"
+)
+NO_CONVERSATIONS = (
+    "The Conversation Memory feature is not enabled. To enable, please update the setting "
+    "plugins.ml_commons.memory_feature_enabled"
+)
+EMPTY_MESSAGE = (
+    "At least one of the following parameters must be non-empty: "
+    "input, prompt_template, response, origin, additional_info"
+)
+NO_AGENTIC_MEMORY = (
+    "The Agentic Memory APIs are not enabled. To enable, please update the setting "
+    "plugins.ml_commons.agentic_memory_enabled"
+)
+NO_CONTAINER = "Failed to find memory container with the provided memory container id: {id}"
+SHARED_PREFIX = (
+    "Cannot delete memory indices as multiple containers share the index prefix '{prefix}'. "
+    "Please delete the container without index deletion, or use delete_by_query API for data cleanup."
+)
+STRATEGY_MODELS = (
+    "Strategies require both an LLM model and embedding model to be configured. Missing: {missing}. "
+    "Strategies use LLM for fact extraction and embedding model for semantic search."
+)
+NO_LLM = "infer=true requires llm_model_id to be configured in memory storage"
+NO_EMBEDDING = (
+    "This memory container does not have an embedding model configured. {kind} search requires a memory container "
+    "with an embedding model (TEXT_EMBEDDING or SPARSE_ENCODING). Please update the memory container configuration "
+    "to add an embedding model."
+)
+NO_DELETE_QUERY = (
+    "Query parameter is required for delete by query operation. To delete all documents, explicitly provide a "
+    'match_all query: {"query": {"match_all": {}}}'
+)
 RESULT_WINDOW = (
     "Result window is too large, from + size must be less than or equal to: [10000] but was [{size}]. See the scroll "
     "api for a more efficient way to request large data sets. This limit can be set by changing the "
     "[index.max_result_window] index level setting."
+)
+
+
+NO_AGENTS = (
+    "Agent Framework is currently disabled. To enable it, update the setting "
+    '"plugins.ml_commons.agent_framework_enabled" to true.'
+)
+NO_UNIFIED_AGENTS = (
+    "Unified agent API is not enabled. To enable, please update the setting "
+    "plugins.ml_commons.unified_agent_api_enabled"
+)
+NO_TOOLS = (
+    "The Execute Tool API is not enabled. To enable, please update the setting plugins.ml_commons.execute_tools_enabled"
+)
+NO_MCP_SERVER = (
+    "The MCP server is not enabled. To enable, please update the setting plugins.ml_commons.mcp_server_enabled"
+)
+NO_MCP_CONNECTORS = (
+    "The MCP connector is not enabled. To enable, please update the setting plugins.ml_commons.mcp_connector_enabled"
 )
 
 
@@ -75,3 +145,23 @@ def missing(reason: str) -> Refused:
 def status_error(status: int, reason: str) -> Refused:
     """Any other status, of the server's general kind."""
     return refused(status, "status_exception", reason)
+
+
+@contextmanager
+def execution() -> Iterator[None]:
+    """What is refused inside is refused in the form that executions of agents and tools have."""
+    try:
+        yield
+    except Refused as error:
+        raise _of_execution(error) from error
+
+
+def _of_execution(error: Refused) -> Refused:
+    cause = error.body["error"]
+    if error.status == 501:
+        return error  # the emulator's own words, and not a server's
+    kind = "".join(word.capitalize() for word in cause["type"].split("_"))
+    kind = {"StatusException": "OpenSearchStatusException", "Exception": "OpenSearchException"}.get(kind, kind)
+    reason = "Invalid Request" if error.status == 400 else "System Error"
+    body = {"type": kind, "reason": reason, "details": cause["reason"]}
+    return Refused(error.status, {"status": error.status, "error": body})

@@ -11,11 +11,12 @@ import orjson
 from aiomlcommons.api.common import FunctionName
 from aiomlcommons.api.tasks import TaskInfo, TaskState, TaskType
 from aiomlcommons.emulator.cluster import Cluster, alter
+from aiomlcommons.emulator.counting import ACTIONS
 from aiomlcommons.endpoint import Request
 
 
 class JobFailed(Exception):
-    """A job's end without success; the words stand in the task's ``error``."""
+    """A job's end without success; the words, if there are any, stand in the task's ``error``."""
 
 
 Work = Callable[[], Awaitable[str | None]]
@@ -29,6 +30,7 @@ class Job:
     task_id: str
     work: Work
     states: Iterator[TaskState]
+    counts_as: tuple[str, str] | None = None
     hangs: bool = False
     at_work: bool = False
 
@@ -49,7 +51,9 @@ class Job:
             if model_id := await self.work():
                 changes["model_id"] = model_id
         except JobFailed as failure:
-            changes = {"state": TaskState.FAILED, "error": str(failure)}
+            changes = {"state": TaskState.FAILED, "error": str(failure) or None}
+            if self.counts_as is not None:
+                cluster.counts.failed(*self.counts_as)
         finally:
             self.at_work = False
         cluster.jobs.pop(self.task_id, None)
@@ -77,6 +81,8 @@ def new_task(
         is_async=True,
     )
     cluster.tasks.put(task_id, alter(task, **fields))
+    if kind in ACTIONS:
+        cluster.counts.begun(function, ACTIONS[kind], model_id)
     return task_id
 
 
@@ -88,11 +94,13 @@ def start(
     work: Work,
     *,
     model_id: str | None = None,
+    **fields: Any,
 ) -> str:
     """Start a job; return the id of its task. A fault may make it fail or hang."""
-    task_id = new_task(cluster, kind, function, model_id=model_id)
+    task_id = new_task(cluster, kind, function, model_id=model_id, **fields)
     fate = cluster.faults.fate(asked)
-    job = Job(task_id, work, iter((TaskState.CREATED, TaskState.RUNNING)))
+    counts_as = (function, ACTIONS[kind]) if kind in ACTIONS else None
+    job = Job(task_id, work, iter((TaskState.CREATED, TaskState.RUNNING)), counts_as)
     if fate is not None:
         job.hangs = fate.error is None
         job.work = _failing(cluster, fate.error or "")

@@ -91,7 +91,8 @@ async def delete(cluster: Cluster, request: DeleteModel) -> WriteResult:
         raise status_error(400, errors.DELETE_DEPLOYED)
     for chunk in [name for name in cluster.models.documents if name.startswith(f"{key}_")]:
         cluster.models.delete(chunk)
-    cluster.chunks.pop(key, None)
+    for kept in (cluster.chunks, cluster.trained, cluster.counts.watched):
+        kept.pop(key, None)
     return cluster.models.delete(key)
 
 

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 import numpy as np
 
 from aiomlcommons.api.common import FunctionName
-from aiomlcommons.api.models import Model, RateLimiter
+from aiomlcommons.api.models import Model
 from aiomlcommons.api.predict import MLInput, Predict, PredictByModel
-from aiomlcommons.emulator import deploying, errors, models, remote, vectors
+from aiomlcommons.emulator import deploying, errors, limits, models, remote, training, vectors
 from aiomlcommons.emulator.cluster import Cluster
+from aiomlcommons.emulator.counting import timed
 from aiomlcommons.emulator.errors import illegal, status_error
 from aiomlcommons.emulator.registry import Plain, handles
 
 Tensor: TypeAlias = dict[str, Any]
 DIMENSION = 384
-UNITS = {"MILLISECONDS": 0.001, "SECONDS": 1, "MINUTES": 60, "HOURS": 3600, "DAYS": 86_400}
-TEXTS = {FunctionName.TEXT_EMBEDDING, FunctionName.SPARSE_ENCODING, FunctionName.SPARSE_TOKENIZE}
+SPARSE = {FunctionName.SPARSE_ENCODING, FunctionName.SPARSE_TOKENIZE}
+TEXTS = {FunctionName.TEXT_EMBEDDING, *SPARSE}
 
 
 @handles(Predict)
@@ -43,6 +43,8 @@ async def predict_by_model(cluster: Cluster, request: PredictByModel) -> Plain:
 def _check_input(algorithm: str, asked: MLInput) -> None:
     if algorithm in TEXTS and not asked.text_docs:
         raise illegal("Empty text docs")
+    if algorithm in SPARSE:
+        _as_ids(asked.parameters or {})
     if algorithm == FunctionName.TEXT_SIMILARITY and not asked.text_docs:
         raise illegal("No text documents were provided")
     if algorithm == FunctionName.TEXT_SIMILARITY and asked.query_text is None:
@@ -55,9 +57,21 @@ async def _predict(cluster: Cluster, model_id: str, asked: MLInput, *, texts: bo
     model = models.find(cluster, model_id)
     if model.is_enabled is False:
         raise status_error(403, "Model is disabled.")
-    _throttle(cluster, model_id, model.rate_limiter)
-    if not model.is_deployed:
-        _deploy_by_itself(cluster, model_id, model)
+    limits.check(cluster, model_id, model)
+    if model_id in cluster.trained:
+        return training.predict(cluster, model_id, asked)
+    watched = cluster.counts.watch(model_id)
+    with timed(cluster.clock, watched.requests, refused_too=True):
+        if not model.is_deployed:
+            _deploy_by_itself(cluster, model_id, model)
+        with (
+            cluster.counts.counted(model.algorithm or "", "predict", model_id),
+            timed(cluster.clock, watched.inferences),
+        ):
+            return await _infer(cluster, model_id, model, asked, texts=texts)
+
+
+async def _infer(cluster: Cluster, model_id: str, model: Model, asked: MLInput, *, texts: bool) -> Plain:
     if model.algorithm == FunctionName.REMOTE:
         if not cluster.settings.flag("remote_inference.enabled"):
             raise illegal(errors.NO_REMOTE)
@@ -75,18 +89,6 @@ def _deploy_by_itself(cluster: Cluster, model_id: str, model: Model) -> None:
     if model.algorithm != FunctionName.REMOTE or not allowed:
         raise illegal(errors.NOT_READY)
     deploying.put_on_node(cluster, model_id)
-
-
-def _throttle(cluster: Cluster, model_id: str, limiter: RateLimiter | None) -> None:
-    if limiter is None:
-        return
-    now, span = cluster.clock(), UNITS.get(limiter.unit, 60)
-    calls = cluster.calls.setdefault(model_id, deque())
-    while calls and calls[0] <= now - span:
-        calls.popleft()
-    if len(calls) >= float(limiter.limit):
-        raise status_error(429, "Request is throttled at model level.")
-    calls.append(now)
 
 
 # ---- the kinds of model: each gives the outputs of each document ---------------------------------------------------

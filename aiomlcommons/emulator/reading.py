@@ -10,12 +10,14 @@ import cbor2
 import orjson
 
 from aiomlcommons import convert
+from aiomlcommons.api.agents import RegisterAgent
 from aiomlcommons.api.connectors import CreateConnector
 from aiomlcommons.api.models import ModelFormat, RegisterModel, RegisterModelMeta, UploadModelChunk
 from aiomlcommons.emulator.errors import Refused, illegal, plain, refused
 from aiomlcommons.endpoint import Request, wire_name
 from aiomlcommons.http import CBOR, JSON, HttpRequest
 from aiomlcommons.routes import Match, Router, read_request
+from aiomlcommons.version import Version
 
 ALWAYS = {"pretty", "human", "error_trace"}
 METHODS = ("GET", "POST", "PUT", "DELETE")
@@ -27,6 +29,7 @@ REQUIRED: Mapping[type[Request[Any]], Mapping[str, str]] = {
         "model_content_hash_value": "model content hash value is null",
         "total_chunks": "total chunks field is null",
     },
+    RegisterAgent: {"name": "Agent name can't be null", "type": "Agent type can't be null"},
     CreateConnector: {
         "name": "Connector name is null",
         "version": "Connector version is null",
@@ -35,19 +38,27 @@ REQUIRED: Mapping[type[Request[Any]], Mapping[str, str]] = {
 }
 
 
-def find(router: Router, http: HttpRequest) -> Match:
+def find(router: Router, http: HttpRequest, version: str) -> Match:
     """The endpoint of a message.
 
-    Raises Refused where the path is not known, or not by this method.
+    Raises Refused where the path is not known to a server of a version, or not by this method.
     """
     match = router.find(http.method, http.path)
-    if match is not None:
+    if match is not None and _has(Version.parse(version), match):
         return match
     uri = f"for uri [{http.path}] and method [{http.method}]"
     allowed = sorted(router.methods(http.path), key=METHODS.index)
-    if allowed:
+    if allowed and match is None:
         raise plain(405, f"Incorrect HTTP method {uri}, allowed: [{', '.join(allowed)}]")
     raise plain(400, f"no handler found {uri}", with_status=False)
+
+
+def _has(version: Version, match: Match) -> bool:
+    """Whether a server has a route. Old names stay with the servers that have newer ones."""
+    spec = match.request.endpoint
+    if spec.until is not None and version >= Version.parse(spec.until):
+        return False
+    return match.route in spec.was or version >= Version.parse(spec.since)
 
 
 def read(match: Match, http: HttpRequest) -> Request[Any]:

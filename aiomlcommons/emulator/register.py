@@ -54,6 +54,7 @@ async def register_meta(cluster: Cluster, request: RegisterModelMeta) -> MetaReg
         model_content_hash_value=request.model_content_hash_value,
         total_chunks=request.total_chunks,
     )
+    cluster.counts.begun(function, "register")
     # The description of a model that comes in chunks is lost on a 3.4 server.
     return MetaRegistered(model_id=_add(cluster, request, model, function, description=None), status="CREATED")
 

@@ -23,6 +23,15 @@ class Plain:
     data: Any
 
 
+@attrs.frozen
+class Bare:
+    """An answer that is not in the form of the others."""
+
+    status: int
+    body: bytes = b""
+    content_type: str = ""
+
+
 HANDLERS: dict[type[Request[Any]], Handler] = {}
 """What the emulator answers. An endpoint that is not here is known and not emulated."""
 

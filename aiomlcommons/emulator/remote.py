@@ -16,9 +16,12 @@ from aiomlcommons.emulator.cluster import Cluster
 from aiomlcommons.emulator.connectors import CLIENT_DEFAULTS, check_endpoints, check_exists, check_host
 from aiomlcommons.emulator.errors import illegal, status_error
 from aiomlcommons.emulator.processing import after, before
-from aiomlcommons.emulator.templates import fill, is_json
+from aiomlcommons.emulator.templates import fill, is_json, open_places
 from aiomlcommons.http import JSON
+from aiomlcommons.version import Version
 
+# 3.4 was seen to show the payload, and 3.8 to name what it lacks.
+NAMES_PLACES = Version.parse("3.8.0")
 CLOSED = (
     "The connection was closed during the request. The request will usually succeed on a retry, but if it does not: "
     "consider disabling any proxies you have configured, enabling debug logging, or performing a TCP dump to identify "
@@ -52,9 +55,10 @@ def _action(connector: Connector) -> ConnectorAction:
 async def _call(
     cluster: Cluster, connector: Connector, action: ConnectorAction, values: Mapping[str, Mapping[str, Any]]
 ) -> tuple[int, Any]:
-    body = fill(action.request_body or "", values, in_json=True)
-    if action.request_body and ("${parameters." in body or not is_json(body)):
-        raise illegal(f"Invalid payload: {body}")
+    as_is = str(values["parameters"].get("no_escape_params", "")).split(",")
+    body = fill(action.request_body or "", values, in_json=True, as_is=as_is)
+    if action.request_body:
+        _check_payload(cluster, body)
     url = fill(action.url, values)
     check_host(cluster, url)
     headers = {name: fill(value, values) for name, value in (action.headers or {}).items()}
@@ -70,6 +74,14 @@ async def _call(
     if got.status >= 400:
         raise status_error(got.status, f"Error from remote service: {text}")
     return got.status, _read(text)
+
+
+def _check_payload(cluster: Cluster, body: str) -> None:
+    waiting = open_places(body)
+    if waiting and Version.parse(cluster.version) >= NAMES_PLACES:
+        raise illegal(f"Some parameter placeholder not filled in payload: {', '.join(waiting)}")
+    if waiting or not is_json(body):
+        raise illegal(f"Invalid payload: {body}")
 
 
 def _read(text: str) -> Any:

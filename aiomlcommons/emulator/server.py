@@ -6,19 +6,16 @@ from aiomlcommons.api.server import GetInfo, Info, Version
 from aiomlcommons.emulator.cluster import Cluster
 from aiomlcommons.emulator.registry import handles
 
-VERSION = "3.4.0"
-"""The version whose recordings the emulator follows."""
-
 
 @handles(GetInfo)
 async def info(cluster: Cluster, _: GetInfo) -> Info:
-    """An OpenSearch 3.4; its cluster's name says that it is none."""
+    """An OpenSearch of the cluster's version; its name says that it is none."""
     return Info(
         name="emulator",
         cluster_name="aiomlcommons-emulator",
         cluster_uuid=cluster.uuid,
         version=Version(
-            number=VERSION,
+            number=cluster.version,
             distribution="opensearch",
             build_type="tar",
             build_hash="unknown",

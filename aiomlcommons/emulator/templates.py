@@ -3,29 +3,46 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import orjson
 
-_PLACE = re.compile(r"\$\{(parameters|credential)\.([^}]+)\}")
+_PLACE = re.compile(r"\$\{(parameters|credential)\.([^}]+?)(?::-([^}]*))?\}")
+
+Values = Mapping[str, Mapping[str, Any]]
 
 
-def fill(template: str, values: Mapping[str, Mapping[str, Any]], *, in_json: bool = False) -> str:
-    """A template with its places filled; one without a value stays as it is.
+def fill(template: str, values: Values, *, in_json: bool = False, as_is: Collection[str] = ()) -> str:
+    """A template with its places filled, also those that come in with a value; one without a value stays as it is.
 
-    ``in_json`` escapes text for the inside of a JSON string. What is not text becomes JSON.
+    ``${parameters.x:-y}`` is y where x has no value. ``in_json`` escapes text for the inside of a JSON string, but not
+    the parameters in ``as_is``. What is not text becomes JSON.
     """
 
     def place(found: re.Match[str]) -> str:
-        value = values.get(found[1], {}).get(found[2])
+        group, name, otherwise = found.groups()
+        value = values.get(group, {}).get(name)
         if value is None:
-            return found[0]
+            return found[0] if otherwise is None else otherwise
         if not isinstance(value, str):
             return orjson.dumps(value).decode()
-        return _escaped(value) if in_json else value
+        escape = in_json and name not in as_is
+        if group == "parameters" and "${" in value:
+            value = fill(value, _without(values, group, name), in_json=in_json and not escape, as_is=as_is)
+        return _escaped(value) if escape else value
 
     return _PLACE.sub(place, template)
+
+
+def open_places(text: str) -> list[str]:
+    """The parameters that a filled template still waits for."""
+    return [found[2] for found in _PLACE.finditer(text) if found[1] == "parameters"]
+
+
+def _without(values: Values, group: str, name: str) -> Values:
+    # A value that holds itself must come to an end.
+    return {**values, group: {key: value for key, value in values[group].items() if key != name}}
 
 
 def _escaped(text: str) -> str:

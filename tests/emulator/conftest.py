@@ -8,6 +8,7 @@ import pytest_asyncio
 
 from aiomlcommons import Backoff, Session
 from aiomlcommons.api.settings import FIRST_MODEL, MLSettings
+from aiomlcommons.emulator import Cluster, Emulator
 from aiomlcommons.emulator.pytest_plugin import ml_emulator, ml_url  # noqa: F401 - fixtures
 
 NOW = Backoff(first=0)
@@ -22,6 +23,13 @@ async def ml(ml_url: str) -> AsyncGenerator[Session]:  # noqa: F811
     """A session on the emulator, which allows local models; nothing is sent twice."""
     async with Session(ml_url, retries=0, backoff=NOW) as session:
         await session.settings.apply(FIRST_MODEL)
+        yield session
+
+
+@pytest_asyncio.fixture
+async def newer() -> AsyncGenerator[Session]:
+    """A session on an emulator of 3.8, for what 3.4 does not have."""
+    async with Emulator(Cluster(version="3.8.0")).serve() as url, Session(url, retries=0, backoff=NOW) as session:
         yield session
 
 

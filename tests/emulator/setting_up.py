@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import orjson
 
 from aiomlcommons.http import HttpRequest
+from tests.emulator.setting_up_agents import before_agents
 from tests.wire.recordings import Exchange
 
 UNRECORDED = b"a chunk that was uploaded and not recorded"
@@ -29,6 +30,8 @@ ACTION = {
     "pre_process_function": "connector.pre_process.openai.embedding",
     "post_process_function": "connector.post_process.openai.embedding",
 }
+MESSAGES = [{"role": "user", "content": [{"text": "I like tea", "type": "text"}]}]
+FIRST_OF_NEWER = "ih12_KEBoYDh1jE4qEOI"
 SETTINGS = {
     "only_run_on_ml_node": False,
     "allow_registering_model_via_url": True,
@@ -67,8 +70,42 @@ async def before_case(player: Calls, exchange: Exchange) -> None:
     if exchange.case == "model_groups.delete":
         group = await player.call("POST", "/_plugins/_ml/model_groups/_register", {"name": "to be deleted"})
         player.names[exchange.request.path.rpartition("/")[2]] = group["model_group_id"]
+    if exchange.case == "profile.all":
+        await _what_was_counted(player)
+    if exchange.case == "controllers.get_missing":
+        await player.call("DELETE", translated(player, exchange.request.path))
     if exchange.file == "ml-commons-2.4.1.jsonl" and exchange.case == "predict.text_embedding":
         await _load_as_recorded(player, exchange)
+    await _memories(player, exchange)
+    await before_agents(player, exchange)
+
+
+async def _memories(player: Calls, exchange: Exchange) -> None:
+    """Memories and containers that were made, or changed, and not recorded."""
+    newer = exchange.file == "ml-commons-3.8.0.jsonl"
+    if newer and exchange.case == "memory.get":
+        memory = await player.call("POST", "/_plugins/_ml/memory", {"name": "set up"})
+        player.names[exchange.request.path.rpartition("/")[2]] = memory["memory_id"]
+    if exchange.case == "containers.semantic_without_model":
+        container = await player.call("POST", "/_plugins/_ml/memory_containers/_create", {"name": "set up"})
+        player.names[exchange.request.path.split("/")[4]] = container["memory_container_id"]
+    if exchange.case == "containers.search_working":
+        await _working_memories(player, translated(player, exchange.request.path).partition("/working")[0], newer=newer)
+
+
+async def _working_memories(player: Calls, path: str, *, newer: bool) -> None:
+    """The first of two was changed, and is found behind the second one then."""
+    if newer:
+        said = {"messages": MESSAGES, "metadata": {"m": "1"}, "tags": {"t": "1"}, "namespace": {"user_id": "u1"}}
+        first = await player.call("POST", path, {**said, "payload_type": "conversational"})
+        data = {"structured_data": {"x": 1}, "namespace": {"user_id": "u1"}, "payload_type": "data"}
+        second = await player.call("POST", path, data)
+        player.names |= {
+            FIRST_OF_NEWER: first["working_memory_id"],
+            "ix12_KEBoYDh1jE4qEOR": second["working_memory_id"],
+        }
+    changed = player.names[FIRST_OF_NEWER if newer else "xChL_KEBzuZ2lzEvMiPR"]
+    await player.call("PUT", f"{path}/working/{changed}", {"tags": {"t": "2"}})
 
 
 async def after_case(player: Calls, exchange: Exchange, rows: list[Exchange]) -> None:
@@ -141,6 +178,19 @@ async def _follow(player: Calls, task_id: str) -> dict[str, Any]:
             return task
 
 
+async def _what_was_counted(player: Calls) -> None:
+    """The recorder's tasks were at their end, it had asked the highlighter, and a pretrained model had failed it."""
+    query = {"query": {"terms": {"state": ["CREATED", "RUNNING"]}}, "size": 100}
+    found = await player.call("POST", "/_plugins/_ml/tasks/_search", query)
+    for hit in found["hits"]["hits"]:
+        await _follow(player, hit["_id"])
+    highlighter = translated(player, "/_plugins/_ml/_predict/question_answering/lShL_KEBzuZ2lzEvDyPp")
+    await player.call("POST", highlighter, {"question": "a", "context": "a b. c d."})
+    body = {"name": "huggingface/nobody/has-this", "version": "1.0.2", "model_format": "TORCH_SCRIPT"}
+    started = await player.call("POST", "/_plugins/_ml/models/_register", body)
+    await _follow(player, started["task_id"])
+
+
 async def _faulty_models(player: Calls) -> None:
     tokenizer = await _model(player, "faults tokenizer", "SPARSE_TOKENIZE", 1)
     dense = await _model(player, "faults dense", "TEXT_EMBEDDING", 9)
@@ -165,6 +215,13 @@ async def _load_as_recorded(player: Calls, exchange: Exchange) -> None:
     player.names[exchange.request.path.rpartition("/")[2]] = task["model_id"]
     started = await player.call("POST", f"/_plugins/_ml/models/{task['model_id']}/_load")
     await _follow(player, started["task_id"])
+
+
+def translated(player: Calls, path: str) -> str:
+    """A recorded path, with the emulator's ids."""
+    for old, new in player.names.items():
+        path = path.replace(old, new)
+    return path
 
 
 def whole_path(request: HttpRequest) -> str:

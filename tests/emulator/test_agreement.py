@@ -12,11 +12,11 @@ from tests.emulator.shape import differences
 from tests.wire.recordings import FILES, exchanges
 
 SUPPORTED = {
-    "ml-commons-2.4.1.jsonl": 11,
+    "ml-commons-2.4.1.jsonl": 13,
     "ml-commons-3.4.0-faults.jsonl": 26,
     "ml-commons-3.4.0-models.jsonl": 30,
-    "ml-commons-3.4.0.jsonl": 147,
-    "ml-commons-3.8.0.jsonl": 3,
+    "ml-commons-3.4.0.jsonl": 209,
+    "ml-commons-3.8.0.jsonl": 32,
 }
 
 

@@ -1,0 +1,84 @@
+"""Templates of context management."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aiomlcommons.api.common import WriteResult
+from aiomlcommons.api.context_management import (
+    ContextManagementStatus,
+    ContextManagementTemplate,
+    ContextManagementTemplates,
+    CreateContextManagement,
+    DeleteContextManagement,
+    GetContextManagement,
+    ListContextManagement,
+    UpdateContextManagement,
+)
+from aiomlcommons.emulator.cluster import Cluster
+from aiomlcommons.emulator.errors import illegal, missing
+from aiomlcommons.emulator.registry import handles
+
+LARGEST_PAGE = 1000
+
+
+@handles(CreateContextManagement)
+async def create(cluster: Cluster, request: CreateContextManagement) -> ContextManagementStatus:
+    """Refuses a name that is taken. Hooks and managers that nobody knows are kept all the same."""
+    name, now = request.template_name, cluster.now()
+    if cluster.contexts.get(name) is not None:
+        raise illegal(f"A context management with name '{name}' already exists")
+    template = ContextManagementTemplate(
+        name=name, description=request.description, created_time=now, last_modified=now, **_hooks(request)
+    )
+    cluster.contexts.put(name, template)
+    return ContextManagementStatus(context_management_name=name, status="created")
+
+
+@handles(GetContextManagement)
+async def get(cluster: Cluster, request: GetContextManagement) -> ContextManagementTemplate:
+    """404 where there is none."""
+    return _find(cluster, request.template_name)
+
+
+@handles(ListContextManagement)
+async def list_all(cluster: Cluster, request: ListContextManagement) -> ContextManagementTemplates:
+    """A page, in the order in which they were made."""
+    start, size = request.from_ or 0, 10 if request.size is None else request.size
+    if start < 0 or not 1 <= size <= LARGEST_PAGE:
+        raise illegal(f"from must be 0 or more, and size 1 to {LARGEST_PAGE}")
+    found = [document.source for document in cluster.contexts.documents.values()]
+    return ContextManagementTemplates(total=len(found), templates=found[start : start + size])
+
+
+@handles(UpdateContextManagement)
+async def update(cluster: Cluster, request: UpdateContextManagement) -> WriteResult:
+    """Changes what is given; hooks that are given replace all."""
+    name = request.template_name
+    _find(cluster, name)
+    given = {} if request.description is None else {"description": request.description}
+    cluster.contexts.change(name, last_modified=cluster.now(), **given, **_hooks(request))
+    return cluster.contexts.updated(name)
+
+
+@handles(DeleteContextManagement)
+async def delete(cluster: Cluster, request: DeleteContextManagement) -> ContextManagementStatus:
+    """404 where there is none, in other words than when it is looked up."""
+    name = request.template_name
+    if cluster.contexts.get(name) is None:
+        raise missing(f"Context management template not found: {name}")
+    cluster.contexts.delete(name)
+    return ContextManagementStatus(context_management_name=name, status="deleted")
+
+
+def _hooks(request: CreateContextManagement | UpdateContextManagement) -> dict[str, Any]:
+    if request.hooks is None:
+        return {}
+    return {"hooks": {moment: list(managers) for moment, managers in request.hooks.items()} or None}
+
+
+def _find(cluster: Cluster, name: str) -> ContextManagementTemplate:
+    template = cluster.contexts.get(name)
+    if template is None:
+        raise missing(f"Context management not found: {name}")
+    return template

@@ -1,0 +1,117 @@
+"""Profiles: the models and tasks on the node, and how fast the models answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from aiomlcommons.api.models import Model
+from aiomlcommons.api.stats import (
+    Durations,
+    GetModelProfiles,
+    GetProfile,
+    GetTaskProfiles,
+    ModelProfile,
+    ModelView,
+    NodeProfile,
+    Profile,
+    ProfileInput,
+)
+from aiomlcommons.api.tasks import TaskInfo
+from aiomlcommons.emulator.cluster import Cluster, alter
+from aiomlcommons.emulator.models import ON_NODE
+from aiomlcommons.emulator.registry import handles
+
+
+@handles(GetProfile)
+async def get(cluster: Cluster, request: GetProfile) -> Profile:
+    """All, unless some are named."""
+    named = request.model_ids or request.task_ids or request.return_all_models or request.return_all_tasks
+    return _profile(cluster, request, every_model=not named, every_task=not named)
+
+
+@handles(GetModelProfiles)
+async def models(cluster: Cluster, request: GetModelProfiles) -> Profile:
+    """Models, with the tasks that are at work on those that are named."""
+    ids = [one for one in (request.model_id or "").split(",") if one]
+    return _profile(cluster, request, models=ids, every_model=not ids and not request.model_ids)
+
+
+@handles(GetTaskProfiles)
+async def tasks(cluster: Cluster, request: GetTaskProfiles) -> Profile:
+    """Tasks that are at work; those that are at their end are on no node."""
+    ids = [one for one in (request.task_id or "").split(",") if one]
+    return _profile(cluster, request, tasks=ids, every_task=not ids and not request.task_ids)
+
+
+def _profile(
+    cluster: Cluster,
+    asked: ProfileInput,
+    *,
+    models: Sequence[str] = (),
+    tasks: Sequence[str] = (),
+    every_model: bool = False,
+    every_task: bool = False,
+) -> Profile:
+    if asked.node_ids and cluster.node_id not in asked.node_ids:
+        return Profile()
+    model_ids, task_ids = {*models, *(asked.model_ids or ())}, {*tasks, *(asked.task_ids or ())}
+    every_model, every_task = every_model or bool(asked.return_all_models), every_task or bool(asked.return_all_tasks)
+    known = {key: model for key in cluster.counts.watched if (model := cluster.models.get(key)) is not None}
+    at_work = {key: task for key in cluster.jobs if (task := cluster.tasks.get(key)) is not None}
+    shown = {key: _model(cluster, key, model) for key, model in known.items() if every_model or key in model_ids}
+    running = {k: task for k, task in at_work.items() if every_task or k in task_ids or task.model_id in model_ids}
+    if asked.view == "model":
+        return _by_model(cluster, shown, running)
+    if not shown and not running:
+        return Profile()
+    return Profile(nodes={cluster.node_id: NodeProfile(tasks=running or None, models=shown or None)})
+
+
+def _by_model(cluster: Cluster, shown: Mapping[str, ModelProfile], running: Mapping[str, TaskInfo]) -> Profile:
+    views: dict[str, ModelView] = {}
+    for key in dict.fromkeys([*shown, *(task.model_id for task in running.values() if task.model_id)]):
+        profile = shown.get(key, ModelProfile())
+        without_nodes = alter(profile, target_worker_nodes=None, worker_nodes=None)
+        mine = {task_id: task for task_id, task in running.items() if task.model_id == key}
+        views[key] = ModelView(
+            target_worker_nodes=profile.target_worker_nodes,
+            worker_nodes=profile.worker_nodes,
+            nodes={cluster.node_id: without_nodes} if key in shown else None,
+            tasks=mine or None,
+        )
+    return Profile(models=views or None)
+
+
+def _model(cluster: Cluster, model_id: str, model: Model) -> ModelProfile:
+    watched = cluster.counts.watched[model_id]
+    profile = ModelProfile(
+        predict_request_stats=_durations(cluster, watched.requests),
+        model_inference_stats=_durations(cluster, watched.inferences),
+    )
+    if model.model_state not in ON_NODE:
+        return profile
+    # The emulator keeps the file and no more.
+    size = sum(map(len, cluster.chunks[model_id].values())) if model_id in cluster.chunks else None
+    return alter(
+        profile,
+        model_state=model.model_state,
+        predictor=f"{__package__}.{model.algorithm}",
+        target_worker_nodes=[cluster.node_id],
+        worker_nodes=[cluster.node_id],
+        memory_size_estimation_cpu=size,
+        memory_size_estimation_gpu=size,
+    )
+
+
+def _durations(cluster: Cluster, times: Sequence[float]) -> Durations | None:
+    """Of the last requests, as many as the settings have watched; None where there were none."""
+    count = cluster.settings.number("monitoring_request_count")
+    last = times[-count:] if count else []
+    if not last:
+        return None
+    p50, p90, p99 = (float(each) for each in np.percentile(last, [50, 90, 99]))
+    return Durations(
+        count=len(last), max=max(last), min=min(last), average=sum(last) / len(last), p50=p50, p90=p90, p99=p99
+    )

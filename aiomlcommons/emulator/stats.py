@@ -1,0 +1,136 @@
+"""Statistics: what the emulator has, and what it did."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import attrs
+
+from aiomlcommons.api.models import Model
+from aiomlcommons.api.stats import ActionStats, GetStats, NodeStats, Stats
+from aiomlcommons.emulator.cluster import Cluster, Index
+from aiomlcommons.emulator.errors import illegal
+from aiomlcommons.emulator.models import ON_NODE
+from aiomlcommons.emulator.registry import handles
+
+LEVELS = {"CLUSTER", "NODE", "ALGORITHM", "MODEL", "ACTION"}
+NODE_STATS = {
+    "ml_request_count",
+    "ml_failure_count",
+    "ml_deployed_model_count",
+    "ml_executing_task_count",
+    "ml_jvm_heap_usage",
+    "ml_circuit_breaker_trigger_count",
+}
+
+
+@attrs.frozen
+class Wanted:
+    """What is asked for; an empty set of names is all of them."""
+
+    levels: set[str]
+    of_cluster: set[str]
+    of_node: set[str]
+
+
+@handles(GetStats)
+async def get(cluster: Cluster, request: GetStats) -> Stats:
+    """Counts what is there and what was done since the emulator was made, or restarted."""
+    of_cluster = _of_cluster(cluster)
+    wanted = _wanted(request, of_cluster)
+    shown = _chosen(of_cluster, wanted.of_cluster) if "CLUSTER" in wanted.levels else {}
+    node = _node(cluster, request, wanted)
+    return Stats(**shown, nodes={cluster.node_id: node} if node is not None else None)
+
+
+def _wanted(request: GetStats, known: Mapping[str, Any]) -> Wanted:
+    named = [name.lower() for name in (request.stat or "").split(",") if name]
+    of_node = {name for name in named if name in NODE_STATS} | _lower(request.node_level_stats)
+    of_cluster = {name for name in named if name not in NODE_STATS} | _lower(request.cluster_level_stats)
+    if of_cluster - known.keys():
+        raise illegal("Wrong ML cluster level stat")
+    levels = {level.upper() for level in request.target_stat_levels or ()}
+    if levels - LEVELS:
+        raise illegal("Wrong ML stat level")
+    if named:
+        levels |= {level for level, names in (("CLUSTER", of_cluster), ("NODE", of_node)) if names}
+    return Wanted(levels or LEVELS, of_cluster, of_node)
+
+
+def _lower(names: Iterable[str] | None) -> set[str]:
+    return {name.lower() for name in names or ()}
+
+
+def _chosen(stats: Mapping[str, Any], names: set[str]) -> dict[str, Any]:
+    return {name: value for name, value in stats.items() if not names or name in names}
+
+
+def _of_cluster(cluster: Cluster) -> dict[str, Any]:
+    return {
+        "ml_model_count": len(_models(cluster)),
+        "ml_connector_count": len(cluster.connectors.documents),
+        "ml_model_index_status": _status(cluster.models),
+        "ml_connector_index_status": _status(cluster.connectors),
+        "ml_config_index_status": _status(cluster.configs),
+        "ml_task_index_status": _status(cluster.tasks),
+        "ml_controller_index_status": _status(cluster.controllers),
+    }
+
+
+def _models(cluster: Cluster) -> list[Model]:
+    sources = [document.source for document in cluster.models.documents.values()]
+    return [model for model in sources if model.chunk_number is None]
+
+
+def _status(index: Index[Any]) -> str:
+    return "green" if index.existed else "non-existent"
+
+
+# ---- the node ------------------------------------------------------------------------------------------------------
+
+
+def _node(cluster: Cluster, request: GetStats, wanted: Wanted) -> NodeStats | None:
+    nodes = [*(request.node_id or "").split(","), *(request.node_ids or ())]
+    if wanted.levels == {"CLUSTER"} or (any(nodes) and cluster.node_id not in nodes):
+        return None
+    shown = _chosen(_of_node(cluster), wanted.of_node) if "NODE" in wanted.levels else {}
+    algorithms = _algorithms(cluster, request) if wanted.levels & {"ALGORITHM", "ACTION"} else {}
+    # The server tells of models whichever level is asked for.
+    models = _by_model(cluster, request)
+    return NodeStats(**shown, algorithms=algorithms, models=models) if shown or algorithms or models else None
+
+
+def _of_node(cluster: Cluster) -> dict[str, int]:
+    return {
+        "ml_request_count": cluster.counts.requests.total(),
+        "ml_failure_count": cluster.counts.failures.total(),
+        "ml_deployed_model_count": sum(model.model_state in ON_NODE for model in _models(cluster)),
+        "ml_executing_task_count": len(cluster.jobs),
+        # There is no Java machine whose heap could fill, and nothing breaks off when it does.
+        "ml_jvm_heap_usage": 0,
+        "ml_circuit_breaker_trigger_count": 0,
+    }
+
+
+def _algorithms(cluster: Cluster, request: GetStats) -> dict[str, dict[str, ActionStats]]:
+    names, counts = _lower(request.action_level_stats), cluster.counts
+    found: dict[str, dict[str, ActionStats]] = {}
+    for (algorithm, action), requests in counts.requests.items():
+        if _among(algorithm, request.algorithms) and _among(action, request.actions):
+            failures = counts.failures[algorithm, action] or None
+            each = {"ml_action_request_count": requests, "ml_action_failure_count": failures}
+            found.setdefault(algorithm, {})[action] = ActionStats(**_chosen(each, names))
+    return found
+
+
+def _by_model(cluster: Cluster, request: GetStats) -> dict[str, dict[str, ActionStats | bool]]:
+    found: dict[str, dict[str, ActionStats | bool]] = {}
+    for (model_id, action), requests in cluster.counts.by_model.items():
+        if _among(model_id, request.models) and _among(action, request.actions):
+            found.setdefault(model_id, {})[action] = ActionStats(ml_action_request_count=requests)
+    return found
+
+
+def _among(name: str, wanted: Sequence[str] | None) -> bool:
+    return not wanted or name.lower() in _lower(wanted)

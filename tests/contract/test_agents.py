@@ -1,0 +1,122 @@
+"""Agents over a model of ours, on whichever server."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+
+import pytest
+import pytest_asyncio
+
+from aiomlcommons import BadRequest, NotFound, Session
+from aiomlcommons.api.agents import AgentTask, AgentTensors, LLMSpec, MemorySpec, ToolSpec
+from aiomlcommons.api.predict import MapTensor, TextTensor
+from tests.contract.chat import chat_model
+from tests.contract.versions import skip_before
+from tests.modelserver import serve as serve_model
+
+pytestmark = pytest.mark.asyncio
+
+
+@pytest_asyncio.fixture
+async def model_id(ml: Session, unique: str, loopback: str) -> AsyncGenerator[str]:
+    """A chat model that the cluster calls on this machine."""
+    async with serve_model(loopback) as url, chat_model(ml, unique, url) as model_id:
+        yield model_id
+
+
+def _tool(model_id: str, name: str, prompt: str) -> ToolSpec:
+    parameters = {"model_id": model_id, "prompt": prompt, "response_field": "choices"}
+    return ToolSpec(type="MLModelTool", name=name, parameters=parameters)
+
+
+async def test_an_agent_is_registered_changed_found_and_deleted(ml: Session, unique: str) -> None:
+    await skip_before(ml, (3, 1), "agents cannot be changed")
+    made = await ml.agents.register(unique, "flow", tools=[ToolSpec(type="ListIndexTool")], parameters={"a": 1})
+    try:
+        await ml.agents.update(made.agent_id, description="changed")
+        agent = await ml.agents.get(made.agent_id)
+        assert (agent.name, agent.type, agent.description, agent.parameters) == (unique, "flow", "changed", {"a": "1"})
+        hits = await ml.agents.search({"query": {"ids": {"values": [made.agent_id]}}})
+        assert [hit.name for hit in hits] == [unique]
+    finally:
+        assert (await ml.agents.delete(made.agent_id)).result == "deleted"
+    with pytest.raises(NotFound, match=made.agent_id):
+        await ml.agents.get(made.agent_id)
+
+
+async def test_an_agent_needs_a_type_that_the_server_knows(ml: Session, unique: str) -> None:
+    with pytest.raises(BadRequest, match="not a valid Agent Type"):
+        await ml.agents.register(unique, "no such type")
+
+
+async def test_a_flow_hands_the_answer_of_a_tool_to_the_next_one(ml: Session, unique: str, model_id: str) -> None:
+    first, second = "please repeat ${parameters.question}", "please count ${parameters.first.output}"
+    tools = [_tool(model_id, "first", first), _tool(model_id, "second", second)]
+    made = await ml.agents.register(unique, "flow", tools=tools)
+    try:
+        answer = await ml.agents.execute(made.agent_id, parameters={"question": "what is tea?"})
+    finally:
+        await ml.agents.delete(made.agent_id)
+    assert isinstance(answer, AgentTensors)
+    assert answer.inference_results
+    ((tensor,),) = [result.output or [] for result in answer.inference_results]
+    assert isinstance(tensor, TextTensor)
+    assert (tensor.name, "I was told 2 messages." in tensor.result) == ("second", True)
+
+
+async def test_an_agent_that_is_not_waited_for_leaves_its_answer_in_a_task(
+    ml: Session, unique: str, model_id: str
+) -> None:
+    await skip_before(ml, (3, 0), "agents run no tasks")
+    made = await ml.agents.register(unique, "flow", tools=[_tool(model_id, "llm", "${parameters.question}")])
+    try:
+        started = await ml.agents.execute(made.agent_id, parameters={"question": "six times seven?"}, async_=True)
+        assert isinstance(started, AgentTask)
+        task = await ml.task(started)
+    finally:
+        await ml.agents.delete(made.agent_id)
+    assert (task.task_type, task.state) == ("AGENT_EXECUTION", "COMPLETED")
+    assert "The answer is 42." in str(task.response)
+
+
+async def test_a_conversation_goes_on_where_it_ended(ml: Session, unique: str, model_id: str) -> None:
+    await skip_before(ml, (3, 0), "agents do not speak as OpenAI does")
+    made = await ml.agents.register(
+        unique,
+        "conversational",
+        llm=LLMSpec(model_id=model_id, parameters={"prompt": "${parameters.question}"}),
+        memory=MemorySpec(type="conversation_index"),
+        parameters={"_llm_interface": "openai/v1/chat/completions"},
+        app_type="contract",
+    )
+    memory_id = None
+    try:
+        memory_id, words = await _ask(ml, made.agent_id, question="please count")
+        assert words == "I was told 2 messages."
+        same, words = await _ask(ml, made.agent_id, question="please count again", memory_id=memory_id)
+        assert (same, words) == (memory_id, "I was told 4 messages.")
+        page = await ml.memory.list_messages(memory_id)
+        assert [message.input for message in page.messages] == ["please count", "please count again"]
+    finally:
+        await ml.agents.delete(made.agent_id)
+        if memory_id:
+            await ml.memory.delete(memory_id)
+
+
+async def _ask(ml: Session, agent_id: str, **parameters: str) -> tuple[str, str]:
+    """The conversation and the words of an agent's answer."""
+    answer = await ml.agents.execute(agent_id, parameters=parameters)
+    assert isinstance(answer, AgentTensors)
+    assert answer.inference_results
+    tensors = {tensor.name: tensor for result in answer.inference_results for tensor in result.output or ()}
+    memory, parent, response = (tensors[name] for name in ("memory_id", "parent_interaction_id", "response"))
+    assert isinstance(memory, TextTensor)
+    assert isinstance(parent, TextTensor)
+    assert isinstance(response, MapTensor)
+    assert parent.result
+    return memory.result, response.dataAsMap["response"]
+
+
+async def test_an_agent_that_is_not_there_cannot_run(ml: Session) -> None:
+    with pytest.raises(NotFound, match="no-such-agent"):
+        await ml.agents.execute("no-such-agent", parameters={"question": "x"})
