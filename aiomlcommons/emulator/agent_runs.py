@@ -25,8 +25,9 @@ async def execute(cluster: Cluster, request: ExecuteAgent) -> AgentTensors | Age
     """Waits for the answer, or with ``async`` gives a task that will have it."""
     agents.check_enabled(cluster)
     with execution():
-        parameters = _parameters(cluster, request)
+        given = _parameters(cluster, request)
         agent = agents.find(cluster, request.agent_id)
+        parameters = conversations.with_question(cluster, agent, given)
         conversation = conversations.begin(cluster, agent, parameters)
         if request.isAsync if request.async_ is None else request.async_:
             return _start(cluster, request, agent, parameters, conversation)

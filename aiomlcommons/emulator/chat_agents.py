@@ -43,6 +43,8 @@ def _talk(cluster: Cluster, agent: Agent, given: Mapping[str, str], conversation
     if name not in INTERFACES:
         others = ", ".join(filter(None, INTERFACES))
         raise refused(501, "not_emulated", f"the emulator's agents do not speak {name}, only {others}")
+    if "mcp_connectors" in (agent.parameters or {}):
+        raise refused(501, "not_emulated", "the emulator's agents have no tools of other MCP servers")
     interface, tools_of_agent = INTERFACES[name], agent.tools or []
     past = conversation.past(parameters) if conversation else []
     model_id, own = (agent.llm.model_id, agent.llm.parameters or {}) if agent.llm else ("", {})

@@ -13,7 +13,7 @@ from aiomlcommons.api.agents import ToolSpec
 from aiomlcommons.api.memory import MemoryMessage
 from aiomlcommons.emulator.agents import tool_name
 from aiomlcommons.emulator.paths import look_up
-from aiomlcommons.emulator.tools import BY_NAME, schema_of, to_json
+from aiomlcommons.emulator.tools import known, schema_of, to_json
 
 # The server's own prompt has other words; it is the model alone that reads them.
 PROMPT = """Answer the question. Use a tool where that helps.
@@ -122,8 +122,9 @@ def _offered(tool: ToolSpec) -> str:
 
 
 def _description(tool: ToolSpec) -> str:
-    known = BY_NAME.get(tool.type)
-    return tool.description or (known and known.description) or ""
+    # Looked up in any case: a tool that nobody has is refused before the model is asked.
+    listed = known(tool.type)
+    return tool.description or listed.description or ""
 
 
 def _object(text: str) -> Mapping[str, Any]:

@@ -15,6 +15,7 @@ from aiomlcommons.emulator.cluster import Cluster
 from aiomlcommons.emulator.errors import illegal, refused
 
 INDEX = "CONVERSATION_INDEX"
+AGAIN = "regenerate_interaction_id"
 
 
 @attrs.define
@@ -76,18 +77,41 @@ def number(parameters: Mapping[str, str], name: str, otherwise: int) -> int:
 def begin(cluster: Cluster, agent: Agent, parameters: Mapping[str, str]) -> Conversation | None:
     """The conversation that ``memory_id`` names, or a new one, with the question; None for an agent without memory.
 
-    Raises Refused where there is no such memory, and for a kind of memory that the emulator does not have.
+    Raises Refused where there is no such memory.
     """
     if agent.memory is None:
         return None
+    memory_id, message_id = parameters.get("memory_id"), parameters.get("parent_interaction_id")
+    if memory_id is None or message_id is None:
+        memory_id, message_id = _ask(cluster, agent, memory_id, parameters)
+    return Conversation(cluster, memory_id, message_id)
+
+
+def with_question(cluster: Cluster, agent: Agent, parameters: Mapping[str, str]) -> Mapping[str, str]:
+    """The parameters; without a question they get that of the message that is to be answered again.
+
+    Raises Refused where there is no such message, and for a kind of memory that the emulator does not have.
+    """
+    again = parameters.get(AGAIN)
+    if again is not None and "memory_id" not in parameters:
+        raise illegal("A memory ID must be provided to regenerate.")
+    if agent.memory is None:
+        return parameters
     if agent.memory.type.upper() != INDEX:
         raise refused(501, "not_emulated", f"the emulator's agents have no {agent.memory.type}, only {INDEX.lower()}")
-    memory_id, message_id = parameters.get("memory_id"), parameters.get("parent_interaction_id")
-    if memory_id is None and "regenerate_interaction_id" in parameters:
-        raise illegal("A memory ID must be provided to regenerate.")
+    if again is None or "parent_interaction_id" in parameters:
+        return parameters
+    return {"question": memory.find_message(cluster, again).input or "", **parameters}
+
+
+def _ask(cluster: Cluster, agent: Agent, memory_id: str | None, parameters: Mapping[str, str]) -> tuple[str, str]:
+    """Ask in a conversation, or in a new one; what is answered again is forgotten then, with its traces."""
     question = parameters.get("question")
     if memory_id is None:
         memory_id = memory.create_memory(cluster, question or "", application_type=agent.app_type)
-    if message_id is None:
-        message_id = memory.add_message(cluster, memory_id, input=question, response="", additional_info={})
-    return Conversation(cluster, memory_id, message_id)
+    message_id = memory.add_message(cluster, memory_id, input=question, response="", additional_info={})
+    if again := parameters.get(AGAIN):
+        for old in memory.traces(cluster, again):
+            cluster.messages.delete(old.message_id or "")
+        cluster.messages.delete(again)
+    return memory_id, message_id

@@ -15,6 +15,7 @@ import orjson
 from aiomlcommons import convert
 from aiomlcommons.emulator.cluster import Cluster, Index
 from aiomlcommons.emulator.errors import illegal, refused
+from aiomlcommons.emulator.templates import is_json
 
 HEADER = (
     "row,health,status,index,uuid,pri(number of primary shards),rep(number of replica shards),"
@@ -40,10 +41,10 @@ async def list_indices(cluster: Cluster, parameters: Mapping[str, str]) -> str:
 def _names(text: str) -> list[str]:
     if not text.strip():
         return []
-    try:
-        return [str(name) for name in orjson.loads(text)]
-    except (ValueError, TypeError):
-        raise illegal(f"indices must be a JSON list of names, not {text}") from None
+    found = orjson.loads(text) if is_json(text) else None
+    if not isinstance(found, list):
+        raise illegal(f"indices must be a JSON list of names, not {text}")
+    return [str(name) for name in found]
 
 
 def _indices(cluster: Cluster) -> list[Index[Any]]:

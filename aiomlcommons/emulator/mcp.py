@@ -42,8 +42,7 @@ async def register(cluster: Cluster, request: RegisterMcpTools) -> dict[str, Mcp
         _check(cluster, tool)
     for tool in request.tools:
         name, now = tool.name or tool.type or "", cluster.now()
-        words = tool.description if isinstance(tool.description, str) else None
-        new = alter(tool, name=name, description=words, create_time=now, last_update_time=None)
+        new = alter(tool, name=name, description=_words(tool), create_time=now, last_update_time=None)
         cluster.mcp_tools.put(name, new)
     return {cluster.node_id: McpNode(created=True)}
 
@@ -58,7 +57,7 @@ async def update(cluster: Cluster, request: UpdateMcpTools) -> dict[str, McpNode
     if len(known) < len(request.tools):
         raise _failed("Failed to find one or more requested tools in system index")
     for tool in request.tools:
-        fields = {name: getattr(tool, name) for name in ("description", "parameters", "attributes")}
+        fields = {"description": _words(tool), "parameters": tool.parameters, "attributes": tool.attributes}
         given = {name: value for name, value in fields.items() if value is not None}
         cluster.mcp_tools.change(tool.name or "", last_update_time=cluster.now(), **given)
     return {cluster.node_id: McpNode(updated=True)}
@@ -160,6 +159,10 @@ def _check(cluster: Cluster, tool: McpTool) -> None:
         raise _failed(f"Failed to find tool factory for tool type: {tool.type}")
     if cluster.mcp_tools.get(tool.name or tool.type) is not None:
         raise illegal("Unable to register tools as a tool with same name already exist")
+
+
+def _words(tool: McpTool) -> str | None:
+    return tool.description if isinstance(tool.description, str) else None
 
 
 def _names(given: Iterable[str]) -> list[str]:

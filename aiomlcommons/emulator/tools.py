@@ -54,8 +54,7 @@ async def run(cluster: Cluster, kind: str, parameters: Mapping[str, str]) -> str
 
     Raises Refused where there is no such tool, where the emulator cannot run it, and where it fails.
     """
-    if kind not in BY_NAME:
-        raise illegal(f"Tool not found: {kind}")
+    known(kind)
     if kind not in _RUNNERS:
         raise refused(501, "not_emulated", f"the emulator cannot run {kind}, only {', '.join(_RUNNERS)}")
     return await _RUNNERS[kind](cluster, _with_input(parameters))
@@ -92,9 +91,16 @@ def _whole(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
+def known(kind: str) -> Tool:
+    """A tool as it is listed. Raises Refused where there is none."""
+    if kind not in BY_NAME:
+        raise illegal(f"Tool not found: {kind}")
+    return BY_NAME[kind]
+
+
 def schema_of(kind: str, attributes: Mapping[str, Any] | None) -> Any:
     """The schema of a tool's input, by its own attributes or else by its kind; empty where that is no JSON."""
-    found = (attributes or {}).get("input_schema") or (BY_NAME[kind].attributes or {}).get("input_schema", {})
+    found = (attributes or {}).get("input_schema") or (known(kind).attributes or {}).get("input_schema", {})
     if not isinstance(found, str):
         return found
     return orjson.loads(found) if is_json(found) else {}

@@ -136,6 +136,8 @@ async def test_parameters_of_a_run_reach_a_tool_under_its_name_and_a_filter_cuts
     made = await ml.agents.register("a", "flow", tools=[tool])
     texts = _texts(await _run(ml, made.agent_id, **{"question": "x", "llm.prompt": "please repeat it"}))
     assert texts == {"response": "Be brief.\nplease repeat it"}
+    texts = _texts(await _run(ml, made.agent_id, question="x", prompt="please repeat that"))
+    assert texts == {"response": "Be brief.\nplease repeat that"}
 
 
 async def test_a_flow_without_tools_or_with_one_that_nobody_has_is_refused(ml: Session) -> None:
@@ -171,9 +173,12 @@ async def test_a_conversation_is_kept_with_its_answers(ml: Session, model_id: st
     assert _answer(await _run(ml, agent_id, question="please count", memory_id=memory_id)) == "I was told 4 messages."
     forgetful = await _run(ml, agent_id, question="please count", memory_id=memory_id, message_history_limit="1")
     assert _answer(forgetful) == "I was told 4 messages."
+    told = _answer(await _run(ml, agent_id, question="please repeat", memory_id=memory_id, message_history_limit="1"))
+    assert "I was told 4 messages." in told
+    assert "I was told 2 messages." not in told
     assert (await ml.memory.get(memory_id)).name == "please count"
     page = await ml.memory.list_messages(memory_id)
-    assert [message.response for message in page.messages] == [f"I was told {count} messages." for count in (2, 4, 4)]
+    assert [message.response for message in page.messages[:3]] == [f"I was told {n} messages." for n in (2, 4, 4)]
 
 
 async def test_a_memory_that_is_not_there_is_not_found(ml: Session, model_id: str) -> None:
@@ -181,6 +186,39 @@ async def test_a_memory_that_is_not_there_is_not_found(ml: Session, model_id: st
     with pytest.raises(NotFound, match=r"Memory \[nope\] not found") as caught:
         await _run(ml, agent_id, question="x", memory_id="nope")
     assert caught.value.type == "ResourceNotFoundException"
+
+
+async def test_a_question_is_asked_again_in_place_of_the_first_time(ml: Session, model_id: str) -> None:
+    agent_id = await _chatting(ml, model_id)
+    first = _texts(await _run(ml, agent_id, question="please count"))
+    memory_id, old = first["memory_id"], first["parent_interaction_id"]
+    again = await _run(ml, agent_id, memory_id=memory_id, regenerate_interaction_id=old)
+    assert _answer(again) == "I was told 2 messages."
+    (message,) = (await ml.memory.list_messages(memory_id)).messages
+    new = _texts(again)["parent_interaction_id"]
+    assert (message.message_id, message.input, new != old) == (new, "please count", True)
+    found = await ml.memory.search_messages(memory_id, {"query": {"match_all": {}}})
+    assert old not in {one.parent_message_id for one in found}
+
+
+async def test_only_a_message_that_is_there_is_answered_again(ml: Session, model_id: str) -> None:
+    agent_id = await _chatting(ml, model_id)
+    with pytest.raises(BadRequest, match="A memory ID must be provided to regenerate"):
+        await _run(ml, agent_id, question="x", regenerate_interaction_id="nope")
+    memory_id = _texts(await _run(ml, agent_id, question="x"))["memory_id"]
+    with pytest.raises(NotFound, match=r"Message \[nope\] not found"):
+        await _run(ml, agent_id, memory_id=memory_id, regenerate_interaction_id="nope")
+
+
+async def test_a_message_belongs_to_a_conversation_that_is_named_too(ml: Session, model_id: str) -> None:
+    agent_id = await _chatting(ml, model_id)
+    first = _texts(await _run(ml, agent_id, question="x", parent_interaction_id="nope"))
+    assert first["parent_interaction_id"] != "nope"
+    named = {"memory_id": first["memory_id"], "parent_interaction_id": first["parent_interaction_id"]}
+    same = _texts(await _run(ml, agent_id, question="y", **named))
+    assert same == first
+    (message,) = (await ml.memory.list_messages(first["memory_id"])).messages
+    assert message.input == "x"
 
 
 async def test_an_agent_without_memory_answers_all_the_same(ml: Session, model_id: str) -> None:
@@ -210,11 +248,34 @@ async def test_a_tool_that_fails_or_is_not_there_is_told_to_the_model(ml: Sessio
     assert missing == "The tool said: Failed to run the tool other which is unsupported."
 
 
-@pytest.mark.parametrize("steps", ["1", "2"])
-async def test_the_turns_are_counted(ml: Session, model_id: str, steps: str) -> None:
+@pytest.mark.parametrize("parameters", [OPENAI, None])
+async def test_a_kind_of_tool_that_nobody_has_is_refused_before_the_model_is_asked(
+    ml: Session, model_id: str, parameters: dict[str, str] | None
+) -> None:
+    tools = [ToolSpec(type="NopeTool", description="d", attributes={"input_schema": "{}"})]
+    agent_id = await _chatting(ml, model_id, parameters=parameters, tools=tools)
+    with pytest.raises(BadRequest, match="Tool not found: NopeTool"):
+        await _run(ml, agent_id, question="please break")
+
+
+@pytest.mark.parametrize("schema", ["no JSON", None])
+async def test_a_tool_whose_schema_is_no_json_is_offered_without_one(
+    ml: Session, model_id: str, schema: str | None
+) -> None:
+    """That of the IndexInsightTool, as the server lists it, is none either."""
+    tool = ToolSpec(type="IndexInsightTool", attributes={"input_schema": schema} if schema else None)
+    agent_id = await _chatting(ml, model_id, tools=[tool])
+    assert _answer(await _run(ml, agent_id, question="x")) == "The answer is 42."
+
+
+@pytest.mark.parametrize(("steps", "origins"), [("1", ["LLM"]), ("2", ["LLM", "llm"])])
+async def test_the_turns_are_counted(ml: Session, model_id: str, steps: str, origins: list[str]) -> None:
     agent_id = await _chatting(ml, model_id, tools=[_tool(model_id)])
-    answer = _answer(await _run(ml, agent_id, question=CALL, max_iteration=steps))
-    assert answer.startswith(f"Agent reached maximum iterations ({steps}) without completing the task. Last thought")
+    tensors = await _run(ml, agent_id, question=CALL, max_iteration=steps)
+    words = f"Agent reached maximum iterations ({steps}) without completing the task. Last thought"
+    assert _answer(tensors).startswith(words)
+    traces = (await ml.memory.list_traces(_texts(tensors)["parent_interaction_id"])).traces
+    assert [trace.origin for trace in traces] == origins
 
 
 async def test_all_steps_are_told_on_request(ml: Session, model_id: str) -> None:
@@ -258,6 +319,9 @@ async def test_what_the_emulator_does_not_run_it_names(ml: Session, model_id: st
     with pytest.raises(ApiError, match="do not speak bedrock/converse") as caught:
         await _run(ml, bedrock, question="x")
     assert (caught.value.status, caught.value.type) == (501, "not_emulated")
+    connected = await _chatting(ml, model_id, parameters={**OPENAI, "mcp_connectors": "[]"})
+    with pytest.raises(ApiError, match="no tools of other MCP servers"):
+        await _run(ml, connected, question="x")
     container = await _chatting(ml, model_id, memory=MemorySpec(type="agentic_memory"))
     with pytest.raises(ApiError, match="have no agentic_memory"):
         await _run(ml, container, question="x")

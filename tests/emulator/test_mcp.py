@@ -55,6 +55,20 @@ async def test_an_update_leaves_the_rest_and_changes_none_where_one_is_missing(m
     assert tool.last_update_time is not None
 
 
+async def test_a_description_may_be_none_and_a_schema_no_json(ml: Session) -> None:
+    await ml.mcp.register_tools([LISTS, McpTool(type="IndexInsightTool")])
+    await ml.mcp.update_tools([McpTool(name="lists", description=NULL, attributes={"input_schema": "no JSON"})])
+    tool, _ = (await ml.mcp.list_tools()).tools
+    assert tool.description == "lists indices"
+    listed = await ml.mcp.call("tools/list", id=1)
+    assert listed
+    assert listed.result
+    assert [(tool["name"], tool["inputSchema"]) for tool in listed.result["tools"]] == [
+        ("lists", {}),
+        ("IndexInsightTool", {}),
+    ]
+
+
 async def test_names_may_be_many_with_commas_and_none_is_removed_where_one_is_missing(ml: Session) -> None:
     await ml.mcp.register_tools([LISTS, McpTool(type="MLModelTool")])
     with pytest.raises(ApiError, match=r"these tools: \[other\] are not found"):

@@ -65,8 +65,9 @@ async def test_indices_that_are_not_there(ml: Session) -> None:
     assert "no results searching the indices parameter" in await _run(ml, "ListIndexTool", indices=["nope*"])
     with pytest.raises(NotFound, match=r"no such index \[nope\]"):
         await ml.tools.execute("ListIndexTool", parameters={"indices": ["nope"]})
-    with pytest.raises(BadRequest, match="JSON list of names"):
-        await ml.tools.execute("ListIndexTool", parameters={"indices": "nope"})
+    for indices in ("nope", '"nope"', 5):
+        with pytest.raises(BadRequest, match="JSON list of names"):
+            await ml.tools.execute("ListIndexTool", parameters={"indices": indices})
 
 
 async def test_a_model_answers_with_the_field_that_is_wanted_or_with_all(ml: Session, model_id: str) -> None:
