@@ -23,6 +23,7 @@ from aiomlcommons.errors import ApiError, DecodeError, Forbidden, MLCommonsError
 from aiomlcommons.exchange import Exchange, Options
 from aiomlcommons.http import JSON, HttpRequest, HttpResponse
 from aiomlcommons.inference import Inference
+from aiomlcommons.ingest.ingests import Ingests
 from aiomlcommons.models.lifecycle import ModelLife
 from aiomlcommons.namespace import space
 from aiomlcommons.secret import Secret
@@ -38,7 +39,7 @@ R = TypeVar("R")
 _PATH = re.compile(r"/[!-\"$-~]*")
 
 
-class Session(Api, Inference, Waits):
+class Session(Api, Inference, Ingests, Waits):
     """A connection to an OpenSearch cluster with ML Commons.
 
     ``async with Session("https://host:9200", auth=("admin", "...")) as ml:``, or in a notebook

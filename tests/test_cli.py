@@ -301,3 +301,30 @@ def test_what_cannot_be_done_says_why(words: list[str], error: str, capsys: pyte
     code, _, err = run(capsys, *words, "--emulator")
     assert code in {1, 2}
     assert error in err
+
+
+# ---- ingest --------------------------------------------------------------------------------------------------------
+
+
+def test_ingest_writes_what_can_be_embedded_and_says_what_cannot(
+    corpus: Path, served: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with corpus.open("a") as file:
+        file.write('{"id": "empty", "text": ""}\n')
+    out, note = corpus.with_name("out.jsonl"), corpus.with_name("note")
+    run(capsys, "settings", "set", "only_run_on_ml_node=false", "--url", served)
+    words = ["ingest", str(corpus), "--model", "all-MiniLM-L6-v2", "--out", str(out), "--checkpoint", str(note)]
+    code, printed, _ = run(capsys, *words, "--concurrency", "1-4", "--json", "--url", served)
+    report = orjson.loads(printed)
+    assert (code, report["read"], report["written"], report["failed"]) == (3, 151, 150, 1)
+    assert len(out.read_bytes().splitlines()) == 150
+    assert report["dead_letters"] == f"{note}.dead.jsonl"
+    # The same command again finds all of it done.
+    code, printed, _ = run(capsys, *words, "--url", served)
+    assert (code, printed.partition(";")[0]) == (3, "151 read = 150 written + 0 deduplicated + 0 skipped + 1 failed")
+
+
+@pytest.mark.parametrize("words", [[], ["--out", "a.jsonl", "--index", "b"]])
+def test_ingest_wants_to_be_told_where_to(words: list[str], corpus: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, err = run(capsys, "ingest", str(corpus), "--model", "all-MiniLM-L6-v2", *words, "--emulator")
+    assert (code, "either --out FILE or --index NAME" in err) == (2, True)

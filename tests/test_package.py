@@ -22,6 +22,7 @@ LAYERS = (
     "api",
     "routes task pipeline frames connectors",
     "inference models",
+    "ingest",
     "session",
     "emulator",
     "cli __main__",

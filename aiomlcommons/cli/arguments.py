@@ -30,6 +30,31 @@ def parser() -> argparse.ArgumentParser:
     embed.add_argument("--batch", type=_positive, default=64, metavar="N", help="rows in one request (default: 64)")
     embed.add_argument("--in-flight", type=_positive, default=4, metavar="N", help="requests at once (default: 4)")
 
+    ingest = commands.add_parser(
+        "ingest",
+        parents=[cluster],
+        help="embed a source into a file or an index, with a checkpoint",
+        description="Embed a source (.jsonl, .csv, .parquet, compressed or not, - for standard input) into a file or "
+        "an index. With --checkpoint the same command goes on where a killed one was. Documents that fail for good are "
+        "dead letters; the exit code is 3 then.",
+    )
+    ingest.set_defaults(command="ingest.ingest")
+    ingest.add_argument("source", metavar="SOURCE")
+    ingest.add_argument("--model", required=True, metavar="NAME_OR_ID", help="as for `models ensure`")
+    ingest.add_argument("--out", metavar="FILE", help="write a .jsonl, .npy or .parquet file")
+    ingest.add_argument("--index", metavar="NAME", help="write into an index of the cluster; made where there is none")
+    ingest.add_argument("--text", default="text", metavar="FIELD", help="a field, a path or a template (default: text)")
+    ingest.add_argument("--id", default="id", metavar="FIELD", help="the field of the id; '' numbers the rows")
+    ingest.add_argument("--checkpoint", metavar="FILE", help="where to note how far the job is")
+    ingest.add_argument("--dead-letters", metavar="FILE", help="where to write what fails (default: beside the above)")
+    ingest.add_argument(
+        "--batch", type=_positive, default=64, metavar="N", help="documents in one request (default: 64)"
+    )
+    ingest.add_argument(
+        "--concurrency", type=_range, default=(1, 64), metavar="N|A-B", help="requests at once (default: 1-64, found)"
+    )
+    _json(ingest)
+
     emulator = commands.add_parser("emulator", help="serve an emulated ML Commons until interrupted")
     emulator.set_defaults(command="commands.serve")
     emulator.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")
@@ -139,6 +164,11 @@ def _cluster_options() -> argparse.ArgumentParser:
     group.add_argument("--url", help="like https://host:9200 (default: OPENSEARCH_URL)")
     group.add_argument("--emulator", action="store_true", help="use the embedded emulator in place of a cluster")
     return options
+
+
+def _range(text: str) -> int | tuple[int, int]:
+    first, dash, last = text.partition("-")
+    return (_positive(first), _positive(last)) if dash else _positive(first)
 
 
 def _positive(text: str) -> int:

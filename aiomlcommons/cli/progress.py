@@ -61,6 +61,13 @@ class Progress:
             drawn = "#" * filled + "-" * (_BAR - filled)
             self._show(f"{words} [{drawn}] {100 * done // max(total, 1)} % of {total:,} {self._noun}, {self.rate}")
 
+    def show(self, words: str) -> None:
+        """How far it is, in the caller's words."""
+        now = self._clock()
+        if now - self._shown >= (0.1 if self._live else self._every):
+            self._shown = now
+            self._show(words)
+
     def say(self, words: str) -> None:
         """A step that is not counted, on a line of its own."""
         self._out.write(f"\r\033[K{words}\n" if self._live else f"{words}\n")

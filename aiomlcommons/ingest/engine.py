@@ -28,7 +28,7 @@ class Engine:
     """Runs one job to its end. What was written and noted stays, however it ends.
 
     ``window`` is the most batches between source and sink; ``linger`` is how many seconds a batch waits to be full;
-    a note is made after every ``note_every`` batches.
+    a note is made after every ``note_every`` batches. ``torn`` batches are taken by the sink, and not yet for good.
     """
 
     source: Source
@@ -44,9 +44,10 @@ class Engine:
     ordered: bool = True
     linger: float = math.inf
     note_every: int = 64
-    torn: bool = False
+    torn: int = 0
     _turns: dict[int, Predicted] = attrs.field(factory=dict)
     _next: int = 0
+    _rested: anyio.Event = attrs.field(factory=anyio.Event)
 
     async def run(self) -> None:
         """From the first row to the last. Raises what the source, the model or the sink ends with."""
@@ -106,13 +107,23 @@ class Engine:
 
     async def _drain(self, receiver: Batches, places: anyio.Semaphore) -> None:
         written = 0
-        async for predicted in receiver:
-            for batch in self._in_turn(predicted):
-                await self._write(batch)
-                places.release()
-                written += 1
-                if written % self.note_every == 0:
-                    await self.note()
+        async with anyio.create_task_group() as writers:
+            async for predicted in receiver:
+                for batch in self._in_turn(predicted):
+                    if self.sink.concurrent:
+                        writers.start_soon(self._write, batch, places)
+                    else:
+                        await self._write(batch, places)
+                    written += 1
+                    if written % self.note_every == 0:
+                        await self._idle()
+                        await self.note()
+
+    async def _idle(self) -> None:
+        """Wait until no batch is being written: the sink's state is that of whole batches then."""
+        while self.torn:
+            self._rested = anyio.Event()
+            await self._rested.wait()
 
     def _in_turn(self, predicted: Predicted) -> list[Predicted]:
         if not self.ordered:
@@ -124,12 +135,14 @@ class Engine:
             self._next += 1
         return ready
 
-    async def _write(self, predicted: Predicted) -> None:
+    async def _write(self, predicted: Predicted, places: anyio.Semaphore) -> None:
         """Write a batch and account for it. Whoever cancels the job waits for that: half of it cannot be noted."""
-        self.torn = True
+        self.torn += 1
         with anyio.CancelScope(shield=True):
             await self._take(predicted)
-        self.torn = False
+        self.torn -= 1
+        self._rested.set()
+        places.release()
 
     async def _take(self, predicted: Predicted) -> None:
         batch, letters = predicted.batch, predicted.letters

@@ -171,8 +171,10 @@ def _journal(checkpoint: str | PathLike[str] | None, header: Mapping[str, Any]) 
 
 async def _open(engine: Engine) -> None:
     state = engine.entry.sink or {}
+    engine.torn = 1  # what cannot be opened must not be noted either
     await anyio.to_thread.run_sync(engine.letters.open, state.get("letters"))
     await engine.sink.open(state.get("state"))
+    engine.torn = 0
 
 
 async def _close(engine: Engine, seen: Seen, *, complete: bool) -> None:
@@ -188,15 +190,30 @@ async def _close(engine: Engine, seen: Seen, *, complete: bool) -> None:
             await anyio.to_thread.run_sync(engine.journal.close)
 
 
-async def embedder(ml: Session, model_id: str) -> tuple[Embed, Mapping[str, Any]]:
-    """How texts are embedded by a model, dense or sparse, and what tells the model from another one."""
+@attrs.frozen
+class Embedder:
+    """How a model embeds texts, what tells it from another model, and what its vectors are like."""
+
+    embed: Embed
+    identity: Mapping[str, Any]
+    sparse: bool
+    dimension: int | None
+
+
+async def embedder(ml: Session, model_id: str) -> Embedder:
+    """What a job needs to know of a model."""
     model = await ml.models.get(model_id)
     once = ml.options(retries=0)  # the job repeats requests itself, within its budget
-    known = {"model_id": model_id, "model": model.name, "version": model.model_version}
-    known["hash"] = model.model_content_hash_value
+    identity = {
+        "model_id": model_id,
+        "model": model.name,
+        "version": model.model_version,
+        "hash": model.model_content_hash_value,
+    }
     if model.algorithm in SPARSE:
-        return partial(once.sparse, model_id), known
-    return partial(once.embed_many, model_id), known
+        return Embedder(partial(once.sparse, model_id), identity, sparse=True, dimension=None)
+    dimension = model.model_config.embedding_dimension if model.model_config else None
+    return Embedder(partial(once.embed_many, model_id), identity, sparse=False, dimension=dimension)
 
 
 def by_field(name: str) -> Callable[[Row], Any]:

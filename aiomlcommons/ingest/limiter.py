@@ -15,7 +15,8 @@ import attrs
 DECREASE = 0.7
 # Latency may grow to so many times the best one before more requests at once only wait in the server's queue.
 TOLERANCE = 2.0
-# The best latency is forgotten slowly, so that a server that has become slower is believed in the end.
+# The best latency is forgotten slowly, so that a server that has become slower is believed in the end; but only at a
+# limit that is no higher than the one it was seen at: with more at once the own requests wait for each other.
 FORGET = 1.005
 
 
@@ -51,7 +52,7 @@ class Limiter:
         self._least, self._most, self._clock = least, most, clock
         self._limit, self._in_flight = float(start), 0
         self._doubling, self._decreased = True, -math.inf
-        self._best = math.inf
+        self._best, self._best_at = math.inf, self._limit
         self._waiting: deque[anyio.Event] = deque()
 
     @classmethod
@@ -101,15 +102,21 @@ class Limiter:
             self._waiting.popleft().set()
 
     def _succeeded(self, slot: Slot, items: int) -> None:
-        latency = (self._clock() - slot.started) / max(items, 1)
-        self._best = min(self._best * FORGET, latency)
-        ratio = latency / self._best if self._best > 0 else 1.0
+        ratio = self._compared((self._clock() - slot.started) / max(items, 1))
         # A limit that is not used says nothing about what the server could do.
         if self._in_flight >= self.limit and ratio <= TOLERANCE:
             self._grow()
         elif ratio > 2 * TOLERANCE and slot.started > self._decreased:
             self._doubling, self._decreased = False, self._clock()
             self._set(self._limit - 1)
+
+    def _compared(self, latency: float) -> float:
+        """How many times the best latency this one is."""
+        if self._limit <= self._best_at:
+            self._best *= FORGET
+        if latency < self._best:
+            self._best, self._best_at = latency, self._limit
+        return latency / self._best if self._best > 0 else 1.0
 
     def _grow(self) -> None:
         self._set(self._limit + (1 if self._doubling else 1 / self._limit))

@@ -79,7 +79,12 @@ class Refused:
 
 
 class Sink(Protocol):
-    """Where embedded documents go. Writing the same documents again does no harm."""
+    """Where embedded documents go. Writing the same documents again does no harm.
+
+    One that is ``concurrent`` takes several batches at once, in any order.
+    """
+
+    concurrent: bool
 
     @property
     def name(self) -> str:
@@ -92,7 +97,7 @@ class Sink(Protocol):
         ...
 
     async def write(self, batch: Documents, /) -> Sequence[Refused]:
-        """Take a batch, at most one at a time unless the sink says ``concurrent``; return what it cannot take."""
+        """Take a batch; return what it cannot take."""
         ...
 
     async def flush(self) -> Any:

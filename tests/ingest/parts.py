@@ -42,6 +42,7 @@ class Shelf:
     """Keeps documents by id; what was not flushed is lost when it is opened again, as in a crash."""
 
     name: str = "shelf"
+    concurrent: bool = False
     durable: dict[str, Any] = attrs.field(factory=dict)
     taken: dict[str, Any] = attrs.field(factory=dict)
     writes: list[str] = attrs.field(factory=list)
@@ -83,14 +84,14 @@ class World:
 
     @asynccontextmanager
     async def job(self, source: Memory, sink: Shelf, *, id: str | None = "id", **settings: Any) -> AsyncGenerator[Job]:
-        embed, known = await embedder(self.ml, self.model_id)
+        model = await embedder(self.ml, self.model_id)
         running: AbstractAsyncContextManager[Job] = ingesting(
-            embed,
+            model.embed,
             source,
             sink,
             text_of=by_field("text"),
             id_of=id_by(id),
-            header=known,
+            header=model.identity,
             checkpoint=self.folder / "job.checkpoint",
             dead_letters=self.folder / "job.dead",
             settings=Settings(**{"backoff": NOW, "batch": 10, "note_every": 3, **settings}),

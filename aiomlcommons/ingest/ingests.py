@@ -1,0 +1,100 @@
+"""``ml.ingest``: what a session adds for bulk jobs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from os import PathLike
+from typing import TYPE_CHECKING, Any, cast
+
+from aiomlcommons.backoff import Backoff
+from aiomlcommons.models.spec import Spec
+from aiomlcommons.namespace import HasSession
+
+if TYPE_CHECKING:
+    from aiomlcommons.ingest.job import Job
+    from aiomlcommons.ingest.types import Row
+    from aiomlcommons.session import Session
+
+
+class Ingests(HasSession):
+    """Bulk jobs: millions of documents, nothing lost, nothing twice."""
+
+    @asynccontextmanager
+    async def ingest(
+        self,
+        source: Any,
+        *,
+        model: Spec | str,
+        sink: Any,
+        text: str | Callable[[Row], str] = "text",
+        id: str | None = "id",
+        checkpoint: str | PathLike[str] | None = None,
+        dead_letters: str | PathLike[str] | None = None,
+        batch: int = 64,
+        batch_bytes: int = 1_000_000,
+        concurrency: int | tuple[int, int] = (1, 64),
+        ordered: bool = True,
+        longest: int | None = None,
+        linger: float | None = None,
+        backoff: Backoff = Backoff(),
+        retries: float = 500.0,
+        patience: float = 600.0,
+        note_every: int = 64,
+    ) -> AsyncGenerator[Job]:
+        """Embed a source into a sink: ``async with ml.ingest(...) as job: report = await job``.
+
+        ``source`` is a path (.jsonl, .csv, .parquet, compressed or not, ``-`` for standard input), an (async) iterable
+        of rows, or a Source; ``sink`` a path (.jsonl, .npy, .parquet), a function that takes Documents, or a Sink.
+        ``model`` is what ``ml.models.ensure`` takes. ``text`` names the field of a row's text, is a template such as
+        ``"{title} {body}"``, or a function; ``id`` names the field of its id, None numbers the rows.
+
+        ``checkpoint`` is a file that lets the same call go on where a killed one was; ``dead_letters`` is where the
+        documents go that fail for good (default: beside the checkpoint or the sink). ``batch`` documents and
+        ``batch_bytes`` of text travel together; ``concurrency`` requests are under way, found between two bounds or
+        always as many. ``ordered`` keeps the source's order. A text of more than ``longest`` characters fails;
+        ``linger`` is how many seconds a batch waits to be full. ``retries`` is the budget that all retries share, and
+        ``patience`` how many seconds the server may be away. The checkpoint is written after ``note_every`` batches.
+
+        ``job.stats`` says how far it is. Raises WrongJob, SourceError, JobStalled, ModelFails, OSError, ApiError.
+        """
+        # Most programs that open a session run no bulk job, and need not wait for what only that needs.
+        from aiomlcommons.ingest.budget import RetryBudget
+        from aiomlcommons.ingest.fields import text_from
+        from aiomlcommons.ingest.job import Settings, embedder, id_by, ingesting
+        from aiomlcommons.ingest.sinks import IndexSink, open_sink
+        from aiomlcommons.ingest.sources import open_source
+
+        ml = cast("Session", self._session)
+        opened, wanted = open_source(source), open_sink(sink)
+        ensured = await ml.models.ensure(model)
+        model_is = await embedder(ml, ensured.model_id)
+        if isinstance(wanted, IndexSink):
+            # A wrong mapping is found out before the first text is embedded.
+            wanted.sparse, wanted.dimension = model_is.sparse, wanted.dimension or model_is.dimension
+        says = text if isinstance(text, str) else getattr(text, "__qualname__", "a function")
+        settings = Settings(
+            batch=batch,
+            batch_bytes=batch_bytes,
+            concurrency=concurrency,
+            ordered=ordered,
+            longest=longest,
+            backoff=backoff,
+            budget=RetryBudget(retries),
+            patience=patience,
+            note_every=note_every,
+            linger=math.inf if linger is None else linger,
+        )
+        async with ingesting(
+            model_is.embed,
+            opened,
+            wanted,
+            text_of=text_from(text) if isinstance(text, str) else text,
+            id_of=id_by(id),
+            header={**model_is.identity, "source": opened.name, "sink": wanted.name, "text": says, "id": id},
+            checkpoint=checkpoint,
+            dead_letters=dead_letters or f"{checkpoint or wanted.name}.dead.jsonl",
+            settings=settings,
+        ) as job:
+            yield job

@@ -1,0 +1,46 @@
+"""Where embedded documents go: files that appear whole or not at all, an index, a program's own function."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from os import PathLike
+from pathlib import Path
+from typing import Any, cast
+
+from aiomlcommons.ingest.sinks.callables import CallableSink
+from aiomlcommons.ingest.sinks.jsonl import JsonLinesSink
+from aiomlcommons.ingest.sinks.npy import NpySink
+from aiomlcommons.ingest.sinks.opensearch import IndexSink
+from aiomlcommons.ingest.sinks.parquet import ParquetSink
+from aiomlcommons.ingest.sinks.parts import SinkError
+from aiomlcommons.ingest.types import Documents, Sink
+
+__all__ = ["CallableSink", "IndexSink", "JsonLinesSink", "NpySink", "ParquetSink", "SinkError", "open_sink"]
+
+_BY_ENDING: Mapping[str, Callable[[Path], Sink]] = {
+    ".jsonl": JsonLinesSink,
+    ".ndjson": JsonLinesSink,
+    ".npy": NpySink,
+    ".parquet": ParquetSink,
+}
+
+
+def open_sink(what: Any) -> Sink:
+    """The sink that is meant: of a path by its ending, of a function, or the sink itself.
+
+    Raises ValueError for any other ending, TypeError for anything else.
+    """
+    if isinstance(what, str | PathLike):
+        return _of_path(Path(what))
+    if all(hasattr(what, method) for method in ("open", "write", "flush", "close")):
+        return cast("Sink", what)
+    if callable(what):
+        return CallableSink(cast("Callable[[Documents], Any]", what))
+    raise TypeError(f"a sink is a path, a function that takes Documents, or a Sink, not {what!r}")
+
+
+def _of_path(path: Path) -> Sink:
+    kind = _BY_ENDING.get(path.suffix.lower())
+    if kind is None:
+        raise ValueError(f"cannot write {path}: name it {', '.join(_BY_ENDING)}")
+    return kind(path)

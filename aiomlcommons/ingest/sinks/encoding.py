@@ -1,0 +1,45 @@
+"""Documents as JSON, one by one, so that what JSON cannot hold is refused alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import orjson
+
+from aiomlcommons.ingest.types import Documents, Refused, Sparse
+from aiomlcommons.vectors import Vectors
+
+OPTIONS = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_APPEND_NEWLINE
+
+
+def encoded(batch: Documents, field: str) -> tuple[dict[int, bytes], list[Refused]]:
+    """The line of each document by its place in the batch: its row with the vector as ``field``; and the refused."""
+    vectors = _plain(batch.vectors)
+    lines: dict[int, bytes] = {}
+    refused = not_finite(batch.vectors)
+    bad = {one.index for one in refused}
+    for i, row in enumerate(batch.rows):
+        if i in bad:
+            continue
+        try:
+            lines[i] = orjson.dumps({**row, field: vectors[i]}, option=OPTIONS)
+        except (TypeError, ValueError) as error:
+            refused.append(Refused(i, f"cannot be written as JSON: {error}"))
+    return lines, refused
+
+
+def not_finite(vectors: Vectors | Sparse) -> list[Refused]:
+    """Documents whose vector holds NaN or infinity, which JSON would turn into null without a word."""
+    if isinstance(vectors, list):
+        bad: Any = [i for i, weights in enumerate(vectors) if not np.isfinite([*weights.values()]).all()]
+    else:
+        bad = np.flatnonzero(~np.isfinite(vectors).all(axis=1))
+    return [Refused(int(i), "its vector holds NaN or infinity") for i in bad]
+
+
+def _plain(vectors: Vectors | Sparse) -> Any:
+    """As orjson takes them: in the machine's byte order, each row in one piece."""
+    if isinstance(vectors, list):
+        return vectors
+    return np.ascontiguousarray(vectors, vectors.dtype.newbyteorder("="))

@@ -1,0 +1,26 @@
+"""JSON Lines: the rows with their vectors, readable by anything."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from os import PathLike
+
+from aiomlcommons.ingest.sinks.encoding import encoded
+from aiomlcommons.ingest.sinks.files import FileSink
+from aiomlcommons.ingest.types import Documents, Refused
+
+
+class JsonLinesSink(FileSink):
+    """One JSON object a line: the row's own keys, and its vector as ``field`` (default ``embedding``).
+
+    A dense vector is an array, a sparse one an object. What JSON cannot hold is refused: NaN, infinity, bytes.
+    """
+
+    def __init__(self, path: str | PathLike[str], *, field: str = "embedding") -> None:
+        super().__init__(path)
+        self._field = field
+
+    def _write(self, batch: Documents) -> Sequence[Refused]:
+        lines, refused = encoded(batch, self._field)
+        self._part.write(b"".join(lines.values()))
+        return refused

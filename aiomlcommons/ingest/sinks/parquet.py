@@ -1,0 +1,95 @@
+"""Parquet: written as numbered files of their own, for one cannot be appended to, and joined at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from os import PathLike
+from typing import Any
+
+from aiomlcommons.ingest.sinks.files import BlockingSink
+from aiomlcommons.ingest.sinks.folder import Folder
+from aiomlcommons.ingest.sinks.parts import SinkError
+from aiomlcommons.ingest.sinks.tables import (
+    Misfit,
+    Schema,
+    Table,
+    arrow,
+    conformed,
+    fitting,
+    table_of,
+    unified,
+    vectors_of,
+)
+from aiomlcommons.ingest.types import Documents, Refused
+
+
+class ParquetSink(BlockingSink):
+    """A Parquet file of the rows and their vectors, as ``field`` (default ``embedding``).
+
+    Dense vectors are ``FixedSizeList<float32>`` (or of the model's own type), sparse ones ``map<string, float>``.
+    Until it is complete, ``NAME.parts/`` holds what there is; about ``held`` bytes (default 64 MB) are in memory.
+    A row that does not fit those before it is refused, as is a vector of another dimension.
+    Needs pyarrow: ``pip install aiomlcommons[arrow]``.
+    """
+
+    def __init__(self, path: str | PathLike[str], *, field: str = "embedding", held: int = 1 << 26) -> None:
+        super().__init__(path)
+        self._folder, self._field, self._held = Folder(path), field, held
+        self._tables: list[Table] = []
+        self._schema: Schema | None = None
+        self._rows = 0
+        self._is_open = False
+
+    def _open(self, state: Any) -> None:
+        arrow()  # to learn now whether there is one
+        self._rows = 0 if state is None else state["rows"]
+        self._schema = self._folder.open(None if state is None else self._rows)
+        self._tables = []
+        self._is_open = True
+
+    def _write(self, batch: Documents) -> Sequence[Refused]:
+        self._check_open()
+        vectors = vectors_of(batch.vectors)
+        if why := self._other_kind(vectors.type):
+            return [Refused(i, why) for i in range(len(batch))]
+        known = self._schema or arrow().schema([(self._field, vectors.type)])
+        why_not: dict[int, str] = {}
+        try:
+            table = table_of(batch.rows, self._field, vectors)
+            tables, schema = [table], unified(known, table.schema)
+        except Misfit:
+            tables, schema, why_not = fitting(batch.rows, self._field, vectors, known)
+        self._take(tables, schema)
+        return [Refused(i, why) for i, why in why_not.items()]
+
+    def _take(self, tables: Sequence[Table], schema: Schema) -> None:
+        self._tables += tables
+        self._schema = schema
+        self._rows += sum(table.num_rows for table in tables)
+        if sum(table.nbytes for table in self._tables) >= self._held:
+            self._write_out()
+
+    def _other_kind(self, kind: Any) -> str:
+        known = kind if self._schema is None else self._schema.field(self._field).type
+        return "" if known == kind else f"its vector is {kind}, and those before are {known}"
+
+    def _write_out(self) -> None:
+        if self._schema is not None and any(table.num_rows for table in self._tables):
+            self._folder.add(arrow().concat_tables([conformed(table, self._schema) for table in self._tables]))
+        self._tables = []
+
+    def _flush(self) -> Any:
+        self._check_open()
+        self._write_out()
+        return {"rows": self._rows}
+
+    def _close(self, *, complete: bool) -> None:
+        if complete and self._is_open:
+            self._write_out()
+            self._folder.complete(arrow().schema([]))
+        self._is_open = False
+        self._tables = []
+
+    def _check_open(self) -> None:
+        if not self._is_open:
+            raise SinkError(f"{self.name} is not open")

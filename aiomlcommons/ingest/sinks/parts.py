@@ -1,0 +1,137 @@
+"""Files that are written beside their name: whole or not at all, and gone on with after a crash."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Generator
+from contextlib import contextmanager
+from os import PathLike
+from pathlib import Path
+
+from aiomlcommons.errors import MLCommonsError
+
+REMEDY = "it was changed or removed since; remove the checkpoint to begin anew"
+
+
+class SinkError(MLCommonsError):
+    """A sink that cannot be opened or written on: the message names it and says why."""
+
+
+class Part:
+    """``NAME.part``, which takes its name when it is complete. All of it is blocking: call it in a thread.
+
+    ``length`` is the end of the last whole write. What stands after it is torn: it is written over, or cut off.
+    """
+
+    def __init__(self, path: str | PathLike[str]) -> None:
+        self.path = Path(path)
+        self.part = self.path.with_name(self.path.name + ".part")
+        self.length = 0
+        self._file: io.FileIO | None = None
+        self._was_complete = False
+        self._lost: OSError | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is a part: not before ``open``, nor where the file is complete already."""
+        return self._file is not None
+
+    def open(self, length: int | None) -> None:
+        """Begin anew, or go on after ``length`` bytes. Raises SinkError where there are not as many, OSError."""
+        # A job that had come to its end: its file stays as it is unless there is more to write.
+        self._was_complete = length is not None and self._is_complete(length)
+        self.length = length or 0
+        if not self._was_complete:
+            self._begin(new=length is None)
+
+    def write(self, data: bytes | memoryview, at: int | None = None) -> None:
+        """Append, or write over what stands ``at``. Raises OSError, naming the file, and nothing of it counts then."""
+        start = self.length if at is None else at
+        _write_all(self._opened(), data, start, self.part)
+        self.length = max(self.length, start + len(data))
+
+    def sync(self) -> int:
+        """Make all of it durable; return its length. Raises OSError, SinkError where it is not open."""
+        if not self._was_complete:
+            self._sync(self._opened())
+        return self.length
+
+    def close(self, *, complete: bool) -> None:
+        """Close it; ``complete`` gives it its name. Raises OSError."""
+        file, self._file = self._file, None
+        if file is not None:
+            with file:
+                if complete:
+                    self._complete(file)
+
+    def _opened(self) -> io.FileIO:
+        if self._was_complete:
+            self.path.replace(self.part)
+            self._begin(new=False)
+            self._was_complete = False
+        if self._file is None:
+            raise SinkError(f"{self.path} is not open")
+        return self._file
+
+    def _begin(self, *, new: bool) -> None:
+        if not new:
+            found = self.part.stat().st_size if self.part.exists() else 0
+            if found < self.length:
+                raise SinkError(f"{self.part} has {found:,} bytes, and {self.length:,} were written before: {REMEDY}")
+        self._file, self._lost = io.FileIO(self.part, "rb+" if self.length else "wb"), None
+        self._cut(self._file)
+        sync_folder(self.part.parent)
+
+    def _is_complete(self, length: int) -> bool:
+        return not self.part.exists() and self.path.exists() and self.path.stat().st_size == length
+
+    def _sync(self, file: io.FileIO) -> None:
+        if self._lost is not None:
+            # The kernel forgets what it could not write: a second fsync would succeed, and the data be gone.
+            raise self._lost
+        try:
+            with naming(self.part):
+                os.fsync(file.fileno())
+        except OSError as error:
+            self._lost = error
+            raise
+
+    def _complete(self, file: io.FileIO) -> None:
+        self._cut(file)
+        self._sync(file)
+        self.part.replace(self.path)
+        sync_folder(self.path.parent)
+
+    def _cut(self, file: io.FileIO) -> None:
+        with naming(self.part):
+            file.truncate(self.length)
+
+
+@contextmanager
+def naming(path: Path) -> Generator[None]:
+    """Lets an OSError say which file it is about."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None or error.filename is not None:
+            raise
+        raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
+
+
+def sync_folder(path: Path) -> None:
+    """Make the names in a folder durable, where the system can do that."""
+    if os.name == "posix":
+        folder = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+def _write_all(file: io.FileIO, data: bytes | memoryview, at: int, path: Path) -> None:
+    with naming(path):
+        file.seek(at)
+        view = memoryview(data)
+        while view:
+            view = view[file.write(view) :]

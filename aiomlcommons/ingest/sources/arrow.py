@@ -1,0 +1,135 @@
+"""Parquet and Arrow files, folders of them, and datasets and tables of pyarrow."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncGenerator, Generator, Sequence
+from os import PathLike
+from typing import Any, TypeAlias
+
+import attrs
+
+from aiomlcommons.errors import InvalidRequest
+from aiomlcommons.ingest.sources.arrow_parts import Part, as_table, dataset_library, opened_part
+from aiomlcommons.ingest.sources.reading import in_thread, telling
+from aiomlcommons.ingest.types import Rows
+from aiomlcommons.pipeline.sources import SourceError
+
+ROWS_AT_ONCE = 1_000
+Place: TypeAlias = tuple[str, int, int]
+
+
+@attrs.frozen
+class ArrowSource:
+    """The rows of a Parquet or Arrow file, of a folder of such files, of a pyarrow Dataset or Table, or a data frame.
+
+    Files are read in the order of their names, row group by row group, never a whole file at once. ``columns`` are
+    the only ones read (default: all). ``format`` is that of the files: "parquet" or "arrow". ``label`` is the name for
+    people and the checkpoint (default: the path). A mark is ``[file, row group, rows of it]``. Needs the
+    extra ``arrow``.
+    """
+
+    data: Any
+    columns: Sequence[str] | None = None
+    format: str = "parquet"
+    label: str | None = None
+
+    @property
+    def name(self) -> str:
+        """The label, or the path, or the kind of the dataset."""
+        if self.label is not None:
+            return self.label
+        return os.fspath(self.data) if isinstance(self.data, str | PathLike) else type(self.data).__name__
+
+    async def count(self) -> int | None:
+        """How many rows the files say they have."""
+        return await in_thread(self._counted)
+
+    async def read(self, mark: Any = None, start: int = 0) -> AsyncGenerator[Rows]:
+        """The rows, read off the event loop.
+
+        Raises SourceError, OSError where there is no such file, InvalidRequest for a column that is not there.
+        """
+        place = None if mark is None else _place(mark, self.name)
+        dataset = await in_thread(self._opened)
+        reading = self._rows(dataset, place, start)
+        try:
+            while (rows := await in_thread(lambda: next(reading, None))) is not None:
+                yield rows
+        finally:
+            reading.close()
+
+    def _counted(self) -> int | None:
+        with telling(self.name):
+            dataset = self._opened()
+            # Files of text, which a dataset may have too, would be read whole for it.
+            known = getattr(dataset, "format", None) is None or dataset.format.default_extname in {"parquet", "ipc"}
+            return int(dataset.count_rows()) if known else None
+
+    def _opened(self) -> Any:
+        dataset = self._dataset()
+        if absent := set(self.columns or ()) - set(dataset.schema.names):
+            raise InvalidRequest(f"{self.name} has no column {', '.join(map(repr, sorted(absent)))}")
+        return dataset
+
+    @property
+    def _own(self) -> bool:
+        return isinstance(self.data, str | PathLike)
+
+    def _dataset(self) -> Any:
+        library = dataset_library()
+        if not self._own:
+            return self.data if isinstance(self.data, library.Dataset) else library.dataset(as_table(self.data))
+        try:
+            return library.dataset(os.fspath(self.data), format=self.format, partitioning="hive")
+        except ValueError as error:
+            raise SourceError(f"{self.name} cannot be read: {error}") from error
+
+    def _rows(self, dataset: Any, place: Place | None, start: int) -> Generator[Rows]:
+        with telling(self.name):
+            for file, fragment in _files(dataset, place, self.name):
+                with opened_part(dataset, fragment, self.columns, own=self._own) as part:
+                    for mark, rows in _rows_of(part, file, place):
+                        yield Rows(start, rows, mark)
+                        start += len(rows)
+
+
+def _rows_of(part: Part, file: str, place: Place | None) -> Generator[tuple[list[Any], list[Any]]]:
+    """The rows of a file from the place on, each time with their mark."""
+    first, skip = place[1:] if place and place[0] == file else (0, 0)
+    if first and first >= part.groups:
+        raise SourceError(f"{file} has {part.groups:,} row groups, and was read to row group {first:,} before")
+    for group in range(first, part.groups):
+        for begin, rows in _from_row(part, group, skip if group == first else 0, file):
+            yield [file, group, begin], rows
+
+
+def _from_row(part: Part, group: int, skip: int, file: str) -> Generator[tuple[int, list[Any]]]:
+    """Where in the row group rows begin, and the rows, without the first ones of it."""
+    at = 0
+    for batch in part.batches(group, ROWS_AT_ONCE):
+        begin = max(0, skip - at)
+        if begin < len(batch):
+            rows = batch.slice(begin).to_pylist()
+            yield at + begin, [{**row, **part.keys} for row in rows] if part.keys else rows
+        at += len(batch)
+    if at < skip:
+        raise SourceError(f"row group {group} of {file} has {at:,} rows, and was read to row {skip:,} before")
+
+
+def _files(dataset: Any, place: Place | None, name: str) -> list[tuple[str, Any]]:
+    """The files from the place on, each with its name; parts of a table have numbers."""
+    named = [(getattr(part, "path", None) or f"{i:09}", part) for i, part in enumerate(dataset.get_fragments())]
+    files = sorted(named, key=lambda one: one[0])
+    if place is None:
+        return files
+    if place[0] not in dict(files):
+        raise SourceError(f"{name} has no file {place[0]} any more, in which it was read before")
+    return [one for one in files if one[0] >= place[0]]
+
+
+def _place(mark: Any, name: str) -> Place:
+    match mark:
+        case [str(file), int(group), int(rows)]:
+            return file, group, rows
+    raise SourceError(f"{name} cannot be read on from {mark!r}: that is no place in it")

@@ -1,0 +1,129 @@
+"""The parts of an Arrow dataset: its files, row group by row group, each closed as soon as it is left."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from importlib import import_module
+from typing import Any, Protocol, TypeAlias
+
+import attrs
+
+from aiomlcommons.errors import InvalidRequest
+
+Columns: TypeAlias = "Sequence[str] | None"
+
+
+class Part(Protocol):
+    """A file, or another part; ``keys`` are the columns that its folder's name tells."""
+
+    @property
+    def groups(self) -> int:
+        """How many row groups it has."""
+        ...
+
+    @property
+    def keys(self) -> Mapping[str, Any]:
+        """Columns that are the same in all its rows."""
+        ...
+
+    def batches(self, group: int, size: int) -> Iterator[Any]:
+        """The record batches of a row group, of about ``size`` rows."""
+        ...
+
+
+@contextmanager
+def opened_part(dataset: Any, fragment: Any, columns: Columns, *, own: bool) -> Generator[Part]:
+    """A fragment of a dataset: a file of our ``own``, or a part of a dataset that a program made."""
+    if not own:
+        yield _Fragment(dataset, fragment, columns)
+        return
+    # A scan of a dataset keeps its files open in threads of its own for a while after it is left.
+    keys = dataset_library().get_partition_keys(fragment.partition_expression)
+    with fragment.open() as file:
+        if hasattr(fragment, "row_groups"):
+            yield _Parquet(fragment, _library("parquet").ParquetFile(file, metadata=fragment.metadata), columns, keys)
+        else:
+            yield _Ipc(_library("ipc").open_file(file), columns, keys)
+
+
+@attrs.frozen
+class _Parquet:
+    fragment: Any
+    file: Any
+    columns: Columns
+    keys: Mapping[str, Any]
+
+    @property
+    def groups(self) -> int:
+        return int(self.file.num_row_groups)
+
+    def batches(self, group: int, size: int) -> Iterator[Any]:
+        names = _present(self.file.schema_arrow, self.columns)
+        yield from self.file.iter_batches(size, row_groups=[group], columns=names)
+
+
+@attrs.frozen
+class _Ipc:
+    file: Any
+    columns: Columns
+    keys: Mapping[str, Any]
+
+    @property
+    def groups(self) -> int:
+        return int(self.file.num_record_batches)
+
+    def batches(self, group: int, size: int) -> Iterator[Any]:
+        batch = self.file.get_batch(group)
+        names = _present(batch.schema, self.columns)
+        chosen = batch if names is None else batch.select(names)
+        for begin in range(0, len(batch), size):
+            yield chosen.slice(begin, size)
+
+
+@attrs.frozen
+class _Fragment:
+    dataset: Any
+    fragment: Any
+    columns: Columns
+    keys: Mapping[str, Any] = attrs.field(factory=dict)
+
+    @property
+    def groups(self) -> int:
+        return len(self._pieces())
+
+    def _pieces(self) -> list[Any]:
+        split = getattr(self.fragment, "split_by_row_group", None)
+        return [self.fragment] if split is None else list(split())
+
+    def batches(self, group: int, size: int) -> Iterator[Any]:
+        names = None if self.columns is None else list(self.columns)
+        options = {"schema": self.dataset.schema, "columns": names, "batch_size": size}
+        yield from self._pieces()[group].to_batches(**options)
+
+
+def _present(schema: Any, columns: Columns) -> list[str] | None:
+    """The columns that this file has, which may be fewer than those of the first file."""
+    return None if columns is None else [name for name in columns if name in schema.names]
+
+
+def dataset_library() -> Any:
+    """``pyarrow.dataset``. Raises ImportError, naming the extra, where it is not installed."""
+    return _library("dataset")
+
+
+def as_table(data: Any) -> Any:
+    """A Table of anything that hands out Arrow data, such as a data frame.
+
+    Raises InvalidRequest for what does so once only.
+    """
+    if type(data).__name__ == "RecordBatchReader":
+        raise InvalidRequest("a RecordBatchReader can be read once only: give a Table, a Dataset or the files")
+    return _library("lib").table(data) if hasattr(data, "__arrow_c_stream__") else data
+
+
+def _library(name: str) -> Any:
+    try:
+        return import_module(f"pyarrow.{name}")
+    except ImportError as error:
+        raise ImportError("reading Parquet and Arrow needs pyarrow: pip install aiomlcommons[arrow]") from error

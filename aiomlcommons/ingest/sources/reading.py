@@ -1,0 +1,76 @@
+"""What sources of files share: bytes off the event loop, from a place on, and errors that name the place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from os import PathLike
+from pathlib import Path
+from typing import IO, Any, TypeVar
+
+import anyio.to_thread
+
+from aiomlcommons.ingest.sources.compressed import is_compressed
+from aiomlcommons.pipeline.sources import SourceError
+
+T = TypeVar("T")
+SHOWN = 200
+SKIPPED_AT_ONCE = 1 << 20
+LONGEST_LINE = 1 << 28
+BOM = b"\xef\xbb\xbf"
+
+
+async def in_thread(work: Callable[[], T]) -> T:
+    """Do what may block beside the event loop."""
+    return await anyio.to_thread.run_sync(work)
+
+
+@contextmanager
+def telling(name: str) -> Generator[None]:
+    """Turns whatever a file or a decompressor fails with into a SourceError."""
+    try:
+        yield
+    except (SourceError, ImportError):
+        raise
+    except Exception as error:  # each library of compression has its own
+        raise SourceError(f"{name} cannot be read on: {type(error).__name__}: {error}") from error
+
+
+def numbers(mark: Any, count: int, name: str) -> list[int]:
+    """A mark that must be ``count`` numbers. Raises SourceError for any other."""
+    if isinstance(mark, list | tuple) and len(mark) == count and all(isinstance(one, int) for one in mark):
+        return list(mark)
+    raise SourceError(f"{name} cannot be read on from {mark!r}: that is no place in it")
+
+
+def go_on(file: IO[bytes], path: str | PathLike[str], offset: int, at: int = 0) -> None:
+    """Go to a byte of the (decompressed) content, from byte ``at``. Raises SourceError where the file is shorter."""
+    with telling(str(path)):
+        # What is no regular file, such as a named pipe, has no size to be compared and no place to go to.
+        plain = Path(path).is_file() and not is_compressed(path)
+        found = _sought(file, path, offset) if plain else at + _skipped(file, offset - at)
+    if found < offset:
+        raise SourceError(f"{path} has {found:,} bytes, and was read to byte {offset:,} before: is it another file?")
+
+
+def checked_length(line: bytes, name: str) -> None:
+    """Raises SourceError for a line that would fill the memory: the file is likely something else."""
+    if len(line) >= LONGEST_LINE:
+        raise SourceError(f"{name} has a line of more than {LONGEST_LINE:,} bytes: is it a file of lines?")
+
+
+def shown(data: bytes) -> str:
+    """The beginning of something bad, for people."""
+    return data[:SHOWN].decode(errors="replace")
+
+
+def _sought(file: IO[bytes], path: str | PathLike[str], offset: int) -> int:
+    file.seek(offset)
+    return Path(path).stat().st_size
+
+
+def _skipped(file: IO[bytes], count: int) -> int:
+    left = count
+    while left and (data := file.read(min(left, SKIPPED_AT_ONCE))):
+        left -= len(data)
+    return count - left

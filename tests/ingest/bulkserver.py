@@ -1,0 +1,136 @@
+"""A small server that keeps an index and answers ``_bulk``, ``_mapping``, ``_refresh`` as OpenSearch does."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import attrs
+import orjson
+from aiohttp import web
+from aiohttp.test_utils import RawTestServer
+
+Item = dict[str, Any]
+
+
+@attrs.define
+class BulkServer:
+    """``index`` is the body of the only index, if there is one; ``hooks`` may answer a request or an item instead."""
+
+    index: dict[str, Any] | None = None
+    alias: str = ""
+    url: str = ""
+    documents: dict[str, Any] = attrs.field(factory=dict)
+    writes: list[str] = attrs.field(factory=list)
+    heard: list[str] = attrs.field(factory=list)
+    sizes: list[int] = attrs.field(factory=list)
+    refreshed: bool = False
+    at_once: int = 0
+    most_at_once: int = 0
+    on_bulk: Callable[[bytes], web.Response | None] = lambda _: None
+    on_item: Callable[[str, Any], Item | None] = lambda _, __: None
+    together: int = 1
+    drops: int = 0
+    _meeting: asyncio.Event = attrs.field(factory=asyncio.Event)
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        body, path = await request.read(), request.path
+        self.heard.append(f"{request.method} {path}")
+        if path.endswith("/_bulk"):
+            return await self._bulk(request, body)
+        if request.method == "PUT":
+            return self._create(body)
+        if self.index is None:
+            return answer(error("index_not_found_exception", f"no such index [{path.split('/')[1]}]", 404), 404)
+        if path.endswith("/_mapping"):
+            return answer({self.alias or path.split("/")[1]: {"mappings": self.index["mappings"]}})
+        assert path.endswith("/_refresh")
+        self.refreshed = True
+        return answer({"_shards": {"total": 2, "successful": 1, "failed": 0}})
+
+    def _create(self, body: bytes) -> web.Response:
+        if self.index is not None:
+            return answer(error("resource_already_exists_exception", "index [docs/abc] already exists", 400), 400)
+        self.index = orjson.loads(body)
+        return answer({"acknowledged": True, "shards_acknowledged": True, "index": "docs"})
+
+    async def _bulk(self, request: web.BaseRequest, body: bytes) -> web.Response:
+        assert request.headers["content-type"] == "application/x-ndjson"
+        self.at_once += 1
+        self.most_at_once = max(self.most_at_once, self.at_once)
+        self.sizes.append(len(body))
+        try:
+            await self._meet()
+            if self.drops:
+                self.drops -= 1
+                assert request.transport is not None
+                request.transport.abort()
+            return self.on_bulk(body) or answer(self._items(body))
+        finally:
+            self.at_once -= 1
+
+    async def _meet(self) -> None:
+        """Let no request through before as many as ``together`` are here."""
+        if self.at_once >= self.together:
+            self._meeting.set()
+        await self._meeting.wait()
+
+    def _items(self, body: bytes) -> Any:
+        assert body.endswith(b"\n")
+        lines = [orjson.loads(line) for line in body.splitlines()]
+        items = [
+            {"index": self._item(act["index"]["_id"], row)} for act, row in zip(lines[::2], lines[1::2], strict=True)
+        ]
+        return {"took": 1, "errors": any("error" in item["index"] for item in items), "items": items}
+
+    def _item(self, key: str, row: Any) -> Item:
+        other = self.on_item(key, row)
+        if other is not None:
+            return {"_index": "docs", "_id": key, **other}
+        result = "updated" if key in self.documents else "created"
+        self.documents[key] = row
+        self.writes.append(key)
+        return {
+            "_index": "docs",
+            "_id": key,
+            "_version": 1,
+            "result": result,
+            "status": 200 if result[0] == "u" else 201,
+        }
+
+
+def answer(body: Any, status: int = 200, **headers: str) -> web.Response:
+    return web.Response(
+        status=status, body=orjson.dumps(body), headers={"content-type": "application/json; charset=UTF-8", **headers}
+    )
+
+
+def error(kind: str, reason: str, status: int) -> Any:
+    cause = {"type": kind, "reason": reason}
+    return {"error": {"root_cause": [cause], **cause}, "status": status}
+
+
+def failed(kind: str, reason: str, status: int, cause: str = "") -> Item:
+    """An item that failed, as ``_bulk`` gives it."""
+    said: Item = {"type": kind, "reason": reason}
+    if cause:
+        said["caused_by"] = {"type": "illegal_argument_exception", "reason": cause}
+    return {"status": status, "error": said}
+
+
+def knn(dimension: int, field: str = "embedding") -> dict[str, Any]:
+    return {"mappings": {"properties": {field: {"type": "knn_vector", "dimension": dimension}}}}
+
+
+@asynccontextmanager
+async def bulk_server(index: dict[str, Any] | None = None, **options: Any) -> AsyncIterator[BulkServer]:
+    server = BulkServer(index, **options)
+    running = RawTestServer(server.handle)
+    await running.start_server()
+    server.url = str(running.make_url("/")).rstrip("/")
+    try:
+        yield server
+    finally:
+        await running.close()

@@ -1,0 +1,44 @@
+"""What the tests of all sources ask: everything they read, and that reading on from any mark gives exactly the rest."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from contextlib import aclosing
+from typing import Any
+
+from aiomlcommons.ingest.types import BadRow, Row, Rows, Source
+
+
+async def batches_of(source: Source, mark: Any = None, start: int = 0) -> list[Rows]:
+    async with aclosing(source.read(mark, start)) as reading:
+        return [rows async for rows in reading]
+
+
+async def rows_of(source: Source, mark: Any = None, start: int = 0) -> list[Row | BadRow]:
+    return flat(await batches_of(source, mark, start))
+
+
+def flat(batches: Sequence[Rows]) -> list[Row | BadRow]:
+    return [row for rows in batches for row in rows.rows]
+
+
+async def check_marks(make: Callable[[], Source]) -> list[Row | BadRow]:
+    """From each mark, kept as JSON, a new source gives the rest; returns all rows."""
+    batches = await batches_of(make())
+    everything = flat(batches)
+    number = 0
+    for rows in batches:
+        assert rows.start == number
+        assert rows.rows, "a batch without rows"
+        again = await batches_of(make(), json.loads(json.dumps(rows.mark)), rows.start)
+        assert flat(again) == everything[number:]
+        assert again[0].start == number
+        number += len(rows.rows)
+    return everything
+
+
+async def read_one(source: Source) -> Rows:
+    """The first rows only: the reading is left early."""
+    async with aclosing(source.read()) as reading:
+        return await anext(reading)

@@ -1,0 +1,96 @@
+"""kill -9 at any moment: every id is in the sink exactly once in the end, or among the dead letters.
+
+``python -m tests.ingest.test_kill [KILLS]`` does it as often as asked, and prints what was embedded twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import sys
+import tempfile
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import attrs
+import orjson
+import pytest
+
+from aiomlcommons import Session
+from aiomlcommons.emulator import Emulator
+from aiomlcommons.emulator.faults import PREDICTIONS
+from aiomlcommons.ingest.dead_letter import documents as dead_documents
+
+ROWS = 1_000
+BAD = {77, 500}
+BATCH = 8
+
+
+@attrs.define
+class Killing:
+    """An emulator that kills the client at its n-th prediction, and counts the texts that it was asked for."""
+
+    process: asyncio.subprocess.Process | None = None
+    left: int = -1
+    asked: Counter[str] = attrs.field(factory=Counter)
+
+    async def __call__(self, request: Any, go: Any) -> Any:
+        self.left -= 1
+        if self.left == 0 and self.process is not None:
+            self.process.kill()
+        self.asked.update(orjson.loads(await request.read())["text_docs"])
+        return await go()
+
+
+def write(path: Path) -> None:
+    with path.open("wb") as file:
+        for number in range(ROWS):
+            row = {"id": f"d{number}", "text": "" if number in BAD else f"text number {number}"}
+            file.write(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE))
+
+
+async def killed(kills: int, folder: Path, seed: int) -> tuple[int, int]:
+    """Run a job that is killed so many times; return how many texts were embedded, and how many of them again."""
+    chance = random.Random(seed)  # noqa: S311
+    source, sink, note = (folder / name for name in ("in.jsonl", "out.jsonl", "job"))
+    await asyncio.to_thread(write, source)
+    emulator, killing = Emulator(), Killing()
+    emulator.faults.add(killing, on=PREDICTIONS, times=None)
+    async with emulator.serve() as url, Session(url) as ml:
+        await ml.settings.allow_first_model()
+        await ml.models.ensure("all-MiniLM-L6-v2")
+        for turn in range(kills + 1):
+            killing.left = chance.randint(1, 2 * ROWS // BATCH // max(kills, 1)) if turn < kills else -1
+            words = ("-m", "tests.ingest.client", url, str(source), str(sink), str(note))
+            killing.process = await asyncio.create_subprocess_exec(
+                sys.executable, *words, stdout=asyncio.subprocess.PIPE
+            )
+            out, _ = await killing.process.communicate()
+            if killing.process.returncode == 0:
+                report = orjson.loads(out)
+                break
+    await asyncio.to_thread(check, report, sink, Path(f"{note}.dead.jsonl"))
+    return sum(killing.asked.values()), sum(killing.asked.values()) - len(killing.asked)
+
+
+def check(report: dict[str, int], sink: Path, dead: Path) -> None:
+    ids = [orjson.loads(line)["id"] for line in sink.read_bytes().splitlines()]
+    assert ids == [f"d{number}" for number in range(ROWS) if number not in BAD]
+    assert [document["id"] for document in dead_documents(dead)] == [f"d{number}" for number in sorted(BAD)]
+    assert (report["read"], report["written"], report["failed"]) == (ROWS, ROWS - len(BAD), len(BAD))
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("seed", range(3))
+async def test_a_job_that_is_killed_again_and_again_loses_nothing_and_writes_nothing_twice(
+    tmp_path: Path, seed: int
+) -> None:
+    await killed(4, tmp_path, seed)
+
+
+if __name__ == "__main__":
+    count = int(sys.argv[1]) if len(sys.argv) > 1 else 50
+    with tempfile.TemporaryDirectory() as place:
+        total, again = asyncio.run(killed(count, Path(place), seed=1))
+    print(f"killed {count} times: {ROWS:,} rows, every id once; {total:,} texts embedded, {again:,} of them again")

@@ -1,0 +1,354 @@
+"""An OpenSearch index as a sink: what it is refused for, and every document taken once or refused with the reason."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import anyio
+import numpy as np
+import pytest
+from aiohttp import web
+
+from aiomlcommons import Backoff, DecodeError, ServerError, Session
+from aiomlcommons.ingest.sinks import IndexSink, SinkError
+from aiomlcommons.ingest.types import Documents
+from tests.ingest.bulkserver import BulkServer, answer, bulk_server, error, failed, knn
+from tests.ingest.parts import NOW
+from tests.ingest.sinking import DIMENSION, batch, documents, sparse, vectors, written
+
+pytestmark = pytest.mark.asyncio
+
+
+@asynccontextmanager
+async def sinking(server: BulkServer, index: str = "docs", **options: Any) -> AsyncIterator[IndexSink]:
+    async with Session(server.url, retries=0) as ml:
+        yield IndexSink(ml, index, **{"backoff": NOW, **options})
+
+
+async def test_documents_are_indexed_under_their_ids_with_their_vectors() -> None:
+    async with bulk_server(knn(DIMENSION)) as server, sinking(server) as sink:
+        assert await written(sink, batch(0, 5), batch(5, 3)) == []
+        assert list(server.documents) == [f"d{i}" for i in range(8)]
+        row = server.documents["d7"]
+        assert row["text"] == "text 7"
+        assert np.array_equal(np.array(row["embedding"], "f4"), vectors(7, 1)[0])
+        assert server.refreshed
+
+
+async def test_writing_again_after_a_crash_leaves_every_document_once() -> None:
+    async with bulk_server(knn(DIMENSION)) as server:
+        async with sinking(server) as sink:
+            await sink.open(None)
+            await sink.write(batch(0, 3))
+            state = await sink.flush()
+            await sink.write(batch(3, 3))
+            await sink.close(complete=False)
+            assert not server.refreshed
+        async with sinking(server) as sink:
+            await written(sink, batch(3, 3), batch(6, 1), state=state)
+        assert sorted(server.documents) == [f"d{i}" for i in range(7)]
+
+
+# ---- the index -------------------------------------------------------------------------------------------------------
+
+
+async def test_a_new_index_is_made_for_the_models_dimension_before_any_text() -> None:
+    async with bulk_server() as server, sinking(server, create=True, dimension=DIMENSION) as sink:
+        await sink.open(None)
+        assert server.index == {
+            "mappings": {"properties": {"embedding": {"type": "knn_vector", "dimension": DIMENSION}}},
+            "settings": {"index": {"knn": True}},
+        }
+
+
+async def test_a_new_index_is_made_once_for_the_first_vectors_where_no_dimension_is_known() -> None:
+    async with bulk_server() as server, sinking(server, create=True) as sink:
+        await sink.open(None)
+        assert server.heard == ["GET /docs/_mapping"]
+        async with anyio.create_task_group() as group:
+            for first in range(0, 30, 10):
+                group.start_soon(sink.write, batch(first, 10))
+        assert server.heard.count("PUT /docs") == 1
+        assert server.index is not None
+        assert server.index["mappings"]["properties"]["embedding"]["dimension"] == DIMENSION
+        assert len(server.documents) == 30
+
+
+async def test_the_callers_own_settings_and_mappings_are_added_to_a_new_index() -> None:
+    own: dict[str, Any] = {
+        "settings": {"index": {"number_of_shards": 3}},
+        "mappings": {"properties": {"embedding": {"space_type": "innerproduct"}, "text": {"type": "text"}}},
+    }
+    async with bulk_server() as server, sinking(server, create=own, dimension=8) as sink:
+        await sink.open(None)
+        assert server.index == {
+            "settings": {"index": {"knn": True, "number_of_shards": 3}},
+            "mappings": {
+                "properties": {
+                    "embedding": {"type": "knn_vector", "dimension": 8, "space_type": "innerproduct"},
+                    "text": {"type": "text"},
+                }
+            },
+        }
+
+
+async def test_an_index_that_somebody_else_made_meanwhile_is_taken_if_it_fits() -> None:
+    for dimension, fits in ((DIMENSION, True), (5, False)):
+        async with bulk_server() as server, sinking(server, create=True) as sink:
+            await sink.open(None)
+            server.index = knn(dimension)
+            if fits:
+                assert await sink.write(batch(0, 2)) == []
+            else:
+                with pytest.raises(SinkError, match="is of dimension 5"):
+                    await sink.write(batch(0, 2))
+
+
+async def test_no_index_is_a_refusal_unless_it_may_be_made() -> None:
+    async with bulk_server() as server, sinking(server) as sink:
+        with pytest.raises(SinkError, match=r"there is no index docs: .*create=True"):
+            await sink.open(None)
+        with pytest.raises(SinkError, match="not open"):
+            await sink.flush()
+
+
+async def test_an_index_that_is_gone_since_is_not_made_anew() -> None:
+    async with bulk_server() as server, sinking(server, create=True) as sink:
+        with pytest.raises(SinkError, match="docs is gone, and 1,234 documents"):
+            await sink.open({"documents": 1234})
+        assert "PUT /docs" not in server.heard
+
+
+WRONG: list[tuple[dict[str, Any], str]] = [
+    (knn(768), r"'embedding' is of dimension 768, and these vectors of 4"),
+    ({"mappings": {"properties": {"embedding": {"type": "float"}}}}, r"'embedding' is float, .* type knn_vector"),
+    ({"mappings": {}}, r"'embedding' is not in its mapping, .* type knn_vector"),
+    (knn(4, "other"), r"'embedding' is not in its mapping"),
+]
+
+
+@pytest.mark.parametrize(("index", "why"), WRONG)
+@pytest.mark.parametrize("known", [True, False])
+async def test_a_wrong_mapping_is_refused_before_anything_is_written(
+    index: dict[str, Any], why: str, known: bool
+) -> None:
+    async with bulk_server(index) as server, sinking(server, dimension=DIMENSION if known else None) as sink:
+        with pytest.raises(SinkError, match=f"index docs: the field {why}"):
+            await sink.open(None)
+            assert not known, "with a dimension, opening finds it out"
+            await sink.write(batch(0, 1))
+        assert "POST /docs/_bulk" not in server.heard
+
+
+async def test_an_alias_and_a_field_inside_an_object_are_looked_into() -> None:
+    index = {"mappings": {"properties": {"doc": knn(DIMENSION, "vector")["mappings"]}}}
+    async with bulk_server(index, alias="docs-7") as server, sinking(server, field="doc.vector") as sink:
+        assert await written(sink, batch(0, 1)) == []
+    index["mappings"]["properties"]["doc"]["properties"]["vector"]["dimension"] = 9
+    async with bulk_server(index, alias="docs-7") as server, sinking(server, field="doc.vector", dimension=4) as sink:
+        with pytest.raises(SinkError, match=r"index docs-7: the field 'doc.vector' is of dimension 9"):
+            await sink.open(None)
+
+
+async def test_sparse_vectors_go_into_rank_features_and_nowhere_else() -> None:
+    async with bulk_server() as server, sinking(server, create=True, sparse=True) as sink:
+        assert await written(sink, sparse(0, 2)) == []
+        assert server.index == {"mappings": {"properties": {"embedding": {"type": "rank_features"}}}, "settings": {}}
+        assert server.documents["d1"]["embedding"] == {"t1": 1.5, "all": 1.0}
+    async with bulk_server(knn(4)) as server, sinking(server, sparse=True) as sink:
+        with pytest.raises(SinkError, match="is knn_vector, and these vectors need a field of type rank_features"):
+            await sink.open(None)
+    async with bulk_server(knn(4)) as server, sinking(server) as sink:
+        await sink.open(None)
+        with pytest.raises(SinkError, match="sparse=False"):
+            await sink.write(sparse(0, 1))
+
+
+async def test_a_name_is_quoted_and_a_refused_refresh_is_no_failure() -> None:
+    async with bulk_server(knn(4)) as server, sinking(server, index="a/b") as sink:
+        await sink.open(None)
+        server.index = None
+        await sink.close(complete=True)
+        assert server.heard == ["GET /a/b/_mapping", "GET /a/b/_refresh"]
+
+
+# ---- requests --------------------------------------------------------------------------------------------------------
+
+
+async def test_requests_are_sized_by_bytes_and_several_are_under_way_but_no_more_than_asked() -> None:
+    async with bulk_server(knn(DIMENSION), together=3) as server:
+        async with sinking(server, bulk_bytes=1000, concurrency=3) as sink:
+            assert await written(sink, batch(0, 60)) == []
+        assert len(server.documents) == 60
+        assert max(server.sizes) <= 1000
+        assert min(sorted(server.sizes)[1:]) > 800
+        assert server.most_at_once == 3
+
+
+async def test_several_writes_share_the_requests() -> None:
+    async with bulk_server(knn(DIMENSION), together=2) as server, sinking(server, concurrency=2) as sink:
+        assert sink.concurrent
+        await sink.open(None)
+        async with anyio.create_task_group() as group:
+            for first in range(0, 60, 10):
+                group.start_soon(sink.write, batch(first, 10))
+        assert server.most_at_once == 2
+        assert await sink.flush() == {"documents": 60}
+
+
+BUSY = [
+    failed("rejected_execution_exception", "rejected execution of coordinating operation", 429),
+    failed("unavailable_shards_exception", "[docs][0] primary shard is not active Timeout: [1m]", 503),
+    failed("es_rejected_execution_exception", "rejected", 500),
+]
+
+
+@pytest.mark.parametrize("busy", BUSY)
+async def test_items_that_the_server_has_no_room_for_are_sent_again_and_the_others_are_not(busy: Any) -> None:
+    tries: Counter[str] = Counter()
+
+    def on_item(key: str, _: Any) -> Any:
+        tries[key] += 1
+        return busy if key in ("d1", "d3") and tries[key] <= 2 else None
+
+    async with bulk_server(knn(DIMENSION), on_item=on_item) as server, sinking(server) as sink:
+        assert await written(sink, batch(0, 5)) == []
+        assert tries == {"d0": 1, "d1": 3, "d2": 1, "d3": 3, "d4": 1}
+        assert sorted(server.writes) == [f"d{i}" for i in range(5)]
+
+
+async def test_the_server_and_the_callers_backoff_say_how_long_to_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    slept: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+
+    monkeypatch.setattr("aiomlcommons.ingest.sinks.opensearch.anyio.sleep", sleep)
+    refusals = [
+        answer(error("rejected_execution_exception", "rejected", 429), 429, **{"retry-after": "7"}),
+        answer(error("rejected_execution_exception", "rejected", 429), 429),
+    ]
+    async with bulk_server(knn(DIMENSION), on_bulk=lambda _: refusals.pop(0) if refusals else None) as server:
+        async with sinking(server, backoff=Backoff(first=2, factor=2, jitter=0)) as sink:
+            assert await written(sink, batch(0, 2)) == []
+    assert slept == [7, 4]
+
+
+async def test_a_server_that_stays_busy_ends_the_job_and_refuses_no_document() -> None:
+    async with bulk_server(knn(DIMENSION), on_item=lambda *_: BUSY[0]) as server, sinking(server, retries=4) as sink:
+        await sink.open(None)
+        with pytest.raises(SinkError, match=r"no room after 4 more tries: rejected_execution_exception: rejected exec"):
+            await sink.write(batch(0, 2))
+        assert server.heard.count("POST /docs/_bulk") == 5
+
+
+async def test_a_busy_server_that_takes_some_each_time_is_not_given_up() -> None:
+    room = 0
+
+    def on_item(*_: Any) -> Any:
+        nonlocal room
+        room += 1
+        return None if room % 3 == 0 else BUSY[0]
+
+    async with bulk_server(knn(DIMENSION), on_item=on_item) as server, sinking(server, retries=2) as sink:
+        assert await written(sink, batch(0, 40)) == []
+        assert len(server.writes) == 40
+
+
+async def test_a_refused_document_comes_back_with_the_servers_reason() -> None:
+    why = failed("mapper_parsing_exception", "failed to parse field [n] of type [long]", 400, 'For input string: "x"')
+
+    def on_item(key: str, _: Any) -> Any:
+        return why if key == "d2" else None
+
+    async with bulk_server(knn(DIMENSION), on_item=on_item) as server, sinking(server, bulk_bytes=200) as sink:
+        (refused,) = await written(sink, batch(0, 4))
+        assert refused.index == 2
+        assert refused.why == (
+            "mapper_parsing_exception: failed to parse field [n] of type [long]; "
+            'illegal_argument_exception: For input string: "x"'
+        )
+        assert sorted(server.documents) == ["d0", "d1", "d3"]
+        assert await sink.flush() == {"documents": 3}
+
+
+HOPELESS = [
+    failed("index_not_found_exception", "no such index [docs]", 404),
+    failed("cluster_block_exception", "index [docs] blocked by: [FORBIDDEN/8/index write (api)];", 403),
+    failed("security_exception", "no permissions for [indices:data/write/bulk]", 403),
+]
+
+
+@pytest.mark.parametrize("why", HOPELESS)
+async def test_an_index_that_takes_nothing_ends_the_job_and_refuses_no_document(why: Any) -> None:
+    async with bulk_server(knn(DIMENSION), on_item=lambda *_: why) as server, sinking(server) as sink:
+        await sink.open(None)
+        with pytest.raises(SinkError, match=f"docs takes no documents: {why['error']['type']}"):
+            await sink.write(batch(0, 2))
+
+
+@pytest.mark.parametrize("status", [400, 413])
+async def test_a_request_that_is_refused_whole_is_halved_until_the_document_stands_alone(status: int) -> None:
+    def on_bulk(body: bytes) -> Any:
+        return web.Response(status=status, text="Request Entity Too Large") if b'"d5"' in body else None
+
+    async with bulk_server(knn(DIMENSION), on_bulk=on_bulk) as server, sinking(server) as sink:
+        (refused,) = await written(sink, batch(0, 9))
+        assert (refused.index, "Too Large" in refused.why) == (5, True)
+        assert sorted(server.writes) == [f"d{i}" for i in range(9) if i != 5]
+
+
+async def test_what_can_be_told_beforehand_is_refused_without_asking() -> None:
+    rows: list[Any] = [
+        {"id": "a"},
+        {"id": ""},
+        {"id": "é" * 257},
+        {"id": "x" * 512},
+        {"id": "n"},
+        {"id": "r", "raw": b""},
+    ]
+    given = vectors(0, 6)
+    given[4] = np.inf
+    async with bulk_server(knn(DIMENSION)) as server, sinking(server) as sink:
+        refused = await written(sink, documents(rows, given))
+        assert {one.index: one.why.partition(":")[0] for one in refused} == {
+            1: "its id must be of 1 to 512 bytes",
+            2: "its id must be of 1 to 512 bytes",
+            4: "its vector holds NaN or infinity",
+            5: "cannot be written as JSON",
+        }
+        assert list(server.documents) == ["a", "x" * 512]
+
+
+async def test_a_dropped_connection_is_tried_again_and_no_document_is_there_twice() -> None:
+    async with bulk_server(knn(DIMENSION), drops=2) as server, sinking(server) as sink:
+        assert await written(sink, batch(0, 2)) == []
+        assert server.heard.count("POST /docs/_bulk") == 3
+        assert sorted(server.documents) == ["d0", "d1"]
+
+
+async def test_a_server_that_fails_ends_the_job_with_its_own_error() -> None:
+    broken = answer(error("null_pointer_exception", "oh", 500), 500)
+    async with bulk_server(knn(DIMENSION), on_bulk=lambda _: broken) as server, sinking(server) as sink:
+        await sink.open(None)
+        with pytest.raises(ServerError, match="oh"):
+            await sink.write(batch(0, 1))
+
+
+@pytest.mark.parametrize("body", [{"took": 1}, {"errors": True, "items": []}, []])
+async def test_an_answer_that_is_none_is_an_error_not_a_success(body: Any) -> None:
+    async with bulk_server(knn(DIMENSION), on_bulk=lambda _: answer(body)) as server, sinking(server) as sink:
+        await sink.open(None)
+        with pytest.raises(DecodeError):
+            await sink.write(batch(0, 2))
+
+
+async def test_a_batch_without_documents_asks_nothing_of_the_server() -> None:
+    empty = Documents([], [], [], np.empty((0, DIMENSION), "f4"))
+    async with bulk_server(knn(DIMENSION)) as server, sinking(server) as sink:
+        await sink.open(None)
+        assert await sink.write(empty) == []
+        assert "POST /docs/_bulk" not in server.heard

@@ -1,0 +1,7 @@
+"""Hands the fixtures of a real OpenSearch to the tests beside this file."""
+
+from __future__ import annotations
+
+from tests.opensearch.fixture import opensearch_home, opensearch_url, pytest_collection_modifyitems, pytest_configure
+
+__all__ = ["opensearch_home", "opensearch_url", "pytest_collection_modifyitems", "pytest_configure"]

@@ -1,0 +1,70 @@
+"""Bulk jobs into a real k-NN index."""
+
+from __future__ import annotations
+
+import uuid
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from aiomlcommons import Backoff, Session, emulator
+from aiomlcommons.ingest.sinks import IndexSink, SinkError
+
+pytestmark = pytest.mark.asyncio
+CORPUS = Path(__file__).parent.parent.parent / "examples" / "data" / "kjv-wisdom.jsonl"
+VERSES = 1_137
+KNN: dict[str, Any] = {
+    "settings": {"index": {"knn": True}},
+    "mappings": {
+        "properties": {
+            "embedding": {
+                "type": "knn_vector",
+                "dimension": 384,
+                "method": {"name": "hnsw", "engine": "lucene", "space_type": "cosinesimil"},
+            }
+        }
+    },
+}
+
+
+async def count(target: Session, index: str) -> int:
+    found: int = (await target.request("GET", f"/{index}/_count")).json()["count"]
+    return found
+
+
+async def test_a_corpus_goes_into_an_index_and_is_found_again(opensearch_url: str, tmp_path: Path) -> None:
+    index = f"verses-{uuid.uuid4().hex[:8]}"
+    async with emulator.serve() as url, Session(url) as ml, Session(opensearch_url) as target:
+        await ml.settings.allow_first_model()
+        sink = IndexSink(target, index, create=KNN)
+        note = tmp_path / "note"
+        async with ml.ingest(CORPUS, model="all-MiniLM-L6-v2", sink=sink, checkpoint=note, ordered=False) as job:
+            report = await job
+        assert (report.read, report.written, report.balanced) == (VERSES, VERSES, True)
+        assert await count(target, index) == VERSES
+
+        verse = (await target.request("GET", f"/{index}/_search", body={"size": 1})).json()["hits"]["hits"][0]
+        model_id = (await ml.models.ensure("all-MiniLM-L6-v2")).model_id
+        vector = (await ml.embed_one(model_id, verse["_source"]["text"])).tolist()
+        query = {"size": 3, "query": {"knn": {"embedding": {"vector": vector, "k": 3}}}}
+        hits = (await target.request("POST", f"/{index}/_search", body=query)).json()["hits"]["hits"]
+        # Some verses are said twice, word for word.
+        assert verse["_source"]["text"] in [hit["_source"]["text"] for hit in hits]
+
+        # The same job again writes nothing twice.
+        again = IndexSink(target, index, create=KNN)
+        async with ml.ingest(CORPUS, model="all-MiniLM-L6-v2", sink=again, checkpoint=note, ordered=False) as job:
+            assert (await job).written == VERSES
+        assert await count(target, index) == VERSES
+
+
+async def test_an_index_of_another_dimension_is_refused_before_the_first_request(opensearch_url: str) -> None:
+    index = f"narrow-{uuid.uuid4().hex[:8]}"
+    narrow = {"mappings": {"properties": {"embedding": {"type": "knn_vector", "dimension": 16}}}}
+    async with emulator.serve() as url, Session(url, backoff=Backoff(first=0)) as ml, Session(opensearch_url) as target:
+        await ml.settings.allow_first_model()
+        await target.request("PUT", f"/{index}", body=narrow)
+        with pytest.raises(SinkError, match="is of dimension 16, and these vectors of 384"):
+            async with ml.ingest([{"id": "a", "text": "b"}], model="all-MiniLM-L6-v2", sink=IndexSink(target, index)):
+                pass
