@@ -24,6 +24,7 @@ LAYERS = (
     "inference models",
     "ingest",
     "session",
+    "integrations",
     "emulator",
     "cli __main__",
 )

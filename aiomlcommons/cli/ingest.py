@@ -14,6 +14,7 @@ from aiomlcommons.cli.progress import Progress
 from aiomlcommons.cli.tables import print_json
 from aiomlcommons.ingest.job import Job
 from aiomlcommons.ingest.sinks import IndexSink
+from aiomlcommons.ingest.stats import Report
 from aiomlcommons.session import Session
 
 SOME_FAILED = 3
@@ -37,12 +38,10 @@ async def ingest(options: argparse.Namespace) -> int:
                 batch=options.batch,
                 concurrency=options.concurrency,
             )
-            async with job as running, anyio.create_task_group() as group:
-                group.start_soon(_show, running, line)
-                report = await running
-                group.cancel_scope.cancel()
-    print_json(attrs.asdict(report)) if options.json else print(report)
-    return SOME_FAILED if report.failed else 0
+            async with job as running:
+                report = await _followed(running, line)
+            print_json(attrs.asdict(report)) if options.json else print(report)
+            return SOME_FAILED if report.failed else 0
 
 
 def _sink(ml: Session, options: argparse.Namespace) -> Any:
@@ -51,7 +50,11 @@ def _sink(ml: Session, options: argparse.Namespace) -> Any:
     return options.out if options.out is not None else IndexSink(ml, options.index, create=True)
 
 
-async def _show(job: Job, line: Progress) -> None:
-    while True:
-        await anyio.sleep(_LOOK_EVERY)
+async def _followed(job: Job, line: Progress) -> Report:
+    """The report in the end, and the accounts on the way."""
+    report: Report | None = None
+    while report is None:
+        with anyio.move_on_after(_LOOK_EVERY):
+            report = await job
         line.show(str(job.stats))
+    return report

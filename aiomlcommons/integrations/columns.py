@@ -1,0 +1,83 @@
+"""The columns of a batch, whether of numpy arrays or of Arrow, and the rows of it that failed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from aiomlcommons.errors import InvalidRequest, MLCommonsError
+from aiomlcommons.ingest.sinks.tables import vectors_of
+from aiomlcommons.ingest.types import Sparse
+from aiomlcommons.vectors import Vectors
+
+# A batch as Ray hands it out: numpy arrays by name, or a pyarrow Table, which has no types of its own.
+Columns: TypeAlias = Any
+_MOST_NAMED = 10
+
+
+class RowsFailed(MLCommonsError):
+    """Rows of a batch have no vectors: ``rows`` counts from 0 in the batch, ``ids`` are their ids if a column has them.
+
+    ``why`` is the reason of the first one.
+    """
+
+    def __init__(self, rows: Sequence[int], ids: Sequence[str], why: str) -> None:
+        self.rows, self.ids, self.why = list(rows), list(ids) if any(ids) else [], why
+        known = f" (id{_s(ids)} {_list(ids)})" if self.ids else ""
+        super().__init__(f"row{_s(rows)} {_list(rows)}{known} of the batch failed: {why}")
+
+    def __reduce__(self) -> Any:
+        return type(self), (self.rows, self.ids, self.why)
+
+
+def column(batch: Columns, name: str) -> list[Any]:
+    """The values of a column. Raises InvalidRequest where there is none, TypeError for another kind of batch."""
+    names: list[str] | None = list(batch) if isinstance(batch, Mapping) else getattr(batch, "column_names", None)
+    if names is None:
+        raise TypeError(f'batch_format must be "numpy" or "pyarrow"; the batch is a {type(batch).__name__}')
+    if name not in names:
+        raise InvalidRequest(f"the batch has no column {name!r}; it has {', '.join(map(repr, names)) or 'none'}")
+    values: list[Any] = batch[name].tolist() if isinstance(batch, Mapping) else batch[name].to_pylist()
+    return values
+
+
+def check_texts(texts: Sequence[Any], ids: Sequence[str]) -> None:
+    """Raises RowsFailed with all rows whose text is no string."""
+    bad = [row for row, text in enumerate(texts) if not isinstance(text, str)]
+    if bad:
+        why = f"its text must be a string, not {type(texts[bad[0]]).__name__}"
+        raise RowsFailed(bad, [ids[row] for row in bad], why)
+
+
+def with_column(batch: Columns, name: str, parts: Sequence[Vectors | Sparse]) -> Columns:
+    """The batch with vectors, which come in parts, as a further column or in place of one."""
+    joined = _joined(parts)
+    if isinstance(batch, Mapping):
+        return {**batch, name: _pairs(joined) if isinstance(joined, list) else joined}
+    column, place = vectors_of(joined), batch.schema.get_field_index(name)
+    return batch.append_column(name, column) if place < 0 else batch.set_column(place, name, column)
+
+
+def _joined(parts: Sequence[Vectors | Sparse]) -> Vectors | Sparse:
+    dense = [part for part in parts if not isinstance(part, list)]
+    if dense:
+        return np.concatenate(dense).astype(np.float32, copy=False)
+    return [weights for part in parts if isinstance(part, list) for weights in part]
+
+
+def _pairs(sparse: Sparse) -> Vectors:
+    """As an array of lists: of plain objects Ray would make a column for each token."""
+    column = np.empty(len(sparse), object)
+    column[:] = [[{"token": token, "weight": weight} for token, weight in one.items()] for one in sparse]
+    return column
+
+
+def _list(values: Sequence[Any]) -> str:
+    more = f" and {len(values) - _MOST_NAMED} more" if len(values) > _MOST_NAMED else ""
+    return ", ".join(map(repr, values[:_MOST_NAMED])) + more
+
+
+def _s(values: Sequence[Any]) -> str:
+    return "" if len(values) == 1 else "s"

@@ -1,0 +1,189 @@
+"""Embed on a real Ray: two actors on this machine, which talk to an emulator in this process."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import select
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa  # type: ignore[import-untyped]
+import pytest
+from aiohttp import web
+
+from aiomlcommons.emulator.faults import PREDICTIONS, Goes
+from aiomlcommons.integrations.ray import Embed
+from tests.integrations.conftest import World
+
+if os.environ.get("CI") == "true":
+    import ray
+else:
+    ray = pytest.importorskip("ray", reason="Ray is not installed: pip install aiomlcommons[ray]")
+
+pytestmark = [
+    pytest.mark.timeout(180),
+    # Ray warns of its own ways, here where its driver is; what Embed does happens in other processes.
+    pytest.mark.filterwarnings("ignore"),
+]
+EXAMPLE = Path(__file__).parent.parent.parent / "examples" / "ray_embed.py"
+ROWS = [{"id": f"d{i}", "text": f"word{i} and {i % 7}"} for i in range(400)]
+TEXTS = [row["text"] for row in ROWS]
+SECONDS_TO_END = 30
+
+
+class Tells(Embed):
+    """Says in a further column which process embedded a row."""
+
+    def __call__(self, batch: Any) -> Any:
+        done = super().__call__(batch)
+        return done.append_column("process", pa.array([os.getpid()] * done.num_rows))
+
+
+class DiesOnce(Tells):
+    """Its process is killed in the middle of its second batch, and of no other one: a file remembers that."""
+
+    def __init__(self, *args: Any, grave: str, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._grave, self._calls = Path(grave), 0
+
+    def __call__(self, batch: Any) -> Any:
+        self._calls += 1
+        done = super().__call__(batch)
+        if self._calls == 2:
+            try:
+                with self._grave.open("x") as file:
+                    file.write(str(os.getpid()))
+            except FileExistsError:
+                return done
+            os.kill(os.getpid(), signal.SIGKILL)
+        return done
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _local_ray() -> Iterator[None]:
+    # Logical CPUs: two for the actors, and some for whatever reads and writes beside them.
+    ray.init(address="local", num_cpus=4, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+    ray.data.DataContext.get_current().enable_progress_bars = False
+    yield
+    ray.shutdown()
+
+
+def embedded(what: type[Embed], batch_format: str, *, actors: int = 2, **options: Any) -> Any:
+    """The rows, in eight blocks, with their vectors, as a table that is sorted by row."""
+    numbered = [{"row": i, **row} for i, row in enumerate(ROWS)]
+    dataset = ray.data.from_items(numbered, override_num_blocks=8).map_batches(
+        what,
+        fn_constructor_kwargs=options,
+        batch_format=batch_format,
+        batch_size=50,
+        compute=ray.data.ActorPoolStrategy(size=actors),
+    )
+    done = pa.concat_tables(list(ray.get(dataset.to_arrow_refs()))).sort_by("row")
+    assert done["id"].to_pylist() == [row["id"] for row in ROWS]
+    return done
+
+
+def numbers(table: Any) -> Any:
+    return np.array(table["embedding"].to_pylist(), "f4")
+
+
+def test_two_actors_give_the_vectors_of_embed_many(world: World) -> None:
+    waiting, both = 0, asyncio.Event()
+
+    async def until_both_ask(_: web.BaseRequest, go: Goes) -> Any:
+        # Each has one request under way, so that the second one that comes is the other actor's.
+        nonlocal waiting
+        waiting += 1
+        if waiting == 2:
+            both.set()
+        await both.wait()
+        return await go()
+
+    world.emulator.faults.add(until_both_ask, on=PREDICTIONS, times=None)
+    done = embedded(Tells, "pyarrow", model=world.dense, url=world.url, batch=16, in_flight=1)
+    assert done.schema.field("embedding").type == pa.list_(pa.float32(), 384)
+    np.testing.assert_array_equal(numbers(done), world.vectors(TEXTS))
+    processes = set(done["process"].to_pylist())
+    assert os.getpid() not in processes
+    assert len(processes) == 2
+
+
+def test_arrays_come_back_as_a_tensor_column(world: World) -> None:
+    done = embedded(Embed, "numpy", model=world.dense, url=world.url)
+    found = np.concatenate([chunk.to_numpy(zero_copy_only=False) for chunk in done["embedding"].chunks])
+    np.testing.assert_array_equal(np.stack(list(found)), world.vectors(TEXTS))
+
+
+def test_a_sparse_model_gives_the_weights_of_sparse(world: World) -> None:
+    done = embedded(Embed, "pyarrow", model=world.sparse, url=world.url)
+    weights = [pytest.approx(one) for one in world.weights(TEXTS)]
+    assert [dict(one) for one in done["embedding"].to_pylist()] == weights
+
+
+def test_an_actor_that_is_killed_is_started_again_and_no_row_is_lost(world: World, tmp_path: Path) -> None:
+    grave = tmp_path / "grave"
+    done = embedded(DiesOnce, "pyarrow", actors=1, model=world.dense, url=world.url, grave=str(grave))
+    np.testing.assert_array_equal(numbers(done), world.vectors(TEXTS))
+    assert set(done["process"].to_pylist()) - {int(grave.read_text())}
+
+
+def test_a_row_without_text_fails_the_dataset_and_is_named(world: World) -> None:
+    rows = [{"id": "good", "text": "a"}, {"id": "bad", "text": None}]
+    dataset = ray.data.from_items(rows, override_num_blocks=1).map_batches(
+        Embed,
+        fn_constructor_kwargs={"model": world.dense, "url": world.url, "id": "id"},
+        batch_format="pyarrow",
+        compute=ray.data.ActorPoolStrategy(size=1),
+    )
+    with pytest.raises(ray.exceptions.RayTaskError, match=r"RowsFailed: row 1 \(id 'bad'\) of the batch failed: its"):
+        dataset.materialize()
+
+
+def test_the_example_runs_on_the_emulator() -> None:
+    environment = {key: value for key, value in os.environ.items() if not key.startswith(("OPENSEARCH_", "RAY_"))}
+    done = subprocess.run([sys.executable, EXAMPLE], capture_output=True, text=True, env=environment, check=False)  # noqa: S603
+    assert done.returncode == 0, done.stderr
+    assert "1,137 documents embedded by 2 actors" in done.stdout
+    assert "embedding is fixed_size_list<element: float>[384]" in done.stdout
+
+
+@pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="needs Linux, to wait for processes that are no children")
+def test_nothing_runs_on_after_ray_is_shut_down(world: World) -> None:
+    embedded(Embed, "pyarrow", model=world.dense, url=world.url)
+    started = {process: os.pidfd_open(process) for process in descendants()}
+    assert started
+    ray.shutdown()
+    try:
+        assert [process for process, handle in started.items() if not ends(handle)] == []
+    finally:
+        for handle in started.values():
+            os.close(handle)
+
+
+def descendants() -> list[int]:
+    """The processes that this one started, and those that they started."""
+    found, parents = [], {os.getpid()}
+    children = [(int(stat.parent.name), _parent(stat)) for stat in Path("/proc").glob("[0-9]*/stat")]
+    while parents:
+        parents = {process for process, parent in children if parent in parents}
+        found += sorted(parents)
+    return found
+
+
+def _parent(stat: Path) -> int:
+    try:
+        return int(stat.read_text().rpartition(")")[2].split()[1])
+    except OSError:
+        return 0  # it has ended meanwhile
+
+
+def ends(handle: int) -> bool:
+    """Whether a process has ended, or does so now."""
+    return bool(select.select([handle], [], [], SECONDS_TO_END)[0])
