@@ -12,7 +12,9 @@ class Seen:
     def __init__(self, path: Path | None) -> None:
         # An empty name is a database in a temporary file, which SQLite removes by itself.
         self._db = sqlite3.connect(str(path) if path else "", check_same_thread=False, isolation_level=None)
-        self._db.execute("PRAGMA journal_mode=OFF")
+        # A killed process leaves a whole database behind; a machine that loses its power may not, and need not: the
+        # journal of the job is what counts, and a job may be begun anew.
+        self._db.execute("PRAGMA journal_mode=WAL" if path else "PRAGMA journal_mode=OFF")
         self._db.execute("PRAGMA synchronous=OFF")
         self._db.execute("CREATE TABLE IF NOT EXISTS seen (id TEXT PRIMARY KEY, row INTEGER) WITHOUT ROWID")
 
