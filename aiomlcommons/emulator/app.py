@@ -9,44 +9,15 @@ import ssl
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from functools import partial
+from importlib import import_module
 from typing import Any
 
 import attrs
 from aiohttp import web
 from yarl import URL
 
-from aiomlcommons import api, convert
-from aiomlcommons.emulator import (
-    agent_runs,
-    agentic_memory,
-    agents,
-    config,
-    connectors,
-    context_management,
-    controllers,
-    deploying,
-    groups,
-    index_insight,
-    limits,
-    mcp,
-    mcp_client,
-    memory,
-    memory_containers,
-    memory_search,
-    messages,
-    models,
-    predict,
-    profile,
-    reading,
-    register,
-    server,
-    settings,
-    stats,
-    streams,
-    tasks,
-    tools,
-    training,
-)
+from aiomlcommons import convert
+from aiomlcommons.emulator import deploying, limits, reading
 from aiomlcommons.emulator.cluster import Cluster
 from aiomlcommons.emulator.encoding import to_cbor, to_json, wants_cbor
 from aiomlcommons.emulator.errors import Refused, refused
@@ -56,37 +27,39 @@ from aiomlcommons.endpoint import Request
 from aiomlcommons.http import CBOR, HttpRequest
 from aiomlcommons.routes import Match, Router
 
-# Each of these registers its handlers, and the endpoints are known once the API is.
+# Each of these registers its handlers when it is imported.
 RESOURCES = (
-    agent_runs,
-    agentic_memory,
-    agents,
-    api,
-    config,
-    connectors,
-    context_management,
-    controllers,
-    deploying,
-    groups,
-    index_insight,
-    mcp,
-    mcp_client,
-    memory,
-    memory_containers,
-    memory_search,
-    messages,
-    models,
-    predict,
-    profile,
-    register,
-    server,
-    settings,
-    stats,
-    streams,
-    tasks,
-    tools,
-    training,
+    "agent_runs",
+    "agentic_memory",
+    "agents",
+    "config",
+    "connectors",
+    "context_management",
+    "controllers",
+    "deploying",
+    "groups",
+    "index_insight",
+    "mcp",
+    "mcp_client",
+    "memory",
+    "memory_containers",
+    "memory_search",
+    "messages",
+    "models",
+    "predict",
+    "profile",
+    "register",
+    "server",
+    "settings",
+    "stats",
+    "streams",
+    "tasks",
+    "tools",
+    "training",
 )
+for _name in RESOURCES:
+    import_module(f"aiomlcommons.emulator.{_name}")
+
 log = logging.getLogger(__name__)
 LARGEST_BODY = 100 * 1024 * 1024
 
