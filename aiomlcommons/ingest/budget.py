@@ -47,7 +47,7 @@ class RetryBudget:
 
 def pauses(backoff: Backoff) -> Iterator[float]:
     """Seconds between tries with full jitter: anything from nothing to a delay that grows, so that clients spread."""
-    delay = backoff.first
+    delay = min(backoff.cap, backoff.first)
     while True:
         yield random.uniform(0, delay)  # noqa: S311 - spreading load is not cryptography
         delay = min(backoff.cap, delay * backoff.factor)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -11,6 +11,8 @@ import attrs
 import orjson
 
 from aiomlcommons.ingest.types import BadRow, Row
+
+_OPTIONS = orjson.OPT_APPEND_NEWLINE | orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS
 
 
 @attrs.frozen
@@ -23,10 +25,27 @@ class Letter:
     document: Row | BadRow
 
     def line(self) -> bytes:
-        """As a line of the file."""
-        document = attrs.asdict(self.document) if isinstance(self.document, BadRow) else self.document
-        data = {"row": self.row, "id": self.id, "why": self.why, "document": document}
-        return orjson.dumps(data, default=repr, option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_SERIALIZE_NUMPY)
+        """As a line of the file; what is no document stands under ``bad_row`` in place of ``document``."""
+        data: dict[str, Any] = {"row": self.row, "id": self.id, "why": self.why}
+        if isinstance(self.document, BadRow):
+            data["bad_row"] = attrs.asdict(self.document)
+        else:
+            data["document"] = dict(self.document) if isinstance(self.document, Mapping) else self.document
+        try:
+            return orjson.dumps(data, default=repr, option=_OPTIONS)
+        except TypeError:
+            return orjson.dumps(_plain(data), default=repr, option=_OPTIONS)
+
+
+def _plain(value: Any) -> Any:
+    """Without what JSON cannot hold: half a character, a number of more than 64 bits, a key that is a tuple."""
+    if isinstance(value, Mapping):
+        return {_plain(str(key)): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, str):
+        return value.encode(errors="backslashreplace").decode()
+    return str(value) if isinstance(value, int) and value.bit_length() > 63 else value
 
 
 class DeadLetters:
@@ -70,6 +89,6 @@ def documents(path: str | os.PathLike[str]) -> Iterator[dict[str, Any]]:
         for line in file:
             if not line.endswith(b"\n"):
                 return
-            document = orjson.loads(line)["document"]
-            if not {"why", "where", "raw"} <= document.keys():
-                yield document
+            letter = orjson.loads(line)
+            if "document" in letter:
+                yield letter["document"]

@@ -123,7 +123,9 @@ async def ingesting(
 ) -> AsyncGenerator[Job]:
     """A job, for as long as the context is open; leaving it early keeps what is done for the next call."""
     journal, entry = await anyio.to_thread.run_sync(partial(_journal, checkpoint, header))
-    seen = await anyio.to_thread.run_sync(Seen, Path(f"{checkpoint}.seen") if checkpoint else None)
+    ids = Path(f"{checkpoint}.seen") if checkpoint else None
+    # What another job left there would pass for rows of this one.
+    seen = await anyio.to_thread.run_sync(partial(Seen, ids, fresh=entry == Entry()))
     stats = Stats()
     stats.resume(entry.counts)
     stats.total = await source.count()

@@ -51,11 +51,11 @@ class Journal:
         file is another job's or no journal, OSError.
         """
         path = Path(path)
-        lines = _whole_lines(path) if path.exists() else []
-        if not lines:
+        if not path.exists() or not path.stat().st_size:
             return cls._created(path, header, Entry()), Entry()
-        _check(path, orjson.loads(lines[0]), header)
-        entry = _entry(orjson.loads(lines[-1])) if len(lines) > 1 else Entry()
+        first, *entries = _lines(path)
+        _check(path, first, header)
+        entry = _entry(entries[-1]) if entries else Entry()
         return cls._created(path, header, entry), entry
 
     @classmethod
@@ -71,8 +71,9 @@ class Journal:
     def write(self, entry: Entry) -> None:
         """Note how far the job is."""
         if self._file.tell() > COMPACT:
-            self._file.close()
-            self._file = self._created(self.path, self._header, entry)._file
+            # The old file is open until there is a new one: the next note may find the disk no longer full.
+            full, self._file = self._file, self._created(self.path, self._header, entry)._file
+            full.close()
             return
         self._file.write(_line(attrs.asdict(entry)))
         _sync(self._file)
@@ -82,29 +83,26 @@ class Journal:
         self._file.close()
 
 
-def _whole_lines(path: Path) -> list[bytes]:
-    """The first line and the last whole one; what comes after the last line's end was never finished."""
-    lines = [line for line in path.read_bytes().split(b"\n")[:-1] if _is_json(line)]
-    return [lines[0], *lines[-1:]] if len(lines) > 1 else lines
+def _lines(path: Path) -> list[Any]:
+    """The first line, None if it is no JSON, and those after it that a crash did not tear."""
+    # What comes after the last line's end was never finished.
+    first, *later = map(_decoded, path.read_bytes().split(b"\n")[:-1] or [b""])
+    return [first, *(line for line in later if line is not None)]
 
 
-def _is_json(line: bytes) -> bool:
+def _decoded(line: bytes) -> Any:
     try:
-        orjson.loads(line)
+        return orjson.loads(line)
     except ValueError:
-        return False
-    return True
+        return None
 
 
 def _check(path: Path, was: Any, header: Mapping[str, Any]) -> None:
     if not isinstance(was, dict) or "job" not in was:
         raise WrongJob(f"{path} is no checkpoint of a job; name another file")
     wanted = orjson.loads(orjson.dumps(header))
-    differs = [f"{key} was {was.get(key)!r} and is {wanted.get(key)!r}" for key in sorted({*was, *wanted})]
-    changed = [
-        text for key, text in zip(sorted({*was, *wanted}), differs, strict=True) if was.get(key) != wanted.get(key)
-    ]
-    if changed:
+    keys = [key for key in sorted({*was, *wanted}) if was.get(key) != wanted.get(key)]
+    if changed := [f"{key} was {was.get(key)!r} and is {wanted.get(key)!r}" for key in keys]:
         raise WrongJob(
             f"{path} is the checkpoint of another job: {'; '.join(changed)}; name another file, or remove it"
         )

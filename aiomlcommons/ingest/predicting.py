@@ -26,7 +26,7 @@ from aiomlcommons.errors import (
 )
 from aiomlcommons.ingest.budget import RetryBudget, pause_for, pauses
 from aiomlcommons.ingest.dead_letter import Letter
-from aiomlcommons.ingest.limiter import Limiter
+from aiomlcommons.ingest.limiter import Limiter, Slot
 from aiomlcommons.ingest.preparing import Batch
 from aiomlcommons.ingest.stats import Stats
 from aiomlcommons.ingest.types import Sparse
@@ -35,6 +35,8 @@ from aiomlcommons.vectors import Vectors
 Embed = Callable[[list[str]], Awaitable["Vectors | Sparse"]]
 # What no other document would change: the job ends with it, and can be gone on with.
 FATAL = (NotFound, Unauthorized, Forbidden, NotSupported, SessionClosed)
+# A text that any model embeds: where it fails too, the trouble is not in the documents.
+HARMLESS = "text"
 
 
 class JobStalled(MLCommonsError):
@@ -42,7 +44,7 @@ class JobStalled(MLCommonsError):
 
 
 class ModelFails(MLCommonsError):
-    """The model fails on every document of a batch: the trouble is not in one of them, so none is given up."""
+    """The model fails on every document of a batch and on a harmless text too, so no document is given up."""
 
 
 @attrs.frozen
@@ -56,7 +58,7 @@ class Predicted:
 
 @attrs.define
 class Predictor:
-    """Sends batches to the model. ``patience`` is how many seconds may pass without any answer."""
+    """Sends batches to the model. ``patience`` is how many seconds of trouble may pass without any answer."""
 
     embed: Embed
     limiter: Limiter
@@ -66,7 +68,7 @@ class Predictor:
     patience: float = 600.0
     clock: Callable[[], float] = anyio.current_time
     sleep: Callable[[float], Awaitable[None]] = anyio.sleep
-    _answered: float | None = None
+    _silent: float | None = None
     _probing: anyio.Lock = attrs.field(factory=anyio.Lock)
 
     async def __call__(self, batch: Batch) -> Predicted:
@@ -76,11 +78,22 @@ class Predictor:
         why: dict[str, str] = {}
         if unique:
             await self._divide(unique, found, why)
-        if len(unique) > 1 and not found:
+            if not found:
+                await self._doubt(why)
+        predicted = _assembled(batch, found, why)
+        self.stats.reused += len(predicted.batch) - len(found)
+        return predicted
+
+    async def _doubt(self, why: dict[str, str]) -> None:
+        """Nothing of a batch could be embedded: ask whether that is the model's fault."""
+        try:
+            await self._sent([HARMLESS])
+        except MLCommonsError as error:
+            if isinstance(error, (JobStalled, *FATAL)):
+                raise
             reason = next(iter(why.values()))
-            raise ModelFails(f"the model fails on all {len(unique)} texts of a batch, the first time with: {reason}")
-        self.stats.reused += len(batch) - len(unique)
-        return _assembled(batch, found, why)
+            words = f"the model fails on all {len(why)} texts of a batch, the first time with: {reason}"
+            raise ModelFails(words) from error
 
     async def _divide(self, texts: list[str], found: dict[str, Any], why: dict[str, str]) -> None:
         """Embed texts; halve them where they fail together, until what is poisoned stands alone."""
@@ -102,56 +115,71 @@ class Predictor:
     async def _sent(self, texts: list[str]) -> Vectors | Sparse:
         """The answer for these texts, after as many tries as the budget pays for."""
         delays = pauses(self.backoff)
+        attempt = self._once(texts)
         while True:
             try:
-                return await self._once(texts)
+                return await attempt
             except MLCommonsError as error:
                 if not _passes(error):
                     raise
-                await self._wait(error, delays)
-            self.stats.retried += 1
+                self._check_patience(error)
+                attempt = self._again(texts, error, delays)
 
     async def _once(self, texts: list[str]) -> Vectors | Sparse:
-        async with self.limiter.slot() as slot:
-            self._look()
-            self.stats.requests += 1
-            try:
-                vectors = await self.embed(texts)
-            except MLCommonsError as error:
-                if isinstance(error, TooManyRequests | RequestTimeout):
-                    slot.refused()
-                raise
-            finally:
+        try:
+            async with self.limiter.slot() as slot:
                 self._look()
-            slot.done(len(texts))
-        self._answered = self.clock()
+                self.stats.requests += 1
+                return await self._asked(texts, slot)
+        finally:
+            self._look()
+
+    async def _asked(self, texts: list[str], slot: Slot) -> Vectors | Sparse:
+        try:
+            vectors = await self.embed(texts)
+        except MLCommonsError as error:
+            if isinstance(error, RequestTimeout) or _is_throttled(error):
+                slot.refused()
+            raise
+        slot.done(len(texts))
+        self._silent = None
         self.budget.succeeded()
         return vectors
 
     def _look(self) -> None:
         self.stats.in_flight, self.stats.limit = self.limiter.in_flight, self.limiter.limit
 
-    async def _wait(self, error: MLCommonsError, delays: Iterator[float]) -> None:
-        """Pause before the next try. With the budget spent, one at a time tries whether the server is back."""
-        if self._answered is None:
-            self._answered = self.clock()
-        if self.clock() - self._answered > self.patience:
+    def _check_patience(self, error: MLCommonsError) -> None:
+        # Counted from the first trouble, not from the last answer: a slow source asks for nothing in between.
+        if self._silent is None:
+            self._silent = self.clock()
+        if self.clock() - self._silent > self.patience:
             raise JobStalled(f"no answer for {self.patience:g} s, the last trouble was: {error}") from error
-        if self.budget.take(throttled=isinstance(error, TooManyRequests)):
+
+    async def _again(self, texts: list[str], error: MLCommonsError, delays: Iterator[float]) -> Vectors | Sparse:
+        """Pause and try once more. With the budget spent, one at a time tries whether the server is back."""
+        if self.budget.take(throttled=_is_throttled(error)):
             await self.sleep(pause_for(error, next(delays)))
-            return
+            self.stats.retried += 1
+            return await self._once(texts)
         async with self._probing:
-            await self.sleep(pause_for(error, self.backoff.cap / 2))
+            # Who waited here while another one was answered need not wait any longer.
+            await self.sleep(pause_for(error, 0.0 if self._silent is None else self.backoff.cap / 2))
+            self.stats.retried += 1
+            return await self._once(texts)
 
 
 def _passes(error: MLCommonsError) -> bool:
     """Whether the same request may well succeed later. What is wrong with a document never passes."""
     if isinstance(error, InvalidRequest | DecodeError):
         return False
-    return error.transient or isinstance(error, ModelNotReady) or _is_busy(error)
+    return error.transient or isinstance(error, ModelNotReady) or _is_throttled(error)
 
 
-def _is_busy(error: MLCommonsError) -> bool:
+def _is_throttled(error: MLCommonsError) -> bool:
+    """Whether the server, or its connector, has more requests than it takes at once."""
+    if isinstance(error, TooManyRequests):
+        return error.transient
     return isinstance(error, ApiError) and "Acquire operation took longer" in f"{error.reason} {error.details}"
 
 

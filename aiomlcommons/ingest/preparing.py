@@ -13,6 +13,8 @@ from aiomlcommons.ingest.types import BadRow, Row, Rows
 
 TextOf: TypeAlias = Callable[[Row], Any]
 IdOf: TypeAlias = Callable[[Row, int], Any]
+# A batch holds at most so many times as many rows that are no documents as documents: they take memory too.
+SETTLED = 16
 
 
 @attrs.define(eq=False)
@@ -47,7 +49,7 @@ class Batch:
 
 @attrs.define
 class Preparer:
-    """Fills batches with rows, up to ``count`` documents and ``most_bytes`` of text each.
+    """Fills batches with rows, up to ``count`` documents and ``most_bytes`` of text (or one longer text) each.
 
     ``seen`` tells of ids with their rows whether an earlier row of the job had them.
     """
@@ -72,8 +74,11 @@ class Preparer:
             if why or next(duplicates):
                 self._settle(number, row, key, why)
             elif not isinstance(row, BadRow):
-                self._take(number, row, key, text)
-            if len(self._open) >= self.count or self._open.size >= self.most_bytes:
+                size = len(text) if text.isascii() else len(text.encode())
+                if self._open.size and self._open.size + size > self.most_bytes:
+                    full.append(self.rest())
+                self._take(number, row, key, text, size)
+            if self._full:
                 full.append(self.rest())
         return full
 
@@ -88,26 +93,33 @@ class Preparer:
         """Whether a batch is begun."""
         return bool(self._open.numbers or self._open.settled)
 
+    @property
+    def _full(self) -> bool:
+        batch = self._open
+        enough = len(batch) >= self.count or len(batch.settled) >= self.count * SETTLED
+        return enough or batch.size >= self.most_bytes
+
     def _read(self, number: int, row: Row | BadRow) -> tuple[str, str, str]:
         """Id, text, and what is wrong."""
         if isinstance(row, BadRow):
             return "", "", f"{row.where}: {row.why}"
+        key = ""
         try:
-            key, text = self.id_of(row, number), self.text_of(row)
-        except (LookupError, TypeError, ValueError) as error:
-            return "", "", str(error.args[0]) if error.args else repr(error)
-        if not isinstance(key, str | int) or key == "":
-            return "", "", f"its id must be text or a number, not {key!r}"
-        return str(key), text, self._wrong(text)
+            key = _id(self.id_of(row, number))
+            return key, self._text(self.text_of(row)), ""
+        except (AttributeError, LookupError, TypeError, ValueError) as error:
+            # The words of a KeyError are the key alone.
+            return key, "", repr(error) if isinstance(error, KeyError) else str(error) or repr(error)
 
-    def _wrong(self, text: Any) -> str:
+    def _text(self, text: Any) -> str:
         if not isinstance(text, str):
-            return f"its text must be a string, not {type(text).__name__}"
+            raise TypeError(f"its text must be a string, not {type(text).__name__}")
         if not text.strip():
-            return "its text is empty"
+            raise ValueError("its text is empty")
         if self.longest is not None and len(text) > self.longest:
-            return f"its text has {len(text):,} characters, and {self.longest:,} are the limit"
-        return ""
+            raise ValueError(f"its text has {len(text):,} characters, and {self.longest:,} are the limit")
+        _check_unicode("text", text)
+        return text
 
     def _settle(self, number: int, row: Row | BadRow, key: str, why: str) -> None:
         self._open.settled.append(number)
@@ -116,10 +128,24 @@ class Preparer:
         else:
             self._open.deduplicated += 1
 
-    def _take(self, number: int, row: Row, key: str, text: str) -> None:
+    def _take(self, number: int, row: Row, key: str, text: str, size: int) -> None:
         batch = self._open
         batch.numbers.append(number)
         batch.ids.append(key)
         batch.rows.append(row)
         batch.texts.append(text)
-        batch.size += len(text)
+        batch.size += size
+
+
+def _id(key: Any) -> str:
+    if not isinstance(key, str | int) or isinstance(key, bool) or key == "":
+        raise TypeError(f"its id must be text or a whole number, not {key!r}")
+    _check_unicode("id", str(key))
+    return str(key)
+
+
+def _check_unicode(name: str, text: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(f"its {name} has half a character at {error.start}, which no request can hold") from None

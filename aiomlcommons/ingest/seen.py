@@ -7,9 +7,12 @@ from pathlib import Path
 
 
 class Seen:
-    """Ids with the row that had them first. It is blocking: call it in one thread at a time."""
+    """Ids with the row that had them first. It is blocking: call it in one thread at a time.
 
-    def __init__(self, path: Path | None) -> None:
+    ``fresh`` forgets what another job left in the file.
+    """
+
+    def __init__(self, path: Path | None, *, fresh: bool = False) -> None:
         # An empty name is a database in a temporary file, which SQLite removes by itself.
         self._db = sqlite3.connect(str(path) if path else "", check_same_thread=False, isolation_level=None)
         # A killed process leaves a whole database behind; a machine that loses its power may not, and need not: the
@@ -17,6 +20,8 @@ class Seen:
         self._db.execute("PRAGMA journal_mode=WAL" if path else "PRAGMA journal_mode=OFF")
         self._db.execute("PRAGMA synchronous=OFF")
         self._db.execute("CREATE TABLE IF NOT EXISTS seen (id TEXT PRIMARY KEY, row INTEGER) WITHOUT ROWID")
+        if fresh:
+            self._db.execute("DELETE FROM seen")
 
     def add(self, pairs: list[tuple[str, int]]) -> list[bool]:
         """Note ids with their rows; return of each whether an earlier row had it."""

@@ -24,7 +24,7 @@ class Tracker:
 
     def done(self, rows: Iterable[int]) -> None:
         """These are dealt with."""
-        self._beyond.update(rows)
+        self._beyond.update(row for row in rows if row >= self.below)
         while self.below in self._beyond:
             self._beyond.remove(self.below)
             self.below += 1
@@ -38,9 +38,13 @@ class Tracker:
     def read(self, start: int, mark: Any) -> None:
         """Rows from ``start`` on were read, and ``mark`` is how to read them again."""
         self._marks.append((start, mark))
+        self._forget()
 
     def place(self) -> tuple[int, Any]:
         """Where to read from so that no row is missed that is not dealt with: a row, and its mark."""
+        self._forget()
+        return self._marks[0] if self._marks else (0, None)
+
+    def _forget(self) -> None:
         while len(self._marks) > 1 and self._marks[1][0] <= self.below:
             self._marks.popleft()
-        return self._marks[0] if self._marks else (0, None)

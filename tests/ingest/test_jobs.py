@@ -195,3 +195,13 @@ async def test_a_checkpoint_of_another_job_is_refused(world: World) -> None:
     with pytest.raises(WrongJob, match=r"model was .*all-MiniLM-L6-v2' and is .*all-mpnet-base-v2'"):
         async with World(world.emulator, world.ml, other, world.folder).job(Memory(documents(10)), Shelf()):
             pass
+
+
+async def test_ids_that_another_job_left_behind_are_not_taken_for_its_own(world: World) -> None:
+    async with world.job(Memory(documents(20)), Shelf()) as job:
+        await job
+    (world.folder / "job.checkpoint").unlink()
+    shelf = Shelf()
+    async with world.job(Memory(documents(20)[::-1]), shelf) as job:
+        report = await job
+    assert (report.written, report.deduplicated, len(shelf.durable)) == (20, 0, 20)
