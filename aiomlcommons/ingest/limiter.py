@@ -17,7 +17,9 @@ DECREASE = 0.7
 TOLERANCE = 2.0
 # The best latency is forgotten slowly, so that a server that has become slower is believed in the end; but only at a
 # limit that is no higher than the one it was seen at: with more at once the own requests wait for each other.
-FORGET = 1.005
+FORGET = 1.02
+# How much one answer changes the usual latency: texts differ in length, and a long one is no sign of a queue.
+SMOOTHING = 0.1
 
 
 @attrs.define
@@ -32,7 +34,7 @@ class Slot:
         self._limiter._succeeded(self, items)
 
     def refused(self) -> None:
-        """It was throttled, timed out or dropped: the server has too much to do."""
+        """It was throttled or timed out: the server has too much to do."""
         self._limiter._refused(self)
 
 
@@ -52,7 +54,7 @@ class Limiter:
         self._least, self._most, self._clock = least, most, clock
         self._limit, self._in_flight = float(start), 0
         self._doubling, self._decreased = True, -math.inf
-        self._best, self._best_at = math.inf, self._limit
+        self._usual, self._best, self._best_at = 0.0, math.inf, self._limit
         self._waiting: deque[anyio.Event] = deque()
 
     @classmethod
@@ -114,9 +116,10 @@ class Limiter:
         """How many times the best latency this one is."""
         if self._limit <= self._best_at:
             self._best *= FORGET
-        if latency < self._best:
-            self._best, self._best_at = latency, self._limit
-        return latency / self._best if self._best > 0 else 1.0
+        self._usual += (latency - self._usual) * SMOOTHING if self._usual else latency
+        if self._usual < self._best:
+            self._best, self._best_at = self._usual, self._limit
+        return self._usual / self._best if self._best > 0 else 1.0
 
     def _grow(self) -> None:
         self._set(self._limit + (1 if self._doubling else 1 / self._limit))

@@ -1,0 +1,161 @@
+"""Whatever failed is on disk with the reason, can be read back, and is there once."""
+
+from __future__ import annotations
+
+import datetime as dt
+import tempfile
+from collections.abc import Generator
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import orjson
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from aiomlcommons.ingest.dead_letter import DeadLetters, Letter, documents
+from aiomlcommons.ingest.types import BadRow
+
+rows = st.dictionaries(st.text(max_size=5), st.none() | st.booleans() | st.integers(0, 9) | st.text(), max_size=4)
+
+
+def letter(row: int, document: Any = None) -> Letter:
+    return Letter(row, f"d{row}", "it failed", document if document is not None else {"id": f"d{row}"})
+
+
+def read(path: Path) -> list[dict[str, Any]]:
+    return [orjson.loads(line) for line in path.read_bytes().splitlines()]
+
+
+@pytest.fixture
+def letters(tmp_path: Path) -> Generator[DeadLetters]:
+    letters = DeadLetters(tmp_path / "dead")
+    letters.open(None)
+    yield letters
+    letters.close()
+
+
+def test_a_letter_has_the_row_the_id_the_reason_and_the_document(letters: DeadLetters) -> None:
+    letters.write([Letter(7, "d7", "its text is empty", {"id": "d7", "text": ""}), Letter(8, None, "no id", {"a": 1})])
+    letters.flush()
+    assert read(letters.path) == [
+        {"row": 7, "id": "d7", "why": "its text is empty", "document": {"id": "d7", "text": ""}},
+        {"row": 8, "id": None, "why": "no id", "document": {"a": 1}},
+    ]
+
+
+def test_what_is_no_document_is_kept_and_not_tried_again(letters: DeadLetters) -> None:
+    letters.write([letter(1), Letter(2, None, "a.jsonl, line 3: not JSON", BadRow("not JSON", "a.jsonl, line 3", "{"))])
+    letters.flush()
+    assert read(letters.path)[1]["bad_row"] == {"why": "not JSON", "where": "a.jsonl, line 3", "raw": "{"}
+    assert list(documents(letters.path)) == [{"id": "d1"}]
+
+
+def test_a_document_is_never_taken_for_a_bad_row(letters: DeadLetters) -> None:
+    document = {"why": "a poem", "where": "here", "raw": "fish"}
+    letters.write([letter(1, document), letter(2, {**document, "id": 2})])
+    letters.flush()
+    assert list(documents(letters.path)) == [document, {**document, "id": 2}]
+
+
+def test_without_letters_there_is_no_file(letters: DeadLetters) -> None:
+    letters.write([])
+    assert letters.flush() == 0
+    assert not letters.path.exists()
+
+
+def test_a_new_job_begins_with_no_letters(tmp_path: Path) -> None:
+    (tmp_path / "dead").write_bytes(b"old\n")
+    letters = DeadLetters(tmp_path / "dead")
+    letters.open(None)
+    letters.close()
+    assert not (tmp_path / "dead").exists()
+
+
+def test_a_job_that_goes_on_takes_back_what_was_written_after_its_note(tmp_path: Path) -> None:
+    path = tmp_path / "dead"
+    first = DeadLetters(path)
+    first.open(None)
+    first.write([letter(1)])
+    noted = first.flush()
+    first.write([letter(2), letter(3)])
+    first.close()
+    again = DeadLetters(path)
+    again.open(noted)
+    again.write([letter(3)])
+    assert again.flush() == path.stat().st_size
+    again.close()
+    assert [one["row"] for one in read(path)] == [1, 3]
+
+
+@pytest.mark.parametrize("noted", [0, 100])
+def test_a_job_that_goes_on_without_its_file_makes_a_new_one(tmp_path: Path, noted: int) -> None:
+    letters = DeadLetters(tmp_path / "dead")
+    letters.open(noted)
+    letters.write([letter(1)])
+    letters.close()
+    assert [one["row"] for one in read(tmp_path / "dead")] == [1]
+
+
+def test_a_file_that_is_shorter_than_was_noted_is_not_filled_up(tmp_path: Path) -> None:
+    path = tmp_path / "dead"
+    path.write_bytes(letter(1).line())
+    letters = DeadLetters(path)
+    letters.open(10_000)
+    assert path.read_bytes() == letter(1).line()
+
+
+@settings(derandomize=True, max_examples=30, deadline=None, database=None)
+@given(st.lists(rows, min_size=1, max_size=4))
+def test_a_file_that_is_cut_at_any_byte_of_its_last_line_gives_the_others(found: list[dict[str, Any]]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "dead"
+        whole = [letter(number, row).line() for number, row in enumerate(found)]
+        before = b"".join(whole[:-1])
+        for cut in range(len(whole[-1])):
+            path.write_bytes(before + whole[-1][:cut])
+            assert list(documents(path)) == found[:-1]
+        path.write_bytes(before + whole[-1])
+        assert list(documents(path)) == found
+
+
+@pytest.mark.parametrize(
+    ("value", "kept"),
+    [
+        (np.float32(0.5), 0.5),
+        (np.arange(3), [0, 1, 2]),
+        (dt.date(2026, 1, 2), "2026-01-02"),
+        (b"\xff", "b'\\xff'"),
+        ({1: "one"}, {"1": "one"}),
+        ({(1, 2): [b"x"]}, {"(1, 2)": ["b'x'"]}),
+        ("half \ud83d a smile", "half \\ud83d a smile"),
+        (2**70, str(2**70)),
+        (-(2**64), str(-(2**64))),
+        ((2**70, "a"), [str(2**70), "a"]),
+    ],
+)
+def test_a_document_that_is_not_quite_json_is_kept_as_well_as_can_be(
+    letters: DeadLetters, value: Any, kept: Any
+) -> None:
+    letters.write([letter(1, {"id": "d1", "value": value})])
+    letters.flush()
+    assert list(documents(letters.path)) == [{"id": "d1", "value": kept}]
+
+
+@pytest.mark.parametrize("row", [MappingProxyType({"id": 1}), {"id": 1}])
+def test_any_mapping_is_a_document(letters: DeadLetters, row: Any) -> None:
+    letters.write([letter(1, row)])
+    letters.flush()
+    assert list(documents(letters.path)) == [{"id": 1}]
+
+
+def test_what_a_source_gave_in_place_of_a_mapping_is_kept_too(letters: DeadLetters) -> None:
+    letters.write([letter(1, "a text"), letter(2, [1, 2])])
+    letters.flush()
+    assert [one["document"] for one in read(letters.path)] == ["a text", [1, 2]]
+
+
+def test_closing_what_wrote_nothing_is_no_trouble(tmp_path: Path) -> None:
+    DeadLetters(tmp_path / "dead").close()

@@ -1,0 +1,203 @@
+"""A checkpoint is whole whenever the process ends, and belongs to one job."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import attrs
+import orjson
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from aiomlcommons.ingest import journal
+from aiomlcommons.ingest.journal import Entry, Journal, WrongJob
+
+HEADER: Mapping[str, Any] = {"job": "ingest", "source": "in.jsonl", "model": "mini", "batch": 64}
+whole = st.integers(0, 2**40)
+marks = st.none() | whole | st.text() | st.dictionaries(st.text(), st.lists(whole, max_size=3), max_size=3)
+entries = st.builds(
+    Entry,
+    done=whole,
+    beyond=st.lists(st.tuples(whole, whole), max_size=4),
+    start=whole,
+    mark=marks,
+    sink=marks,
+    counts=st.dictionaries(st.text(max_size=8), whole, max_size=4),
+    finished=st.booleans(),
+)
+
+
+def write(path: Path, *noted: Entry) -> None:
+    opened, _ = Journal.open(path, HEADER)
+    for entry in noted:
+        opened.write(entry)
+    opened.close()
+
+
+def resumed(path: Path) -> Entry:
+    opened, entry = Journal.open(path, HEADER)
+    opened.close()
+    return entry
+
+
+def lines(path: Path) -> list[Any]:
+    return [orjson.loads(line) for line in path.read_bytes().splitlines()]
+
+
+def test_a_new_journal_begins_at_the_beginning(tmp_path: Path) -> None:
+    assert resumed(tmp_path / "job") == Entry()
+    assert lines(tmp_path / "job")[0] == HEADER
+
+
+def test_an_empty_file_is_a_new_journal(tmp_path: Path) -> None:
+    (tmp_path / "job").touch()
+    assert resumed(tmp_path / "job") == Entry()
+
+
+@settings(derandomize=True, max_examples=50, deadline=None, database=None)
+@given(st.lists(entries, max_size=5))
+def test_the_last_entry_is_where_a_job_goes_on(noted: list[Entry]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        write(Path(folder) / "job", *noted)
+        for _ in range(2):
+            assert resumed(Path(folder) / "job") == (noted[-1] if noted else Entry())
+
+
+@settings(derandomize=True, max_examples=25, deadline=None, database=None)
+@given(st.lists(entries, min_size=1, max_size=3), entries)
+def test_an_entry_that_is_cut_off_at_any_byte_is_as_if_it_were_not_there(before: list[Entry], last: Entry) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "job"
+        write(path, *before)
+        length = path.stat().st_size
+        write_on(path, last)
+        data = path.read_bytes()
+        assert data[:length].endswith(b"\n")
+        for cut in range(length, len(data)):
+            path.write_bytes(data[:cut])
+            assert resumed(path) == before[-1]
+        path.write_bytes(data)
+        assert resumed(path) == last
+
+
+def write_on(path: Path, entry: Entry) -> None:
+    with path.open("ab") as file:
+        Journal(path, file, HEADER).write(entry)
+
+
+def test_a_journal_that_was_cut_is_whole_again_after_it_is_opened(tmp_path: Path) -> None:
+    path = tmp_path / "job"
+    write(path, Entry(done=1), Entry(done=2))
+    path.write_bytes(path.read_bytes()[:-3])
+    write(path, Entry(done=5))
+    assert [line["done"] for line in lines(path)[1:]] == [1, 5]
+
+
+def test_a_last_line_of_which_the_disk_lost_a_part_is_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "job"
+    write(path, Entry(done=1), Entry(done=2))
+    path.write_bytes(path.read_bytes()[:-20] + bytes(19) + b"\n")
+    assert resumed(path) == Entry(done=1)
+
+
+def test_a_header_alone_is_a_job_that_has_not_begun(tmp_path: Path) -> None:
+    (tmp_path / "job").write_bytes(orjson.dumps(HEADER) + b"\n")
+    assert resumed(tmp_path / "job") == Entry()
+
+
+@pytest.mark.parametrize(
+    ("header", "words"),
+    [
+        ({**HEADER, "model": "big"}, "another job: model was 'mini' and is 'big'; name another file, or remove it"),
+        ({**HEADER, "batch": 8, "source": "b"}, "batch was 64 and is 8; source was 'in.jsonl' and is 'b'; name"),
+        ({**HEADER, "hash": "1f"}, "hash was None and is '1f'"),
+        ({"job": "ingest", "source": "in.jsonl", "model": "mini"}, "batch was 64 and is None"),
+    ],
+)
+def test_the_journal_of_another_job_is_refused_and_left_as_it_is(
+    tmp_path: Path, header: Mapping[str, Any], words: str
+) -> None:
+    path = tmp_path / "job"
+    write(path, Entry(done=3))
+    before = path.read_bytes()
+    with pytest.raises(WrongJob) as caught:
+        Journal.open(path, header)
+    assert words in str(caught.value)
+    assert str(path) in str(caught.value)
+    assert path.read_bytes() == before
+
+
+def test_a_header_is_compared_as_json_keeps_it(tmp_path: Path) -> None:
+    header = {**HEADER, "fields": ("a", "b")}
+    for _ in range(2):
+        Journal.open(tmp_path / "job", header)[0].close()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"id,text\n1,one\n",
+        b'{"id": 1, "text": "one"}\n{"id": 2, "text": "two"}\n',
+        b"[1, 2]\n",
+        b"no end of a line",
+        b"a first line\n" + orjson.dumps(dict(HEADER)) + b"\n",
+        bytes(100),
+        b"\xff\xfe\n",
+    ],
+)
+def test_a_file_that_is_no_journal_is_refused_and_left_as_it_is(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "data.csv"
+    path.write_bytes(content)
+    with pytest.raises(WrongJob, match=r"data.csv is no checkpoint of a job; name another file"):
+        Journal.open(path, HEADER)
+    assert path.read_bytes() == content
+
+
+def test_a_long_journal_is_written_anew_with_its_last_entry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(journal, "COMPACT", 2_000)
+    path = tmp_path / "job"
+    opened, _ = Journal.open(path, HEADER)
+    for done in range(500):
+        opened.write(Entry(done=done))
+        assert lines(path)[0] == HEADER
+        assert lines(path)[-1]["done"] == done
+        assert path.stat().st_size < 2_500
+    opened.close()
+    assert resumed(path) == Entry(done=499)
+    assert [found.name for found in tmp_path.iterdir()] == ["job"]
+
+
+def test_a_journal_that_cannot_be_written_anew_now_can_be_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "job"
+    opened, _ = Journal.open(path, HEADER)
+    opened.write(Entry(done=1))
+    monkeypatch.setattr(journal, "COMPACT", 10)
+    (tmp_path / "job.tmp").mkdir()
+    with pytest.raises(OSError, match=r"job\.tmp"):
+        opened.write(Entry(done=2))
+    (tmp_path / "job.tmp").rmdir()
+    opened.write(Entry(done=3))
+    opened.close()
+    assert resumed(path) == Entry(done=3)
+
+
+def test_each_entry_is_on_disk_when_write_returns(tmp_path: Path) -> None:
+    path = tmp_path / "job"
+    opened, _ = Journal.open(path, HEADER)
+    for done in range(3):
+        opened.write(Entry(done=done))
+        assert lines(path)[-1]["done"] == done
+    opened.close()
+
+
+def test_an_entry_keeps_all_its_fields(tmp_path: Path) -> None:
+    entry = Entry(5, [(7, 9), (11, 11)], 3, {"offset": 17}, ["part", 2], {"read": 9}, finished=True)
+    write(tmp_path / "job", entry)
+    assert resumed(tmp_path / "job") == entry
+    assert set(lines(tmp_path / "job")[-1]) == {field.name for field in attrs.fields(Entry)}

@@ -1,0 +1,312 @@
+"""Every row ends in exactly one batch: as a document, as a letter with the reason, or as a duplicate."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from typing import Any
+
+import attrs
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from aiomlcommons.ingest.dead_letter import Letter
+from aiomlcommons.ingest.job import by_field, id_by
+from aiomlcommons.ingest.preparing import SETTLED, Batch, IdOf, Preparer, TextOf
+from aiomlcommons.ingest.seen import Seen
+from aiomlcommons.ingest.tracking import Tracker
+from aiomlcommons.ingest.types import BadRow, Rows
+
+BAD = BadRow("is not JSON", "a.jsonl, line 3", "{")
+
+
+@attrs.define
+class Work:
+    """A preparer, and all batches that it made."""
+
+    preparer: Preparer
+    batches: list[Batch] = attrs.field(factory=list)
+
+    def add(self, rows: Sequence[Any], start: int = 0) -> list[Batch]:
+        full = self.preparer.add(Rows(start, rows, None))
+        self.batches += full
+        return full
+
+    def end(self) -> list[Batch]:
+        if self.preparer.waiting:
+            self.batches.append(self.preparer.rest())
+        return self.batches
+
+
+@pytest.fixture
+def seen() -> Generator[Seen]:
+    seen = Seen(None)
+    yield seen
+    seen.close()
+
+
+def working(
+    seen: Seen,
+    *,
+    text_of: TextOf = by_field("text"),  # noqa: B008
+    id_of: IdOf = id_by("id"),  # noqa: B008
+    tracker: Tracker | None = None,
+    **limits: Any,
+) -> Work:
+    return Work(Preparer(text_of, id_of, tracker or Tracker(), seen.add, **limits))
+
+
+def good(number: int, text: str = "some text") -> dict[str, Any]:
+    return {"id": f"d{number}", "text": text}
+
+
+def only(work: Work) -> Batch:
+    (batch,) = work.end()
+    return batch
+
+
+# ---- what is wrong with a row ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("row", "key", "why"),
+    [
+        (BAD, None, "a.jsonl, line 3: is not JSON"),
+        ({"text": "one"}, None, "it has no field 'id'"),
+        ({"id": "", "text": "one"}, None, "its id must be text or a whole number, not ''"),
+        ({"id": None, "text": "one"}, None, "its id must be text or a whole number, not None"),
+        ({"id": 1.5, "text": "one"}, None, "its id must be text or a whole number, not 1.5"),
+        ({"id": True, "text": "one"}, None, "its id must be text or a whole number, not True"),
+        ({"id": ["a"], "text": "one"}, None, "its id must be text or a whole number, not ['a']"),
+        ({"id": "a\ud800", "text": "one"}, None, "its id has half a character at 1, which no request can hold"),
+        ({"id": "a"}, "a", "it has no field 'text'"),
+        ({"id": 5}, "5", "it has no field 'text'"),
+        ({"id": "a", "text": ""}, "a", "its text is empty"),
+        ({"id": "a", "text": " \t\n\u3000"}, "a", "its text is empty"),
+        ({"id": "a", "text": None}, "a", "its text must be a string, not NoneType"),
+        ({"id": "a", "text": 7}, "a", "its text must be a string, not int"),
+        ({"id": "a", "text": ["one"]}, "a", "its text must be a string, not list"),
+        ({"id": "a", "text": b"one"}, "a", "its text must be a string, not bytes"),
+        ({"id": "a", "text": "x" * 1001}, "a", "its text has 1,001 characters, and 1,000 are the limit"),
+        ({"id": "a", "text": "ab\udfff"}, "a", "its text has half a character at 2, which no request can hold"),
+    ],
+)
+def test_a_bad_row_is_a_letter_with_the_reason_and_the_next_row_goes_on(
+    seen: Seen, row: Any, key: str | None, why: str
+) -> None:
+    work = working(seen, longest=1000)
+    work.add([good(0), row, good(2)])
+    batch = only(work)
+    assert (batch.numbers, batch.ids, batch.settled, batch.deduplicated) == ([0, 2], ["d0", "d2"], [1], 0)
+    assert batch.letters == [Letter(1, key, why, row)]
+
+
+@pytest.mark.parametrize("row", [None, 7, "text and id", ["id", "text"]])
+def test_a_row_that_has_no_fields_is_a_letter_too(seen: Seen, row: Any) -> None:
+    work = working(seen)
+    work.add([good(0), row])
+    (letter,) = only(work).letters
+    assert (letter.row, letter.document) == (1, row)
+    assert letter.why
+
+
+@pytest.mark.parametrize(
+    ("text_of", "why"),
+    [
+        (lambda row: row["title"], "KeyError('title')"),
+        (lambda row: row["parts"][3], "list index out of range"),
+        (lambda row: row["none"].strip(), "'NoneType' object has no attribute 'strip'"),
+        (lambda row: int(row["id"]), "invalid literal for int() with base 10: 'a'"),
+        (lambda row: row["none"] + "x", "unsupported operand type(s) for +: 'NoneType' and 'str'"),
+        (lambda row: [][0] if row else next(iter(row)), "list index out of range"),
+    ],
+)
+def test_what_a_function_of_the_caller_makes_of_a_row_is_its_reason(seen: Seen, text_of: TextOf, why: str) -> None:
+    work = working(seen, text_of=text_of)
+    work.add([{"id": "a", "parts": [], "none": None}])
+    assert [(one.id, one.why) for one in only(work).letters] == [("a", why)]
+
+
+def test_an_error_without_words_is_named(seen: Seen) -> None:
+    def wordless(_: Any) -> Any:
+        raise ValueError
+
+    work = working(seen, text_of=wordless)
+    work.add([good(1)])
+    assert only(work).letters[0].why == "ValueError()"
+
+
+def test_a_mistake_of_the_caller_that_has_nothing_to_do_with_a_row_is_raised(seen: Seen) -> None:
+    def broken(_: Any) -> Any:
+        raise MemoryError
+
+    with pytest.raises(MemoryError):
+        working(seen, text_of=broken).add([good(1)])
+
+
+def test_texts_of_just_the_limit_are_taken(seen: Seen) -> None:
+    work = working(seen, longest=5)
+    work.add([good(0, "12345"), good(1, "日本語の字")])
+    assert only(work).texts == ["12345", "日本語の字"]
+
+
+def test_whole_numbers_are_ids_and_so_are_the_rows_own(seen: Seen) -> None:
+    work = working(seen)
+    work.add([{"id": 0, "text": "a"}, {"id": 2**80, "text": "b"}])
+    assert only(work).ids == ["0", str(2**80)]
+    numbered = working(seen, id_of=id_by(None))
+    numbered.add([{"text": "a"}, {"text": "b"}], start=7)
+    assert only(numbered).ids == ["7", "8"]
+
+
+# ---- duplicates ------------------------------------------------------------------------------------------------------
+
+
+def test_the_first_row_with_an_id_stands_and_later_ones_are_duplicates(seen: Seen) -> None:
+    work = working(seen)
+    work.add([good(1, "first"), good(1, "second"), good(2), {"id": "7", "text": "a"}, {"id": 7, "text": "b"}])
+    work.add([good(2), good(1), good(3)], start=5)
+    batch = only(work)
+    assert (batch.ids, batch.texts[0]) == (["d1", "d2", "7", "d3"], "first")
+    assert (batch.settled, batch.deduplicated, batch.letters) == ([1, 4, 5, 6], 4, [])
+
+
+def test_a_bad_row_does_not_take_its_id_from_a_good_one(seen: Seen) -> None:
+    work = working(seen)
+    work.add([{"id": "a", "text": ""}, {"id": "a", "text": "good"}])
+    batch = only(work)
+    assert (batch.ids, batch.texts, len(batch.letters), batch.deduplicated) == (["a"], ["good"], 1, 0)
+
+
+def test_rows_that_are_read_again_are_no_duplicates(seen: Seen) -> None:
+    for _ in range(2):
+        work = working(seen)
+        work.add([good(1), good(2), good(1)])
+        assert (only(work).ids, only(work).deduplicated) == (["d1", "d2"], 1)
+
+
+def test_rows_that_are_dealt_with_are_left_out(seen: Seen) -> None:
+    work = working(seen, tracker=Tracker(12, [(14, 15)]))
+    work.add([good(number) for number in range(10, 18)], start=10)
+    batch = only(work)
+    assert (batch.numbers, batch.ids, batch.settled) == ([12, 13, 16, 17], ["d12", "d13", "d16", "d17"], [])
+
+
+# ---- limits ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_batch_is_full_with_so_many_documents(seen: Seen) -> None:
+    work = working(seen, count=3)
+    assert [batch.ids for batch in work.add([good(number) for number in range(7)])] == [
+        ["d0", "d1", "d2"],
+        ["d3", "d4", "d5"],
+    ]
+    assert [batch.ids for batch in work.add([good(7), good(8)], start=7)] == [["d6", "d7", "d8"]]
+    assert not work.preparer.waiting
+
+
+def test_batches_are_numbered_in_their_order(seen: Seen) -> None:
+    work = working(seen, count=2)
+    work.add([good(number) for number in range(5)])
+    work.end()
+    work.add([good(number) for number in range(5, 8)], start=5)
+    assert [batch.index for batch in work.end()] == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize(("text", "size"), [("x" * 30, 30), ("é" * 15, 30), ("日" * 10, 30), ("\U0001f600" * 8, 32)])
+def test_a_batch_is_full_with_so_many_bytes_of_text(seen: Seen, text: str, size: int) -> None:
+    work = working(seen, most_bytes=100)
+    work.add([good(number, text) for number in range(7)])
+    assert [(len(batch), batch.size) for batch in work.end()] == [(3, 3 * size), (3, 3 * size), (1, size)]
+
+
+def test_a_batch_of_exactly_its_bytes_is_handed_on_at_once(seen: Seen) -> None:
+    work = working(seen, most_bytes=10)
+    assert [batch.size for batch in work.add([good(0, "12345"), good(1, "67890")])] == [10]
+
+
+def test_a_text_that_is_longer_than_a_batch_is_one_alone(seen: Seen) -> None:
+    work = working(seen, most_bytes=10)
+    work.add([good(0, "ab"), good(1, "x" * 50), good(2, "cd")])
+    assert [batch.ids for batch in work.end()] == [["d0"], ["d1"], ["d2"]]
+
+
+def test_rows_that_are_no_documents_do_not_pile_up_either(seen: Seen) -> None:
+    work = working(seen, count=4)
+    work.add([good(0)])
+    for start in range(1, 1001, 10):
+        work.add([good(0) if start % 20 == 1 else BAD] * 10, start=start)
+        assert len(work.preparer._open.settled) <= 4 * SETTLED
+    assert len(work.end()) >= 1000 // (4 * SETTLED)
+    assert sorted(row for batch in work.batches for row in [*batch.numbers, *batch.settled]) == list(range(1001))
+
+
+def test_a_batch_waits_when_it_holds_a_document_or_a_letter(seen: Seen) -> None:
+    work = working(seen)
+    waiting = [work.preparer.waiting]
+    for start, rows in ((0, []), (0, [BAD]), (1, [good(1)])):
+        work.add(rows, start=start)
+        waiting.append(work.preparer.waiting)
+        work.end()
+    assert waiting == [False, False, True, True]
+
+
+# ---- all together ----------------------------------------------------------------------------------------------------
+
+some_rows = st.one_of(
+    st.builds(good, st.integers(0, 12), st.sampled_from(["a", "text", "日本語", "x" * 40])),
+    st.sampled_from([BAD, {}, {"id": "d1"}, {"text": "x"}, {"id": None, "text": "x"}, {"id": "d2", "text": " "}]),
+)
+
+
+@settings(derandomize=True, max_examples=200, deadline=None, database=None)
+@given(
+    calls=st.lists(st.lists(some_rows, max_size=12), max_size=8),
+    count=st.integers(1, 5),
+    most_bytes=st.integers(1, 60),
+    done=st.sets(st.integers(0, 60)),
+)
+def test_every_row_ends_in_exactly_one_batch(
+    calls: list[list[Any]], count: int, most_bytes: int, done: set[int]
+) -> None:
+    seen, tracker = Seen(None), Tracker()
+    tracker.done(done)
+    work = working(seen, tracker=tracker, count=count, most_bytes=most_bytes, longest=30)
+    rows: list[Any] = []
+    for call in calls:
+        work.add(call, start=len(rows))
+        rows += call
+    batches = work.end()
+    seen.close()
+    assert sorted(row for one in batches for row in [*one.numbers, *one.settled]) == sorted({*range(len(rows))} - done)
+    assert [one.index for one in batches] == list(range(len(batches)))
+    for one in batches:
+        check(one, rows)
+        assert len(one) <= count
+        assert one.size <= most_bytes or len(one) == 1
+    ids = [key for one in batches for key in one.ids]
+    assert len(ids) == len(set(ids))
+
+
+def check(batch: Batch, rows: list[Any]) -> None:
+    """Whether its lists are parallel and each settled row is accounted for once."""
+    assert batch.rows == [rows[number] for number in batch.numbers]
+    assert batch.ids == [row["id"] for row in batch.rows]
+    assert batch.texts == [row["text"] for row in batch.rows]
+    assert len(batch.settled) == len(batch.letters) + batch.deduplicated
+    assert {one.row for one in batch.letters} <= set(batch.settled)
+    assert all(one.document is rows[one.row] and one.why for one in batch.letters)
+
+
+def test_a_part_of_a_batch_is_some_of_its_documents_and_nothing_that_is_settled(seen: Seen) -> None:
+    work = working(seen)
+    work.add([good(0), BAD, good(2), good(3)])
+    part = only(work).part(slice(1, 3))
+    assert (part.numbers, part.ids, len(part.rows), len(part.texts)) == ([2, 3], ["d2", "d3"], 2, 2)
+    assert (part.settled, part.letters) == ([], [])
+
+
+def test_a_document_that_cannot_be_embedded_is_a_letter(seen: Seen) -> None:
+    work = working(seen)
+    work.add([good(0), good(1)])
+    assert only(work).fail(1, "why not") == Letter(1, "d1", "why not", good(1))

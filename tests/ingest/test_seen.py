@@ -1,0 +1,110 @@
+"""An id is a duplicate when an earlier row has it, and never because its own row was met before."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from aiomlcommons.ingest.seen import Seen
+
+KILLED_HALFWAY = """
+import os, signal, sys
+from pathlib import Path
+from aiomlcommons.ingest.seen import Seen
+
+class Fatal(list):
+    def __iter__(self):
+        for number in range(100_000):
+            yield f"late {number:040}", number
+        os.kill(os.getpid(), signal.SIGKILL)
+
+seen = Seen(Path(sys.argv[1]))
+seen.add([(f"early {number}", number) for number in range(1000)])
+seen.add(Fatal())
+"""
+
+
+@pytest.fixture
+def seen() -> Generator[Seen]:
+    seen = Seen(None)
+    yield seen
+    seen.close()
+
+
+def test_the_first_row_with_an_id_is_no_duplicate_and_the_next_one_is(seen: Seen) -> None:
+    assert seen.add([("a", 0), ("b", 1), ("a", 2), ("c", 3), ("a", 4)]) == [False, False, True, False, True]
+
+
+def test_duplicates_over_calls_are_found(seen: Seen) -> None:
+    seen.add([("a", 0), ("b", 1)])
+    assert seen.add([("c", 2), ("b", 3)]) == [False, True]
+
+
+def test_the_same_row_again_is_no_duplicate(seen: Seen) -> None:
+    for _ in range(2):
+        assert seen.add([("a", 0), ("b", 1), ("a", 2)]) == [False, False, True]
+
+
+def test_no_ids_are_no_trouble(seen: Seen) -> None:
+    assert seen.add([]) == []
+
+
+def test_ids_differ_by_every_letter(seen: Seen) -> None:
+    keys = ["a", "A", "a ", "é", "e\u0301", "1", "01", "1.0", "\U0001f600", "a\x00b", "a\x00c"]
+    assert seen.add([(key, row) for row, key in enumerate(keys)]) == [False] * len(keys)
+
+
+def test_a_job_that_goes_on_knows_what_it_met(tmp_path: Path) -> None:
+    first = Seen(tmp_path / "seen")
+    first.add([("a", 0), ("b", 1)])
+    first.close()
+    again = Seen(tmp_path / "seen")
+    assert again.add([("b", 1), ("c", 2), ("a", 3)]) == [False, False, True]
+    again.close()
+    assert [path.name for path in tmp_path.iterdir()] == ["seen"]
+
+
+def test_a_fresh_one_forgets_what_another_job_met(tmp_path: Path) -> None:
+    old = Seen(tmp_path / "seen")
+    old.add([("a", 7)])
+    old.close()
+    new = Seen(tmp_path / "seen", fresh=True)
+    assert new.add([("a", 0)]) == [False]
+    new.close()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="kills a process in the POSIX way")
+def test_a_process_that_is_killed_amid_a_call_leaves_all_earlier_calls_and_nothing_of_this_one(tmp_path: Path) -> None:
+    path = tmp_path / "seen"
+    ended = subprocess.run([sys.executable, "-c", KILLED_HALFWAY, str(path)], check=False)  # noqa: S603
+    assert ended.returncode == -signal.SIGKILL
+    seen = Seen(path)
+    assert seen._db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+    assert seen.add([(f"early {number}", number + 5000) for number in range(1000)]) == [True] * 1000
+    assert seen.add([(f"late {number:040}", number + 500_000) for number in range(1000)]) == [False] * 1000
+    seen.close()
+
+
+@settings(derandomize=True, max_examples=100, deadline=None, database=None)
+@given(st.lists(st.lists(st.sampled_from("abcdef"), max_size=6), max_size=8), st.integers(0, 7))
+def test_it_says_what_a_set_would_say_and_says_it_again_after_a_crash(calls: list[list[str]], crash: int) -> None:
+    seen, met, row = Seen(None), set[str](), 0
+    said: list[tuple[list[tuple[str, int]], list[bool]]] = []
+    for keys in calls:
+        pairs = [(key, row + i) for i, key in enumerate(keys)]
+        expected = [key in met or key in keys[:i] for i, key in enumerate(keys)]
+        row += len(keys)
+        met.update(keys)
+        assert seen.add(pairs) == expected
+        said.append((pairs, expected))
+    for pairs, expected in said[crash:]:
+        assert seen.add(pairs) == expected
+    seen.close()
