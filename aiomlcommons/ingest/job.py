@@ -130,6 +130,7 @@ async def ingesting(
     stats.resume(entry.counts)
     stats.total = await source.count()
     tracker = Tracker(entry.done, entry.beyond)
+    tracker.read(entry.start, entry.mark)  # a run that fails before it reads keeps the place of the one before
     engine = Engine(
         source=source,
         sink=sink,

@@ -71,9 +71,9 @@ class Preparer:
         checked = [(number, row, *self._read(number, row)) for number, row in fresh]
         duplicates = iter(self.seen([(key, number) for number, _, key, _, why in checked if not why]))
         for number, row, key, text, why in checked:
-            if why or next(duplicates):
+            if isinstance(row, BadRow) or why or next(duplicates):
                 self._settle(number, row, key, why)
-            elif not isinstance(row, BadRow):
+            else:
                 size = len(text) if text.isascii() else len(text.encode())
                 if self._open.size and self._open.size + size > self.most_bytes:
                     full.append(self.rest())

@@ -187,6 +187,17 @@ def test_a_journal_that_cannot_be_written_anew_now_can_be_later(
     assert resumed(path) == Entry(done=3)
 
 
+def test_a_journal_is_never_overwritten_in_its_place(tmp_path: Path) -> None:
+    path, other = tmp_path / "job", tmp_path / "other"
+    write(path, Entry(done=1))
+    other.hardlink_to(path)
+    before = other.read_bytes()
+    opened, _ = Journal.open(path, HEADER)
+    opened.close()
+    assert other.read_bytes() == before
+    assert not path.samefile(other)
+
+
 def test_each_entry_is_on_disk_when_write_returns(tmp_path: Path) -> None:
     path = tmp_path / "job"
     opened, _ = Journal.open(path, HEADER)

@@ -262,10 +262,23 @@ async def test_a_server_that_has_too_much_to_do_is_sent_fewer_at_once(error: Exc
 
 
 @pytest.mark.asyncio
-async def test_an_answer_is_told_to_the_limiter_with_its_number_of_texts() -> None:
+async def test_an_answer_is_told_to_the_limiter() -> None:
     limiter = Limiter(start=1, clock=lambda: 0.0)
     await World(Model(), limiter=limiter).one("a", "b")
     assert limiter.limit == 2
+
+
+@pytest.mark.asyncio
+async def test_an_answer_with_many_texts_is_not_taken_for_a_slow_one() -> None:
+    async def embed(texts: list[str]) -> Vectors:
+        await clock.passing(len(texts))
+        return vectors(texts)
+
+    clock = Clock()
+    world = World(embed, limiter=Limiter(start=2, clock=clock), clock=clock)
+    await world.one("a")
+    await world.one(*(f"text {number}" for number in range(64)))
+    assert world.limiter.limit == 2
 
 
 @pytest.mark.asyncio

@@ -231,6 +231,11 @@ def test_a_text_that_is_longer_than_a_batch_is_one_alone(seen: Seen) -> None:
     assert [batch.ids for batch in work.end()] == [["d0"], ["d1"], ["d2"]]
 
 
+def test_no_batch_is_empty_because_the_first_text_is_long(seen: Seen) -> None:
+    work = working(seen, most_bytes=10)
+    assert [batch.ids for batch in work.add([good(0, "x" * 50)])] == [["d0"]]
+
+
 def test_rows_that_are_no_documents_do_not_pile_up_either(seen: Seen) -> None:
     work = working(seen, count=4)
     work.add([good(0)])
@@ -282,6 +287,7 @@ def test_every_row_ends_in_exactly_one_batch(
     assert [one.index for one in batches] == list(range(len(batches)))
     for one in batches:
         check(one, rows)
+        assert one.numbers or one.settled
         assert len(one) <= count
         assert one.size <= most_bytes or len(one) == 1
     ids = [key for one in batches for key in one.ids]
