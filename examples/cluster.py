@@ -47,6 +47,19 @@ async def session(url: str | None = None, **options: Any) -> AsyncGenerator[Sess
 
 
 @asynccontextmanager
+async def serving(app: web.Application) -> AsyncGenerator[str]:
+    """The URL of an application that is served on this machine."""
+    runner = web.AppRunner(app)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        host, port = runner.addresses[0][:2]
+        yield f"http://{host}:{port}"
+    finally:
+        await runner.cleanup()
+
+
+@asynccontextmanager
 async def served(file: Path) -> AsyncGenerator[str]:
     """Serve one file over HTTP on this machine, as a model repository would."""
 
@@ -55,11 +68,5 @@ async def served(file: Path) -> AsyncGenerator[str]:
 
     app = web.Application()
     app.router.add_get(f"/{file.name}", send)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        host, port = runner.addresses[0][:2]
-        yield f"http://{host}:{port}/{file.name}"
-    finally:
-        await runner.cleanup()
+    async with serving(app) as url:
+        yield f"{url}/{file.name}"

@@ -16,12 +16,11 @@ import os
 import re
 import uuid
 import zlib
-from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 
 import numpy as np
 from aiohttp import web
-from cluster import session
+from cluster import serving, session
 
 from aiomlcommons import Session, connectors
 from aiomlcommons.api.settings import MLSettings
@@ -74,18 +73,10 @@ async def answer(request: web.Request) -> web.Response:
     return web.json_response({"data": [{"index": i, "embedding": vector_of(text)} for i, text in enumerate(texts)]})
 
 
-@asynccontextmanager
-async def embedding_server() -> AsyncGenerator[str]:
+def embedding_server() -> AbstractAsyncContextManager[str]:
     app = web.Application()
     app.router.add_post("/v1/embeddings", answer)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        host, port = runner.addresses[0][:2]
-        yield f"http://{host}:{port}"
-    finally:
-        await runner.cleanup()
+    return serving(app)
 
 
 async def main() -> None:
