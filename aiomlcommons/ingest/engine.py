@@ -19,16 +19,16 @@ from aiomlcommons.ingest.preparing import Batch, Preparer
 from aiomlcommons.ingest.stats import Stats
 from aiomlcommons.ingest.tracking import Tracker
 from aiomlcommons.ingest.types import Documents, Rows, Sink, Source
-
-Batches = MemoryObjectReceiveStream[Predicted]
+from aiomlcommons.pipeline.flow import Results, fan_out
 
 
 @attrs.define
 class Engine:
     """Runs one job to its end. What was written and noted stays, however it ends.
 
-    ``window`` is the most batches between source and sink; ``linger`` is how many seconds a batch waits to be full;
-    a note is made after every ``note_every`` batches. ``torn`` batches are taken by the sink, and not yet for good.
+    ``window`` is the most batches between source and sink, ``writers`` how many a concurrent sink is given at once;
+    ``linger`` is how many seconds a batch waits to be full; a note is made after every ``note_every`` batches.
+    ``torn`` batches are taken by the sink, and not yet for good.
     """
 
     source: Source
@@ -41,48 +41,35 @@ class Engine:
     journal: Journal | None
     entry: Entry
     window: int = 32
+    writers: int = 8
     ordered: bool = True
     linger: float = math.inf
     note_every: int = 64
     torn: int = 0
-    _turns: dict[int, Predicted] = attrs.field(factory=dict)
-    _next: int = 0
-    _rested: anyio.Event = attrs.field(factory=anyio.Event)
+    _broken: Exception | None = None
 
     async def run(self) -> None:
         """From the first row to the last. Raises what the source, the model or the sink ends with."""
-        places = anyio.Semaphore(self.window)
-        rows_in, rows_out = anyio.create_memory_object_stream[Rows](1)
-        sender, receiver = anyio.create_memory_object_stream[Predicted](self.window)
-        with rows_in, rows_out, sender, receiver:
+        sender, receiver = anyio.create_memory_object_stream[Rows](1)
+        with sender, receiver:
             async with anyio.create_task_group() as group:
-                group.start_soon(self._read, rows_in)
-                group.start_soon(self._feed, rows_out, sender, places)
-                await self._drain(receiver, places)
+                group.start_soon(self._read, sender)
+                batches = self._batches(receiver)
+                async with fan_out(self.predictor, batches, in_flight=self.window, ordered=self.ordered) as predicted:
+                    await self._drain(predicted)
         await self.note()
 
     # ---- source to model -------------------------------------------------------------------------------------------
 
     async def _read(self, sender: MemoryObjectSendStream[Rows]) -> None:
-        async with aclosing(self.source.read(self.entry.mark, self.entry.start)) as reading:
-            with sender:
-                async for rows in reading:
-                    await sender.send(rows)
-
-    async def _feed(
-        self,
-        receiver: MemoryObjectReceiveStream[Rows],
-        sender: MemoryObjectSendStream[Predicted],
-        places: anyio.Semaphore,
-    ) -> None:
+        """Read ahead. An error waits for its turn: what was read before it is embedded and written."""
         with sender:
-            async with anyio.create_task_group() as workers, aclosing(self._batches(receiver)) as batches:
-                async for batch in batches:
-                    await places.acquire()
-                    workers.start_soon(self._predict, batch, sender)
-
-    async def _predict(self, batch: Batch, sender: MemoryObjectSendStream[Predicted]) -> None:
-        sender.send_nowait(await self.predictor(batch))
+            try:
+                async with aclosing(self.source.read(self.entry.mark, self.entry.start)) as reading:
+                    async for rows in reading:
+                        await sender.send(rows)
+            except Exception as error:
+                self._broken = error
 
     async def _batches(self, receiver: MemoryObjectReceiveStream[Rows]) -> AsyncGenerator[Batch]:
         """Full batches as they are filled, the one that waited too long, and the last one."""
@@ -97,6 +84,8 @@ class Engine:
                 yield batch
         if self.preparer.waiting:
             yield self.preparer.rest()
+        if self._broken is not None:
+            raise self._broken
 
     async def _prepare(self, rows: Rows) -> list[Batch]:
         self.tracker.read(rows.start, rows.mark)
@@ -105,35 +94,25 @@ class Engine:
 
     # ---- model to sink ---------------------------------------------------------------------------------------------
 
-    async def _drain(self, receiver: Batches, places: anyio.Semaphore) -> None:
-        written = 0
+    async def _drain(self, predicted: Results[Predicted]) -> None:
+        most = self.writers if self.sink.concurrent else 1
+        places = anyio.Semaphore(most)
         async with anyio.create_task_group() as writers:
-            async for predicted in receiver:
-                for batch in self._in_turn(predicted):
-                    if self.sink.concurrent:
-                        writers.start_soon(self._write, batch, places)
-                    else:
-                        await self._write(batch, places)
-                    written += 1
-                    if written % self.note_every == 0:
-                        await self._idle()
-                        await self.note()
+            written = 0
+            async for batch in predicted:
+                await places.acquire()
+                writers.start_soon(self._write, batch, places)
+                written += 1
+                if written % self.note_every == 0:
+                    await self._note_whole(places, most)
 
-    async def _idle(self) -> None:
-        """Wait until no batch is being written: the sink's state is that of whole batches then."""
-        while self.torn:
-            self._rested = anyio.Event()
-            await self._rested.wait()
-
-    def _in_turn(self, predicted: Predicted) -> list[Predicted]:
-        if not self.ordered:
-            return [predicted]
-        self._turns[predicted.batch.index] = predicted
-        ready: list[Predicted] = []
-        while self._next in self._turns:
-            ready.append(self._turns.pop(self._next))
-            self._next += 1
-        return ready
+    async def _note_whole(self, places: anyio.Semaphore, most: int) -> None:
+        """Note when no batch is being written: the sink's state is that of whole batches then."""
+        for _ in range(most):
+            await places.acquire()
+        await self.note()
+        for _ in range(most):
+            places.release()
 
     async def _write(self, predicted: Predicted, places: anyio.Semaphore) -> None:
         """Write a batch and account for it. Whoever cancels the job waits for that: half of it cannot be noted."""
@@ -141,7 +120,6 @@ class Engine:
         with anyio.CancelScope(shield=True):
             await self._take(predicted)
         self.torn -= 1
-        self._rested.set()
         places.release()
 
     async def _take(self, predicted: Predicted) -> None:

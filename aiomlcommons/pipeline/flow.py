@@ -118,17 +118,21 @@ async def _feed(
 ) -> None:
     # Closing the sender is what tells the reader that all is done, so it waits for the workers.
     with sender:
+        broken: _Done[B] | None = None
         async with anyio.create_task_group() as workers:
             for index in itertools.count():
                 await slots.acquire()
                 try:
                     item = await anext(source)
                 except StopAsyncIteration:
-                    return
+                    break
                 except Exception as error:
-                    sender.send_nowait(_Done(index, error=error))
-                    return
+                    broken = _Done(index, error=error)
+                    break
                 workers.start_soon(_run, work, index, item, sender)
+        if broken is not None:
+            # Last, also where order is free: what was read before is not lost.
+            sender.send_nowait(broken)
 
 
 async def _run(

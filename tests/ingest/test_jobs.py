@@ -124,11 +124,13 @@ async def test_a_model_that_is_gone_ends_the_job_and_the_job_can_go_on(world: Wo
     assert len(shelf.writes) == 100
 
 
-async def test_a_source_that_fails_halfway_keeps_what_was_done(world: World) -> None:
+@pytest.mark.parametrize("ordered", [True, False])
+async def test_a_source_that_fails_halfway_keeps_what_was_read_before(world: World, ordered: bool) -> None:
     shelf = Shelf()
     with pytest.raises(OSError, match="row 50 cannot be read"):
-        async with world.job(Memory(documents(100), fails_at=50), shelf) as job:
+        async with world.job(Memory(documents(100), fails_at=50), shelf, ordered=ordered) as job:
             await job
+    assert len(shelf.durable) == 50
     async with world.job(Memory(documents(100)), shelf) as job:
         assert (await job).written == 100
 
