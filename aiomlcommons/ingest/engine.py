@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any
@@ -12,6 +11,7 @@ import anyio.to_thread
 import attrs
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
+from aiomlcommons.ingest.cache import VectorFile
 from aiomlcommons.ingest.dead_letter import DeadLetters, Letter
 from aiomlcommons.ingest.journal import Entry, Journal
 from aiomlcommons.ingest.predicting import Predicted, Predictor
@@ -28,7 +28,7 @@ class Engine:
 
     ``window`` is the most batches between source and sink, ``writers`` how many a concurrent sink is given at once;
     ``linger`` is how many seconds a batch waits to be full; a note is made after every ``note_every`` batches.
-    ``torn`` batches are taken by the sink, and not yet for good.
+    ``torn`` batches are taken by the sink, and not yet for good. ``written`` is told of what is.
     """
 
     source: Source
@@ -40,13 +40,15 @@ class Engine:
     letters: DeadLetters
     journal: Journal | None
     entry: Entry
+    written: VectorFile | None = None
     window: int = 32
     writers: int = 8
     ordered: bool = True
-    linger: float = math.inf
+    linger: float | None = None
     note_every: int = 64
     torn: int = 0
     _broken: Exception | None = None
+    _fresh: list[tuple[str, str]] = attrs.field(factory=list)
 
     async def run(self) -> None:
         """From the first row to the last. Raises what the source, the model or the sink ends with."""
@@ -80,10 +82,11 @@ class Engine:
                     rows = await receiver.receive()
                 except anyio.EndOfStream:
                     break
-            for batch in [self.preparer.rest()] if rows is None else await self._prepare(rows):
+            for batch in self.preparer.rest() if rows is None else await self._prepare(rows):
                 yield batch
         if self.preparer.waiting:
-            yield self.preparer.rest()
+            for batch in self.preparer.rest():
+                yield batch
         if self._broken is not None:
             raise self._broken
 
@@ -126,19 +129,23 @@ class Engine:
         batch, letters = predicted.batch, predicted.letters
         refused = await self.sink.write(self._documents(predicted)) if batch else ()
         letters = [*letters, *(batch.fail(one.index, one.why) for one in refused)]
-        await anyio.to_thread.run_sync(self.letters.write, letters)
-        self._settle(batch, len(refused), letters)
+        if letters:
+            await anyio.to_thread.run_sync(self.letters.write, letters)
+        self._settle(batch, {one.index for one in refused}, letters)
 
     def _documents(self, predicted: Predicted) -> Documents:
         batch = predicted.batch
         return Documents(batch.ids, batch.rows, batch.texts, predicted.vectors)
 
-    def _settle(self, batch: Batch, refused: int, letters: list[Letter]) -> None:
+    def _settle(self, batch: Batch, refused: set[int], letters: list[Letter]) -> None:
         self.tracker.done(batch.numbers)
         self.tracker.done(batch.settled)
-        self.stats.written += len(batch) - refused
+        self.stats.written += len(batch) - len(refused)
         self.stats.deduplicated += batch.deduplicated
+        self.stats.skipped += batch.skipped
         self.stats.failed += len(letters)
+        if self.written is not None:
+            self._fresh += [pair for i, pair in enumerate(zip(batch.ids, batch.texts, strict=True)) if i not in refused]
 
     # ---- the note --------------------------------------------------------------------------------------------------
 
@@ -159,3 +166,7 @@ class Engine:
         )
         if self.journal is not None:
             await anyio.to_thread.run_sync(self.journal.write, self.entry)
+        if self.written is not None:
+            # Only now: what is not noted will be read again, and must not be taken for an earlier job's.
+            fresh, self._fresh = self._fresh, []
+            await self.written.written(fresh)

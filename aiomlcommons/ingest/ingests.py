@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from os import PathLike
 from typing import TYPE_CHECKING, Any, cast
 
 from aiomlcommons.backoff import Backoff
+from aiomlcommons.errors import InvalidRequest
+from aiomlcommons.ingest.rate import about_tokens
 from aiomlcommons.models.spec import Spec
 from aiomlcommons.namespace import HasSession
 
 if TYPE_CHECKING:
+    from aiomlcommons.inference import Side
     from aiomlcommons.ingest.job import Job
     from aiomlcommons.ingest.types import Row
     from aiomlcommons.session import Session
@@ -35,8 +37,14 @@ class Ingests(HasSession):
         batch: int = 64,
         batch_bytes: int = 1_000_000,
         concurrency: int | tuple[int, int] = (1, 64),
+        requests_per_minute: float | None = None,
+        tokens_per_minute: float | None = None,
+        count_tokens: Callable[[str], int] = about_tokens,
+        content_type: Side | None = None,
         ordered: bool = True,
         longest: int | None = None,
+        cache: str | PathLike[str] | None = None,
+        skip_unchanged: bool = False,
         linger: float | None = None,
         backoff: Backoff = Backoff(),
         retries: float = 500.0,
@@ -52,47 +60,70 @@ class Ingests(HasSession):
 
         ``checkpoint`` is a file that lets the same call go on where a killed one was; ``dead_letters`` is where the
         documents go that fail for good (default: beside the checkpoint or the sink). ``batch`` documents and
-        ``batch_bytes`` of text travel together; ``concurrency`` requests are under way, found between two bounds or
-        always as many. ``ordered`` keeps the source's order. A text of more than ``longest`` characters fails;
-        ``linger`` is how many seconds a batch waits to be full. ``retries`` is the budget that all retries share, and
-        ``patience`` how many seconds the server may be away. The checkpoint is written after ``note_every`` batches.
+        ``batch_bytes`` of text travel together, fewer where the server refuses so many; ``concurrency`` requests are
+        under way, found between two bounds or always as many, and no more than ``requests_per_minute`` and
+        ``tokens_per_minute``, evenly (``count_tokens`` tells how many a text has; by default a fourth of its
+        characters). ``content_type`` tells an asymmetric model what the texts are.
 
-        ``job.stats`` says how far it is. Raises WrongJob, SourceError, JobStalled, ModelFails, OSError, ApiError.
+        ``ordered`` keeps the source's order; without it, texts of like length travel together. A text of more than
+        ``longest`` characters fails; ``linger`` is how many seconds a batch waits to be full.
+
+        A text that comes again within some thousands is embedded once; with ``cache``, an SQLite file of vectors by
+        model and text, once for all jobs that name it. ``skip_unchanged`` leaves out documents that an earlier job with
+        this cache wrote into the same sink with the same text and kind of model; what else has changed in them is not
+        looked at, and a sink that is a new file cannot have it.
+
+        ``retries`` is the budget that all retries share, and ``patience`` how many seconds the server may be away. The
+        checkpoint is written after ``note_every`` batches.
+
+        ``job.stats`` says how far it is. Raises InvalidRequest for settings that cannot be, WrongJob, SourceError,
+        CacheError, JobStalled, ModelFails, OSError, ApiError.
         """
         # Most programs that open a session run no bulk job, and need not wait for what only that needs.
         from aiomlcommons.ingest.budget import RetryBudget
+        from aiomlcommons.ingest.checking import id_by
+        from aiomlcommons.ingest.embedder import embedder
         from aiomlcommons.ingest.fields import text_from
-        from aiomlcommons.ingest.job import Settings, embedder, id_by, ingesting
+        from aiomlcommons.ingest.job import ingesting
+        from aiomlcommons.ingest.settings import Settings
         from aiomlcommons.ingest.sinks import IndexSink, open_sink
+        from aiomlcommons.ingest.sinks.files import BlockingSink
         from aiomlcommons.ingest.sources import open_source
 
         ml = cast("Session", self._session)
         opened, wanted = open_source(source), open_sink(sink)
-        ensured = await ml.models.ensure(model)
-        model_is = await embedder(ml, ensured.model_id)
-        if isinstance(wanted, IndexSink):
-            # A wrong mapping is found out before the first text is embedded.
-            wanted.sparse, wanted.dimension = model_is.sparse, wanted.dimension or model_is.dimension
-        says = text if isinstance(text, str) else getattr(text, "__qualname__", "a function")
+        if skip_unchanged and isinstance(wanted, BlockingSink):
+            raise InvalidRequest(f"skip_unchanged would leave documents out of {wanted.name}, which is written anew")
         settings = Settings(
             batch=batch,
             batch_bytes=batch_bytes,
             concurrency=concurrency,
+            requests_per_minute=requests_per_minute,
+            tokens_per_minute=tokens_per_minute,
+            count_tokens=count_tokens,
+            cache=cache,
+            skip_unchanged=skip_unchanged,
             ordered=ordered,
             longest=longest,
             backoff=backoff,
             budget=RetryBudget(retries),
             patience=patience,
             note_every=note_every,
-            linger=math.inf if linger is None else linger,
+            linger=linger,
         )
+        ensured = await ml.models.ensure(model)
+        model_is = await embedder(ml, ensured.model_id, content_type=content_type)
+        if isinstance(wanted, IndexSink):
+            # A wrong mapping is found out before the first text is embedded.
+            wanted.sparse, wanted.dimension = model_is.sparse, wanted.dimension or model_is.dimension
+        says = text if isinstance(text, str) else getattr(text, "__qualname__", "a function")
         async with ingesting(
-            model_is.embed,
+            model_is,
             opened,
             wanted,
             text_of=text_from(text) if isinstance(text, str) else text,
             id_of=id_by(id),
-            header={**model_is.identity, "source": opened.name, "sink": wanted.name, "text": says, "id": id},
+            header={"source": opened.name, "sink": wanted.name, "text": says, "id": id},
             checkpoint=checkpoint,
             dead_letters=dead_letters or f"{checkpoint or wanted.name}.dead.jsonl",
             settings=settings,

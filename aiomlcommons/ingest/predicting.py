@@ -25,14 +25,17 @@ from aiomlcommons.errors import (
     Unauthorized,
 )
 from aiomlcommons.ingest.budget import RetryBudget, pause_for, pauses
+from aiomlcommons.ingest.cache import Cache, Recent
 from aiomlcommons.ingest.dead_letter import Letter
+from aiomlcommons.ingest.embedder import Embed
 from aiomlcommons.ingest.limiter import Limiter, Slot
 from aiomlcommons.ingest.preparing import Batch
+from aiomlcommons.ingest.rate import Rate
+from aiomlcommons.ingest.sizes import Sizes
 from aiomlcommons.ingest.stats import Stats
 from aiomlcommons.ingest.types import Sparse
 from aiomlcommons.vectors import Vectors
 
-Embed = Callable[[list[str]], Awaitable["Vectors | Sparse"]]
 # What no other document would change: the job ends with it, and can be gone on with.
 FATAL = (NotFound, Unauthorized, Forbidden, NotSupported, SessionClosed)
 # A text that any model embeds: where it fails too, the trouble is not in the documents.
@@ -66,23 +69,54 @@ class Predictor:
     stats: Stats
     backoff: Backoff = Backoff()
     patience: float = 600.0
+    sizes: Sizes = attrs.field(factory=Sizes)
+    cache: Cache = attrs.field(factory=Recent)
+    rate: Rate | None = None
     clock: Callable[[], float] = anyio.current_time
     sleep: Callable[[float], Awaitable[None]] = anyio.sleep
+    _pending: dict[str, anyio.Event] = attrs.field(factory=dict)
     _silent: float | None = None
     _probing: anyio.Lock = attrs.field(factory=anyio.Lock)
 
     async def __call__(self, batch: Batch) -> Predicted:
-        """The batch with its vectors. Raises JobStalled, ModelFails, and what is FATAL."""
-        unique = list(dict.fromkeys(batch.texts))
+        """The batch with its vectors. Raises JobStalled, ModelFails, CacheError, and what is FATAL."""
+        wanted = list(dict.fromkeys(batch.texts))
         found: dict[str, Any] = {}
         why: dict[str, str] = {}
-        if unique:
-            await self._divide(unique, found, why)
-            if not found:
-                await self._doubt(why)
+        asked = 0
+        while wanted:
+            found |= await self.cache.find(wanted)
+            wanted = [text for text in wanted if text not in found]
+            mine = [text for text in wanted if text not in self._pending]
+            others = [(text, self._pending[text]) for text in wanted if text in self._pending]
+            asked += await self._ask(mine, found, why)
+            # What another batch has asked for meanwhile is in the cache then, unless it failed.
+            for _, answered in others:
+                await answered.wait()
+            wanted = [text for text, _ in others]
         predicted = _assembled(batch, found, why)
-        self.stats.reused += len(predicted.batch) - len(found)
+        self.stats.reused += len(predicted.batch) - asked
         return predicted
+
+    async def _ask(self, texts: list[str], found: dict[str, Any], why: dict[str, str]) -> int:
+        """Embed texts that no other batch is asking for; return how many were."""
+        if not texts:
+            return 0
+        new: dict[str, Any] = {}
+        answered = anyio.Event()
+        self._pending |= dict.fromkeys(texts, answered)
+        try:
+            for part in self.sizes.parts(texts):
+                await self._divide(texts[part], new, why)
+            if not new:
+                await self._doubt(why)
+            await self.cache.keep(new)
+        finally:
+            for text in texts:
+                del self._pending[text]
+            answered.set()
+        found |= new
+        return len(new)
 
     async def _doubt(self, why: dict[str, str]) -> None:
         """Nothing of a batch could be embedded: ask whether that is the model's fault."""
@@ -95,8 +129,8 @@ class Predictor:
             words = f"the model fails on all {len(why)} texts of a batch, the first time with: {reason}"
             raise ModelFails(words) from error
 
-    async def _divide(self, texts: list[str], found: dict[str, Any], why: dict[str, str]) -> None:
-        """Embed texts; halve them where they fail together, until what is poisoned stands alone."""
+    async def _divide(self, texts: list[str], found: dict[str, Any], why: dict[str, str]) -> bool:
+        """Embed texts, and say whether all were. Where they fail together they are halved: the poisoned stand alone."""
         try:
             vectors = await self._sent(texts)
         except MLCommonsError as error:
@@ -104,13 +138,23 @@ class Predictor:
                 raise
             if len(texts) == 1:
                 why[texts[0]] = f"{type(error).__name__}: {error}"
-                return
-            half = len(texts) // 2
-            await self._divide(texts[:half], found, why)
-            await self._divide(texts[half:], found, why)
-        else:
-            found.update(zip(texts, vectors, strict=True))
-            self.stats.embedded += len(texts)
+                return False
+            return await self._halve(texts, found, why, error)
+        found.update(zip(texts, vectors, strict=True))
+        self.stats.embedded += len(texts)
+        return True
+
+    async def _halve(self, texts: list[str], found: dict[str, Any], why: dict[str, str], error: MLCommonsError) -> bool:
+        status = error.status if isinstance(error, ApiError) else None
+        if status == 413:
+            self.sizes.too_large(texts)
+        half = (len(texts) + 1) // 2
+        first = await self._divide(texts[:half], found, why)
+        second = await self._divide(texts[half:], found, why)
+        if first and second and status == 400:
+            # Nothing was wrong with any of them, so there were too many: providers have limits of their own.
+            self.sizes.too_many(len(texts))
+        return first and second
 
     async def _sent(self, texts: list[str]) -> Vectors | Sparse:
         """The answer for these texts, after as many tries as the budget pays for."""
@@ -126,6 +170,8 @@ class Predictor:
                 attempt = self._again(texts, error, delays)
 
     async def _once(self, texts: list[str]) -> Vectors | Sparse:
+        if self.rate is not None:
+            await self.rate.wait(texts)
         try:
             async with self.limiter.slot() as slot:
                 self._look()
@@ -188,15 +234,9 @@ def _assembled(batch: Batch, found: dict[str, Any], why: dict[str, str]) -> Pred
         return Predicted(batch, _stacked([found[text] for text in batch.texts]), batch.letters)
     kept = [i for i, text in enumerate(batch.texts) if text in found]
     letters = [batch.fail(i, why[text]) for i, text in enumerate(batch.texts) if text not in found]
-    rest = Batch(
-        batch.index,
-        [batch.numbers[i] for i in kept],
-        [batch.ids[i] for i in kept],
-        [batch.rows[i] for i in kept],
-        [batch.texts[i] for i in kept],
-        [*batch.settled, *(letter.row for letter in letters)],
-        deduplicated=batch.deduplicated,
-    )
+    rest = batch.part(kept)
+    rest.settled = [*batch.settled, *(letter.row for letter in letters)]
+    rest.deduplicated, rest.skipped = batch.deduplicated, batch.skipped
     return Predicted(rest, _stacked([found[text] for text in rest.texts]), [*batch.letters, *letters])
 
 

@@ -1,18 +1,19 @@
-"""Rows to batches of documents: ids and texts found, what is wrong set aside, what is there already left out."""
+"""Rows to batches of documents: what is wrong set aside, what is there already left out."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeAlias
+from collections.abc import Callable, Iterable
+from typing import TypeAlias
 
 import attrs
 
+from aiomlcommons.ingest.checking import Checked, Checker
 from aiomlcommons.ingest.dead_letter import Letter
+from aiomlcommons.ingest.sizes import Sizes, size_of
 from aiomlcommons.ingest.tracking import Tracker
-from aiomlcommons.ingest.types import BadRow, Row, Rows
+from aiomlcommons.ingest.types import Row, Rows
 
-TextOf: TypeAlias = Callable[[Row], Any]
-IdOf: TypeAlias = Callable[[Row, int], Any]
+Tells: TypeAlias = Callable[[list[Checked]], list[bool]]
 # A batch holds at most so many times as many rows that are no documents as documents: they take memory too.
 SETTLED = 16
 
@@ -22,7 +23,7 @@ class Batch:
     """Documents that are embedded together, and the rows between them that are none.
 
     ``numbers`` are the rows of the documents, ``settled`` those that need no embedding: ``letters`` say why some
-    failed, the others are ``deduplicated``.
+    failed, of the others so many are ``deduplicated`` and ``skipped``.
     """
 
     index: int = 0
@@ -33,14 +34,17 @@ class Batch:
     settled: list[int] = attrs.field(factory=list)
     letters: list[Letter] = attrs.field(factory=list)
     deduplicated: int = 0
+    skipped: int = 0
     size: int = 0
 
     def __len__(self) -> int:
         return len(self.ids)
 
-    def part(self, chosen: slice) -> Batch:
+    def part(self, chosen: Iterable[int]) -> Batch:
         """Some of its documents, without what is settled."""
-        return Batch(self.index, self.numbers[chosen], self.ids[chosen], self.rows[chosen], self.texts[chosen])
+        at = list(chosen)
+        lists = (self.numbers, self.ids, self.rows, self.texts)
+        return Batch(self.index, *([found[i] for i in at] for found in lists))  # type: ignore[arg-type]
 
     def fail(self, position: int, why: str) -> Letter:
         """The letter of a document that cannot be embedded or written."""
@@ -49,44 +53,46 @@ class Batch:
 
 @attrs.define
 class Preparer:
-    """Fills batches with rows, up to ``count`` documents and ``most_bytes`` of text (or one longer text) each.
+    """Fills batches with rows, as large as ``sizes`` says.
 
-    ``seen`` tells of ids with their rows whether an earlier row of the job had them.
+    ``seen`` tells of documents whether an earlier row of the job had their id, ``unchanged`` whether they were written
+    before with the same text. With ``alike`` above 1, so many batches are filled together and then cut so that the
+    texts of each are of like length: a model takes as long for all of a batch as for its longest text.
     """
 
-    text_of: TextOf
-    id_of: IdOf
+    check: Checker
     tracker: Tracker
-    seen: Callable[[list[tuple[str, int]]], list[bool]]
-    count: int = 64
-    most_bytes: int = 1_000_000
-    longest: int | None = None
+    sizes: Sizes
+    seen: Tells
+    unchanged: Tells | None = None
+    alike: int = 1
     _open: Batch = attrs.field(factory=Batch)
     _made: int = 0
 
     def add(self, rows: Rows) -> list[Batch]:
         """Take rows in; return the batches that are full."""
         full: list[Batch] = []
-        fresh = [(rows.start + i, row) for i, row in enumerate(rows.rows) if rows.start + i not in self.tracker]
-        checked = [(number, row, *self._read(number, row)) for number, row in fresh]
-        duplicates = iter(self.seen([(key, number) for number, _, key, _, why in checked if not why]))
-        for number, row, key, text, why in checked:
-            if isinstance(row, BadRow) or why or next(duplicates):
-                self._settle(number, row, key, why)
+        numbered = enumerate(rows.rows, rows.start)
+        checked = [self.check(number, row) for number, row in numbered if number not in self.tracker]
+        good = [one for one in checked if not one.why]
+        twice = _told(self.seen, good)
+        same = _told(self.unchanged, [one for one in good if one.number not in twice])
+        for one in checked:
+            if one.why or one.number in twice or one.number in same:
+                self._settle(one, skipped=one.number in same)
             else:
-                size = len(text) if text.isascii() else len(text.encode())
-                if self._open.size and self._open.size + size > self.most_bytes:
-                    full.append(self.rest())
-                self._take(number, row, key, text, size)
+                full += self._take(one)
             if self._full:
-                full.append(self.rest())
+                full += self.rest()
         return full
 
-    def rest(self) -> Batch:
-        """The batch that is not full yet; a new one is begun."""
-        batch, self._open = self._open, Batch()
-        batch.index, self._made = self._made, self._made + 1
-        return batch
+    def rest(self) -> list[Batch]:
+        """The batches that are begun and not full yet."""
+        pool, self._open = self._open, Batch()
+        batches = self._cut(pool) if self.alike > 1 else [pool]
+        for batch in batches:
+            batch.index, self._made = self._made, self._made + 1
+        return batches
 
     @property
     def waiting(self) -> bool:
@@ -95,57 +101,44 @@ class Preparer:
 
     @property
     def _full(self) -> bool:
-        batch = self._open
-        enough = len(batch) >= self.count or len(batch.settled) >= self.count * SETTLED
-        return enough or batch.size >= self.most_bytes
+        batch, count = self._open, self.sizes.count * self.alike
+        enough = len(batch) >= count or len(batch.settled) >= count * SETTLED
+        return enough or batch.size >= self.sizes.most_bytes * self.alike
 
-    def _read(self, number: int, row: Row | BadRow) -> tuple[str, str, str]:
-        """Id, text, and what is wrong."""
-        if isinstance(row, BadRow):
-            return "", "", f"{row.where}: {row.why}"
-        key = ""
-        try:
-            key = _id(self.id_of(row, number))
-            return key, self._text(self.text_of(row)), ""
-        except (AttributeError, LookupError, TypeError, ValueError) as error:
-            # The words of a KeyError are the key alone.
-            return key, "", repr(error) if isinstance(error, KeyError) else str(error) or repr(error)
+    def _cut(self, pool: Batch) -> list[Batch]:
+        order = sorted(range(len(pool)), key=lambda i: len(pool.texts[i]))
+        texts = [pool.texts[i] for i in order]
+        batches = [pool.part(order[part]) for part in self.sizes.parts(texts)] or [Batch()]
+        first = batches[0]
+        first.settled, first.letters = pool.settled, pool.letters
+        first.deduplicated, first.skipped = pool.deduplicated, pool.skipped
+        return batches
 
-    def _text(self, text: Any) -> str:
-        if not isinstance(text, str):
-            raise TypeError(f"its text must be a string, not {type(text).__name__}")
-        if not text.strip():
-            raise ValueError("its text is empty")
-        if self.longest is not None and len(text) > self.longest:
-            raise ValueError(f"its text has {len(text):,} characters, and {self.longest:,} are the limit")
-        _check_unicode("text", text)
-        return text
-
-    def _settle(self, number: int, row: Row | BadRow, key: str, why: str) -> None:
-        self._open.settled.append(number)
-        if why:
-            self._open.letters.append(Letter(number, key or None, why, row))
+    def _settle(self, one: Checked, *, skipped: bool) -> None:
+        self._open.settled.append(one.number)
+        if one.why:
+            self._open.letters.append(Letter(one.number, one.id or None, one.why, one.row))
+        elif skipped:
+            self._open.skipped += 1
         else:
             self._open.deduplicated += 1
 
-    def _take(self, number: int, row: Row, key: str, text: str, size: int) -> None:
+    def _take(self, one: Checked) -> list[Batch]:
+        """Put a document into the batch that is begun; return that one first where it has no room for it."""
+        size = size_of(one.text)
+        no_room = self._open.size and self._open.size + size > self.sizes.most_bytes * self.alike
+        full = self.rest() if no_room else []
         batch = self._open
-        batch.numbers.append(number)
-        batch.ids.append(key)
-        batch.rows.append(row)
-        batch.texts.append(text)
+        batch.numbers.append(one.number)
+        batch.ids.append(one.id)
+        batch.rows.append(one.row)  # type: ignore[arg-type]  # a bad row says why it is none
+        batch.texts.append(one.text)
         batch.size += size
+        return full
 
 
-def _id(key: Any) -> str:
-    if not isinstance(key, str | int) or isinstance(key, bool) or key == "":
-        raise TypeError(f"its id must be text or a whole number, not {key!r}")
-    _check_unicode("id", str(key))
-    return str(key)
-
-
-def _check_unicode(name: str, text: str) -> None:
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise ValueError(f"its {name} has half a character at {error.start}, which no request can hold") from None
+def _told(tells: Tells | None, documents: list[Checked]) -> set[int]:
+    """The numbers of those rows of which it says yes."""
+    if tells is None or not documents:
+        return set()
+    return {one.number for one, yes in zip(documents, tells(documents), strict=True) if yes}

@@ -14,11 +14,12 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from aiomlcommons.errors import MLCommonsError
 from aiomlcommons.inference import Side
+from aiomlcommons.ingest.assembly import predictor_of
 from aiomlcommons.ingest.budget import RetryBudget
-from aiomlcommons.ingest.job import SPARSE, Settings
-from aiomlcommons.ingest.predicting import Embed as EmbedTexts
+from aiomlcommons.ingest.embedder import embedder
 from aiomlcommons.ingest.predicting import Predictor
 from aiomlcommons.ingest.preparing import Batch
+from aiomlcommons.ingest.settings import Settings
 from aiomlcommons.ingest.stats import Stats
 from aiomlcommons.ingest.types import Sparse
 from aiomlcommons.integrations.columns import Columns, RowsFailed, check_texts, column, with_column
@@ -163,26 +164,18 @@ class _Opened:
 async def _embedding(how: _How) -> AsyncGenerator[Callable[[Batch], Awaitable[list[Vectors | Sparse]]]]:
     """What embeds batches, as long as the session behind it is open."""
     async with Session.from_env(**how.session) if how.url is None else Session(how.url, **how.session) as ml:
-        settings = Settings(concurrency=how.in_flight, budget=RetryBudget(how.retries))
-        predictor = Predictor(
-            await _asking(ml, how), settings.limiter(), settings.budget, Stats(), patience=how.patience
+        ensured = await ml.models.ensure(how.model)
+        model = await embedder(ml, ensured.model_id, content_type=how.content_type)
+        settings = Settings(
+            batch=how.batch, concurrency=how.in_flight, budget=RetryBudget(how.retries), patience=how.patience
         )
-        yield partial(_embed, partial(_predict, predictor), how)
-
-
-async def _asking(ml: Session, how: _How) -> EmbedTexts:
-    """What asks the model, once there is one, for the vectors of texts."""
-    ensured = await ml.models.ensure(how.model)
-    once = ml.options(retries=0)  # the predictor repeats requests itself, within its budget
-    if ensured.model.algorithm in SPARSE:
-        return partial(once.sparse, ensured.model_id)
-    return partial(once.embed_many, ensured.model_id, content_type=how.content_type)
+        yield partial(_embed, partial(_predict, predictor_of(model.embed, settings, Stats())), how)
 
 
 async def _embed(predict: Predict, how: _How, whole: Batch) -> list[Vectors | Sparse]:
     async def parts() -> AsyncGenerator[Batch]:
         for start in range(0, len(whole), how.batch):
-            yield whole.part(slice(start, start + how.batch))
+            yield whole.part(range(len(whole))[start : start + how.batch])
 
     most = how.in_flight if isinstance(how.in_flight, int) else how.in_flight[1]
     async with fan_out(predict, parts(), in_flight=most, ordered=True) as results:

@@ -11,7 +11,10 @@ import attrs
 
 from aiomlcommons import Backoff, Session
 from aiomlcommons.emulator import Emulator
-from aiomlcommons.ingest.job import Job, Settings, by_field, embedder, id_by, ingesting
+from aiomlcommons.ingest.checking import by_field, id_by
+from aiomlcommons.ingest.embedder import embedder
+from aiomlcommons.ingest.job import Job, ingesting
+from aiomlcommons.ingest.settings import Settings
 from aiomlcommons.ingest.types import BadRow, Documents, Refused, Row, Rows
 
 NOW = Backoff(first=0, cap=0)
@@ -86,12 +89,12 @@ class World:
     async def job(self, source: Memory, sink: Shelf, *, id: str | None = "id", **settings: Any) -> AsyncGenerator[Job]:
         model = await embedder(self.ml, self.model_id)
         running: AbstractAsyncContextManager[Job] = ingesting(
-            model.embed,
+            model,
             source,
             sink,
             text_of=by_field("text"),
             id_of=id_by(id),
-            header=model.identity,
+            header={},
             checkpoint=self.folder / "job.checkpoint",
             dead_letters=self.folder / "job.dead",
             settings=Settings(**{"backoff": NOW, "batch": 10, "note_every": 3, **settings}),

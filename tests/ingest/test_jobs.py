@@ -11,6 +11,7 @@ import orjson
 import pytest
 
 from aiomlcommons import NotFound
+from aiomlcommons.emulator.errors import refused
 from aiomlcommons.emulator.faults import PREDICTIONS
 from aiomlcommons.ingest.dead_letter import documents as dead_documents
 from aiomlcommons.ingest.journal import WrongJob
@@ -207,3 +208,71 @@ async def test_ids_that_another_job_left_behind_are_not_taken_for_its_own(world:
     async with world.job(Memory(documents(20)[::-1]), shelf) as job:
         report = await job
     assert (report.written, report.deduplicated, len(shelf.durable)) == (20, 0, 20)
+
+
+# ---- what need not be embedded ---------------------------------------------------------------------------------------
+
+
+async def embedded_by(world: World, rows: list[Any], shelf: Shelf, **settings: Any) -> Any:
+    """The report of a job of its own."""
+    (world.folder / "job.checkpoint").unlink(missing_ok=True)
+    async with world.job(Memory(rows), shelf, **settings) as job:
+        return await job
+
+
+async def test_identical_texts_of_a_job_are_embedded_once(world: World) -> None:
+    rows: list[Any] = [{"id": f"d{number}", "text": f"text {number % 7}"} for number in range(200)]
+    shelf = Shelf()
+    report = await embedded_by(world, rows, shelf)
+    assert (report.written, report.embedded, report.reused) == (200, 7, 193)
+    assert (shelf.durable["d193"] == await world.ml.embed_one(world.model_id, "text 4")).all()
+
+
+async def test_a_cache_knows_the_vectors_of_earlier_jobs(world: World) -> None:
+    cache = world.folder / "vectors.sqlite"
+    one, two = Shelf(), Shelf()
+    await embedded_by(world, documents(50), one, cache=cache)
+    report = await embedded_by(world, documents(60), two, cache=cache)
+    assert (report.written, report.embedded, report.reused) == (60, 10, 50)
+    assert all((two.durable[key] == vector).all() for key, vector in one.durable.items())
+
+
+async def test_documents_whose_text_has_not_changed_are_skipped(world: World) -> None:
+    cache, shelf = world.folder / "vectors.sqlite", Shelf()
+    await embedded_by(world, documents(50), shelf, cache=cache, skip_unchanged=True)
+    changed: list[Any] = [*documents(50), {"id": "d50", "text": "a new one"}]
+    changed[7] = {"id": "d7", "text": "another text"}
+    report = await embedded_by(world, changed, shelf, cache=cache, skip_unchanged=True)
+    assert (report.read, report.written, report.skipped, report.balanced) == (51, 2, 49, True)
+    assert len(shelf.writes) == 52
+    assert (shelf.durable["d7"] == await world.ml.embed_one(world.model_id, "another text")).all()
+
+
+async def test_what_was_not_written_is_not_skipped_the_next_time(world: World) -> None:
+    cache, shelf = world.folder / "vectors.sqlite", Shelf(refuses=lambda key: "no" if key == "d3" else "")
+    await embedded_by(world, documents(10), shelf, cache=cache, skip_unchanged=True)
+    shelf.refuses = lambda _: ""
+    report = await embedded_by(world, documents(10), shelf, cache=cache, skip_unchanged=True)
+    assert (report.written, report.skipped) == (1, 9)
+
+
+# ---- batches that the server does not take ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("status", "too_much"), [(413, 5), (400, 4)])
+async def test_batches_shrink_when_the_server_takes_no_more(world: World, status: int, too_much: int) -> None:
+    sizes: list[int] = []
+
+    async def limited(request: Any, go: Any) -> Any:
+        sizes.append(len(orjson.loads(await request.read())["text_docs"]))
+        if sizes[-1] >= too_much:
+            raise refused(status, "x", "too much")
+        return await go()
+
+    world.emulator.faults.add(limited, on=PREDICTIONS, times=None)
+    async with world.job(Memory(documents(2000)), Shelf(), batch=16) as job:
+        report = await job
+    assert (report.written, report.failed) == (2000, 0)
+    assert max(sizes) == 16
+    # The batches that were under way by then are halved one by one, and no others.
+    assert max(sizes[-300:]) < too_much

@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from aiomlcommons.ingest.checking import Checked, Checker, IdOf, TextOf, by_field, id_by
 from aiomlcommons.ingest.dead_letter import Letter
-from aiomlcommons.ingest.job import by_field, id_by
-from aiomlcommons.ingest.preparing import SETTLED, Batch, IdOf, Preparer, TextOf
+from aiomlcommons.ingest.preparing import SETTLED, Batch, Preparer, Tells
 from aiomlcommons.ingest.seen import Seen
+from aiomlcommons.ingest.sizes import Sizes
 from aiomlcommons.ingest.tracking import Tracker
 from aiomlcommons.ingest.types import BadRow, Rows
 
@@ -34,7 +35,7 @@ class Work:
 
     def end(self) -> list[Batch]:
         if self.preparer.waiting:
-            self.batches.append(self.preparer.rest())
+            self.batches += self.preparer.rest()
         return self.batches
 
 
@@ -51,9 +52,17 @@ def working(
     text_of: TextOf = by_field("text"),  # noqa: B008
     id_of: IdOf = id_by("id"),  # noqa: B008
     tracker: Tracker | None = None,
-    **limits: Any,
+    count: int = 64,
+    most_bytes: int = 1_000_000,
+    longest: int | None = None,
+    unchanged: Tells | None = None,
+    alike: int = 1,
 ) -> Work:
-    return Work(Preparer(text_of, id_of, tracker or Tracker(), seen.add, **limits))
+    def twice(documents: list[Checked]) -> list[bool]:
+        return seen.add([(one.id, one.number) for one in documents])
+
+    check, sizes = Checker(text_of, id_of, longest), Sizes(count, most_bytes)
+    return Work(Preparer(check, tracker or Tracker(), sizes, twice, unchanged, alike))
 
 
 def good(number: int, text: str = "some text") -> dict[str, Any]:
@@ -256,6 +265,49 @@ def test_a_batch_waits_when_it_holds_a_document_or_a_letter(seen: Seen) -> None:
     assert waiting == [False, False, True, True]
 
 
+# ---- texts of like length --------------------------------------------------------------------------------------------
+
+
+def test_texts_of_like_length_travel_together_where_order_is_free(seen: Seen) -> None:
+    work = working(seen, count=3, alike=2)
+    work.add([good(number, "x" * length) for number, length in enumerate([5, 1, 9, 2, 8, 3])])
+    assert [list(map(len, batch.texts)) for batch in work.batches] == [[1, 2, 3], [5, 8, 9]]
+    assert [batch.ids for batch in work.batches] == [["d1", "d3", "d5"], ["d0", "d4", "d2"]]
+    assert [batch.index for batch in work.batches] == [0, 1]
+
+
+def test_what_is_settled_goes_with_the_first_of_them(seen: Seen) -> None:
+    work = working(seen, count=2, alike=2, unchanged=lambda known: [one.id == "d4" for one in known])
+    work.add([good(0, "xxx"), BAD, good(0), good(3, "x"), good(4)])
+    batches = work.end()
+    assert [(batch.ids, batch.settled) for batch in batches] == [(["d3", "d0"], [1, 2, 4])]
+    assert (len(batches[0].letters), batches[0].deduplicated, batches[0].skipped) == (1, 1, 1)
+
+
+def test_a_batch_is_smaller_as_soon_as_the_server_takes_no_more(seen: Seen) -> None:
+    work = working(seen, count=4)
+    work.add([good(0)])
+    work.preparer.sizes.too_many(4)
+    assert [len(batch) for batch in work.add([good(n) for n in range(1, 5)], start=1)] == [2, 2]
+
+
+# ---- what was written before -----------------------------------------------------------------------------------------
+
+
+def test_a_document_that_was_written_before_with_its_text_is_skipped(seen: Seen) -> None:
+    asked: list[str] = []
+
+    def unchanged(known: list[Checked]) -> list[bool]:
+        asked.extend(one.id for one in known)
+        return [one.text == "old" for one in known]
+
+    work = working(seen, unchanged=unchanged)
+    work.add([good(0, "old"), good(1, "new"), good(0, "new"), BAD])
+    batch = only(work)
+    assert (batch.ids, batch.skipped, batch.deduplicated, len(batch.letters)) == (["d1"], 1, 1, 1)
+    assert asked == ["d0", "d1"]  # the second d0 is not written whatever its text is
+
+
 # ---- all together ----------------------------------------------------------------------------------------------------
 
 some_rows = st.one_of(
@@ -270,13 +322,16 @@ some_rows = st.one_of(
     count=st.integers(1, 5),
     most_bytes=st.integers(1, 60),
     done=st.sets(st.integers(0, 60)),
+    same=st.sets(st.sampled_from(["a", "text", "日本語"])),
+    alike=st.sampled_from([1, 3]),
 )
 def test_every_row_ends_in_exactly_one_batch(
-    calls: list[list[Any]], count: int, most_bytes: int, done: set[int]
+    calls: list[list[Any]], count: int, most_bytes: int, done: set[int], same: set[str], alike: int
 ) -> None:
     seen, tracker = Seen(None), Tracker()
     tracker.done(done)
-    work = working(seen, tracker=tracker, count=count, most_bytes=most_bytes, longest=30)
+    limits: Any = {"count": count, "most_bytes": most_bytes, "longest": 30, "alike": alike}
+    work = working(seen, tracker=tracker, unchanged=lambda known: [one.text in same for one in known], **limits)
     rows: list[Any] = []
     for call in calls:
         work.add(call, start=len(rows))
@@ -289,7 +344,8 @@ def test_every_row_ends_in_exactly_one_batch(
         check(one, rows)
         assert one.numbers or one.settled
         assert len(one) <= count
-        assert one.size <= most_bytes or len(one) == 1
+        assert sum(len(text.encode()) for text in one.texts) <= most_bytes or len(one) == 1
+        assert not same.intersection(one.texts)
     ids = [key for one in batches for key in one.ids]
     assert len(ids) == len(set(ids))
 
@@ -299,7 +355,7 @@ def check(batch: Batch, rows: list[Any]) -> None:
     assert batch.rows == [rows[number] for number in batch.numbers]
     assert batch.ids == [row["id"] for row in batch.rows]
     assert batch.texts == [row["text"] for row in batch.rows]
-    assert len(batch.settled) == len(batch.letters) + batch.deduplicated
+    assert len(batch.settled) == len(batch.letters) + batch.deduplicated + batch.skipped
     assert {one.row for one in batch.letters} <= set(batch.settled)
     assert all(one.document is rows[one.row] and one.why for one in batch.letters)
 
@@ -307,7 +363,7 @@ def check(batch: Batch, rows: list[Any]) -> None:
 def test_a_part_of_a_batch_is_some_of_its_documents_and_nothing_that_is_settled(seen: Seen) -> None:
     work = working(seen)
     work.add([good(0), BAD, good(2), good(3)])
-    part = only(work).part(slice(1, 3))
+    part = only(work).part([1, 2])
     assert (part.numbers, part.ids, len(part.rows), len(part.texts)) == ([2, 3], ["d2", "d3"], 2, 2)
     assert (part.settled, part.letters) == ([], [])
 

@@ -1,0 +1,122 @@
+"""A job's engine, put together from the files that it left and the settings that it has."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from aiomlcommons.ingest.cache import Cache, Recent, VectorFile
+from aiomlcommons.ingest.checking import Checked, Checker
+from aiomlcommons.ingest.dead_letter import DeadLetters
+from aiomlcommons.ingest.embedder import Embed, Embedder
+from aiomlcommons.ingest.engine import Engine
+from aiomlcommons.ingest.journal import Entry, Journal
+from aiomlcommons.ingest.predicting import Predictor
+from aiomlcommons.ingest.preparing import Preparer
+from aiomlcommons.ingest.seen import Seen
+from aiomlcommons.ingest.settings import Settings
+from aiomlcommons.ingest.sizes import Sizes
+from aiomlcommons.ingest.stats import Stats
+from aiomlcommons.ingest.tracking import Tracker
+from aiomlcommons.ingest.types import Sink, Source
+
+
+@attrs.frozen
+class Files:
+    """What a job keeps beside its output. Opening and closing are blocking: call them in a thread."""
+
+    journal: Journal | None
+    entry: Entry
+    seen: Seen
+    cache: VectorFile | None
+
+    @classmethod
+    def open(
+        cls,
+        checkpoint: str | PathLike[str] | None,
+        header: Mapping[str, Any],
+        settings: Settings,
+        model: Embedder,
+        sink: Sink,
+    ) -> Files:
+        """Open them. Raises WrongJob, CacheError, OSError."""
+        with ExitStack() as opened:
+            journal, entry = Journal.open(checkpoint, header) if checkpoint is not None else (None, Entry())
+            if journal is not None:
+                opened.callback(journal.close)
+            # What another job left there would pass for rows of this one.
+            seen = Seen(Path(f"{checkpoint}.seen") if checkpoint else None, fresh=entry == Entry())
+            opened.callback(seen.close)
+            cache = VectorFile(settings.cache, model.kind, sink.name) if settings.cache is not None else None
+            opened.pop_all()
+        return cls(journal, entry, seen, cache)
+
+    def close(self) -> None:
+        """Close them."""
+        self.seen.close()
+        for file in (self.cache, self.journal):
+            if file is not None:
+                file.close()
+
+    def twice(self, documents: Sequence[Checked]) -> list[bool]:
+        """Of each document, whether an earlier row had its id."""
+        return self.seen.add([(one.id, one.number) for one in documents])
+
+    def unchanged(self, documents: Sequence[Checked]) -> list[bool]:
+        """Of each document, whether it was written before with the same text."""
+        known = [(one.id, one.text) for one in documents]
+        return self.cache.unchanged(known) if self.cache is not None else [False] * len(known)
+
+
+def engine_of(
+    model: Embedder,
+    source: Source,
+    sink: Sink,
+    check: Checker,
+    files: Files,
+    letters: DeadLetters,
+    settings: Settings,
+) -> Engine:
+    """An engine that goes on where the files say."""
+    entry, sizes, stats = files.entry, Sizes(settings.batch, settings.batch_bytes), Stats()
+    stats.resume(entry.counts)
+    tracker = Tracker(entry.done, entry.beyond)
+    tracker.read(entry.start, entry.mark)  # a run that fails before it reads keeps the place of the one before
+    unchanged = files.unchanged if settings.skip_unchanged else None
+    return Engine(
+        source=source,
+        sink=sink,
+        preparer=Preparer(check, tracker, sizes, files.twice, unchanged, settings.alike),
+        predictor=predictor_of(model.embed, settings, stats, sizes, files.cache),
+        tracker=tracker,
+        stats=stats,
+        letters=letters,
+        journal=files.journal,
+        entry=entry,
+        written=files.cache if settings.skip_unchanged else None,
+        ordered=settings.ordered,
+        note_every=settings.note_every,
+        linger=settings.linger,
+    )
+
+
+def predictor_of(
+    embed: Embed, settings: Settings, stats: Stats, sizes: Sizes | None = None, cache: Cache | None = None
+) -> Predictor:
+    """What asks the model, as the settings say."""
+    return Predictor(
+        embed,
+        settings.limiter(),
+        settings.budget,
+        stats,
+        settings.backoff,
+        settings.patience,
+        sizes or Sizes(settings.batch, settings.batch_bytes),
+        cache or Recent(),
+        settings.rate(),
+    )

@@ -1,0 +1,52 @@
+"""What a job knows of its model: how it embeds, what tells it from another, and what its vectors are like."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import attrs
+
+from aiomlcommons.api.common import FunctionName
+from aiomlcommons.api.models import Model
+from aiomlcommons.ingest.types import Sparse
+from aiomlcommons.vectors import Vectors
+
+if TYPE_CHECKING:
+    from aiomlcommons.inference import Side
+    from aiomlcommons.session import Session
+
+Embed: TypeAlias = Callable[[list[str]], Awaitable["Vectors | Sparse"]]
+SPARSE = {FunctionName.SPARSE_ENCODING, FunctionName.SPARSE_TOKENIZE}
+
+
+@attrs.frozen
+class Embedder:
+    """``embed`` embeds texts; ``identity`` tells this model from any other one, and ``kind`` from those that embed
+    differently: the same file registered twice is one kind."""
+
+    embed: Embed
+    identity: Mapping[str, Any] = attrs.field(factory=dict)
+    kind: Mapping[str, Any] = attrs.field(factory=dict)
+    sparse: bool = False
+    dimension: int | None = None
+
+
+async def embedder(ml: Session, model_id: str, *, content_type: Side | None = None) -> Embedder:
+    """What a job needs to know of a model. Raises NotFound."""
+    model = await ml.models.get(model_id)
+    once = ml.options(retries=0)  # the job repeats requests itself, within its budget
+    side = {"content_type": content_type} if content_type else {}
+    kind = {"model": model.name, "version": model.model_version, "hash": model.model_content_hash_value, **side}
+    # A model without a file has no hash; behind its connector may be anything.
+    known = kind if model.model_content_hash_value else {"model_id": model_id, **kind}
+    identity = {"model_id": model_id, **kind}
+    if model.algorithm in SPARSE:
+        return Embedder(partial(once.sparse, model_id), identity, known, sparse=True)
+    embed = partial(once.embed_many, model_id, content_type=content_type)
+    return Embedder(embed, identity, known, dimension=_dimension(model))
+
+
+def _dimension(model: Model) -> int | None:
+    return model.model_config.embedding_dimension if model.model_config else None

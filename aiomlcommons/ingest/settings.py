@@ -1,0 +1,72 @@
+"""How a bulk job is done."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from os import PathLike
+
+import attrs
+
+from aiomlcommons.backoff import Backoff
+from aiomlcommons.errors import InvalidRequest
+from aiomlcommons.ingest.budget import RetryBudget
+from aiomlcommons.ingest.limiter import Limiter
+from aiomlcommons.ingest.rate import Rate, about_tokens
+
+# How many batches are filled together with texts of like length, where order is free.
+ALIKE = 16
+
+
+@attrs.frozen(kw_only=True)
+class Settings:
+    """How a job is done; ``session.ingest`` says what each field is."""
+
+    batch: int = 64
+    batch_bytes: int = 1_000_000
+    concurrency: int | tuple[int, int] = (1, 64)
+    requests_per_minute: float | None = None
+    tokens_per_minute: float | None = None
+    count_tokens: Callable[[str], int] = about_tokens
+    ordered: bool = True
+    longest: int | None = None
+    linger: float | None = None
+    backoff: Backoff = Backoff()
+    budget: RetryBudget = attrs.field(factory=RetryBudget)
+    patience: float = 600.0
+    cache: str | PathLike[str] | None = None
+    skip_unchanged: bool = False
+    note_every: int = 64
+
+    def __attrs_post_init__(self) -> None:
+        for name in ("batch", "batch_bytes", "note_every", "longest"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise InvalidRequest(f"{name} must be 1 or more, not {value}")
+        for name in ("requests_per_minute", "tokens_per_minute"):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise InvalidRequest(f"{name} must be more than 0, not {value}")
+        if self.skip_unchanged and self.cache is None:
+            raise InvalidRequest("skip_unchanged needs cache, the file that knows what was written before")
+
+    @property
+    def alike(self) -> int:
+        """How many batches are filled together."""
+        return 1 if self.ordered else ALIKE
+
+    def limiter(self) -> Limiter:
+        """What decides how many requests are under way."""
+        if isinstance(self.concurrency, int):
+            return Limiter.fixed(self.concurrency)
+        least, most = self.concurrency
+        return Limiter(least=least, most=most, start=min(most, max(least, 2)))
+
+    def rate(self) -> Rate | None:
+        """What keeps requests and tokens within so many a minute."""
+        if self.requests_per_minute is None and self.tokens_per_minute is None:
+            return None
+        requests, tokens = (
+            math.inf if most is None else most for most in (self.requests_per_minute, self.tokens_per_minute)
+        )
+        return Rate(requests, tokens, self.count_tokens)
