@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from hashlib import blake2b
 from os import PathLike
@@ -41,25 +42,29 @@ class Cache(Protocol):
 
 
 class Recent:
-    """The vectors of the last texts, in memory, up to ``most`` bytes of vectors."""
+    """The vectors of the last texts, in memory, up to ``most`` bytes of texts and vectors."""
 
     def __init__(self, most: int = RECENT) -> None:
         self._most, self._size = most, 0
-        self._vectors: dict[bytes, Any] = {}
+        self._vectors: dict[str, Any] = {}
+        # Those that came together share an array, and free it by going together.
+        self._batches: deque[tuple[int, list[str]]] = deque()
 
     async def find(self, texts: Sequence[str]) -> dict[str, Any]:
         """The vectors of those texts that it knows."""
-        found = ((text, self._vectors.get(_digest(text))) for text in texts)
-        return {text: vector for text, vector in found if vector is not None}
+        return {text: self._vectors[text] for text in texts if text in self._vectors}
 
     async def keep(self, vectors: Mapping[str, Any]) -> None:
         """Know these from now on, and no longer those that came first."""
-        for text, vector in vectors.items():
-            self._vectors[_digest(text)] = vector
-            self._size += _bytes_of(vector)
+        size = sum(map(len, vectors)) + _bytes_of(list(vectors.values()))
+        self._batches.append((size, list(vectors)))
+        self._vectors.update(vectors)
+        self._size += size
         while self._size > self._most:
-            # In the order in which they came: those that share an array go together, and free it.
-            self._size -= _bytes_of(self._vectors.pop(next(iter(self._vectors))))
+            gone, texts = self._batches.popleft()
+            self._size -= gone
+            for text in texts:
+                self._vectors.pop(text, None)
 
 
 class VectorFile:
@@ -151,9 +156,11 @@ def _digest(text: str, salt: bytes = b"") -> bytes:
     return blake2b(text.encode(), digest_size=16, key=blake2b(salt, digest_size=16).digest() if salt else b"").digest()
 
 
-def _bytes_of(vector: Any) -> int:
-    # An entry's own cost, and about what each token of a sparse vector takes.
-    return 100 + (vector.nbytes if isinstance(vector, np.ndarray) else 100 * len(vector))
+def _bytes_of(vectors: list[Any]) -> int:
+    """About what vectors of one model take, each with its place in a dictionary."""
+    if vectors and isinstance(vectors[0], np.ndarray):
+        return len(vectors) * (200 + int(vectors[0].nbytes))
+    return sum(200 + 100 * len(weights) for weights in vectors)
 
 
 def _packed(vector: Any) -> tuple[str, bytes]:

@@ -92,8 +92,7 @@ class Ingests(HasSession):
 
         ml = cast("Session", self._session)
         opened, wanted = open_source(source), open_sink(sink)
-        if skip_unchanged and isinstance(wanted, BlockingSink):
-            raise InvalidRequest(f"skip_unchanged would leave documents out of {wanted.name}, which is written anew")
+        text_of = text_from(text) if isinstance(text, str) else text
         settings = Settings(
             batch=batch,
             batch_bytes=batch_bytes,
@@ -111,6 +110,8 @@ class Ingests(HasSession):
             note_every=note_every,
             linger=linger,
         )
+        if skip_unchanged and isinstance(wanted, BlockingSink):
+            raise InvalidRequest(f"skip_unchanged would leave documents out of {wanted.name}, which is written anew")
         ensured = await ml.models.ensure(model)
         model_is = await embedder(ml, ensured.model_id, content_type=content_type)
         if isinstance(wanted, IndexSink):
@@ -121,7 +122,7 @@ class Ingests(HasSession):
             model_is,
             opened,
             wanted,
-            text_of=text_from(text) if isinstance(text, str) else text,
+            text_of=text_of,
             id_of=id_by(id),
             header={"source": opened.name, "sink": wanted.name, "text": says, "id": id},
             checkpoint=checkpoint,

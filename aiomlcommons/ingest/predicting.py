@@ -241,6 +241,9 @@ def _assembled(batch: Batch, found: dict[str, Any], why: dict[str, str]) -> Pred
 
 
 def _stacked(vectors: list[Any]) -> Vectors | Sparse:
-    if vectors and isinstance(vectors[0], np.ndarray):
-        return np.stack(vectors)
-    return vectors
+    if not (vectors and isinstance(vectors[0], np.ndarray)):
+        return vectors
+    dimensions = {len(vector) for vector in vectors}
+    if len(dimensions) > 1:
+        raise ModelFails(f"the model, or the cache, gives vectors of different dimensions: {sorted(dimensions)}")
+    return np.array(vectors)

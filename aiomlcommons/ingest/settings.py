@@ -47,6 +47,7 @@ class Settings:
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise InvalidRequest(f"{name} must be more than 0, not {value}")
+        self.limiter()  # refuses what is no concurrency
         if self.skip_unchanged and self.cache is None:
             raise InvalidRequest("skip_unchanged needs cache, the file that knows what was written before")
 

@@ -80,7 +80,7 @@ class Embed:
     ) -> None:
         if batch < 1:
             raise ValueError(f"batch must be 1 or more, not {batch}")
-        Settings(concurrency=in_flight).limiter()  # refuses what is no concurrency
+        Settings(concurrency=in_flight)  # refuses what is no concurrency
         self._text, self._output, self._id = text, output, id
         self._how = _How(model, url, batch, in_flight, content_type, retries, patience, dict(session or {}))
         self._reset()

@@ -31,7 +31,7 @@ def same(found: dict[str, Any], expected: dict[str, Any]) -> bool:
 
 
 async def test_the_last_texts_are_known_and_the_first_forgotten() -> None:
-    recent = Recent(most=3 * 108)
+    recent = Recent(most=3 * 209)
     for number in range(5):
         await recent.keep({str(number): np.full(2, number, np.float32)})
     assert list(await recent.find(list("043"))) == ["4", "3"]

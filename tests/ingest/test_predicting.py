@@ -557,3 +557,14 @@ async def test_who_is_cancelled_holds_no_slot_and_does_not_keep_others_from_prob
 
     await world.clock.run(cancelled())
     assert embedded(await world.one("second")) == ["second"]
+
+
+@pytest.mark.asyncio
+async def test_vectors_of_different_dimensions_in_a_batch_end_the_job() -> None:
+    async def embed(texts: list[str]) -> Any:
+        return np.zeros((len(texts), len(texts[0])), np.float32)
+
+    world = World(embed)
+    world.predictor.sizes.count = 1
+    with pytest.raises(ModelFails, match=r"different dimensions: \[1, 2\]"):
+        await world.one("a", "bb")

@@ -1,0 +1,98 @@
+"""``ml.ingest`` as its users call it: on an emulator, from sources to files."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from aiomlcommons import InvalidRequest
+from aiomlcommons.emulator.faults import PREDICTIONS
+from aiomlcommons.inference import Side
+from aiomlcommons.ingest.types import Documents
+from tests.ingest.parts import World, documents
+
+pytestmark = pytest.mark.asyncio
+
+
+async def written(path: Path) -> list[dict[str, Any]]:
+    return [orjson.loads(line) for line in (await asyncio.to_thread(path.read_bytes)).splitlines()]
+
+
+async def test_rows_become_lines_with_their_vectors(world: World) -> None:
+    out = world.folder / "out.jsonl"
+    async with world.ml.ingest(documents(100), model=world.model_id, sink=out) as job:
+        report = await job
+    lines = await written(out)
+    assert (report.written, report.dead_letters) == (100, None)
+    assert [line["id"] for line in lines] == [row["id"] for row in documents(100)]
+    expected = await world.ml.embed_one(world.model_id, "text number 42")
+    assert lines[42]["embedding"] == pytest.approx(expected.tolist())
+
+
+async def test_a_function_takes_whole_batches(world: World) -> None:
+    taken: list[Documents] = []
+    async with world.ml.ingest(documents(100), model=world.model_id, sink=taken.append, batch=30) as job:
+        await job
+    assert [len(batch) for batch in taken] == [30, 30, 30, 10]
+    assert taken[0].vectors.shape == (30, 384)  # type: ignore[union-attr]
+
+
+async def test_what_the_texts_are_is_told_to_the_model(world: World) -> None:
+    told: list[Any] = []
+
+    async def listen(request: Any, go: Any) -> Any:
+        told.append(orjson.loads(await request.read()).get("parameters"))
+        return await go()
+
+    world.emulator.faults.add(listen, on=PREDICTIONS, times=None)
+    sides: list[Side | None] = ["passage", None]
+    for side in sides:
+        sink = world.folder / "out.jsonl"
+        async with world.ml.ingest(
+            documents(3),
+            model=world.model_id,
+            sink=sink,
+            content_type=side,
+        ) as job:
+            await job
+    assert told == [{"content_type": "passage"}, None]
+
+
+async def test_a_cache_serves_the_next_job(world: World) -> None:
+    reports = []
+    for name in ("one.jsonl", "two.jsonl"):
+        sink, cache = world.folder / name, world.folder / "vectors.sqlite"
+        async with world.ml.ingest(documents(50), model=world.model_id, sink=sink, cache=cache) as job:
+            reports.append(await job)
+    assert [report.embedded for report in reports] == [50, 0]
+    assert await written(world.folder / "one.jsonl") == await written(world.folder / "two.jsonl")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"batch": 0}, "batch must be 1 or more, not 0"),
+        ({"longest": 0}, "longest must be 1 or more, not 0"),
+        ({"requests_per_minute": 0}, "requests_per_minute must be more than 0, not 0"),
+        ({"skip_unchanged": True}, "skip_unchanged needs cache"),
+        ({"skip_unchanged": True, "cache": "vectors.sqlite"}, r"leave documents out of .*out\.jsonl"),
+        ({"text": "{title"}, "the template"),
+    ],
+)
+async def test_what_cannot_be_is_refused_before_the_first_request(world: World, wrong: Any, words: str) -> None:
+    seen: list[Any] = []
+
+    async def listen(request: Any, go: Any) -> Any:
+        seen.append(request)
+        return await go()
+
+    world.emulator.faults.add(listen, on=lambda _: True, times=None)
+    with pytest.raises(InvalidRequest, match=words):
+        async with world.ml.ingest(documents(3), model=world.model_id, sink=world.folder / "out.jsonl", **wrong):
+            pass
+    assert not seen
+    assert not await asyncio.to_thread(lambda: list(world.folder.iterdir()))
