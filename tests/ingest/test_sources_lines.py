@@ -153,6 +153,14 @@ async def test_a_file_that_is_shorter_than_its_mark_is_refused(tmp_path: Path, e
 
 
 @pytest.mark.asyncio
+@pytest.mark.parametrize("ending", [*PACK])
+async def test_another_file_under_the_same_name_is_refused(tmp_path: Path, ending: str) -> None:
+    source = written(tmp_path / f"a.jsonl{ending}", b'{"a": 1000}\n' * 10)
+    with pytest.raises(SourceError, match=r"a\.jsonl.* has no line at byte 27, to which it was read before"):
+        await rows_of(source, [27, 3], 3)
+
+
+@pytest.mark.asyncio
 async def test_a_mark_of_something_else_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="that is no place in it"):
         await rows_of(written(tmp_path / "a.jsonl", b"{}\n"), {"row": 1}, 1)

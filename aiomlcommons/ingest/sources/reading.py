@@ -44,13 +44,21 @@ def numbers(mark: Any, count: int, name: str) -> list[int]:
 
 
 def go_on(file: IO[bytes], path: str | PathLike[str], offset: int, at: int = 0) -> None:
-    """Go to a byte of the (decompressed) content, from byte ``at``. Raises SourceError where the file is shorter."""
+    """Go to the line that begins at a byte of the (decompressed) content, from byte ``at``.
+
+    Raises SourceError where the file is shorter, or where no line begins there.
+    """
+    if offset <= at:
+        return
     with telling(str(path)):
         # What is no regular file, such as a named pipe, has no size to be compared and no place to go to.
         plain = Path(path).is_file() and not is_compressed(path)
-        found = _sought(file, path, offset) if plain else at + _skipped(file, offset - at)
-    if found < offset:
+        found = _sought(file, path, offset - 1) if plain else at + _skipped(file, offset - 1 - at)
+        end = file.read(1)
+    if not end:
         raise SourceError(f"{path} has {found:,} bytes, and was read to byte {offset:,} before: is it another file?")
+    if end != b"\n":
+        raise SourceError(f"{path} has no line at byte {offset:,}, to which it was read before: is it another file?")
 
 
 def checked_length(line: bytes, name: str) -> None:
