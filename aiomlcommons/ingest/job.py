@@ -90,7 +90,6 @@ async def ingesting(
     whole = {"job": "ingest", **model.identity, **header}
     files = await anyio.to_thread.run_sync(partial(Files.open, checkpoint, whole, settings, model, sink))
     engine = engine_of(model, source, sink, check, files, DeadLetters(dead_letters), settings)
-    engine.stats.total = await source.count()
     job = Job(engine, lambda: Report.of(engine.stats, dead_letters))
     failure: Exception | None = None
     try:
@@ -115,6 +114,7 @@ async def ingesting(
 async def _open(engine: Engine) -> None:
     state = engine.entry.sink or {}
     engine.torn = 1  # what cannot be opened must not be noted either
+    engine.stats.total = await engine.source.count()
     await anyio.to_thread.run_sync(engine.letters.open, state.get("letters"))
     await engine.sink.open(state.get("state"))
     engine.torn = 0
