@@ -13,7 +13,7 @@ import attrs
 from aiomlcommons.ingest.cache import Cache, Recent, VectorFile
 from aiomlcommons.ingest.checking import Checked, Checker
 from aiomlcommons.ingest.dead_letter import DeadLetters
-from aiomlcommons.ingest.embedder import Embed, Embedder
+from aiomlcommons.ingest.embedder import Embedder
 from aiomlcommons.ingest.engine import Engine
 from aiomlcommons.ingest.journal import Entry, Journal
 from aiomlcommons.ingest.predicting import Predictor
@@ -92,7 +92,7 @@ def engine_of(
         source=source,
         sink=sink,
         preparer=Preparer(check, tracker, sizes, files.twice, unchanged, settings.alike),
-        predictor=predictor_of(model.embed, settings, stats, sizes, files.cache),
+        predictor=predictor_of(model, settings, stats, sizes, files.cache),
         tracker=tracker,
         stats=stats,
         letters=letters,
@@ -106,12 +106,12 @@ def engine_of(
 
 
 def predictor_of(
-    embed: Embed, settings: Settings, stats: Stats, sizes: Sizes | None = None, cache: Cache | None = None
+    model: Embedder, settings: Settings, stats: Stats, sizes: Sizes | None = None, cache: Cache | None = None
 ) -> Predictor:
     """What asks the model, as the settings say."""
     return Predictor(
-        embed,
-        settings.limiter(),
+        model.embed,
+        settings.limiter(model.most),
         settings.budget,
         stats,
         settings.backoff,

@@ -10,6 +10,7 @@ import attrs
 
 from aiomlcommons.api.common import FunctionName
 from aiomlcommons.api.models import Model
+from aiomlcommons.ingest.ceiling import ceiling
 from aiomlcommons.ingest.types import Sparse
 from aiomlcommons.vectors import Vectors
 
@@ -24,13 +25,14 @@ SPARSE = {FunctionName.SPARSE_ENCODING, FunctionName.SPARSE_TOKENIZE}
 @attrs.frozen
 class Embedder:
     """``embed`` embeds texts; ``identity`` tells this model from any other one, and ``kind`` from those that embed
-    differently: the same file registered twice is one kind."""
+    differently: the same file registered twice is one kind. ``most`` requests at once are of use to it, if known."""
 
     embed: Embed
     identity: Mapping[str, Any] = attrs.field(factory=dict)
     kind: Mapping[str, Any] = attrs.field(factory=dict)
     sparse: bool = False
     dimension: int | None = None
+    most: int | None = None
 
 
 async def embedder(ml: Session, model_id: str, *, content_type: Side | None = None) -> Embedder:
@@ -42,10 +44,12 @@ async def embedder(ml: Session, model_id: str, *, content_type: Side | None = No
     # A model without a file has no hash; behind its connector may be anything.
     known = kind if model.model_content_hash_value else {"model_id": model_id, **kind}
     identity = {"model_id": model_id, **kind}
+    # A remote model is as fast as its provider, whatever nodes there are.
+    most = None if model.algorithm == FunctionName.REMOTE else await ceiling(ml)
     if model.algorithm in SPARSE:
-        return Embedder(partial(once.sparse, model_id), identity, known, sparse=True)
+        return Embedder(partial(once.sparse, model_id), identity, known, sparse=True, most=most)
     embed = partial(once.embed_many, model_id, content_type=content_type)
-    return Embedder(embed, identity, known, dimension=_dimension(model))
+    return Embedder(embed, identity, known, dimension=_dimension(model), most=most)
 
 
 def _dimension(model: Model) -> int | None:

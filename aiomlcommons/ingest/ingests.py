@@ -61,7 +61,8 @@ class Ingests(HasSession):
         ``checkpoint`` is a file that lets the same call go on where a killed one was; ``dead_letters`` is where the
         documents go that fail for good (default: beside the checkpoint or the sink). ``batch`` documents and
         ``batch_bytes`` of text travel together, fewer where the server refuses so many; ``concurrency`` requests are
-        under way, found between two bounds or always as many, and no more than ``requests_per_minute`` and
+        under way, always as many or found between two bounds (and below what the nodes' threads are good for, where
+        they tell), and no more than ``requests_per_minute`` and
         ``tokens_per_minute``, evenly (``count_tokens`` tells how many a text has; by default a fourth of its
         characters). ``content_type`` tells an asymmetric model what the texts are.
 

@@ -51,7 +51,7 @@ class Limiter:
     ) -> None:
         if not 1 <= least <= start <= most:
             raise ValueError(f"concurrency must have 1 <= least <= start <= most, not {least}, {start}, {most}")
-        self._least, self._most, self._clock = least, most, clock
+        self._least, self.most, self._clock = least, most, clock
         self._limit, self._in_flight = float(start), 0
         self._doubling, self._decreased = True, -math.inf
         self._usual, self._best, self._best_at = 0.0, math.inf, self._limit
@@ -132,4 +132,4 @@ class Limiter:
             self._set(self._limit * DECREASE)
 
     def _set(self, limit: float) -> None:
-        self._limit = min(max(limit, self._least), self._most)
+        self._limit = min(max(limit, self._least), self.most)

@@ -56,11 +56,13 @@ class Settings:
         """How many batches are filled together."""
         return 1 if self.ordered else ALIKE
 
-    def limiter(self) -> Limiter:
-        """What decides how many requests are under way."""
+    def limiter(self, ceiling: int | None = None) -> Limiter:
+        """What decides how many requests are under way: no more than ``ceiling``, unless a number was given."""
         if isinstance(self.concurrency, int):
             return Limiter.fixed(self.concurrency)
         least, most = self.concurrency
+        if ceiling is not None:
+            most = max(least, min(most, ceiling))
         return Limiter(least=least, most=most, start=min(most, max(least, 2)))
 
     def rate(self) -> Rate | None:

@@ -169,7 +169,7 @@ async def _embedding(how: _How) -> AsyncGenerator[Callable[[Batch], Awaitable[li
         settings = Settings(
             batch=how.batch, concurrency=how.in_flight, budget=RetryBudget(how.retries), patience=how.patience
         )
-        yield partial(_embed, partial(_predict, predictor_of(model.embed, settings, Stats())), how)
+        yield partial(_embed, partial(_predict, predictor_of(model, settings, Stats())), how)
 
 
 async def _embed(predict: Predict, how: _How, whole: Batch) -> list[Vectors | Sparse]:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from aiomlcommons import Backoff, Session, emulator
+from aiomlcommons.ingest.ceiling import FOR_EACH_CORE, ceiling
 from aiomlcommons.ingest.sinks import IndexSink, SinkError
 
 pytestmark = pytest.mark.asyncio
@@ -68,3 +69,10 @@ async def test_an_index_of_another_dimension_is_refused_before_the_first_request
         with pytest.raises(SinkError, match="is of dimension 16, and these vectors of 384"):
             async with ml.ingest([{"id": "a", "text": "b"}], model="all-MiniLM-L6-v2", sink=IndexSink(target, index)):
                 pass
+
+
+async def test_the_server_tells_how_many_requests_at_once_it_is_good_for(opensearch_url: str) -> None:
+    async with Session(opensearch_url) as target:
+        most = await ceiling(target)
+    assert most is not None
+    assert most % FOR_EACH_CORE == 0
