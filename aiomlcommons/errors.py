@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -162,9 +163,16 @@ class TaskFailed(MLCommonsError):
 
 
 def _why(info: TaskInfo) -> str:
-    """The words of an agent's task, which keeps them among its results."""
+    """The words of an agent's task, which keeps them among its results, or of a remote job's provider."""
     found = (value for key, value in (info.response or {}).items() if "error" in key.lower())
-    return next((value for value in found if isinstance(value, str)), "the server gave no reason")
+    if words := next((value for value in found if isinstance(value, str)), ""):
+        return words
+    said = {key: value for key, value in (info.remote_job or {}).items() if value and _TELLS_WHY.search(key)}
+    return f"its provider says {said}" if said else "the server gave no reason"
+
+
+# FailureReason of SageMaker, errors of OpenAI, message of Bedrock.
+_TELLS_WHY = re.compile("error|reason|message", re.IGNORECASE)
 
 
 class TaskStalled(MLCommonsError):

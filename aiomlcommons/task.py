@@ -8,10 +8,10 @@ from typing import Any, Protocol
 import anyio
 import attrs
 
-from aiomlcommons.api.tasks import GetTask, SearchTasks, TaskInfo, TaskState
+from aiomlcommons.api.tasks import CancelTask, GetTask, SearchTasks, TaskInfo, TaskState, TaskType
 from aiomlcommons.backoff import Backoff
 from aiomlcommons.endpoint import Sends
-from aiomlcommons.errors import TaskFailed, TaskStalled
+from aiomlcommons.errors import MLCommonsError, ServerError, TaskFailed, TaskStalled
 from aiomlcommons.namespace import HasSession
 
 ENDED = frozenset(
@@ -47,20 +47,45 @@ class Task:
         """
         return self._end().__await__()
 
+    async def cancel(self) -> TaskInfo:
+        """Have the provider stop a remote batch prediction; the task as it stands then, ``remote_job`` in its words.
+
+        It may be CANCELLING for a while: wait for the end as before, which is TaskFailed with the state CANCELLED.
+        Raises BadRequest for any other task, for the server can stop no other.
+        """
+        await self._session.send(CancelTask(self.task_id))
+        return await self._session.send(GetTask(self.task_id))
+
     async def __aiter__(self) -> AsyncIterator[TaskInfo]:
         """Each state that differs from the one before; the last is the end, also when that is a failure."""
         last: TaskInfo | None = None
-        changed = anyio.current_time()
+        alive = anyio.current_time()
         delays = iter(self._backoff)
         while last is None or last.state not in ENDED:
             if last is not None:
                 await anyio.sleep(next(delays))
-            info = await self._session.send(GetTask(self.task_id))
-            if info != last:
-                last, changed = info, anyio.current_time()
-                yield info
-            elif anyio.current_time() - changed >= self._no_progress:
+            stalled = anyio.current_time() - alive >= self._no_progress
+            info = await self._look(last, raises=stalled)
+            if info is None:
+                continue
+            changed = _is_changed(info, last)
+            if changed or _is_remote(info):
+                alive = anyio.current_time()
+            elif stalled:
                 raise TaskStalled(self.task_id, info, self._no_progress)
+            last = info
+            if changed:
+                yield info
+
+    async def _look(self, last: TaskInfo | None, *, raises: bool) -> TaskInfo | None:
+        """The task, or None where its provider has trouble that may pass: looking at a remote job asks the provider."""
+        try:
+            return await self._session.send(GetTask(self.task_id))
+        except MLCommonsError as error:
+            passes = error.transient or isinstance(error, ServerError)
+            if raises or not passes or last is None or not _is_remote(last):
+                raise
+            return None
 
     async def _end(self) -> TaskInfo:
         info = TaskInfo()
@@ -96,6 +121,18 @@ def is_duplicate(info: TaskInfo) -> bool:
     return any(DUPLICATE in why for why in (*info.node_errors.values(), info.error or ""))
 
 
+def _is_remote(info: TaskInfo) -> bool:
+    """Whether a provider does the work. It may take hours without a change; that it answers shows that it is there."""
+    return info.task_type == TaskType.BATCH_PREDICTION
+
+
+def _is_changed(info: TaskInfo, last: TaskInfo | None) -> bool:
+    if last is None or not _is_remote(info):
+        return info != last
+    # The look itself changes the time of the last update, which is no news.
+    return (info.state, info.remote_job, info.error) != (last.state, last.remote_job, last.error)
+
+
 def _was_under_way(other: TaskInfo, info: TaskInfo) -> bool:
     if other.task_type != info.task_type or is_duplicate(other):
         return False
@@ -119,6 +156,9 @@ class Waits(HasSession):
         ``backoff`` is the time between questions: 0.1 s at first, up to 10 s. A task that has not changed for
         ``no_progress`` seconds (default 600, the server's own limit) raises TaskStalled. A deployment that failed only
         because another was under way is followed to the other.
+
+        A remote batch prediction may take hours: each look asks its provider, so ``Backoff(cap=60)`` is kinder. It
+        never stalls; errors of the provider are waited out until there was no answer for ``no_progress`` seconds.
         """
         task_id = task if isinstance(task, str) else task.task_id
         return Task(task_id, self._session, backoff, no_progress)

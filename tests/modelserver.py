@@ -3,6 +3,9 @@
 A text makes it fail (``please fail``: 400), break (``please break``: 500), answer a web page (``please garble``), hang
 up (``please drop``) or never answer (``please wait``). A chat is asked to count its messages (``please count``), to say
 what it was told (``please repeat``) or to call a tool (``please use name with {...}``), whose result it repeats.
+
+A batch goes one step on with each look; its input file makes it fail (``please fail``), go on for ever (``please
+wait``) or break every second look (``please break``).
 """
 
 from __future__ import annotations
@@ -17,6 +20,8 @@ from typing import Any
 import numpy as np
 import orjson
 from aiohttp import web
+
+from aiomlcommons.api.connectors import ConnectorAction
 
 DIMENSION = 16
 BAD_INPUT = b'{"error": {"message": "bad input", "type": "invalid_request_error"}}'
@@ -111,7 +116,63 @@ async def _misbehave(request: web.Request, texts: Sequence[Any]) -> web.StreamRe
     return None
 
 
+def batch_actions(url: str, *, body: str | None = "{}") -> list[ConnectorAction]:
+    """What a connector needs to begin a batch, look at it and cancel it.
+
+    A cluster takes no action with a job that has no body, even to GET.
+    """
+    begin = '{ "input_file_id": "${parameters.input_file_id}" }'
+    job = f"{url}/v1/batches/${{parameters.id}}"
+    return [
+        ConnectorAction("batch_predict", method="POST", url=f"{url}/v1/batches", request_body=begin),
+        ConnectorAction("batch_predict_status", method="GET", url=job, request_body=body),
+        ConnectorAction("cancel_batch_predict", method="POST", url=f"{job}/cancel", request_body=body),
+    ]
+
+
+STEPS = ("validating", "in_progress", "finalizing", "completed")
+# A cluster knows the jobs of some providers by a name in their URL.
+BATCHES_PATH = "/{provider:(openai/)?}v1/batches"
+BATCHES = web.AppKey("BATCHES", dict[str, dict[str, Any]])
+
+
+async def _begin_batch(request: web.Request) -> web.StreamResponse:
+    asked = orjson.loads(await request.read())
+    if asked["input_file_id"] == "no such file":
+        return web.Response(status=400, body=BAD_INPUT, content_type="application/json")
+    batches = request.app[BATCHES]
+    batch = {"id": f"batch_{len(batches)}", "object": "batch", "status": STEPS[0], "looks": 0, "errors": None, **asked}
+    batches[batch["id"]] = batch
+    return web.json_response(batch)
+
+
+async def _look_at_batch(request: web.Request) -> web.StreamResponse:
+    if await request.read():
+        return web.Response(status=400, body=BAD_INPUT, content_type="application/json")
+    batch = request.app[BATCHES][request.match_info["id"]]
+    batch["looks"] += 1
+    wish = batch["input_file_id"]
+    if wish == "please break" and batch["looks"] % 2 == 0:
+        return web.Response(status=500, body=BOOM, content_type="application/json")
+    if batch["status"] == "cancelling":
+        batch["status"] = "cancelled"
+    elif batch["status"] != "cancelled":
+        step = min(batch["looks"], 1 if wish == "please wait" else len(STEPS) - 1)
+        batch["status"] = STEPS[step]
+    if wish == "please fail" and batch["looks"] > 1:
+        batch |= {"status": "failed", "errors": {"data": [{"code": "invalid_json_line", "line": 3}]}}
+    return web.json_response(batch)
+
+
+async def _cancel_batch(request: web.Request) -> web.StreamResponse:
+    batch = request.app[BATCHES][request.match_info["id"]]
+    batch["status"] = "cancelling"
+    return web.json_response(batch)
+
+
 ROUTES = {
+    BATCHES_PATH: _begin_batch,
+    BATCHES_PATH + "/{id}/cancel": _cancel_batch,
     "/v1/embeddings": _embeddings,
     "/plain/embeddings": _plain_embeddings,
     "/v1/rerank": _rerank,
@@ -124,8 +185,10 @@ ROUTES = {
 async def serve(host: str = "127.0.0.1", port: int = 0) -> AsyncGenerator[str]:
     """The model server's URL, as long as the context is open."""
     app = web.Application()
+    app[BATCHES] = {}
     for path, handler in ROUTES.items():
         app.router.add_post(path, handler)
+    app.router.add_get(BATCHES_PATH + "/{id}", _look_at_batch)
     # Whoever waits for an answer that never comes must not hold up the end.
     runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.01)
     await runner.setup()

@@ -11,16 +11,26 @@ from pathlib import Path
 
 import pytest
 
-from aiomlcommons import emulator
+from aiomlcommons import Backoff, RemoteModel, Session, emulator
+from aiomlcommons.api.connectors import CreateConnector
+from tests import modelserver
+from tests.emulator.conftest import ALLOWED
 
 ROOT = Path(__file__).parent.parent
+CORPUS = ROOT / "examples" / "data" / "kjv-wisdom.jsonl"
 BLOCKS: list[str] = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
-# Ray writes its log to standard error and warns of itself: tests/integrations runs that example.
+# Ray writes its log to standard error and warns of itself: tests/integrations runs these examples.
+ON_RAY = {"parquet_to_opensearch.py", "ray_embed.py"}
 EXAMPLES = sorted(
-    path.name
-    for path in (ROOT / "examples").glob("*.py")
-    if "__main__" in path.read_text() and path.name != "ray_embed.py"
+    path.name for path in (ROOT / "examples").glob("*.py") if "__main__" in path.read_text() and path.name not in ON_RAY
 )
+
+
+def guide(kind: str) -> list[str]:
+    """The blocks of the guide to bulk jobs that need nothing, a ``cluster``, or a model that is ``remote``."""
+    text = (ROOT / "docs" / "ingest.md").read_text()
+    found: list[str] = re.findall(rf"```python{kind}\n(.*?)```", text, re.DOTALL)
+    return found
 
 
 def tour() -> str:
@@ -32,7 +42,7 @@ async def test_the_readmes_tour_runs_as_it_is_written() -> None:
     async with emulator.serve() as url:
         code = tour().replace('"https://localhost:9200", auth=("admin", "...")', repr(url))
         assert url in code
-        await _run(code)
+        await run(code)
 
 
 def test_the_tour_is_ten_lines() -> None:
@@ -41,13 +51,32 @@ def test_the_tour_is_ten_lines() -> None:
 
 @pytest.mark.asyncio
 async def test_the_readmes_emulator_block_runs(capsys: pytest.CaptureFixture[str]) -> None:
-    await _run(next(block for block in BLOCKS if "emulator.serve()" in block))
+    await run(next(block for block in BLOCKS if "emulator.serve()" in block))
     assert re.fullmatch(r"\d+\.\d+\.\d+\n", capsys.readouterr().out)
 
 
-async def _run(code: str) -> None:
-    names: dict[str, object] = {}
-    exec("async def tour():\n" + textwrap.indent(code, "    "), names)  # noqa: S102 - it is our own README
+@pytest.mark.asyncio
+async def test_the_guide_to_bulk_jobs_runs_as_it_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "verses.jsonl").symlink_to(CORPUS)
+    async with emulator.serve() as url, Session(url) as ml:
+        await ml.settings.allow_first_model()
+        await run("\n".join(guide("")), ml=ml)
+
+
+@pytest.mark.asyncio
+async def test_the_guides_offline_prediction_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    (code,) = guide(" remote")
+    async with emulator.serve() as url, Session(url) as ml, modelserver.serve() as provider:
+        await ml.settings.apply(ALLOWED)
+        connector = CreateConnector("c", version=1, protocol="http", actions=modelserver.batch_actions(provider))
+        model = await ml.models.ensure(RemoteModel(name="remote", connector=connector))
+        await run(code.replace("cap=60", "first=0"), ml=ml, model_id=model.model_id, Backoff=Backoff)
+    assert capsys.readouterr().out.split("\n")[-2] == "COMPLETED completed"
+
+
+async def run(code: str, **names: object) -> None:
+    exec("async def tour():\n" + textwrap.indent(code, "    "), names)  # noqa: S102 - they are our own documents
     await names["tour"]()  # type: ignore[operator]
 
 

@@ -13,7 +13,7 @@ import attrs
 import orjson
 import pytest
 
-from aiomlcommons import Backoff, NotFound, Session, SessionClosed, TaskFailed, TaskStalled
+from aiomlcommons import ApiError, Backoff, NotFound, ServerError, Session, SessionClosed, TaskFailed, TaskStalled
 from aiomlcommons.api.tasks import TaskInfo, TaskStarted, TaskState
 from aiomlcommons.http import HttpRequest, HttpResponse
 from aiomlcommons.transport import Timeout
@@ -219,6 +219,99 @@ async def test_a_task_error_can_be_pickled(make: Callable[[TaskInfo], Exception]
     error = make(TaskInfo(state="FAILED", error="why"))
     again = pickle.loads(pickle.dumps(error))  # noqa: S301 - our own bytes
     assert (type(again), str(again), vars(again)) == (type(error), str(error), vars(error))
+
+
+# ---- remote jobs ---------------------------------------------------------------------------------------------------
+
+
+def offline(state: str, status: str = "in_progress", **fields: Any) -> HttpResponse:
+    """A batch prediction as a server shows it."""
+    job = {"id": "batch_1", "status": status}
+    return as_json(
+        {"task_type": "BATCH_PREDICTION", "function_name": "REMOTE", "remote_job": job, "state": state, **fields}
+    )
+
+
+def trouble(status: int, reason: str) -> HttpResponse:
+    """What a server says where a provider has trouble."""
+    error = {"type": "status_exception", "reason": reason}
+    return attrs.evolve(as_json({"error": {"root_cause": [error], **error}, "status": status}), status=status)
+
+
+BOOM = trouble(500, 'Error from remote service: {"error": {"message": "boom"}}')
+BUSY = trouble(429, "Error from remote service: slow down")
+
+
+async def test_a_remote_job_may_go_on_for_hours_without_a_change() -> None:
+    script = [offline("RUNNING"), *(offline("RUNNING", last_update_time=n) for n in range(5)), offline("COMPLETED")]
+    async with cluster(*script) as (ml, _):
+        seen = [info.state async for info in ml.task("t", backoff=NO_WAIT, no_progress=0)]
+    assert seen == ["RUNNING", "COMPLETED"]
+
+
+async def test_what_the_provider_says_of_a_remote_job_is_a_change() -> None:
+    script = [offline("RUNNING", "validating"), offline("RUNNING"), offline("CANCELLING", "cancelling")]
+    async with cluster(*script, offline("CANCELLED", "cancelled")) as (ml, _):
+        jobs = [info.remote_job or {} async for info in ml.task("t", backoff=NO_WAIT)]
+    assert [job["status"] for job in jobs] == ["validating", "in_progress", "cancelling", "cancelled"]
+
+
+async def test_trouble_of_the_provider_is_waited_out() -> None:
+    script = [offline("RUNNING"), BOOM, BOOM, BUSY, offline("RUNNING"), BOOM, offline("COMPLETED")]
+    async with cluster(*script) as (ml, _):
+        info = await ml.options(retries=0).task("t", backoff=NO_WAIT)
+    assert info.state == "COMPLETED"
+
+
+async def test_a_provider_that_stays_away_ends_the_wait_with_its_words() -> None:
+    async with cluster(offline("RUNNING"), BOOM) as (ml, script):
+        with pytest.raises(ServerError, match="boom"):
+            await ml.task("t", backoff=NO_WAIT, no_progress=0)
+    assert script.answers == []
+
+
+@pytest.mark.parametrize("error", [trouble(403, "no rights"), TODAY["tasks.get_missing"]])
+async def test_what_does_not_pass_ends_the_wait_for_a_remote_job_at_once(error: HttpResponse) -> None:
+    async with cluster(offline("RUNNING"), error) as (ml, _):
+        with pytest.raises(ApiError, match=r"no rights|Failed to find task"):
+            await ml.task("t", backoff=NO_WAIT)
+
+
+async def test_trouble_of_the_server_is_not_waited_out_for_a_job_of_its_own() -> None:
+    async with cluster(task("RUNNING"), BOOM) as (ml, _):
+        with pytest.raises(ServerError, match="boom"):
+            await ml.task("t", backoff=NO_WAIT)
+
+
+FAILURES: list[Any] = [
+    {"TransformJobStatus": "Failed", "FailureReason": "AlgorithmError: see the log"},
+    {"status": "failed", "failed_at": 1.0, "errors": {"data": [{"code": "invalid_json_line"}]}, "error_file_id": None},
+]
+
+
+@pytest.mark.parametrize(("job", "words"), [(FAILURES[0], "see the log"), (FAILURES[1], "invalid_json_line")])
+async def test_a_remote_job_fails_in_the_words_of_its_provider(job: Any, words: str) -> None:
+    async with cluster(offline("FAILED", remote_job=job)) as (ml, _):
+        with pytest.raises(TaskFailed, match=f"BATCH_PREDICTION t ended FAILED: its provider says .*{words}") as caught:
+            await ml.task("t")
+    assert "failed_at" not in str(caught.value)
+    assert "error_file_id" not in str(caught.value)
+
+
+async def test_a_job_is_cancelled_and_shown_as_it_stands() -> None:
+    async with cluster(as_json({"status": "OK"}), offline("CANCELLING", "cancelling")) as (ml, script):
+        info = await ml.task("t").cancel()
+    assert (info.state, info.remote_job) == ("CANCELLING", {"id": "batch_1", "status": "cancelling"})
+    assert [str(request) for request in script.asked] == [
+        "POST /_plugins/_ml/tasks/t/_cancel",
+        "GET /_plugins/_ml/tasks/t",
+    ]
+
+
+async def test_a_job_that_is_not_there_cannot_be_cancelled() -> None:
+    async with cluster(TODAY["tasks.cancel_missing"]) as (ml, _):
+        with pytest.raises(NotFound, match="Fail to find task"):
+            await ml.task("nope").cancel()
 
 
 # ---- no progress ---------------------------------------------------------------------------------------------------

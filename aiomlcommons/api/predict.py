@@ -204,8 +204,9 @@ class BatchStarted(TaskStarted):
     "POST /_plugins/_ml/models/{model_id}/_batch_predict", since="2.16", needs_body=True, newer={"2.19": ("dlq",)}
 )
 class BatchPredict(Request[BatchStarted]):
-    """Have a remote service predict from files and into files. Follow the task; ``ml.tasks.cancel`` stops it.
+    """Have a remote service predict from files and into files.
 
+    ``job = ml.task(await ml.models.batch_predict(...))``: ``await job`` is its end, ``await job.cancel()`` stops it.
     ``dlq`` (a "dead letter queue": bucket and region) is where what failed is put.
 
     https://docs.opensearch.org/latest/ml-commons-plugin/api/model-apis/batch-predict/

@@ -46,6 +46,7 @@ RESOURCES = (
     "memory_search",
     "messages",
     "models",
+    "offline",
     "predict",
     "profile",
     "register",

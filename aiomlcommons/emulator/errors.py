@@ -35,6 +35,14 @@ NO_LOCAL = (
     "Local Model is currently disabled. To enable it, update the setting "
     '"plugins.ml_commons.local_model.enabled" to true.'
 )
+NO_OFFLINE = (
+    "Offline Batch Inference is currently disabled. To enable it, update the setting "
+    '"plugins.ml_commons.offline_batch_inference_enabled" to true.'
+)
+TOO_MANY_OFFLINE = (
+    "Exceeded maximum limit for BATCH_PREDICTION tasks. To increase the limit, update the "
+    "plugins.ml_commons.max_batch_inference_tasks setting."
+)
 DELETE_DEPLOYED = "Model cannot be deleted in deploying or deployed state. Try undeploy model first then delete"
 THROTTLED_MODEL = "Request is throttled at model level."
 THROTTLED_USER = "Request is throttled at user level. If you think there's an issue, please contact your cluster admin."

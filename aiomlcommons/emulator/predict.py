@@ -62,8 +62,7 @@ async def _predict(cluster: Cluster, model_id: str, asked: MLInput, *, texts: bo
         return training.predict(cluster, model_id, asked)
     watched = cluster.counts.watch(model_id)
     with timed(cluster.clock, watched.requests, refused_too=True):
-        if not model.is_deployed:
-            _deploy_by_itself(cluster, model_id, model)
+        check_deployed(cluster, model_id, model)
         with (
             cluster.counts.counted(model.algorithm or "", "predict", model_id),
             timed(cluster.clock, watched.inferences),
@@ -73,8 +72,7 @@ async def _predict(cluster: Cluster, model_id: str, asked: MLInput, *, texts: bo
 
 async def _infer(cluster: Cluster, model_id: str, model: Model, asked: MLInput, *, texts: bool) -> Plain:
     if model.algorithm == FunctionName.REMOTE:
-        if not cluster.settings.flag("remote_inference.enabled"):
-            raise illegal(errors.NO_REMOTE)
+        remote.check_allowed(cluster)
         return Plain({"inference_results": [await remote.predict(cluster, model_id, model, asked, texts=texts)]})
     answer = _ANSWERS.get(FunctionName(model.algorithm or ""))
     if answer is None:
@@ -82,8 +80,10 @@ async def _infer(cluster: Cluster, model_id: str, model: Model, asked: MLInput, 
     return Plain({"inference_results": [{"output": output} for output in answer(model, asked)]})
 
 
-def _deploy_by_itself(cluster: Cluster, model_id: str, model: Model) -> None:
-    """Only remote models are deployed by their first prediction."""
+def check_deployed(cluster: Cluster, model_id: str, model: Model) -> None:
+    """Refuse a model that is not on the node. Only remote models are deployed by their first prediction."""
+    if model.is_deployed:
+        return
     wanted = model.deploy_setting is None or model.deploy_setting.is_auto_deploy_enabled is not False
     allowed = cluster.settings.flag("model_auto_deploy.enable") and wanted
     if model.algorithm != FunctionName.REMOTE or not allowed:

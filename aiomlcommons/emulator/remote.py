@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Mapping
 from typing import Any
 
 import aiohttp
 import orjson
 
-from aiomlcommons.api.connectors import Connector, ConnectorAction, HttpConnector
+from aiomlcommons.api.connectors import ActionType, Connector, ConnectorAction, HttpConnector
 from aiomlcommons.api.models import Model
 from aiomlcommons.api.predict import MLInput
+from aiomlcommons.emulator import errors
 from aiomlcommons.emulator.cluster import Cluster
 from aiomlcommons.emulator.connectors import CLIENT_DEFAULTS, check_endpoints, check_exists, check_host
-from aiomlcommons.emulator.errors import illegal, status_error
+from aiomlcommons.emulator.errors import illegal, refused, status_error
 from aiomlcommons.emulator.processing import after, before
 from aiomlcommons.emulator.templates import fill, is_json, open_places
 from aiomlcommons.http import JSON
@@ -22,6 +24,11 @@ from aiomlcommons.version import Version
 
 # 3.4 was seen to show the payload, and 3.8 to name what it lacks.
 NAMES_PLACES = Version.parse("3.8.0")
+OF_A_JOB = {
+    ActionType.BATCH_PREDICT_STATUS: ("get the batch job details in the connector", "GET", "/${parameters.id}"),
+    ActionType.CANCEL_BATCH_PREDICT: ("cancel the batch job in the connector", "POST", "/${parameters.id}/cancel"),
+}
+"""What is done with a job after its begin: what is missing without, and what is known of OpenAI and Cohere."""
 CLOSED = (
     "The connection was closed during the request. The request will usually succeed on a retry, but if it does not: "
     "consider disabling any proxies you have configured, enabling debug logging, or performing a TCP dump to identify "
@@ -34,22 +41,52 @@ async def predict(cluster: Cluster, model_id: str, model: Model, asked: MLInput,
 
     Raises Refused with the remote model's own status, or 500 where no answer came.
     """
-    connector = model.connector or check_exists(cluster, model.connector_id or "")
-    action = _action(connector)
-    parameters = {**(connector.parameters or {}), **(asked.parameters or {})}
+    given = asked.parameters or {}
     if texts and asked.text_docs is not None:
-        parameters |= before(action.pre_process_function, asked)
+        action = _action(_connector(cluster, model), ActionType.PREDICT)
+        given = {**given, **before(action.pre_process_function, asked)}
+    return await ask(cluster, model_id, model, ActionType.PREDICT, given)
+
+
+def check_allowed(cluster: Cluster) -> None:
+    """Refuse where the settings allow no remote models."""
+    if not cluster.settings.flag("remote_inference.enabled"):
+        raise illegal(errors.NO_REMOTE)
+
+
+async def ask(
+    cluster: Cluster, model_id: str, model: Model, kind: ActionType, given: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Do what a connector has an action of a kind for, with parameters; raises as ``predict`` does."""
+    connector = _connector(cluster, model)
+    action = _action(connector, kind)
+    parameters = {**(connector.parameters or {}), **given}
     values = {"parameters": parameters, "credential": cluster.credentials.get(model.connector_id or model_id, {})}
     check_endpoints(cluster, [action], parameters)
     status, answer = await _call(cluster, connector, action, values)
     return {"output": after(action.post_process_function, answer), "status_code": status}
 
 
-def _action(connector: Connector) -> ConnectorAction:
-    for action in connector.actions or () if isinstance(connector, HttpConnector) else ():
-        if action.action_type == "PREDICT":
-            return action
-    raise illegal("no PREDICT action found")
+def _connector(cluster: Cluster, model: Model) -> Connector:
+    return model.connector or check_exists(cluster, model.connector_id or "")
+
+
+def _action(connector: Connector, kind: ActionType) -> ConnectorAction:
+    actions = connector.actions or () if isinstance(connector, HttpConnector) else ()
+    found = {action.action_type: action for action in reversed(actions)}
+    # The server makes up its own action for a job that has begun unless there is one with a body, even to GET.
+    if kind in OF_A_JOB and (kind not in found or found[kind].request_body is None):
+        return _made_up(kind, found[ActionType.BATCH_PREDICT])
+    if kind not in found:
+        raise illegal(f"no {kind} action found")
+    return found[kind]
+
+
+def _made_up(kind: ActionType, begins: ConnectorAction) -> ConnectorAction:
+    words, method, ending = OF_A_JOB[kind]
+    if not re.search("openai|cohere", begins.url):
+        raise refused(500, "unsupported_operation_exception", f"Please configure the action type to {words}")
+    return ConnectorAction(action_type=kind, method=method, url=begins.url + ending, headers=begins.headers)
 
 
 async def _call(
@@ -66,7 +103,11 @@ async def _call(
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=config.connection_timeout, sock_read=config.read_timeout)
     try:
         async with cluster.client.request(
-            action.method, url, data=body or None, headers={"content-type": JSON, **headers}, timeout=timeout
+            action.method,
+            url,
+            data=None if action.method == "GET" else body or None,
+            headers={"content-type": JSON, **headers},
+            timeout=timeout,
         ) as got:
             text = await got.text()
     except (aiohttp.ClientError, TimeoutError, OSError) as error:

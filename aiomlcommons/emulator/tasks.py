@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from aiomlcommons.api.common import Hits, WriteResult
-from aiomlcommons.api.tasks import CancelTask, DeleteTask, GetTask, SearchTasks, TaskInfo
-from aiomlcommons.emulator import search
+from aiomlcommons.api.tasks import DeleteTask, GetTask, SearchTasks, TaskInfo
+from aiomlcommons.emulator import offline, search
 from aiomlcommons.emulator.cluster import Cluster
-from aiomlcommons.emulator.errors import NO_TASK, illegal, missing
+from aiomlcommons.emulator.errors import NO_TASK, missing
 from aiomlcommons.emulator.registry import handles
 
 
@@ -15,6 +15,9 @@ async def get(cluster: Cluster, request: GetTask) -> TaskInfo:
     """The task as it stands after one step: CREATED, RUNNING, and its end."""
     if job := cluster.jobs.get(request.task_id):
         await job.advance(cluster)
+    task = _find(cluster, request.task_id)
+    if offline.is_offline(task):
+        await offline.look(cluster, request.task_id, task)
     return _find(cluster, request.task_id)
 
 
@@ -29,14 +32,6 @@ async def delete(cluster: Cluster, request: DeleteTask) -> WriteResult:
 async def find_all(cluster: Cluster, request: SearchTasks) -> Hits[TaskInfo]:
     """Any query that the emulator's search knows. It moves nothing on."""
     return search.search(cluster.tasks, request.body, cluster.node_id)
-
-
-@handles(CancelTask)
-async def cancel(cluster: Cluster, request: CancelTask) -> None:
-    """Only batch predictions can be cancelled, and the emulator has none."""
-    if cluster.tasks.get(request.task_id) is None:
-        raise missing("Fail to find task")
-    raise illegal("The task ID you provided does not have any associated batch job")
 
 
 def _find(cluster: Cluster, task_id: str) -> TaskInfo:

@@ -8,8 +8,8 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from aiomlcommons.errors import InvalidRequest, MLCommonsError
-from aiomlcommons.ingest.sinks.tables import vectors_of
-from aiomlcommons.ingest.types import Sparse
+from aiomlcommons.ingest.sinks.tables import arrow, vectors_of
+from aiomlcommons.ingest.types import Documents, Row, Sparse
 from aiomlcommons.vectors import Vectors
 
 # A batch as Ray hands it out: numpy arrays by name, or a pyarrow Table, which has no types of its own.
@@ -34,13 +34,17 @@ class RowsFailed(MLCommonsError):
 
 def column(batch: Columns, name: str) -> list[Any]:
     """The values of a column. Raises InvalidRequest where there is none, TypeError for another kind of batch."""
-    names: list[str] | None = list(batch) if isinstance(batch, Mapping) else getattr(batch, "column_names", None)
-    if names is None:
-        raise TypeError(f'batch_format must be "numpy" or "pyarrow"; the batch is a {type(batch).__name__}')
-    if name not in names:
+    if name not in (names := _names(batch)):
         raise InvalidRequest(f"the batch has no column {name!r}; it has {', '.join(map(repr, names)) or 'none'}")
     values: list[Any] = batch[name].tolist() if isinstance(batch, Mapping) else batch[name].to_pylist()
     return values
+
+
+def _names(batch: Columns) -> list[str]:
+    names: list[str] | None = list(batch) if isinstance(batch, Mapping) else getattr(batch, "column_names", None)
+    if names is None:
+        raise TypeError(f'batch_format must be "numpy" or "pyarrow"; the batch is a {type(batch).__name__}')
+    return names
 
 
 def check_texts(texts: Sequence[Any], ids: Sequence[str]) -> None:
@@ -58,6 +62,60 @@ def with_column(batch: Columns, name: str, parts: Sequence[Vectors | Sparse]) ->
         return {**batch, name: _pairs(joined) if isinstance(joined, list) else joined}
     column, place = vectors_of(joined), batch.schema.get_field_index(name)
     return batch.append_column(name, column) if place < 0 else batch.set_column(place, name, column)
+
+
+def without_column(batch: Columns, name: str) -> Columns:
+    """The batch without a column."""
+    if isinstance(batch, Mapping):
+        return {key: values for key, values in batch.items() if key != name}
+    return batch.drop_columns([name])
+
+
+def documents_of(batch: Columns, id: str, field: str) -> Documents:
+    """The rows as documents: with the ids of one column, the vectors of another, and all but these as they are.
+
+    Raises as ``column`` does, InvalidRequest where the vectors are none or not all of one dimension, and RowsFailed
+    with all rows whose id is neither text nor a whole number.
+    """
+    ids, vectors = column(batch, id), _vectors(batch, field)
+    if bad := [row for row, key in enumerate(ids) if not isinstance(key, str | int) or key == ""]:
+        raise RowsFailed(bad, [], f"its id must be text or a whole number, not {ids[bad[0]]!r}")
+    rest = {name: column(batch, name) for name in _names(batch) if name != field}
+    rows: list[Row] = [dict(zip(rest, values, strict=True)) for values in zip(*rest.values(), strict=True)]
+    return Documents(list(map(str, ids)), rows, [""] * len(ids), vectors)
+
+
+def _vectors(batch: Columns, name: str) -> Vectors | Sparse:
+    array = _array(batch, name)
+    if array is not None:
+        return array
+    values = column(batch, name)
+    if any(map(_are_weights, values)):
+        return [dict(map(_pair, value or ())) for value in values]
+    lengths = {len(value) if isinstance(value, Sequence | np.ndarray) else None for value in values}
+    if len(lengths) > 1 or None in lengths:
+        raise InvalidRequest(f"the column {name!r} must hold vectors, all of one dimension")
+    return np.array(values, np.float32)
+
+
+def _are_weights(value: Any) -> bool:
+    """Weights of tokens as Embed gives them: a map, which Arrow turns into pairs, or objects."""
+    return isinstance(value, list) and len(value) > 0 and isinstance(value[0], tuple | Mapping)
+
+
+def _pair(weight: Any) -> tuple[str, float]:
+    return (weight["token"], weight["weight"]) if isinstance(weight, Mapping) else weight
+
+
+def _array(batch: Columns, name: str) -> Vectors | None:
+    """A column that is an array of vectors already, without a copy."""
+    if isinstance(batch, Mapping):
+        found = batch.get(name)
+        return found if isinstance(found, np.ndarray) and found.ndim == 2 else None
+    if name not in _names(batch) or not arrow().types.is_fixed_size_list(batch.schema.field(name).type):
+        return None
+    lists = batch[name].combine_chunks()
+    return None if lists.null_count else np.asarray(lists.flatten()).reshape(len(lists), lists.type.list_size)
 
 
 def _joined(parts: Sequence[Vectors | Sparse]) -> Vectors | Sparse:

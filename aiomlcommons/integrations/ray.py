@@ -1,16 +1,13 @@
-"""Embedding on Ray: a callable class for Ray Data's ``map_batches``. Ray itself brings the cluster."""
+"""Embedding and indexing on Ray: callable classes for Ray Data's ``map_batches``. Ray itself brings the cluster."""
 
 from __future__ import annotations
 
-import threading
-import weakref
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from contextlib import ExitStack, asynccontextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from typing import Any, TypeAlias
 
 import attrs
-from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from aiomlcommons.errors import MLCommonsError
 from aiomlcommons.inference import Side
@@ -20,20 +17,29 @@ from aiomlcommons.ingest.embedder import embedder
 from aiomlcommons.ingest.predicting import Predictor
 from aiomlcommons.ingest.preparing import Batch
 from aiomlcommons.ingest.settings import Settings
+from aiomlcommons.ingest.sinks import IndexSink
 from aiomlcommons.ingest.stats import Stats
-from aiomlcommons.ingest.types import Sparse
-from aiomlcommons.integrations.columns import Columns, RowsFailed, check_texts, column, with_column
+from aiomlcommons.ingest.types import Documents, Refused, Sparse
+from aiomlcommons.integrations.actors import Worker, session_of
+from aiomlcommons.integrations.columns import (
+    Columns,
+    RowsFailed,
+    check_texts,
+    column,
+    documents_of,
+    with_column,
+    without_column,
+)
 from aiomlcommons.models.spec import Spec
 from aiomlcommons.pipeline.flow import fan_out
-from aiomlcommons.session import Session
 from aiomlcommons.vectors import Vectors
 
-__all__ = ["Embed", "RowsFailed"]
+__all__ = ["Embed", "Index", "RowsFailed"]
 
 Predict: TypeAlias = Callable[[Batch], Awaitable["Vectors | Sparse"]]
 
 
-class Embed:
+class Embed(Worker[Batch, "list[Vectors | Sparse]"]):
     """Adds a column of vectors to the batches of a Ray dataset, with one session and event loop for each actor.
 
     Ray is given the class, not an object, and makes an object of it in each actor::
@@ -81,13 +87,9 @@ class Embed:
         if batch < 1:
             raise ValueError(f"batch must be 1 or more, not {batch}")
         Settings(concurrency=in_flight)  # refuses what is no concurrency
+        super().__init__()
         self._text, self._output, self._id = text, output, id
         self._how = _How(model, url, batch, in_flight, content_type, retries, patience, dict(session or {}))
-        self._reset()
-
-    def _reset(self) -> None:
-        self._lock = threading.Lock()
-        self._opened: _Opened | None = None
 
     def __call__(self, batch: Columns) -> Columns:
         """The batch with its vectors, in the same order."""
@@ -97,35 +99,67 @@ class Embed:
         if not texts:
             return batch
         whole = Batch(0, list(range(len(texts))), ids, [{}] * len(texts), texts)
-        return with_column(batch, self._output, self._open().embed(whole))
+        return with_column(batch, self._output, self._ask(whole))
 
-    def close(self) -> None:
-        """Close the session and end its thread; a later call opens another."""
-        with self._lock:
-            opened, self._opened = self._opened, None
-        if opened is not None:
-            opened.close()
-
-    def _open(self) -> _Opened:
-        with self._lock:
-            if self._opened is None:
-                self._opened = _Opened(self._how)
-                # Also at the end of the process, where nothing is collected any more.
-                weakref.finalize(self, self._opened.close)
-            return self._opened
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {"_text": self._text, "_output": self._output, "_id": self._id, "_how": self._how}
-
-    def __setstate__(self, state: Mapping[str, Any]) -> None:
-        self.__dict__.update(state)
-        self._reset()
+    def _working(self) -> AbstractAsyncContextManager[Callable[[Batch], Awaitable[list[Vectors | Sparse]]]]:
+        return _embedding(self._how)
 
     def __repr__(self) -> str:
         return f"Embed({self._how.model!r}, {self._how.url!r}, text={self._text!r}, output={self._output!r})"
 
 
-# ---- the event loop of an actor ----------------------------------------------------------------------------------
+class Index(Worker[Documents, Sequence[Refused]]):
+    """Writes the batches of a Ray dataset into an OpenSearch index, with one session and event loop for each actor::
+
+        dataset.map_batches(Embed, ...).map_batches(
+            Index,
+            fn_constructor_kwargs={"index": "docs", "url": "https://host:9200", "create": True},
+            batch_format="pyarrow",
+            compute=ray.data.ActorPoolStrategy(size=1),
+        ).count()
+
+    A row becomes a document under the id in the column ``id`` (default ``id``), with the vector of the column
+    ``field`` (default ``embedding``) and all other columns as they are. A batch that Ray sends again, for its actor
+    died, overwrites itself. ``url`` and ``session`` are as with Embed, ``sink`` are further options of IndexSink:
+    ``create``, ``sparse``, ``concurrency``.
+
+    Called, it gives back the batch without its vectors, which need not travel further. Searches see the documents when
+    the index is refreshed, by itself or by you. Raises InvalidRequest for columns that are not there or hold no
+    vectors, SinkError where the index cannot take them, and RowsFailed with the rows that the index refuses, the others
+    of the batch being written.
+    """
+
+    def __init__(
+        self,
+        index: str,
+        url: str | None = None,
+        *,
+        id: str = "id",
+        field: str = "embedding",
+        session: Mapping[str, Any] | None = None,
+        **sink: Any,
+    ) -> None:
+        super().__init__()
+        self._id = id
+        self._where = _Where(index, url, field, dict(session or {}), sink)
+
+    def __call__(self, batch: Columns) -> Columns:
+        """Write the batch; give it back without its vectors."""
+        documents = documents_of(batch, self._id, self._where.field)
+        refused = self._ask(documents) if len(documents) else ()
+        if refused:
+            rows = [one.index for one in refused]
+            raise RowsFailed(rows, [documents.ids[row] for row in rows], refused[0].why)
+        return without_column(batch, self._where.field)
+
+    def _working(self) -> AbstractAsyncContextManager[Callable[[Documents], Awaitable[Sequence[Refused]]]]:
+        return _indexing(self._where)
+
+    def __repr__(self) -> str:
+        return f"Index({self._where.index!r}, {self._where.url!r}, id={self._id!r}, field={self._where.field!r})"
+
+
+# ---- what happens in an actor -------------------------------------------------------------------------------------
 
 
 @attrs.frozen
@@ -142,28 +176,10 @@ class _How:
     session: dict[str, Any] = attrs.field(repr=False)  # a password may be in it
 
 
-class _Opened:
-    """A session on an event loop in a thread of its own, for callers that have none."""
-
-    def __init__(self, how: _How) -> None:
-        with ExitStack() as stack:
-            self._portal: BlockingPortal = stack.enter_context(start_blocking_portal(name="aiomlcommons"))
-            self._embed = stack.enter_context(self._portal.wrap_async_context_manager(_embedding(how)))
-            self.close = stack.pop_all().close
-
-    def embed(self, whole: Batch) -> list[Vectors | Sparse]:
-        """The vectors of texts, some of them in each item."""
-        future = self._portal.start_task_soon(self._embed, whole)
-        try:
-            return future.result()
-        finally:
-            future.cancel()  # where the caller is interrupted; else it is done
-
-
 @asynccontextmanager
 async def _embedding(how: _How) -> AsyncGenerator[Callable[[Batch], Awaitable[list[Vectors | Sparse]]]]:
     """What embeds batches, as long as the session behind it is open."""
-    async with Session.from_env(**how.session) if how.url is None else Session(how.url, **how.session) as ml:
+    async with session_of(how.url, how.session) as ml:
         ensured = await ml.models.ensure(how.model)
         model = await embedder(ml, ensured.model_id, content_type=how.content_type)
         settings = Settings(
@@ -191,3 +207,24 @@ async def _predict(predictor: Predictor, part: Batch) -> Vectors | Sparse:
     if letters := predicted.letters:
         raise RowsFailed([one.row for one in letters], [one.id or "" for one in letters], letters[0].why)
     return predicted.vectors
+
+
+@attrs.frozen
+class _Where:
+    """Where documents go; ``Index`` says what each field is."""
+
+    index: str
+    url: str | None
+    field: str
+    session: dict[str, Any] = attrs.field(repr=False)  # a password may be in it
+    sink: dict[str, Any]
+
+
+@asynccontextmanager
+async def _indexing(where: _Where) -> AsyncGenerator[Callable[[Documents], Awaitable[Sequence[Refused]]]]:
+    """What writes documents, as long as the session behind it is open; the last one lets searches see them."""
+    async with session_of(where.url, where.session) as ml:
+        sink = IndexSink(ml, where.index, field=where.field, **where.sink)
+        await sink.open(None)
+        yield sink.write
+        await sink.close(complete=True)

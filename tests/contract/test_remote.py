@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import pytest_asyncio
 
-from aiomlcommons import BadRequest, Conflict, NotFound, Secret, ServerError, Session
-from aiomlcommons.api.connectors import ConnectorAction
+from aiomlcommons import Backoff, BadRequest, Conflict, NotFound, RemoteModel, Secret, ServerError, Session, TaskFailed
+from aiomlcommons.api.connectors import ConnectorAction, CreateConnector
+from tests.modelserver import batch_actions
 from tests.modelserver import serve as serve_model
 
 pytestmark = pytest.mark.asyncio
@@ -66,6 +67,43 @@ async def test_a_remote_model_embeds_as_a_local_one_does(ml: Session, unique: st
         await ml.connectors.delete(created.connector_id)
         if group_id:
             await ml.model_groups.delete(group_id)
+
+
+async def test_an_offline_prediction_is_followed_to_its_end_and_another_cancelled(
+    ml: Session, unique: str, model_url: str
+) -> None:
+    spec = RemoteModel(
+        name=unique,
+        connector=CreateConnector(
+            unique,
+            version=1,
+            protocol="http",
+            parameters={"model": "m"},
+            credential={"key": Secret("not a real key")},
+            actions=[_action(model_url), *batch_actions(model_url)],
+        ),
+    )
+    model = await ml.models.ensure(spec)
+    try:
+        started = await ml.models.batch_predict(model.model_id, parameters={"input_file_id": "file-1"})
+        assert started.remote_job is not None
+        ended = await ml.task(started, backoff=Backoff(first=0.05))
+        assert (ended.task_type, ended.state) == ("BATCH_PREDICTION", "COMPLETED")
+        assert ended.remote_job is not None
+        assert (ended.remote_job["id"], ended.remote_job["status"]) == (started.remote_job["id"], "completed")
+
+        job = ml.task(await ml.models.batch_predict(model.model_id, parameters={"input_file_id": "please wait"}))
+        info = await job.cancel()
+        assert info.remote_job is not None
+        assert (info.task_type, info.remote_job["input_file_id"]) == ("BATCH_PREDICTION", "please wait")
+        with pytest.raises(TaskFailed, match="ended CANCELLED"):
+            await job
+
+        deployment = ml.task(await ml.models.deploy(model.model_id))
+        with pytest.raises(BadRequest, match="does not have any associated batch job"):
+            await deployment.cancel()
+    finally:
+        await ml.models.remove(model.model_id)
 
 
 async def test_a_missing_connector_is_not_found(ml: Session) -> None:

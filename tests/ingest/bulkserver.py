@@ -13,6 +13,7 @@ from aiohttp import web
 from aiohttp.test_utils import RawTestServer
 
 Item = dict[str, Any]
+INFO = {"name": "n", "cluster_name": "c", "cluster_uuid": "u", "tagline": "t"}
 
 
 @attrs.define
@@ -22,6 +23,7 @@ class BulkServer:
     index: dict[str, Any] | None = None
     alias: str = ""
     url: str = ""
+    version: str = "3.5.0"
     documents: dict[str, Any] = attrs.field(factory=dict)
     writes: list[str] = attrs.field(factory=list)
     heard: list[str] = attrs.field(factory=list)
@@ -40,6 +42,8 @@ class BulkServer:
         self.heard.append(f"{request.method} {path}")
         if path.endswith("/_bulk"):
             return await self._bulk(request, body)
+        if path == "/":
+            return answer({**INFO, "version": {"number": self.version}}) if self.version else web.Response(status=403)
         if request.method == "PUT":
             return self._create(body)
         if self.index is None:

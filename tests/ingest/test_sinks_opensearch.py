@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -50,6 +51,83 @@ async def test_writing_again_after_a_crash_leaves_every_document_once() -> None:
         async with sinking(server) as sink:
             await written(sink, batch(3, 3), batch(6, 1), state=state)
         assert sorted(server.documents) == [f"d{i}" for i in range(7)]
+
+
+async def test_the_id_that_a_row_has_from_an_index_is_no_field_of_the_document_but_another_is_left_to_the_server() -> (
+    None
+):
+    rows = [{"_id": "a", "text": "x"}, {"_id": "other", "text": "y"}]
+    async with bulk_server(knn(DIMENSION)) as server, sinking(server) as sink:
+        assert await written(sink, Documents(["a", "b"], list(rows), ["", ""], vectors(0, 2))) == []
+        assert [sorted(server.documents[key]) for key in "ab"] == [["embedding", "text"], ["_id", "embedding", "text"]]
+    assert rows[0] == {"_id": "a", "text": "x"}
+
+
+# ---- base64 --------------------------------------------------------------------------------------------------------
+
+
+async def vector_sent(version: str, index: dict[str, Any] | None = None, **options: Any) -> Any:
+    """What a server of a version gets for the vector of document 7."""
+    async with bulk_server(index or knn(DIMENSION), version=version) as server, sinking(server, **options) as sink:
+        assert await written(sink, batch(5, 3)) == []
+        assert server.heard.count("GET /") <= 1
+        return server.documents["d7"]["embedding"]
+
+
+@pytest.mark.parametrize("version", ["3.9.0", "3.10.1", "4.0.0"])
+async def test_a_server_that_reads_base64_gets_vectors_as_little_endian_float32(version: str) -> None:
+    sent = await vector_sent(version)
+    assert np.array_equal(np.frombuffer(base64.b64decode(sent, validate=True), "<f4"), vectors(7, 1)[0])
+
+
+@pytest.mark.parametrize("version", ["2.4.1", "3.5.0", "3.8.0", ""])
+async def test_an_older_server_or_one_that_does_not_tell_gets_numbers(version: str) -> None:
+    assert np.array_equal(np.array(await vector_sent(version), "f4"), vectors(7, 1)[0])
+
+
+async def test_who_knows_better_than_the_version_decides() -> None:
+    assert isinstance(await vector_sent("3.5.0", base64=True), str)
+    assert isinstance(await vector_sent("3.9.0", base64=False), list)
+
+
+OTHERS: list[dict[str, Any]] = [{"data_type": kind} for kind in ("byte", "binary", "half_float")]
+
+
+@pytest.mark.parametrize("more", [*OTHERS, {"model_id": "trained"}])
+async def test_a_field_that_is_not_known_to_hold_floats_gets_numbers(more: dict[str, Any]) -> None:
+    index = knn(DIMENSION)
+    index["mappings"]["properties"]["embedding"] |= more
+    assert isinstance(await vector_sent("3.9.0", index, base64=True), list)
+
+
+async def test_a_field_that_says_that_it_holds_floats_gets_base64_even_in_an_index_made_just_now() -> None:
+    floats = {"mappings": {"properties": {"embedding": {"data_type": "float"}}}}
+    async with bulk_server(version="3.9.0") as server, sinking(server, create=floats) as sink:
+        assert await written(sink, batch(0, 1)) == []
+        assert isinstance(server.documents["d0"]["embedding"], str)
+
+
+@pytest.mark.parametrize("kind", ["<f4", ">f4", "f8", "i1"])
+async def test_vectors_of_any_numbers_become_float32(kind: str) -> None:
+    async with bulk_server(knn(DIMENSION), version="3.9.0") as server, sinking(server) as sink:
+        assert await written(sink, documents([{"id": "a"}, {"id": "b"}], np.arange(8).reshape(2, 4).astype(kind))) == []
+        sent = base64.b64decode(server.documents["b"]["embedding"])
+    assert np.frombuffer(sent, "<f4").tolist() == [4, 5, 6, 7]
+
+
+async def test_what_float32_cannot_hold_is_refused_alone() -> None:
+    async with bulk_server(knn(DIMENSION), version="3.9.0") as server, sinking(server) as sink:
+        given = np.array([[1, 2, 3, 4], [1e300, 0, 0, 0], [np.nan, 0, 0, 0]])
+        refused = await written(sink, documents([{"id": name} for name in "abc"], given))
+        assert [one.index for one in refused] == [1, 2]
+        assert list(server.documents) == ["a"]
+
+
+async def test_the_vectors_of_a_sparse_model_stay_what_they_are() -> None:
+    ranks = {"mappings": {"properties": {"embedding": {"type": "rank_features"}}}}
+    async with bulk_server(ranks, version="3.9.0") as server, sinking(server, sparse=True, base64=True) as sink:
+        assert await written(sink, sparse(0, 1)) == []
+        assert server.documents["d0"]["embedding"] == {"t0": 0.5, "all": 1.0}
 
 
 # ---- the index -------------------------------------------------------------------------------------------------------

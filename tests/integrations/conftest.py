@@ -11,6 +11,9 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from aiomlcommons import Backoff, Session
 from aiomlcommons.emulator import Emulator
+from tests.opensearch.fixture import opensearch_home, opensearch_url, pytest_collection_modifyitems, pytest_configure
+
+__all__ = ["opensearch_home", "opensearch_url", "pytest_collection_modifyitems", "pytest_configure"]
 
 T = TypeVar("T")
 DENSE, SPARSE = "all-MiniLM-L6-v2", "opensearch-neural-sparse-encoding-doc-v3-distill"

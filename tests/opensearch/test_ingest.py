@@ -6,11 +6,14 @@ import uuid
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from aiomlcommons import Backoff, Session, emulator
 from aiomlcommons.ingest.ceiling import FOR_EACH_CORE, ceiling
 from aiomlcommons.ingest.sinks import IndexSink, SinkError
+from aiomlcommons.ingest.types import Documents
+from tests.test_documents import guide, run
 
 pytestmark = pytest.mark.asyncio
 CORPUS = Path(__file__).parent.parent.parent / "examples" / "data" / "kjv-wisdom.jsonl"
@@ -58,6 +61,45 @@ async def test_a_corpus_goes_into_an_index_and_is_found_again(opensearch_url: st
         async with ml.ingest(CORPUS, model="all-MiniLM-L6-v2", sink=again, checkpoint=note, ordered=False) as job:
             assert (await job).written == VERSES
         assert await count(target, index) == VERSES
+
+
+async def test_the_guides_way_from_one_index_into_another_runs_as_it_is_written(
+    opensearch_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # where dead letters would go
+    (code,) = guide(" cluster")
+    verses, embedded = (f"{name}-{uuid.uuid4().hex[:8]}" for name in ("verses", "embedded"))
+    texts = ["wisdom cries aloud", "a fool", "get wisdom", "wisdom is better than rubies"]
+    async with emulator.serve() as url, Session(url) as ml, Session(opensearch_url) as cluster:
+        await ml.settings.allow_first_model()
+        for n, text in enumerate(texts):
+            await cluster.request("PUT", f"/{verses}/_doc/{n}", query={"refresh": "true"}, body={"text": text})
+        await run(code.replace('"verses"', repr(verses)).replace('"embedded"', repr(embedded)), ml=ml, cluster=cluster)
+        hits = (await cluster.request("GET", f"/{embedded}/_search")).json()["hits"]["hits"]
+        assert {hit["_id"]: hit["_source"]["text"] for hit in hits} == {str(n): texts[n] for n in (0, 2, 3)}
+
+
+async def test_a_server_before_3_9_gets_numbers_and_base64_in_their_place_is_refused_by_name(
+    opensearch_url: str,
+) -> None:
+    rows = [{"id": f"d{i}"} for i in range(3)]
+    batch = Documents([row["id"] for row in rows], list(rows), [""] * 3, np.eye(3, 384, dtype="f4"))
+    async with Session(opensearch_url) as target:
+        version = await target.version()
+        assert version is not None
+        assert version < (3, 9)
+        for chosen in (None, True):
+            index = f"old-{uuid.uuid4().hex[:8]}"
+            sink = IndexSink(target, index, create=KNN, base64=chosen)
+            await sink.open(None)
+            refused = await sink.write(batch)
+            await sink.close(complete=True)
+            if chosen:
+                assert [one.index for one in refused] == [0, 1, 2]
+                assert all("imension" in one.why for one in refused)
+            else:
+                assert refused == []
+            assert await count(target, index) == (0 if chosen else 3)
 
 
 async def test_an_index_of_another_dimension_is_refused_before_the_first_request(opensearch_url: str) -> None:

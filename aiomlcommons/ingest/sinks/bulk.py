@@ -11,7 +11,7 @@ import orjson
 from aiomlcommons.errors import DecodeError
 from aiomlcommons.http import HttpResponse
 from aiomlcommons.ingest.sinks.encoding import encoded
-from aiomlcommons.ingest.types import Documents, Refused
+from aiomlcommons.ingest.types import Documents, Refused, Row
 
 BUSY = {429, 503}
 # Not the document's fault: no rights, no such index, or one that is closed to writing.
@@ -42,9 +42,9 @@ class Outcome:
     why: str = ""
 
 
-def actions(batch: Documents, field: str) -> tuple[list[Action], list[Refused]]:
+def actions(batch: Documents, field: str, base64: bool) -> tuple[list[Action], list[Refused]]:
     """The actions of a batch, and the documents that can be told to be impossible without asking the server."""
-    lines, refused = encoded(batch, field)
+    lines, refused = encoded(attrs.evolve(batch, rows=list(map(_row, batch.rows, batch.ids))), field, base64=base64)
     made: list[Action] = []
     for i, line in lines.items():
         id = batch.ids[i]  # noqa: A001 - the API's own word
@@ -54,6 +54,11 @@ def actions(batch: Documents, field: str) -> tuple[list[Action], list[Refused]]:
             continue
         made.append(Action(i, orjson.dumps({"index": {"_id": id}}, option=orjson.OPT_APPEND_NEWLINE) + line))
     return made, refused
+
+
+def _row(row: Row, id: str) -> Row:
+    """Without its id as ``_id``, which rows from an index have and no document may hold."""
+    return {key: value for key, value in row.items() if key != "_id"} if row.get("_id") == id else row
 
 
 def pieces(actions: Sequence[Action], most: int) -> Iterator[list[Action]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from binascii import b2a_base64
 from typing import Any
 
 import numpy as np
@@ -13,17 +14,21 @@ from aiomlcommons.vectors import Vectors
 OPTIONS = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_APPEND_NEWLINE
 
 
-def encoded(batch: Documents, field: str) -> tuple[dict[int, bytes], list[Refused]]:
-    """The line of each document by its place in the batch: its row with the vector as ``field``; and the refused."""
-    vectors = _plain(batch.vectors)
+def encoded(batch: Documents, field: str, *, base64: bool = False) -> tuple[dict[int, bytes], list[Refused]]:
+    """The line of each document by its place in the batch: its row with the vector as ``field``; and the refused.
+
+    With ``base64`` a dense vector is text: its numbers as little-endian float32, one after the other.
+    """
+    vectors = _plain(batch.vectors, "<f4" if base64 else None)
     lines: dict[int, bytes] = {}
-    refused = not_finite(batch.vectors)
+    refused = not_finite(vectors)
     bad = {one.index for one in refused}
     for i, row in enumerate(batch.rows):
         if i in bad:
             continue
         try:
-            lines[i] = orjson.dumps({**row, field: vectors[i]}, option=OPTIONS)
+            vector = b2a_base64(vectors[i], newline=False).decode() if base64 else vectors[i]
+            lines[i] = orjson.dumps({**row, field: vector}, option=OPTIONS)
         except (TypeError, ValueError) as error:
             refused.append(Refused(i, f"cannot be written as JSON: {error}"))
     return lines, refused
@@ -38,8 +43,9 @@ def not_finite(vectors: Vectors | Sparse) -> list[Refused]:
     return [Refused(int(i), "its vector holds NaN or infinity") for i in bad]
 
 
-def _plain(vectors: Vectors | Sparse) -> Any:
-    """As orjson takes them: in the machine's byte order, each row in one piece."""
+def _plain(vectors: Vectors | Sparse, kind: str | None) -> Any:
+    """Each row in one piece, of a kind of number, or as orjson takes them: in the machine's byte order."""
     if isinstance(vectors, list):
         return vectors
-    return np.ascontiguousarray(vectors, vectors.dtype.newbyteorder("="))
+    with np.errstate(over="ignore"):  # what is too large becomes infinity, which is refused by name
+        return np.ascontiguousarray(vectors, kind or vectors.dtype.newbyteorder("="))

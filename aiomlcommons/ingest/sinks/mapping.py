@@ -30,6 +30,12 @@ def check_index(name: str, mappings: Mapping[str, Any], field: str, dimension: i
         raise SinkError(f"index {name}: the field {field!r} is of dimension {there}, and these vectors of {dimension}")
 
 
+def holds_floats(mappings: Mapping[str, Any], field: str) -> bool:
+    """Whether a field of vectors is known to hold float32, and no bytes, bits or halves."""
+    found = _field(mappings, field)
+    return "model_id" not in found and found.get("data_type", "float") == "float"
+
+
 def _field(mappings: Mapping[str, Any], field: str) -> Mapping[str, Any]:
     """The mapping of a field, which may stand inside an object (``doc.vector``)."""
     found: Any = mappings

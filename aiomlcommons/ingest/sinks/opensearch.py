@@ -14,10 +14,11 @@ import anyio.to_thread
 from aiomlcommons.backoff import Backoff
 from aiomlcommons.errors import ApiError, BadRequest, MLCommonsError, NotFound
 from aiomlcommons.ingest.sinks.bulk import Action, Outcome, actions, outcome, pieces
-from aiomlcommons.ingest.sinks.mapping import check_index, index_body
+from aiomlcommons.ingest.sinks.mapping import check_index, holds_floats, index_body
 from aiomlcommons.ingest.sinks.parts import SinkError
 from aiomlcommons.ingest.types import Documents, Refused, Sparse
 from aiomlcommons.vectors import Vectors
+from aiomlcommons.version import Version
 
 if TYPE_CHECKING:
     from aiomlcommons.session import Session
@@ -26,6 +27,8 @@ log = logging.getLogger("aiomlcommons")
 NDJSON = {"content-type": "application/x-ndjson"}
 # The request as a whole: too large, or with something in it that cannot be read.
 WHOLE = {400, 413}
+# The first k-NN that reads a vector from base64.
+READS_BASE64 = Version(3, 9)
 
 
 class IndexSink:
@@ -38,6 +41,9 @@ class IndexSink:
     ``concurrency`` requests (default 4) of up to ``bulk_bytes`` (default 5 MB) are under way at once, also of several
     ``write``. What the server has no room for is sent again up to ``retries`` times (default 10) with ``backoff``.
     What it has answered is durable, unless the index's ``translog.durability`` is ``async``.
+
+    Servers of 3.9 and newer get vectors of floats as base64, which is half the bytes; ``base64`` decides it in
+    place of the server's version, for a cluster of several versions say.
     """
 
     concurrent = True
@@ -51,6 +57,7 @@ class IndexSink:
         create: bool | Mapping[str, Any] = False,
         dimension: int | None = None,
         sparse: bool = False,
+        base64: bool | None = None,
         concurrency: int = 4,
         bulk_bytes: int = 5_000_000,
         backoff: Backoff = Backoff(first=0.5, cap=30),
@@ -59,10 +66,11 @@ class IndexSink:
         self._ml, self._index, self._field, self._create = ml, index, field, create
         self._path = "/" + quote(index, safe="")
         self.dimension, self.sparse = dimension, sparse
+        self._base64 = base64
         self._bulk_bytes, self._backoff, self._retries = bulk_bytes, backoff, retries
         self._places, self._preparing = anyio.Semaphore(concurrency), anyio.Lock()
         self._mappings: dict[str, Any] | None = None
-        self._is_open = self._is_fit = False
+        self._is_open = self._is_fit = self._in_base64 = False
         self._taken = 0
 
     @property
@@ -92,7 +100,7 @@ class IndexSink:
         """
         self._check_open()
         await self._prepare(batch.vectors)
-        made, refused = await anyio.to_thread.run_sync(actions, batch, self._field)
+        made, refused = await anyio.to_thread.run_sync(actions, batch, self._field, self._in_base64)
         try:
             async with anyio.create_task_group() as group:
                 for piece in pieces(made, self._bulk_bytes):
@@ -126,6 +134,7 @@ class IndexSink:
         async with self._preparing:
             if not self._is_fit:
                 await self._fit(None if isinstance(vectors, list) else int(vectors.shape[1]))
+                self._in_base64 = await self._reads_base64()
                 self._is_fit = True
 
     async def _fit(self, dimension: int | None) -> None:
@@ -133,6 +142,16 @@ class IndexSink:
             await self._make(dimension)
         for name, mappings in (self._mappings or {}).items():
             check_index(name, mappings, self._field, dimension, sparse=self.sparse)
+
+    async def _reads_base64(self) -> bool:
+        """Whether vectors may be sent as base64; where that is not known, as numbers, which every server reads."""
+        floats = all(holds_floats(mappings, self._field) for mappings in (self._mappings or {}).values())
+        if self.sparse or not floats:
+            return False
+        if self._base64 is not None:
+            return self._base64
+        version = await self._ml.version()
+        return version is not None and version >= READS_BASE64
 
     async def _found(self) -> dict[str, Any] | None:
         """The mappings of the index, or of each one that an alias stands for."""

@@ -1,0 +1,108 @@
+"""Embed a Parquet file on Ray, write it to an OpenSearch index, and ask that index.
+
+    pip install "aiomlcommons[ray]"
+    OPENSEARCH_URL=https://host:9200 python examples/parquet_to_opensearch.py [--emulator]
+
+1,137 verses are read from Parquet and embedded by two actors; a third one writes them to the index ``verses``, which
+it makes if there is none. Then the index is asked for the verses that are nearest to a question. Model and index are on
+the cluster that OPENSEARCH_URL names; with --emulator the vectors are those of the embedded emulator, for a cluster
+without ML Commons. The embedded emulator itself has no indexes, so without a cluster nothing is done.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa  # type: ignore[import-untyped]
+import pyarrow.json  # type: ignore[import-untyped]
+import pyarrow.parquet  # type: ignore[import-untyped]
+from cluster import CORPUS, on_emulator
+
+from aiomlcommons import Session, emulator
+from aiomlcommons.integrations.ray import Embed, Index
+
+try:
+    import ray
+except ImportError:
+    print("Ray is not installed: pip install 'aiomlcommons[ray]'")
+    sys.exit(0)
+
+QUESTION = "a soft answer turns away anger"
+# The sink adds the type and the model's dimension to the field.
+FIELD = {"method": {"name": "hnsw", "engine": "lucene", "space_type": "cosinesimil"}}
+CREATE = {"mappings": {"properties": {"embedding": FIELD, "text": {"type": "text"}}}}
+
+
+def embed_and_write(source: Path, embed: Mapping[str, Any], index: Mapping[str, Any]) -> int:
+    """The number of rows that went from the file through the model into the index, in blocks."""
+    # Logical CPUs for three actors, and for reading beside them.
+    ray.init(address="local", num_cpus=5, include_dashboard=False, logging_level=logging.ERROR)
+    try:
+        rows = ray.data.read_parquet(str(source)).repartition(target_num_rows_per_block=100)
+        embedded = rows.map_batches(
+            Embed,
+            fn_constructor_kwargs={**embed, "id": "id"},
+            batch_format="pyarrow",
+            batch_size=100,
+            compute=ray.data.ActorPoolStrategy(size=2),
+        )
+        written = embedded.map_batches(
+            Index,
+            fn_constructor_kwargs={**index, "create": CREATE},
+            batch_format="pyarrow",
+            compute=ray.data.ActorPoolStrategy(size=1),
+        )
+        return int(written.count())
+    finally:
+        ray.shutdown()
+
+
+async def nearest(cluster: Session, index: str, vector: list[float]) -> list[str]:
+    """The texts of the three documents whose vectors are nearest."""
+    await cluster.request("POST", f"/{index}/_refresh")
+    query = {"size": 3, "query": {"knn": {"embedding": {"vector": vector, "k": 3}}}, "_source": ["text"]}
+    found = (await cluster.request("POST", f"/{index}/_search", body=query)).json()
+    return [hit["_source"]["text"] for hit in found["hits"]["hits"]]
+
+
+async def run(ml: Session, cluster: Session, model: str, index: str, url: str | None) -> None:
+    """Embed with the model of one session into an index of the other."""
+    before = await ml.settings.allow_first_model()
+    model_id = (await ml.models.ensure(model, report=print)).model_id
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder, "verses.parquet")
+        pa.parquet.write_table(pa.json.read_json(CORPUS), source)
+        # The actors know your cluster from the environment.
+        rows = await asyncio.to_thread(embed_and_write, source, {"model": model_id, "url": url}, {"index": index})
+    print(f"{rows:,} documents are in the index {index}; nearest to {QUESTION!r} are")
+    for text in await nearest(cluster, index, (await ml.embed_one(model_id, QUESTION)).tolist()):
+        print(f"  {text}")
+    await ml.settings.apply(before)
+
+
+async def main(model: str, index: str, *, emulated: bool) -> None:
+    if on_emulator():
+        print("The embedded emulator has no indexes: name a cluster in OPENSEARCH_URL")
+        return
+    async with Session.from_env() as cluster:
+        if not emulated:
+            await run(cluster, cluster, model, index, None)
+            return
+        async with emulator.serve() as url, Session(url) as ml:
+            await run(ml, cluster, model, index, url)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", default="all-MiniLM-L6-v2", metavar="NAME_OR_ID")
+    parser.add_argument("--index", default="verses")
+    parser.add_argument("--emulator", action="store_true", help="embed with the embedded emulator")
+    given = parser.parse_args()
+    asyncio.run(main(given.model, given.index, emulated=given.emulator))

@@ -1,0 +1,123 @@
+"""Types of bulk jobs, as type checkers see them; nothing here is run."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from typing import Any, assert_type
+
+from aiomlcommons import Backoff, PretrainedModel, Session
+from aiomlcommons.api.predict import BatchStarted
+from aiomlcommons.api.tasks import TaskInfo
+from aiomlcommons.ingest.job import Job
+from aiomlcommons.ingest.sinks import CallableSink, IndexSink, JsonLinesSink, NpySink, ParquetSink
+from aiomlcommons.ingest.sources import (
+    ArrowSource,
+    CsvSource,
+    IndexSource,
+    IterableSource,
+    JsonlSource,
+    MappedSource,
+    StdinSource,
+)
+from aiomlcommons.ingest.stats import Report, Stats
+from aiomlcommons.ingest.types import Documents, Refused, Row, Rows, Sink, Source
+from aiomlcommons.integrations.ray import Embed, Index
+
+
+async def a_job(ml: Session, row: Row) -> None:
+    async with ml.ingest("docs.jsonl", model="all-MiniLM-L6-v2", sink=Path("vectors.parquet")) as job:
+        assert_type(job, Job)
+        assert_type(job.stats, Stats)
+        assert_type(job.stats.written, int)
+        assert_type(job.stats.total, int | None)
+        assert_type(job.stats.eta, float | None)
+        assert_type(job.stats.counts, dict[str, int])
+        assert_type(job.succeeded, bool)
+        report = await job
+        assert_type(report, Report)
+    assert_type((report.read, report.written, report.failed), tuple[int, int, int])
+    assert_type(report.seconds, float)
+    assert_type(report.dead_letters, str | None)
+    assert_type(report.balanced, bool)
+
+
+async def every_option(ml: Session) -> None:
+    job = ml.ingest(
+        [{"key": 1}],
+        model=PretrainedModel(name="all-MiniLM-L6-v2"),
+        sink=IndexSink(ml, "docs", create=True, base64=False),
+        text=lambda row: str(row["key"]),
+        id=None,
+        checkpoint=Path("job"),
+        dead_letters="dead.jsonl",
+        batch=32,
+        batch_bytes=10_000,
+        concurrency=(1, 8),
+        ordered=False,
+        longest=1_000,
+        linger=0.5,
+        backoff=Backoff(first=0),
+        retries=10,
+        patience=5,
+        note_every=1,
+    )
+    as_context: AbstractAsyncContextManager[Job] = job
+    assert as_context
+
+
+def every_source(ml: Session) -> Sequence[Source]:
+    lines = JsonlSource("a.jsonl.gz")
+    assert_type(lines.read(), AsyncGenerator[Rows])
+    return [
+        lines,
+        StdinSource(),
+        CsvSource("a.csv"),
+        ArrowSource("a.parquet"),
+        IterableSource([]),
+        IndexSource(ml, "i"),
+    ]
+
+
+def every_sink(ml: Session, function: Any) -> Sequence[Sink]:
+    return [JsonLinesSink("a.jsonl"), NpySink("a.npy"), ParquetSink("a"), CallableSink(function), IndexSink(ml, "docs")]
+
+
+async def a_sink_of_ones_own(sink: Sink, batch: Documents) -> None:
+    assert_type(await sink.write(batch), Sequence[Refused])
+    assert_type(batch.ids, list[str])
+
+
+async def an_offline_prediction(ml: Session) -> None:
+    started = await ml.models.batch_predict("m", parameters={})
+    assert_type(started, BatchStarted)
+    assert_type(await ml.task(started), TaskInfo)
+    assert_type(await ml.task(started).cancel(), TaskInfo)
+
+
+def on_ray(batch: Any) -> None:
+    Embed("m", in_flight=(1, 4), content_type="passage")(batch)
+    Index("docs", "https://host:9200", create=True)(batch)
+
+
+async def what_the_type_checkers_refuse(ml: Session, job: Job, mapped: MappedSource) -> None:
+    ml.ingest("a.jsonl", sink="b.npy")  # type: ignore[call-arg]
+    ml.ingest("a.jsonl", model="m")  # type: ignore[call-arg]
+    ml.ingest("a.jsonl", "m", "b.npy")  # type: ignore[call-arg]
+    ml.ingest("a.jsonl", model=5, sink="b.npy")  # type: ignore[arg-type]
+    ml.ingest("a.jsonl", model="m", sink="b.npy", text=5)  # type: ignore[arg-type]
+    ml.ingest("a.jsonl", model="m", sink="b.npy", concurrency="2")  # type: ignore[arg-type]
+    ml.ingest("a.jsonl", model="m", sink="b.npy", concurrency=(1, 2, 3))  # type: ignore[arg-type]
+    ml.ingest("a.jsonl", model="m", sink="b.npy", batch=1.5)  # type: ignore[arg-type]
+    ml.ingest("a.jsonl", model="m", sink="b.npy", backoff=2)  # type: ignore[arg-type]
+    ml.ingest("a.jsonl", model="m", sink="b.npy", nope=1)  # type: ignore[call-arg]
+    job.stats = Stats()  # type: ignore[misc]
+    (await job).written = 5  # type: ignore[misc]
+    IndexSink(ml, "docs", base64="yes")  # type: ignore[arg-type]
+    Index()  # type: ignore[call-arg]
+    wrong: Report = job  # type: ignore[assignment]
+    assert wrong
+    async with ml.ingest("a.jsonl", model="m", sink="b.npy") as entered:
+        other: Report = entered  # type: ignore[assignment]
+        assert other
