@@ -10,6 +10,7 @@ from typing import Any
 
 import attrs
 
+from aiomlcommons.ingest.asking import Asker
 from aiomlcommons.ingest.cache import Cache, Recent, VectorFile
 from aiomlcommons.ingest.checking import Checked, Checker
 from aiomlcommons.ingest.dead_letter import DeadLetters
@@ -109,14 +110,6 @@ def predictor_of(
     model: Embedder, settings: Settings, stats: Stats, sizes: Sizes | None = None, cache: Cache | None = None
 ) -> Predictor:
     """What asks the model, as the settings say."""
-    return Predictor(
-        model.embed,
-        settings.limiter(model.most),
-        settings.budget,
-        stats,
-        settings.backoff,
-        settings.patience,
-        sizes or Sizes(settings.batch, settings.batch_bytes),
-        cache or Recent(),
-        settings.rate(),
-    )
+    limiter, rate = settings.limiter(model.most), settings.rate()
+    ask = Asker(model.embed, limiter, settings.budget, stats, settings.backoff, settings.patience, rate)
+    return Predictor(ask, stats, sizes or Sizes(settings.batch, settings.batch_bytes), cache or Recent())

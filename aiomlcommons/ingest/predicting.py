@@ -1,49 +1,35 @@
-"""A batch through the model, whatever the server does meanwhile: tried again, halved, or given up with a reason."""
+"""A batch through the model: what is known already left out, what fails halved, or given up with a reason."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import anyio
 import attrs
 import numpy as np
 
-from aiomlcommons.backoff import Backoff
 from aiomlcommons.errors import (
     ApiError,
-    DecodeError,
     Forbidden,
-    InvalidRequest,
     MLCommonsError,
-    ModelNotReady,
     NotFound,
     NotSupported,
-    RequestTimeout,
     SessionClosed,
-    TooManyRequests,
     Unauthorized,
 )
-from aiomlcommons.ingest.budget import RetryBudget, pause_for, pauses
+from aiomlcommons.ingest.asking import Asker, JobStalled
 from aiomlcommons.ingest.cache import Cache, Recent
 from aiomlcommons.ingest.dead_letter import Letter
-from aiomlcommons.ingest.embedder import Embed
-from aiomlcommons.ingest.limiter import Limiter, Slot
 from aiomlcommons.ingest.preparing import Batch
-from aiomlcommons.ingest.rate import Rate
 from aiomlcommons.ingest.sizes import Sizes
 from aiomlcommons.ingest.stats import Stats
 from aiomlcommons.ingest.types import Sparse
 from aiomlcommons.vectors import Vectors
 
 # What no other document would change: the job ends with it, and can be gone on with.
-FATAL = (NotFound, Unauthorized, Forbidden, NotSupported, SessionClosed)
+FATAL = (JobStalled, NotFound, Unauthorized, Forbidden, NotSupported, SessionClosed)
 # A text that any model embeds: where it fails too, the trouble is not in the documents.
 HARMLESS = "text"
-
-
-class JobStalled(MLCommonsError):
-    """Nothing was answered for longer than the job's patience; what was done is kept, the same call goes on."""
 
 
 class ModelFails(MLCommonsError):
@@ -61,22 +47,13 @@ class Predicted:
 
 @attrs.define
 class Predictor:
-    """Sends batches to the model. ``patience`` is how many seconds of trouble may pass without any answer."""
+    """Gives batches their vectors: those that are known already, and those that it asks for."""
 
-    embed: Embed
-    limiter: Limiter
-    budget: RetryBudget
+    ask: Asker
     stats: Stats
-    backoff: Backoff = Backoff()
-    patience: float = 600.0
     sizes: Sizes = attrs.field(factory=Sizes)
     cache: Cache = attrs.field(factory=Recent)
-    rate: Rate | None = None
-    clock: Callable[[], float] = anyio.current_time
-    sleep: Callable[[float], Awaitable[None]] = anyio.sleep
     _pending: dict[str, anyio.Event] = attrs.field(factory=dict)
-    _silent: float | None = None
-    _probing: anyio.Lock = attrs.field(factory=anyio.Lock)
 
     async def __call__(self, batch: Batch) -> Predicted:
         """The batch with its vectors. Raises JobStalled, ModelFails, CacheError, and what is FATAL."""
@@ -89,7 +66,7 @@ class Predictor:
             wanted = [text for text in wanted if text not in found]
             mine = [text for text in wanted if text not in self._pending]
             others = [(text, self._pending[text]) for text in wanted if text in self._pending]
-            asked += await self._ask(mine, found, why)
+            asked += await self._embed(mine, found, why)
             # What another batch has asked for meanwhile is in the cache then, unless it failed.
             for _, answered in others:
                 await answered.wait()
@@ -98,7 +75,7 @@ class Predictor:
         self.stats.reused += len(predicted.batch) - asked
         return predicted
 
-    async def _ask(self, texts: list[str], found: dict[str, Any], why: dict[str, str]) -> int:
+    async def _embed(self, texts: list[str], found: dict[str, Any], why: dict[str, str]) -> int:
         """Embed texts that no other batch is asking for; return how many were."""
         if not texts:
             return 0
@@ -121,9 +98,9 @@ class Predictor:
     async def _doubt(self, why: dict[str, str]) -> None:
         """Nothing of a batch could be embedded: ask whether that is the model's fault."""
         try:
-            await self._sent([HARMLESS])
+            await self.ask([HARMLESS])
         except MLCommonsError as error:
-            if isinstance(error, (JobStalled, *FATAL)):
+            if isinstance(error, FATAL):
                 raise
             reason = next(iter(why.values()))
             words = f"the model fails on all {len(why)} texts of a batch, the first time with: {reason}"
@@ -132,9 +109,9 @@ class Predictor:
     async def _divide(self, texts: list[str], found: dict[str, Any], why: dict[str, str]) -> bool:
         """Embed texts, and say whether all were. Where they fail together they are halved: the poisoned stand alone."""
         try:
-            vectors = await self._sent(texts)
+            vectors = await self.ask(texts)
         except MLCommonsError as error:
-            if isinstance(error, (JobStalled, *FATAL)):
+            if isinstance(error, FATAL):
                 raise
             if len(texts) == 1:
                 why[texts[0]] = f"{type(error).__name__}: {error}"
@@ -155,78 +132,6 @@ class Predictor:
             # Nothing was wrong with any of them, so there were too many: providers have limits of their own.
             self.sizes.too_many(len(texts))
         return first and second
-
-    async def _sent(self, texts: list[str]) -> Vectors | Sparse:
-        """The answer for these texts, after as many tries as the budget pays for."""
-        delays = pauses(self.backoff)
-        attempt = self._once(texts)
-        while True:
-            try:
-                return await attempt
-            except MLCommonsError as error:
-                if not _passes(error):
-                    raise
-                self._check_patience(error)
-                attempt = self._again(texts, error, delays)
-
-    async def _once(self, texts: list[str]) -> Vectors | Sparse:
-        if self.rate is not None:
-            await self.rate.wait(texts)
-        try:
-            async with self.limiter.slot() as slot:
-                self._look()
-                self.stats.requests += 1
-                return await self._asked(texts, slot)
-        finally:
-            self._look()
-
-    async def _asked(self, texts: list[str], slot: Slot) -> Vectors | Sparse:
-        try:
-            vectors = await self.embed(texts)
-        except MLCommonsError as error:
-            if isinstance(error, RequestTimeout) or _is_throttled(error):
-                slot.refused()
-            raise
-        slot.done(len(texts))
-        self._silent = None
-        self.budget.succeeded()
-        return vectors
-
-    def _look(self) -> None:
-        self.stats.in_flight, self.stats.limit = self.limiter.in_flight, self.limiter.limit
-
-    def _check_patience(self, error: MLCommonsError) -> None:
-        # Counted from the first trouble, not from the last answer: a slow source asks for nothing in between.
-        if self._silent is None:
-            self._silent = self.clock()
-        if self.clock() - self._silent > self.patience:
-            raise JobStalled(f"no answer for {self.patience:g} s, the last trouble was: {error}") from error
-
-    async def _again(self, texts: list[str], error: MLCommonsError, delays: Iterator[float]) -> Vectors | Sparse:
-        """Pause and try once more. With the budget spent, one at a time tries whether the server is back."""
-        if self.budget.take(throttled=_is_throttled(error)):
-            await self.sleep(pause_for(error, next(delays)))
-            self.stats.retried += 1
-            return await self._once(texts)
-        async with self._probing:
-            # Who waited here while another one was answered need not wait any longer.
-            await self.sleep(pause_for(error, 0.0 if self._silent is None else self.backoff.cap / 2))
-            self.stats.retried += 1
-            return await self._once(texts)
-
-
-def _passes(error: MLCommonsError) -> bool:
-    """Whether the same request may well succeed later. What is wrong with a document never passes."""
-    if isinstance(error, InvalidRequest | DecodeError):
-        return False
-    return error.transient or isinstance(error, ModelNotReady) or _is_throttled(error)
-
-
-def _is_throttled(error: MLCommonsError) -> bool:
-    """Whether the server, or its connector, has more requests than it takes at once."""
-    if isinstance(error, TooManyRequests):
-        return error.transient
-    return isinstance(error, ApiError) and "Acquire operation took longer" in f"{error.reason} {error.details}"
 
 
 def _assembled(batch: Batch, found: dict[str, Any], why: dict[str, str]) -> Predicted:

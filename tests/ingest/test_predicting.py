@@ -26,10 +26,11 @@ from aiomlcommons.errors import (
     error_for,
 )
 from aiomlcommons.http import HttpRequest, HttpResponse
+from aiomlcommons.ingest.asking import Asker, JobStalled
 from aiomlcommons.ingest.budget import RetryBudget
 from aiomlcommons.ingest.dead_letter import Letter
 from aiomlcommons.ingest.limiter import Limiter
-from aiomlcommons.ingest.predicting import HARMLESS, JobStalled, ModelFails, Predicted, Predictor
+from aiomlcommons.ingest.predicting import HARMLESS, ModelFails, Predicted, Predictor
 from aiomlcommons.ingest.preparing import Batch
 from aiomlcommons.ingest.stats import Stats
 from aiomlcommons.vectors import Vectors
@@ -67,7 +68,7 @@ class Model:
 
     errors: list[Exception | None] = attrs.field(factory=list)
     poison: frozenset[str] = frozenset()
-    refusal: Exception = attrs.field(factory=lambda: api(500, "translate_exception"))
+    refusal: Exception = attrs.field(factory=lambda: api(400, "translate_exception"))
     asked: list[list[str]] = attrs.field(factory=list)
 
     async def __call__(self, texts: list[str]) -> Vectors:
@@ -93,7 +94,7 @@ class World:
     predictor: Predictor = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self.predictor = Predictor(
+        ask = Asker(
             self.embed,
             self.limiter,
             self.budget,
@@ -103,6 +104,7 @@ class World:
             clock=self.clock,
             sleep=self.clock.sleep,
         )
+        self.predictor = Predictor(ask, self.stats)
 
     async def all(self, *batches: Batch) -> list[Predicted]:
         return await self.clock.run(*(self.predictor(batch) for batch in batches))
@@ -406,7 +408,7 @@ async def test_a_poisoned_text_stands_alone() -> None:
     assert (predicted.batch.index, predicted.batch.deduplicated) == (3, 1)
     assert predicted.batch.settled == [1, 2, 13]
     assert predicted.letters[0] == before
-    assert predicted.letters[1].why.startswith("ServerError: translate_exception")
+    assert predicted.letters[1].why.startswith("BadRequest: translate_exception")
     assert (predicted.letters[1].row, predicted.letters[1].id, predicted.letters[1].document) == (13, "d13", {"n": 13})
     assert model.asked == [texts, ["a", "b", "c", "p"], ["a", "b"], ["c", "p"], ["c"], ["p"], ["e", "f", "g", "h"]]
     assert (world.stats.embedded, world.stats.retried, world.budget.spent) == (7, 0, 0)
@@ -418,7 +420,6 @@ async def test_a_poisoned_text_stands_alone() -> None:
     [
         api(400, "illegal"),
         api(413, "too large"),
-        api(500, "translate_exception"),
         InvalidRequest("text_docs[1]"),
         DecodeError("no tensor", HttpResponse(200, b"?")),
     ],
@@ -460,7 +461,7 @@ async def test_a_batch_of_nothing_but_poison_is_given_up_where_the_model_answers
 
 @pytest.mark.asyncio
 async def test_trouble_that_passes_amid_the_halving_is_tried_again() -> None:
-    model = Model([api(500), throttled(), None], frozenset({"p"}))
+    model = Model([api(400), throttled(), None], frozenset({"p"}))
     predicted = await World(model).one("a", "b", "c", "p")
     assert embedded(predicted) == ["a", "b", "c"]
     assert model.asked[1] == model.asked[2] == ["a", "b"]
@@ -478,6 +479,31 @@ def test_exactly_the_poisoned_documents_are_given_up(texts: list[str], poison: s
     assert [letter.row for letter in predicted.letters] == [10 + i for i, text in enumerate(texts) if text in poison]
     assert sorted([*predicted.batch.numbers, *predicted.batch.settled]) == list(range(10, 10 + len(texts)))
     assert world.stats.embedded + world.stats.reused == len(predicted.batch)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("texts", [("a",), ("a", "b", "c")])
+async def test_an_error_of_the_server_that_was_chance_costs_one_retry(texts: tuple[str, ...]) -> None:
+    model = Model([api(500, "boom")])
+    world = World(model)
+    assert embedded(await world.one(*texts)) == [*texts]
+    assert model.asked == [[*texts]] * 2
+    assert (world.stats.retried, world.budget.spent, len(world.clock.slept)) == (1, 1, 1)
+
+
+@pytest.mark.asyncio
+async def test_a_text_is_given_up_only_when_the_server_has_failed_on_it_alone_three_times() -> None:
+    model = Model(poison=frozenset({"p"}), refusal=api(500, "translate_exception"))
+    world = World(model)
+    predicted = await world.one("a", "p")
+    assert (embedded(predicted), [letter.id for letter in predicted.letters]) == (["a"], ["d11"])
+    assert model.asked == [["a", "p"]] * 2 + [["a"]] + [["p"]] * 3
+
+
+@pytest.mark.asyncio
+async def test_an_innocent_text_is_not_given_up_for_the_trouble_of_a_moment() -> None:
+    world = World(Model([api(500)] * 4))
+    assert embedded(await world.one("a", "b")) == ["a", "b"]
 
 
 # ---- what ends a job -------------------------------------------------------------------------------------------------
@@ -508,7 +534,7 @@ async def test_what_no_document_can_help_ends_the_job_at_once(error: Exception, 
 @pytest.mark.asyncio
 async def test_a_final_error_amid_the_halving_ends_the_job_too() -> None:
     with pytest.raises(MLCommonsError, match="not allowed"):
-        await World(Model([api(500), None, api(403, "not allowed")])).one("a", "b")
+        await World(Model([api(400), None, api(403, "not allowed")])).one("a", "b")
 
 
 @pytest.mark.asyncio
@@ -520,7 +546,6 @@ async def test_a_model_that_fails_on_everything_gives_up_no_document(error: Exce
         await world.one(*texts)
     assert f"all {len(set(texts))} texts of a batch, the first time with: {type(error).__name__}" in str(caught.value)
     assert caught.value.__cause__ is error
-    assert world.clock.slept == []
 
 
 @pytest.mark.asyncio
