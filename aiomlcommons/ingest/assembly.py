@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, closing
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -35,12 +35,15 @@ class Files:
     entry: Entry
     seen: Seen
     cache: VectorFile | None
+    letters: DeadLetters
+    close: Callable[[], None]
 
     @classmethod
     def open(
         cls,
         checkpoint: str | PathLike[str] | None,
         header: Mapping[str, Any],
+        letters: DeadLetters,
         settings: Settings,
         model: Embedder,
         sink: Sink,
@@ -53,16 +56,11 @@ class Files:
             # What another job left there would pass for rows of this one.
             seen = Seen(Path(f"{checkpoint}.seen") if checkpoint else None, fresh=entry == Entry())
             opened.callback(seen.close)
-            cache = VectorFile(settings.cache, model.kind, sink.name) if settings.cache is not None else None
-            opened.pop_all()
-        return cls(journal, entry, seen, cache)
-
-    def close(self) -> None:
-        """Close them."""
-        self.seen.close()
-        for file in (self.cache, self.journal):
-            if file is not None:
-                file.close()
+            cache = None
+            if settings.cache is not None:
+                cache = opened.enter_context(closing(VectorFile(settings.cache, model.kind, sink.name)))
+            opened.callback(letters.close)
+            return cls(journal, entry, seen, cache, letters, opened.pop_all().close)
 
     def twice(self, documents: Sequence[Checked]) -> list[bool]:
         """Of each document, whether an earlier row had its id."""
@@ -80,11 +78,10 @@ def engine_of(
     sink: Sink,
     check: Checker,
     files: Files,
-    letters: DeadLetters,
     settings: Settings,
 ) -> Engine:
     """An engine that goes on where the files say."""
-    entry, sizes, stats = files.entry, Sizes(settings.batch, settings.batch_bytes), Stats()
+    entry, sizes, stats = files.entry, Sizes(settings.batch, settings.batch_bytes), Stats(clock=settings.clock)
     stats.resume(entry.counts)
     tracker = Tracker(entry.done, entry.beyond)
     tracker.read(entry.start, entry.mark)  # a run that fails before it reads keeps the place of the one before
@@ -96,7 +93,7 @@ def engine_of(
         predictor=predictor_of(model, settings, stats, sizes, files.cache),
         tracker=tracker,
         stats=stats,
-        letters=letters,
+        letters=files.letters,
         journal=files.journal,
         entry=entry,
         written=files.cache if settings.skip_unchanged else None,

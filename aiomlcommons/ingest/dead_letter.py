@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
@@ -49,11 +50,12 @@ def _plain(value: Any) -> Any:
 
 
 class DeadLetters:
-    """A JSON Lines file of letters. All of it is blocking: call it in a thread."""
+    """A JSON Lines file of letters. All of it is blocking: call it in threads, ``write`` in several at once."""
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
         self._file: IO[bytes] | None = None
+        self._opening = threading.Lock()
 
     def open(self, length: int | None) -> None:
         """Begin, or go on after ``length`` bytes: what was written later belongs to rows that will be read again."""
@@ -66,8 +68,9 @@ class DeadLetters:
         """Append letters; the file appears with the first one."""
         lines = b"".join(letter.line() for letter in letters)
         if lines:
-            if self._file is None:
-                self._file = self.path.open("ab")
+            with self._opening:
+                if self._file is None:
+                    self._file = self.path.open("ab")
             self._file.write(lines)
 
     def flush(self) -> int:

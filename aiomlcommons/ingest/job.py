@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from os import PathLike
 from typing import Any
@@ -88,8 +88,9 @@ async def ingesting(
     """A job, for as long as the context is open; leaving it early keeps what is done for the next call."""
     check = Checker(text_of, id_of, settings.longest)
     whole = {"job": "ingest", **model.identity, **header}
-    files = await anyio.to_thread.run_sync(partial(Files.open, checkpoint, whole, settings, model, sink))
-    engine = engine_of(model, source, sink, check, files, DeadLetters(dead_letters), settings)
+    letters = DeadLetters(dead_letters)
+    files = await anyio.to_thread.run_sync(partial(Files.open, checkpoint, whole, letters, settings, model, sink))
+    engine = engine_of(model, source, sink, check, files, settings)
     job = Job(engine, lambda: Report.of(engine.stats, dead_letters))
     failure: Exception | None = None
     try:
@@ -121,11 +122,10 @@ async def _open(engine: Engine) -> None:
 
 
 async def _close(engine: Engine, files: Files, *, complete: bool) -> None:
-    try:
+    # In reverse order, and each of them whatever became of those before.
+    async with AsyncExitStack() as ends:
+        ends.push_async_callback(anyio.to_thread.run_sync, files.close)
+        ends.push_async_callback(engine.sink.close, complete=complete)
         # A sink that failed within a batch may have taken half of it: the note before it is the one to go on from.
         if not engine.torn:
             await engine.note(finished=complete)
-    finally:
-        await engine.sink.close(complete=complete)
-        await anyio.to_thread.run_sync(engine.letters.close)
-        await anyio.to_thread.run_sync(files.close)

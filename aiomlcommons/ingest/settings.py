@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable
 from os import PathLike
 
@@ -20,7 +21,7 @@ ALIKE = 16
 
 @attrs.frozen(kw_only=True)
 class Settings:
-    """How a job is done; ``session.ingest`` says what each field is."""
+    """How a job is done; ``session.ingest`` says what each field is. ``clock`` gives seconds."""
 
     batch: int = 64
     batch_bytes: int = 1_000_000
@@ -37,6 +38,7 @@ class Settings:
     cache: str | PathLike[str] | None = None
     skip_unchanged: bool = False
     note_every: int = 64
+    clock: Callable[[], float] = time.monotonic
 
     def __attrs_post_init__(self) -> None:
         for name in ("batch", "batch_bytes", "note_every", "longest"):
@@ -63,7 +65,7 @@ class Settings:
         least, most = self.concurrency
         if ceiling is not None:
             most = max(least, min(most, ceiling))
-        return Limiter(least=least, most=most, start=min(most, max(least, 2)))
+        return Limiter(least=least, most=most, start=min(most, max(least, 2)), clock=self.clock)
 
     def rate(self) -> Rate | None:
         """What keeps requests and tokens within so many a minute."""

@@ -11,7 +11,8 @@ from typing import Any
 class Tracker:
     """Rows that are dealt with: all below ``below``, and some beyond it.
 
-    What it holds is bounded by what is under way, because ``below`` moves up as soon as its gap is closed.
+    What it holds is bounded by what is under way, because ``below`` moves up as soon as its gap is closed. Whether a
+    row is in it may be asked in any thread; the rest is for one.
     """
 
     def __init__(self, below: int = 0, beyond: Iterable[tuple[int, int]] = ()) -> None:
@@ -20,14 +21,15 @@ class Tracker:
         self._marks: deque[tuple[int, Any]] = deque()
 
     def __contains__(self, row: int) -> bool:
-        return row < self.below or row in self._beyond
+        # In this order, and `done` in its: a row that moves from one to the other meanwhile must not be missed.
+        return row in self._beyond or row < self.below
 
     def done(self, rows: Iterable[int]) -> None:
         """These are dealt with."""
         self._beyond.update(row for row in rows if row >= self.below)
         while self.below in self._beyond:
-            self._beyond.remove(self.below)
             self.below += 1
+            self._beyond.remove(self.below - 1)
 
     @property
     def beyond(self) -> list[tuple[int, int]]:

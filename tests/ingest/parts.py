@@ -7,6 +7,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import anyio
 import attrs
 
 from aiomlcommons import Backoff, Session
@@ -23,17 +24,20 @@ POISON = "poison"
 
 @attrs.define
 class Memory:
-    """Rows from a list, some at a time; the mark is the number of the first one."""
+    """Rows from a list, some at a time, ``pause`` seconds apart; the mark is the number of the first one."""
 
     rows: Sequence[Row | BadRow]
     at_once: int = 50
     name: str = "memory"
     fails_at: int | None = None
+    pause: float = 0.0
 
     async def read(self, mark: Any = None, start: int = 0) -> AsyncGenerator[Rows]:
         for first in range(mark or 0, len(self.rows), self.at_once):
             if self.fails_at is not None and first >= self.fails_at:
                 raise OSError(f"row {first} cannot be read")
+            if self.pause:
+                await anyio.sleep(self.pause)
             yield Rows(first, self.rows[first : first + self.at_once], first)
 
     async def count(self) -> int | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import tempfile
+import threading
 from collections.abc import Generator
 from pathlib import Path
 from types import MappingProxyType
@@ -159,3 +160,26 @@ def test_what_a_source_gave_in_place_of_a_mapping_is_kept_too(letters: DeadLette
 
 def test_closing_what_wrote_nothing_is_no_trouble(tmp_path: Path) -> None:
     DeadLetters(tmp_path / "dead").close()
+
+
+def test_two_threads_with_the_first_letters_open_one_file(
+    letters: DeadLetters, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = threading.Thread(target=letters.write, args=([letter(2)],))
+    opened: list[Path] = []
+    really = Path.open
+
+    def meanwhile(path: Path, mode: str) -> Any:
+        opened.append(path)
+        if len(opened) == 1:
+            other.start()
+            other.join(0.05)  # it must wait for this one, so that nothing could tell when it has not
+        return really(path, mode)
+
+    monkeypatch.setattr(Path, "open", meanwhile)
+    letters.write([letter(1)])
+    other.join()
+    monkeypatch.undo()
+    letters.flush()
+    assert len(opened) == 1
+    assert [line["row"] for line in read(letters.path)] == [1, 2]

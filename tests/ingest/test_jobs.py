@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,9 @@ from aiomlcommons.emulator.faults import PREDICTIONS
 from aiomlcommons.ingest.dead_letter import documents as dead_documents
 from aiomlcommons.ingest.journal import WrongJob
 from aiomlcommons.ingest.predicting import ModelFails
-from aiomlcommons.ingest.types import BadRow
+from aiomlcommons.ingest.types import BadRow, Documents, Refused
 from tests.ingest.parts import POISON, Memory, Shelf, World, documents
+from tests.ingest.virtual import turns
 
 pytestmark = pytest.mark.asyncio
 
@@ -276,3 +278,58 @@ async def test_batches_shrink_when_the_server_takes_no_more(world: World, status
     assert max(sizes) == 16
     # The batches that were under way by then are halved one by one, and no others.
     assert max(sizes[-300:]) < too_much
+
+
+class Opening(Memory):
+    async def count(self) -> int | None:
+        raise OSError("it cannot be counted")
+
+
+class Closing(Shelf):
+    async def close(self, *, complete: bool) -> None:
+        raise OSError("it cannot be closed")
+
+
+@pytest.mark.parametrize(
+    ("source", "sink"), [(Opening([]), Shelf()), (Memory([{}]), Closing())], ids=["opening", "closing"]
+)
+async def test_a_job_that_cannot_be_opened_or_closed_leaves_no_file_open(
+    world: World, source: Memory, sink: Shelf
+) -> None:
+    with pytest.raises(OSError, match=r"it cannot be (counted|closed)"):
+        async with world.job(source, sink) as job:
+            await job
+
+
+async def test_a_job_that_is_left_while_it_is_opened_leaves_no_file_open(world: World) -> None:
+    class Waiting(Memory):
+        async def count(self) -> int | None:
+            scope.cancel()
+            await anyio.sleep_forever()
+            return None
+
+    with anyio.CancelScope() as scope:
+        async with world.job(Waiting([]), Shelf()):
+            pass
+    assert scope.cancelled_caught
+
+
+async def test_no_batch_is_written_while_a_note_is_made(world: World) -> None:
+    """What is written after the sink's flush, and counted in its note, would be lost in a crash."""
+
+    class Busy(Shelf):
+        writing = 0
+
+        async def write(self, batch: Documents, /) -> Sequence[Refused]:
+            self.writing += 1
+            await turns()
+            self.writing -= 1
+            return await super().write(batch)
+
+        async def flush(self) -> Any:
+            await turns()
+            assert not self.writing
+            return await super().flush()
+
+    async with world.job(Memory(documents(200)), Busy(concurrent=True), note_every=2) as job:
+        assert (await job).written == 200

@@ -118,3 +118,23 @@ def test_rows_that_were_done_before_take_none_while_they_are_read_over() -> None
 
 def test_before_anything_is_read_the_place_is_the_beginning() -> None:
     assert Tracker(below=5).place() == (0, None)
+
+
+def test_a_row_is_not_missed_while_another_thread_moves_it_below() -> None:
+    """The other thread runs just before a look at the rows beyond, and looks itself while one of them is removed."""
+
+    class Rows(set[int]):
+        def __contains__(self, row: object) -> bool:
+            if row == 5 and tracker.below == 0:
+                tracker.done([0])
+            return super().__contains__(row)
+
+        def remove(self, row: int) -> None:
+            assert row in tracker
+            super().remove(row)
+            assert row in tracker
+
+    tracker = Tracker(beyond=[(1, 9)])
+    tracker._beyond = Rows(tracker._beyond)
+    assert 5 in tracker
+    assert tracker.below == 10

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import heapq
-from collections.abc import Coroutine, Iterable
+import math
+import selectors
+from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, TypeVar
 
 import anyio
@@ -54,6 +56,46 @@ class Clock:
         await turns()
         ended = [task for task in tasks if task.done()]
         return not any(task.exception() for task in ended) and len(ended) < len(list(tasks))
+
+
+class Loop(asyncio.SelectorEventLoop):
+    """An event loop with a time of its own, which passes only while ``run`` lets it, and only when all tasks wait."""
+
+    def __init__(self) -> None:
+        self._now = self._until = self._events = 0.0
+        super().__init__(_Selector(self._wait))
+
+    def time(self) -> float:
+        return self._now
+
+    def run(self, *, seconds: float = math.inf, events: float = math.inf) -> None:
+        """Let everything go on that can, for so many seconds and so many timers at most, or until nothing happens."""
+        self._until, self._events = self._now + seconds, events
+        self.run_forever()
+        if seconds < math.inf and self._events:
+            self._now = self._until
+
+    def _wait(self, seconds: float | None) -> None:
+        if seconds == 0:
+            return
+        due = math.inf if seconds is None else self._now + seconds
+        if due == math.inf or due > self._until or not self._events:
+            self.stop()
+        else:
+            self._now = due
+            self._events -= 1
+
+
+class _Selector(selectors.SelectSelector):
+    """Does not wait for its files, and tells how long it would have."""
+
+    def __init__(self, wait: Callable[[float | None], None]) -> None:
+        super().__init__()
+        self._wait = wait
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        self._wait(timeout)
+        return super().select(0)
 
 
 async def turns(count: int = TURNS) -> None:
