@@ -11,11 +11,11 @@ CORE := $(VENV)/.with-core
 TEST := $(VENV)/.with-test
 DEV := $(VENV)/.with-dev
 
-.PHONY: help install demo test check bench docs
+.PHONY: help install demo test check bench bench-ingest docs
 .NOTPARALLEL:
 
 help: ## say what there is
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
 
 install: $(DEV) ## set .venv up with all that the others need
 	@$(RUN) -c 'import sys; print("$(VENV) is ready, with Python", sys.version.split()[0])'
@@ -34,9 +34,14 @@ check: $(DEV) ## judge format, style and types
 	$(RUN) -m pyright
 
 bench: $(DEV) ## measure import times, client CPU for each embedding, and the upload of 1 GB
-	@$(RUN) benchmarks/imports.py
-	@$(RUN) benchmarks/embed_cpu.py
-	@$(RUN) benchmarks/upload.py
+	@$(RUN) -m benchmarks.imports
+	@$(RUN) -m benchmarks.embed_cpu
+	@$(RUN) -m benchmarks.upload
+
+bench-ingest: $(DEV) ## measure bulk jobs: Parquet, Ray, and a real OpenSearch (10 minutes, and Java)
+	@$(RUN) -m benchmarks.ingest_parquet
+	@$(RUN) -m benchmarks.ingest_ray
+	@$(RUN) -m benchmarks.ingest_opensearch
 
 docs: $(CORE) ## write docs/reference.md, the table of every endpoint
 	@$(RUN) docs/reference.py

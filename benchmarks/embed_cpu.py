@@ -1,6 +1,6 @@
 """What an embedding costs the client: CPU of `ml.embed` beside a bare aiohttp loop over the same bytes.
 
-    python benchmarks/embed_cpu.py [--rounds N] [--batches N]
+    python -m benchmarks.embed_cpu [--rounds N] [--batches N]
 
 The bare loop sends ready-made requests and reads the answers without decoding them: over aiohttp, nothing costs less.
 The ways take turns in this process, against a server in another one.
@@ -17,12 +17,12 @@ from statistics import median
 from typing import TypeAlias
 
 import aiohttp
-from fixed_server import running
 
 from aiomlcommons import HttpRequest, Session
 from aiomlcommons.api.predict import Predict
 from aiomlcommons.http import CBOR
 from aiomlcommons.wire import to_http
+from benchmarks.fixed_server import running
 
 BATCH = 64
 DIMENSION = 384

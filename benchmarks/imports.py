@@ -1,6 +1,6 @@
 """How long the first import and `--help` take, beside opensearch-py in the same run.
 
-    python benchmarks/imports.py [--rounds N]
+    python -m benchmarks.imports [--rounds N]
 
 Each figure is a fresh Python. The programs take turns, so that whatever else the machine does hits all of them alike.
 """

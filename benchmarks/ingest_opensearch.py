@@ -1,158 +1,148 @@
 """Documents into a real OpenSearch k-NN index, beside two loops around opensearch-py that do the same job.
 
-    python -m benchmarks.ingest_opensearch [--documents N]
+    python -m benchmarks.ingest_opensearch [--documents N] [--rounds N] [--short N]
 
-The model is the emulator's, in a process of its own; the index is that of a real server (see tests/opensearch). Each
-program embeds and indexes the same documents into an index of its own, which is then searched. The programs: ours, with
-checkpoint and dead letters; opensearch-py's ``async_streaming_bulk`` over batches embedded one after the other; and
-plain rounds of batches that are gathered.
+The model is the emulator's, in a process of its own; the index is that of a real server (see tests/opensearch), which
+shares the machine. The programs are those of ``indexing.py``. A job is 1,137 verses and N synthetic documents, embedded
+and written into a new index, and has ended when they can be searched.
+
+Whoever comes first meets a server whose code is not compiled yet, and whoever comes next may meet one that still merges
+what the last one wrote. So the server is warmed with a job that does not count; an index is deleted after its turn, and
+the next turn waits until the server rests; and the programs take turns in rounds of short jobs, each of them first in
+one round. Short ones, because full ones would take half an hour; then each does the full job once, ours first. The
+ratio to go by is that of the rounds' medians; the full jobs say whether it holds for more documents.
+
+The CPU is that of the client (for the model and the index) and of the server (until it rests again) for each document.
+After each job k-NN queries must find documents by their own texts, and after the full ones the recall of other queries
+is told, beside a comparison of all vectors one by one.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import subprocess
-import sys
-import tempfile
+import random
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Any, TypeAlias
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
+from statistics import fmean, median
 
-from opensearchpy import AsyncOpenSearch
-from opensearchpy.helpers import async_streaming_bulk
+import attrs
+import numpy as np
 
 from aiomlcommons import Session
-from aiomlcommons.ingest.sinks import IndexSink
+from benchmarks.bulk import Document, deployed, emulated, mixed, verses
+from benchmarks.indexing import PROGRAMS, Task
+from benchmarks.searching import Target
 from tests.opensearch.server import running
 
-MODEL = "all-MiniLM-L6-v2"
-DIMENSION = 384
-BATCH = 64
-AT_ONCE = 8
-MAPPING: dict[str, Any] = {
-    "settings": {"index": {"knn": True, "number_of_shards": 1, "refresh_interval": "30s"}},
-    "mappings": {
-        "properties": {
-            "embedding": {
-                "type": "knn_vector",
-                "dimension": DIMENSION,
-                "method": {"name": "hnsw", "engine": "lucene", "space_type": "cosinesimil"},
-            }
-        }
-    },
-}
-Rows: TypeAlias = list[dict[str, str]]
-Program: TypeAlias = Callable[[Session, str, str, str, Rows], Coroutine[Any, Any, None]]
+OURS = next(iter(PROGRAMS))
+WARMING = "gather and bulk"
+LOOKED_AT, QUERIES, NEAREST = 10, 20, 10
 
 
-async def ours(ml: Session, model_id: str, url: str, index: str, rows: Rows) -> None:
-    """The package's own job."""
-    with tempfile.TemporaryDirectory() as folder:
-        async with Session(url) as target:
-            sink = IndexSink(target, index, create=MAPPING, dimension=DIMENSION)
-            note = Path(folder) / "note"
-            async with ml.ingest(rows, model=model_id, sink=sink, checkpoint=note, batch=BATCH, ordered=False) as job:
-                report = await job
-    if report.written != len(rows):
-        raise AssertionError(str(report))
+@attrs.frozen
+class Turn:
+    """What a job cost: documents each second, and CPU of client and server for each document, in milliseconds."""
+
+    rate: float
+    client: float
+    server: float
+    recall: float | None
 
 
-async def streaming_bulk(ml: Session, model_id: str, url: str, index: str, rows: Rows) -> None:
-    """One batch after the other through ``async_streaming_bulk``."""
-    async with AsyncOpenSearch(url) as client:
-        await client.indices.create(index=index, body=MAPPING)
-        async for ok, item in async_streaming_bulk(client, _actions(ml, model_id, index, rows), chunk_size=BATCH * 4):
-            if not ok:
-                raise AssertionError(str(item))
+@attrs.frozen
+class Bench:
+    """A model, and a server with nothing in it."""
+
+    ml: Session
+    model_id: str
+    target: Target
+
+    async def turn(self, name: str, rows: Sequence[Document], *, queries: int = 0) -> Turn:
+        """One job of one program, whose index is searched and then removed."""
+        task = Task(self.ml, self.model_id, self.target.ml.url, "documents", rows)
+        before, spent, started = await self.target.cpu(), time.process_time(), time.perf_counter()
+        await PROGRAMS[name](task)
+        count = await self.target.refresh(task.index)
+        seconds, spent = time.perf_counter() - started, time.process_time() - spent
+        await self.target.rest()
+        server = await self.target.cpu() - before
+        if count != len(rows):
+            raise AssertionError(f"{name}: {count:,} documents are in the index, and {len(rows):,} were to be")
+        await self.check(task)
+        recall = await self.recall(task, queries) if queries else None
+        await self.target.remove(task.index)
+        return Turn(count / seconds, 1000 * spent / count, 1000 * server / count, recall)
+
+    async def check(self, task: Task) -> None:
+        """See that documents are found by their own texts, verses among them; raises AssertionError."""
+        rows = [*random.sample(verses(), LOOKED_AT), *random.sample(task.rows, LOOKED_AT)]
+        for row in rows:
+            vector = (await self.ml.embed_one(self.model_id, row["text"])).tolist()
+            found = (await self.target.nearest(task.index, vector, NEAREST))[0]["_source"]["text"]
+            # Not by the id: some verses are said twice, if with other commas.
+            if not np.allclose(await self.ml.embed_one(self.model_id, found), vector, atol=1e-6):
+                raise AssertionError(f"{found!r} is found for {row['text']!r}")
+
+    async def recall(self, task: Task, queries: int) -> float:
+        """The share of the documents nearest to new texts that is found."""
+        texts = [f"{one['text']} {other['text']}" for one, other in pairwise(random.sample(verses(), queries + 1))]
+        vectors = (await self.ml.embed_many(self.model_id, texts)).tolist()
+        return fmean([await self.target.recall(task.index, vector, NEAREST) for vector in vectors])
 
 
-async def _actions(ml: Session, model_id: str, index: str, rows: Rows) -> AsyncIterator[dict[str, Any]]:
-    for batch in _batches(rows):
-        vectors = await ml.embed_many(model_id, [row["text"] for row in batch])
-        for row, vector in zip(batch, vectors.tolist(), strict=True):
-            yield {"_index": index, "_id": row["id"], **row, "embedding": vector}
+def orders(rounds: int) -> Iterator[list[str]]:
+    """The programs in turn, each round beginning with the next one."""
+    names = list(PROGRAMS)
+    return (names[first:] + names[:first] for first in (number % len(names) for number in range(rounds)))
 
 
-async def gathered(ml: Session, model_id: str, url: str, index: str, rows: Rows) -> None:
-    """Rounds of batches that are gathered, each embedded and sent by ``bulk``."""
-    async with AsyncOpenSearch(url) as client:
-        await client.indices.create(index=index, body=MAPPING)
-
-        async def one(batch: Rows) -> None:
-            vectors = await ml.embed_many(model_id, [row["text"] for row in batch])
-            lines: list[dict[str, Any]] = []
-            for row, vector in zip(batch, vectors.tolist(), strict=True):
-                lines += [{"index": {"_index": index, "_id": row["id"]}}, {**row, "embedding": vector}]
-            if (await client.bulk(body=lines))["errors"]:
-                raise AssertionError("a bulk request had errors")
-
-        batches = list(_batches(rows))
-        for start in range(0, len(batches), AT_ONCE):
-            await asyncio.gather(*map(one, batches[start : start + AT_ONCE]))
+async def rounds_of(bench: Bench, rows: Sequence[Document], rounds: int) -> dict[str, list[Turn]]:
+    """The turns of each program."""
+    turns: dict[str, list[Turn]] = {name: [] for name in PROGRAMS}
+    for order in orders(rounds):
+        for name in order:
+            turns[name].append(await bench.turn(name, rows))
+    return turns
 
 
-def _batches(rows: Rows) -> Iterator[Rows]:
-    return (rows[start : start + BATCH] for start in range(0, len(rows), BATCH))
+def report(turns: Mapping[str, Sequence[Turn]]) -> None:
+    """A line for each program: its rates, ours as a multiple of its median, what it cost, and what is found."""
+    ours = median(turn.rate for turn in turns[OURS])
+    for name, some in turns.items():
+        rates = [turn.rate for turn in some]
+        spread = f" ({min(rates):,.0f} to {max(rates):,.0f})" if len(rates) > 1 else ""
+        client, server = median(turn.client for turn in some), median(turn.server for turn in some)
+        words = f"ours is {ours / median(rates):4.2f} x; CPU each: client {client:.3f} ms, server {server:.2f} ms"
+        found = "".join(f"; recall {turn.recall:.3f}" for turn in some if turn.recall is not None)
+        print(f"{name:<21}{median(rates):6,.0f} documents/s{spread}; {words}{found}", flush=True)
 
 
-PROGRAMS: dict[str, Program] = {
-    "aiomlcommons": ours,
-    "async_streaming_bulk": streaming_bulk,
-    "gather and bulk": gathered,
-}
-
-
-@contextmanager
-def emulated() -> Iterator[str]:
-    """The URL of an emulator in a process of its own."""
-    command = [sys.executable, "-m", "aiomlcommons", "emulator", "--port", "0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
-        line = process.stdout.readline() if process.stdout else ""
-        yield line.split(" at ")[1].split(";")[0]
-        process.terminate()
-
-
-async def nearest(ml: Session, model_id: str, url: str, index: str, row: dict[str, str]) -> str:
-    """The id of the document that a k-NN query finds for the row's own text."""
-    vector = await ml.embed_one(model_id, row["text"])
-    query = {"knn": {"embedding": {"vector": vector.tolist(), "k": 1}}}
-    async with Session(url) as target:
-        await target.request("POST", f"/{index}/_refresh")
-        got = await target.request("POST", f"/{index}/_search", body={"size": 1, "query": query})
-    found: str = got.json()["hits"]["hits"][0]["_id"]
-    return found
-
-
-async def measure(count: int) -> None:
-    """Run each program, and print its rate."""
-    rows = [
-        {"id": f"d{n}", "text": f"document {n} tells of {n * 7919 % 10007} and of {n * 31 % 977}"} for n in range(count)
-    ]
+async def measure(count: int, short: int, rounds: int) -> None:
+    """Warm up, then the rounds, then the full jobs."""
     with emulated() as models:
-        async with running() as url, Session(models) as ml:
-            await ml.settings.allow_first_model()
-            model_id = (await ml.models.ensure(MODEL)).model_id
-            # The server's first thousands of documents are slow, whoever sends them.
-            await gathered(ml, model_id, url, "warm", rows[: max(BATCH, count // 5)])
-            rates: dict[str, float] = {}
-            for number, (name, program) in enumerate(PROGRAMS.items()):
-                started = time.perf_counter()
-                await program(ml, model_id, url, f"docs{number}", rows)
-                rates[name] = count / (time.perf_counter() - started)
-                found = await nearest(ml, model_id, url, f"docs{number}", rows[count // 2])
-                right = "right" if found == rows[count // 2]["id"] else f"wrong: {found}"
-                ratio = rates[name] / rates["aiomlcommons"]
-                print(f"{name:<22} {rates[name]:8,.0f} documents/s  {ratio:5.2f} x ours  nearest neighbour {right}")
+        async with running() as url, Session(models) as ml, Session(url) as server:
+            bench = Bench(ml, await deployed(ml), Target(server))
+            rows = [*verses(), *mixed(short)]
+            await bench.turn(WARMING, rows)
+            print(f"{len(rows):,} documents, {rounds} rounds: median (and range)", flush=True)
+            report(await rounds_of(bench, rows, rounds))
+            rows = [*verses(), *mixed(count)]
+            print(
+                f"{len(rows):,} documents, once; recall is of the {NEAREST} nearest, of {QUERIES} queries", flush=True
+            )
+            report({name: [await bench.turn(name, rows, queries=QUERIES)] for name in PROGRAMS})
 
 
 def main() -> None:
     """Read the options, and measure."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--documents", type=int, default=100_000)
-    asyncio.run(measure(parser.parse_args().documents))
+    parser.add_argument("--short", type=int, default=10_000, help="synthetic documents of a job in the rounds")
+    parser.add_argument("--rounds", type=int, default=len(PROGRAMS))
+    options = parser.parse_args()
+    asyncio.run(measure(options.documents, options.short, options.rounds))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """What the upload of a 1 GB model costs: memory and time, beside a bare aiohttp loop that sends the same chunks.
 
-    python benchmarks/upload.py [--gigabytes N] [--rounds N]
+    python -m benchmarks.upload [--gigabytes N] [--rounds N]
 
 The file is sparse, so no disk is measured; the server throws the chunks away. Ours reads, hashes and sends, several
 chunks at once, and keeps count; the bare loops read and send, one chunk at a time or several. Each run is a fresh
@@ -22,11 +22,11 @@ from pathlib import Path
 from statistics import median
 
 import aiohttp
-from fixed_server import running_sink
 
 from aiomlcommons import Session
 from aiomlcommons.api.models import CHUNK_SIZE
 from aiomlcommons.models.upload import ModelFile, upload_chunks
+from benchmarks.fixed_server import running_sink
 
 IN_FLIGHT = 4
 JSON = {"content-type": "application/json"}
@@ -90,7 +90,7 @@ def measure(url: str, file: Path, sha256: str, rounds: int) -> dict[str, list[tu
     found: dict[str, list[tuple[float, float]]] = {name: [] for name in PROGRAMS}
     for _ in range(rounds):
         for name, runs in found.items():
-            command = [sys.executable, __file__, "--one", name, url, str(file), sha256]
+            command = [sys.executable, "-m", "benchmarks.upload", "--one", name, url, str(file), sha256]
             seconds, peak = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
             runs.append((float(seconds), float(peak)))
     return found

@@ -452,6 +452,26 @@ async def test_large_parts_are_joined_in_several_row_groups(tmp_path: Path, monk
     assert holds(path, 100)
 
 
+async def test_joining_needs_the_memory_of_a_row_group_or_two_however_large_the_parts_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(folders, "GROUP_BYTES", 1 << 20)
+    sink = ParquetSink(tmp_path / "out.parquet")
+    await sink.open(None)
+    for first in range(0, 16_384, 4096):
+        rows = [{"id": f"d{i}"} for i in range(first, first + 4096)]
+        await sink.write(documents(rows, np.random.default_rng(first).random((4096, 256), "f4")))
+        await sink.flush()
+    usual, counting = pa.default_memory_pool(), pa.proxy_memory_pool(pa.default_memory_pool())
+    pa.set_memory_pool(counting)
+    try:
+        await sink.close(complete=True)
+    finally:
+        pa.set_memory_pool(usual)
+    assert counting.max_memory() < 3.5 * (1 << 20)
+    assert pq.read_metadata(tmp_path / "out.parquet").num_rows == 16_384
+
+
 async def test_without_pyarrow_the_error_names_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "pyarrow.parquet", None)
     with pytest.raises(ImportError, match=r"pip install aiomlcommons\[arrow\]"):

@@ -15,9 +15,13 @@ from aiomlcommons.ingest.sinks.parts import REMEDY, SinkError, naming, sync_fold
 from aiomlcommons.ingest.sinks.tables import Schema, Table, arrow, conformed, unified
 
 ENDING = ".parquet"
-# Readers skip what they need not by row groups, so a file wants neither thousands of them nor huge ones.
+# Readers skip what they need not by row groups, so a file wants neither thousands of them nor huge ones; whoever writes
+# one holds all of it.
 GROUP_ROWS = 1 << 16
-GROUP_BYTES = 1 << 25
+GROUP_BYTES = 1 << 24
+# What Parquet's reader decodes at once takes several times its size, so that must be little.
+ROWS_AT_ONCE = 512
+READ_BUFFER = 1 << 16
 
 
 class Folder:
@@ -111,6 +115,8 @@ def _write(path: Path, tables: Sequence[Table] | Iterator[Table], schema: Schema
             with _writer(file, schema) as writer:
                 for table in tables:
                     writer.write_table(table, row_group_size=max(1, table.num_rows))
+                    del table  # while the next one is gathered it need not be there
+                    arrow().default_memory_pool().release_unused()
             file.flush()
             os.fsync(file.fileno())
     except BaseException:
@@ -126,19 +132,23 @@ def _writer(file: IO[bytes], schema: Schema) -> Any:
 
 
 def _gathered(files: Sequence[Path], schema: Schema) -> Iterator[Table]:
-    """The row groups of all files, some of them as one where they are small."""
+    """The rows of all files, some of them as one row group however small the files are."""
     waiting: list[Table] = []
-    for group in _groups(files):
-        waiting.append(conformed(group, schema))
-        if sum(t.num_rows for t in waiting) >= GROUP_ROWS or sum(t.nbytes for t in waiting) >= GROUP_BYTES:
+    rows = size = 0
+    for some in _read(files):
+        waiting.append(conformed(some, schema))
+        rows, size = rows + waiting[-1].num_rows, size + waiting[-1].nbytes
+        if rows >= GROUP_ROWS or size >= GROUP_BYTES:
             yield arrow().concat_tables(waiting)
-            waiting = []
+            waiting, rows, size = [], 0, 0
     if waiting:
         yield arrow().concat_tables(waiting)
 
 
-def _groups(files: Sequence[Path]) -> Iterator[Table]:
+def _read(files: Sequence[Path]) -> Iterator[Table]:
+    """The rows of all files, a few of them at a time."""
     for path in files:
-        with arrow().parquet.ParquetFile(path) as file:
-            for i in range(file.num_row_groups):
-                yield file.read_row_group(i)
+        with arrow().parquet.ParquetFile(path, buffer_size=READ_BUFFER, pre_buffer=False) as file:
+            # In this thread: each other one would keep memory of its own for what it once read.
+            for batch in file.iter_batches(ROWS_AT_ONCE, use_threads=False):
+                yield arrow().Table.from_batches([batch])

@@ -27,24 +27,24 @@ class ParquetSink(BlockingSink):
     """A Parquet file of the rows and their vectors, as ``field`` (default ``embedding``).
 
     Dense vectors are ``FixedSizeList<float32>`` (or of the model's own type), sparse ones ``map<string, float>``.
-    Until it is complete, ``NAME.parts/`` holds what there is; about ``held`` bytes (default 64 MB) are in memory.
+    Until it is complete, ``NAME.parts/`` holds what there is; about ``held`` bytes (default 16 MB) are in memory.
     A row that does not fit those before it is refused, as is a vector of another dimension.
     Needs pyarrow: ``pip install aiomlcommons[arrow]``.
     """
 
-    def __init__(self, path: str | PathLike[str], *, field: str = "embedding", held: int = 1 << 26) -> None:
+    def __init__(self, path: str | PathLike[str], *, field: str = "embedding", held: int = 1 << 24) -> None:
         super().__init__(path)
         self._folder, self._field, self._held = Folder(path), field, held
         self._tables: list[Table] = []
         self._schema: Schema | None = None
-        self._rows = 0
+        self._rows = self._bytes = 0
         self._is_open = False
 
     def _open(self, state: Any) -> None:
         arrow()  # to learn now whether there is one
         self._rows = 0 if state is None else state["rows"]
         self._schema = self._folder.open(None if state is None else self._rows)
-        self._tables = []
+        self._let_go()
         self._is_open = True
 
     def _write(self, batch: Documents) -> Sequence[Refused]:
@@ -66,7 +66,8 @@ class ParquetSink(BlockingSink):
         self._tables += tables
         self._schema = schema
         self._rows += sum(table.num_rows for table in tables)
-        if sum(table.nbytes for table in self._tables) >= self._held:
+        self._bytes += sum(table.nbytes for table in tables)
+        if self._bytes >= self._held:
             self._write_out()
 
     def _other_kind(self, kind: Any) -> str:
@@ -76,7 +77,10 @@ class ParquetSink(BlockingSink):
     def _write_out(self) -> None:
         if self._schema is not None and any(table.num_rows for table in self._tables):
             self._folder.add(arrow().concat_tables([conformed(table, self._schema) for table in self._tables]))
-        self._tables = []
+        self._let_go()
+
+    def _let_go(self) -> None:
+        self._tables, self._bytes = [], 0
 
     def _flush(self) -> Any:
         self._check_open()
@@ -88,7 +92,7 @@ class ParquetSink(BlockingSink):
             self._write_out()
             self._folder.complete(arrow().schema([]))
         self._is_open = False
-        self._tables = []
+        self._let_go()
 
     def _check_open(self) -> None:
         if not self._is_open:

@@ -1,0 +1,120 @@
+"""Three programs that embed documents and index them: ours, and two loops around opensearch-py.
+
+All send texts in the same batches to the same model, and end when the server has every document. Each has ``AT_ONCE``
+requests under way, but for ``async_streaming_bulk``, which by its nature sends one after the other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import attrs
+from opensearchpy import AsyncOpenSearch
+from opensearchpy.helpers import async_streaming_bulk
+
+from aiomlcommons import Session
+from aiomlcommons.ingest.sinks import IndexSink
+from benchmarks.bulk import DIMENSION, Document
+
+BATCH = 64
+AT_ONCE = 8
+# Fewer and larger requests suit it, for it waits for each of them.
+CHUNK = 500
+SECONDS = 60
+MAPPING: dict[str, Any] = {
+    "settings": {"index": {"knn": True, "number_of_shards": 1, "refresh_interval": "30s"}},
+    "mappings": {
+        "properties": {
+            "embedding": {
+                "type": "knn_vector",
+                "dimension": DIMENSION,
+                "method": {"name": "hnsw", "engine": "lucene", "space_type": "cosinesimil"},
+            }
+        }
+    },
+}
+
+
+@attrs.frozen
+class Task:
+    """Documents, the model that embeds them, and the server and index that they are to be in."""
+
+    ml: Session
+    model_id: str
+    url: str
+    index: str
+    rows: Sequence[Document]
+
+    async def embedded(self, batch: Sequence[Document]) -> Iterator[tuple[Document, list[float]]]:
+        """The documents of a batch with their vectors, as JSON takes them."""
+        vectors = await self.ml.embed_many(self.model_id, [row["text"] for row in batch])
+        return zip(batch, vectors.tolist(), strict=True)
+
+    def batches(self) -> Iterator[Sequence[Document]]:
+        """The documents in batches."""
+        return (self.rows[start : start + BATCH] for start in range(0, len(self.rows), BATCH))
+
+
+Program: TypeAlias = Callable[[Task], Coroutine[Any, Any, None]]
+
+
+async def ours(task: Task) -> None:
+    """The package's own job, with checkpoint and dead letters."""
+    with tempfile.TemporaryDirectory() as folder:
+        async with Session(task.url) as target:
+            sink = IndexSink(target, task.index, create=MAPPING, concurrency=AT_ONCE)
+            async with task.ml.ingest(
+                list(task.rows),
+                model=task.model_id,
+                sink=sink,
+                checkpoint=Path(folder) / "job",
+                batch=BATCH,
+                concurrency=AT_ONCE,
+                ordered=False,
+            ) as job:
+                report = await job
+    if report.written != len(task.rows):
+        raise AssertionError(str(report))
+
+
+async def streaming_bulk(task: Task) -> None:
+    """One batch after the other, through ``async_streaming_bulk``."""
+    async with AsyncOpenSearch(task.url, timeout=SECONDS) as client:
+        await client.indices.create(index=task.index, body=MAPPING)
+        async for ok, item in async_streaming_bulk(client, _actions(task), chunk_size=CHUNK):
+            if not ok:
+                raise AssertionError(str(item))
+
+
+async def _actions(task: Task) -> AsyncIterator[Document]:
+    for batch in task.batches():
+        for row, vector in await task.embedded(batch):
+            yield {"_index": task.index, "_id": row["id"], **row, "embedding": vector}
+
+
+async def gathered(task: Task) -> None:
+    """Rounds of batches that are gathered, each embedded and then sent by ``bulk``."""
+    async with AsyncOpenSearch(task.url, timeout=SECONDS) as client:
+        await client.indices.create(index=task.index, body=MAPPING)
+
+        async def one(batch: Sequence[Document]) -> None:
+            lines: list[Document] = []
+            for row, vector in await task.embedded(batch):
+                lines += [{"index": {"_index": task.index, "_id": row["id"]}}, {**row, "embedding": vector}]
+            if (await client.bulk(body=lines))["errors"]:
+                raise AssertionError("a bulk request had errors")
+
+        batches = list(task.batches())
+        for start in range(0, len(batches), AT_ONCE):
+            await asyncio.gather(*map(one, batches[start : start + AT_ONCE]))
+
+
+PROGRAMS: dict[str, Program] = {
+    "aiomlcommons": ours,
+    "async_streaming_bulk": streaming_bulk,
+    "gather and bulk": gathered,
+}
