@@ -12,14 +12,13 @@ from __future__ import annotations
 import argparse
 import asyncio
 import time
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import orjson
 from cluster import CORPUS, TINY_CONFIG, TINY_MODEL, on_emulator, session
 
 from aiomlcommons import FileModel, Session, TaskFailed
-from aiomlcommons.pipeline.sources import jsonl
 
 TINY_NAME = "aiomlcommons tiny-dense"
 QUERIES = ("a soft answer turns away anger", "a time to be born and a time to die", "go to the ant and be wise")
@@ -35,22 +34,24 @@ async def model(ml: Session, name: str) -> str:
     return (await ml.models.ensure(tiny, report=print)).model_id
 
 
-async def embed(ml: Session, model_id: str) -> tuple[list[Mapping[str, Any]], np.ndarray]:
-    verses: list[Mapping[str, Any]] = []
-    arrays = []
-    async with ml.embed(model_id, jsonl(CORPUS), text="text") as embedded:
-        async for batch in embedded.batches():
-            verses += batch.rows
-            arrays.append(batch.vectors)
-    return verses, np.concatenate(arrays)
+def corpus() -> list[dict[str, Any]]:
+    """The verses: their ``id`` and ``text``."""
+    return [orjson.loads(line) for line in CORPUS.read_bytes().splitlines()]
+
+
+async def embed(ml: Session, model_id: str, verses: list[dict[str, Any]]) -> np.ndarray:
+    """Their vectors, in the same order: an array of shape (verses, dimension)."""
+    async with ml.embed(model_id, verses, text="text") as embedded:
+        return np.concatenate([batch.vectors async for batch in embedded.batches()])
 
 
 async def main(name: str) -> None:
+    verses = await asyncio.to_thread(corpus)
     async with session() as ml:
         before = await ml.settings.allow_first_model()
         model_id = await model(ml, name)
         started = time.perf_counter()
-        verses, vectors = await embed(ml, model_id)
+        vectors = await embed(ml, model_id, verses)
         seconds = time.perf_counter() - started
         where = "the embedded emulator" if on_emulator() else ml.url
         print(f"{len(verses):,} documents embedded on {where} in {seconds:.2f} s")

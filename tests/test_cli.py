@@ -54,20 +54,20 @@ def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]
     return code, got.out, got.err
 
 
-def test_embed_writes_rows_with_vectors(corpus: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_ingest_writes_rows_with_vectors(corpus: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = corpus.with_name("out.jsonl")
-    words = ("embed", str(corpus), "--model", "all-MiniLM-L6-v2", "--out", str(out), "--emulator")
+    words = ("ingest", str(corpus), "--model", "all-MiniLM-L6-v2", "--out", str(out), "--emulator")
     code, printed, _ = run(capsys, *words)
     assert code == 0
-    assert printed.startswith("150 rows, 384 dimensions")
+    assert printed.startswith("150 read = 150 written + 0 deduplicated + 0 skipped + 0 failed; ")
     rows = [orjson.loads(line) for line in out.read_bytes().splitlines()]
     assert [row["id"] for row in rows] == list(range(150))
     assert {len(row["embedding"]) for row in rows} == {384}
 
 
-def test_embed_writes_an_array(corpus: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_ingest_writes_an_array(corpus: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = corpus.with_name("out.npy")
-    code, *_ = run(capsys, "embed", str(corpus), "--model", "all-MiniLM-L6-v2", "--out", str(out), "--emulator")
+    code, *_ = run(capsys, "ingest", str(corpus), "--model", "all-MiniLM-L6-v2", "--out", str(out), "--emulator")
     assert code == 0
     assert np.load(out).shape == (150, 384)
 
@@ -76,7 +76,7 @@ def test_embed_writes_an_array(corpus: Path, capsys: pytest.CaptureFixture[str])
     ("words", "code", "message"),
     [
         (
-            ["embed", "x.jsonl", "--model", "m", "--out", "o.npy"],
+            ["ingest", "x.jsonl", "--model", "m", "--out", "o.npy"],
             2,
             "no cluster is named: give --url or set OPENSEARCH",
         ),
@@ -88,9 +88,19 @@ def test_embed_writes_an_array(corpus: Path, capsys: pytest.CaptureFixture[str])
             "ConnectError: cannot connect to http://127.0.0.1:1",
         ),
         (["tasks", "wait", "t", "--emulator"], 1, "NotFound: Failed to find task"),
-        (["embed", "no.jsonl", "--model", "all-MiniLM-L6-v2", "--out", "o.npy", "--emulator"], 1, "no.jsonl"),
-        (["embed", "x.jsonl", "--model", "nope", "--out", "o.npy", "--emulator"], 1, "no model has the id or the name"),
-        (["embed", "x.jsonl", "--model", "m", "--out", "o.txt", "--emulator"], 1, "name it .jsonl or .npy"),
+        (["ingest", "no.jsonl", "--model", "all-MiniLM-L6-v2", "--out", "o.npy", "--emulator"], 1, "no.jsonl"),
+        (
+            ["ingest", "x.jsonl", "--model", "nope", "--out", "o.npy", "--emulator"],
+            1,
+            "no model has the id or the name",
+        ),
+        (
+            ["ingest", "x.jsonl", "--model", "m", "--out", "o.txt", "--emulator"],
+            1,
+            "cannot write o.txt: name it .jsonl",
+        ),
+        (["ingest", "x.pdf", "--model", "m", "--out", "o.npy", "--emulator"], 1, "cannot read x.pdf: name it .jsonl"),
+        (["dead-letter", "list", "no.jsonl"], 1, "no.jsonl"),
         (["call", "models", "nope", "--emulator"], 1, "nothing is called 'models nope'"),
         (["call", "models", "get", "--emulator"], 1, "required key 'model_id' is missing"),
         (["call", "models", "get", "a", "b", "--emulator"], 1, "GetModel has no field for 'b'"),
@@ -111,15 +121,6 @@ def test_an_error_is_one_line_that_a_person_understands(
     line = err.splitlines()[-1]
     assert line.startswith("aiomlcommons: ")
     assert message in line
-
-
-def test_a_failed_run_leaves_no_file(corpus: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    corpus.write_text('{"text": "a"}\n{"text": 5}\n')
-    out = corpus.with_name("out.npy")
-    code, _, err = run(capsys, "embed", str(corpus), "--model", "all-MiniLM-L6-v2", "--out", str(out), "--emulator")
-    assert code == 1
-    assert "the text of row 1 must be a string, not int" in err
-    assert list(corpus.parent.iterdir()) == [corpus]
 
 
 def test_call_reaches_an_endpoint_and_prints_its_answer(served: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -301,30 +302,3 @@ def test_what_cannot_be_done_says_why(words: list[str], error: str, capsys: pyte
     code, _, err = run(capsys, *words, "--emulator")
     assert code in {1, 2}
     assert error in err
-
-
-# ---- ingest --------------------------------------------------------------------------------------------------------
-
-
-def test_ingest_writes_what_can_be_embedded_and_says_what_cannot(
-    corpus: Path, served: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    with corpus.open("a") as file:
-        file.write('{"id": "empty", "text": ""}\n')
-    out, note = corpus.with_name("out.jsonl"), corpus.with_name("note")
-    run(capsys, "settings", "set", "only_run_on_ml_node=false", "--url", served)
-    words = ["ingest", str(corpus), "--model", "all-MiniLM-L6-v2", "--out", str(out), "--checkpoint", str(note)]
-    code, printed, _ = run(capsys, *words, "--concurrency", "1-4", "--json", "--url", served)
-    report = orjson.loads(printed)
-    assert (code, report["read"], report["written"], report["failed"]) == (3, 151, 150, 1)
-    assert len(out.read_bytes().splitlines()) == 150
-    assert report["dead_letters"] == f"{note}.dead.jsonl"
-    # The same command again finds all of it done.
-    code, printed, _ = run(capsys, *words, "--url", served)
-    assert (code, printed.partition(";")[0]) == (3, "151 read = 150 written + 0 deduplicated + 0 skipped + 1 failed")
-
-
-@pytest.mark.parametrize("words", [[], ["--out", "a.jsonl", "--index", "b"]])
-def test_ingest_wants_to_be_told_where_to(words: list[str], corpus: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    code, _, err = run(capsys, "ingest", str(corpus), "--model", "all-MiniLM-L6-v2", *words, "--emulator")
-    assert (code, "either --out FILE or --index NAME" in err) == (2, True)

@@ -1,4 +1,4 @@
-"""The command line: ``aiomlcommons embed | models | groups | tasks | settings | call | emulator``."""
+"""The command line: ``aiomlcommons ingest | dead-letter | models | groups | tasks | settings | call | emulator``."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ Command = Callable[[argparse.Namespace], Awaitable[int | None]]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; return its exit code: 0, 1 when it failed, 2 for wrong usage, 130 when interrupted."""
+    """Run a command; return its exit code.
+
+    0, 1 when it failed, 2 for wrong usage, 3 when documents ended as dead letters, 130 when interrupted.
+    """
     options = parser().parse_args(arguments)
     # Imported here, so that --help need not wait for numpy and aiohttp.
     from aiomlcommons.cli.common import UsageError

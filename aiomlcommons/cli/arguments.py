@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from aiomlcommons.cli.job_arguments import add_dead_letter, add_ingest, positive
+
 
 def parser() -> argparse.ArgumentParser:
     """The commands and their options."""
@@ -17,43 +19,8 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(required=True, metavar="COMMAND")
     cluster = _cluster_options()
 
-    embed = commands.add_parser("embed", parents=[cluster], help="embed the texts of a JSONL file")
-    embed.set_defaults(command="commands.embed")
-    embed.add_argument("input", metavar="INPUT", help="a JSON Lines file, one object a line")
-    embed.add_argument(
-        "--model", required=True, metavar="NAME_OR_ID", help="a model's id or name, or a pretrained name"
-    )
-    embed.add_argument(
-        "--out", required=True, metavar="FILE", help="where to write: .jsonl (rows with vectors) or .npy"
-    )
-    embed.add_argument("--text", default="text", metavar="KEY", help="the key of a row's text (default: text)")
-    embed.add_argument("--batch", type=_positive, default=64, metavar="N", help="rows in one request (default: 64)")
-    embed.add_argument("--in-flight", type=_positive, default=4, metavar="N", help="requests at once (default: 4)")
-
-    ingest = commands.add_parser(
-        "ingest",
-        parents=[cluster],
-        help="embed a source into a file or an index, with a checkpoint",
-        description="Embed a source (.jsonl, .csv, .parquet, compressed or not, - for standard input) into a file or "
-        "an index. With --checkpoint the same command goes on where a killed one was. Documents that fail for good are "
-        "dead letters; the exit code is 3 then.",
-    )
-    ingest.set_defaults(command="ingest.ingest")
-    ingest.add_argument("source", metavar="SOURCE")
-    ingest.add_argument("--model", required=True, metavar="NAME_OR_ID", help="as for `models ensure`")
-    ingest.add_argument("--out", metavar="FILE", help="write a .jsonl, .npy or .parquet file")
-    ingest.add_argument("--index", metavar="NAME", help="write into an index of the cluster; made where there is none")
-    ingest.add_argument("--text", default="text", metavar="FIELD", help="a field, a path or a template (default: text)")
-    ingest.add_argument("--id", default="id", metavar="FIELD", help="the field of the id; '' numbers the rows")
-    ingest.add_argument("--checkpoint", metavar="FILE", help="where to note how far the job is")
-    ingest.add_argument("--dead-letters", metavar="FILE", help="where to write what fails (default: beside the above)")
-    ingest.add_argument(
-        "--batch", type=_positive, default=64, metavar="N", help="documents in one request (default: 64)"
-    )
-    ingest.add_argument(
-        "--concurrency", type=_range, default=(1, 64), metavar="N|A-B", help="requests at once (default: 1-64, found)"
-    )
-    _json(ingest)
+    add_ingest(commands, cluster)
+    add_dead_letter(commands, cluster)
 
     emulator = commands.add_parser("emulator", help="serve an emulated ML Commons until interrupted")
     emulator.set_defaults(command="commands.serve")
@@ -135,7 +102,7 @@ def _groups(verbs: Any, cluster: argparse.ArgumentParser) -> None:
 
 def _tasks(verbs: Any, cluster: argparse.ArgumentParser) -> None:
     shown = _verb(verbs, cluster, "list", "tasks.show", "list the newest tasks")
-    shown.add_argument("--last", type=_positive, default=20, metavar="N", help="how many (default: 20)")
+    shown.add_argument("--last", type=positive, default=20, metavar="N", help="how many (default: 20)")
     _json(shown)
     wait = _verb(verbs, cluster, "wait", "tasks.wait", "wait for a task's end, showing each change")
     wait.add_argument("task_id", metavar="TASK_ID")
@@ -164,15 +131,3 @@ def _cluster_options() -> argparse.ArgumentParser:
     group.add_argument("--url", help="like https://host:9200 (default: OPENSEARCH_URL)")
     group.add_argument("--emulator", action="store_true", help="use the embedded emulator in place of a cluster")
     return options
-
-
-def _range(text: str) -> int | tuple[int, int]:
-    first, dash, last = text.partition("-")
-    return (_positive(first), _positive(last)) if dash else _positive(first)
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"must be 1 or more, not {number}")
-    return number

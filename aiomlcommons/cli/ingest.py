@@ -1,60 +1,101 @@
-"""``aiomlcommons ingest``: a bulk job from the command line."""
+"""``aiomlcommons ingest``: a bulk job from the command line, or what it would take."""
 
 from __future__ import annotations
 
 import argparse
-from typing import Any
+from pathlib import Path
 
-import anyio
+import anyio.to_thread
 import attrs
 
+from aiomlcommons.cli import jobs
 from aiomlcommons.cli.common import UsageError, cluster
-from aiomlcommons.cli.models import shown_on
+from aiomlcommons.cli.display import span
 from aiomlcommons.cli.progress import Progress
 from aiomlcommons.cli.tables import print_json
-from aiomlcommons.ingest.job import Job
-from aiomlcommons.ingest.sinks import IndexSink
-from aiomlcommons.ingest.stats import Report
+from aiomlcommons.ingest.estimating import Estimate, estimate
+from aiomlcommons.ingest.sinks import open_sink
+from aiomlcommons.ingest.sinks.rehearsal import IndexRehearsal
+from aiomlcommons.ingest.sources import open_source
+from aiomlcommons.ingest.types import Sink
 from aiomlcommons.session import Session
 
-SOME_FAILED = 3
-# Often enough to be seen to move, and seldom enough to cost nothing.
-_LOOK_EVERY = 0.5
+_UNITS = ("bytes", "kB", "MB", "GB", "TB")
 
 
 async def ingest(options: argparse.Namespace) -> int:
     """Embed a source into a file or an index; 3 where documents ended as dead letters."""
+    target, source = jobs.target(options), open_source(options.source)
+    if options.dry_run:
+        return await _dry_run(options)
+    checkpoint = Path(options.checkpoint or f"{target}.checkpoint")
+    letters = Path(options.dead_letters or f"{target}.dead.jsonl")
+    await anyio.to_thread.run_sync(_check, checkpoint, letters, source.name, options.resume)
+    files = {"checkpoint": checkpoint, "dead_letters": letters}
     async with cluster(options) as ml:
-        with Progress("documents") as line:
-            ensured = await ml.models.ensure(options.model, report=shown_on(line))
-            job = ml.ingest(
-                options.source,
-                model=ensured.model_id,
-                sink=_sink(ml, options),
-                text=options.text,
-                id=options.id or None,
-                checkpoint=options.checkpoint,
-                dead_letters=options.dead_letters,
-                batch=options.batch,
-                concurrency=options.concurrency,
+        report = await jobs.run(ml, options, source, **files, **jobs.how(options), **jobs.known(options))
+    print_json(attrs.asdict(report)) if options.json else print(report)
+    return jobs.SOME_FAILED if report.failed else 0
+
+
+def _check(checkpoint: Path, letters: Path, source: str, resume: bool) -> None:
+    before = jobs.may_begin(checkpoint, resume=resume)
+    if before not in {None, source} and not resume and letters.exists():
+        raise UsageError(
+            f"{letters} holds the dead letters of {before}, which this job would overwrite: "
+            "retry or remove them, or name another file with --dead-letters"
+        )
+
+
+async def _dry_run(options: argparse.Namespace) -> int:
+    async with cluster(options) as ml:
+        model = await jobs.ensured(ml, options)
+        with Progress("rows") as line:
+            found = await estimate(
+                ml,
+                open_source(options.source),
+                lambda folder: _rehearsal(ml, options, folder),
+                model=model,
+                rows=options.sample,
+                watched=lambda stats: line.show(f"sample: {stats}"),
+                counted=lambda rows: line.show(f"{rows:,} rows counted"),
+                **jobs.how(options),
             )
-            async with job as running:
-                report = await _followed(running, line)
-            print_json(attrs.asdict(report)) if options.json else print(report)
-            return SOME_FAILED if report.failed else 0
+    print_json(attrs.asdict(found)) if options.json else print(_words(found))
+    return 0
 
 
-def _sink(ml: Session, options: argparse.Namespace) -> Any:
-    if (options.out is None) == (options.index is None):
-        raise UsageError("say where to: either --out FILE or --index NAME")
-    return options.out if options.out is not None else IndexSink(ml, options.index, create=True)
+def _rehearsal(ml: Session, options: argparse.Namespace, folder: Path) -> Sink:
+    if options.out is None:
+        return IndexRehearsal(ml, options.index, field=options.field, create=True)
+    return open_sink(folder / Path(options.out).name, field=options.field)
 
 
-async def _followed(job: Job, line: Progress) -> Report:
-    """The report in the end, and the accounts on the way."""
-    report: Report | None = None
-    while report is None:
-        with anyio.move_on_after(_LOOK_EVERY):
-            report = await job
-        line.show(str(job.stats))
-    return report
+def _words(found: Estimate) -> str:
+    rows = "not known: standard input is read once only" if found.rows is None else f"{found.rows:,}"
+    took = f"{found.sampled:,} rows in {span(found.sampling)}: {found.written:,} embedded"
+    busy = f"{found.concurrency} requests at once of {found.latency * 1000:,.0f} ms each"
+    lines = {
+        "rows": rows + _listed(found.faulty or {}, "no documents"),
+        "sample": took + _listed(found.reasons, "would fail"),
+        "documents/s": f"{found.rate:,.0f}, with {busy}",
+        "time": span(found.seconds),
+        "output": _bytes(found.size),
+    }
+    return "\n".join(f"{name:<13}{words}" for name, words in lines.items())
+
+
+def _listed(reasons: dict[str, int], what: str) -> str:
+    if not reasons:
+        return ""
+    lines = [f"\n             {count:>7,}  {reason}" for reason, count in reasons.items()]
+    return f", {sum(reasons.values()):,} {what}:" + "".join(lines)
+
+
+def _bytes(size: int | None) -> str:
+    if size is None:
+        return "-"
+    number, unit = float(size), 0
+    while number >= 1000 and unit + 1 < len(_UNITS):
+        number, unit = number / 1000, unit + 1
+    return f"{number:,.1f} {_UNITS[unit]}" if unit else f"{size} bytes"

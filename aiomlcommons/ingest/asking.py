@@ -86,12 +86,14 @@ class Asker:
             self._look()
 
     async def _asked(self, texts: list[str], slot: Slot) -> Vectors | Sparse:
+        asked = self.clock()
         try:
             vectors = await self.embed(texts)
         except MLCommonsError as error:
             if isinstance(error, RequestTimeout) or _is_throttled(error):
                 slot.refused()
             raise
+        self.stats.answered(self.clock() - asked)
         slot.done(len(texts))
         self._silent = None
         self.budget.succeeded()

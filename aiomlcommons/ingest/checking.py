@@ -81,9 +81,9 @@ def by_field(name: str) -> Callable[[Row], Any]:
     return read
 
 
-def id_by(name: str | None) -> IdOf:
-    """The value of a field, or the number of the row."""
+def id_by(name: str | Callable[[Row], Any] | None) -> IdOf:
+    """The value of a field, what a function finds, or the number of the row."""
     if name is None:
         return lambda _, number: number
-    read = by_field(name)
+    read = name if callable(name) else by_field(name)
     return lambda row, _: read(row)

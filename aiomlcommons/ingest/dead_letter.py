@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import threading
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
@@ -11,9 +13,12 @@ from typing import IO, Any
 import attrs
 import orjson
 
+from aiomlcommons.ingest.sources.reading import SourceError
 from aiomlcommons.ingest.types import BadRow, Row
 
 _OPTIONS = orjson.OPT_APPEND_NEWLINE | orjson.OPT_SERIALIZE_NUMPY
+# Not those within a word, such as the name of a model.
+_NUMBER = re.compile(r"(?<!\w)\d+(?:[.,]\d+)*")
 
 
 @attrs.frozen
@@ -24,6 +29,11 @@ class Letter:
     id: str | None
     why: str
     document: Row | BadRow
+
+    @property
+    def reason(self) -> str:
+        """Why, with N for each number and without the place: what letters are counted by."""
+        return _NUMBER.sub("N", self.document.why if isinstance(self.document, BadRow) else self.why)
 
     def line(self) -> bytes:
         """As a line of the file; what is no document stands under ``bad_row`` in place of ``document``."""
@@ -86,12 +96,30 @@ class DeadLetters:
             self._file.close()
 
 
-def documents(path: str | os.PathLike[str]) -> Iterator[dict[str, Any]]:
-    """The documents of a dead letter file, to be tried again; a torn last line is left out."""
+def letters(path: str | os.PathLike[str]) -> Iterator[Letter]:
+    """The letters of a file; a torn last line is left out. Raises SourceError, naming the line, for what is none."""
     with Path(path).open("rb") as file:
-        for line in file:
-            if not line.endswith(b"\n"):
-                return
-            letter = orjson.loads(line)
-            if "document" in letter:
-                yield letter["document"]
+        for number, line in enumerate(file, 1):
+            if line.endswith(b"\n") and not line.isspace():
+                yield _letter(line, f"{path}, line {number}")
+
+
+def documents(path: str | os.PathLike[str]) -> Iterator[Row]:
+    """The documents of a dead letter file. Raises as ``letters`` does."""
+    for letter in letters(path):
+        if not isinstance(letter.document, BadRow):
+            yield letter.document
+
+
+def by_reason(found: Iterable[Letter]) -> dict[str, int]:
+    """How many letters there are for each reason, the most frequent first."""
+    return dict(Counter(letter.reason for letter in found).most_common())
+
+
+def _letter(line: bytes, where: str) -> Letter:
+    try:
+        data = orjson.loads(line)
+        document = BadRow(**data["bad_row"]) if "bad_row" in data else data["document"]
+        return Letter(data["row"], data["id"], data["why"], document)
+    except (ValueError, LookupError, TypeError):
+        raise SourceError(f"{where} is no dead letter") from None

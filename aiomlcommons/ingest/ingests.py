@@ -31,7 +31,7 @@ class Ingests(HasSession):
         model: Spec | str,
         sink: Any,
         text: str | Callable[[Row], str] = "text",
-        id: str | None = "id",
+        id: str | Callable[[Row], Any] | None = "id",
         checkpoint: str | PathLike[str] | None = None,
         dead_letters: str | PathLike[str] | None = None,
         batch: int = 64,
@@ -56,7 +56,7 @@ class Ingests(HasSession):
         ``source`` is a path (.jsonl, .csv, .parquet, compressed or not, ``-`` for standard input), an (async) iterable
         of rows, or a Source; ``sink`` a path (.jsonl, .npy, .parquet), a function that takes Documents, or a Sink.
         ``model`` is what ``ml.models.ensure`` takes. ``text`` names the field of a row's text, is a template such as
-        ``"{title} {body}"``, or a function; ``id`` names the field of its id, None numbers the rows.
+        ``"{title} {body}"``, or a function; ``id`` names the field of its id or finds it, None numbers the rows.
 
         ``checkpoint`` is a file that lets the same call go on where a killed one was; ``dead_letters`` is where the
         documents go that fail for good (default: beside the checkpoint or the sink). ``batch`` documents and
@@ -118,16 +118,20 @@ class Ingests(HasSession):
         if isinstance(wanted, IndexSink):
             # A wrong mapping is found out before the first text is embedded.
             wanted.sparse, wanted.dimension = model_is.sparse, wanted.dimension or model_is.dimension
-        says = text if isinstance(text, str) else getattr(text, "__qualname__", "a function")
         async with ingesting(
             model_is,
             opened,
             wanted,
             text_of=text_of,
             id_of=id_by(id),
-            header={"source": opened.name, "sink": wanted.name, "text": says, "id": id},
+            header={"source": opened.name, "sink": wanted.name, "text": _said(text), "id": _said(id)},
             checkpoint=checkpoint,
             dead_letters=dead_letters or f"{checkpoint or wanted.name}.dead.jsonl",
             settings=settings,
         ) as job:
             yield job
+
+
+def _said(what: str | Callable[[Row], Any] | None) -> str | None:
+    """A field or a function as a checkpoint knows it."""
+    return getattr(what, "__qualname__", "a function") if callable(what) else what

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
@@ -116,7 +117,9 @@ async def _open(engine: Engine) -> None:
     state = engine.entry.sink or {}
     engine.torn = 1  # what cannot be opened must not be noted either
     engine.stats.total = await engine.source.count()
-    await anyio.to_thread.run_sync(engine.letters.open, state.get("letters"))
+    # Nothing was written after a finished job's note; what is there may have been retried since, and is not cut.
+    length = sys.maxsize if engine.entry.finished else state.get("letters")
+    await anyio.to_thread.run_sync(engine.letters.open, length)
     await engine.sink.open(state.get("state"))
     engine.torn = 0
 

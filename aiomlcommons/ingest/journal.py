@@ -51,12 +51,25 @@ class Journal:
         file is another job's or no journal, OSError.
         """
         path = Path(path)
-        if not path.exists() or not path.stat().st_size:
+        if (found := cls.peek(path)) is None:
             return cls._created(path, header, Entry()), Entry()
-        first, *entries = _lines(path)
-        _check(path, first, header)
-        entry = _entry(entries[-1]) if entries else Entry()
+        there, entry = found
+        _check(path, there, header)
         return cls._created(path, header, entry), entry
+
+    @staticmethod
+    def peek(path: str | os.PathLike[str]) -> tuple[Mapping[str, Any], Entry] | None:
+        """Which job a journal is of and its last entry, or None where there is none; nothing is changed.
+
+        Raises WrongJob where the file is no journal, OSError.
+        """
+        path = Path(path)
+        if not path.exists() or not path.stat().st_size:
+            return None
+        header, *entries = _lines(path)
+        if not isinstance(header, dict) or "job" not in header:
+            raise WrongJob(f"{path} is no checkpoint of a job; name another file")
+        return header, _entry(entries[-1]) if entries else Entry()
 
     @classmethod
     def _created(cls, path: Path, header: Mapping[str, Any], entry: Entry) -> Journal:
@@ -97,9 +110,7 @@ def _decoded(line: bytes) -> Any:
         return None
 
 
-def _check(path: Path, was: Any, header: Mapping[str, Any]) -> None:
-    if not isinstance(was, dict) or "job" not in was:
-        raise WrongJob(f"{path} is no checkpoint of a job; name another file")
+def _check(path: Path, was: Mapping[str, Any], header: Mapping[str, Any]) -> None:
     wanted = orjson.loads(orjson.dumps(header))
     keys = [key for key in sorted({*was, *wanted}) if was.get(key) != wanted.get(key)]
     if changed := [f"{key} was {was.get(key)!r} and is {wanted.get(key)!r}" for key in keys]:

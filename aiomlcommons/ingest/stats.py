@@ -9,6 +9,8 @@ from typing import Any
 
 import attrs
 
+# How much one answer changes the latency that is shown.
+SMOOTHING = 0.1
 COUNTS = ("read", "written", "deduplicated", "skipped", "failed", "embedded", "reused", "retried", "requests")
 
 
@@ -18,8 +20,8 @@ class Stats:
 
     ``embedded`` counts texts that the model was asked for, ``reused`` documents that got another one's vector because
     their text is the same, ``retried`` requests that were sent again, ``requests`` all of them. ``in_flight`` requests
-    are under way, of ``limit``. ``total`` is the number of rows where the source knows it. ``seconds`` counts from this
-    run's start, and so do the rates.
+    are under way, of ``limit``. ``latency`` is how many seconds recent ones took, smoothed. ``total`` is the number of
+    rows where the source knows it. ``seconds`` counts from this run's start, and so do the rates.
     """
 
     read: int = 0
@@ -33,6 +35,7 @@ class Stats:
     requests: int = 0
     in_flight: int = 0
     limit: int = 0
+    latency: float = 0.0
     total: int | None = None
     clock: Callable[[], float] = attrs.field(default=time.monotonic, repr=False)
     started: float = attrs.field(init=False, repr=False)
@@ -46,6 +49,10 @@ class Stats:
         for name in COUNTS:
             setattr(self, name, counts.get(name, 0))
         self.before = self.settled
+
+    def answered(self, seconds: float) -> None:
+        """A request was answered after so long."""
+        self.latency += (seconds - self.latency) * SMOOTHING if self.latency else seconds
 
     @property
     def counts(self) -> dict[str, int]:
@@ -77,6 +84,7 @@ class Stats:
     def __str__(self) -> str:
         parts = [f"{self.settled:,}" + (f" of {self.total:,}" if self.total is not None else "") + " documents"]
         parts += [f"{self.rate:,.0f}/s", f"{self.in_flight} of {self.limit} requests under way"]
+        parts += [f"{self.latency * 1000:,.0f} ms each"] if self.latency else []
         parts += [f"{getattr(self, name):,} {name}" for name in ("retried", "failed") if getattr(self, name)]
         if self.eta is not None and math.isfinite(self.eta):
             parts.append(f"{self.eta:,.0f} s to go")

@@ -53,6 +53,21 @@ def test_a_new_journal_begins_at_the_beginning(tmp_path: Path) -> None:
     assert lines(tmp_path / "job")[0] == HEADER
 
 
+def test_a_journal_can_be_looked_at_and_stays_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "job"
+    assert Journal.peek(path) is None
+    path.touch()
+    assert Journal.peek(path) is None
+    write(path, Entry(done=3), Entry(done=7, beyond=[(9, 9)], finished=True))
+    path.write_bytes(path.read_bytes() + b'{"torn')
+    before = path.read_bytes()
+    assert Journal.peek(path) == (HEADER, Entry(done=7, beyond=[(9, 9)], finished=True))
+    assert path.read_bytes() == before
+    path.write_bytes(b'{"id": 1}\n')
+    with pytest.raises(WrongJob, match="is no checkpoint of a job; name another file"):
+        Journal.peek(path)
+
+
 def test_an_empty_file_is_a_new_journal(tmp_path: Path) -> None:
     (tmp_path / "job").touch()
     assert resumed(tmp_path / "job") == Entry()

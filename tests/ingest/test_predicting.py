@@ -136,6 +136,20 @@ async def test_each_document_has_its_own_vector() -> None:
 
 
 @pytest.mark.asyncio
+async def test_the_latency_is_that_of_answers_alone() -> None:
+    model = Model([api(503)])
+
+    async def slow(texts: list[str]) -> Vectors:
+        await world.clock.passing(3)
+        return await model(texts)
+
+    world = World(slow, limiter=Limiter.fixed(1))
+    await world.all(batch_of("a"))
+    # Neither the refused request nor the pause after it counts.
+    assert (world.stats.latency, world.clock.now >= 6) == (3.0, True)
+
+
+@pytest.mark.asyncio
 async def test_identical_texts_are_asked_once_and_counted_as_reused() -> None:
     model = Model()
     world = World(model)

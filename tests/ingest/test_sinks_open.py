@@ -7,13 +7,14 @@ import functools
 import threading
 from collections.abc import Awaitable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from aiomlcommons.ingest.sinks import CallableSink, JsonLinesSink, NpySink, ParquetSink, open_sink
-from aiomlcommons.ingest.types import Documents, Refused, Sink
-from tests.ingest.sinking import batch, written
+from aiomlcommons.ingest.sources import open_source
+from aiomlcommons.ingest.types import Documents, Refused, Row, Sink
+from tests.ingest.sinking import DIMENSION, batch, written
 
 
 @pytest.mark.parametrize(
@@ -30,6 +31,14 @@ def test_a_path_is_taken_by_its_ending_and_a_function_as_it_is(what: Any, kind: 
     sink = open_sink(what)
     assert type(sink) is kind
     assert sink.name == (what.__qualname__ if callable(what) else str(what))
+
+
+@pytest.mark.parametrize("name", ["out.jsonl", "out.ndjson", "out.parquet"])
+@pytest.mark.asyncio
+async def test_a_file_with_names_calls_the_vector_as_it_is_told(name: str, tmp_path: Path) -> None:
+    await written(open_sink(tmp_path / name, field="v"), batch(0, 3))
+    async for rows in open_source(tmp_path / name).read():
+        assert [len(cast("Row", row)["v"]) for row in rows.rows] == [DIMENSION] * 3
 
 
 def test_a_sink_is_itself() -> None:

@@ -94,6 +94,19 @@ def test_they_read_as_a_line(watch: Watch, counts: dict[str, Any], words: str) -
     assert str(stats) == words
 
 
+def test_the_latency_is_that_of_recent_requests(watch: Watch) -> None:
+    stats = Stats(clock=watch)
+    assert "ms each" not in str(stats)
+    stats.answered(0.2)
+    assert stats.latency == 0.2
+    stats.answered(1.2)
+    assert stats.latency == pytest.approx(0.3)
+    assert ", 300 ms each" in str(stats)
+    for _ in range(100):
+        stats.answered(2.0)
+    assert stats.latency == pytest.approx(2.0, abs=1e-3)
+
+
 def test_an_end_beyond_all_numbers_is_left_out(watch: Watch) -> None:
     stats = Stats(clock=watch, written=1, total=10**300)
     watch.now += 1e20

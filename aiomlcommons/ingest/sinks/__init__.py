@@ -17,21 +17,22 @@ from aiomlcommons.ingest.types import Documents, Sink
 
 __all__ = ["CallableSink", "IndexSink", "JsonLinesSink", "NpySink", "ParquetSink", "SinkError", "open_sink"]
 
-_BY_ENDING: Mapping[str, Callable[[Path], Sink]] = {
-    ".jsonl": JsonLinesSink,
-    ".ndjson": JsonLinesSink,
-    ".npy": NpySink,
-    ".parquet": ParquetSink,
+_BY_ENDING: Mapping[str, Callable[[Path, str], Sink]] = {
+    ".jsonl": lambda path, field: JsonLinesSink(path, field=field),
+    ".ndjson": lambda path, field: JsonLinesSink(path, field=field),
+    ".npy": lambda path, _: NpySink(path),
+    ".parquet": lambda path, field: ParquetSink(path, field=field),
 }
 
 
-def open_sink(what: Any) -> Sink:
+def open_sink(what: Any, *, field: str = "embedding") -> Sink:
     """The sink that is meant: of a path by its ending, of a function, or the sink itself.
 
+    ``field`` is what the vector is called in a file that has names.
     Raises ValueError for any other ending, TypeError for anything else.
     """
     if isinstance(what, str | PathLike):
-        return _of_path(Path(what))
+        return _of_path(Path(what), field)
     if all(hasattr(what, method) for method in ("open", "write", "flush", "close")):
         return cast("Sink", what)
     if callable(what):
@@ -39,8 +40,8 @@ def open_sink(what: Any) -> Sink:
     raise TypeError(f"a sink is a path, a function that takes Documents, or a Sink, not {what!r}")
 
 
-def _of_path(path: Path) -> Sink:
+def _of_path(path: Path, field: str) -> Sink:
     kind = _BY_ENDING.get(path.suffix.lower())
     if kind is None:
         raise ValueError(f"cannot write {path}: name it {', '.join(_BY_ENDING)}")
-    return kind(path)
+    return kind(path, field)

@@ -14,8 +14,8 @@ from aiomlcommons.ingest.sources.index import IndexSource
 from aiomlcommons.ingest.sources.iterables import IterableSource
 from aiomlcommons.ingest.sources.lines import JsonlSource, StdinSource
 from aiomlcommons.ingest.sources.mapped import MappedSource
+from aiomlcommons.ingest.sources.reading import SourceError
 from aiomlcommons.ingest.types import Source
-from aiomlcommons.pipeline.sources import SourceError
 
 __all__ = [
     "ArrowSource",

@@ -11,9 +11,8 @@ import attrs
 
 from aiomlcommons.errors import InvalidRequest
 from aiomlcommons.ingest.sources.arrow_parts import Part, as_table, dataset_library, opened_part
-from aiomlcommons.ingest.sources.reading import in_thread, telling
+from aiomlcommons.ingest.sources.reading import SourceError, in_thread, telling
 from aiomlcommons.ingest.types import Rows
-from aiomlcommons.pipeline.sources import SourceError
 
 ROWS_AT_ONCE = 1_000
 Place: TypeAlias = tuple[str, int, int]

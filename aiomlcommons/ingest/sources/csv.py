@@ -15,6 +15,7 @@ from aiomlcommons.ingest.sources.reading import (
     BOM,
     LONGEST_LINE,
     SHOWN,
+    SourceError,
     checked_length,
     go_on,
     in_thread,
@@ -22,7 +23,6 @@ from aiomlcommons.ingest.sources.reading import (
     telling,
 )
 from aiomlcommons.ingest.types import BadRow, Row, Rows
-from aiomlcommons.pipeline.sources import SourceError
 
 ROWS_AT_ONCE = 1_000
 BYTES_AT_ONCE = 1 << 20

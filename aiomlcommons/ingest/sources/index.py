@@ -11,8 +11,8 @@ import attrs
 import orjson
 
 from aiomlcommons.errors import ApiError, ConnectError
+from aiomlcommons.ingest.sources.reading import SourceError
 from aiomlcommons.ingest.types import Row, Rows
-from aiomlcommons.pipeline.sources import SourceError
 
 if TYPE_CHECKING:
     from aiomlcommons.session import Session

@@ -22,8 +22,8 @@ import anyio
 import attrs
 
 from aiomlcommons.errors import InvalidRequest
+from aiomlcommons.ingest.sources.reading import SourceError
 from aiomlcommons.ingest.types import BadRow, Row, Rows
-from aiomlcommons.pipeline.sources import SourceError
 
 ROWS_AT_ONCE = 256
 Items: TypeAlias = "Iterable[Any] | AsyncIterable[Any]"

@@ -14,9 +14,17 @@ import attrs
 import orjson
 
 from aiomlcommons.ingest.sources.compressed import opened
-from aiomlcommons.ingest.sources.reading import BOM, checked_length, go_on, in_thread, numbers, shown, telling
+from aiomlcommons.ingest.sources.reading import (
+    BOM,
+    SourceError,
+    checked_length,
+    go_on,
+    in_thread,
+    numbers,
+    shown,
+    telling,
+)
 from aiomlcommons.ingest.types import BadRow, Row, Rows
-from aiomlcommons.pipeline.sources import SourceError
 
 # About 1,000 lines of a usual size: enough that the way to a thread and back counts for nothing.
 BYTES_AT_ONCE = 1 << 18

@@ -10,14 +10,18 @@ from typing import IO, Any, TypeVar
 
 import anyio.to_thread
 
+from aiomlcommons.errors import MLCommonsError
 from aiomlcommons.ingest.sources.compressed import is_compressed
-from aiomlcommons.pipeline.sources import SourceError
 
 T = TypeVar("T")
 SHOWN = 200
 SKIPPED_AT_ONCE = 1 << 20
 LONGEST_LINE = 1 << 28
 BOM = b"\xef\xbb\xbf"
+
+
+class SourceError(MLCommonsError):
+    """A source that cannot be read on: it names the place."""
 
 
 async def in_thread(work: Callable[[], T]) -> T:

@@ -1,0 +1,103 @@
+"""``aiomlcommons dead-letter``: what failed for good, and another try."""
+
+from __future__ import annotations
+
+import argparse
+from collections import Counter, defaultdict
+from pathlib import Path
+
+import anyio.to_thread
+import attrs
+import orjson
+
+from aiomlcommons.cli import jobs
+from aiomlcommons.cli.common import UsageError, cluster
+from aiomlcommons.cli.tables import print_json
+from aiomlcommons.ingest.dead_letter import Letter, letters
+from aiomlcommons.ingest.journal import Journal
+from aiomlcommons.ingest.retrying import LetterSource, keep_failed, letter_id
+from aiomlcommons.ingest.types import BadRow
+
+_SHOWN = 100
+
+
+async def show(options: argparse.Namespace) -> None:
+    """Count the letters of a file by their reasons, with some of each."""
+    counts, examples = await anyio.to_thread.run_sync(_counted, options.file, options.examples)
+    if options.json:
+        reasons = [
+            {"reason": why, "count": count, "examples": [orjson.loads(one.line()) for one in examples[why]]}
+            for why, count in counts.most_common()
+        ]
+        print_json({"file": options.file, "letters": counts.total(), "reasons": reasons})
+        return
+    print(f"{counts.total():,} dead letters in {options.file}")
+    for why, count in counts.most_common():
+        print(f"\n{count:>7,}  {why}", *map(_words, examples[why]), sep="\n")
+
+
+async def retry(options: argparse.Namespace) -> int:
+    """Embed the documents of a file again; 3 where some of its letters stay."""
+    jobs.target(options)
+    path = Path(options.file)
+    checkpoint, failed = Path(options.checkpoint or f"{path}.checkpoint"), Path(f"{path}.failed")
+    if options.resume and await anyio.to_thread.run_sync(_had_ended, path, checkpoint):
+        left = await anyio.to_thread.run_sync(_tidied, path, checkpoint, failed)
+        print(f"the retry had come to its end; {left:,} letters are left")
+        return jobs.SOME_FAILED if left else 0
+    await anyio.to_thread.run_sync(_check, path, checkpoint, options)
+    source = await anyio.to_thread.run_sync(LetterSource.of, path)
+    how = {**jobs.how(options), **jobs.known(options), "id": letter_id(options.id)}
+    async with cluster(options) as ml:
+        report = await jobs.run(ml, options, source, checkpoint=checkpoint, dead_letters=failed, **how)
+    await anyio.to_thread.run_sync(keep_failed, path, failed)
+    left = await anyio.to_thread.run_sync(_tidied, path, checkpoint, failed)
+    report = attrs.evolve(report, dead_letters=options.file if left else None)
+    print_json(attrs.asdict(report)) if options.json else print(report)
+    return jobs.SOME_FAILED if left else 0
+
+
+def _counted(file: str, examples: int) -> tuple[Counter[str], dict[str, list[Letter]]]:
+    counts, kept = Counter[str](), defaultdict[str, list[Letter]](list)
+    for letter in letters(file):
+        counts[letter.reason] += 1
+        if len(kept[letter.reason]) < examples:
+            kept[letter.reason].append(letter)
+    return counts, kept
+
+
+def _words(letter: Letter) -> str:
+    if isinstance(letter.document, BadRow):
+        return f"         {letter.document.where}: {letter.document.raw[:_SHOWN]}"
+    where = f"row {letter.row}" if letter.id is None else f"row {letter.row}, id {letter.id}"
+    return f"         {where}: {orjson.dumps(letter.document).decode()[:_SHOWN]}"
+
+
+def _check(path: Path, checkpoint: Path, options: argparse.Namespace) -> None:
+    """Raises UsageError where the retry would spoil something: the file of a job under way, or an output."""
+    writer = path.with_name(path.name.removesuffix(".dead.jsonl") + ".checkpoint")
+    there = Journal.peek(writer) if writer.name != f"{path.name}.checkpoint" else None
+    if there is not None and not there[1].finished:
+        raise UsageError(f"the job that writes {path} is not finished: go on with it first, or remove {writer}")
+    going_on = Journal.peek(checkpoint) is not None
+    if going_on and not options.resume:
+        raise jobs.broken_off(checkpoint)
+    if options.out is not None and Path(options.out).exists() and not going_on:
+        raise UsageError(
+            f"{options.out} is there already, and the documents of {path} alone would replace it: name another file"
+        )
+
+
+def _had_ended(path: Path, checkpoint: Path) -> bool:
+    """Whether a retry was broken off after the file was made what it should be."""
+    found = Journal.peek(checkpoint)
+    if found is None or not found[1].finished:
+        return False
+    return not path.exists() or found[0].get("source") != LetterSource.of(path).name
+
+
+def _tidied(path: Path, checkpoint: Path, failed: Path) -> int:
+    """Remove what only a retry under way needs; return how many letters are left."""
+    for name in (failed, checkpoint, *(Path(f"{checkpoint}.seen{part}") for part in ("", "-wal", "-shm"))):
+        name.unlink(missing_ok=True)
+    return sum(1 for _ in letters(path)) if path.exists() else 0

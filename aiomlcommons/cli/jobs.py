@@ -1,0 +1,138 @@
+"""What bulk jobs share on the command line: where they write, whether they may begin, and how they are watched."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import anyio
+import anyio.to_thread
+
+from aiomlcommons.cli.common import UsageError
+from aiomlcommons.cli.display import display
+from aiomlcommons.cli.models import shown_on
+from aiomlcommons.cli.progress import Progress
+from aiomlcommons.ingest.job import Job
+from aiomlcommons.ingest.journal import Journal
+from aiomlcommons.ingest.sinks import IndexSink, open_sink
+from aiomlcommons.ingest.stats import Report, Stats
+from aiomlcommons.ingest.types import Sink, Source
+from aiomlcommons.session import Session
+
+SOME_FAILED = 3
+# Often enough to be seen to move, and seldom enough to cost nothing.
+LOOK_EVERY = 0.25
+
+
+def target(options: argparse.Namespace) -> str:
+    """What the files of a job are named after: the output, or the index.
+
+    Raises UsageError where both or none is named, ValueError for an output that nothing writes.
+    """
+    if (options.out is None) == (options.index is None):
+        raise UsageError("say where to: either --out FILE or --index NAME")
+    if options.resume and options.emulator:
+        raise UsageError(
+            "--resume needs the model of the job before, and --emulator begins with none: "
+            "serve one with `aiomlcommons emulator`, and name it with --url"
+        )
+    if options.out is None:
+        return quote(options.index, safe="")
+    open_sink(options.out)  # only to see that there is one
+    return str(options.out)
+
+
+def sink(ml: Session, options: argparse.Namespace) -> Sink:
+    """Where the documents go."""
+    if options.out is not None:
+        return open_sink(options.out, field=options.field)
+    return IndexSink(ml, options.index, field=options.field, create=True)
+
+
+def how(options: argparse.Namespace) -> dict[str, Any]:
+    """How the job is done, as ``ml.ingest`` takes it."""
+    names = (
+        "text",
+        "batch",
+        "batch_bytes",
+        "concurrency",
+        "requests_per_minute",
+        "tokens_per_minute",
+        "longest",
+        "linger",
+        "patience",
+        "retries",
+        "note_every",
+    )
+    given = {name: getattr(options, name) for name in names}
+    return {**given, "id": options.id or None, "ordered": not options.unordered}
+
+
+def known(options: argparse.Namespace) -> dict[str, Any]:
+    """What need not be embedded, as ``ml.ingest`` takes it."""
+    return {"cache": options.cache, "skip_unchanged": options.skip_unchanged}
+
+
+def may_begin(checkpoint: Path, *, resume: bool) -> str | None:
+    """The source of the finished job that a checkpoint is of, None where there is none. It blocks.
+
+    Raises UsageError where a job was broken off, which ``resume`` goes on with; WrongJob where it is no checkpoint.
+    """
+    found = Journal.peek(checkpoint)
+    if found is None:
+        return None
+    header, entry = found
+    if not entry.finished and not resume:
+        raise broken_off(checkpoint)
+    return str(header.get("source")) if entry.finished else None
+
+
+def broken_off(checkpoint: Path) -> UsageError:
+    """That a job must be gone on with, or given up."""
+    return UsageError(
+        f"{checkpoint} is of a job that was broken off: say --resume to go on with it, or remove the file to begin anew"
+    )
+
+
+async def ensured(ml: Session, options: argparse.Namespace) -> str:
+    """The id of the model, which is there in the end."""
+    with Progress("bytes") as line:
+        return (await ml.models.ensure(options.model, report=shown_on(line))).model_id
+
+
+async def run(
+    ml: Session, options: argparse.Namespace, source: Source, *, checkpoint: Path, dead_letters: Path, **how: Any
+) -> Report:
+    """Do a job, or go on with it; whatever ends it, it says how to go on."""
+    model = await ensured(ml, options)
+    if not options.resume:
+        await anyio.to_thread.run_sync(lambda: checkpoint.unlink(missing_ok=True))
+    how |= {"checkpoint": checkpoint, "dead_letters": dead_letters}
+    async with ml.ingest(source, model=model, sink=sink(ml, options), **how) as job:
+        with _resumable(options), display(f"{source.name} -> {options.out or options.index}") as show:
+            return await followed(job, show)
+
+
+async def followed(job: Job, show: Callable[[Stats], None]) -> Report:
+    """The report in the end, and the accounts on the way."""
+    report: Report | None = None
+    while report is None:
+        with anyio.move_on_after(LOOK_EVERY):
+            report = await job
+        show(job.stats)
+    return report
+
+
+@contextmanager
+def _resumable(options: argparse.Namespace) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        if not options.emulator:
+            print("what is done is kept: the same command with --resume goes on", file=sys.stderr)
+        raise

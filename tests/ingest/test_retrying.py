@@ -1,0 +1,145 @@
+"""Letters that are tried again: their documents as they were, and a file that holds what still fails."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from aiomlcommons.ingest.dead_letter import Letter, letters
+from aiomlcommons.ingest.retrying import LetterRow, LetterSource, keep_failed, letter_id
+from aiomlcommons.ingest.sources import SourceError
+from aiomlcommons.ingest.types import BadRow
+
+BAD = BadRow("not JSON", "in.jsonl, line 3", "{")
+
+
+def letter(row: int, key: str | None, document: Any = None, why: str = "away") -> Letter:
+    return Letter(row, key, why, {"id": key, "n": row} if document is None else document)
+
+
+def write(path: Path, *found: Letter) -> Path:
+    path.write_bytes(b"".join(one.line() for one in found))
+    return path
+
+
+async def opened(path: Path) -> LetterSource:
+    return await asyncio.to_thread(LetterSource.of, path)
+
+
+# ---- the source ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.asyncio
+async def test_documents_are_read_with_the_ids_under_which_they_failed(tmp_path: Path) -> None:
+    found = [letter(7, "d7"), letter(8, None, BAD), letter(9, None, {"a": 1}), letter(10, "d10", "a text")]
+    path = write(tmp_path / "dead", *found)
+    source = await opened(path)
+    assert await source.count() == 4
+    first, bad, other, text = [row async for rows in source.read() for row in rows.rows]
+    assert (first, bad, other) == ({"id": "d7", "n": 7}, BAD, {"a": 1})
+    assert isinstance(first, LetterRow)
+    assert first.letter_id == "d7"
+    assert isinstance(text, BadRow)
+    assert text.why == "not a mapping but str"
+
+
+@pytest.mark.asyncio
+async def test_a_reading_goes_on_where_it_was(tmp_path: Path) -> None:
+    found = [letter(row, f"d{row}", {"text": "x" * 1000}) for row in range(2_000)]
+    source = await opened(write(tmp_path / "dead", *found))
+    pieces = [rows async for rows in source.read()]
+    assert len(pieces) > 2
+    again = [row async for rows in source.read(pieces[1].mark, pieces[1].start) for row in rows.rows]
+    assert [row.letter_id for row in again if isinstance(row, LetterRow)] == [
+        f"d{row}" for row in range(pieces[1].start, 2_000)
+    ]
+
+
+def test_a_file_that_was_changed_is_another_source(tmp_path: Path) -> None:
+    path = write(tmp_path / "dead", letter(1, "a"), letter(2, "b"))
+    before = LetterSource.of(path).name
+    assert before.startswith(f"{path} (")
+    assert LetterSource.of(path).name == before
+    write(path, letter(1, "a"), letter(2, "c"))
+    assert LetterSource.of(path).name != before
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (letter(1, "a").line() + b'{"id": 1}\n', "dead, line 2 is no dead letter"),
+        (b"no JSON\n", "dead, line 1 is no dead letter"),
+        (b"[1]\n", "dead, line 1 is no dead letter"),
+        (b'{"row": 1, "id": null, "why": "", "bad_row": {"where": "x"}}\n', "dead, line 1 is no dead letter"),
+        (letter(1, "a").line()[:-1], "the last line of .*dead has no end"),
+        (letter(1, "a").line() + b'{"row', "the last line of .*dead has no end"),
+    ],
+)
+def test_what_is_no_whole_letter_is_refused(tmp_path: Path, data: bytes, words: str) -> None:
+    (tmp_path / "dead").write_bytes(data)
+    with pytest.raises(SourceError, match=words):
+        LetterSource.of(tmp_path / "dead")
+
+
+def test_a_file_without_letters_is_one_too(tmp_path: Path) -> None:
+    (tmp_path / "dead").touch()
+    assert LetterSource.of(tmp_path / "dead").total == 0
+
+
+def test_an_id_is_the_letters_own_else_that_of_a_field() -> None:
+    find = letter_id("key")
+    assert find(LetterRow({"key": "x"}, "7")) == "7"
+    assert find(LetterRow({"key": "x"}, None)) == "x"
+    with pytest.raises(LookupError, match="it has no field 'key'"):
+        find(LetterRow({}, None))
+
+
+# ---- what is left ----------------------------------------------------------------------------------------------------
+
+
+def kept(tmp_path: Path, failed: list[Letter], *found: Letter) -> list[Letter]:
+    """The letters that are left of some, with those that failed again in any order."""
+    path, again = write(tmp_path / "dead", *found), tmp_path / "dead.failed"
+    if failed:
+        write(again, *failed)
+    keep_failed(path, again)
+    assert {file.name for file in tmp_path.iterdir()} <= {"dead"}
+    return list(letters(path)) if path.exists() else []
+
+
+def test_what_fails_again_stays_in_its_order_with_the_new_reason(tmp_path: Path) -> None:
+    found = [letter(70, "a"), letter(8, None, BAD), letter(70, "c"), letter(5, "d")]
+    failed = [letter(3, "d", why="new"), letter(0, "a", why="newer"), letter(1, None, BAD, why="bad")]
+    assert kept(tmp_path, failed, *found) == [
+        letter(70, "a", why="newer"),
+        letter(8, None, BAD, why="bad"),
+        letter(5, "d", why="new"),
+    ]
+
+
+def test_without_failures_the_file_is_gone(tmp_path: Path) -> None:
+    assert kept(tmp_path, [], letter(1, "a"), letter(2, "b")) == []
+    assert not (tmp_path / "dead").exists()
+
+
+def test_a_later_letter_of_the_same_id_stays_with_one_that_failed(tmp_path: Path) -> None:
+    # The job passed it over as a duplicate, and nothing was written for it.
+    found = [letter(1, "a"), letter(2, "b"), letter(3, "b", {"other": 1}), letter(4, None), letter(5, None)]
+    left = kept(tmp_path, [letter(1, "b", why="new"), letter(3, None, why="new")], *found)
+    assert [(one.row, one.why) for one in left] == [(2, "new"), (3, "away"), (4, "new")]
+
+
+def test_an_earlier_letter_of_the_same_id_does_not(tmp_path: Path) -> None:
+    assert [one.row for one in kept(tmp_path, [letter(1, "a")], letter(1, "a"), letter(2, "a"))] == [2]
+
+
+def test_a_file_that_cannot_be_written_leaves_all_as_it_is(tmp_path: Path) -> None:
+    path, failed = write(tmp_path / "dead", letter(1, "a")), write(tmp_path / "failed", letter(0, "a"))
+    (tmp_path / "dead.tmp").mkdir()
+    before = path.read_bytes()
+    with pytest.raises(IsADirectoryError):
+        keep_failed(path, failed)
+    assert (path.read_bytes(), failed.exists()) == (before, True)
