@@ -1,14 +1,17 @@
 """Trouble on request: what a client must survive, made to happen.
 
 ``emulator.faults.throttle(times=3)`` makes the next three predictions answer 429. A fault meets the requests that it is
-``on`` (predictions, unless said otherwise): ``times`` of them (None is for ever), every ``every``-th of them.
+``on`` (predictions, unless said otherwise): ``times`` of them (None is for ever), every ``every``-th of them, or each
+with a ``chance`` of 0 to 1. Chances are drawn from ``faults.random``, which begins alike in every emulator.
 """
 
 from __future__ import annotations
 
 import asyncio
+import random
+from collections import deque
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypedDict, Unpack
 
 import attrs
 from aiohttp import web
@@ -30,6 +33,14 @@ Where: TypeAlias = "Endpoint | tuple[Endpoint, ...] | Callable[[HttpRequest], bo
 PREDICTIONS: tuple[Endpoint, ...] = (Predict, PredictByModel)
 
 
+class Met(TypedDict, total=False):
+    """Which requests a fault meets, as every fault takes it beside ``times``."""
+
+    on: Where
+    every: int
+    chance: float
+
+
 @attrs.define
 class Rule:
     """Which requests a fault meets, and how many of them are still to come."""
@@ -37,6 +48,8 @@ class Rule:
     on: Where
     times: int | None = 1
     every: int = 1
+    chance: float = 1.0
+    draw: Callable[[], float] = random.random
     seen: int = 0
 
     def meets(self, endpoint: Endpoint | None, http: HttpRequest | None) -> bool:
@@ -44,7 +57,7 @@ class Rule:
         if self.times == 0 or not self._is_on(endpoint, http):
             return False
         self.seen += 1
-        if self.seen % self.every:
+        if self.seen % self.every or (self.chance < 1 and self.draw() >= self.chance):
             return False
         self.times = None if self.times is None else self.times - 1
         return True
@@ -68,47 +81,57 @@ class Fate:
 class Faults:
     """The faults of an emulator; several may meet one request, the first one outermost."""
 
+    random: random.Random = attrs.field(factory=lambda: random.Random(0))  # noqa: S311 - trouble is no secret
     _actions: list[tuple[Rule, Action]] = attrs.field(factory=list)
     _fates: list[tuple[Rule, Fate]] = attrs.field(factory=list)
 
-    def add(self, action: Action, *, on: Where = PREDICTIONS, times: int | None = 1, every: int = 1) -> None:
+    def add(
+        self,
+        action: Action,
+        *,
+        on: Where = PREDICTIONS,
+        times: int | None = 1,
+        every: int = 1,
+        chance: float = 1.0,
+    ) -> None:
         """Do anything at all to the requests that are met."""
-        self._actions.append((Rule(on, times, every), action))
+        self._actions.append((Rule(on, times, every, chance, self.random.random), action))
 
     def clear(self) -> None:
         """Take every fault away."""
         self._actions.clear()
         self._fates.clear()
 
-    def slow(self, seconds: float, *, on: Where = PREDICTIONS, times: int | None = None, every: int = 1) -> None:
+    def slow(self, seconds: float, *, times: int | None = None, **met: Unpack[Met]) -> None:
         """Answer later."""
-        self.add(latency(seconds), on=on, times=times, every=every)
+        self.add(latency(seconds), times=times, **met)
 
-    def throttle(
-        self, *, times: int | None = 1, retry_after: int | None = None, on: Where = PREDICTIONS, every: int = 1
-    ) -> None:
+    def throttle(self, *, retry_after: int | None = None, times: int | None = 1, **met: Unpack[Met]) -> None:
         """Answer 429, with ``Retry-After`` in seconds where given."""
         throttled = refused(429, "status_exception", "Request is throttled at model level.")
         headers = {} if retry_after is None else {"retry-after": str(retry_after)}
-        self.add(refuse(Refused(429, throttled.body, headers)), on=on, times=times, every=every)
+        self.add(refuse(Refused(429, throttled.body, headers)), times=times, **met)
 
-    def fail(
-        self, status: int = 500, *, times: int | None = 1, on: Where = PREDICTIONS, every: int = 1, reason: str = "boom"
-    ) -> None:
+    def fail(self, status: int = 500, *, reason: str = "boom", times: int | None = 1, **met: Unpack[Met]) -> None:
         """Answer an error of the server."""
-        self.add(refuse(refused(status, "status_exception", reason)), on=on, times=times, every=every)
+        self.add(refuse(refused(status, "status_exception", reason)), times=times, **met)
 
-    def drop(self, *, times: int | None = 1, on: Where = PREDICTIONS, every: int = 1) -> None:
+    def drop(self, *, times: int | None = 1, **met: Unpack[Met]) -> None:
         """Close the connection without an answer."""
-        self.add(drop_connection, on=on, times=times, every=every)
+        self.add(drop_connection, times=times, **met)
 
-    def cut(self, *, times: int | None = 1, on: Where = PREDICTIONS, every: int = 1) -> None:
+    def cut(self, *, times: int | None = 1, **met: Unpack[Met]) -> None:
         """Close the connection in the middle of the answer."""
-        self.add(cut_answer, on=on, times=times, every=every)
+        self.add(cut_answer, times=times, **met)
 
-    def limit(self, capacity: int, *, on: Where = PREDICTIONS) -> None:
-        """Answer 429 to what comes while ``capacity`` requests are being answered."""
-        self.add(at_most(capacity), on=on, times=None)
+    def limit(self, capacity: int, *, seconds: float = 0.0, queue: float = 0, on: Where = PREDICTIONS) -> Pool:
+        """Work on ``capacity`` requests at once, each for ``seconds``; let ``queue`` wait, and answer 429 to the rest.
+
+        What it returns can be given another ``capacity`` while it works.
+        """
+        pool = Pool(capacity, seconds, queue)
+        self.add(pool, on=on, times=None)
+        return pool
 
     def fail_task(self, error: str, *, times: int | None = 1, on: Where = DeployModel) -> None:
         """Let the next tasks end FAILED, with this error of the node."""
@@ -146,21 +169,62 @@ def refuse(error: Refused) -> Action:
     return action
 
 
-def at_most(capacity: int) -> Action:
-    """Refuse with 429 what comes while ``capacity`` requests are being answered."""
-    under_way = 0
+@attrs.define(eq=False)
+class Pool:
+    """A pool of threads, and a line of ``queue`` requests before it (``math.inf`` is no end to it).
 
-    async def action(_: web.BaseRequest, go: Goes) -> web.StreamResponse:
-        nonlocal under_way
-        if under_way >= capacity:
-            raise refused(429, "rejected_execution_exception", f"rejected execution: {capacity} requests are under way")
-        under_way += 1
+    ``served`` requests came through it, ``turned_away`` did not.
+    """
+
+    capacity: int
+    seconds: float = 0.0
+    queue: float = 0
+    served: int = 0
+    turned_away: int = 0
+    _busy: int = 0
+    _line: deque[asyncio.Future[None]] = attrs.field(factory=deque)
+
+    async def __call__(self, _: web.BaseRequest, go: Goes) -> web.StreamResponse:
+        """Wait for a thread, hold it for as long as the work takes, and answer; or refuse."""
+        await self._enter()
         try:
-            return await go()
+            await asyncio.sleep(self.seconds)
+            answer = await go()
         finally:
-            under_way -= 1
+            self._busy -= 1
+            self._call()
+        self.served += 1
+        return answer
 
-    return action
+    def resize(self, capacity: int) -> None:
+        """Another number of threads from now on; who is being served stays so."""
+        self.capacity = capacity
+        self._call()
+
+    async def _enter(self) -> None:
+        if self._busy < self.capacity:
+            self._busy += 1
+            return
+        if len(self._line) >= self.queue:
+            self.turned_away += 1
+            words = f"rejected execution: {self.capacity} requests are under way, {len(self._line)} wait"
+            raise refused(429, "rejected_execution_exception", words)
+        turn = asyncio.get_running_loop().create_future()
+        self._line.append(turn)
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():
+                self._busy -= 1  # called, and gone before it came
+                self._call()
+            raise
+
+    def _call(self) -> None:
+        while self._line and self._busy < self.capacity:
+            turn = self._line.popleft()
+            if not turn.done():
+                self._busy += 1
+                turn.set_result(None)
 
 
 async def drop_connection(request: web.BaseRequest, _: Goes) -> web.StreamResponse:

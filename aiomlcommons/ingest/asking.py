@@ -31,6 +31,8 @@ from aiomlcommons.vectors import Vectors
 # bounded, and documents that fail must not use up what an outage needs. Where 2 % of all requests fail by chance, a
 # text that stands alone without being at fault is given up once in 125,000 times, and few ever stand alone.
 TRIES, TRIES_ALONE = 2, 3
+# While the budget is spent, so many requests in the time of the longest pause try whether the server is back.
+PROBES = 10
 
 
 class JobStalled(MLCommonsError):
@@ -51,6 +53,7 @@ class Asker:
     clock: Callable[[], float] = anyio.current_time
     sleep: Callable[[float], Awaitable[None]] = anyio.sleep
     _silent: float | None = None
+    _answers: int = 0
     _probing: anyio.Lock = attrs.field(factory=anyio.Lock)
 
     async def __call__(self, texts: list[str]) -> Vectors | Sparse:
@@ -96,6 +99,7 @@ class Asker:
         self.stats.answered(self.clock() - asked)
         slot.done(len(texts))
         self._silent = None
+        self._answers += 1
         self.budget.succeeded()
         return vectors
 
@@ -113,9 +117,11 @@ class Asker:
         """Pause and try once more. With the budget spent, one at a time tries whether the server is back."""
         if self.budget.take(throttled=_is_throttled(error)):
             return await self._repeated(texts, pause_for(error, next(delays)))
+        answers = self._answers
         async with self._probing:
-            # Who waited here while another one was answered need not wait any longer.
-            return await self._repeated(texts, pause_for(error, 0.0 if self._silent is None else self.backoff.cap / 2))
+            # Who waited here while another one was answered need not wait any longer, even if trouble came again.
+            delay = self.backoff.cap / PROBES if answers == self._answers else 0.0
+            return await self._repeated(texts, pause_for(error, delay))
 
     async def _repeated(self, texts: list[str], delay: float) -> Vectors | Sparse:
         await self.sleep(delay)

@@ -86,17 +86,20 @@ def engine_of(
     tracker = Tracker(entry.done, entry.beyond)
     tracker.read(entry.start, entry.mark)  # a run that fails before it reads keeps the place of the one before
     unchanged = files.unchanged if settings.skip_unchanged else None
+    predictor = predictor_of(model, settings, stats, sizes, files.cache)
     return Engine(
         source=source,
         sink=sink,
         preparer=Preparer(check, tracker, sizes, files.twice, unchanged, settings.alike),
-        predictor=predictor_of(model, settings, stats, sizes, files.cache),
+        predictor=predictor,
         tracker=tracker,
         stats=stats,
         letters=files.letters,
         journal=files.journal,
         entry=entry,
         written=files.cache if settings.skip_unchanged else None,
+        # As many more as wait for a slot, pause before a retry, or wait for their turn.
+        window=max(32, 2 * predictor.ask.limiter.most),
         ordered=settings.ordered,
         note_every=settings.note_every,
         linger=settings.linger,

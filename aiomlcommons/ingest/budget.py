@@ -19,7 +19,7 @@ class RetryBudget:
     """Tokens that all retries of a job share: each costs ``cost``, each success gives ``reward`` back.
 
     When they are used up nothing is repeated until something succeeds again. A throttled request costs a fifth: it was
-    refused before it was any work.
+    refused before it was any work. ``spent`` counts the retries that were paid for, ``denied`` those that were not.
     """
 
     capacity: float = CAPACITY
@@ -27,6 +27,7 @@ class RetryBudget:
     reward: float = REWARD
     tokens: float = attrs.field(init=False)
     spent: int = attrs.field(init=False, default=0)
+    denied: int = attrs.field(init=False, default=0)
 
     def __attrs_post_init__(self) -> None:
         self.tokens = self.capacity
@@ -35,6 +36,7 @@ class RetryBudget:
         """Pay for one retry; False where there is not enough left."""
         price = self.cost / 5 if throttled else self.cost
         if self.tokens < price:
+            self.denied += 1
             return False
         self.tokens -= price
         self.spent += 1

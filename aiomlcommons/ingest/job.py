@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
@@ -114,14 +113,16 @@ async def ingesting(
 
 
 async def _open(engine: Engine) -> None:
-    state = engine.entry.sink or {}
+    state, finished = engine.entry.sink or {}, engine.entry.finished
     engine.torn = 1  # what cannot be opened must not be noted either
     engine.stats.total = await engine.source.count()
-    # Nothing was written after a finished job's note; what is there may have been retried since, and is not cut.
-    length = sys.maxsize if engine.entry.finished else state.get("letters")
+    # Letters of a job that was finished may have been retried since: they are what there is now.
+    length = await anyio.to_thread.run_sync(engine.letters.flush) if finished else state.get("letters")
     await anyio.to_thread.run_sync(engine.letters.open, length)
     await engine.sink.open(state.get("state"))
     engine.torn = 0
+    if finished:
+        await engine.note()
 
 
 async def _close(engine: Engine, files: Files, *, complete: bool) -> None:

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable
 from contextlib import AsyncExitStack
+from typing import Any
 
+import attrs
 import pytest
+from aiohttp import web
 
 from aiomlcommons import ConnectError, ServerError, Session, TaskFailed, TaskStalled, TooManyRequests
 from aiomlcommons.api.model_groups import GetModelGroup
 from aiomlcommons.api.models import RegisterModel
 from aiomlcommons.api.server import GetInfo
 from aiomlcommons.emulator import Emulator, Faults
+from aiomlcommons.emulator.errors import Refused
+from aiomlcommons.emulator.faults import Pool
+from aiomlcommons.http import HttpRequest
 from tests.emulator.conftest import DENSE, NOW
 
 pytestmark = pytest.mark.asyncio
@@ -74,6 +81,21 @@ async def test_every_third_request_is_met(ml: Session, dense: str, ml_emulator: 
     assert met == [False, False, True, False, False, True, False]
 
 
+async def test_each_request_is_met_with_a_chance_that_is_drawn_alike_in_every_emulator() -> None:
+    http, drawn = HttpRequest("GET", "/"), []
+    for faults in (Faults(), Faults()):
+        faults.fail(on=lambda _: True, times=None, chance=0.2)
+        drawn.append([bool(faults.met(None, http)) for _ in range(1000)])
+    assert drawn[0] == drawn[1]
+    assert 150 < sum(drawn[0]) < 250
+
+
+async def test_what_is_met_by_chance_is_met_so_many_times_at_most() -> None:
+    http, faults = HttpRequest("GET", "/"), Faults()
+    faults.drop(on=lambda _: True, times=3, every=2, chance=0.5)
+    assert sum(bool(faults.met(None, http)) for _ in range(100)) == 3
+
+
 async def test_throttling_says_when_to_come_again(ml: Session, dense: str, ml_emulator: Emulator) -> None:
     ml_emulator.faults.throttle(retry_after=7)
     with pytest.raises(TooManyRequests) as caught:
@@ -130,6 +152,94 @@ async def test_what_comes_over_capacity_is_refused(ml: Session, dense: str, ml_e
     got = await asyncio.gather(*(ml.embed_one(dense, "a") for _ in range(5)), return_exceptions=True)
     assert sum(isinstance(answer, TooManyRequests) for answer in got) == 3
     await ml.embed_one(dense, "a")  # whoever was answered makes room
+
+
+async def turns() -> None:
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
+@attrs.define
+class Requests:
+    """Requests to a pool whose work takes as long as a test wants."""
+
+    pool: Pool
+    works: list[asyncio.Event] = attrs.field(factory=list)
+    tasks: list[asyncio.Task[Any]] = attrs.field(factory=list)
+
+    async def come(self, count: int) -> None:
+        for _ in range(count):
+            self.tasks.append(asyncio.create_task(self.pool(None, self._go)))  # type: ignore[arg-type]
+            await turns()
+
+    async def _go(self) -> web.Response:
+        self.works.append(asyncio.Event())
+        await self.works[-1].wait()
+        return web.Response()
+
+    async def done(self, *numbers: int) -> None:
+        for number in numbers:
+            self.works[number].set()
+        await turns()
+
+    def refused(self) -> list[bool]:
+        return [task.done() and isinstance(task.exception(), Refused) for task in self.tasks]
+
+    async def end(self) -> None:
+        while not all(task.done() for task in self.tasks):
+            await self.done(*range(len(self.works)))
+
+
+async def test_a_pool_works_on_some_lets_others_wait_and_refuses_the_rest() -> None:
+    requests = Requests(Pool(2, queue=3))
+    await requests.come(7)
+    assert requests.refused() == [False] * 5 + [True] * 2
+    assert len(requests.works) == 2
+    await requests.done(0)
+    assert len(requests.works) == 3
+    await requests.come(2)  # one left the line, so there is room for one
+    assert requests.refused()[-2:] == [False, True]
+    await requests.end()
+    assert (requests.pool.served, requests.pool.turned_away) == (6, 3)
+
+
+async def test_a_pool_may_be_made_larger_and_smaller() -> None:
+    requests = Requests(Pool(1, queue=math.inf))
+    await requests.come(5)
+    requests.pool.resize(3)
+    await turns()
+    assert len(requests.works) == 3
+    requests.pool.resize(1)
+    await requests.done(0, 1)
+    assert len(requests.works) == 3
+    await requests.done(2)
+    assert len(requests.works) == 4
+    await requests.end()
+
+
+@pytest.mark.parametrize("called", [False, True])
+async def test_who_leaves_the_line_takes_no_place(called: bool) -> None:
+    requests = Requests(Pool(1, queue=math.inf))
+    await requests.come(3)
+    if called:
+        requests.works[0].set()
+        while not requests.tasks[0].done():  # noqa: ASYNC110 - single turns, until another one was called
+            await asyncio.sleep(0)
+    requests.tasks[1].cancel()
+    await turns()
+    assert requests.tasks[1].cancelled()
+    await requests.done(0)
+    assert len(requests.works) == 2
+    await requests.end()
+
+
+async def test_a_pool_takes_its_time_for_each_request(ml: Session, dense: str, ml_emulator: Emulator) -> None:
+    loop = asyncio.get_running_loop()
+    pool = ml_emulator.faults.limit(1, seconds=0.02, queue=math.inf)
+    started = loop.time()
+    await asyncio.gather(*(ml.embed_one(dense, "a") for _ in range(3)))
+    assert loop.time() - started >= 0.06
+    assert pool.served == 3
 
 
 async def test_a_task_fails_as_it_is_told(ml: Session, dense: str, ml_emulator: Emulator) -> None:

@@ -67,13 +67,16 @@ def _decoded(line: bytes) -> Any:
 
 
 def tear(folder: Path) -> None:
-    """What a crash in the middle of a write leaves: half a line, and a file that was to take another's place."""
-    for name in ("job", "dead"):
-        path = folder / name
-        if path.exists() and (lines := path.read_bytes().splitlines()):
-            with path.open("ab") as file:
-                file.write(lines[-1][: len(lines[-1]) // 2])
+    """What a crash in the middle of writes leaves: half an entry, letters that are not noted, a file half made."""
+    path, finished = folder / "job", noted(folder).finished
+    if path.exists():
+        with path.open("ab") as file:
+            file.write(path.read_bytes().splitlines()[-1][:-9])
     (folder / "job.tmp").write_bytes(b'{"job":"ing')
+    if finished:
+        return  # who opens a finished job notes that it no longer is, before anything is written
+    with (folder / "dead").open("ab") as file:
+        file.write(b'{"row":0,"id":"d0","why":"it was never noted","document":{}}\n{"row":1,"id":')
 
 
 def text_in(row: Any) -> str:

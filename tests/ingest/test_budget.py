@@ -16,7 +16,7 @@ from aiomlcommons.ingest.budget import RetryBudget, pause_for, pauses
 def test_a_new_budget_pays_for_a_hundred_retries() -> None:
     budget = RetryBudget()
     assert [budget.take() for _ in range(101)] == [True] * 100 + [False]
-    assert (budget.tokens, budget.spent) == (0, 100)
+    assert (budget.tokens, budget.spent, budget.denied) == (0, 100, 1)
 
 
 def test_a_throttled_request_costs_a_fifth() -> None:

@@ -272,9 +272,9 @@ async def test_batches_shrink_when_the_server_takes_no_more(world: World, status
         return await go()
 
     world.emulator.faults.add(limited, on=PREDICTIONS, times=None)
-    async with world.job(Memory(documents(2000)), Shelf(), batch=16) as job:
+    async with world.job(Memory(documents(6000)), Shelf(), batch=16) as job:
         report = await job
-    assert (report.written, report.failed) == (2000, 0)
+    assert (report.written, report.failed) == (6000, 0)
     assert max(sizes) == 16
     # The batches that were under way by then are halved one by one, and no others.
     assert max(sizes[-300:]) < too_much

@@ -32,6 +32,7 @@ from tests.ingest.worlds import ERRORS, KINDS, SINKS
 PHASES = [Phase.generate, Phase.shrink]
 kinds = st.sampled_from([*["good"] * 6, *KINDS])
 rounds = st.integers(0, 50)
+moments = st.sampled_from(["half", "write", "flush", "open", "close"]) | st.integers(1, 12)
 options = st.builds(
     Settings,
     batch=st.integers(1, 4),
@@ -106,9 +107,10 @@ class Jobs(RuleBasedStateMachine):
         self.life.loop.run(seconds=seconds)
 
     @running
-    @rule(moment=st.sampled_from(["open", "write", "half", "flush", "close"]) | st.integers(1, 12), late=st.booleans())
-    def a_write_will_fail(self, moment: str | int, late: bool) -> None:
+    @rule(count=rounds, moment=moments, late=st.booleans())
+    def a_write_fails(self, count: int, moment: str | int, late: bool) -> None:
         self.life.fail(moment, late=late)
+        self.life.rounds(count)
 
     @running
     @rule(count=rounds, how=st.sampled_from(["inner", "outer", "asyncio"]))

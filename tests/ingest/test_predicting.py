@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -264,9 +265,9 @@ async def test_a_pause_that_the_server_asks_for_is_kept() -> None:
 @pytest.mark.parametrize(
     ("error", "limit"),
     [
-        (throttled(), 7),
-        (RequestTimeout("too slow", REQUEST), 7),
-        (api(500, "Acquire operation took longer than the configured maximum time"), 7),
+        (throttled(), 8),
+        (RequestTimeout("too slow", REQUEST), 8),
+        (api(500, "Acquire operation took longer than the configured maximum time"), 8),
         (api(503), 10),
         (ConnectError("dropped", REQUEST), 10),
     ],
@@ -336,10 +337,10 @@ async def test_with_the_budget_spent_one_at_a_time_tries_whether_the_server_is_b
     outage = Outage(back=501, service=20)
     world = World(outage, budget=RetryBudget(capacity=0), patience=1000, clock=outage.clock)
     await world.all(*(batch_of(f"text {number}") for number in range(30)))
-    # Each try takes 20 s and has a pause of half the cap, 4 s, before it.
+    # Each try takes 20 s and has a pause of a tenth of the cap, 0.8 s, before it.
     assert outage.most == 1
-    assert outage.failed == 30 + 20
-    assert world.clock.slept[:20] == [4.0] * 20
+    assert outage.failed == 30 + 23
+    assert world.clock.slept[:23] == [0.8] * 23
     assert world.budget.spent == 0
 
 
@@ -350,6 +351,17 @@ async def test_when_the_server_is_back_those_who_waited_for_it_pause_no_more() -
     await world.all(*(batch_of(f"text {number}") for number in range(30)))
     assert world.clock.slept.count(0) >= 28
     assert world.clock.now < 100 + 8 + 30 + 1
+
+
+@pytest.mark.asyncio
+async def test_those_who_waited_pause_no_more_even_if_trouble_comes_again() -> None:
+    trouble = [api(503)] * 30
+    trouble[5] = throttled()
+    model = Model([*trouble, None, api(503), None, api(503)])
+    world = World(model, budget=RetryBudget(capacity=0), patience=1000)
+    await world.all(*(batch_of(f"text {number}") for number in range(30)))
+    # Two had trouble after others had been answered: they stand at the end of the line, and others are answered first.
+    assert world.clock.slept == [0.8, *[0] * 31]
 
 
 @pytest.mark.asyncio
@@ -497,27 +509,54 @@ def test_exactly_the_poisoned_documents_are_given_up(texts: list[str], poison: s
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize("texts", [("a",), ("a", "b", "c")])
-async def test_an_error_of_the_server_that_was_chance_costs_one_try_more(texts: tuple[str, ...]) -> None:
-    model = Model([api(500, "boom")])
-    world = World(model)
-    assert embedded(await world.one(*texts)) == [*texts]
-    assert model.asked == [[*texts]] * 2
-    assert (world.stats.retried, world.budget.spent, len(world.clock.slept)) == (1, 0, 1)
+async def test_a_failure_that_may_be_the_servers_is_tried_again_before_a_batch_is_halved(
+    texts: tuple[str, ...],
+) -> None:
+    model = Model([api(500, "Error from remote service: boom")])
+    world = World(model, budget=RetryBudget(capacity=0))
+    predicted = await world.one(*texts)
+    assert (embedded(predicted), predicted.letters) == (list(texts), [])
+    assert model.asked == [list(texts)] * 2
+    # It is neither paid for nor held up by an empty budget, and spread over time as any retry.
+    assert (world.stats.retried, world.budget.spent, world.budget.denied) == (1, 0, 0)
+    assert [0 < pause <= 1 for pause in world.clock.slept] == [True]
 
 
 @pytest.mark.asyncio
-async def test_a_text_is_given_up_only_when_the_server_has_failed_on_it_alone_three_times() -> None:
-    model = Model(poison=frozenset({"p"}), refusal=api(500, "translate_exception"))
-    world = World(model)
-    predicted = await world.one("a", "p")
-    assert (embedded(predicted), [letter.id for letter in predicted.letters]) == (["a"], ["d11"])
-    assert model.asked == [["a", "p"]] * 2 + [["a"]] + [["p"]] * 3
+async def test_a_text_that_stands_alone_is_given_up_at_its_third_failure() -> None:
+    boom = api(500)
+    model = Model([boom, boom, boom, boom, None, boom, boom, boom])
+    predicted = await World(model).one("a", "b")
+    assert model.asked == [["a", "b"]] * 2 + [["a"]] * 3 + [["b"]] * 3
+    assert embedded(predicted) == ["a"]
+    assert [letter.id for letter in predicted.letters] == ["d11"]
 
 
 @pytest.mark.asyncio
-async def test_an_innocent_text_is_not_given_up_for_the_trouble_of_a_moment() -> None:
-    world = World(Model([api(500)] * 4))
-    assert embedded(await world.one("a", "b")) == ["a", "b"]
+async def test_a_failure_that_is_no_servers_is_final_even_after_one_that_may_be() -> None:
+    model = Model([api(500), api(400), None, api(500), api(400)])
+    predicted = await World(model).one("a", "b")
+    assert model.asked == [["a", "b"]] * 2 + [["a"]] + [["b"]] * 2
+    assert [letter.id for letter in predicted.letters] == ["d11"]
+
+
+@pytest.mark.asyncio
+async def test_by_chance_alone_hardly_any_document_is_given_up() -> None:
+    chance = random.Random(1)  # noqa: S311
+    boom = api(500, "Error from remote service: boom")
+
+    async def embed(texts: list[str]) -> Vectors:
+        if "p" in texts or chance.random() < 0.05:
+            raise boom
+        return vectors(texts)
+
+    world = World(embed)
+    given_up = 0
+    for number in range(2000):
+        poisoned = ["p"] if number % 20 == 0 else []
+        predicted = await world.one(*(f"text {number}.{i}" for i in range(16)), *poisoned)
+        given_up += len(predicted.letters)
+    assert given_up == 100
 
 
 # ---- what ends a job -------------------------------------------------------------------------------------------------

@@ -1,0 +1,77 @@
+"""A whole job through everything that goes wrong at once: nothing is lost, nothing is given up that is not at fault."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import attrs
+import orjson
+import pytest
+
+from aiomlcommons.http import HttpRequest
+from aiomlcommons.ingest.budget import RetryBudget
+from tests.ingest.parts import POISON, Memory, Shelf, World, documents
+
+pytestmark = pytest.mark.asyncio
+COUNT = 400
+POISONED = {"d57", "d58", "d333"}
+
+
+@attrs.define
+class Away:
+    """Whether the server is away: for the predictions of these numbers."""
+
+    first: int
+    last: int
+    seen: int = 0
+
+    def __call__(self, http: HttpRequest) -> bool:
+        self.seen += "_predict/" in http.path
+        return self.first <= self.seen <= self.last
+
+
+def rows() -> list[Any]:
+    return [{**row, "text": POISON + row["id"]} if row["id"] in POISONED else row for row in documents(COUNT)]
+
+
+def trouble(world: World, seed: int) -> None:
+    faults = world.emulator.faults
+    faults.random.seed(seed)
+    faults.drop(times=None, on=Away(25, 90))
+    faults.drop(times=None, chance=0.05)
+    faults.cut(times=None, chance=0.02)
+    faults.throttle(times=None, chance=0.1)
+    faults.fail(500, times=None, chance=0.04)
+    faults.fail(503, times=None, chance=0.05)
+    world.poison()
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("ordered", [True, False])
+async def test_the_accounts_balance_through_a_plan_of_faults(world: World, seed: int, ordered: bool) -> None:
+    trouble(world, seed)
+    shelf, budget = Shelf(), RetryBudget(capacity=60)
+    async with world.job(Memory(rows()), shelf, budget=budget, ordered=ordered) as job:
+        report = await job
+    assert (report.read, report.written, report.failed, report.balanced) == (COUNT, COUNT - 3, 3, True)
+    assert Counter(shelf.writes) == Counter({row["id"] for row in documents(COUNT)} - POISONED)
+    dead = [orjson.loads(line) for line in (world.folder / "job.dead").read_bytes().splitlines()]
+    assert {letter["id"] for letter in dead} == POISONED
+    assert len(dead) == 3
+    # The outage took more tries than could be paid for, and they were not made: one at a time asked for the server.
+    assert budget.denied > 0
+    assert 0 <= report.retried - budget.spent - budget.denied < 60
+
+
+async def test_what_went_wrong_leaves_no_trace_in_the_vectors(world: World) -> None:
+    plain = Shelf()
+    async with world.job(Memory(documents(COUNT)), plain) as job:
+        assert (await job).retried == 0
+    (world.folder / "job.checkpoint").unlink()
+    trouble(world, 7)
+    shelf = Shelf()
+    async with world.job(Memory(documents(COUNT)), shelf) as job:
+        assert (await job).retried > 20
+    assert shelf.durable.keys() == plain.durable.keys()
+    assert all((shelf.durable[key] == vector).all() for key, vector in plain.durable.items())
