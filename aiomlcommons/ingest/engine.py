@@ -42,7 +42,7 @@ class Engine:
     entry: Entry
     written: VectorFile | None = None
     window: int = 32
-    writers: int = 8
+    writers: int = 32
     ordered: bool = True
     linger: float | None = None
     note_every: int = 64

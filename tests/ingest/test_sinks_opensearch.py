@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from collections import Counter
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import anyio
@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from aiohttp import web
 
-from aiomlcommons import Backoff, DecodeError, ServerError, Session
+from aiomlcommons import ApiError, Backoff, DecodeError, Forbidden, ServerError, Session
 from aiomlcommons.ingest.sinks import IndexSink, SinkError
 from aiomlcommons.ingest.types import Documents
 from tests.ingest.bulkserver import BulkServer, answer, bulk_server, error, failed, knn
@@ -275,6 +275,103 @@ async def test_several_writes_share_the_requests() -> None:
                 group.start_soon(sink.write, batch(first, 10))
         assert server.most_at_once == 2
         assert await sink.flush() == {"documents": 60}
+
+
+async def writes_that_waited(sink: IndexSink, *batches: Documents) -> list[Any]:
+    """What writes give that all had to wait, one after the other, while other requests had every place."""
+    gave: list[Any] = [None] * len(batches)
+
+    async def write(i: int) -> None:
+        try:
+            gave[i] = [(one.index, one.why) for one in await sink.write(batches[i])]
+        except ApiError as error:
+            gave[i] = error
+
+    await sink.open(None)
+    async with anyio.create_task_group() as group, AsyncExitStack() as places:
+        for _ in range(sink._places.value):
+            await places.enter_async_context(sink._places)
+        for i in range(len(batches)):
+            group.start_soon(write, i)
+            await until_waiting(sink, i + 1)
+    return gave
+
+
+async def until_waiting(sink: IndexSink, count: int) -> None:
+    while len(sink._waiting) < count:
+        await anyio.lowlevel.checkpoint()
+
+
+async def test_what_waits_travels_together_as_far_as_a_request_may_hold_it() -> None:
+    batches = [batch(first, 5) for first in range(10, 70, 5)]
+    async with bulk_server(knn(DIMENSION)) as server:
+        async with sinking(server, concurrency=1) as sink:
+            assert await writes_that_waited(sink, *batches) == [[]] * 12
+        (size,) = server.sizes
+        async with sinking(server, concurrency=1, bulk_bytes=size // 3 + 20) as sink:
+            assert await writes_that_waited(sink, *batches) == [[]] * 12
+        assert [round(12 * one / size) for one in server.sizes] == [12, 4, 4, 4]
+        assert Counter(server.writes) == {f"d{i}": 2 for i in range(10, 70)}
+
+
+async def test_writes_that_travel_together_get_their_own_refusals() -> None:
+    def on_item(key: str, _: Any) -> Any:
+        return failed("mapper_parsing_exception", f"not {key}", 400) if key in ("d1", "d6", "d7") else None
+
+    async with bulk_server(knn(DIMENSION), on_item=on_item) as server, sinking(server, concurrency=1) as sink:
+        why = "mapper_parsing_exception: not d"
+        assert await writes_that_waited(sink, batch(0, 3), batch(3, 2), batch(5, 3)) == [
+            [(1, f"{why}1")],
+            [],
+            [(1, f"{why}6"), (2, f"{why}7")],
+        ]
+        assert len(server.sizes) == 1
+        assert await sink.flush() == {"documents": 5}
+
+
+async def test_writes_that_travel_together_fail_together() -> None:
+    def fails(_: bytes) -> web.Response:
+        return answer(error("security_exception", "no permissions", 403), 403)
+
+    async with bulk_server(knn(DIMENSION), on_bulk=fails) as server, sinking(server, concurrency=2) as sink:
+        gave = await writes_that_waited(sink, batch(0, 3), batch(3, 2))
+        assert [type(one) for one in gave] == [Forbidden, Forbidden]
+        assert len(server.sizes) == 1
+
+
+async def cancellable(sink: IndexSink, scopes: list[anyio.CancelScope]) -> None:
+    with anyio.CancelScope() as scope:
+        scopes.append(scope)
+        await sink.write(batch(0, 3))
+
+
+async def test_a_write_that_is_cancelled_under_way_waits_for_the_others_that_travel_with_it() -> None:
+    scopes: list[anyio.CancelScope] = []
+
+    def cancels(_: bytes) -> None:
+        scopes[0].cancel()
+
+    async with bulk_server(knn(DIMENSION), on_bulk=cancels) as server, sinking(server, concurrency=1) as sink:
+        await sink.open(None)
+        async with anyio.create_task_group() as group, sink._places:
+            group.start_soon(cancellable, sink, scopes)
+            await until_waiting(sink, 1)
+            group.start_soon(sink.write, batch(3, 2))
+            await until_waiting(sink, 2)
+        assert server.writes == [f"d{i}" for i in range(5)]
+
+
+async def test_a_write_that_is_cancelled_while_it_waits_keeps_no_other_one_waiting() -> None:
+    scopes: list[anyio.CancelScope] = []
+    async with bulk_server(knn(DIMENSION)) as server, sinking(server, concurrency=1, bulk_bytes=300) as sink:
+        await sink.open(None)
+        async with anyio.create_task_group() as group, sink._places:
+            group.start_soon(cancellable, sink, scopes)
+            await until_waiting(sink, 1)
+            scopes[0].cancel()
+            group.start_soon(sink.write, batch(3, 2))
+            await until_waiting(sink, 2)
+        assert {"d3", "d4"} <= set(server.documents)
 
 
 BUSY = [

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import anyio
 import attrs
 import orjson
 
@@ -21,21 +23,40 @@ LONGEST_ID = 512
 
 @attrs.frozen
 class Action:
-    """A document as two lines of a request, and its place in the batch."""
+    """A document as two lines of a request, its place in the batch, and the list that takes its refusal."""
 
     index: int
     lines: bytes
+    refused: list[Refused]
+
+    def refuse(self, why: str) -> None:
+        """The document is not taken, and never will be."""
+        self.refused.append(Refused(self.index, why))
+
+
+@attrs.define(eq=False)
+class Load:
+    """Actions of one batch that travel in one request, perhaps with other loads; how that ended when they arrived."""
+
+    actions: list[Action]
+    size: int
+    arrived: anyio.Event = attrs.field(factory=anyio.Event)
+    error: Exception | None = None
+
+    def end(self, error: Exception | None) -> None:
+        """All of it was dealt with, or could not be."""
+        self.error = error
+        self.arrived.set()
 
 
 @attrs.define
 class Outcome:
-    """What became of a request's actions: those to be sent ``again`` after ``wait`` seconds, and those refused.
+    """What became of a request's actions: those to be sent ``again`` after ``wait`` seconds; the others are done.
 
     ``halve`` says that the request was refused as a whole, ``hopeless`` that the index takes none; ``why``, why.
     """
 
     again: list[Action] = attrs.field(factory=list)
-    refused: list[Refused] = attrs.field(factory=list)
     wait: float = 0.0
     halve: bool = False
     hopeless: bool = False
@@ -52,7 +73,8 @@ def actions(batch: Documents, field: str, base64: bool) -> tuple[list[Action], l
         if not 0 < len(id.encode(errors="replace")) <= LONGEST_ID:
             refused.append(Refused(i, f"its id must be of 1 to {LONGEST_ID} bytes"))
             continue
-        made.append(Action(i, orjson.dumps({"index": {"_id": id}}, option=orjson.OPT_APPEND_NEWLINE) + line))
+        what = orjson.dumps({"index": {"_id": id}}, option=orjson.OPT_APPEND_NEWLINE)
+        made.append(Action(i, what + line, refused))
     return made, refused
 
 
@@ -61,22 +83,32 @@ def _row(row: Row, id: str) -> Row:
     return {key: value for key, value in row.items() if key != "_id"} if row.get("_id") == id else row
 
 
-def pieces(actions: Sequence[Action], most: int) -> Iterator[list[Action]]:
-    """Requests of at most ``most`` bytes, or of one document that is larger."""
+def loads(actions: Sequence[Action], most: int) -> Iterator[Load]:
+    """Loads of at most ``most`` bytes, or of one document that is larger."""
     piece: list[Action] = []
     size = 0
     for action in actions:
         if piece and size + len(action.lines) > most:
-            yield piece
+            yield Load(piece, size)
             piece, size = [], 0
         piece.append(action)
         size += len(action.lines)
     if piece:
-        yield piece
+        yield Load(piece, size)
+
+
+def together(waiting: deque[Load], most: int) -> list[Load]:
+    """Take from what waits the first load, and those after it that fit into ``most`` bytes with it."""
+    taken = [waiting.popleft()]
+    size = taken[0].size
+    while waiting and size + waiting[0].size <= most:
+        size += waiting[0].size
+        taken.append(waiting.popleft())
+    return taken
 
 
 def outcome(got: HttpResponse, sent: Sequence[Action]) -> Outcome:
-    """What an answer says of each action. Raises DecodeError where it is not the answer to them."""
+    """What an answer says of each action, telling the refused. Raises DecodeError where it answers something else."""
     try:
         body = got.json()
         if not body["errors"]:
@@ -102,7 +134,7 @@ def _sorted(items: Sequence[Mapping[str, Any]], sent: Sequence[Action]) -> Outco
         elif status in NO_WAY:
             found.hopeless, found.why = True, why
         else:
-            found.refused.append(Refused(action.index, why))
+            action.refuse(why)
     return found
 
 

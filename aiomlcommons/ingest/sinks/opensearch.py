@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import logging
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -13,7 +14,7 @@ import anyio.to_thread
 
 from aiomlcommons.backoff import Backoff
 from aiomlcommons.errors import ApiError, BadRequest, MLCommonsError, NotFound
-from aiomlcommons.ingest.sinks.bulk import Action, Outcome, actions, outcome, pieces
+from aiomlcommons.ingest.sinks.bulk import Action, Load, Outcome, actions, loads, outcome, together
 from aiomlcommons.ingest.sinks.mapping import check_index, holds_floats, index_body
 from aiomlcommons.ingest.sinks.parts import SinkError
 from aiomlcommons.ingest.types import Documents, Refused, Sparse
@@ -38,9 +39,10 @@ class IndexSink:
     the index where there is none: True, or the body to create it with, to which the field is added. With ``dimension``
     a wrong mapping is found out before the first text is embedded, else with the first vector.
 
-    ``concurrency`` requests (default 4) of up to ``bulk_bytes`` (default 5 MB) are under way at once, also of several
-    ``write``. What the server has no room for is sent again up to ``retries`` times (default 10) with ``backoff``.
-    What it has answered is durable, unless the index's ``translog.durability`` is ``async``.
+    ``concurrency`` requests (default 4) of up to ``bulk_bytes`` (default 5 MB) are under way at once; what other calls
+    of ``write`` have to send meanwhile travels together in the next one. What the server has no room for is sent again
+    up to ``retries`` times (default 10) with ``backoff``. What it has answered is durable, unless the index's
+    ``translog.durability`` is ``async``.
 
     Servers of 3.9 and newer get vectors of floats as base64, which is half the bytes; ``base64`` decides it in
     place of the server's version, for a cluster of several versions say.
@@ -69,6 +71,7 @@ class IndexSink:
         self._base64 = base64
         self._bulk_bytes, self._backoff, self._retries = bulk_bytes, backoff, retries
         self._places, self._preparing = anyio.Semaphore(concurrency), anyio.Lock()
+        self._waiting: deque[Load] = deque()
         self._mappings: dict[str, Any] | None = None
         self._is_open = self._is_fit = self._in_base64 = False
         self._taken = 0
@@ -103,8 +106,8 @@ class IndexSink:
         made, refused = await anyio.to_thread.run_sync(actions, batch, self._field, self._in_base64)
         try:
             async with anyio.create_task_group() as group:
-                for piece in pieces(made, self._bulk_bytes):
-                    group.start_soon(self._send, piece, refused)
+                for load in loads(made, self._bulk_bytes):
+                    group.start_soon(self._send, load)
         except ExceptionGroup as errors:
             raise errors.exceptions[0] from None
         self._taken += len(batch) - len(refused)
@@ -176,19 +179,35 @@ class IndexSink:
 
     # ---- requests ---------------------------------------------------------------------------------------------------
 
-    async def _send(self, piece: Sequence[Action], refused: list[Refused]) -> None:
+    async def _send(self, load: Load) -> None:
+        """Send a load with the others that wait, unless one of them takes it along."""
+        self._waiting.append(load)
         # A request that waits to be sent again keeps its place: a busy server is not asked for more.
         async with self._places:
-            await self._deliver(piece, refused)
+            while load in self._waiting:
+                await self._carry(together(self._waiting, self._bulk_bytes))
+        await load.arrived.wait()
+        if load.error is not None:
+            raise load.error
 
-    async def _deliver(self, piece: Sequence[Action], refused: list[Refused]) -> None:
+    async def _carry(self, carried: Sequence[Load]) -> None:
+        error: Exception | None = None
+        try:
+            # Whoever cancels one write waits for its request: there are others in it.
+            with anyio.CancelScope(shield=True):
+                await self._deliver([action for load in carried for action in load.actions])
+        except Exception as caught:
+            error = caught
+        for load in carried:
+            load.end(error)
+
+    async def _deliver(self, piece: Sequence[Action]) -> None:
         """Send a request until each of its documents is taken or refused."""
         pauses = itertools.islice(self._backoff, self._retries)
         while piece:
             found = await self._try(piece)
-            refused += found.refused
             if found.halve:
-                await self._halve(piece, refused, found.why)
+                await self._halve(piece, found.why)
                 return
             if len(found.again) < len(piece):
                 pauses = itertools.islice(self._backoff, self._retries)  # it makes way, however slowly
@@ -217,14 +236,14 @@ class IndexSink:
             raise SinkError(f"index {self._index} takes no documents: {found.why}")
         return found
 
-    async def _halve(self, piece: Sequence[Action], refused: list[Refused], why: str) -> None:
+    async def _halve(self, piece: Sequence[Action], why: str) -> None:
         """Find the document that is too large, or that the server cannot read, among others that it can."""
         if len(piece) == 1:
-            refused.append(Refused(piece[0].index, why))
+            piece[0].refuse(why)
             return
         middle = len(piece) // 2
-        await self._deliver(piece[:middle], refused)
-        await self._deliver(piece[middle:], refused)
+        await self._deliver(piece[:middle])
+        await self._deliver(piece[middle:])
 
     def _check_open(self) -> None:
         if not self._is_open:
