@@ -38,8 +38,10 @@ bench: $(DEV) ## measure import times, client CPU for each embedding, and the up
 	@$(RUN) -m benchmarks.embed_cpu
 	@$(RUN) -m benchmarks.upload
 
-bench-ingest: $(DEV) ## measure bulk jobs: Parquet, Ray, and a real OpenSearch (10 minutes, and Java)
+bench-ingest: $(DEV) ## measure bulk jobs: Parquet, faults, concurrency, Ray, and a real OpenSearch (15 minutes, and Java)
 	@$(RUN) -m benchmarks.ingest_parquet
+	@$(RUN) -m benchmarks.ingest_faults
+	@$(RUN) -m benchmarks.ingest_adaptive
 	@$(RUN) -m benchmarks.ingest_ray
 	@$(RUN) -m benchmarks.ingest_opensearch
 
