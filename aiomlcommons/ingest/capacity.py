@@ -22,7 +22,7 @@ CHANCE = 3.0
 ERROR, FEWEST, MOST = 0.25, 6, 64
 # How much the base takes over from a cohort.
 LEARN = 0.25
-# A probe is due after so many cohorts, even if nothing speaks for it.
+# A probe is due after so many cohorts, even if the line is not too long.
 SOON, SELDOM = 8, 100
 
 
@@ -32,7 +32,7 @@ class Capacity:
 
     It doubles in each round trip until the first sign of too much. A refusal takes 15 % off, once for all requests that
     were under way together; then half of what is missing comes back in each round trip, and after that one more is
-    tried, two, four. Where a server lets requests wait instead, latency tells: once it is above its base by more than
+    tried, three, nine. Where a server lets requests wait instead, latency tells: once it is above its base by more than
     chance, a probe lowers the limit for a moment. From the latencies at two limits Little's law makes what the server
     works on at once, whether it does less than before or became slower; the new limit is a little more than that.
     """
@@ -73,8 +73,8 @@ class Capacity:
         if self._grows:
             missing = self._refused_at - self.limit
             # Where few are taken at once, one more in each round trip would mean many refusals.
-            step = max(min(1.0, self.limit / 8), missing / 2, -missing)
-            self._set(self.limit + step / self.limit)
+            step = max(min(1.0, self.limit / 8), missing / 2, -2 * missing)
+            self._set(self.limit + min(step / self.limit, 1.0))
 
     def refuse(self, started: float, now: float) -> None:
         """A request that was sent at ``started`` was refused."""
@@ -91,27 +91,27 @@ class Capacity:
         error = cohort.noise * math.sqrt(2 / cohort.answered)
         spares = cohort.among * above / (1 + above) / _spare(cohort.among)
         self._grows = spares <= NO_LINE or above <= error
+        self._due -= 1
         if self._grows:
             self._base += (cohort.latency - self._base) * LEARN
-        self._due -= 1
-        waits = spares > LINE and above > CHANCE * error
-        if (waits or self._due <= 0) and int(self.limit) > self.least:
-            self._before, self._grows = cohort, False
+        elif self._due <= 0 or (spares > LINE and above > CHANCE * error):
+            self._before = cohort
             self._change(cohort.among * PROBE)
 
     def _conclude(self, before: Cohort, now: Cohort) -> None:
         """A probe is over: what became of the latency says what the server works on at once."""
         works = before.among * now.latency / before.latency
-        if works > 1.1 * now.among or int(self.limit) == self.least:
+        if works > 1.2 * now.among or int(self.limit) == self.least:
+            # Where the server changed in the middle of a probe, it is mistaken.
+            self._due = SELDOM if now.latency < 1.5 * self._base else SOON
             works, self._base = min(works, before.among), now.latency
-            self._due = SELDOM
         else:
             # These waited in line too, so that the base can only be less than their latency.
             self._base, self._due = min(self._base, now.latency), SOON
             works = now.among * self._base / now.latency
         self._before = None
         self._change(works + _spare(works))
-        self._refused_at = self.limit / 2  # it may grow by half in the next round trip
+        self._refused_at = self.limit / 2  # it may double in the next round trip
 
     def _change(self, limit: float) -> None:
         self._epoch += 1

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aiomlcommons.ingest.capacity import DECREASE, SELDOM, Capacity
+from aiomlcommons.ingest.capacity import DECREASE, PROBE, SELDOM, SOON, Capacity
 from aiomlcommons.ingest.limiter import Limiter, Slot
 from tests.ingest.virtual import at_once, turns
 
@@ -239,7 +239,7 @@ def test_refusals_of_two_round_trips_are_two_decreases() -> None:
     assert limiter.limit == int(20 * DECREASE**2)
 
 
-def test_it_doubles_in_each_round_trip_until_the_first_refusal_and_then_grows_by_one() -> None:
+def test_it_doubles_until_the_first_refusal_comes_near_it_again_and_then_tries_more_and_more() -> None:
     now = [0.0]
     limiter = Limiter(start=2, most=100, clock=lambda: now[0])
     under_way: list[Held] = []
@@ -262,6 +262,7 @@ def test_it_doubles_in_each_round_trip_until_the_first_refusal_and_then_grows_by
     while under_way:
         under_way.pop().leave()
     assert [limiter.limit, *(round_trip() for _ in range(4))] == [27, 29, 30, 31, 32]
+    assert [round_trip() for _ in range(4)] == [33, 41, 74, 100]
 
 
 def cohort(among: int, seconds: float, *, size: int = 6, limiter: Capacity) -> None:
@@ -323,24 +324,35 @@ def test_it_grows_until_some_more_than_the_server_works_on_are_under_way(line: i
     assert (capacity.limit > 16 + line) == grows
 
 
-def test_a_probe_is_made_once_in_a_while_even_if_nothing_speaks_for_it() -> None:
+def test_a_probe_is_made_once_in_a_while_even_if_the_line_is_not_too_long() -> None:
+    capacity = Capacity(20, 1, 64)
+    cohort(16, 1.0, limiter=capacity)
+    for _ in range(SELDOM - 2):
+        cohort(20, 20 / 16, size=20, limiter=capacity)
+    assert capacity.limit == 20
+    cohort(20, 20 / 16, size=20, limiter=capacity)
+    capacity.grow()
+    assert capacity.limit == 12
+    cohort(12, 1.0, size=12, limiter=capacity)
+    assert capacity.limit == pytest.approx(16 + 4)
+
+
+def test_a_server_that_seems_much_slower_is_probed_again_soon() -> None:
     capacity = Capacity(40, 1, 64)
     cohort(40, 1.0, limiter=capacity)
-    for _ in range(SELDOM - 2):
-        cohort(40, 1.0, size=40, limiter=capacity)
-    assert capacity.limit == 40
-    cohort(40, 1.0, size=40, limiter=capacity)
-    capacity.grow()
-    assert capacity.limit == 24
-    cohort(24, 1.0, size=24, limiter=capacity)
-    assert capacity.limit == pytest.approx(40 + 40**0.5)
+    cohort(40, 4.0, size=40, limiter=capacity)
+    cohort(24, 4.0, size=24, limiter=capacity)
+    for _ in range(SOON):
+        assert capacity.limit == pytest.approx(40 + 40**0.5)
+        cohort(46, 4.6, size=46, limiter=capacity)
+    assert capacity.limit == pytest.approx(46 * PROBE)
 
 
 def test_no_probe_is_made_where_the_limit_cannot_be_lowered() -> None:
     capacity = Capacity(8, 8, 64)
-    for _ in range(SELDOM + 10):
-        cohort(8, 1.0, size=8, limiter=capacity)
-    assert capacity.limit == 8
+    for number in range(SELDOM + 10):
+        cohort(8, 1.0 + number % 2, size=8, limiter=capacity)
+        assert capacity.limit == 8
 
 
 def test_what_was_begun_under_another_limit_tells_nothing() -> None:
