@@ -38,6 +38,8 @@ def _nothing_blocks() -> Iterator[None]:
     with blockbuster_ctx("aiomlcommons") as blocking:
         # A question to the user: nothing else goes on while it is asked, and Ctrl-C must end it.
         blocking.functions["builtins.input"].can_block_in("cli/common.py", "confirmed")
+        # Coverage waits for itself in another thread, now and then, whatever line is being run.
+        blocking.functions["threading.Lock.acquire"].can_block_in("coverage/collector.py", "lock_data")
         yield
 
 
