@@ -15,7 +15,7 @@ import attrs
 
 from aiomlcommons.ingest.checking import Checker, id_by
 from aiomlcommons.ingest.dead_letter import Letter, by_reason, letters
-from aiomlcommons.ingest.fields import text_from
+from aiomlcommons.ingest.fields import TextFrom
 from aiomlcommons.ingest.job import Job
 from aiomlcommons.ingest.sinks.rehearsal import IndexRehearsal
 from aiomlcommons.ingest.sources import StdinSource
@@ -102,7 +102,7 @@ async def estimate(
         found = await trial(sample, Path(folder, "sample"), watched)
     total, faulty = sample.count_read if sample.whole else await source.count(), None
     if total is None and read_twice:
-        total, faulty = await _read_through(source, Checker(text_from(text), id_by(id), longest), counted)
+        total, faulty = await _read_through(source, Checker(TextFrom(text), id_by(id), longest), counted)
     return _reckoned(attrs.evolve(found, rows=total, faulty=faulty))
 
 

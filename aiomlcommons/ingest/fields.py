@@ -22,12 +22,6 @@ class TextFrom:
         self.spec = spec
         self._parts = _parsed(spec) if "{" in spec or "}" in spec else None
 
-    @property
-    def fields(self) -> tuple[str, ...]:
-        """The fields that it needs, each once."""
-        names = [self.spec] if self._parts is None else [name for _, name in self._parts if name is not None]
-        return tuple(dict.fromkeys(names))
-
     def __call__(self, row: Row) -> Any:
         """The value of the field, whatever it is, or the template filled in."""
         if self._parts is None:
@@ -36,11 +30,6 @@ class TextFrom:
 
     def __repr__(self) -> str:
         return f"TextFrom({self.spec!r})"
-
-
-def text_from(spec: str) -> TextFrom:
-    """What finds the text of a row by a field, a path or a template, as TextFrom tells."""
-    return TextFrom(spec)
 
 
 class FieldMap:

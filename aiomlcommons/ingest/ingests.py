@@ -84,7 +84,7 @@ class Ingests(HasSession):
         from aiomlcommons.ingest.budget import RetryBudget
         from aiomlcommons.ingest.checking import id_by
         from aiomlcommons.ingest.embedder import embedder
-        from aiomlcommons.ingest.fields import text_from
+        from aiomlcommons.ingest.fields import TextFrom
         from aiomlcommons.ingest.job import ingesting
         from aiomlcommons.ingest.settings import Settings
         from aiomlcommons.ingest.sinks import IndexSink, open_sink
@@ -93,7 +93,7 @@ class Ingests(HasSession):
 
         ml = cast("Session", self._session)
         opened, wanted = open_source(source), open_sink(sink)
-        text_of = text_from(text) if isinstance(text, str) else text
+        text_of = TextFrom(text) if isinstance(text, str) else text
         settings = Settings(
             batch=batch,
             batch_bytes=batch_bytes,

@@ -33,7 +33,7 @@ HARMLESS = "text"
 
 
 class ModelFails(MLCommonsError):
-    """The model fails on every document of a batch and on a harmless text too, so no document is given up."""
+    """The model fails on a document alone and on a harmless text too, so the document is not given up."""
 
 
 @attrs.frozen
@@ -85,8 +85,6 @@ class Predictor:
         try:
             for part in self.sizes.parts(texts):
                 await self._divide(texts[part], new, why)
-            if not new:
-                await self._doubt(why)
             await self.cache.keep(new)
         finally:
             for text in texts:
@@ -95,16 +93,14 @@ class Predictor:
         found |= new
         return len(new)
 
-    async def _doubt(self, why: dict[str, str]) -> None:
-        """Nothing of a batch could be embedded: ask whether that is the model's fault."""
+    async def _doubt(self, why: str) -> None:
+        """A text fails alone: ask whether that is the model's fault, and not the text's."""
         try:
             await self.ask([HARMLESS])
         except MLCommonsError as error:
             if isinstance(error, FATAL):
                 raise
-            reason = next(iter(why.values()))
-            words = f"the model fails on all {len(why)} texts of a batch, the first time with: {reason}"
-            raise ModelFails(words) from error
+            raise ModelFails(f"the model fails on a harmless text too, after failing with: {why}") from error
 
     async def _divide(self, texts: list[str], found: dict[str, Any], why: dict[str, str]) -> bool:
         """Embed texts, and say whether all were. Where they fail together they are halved: the poisoned stand alone."""
@@ -115,6 +111,7 @@ class Predictor:
                 raise
             if len(texts) == 1:
                 why[texts[0]] = f"{type(error).__name__}: {error}"
+                await self._doubt(why[texts[0]])
                 return False
             return await self._halve(texts, found, why, error)
         found.update(zip(texts, vectors, strict=True))

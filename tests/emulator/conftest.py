@@ -10,6 +10,7 @@ from aiomlcommons import Backoff, Session
 from aiomlcommons.api.settings import FIRST_MODEL, MLSettings
 from aiomlcommons.emulator import Cluster, Emulator
 from aiomlcommons.emulator.pytest_plugin import ml_emulator, ml_url  # noqa: F401 - fixtures
+from tests import modelserver
 
 NOW = Backoff(first=0)
 ALLOWED = MLSettings(
@@ -46,3 +47,11 @@ async def deployed(ml: Session, name: str = DENSE, version: str = "1.0.2") -> st
 async def dense(ml: Session) -> str:
     """The id of a dense model of 384 dimensions."""
     return await deployed(ml)
+
+
+@pytest_asyncio.fixture
+async def model_url(ml: Session) -> AsyncGenerator[str]:
+    """A model server that the emulator may call."""
+    await ml.settings.apply(ALLOWED)
+    async with modelserver.serve() as url:
+        yield url

@@ -2,28 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
 from typing import Any
 
 import pytest
-import pytest_asyncio
 
 from aiomlcommons import ApiError, BadRequest, FeatureDisabled, ServerError, Session, TaskFailed, TooManyRequests
 from aiomlcommons.api.connectors import ConnectorAction
 from aiomlcommons.api.settings import MLSettings
-from tests import modelserver
-from tests.emulator.conftest import ALLOWED, NOW
+from tests.emulator.conftest import NOW
 from tests.modelserver import batch_actions
 
 pytestmark = pytest.mark.asyncio
-
-
-@pytest_asyncio.fixture
-async def model_url(ml: Session) -> AsyncGenerator[str]:
-    """A model server that the emulator may call."""
-    await ml.settings.apply(ALLOWED)
-    async with modelserver.serve() as url:
-        yield url
 
 
 async def _model(ml: Session, actions: list[ConnectorAction]) -> str:

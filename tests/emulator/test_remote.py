@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
 from typing import Any
 
 import numpy as np
 import pytest
-import pytest_asyncio
 
 from aiomlcommons import ApiError, BadRequest, Conflict, Secret, ServerError, Session
 from aiomlcommons.api.connectors import ClientConfig, ConnectorAction
@@ -21,14 +19,6 @@ from tests.servers import reply
 from tests.servers import serve as serve_answers
 
 pytestmark = pytest.mark.asyncio
-
-
-@pytest_asyncio.fixture
-async def model_url(ml: Session) -> AsyncGenerator[str]:
-    """A model server that the emulator may call."""
-    await ml.settings.apply(ALLOWED)
-    async with modelserver.serve() as url:
-        yield url
 
 
 def _action(url: str, body: str, function: str | None) -> ConnectorAction:

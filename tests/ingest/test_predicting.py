@@ -436,7 +436,16 @@ async def test_a_poisoned_text_stands_alone() -> None:
     assert predicted.letters[0] == before
     assert predicted.letters[1].why.startswith("BadRequest: translate_exception")
     assert (predicted.letters[1].row, predicted.letters[1].id, predicted.letters[1].document) == (13, "d13", {"n": 13})
-    assert model.asked == [texts, ["a", "b", "c", "p"], ["a", "b"], ["c", "p"], ["c"], ["p"], ["e", "f", "g", "h"]]
+    assert model.asked == [
+        texts,
+        ["a", "b", "c", "p"],
+        ["a", "b"],
+        ["c", "p"],
+        ["c"],
+        ["p"],
+        [HARMLESS],
+        ["e", "f", "g", "h"],
+    ]
     assert (world.stats.embedded, world.stats.retried, world.budget.spent) == (7, 0, 0)
 
 
@@ -527,7 +536,7 @@ async def test_a_text_that_stands_alone_is_given_up_at_its_third_failure() -> No
     boom = api(500)
     model = Model([boom, boom, boom, boom, None, boom, boom, boom])
     predicted = await World(model).one("a", "b")
-    assert model.asked == [["a", "b"]] * 2 + [["a"]] * 3 + [["b"]] * 3
+    assert model.asked == [["a", "b"]] * 2 + [["a"]] * 3 + [["b"]] * 3 + [[HARMLESS]]
     assert embedded(predicted) == ["a"]
     assert [letter.id for letter in predicted.letters] == ["d11"]
 
@@ -536,8 +545,16 @@ async def test_a_text_that_stands_alone_is_given_up_at_its_third_failure() -> No
 async def test_a_failure_that_is_no_servers_is_final_even_after_one_that_may_be() -> None:
     model = Model([api(500), api(400), None, api(500), api(400)])
     predicted = await World(model).one("a", "b")
-    assert model.asked == [["a", "b"]] * 2 + [["a"]] + [["b"]] * 2
+    assert model.asked == [["a", "b"]] * 2 + [["a"]] + [["b"]] * 2 + [[HARMLESS]]
     assert [letter.id for letter in predicted.letters] == ["d11"]
+
+
+@pytest.mark.asyncio
+async def test_a_model_that_begins_to_fail_amid_the_halving_gives_up_no_document() -> None:
+    world = World(Model([api(500), api(500), None, *[api(500)] * 6], frozenset({"p"})))
+    with pytest.raises(ModelFails):
+        await world.one("a", "b", "c")
+    assert (world.stats.embedded, world.stats.failed) == (2, 0)
 
 
 @pytest.mark.asyncio
@@ -597,7 +614,7 @@ async def test_a_model_that_fails_on_everything_gives_up_no_document(error: Exce
     world = World(Model([error] * 100))
     with pytest.raises(ModelFails) as caught:
         await world.one(*texts)
-    assert f"all {len(set(texts))} texts of a batch, the first time with: {type(error).__name__}" in str(caught.value)
+    assert f"on a harmless text too, after failing with: {type(error).__name__}: {error}" in str(caught.value)
     assert caught.value.__cause__ is error
 
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import csv
-import os
 from collections.abc import AsyncGenerator, Generator, Iterator
-from os import PathLike
 from typing import IO, Any
 
 import attrs
@@ -15,6 +13,7 @@ from aiomlcommons.ingest.sources.reading import (
     BOM,
     LONGEST_LINE,
     SHOWN,
+    FileSource,
     SourceError,
     checked_length,
     go_on,
@@ -29,7 +28,7 @@ BYTES_AT_ONCE = 1 << 20
 
 
 @attrs.frozen
-class CsvSource:
+class CsvSource(FileSource):
     """The rows of a CSV file in UTF-8 by the names in its header, decompressed by its ending; all values are texts.
 
     Empty lines are passed over. A row with too many or too few cells, bad quotes or bytes is a BadRow, and so is one
@@ -37,17 +36,7 @@ class CsvSource:
     the byte, after decompression, and the number of the lines before it.
     """
 
-    path: str | PathLike[str]
     delimiter: str = ","
-
-    @property
-    def name(self) -> str:
-        """The path."""
-        return os.fspath(self.path)
-
-    async def count(self) -> int | None:
-        """Not known before all is read."""
-        return None
 
     async def read(self, mark: Any = None, start: int = 0) -> AsyncGenerator[Rows]:
         """The rows, read off the event loop.

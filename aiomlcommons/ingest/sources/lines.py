@@ -6,7 +6,6 @@ import os
 from collections.abc import AsyncGenerator
 from contextlib import suppress
 from functools import partial
-from os import PathLike
 from typing import IO, Any
 
 import anyio
@@ -16,6 +15,7 @@ import orjson
 from aiomlcommons.ingest.sources.compressed import opened
 from aiomlcommons.ingest.sources.reading import (
     BOM,
+    FileSource,
     SourceError,
     checked_length,
     go_on,
@@ -31,23 +31,12 @@ BYTES_AT_ONCE = 1 << 18
 
 
 @attrs.frozen
-class JsonlSource:
+class JsonlSource(FileSource):
     """The objects of a JSON Lines file, one a line, decompressed by its ending (.gz, .bz2, .xz, .zst).
 
     Empty lines are passed over and are no rows. A line that is no object is a BadRow. A mark is the byte, after
     decompression, and the number of the lines before it.
     """
-
-    path: str | PathLike[str]
-
-    @property
-    def name(self) -> str:
-        """The path."""
-        return os.fspath(self.path)
-
-    async def count(self) -> int | None:
-        """Not known before all is read."""
-        return None
 
     async def read(self, mark: Any = None, start: int = 0) -> AsyncGenerator[Rows]:
         """The rows, read off the event loop. Raises SourceError, OSError where the file cannot be opened."""

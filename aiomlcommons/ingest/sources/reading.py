@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from os import PathLike
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import IO, Any, TypeVar
 
 import anyio.to_thread
+import attrs
 
 from aiomlcommons.errors import MLCommonsError
 from aiomlcommons.ingest.sources.compressed import is_compressed
@@ -22,6 +24,22 @@ BOM = b"\xef\xbb\xbf"
 
 class SourceError(MLCommonsError):
     """A source that cannot be read on: it names the place."""
+
+
+@attrs.frozen
+class FileSource:
+    """What is known of a file of rows before it is read."""
+
+    path: str | PathLike[str]
+
+    @property
+    def name(self) -> str:
+        """The path."""
+        return os.fspath(self.path)
+
+    async def count(self) -> int | None:
+        """Not known before all is read."""
+        return None
 
 
 async def in_thread(work: Callable[[], T]) -> T:
