@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import random
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -41,6 +42,12 @@ def _nothing_blocks() -> Iterator[None]:
         # Coverage waits for itself in another thread, now and then, whatever line is being run.
         blocking.functions["threading.Lock.acquire"].can_block_in("coverage/collector.py", "lock_data")
         yield
+
+
+@pytest.fixture(autouse=True)
+def _same_chance() -> None:
+    # Pauses are drawn at random: a test that fails by them fails again.
+    random.seed(0)
 
 
 @pytest.fixture(autouse=True)
