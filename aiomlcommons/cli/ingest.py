@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
+from functools import partial
 from pathlib import Path
 
 import anyio.to_thread
 import attrs
 
 from aiomlcommons.cli import jobs
-from aiomlcommons.cli.common import UsageError, cluster
+from aiomlcommons.cli.common import cluster
 from aiomlcommons.cli.display import span
 from aiomlcommons.cli.progress import Progress
 from aiomlcommons.cli.tables import print_json
@@ -30,21 +31,12 @@ async def ingest(options: argparse.Namespace) -> int:
         return await _dry_run(options)
     checkpoint = Path(options.checkpoint or f"{target}.checkpoint")
     letters = Path(options.dead_letters or f"{target}.dead.jsonl")
-    await anyio.to_thread.run_sync(_check, checkpoint, letters, source.name, options.resume)
+    await anyio.to_thread.run_sync(partial(jobs.may_begin, checkpoint, resume=options.resume))
     files = {"checkpoint": checkpoint, "dead_letters": letters}
     async with cluster(options) as ml:
         report = await jobs.run(ml, options, source, **files, **jobs.how(options), **jobs.known(options))
     print_json(attrs.asdict(report)) if options.json else print(report)
     return jobs.SOME_FAILED if report.failed else 0
-
-
-def _check(checkpoint: Path, letters: Path, source: str, resume: bool) -> None:
-    before = jobs.may_begin(checkpoint, resume=resume)
-    if before not in {None, source} and not resume and letters.exists():
-        raise UsageError(
-            f"{letters} holds the dead letters of {before}, which this job would overwrite: "
-            "retry or remove them, or name another file with --dead-letters"
-        )
 
 
 async def _dry_run(options: argparse.Namespace) -> int:

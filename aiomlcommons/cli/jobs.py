@@ -78,18 +78,14 @@ def known(options: argparse.Namespace) -> dict[str, Any]:
     return {"cache": options.cache, "skip_unchanged": options.skip_unchanged}
 
 
-def may_begin(checkpoint: Path, *, resume: bool) -> str | None:
-    """The source of the finished job that a checkpoint is of, None where there is none. It blocks.
+def may_begin(checkpoint: Path, *, resume: bool) -> None:
+    """Raises UsageError where a job was broken off, which ``resume`` goes on with; WrongJob where it is no checkpoint.
 
-    Raises UsageError where a job was broken off, which ``resume`` goes on with; WrongJob where it is no checkpoint.
+    It blocks.
     """
     found = Journal.peek(checkpoint)
-    if found is None:
-        return None
-    header, entry = found
-    if not entry.finished and not resume:
+    if found is not None and not found[1].finished and not resume:
         raise broken_off(checkpoint)
-    return str(header.get("source")) if entry.finished else None
 
 
 def broken_off(checkpoint: Path) -> UsageError:

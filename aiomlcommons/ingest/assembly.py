@@ -19,7 +19,7 @@ from aiomlcommons.ingest.engine import Engine
 from aiomlcommons.ingest.journal import Entry, Journal
 from aiomlcommons.ingest.predicting import Predictor
 from aiomlcommons.ingest.preparing import Preparer
-from aiomlcommons.ingest.seen import Seen
+from aiomlcommons.ingest.seen import Seen, SeenError
 from aiomlcommons.ingest.settings import Settings
 from aiomlcommons.ingest.sizes import Sizes
 from aiomlcommons.ingest.stats import Stats
@@ -48,14 +48,19 @@ class Files:
         model: Embedder,
         sink: Sink,
     ) -> Files:
-        """Open them. Raises WrongJob, CacheError, OSError."""
+        """Open them. Raises WrongJob, JobUnderWay, SeenError, CacheError, OSError."""
+        met = None if checkpoint is None else Path(f"{checkpoint}.seen")
+        if checkpoint is not None and met is not None and Journal.check(checkpoint, header) and not met.exists():
+            raise SeenError(f"{met} is gone, with the ids that the job has met: remove {checkpoint} to begin anew")
         with ExitStack() as opened:
+            # Before the journal is written to: whoever has the ids has the job.
+            seen = opened.enter_context(closing(Seen(met)))
             journal, entry = Journal.open(checkpoint, header) if checkpoint is not None else (None, Entry())
             if journal is not None:
                 opened.callback(journal.close)
-            # What another job left there would pass for rows of this one.
-            seen = Seen(Path(f"{checkpoint}.seen") if checkpoint else None, fresh=entry == Entry())
-            opened.callback(seen.close)
+            if entry == Entry():
+                # What another job left there would pass for rows of this one.
+                seen.forget()
             cache = None
             if settings.cache is not None:
                 cache = opened.enter_context(closing(VectorFile(settings.cache, model.kind, sink.name)))

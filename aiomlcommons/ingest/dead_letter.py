@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import logging
 import os
 import re
 import threading
@@ -16,6 +18,7 @@ import orjson
 from aiomlcommons.ingest.sources.reading import SourceError
 from aiomlcommons.ingest.types import BadRow, Row
 
+log = logging.getLogger("aiomlcommons")
 _OPTIONS = orjson.OPT_APPEND_NEWLINE | orjson.OPT_SERIALIZE_NUMPY
 # Not those within a word, such as the name of a model.
 _NUMBER = re.compile(r"(?<!\w)\d+(?:[.,]\d+)*")
@@ -68,11 +71,22 @@ class DeadLetters:
         self._opening = threading.Lock()
 
     def open(self, length: int | None) -> None:
-        """Begin, or go on after ``length`` bytes: what was written later belongs to rows that will be read again."""
+        """Begin, or go on after ``length`` bytes: what was written later belongs to rows that will be read again.
+
+        The letters of an earlier job stay, in a file with a number after its name.
+        """
         if length is None:
-            self.path.unlink(missing_ok=True)
+            self._put_aside()
         elif self.path.exists():
             os.truncate(self.path, min(length, self.path.stat().st_size))
+
+    def _put_aside(self) -> None:
+        if not self.path.exists() or not self.path.stat().st_size:
+            return
+        numbered = (self.path.with_name(f"{self.path.name}.{number}") for number in itertools.count(1))
+        aside = next(path for path in numbered if not path.exists())
+        self.path.rename(aside)
+        log.warning("%s held the dead letters of an earlier job, which are in %s now", self.path, aside)
 
     def write(self, letters: Iterable[Letter]) -> None:
         """Append letters; the file appears with the first one."""

@@ -59,12 +59,12 @@ class Ingests(HasSession):
         ``"{title} {body}"``, or a function; ``id`` names the field of its id or finds it, None numbers the rows.
 
         ``checkpoint`` is a file that lets the same call go on where a killed one was; ``dead_letters`` is where the
-        documents go that fail for good (default: beside the checkpoint or the sink). ``batch`` documents and
-        ``batch_bytes`` of text travel together, fewer where the server refuses so many; ``concurrency`` requests are
-        under way, always as many or found between two bounds (and below what the nodes' threads are good for, where
-        they tell), and no more than ``requests_per_minute`` and
-        ``tokens_per_minute``, evenly (``count_tokens`` tells how many a text has; by default a fourth of its
-        characters). ``content_type`` tells an asymmetric model what the texts are.
+        documents go that fail for good (default: beside the checkpoint or the sink; those of an earlier job are put
+        aside). ``batch`` documents and ``batch_bytes`` of text travel together, fewer where the server refuses so many;
+        ``concurrency`` requests are under way, always as many or found between two bounds (and below what the nodes'
+        threads are good for, where they tell), and no more than ``requests_per_minute`` and ``tokens_per_minute``,
+        evenly (``count_tokens`` tells how many a text has; by default a fourth of its characters). ``content_type``
+        tells an asymmetric model what the texts are.
 
         ``ordered`` keeps the source's order; without it, texts of like length travel together. A text of more than
         ``longest`` characters fails; ``linger`` is how many seconds a batch waits to be full.
@@ -77,8 +77,8 @@ class Ingests(HasSession):
         ``retries`` is the budget that all retries share, and ``patience`` how many seconds the server may be away. The
         checkpoint is written after ``note_every`` batches.
 
-        ``job.stats`` says how far it is. Raises InvalidRequest for settings that cannot be, WrongJob, SourceError,
-        CacheError, JobStalled, ModelFails, OSError, ApiError.
+        ``job.stats`` says how far it is. Raises InvalidRequest for settings that cannot be, WrongJob, JobUnderWay,
+        SeenError, SourceError, CacheError, JobStalled, ModelFails, OSError, ApiError.
         """
         # Most programs that open a session run no bulk job, and need not wait for what only that needs.
         from aiomlcommons.ingest.budget import RetryBudget
@@ -124,7 +124,13 @@ class Ingests(HasSession):
             wanted,
             text_of=text_of,
             id_of=id_by(id),
-            header={"source": opened.name, "sink": wanted.name, "text": _said(text), "id": _said(id)},
+            header={
+                "source": opened.name,
+                "sink": wanted.name,
+                "field": getattr(wanted, "field", None),
+                "text": _said(text),
+                "id": _said(id),
+            },
             checkpoint=checkpoint,
             dead_letters=dead_letters or f"{checkpoint or wanted.name}.dead.jsonl",
             settings=settings,

@@ -121,8 +121,8 @@ async def _open(engine: Engine) -> None:
     await anyio.to_thread.run_sync(engine.letters.open, length)
     await engine.sink.open(state.get("state"))
     engine.torn = 0
-    if finished:
-        await engine.note()
+    # From here on what lies in these files is this job's.
+    await engine.note()
 
 
 async def _close(engine: Engine, files: Files, *, complete: bool) -> None:

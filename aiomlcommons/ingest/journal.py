@@ -50,12 +50,20 @@ class Journal:
         ``header`` says which job it is. A torn last line, which a crash leaves, is cut off. Raises WrongJob where the
         file is another job's or no journal, OSError.
         """
-        path = Path(path)
+        entry = cls.check(path, header) or Entry()
+        return cls._created(Path(path), header, entry), entry
+
+    @classmethod
+    def check(cls, path: str | os.PathLike[str], header: Mapping[str, Any]) -> Entry | None:
+        """The last entry of a job's journal, or None where there is none; nothing is changed.
+
+        Raises WrongJob where the file is another job's or no journal, OSError.
+        """
         if (found := cls.peek(path)) is None:
-            return cls._created(path, header, Entry()), Entry()
+            return None
         there, entry = found
-        _check(path, there, header)
-        return cls._created(path, header, entry), entry
+        _check(Path(path), there, header)
+        return entry
 
     @staticmethod
     def peek(path: str | os.PathLike[str]) -> tuple[Mapping[str, Any], Entry] | None:

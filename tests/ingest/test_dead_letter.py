@@ -67,12 +67,21 @@ def test_without_letters_there_is_no_file(letters: DeadLetters) -> None:
     assert not letters.path.exists()
 
 
-def test_a_new_job_begins_with_no_letters(tmp_path: Path) -> None:
-    (tmp_path / "dead").write_bytes(b"old\n")
-    letters = DeadLetters(tmp_path / "dead")
-    letters.open(None)
-    letters.close()
-    assert not (tmp_path / "dead").exists()
+def test_a_new_job_begins_with_no_letters_and_loses_none(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    for number in range(3):
+        letters = DeadLetters(tmp_path / "dead")
+        letters.open(None)
+        assert not letters.path.exists()
+        letters.write([letter(number)])
+        letters.close()
+    assert [read(tmp_path / name)[0]["row"] for name in ("dead.1", "dead.2", "dead")] == [0, 1, 2]
+    assert "dead letters of an earlier job, which are in" in caplog.text
+
+
+def test_an_empty_file_is_no_earlier_jobs(tmp_path: Path) -> None:
+    (tmp_path / "dead").touch()
+    DeadLetters(tmp_path / "dead").open(None)
+    assert [path.name for path in tmp_path.iterdir()] == ["dead"]
 
 
 def test_a_job_that_goes_on_takes_back_what_was_written_after_its_note(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from aiomlcommons.emulator.faults import PREDICTIONS
 from aiomlcommons.ingest.dead_letter import documents as dead_documents
 from aiomlcommons.ingest.journal import WrongJob
 from aiomlcommons.ingest.predicting import ModelFails
+from aiomlcommons.ingest.seen import JobUnderWay, SeenError
 from aiomlcommons.ingest.types import BadRow, Documents, Refused
 from tests.ingest.parts import POISON, Memory, Shelf, World, documents
 from tests.ingest.virtual import turns
@@ -199,6 +200,26 @@ async def test_a_checkpoint_of_another_job_is_refused(world: World) -> None:
     other = (await world.ml.models.ensure("all-mpnet-base-v2")).model_id
     with pytest.raises(WrongJob, match=r"model was .*all-MiniLM-L6-v2' and is .*all-mpnet-base-v2'"):
         async with World(world.emulator, world.ml, other, world.folder).job(Memory(documents(10)), Shelf()):
+            pass
+
+
+async def test_a_job_that_is_under_way_is_not_begun_twice(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("aiomlcommons.ingest.seen.BUSY", 0.0)
+    rows, shelf = documents(100), Shelf()
+    async with world.job(Memory(rows), shelf) as job:
+        with pytest.raises(JobUnderWay, match=r"job.checkpoint.seen: the job is under way"):
+            async with world.job(Memory(rows), Shelf()):
+                pass
+        report = await job
+    assert (report.written, len(shelf.durable)) == (100, 100)
+
+
+async def test_a_job_whose_ids_are_gone_is_not_gone_on_with(world: World) -> None:
+    async with world.job(Memory(documents(10)), Shelf()):
+        pass
+    (world.folder / "job.checkpoint.seen").unlink()
+    with pytest.raises(SeenError, match=r"job.checkpoint.seen is gone, .* remove .*job.checkpoint to begin anew"):
+        async with world.job(Memory(documents(10)), Shelf()):
             pass
 
 

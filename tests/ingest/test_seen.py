@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aiomlcommons.ingest.seen import Seen
+from aiomlcommons.ingest.seen import JobUnderWay, Seen, SeenError
 
 KILLED_HALFWAY = """
 import os, signal, sys
@@ -76,9 +76,37 @@ def test_a_fresh_one_forgets_what_another_job_met(tmp_path: Path) -> None:
     old = Seen(tmp_path / "seen")
     old.add([("a", 7)])
     old.close()
-    new = Seen(tmp_path / "seen", fresh=True)
+    new = Seen(tmp_path / "seen")
+    new.forget()
     assert new.add([("a", 0)]) == [False]
     new.close()
+
+
+def test_one_that_is_open_is_nobody_elses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "seen"
+    monkeypatch.setattr("aiomlcommons.ingest.seen.BUSY", 0.0)
+    for _ in "new", "there before":
+        first = Seen(path)
+        with pytest.raises(JobUnderWay, match=r"has .*seen: the job is under way; wait for its end, or stop it"):
+            Seen(path)
+        first.close()
+
+
+def test_one_that_is_open_is_no_other_processs(tmp_path: Path) -> None:
+    first = Seen(tmp_path / "seen")
+    code = "import sys; from pathlib import Path; from aiomlcommons.ingest import seen; seen.BUSY = 0; "
+    code += "seen.Seen(Path(sys.argv[1]))"
+    command = [sys.executable, "-c", code, str(tmp_path / "seen")]
+    ended = subprocess.run(command, check=False, capture_output=True, text=True)  # noqa: S603
+    assert "JobUnderWay" in ended.stderr
+    first.close()
+    assert subprocess.run(command, check=False).returncode == 0  # noqa: S603
+
+
+def test_a_file_that_is_none_is_named_with_the_remedy(tmp_path: Path) -> None:
+    (tmp_path / "seen").write_text("notes of mine, and not a few of them " * 100)
+    with pytest.raises(SeenError, match="seen: file is not a database; if it is broken, remove it and the checkpoint"):
+        Seen(tmp_path / "seen")
 
 
 @pytest.mark.skipif(os.name != "posix", reason="kills a process in the POSIX way")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,11 @@ import pytest
 
 from aiomlcommons import InvalidRequest
 from aiomlcommons.emulator.faults import PREDICTIONS
+from aiomlcommons.errors import MLCommonsError
 from aiomlcommons.inference import Side
+from aiomlcommons.ingest.journal import WrongJob
+from aiomlcommons.ingest.sinks import IndexSink
+from aiomlcommons.ingest.sources import IterableSource
 from aiomlcommons.ingest.types import Documents
 from tests.ingest.parts import World, documents
 
@@ -96,3 +101,29 @@ async def test_what_cannot_be_is_refused_before_the_first_request(world: World, 
             pass
     assert not seen
     assert not await asyncio.to_thread(lambda: list(world.folder.iterdir()))
+
+
+@pytest.mark.parametrize(
+    ("other", "words"),
+    [
+        ({"sink": "elsewhere"}, "sink was 'verses' and is 'elsewhere'"),
+        ({"field": "vector"}, "field was 'embedding' and is 'vector'"),
+        ({"source": "more"}, "source was 'rows' and is 'more'"),
+        ({"text": "{text}"}, "text was 'text' and is '{text}'"),
+        ({"id": None}, "id was 'id' and is None"),
+        ({"content_type": "query"}, "content_type was None and is 'query'"),
+    ],
+)
+async def test_a_checkpoint_knows_its_job(world: World, other: dict[str, Any], words: str) -> None:
+    async def attempt(
+        sink: str = "verses", field: str = "embedding", source: str = "rows", text: str = "text", **how: Any
+    ) -> None:
+        rows, out = IterableSource(documents(3), name=source), IndexSink(world.ml, sink, field=field)
+        checkpoint = world.folder / "job"
+        async with world.ml.ingest(rows, model=world.model_id, sink=out, text=text, checkpoint=checkpoint, **how):
+            pass
+
+    with pytest.raises(MLCommonsError, match="no handler found"):
+        await attempt()  # as the emulator has no index to write into
+    with pytest.raises(WrongJob, match=f"is the checkpoint of another job: {re.escape(words)}; name another file"):
+        await attempt(**other)

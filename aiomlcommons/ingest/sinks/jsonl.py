@@ -18,9 +18,9 @@ class JsonLinesSink(FileSink):
 
     def __init__(self, path: str | PathLike[str], *, field: str = "embedding") -> None:
         super().__init__(path)
-        self._field = field
+        self.field = field
 
     def _write(self, batch: Documents) -> Sequence[Refused]:
-        lines, refused = encoded(batch, self._field)
+        lines, refused = encoded(batch, self.field)
         self._part.write(b"".join(lines.values()))
         return refused

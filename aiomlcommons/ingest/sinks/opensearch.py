@@ -65,7 +65,7 @@ class IndexSink:
         backoff: Backoff = Backoff(first=0.5, cap=30),
         retries: int = 10,
     ) -> None:
-        self._ml, self._index, self._field, self._create = ml, index, field, create
+        self._ml, self._index, self.field, self._create = ml, index, field, create
         self._path = "/" + quote(index, safe="")
         self.dimension, self.sparse = dimension, sparse
         self._base64 = base64
@@ -103,7 +103,7 @@ class IndexSink:
         """
         self._check_open()
         await self._prepare(batch.vectors)
-        made, refused = await anyio.to_thread.run_sync(actions, batch, self._field, self._in_base64)
+        made, refused = await anyio.to_thread.run_sync(actions, batch, self.field, self._in_base64)
         try:
             async with anyio.create_task_group() as group:
                 for load in loads(made, self._bulk_bytes):
@@ -144,11 +144,11 @@ class IndexSink:
         if self._mappings is None:
             await self._make(dimension)
         for name, mappings in (self._mappings or {}).items():
-            check_index(name, mappings, self._field, dimension, sparse=self.sparse)
+            check_index(name, mappings, self.field, dimension, sparse=self.sparse)
 
     async def _reads_base64(self) -> bool:
         """Whether vectors may be sent as base64; where that is not known, as numbers, which every server reads."""
-        floats = all(holds_floats(mappings, self._field) for mappings in (self._mappings or {}).values())
+        floats = all(holds_floats(mappings, self.field) for mappings in (self._mappings or {}).values())
         if self.sparse or not floats:
             return False
         if self._base64 is not None:
@@ -166,8 +166,8 @@ class IndexSink:
 
     async def _make(self, dimension: int | None) -> None:
         given = self._create if isinstance(self._create, Mapping) else {}
-        body = index_body(given, self._field, dimension)
-        check_index(self._index, body["mappings"], self._field, dimension, sparse=self.sparse)
+        body = index_body(given, self.field, dimension)
+        check_index(self._index, body["mappings"], self.field, dimension, sparse=self.sparse)
         try:
             await self._ml.request("PUT", self._path, body=body)
             self._mappings = {self._index: body["mappings"]}

@@ -34,7 +34,7 @@ class ParquetSink(BlockingSink):
 
     def __init__(self, path: str | PathLike[str], *, field: str = "embedding", held: int = 1 << 24) -> None:
         super().__init__(path)
-        self._folder, self._field, self._held = Folder(path), field, held
+        self._folder, self.field, self._held = Folder(path), field, held
         self._tables: list[Table] = []
         self._schema: Schema | None = None
         self._rows = self._bytes = 0
@@ -52,13 +52,13 @@ class ParquetSink(BlockingSink):
         vectors = vectors_of(batch.vectors)
         if why := self._other_kind(vectors.type):
             return [Refused(i, why) for i in range(len(batch))]
-        known = self._schema or arrow().schema([(self._field, vectors.type)])
+        known = self._schema or arrow().schema([(self.field, vectors.type)])
         why_not: dict[int, str] = {}
         try:
-            table = table_of(batch.rows, self._field, vectors)
+            table = table_of(batch.rows, self.field, vectors)
             tables, schema = [table], unified(known, table.schema)
         except Misfit:
-            tables, schema, why_not = fitting(batch.rows, self._field, vectors, known)
+            tables, schema, why_not = fitting(batch.rows, self.field, vectors, known)
         self._take(tables, schema)
         return [Refused(i, why) for i, why in why_not.items()]
 
@@ -71,7 +71,7 @@ class ParquetSink(BlockingSink):
             self._write_out()
 
     def _other_kind(self, kind: Any) -> str:
-        known = kind if self._schema is None else self._schema.field(self._field).type
+        known = kind if self._schema is None else self._schema.field(self.field).type
         return "" if known == kind else f"its vector is {kind}, and those before are {known}"
 
     def _write_out(self) -> None:

@@ -21,7 +21,7 @@ class IndexRehearsal(IndexSink):
         """Nothing was written that a search could see."""
 
     async def _make(self, dimension: int | None) -> None:
-        self._mappings = {self.name: index_body({}, self._field, dimension)["mappings"]}
+        self._mappings = {self.name: index_body({}, self.field, dimension)["mappings"]}
 
     async def _try(self, piece: Sequence[Action]) -> Outcome:
         self.sent += sum(len(action.lines) for action in piece)
