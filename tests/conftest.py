@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import random
+import signal
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -26,6 +27,10 @@ class _Response(aiohttp.ClientResponse):
 
 
 aioresponses.core.ClientResponse = _Response  # type: ignore[attr-defined]
+
+
+# A shell that runs the tests in the background has Ctrl-C ignored, and programs that are started here would inherit it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_finish() -> None:
@@ -62,6 +67,7 @@ async def _no_task_or_file_left() -> AsyncIterator[None]:
     yield
     await _settle(tasks)
     gc.collect()  # a file or socket that nobody closed says so now, and a warning is an error
+    await _closed(files)
     assert not _extra_tasks(tasks), f"tasks are left: {_extra_tasks(tasks)}"
     assert _open_files() <= files, f"{_open_files() - files} files or sockets are left open: {_targets()}"
 
@@ -76,6 +82,14 @@ async def _settle(before: set[asyncio.Task[Any]]) -> None:
         await asyncio.sleep(0)
         if not _extra_tasks(before):
             return
+
+
+async def _closed(before: int) -> None:
+    # Threads that are not Python's, such as pyarrow's, may let go of a file a moment after they gave its last bytes.
+    for _ in range(100):
+        if _open_files() <= before:
+            return
+        await asyncio.sleep(0.01)
 
 
 def _open_files() -> int:

@@ -72,9 +72,7 @@ def span(seconds: float | None) -> str:
 
 
 def _done(stats: Stats) -> str:
-    if not stats.total:
-        return f"{stats.settled:,} documents"
-    return f"{stats.settled:,} of {stats.total:,} documents, {min(100, 100 * stats.settled // stats.total)} %"
+    return stats.done + (f", {min(100, 100 * stats.settled // stats.total)} %" if stats.total else "")
 
 
 def _figures(stats: Stats) -> dict[str, str]:

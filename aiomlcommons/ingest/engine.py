@@ -92,6 +92,8 @@ class Engine:
 
     async def _prepare(self, rows: Rows) -> list[Batch]:
         self.tracker.read(rows.start, rows.mark)
+        if rows.share:
+            self.stats.expect(rows.start + len(rows.rows), rows.share)
         self.stats.read += sum(rows.start + i not in self.tracker for i in range(len(rows.rows)))
         return await anyio.to_thread.run_sync(self.preparer.add, rows)
 

@@ -18,10 +18,11 @@ COUNTS = ("read", "written", "deduplicated", "skipped", "failed", "embedded", "r
 class Stats:
     """What a job has done so far; every row that was read is in the end written, deduplicated, skipped or failed.
 
-    ``embedded`` counts texts that the model was asked for, ``reused`` documents that got another one's vector because
-    their text is the same, ``retried`` requests that were sent again, ``requests`` all of them. ``in_flight`` requests
-    are under way, of ``limit``. ``latency`` is how many seconds recent ones took, smoothed. ``total`` is the number of
-    rows where the source knows it. ``seconds`` counts from this run's start, and so do the rates.
+    ``embedded`` counts texts that the model was asked for, ``reused`` documents that got another one's vector
+    because their text is the same, ``retried`` requests that were sent again, ``requests`` all of them.
+    ``in_flight`` requests are under way, of ``limit``. ``latency`` is how many seconds recent ones took, smoothed.
+    ``total`` is the number of rows where the source knows it, or else, ``about``, what is to be expected.
+    ``seconds`` counts from this run's start, and so do the rates.
     """
 
     read: int = 0
@@ -37,6 +38,7 @@ class Stats:
     limit: int = 0
     latency: float = 0.0
     total: int | None = None
+    about: bool = False
     clock: Callable[[], float] = attrs.field(default=time.monotonic, repr=False)
     started: float = attrs.field(init=False, repr=False)
     before: int = attrs.field(init=False, default=0, repr=False)
@@ -53,6 +55,17 @@ class Stats:
     def answered(self, seconds: float) -> None:
         """A request was answered after so long."""
         self.latency += (seconds - self.latency) * SMOOTHING if self.latency else seconds
+
+    def expect(self, rows: int, share: float) -> None:
+        """So many rows are that share of all."""
+        if self.total is None or self.about:
+            self.total, self.about = round(rows / share), True
+
+    @property
+    def done(self) -> str:
+        """How many rows are dealt with, of how many, for people."""
+        of = "" if self.total is None else f" of {'about ' if self.about else ''}{self.total:,}"
+        return f"{self.settled:,}{of} documents"
 
     @property
     def counts(self) -> dict[str, int]:
@@ -76,14 +89,13 @@ class Stats:
 
     @property
     def eta(self) -> float | None:
-        """Seconds to the end at this rate, where the number of rows is known."""
+        """Seconds to the end at this rate, where the number of rows is known or to be expected."""
         if self.total is None or not self.rate:
             return None
         return max(0.0, self.total - self.settled) / self.rate
 
     def __str__(self) -> str:
-        parts = [f"{self.settled:,}" + (f" of {self.total:,}" if self.total is not None else "") + " documents"]
-        parts += [f"{self.rate:,.0f}/s", f"{self.in_flight} of {self.limit} requests under way"]
+        parts = [self.done, f"{self.rate:,.0f}/s", f"{self.in_flight} of {self.limit} requests under way"]
         parts += [f"{self.latency * 1000:,.0f} ms each"] if self.latency else []
         parts += [f"{getattr(self, name):,} {name}" for name in ("retried", "failed") if getattr(self, name)]
         if self.eta is not None and math.isfinite(self.eta):

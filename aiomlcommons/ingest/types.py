@@ -27,11 +27,13 @@ class Rows:
     """Rows as they are read: ``rows[i]`` is row ``start + i`` of the source, counted from 0.
 
     ``mark`` is whatever the source needs, as JSON, to read on: ``source.read(mark, start)`` gives ``rows[0]`` first.
+    ``share`` is how much of the source is read with them, of 1, where that is known.
     """
 
     start: int
     rows: Sequence[Row | BadRow]
     mark: Any
+    share: float | None = None
 
 
 class Source(Protocol):

@@ -38,6 +38,14 @@ async def test_rows_become_lines_with_their_vectors(world: World) -> None:
     assert lines[42]["embedding"] == pytest.approx(expected.tolist())
 
 
+async def test_the_end_of_a_file_is_foreseen_without_counting_it(world: World) -> None:
+    path = world.folder / "in.jsonl"
+    path.write_bytes(b"".join(orjson.dumps(row) + b"\n" for row in documents(100)))
+    async with world.ml.ingest(path, model=world.model_id, sink=world.folder / "out.jsonl") as job:
+        await job
+        assert job.stats.done == "100 of about 100 documents"
+
+
 async def test_a_function_takes_whole_batches(world: World) -> None:
     taken: list[Documents] = []
     async with world.ml.ingest(documents(100), model=world.model_id, sink=taken.append, batch=30) as job:

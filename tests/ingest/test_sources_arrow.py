@@ -65,7 +65,11 @@ async def test_a_mark_in_a_later_file_does_not_open_the_files_before_it(tmp_path
     for i in range(3):
         pq.write_table(table(10 * i, 10), tmp_path / f"{i}.parquet", row_group_size=5)
     marks = [rows.mark for rows in await batches_of(ArrowSource(ds.dataset(tmp_path)))]
-    assert [(Path(file).name, *rest) for file, *rest in marks[2:4]] == [("1.parquet", 0, 0), ("1.parquet", 1, 0)]
+    size = (tmp_path / "1.parquet").stat().st_size
+    assert [(Path(file).name, *rest) for file, *rest in marks[2:4]] == [
+        ("1.parquet", 0, 0, size),
+        ("1.parquet", 1, 0, size),
+    ]
     dataset = ds.dataset(tmp_path)
     (tmp_path / "0.parquet").write_bytes(b"spoiled")
     assert await rows_of(ArrowSource(dataset), marks[3], 15) == expected(15, 15)
@@ -136,16 +140,18 @@ async def test_a_file_that_is_spoiled_in_the_middle_is_an_error_and_no_shorter_f
 @pytest.mark.parametrize(
     ("mark", "words"),
     [
-        (["other", 0, 0], "has no file other any more"),
-        (["{file}", 9, 0], "has 2 row groups, and was read to row group 9 before"),
-        (["{file}", 1, 90], "row group 1 of .*a.parquet has 5 rows, and was read to row 90 before"),
+        (["other", 0, 0, "{size}"], "has no file other any more"),
+        (["{file}", 9, 0, "{size}"], "has 2 row groups, and was read to row group 9 before"),
+        (["{file}", 1, 90, "{size}"], "row group 1 of .*a.parquet has 5 rows, and was read to row 90 before"),
+        (["{file}", 0, 0, 4321], "a.parquet has .* bytes, and had 4,321 when it was read: was it replaced"),
         ([1], "that is no place in it"),
     ],
 )
 async def test_files_that_are_not_those_of_the_mark_are_refused(tmp_path: Path, mark: list[Any], words: str) -> None:
     path = tmp_path / "a.parquet"
     pq.write_table(table(0, 10), path, row_group_size=5)
-    mark = [str(path) if part == "{file}" else part for part in mark]
+    known = {"{file}": str(path), "{size}": path.stat().st_size}
+    mark = [known.get(part, part) for part in mark]
     with pytest.raises(SourceError, match=words):
         await rows_of(ArrowSource(path), mark, 5)
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from aiomlcommons.ingest.sources import CsvSource, SourceError
 from aiomlcommons.ingest.sources import csv as csv_source
 from aiomlcommons.ingest.types import BadRow
-from tests.ingest.reads import check_marks, read_one, rows_of
+from tests.ingest.reads import batches_of, check_marks, read_one, rows_of
 
 CELL = st.text(st.sampled_from('ab,"\n\r é;'), max_size=6)
 ROW = st.lists(CELL, min_size=1, max_size=4)
@@ -114,7 +114,16 @@ async def test_a_bad_header_is_refused(tmp_path: Path, data: bytes, words: str) 
 @pytest.mark.parametrize("ending", ["", ".gz"])
 async def test_a_file_that_is_shorter_than_its_mark_is_refused(tmp_path: Path, ending: str) -> None:
     with pytest.raises(SourceError, match=r"a\.csv.* has 8 bytes, and was read to byte 900 before"):
-        await rows_of(written(tmp_path / f"a.csv{ending}", b"a,b\n1,2\n"), [900, 60], 59)
+        await rows_of(written(tmp_path / f"a.csv{ending}", b"a,b\n1,2\n"), [900, 60, 0], 59)
+
+
+@pytest.mark.asyncio
+async def test_another_file_under_the_same_name_is_refused(tmp_path: Path) -> None:
+    first = written(tmp_path / "a.csv", b"a\n" + b"one\n" * 2000)
+    second = (await batches_of(first))[1]
+    assert (second.start, second.share) == (1000, 1.0)
+    with pytest.raises(SourceError, match=r"a\.csv has something else before byte 4,002 than when it was read"):
+        await rows_of(written(tmp_path / "a.csv", b"a\n" + b"two\n" * 2000), second.mark, second.start)
 
 
 @pytest.mark.asyncio

@@ -8,6 +8,7 @@ import gzip
 import json
 import lzma
 import os
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import aclosing
 from pathlib import Path
@@ -149,15 +150,39 @@ async def test_zstd_without_its_library_names_the_extra(tmp_path: Path, monkeypa
 async def test_a_file_that_is_shorter_than_its_mark_is_refused(tmp_path: Path, ending: str) -> None:
     source = written(tmp_path / f"a.jsonl{ending}", b'{"a": 1}\n')
     with pytest.raises(SourceError, match=r"a\.jsonl.* has 9 bytes, and was read to byte 1,000 before"):
-        await rows_of(source, [1000, 100], 100)
+        await rows_of(source, [1000, 100, 0], 100)
 
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize("ending", [*PACK])
 async def test_another_file_under_the_same_name_is_refused(tmp_path: Path, ending: str) -> None:
     source = written(tmp_path / f"a.jsonl{ending}", b'{"a": 1000}\n' * 10)
-    with pytest.raises(SourceError, match=r"a\.jsonl.* has no line at byte 27, to which it was read before"):
-        await rows_of(source, [27, 3], 3)
+    mark = [36, 3, zlib.crc32(b'{"b": 1000}\n' * 3)]
+    with pytest.raises(SourceError, match=r"a\.jsonl.* has something else before byte 36 than when it was read"):
+        await rows_of(source, mark, 3)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("ending", [*PACK])
+async def test_how_much_of_a_file_is_read_is_known_without_counting_its_rows(
+    tmp_path: Path, ending: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lines, "BYTES_AT_ONCE", 1 << 16)
+    source = written(
+        tmp_path / f"a.jsonl{ending}", b"".join(b'{"n": "%s"}\n' % os.urandom(50).hex().encode() for _ in range(9999))
+    )
+    shares = [rows.share for rows in await batches_of(source)]
+    assert None not in shares
+    assert (shares, shares[-1]) == (sorted(shares), 1.0)  # type: ignore[type-var]
+    assert shares[0] < 0.9  # type: ignore[operator]
+
+
+@pytest.mark.asyncio
+async def test_what_has_no_size_has_no_share(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.jsonl")
+    writing = asyncio.create_task(asyncio.to_thread((tmp_path / "a.jsonl").write_bytes, b"{}\n" * 5))
+    assert [(len(rows.rows), rows.share) for rows in await batches_of(JsonlSource(tmp_path / "a.jsonl"))] == [(5, None)]
+    await writing
 
 
 @pytest.mark.asyncio
@@ -216,8 +241,10 @@ async def test_a_regular_file_as_standard_input_is_read_and_read_on(
 
     try:
         assert await check_marks(fresh) == [{"n": n} for n in range(50)]
-        with pytest.raises(SourceError, match="ends before byte 10,000"):
-            await rows_of(fresh(), [10_000, 900], 900)
+        with pytest.raises(SourceError, match="- has something else before byte 90 than when it was read"):
+            await rows_of(fresh(), [90, 10, 0], 10)
+        with pytest.raises(SourceError, match="- has 490 bytes, and was read to byte 10,000 before"):
+            await rows_of(fresh(), [10_000, 900, 0], 900)
     finally:
         for one in descriptors:
             os.close(one)

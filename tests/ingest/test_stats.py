@@ -107,6 +107,21 @@ def test_the_latency_is_that_of_recent_requests(watch: Watch) -> None:
     assert stats.latency == pytest.approx(2.0, abs=1e-3)
 
 
+def test_what_is_not_known_is_reckoned_up_from_what_is_read(watch: Watch) -> None:
+    stats = Stats(clock=watch, written=1000)
+    watch.now += 10
+    stats.expect(2000, 0.4)
+    assert (stats.done, stats.eta) == ("1,000 of about 5,000 documents", 40)
+    stats.expect(4000, 1.0)
+    assert stats.done == "1,000 of about 4,000 documents"
+
+
+def test_what_is_known_is_not_reckoned(watch: Watch) -> None:
+    stats = Stats(clock=watch, total=10)
+    stats.expect(2000, 0.4)
+    assert stats.done == "0 of 10 documents"
+
+
 def test_an_end_beyond_all_numbers_is_left_out(watch: Watch) -> None:
     stats = Stats(clock=watch, written=1, total=10**300)
     watch.now += 1e20

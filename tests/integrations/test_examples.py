@@ -18,7 +18,6 @@ from tests.opensearch.fixture import LIMIT
 if os.environ.get("CI") != "true":
     pytest.importorskip("ray", reason="Ray is not installed: pip install aiomlcommons[ray]")
 
-pytestmark = pytest.mark.timeout(180)
 EXAMPLES = Path(__file__).parent.parent.parent / "examples"
 
 

@@ -25,11 +25,8 @@ if os.environ.get("CI") == "true":
 else:
     ray = pytest.importorskip("ray", reason="Ray is not installed: pip install aiomlcommons[ray]")
 
-pytestmark = [
-    pytest.mark.timeout(180),
-    # Ray warns of its own ways, here where its driver is; what Embed does happens in other processes.
-    pytest.mark.filterwarnings("ignore"),
-]
+# Ray warns of its own ways, here where its driver is; what Embed does happens in other processes.
+pytestmark = pytest.mark.filterwarnings("ignore")
 ROWS = [{"id": f"d{i}", "text": f"word{i} and {i % 7}"} for i in range(400)]
 TEXTS = [row["text"] for row in ROWS]
 SECONDS_TO_END = 30

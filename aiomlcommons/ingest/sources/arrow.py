@@ -15,7 +15,8 @@ from aiomlcommons.ingest.sources.reading import SourceError, in_thread, telling
 from aiomlcommons.ingest.types import Rows
 
 ROWS_AT_ONCE = 1_000
-Place: TypeAlias = tuple[str, int, int]
+# A file, a row group of it, rows of that, and the file's bytes if it is one.
+Place: TypeAlias = "tuple[str, int, int, int | None]"
 
 
 @attrs.frozen
@@ -24,8 +25,8 @@ class ArrowSource:
 
     Files are read in the order of their names, row group by row group, never a whole file at once. ``columns`` are
     the only ones read (default: all). ``format`` is that of the files: "parquet" or "arrow". ``label`` is the name for
-    people and the checkpoint (default: the path). A mark is ``[file, row group, rows of it]``. Needs the
-    extra ``arrow``.
+    people and the checkpoint (default: the path). A mark is ``[file, row group, rows of it, bytes of the file]``.
+    Needs the extra ``arrow``.
     """
 
     data: Any
@@ -87,20 +88,21 @@ class ArrowSource:
     def _rows(self, dataset: Any, place: Place | None, start: int) -> Generator[Rows]:
         with telling(self.name):
             for file, fragment in _files(dataset, place, self.name):
+                at = _in_file(place, file, _size(fragment))
                 with opened_part(dataset, fragment, self.columns, own=self._own) as part:
-                    for mark, rows in _rows_of(part, file, place):
+                    for mark, rows in _rows_of(part, at):
                         yield Rows(start, rows, mark)
                         start += len(rows)
 
 
-def _rows_of(part: Part, file: str, place: Place | None) -> Generator[tuple[list[Any], list[Any]]]:
+def _rows_of(part: Part, place: Place) -> Generator[tuple[Place, list[Any]]]:
     """The rows of a file from the place on, each time with their mark."""
-    first, skip = place[1:] if place and place[0] == file else (0, 0)
+    file, first, skip, size = place
     if first and first >= part.groups:
         raise SourceError(f"{file} has {part.groups:,} row groups, and was read to row group {first:,} before")
     for group in range(first, part.groups):
         for begin, rows in _from_row(part, group, skip if group == first else 0, file):
-            yield [file, group, begin], rows
+            yield (file, group, begin, size), rows
 
 
 def _from_row(part: Part, group: int, skip: int, file: str) -> Generator[tuple[int, list[Any]]]:
@@ -127,8 +129,23 @@ def _files(dataset: Any, place: Place | None, name: str) -> list[tuple[str, Any]
     return [one for one in files if one[0] >= place[0]]
 
 
+def _in_file(place: Place | None, file: str, size: int | None) -> Place:
+    """The place, if it is in this file, or the file's beginning. Raises SourceError where the file is another one."""
+    if place is None or place[0] != file:
+        return file, 0, 0, size
+    if place[3] != size:
+        raise SourceError(f"{file} has {size:,} bytes, and had {place[3]:,} when it was read: was it replaced?")
+    return place
+
+
+def _size(fragment: Any) -> int | None:
+    """The bytes of a file, None for a part of a table."""
+    path = getattr(fragment, "path", None)
+    return fragment.filesystem.get_file_info(path).size if path else None
+
+
 def _place(mark: Any, name: str) -> Place:
     match mark:
-        case [str(file), int(group), int(rows)]:
-            return file, group, rows
+        case [str(file), int(group), int(rows), int() | None as size]:
+            return file, group, rows, size
     raise SourceError(f"{name} cannot be read on from {mark!r}: that is no place in it")

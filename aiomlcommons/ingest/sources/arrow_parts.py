@@ -42,14 +42,13 @@ def opened_part(dataset: Any, fragment: Any, columns: Columns, *, own: bool) -> 
     keys = dataset_library().get_partition_keys(fragment.partition_expression)
     with fragment.open() as file:
         if hasattr(fragment, "row_groups"):
-            yield _Parquet(fragment, _library("parquet").ParquetFile(file, metadata=fragment.metadata), columns, keys)
+            yield _Parquet(_library("parquet").ParquetFile(file), columns, keys)
         else:
             yield _Ipc(_library("ipc").open_file(file), columns, keys)
 
 
 @attrs.frozen
 class _Parquet:
-    fragment: Any
     file: Any
     columns: Columns
     keys: Mapping[str, Any]

@@ -5,26 +5,54 @@ from __future__ import annotations
 import bz2
 import gzip
 import lzma
+import os
 from collections.abc import Callable
+from contextlib import ExitStack
 from importlib import import_module
 from os import PathLike
 from pathlib import Path
 from typing import IO, Any, TypeAlias, cast
 
-Opener: TypeAlias = Callable[[Path], IO[bytes]]
+import attrs
+
+Decompressor: TypeAlias = Callable[[IO[bytes]], IO[bytes]]
 
 
-def opened(path: str | PathLike[str]) -> IO[bytes]:
+@attrs.frozen
+class Content:
+    """The bytes of a file, decompressed: what ``file`` gives. ``raw`` is the file itself, of ``size`` bytes."""
+
+    file: IO[bytes]
+    raw: IO[bytes]
+    size: int
+
+    @property
+    def share(self) -> float | None:
+        """How much of the file is read, of 1; None for what has no size, such as a named pipe."""
+        return self.raw.tell() / self.size if self.size else None
+
+    def close(self) -> None:
+        """Close both."""
+        with self.raw:
+            self.file.close()
+
+
+def opened(path: str | PathLike[str]) -> Content:
     """The bytes of a file, decompressed where its name ends in .gz, .bz2, .xz or .zst.
 
     Raises OSError where it cannot be opened, ImportError, naming the extra, where .zst needs a library.
     """
-    return _OPENERS.get(Path(path).suffix.lower(), _plain)(Path(path))
+    with ExitStack() as stack:
+        raw = stack.enter_context(Path(path).open("rb"))
+        file = _DECOMPRESSORS.get(Path(path).suffix.lower(), _plain)(raw)
+        content = Content(file, raw, os.fstat(raw.fileno()).st_size)
+        stack.pop_all()
+    return content
 
 
 def is_compressed(path: str | PathLike[str]) -> bool:
     """Whether the name of a file says that it is compressed."""
-    return Path(path).suffix.lower() in _OPENERS
+    return Path(path).suffix.lower() in _DECOMPRESSORS
 
 
 def ending(path: str | PathLike[str]) -> str:
@@ -33,24 +61,24 @@ def ending(path: str | PathLike[str]) -> str:
     return (file.with_suffix("") if is_compressed(file) else file).suffix.lower()
 
 
-def _plain(path: Path) -> IO[bytes]:
-    return path.open("rb")
+def _plain(raw: IO[bytes]) -> IO[bytes]:
+    return raw
 
 
-def _gzip(path: Path) -> IO[bytes]:
-    return cast("IO[bytes]", gzip.open(path, "rb"))
+def _gzip(raw: IO[bytes]) -> IO[bytes]:
+    return cast("IO[bytes]", gzip.GzipFile(fileobj=raw))
 
 
-def _bzip(path: Path) -> IO[bytes]:
-    return cast("IO[bytes]", bz2.open(path, "rb"))
+def _bzip(raw: IO[bytes]) -> IO[bytes]:
+    return cast("IO[bytes]", bz2.BZ2File(raw))
 
 
-def _lzma(path: Path) -> IO[bytes]:
-    return cast("IO[bytes]", lzma.open(path, "rb"))
+def _lzma(raw: IO[bytes]) -> IO[bytes]:
+    return cast("IO[bytes]", lzma.LZMAFile(raw))
 
 
-def _zstd(path: Path) -> IO[bytes]:
-    return cast("IO[bytes]", _zstd_library().open(path, "rb"))
+def _zstd(raw: IO[bytes]) -> IO[bytes]:
+    return cast("IO[bytes]", _zstd_library().ZstdFile(raw))
 
 
 def _zstd_library() -> Any:
@@ -64,4 +92,4 @@ def _zstd_library() -> Any:
     raise ImportError("reading .zst files needs backports.zstd: pip install aiomlcommons[zstd]")
 
 
-_OPENERS: dict[str, Opener] = {".gz": _gzip, ".bz2": _bzip, ".xz": _lzma, ".zst": _zstd}
+_DECOMPRESSORS: dict[str, Decompressor] = {".gz": _gzip, ".bz2": _bzip, ".xz": _lzma, ".zst": _zstd}

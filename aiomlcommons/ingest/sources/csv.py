@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import csv
 from collections.abc import AsyncGenerator, Generator, Iterator
-from typing import IO, Any
+from typing import Any
 
 import attrs
 
-from aiomlcommons.ingest.sources.compressed import opened
+from aiomlcommons.ingest.sources.compressed import Content, opened
 from aiomlcommons.ingest.sources.reading import (
     BOM,
     LONGEST_LINE,
     SHOWN,
     FileSource,
+    Place,
     SourceError,
     checked_length,
     go_on,
     in_thread,
-    numbers,
     telling,
 )
 from aiomlcommons.ingest.types import BadRow, Row, Rows
@@ -33,7 +33,7 @@ class CsvSource(FileSource):
 
     Empty lines are passed over. A row with too many or too few cells, bad quotes or bytes is a BadRow, and so is one
     with a cell above ``csv.field_size_limit()``, which is where a quote that nobody closes comes to an end. A mark is
-    the byte, after decompression, and the number of the lines before it.
+    the byte, after decompression, the number of the lines before it, and a checksum of their end.
     """
 
     delimiter: str = ","
@@ -43,51 +43,48 @@ class CsvSource(FileSource):
 
         Raises SourceError, also for a header with a name twice, and OSError where the file cannot be opened.
         """
-        place = None if mark is None else numbers(mark, 2, self.name)
-        file = await in_thread(lambda: opened(self.path))
+        content = await in_thread(lambda: opened(self.path))
         try:
-            reader = _Reader(self.name, file, self.delimiter, start)
-            await in_thread(lambda: reader.begin(place))
+            reader = _Reader(self.name, content, self.delimiter, start)
+            await in_thread(lambda: reader.begin(mark))
             while (rows := await in_thread(reader.take)).rows:
                 yield rows
         finally:
-            file.close()
+            content.close()
 
 
 @attrs.define
 class _Reader:
-    """Lines to rows; ``offset`` and ``line`` are what was read so far."""
+    """Lines to rows; ``place`` is what was read so far."""
 
     name: str
-    file: IO[bytes]
+    content: Content
     delimiter: str
     start: int
-    offset: int = 0
-    line: int = 0
+    place: Place = attrs.field(factory=Place)
     columns: list[str] = attrs.field(factory=list)
     spoiled: bool = False
     records: Iterator[Row | BadRow] = attrs.field(factory=lambda: iter(()))
 
-    def begin(self, place: list[int] | None) -> None:
-        """Read the header and go to the place."""
+    def begin(self, mark: Any) -> None:
+        """Read the header and go to the mark."""
         with telling(self.name):
             self.columns = self._header()
-        if place is not None:
-            go_on(self.file, self.name, place[0], at=self.offset)
-            self.offset, self.line = place
+        if mark is not None:
+            go_on(self.content, self.name, self.place, mark)
         self.records = self._records()
 
     def take(self) -> Rows:
         """The next rows; none are the end."""
-        mark, start = [self.offset, self.line], self.start
+        mark, start = self.place.mark, self.start
         rows: list[Row | BadRow] = []
-        with telling(f"{self.name}, after line {self.line},"):
-            while len(rows) < ROWS_AT_ONCE and self.offset - mark[0] < BYTES_AT_ONCE:
+        with telling(f"{self.name}, after line {self.place.line},"):
+            while len(rows) < ROWS_AT_ONCE and self.place.offset - mark[0] < BYTES_AT_ONCE:
                 if (row := next(self.records, None)) is None:
                     break
                 rows.append(row)
         self.start += len(rows)
-        return Rows(start, rows, mark)
+        return Rows(start, rows, mark, self.content.share)
 
     def _header(self) -> list[str]:
         names = next((cells for _, cells in self._cells()), [])
@@ -112,7 +109,7 @@ class _Reader:
         """Each record that is not empty, or what is wrong with it, and the number of its first line."""
         reader = csv.reader(self._lines(), delimiter=self.delimiter, strict=True)
         while True:
-            first, self.spoiled = self.line + 1, False
+            first, self.spoiled = self.place.line + 1, False
             try:
                 cells = next(reader)
             except StopIteration:
@@ -124,11 +121,10 @@ class _Reader:
                     yield first, cells
 
     def _lines(self) -> Generator[str]:
-        while data := self.file.readline(LONGEST_LINE):
+        while data := self.content.file.readline(LONGEST_LINE):
             checked_length(data, self.name)
-            self.offset += len(data)
-            self.line += 1
-            yield self._decoded(data.removeprefix(BOM) if self.line == 1 else data)
+            self.place.passed(data, 1)
+            yield self._decoded(data.removeprefix(BOM) if self.place.line == 1 else data)
 
     def _decoded(self, data: bytes) -> str:
         try:

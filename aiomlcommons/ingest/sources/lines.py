@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import IO, Any
+from typing import Any
 
 import anyio
 import attrs
 import orjson
 
-from aiomlcommons.ingest.sources.compressed import opened
+from aiomlcommons.ingest.sources.compressed import Content, opened
 from aiomlcommons.ingest.sources.reading import (
     BOM,
     FileSource,
+    Place,
     SourceError,
     checked_length,
     go_on,
@@ -35,22 +36,22 @@ class JsonlSource(FileSource):
     """The objects of a JSON Lines file, one a line, decompressed by its ending (.gz, .bz2, .xz, .zst).
 
     Empty lines are passed over and are no rows. A line that is no object is a BadRow. A mark is the byte, after
-    decompression, and the number of the lines before it.
+    decompression, the number of the lines before it, and a checksum of their end.
     """
 
     async def read(self, mark: Any = None, start: int = 0) -> AsyncGenerator[Rows]:
         """The rows, read off the event loop. Raises SourceError, OSError where the file cannot be opened."""
-        offset, line = (0, 0) if mark is None else numbers(mark, 2, self.name)
-        file = await in_thread(lambda: opened(self.path))
+        content = await in_thread(lambda: opened(self.path))
         try:
-            await in_thread(lambda: go_on(file, self.path, offset))
-            parser = _Parser(self.name, offset, line, start)
+            parser = _Parser(self.name, start)
+            if mark is not None:
+                await in_thread(lambda: go_on(content, self.name, parser.place, mark))
             while not parser.ended:
-                rows = await in_thread(lambda: parser.next(file))
+                rows = await in_thread(lambda: parser.next(content))
                 if rows.rows:
                     yield rows
         finally:
-            file.close()
+            content.close()
 
 
 @attrs.define
@@ -73,8 +74,7 @@ class StdinSource:
         if self._begun:
             raise SourceError("standard input can be read once only")
         self._begun = True
-        offset, line = (0, 0) if mark is None else numbers(mark, 2, self.name)
-        parser = _Parser(self.name, offset, line, start, skip=offset)
+        parser = _Parser(self.name, start, skip=None if mark is None else numbers(mark, 3, self.name))
         while not parser.ended:
             data = await self._bytes()
             rows = await in_thread(partial(parser.feed, data))
@@ -92,61 +92,54 @@ class StdinSource:
 
 @attrs.define
 class _Parser:
-    """Bytes to rows. ``offset`` and ``line`` are where the next line begins, ``skip`` bytes are passed over first."""
+    """Bytes to rows. ``place`` is where the next line begins; what is before the mark ``skip`` is passed over first."""
 
     name: str
-    offset: int
-    line: int
     start: int
-    skip: int = 0
+    skip: Sequence[int] | None = None
+    place: Place = attrs.field(factory=Place)
     ended: bool = False
     rest: bytes = b""
 
-    def next(self, file: IO[bytes]) -> Rows:
+    def next(self, content: Content) -> Rows:
         """The rows of the next piece of a file."""
-        with telling(f"{self.name}, after line {self.line}"):
-            data = file.read(BYTES_AT_ONCE)
-        return self.feed(data)
+        with telling(f"{self.name}, after line {self.place.line}"):
+            data = content.file.read(BYTES_AT_ONCE)
+        return attrs.evolve(self.feed(data), share=content.share)
 
     def feed(self, data: bytes) -> Rows:
         """The rows whose lines end in ``data``; no data is the end."""
         self.ended = not data
-        mark, start, ends = [self.offset, self.line], self.start, data
-        if self.skip:
-            ends = self._after_skip(data)
-        lines = (self.rest + ends).split(b"\n")
-        self.rest = b"" if self.ended else lines.pop()
+        content = self.rest + (self._after_skip(self.skip, data) if self.skip else data)
+        mark, start, end = self.place.mark, self.start, len(content) if self.ended else content.rfind(b"\n") + 1
+        self.rest = content[end:]
         checked_length(self.rest, self.name)
-        rows = self._rows(lines)
+        lines = content[:end].removesuffix(b"\n").split(b"\n") if end else []
+        rows = [self._row(number, line) for number, line in enumerate(lines, self.place.line + 1) if line.strip()]
+        self.place.passed(content[:end], len(lines))
         self.start += len(rows)
         return Rows(start, rows, mark)
 
-    def _after_skip(self, data: bytes) -> bytes:
-        if self.ended:
-            raise SourceError(f"{self.name} ends before byte {self.offset:,}, to which it was read before")
-        left, self.skip = data[self.skip :], max(0, self.skip - len(data))
-        return left
+    def _after_skip(self, mark: Sequence[int], data: bytes) -> bytes:
+        left = mark[0] - self.place.offset
+        self.place.passed(data[:left], 0)
+        if self.ended or len(data) >= left:
+            self.place.check(mark, self.name)
+            self.skip = None
+        return data[left:]
 
-    def _rows(self, lines: list[bytes]) -> list[Row | BadRow]:
-        rows: list[Row | BadRow] = []
-        for line in lines:
-            self.line += 1
-            self.offset += len(line) + 1
-            if line and not line.isspace():
-                rows.append(self._row(line))
-        return rows
-
-    def _row(self, line: bytes) -> Row | BadRow:
-        if self.line == 1:
+    def _row(self, number: int, line: bytes) -> Row | BadRow:
+        if number == 1:
             line = line.removeprefix(BOM)
         try:
             row = orjson.loads(line)
         except ValueError as error:
-            return self._bad(f"the file ends within the line: {error}" if self.ended else f"not JSON: {error}", line)
-        return row if isinstance(row, dict) else self._bad(f"not a JSON object but {_kind(row)}", line)
+            why = f"the file ends within the line: {error}" if self.ended else f"not JSON: {error}"
+            return self._bad(why, number, line)
+        return row if isinstance(row, dict) else self._bad(f"not a JSON object but {_kind(row)}", number, line)
 
-    def _bad(self, why: str, line: bytes) -> BadRow:
-        return BadRow(why, f"{self.name}, line {self.line}", shown(line))
+    def _bad(self, why: str, number: int, line: bytes) -> BadRow:
+        return BadRow(why, f"{self.name}, line {number}", shown(line))
 
 
 def _kind(value: Any) -> str:

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Generator
+import zlib
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from os import PathLike
-from pathlib import Path
 from typing import IO, Any, TypeVar
 
 import anyio.to_thread
 import attrs
 
 from aiomlcommons.errors import MLCommonsError
-from aiomlcommons.ingest.sources.compressed import is_compressed
+from aiomlcommons.ingest.sources.compressed import Content
 
 T = TypeVar("T")
 SHOWN = 200
+# So many bytes before a place tell its file from another one: more than one line of most files.
+TAIL = 256
 SKIPPED_AT_ONCE = 1 << 20
 LONGEST_LINE = 1 << 28
 BOM = b"\xef\xbb\xbf"
@@ -65,22 +67,49 @@ def numbers(mark: Any, count: int, name: str) -> list[int]:
     raise SourceError(f"{name} cannot be read on from {mark!r}: that is no place in it")
 
 
-def go_on(file: IO[bytes], path: str | PathLike[str], offset: int, at: int = 0) -> None:
-    """Go to the line that begins at a byte of the (decompressed) content, from byte ``at``.
+@attrs.define
+class Place:
+    """How far a file of lines is read: so many bytes, after decompression, and lines; ``tail`` are the last bytes."""
 
-    Raises SourceError where the file is shorter, or where no line begins there.
-    """
-    if offset <= at:
-        return
-    with telling(str(path)):
-        # What is no regular file, such as a named pipe, has no size to be compared and no place to go to.
-        plain = Path(path).is_file() and not is_compressed(path)
-        found = _sought(file, path, offset - 1) if plain else at + _skipped(file, offset - 1 - at)
-        end = file.read(1)
-    if not end:
-        raise SourceError(f"{path} has {found:,} bytes, and was read to byte {offset:,} before: is it another file?")
-    if end != b"\n":
-        raise SourceError(f"{path} has no line at byte {offset:,}, to which it was read before: is it another file?")
+    offset: int = 0
+    line: int = 0
+    tail: bytes = b""
+
+    @property
+    def mark(self) -> list[int]:
+        """The place as JSON, with what tells this file from another one."""
+        return [self.offset, self.line, zlib.crc32(self.tail)]
+
+    def passed(self, data: bytes, lines: int) -> None:
+        """So many whole lines were read."""
+        self.offset += len(data)
+        self.line += lines
+        self.tail = data[-TAIL:] if len(data) >= TAIL else (self.tail + data)[-TAIL:]
+
+    def check(self, mark: Sequence[int], name: str) -> None:
+        """Raises SourceError where what was read up to a mark is not what was read to it before."""
+        if self.offset < mark[0]:
+            raise SourceError(
+                f"{name} has {self.offset:,} bytes, and was read to byte {mark[0]:,} before: is it another file?"
+            )
+        if zlib.crc32(self.tail) != mark[2]:
+            raise SourceError(
+                f"{name} has something else before byte {mark[0]:,} than when it was read: was it replaced?"
+            )
+        self.line = mark[1]
+
+
+def go_on(content: Content, name: str, place: Place, mark: Any) -> None:
+    """Go from a place of a file to the one of a mark. Raises SourceError where it is another file."""
+    found = numbers(mark, 3, name)
+    begin = max(place.offset, found[0] - TAIL)
+    with telling(name):
+        if content.file.seekable() and content.file is content.raw:
+            place.offset = min(content.file.seek(begin), content.size)
+        else:
+            place.offset += _skipped(content.file, begin - place.offset)
+        place.passed(content.file.read(found[0] - begin), 0)
+    place.check(found, name)
 
 
 def checked_length(line: bytes, name: str) -> None:
@@ -92,11 +121,6 @@ def checked_length(line: bytes, name: str) -> None:
 def shown(data: bytes) -> str:
     """The beginning of something bad, for people."""
     return data[:SHOWN].decode(errors="replace")
-
-
-def _sought(file: IO[bytes], path: str | PathLike[str], offset: int) -> int:
-    file.seek(offset)
-    return Path(path).stat().st_size
 
 
 def _skipped(file: IO[bytes], count: int) -> int:
