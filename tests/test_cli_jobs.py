@@ -28,6 +28,7 @@ from aiomlcommons.ingest.dead_letter import Letter
 from aiomlcommons.ingest.stats import Stats
 from aiomlcommons.ingest.types import BadRow
 from tests.ingest.bulkserver import BulkServer, knn
+from tests.ingest.test_sources_index import Index
 
 MODEL = ("--model", "all-MiniLM-L6-v2")
 ROWS = 200
@@ -228,6 +229,22 @@ async def test_an_index_gets_documents_under_their_ids(place: Place, index: Bulk
     assert sorted(index.documents) == sorted(row["id"] for row in documents(30))
     assert len(index.documents["d7"]["vector"]) == 384
     assert {"docs.checkpoint", "docs.dead.jsonl"} <= place.files()
+
+
+@pytest.mark.asyncio
+async def test_an_index_is_a_source_whose_documents_keep_their_ids(place: Place) -> None:
+    books = Index([f"book {number}" for number in range(30)])
+
+    async def action(request: Any, go: Any) -> Any:
+        return await books.answer(request)
+
+    place.emulator.faults.add(action, on=lambda http: http.path.startswith(("/books", "/_search")), times=None)
+    words = ("ingest", "index:books", *MODEL, "--out", "books.jsonl")
+    code, estimate = await place.job(*words, "--dry-run")
+    assert (code, estimate["rows"]) == (0, 30)
+    code, report = await place.job(*words)
+    assert (code, report["written"], books.open) == (0, 30, {})
+    assert [row["_id"] for row in place.rows("books.jsonl")] == sorted(books.ids)
 
 
 @pytest.mark.asyncio

@@ -26,7 +26,9 @@ _UNITS = ("bytes", "kB", "MB", "GB", "TB")
 
 async def ingest(options: argparse.Namespace) -> int:
     """Embed a source into a file or an index; 3 where documents ended as dead letters."""
-    target, source = jobs.target(options), open_source(options.source)
+    target = jobs.target(options)
+    if jobs.from_index(options) is None:
+        open_source(options.source)  # only to see that there is one
     if options.dry_run:
         return await _dry_run(options)
     checkpoint = Path(options.checkpoint or f"{target}.checkpoint")
@@ -34,7 +36,9 @@ async def ingest(options: argparse.Namespace) -> int:
     await anyio.to_thread.run_sync(partial(jobs.may_begin, checkpoint, resume=options.resume))
     files = {"checkpoint": checkpoint, "dead_letters": letters}
     async with cluster(options) as ml:
-        report = await jobs.run(ml, options, source, **files, **jobs.how(options), **jobs.known(options))
+        report = await jobs.run(
+            ml, options, jobs.source(ml, options), **files, **jobs.how(options), **jobs.known(options)
+        )
     print_json(attrs.asdict(report)) if options.json else print(report)
     return jobs.SOME_FAILED if report.failed else 0
 
@@ -45,7 +49,7 @@ async def _dry_run(options: argparse.Namespace) -> int:
         with Progress("rows") as line:
             found = await estimate(
                 ml,
-                open_source(options.source),
+                jobs.source(ml, options),
                 lambda folder: _rehearsal(ml, options, folder),
                 model=model,
                 rows=options.sample,

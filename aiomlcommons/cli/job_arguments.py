@@ -13,12 +13,13 @@ def add_ingest(commands: Any, cluster: argparse.ArgumentParser) -> None:
         parents=[cluster],
         help="embed a source into a file or an index",
         description="Embed a source (.jsonl, .csv, .tsv, .parquet, .arrow, compressed or not; a folder of Parquet "
-        "files; - for standard input) into a file or an index. A job that is broken off, even by kill -9, goes on with "
-        "--resume. Documents that fail for good are dead letters; the exit code is 3 then.",
+        "files; - for standard input; index:NAME for an index of the cluster) into a file or an index. A job that is "
+        "broken off, even by kill -9, goes on with --resume. Documents that fail for good are dead letters; the exit "
+        "code is 3 then.",
     )
     ingest.set_defaults(command="ingest.ingest")
     ingest.add_argument("source", metavar="SOURCE", help="what to embed")
-    _what(ingest, id="the field of the id (default: id); '' numbers the rows")
+    _what(ingest, id="the field of the id (default: id, or _id of an index); '' numbers the rows", default=None)
     _where(ingest).add_argument(
         "--dead-letters", metavar="FILE", help="where to write what fails (default: beside the output, OUT.dead.jsonl)"
     )
@@ -57,7 +58,7 @@ def add_dead_letter(commands: Any, cluster: argparse.ArgumentParser) -> None:
     )
     retry.set_defaults(command="dead_letters.retry")
     retry.add_argument("file", metavar="FILE", help="what a job wrote, such as OUT.dead.jsonl")
-    _what(retry, id="the field of the id where a letter has none (default: id)")
+    _what(retry, id="the field of the id where a letter has none (default: id)", default="id")
     _where(retry)
     _job(retry, checkpoint="FILE.checkpoint")
 
@@ -105,10 +106,10 @@ def _where(parser: argparse.ArgumentParser) -> Any:
     return where
 
 
-def _what(parser: argparse.ArgumentParser, *, id: str) -> None:
+def _what(parser: argparse.ArgumentParser, *, id: str, default: str | None) -> None:
     parser.add_argument("--model", required=True, metavar="NAME_OR_ID", help="as for `models ensure`")
     parser.add_argument("--text", default="text", metavar="FIELD", help="a field, a path or a template (default: text)")
-    parser.add_argument("--id", default="id", metavar="FIELD", help=id)
+    parser.add_argument("--id", default=default, metavar="FIELD", help=id)
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
 
 

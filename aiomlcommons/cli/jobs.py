@@ -20,11 +20,15 @@ from aiomlcommons.cli.progress import Progress
 from aiomlcommons.ingest.job import Job
 from aiomlcommons.ingest.journal import Journal
 from aiomlcommons.ingest.sinks import IndexSink, open_sink
+from aiomlcommons.ingest.sources import IndexSource, open_source
+from aiomlcommons.ingest.sources.index import BY_ID
 from aiomlcommons.ingest.stats import Report, Stats
 from aiomlcommons.ingest.types import Sink, Source
 from aiomlcommons.session import Session
 
 SOME_FAILED = 3
+# No index has a colon in its name.
+INDEX = "index:"
 # Often enough to be seen to move, and seldom enough to cost nothing.
 LOOK_EVERY = 0.25
 
@@ -45,6 +49,18 @@ def target(options: argparse.Namespace) -> str:
         return quote(options.index, safe="")
     open_sink(options.out)  # only to see that there is one
     return str(options.out)
+
+
+def from_index(options: argparse.Namespace) -> str | None:
+    """The index of the cluster that is the source, if one is."""
+    index = str(options.source).removeprefix(INDEX)
+    return index if index != options.source else None
+
+
+def source(ml: Session, options: argparse.Namespace) -> Source:
+    """Where the documents come from. Raises InvalidRequest for what nothing reads."""
+    index = from_index(options)
+    return open_source(options.source) if index is None else IndexSource(ml, index)
 
 
 def sink(ml: Session, options: argparse.Namespace) -> Sink:
@@ -70,7 +86,13 @@ def how(options: argparse.Namespace) -> dict[str, Any]:
         "note_every",
     )
     given = {name: getattr(options, name) for name in names}
-    return {**given, "id": options.id or None, "ordered": not options.unordered}
+    return {**given, "id": _id(options) or None, "ordered": not options.unordered}
+
+
+def _id(options: argparse.Namespace) -> str:
+    if options.id is not None:
+        return str(options.id)
+    return "id" if from_index(options) is None else BY_ID
 
 
 def known(options: argparse.Namespace) -> dict[str, Any]:

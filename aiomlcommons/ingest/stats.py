@@ -64,7 +64,7 @@ class Stats:
     @property
     def done(self) -> str:
         """How many rows are dealt with, of how many, for people."""
-        of = "" if self.total is None else f" of {'about ' if self.about else ''}{self.total:,}"
+        of = f" of {'about ' if self.about else ''}{self.total:,}" if self.total else ""
         return f"{self.settled:,}{of} documents"
 
     @property
