@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from aiomlcommons.lazy import lazily
 
 __version__ = "0.1.0"
 
@@ -112,22 +113,15 @@ __all__ = [
     "UrlModel",
 ]
 
-# Searched when a name is first used, so that `aiomlcommons --help` need not wait for aiohttp and numpy.
-_HOMES = (
-    *("errors", "auth", "backoff", "http", "secret", "api", "endpoint", "transport", "task", "session"),
-    *("api.models", "api.settings"),
-    *(f"models.{name}" for name in ("spec", "progress", "ensure", "declared", "deploying", "sending", "remedies")),
-    *("models.upload", "models.package"),
-)
-
-
-def __getattr__(name: str) -> Any:
-    for home in _HOMES if name in __all__ else ():
-        if (value := getattr(import_module(f"{__name__}.{home}"), name, None)) is not None:
-            globals()[name] = value
-            return value
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+if not TYPE_CHECKING:
+    # `aiomlcommons --help` need not wait for aiohttp and numpy.
+    __getattr__, __dir__ = lazily(
+        __name__,
+        __all__,
+        (
+            *("errors", "auth", "backoff", "http", "secret", "api", "endpoint", "transport", "task", "session"),
+            *("api.models", "api.settings"),
+            *(f"models.{name}" for name in ("spec", "progress", "ensure", "declared", "deploying", "sending")),
+            *("models.remedies", "models.upload", "models.package"),
+        ),
+    )

@@ -17,7 +17,7 @@ from opensearchpy import AsyncOpenSearch
 from opensearchpy.helpers import async_streaming_bulk
 
 from aiomlcommons import Session
-from aiomlcommons.ingest.sinks import IndexSink
+from aiomlcommons.ingest import IndexSink
 from benchmarks.bulk import DIMENSION, Document
 
 BATCH = 64

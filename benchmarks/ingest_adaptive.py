@@ -29,7 +29,7 @@ from aiohttp import web
 from aiomlcommons import Session
 from aiomlcommons.emulator import Emulator
 from aiomlcommons.emulator.faults import Goes, Pool
-from aiomlcommons.ingest.types import Documents
+from aiomlcommons.ingest import Documents
 
 MODEL = "all-MiniLM-L6-v2"
 CAPACITIES = (8, 32, 4, 16)

@@ -28,9 +28,8 @@ import pyarrow.parquet as pq  # type: ignore[import-untyped]
 from aiomlcommons import Session
 from aiomlcommons.emulator import Emulator
 from aiomlcommons.http import HttpRequest
+from aiomlcommons.ingest import Report, documents
 from aiomlcommons.ingest.budget import RetryBudget
-from aiomlcommons.ingest.dead_letter import documents
-from aiomlcommons.ingest.stats import Report
 
 MODEL = "all-MiniLM-L6-v2"
 BATCH = 64

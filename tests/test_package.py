@@ -7,15 +7,17 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 import aiomlcommons
+from aiomlcommons import ingest
 
 ROOT = Path(aiomlcommons.__file__).parent
 # A module may import from its own layer and from those before it.
 LAYERS = (
-    "http secret backoff refusal tls rules",
+    "lazy http secret backoff refusal tls rules",
     "endpoint errors",
     "namespace hooks convert auth vectors transport",
     "wire stream exchange version",
@@ -51,12 +53,13 @@ def test_imports_point_one_way(path: Path) -> None:
         assert LAYER.get(other, 0) <= LAYER[own], f"{own} must not import {name}"
 
 
-def test_every_exported_name_is_there() -> None:
-    for name in aiomlcommons.__all__:
-        assert getattr(aiomlcommons, name) is not None
-        assert name in dir(aiomlcommons)
-    with pytest.raises(AttributeError, match="has no attribute 'nope'"):
-        aiomlcommons.nope  # noqa: B018
+@pytest.mark.parametrize("package", [aiomlcommons, ingest], ids=lambda package: package.__name__)
+def test_every_exported_name_is_there(package: ModuleType) -> None:
+    for name in package.__all__:
+        assert getattr(package, name) is not None
+        assert name in dir(package)
+    with pytest.raises(AttributeError, match=f"module '{package.__name__}' has no attribute 'nope'"):
+        package.nope  # noqa: B018
 
 
 def test_help_does_not_wait_for_aiohttp_and_numpy() -> None:

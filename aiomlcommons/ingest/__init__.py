@@ -1,1 +1,93 @@
 """Bulk embedding: from a source of documents, through a model, into a sink; nothing lost, nothing twice."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aiomlcommons.lazy import lazily
+
+if TYPE_CHECKING:
+    from aiomlcommons.ingest.asking import JobStalled
+    from aiomlcommons.ingest.cache import CacheError
+    from aiomlcommons.ingest.dead_letter import Letter, documents, letters
+    from aiomlcommons.ingest.estimating import Estimate, estimate
+    from aiomlcommons.ingest.fields import FieldMap
+    from aiomlcommons.ingest.job import Job, Unbalanced
+    from aiomlcommons.ingest.journal import WrongJob
+    from aiomlcommons.ingest.predicting import ModelFails
+    from aiomlcommons.ingest.seen import JobUnderWay, SeenError
+    from aiomlcommons.ingest.sinks import CallableSink, IndexSink, JsonLinesSink, NpySink, ParquetSink, SinkError
+    from aiomlcommons.ingest.sources import (
+        ArrowSource,
+        CsvSource,
+        IndexSource,
+        IterableSource,
+        JsonlSource,
+        MappedSource,
+        SourceError,
+        StdinSource,
+    )
+    from aiomlcommons.ingest.stats import Report, Stats
+    from aiomlcommons.ingest.types import BadRow, Documents, Refused, Row, Rows, Sink, Source
+
+__all__ = [
+    "ArrowSource",
+    "BadRow",
+    "CacheError",
+    "CallableSink",
+    "CsvSource",
+    "Documents",
+    "Estimate",
+    "FieldMap",
+    "IndexSink",
+    "IndexSource",
+    "IterableSource",
+    "Job",
+    "JobStalled",
+    "JobUnderWay",
+    "JsonLinesSink",
+    "JsonlSource",
+    "Letter",
+    "MappedSource",
+    "ModelFails",
+    "NpySink",
+    "ParquetSink",
+    "Refused",
+    "Report",
+    "Row",
+    "Rows",
+    "SeenError",
+    "Sink",
+    "SinkError",
+    "Source",
+    "SourceError",
+    "Stats",
+    "StdinSource",
+    "Unbalanced",
+    "WrongJob",
+    "documents",
+    "estimate",
+    "letters",
+]
+
+if not TYPE_CHECKING:
+    # Who reads a CSV file need not wait for what writes Parquet.
+    __getattr__, __dir__ = lazily(
+        __name__,
+        __all__,
+        (
+            "types",
+            "sources",
+            "sinks",
+            "stats",
+            "fields",
+            "dead_letter",
+            "journal",
+            "seen",
+            "cache",
+            "asking",
+            "predicting",
+            "job",
+            "estimating",
+        ),
+    )
