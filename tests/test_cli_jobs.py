@@ -598,6 +598,33 @@ async def test_a_retry_that_ends_between_its_last_steps_has_done_all_of_it(
     assert place.files() == {dead.name, "more.jsonl"}
 
 
+@pytest.mark.parametrize("removed", range(4))
+@pytest.mark.asyncio
+async def test_a_retry_that_ends_while_it_tidies_up_loses_no_letter(
+    place: Place, dead: Path, removed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The letters fail again for the same reasons, so that their file is in the end what it was."""
+    words = ("dead-letter", "retry", dead.name, *MODEL, "--out", "more.jsonl")
+    await place.job(*words)
+    before = dead.read_bytes()
+    (place.folder / "more.jsonl").unlink()
+    unlink, left = Path.unlink, [removed]
+
+    def full(path: Path, missing_ok: bool = False) -> None:
+        if path.name.startswith(f"{dead.name}."):
+            if not left[0]:
+                raise OSError("the disk is gone")
+            left[0] -= 1
+        unlink(path, missing_ok=missing_ok)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "unlink", full)
+        await place.run(*words)
+    code, out, _ = await place.run(*words, "--resume", "--json")
+    assert (code, orjson.loads(out)["failed"], dead.read_bytes() == before) == (3, 3, True)
+    assert place.files() == {dead.name, "more.jsonl"}
+
+
 @pytest.mark.asyncio
 async def test_a_retry_that_is_killed_again_and_again_loses_no_letter(place: Place, dead: Path) -> None:
     words = ("dead-letter", "retry", dead.name, *MODEL, "--out", "more.jsonl", "--batch", "4", "--note-every", "1")

@@ -41,16 +41,17 @@ async def retry(options: argparse.Namespace) -> int:
     jobs.target(options)
     path = Path(options.file)
     checkpoint, failed = Path(options.checkpoint or f"{path}.checkpoint"), Path(f"{path}.failed")
-    if options.resume and await anyio.to_thread.run_sync(_had_ended, path, checkpoint):
+    if options.resume and await anyio.to_thread.run_sync(_had_ended, path, checkpoint, failed):
         left = await anyio.to_thread.run_sync(_tidied, path, checkpoint, failed)
-        print(f"the retry had come to its end; {left:,} letters are left")
+        words = f"the retry had come to its end; {left:,} letters are left"
+        print_json({"failed": left, "dead_letters": options.file if left else None}) if options.json else print(words)
         return jobs.SOME_FAILED if left else 0
     await anyio.to_thread.run_sync(_check, path, checkpoint, options)
     source = await anyio.to_thread.run_sync(LetterSource.of, path)
     how = {**jobs.how(options), **jobs.known(options), "id": letter_id(options.id)}
     async with cluster(options) as ml:
         report = await jobs.run(ml, options, source, checkpoint=checkpoint, dead_letters=failed, **how)
-    await anyio.to_thread.run_sync(keep_failed, path, failed)
+    await anyio.to_thread.run_sync(keep_failed, path, failed, report.failed)
     left = await anyio.to_thread.run_sync(_tidied, path, checkpoint, failed)
     report = attrs.evolve(report, dead_letters=options.file if left else None)
     print_json(attrs.asdict(report)) if options.json else print(report)
@@ -79,25 +80,27 @@ def _check(path: Path, checkpoint: Path, options: argparse.Namespace) -> None:
     there = Journal.peek(writer) if writer.name != f"{path.name}.checkpoint" else None
     if there is not None and not there[1].finished:
         raise UsageError(f"the job that writes {path} is not finished: go on with it first, or remove {writer}")
+    jobs.may_begin(checkpoint, options)
     going_on = Journal.peek(checkpoint) is not None
-    if going_on and not options.resume:
-        raise jobs.broken_off(checkpoint)
     if options.out is not None and Path(options.out).exists() and not going_on:
         raise UsageError(
             f"{options.out} is there already, and the documents of {path} alone would replace it: name another file"
         )
 
 
-def _had_ended(path: Path, checkpoint: Path) -> bool:
+def _had_ended(path: Path, checkpoint: Path, failed: Path) -> bool:
     """Whether a retry was broken off after the file was made what it should be."""
     found = Journal.peek(checkpoint)
     if found is None or not found[1].finished:
         return False
-    return not path.exists() or found[0].get("source") != LetterSource.of(path).name
+    # Letters that failed again as before make the same file; what failed is removed after it was made.
+    gone = found[1].counts["failed"] > 0 and not failed.exists()
+    return gone or not path.exists() or found[0].get("source") != LetterSource.of(path).name
 
 
 def _tidied(path: Path, checkpoint: Path, failed: Path) -> int:
     """Remove what only a retry under way needs; return how many letters are left."""
-    for name in (failed, checkpoint, *(Path(f"{checkpoint}.seen{part}") for part in ("", "-wal", "-shm"))):
+    # The checkpoint last: with it, what is left tells that a retry had ended.
+    for name in (failed, *(Path(f"{checkpoint}.seen{part}") for part in ("", "-wal")), checkpoint):
         name.unlink(missing_ok=True)
     return sum(1 for _ in letters(path)) if path.exists() else 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from functools import partial
 from pathlib import Path
 
 import anyio.to_thread
@@ -33,7 +32,7 @@ async def ingest(options: argparse.Namespace) -> int:
         return await _dry_run(options)
     checkpoint = Path(options.checkpoint or f"{target}.checkpoint")
     letters = Path(options.dead_letters or f"{target}.dead.jsonl")
-    await anyio.to_thread.run_sync(partial(jobs.may_begin, checkpoint, resume=options.resume))
+    await anyio.to_thread.run_sync(jobs.may_begin, checkpoint, options)
     files = {"checkpoint": checkpoint, "dead_letters": letters}
     async with cluster(options) as ml:
         report = await jobs.run(

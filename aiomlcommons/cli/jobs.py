@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -100,21 +99,15 @@ def known(options: argparse.Namespace) -> dict[str, Any]:
     return {"cache": options.cache, "skip_unchanged": options.skip_unchanged}
 
 
-def may_begin(checkpoint: Path, *, resume: bool) -> None:
-    """Raises UsageError where a job was broken off, which ``resume`` goes on with; WrongJob where it is no checkpoint.
-
-    It blocks.
+def may_begin(checkpoint: Path, options: argparse.Namespace) -> None:
+    """Raises UsageError where a job was broken off after it had begun, which --resume goes on with; WrongJob where it
+    is no checkpoint. It blocks.
     """
     found = Journal.peek(checkpoint)
-    if found is not None and not found[1].finished and not resume:
-        raise broken_off(checkpoint)
-
-
-def broken_off(checkpoint: Path) -> UsageError:
-    """That a job must be gone on with, or given up."""
-    return UsageError(
-        f"{checkpoint} is of a job that was broken off: say --resume to go on with it, or remove the file to begin anew"
-    )
+    if found is None or found[1].finished or not found[1].begun or options.resume:
+        return
+    remedy = "" if options.emulator else "say --resume to go on with it, or "
+    raise UsageError(f"{checkpoint} is of a job that was broken off: {remedy}remove the file to begin anew")
 
 
 async def ensured(ml: Session, options: argparse.Namespace) -> str:
@@ -131,9 +124,16 @@ async def run(
     if not options.resume:
         await anyio.to_thread.run_sync(lambda: checkpoint.unlink(missing_ok=True))
     how |= {"checkpoint": checkpoint, "dead_letters": dead_letters}
-    async with ml.ingest(source, model=model, sink=sink(ml, options), **how) as job:
-        with _resumable(options), display(f"{source.name} -> {options.out or options.index}") as show:
-            return await followed(job, show)
+    begun = False
+    try:
+        async with ml.ingest(source, model=model, sink=sink(ml, options), **how) as job:
+            begun = True
+            with display(f"{source.name} -> {options.out or options.index}") as show:
+                return await followed(job, show)
+    except BaseException:
+        if begun and not options.emulator:
+            print("what is done is kept: the same command with --resume goes on", file=sys.stderr)
+        raise
 
 
 async def followed(job: Job, show: Callable[[Stats], None]) -> Report:
@@ -144,13 +144,3 @@ async def followed(job: Job, show: Callable[[Stats], None]) -> Report:
             report = await job
         show(job.stats)
     return report
-
-
-@contextmanager
-def _resumable(options: argparse.Namespace) -> Iterator[None]:
-    try:
-        yield
-    except BaseException:
-        if not options.emulator:
-            print("what is done is kept: the same command with --resume goes on", file=sys.stderr)
-        raise

@@ -36,6 +36,11 @@ class Entry:
     counts: Mapping[str, int] = attrs.field(factory=dict)
     finished: bool = False
 
+    @property
+    def begun(self) -> bool:
+        """Whether any row is dealt with."""
+        return self.done > 0 or bool(self.beyond)
+
 
 class Journal:
     """A journal file; each entry is on disk when ``write`` returns. All of it is blocking: call it in a thread."""

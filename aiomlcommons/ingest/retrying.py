@@ -87,13 +87,16 @@ def letter_id(field: str) -> Callable[[Row], Any]:
     return find
 
 
-def keep_failed(path: Path, failed: Path) -> None:
+def keep_failed(path: Path, failed: Path, count: int) -> None:
     """Leave in a file of letters those that ``failed`` again, with the new reasons. It blocks.
 
-    ``failed`` holds letters whose ``row`` counts the letters of ``path``; it is removed. The file is replaced in one
-    step, or removed where nothing is left in it.
+    ``failed`` holds ``count`` letters whose ``row`` counts the letters of ``path``; it is removed. The file is
+    replaced in one step, or removed where nothing is left in it. Raises SourceError where letters are missing, and
+    changes nothing then.
     """
     why = {letter.row: letter.why for letter in letters(failed)} if failed.exists() else {}
+    if len(why) != count:
+        raise SourceError(f"{failed} holds {len(why):,} letters, and {count:,} failed: {path} stays as it is")
     part = path.with_name(path.name + ".tmp")
     with part.open("wb") as file:
         file.writelines(letter.line() for letter in _still_failing(path, why))

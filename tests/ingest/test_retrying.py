@@ -105,7 +105,7 @@ def kept(tmp_path: Path, failed: list[Letter], *found: Letter) -> list[Letter]:
     path, again = write(tmp_path / "dead", *found), tmp_path / "dead.failed"
     if failed:
         write(again, *failed)
-    keep_failed(path, again)
+    keep_failed(path, again, len(failed))
     assert {file.name for file in tmp_path.iterdir()} <= {"dead"}
     return list(letters(path)) if path.exists() else []
 
@@ -141,5 +141,13 @@ def test_a_file_that_cannot_be_written_leaves_all_as_it_is(tmp_path: Path) -> No
     (tmp_path / "dead.tmp").mkdir()
     before = path.read_bytes()
     with pytest.raises(IsADirectoryError):
-        keep_failed(path, failed)
+        keep_failed(path, failed, 1)
     assert (path.read_bytes(), failed.exists()) == (before, True)
+
+
+def test_letters_that_failed_and_are_gone_are_missed(tmp_path: Path) -> None:
+    path = write(tmp_path / "dead", letter(1, "a"))
+    before = path.read_bytes()
+    with pytest.raises(SourceError, match=r"failed holds 0 letters, and 1 failed: .*dead stays as it is"):
+        keep_failed(path, tmp_path / "failed", 1)
+    assert path.read_bytes() == before
