@@ -7,6 +7,7 @@ import inspect
 import re
 from collections.abc import Awaitable, Callable, Container, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from functools import cached_property
 from types import MappingProxyType
 from typing import (
     Any,
@@ -101,7 +102,7 @@ class Route:
         method, _, path = text.partition(" ")
         return cls(method, path)
 
-    @property
+    @cached_property
     def names(self) -> tuple[str, ...]:
         """The fields that travel in the path."""
         return tuple(re.findall(r"{(\w+)}", self.path))

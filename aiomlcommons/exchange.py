@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import logging
 import secrets
+import time
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -118,14 +119,14 @@ class Exchange:
 
     async def _once(self, sent: HttpRequest) -> HttpResponse:
         signed = await self._signed(sent)
-        started = anyio.current_time()
+        started = time.perf_counter()
         try:
             got = await self.transport(signed, self.options.timeout)
         except ConnectError as error:
             error.request = sent  # without credentials: errors are printed, logged and pickled
             raise
-        log.debug("%s: %d, %d bytes in %.3f s", sent, got.status, len(got.body), anyio.current_time() - started)
-        got = attrs.evolve(got, request=sent)
+        log.debug("%s: %d, %d bytes in %.3f s", sent, got.status, len(got.body), time.perf_counter() - started)
+        got = HttpResponse(got.status, got.body, got.headers, sent)
         if got.status >= 300:
             raise error_for(got)
         return got

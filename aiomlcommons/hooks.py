@@ -90,7 +90,7 @@ def _union_hook(converter: cattrs.Converter, cls: Any) -> Hook:
     members = get_args(cls)
     choose = _chooser(members)
     enums = [m for m in members if isinstance(m, type) and issubclass(m, Enum) and m is not Null]
-    plain = [m for m in members if m not in enums and m is not Null]
+    plain = [(m, _accepts(m)) for m in members if m not in enums and m is not Null]
     null = NULL if Null in members else None
     # Words beside an enum close it: any other is refused. With str beside it, it is open.
     closed = bool(enums) and str not in members
@@ -105,8 +105,7 @@ def _union_hook(converter: cattrs.Converter, cls: Any) -> Hook:
             return _open_enum(enums[0], data)
         if isinstance(data, Mapping) and (member := choose(data)):
             return converter.structure(data, member)
-        for member in plain:
-            accepted = _accepts(member)
+        for member, accepted in plain:
             if isinstance(data, accepted) and not (isinstance(data, bool) and bool not in accepted):
                 return converter.structure(data, member)
         raise _expected(_names(members), data)

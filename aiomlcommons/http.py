@@ -38,7 +38,7 @@ class HttpRequest:
     def with_headers(self, *more: Mapping[str, str]) -> HttpRequest:
         """The same request with further headers, names in lower case; a later one wins."""
         merged = {name.lower(): value for headers in (self.headers, *more) for name, value in headers.items()}
-        return attrs.evolve(self, headers=merged)
+        return HttpRequest(self.method, self.path, self.query, self.body, merged)
 
     def __str__(self) -> str:
         return f"{self.method} {self.path}"

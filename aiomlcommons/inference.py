@@ -108,10 +108,7 @@ class Inference(HasSession):
         Raises BatchFailed, with the batch's rows and the cause, where a batch cannot be read or embedded; the batches
         before it have been handed out.
         """
-
-        async def embed_texts(texts: list[str]) -> Vectors:
-            return await self.embed_many(model_id, texts, content_type=content_type)
-
+        embed_texts = partial(self.embed_many, model_id, content_type=content_type)
         return embed(embed_texts, rows, text=text, batch=batch, in_flight=in_flight, ordered=ordered)
 
     async def sparse(

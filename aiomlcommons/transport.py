@@ -67,8 +67,6 @@ class AiohttpTransport:
         self._client = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=self._pool_size, ssl=context),
             headers={"accept-encoding": "gzip, deflate" if self._gzip else "identity"},
-            # aiohttp would name application/octet-stream for a POST without a body, which the server refuses with 406.
-            skip_auto_headers=("content-type", "user-agent"),
             cookie_jar=aiohttp.DummyCookieJar(),
         )
         self._loop = asyncio.get_running_loop()
@@ -116,6 +114,8 @@ class AiohttpTransport:
             url.update_query(request.query) if request.query else url,
             data=_payload(request.body),
             headers=request.headers,
+            # aiohttp would name application/octet-stream for a POST without a body, which the server refuses with 406.
+            skip_auto_headers=("content-type",) if request.body is None else None,
             timeout=_timeout(timeout),
             allow_redirects=False,
         )

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numpy.lib.stride_tricks import as_strided
 
 from aiomlcommons.errors import DecodeError
 from aiomlcommons.http import CBOR, HttpResponse
@@ -79,12 +78,11 @@ def _evenly_spaced(body: bytes, count: int) -> Vectors | None:
     last_end = start + (count - 1) * stride + size
     if (second < 0) is not (count == 1) or last_end > len(body) or body.find(_ARRAY, last_end) >= 0:
         return None
-    raw = np.frombuffer(body, np.uint8)
-    heads = as_strided(raw[head:], (count, start - head), (stride, 1))
-    if size % 4 or not (heads == heads[0]).all() or b"mLITTLE_ENDIAN" not in body[start + size : start + size + 22]:
+    heads = np.ndarray((count, start - head), "u1", body, head, (stride, 1)).tobytes()
+    if size % 4 or heads != count * body[head:start] or b"mLITTLE_ENDIAN" not in body[start + size : start + size + 22]:
         return None
     # Always a copy: an array over the answer itself could not be written to.
-    return np.array(as_strided(raw[start:], (count, size), (stride, 1))).view("<f4")
+    return np.ndarray((count, size // 4), "<f4", body, start, (stride, 4)).copy()
 
 
 def _stack(tensors: Sequence[Mapping[str, Any]], count: int) -> Vectors:

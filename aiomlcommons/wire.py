@@ -37,7 +37,7 @@ def to_http(request: Request[Any], route: Route | None = None) -> HttpRequest:
     path = route.path
     for name in route.names:
         path = path.replace(f"{{{name}}}", _segment(cls, name, keys.pop(name)))
-    query = {name: _word(keys.pop(name)) for name in _placed(cls, "query") if name in keys}
+    query = {name: _word(keys.pop(name)) for name in map(wire_name, _placed(cls, "query")) if name in keys}
     body = _body(request, keys)
     headers = {} if body is None else dict(TYPED_JSON)
     if spec.accept:
@@ -75,17 +75,16 @@ def _name(returns: Any) -> str:
 
 
 @functools.cache
-def _placed(cls: type[Any], place: str) -> tuple[str, ...]:
-    return tuple(wire_name(f) for f in attrs.fields(cls) if f.metadata.get("in") == place)
+def _placed(cls: type[Any], place: str) -> tuple[attrs.Attribute[Any], ...]:
+    return tuple(field for field in fields_of(cls) if field.metadata.get("in") == place)
 
 
 def _body(request: Request[Any], keys: Mapping[str, Any]) -> bytes | None:
     cls: Any = type(request)
-    for field in fields_of(cls):
-        if field.metadata.get("in") == "body":
-            whole = convert.unstructure(getattr(request, field.name), field.type)
-            # Raw bytes go as application/json too: the server refuses application/octet-stream with 406.
-            return whole if isinstance(whole, bytes | None) else _json(cls, whole, f"$.{field.name}")
+    for field in _placed(cls, "body"):
+        whole = convert.unstructure(getattr(request, field.name), field.type)
+        # Raw bytes go as application/json too: the server refuses application/octet-stream with 406.
+        return whole if isinstance(whole, bytes | None) else _json(cls, whole, f"$.{field.name}")
     return _json(cls, keys, "$") if keys or cls.endpoint.needs_body else None
 
 

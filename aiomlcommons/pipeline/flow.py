@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import itertools
+from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from typing import Generic, TypeVar
 
 import anyio
 import attrs
-from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -34,7 +34,6 @@ async def batched(source: Iterable[A] | AsyncIterable[A], size: int) -> AsyncGen
 
 @attrs.frozen
 class _Done(Generic[B]):
-    index: int
     value: B | None = None
     error: Exception | None = None
 
@@ -42,42 +41,45 @@ class _Done(Generic[B]):
 class Results(Generic[B]):
     """What was made, in the order of the source or as it is finished. An error comes in its turn."""
 
-    def __init__(self, done: MemoryObjectReceiveStream[_Done[B]], slots: anyio.Semaphore, *, ordered: bool) -> None:
-        self._done = done
+    def __init__(self, slots: anyio.Semaphore, *, ordered: bool) -> None:
         self._slots = slots
         self._ordered = ordered
-        self._waiting: dict[int, _Done[B]] = {}
+        self._done: dict[int, _Done[B]] = {}
         self._next = 0
+        self._news = anyio.Event()
+        self._end: type[Exception] | None = None
 
     def __aiter__(self) -> AsyncIterator[B]:
         return self
 
     async def __anext__(self) -> B:
-        done = await self._receive()
+        while (done := self._take()) is None:
+            if self._end is not None:
+                raise self._end
+            if self._news.is_set():
+                self._news = anyio.Event()
+            await self._news.wait()
         self._slots.release()
         if done.error is not None:
             raise done.error
         return done.value  # type: ignore[return-value]  # B itself may be an optional type
 
-    async def _receive(self) -> _Done[B]:
-        while not self._ordered or self._next not in self._waiting:
-            try:
-                done = self._done.receive_nowait()  # a turn of the event loop is saved where one is ready
-            except anyio.WouldBlock:
-                done = await self._wait()
-            except anyio.EndOfStream:
-                raise StopAsyncIteration from None
-            if not self._ordered:
-                return done
-            self._waiting[done.index] = done
-        self._next += 1
-        return self._waiting.pop(self._next - 1)
+    def _take(self) -> _Done[B] | None:
+        index = self._next if self._ordered else next(iter(self._done), 0)
+        done = self._done.pop(index, None)
+        self._next += done is not None
+        return done
 
-    async def _wait(self) -> _Done[B]:
-        try:
-            return await self._done.receive()
-        except anyio.EndOfStream:
-            raise StopAsyncIteration from None
+    def put(self, index: int, done: _Done[B]) -> None:
+        """Hand a result to the reader, who is woken only where its turn has come."""
+        self._done[index] = done
+        if index == self._next or not self._ordered:
+            self._news.set()
+
+    def end(self, error: type[Exception]) -> None:
+        """Nothing comes any more: say so by ``error`` to whoever asks."""
+        self._end = error
+        self._news.set()
 
 
 @asynccontextmanager
@@ -90,20 +92,19 @@ async def fan_out(
     and memory is bounded by ``in_flight`` items. Leaving the context cancels what is under way and closes the source.
     """
     slots = anyio.Semaphore(in_flight, fast_acquire=True)
-    # No send ever waits: there are as many places as there are slots.
-    sender, receiver = anyio.create_memory_object_stream[_Done[B]](in_flight)
+    results: Results[B] = Results(slots, ordered=ordered)
     failure: Exception | None = None
     try:
-        with sender, receiver:
-            async with anyio.create_task_group() as group:
-                group.start_soon(_feed, work, source, slots, sender)
-                try:
-                    yield Results(receiver, slots, ordered=ordered)
-                except Exception as error:
-                    # The task group would wrap it in an ExceptionGroup; the reader's own error must come out as it is.
-                    failure = error
-                group.cancel_scope.cancel()
+        async with anyio.create_task_group() as group:
+            group.start_soon(_feed, work, source, in_flight, slots, results)
+            try:
+                yield results
+            except Exception as error:
+                # The task group would wrap it in an ExceptionGroup; the reader's own error must come out as it is.
+                failure = error
+            group.cancel_scope.cancel()
     finally:
+        results.end(anyio.ClosedResourceError)
         with anyio.CancelScope(shield=True):
             await source.aclose()
     if failure is not None:
@@ -113,33 +114,49 @@ async def fan_out(
 async def _feed(
     work: Callable[[A], Awaitable[B]],
     source: AsyncGenerator[A],
+    in_flight: int,
     slots: anyio.Semaphore,
-    sender: MemoryObjectSendStream[_Done[B]],
+    results: Results[B],
 ) -> None:
-    # Closing the sender is what tells the reader that all is done, so it waits for the workers.
-    with sender:
-        broken: _Done[B] | None = None
-        async with anyio.create_task_group() as workers:
-            for index in itertools.count():
-                await slots.acquire()
-                try:
-                    item = await anext(source)
-                except StopAsyncIteration:
-                    break
-                except Exception as error:
-                    broken = _Done(index, error=error)
-                    break
-                workers.start_soon(_run, work, index, item, sender)
-        if broken is not None:
-            # Last, also where order is free: what was read before is not lost.
-            sender.send_nowait(broken)
+    # All is read in this task: a source may hold cancel scopes, which belong to the task that entered them. The workers
+    # stay, for a new task for each item would cost more than handing it over.
+    items: deque[tuple[int, A]] = deque()
+    given = anyio.Semaphore(0, fast_acquire=True)
+    broken: Exception | None = None
+    read = 0
+    async with anyio.create_task_group() as workers:
+        while True:
+            await slots.acquire()
+            try:
+                item = await anext(source)
+            except StopAsyncIteration:
+                break
+            except Exception as error:
+                broken = error
+                break
+            if read < in_flight:
+                workers.start_soon(_serve, work, items, given, results)
+            items.append((read, item))
+            given.release()
+            read += 1
+        for _ in range(min(read, in_flight)):
+            given.release()
+    if broken is not None:
+        # Last, also where order is free: what was read before is not lost.
+        results.put(read, _Done(error=broken))
+    results.end(StopAsyncIteration)
 
 
-async def _run(
-    work: Callable[[A], Awaitable[B]], index: int, item: A, sender: MemoryObjectSendStream[_Done[B]]
+async def _serve(
+    work: Callable[[A], Awaitable[B]], items: deque[tuple[int, A]], given: anyio.Semaphore, results: Results[B]
 ) -> None:
-    try:
-        done = _Done(index, await work(item))
-    except Exception as error:
-        done = _Done(index, error=error)
-    sender.send_nowait(done)
+    """Work on items as they are given, until one is given that is not there."""
+    await given.acquire()
+    while items:
+        index, item = items.popleft()
+        try:
+            done = _Done(await work(item))
+        except Exception as error:
+            done = _Done(error=error)
+        results.put(index, done)
+        await given.acquire()

@@ -191,3 +191,38 @@ async def test_cancelling_from_outside_stops_everything() -> None:
 async def test_a_source_may_end_while_work_is_under_way() -> None:
     async with fan_out(double, numbers(2), in_flight=10, ordered=False) as results:
         assert sorted(await listed(results)) == [0, 2]
+
+
+async def test_a_source_is_read_by_one_task_for_it_may_hold_cancel_scopes() -> None:
+    async def scoped() -> AsyncGenerator[int]:
+        async with anyio.create_task_group() as group:
+            group.start_soon(anyio.sleep_forever)
+            for number in range(10):
+                await checkpoint()
+                yield number
+            group.cancel_scope.cancel()
+
+    async with fan_out(double, scoped(), in_flight=3, ordered=True) as results:
+        assert await listed(results) == list(range(0, 20, 2))
+
+
+@pytest.mark.parametrize("ordered", [True, False])
+async def test_readers_may_share_the_results(ordered: bool) -> None:
+    seen: list[int] = []
+
+    async def read() -> None:
+        async for number in results:
+            seen.append(number)
+
+    async with fan_out(double, numbers(20), in_flight=3, ordered=ordered) as results:
+        async with anyio.create_task_group() as readers:
+            readers.start_soon(read)
+            readers.start_soon(read)
+    assert sorted(seen) == list(range(0, 40, 2))
+
+
+async def test_there_is_nothing_to_read_after_leaving() -> None:
+    async with fan_out(double, numbers(10), in_flight=2, ordered=True) as results:
+        assert await anext(results) == 0
+    with pytest.raises(anyio.ClosedResourceError):
+        await listed(results)
