@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from aiomlcommons.ingest.dead_letter import Letter, documents, letters
     from aiomlcommons.ingest.estimating import Estimate, estimate
     from aiomlcommons.ingest.fields import FieldMap
-    from aiomlcommons.ingest.job import Job, Unbalanced
+    from aiomlcommons.ingest.job import Job, JobLeft, Unbalanced
     from aiomlcommons.ingest.journal import WrongJob
     from aiomlcommons.ingest.predicting import ModelFails
     from aiomlcommons.ingest.seen import JobUnderWay, SeenError
@@ -43,6 +43,7 @@ __all__ = [
     "IndexSource",
     "IterableSource",
     "Job",
+    "JobLeft",
     "JobStalled",
     "JobUnderWay",
     "JsonLinesSink",

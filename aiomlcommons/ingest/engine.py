@@ -151,7 +151,7 @@ class Engine:
 
     # ---- the note --------------------------------------------------------------------------------------------------
 
-    async def note(self, *, finished: bool = False) -> None:
+    async def note(self) -> None:
         """Make all that was written durable, and note down that it is."""
         state: Any = await self.sink.flush()
         length = await anyio.to_thread.run_sync(self.letters.flush)
@@ -164,11 +164,18 @@ class Engine:
             mark=mark,
             sink={"state": state, "letters": length},
             counts=counts,
-            finished=finished,
         )
-        if self.journal is not None:
-            await anyio.to_thread.run_sync(self.journal.write, self.entry)
+        await self._write_down()
         if self.written is not None:
             # Only now: what is not noted will be read again, and must not be taken for an earlier job's.
             fresh, self._fresh = self._fresh, []
             await self.written.written(fresh)
+
+    async def finish(self) -> None:
+        """Note down that the job is finished."""
+        self.entry = attrs.evolve(self.entry, finished=True)
+        await self._write_down()
+
+    async def _write_down(self) -> None:
+        if self.journal is not None:
+            await anyio.to_thread.run_sync(self.journal.write, self.entry)

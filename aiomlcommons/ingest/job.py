@@ -26,26 +26,35 @@ class Unbalanced(MLCommonsError):
     """The accounts of a job do not balance: a document was lost, which is a mistake of this package."""
 
 
+class JobLeft(MLCommonsError):
+    """The job's context was left before its end; what was done is kept, the same call goes on."""
+
+
 class Job:
     """A job that is under way: ``stats`` says how far it is, ``await job`` waits for its report.
 
-    Raises what ended it: SourceError, JobStalled, ModelFails, OSError of the sink, ApiError.
+    Raises what ended it: SourceError, JobStalled, ModelFails, OSError of the sink, ApiError; JobLeft.
     """
 
     def __init__(self, engine: Engine, report: Callable[[], Report]) -> None:
         self._engine, self._report = engine, report
         self._ended = anyio.Event()
         self._error: Exception | None = None
+        self._unheard: Exception | None = None
 
     @property
     def stats(self) -> Stats:
         """The accounts so far."""
         return self._engine.stats
 
+    def done(self) -> bool:
+        """Whether it has ended, well or not, so that awaiting it takes no time."""
+        return self._ended.is_set()
+
     @property
     def succeeded(self) -> bool:
         """Whether it has come to its end."""
-        return self._ended.is_set() and self._error is None
+        return self.done() and self._error is None
 
     def __await__(self) -> Generator[Any, Any, Report]:
         """Wait for the end."""
@@ -53,6 +62,7 @@ class Job:
 
     async def _end(self) -> Report:
         await self._ended.wait()
+        self._unheard = None
         if self._error is not None:
             raise self._error
         return self._report()
@@ -61,8 +71,12 @@ class Job:
         try:
             await self._engine.run()
         except Exception as error:
-            self._error = _single(error)
-        self._ended.set()
+            self._error = self._unheard = _single(error)
+        except anyio.get_cancelled_exc_class():
+            self._error = JobLeft("the job was left before its end; what is done is kept")
+            raise
+        finally:
+            self._ended.set()
 
 
 def _single(error: Exception) -> Exception:
@@ -85,7 +99,10 @@ async def ingesting(
     dead_letters: str | PathLike[str],
     settings: Settings,
 ) -> AsyncGenerator[Job]:
-    """A job, for as long as the context is open; leaving it early keeps what is done for the next call."""
+    """A job, for as long as the context is open; leaving it early keeps what is done for the next call.
+
+    Leaving it raises what ended the job, where nobody has awaited that.
+    """
     check = Checker(text_of, id_of, settings.longest)
     whole = {"job": "ingest", **model.identity, **header}
     letters = DeadLetters(dead_letters)
@@ -108,6 +125,8 @@ async def ingesting(
             await _close(engine, files, complete=job.succeeded)
     if failure is not None:
         raise failure
+    if job._unheard is not None:
+        raise job._unheard
     if job.succeeded and not job._report().balanced:
         raise Unbalanced(str(job._report()))
 
@@ -129,7 +148,15 @@ async def _close(engine: Engine, files: Files, *, complete: bool) -> None:
     # In reverse order, and each of them whatever became of those before.
     async with AsyncExitStack() as ends:
         ends.push_async_callback(anyio.to_thread.run_sync, files.close)
-        ends.push_async_callback(engine.sink.close, complete=complete)
+        ends.push_async_callback(_end, engine, complete=complete)
         # A sink that failed within a batch may have taken half of it: the note before it is the one to go on from.
-        if not engine.torn:
-            await engine.note(finished=complete)
+        # A job that came to its end has made its last note.
+        if not complete and not engine.torn:
+            await engine.note()
+
+
+async def _end(engine: Engine, *, complete: bool) -> None:
+    await engine.sink.close(complete=complete)
+    if complete:
+        # Only now: a job whose output did not become whole is not finished.
+        await engine.finish()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +16,8 @@ from aiomlcommons import NotFound
 from aiomlcommons.emulator.errors import refused
 from aiomlcommons.emulator.faults import PREDICTIONS
 from aiomlcommons.ingest.dead_letter import documents as dead_documents
-from aiomlcommons.ingest.journal import WrongJob
+from aiomlcommons.ingest.job import JobLeft
+from aiomlcommons.ingest.journal import Journal, WrongJob
 from aiomlcommons.ingest.predicting import ModelFails
 from aiomlcommons.ingest.seen import JobUnderWay, SeenError
 from aiomlcommons.ingest.types import BadRow, Documents, Refused
@@ -160,6 +162,47 @@ async def test_leaving_early_leaves_a_job_that_goes_on(world: World, ordered: bo
         report = await job
     assert (report.read, report.written, len(shelf.durable)) == (2000, 2000, 2000)
     assert len(shelf.writes) == 2000
+
+
+async def test_whoever_awaits_a_job_that_is_left_is_told(world: World) -> None:
+    async with world.job(Memory(documents(2000)), Shelf()) as job:
+        waiting = asyncio.ensure_future(job)
+        await turns(1)
+        assert not job.done()
+    for waiter in (waiting, job):
+        with pytest.raises(JobLeft, match="left before its end"):
+            await waiter
+    assert (job.done(), job.succeeded) == (True, False)
+
+
+async def test_an_error_that_nobody_awaited_comes_when_the_context_is_left(world: World) -> None:
+    with pytest.raises(OSError, match="row 50 cannot be read"):
+        async with world.job(Memory(documents(100), fails_at=50), Shelf()) as job:
+            await job._ended.wait()
+
+
+async def test_an_error_that_was_awaited_comes_once(world: World) -> None:
+    async with world.job(Memory(documents(100), fails_at=50), Shelf()) as job:
+        with pytest.raises(OSError, match="row 50 cannot be read"):
+            await job
+
+
+async def test_a_job_whose_output_does_not_become_whole_is_not_finished(world: World) -> None:
+    class Full(Shelf):
+        async def close(self, *, complete: bool) -> None:
+            if complete:
+                raise OSError("no space left")
+
+    with pytest.raises(OSError, match="no space left"):
+        async with world.job(Memory(documents(100)), shelf := Full()) as job:
+            await job
+    found = await asyncio.to_thread(Journal.peek, world.folder / "job.checkpoint")
+    assert found is not None
+    assert (found[1].finished, found[1].done) == (False, 100)
+    again = Shelf(durable=shelf.durable)
+    async with world.job(Memory(documents(100)), again) as job:
+        assert (await job).written == 100
+    assert (again.complete, again.writes) == (True, [])
 
 
 async def test_a_crash_at_any_moment_repeats_no_more_than_was_not_noted(world: World) -> None:

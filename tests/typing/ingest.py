@@ -35,6 +35,7 @@ async def a_job(ml: Session, row: Row) -> None:
         assert_type(job.stats.eta, float | None)
         assert_type(job.stats.counts, dict[str, int])
         assert_type(job.succeeded, bool)
+        assert_type(job.done(), bool)
         report = await job
         assert_type(report, Report)
     assert_type((report.read, report.written, report.failed), tuple[int, int, int])
