@@ -10,7 +10,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from aiomlcommons.api import ENDPOINTS
-    from aiomlcommons.api.models import ModelConfig
+    from aiomlcommons.api.model_configs import ModelConfig
     from aiomlcommons.api.settings import MLSettings
     from aiomlcommons.auth import BasicAuth, BearerAuth
     from aiomlcommons.backoff import Backoff
@@ -120,7 +120,7 @@ if not TYPE_CHECKING:
         __all__,
         (
             *("errors", "auth", "backoff", "http", "secret", "api", "endpoint", "transport", "task", "session"),
-            *("api.models", "api.settings"),
+            *("api.model_configs", "api.settings"),
             *(f"models.{name}" for name in ("spec", "progress", "ensure", "declared", "deploying", "sending")),
             *("models.remedies", "models.upload", "models.package"),
         ),

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 import cattrs
 
-from aiomlcommons.endpoint import Request
-from aiomlcommons.hooks import make_converter
+from aiomlcommons import hooks
+from aiomlcommons.endpoint import Null, Request
+from aiomlcommons.secret import Secret
+from aiomlcommons.unions import is_union, union_in
 
 T = TypeVar("T")
 # What stands in the fields that hold secrets is not shown, also where it does not fit.
@@ -64,5 +67,28 @@ def _words(error: BaseException, _: Any) -> str:
     return str(error) or type(error).__name__
 
 
-_fast = make_converter(detailed=False)
-_detailed = make_converter(detailed=True)
+def _converter(*, detailed: bool) -> cattrs.Converter:
+    converter = cattrs.Converter(detailed_validation=detailed)
+    read = converter.register_structure_hook
+    read(str, hooks.strict((str,), "a string"))
+    read(bool, hooks.strict((bool,), "true or false"))
+    read(int, hooks.strict((int,), "an integer"))
+    read(float, hooks.strict((int, float), "a number"))
+    read(bytes, hooks.strict((bytes,), "bytes"))
+    read(Secret, lambda data, _: data if isinstance(data, Secret) else Secret(data))
+    factory = converter.register_structure_hook_factory
+    factory(hooks.is_object, partial(hooks.object_in, converter))
+    factory(hooks.is_sequence, partial(hooks.sequence_in, converter))
+    factory(hooks.is_mapping, partial(hooks.mapping_in, converter))
+    factory(hooks.is_literal, hooks.literal_in)
+    factory(is_union, partial(union_in, converter))
+    converter.register_unstructure_hook(Null, lambda _: None)
+    converter.register_unstructure_hook(Secret, lambda value: value.reveal())
+    converter.register_unstructure_hook_factory(hooks.is_object, partial(hooks.object_out, converter))
+    converter.register_unstructure_hook_factory(hooks.is_sequence, partial(hooks.sequence_out, converter))
+    converter.register_unstructure_hook_factory(hooks.is_mapping, partial(hooks.mapping_out, converter))
+    return converter
+
+
+_fast = _converter(detailed=False)
+_detailed = _converter(detailed=True)

@@ -24,7 +24,7 @@ from statistics import median
 import aiohttp
 
 from aiomlcommons import Session
-from aiomlcommons.api.models import CHUNK_SIZE
+from aiomlcommons.api.model_registration import CHUNK_SIZE
 from aiomlcommons.models.upload import ModelFile, upload_chunks
 from benchmarks.fixed_server import running_sink
 

@@ -11,7 +11,7 @@ from typing import Any
 from aiohttp import web
 
 from aiomlcommons import Session, emulator
-from aiomlcommons.api.models import ModelConfig
+from aiomlcommons.api.model_configs import ModelConfig
 
 HERE = Path(__file__).parent
 CORPUS = HERE / "data" / "kjv-wisdom.jsonl"

@@ -15,7 +15,7 @@ import os
 from cluster import TINY_CONFIG, TINY_MODEL, served, session
 
 from aiomlcommons import Session, UrlModel
-from aiomlcommons.api.predict import NumberTensor
+from aiomlcommons.api.tensors import NumberTensor
 from aiomlcommons.models.package import sha256
 
 

@@ -13,9 +13,9 @@ import pytest_asyncio
 
 from aiomlcommons import Backoff, InvalidRequest, Secret, Session, connectors, emulator
 from aiomlcommons.api.connectors import ClientConfig, CreateConnector
-from aiomlcommons.api.models import RegisterModel
-from aiomlcommons.api.predict import MapTensor
+from aiomlcommons.api.model_registration import RegisterModel
 from aiomlcommons.api.settings import MLSettings
+from aiomlcommons.api.tensors import MapTensor
 from aiomlcommons.emulator.templates import fill
 from aiomlcommons.wire import to_http
 from tests import modelserver

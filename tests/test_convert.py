@@ -8,13 +8,20 @@ from typing import Any, Literal
 import pytest
 
 from aiomlcommons import NULL, InvalidRequest, Secret, convert
-from aiomlcommons.api.agentic_memory import LongTermMemory, MemoryDocument, MemoryHistory, MemorySession, WorkingMemory
-from aiomlcommons.api.agents import AgentAnswer, AgentMessage, AgentTask, AgentTensors
+from aiomlcommons.api.agent_runs import AgentAnswer, AgentMessage, AgentTask, AgentTensors
 from aiomlcommons.api.common import AccessMode, Hits
 from aiomlcommons.api.connectors import CreateConnector
 from aiomlcommons.api.memory_containers import MemoryConfiguration, RetentionRule
+from aiomlcommons.api.memory_documents import (
+    LongTermMemory,
+    MemoryDocument,
+    MemoryHistory,
+    MemorySession,
+    WorkingMemory,
+)
+from aiomlcommons.api.model_configs import ModelConfig
 from aiomlcommons.api.model_groups import ModelGroup
-from aiomlcommons.api.models import ModelConfig, RegisterModel
+from aiomlcommons.api.model_registration import RegisterModel
 from aiomlcommons.api.predict import DataFrame
 from aiomlcommons.api.tasks import TaskInfo, TaskState
 from aiomlcommons.convert import Unreadable

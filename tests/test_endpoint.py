@@ -10,7 +10,8 @@ import attrs
 import pytest
 
 from aiomlcommons import ENDPOINTS, NULL
-from aiomlcommons.api.models import DeployModel, GetModel, RegisterModel, SearchModels, UploadModelChunk
+from aiomlcommons.api.model_registration import RegisterModel, UploadModelChunk
+from aiomlcommons.api.models import DeployModel, GetModel, SearchModels
 from aiomlcommons.api.predict import Predict
 from aiomlcommons.api.stats import GetStats
 from aiomlcommons.endpoint import (

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from aiomlcommons.api.models import FrameworkType, ModelConfig, PoolingMode
+from aiomlcommons.api.model_configs import FrameworkType, ModelConfig, PoolingMode
 from aiomlcommons.models.hugging_face import MAX_CONFIG, read_config
 from aiomlcommons.models.package import BadPackage
 

@@ -21,7 +21,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aiomlcommons.api.common import FunctionName
-from aiomlcommons.api.models import CHUNK_SIZE, ModelFormat
+from aiomlcommons.api.model_records import ModelFormat
+from aiomlcommons.api.model_registration import CHUNK_SIZE
 from aiomlcommons.errors import InvalidRequest
 from aiomlcommons.models import package as limits
 from aiomlcommons.models.package import BadPackage, Package, check_package, sha256

@@ -19,7 +19,7 @@ ROOT = Path(aiomlcommons.__file__).parent
 LAYERS = (
     "lazy http secret backoff refusal tls rules",
     "endpoint errors",
-    "namespace hooks convert auth vectors transport",
+    "namespace hooks unions convert auth vectors transport",
     "wire stream exchange version",
     "api",
     "routes task pipeline frames connectors",

@@ -9,7 +9,8 @@ import pytest
 
 from aiomlcommons import ENDPOINTS, HttpRequest, Request
 from aiomlcommons.api.common import FunctionName
-from aiomlcommons.api.models import GetModel, RegisterModel, SearchModels, UndeployModels, UploadModelChunk
+from aiomlcommons.api.model_registration import RegisterModel, UploadModelChunk
+from aiomlcommons.api.models import GetModel, SearchModels, UndeployModels
 from aiomlcommons.api.predict import Predict, PredictByModel
 from aiomlcommons.api.tasks import SearchTasks
 from aiomlcommons.convert import Unreadable

@@ -7,19 +7,15 @@ from typing import Any
 import pytest
 
 from aiomlcommons import InvalidRequest, Request
-from aiomlcommons.api.agentic_memory import GetMemoryDocument, HybridSearch, SemanticSearch
+from aiomlcommons.api.agentic_memory import GetMemoryDocument
 from aiomlcommons.api.agents import AgentModelSpec, LLMSpec, RegisterAgent
 from aiomlcommons.api.connectors import ConnectorAction, CreateConnector
 from aiomlcommons.api.controllers import CreateController
+from aiomlcommons.api.memory_search import HybridSearch, SemanticSearch
 from aiomlcommons.api.model_groups import RegisterModelGroup
-from aiomlcommons.api.models import (
-    CHUNK_SIZE,
-    RateLimiter,
-    RegisterModel,
-    RegisterModelMeta,
-    UpdateModel,
-    UploadModelChunk,
-)
+from aiomlcommons.api.model_records import RateLimiter
+from aiomlcommons.api.model_registration import CHUNK_SIZE, RegisterModel, RegisterModelMeta, UploadModelChunk
+from aiomlcommons.api.models import UpdateModel
 from aiomlcommons.api.predict import Predict
 from aiomlcommons.wire import to_http
 

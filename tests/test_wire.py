@@ -21,24 +21,15 @@ from aiomlcommons import (
     Request,
     Secret,
 )
-from aiomlcommons.api.agents import ExecuteAgent
+from aiomlcommons.api.agent_runs import ExecuteAgent
 from aiomlcommons.api.common import FunctionName
 from aiomlcommons.api.connectors import ConnectorAction, CreateConnector, GetConnector
 from aiomlcommons.api.memory_containers import MemoryConfiguration, RetentionRule, UpdateMemoryContainer
+from aiomlcommons.api.model_configs import ModelConfig
 from aiomlcommons.api.model_groups import ModelGroup, UpdateModelGroup
-from aiomlcommons.api.models import (
-    DeployModel,
-    GetModel,
-    Model,
-    ModelConfig,
-    NodeUndeployed,
-    RateLimiter,
-    RegisterModel,
-    SearchModels,
-    UndeployModel,
-    UpdateModel,
-    UploadModelChunk,
-)
+from aiomlcommons.api.model_records import Model, NodeUndeployed, RateLimiter
+from aiomlcommons.api.model_registration import RegisterModel, UploadModelChunk
+from aiomlcommons.api.models import DeployModel, GetModel, SearchModels, UndeployModel, UpdateModel
 from aiomlcommons.api.predict import Cell, ColumnMeta, DataFrame, Predict, PredictByModel, Row
 from aiomlcommons.api.stats import GetStats
 from aiomlcommons.endpoint import Route, endpoint

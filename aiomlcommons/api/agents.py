@@ -5,19 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY
 from enum import StrEnum
-from typing import Any, TypeAlias
+from typing import Any
 
-from aiomlcommons import convert, rules
-from aiomlcommons.api.ag_ui import AG_UI, AgUiEvent, RunError, RunFinished
+from aiomlcommons import rules
+from aiomlcommons.api.agent_runs import ExecuteAgent, ExecuteAgentStream
 from aiomlcommons.api.common import Hits, WriteResult
 from aiomlcommons.api.context_management import ContextManagementTemplate
-from aiomlcommons.api.predict import ModelTensors, Words
 from aiomlcommons.api.search import searches
-from aiomlcommons.endpoint import Record, Request, as_body, endpoint, in_query, masked, record
-from aiomlcommons.errors import StreamFailed
+from aiomlcommons.endpoint import Record, Request, as_body, endpoint, masked, record
 from aiomlcommons.namespace import Namespace, op
 from aiomlcommons.secret import Secret
-from aiomlcommons.stream import Data, StreamRequest, streams
+from aiomlcommons.stream import streams
 
 
 class AgentType(StrEnum):
@@ -102,74 +100,6 @@ class AgentRegistered(Record):
     """The id of a new agent."""
 
     agent_id: str
-
-
-@record
-class Source(Record):
-    """Where an image, video or document is: ``type`` is ``base64`` or ``url``."""
-
-    type: str
-    format: str | None = None
-    data: str | None = None
-
-
-@record
-class ContentBlock(Record):
-    """A piece of a message: text, or an image, video or document."""
-
-    type: str
-    text: str | None = None
-    source: Source | None = None
-    image: Mapping[str, Any] | None = None
-    video: Mapping[str, Any] | None = None
-    document: Mapping[str, Any] | None = None
-
-
-@record
-class Message(Record):
-    """What somebody said: ``role`` is ``user``, ``assistant`` or ``tool``."""
-
-    role: str
-    content: list[ContentBlock] | None = None
-    toolCalls: list[Mapping[str, Any]] | None = None
-    toolCallId: str | None = None
-
-
-@record
-class AgentTask(Record):
-    """The task of an agent that works on: ``await ml.task(answer)``, and its ``response`` is the result."""
-
-    task_id: str
-    status: str | None = None
-    response: Mapping[str, Any] | None = None
-
-
-@record
-class Said(Record):
-    """The words of an agent of the second version: blocks that hold only ``text``."""
-
-    role: str | None = None
-    content: list[Mapping[str, Any]] | None = None
-
-
-@record
-class AgentMessage(Record):
-    """The answer of a ``conversational_v2`` agent."""
-
-    message: Said
-    stop_reason: str | None = None
-    memory_id: str | None = None
-    metrics: Mapping[str, Any] | None = None
-
-
-@record
-class AgentTensors(Record):
-    """The answer of an agent of the first version: outputs named ``memory_id``, ``response`` and the like."""
-
-    inference_results: list[ModelTensors] | None = None
-
-
-AgentAnswer: TypeAlias = AgentTask | AgentMessage | AgentTensors
 
 
 @endpoint(
@@ -263,73 +193,6 @@ class SearchAgents(Request[Hits[Agent]]):
     """
 
     body: Mapping[str, Any] = as_body(factory=dict)
-
-
-@endpoint(
-    "POST /_plugins/_ml/agents/{agent_id}/_execute",
-    since="2.12",
-    needs_body=True,
-    newer={"2.19": ("tenant_id",), "3.0": ("isAsync", "async_"), "3.5": ("input",)},
-)
-class ExecuteAgent(Request[AgentAnswer]):
-    """Run an agent: with ``parameters``, or with ``input`` (text, content blocks or messages).
-
-    The answer is AgentTensors, an AgentTask with ``async_=True``, or an AgentMessage, by the agent's version.
-
-    https://docs.opensearch.org/latest/ml-commons-plugin/api/agent-apis/execute-agent/
-    """
-
-    agent_id: str
-    _: KW_ONLY
-    parameters: Mapping[str, Any] | None = None
-    input: str | Sequence[ContentBlock | Message] | None = None
-    isAsync: bool | None = None
-    tenant_id: str | None = None
-    async_: bool | None = in_query(wire="async", default=None)
-
-
-AgentEvent: TypeAlias = Words | AgUiEvent
-
-
-@endpoint(
-    "POST /_plugins/_ml/agents/{agent_id}/_execute/stream",
-    since="3.3",
-    needs_body=True,
-    newer={"3.5": ("input",)},
-)
-class ExecuteAgentStream(StreamRequest[AgentEvent]):
-    """Run an agent and take its answer as it is written: Words, or AG-UI events for an AG-UI agent.
-
-    An AG-UI agent is given ``threadId``, ``runId``, ``state``, ``messages``, ``tools``, ``context`` and
-    ``forwardedProps``.
-
-    https://docs.opensearch.org/latest/ml-commons-plugin/api/agent-apis/execute-stream-agent/
-    """
-
-    agent_id: str
-    _: KW_ONLY
-    parameters: Mapping[str, Any] | None = None
-    input: str | Sequence[ContentBlock | Message] | None = None
-    threadId: str | None = None
-    runId: str | None = None
-    state: Any = None
-    messages: Sequence[Mapping[str, Any]] | None = None
-    tools: Sequence[Mapping[str, Any]] | None = None
-    context: Sequence[Mapping[str, Any]] | None = None
-    forwardedProps: Any = None
-    tenant_id: str | None = None
-    async_: bool | None = in_query(wire="async", default=None)
-
-    def event(self, data: Data) -> AgentEvent:
-        if "type" not in data:
-            return convert.structure(data, Words)
-        event = convert.structure(data, AG_UI.get(str(data["type"]), AgUiEvent))
-        if isinstance(event, RunError):
-            raise StreamFailed(event.message)
-        return event
-
-    def is_last(self, event: AgentEvent) -> bool:
-        return event.is_last if isinstance(event, Words) else isinstance(event, RunFinished)
 
 
 class Agents(Namespace):

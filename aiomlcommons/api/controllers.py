@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import KW_ONLY
 
 from aiomlcommons.api.common import WriteResult
-from aiomlcommons.api.models import RateLimiter
+from aiomlcommons.api.model_records import RateLimiter
 from aiomlcommons.endpoint import Record, Request, endpoint, in_query, record
 from aiomlcommons.namespace import Namespace, op
 

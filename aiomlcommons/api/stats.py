@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY
 from typing import Literal
 
-from aiomlcommons.api.models import ModelState
+from aiomlcommons.api.model_records import ModelState
 from aiomlcommons.api.tasks import TaskInfo
 from aiomlcommons.endpoint import Record, Request, endpoint, in_query, mixin, record
 from aiomlcommons.namespace import Namespace, op

@@ -10,7 +10,7 @@ import anyio.to_thread
 import orjson
 
 from aiomlcommons import convert
-from aiomlcommons.api.models import ModelConfig
+from aiomlcommons.api.model_configs import ModelConfig
 from aiomlcommons.cli.common import REFUSED, UsageError, cluster, confirmed
 from aiomlcommons.cli.progress import Progress as Line
 from aiomlcommons.cli.tables import moment, print_json, table

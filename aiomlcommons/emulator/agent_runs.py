@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from aiomlcommons import convert
-from aiomlcommons.api.agents import Agent, AgentTask, AgentTensors, AgentType, ExecuteAgent
+from aiomlcommons.api.agent_runs import AgentTask, AgentTensors, ExecuteAgent
+from aiomlcommons.api.agents import Agent, AgentType
 from aiomlcommons.api.common import FunctionName
-from aiomlcommons.api.predict import ModelTensor, ModelTensors, TextTensor
 from aiomlcommons.api.tasks import TaskType
+from aiomlcommons.api.tensors import ModelTensor, ModelTensors, TextTensor
 from aiomlcommons.emulator import agents, conversations, jobs, tools
 from aiomlcommons.emulator.chat_agents import chat
 from aiomlcommons.emulator.cluster import Cluster

@@ -9,21 +9,23 @@ from aiomlcommons import convert
 from aiomlcommons.api.agentic_memory import (
     AddMemories,
     CreateSession,
-    DeletedByQuery,
     DeleteMemoryDocument,
     DeleteMemoryDocuments,
     GetMemoryDocument,
+    SearchMemoryDocuments,
+    UpdateMemoryDocument,
+)
+from aiomlcommons.api.common import Hits, WriteResult
+from aiomlcommons.api.memory_containers import MemoryConfiguration
+from aiomlcommons.api.memory_documents import (
+    DeletedByQuery,
     MemoriesAdded,
     MemoryDocument,
     MemorySession,
     MemoryType,
-    SearchMemoryDocuments,
     SessionCreated,
-    UpdateMemoryDocument,
     WorkingMemory,
 )
-from aiomlcommons.api.common import Hits, WriteResult
-from aiomlcommons.api.memory_containers import MemoryConfiguration
 from aiomlcommons.emulator import search
 from aiomlcommons.emulator.cluster import Cluster, Index, alter
 from aiomlcommons.emulator.errors import (

@@ -8,7 +8,8 @@ from typing import Any
 import attrs
 
 from aiomlcommons.api.agents import Agent, ToolSpec
-from aiomlcommons.api.predict import MapTensor, ModelTensor, PredictByModel, TextTensor
+from aiomlcommons.api.predict import PredictByModel
+from aiomlcommons.api.tensors import MapTensor, ModelTensor, TextTensor
 from aiomlcommons.emulator import predict, tools
 from aiomlcommons.emulator.agents import tool_name
 from aiomlcommons.emulator.chat_interfaces import INTERFACES, PROMPT, Move, OpenAIChat, Prompted

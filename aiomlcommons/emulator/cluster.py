@@ -24,7 +24,7 @@ from aiomlcommons.api.mcp import McpTool
 from aiomlcommons.api.memory import Memory, MemoryMessage
 from aiomlcommons.api.memory_containers import MemoryContainer
 from aiomlcommons.api.model_groups import ModelGroup
-from aiomlcommons.api.models import Model
+from aiomlcommons.api.model_records import Model
 from aiomlcommons.api.tasks import TaskInfo
 from aiomlcommons.emulator.counting import Counts
 from aiomlcommons.emulator.faults import Faults

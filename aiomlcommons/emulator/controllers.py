@@ -13,7 +13,7 @@ from aiomlcommons.api.controllers import (
     GetController,
     UpdateController,
 )
-from aiomlcommons.api.models import ModelState, RateLimiter
+from aiomlcommons.api.model_records import ModelState, RateLimiter
 from aiomlcommons.emulator import errors, limits, models
 from aiomlcommons.emulator.cluster import Cluster, alter
 from aiomlcommons.emulator.errors import missing, refused, status_error

@@ -9,7 +9,7 @@ import attrs
 
 from aiomlcommons.api.agents import Agent
 from aiomlcommons.api.memory import MemoryMessage
-from aiomlcommons.api.predict import TextTensor
+from aiomlcommons.api.tensors import TextTensor
 from aiomlcommons.emulator import memory
 from aiomlcommons.emulator.cluster import Cluster
 from aiomlcommons.emulator.errors import illegal, refused

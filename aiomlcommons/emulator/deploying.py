@@ -8,7 +8,8 @@ from typing import Any
 import anyio.to_thread
 
 from aiomlcommons.api.common import FunctionName
-from aiomlcommons.api.models import DeployModel, Model, ModelState, NodeUndeployed, UndeployModel, UndeployModels
+from aiomlcommons.api.model_records import Model, ModelState, NodeUndeployed
+from aiomlcommons.api.models import DeployModel, UndeployModel, UndeployModels
 from aiomlcommons.api.tasks import TaskStarted, TaskState, TaskType
 from aiomlcommons.emulator import errors, jobs
 from aiomlcommons.emulator.cluster import Cluster

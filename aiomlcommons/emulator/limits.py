@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from contextvars import ContextVar
 
-from aiomlcommons.api.models import Model, RateLimiter
+from aiomlcommons.api.model_records import Model, RateLimiter
 from aiomlcommons.emulator.cluster import Cluster
 from aiomlcommons.emulator.errors import THROTTLED_MODEL, THROTTLED_USER, status_error
 

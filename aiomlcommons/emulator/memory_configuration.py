@@ -6,9 +6,9 @@ import uuid
 from collections.abc import Mapping
 from typing import Any, get_args
 
-from aiomlcommons.api.agentic_memory import MemoryType
 from aiomlcommons.api.common import FunctionName
 from aiomlcommons.api.memory_containers import MemoryConfiguration, MemoryStrategy
+from aiomlcommons.api.memory_documents import MemoryType
 from aiomlcommons.emulator.cluster import Cluster, alter
 from aiomlcommons.emulator.errors import STRATEGY_MODELS, illegal, missing
 

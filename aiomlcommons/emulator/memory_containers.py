@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from aiomlcommons.api.agentic_memory import MemoryType
 from aiomlcommons.api.common import Hits, User, WriteResult
 from aiomlcommons.api.memory_containers import (
     CreateMemoryContainer,
@@ -17,6 +16,7 @@ from aiomlcommons.api.memory_containers import (
     SearchMemoryContainers,
     UpdateMemoryContainer,
 )
+from aiomlcommons.api.memory_documents import MemoryType
 from aiomlcommons.emulator import search
 from aiomlcommons.emulator.cluster import Cluster, Index, alter
 from aiomlcommons.emulator.errors import (

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from aiomlcommons.api.agentic_memory import HybridSearch, MemoryDocument, SemanticSearch
 from aiomlcommons.api.common import Hits
+from aiomlcommons.api.memory_documents import MemoryDocument
+from aiomlcommons.api.memory_search import HybridSearch, SemanticSearch
 from aiomlcommons.emulator.cluster import Cluster
 from aiomlcommons.emulator.errors import NO_EMBEDDING, Refused, refused, status_error
 from aiomlcommons.emulator.memory_containers import configuration_in

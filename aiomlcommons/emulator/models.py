@@ -6,17 +6,9 @@ from typing import Any
 
 from aiomlcommons import convert
 from aiomlcommons.api.common import Hits, WriteResult
-from aiomlcommons.api.models import (
-    CHUNK_SIZE,
-    ChunkUploaded,
-    DeleteModel,
-    GetModel,
-    Model,
-    ModelState,
-    SearchModels,
-    UpdateModel,
-    UploadModelChunk,
-)
+from aiomlcommons.api.model_records import ChunkUploaded, Model, ModelState
+from aiomlcommons.api.model_registration import CHUNK_SIZE, UploadModelChunk
+from aiomlcommons.api.models import DeleteModel, GetModel, SearchModels, UpdateModel
 from aiomlcommons.emulator import errors, groups, search
 from aiomlcommons.emulator.cluster import Cluster, alter
 from aiomlcommons.emulator.connectors import as_connector, as_text, check_endpoints, check_exists

@@ -8,7 +8,7 @@ from typing import Any
 
 from aiomlcommons.api.common import FunctionName
 from aiomlcommons.api.connectors import ActionType
-from aiomlcommons.api.models import Model
+from aiomlcommons.api.model_records import Model
 from aiomlcommons.api.predict import BatchPredict
 from aiomlcommons.api.tasks import Cancelled, CancelTask, TaskInfo, TaskState, TaskType
 from aiomlcommons.emulator import errors, jobs, models, predict, remote

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from aiomlcommons.api.common import FunctionName
-from aiomlcommons.api.models import Model
+from aiomlcommons.api.model_records import Model
 from aiomlcommons.api.predict import MLInput, Predict, PredictByModel
 from aiomlcommons.emulator import deploying, errors, limits, models, remote, training, vectors
 from aiomlcommons.emulator.cluster import Cluster

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from aiomlcommons.api.models import Model
+from aiomlcommons.api.model_records import Model
 from aiomlcommons.api.stats import (
     Durations,
     GetModelProfiles,

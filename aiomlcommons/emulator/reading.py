@@ -12,7 +12,8 @@ import orjson
 from aiomlcommons import convert
 from aiomlcommons.api.agents import RegisterAgent
 from aiomlcommons.api.connectors import CreateConnector
-from aiomlcommons.api.models import ModelFormat, RegisterModel, RegisterModelMeta, UploadModelChunk
+from aiomlcommons.api.model_records import ModelFormat
+from aiomlcommons.api.model_registration import RegisterModel, RegisterModelMeta, UploadModelChunk
 from aiomlcommons.emulator.errors import Refused, illegal, plain, refused
 from aiomlcommons.endpoint import Request, wire_name
 from aiomlcommons.http import CBOR, JSON, HttpRequest

@@ -10,17 +10,9 @@ import anyio.to_thread
 
 from aiomlcommons import convert
 from aiomlcommons.api.common import FunctionName
-from aiomlcommons.api.models import (
-    CHUNK_SIZE,
-    MetaRegistered,
-    Model,
-    ModelConfig,
-    ModelFormat,
-    ModelState,
-    RateLimiter,
-    RegisterModel,
-    RegisterModelMeta,
-)
+from aiomlcommons.api.model_configs import ModelConfig
+from aiomlcommons.api.model_records import MetaRegistered, Model, ModelFormat, ModelState, RateLimiter
+from aiomlcommons.api.model_registration import CHUNK_SIZE, RegisterModel, RegisterModelMeta
 from aiomlcommons.api.tasks import TaskStarted, TaskState, TaskType
 from aiomlcommons.emulator import deploying, errors, groups, jobs, models
 from aiomlcommons.emulator.cluster import Cluster, alter

@@ -11,7 +11,7 @@ import aiohttp
 import orjson
 
 from aiomlcommons.api.connectors import ActionType, Connector, ConnectorAction, HttpConnector
-from aiomlcommons.api.models import Model
+from aiomlcommons.api.model_records import Model
 from aiomlcommons.api.predict import MLInput
 from aiomlcommons.emulator import errors
 from aiomlcommons.emulator.cluster import Cluster

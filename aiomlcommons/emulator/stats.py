@@ -7,7 +7,7 @@ from typing import Any
 
 import attrs
 
-from aiomlcommons.api.models import Model
+from aiomlcommons.api.model_records import Model
 from aiomlcommons.api.stats import ActionStats, GetStats, NodeStats, Stats
 from aiomlcommons.emulator.cluster import Cluster, Index
 from aiomlcommons.emulator.errors import illegal

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from aiomlcommons import wire
-from aiomlcommons.api.agents import ExecuteAgentStream
+from aiomlcommons.api.agent_runs import ExecuteAgentStream
 from aiomlcommons.api.predict import PredictStream
 from aiomlcommons.emulator.cluster import Cluster
 from aiomlcommons.emulator.errors import refused

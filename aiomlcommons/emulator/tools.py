@@ -8,7 +8,8 @@ from typing import Any
 import orjson
 
 from aiomlcommons.api.agents import ToolSpec
-from aiomlcommons.api.predict import ModelTensors, PredictByModel, Prediction, TextTensor
+from aiomlcommons.api.predict import PredictByModel, Prediction
+from aiomlcommons.api.tensors import ModelTensors, TextTensor
 from aiomlcommons.api.tools import ExecuteTool, GetTool, ListTools, Tool
 from aiomlcommons.emulator import predict
 from aiomlcommons.emulator.agents import tool_name

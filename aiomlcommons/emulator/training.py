@@ -8,7 +8,7 @@ from typing import Any
 from aiomlcommons import convert
 from aiomlcommons.api.algorithms import ExecuteAlgorithm, Execution, Train, TrainAndPredict, Training
 from aiomlcommons.api.common import FunctionName
-from aiomlcommons.api.models import Model, ModelState
+from aiomlcommons.api.model_records import Model, ModelState
 from aiomlcommons.api.predict import DataFrame, MLInput, Prediction
 from aiomlcommons.api.tasks import TaskType
 from aiomlcommons.emulator import jobs

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import attrs
 
 from aiomlcommons.api.common import FunctionName
-from aiomlcommons.api.models import Model
+from aiomlcommons.api.model_records import Model
 from aiomlcommons.ingest.ceiling import ceiling
 from aiomlcommons.ingest.types import Sparse
 from aiomlcommons.vectors import Vectors

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import attrs
 
 from aiomlcommons.api.common import FunctionName
-from aiomlcommons.api.models import ModelFormat
+from aiomlcommons.api.model_records import ModelFormat
 from aiomlcommons.errors import InvalidRequest
 
 ARTIFACTS = "https://artifacts.opensearch.org/models/ml-models"

@@ -10,7 +10,8 @@ import anyio
 
 from aiomlcommons.api.common import FunctionName
 from aiomlcommons.api.connectors import CreateConnector
-from aiomlcommons.api.models import DeploySetting, Model, ModelConfig, ModelFormat, ModelState
+from aiomlcommons.api.model_configs import ModelConfig
+from aiomlcommons.api.model_records import DeploySetting, Model, ModelFormat, ModelState
 from aiomlcommons.backoff import Backoff
 from aiomlcommons.errors import InvalidRequest, MLCommonsError
 from aiomlcommons.models.ensure import EnsuredModel, find_registered

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import attrs
 
-from aiomlcommons.api.models import Model, ModelState
+from aiomlcommons.api.model_records import Model, ModelState
 from aiomlcommons.api.tasks import TaskState, TaskType
 from aiomlcommons.backoff import Backoff
 from aiomlcommons.errors import MLCommonsError, NotFound, TaskFailed, TaskStalled

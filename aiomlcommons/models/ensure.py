@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import attrs
 
-from aiomlcommons.api.models import Model
+from aiomlcommons.api.model_records import Model
 from aiomlcommons.backoff import Backoff
 from aiomlcommons.errors import InvalidRequest, MLCommonsError, NotFound
 from aiomlcommons.models import catalogue

@@ -13,7 +13,7 @@ import anyio.to_thread
 import attrs
 
 from aiomlcommons.api.common import FunctionName
-from aiomlcommons.api.models import ModelConfig
+from aiomlcommons.api.model_configs import ModelConfig
 from aiomlcommons.models.hugging_face import read_config
 from aiomlcommons.models.package import BadPackage, check_package, sha256
 from aiomlcommons.models.packing import pack

@@ -10,7 +10,7 @@ from typing import Any, TypeGuard
 
 import attrs
 
-from aiomlcommons.api.models import FrameworkType, ModelConfig, PoolingMode
+from aiomlcommons.api.model_configs import FrameworkType, ModelConfig, PoolingMode
 from aiomlcommons.models.package import BadPackage
 
 MAX_CONFIG = 10_000_000

@@ -16,7 +16,8 @@ from typing import Any
 import attrs
 
 from aiomlcommons.api.common import FunctionName
-from aiomlcommons.api.models import CHUNK_SIZE, Format, ModelFormat
+from aiomlcommons.api.model_records import Format, ModelFormat
+from aiomlcommons.api.model_registration import CHUNK_SIZE
 from aiomlcommons.errors import InvalidRequest, MLCommonsError
 
 MAX_UNPACKED = 100_000_000_000

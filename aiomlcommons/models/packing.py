@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO
 
 from aiomlcommons.api.common import FunctionName
-from aiomlcommons.api.models import Format
+from aiomlcommons.api.model_records import Format
 from aiomlcommons.models.package import BadPackage, check_files, check_package
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the first moment that a zip file can tell

@@ -11,7 +11,7 @@ import anyio
 import attrs
 
 from aiomlcommons.api.common import FunctionName
-from aiomlcommons.api.models import Model, ModelState
+from aiomlcommons.api.model_records import Model, ModelState
 from aiomlcommons.api.tasks import TaskStarted, TaskState, TaskType
 from aiomlcommons.backoff import Backoff
 from aiomlcommons.errors import ApiError, ConnectError, NotFound, TaskFailed, TaskStalled

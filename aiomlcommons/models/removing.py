@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from aiomlcommons.api.models import Model
+from aiomlcommons.api.model_records import Model
 from aiomlcommons.backoff import Backoff
 from aiomlcommons.errors import ApiError, BadRequest, NotFound
 from aiomlcommons.models.deploying import ON_ITS_WAY, PARTIAL

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from aiomlcommons.api.models import Model, ModelFormat
+from aiomlcommons.api.model_records import Model, ModelFormat
 from aiomlcommons.api.tasks import TaskStarted
 from aiomlcommons.errors import MLCommonsError, TaskFailed
 from aiomlcommons.models.spec import FileModel, PretrainedModel, RemoteModel, UrlModel

@@ -12,7 +12,8 @@ import orjson
 from aiomlcommons import convert
 from aiomlcommons.api.common import AccessMode, FunctionName
 from aiomlcommons.api.connectors import CreateConnector
-from aiomlcommons.api.models import DeploySetting, Guardrails, Model, ModelConfig, ModelFormat, RateLimiter
+from aiomlcommons.api.model_configs import ModelConfig
+from aiomlcommons.api.model_records import DeploySetting, Guardrails, Model, ModelFormat, RateLimiter
 from aiomlcommons.errors import InvalidRequest
 from aiomlcommons.models import catalogue
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import anyio.to_thread
 import attrs
 
-from aiomlcommons.api.models import CHUNK_SIZE, SearchModels
+from aiomlcommons.api.model_registration import CHUNK_SIZE
+from aiomlcommons.api.models import SearchModels
 from aiomlcommons.errors import MLCommonsError
 from aiomlcommons.models.progress import Phase, Progress, Report
 from aiomlcommons.pipeline.flow import fan_out

@@ -12,9 +12,10 @@ from aiomlcommons import HttpResponse
 from aiomlcommons.api.common import AccessMode, Found, FunctionName, Hit, Hits, Shards, Total
 from aiomlcommons.api.connectors import GetConnector, HttpConnector
 from aiomlcommons.api.model_groups import ModelGroup
-from aiomlcommons.api.models import Model, ModelState
-from aiomlcommons.api.predict import ByteBuffer, PredictStream, Words
+from aiomlcommons.api.model_records import Model, ModelState
+from aiomlcommons.api.predict import PredictStream, Words
 from aiomlcommons.api.tasks import TaskInfo, TaskState, TaskType
+from aiomlcommons.api.tensors import ByteBuffer
 from aiomlcommons.http import JSON
 from aiomlcommons.routes import Router, read_request
 from aiomlcommons.wire import from_http

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from aiomlcommons import ENDPOINTS
-from aiomlcommons.api.agentic_memory import AddMemories, CreateSession, HybridSearch, SemanticSearch
+from aiomlcommons.api.agent_runs import ExecuteAgent, ExecuteAgentStream
+from aiomlcommons.api.agentic_memory import AddMemories, CreateSession
 from aiomlcommons.api.agentic_search_templates import RegisterAgenticSearchTemplate, UpdateAgenticSearchTemplate
-from aiomlcommons.api.agents import ExecuteAgent, ExecuteAgentStream, RegisterAgent, UpdateAgent
+from aiomlcommons.api.agents import RegisterAgent, UpdateAgent
 from aiomlcommons.api.algorithms import Train, TrainAndPredict
 from aiomlcommons.api.config import IngestBatch
 from aiomlcommons.api.connectors import CreateConnector, UpdateConnector
@@ -19,15 +20,10 @@ from aiomlcommons.api.controllers import CreateController, UpdateController
 from aiomlcommons.api.index_insight import PutIndexInsightConfig
 from aiomlcommons.api.memory import CreateMemory, CreateMessage, UpdateMemory
 from aiomlcommons.api.memory_containers import CreateMemoryContainer, UpdateMemoryContainer
+from aiomlcommons.api.memory_search import HybridSearch, SemanticSearch
 from aiomlcommons.api.model_groups import RegisterModelGroup, UpdateModelGroup
-from aiomlcommons.api.models import (
-    DeployModel,
-    RegisterModel,
-    RegisterModelMeta,
-    UndeployModel,
-    UndeployModels,
-    UpdateModel,
-)
+from aiomlcommons.api.model_registration import RegisterModel, RegisterModelMeta
+from aiomlcommons.api.models import DeployModel, UndeployModel, UndeployModels, UpdateModel
 from aiomlcommons.api.predict import BatchPredict, Predict, PredictByModel, PredictStream
 from aiomlcommons.api.stats import GetModelProfiles, GetProfile, GetStats, GetTaskProfiles
 from aiomlcommons.endpoint import Request, endpoint, fields_of, in_query, wire_name

@@ -32,7 +32,7 @@ ROUTES = [(cls, route) for cls in ENDPOINTS for route in cls.endpoint.routes]
 
 def _classes(base: Any) -> list[type[Any]]:
     """The classes of a kind that the modules of the API have."""
-    modules = {sys.modules[cls.__module__] for cls in ENDPOINTS}
+    modules = [module for name, module in sys.modules.items() if name.startswith("aiomlcommons.api.")]
     found = {value for module in modules for value in vars(module).values() if isinstance(value, type)}
     return sorted((cls for cls in found if issubclass(cls, base) and cls is not StrEnum), key=lambda cls: cls.__name__)
 

@@ -18,6 +18,7 @@ from aiomlcommons.api.connectors import (
     SearchConnectors,
     UpdateConnector,
 )
+from aiomlcommons.api.model_configs import ModelConfig, TextEmbeddingModelConfig
 from aiomlcommons.api.model_groups import (
     DeleteModelGroup,
     GetModelGroup,
@@ -25,21 +26,13 @@ from aiomlcommons.api.model_groups import (
     SearchModelGroups,
     UpdateModelGroup,
 )
+from aiomlcommons.api.model_records import DeploySetting, Guardrail, Guardrails, ModelFormat, RateLimiter, StopWords
+from aiomlcommons.api.model_registration import RegisterModel, RegisterModelMeta
 from aiomlcommons.api.models import (
     DeleteModel,
     DeployModel,
-    DeploySetting,
     GetModel,
-    Guardrail,
-    Guardrails,
-    ModelConfig,
-    ModelFormat,
-    RateLimiter,
-    RegisterModel,
-    RegisterModelMeta,
     SearchModels,
-    StopWords,
-    TextEmbeddingModelConfig,
     UndeployModel,
     UndeployModels,
     UpdateModel,

@@ -10,7 +10,7 @@ import attrs
 
 from aiomlcommons import Session
 from aiomlcommons.api.common import FunctionName
-from aiomlcommons.api.models import ModelConfig
+from aiomlcommons.api.model_configs import ModelConfig
 from aiomlcommons.models.spec import FileModel
 
 

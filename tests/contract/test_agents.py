@@ -8,8 +8,9 @@ import pytest
 import pytest_asyncio
 
 from aiomlcommons import BadRequest, NotFound, Session
-from aiomlcommons.api.agents import AgentTask, AgentTensors, LLMSpec, MemorySpec, ToolSpec
-from aiomlcommons.api.predict import MapTensor, TextTensor
+from aiomlcommons.api.agent_runs import AgentTask, AgentTensors
+from aiomlcommons.api.agents import LLMSpec, MemorySpec, ToolSpec
+from aiomlcommons.api.tensors import MapTensor, TextTensor
 from tests.contract.chat import chat_model
 from tests.contract.versions import skip_before
 from tests.modelserver import serve as serve_model

@@ -8,7 +8,8 @@ import pytest
 import pytest_asyncio
 
 from aiomlcommons import Conflict, NotFound, Session
-from aiomlcommons.api.models import ModelConfig, RateLimiter
+from aiomlcommons.api.model_configs import ModelConfig
+from aiomlcommons.api.model_records import RateLimiter
 
 pytestmark = pytest.mark.asyncio
 CONFIG = ModelConfig(model_type="bert", embedding_dimension=4, framework_type="sentence_transformers")

@@ -9,7 +9,7 @@ import attrs
 import pytest
 
 from aiomlcommons import DeclaredModel, MLSettings, NotFound, Prevented, Session
-from aiomlcommons.api.models import ModelState
+from aiomlcommons.api.model_records import ModelState
 from tests.contract.kinds import KINDS, spec_of, uploaded
 from tests.lifecycle.files import big_zip
 

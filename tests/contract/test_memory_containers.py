@@ -8,8 +8,8 @@ import pytest
 import pytest_asyncio
 
 from aiomlcommons import BadRequest, NotFound, Session
-from aiomlcommons.api.agentic_memory import MemorySession, MessageInput, WorkingMemory
 from aiomlcommons.api.memory_containers import MemoryConfiguration
+from aiomlcommons.api.memory_documents import MemorySession, MessageInput, WorkingMemory
 from aiomlcommons.version import Version
 
 pytestmark = pytest.mark.asyncio

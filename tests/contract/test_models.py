@@ -9,7 +9,7 @@ import anyio
 import pytest
 
 from aiomlcommons import BadRequest, Conflict, ModelNotReady, NotFound, Session, TaskFailed
-from aiomlcommons.api.models import ModelState
+from aiomlcommons.api.model_records import ModelState
 from aiomlcommons.api.tasks import TaskInfo, TaskState
 from tests.contract.kinds import KINDS, deployed, uploaded
 from tests.fileserver import served_file

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from aiomlcommons import DecodeError, InvalidRequest, NotFound, Session, vectors
-from aiomlcommons.api.predict import NumberTensor, Predict
+from aiomlcommons.api.predict import Predict
+from aiomlcommons.api.tensors import NumberTensor
 from tests.contract.kinds import deployed
 
 pytestmark = pytest.mark.asyncio

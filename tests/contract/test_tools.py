@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from aiomlcommons import BadRequest, NotFound, Session
-from aiomlcommons.api.predict import TextTensor
+from aiomlcommons.api.tensors import TextTensor
 from tests.contract.chat import chat_model
 from tests.contract.versions import skip_before
 from tests.modelserver import serve as serve_model

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from aiomlcommons import Session
-from aiomlcommons.api.agentic_memory import MessageInput
 from aiomlcommons.api.common import FunctionName
 from aiomlcommons.api.connectors import CreateConnector
 from aiomlcommons.api.memory_containers import MemoryConfiguration
+from aiomlcommons.api.memory_documents import MessageInput
 
 ALL: Mapping[str, Any] = {"query": {"match_all": {}}}
 TEA = [MessageInput(role="user", content=[{"type": "text", "text": "I like tea"}])]

@@ -10,8 +10,8 @@ import pytest
 import pytest_asyncio
 
 from aiomlcommons import ApiError, BadRequest, FeatureDisabled, NotFound, Session
-from aiomlcommons.api.agentic_memory import WorkingMemory
 from aiomlcommons.api.memory_containers import MemoryConfiguration
+from aiomlcommons.api.memory_documents import WorkingMemory
 from aiomlcommons.api.settings import MLSettings
 from aiomlcommons.emulator import Cluster, Emulator
 from tests.emulator.memories import ALL, SPARSE, TEA, WITH_SESSIONS, made, unasked

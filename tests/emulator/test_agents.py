@@ -10,9 +10,10 @@ import pytest
 import pytest_asyncio
 
 from aiomlcommons import ApiError, BadRequest, FeatureDisabled, NotFound, Session, TaskFailed
-from aiomlcommons.api.agents import AgentModelSpec, AgentTask, AgentTensors, LLMSpec, MemorySpec, ToolSpec
-from aiomlcommons.api.predict import MapTensor, ModelTensor, TextTensor
+from aiomlcommons.api.agent_runs import AgentTask, AgentTensors
+from aiomlcommons.api.agents import AgentModelSpec, LLMSpec, MemorySpec, ToolSpec
 from aiomlcommons.api.settings import MLSettings
+from aiomlcommons.api.tensors import MapTensor, ModelTensor, TextTensor
 from tests import modelserver
 from tests.contract.chat import chat_model
 from tests.emulator.conftest import ALLOWED, NOW

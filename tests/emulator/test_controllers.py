@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 
 from aiomlcommons import Conflict, Forbidden, NotFound, Session, TooManyRequests
-from aiomlcommons.api.models import RateLimiter
+from aiomlcommons.api.model_records import RateLimiter
 from aiomlcommons.api.settings import FIRST_MODEL
 from aiomlcommons.emulator import Cluster, Emulator
 from tests.emulator.conftest import NOW, deployed

@@ -14,7 +14,7 @@ from aiohttp import web
 
 from aiomlcommons import ConnectError, ServerError, Session, TaskFailed, TaskStalled, TooManyRequests
 from aiomlcommons.api.model_groups import GetModelGroup
-from aiomlcommons.api.models import RegisterModel
+from aiomlcommons.api.model_registration import RegisterModel
 from aiomlcommons.api.server import GetInfo
 from aiomlcommons.emulator import Emulator, Faults
 from aiomlcommons.emulator.errors import Refused

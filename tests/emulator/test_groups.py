@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from aiomlcommons import BadRequest, NotFound, Session
-from aiomlcommons.api.models import ModelConfig
+from aiomlcommons.api.model_configs import ModelConfig
 
 pytestmark = pytest.mark.asyncio
 

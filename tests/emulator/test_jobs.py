@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from aiomlcommons import ApiError, BadRequest, ModelNotReady, NotFound, Session, TaskFailed
-from aiomlcommons.api.models import Format, ModelConfig, ModelState, SearchModels
+from aiomlcommons.api.model_configs import ModelConfig
+from aiomlcommons.api.model_records import Format, ModelState
+from aiomlcommons.api.models import SearchModels
 from aiomlcommons.api.settings import MLSettings
 from aiomlcommons.emulator import Emulator
 from tests.emulator.conftest import DENSE, NOW, deployed

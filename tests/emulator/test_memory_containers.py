@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from aiomlcommons import BadRequest, Conflict, NotFound, Session
-from aiomlcommons.api.agentic_memory import MemorySession
 from aiomlcommons.api.memory_containers import MemoryConfiguration, MemoryStrategy
+from aiomlcommons.api.memory_documents import MemorySession
 from aiomlcommons.auth import BasicAuth
 from aiomlcommons.emulator import Emulator
 from aiomlcommons.secret import Secret

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from aiomlcommons import BadRequest, Forbidden, ModelNotReady, NotFound, Session, TooManyRequests, vectors
-from aiomlcommons.api.models import RateLimiter
+from aiomlcommons.api.model_records import RateLimiter
 from aiomlcommons.api.predict import Predict, PredictByModel
 from aiomlcommons.emulator import Cluster, Emulator
 from aiomlcommons.http import CBOR, JSON

@@ -9,9 +9,10 @@ import pytest
 
 from aiomlcommons import ApiError, BadRequest, Conflict, Secret, ServerError, Session
 from aiomlcommons.api.connectors import ClientConfig, ConnectorAction
-from aiomlcommons.api.models import DeploySetting
-from aiomlcommons.api.predict import MapTensor, Predict
+from aiomlcommons.api.model_records import DeploySetting
+from aiomlcommons.api.predict import Predict
 from aiomlcommons.api.settings import MLSettings
+from aiomlcommons.api.tensors import MapTensor
 from aiomlcommons.http import CBOR
 from tests import modelserver
 from tests.emulator.conftest import ALLOWED, NOW

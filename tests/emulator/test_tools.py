@@ -9,8 +9,8 @@ import pytest
 import pytest_asyncio
 
 from aiomlcommons import ApiError, BadRequest, NotFound, Session
-from aiomlcommons.api.predict import TextTensor
 from aiomlcommons.api.settings import MLSettings
+from aiomlcommons.api.tensors import TextTensor
 from aiomlcommons.emulator.paths import look_up
 from aiomlcommons.emulator.templates import fill, open_places
 from tests import modelserver

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 from aiomlcommons import Session
-from aiomlcommons.api.models import ModelConfig
+from aiomlcommons.api.model_configs import ModelConfig
 from aiomlcommons.connectors import openai_embeddings
 from aiomlcommons.models.progress import Progress, Report
 from aiomlcommons.models.spec import FileModel, PretrainedModel, RemoteModel, Spec

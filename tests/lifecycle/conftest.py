@@ -8,7 +8,7 @@ import attrs
 import pytest_asyncio
 
 from aiomlcommons import Backoff, Session
-from aiomlcommons.api.models import Model
+from aiomlcommons.api.model_records import Model
 from aiomlcommons.api.settings import FIRST_MODEL
 from aiomlcommons.emulator import Emulator
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import zipfile
 from pathlib import Path
 
-from aiomlcommons.api.models import CHUNK_SIZE
+from aiomlcommons.api.model_registration import CHUNK_SIZE
 
 
 def big_zip(path: Path, chunks: int) -> Path:

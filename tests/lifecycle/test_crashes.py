@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from aiomlcommons.api.models import UploadModelChunk
+from aiomlcommons.api.model_registration import UploadModelChunk
 from aiomlcommons.models.progress import Phase
 from tests.lifecycle.client import SPECS, big
 from tests.lifecycle.conftest import NOW, World

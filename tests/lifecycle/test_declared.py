@@ -7,7 +7,7 @@ from typing import ClassVar
 import pytest
 
 from aiomlcommons import InvalidRequest, NotComplete
-from aiomlcommons.api.models import DeploySetting, ModelState
+from aiomlcommons.api.model_records import DeploySetting, ModelState
 from aiomlcommons.connectors import openai_embeddings
 from aiomlcommons.models.catalogue import NICKNAMES, find
 from aiomlcommons.models.declared import DeclaredModel

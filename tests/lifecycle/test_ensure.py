@@ -10,14 +10,9 @@ import attrs
 import pytest
 
 from aiomlcommons import ConnectError, InvalidRequest, ModelNotReady, NotFound, Session, TaskFailed
-from aiomlcommons.api.models import (
-    DeployModel,
-    GetModel,
-    ModelState,
-    RegisterModel,
-    RegisterModelMeta,
-    UploadModelChunk,
-)
+from aiomlcommons.api.model_records import ModelState
+from aiomlcommons.api.model_registration import RegisterModel, RegisterModelMeta, UploadModelChunk
+from aiomlcommons.api.models import DeployModel, GetModel
 from aiomlcommons.api.settings import MLSettings
 from aiomlcommons.api.tasks import GetTask, TaskState
 from aiomlcommons.models.deploying import NotDeployed

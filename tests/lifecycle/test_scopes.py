@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from aiomlcommons import BadRequest, NotFound
-from aiomlcommons.api.models import DeleteModel, ModelState
+from aiomlcommons.api.model_records import ModelState
+from aiomlcommons.api.models import DeleteModel
 from aiomlcommons.api.settings import MLSettings
 from aiomlcommons.models.progress import Phase, Progress
 from tests.lifecycle.client import SPECS

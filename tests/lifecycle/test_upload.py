@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from aiomlcommons import BadRequest, ConnectError
-from aiomlcommons.api.models import CHUNK_SIZE, ModelState, UploadModelChunk
+from aiomlcommons.api.model_records import ModelState
+from aiomlcommons.api.model_registration import CHUNK_SIZE, UploadModelChunk
 from aiomlcommons.models.package import BadPackage
 from aiomlcommons.models.progress import Phase, Progress
 from aiomlcommons.models.upload import FileChanged

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import assert_type
 
 from aiomlcommons import NULL, Session
-from aiomlcommons.api.agentic_memory import DeletedByQuery, MemoriesAdded, MemoryDocument, SessionCreated
+from aiomlcommons.api.agent_runs import AgentAnswer, AgentEvent
 from aiomlcommons.api.agentic_search_templates import (
     AgenticSearchTemplate,
     AgenticSearchTemplateList,
     AgenticSearchTemplateStatus,
 )
-from aiomlcommons.api.agents import Agent, AgentAnswer, AgentEvent, AgentRegistered
+from aiomlcommons.api.agents import Agent, AgentRegistered
 from aiomlcommons.api.common import Hit, Hits, WriteResult
 from aiomlcommons.api.context_management import (
     ContextManagementStatus,
@@ -38,6 +38,7 @@ from aiomlcommons.api.memory_containers import (
     RetentionPreviews,
     RetentionTriggered,
 )
+from aiomlcommons.api.memory_documents import DeletedByQuery, MemoriesAdded, MemoryDocument, SessionCreated
 from aiomlcommons.api.predict import Prediction
 from aiomlcommons.api.tools import Tool
 from aiomlcommons.stream import Events

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import assert_type
 
 from aiomlcommons import EnsuredModel, FileModel, MLSettings, PretrainedModel, Session
-from aiomlcommons.api.models import Model
+from aiomlcommons.api.model_records import Model
 from aiomlcommons.models.catalogue import Pretrained
 
 

@@ -11,7 +11,7 @@ from aiomlcommons.api.config import Config
 from aiomlcommons.api.connectors import Connector, ConnectorCreated
 from aiomlcommons.api.controllers import Controller, ControllerCreated
 from aiomlcommons.api.model_groups import ModelGroup, ModelGroupRegistered, ModelGroupUpdated
-from aiomlcommons.api.models import ChunkUploaded, MetaRegistered, Model, NodeUndeployed, RateLimiter
+from aiomlcommons.api.model_records import ChunkUploaded, MetaRegistered, Model, NodeUndeployed, RateLimiter
 from aiomlcommons.api.predict import BatchStarted, Prediction, Words
 from aiomlcommons.api.server import Info
 from aiomlcommons.api.settings import ClusterSettings

@@ -23,7 +23,8 @@ from aiomlcommons import (
     TooManyRequests,
 )
 from aiomlcommons.api.common import Hits
-from aiomlcommons.api.models import DeployModel, GetModel, Model, NodeUndeployed, SearchModels, UndeployModel
+from aiomlcommons.api.model_records import Model, NodeUndeployed
+from aiomlcommons.api.models import DeployModel, GetModel, SearchModels, UndeployModel
 from aiomlcommons.api.settings import MLSettings
 from aiomlcommons.api.tasks import TaskInfo, TaskStarted
 from aiomlcommons.inference import Highlight

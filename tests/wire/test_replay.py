@@ -22,7 +22,7 @@ from tests.wire.replay import Difference, _same, main, replay, resource_of
 
 ROUTER = Router()
 ALL = list(exchanges())
-COVERED = ("models", "model_groups", "tasks", "predict", "settings", "connectors", "server")
+COVERED = ("models", "model_registration", "model_groups", "tasks", "predict", "settings", "connectors", "server")
 GROUP = {"name": "g", "latest_version": 0, "access": "public"}
 WROTE = {
     "_index": ".plugins-ml-model",

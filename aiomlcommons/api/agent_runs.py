@@ -1,0 +1,154 @@
+"""Running agents: what an agent is given, what it answers at once, and what it streams."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import KW_ONLY
+from typing import Any, TypeAlias
+
+from aiomlcommons import convert
+from aiomlcommons.api.ag_ui import AG_UI, AgUiEvent, RunError, RunFinished
+from aiomlcommons.api.predict import Words
+from aiomlcommons.api.tensors import ModelTensors
+from aiomlcommons.endpoint import Record, Request, endpoint, in_query, mixin, record
+from aiomlcommons.errors import StreamFailed
+from aiomlcommons.stream import Data, StreamRequest
+
+
+@record
+class Source(Record):
+    """Where an image, video or document is: ``type`` is ``base64`` or ``url``."""
+
+    type: str
+    format: str | None = None
+    data: str | None = None
+
+
+@record
+class ContentBlock(Record):
+    """A piece of a message: text, or an image, video or document."""
+
+    type: str
+    text: str | None = None
+    source: Source | None = None
+    image: Mapping[str, Any] | None = None
+    video: Mapping[str, Any] | None = None
+    document: Mapping[str, Any] | None = None
+
+
+@record
+class Message(Record):
+    """What somebody said: ``role`` is ``user``, ``assistant`` or ``tool``."""
+
+    role: str
+    content: list[ContentBlock] | None = None
+    toolCalls: list[Mapping[str, Any]] | None = None
+    toolCallId: str | None = None
+
+
+@mixin
+class AgentInput:
+    """What an agent is given: ``parameters``, or since 3.5 ``input`` (text, content blocks or messages)."""
+
+    parameters: Mapping[str, Any] | None = None
+    input: str | Sequence[ContentBlock | Message] | None = None
+
+
+@record
+class AgentTask(Record):
+    """The task of an agent that works on: ``await ml.task(answer)``, and its ``response`` is the result."""
+
+    task_id: str
+    status: str | None = None
+    response: Mapping[str, Any] | None = None
+
+
+@record
+class Said(Record):
+    """The words of an agent of the second version: blocks that hold only ``text``."""
+
+    role: str | None = None
+    content: list[Mapping[str, Any]] | None = None
+
+
+@record
+class AgentMessage(Record):
+    """The answer of a ``conversational_v2`` agent."""
+
+    message: Said
+    stop_reason: str | None = None
+    memory_id: str | None = None
+    metrics: Mapping[str, Any] | None = None
+
+
+@record
+class AgentTensors(Record):
+    """The answer of an agent of the first version: outputs named ``memory_id``, ``response`` and the like."""
+
+    inference_results: list[ModelTensors] | None = None
+
+
+AgentAnswer: TypeAlias = AgentTask | AgentMessage | AgentTensors
+
+
+@endpoint(
+    "POST /_plugins/_ml/agents/{agent_id}/_execute",
+    since="2.12",
+    needs_body=True,
+    newer={"2.19": ("tenant_id",), "3.0": ("isAsync", "async_"), "3.5": ("input",)},
+)
+class ExecuteAgent(AgentInput, Request[AgentAnswer]):
+    """Run an agent: with ``parameters``, or with ``input`` (text, content blocks or messages).
+
+    The answer is AgentTensors, an AgentTask with ``async_=True``, or an AgentMessage, by the agent's version.
+
+    https://docs.opensearch.org/latest/ml-commons-plugin/api/agent-apis/execute-agent/
+    """
+
+    agent_id: str
+    _: KW_ONLY
+    isAsync: bool | None = None
+    tenant_id: str | None = None
+    async_: bool | None = in_query(wire="async", default=None)
+
+
+AgentEvent: TypeAlias = Words | AgUiEvent
+
+
+@endpoint(
+    "POST /_plugins/_ml/agents/{agent_id}/_execute/stream",
+    since="3.3",
+    needs_body=True,
+    newer={"3.5": ("input",)},
+)
+class ExecuteAgentStream(AgentInput, StreamRequest[AgentEvent]):
+    """Run an agent and take its answer as it is written: Words, or AG-UI events for an AG-UI agent.
+
+    An AG-UI agent is given ``threadId``, ``runId``, ``state``, ``messages``, ``tools``, ``context`` and
+    ``forwardedProps``.
+
+    https://docs.opensearch.org/latest/ml-commons-plugin/api/agent-apis/execute-stream-agent/
+    """
+
+    agent_id: str
+    _: KW_ONLY
+    threadId: str | None = None
+    runId: str | None = None
+    state: Any = None
+    messages: Sequence[Mapping[str, Any]] | None = None
+    tools: Sequence[Mapping[str, Any]] | None = None
+    context: Sequence[Mapping[str, Any]] | None = None
+    forwardedProps: Any = None
+    tenant_id: str | None = None
+    async_: bool | None = in_query(wire="async", default=None)
+
+    def event(self, data: Data) -> AgentEvent:
+        if "type" not in data:
+            return convert.structure(data, Words)
+        event = convert.structure(data, AG_UI.get(str(data["type"]), AgUiEvent))
+        if isinstance(event, RunError):
+            raise StreamFailed(event.message)
+        return event
+
+    def is_last(self, event: AgentEvent) -> bool:
+        return event.is_last if isinstance(event, Words) else isinstance(event, RunFinished)

@@ -1,0 +1,151 @@
+"""What a memory container holds: sessions, working and long-term memories and their history."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, TypeAlias
+
+from aiomlcommons.api.memory_containers import StrategyType
+from aiomlcommons.endpoint import Record, record
+
+MemoryType: TypeAlias = Literal["sessions", "working", "long-term", "history"]
+
+
+@record
+class MessageInput(Record):
+    """What somebody said: ``role``, and content blocks such as ``{"type": "text", "text": "..."}``."""
+
+    role: str | None = None
+    content: list[Mapping[str, Any]] | None = None
+
+
+@record
+class WorkingMemory(Record):
+    """A working memory: the messages or the data that were added."""
+
+    payload_type: str
+    infer: bool
+    memory_container_id: str | None = None
+    messages: list[MessageInput] | None = None
+    message_id: int | None = None
+    binary_data: str | None = None
+    structured_data: Mapping[str, Any] | None = None
+    structured_data_blob: Mapping[str, Any] | None = None
+    namespace: Mapping[str, str] | None = None
+    namespace_size: int | Mapping[str, Any] | None = None
+    metadata: Mapping[str, Any] | None = None
+    tags: Mapping[str, Any] | None = None
+    created_time: int | None = None
+    last_updated_time: int | None = None
+    owner_id: str | None = None
+    checkpoint_id: str | None = None
+    tenant_id: str | None = None
+    pinned: bool | None = None
+
+
+@record
+class LongTermMemory(Record):
+    """A long-term memory: what a model kept of a conversation. ``memory_embedding`` is a vector or token weights."""
+
+    memory: str
+    strategy_type: StrategyType | str
+    tags: Mapping[str, Any] | None = None
+    namespace: Mapping[str, str] | None = None
+    namespace_size: int | Mapping[str, Any] | None = None
+    created_time: int | None = None
+    last_updated_time: int | None = None
+    memory_embedding: Any = None
+    owner_id: str | None = None
+    memory_container_id: str | None = None
+    strategy_id: str | None = None
+    tenant_id: str | None = None
+    pinned: bool | None = None
+
+
+@record
+class MemoryHistory(Record):
+    """What was done to a long-term memory: ``ADD``, ``UPDATE``, ``DELETE`` or ``NONE``."""
+
+    memory_id: str
+    action: str
+    owner_id: str | None = None
+    memory_container_id: str | None = None
+    before: Mapping[str, Any] | None = None
+    after: Mapping[str, Any] | None = None
+    namespace: Mapping[str, str] | None = None
+    namespace_size: int | Mapping[str, Any] | None = None
+    tags: Mapping[str, Any] | None = None
+    created_time: int | None = None
+    tenant_id: str | None = None
+    error: str | None = None
+    pinned: bool | None = None
+
+
+@record
+class MemorySession(Record):
+    """A session that working memories belong to."""
+
+    owner_id: str | None = None
+    memory_container_id: str | None = None
+    summary: str | None = None
+    created_time: int | None = None
+    last_updated_time: int | None = None
+    metadata: Mapping[str, Any] | None = None
+    agents: Mapping[str, Any] | None = None
+    additional_info: Mapping[str, Any] | None = None
+    namespace: Mapping[str, str] | None = None
+    tenant_id: str | None = None
+    pinned: bool | None = None
+
+
+# The server names no kind; what a document must hold tells it, and a session must hold nothing.
+MemoryDocument: TypeAlias = WorkingMemory | LongTermMemory | MemoryHistory | MemorySession
+
+
+@record
+class SessionCreated(Record):
+    """The id of a new session."""
+
+    session_id: str
+    status: str
+
+
+@record
+class MemoryResult(Record):
+    """What became of a long-term memory when messages were added."""
+
+    id: str | None = None
+    text: str | None = None
+    event: str | None = None
+    old_memory: str | None = None
+    owner_id: str | None = None
+
+
+@record
+class MemoriesAdded(Record):
+    """The ids of what was added."""
+
+    session_id: str | None = None
+    working_memory_id: str | None = None
+    long_term_memories: list[MemoryResult] | None = None
+
+
+@record
+class DeletedByQuery(Record):
+    """How many documents a delete-by-query found and deleted, in ``took`` milliseconds."""
+
+    took: int
+    timed_out: bool
+    total: int
+    deleted: int
+    updated: int | None = None
+    created: int | None = None
+    batches: int | None = None
+    version_conflicts: int | None = None
+    noops: int | None = None
+    retries: Mapping[str, int] | None = None
+    throttled_millis: int | None = None
+    requests_per_second: float | None = None
+    throttled_until_millis: int | None = None
+    failures: list[Mapping[str, Any]] | None = None
+    slices: list[Mapping[str, Any]] | None = None
