@@ -311,7 +311,7 @@ def test_what_is_typed_is_how_the_job_is_done() -> None:
 async def test_every_option_is_one_that_a_job_knows(place: Place) -> None:
     source = place.write("in.jsonl", *documents(20), {"id": "long", "text": "x" * 71})
     words = "--batch 8 --batch-bytes 900 --concurrency 2 --unordered --longest 70 --linger 5 --patience 9 --retries 40"
-    code, report = await place.job("ingest", source, *MODEL, "--out", "o.npy", *words.split(), "--note-every", "5")
+    code, report = await place.job("ingest", source, *MODEL, "--out", "o.jsonl", *words.split(), "--note-every", "5")
     assert (code, report["written"], report["failed"], report["requests"]) == (3, 20, 1, 3)
 
 

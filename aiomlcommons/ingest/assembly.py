@@ -46,7 +46,7 @@ class Files:
         letters: DeadLetters,
         settings: Settings,
         model: Embedder,
-        sink: Sink,
+        target: str,
     ) -> Files:
         """Open them. Raises WrongJob, JobUnderWay, SeenError, CacheError, OSError."""
         met = None if checkpoint is None else Path(f"{checkpoint}.seen")
@@ -63,7 +63,7 @@ class Files:
                 seen.forget()
             cache = None
             if settings.cache is not None:
-                cache = opened.enter_context(closing(VectorFile(settings.cache, model.kind, sink.name)))
+                cache = opened.enter_context(closing(VectorFile(settings.cache, model.kind, target)))
             opened.callback(letters.close)
             return cls(journal, entry, seen, cache, letters, opened.pop_all().close)
 

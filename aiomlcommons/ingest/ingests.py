@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from os import PathLike
 from typing import TYPE_CHECKING, Any, cast
 
+import anyio.to_thread
+
 from aiomlcommons.backoff import Backoff
-from aiomlcommons.errors import InvalidRequest
 from aiomlcommons.ingest.rate import about_tokens
 from aiomlcommons.models.spec import Spec
 from aiomlcommons.namespace import HasSession
@@ -83,12 +85,12 @@ class Ingests(HasSession):
         # Most programs that open a session run no bulk job, and need not wait for what only that needs.
         from aiomlcommons.ingest.budget import RetryBudget
         from aiomlcommons.ingest.checking import id_by
+        from aiomlcommons.ingest.clashes import check_files, check_sink
         from aiomlcommons.ingest.embedder import embedder
         from aiomlcommons.ingest.fields import TextFrom
         from aiomlcommons.ingest.job import ingesting
         from aiomlcommons.ingest.settings import Settings
         from aiomlcommons.ingest.sinks import IndexSink, open_sink
-        from aiomlcommons.ingest.sinks.files import BlockingSink
         from aiomlcommons.ingest.sources import open_source
 
         ml = cast("Session", self._session)
@@ -111,8 +113,10 @@ class Ingests(HasSession):
             note_every=note_every,
             linger=linger,
         )
-        if skip_unchanged and isinstance(wanted, BlockingSink):
-            raise InvalidRequest(f"skip_unchanged would leave documents out of {wanted.name}, which is written anew")
+        letters = dead_letters or f"{checkpoint or wanted.name}.dead.jsonl"
+        check_sink(wanted, ordered=ordered, skip_unchanged=skip_unchanged)
+        files = {"checkpoint": checkpoint, "dead_letters": letters, "cache": cache}
+        await anyio.to_thread.run_sync(partial(check_files, opened, wanted, **files))
         ensured = await ml.models.ensure(model)
         model_is = await embedder(ml, ensured.model_id, content_type=content_type)
         if isinstance(wanted, IndexSink):
@@ -132,7 +136,8 @@ class Ingests(HasSession):
                 "id": _said(id),
             },
             checkpoint=checkpoint,
-            dead_letters=dead_letters or f"{checkpoint or wanted.name}.dead.jsonl",
+            dead_letters=letters,
+            target=await wanted.target() if skip_unchanged and isinstance(wanted, IndexSink) else wanted.name,
             settings=settings,
         ) as job:
             yield job

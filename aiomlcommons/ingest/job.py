@@ -97,16 +97,18 @@ async def ingesting(
     header: Mapping[str, Any],
     checkpoint: str | PathLike[str] | None,
     dead_letters: str | PathLike[str],
+    target: str,
     settings: Settings,
 ) -> AsyncGenerator[Job]:
     """A job, for as long as the context is open; leaving it early keeps what is done for the next call.
 
-    Leaving it raises what ended the job, where nobody has awaited that.
+    Leaving it raises what ended the job, where nobody has awaited that. ``target`` tells the cache one sink from
+    another.
     """
     check = Checker(text_of, id_of, settings.longest)
     whole = {"job": "ingest", **model.identity, **header}
     letters = DeadLetters(dead_letters)
-    files = await anyio.to_thread.run_sync(partial(Files.open, checkpoint, whole, letters, settings, model, sink))
+    files = await anyio.to_thread.run_sync(partial(Files.open, checkpoint, whole, letters, settings, model, target))
     engine = engine_of(model, source, sink, check, files, settings)
     job = Job(engine, lambda: Report.of(engine.stats, dead_letters))
     failure: Exception | None = None

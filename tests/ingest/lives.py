@@ -137,6 +137,7 @@ class Life:
             header={},
             checkpoint=self.folder / "job",
             dead_letters=self.folder / "dead",
+            target=self.sink.name,
             settings=self.run.settings,
         )
 

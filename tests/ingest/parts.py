@@ -101,6 +101,7 @@ class World:
             header={},
             checkpoint=self.folder / "job.checkpoint",
             dead_letters=self.folder / "job.dead",
+            target=sink.name,
             settings=Settings(**{"backoff": NOW, "batch": 10, "note_every": 3, **settings}),
         )
         async with running as job:

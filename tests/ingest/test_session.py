@@ -93,6 +93,8 @@ async def test_a_cache_serves_the_next_job(world: World) -> None:
         ({"requests_per_minute": 0}, "requests_per_minute must be more than 0, not 0"),
         ({"skip_unchanged": True}, "skip_unchanged needs cache"),
         ({"skip_unchanged": True, "cache": "vectors.sqlite"}, r"leave documents out of .*out\.jsonl"),
+        ({"skip_unchanged": True, "cache": "vectors.sqlite", "sink": lambda _: None}, "all lambdas have one"),
+        ({"ordered": False, "sink": "out.npy"}, "nobody could tell whose its vectors are"),
         ({"text": "{title"}, "the template"),
     ],
 )
@@ -105,10 +107,35 @@ async def test_what_cannot_be_is_refused_before_the_first_request(world: World, 
 
     world.emulator.faults.add(listen, on=lambda _: True, times=None)
     with pytest.raises(InvalidRequest, match=words):
-        async with world.ml.ingest(documents(3), model=world.model_id, sink=world.folder / "out.jsonl", **wrong):
+        async with world.ml.ingest(
+            documents(3), **{"model": world.model_id, "sink": world.folder / "out.jsonl", **wrong}
+        ):
             pass
     assert not seen
     assert not await asyncio.to_thread(lambda: list(world.folder.iterdir()))
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        ({"sink": "in.jsonl"}, "sink is .*in.jsonl, which source needs"),
+        ({"dead_letters": "in.jsonl"}, "dead_letters is .*in.jsonl, which source needs"),
+        ({"dead_letters": "link.jsonl"}, "dead_letters is .*link.jsonl, which source needs"),
+        ({"dead_letters": "out.jsonl.part"}, "dead_letters is .*out.jsonl.part, which sink needs"),
+        ({"checkpoint": "out.jsonl"}, "checkpoint is .*out.jsonl, which sink needs"),
+        ({"checkpoint": "job", "dead_letters": "job.seen"}, "dead_letters is .*job.seen, which checkpoint needs"),
+        ({"checkpoint": "job", "cache": "job"}, "cache is .*job, which checkpoint needs"),
+    ],
+)
+async def test_one_file_is_not_used_for_two_things(world: World, names: dict[str, str], words: str) -> None:
+    source = world.folder / "in.jsonl"
+    source.write_bytes(b'{"id": "a", "text": "b"}\n')
+    (world.folder / "link.jsonl").symlink_to(source)
+    files: Any = {name: world.folder / file for name, file in {"sink": "out.jsonl", **names}.items()}
+    with pytest.raises(InvalidRequest, match=f"{words}: name another file"):
+        async with world.ml.ingest(source, model=world.model_id, **files):
+            pass
+    assert await written(source) == [{"id": "a", "text": "b"}]
 
 
 @pytest.mark.parametrize(

@@ -53,6 +53,25 @@ def holds(path: Path, count: int) -> bool:
 
 
 @every_file
+async def test_nobody_else_writes_where_a_job_writes(tmp_path: Path, ending: str) -> None:
+    path = tmp_path / f"out{ending}"
+    first, second = open_sink(path), open_sink(path)
+    await first.open(None)
+    await first.write(batch(0, 7))
+    for _ in range(2):
+        with pytest.raises(SinkError, match=rf"out{ending} is being written by another job: wait for its end"):
+            await second.open(None)
+    await first.flush()
+    await first.close(complete=True)
+    assert holds(path, 7)
+    await second.open(None)
+    await second.write(batch(0, 9))
+    await second.close(complete=True)
+    assert holds(path, 9)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@every_file
 async def test_what_is_written_is_read_back_bit_by_bit(tmp_path: Path, ending: str) -> None:
     path = tmp_path / f"out{ending}"
     assert await written(open_sink(path), batch(0, 7), batch(7, 1), batch(8, 30)) == []

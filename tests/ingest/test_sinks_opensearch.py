@@ -16,7 +16,7 @@ from aiohttp import web
 from aiomlcommons import ApiError, Backoff, DecodeError, Forbidden, ServerError, Session
 from aiomlcommons.ingest.sinks import IndexSink, SinkError
 from aiomlcommons.ingest.types import Documents
-from tests.ingest.bulkserver import BulkServer, answer, bulk_server, error, failed, knn
+from tests.ingest.bulkserver import INFO, BulkServer, answer, bulk_server, error, failed, knn
 from tests.ingest.parts import NOW
 from tests.ingest.sinking import DIMENSION, batch, documents, sparse, vectors, written
 
@@ -61,6 +61,13 @@ async def test_the_id_that_a_row_has_from_an_index_is_no_field_of_the_document_b
         assert await written(sink, Documents(["a", "b"], list(rows), ["", ""], vectors(0, 2))) == []
         assert [sorted(server.documents[key]) for key in "ab"] == [["embedding", "text"], ["_id", "embedding", "text"]]
     assert rows[0] == {"_id": "a", "text": "x"}
+
+
+async def test_an_index_is_told_from_one_of_the_same_name_elsewhere() -> None:
+    async with bulk_server() as server, sinking(server) as sink:
+        assert await sink.target() == f"{INFO['cluster_uuid']} docs"
+    async with bulk_server(version="") as server, sinking(server) as sink:
+        assert await sink.target() == f"{server.url} docs"
 
 
 # ---- base64 --------------------------------------------------------------------------------------------------------

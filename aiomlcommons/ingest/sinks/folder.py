@@ -11,7 +11,7 @@ from os import PathLike
 from pathlib import Path
 from typing import IO, Any
 
-from aiomlcommons.ingest.sinks.parts import REMEDY, SinkError, naming, sync_folder
+from aiomlcommons.ingest.sinks.parts import REMEDY, SinkError, hold, naming, sync_folder
 from aiomlcommons.ingest.sinks.tables import Schema, Table, arrow, conformed, unified
 
 ENDING = ".parquet"
@@ -34,6 +34,7 @@ class Folder:
         self._done = self.path.with_name(self.path.name + ".parts.old")
         self._count = 0
         self._was_complete = False
+        self._held: int | None = None
 
     def open(self, rows: int | None) -> Schema | None:
         """Begin anew, or keep just the first ``rows`` rows; return their schema, None where there is no row.
@@ -46,7 +47,7 @@ class Folder:
         self._was_complete = kept == [self.path]
         self._count = len(kept)
         if not self._was_complete:
-            self.folder.mkdir(exist_ok=True)
+            self._begin()
             for stale in set(self.folder.iterdir()) - set(kept):
                 stale.unlink()
         return unified(*map(_schema, kept)) if kept else None
@@ -76,6 +77,12 @@ class Folder:
         self.folder.replace(self._done)
         shutil.rmtree(self._done)
 
+    def close(self) -> None:
+        """Let others write here."""
+        held, self._held = self._held, None
+        if held is not None:
+            os.close(held)
+
     def _numbered(self, number: int) -> Path:
         return self.folder / f"{number:08}{ENDING}"
 
@@ -94,9 +101,15 @@ class Folder:
     def _take_back(self) -> None:
         if self._was_complete:
             shutil.rmtree(self.folder, ignore_errors=True)
-            self.folder.mkdir()
+            self._begin()
             self.path.replace(self._numbered(0))
             self._was_complete = False
+
+    def _begin(self) -> None:
+        self.folder.mkdir(exist_ok=True)
+        if os.name == "posix":
+            self._held = os.open(self.folder, os.O_RDONLY)
+            hold(self._held, self.path)
 
 
 def _rows(path: Path) -> int:

@@ -81,6 +81,14 @@ class IndexSink:
         """The index."""
         return self._index
 
+    async def target(self) -> str:
+        """The index and its cluster, or the URL where that may not be asked: an index elsewhere is another one."""
+        try:
+            cluster = (await self._ml.info()).cluster_uuid
+        except ApiError:
+            cluster = self._ml.url
+        return f"{cluster} {self._index}"
+
     async def open(self, state: Any) -> None:
         """See that the index can take the vectors, or create it.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import closing
 from os import PathLike
 from typing import Any
 
@@ -88,11 +89,12 @@ class ParquetSink(BlockingSink):
         return {"rows": self._rows}
 
     def _close(self, *, complete: bool) -> None:
-        if complete and self._is_open:
-            self._write_out()
-            self._folder.complete(arrow().schema([]))
-        self._is_open = False
-        self._let_go()
+        with closing(self._folder):
+            if complete and self._is_open:
+                self._write_out()
+                self._folder.complete(arrow().schema([]))
+            self._is_open = False
+            self._let_go()
 
     def _check_open(self) -> None:
         if not self._is_open:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import io
 import os
+import sys
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from os import PathLike
 from pathlib import Path
 
@@ -79,8 +80,13 @@ class Part:
             found = self.part.stat().st_size if self.part.exists() else 0
             if found < self.length:
                 raise SinkError(f"{self.part} has {found:,} bytes, and {self.length:,} were written before: {REMEDY}")
-        self._file, self._lost = io.FileIO(self.part, "rb+" if self.length else "wb"), None
-        self._cut(self._file)
+        with ExitStack() as opened:
+            self.part.touch()
+            file = opened.enter_context(io.FileIO(self.part, "rb+"))
+            hold(file.fileno(), self.path)
+            self._file, self._lost = file, None
+            self._cut(file)
+            opened.pop_all()
         sync_folder(self.part.parent)
 
     def _is_complete(self, length: int) -> bool:
@@ -117,6 +123,17 @@ def naming(path: Path) -> Generator[None]:
         if error.errno is None or error.filename is not None:
             raise
         raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
+
+
+def hold(descriptor: int, path: Path) -> None:
+    """Let nobody else write here as long as this is open, where the system can do that. Raises SinkError."""
+    if sys.platform != "win32":
+        import fcntl
+
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise SinkError(f"{path} is being written by another job: wait for its end, or name another file") from None
 
 
 def sync_folder(path: Path) -> None:
