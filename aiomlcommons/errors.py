@@ -109,7 +109,8 @@ class Unauthorized(ApiError):
     """401: the user name, password or token is not accepted."""
 
     def _remedy(self) -> str:
-        return "; check the user name and password, or the token, in auth=..."
+        where = "in auth=..., or in OPENSEARCH_USERNAME and OPENSEARCH_PASSWORD"
+        return f"; check the user name and password, or the token, {where}"
 
 
 class Forbidden(ApiError):

@@ -177,7 +177,8 @@ def _no_trust(error: Exception, where: str) -> str:
     why = getattr(error, "verify_message", "") or str(error)
     if "mismatch" in why:
         return f"the certificate of {where} is for another host: {why}; use a name that stands in it"
-    return f"the certificate of {where} is not trusted: {why}; name its authority with ca_certs=..."
+    remedy = "name its authority with ca_certs=... or OPENSEARCH_CA_CERTS"
+    return f"the certificate of {where} is not trusted: {why}; {remedy}"
 
 
 def _headers(answer: aiohttp.ClientResponse) -> dict[str, str]:

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -88,7 +89,21 @@ def test_ingest_writes_an_array(corpus: Path, capsys: pytest.CaptureFixture[str]
             "ConnectError: cannot connect to http://127.0.0.1:1",
         ),
         (["tasks", "wait", "t", "--emulator"], 1, "NotFound: Failed to find task"),
-        (["ingest", "no.jsonl", "--model", "all-MiniLM-L6-v2", "--out", "o.npy", "--emulator"], 1, "no.jsonl"),
+        (
+            ["ingest", "no.jsonl", "--model", "m", "--out", "o.npy", "--emulator"],
+            1,
+            "No such file or directory: 'no.js",
+        ),
+        (
+            ["ingest", "x.jsonl", "--model", "m", "--out", "no/such/o.npy", "--emulator"],
+            1,
+            "there is no folder no/such",
+        ),
+        (
+            ["ingest", "x.jsonl", "--model", "m", "--out", "no/such/o.npy", "--dry-run", "--emulator"],
+            1,
+            "there is no folder no/such",
+        ),
         (
             ["ingest", "x.jsonl", "--model", "nope", "--out", "o.npy", "--emulator"],
             1,
@@ -116,11 +131,46 @@ def test_an_error_is_one_line_that_a_person_understands(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    Path("x.jsonl").touch()
     got, out, err = run(capsys, *words)
     assert (got, out) == (code, "")
     line = err.splitlines()[-1]
     assert line.startswith("aiomlcommons: ")
     assert message in line
+
+
+@pytest.mark.parametrize(
+    ("out", "module"), [("out.parquet", "pyarrow.parquet"), ("out.jsonl", "pyarrow.dataset")], ids=["sink", "source"]
+)
+def test_an_extra_that_is_not_installed_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, out: str, module: str
+) -> None:
+    rows = tmp_path / "rows.parquet"
+    import_module("pyarrow.parquet").write_table(import_module("pyarrow").table({"id": ["a"], "text": ["b"]}), rows)
+    monkeypatch.setitem(sys.modules, module, None)
+    words = ("ingest", str(rows), "--model", "all-MiniLM-L6-v2", "--out", str(tmp_path / out), "--emulator")
+    code, _, errors = run(capsys, *words)
+    assert code == 1
+    assert re.search(r"^aiomlcommons: ImportError: .* pip install aiomlcommons\[arrow\]$", errors, re.MULTILINE)
+    assert "Traceback" not in errors
+
+
+@pytest.mark.parametrize("port", ["99999", "-1", "http", ""])
+def test_a_port_that_cannot_be_is_refused_by_name(port: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        cli.main(["emulator", f"--port={port}"])
+    assert f"argument --port: must be a number from 0 to 65535, not {port!r}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("moment", ["aiomlcommons.cli.arguments.parser", "aiomlcommons.cli.import_module"])
+def test_ctrl_c_while_a_command_is_still_imported_is_no_stack_trace(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(moment, interrupted)
+    assert run(capsys, "models", "pretrained") == (130, "", "interrupted\n")
 
 
 def test_call_reaches_an_endpoint_and_prints_its_answer(served: str, capsys: pytest.CaptureFixture[str]) -> None:

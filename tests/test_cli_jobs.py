@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import math
+import os
 import re
 import signal
 import sys
@@ -47,6 +48,12 @@ class Place:
     async def run(self, *words: str) -> tuple[int, str, str]:
         """Exit code, output and errors of a command."""
         code = await asyncio.to_thread(cli.main, [*words, "--url", self.url])
+        got = self.capsys.readouterr()
+        return code, got.out, got.err
+
+    async def run_alone(self, *words: str) -> tuple[int, str, str]:
+        """The same of a command that needs no cluster."""
+        code = await asyncio.to_thread(cli.main, words)
         got = self.capsys.readouterr()
         return code, got.out, got.err
 
@@ -148,6 +155,39 @@ async def test_a_broken_off_job_whose_checkpoint_is_removed_is_begun_anew(place:
     assert (await place.job(*words))[0] == 0
     assert place.ids("out.jsonl") == [row["id"] for row in documents()]
     assert len(place.asked) == ROWS
+
+
+@pytest.mark.asyncio
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a name of a file is text")
+@pytest.mark.parametrize("ending", [".jsonl", ".npy", ".parquet"])
+async def test_names_of_files_that_are_no_utf8_are_names_too(place: Place, ending: str) -> None:
+    odd = os.fsdecode(b"caf\xe9")
+    source = place.write(f"{odd}.jsonl", *documents(), {"id": "bad"})
+    words = (
+        "ingest",
+        source,
+        *MODEL,
+        "--out",
+        f"{odd}.out{ending}",
+        "--checkpoint",
+        f"{odd}.job",
+        "--cache",
+        f"{odd}.db",
+    )
+    await place.broken(*words)
+    code, report = await place.job(*words, "--resume")
+    assert (code, report["read"], report["dead_letters"]) == (3, ROWS + 1, f"caf\\xe9.out{ending}.dead.jsonl")
+    header = place.rows(f"{odd}.job")[0]
+    assert (header["source"], header["sink"]) == ("caf\\xe9.jsonl", f"caf\\xe9.out{ending}")
+    assert not [name for name in place.files() if name.endswith(".tmp")]
+    letters = f"{odd}.out{ending}.dead.jsonl"
+    code, out, _ = await place.run_alone("dead-letter", "list", letters)
+    assert (code, "1 dead letters in caf" in out) == (0, True)
+    code, out, _ = await place.run_alone("dead-letter", "list", letters, "--json")
+    assert (code, orjson.loads(out)["letters"]) == (0, 1)
+    place.write(letters, {"row": 1, "id": "x", "why": "the model was away", "document": {"text": "a"}})
+    code, report = await place.job("dead-letter", "retry", letters, *MODEL, "--out", f"{odd}.more.jsonl")
+    assert (code, report["written"]) == (0, 1)
 
 
 @pytest.mark.asyncio

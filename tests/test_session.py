@@ -117,6 +117,7 @@ async def test_connect_with_a_wrong_password_says_what_to_check() -> None:
         with pytest.raises(Unauthorized, match="Unauthorized; check the user name and password") as caught:
             await Session.connect(bad.url, auth=("admin", HUSH))
     assert caught.value.reason == "Unauthorized"
+    assert "in auth=..., or in OPENSEARCH_USERNAME and OPENSEARCH_PASSWORD" in str(caught.value)
     assert HUSH not in str(caught.value)
 
 

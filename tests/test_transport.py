@@ -184,7 +184,7 @@ async def test_an_untrusted_certificate_says_how_to_trust_it(authority: Authorit
     async with serve(tls=authority.server()) as server:
         error = await failure(server.url, ConnectError)
     assert f"the certificate of {server.url} is not trusted: " in str(error)
-    assert "name its authority with ca_certs=..." in str(error)
+    assert "name its authority with ca_certs=... or OPENSEARCH_CA_CERTS" in str(error)
     assert not error.transient
 
 

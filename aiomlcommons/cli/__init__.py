@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import argparse
-import asyncio
+import io
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from importlib import import_module
+from typing import TYPE_CHECKING
 
-from aiomlcommons.cli.arguments import parser
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Awaitable, Callable
+
+    Command = Callable[[argparse.Namespace], Awaitable[int | None]]
 
 FAILED, USAGE, INTERRUPTED = 1, 2, 130
-
-Command = Callable[[argparse.Namespace], Awaitable[int | None]]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -20,8 +22,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     0, 1 when it failed, 2 for wrong usage, 3 when documents ended as dead letters, 130 when interrupted.
     """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A name that the terminal cannot show must not end a command, which the errors' own stream knows already.
+        sys.stdout.reconfigure(errors="backslashreplace")
+    try:
+        return _main(arguments)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return INTERRUPTED
+
+
+def _main(arguments: Sequence[str] | None) -> int:
+    # What takes time to import is imported within the reach of Ctrl-C, and --help need not wait for all of it.
+    import asyncio
+
+    from aiomlcommons.cli.arguments import parser
+
     options = parser().parse_args(arguments)
-    # Imported here, so that --help need not wait for numpy and aiohttp.
     from aiomlcommons.cli.common import UsageError
     from aiomlcommons.errors import MLCommonsError
 
@@ -29,13 +46,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command: Command = getattr(import_module(f"aiomlcommons.cli.{module}"), name)
     try:
         return asyncio.run(_run(command, options)) or 0
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return INTERRUPTED
     except UsageError as error:
         print(f"aiomlcommons: {error}", file=sys.stderr)
         return USAGE
-    except (MLCommonsError, OSError, ValueError) as error:
+    except (MLCommonsError, ImportError, OSError, ValueError) as error:  # an ImportError names an extra
         notes = "".join(f" ({note})" for note in getattr(error, "__notes__", ()))
         print(f"aiomlcommons: {type(error).__name__}: {error}{notes}", file=sys.stderr)
         return FAILED

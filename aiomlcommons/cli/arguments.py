@@ -25,7 +25,7 @@ def parser() -> argparse.ArgumentParser:
     emulator = commands.add_parser("emulator", help="serve an emulated ML Commons until interrupted")
     emulator.set_defaults(command="commands.serve")
     emulator.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")
-    emulator.add_argument("--port", type=int, default=9200, help="port to listen on (default: 9200; 0 for any)")
+    emulator.add_argument("--port", type=_port, default=9200, help="port to listen on (default: 9200; 0 for any)")
 
     _models(_verbs(commands, "models", "pretrained, uploaded and remote models"), cluster)
     _groups(_verbs(commands, "groups", "model groups"), cluster)
@@ -115,6 +115,12 @@ def _settings(verbs: Any, cluster: argparse.ArgumentParser) -> None:
     _json(shown)
     change = _verb(verbs, cluster, "set", "settings.change", "change settings; NAME= puts one back to its default")
     change.add_argument("settings", metavar="NAME=VALUE", nargs="+", help="like only_run_on_ml_node=false")
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > 65_535:
+        raise argparse.ArgumentTypeError(f"must be a number from 0 to 65535, not {text!r}")
+    return int(text)
 
 
 def _json(verb: argparse.ArgumentParser) -> None:

@@ -67,7 +67,7 @@ def _rehearsal(ml: Session, options: argparse.Namespace, folder: Path) -> Sink:
 
 
 def _words(found: Estimate) -> str:
-    rows = "not known: standard input is read once only" if found.rows is None else f"{found.rows:,}"
+    rows = "not known: it can be read once only" if found.rows is None else f"{found.rows:,}"
     took = f"{found.sampled:,} rows in {span(found.sampling)}: {found.written:,} embedded"
     busy = f"{found.concurrency} requests at once of {found.latency * 1000:,.0f} ms each"
     lines = {

@@ -9,6 +9,8 @@ from typing import Any
 
 import orjson
 
+from aiomlcommons.ingest.plain import dumped
+
 
 def table(titles: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     """Rows under their titles, each column as wide as its widest cell."""
@@ -22,7 +24,7 @@ def table(titles: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
 def print_json(data: Any) -> None:
     """Print it indented."""
     sys.stdout.flush()
-    sys.stdout.buffer.write(orjson.dumps(data, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+    sys.stdout.buffer.write(dumped(data, orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
     sys.stdout.buffer.flush()
 
 

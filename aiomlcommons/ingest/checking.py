@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from operator import index
 from typing import Any, TypeAlias
 
 import attrs
 
+from aiomlcommons.errors import InvalidRequest
+from aiomlcommons.ingest.fields import TextFrom
 from aiomlcommons.ingest.types import BadRow, Row
 
 TextOf: TypeAlias = Callable[[Row], Any]
@@ -57,10 +60,21 @@ class Checker:
 
 
 def _id(key: Any) -> str:
-    if not isinstance(key, str | int) or isinstance(key, bool) or key == "":
-        raise TypeError(f"its id must be text or a whole number, not {key!r}")
-    _check_unicode("id", str(key))
+    if not isinstance(key, str):
+        key = _whole_number(key)
+    if key == "":
+        raise TypeError("its id must be text or a whole number, not ''")
+    _check_unicode("id", key)
     return str(key)
+
+
+def _whole_number(key: Any) -> str:
+    try:
+        if not isinstance(key, bool):
+            return str(index(key))  # of any library's integers
+    except TypeError:
+        pass
+    raise TypeError(f"its id must be text or a whole number, not {key!r}")
 
 
 def _check_unicode(name: str, text: str) -> None:
@@ -81,9 +95,20 @@ def by_field(name: str) -> Callable[[Row], Any]:
     return read
 
 
+def text_by(name: str | Callable[[Row], Any]) -> TextOf:
+    """What TextFrom or a function finds. Raises InvalidRequest for anything else."""
+    if isinstance(name, str):
+        return TextFrom(name)
+    if not callable(name):
+        raise InvalidRequest(f"text must be a field, a path, a template, or a function of the row, not {name!r}")
+    return name
+
+
 def id_by(name: str | Callable[[Row], Any] | None) -> IdOf:
-    """The value of a field, what a function finds, or the number of the row."""
+    """The value of a field, what a function finds, or the row's number. Raises InvalidRequest for anything else."""
     if name is None:
         return lambda _, number: number
+    if not (isinstance(name, str) or callable(name)):
+        raise InvalidRequest(f"id must be the name of a field, a function of the row, or None, not {name!r}")
     read = name if callable(name) else by_field(name)
     return lambda row, _: read(row)

@@ -9,12 +9,15 @@ import re
 import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
 import attrs
 import orjson
 
+from aiomlcommons.ingest.paths import naming, printable
+from aiomlcommons.ingest.plain import dumped, plain
 from aiomlcommons.ingest.sources.reading import SourceError
 from aiomlcommons.ingest.types import BadRow, Row
 
@@ -45,21 +48,14 @@ class Letter:
             data["bad_row"] = attrs.asdict(self.document)
         else:
             data["document"] = dict(self.document) if isinstance(self.document, Mapping) else self.document
-        try:
-            return orjson.dumps(data, default=repr, option=_OPTIONS)
-        except TypeError:
-            return orjson.dumps(_plain(data), default=repr, option=_OPTIONS)
+        return dumped(data, _OPTIONS, _kept)
 
 
-def _plain(value: Any) -> Any:
-    """Without what JSON cannot hold: half a character, a number of more than 64 bits, a key that is a tuple."""
-    if isinstance(value, Mapping):
-        return {_plain(str(key)): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, str):
-        return value.encode(errors="backslashreplace").decode()
-    return str(value) if isinstance(value, int) and value.bit_length() > 63 else value
+def _kept(value: Any) -> Any:
+    try:
+        return plain(value)
+    except TypeError:
+        return repr(value)
 
 
 class DeadLetters:
@@ -89,25 +85,28 @@ class DeadLetters:
         log.warning("%s held the dead letters of an earlier job, which are in %s now", self.path, aside)
 
     def write(self, letters: Iterable[Letter]) -> None:
-        """Append letters; the file appears with the first one."""
+        """Append letters; the file appears with the first one. Raises OSError, naming it."""
         lines = b"".join(letter.line() for letter in letters)
         if lines:
             with self._opening:
                 if self._file is None:
                     self._file = self.path.open("ab")
-            self._file.write(lines)
+            with naming(self.path):
+                self._file.write(lines)
 
     def flush(self) -> int:
-        """Make all letters durable; return the file's length."""
+        """Make all letters durable; return the file's length. Raises OSError, naming the file."""
         if self._file is not None:
-            self._file.flush()
-            os.fsync(self._file.fileno())
+            with naming(self.path):
+                self._file.flush()
+                os.fsync(self._file.fileno())
         return self.path.stat().st_size if self.path.exists() else 0
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file. Raises OSError, naming it."""
         if self._file is not None:
-            self._file.close()
+            with naming(self.path):
+                self._file.close()
 
 
 def letters(path: str | os.PathLike[str]) -> Iterator[Letter]:
@@ -115,7 +114,7 @@ def letters(path: str | os.PathLike[str]) -> Iterator[Letter]:
     with Path(path).open("rb") as file:
         for number, line in enumerate(file, 1):
             if line.endswith(b"\n") and not line.isspace():
-                yield _letter(line, f"{path}, line {number}")
+                yield _letter(line, f"{printable(path)}, line {number}")
 
 
 def documents(path: str | os.PathLike[str]) -> Iterator[Row]:
@@ -130,10 +129,18 @@ def by_reason(found: Iterable[Letter]) -> dict[str, int]:
     return dict(Counter(letter.reason for letter in found).most_common())
 
 
+def _document(what: Mapping[Any, Any]) -> Any:
+    match what:
+        case {"bad_row": {"why": str(), "where": str(), "raw": str(), **more} as bad} if not more:
+            return BadRow(**bad)
+        case {"document": document} if "bad_row" not in what:
+            return document
+    raise ValueError("neither a document nor a bad row")
+
+
 def _letter(line: bytes, where: str) -> Letter:
-    try:
-        data = orjson.loads(line)
-        document = BadRow(**data["bad_row"]) if "bad_row" in data else data["document"]
-        return Letter(data["row"], data["id"], data["why"], document)
-    except (ValueError, LookupError, TypeError):
-        raise SourceError(f"{where} is no dead letter") from None
+    with suppress(ValueError):
+        match orjson.loads(line):
+            case {"row": int(row), "id": None | str() as key, "why": str(why), **what}:
+                return Letter(row, key, why, _document(what))
+    raise SourceError(f"{where} is no dead letter")

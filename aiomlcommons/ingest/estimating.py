@@ -13,12 +13,11 @@ import anyio
 import anyio.to_thread
 import attrs
 
-from aiomlcommons.ingest.checking import Checker, id_by
+from aiomlcommons.ingest.checking import Checker, id_by, text_by
 from aiomlcommons.ingest.dead_letter import Letter, by_reason, letters
-from aiomlcommons.ingest.fields import TextFrom
 from aiomlcommons.ingest.job import Job
 from aiomlcommons.ingest.sinks.rehearsal import IndexRehearsal
-from aiomlcommons.ingest.sources import StdinSource
+from aiomlcommons.ingest.sources import once_only
 from aiomlcommons.ingest.stats import Stats
 from aiomlcommons.ingest.types import Rows, Sink, Source
 
@@ -93,7 +92,7 @@ async def estimate(
     how far the sample is, ``counted`` how many rows of the source are read. Raises as ``ml.ingest`` does.
     """
     trial = _Trial(ml, sink_in, seconds, {"text": text, "id": id, "longest": longest, **how})
-    read_twice = not isinstance(source, StdinSource)
+    read_twice = not await anyio.to_thread.run_sync(once_only, source)
     async with anyio.TemporaryDirectory(prefix="aiomlcommons-") as folder:
         if read_twice:
             # What is done once in a job, by the server too, must not count for every row.
@@ -102,7 +101,7 @@ async def estimate(
         found = await trial(sample, Path(folder, "sample"), watched)
     total, faulty = sample.count_read if sample.whole else await source.count(), None
     if total is None and read_twice:
-        total, faulty = await _read_through(source, Checker(TextFrom(text), id_by(id), longest), counted)
+        total, faulty = await _read_through(source, Checker(text_by(text), id_by(id), longest), counted)
     return _reckoned(attrs.evolve(found, rows=total, faulty=faulty))
 
 

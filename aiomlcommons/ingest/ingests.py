@@ -80,22 +80,22 @@ class Ingests(HasSession):
         checkpoint is written after ``note_every`` batches.
 
         ``job.stats`` says how far it is. Raises InvalidRequest for settings that cannot be, WrongJob, JobUnderWay,
-        SeenError, SourceError, CacheError, JobStalled, ModelFails, OSError, ApiError.
+        SeenError, SourceError, SinkError, CacheError, JobStalled, ModelFails, OSError, ApiError.
         """
         # Most programs that open a session run no bulk job, and need not wait for what only that needs.
         from aiomlcommons.ingest.budget import RetryBudget
-        from aiomlcommons.ingest.checking import id_by
+        from aiomlcommons.ingest.checking import id_by, text_by
         from aiomlcommons.ingest.clashes import check_files, check_sink
         from aiomlcommons.ingest.embedder import embedder
-        from aiomlcommons.ingest.fields import TextFrom
         from aiomlcommons.ingest.job import ingesting
         from aiomlcommons.ingest.settings import Settings
         from aiomlcommons.ingest.sinks import IndexSink, open_sink
         from aiomlcommons.ingest.sources import open_source
 
         ml = cast("Session", self._session)
-        opened, wanted = open_source(source), open_sink(sink)
-        text_of = TextFrom(text) if isinstance(text, str) else text
+        opened = await anyio.to_thread.run_sync(open_source, source)
+        wanted = await anyio.to_thread.run_sync(open_sink, sink)
+        text_of, id_of = text_by(text), id_by(id)
         settings = Settings(
             batch=batch,
             batch_bytes=batch_bytes,
@@ -127,7 +127,7 @@ class Ingests(HasSession):
             opened,
             wanted,
             text_of=text_of,
-            id_of=id_by(id),
+            id_of=id_of,
             header={
                 "source": opened.name,
                 "sink": wanted.name,

@@ -10,7 +10,10 @@ from typing import IO, Any
 import attrs
 import orjson
 
+from aiomlcommons import convert
 from aiomlcommons.errors import MLCommonsError
+from aiomlcommons.ingest.paths import naming, printable
+from aiomlcommons.ingest.plain import dumped
 
 # The last entry is all that counts, so a long journal is written anew with that one alone.
 COMPACT = 1_000_000
@@ -32,7 +35,7 @@ class Entry:
     beyond: list[tuple[int, int]] = attrs.field(factory=list)
     start: int = 0
     mark: Any = None
-    sink: Any = None
+    sink: Mapping[str, Any] | None = None
     counts: Mapping[str, int] = attrs.field(factory=dict)
     finished: bool = False
 
@@ -81,32 +84,34 @@ class Journal:
             return None
         header, *entries = _lines(path)
         if not isinstance(header, dict) or "job" not in header:
-            raise WrongJob(f"{path} is no checkpoint of a job; name another file")
-        return header, _entry(entries[-1]) if entries else Entry()
+            raise WrongJob(f"{printable(path)} is no checkpoint of a job; name another file")
+        return header, _entry(path, entries[-1]) if entries else Entry()
 
     @classmethod
     def _created(cls, path: Path, header: Mapping[str, Any], entry: Entry) -> Journal:
         """Written beside and renamed, so that there is a whole journal at any moment."""
-        part = path.with_name(path.name + ".tmp")
-        with part.open("wb") as file:
-            file.write(_line(header) + _line(attrs.asdict(entry)))
+        part, lines = path.with_name(path.name + ".tmp"), _line(header) + _line(attrs.asdict(entry))
+        with naming(part), part.open("wb") as file:
+            file.write(lines)
             _sync(file)
         part.replace(path)
         return cls(path, path.open("ab"), header)
 
     def write(self, entry: Entry) -> None:
-        """Note how far the job is."""
+        """Note how far the job is. Raises OSError, naming the file."""
         if self._file.tell() > COMPACT:
             # The old file is open until there is a new one: the next note may find the disk no longer full.
             full, self._file = self._file, self._created(self.path, self._header, entry)._file
             full.close()
             return
-        self._file.write(_line(attrs.asdict(entry)))
-        _sync(self._file)
+        with naming(self.path):
+            self._file.write(_line(attrs.asdict(entry)))
+            _sync(self._file)
 
     def close(self) -> None:
-        """Close the file."""
-        self._file.close()
+        """Close the file. Raises OSError where what could not be written before still cannot."""
+        with naming(self.path):
+            self._file.close()
 
 
 def _lines(path: Path) -> list[Any]:
@@ -124,20 +129,31 @@ def _decoded(line: bytes) -> Any:
 
 
 def _check(path: Path, was: Mapping[str, Any], header: Mapping[str, Any]) -> None:
-    wanted = orjson.loads(orjson.dumps(header))
+    wanted = orjson.loads(_line(header))
     keys = [key for key in sorted({*was, *wanted}) if was.get(key) != wanted.get(key)]
     if changed := [f"{key} was {was.get(key)!r} and is {wanted.get(key)!r}" for key in keys]:
         raise WrongJob(
-            f"{path} is the checkpoint of another job: {'; '.join(changed)}; name another file, or remove it"
+            f"{printable(path)} is the checkpoint of another job: {'; '.join(changed)}; name another file, or remove it"
         )
 
 
-def _entry(data: Mapping[str, Any]) -> Entry:
-    return Entry(**{**data, "beyond": [(first, last) for first, last in data["beyond"]]})
+def _entry(path: Path, data: Any) -> Entry:
+    try:
+        entry = convert.structure(data, Entry)
+    except convert.Unreadable as error:
+        raise _damaged(path, str(error)) from None
+    # A key that is missing would have its default, as if nothing were done yet.
+    if odd := {field.name for field in attrs.fields(Entry)}.symmetric_difference(data):
+        raise _damaged(path, f"its keys are not the same: {', '.join(sorted(odd))}")
+    return entry
+
+
+def _damaged(path: Path, why: str) -> WrongJob:
+    return WrongJob(f"{printable(path)} is damaged: {why}; remove it to begin anew")
 
 
 def _line(data: Mapping[str, Any]) -> bytes:
-    return orjson.dumps(data, option=orjson.OPT_APPEND_NEWLINE)
+    return dumped(data, orjson.OPT_APPEND_NEWLINE)
 
 
 def _sync(file: IO[bytes]) -> None:

@@ -32,7 +32,8 @@ class Seen:
         self._path = path
         # An empty name is a database in a temporary file, which SQLite removes by itself.
         name = str(path) if path else ""
-        self._db = sqlite3.connect(name, timeout=BUSY, check_same_thread=False, isolation_level=None)
+        with self._guarded():
+            self._db = sqlite3.connect(name, timeout=BUSY, check_same_thread=False, isolation_level=None)
         try:
             with self._guarded():
                 self._begin()

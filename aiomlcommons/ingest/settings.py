@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from numbers import Integral, Real
 from os import PathLike
+from typing import Any
 
 import attrs
 
@@ -42,14 +44,13 @@ class Settings:
 
     def __attrs_post_init__(self) -> None:
         for name in ("batch", "batch_bytes", "note_every", "longest"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise InvalidRequest(f"{name} must be 1 or more, not {value}")
+            _check_count(name, getattr(self, name), none=name == "longest")
         for name in ("requests_per_minute", "tokens_per_minute"):
-            value = getattr(self, name)
-            if value is not None and not value > 0:
-                raise InvalidRequest(f"{name} must be more than 0, not {value}")
-        self.limiter()  # refuses what is no concurrency
+            _check_number(name, getattr(self, name), none=True, zero=False)
+        _check_number("linger", self.linger, none=True)
+        _check_number("patience", self.patience)
+        _check_number("retries", self.budget.capacity)
+        _check_concurrency(self.concurrency)
         if self.skip_unchanged and self.cache is None:
             raise InvalidRequest("skip_unchanged needs cache, the file that knows what was written before")
 
@@ -60,7 +61,7 @@ class Settings:
 
     def limiter(self, ceiling: int | None = None) -> Limiter:
         """What decides how many requests are under way: no more than ``ceiling``, unless a number was given."""
-        if isinstance(self.concurrency, int):
+        if not isinstance(self.concurrency, tuple | list):
             return Limiter.fixed(self.concurrency)
         least, most = self.concurrency
         if ceiling is not None:
@@ -75,3 +76,33 @@ class Settings:
             math.inf if most is None else most for most in (self.requests_per_minute, self.tokens_per_minute)
         )
         return Rate(requests, tokens, self.count_tokens)
+
+
+def _check_count(name: str, value: Any, *, none: bool = False) -> None:
+    if none and value is None:
+        return
+    if not isinstance(value, Integral) or value is True or value is False:
+        raise InvalidRequest(f"{name} must be a whole number, not {value!r}")
+    if int(value) < 1:
+        raise InvalidRequest(f"{name} must be 1 or more, not {value}")
+
+
+def _check_number(name: str, value: Any, *, none: bool = False, zero: bool = True) -> None:
+    if none and value is None:
+        return
+    if not isinstance(value, Real) or value is True or value is False:
+        raise InvalidRequest(f"{name} must be a number, not {value!r}")
+    if not (float(value) > 0 or (zero and value == 0)):
+        raise InvalidRequest(f"{name} must be {'0 or more' if zero else 'more than 0'}, not {value}")
+
+
+def _check_concurrency(value: Any) -> None:
+    if not isinstance(value, tuple | list):
+        _check_count("concurrency", value)
+        return
+    if len(value) != 2:
+        raise InvalidRequest(f"concurrency must be a number or two bounds, such as (1, 64), not {value!r}")
+    for bound in value:
+        _check_count("a bound of concurrency", bound)
+    if value[0] > value[1]:
+        raise InvalidRequest(f"concurrency must have its lower bound first, not {value!r}")

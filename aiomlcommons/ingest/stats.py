@@ -9,6 +9,8 @@ from typing import Any
 
 import attrs
 
+from aiomlcommons.ingest.paths import printable
+
 # How much one answer changes the latency that is shown.
 SMOOTHING = 0.1
 COUNTS = ("read", "written", "deduplicated", "skipped", "failed", "embedded", "reused", "retried", "requests")
@@ -122,7 +124,7 @@ class Report:
     @classmethod
     def of(cls, stats: Stats, dead_letters: Any) -> Report:
         """The report of a job that is at its end."""
-        where = str(dead_letters) if stats.failed and dead_letters else None
+        where = printable(dead_letters) if stats.failed and dead_letters else None
         return cls(**stats.counts, seconds=stats.seconds, dead_letters=where)
 
     @property

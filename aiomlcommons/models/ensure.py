@@ -65,6 +65,8 @@ class Ensuring:
 
     async def __call__(self, wanted: Spec | str) -> EnsuredModel:
         """The model, as it is in the end."""
+        if not isinstance(wanted, str | Spec):
+            raise InvalidRequest(f"model must be an id, a name or a spec such as PretrainedModel, not {wanted!r}")
         did: list[Phase] = []
 
         def report(progress: Progress) -> None:

@@ -27,7 +27,8 @@ class Remedy:
 
     def __str__(self) -> str:
         value = str(self.value).lower() if isinstance(self.value, bool) else self.value
-        return f"{self.why}; set {PREFIX}{self.setting} to {value}, or ensure it with change_settings=True"
+        ensure = "or ensure it with change_settings=True (`aiomlcommons models ensure --change-settings`)"
+        return f"{self.why}; set {PREFIX}{self.setting} to {value}, {ensure}"
 
 
 REMEDIES = (

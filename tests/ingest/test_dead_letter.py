@@ -16,9 +16,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aiomlcommons.ingest.dead_letter import DeadLetters, Letter, documents
+from aiomlcommons.ingest.dead_letter import DeadLetters, Letter, by_reason, documents
+from aiomlcommons.ingest.dead_letter import letters as read_back
+from aiomlcommons.ingest.sources import SourceError
 from aiomlcommons.ingest.types import BadRow
 
+# What has no room for anything.
+FULL = Path("/dev/full")
 rows = st.dictionaries(st.text(max_size=5), st.none() | st.booleans() | st.integers(0, 9) | st.text(), max_size=4)
 
 
@@ -137,6 +141,7 @@ def test_a_file_that_is_cut_at_any_byte_of_its_last_line_gives_the_others(found:
         (np.float32(0.5), 0.5),
         (np.arange(3), [0, 1, 2]),
         (dt.date(2026, 1, 2), "2026-01-02"),
+        (type("Moment", (dt.datetime,), {})(2026, 1, 2, tzinfo=dt.UTC), "2026-01-02T00:00:00+00:00"),
         (b"\xff", "b'\\xff'"),
         ({1: "one"}, {"1": "one"}),
         ({(1, 2): [b"x"]}, {"(1, 2)": ["b'x'"]}),
@@ -169,6 +174,52 @@ def test_what_a_source_gave_in_place_of_a_mapping_is_kept_too(letters: DeadLette
 
 def test_closing_what_wrote_nothing_is_no_trouble(tmp_path: Path) -> None:
     DeadLetters(tmp_path / "dead").close()
+
+
+GOOD = {"row": 1, "id": "d1", "why": "it failed", "document": {"id": "d1"}}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        [1, 2],
+        7,
+        "text",
+        None,
+        {},
+        {**GOOD, "row": "1"},
+        {**GOOD, "id": 1},
+        {**GOOD, "why": None},
+        {**GOOD, "why": ["it failed"]},
+        {**GOOD, "bad_row": None},
+        {**GOOD, "bad_row": {"why": 5, "where": "a, line 1", "raw": ""}},
+        {**GOOD, "bad_row": {"where": "a, line 1"}},
+        {**GOOD, "bad_row": {"why": "not JSON", "where": "a, line 1", "raw": "", "more": 1}},
+        {**GOOD, "bad_row": [1]},
+        {key: value for key, value in GOOD.items() if key != "document"},
+    ],
+    ids=str,
+)
+def test_a_line_that_is_no_letter_is_named(tmp_path: Path, line: Any) -> None:
+    path = tmp_path / "dead"
+    path.write_bytes(letter(0).line() + orjson.dumps(line) + b"\n")
+    with pytest.raises(SourceError, match=r"dead, line 2 is no dead letter"):
+        by_reason(read_back(path))
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="this system has no disk that is always full")
+def test_a_full_disk_is_an_error_that_names_the_file(tmp_path: Path) -> None:
+    (tmp_path / "dead").symlink_to(FULL)
+    letters = DeadLetters(tmp_path / "dead")
+    letters.open(None)
+    letters.write([letter(1)])
+    for work in (letters.flush, letters.close):
+        with pytest.raises(OSError, match=r"No space left.*dead'"):
+            work()
+    more = DeadLetters(tmp_path / "dead")
+    with pytest.raises(OSError, match=r"No space left.*dead'"):
+        more.write([letter(1, {"text": "long" * 10_000})])
+    more.close()
 
 
 def test_two_threads_with_the_first_letters_open_one_file(

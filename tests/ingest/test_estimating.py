@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,7 @@ from aiomlcommons.ingest import estimating
 from aiomlcommons.ingest.estimating import Estimate, Sample, estimate
 from aiomlcommons.ingest.predicting import ModelFails
 from aiomlcommons.ingest.sinks import open_sink
-from aiomlcommons.ingest.sources import SourceError, StdinSource
+from aiomlcommons.ingest.sources import SourceError, StdinSource, open_source
 from aiomlcommons.ingest.types import BadRow, Rows, Sink
 from tests.ingest.parts import POISON, Memory, World, documents
 
@@ -137,6 +139,19 @@ async def test_standard_input_is_sampled_and_not_counted(world: World) -> None:
     with path.open("rb") as file:
         found = await estimated(world, StdinSource(file.fileno()), rows=2)
     assert (found.rows, found.faulty, found.sampled, found.seconds, found.size) == (None, None, 2, None, None)
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [("in.jsonl", b'{"id": 1, "text": "a"}\n{"id": 2, "text": "b"}\n'), ("in.csv", b"id,text\n1,a\n2,b\n")],
+)
+async def test_a_named_pipe_is_sampled_and_not_counted(world: World, name: str, data: bytes) -> None:
+    path = world.folder / name
+    os.mkfifo(path)
+    writing = asyncio.create_task(asyncio.to_thread(path.write_bytes, data))
+    found = await estimated(world, open_source(path), rows=1)
+    await writing
+    assert (found.rows, found.faulty, found.sampled, found.seconds, found.size) == (None, None, 1, None, None)
 
 
 async def test_its_folders_are_gone_whatever_happens(world: World) -> None:

@@ -16,6 +16,8 @@ from hypothesis import strategies as st
 from aiomlcommons.ingest import journal
 from aiomlcommons.ingest.journal import Entry, Journal, WrongJob
 
+# What has no room for anything.
+FULL = Path("/dev/full")
 HEADER: Mapping[str, Any] = {"job": "ingest", "source": "in.jsonl", "model": "mini", "batch": 64}
 whole = st.integers(0, 2**40)
 marks = st.none() | whole | st.text() | st.dictionaries(st.text(), st.lists(whole, max_size=3), max_size=3)
@@ -25,7 +27,7 @@ entries = st.builds(
     beyond=st.lists(st.tuples(whole, whole), max_size=4),
     start=whole,
     mark=marks,
-    sink=marks,
+    sink=st.none() | st.dictionaries(st.text(), marks, max_size=3),
     counts=st.dictionaries(st.text(max_size=8), whole, max_size=4),
     finished=st.booleans(),
 )
@@ -172,6 +174,55 @@ def test_a_file_that_is_no_journal_is_refused_and_left_as_it_is(tmp_path: Path, 
     assert path.read_bytes() == content
 
 
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        ({"beyond": None}, r"expected an array, got null @ \$\.beyond"),
+        ({"beyond": [[1]]}, r"\$\.beyond\[0\]"),
+        ({"done": "5"}, r"expected an integer, got '5' @ \$\.done"),
+        ({"counts": {"read": "all"}}, r"\$\.counts\['read'\]"),
+        ({"sink": [1]}, r"@ \$\.sink"),
+        ({"pages": 1}, "its keys are not the same: pages"),
+        ([1, 2], "expected an object, got an array"),
+        (7, "expected an object, got 7"),
+        ({}, "its keys are not the same: beyond, counts, done, finished, mark, sink, start"),
+    ],
+    ids=str,
+)
+def test_a_damaged_entry_is_refused_and_left_as_it_is(tmp_path: Path, line: Any, why: str) -> None:
+    path = tmp_path / "job"
+    write(path, Entry(done=1))
+    entry = {**attrs.asdict(Entry()), **line} if isinstance(line, dict) and line else line
+    path.write_bytes(path.read_bytes() + orjson.dumps(entry) + b"\n")
+    before = path.read_bytes()
+    for look in (Journal.peek, lambda path: Journal.open(path, HEADER)):
+        with pytest.raises(WrongJob, match=rf"job is damaged: .*{why}.*; remove it to begin anew"):
+            look(path)
+    assert path.read_bytes() == before
+
+
+def test_an_entry_that_lacks_a_key_is_not_taken_for_one_with_its_default(tmp_path: Path) -> None:
+    entry = attrs.asdict(Entry(done=5, sink={"state": {"bytes": 7}, "letters": 0}))
+    del entry["sink"]
+    (tmp_path / "job").write_bytes(orjson.dumps(HEADER) + b"\n" + orjson.dumps(entry) + b"\n")
+    with pytest.raises(WrongJob, match=r"job is damaged: its keys are not the same: sink; remove it"):
+        resumed(tmp_path / "job")
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="this system has no disk that is always full")
+def test_a_full_disk_is_an_error_that_names_the_file(tmp_path: Path) -> None:
+    opened, _ = Journal.open(tmp_path / "job", HEADER)
+    opened.close()
+    opened = Journal(tmp_path / "job", FULL.open("ab"), HEADER)
+    with pytest.raises(OSError, match=r"No space left.*job'"):
+        opened.write(Entry(done=1))
+    with pytest.raises(OSError, match=r"No space left.*job'"):
+        opened.close()
+    (tmp_path / "job.tmp").symlink_to(FULL)
+    with pytest.raises(OSError, match=r"No space left.*job\.tmp'"):
+        Journal.open(tmp_path / "job", HEADER)
+
+
 def test_a_long_journal_is_written_anew_with_its_last_entry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(journal, "COMPACT", 2_000)
     path = tmp_path / "job"
@@ -223,7 +274,7 @@ def test_each_entry_is_on_disk_when_write_returns(tmp_path: Path) -> None:
 
 
 def test_an_entry_keeps_all_its_fields(tmp_path: Path) -> None:
-    entry = Entry(5, [(7, 9), (11, 11)], 3, {"offset": 17}, ["part", 2], {"read": 9}, finished=True)
+    entry = Entry(5, [(7, 9), (11, 11)], 3, {"offset": 17}, {"letters": 2, "state": None}, {"read": 9}, finished=True)
     write(tmp_path / "job", entry)
     assert resumed(tmp_path / "job") == entry
     assert set(lines(tmp_path / "job")[-1]) == {field.name for field in attrs.fields(Entry)}

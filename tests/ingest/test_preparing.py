@@ -6,6 +6,7 @@ from collections.abc import Generator, Sequence
 from typing import Any
 
 import attrs
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -157,6 +158,16 @@ def test_texts_of_just_the_limit_are_taken(seen: Seen) -> None:
     work = working(seen, longest=5)
     work.add([good(0, "12345"), good(1, "日本語の字")])
     assert only(work).texts == ["12345", "日本語の字"]
+
+
+@pytest.mark.parametrize("key", [np.int64(5), np.uint8(5), np.array(5), np.str_("5")], ids=repr)
+def test_whole_numbers_of_numpy_are_ids(key: Any) -> None:
+    assert Checker(by_field("text"), id_by("id"))(0, {"id": key, "text": "one"}).id == "5"
+
+
+@pytest.mark.parametrize("key", [np.True_, np.float64(5), np.array([5]), np.array(["a", "b"]), np.datetime64("2026")])
+def test_other_values_of_numpy_are_not(key: Any) -> None:
+    assert "its id must be text or a whole number" in Checker(by_field("text"), id_by("id"))(0, {"id": key}).why
 
 
 def test_whole_numbers_are_ids_and_so_are_the_rows_own(seen: Seen) -> None:

@@ -105,6 +105,8 @@ def test_one_that_is_open_is_no_other_processs(tmp_path: Path) -> None:
 
 def test_a_file_that_is_none_is_named_with_the_remedy(tmp_path: Path) -> None:
     (tmp_path / "seen").write_text("notes of mine, and not a few of them " * 100)
+    with pytest.raises(SeenError, match="no/seen: unable to open database file"):
+        Seen(tmp_path / "no" / "seen")
     with pytest.raises(SeenError, match="seen: file is not a database; if it is broken, remove it and the checkpoint"):
         Seen(tmp_path / "seen")
 

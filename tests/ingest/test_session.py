@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import orjson
 import pytest
 
@@ -15,7 +16,7 @@ from aiomlcommons.emulator.faults import PREDICTIONS
 from aiomlcommons.errors import MLCommonsError
 from aiomlcommons.inference import Side
 from aiomlcommons.ingest.journal import WrongJob
-from aiomlcommons.ingest.sinks import IndexSink
+from aiomlcommons.ingest.sinks import IndexSink, SinkError
 from aiomlcommons.ingest.sources import IterableSource
 from aiomlcommons.ingest.types import Documents
 from tests.ingest.parts import World, documents
@@ -89,13 +90,35 @@ async def test_a_cache_serves_the_next_job(world: World) -> None:
     ("wrong", "words"),
     [
         ({"batch": 0}, "batch must be 1 or more, not 0"),
+        ({"batch": "64"}, "batch must be a whole number, not '64'"),
+        ({"batch": True}, "batch must be a whole number, not True"),
+        ({"batch_bytes": 1.5}, "batch_bytes must be a whole number, not 1.5"),
+        ({"note_every": None}, "note_every must be a whole number, not None"),
         ({"longest": 0}, "longest must be 1 or more, not 0"),
+        ({"concurrency": "4"}, "concurrency must be a whole number, not '4'"),
+        ({"concurrency": 0}, "concurrency must be 1 or more, not 0"),
+        ({"concurrency": (3, 1)}, r"concurrency must have its lower bound first, not \(3, 1\)"),
+        ({"concurrency": (1, 2, 3)}, r"concurrency must be a number or two bounds, such as \(1, 64\), not \(1, 2, 3\)"),
+        ({"concurrency": (1, "4")}, "a bound of concurrency must be a whole number, not '4'"),
+        ({"patience": None}, "patience must be a number, not None"),
+        ({"patience": -1}, "patience must be 0 or more, not -1"),
+        ({"patience": float("nan")}, "patience must be 0 or more, not nan"),
+        ({"linger": -0.5}, "linger must be 0 or more, not -0.5"),
+        ({"linger": "1"}, "linger must be a number, not '1'"),
+        ({"retries": -1}, "retries must be 0 or more, not -1"),
+        ({"retries": "x"}, "retries must be a number, not 'x'"),
+        ({"requests_per_minute": "9"}, "requests_per_minute must be a number, not '9'"),
+        ({"model": None}, "model must be an id, a name or a spec such as PretrainedModel, not None"),
+        ({"text": 5}, "text must be a field, a path, a template, or a function of the row, not 5"),
+        ({"id": 5}, "id must be the name of a field, a function of the row, or None, not 5"),
         ({"requests_per_minute": 0}, "requests_per_minute must be more than 0, not 0"),
         ({"skip_unchanged": True}, "skip_unchanged needs cache"),
         ({"skip_unchanged": True, "cache": "vectors.sqlite"}, r"leave documents out of .*out\.jsonl"),
         ({"skip_unchanged": True, "cache": "vectors.sqlite", "sink": lambda _: None}, "all lambdas have one"),
         ({"ordered": False, "sink": "out.npy"}, "nobody could tell whose its vectors are"),
         ({"text": "{title"}, "the template"),
+        ({"source": "no/such.jsonl"}, "No such file or directory: 'no/such.jsonl'"),
+        ({"sink": "no/such/out.jsonl"}, r"cannot write no/such/out\.jsonl: there is no folder no/such"),
     ],
 )
 async def test_what_cannot_be_is_refused_before_the_first_request(world: World, wrong: Any, words: str) -> None:
@@ -106,13 +129,25 @@ async def test_what_cannot_be_is_refused_before_the_first_request(world: World, 
         return await go()
 
     world.emulator.faults.add(listen, on=lambda _: True, times=None)
-    with pytest.raises(InvalidRequest, match=words):
-        async with world.ml.ingest(
-            documents(3), **{"model": world.model_id, "sink": world.folder / "out.jsonl", **wrong}
-        ):
+    given = {"source": documents(3), "model": world.model_id, "sink": world.folder / "out.jsonl", **wrong}
+    with pytest.raises((InvalidRequest, FileNotFoundError, SinkError), match=words):
+        async with world.ml.ingest(**given):
             pass
     assert not seen
     assert not await asyncio.to_thread(lambda: list(world.folder.iterdir()))
+
+
+async def test_numbers_of_numpy_are_numbers(world: World) -> None:
+    how: Any = {
+        "batch": np.int64(7),
+        "concurrency": (np.int64(1), np.int64(3)),
+        "patience": np.float32(5),
+        "retries": 0,
+    }
+    out = world.folder / "out.jsonl"
+    for more in ({}, {"concurrency": np.int64(2)}):
+        async with world.ml.ingest(documents(20), model=world.model_id, sink=out, **{**how, **more}) as job:
+            assert (await job).written == 20
 
 
 @pytest.mark.parametrize(

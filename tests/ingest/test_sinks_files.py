@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import errno
 import io
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -21,6 +23,8 @@ from hypothesis import strategies as st
 
 from aiomlcommons.ingest.sinks import JsonLinesSink, NpySink, ParquetSink, SinkError, open_sink
 from aiomlcommons.ingest.sinks import folder as folders
+from aiomlcommons.ingest.sinks.bulk import actions
+from aiomlcommons.ingest.sinks.encoding import encoded
 from tests.ingest.sinking import DIMENSION, batch, documents, sparse, vectors, written
 
 # Without types of its own.
@@ -193,7 +197,9 @@ async def test_a_file_that_is_gone_since_is_refused_by_name(tmp_path: Path, endi
 @every_file
 async def test_a_sink_that_is_not_open_has_no_state_to_note(tmp_path: Path, ending: str) -> None:
     """A state from a sink whose opening failed would make the next run cut everything off."""
-    sink = open_sink(tmp_path / "none" / f"out{ending}")
+    (tmp_path / "folder").mkdir()
+    sink = open_sink(tmp_path / "folder" / f"out{ending}")
+    (tmp_path / "folder").rmdir()
     with pytest.raises(FileNotFoundError):
         await sink.open(None)
     with pytest.raises(SinkError, match="is not open"):
@@ -344,6 +350,65 @@ async def test_json_lines_refuse_what_json_cannot_hold_and_take_the_rest(tmp_pat
         3: "cannot be written as JSON",
     }
     assert [(row["id"], len(row["v"])) for row in lines(path)] == [("a", DIMENSION), ("e", DIMENSION)]
+
+
+class Moment(dt.datetime):
+    """A class of its own, as a pandas Timestamp is one."""
+
+
+class NoTime(Moment):
+    """Like ``pandas.NaT``, which equals nothing."""
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __eq__(self, other: object) -> bool:
+        return False
+
+
+class Day(dt.date):
+    """A date of a class of its own."""
+
+
+async def test_dates_of_any_class_are_iso_text_and_what_is_no_number_is_null(tmp_path: Path) -> None:
+    utc = dt.UTC
+    row = {
+        "plain": dt.datetime(2026, 1, 2, 3, 4, 5, tzinfo=utc),
+        "moment": Moment(2026, 1, 2, 3, 4, 5, tzinfo=utc),
+        "micro": Moment(2026, 1, 2, 3, 4, 5, 6),
+        "day": Day(2026, 1, 2),
+        "none": NoTime(2026, 1, 2, tzinfo=utc),
+        "nan": float("nan"),
+        "inf": [np.float32("inf")],
+    }
+    wanted = {
+        "plain": "2026-01-02T03:04:05+00:00",
+        "moment": "2026-01-02T03:04:05+00:00",
+        "micro": "2026-01-02T03:04:05.000006",
+        "day": "2026-01-02",
+        "none": None,
+        "nan": None,
+        "inf": [None],
+    }
+    given_ = documents([row], vectors(0, 1))
+    assert await written(JsonLinesSink(tmp_path / "out.jsonl"), given_) == []
+    made, refused = actions(given_, "embedding", base64=False)
+    assert not refused
+    for line in ((tmp_path / "out.jsonl").read_bytes(), made[0].lines.splitlines()[1]):
+        assert {**orjson.loads(line), "embedding": 0} == {**wanted, "embedding": 0}
+
+
+async def test_a_timestamp_of_pandas_is_iso_text(tmp_path: Path) -> None:
+    pandas: Any = pytest.importorskip("pandas")
+    rows: list[Any] = [{"at": pandas.Timestamp("2026-01-02 03:04:05.000000006")}, {"at": pandas.NaT}]
+    assert await written(JsonLinesSink(tmp_path / "out.jsonl"), documents(rows, vectors(0, 2))) == []
+    assert [row["at"] for row in lines(tmp_path / "out.jsonl")] == ["2026-01-02T03:04:05.000000006", None]
+
+
+@pytest.mark.parametrize(("value", "kind"), [(Decimal(1), "Decimal"), (b"a", "bytes"), (dt.timedelta(1), "timedelta")])
+async def test_what_json_has_no_word_for_is_refused_by_the_name_of_its_type(value: Any, kind: str) -> None:
+    _, refused = encoded(documents([{"id": "a", "v": value}], vectors(0, 1)), "embedding")
+    assert [one.index for one in refused] == [0]
+    assert re.fullmatch(rf"cannot be written as JSON: Type is not JSON serializable: .*{kind}", refused[0].why)
 
 
 @pytest.mark.parametrize("dtype", [">f4", "f8", "f2", "i1", "u1"])

@@ -11,7 +11,7 @@ from typing import Any, cast
 
 import pytest
 
-from aiomlcommons.ingest.sinks import CallableSink, JsonLinesSink, NpySink, ParquetSink, open_sink
+from aiomlcommons.ingest.sinks import CallableSink, JsonLinesSink, NpySink, ParquetSink, SinkError, open_sink
 from aiomlcommons.ingest.sources import open_source
 from aiomlcommons.ingest.types import Documents, Refused, Row, Sink
 from tests.ingest.sinking import DIMENSION, batch, written
@@ -22,7 +22,7 @@ from tests.ingest.sinking import DIMENSION, batch, written
     [
         ("out.jsonl", JsonLinesSink),
         ("out.NDJSON", JsonLinesSink),
-        (Path("folder") / "out.npy", NpySink),
+        (Path("out.npy"), NpySink),
         ("out.parquet", ParquetSink),
         (print, CallableSink),
     ],
@@ -49,6 +49,8 @@ def test_a_sink_is_itself() -> None:
 def test_what_is_no_sink_is_refused_with_what_would_be_one() -> None:
     with pytest.raises(ValueError, match=r"cannot write out.txt: name it .jsonl, .ndjson, .npy, .parquet"):
         open_sink("out.txt")
+    with pytest.raises(SinkError, match=r"cannot write no/such/out.npy: there is no folder no/such"):
+        open_sink("no/such/out.npy")
     with pytest.raises(TypeError, match="not 7"):
         open_sink(7)
 

@@ -98,18 +98,26 @@ async def test_rows_that_are_there_travel_together_and_no_more_are_taken_than_th
     assert [len(rows.rows) for rows in await batches_of(IterableSource(ready))] == [256, 256, 88]
 
 
-@pytest.mark.asyncio
-async def test_an_error_of_the_iterable_comes_after_the_rows_before_it() -> None:
-    async def fails() -> AsyncGenerator[dict[str, int]]:
-        yield {"n": 0}
-        yield {"n": 1}
-        raise OSError("the database is gone")
+def failing(count: int) -> Generator[dict[str, int]]:
+    yield from ROWS[:count]
+    raise OSError("the database is gone")
 
+
+async def failing_async(count: int) -> AsyncGenerator[dict[str, int]]:
+    for row in ROWS[:count]:
+        yield row
+    raise OSError("the database is gone")
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("fails", [failing, failing_async])
+@pytest.mark.parametrize("count", [0, 2, 256, 300])
+async def test_an_error_of_the_iterable_comes_after_the_rows_before_it(fails: Any, count: int) -> None:
     seen = []
     with pytest.raises(OSError, match="the database is gone"):
-        async for rows in IterableSource(fails()).read():
+        async for rows in IterableSource(fails(count)).read():
             seen.append(rows)
-    assert flat(seen) == ROWS[:2]
+    assert flat(seen) == ROWS[:count]
 
 
 @pytest.mark.asyncio

@@ -14,13 +14,16 @@ from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
+import anyio
+import anyio.lowlevel
 import pytest
 from backports import zstd
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aiomlcommons.ingest.sources import JsonlSource, SourceError, StdinSource, compressed, lines, reading
+from aiomlcommons.ingest.sources import JsonlSource, SourceError, StdinSource, compressed, lines, open_source, reading
 from aiomlcommons.ingest.types import BadRow
+from tests.ingest.lives import open_files
 from tests.ingest.reads import batches_of, check_marks, read_one, rows_of
 
 PACK: dict[str, Callable[[bytes], bytes]] = {
@@ -224,6 +227,59 @@ async def test_waiting_for_standard_input_can_be_cancelled(pipe: tuple[int, int]
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await waiting
+
+
+@pytest.fixture
+def fifo(tmp_path: Path) -> Path:
+    os.mkfifo(tmp_path / "a.jsonl")
+    return tmp_path / "a.jsonl"
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("name", ["a.jsonl", "a.jsonl.gz", "a.csv"])
+async def test_waiting_for_the_writer_of_a_named_pipe_can_be_cancelled(fifo: Path, name: str) -> None:
+    path = fifo.rename(fifo.with_name(name))
+    async with anyio.create_task_group() as group:
+        group.start_soon(read_one, open_source(path))
+        while str(path) not in open_files():
+            await anyio.lowlevel.checkpoint()
+        group.cancel_scope.cancel()
+    assert str(path) not in open_files()
+
+
+@pytest.mark.asyncio
+async def test_rows_of_a_named_pipe_come_as_soon_as_they_are_there(fifo: Path) -> None:
+    source = open_source(fifo)
+    assert (source.name, await source.count()) == (str(fifo), None)
+    async with aclosing(source.read()) as stream:
+        first = asyncio.create_task(anext(stream))
+        into = await asyncio.to_thread(os.open, fifo, os.O_WRONLY)
+        os.write(into, b'{"a": 1}\n{"a"')
+        assert (await first).rows == [{"a": 1}]
+        os.write(into, b": 2}\n")
+        assert (await anext(stream)).rows == [{"a": 2}]
+        os.close(into)
+        with pytest.raises(StopAsyncIteration):
+            await anext(stream)
+    with pytest.raises(SourceError, match=r"a\.jsonl can be read once only"):
+        await rows_of(source)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("a.jsonl", b'{"id": "1"}\n{"id": "2"}'),
+        ("a.ndjson.gz", gzip.compress(b'{"id": "1"}\n{"id": "2"}')),
+        ("a.jsonl.zst", zstd.compress(b'{"id": "1"}\n{"id": "2"}')),
+        ("a.csv", b"id\n1\n2\n"),
+    ],
+)
+async def test_any_file_of_lines_may_be_a_named_pipe(fifo: Path, name: str, data: bytes) -> None:
+    path = fifo.rename(fifo.with_name(name))
+    writing = asyncio.create_task(asyncio.to_thread(path.write_bytes, data))
+    assert await rows_of(open_source(path)) == [{"id": "1"}, {"id": "2"}]
+    await writing
 
 
 @pytest.mark.asyncio

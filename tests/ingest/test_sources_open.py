@@ -38,7 +38,14 @@ from tests.ingest.reads import rows_of
         ("folder", ArrowSource(Path("folder"))),
     ],
 )
-def test_the_ending_of_a_path_says_what_it_is(path: Any, source: Any) -> None:
+def test_the_ending_of_a_path_says_what_it_is(
+    path: Any, source: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("x").mkdir()
+    Path("folder").mkdir()
+    if path not in {"-", "folder"}:
+        Path(path).touch()
     opened = open_source(path)
     assert opened == source
     assert opened.name == str(path)
@@ -48,6 +55,26 @@ def test_the_ending_of_a_path_says_what_it_is(path: Any, source: Any) -> None:
 def test_any_other_ending_is_refused(path: Any) -> None:
     with pytest.raises(InvalidRequest, match=rf"cannot read {path}: name it \.jsonl"):
         open_source(path)
+
+
+@pytest.mark.parametrize("path", ["no.jsonl", "no/a.csv.gz", "no.parquet", Path("no.arrow"), "no"])
+def test_a_file_that_is_not_there_is_named_before_it_is_read(path: Any) -> None:
+    with pytest.raises(FileNotFoundError, match=f"No such file or directory: '{path}'"):
+        open_source(path)
+
+
+@pytest.mark.parametrize("name", ["fold.v1", "fold.csv", "fold", "fold.jsonl.gz"])
+def test_a_folder_is_one_of_parquet_files_whatever_its_name(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).mkdir()
+    assert open_source(tmp_path / name) == ArrowSource(tmp_path / name)
+
+
+def test_a_column_is_no_rows() -> None:
+    pandas: Any = pytest.importorskip("pandas")
+    with pytest.raises(
+        InvalidRequest, match=r"a Series is one column: give a data frame, such as series\.to_frame\(\)"
+    ):
+        open_source(pandas.Series(["a", "b"]))
 
 
 def test_a_source_stays_itself() -> None:

@@ -123,7 +123,9 @@ async def test_a_setting_in_the_way_is_named_or_changed(world: World) -> None:
     await world.ml.settings.apply(MLSettings(only_run_on_ml_node=True, allow_registering_model_via_local_file=False))
     with pytest.raises(Prevented, match=r"set plugins\.ml_commons\.allow_registering_model_via_local_file to true"):
         await ensure(world.ml, FILE)
-    with pytest.raises(Prevented, match=r"no ML node.*set plugins\.ml_commons\.only_run_on_ml_node to false"):
+    with pytest.raises(
+        Prevented, match=r"no ML node.*set plugins\.ml_commons\.only_run_on_ml_node to false.*--change-settings"
+    ):
         await ensure(world.ml, MINILM)
     assert (await ensure(world.ml, FILE, change_settings=True)).model.is_deployed
     assert (await world.ml.settings.read()).only_run_on_ml_node is False

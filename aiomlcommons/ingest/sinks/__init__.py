@@ -7,6 +7,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, cast
 
+from aiomlcommons.ingest.paths import printable
 from aiomlcommons.ingest.sinks.callables import CallableSink
 from aiomlcommons.ingest.sinks.jsonl import JsonLinesSink
 from aiomlcommons.ingest.sinks.npy import NpySink
@@ -28,8 +29,8 @@ _BY_ENDING: Mapping[str, Callable[[Path, str], Sink]] = {
 def open_sink(what: Any, *, field: str = "embedding") -> Sink:
     """The sink that is meant: of a path by its ending, of a function, or the sink itself.
 
-    ``field`` is what the vector is called in a file that has names.
-    Raises ValueError for any other ending, TypeError for anything else.
+    ``field`` is what the vector is called in a file that has names. It looks for a path's folder: call it in a thread.
+    Raises ValueError for any other ending, SinkError where there is no such folder, TypeError for anything else.
     """
     if isinstance(what, str | PathLike):
         return _of_path(Path(what), field)
@@ -43,5 +44,7 @@ def open_sink(what: Any, *, field: str = "embedding") -> Sink:
 def _of_path(path: Path, field: str) -> Sink:
     kind = _BY_ENDING.get(path.suffix.lower())
     if kind is None:
-        raise ValueError(f"cannot write {path}: name it {', '.join(_BY_ENDING)}")
+        raise ValueError(f"cannot write {printable(path)}: name it {', '.join(_BY_ENDING)}")
+    if not path.parent.is_dir():
+        raise SinkError(f"cannot write {printable(path)}: there is no folder {printable(path.parent)}")
     return kind(path, field)

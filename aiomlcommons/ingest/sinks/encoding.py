@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import orjson
 
+from aiomlcommons.ingest.plain import plain
 from aiomlcommons.ingest.types import Documents, Refused, Sparse
 from aiomlcommons.vectors import Vectors
 
@@ -17,6 +18,7 @@ OPTIONS = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_APPEND_NEWLINE
 def encoded(batch: Documents, field: str, *, base64: bool = False) -> tuple[dict[int, bytes], list[Refused]]:
     """The line of each document by its place in the batch: its row with the vector as ``field``; and the refused.
 
+    In a row NaN and infinity are null, and dates are ISO text; bytes and Decimal are refused, among others.
     With ``base64`` a dense vector is text: its numbers as little-endian float32, one after the other.
     """
     vectors = _plain(batch.vectors, "<f4" if base64 else None)
@@ -28,7 +30,7 @@ def encoded(batch: Documents, field: str, *, base64: bool = False) -> tuple[dict
             continue
         try:
             vector = b2a_base64(vectors[i], newline=False).decode() if base64 else vectors[i]
-            lines[i] = orjson.dumps({**row, field: vector}, option=OPTIONS)
+            lines[i] = orjson.dumps({**row, field: vector}, default=plain, option=OPTIONS)
         except (TypeError, ValueError) as error:
             refused.append(Refused(i, f"cannot be written as JSON: {error}"))
     return lines, refused

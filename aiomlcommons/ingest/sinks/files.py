@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import anyio.to_thread
 
+from aiomlcommons.ingest.paths import printable
 from aiomlcommons.ingest.sinks.parts import Part
 from aiomlcommons.ingest.types import Documents, Refused
 
@@ -29,8 +30,8 @@ class BlockingSink(ABC):
 
     @property
     def name(self) -> str:
-        """The path."""
-        return str(self.path)
+        """The path, printable."""
+        return printable(self.path)
 
     async def open(self, state: Any) -> None:
         """Begin, or go on from ``state``, taking back what was written after it. Raises SinkError, OSError."""

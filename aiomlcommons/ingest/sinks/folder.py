@@ -11,7 +11,8 @@ from os import PathLike
 from pathlib import Path
 from typing import IO, Any
 
-from aiomlcommons.ingest.sinks.parts import REMEDY, SinkError, hold, naming, sync_folder
+from aiomlcommons.ingest.paths import naming
+from aiomlcommons.ingest.sinks.parts import REMEDY, SinkError, hold, sync_folder
 from aiomlcommons.ingest.sinks.tables import Schema, Table, arrow, conformed, unified
 
 ENDING = ".parquet"
@@ -112,12 +113,19 @@ class Folder:
             hold(self._held, self.path)
 
 
+def _opened(path: Path) -> Any:
+    """A file as pyarrow reads it, which takes a name that is no UTF-8 as bytes alone."""
+    return arrow().OSFile(os.fsencode(path))
+
+
 def _rows(path: Path) -> int:
-    return int(arrow().parquet.read_metadata(path).num_rows)
+    with _opened(path) as file:
+        return int(arrow().parquet.read_metadata(file).num_rows)
 
 
 def _schema(path: Path) -> Schema:
-    return arrow().parquet.read_schema(path)
+    with _opened(path) as file:
+        return arrow().parquet.read_schema(file)
 
 
 def _write(path: Path, tables: Sequence[Table] | Iterator[Table], schema: Schema) -> None:
@@ -161,7 +169,8 @@ def _gathered(files: Sequence[Path], schema: Schema) -> Iterator[Table]:
 def _read(files: Sequence[Path]) -> Iterator[Table]:
     """The rows of all files, a few of them at a time."""
     for path in files:
-        with arrow().parquet.ParquetFile(path, buffer_size=READ_BUFFER, pre_buffer=False) as file:
+        with _opened(path) as file:
+            parquet = arrow().parquet.ParquetFile(file, buffer_size=READ_BUFFER, pre_buffer=False)
             # In this thread: each other one would keep memory of its own for what it once read.
-            for batch in file.iter_batches(ROWS_AT_ONCE, use_threads=False):
+            for batch in parquet.iter_batches(ROWS_AT_ONCE, use_threads=False):
                 yield arrow().Table.from_batches([batch])

@@ -13,7 +13,8 @@ from aiomlcommons.ingest.types import Documents, Refused
 class JsonLinesSink(FileSink):
     """One JSON object a line: the row's own keys, and its vector as ``field`` (default ``embedding``).
 
-    A dense vector is an array, a sparse one an object. What JSON cannot hold is refused: NaN, infinity, bytes.
+    A dense vector is an array, a sparse one an object. What JSON cannot hold is refused: NaN and infinity in a vector,
+    bytes or a Decimal in a row. In a row NaN and infinity become null, and dates ISO text.
     """
 
     def __init__(self, path: str | PathLike[str], *, field: str = "embedding") -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import io
 import os
 import sys
-from collections.abc import Generator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from os import PathLike
 from pathlib import Path
 
 from aiomlcommons.errors import MLCommonsError
+from aiomlcommons.ingest.paths import naming
 
 REMEDY = "it was changed or removed since; remove the checkpoint to begin anew"
 
@@ -112,17 +112,6 @@ class Part:
     def _cut(self, file: io.FileIO) -> None:
         with naming(self.part):
             file.truncate(self.length)
-
-
-@contextmanager
-def naming(path: Path) -> Generator[None]:
-    """Lets an OSError say which file it is about."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno is None or error.filename is not None:
-            raise
-        raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
 
 
 def hold(descriptor: int, path: Path) -> None:

@@ -7,14 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from aiomlcommons.errors import InvalidRequest
+from aiomlcommons.ingest.paths import printable
 from aiomlcommons.ingest.sources.arrow import ArrowSource
 from aiomlcommons.ingest.sources.compressed import ending
 from aiomlcommons.ingest.sources.csv import CsvSource
 from aiomlcommons.ingest.sources.index import IndexSource
 from aiomlcommons.ingest.sources.iterables import IterableSource
-from aiomlcommons.ingest.sources.lines import JsonlSource, StdinSource
+from aiomlcommons.ingest.sources.lines import JsonlSource, PipeSource, StdinSource
 from aiomlcommons.ingest.sources.mapped import MappedSource
-from aiomlcommons.ingest.sources.reading import SourceError
+from aiomlcommons.ingest.sources.reading import FileSource, SourceError
 from aiomlcommons.ingest.types import Source
 
 __all__ = [
@@ -26,29 +27,51 @@ __all__ = [
     "MappedSource",
     "SourceError",
     "StdinSource",
+    "once_only",
     "open_source",
 ]
 
 
 def open_source(what: Any) -> Source:
-    """The source that a path's ending, or the type of an object, asks for.
+    """The source that a path's ending, or the type of an object, asks for. It looks at the path: call it in a thread.
 
-    ``-`` is JSON Lines from standard input; .jsonl, .ndjson, .csv and .tsv may be compressed (.gz, .bz2, .xz, .zst);
-    .parquet, .arrow and .feather are read by pyarrow, and so are its datasets and tables, data frames, and a folder,
-    which is one of Parquet files. An (async) iterable of rows, or a function that makes one, is read as it is; a
-    Source stays itself. Nothing is opened yet. Raises InvalidRequest for anything else.
+    ``-`` is JSON Lines from standard input, and a named pipe of JSON Lines is read like it; .jsonl, .ndjson, .csv and
+    .tsv may be compressed (.gz, .bz2, .xz, .zst); .parquet, .arrow and .feather are read by pyarrow, and so are its
+    datasets and tables, data frames, and a folder, which is one of Parquet files. An (async) iterable of rows, or a
+    function that makes one, is read as it is; a Source stays itself. Nothing is opened yet.
+
+    Raises OSError where there is no such file, InvalidRequest for anything else.
     """
     if isinstance(what, str | PathLike):
-        return StdinSource() if what == "-" else _file(Path(what))
+        return StdinSource() if what == "-" else _of_path(Path(what))
     if all(callable(getattr(what, name, None)) for name in ("read", "count")) and hasattr(what, "name"):
         source: Source = what
         return source
+    if type(what).__name__ == "Series":
+        raise InvalidRequest("a Series is one column: give a data frame, such as series.to_frame(), or a list of texts")
     if hasattr(what, "__arrow_c_stream__") or type(what).__module__.startswith("pyarrow."):
         return ArrowSource(what)
     return IterableSource(what)
 
 
-def _file(path: Path) -> Source:
+def once_only(source: Source) -> bool:
+    """Whether it can be read once only: standard input, or a named pipe. It may look at a path: call it in a thread."""
+    if isinstance(source, MappedSource):
+        return once_only(source.source)
+    return isinstance(source, StdinSource) or (isinstance(source, FileSource) and Path(source.path).is_fifo())
+
+
+def _of_path(path: Path) -> Source:
+    if path.is_dir():
+        return ArrowSource(path)
+    if path.is_fifo() and path.suffix.lower() in {".jsonl", ".ndjson"}:
+        return PipeSource(path=path)
+    source = _of_ending(path)
+    path.stat()  # raises where there is none, before anything is done for it
+    return source
+
+
+def _of_ending(path: Path) -> Source:
     match ending(path):
         case ".jsonl" | ".ndjson":
             return JsonlSource(path)
@@ -62,4 +85,6 @@ def _file(path: Path) -> Source:
             return ArrowSource(path, format="arrow")
         case "" if path.suffix == "":
             return ArrowSource(path)
-    raise InvalidRequest(f"cannot read {path}: name it .jsonl, .csv, .tsv, .parquet or .arrow, or give a Source")
+    raise InvalidRequest(
+        f"cannot read {printable(path)}: name it .jsonl, .csv, .tsv, .parquet or .arrow, or give a Source"
+    )

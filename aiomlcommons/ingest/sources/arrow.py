@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 import attrs
 
 from aiomlcommons.errors import InvalidRequest
+from aiomlcommons.ingest.paths import printable
 from aiomlcommons.ingest.sources.arrow_parts import Part, as_table, dataset_library, opened_part
 from aiomlcommons.ingest.sources.reading import SourceError, in_thread, telling
 from aiomlcommons.ingest.types import Rows
@@ -39,7 +40,7 @@ class ArrowSource:
         """The label, or the path, or the kind of the dataset."""
         if self.label is not None:
             return self.label
-        return os.fspath(self.data) if isinstance(self.data, str | PathLike) else type(self.data).__name__
+        return printable(self.data) if isinstance(self.data, str | PathLike) else type(self.data).__name__
 
     async def count(self) -> int | None:
         """How many rows the files say they have."""

@@ -6,6 +6,7 @@ import bz2
 import gzip
 import lzma
 import os
+import stat
 from collections.abc import Callable
 from contextlib import ExitStack
 from importlib import import_module
@@ -27,6 +28,11 @@ class Content:
     size: int
 
     @property
+    def is_pipe(self) -> bool:
+        """Whether it is a named pipe, which has to be waited for."""
+        return stat.S_ISFIFO(os.fstat(self.raw.fileno()).st_mode)
+
+    @property
     def share(self) -> float | None:
         """How much of the file is read, of 1; None for what has no size, such as a named pipe."""
         return self.raw.tell() / self.size if self.size else None
@@ -40,10 +46,11 @@ class Content:
 def opened(path: str | PathLike[str]) -> Content:
     """The bytes of a file, decompressed where its name ends in .gz, .bz2, .xz or .zst.
 
+    A named pipe is opened without waiting for its writer: until ``raw`` is readable, it must not be read.
     Raises OSError where it cannot be opened, ImportError, naming the extra, where .zst needs a library.
     """
     with ExitStack() as stack:
-        raw = stack.enter_context(Path(path).open("rb"))
+        raw = stack.enter_context(open(path, "rb", opener=_at_once))
         file = _DECOMPRESSORS.get(Path(path).suffix.lower(), _plain)(raw)
         content = Content(file, raw, os.fstat(raw.fileno()).st_size)
         stack.pop_all()
@@ -59,6 +66,11 @@ def ending(path: str | PathLike[str]) -> str:
     """The ending of a file's name without that of its compression: ``.csv`` of ``a.csv.gz``."""
     file = Path(path)
     return (file.with_suffix("") if is_compressed(file) else file).suffix.lower()
+
+
+def _at_once(path: str, flags: int) -> int:
+    # A flag that Windows has no need of, and that changes nothing for a regular file.
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def _plain(raw: IO[bytes]) -> IO[bytes]:

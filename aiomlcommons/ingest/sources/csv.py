@@ -8,7 +8,7 @@ from typing import Any
 
 import attrs
 
-from aiomlcommons.ingest.sources.compressed import Content, opened
+from aiomlcommons.ingest.sources.compressed import Content
 from aiomlcommons.ingest.sources.reading import (
     BOM,
     LONGEST_LINE,
@@ -17,6 +17,7 @@ from aiomlcommons.ingest.sources.reading import (
     Place,
     SourceError,
     checked_length,
+    content_of,
     go_on,
     in_thread,
     telling,
@@ -43,7 +44,7 @@ class CsvSource(FileSource):
 
         Raises SourceError, also for a header with a name twice, and OSError where the file cannot be opened.
         """
-        content = await in_thread(lambda: opened(self.path))
+        content = await content_of(self.path)
         try:
             reader = _Reader(self.name, content, self.delimiter, start)
             await in_thread(lambda: reader.begin(mark))

@@ -93,11 +93,28 @@ async def _batches(items: Items) -> AsyncGenerator[list[Any]]:
         return
     iterator = iter(items)
     try:
-        while batch := list(itertools.islice(iterator, ROWS_AT_ONCE)):
-            yield batch
+        while True:
+            batch, error = _some(iterator)
+            if batch:
+                yield batch
+            if error is not None:
+                raise error
+            if not batch:
+                return
     finally:
         if isinstance(iterator, Generator):
             iterator.close()
+
+
+def _some(iterator: Iterator[Any]) -> tuple[list[Any], Exception | None]:
+    """The next rows; with an error, those that came before it."""
+    batch: list[Any] = []
+    try:
+        for item in itertools.islice(iterator, ROWS_AT_ONCE):
+            batch.append(item)  # noqa: PERF402 - what an iterator gave before it fails must stay
+    except Exception as error:
+        return batch, error
+    return batch, None
 
 
 class _Pump:

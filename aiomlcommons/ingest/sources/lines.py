@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from functools import partial
+from os import PathLike
 from typing import Any
 
 import anyio
 import attrs
 import orjson
 
+from aiomlcommons.ingest.paths import printable
 from aiomlcommons.ingest.sources.compressed import Content, opened
 from aiomlcommons.ingest.sources.reading import (
     BOM,
@@ -19,6 +21,7 @@ from aiomlcommons.ingest.sources.reading import (
     Place,
     SourceError,
     checked_length,
+    content_of,
     go_on,
     in_thread,
     numbers,
@@ -41,7 +44,7 @@ class JsonlSource(FileSource):
 
     async def read(self, mark: Any = None, start: int = 0) -> AsyncGenerator[Rows]:
         """The rows, read off the event loop. Raises SourceError, OSError where the file cannot be opened."""
-        content = await in_thread(lambda: opened(self.path))
+        content = await content_of(self.path)
         try:
             parser = _Parser(self.name, start)
             if mark is not None:
@@ -72,7 +75,7 @@ class StdinSource:
     async def read(self, mark: Any = None, start: int = 0) -> AsyncGenerator[Rows]:
         """The rows. Raises SourceError where it was read before or ends before the mark."""
         if self._begun:
-            raise SourceError("standard input can be read once only")
+            raise SourceError(f"{'standard input' if self.name == '-' else self.name} can be read once only")
         self._begun = True
         parser = _Parser(self.name, start, skip=None if mark is None else numbers(mark, 3, self.name))
         while not parser.ended:
@@ -88,6 +91,27 @@ class StdinSource:
             await anyio.wait_readable(self.descriptor)
         with telling(self.name):
             return await in_thread(lambda: os.read(self.descriptor, BYTES_AT_ONCE))
+
+
+@attrs.define
+class PipeSource(StdinSource):
+    """JSON Lines from a named pipe, as from standard input; without a writer it is waited for."""
+
+    path: str | PathLike[str] = attrs.field(kw_only=True)
+
+    def __attrs_post_init__(self) -> None:
+        self.name = printable(self.path)
+
+    async def read(self, mark: Any = None, start: int = 0) -> AsyncGenerator[Rows]:
+        """The rows. Raises as StdinSource does, OSError where it cannot be opened."""
+        content = await in_thread(lambda: opened(self.path))
+        try:
+            self.descriptor = content.raw.fileno()
+            async with aclosing(super().read(mark, start)) as reading:
+                async for rows in reading:
+                    yield rows
+        finally:
+            content.close()
 
 
 @attrs.define

@@ -9,11 +9,13 @@ from contextlib import contextmanager
 from os import PathLike
 from typing import IO, Any, TypeVar
 
+import anyio
 import anyio.to_thread
 import attrs
 
 from aiomlcommons.errors import MLCommonsError
-from aiomlcommons.ingest.sources.compressed import Content
+from aiomlcommons.ingest.paths import printable
+from aiomlcommons.ingest.sources.compressed import Content, opened
 
 T = TypeVar("T")
 SHOWN = 200
@@ -36,12 +38,26 @@ class FileSource:
 
     @property
     def name(self) -> str:
-        """The path."""
-        return os.fspath(self.path)
+        """The path, printable."""
+        return printable(self.path)
 
     async def count(self) -> int | None:
         """Not known before all is read."""
         return None
+
+
+async def content_of(path: str | PathLike[str]) -> Content:
+    """The bytes of a file, as ``opened`` gives them; a named pipe is waited for until somebody writes into it."""
+    content = await in_thread(lambda: opened(path))
+    if content.is_pipe:
+        # In the event loop: a thread that waits for a writer could not be left.
+        try:
+            await anyio.wait_readable(content.raw)
+            os.set_blocking(content.raw.fileno(), True)
+        except BaseException:
+            content.close()
+            raise
+    return content
 
 
 async def in_thread(work: Callable[[], T]) -> T:
