@@ -29,12 +29,16 @@ _NUMBER = re.compile(r"(?<!\w)\d+(?:[.,]\d+)*")
 
 @attrs.frozen
 class Letter:
-    """A document that failed: its row in the source, its id if it has one, the row itself, and why."""
+    """A document that failed: its row in the source, its id if it has one, the row itself, and why.
+
+    One that is read from a file is ``whole`` unless the document held what JSON cannot, which stands there as text.
+    """
 
     row: int
     id: str | None
     why: str
     document: Row | BadRow
+    whole: bool = True
 
     @property
     def reason(self) -> str:
@@ -48,14 +52,10 @@ class Letter:
             data["bad_row"] = attrs.asdict(self.document)
         else:
             data["document"] = dict(self.document) if isinstance(self.document, Mapping) else self.document
-        return dumped(data, _OPTIONS, _kept)
-
-
-def _kept(value: Any) -> Any:
-    try:
-        return plain(value)
-    except TypeError:
-        return repr(value)
+        try:
+            return orjson.dumps(data if self.whole else {**data, "whole": False}, plain, _OPTIONS)
+        except TypeError:
+            return dumped({**data, "whole": False}, _OPTIONS, repr)
 
 
 class DeadLetters:
@@ -142,5 +142,5 @@ def _letter(line: bytes, where: str) -> Letter:
     with suppress(ValueError):
         match orjson.loads(line):
             case {"row": int(row), "id": None | str() as key, "why": str(why), **what}:
-                return Letter(row, key, why, _document(what))
+                return Letter(row, key, why, _document(what), what.get("whole", True) is True)
     raise SourceError(f"{where} is no dead letter")

@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import attrs
+import orjson
 
 from aiomlcommons.ingest.checking import by_field
 from aiomlcommons.ingest.dead_letter import Letter, letters
 from aiomlcommons.ingest.sinks.parts import sync_folder
 from aiomlcommons.ingest.sources.lines import JsonlSource
-from aiomlcommons.ingest.sources.reading import SourceError
+from aiomlcommons.ingest.sources.reading import SHOWN, SourceError
 from aiomlcommons.ingest.types import BadRow, Row, Rows
 
 
@@ -70,9 +71,12 @@ def _row(letter: Row | BadRow) -> Row | BadRow:
         return letter
     if "bad_row" in letter:
         return BadRow(**letter["bad_row"])
+    if not letter.get("whole", True):
+        raw = orjson.dumps(letter["document"]).decode()[:SHOWN]
+        return BadRow("JSON could not hold all of the document: embed it from its source", f"row {letter['row']}", raw)
     document = letter["document"]
     if not isinstance(document, Mapping):
-        return BadRow(f"not a mapping but {type(document).__name__}", "its source", str(document)[:200])
+        return BadRow(f"not a mapping but {type(document).__name__}", "its source", str(document)[:SHOWN])
     return LetterRow(document, letter["id"])
 
 

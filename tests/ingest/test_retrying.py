@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 
 from aiomlcommons.ingest.dead_letter import Letter, letters
@@ -13,6 +16,7 @@ from aiomlcommons.ingest.retrying import LetterRow, LetterSource, keep_failed, l
 from aiomlcommons.ingest.sources import SourceError
 from aiomlcommons.ingest.types import BadRow
 
+WHEN = datetime.fromisoformat("2026-01-02T00:00:00")
 BAD = BadRow("not JSON", "in.jsonl, line 3", "{")
 
 
@@ -44,6 +48,26 @@ async def test_documents_are_read_with_the_ids_under_which_they_failed(tmp_path:
     assert first.letter_id == "d7"
     assert isinstance(text, BadRow)
     assert text.why == "not a mapping but str"
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("text", [b"bytes", Decimal("1.5"), "half a \ud800", ("a", {1, 2})])
+async def test_a_document_that_json_cannot_hold_is_not_taken_for_what_stands_in_its_place(
+    tmp_path: Path, text: Any
+) -> None:
+    path = write(tmp_path / "dead", letter(7, "d7", {"text": text, "when": WHEN}))
+    (bad,) = [row async for rows in (await opened(path)).read() for row in rows.rows]
+    assert isinstance(bad, BadRow)
+    assert bad.why == "JSON could not hold all of the document: embed it from its source"
+    assert bad.where == "row 7"
+    (kept,) = letters(path)
+    assert (kept.whole, orjson.loads(kept.line())) == (False, orjson.loads(path.read_bytes()))
+
+
+@pytest.mark.asyncio
+async def test_a_document_with_a_date_is_whole(tmp_path: Path) -> None:
+    path = write(tmp_path / "dead", letter(7, "d7", {"when": WHEN}))
+    assert [row async for rows in (await opened(path)).read() for row in rows.rows] == [{"when": "2026-01-02T00:00:00"}]
 
 
 @pytest.mark.asyncio
