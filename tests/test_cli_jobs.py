@@ -18,6 +18,7 @@ import attrs
 import orjson
 import pytest
 import pytest_asyncio
+from aiohttp import web
 from rich.console import Console
 
 from aiomlcommons import Session, cli
@@ -28,7 +29,7 @@ from aiomlcommons.emulator import Emulator
 from aiomlcommons.ingest.dead_letter import Letter
 from aiomlcommons.ingest.stats import Stats
 from aiomlcommons.ingest.types import BadRow
-from tests.ingest.bulkserver import BulkServer, knn
+from tests.ingest.bulkserver import BulkServer, answer, error, knn
 from tests.ingest.test_sources_index import Index
 
 MODEL = ("--model", "all-MiniLM-L6-v2")
@@ -247,6 +248,27 @@ async def test_ctrl_c_ends_a_job_that_can_be_gone_on_with(place: Place) -> None:
     assert (code, report["written"]) == (0, ROWS)
     assert place.ids("out.jsonl") == [row["id"] for row in documents()]
     assert len(place.asked) < ROWS
+
+
+@pytest.mark.asyncio
+async def test_ctrl_c_ends_a_job_whose_index_is_away(place: Place, index: BulkServer) -> None:
+    words = ("ingest", place.write("in.jsonl", *documents()), *MODEL, "--index", "docs", "--batch", "8")
+    process: asyncio.subprocess.Process | None = None
+
+    def interrupt(_: bytes) -> web.Response:
+        assert process is not None
+        if len(index.sizes) == 1:
+            process.send_signal(signal.SIGINT)
+        return answer(error("unavailable_shards_exception", "away", 503), 503, **{"retry-after": "500"})
+
+    index.on_bulk = interrupt
+    process = await place.process(*words)
+    _, errors = await process.communicate()
+    assert (process.returncode, errors.decode().splitlines()[-1]) == (130, "interrupted")
+    index.on_bulk = lambda _: None
+    code, report = await place.job(*words, "--resume")
+    assert (code, report["written"]) == (0, ROWS)
+    assert len(index.documents) == ROWS
 
 
 # ---- where to, and how -----------------------------------------------------------------------------------------------

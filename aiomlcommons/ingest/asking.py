@@ -21,6 +21,7 @@ from aiomlcommons.errors import (
 from aiomlcommons.ingest.budget import RetryBudget, pause_for, pauses
 from aiomlcommons.ingest.embedder import Embed
 from aiomlcommons.ingest.limiter import Limiter, Slot
+from aiomlcommons.ingest.patience import Patience
 from aiomlcommons.ingest.rate import Rate
 from aiomlcommons.ingest.stats import Stats
 from aiomlcommons.ingest.types import Sparse
@@ -41,7 +42,7 @@ class JobStalled(MLCommonsError):
 
 @attrs.define
 class Asker:
-    """Asks the model for vectors. ``patience`` is how many seconds of trouble may pass without any answer."""
+    """Asks the model for vectors. ``patience`` is how many seconds may pass without any answer to what is asked."""
 
     embed: Embed
     limiter: Limiter
@@ -52,15 +53,22 @@ class Asker:
     rate: Rate | None = None
     clock: Callable[[], float] = anyio.current_time
     sleep: Callable[[float], Awaitable[None]] = anyio.sleep
-    _silent: float | None = None
     _answers: int = 0
     _probing: anyio.Lock = attrs.field(factory=anyio.Lock)
+    _waits: Patience = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._waits = Patience(self.patience, JobStalled, self.clock)
 
     async def __call__(self, texts: list[str]) -> Vectors | Sparse:
         """The answer for these texts, after as many tries as the budget pays for, or as an unclear failure is worth.
 
         Raises JobStalled, and what does not pass.
         """
+        with self._waits.call():
+            return await self._tried(texts)
+
+    async def _tried(self, texts: list[str]) -> Vectors | Sparse:
         delays = pauses(self.backoff)
         unclear = TRIES_ALONE if len(texts) == 1 else TRIES
         attempt = self._once(texts)
@@ -69,7 +77,7 @@ class Asker:
                 return await attempt
             except MLCommonsError as error:
                 if _passes(error):
-                    self._check_patience(error)
+                    self._waits.troubled(error)
                     attempt = self._again(texts, error, delays)
                     continue
                 unclear -= 1
@@ -90,28 +98,24 @@ class Asker:
 
     async def _asked(self, texts: list[str], slot: Slot) -> Vectors | Sparse:
         asked = self.clock()
-        try:
-            vectors = await self.embed(texts)
-        except MLCommonsError as error:
-            if isinstance(error, RequestTimeout) or _is_throttled(error):
-                slot.refused()
-            raise
+        with self._waits.asking():
+            try:
+                vectors = await self.embed(texts)
+            except MLCommonsError as error:
+                if isinstance(error, RequestTimeout) or _is_throttled(error):
+                    slot.refused()
+                if not _passes(error):
+                    self._waits.answered()  # with a no, but the server is there
+                raise
+            self._waits.answered()
         self.stats.answered(self.clock() - asked)
         slot.done(len(texts))
-        self._silent = None
         self._answers += 1
         self.budget.succeeded()
         return vectors
 
     def _look(self) -> None:
         self.stats.in_flight, self.stats.limit = self.limiter.in_flight, self.limiter.limit
-
-    def _check_patience(self, error: MLCommonsError) -> None:
-        # Counted from the first trouble, not from the last answer: a slow source asks for nothing in between.
-        if self._silent is None:
-            self._silent = self.clock()
-        if self.clock() - self._silent > self.patience:
-            raise JobStalled(f"no answer for {self.patience:g} s, the last trouble was: {error}") from error
 
     async def _again(self, texts: list[str], error: MLCommonsError, delays: Iterator[float]) -> Vectors | Sparse:
         """Pause and try once more. With the budget spent, one at a time tries whether the server is back."""

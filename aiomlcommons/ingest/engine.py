@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any
@@ -11,6 +12,7 @@ import anyio.to_thread
 import attrs
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
+from aiomlcommons.ingest.asking import JobStalled
 from aiomlcommons.ingest.cache import VectorFile
 from aiomlcommons.ingest.dead_letter import DeadLetters, Letter
 from aiomlcommons.ingest.journal import Entry, Journal
@@ -18,8 +20,11 @@ from aiomlcommons.ingest.predicting import Predicted, Predictor
 from aiomlcommons.ingest.preparing import Batch, Preparer
 from aiomlcommons.ingest.stats import Stats
 from aiomlcommons.ingest.tracking import Tracker
-from aiomlcommons.ingest.types import Documents, Rows, Sink, Source
+from aiomlcommons.ingest.types import Documents, Retrying, Rows, Sink, Source
 from aiomlcommons.pipeline.flow import Results, fan_out
+
+# Seconds that a write may go on for when the job is left. Half of a batch cannot be noted, and would be done again.
+GRACE = 10.0
 
 
 @attrs.define
@@ -48,6 +53,8 @@ class Engine:
     note_every: int = 64
     torn: int = 0
     _broken: Exception | None = None
+    _until: float = math.inf
+    _writing: set[anyio.CancelScope] = attrs.field(factory=set)
     _fresh: list[tuple[str, str]] = attrs.field(factory=list)
 
     async def run(self) -> None:
@@ -57,7 +64,9 @@ class Engine:
             async with anyio.create_task_group() as group:
                 group.start_soon(self._read, sender)
                 batches = self._batches(receiver)
-                async with fan_out(self.predictor, batches, in_flight=self.window, ordered=self.ordered) as predicted:
+                async with fan_out(
+                    self.predictor, batches, in_flight=self.window, ordered=self.ordered, urgent=(JobStalled,)
+                ) as predicted:
                     await self._drain(predicted)
         await self.note()
 
@@ -102,7 +111,9 @@ class Engine:
     async def _drain(self, predicted: Results[Predicted]) -> None:
         most = self.writers if self.sink.concurrent else 1
         places = anyio.Semaphore(most)
+        whole = anyio.Event()
         async with anyio.create_task_group() as writers:
+            writers.start_soon(self._hurry, whole)
             written = 0
             async for batch in predicted:
                 await places.acquire()
@@ -110,6 +121,21 @@ class Engine:
                 written += 1
                 if written % self.note_every == 0:
                     await self._note_whole(places, most)
+            for _ in range(most):
+                await places.acquire()
+            whole.set()
+
+    async def _hurry(self, whole: anyio.Event) -> None:
+        """Where the job is left before it is whole, see that what is being written ends soon."""
+        try:
+            await whole.wait()
+        finally:
+            if not whole.is_set():
+                self._until = anyio.current_time() + GRACE
+                for scope in self._writing:
+                    scope.deadline = self._until
+                if isinstance(self.sink, Retrying):
+                    self.sink.leave()
 
     async def _note_whole(self, places: anyio.Semaphore, most: int) -> None:
         """Note when no batch is being written: the sink's state is that of whole batches then."""
@@ -120,11 +146,15 @@ class Engine:
             places.release()
 
     async def _write(self, predicted: Predicted, places: anyio.Semaphore) -> None:
-        """Write a batch and account for it. Whoever cancels the job waits for that: half of it cannot be noted."""
+        """Write a batch and account for it. Whoever cancels the job waits for that a little: half of it is torn."""
         self.torn += 1
-        with anyio.CancelScope(shield=True):
-            await self._take(predicted)
-        self.torn -= 1
+        with anyio.CancelScope(shield=True, deadline=self._until) as scope:
+            self._writing.add(scope)
+            try:
+                await self._take(predicted)
+            finally:
+                self._writing.remove(scope)
+            self.torn -= 1
         places.release()
 
     async def _take(self, predicted: Predicted) -> None:

@@ -76,8 +76,8 @@ class Ingests(HasSession):
         this cache wrote into the same sink with the same text and kind of model; what else has changed in them is not
         looked at, and a sink that is a new file cannot have it.
 
-        ``retries`` is the budget that all retries share, and ``patience`` how many seconds the server may be away. The
-        checkpoint is written after ``note_every`` batches.
+        ``retries`` is the budget that all retries share, and ``patience`` how many seconds the server may be away, be
+        it the model's or that of an IndexSink. The checkpoint is written after ``note_every`` batches.
 
         ``job.stats`` says how far it is. Raises InvalidRequest for settings that cannot be, WrongJob, JobUnderWay,
         SeenError, SourceError, SinkError, CacheError, JobStalled, ModelFails, OSError, ApiError.
@@ -122,6 +122,7 @@ class Ingests(HasSession):
         if isinstance(wanted, IndexSink):
             # A wrong mapping is found out before the first text is embedded.
             wanted.sparse, wanted.dimension = model_is.sparse, wanted.dimension or model_is.dimension
+            wanted.patience = patience
         async with ingesting(
             model_is,
             opened,

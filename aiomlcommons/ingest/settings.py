@@ -48,7 +48,7 @@ class Settings:
         for name in ("requests_per_minute", "tokens_per_minute"):
             _check_number(name, getattr(self, name), none=True, zero=False)
         _check_number("linger", self.linger, none=True)
-        _check_number("patience", self.patience)
+        _check_number("patience", self.patience, zero=False)
         _check_number("retries", self.budget.capacity)
         _check_concurrency(self.concurrency)
         if self.skip_unchanged and self.cache is None:

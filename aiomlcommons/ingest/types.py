@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import attrs
 
@@ -108,4 +108,13 @@ class Sink(Protocol):
 
     async def close(self, *, complete: bool) -> None:
         """End: ``complete`` makes the result appear, else what is there stays for a later ``open``."""
+        ...
+
+
+@runtime_checkable
+class Retrying(Protocol):
+    """A sink that may have to try for long: it hears of it when the job is being left."""
+
+    def leave(self) -> None:
+        """End soon: what is not taken at the first try is not tried again."""
         ...

@@ -121,7 +121,7 @@ class Index(Worker[Documents, Sequence[Refused]]):
     A row becomes a document under the id in the column ``id`` (default ``id``), with the vector of the column
     ``field`` (default ``embedding``) and all other columns as they are. A batch that Ray sends again, for its actor
     died, overwrites itself. ``url`` and ``session`` are as with Embed, ``sink`` are further options of IndexSink:
-    ``create``, ``sparse``, ``concurrency``.
+    ``create``, ``sparse``, ``concurrency``, ``patience``.
 
     Called, it gives back the batch without its vectors, which need not travel further. Searches see the documents when
     the index is refreshed, by itself or by you. Raises InvalidRequest for columns that are not there or hold no

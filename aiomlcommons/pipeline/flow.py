@@ -39,11 +39,16 @@ class _Done(Generic[B]):
 
 
 class Results(Generic[B]):
-    """What was made, in the order of the source or as it is finished. An error comes in its turn."""
+    """What was made, in the order of the source or as it is finished. An error comes in its turn.
 
-    def __init__(self, slots: anyio.Semaphore, *, ordered: bool) -> None:
+    One that is ``urgent`` comes after what is finished and need not wait for anything that is not.
+    """
+
+    def __init__(self, slots: anyio.Semaphore, *, ordered: bool, urgent: tuple[type[Exception], ...] = ()) -> None:
         self._slots = slots
         self._ordered = ordered
+        self._kinds = urgent
+        self._urgent: _Done[B] | None = None
         self._done: dict[int, _Done[B]] = {}
         self._next = 0
         self._news = anyio.Event()
@@ -68,12 +73,14 @@ class Results(Generic[B]):
         index = self._next if self._ordered else next(iter(self._done), 0)
         done = self._done.pop(index, None)
         self._next += done is not None
-        return done
+        return done or self._urgent
 
     def put(self, index: int, done: _Done[B]) -> None:
         """Hand a result to the reader, who is woken only where its turn has come."""
         self._done[index] = done
-        if index == self._next or not self._ordered:
+        if self._ordered and isinstance(done.error, self._kinds):
+            self._urgent = done
+        if index == self._next or not self._ordered or self._urgent is not None:
             self._news.set()
 
     def end(self, error: type[Exception]) -> None:
@@ -84,15 +91,21 @@ class Results(Generic[B]):
 
 @asynccontextmanager
 async def fan_out(
-    work: Callable[[A], Awaitable[B]], source: AsyncGenerator[A], *, in_flight: int, ordered: bool
+    work: Callable[[A], Awaitable[B]],
+    source: AsyncGenerator[A],
+    *,
+    in_flight: int,
+    ordered: bool,
+    urgent: tuple[type[Exception], ...] = (),
 ) -> AsyncGenerator[Results[B]]:
     """Run ``work`` over a source, at most ``in_flight`` items at once; results stream to the reader.
 
     An item holds its slot from before it is read until its result has been taken, so a slow reader stops the source
     and memory is bounded by ``in_flight`` items. Leaving the context cancels what is under way and closes the source.
+    An error comes in its turn, but for those of the ``urgent`` kinds.
     """
     slots = anyio.Semaphore(in_flight, fast_acquire=True)
-    results: Results[B] = Results(slots, ordered=ordered)
+    results: Results[B] = Results(slots, ordered=ordered, urgent=urgent)
     failure: Exception | None = None
     try:
         async with anyio.create_task_group() as group:

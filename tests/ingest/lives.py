@@ -38,6 +38,8 @@ MEMORY = Path("/dev/shm")  # noqa: S108 - each life has a folder of its own in i
 OPEN_FILES = Path("/proc/self/fd")
 ENDS = (OSError, JobStalled, ModelFails, NotFound)
 LIMIT = 5_000
+# Longer than any pause, and shorter than anybody's patience, for which the time of a question that waits counts.
+MOMENT = 9
 
 
 @attrs.define(eq=False)
@@ -155,7 +157,7 @@ class Life:
         for _ in range(count):
             for question in list(self.model.questions):
                 self.model.tell(question, error)
-            self.loop.run(events=1)
+            self.loop.run(seconds=MOMENT, events=1)
 
     def to_the_end(self) -> None:
         """With all trouble over a job comes to its end, or the next one does if an earlier trouble ends it."""

@@ -32,7 +32,7 @@ from tests.ingest.worlds import ERRORS, KINDS, SINKS
 PHASES = [Phase.generate, Phase.shrink]
 kinds = st.sampled_from([*["good"] * 6, *KINDS])
 rounds = st.integers(0, 50)
-moments = st.sampled_from(["half", "write", "flush", "open", "close"]) | st.integers(1, 12)
+moments = st.sampled_from(["half", "hang", "write", "flush", "open", "close"]) | st.integers(1, 12)
 options = st.builds(
     Settings,
     batch=st.integers(1, 4),

@@ -36,7 +36,7 @@ from aiomlcommons.ingest.predicting import HARMLESS, ModelFails, Predicted, Pred
 from aiomlcommons.ingest.preparing import Batch
 from aiomlcommons.ingest.stats import Stats
 from aiomlcommons.vectors import Vectors
-from tests.ingest.virtual import Clock, at_once, turns
+from tests.ingest.virtual import Clock, turns
 
 REQUEST = HttpRequest("POST", "/_plugins/_ml/_predict")
 Script = Callable[[list[str]], Awaitable[Any]]
@@ -511,7 +511,7 @@ async def test_trouble_that_passes_amid_the_halving_is_tried_again() -> None:
 )
 def test_exactly_the_poisoned_documents_are_given_up(texts: list[str], poison: set[str]) -> None:
     world = World(Model(poison=frozenset(poison)))
-    predicted = at_once(world.predictor(batch_of(*texts)))
+    predicted = asyncio.run(world.one(*texts))
     assert embedded(predicted) == [text for text in texts if text not in poison]
     assert [letter.row for letter in predicted.letters] == [10 + i for i, text in enumerate(texts) if text in poison]
     assert sorted([*predicted.batch.numbers, *predicted.batch.settled]) == list(range(10, 10 + len(texts)))

@@ -101,8 +101,8 @@ async def test_a_cache_serves_the_next_job(world: World) -> None:
         ({"concurrency": (1, 2, 3)}, r"concurrency must be a number or two bounds, such as \(1, 64\), not \(1, 2, 3\)"),
         ({"concurrency": (1, "4")}, "a bound of concurrency must be a whole number, not '4'"),
         ({"patience": None}, "patience must be a number, not None"),
-        ({"patience": -1}, "patience must be 0 or more, not -1"),
-        ({"patience": float("nan")}, "patience must be 0 or more, not nan"),
+        ({"patience": -1}, "patience must be more than 0, not -1"),
+        ({"patience": float("nan")}, "patience must be more than 0, not nan"),
         ({"linger": -0.5}, "linger must be 0 or more, not -0.5"),
         ({"linger": "1"}, "linger must be a number, not '1'"),
         ({"retries": -1}, "retries must be 0 or more, not -1"),
@@ -112,6 +112,7 @@ async def test_a_cache_serves_the_next_job(world: World) -> None:
         ({"text": 5}, "text must be a field, a path, a template, or a function of the row, not 5"),
         ({"id": 5}, "id must be the name of a field, a function of the row, or None, not 5"),
         ({"requests_per_minute": 0}, "requests_per_minute must be more than 0, not 0"),
+        ({"patience": 0}, "patience must be more than 0, not 0"),
         ({"skip_unchanged": True}, "skip_unchanged needs cache"),
         ({"skip_unchanged": True, "cache": "vectors.sqlite"}, r"leave documents out of .*out\.jsonl"),
         ({"skip_unchanged": True, "cache": "vectors.sqlite", "sink": lambda _: None}, "all lambdas have one"),
@@ -197,3 +198,12 @@ async def test_a_checkpoint_knows_its_job(world: World, other: dict[str, Any], w
         await attempt()  # as the emulator has no index to write into
     with pytest.raises(WrongJob, match=f"is the checkpoint of another job: {re.escape(words)}; name another file"):
         await attempt(**other)
+
+
+@pytest.mark.parametrize(("how", "patience"), [({}, 600.0), ({"patience": 7.0}, 7.0)])
+async def test_an_index_is_as_patient_as_the_job(world: World, how: dict[str, Any], patience: float) -> None:
+    sink = IndexSink(world.ml, "docs", patience=1.0)
+    with pytest.raises(MLCommonsError, match="no handler found"):
+        async with world.ml.ingest(documents(3), model=world.model_id, sink=sink, **how):
+            pass
+    assert sink.patience == patience

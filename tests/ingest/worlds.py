@@ -23,6 +23,7 @@ from tests.ingest.test_predicting import REQUEST, api
 
 T = TypeVar("T")
 TICK = 0.001  # what a piece of blocking work takes, in seconds
+AGES = 100.0  # what a write takes that hangs
 POISON, UNWANTED = "poison", "unwanted"
 
 # What a row may be; ``i`` is its number and ``j`` that of an earlier one.
@@ -133,7 +134,7 @@ class Tape:
         kept = [batch.ids[i] for i, text in enumerate(batch.texts) if not text.startswith(UNWANTED)]
         self._trouble("write")
         self._take(kept[::2])
-        await anyio.sleep(TICK)
+        await anyio.sleep(AGES if self._told("hang") else TICK)
         self._trouble("half")
         self._take(kept[1::2])
         await anyio.sleep(TICK)
@@ -160,9 +161,14 @@ class Tape:
         return attrs.evolve(self, held=self.held[: self.durable + more], fails="")
 
     def _trouble(self, moment: str) -> None:
-        if self.fails == moment:
-            self.fails = ""
+        if self._told(moment):
             raise OSError(28, f"no space left for {moment}")
+
+    def _told(self, moment: str) -> bool:
+        told = self.fails == moment
+        if told:
+            self.fails = ""
+        return told
 
     def _back_to(self, state: Any) -> None:
         assert (state or 0) <= len(self.held), "documents were noted that are not durable"

@@ -125,6 +125,36 @@ async def test_an_error_comes_after_the_results_before_it_and_as_itself() -> Non
     assert seen == [0, 1, 2]
 
 
+async def hangs_or_fails(number: int) -> int:
+    """2 never ends, 4 fails when those before it have ended that will."""
+    if number == 2:
+        await anyio.sleep_forever()
+    if number == 4:
+        await anyio.wait_all_tasks_blocked()
+        raise ArithmeticError("four")
+    return number
+
+
+async def test_an_urgent_error_comes_after_what_is_finished_and_waits_for_nothing_else() -> None:
+    seen = []
+    with pytest.raises(ArithmeticError, match="four"):
+        async with fan_out(
+            hangs_or_fails, numbers(10), in_flight=8, ordered=True, urgent=(ArithmeticError,)
+        ) as results:
+            async for number in results:
+                seen.append(number)
+    assert seen == [0, 1]
+
+
+async def test_an_error_that_is_not_urgent_waits_for_its_turn() -> None:
+    async with fan_out(hangs_or_fails, numbers(10), in_flight=8, ordered=True, urgent=(LookupError,)) as results:
+        assert [await anext(results), await anext(results)] == [0, 1]
+        await anyio.wait_all_tasks_blocked()
+        with anyio.move_on_after(0) as nothing_yet:
+            await anext(results)
+        assert nothing_yet.cancelled_caught
+
+
 async def test_an_error_of_the_source_comes_in_its_turn() -> None:
     async def breaks() -> AsyncGenerator[int]:
         yield 1

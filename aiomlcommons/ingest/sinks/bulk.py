@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import anyio
@@ -42,11 +43,49 @@ class Load:
     size: int
     arrived: anyio.Event = attrs.field(factory=anyio.Event)
     error: Exception | None = None
+    awaited: bool = True
+    trip: Trip | None = None
 
-    def end(self, error: Exception | None) -> None:
-        """All of it was dealt with, or could not be."""
-        self.error = error
-        self.arrived.set()
+    async def wait(self) -> None:
+        """Wait until it has arrived. Raises what kept it from that; who is cancelled leaves the trip."""
+        try:
+            await self.arrived.wait()
+        finally:
+            self.awaited = False
+            if self.trip is not None:
+                self.trip.left()
+        if self.error is not None:
+            raise self.error
+
+
+@attrs.define(eq=False)
+class Trip:
+    """Loads that travel together. Cancelling one does not end it in its ``scope``, cancelling all of them does."""
+
+    loads: Sequence[Load]
+    scope: anyio.CancelScope = attrs.field(factory=lambda: anyio.CancelScope(shield=True))
+
+    def __attrs_post_init__(self) -> None:
+        for load in self.loads:
+            load.trip = self
+
+    def left(self) -> None:
+        """Somebody waits no longer."""
+        if not any(load.awaited for load in self.loads):
+            self.scope.cancel()
+
+    @contextmanager
+    def under_way(self) -> Iterator[None]:
+        """The trip itself. What it ends with is told to those who wait for its loads."""
+        error: Exception | None = None
+        try:
+            with self.scope:
+                yield
+        except Exception as caught:
+            error = caught
+        for load in self.loads:
+            load.error, load.trip = error, None  # no circle keeps their documents in memory
+            load.arrived.set()
 
 
 @attrs.define

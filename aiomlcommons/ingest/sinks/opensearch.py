@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
 import logging
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -14,7 +13,8 @@ import anyio.to_thread
 
 from aiomlcommons.backoff import Backoff
 from aiomlcommons.errors import ApiError, BadRequest, MLCommonsError, NotFound
-from aiomlcommons.ingest.sinks.bulk import Action, Load, Outcome, actions, loads, outcome, together
+from aiomlcommons.ingest.patience import Patience
+from aiomlcommons.ingest.sinks.bulk import Action, Load, Outcome, Trip, actions, loads, outcome, together
 from aiomlcommons.ingest.sinks.mapping import check_index, holds_floats, index_body
 from aiomlcommons.ingest.sinks.parts import SinkError
 from aiomlcommons.ingest.types import Documents, Refused, Sparse
@@ -40,9 +40,9 @@ class IndexSink:
     a wrong mapping is found out before the first text is embedded, else with the first vector.
 
     ``concurrency`` requests (default 4) of up to ``bulk_bytes`` (default 5 MB) are under way at once; what other calls
-    of ``write`` have to send meanwhile travels together in the next one. What the server has no room for is sent again
-    up to ``retries`` times (default 10) with ``backoff``. What it has answered is durable, unless the index's
-    ``translog.durability`` is ``async``.
+    of ``write`` have to send meanwhile travels together in the next one. What the server has no room for, or does not
+    get, is sent again with ``backoff``, until it has taken nothing at all for ``patience`` seconds (default 600; a job
+    sets its own). What it has answered is durable, unless the index's ``translog.durability`` is ``async``.
 
     Servers of 3.9 and newer get vectors of floats as base64, which is half the bytes; ``base64`` decides it in
     place of the server's version, for a cluster of several versions say.
@@ -63,13 +63,12 @@ class IndexSink:
         concurrency: int = 4,
         bulk_bytes: int = 5_000_000,
         backoff: Backoff = Backoff(first=0.5, cap=30),
-        retries: int = 10,
+        patience: float = 600.0,
     ) -> None:
         self._ml, self._index, self.field, self._create = ml, index, field, create
         self._path = "/" + quote(index, safe="")
-        self.dimension, self.sparse = dimension, sparse
-        self._base64 = base64
-        self._bulk_bytes, self._backoff, self._retries = bulk_bytes, backoff, retries
+        self.dimension, self.sparse, self.patience = dimension, sparse, patience
+        self._base64, self._bulk_bytes, self._backoff = base64, bulk_bytes, backoff
         self._places, self._preparing = anyio.Semaphore(concurrency), anyio.Lock()
         self._waiting: deque[Load] = deque()
         self._mappings: dict[str, Any] | None = None
@@ -95,6 +94,8 @@ class IndexSink:
         Raises SinkError where it cannot, or where it is gone and ``state`` says that it was written to; ApiError.
         """
         self._taken = 0 if state is None else state["documents"]
+        self._waits = Patience(self.patience, lambda what: SinkError(f"index {self._index} takes nothing: {what}"))
+        self._left = anyio.Event()
         self._mappings = await self._found()
         if self._mappings is None and self._taken:
             raise SinkError(f"index {self._index} is gone, and {self._taken:,} documents were written to it")
@@ -107,7 +108,7 @@ class IndexSink:
     async def write(self, batch: Documents, /) -> Sequence[Refused]:
         """Index a batch; return what the server refuses, with its reason. Several may be under way.
 
-        Raises SinkError where the index takes none or the server stays too busy, ApiError, ConnectError.
+        Raises SinkError where the index takes none or the server stays away or too busy, ApiError.
         """
         self._check_open()
         await self._prepare(batch.vectors)
@@ -116,10 +117,15 @@ class IndexSink:
             async with anyio.create_task_group() as group:
                 for load in loads(made, self._bulk_bytes):
                     group.start_soon(self._send, load)
+                    group.start_soon(load.wait)
         except ExceptionGroup as errors:
             raise errors.exceptions[0] from None
         self._taken += len(batch) - len(refused)
         return refused
+
+    def leave(self) -> None:
+        """Send nothing again from now on: the job is being left."""
+        self._left.set()
 
     async def flush(self) -> Any:
         """How many documents were taken; they are durable already."""
@@ -190,47 +196,41 @@ class IndexSink:
     async def _send(self, load: Load) -> None:
         """Send a load with the others that wait, unless one of them takes it along."""
         self._waiting.append(load)
-        # A request that waits to be sent again keeps its place: a busy server is not asked for more.
-        async with self._places:
-            while load in self._waiting:
-                await self._carry(together(self._waiting, self._bulk_bytes))
-        await load.arrived.wait()
-        if load.error is not None:
-            raise load.error
-
-    async def _carry(self, carried: Sequence[Load]) -> None:
-        error: Exception | None = None
         try:
-            # Whoever cancels one write waits for its request: there are others in it.
-            with anyio.CancelScope(shield=True):
-                await self._deliver([action for load in carried for action in load.actions])
-        except Exception as caught:
-            error = caught
-        for load in carried:
-            load.end(error)
+            # A request that waits to be sent again keeps its place: a busy server is not asked for more.
+            async with self._places:
+                while load in self._waiting:
+                    trip = Trip(together(self._waiting, self._bulk_bytes))
+                    with trip.under_way(), self._waits.call():
+                        await self._deliver([action for one in trip.loads for action in one.actions])
+        finally:
+            if load in self._waiting:
+                self._waiting.remove(load)
 
     async def _deliver(self, piece: Sequence[Action]) -> None:
         """Send a request until each of its documents is taken or refused."""
-        pauses = itertools.islice(self._backoff, self._retries)
+        pauses = iter(self._backoff)
         while piece:
-            found = await self._try(piece)
+            with self._waits.asking():
+                found = await self._try(piece)
+                if len(found.again) < len(piece):
+                    self._waits.answered()
+                    pauses = iter(self._backoff)  # it makes way, however slowly
             if found.halve:
                 await self._halve(piece, found.why)
                 return
-            if len(found.again) < len(piece):
-                pauses = itertools.islice(self._backoff, self._retries)  # it makes way, however slowly
             piece = found.again
             if piece:
-                await self._pause(pauses, found)
+                self._waits.troubled(found.why)
+                await self._pause(max(next(pauses), found.wait), found.why)
 
-    async def _pause(self, pauses: Iterator[float], found: Outcome) -> None:
-        pause = next(pauses, None)
-        if pause is None:
-            raise SinkError(f"index {self._index} has no room after {self._retries} more tries: {found.why}")
-        await anyio.sleep(max(pause, found.wait))
+    async def _pause(self, seconds: float, why: str) -> None:
+        with anyio.move_on_after(seconds):
+            await self._left.wait()
+            raise SinkError(f"index {self._index} had no room for all when the job was left: {why}")
 
     async def _try(self, piece: Sequence[Action]) -> Outcome:
-        """Send a request once. Raises SinkError, ApiError, ConnectError for what sending it again will not mend."""
+        """Send a request once. Raises SinkError, ApiError for what sending it again will not mend."""
         body = b"".join(action.lines for action in piece)
         try:
             found = outcome(await self._ml.request("POST", f"{self._path}/_bulk", body=body, headers=NDJSON), piece)
