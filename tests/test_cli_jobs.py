@@ -11,6 +11,7 @@ import signal
 import sys
 from asyncio.subprocess import PIPE
 from collections.abc import AsyncGenerator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from aiomlcommons.cli.arguments import parser
 from aiomlcommons.cli.display import block, display, span
 from aiomlcommons.emulator import Emulator
 from aiomlcommons.ingest.dead_letter import Letter
+from aiomlcommons.ingest.seen import Seen
 from aiomlcommons.ingest.stats import Stats
 from aiomlcommons.ingest.types import BadRow
 from tests.ingest.bulkserver import BulkServer, answer, error, knn
@@ -291,6 +293,18 @@ async def test_an_index_gets_documents_under_their_ids(place: Place, index: Bulk
     assert sorted(index.documents) == sorted(row["id"] for row in documents(30))
     assert len(index.documents["d7"]["vector"]) == 384
     assert {"docs.checkpoint", "docs.dead.jsonl"} <= place.files()
+
+
+@pytest.mark.asyncio
+async def test_a_job_that_is_under_way_keeps_its_checkpoint(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("aiomlcommons.ingest.seen.BUSY", 0.0)
+    words = ("ingest", place.write("in.jsonl", *documents(3)), *MODEL, "--out", "out.jsonl")
+    await place.job(*words)
+    before = (place.folder / "out.jsonl.checkpoint").read_bytes()
+    with closing(await asyncio.to_thread(Seen, place.folder / "out.jsonl.checkpoint.seen")):
+        code, _, err = await place.run(*words)
+    assert (code, "JobUnderWay" in err) == (1, True)
+    assert (place.folder / "out.jsonl.checkpoint").read_bytes() == before
 
 
 @pytest.mark.asyncio

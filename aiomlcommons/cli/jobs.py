@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -18,6 +19,7 @@ from aiomlcommons.cli.models import shown_on
 from aiomlcommons.cli.progress import Progress
 from aiomlcommons.ingest.job import Job
 from aiomlcommons.ingest.journal import Journal
+from aiomlcommons.ingest.seen import Seen
 from aiomlcommons.ingest.sinks import IndexSink, open_sink
 from aiomlcommons.ingest.sources import IndexSource, open_source
 from aiomlcommons.ingest.sources.index import BY_ID
@@ -110,6 +112,13 @@ def may_begin(checkpoint: Path, options: argparse.Namespace) -> None:
     raise UsageError(f"{checkpoint} is of a job that was broken off: {remedy}remove the file to begin anew")
 
 
+def _begin_anew(checkpoint: Path) -> None:
+    """Forget an earlier job. Raises JobUnderWay where it is not over."""
+    if checkpoint.exists():
+        with closing(Seen(Path(f"{checkpoint}.seen"))):
+            checkpoint.unlink()
+
+
 async def ensured(ml: Session, options: argparse.Namespace) -> str:
     """The id of the model, which is there in the end."""
     with Progress("bytes") as line:
@@ -122,7 +131,7 @@ async def run(
     """Do a job, or go on with it; whatever ends it, it says how to go on."""
     model = await ensured(ml, options)
     if not options.resume:
-        await anyio.to_thread.run_sync(lambda: checkpoint.unlink(missing_ok=True))
+        await anyio.to_thread.run_sync(_begin_anew, checkpoint)
     how |= {"checkpoint": checkpoint, "dead_letters": dead_letters}
     begun = False
     try:
