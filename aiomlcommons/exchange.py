@@ -6,8 +6,8 @@ import itertools
 import logging
 import secrets
 import time
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Generator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 import anyio
@@ -101,11 +101,12 @@ class Exchange:
         if not isinstance(self.transport, AiohttpTransport):
             yield _whole(await self._once(sent))
             return
-        async with self.transport.stream(signed, self.options.timeout) as answer:
-            if answer.status >= 300:
-                body = b"".join([piece async for piece in _each(answer.pieces)])
-                raise error_for(HttpResponse(answer.status, body, answer.headers, sent))
-            yield answer.pieces
+        with _without_credentials(signed, sent):
+            async with self.transport.stream(signed, self.options.timeout) as answer:
+                if answer.status >= 300:
+                    body = b"".join([piece async for piece in _each(answer.pieces)])
+                    raise error_for(HttpResponse(answer.status, body, answer.headers, sent))
+                yield answer.pieces
 
     def _prepared(self, request: HttpRequest) -> HttpRequest:
         if self.state.name != "open":
@@ -120,16 +121,24 @@ class Exchange:
     async def _once(self, sent: HttpRequest) -> HttpResponse:
         signed = await self._signed(sent)
         started = time.perf_counter()
-        try:
+        with _without_credentials(signed, sent):
             got = await self.transport(signed, self.options.timeout)
-        except ConnectError as error:
-            error.request = sent  # without credentials: errors are printed, logged and pickled
-            raise
         log.debug("%s: %d, %d bytes in %.3f s", sent, got.status, len(got.body), time.perf_counter() - started)
         got = HttpResponse(got.status, got.body, got.headers, sent)
         if got.status >= 300:
             raise error_for(got)
         return got
+
+
+@contextmanager
+def _without_credentials(signed: HttpRequest, sent: HttpRequest) -> Generator[None]:
+    """Errors are printed, logged and pickled, so they name the request as it was before it was signed."""
+    try:
+        yield
+    except ConnectError as error:
+        if error.request is signed:
+            error.request = sent
+        raise
 
 
 async def _each(pieces: Pieces) -> AsyncGenerator[bytes]:

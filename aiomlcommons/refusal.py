@@ -10,6 +10,9 @@ from typing import Any
 
 from aiomlcommons.http import HttpResponse
 
+# Of what an error says, so many characters at most.
+LONGEST = 2000
+
 
 def body_of(response: HttpResponse) -> Any:
     """The decoded body, or its text where it cannot be decoded."""
@@ -28,13 +31,26 @@ def error_of(body: Mapping[str, Any]) -> Mapping[str, Any]:
 def describe(body: Any) -> tuple[str, str, str]:
     """Type, reason and details from whichever form the body has."""
     if not isinstance(body, Mapping):
-        return "", str(body or "").strip()[:2000], ""
-    error = body.get("error", "")
+        return "", str(body or "").strip()[:LONGEST], ""
+    error = body.get("error") or ""
     if isinstance(error, Mapping):
         # The execute routes answer a class name, a general reason, and the real words as details.
-        return tuple(str(error.get(key) or "") for key in ("type", "reason", "details"))  # type: ignore[return-value]
-    # The profile routes answer {"error": "text", "exception": "text"}; a missing handler {"error": "text"}.
-    return "", str(error), str(body.get("exception") or "")
+        kind, reason, details = (str(error.get(key) or "")[:LONGEST] for key in ("type", "reason", "details"))
+        return kind, reason, details or _deeper(error, reason)
+    # The profile routes answer {"error": "text", "exception": "text"}; a missing handler {"error": "text"}; what stands
+    # before a cluster {"message": "text"}.
+    words = str(error or body.get("message") or body.get("Message") or "")
+    return "", words[:LONGEST], str(body.get("exception") or "")[:LONGEST]
+
+
+def _deeper(error: Mapping[str, Any], reason: str) -> str:
+    """The words of a cause that the error itself does not tell, as "all shards failed" does not."""
+    causes = error.get("root_cause") or []
+    for cause in [*(causes if isinstance(causes, list) else []), error.get("caused_by")]:
+        words = str(cause.get("reason") or "") if isinstance(cause, Mapping) else ""
+        if words and words not in reason:
+            return words[:LONGEST]
+    return ""
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:

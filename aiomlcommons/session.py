@@ -16,6 +16,7 @@ import orjson
 
 from aiomlcommons import __version__
 from aiomlcommons.api import Api
+from aiomlcommons.api.server import GetInfo
 from aiomlcommons.auth import Auth, BasicAuth, as_auth
 from aiomlcommons.backoff import Backoff
 from aiomlcommons.endpoint import Pieces, Request, Route
@@ -205,24 +206,31 @@ class Session(Api, Inference, Ingests, Waits):
     @asynccontextmanager
     async def pieces(self, request: Request[Any], /) -> AsyncGenerator[Pieces]:
         """Send a typed request and hand out the body of the answer as it comes, undecoded. Raises as ``send`` does."""
-        async with self._exchange.pieces(to_http(request)) as pieces:
+        async with self._exchange.pieces(to_http(request, await self._route(request))) as pieces:
             yield pieces
 
     async def version(self) -> Version | None:
-        """The server's version, asked once; None where the user may not know it."""
+        """The server's version, asked until there is an answer; None where there is none, or the user may not know."""
         if not self._server.asked:
-            self._server.asked = True
-            try:
-                self._server.version = Version.parse((await self.info()).version.number)
-            except (MLCommonsError, ValueError) as error:
-                # A user may lack the right to ask, and a proxy may let nothing through but ML Commons.
-                log.debug("the server's version is not known: %s", error)
+            async with self._server.asking:
+                await self._ask_version()
         return self._server.version
+
+    async def _ask_version(self) -> None:
+        if self._server.asked:
+            return
+        try:
+            info = from_http(GetInfo(), await self._try(GetInfo(), None))
+            self._server.version = Version.parse(info.version.number)
+            self._server.asked = True
+        except (MLCommonsError, ValueError) as error:
+            # A user may lack the right to ask, and a proxy may let nothing through but ML Commons.
+            log.debug("the server's version is not known: %s", error)
+            self._server.asked = not getattr(error, "transient", False)
 
     async def _get(self, request: Request[Any], headers: Mapping[str, str] | None = None) -> HttpResponse:
         """Send under the name that the server knows the endpoint by, which may take a second try."""
-        known = await self.version() if needs_version(request) else self._server.version
-        route = route_at(request, known)
+        route = await self._route(request)
         try:
             return await self._try(request, route, headers)
         except ApiError as error:
@@ -233,7 +241,12 @@ class Session(Api, Inference, Ingests, Waits):
                 raise
         return await self._try(request, other, headers)
 
-    async def _try(self, request: Request[Any], route: Route | None, headers: Mapping[str, str] | None) -> HttpResponse:
+    async def _route(self, request: Request[Any]) -> Route | None:
+        return route_at(request, await self.version() if needs_version(request) else self._server.version)
+
+    async def _try(
+        self, request: Request[Any], route: Route | None, headers: Mapping[str, str] | None = None
+    ) -> HttpResponse:
         sent = to_http(request, route).with_headers(headers or {})
         return await self._exchange(sent, repeatable=request.endpoint.repeatable)
 

@@ -69,6 +69,8 @@ class AiohttpTransport:
             headers={"accept-encoding": "gzip, deflate" if self._gzip else "identity"},
             cookie_jar=aiohttp.DummyCookieJar(),
         )
+        # It would send some requests again by itself where a connection that was used before breaks, and say nothing.
+        self._client._retry_connection = False
         self._loop = asyncio.get_running_loop()
 
     async def close(self) -> None:
@@ -212,4 +214,6 @@ def check_url(url: Any) -> URL:
         raise ValueError(f"url must be like 'https://host:9200': {error}") from None
     if parsed.scheme not in {"http", "https"} or not parsed.host or parsed.query_string or parsed.fragment:
         raise ValueError(f"url must be like 'https://host:9200', not {str(url).rpartition('@')[2]!r}")
+    if "@" in parsed.path:
+        raise ValueError("url must be like 'https://host:9200': quote the password, or give it in auth=...")
     return parsed

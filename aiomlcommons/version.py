@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from typing import Any, NamedTuple
 
+import anyio
 import attrs
 
 from aiomlcommons.endpoint import Request, Route, fields_of, wire_name
@@ -41,6 +42,7 @@ class Server:
 
     version: Version | None = None
     asked: bool = False
+    asking: anyio.Lock = attrs.field(factory=anyio.Lock, repr=False, eq=False)
 
 
 @functools.cache

@@ -292,3 +292,26 @@ def test_the_recorded_refusals_that_pass_by_waiting_are_these() -> None:
 def test_a_recorded_refusal_is_of_its_class(case: str, cls: type[errors.ApiError]) -> None:
     found = [e for e in exchanges() if e.case == case and e.response.status >= 400]
     assert [type(error_for(e.response)) for e in found] == [cls]
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ({"Message": "User: anonymous is not authorized"}, "User: anonymous is not authorized"),
+        ({"message": "no healthy upstream"}, "no healthy upstream"),
+        ({"error": None}, "status 503"),
+        (
+            said("all shards failed", root_cause=[{"reason": "field [x] is gone"}]),
+            "all shards failed: field [x] is gone",
+        ),
+        (said("no", caused_by={"reason": "the disk is full"}), "no: the disk is full"),
+        (said("the disk is full", caused_by={"reason": "disk is full"}), "the disk is full"),
+    ],
+)
+def test_the_words_that_tell_most_are_found(body: Any, words: str) -> None:
+    assert str(error_for(answer(503, body))).startswith(words)
+
+
+@pytest.mark.parametrize("body", [said("x" * 5_000_000), {"error": "x" * 5_000_000}, b"x" * 5_000_000])
+def test_endless_words_are_cut(body: Any) -> None:
+    assert len(str(error_for(answer(500, body)))) < 3000

@@ -202,3 +202,18 @@ async def test_an_agent_of_the_first_version_streams_words_with_its_memory() -> 
             (event,) = [event async for event in events]
     assert isinstance(event, Words)
     assert (event.content, event.is_last, event.memory_id) == ("done", True, "mem")
+
+
+@pytest.mark.parametrize("pieces", [(), (frame(words("a")),)])
+async def test_an_error_of_a_stream_holds_no_credentials(pieces: tuple[bytes, ...]) -> None:
+    async with (
+        serve(streaming(*pieces, drop=True)) as server,
+        Session(server.url, auth=("admin", "hush"), retries=0) as ml,
+    ):
+        with pytest.raises(ConnectError) as caught:
+            async with ml.models.predict_stream("m", parameters={}) as events:
+                async for _ in events:
+                    pass
+    assert caught.value.request is not None
+    assert "authorization" not in caught.value.request.headers
+    assert "authorization" in server.heard[-1].headers

@@ -466,8 +466,24 @@ async def test_any_other_url_is_refused_with_an_example(url: Any) -> None:
         check_url(url)
 
 
-@pytest.mark.parametrize("url", ["admin:hush@host:9200", "ftp://admin:hush@h", "http://admin:hush@h:99999"])
+@pytest.mark.parametrize(
+    "url",
+    ["admin:hush@host:9200", "ftp://admin:hush@h", "http://admin:hush@h:99999", "https://admin:1/hush@host:9200"],
+)
 async def test_a_refused_url_shows_no_password(url: str) -> None:
     with pytest.raises(ValueError, match="url must be like") as caught:
         check_url(url)
     assert "hush" not in str(caught.value)
+
+
+async def test_nothing_is_sent_again_behind_the_sessions_back() -> None:
+    async def drop(request: web.BaseRequest) -> web.StreamResponse:
+        assert request.transport
+        request.transport.abort()
+        return web.Response()
+
+    async with serve(reply(), drop) as server, Session(server.url, retries=0) as ml:
+        await ml.info()
+        with pytest.raises(ConnectError):
+            await ml.info()
+        assert (len(server.heard), len(server.connections)) == (2, 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import orjson
@@ -133,6 +134,43 @@ async def test_a_version_that_may_not_be_known_stops_nothing() -> None:
         await ml.models.register("x", is_enabled=True)
         await ml.models.register("x", is_enabled=True)
     assert heard.count("GET /") == 1
+
+
+@pytest.mark.asyncio
+async def test_calls_that_meet_an_old_server_together_all_learn_its_version() -> None:
+    names = [f"POST /_plugins/_ml/models/{name}/_load" for name in "abc"]
+    network = Network("2.4.1", dict.fromkeys(names, TASK))
+
+    async def in_turns(request: HttpRequest, timeout: Timeout) -> HttpResponse:
+        await asyncio.sleep(0)
+        return await network(request, timeout)
+
+    async with Session(transport=in_turns) as ml:
+        started = await asyncio.gather(*map(ml.models.deploy, "abc"))
+    assert [one.task_id for one in started] == ["t"] * 3
+    assert network.heard.count("GET /") == 1
+
+
+@pytest.mark.asyncio
+async def test_a_version_that_was_not_answered_is_asked_again() -> None:
+    network = Network("2.4.1", {})
+    away = True
+
+    async def sometimes(request: HttpRequest, timeout: Timeout) -> HttpResponse:
+        return HttpResponse(503, b"", {}) if away else await network(request, timeout)
+
+    async with Session(transport=sometimes, retries=0) as ml:
+        assert await ml.version() is None
+        away = False
+        assert await ml.version() == (2, 4)
+
+
+@pytest.mark.asyncio
+async def test_a_stream_is_refused_where_the_server_is_too_old() -> None:
+    async with Session(transport=Network("2.4.1", {}), compat="2.4") as ml:
+        with pytest.raises(NotSupported, match=r"this server is 2\.4"):
+            async with ml.models.predict_stream("m", parameters={}):
+                pass
 
 
 @pytest.mark.parametrize(
