@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 import signal
 import subprocess
@@ -15,6 +16,7 @@ import numpy as np
 import orjson
 import pytest
 
+import aiomlcommons
 from aiomlcommons import cli
 from aiomlcommons.cli import calls
 from aiomlcommons.cli.progress import Progress
@@ -352,3 +354,25 @@ def test_what_cannot_be_done_says_why(words: list[str], error: str, capsys: pyte
     code, _, err = run(capsys, *words, "--emulator")
     assert code in {1, 2}
     assert error in err
+
+
+def test_the_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        cli.main(["--version"])
+    assert (caught.value.code, capsys.readouterr().out) == (0, f"aiomlcommons {aiomlcommons.__version__}\n")
+
+
+def test_a_reader_who_has_had_enough_is_no_error_to_be_shown(served: str) -> None:
+    command = [sys.executable, "-m", "aiomlcommons", "call", "models", "--url", served]
+    reading, writing = os.pipe()
+    os.close(reading)
+    process = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, check=False)  # noqa: S603
+    os.close(writing)
+    assert (process.returncode, process.stderr) == (1, b"")
+
+
+@pytest.mark.parametrize("given", ["nan", "-1", "soon"])
+def test_a_time_that_is_none_is_refused(given: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(["tasks", "wait", "t", "--timeout", given])
+    assert f"must be a number of seconds, not '{given}'" in capsys.readouterr().err

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -26,10 +27,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # A name that the terminal cannot show must not end a command, which the errors' own stream knows already.
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        return _main(arguments)
+        code = _main(arguments)
+        sys.stdout.flush()
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read the output has had enough of it, and Python would complain once more when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+    else:
+        return code
 
 
 def _main(arguments: Sequence[str] | None) -> int:
@@ -49,6 +57,8 @@ def _main(arguments: Sequence[str] | None) -> int:
     except UsageError as error:
         print(f"aiomlcommons: {error}", file=sys.stderr)
         return USAGE
+    except BrokenPipeError:
+        raise
     except (MLCommonsError, ImportError, OSError, ValueError) as error:  # an ImportError names an extra
         notes = "".join(f" ({note})" for note in getattr(error, "__notes__", ()))
         print(f"aiomlcommons: {type(error).__name__}: {error}{notes}", file=sys.stderr)

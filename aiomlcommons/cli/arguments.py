@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import math
 from typing import Any
 
-from aiomlcommons.cli.job_arguments import add_dead_letter, add_ingest, positive
+from aiomlcommons import __version__
+from aiomlcommons.cli.job_arguments import add_dead_letter, add_ingest, positive, seconds
 
 
 def parser() -> argparse.ArgumentParser:
@@ -16,6 +18,7 @@ def parser() -> argparse.ArgumentParser:
         epilog="The cluster is named by --url or OPENSEARCH_URL; user, password and authority by OPENSEARCH_USERNAME, "
         "OPENSEARCH_PASSWORD and OPENSEARCH_CA_CERTS.",
     )
+    top.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = top.add_subparsers(required=True, metavar="COMMAND")
     cluster = _cluster_options()
 
@@ -106,7 +109,9 @@ def _tasks(verbs: Any, cluster: argparse.ArgumentParser) -> None:
     _json(shown)
     wait = _verb(verbs, cluster, "wait", "tasks.wait", "wait for a task's end, showing each change")
     wait.add_argument("task_id", metavar="TASK_ID")
-    wait.add_argument("--timeout", type=float, metavar="SECONDS", help="give up after so long (default: never)")
+    wait.add_argument(
+        "--timeout", type=seconds, default=math.inf, metavar="SECONDS", help="give up after so long (default: never)"
+    )
 
 
 def _settings(verbs: Any, cluster: argparse.ArgumentParser) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import math
 import sys
 
 import anyio
@@ -30,7 +29,7 @@ async def wait(options: argparse.Namespace) -> int:
     """Wait for a task's end, showing each change."""
     async with cluster(options) as ml:
         task = ml.task(options.task_id)
-        with anyio.move_on_after(options.timeout or math.inf):
+        with anyio.move_on_after(options.timeout):
             async for info in task:
                 print(f"{info.task_type or 'task'} {options.task_id} {info.state}", file=sys.stderr)
             # Asked once more, because a deployment that failed as a duplicate is followed to the one that goes on.
