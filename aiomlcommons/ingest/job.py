@@ -20,6 +20,7 @@ from aiomlcommons.ingest.engine import Engine
 from aiomlcommons.ingest.settings import Settings
 from aiomlcommons.ingest.stats import Report, Stats
 from aiomlcommons.ingest.types import Sink, Source
+from aiomlcommons.pipeline.flow import beside
 
 
 class Unbalanced(MLCommonsError):
@@ -111,22 +112,13 @@ async def ingesting(
     files = await anyio.to_thread.run_sync(partial(Files.open, checkpoint, whole, letters, settings, model, target))
     engine = engine_of(model, source, sink, check, files, settings)
     job = Job(engine, lambda: Report.of(engine.stats, dead_letters))
-    failure: Exception | None = None
     try:
         await _open(engine)
-        async with anyio.create_task_group() as group:
-            group.start_soon(job._run)
-            try:
-                yield job
-            except Exception as error:
-                # The task group would wrap it; the caller's own error, or the job's, must come out as it is.
-                failure = error
-            group.cancel_scope.cancel()
+        async with beside(job._run):
+            yield job
     finally:
         with anyio.CancelScope(shield=True):
             await _close(engine, files, complete=job.succeeded)
-    if failure is not None:
-        raise failure
     if job._unheard is not None:
         raise job._unheard
     if job.succeeded and not job._report().balanced:
@@ -137,10 +129,10 @@ async def _open(engine: Engine) -> None:
     state, finished = engine.entry.sink or {}, engine.entry.finished
     engine.torn = 1  # what cannot be opened must not be noted either
     engine.stats.total = await engine.source.count()
+    await engine.sink.open(state.get("state"))  # first: what another job writes into is refused here
     # Letters of a job that was finished may have been retried since: they are what there is now.
-    length = await anyio.to_thread.run_sync(engine.letters.flush) if finished else state.get("letters")
-    await anyio.to_thread.run_sync(engine.letters.open, length)
-    await engine.sink.open(state.get("state"))
+    noted = await anyio.to_thread.run_sync(engine.letters.flush) if finished else state.get("letters")
+    await anyio.to_thread.run_sync(engine.letters.open, noted)
     engine.torn = 0
     # From here on what lies in these files is this job's.
     await engine.note()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import itertools
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import anyio
 import attrs
@@ -106,22 +106,32 @@ async def fan_out(
     """
     slots = anyio.Semaphore(in_flight, fast_acquire=True)
     results: Results[B] = Results(slots, ordered=ordered, urgent=urgent)
-    failure: Exception | None = None
     try:
-        async with anyio.create_task_group() as group:
-            group.start_soon(_feed, work, source, in_flight, slots, results)
-            try:
-                yield results
-            except Exception as error:
-                # The task group would wrap it in an ExceptionGroup; the reader's own error must come out as it is.
-                failure = error
-            group.cancel_scope.cancel()
+        async with beside(_feed, work, source, in_flight, slots, results):
+            yield results
     finally:
         results.end(anyio.ClosedResourceError)
         with anyio.CancelScope(shield=True):
             await source.aclose()
-    if failure is not None:
-        raise failure
+
+
+@asynccontextmanager
+async def beside(work: Callable[..., Coroutine[Any, Any, None]], *arguments: Any) -> AsyncGenerator[None]:
+    """Run something for as long as the context is open. What the body raises comes out as it is."""
+    ended: BaseException | None = None
+    async with anyio.create_task_group() as group:
+        group.start_soon(work, *arguments)
+        try:
+            yield
+        except Exception as error:
+            ended = error  # the task group would wrap it in an ExceptionGroup
+        except anyio.get_cancelled_exc_class() as error:
+            # The group takes it for its own where a deadline within the body comes in the same moment.
+            ended = error
+            raise
+        group.cancel_scope.cancel()
+    if ended is not None:
+        raise ended
 
 
 async def _feed(
