@@ -1,8 +1,6 @@
 """``python -m aiomlcommons``."""
 
-import sys
-
-from aiomlcommons.cli import main
+from aiomlcommons.cli import run
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run()

@@ -9,12 +9,19 @@ from typing import Any, Generic, TypeVar, overload
 
 import orjson
 
+from aiomlcommons import convert
 from aiomlcommons.endpoint import Pieces, Request
-from aiomlcommons.errors import StreamCut, StreamFailed
+from aiomlcommons.errors import DecodeError, StreamCut, StreamFailed
+from aiomlcommons.http import HttpResponse
 from aiomlcommons.namespace import HasSession, Operation, P
+from aiomlcommons.refusal import describe
+from aiomlcommons.wire import to_http
 
 E = TypeVar("E")
 Data = Mapping[str, Any]
+BOM = b"\xef\xbb\xbf"
+SHOWN = 200
+"""Bytes of an answer that are kept to be shown where it is no stream."""
 
 
 class StreamRequest(Request[E]):
@@ -38,12 +45,14 @@ class Frames:
     def __init__(self) -> None:
         self._line = b""
         self._data: list[bytes] = []
+        self._bom = BOM
 
     def feed(self, piece: bytes) -> Iterator[bytes]:
         """The data of each frame that a piece completes."""
         *lines, self._line = (self._line + piece).split(b"\n")
         for line in lines:
-            line = line.removesuffix(b"\r")
+            line = line.removeprefix(self._bom).removesuffix(b"\r")
+            self._bom = b""  # only the first line may begin with it
             if line.startswith(b"data:"):
                 self._data.append(line[5:].removeprefix(b" "))
             elif not line and self._data:
@@ -55,14 +64,15 @@ class Events(Generic[E]):
     """The events of a stream, as they come: ``async for event in events``.
 
     Raises StreamFailed for an error that the server reports in the stream, StreamCut where it stops before its last
-    event, DecodeError for what is no event.
+    event, DecodeError for what is no event and for an answer that is no stream, such as a page of a proxy.
     """
 
     def __init__(self, request: StreamRequest[E], pieces: Pieces) -> None:
         self._request, self._pieces = request, pieces
         self._frames = Frames()
         self._ready: deque[bytes] = deque()
-        self._may_end = False
+        self._beginning = b""
+        self._may_end = self._has_begun = False
 
     def __aiter__(self) -> AsyncIterator[E]:
         return self
@@ -71,13 +81,31 @@ class Events(Generic[E]):
         while not self._ready:
             piece = await self._pieces()
             if not piece:
-                if self._may_end:
-                    raise StopAsyncIteration
-                raise StreamCut(type(self._request).__name__)
+                raise self._end()
+            self._beginning += piece[: SHOWN - len(self._beginning)]
             self._ready.extend(self._frames.feed(piece))
-        event = self._request.event(_data(self._ready.popleft()))
+        self._has_begun = True
+        return self._event(self._ready.popleft())
+
+    def _event(self, frame: bytes) -> E:
+        data = _data(frame)
+        try:
+            event = self._request.event(data)
+        except convert.Unreadable as error:
+            raise self._unreadable(f"an event does not fit: {error}", frame) from None
         self._may_end = self._request.is_last(event)
         return event
+
+    def _end(self) -> Exception:
+        if self._may_end:
+            return StopAsyncIteration()
+        # JSON or HTML; no line of an event stream begins so.
+        if not self._has_begun and self._beginning.removeprefix(BOM).lstrip().startswith((b"{", b"[", b"<")):
+            return self._unreadable("the answer is no stream of events", self._beginning)
+        return StreamCut(type(self._request).__name__)
+
+    def _unreadable(self, message: str, body: bytes) -> DecodeError:
+        return DecodeError(message, HttpResponse(200, body, request=to_http(self._request)))
 
 
 def _data(frame: bytes) -> Data:
@@ -89,7 +117,8 @@ def _data(frame: bytes) -> Data:
     if not isinstance(data, Mapping):
         raise StreamFailed(f"an event is an object, not {frame[:100]!r}")
     if "error" in data and "inference_results" not in data:
-        raise StreamFailed(str(data["error"]))
+        _, reason, details = describe(data)
+        raise StreamFailed(": ".join(filter(None, (reason, details))) or str(data["error"]))
     return data
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import os
 import re
@@ -15,13 +16,16 @@ from pathlib import Path
 import numpy as np
 import orjson
 import pytest
+from aiohttp import web
 
 import aiomlcommons
 from aiomlcommons import cli
-from aiomlcommons.cli import calls
+from aiomlcommons.cli import calls, commands
+from aiomlcommons.cli.arguments import parser
 from aiomlcommons.cli.progress import Progress
 from aiomlcommons.endpoint import ENDPOINTS
 from aiomlcommons.errors import InvalidRequest
+from tests.servers import serve
 
 
 @pytest.fixture(autouse=True)
@@ -187,6 +191,19 @@ def test_call_reaches_an_endpoint_and_prints_its_answer(served: str, capsys: pyt
     assert orjson.loads(capsys.readouterr().out)["hits"]["total"]["value"] == 1
 
 
+@pytest.mark.parametrize("body", ['data: {"a": 1}\n\n', "", "green"])
+def test_call_prints_what_is_no_json_as_it_is(body: str, capsys: pytest.CaptureFixture[str]) -> None:
+    options = parser().parse_args(("call", "models", "get", "m"))
+
+    async def called() -> None:
+        async with serve(web.Response(status=202, text=body)) as server:
+            options.url = server.url
+            await commands.call(options)
+
+    asyncio.run(called())
+    assert capsys.readouterr().out == body
+
+
 def test_task_wait_shows_each_change_and_the_end(served: str, capsys: pytest.CaptureFixture[str]) -> None:
     register = ("call", "models", "register", "huggingface/sentence-transformers/all-MiniLM-L6-v2")
     cli.main((*register, "version=1.0.2", "model_format=TORCH_SCRIPT", "--url", served))
@@ -341,9 +358,20 @@ def test_settings_are_shown_and_changed(served: str, capsys: pytest.CaptureFixtu
     assert "max_model_on_node  10\n" in run(capsys, "settings", "list", "--name", "max_model_on", "--url", served)[1]
 
 
+@pytest.mark.parametrize("word", ["True", "true", "TRUE"])
+def test_a_setting_is_switched_on_in_any_case(served: str, word: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(capsys, "settings", "set", f"mcp_server_enabled={word}", "--url", served)[0] == 0
+    _, out, _ = run(capsys, "settings", "list", "--name", "mcp_server_enabled", "--json", "--url", served)
+    run(capsys, "settings", "set", "mcp_server_enabled=", "--url", served)
+    assert orjson.loads(out) == {"mcp_server_enabled": True}
+
+
 @pytest.mark.parametrize(
     ("words", "error"),
     [
+        (["settings", "set", "mcp_server_enabled=on"], "mcp_server_enabled must be true or false, not 'on'"),
+        (["settings", "set", "native_memory_threshold=9x"], "native_memory_threshold must be a number, not '9x'"),
+        (["settings", "set", "mcp_server_enabled=null"], "mcp_server_enabled must be true or false, not None"),
         (["settings", "set", "no_such=1"], "there is no setting plugins.ml_commons.no_such"),
         (["settings", "set", "only_run_on_ml_node"], "a setting is said as NAME=VALUE"),
         (["models", "ensure", "https://host/m.zip"], "a model by URL needs --sha256"),

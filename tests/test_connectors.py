@@ -331,6 +331,11 @@ def test_a_connector_has_a_name_and_a_version_until_it_is_given_others() -> None
     assert (named.name, named.version, named.description, named.client_config) == ("n", "2", "d", config)
 
 
+def test_headers_of_like_names_keep_their_own_secrets() -> None:
+    made = connectors.http_embeddings("http://gpu", headers={"x-a": Secret("1"), "x_a": Secret("2")})
+    assert call(made, input=["a"]).headers == {"x-a": "1", "x_a": "2"}
+
+
 def test_a_key_may_be_text_or_a_secret() -> None:
     assert connectors.openai_chat("m", KEY) == connectors.openai_chat("m", Secret(KEY))
 

@@ -11,7 +11,16 @@ import pytest
 from aiohttp import web
 from anyio.lowlevel import checkpoint
 
-from aiomlcommons import FeatureDisabled, HttpRequest, HttpResponse, NotFound, Session, StreamCut, StreamFailed
+from aiomlcommons import (
+    DecodeError,
+    FeatureDisabled,
+    HttpRequest,
+    HttpResponse,
+    NotFound,
+    Session,
+    StreamCut,
+    StreamFailed,
+)
 from aiomlcommons.api.ag_ui import AgUiEvent, Custom, RunFinished, RunStarted, TextMessageContent, ToolCallStart
 from aiomlcommons.api.predict import Words
 from aiomlcommons.errors import ConnectError
@@ -87,6 +96,9 @@ async def test_several_events_in_one_piece_come_one_by_one() -> None:
     ("bad", "message"),
     [
         (frame({"error": 'no "luck"'}), 'no "luck"'),
+        (frame({"error": {"type": "x", "reason": "boom"}}), "^boom$"),
+        (frame({"error": {"reason": "boom", "details": "bang"}}), "^boom: bang$"),
+        (frame({"error": {"code": 7}}), "'code': 7"),
         (b'data: {"error": "a\nb"}\n\n', '{"error": "a'),
         (b"data: [1]\n\n", "an event is an object"),
         (b"data: garbage\n\n", "garbage"),
@@ -98,6 +110,27 @@ async def test_an_error_in_the_stream_is_raised_after_what_came_before(bad: byte
             assert (await anext(events)).content == "one"
             with pytest.raises(StreamFailed, match=message.replace("[", r"\[").replace("{", r"\{")):
                 await anext(events)
+
+
+async def test_an_event_that_does_not_fit_is_a_decode_error() -> None:
+    async with serve(streaming(frame({}))) as server:
+        with pytest.raises(DecodeError, match=r"an event does not fit: .*inference_results.*_predict/stream.*b'{}'"):
+            await contents(server)
+
+
+@pytest.mark.parametrize("body", [b'{"inference_results": []}', b"\xef\xbb\xbf \r\n<html>It works!</html>", b"[1]\n"])
+async def test_an_answer_that_is_no_stream_says_what_it_is(body: bytes) -> None:
+    async with serve(web.Response(body=body, headers={"content-type": "text/html"})) as server:
+        with pytest.raises(DecodeError, match=r"no stream of events .*_predict/stream.*; the answer begins") as caught:
+            await contents(server)
+    assert caught.value.response.body == body
+
+
+@pytest.mark.parametrize("size", [1, 2, 1000])
+async def test_a_byte_order_mark_hides_no_event(size: int) -> None:
+    whole = b"\xef\xbb\xbf" + WHOLE
+    async with serve(streaming(*(whole[i : i + size] for i in range(0, len(whole), size)))) as server:
+        assert await contents(server) == ["Grüße, ", "world", ""]
 
 
 async def test_a_stream_that_stops_in_the_middle_is_noticed() -> None:

@@ -6,11 +6,15 @@ from collections.abc import AsyncIterator, Callable, Generator, Mapping
 from typing import Any, Generic, TypeVar, overload
 
 import attrs
+import orjson
 
+from aiomlcommons import convert
 from aiomlcommons.api.common import Found, Hit, Hits, Shards
 from aiomlcommons.endpoint import Request, Sends
-from aiomlcommons.errors import NotFound
+from aiomlcommons.errors import DecodeError, InvalidRequest, NotFound
+from aiomlcommons.http import HttpResponse
 from aiomlcommons.namespace import HasSession, Operation, P
+from aiomlcommons.wire import to_http
 
 T = TypeVar("T")
 PAGE = 100
@@ -18,12 +22,13 @@ PAGE = 100
 TIEBREAKER: Mapping[str, str] = {"_id": "asc"}
 
 
-@attrs.frozen
+@attrs.frozen(eq=False)  # it has a body, which has no hash
 class Search(Generic[T]):
     """``await`` it for one page, ``async for`` it for every hit, page after page.
 
     Paging sorts by the body's ``sort`` and then by id, and goes on after the last hit, so there is no limit of 10,000;
-    ``size`` (default 100 here) is that of a page.
+    ``size`` (default 100 here) is that of a page, ``from`` the number of hits to leave out. Raises InvalidRequest for
+    a ``size`` that is no number above 0, DecodeError for a page after which there is no going on.
     """
 
     _session: Sends
@@ -34,7 +39,7 @@ class Search(Generic[T]):
 
     async def __aiter__(self) -> AsyncIterator[Hit[T]]:
         body: Mapping[str, Any] = getattr(self._request, "body")  # noqa: B009 - not every request has one
-        size = body.get("size", PAGE)
+        size = _size(body)
         body = {**body, "size": size, "sort": [*_sort(body), TIEBREAKER]}
         while True:
             page = await self._page(attrs.evolve(self._request, body=body))  # type: ignore[misc]
@@ -42,7 +47,16 @@ class Search(Generic[T]):
                 yield hit
             if len(page) < size:
                 return
-            body = {**body, "search_after": page.hits.hits[-1].sort}
+            # Hits are left out once only, and a server refuses to leave some out and to go on after a hit.
+            body = {key: value for key, value in body.items() if key != "from"}
+            body["search_after"] = self._last(page)
+
+    def _last(self, page: Hits[T]) -> list[Any]:
+        """Where a page ended."""
+        if last := page.hits.hits[-1].sort:
+            return last
+        got = HttpResponse(200, orjson.dumps(convert.unstructure(page)), request=to_http(self._request))
+        raise DecodeError("the last hit of a page has no sort, so nobody knows where the next page begins", got)
 
     async def _page(self, request: Request[Hits[T]]) -> Hits[T]:
         try:
@@ -53,6 +67,13 @@ class Search(Generic[T]):
                 raise
             nothing = Found[T](max_score=None, hits=[])
             return Hits(took=0, timed_out=False, shards=Shards(total=0, successful=0, failed=0), hits=nothing)
+
+
+def _size(body: Mapping[str, Any]) -> int:
+    size = body.get("size", PAGE)
+    if not isinstance(size, int) or isinstance(size, bool) or size < 1:
+        raise InvalidRequest(f"size must be a whole number above 0 to go through every hit, not {size!r}")
+    return size
 
 
 def _sort(body: Mapping[str, Any]) -> list[Any]:

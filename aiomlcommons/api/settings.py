@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import KW_ONLY
 from typing import Any, TypeAlias, dataclass_transform, get_type_hints
 
 import anyio
 import attrs
+import orjson
 
 from aiomlcommons import convert
 from aiomlcommons.endpoint import NULL, Null, Record, Request, endpoint, fields_of, in_query, record, wire_name
+from aiomlcommons.errors import InvalidRequest
 from aiomlcommons.namespace import Namespace, op
 
 PREFIX = "plugins.ml_commons."
@@ -147,20 +150,72 @@ class MLSettings:
 
     @classmethod
     def from_wire(cls, flat: Mapping[str, Any]) -> MLSettings:
-        """The settings of ML Commons among flat keys of the cluster, whose values are text; the rest is left out."""
-        types = get_type_hints(cls)
-        values = {f.name: flat[wire_name(f)] for f in fields_of(cls) if wire_name(f) in flat}
-        return cls(**{name: _from_text(value, types[name]) for name, value in values.items()})
+        """The settings of ML Commons among flat keys of the cluster, whose values are text; the rest is left out.
+
+        A value that its setting cannot hold is kept as it is, so that it is seen and can be put back.
+        """
+        return cls(**{name: _kept(value, declared) for name, value, declared in _among(flat)})
+
+    @classmethod
+    def from_words(cls, flat: Mapping[str, Any]) -> MLSettings:
+        """The settings of ML Commons among flat keys, in somebody's own words: ``True``, ``1e3``.
+
+        Raises InvalidRequest that names the setting and what it may hold.
+        """
+        return cls(**{name: _checked(name, value, declared) for name, value, declared in _among(flat)})
 
 
-def _from_text(value: Any, declared: Any) -> Any:
-    if not isinstance(value, str):
+def _among(flat: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
+    """Name, value and type of each setting whose key is there."""
+    types = get_type_hints(MLSettings)
+    return [(f.name, flat[wire_name(f)], types[f.name]) for f in fields_of(MLSettings) if wire_name(f) in flat]
+
+
+def _kept(value: Any, declared: Any) -> Any:
+    try:
+        return _read(value, declared)
+    except ValueError:
+        return value
+
+
+def _checked(name: str, value: Any, declared: Any) -> Any:
+    try:
+        return _read(value, declared)
+    except ValueError as error:
+        raise InvalidRequest(f"{name} must be {error}, not {value!r}") from None
+
+
+def _read(value: Any, declared: Any) -> Any:
+    """A value, which may be text, as a setting holds it; raises ValueError that says what the setting holds."""
+    if value is NULL:
         return value
     if declared == Flag:
-        return value == "true"
+        return _flag(value)
     if declared == Number:
-        return int(value)
-    return float(value) if declared == Ratio else value
+        return _whole(value)
+    return float(_number(value)) if declared == Ratio else value
+
+
+def _flag(value: Any) -> bool:
+    word = str(value).lower()
+    if word not in {"true", "false"}:
+        raise ValueError("true or false")
+    return word == "true"
+
+
+def _whole(value: Any) -> int:
+    number = _number(value)
+    if number != int(number):
+        raise ValueError("a whole number")
+    return int(number)
+
+
+def _number(value: Any) -> int | float:
+    with suppress(ValueError):
+        value = orjson.loads(value) if isinstance(value, str) else value
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise ValueError("a number")
+    return value
 
 
 FIRST_MODEL = MLSettings(

@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
     import argparse
@@ -38,6 +38,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return FAILED
     else:
         return code
+
+
+def run() -> NoReturn:
+    """The program: run the command that was typed, and end."""
+    code = main()
+    if code == INTERRUPTED:
+        # Whoever is interrupted twice leaves threads behind that would be waited for, for ever.
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 def _main(arguments: Sequence[str] | None) -> int:

@@ -20,11 +20,16 @@ async def serve(options: argparse.Namespace) -> None:
 
 
 async def call(options: argparse.Namespace) -> None:
-    """Call any endpoint and print what it answers."""
+    """Call any endpoint and print what it answers: JSON indented, anything else as it is."""
     if len(options.words) < 2 and "." not in "".join(options.words):
         print(calls.listing(*options.words))
         return
     request = calls.request_of(options.words)
     async with cluster(options) as ml:
         got = await ml.raw(request)
-    print_json(got.json())
+    try:
+        answer = got.json()
+    except ValueError:
+        print(got.text, end="")  # a stream of events, or an answer that says nothing
+    else:
+        print_json(answer)

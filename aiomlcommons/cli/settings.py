@@ -34,8 +34,9 @@ async def change(options: argparse.Namespace) -> None:
             raise UsageError(f"a setting is said as NAME=VALUE, not {word!r}")
         wire[PREFIX + name.removeprefix(PREFIX)] = _value(text) if text else NULL
     _check_known(wire)
+    wanted = MLSettings.from_words(wire)
     async with cluster(options) as ml:
-        before = await ml.settings.apply(MLSettings.from_wire(wire))
+        before = await ml.settings.apply(wanted)
     for key, value in before.to_wire().items():
         print(f"{key}: was {'the default' if value is None else orjson.dumps(value).decode()}")
 

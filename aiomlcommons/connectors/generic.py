@@ -86,6 +86,8 @@ def _headers(
     for name, value in headers.items():
         if isinstance(value, Secret):
             key = "header_" + re.sub(r"\W", "_", name).lower()
+            while key in credential:
+                key += "_"  # X-A and X_A are two headers
             credential[key] = checked_secret(f"headers[{name!r}]", value)
             shown[name] = f"${{credential.{key}}}"
         else:

@@ -7,8 +7,9 @@ import logging
 import os
 import re
 import threading
+import zlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
@@ -18,7 +19,8 @@ import orjson
 
 from aiomlcommons.ingest.paths import naming, printable
 from aiomlcommons.ingest.plain import dumped, plain
-from aiomlcommons.ingest.sources.reading import SourceError
+from aiomlcommons.ingest.sinks.parts import REMEDY, SinkError, hold
+from aiomlcommons.ingest.sources.reading import SHOWN, TAIL, SourceError
 from aiomlcommons.ingest.types import BadRow, Row
 
 log = logging.getLogger("aiomlcommons")
@@ -55,7 +57,11 @@ class Letter:
         try:
             return orjson.dumps(data if self.whole else {**data, "whole": False}, plain, _OPTIONS)
         except TypeError:
-            return dumped({**data, "whole": False}, _OPTIONS, repr)
+            data["whole"] = False
+        try:
+            return dumped(data, _OPTIONS, repr)
+        except (TypeError, RecursionError):  # nested too deeply for any JSON
+            return dumped({**data, "document": str(self.document)[:SHOWN]}, _OPTIONS)
 
 
 class DeadLetters:
@@ -66,18 +72,25 @@ class DeadLetters:
         self._file: IO[bytes] | None = None
         self._opening = threading.Lock()
 
-    def open(self, length: int | None) -> None:
-        """Begin, or go on after ``length`` bytes: what was written later belongs to rows that will be read again.
+    def open(self, mark: Sequence[int] | None) -> None:
+        """Begin, or go on after a mark that ``flush`` gave: what was written later belongs to rows that come again.
 
-        The letters of an earlier job stay, in a file with a number after its name.
+        The letters of an earlier job stay, in a file with a number after its name. Raises SinkError where another job
+        has the file or has written it since, OSError.
         """
-        if length is None:
-            self._put_aside()
-        elif self.path.exists():
-            os.truncate(self.path, min(length, self.path.stat().st_size))
+        if not self.path.exists():
+            return
+        with self.path.open("rb+") as file:
+            hold(file.fileno(), self.path)
+            if mark is None:
+                self._put_aside()
+            elif self._mark(mark[0]) == list(mark):
+                file.truncate(mark[0])
+            else:
+                raise SinkError(f"{self.path} is not what this job wrote there: {REMEDY}")
 
     def _put_aside(self) -> None:
-        if not self.path.exists() or not self.path.stat().st_size:
+        if not self.path.stat().st_size:
             return
         numbered = (self.path.with_name(f"{self.path.name}.{number}") for number in itertools.count(1))
         aside = next(path for path in numbered if not path.exists())
@@ -85,22 +98,31 @@ class DeadLetters:
         log.warning("%s held the dead letters of an earlier job, which are in %s now", self.path, aside)
 
     def write(self, letters: Iterable[Letter]) -> None:
-        """Append letters; the file appears with the first one. Raises OSError, naming it."""
+        """Append letters; the file appears with the first one. Raises OSError, naming it, SinkError as ``open``."""
         lines = b"".join(letter.line() for letter in letters)
         if lines:
             with self._opening:
                 if self._file is None:
                     self._file = self.path.open("ab")
+                    hold(self._file.fileno(), self.path)
             with naming(self.path):
                 self._file.write(lines)
 
-    def flush(self) -> int:
-        """Make all letters durable; return the file's length. Raises OSError, naming the file."""
+    def flush(self) -> list[int]:
+        """Make all letters durable; return a mark: the file's length, and what tells it from another one.
+
+        Raises OSError, naming the file.
+        """
         if self._file is not None:
             with naming(self.path):
                 self._file.flush()
                 os.fsync(self._file.fileno())
-        return self.path.stat().st_size if self.path.exists() else 0
+        return self._mark(self.path.stat().st_size) if self.path.exists() else [0, 0]
+
+    def _mark(self, length: int) -> list[int]:
+        with self.path.open("rb") as file:
+            file.seek(max(0, length - TAIL))
+            return [length, zlib.crc32(file.read(min(length, TAIL)))]
 
     def close(self) -> None:
         """Close the file. Raises OSError, naming it."""

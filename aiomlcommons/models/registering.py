@@ -71,6 +71,8 @@ class Registering:
                 self.tell(Phase.HEALING, f"the answer was lost, looking whether it was registered ({error.message})")
                 lost = error
             except NotFound as error:
+                if error.request.method == "POST":
+                    raise  # the registration itself misses something, such as its connector; no task is forgotten
                 self.tell(Phase.HEALING, f"the server forgot the task ({error.reason})")
             else:
                 winner = await self._settle(made, group_id)

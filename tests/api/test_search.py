@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
+from typing import Any
 
 import orjson
 import pytest
 import pytest_asyncio
 
-from aiomlcommons import HttpRequest, HttpResponse, NotFound, Session, emulator
+from aiomlcommons import DecodeError, HttpRequest, HttpResponse, InvalidRequest, NotFound, Session, emulator
 from aiomlcommons.api.search import without
 from aiomlcommons.transport import Timeout
+from tests.servers import reply, serve
 from tests.wire.recordings import HERE, exchanges
 
 
@@ -20,6 +22,13 @@ async def ml() -> AsyncGenerator[Session]:
         for number in range(25):
             await ml.model_groups.register(f"group {number:02}", description="even" if number % 2 == 0 else "odd")
         yield ml
+
+
+def page_of(*ids: str, **more: Any) -> dict[str, Any]:
+    """The answer to a search that found these documents."""
+    hits = [{"_index": "i", "_id": key, "_score": None, **more} for key in ids]
+    head = {"took": 1, "timed_out": False, "_shards": {"total": 1, "successful": 1, "failed": 0}}
+    return {**head, "hits": {"max_score": None, "hits": hits}}
 
 
 @pytest.mark.asyncio
@@ -52,6 +61,42 @@ async def test_iterating_keeps_the_query_and_the_order(ml: Session) -> None:
 @pytest.mark.asyncio
 async def test_a_sort_that_is_no_list_is_kept(ml: Session) -> None:
     assert len([hit async for hit in ml.model_groups.search({"sort": {"created_time": "asc"}, "size": 10})]) == 25
+
+
+@pytest.mark.parametrize("start", [0, 3, 9, 24, 25])
+@pytest.mark.asyncio
+async def test_hits_are_left_out_at_the_beginning_only(ml: Session, start: int) -> None:
+    body = {"sort": [{"created_time": "asc"}], "size": 4}
+    every = [hit.id async for hit in ml.model_groups.search(body)]
+    assert [hit.id async for hit in ml.model_groups.search({**body, "from": start})] == every[start:]
+
+
+@pytest.mark.asyncio
+async def test_no_page_both_leaves_hits_out_and_goes_on_after_one() -> None:
+    async with serve(reply(page_of("a", sort=["a"])), reply(page_of())) as server, Session(server.url) as ml:
+        assert [hit.id async for hit in ml.tasks.search({"from": 3, "size": 1})] == ["a"]
+    first, second = (heard.json() for heard in server.heard)
+    assert (first["from"], "search_after" in first) == (3, False)
+    assert ("from" in second, second["search_after"]) == (False, ["a"])
+
+
+@pytest.mark.parametrize("size", [0, -1, "10", None, True, 2.5])
+@pytest.mark.asyncio
+async def test_a_size_that_makes_no_pages_is_refused_before_the_network(size: Any) -> None:
+    async with serve(reply(page_of())) as server, Session(server.url) as ml:
+        with pytest.raises(InvalidRequest, match=r"^size must be a whole number above 0"):
+            [hit async for hit in ml.tasks.search({"size": size})]
+    assert server.heard == []
+
+
+@pytest.mark.asyncio
+async def test_a_page_that_nobody_can_go_on_after_is_an_error() -> None:
+    async with serve(reply(page_of("a", "b"))) as server, Session(server.url) as ml:
+        found = aiter(ml.tasks.search({"size": 2}))
+        assert [(await anext(found)).id, (await anext(found)).id] == ["a", "b"]
+        with pytest.raises(DecodeError, match=r"has no sort.*_search"):
+            await anext(found)
+    assert len(server.heard) == 1
 
 
 @pytest.mark.asyncio

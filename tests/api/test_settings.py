@@ -9,7 +9,7 @@ from typing import Any, get_type_hints
 import orjson
 import pytest
 
-from aiomlcommons import NULL, BadRequest, HttpRequest, HttpResponse, Session
+from aiomlcommons import NULL, BadRequest, HttpRequest, HttpResponse, InvalidRequest, Session
 from aiomlcommons.api.settings import FIRST_MODEL, PREFIX, Flag, MLSettings, Number, Ratio, Text, Texts
 from aiomlcommons.endpoint import fields_of, wire_name
 from aiomlcommons.http import JSON
@@ -80,6 +80,9 @@ def test_null_puts_a_setting_back_to_its_default() -> None:
         ("only_run_on_ml_node", "false", "only_run_on_ml_node", False),
         ("native_memory_threshold", "90", "native_memory_threshold", 90),
         ("native_memory_threshold", "-1", "native_memory_threshold", -1),
+        ("only_run_on_ml_node", "TRUE", "only_run_on_ml_node", True),
+        ("native_memory_threshold", "1e3", "native_memory_threshold", 1000),
+        ("model_auto_redeploy_success_ratio", "1.0E-4", "model_auto_redeploy_success_ratio", 0.0001),
         ("model_auto_redeploy_success_ratio", "0.8", "model_auto_redeploy_success_ratio", 0.8),
         ("task_dispatch_policy", "round_robin", "task_dispatch_policy", "round_robin"),
         ("disk_free_space_threshold", "5gb", "disk_free_space_threshold", "5gb"),
@@ -94,6 +97,26 @@ def test_text_is_read_as_what_the_setting_holds(key: str, value: Any, name: str,
     assert getattr(settings, name) == read
     assert type(getattr(settings, name)) is type(read)
     assert settings == MLSettings(**{name: read})
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "holds"),
+    [
+        ("only_run_on_ml_node", "yes", "true or false"),
+        ("only_run_on_ml_node", 1, "true or false"),
+        ("native_memory_threshold", "9x", "a number"),
+        ("native_memory_threshold", "nan", "a number"),
+        ("native_memory_threshold", True, "a number"),
+        ("native_memory_threshold", "90.5", "a whole number"),
+        ("model_auto_redeploy_success_ratio", "most", "a number"),
+    ],
+)
+def test_what_a_setting_cannot_hold_is_kept_of_a_cluster_and_refused_of_a_person(
+    name: str, value: Any, holds: str
+) -> None:
+    assert MLSettings.from_wire({P + name: value}).to_wire() == {P + name: value}
+    with pytest.raises(InvalidRequest, match=f"^{name} must be {holds}, not {value!r}$"):
+        MLSettings.from_words({P + name: value})
 
 
 def test_keys_of_others_are_left_out() -> None:

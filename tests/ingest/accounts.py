@@ -42,14 +42,14 @@ def noted(folder: Path) -> Note:
     lines = path.read_bytes().split(b"\n")[1:-1] if path.exists() else []
     entry = next((found for line in reversed(lines) if (found := _decoded(line)) and found["sink"]), NOTHING)
     runs = [(0, entry["done"] - 1), *entry["beyond"]]
-    sink = entry["sink"] or {"state": None, "letters": 0}
+    sink = entry["sink"] or {"state": None, "letters": [0, 0]}
     return Note(
         frozenset(row for first, last in runs for row in range(first, last + 1)),
         entry["start"],
         sink["state"],
         entry["counts"],
         entry["finished"],
-        letters(folder, sink["letters"]),
+        letters(folder, sink["letters"][0]),
     )
 
 

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from aiomlcommons.ingest.dead_letter import DeadLetters, Letter, by_reason, documents
 from aiomlcommons.ingest.dead_letter import letters as read_back
+from aiomlcommons.ingest.sinks import SinkError
 from aiomlcommons.ingest.sources import SourceError
 from aiomlcommons.ingest.types import BadRow
 
@@ -67,7 +68,7 @@ def test_a_document_is_never_taken_for_a_bad_row(letters: DeadLetters) -> None:
 
 def test_without_letters_there_is_no_file(letters: DeadLetters) -> None:
     letters.write([])
-    assert letters.flush() == 0
+    assert letters.flush() == [0, 0]
     assert not letters.path.exists()
 
 
@@ -99,13 +100,13 @@ def test_a_job_that_goes_on_takes_back_what_was_written_after_its_note(tmp_path:
     again = DeadLetters(path)
     again.open(noted)
     again.write([letter(3)])
-    assert again.flush() == path.stat().st_size
+    assert again.flush()[0] == path.stat().st_size
     again.close()
     assert [one["row"] for one in read(path)] == [1, 3]
 
 
-@pytest.mark.parametrize("noted", [0, 100])
-def test_a_job_that_goes_on_without_its_file_makes_a_new_one(tmp_path: Path, noted: int) -> None:
+@pytest.mark.parametrize("noted", [[0, 0], [100, 7]])
+def test_a_job_that_goes_on_without_its_file_makes_a_new_one(tmp_path: Path, noted: list[int]) -> None:
     letters = DeadLetters(tmp_path / "dead")
     letters.open(noted)
     letters.write([letter(1)])
@@ -113,12 +114,45 @@ def test_a_job_that_goes_on_without_its_file_makes_a_new_one(tmp_path: Path, not
     assert [one["row"] for one in read(tmp_path / "dead")] == [1]
 
 
-def test_a_file_that_is_shorter_than_was_noted_is_not_filled_up(tmp_path: Path) -> None:
+@pytest.mark.parametrize("others", [[], [letter(7)], [letter(7), letter(8), letter(9)]])
+def test_what_another_job_wrote_is_not_cut(tmp_path: Path, others: list[Letter]) -> None:
     path = tmp_path / "dead"
-    path.write_bytes(letter(1).line())
-    letters = DeadLetters(path)
-    letters.open(10_000)
-    assert path.read_bytes() == letter(1).line()
+    first = DeadLetters(path)
+    first.write([letter(1), letter(2)])
+    noted = first.flush()
+    first.close()
+    path.write_bytes(b"".join(one.line() for one in others))
+    before = path.read_bytes()
+    with pytest.raises(SinkError, match="dead is not what this job wrote there: it was changed or removed since"):
+        DeadLetters(path).open(noted)
+    assert path.read_bytes() == before
+
+
+def test_a_file_is_one_jobs(tmp_path: Path) -> None:
+    path = tmp_path / "dead"
+    first, second = DeadLetters(path), DeadLetters(path)
+    second.open(None)
+    first.write([letter(1)])
+    noted = first.flush()
+    for mark in None, noted:
+        with pytest.raises(SinkError, match="dead is being written by another job"):
+            second.open(mark)
+    with pytest.raises(SinkError, match="dead is being written by another job"):
+        second.write([letter(2)])
+    first.close()
+    second.close()
+    assert [one["row"] for one in read(path)] == [1]
+
+
+def test_a_document_that_is_nested_too_deeply_is_a_letter_too(tmp_path: Path) -> None:
+    deep: Any = []
+    for _ in range(400):
+        deep = [deep]
+    letters = DeadLetters(tmp_path / "dead")
+    letters.write([letter(1, {"text": deep})])
+    letters.close()
+    (found,) = read(tmp_path / "dead")
+    assert (found["row"], found["whole"], found["document"][:12]) == (1, False, "{'text': [[[")
 
 
 @settings(derandomize=True, max_examples=30, deadline=None, database=None)

@@ -20,6 +20,7 @@ from aiomlcommons.ingest.job import JobLeft
 from aiomlcommons.ingest.journal import Journal, WrongJob
 from aiomlcommons.ingest.predicting import ModelFails
 from aiomlcommons.ingest.seen import JobUnderWay, SeenError
+from aiomlcommons.ingest.sinks import SinkError
 from aiomlcommons.ingest.types import BadRow, Documents, Refused
 from tests.ingest.parts import POISON, Memory, Shelf, World, documents
 from tests.ingest.virtual import turns
@@ -255,6 +256,18 @@ async def test_a_job_that_is_under_way_is_not_begun_twice(world: World, monkeypa
                 pass
         report = await job
     assert (report.written, len(shelf.durable)) == (100, 100)
+
+
+async def test_a_job_that_is_refused_leaves_the_letters_of_another_alone(world: World) -> None:
+    class Taken(Shelf):
+        async def open(self, state: Any) -> None:
+            raise SinkError("is being written by another job")
+
+    (world.folder / "job.dead").write_bytes(b"letters of another\n")
+    with pytest.raises(SinkError, match="another job"):
+        async with world.job(Memory(documents(10)), Taken()):
+            pass
+    assert (world.folder / "job.dead").read_bytes() == b"letters of another\n"
 
 
 async def test_a_job_whose_ids_are_gone_is_not_gone_on_with(world: World) -> None:

@@ -218,6 +218,13 @@ async def test_a_task_that_the_server_forgot_is_not_the_end(world: World) -> Non
     assert len(await world.models()) == 1
 
 
+async def test_a_registration_that_misses_something_is_not_taken_for_a_forgotten_task(world: World) -> None:
+    seen: list[Progress] = []
+    with pytest.raises(NotFound, match="Failed to find connector"):
+        await ensure(world.ml, RemoteModel(name="x", connector_id="nope"), report=seen.append)
+    assert [one.phase for one in seen].count(Phase.REGISTERING) == 1
+
+
 async def test_a_deployment_that_hangs_is_taken_back_and_begun_again(world: World) -> None:
     made = await ensure(world.ml, MINILM, deploy=False)
     world.emulator.faults.hang_task()

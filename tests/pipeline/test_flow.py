@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 
 import anyio
@@ -256,3 +257,14 @@ async def test_there_is_nothing_to_read_after_leaving() -> None:
         assert await anext(results) == 0
     with pytest.raises(anyio.ClosedResourceError):
         await listed(results)
+
+
+async def test_a_cancellation_in_the_moment_of_a_deadline_is_not_lost() -> None:
+    async def reader() -> None:
+        async with fan_out(double, numbers(3), in_flight=2, ordered=True) as results:
+            await anext(results)
+            # What a task gets that is cancelled when the deadline of a scope of its own has just come.
+            raise asyncio.CancelledError("Cancelled via cancel scope 7f0000000000; reason: deadline exceeded")
+
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.ensure_future(reader())

@@ -104,7 +104,7 @@ class Outcome:
 
 def actions(batch: Documents, field: str, base64: bool) -> tuple[list[Action], list[Refused]]:
     """The actions of a batch, and the documents that can be told to be impossible without asking the server."""
-    lines, refused = encoded(attrs.evolve(batch, rows=list(map(_row, batch.rows, batch.ids))), field, base64=base64)
+    lines, refused = encoded(attrs.evolve(batch, rows=list(map(_row, batch.rows))), field, base64=base64)
     made: list[Action] = []
     for i, line in lines.items():
         id = batch.ids[i]  # noqa: A001 - the API's own word
@@ -117,9 +117,9 @@ def actions(batch: Documents, field: str, base64: bool) -> tuple[list[Action], l
     return made, refused
 
 
-def _row(row: Row, id: str) -> Row:
-    """Without its id as ``_id``, which rows from an index have and no document may hold."""
-    return {key: value for key, value in row.items() if key != "_id"} if row.get("_id") == id else row
+def _row(row: Row) -> Row:
+    """Without ``_id``, which rows from an index have and no document may hold."""
+    return {key: value for key, value in row.items() if key != "_id"} if "_id" in row else row
 
 
 def loads(actions: Sequence[Action], most: int) -> Iterator[Load]:

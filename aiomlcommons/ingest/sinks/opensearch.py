@@ -35,6 +35,8 @@ READS_BASE64 = Version(3, 9)
 class IndexSink:
     """Documents of an index: each row with its vector as ``field`` (default ``embedding``), under its own id.
 
+    What a row has as ``_id`` is left out, for no document may hold that.
+
     The field must be a ``knn_vector`` of the vectors' dimension, or ``rank_features`` with ``sparse``. ``create`` makes
     the index where there is none: True, or the body to create it with, to which the field is added. With ``dimension``
     a wrong mapping is found out before the first text is embedded, else with the first vector.

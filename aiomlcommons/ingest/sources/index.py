@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 EXPIRED = b"search_context_missing_exception"
 BY_ID = "_id"
+# Seconds for giving a point in time back, for which whoever leaves has to wait.
+CLOSING = 5.0
 
 
 @attrs.frozen
@@ -99,7 +101,7 @@ class _Reading:
     async def close(self) -> None:
         """Give the point in time back; where that fails the cluster does so itself after a while."""
         if self.pit:
-            once = self.source.session.options(retries=0)
+            once = self.source.session.options(retries=0, timeout=CLOSING)
             try:
                 await once.request("DELETE", "/_search/point_in_time", body={"pit_id": [self.pit]})
             except (ApiError, ConnectError):
