@@ -191,7 +191,7 @@ class TaskStalled(MLCommonsError):
     def __init__(self, task_id: str, info: TaskInfo, seconds: float) -> None:
         self.task_id, self.info, self.seconds = task_id, info, seconds
         super().__init__(
-            f"{info.task_type or 'task'} {task_id} is still {info.state} and has not changed for {seconds:g} s; "
+            f"{info.task_type or 'task'} {task_id} is still {info.state} and has not changed for {seconds:.0f} s; "
             "the server may have forgotten it (a node left, or it was restarted): start the job again"
         )
 
