@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
 ON_ITS_WAY = {ModelState.DEPLOYING, ModelState.LOADING}
 PARTIAL = {ModelState.PARTIALLY_DEPLOYED, ModelState.PARTIALLY_LOADED}
-_TRIES = 10
+_TRIES = 20
 COUNTS_BACK = Version(2, 5)
 """The first server whose nodes count a deployment that has ended no longer."""
 NEVER_AGAIN = "a node of this version loads ten models in its life, whatever was unloaded meanwhile: restart the node"
 # The task ends a moment before the model's own record says so.
-_LOOKS = 8
+_LOOKS = 10
 
 
 class NotDeployed(MLCommonsError):
@@ -158,7 +158,7 @@ class Deploying:
             with suppress(TaskFailed, TaskStalled, NotFound):
                 await self._await(task_id)
                 return True
-        if (await self._get()).model_state not in ON_ITS_WAY:
+        if (await self._seen()).model_state not in ON_ITS_WAY:
             return True
         self.tell(Phase.HEALING, model, "nobody goes on deploying it, so that is taken back")
         await self.ml.models.undeploy(self.model_id)

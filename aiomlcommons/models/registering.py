@@ -200,14 +200,18 @@ class Registering:
         return False
 
     async def _is_ending(self, model_id: str, within: float | None = None) -> bool:
-        """Look at a model until it is registered; False where it is gone, or a ghost that no node is at work on."""
+        """Look at a model until it is registered; False where it is gone, or a ghost that no node is at work on.
+
+        A record that only lags is looked at for ``within`` seconds.
+        """
         changed, last, delays = anyio.current_time(), None, iter(self.backoff)
+        longest = min(LAG, self.no_progress) if within is None else within
         while model := await candidate(self.ml, model_id):
             if model.model_state not in UNFINISHED:
                 return True
             if model != last or (within is None and await self._is_alive(model_id)):
                 last, changed = model, anyio.current_time()
-            elif anyio.current_time() - changed >= min(LAG if within is None else within, self.no_progress):
+            elif anyio.current_time() - changed >= longest:
                 return False
             await anyio.sleep(next(delays))
         return False
