@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-LONGEST_ID = 512
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+LONGEST_ID = 512
 
 
 def at_most_one(request: Any, *names: str) -> Iterator[str]:
