@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from typing import Any, Generic, Literal, TypeAlias, TypeVar
 
@@ -34,6 +34,17 @@ class FunctionName(StrEnum):
     AGENT = "AGENT"
     CONNECTOR = "CONNECTOR"
     TOOL = "TOOL"
+
+
+FUNCTIONS_SINCE: Mapping[str, str] = {
+    FunctionName.METRICS_CORRELATION: "2.7",
+    FunctionName.REMOTE: "2.9",
+    FunctionName.SPARSE_ENCODING: "2.11",
+    FunctionName.SPARSE_TOKENIZE: "2.11",
+    FunctionName.TEXT_SIMILARITY: "2.12",
+    FunctionName.QUESTION_ANSWERING: "2.13",
+}
+"""The versions that brought what a model can be; the other kinds were there in 2.4. An older server refuses them."""
 
 
 class AccessMode(StrEnum):

@@ -17,7 +17,7 @@ from aiomlcommons.backoff import Backoff
 from aiomlcommons.errors import ApiError, ConnectError, NotFound, TaskFailed, TaskStalled
 from aiomlcommons.models.groups import ensure_group
 from aiomlcommons.models.progress import Phase, Progress, Report
-from aiomlcommons.models.sending import NamedFile, New, NotRegistered, check_content, send
+from aiomlcommons.models.sending import NamedFile, New, NotRegistered, check_content, check_server, send
 from aiomlcommons.models.spec import PretrainedModel, RemoteModel
 from aiomlcommons.models.upload import FileChanged, upload_chunks, uploaded_chunks
 
@@ -53,6 +53,7 @@ class Registering:
         A registration that somebody else has under way is waited for, one that nobody goes on with is gone on with or
         made anew. An answer that is lost makes it look again before it registers again.
         """
+        await check_server(self.ml, self.spec, self.name)
         group_id = await ensure_group(self.ml, self.spec.group) if self.spec.group else None
         lost: ConnectError | None = None
         for _ in range(_TRIES):
