@@ -106,6 +106,8 @@ class RegisterModel(ModelSpec, Request[TaskStarted]):
     def problems(self) -> Iterator[str]:
         yield from super().problems()
         yield from rules.at_most_one(self, "url", "connector_id", "connector")
+        if self.url is not None:
+            yield from rules.deployable_name(self.name, self.model_format)
 
     def newer_values(self) -> Iterator[tuple[str, str]]:
         yield from super().newer_values()
@@ -141,6 +143,10 @@ class RegisterModelMeta(ModelSpec, Request[MetaRegistered]):
     model_content_hash_value: str
     total_chunks: int
     model_state: ModelState | str | None = None
+
+    def problems(self) -> Iterator[str]:
+        yield from super().problems()
+        yield from rules.deployable_name(self.name, self.model_format)
 
 
 @endpoint(
