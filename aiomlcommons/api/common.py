@@ -144,5 +144,13 @@ class Hits(Record, Generic[T]):
 
     @property
     def total(self) -> int:
-        """How many documents match, not only those in this page."""
+        """How many documents match, not only those in this page; at least so many unless ``total_is_exact``.
+
+        A server stops counting at 10,000, unless the search's body says ``"track_total_hits": True``.
+        """
         return self.hits.total.value if self.hits.total else len(self)
+
+    @property
+    def total_is_exact(self) -> bool:
+        """Whether the server counted to the end."""
+        return self.hits.total is None or self.hits.total.relation == "eq"
