@@ -71,20 +71,16 @@ class Settings(Namespace):
         got = await self.get(include_defaults=defaults, flat_settings=True)
         return MLSettings.from_wire({**(got.defaults or {}), **(got.persistent or {}), **(got.transient or {})})
 
-    async def apply(self, settings: MLSettings, *, transient: bool = False) -> MLSettings:
+    async def apply(self, settings: MLSettings, *, transient: bool = False, skip_missing: bool = False) -> MLSettings:
         """Change settings, and return what they were: ``apply`` that, and everything is as before.
 
-        Raises NotSupported for a setting that the server does not have, with the version that does, BadRequest for a
-        value that it does not take, Forbidden without the right to.
+        Raises NotSupported for a setting that the server does not have, with the version that does, unless
+        ``skip_missing`` leaves it out; BadRequest for a value that it does not take, Forbidden without the right to.
         """
-        return await self._change(settings, transient=transient)
-
-    async def _change(self, settings: MLSettings, *, transient: bool, optional: bool = False) -> MLSettings:
-        """Change settings; where they are ``optional`` those that the server does not have are left out."""
         if not settings.to_wire():
             return MLSettings()  # which a server refuses
         got = await self.get(flat_settings=True, include_defaults=True)
-        wanted = settings.without(_lacked(settings, got, optional=optional)).to_wire()
+        wanted = settings.without(_missing(settings, got, skip=skip_missing)).to_wire()
         if not wanted:
             return MLSettings()
         had = (got.transient if transient else got.persistent) or {}
@@ -92,9 +88,11 @@ class Settings(Namespace):
         return MLSettings.from_wire({key: had.get(key, NULL) for key in wanted})
 
     @asynccontextmanager
-    async def temporarily(self, settings: MLSettings, *, transient: bool = False) -> AsyncGenerator[None]:
+    async def temporarily(
+        self, settings: MLSettings, *, transient: bool = False, skip_missing: bool = False
+    ) -> AsyncGenerator[None]:
         """Other settings for as long as the context is open; they are put back however it ends. Raises as ``apply``."""
-        before = await self.apply(settings, transient=transient)
+        before = await self.apply(settings, transient=transient, skip_missing=skip_missing)
         try:
             yield
         finally:
@@ -111,21 +109,21 @@ class Settings(Namespace):
         Any node may run models, models may come by URL and by upload, and memory may be used up to 99 %; an old server
         without a switch for one of these allows it. Put it back with ``await ml.settings.apply(before)``.
         """
-        return await self._change(FIRST_MODEL, transient=transient, optional=True)
+        return await self.apply(FIRST_MODEL, transient=transient, skip_missing=True)
 
 
-def _lacked(settings: MLSettings, got: ClusterSettings, *, optional: bool) -> list[str]:
-    """The keys to leave out: by the server's own list, it does not have them, and can do without.
+def _missing(settings: MLSettings, got: ClusterSettings, *, skip: bool) -> list[str]:
+    """The keys that are not among the server's own, and can be left out. Raises NotSupported for what cannot.
 
-    A setting that is missing is at its default, so nothing is lost where it is put back to that. Raises NotSupported.
+    A setting that is missing is at its default, so nothing is lost where it is to be put back to that.
     """
     defaults = got.defaults or {}
     if not any(key.startswith(PREFIX) for key in defaults):
         return []  # some services show no defaults, which says nothing
     known = {*defaults, *(got.persistent or {}), *(got.transient or {})}
-    lacked = {key: value for key, value in settings.to_wire().items() if key not in known}
-    needed = [] if optional else [key for key, value in lacked.items() if value is not None]
+    missing = {key: value for key, value in settings.to_wire().items() if key not in known}
+    needed = [] if skip else [key for key, value in missing.items() if value is not None]
     if needed:
         words = ", ".join(f"{key} needs OpenSearch {versions_of(key)}" for key in needed)
         raise NotSupported(f"{words}; this server does not have it")
-    return list(lacked)
+    return list(missing)

@@ -286,6 +286,18 @@ async def test_a_setting_that_the_server_lacks_is_named_with_the_version_that_ha
 
 
 @pytest.mark.asyncio
+async def test_what_the_server_lacks_can_be_left_out() -> None:
+    cluster = Cluster(defaults=OLD)
+    wanted = MLSettings(max_model_on_node=9, native_memory_threshold=99)
+    async with Session(transport=cluster) as ml:
+        async with ml.settings.temporarily(wanted, skip_missing=True):
+            assert cluster.kinds["persistent"] == {P + "max_model_on_node": "9"}
+        assert cluster.kinds["persistent"] == {}
+        assert await ml.settings.apply(MLSettings(native_memory_threshold=99), skip_missing=True) == MLSettings()
+    assert len(put(cluster)) == 2
+
+
+@pytest.mark.asyncio
 async def test_a_setting_that_is_set_is_there_although_no_default_shows_it() -> None:
     cluster = Cluster(defaults=OLD, persistent={P + "native_memory_threshold": "80"})
     async with Session(transport=cluster) as ml:
