@@ -83,8 +83,8 @@ def of_task(task_type: str | None, words: str) -> str:
 
 
 def without_stack(words: str) -> str:
-    """The words without the lines of a Java stack, which old servers put into a task's error."""
-    return "\n".join(line for line in words.splitlines() if not _STACK.match(line)) or words
+    """The words without a Java stack and its repetitions, which old servers put into a task's error."""
+    return "\n".join(dict.fromkeys(line for line in words.splitlines() if not _STACK.match(line))) or words
 
 
 def _host_of(words: str) -> str:

@@ -87,6 +87,12 @@ def test_words_that_tell_it_themselves_stand_alone(error: str, task_type: str) -
     assert str(failed(error, task_type)) == f"{task_type} t ended FAILED: {error}"
 
 
+def test_each_line_that_tells_something_is_told_once() -> None:
+    stack = "\n\tat a.B.c(D.java:1)\n\t... 4 more"
+    caused = f"\nCaused by: a.E: why{stack}"
+    assert hints.without_stack(f"a.E: why{stack}{caused}{caused}") == "a.E: why\nCaused by: a.E: why"
+
+
 def test_a_stack_alone_is_better_than_nothing() -> None:
     assert hints.without_stack("\tat a.B.c(D.java:1)") == "\tat a.B.c(D.java:1)"
 

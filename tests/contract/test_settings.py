@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from aiomlcommons import NULL, BadRequest, NotSupported, Session
-from aiomlcommons.api.settings import MLSettings
+from aiomlcommons.api.settings import PREFIX, MLSettings
+from aiomlcommons.endpoint import fields_of, wire_name
 from tests.contract.versions import skip_before
 
 pytestmark = pytest.mark.asyncio
@@ -35,6 +36,13 @@ async def test_defaults_are_read(ml: Session) -> None:
     settings = await ml.settings.read()
     assert settings.max_ml_task_per_node is not None
     assert settings.model_auto_redeploy_success_ratio in {0.8, None}  # None before 2.7
+
+
+async def test_every_setting_of_the_server_has_a_name_here(ml: Session) -> None:
+    got = await ml.settings.get(include_defaults=True, flat_settings=True)
+    there = {key for part in (got.defaults, got.persistent, got.transient) for key in part or {}}
+    known = {wire_name(field) for field in fields_of(MLSettings)}
+    assert {key for key in there if key.startswith(PREFIX)} <= known
 
 
 async def test_nothing_to_change_changes_nothing(ml: Session) -> None:
