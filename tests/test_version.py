@@ -50,6 +50,16 @@ async def test_an_old_server_is_asked_by_the_old_name_once_its_version_is_known(
     assert network.heard == ["POST /_plugins/_ml/models/m/_deploy", "GET /", LOAD, LOAD]
 
 
+@pytest.mark.parametrize(("number", "name"), [("2.6.0", LOAD), ("2.7.0", "POST /_plugins/_ml/models/m/_deploy")])
+@pytest.mark.asyncio
+async def test_the_first_version_with_a_new_name_is_asked_by_it(number: str, name: str) -> None:
+    network = Network(number, {name: TASK})
+    async with Session(transport=network) as ml:
+        await ml.version()
+        await ml.models.deploy("m")
+    assert network.heard == ["GET /", name]
+
+
 @pytest.mark.asyncio
 async def test_compat_uses_the_old_name_from_the_start() -> None:
     network = Network("2.4.1", {LOAD: TASK})

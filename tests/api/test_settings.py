@@ -98,6 +98,7 @@ def test_null_puts_a_setting_back_to_its_default() -> None:
         ("max_ml_task_per_node", 5, "max_ml_task_per_node", 5),
         ("disk_free_space_threshold", -1, "disk_free_space_threshold", "-1"),
         ("trusted_connector_endpoints_regex", '["a{1,2}"]', "trusted_connector_endpoints_regex", ["a{1,2}"]),
+        ("trusted_connector_endpoints_regex", "[a-z]+", "trusted_connector_endpoints_regex", ["[a-z]+"]),
         ("trusted_connector_endpoints_regex", "a{1,2}", "trusted_connector_endpoints_regex", ["a{1,2}"]),
         ("max_ml_task_per_node", NULL, "max_ml_task_per_node", NULL),
     ],
@@ -323,6 +324,18 @@ async def test_a_service_that_shows_no_defaults_is_sent_everything() -> None:
     async with Session(transport=cluster) as ml:
         await ml.settings.allow_first_model()
     assert len(put(cluster)[0]["persistent"]) == 4
+
+
+@pytest.mark.asyncio
+async def test_models_are_let_onto_all_nodes_and_taken_off_again() -> None:
+    cluster = Cluster()
+    async with Session(transport=cluster) as ml:
+        assert await ml.settings.ml_on_all_nodes() == MLSettings(only_run_on_ml_node=NULL)
+        assert await ml.settings.ml_on_all_nodes(False, transient=True) == MLSettings(only_run_on_ml_node=NULL)
+    assert cluster.kinds == {
+        "persistent": {P + "only_run_on_ml_node": "false"},
+        "transient": {P + "only_run_on_ml_node": "true"},
+    }
 
 
 @pytest.mark.asyncio
