@@ -20,11 +20,12 @@ from aiohttp import web
 
 import aiomlcommons
 from aiomlcommons import cli
-from aiomlcommons.cli import calls, commands
+from aiomlcommons.cli import calls, commands, models
 from aiomlcommons.cli.arguments import parser
 from aiomlcommons.cli.progress import Progress
 from aiomlcommons.endpoint import ENDPOINTS
 from aiomlcommons.errors import InvalidRequest
+from aiomlcommons.models.spec import UrlModel
 from tests.servers import serve
 
 
@@ -349,6 +350,20 @@ def test_nothing_is_deleted_without_a_yes(
         code, out, _ = run(capsys, "models", "delete", uploaded, "--url", served)
         assert code == expected
         assert f"model {uploaded} (by hand)" in out
+
+
+@pytest.mark.parametrize(
+    ("words", "name"),
+    [
+        (["https://host/models/m.zip"], "m"),
+        (["https://host/m.ZIP?token=x/y.zip"], "m"),
+        (["https://host/m.zip", "--name", "mine"], "mine"),
+    ],
+)
+def test_a_model_by_url_is_called_by_its_file(words: list[str], name: str) -> None:
+    spec = models._spec(parser().parse_args(["models", "ensure", *words, "--sha256", "0" * 64]))
+    assert isinstance(spec, UrlModel)
+    assert (spec.name, spec.url) == (name, words[0])
 
 
 def test_an_upload_without_a_deployment_goes_on_where_it_was(served: str, capsys: pytest.CaptureFixture[str]) -> None:
