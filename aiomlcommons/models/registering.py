@@ -28,7 +28,7 @@ from aiomlcommons.models.groups import OWN_IDS, Grouping, taken_by
 from aiomlcommons.models.nodes import registrations
 from aiomlcommons.models.progress import Phase, Progress, Report
 from aiomlcommons.models.removing import withdraw
-from aiomlcommons.models.sending import NamedFile, New, NotRegistered, check_content, send
+from aiomlcommons.models.sending import NamedFile, New, NotRegistered, check_content, check_server, send
 from aiomlcommons.models.spec import GroupSpec, RemoteModel
 from aiomlcommons.models.upload import UNFINISHED, FileChanged, Upload, uploaded_chunks
 from aiomlcommons.task import LAG
@@ -70,6 +70,7 @@ class Registering:
         A registration that somebody else has under way is waited for, one that nobody goes on with is gone on with or
         made anew. After a lost answer, and after a race that is lost, it looks again before it registers again.
         """
+        await check_server(self.ml, self.spec, self.name)
         pauses = self.backoff.tries(_TRIES)
         group_id, own_id = None, await self._own_id()
         while True:
