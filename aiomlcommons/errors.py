@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from aiomlcommons import hints
+from aiomlcommons.defects import defect_of
 from aiomlcommons.http import HttpRequest, HttpResponse
 from aiomlcommons.refusal import body_of, describe, disabled_setting, retry_after
 from aiomlcommons.trouble import Kind, Party, Trouble, heard, trouble_of
@@ -99,6 +100,9 @@ class Redirected(ApiError):
 
 class BadRequest(ApiError):
     """400: the server does not accept the request."""
+
+    def _remedy(self) -> str:
+        return defect_of(self.request, self.reason) or super()._remedy()
 
 
 class ModelNotReady(BadRequest):
@@ -193,7 +197,7 @@ class TaskStalled(MLCommonsError):
     def __init__(self, task_id: str, info: TaskInfo, seconds: float) -> None:
         self.task_id, self.info, self.seconds = task_id, info, seconds
         super().__init__(
-            f"{info.task_type or 'task'} {task_id} is still {info.state} and has not changed for {seconds:g} s; "
+            f"{info.task_type or 'task'} {task_id} is still {info.state} and has not changed for {seconds:.0f} s; "
             "the server may have forgotten it (a node left, or it was restarted): start the job again"
         )
 

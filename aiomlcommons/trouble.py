@@ -138,6 +138,7 @@ CLUSTERS = (
             "Document version conflict": f"{_RACES} real.deploy.version_conflict",
             "Duplicate deploy model task": f"{_FAULTS} deploy_race.second.task_failed",
             "Duplicate model task": f"{_RACES} real.2_4.load_task.duplicate.1",
+            "should only be called when model is in DEPLOYING state": f"{_SEEN} (3.8, a task of four at once)",
             "already being used by a model group with ID": f"{_RACES} real.register.group_name_taken",
         },
     ),

@@ -24,6 +24,10 @@ SEEN = {
     ),
     'Error from remote service: {"message":null}': (400, 'Error from remote service: {"message":null}'),
     "Remote service returned empty response body": (502, "Remote service returned empty response body"),
+    "should only be called when model is in DEPLOYING state": (
+        500,
+        "This method should only be called when model is in DEPLOYING state, but the model is in state: DEPLOY_FAILED",
+    ),
     "exceed max running task limit": (500, "exceed max running task limit"),
     "OpenSearch Security not initialized": (503, "OpenSearch Security not initialized."),
 }
