@@ -56,7 +56,7 @@ async def send(
     Of a file only what it will be is said: its chunks are still to come. Raises NotRegistered, TaskFailed, ApiError,
     NotSupported.
     """
-    request = _request(spec, name, group_id, own_id, await ml.version())
+    request = _request(spec, name, await ml.version(), model_group_id=group_id, model_id=own_id)
     if isinstance(request, RegisterModelMeta):
         return (await ml.send(request)).model_id
     started = await ml.send(request)
@@ -71,13 +71,10 @@ async def check_server(ml: Session, spec: New, name: str) -> None:
         since = Version.parse(FUNCTIONS_SINCE.get(function, str(OLDEST)))
         if version < since:
             raise NotSupported(f"{name}: a {function} model needs OpenSearch {since}; this server is {version}")
-    route_at(_request(spec, name, None, None, version), version)
+    route_at(_request(spec, name, version), version)
 
 
-def _request(
-    spec: New, name: str, group_id: str | None, own_id: str | None, version: Version | None
-) -> RegisterModel | RegisterModelMeta:
-    ids = {"model_group_id": group_id, "model_id": own_id}
+def _request(spec: New, name: str, version: Version | None, **ids: str | None) -> RegisterModel | RegisterModelMeta:
     common = {**spec.told(), **{name: given for name, given in ids.items() if given}}
     if isinstance(spec, NamedFile):
         return RegisterModelMeta(name, **common, **_file(spec))

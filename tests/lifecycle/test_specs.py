@@ -16,6 +16,7 @@ from aiomlcommons.api.model_records import DeploySetting, Model, RateLimiter
 from aiomlcommons.api.model_registration import RegisterModel, RegisterModelMeta
 from aiomlcommons.connectors import openai_embeddings
 from aiomlcommons.models.declared import DeclaredModel
+from aiomlcommons.models.progress import Phase, Progress
 from aiomlcommons.models.spec import FileModel, PretrainedModel, RemoteModel, UrlModel
 from tests.lifecycle.client import DENSE, ZIPS
 from tests.lifecycle.conftest import NOW, World
@@ -57,6 +58,22 @@ def test_a_remote_model_may_be_called_anything() -> None:
 async def test_a_model_without_a_name_is_called_by_its_file(world: World, tmp_path: Path, file_name: str) -> None:
     path = shutil.copy(ZIPS / "tiny-dense.zip", tmp_path / file_name)
     assert (await ensured(world, FileModel(path=path, model_config=DENSE))).model.name == "words"
+
+
+@pytest.mark.asyncio
+async def test_the_checking_of_a_file_is_told_first_and_then_how_far_it_is(world: World) -> None:
+    told: list[Progress] = []
+    path = ZIPS / "tiny-dense.zip"
+    await world.ml.models.ensure(
+        FileModel(path=path, model_config=DENSE), deploy=False, backoff=NOW, report=told.append
+    )
+    size = path.stat().st_size
+    checking = [progress for progress in told if progress.phase is Phase.CHECKING]
+    assert [(progress.words, progress.bytes_done, progress.bytes_total) for progress in checking] == [
+        (str(path), None, None),
+        ("", size, size),
+    ]
+    assert told[: len(checking)] == checking
 
 
 # ---- what the cluster is told ---------------------------------------------------------------------------------------
