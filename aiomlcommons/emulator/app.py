@@ -21,8 +21,9 @@ from aiomlcommons.emulator import limits, reading, restarting
 from aiomlcommons.emulator.cluster import Cluster
 from aiomlcommons.emulator.encoding import to_cbor, to_json, wants_cbor
 from aiomlcommons.emulator.errors import Refused, refused
-from aiomlcommons.emulator.faults import Action, Faults, Goes
+from aiomlcommons.emulator.faults import Action, Faults
 from aiomlcommons.emulator.index import Refresh
+from aiomlcommons.emulator.pool import Goes
 from aiomlcommons.emulator.registry import HANDLERS, Bare, Plain
 from aiomlcommons.endpoint import Request
 from aiomlcommons.http import CBOR, HttpRequest
