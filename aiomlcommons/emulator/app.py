@@ -17,7 +17,7 @@ from aiohttp import web
 from yarl import URL
 
 from aiomlcommons import convert
-from aiomlcommons.emulator import limits, reading, restarting
+from aiomlcommons.emulator import limits, old_server, reading, restarting
 from aiomlcommons.emulator.cluster import Cluster
 from aiomlcommons.emulator.encoding import to_cbor, to_json, wants_cbor
 from aiomlcommons.emulator.errors import Refused, refused
@@ -156,10 +156,14 @@ class Emulator:
         restarting.check_recovered(self.cluster, request)
         try:
             answer = await handler(self.cluster, request)
+        except Refused as error:
+            raise (old_server.refusal(error) if self.cluster.is_old else error) from None
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
             # A search body or the like that nobody thought of: an answer, and not a broken connection.
             log.exception("%s", http)
             raise refused(500, "exception", f"the emulator cannot answer this: {error!r}") from error
+        if self.cluster.is_old:
+            answer = old_server.answer(answer)
         if isinstance(answer, Bare):
             return web.Response(status=answer.status, body=answer.body, headers={"content-type": answer.content_type})
         pretty = http.query.get("pretty", "false") != "false"
