@@ -31,6 +31,7 @@ from aiomlcommons.routes import Match, Router
 RESOURCES = (
     "agent_runs",
     "agentic_memory",
+    "agentic_search_templates",
     "agents",
     "config",
     "connectors",

@@ -46,6 +46,10 @@ TOO_MANY_OFFLINE = (
 DELETE_DEPLOYED = "Model cannot be deleted in deploying or deployed state. Try undeploy model first then delete"
 THROTTLED_MODEL = "Request is throttled at model level."
 THROTTLED_USER = "Request is throttled at user level. If you think there's an issue, please contact your cluster admin."
+THROTTLED_PROVIDER = (
+    "Error from remote service: The request was denied due to remote server throttling. "
+    "To change the retry policy and behavior, please update the connector client_config."
+)
 NO_CONTROLLER = "Failed to find model controller with the provided model ID"
 NO_CONTROLLER_YET = (
     "Model controller haven't been created for the model. Consider calling create model controller api instead."
@@ -111,6 +115,10 @@ NO_UNIFIED_AGENTS = (
 )
 NO_TOOLS = (
     "The Execute Tool API is not enabled. To enable, please update the setting plugins.ml_commons.execute_tools_enabled"
+)
+NO_SEARCH_TEMPLATES = (
+    "The agentic search template APIs are not enabled. To enable, please update the setting "
+    "plugins.ml_commons.agentic_search_template_enabled"
 )
 NO_MCP_SERVER = (
     "The MCP server is not enabled. To enable, please update the setting plugins.ml_commons.mcp_server_enabled"

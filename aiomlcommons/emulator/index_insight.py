@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from aiomlcommons.api.index_insight import (
     Acknowledged,
+    GetIndexInsight,
     GetIndexInsightConfig,
     InsightConfig,
     PutIndexInsightConfig,
 )
 from aiomlcommons.emulator.cluster import Cluster
-from aiomlcommons.emulator.errors import NO_INSIGHT, missing, refused
+from aiomlcommons.emulator.errors import NO_INSIGHT, Refused, illegal, refused
+from aiomlcommons.emulator.index_table import index_names
 from aiomlcommons.emulator.registry import handles
 
 DOCUMENT = "default"
+KINDS = {"STATISTICAL_DATA", "FIELD_DESCRIPTION", "LOG_RELATED_INDEX_CHECK", "ALL"}
 
 
 @handles(PutIndexInsightConfig)
@@ -25,12 +30,28 @@ async def put(cluster: Cluster, request: PutIndexInsightConfig) -> Acknowledged:
 
 @handles(GetIndexInsightConfig)
 async def get(cluster: Cluster, _: GetIndexInsightConfig) -> InsightConfig:
-    """404 where the switch was never touched."""
+    """500 where the switch was never touched, for the index that holds it is made by the first touch."""
     _check_enabled(cluster)
     config = cluster.insight_configs.get(DOCUMENT)
     if config is None:
-        raise missing("Failed to find index insight config")
+        raise _no_index(500, cluster.insight_configs.name)
     return config
+
+
+@handles(GetIndexInsight)
+async def find(cluster: Cluster, request: GetIndexInsight) -> None:
+    """Refuses: kinds of insight that nobody knows, indices that are not there, and then any."""
+    if request.insight_type.upper() not in KINDS:
+        raise illegal("Wrong index insight type")
+    _check_enabled(cluster)
+    if request.index_id not in index_names(cluster):
+        raise _no_index(404, request.index_id)
+    raise refused(501, "not_emulated", "the emulator has no insights of its own indices")
+
+
+def _no_index(status: int, name: str) -> Refused:
+    where: dict[str, Any] = {"resource.id": name, "resource.type": "index_or_alias", "index_uuid": "_na_"}
+    return refused(status, "index_not_found_exception", f"no such index [{name}]", index=name, **where)
 
 
 def _check_enabled(cluster: Cluster) -> None:

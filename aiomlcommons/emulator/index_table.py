@@ -38,6 +38,11 @@ async def list_indices(cluster: Cluster, parameters: Mapping[str, str]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def index_names(cluster: Cluster) -> set[str]:
+    """The indices that exist."""
+    return {index.name for index in _indices(cluster)}
+
+
 def _names(text: str) -> list[str]:
     if not text.strip():
         return []

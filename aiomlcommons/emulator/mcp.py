@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -23,6 +23,7 @@ from aiomlcommons.emulator.cluster import Cluster, alter
 from aiomlcommons.emulator.connectors import as_text
 from aiomlcommons.emulator.errors import NO_MCP_SERVER, Refused, illegal, refused
 from aiomlcommons.emulator.registry import Bare, handles
+from aiomlcommons.emulator.versions import since
 
 PROTOCOL = "2025-03-26"
 FAILED = -32603
@@ -39,7 +40,8 @@ async def register(cluster: Cluster, request: RegisterMcpTools) -> dict[str, Mcp
     """Refuses names that are taken and types that nobody knows, and registers none then."""
     _check_enabled(cluster)
     for tool in request.tools:
-        _check(cluster, tool)
+        _check(tool)
+    _check_names(cluster, [tool.name or tool.type or "" for tool in request.tools])
     for tool in request.tools:
         name, now = tool.name or tool.type or "", cluster.now()
         new = alter(tool, name=name, description=_words(tool), create_time=now, last_update_time=None)
@@ -152,13 +154,19 @@ def _offered(tool: McpTool) -> dict[str, Any]:
     return {"name": tool.name, "description": tool.description or known.description, "inputSchema": schema}
 
 
-def _check(cluster: Cluster, tool: McpTool) -> None:
+def _check(tool: McpTool) -> None:
     if tool.type is None:
         raise illegal("type field required")
     if tool.type not in tools.BY_NAME:
         raise _failed(f"Failed to find tool factory for tool type: {tool.type}")
-    if cluster.mcp_tools.get(tool.name or tool.type) is not None:
-        raise illegal("Unable to register tools as a tool with same name already exist")
+
+
+def _check_names(cluster: Cluster, names: Sequence[str]) -> None:
+    taken = [name for name in names if cluster.mcp_tools.get(name) is not None]
+    if taken and since(cluster, "3.5.0"):
+        raise illegal("Unable to register tool: a tool with the same name already exists.")
+    if taken:
+        raise illegal(f"Unable to register tools: [{', '.join(taken)}] as they already exist")
 
 
 def _words(tool: McpTool) -> str | None:

@@ -38,6 +38,10 @@ def before(function: str | None, asked: MLInput) -> dict[str, Any]:
 
 
 def _embedding(vector: Any) -> dict[str, Any]:
+    if not isinstance(vector, list):
+        raise illegal("The embedding should be a non-empty List containing List of Float values.")
+    if not vector or not isinstance(vector[0], int | float):
+        raise illegal("The embedding should be a non-empty List containing Float values.")
     return {"name": "sentence_embedding", "data_type": "FLOAT32", "shape": [len(vector)], "data": vector}
 
 

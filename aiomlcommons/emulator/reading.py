@@ -102,6 +102,8 @@ def _check_required(request: type[Request[Any]], body: bytes | None) -> None:
     if not body:
         raise refused(400, "parse_exception", "request body is required")
     keys = orjson.loads(body)
+    if not isinstance(keys, dict):
+        return  # refused when it is read
     for name, words in needs.items():
         if keys.get(name) is None:
             raise illegal(words)

@@ -145,7 +145,7 @@ def _register_remote(cluster: Cluster, request: RegisterModel) -> TaskStarted:
         check_exists(cluster, request.connector_id, words="Failed to find connector")
     elif request.connector:
         check_endpoints(cluster, request.connector.actions or (), request.connector.parameters)
-        model = alter(model, connector=as_connector(request.connector, now))
+        model = alter(model, connector=as_connector(cluster, request.connector))
     else:
         raise illegal("You must provide connector content when creating a remote model without providing connector id!")
     model_id = _add(cluster, request, model, FunctionName.REMOTE, description=request.description)

@@ -16,14 +16,13 @@ from aiomlcommons.api.predict import MLInput
 from aiomlcommons.emulator import errors
 from aiomlcommons.emulator.cluster import Cluster
 from aiomlcommons.emulator.connectors import CLIENT_DEFAULTS, check_endpoints, check_exists, check_host
-from aiomlcommons.emulator.errors import illegal, refused, status_error
+from aiomlcommons.emulator.errors import Refused, illegal, refused, status_error
 from aiomlcommons.emulator.processing import after, before
 from aiomlcommons.emulator.templates import fill, is_json, open_places
+from aiomlcommons.emulator.versions import since
 from aiomlcommons.http import JSON
-from aiomlcommons.version import Version
 
-# 3.4 was seen to show the payload, and 3.8 to name what it lacks.
-NAMES_PLACES = Version.parse("3.8.0")
+AWS_ERROR = "x-amzn-ErrorType"
 OF_A_JOB = {
     ActionType.BATCH_PREDICT_STATUS: ("get the batch job details in the connector", "GET", "/${parameters.id}"),
     ActionType.CANCEL_BATCH_PREDICT: ("cancel the batch job in the connector", "POST", "/${parameters.id}/cancel"),
@@ -110,16 +109,29 @@ async def _call(
             timeout=timeout,
         ) as got:
             text = await got.text()
+            throttled = got.headers.get(AWS_ERROR, "").startswith("ThrottlingException")
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
         raise status_error(500, f"Error communicating with remote model: {_words(error)}") from error
     if got.status >= 400:
-        raise status_error(got.status, f"Error from remote service: {text}")
+        raise _refusal(got.status, text, throttled=throttled)
+    if not text.strip() and action.action_type.upper() != ActionType.CANCEL_BATCH_PREDICT.upper():
+        raise status_error(502, "Remote service returned empty response body")
     return got.status, _read(text)
+
+
+def _refusal(status: int, text: str, *, throttled: bool) -> Refused:
+    """The provider's own status, also where a service of Amazon says 400 and in a header that it throttles."""
+    if throttled:
+        return refused(status, "remote_connector_throttling_exception", errors.THROTTLED_PROVIDER)
+    if not text.strip():
+        return status_error(status, f"Remote service returned error status {status} with empty body")
+    return status_error(status, f"Error from remote service: {text}")
 
 
 def _check_payload(cluster: Cluster, body: str) -> None:
     waiting = open_places(body)
-    if waiting and Version.parse(cluster.version) >= NAMES_PLACES:
+    # 3.4 was seen to show the payload, and 3.8 to name what it lacks.
+    if waiting and since(cluster, "3.8.0"):
         raise illegal(f"Some parameter placeholder not filled in payload: {', '.join(waiting)}")
     if waiting or not is_json(body):
         raise illegal(f"Invalid payload: {body}")

@@ -27,6 +27,7 @@ from aiomlcommons.http import HttpRequest, HttpResponse
 from aiomlcommons.secret import Secret
 from tests import modelserver
 from tests.emulator.left_out import reason_of
+from tests.emulator.recorded_servers import RecordedServer, by_server
 from tests.emulator.setting_up import after_case, before_case, before_file, whole_path, with_true_hash
 from tests.emulator.shape import differences
 from tests.fileserver import served_file
@@ -35,10 +36,6 @@ from tests.wire.recordings import FILES, Exchange, exchanges
 ZIP = Path(__file__).parent.parent / "models" / "tiny-dense.zip"
 RECORDED_SHA256 = "4a9ffadd17e9c53df0d6af940a5daf0f83c2b73232de80648200a86f91a39194"
 LOOKS = 4
-# A server older than 3.4 has fewer routes, while the emulator needs those of today to be set up.
-VERSIONS = {"ml-commons-3.8.0.jsonl": "3.8.0"}
-# Recorded without the security plugin: nobody has a name, and nothing an owner.
-WITHOUT_USERS = {"ml-commons-3.8.0.jsonl"}
 USER = BasicAuth("admin", Secret("of the emulator"))
 PASSING = {"CREATED", "RUNNING"}
 IDS = {"model_id", "task_id", "model_group_id", "connector_id"}
@@ -148,10 +145,10 @@ def _error(body: Any) -> tuple[str, str]:
 
 
 @asynccontextmanager
-async def player(file: str) -> AsyncGenerator[Player]:
+async def player(server: RecordedServer) -> AsyncGenerator[Player]:
     """A player with an emulator of its own, and with the servers that the recorder had."""
-    emulated = emulator.Emulator(emulator.Cluster(version=VERSIONS.get(file, "3.4.0")))
-    user = None if file in WITHOUT_USERS else USER.username
+    emulated = emulator.Emulator(emulator.Cluster(version=server.version))
+    user = USER.username if server.has_users else None
     async with (
         modelserver.serve() as models,
         served_file(ZIP) as zip_url,
@@ -179,20 +176,23 @@ class Agreement:
     left_out: Counter[str] = attrs.field(factory=Counter)
 
     async def play(self, file: Path) -> None:
-        """Play a file to an emulator of its own."""
-        rows = list(exchanges([file]))
-        async with player(file.name) as playing:
-            await before_file(playing, file.name)
-            for exchange in rows:
-                if reason := reason_of(file.name, exchange.case):
-                    self.left_out[reason] += 1
-                    continue
-                await before_case(playing, exchange)
-                found = await playing.play(exchange, with_true_hash(exchange, rows))
-                await after_case(playing, exchange, rows)
-                self.supported += 1
-                if found:
-                    self.disagreements.append(f"{exchange}\n       " + "\n       ".join(found))
+        """Play what each server of a file was asked to an emulator of its own."""
+        for server, rows in by_server(exchanges([file])).items():
+            async with player(server) as playing:
+                await before_file(playing, file.name)
+                for exchange in rows:
+                    await self._play(playing, exchange, rows)
+
+    async def _play(self, playing: Player, exchange: Exchange, rows: list[Exchange]) -> None:
+        if reason := reason_of(exchange):
+            self.left_out[reason] += 1
+            return
+        await before_case(playing, exchange)
+        found = await playing.play(exchange, with_true_hash(exchange, rows))
+        await after_case(playing, exchange, rows)
+        self.supported += 1
+        if found:
+            self.disagreements.append(f"{exchange}\n       " + "\n       ".join(found))
 
     def __str__(self) -> str:
         left_out = [f"left out {count}: {reason}" for reason, count in self.left_out.most_common()]

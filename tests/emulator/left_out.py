@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
 
+from tests.wire.recordings import Exchange
+
+OWN = ("/_plugins/_ml/", "/_cluster/settings")
+OTHERS = "another API's route: the emulator has no indices, pipelines and queries of users"
 USERS = "the emulator has no users, so nobody is forbidden anything"
 NEWER = "the emulator answers as 3.4 does, and 3.8 answers otherwise"
 OLDER = "the emulator answers as 3.4 does, and 2.4 answered otherwise"
@@ -19,11 +23,11 @@ LEFT_OUT: Mapping[str, Mapping[str, str]] = {
     },
     "ml-commons-3.4.0-faults.jsonl": {"breaker.parent.*": BREAKER, "remote_fault.pool_exhausted_*": POOL},
     "ml-commons-3.8.0.jsonl": {
-        "dense.get_after_upload": NEWER,
-        "predict.bad_json": NEWER,
-        "connectors.get": NEWER,
-        "connectors.search": NEWER,
-        "remote.get_inline": NEWER,
+        #        "dense.get_after_upload": NEWER,
+        #        "predict.bad_json": NEWER,
+        #        "connectors.get": NEWER,
+        #        "connectors.search": NEWER,
+        #        "remote.get_inline": NEWER,
         "stats.*": COUNTED,
         "profile.*": COUNTED,
     },
@@ -46,7 +50,9 @@ LEFT_OUT: Mapping[str, Mapping[str, str]] = {
 }
 
 
-def reason_of(file: str, case: str) -> str | None:
+def reason_of(exchange: Exchange) -> str | None:
     """Why an exchange is left out; None where it is not."""
-    patterns = LEFT_OUT.get(file, {})
-    return next((reason for pattern, reason in patterns.items() if fnmatchcase(case, pattern)), None)
+    if not exchange.request.path.startswith(OWN):
+        return OTHERS
+    patterns = LEFT_OUT.get(exchange.file, {})
+    return next((reason for pattern, reason in patterns.items() if fnmatchcase(exchange.case, pattern)), None)
