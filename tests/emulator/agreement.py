@@ -30,12 +30,14 @@ from tests.emulator.left_out import reason_of
 from tests.emulator.recorded_servers import RecordedServer, by_server
 from tests.emulator.setting_up import after_case, before_case, before_file, whole_path, with_true_hash
 from tests.emulator.shape import differences
+from tests.emulator.stand_ins import before_stand_ins
 from tests.fileserver import served_file
 from tests.wire.recordings import FILES, Exchange, exchanges
 
 ZIP = Path(__file__).parent.parent / "models" / "tiny-dense.zip"
 RECORDED_SHA256 = "4a9ffadd17e9c53df0d6af940a5daf0f83c2b73232de80648200a86f91a39194"
 LOOKS = 4
+PROVIDERS = ("127.0.0.1:8090", "127.0.0.1:18091", "127.0.0.1:8191")
 USER = BasicAuth("admin", Secret("of the emulator"))
 PASSING = {"CREATED", "RUNNING"}
 IDS = {"model_id", "task_id", "model_group_id", "connector_id"}
@@ -156,6 +158,7 @@ async def player(server: RecordedServer) -> AsyncGenerator[Player]:
         aiohttp.ClientSession(skip_auto_headers=("content-type",)) as client,
     ):
         hosts = {
+            **dict.fromkeys(PROVIDERS, URL(models).authority),
             "localhost:8090": f"localhost:{URL(models).port}",
             "localhost:8092/tiny.zip": zip_url.removeprefix("http://"),
             "localhost:8092": URL(zip_url).authority,
@@ -188,6 +191,7 @@ class Agreement:
             self.left_out[reason] += 1
             return
         await before_case(playing, exchange)
+        await before_stand_ins(playing, exchange)
         found = await playing.play(exchange, with_true_hash(exchange, rows))
         await after_case(playing, exchange, rows)
         self.supported += 1

@@ -10,6 +10,7 @@ import orjson
 
 from aiomlcommons.http import HttpRequest
 from tests.emulator.setting_up_agents import before_agents
+from tests.emulator.stand_ins import SAMPLED
 from tests.wire.recordings import Exchange
 
 UNRECORDED = b"a chunk that was uploaded and not recorded"
@@ -39,6 +40,15 @@ SETTINGS = {
     "connector.private_ip_enabled": True,
     "trusted_connector_endpoints_regex": ["^http://localhost:.*$", "^http://127.0.0.1:.*$"],
 }
+SWITCHES = (
+    "mcp_server_enabled",
+    "execute_tools_enabled",
+    "index_insight_feature_enabled",
+    "stream_enabled",
+    "ag_ui_enabled",
+    "unified_agent_api_enabled",
+)
+"""What the recorder of whole runs had switched on."""
 
 
 class Calls(Protocol):
@@ -55,6 +65,8 @@ async def before_file(player: Calls, file: str) -> None:
     if file == "ml-commons-3.4.0.jsonl":
         return  # it begins with its own settings, on an empty cluster
     await _settings(player, **SETTINGS)
+    if file in SAMPLED:
+        await _settings(player, **dict.fromkeys(SWITCHES, True))
     if file == "ml-commons-3.4.0-models.jsonl":
         await _old_failures(player)
     elif file == "ml-commons-3.4.0-faults.jsonl":
