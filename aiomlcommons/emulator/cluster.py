@@ -103,11 +103,13 @@ def _token(size: int) -> str:
 class Cluster:
     """An emulated cluster of one data node. ``clock`` gives seconds since 1970.
 
-    It says that it is an OpenSearch of ``version``, and knows no route that came later.
+    It says that it is an OpenSearch of ``version``, and knows no route that came later. With ``streams`` it has the
+    transport that streams need.
     """
 
     clock: Callable[[], float] = time
     version: str = "3.4.0"
+    streams: bool = False
     faults: Faults = attrs.field(factory=Faults)
     settings: SettingStore = attrs.field(factory=SettingStore)
     groups: Index[ModelGroup] = attrs.field(factory=lambda: Index(".plugins-ml-model-group"))

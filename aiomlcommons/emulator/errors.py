@@ -113,6 +113,12 @@ NO_UNIFIED_AGENTS = (
     "Unified agent API is not enabled. To enable, please update the setting "
     "plugins.ml_commons.unified_agent_api_enabled"
 )
+NO_STREAMS = (
+    'Streaming is currently disabled. To enable it, update the setting "plugins.ml_commons.stream_enabled" to true.'
+)
+NO_AG_UI = (
+    "The AG-UI agent feature is not enabled. To enable, please update the setting plugins.ml_commons.ag_ui_enabled"
+)
 NO_TOOLS = (
     "The Execute Tool API is not enabled. To enable, please update the setting plugins.ml_commons.execute_tools_enabled"
 )

@@ -72,7 +72,7 @@ def after(function: str | None, answer: Any) -> list[dict[str, Any]]:
     """
     if not function:
         mapped = answer if isinstance(answer, Mapping) else {"response": answer}
-        return [{"name": "response", "dataAsMap": _as_doubles(mapped)}]
+        return [{"name": "response", "dataAsMap": as_doubles(mapped)}]
     name = function.removeprefix(POST)
     if name not in _AFTER:
         raise illegal(f"the emulator does not know the post_process_function {function}")
@@ -82,12 +82,12 @@ def after(function: str | None, answer: Any) -> list[dict[str, Any]]:
         raise _unexpected(_ROOTS.get(name, "data"), answer) from None
 
 
-def _as_doubles(value: Any) -> Any:
-    # The server reads the remote JSON with a library that knows only doubles.
+def as_doubles(value: Any) -> Any:
+    """Values with no integers in them: the server reads the remote JSON with a library that knows only doubles."""
     if isinstance(value, Mapping):
-        return {key: _as_doubles(part) for key, part in value.items()}
+        return {key: as_doubles(part) for key, part in value.items()}
     if isinstance(value, list):
-        return [_as_doubles(part) for part in value]
+        return [as_doubles(part) for part in value]
     return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
 from typing import Any
 
 import aiohttp
@@ -21,7 +21,9 @@ from aiomlcommons.emulator.processing import after, before
 from aiomlcommons.emulator.templates import fill, is_json, open_places
 from aiomlcommons.emulator.versions import since
 from aiomlcommons.http import JSON
+from aiomlcommons.stream import Frames
 
+BROKE_OFF = "SSE failure with network error"
 AWS_ERROR = "x-amzn-ErrorType"
 OF_A_JOB = {
     ActionType.BATCH_PREDICT_STATUS: ("get the batch job details in the connector", "GET", "/${parameters.id}"),
@@ -59,11 +61,17 @@ async def ask(
     """Do what a connector has an action of a kind for, with parameters; raises as ``predict`` does."""
     connector = _connector(cluster, model)
     action = _action(connector, kind)
-    parameters = {**(connector.parameters or {}), **given}
-    values = {"parameters": parameters, "credential": cluster.credentials.get(model.connector_id or model_id, {})}
-    check_endpoints(cluster, [action], parameters)
+    values = _values(cluster, model_id, model, connector, given)
+    check_endpoints(cluster, [action], values["parameters"])
     status, answer = await _call(cluster, connector, action, values)
     return {"output": after(action.post_process_function, answer), "status_code": status}
+
+
+def _values(
+    cluster: Cluster, model_id: str, model: Model, connector: Connector, given: Mapping[str, Any]
+) -> dict[str, Mapping[str, Any]]:
+    credential = cluster.credentials.get(model.connector_id or model_id, {})
+    return {"parameters": {**(connector.parameters or {}), **given}, "credential": credential}
 
 
 def _connector(cluster: Cluster, model: Model) -> Connector:
@@ -88,9 +96,35 @@ def _made_up(kind: ActionType, begins: ConnectorAction) -> ConnectorAction:
     return ConnectorAction(action_type=kind, method=method, url=begins.url + ending, headers=begins.headers)
 
 
-async def _call(
+async def stream(cluster: Cluster, model_id: str, model: Model, given: Mapping[str, Any]) -> AsyncGenerator[str]:
+    """What a remote model writes when it is asked for a stream, event by event.
+
+    Raises Refused with the remote model's own status, or 500 where no stream came or one broke off.
+    """
+    connector = _connector(cluster, model)
+    action = _action(connector, ActionType.PREDICT)
+    values = _values(cluster, model_id, model, connector, given)
+    check_endpoints(cluster, [action], values["parameters"])
+    asked = _asked(cluster, connector, action, values)
+    body = orjson.dumps({**orjson.loads(asked["data"] or b"{}"), "stream": True})
+    frames = Frames()
+    try:
+        async with cluster.client.request(action.method, **{**asked, "data": body}) as got:
+            if got.status >= 400:
+                raise _refusal(got.status, await got.text(), throttled=False)
+            if got.content_type != "text/event-stream":
+                raise refused(500, "m_l_exception", BROKE_OFF)
+            async for piece in got.content.iter_any():
+                for data in frames.feed(piece):
+                    yield data.decode()
+    except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        raise refused(500, "m_l_exception", BROKE_OFF) from error
+
+
+def _asked(
     cluster: Cluster, connector: Connector, action: ConnectorAction, values: Mapping[str, Mapping[str, Any]]
-) -> tuple[int, Any]:
+) -> dict[str, Any]:
+    """What a client needs to ask the provider."""
     as_is = str(values["parameters"].get("no_escape_params", "")).split(",")
     body = fill(action.request_body or "", values, in_json=True, as_is=as_is)
     if action.request_body:
@@ -100,14 +134,16 @@ async def _call(
     headers = {name: fill(value, values) for name, value in (action.headers or {}).items()}
     config = connector.client_config or CLIENT_DEFAULTS
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=config.connection_timeout, sock_read=config.read_timeout)
+    data = None if action.method == "GET" else body or None
+    return {"url": url, "data": data, "headers": {"content-type": JSON, **headers}, "timeout": timeout}
+
+
+async def _call(
+    cluster: Cluster, connector: Connector, action: ConnectorAction, values: Mapping[str, Mapping[str, Any]]
+) -> tuple[int, Any]:
+    asked = _asked(cluster, connector, action, values)
     try:
-        async with cluster.client.request(
-            action.method,
-            url,
-            data=None if action.method == "GET" else body or None,
-            headers={"content-type": JSON, **headers},
-            timeout=timeout,
-        ) as got:
+        async with cluster.client.request(action.method, **asked) as got:
             text = await got.text()
             throttled = got.headers.get(AWS_ERROR, "").startswith("ThrottlingException")
     except (aiohttp.ClientError, TimeoutError, OSError) as error:

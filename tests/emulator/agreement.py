@@ -29,7 +29,7 @@ from tests import modelserver
 from tests.emulator.left_out import reason_of
 from tests.emulator.recorded_servers import RecordedServer, by_server
 from tests.emulator.setting_up import after_case, before_case, before_file, whole_path, with_true_hash
-from tests.emulator.shape import differences
+from tests.emulator.shape import differences, stream_differences
 from tests.emulator.stand_ins import before_stand_ins
 from tests.fileserver import served_file
 from tests.wire.recordings import FILES, Exchange, exchanges
@@ -109,6 +109,8 @@ class Player:
     def _compare(self, recorded: HttpResponse, got: HttpResponse) -> list[str]:
         if got.status != recorded.status:
             return [f"status {got.status} {got.text[:200]}, recorded is {recorded.status}"]
+        if recorded.content_type == "text/event-stream":
+            return list(stream_differences(recorded.body, got.body))
         was, now = _read(recorded), _read(got)
         found = list(differences(was, now, self.names.keys() | set(self.names.values())))
         if recorded.status >= 400:
@@ -149,7 +151,7 @@ def _error(body: Any) -> tuple[str, str]:
 @asynccontextmanager
 async def player(server: RecordedServer) -> AsyncGenerator[Player]:
     """A player with an emulator of its own, and with the servers that the recorder had."""
-    emulated = emulator.Emulator(emulator.Cluster(version=server.version))
+    emulated = emulator.Emulator(emulator.Cluster(version=server.version, streams=server.streams))
     user = USER.username if server.has_users else None
     async with (
         modelserver.serve() as models,

@@ -118,7 +118,10 @@ async def _remote(calls: Calls, record: Record, common: Record) -> str:
 
 def _with_secret(calls: Calls, connector: Record) -> Record:
     # Where the recorder's providers were, ours are.
-    text = {**connector, "actions": [{**action, "url": _moved(calls, action["url"])} for action in connector["actions"]]}
+    text = {
+        **connector,
+        "actions": [{**action, "url": _moved(calls, action["url"])} for action in connector["actions"]],
+    }
     return {**{k: v for k, v in text.items() if not k.endswith("_time")}, "credential": SECRET}
 
 

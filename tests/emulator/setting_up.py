@@ -10,7 +10,6 @@ import orjson
 
 from aiomlcommons.http import HttpRequest
 from tests.emulator.setting_up_agents import before_agents
-from tests.emulator.stand_ins import SAMPLED
 from tests.wire.recordings import Exchange
 
 UNRECORDED = b"a chunk that was uploaded and not recorded"
@@ -65,7 +64,7 @@ async def before_file(player: Calls, file: str) -> None:
     if file == "ml-commons-3.4.0.jsonl":
         return  # it begins with its own settings, on an empty cluster
     await _settings(player, **SETTINGS)
-    if file in SAMPLED:
+    if file in {"ml-commons-runs.jsonl", "ml-commons-3.9.0.jsonl"}:
         await _settings(player, **dict.fromkeys(SWITCHES, True))
     if file == "ml-commons-3.4.0-models.jsonl":
         await _old_failures(player)

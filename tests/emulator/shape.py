@@ -6,6 +6,11 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
+import orjson
+
+from aiomlcommons.stream import Frames
+
+CHANGING = {"timestamp", "messageId", "threadId", "result"}
 TOKENS = re.compile(r"dataAsMap\.response\[\]$")
 
 
@@ -20,6 +25,32 @@ def differences(recorded: Any, got: Any, known: Collection[str] = (), where: str
             yield f"{where} has {len(got)} items, recorded are {len(recorded)}"
         elif recorded:
             yield from differences(_item(recorded, known), _item(got, known), known, f"{where}[]")
+
+
+def stream_differences(recorded: bytes, got: bytes) -> Iterator[str]:
+    """Where a stream departs from the recorded one: other frames, in another order, or of another shape or content."""
+    was, now = (list(Frames().feed(stream)) for stream in (recorded, got))
+    if len(was) != len(now):
+        yield f"{len(now)} frames, recorded are {len(was)}: {now}"
+    for number, (first, second) in enumerate(zip(was, now, strict=False)):
+        before, after = orjson.loads(first), orjson.loads(second)
+        yield from differences(before, after, where=f"frame {number}: $")
+        if _told(before) != _told(after):
+            yield f"frame {number} tells {_told(after)}, recorded is {_told(before)}"
+
+
+def _told(frame: Any) -> Any:
+    """What a frame says, without ids, times, and what the server happens to have."""
+    if isinstance(frame, Mapping):
+        return {name: _told(value) for name, value in frame.items() if name not in CHANGING}
+    if isinstance(frame, list):
+        return [_told(item) for item in frame]
+    if not isinstance(frame, str) or frame.startswith("row,"):
+        return frame if not isinstance(frame, str) else "a table"
+    try:
+        return orjson.loads(frame)
+    except orjson.JSONDecodeError:
+        return frame
 
 
 def _mappings(recorded: Mapping[str, Any], got: Mapping[str, Any], known: Collection[str], where: str) -> Iterator[str]:

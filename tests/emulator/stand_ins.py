@@ -1,4 +1,4 @@
-"""What stands for the resources that recordings name and do not show: what acts, by the id that it was recorded with."""
+"""What stands for the resources that recordings name and do not show: what acts, by its recorded id."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from typing import Any
+from urllib.parse import quote
 
 from tests.emulator.records import ML, Calls, Record, write, written_in
 from tests.wire.recordings import Exchange
@@ -51,8 +52,24 @@ def _remote(name: str, path: str, action: Record = EMBED) -> Record:
     return {"name": name, "algorithm": "REMOTE", "connector": connector}
 
 
+def _says(status: int, words: str) -> Record:
+    return _remote("provider", f"/says/{status}?words={quote(words)}")
+
+
+def _agent(kind: str, model_id: str) -> Record:
+    """An agent that lists indices with the help of a model."""
+    return {
+        "name": kind,
+        "type": kind,
+        "llm": {"model_id": model_id, "parameters": {"prompt": "${parameters.question}", "max_iteration": "3"}},
+        "tools": [{"type": "ListIndexTool"}],
+        "parameters": {"_llm_interface": "openai/v1/chat/completions"},
+        "memory": {"type": "conversation_index"},
+        "app_type": "r2",
+    }
+
+
 MODELS: Mapping[str, Record] = {
-    # runs: 3.8
     "E0DOF6IBqWaxbMqHkrkU": _local("minilm", "TEXT_EMBEDDING", BERT),
     "CUDOF6IBqWaxbMqHhbnz": _local("dense", "TEXT_EMBEDDING", BERT),
     "C0DOF6IBqWaxbMqHibkW": _local("sparse", "SPARSE_ENCODING"),
@@ -64,7 +81,32 @@ MODELS: Mapping[str, Record] = {
 }
 """Models that were asked. All of them were deployed."""
 
-OF_CASES: Mapping[str, Mapping[str, Record]] = {}
+STREAMED = "B_7TF6IBYlOhiF0O2zTd"
+AGENTS: Mapping[str, Record] = {
+    "D0DSF6IBqWaxbMqHWrpb": _agent("conversational", "C0DSF6IBqWaxbMqHWLoF"),
+    "HkDSF6IBqWaxbMqHXLr9": _agent("plan_execute_and_reflect", "C0DSF6IBqWaxbMqHWLoF"),
+    "F_7XF6IBYlOhiF0OaDRC": _agent("plan_execute_and_reflect", STREAMED),
+    "Cf7WF6IBYlOhiF0OdTTR": _agent("conversational", STREAMED),
+    "H_7dF6IBYlOhiF0OmTT9": _agent("ag_ui", STREAMED),
+    "K_7eF6IBYlOhiF0OkDQ8": _agent("ag_ui", STREAMED),
+}
+"""Agents that were run."""
+
+OTHERS: Mapping[str, tuple[str, Record]] = {
+    "LP7eF6IBYlOhiF0OkDRj": ("memory", {"name": "a thread"}),
+}
+"""What else was used, with the kind of each."""
+
+OF_CASES: Mapping[str, Mapping[str, Record]] = {
+    "plain38.remote_bedrock_3s": {"oUDTF6IBqWaxbMqH3Lo4": _remote("provider", "/throttles/429")},
+    "plain38.remote_html502_3s": {"oUDTF6IBqWaxbMqH3Lo4": _says(502, "<html><body>502 Bad Gateway</body></html>")},
+    "plain38.remote_503_3s": {"oUDTF6IBqWaxbMqH3Lo4": _says(503, '{"error": {"message": "overloaded"}}')},
+    "plain38.remote_401_3s": {"oUDTF6IBqWaxbMqH3Lo4": _says(401, '{"error": {"message": "bad key"}}')},
+    "stream38.*": {STREAMED: _remote("chat", "/proverb/v1/chat/completions", CHAT)},
+    "stream38.*_tool": {STREAMED: _remote("chat", "/tool/v1/chat/completions", CHAT)},
+    "stream38.*_500": {STREAMED: _remote("chat", "/boom/v1/chat/completions", CHAT)},
+    "stream38.*_cut": {STREAMED: _remote("chat", "/cut/v1/chat/completions", CHAT)},
+}
 """Models that stand for others in single exchanges: their providers were in trouble then."""
 
 
@@ -72,17 +114,26 @@ async def before_stand_ins(calls: Calls, exchange: Exchange) -> None:
     """Make what an exchange takes for granted: what it names, and what its answer shows."""
     if exchange.file not in SAMPLED:
         return
-    for pattern, models in OF_CASES.items():
+    models = dict(MODELS)
+    for pattern, others in OF_CASES.items():
         if fnmatchcase(exchange.case, pattern):
-            for recorded_id, record in models.items():
-                calls.names.pop(recorded_id, None)
-                await write(calls, "models", recorded_id, record)
+            models |= others
+            for key in (*others, *AGENTS):
+                calls.names.pop(key, None)
     shown = exchange.response.text if exchange.response.status == 200 else ""
     text = exchange.request.path + (exchange.request.body or b"").decode("utf-8", "replace") + shown
-    for recorded_id, record in MODELS.items():
-        if recorded_id in text and recorded_id not in calls.names:
-            await write(calls, "models", recorded_id, record)
+    agents = {key: record for key, record in AGENTS.items() if key in text}
+    await _make(calls, "models", models, text + str(agents))
+    await _make(calls, "agents", agents, text)
+    for key, (kind, record) in OTHERS.items():
+        await _make(calls, kind, {key: record}, text)
     await _before_read(calls, exchange)
+
+
+async def _make(calls: Calls, kind: str, records: Mapping[str, Record], text: str) -> None:
+    for key, record in records.items():
+        if key in text and key not in calls.names:
+            await write(calls, kind, key, record)
 
 
 async def _before_read(calls: Calls, exchange: Exchange) -> None:
