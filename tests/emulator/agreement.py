@@ -37,6 +37,7 @@ from tests.wire.recordings import FILES, Exchange, exchanges
 ZIP = Path(__file__).parent.parent / "models" / "tiny-dense.zip"
 RECORDED_SHA256 = "4a9ffadd17e9c53df0d6af940a5daf0f83c2b73232de80648200a86f91a39194"
 LOOKS = 4
+NODE_ID = 22
 PROVIDERS = ("127.0.0.1:8090", "127.0.0.1:18091", "127.0.0.1:8191")
 USER = BasicAuth("admin", Secret("of the emulator"))
 PASSING = {"CREATED", "RUNNING"}
@@ -100,9 +101,9 @@ class Player:
             return
         for key in IDS & recorded.keys() & got.keys():
             self.names.setdefault(recorded[key], got[key])
-        if all(len(body) == 1 and "stats" in _only(body) for body in (recorded, got)):
-            # What each node did, by its id.
-            self.names.setdefault(*recorded, *got)
+        for was, now in ((recorded, got), (recorded.get("nodes"), got.get("nodes"))):
+            if isinstance(was, Mapping) and isinstance(now, Mapping) and _is_by_node(was) and _is_by_node(now):
+                self.names.setdefault(*was, *now)
         if recorded.get("worker_node") and got.get("worker_node"):
             self.names.setdefault(recorded["worker_node"][0], got["worker_node"][0])
 
@@ -132,9 +133,9 @@ def _read(response: HttpResponse) -> Any:
         return response.text
 
 
-def _only(body: Mapping[str, Any]) -> Mapping[str, Any]:
-    found = next(iter(body.values()))
-    return found if isinstance(found, Mapping) else {}
+def _is_by_node(body: Mapping[str, Any]) -> bool:
+    """Whether it tells what the one node did, by its id."""
+    return len(body) == 1 and all(len(key) == NODE_ID for key in body)
 
 
 def _state(response: HttpResponse) -> str | None:
