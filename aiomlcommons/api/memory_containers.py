@@ -70,6 +70,7 @@ class MemoryContainer(Record):
     configuration: MemoryConfiguration | None = None
     backend_roles: list[str] | None = None
     tenant_id: str | None = None
+    orphan_sweep_baseline_time: int | None = None
 
 
 @record
