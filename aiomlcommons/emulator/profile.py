@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from aiomlcommons.api.model_records import Model
+from aiomlcommons.api.model_records import Model, ModelState
 from aiomlcommons.api.stats import (
     Durations,
     GetModelProfiles,
@@ -20,7 +20,6 @@ from aiomlcommons.api.stats import (
 )
 from aiomlcommons.api.tasks import TaskInfo
 from aiomlcommons.emulator.cluster import Cluster, alter
-from aiomlcommons.emulator.models import ON_NODE
 from aiomlcommons.emulator.registry import handles
 
 
@@ -90,13 +89,13 @@ def _model(cluster: Cluster, model_id: str, model: Model) -> ModelProfile:
         predict_request_stats=_durations(cluster, watched.requests),
         model_inference_stats=_durations(cluster, watched.inferences),
     )
-    if model.model_state not in ON_NODE:
+    if model_id not in cluster.on_node:
         return profile
     # The emulator keeps the file and no more.
     size = sum(map(len, cluster.chunks[model_id].values())) if model_id in cluster.chunks else None
     return alter(
         profile,
-        model_state=model.model_state,
+        model_state=ModelState.DEPLOYED,
         predictor=f"{__package__}.{model.algorithm}",
         target_worker_nodes=[cluster.node_id],
         worker_nodes=[cluster.node_id],

@@ -36,7 +36,7 @@ from tests.wire.recordings import FILES, Exchange, exchanges
 
 ZIP = Path(__file__).parent.parent / "models" / "tiny-dense.zip"
 RECORDED_SHA256 = "4a9ffadd17e9c53df0d6af940a5daf0f83c2b73232de80648200a86f91a39194"
-LOOKS = 4
+LOOKS = 8
 NODE_ID = 22
 PROVIDERS = ("127.0.0.1:8090", "127.0.0.1:18091", "127.0.0.1:8191")
 USER = BasicAuth("admin", Secret("of the emulator"))
