@@ -24,10 +24,9 @@ from aiomlcommons.emulator.cluster import Cluster, alter
 from aiomlcommons.emulator.connectors import as_text
 from aiomlcommons.emulator.errors import NO_AGENTS, NO_UNIFIED_AGENTS, Refused, illegal, missing, refused
 from aiomlcommons.emulator.registry import Bare, handles
-from aiomlcommons.emulator.versions import since
 
 LONGEST_NAME = 128
-CAME = {AgentType.AG_UI.name: "3.5.0", AgentType.CONVERSATIONAL_V2.name: "3.6.0"}
+CAME = {AgentType.AG_UI.name: "3.5", AgentType.CONVERSATIONAL_V2.name: "3.6"}
 CUT_OFF = (
     b'{"error":{"root_cause":[{"type":"null_pointer_exception","reason":"Cannot invoke \\"String.length()\\" because '
     b'\\"content\\" is null"}],"type":"null_pointer_exception","reason":"Cannot invoke \\"String.length()\\" becau'
@@ -135,7 +134,7 @@ def check_unified(cluster: Cluster) -> None:
 
 def _nothing_to_update(cluster: Cluster, agent_id: str) -> Bare:
     """404, of which 3.8 gives only the beginning: it fails while it writes it."""
-    if not since(cluster, "3.5.0") or since(cluster, "3.9.0"):
+    if cluster.is_before("3.5") or not cluster.is_before("3.9"):
         raise missing(f"Failed to get agent with ID {agent_id}")
     return Bare(404, CUT_OFF, "application/json; charset=UTF-8")
 
@@ -144,7 +143,7 @@ def _check(cluster: Cluster, request: RegisterAgent) -> None:
     if not request.name.strip() or len(request.name) > LONGEST_NAME:
         raise illegal(f"Agent name cannot be empty or exceed max length of {LONGEST_NAME} characters")
     kind = request.type.upper()
-    if kind not in AgentType.__members__ or not since(cluster, CAME.get(kind, "2.12.0")):
+    if kind not in AgentType.__members__ or cluster.is_before(CAME.get(kind, "2.12")):
         raise _no_type(cluster, request.type)
     if request.type.lower() in NEED_MODEL and request.llm is None:
         raise illegal("We need model information for the conversational agent type")
@@ -154,16 +153,15 @@ def _check(cluster: Cluster, request: RegisterAgent) -> None:
 
 
 def _no_type(cluster: Cluster, kind: str) -> Refused:
-    return illegal("Invalid Agent Type" if since(cluster, "3.5.0") else f"{kind} is not a valid Agent Type")
+    return illegal(f"{kind} is not a valid Agent Type" if cluster.is_before("3.5") else "Invalid Agent Type")
 
 
 def _check_tools(cluster: Cluster, tools: Iterable[ToolSpec]) -> None:
     seen: set[str] = set()
     for name in map(tool_name, tools):
-        if name in seen and since(cluster, "3.5.0"):
-            raise illegal("Duplicate tool defined in agent configuration")
         if name in seen:
-            raise illegal(f"Duplicate tool defined: {name}")
+            where = f": {name}" if cluster.is_before("3.5") else " in agent configuration"
+            raise illegal(f"Duplicate tool defined{where}")
         seen.add(name)
 
 

@@ -30,7 +30,6 @@ from aiomlcommons.emulator.cluster import Cluster, alter
 from aiomlcommons.emulator.errors import illegal, missing, status_error
 from aiomlcommons.emulator.registry import handles
 from aiomlcommons.emulator.templates import fill
-from aiomlcommons.emulator.versions import since
 
 CLIENT_DEFAULTS = ClientConfig(
     max_connection=30,
@@ -41,7 +40,7 @@ CLIENT_DEFAULTS = ClientConfig(
     max_retry_times=0,
     retry_backoff_policy="constant",
 )
-CLIENT_SWITCHES = {"skip_ssl_verification": "3.5.0", "mutual_tls_enabled": "3.9.0"}
+CLIENT_SWITCHES = {"skip_ssl_verification": "3.5", "mutual_tls_enabled": "3.9"}
 """Since when a connector says that they are off."""
 
 
@@ -49,8 +48,9 @@ CLIENT_SWITCHES = {"skip_ssl_verification": "3.5.0", "mutual_tls_enabled": "3.9.
 async def create(cluster: Cluster, request: CreateConnector) -> ConnectorCreated:
     """Keeps the credential apart, for the calls alone."""
     check_endpoints(cluster, request.actions or (), request.parameters)
-    connector_id = cluster.new_id()
-    cluster.connectors.put(connector_id, as_connector(cluster, request))
+    connector_id, now = cluster.new_id(), cluster.now()
+    connector = alter(as_connector(cluster, request), created_time=now, last_updated_time=now)
+    cluster.connectors.put(connector_id, connector)
     cluster.credentials[connector_id] = convert.unstructure(request.credential) or {}
     return ConnectorCreated(connector_id=connector_id)
 
@@ -151,16 +151,13 @@ def _is_private(host: str) -> bool:
 
 
 def as_connector(cluster: Cluster, request: CreateConnector) -> Connector:
-    """A connector as the server keeps it: parameters are text, actions are in capitals."""
-    now = cluster.now()
+    """A connector as a model keeps it, without times: parameters are text, actions are in capitals."""
     common: dict[str, Any] = {
         "name": request.name,
         "version": str(request.version),
         "description": request.description,
         "protocol": request.protocol,
         "parameters": as_text(request.parameters),
-        "created_time": now,
-        "last_updated_time": now,
         "client_config": _client(cluster, request.client_config),
     }
     if request.url is not None:
@@ -182,5 +179,5 @@ def _actions(actions: Iterable[ConnectorAction] | None) -> list[ConnectorAction]
 def _client(cluster: Cluster, config: ClientConfig | None) -> ClientConfig | None:
     if config is None:
         return None
-    newer = {name: False for name, version in CLIENT_SWITCHES.items() if since(cluster, version)}
+    newer = {name: False for name, version in CLIENT_SWITCHES.items() if not cluster.is_before(version)}
     return alter(CLIENT_DEFAULTS, **{**newer, **convert.unstructure(config)})

@@ -208,6 +208,12 @@ def illegal(reason: str) -> Refused:
     return refused(400, "illegal_argument_exception", reason)
 
 
+def no_index(name: str, status: int = 404) -> Refused:
+    """An index that is not there."""
+    where: dict[str, Any] = {"resource.id": name, "resource.type": "index_or_alias", "index_uuid": "_na_"}
+    return refused(status, "index_not_found_exception", f"no such index [{name}]", index=name, **where)
+
+
 def missing(reason: str) -> Refused:
     """404: it is not there."""
     return refused(404, "status_exception", reason)

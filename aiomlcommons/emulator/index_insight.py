@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from aiomlcommons.api.index_insight import (
     Acknowledged,
     GetIndexInsight,
@@ -12,7 +10,7 @@ from aiomlcommons.api.index_insight import (
     PutIndexInsightConfig,
 )
 from aiomlcommons.emulator.cluster import Cluster
-from aiomlcommons.emulator.errors import NO_INSIGHT, Refused, illegal, refused
+from aiomlcommons.emulator.errors import NO_INSIGHT, illegal, no_index, refused
 from aiomlcommons.emulator.index_table import index_names
 from aiomlcommons.emulator.registry import handles
 
@@ -34,7 +32,7 @@ async def get(cluster: Cluster, _: GetIndexInsightConfig) -> InsightConfig:
     _check_enabled(cluster)
     config = cluster.insight_configs.get(DOCUMENT)
     if config is None:
-        raise _no_index(500, cluster.insight_configs.name)
+        raise no_index(cluster.insight_configs.name, 500)
     return config
 
 
@@ -45,13 +43,8 @@ async def find(cluster: Cluster, request: GetIndexInsight) -> None:
         raise illegal("Wrong index insight type")
     _check_enabled(cluster)
     if request.index_id not in index_names(cluster):
-        raise _no_index(404, request.index_id)
+        raise no_index(request.index_id)
     raise refused(501, "not_emulated", "the emulator has no insights of its own indices")
-
-
-def _no_index(status: int, name: str) -> Refused:
-    where: dict[str, Any] = {"resource.id": name, "resource.type": "index_or_alias", "index_uuid": "_na_"}
-    return refused(status, "index_not_found_exception", f"no such index [{name}]", index=name, **where)
 
 
 def _check_enabled(cluster: Cluster) -> None:

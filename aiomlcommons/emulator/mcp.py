@@ -23,7 +23,6 @@ from aiomlcommons.emulator.cluster import Cluster, alter
 from aiomlcommons.emulator.connectors import as_text
 from aiomlcommons.emulator.errors import NO_MCP_SERVER, Refused, illegal, refused
 from aiomlcommons.emulator.registry import Bare, handles
-from aiomlcommons.emulator.versions import since
 
 PROTOCOL = "2025-03-26"
 FAILED = -32603
@@ -163,10 +162,10 @@ def _check(tool: McpTool) -> None:
 
 def _check_names(cluster: Cluster, names: Sequence[str]) -> None:
     taken = [name for name in names if cluster.mcp_tools.get(name) is not None]
-    if taken and since(cluster, "3.5.0"):
-        raise illegal("Unable to register tool: a tool with the same name already exists.")
-    if taken:
+    if taken and cluster.is_before("3.5"):
         raise illegal(f"Unable to register tools: [{', '.join(taken)}] as they already exist")
+    if taken:
+        raise illegal("Unable to register tool: a tool with the same name already exists.")
 
 
 def _words(tool: McpTool) -> str | None:

@@ -72,7 +72,8 @@ async def update(cluster: Cluster, request: UpdateModel) -> WriteResult:
     if request.rate_limiter:
         fields["rate_limiter"] = alter(request.rate_limiter, limit=str(request.rate_limiter.limit))
         cluster.calls.pop(key, None)
-    cluster.models.change(key, last_updated_time=cluster.now(), **fields)
+    # The server writes the id into the record when it changes it, and not before.
+    cluster.models.change(key, model_id=key, last_updated_time=cluster.now(), **fields)
     return cluster.models.updated(key)
 
 

@@ -14,6 +14,7 @@ from aiomlcommons.api.agents import RegisterAgent
 from aiomlcommons.api.connectors import CreateConnector
 from aiomlcommons.api.model_records import ModelFormat
 from aiomlcommons.api.model_registration import RegisterModel, RegisterModelMeta, UploadModelChunk
+from aiomlcommons.api.predict import Predict
 from aiomlcommons.emulator.errors import Refused, illegal, plain, refused
 from aiomlcommons.endpoint import Request, wire_name
 from aiomlcommons.http import CBOR, JSON, HttpRequest
@@ -81,7 +82,20 @@ def read(match: Match, http: HttpRequest) -> Request[Any]:
     except orjson.JSONDecodeError as error:
         raise _bad_json((http.body or b"").decode("utf-8", "replace"), error) from None
     except convert.Unreadable as error:
-        raise illegal(str(error)) from None
+        raise _no_text(match, str(error)) or illegal(str(error)) from None
+
+
+def _no_text(match: Match, problem: str) -> Refused | None:
+    """A null among texts is read by the server, and then fails its model."""
+    if match.request is not Predict or "got null @ $.text_docs[" not in problem:
+        return None
+    values = match.values
+    why = {
+        "type": "null_pointer_exception",
+        "reason": 'Cannot invoke "String.getBytes(java.nio.charset.Charset)" because "data" is null',
+    }
+    words = f"Failed to inference {values['algorithm'].upper()} model: {values['model_id']}"
+    return refused(500, "m_l_exception", words, why)
 
 
 def _known_query(match: Match, http: HttpRequest) -> dict[str, str]:

@@ -19,7 +19,6 @@ from aiomlcommons.emulator.connectors import CLIENT_DEFAULTS, check_endpoints, c
 from aiomlcommons.emulator.errors import Refused, illegal, refused, status_error
 from aiomlcommons.emulator.processing import after, before
 from aiomlcommons.emulator.templates import fill, is_json, open_places
-from aiomlcommons.emulator.versions import since
 from aiomlcommons.http import JSON
 from aiomlcommons.stream import Frames
 
@@ -167,7 +166,7 @@ def _refusal(status: int, text: str, *, throttled: bool) -> Refused:
 def _check_payload(cluster: Cluster, body: str) -> None:
     waiting = open_places(body)
     # 3.4 was seen to show the payload, and 3.8 to name what it lacks.
-    if waiting and since(cluster, "3.8.0"):
+    if waiting and not cluster.is_before("3.8"):
         raise illegal(f"Some parameter placeholder not filled in payload: {', '.join(waiting)}")
     if waiting or not is_json(body):
         raise illegal(f"Invalid payload: {body}")

@@ -147,6 +147,12 @@ def _match(wanted: Any, source: Source, key: str, _: Mapping[str, Any]) -> bool:
     return any(word in found for word in str(text).lower().split())
 
 
+def _phrase_prefix(wanted: Any, source: Source, key: str, _: Mapping[str, Any]) -> bool:
+    ((field, value),) = wanted.items()
+    text = value.get("query") if isinstance(value, Mapping) else value
+    return f" {str(text).lower()}" in f" {str(_value(source, key, field) or '').lower()}"
+
+
 def _wildcard(wanted: Any, source: Source, key: str, _: Mapping[str, Any]) -> bool:
     ((field, value),) = wanted.items()
     pattern = (value.get("value") or value.get("wildcard")) if isinstance(value, Mapping) else value
@@ -181,6 +187,7 @@ _QUERIES: Mapping[str, Test] = {
     "terms": _terms,
     "match": _match,
     "match_phrase": _match,
+    "match_phrase_prefix": _phrase_prefix,
     "wildcard": _wildcard,
     "prefix": _prefix,
     "range": _range,

@@ -28,6 +28,9 @@ class Calls(Protocol):
 async def write(calls: Calls, kind: str, recorded_id: str, record: Record) -> None:
     """Write a record, unless its id is known, and bring a model into the state that it has there."""
     known = calls.names.get(recorded_id)
+    if kind == "model_groups" and known is not None:
+        # Made for its models, under another name.
+        await calls.call("PUT", f"{ML}/model_groups/{known}", _given(record, "name", "description"))
     state = record.get("model_state", "DEPLOYED")
     if known is None or (kind == "models" and await _is_beyond(calls, known, state)):
         calls.names[recorded_id] = await WRITERS[kind](calls, _known(calls, record))
@@ -38,12 +41,16 @@ async def write(calls: Calls, kind: str, recorded_id: str, record: Record) -> No
 def written_in(kind: str, recorded_id: str, answer: HttpResponse) -> dict[str, Record]:
     """The records that an answer holds, by their ids: the one that was asked for, or the first hit of a search."""
     body = answer.json()
-    if recorded_id != "_search":
-        return {recorded_id: body}
-    return {hit["_id"]: hit["_source"] for hit in body["hits"]["hits"][:1]}
+    if recorded_id == "_search":
+        return {hit["_id"]: hit["_source"] for hit in body["hits"]["hits"][:1]}
+    if not recorded_id:
+        return {template["name"]: template for template in body.get("templates", ())}
+    # A controller has the id of its model, which must not be taken for its own. What it says was changed.
+    own = {"controllers": f"{recorded_id} {body}"}
+    return {own.get(kind, recorded_id): body}
 
 
-STATES = ("REGISTERING", "REGISTERED", "DEPLOYING", "DEPLOYED", "UNDEPLOYED")
+STATES = ("REGISTERING", "REGISTERED", "DEPLOYING", "DEPLOY_FAILED", "DEPLOYED", "UNDEPLOYED")
 
 
 async def _is_beyond(calls: Calls, model_id: str, state: str) -> bool:
@@ -63,6 +70,9 @@ async def bring(calls: Calls, model_id: str, state: str) -> None:
         return
     if now == "REGISTERING":
         await calls.call("POST", f"{ML}/models/{model_id}/upload_chunk/0", CONTENT)
+        await _leave(calls, model_id, now)
+    elif now == "DEPLOYING":
+        await _leave(calls, model_id, now)
     elif now == "REGISTERED" or (now == "UNDEPLOYED" and state == "DEPLOYED"):
         started = await calls.call("POST", f"{ML}/models/{model_id}/_deploy")
         if is_local and state != "DEPLOYING":
@@ -72,6 +82,12 @@ async def bring(calls: Calls, model_id: str, state: str) -> None:
     else:
         raise AssertionError(f"no way from {now} to {state}")
     await bring(calls, model_id, state)
+
+
+async def _leave(calls: Calls, model_id: str, state: str) -> None:
+    """Wait until a model's record says another state: it lags."""
+    while (await calls.call("GET", f"{ML}/models/{model_id}"))["model_state"] == state:
+        pass
 
 
 async def follow(calls: Calls, task_id: str) -> dict[str, Any]:
@@ -87,7 +103,7 @@ async def _model(calls: Calls, record: Record) -> str:
     if group_id is not None and group_id not in calls.names.values():
         calls.names[group_id] = group_id = await _group(calls, {"name": f"of {record['name']}"})
     places = {"model_group_id": group_id} if group_id is not None else {}
-    common = _given(record, "name", "description", "model_config", "interface") | places
+    common = _given(record, "name", "description", "model_config", "interface", "guardrails") | places
     made = await (_remote if record["algorithm"] == "REMOTE" else _local)(calls, record, common)
     if "rate_limiter" in record:
         await calls.call("PUT", f"{ML}/models/{made}", _given(record, "rate_limiter"))
@@ -95,7 +111,7 @@ async def _model(calls: Calls, record: Record) -> str:
 
 
 async def _local(calls: Calls, record: Record, common: Record) -> str:
-    fails = record.get("model_state") == "DEPLOY_FAILED"
+    fails = "DEPLOY_FAILED" in record.get("model_state", "") or record.get("model_content_hash_value") == "0" * 64
     meta = {
         "function_name": record["algorithm"],
         "model_format": record.get("model_format", "TORCH_SCRIPT"),
@@ -161,6 +177,17 @@ async def _container(calls: Calls, record: Record) -> str:
     return str(made["memory_container_id"])
 
 
+async def _controller(calls: Calls, record: Record) -> str:
+    model_id = record["model_id"]
+    await calls.call("POST", f"{ML}/controllers/{model_id}", _given(record, "user_rate_limiter"))
+    return f"the controller of {model_id}"
+
+
+async def _context(calls: Calls, record: Record) -> str:
+    await calls.call("POST", f"{ML}/context_management/{record['name']}", _given(record, "description", "hooks"))
+    return str(record["name"])
+
+
 WRITERS: Mapping[str, Callable[[Calls, Record], Awaitable[str]]] = {
     "models": _model,
     "model_groups": _group,
@@ -168,6 +195,8 @@ WRITERS: Mapping[str, Callable[[Calls, Record], Awaitable[str]]] = {
     "agents": _agent,
     "memory": _memory,
     "memory_containers": _container,
+    "controllers": _controller,
+    "context_management": _context,
 }
 """By the part of a path that says what is asked for."""
 

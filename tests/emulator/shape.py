@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import orjson
@@ -14,8 +14,11 @@ CHANGING = {"timestamp", "messageId", "threadId", "result"}
 TOKENS = re.compile(r"dataAsMap\.response\[\]$")
 
 
-def differences(recorded: Any, got: Any, known: Collection[str] = (), where: str = "$") -> Iterator[str]:
-    """Where the second departs from the first. Lists are compared by one item, of those with a ``known`` id if any."""
+def differences(recorded: Any, got: Any, known: Mapping[str, str] = {}, where: str = "$") -> Iterator[str]:
+    """Where the second departs from the first.
+
+    Lists are compared by one item, one whose id is ``known`` to stand for the recorded one if there is any.
+    """
     if _kind(recorded) != _kind(got):
         yield f"{where} is {_kind(got)}, recorded is {_kind(recorded)}"
     elif isinstance(recorded, Mapping):
@@ -24,7 +27,7 @@ def differences(recorded: Any, got: Any, known: Collection[str] = (), where: str
         if bool(recorded) != bool(got):
             yield f"{where} has {len(got)} items, recorded are {len(recorded)}"
         elif recorded:
-            yield from differences(_item(recorded, known), _item(got, known), known, f"{where}[]")
+            yield from differences(*_pair(recorded, got, known), known, f"{where}[]")
 
 
 def stream_differences(recorded: bytes, got: bytes) -> Iterator[str]:
@@ -53,10 +56,12 @@ def _told(frame: Any) -> Any:
         return frame
 
 
-def _mappings(recorded: Mapping[str, Any], got: Mapping[str, Any], known: Collection[str], where: str) -> Iterator[str]:
+def _mappings(
+    recorded: Mapping[str, Any], got: Mapping[str, Any], known: Mapping[str, str], where: str
+) -> Iterator[str]:
     if recorded.keys() != got.keys():
         # Maps whose keys are data: tokens, ids of nodes and models.
-        if TOKENS.search(where) or {*recorded, *got} <= set(known):
+        if TOKENS.search(where) or (recorded.keys() <= known.keys() and got.keys() <= set(known.values())):
             yield from differences([*recorded.values()], [*got.values()], known, f"{where}.*")
             return
         missing, extra = sorted(recorded.keys() - got.keys()), sorted(got.keys() - recorded.keys())
@@ -66,9 +71,12 @@ def _mappings(recorded: Mapping[str, Any], got: Mapping[str, Any], known: Collec
         yield from differences(value, got[key], known, f"{where}.{key}")
 
 
-def _item(items: list[Any], known: Collection[str]) -> Any:
-    hits = [item for item in items if isinstance(item, Mapping) and item.get("_id") in known]
-    return (hits or items)[0]
+def _pair(recorded: list[Any], got: list[Any], known: Mapping[str, str]) -> tuple[Any, Any]:
+    ours = {item["_id"]: item for item in got if isinstance(item, Mapping) and "_id" in item}
+    for item in recorded:
+        if isinstance(item, Mapping) and known.get(item.get("_id", "")) in ours:
+            return item, ours[known[item["_id"]]]
+    return recorded[0], got[0]
 
 
 def _kind(value: Any) -> str:

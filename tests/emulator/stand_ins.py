@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 from urllib.parse import quote
 
-from tests.emulator.records import ML, Calls, Record, write, written_in
+from tests.emulator.records import ML, WRITERS, Calls, Record, write, written_in
 from tests.wire.recordings import Exchange
 
 SAMPLED = {
@@ -18,7 +18,9 @@ SAMPLED = {
     "opensearch-3.8.0-neural.jsonl",
     "races-and-restarts.jsonl",
 }
-READ = re.compile(rf"{ML}/(models|model_groups|connectors|agents|memory|memory_containers)/([^/]+)$")
+WRITTEN = {"context.get"}
+"""What was written by an exchange of the recording itself, under a name and not an id."""
+READ = re.compile(rf"{ML}/(\w+)(?:/([^/]+))?$")
 BERT = {"model_type": "bert", "embedding_dimension": 384, "framework_type": "sentence_transformers"}
 HIGHLIGHTER = {"model_type": "sentence_highlighting", "framework_type": "huggingface_transformers", "all_config": "{}"}
 EMBED = {
@@ -139,10 +141,13 @@ async def _make(calls: Calls, kind: str, records: Mapping[str, Record], text: st
 async def _before_read(calls: Calls, exchange: Exchange) -> None:
     """What is read must have been written."""
     found = READ.match(exchange.request.path)
-    asks = "POST" if found and found[2] == "_search" else "GET"
-    if not found or exchange.request.method != asks or exchange.response.status != 200:
+    if not found or found[1] not in WRITERS or exchange.response.status != 200:
         return
-    kind, recorded_id = found[1], found[2]
+    kind, recorded_id = found[1], found[2] or ""
+    if exchange.request.method != "GET" and recorded_id != "_search":
+        return
+    if exchange.case in WRITTEN:
+        return
     records: dict[str, Any] = dict(written_in(kind, recorded_id, exchange.response))
     for key, record in records.items():
         await write(calls, kind, key, record)
