@@ -152,7 +152,7 @@ class Emulator:
         handler = HANDLERS.get(match.request)
         if handler is None:
             raise refused(501, "not_emulated", f"the emulator knows {match.route} and does not answer it")
-        request: Request[Any] = reading.read(match, http)
+        request: Request[Any] = reading.read(match, http, self.cluster.version)
         restarting.check_recovered(self.cluster, request)
         try:
             answer = await handler(self.cluster, request)

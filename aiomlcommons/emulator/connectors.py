@@ -139,11 +139,12 @@ def check_endpoints(
 def check_host(cluster: Cluster, url: str) -> None:
     """Refuse to call a private address where the settings do not allow it."""
     host = URL(url).host or ""
-    if not cluster.settings.flag("connector.private_ip_enabled") and _is_private(host):
+    if not cluster.settings.flag("connector.private_ip_enabled") and is_private(host):
         raise illegal(f"Remote inference host name has private ip address: {host}")
 
 
-def _is_private(host: str) -> bool:
+def is_private(host: str) -> bool:
+    """Whether a host is one of a private network."""
     try:
         return ipaddress.ip_address(host).is_private
     except ValueError:

@@ -44,6 +44,10 @@ NO_OFFLINE = (
     "Offline Batch Inference is currently disabled. To enable it, update the setting "
     '"plugins.ml_commons.offline_batch_inference_enabled" to true.'
 )
+NO_ENDPOINTS = (
+    "Trusted connector endpoints regex is not configured. Please set "
+    "plugins.ml_commons.trusted_connector_endpoints_regex."
+)
 TOO_MANY_OFFLINE = (
     "Exceeded maximum limit for BATCH_PREDICTION tasks. To increase the limit, update the "
     "plugins.ml_commons.max_batch_inference_tasks setting."

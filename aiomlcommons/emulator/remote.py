@@ -9,13 +9,14 @@ from typing import Any
 
 import aiohttp
 import orjson
+from yarl import URL
 
 from aiomlcommons.api.connectors import ActionType, Connector, ConnectorAction, HttpConnector
 from aiomlcommons.api.model_records import Model
 from aiomlcommons.api.predict import MLInput
 from aiomlcommons.emulator import errors
 from aiomlcommons.emulator.cluster import Cluster
-from aiomlcommons.emulator.connectors import CLIENT_DEFAULTS, check_endpoints, check_exists, check_host
+from aiomlcommons.emulator.connectors import CLIENT_DEFAULTS, check_endpoints, check_exists, check_host, is_private
 from aiomlcommons.emulator.errors import Refused, illegal, refused, status_error
 from aiomlcommons.emulator.processing import after, before
 from aiomlcommons.emulator.templates import fill, is_json, open_places
@@ -52,6 +53,13 @@ def check_allowed(cluster: Cluster) -> None:
     """Refuse where the settings allow no remote models."""
     if not cluster.settings.flag("remote_inference.enabled"):
         raise illegal(errors.NO_REMOTE)
+
+
+def private_host(cluster: Cluster, model: Model, kind: ActionType) -> str | None:
+    """The host of an action of a kind, if it has a private address."""
+    connector = _connector(cluster, model)
+    host = URL(fill(_action(connector, kind).url, {"parameters": connector.parameters or {}})).host or ""
+    return host if is_private(host) else None
 
 
 async def ask(

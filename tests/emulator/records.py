@@ -42,7 +42,8 @@ def written_in(kind: str, recorded_id: str, answer: HttpResponse) -> dict[str, R
     """The records that an answer holds, by their ids: the one that was asked for, or the first hit of a search."""
     body = answer.json()
     if recorded_id == "_search":
-        return {hit["_id"]: hit["_source"] for hit in body["hits"]["hits"][:1]}
+        hits = [(hit["_id"], hit["_source"]) for hit in body["hits"]["hits"][:1]]
+        return {key: source for key, source in hits if "chunk_number" not in source}
     if not recorded_id:
         return {template["name"]: template for template in body.get("templates", ())}
     # A controller has the id of its model, which must not be taken for its own. What it says was changed.

@@ -23,6 +23,11 @@ WRITTEN = {"context.get"}
 READ = re.compile(rf"{ML}/(\w+)(?:/([^/]+))?$")
 BERT = {"model_type": "bert", "embedding_dimension": 384, "framework_type": "sentence_transformers"}
 HIGHLIGHTER = {"model_type": "sentence_highlighting", "framework_type": "huggingface_transformers", "all_config": "{}"}
+BATCHES = {
+    "action_type": "batch_predict",
+    "method": "POST",
+    "request_body": '{ "input_file_id": "${parameters.input_file_id}" }',
+}
 EMBED = {
     "action_type": "predict",
     "method": "POST",
@@ -39,11 +44,14 @@ CHAT = {
 }
 
 
-def _local(name: str, function: str, config: Record | None = None) -> Record:
+UNFINISHED = {"model_state": "REGISTERING", "model_content_hash_value": "0" * 64}
+
+
+def _local(name: str, function: str, config: Record | None = None) -> dict[str, Any]:
     return {"name": name, "algorithm": function, **({"model_config": config} if config else {})}
 
 
-def _remote(name: str, path: str, action: Record = EMBED) -> Record:
+def _remote(name: str, path: str, action: Record = EMBED) -> dict[str, Any]:
     connector = {
         "name": name,
         "version": 1,
@@ -71,6 +79,21 @@ def _agent(kind: str, model_id: str) -> Record:
     }
 
 
+FLOW: Record = {
+    "name": "asks a model",
+    "type": "flow",
+    "tools": [
+        {
+            "type": "MLModelTool",
+            "name": "llm",
+            "parameters": {
+                "model_id": "EnTPF6IB4s9rmD3xxCYS",
+                "response_field": "choices",
+                "prompt": "${parameters.question}",
+            },
+        }
+    ],
+}
 MODELS: Mapping[str, Record] = {
     "E0DOF6IBqWaxbMqHkrkU": _local("minilm", "TEXT_EMBEDDING", BERT),
     "CUDOF6IBqWaxbMqHhbnz": _local("dense", "TEXT_EMBEDDING", BERT),
@@ -80,11 +103,27 @@ MODELS: Mapping[str, Record] = {
     "C0DSF6IBqWaxbMqHWLoF": _remote("chat", "/v1/chat/completions", CHAT),
     "JUDcF6IBqWaxbMqHZb_1": _remote("llm", "/v1/chat/completions", CHAT),
     "oUDTF6IBqWaxbMqH3Lo4": _remote("provider", "/v1/embeddings"),
+    "Hf7dF6IBYlOhiF0OmDSQ": _remote("provider", "/v1/embeddings"),
+    "xHTdF6IB4s9rmD3xmCaK": _remote("provider", "/v1/embeddings"),
+    "uHTaF6IB4s9rmD3xPiZD": _local("sparse", "SPARSE_ENCODING"),
+    "mD7gF6IBdjSqpTT2eX9r": _remote("batches", "/openai/v1/batches", BATCHES),
+    "3c7RF6IBTIAThd_SAhUn": _local("dense", "TEXT_EMBEDDING", BERT),
+    "5c7TF6IBTIAThd_SuhXG": _local("tokenizer", "SPARSE_TOKENIZE"),
+    "6M7TF6IBTIAThd_SuxXg": _local("cross encoder", "TEXT_SIMILARITY", BERT),
+    "20DdF6IBqWaxbMqHyL_x": _remote("raced", "/v1/embeddings") | {"model_state": "REGISTERED"},
+    "ekDQF6IBqWaxbMqHhLmr": _local("raced", "TEXT_EMBEDDING", BERT) | {"model_state": "REGISTERED"},
+    "jEDTF6IBqWaxbMqHrrp8": _local("whole", "TEXT_EMBEDDING", BERT),
+    "7XTPF6IB4s9rmD3xcCXb": _local("recorded tokenizer", "SPARSE_TOKENIZE") | {"model_state": "REGISTERED"},
+    "73TPF6IB4s9rmD3xciVj": _local("recorded sparse", "SPARSE_ENCODING"),
+    "8XTPF6IB4s9rmD3xdyVh": _local("recorded dense", "TEXT_EMBEDDING", BERT),
+    "9XTPF6IB4s9rmD3xqyUw": _local("recorded mismatch", "SPARSE_TOKENIZE") | UNFINISHED,
+    "-HTPF6IB4s9rmD3xrCXJ": _local("recorded partial", "SPARSE_TOKENIZE") | UNFINISHED | {"total_chunks": 3},
 }
-"""Models that were asked. All of them were deployed."""
+"""Models that were asked. All of them were deployed, unless they say otherwise."""
 
 STREAMED = "B_7TF6IBYlOhiF0O2zTd"
 AGENTS: Mapping[str, Record] = {
+    "MXTQF6IB4s9rmD3xGCYz": FLOW,
     "D0DSF6IBqWaxbMqHWrpb": _agent("conversational", "C0DSF6IBqWaxbMqHWLoF"),
     "HkDSF6IBqWaxbMqHXLr9": _agent("plan_execute_and_reflect", "C0DSF6IBqWaxbMqHWLoF"),
     "F_7XF6IBYlOhiF0OaDRC": _agent("plan_execute_and_reflect", STREAMED),
@@ -95,6 +134,12 @@ AGENTS: Mapping[str, Record] = {
 """Agents that were run."""
 
 OTHERS: Mapping[str, tuple[str, Record]] = {
+    "20DRF6IBqWaxbMqH9bkD": ("model_groups", {"name": "raced"}),
+    "fkDeF6IBqWaxbMqHb8Bm": ("connectors", _remote("raced", "/v1/embeddings")["connector"]),
+    "D3TPF6IB4s9rmD3xwybD": ("connectors", _remote("chat", "/v1/chat/completions", CHAT)["connector"]),
+    "GHTPF6IB4s9rmD3xzyZw": ("memory", {"name": "recorded conversation"}),
+    "M3TQF6IB4s9rmD3xZyZh": ("memory_containers", {"name": "recorded"}),
+    "ns7dF6IBTIAThd_SDRb5": ("memory_containers", {"name": "text", "configuration": {"index_prefix": "text"}}),
     "LP7eF6IBYlOhiF0OkDRj": ("memory", {"name": "a thread"}),
 }
 """What else was used, with the kind of each."""
@@ -104,7 +149,7 @@ OF_CASES: Mapping[str, Mapping[str, Record]] = {
     "plain38.remote_html502_3s": {"oUDTF6IBqWaxbMqH3Lo4": _says(502, "<html><body>502 Bad Gateway</body></html>")},
     "plain38.remote_503_3s": {"oUDTF6IBqWaxbMqH3Lo4": _says(503, '{"error": {"message": "overloaded"}}')},
     "plain38.remote_401_3s": {"oUDTF6IBqWaxbMqH3Lo4": _says(401, '{"error": {"message": "bad key"}}')},
-    "stream38.*": {STREAMED: _remote("chat", "/proverb/v1/chat/completions", CHAT)},
+    "stream38.*": {STREAMED: _remote("r2 schat", "/proverb/v1/chat/completions", CHAT)},
     "stream38.*_tool": {STREAMED: _remote("chat", "/tool/v1/chat/completions", CHAT)},
     "stream38.*_500": {STREAMED: _remote("chat", "/boom/v1/chat/completions", CHAT)},
     "stream38.*_cut": {STREAMED: _remote("chat", "/cut/v1/chat/completions", CHAT)},
@@ -130,6 +175,13 @@ async def before_stand_ins(calls: Calls, exchange: Exchange) -> None:
     for key, (kind, record) in OTHERS.items():
         await _make(calls, kind, {key: record}, text)
     await _before_read(calls, exchange)
+
+
+async def stand_in(calls: Calls, recorded_id: str) -> str:
+    """The model that stands for one."""
+    if recorded_id not in calls.names:
+        await write(calls, "models", recorded_id, MODELS[recorded_id])
+    return calls.names[recorded_id]
 
 
 async def _make(calls: Calls, kind: str, records: Mapping[str, Record], text: str) -> None:
