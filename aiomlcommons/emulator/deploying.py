@@ -96,7 +96,8 @@ def _no_room(cluster: Cluster, model_id: str) -> str | None:
 
 
 async def _note(cluster: Cluster, asked: Request[Any], model_id: str) -> None:
-    changes: dict[str, Any] = {"model_state": ModelState.DEPLOYING, **_planned(cluster)}
+    planned = {**_planned(cluster), "last_updated_time": cluster.now()}
+    changes: dict[str, Any] = {"model_state": ModelState.DEPLOYING, **planned}
     await cluster.rewrite(asked, cluster.models, model_id, lambda _: changes)
 
 

@@ -130,8 +130,9 @@ async def upload_chunk(cluster: Cluster, request: UploadModelChunk) -> ChunkUplo
         raise refused(500, "exception", "Chunk size exceeds 10MB")
     keep_chunk(cluster, request.model_id, model, request.chunk_number, request.content)
     if request.chunk_number + 1 == model.total_chunks:
-        # Where the time of the last change was known, it is lost here.
-        cluster.models.change_later(request.model_id, model_state=ModelState.REGISTERED, last_updated_time=None)
+        # What 3.8 kept of the announcement is lost here.
+        lost = {"description": None, "last_updated_time": None}
+        cluster.models.change_later(request.model_id, model_state=ModelState.REGISTERED, **lost)
     return ChunkUploaded(status="Uploaded")
 
 

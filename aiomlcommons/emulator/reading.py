@@ -134,8 +134,8 @@ NEW_PARSER = Version.parse("3.8")
 def _bad_json(text: str, error: orjson.JSONDecodeError, version: Version) -> Refused:
     opened = _unclosed(text)
     if opened is None:
-        where = _SOURCE.format(f"line: {error.lineno}, column: {error.colno}")
-        return refused(400, "json_parse_exception", f"{error.msg}\n at {where}")
+        place = _SOURCE.format(f"line: {error.lineno}, column: {error.colno}")
+        return refused(400, "json_parse_exception", f"{error.msg}\n at {place}")
     kind = "Array" if text[opened] == "[" else "Object"
     words = f"Unexpected end-of-input: expected close marker for {kind} (start marker at {{}})\n at {{}}"
     if version < NEW_PARSER:

@@ -36,7 +36,7 @@ def search(index: Index[T], body: Mapping[str, Any], node_id: str) -> Hits[T]:
     found = [(document, source) for document, source in rows if matches(query, source, document.id, body)]
     keys = _sort_keys(body.get("sort"))
     for key, order in reversed(keys):
-        found.sort(key=lambda row, key=key: _rank(_value(row[1], row[0].id, key)), reverse=order == "desc")  # type: ignore[misc]
+        found.sort(key=lambda row, key=key: _rank(_sort_value(row, key)), reverse=order == "desc")  # type: ignore[misc]
     score = None if keys else _score(query)
     page = _following(found, keys, body.get("search_after"))[start : start + size]
     return Hits(
@@ -72,7 +72,7 @@ def _hit(
         version=document.version,
         seq_no=document.seq_no,
         primary_term=1,
-        sort=[_value(source, document.id, key) for key, _ in keys] or None,
+        sort=[_sort_value(row, key) for key, _ in keys] or None,
     )
 
 
@@ -205,6 +205,11 @@ def _value(source: Source, key: str, field: str) -> Any:
     return found
 
 
+def _sort_value(row: Row, key: str) -> Any:
+    document, source = row
+    return document.seq_no if key == "_seq_no" else _value(source, document.id, key)
+
+
 def _sort_keys(sort: Any) -> list[tuple[str, str]]:
     rows = [sort] if isinstance(sort, str | Mapping) else sort or []
     return [_sort_key(row) for row in rows]
@@ -225,9 +230,8 @@ def _following(found: list[Row], keys: list[tuple[str, str]], after: Sequence[An
 
 
 def _stands_behind(row: Row, keys: list[tuple[str, str]], after: Sequence[Any]) -> bool:
-    document, source = row
     for (key, order), mark in zip(keys, after, strict=True):
-        mine, other = _rank(_value(source, document.id, key)), _rank(mark)
+        mine, other = _rank(_sort_value(row, key)), _rank(mark)
         if mine != other:
             return mine < other if order == "desc" else mine > other
     return False

@@ -33,7 +33,7 @@ from tests.emulator.recorded_servers import RecordedServer, by_server
 from tests.emulator.setting_up import after_case, before_case, before_file, whole_path, with_true_hash
 from tests.emulator.setting_up_samples import after_sample, before_sample
 from tests.emulator.shape import differences, stream_differences
-from tests.emulator.stand_ins import before_stand_ins
+from tests.emulator.stand_ins import FIRST, before_stand_ins
 from tests.fileserver import served_file
 from tests.wire.recordings import FILES, Exchange, exchanges
 
@@ -41,7 +41,7 @@ ZIP = Path(__file__).parent.parent / "models" / "tiny-dense.zip"
 RECORDED_SHA256 = "4a9ffadd17e9c53df0d6af940a5daf0f83c2b73232de80648200a86f91a39194"
 LOOKS = 8
 NODE_ID = 22
-COUNTED = re.compile(r"\d+/\d[\d.]*[kmg]?b|\[\d+\]")
+COUNTED = re.compile(r"\d+/\d[\d.]*[kmg]?b|\[\d+\]|(?<=ID: )[\w-]+")
 NOBODY = "*auth*"
 PROVIDERS = ("127.0.0.1:8090", "127.0.0.1:18091", "127.0.0.1:8191")
 USER = BasicAuth("admin", Secret("of the emulator"))
@@ -178,6 +178,7 @@ async def player(server: RecordedServer) -> AsyncGenerator[Player]:
             **dict.fromkeys(PROVIDERS, URL(models).authority),
             "localhost:8090": f"localhost:{URL(models).port}",
             "localhost:8092/tiny.zip": zip_url.removeprefix("http://"),
+            "127.0.0.1:38613/tiny-dense.zip": zip_url.removeprefix("http://"),
             "localhost:8092": URL(zip_url).authority,
             # Nobody listens at port 1.
             "localhost:8091": "localhost:1",
@@ -200,6 +201,8 @@ class Agreement:
         for server, rows in by_server(exchanges([file])).items():
             async with player(server) as playing:
                 await before_file(playing, file.name)
+                for exchange in (row for row in rows if row.case in FIRST):
+                    await before_stand_ins(playing, exchange)
                 for exchange in rows:
                     await self._play(playing, exchange, rows)
 

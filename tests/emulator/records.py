@@ -51,6 +51,7 @@ def written_in(kind: str, recorded_id: str, answer: HttpResponse) -> dict[str, R
     return {own.get(kind, recorded_id): body}
 
 
+LOOKS = 4
 STATES = ("REGISTERING", "REGISTERED", "DEPLOYING", "DEPLOY_FAILED", "DEPLOYED", "UNDEPLOYED")
 
 
@@ -65,7 +66,7 @@ async def _is_beyond(calls: Calls, model_id: str, state: str) -> bool:
 
 async def bring(calls: Calls, model_id: str, state: str) -> None:
     """Do with a model what brings it into a state, from the one that it is in."""
-    record = await calls.call("GET", f"{ML}/models/{model_id}")
+    record = await _settled(calls, model_id, state)
     now, is_local = record["model_state"], record["algorithm"] != "REMOTE"
     if now == state:
         return
@@ -83,6 +84,16 @@ async def bring(calls: Calls, model_id: str, state: str) -> None:
     else:
         raise AssertionError(f"no way from {now} to {state}")
     await bring(calls, model_id, state)
+
+
+async def _settled(calls: Calls, model_id: str, state: str) -> Record:
+    """A model's record, which may be a few looks behind what was done, unless it says what is wanted already."""
+    record: Record = {}
+    for _ in range(LOOKS):
+        record = await calls.call("GET", f"{ML}/models/{model_id}")
+        if record["model_state"] not in {"REGISTERING", "DEPLOYING"} or record["model_state"] == state:
+            break
+    return record
 
 
 async def _leave(calls: Calls, model_id: str, state: str) -> None:

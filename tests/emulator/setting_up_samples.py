@@ -23,6 +23,7 @@ LIST_TOOL = {
     "description": "lists",
     "attributes": {"input_schema": {"type": "object", "properties": {}}},
 }
+MEMORY = {"payload_type", "messages", "structured_data", "namespace", "metadata", "tags"}
 PRETRAINED = {"name": "huggingface/sentence-transformers/all-MiniLM-L6-v2", "version": "1.0.2"}
 BREAKER = "Memory Circuit Breaker is open, please check your resources!"
 
@@ -179,6 +180,48 @@ async def _break_circuit(calls: Calls, _: Exchange) -> None:
     calls.emulated.faults.break_circuit(on=GetTask)
 
 
+async def _begin_empty(calls: Calls, _: Exchange) -> None:
+    connector = {"name": "c", "version": 1, "protocol": "http", "credential": {"key": "secret"}}
+    made = await calls.call("POST", f"{ML}/connectors/_create", connector)
+    await calls.call("DELETE", f"{ML}/connectors/{made['connector_id']}")
+
+
+async def _switch_templates_on(calls: Calls, _: Exchange) -> None:
+    switch = {"plugins.ml_commons.agentic_search_template_enabled": True}
+    await calls.call("PUT", "/_cluster/settings", {"persistent": switch})
+
+
+async def _trust_any_url(calls: Calls, _: Exchange) -> None:
+    await calls.call("PUT", "/_cluster/settings", {"persistent": {"plugins.ml_commons.trusted_url_regex": None}})
+
+
+async def _race_of_a_download(calls: Calls, exchange: Exchange) -> None:
+    calls.emulated.faults.race(on=RegisterModel)
+    body = {
+        "name": "raced",
+        "function_name": "SPARSE_TOKENIZE",
+        "model_format": "TORCH_SCRIPT",
+        "url": f"http://{calls.hosts['localhost:8092/tiny.zip']}",
+        "model_content_hash_value": "0" * 64,
+    }
+    started = await calls.call("POST", f"{ML}/models/_register", body)
+    calls.names[_last(exchange)] = started["task_id"]
+
+
+async def _add_working_memories(calls: Calls, exchange: Exchange) -> None:
+    path = f"{ML}/memory_containers/{calls.names['ns7dF6IBTIAThd_SDRb5']}/memories"
+    for hit in exchange.response.json()["hits"]["hits"]:
+        memory = {name: value for name, value in hit["_source"].items() if name in MEMORY}
+        made = await calls.call("POST", path, {**memory, "infer": False})
+        calls.names[hit["_id"]] = made["working_memory_id"]
+
+
+async def _delete_containers(calls: Calls, _: Exchange) -> None:
+    found = await calls.call("POST", f"{ML}/memory_containers/_search", {})
+    for hit in found["hits"]["hits"]:
+        await calls.call("DELETE", f"{ML}/memory_containers/{hit['_id']}")
+
+
 STEPS: Mapping[str, Step] = {
     "plain38.mcp.register_again *": _register_tool,
     "new39.mcp.register *": _register_first_tool,
@@ -186,6 +229,12 @@ STEPS: Mapping[str, Step] = {
     "plain38.model_disabled_3s *": _disable,
     "plain38.undeployed_mid_job 400": _undeploy,
     "plain38.profile.models_one *": _ask_twice,
+    "plain38.connectors.search *": _begin_empty,
+    "new39.template.* [24]0*": _switch_templates_on,
+    "stack38.TEXT_EMBEDDING_search_working *": _add_working_memories,
+    "stack38.container.search *": _delete_containers,
+    "real.compat_2_4.upload_without_hash *": _trust_any_url,
+    "real.register_url_task.version_conflict *": _race_of_a_download,
     "new39.stop_* 404": _restart,
     "new39.stop_* 400": _restarted,
     "secure34.batch_* 400": _begin_batch,

@@ -18,19 +18,24 @@ SAMPLED = {
     "opensearch-3.8.0-neural.jsonl",
     "races-and-restarts.jsonl",
 }
+FIRST = {"connectors.search"}
+"""What was there before all others: it is found first."""
 WRITTEN = {"context.get"}
 """What was written by an exchange of the recording itself, under a name and not an id."""
 READ = re.compile(rf"{ML}/(\w+)(?:/([^/]+))?$")
 BERT = {"model_type": "bert", "embedding_dimension": 384, "framework_type": "sentence_transformers"}
 HIGHLIGHTER = {"model_type": "sentence_highlighting", "framework_type": "huggingface_transformers", "all_config": "{}"}
+HEADERS = {"Authorization": "Bearer ${credential.key}"}
 BATCHES = {
     "action_type": "batch_predict",
     "method": "POST",
+    "headers": HEADERS,
     "request_body": '{ "input_file_id": "${parameters.input_file_id}" }',
 }
 EMBED = {
     "action_type": "predict",
     "method": "POST",
+    "headers": HEADERS,
     "request_body": '{ "input": ${parameters.input}, "model": "${parameters.model}" }',
     "pre_process_function": "connector.pre_process.openai.embedding",
     "post_process_function": "connector.post_process.openai.embedding",
@@ -38,12 +43,18 @@ EMBED = {
 CHAT = {
     "action_type": "predict",
     "method": "POST",
+    "headers": HEADERS,
     "request_body": '{ "model": "${parameters.model}", "messages": [{"role":"system","content":"Be brief."},'
     '${parameters._chat_history:-}{"role":"user","content":"${parameters.prompt}"}${parameters._interactions:-}]'
     "${parameters.tool_configs:-} }",
 }
 
 
+SPARSE_MEMORY = {
+    "index_prefix": "sparse",
+    "embedding_model_id": "4s7TF6IBTIAThd_SuRUn",
+    "embedding_model_type": "SPARSE_ENCODING",
+}
 UNFINISHED = {"model_state": "REGISTERING", "model_content_hash_value": "0" * 64}
 
 
@@ -113,6 +124,8 @@ MODELS: Mapping[str, Record] = {
     "20DdF6IBqWaxbMqHyL_x": _remote("raced", "/v1/embeddings") | {"model_state": "REGISTERED"},
     "ekDQF6IBqWaxbMqHhLmr": _local("raced", "TEXT_EMBEDDING", BERT) | {"model_state": "REGISTERED"},
     "jEDTF6IBqWaxbMqHrrp8": _local("whole", "TEXT_EMBEDDING", BERT),
+    "tnTaF6IB4s9rmD3xOyZH": _local("dense", "TEXT_EMBEDDING", BERT),
+    "4s7TF6IBTIAThd_SuRUn": _local("sparse", "SPARSE_ENCODING"),
     "7XTPF6IB4s9rmD3xcCXb": _local("recorded tokenizer", "SPARSE_TOKENIZE") | {"model_state": "REGISTERED"},
     "73TPF6IB4s9rmD3xciVj": _local("recorded sparse", "SPARSE_ENCODING"),
     "8XTPF6IB4s9rmD3xdyVh": _local("recorded dense", "TEXT_EMBEDDING", BERT),
@@ -139,6 +152,7 @@ OTHERS: Mapping[str, tuple[str, Record]] = {
     "D3TPF6IB4s9rmD3xwybD": ("connectors", _remote("chat", "/v1/chat/completions", CHAT)["connector"]),
     "GHTPF6IB4s9rmD3xzyZw": ("memory", {"name": "recorded conversation"}),
     "M3TQF6IB4s9rmD3xZyZh": ("memory_containers", {"name": "recorded"}),
+    "uM7dF6IBTIAThd_SFRY9": ("memory_containers", {"name": "sparse", "configuration": SPARSE_MEMORY}),
     "ns7dF6IBTIAThd_SDRb5": ("memory_containers", {"name": "text", "configuration": {"index_prefix": "text"}}),
     "LP7eF6IBYlOhiF0OkDRj": ("memory", {"name": "a thread"}),
 }
@@ -162,17 +176,18 @@ async def before_stand_ins(calls: Calls, exchange: Exchange) -> None:
     if exchange.file not in SAMPLED:
         return
     models = dict(MODELS)
-    for pattern, others in OF_CASES.items():
+    for pattern, troubled in OF_CASES.items():
         if fnmatchcase(exchange.case, pattern):
-            models |= others
-            for key in (*others, *AGENTS):
+            models |= troubled
+            for key in (*troubled, *AGENTS):
                 calls.names.pop(key, None)
     shown = exchange.response.text if exchange.response.status == 200 else ""
     text = exchange.request.path + (exchange.request.body or b"").decode("utf-8", "replace") + shown
     agents = {key: record for key, record in AGENTS.items() if key in text}
-    await _make(calls, "models", models, text + str(agents))
+    others = {key: other for key, other in OTHERS.items() if key in text}
+    await _make(calls, "models", models, f"{text}{agents}{others}")
     await _make(calls, "agents", agents, text)
-    for key, (kind, record) in OTHERS.items():
+    for key, (kind, record) in others.items():
         await _make(calls, kind, {key: record}, text)
     await _before_read(calls, exchange)
 
