@@ -93,6 +93,7 @@ class Cluster:
 
     def __attrs_post_init__(self) -> None:
         self.lag(self.refresh)
+        self.settings.version = self.version
 
     def lag(self, refresh: Refresh) -> None:
         """Let what lags on a real cluster lag so from now on."""

@@ -8,6 +8,7 @@ emulator's own as these appear in answers; hosts of the recorder become servers 
 from __future__ import annotations
 
 import asyncio
+import io
 import re
 import sys
 from collections import Counter
@@ -29,7 +30,7 @@ from aiomlcommons.http import HttpRequest, HttpResponse
 from aiomlcommons.secret import Secret
 from tests import modelserver
 from tests.emulator.left_out import reason_of
-from tests.emulator.recorded_servers import RecordedServer, by_server
+from tests.emulator.recorded_servers import OLD, RecordedServer, by_server
 from tests.emulator.setting_up import after_case, before_case, before_file, whole_path, with_true_hash
 from tests.emulator.setting_up_samples import after_sample, before_sample
 from tests.emulator.shape import differences, stream_differences
@@ -92,7 +93,7 @@ class Player:
 
     async def _send(self, http: HttpRequest) -> HttpResponse:
         url = URL(self.url + http.path, encoded=True)
-        async with self.client.request(http.method, url, data=http.body, headers=http.headers) as answer:
+        async with self.client.request(http.method, url, data=_sent(http.body), headers=http.headers) as answer:
             headers = {name.lower(): value for name, value in answer.headers.items()}
             return HttpResponse(answer.status, await answer.read(), headers)
 
@@ -133,6 +134,11 @@ class Player:
         if got.content_type != recorded.content_type:
             found.append(f"content type {got.content_type!r}, recorded is {recorded.content_type!r}")
         return found
+
+
+def _sent(body: bytes | None) -> io.BytesIO | None:
+    # Large bodies are sent in pieces.
+    return None if body is None else io.BytesIO(body)
 
 
 def _read(response: HttpResponse) -> Any:
@@ -200,7 +206,7 @@ class Agreement:
         """Play what each server of a file was asked to an emulator of its own."""
         for server, rows in by_server(exchanges([file])).items():
             async with player(server) as playing:
-                await before_file(playing, file.name)
+                await before_file(playing, file.name, is_old=server == OLD)
                 for exchange in (row for row in rows if row.case in FIRST):
                     await before_stand_ins(playing, exchange)
                 for exchange in rows:

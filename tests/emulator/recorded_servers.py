@@ -21,8 +21,7 @@ class RecordedServer:
 
 SECURE_34 = RecordedServer("3.4.0", has_users=True)
 PLAIN_38 = RecordedServer("3.8.0")
-# A server older than 3.4 has fewer routes, while the emulator needs those of today to be set up.
-OLD = RecordedServer("2.7.0", has_users=True)
+OLD = RecordedServer("2.4.1", has_users=True)
 
 SERVERS: Mapping[str, Mapping[str, RecordedServer]] = {
     "ml-commons-2.4.1.jsonl": {"*": OLD},

@@ -51,6 +51,7 @@ SWITCHES = (
     "unified_agent_api_enabled",
 )
 """What the recorder of whole runs had switched on."""
+OLD_SETTINGS = {"only_run_on_ml_node": False}
 
 
 class Calls(Protocol):
@@ -62,11 +63,11 @@ class Calls(Protocol):
     async def call(self, method: str, path: str, body: Any = None) -> Any: ...
 
 
-async def before_file(player: Calls, file: str) -> None:
+async def before_file(player: Calls, file: str, *, is_old: bool = False) -> None:
     """What was there when the recording of a file began."""
     if file == "ml-commons-3.4.0.jsonl":
         return  # it begins with its own settings, on an empty cluster
-    await _settings(player, **SETTINGS)
+    await _settings(player, **(OLD_SETTINGS if is_old else SETTINGS))
     if file in {"ml-commons-runs.jsonl", "ml-commons-3.9.0.jsonl"}:
         await _settings(player, **dict.fromkeys(SWITCHES, True))
     if file == "ml-commons-3.4.0-models.jsonl":

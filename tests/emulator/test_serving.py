@@ -128,7 +128,7 @@ async def test_a_head_request_has_no_body(ml_url: str) -> None:
 
 async def test_an_endpoint_that_is_not_emulated_says_so(ml: Session) -> None:
     with pytest.raises(ApiError, match="does not answer it") as caught:
-        await ml.index_insight.get("i", "ALL")
+        await ml.request("POST", "/_plugins/_ml/_batch_ingestion", body={})
     assert (caught.value.status, caught.value.type) == (501, "not_emulated")
 
 
