@@ -30,7 +30,7 @@ from aiomlcommons.http import HttpRequest, HttpResponse
 from aiomlcommons.secret import Secret
 from tests import modelserver
 from tests.emulator.left_out import reason_of
-from tests.emulator.recorded_servers import OLD, RecordedServer, by_server
+from tests.emulator.recorded_servers import RecordedServer, by_server
 from tests.emulator.setting_up import after_case, before_case, before_file, whole_path, with_true_hash
 from tests.emulator.setting_up_samples import after_sample, before_sample
 from tests.emulator.shape import differences, stream_differences
@@ -206,7 +206,7 @@ class Agreement:
         """Play what each server of a file was asked to an emulator of its own."""
         for server, rows in by_server(exchanges([file])).items():
             async with player(server) as playing:
-                await before_file(playing, file.name, is_old=server == OLD)
+                await before_file(playing, file.name, server)
                 for exchange in (row for row in rows if row.case in FIRST):
                     await before_stand_ins(playing, exchange)
                 for exchange in rows:

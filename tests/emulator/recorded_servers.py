@@ -17,8 +17,11 @@ class RecordedServer:
     version: str
     has_users: bool = False
     streams: bool = False
+    switches: tuple[str, ...] = ()
 
 
+SWITCHES = ("mcp_server_enabled", "execute_tools_enabled", "index_insight_feature_enabled")
+STREAMS = ("stream_enabled", "ag_ui_enabled")
 SECURE_34 = RecordedServer("3.4.0", has_users=True)
 PLAIN_38 = RecordedServer("3.8.0")
 OLD = RecordedServer("2.4.1", has_users=True)
@@ -26,12 +29,12 @@ OLD = RecordedServer("2.4.1", has_users=True)
 SERVERS: Mapping[str, Mapping[str, RecordedServer]] = {
     "ml-commons-2.4.1.jsonl": {"*": OLD},
     "ml-commons-3.8.0.jsonl": {"*": PLAIN_38},
-    "ml-commons-3.9.0.jsonl": {"*": RecordedServer("3.9.0")},
+    "ml-commons-3.9.0.jsonl": {"*": RecordedServer("3.9.0", switches=SWITCHES)},
     "ml-commons-runs.jsonl": {
-        "secure34.*": SECURE_34,
-        "stream38.*": RecordedServer("3.8.0", streams=True),
-        "new39.*": RecordedServer("3.9.0"),
-        "*": PLAIN_38,
+        "secure34.*": attrs.evolve(SECURE_34, switches=("mcp_server_enabled",)),
+        "stream38.*": RecordedServer("3.8.0", streams=True, switches=STREAMS),
+        "new39.*": RecordedServer("3.9.0", switches=SWITCHES),
+        "*": attrs.evolve(PLAIN_38, switches=SWITCHES),
     },
     "opensearch-3.8.0-neural.jsonl": {"*": PLAIN_38},
     "races-and-restarts.jsonl": {

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import orjson
 
 from aiomlcommons.http import HttpRequest
+from tests.emulator.recorded_servers import OLD, RecordedServer
 from tests.emulator.setting_up_agents import before_agents
 from tests.emulator.stand_ins import SAMPLED
 from tests.wire.recordings import Exchange
@@ -42,15 +43,6 @@ SETTINGS = {
     "connector.private_ip_enabled": True,
     "trusted_connector_endpoints_regex": ["^http://localhost:.*$", "^http://127.0.0.1:.*$"],
 }
-SWITCHES = (
-    "mcp_server_enabled",
-    "execute_tools_enabled",
-    "index_insight_feature_enabled",
-    "stream_enabled",
-    "ag_ui_enabled",
-    "unified_agent_api_enabled",
-)
-"""What the recorder of whole runs had switched on."""
 OLD_SETTINGS = {"only_run_on_ml_node": False}
 
 
@@ -63,13 +55,11 @@ class Calls(Protocol):
     async def call(self, method: str, path: str, body: Any = None) -> Any: ...
 
 
-async def before_file(player: Calls, file: str, *, is_old: bool = False) -> None:
+async def before_file(player: Calls, file: str, server: RecordedServer) -> None:
     """What was there when the recording of a file began."""
     if file == "ml-commons-3.4.0.jsonl":
         return  # it begins with its own settings, on an empty cluster
-    await _settings(player, **(OLD_SETTINGS if is_old else SETTINGS))
-    if file in {"ml-commons-runs.jsonl", "ml-commons-3.9.0.jsonl"}:
-        await _settings(player, **dict.fromkeys(SWITCHES, True))
+    await _settings(player, **(OLD_SETTINGS if server == OLD else SETTINGS), **dict.fromkeys(server.switches, True))
     if file == "ml-commons-3.4.0-models.jsonl":
         await _old_failures(player)
     elif file == "ml-commons-3.4.0-faults.jsonl":

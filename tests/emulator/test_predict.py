@@ -105,7 +105,8 @@ async def test_a_question_is_answered_by_a_sentence_of_the_context(ml: Session, 
     model_id = await deployed(ml, HIGHLIGHTER, "1.0.0")
     ml_emulator.cluster.models.change(model_id, model_config=None)
     assert await ml.answer(model_id, "What do dogs do?", "Cats sleep. Dogs bark.") == "Dogs bark."
-    assert await ml.answer(model_id, "What do dogs do?", "") == ""
+    with pytest.raises(BadRequest, match="Context is not provided"):
+        await ml.answer(model_id, "What do dogs do?", "")
 
 
 async def test_a_model_that_is_not_on_the_node_is_not_ready(ml: Session, dense: str) -> None:
@@ -145,7 +146,7 @@ async def test_a_rate_limit_holds_until_its_time_has_passed() -> None:
         ("text_embedding", {"question": "a"}, "Empty text docs"),
         ("text_similarity", {"text_docs": ["a"]}, "No query text"),
         ("text_similarity", {"query_text": "a"}, "No text documents were provided"),
-        ("question_answering", {"question": "a"}, "Question or context"),
+        ("question_answering", {"question": "a"}, "Context is not provided"),
         ("nope", {"text_docs": ["a"]}, "Wrong function name"),
     ],
 )
