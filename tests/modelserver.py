@@ -5,7 +5,8 @@ up (``please drop``) or never answer (``please wait``). A chat is asked to count
 what it was told (``please repeat``) or to call a tool (``please use name with {...}``), whose result it repeats.
 
 Asked for a stream, a chat writes it word by word. Under ``/{habit}/v1/chat/completions`` it has a habit: it quotes a
-proverb (``proverb``), lists indices first (``tool``), answers 500 (``boom``) or breaks off (``cut``).
+proverb (``proverb``), lists indices first (``tool``), answers 500 (``boom``) or a page (``garbled``), breaks off
+(``cut``) or falls silent (``pause``).
 ``/says/{status}`` answers any status with the words of its query, ``/throttles/{status}`` as a service of Amazon.
 
 A batch goes one step on with each look; its input file makes it fail (``please fail``), go on for ever (``please
@@ -99,9 +100,11 @@ async def _chat(request: web.Request) -> web.StreamResponse:
     habit = request.match_info.get("habit", "")
     if habit == "boom":
         return web.Response(status=500, body=BOOM, content_type="application/json")
+    if habit == "garbled":
+        return web.Response(body=PAGE, content_type="text/html")
     message = _said(asked, habit)
     if asked.get("stream"):
-        return await _write(request, _deltas(message), breaks_off=habit == "cut")
+        return await _write(request, _deltas(message), habit)
     answer = {
         "id": "chatcmpl-1",
         "object": "chat.completion",
@@ -124,12 +127,14 @@ def _deltas(message: dict[str, Any]) -> list[dict[str, Any]]:
     return [{"tool_calls": [part]} for part in (begin, *parts)]
 
 
-async def _write(request: web.Request, deltas: Sequence[dict[str, Any]], *, breaks_off: bool) -> web.StreamResponse:
+async def _write(request: web.Request, deltas: Sequence[dict[str, Any]], habit: str) -> web.StreamResponse:
     answer = web.StreamResponse(headers={"content-type": "text/event-stream"})
     await answer.prepare(request)
-    for delta in deltas[:3] if breaks_off else deltas:
+    for delta in deltas[:3] if habit in {"cut", "pause"} else deltas:
         await answer.write(_chunk(delta, None))
-    if breaks_off and request.transport is not None:
+    if habit == "pause":
+        await asyncio.Event().wait()
+    if habit == "cut" and request.transport is not None:
         request.transport.close()
         return answer
     await answer.write(_chunk({}, "tool_calls" if "tool_calls" in deltas[0] else "stop") + b"data: [DONE]\n\n")

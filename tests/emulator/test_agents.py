@@ -370,10 +370,3 @@ async def test_a_task_that_fails_says_why_in_its_response(ml: Session, model_id:
     task = await ml.tasks.get(started.task_id)
     assert task.error is None
     assert "bad input" in (task.response or {})["error_message"]
-
-
-async def test_streams_need_a_transport_that_the_emulator_does_not_have(ml: Session) -> None:
-    made = await ml.agents.register("a", "flow", tools=[ToolSpec(type="ListIndexTool")])
-    with pytest.raises(ApiError, match="does not support HTTP streaming"):
-        async with ml.agents.execute_stream(made.agent_id, parameters={"question": "x"}) as events:
-            assert [event async for event in events] == []
