@@ -39,6 +39,7 @@ if TYPE_CHECKING:
         TaskStalled,
         TooManyRequests,
         Unauthorized,
+        Unavailable,
     )
     from aiomlcommons.http import HttpRequest, HttpResponse
     from aiomlcommons.models.declared import DeclaredModel, NotComplete
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
     from aiomlcommons.session import Session
     from aiomlcommons.task import Task
     from aiomlcommons.transport import Timeout, Transport
+    from aiomlcommons.trouble import Trouble
 
 __all__ = [
     "ENDPOINTS",
@@ -109,7 +111,9 @@ __all__ = [
     "Timeout",
     "TooManyRequests",
     "Transport",
+    "Trouble",
     "Unauthorized",
+    "Unavailable",
     "UrlModel",
 ]
 
@@ -119,7 +123,19 @@ if not TYPE_CHECKING:
         __name__,
         __all__,
         (
-            *("errors", "auth", "backoff", "http", "secret", "api", "endpoint", "transport", "task", "session"),
+            *(
+                "errors",
+                "auth",
+                "backoff",
+                "http",
+                "secret",
+                "api",
+                "endpoint",
+                "transport",
+                "task",
+                "session",
+                "trouble",
+            ),
             *("api.model_configs", "api.settings"),
             *(f"models.{name}" for name in ("spec", "progress", "ensure", "declared", "deploying", "sending")),
             *("models.remedies", "models.upload", "models.package"),

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from aiomlcommons.defects import defect_of
 from aiomlcommons.http import HttpRequest, HttpResponse
-from aiomlcommons.refusal import body_of, describe, disabled_setting, error_of, retry_after
+from aiomlcommons.refusal import body_of, describe, disabled_setting, retry_after
+from aiomlcommons.trouble import Kind, Party, Trouble, heard, trouble_of
 
 if TYPE_CHECKING:
     from aiomlcommons.api.tasks import TaskInfo
@@ -68,20 +69,18 @@ class ApiError(MLCommonsError):
 
     ``request`` and ``response`` are what was sent and what came; ``status`` is the HTTP status, ``type`` the server's
     name for the error (empty where it gave none), ``reason`` its words, ``details`` what some routes add to them,
-    ``body`` the decoded body or its text.
+    ``body`` the decoded body or its text. ``trouble`` tells what helps against it, and whose fault it is.
     """
 
     def __init__(self, response: HttpResponse) -> None:
         self.request, self.response, self.status = response.request, response, response.status
         self.body = body_of(response)
         self.type, self.reason, self.details = describe(self.body)
+        self.trouble = _trouble(response)
         words = ": ".join(filter(None, (self.reason, self.details))) or f"status {self.status}"
         super().__init__(f"{words}{self._remedy()} ({self.request})")
         self.retry_after = retry_after(response.headers)
-        self.transient = self._is_transient()
-
-    def _is_transient(self) -> bool:
-        return self.status in {502, 503, 504} or self.reason.startswith(_PASSING) or "[RECOVERING]" in self.reason
+        self.transient = self.trouble.passes
 
     def _remedy(self) -> str:
         return ""
@@ -113,12 +112,17 @@ class Unauthorized(ApiError):
     """401: the user name, password or token is not accepted."""
 
     def _remedy(self) -> str:
+        if self.trouble.party is Party.PROVIDER:
+            return _CONNECTORS
         where = "in auth=..., or in OPENSEARCH_USERNAME and OPENSEARCH_PASSWORD"
         return f"; check the user name and password, or the token, {where}"
 
 
 class Forbidden(ApiError):
     """403: the user may not do this, or the feature or model is switched off."""
+
+    def _remedy(self) -> str:
+        return _CONNECTORS if self.trouble.party is Party.PROVIDER else ""
 
 
 class FeatureDisabled(ApiError):
@@ -145,14 +149,18 @@ class Conflict(ApiError):
 
 
 class TooManyRequests(ApiError):
-    """429: throttled, or a memory breaker is open. ``retry_after`` is in seconds where the server gives it."""
+    """429, or what else says so: throttled by the cluster or the provider of a model, or a memory breaker is open.
 
-    def _is_transient(self) -> bool:
-        return not (isinstance(self.body, Mapping) and error_of(self.body).get("durability") == "PERMANENT")
+    ``retry_after`` is in seconds where the server gives it.
+    """
 
 
 class ServerError(ApiError):
     """500 and above."""
+
+
+class Unavailable(ServerError):
+    """The cluster cannot answer just now, whatever the status: it starts, or its shards recover. Waiting helps."""
 
 
 class TaskFailed(MLCommonsError):
@@ -160,6 +168,7 @@ class TaskFailed(MLCommonsError):
 
     def __init__(self, task_id: str, info: TaskInfo) -> None:
         self.task_id, self.info, self.node_errors = task_id, info, info.node_errors
+        self.trouble: Trouble = trouble_of(heard(0, info.error))
         why = "; ".join(dict.fromkeys(self.node_errors.values())) or info.error or _why(info)
         super().__init__(f"{info.task_type or 'task'} {task_id} ended {info.state}: {why}")
 
@@ -186,7 +195,7 @@ class TaskStalled(MLCommonsError):
     def __init__(self, task_id: str, info: TaskInfo, seconds: float) -> None:
         self.task_id, self.info, self.seconds = task_id, info, seconds
         super().__init__(
-            f"{info.task_type or 'task'} {task_id} is still {info.state} and has not changed for {seconds:g} s; "
+            f"{info.task_type or 'task'} {task_id} is still {info.state} and has not changed for {seconds:.0f} s; "
             "the server may have forgotten it (a node left, or it was restarted): start the job again"
         )
 
@@ -221,14 +230,10 @@ class BatchFailed(MLCommonsError):
         return type(self), (self.index, self.start, self.rows, self.cause)
 
 
-# Trouble that passes by waiting, in the server's own words; each was recorded from a real one.
-_PASSING = (
-    "Error communicating with remote model",
-    "OpenSearch Security not initialized",
-)
+# A remote model's provider refuses what the connector brings, which nothing at the caller's end would change.
+_CONNECTORS = "; the model's provider refuses the credential of its connector: check that, not your own"
 # ML Commons 2.4 answers 500 for these; what an error is goes by its type as well as its status.
 _BY_TYPE: Mapping[str, type[ApiError]] = {"m_l_resource_not_found_exception": NotFound}
-_NOT_READY = ("Model not ready yet", "model not loaded")
 _BY_HUNDRED: Mapping[int, type[ApiError]] = {3: Redirected, 5: ServerError}
 _BY_STATUS: Mapping[int, type[ApiError]] = {
     400: BadRequest,
@@ -245,7 +250,21 @@ def error_for(response: HttpResponse) -> ApiError:
     kind, reason, details = describe(body_of(response))
     if disabled_setting(f"{reason} {details}"):
         return FeatureDisabled(response)
-    if reason.startswith(_NOT_READY):
-        return ModelNotReady(response)
     fallback = _BY_HUNDRED.get(response.status // 100, ApiError)
-    return (_BY_TYPE.get(kind) or _BY_STATUS.get(response.status, fallback))(response)
+    by_status = _BY_TYPE.get(kind) or _BY_STATUS.get(response.status, fallback)
+    return (_by_trouble(_trouble(response), response.status) or by_status)(response)
+
+
+def _by_trouble(trouble: Trouble, status: int) -> type[ApiError] | None:
+    match trouble.kind:
+        case Kind.NOT_READY:
+            return ModelNotReady
+        case Kind.THROTTLED:
+            return TooManyRequests
+        case Kind.PASSES if trouble.party is Party.CLUSTER and status != 429:
+            return Unavailable
+    return None
+
+
+def _trouble(response: HttpResponse) -> Trouble:
+    return trouble_of(heard(response.status, body_of(response)))

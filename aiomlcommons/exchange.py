@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 import logging
+import math
 import secrets
 import time
 from collections.abc import AsyncGenerator, Generator, Mapping
@@ -32,6 +32,7 @@ class Options:
 
     timeout: Timeout = Timeout()
     retries: int = attrs.field(default=3, validator=attrs.validators.ge(0))
+    wait: float = attrs.field(default=0.0, validator=attrs.validators.ge(0))
     backoff: Backoff = Backoff()
     headers: Mapping[str, str] = attrs.field(factory=dict, repr=lambda headers: f"<{', '.join(headers)}>")
     opaque_id: str | None = None
@@ -46,9 +47,10 @@ class Options:
 
 @attrs.define
 class State:
-    """What a session and its views share, so that closing one closes all."""
+    """What a session and its views share, so that closing one closes all; ``answered`` is whether anything ever did."""
 
     name: str = "not open"
+    answered: bool = False
 
 
 @attrs.frozen
@@ -77,21 +79,27 @@ class Exchange:
     async def __call__(self, request: HttpRequest, *, repeatable: bool) -> HttpResponse:
         """Send, and send again where that may help and does no harm. The only place that decides so."""
         sent = self._prepared(request)
-        pauses = itertools.islice(self.options.backoff, self.options.retries if repeatable else 0)
-        attempt = 0
+        pauses = iter(self.options.backoff)
+        began, attempt = math.inf, 0
         while True:
             attempt += 1
             try:
                 return await self._once(sent)
             except MLCommonsError as error:
-                pause = next(pauses, None)
-                asked = error.retry_after or 0.0
-                if not error.transient or pause is None or asked > LONGEST_RETRY_AFTER:
+                began = min(began, anyio.current_time())
+                if not (repeatable and self._may_pass(error, attempt, anyio.current_time() - began)):
                     if attempt > 1:
                         error.add_note(f"sent {attempt} times, x-opaque-id {sent.headers['x-opaque-id']}")
                     raise
-                log.debug("%s: %s; trying again", sent, error)
-                await anyio.sleep(max(pause, asked))
+                log.log(_loudness(attempt, self.options), "%s: %s; trying again", sent, error)
+                await anyio.sleep(max(next(pauses), error.retry_after or 0.0))
+
+    def _may_pass(self, error: MLCommonsError, attempt: int, waited: float) -> bool:
+        """Whether to try again after so many attempts, and so many seconds since the first one failed."""
+        if not error.transient or (error.retry_after or 0.0) > LONGEST_RETRY_AFTER:
+            return False
+        # What never answered may be no cluster at all, and nobody waits for a wrong URL.
+        return attempt <= self.options.retries or (self.state.answered and waited < self.options.wait)
 
     @asynccontextmanager
     async def pieces(self, request: HttpRequest) -> AsyncGenerator[Pieces]:
@@ -123,6 +131,7 @@ class Exchange:
         started = time.perf_counter()
         with _without_credentials(signed, sent):
             got = await self.transport(signed, self.options.timeout)
+        self.state.answered = True
         log.debug("%s: %d, %d bytes in %.3f s", sent, got.status, len(got.body), time.perf_counter() - started)
         got = HttpResponse(got.status, got.body, got.headers, sent)
         if got.status >= 300:
@@ -139,6 +148,11 @@ def _without_credentials(signed: HttpRequest, sent: HttpRequest) -> Generator[No
         if error.request is signed:
             error.request = sent
         raise
+
+
+def _loudness(attempt: int, options: Options) -> int:
+    """Of retries within a second nobody needs to hear; that a call waits for a cluster is said once."""
+    return logging.WARNING if attempt == options.retries + 1 else logging.DEBUG
 
 
 async def _each(pieces: Pieces) -> AsyncGenerator[bytes]:

@@ -22,12 +22,6 @@ def body_of(response: HttpResponse) -> Any:
         return response.text
 
 
-def error_of(body: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The ``error`` object of a body; empty where there is none."""
-    error = body.get("error")
-    return error if isinstance(error, Mapping) else {}
-
-
 def describe(body: Any) -> tuple[str, str, str]:
     """Type, reason and details from whichever form the body has."""
     if not isinstance(body, Mapping):

@@ -49,7 +49,9 @@ class Session(Api, Inference, Ingests, Waits):
     ``url`` may hold a user name and password; they are taken out of it. ``auth`` is a pair, BasicAuth or BearerAuth.
     TLS is verified unless ``verify=False``; ``ca_certs`` trusts another authority; ``client_cert`` and ``client_key``
     prove the client. ``timeout`` is seconds for a whole attempt, or a Timeout (default: connect 10, read 60,
-    total 300). A call that may be repeated is sent up to ``retries`` times more (default 3), with ``backoff`` between.
+    total 300). A call that may be repeated is sent up to ``retries`` times more (default 3), with ``backoff`` between;
+    beyond that, trouble that passes by waiting (a node restarts, shards recover, a memory breaker is open) is waited
+    out for ``wait`` seconds (default 0), unless the cluster has never answered.
     ``pool_size`` (default 100) is the most connections at once. ``gzip`` asks for compressed answers, which pays on
     slow networks only. ``compat`` is the server's version (``"2.4"``) where it does not tell: names and fields of that
     version are used. ``transport`` replaces the network by a function.
@@ -71,6 +73,7 @@ class Session(Api, Inference, Ingests, Waits):
         client_key_password: str | Secret | None = None,
         timeout: Timeout | float | None = Timeout(),
         retries: int = 3,
+        wait: float = 0.0,
         backoff: Backoff = Backoff(),
         headers: Mapping[str, str] | None = None,
         user_agent: str = f"aiomlcommons/{__version__}",
@@ -96,6 +99,7 @@ class Session(Api, Inference, Ingests, Waits):
             options=Options(
                 timeout=as_timeout(timeout),
                 retries=retries,
+                wait=wait,
                 backoff=backoff,
                 headers={"user-agent": user_agent, **(headers or {})},
             ),
@@ -172,6 +176,7 @@ class Session(Api, Inference, Ingests, Waits):
         *,
         timeout: Timeout | float | None = None,
         retries: int | None = None,
+        wait: float | None = None,
         backoff: Backoff | None = None,
         headers: Mapping[str, str] | None = None,
         opaque_id: str | None = None,
@@ -182,7 +187,7 @@ class Session(Api, Inference, Ingests, Waits):
         a Timeout; ``headers`` are added; ``opaque_id`` is sent as ``x-opaque-id`` in place of a new one for each call.
         """
         changes = self._exchange.options.changed(
-            headers, timeout, retries=retries, backoff=backoff, opaque_id=opaque_id
+            headers, timeout, retries=retries, wait=wait, backoff=backoff, opaque_id=opaque_id
         )
         view = copy.copy(self)
         view._exchange = attrs.evolve(self._exchange, options=changes)

@@ -46,7 +46,14 @@ def said(reason: str, kind: str = "status_exception", **more: Any) -> dict[str, 
         (409, said("in use"), errors.Conflict),
         (429, said("Request is throttled at model level."), errors.TooManyRequests),
         (500, said("boom"), errors.ServerError),
-        (503, b"", errors.ServerError),
+        (503, b"", errors.Unavailable),
+        (
+            404,
+            said("Failed to get data object", caused_by={"type": "no_shard_available_action_exception"}),
+            errors.Unavailable,
+        ),
+        (400, said("Error from remote service: denied due to remote server throttling"), errors.TooManyRequests),
+        (503, said("Error from remote service: busy"), errors.ServerError),
         (302, b"", errors.Redirected),
         (405, {"error": "Incorrect HTTP method", "status": 405}, errors.ApiError),
         (
@@ -262,6 +269,14 @@ TRANSIENT = {
     "breaker.parent.stats_one",
     "remote.rate_limited_2",
     "remote.rate_limited_3",
+    "real.parent_breaker",
+    "real.search.no_shard_yet.1",
+    "new39.stop_new39_remote",
+    "new39.stop_new39_sparse_index",
+    "plain38.jvm_heap_breaker_6s",
+    "plain38.remote_503_3s",
+    "plain38.remote_bedrock_3s",
+    "plain38.remote_html502_3s",
 }
 
 

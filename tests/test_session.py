@@ -288,6 +288,39 @@ async def test_the_number_of_retries_is_the_callers(retries: int) -> None:
     assert len(script.sent) == retries + 1
 
 
+async def test_a_call_waits_for_trouble_to_pass_as_long_as_it_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    script = Script(answer(503), *[lost()] * 20, *[answer(503)] * 20, RECORDED["root"])
+    async with Session("http://h", transport=script, backoff=NO_WAIT, retries=2, wait=3600) as ml:
+        await ml.info()
+    assert len(script.sent) == 42
+    assert [record.levelname for record in caplog.records if record.levelno >= logging.WARNING] == ["WARNING"]
+
+
+async def test_waiting_ends_when_its_time_is_over() -> None:
+    script = Script(answer(503))
+    async with Session("http://h", transport=script, backoff=NO_WAIT, retries=2) as ml:
+        with pytest.raises(ServerError):
+            await ml.options(wait=1e-9).info()
+    assert 3 <= len(script.sent) <= 4
+
+
+async def test_a_cluster_that_never_answered_is_not_waited_for() -> None:
+    script = Script(lost())
+    async with Session("http://h", transport=script, backoff=NO_WAIT, retries=2, wait=3600) as ml:
+        with pytest.raises(ConnectError):
+            await ml.info()
+    assert len(script.sent) == 3
+
+
+@pytest.mark.parametrize("answered", [(400, "no"), (429, PERMANENT), (500, "boom")])
+async def test_what_does_not_pass_is_not_waited_for(answered: tuple[int, Any]) -> None:
+    async with serve(reply(answered[1], status=answered[0])) as server:
+        async with Session(server.url, backoff=NO_WAIT, wait=3600) as ml:
+            with pytest.raises(ApiError):
+                await ml.info()
+    assert len(server.heard) == 1
+
+
 async def test_a_call_that_succeeds_at_last_gives_its_answer() -> None:
     script = Script(lost(), answer(503), RECORDED["root"])
     async with Session("http://h", transport=script, backoff=NO_WAIT) as ml:

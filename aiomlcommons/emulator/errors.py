@@ -54,6 +54,8 @@ TOO_MANY_OFFLINE = (
 )
 NAME_TAKEN = "The name you provided is already being used by a model group with ID: {id}."
 GROUP_IN_USE = "Cannot delete the model group when it has associated model versions"
+NOT_CLEANED = "Model is not all cleaned up, please try again. Model ID: {id}"
+CHUNKS_LEFT = "Failed to delete all model chunks, Bulk failure while deleting model of {id}"
 DELETE_DEPLOYED = "Model cannot be deleted in deploying or deployed state. Try undeploy model first then delete"
 THROTTLED_MODEL = "Request is throttled at model level."
 THROTTLED_USER = "Request is throttled at user level. If you think there's an issue, please contact your cluster admin."

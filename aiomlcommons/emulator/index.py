@@ -130,6 +130,10 @@ class Index(Generic[T]):
     def change(self, key: str, **fields: Any) -> None:
         """Change fields of a document that is there."""
         self.settle(key)
+        self.overtake(key, **fields)
+
+    def overtake(self, key: str, **fields: Any) -> None:
+        """Change fields of a document before what is to come of it comes."""
         self.put(key, alter(self.documents[key].source, **fields))
 
     def delete(self, key: str, *, refreshed: bool = True) -> WriteResult:

@@ -12,7 +12,7 @@ from aiomlcommons.api.models import DeleteModel, GetModel, SearchModels, UpdateM
 from aiomlcommons.emulator import errors, groups, search
 from aiomlcommons.emulator.cluster import Cluster, alter
 from aiomlcommons.emulator.connectors import as_connector, as_text, check_endpoints, check_exists
-from aiomlcommons.emulator.errors import illegal, missing, refused, status_error
+from aiomlcommons.emulator.errors import Refused, illegal, missing, refused, status_error
 from aiomlcommons.emulator.registry import handles
 
 ON_NODE = {ModelState.DEPLOYED, ModelState.PARTIALLY_DEPLOYED}
@@ -88,24 +88,37 @@ async def delete(cluster: Cluster, request: DeleteModel) -> WriteResult:
     if cluster.is_before("2.7"):
         return forget(cluster, key)
     if model is None:
-        forget(cluster, key)
-        raise missing(errors.NO_MODEL)
+        raise _of_missing(cluster, key)
     if model.model_state in ON_NODE | {ModelState.DEPLOYING}:
         raise status_error(400, errors.DELETE_DEPLOYED)
     return forget(cluster, key)
 
 
-def forget(cluster: Cluster, model_id: str) -> WriteResult:
-    """Delete a model's record and its chunks.
+def _of_missing(cluster: Cluster, key: str) -> Refused:
+    """Delete the chunks of a model that is gone; those that are gone too, and still seen, stand in the way."""
+    gone = [name for name, document in cluster.models.seen().items() if document.source.model_id == key]
+    stale = [name for name in gone if name not in cluster.models.documents]
+    _forget_chunks(cluster, key)
+    if not stale:
+        return missing(errors.NO_MODEL)
+    why = {"type": "status_exception", "reason": errors.CHUNKS_LEFT.format(id=key)}
+    return refused(500, "illegal_state_exception", errors.NOT_CLEANED.format(id=key), why)
 
-    The chunks are deleted by query, which nobody refreshes: for a while searches still see them.
-    """
+
+def forget(cluster: Cluster, model_id: str) -> WriteResult:
+    """Delete a model's record and its chunks."""
     result = cluster.models.delete(model_id)
-    for chunk in [key for key, document in cluster.models.documents.items() if document.source.model_id == model_id]:
-        cluster.models.delete(chunk, refreshed=False)
-    for kept in (cluster.chunks, cluster.trained, cluster.counts.watched):
+    _forget_chunks(cluster, model_id)
+    for kept in (cluster.trained, cluster.counts.watched):
         kept.pop(model_id, None)
     return result
+
+
+def _forget_chunks(cluster: Cluster, model_id: str) -> None:
+    """Delete by query, which nobody refreshes: for a while searches still see the chunks."""
+    for key in [key for key, document in cluster.models.documents.items() if document.source.model_id == model_id]:
+        cluster.models.delete(key, refreshed=False)
+    cluster.chunks.pop(model_id, None)
 
 
 # ---- files ---------------------------------------------------------------------------------------------------------

@@ -42,13 +42,19 @@ New = PretrainedModel | UrlModel | NamedFile | RemoteModel
 
 
 async def send(
-    ml: Session, spec: New, name: str, group_id: str | None, follow: Callable[[TaskStarted], Awaitable[str | None]]
+    ml: Session,
+    spec: New,
+    name: str,
+    group_id: str | None,
+    follow: Callable[[TaskStarted], Awaitable[str | None]],
+    own_id: str | None = None,
 ) -> str:
-    """Register a model and wait, by ``follow``, until the cluster has it; return its id.
+    """Register a model and wait, by ``follow``, until the cluster has it; return its id, ``own_id`` where one is given.
 
     Of a file only what it will be is said: its chunks are still to come. Raises NotRegistered, TaskFailed, ApiError.
     """
-    common = {**spec.told(), **({"model_group_id": group_id} if group_id else {})}
+    ids = {"model_group_id": group_id, "model_id": own_id}
+    common = {**spec.told(), **{name: given for name, given in ids.items() if given}}
     if isinstance(spec, NamedFile):
         made = await ml.models.register_meta(name, **common, **_file(spec))
         return made.model_id

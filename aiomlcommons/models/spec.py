@@ -161,9 +161,12 @@ class RemoteModel(Common):
         """Whether a registered model of this name is it; the credential cannot be compared, no server shows it."""
         if self.connector is None:
             return model.connector_id == self.connector_id
-        if model.connector is None:
-            return False
-        return _essence(convert.unstructure(self.connector)) == _essence(convert.unstructure(model.connector))
+        return model.connector is not None and self.essence == _essence(convert.unstructure(model.connector))
+
+    @property
+    def essence(self) -> tuple[object, ...]:
+        """What tells the connector that the model carries from others."""
+        return _essence(convert.unstructure(self.connector))
 
 
 @attrs.frozen(kw_only=True)

@@ -9,7 +9,7 @@ from typing import Any
 import attrs
 import pytest
 
-from aiomlcommons import ConnectError, InvalidRequest, ModelNotReady, NotFound, Session, TaskFailed
+from aiomlcommons import Backoff, ConnectError, InvalidRequest, ModelNotReady, NotFound, Session, TaskFailed
 from aiomlcommons.api.model_records import ModelState
 from aiomlcommons.api.model_registration import RegisterModel, RegisterModelMeta, UploadModelChunk
 from aiomlcommons.api.models import DeployModel, GetModel
@@ -28,6 +28,8 @@ from tests.lifecycle.conftest import NOW, World
 
 pytestmark = pytest.mark.asyncio
 FILE = FileModel(path=ZIPS / "tiny-dense.zip", name="tiny", model_config=DENSE, group="ours")
+# Who lost a race comes back at another moment than the others; all at once they would only race again.
+APART = Backoff(first=0.01, cap=0.2)
 MINILM = PretrainedModel(name="all-MiniLM-L6-v2")
 
 
@@ -47,7 +49,7 @@ async def test_a_second_call_finds_what_the_first_one_did(world: World, kind: st
 
 @pytest.mark.parametrize("kind", SPECS)
 async def test_many_at_once_end_with_one_model(world: World, kind: str) -> None:
-    ensured = await asyncio.gather(*(world.ml.models.ensure(SPECS[kind], backoff=NOW) for _ in range(8)))
+    ensured = await asyncio.gather(*(world.ml.models.ensure(SPECS[kind], backoff=APART) for _ in range(8)))
     assert len({one.model_id for one in ensured}) == 1
     assert [key for key, _ in await world.models()] == [ensured[0].model_id]
     assert all(one.model.is_deployed for one in ensured)
@@ -198,7 +200,8 @@ async def test_a_restart_takes_jobs_along_and_they_are_begun_again(world: World)
     assert ensured.model.is_deployed
     assert Phase.HEALING in ensured.did
     world.emulator.restart()
-    assert (await world.ml.models.get(ensured.model_id)).model_state == ModelState.DEPLOY_FAILED
+    # The record outlives the nodes: it is no proof that any has the model.
+    assert (await world.ml.models.get(ensured.model_id)).is_deployed
     with pytest.raises(ModelNotReady):
         await world.ml.embed_one(ensured.model_id, "x")
     assert (await ensure(world.ml, FILE)).model_id == ensured.model_id
@@ -241,7 +244,7 @@ async def test_a_deployment_of_somebody_else_is_waited_for(world: World) -> None
     made = await ensure(world.ml, MINILM, deploy=False)
     started = await world.ml.models.deploy(made.model_id)
     ensured = await world.ml.models.ensure(MINILM, backoff=NOW)
-    assert ensured.did == (Phase.FOUND, Phase.WAITING, Phase.DEPLOYED)
+    assert (ensured.model.is_deployed, ensured.deployed, Phase.HEALING in ensured.did) == (True, False, False)
     assert (await world.ml.task(started)).state == TaskState.COMPLETED
 
 
