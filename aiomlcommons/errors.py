@@ -101,7 +101,7 @@ class BadRequest(ApiError):
     """400: the server does not accept the request."""
 
     def _remedy(self) -> str:
-        return defect_of(self.request, self.reason)
+        return defect_of(self.request, self.reason) or super()._remedy()
 
 
 class ModelNotReady(BadRequest):

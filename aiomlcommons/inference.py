@@ -25,9 +25,10 @@ Side: TypeAlias = Literal["query", "passage"]
 
 @record
 class Highlight(Record):
-    """A passage that answers a question: ``text`` is ``context[start:end]``, ``position`` the number of the sentence.
+    """A sentence that answers a question: ``text`` is ``context[start:end]`` without blanks around it.
 
-    The server counts UTF-16 units, where a character such as an emoji counts twice; these are indices of Python.
+    ``position`` is the number of the sentence, from 0. The server counts UTF-16 units, where a character such as an
+    emoji counts twice; these are indices of Python.
     """
 
     start: int
@@ -209,5 +210,5 @@ def _place(context: str, start: int, end: int, text: str | None) -> tuple[int, i
     """
     units = context.encode("utf-16-le")
     first, last = (len(units[: 2 * offset].decode("utf-16-le", "ignore")) for offset in (start, end))
-    is_python = text is None or (context[first:last] != text and context[start:end] == text)
+    is_python = text is None or (context[first:last].strip() != text and context[start:end].strip() == text)
     return (start, end) if is_python else (first, last)

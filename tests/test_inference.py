@@ -117,8 +117,9 @@ async def test_offsets_of_a_server_that_counts_utf_16_units_in_floats_become_ind
         # A provider's model that is written in Python tells no text, or one that its own counting fits.
         ({"start": 4, "end": 8}, (4, 8)),
         ({"start": 4, "end": 8, "text": "Soft"}, (4, 8)),
-        # What repeats is where the server says.
-        ({"start": 6.0, "end": 10.0, "text": "Soft"}, (4, 8)),
+        ({"start": 3, "end": 8, "text": "Soft"}, (3, 8)),
+        # A server leaves out the blanks around a sentence, and counts them.
+        ({"start": 5.0, "end": 10.0, "text": "Soft"}, (3, 8)),
         # The text that fits nowhere is the server's all the same, at the server's place.
         ({"start": 6.0, "end": 10.0, "text": "soft"}, (4, 8)),
         ({"start": 1.0, "end": 99.0, "text": "x"}, (0, len(SMILES))),
@@ -131,6 +132,14 @@ async def test_the_text_of_a_highlight_tells_how_its_offsets_count(
         (found,) = await ml.highlight("m", "q", SMILES)
     assert (found.start, found.end) == place
     assert found.text == span.get("text", "Soft")
+
+
+async def test_a_sentence_that_repeats_is_where_the_server_says() -> None:
+    context = "\U0001f642\U0001f642\U0001f642 a. a. a."
+    assert context[7:9] == "a."  # so it would fit there too, if the server counted as Python does
+    spans = [{"start": 7.0, "end": 9.0, "text": "a.", "position": 1.0}]
+    async with Session(transport=Says(said({"dataAsMap": {"highlights": spans}}))) as ml:
+        assert await ml.highlight("m", "q", context) == [Highlight(start=4, end=6, text="a.", position=1)]
 
 
 async def test_an_answer_is_text() -> None:

@@ -60,8 +60,8 @@ def _exchange(file: str, row: Mapping[str, Any]) -> Exchange:
     asked, answered = row["request"], row["response"]
     path, _, query = asked["path"].partition("?")
     sent_headers, headers = _headers(asked), _headers(answered)
-    # A request without a body may be recorded as null; an answer that is null is an answer.
-    sent = None if asked.get("body", "") is None else _body(asked, sent_headers)
+    # A request without a body may be recorded as null, or as nothing; an answer that is null is an answer.
+    sent = None if asked.get("body", "") is None else _body(asked, sent_headers) or None
     request = HttpRequest(asked["method"], path, dict(URL(f"/?{query}").query), sent, sent_headers)
     response = HttpResponse(answered["status"], _body(answered, headers) or b"", headers, request)
     return Exchange(

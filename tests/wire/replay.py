@@ -1,9 +1,9 @@
 """Judge the package by what a real server said: ``python -m tests.wire.replay FILE_OR_FOLDER...``.
 
-For each exchange the endpoint is found by method and path, old names included. Where the answer is below 400, the
+For each exchange the endpoint is found by method and path, old names included. Where the answer is below 300, the
 request is read into its class and written again, and the answer too: both must come out as they were recorded, with
 nothing in ``extra``. A stream is read frame by frame, in pieces of several sizes: each frame must come out of its event
-as it was recorded, and one that reports an error must raise it. Where the answer is 400 or above, the error raised must
+as it was recorded, and one that reports an error must raise it. Where the answer is 300 or above, the error raised must
 have the recorded status, type and reason. Exchanges with other APIs (``_bulk``, ``_search``, pipelines) are counted
 apart: of these only the errors are judged.
 """
@@ -33,7 +33,7 @@ from tests.wire.streams import replay_stream
 def replay(exchange: Exchange, router: Router) -> None:
     """Raise Difference where the package and the recording disagree."""
     match = router.find(exchange.request.method, exchange.request.path)
-    if exchange.response.status >= 400:
+    if exchange.response.status >= 300:
         return _replay_error(exchange, match)
     if is_other(exchange.request, router):
         return None

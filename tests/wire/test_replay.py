@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-from pathlib import Path
 from typing import Any
 
 import attrs
@@ -20,14 +18,14 @@ from aiomlcommons.routes import Router
 from aiomlcommons.stream import Events
 from aiomlcommons.wire import from_http, to_http
 from tests.wire.compare import Difference, same
-from tests.wire.recordings import FILES, Exchange, exchanges, is_other
-from tests.wire.replay import main, replay, resource_of
+from tests.wire.recordings import FILES, Exchange, exchanges
+from tests.wire.replay import replay, resource_of
+from tests.wire.rows import GROUP
 from tests.wire.streams import EVENTS
 
 ROUTER = Router()
 ALL = list(exchanges())
 COVERED = ("models", "model_registration", "model_groups", "tasks", "predict", "settings", "connectors", "server")
-GROUP = {"name": "g", "latest_version": 0, "access": "public"}
 WROTE = {
     "_index": ".plugins-ml-model",
     "_id": "m",
@@ -66,11 +64,6 @@ def frames(*data: dict[str, Any]) -> bytes:
 
 SAID = (words("one"), words("", True))
 FINISHED = {"type": "RUN_FINISHED", "threadId": "t", "runId": "r"}
-
-
-def lines(path: Path, *rows: dict[str, Any]) -> str:
-    path.write_bytes(b"\n".join(map(orjson.dumps, rows)) + b"\n\n")
-    return str(path)
 
 
 # ---- the recordings ------------------------------------------------------------------------------------------------
@@ -303,127 +296,3 @@ def test_json_that_means_the_same_is_the_same(recorded: Any, written: Any) -> No
 def test_json_that_means_something_else_is_noticed(recorded: Any, written: Any, words: str) -> None:
     with pytest.raises(Difference, match=words):
         same(recorded, written, "here")
-
-
-# ---- the command ---------------------------------------------------------------------------------------------------
-
-
-def row(case: str, method: str, path: str, **response: Any) -> dict[str, Any]:
-    answer = {"status": 200, "content_type": JSON, **response}
-    return {"case": case, "request": {"method": method, "path": f"/_plugins/_ml{path}"}, "response": answer}
-
-
-def test_the_command_replays_all_recordings(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main([]) == 0
-    others = sum(is_other(e.request, ROUTER) for e in ALL)
-    assert others == 64
-    assert capsys.readouterr().out == f"{len(ALL) - others} passed, 0 failed, {others} other APIs'\n"
-
-
-def test_a_folder_is_all_the_recordings_beneath_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "a" / "b").mkdir(parents=True)
-    good = row("good", "GET", "/model_groups/g", body=GROUP)
-    lines(tmp_path / "a" / "one.jsonl", good, good)
-    lines(tmp_path / "a" / "b" / "two.jsonl", good)
-    (tmp_path / "a" / "notes.md").write_text("no recording")
-    assert main([str(tmp_path)]) == 0
-    assert capsys.readouterr().out == "3 passed, 0 failed, 0 other APIs'\n"
-
-
-def test_other_apis_are_counted_apart_and_only_their_errors_judged(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    answers = {"status": 200, "content_type": JSON, "body": {"took": 1, "items": []}}
-    asked = [
-        {"method": "POST", "path": "/_bulk", "body_text": '{"index":{}}\n{}\n'},
-        {"method": "PUT", "path": "/i"},
-        {"method": "PUT", "path": "/_search/pipeline/p", "body": '{"a": 1}'},
-    ]
-    rows = [{"case": "other", "request": request, "response": answers} for request in asked]
-    missing = {"error": {"type": "index_not_found_exception", "reason": "no such index [i]"}, "status": 404}
-    rows.append(
-        {"case": "gone", "request": asked[1], "response": {"status": 404, "content_type": JSON, "body": missing}}
-    )
-    settings = {"method": "GET", "path": "/_cluster/settings"}
-    said = {"status": 200, "content_type": JSON, "body": {"persistent": {}, "transient": {}}}
-    rows.append({"case": "ours", "request": settings, "response": said})
-    assert main([lines(tmp_path / "some.jsonl", *rows)]) == 0
-    assert capsys.readouterr().out == "1 passed, 0 failed, 4 other APIs'\n"
-
-
-def test_the_command_may_be_kept_to_some_resources(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--only", *COVERED]) == 0
-    assert capsys.readouterr().out == "396 passed, 0 failed, 0 other APIs', 290 skipped\n"
-
-
-def test_the_command_names_each_failure_and_fails(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    good = row("good", "GET", "/model_groups/g", body=GROUP)
-    bad = row("bad", "GET", "/model_groups/g", body={**GROUP, "nope": 1})
-    unknown = row("unknown", "GET", "/nope/nope/nope", body={})
-    file = lines(tmp_path / "some.jsonl", good, bad, unknown)
-    assert main([file]) == 1
-    assert capsys.readouterr().out.splitlines() == [
-        "FAILED some.jsonl bad: GET /_plugins/_ml/model_groups/g -> 200",
-        "       Difference: answer holds keys that no field takes: ['nope']",
-        "FAILED some.jsonl unknown: GET /_plugins/_ml/nope/nope/nope -> 200",
-        "       Difference: no endpoint has this route",
-        "1 passed, 2 failed, 0 other APIs'",
-    ]
-    assert main([file, "--only", "models"]) == 0
-    assert capsys.readouterr().out == "0 passed, 0 failed, 0 other APIs', 3 skipped\n"
-
-
-def test_every_form_of_a_recorded_body_is_read(tmp_path: Path) -> None:
-    forms: list[dict[str, Any]] = [
-        {"body": {"a": 1}},
-        {"body": None},
-        {"body_text": "Unauthorized"},
-        {"body_base64": "AP8="},
-        {},
-        {"body": '{"as": "it came"}'},
-        {"body": {"a": 1}, "content_type": CBOR},
-        {"body_base64_head": "AP8="},
-    ]
-    file = lines(tmp_path / "forms.jsonl", *(row("form", "GET", "/models/m", **form) for form in forms))
-    assert [e.response.body for e in exchanges([Path(file)])] == [
-        b'{"a":1}',
-        b"null",
-        b"Unauthorized",
-        b"\x00\xff",
-        b"",
-        b'{"as": "it came"}',
-        cbor2.dumps({"a": 1}),
-        b"\x00\xff",
-    ]
-
-
-@pytest.mark.parametrize(
-    ("part", "kind"),
-    [
-        ({"content_type": "Text/Plain; charset=UTF-8"}, "text/plain"),
-        ({"headers": {"Content-Type": "application/cbor"}, "body": {"a": 1}}, CBOR),
-        ({"headers": {"Content-Type": JSON}, "content_type": CBOR, "body": {"a": 1}}, CBOR),
-        ({"body_base64": base64.b64encode(cbor2.dumps({"a": 1})).decode()}, CBOR),
-        ({"body_base64": base64.b64encode(b"\xbfaa\x01\xff").decode()}, CBOR),
-        ({"body_base64": base64.b64encode(b'{"a":1}').decode()}, ""),
-        ({"body": {"a": 1}}, ""),
-    ],
-)
-def test_the_type_of_an_answer_is_found_wherever_it_was_recorded(tmp_path: Path, part: Any, kind: str) -> None:
-    asked = {"method": "GET", "path": "/_plugins/_ml/models/m"}
-    file = lines(tmp_path / "one.jsonl", {"case": "c", "request": asked, "response": {"status": 200, **part}})
-    (found,) = exchanges([Path(file)])
-    assert found.response.content_type == kind
-    assert "headers" not in part or found.response.json() == {"a": 1}
-
-
-def test_a_request_recorded_with_null_for_its_body_has_none(tmp_path: Path) -> None:
-    asked = {"method": "POST", "path": "/_plugins/_ml/models/m/_undeploy", "body": None}
-    file = lines(tmp_path / "one.jsonl", {"case": "c", "request": asked, "response": {"status": 200, "body": {}}})
-    assert [e.request.body for e in exchanges([Path(file)])] == [None]
-
-
-def test_an_unknown_resource_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit):
-        main(["--only", "nope"])
-    assert "invalid choice: 'nope'" in capsys.readouterr().err
