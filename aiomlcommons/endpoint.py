@@ -14,6 +14,7 @@ from typing import (
     ClassVar,
     Final,
     Generic,
+    Literal,
     Protocol,
     TypeAlias,
     TypeVar,
@@ -39,6 +40,9 @@ class Null(enum.Enum):
 
     def __repr__(self) -> str:
         return "NULL"
+
+    def __bool__(self) -> Literal[False]:
+        return False
 
 
 NULL: Final = Null.NULL

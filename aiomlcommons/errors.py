@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from aiomlcommons.defects import defect_of
 from aiomlcommons.http import HttpRequest, HttpResponse
 from aiomlcommons.refusal import body_of, describe, disabled_setting, retry_after
 from aiomlcommons.trouble import Kind, Party, Trouble, heard, trouble_of
@@ -98,6 +99,9 @@ class Redirected(ApiError):
 
 class BadRequest(ApiError):
     """400: the server does not accept the request."""
+
+    def _remedy(self) -> str:
+        return defect_of(self.request, self.reason) or super()._remedy()
 
 
 class ModelNotReady(BadRequest):

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+LONGEST_ID = 512
 
 
 def at_most_one(request: Any, *names: str) -> Iterator[str]:
@@ -19,7 +20,9 @@ def at_most_one(request: Any, *names: str) -> Iterator[str]:
 def own_id(request: Any, name: str) -> Iterator[str]:
     """An id that the caller chooses."""
     value = getattr(request, name)
-    if value is not None and not _ID.fullmatch(value):
+    if value is not None and len(value) > LONGEST_ID:
+        yield f"{name} may have {LONGEST_ID} characters at most, not {len(value)}"
+    elif value is not None and not _ID.fullmatch(value):
         yield f"{name} may hold letters, digits, '_' and '-', and begin with a letter or digit, not {value!r}"
 
 

@@ -11,6 +11,7 @@ from aiomlcommons.api.agentic_memory import GetMemoryDocument
 from aiomlcommons.api.agents import AgentModelSpec, LLMSpec, RegisterAgent
 from aiomlcommons.api.connectors import ConnectorAction, CreateConnector
 from aiomlcommons.api.controllers import CreateController
+from aiomlcommons.api.memory_containers import CreateMemoryContainer
 from aiomlcommons.api.memory_search import HybridSearch, SemanticSearch
 from aiomlcommons.api.model_groups import RegisterModelGroup
 from aiomlcommons.api.model_records import RateLimiter
@@ -33,6 +34,8 @@ ACTION = ConnectorAction(action_type="predict", method="POST", url="http://h", n
         (RegisterModel("m", model_format=WRONG), r"expected 'TORCH_SCRIPT' or 'ONNX', got 'nope' @ \$\.model_format"),
         (RegisterModelGroup("g", access_mode=WRONG), "expected 'public' or 'private' or 'restricted', got 'nope'"),
         (RegisterModelGroup("g", model_group_id="a b"), "model_group_id may hold"),
+        (RegisterModelGroup("g", model_group_id="a" * 513), "model_group_id may have 512 characters at most, not 513"),
+        (CreateMemoryContainer("c", memory_container_id="-x"), "memory_container_id may hold"),
         (
             UploadModelChunk("m", 0, bytes(CHUNK_SIZE + 1)),
             "content has 10,000,001 bytes; a chunk holds at most",

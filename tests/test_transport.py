@@ -90,7 +90,7 @@ async def test_a_host_that_does_not_exist_is_named() -> None:
 @pytest.mark.parametrize(
     ("deed", "timeout", "words"),
     [
-        (never_answers, Timeout(read=0.02), "was silent for 0.02 s; a longer time is given by timeout=Timeout(read="),
+        (never_answers, Timeout(read=0.02), "was silent for 0.02 s; session.options(timeout=Timeout(read="),
         (never_answers, Timeout(total=0.02), "no whole answer from"),
         (never_answers, 0.02, "within 0.02 s"),
         (drips, Timeout(read=5, total=0.05), "within 0.05 s"),

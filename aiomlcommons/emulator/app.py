@@ -33,6 +33,7 @@ from aiomlcommons.routes import Match, Router
 RESOURCES = (
     "agent_runs",
     "agentic_memory",
+    "agentic_search_templates",
     "agents",
     "config",
     "connectors",
@@ -152,7 +153,7 @@ class Emulator:
         handler = HANDLERS.get(match.request)
         if handler is None:
             raise refused(501, "not_emulated", f"the emulator knows {match.route} and does not answer it")
-        request: Request[Any] = reading.read(match, http)
+        request: Request[Any] = reading.read(match, http, self.cluster.version)
         restarting.check_recovered(self.cluster, request)
         try:
             answer = await handler(self.cluster, request)

@@ -42,12 +42,15 @@ class Cluster:
     """An emulated cluster of one data node. ``clock`` gives seconds since 1970.
 
     It says that it is an OpenSearch of ``version``, and knows no route that came later. What lags on a real cluster
-    lags here as ``refresh`` says.
+    lags here as ``refresh`` says. With ``streams`` it has the transport that streams need. With ``follows_batches`` it
+    can ask a provider about a job that it began, which no real server was seen to do.
     """
 
     clock: Callable[[], float] = time
     version: str = "3.4.0"
     refresh: Refresh = attrs.field(factory=Refresh)
+    streams: bool = False
+    follows_batches: bool = False
     faults: Faults = attrs.field(factory=Faults)
     settings: SettingStore = attrs.field(factory=SettingStore)
     groups: Index[ModelGroup] = attrs.field(factory=lambda: Index(".plugins-ml-model-group"))

@@ -95,7 +95,8 @@ def _no_room(cluster: Cluster, model_id: str) -> str | None:
 
 
 async def _note(cluster: Cluster, asked: Request[Any], model_id: str) -> None:
-    changes: dict[str, Any] = {"model_state": ModelState.DEPLOYING, **_planned(cluster)}
+    planned = {**_planned(cluster), "last_updated_time": cluster.now()}
+    changes: dict[str, Any] = {"model_state": ModelState.DEPLOYING, **planned}
     await cluster.rewrite(asked, cluster.models, model_id, lambda _: changes)
 
 
@@ -213,7 +214,6 @@ def _take_off(cluster: Cluster, model_id: str) -> str:
     # The record is corrected also where the node has no such model, or has it not yet.
     if model_id in cluster.models.documents:
         none = {"planning_worker_node_count": 0, "planning_worker_nodes": None, "current_worker_node_count": 0}
-        times = {"last_undeployed_time": cluster.now()} if was_there else {}
         state = ModelState.UNDEPLOYED
-        cluster.models.change(model_id, model_state=state, last_updated_time=cluster.now(), **none, **times)
+        cluster.models.change(model_id, model_state=state, last_updated_time=cluster.now(), **none)
     return "undeployed" if was_there else "not_found"

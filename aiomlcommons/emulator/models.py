@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from aiomlcommons import convert
-from aiomlcommons.api.common import Hits, WriteResult
+from aiomlcommons.api.common import FunctionName, Hits, WriteResult
 from aiomlcommons.api.model_records import ChunkUploaded, Model, ModelState
 from aiomlcommons.api.model_registration import CHUNK_SIZE, UploadModelChunk
 from aiomlcommons.api.models import DeleteModel, GetModel, SearchModels, UpdateModel
@@ -16,6 +16,8 @@ from aiomlcommons.emulator.errors import Refused, illegal, missing, refused, sta
 from aiomlcommons.emulator.registry import handles
 
 ON_NODE = {ModelState.DEPLOYED, ModelState.PARTIALLY_DEPLOYED}
+
+CHANGEABLE = {FunctionName.TEXT_EMBEDDING, FunctionName.REMOTE}
 
 
 def find(cluster: Cluster, model_id: str, words: str = errors.NO_MODEL) -> Model:
@@ -52,6 +54,8 @@ async def update(cluster: Cluster, request: UpdateModel) -> WriteResult:
     """Changes what is given."""
     key = request.model_id
     model = find(cluster, key, f"Failed to find model to update with the provided model id: {key}")
+    if model.algorithm not in CHANGEABLE:
+        raise status_error(403, f"The function category {model.algorithm} is not supported at this time.")
     fields: dict[str, Any] = {name: value for name in _PLAIN if (value := getattr(request, name)) is not None}
     if request.model_group_id and request.model_group_id != model.model_group_id:
         place = await groups.take(cluster, request, groups.Place(request.model_group_id))
@@ -61,14 +65,15 @@ async def update(cluster: Cluster, request: UpdateModel) -> WriteResult:
         fields |= {"connector_id": request.connector_id, "connector": None}
     if request.connector:
         check_endpoints(cluster, request.connector.actions or (), request.connector.parameters)
-        fields |= {"connector": as_connector(request.connector, cluster.now()), "connector_id": None}
+        fields |= {"connector": as_connector(cluster, request.connector), "connector_id": None}
         cluster.credentials[key] = convert.unstructure(request.connector.credential) or {}
     if request.interface:
         fields["interface"] = as_text(request.interface)
     if request.rate_limiter:
         fields["rate_limiter"] = alter(request.rate_limiter, limit=str(request.rate_limiter.limit))
         cluster.calls.pop(key, None)
-    cluster.models.change(key, last_updated_time=cluster.now(), **fields)
+    # The server writes the id into the record when it changes it, and not before.
+    cluster.models.change(key, model_id=key, last_updated_time=cluster.now(), **fields)
     return cluster.models.updated(key)
 
 
@@ -135,10 +140,12 @@ async def upload_chunk(cluster: Cluster, request: UploadModelChunk) -> ChunkUplo
     if not request.content:
         raise refused(500, "exception", "Chunk size either 0 or null")
     if len(request.content) > CHUNK_SIZE:
-        raise refused(500, "exception", "Size of chunk exceeds 10000000 bytes")
+        raise refused(500, "exception", "Chunk size exceeds 10MB")
     keep_chunk(cluster, request.model_id, model, request.chunk_number, request.content)
     if request.chunk_number + 1 == model.total_chunks:
-        cluster.models.change_later(request.model_id, model_state=ModelState.REGISTERED)
+        # What 3.8 kept of the announcement is lost here.
+        lost = {"description": None, "last_updated_time": None}
+        cluster.models.change_later(request.model_id, model_state=ModelState.REGISTERED, **lost)
     return ChunkUploaded(status="Uploaded")
 
 

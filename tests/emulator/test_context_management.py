@@ -55,7 +55,7 @@ async def test_a_change_leaves_alone_what_is_not_given(newer: Session) -> None:
     found = await newer.context_management.get("a")
     assert (found.description, found.hooks) == ("second", {"PRE_LLM": [WINDOW]})
     await newer.context_management.update("a", hooks={"POST_TOOL": []})
-    assert (await newer.context_management.get("a")).hooks == {"POST_TOOL": []}
+    assert (await newer.context_management.get("a")).hooks == {"PRE_LLM": [WINDOW], "POST_TOOL": []}
 
 
 async def test_templates_are_listed_in_pages(newer: Session) -> None:
