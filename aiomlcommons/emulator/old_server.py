@@ -83,5 +83,6 @@ def refusal(error: Refused) -> Refused:
 
 def no_index(name: str) -> Refused:
     """A search in an index that nothing was written to."""
-    about: dict[str, Any] = {"index": name, "resource.id": name, "resource.type": "index_or_alias", "index_uuid": "_na_"}
+    resource = {"resource.id": name, "resource.type": "index_or_alias"}
+    about: dict[str, Any] = {"index": name, **resource, "index_uuid": "_na_"}
     return refused(404, "index_not_found_exception", f"no such index [{name}]", **about)
