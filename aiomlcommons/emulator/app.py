@@ -158,7 +158,7 @@ class Emulator:
         try:
             answer = await handler(self.cluster, request)
         except Refused as error:
-            raise (old_server.refusal(error) if self.cluster.is_old else error) from None
+            raise (old_server.refusal(request, error) if self.cluster.is_old else error) from None
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
             # A search body or the like that nobody thought of: an answer, and not a broken connection.
             log.exception("%s", http)

@@ -192,7 +192,8 @@ async def undeploy(cluster: Cluster, request: UndeployModel) -> dict[str, NodeUn
     """What is not on the node is ``not_found``, also what is on its way."""
     if request.node_ids and not cluster.settings.flag("allow_custom_deployment_plan"):
         raise illegal("Don't allow custom deployment plan")
-    find(cluster, request.model_id)
+    if not cluster.is_old:
+        find(cluster, request.model_id)
     return {cluster.node_id: NodeUndeployed(stats={request.model_id: _take_off(cluster, request.model_id)})}
 
 

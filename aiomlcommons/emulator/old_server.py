@@ -8,9 +8,12 @@ from typing import Any
 from aiomlcommons import convert
 from aiomlcommons.api.common import WriteResult
 from aiomlcommons.api.model_records import Model, NodeUndeployed
+from aiomlcommons.api.predict import Predict, PredictByModel
+from aiomlcommons.api.stats import Profile
 from aiomlcommons.api.tasks import TaskInfo, TaskStarted
 from aiomlcommons.emulator.errors import NO_MODEL, NO_TASK, NOT_READY, Refused, refused
 from aiomlcommons.emulator.registry import Plain
+from aiomlcommons.endpoint import Request
 
 WORDS = {
     "REGISTERING": "UPLOADING",
@@ -39,6 +42,7 @@ LATER = {
     "deploy_to_all_nodes",
     "is_hidden",
 }
+PROFILED_LATER = {"target_worker_nodes", "memory_size_estimation_cpu", "memory_size_estimation_gpu"}
 _OF_ITS_OWN = (Model, TaskInfo, TaskStarted, WriteResult)
 _MISSING = "m_l_resource_not_found_exception"
 _REASONS = {
@@ -65,16 +69,31 @@ def answer(given: Any) -> Any:
         if isinstance(given, TaskStarted):
             data.pop("task_type", None)  # a load does not say that it is one
         return Plain(data)
+    if isinstance(given, Profile):
+        return Plain(_profile(convert.unstructure(given)))
     if isinstance(given, dict) and all(isinstance(node, NodeUndeployed) for node in given.values()):
         stats = {name: {key: WORDS.get(word, word) for key, word in node.stats.items()} for name, node in given.items()}
         return Plain({name: {"stats": words} for name, words in stats.items()})
     return given
 
 
-def refusal(error: Refused) -> Refused:
+def _profile(data: dict[str, Any]) -> dict[str, Any]:
+    for node in data.get("nodes", {}).values():
+        models = {key: _without(record(model), PROFILED_LATER) for key, model in node.get("models", {}).items()}
+        node |= {"models": models} if models else {}
+    return data
+
+
+def _without(data: Mapping[str, Any], names: set[str]) -> dict[str, Any]:
+    return {key: value for key, value in data.items() if key not in names}
+
+
+def refusal(request: Request[Any], error: Refused) -> Refused:
     """A refusal as an old server says it: what is missing, and what is not loaded, is its own fault."""
     cause = error.body["error"] if isinstance(error.body, dict) else None
     reason = cause["reason"] if isinstance(cause, dict) else ""
+    if isinstance(request, Predict | PredictByModel) and reason == NO_MODEL:
+        reason = NOT_READY  # it looks at what is loaded alone
     for words, (kind, old) in _REASONS.items():
         if reason.startswith(words):
             return refused(500, kind, old)
