@@ -117,8 +117,6 @@ RESULT_WINDOW = (
     "api for a more efficient way to request large data sets. This limit can be set by changing the "
     "[index.max_result_window] index level setting."
 )
-
-
 NO_AGENTS = (
     "Agent Framework is currently disabled. To enable it, update the setting "
     '"plugins.ml_commons.agent_framework_enabled" to true.'
