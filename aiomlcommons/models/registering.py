@@ -25,8 +25,9 @@ from aiomlcommons.errors import (
     TaskStalled,
 )
 from aiomlcommons.models.candidates import Candidates, candidate
-from aiomlcommons.models.groups import OWN_IDS, Grouping, delete_if_empty, taken_by
+from aiomlcommons.models.groups import OWN_IDS, Grouping, delete_if_empty, is_gone, taken_by
 from aiomlcommons.models.progress import Phase, Progress, Report
+from aiomlcommons.models.remedies import may_pass
 from aiomlcommons.models.removing import withdraw
 from aiomlcommons.models.sending import NamedFile, New, NotRegistered, check_content, check_server, send
 from aiomlcommons.models.spec import GroupSpec, RemoteModel
@@ -149,7 +150,7 @@ class Registering:
     async def _take_back(self, model_id: str, winner: str | None = None) -> None:
         try:
             await withdraw(self.ml, model_id, winner, self.backoff)
-        except ApiError as error:
+        except MLCommonsError as error:  # why it was to be taken back says more than this
             self.tell(Phase.HEALING, f"could not be deleted: {error}", model_id=model_id)
 
     async def _others(self) -> bool:
@@ -236,7 +237,7 @@ def _is_worth_a_look(error: MLCommonsError) -> bool:
     """Whether a registration that failed may have succeeded, or somebody else's may have, or the next one may."""
     if isinstance(error, NotFound):
         # Of the registration itself it would say that something is missing, such as its connector.
-        return error.request.method != "POST"
+        return error.request.method != "POST" or is_gone(error)
     if isinstance(error, TaskFailed):
-        return error.trouble.kind in {Kind.RACE, Kind.THROTTLED}
+        return error.trouble.kind is Kind.RACE or may_pass(error)
     return error.transient or isinstance(error, Conflict | TaskStalled) or taken_by(error) is not None
