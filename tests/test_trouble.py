@@ -11,7 +11,8 @@ import pytest
 from aiomlcommons.api.tasks import TaskInfo
 from aiomlcommons.errors import TaskFailed, error_for
 from aiomlcommons.http import HttpRequest, HttpResponse
-from aiomlcommons.trouble import PROVIDERS, TABLE, Kind, Party, Trouble, heard, trouble_of
+from aiomlcommons.said import heard
+from aiomlcommons.trouble import PROVIDERS, TABLE, Kind, Party, Trouble, trouble_of
 from tests.wire.recordings import exchanges
 
 RECORDED = {(exchange.file.removesuffix(".jsonl"), exchange.case): exchange for exchange in exchanges()}
@@ -80,6 +81,7 @@ def test_each_row_is_known_by_what_a_server_said(row: Trouble) -> None:
     [
         (400, Kind.FINAL, Party.CALLER),
         (404, Kind.FINAL, Party.CALLER),
+        (499, Kind.FINAL, Party.CALLER),
         (429, Kind.THROTTLED, Party.CLUSTER),
         (500, Kind.UNCLEAR, Party.CLUSTER),
         (502, Kind.PASSES, Party.CLUSTER),
@@ -111,6 +113,7 @@ def test_the_type_counts_wherever_it_stands() -> None:
         {"error": {"type": "x", "reason": "x", "caused_by": {"type": "y", "caused_by": {"type": kind}}}},
         {"error": {"type": "x", "reason": "x", "failed_shards": [{"reason": {"type": kind}}]}},
         {"error": {"type": "x", "reason": nested}},
+        {"error": orjson.dumps({"node": nested}).decode()},
         {"error": "NoShardAvailableActionException[No shard available for [x]]"},
         {"error": {"type": "NoShardAvailableActionException", "reason": "System Error", "details": "x"}},
         '{"error":{"root_cause":[{"type":"no_shard_available_action_exception","reason":"cut o',

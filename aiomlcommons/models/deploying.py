@@ -62,10 +62,10 @@ class Deploying:
     ml: Session
     model_id: str
     report: Report
-    node_ids: Sequence[str] | None = None
-    allow_partial: bool = False
-    backoff: Backoff = Backoff()
-    no_progress: float = 600.0
+    node_ids: Sequence[str] | None
+    allow_partial: bool
+    backoff: Backoff
+    no_progress: float
 
     async def __call__(self) -> Model:
         """The model, once every node has it that should. Raises NotDeployed, TaskFailed, ApiError."""

@@ -56,14 +56,14 @@ class Ensuring:
     """How a model is ensured; ``ml.models.ensure`` says what each field does."""
 
     ml: Session
-    deploy: bool = True
-    node_ids: Sequence[str] | None = None
-    allow_partial: bool = False
-    change_settings: bool = False
-    keep: bool = False
-    backoff: Backoff = Backoff()
-    no_progress: float = 600.0
-    report: Report = to_log
+    deploy: bool
+    node_ids: Sequence[str] | None
+    allow_partial: bool
+    change_settings: bool
+    keep: bool
+    backoff: Backoff
+    no_progress: float
+    report: Report
 
     async def __call__(self, wanted: Spec | str) -> EnsuredModel:
         """The model, as it is in the end."""

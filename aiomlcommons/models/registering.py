@@ -48,9 +48,9 @@ class Registering:
     ml: Session
     spec: New
     report: Report
-    backoff: Backoff = Backoff()
-    no_progress: float = 600.0
-    keep: bool = False
+    backoff: Backoff
+    no_progress: float
+    keep: bool
 
     @property
     def there(self) -> Candidates:

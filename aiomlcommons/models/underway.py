@@ -27,8 +27,8 @@ class UnderWay:
     """What other callers and the nodes are at; ``no_progress`` is in seconds."""
 
     ml: Session
-    backoff: Backoff = Backoff()
-    no_progress: float = 600.0
+    backoff: Backoff
+    no_progress: float
 
     async def nameless(self, function: FunctionName | str, tell: Callable[[str], None]) -> bool:
         """Wait a little for registrations of a kind that name no model yet; return whether there were any."""

@@ -230,6 +230,7 @@ async def test_of_what_is_as_old_all_take_the_same(world: World) -> None:
     for group_id in ("b", "a"):
         add_group(world, group_id, created=1)
     assert await find_groups(world.ml, "ours") == ["a", "b"]
+    assert await Grouping(world.ml, GroupSpec(name="ours"), NOW)() == "a"
     for model_id in ("y", "x"):
         model = Model(name="tiny", model_content_hash_value=SHA256, model_group_id="a", created_time=1)
         world.emulator.cluster.models.put(model_id, alter(model, model_state=ModelState.REGISTERED))
@@ -258,6 +259,35 @@ async def test_a_model_that_is_found_gives_way_to_an_older_one_that_comes_late(w
 
     world.emulator.faults.add(comes_late, on=lambda http: http.path.endswith("models/_search"), times=None)
     assert (await world.ml.models.ensure(FILE, deploy=False, backoff=NOW)).model_id == "older"
+
+
+@pytest.mark.parametrize("look", [2, 3, 4])
+async def test_who_registers_a_model_at_the_same_time_takes_it_back_for_the_oldest(world: World, look: int) -> None:
+    """The other one's registration began before ours, and is seen at a later look: the last one after our chunks."""
+    await world.ml.model_groups.register("theirs", model_group_id=None)
+    (theirs,) = await groups(world)
+    looks = 0
+
+    async def comes_late(_: Any, go: Any) -> Any:
+        nonlocal looks
+        looks += 1
+        if looks == look:
+            model = Model(name="tiny", model_content_hash_value=SHA256, model_group_id=theirs, created_time=1)
+            world.emulator.cluster.models.put("older", alter(model, model_state=ModelState.REGISTERED, algorithm="x"))
+        return await go()
+
+    def is_search(http: Any) -> bool:
+        return bool(http.path.endswith("models/_search"))
+
+    told: list[Progress] = []
+    spec = attrs.evolve(FILE, group=None)
+    world.emulator.faults.add(comes_late, on=is_search, times=None)
+    ensured = await world.ml.models.ensure(spec, deploy=False, backoff=NOW, report=told.append)
+    assert [key for key, _ in await world.models()] == [ensured.model_id] == ["older"]
+    (healing,) = [progress for progress in told if progress.phase is Phase.HEALING]
+    assert (healing.name, healing.words) == ("tiny", "older was registered at the same time, and stays")
+    assert healing.model_id not in {None, "older"}
+    assert await groups(world) == [theirs], "its group was made for it alone"
 
 
 async def test_a_deployed_model_is_not_looked_at_twice_before_it_is_used(world: World) -> None:

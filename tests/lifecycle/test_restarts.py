@@ -10,7 +10,7 @@ import pytest
 
 from aiomlcommons import Backoff, NotFound, TaskStalled, Unavailable
 from aiomlcommons.api.model_records import ModelState
-from aiomlcommons.api.model_registration import RegisterModel
+from aiomlcommons.api.model_registration import RegisterModel, UploadModelChunk
 from aiomlcommons.api.models import DeployModel, GetModel
 from aiomlcommons.api.stats import GetTaskProfiles
 from aiomlcommons.api.tasks import GetTask
@@ -46,8 +46,11 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_a_model_that_no_node_has_is_deployed_again(world: World, kind: str) -> None:
     made = await world.ml.models.ensure(SPECS[kind], backoff=NOW)
     world.emulator.restart()
-    again = await world.ml.models.ensure(SPECS[kind], backoff=NOW)
+    told: list[Progress] = []
+    again = await world.ml.models.ensure(SPECS[kind], backoff=NOW, report=told.append)
     assert (again.model_id, again.registered, again.deployed) == (made.model_id, False, True)
+    (healing,) = [progress for progress in told if progress.phase is Phase.HEALING]
+    assert (healing.name, healing.model_id) == (made.model.name, made.model_id)
     profile = await world.ml.profile.models(made.model_id)
     assert profile.nodes
 
@@ -204,6 +207,7 @@ async def test_a_ghost_gives_way_to_the_model_that_it_never_became(world: World)
         ensured = await world.ml.models.ensure(spec, backoff=NOW)
     assert ensured.model_id != dead
     assert ensured.model.is_deployed
+    assert Phase.HEALING in ensured.did
     assert [key for key, _ in await world.models()] == [ensured.model_id]
 
 
@@ -228,13 +232,42 @@ async def test_a_registration_that_a_node_is_at_work_on_is_no_ghost(world: World
     assert [key for key, _ in await world.models()] == [ensured.model_id]
 
 
-async def test_a_registration_that_hangs_on_a_node_is_not_waited_for_longer_than_asked(world: World) -> None:
+@pytest.mark.parametrize("whose", ["ours", "theirs"])
+async def test_a_registration_that_hangs_on_a_node_is_not_waited_for_longer_than_asked(
+    world: World, whose: str
+) -> None:
     world.emulator.faults.hang_task(on=RegisterModel)
     async with by_url() as spec:
-        await begin(world, spec)
+        if whose == "theirs":
+            await begin(world, spec)
         ensured = await world.ml.models.ensure(spec, backoff=NOW, no_progress=0)
     assert ensured.registered
     assert [key for key, _ in await world.models()] == [ensured.model_id]
+
+
+async def test_who_may_not_ask_the_nodes_registers_all_the_same(world: World) -> None:
+    world.emulator.faults.fail(403, reason="no permissions", on=GetTaskProfiles, times=None)
+    async with by_url() as spec:
+        assert (await world.ml.models.ensure(spec, backoff=NOW)).registered
+
+
+async def test_a_record_that_lags_behind_its_last_chunk_has_nothing_sent_again(world: World) -> None:
+    """The state is no news of a node's: it lags for seconds, whatever the caller takes for no progress."""
+    made = await world.ml.models.ensure(FILE, deploy=False, backoff=NOW)
+    world.emulator.cluster.models.change(made.model_id, model_state=ModelState.REGISTERING)
+    looks = 0
+
+    async def ends_after_some(_: Any, go: Any) -> Any:
+        nonlocal looks
+        looks += 1
+        if looks == MANY:
+            world.emulator.cluster.models.change(made.model_id, model_state=ModelState.REGISTERED)
+        return await go()
+
+    world.emulator.faults.add(ends_after_some, on=GetModel, times=None)
+    world.emulator.faults.fail(400, on=UploadModelChunk, times=None)
+    again = await world.ml.models.ensure(FILE, deploy=False, backoff=NOW, no_progress=0)
+    assert (again.model_id, again.registered) == (made.model_id, False)
 
 
 async def test_a_record_that_lags_behind_its_task_is_looked_at_again(world: World) -> None:

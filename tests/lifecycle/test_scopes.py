@@ -13,6 +13,7 @@ from aiomlcommons.api.models import DeleteModel, UndeployModel
 from aiomlcommons.api.settings import MLSettings
 from aiomlcommons.emulator import Cluster, Emulator
 from aiomlcommons.emulator.deploying import put_on_node
+from aiomlcommons.models.groups import find_groups
 from aiomlcommons.models.progress import Phase, Progress
 from tests.lifecycle.client import SPECS
 from tests.lifecycle.conftest import NOW, World
@@ -56,10 +57,20 @@ async def test_a_model_is_taken_off_its_node_and_deleted_with_its_empty_group(wo
     told: list[Progress] = []
     made = await world.ml.models.ensure(FILE, backoff=NOW)
     assert await world.ml.models.remove(made.model_id, empty_group=True, backoff=NOW, report=told.append) is True
-    assert [progress.phase for progress in told] == [Phase.UNDEPLOYED, Phase.DELETED]
+    assert [(progress.phase, progress.name) for progress in told] == [
+        (Phase.UNDEPLOYED, "tiny"),
+        (Phase.DELETED, "tiny"),
+    ]
     assert not await world.models()
     assert not await world.ml.model_groups.search()
     assert await world.ml.models.remove(made.model_id) is False
+
+
+async def test_models_of_other_groups_keep_no_group(world: World) -> None:
+    made = await world.ml.models.ensure(FILE, backoff=NOW)
+    await world.ml.models.ensure(attrs.evolve(FILE, name="other", group="theirs"), backoff=NOW)
+    assert await world.ml.models.remove(made.model_id, empty_group=True, backoff=NOW)
+    assert not await find_groups(world.ml, "ours")
 
 
 async def test_a_group_with_another_model_stays(world: World) -> None:
