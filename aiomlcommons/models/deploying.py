@@ -16,6 +16,7 @@ from aiomlcommons.errors import ApiError, MLCommonsError, NotFound, TaskFailed, 
 from aiomlcommons.models.nodes import nodes_with
 from aiomlcommons.models.progress import Phase, Progress, Report
 from aiomlcommons.models.remedies import may_pass
+from aiomlcommons.task import RESTART
 from aiomlcommons.trouble import Kind
 from aiomlcommons.version import Version
 
@@ -116,7 +117,8 @@ class Deploying:
             return False
         # What else may pass a call has waited for already, and a task has not.
         passes = throttled or (isinstance(error, TaskFailed) and may_pass(error))
-        return passes and anyio.current_time() - began < self.no_progress
+        longest = self.no_progress if throttled else min(self.no_progress, RESTART)
+        return passes and anyio.current_time() - began < longest
 
     def tell(self, phase: Phase, model: Model, words: str = "") -> None:
         self.report(

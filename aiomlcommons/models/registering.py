@@ -43,7 +43,7 @@ _TRIES = 10
 
 @attrs.frozen(kw_only=True)
 class Registering:
-    """Registers one model, or finds it registered. ``no_progress`` is in seconds."""
+    """Registers one model, or finds it registered. ``no_progress`` is in seconds, ``mine`` are models of this call."""
 
     ml: Session
     spec: New
@@ -51,6 +51,7 @@ class Registering:
     backoff: Backoff
     no_progress: float
     keep: bool
+    mine: set[str] = attrs.field(factory=set)
 
     @property
     def there(self) -> Candidates:
@@ -185,6 +186,7 @@ class Registering:
     async def _register(self, group_id: str | None, own_id: str | None) -> str:
         """Register it, and follow that to its end; return the new model's id."""
         model_id = await send(self.ml, self.spec, self.name, group_id, self._follow, own_id)
+        self.mine.add(model_id)
         try:
             await check_content(self.ml, self.spec, model_id)
         except NotRegistered:
@@ -227,8 +229,8 @@ class Registering:
             if error.transient:
                 kept = f"{len(upload.there)} chunks of model {model_id} are there"
                 error.add_note(f"{kept}; the same call again sends the others")
-            elif not self.keep:
-                await self._take_back(model_id)
+            elif not self.keep and (model_id in self.mine or isinstance(error, FileChanged)):
+                await self._take_back(model_id)  # but nobody else's, unless we may have sent chunks of another file
             raise
         return await self.under_way.is_ending(model_id, on_node=False)
 

@@ -135,6 +135,11 @@ async def test_a_word_is_an_id_a_name_or_a_pretrained_model(world: World) -> Non
         assert (await ensure(world.ml, word)).model_id == made.model_id
     old, new = [await register_anew(world, created) for created in (1, 2)]
     assert (await ensure(world.ml, "of ours", deploy=False)).model_id == new != old
+    # What was never registered to the end is not what the name means.
+    world.emulator.cluster.models.change(new, model_state=ModelState.REGISTERING)
+    assert (await ensure(world.ml, "of ours", deploy=False)).model_id == old
+    world.emulator.cluster.models.change(old, model_state=ModelState.REGISTERING)
+    assert (await ensure(world.ml, "of ours", deploy=False)).model_id == new
     with pytest.raises(NoSuchModel, match="'no such model'; give an id"):
         await ensure(world.ml, "no such model")
     with pytest.raises(NotFound, match="nope"):
