@@ -143,6 +143,8 @@ def test_a_breaker_that_will_not_close_is_final(breaker: str, durability: str, k
     body = error_body(f"[{breaker}] Data too large", "circuit_breaking_exception", durability=durability)
     assert judged(429, body).kind is kind
     assert error_for(answer(429, body)).transient is (kind is Kind.PASSES)
+    said = {"error": {"durability": durability, "type": "circuit_breaking_exception", "reason": f"[{breaker}] x"}}
+    assert judged(429, said).kind is kind
 
 
 def test_a_failed_task_tells_its_trouble() -> None:

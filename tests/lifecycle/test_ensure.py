@@ -309,8 +309,9 @@ async def test_a_deployment_that_hangs_is_taken_back_and_begun_again(world: Worl
 async def test_a_deployment_of_somebody_else_is_waited_for(world: World) -> None:
     made = await ensure(world.ml, MINILM, deploy=False)
     started = await world.ml.models.deploy(made.model_id)
-    ensured = await world.ml.models.ensure(MINILM, backoff=NOW)
-    assert (ensured.model.is_deployed, ensured.deployed, Phase.HEALING in ensured.did) == (True, False, False)
+    ensured = await world.ml.models.ensure(ExistingModel(model_id=made.model_id), backoff=NOW)
+    assert ensured.did == (Phase.WAITING, Phase.DEPLOYED)
+    assert ensured.model.is_deployed
     assert (await world.ml.task(started)).state == TaskState.COMPLETED
 
 
@@ -386,6 +387,36 @@ async def test_a_deployment_that_fails_says_why(world: World) -> None:
     with pytest.raises(TaskFailed, match="out of luck"):
         await ensure(world.ml, MINILM)
     assert (await ensure(world.ml, MINILM)).model.is_deployed
+
+
+async def test_a_registration_that_fails_without_a_word_is_an_error_all_the_same(world: World) -> None:
+    world.emulator.faults.fail_task("", on=RegisterModel)
+    with pytest.raises(TaskFailed, match="the server gave no reason"):
+        await ensure(world.ml, MINILM)
+
+
+async def test_a_cluster_that_loses_what_is_registered_is_not_asked_for_ever(world: World) -> None:
+    async def loses(_: Any, go: Any) -> Any:
+        answer = await go()
+        world.emulator.cluster.models.documents.clear()
+        return answer
+
+    world.emulator.faults.add(loses, on=RegisterModel, times=None)
+    with pytest.raises(NotRegistered, match="remote: the cluster lost 10 registrations, see its log"):
+        await ensure(world.ml, SPECS["remote"])
+
+
+@pytest.mark.parametrize("kind", SPECS)
+async def test_every_pause_is_as_long_as_asked_for(world: World, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses: set[float] = set()
+
+    async def sleep(seconds: float) -> None:
+        pauses.add(seconds)
+        await asyncio.sleep(0)
+
+    monkeypatch.setattr("anyio.sleep", sleep)
+    await world.ml.models.ensure(SPECS[kind], backoff=Backoff(first=7, factor=1, jitter=0))
+    assert pauses == {7}
 
 
 async def test_a_deployment_that_is_a_duplicate_of_one_that_nobody_knows_is_begun_again(world: World) -> None:

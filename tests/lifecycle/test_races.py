@@ -183,6 +183,7 @@ async def test_too_many_deployments_at_once_are_waited_for(world: World) -> None
     made = [await world.ml.models.ensure(spec, deploy=False, backoff=NOW) for spec in specs]
     ensured = await asyncio.gather(*(world.ml.models.ensure(one.model_id, backoff=APART) for one in made))
     assert all(one.model.is_deployed for one in ensured)
+    assert any(Phase.WAITING in one.did for one in ensured)
 
 
 async def test_a_node_of_2_4_that_loads_no_more_says_what_helps(tmp_path: Path) -> None:

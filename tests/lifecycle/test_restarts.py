@@ -12,7 +12,7 @@ from aiomlcommons import Backoff, NotFound, TaskStalled, Unavailable
 from aiomlcommons.api.model_records import ModelState
 from aiomlcommons.api.model_registration import RegisterModel, UploadModelChunk
 from aiomlcommons.api.models import DeployModel, GetModel
-from aiomlcommons.api.stats import GetTaskProfiles
+from aiomlcommons.api.stats import GetModelProfiles, GetTaskProfiles
 from aiomlcommons.api.tasks import GetTask
 from aiomlcommons.models import underway
 from aiomlcommons.models.declared import DeclaredModel
@@ -53,6 +53,14 @@ async def test_a_model_that_no_node_has_is_deployed_again(world: World, kind: st
     assert (healing.name, healing.model_id) == (made.model.name, made.model_id)
     profile = await world.ml.profile.models(made.model_id)
     assert profile.nodes
+
+
+async def test_a_model_that_is_not_deployed_is_none_where_the_nodes_may_not_be_asked(world: World) -> None:
+    world.emulator.faults.fail(403, reason="no permissions", on=GetModelProfiles, times=None)
+    await Tiny.register(world.ml, backoff=NOW)
+    assert not await Tiny.deployed(world.ml)
+    await Tiny.deploy(world.ml, backoff=NOW)
+    assert await Tiny.deployed(world.ml)
 
 
 async def test_a_record_from_before_a_restart_is_not_believed_where_nothing_was_deployed(world: World) -> None:
@@ -111,6 +119,7 @@ async def test_a_restart_under_way_is_waited_out(world: World, endpoint: Any) ->
     world.emulator.faults.add(dies, on=endpoint, times=1)
     ensured = await world.ml.models.ensure(MINILM, backoff=NOW, no_progress=0)
     assert ensured.model.is_deployed
+    assert Phase.HEALING in ensured.did
     assert len(await world.models()) == 1
 
 

@@ -33,6 +33,7 @@ def file(tmp_path: Path) -> Path:
 async def test_a_file_comes_whole_and_is_reported_on_its_way(world: World, file: Path) -> None:
     told: list[Progress] = []
     ensured = await world.ml.models.ensure(big(file), backoff=NOW, report=told.append)
+    assert (told[-1].phase, told[-1].name, told[-1].model_id) == (Phase.DEPLOYED, "big", ensured.model_id)
     uploading = [(p.chunks_done, p.bytes_done) for p in told if p.phase == Phase.UPLOADING]
     size = file.stat().st_size
     assert uploading == [(n, min(n * CHUNK_SIZE, size)) for n in range(CHUNKS + 1)]
