@@ -386,6 +386,7 @@ async def test_a_duplicate_deployment_is_followed_to_the_other() -> None:
     assert info.state == "COMPLETED"
     assert script.paths == [SECOND, "_search", FIRST, FIRST]
     search = orjson.loads(script.asked[1].body or b"")
+    assert search["sort"] == [{"create_time": "desc"}]
     assert search["query"] == {"bool": {"filter": [{"term": {"model_id": "TN9g_KEB-Y5IeSrTV6nA"}}]}}
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import attrs
 import pytest
 
-from aiomlcommons import Backoff, BadRequest, Conflict, Forbidden, Session, TaskFailed
+from aiomlcommons import Backoff, BadRequest, Conflict, Forbidden, Session, TaskFailed, Unavailable
 from aiomlcommons.api.model_groups import ModelGroup, RegisterModelGroup
 from aiomlcommons.api.model_records import Model, ModelState
 from aiomlcommons.api.model_registration import RegisterModel, RegisterModelMeta, UploadModelChunk
@@ -243,6 +243,35 @@ async def test_a_registration_of_a_group_that_was_lost_is_made_by_the_same_id() 
     async with emulator.serve() as url, Session(url, backoff=NOW) as ml:
         emulator.faults.drop(on=RegisterModelGroup)
         assert await Grouping(ml, GroupSpec(name="ours"), NOW)() == own_id("group", "ours")
+
+
+async def test_a_registration_of_a_model_that_was_lost_is_made_by_the_same_id() -> None:
+    emulator = Emulator(Cluster(version="3.9.0"))
+    async with emulator.serve() as url, Session(url, backoff=NOW) as ml:
+        await ml.settings.allow_first_model()
+        emulator.faults.drop(on=RegisterModelMeta)
+        first = await ml.models.ensure(FILE, backoff=NOW)
+        assert first.model_id.startswith("aio-")
+        # An id that another model has by now is not insisted on.
+        emulator.cluster.models.change(first.model_id, name="renamed since")
+        other = await ml.models.ensure(FILE, backoff=NOW)
+        assert other.registered
+        assert not other.model_id.startswith("aio-")
+
+
+async def test_trouble_that_passes_leaves_the_group_for_the_next_call(world: World) -> None:
+    world.emulator.faults.fail(503, on=RegisterModelMeta, times=None)
+    with pytest.raises(Unavailable):
+        await world.ml.models.ensure(FILE, backoff=NOW, wait=0)
+    assert await find_groups(world.ml, "ours")
+
+
+async def test_a_refused_registration_leaves_a_group_alone_that_was_there_before(world: World) -> None:
+    theirs = await world.ml.model_groups.register("ours")
+    world.emulator.faults.fail(400, on=UploadModelChunk)
+    with pytest.raises(BadRequest, match="boom"):
+        await world.ml.models.ensure(FILE, backoff=NOW)
+    assert await groups(world) == [theirs.model_group_id]
 
 
 async def test_a_model_that_is_found_gives_way_to_an_older_one_that_comes_late(world: World) -> None:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import attrs
 import pytest
 
 from aiomlcommons import Backoff, NotFound, TaskStalled, Unavailable
@@ -13,7 +14,7 @@ from aiomlcommons.api.model_records import ModelState
 from aiomlcommons.api.model_registration import RegisterModel, UploadModelChunk
 from aiomlcommons.api.models import DeployModel, GetModel
 from aiomlcommons.api.stats import GetModelProfiles, GetTaskProfiles
-from aiomlcommons.api.tasks import GetTask
+from aiomlcommons.api.tasks import GetTask, TaskInfo, TaskState, TaskType
 from aiomlcommons.models import underway
 from aiomlcommons.models.declared import DeclaredModel
 from aiomlcommons.models.progress import Phase, Progress
@@ -238,6 +239,7 @@ async def test_a_registration_that_a_node_is_at_work_on_is_no_ghost(world: World
         await begin(world, spec)
         ensured = await world.ml.models.ensure(spec, backoff=NOW)
     assert not ensured.registered
+    assert Phase.WAITING in ensured.did
     assert [key for key, _ in await world.models()] == [ensured.model_id]
 
 
@@ -252,6 +254,29 @@ async def test_a_registration_that_hangs_on_a_node_is_not_waited_for_longer_than
         ensured = await world.ml.models.ensure(spec, backoff=NOW, no_progress=0)
     assert ensured.registered
     assert [key for key, _ in await world.models()] == [ensured.model_id]
+
+
+async def test_a_registration_that_names_another_model_holds_up_nobody(world: World) -> None:
+    world.emulator.faults.hang_task(on=RegisterModel)
+    async with by_url() as spec:
+        await begin(world, spec)
+        ensured = await world.ml.models.ensure(attrs.evolve(spec, name="another"), backoff=NOW)
+    assert ensured.registered
+    assert Phase.WAITING not in ensured.did
+
+
+async def test_of_several_deployments_the_newest_is_waited_for_first(world: World) -> None:
+    made = await world.ml.models.ensure(FILE, deploy=False, backoff=NOW)
+    world.emulator.cluster.models.change(made.model_id, model_state=ModelState.DEPLOYING)
+    for created in (1, 3, 2):
+        kind, state = TaskType.DEPLOY_MODEL, TaskState.RUNNING
+        dead = TaskInfo(task_type=kind, state=state, model_id=made.model_id, create_time=created)
+        world.emulator.cluster.tasks.put(f"task-{created}", dead)
+    told: list[Progress] = []
+    ensured = await world.ml.models.ensure(made.model_id, backoff=NOW, no_progress=0, report=told.append)
+    waits = [progress.words for progress in told if progress.phase is Phase.WAITING]
+    assert [words[-6:] for words in waits] == ["task-3", "task-2", "task-1"]
+    assert ensured.model.is_deployed
 
 
 async def test_who_may_not_ask_the_nodes_registers_all_the_same(world: World) -> None:

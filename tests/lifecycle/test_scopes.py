@@ -86,8 +86,26 @@ async def test_a_deployed_model_that_is_not_to_be_undeployed_is_not_deleted(worl
         await world.ml.models.remove(made.model_id, undeploy=False, backoff=NOW)
 
 
-async def test_what_is_not_all_cleaned_up_at_once_is_deleted_again(world: World) -> None:
-    world.emulator.faults.fail(500, on=DeleteModel, times=2, reason="Model is not all cleaned up, please try again")
+@pytest.mark.parametrize("state", [ModelState.DEPLOYING, ModelState.PARTIALLY_DEPLOYED, ModelState.LOADING])
+async def test_what_is_on_some_nodes_or_on_its_way_is_taken_off_first(world: World, state: ModelState) -> None:
+    """A server of 2.4 would delete it, and leave it on the nodes."""
+    told: list[Progress] = []
+    made = await world.ml.models.ensure(FILE, backoff=NOW)
+    world.emulator.cluster.models.change(made.model_id, model_state=state)
+    assert await world.ml.models.remove(made.model_id, backoff=NOW, report=told.append)
+    assert [progress.phase for progress in told] == [Phase.UNDEPLOYED, Phase.DELETED]
+
+
+@pytest.mark.parametrize(
+    ("status", "reason"),
+    [
+        (500, "Model is not all cleaned up, please try again"),
+        (500, "Failed to delete all model chunks, Bulk failure while deleting model of x"),
+        (409, "[x]: version conflict, required seqNo [1], primary term [1]. current document has seqNo [2]"),
+    ],
+)
+async def test_what_is_not_all_cleaned_up_at_once_is_deleted_again(world: World, status: int, reason: str) -> None:
+    world.emulator.faults.fail(status, on=DeleteModel, times=2, reason=reason)
     made = await world.ml.models.ensure(FILE, backoff=NOW)
     assert await world.ml.models.remove(made.model_id, backoff=NOW)
     with pytest.raises(NotFound):
