@@ -75,6 +75,15 @@ async def test_a_declared_model_goes_all_the_way_and_back(world: World, declared
     assert (await declared.delete(ml), await declared.undeploy(ml)) == (False, False)
 
 
+async def test_a_group_that_a_deletion_left_goes_with_the_next_one(world: World) -> None:
+    await Tiny.register(world.ml, backoff=NOW)
+    assert await Tiny.delete(world.ml) is True
+    assert await Tiny.delete(world.ml) is False
+    assert len(await world.ml.model_groups.search()) == 1
+    assert await Tiny.delete(world.ml, empty_group=True) is True
+    assert not await world.ml.model_groups.search()
+
+
 async def test_waiting_ends_when_it_is_so_and_raises_when_it_never_is(world: World) -> None:
     with pytest.raises(NotComplete, match="Encoder is not registered after 3 attempts; it is None"):
         await Encoder.wait_until_complete(world.ml, Encoder.registered, max_attempts=3, backoff=NOW)
