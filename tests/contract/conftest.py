@@ -22,6 +22,9 @@ import pytest_asyncio
 from aiomlcommons import NULL, Session, emulator
 from aiomlcommons.api.settings import MLSettings
 from tests.contract.kinds import KINDS
+from tests.contract.leftovers import left_of
+from tests.contract.undoing import afterwards
+from tests.contract.versions import MARKERS, skip_by_version
 
 ZIPS = Path(__file__).parent.parent / "models"
 
@@ -32,6 +35,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--loopback-host", default="127.0.0.1", help="how the cluster reaches this machine")
     for kind in KINDS:
         group.addoption(f"--{kind}-zip", type=Path, help=f"a {kind} model in place of {KINDS[kind].file}")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    for marker in MARKERS:
+        config.addinivalue_line("markers", marker)
 
 
 def option(config: pytest.Config, name: str, default: Any = None) -> Any:
@@ -70,10 +78,16 @@ async def ml(request: pytest.FixtureRequest, loopback: str) -> AsyncGenerator[Se
             session = Session.from_env({**os.environ, "OPENSEARCH_URL": url})
         ml = await stack.enter_async_context(session)
         before = await ml.settings.apply(_settings(loopback), skip_missing=True)
-        try:
+        async with afterwards(lambda: ml.settings.apply(before)):
             yield ml
-        finally:
-            await ml.settings.apply(before)
+
+
+@pytest_asyncio.fixture(autouse=True)
+async def _fits_and_leaves_nothing(request: pytest.FixtureRequest, ml: Session, unique: str) -> AsyncGenerator[None]:
+    """Skip what this server cannot pass, and see that nothing of a test stays on it."""
+    await skip_by_version(ml, request.node)
+    yield
+    assert await left_of(ml, unique) == []
 
 
 def _settings(loopback: str) -> MLSettings:

@@ -6,12 +6,14 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import anyio
 import attrs
 
-from aiomlcommons import Session
+from aiomlcommons import Backoff, Session
 from aiomlcommons.api.common import FunctionName
 from aiomlcommons.api.model_configs import ModelConfig
 from aiomlcommons.models.spec import FileModel
+from tests.contract.undoing import afterwards
 
 
 @attrs.frozen
@@ -60,10 +62,17 @@ def spec_of(kind: str, file: Path, name: str) -> FileModel:
 async def uploaded(ml: Session, kind: str, file: Path, name: str) -> AsyncGenerator[str]:
     """A registered model in a group of its own; both are gone afterwards."""
     model_id = (await ml.models.ensure(spec_of(kind, file, name), deploy=False)).model_id
-    try:
+    async with afterwards(lambda: ml.models.remove(model_id, empty_group=True)):
         yield model_id
-    finally:
-        await ml.models.remove(model_id, empty_group=True)
+
+
+async def deployed_by_its_record(ml: Session, model_id: str) -> None:
+    """A model is deployed by its record too, which may say so a moment after the task has ended."""
+    for pause in Backoff().tries(8):
+        if (await ml.models.get(model_id)).is_deployed or pause is None:
+            break
+        await anyio.sleep(pause)
+    assert (await ml.models.get(model_id)).is_deployed
 
 
 @asynccontextmanager

@@ -8,10 +8,11 @@ from pathlib import Path
 import anyio
 import pytest
 
-from aiomlcommons import BadRequest, Conflict, ModelNotReady, NotFound, Session, TaskFailed
+from aiomlcommons import BadRequest, Conflict, Forbidden, ModelNotReady, NotFound, Session, TaskFailed
 from aiomlcommons.api.model_records import ModelState
 from aiomlcommons.api.tasks import TaskInfo, TaskState
-from tests.contract.kinds import KINDS, deployed, uploaded
+from aiomlcommons.models.groups import delete_if_empty, find_groups
+from tests.contract.kinds import KINDS, deployed, deployed_by_its_record, uploaded
 from tests.fileserver import served_file
 
 pytestmark = pytest.mark.asyncio
@@ -27,7 +28,7 @@ async def test_a_model_goes_from_file_to_deployed_and_back(ml: Session, unique: 
 
         info = await ml.task(await ml.models.deploy(model_id))
         assert (info.state, info.model_id, len(info.worker_nodes)) == (TaskState.COMPLETED, model_id, 1)
-        assert (await ml.models.get(model_id)).is_deployed
+        await deployed_by_its_record(ml, model_id)
         with pytest.raises(BadRequest, match="cannot be deleted in deploying or deployed state"):
             await ml.models.delete(model_id)
 
@@ -74,9 +75,7 @@ async def test_a_model_by_url_is_fetched_and_checked(
     assert info.model_id
     model = await ml.models.get(info.model_id)
     assert (model.name, model.model_state) == (unique, ModelState.REGISTERED)
-    await ml.models.delete(info.model_id)
-    if model.model_group_id:
-        await ml.model_groups.delete(model.model_group_id)
+    assert await ml.models.remove(info.model_id, empty_group=True)
 
 
 async def test_a_url_without_a_file_fails_the_task(
@@ -101,10 +100,9 @@ async def test_a_url_without_a_file_fails_the_task(
 async def _forget(ml: Session, name: str) -> None:
     """Remove what a failed registration may leave: a model that never got its file, and the group made for it."""
     async for model in ml.models.search({"query": {"term": {"name.keyword": name}}}):
-        await ml.models.delete(model.id)
-    async for group in ml.model_groups.search({"query": {"match": {"name": name}}}):
-        if group.source and group.source.name == name:
-            await ml.model_groups.delete(group.id)
+        await ml.models.remove(model.id, empty_group=True)
+    for group_id in await find_groups(ml, name):
+        await delete_if_empty(ml, group_id)
 
 
 async def test_a_model_that_is_not_deployed_says_so(ml: Session, unique: str, zips: dict[str, Path]) -> None:
@@ -133,10 +131,18 @@ async def test_models_are_searched(ml: Session, unique: str, zips: dict[str, Pat
         assert hits.total == 1
 
 
+@pytest.mark.since("2.12", "describing a model anew")
 async def test_a_model_is_described_anew(ml: Session, unique: str, zips: dict[str, Path]) -> None:
-    async with uploaded(ml, "tokenizer", zips["tokenizer"], unique) as model_id:
+    async with uploaded(ml, "dense", zips["dense"], unique) as model_id:
         assert (await ml.models.update(model_id, description="new words")).result == "updated"
         assert (await ml.models.get(model_id)).description == "new words"
+
+
+@pytest.mark.since("2.12", "describing a model anew")
+async def test_a_tokenizer_cannot_be_described_anew(ml: Session, unique: str, zips: dict[str, Path]) -> None:
+    async with uploaded(ml, "tokenizer", zips["tokenizer"], unique) as model_id:
+        with pytest.raises(Forbidden, match="SPARSE_TOKENIZE is not supported"):
+            await ml.models.update(model_id, description="new words")
 
 
 async def test_a_deployment_task_is_found_and_deleted(ml: Session, unique: str, zips: dict[str, Path]) -> None:
