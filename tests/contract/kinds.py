@@ -15,6 +15,8 @@ from aiomlcommons.api.model_configs import ModelConfig
 from aiomlcommons.models.spec import FileModel
 from tests.contract.undoing import afterwards
 
+ZIPS = Path(__file__).parent.parent / "models"
+
 
 @attrs.frozen
 class Kind:
