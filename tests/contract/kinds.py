@@ -12,6 +12,7 @@ import attrs
 from aiomlcommons import Backoff, Session
 from aiomlcommons.api.common import FunctionName
 from aiomlcommons.api.model_configs import ModelConfig
+from aiomlcommons.models.groups import delete_if_empty, find_groups
 from aiomlcommons.models.spec import FileModel
 from tests.contract.undoing import afterwards
 
@@ -58,6 +59,14 @@ def spec_of(kind: str, file: Path, name: str) -> FileModel:
     return FileModel(
         path=file, name=name, group=name, function_name=known.function_name, model_config=known.model_config
     )
+
+
+async def forget(ml: Session, name: str) -> None:
+    """Remove whatever models and groups there are of a name."""
+    async for model in ml.models.search({"query": {"term": {"name.keyword": name}}}):
+        await ml.models.remove(model.id, empty_group=True)
+    for group_id in await find_groups(ml, name):
+        await delete_if_empty(ml, group_id)
 
 
 @asynccontextmanager

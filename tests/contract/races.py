@@ -24,9 +24,9 @@ import orjson
 
 from aiomlcommons import ExistingModel, MLCommonsError, RemoteModel, Secret, Session, UrlModel
 from aiomlcommons.api.connectors import ConnectorAction, CreateConnector
-from aiomlcommons.models.groups import delete_if_empty, find_groups
+from aiomlcommons.models.groups import find_groups
 from aiomlcommons.models.spec import Spec
-from tests.contract.kinds import KINDS, ZIPS, spec_of
+from tests.contract.kinds import KINDS, ZIPS, forget, spec_of
 from tests.contract.servers import Server, allowed, server
 from tests.fileserver import served_file
 
@@ -152,10 +152,7 @@ async def _processes(url: str, race: Race, words: Sequence[str]) -> list[dict[st
 async def _left(ml: Session, name: str, ends: Sequence[dict[str, Any]]) -> Outcome:
     models = [hit.id async for hit in ml.models.search({"query": {"term": {"name.keyword": name}}})]
     groups = await find_groups(ml, name)
-    for model_id in models:
-        await ml.models.remove(model_id, empty_group=True)
-    for group_id in await find_groups(ml, name):
-        await delete_if_empty(ml, group_id)
+    await forget(ml, name)
     return Outcome(
         errors=[end["error"] for end in ends if "error" in end],
         given=frozenset(end["model_id"] for end in ends if "model_id" in end),

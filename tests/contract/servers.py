@@ -20,10 +20,14 @@ RECOVERING = 4
 
 @attrs.frozen
 class Server:
-    """A server: ``restart`` kills it and starts it again, where somebody said how."""
+    """A server: ``restart`` kills it and starts it again, where somebody said how.
+
+    ``no_progress`` is how many seconds to wait for what stands still: on an emulator nothing happens by time.
+    """
 
     url: str
     restart: Callable[[], Awaitable[None]] | None = None
+    no_progress: float = 600.0
 
     def session(self) -> Session:
         """A session, as the environment says what beside the URL is needed."""
@@ -42,7 +46,7 @@ async def server(url: str | None, restart_command: str | None = None) -> AsyncGe
         emulator.restart(recovering=RECOVERING)
 
     async with emulator.serve() as served_at:
-        yield Server(served_at, restart)
+        yield Server(served_at, restart, no_progress=0.5)
 
 
 async def _run(command: str) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from aiomlcommons import DeclaredModel, MLSettings, NotFound, Prevented, Session
 from aiomlcommons.api.model_records import ModelState
-from tests.contract.kinds import KINDS, spec_of, uploaded
+from tests.contract.kinds import KINDS, forget, spec_of, uploaded
 from tests.contract.undoing import afterwards
 from tests.lifecycle.files import big_zip
 
@@ -55,7 +55,8 @@ async def test_a_file_of_several_chunks_comes_whole(ml: Session, unique: str, tm
 
 
 async def test_a_setting_in_the_way_is_named(ml: Session, unique: str, zips: dict[str, Path]) -> None:
-    async with ml.settings.temporarily(MLSettings(allow_registering_model_via_local_file=False)):
+    off = MLSettings(allow_registering_model_via_local_file=False)
+    async with afterwards(lambda: forget(ml, unique)), ml.settings.temporarily(off):
         with pytest.raises(Prevented, match="allow_registering_model_via_local_file to true"):
             await ml.models.ensure(attrs.evolve(spec_of("dense", zips["dense"], unique), group=None))
 

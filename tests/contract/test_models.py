@@ -11,8 +11,7 @@ import pytest
 from aiomlcommons import BadRequest, Conflict, Forbidden, ModelNotReady, NotFound, Session, TaskFailed
 from aiomlcommons.api.model_records import ModelState
 from aiomlcommons.api.tasks import TaskInfo, TaskState
-from aiomlcommons.models.groups import delete_if_empty, find_groups
-from tests.contract.kinds import KINDS, deployed, deployed_by_its_record, uploaded
+from tests.contract.kinds import KINDS, deployed, deployed_by_its_record, forget, uploaded
 from tests.fileserver import served_file
 
 pytestmark = pytest.mark.asyncio
@@ -94,15 +93,7 @@ async def test_a_url_without_a_file_fails_the_task(
         )
         with pytest.raises(TaskFailed, match="REGISTER_MODEL"):
             await ml.task(started)
-    await _forget(ml, unique)
-
-
-async def _forget(ml: Session, name: str) -> None:
-    """Remove what a failed registration may leave: a model that never got its file, and the group made for it."""
-    async for model in ml.models.search({"query": {"term": {"name.keyword": name}}}):
-        await ml.models.remove(model.id, empty_group=True)
-    for group_id in await find_groups(ml, name):
-        await delete_if_empty(ml, group_id)
+    await forget(ml, unique)
 
 
 async def test_a_model_that_is_not_deployed_says_so(ml: Session, unique: str, zips: dict[str, Path]) -> None:
