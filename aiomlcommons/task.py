@@ -94,7 +94,8 @@ class Task:
         except MLCommonsError as error:
             remote = last is not None and _is_remote(last)
             passes = error.transient or (remote and isinstance(error, ServerError))
-            if not (passes and (last or self._is_known)) or unseen >= min(self._no_progress, math.inf if remote else RESTART):
+            longest = min(self._no_progress, math.inf if remote else RESTART)
+            if not (passes and (last or self._is_known)) or unseen >= longest:
                 raise
             return None
 

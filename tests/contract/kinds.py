@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -12,6 +13,7 @@ import attrs
 from aiomlcommons import Backoff, Session
 from aiomlcommons.api.common import FunctionName
 from aiomlcommons.api.model_configs import ModelConfig
+from aiomlcommons.api.model_records import Model, ModelState
 from aiomlcommons.models.groups import delete_if_empty, find_groups
 from aiomlcommons.models.spec import FileModel
 from tests.contract.undoing import afterwards
@@ -77,18 +79,20 @@ async def uploaded(ml: Session, kind: str, file: Path, name: str) -> AsyncGenera
         yield model_id
 
 
-async def deployed_by_its_record(ml: Session, model_id: str) -> None:
-    """A model is deployed by its record too, which may say so a moment after the task has ended."""
-    for pause in Backoff().tries(8):
-        if (await ml.models.get(model_id)).is_deployed or pause is None:
-            break
-        await anyio.sleep(pause)
-    assert (await ml.models.get(model_id)).is_deployed
-
-
 @asynccontextmanager
 async def deployed(ml: Session, kind: str, file: Path, name: str) -> AsyncGenerator[str]:
     """A deployed model in a group of its own; both are gone afterwards."""
     async with uploaded(ml, kind, file, name) as model_id:
         await ml.models.ensure(model_id)
         yield model_id
+
+
+async def seen(ml: Session, model_id: str, *states: ModelState) -> Model:
+    """A model whose record says what has happened to it, which it may do a moment later."""
+    model = await ml.models.get(model_id)
+    for delay in itertools.islice(Backoff(), 16):
+        if model.model_state in states:
+            break
+        await anyio.sleep(delay)
+        model = await ml.models.get(model_id)
+    return model
