@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import random
+import shutil
+import zipfile
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -14,6 +17,7 @@ from aiomlcommons import Backoff, Session
 from aiomlcommons.api.common import FunctionName
 from aiomlcommons.api.model_configs import ModelConfig
 from aiomlcommons.api.model_records import Model, ModelState
+from aiomlcommons.api.model_registration import CHUNK_SIZE
 from aiomlcommons.models.groups import delete_if_empty, find_groups
 from aiomlcommons.models.spec import FileModel
 from tests.contract.undoing import afterwards
@@ -69,6 +73,14 @@ async def forget(ml: Session, name: str) -> None:
         await ml.models.remove(model.id, empty_group=True)
     for group_id in await find_groups(ml, name):
         await delete_if_empty(ml, group_id)
+
+
+def padded(file: Path, target: Path, chunks: int) -> Path:
+    """A copy of a model's zip that has so many chunks, by a file in it that no compression makes smaller."""
+    shutil.copyfile(file, target)
+    with zipfile.ZipFile(target, "a") as archive:
+        archive.writestr("padding.bin", random.Random(0).randbytes((chunks - 1) * CHUNK_SIZE))  # noqa: S311 - no secret
+    return target
 
 
 @asynccontextmanager

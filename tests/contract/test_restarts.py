@@ -21,11 +21,10 @@ import pytest_asyncio
 from aiomlcommons import EnsuredModel, Session, TaskFailed, TaskStalled, UrlModel
 from aiomlcommons.models.groups import find_groups
 from aiomlcommons.models.progress import Phase, Progress
-from tests.contract.kinds import KINDS, forget, spec_of
+from tests.contract.kinds import KINDS, forget, padded, spec_of
 from tests.contract.servers import Server
 from tests.contract.undoing import afterwards
 from tests.fileserver import held_file
-from tests.lifecycle.files import big_zip
 
 # A real server takes half a minute to come back, on a machine that has nothing else to do.
 pytestmark = [pytest.mark.asyncio, pytest.mark.timeout(600)]
@@ -64,31 +63,39 @@ async def test_what_no_node_has_any_more_is_deployed_again(
 
 @pytest.mark.parametrize("phase", [Phase.REGISTERING, Phase.UPLOADING, Phase.DEPLOYING])
 async def test_a_restart_in_the_middle_of_it_is_waited_out(
-    ml: Session, unique: str, tmp_path: Path, restart: Callable[[], Awaitable[None]], phase: Phase
+    server: Server,
+    ml: Session,
+    unique: str,
+    zips: dict[str, Path],
+    tmp_path: Path,
+    restart: Callable[[], Awaitable[None]],
+    phase: Phase,
 ) -> None:
-    spec = spec_of("dense", await asyncio.to_thread(big_zip, tmp_path / "big.zip", 4), unique)
+    file = await asyncio.to_thread(padded, zips["dense"], tmp_path / "big.zip", 2)
+    spec = spec_of("dense", file, unique)
     reached = asyncio.Event()
 
     def report(progress: Progress) -> None:
         if progress.phase is phase:
             reached.set()
 
-    ensuring = asyncio.ensure_future(ml.models.ensure(spec, report=report))
+    ensuring = asyncio.ensure_future(ml.models.ensure(spec, report=report, no_progress=server.no_progress))
     await reached.wait()
     await restart()
     await _is_one(ml, await ensuring, unique)
 
 
 async def test_one_who_is_told_of_the_restart_goes_on_with_the_same_call(
-    ml: Session, unique: str, zips: dict[str, Path], restart: Callable[[], Awaitable[None]]
+    server: Server, ml: Session, unique: str, zips: dict[str, Path], restart: Callable[[], Awaitable[None]]
 ) -> None:
     ensured = await ml.models.ensure(spec_of("dense", zips["dense"], unique), deploy=False)
-    task = ml.task(await ml.models.deploy(ensured.model_id))
+    task = ml.task(await ml.models.deploy(ensured.model_id), no_progress=server.no_progress)
     waiting = asyncio.ensure_future(_end(task))
     await restart()
     # COMPLETED before, FAILED after, or forgotten: an end it is, and no lost connection.
     await waiting
-    await _is_one(ml, await ml.models.ensure(ensured.model_id), unique)
+    again = await ml.models.ensure(ensured.model_id, no_progress=server.no_progress)
+    await _is_one(ml, again, unique)
 
 
 async def _end(task: Awaitable[object]) -> None:
