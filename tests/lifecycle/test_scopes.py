@@ -11,7 +11,7 @@ from aiomlcommons.api.models import DeleteModel
 from aiomlcommons.api.settings import MLSettings
 from aiomlcommons.emulator import Cluster, Emulator
 from aiomlcommons.models.progress import Phase, Progress
-from tests.lifecycle.client import FILE
+from tests.lifecycle.client import FILE, SPECS
 from tests.lifecycle.conftest import NOW, World
 
 pytestmark = pytest.mark.asyncio
