@@ -174,6 +174,10 @@ class Conflict(Refused):
         return str(self.body["error"]["root_cause"][0]["reason"])
 
 
+class ProviderFailed(Refused):
+    """A provider's failure, which streams tell otherwise than what the server itself refuses."""
+
+
 def version_conflict(index: str, index_uuid: str, key: str, wanted: int, found: int | None) -> Conflict:
     """A write to a document that is not the one any more which was read."""
     now = f". current document has seqNo [{found}] and primary term [1]"
@@ -214,10 +218,10 @@ def illegal(reason: str) -> Refused:
     return refused(400, "illegal_argument_exception", reason)
 
 
-def no_index(name: str, status: int = 404) -> Refused:
+def no_index(name: str, kind: str = "index_or_alias") -> Refused:
     """An index that is not there."""
-    where: dict[str, Any] = {"resource.id": name, "resource.type": "index_or_alias", "index_uuid": "_na_"}
-    return refused(status, "index_not_found_exception", f"no such index [{name}]", index=name, **where)
+    where: dict[str, Any] = {"resource.id": name, "resource.type": kind, "index_uuid": "_na_"}
+    return refused(404, "index_not_found_exception", f"no such index [{name}]", index=name, **where)
 
 
 def missing(reason: str) -> Refused:
