@@ -154,6 +154,10 @@ class Request(Generic[R_co]):
         """What the server would refuse although each value fits its type; each names the field and the remedy."""
         return iter(())
 
+    def newer_values(self) -> Iterator[tuple[str, str]]:
+        """What older servers lack although they know the field: words that name it, and the version that brought it."""
+        return iter(())
+
 
 ENDPOINTS: list[type[Request[Any]]] = []
 """Every endpoint of the package, in the order of its modules."""

@@ -12,11 +12,14 @@ from aiohttp import web
 from anyio.lowlevel import checkpoint
 
 from aiomlcommons import (
+    BadRequest,
     DecodeError,
     FeatureDisabled,
     HttpRequest,
     HttpResponse,
     NotFound,
+    Redirected,
+    ServerError,
     Session,
     StreamCut,
     StreamFailed,
@@ -337,3 +340,17 @@ async def test_an_error_of_a_stream_holds_no_credentials(pieces: tuple[bytes, ..
     assert caught.value.request is not None
     assert "authorization" not in caught.value.request.headers
     assert "authorization" in server.heard[-1].headers
+
+
+@pytest.mark.parametrize(
+    ("status", "error"), [(300, Redirected), (301, Redirected), (400, BadRequest), (599, ServerError)]
+)
+async def test_an_answer_that_is_no_success_is_never_read_as_a_stream(status: int, error: type[Exception]) -> None:
+    async with serve(web.Response(status=status, body=WHOLE, content_type="text/event-stream")) as server:
+        with pytest.raises(error):
+            await contents(server)
+
+
+async def test_the_last_status_of_success_may_be_a_stream() -> None:
+    async with serve(web.Response(status=299, body=WHOLE, content_type="text/event-stream")) as server:
+        assert await contents(server) == ["Grüße, ", "world", ""]

@@ -101,13 +101,19 @@ class Cluster:
         # Deletions are refreshed since 2.14.
         deletes_lag = self.is_before("2.14")
         for index in self.indices():
-            index.refresh, index.clock, index.deletes_lag = refresh, lambda: self.clock(), deletes_lag
+            index.refresh, index.clock = refresh, lambda: self.clock()
+            index.deletes_lag, index.is_old = deletes_lag, self.is_old
 
     def indices(self) -> Iterator[Index[Any]]:
         """The indices that every cluster has a place for, and then those of memory containers."""
         values = (getattr(self, field.name) for field in attrs.fields(Cluster))
         yield from (value for value in values if isinstance(value, Index))
         yield from self.contents.values()
+
+    @property
+    def is_old(self) -> bool:
+        """Whether this is a server of the old words: models are uploaded and loaded, and in no groups."""
+        return self.is_before("2.7")
 
     def is_before(self, version: str) -> bool:
         """Whether this is an OpenSearch before a version."""

@@ -72,18 +72,18 @@ async def _begin(cluster: Cluster, asked: Request[Any], model_id: str) -> str | 
     try:
         await _note(cluster, asked, model_id)
     except Conflict as conflict:
-        return old_words.conflict(conflict) if cluster.is_before("2.7") else conflict.reason
+        return old_words.conflict(conflict) if cluster.is_old else conflict.reason
     problem = _no_room(cluster, model_id)
     cluster.loads += 1
     if problem is None:
         return None
-    return old_words.of_node(cluster, problem) if cluster.is_before("2.7") else jobs.node_error(cluster, problem)
+    return old_words.of_node(cluster, problem) if cluster.is_old else jobs.node_error(cluster, problem)
 
 
 def _no_room(cluster: Cluster, model_id: str) -> str | None:
     """Why the node does not even begin to load a model."""
     # A node of 2.4 counts what it was asked to load, and never what it has loaded.
-    if cluster.is_before("2.7") and cluster.loads >= cluster.settings.number("max_load_model_tasks_per_node"):
+    if cluster.is_old and cluster.loads >= cluster.settings.number("max_load_model_tasks_per_node"):
         return errors.TOO_MANY_TASKS
     if model_id in cluster.on_node:
         return None
@@ -192,7 +192,8 @@ async def undeploy(cluster: Cluster, request: UndeployModel) -> dict[str, NodeUn
     """What is not on the node is ``not_found``, also what is on its way."""
     if request.node_ids and not cluster.settings.flag("allow_custom_deployment_plan"):
         raise illegal("Don't allow custom deployment plan")
-    find(cluster, request.model_id)
+    if not cluster.is_old:
+        find(cluster, request.model_id)
     return {cluster.node_id: NodeUndeployed(stats={request.model_id: _take_off(cluster, request.model_id)})}
 
 
@@ -202,6 +203,8 @@ async def undeploy_many(cluster: Cluster, request: UndeployModels) -> dict[str, 
     if request.node_ids and not cluster.settings.flag("allow_custom_deployment_plan"):
         raise illegal("Don't allow custom deployment plan")
     wanted = request.model_ids or sorted(cluster.on_node)
+    if cluster.is_old and not cluster.on_node & set(wanted):
+        return {}
     return {cluster.node_id: NodeUndeployed(stats={key: _take_off(cluster, key) for key in wanted})}
 
 

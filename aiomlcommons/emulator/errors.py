@@ -26,6 +26,7 @@ NO_URL = (
     "To upload custom model user needs to enable allow_registering_model_via_url settings. "
     "Otherwise please use OpenSearch pre-trained models."
 )
+NO_CONFIG = "model config is null"
 UNTRUSTED_URL = "URL can't match trusted url regex"
 NO_HASH = "Model content Hash code need to be provided when register via url. Please calculate sha 256 Hash code."
 NO_LOCAL_FILE = (
@@ -116,8 +117,6 @@ RESULT_WINDOW = (
     "api for a more efficient way to request large data sets. This limit can be set by changing the "
     "[index.max_result_window] index level setting."
 )
-
-
 NO_AGENTS = (
     "Agent Framework is currently disabled. To enable it, update the setting "
     '"plugins.ml_commons.agent_framework_enabled" to true.'

@@ -89,6 +89,7 @@ class Index(Generic[T]):
     refresh: Refresh = AT_ONCE
     clock: Callable[[], float] = time
     deletes_lag: bool = False
+    is_old: bool = False
     _searched: Mapping[str, Document[T]] | None = None
     _refreshes: Wait | None = None
     _late: dict[str, Late[T]] = attrs.field(factory=dict)

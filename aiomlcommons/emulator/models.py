@@ -85,7 +85,7 @@ async def delete(cluster: Cluster, request: DeleteModel) -> WriteResult:
     """Refuses a model that is on the node or on its way. Of one that is missing the chunks go all the same."""
     key = request.model_id
     model = cluster.models.get(key)
-    if cluster.is_before("2.7"):
+    if cluster.is_old:
         return forget(cluster, key)
     if model is None:
         raise _of_missing(cluster, key)

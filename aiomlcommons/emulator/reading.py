@@ -45,14 +45,18 @@ def find(router: Router, http: HttpRequest, version: str) -> Match:
 
     Raises Refused where the path is not known to a server of a version, or not by this method.
     """
-    match = router.find(http.method, http.path)
-    if match is not None and _has(Version.parse(version), match):
-        return match
+    known = {method: match for method in METHODS if (match := _known(router, method, http.path, version))}
+    if http.method in known:
+        return known[http.method]
     uri = f"for uri [{http.path}] and method [{http.method}]"
-    allowed = sorted(router.methods(http.path), key=METHODS.index)
-    if allowed and match is None:
+    if allowed := list(known):
         raise plain(405, f"Incorrect HTTP method {uri}, allowed: [{', '.join(allowed)}]")
     raise plain(400, f"no handler found {uri}", with_status=False)
+
+
+def _known(router: Router, method: str, path: str, version: str) -> Match | None:
+    match = router.find(method, path)
+    return match if match is not None and _has(Version.parse(version), match) else None
 
 
 def _has(version: Version, match: Match) -> bool:

@@ -67,7 +67,7 @@ def _function(name: FunctionName | str | None) -> FunctionName:
 
 def _check_config(function: FunctionName, config: ModelConfig | None) -> None:
     if config is None and function not in local_models.NEED_NO_CONFIG:
-        raise illegal("model config is null")
+        raise illegal(errors.NO_CONFIG)
 
 
 # ---- remote --------------------------------------------------------------------------------------------------------
@@ -108,4 +108,4 @@ async def _place(cluster: Cluster, request: RegisterModel) -> groups.Place:
     except Conflict as conflict:
         failed: dict[str, Any] = {"state": TaskState.FAILED, "is_async": False, "error": conflict.reason}
         jobs.new_task(cluster, TaskType.REGISTER_MODEL, FunctionName.REMOTE, **failed)
-        raise errors.update_conflict(conflict, place.group_id) from conflict
+        raise errors.update_conflict(conflict, place.group_id or "") from conflict

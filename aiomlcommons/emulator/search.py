@@ -11,6 +11,7 @@ import orjson
 
 from aiomlcommons import convert
 from aiomlcommons.api.common import Found, Hit, Hits, Shards, Total
+from aiomlcommons.emulator import old_server
 from aiomlcommons.emulator.cluster import Document, Index
 from aiomlcommons.emulator.errors import RESULT_WINDOW, Refused, illegal, refused
 
@@ -31,8 +32,10 @@ def search(index: Index[T], body: Mapping[str, Any], node_id: str) -> Hits[T]:
     start, size = int(body.get("from", 0)), int(body.get("size", 10))
     if start + size > WINDOW:
         raise _too_large(index.name, start + size, node_id)
+    if index.is_old and not index.existed:
+        raise old_server.no_index(index.name)
     query = body.get("query") or {"match_all": {}}
-    rows = [(document, _source(document)) for document in index.seen().values()]
+    rows = [(document, _source(index, document)) for document in index.seen().values()]
     found = [(document, source) for document, source in rows if matches(query, source, document.id, body)]
     keys = _sort_keys(body.get("sort"))
     for key, order in reversed(keys):
@@ -51,8 +54,9 @@ def search(index: Index[T], body: Mapping[str, Any], node_id: str) -> Hits[T]:
     )
 
 
-def _source(document: Document[Any]) -> dict[str, Any]:
-    return {key: value for key, value in convert.unstructure(document.source).items() if key not in NEVER_SHOWN}
+def _source(index: Index[Any], document: Document[Any]) -> dict[str, Any]:
+    source = {key: value for key, value in convert.unstructure(document.source).items() if key not in NEVER_SHOWN}
+    return old_server.record(source) if index.is_old else source
 
 
 def _hit(

@@ -107,6 +107,8 @@ SETTINGS: Mapping[str, Setting] = {
     "remote_metadata_endpoint": Setting(TEXT, "", fixed="final"),
     "remote_metadata_region": Setting(TEXT, "", fixed="final"),
     "remote_metadata_service_name": Setting(TEXT, "", fixed="final"),
+    "global_tenant_id": Setting(TEXT, "", fixed="final"),
+    "remote_metadata_global_resource_cache_ttl": Setting(TEXT, "", fixed="final"),
     "metrics_collection_enabled": Setting(BOOL, "false", fixed="final"),
     "metrics_static_collection_enabled": Setting(BOOL, "false"),
     "agentic_memory_enabled": Setting(BOOL, "true"),

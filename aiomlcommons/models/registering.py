@@ -12,13 +12,23 @@ import attrs
 from aiomlcommons.api.common import FunctionName
 from aiomlcommons.api.tasks import TaskStarted
 from aiomlcommons.backoff import Backoff
-from aiomlcommons.errors import ApiError, Conflict, ConnectError, MLCommonsError, NotFound, TaskFailed, TaskStalled
+from aiomlcommons.errors import (
+    ApiError,
+    Conflict,
+    ConnectError,
+    Forbidden,
+    MLCommonsError,
+    NotFound,
+    NotSupported,
+    TaskFailed,
+    TaskStalled,
+)
 from aiomlcommons.models.candidates import Candidates, candidate
 from aiomlcommons.models.groups import OWN_IDS, Grouping, taken_by
 from aiomlcommons.models.nodes import registrations
 from aiomlcommons.models.progress import Phase, Progress, Report
 from aiomlcommons.models.removing import withdraw
-from aiomlcommons.models.sending import NamedFile, New, NotRegistered, check_content, send
+from aiomlcommons.models.sending import NamedFile, New, NotRegistered, check_content, check_server, send
 from aiomlcommons.models.spec import GroupSpec, RemoteModel
 from aiomlcommons.models.upload import UNFINISHED, FileChanged, Upload, uploaded_chunks
 from aiomlcommons.task import LAG
@@ -60,6 +70,7 @@ class Registering:
         A registration that somebody else has under way is waited for, one that nobody goes on with is gone on with or
         made anew. After a lost answer, and after a race that is lost, it looks again before it registers again.
         """
+        await check_server(self.ml, self.spec, self.name)
         pauses = self.backoff.tries(_TRIES)
         group_id, own_id = None, await self._own_id()
         while True:
@@ -162,11 +173,18 @@ class Registering:
         return self.there.own_id if version and version >= OWN_IDS else None
 
     async def _group(self) -> str | None:
+        """The id of the model's group. Where none is wished, that of its own name, as the server would make it.
+
+        The server makes one for each registration, so that two at once would leave two.
+        """
         group = self.spec.group
-        if not group:
+        spec = group if isinstance(group, GroupSpec) else GroupSpec(name=group or self.name)
+        try:
+            return await Grouping(self.ml, spec, self.backoff)()
+        except (NotSupported, Forbidden):
+            if group:
+                raise
             return None
-        spec = GroupSpec(name=group) if isinstance(group, str) else group
-        return await Grouping(self.ml, spec, self.backoff)()
 
     async def _register(self, group_id: str | None, own_id: str | None) -> str:
         """Register it, and follow that to its end; return the new model's id."""

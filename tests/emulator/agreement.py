@@ -113,7 +113,7 @@ class Player:
             if isinstance(was, Mapping) and isinstance(now, Mapping) and _is_by_node(was) and _is_by_node(now):
                 self.names.setdefault(*was, *now)
         if recorded.get("worker_node") and got.get("worker_node"):
-            self.names.setdefault(recorded["worker_node"][0], got["worker_node"][0])
+            self.names.setdefault(_node(recorded), _node(got))
 
     def _compare(self, exchange: Exchange, got: HttpResponse) -> list[str]:
         recorded = exchange.response
@@ -146,6 +146,12 @@ def _is_silent(recorded: HttpResponse) -> bool:
 def _sent(body: bytes | None) -> io.BytesIO | None:
     # Large bodies are sent in pieces.
     return None if body is None else io.BytesIO(body)
+
+
+def _node(task: Mapping[str, Any]) -> str:
+    """The node of a task, which is one word on old servers."""
+    nodes = task["worker_node"]
+    return nodes if isinstance(nodes, str) else str(nodes[0])
 
 
 def _read(response: HttpResponse) -> Any:

@@ -65,20 +65,7 @@ LEFT_OUT: Mapping[str, Mapping[str, str]] = {
         "real.2_4.*": OLDER,
     },
     "ml-commons-2.4.1.jsonl": {
-        "tasks.search_before_any": OLDER,
         "stats.*": OLDER,
-        "profile.*": OLDER,
-        "models.*task_*": OLDER,
-        "models.get_*": OLDER,
-        "models.load": OLDER,
-        "models.upload_pretrained": OLDER,
-        "models.delete_*": OLDER,
-        "models.unload_many": OLDER,
-        "models.search": OLDER,
-        "predict.unloaded": OLDER,
-        "tasks.search": OLDER,
-        "tasks.get_missing": OLDER,
-        "newer.*": OLDER,
     },
 }
 """By the name of an exchange, with its status where others have the same name."""

@@ -12,7 +12,7 @@ from tests.emulator.shape import differences
 from tests.wire.recordings import FILES, exchanges
 
 SUPPORTED = {
-    "ml-commons-2.4.1.jsonl": 12,
+    "ml-commons-2.4.1.jsonl": 36,
     "ml-commons-3.4.0-faults.jsonl": 26,
     "ml-commons-3.4.0-models.jsonl": 30,
     "ml-commons-3.4.0.jsonl": 208,

@@ -43,7 +43,7 @@ async def test_routes_of_the_past_are_gone(newer: Session) -> None:
 
 async def test_an_old_server_has_old_names() -> None:
     async with Emulator(Cluster(version="2.4.1")).serve() as url, Session(url, retries=0) as ml:
-        with pytest.raises(NotFound, match="Failed to find model"):
+        with pytest.raises(NotFound, match="Fail to find model"):
             await ml.models.deploy("nope")
         with pytest.raises(ApiError, match="no handler found for uri"):
             await ml.request("POST", "/_plugins/_ml/models/nope/_deploy")

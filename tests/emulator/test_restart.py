@@ -12,7 +12,6 @@ from aiomlcommons import (
     ApiError,
     BadRequest,
     ModelNotReady,
-    NotFound,
     ServerError,
     Session,
     TaskStalled,
@@ -119,7 +118,7 @@ async def test_predictions_meet_no_shard_and_then_one_that_recovers(ml: Session,
     ml_emulator.restart(recovering=2)
     found = []
     for _ in range(2):
-        with pytest.raises(NotFound) as caught:
+        with pytest.raises(ApiError) as caught:
             await ml.predict("text_embedding", model_id, text_docs=["a"])
         found.append(caught.value)
     assert [(error.status, error.type) for error in found] == [(404, "status_exception")] * 2

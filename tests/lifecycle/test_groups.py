@@ -39,6 +39,7 @@ def answering(answers: Mapping[str, tuple[int, Any]]) -> Session:
 
 
 ANSWERS = {
+    "GET ": error(403, "security_exception", "no permissions for [cluster:monitor/main]"),
     "POST _search": (200, NOTHING),
     "POST _register": error(400, "illegal_argument_exception", TAKEN),
     "GET abc_1": (200, {"name": "theirs"}),
