@@ -146,6 +146,7 @@ NO_MCP_CONNECTORS = (
 )
 
 
+HEAP_FULL = "Memory Circuit Breaker is open, please check your resources!"
 SHARD = "0"
 """The one that every index of the emulator has."""
 
@@ -205,6 +206,12 @@ def circuit_broken(wanted: int = 2_082_304_048, limit: int = 2_040_109_465) -> R
     )
     more: dict[str, Any] = {"bytes_wanted": wanted, "bytes_limit": limit, "durability": "TRANSIENT"}
     return refused(429, "circuit_breaking_exception", reason, **more)
+
+
+def heap_full() -> Refused:
+    """429: ML Commons itself finds that the heap is full."""
+    more: dict[str, Any] = {"bytes_wanted": 0, "bytes_limit": 0, "durability": "TRANSIENT"}
+    return refused(429, "circuit_breaking_exception", HEAP_FULL, **more)
 
 
 def plain(status: int, words: str, *, with_status: bool = True) -> Refused:
