@@ -86,6 +86,7 @@ PROVIDER_SAYS = "Error from remote service"
 _RACES, _RUNS, _FAULTS = "races-and-restarts", "ml-commons-runs", "ml-commons-3.4.0-faults"
 _3_4, _2_4 = "ml-commons-3.4.0", "ml-commons-2.4.1"
 _SEEN, _PUBLIC = "seen on real servers", "public source of OpenSearch"
+_SOURCE = "public source of ML Commons 3.8 (access control, where a group's shard does not answer)"
 
 
 def _rows(kind: Kind, party: Party, **sources: str) -> Iterator[Trouble]:
@@ -167,7 +168,9 @@ CLUSTERS = (
             "no_shard_available_action_exception": f"{_RUNS} new39.stop_new39_sparse_index",
             "illegal_index_shard_state_exception": f"{_RUNS} new39.stop_new39_remote",
             "CurrentState[RECOVERING]": f"{_RUNS} new39.stop_new39_remote",
-            "Fail to search model version": f"{_RACES} real.search.no_shard_yet.1",
+            # So do searches of models, groups, agents and containers end, whatever the cause.
+            "Fail to search": f"{_RACES} real.search.no_shard_yet.1",
+            "to get model group": _SOURCE,
             "OpenSearch Security not initialized": f"{_SEEN} (3.4, 503)",
             **dict.fromkeys(
                 (
