@@ -115,9 +115,10 @@ async def stream(cluster: Cluster, model_id: str, model: Model, given: Mapping[s
     check_endpoints(cluster, [action], values["parameters"])
     asked = _asked(cluster, connector, action, values)
     body = orjson.dumps({**orjson.loads(asked["data"] or b"{}"), "stream": True})
+    sent: dict[str, Any] = {**asked, "data": body}
     frames = Frames()
     try:
-        async with cluster.client.request(action.method, **{**asked, "data": body}) as got:
+        async with cluster.client.request(action.method, **sent) as got:
             if got.status >= 400:
                 raise ProviderFailed(got.status, _refusal(got.status, await got.text(), throttled=False).body)
             if got.content_type != "text/event-stream":
