@@ -24,17 +24,17 @@ except ApiError as error:
 
 | kind | what helps | calls | `ensure` and bulk jobs |
 |---|---|---|---|
-| passes | waiting: a node starts, shards recover, memory is short | repeated `retries` times, then for `wait` seconds | wait |
+| passes | waiting: a node starts, shards recover, memory is short | repeated: `retries` times, then `wait` seconds | wait |
 | throttled | asking later, and fewer at once | the same | wait, and ask for less |
 | race | looking again: somebody else wrote the same thing | raised; `ml.task` follows the winner | look again |
 | not ready | deploying the model: no node has it (yet) | `ModelNotReady` | deploy it |
-| unclear | perhaps another try: nothing tells whether the request is at fault | raised | try again, then halve the batch |
+| unclear | perhaps another try: nothing tells whose fault it is | raised | try again, then halve the batch |
 | final | another request | raised | raised, or a dead letter |
 
-Rows are tried from the top, and the first one that fits counts. What follows "Error from remote service" are the words of a
-model's provider, judged by the provider's rows alone. Without a row the status tells: 429 is throttled, 502, 503 and 504
-pass, another one from 500 on is unclear, the rest is final. A memory breaker that calls itself permanent is final, unless
-it is the parent breaker.
+Rows are tried from the top, and the first one that fits counts. What follows "Error from remote service" are the words
+of a model's provider, judged by the provider's rows alone. Without a row the status tells: 429 is throttled, 502, 503
+and 504 pass, another one from 500 on is unclear, the rest is final. A memory breaker that calls itself permanent is
+final, unless it is the parent breaker.
 
 | sign | kind | whose | known from |
 |---|---|---|---|
