@@ -24,7 +24,7 @@ except ApiError as error:
 
 | kind | what helps | calls | `ensure` and bulk jobs |
 |---|---|---|---|
-| passes | waiting: a node starts, shards recover, memory is short | repeated: `retries` times, then `wait` seconds | wait |
+| passes | waiting: a node starts, shards recover, memory is short | repeated; see `retries`, `wait` | wait |
 | throttled | asking later, and fewer at once | the same | wait, and ask for less |
 | race | looking again: somebody else wrote the same thing | raised; `ml.task` follows the winner | look again |
 | not ready | deploying the model: no node has it (yet) | `ModelNotReady` | deploy it |
