@@ -13,7 +13,8 @@ import pytest
 from aiomlcommons.api.tasks import TaskInfo
 from aiomlcommons.errors import TaskFailed, error_for
 from aiomlcommons.http import HttpRequest, HttpResponse
-from aiomlcommons.trouble import PROVIDERS, TABLE, Kind, Party, Trouble, heard, trouble_of
+from aiomlcommons.refusal import heard
+from aiomlcommons.trouble import PROVIDERS, TABLE, Kind, Party, Trouble, trouble_of
 from tests.wire.recordings import exchanges
 
 RECORDED = {(exchange.file.removesuffix(".jsonl"), exchange.case): exchange for exchange in exchanges()}
