@@ -114,11 +114,10 @@ async def stream(cluster: Cluster, model_id: str, model: Model, given: Mapping[s
     values = _values(cluster, model_id, model, connector, given)
     check_endpoints(cluster, [action], values["parameters"])
     asked = _asked(cluster, connector, action, values)
-    body = orjson.dumps({**orjson.loads(asked["data"] or b"{}"), "stream": True})
-    sent: dict[str, Any] = {**asked, "data": body}
+    asked["data"] = orjson.dumps({**orjson.loads(asked["data"] or b"{}"), "stream": True})
     frames = Frames()
     try:
-        async with cluster.client.request(action.method, **sent) as got:
+        async with cluster.client.request(action.method, **asked) as got:
             if got.status >= 400:
                 raise ProviderFailed(got.status, _refusal(got.status, await got.text(), throttled=False).body)
             if got.content_type != "text/event-stream":
