@@ -22,13 +22,12 @@ from aiomlcommons.emulator import Cluster, Emulator
 from aiomlcommons.emulator.errors import refused
 from aiomlcommons.models.groups import Grouping, find_groups, own_id
 from aiomlcommons.models.progress import Phase
-from aiomlcommons.models.spec import ExistingModel, FileModel, GroupSpec, UrlModel
+from aiomlcommons.models.spec import ExistingModel, GroupSpec, UrlModel
 from tests.fileserver import served_file
-from tests.lifecycle.client import DENSE, SPECS, ZIPS
+from tests.lifecycle.client import DENSE, FILE, REMOTE, SPECS, ZIPS
 from tests.lifecycle.conftest import NOW, World
 
 pytestmark = pytest.mark.asyncio
-FILE = FileModel(path=ZIPS / "tiny-dense.zip", name="tiny", model_config=DENSE, group="ours")
 SHA256 = "928feb42f77290db1c1900e0f7df0f7c5af6bde7b49de2cb25d763766e889d4a"
 # Who lost a race comes back at another moment than the others.
 APART = Backoff(first=0.01, cap=0.2)
@@ -156,7 +155,7 @@ async def test_a_group_that_the_server_made_meanwhile_takes_the_model(world: Wor
         raise refused(400, "illegal_argument_exception", words)
 
     world.emulator.faults.add(taken, on=RegisterModel, times=1)
-    ensured = await world.ml.models.ensure(attrs.evolve(SPECS["remote"], group=None), backoff=NOW)
+    ensured = await world.ml.models.ensure(attrs.evolve(REMOTE, group=None), backoff=NOW)
     assert ensured.model.model_group_id == "theirs"
 
 

@@ -17,11 +17,10 @@ from aiomlcommons.models.declared import DeclaredModel
 from aiomlcommons.models.progress import Phase, Progress
 from aiomlcommons.models.spec import PretrainedModel, UrlModel
 from tests.fileserver import served_file
-from tests.lifecycle.client import DENSE, SPECS, ZIPS
+from tests.lifecycle.client import DENSE, FILE, SPECS, ZIPS
 from tests.lifecycle.conftest import NOW, World
 
 pytestmark = pytest.mark.asyncio
-FILE = SPECS["file"]
 MINILM = PretrainedModel(name="all-MiniLM-L6-v2")
 SHA256 = "928feb42f77290db1c1900e0f7df0f7c5af6bde7b49de2cb25d763766e889d4a"
 MANY = 50

@@ -11,11 +11,10 @@ from aiomlcommons.api.models import DeleteModel
 from aiomlcommons.api.settings import MLSettings
 from aiomlcommons.emulator import Cluster, Emulator
 from aiomlcommons.models.progress import Phase, Progress
-from tests.lifecycle.client import SPECS
+from tests.lifecycle.client import FILE, SPECS
 from tests.lifecycle.conftest import NOW, World
 
 pytestmark = pytest.mark.asyncio
-FILE = SPECS["file"]
 
 
 async def test_a_model_is_deployed_as_long_as_its_context(world: World) -> None:
