@@ -68,6 +68,7 @@ class Trouble:
 
 
 _RACES, _RUNS, _FAULTS = "races-and-restarts", "ml-commons-runs", "ml-commons-3.4.0-faults"
+_REAL = "real-servers"
 _3_4, _2_4 = "ml-commons-3.4.0", "ml-commons-2.4.1"
 _SEEN, _PUBLIC = "seen on real servers", "public source of OpenSearch"
 _SOURCE = "public source of ML Commons 3.8 (access control, where a group's shard does not answer)"
@@ -131,6 +132,12 @@ CLUSTERS = (
             "model id '...' already exists": f"{_SEEN} (3.9, an own id that several register at once)",
             "model group id '...' already exists": f"{_SEEN} (3.9)",
             "already being used by a model group with ID": f"{_RACES} real.register.group_name_taken",
+            # Whoever made the group took it back, after it lost against another of its name.
+            "Model Group Response is empty": f"{_REAL} real.3_4.register.remote.group_missing",
+            "Fail to find model group": f"{_REAL} real.3_4.register_meta.group_missing",
+            "Model group not found": f"{_REAL} real.3_4.register.url.group_missing.task",
+            # So ends the registration of a model that was taken back meanwhile.
+            "]: document missing": f"{_SEEN} (3.8, a task of three processes at once)",
         },
     ),
     *_rows(

@@ -33,6 +33,7 @@ SEEN = {
     ),
     "model id '...' already exists": (409, "model id 'aio-1' already exists"),
     "model group id '...' already exists": (409, "model group id 'aio-1' already exists"),
+    "]: document missing": (500, "[fO-XGKIBFjSF8kpWdsyX]: document missing"),
     "exceed max running task limit": (500, "exceed max running task limit"),
     "to get model group": (400, "Fail to get model group"),
     "OpenSearch Security not initialized": (503, "OpenSearch Security not initialized."),

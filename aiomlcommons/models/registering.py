@@ -271,6 +271,8 @@ class Registering:
 
 def _is_worth_a_look(error: MLCommonsError) -> bool:
     """Whether a registration that failed may have succeeded, or somebody else's may have, or the next one may."""
+    if isinstance(error, ApiError) and error.trouble.kind is Kind.RACE:
+        return True
     if isinstance(error, NotFound):
         # Of the registration itself it would say that something is missing, such as its connector.
         return error.request.method != "POST"

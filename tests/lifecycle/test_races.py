@@ -139,6 +139,28 @@ async def test_a_task_that_lost_a_race_is_begun_again(world: World, endpoint: An
     assert len(await world.models()) == 1
 
 
+@pytest.mark.parametrize("words", ["Model group not found", "[x]: document missing"])
+async def test_a_registration_whose_group_or_record_was_taken_back_is_begun_again(world: World, words: str) -> None:
+    world.emulator.faults.fail_task(words, on=RegisterModel)
+    async with wanted("url", "ours") as spec:
+        assert (await world.ml.models.ensure(spec, backoff=NOW)).model.is_deployed
+    assert len(await world.models()) == 1
+
+
+@pytest.mark.parametrize(("kind", "endpoint"), [("file", RegisterModelMeta), ("remote", RegisterModel)])
+async def test_a_group_that_is_deleted_before_the_model_joins_it_is_made_again(
+    world: World, kind: str, endpoint: Any
+) -> None:
+    async def deletes_first(_request: Any, go: Any) -> Any:
+        for group_id in await find_groups(world.ml, "ours"):
+            await world.ml.model_groups.delete(group_id)
+        return await go()
+
+    world.emulator.faults.add(deletes_first, on=endpoint)
+    assert (await world.ml.models.ensure(SPECS[kind], backoff=NOW)).model.is_deployed
+    assert len(await find_groups(world.ml, "ours")) == 1
+
+
 async def test_who_awaits_a_deployment_that_lost_follows_the_winner(world: World) -> None:
     made = await world.ml.models.ensure(FILE, deploy=False, backoff=NOW)
     winner = await world.ml.models.deploy(made.model_id)
