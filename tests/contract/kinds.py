@@ -22,6 +22,8 @@ from aiomlcommons.models.groups import delete_if_empty, find_groups
 from aiomlcommons.models.spec import FileModel
 from tests.contract.undoing import afterwards
 
+REGISTERED = {ModelState.REGISTERED, ModelState.UPLOADED}
+"""What a model is before it is deployed, in the words of today's servers and of 2.4."""
 ZIPS = Path(__file__).parent.parent / "models"
 
 
@@ -60,11 +62,9 @@ KINDS: Mapping[str, Kind] = {
 
 
 def spec_of(kind: str, file: Path, name: str) -> FileModel:
-    """A model file of a kind, in a group of its own."""
+    """A model file of a kind, in a group of its own name where the server has groups."""
     known = KINDS[kind]
-    return FileModel(
-        path=file, name=name, group=name, function_name=known.function_name, model_config=known.model_config
-    )
+    return FileModel(path=file, name=name, function_name=known.function_name, model_config=known.model_config)
 
 
 async def forget(ml: Session, name: str) -> None:

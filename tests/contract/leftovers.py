@@ -5,12 +5,29 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from aiomlcommons import NotFound, NotSupported, Session
+import anyio
+
+from aiomlcommons import Backoff, NotFound, NotSupported, Session
 from aiomlcommons.api.common import Hits
+
+_LOOKS = 8
 
 
 async def left_of(ml: Session, name: str) -> list[str]:
-    """The models, groups, connectors, agents and memory containers of this name, which should be gone."""
+    """The models, groups, connectors, agents and memory containers of this name, which should be gone.
+
+    Looked at until there are none, for a while: a search may see what was deleted for another second.
+    """
+    left: list[str] = []
+    for pause in Backoff().tries(_LOOKS):
+        left = await _seen(ml, name)
+        if not left or pause is None:
+            break
+        await anyio.sleep(pause)
+    return left
+
+
+async def _seen(ml: Session, name: str) -> list[str]:
     query = {"query": {"match": {"name": name.split()[-1]}}}
     searches: dict[str, Callable[[Any], Awaitable[Hits[Any]]]] = {
         "model": ml.models.search,

@@ -139,7 +139,7 @@ async def _ensure(ml: Session, wanted: Spec) -> dict[str, Any]:
 
 async def _processes(url: str, race: Race, words: Sequence[str]) -> list[dict[str, Any]]:
     """The callers as processes, which begin when all of them are ready."""
-    command = [sys.executable, "-m", "tests.contract.races", url, "--caller", *words]
+    command = [sys.executable, "-m", "tests.contract.races", url, "--caller", orjson.dumps(words).decode()]
     pipes: dict[str, Any] = {"stdin": asyncio.subprocess.PIPE, "stdout": asyncio.subprocess.PIPE}
     callers = [await asyncio.create_subprocess_exec(*command, **pipes) for _ in range(race.callers)]
     for caller in callers:
@@ -195,7 +195,7 @@ if __name__ == "__main__":
     parser.add_argument("url", nargs="?", default=os.environ.get("OPENSEARCH_URL"))
     parser.add_argument("times", nargs="?", type=int, default=1)
     parser.add_argument("--only", default="", help="the races whose name holds this")
-    parser.add_argument("--caller", nargs=4, help=argparse.SUPPRESS)
+    parser.add_argument("--caller", type=orjson.loads, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.caller:
         asyncio.run(_caller(given.url, *given.caller))

@@ -51,6 +51,7 @@ def attrs_of(report: Any) -> tuple[int, ...]:
     return (report.read, report.written, report.deduplicated, report.failed, report.embedded)
 
 
+@pytest.mark.since("2.11", "a sparse model")
 async def test_a_sparse_job_writes_weights(ml: Session, unique: str, zips: dict[str, Path], tmp_path: Path) -> None:
     async with deployed(ml, "sparse", zips["sparse"], unique) as model_id:
         async with ml.ingest(ROWS[:10], model=model_id, sink=tmp_path / "out.jsonl") as job:

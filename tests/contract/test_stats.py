@@ -21,6 +21,7 @@ def registered(stats: Stats) -> int:
     return count
 
 
+@pytest.mark.since("2.11", "a sparse tokenizer")
 async def test_what_is_there_and_what_is_done_is_counted(ml: Session, unique: str) -> None:
     before = await ml.stats()
     made = await ml.models.register_meta(
@@ -38,6 +39,7 @@ async def test_what_is_there_and_what_is_done_is_counted(ml: Session, unique: st
         assert all((node.ml_request_count or 0) >= 0 for node in after.nodes.values())
 
 
+@pytest.mark.since("2.11", "the name of this number")
 async def test_one_number_is_asked_for(ml: Session) -> None:
     stats = await ml.stats("ml_executing_task_count")
     assert stats.ml_model_index_status is None

@@ -58,6 +58,7 @@ async def test_an_algorithm_that_nobody_knows_is_refused(ml: Session) -> None:
         await ml.train("no_such_algorithm", input_data=frame(POINTS))
 
 
+@pytest.mark.since("2.12", "the answer of an algorithm without a wrapping")
 async def test_the_sample_calculator_calculates(ml: Session) -> None:
     body = {"operation": "sum", "input_data": [1.0, 2.0, 3.5]}
     assert (await ml.execute("local_sample_calculator", body)).result == 6.5
