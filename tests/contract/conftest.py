@@ -11,20 +11,20 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Generator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_asyncio
 
-from aiomlcommons import Session
+from aiomlcommons import Session, TaskFailed
 from tests.contract import servers
 from tests.contract.kinds import KINDS, ZIPS
 from tests.contract.leftovers import left_of
 from tests.contract.servers import Server
 from tests.contract.undoing import afterwards
-from tests.contract.versions import MARKERS, skip_by_version
+from tests.contract.versions import MARKERS, skip_by_error, skip_by_version
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -40,6 +40,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     for marker in MARKERS:
         config.addinivalue_line("markers", marker)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call() -> Generator[None, object, object]:
+    try:
+        return (yield)
+    except TaskFailed as error:
+        skip_by_error(error)
+        raise
 
 
 def option(config: pytest.Config, name: str, default: Any = None) -> Any:

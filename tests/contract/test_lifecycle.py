@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from functools import partial
 from pathlib import Path
 
 import attrs
@@ -19,8 +18,8 @@ pytestmark = pytest.mark.asyncio
 
 async def test_a_model_is_ensured_once_and_found_afterwards(ml: Session, unique: str, zips: dict[str, Path]) -> None:
     spec = spec_of("dense", zips["dense"], unique)
-    first = await ml.models.ensure(spec)
-    async with afterwards(lambda: ml.models.remove(first.model_id, empty_group=True)):
+    async with afterwards(lambda: forget(ml, unique)):
+        first = await ml.models.ensure(spec)
         again = await ml.models.ensure(spec)
         assert (first.registered, first.deployed, again.registered, again.deployed) == (True, True, False, False)
         assert again.model_id == first.model_id
@@ -36,10 +35,9 @@ async def test_several_who_ensure_one_model_at_once_get_the_same(
     ml: Session, unique: str, zips: dict[str, Path]
 ) -> None:
     spec = spec_of("dense", zips["dense"], unique)
-    ensured = await asyncio.gather(*(ml.models.ensure(spec) for _ in range(4)))
-    ids = {one.model_id for one in ensured}
-    async with afterwards(*(partial(ml.models.remove, model_id, empty_group=True) for model_id in ids)):
-        assert len(ids) == 1
+    async with afterwards(lambda: forget(ml, unique)):
+        ensured = await asyncio.gather(*(ml.models.ensure(spec) for _ in range(4)))
+        assert len({one.model_id for one in ensured}) == 1
         found = [hit.id async for hit in ml.models.search({"query": {"term": {"name.keyword": unique}}})]
         assert found == [ensured[0].model_id]
 

@@ -8,13 +8,20 @@ from __future__ import annotations
 
 import pytest
 
-from aiomlcommons import Session
+from aiomlcommons import Session, TaskFailed
+from aiomlcommons.models.deploying import NEVER_AGAIN
 from aiomlcommons.version import Version
 
 MARKERS = (
     "since(version, what): skip the test where the server is older than what it is about",
     "defect(first, last, words): skip the test on servers of these versions, which do this wrong",
 )
+
+
+def skip_by_error(error: TaskFailed) -> None:
+    """Skip a test for which a server of 2.4 is used up."""
+    if any(NEVER_AGAIN in note for note in getattr(error, "__notes__", ())):
+        pytest.skip(f"OpenSearch 2.4: {NEVER_AGAIN}")
 
 
 async def skip_by_version(ml: Session, test: pytest.Item) -> None:

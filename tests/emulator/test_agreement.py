@@ -21,6 +21,7 @@ SUPPORTED = {
     "ml-commons-runs.jsonl": 127,
     "opensearch-3.8.0-neural.jsonl": 8,
     "races-and-restarts.jsonl": 19,
+    "real-servers.jsonl": 20,
 }
 
 
