@@ -7,13 +7,13 @@ import random
 import shutil
 import zipfile
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import anyio
 import attrs
 
-from aiomlcommons import Backoff, Session
+from aiomlcommons import Backoff, NotSupported, Session
 from aiomlcommons.api.common import FunctionName
 from aiomlcommons.api.model_configs import ModelConfig
 from aiomlcommons.api.model_records import Model, ModelState
@@ -71,8 +71,9 @@ async def forget(ml: Session, name: str) -> None:
     """Remove whatever models and groups there are of a name."""
     async for model in ml.models.search({"query": {"term": {"name.keyword": name}}}):
         await ml.models.remove(model.id, empty_group=True)
-    for group_id in await find_groups(ml, name):
-        await delete_if_empty(ml, group_id)
+    with suppress(NotSupported):  # a server of 2.4 has no groups
+        for group_id in await find_groups(ml, name):
+            await delete_if_empty(ml, group_id)
 
 
 def padded(file: Path, target: Path, chunks: int) -> Path:

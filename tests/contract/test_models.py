@@ -29,11 +29,15 @@ async def test_a_model_goes_from_file_to_deployed_and_back(ml: Session, unique: 
         info = await ml.task(await ml.models.deploy(model_id))
         assert (info.state, info.model_id, len(info.worker_nodes)) == (TaskState.COMPLETED, model_id, 1)
         assert (await seen(ml, model_id, ModelState.DEPLOYED, ModelState.LOADED)).is_deployed
-        with pytest.raises(BadRequest, match="cannot be deleted in deploying or deployed state"):
-            await ml.models.delete(model_id)
-
         undone = await ml.models.undeploy(model_id)
         assert [node.stats for node in undone.values()] == [{model_id: "undeployed"}]
+
+
+@pytest.mark.since("2.7", "a model that is not deleted while it is deployed")
+async def test_a_model_on_a_node_is_not_deleted(ml: Session, unique: str, zips: dict[str, Path]) -> None:
+    async with deployed(ml, "dense", zips["dense"], unique) as model_id:
+        with pytest.raises(BadRequest, match="cannot be deleted in deploying or deployed state"):
+            await ml.models.delete(model_id)
 
 
 @pytest.mark.since("2.11", "a sparse tokenizer")
