@@ -33,7 +33,7 @@ async def test_a_model_goes_from_file_to_deployed_and_back(ml: Session, unique: 
         assert [node.stats for node in undone.values()] == [{model_id: "undeployed"}]
 
 
-@pytest.mark.since("2.7", "a model that is not deleted while it is deployed")
+@pytest.mark.since("2.6", "a model that is not deleted while it is deployed")
 async def test_a_model_on_a_node_is_not_deleted(ml: Session, unique: str, zips: dict[str, Path]) -> None:
     async with deployed(ml, "dense", zips["dense"], unique) as model_id:
         with pytest.raises(BadRequest, match="cannot be deleted in deploying or deployed state"):
