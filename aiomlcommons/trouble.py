@@ -149,6 +149,7 @@ CLUSTERS = (
             "Request is throttled at": f"{_3_4} remote.rate_limited_2",
             "rejected_execution_exception": _PUBLIC,
             "open_search_rejected_execution_exception": _PUBLIC,
+            "es_rejected_execution_exception": _PUBLIC,
         },
     ),
     *_rows(

@@ -13,10 +13,11 @@ import pytest
 
 from aiomlcommons import Backoff
 from aiomlcommons.errors import MLCommonsError
-from aiomlcommons.ingest.asking import Asker, JobStalled
+from aiomlcommons.ingest.asking import Asker
 from aiomlcommons.ingest.budget import RetryBudget
 from aiomlcommons.ingest.engine import GRACE
 from aiomlcommons.ingest.limiter import Limiter
+from aiomlcommons.ingest.patience import JobStalled
 from aiomlcommons.ingest.rate import Rate
 from aiomlcommons.ingest.settings import Settings
 from aiomlcommons.ingest.stats import Stats
