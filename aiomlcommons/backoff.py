@@ -27,3 +27,9 @@ class Backoff:
             delay = min(self.cap, delay)
             yield delay * (1 - self.jitter * random.random())  # noqa: S311 - spreading load is not cryptography
             delay *= self.factor
+
+    def tries(self, most: int) -> Iterator[float | None]:
+        """The pause after each of at most so many tries; after the last one there is None."""
+        for _, delay in zip(range(most - 1), self, strict=False):
+            yield delay
+        yield None

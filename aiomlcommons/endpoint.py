@@ -14,6 +14,7 @@ from typing import (
     ClassVar,
     Final,
     Generic,
+    Literal,
     Protocol,
     TypeAlias,
     TypeVar,
@@ -39,6 +40,9 @@ class Null(enum.Enum):
 
     def __repr__(self) -> str:
         return "NULL"
+
+    def __bool__(self) -> Literal[False]:
+        return False
 
 
 NULL: Final = Null.NULL
@@ -148,6 +152,10 @@ class Request(Generic[R_co]):
 
     def problems(self) -> Iterator[str]:
         """What the server would refuse although each value fits its type; each names the field and the remedy."""
+        return iter(())
+
+    def newer_values(self) -> Iterator[tuple[str, str]]:
+        """What older servers lack although they know the field: words that name it, and the version that brought it."""
         return iter(())
 
 

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from aiomlcommons import hints
+from aiomlcommons.defects import defect_of
 from aiomlcommons.http import HttpRequest, HttpResponse
 from aiomlcommons.refusal import body_of, describe, disabled_setting, retry_after
 from aiomlcommons.trouble import Kind, Party, Trouble, heard, trouble_of
@@ -82,7 +84,7 @@ class ApiError(MLCommonsError):
         self.transient = self.trouble.passes
 
     def _remedy(self) -> str:
-        return ""
+        return hints.breaker(f"{self.reason} {self.details}")
 
     def __reduce__(self) -> Any:
         return type(self), (self.response,)
@@ -98,6 +100,9 @@ class Redirected(ApiError):
 
 class BadRequest(ApiError):
     """400: the server does not accept the request."""
+
+    def _remedy(self) -> str:
+        return defect_of(self.request, self.reason) or super()._remedy()
 
 
 class ModelNotReady(BadRequest):
@@ -166,7 +171,8 @@ class TaskFailed(MLCommonsError):
         self.task_id, self.info, self.node_errors = task_id, info, info.node_errors
         self.trouble: Trouble = trouble_of(heard(0, info.error))
         why = "; ".join(dict.fromkeys(self.node_errors.values())) or info.error or _why(info)
-        super().__init__(f"{info.task_type or 'task'} {task_id} ended {info.state}: {why}")
+        means = hints.of_task(info.task_type, why)
+        super().__init__(f"{info.task_type or 'task'} {task_id} ended {info.state}: {hints.without_stack(why)}{means}")
 
     def __reduce__(self) -> Any:
         return type(self), (self.task_id, self.info)
@@ -191,7 +197,7 @@ class TaskStalled(MLCommonsError):
     def __init__(self, task_id: str, info: TaskInfo, seconds: float) -> None:
         self.task_id, self.info, self.seconds = task_id, info, seconds
         super().__init__(
-            f"{info.task_type or 'task'} {task_id} is still {info.state} and has not changed for {seconds:g} s; "
+            f"{info.task_type or 'task'} {task_id} is still {info.state} and has not changed for {seconds:.0f} s; "
             "the server may have forgotten it (a node left, or it was restarted): start the job again"
         )
 

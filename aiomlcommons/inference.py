@@ -25,11 +25,16 @@ Side: TypeAlias = Literal["query", "passage"]
 
 @record
 class Highlight(Record):
-    """A passage that answers a question: ``text`` is ``context[start:end]``."""
+    """A sentence that answers a question: ``text`` is ``context[start:end]`` without blanks around it.
+
+    ``position`` is the number of the sentence, from 0. The server counts UTF-16 units, where a character such as an
+    emoji counts twice; these are indices of Python.
+    """
 
     start: int
     end: int
     text: str = ""
+    position: int | None = None
 
 
 def check_texts(name: str, texts: Any) -> None:
@@ -183,5 +188,27 @@ def _results(tensor: Mapping[str, Any]) -> list[str]:
 
 
 def _highlights(context: str, tensor: Mapping[str, Any]) -> list[Highlight]:
-    spans = tensor["dataAsMap"]["highlights"]
-    return [convert.structure({"text": context[span["start"] : span["end"]], **span}, Highlight) for span in spans]
+    return [_highlight(context, span) for span in tensor["dataAsMap"]["highlights"]]
+
+
+def _highlight(context: str, span: Mapping[str, Any]) -> Highlight:
+    # The server writes these numbers as floats, a remote model as whole numbers.
+    whole = {key: _whole(span[key]) for key in ("start", "end", "position") if key in span}
+    start, end = _place(context, whole["start"], whole["end"], span.get("text"))
+    return convert.structure({"text": context[start:end], **span, **whole, "start": start, "end": end}, Highlight)
+
+
+def _whole(number: Any) -> Any:
+    return int(number) if isinstance(number, float) and number.is_integer() else number
+
+
+def _place(context: str, start: int, end: int, text: str | None) -> tuple[int, int]:
+    """Where a passage stands in the text of Python.
+
+    A local model counts UTF-16 units and tells the text, which is the proof. A model of a provider that is written in
+    Python counts as Python does.
+    """
+    units = context.encode("utf-16-le")
+    first, last = (len(units[: 2 * offset].decode("utf-16-le", "ignore")) for offset in (start, end))
+    is_python = text is None or (context[first:last].strip() != text and context[start:end].strip() == text)
+    return (start, end) if is_python else (first, last)

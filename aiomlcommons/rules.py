@@ -6,7 +6,12 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+# Models are unpacked into a folder of their name, which the server takes for an archive that is to be unpacked, or for
+# the model's own file. "x.ZIP" is one too, "x.PT" is none.
+_ARCHIVE = re.compile(r"\.(?:zip|tar|tgz|tar\.gz|tar\.z)$", re.IGNORECASE)
+_TORCH_FILE = ".pt"
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+LONGEST_ID = 512
 
 
 def at_most_one(request: Any, *names: str) -> Iterator[str]:
@@ -19,7 +24,9 @@ def at_most_one(request: Any, *names: str) -> Iterator[str]:
 def own_id(request: Any, name: str) -> Iterator[str]:
     """An id that the caller chooses."""
     value = getattr(request, name)
-    if value is not None and not _ID.fullmatch(value):
+    if value is not None and len(value) > LONGEST_ID:
+        yield f"{name} may have {LONGEST_ID} characters at most, not {len(value)}"
+    elif value is not None and not _ID.fullmatch(value):
         yield f"{name} may hold letters, digits, '_' and '-', and begin with a letter or digit, not {value!r}"
 
 
@@ -35,3 +42,17 @@ def not_empty(request: Any, name: str) -> Iterator[str]:
     value = getattr(request, name)
     if value is not None and len(value) == 0:
         yield f"{name} must not be empty"
+
+
+def deployable_name(name: str, model_format: str | None) -> Iterator[str]:
+    """The name of a model that comes as a file: with some endings a cluster takes it, and never deploys it."""
+    found = _ARCHIVE.search(name)
+    torch = (model_format or "TORCH_SCRIPT").upper() == "TORCH_SCRIPT"
+    if found or (torch and name.endswith(_TORCH_FILE)):
+        ending = found[0] if found else _TORCH_FILE
+        yield f"name must not end in {ending}: no node could deploy a model of the name {name!r}"
+
+
+def name_of_file(file_name: str) -> str:
+    """A name for a model, from that of its file or folder."""
+    return _ARCHIVE.sub("", file_name).removesuffix(_TORCH_FILE)

@@ -7,7 +7,7 @@ import logging
 import os
 import re
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -20,7 +20,7 @@ from aiomlcommons.api.server import GetInfo
 from aiomlcommons.auth import Auth, BasicAuth, as_auth
 from aiomlcommons.backoff import Backoff
 from aiomlcommons.endpoint import Pieces, Request, Route
-from aiomlcommons.errors import ApiError, DecodeError, Forbidden, MLCommonsError
+from aiomlcommons.errors import ApiError, DecodeError, Forbidden, MLCommonsError, NotSupported
 from aiomlcommons.exchange import Exchange, Options
 from aiomlcommons.http import JSON, HttpRequest, HttpResponse
 from aiomlcommons.inference import Inference
@@ -53,8 +53,8 @@ class Session(Api, Inference, Ingests, Waits):
     beyond that, trouble that passes by waiting (a node restarts, shards recover, a memory breaker is open) is waited
     out for ``wait`` seconds (default 0), unless the cluster has never answered.
     ``pool_size`` (default 100) is the most connections at once. ``gzip`` asks for compressed answers, which pays on
-    slow networks only. ``compat`` is the server's version (``"2.4"``) where it does not tell: names and fields of that
-    version are used. ``transport`` replaces the network by a function.
+    slow networks only. ``compat`` is the server's version (``"2.4"``) until it tells, and where it does not: names and
+    fields of that version are used. ``transport`` replaces the network by a function.
 
     Make one session for each event loop; any number may be open at once.
     """
@@ -104,7 +104,7 @@ class Session(Api, Inference, Ingests, Waits):
                 headers={"user-agent": user_agent, **(headers or {})},
             ),
         )
-        self._server = Server() if compat is None else Server(Version.parse(compat), asked=True)
+        self._server = Server(None if compat is None else Version.parse(compat))
 
     # ---- life ------------------------------------------------------------------------------------------------------
 
@@ -215,7 +215,10 @@ class Session(Api, Inference, Ingests, Waits):
             yield pieces
 
     async def version(self) -> Version | None:
-        """The server's version, asked until there is an answer; None where there is none, or the user may not know."""
+        """The server's version, asked until there is an answer.
+
+        Where there is none, or the user may not know, it is that of ``compat``, or None.
+        """
         if not self._server.asked:
             async with self._server.asking:
                 await self._ask_version()
@@ -226,7 +229,7 @@ class Session(Api, Inference, Ingests, Waits):
             return
         try:
             info = from_http(GetInfo(), await self._try(GetInfo(), None))
-            self._server.version = Version.parse(info.version.number)
+            self._server.told = Version.parse(info.version.number)
             self._server.asked = True
         except (MLCommonsError, ValueError) as error:
             # A user may lack the right to ask, and a proxy may let nothing through but ML Commons.
@@ -247,7 +250,10 @@ class Session(Api, Inference, Ingests, Waits):
         return await self._try(request, other, headers)
 
     async def _route(self, request: Request[Any]) -> Route | None:
-        return route_at(request, await self.version() if needs_version(request) else self._server.version)
+        if not needs_version(request):
+            with suppress(NotSupported):  # by compat, perhaps: nothing is refused before the server's own word
+                return route_at(request, self._server.version)
+        return route_at(request, await self.version())
 
     async def _try(
         self, request: Request[Any], route: Route | None, headers: Mapping[str, str] | None = None

@@ -11,7 +11,7 @@ import orjson
 
 from aiomlcommons import convert
 from aiomlcommons.endpoint import Pieces, Request
-from aiomlcommons.errors import DecodeError, StreamCut, StreamFailed
+from aiomlcommons.errors import DecodeError, RequestTimeout, StreamCut, StreamFailed
 from aiomlcommons.http import HttpResponse
 from aiomlcommons.namespace import HasSession, Operation, P
 from aiomlcommons.refusal import describe
@@ -20,6 +20,7 @@ from aiomlcommons.wire import to_http
 E = TypeVar("E")
 Data = Mapping[str, Any]
 BOM = b"\xef\xbb\xbf"
+FIELDS = (b"data:", b"event:", b"id:", b"retry:", b":")
 SHOWN = 200
 """Bytes of an answer that are kept to be shown where it is no stream."""
 
@@ -64,7 +65,8 @@ class Events(Generic[E]):
     """The events of a stream, as they come: ``async for event in events``.
 
     Raises StreamFailed for an error that the server reports in the stream, StreamCut where it stops before its last
-    event, DecodeError for what is no event and for an answer that is no stream, such as a page of a proxy.
+    event, DecodeError for what is no event and for an answer that is no stream, such as a page of a proxy. A provider
+    that dies in the middle goes unnoticed by the server: RequestTimeout after the silence that ``timeout`` allows.
     """
 
     def __init__(self, request: StreamRequest[E], pieces: Pieces) -> None:
@@ -79,13 +81,22 @@ class Events(Generic[E]):
 
     async def __anext__(self) -> E:
         while not self._ready:
-            piece = await self._pieces()
+            piece = await self._next()
             if not piece:
                 raise self._end()
             self._beginning += piece[: SHOWN - len(self._beginning)]
             self._ready.extend(self._frames.feed(piece))
         self._has_begun = True
         return self._event(self._ready.popleft())
+
+    async def _next(self) -> bytes:
+        try:
+            return await self._pieces()
+        except RequestTimeout as error:
+            silent = error
+        # Raised here, not above: the first error still holds the credentials of its request, and must not be seen.
+        why = "a provider that died does not end the stream, so a shorter limit notices it sooner"
+        raise RequestTimeout(f"{silent.message}; {why}", silent.request) from silent.__cause__
 
     def _event(self, frame: bytes) -> E:
         data = _data(frame)
@@ -99,13 +110,17 @@ class Events(Generic[E]):
     def _end(self) -> Exception:
         if self._may_end:
             return StopAsyncIteration()
-        # JSON or HTML; no line of an event stream begins so.
-        if not self._has_begun and self._beginning.removeprefix(BOM).lstrip().startswith((b"{", b"[", b"<")):
+        if not self._has_begun and not _begins_stream(self._beginning.removeprefix(BOM).lstrip()):
             return self._unreadable("the answer is no stream of events", self._beginning)
         return StreamCut(type(self._request).__name__)
 
     def _unreadable(self, message: str, body: bytes) -> DecodeError:
         return DecodeError(message, HttpResponse(200, body, request=to_http(self._request)))
+
+
+def _begins_stream(beginning: bytes) -> bool:
+    # It may have been cut off within the name of its first field.
+    return any(beginning.startswith(field) or field.startswith(beginning) for field in FIELDS)
 
 
 def _data(frame: bytes) -> Data:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncIterator, Generator
 from typing import Any, Protocol
 
 import anyio
 import attrs
 
+from aiomlcommons.api.stats import GetTaskProfiles
 from aiomlcommons.api.tasks import CancelTask, GetTask, SearchTasks, TaskInfo, TaskState, TaskType
 from aiomlcommons.backoff import Backoff
 from aiomlcommons.endpoint import Sends
 from aiomlcommons.errors import MLCommonsError, ServerError, TaskFailed, TaskStalled
 from aiomlcommons.namespace import HasSession
+from aiomlcommons.trouble import Kind, heard, trouble_of
 
 ENDED = frozenset(
     {
@@ -24,7 +27,12 @@ ENDED = frozenset(
     }
 )
 SUCCEEDED = frozenset({TaskState.COMPLETED, TaskState.COMPLETED_WITH_ERROR})
-DUPLICATE = "Duplicate deploy model task"
+ON_NODES = {TaskType.REGISTER_MODEL, TaskType.UPLOAD_MODEL, TaskType.DEPLOY_MODEL, TaskType.LOAD_MODEL}
+"""What nodes keep in mind while they do it, and tell in their profile."""
+LAG = 10.0
+"""Seconds that a record may lag behind what the nodes do."""
+RESTART = 120.0
+"""Seconds for which a server that has answered may be away: it is restarted, or its shards recover."""
 
 
 @attrs.frozen
@@ -59,33 +67,45 @@ class Task:
     async def __aiter__(self) -> AsyncIterator[TaskInfo]:
         """Each state that differs from the one before; the last is the end, also when that is a failure."""
         last: TaskInfo | None = None
-        alive = anyio.current_time()
+        alive = seen = anyio.current_time()
         delays = iter(self._backoff)
         while last is None or last.state not in ENDED:
             if last is not None:
                 await anyio.sleep(next(delays))
-            stalled = anyio.current_time() - alive >= self._no_progress
-            info = await self._look(last, raises=stalled)
+            info = await self._look(last, anyio.current_time() - seen)
             if info is None:
                 continue
+            seen = anyio.current_time()
+            still = seen - alive
             changed = _is_changed(info, last)
             if changed or _is_remote(info):
                 alive = anyio.current_time()
-            elif stalled:
-                raise TaskStalled(self.task_id, info, self._no_progress)
+            elif still >= self._no_progress or (still >= LAG and await self._is_forgotten(info)):
+                raise TaskStalled(self.task_id, info, still)
             last = info
             if changed:
                 yield info
 
-    async def _look(self, last: TaskInfo | None, *, raises: bool) -> TaskInfo | None:
-        """The task, or None where its provider has trouble that may pass: looking at a remote job asks the provider."""
+    async def _look(self, last: TaskInfo | None, unseen: float) -> TaskInfo | None:
+        """The task, or None where there is trouble that may pass: the server restarts, or a job's provider does."""
         try:
             return await self._session.send(GetTask(self.task_id))
         except MLCommonsError as error:
-            passes = error.transient or isinstance(error, ServerError)
-            if raises or not passes or last is None or not _is_remote(last):
+            remote = last is not None and _is_remote(last)
+            passes = error.transient or (remote and isinstance(error, ServerError))
+            if last is None or not passes or unseen >= min(self._no_progress, math.inf if remote else RESTART):
                 raise
             return None
+
+    async def _is_forgotten(self, info: TaskInfo) -> bool:
+        """Whether no node is at work on it. After a restart the record of a task goes on saying that it runs."""
+        if info.task_type not in ON_NODES:
+            return False
+        try:
+            profile = await self._session.send(GetTaskProfiles(self.task_id))
+        except MLCommonsError:
+            return False
+        return not any(self.task_id in (node.tasks or {}) for node in (profile.nodes or {}).values())
 
     async def _end(self) -> TaskInfo:
         info = TaskInfo()
@@ -93,12 +113,12 @@ class Task:
             pass
         if info.state in SUCCEEDED:
             return info
-        if is_duplicate(info) and (other := await self._running_instead(info)):
+        if is_beaten(info) and (other := await self._running_instead(info)):
             return await other
         raise TaskFailed(self.task_id, info)
 
     async def _running_instead(self, info: TaskInfo) -> Task | None:
-        """The deployment that made this one a duplicate: the newest other that is no duplicate itself."""
+        """The deployment that this one lost against: the newest other that did not lose itself."""
         body = {
             "query": {"bool": {"filter": [{"term": {"model_id": info.model_id}}]}},
             "sort": [{"create_time": "desc"}],
@@ -114,11 +134,10 @@ class Task:
         return None
 
 
-def is_duplicate(info: TaskInfo) -> bool:
-    """Whether a deployment failed only because another was under way."""
-    if info.state != TaskState.FAILED:
-        return False
-    return any(DUPLICATE in why for why in (*info.node_errors.values(), info.error or ""))
+def is_beaten(info: TaskInfo) -> bool:
+    """Whether a deployment failed only because another one of the same model was under way."""
+    beaten = info.state == TaskState.FAILED and trouble_of(heard(0, info.error)).kind is Kind.RACE
+    return beaten and info.model_id is not None and info.task_type in {TaskType.DEPLOY_MODEL, TaskType.LOAD_MODEL}
 
 
 def _is_remote(info: TaskInfo) -> bool:
@@ -134,7 +153,7 @@ def _is_changed(info: TaskInfo, last: TaskInfo | None) -> bool:
 
 
 def _was_under_way(other: TaskInfo, info: TaskInfo) -> bool:
-    if other.task_type != info.task_type or is_duplicate(other):
+    if other.task_type != info.task_type or is_beaten(other):
         return False
     # A deployment of last week has ended too; only one that was going on when ours began made ours a duplicate.
     return other.state not in ENDED or (other.last_update_time or 0) >= (info.create_time or 0)
@@ -154,8 +173,9 @@ class Waits(HasSession):
         """A job on the server, by its id or by the answer that started it: ``info = await ml.task(started)``.
 
         ``backoff`` is the time between questions: 0.1 s at first, up to 10 s. A task that has not changed for
-        ``no_progress`` seconds (default 600, the server's own limit) raises TaskStalled. A deployment that failed only
-        because another was under way is followed to the other.
+        ``no_progress`` seconds (default 600, the server's own limit) raises TaskStalled; one that no node is at work on
+        any more does so after ten. A restart of the server is waited out. A deployment that failed only because another
+        was under way is followed to the other.
 
         A remote batch prediction may take hours: each look asks its provider, so ``Backoff(cap=60)`` is kinder. It
         never stalls; errors of the provider are waited out until there was no answer for ``no_progress`` seconds.

@@ -170,7 +170,8 @@ def _too_late(error: TimeoutError, where: str, timeout: Timeout) -> str:
         case aiohttp.ConnectionTimeoutError():
             return f"no connection to {where} within {timeout.connect} s; is it reachable, and pool_size large enough?"
         case aiohttp.SocketTimeoutError():
-            return f"{where} was silent for {timeout.read} s; a longer time is given by timeout=Timeout(read=...)"
+            remedy = "session.options(timeout=Timeout(read=...)) sets another limit"
+            return f"{where} was silent for {timeout.read} s; {remedy}"
         case _:
             return f"no whole answer from {where} within {timeout.total} s; a longer time is given by timeout=..."
 

@@ -6,6 +6,7 @@ the types of the exceptions count first, wherever in the error they stand, and w
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
@@ -43,8 +44,9 @@ class Party(StrEnum):
 
 @attrs.frozen
 class Trouble:
-    """One row of the table: the ``sign`` is a type of exception (in snake case) or words of the server.
+    """One row of the table.
 
+    The ``sign`` is a type of exception (in snake case) or words of the server, in which ``...`` stands for any.
     ``source`` names the recording that it is known from (a file of tests/wire and its case), or what is public of it.
     """
 
@@ -60,7 +62,9 @@ class Trouble:
 
     def shows_in(self, said: Said) -> bool:
         """Whether its sign is among what a server said."""
-        return self.sign in said.types if self.sign.endswith("_exception") else self.sign in said.words
+        if self.sign.endswith("_exception"):
+            return self.sign in said.types
+        return _pattern(self.sign).search(said.words) is not None
 
 
 @attrs.frozen
@@ -138,6 +142,9 @@ CLUSTERS = (
             "Document version conflict": f"{_RACES} real.deploy.version_conflict",
             "Duplicate deploy model task": f"{_FAULTS} deploy_race.second.task_failed",
             "Duplicate model task": f"{_RACES} real.2_4.load_task.duplicate.1",
+            "should only be called when model is in DEPLOYING state": f"{_SEEN} (3.8, a task of four at once)",
+            "model id '...' already exists": f"{_SEEN} (3.9, an own id that several register at once)",
+            "model group id '...' already exists": f"{_SEEN} (3.9)",
             "already being used by a model group with ID": f"{_RACES} real.register.group_name_taken",
         },
     ),
@@ -193,8 +200,9 @@ def trouble_of(said: Said) -> Trouble:
     """The row of the table that fits what a server said, or one made of the status alone."""
     rows = PROVIDERS if said.is_providers else TABLE
     found = next((row for row in rows if row.shows_in(said)), None) or _by_status(said)
-    # A breaker that says so will not close by waiting.
-    return attrs.evolve(found, kind=Kind.FINAL) if said.permanent else found
+    # The parent breaker, which counts garbage too, calls its trouble permanent where caches are larger than requests.
+    lasts = said.permanent and "[parent]" not in said.words
+    return attrs.evolve(found, kind=Kind.FINAL) if lasts else found
 
 
 def _by_status(said: Said) -> Trouble:
@@ -247,6 +255,11 @@ def _parsed(text: str) -> Any:
         return orjson.loads(text)
     except ValueError:
         return None
+
+
+@functools.cache
+def _pattern(words: str) -> re.Pattern[str]:
+    return re.compile(".*".join(map(re.escape, words.split("..."))))
 
 
 _JAVA = re.compile(r"\b([A-Z]\w+Exception)\b")

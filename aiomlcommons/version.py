@@ -38,11 +38,20 @@ OLDEST = Version(2, 4)
 
 @attrs.define
 class Server:
-    """What a session knows of its server."""
+    """What a session knows of its server: the version that it tells itself, or ``compat`` where it tells none.
 
-    version: Version | None = None
+    The server's own word is the better one: what is left out because ``compat`` is old, a newer server may want.
+    """
+
+    compat: Version | None = None
+    told: Version | None = None
     asked: bool = False
     asking: anyio.Lock = attrs.field(factory=anyio.Lock, repr=False, eq=False)
+
+    @property
+    def version(self) -> Version | None:
+        """The best that is known so far, without asking."""
+        return self.told or self.compat
 
 
 @functools.cache
@@ -56,18 +65,20 @@ def _newer(cls: Any) -> tuple[tuple[str, Version], ...]:
 
 def _newer_given(request: Request[Any]) -> list[tuple[str, Version]]:
     cls: Any = type(request)
-    return [(name, since) for name, since in _newer(cls) if getattr(request, name) is not None]
+    fields = [(name, since) for name, since in _newer(cls) if getattr(request, name) is not None]
+    values = [(words, Version.parse(since)) for words, since in request.newer_values()]
+    return fields + [(words, since) for words, since in values if since > OLDEST]
 
 
 def needs_version(request: Request[Any]) -> bool:
-    """Whether the server's version matters to a request: some servers that have the endpoint lack a field of it."""
+    """Whether the server's version matters to a request: some servers lack a field or a value of it."""
     return bool(_newer_given(request))
 
 
 def route_at(request: Request[Any], version: Version | None, error: ApiError | None = None) -> Route | None:
     """The route by which a server knows an endpoint; None is the present one.
 
-    Raises NotSupported where it has no such endpoint, or not a field that is given.
+    Raises NotSupported where it has no such endpoint, or not a field or a value that is given.
     """
     if version is None:
         return None

@@ -25,7 +25,7 @@ import aiohttp
 
 from aiomlcommons import Session
 from aiomlcommons.api.model_registration import CHUNK_SIZE
-from aiomlcommons.models.upload import ModelFile, upload_chunks
+from aiomlcommons.models.upload import ModelFile, Upload
 from benchmarks.fixed_server import running_sink
 
 IN_FLIGHT = 4
@@ -37,7 +37,7 @@ async def ours(url: str, file: Path, sha256: str) -> None:
     async with Session(url) as ml:
         size = (await asyncio.to_thread(file.stat)).st_size
         model = ModelFile(file, size, sha256)
-        await upload_chunks(ml, "m", model, in_flight=IN_FLIGHT, report=lambda _: None)
+        await Upload(ml, "m", model, set(), lambda _: None)(IN_FLIGHT)
 
 
 async def bare(url: str, file: Path, _: str) -> None:

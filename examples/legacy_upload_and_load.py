@@ -2,9 +2,10 @@
 
     python examples/legacy_upload_and_load.py
 
-A session on an old cluster uses that cluster's names by itself; here ``compat="2.4"`` makes it do so on any. It runs on
-the embedded emulator, or on your cluster when OPENSEARCH_URL names one; a cluster that runs elsewhere cannot reach this
-machine's loopback address: MODEL_URL names the model's file where it can reach it.
+A session on an old cluster uses that cluster's names by itself; ``compat="2.4"`` begins with them, and gives way where
+the cluster tells that it is a newer one. It runs on the embedded emulator, or on your cluster when OPENSEARCH_URL names
+one; a cluster that runs elsewhere cannot reach this machine's loopback address: MODEL_URL names the model's file where
+it can reach it.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from aiomlcommons.models.package import sha256
 
 
 async def use(ml: Session, url: str) -> str:
-    # 1. Upload: POST _upload, and the task UPLOAD_MODEL (REGISTER_MODEL on newer servers).
+    # 1. Upload: POST _upload, and the task UPLOAD_MODEL (_register and REGISTER_MODEL on newer servers).
     digest = await asyncio.to_thread(sha256, TINY_MODEL)
     name = "aiomlcommons legacy"
     spec = UrlModel(name=name, version="1.0.0", url=url, model_content_hash_value=digest, model_config=TINY_CONFIG)

@@ -41,14 +41,14 @@ def routes() -> list[Known]:
     """Every route, from ``routes.tsv``."""
     return [
         Known(key(row["method"], row["path"]), row["family"], version(row["since"]), row["status"])
-        for row in _rows("routes.tsv")
+        for row in rows("routes.tsv")
     ]
 
 
 def fields() -> Mapping[str, Mapping[str, str]]:
     """The version of each field of the server's request classes, from ``fields.tsv``."""
     found: dict[str, dict[str, str]] = {}
-    for row in _rows("fields.tsv"):
+    for row in rows("fields.tsv"):
         found.setdefault(row["java_class"], {})[row["field"]] = version(row["since"])
     return found
 
@@ -66,6 +66,7 @@ def _means(used: Key, route: Key) -> bool:
     return used[0] == route[0] and len(parts) == len(wanted) and all(fits)
 
 
-def _rows(name: str) -> Iterable[dict[str, Any]]:
+def rows(name: str) -> Iterable[dict[str, Any]]:
+    """The rows of a file in ``tests/data``."""
     with (DATA / name).open(encoding="utf-8", newline="") as file:
         yield from csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)

@@ -20,11 +20,12 @@ from aiohttp import web
 
 import aiomlcommons
 from aiomlcommons import cli
-from aiomlcommons.cli import calls, commands
+from aiomlcommons.cli import calls, commands, models
 from aiomlcommons.cli.arguments import parser
 from aiomlcommons.cli.progress import Progress
 from aiomlcommons.endpoint import ENDPOINTS
 from aiomlcommons.errors import InvalidRequest
+from aiomlcommons.models.spec import UrlModel
 from tests.servers import serve
 
 
@@ -191,6 +192,34 @@ def test_call_reaches_an_endpoint_and_prints_its_answer(served: str, capsys: pyt
     assert orjson.loads(capsys.readouterr().out)["hits"]["total"]["value"] == 1
 
 
+@pytest.mark.parametrize(("words", "key"), [(["info"], "version"), (["stats"], "nodes")])
+def test_call_reaches_an_endpoint_of_a_single_word(
+    served: str, capsys: pytest.CaptureFixture[str], words: list[str], key: str
+) -> None:
+    code, out, _ = run(capsys, "call", *words, "--url", served)
+    assert (code, key in orjson.loads(out)) == (0, True)
+
+
+def test_call_of_a_single_word_says_what_is_missing(served: str, capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, err = run(capsys, "call", "predict", "--url", served)
+    assert (code, "required key 'algorithm' is missing" in err) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("word", "first"),
+    [("tas", "tasks cancel"), ("tasks", "tasks cancel"), ("models.g", "models get"), ("inf", "info  ")],
+)
+def test_call_lists_what_begins_with_a_word(capsys: pytest.CaptureFixture[str], word: str, first: str) -> None:
+    code, out, _ = run(capsys, "call", word)
+    assert (code, out[: len(first)]) == (0, first)
+
+
+@pytest.mark.parametrize("word", ["nope", "models.nope"])
+def test_call_of_a_word_that_nothing_begins_with_says_so(capsys: pytest.CaptureFixture[str], word: str) -> None:
+    code, _, err = run(capsys, "call", word)
+    assert (code, f"nothing is called {word!r}; `call` alone lists what there is" in err) == (1, True)
+
+
 @pytest.mark.parametrize("body", ['data: {"a": 1}\n\n', "", "green"])
 def test_call_prints_what_is_no_json_as_it_is(body: str, capsys: pytest.CaptureFixture[str]) -> None:
     options = parser().parse_args(("call", "models", "get", "m"))
@@ -323,6 +352,20 @@ def test_nothing_is_deleted_without_a_yes(
         assert f"model {uploaded} (by hand)" in out
 
 
+@pytest.mark.parametrize(
+    ("words", "name"),
+    [
+        (["https://host/models/m.zip"], "m"),
+        (["https://host/m.ZIP?token=x/y.zip"], "m"),
+        (["https://host/m.zip", "--name", "mine"], "mine"),
+    ],
+)
+def test_a_model_by_url_is_called_by_its_file(words: list[str], name: str) -> None:
+    spec = models._spec(parser().parse_args(["models", "ensure", *words, "--sha256", "0" * 64]))
+    assert isinstance(spec, UrlModel)
+    assert (spec.name, spec.url) == (name, words[0])
+
+
 def test_an_upload_without_a_deployment_goes_on_where_it_was(served: str, capsys: pytest.CaptureFixture[str]) -> None:
     words = ("models", "upload", ZIP, "--function", "SPARSE_TOKENIZE", "--change-settings", "--url", served)
     one, other = run(capsys, *words), run(capsys, *words)
@@ -349,6 +392,19 @@ def test_groups_and_tasks_are_listed(uploaded: str, served: str, capsys: pytest.
     assert "DEPLOY_MODEL" in run(capsys, "tasks", "list", "--url", served)[1]
 
 
+def test_settings_go_by_either_name_and_take_text_as_it_is(served: str, capsys: pytest.CaptureFixture[str]) -> None:
+    given = {
+        "model_auto_deploy_enable": "False",
+        "exclude_nodes._name": "5",
+        "trusted_connector_endpoints_regex": "^a,b$",
+    }
+    run(capsys, "settings", "set", *(f"{name}={value}" for name, value in given.items()), "--url", served)
+    shown = orjson.loads(run(capsys, "settings", "list", "--json", "--url", served)[1])
+    run(capsys, "settings", "set", *(f"{name}=" for name in given), "--url", served)
+    assert (shown["model_auto_deploy.enable"], shown["exclude_nodes._name"]) == (False, "5")
+    assert shown["trusted_connector_endpoints_regex"] == ["^a,b$"]
+
+
 def test_settings_are_shown_and_changed(served: str, capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = run(capsys, "settings", "set", "max_model_on_node=7", "--url", served)
     assert (code, out) == (0, "plugins.ml_commons.max_model_on_node: was the default\n")
@@ -373,6 +429,8 @@ def test_a_setting_is_switched_on_in_any_case(served: str, word: str, capsys: py
         (["settings", "set", "native_memory_threshold=9x"], "native_memory_threshold must be a number, not '9x'"),
         (["settings", "set", "mcp_server_enabled=null"], "mcp_server_enabled must be true or false, not None"),
         (["settings", "set", "no_such=1"], "there is no setting plugins.ml_commons.no_such"),
+        (["settings", "set", "only_run_on_ml=1"], "only_run_on_ml; did you mean only_run_on_ml_node?"),
+        (["settings", "set", "max_load_model_tasks_per_node=1"], "needs OpenSearch 2.4 to 2.6; this server does not"),
         (["settings", "set", "only_run_on_ml_node"], "a setting is said as NAME=VALUE"),
         (["models", "ensure", "https://host/m.zip"], "a model by URL needs --sha256"),
         (["models", "undeploy", "all-MiniLM-L6-v2"], "the cluster has no model 'all-MiniLM-L6-v2'"),

@@ -340,6 +340,34 @@ def test_a_key_may_be_text_or_a_secret() -> None:
     assert connectors.openai_chat("m", KEY) == connectors.openai_chat("m", Secret(KEY))
 
 
+# Every builder, with what makes it a connector.
+BUILDERS: Mapping[str, Mapping[str, Any]] = {
+    "openai_embeddings": {"model": "m", "api_key": KEY, "endpoint": "https://h"},
+    "openai_chat": {"model": "m", "api_key": KEY, "endpoint": "https://h"},
+    "cohere_embeddings": {"model": "m", "api_key": KEY, "endpoint": "https://h", "input_type": "x", "truncate": "END"},
+    "cohere_rerank": {"model": "m", "api_key": KEY, "endpoint": "https://h"},
+    "gemini_generate_content": {"model": "m", "api_key": KEY, "endpoint": "https://h"},
+    "http_embeddings": {"url": "https://h", "model": "m", "api_key": KEY, "input": "input"},
+    "bedrock_titan_embeddings": {"region": "r", "model": "m", "endpoint": "https://h", **AWS},
+    "bedrock_converse": {"region": "r", "model": "m", "endpoint": "https://h", **AWS},
+    "sagemaker_embeddings": {"region": "r", "endpoint_name": "e", "endpoint": "https://h", **AWS},
+}
+GIVEN = [(builder, name) for builder, given in BUILDERS.items() for name in given]
+
+
+def test_every_builder_is_among_those_that_are_tried() -> None:
+    assert BUILDERS.keys() == {name for name in connectors.__all__ if name.islower()}
+
+
+@pytest.mark.parametrize(("builder", "name"), GIVEN, ids=map(" ".join, GIVEN))
+@pytest.mark.parametrize(("value", "words"), [("", "empty"), ("  ", "empty"), (5, "text")])
+def test_no_builder_takes_nothing_for_something(builder: str, name: str, value: Any, words: str) -> None:
+    make, given = getattr(connectors, builder), BUILDERS[builder]
+    assert make(**given).protocol
+    with pytest.raises(InvalidRequest, match=f"^{name} must (not )?be {words}"):
+        make(**{**given, name: value})
+
+
 NOTHING: Any = None
 ANYTHING: Any = "elsewhere"
 REFUSED: Mapping[str, Callable[[], CreateConnector]] = {

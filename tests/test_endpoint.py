@@ -164,6 +164,7 @@ def test_null_is_one_value_that_says_what_it_is() -> None:
     assert repr(NULL) == "NULL"
     assert all(twin is NULL for twin in copies(NULL))
     assert list(Null) == [NULL]
+    assert not NULL
 
 
 # ---- what is refused at import -------------------------------------------------------------------------------------

@@ -107,7 +107,7 @@ def test_an_error_in_cbor_is_read_too() -> None:
         (404, said("missing"), False),
         (429, said("Request is throttled at model level."), True),
         (429, said("[parent] Data too large", "circuit_breaking_exception", durability="TRANSIENT"), True),
-        (429, said("[parent] Data too large", "circuit_breaking_exception", durability="PERMANENT"), False),
+        (429, said("[fielddata] Data too large", "circuit_breaking_exception", durability="PERMANENT"), False),
         (500, said("boom"), False),
         (500, said("Error communicating with remote model: Read timed out"), True),
         (500, said("Error from remote service: {}"), False),

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import cbor2
 import numpy as np
 import orjson
 import pytest
 
 from aiomlcommons import DecodeError, HttpRequest, HttpResponse, InvalidRequest, Session
+from aiomlcommons.http import CBOR, JSON
 from aiomlcommons.inference import Highlight
 from aiomlcommons.transport import Timeout
 from tests.wire.recordings import exchanges
@@ -90,6 +92,56 @@ async def test_highlights_are_cut_from_the_context() -> None:
     assert found[1] == Highlight(start=6, end=11, text="world", extra={"score": 0.5})
 
 
+SMILES = "\U0001f642\U0001f642. Soft answers turn away wrath. \u00dcber."
+
+
+@pytest.mark.parametrize("kind", [JSON, CBOR])
+async def test_offsets_of_a_server_that_counts_utf_16_units_in_floats_become_indices(kind: str) -> None:
+    spans = [
+        {"start": 0.0, "end": 5.0, "text": SMILES[:3], "position": 0.0},
+        {"start": 6.0, "end": 35.0, "text": SMILES[4:33], "position": 1.0},
+        {"start": 36.0, "end": 41.0, "text": "\u00dcber.", "position": 2.0},
+    ]
+    data = said({"name": "highlights", "dataAsMap": {"highlights": spans}})
+    body = (cbor2 if kind == CBOR else orjson).dumps(data)
+    async with Session(transport=Says(HttpResponse(200, body, {"content-type": kind}))) as ml:
+        found = await ml.highlight("m", "what turns away wrath?", SMILES)
+    assert [SMILES[one.start : one.end] for one in found] == [one.text for one in found] == [s["text"] for s in spans]
+    assert [(type(one.start), type(one.end), one.position) for one in found] == [(int, int, n) for n in range(3)]
+    assert [one.extra for one in found] == [{}, {}, {}]
+
+
+@pytest.mark.parametrize(
+    ("span", "place"),
+    [
+        # A provider's model that is written in Python tells no text, or one that its own counting fits.
+        ({"start": 4, "end": 8}, (4, 8)),
+        ({"start": 4, "end": 8, "text": "Soft"}, (4, 8)),
+        ({"start": 3, "end": 8, "text": "Soft"}, (3, 8)),
+        # A server leaves out the blanks around a sentence, and counts them.
+        ({"start": 5.0, "end": 10.0, "text": "Soft"}, (3, 8)),
+        # The text that fits nowhere is the server's all the same, at the server's place.
+        ({"start": 6.0, "end": 10.0, "text": "soft"}, (4, 8)),
+        ({"start": 1.0, "end": 99.0, "text": "x"}, (0, len(SMILES))),
+    ],
+)
+async def test_the_text_of_a_highlight_tells_how_its_offsets_count(
+    span: dict[str, Any], place: tuple[int, int]
+) -> None:
+    async with Session(transport=Says(said({"dataAsMap": {"highlights": [span]}}))) as ml:
+        (found,) = await ml.highlight("m", "q", SMILES)
+    assert (found.start, found.end) == place
+    assert found.text == span.get("text", "Soft")
+
+
+async def test_a_sentence_that_repeats_is_where_the_server_says() -> None:
+    context = "\U0001f642\U0001f642\U0001f642 a. a. a."
+    assert context[7:9] == "a."  # so it would fit there too, if the server counted as Python does
+    spans = [{"start": 7.0, "end": 9.0, "text": "a.", "position": 1.0}]
+    async with Session(transport=Says(said({"dataAsMap": {"highlights": spans}}))) as ml:
+        assert await ml.highlight("m", "q", context) == [Highlight(start=4, end=6, text="a.", position=1)]
+
+
 async def test_an_answer_is_text() -> None:
     says = Says(said({"result": "Berlin"}))
     async with Session(transport=says) as ml:
@@ -153,6 +205,9 @@ async def test_an_answer_of_another_kind_of_model_says_so(call: Any, data: Any) 
         (lambda ml: ml.answer("m", "q", "c"), said()),
         (lambda ml: ml.highlight("m", "q", "c"), said({"dataAsMap": {"highlights": [{"start": 0}]}})),
         (lambda ml: ml.highlight("m", "q", "c"), said({"dataAsMap": {"highlights": [{"start": "0", "end": "1"}]}})),
+        (lambda ml: ml.highlight("m", "q", "c"), said({"dataAsMap": {"highlights": [{"start": 0.5, "end": 1}]}})),
+        (lambda ml: ml.highlight("m", "q", "c"), said({"dataAsMap": {"highlights": [{"start": None, "end": 1}]}})),
+        (lambda ml: ml.highlight("m", "q", "c"), said({"dataAsMap": {"highlights": [{"start": True, "end": 1}]}})),
         (lambda ml: ml.highlight("m", "q", "c"), said({"dataAsMap": {"highlights": None}})),
         (lambda ml: ml.answer("m", "q", "c"), HttpResponse(200, b"<html>", {"content-type": "text/html"})),
         (lambda ml: ml.sparse("m", ["a"]), []),

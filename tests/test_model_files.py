@@ -221,6 +221,42 @@ def test_what_unpacks_to_too_much(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     refused(path, "as a zip bomb does")
 
 
+def test_a_package_that_is_exactly_as_large_as_is_allowed_passes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = zipped(tmp_path / "m.zip", {**GOOD, "zeros": bytes(1_000_000)})
+    unpacked = 1_000_000 + sum(map(len, GOOD.values()))
+    for name in ("MAX_UNPACKED", "HARMLESS"):
+        with monkeypatch.context() as limited:
+            limited.setattr(limits, name, unpacked)
+            assert check_package(path)
+            limited.setattr(limits, name, unpacked - 1)
+            refused(path, f"has {path.stat().st_size:,} bytes and unpacks to {unpacked:,}, as a zip bomb does")
+
+
+def test_a_package_may_unpack_to_so_many_times_its_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    content = {**GOOD, "model.pt": bytes(100_000)}
+    path = zipped(tmp_path / "m.zip", content)
+    monkeypatch.setattr(limits, "HARMLESS", 0)
+    ratio = sum(map(len, content.values())) / path.stat().st_size
+    monkeypatch.setattr(limits, "MAX_RATIO", ratio)
+    assert check_package(path)
+    monkeypatch.setattr(limits, "MAX_RATIO", ratio - 0.01)
+    refused(path, "as a zip bomb does")
+
+
+def test_a_central_directory_that_is_exactly_as_large_as_is_allowed_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = zipped(tmp_path / "m.zip", GOOD)
+    with zipfile.ZipFile(path) as archive:
+        size = sum(46 + len(info.filename) for info in archive.infolist())
+    monkeypatch.setattr(limits, "MAX_DIRECTORY", size)
+    assert check_package(path)
+    monkeypatch.setattr(limits, "MAX_DIRECTORY", size - 1)
+    refused(path, f"its directory has {size} bytes; at most {size - 1} are read")
+
+
 def test_a_bomb_is_not_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = zipped(tmp_path / "m.zip", {**GOOD, "zeros": bytes(limits.HARMLESS)})
     monkeypatch.setattr(zipfile.ZipFile, "open", lambda *args: pytest.fail("a member was read"))
@@ -357,6 +393,12 @@ def test_a_full_disk_leaves_what_was_there(tmp_path: Path) -> None:
     assert done.stdout == "File too large\n"
     assert (tmp_path / "m.zip").read_text() == "the old one"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in", "m.zip"]
+
+
+def test_a_file_too_large_for_the_first_zip_format_is_packed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(zipfile, "ZIP64_LIMIT", 1_000)
+    folder = laid(tmp_path / "in", {**GOOD, "model.pt": bytes(5_000)})
+    assert check_package(pack(folder, tmp_path / "m.zip")).members == ("model.pt", "tokenizer.json")
 
 
 def test_packing_reads_files_in_pieces(tmp_path: Path) -> None:

@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
-from aiomlcommons import InvalidRequest, Request
+from aiomlcommons import InvalidRequest, Request, rules
 from aiomlcommons.api.agentic_memory import GetMemoryDocument
 from aiomlcommons.api.agents import AgentModelSpec, LLMSpec, RegisterAgent
 from aiomlcommons.api.connectors import ConnectorAction, CreateConnector
 from aiomlcommons.api.controllers import CreateController
+from aiomlcommons.api.memory_containers import CreateMemoryContainer
 from aiomlcommons.api.memory_search import HybridSearch, SemanticSearch
 from aiomlcommons.api.model_groups import RegisterModelGroup
 from aiomlcommons.api.model_records import RateLimiter
@@ -24,15 +25,26 @@ CONNECTOR = CreateConnector("c", version=1, protocol="http")
 ACTION = ConnectorAction(action_type="predict", method="POST", url="http://h", name="no spaces")
 
 
+FILE: Any = {"model_format": "TORCH_SCRIPT", "model_content_hash_value": "0", "total_chunks": 1}
+
+
 @pytest.mark.parametrize(
     ("request_", "words"),
     [
         (RegisterModel("m", url="http://h/m.zip", connector_id="c"), "url and connector_id exclude each other"),
+        (
+            RegisterModel("m.zip", url="http://h/m.zip"),
+            r"name must not end in \.zip: no node could deploy a model of the",
+        ),
+        (RegisterModelMeta("m.PT.tar.GZ", **FILE), r"name must not end in \.tar\.GZ"),
+        (RegisterModelMeta("m.pt", **FILE), r"name must not end in \.pt"),
         (UpdateModel("m", connector_id="c", connector=CONNECTOR), "connector_id and connector exclude each other"),
         (RegisterModel("m", model_id="_x"), "model_id may hold letters, digits, '_' and '-', and begin with"),
         (RegisterModel("m", model_format=WRONG), r"expected 'TORCH_SCRIPT' or 'ONNX', got 'nope' @ \$\.model_format"),
         (RegisterModelGroup("g", access_mode=WRONG), "expected 'public' or 'private' or 'restricted', got 'nope'"),
         (RegisterModelGroup("g", model_group_id="a b"), "model_group_id may hold"),
+        (RegisterModelGroup("g", model_group_id="a" * 513), "model_group_id may have 512 characters at most, not 513"),
+        (CreateMemoryContainer("c", memory_container_id="-x"), "memory_container_id may hold"),
         (
             UploadModelChunk("m", 0, bytes(CHUNK_SIZE + 1)),
             "content has 10,000,001 bytes; a chunk holds at most",
@@ -71,3 +83,35 @@ def test_what_the_server_would_refuse_is_refused_by_name(request_: Request[Any],
 )
 def test_what_it_would_take_is_sent(request_: Request[Any]) -> None:
     assert to_http(request_).path
+
+
+# Each was tried on real servers of 3.8 and, but for the last ones, 2.4.1.
+@pytest.mark.parametrize("ending", [".zip", ".ZIP", ".tar", ".tgz", ".tar.gz", ".Tar.Gz", ".tar.z", ".pt"])
+def test_a_name_that_no_node_could_deploy_is_refused(ending: str) -> None:
+    (problem,) = rules.deployable_name(f"model{ending}", None)
+    assert problem == f"name must not end in {ending}: no node could deploy a model of the name 'model{ending}'"
+
+
+@pytest.mark.parametrize(
+    "name", ["m.gz", "m.npz", "m.jar", "m.PT", "m.zip ", "zip", "m.tar.x", "a.zip/b", "m.onnx", ""]
+)
+def test_other_names_pass(name: str) -> None:
+    assert list(rules.deployable_name(name, "TORCH_SCRIPT")) == []
+
+
+def test_a_torch_file_in_the_name_troubles_a_torch_model_alone() -> None:
+    assert list(rules.deployable_name("m.pt", "ONNX")) == []
+    assert list(rules.deployable_name("m.pt", "torch_script"))
+    assert list(rules.deployable_name("m.zip", "ONNX"))
+
+
+def test_names_of_what_is_no_file_of_the_cluster_are_free() -> None:
+    to_http(RegisterModel("remote.zip", function_name="remote", connector_id="c"))
+
+
+@pytest.mark.parametrize(
+    ("file", "name"),
+    [("m.zip", "m"), ("m.ZIP", "m"), ("m.tar.gz", "m"), ("m.pt", "m"), ("m.pt.zip", "m"), ("m.1", "m.1"), ("m", "m")],
+)
+def test_a_model_is_called_by_its_file_without_its_ending(file: str, name: str) -> None:
+    assert rules.name_of_file(file) == name

@@ -12,18 +12,21 @@ from aiohttp import web
 from anyio.lowlevel import checkpoint
 
 from aiomlcommons import (
+    BadRequest,
     DecodeError,
     FeatureDisabled,
     HttpRequest,
     HttpResponse,
     NotFound,
+    Redirected,
+    ServerError,
     Session,
     StreamCut,
     StreamFailed,
 )
 from aiomlcommons.api.ag_ui import AgUiEvent, Custom, RunFinished, RunStarted, TextMessageContent, ToolCallStart
 from aiomlcommons.api.predict import Words
-from aiomlcommons.errors import ConnectError
+from aiomlcommons.errors import ConnectError, RequestTimeout
 from aiomlcommons.stream import Frames
 from aiomlcommons.transport import Timeout
 from tests.servers import Server, reply, serve
@@ -118,7 +121,18 @@ async def test_an_event_that_does_not_fit_is_a_decode_error() -> None:
             await contents(server)
 
 
-@pytest.mark.parametrize("body", [b'{"inference_results": []}', b"\xef\xbb\xbf \r\n<html>It works!</html>", b"[1]\n"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"inference_results": []}',
+        b"\xef\xbb\xbf \r\n<html>It works!</html>",
+        b"[1]\n",
+        b"Unauthorized",
+        b"upstream request timeout\n",
+        b"\ndatabase error\n",
+        b'"text"',
+    ],
+)
 async def test_an_answer_that_is_no_stream_says_what_it_is(body: bytes) -> None:
     async with serve(web.Response(body=body, headers={"content-type": "text/html"})) as server:
         with pytest.raises(DecodeError, match=r"no stream of events .*_predict/stream.*; the answer begins") as caught:
@@ -137,6 +151,36 @@ async def test_a_stream_that_stops_in_the_middle_is_noticed() -> None:
     async with serve(streaming(frame(words("one")))) as server:
         with pytest.raises(StreamCut, match="PredictStream stopped before its last event"):
             await contents(server)
+
+
+@pytest.mark.parametrize(
+    "beginning", [b"", b"\n\n", b"d", b"data", b"data: {", b"event: x\n", b": comment\n\n", b"id: 1\n\n"]
+)
+async def test_a_stream_without_an_event_is_cut(beginning: bytes) -> None:
+    async with serve(streaming(beginning)) as server:
+        with pytest.raises(StreamCut):
+            await contents(server)
+
+
+async def test_silence_in_the_middle_of_a_stream_names_the_option_that_ends_it_sooner() -> None:
+    over = anyio.Event()
+
+    async def silent(request: web.BaseRequest) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"content-type": "text/event-stream"})
+        await response.prepare(request)
+        await response.write(frame(words("one")))
+        await over.wait()
+        return response
+
+    async with serve(silent) as server, Session(server.url, auth=("admin", "hush"), timeout=Timeout(read=0.05)) as ml:
+        async with ml.models.predict_stream("m") as events:
+            assert (await anext(events)).content == "one"
+            with pytest.raises(RequestTimeout) as caught:
+                await anext(events)
+        over.set()
+    for words_of_it in ("was silent for 0.05 s", "session.options(timeout=Timeout(read=", "a provider that died"):
+        assert words_of_it in str(caught.value)
+    assert caught.value.__context__ is None
 
 
 @pytest.mark.parametrize("kept", [0, 5, len(frame(words("one")))])
@@ -237,6 +281,52 @@ async def test_an_agent_of_the_first_version_streams_words_with_its_memory() -> 
     assert (event.content, event.is_last, event.memory_id) == ("done", True, "mem")
 
 
+def of_agent(content: str, *, is_last: bool, memory: str | None, parent: str | None) -> dict[str, Any]:
+    ids = {"memory_id": memory, "parent_interaction_id": parent}
+    output = [{"name": name, "result": value} for name, value in ids.items() if value is not None]
+    return {"inference_results": [{"output": [*output, *words(content, is_last)["inference_results"][0]["output"]]}]}
+
+
+@pytest.mark.parametrize(
+    "content", ["SSE failure with network error", 'Error from remote service: {"error": "boom"}', " "]
+)
+async def test_last_words_that_belong_to_no_conversation_are_an_error(content: str) -> None:
+    one = of_agent("The ", is_last=False, memory="mem", parent="par")
+    error = of_agent(content, is_last=True, memory="", parent="")
+    async with serve(streaming(frame(one), frame(error))) as server, Session(server.url) as ml:
+        async with ml.agents.execute_stream("a", parameters={"question": "q"}) as events:
+            assert isinstance(event := await anext(events), Words)
+            assert event.content == "The "
+            with pytest.raises(StreamFailed) as caught:
+                await anext(events)
+    assert str(caught.value) == content
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        of_agent("", is_last=True, memory="mem", parent="par"),
+        of_agent("done", is_last=True, memory="mem", parent="par"),
+        of_agent("done", is_last=True, memory="mem", parent=""),
+        of_agent("done", is_last=True, memory="", parent="par"),
+        of_agent("", is_last=True, memory="", parent=""),
+        of_agent("done", is_last=True, memory=None, parent=None),
+        of_agent("done", is_last=True, memory="", parent=None),
+    ],
+)
+async def test_a_good_answer_ends_with_its_conversation_or_without_words(last: dict[str, Any]) -> None:
+    one = of_agent("one", is_last=False, memory="", parent="")
+    async with serve(streaming(frame(one), frame(last))) as server, Session(server.url) as ml:
+        async with ml.agents.execute_stream("a", parameters={"question": "q"}) as events:
+            got = [event async for event in events]
+    assert [event.is_last for event in got if isinstance(event, Words)] == [False, True]
+
+
+async def test_a_models_last_words_are_words() -> None:
+    async with serve(streaming(frame(words("all of it", is_last=True)))) as server:
+        assert await contents(server) == ["all of it"]
+
+
 @pytest.mark.parametrize("pieces", [(), (frame(words("a")),)])
 async def test_an_error_of_a_stream_holds_no_credentials(pieces: tuple[bytes, ...]) -> None:
     async with (
@@ -250,3 +340,17 @@ async def test_an_error_of_a_stream_holds_no_credentials(pieces: tuple[bytes, ..
     assert caught.value.request is not None
     assert "authorization" not in caught.value.request.headers
     assert "authorization" in server.heard[-1].headers
+
+
+@pytest.mark.parametrize(
+    ("status", "error"), [(300, Redirected), (301, Redirected), (400, BadRequest), (599, ServerError)]
+)
+async def test_an_answer_that_is_no_success_is_never_read_as_a_stream(status: int, error: type[Exception]) -> None:
+    async with serve(web.Response(status=status, body=WHOLE, content_type="text/event-stream")) as server:
+        with pytest.raises(error):
+            await contents(server)
+
+
+async def test_the_last_status_of_success_may_be_a_stream() -> None:
+    async with serve(web.Response(status=299, body=WHOLE, content_type="text/event-stream")) as server:
+        assert await contents(server) == ["Grüße, ", "world", ""]

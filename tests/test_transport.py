@@ -90,7 +90,7 @@ async def test_a_host_that_does_not_exist_is_named() -> None:
 @pytest.mark.parametrize(
     ("deed", "timeout", "words"),
     [
-        (never_answers, Timeout(read=0.02), "was silent for 0.02 s; a longer time is given by timeout=Timeout(read="),
+        (never_answers, Timeout(read=0.02), "was silent for 0.02 s; session.options(timeout=Timeout(read="),
         (never_answers, Timeout(total=0.02), "no whole answer from"),
         (never_answers, 0.02, "within 0.02 s"),
         (drips, Timeout(read=5, total=0.05), "within 0.05 s"),
@@ -228,9 +228,9 @@ async def test_with_a_client_certificate_a_dropped_connection_has_no_hint_at_it(
 
 @pytest.fixture(scope="module")
 def locked(authority: Authority) -> Path:
-    """The client's certificate with its key under the password 'open'."""
+    """The client's certificate with its key under the password 'sesame-7c1e', which is in no path."""
     key = serialization.load_pem_private_key(authority.client_cert.read_bytes(), None)
-    sealed = serialization.BestAvailableEncryption(b"open")
+    sealed = serialization.BestAvailableEncryption(b"sesame-7c1e")
     pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, sealed)
     path = authority.client_cert.with_name("locked.pem")
     path.write_bytes(pem)
@@ -238,9 +238,9 @@ def locked(authority: Authority) -> Path:
 
 
 async def test_the_password_of_a_client_key_is_used(authority: Authority, locked: Path) -> None:
-    tls = TLS(client_cert=str(authority.client_cert), client_key=str(locked), client_key_password="open")
+    tls = TLS(client_cert=str(authority.client_cert), client_key=str(locked), client_key_password="sesame-7c1e")
     assert isinstance(tls.context(), ssl.SSLContext)
-    assert "open" not in repr(tls)
+    assert "sesame-7c1e" not in repr(tls)
 
 
 @pytest.mark.parametrize("password", [None, "shut"])

@@ -9,6 +9,7 @@ import orjson
 import pytest
 
 from aiomlcommons import HttpRequest, HttpResponse, NotSupported, Session
+from aiomlcommons.api.model_configs import ModelConfig
 from aiomlcommons.transport import Timeout
 from aiomlcommons.version import Version
 from tests.servers import INFO
@@ -49,6 +50,16 @@ async def test_an_old_server_is_asked_by_the_old_name_once_its_version_is_known(
     assert network.heard == ["POST /_plugins/_ml/models/m/_deploy", "GET /", LOAD, LOAD]
 
 
+@pytest.mark.parametrize(("number", "name"), [("2.6.0", LOAD), ("2.7.0", "POST /_plugins/_ml/models/m/_deploy")])
+@pytest.mark.asyncio
+async def test_the_first_version_with_a_new_name_is_asked_by_it(number: str, name: str) -> None:
+    network = Network(number, {name: TASK})
+    async with Session(transport=network) as ml:
+        await ml.version()
+        await ml.models.deploy("m")
+    assert network.heard == ["GET /", name]
+
+
 @pytest.mark.asyncio
 async def test_compat_uses_the_old_name_from_the_start() -> None:
     network = Network("2.4.1", {LOAD: TASK})
@@ -57,14 +68,118 @@ async def test_compat_uses_the_old_name_from_the_start() -> None:
     assert network.heard == [LOAD]
 
 
+REGISTER = "POST /_plugins/_ml/models/_register"
+GROUP = "POST /_plugins/_ml/model_groups/_register"
+
+
+@pytest.mark.parametrize(("number", "status"), [("7.10.2", 200), ("x", 200), ("3.4.0", 403)])
 @pytest.mark.asyncio
-async def test_a_server_is_not_asked_for_what_compat_says() -> None:
-    network = Network("3.4.0", {})
-    async with Session(transport=network, compat="2.11") as ml:
+async def test_compat_is_the_version_where_the_server_tells_none(number: str, status: int) -> None:
+    network = Network(number, {})
+
+    async def silent(request: HttpRequest, timeout: Timeout) -> HttpResponse:
+        got = await network(request, timeout)
+        return HttpResponse(status, got.body, got.headers) if request.path == "/" else got
+
+    async with Session(transport=silent, compat="2.11") as ml:
         assert await ml.version() == (2, 11)
         with pytest.raises(NotSupported, match=r"is_enabled needs OpenSearch 2\.12; this server is 2\.11"):
             await ml.models.register("x", is_enabled=True)
-    assert network.heard == []
+    assert network.heard == ["GET /"]
+
+
+@pytest.mark.asyncio
+async def test_the_servers_own_word_is_better_than_compat() -> None:
+    group = {"model_group_id": "g", "status": "CREATED"}
+    network = Network("3.4.0", {REGISTER: TASK, GROUP: group})
+    async with Session(transport=network, compat="2.4") as ml:
+        assert (await ml.model_groups.register("g")).model_group_id == "g"
+        await ml.models.register("x", is_enabled=True, model_content_hash_value="0", url="https://host/m.zip")
+        assert await ml.version() == (3, 4)
+    assert network.heard == ["GET /", GROUP, REGISTER]
+
+
+@pytest.mark.asyncio
+async def test_a_wrong_compat_is_found_out_where_its_name_is_not_known() -> None:
+    network = Network("3.4.0", {"POST /_plugins/_ml/models/m/_deploy": TASK})
+    async with Session(transport=network, compat="2.4") as ml:
+        await ml.models.deploy("m")
+        await ml.models.deploy("m")
+    assert network.heard == [LOAD, "GET /", *["POST /_plugins/_ml/models/m/_deploy"] * 2]
+
+
+URL: dict[str, Any] = {"url": "https://host/m.zip"}
+CONFIG: dict[str, Any] = {"model_type": "bert", "embedding_dimension": 4, "framework_type": "huggingface_transformers"}
+
+
+@pytest.mark.parametrize(
+    ("fields", "before", "since", "what"),
+    [
+        ({}, "2.5.0", "2.6.0", "a pretrained model by its name"),
+        ({**URL, "function_name": "METRICS_CORRELATION"}, "2.6.0", "2.7.0", "a METRICS_CORRELATION model"),
+        ({"function_name": "remote", "connector_id": "c"}, "2.8.0", "2.9.0", "connector_id"),
+        ({**URL, "function_name": "sparse_encoding"}, "2.10.0", "2.11.0", "a SPARSE_ENCODING model"),
+        ({**URL, "function_name": "SPARSE_TOKENIZE"}, "2.10.0", "2.11.0", "a SPARSE_TOKENIZE model"),
+        ({**URL, "function_name": "TEXT_SIMILARITY"}, "2.11.0", "2.12.0", "a TEXT_SIMILARITY model"),
+        ({**URL, "function_name": "QUESTION_ANSWERING"}, "2.12.0", "2.13.0", "a QUESTION_ANSWERING model"),
+        ({**URL, "model_config": ModelConfig(**CONFIG, pooling_mode="cls")}, "2.4.1", "2.5.0", "model_config.pooling_"),
+        ({**URL, "model_config": ModelConfig(**CONFIG, query_prefix="q: ")}, "2.12.0", "2.13.0", "model_config.query"),
+        ({**URL, "model_config": ModelConfig(**CONFIG, passage_prefix=":")}, "2.12.0", "2.13.0", "model_config.passa"),
+    ],
+)
+@pytest.mark.asyncio
+async def test_a_model_that_a_server_does_not_know_yet_is_refused_before_it_is_sent(
+    fields: dict[str, Any], before: str, since: str, what: str
+) -> None:
+    known = {REGISTER: TASK, "POST /_plugins/_ml/models/_upload": TASK}
+    for number in (before, since):
+        network = Network(number, known)
+        async with Session(transport=network) as ml:
+            if number == since:
+                await ml.models.register("x", **fields)
+                continue
+            with pytest.raises(NotSupported, match=f"{what}.* needs OpenSearch {since[:-2]}; this server is"):
+                await ml.models.register("x", **fields)
+        assert network.heard == ["GET /"]
+
+
+@pytest.mark.parametrize(
+    ("config", "model_format"),
+    [
+        ({"pooling_mode": "mean"}, "TORCH_SCRIPT"),
+        ({"pooling_mode": "CLS", "framework_type": "SENTENCE_TRANSFORMERS"}, "TORCH_SCRIPT"),
+        ({"model_max_length": 128}, "TORCH_SCRIPT"),
+    ],
+)
+@pytest.mark.asyncio
+async def test_a_config_that_changes_nothing_on_an_old_server_is_sent(
+    config: dict[str, Any], model_format: Any
+) -> None:
+    network = Network("2.4.1", {"POST /_plugins/_ml/models/meta": {"model_id": "m", "status": "CREATED"}})
+    given: dict[str, Any] = {"model_format": model_format, "model_content_hash_value": "0", "total_chunks": 1}
+    async with Session(transport=network) as ml:
+        await ml.models.register_meta("x", **given, model_config=ModelConfig(**{**CONFIG, **config}))
+        with pytest.raises(NotSupported, match=r"pooling_mode needs OpenSearch 2\.5"):
+            onnx = ModelConfig(**{**CONFIG, "framework_type": "sentence_transformers", "pooling_mode": "CLS"})
+            await ml.models.register_meta("x", **{**given, "model_format": "ONNX"}, model_config=onnx)
+
+
+@pytest.mark.parametrize("function", ["SPARSE_ENCODING", "TEXT_SIMILARITY"])
+@pytest.mark.asyncio
+async def test_a_file_of_a_kind_that_a_server_does_not_know_yet_is_refused(function: str) -> None:
+    network = Network("2.4.1", {})
+    async with Session(transport=network) as ml:
+        with pytest.raises(NotSupported, match=f"a {function} model needs OpenSearch"):
+            await ml.models.register_meta(
+                "x", function_name=function, model_format="ONNX", model_content_hash_value="0", total_chunks=1
+            )
+    assert network.heard == ["GET /"]
+
+
+@pytest.mark.asyncio
+async def test_an_unknown_kind_of_model_is_for_the_server_to_judge() -> None:
+    async with Session(transport=Network("2.4.1", {"POST /_plugins/_ml/models/_upload": TASK})) as ml:
+        await ml.models.register("x", function_name="OF_TOMORROW", **URL)
 
 
 @pytest.mark.asyncio
@@ -76,7 +191,7 @@ async def test_the_recorded_405_of_an_old_server_leads_to_the_old_name() -> None
         return refused if request.path.endswith("_register") else await network(request, timeout)
 
     async with Session(transport=first_refuses) as ml:
-        assert (await ml.models.register("x", version="1")).task_id == "t"
+        assert (await ml.models.register("x", version="1", url="https://host/m.zip")).task_id == "t"
 
 
 @pytest.mark.asyncio

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 from aiomlcommons import convert
 from aiomlcommons.api.ag_ui import AG_UI, AgUiEvent, RunError, RunFinished
 from aiomlcommons.api.predict import Words
-from aiomlcommons.api.tensors import ModelTensors
+from aiomlcommons.api.tensors import ModelTensors, TextTensor
 from aiomlcommons.endpoint import Record, Request, endpoint, in_query, mixin, record
 from aiomlcommons.errors import StreamFailed
 from aiomlcommons.stream import Data, StreamRequest
@@ -124,6 +124,9 @@ AgentEvent: TypeAlias = Words | AgUiEvent
 class ExecuteAgentStream(AgentInput, StreamRequest[AgentEvent]):
     """Run an agent and take its answer as it is written: Words, or AG-UI events for an AG-UI agent.
 
+    A last event without ids but with words is an error, and raises StreamFailed. Agents of the types ``flow`` and
+    ``plan_execute_and_reflect`` do not stream: the answer ends without an event, which is StreamCut.
+
     An AG-UI agent is given ``threadId``, ``runId``, ``state``, ``messages``, ``tools``, ``context`` and
     ``forwardedProps``.
 
@@ -144,7 +147,7 @@ class ExecuteAgentStream(AgentInput, StreamRequest[AgentEvent]):
 
     def event(self, data: Data) -> AgentEvent:
         if "type" not in data:
-            return convert.structure(data, Words)
+            return _heard(convert.structure(data, Words))
         event = convert.structure(data, AG_UI.get(str(data["type"]), AgUiEvent))
         if isinstance(event, RunError):
             raise StreamFailed(event.message)
@@ -152,3 +155,16 @@ class ExecuteAgentStream(AgentInput, StreamRequest[AgentEvent]):
 
     def is_last(self, event: AgentEvent) -> bool:
         return event.is_last if isinstance(event, Words) else isinstance(event, RunFinished)
+
+
+def _heard(words: Words) -> Words:
+    """The words of an agent.
+
+    Raises StreamFailed where they are an error: the server tells one as last words that belong to no conversation. The
+    last event of an answer has no words, or the ids of its conversation.
+    """
+    ids = [words.tensors.get(name) for name in ("memory_id", "parent_interaction_id")]
+    is_nobodys = all(isinstance(tensor, TextTensor) and not tensor.result for tensor in ids)
+    if words.is_last and is_nobodys and words.content:
+        raise StreamFailed(words.content)
+    return words

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from typing import Any, Generic, Literal, TypeAlias, TypeVar
 
@@ -34,6 +34,17 @@ class FunctionName(StrEnum):
     AGENT = "AGENT"
     CONNECTOR = "CONNECTOR"
     TOOL = "TOOL"
+
+
+FUNCTIONS_SINCE: Mapping[str, str] = {
+    FunctionName.METRICS_CORRELATION: "2.7",
+    FunctionName.REMOTE: "2.9",
+    FunctionName.SPARSE_ENCODING: "2.11",
+    FunctionName.SPARSE_TOKENIZE: "2.11",
+    FunctionName.TEXT_SIMILARITY: "2.12",
+    FunctionName.QUESTION_ANSWERING: "2.13",
+}
+"""The versions that brought what a model can be; the other kinds were there in 2.4. An older server refuses them."""
 
 
 class AccessMode(StrEnum):
@@ -133,5 +144,13 @@ class Hits(Record, Generic[T]):
 
     @property
     def total(self) -> int:
-        """How many documents match, not only those in this page."""
+        """How many documents match, not only those in this page; at least so many unless ``total_is_exact``.
+
+        A server stops counting at 10,000, unless the search's body says ``"track_total_hits": True``.
+        """
         return self.hits.total.value if self.hits.total else len(self)
+
+    @property
+    def total_is_exact(self) -> bool:
+        """Whether the server counted to the end."""
+        return self.hits.total is None or self.hits.total.relation == "eq"

@@ -8,7 +8,7 @@ from typing import Any
 
 from aiomlcommons.api.common import Hits, WriteResult
 from aiomlcommons.api.search import searches
-from aiomlcommons.endpoint import Record, Request, as_body, endpoint, in_query, record
+from aiomlcommons.endpoint import Null, Record, Request, as_body, endpoint, in_query, record
 from aiomlcommons.namespace import Namespace, op
 
 
@@ -27,7 +27,10 @@ class Memory(Record):
 
 @record
 class MemoryMessage(Record):
-    """A question with its answer, or a step on the way to it (a trace)."""
+    """A question with its answer, or a step on the way to it: a trace, which has a parent and a number.
+
+    A search says of a message that is no trace that both are ``NULL``, which is as false as None.
+    """
 
     memory_id: str | None = None
     message_id: str | None = None
@@ -38,8 +41,8 @@ class MemoryMessage(Record):
     response: str | None = None
     origin: str | None = None
     additional_info: Mapping[str, Any] | None = None
-    parent_message_id: str | None = None
-    trace_number: int | None = None
+    parent_message_id: str | Null | None = None
+    trace_number: int | Null | None = None
 
 
 @record

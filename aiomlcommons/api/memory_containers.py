@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY
 from enum import StrEnum
 from typing import Any
 
+from aiomlcommons import rules
 from aiomlcommons.api.common import FunctionName, Hits, User, WriteResult
 from aiomlcommons.endpoint import Null, Record, Request, as_body, endpoint, in_query, record
 
@@ -70,6 +71,7 @@ class MemoryContainer(Record):
     configuration: MemoryConfiguration | None = None
     backend_roles: list[str] | None = None
     tenant_id: str | None = None
+    orphan_sweep_baseline_time: int | None = None
 
 
 @record
@@ -140,6 +142,9 @@ class CreateMemoryContainer(Request[MemoryContainerCreated]):
     backend_roles: Sequence[str] | None = None
     memory_container_id: str | None = None
     tenant_id: str | None = None
+
+    def problems(self) -> Iterator[str]:
+        yield from rules.own_id(self, "memory_container_id")
 
 
 @endpoint("GET /_plugins/_ml/memory_containers/{memory_container_id}", since="3.2")

@@ -21,11 +21,12 @@ class MessageInput(Record):
 
 @record
 class WorkingMemory(Record):
-    """A working memory: the messages or the data that were added."""
+    """A working memory: the messages or the data that were added. ``session_id`` is told by searches, since 3.8."""
 
     payload_type: str
     infer: bool
     memory_container_id: str | None = None
+    session_id: str | None = None
     messages: list[MessageInput] | None = None
     message_id: int | None = None
     binary_data: str | None = None

@@ -86,3 +86,20 @@ def missing(function_name: str | None, config: ModelConfig) -> Iterator[str]:
         for name in ("model_type", "embedding_dimension", "framework_type"):
             if getattr(config, name) is None:
                 yield f"model_config.{name} is missing: a TEXT_EMBEDDING model needs it"
+
+
+def newer(config: ModelConfig, model_format: str | None) -> Iterator[tuple[str, str]]:
+    """What older servers pass over in silence, so that their vectors are others, and the version that brought it.
+
+    A model of sentence-transformers pools by itself, unless it is an ONNX one.
+    """
+    pools_itself = _is(config.framework_type, FrameworkType.SENTENCE_TRANSFORMERS) and not _is(model_format, "ONNX")
+    if config.pooling_mode and not _is(config.pooling_mode, PoolingMode.MEAN) and not pools_itself:
+        yield "model_config.pooling_mode", "2.5"
+    for name in ("query_prefix", "passage_prefix"):
+        if getattr(config, name):
+            yield f"model_config.{name}", "2.13"
+
+
+def _is(given: str | None, word: str) -> bool:
+    return (given or "").upper() == word

@@ -7,9 +7,9 @@ from dataclasses import KW_ONLY
 from typing import Any
 
 from aiomlcommons import rules
-from aiomlcommons.api.common import Access, FunctionName
+from aiomlcommons.api.common import FUNCTIONS_SINCE, Access, FunctionName
 from aiomlcommons.api.connectors import CreateConnector
-from aiomlcommons.api.model_configs import ModelConfig, missing
+from aiomlcommons.api.model_configs import ModelConfig, missing, newer
 from aiomlcommons.api.model_records import (
     ChunkUploaded,
     DeploySetting,
@@ -52,6 +52,13 @@ class ModelSpec:
         yield from rules.own_id(self, "model_id")
         if self.model_config is not None:
             yield from missing(self.function_name, self.model_config)
+
+    def newer_values(self) -> Iterator[tuple[str, str]]:
+        function = str(self.function_name).upper()
+        if function in FUNCTIONS_SINCE:
+            yield f"a {function} model", FUNCTIONS_SINCE[function]
+        if self.model_config is not None:
+            yield from newer(self.model_config, getattr(self, "model_format", None))
 
 
 @endpoint(
@@ -99,6 +106,13 @@ class RegisterModel(ModelSpec, Request[TaskStarted]):
     def problems(self) -> Iterator[str]:
         yield from super().problems()
         yield from rules.at_most_one(self, "url", "connector_id", "connector")
+        if self.url is not None:
+            yield from rules.deployable_name(self.name, self.model_format)
+
+    def newer_values(self) -> Iterator[tuple[str, str]]:
+        yield from super().newer_values()
+        if self.url is None and self.connector_id is None and self.connector is None:
+            yield "a pretrained model by its name", "2.6"
 
 
 @endpoint(
@@ -129,6 +143,10 @@ class RegisterModelMeta(ModelSpec, Request[MetaRegistered]):
     model_content_hash_value: str
     total_chunks: int
     model_state: ModelState | str | None = None
+
+    def problems(self) -> Iterator[str]:
+        yield from super().problems()
+        yield from rules.deployable_name(self.name, self.model_format)
 
 
 @endpoint(

@@ -141,6 +141,9 @@ class BatchPredict(Request[BatchStarted]):
     """Have a remote service predict from files and into files.
 
     ``job = ml.task(await ml.models.batch_predict(...))``: ``await job`` is its end, ``await job.cancel()`` stops it.
+    A server from 3.7 on (3.9 too) starts jobs, but refuses to follow or cancel them; before, it does so with a provider
+    at a private address. The job goes on: ask its provider, by the id in ``remote_job``.
+
     ``dlq`` (a "dead letter queue": bucket and region) is where what failed is put.
 
     https://docs.opensearch.org/latest/ml-commons-plugin/api/model-apis/batch-predict/

@@ -40,7 +40,8 @@ def parser() -> argparse.ArgumentParser:
         parents=[cluster],
         help="call any endpoint",
         description="Call an endpoint by its namespace and method and print the answer: "
-        "`call models get MODEL_ID`, `call models search body='{\"size\": 1}'`. Without a method, list what there is.",
+        "`call models get MODEL_ID`, `call models search body='{\"size\": 1}'`, `call info`. Without a method, or "
+        "any word at all, list what there is.",
     )
     call.set_defaults(command="commands.call")
     call.add_argument("words", nargs="*", metavar="WORD", help="NAMESPACE METHOD [VALUE ...] [FIELD=VALUE ...]")

@@ -21,6 +21,11 @@ def endpoints() -> Iterator[tuple[str, type[Request[Any]]]]:
     yield from _ops("", Session)
 
 
+def is_endpoint(name: str = "") -> bool:
+    """Whether an endpoint has just this name: ``info`` is one, ``models`` is none."""
+    return name in dict(endpoints())
+
+
 def _ops(prefix: str, owner: type) -> Iterator[tuple[str, Any]]:
     for name, member in inspect.getmembers_static(owner):
         if isinstance(member, Operation):

@@ -20,8 +20,11 @@ async def serve(options: argparse.Namespace) -> None:
 
 
 async def call(options: argparse.Namespace) -> None:
-    """Call any endpoint and print what it answers: JSON indented, anything else as it is."""
-    if len(options.words) < 2 and "." not in "".join(options.words):
+    """Call any endpoint and print what it answers: JSON indented, anything else as it is.
+
+    A word that is no endpoint by itself, such as ``models``, lists those that begin with it.
+    """
+    if len(options.words) < 2 and not calls.is_endpoint(*options.words):
         print(calls.listing(*options.words))
         return
     request = calls.request_of(options.words)

@@ -8,6 +8,7 @@ from typing import Any
 
 import anyio.to_thread
 import orjson
+from yarl import URL
 
 from aiomlcommons import convert
 from aiomlcommons.api.model_configs import ModelConfig
@@ -19,6 +20,7 @@ from aiomlcommons.models.catalogue import PRETRAINED
 from aiomlcommons.models.ensure import EnsuredModel, named
 from aiomlcommons.models.progress import Phase, Progress, Report
 from aiomlcommons.models.spec import ExistingModel, FileModel, PretrainedModel, RemoteModel, Spec, UrlModel
+from aiomlcommons.rules import name_of_file
 from aiomlcommons.session import Session
 
 
@@ -75,7 +77,7 @@ def _spec(options: argparse.Namespace) -> Spec | str:
         if not options.sha256:
             raise UsageError("a model by URL needs --sha256, which says which file is meant")
         given = {"model_content_hash_value": options.sha256, **_described(options)}
-        return UrlModel(name=options.name or what.rpartition("/")[2], url=what, **given, **common)
+        return UrlModel(name=options.name or name_of_file(URL(what).name), url=what, **given, **common)
     if Path(what).exists():
         return _file(options)
     return what if options.group is None else PretrainedModel(name=what, **common)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
 from typing import Any
 
 import orjson
@@ -12,6 +11,9 @@ from aiomlcommons.api.settings import PREFIX, MLSettings
 from aiomlcommons.cli.common import UsageError, cluster
 from aiomlcommons.cli.tables import print_json, table
 from aiomlcommons.endpoint import NULL
+
+# A setting has no null: somebody who means the default writes nothing.
+_NONE = {"": NULL, "null": None}
 
 
 async def show(options: argparse.Namespace) -> None:
@@ -27,28 +29,14 @@ async def show(options: argparse.Namespace) -> None:
 
 async def change(options: argparse.Namespace) -> None:
     """Change settings: NAME=VALUE; NAME= puts one back to its default."""
-    wire: dict[str, Any] = {}
+    words: dict[str, Any] = {}
     for word in options.settings:
         name, equals, text = word.partition("=")
         if not equals:
             raise UsageError(f"a setting is said as NAME=VALUE, not {word!r}")
-        wire[PREFIX + name.removeprefix(PREFIX)] = _value(text) if text else NULL
-    _check_known(wire)
-    wanted = MLSettings.from_words(wire)
+        words[name] = _NONE.get(text, text)
+    wanted = MLSettings.from_words(words)
     async with cluster(options) as ml:
         before = await ml.settings.apply(wanted)
     for key, value in before.to_wire().items():
         print(f"{key}: was {'the default' if value is None else orjson.dumps(value).decode()}")
-
-
-def _check_known(wire: Mapping[str, Any]) -> None:
-    known = MLSettings.from_wire(dict.fromkeys(wire, NULL)).to_wire()
-    if unknown := [key for key in wire if key not in known]:
-        raise UsageError(f"there is no setting {', '.join(unknown)}; `aiomlcommons settings list` shows them")
-
-
-def _value(text: str) -> Any:
-    try:
-        return orjson.loads(text)
-    except ValueError:
-        return text

@@ -18,8 +18,9 @@ from contextlib import AbstractAsyncContextManager
 from aiomlcommons.emulator.app import Emulator
 from aiomlcommons.emulator.cluster import Cluster
 from aiomlcommons.emulator.faults import Faults
+from aiomlcommons.emulator.index import AT_ONCE, Refresh
 
-__all__ = ["Cluster", "Emulator", "Faults", "serve"]
+__all__ = ["AT_ONCE", "Cluster", "Emulator", "Faults", "Refresh", "serve"]
 
 
 def serve(

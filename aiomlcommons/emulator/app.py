@@ -17,11 +17,12 @@ from aiohttp import web
 from yarl import URL
 
 from aiomlcommons import convert
-from aiomlcommons.emulator import deploying, limits, reading
+from aiomlcommons.emulator import limits, reading, restarting
 from aiomlcommons.emulator.cluster import Cluster
 from aiomlcommons.emulator.encoding import to_cbor, to_json, wants_cbor
 from aiomlcommons.emulator.errors import Refused, refused
 from aiomlcommons.emulator.faults import Action, Faults, Goes
+from aiomlcommons.emulator.index import Refresh
 from aiomlcommons.emulator.registry import HANDLERS, Bare, Plain
 from aiomlcommons.endpoint import Request
 from aiomlcommons.http import CBOR, HttpRequest
@@ -69,20 +70,30 @@ LARGEST_BODY = 100 * 1024 * 1024
 class Emulator:
     """An emulated ML Commons: ``cluster`` is what it remembers, ``faults`` the trouble it makes on request.
 
-    What was registered in it stays when it is served again.
+    What was registered in it stays when it is served again. What lags on a real cluster lags here too, for two looks
+    unless ``refresh`` says otherwise: ``Emulator(refresh=AT_ONCE)``, ``Emulator(refresh=Refresh(seconds=1))``.
     """
 
     cluster: Cluster = attrs.field(factory=Cluster)
+    refresh: Refresh | None = attrs.field(default=None, kw_only=True, repr=False)
     _router: Router = attrs.field(factory=Router, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        if self.refresh is not None:
+            self.cluster.lag(self.refresh)
 
     @property
     def faults(self) -> Faults:
         """Trouble on request: ``emulator.faults.throttle(times=3)``."""
         return self.cluster.faults
 
-    def restart(self) -> None:
-        """Forget what a node forgets when it is restarted: the jobs under way, and the local models on it."""
-        deploying.restart(self.cluster)
+    def restart(self, *, recovering: int = 0) -> None:
+        """Forget what a node forgets when it is restarted: the jobs under way, and the models on it.
+
+        The records stay as they are: a model is DEPLOYED that no node has, a task is RUNNING for ever. The next
+        ``recovering`` requests that need a shard are refused, as while shards recover.
+        """
+        restarting.restart(self.cluster, recovering)
 
     @asynccontextmanager
     async def serve(
@@ -141,6 +152,7 @@ class Emulator:
         if handler is None:
             raise refused(501, "not_emulated", f"the emulator knows {match.route} and does not answer it")
         request: Request[Any] = reading.read(match, http)
+        restarting.check_recovered(self.cluster, request)
         try:
             answer = await handler(self.cluster, request)
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
@@ -168,7 +180,7 @@ async def _read(request: web.Request) -> HttpRequest:
 
 
 async def _refusal(error: Refused, *, as_cbor: bool) -> web.Response:
-    response = _response(error.status, error.body, as_cbor)
+    response = web.Response(status=error.status) if error.body is None else _response(error.status, error.body, as_cbor)
     response.headers.update(error.headers)
     return response
 

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import itertools
-import uuid
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from time import time
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 import aiohttp
 import attrs
 
 from aiomlcommons.api.agents import Agent
-from aiomlcommons.api.common import Shards, WriteResult
 from aiomlcommons.api.config import Config
 from aiomlcommons.api.connectors import Connector
 from aiomlcommons.api.context_management import ContextManagementTemplate
@@ -28,86 +27,27 @@ from aiomlcommons.api.model_records import Model
 from aiomlcommons.api.tasks import TaskInfo
 from aiomlcommons.emulator.counting import Counts
 from aiomlcommons.emulator.faults import Faults
+from aiomlcommons.emulator.index import Document, Index, Refresh, alter, token
 from aiomlcommons.emulator.setting_store import SettingStore
+from aiomlcommons.endpoint import Request
+from aiomlcommons.version import Version
+
+__all__ = ["Cluster", "Document", "Index", "alter"]
 
 T = TypeVar("T")
-
-
-def alter(value: T, **fields: Any) -> T:
-    """The same record with other fields. mypy does not know that a record is an attrs class."""
-    return attrs.evolve(value, **fields)  # type: ignore[misc]
-
-
-@attrs.define
-class Document(Generic[T]):
-    """A document of an index."""
-
-    id: str
-    source: T
-    version: int
-    seq_no: int
-
-
-@attrs.define
-class Index(Generic[T]):
-    """The documents of one kind, in the order in which they were added."""
-
-    name: str
-    documents: dict[str, Document[T]] = attrs.field(factory=dict)
-    sequence: itertools.count[int] = attrs.field(factory=itertools.count)
-    existed: bool = False
-
-    def get(self, key: str) -> T | None:
-        """A document's content, or None."""
-        document = self.documents.get(key)
-        return document.source if document else None
-
-    def put(self, key: str, source: T) -> None:
-        """Add a document, or replace it."""
-        self.existed = True
-        old = self.documents.get(key)
-        self.documents[key] = Document(key, source, old.version + 1 if old else 1, next(self.sequence))
-
-    def change(self, key: str, **fields: Any) -> None:
-        """Change fields of a document that is there."""
-        self.put(key, alter(self.documents[key].source, **fields))
-
-    def delete(self, key: str) -> WriteResult:
-        """Delete a document; one that is not there is ``not_found``."""
-        document = self.documents.pop(key, None)
-        version = document.version + 1 if document else 1
-        return self._written(key, "deleted" if document else "not_found", version)
-
-    def updated(self, key: str) -> WriteResult:
-        """What the server says after a change."""
-        return self._written(key, "updated", self.documents[key].version)
-
-    def _written(self, key: str, result: str, version: int) -> WriteResult:
-        return WriteResult(
-            index=self.name,
-            id=key,
-            version=version,
-            result=result,
-            forced_refresh=True,
-            shards=Shards(total=1, successful=1, failed=0),
-            seq_no=next(self.sequence),
-            primary_term=1,
-        )
-
-
-def _token(size: int) -> str:
-    return base64.urlsafe_b64encode(uuid.uuid4().bytes[:size]).rstrip(b"=").decode()
 
 
 @attrs.define
 class Cluster:
     """An emulated cluster of one data node. ``clock`` gives seconds since 1970.
 
-    It says that it is an OpenSearch of ``version``, and knows no route that came later.
+    It says that it is an OpenSearch of ``version``, and knows no route that came later. What lags on a real cluster
+    lags here as ``refresh`` says.
     """
 
     clock: Callable[[], float] = time
     version: str = "3.4.0"
+    refresh: Refresh = attrs.field(factory=Refresh)
     faults: Faults = attrs.field(factory=Faults)
     settings: SettingStore = attrs.field(factory=SettingStore)
     groups: Index[ModelGroup] = attrs.field(factory=lambda: Index(".plugins-ml-model-group"))
@@ -134,11 +74,59 @@ class Cluster:
     counts: Counts = attrs.field(factory=Counts, repr=False)
     jobs: dict[str, Any] = attrs.field(factory=dict, repr=False)
     deploying: dict[str, str] = attrs.field(factory=dict, repr=False)
+    # The models that the node has, whatever their records say.
+    on_node: set[str] = attrs.field(factory=set, repr=False)
+    # How many local models the node loaded since it was started.
+    loads: int = 0
+    # So many requests are still answered as while the shards of a cluster recover.
+    recovering: int = 0
+    # So many turns of the event loop lie between a read and the write that follows it.
+    turns: int = 40
     calls: dict[str, deque[float]] = attrs.field(factory=dict, repr=False)
-    node_id: str = attrs.field(factory=lambda: _token(16))
-    uuid: str = attrs.field(factory=lambda: _token(16))
+    node_id: str = attrs.field(factory=lambda: token(16))
+    uuid: str = attrs.field(factory=lambda: token(16))
     _ids: itertools.count[int] = attrs.field(factory=lambda: itertools.count(0x8A284A))
     _client: aiohttp.ClientSession | None = None
+
+    def __attrs_post_init__(self) -> None:
+        self.lag(self.refresh)
+        self.settings.version = self.version
+
+    def lag(self, refresh: Refresh) -> None:
+        """Let what lags on a real cluster lag so from now on."""
+        self.refresh = refresh
+        # Deletions are refreshed since 2.14.
+        deletes_lag = self.is_before("2.14")
+        for index in self.indices():
+            index.refresh, index.clock, index.deletes_lag = refresh, lambda: self.clock(), deletes_lag
+
+    def indices(self) -> Iterator[Index[Any]]:
+        """The indices that every cluster has a place for, and then those of memory containers."""
+        values = (getattr(self, field.name) for field in attrs.fields(Cluster))
+        yield from (value for value in values if isinstance(value, Index))
+        yield from self.contents.values()
+
+    def is_before(self, version: str) -> bool:
+        """Whether this is an OpenSearch before a version."""
+        return Version.parse(self.version) < Version.parse(version)
+
+    async def pause(self) -> None:
+        """Let others go on, as they do between what a server reads and what it writes then."""
+        for _ in range(self.turns):
+            await asyncio.sleep(0)
+
+    async def rewrite(
+        self, asked: Request[Any], index: Index[T], key: str, changes: Callable[[T], Mapping[str, Any]]
+    ) -> T:
+        """Read a document and write it changed. Raises Conflict where somebody else wrote it meanwhile."""
+        index.settle(key)
+        old = index.documents[key]
+        new = alter(old.source, **changes(old.source))
+        await self.pause()
+        if self.faults.raced(asked) and key in index.documents:
+            index.put(key, index.documents[key].source)
+        index.put(key, new, if_seq_no=old.seq_no)
+        return new
 
     def new_id(self) -> str:
         """An id as the server makes them: 20 characters, the first ones counting up."""

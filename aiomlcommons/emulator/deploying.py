@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from functools import partial
 from typing import Any
 
 import anyio.to_thread
@@ -11,14 +12,15 @@ from aiomlcommons.api.common import FunctionName
 from aiomlcommons.api.model_records import Model, ModelState, NodeUndeployed
 from aiomlcommons.api.models import DeployModel, UndeployModel, UndeployModels
 from aiomlcommons.api.tasks import TaskStarted, TaskState, TaskType
-from aiomlcommons.emulator import errors, jobs
+from aiomlcommons.emulator import errors, jobs, old_words
 from aiomlcommons.emulator.cluster import Cluster
-from aiomlcommons.emulator.counting import Counts
-from aiomlcommons.emulator.errors import illegal
+from aiomlcommons.emulator.errors import Conflict, illegal
 from aiomlcommons.emulator.jobs import JobFailed
-from aiomlcommons.emulator.models import ON_NODE, find
+from aiomlcommons.emulator.models import find
 from aiomlcommons.emulator.registry import handles
 from aiomlcommons.endpoint import Request
+
+KIND = TaskType.DEPLOY_MODEL
 
 # ---- onto the node -------------------------------------------------------------------------------------------------
 
@@ -29,35 +31,79 @@ async def deploy(cluster: Cluster, request: DeployModel) -> TaskStarted:
     find(cluster, request.model_id)
     if request.node_ids and not cluster.settings.flag("allow_custom_deployment_plan"):
         raise illegal("Don't allow custom deployment plan")
-    return start_deploying(cluster, request, request.model_id)
+    return await start_deploying(cluster, request, request.model_id)
 
 
-def start_deploying(cluster: Cluster, asked: Request[Any], model_id: str) -> TaskStarted:
-    """Begin to put a model on the node."""
-    model = find(cluster, model_id)
-    function = model.algorithm or FunctionName.TEXT_EMBEDDING
-    kind = TaskType.DEPLOY_MODEL
+async def start_deploying(cluster: Cluster, asked: Request[Any], model_id: str) -> TaskStarted:
+    """Begin to put a model on the node. Raises Conflict where others write the record of a remote model too."""
+    function = find(cluster, model_id).algorithm or FunctionName.TEXT_EMBEDDING
     if function == FunctionName.REMOTE:
-        put_on_node(cluster, model_id)
-        task_id = jobs.new_task(cluster, kind, function, model_id=model_id, state=TaskState.COMPLETED)
-        return TaskStarted(task_id=task_id, status="COMPLETED", task_type=kind)
+        return await _deploy_remote(cluster, asked, model_id)
     if cluster.settings.flag("only_run_on_ml_node"):
         raise illegal(errors.NO_NODE)
-    duplicate = is_deploying(cluster, model_id)
     cluster.counts.watch(model_id)
-
-    async def work() -> None:
-        if duplicate:
-            raise JobFailed(jobs.node_error(cluster, errors.DUPLICATE_DEPLOY))
-        await _load(cluster, model_id)
-
-    task_id = jobs.start(cluster, asked, kind, function, work, model_id=model_id)
-    if not duplicate:
+    problem = await _begin(cluster, asked, model_id)
+    work = partial(_load, cluster, model_id) if problem is None else jobs.failing(problem)
+    undo = partial(_failed, cluster, model_id)
+    task_id = jobs.start(cluster, asked, KIND, function, work, undo=undo, model_id=model_id)
+    if problem is None:
         cluster.deploying[model_id] = task_id
-        planned: dict[str, Any] = {"planning_worker_node_count": 1, "planning_worker_nodes": [cluster.node_id]}
-        state = model.model_state if model.model_state in ON_NODE else ModelState.DEPLOYING
-        cluster.models.change(model_id, model_state=state, deploy_to_all_nodes=True, **planned)
-    return TaskStarted(task_id=task_id, status="CREATED", task_type=kind)
+    return TaskStarted(task_id=task_id, status="CREATED", task_type=KIND)
+
+
+async def _deploy_remote(cluster: Cluster, asked: Request[Any], model_id: str) -> TaskStarted:
+    task: dict[str, Any] = {"function": FunctionName.REMOTE, "model_id": model_id}
+    try:
+        await _note(cluster, asked, model_id)
+    except Conflict as conflict:
+        jobs.new_task(cluster, KIND, state=TaskState.FAILED, error=conflict.reason, **task)
+        _failed(cluster, model_id)
+        raise errors.update_conflict(conflict, model_id) from conflict
+    put_on_node(cluster, model_id)
+    task_id = jobs.new_task(cluster, KIND, state=TaskState.COMPLETED, **task)
+    return TaskStarted(task_id=task_id, status="COMPLETED", task_type=KIND)
+
+
+async def _begin(cluster: Cluster, asked: Request[Any], model_id: str) -> str | None:
+    """Note down that a local model is on its way; return why it is not, in the words of its task."""
+    try:
+        await _note(cluster, asked, model_id)
+    except Conflict as conflict:
+        _failed(cluster, model_id)
+        return old_words.conflict(conflict) if cluster.is_before("2.7") else conflict.reason
+    problem = _no_room(cluster, model_id)
+    cluster.loads += 1
+    if problem == errors.DUPLICATE_DEPLOY:
+        # The other deployment goes on: its end will say otherwise.
+        cluster.models.change_later(model_id, model_state=ModelState.DEPLOY_FAILED)
+    if problem is None:
+        return None
+    return old_words.of_node(cluster, problem) if cluster.is_before("2.7") else jobs.node_error(cluster, problem)
+
+
+def _no_room(cluster: Cluster, model_id: str) -> str | None:
+    """Why the node does not even begin to load a model."""
+    # A node of 2.4 counts what it was asked to load, and never what it has loaded.
+    if cluster.is_before("2.7") and cluster.loads >= cluster.settings.number("max_load_model_tasks_per_node"):
+        return errors.TOO_MANY_TASKS
+    if model_id in cluster.on_node:
+        return None
+    if is_deploying(cluster, model_id):
+        return errors.DUPLICATE_DEPLOY
+    under_way = sum(is_deploying(cluster, other) for other in cluster.deploying)
+    too_many = under_way >= cluster.settings.number("max_deploy_model_tasks_per_node")
+    return errors.TOO_MANY_TASKS if too_many else None
+
+
+async def _note(cluster: Cluster, asked: Request[Any], model_id: str) -> None:
+    changes: dict[str, Any] = {"model_state": ModelState.DEPLOYING, **_planned(cluster)}
+    await cluster.rewrite(asked, cluster.models, model_id, lambda _: changes)
+
+
+def _planned(cluster: Cluster) -> dict[str, Any]:
+    """The nodes that are to have a model, in its record."""
+    nodes = {"planning_worker_node_count": 1, "planning_worker_nodes": [cluster.node_id]}
+    return {**nodes, "deploy_to_all_nodes": True}
 
 
 def is_deploying(cluster: Cluster, model_id: str) -> bool:
@@ -69,24 +115,27 @@ async def _load(cluster: Cluster, model_id: str) -> None:
     model = cluster.models.get(model_id)
     if model is None:
         raise JobFailed(jobs.node_error(cluster, errors.NO_MODEL))
-    problem = await _problem(cluster, model_id, model)
-    if problem:
-        now, failed = cluster.now(), ModelState.DEPLOY_FAILED
-        changes = {"last_updated_time": now, "last_deployed_time": now, "current_worker_node_count": 0}
-        cluster.models.change(model_id, model_state=failed, **changes)
+    if problem := await _problem(cluster, model_id, model):
         raise JobFailed(jobs.node_error(cluster, problem))
     put_on_node(cluster, model_id)
 
 
+def _failed(cluster: Cluster, model_id: str) -> None:
+    if model_id in cluster.models.documents:
+        now, failed = cluster.now(), ModelState.DEPLOY_FAILED
+        times = {"last_updated_time": now, "last_deployed_time": now}
+        cluster.models.change_later(model_id, model_state=failed, current_worker_node_count=0, **times)
+
+
 async def _problem(cluster: Cluster, model_id: str, model: Model) -> str | None:
     """Why a local model cannot be deployed."""
-    local = [
-        document.id
-        for document in cluster.models.documents.values()
-        if document.source.model_state in ON_NODE and document.source.algorithm != FunctionName.REMOTE
-    ]
+    there = {key: cluster.models.get(key) or Model() for key in cluster.on_node}
+    local = [key for key, each in there.items() if each.algorithm != FunctionName.REMOTE]
     if model_id not in local and len(local) >= cluster.settings.number("max_model_on_node"):
         return errors.TOO_MANY_MODELS
+    if (model.name or "").endswith(".zip"):
+        # The server unpacks the file into a directory of the model's name, and then writes the file there.
+        return f"{cluster.node_id}/{model_id}/{model.name} (Is a directory)"
     if model.model_content_hash_value is None:
         return None  # a pretrained model has no file here: its name says all that the emulator needs
     chunks = cluster.chunks.get(model_id, {})
@@ -104,31 +153,24 @@ def sha256(chunks: dict[int, bytes]) -> str:
     return digest.hexdigest()
 
 
+def deploy_by_prediction(cluster: Cluster, model_id: str) -> None:
+    """Put a remote model on the node that is asked for before anybody deployed it."""
+    cluster.models.change(model_id, model_state=ModelState.DEPLOYING, **_planned(cluster))
+    put_on_node(cluster, model_id)
+
+
 def put_on_node(cluster: Cluster, model_id: str) -> None:
-    """Make a model ready to predict."""
-    model, now = find(cluster, model_id), cluster.now()
-    # The node of a local model was planned when its task began.
-    is_planned = model.algorithm != FunctionName.REMOTE
-    planned = {} if is_planned else {"planning_worker_node_count": 1, "planning_worker_nodes": [cluster.node_id]}
+    """Make a model ready to predict; its record says so a moment later."""
+    now = cluster.now()
+    cluster.on_node.add(model_id)
     changes: dict[str, Any] = {
         "model_state": ModelState.DEPLOYED,
         "last_updated_time": now,
         "last_deployed_time": now,
         "auto_redeploy_retry_times": 0,
         "current_worker_node_count": 1,
-        "deploy_to_all_nodes": True,
-        **planned,
     }
-    cluster.models.change(model_id, **changes)
-
-
-def restart(cluster: Cluster) -> None:
-    """What a restart does: jobs are forgotten, while their tasks' records stay, and local models are off the node."""
-    cluster.jobs.clear()
-    cluster.counts = Counts()
-    for document in list(cluster.models.documents.values()):
-        if document.source.model_state in ON_NODE and document.source.algorithm != FunctionName.REMOTE:
-            cluster.models.change(document.id, model_state=ModelState.DEPLOY_FAILED, current_worker_node_count=0)
+    cluster.models.change_later(model_id, **changes)
 
 
 # ---- off the node --------------------------------------------------------------------------------------------------
@@ -148,22 +190,18 @@ async def undeploy_many(cluster: Cluster, request: UndeployModels) -> dict[str, 
     """Several models, or all."""
     if request.node_ids and not cluster.settings.flag("allow_custom_deployment_plan"):
         raise illegal("Don't allow custom deployment plan")
-    deployed = [key for key, document in cluster.models.documents.items() if document.source.model_state in ON_NODE]
-    wanted = request.model_ids or deployed
+    wanted = request.model_ids or sorted(cluster.on_node)
     return {cluster.node_id: NodeUndeployed(stats={key: _take_off(cluster, key) for key in wanted})}
 
 
 def _take_off(cluster: Cluster, model_id: str) -> str:
-    model = cluster.models.get(model_id)
-    if model is None:
-        return "not_found"
-    gone: dict[str, Any] = {"planning_worker_node_count": 0, "planning_worker_nodes": None}
-    if model.model_state not in ON_NODE:
-        if model.model_state == ModelState.DEPLOYING:
-            cluster.models.change(model_id, **gone)
-        return "not_found"
+    was_there = model_id in cluster.on_node
+    cluster.on_node.discard(model_id)
     cluster.counts.watched.pop(model_id, None)
-    now, state = cluster.now(), ModelState.UNDEPLOYED
-    gone |= {"current_worker_node_count": 0, "last_undeployed_time": now, "last_updated_time": now}
-    cluster.models.change(model_id, model_state=state, **gone)
-    return "undeployed"
+    # The record is corrected also where the node has no such model, or has it not yet.
+    if model_id in cluster.models.documents:
+        none = {"planning_worker_node_count": 0, "planning_worker_nodes": None, "current_worker_node_count": 0}
+        times = {"last_undeployed_time": cluster.now()} if was_there else {}
+        state = ModelState.UNDEPLOYED
+        cluster.models.change(model_id, model_state=state, last_updated_time=cluster.now(), **none, **times)
+    return "undeployed" if was_there else "not_found"

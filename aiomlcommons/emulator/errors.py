@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -11,6 +12,8 @@ NO_MODEL = "Failed to find model"
 NO_TASK = "Failed to find task"
 NO_NODE = "no eligible node found"
 DUPLICATE_DEPLOY = "Duplicate deploy model task"
+TOO_MANY_TASKS = "exceed max running task limit"
+NO_INTERNET = "artifacts.opensearch.org"
 FAILED_DEPLOY = "Failed to deploy model"
 CONTENT_CHANGED = "model content changed"
 TOO_MANY_MODELS = "Exceed max local model per node limit"
@@ -23,6 +26,8 @@ NO_URL = (
     "To upload custom model user needs to enable allow_registering_model_via_url settings. "
     "Otherwise please use OpenSearch pre-trained models."
 )
+UNTRUSTED_URL = "URL can't match trusted url regex"
+NO_HASH = "Model content Hash code need to be provided when register via url. Please calculate sha 256 Hash code."
 NO_LOCAL_FILE = (
     "To upload custom model from local file, user needs to enable allow_registering_model_via_local_file settings. "
     "Otherwise please use OpenSearch pre-trained models."
@@ -43,6 +48,8 @@ TOO_MANY_OFFLINE = (
     "Exceeded maximum limit for BATCH_PREDICTION tasks. To increase the limit, update the "
     "plugins.ml_commons.max_batch_inference_tasks setting."
 )
+NAME_TAKEN = "The name you provided is already being used by a model group with ID: {id}."
+GROUP_IN_USE = "Cannot delete the model group when it has associated model versions"
 DELETE_DEPLOYED = "Model cannot be deleted in deploying or deployed state. Try undeploy model first then delete"
 THROTTLED_MODEL = "Request is throttled at model level."
 THROTTLED_USER = "Request is throttled at user level. If you think there's an issue, please contact your cluster admin."
@@ -120,6 +127,10 @@ NO_MCP_CONNECTORS = (
 )
 
 
+SHARD = "0"
+"""The one that every index of the emulator has."""
+
+
 class Refused(Exception):
     """An answer of 400 or above; ``body`` is what it holds."""
 
@@ -133,6 +144,44 @@ def refused(status: int, kind: str, reason: str, caused_by: Mapping[str, Any] | 
     cause = {"type": kind, "reason": reason, **more}
     error = {"root_cause": [cause], **cause, **({"caused_by": caused_by} if caused_by else {})}
     return Refused(status, {"error": error, "status": status})
+
+
+class Conflict(Refused):
+    """409: somebody else wrote the document meanwhile; ``reason`` is how a task says it."""
+
+    @property
+    def reason(self) -> str:
+        return str(self.body["error"]["root_cause"][0]["reason"])
+
+
+def version_conflict(index: str, index_uuid: str, key: str, wanted: int, found: int | None) -> Conflict:
+    """A write to a document that is not the one any more which was read."""
+    now = f". current document has seqNo [{found}] and primary term [1]"
+    rest = now if found is not None else ", but no document was found"
+    reason = f"[{key}]: version conflict, required seqNo [{wanted}], primary term [1]{rest}"
+    kind = "version_conflict_engine_exception"
+    error = refused(409, kind, reason, index=index, shard=SHARD, index_uuid=index_uuid)
+    return Conflict(409, error.body)
+
+
+def update_conflict(error: Conflict, key: str) -> Conflict:
+    """The same where the server updates through its client for metadata, which has words of its own."""
+    (cause,) = error.body["error"]["root_cause"]
+    reason = f"Document version conflict updating {key} in index {cause['index']}"
+    body = {"root_cause": [cause], "type": "status_exception", "reason": reason, "caused_by": cause}
+    return Conflict(409, {"error": body, "status": 409})
+
+
+def circuit_broken(wanted: int = 2_082_304_048, limit: int = 2_040_109_465) -> Refused:
+    """429: the memory of the node is full for now."""
+    would, most = (f"[{size}/{math.floor(size / 2**30 * 10) / 10}gb]" for size in (wanted, limit))
+    reason = (
+        f"[parent] Data too large, data for [<http_request>] would be {would}, which is larger than the limit of "
+        f"{most}, real usage: {would}, new bytes reserved: [0/0b], "
+        "usages [request=0/0b, fielddata=0/0b, in_flight_requests=0/0b]"
+    )
+    more: dict[str, Any] = {"bytes_wanted": wanted, "bytes_limit": limit, "durability": "TRANSIENT"}
+    return refused(429, "circuit_breaking_exception", reason, **more)
 
 
 def plain(status: int, words: str, *, with_status: bool = True) -> Refused:

@@ -18,7 +18,7 @@ from aiohttp import web
 
 from aiomlcommons.api.models import DeployModel
 from aiomlcommons.api.predict import Predict, PredictByModel
-from aiomlcommons.emulator.errors import Refused, refused
+from aiomlcommons.emulator.errors import Refused, circuit_broken, refused
 from aiomlcommons.endpoint import Request
 from aiomlcommons.http import HttpRequest
 
@@ -84,6 +84,8 @@ class Faults:
     random: random.Random = attrs.field(factory=lambda: random.Random(0))  # noqa: S311 - trouble is no secret
     _actions: list[tuple[Rule, Action]] = attrs.field(factory=list)
     _fates: list[tuple[Rule, Fate]] = attrs.field(factory=list)
+    _races: list[Rule] = attrs.field(factory=list)
+    has_internet: bool = True
 
     def add(
         self,
@@ -101,6 +103,8 @@ class Faults:
         """Take every fault away."""
         self._actions.clear()
         self._fates.clear()
+        self._races.clear()
+        self.has_internet = True
 
     def slow(self, seconds: float, *, times: int | None = None, **met: Unpack[Met]) -> None:
         """Answer later."""
@@ -115,6 +119,10 @@ class Faults:
     def fail(self, status: int = 500, *, reason: str = "boom", times: int | None = 1, **met: Unpack[Met]) -> None:
         """Answer an error of the server."""
         self.add(refuse(refused(status, "status_exception", reason)), times=times, **met)
+
+    def break_circuit(self, *, times: int | None = 1, **met: Unpack[Met]) -> None:
+        """Answer 429, as while the node's memory is full."""
+        self.add(refuse(circuit_broken()), times=times, **met)
 
     def drop(self, *, times: int | None = 1, **met: Unpack[Met]) -> None:
         """Close the connection without an answer."""
@@ -140,6 +148,18 @@ class Faults:
     def hang_task(self, *, times: int | None = 1, on: Where = DeployModel) -> None:
         """Let the next tasks run for ever."""
         self._fates.append((Rule(on, times), Fate(None)))
+
+    def race(self, *, on: Where, times: int | None = 1) -> None:
+        """Let somebody else be quicker: to write the document that the request has read, or to take the name."""
+        self._races.append(Rule(on, times))
+
+    def no_internet(self) -> None:
+        """Let the cluster not reach the files of pretrained models."""
+        self.has_internet = False
+
+    def raced(self, request: Request[Any]) -> bool:
+        """Whether somebody else is quicker than a request that has read, and is going to write."""
+        return any(rule.meets(type(request), None) for rule in self._races)
 
     def fate(self, request: Request[Any]) -> Fate | None:
         """What is to become of the task that a request starts; None is its natural end."""

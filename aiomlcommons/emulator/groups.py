@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
+from typing import Any
+
+import attrs
+
 from aiomlcommons.api.common import AccessMode, Hits, WriteResult
 from aiomlcommons.api.model_groups import (
     DeleteModelGroup,
@@ -13,19 +18,19 @@ from aiomlcommons.api.model_groups import (
     SearchModelGroups,
     UpdateModelGroup,
 )
-from aiomlcommons.emulator import search
+from aiomlcommons.api.model_registration import RegisterModel, RegisterModelMeta
+from aiomlcommons.emulator import own, search
 from aiomlcommons.emulator.cluster import Cluster
-from aiomlcommons.emulator.errors import NO_ACCESS_CONTROL, illegal, missing, status_error
+from aiomlcommons.emulator.errors import GROUP_IN_USE, NAME_TAKEN, NO_ACCESS_CONTROL, illegal, missing, status_error
 from aiomlcommons.emulator.registry import handles
+from aiomlcommons.endpoint import Request
 
 
 @handles(RegisterModelGroup)
 async def register(cluster: Cluster, request: RegisterModelGroup) -> ModelGroupRegistered:
     """Refuses a name that is taken, and access control, for which the emulator has no users."""
     _check_access(request)
-    if taken := named(cluster, request.name):
-        raise _taken(taken)
-    group_id = create(cluster, request.name, request.description)
+    group_id = await _add(cluster, request, request.name, request.description, request.model_group_id)
     return ModelGroupRegistered(model_group_id=group_id, status="CREATED")
 
 
@@ -51,10 +56,10 @@ async def update(cluster: Cluster, request: UpdateModelGroup) -> ModelGroupUpdat
 
 @handles(DeleteModelGroup)
 async def delete(cluster: Cluster, request: DeleteModelGroup) -> WriteResult:
-    """Refuses a group that has models; a missing one is no error."""
-    models = (document.source for document in cluster.models.documents.values())
+    """Refuses a group that has models, or chunks that are still seen; a missing one is no error."""
+    models = (document.source for document in cluster.models.seen().values())
     if any(model.model_group_id == request.model_group_id for model in models):
-        raise status_error(409, "Cannot delete the model group when it has associated model versions")
+        raise status_error(409, GROUP_IN_USE)
     return cluster.groups.delete(request.model_group_id)
 
 
@@ -73,13 +78,26 @@ def find(cluster: Cluster, group_id: str) -> ModelGroup:
 
 
 def named(cluster: Cluster, name: str) -> str | None:
-    """The id of the group that has a name."""
-    return next((key for key, document in cluster.groups.documents.items() if document.source.name == name), None)
+    """The id of the group that has a name, as a search finds it."""
+    return next((key for key, document in cluster.groups.visible().items() if document.source.name == name), None)
 
 
-def create(cluster: Cluster, name: str, description: str | None = None) -> str:
-    """Make a group; return its id."""
-    group_id, now = cluster.new_id(), cluster.now()
+async def _add(
+    cluster: Cluster, asked: Request[Any], name: str, description: str | None = None, own_id: str | None = None
+) -> str:
+    """Make a group; return its id. Of two at once both are made: the server's check of the name is a search."""
+    if taken := named(cluster, name):
+        raise _taken(taken)
+    await cluster.pause()
+    if cluster.faults.raced(asked):
+        _put(cluster, cluster.new_id(), name)
+    group_id = own.check(cluster, cluster.groups, own_id, "model group id") or cluster.new_id()
+    _put(cluster, group_id, name, description)
+    return group_id
+
+
+def _put(cluster: Cluster, group_id: str, name: str, description: str | None = None) -> None:
+    now = cluster.now()
     group = ModelGroup(
         name=name,
         latest_version=0,
@@ -89,20 +107,54 @@ def create(cluster: Cluster, name: str, description: str | None = None) -> str:
         last_updated_time=now,
     )
     cluster.groups.put(group_id, group)
-    return group_id
 
 
-def next_version(cluster: Cluster, group_id: str | None, model_name: str) -> tuple[str, str]:
-    """The group that a new model joins, and its version there: without a group it gets one of its own name."""
-    if group_id is None:
-        group_id = named(cluster, model_name) or create(cluster, model_name)
-    version = (find(cluster, group_id).latest_version or 0) + 1
-    cluster.groups.change(group_id, latest_version=version, last_updated_time=cluster.now())
-    return group_id, str(version)
+# ---- the group of a new model --------------------------------------------------------------------------------------
+
+
+@attrs.frozen
+class Place:
+    """The group that a new model joins, and its version there; ``is_new`` where the group was made for it."""
+
+    group_id: str
+    version: str = ""
+    is_new: bool = False
+
+
+async def place(cluster: Cluster, asked: RegisterModel | RegisterModelMeta) -> Place:
+    """The group that a new model is to join: without one it gets one of its own name."""
+    if asked.model_group_id:
+        find(cluster, asked.model_group_id)
+        return Place(asked.model_group_id)
+    if found := named(cluster, asked.name):
+        return Place(found)
+    await cluster.pause()
+    if cluster.faults.raced(asked):
+        _put(cluster, cluster.new_id(), asked.name)
+    return Place(await _add(cluster, asked, asked.name), is_new=True)
+
+
+async def take(cluster: Cluster, asked: Request[Any], place: Place) -> Place:
+    """Take the next version of a group. Raises Conflict where somebody else took it."""
+    find(cluster, place.group_id)
+    group = await cluster.rewrite(asked, cluster.groups, place.group_id, partial(_next, cluster))
+    return attrs.evolve(place, version=str(group.latest_version))
+
+
+def give_back(cluster: Cluster, place: Place) -> None:
+    """Undo what was done to a group for a model that came to nothing."""
+    if place.is_new:
+        cluster.groups.delete(place.group_id)
+    elif cluster.groups.get(place.group_id) is not None:
+        cluster.groups.change(place.group_id, latest_version=int(place.version) - 1, last_updated_time=cluster.now())
+
+
+def _next(cluster: Cluster, group: ModelGroup) -> dict[str, Any]:
+    return {"latest_version": (group.latest_version or 0) + 1, "last_updated_time": cluster.now()}
 
 
 def _taken(group_id: str | None) -> Exception:
-    return illegal(f"The name you provided is already being used by a model group with ID: {group_id}.")
+    return illegal(NAME_TAKEN.format(id=group_id))
 
 
 def _check_access(request: RegisterModelGroup | UpdateModelGroup) -> None:

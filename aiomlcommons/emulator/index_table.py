@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import base64
 import fnmatch
-import hashlib
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-import attrs
 import orjson
 
 from aiomlcommons import convert
@@ -34,7 +31,7 @@ async def list_indices(cluster: Cluster, parameters: Mapping[str, str]) -> str:
     rows = list(_chosen(_indices(cluster), wanted))
     if not rows:
         return f"There were no results searching the indices parameter [{parameters.get('indices')}]."
-    lines = [HEADER, *(_row(cluster, number, index) for number, index in enumerate(rows, 1))]
+    lines = [HEADER, *(_row(number, index) for number, index in enumerate(rows, 1))]
     return "\n".join(lines) + "\n"
 
 
@@ -48,9 +45,7 @@ def _names(text: str) -> list[str]:
 
 
 def _indices(cluster: Cluster) -> list[Index[Any]]:
-    values = (getattr(cluster, field.name) for field in attrs.fields(Cluster))
-    known = [value for value in values if isinstance(value, Index)]
-    return [index for index in (*known, *cluster.contents.values()) if index.existed]
+    return [index for index in cluster.indices() if index.existed]
 
 
 def _chosen(indices: Sequence[Index[Any]], wanted: Sequence[str]) -> Iterable[Index[Any]]:
@@ -62,15 +57,10 @@ def _chosen(indices: Sequence[Index[Any]], wanted: Sequence[str]) -> Iterable[In
     return (index for index in indices if any(fnmatch.fnmatchcase(index.name, pattern) for pattern in patterns))
 
 
-def _row(cluster: Cluster, number: int, index: Index[Any]) -> str:
+def _row(number: int, index: Index[Any]) -> str:
     size = _size(sum(len(orjson.dumps(convert.unstructure(d.source))) for d in index.documents.values()))
-    cells = (number, "green", "open", index.name, _uuid(cluster, index), 1, 0, len(index.documents), 0, size, size)
+    cells = (number, "green", "open", index.name, index.uuid, 1, 0, len(index.documents), 0, size, size)
     return ",".join(map(str, cells))
-
-
-def _uuid(cluster: Cluster, index: Index[Any]) -> str:
-    digest = hashlib.sha256(f"{cluster.uuid}/{index.name}".encode()).digest()
-    return base64.urlsafe_b64encode(digest[:16]).rstrip(b"=").decode()
 
 
 def _size(octets: int) -> str:

@@ -22,6 +22,9 @@ class JobFailed(Exception):
 Work = Callable[[], Awaitable[str | None]]
 """What a job does in the end: it returns the id of the model that it made, or raises JobFailed."""
 
+Undo = Callable[[], None]
+"""What is done when a job fails."""
+
 
 @attrs.define
 class Job:
@@ -31,6 +34,7 @@ class Job:
     work: Work
     states: Iterator[TaskState]
     counts_as: tuple[str, str] | None = None
+    undo: Undo | None = None
     hangs: bool = False
     at_work: bool = False
 
@@ -54,6 +58,8 @@ class Job:
             changes = {"state": TaskState.FAILED, "error": str(failure) or None}
             if self.counts_as is not None:
                 cluster.counts.failed(*self.counts_as)
+            if self.undo is not None:
+                self.undo()
         finally:
             self.at_work = False
         cluster.jobs.pop(self.task_id, None)
@@ -93,6 +99,7 @@ def start(
     function: FunctionName | str,
     work: Work,
     *,
+    undo: Undo | None = None,
     model_id: str | None = None,
     **fields: Any,
 ) -> str:
@@ -100,17 +107,21 @@ def start(
     task_id = new_task(cluster, kind, function, model_id=model_id, **fields)
     fate = cluster.faults.fate(asked)
     counts_as = (function, ACTIONS[kind]) if kind in ACTIONS else None
-    job = Job(task_id, work, iter((TaskState.CREATED, TaskState.RUNNING)), counts_as)
+    states = iter((TaskState.CREATED, TaskState.RUNNING))
+    job = Job(task_id, work, states, counts_as, undo)
     if fate is not None:
         job.hangs = fate.error is None
-        job.work = _failing(cluster, fate.error or "")
+        words = fate.error or ""
+        job.work = failing(node_error(cluster, words) if kind == TaskType.DEPLOY_MODEL else words)
     cluster.jobs[task_id] = job
     return task_id
 
 
-def _failing(cluster: Cluster, error: str) -> Work:
+def failing(error: str) -> Work:
+    """Work that only fails, with these words."""
+
     async def work() -> str | None:
-        raise JobFailed(node_error(cluster, error))
+        raise JobFailed(error)
 
     return work
 

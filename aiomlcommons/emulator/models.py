@@ -31,7 +31,8 @@ def find(cluster: Cluster, model_id: str, words: str = errors.NO_MODEL) -> Model
 
 @handles(GetModel)
 async def get(cluster: Cluster, request: GetModel) -> Model:
-    """The model, after its jobs have gone one step on."""
+    """The model, after its jobs have gone one step on. It may be a moment older than they are."""
+    cluster.models.look()
     for task_id, job in list(cluster.jobs.items()):
         task = cluster.tasks.get(task_id)
         if task is not None and task.model_id == request.model_id:
@@ -53,8 +54,8 @@ async def update(cluster: Cluster, request: UpdateModel) -> WriteResult:
     model = find(cluster, key, f"Failed to find model to update with the provided model id: {key}")
     fields: dict[str, Any] = {name: value for name in _PLAIN if (value := getattr(request, name)) is not None}
     if request.model_group_id and request.model_group_id != model.model_group_id:
-        group_id, version = groups.next_version(cluster, request.model_group_id, model.name or "")
-        fields |= {"model_group_id": group_id, "model_version": version}
+        place = await groups.take(cluster, request, groups.Place(request.model_group_id))
+        fields |= {"model_group_id": place.group_id, "model_version": place.version}
     if request.connector_id:
         check_exists(cluster, request.connector_id)
         fields |= {"connector_id": request.connector_id, "connector": None}
@@ -76,16 +77,30 @@ _PLAIN = {"name", "description", "is_enabled", "model_config", "deploy_setting",
 
 @handles(DeleteModel)
 async def delete(cluster: Cluster, request: DeleteModel) -> WriteResult:
-    """Refuses a model that is on the node or on its way."""
+    """Refuses a model that is on the node or on its way. Of one that is missing the chunks go all the same."""
     key = request.model_id
-    model = find(cluster, key, f"Failed to find model to delete with the provided model id: {key}")
+    model = cluster.models.get(key)
+    if cluster.is_before("2.7"):
+        return forget(cluster, key)
+    if model is None:
+        forget(cluster, key)
+        raise missing(errors.NO_MODEL)
     if model.model_state in ON_NODE | {ModelState.DEPLOYING}:
         raise status_error(400, errors.DELETE_DEPLOYED)
-    for chunk in [name for name in cluster.models.documents if name.startswith(f"{key}_")]:
-        cluster.models.delete(chunk)
+    return forget(cluster, key)
+
+
+def forget(cluster: Cluster, model_id: str) -> WriteResult:
+    """Delete a model's record and its chunks.
+
+    The chunks are deleted by query, which nobody refreshes: for a while searches still see them.
+    """
+    result = cluster.models.delete(model_id)
+    for chunk in [key for key, document in cluster.models.documents.items() if document.source.model_id == model_id]:
+        cluster.models.delete(chunk, refreshed=False)
     for kept in (cluster.chunks, cluster.trained, cluster.counts.watched):
-        kept.pop(key, None)
-    return cluster.models.delete(key)
+        kept.pop(model_id, None)
+    return result
 
 
 # ---- files ---------------------------------------------------------------------------------------------------------
@@ -93,7 +108,10 @@ async def delete(cluster: Cluster, request: DeleteModel) -> WriteResult:
 
 @handles(UploadModelChunk)
 async def upload_chunk(cluster: Cluster, request: UploadModelChunk) -> ChunkUploaded:
-    """Keeps the chunk. The last one makes the model REGISTERED; whether they fit its hash shows when it is deployed."""
+    """Keeps the chunk. The last one makes the model REGISTERED, a moment after it was answered.
+
+    Whether all are there, and fit the model's hash, shows when it is deployed.
+    """
     if not cluster.settings.flag("allow_registering_model_via_local_file"):
         raise illegal(errors.NO_LOCAL_FILE)
     model = cluster.models.get(request.model_id)
@@ -106,21 +124,21 @@ async def upload_chunk(cluster: Cluster, request: UploadModelChunk) -> ChunkUplo
     if len(request.content) > CHUNK_SIZE:
         raise refused(500, "exception", "Size of chunk exceeds 10000000 bytes")
     keep_chunk(cluster, request.model_id, model, request.chunk_number, request.content)
-    if len(cluster.chunks[request.model_id]) == model.total_chunks:
-        cluster.models.change(request.model_id, model_state=ModelState.REGISTERED)
+    if request.chunk_number + 1 == model.total_chunks:
+        cluster.models.change_later(request.model_id, model_state=ModelState.REGISTERED)
     return ChunkUploaded(status="Uploaded")
 
 
-def keep_chunk(cluster: Cluster, model_id: str, model: Model, number: int, content: bytes) -> None:
+def keep_chunk(cluster: Cluster, model_id: str, model: Model, number: int, content: bytes, **fields: Any) -> None:
     """Keep a piece of a model's file, as a document of the index that models are in."""
     cluster.chunks.setdefault(model_id, {})[number] = content
     chunk = Model(
-        name=model.name,
         algorithm=model.algorithm,
+        model_group_id=model.model_group_id,
         model_version=model.model_version,
         model_format=model.model_format,
         model_id=model_id,
         chunk_number=number,
         total_chunks=model.total_chunks,
     )
-    cluster.models.put(f"{model_id}_{number}", chunk)
+    cluster.models.put(f"{model_id}_{number}", alter(chunk, **fields))

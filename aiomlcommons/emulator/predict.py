@@ -82,13 +82,13 @@ async def _infer(cluster: Cluster, model_id: str, model: Model, asked: MLInput, 
 
 def check_deployed(cluster: Cluster, model_id: str, model: Model) -> None:
     """Refuse a model that is not on the node. Only remote models are deployed by their first prediction."""
-    if model.is_deployed:
+    if model_id in cluster.on_node:
         return
     wanted = model.deploy_setting is None or model.deploy_setting.is_auto_deploy_enabled is not False
     allowed = cluster.settings.flag("model_auto_deploy.enable") and wanted
     if model.algorithm != FunctionName.REMOTE or not allowed:
         raise illegal(errors.NOT_READY)
-    deploying.put_on_node(cluster, model_id)
+    deploying.deploy_by_prediction(cluster, model_id)
 
 
 # ---- the kinds of model: each gives the outputs of each document ---------------------------------------------------

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from aiomlcommons.api.model_records import Model
+from aiomlcommons.api.model_records import Model, ModelState
 from aiomlcommons.api.stats import (
     Durations,
     GetModelProfiles,
@@ -20,7 +20,6 @@ from aiomlcommons.api.stats import (
 )
 from aiomlcommons.api.tasks import TaskInfo
 from aiomlcommons.emulator.cluster import Cluster, alter
-from aiomlcommons.emulator.models import ON_NODE
 from aiomlcommons.emulator.registry import handles
 
 
@@ -58,7 +57,11 @@ def _profile(
         return Profile()
     model_ids, task_ids = {*models, *(asked.model_ids or ())}, {*tasks, *(asked.task_ids or ())}
     every_model, every_task = every_model or bool(asked.return_all_models), every_task or bool(asked.return_all_tasks)
-    known = {key: model for key in cluster.counts.watched if (model := cluster.models.get(key)) is not None}
+    known = {
+        key: model
+        for key in {**cluster.counts.watched, **dict.fromkeys(cluster.on_node)}
+        if (model := cluster.models.get(key)) is not None
+    }
     at_work = {key: task for key in cluster.jobs if (task := cluster.tasks.get(key)) is not None}
     shown = {key: _model(cluster, key, model) for key, model in known.items() if every_model or key in model_ids}
     running = {k: task for k, task in at_work.items() if every_task or k in task_ids or task.model_id in model_ids}
@@ -85,18 +88,18 @@ def _by_model(cluster: Cluster, shown: Mapping[str, ModelProfile], running: Mapp
 
 
 def _model(cluster: Cluster, model_id: str, model: Model) -> ModelProfile:
-    watched = cluster.counts.watched[model_id]
+    watched = cluster.counts.watched.get(model_id)
     profile = ModelProfile(
-        predict_request_stats=_durations(cluster, watched.requests),
-        model_inference_stats=_durations(cluster, watched.inferences),
+        predict_request_stats=_durations(cluster, watched.requests if watched else ()),
+        model_inference_stats=_durations(cluster, watched.inferences if watched else ()),
     )
-    if model.model_state not in ON_NODE:
+    if model_id not in cluster.on_node:
         return profile
     # The emulator keeps the file and no more.
     size = sum(map(len, cluster.chunks[model_id].values())) if model_id in cluster.chunks else None
     return alter(
         profile,
-        model_state=model.model_state,
+        model_state=ModelState.DEPLOYED,
         predictor=f"{__package__}.{model.algorithm}",
         target_worker_nodes=[cluster.node_id],
         worker_nodes=[cluster.node_id],

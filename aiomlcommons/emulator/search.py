@@ -32,7 +32,7 @@ def search(index: Index[T], body: Mapping[str, Any], node_id: str) -> Hits[T]:
     if start + size > WINDOW:
         raise _too_large(index.name, start + size, node_id)
     query = body.get("query") or {"match_all": {}}
-    rows = [(document, _source(document)) for document in index.documents.values()]
+    rows = [(document, _source(document)) for document in index.seen().values()]
     found = [(document, source) for document, source in rows if matches(query, source, document.id, body)]
     keys = _sort_keys(body.get("sort"))
     for key, order in reversed(keys):

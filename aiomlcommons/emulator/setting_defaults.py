@@ -17,13 +17,17 @@ LIST: Final = "list"
 
 @attrs.frozen
 class Setting:
-    """A setting: its kind, its default, the range of a number, and whether the cluster refuses to change it."""
+    """A setting: its kind, its default, the range of a number, and whether the cluster refuses to change it.
+
+    A server of the version ``until`` has it no more.
+    """
 
     kind: Kind
     default: str | list[str]
     low: float | None = None
     high: float | None = None
     fixed: Literal["final", "static"] | None = None
+    until: str | None = None
 
 
 TRUSTED = [
@@ -48,6 +52,8 @@ SETTINGS: Mapping[str, Setting] = {
     "max_batch_ingestion_tasks": Setting(INT, "100", low=0, high=10000),
     "batch_ingestion_bulk_size": Setting(INT, "500", low=100, high=100000),
     "max_deploy_model_tasks_per_node": Setting(INT, "10", low=0, high=10),
+    "max_upload_model_tasks_per_node": Setting(INT, "10", low=0, high=10, until="2.7"),
+    "max_load_model_tasks_per_node": Setting(INT, "10", low=0, high=10, until="2.7"),
     "max_ml_task_per_node": Setting(INT, "10", low=0, high=10000),
     "only_run_on_ml_node": Setting(BOOL, "true"),
     "enable_inhouse_python_model": Setting(BOOL, "false"),
@@ -101,6 +107,8 @@ SETTINGS: Mapping[str, Setting] = {
     "remote_metadata_endpoint": Setting(TEXT, "", fixed="final"),
     "remote_metadata_region": Setting(TEXT, "", fixed="final"),
     "remote_metadata_service_name": Setting(TEXT, "", fixed="final"),
+    "global_tenant_id": Setting(TEXT, "", fixed="final"),
+    "remote_metadata_global_resource_cache_ttl": Setting(TEXT, "", fixed="final"),
     "metrics_collection_enabled": Setting(BOOL, "false", fixed="final"),
     "metrics_static_collection_enabled": Setting(BOOL, "false"),
     "agentic_memory_enabled": Setting(BOOL, "true"),

@@ -7,15 +7,23 @@ from typing import Any
 
 import attrs
 
-from aiomlcommons.api.settings import PREFIX
+from aiomlcommons.api.settings import PREFIX, MLSettings
 from aiomlcommons.emulator.errors import Refused, illegal, refused
 from aiomlcommons.emulator.setting_defaults import SETTINGS, Setting
+from aiomlcommons.endpoint import fields_of, wire_name
+from aiomlcommons.version import Version
+
+_SINCE: Mapping[str, str] = {wire_name(field): field.metadata["since"] for field in fields_of(MLSettings)}
 
 
 @attrs.define
 class SettingStore:
-    """Persistent and transient settings as flat keys with text values; a transient one wins."""
+    """Persistent and transient settings as flat keys with text values; a transient one wins.
 
+    It knows the settings that a server of ``version`` has.
+    """
+
+    version: str = "3.9"
     persistent: dict[str, Any] = attrs.field(factory=dict)
     transient: dict[str, Any] = attrs.field(factory=dict)
 
@@ -25,8 +33,8 @@ class SettingStore:
         return self.transient.get(key, self.persistent.get(key, SETTINGS[name].default))
 
     def flag(self, name: str) -> bool:
-        """Whether a switch is on."""
-        return bool(self.value(name) == "true")
+        """Whether a switch is on; where the server has none, nothing is off."""
+        return bool(self.value(name) == "true") or not _has(self.version, name)
 
     def number(self, name: str) -> int:
         """A whole number."""
@@ -34,7 +42,7 @@ class SettingStore:
 
     def defaults(self) -> dict[str, Any]:
         """The settings that nobody set."""
-        known = {PREFIX + name: setting.default for name, setting in SETTINGS.items()}
+        known = {PREFIX + name: setting.default for name, setting in SETTINGS.items() if _has(self.version, name)}
         return {key: value for key, value in known.items() if key not in self.persistent | self.transient}
 
     def put(self, persistent: Mapping[str, Any], transient: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -42,10 +50,17 @@ class SettingStore:
 
         Raises Refused for a setting or a value that the server does not know.
         """
-        kept, passing = _checked("persistent", persistent), _checked("transient", transient)
+        kept = self._checked("persistent", persistent)
+        passing = self._checked("transient", transient)
+        if not kept and not passing:
+            kind = "action_request_validation_exception"
+            raise refused(400, kind, "Validation Failed: 1: no settings to update;")
         _merge(self.persistent, kept)
         _merge(self.transient, passing)
         return _given(kept), _given(passing)
+
+    def _checked(self, where: str, changes: Mapping[str, Any]) -> dict[str, Any]:
+        return {key: _check(self.version, where, key, value) for key, value in flat(changes).items()}
 
 
 def _merge(store: dict[str, Any], changes: Mapping[str, Any]) -> None:
@@ -58,15 +73,18 @@ def _given(changes: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in changes.items() if value is not None}
 
 
-def _checked(where: str, changes: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: _check(where, key, value) for key, value in flat(changes).items()}
+def _has(version: str, name: str) -> bool:
+    server, setting = Version.parse(version), SETTINGS.get(name)
+    if setting is None or server < Version.parse(_SINCE.get(PREFIX + name, "2.4")):
+        return False
+    return setting.until is None or server < Version.parse(setting.until)
 
 
-def _check(where: str, key: str, value: Any) -> Any:
+def _check(version: str, where: str, key: str, value: Any) -> Any:
     if not key.startswith(PREFIX):
         return _text(value)
     setting = SETTINGS.get(key.removeprefix(PREFIX))
-    if setting is None:
+    if setting is None or not _has(version, key.removeprefix(PREFIX)):
         raise refused(400, "settings_exception", f"{where} setting [{key}], not recognized")
     if setting.fixed:
         how = "not updateable" if setting.fixed == "final" else "not dynamically updateable"

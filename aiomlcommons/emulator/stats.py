@@ -11,7 +11,6 @@ from aiomlcommons.api.model_records import Model
 from aiomlcommons.api.stats import ActionStats, GetStats, NodeStats, Stats
 from aiomlcommons.emulator.cluster import Cluster, Index
 from aiomlcommons.emulator.errors import illegal
-from aiomlcommons.emulator.models import ON_NODE
 from aiomlcommons.emulator.registry import handles
 
 LEVELS = {"CLUSTER", "NODE", "ALGORITHM", "MODEL", "ACTION"}
@@ -105,7 +104,7 @@ def _of_node(cluster: Cluster) -> dict[str, int]:
     return {
         "ml_request_count": cluster.counts.requests.total(),
         "ml_failure_count": cluster.counts.failures.total(),
-        "ml_deployed_model_count": sum(model.model_state in ON_NODE for model in _models(cluster)),
+        "ml_deployed_model_count": len(cluster.on_node),
         "ml_executing_task_count": len(cluster.jobs),
         # There is no Java machine whose heap could fill, and nothing breaks off when it does.
         "ml_jvm_heap_usage": 0,

@@ -14,9 +14,12 @@ from aiomlcommons.api.model_configs import ModelConfig
 from aiomlcommons.api.model_records import DeploySetting, Model, ModelFormat, ModelState
 from aiomlcommons.backoff import Backoff
 from aiomlcommons.errors import InvalidRequest, MLCommonsError
+from aiomlcommons.models.candidates import candidate
+from aiomlcommons.models.deploying import is_on_nodes
 from aiomlcommons.models.ensure import EnsuredModel, find_registered
-from aiomlcommons.models.registering import UNFINISHED
+from aiomlcommons.models.groups import delete_if_empty, find_groups
 from aiomlcommons.models.spec import FileModel, GroupSpec, PretrainedModel, RemoteModel, Spec, UrlModel
+from aiomlcommons.models.upload import UNFINISHED
 
 if TYPE_CHECKING:
     from aiomlcommons.session import Session
@@ -99,7 +102,13 @@ class DeclaredModel:
     async def delete(cls, ml: Session, *, empty_group: bool = False) -> bool:
         """Undeploy and delete it, with its group if nothing else is in it; return whether the cluster had it."""
         found = await cls._find(ml)
-        return found is not None and await ml.models.remove(found[0], empty_group=empty_group)
+        if found is not None:
+            return await ml.models.remove(found[0], empty_group=empty_group)
+        group = cls.group.name if isinstance(cls.group, GroupSpec) else cls.group
+        emptied = [
+            await delete_if_empty(ml, one) for one in (await find_groups(ml, group) if empty_group and group else ())
+        ]
+        return any(emptied)
 
     # ---- how it is -------------------------------------------------------------------------------------------------
 
@@ -118,7 +127,7 @@ class DeclaredModel:
     async def deployed(cls, ml: Session) -> bool:
         """Whether it is on every node that should have it."""
         found = await cls._find(ml)
-        return found is not None and found[1].is_deployed
+        return found is not None and await is_on_nodes(ml, *found)
 
     @classmethod
     async def all(cls, ml: Session) -> list[Model]:
@@ -126,7 +135,8 @@ class DeclaredModel:
         spec = cls.spec()
         name = spec.known.name if isinstance(spec, PretrainedModel) else cls.model
         body = {"query": {"term": {"name.keyword": name}}, "sort": [{"created_time": "asc"}]}
-        return [hit.source async for hit in ml.models.search(body) if hit.source]
+        found = [await candidate(ml, hit.id) async for hit in ml.models.search(body)]
+        return [model for model in found if model]
 
     @classmethod
     async def wait_until_complete(

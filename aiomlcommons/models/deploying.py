@@ -12,18 +12,23 @@ import attrs
 from aiomlcommons.api.model_records import Model, ModelState
 from aiomlcommons.api.tasks import TaskState, TaskType
 from aiomlcommons.backoff import Backoff
-from aiomlcommons.errors import MLCommonsError, NotFound, TaskFailed, TaskStalled
+from aiomlcommons.errors import ApiError, MLCommonsError, NotFound, TaskFailed, TaskStalled
+from aiomlcommons.models.nodes import nodes_with
 from aiomlcommons.models.progress import Phase, Progress, Report
-from aiomlcommons.task import is_duplicate
+from aiomlcommons.trouble import Kind
+from aiomlcommons.version import Version
 
 if TYPE_CHECKING:
     from aiomlcommons.session import Session
 
 ON_ITS_WAY = {ModelState.DEPLOYING, ModelState.LOADING}
 PARTIAL = {ModelState.PARTIALLY_DEPLOYED, ModelState.PARTIALLY_LOADED}
-_TRIES = 3
+_TRIES = 20
+COUNTS_BACK = Version(2, 5)
+"""The first server whose nodes count a deployment that has ended no longer."""
+NEVER_AGAIN = "a node of this version loads ten models in its life, whatever was unloaded meanwhile: restart the node"
 # The task ends a moment before the model's own record says so.
-_LOOKS = 8
+_LOOKS = 10
 
 
 class NotDeployed(MLCommonsError):
@@ -43,6 +48,12 @@ class NotDeployed(MLCommonsError):
         return type(self), (self.model_id, self.model)
 
 
+async def is_on_nodes(ml: Session, model_id: str, model: Model, *, least: int | None = None) -> bool:
+    """Whether so many nodes, or all that its record names, have the model: a restart empties them, and records stay."""
+    nodes = await nodes_with(ml, model_id) if model.is_deployed or least else set()
+    return nodes is None or len(nodes) >= (least or model.current_worker_node_count or 1)
+
+
 @attrs.frozen(kw_only=True)
 class Deploying:
     """Deploys one model, or waits until it is. ``no_progress`` is in seconds."""
@@ -57,28 +68,48 @@ class Deploying:
 
     async def __call__(self) -> Model:
         """The model, once every node has it that should. Raises NotDeployed, TaskFailed, ApiError."""
+        pauses = self.backoff.tries(_TRIES)
         model = await self._get()
-        for _ in range(_TRIES):
+        if self._is_there(model) and await self._is_on_nodes(model):
+            return model
+        while True:
+            if not (model.model_state in ON_ITS_WAY and await self._others_deploy(model)):
+                self.tell(Phase.DEPLOYING, model)
+                await self._deploy(model)
+            model = await self._seen()
             if self._is_there(model):
                 return model
-            if model.model_state in ON_ITS_WAY and await self._others_deploy(model):
-                model = await self._seen()
-                continue
-            self.tell(Phase.DEPLOYING, model)
+            if (pause := next(pauses)) is None:
+                raise NotDeployed(self.model_id, model)
+            await anyio.sleep(pause)
+
+    async def _deploy(self, model: Model) -> None:
+        """Deploy it, and wait for the end; return also where only a look at the model tells what came of it."""
+        began, pauses = anyio.current_time(), iter(self.backoff)
+        while True:
             try:
                 await self._await(await self.ml.models.deploy(self.model_id, node_ids=self.node_ids))
             except (NotFound, TaskStalled) as error:
                 await self._get()  # where it is the model that is not found, that is the error
                 self.tell(Phase.HEALING, model, f"the deployment was forgotten, deploying again ({error})")
-            except TaskFailed as error:
-                # The other deployment that made this one a duplicate may have ended, and its task be gone.
-                if not is_duplicate(error.info):
+            except (TaskFailed, ApiError) as error:
+                if error.trouble.kind is Kind.THROTTLED and await self._is_patient(error, began):
+                    self.tell(Phase.WAITING, model, str(error))
+                    await anyio.sleep(next(pauses))
+                    continue
+                # Somebody else deploys it too: where both write the model's record one of them fails, or both do.
+                if error.trouble.kind is not Kind.RACE:
                     raise
                 self.tell(Phase.HEALING, model, str(error))
-            model = await self._seen()
-        if self._is_there(model):
-            return model
-        raise NotDeployed(self.model_id, model)
+            return
+
+    async def _is_patient(self, error: TaskFailed | ApiError, began: float) -> bool:
+        """Whether to wait until the nodes deploy fewer models at once."""
+        version = await self.ml.version()
+        if version and version < COUNTS_BACK:
+            error.add_note(NEVER_AGAIN)
+            return False
+        return anyio.current_time() - began < self.no_progress
 
     def tell(self, phase: Phase, model: Model, words: str = "") -> None:
         self.report(
@@ -101,6 +132,12 @@ class Deploying:
             return self.node_ids is None or set(self.node_ids) <= set(model.planning_worker_nodes or ())
         return self.allow_partial and model.model_state in PARTIAL
 
+    async def _is_on_nodes(self, model: Model) -> bool:
+        if await is_on_nodes(self.ml, self.model_id, model, least=1 if self.allow_partial else None):
+            return True
+        self.tell(Phase.HEALING, model, f"no node has it, though its record says {model.model_state}")
+        return False
+
     async def _seen(self) -> Model:
         """The model after a deployment has ended."""
         model = await self._get()
@@ -121,7 +158,7 @@ class Deploying:
             with suppress(TaskFailed, TaskStalled, NotFound):
                 await self._await(task_id)
                 return True
-        if (await self._get()).model_state not in ON_ITS_WAY:
+        if (await self._seen()).model_state not in ON_ITS_WAY:
             return True
         self.tell(Phase.HEALING, model, "nobody goes on deploying it, so that is taken back")
         await self.ml.models.undeploy(self.model_id)

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
+import anyio
 import attrs
 
 from aiomlcommons.api.model_records import Model
 from aiomlcommons.backoff import Backoff
 from aiomlcommons.errors import InvalidRequest, MLCommonsError, NotFound
 from aiomlcommons.models import catalogue
+from aiomlcommons.models.candidates import Candidates, candidate
 from aiomlcommons.models.deploying import Deploying
 from aiomlcommons.models.files import named_file
-from aiomlcommons.models.groups import find_group
 from aiomlcommons.models.progress import Phase, Progress, Report, to_log
 from aiomlcommons.models.registering import Registering
 from aiomlcommons.models.remedies import Prevented, Remedy, remedy_for
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from aiomlcommons.session import Session
 
 T = TypeVar("T")
+_TRIES = 4
 
 
 class NoSuchModel(MLCommonsError):
@@ -81,8 +83,7 @@ class Ensuring:
         return await how._ensure(spec, did)
 
     async def _ensure(self, spec: New | ExistingModel, did: list[Phase]) -> EnsuredModel:
-        model_id = spec.model_id if isinstance(spec, ExistingModel) else await self._registered(spec)
-        model = await (self._deployed(model_id) if self.deploy else self.ml.models.get(model_id))
+        model_id, model = await self._done(spec)
         self.report(
             Progress(
                 phase=Phase.DEPLOYED if self.deploy else Phase.FOUND,
@@ -93,6 +94,18 @@ class Ensuring:
             )
         )
         return EnsuredModel(model_id=model_id, model=model, did=tuple(dict.fromkeys(did)))
+
+    async def _done(self, spec: New | ExistingModel) -> tuple[str, Model]:
+        """The model registered and deployed; registered anew where its maker takes it back in between."""
+        for pause in self.backoff.tries(_TRIES):
+            model_id = spec.model_id if isinstance(spec, ExistingModel) else await self._registered(spec)
+            try:
+                return model_id, await (self._deployed(model_id) if self.deploy else self.ml.models.get(model_id))
+            except NotFound:
+                if pause is None or isinstance(spec, ExistingModel):
+                    raise
+                await anyio.sleep(pause)
+        raise AssertionError("the last try returns or raises")
 
     async def _registered(self, spec: New) -> str:
         registering = Registering(
@@ -145,13 +158,7 @@ async def find_registered(ml: Session, spec: Spec) -> tuple[str, Model] | None:
 async def _find(ml: Session, spec: New | ExistingModel) -> tuple[str, Model] | None:
     if isinstance(spec, ExistingModel):
         return spec.model_id, await ml.models.get(spec.model_id)
-    group_id = None
-    if spec.group:
-        name = spec.group if isinstance(spec.group, str) else spec.group.name
-        if (group_id := await find_group(ml, name)) is None:
-            return None
-    model_id = await Registering(ml=ml, spec=spec, report=to_log).find(group_id)
-    return (model_id, await ml.models.get(model_id)) if model_id else None
+    return await Candidates(ml, spec).find()
 
 
 async def named(ml: Session, name_or_id: str) -> PretrainedModel | ExistingModel:
@@ -165,9 +172,9 @@ async def named(ml: Session, name_or_id: str) -> PretrainedModel | ExistingModel
     except (NotFound, InvalidRequest):
         pass  # a name may hold what no id can
     query = {"term": {"name.keyword": name_or_id}}
-    found = await ml.models.search({"query": query, "sort": [{"created_time": "desc"}], "size": 1})
-    for hit in found.hits.hits:
-        return ExistingModel(model_id=hit.id)
+    async for hit in ml.models.search({"query": query, "sort": [{"created_time": "desc"}]}):
+        if await candidate(ml, hit.id):
+            return ExistingModel(model_id=hit.id)
     if known := catalogue.find(name_or_id):
         return PretrainedModel(name=known.name)
     remedy = "give an id, a registered model's name, or a pretrained one such as all-MiniLM-L6-v2"

@@ -21,6 +21,7 @@ from aiomlcommons.models.progress import Phase, Progress, Report
 from aiomlcommons.models.sending import NamedFile
 from aiomlcommons.models.spec import FileModel
 from aiomlcommons.models.upload import ModelFile
+from aiomlcommons.rules import name_of_file
 
 # The server makes these without being told what they are made of.
 _NEED_NO_CONFIG = {FunctionName.SPARSE_ENCODING, FunctionName.SPARSE_TOKENIZE}
@@ -33,7 +34,7 @@ async def named_file(spec: FileModel, report: Report) -> AsyncGenerator[NamedFil
     Raises BadPackage, InvalidRequest, OSError.
     """
     path = Path(spec.path)
-    name = spec.name or path.name.removesuffix(".zip")
+    name = spec.name or name_of_file(path.name)
     report(Progress(phase=Phase.CHECKING, name=name, words=str(path)))
     async with anyio.TemporaryDirectory(prefix="aiomlcommons-") as folder:
         yield await anyio.to_thread.run_sync(_read, spec, path, name, Path(folder), report)

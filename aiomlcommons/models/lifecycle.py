@@ -44,6 +44,7 @@ class ModelLife(Models):
         keep: bool = False,
         backoff: Backoff = Backoff(),
         no_progress: float = 600.0,
+        wait: float = 60.0,
         report: Report = to_log,
     ) -> EnsuredModel:
         """Make sure that a model is registered and deployed, and return it. Calling it again does nothing more.
@@ -55,14 +56,14 @@ class ModelLife(Models):
         ``deploy=False`` stops after registering. ``node_ids`` names the nodes to deploy to; ``allow_partial`` is
         content with some of them. ``change_settings`` changes cluster settings that stand in the way. ``keep`` leaves a
         model in the cluster whose file turned out wrong. ``backoff`` is between questions, ``no_progress`` the seconds
-        after which what does not change counts as forgotten (default 600). ``report`` is told each step (default: the
-        log).
+        after which what does not change counts as forgotten (default 600), ``wait`` those for which a cluster that is
+        restarted, recovers or lacks memory is waited for (default 60). ``report`` is told each step (default: the log).
 
         Raises Prevented where a setting stands in the way, NotDeployed, TaskFailed, BadPackage, FileChanged,
         InvalidRequest, NoSuchModel, ApiError.
         """
         ensuring = Ensuring(
-            ml=self._owner,
+            ml=self._owner.options(wait=wait),
             deploy=deploy,
             node_ids=node_ids,
             allow_partial=allow_partial,
@@ -102,15 +103,22 @@ class ModelLife(Models):
         undeploy: bool = True,
         empty_group: bool = False,
         backoff: Backoff = Backoff(),
+        wait: float = 60.0,
         report: Report = to_log,
     ) -> bool:
         """Undeploy a model and delete it with its chunks; return whether there was one.
 
         It waits, with ``backoff`` between tries, until the nodes have let the model go. ``empty_group`` deletes its
-        model group too, if no other model is in it. Raises ApiError where the cluster goes on refusing.
+        model group too, if no other model is in it; that may take a second, for a server counts the chunks which it has
+        just deleted. ``wait`` is as for ``ensure``. Raises ApiError where the cluster goes on refusing.
         """
         return await remove_model(
-            self._owner, model_id, undeploy=undeploy, empty_group=empty_group, backoff=backoff, report=report
+            self._owner.options(wait=wait),
+            model_id,
+            undeploy=undeploy,
+            empty_group=empty_group,
+            backoff=backoff,
+            report=report,
         )
 
     @property

@@ -2,31 +2,44 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import AsyncIterator
+import itertools
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import anyio
 import attrs
 
 from aiomlcommons.api.common import FunctionName
-from aiomlcommons.api.model_records import Model, ModelState
-from aiomlcommons.api.tasks import TaskStarted, TaskState, TaskType
+from aiomlcommons.api.tasks import TaskStarted
 from aiomlcommons.backoff import Backoff
-from aiomlcommons.errors import ApiError, ConnectError, NotFound, TaskFailed, TaskStalled
-from aiomlcommons.models.groups import ensure_group
+from aiomlcommons.errors import (
+    ApiError,
+    Conflict,
+    ConnectError,
+    Forbidden,
+    MLCommonsError,
+    NotFound,
+    NotSupported,
+    TaskFailed,
+    TaskStalled,
+)
+from aiomlcommons.models.candidates import Candidates, candidate
+from aiomlcommons.models.groups import OWN_IDS, Grouping, taken_by
+from aiomlcommons.models.nodes import registrations
 from aiomlcommons.models.progress import Phase, Progress, Report
-from aiomlcommons.models.sending import NamedFile, New, NotRegistered, check_content, send
-from aiomlcommons.models.spec import PretrainedModel, RemoteModel
-from aiomlcommons.models.upload import FileChanged, upload_chunks, uploaded_chunks
+from aiomlcommons.models.removing import withdraw
+from aiomlcommons.models.sending import NamedFile, New, NotRegistered, check_content, check_server, send
+from aiomlcommons.models.spec import GroupSpec, RemoteModel
+from aiomlcommons.models.upload import UNFINISHED, FileChanged, Upload, uploaded_chunks
+from aiomlcommons.task import LAG
+from aiomlcommons.trouble import Kind
 
 if TYPE_CHECKING:
     from aiomlcommons.session import Session
 
-UNFINISHED = {ModelState.REGISTERING, ModelState.UPLOADING}
-_UNDER_WAY = [TaskState.CREATED, TaskState.RUNNING]
-_TRIES = 3
+_TRIES = 10
+# Seconds for which registrations that name no model yet are waited for: one of them may be this very model's.
+_NAMELESS = 10.0
 
 
 @attrs.frozen(kw_only=True)
@@ -41,8 +54,12 @@ class Registering:
     keep: bool = False
 
     @property
+    def there(self) -> Candidates:
+        return Candidates(self.ml, self.spec)
+
+    @property
     def name(self) -> str:
-        return self.spec.known.name if isinstance(self.spec, PretrainedModel) else self.spec.name
+        return self.there.name
 
     def tell(self, phase: Phase, words: str = "", model_id: str | None = None) -> None:
         self.report(Progress(phase=phase, name=self.name, words=words, model_id=model_id))
@@ -51,154 +68,127 @@ class Registering:
         """The id of the model, which is registered now.
 
         A registration that somebody else has under way is waited for, one that nobody goes on with is gone on with or
-        made anew. An answer that is lost makes it look again before it registers again.
+        made anew. After a lost answer, and after a race that is lost, it looks again before it registers again.
         """
-        group_id = await ensure_group(self.ml, self.spec.group) if self.spec.group else None
-        lost: ConnectError | None = None
-        for _ in range(_TRIES):
-            found = await self.find(group_id)
-            if found is None and await self._others():
-                found = await self.find(group_id)
-            if found is not None:
-                self.tell(Phase.FOUND, model_id=found)
-                if await self._is_whole(found):
-                    return found
-                continue
+        await check_server(self.ml, self.spec, self.name)
+        pauses = self.backoff.tries(_TRIES)
+        group_id, own_id = None, await self._own_id()
+        while True:
+            if found := await self._found():
+                return found
+            pause = next(pauses)
             self.tell(Phase.REGISTERING)
             try:
-                made = await self._register(group_id)
-            except ConnectError as error:
-                self.tell(Phase.HEALING, f"the answer was lost, looking whether it was registered ({error.message})")
-                lost = error
-            except NotFound as error:
-                if error.request.method == "POST":
-                    raise  # the registration itself misses something, such as its connector; no task is forgotten
-                self.tell(Phase.HEALING, f"the server forgot the task ({error.reason})")
+                made = await self._register(group_id or await self._group(), own_id)
+            except MLCommonsError as error:
+                if pause is None or not _is_worth_a_look(error):
+                    raise
+                self.tell(Phase.HEALING, f"looking whether it is there ({error})")
+                group_id = taken_by(error)
+                own_id = None if isinstance(error, Conflict) else own_id
             else:
-                winner = await self._settle(made, group_id)
-                if await self._is_whole(winner):
-                    self.tell(Phase.REGISTERED, model_id=winner)
-                    return winner
-        raise lost or NotRegistered(f"{self.name}: the cluster forgot {_TRIES} registrations, see its log")
+                if settled := await self._settled(made):
+                    self.tell(Phase.REGISTERED, model_id=settled)
+                    return settled
+                if pause is None:
+                    raise NotRegistered(f"{self.name}: the cluster lost {_TRIES} registrations, see its log")
+            await anyio.sleep(pause)
 
     # ---- what is there ---------------------------------------------------------------------------------------------
 
-    async def _candidates(self, group_id: str | None) -> AsyncIterator[tuple[str, Model]]:
-        """The models that are what is wanted, oldest first: all who look see them in the same order."""
-        clauses: list[dict[str, Any]] = [{"term": {"name.keyword": self.name}}]
-        if group_id is not None:
-            clauses.append({"term": {"model_group_id": group_id}})
-        body = {"query": {"bool": {"filter": clauses}}, "sort": [{"created_time": "asc"}]}
-        async for hit in self.ml.models.search(body):
-            if hit.source is not None and self.spec.same(hit.source):
-                yield hit.id, hit.source
+    async def _found(self) -> str | None:
+        """The id of a model that is there, whole; None where there is none, or what was there had to go."""
+        found = await self.there.find()
+        if found is None and await self._others():
+            found = await self.there.find()
+        if found is None:
+            return None
+        model_id, model = found
+        self.tell(Phase.FOUND, model_id=model_id)
+        if not model.is_deployed:
+            # Whoever has just registered it may be about to take it back.
+            await anyio.sleep(next(iter(self.backoff)))
+            model_id = next(iter(await self.there.older(model_id)), model_id)
+        return model_id if await self._is_whole(model_id) else None
 
-    async def find(self, group_id: str | None) -> str | None:
-        """The id of a model that is what is wanted: one that is deployed before others, an old one before a new one."""
-        found = [(key, model.is_deployed) async for key, model in self._candidates(group_id)]
-        return next((key for key, is_deployed in found if is_deployed), found[0][0] if found else None)
+    async def _settled(self, mine: str) -> str | None:
+        """Of several that were registered at once the oldest stays; who made another one takes it back.
 
-    async def _settle(self, mine: str, group_id: str | None) -> str:
-        """Of several that registered it at once the oldest stays; who made another one takes it back."""
-        async for oldest, _ in self._candidates(group_id):
-            if oldest != mine:
-                self.tell(Phase.HEALING, f"{oldest} was registered at the same time, and stays", model_id=mine)
-                await self._take_back(mine)
-            return oldest
-        return mine
+        The second look sees what was begun before ours and written after it, the last one what came while it was sent.
+        """
+        for pause in itertools.islice(self.backoff, 2):
+            if winner := await self._lost_against(mine):
+                return winner
+            await anyio.sleep(pause)
+        if not await self._is_whole(mine):
+            return None
+        return await self._lost_against(mine) or mine
 
-    async def _take_back(self, model_id: str) -> None:
+    async def _lost_against(self, mine: str) -> str | None:
+        """The model that comes before mine, which is taken back then; None where there is none."""
+        for older in await self.there.older(mine):
+            if await self._is_whole(older):
+                self.tell(Phase.HEALING, f"{older} was registered at the same time, and stays", model_id=mine)
+                await self._take_back(mine, winner=older)
+                return older
+        return None
+
+    async def _take_back(self, model_id: str, winner: str | None = None) -> None:
         try:
-            await self.ml.models.delete(model_id)
+            await withdraw(self.ml, model_id, winner, self.backoff)
         except ApiError as error:
             self.tell(Phase.HEALING, f"could not be deleted: {error}", model_id=model_id)
 
     async def _others(self) -> bool:
-        """Wait for registrations of the same kind that are under way: one of them may be this very model's."""
+        """Wait a little for registrations of the same kind that name no model yet; return whether there were any."""
         if isinstance(self.spec, RemoteModel | NamedFile):
             return False  # these are there as soon as their registration is answered
         waited = False
-        for task_id in await self._tasks():
-            self.tell(Phase.WAITING, f"for the registration under way in task {task_id}")
-            waited = True
-            with suppress(TaskFailed, TaskStalled, NotFound):  # somebody else's trouble; ours is to look again
-                await self._follow(task_id)
+        with anyio.move_on_after(min(_NAMELESS, self.no_progress)):
+            for pause in self.backoff:
+                nameless = await self._nameless()
+                if not nameless:
+                    break
+                if not waited:
+                    self.tell(Phase.WAITING, f"for the registration under way in task {nameless[0]}")
+                waited = True
+                await anyio.sleep(pause)
         return waited
 
-    async def _tasks(self) -> list[str]:
-        function = FunctionName.TEXT_EMBEDDING if isinstance(self.spec, PretrainedModel) else self.spec_function
+    async def _nameless(self) -> list[str]:
         # Until the artifact's configuration has come, the server takes any pretrained model for an embedding one.
-        recent = int((time.time() - self.no_progress) * 1000)
-        clauses: list[dict[str, Any]] = [
-            {"terms": {"task_type": [TaskType.REGISTER_MODEL, TaskType.UPLOAD_MODEL]}},
-            {"terms": {"state": _UNDER_WAY}},
-            {"term": {"function_name": str(function).upper()}},
-            {"range": {"last_update_time": {"gte": recent}}},
-        ]
-        found = await self.ml.tasks.search({"query": {"bool": {"filter": clauses}}, "size": 20})
-        return [hit.id for hit in found.hits.hits]
-
-    @property
-    def spec_function(self) -> str:
-        return str(getattr(self.spec, "function_name", FunctionName.REMOTE))
-
-    async def _follow(self, task: str | TaskStarted) -> str | None:
-        info = await self.ml.task(task, backoff=self.backoff, no_progress=self.no_progress)
-        return info.model_id
+        function = getattr(self.spec, "function_name", FunctionName.TEXT_EMBEDDING)
+        found = await registrations(self.ml, function) or {}
+        nameless = [task_id for task_id, model_id in found.items() if model_id is None]
+        for task_id in nameless:
+            with suppress(NotFound):
+                await self.ml.tasks.get(task_id)
+        return nameless
 
     # ---- what is to be there ---------------------------------------------------------------------------------------
 
-    async def _is_whole(self, model_id: str) -> bool:
-        """Whether a model is registered to the end, after what can be done for it. False where it had to go."""
-        model = await self.ml.models.get(model_id)
-        if model.model_state not in UNFINISHED:
-            return True
-        if isinstance(self.spec, NamedFile):
-            return await self._upload(model_id, self.spec)
-        self.tell(Phase.WAITING, "for whoever registers it", model_id=model_id)
-        if await self._is_ending(model_id):
-            return True
-        self.tell(Phase.HEALING, "nobody goes on registering it, so it is registered anew", model_id=model_id)
-        await self._take_back(model_id)
-        return False
+    async def _own_id(self) -> str | None:
+        """The id that all who register this model come to by themselves, where the server takes ids of one's own."""
+        version = await self.ml.version()
+        return self.there.own_id if version and version >= OWN_IDS else None
 
-    async def _is_ending(self, model_id: str) -> bool:
-        """Look at a model until it is registered; False once it has not changed for ``no_progress`` seconds."""
-        changed, last, delays = anyio.current_time(), None, iter(self.backoff)
-        while True:
-            try:
-                model = await self.ml.models.get(model_id)
-            except NotFound:
-                return False
-            if model.model_state not in UNFINISHED:
-                return True
-            if model != last:
-                last, changed = model, anyio.current_time()
-            elif anyio.current_time() - changed >= self.no_progress:
-                return False
-            await anyio.sleep(next(delays))
+    async def _group(self) -> str | None:
+        """The id of the model's group. Where none is wished, that of its own name, as the server would make it.
 
-    async def _upload(self, model_id: str, spec: NamedFile) -> bool:
-        """Upload what is missing of the file. What cannot become a model is deleted, unless it is to be kept."""
-        there = await uploaded_chunks(self.ml, model_id, spec.file.total_chunks)
+        The server makes one for each registration, so that two at once would leave two.
+        """
+        group = self.spec.group
+        spec = group if isinstance(group, GroupSpec) else GroupSpec(name=group or self.name)
         try:
-            await upload_chunks(
-                self.ml, model_id, spec.file, present=there, in_flight=spec.in_flight, report=self.report
-            )
-        except NotFound:
-            return False  # it lost against an older one, whose owner took it back
-        except (FileChanged, ApiError):
-            if not self.keep:
-                await self._take_back(model_id)
-            raise
-        except ConnectError as error:
-            error.add_note(f"{len(there)} chunks of model {model_id} are there; the same call again sends the others")
-            raise
-        return True
+            return await Grouping(self.ml, spec, self.backoff)()
+        except (NotSupported, Forbidden):
+            if group:
+                raise
+            return None
 
-    async def _register(self, group_id: str | None) -> str:
+    async def _register(self, group_id: str | None, own_id: str | None) -> str:
         """Register it, and follow that to its end; return the new model's id."""
-        model_id = await send(self.ml, self.spec, self.name, group_id, self._follow)
+        model_id = await send(self.ml, self.spec, self.name, group_id, self._follow, own_id)
         try:
             await check_content(self.ml, self.spec, model_id)
         except NotRegistered:
@@ -206,3 +196,73 @@ class Registering:
                 await self._take_back(model_id)
             raise
         return model_id
+
+    async def _follow(self, task: TaskStarted) -> str | None:
+        info = await self.ml.task(task, backoff=self.backoff, no_progress=self.no_progress)
+        return info.model_id
+
+    async def _is_whole(self, model_id: str) -> bool:
+        """Whether a model is registered to the end, after what can be done for it. False where it had to go."""
+        model = await candidate(self.ml, model_id)
+        if model is None:
+            return False
+        if model.model_state not in UNFINISHED:
+            return True
+        if isinstance(self.spec, NamedFile):
+            return await self._upload(model_id, self.spec)
+        self.tell(Phase.WAITING, "for whoever registers it", model_id=model_id)
+        if await self._is_ending(model_id):
+            return self.there.may_be(await self.ml.models.get(model_id))
+        self.tell(Phase.HEALING, "nobody goes on registering it, so it is registered anew", model_id=model_id)
+        await self._take_back(model_id)
+        return False
+
+    async def _is_ending(self, model_id: str, within: float | None = None) -> bool:
+        """Look at a model until it is registered; False where it is gone, or a ghost that no node is at work on.
+
+        A record that only lags is looked at for ``within`` seconds.
+        """
+        changed, last, delays = anyio.current_time(), None, iter(self.backoff)
+        longest = min(LAG, self.no_progress) if within is None else within
+        while model := await candidate(self.ml, model_id):
+            if model.model_state not in UNFINISHED:
+                return True
+            if model != last or (within is None and await self._is_alive(model_id)):
+                last, changed = model, anyio.current_time()
+            elif anyio.current_time() - changed >= longest:
+                return False
+            await anyio.sleep(next(delays))
+        return False
+
+    async def _is_alive(self, model_id: str) -> bool:
+        function = getattr(self.spec, "function_name", FunctionName.TEXT_EMBEDDING)
+        return model_id in (await registrations(self.ml, function) or {}).values()
+
+    async def _upload(self, model_id: str, spec: NamedFile) -> bool:
+        """Upload what is missing of the file. What cannot become a model is deleted, unless it is to be kept."""
+        there = await uploaded_chunks(self.ml, model_id, spec.file.total_chunks)
+        if len(there) == spec.file.total_chunks and await self._is_ending(model_id, within=LAG):
+            return True  # the state lags behind the last chunk
+        upload = Upload(self.ml, model_id, spec.file, there, self.report)
+        try:
+            await upload(spec.in_flight)
+        except NotFound:
+            return False  # it lost against an older one, whose owner took it back
+        except (FileChanged, ApiError, ConnectError) as error:
+            if error.transient:
+                kept = f"{len(upload.there)} chunks of model {model_id} are there"
+                error.add_note(f"{kept}; the same call again sends the others")
+            elif not self.keep:
+                await self._take_back(model_id)
+            raise
+        return await self._is_ending(model_id, within=LAG)
+
+
+def _is_worth_a_look(error: MLCommonsError) -> bool:
+    """Whether a registration that failed may have succeeded, or somebody else's may have, or the next one may."""
+    if isinstance(error, NotFound):
+        # Of the registration itself it would say that something is missing, such as its connector.
+        return error.request.method != "POST"
+    if isinstance(error, TaskFailed):
+        return error.trouble.kind in {Kind.RACE, Kind.THROTTLED}
+    return error.transient or isinstance(error, Conflict | TaskStalled) or taken_by(error) is not None

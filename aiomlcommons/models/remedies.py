@@ -9,6 +9,7 @@ import attrs
 
 from aiomlcommons.api.settings import PREFIX, MLSettings
 from aiomlcommons.errors import ApiError, FeatureDisabled, MLCommonsError, TaskFailed
+from aiomlcommons.hints import BREAKERS
 
 
 @attrs.frozen
@@ -31,6 +32,10 @@ class Remedy:
         return f"{self.why}; set {PREFIX}{self.setting} to {value}, {ensure}"
 
 
+def _breaker(words: str, setting: str, value: Any) -> Remedy:
+    return Remedy(words, BREAKERS[words], setting, value)
+
+
 REMEDIES = (
     Remedy(
         "no eligible node found",
@@ -38,9 +43,9 @@ REMEDIES = (
         "only_run_on_ml_node",
         False,
     ),
-    Remedy("Native Memory Circuit Breaker is open", "the nodes' memory is too full", "native_memory_threshold", 100),
-    Remedy("Memory Circuit Breaker is open", "the nodes' JVM heap is too full", "jvm_heap_memory_threshold", 100),
-    Remedy("Disk Circuit Breaker is open", "the nodes' disks are too full", "disk_free_space_threshold", "-1"),
+    _breaker("Native Memory Circuit Breaker is open", "native_memory_threshold", 100),
+    _breaker("Memory Circuit Breaker is open", "jvm_heap_memory_threshold", 100),
+    _breaker("Disk Circuit Breaker is open", "disk_free_space_threshold", "-1"),
     Remedy(
         "Exceed max local model per node limit",
         "the nodes hold as many models as they may; undeploy one",

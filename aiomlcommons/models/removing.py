@@ -10,34 +10,42 @@ from aiomlcommons.api.model_records import Model
 from aiomlcommons.backoff import Backoff
 from aiomlcommons.errors import ApiError, BadRequest, NotFound
 from aiomlcommons.models.deploying import ON_ITS_WAY, PARTIAL
-from aiomlcommons.models.groups import delete_if_empty
-from aiomlcommons.models.progress import Phase, Progress, Report
+from aiomlcommons.models.groups import delete_if_empty, group_left_by
+from aiomlcommons.models.progress import Phase, Progress, Report, to_log
+from aiomlcommons.trouble import Kind
 
 if TYPE_CHECKING:
     from aiomlcommons.session import Session
 
 _LOOKS = 12
 # A model that is still on its way off the nodes, or whose chunks are not all gone: both pass by waiting.
-_PASSING = ("Model cannot be deleted in deploying or deployed state", "Model is not all cleaned up")
+_ON_NODES, _CHUNKS_LEFT = "Model cannot be deleted in deploying or deployed state", "Model is not all cleaned up"
+_PASSING = (_ON_NODES, _CHUNKS_LEFT, "Failed to delete all model chunks")
 
 
 async def remove_model(
     ml: Session, model_id: str, *, undeploy: bool, empty_group: bool, backoff: Backoff, report: Report
 ) -> bool:
-    """Take a model off the nodes and delete it; return whether there was one."""
+    """Take a model off the nodes and delete it, and its group if that is wished; return whether anything was there."""
     model = await _get(ml, model_id)
-    if model is None:
-        # The record may be gone and its chunks be left, which deleting once more would clean up.
-        await _delete(ml, model_id, backoff, gone=True)
-        return False
-    if undeploy and _is_on_a_node(model):
+    # Of a model that is gone the chunks may be left, which tell its group, and which deleting once more would clean up.
+    group_id = (model.model_group_id if model else await group_left_by(ml, model_id)) if empty_group else None
+    if model is not None and undeploy and _is_on_a_node(model):
         await ml.models.undeploy(model_id)
         report(Progress(phase=Phase.UNDEPLOYED, name=model.name or "", model_id=model_id))
-    await _delete(ml, model_id, backoff)
-    if empty_group and model.model_group_id:
-        await delete_if_empty(ml, model.model_group_id)
-    report(Progress(phase=Phase.DELETED, name=model.name or "", model_id=model_id))
-    return True
+    await _delete(ml, model_id, backoff, gone=model is None)
+    emptied = group_id is not None and await delete_if_empty(ml, group_id, backoff)
+    if model is not None:
+        report(Progress(phase=Phase.DELETED, name=model.name or "", model_id=model_id))
+    return model is not None or emptied
+
+
+async def withdraw(ml: Session, model_id: str, winner: str | None, backoff: Backoff) -> None:
+    """Remove a model that was registered in vain, with the group that was made for it alone. Raises ApiError."""
+    stays = await _get(ml, winner) if winner else None
+    mine = await _get(ml, model_id)
+    own_group = bool(mine and stays and mine.model_group_id != stays.model_group_id)
+    await remove_model(ml, model_id, undeploy=True, empty_group=own_group, backoff=backoff, report=to_log)
 
 
 def _is_on_a_node(model: Model) -> bool:
@@ -51,19 +59,19 @@ async def _get(ml: Session, model_id: str) -> Model | None:
         return None
 
 
-async def _delete(ml: Session, model_id: str, backoff: Backoff, *, gone: bool = False) -> None:
-    delays = iter(backoff)
-    for last in [False] * (_LOOKS - 1) + [True]:
+async def _delete(ml: Session, model_id: str, backoff: Backoff, *, gone: bool) -> None:
+    for pause in backoff.tries(_LOOKS):
         try:
             await ml.models.delete(model_id)
         except NotFound:
             return  # deleted by the time that we asked, which is what was wanted
         except ApiError as error:
             # What is left of a model that is gone is not worth more than one try.
-            if gone and error.reason.startswith(_PASSING[1]):
+            if gone and error.reason.startswith(_CHUNKS_LEFT):
                 return
-            if last or not error.reason.startswith(_PASSING) or (isinstance(error, BadRequest) and gone):
+            passes = error.reason.startswith(_PASSING) or error.trouble.kind is Kind.RACE
+            if pause is None or not passes or (isinstance(error, BadRequest) and gone):
                 raise
+            await anyio.sleep(pause)
         else:
             return
-        await anyio.sleep(next(delays))

@@ -7,18 +7,20 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from aiomlcommons.api.common import FUNCTIONS_SINCE
 from aiomlcommons.api.model_records import Model, ModelFormat
+from aiomlcommons.api.model_registration import RegisterModel, RegisterModelMeta
 from aiomlcommons.api.tasks import TaskStarted
-from aiomlcommons.errors import MLCommonsError, TaskFailed
+from aiomlcommons.errors import MLCommonsError, NotSupported, TaskFailed
 from aiomlcommons.models.spec import FileModel, PretrainedModel, RemoteModel, UrlModel
 from aiomlcommons.models.upload import ModelFile
-from aiomlcommons.version import Version
+from aiomlcommons.version import OLDEST, Version, route_at
 
 if TYPE_CHECKING:
     from aiomlcommons.session import Session
 
 HASHED = Version(2, 8)
-"""The first server that compares the file of a URL with its hash."""
+"""The first server that compares the file of a URL with its hash; later ones demand it."""
 _CHANGED = "model content changed"
 
 
@@ -42,21 +44,44 @@ New = PretrainedModel | UrlModel | NamedFile | RemoteModel
 
 
 async def send(
-    ml: Session, spec: New, name: str, group_id: str | None, follow: Callable[[TaskStarted], Awaitable[str | None]]
+    ml: Session,
+    spec: New,
+    name: str,
+    group_id: str | None,
+    follow: Callable[[TaskStarted], Awaitable[str | None]],
+    own_id: str | None = None,
 ) -> str:
-    """Register a model and wait, by ``follow``, until the cluster has it; return its id.
+    """Register a model and wait, by ``follow``, until the cluster has it; return its id, ``own_id`` where one is given.
 
-    Of a file only what it will be is said: its chunks are still to come. Raises NotRegistered, TaskFailed, ApiError.
+    Of a file only what it will be is said: its chunks are still to come. Raises NotRegistered, TaskFailed, ApiError,
+    NotSupported.
     """
-    common = {**spec.told(), **({"model_group_id": group_id} if group_id else {})}
-    if isinstance(spec, NamedFile):
-        made = await ml.models.register_meta(name, **common, **_file(spec))
-        return made.model_id
-    fields = {**common, **_way(spec)}
-    if (version := await ml.version()) and version < HASHED:
-        fields.pop("model_content_hash_value", None)
-    started = await ml.models.register(name, **fields)
+    request = _request(spec, name, await ml.version(), model_group_id=group_id, model_id=own_id)
+    if isinstance(request, RegisterModelMeta):
+        return (await ml.send(request)).model_id
+    started = await ml.send(request)
     return started.model_id or await _followed(spec, name, started, follow)
+
+
+async def check_server(ml: Session, spec: New, name: str) -> None:
+    """See that the server is new enough for a model before anything is made for it. Raises NotSupported."""
+    version = await ml.version()
+    if isinstance(spec, PretrainedModel) and version is not None:
+        function = spec.known.function_name
+        since = Version.parse(FUNCTIONS_SINCE.get(function, str(OLDEST)))
+        if version < since:
+            raise NotSupported(f"{name}: a {function} model needs OpenSearch {since}; this server is {version}")
+    route_at(_request(spec, name, version), version)
+
+
+def _request(spec: New, name: str, version: Version | None, **ids: str | None) -> RegisterModel | RegisterModelMeta:
+    common = {**spec.told(), **{name: given for name, given in ids.items() if given}}
+    if isinstance(spec, NamedFile):
+        return RegisterModelMeta(name, **common, **_file(spec))
+    fields = {**common, **_way(spec)}
+    if version and version < HASHED:
+        fields.pop("model_content_hash_value", None)
+    return RegisterModel(name, **fields)
 
 
 async def check_content(ml: Session, spec: New, model_id: str) -> None:

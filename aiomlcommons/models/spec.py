@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import attrs
 import orjson
 
-from aiomlcommons import convert
+from aiomlcommons import convert, rules
 from aiomlcommons.api.common import AccessMode, FunctionName
 from aiomlcommons.api.connectors import CreateConnector
 from aiomlcommons.api.model_configs import ModelConfig
@@ -115,6 +115,9 @@ class UrlModel(Common):
     model_config: ModelConfig | None = None
     version: str = "1"
 
+    def __attrs_post_init__(self) -> None:
+        _check_name(self.name, self.model_format)
+
     def same(self, model: Model) -> bool:
         """Whether a registered model of this name is it."""
         return _hash_of(model) == self.model_content_hash_value
@@ -126,7 +129,8 @@ class FileModel(Common):
 
     ``model_config`` is read from a Hugging Face ``config.json`` beside or inside it where none is given;
     ``model_content_hash_value`` (SHA-256 in hex), where given, must be that of the file. ``name`` is that of the file
-    where none is given. ``in_flight`` chunks of 10,000,000 bytes are sent, and held in memory, at once.
+    without its ending where none is given. ``in_flight`` chunks of 10,000,000 bytes are sent, and held in memory, at
+    once.
 
     https://docs.opensearch.org/latest/ml-commons-plugin/custom-local-models/
     """
@@ -139,6 +143,9 @@ class FileModel(Common):
     model_content_hash_value: str | None = attrs.field(default=None, converter=attrs.converters.optional(_lower))
     version: str = "1"
     in_flight: int = attrs.field(default=4, validator=attrs.validators.ge(1))
+
+    def __attrs_post_init__(self) -> None:
+        _check_name(self.name or "", self.model_format)
 
 
 @attrs.frozen(kw_only=True)
@@ -161,9 +168,12 @@ class RemoteModel(Common):
         """Whether a registered model of this name is it; the credential cannot be compared, no server shows it."""
         if self.connector is None:
             return model.connector_id == self.connector_id
-        if model.connector is None:
-            return False
-        return _essence(convert.unstructure(self.connector)) == _essence(convert.unstructure(model.connector))
+        return model.connector is not None and self.essence == _essence(convert.unstructure(model.connector))
+
+    @property
+    def essence(self) -> tuple[object, ...]:
+        """What tells the connector that the model carries from others."""
+        return _essence(convert.unstructure(self.connector))
 
 
 @attrs.frozen(kw_only=True)
@@ -174,6 +184,11 @@ class ExistingModel:
 
 
 Spec: TypeAlias = PretrainedModel | UrlModel | FileModel | RemoteModel | ExistingModel
+
+
+def _check_name(name: str, model_format: str | None) -> None:
+    for problem in rules.deployable_name(name, model_format):
+        raise InvalidRequest(problem)
 
 
 def _hash_of(model: Model) -> str:

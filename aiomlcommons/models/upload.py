@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncGenerator, Collection
+from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import anyio.to_thread
 import attrs
 
+from aiomlcommons.api.model_records import ModelState
 from aiomlcommons.api.model_registration import CHUNK_SIZE
 from aiomlcommons.api.models import SearchModels
 from aiomlcommons.errors import MLCommonsError
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from aiomlcommons.session import Session
 
 IN_FLIGHT = 4
+UNFINISHED = {ModelState.REGISTERING, ModelState.UPLOADING}
 _PAGE = 500
 
 
@@ -52,36 +54,28 @@ async def uploaded_chunks(ml: Session, model_id: str, total: int) -> set[int]:
     return found
 
 
-async def upload_chunks(
-    ml: Session,
-    model_id: str,
-    file: ModelFile,
-    *,
-    present: Collection[int] = (),
-    in_flight: int = IN_FLIGHT,
-    report: Report,
-) -> None:
-    """Upload the chunks of a registered model's file but those that are ``present``, ``in_flight`` at once.
+@attrs.define
+class Upload:
+    """Sends the chunks of a registered model's file but those that are ``there``.
 
     The server takes a model for whole when its last chunk comes, so that one is sent when all others are there and the
-    file has proved to be what was announced. Memory holds ``in_flight`` chunks. Raises FileChanged, OSError, ApiError.
+    file has proved to be what was announced.
     """
-    upload = _Upload(ml, model_id, file, set(present), report)
-    upload.tell()
-    async with fan_out(upload.send, upload.read(), in_flight=in_flight, ordered=False) as results:
-        async for _ in results:
-            upload.tell()
-    await upload.finish()
 
-
-@attrs.define
-class _Upload:
     ml: Session
     model_id: str
     file: ModelFile
     there: set[int]
     report: Report
     last: bytes = attrs.field(default=b"", repr=False)
+
+    async def __call__(self, in_flight: int = IN_FLIGHT) -> None:
+        """Send them, so many at once; memory holds as many. Raises FileChanged, OSError, ApiError."""
+        self.tell()
+        async with fan_out(self.send, self.read(), in_flight=in_flight, ordered=False) as results:
+            async for _ in results:
+                self.tell()
+        await self.finish()
 
     async def read(self) -> AsyncGenerator[tuple[int, bytes]]:
         """The chunks that are missing, but for the last. All of the file is read, because all of it is hashed."""
@@ -106,6 +100,9 @@ class _Upload:
         self.there.add(number)
 
     async def finish(self) -> None:
+        # The last chunk begins the model's record anew, which must not happen to one that somebody else made whole.
+        if (await self.ml.models.get(self.model_id)).model_state not in UNFINISHED:
+            return
         await self.send((self.file.total_chunks - 1, self.last))
         self.tell()
 

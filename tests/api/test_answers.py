@@ -8,9 +8,11 @@ from typing import Any
 import orjson
 import pytest
 
-from aiomlcommons import HttpResponse
+from aiomlcommons import HttpResponse, convert
 from aiomlcommons.api.common import AccessMode, Found, FunctionName, Hit, Hits, Shards, Total
 from aiomlcommons.api.connectors import GetConnector, HttpConnector
+from aiomlcommons.api.memory import SearchMessages
+from aiomlcommons.api.memory_documents import WorkingMemory
 from aiomlcommons.api.model_groups import ModelGroup
 from aiomlcommons.api.model_records import Model, ModelState
 from aiomlcommons.api.predict import PredictStream, Words
@@ -149,3 +151,40 @@ def test_what_may_be_large_or_secret_is_not_shown() -> None:
         read = from_http(GetConnector("c"), HttpResponse(200, orjson.dumps(connector), {"content-type": JSON}))
         assert read.credential == {"key": "hush"}
         assert "hush" not in repr(read)
+
+
+# What a search of a conversation's messages answers: it shows the documents, where each has both keys.
+TRACES: dict[str, dict[str, Any]] = {
+    "message": {"parent_message_id": None, "trace_number": None},
+    "trace": {"parent_message_id": "message", "trace_number": 1},
+}
+MESSAGE = {"input": "why?", "memory_id": "c", "create_time": "2026-11-26T12:26:34Z"}
+FOUND = {
+    "took": 1,
+    "timed_out": False,
+    "_shards": {"total": 1, "successful": 1, "skipped": 0, "failed": 0},
+    "hits": {
+        "total": {"value": 2, "relation": "eq"},
+        "max_score": 1.0,
+        "hits": [
+            {"_index": ".plugins-ml-memory-message", "_id": name, "_score": 1.0, "_source": {**MESSAGE, **trace}}
+            for name, trace in TRACES.items()
+        ],
+    },
+}
+
+
+def test_messages_and_traces_survive_reading_and_writing() -> None:
+    request = SearchMessages("c")
+    found = from_http(request, HttpResponse(200, orjson.dumps(FOUND), {"content-type": JSON}))
+    assert convert.unstructure(found, SearchMessages.endpoint.returns) == FOUND
+    assert [bool(message.parent_message_id) for message in found] == [False, True]
+    assert [message.trace_number or 0 for message in found] == [0, 1]
+    assert all(message.extra == {} for message in found)
+
+
+def test_a_working_memory_that_was_searched_tells_its_session() -> None:
+    (memory,) = list(answer(RECORDED["stack38.TEXT_EMBEDDING_search_working"]))[:1]
+    assert isinstance(memory, WorkingMemory)
+    assert memory.session_id
+    assert memory.extra == {}

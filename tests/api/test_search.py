@@ -34,8 +34,26 @@ def page_of(*ids: str, **more: Any) -> dict[str, Any]:
 @pytest.mark.asyncio
 async def test_awaiting_gives_one_page(ml: Session) -> None:
     hits = await ml.model_groups.search({"size": 3})
-    assert (len(hits), hits.total) == (3, 25)
+    assert (len(hits), hits.total, hits.total_is_exact) == (3, 25, True)
     assert all(group.name and group.name.startswith("group ") for group in hits)
+
+
+@pytest.mark.parametrize(
+    ("total", "told"),
+    [
+        ({"value": 10_000, "relation": "gte"}, (10_000, False)),
+        ({"value": 10_000, "relation": "eq"}, (10_000, True)),
+        (None, (1, True)),
+    ],
+)
+@pytest.mark.asyncio
+async def test_a_total_says_whether_the_server_counted_to_the_end(total: Any, told: tuple[int, bool]) -> None:
+    page = page_of("a")
+    if total:
+        page["hits"]["total"] = total
+    async with serve(reply(page)) as server, Session(server.url) as ml:
+        hits = await ml.model_groups.search()
+        assert (hits.total, hits.total_is_exact) == told
 
 
 @pytest.mark.parametrize("size", [1, 7, 24, 25, 26, 100])

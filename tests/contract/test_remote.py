@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 
 import numpy as np
 import pytest
@@ -69,9 +70,9 @@ async def test_a_remote_model_embeds_as_a_local_one_does(ml: Session, unique: st
             await ml.model_groups.delete(group_id)
 
 
-async def test_an_offline_prediction_is_followed_to_its_end_and_another_cancelled(
-    ml: Session, unique: str, model_url: str
-) -> None:
+@pytest_asyncio.fixture
+async def offline(ml: Session, unique: str, model_url: str) -> AsyncGenerator[str]:
+    """A model whose provider predicts files."""
     spec = RemoteModel(
         name=unique,
         connector=CreateConnector(
@@ -85,25 +86,55 @@ async def test_an_offline_prediction_is_followed_to_its_end_and_another_cancelle
     )
     model = await ml.models.ensure(spec)
     try:
-        started = await ml.models.batch_predict(model.model_id, parameters={"input_file_id": "file-1"})
-        assert started.remote_job is not None
-        ended = await ml.task(started, backoff=Backoff(first=0.05))
-        assert (ended.task_type, ended.state) == ("BATCH_PREDICTION", "COMPLETED")
-        assert ended.remote_job is not None
-        assert (ended.remote_job["id"], ended.remote_job["status"]) == (started.remote_job["id"], "completed")
-
-        job = ml.task(await ml.models.batch_predict(model.model_id, parameters={"input_file_id": "please wait"}))
-        info = await job.cancel()
-        assert info.remote_job is not None
-        assert (info.task_type, info.remote_job["input_file_id"]) == ("BATCH_PREDICTION", "please wait")
-        with pytest.raises(TaskFailed, match="ended CANCELLED"):
-            await job
-
-        deployment = ml.task(await ml.models.deploy(model.model_id))
-        with pytest.raises(BadRequest, match="does not have any associated batch job"):
-            await deployment.cancel()
+        yield model.model_id
     finally:
         await ml.models.remove(model.model_id)
+
+
+@asynccontextmanager
+async def _skipped_where_the_server_cannot(ml: Session) -> AsyncGenerator[None]:
+    """Skip where the server cannot ask a provider about a job, which it says in all versions that were looked at."""
+    try:
+        yield
+    except BadRequest as error:
+        if "this is a defect of the server" not in str(error):
+            raise
+        pytest.skip(f"ML Commons {(await ml.info()).version.number}: {error}")
+
+
+async def test_a_provider_takes_an_offline_prediction(ml: Session, offline: str) -> None:
+    started = await ml.models.batch_predict(offline, parameters={"input_file_id": "please wait"})
+    assert started.status == "CREATED"
+    assert started.remote_job is not None
+    # Found by a search, which does not ask the provider.
+    found = await ml.tasks.search({"query": {"ids": {"values": [started.task_id]}}})
+    assert [(task.task_type, task.model_id) for task in found] == [("BATCH_PREDICTION", offline)]
+
+
+async def test_an_offline_prediction_is_followed_to_its_end(ml: Session, offline: str) -> None:
+    started = await ml.models.batch_predict(offline, parameters={"input_file_id": "file-1"})
+    assert started.remote_job is not None
+    async with _skipped_where_the_server_cannot(ml):
+        ended = await ml.task(started, backoff=Backoff(first=0.05))
+    assert (ended.task_type, ended.state) == ("BATCH_PREDICTION", "COMPLETED")
+    assert ended.remote_job is not None
+    assert (ended.remote_job["id"], ended.remote_job["status"]) == (started.remote_job["id"], "completed")
+
+
+async def test_an_offline_prediction_is_cancelled(ml: Session, offline: str) -> None:
+    job = ml.task(await ml.models.batch_predict(offline, parameters={"input_file_id": "please wait"}))
+    async with _skipped_where_the_server_cannot(ml):
+        info = await job.cancel()
+    assert info.remote_job is not None
+    assert (info.task_type, info.remote_job["input_file_id"]) == ("BATCH_PREDICTION", "please wait")
+    with pytest.raises(TaskFailed, match="ended CANCELLED"):
+        await job
+
+
+async def test_a_task_that_is_no_providers_cannot_be_cancelled(ml: Session, offline: str) -> None:
+    deployment = ml.task(await ml.models.deploy(offline))
+    with pytest.raises(BadRequest, match="does not have any associated batch job"):
+        await deployment.cancel()
 
 
 async def test_a_missing_connector_is_not_found(ml: Session) -> None:

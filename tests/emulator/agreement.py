@@ -34,9 +34,9 @@ from tests.wire.recordings import FILES, Exchange, exchanges
 
 ZIP = Path(__file__).parent.parent / "models" / "tiny-dense.zip"
 RECORDED_SHA256 = "4a9ffadd17e9c53df0d6af940a5daf0f83c2b73232de80648200a86f91a39194"
-LOOKS = 4
+LOOKS = 8
 # A server older than 3.4 has fewer routes, while the emulator needs those of today to be set up.
-VERSIONS = {"ml-commons-3.8.0.jsonl": "3.8.0"}
+VERSIONS = {"ml-commons-2.4.1.jsonl": "2.4.1", "ml-commons-3.8.0.jsonl": "3.8.0"}
 # Recorded without the security plugin: nobody has a name, and nothing an owner.
 WITHOUT_USERS = {"ml-commons-3.8.0.jsonl"}
 USER = BasicAuth("admin", Secret("of the emulator"))

@@ -7,12 +7,14 @@ from collections.abc import AsyncGenerator
 import pytest_asyncio
 
 from aiomlcommons import Backoff, Session
+from aiomlcommons.api.model_records import Model, ModelState
 from aiomlcommons.api.settings import FIRST_MODEL, MLSettings
 from aiomlcommons.emulator import Cluster, Emulator
 from aiomlcommons.emulator.pytest_plugin import ml_emulator, ml_url  # noqa: F401 - fixtures
 from tests import modelserver
 
 NOW = Backoff(first=0)
+LOOKS = 6
 ALLOWED = MLSettings(
     connector_private_ip_enabled=True, trusted_connector_endpoints_regex=["^http://127[.]0[.]0[.]1:.*$"]
 )
@@ -40,7 +42,17 @@ async def deployed(ml: Session, name: str = DENSE, version: str = "1.0.2") -> st
     model_id = (await ml.task(started, backoff=NOW)).model_id
     assert model_id
     await ml.task(await ml.models.deploy(model_id), backoff=NOW)
+    await seen(ml, model_id)
     return model_id
+
+
+async def seen(ml: Session, model_id: str, state: ModelState = ModelState.DEPLOYED) -> Model:
+    """A model, looked at until its record says what has happened to it."""
+    for _ in range(LOOKS):
+        model = await ml.models.get(model_id)
+        if model.model_state == state:
+            return model
+    raise AssertionError(f"{model_id} is {model.model_state} after {LOOKS} looks, and not {state}")
 
 
 @pytest_asyncio.fixture

@@ -39,6 +39,7 @@ SETTINGS = {
     "connector.private_ip_enabled": True,
     "trusted_connector_endpoints_regex": ["^http://localhost:.*$", "^http://127.0.0.1:.*$"],
 }
+OLD_SETTINGS = {"only_run_on_ml_node": False}
 
 
 class Calls(Protocol):
@@ -54,7 +55,7 @@ async def before_file(player: Calls, file: str) -> None:
     """What was there when the recording of a file began."""
     if file == "ml-commons-3.4.0.jsonl":
         return  # it begins with its own settings, on an empty cluster
-    await _settings(player, **SETTINGS)
+    await _settings(player, **(OLD_SETTINGS if file == "ml-commons-2.4.1.jsonl" else SETTINGS))
     if file == "ml-commons-3.4.0-models.jsonl":
         await _old_failures(player)
     elif file == "ml-commons-3.4.0-faults.jsonl":

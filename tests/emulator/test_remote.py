@@ -15,7 +15,7 @@ from aiomlcommons.api.settings import MLSettings
 from aiomlcommons.api.tensors import MapTensor
 from aiomlcommons.http import CBOR
 from tests import modelserver
-from tests.emulator.conftest import ALLOWED, NOW
+from tests.emulator.conftest import ALLOWED, NOW, seen
 from tests.servers import reply
 from tests.servers import serve as serve_answers
 
@@ -174,7 +174,7 @@ async def test_a_remote_model_is_deployed_by_its_first_prediction_unless_told_no
     model_id = await _openai(ml, model_url)
     assert not (await ml.models.get(model_id)).is_deployed
     await ml.embed_one(model_id, "a")
-    assert (await ml.models.get(model_id)).is_deployed
+    await seen(ml, model_id)
     shy = await _remote(
         ml,
         _action(f"{model_url}/v1/embeddings", INPUT, "openai.embedding"),
@@ -194,6 +194,7 @@ async def test_a_connector_in_use_is_neither_changed_nor_deleted(ml: Session, mo
     with pytest.raises(Conflict, match=model_id):
         await ml.connectors.delete(connector_id)
     await ml.models.deploy(model_id)
+    await seen(ml, model_id)
     with pytest.raises(BadRequest, match="undeploy the models first"):
         await ml.connectors.update(connector_id, description="newer")
     await ml.models.undeploy(model_id)

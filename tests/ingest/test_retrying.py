@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -175,3 +176,23 @@ def test_letters_that_failed_and_are_gone_are_missed(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=r"failed holds 0 letters, and 1 failed: .*dead stays as it is"):
         keep_failed(path, tmp_path / "failed", 1)
     assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("left", [1, 0])
+def test_what_is_left_is_on_the_disk_before_the_new_letters_go(
+    tmp_path: Path, left: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write(tmp_path / "dead", letter(0, "a"), letter(1, "b"))
+    failed = write(tmp_path / "failed", *[letter(0, "a", why="again")][:left])
+    heard: list[tuple[str, bool, int]] = []
+    fsync = os.fsync
+
+    def listen(number: int) -> None:
+        fsync(number)
+        rows = len(list(letters(path))) if path.exists() else 0
+        heard.append((Path(f"/proc/self/fd/{number}").readlink().name, failed.exists(), rows))
+
+    monkeypatch.setattr(os, "fsync", listen)
+    keep_failed(path, failed, left)
+    assert heard == [("dead.tmp", True, 2), (tmp_path.name, True, left)]
+    assert not failed.exists()

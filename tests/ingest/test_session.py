@@ -122,7 +122,10 @@ async def test_a_cache_serves_the_next_job(world: World) -> None:
         ({"sink": "no/such/out.jsonl"}, r"cannot write no/such/out\.jsonl: there is no folder no/such"),
     ],
 )
-async def test_what_cannot_be_is_refused_before_the_first_request(world: World, wrong: Any, words: str) -> None:
+async def test_what_cannot_be_is_refused_before_the_first_request(
+    world: World, wrong: Any, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(world.folder)  # where whatever is written under a bare name would be seen
     seen: list[Any] = []
 
     async def listen(request: Any, go: Any) -> Any:

@@ -9,7 +9,8 @@ import orjson
 import pytest
 
 from aiomlcommons import Forbidden, HttpRequest, HttpResponse, Session
-from aiomlcommons.models.groups import delete_if_empty, ensure_group
+from aiomlcommons.models.groups import Grouping, delete_if_empty
+from aiomlcommons.models.spec import GroupSpec
 from aiomlcommons.transport import Timeout
 
 pytestmark = pytest.mark.asyncio
@@ -38,6 +39,7 @@ def answering(answers: Mapping[str, tuple[int, Any]]) -> Session:
 
 
 ANSWERS = {
+    "GET ": error(403, "security_exception", "no permissions for [cluster:monitor/main]"),
     "POST _search": (200, NOTHING),
     "POST _register": error(400, "illegal_argument_exception", TAKEN),
     "GET abc_1": (200, {"name": "theirs"}),
@@ -46,14 +48,14 @@ ANSWERS = {
 
 async def test_a_group_that_somebody_registers_meanwhile_is_used() -> None:
     async with answering(ANSWERS) as ml:
-        assert await ensure_group(ml, "theirs") == "abc_1"
+        assert await Grouping(ml, GroupSpec(name="theirs"))() == "abc_1"
 
 
 async def test_a_group_that_the_user_may_not_use_says_so() -> None:
     no = error(403, "status_exception", "You don't have permission to access this model group.")
     async with answering({**ANSWERS, "GET abc_1": no}) as ml:
         with pytest.raises(Forbidden) as caught:
-            await ensure_group(ml, "theirs")
+            await Grouping(ml, GroupSpec(name="theirs"))()
     assert "is taken by one you may not use: choose another name" in caught.value.__notes__[0]
 
 

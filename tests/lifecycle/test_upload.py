@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from aiomlcommons import BadRequest, ConnectError
+from aiomlcommons import BadRequest, ConnectError, TooManyRequests
 from aiomlcommons.api.model_records import ModelState
 from aiomlcommons.api.model_registration import CHUNK_SIZE, UploadModelChunk
+from aiomlcommons.emulator.errors import refused
 from aiomlcommons.models.package import BadPackage
 from aiomlcommons.models.progress import Phase, Progress
 from aiomlcommons.models.upload import FileChanged
@@ -105,13 +106,32 @@ async def test_an_upload_that_broke_off_goes_on_at_the_missing_chunks(world: Wor
 
     world.emulator.faults.add(fail_once, on=UploadModelChunk, times=None)
     with pytest.raises(ConnectError) as caught:
-        await world.ml.options(retries=0).models.ensure(big(file), backoff=NOW)
+        await world.ml.options(retries=0).models.ensure(big(file), backoff=NOW, wait=0)
     assert "the same call again sends the others" in str(caught.value.__notes__)
     before = list(sent)
     ensured = await world.ml.models.ensure(big(file), backoff=NOW)
     assert ensured.model.is_deployed
     assert len(await world.models()) == 1
     assert len(sent) - CHUNKS <= 2, (before, sent)
+
+
+async def test_trouble_that_passes_throws_no_chunk_away(world: World, file: Path) -> None:
+    """A full heap refused the last of nine chunks, and the model was deleted with all of them."""
+    sent: list[int] = []
+
+    async def refuse_the_last(request: Any, go: Any) -> Any:
+        sent.append(int(request.path.rpartition("/")[2]))
+        if sent[-1] == CHUNKS - 1 and sent.count(CHUNKS - 1) == 1:
+            raise refused(429, "circuit_breaking_exception", "[parent] Data too large", durability="TRANSIENT")
+        return await go()
+
+    world.emulator.faults.add(refuse_the_last, on=UploadModelChunk, times=None)
+    with pytest.raises(TooManyRequests) as caught:
+        await world.ml.options(retries=0).models.ensure(big(file), backoff=NOW, wait=0)
+    assert f"{CHUNKS - 1} chunks of model" in str(caught.value.__notes__)
+    assert (await world.ml.models.ensure(big(file), backoff=NOW)).model.is_deployed
+    assert sorted(sent) == [*range(CHUNKS), CHUNKS - 1]
+    assert len(await world.models()) == 1
 
 
 async def test_what_the_server_refuses_is_not_left_behind(world: World, file: Path) -> None:

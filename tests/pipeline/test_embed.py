@@ -128,3 +128,9 @@ async def test_rows_come_as_finished_when_order_is_free() -> None:
 
     async with embed(first_waits, ["a", "b"], **{**HOW, "ordered": False, "batch": 1}) as embedded:
         assert [row for row, _ in await rows_of(embedded)] == ["b", "a"]
+
+
+@pytest.mark.parametrize(("rows", "text"), [(["a", "b"], str.upper), (["xa", "xb"], lambda row: row[1].upper())])
+async def test_a_function_makes_the_text_of_rows_that_are_texts_too(rows: list[str], text: Any) -> None:
+    async with embed(lengths, rows, **{**HOW, "text": text}) as embedded:
+        assert await rows_of(embedded) == [(rows[0], [1, ord("A")]), (rows[1], [1, ord("B")])]

@@ -8,27 +8,39 @@ from pathlib import Path
 from typing import Any
 
 import attrs
+import cbor2
 import orjson
 from yarl import URL
 
-from aiomlcommons.http import HttpRequest, HttpResponse
+from aiomlcommons.http import CBOR, JSON, HttpRequest, HttpResponse
+from aiomlcommons.routes import Router
 
 HERE = Path(__file__).parent
 FILES = sorted(HERE.glob("*.jsonl"))
+OURS = ("/_plugins/_ml/", "/_opendistro/_ml/")
 
 
 @attrs.frozen
 class Exchange:
-    """One recorded request and its answer. ``whole`` is false where only the head of a raw body was recorded."""
+    """One recorded request and its answer.
+
+    ``whole`` is false where only the head of a raw request body was recorded, ``answered_whole`` of an answer's.
+    """
 
     file: str
     case: str
     request: HttpRequest
     response: HttpResponse
     whole: bool = True
+    answered_whole: bool = True
 
     def __str__(self) -> str:
         return f"{self.file} {self.case}: {self.request} -> {self.response.status}"
+
+
+def files_in(paths: Iterable[Path]) -> list[Path]:
+    """The recordings that paths name: files as they are, and of a folder every ``*.jsonl`` beneath it."""
+    return [file for path in paths for file in (sorted(path.rglob("*.jsonl")) if path.is_dir() else [path])]
 
 
 def exchanges(files: Iterable[Path] = FILES) -> Iterator[Exchange]:
@@ -39,21 +51,49 @@ def exchanges(files: Iterable[Path] = FILES) -> Iterator[Exchange]:
                 yield _exchange(file.name, orjson.loads(line))
 
 
+def is_other(request: HttpRequest, router: Router) -> bool:
+    """Whether a request belongs to another API than the package's: ``_bulk``, ``_search``, pipelines, indices."""
+    return not f"{request.path}/".startswith(OURS) and router.find(request.method, request.path) is None
+
+
 def _exchange(file: str, row: Mapping[str, Any]) -> Exchange:
     asked, answered = row["request"], row["response"]
     path, _, query = asked["path"].partition("?")
-    request = HttpRequest(
-        asked["method"], path, dict(URL(f"/?{query}").query), _body(asked), asked.get("headers") or {}
+    sent_headers, headers = _headers(asked), _headers(answered)
+    # A request without a body may be recorded as null, or as nothing; an answer that is null is an answer.
+    sent = None if asked.get("body", "") is None else _body(asked, sent_headers) or None
+    request = HttpRequest(asked["method"], path, dict(URL(f"/?{query}").query), sent, sent_headers)
+    response = HttpResponse(answered["status"], _body(answered, headers) or b"", headers, request)
+    return Exchange(
+        file, row["case"], request, response, whole=not _is_cut(asked), answered_whole=not _is_cut(answered)
     )
-    headers = {"content-type": answered.get("content_type") or ""}
-    response = HttpResponse(answered["status"], _body(answered) or b"", headers, request)
-    return Exchange(file, row["case"], request, response, whole="body_base64_head" not in asked)
 
 
-def _body(part: Mapping[str, Any]) -> bytes | None:
-    if (text := part.get("body_text")) is not None:
-        return str(text).encode()
+def _headers(part: Mapping[str, Any]) -> dict[str, str]:
+    headers = {name.lower(): str(value) for name, value in (part.get("headers") or {}).items()}
+    kind = part.get("content_type", headers.get("content-type", _kind(part)))
+    return {**headers, "content-type": kind} if kind is not None else headers
+
+
+def _kind(part: Mapping[str, Any]) -> str | None:
+    """What a body is whose content type was not recorded: raw bytes that begin as a CBOR map does are CBOR."""
+    beginning = base64.b64decode(part.get("body_base64", ""))[:1]
+    return CBOR if beginning and (beginning == b"\xbf" or b"\xa0" <= beginning <= b"\xbb") else None
+
+
+def _is_cut(part: Mapping[str, Any]) -> bool:
+    return any(key.endswith("_head") for key in part)
+
+
+def _body(part: Mapping[str, Any], headers: Mapping[str, str]) -> bytes | None:
+    """The bytes of a body, whether it was recorded as text, as base64, or decoded."""
     for key in ("body_base64", "body_base64_head"):
         if key in part:
             return base64.b64decode(part[key])
-    return orjson.dumps(part["body"]) if part.get("body") is not None or "body" in part else None
+    for key in ("body_text", "body_text_head", "body"):
+        if isinstance(part.get(key), str):
+            return str(part[key]).encode()
+    if "body" not in part:
+        return None
+    is_cbor = headers.get("content-type", JSON).startswith(CBOR)
+    return cbor2.dumps(part["body"]) if is_cbor else orjson.dumps(part["body"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import attrs
@@ -16,14 +15,17 @@ from aiomlcommons.endpoint import Route
 from aiomlcommons.errors import DecodeError
 from aiomlcommons.http import CBOR, JSON, HttpRequest, HttpResponse
 from aiomlcommons.routes import Router
+from aiomlcommons.stream import Events
 from aiomlcommons.wire import from_http, to_http
+from tests.wire.compare import Difference, same
 from tests.wire.recordings import FILES, Exchange, exchanges
-from tests.wire.replay import Difference, _same, main, replay, resource_of
+from tests.wire.replay import replay, resource_of
+from tests.wire.rows import GROUP
+from tests.wire.streams import EVENTS
 
 ROUTER = Router()
 ALL = list(exchanges())
 COVERED = ("models", "model_registration", "model_groups", "tasks", "predict", "settings", "connectors", "server")
-GROUP = {"name": "g", "latest_version": 0, "access": "public"}
 WROTE = {
     "_index": ".plugins-ml-model",
     "_id": "m",
@@ -33,6 +35,8 @@ WROTE = {
     "_seq_no": 1,
     "_primary_term": 1,
 }
+STREAM = "/models/m/_predict/stream"
+AGENT = "/agents/a/_execute/stream"
 REFUSED = {"error": {"type": "status_exception", "reason": "missing"}, "status": 404}
 
 
@@ -47,9 +51,19 @@ def exchange(
     return Exchange("here", "case", request, HttpResponse(status, said, {"content-type": kind}, request), whole)
 
 
-def lines(path: Path, *rows: dict[str, Any]) -> str:
-    path.write_bytes(b"\n".join(map(orjson.dumps, rows)) + b"\n\n")
-    return str(path)
+def words(content: str, is_last: bool = False, memory: str | None = None, parent: str | None = None) -> dict[str, Any]:
+    ids = {"memory_id": memory, "parent_interaction_id": parent}
+    output: list[dict[str, Any]] = [{"name": key, "result": value} for key, value in ids.items() if value is not None]
+    response = {"name": "response", "dataAsMap": {"content": content, "is_last": is_last}}
+    return {"inference_results": [{"output": [*output, response]}]}
+
+
+def frames(*data: dict[str, Any]) -> bytes:
+    return b"".join(b"data: " + orjson.dumps(one) + b"\n\n" for one in data)
+
+
+SAID = (words("one"), words("", True))
+FINISHED = {"type": "RUN_FINISHED", "threadId": "t", "runId": "r"}
 
 
 # ---- the recordings ------------------------------------------------------------------------------------------------
@@ -67,13 +81,18 @@ def test_no_recording_is_left_out() -> None:
         "ml-commons-3.4.0-models.jsonl": 30,
         "ml-commons-3.4.0.jsonl": 217,
         "ml-commons-3.8.0.jsonl": 40,
+        "ml-commons-3.9.0.jsonl": 75,
+        "ml-commons-runs.jsonl": 162,
+        "opensearch-3.8.0-neural.jsonl": 67,
+        "races-and-restarts.jsonl": 26,
     }
 
 
 def test_the_recordings_hold_every_kind_of_answer() -> None:
     kinds = {e.response.content_type for e in ALL}
-    assert {JSON, CBOR, "text/plain", ""} <= kinds
+    assert {JSON, CBOR, EVENTS, "text/plain", ""} <= kinds
     assert any(not e.whole for e in ALL)
+    assert any(not e.answered_whole for e in ALL)
     assert {e.response.status for e in ALL} >= {200, 400, 401, 403, 404, 405, 406, 409, 429, 500}
 
 
@@ -99,6 +118,20 @@ def test_each_resource_has_recordings(resource: str) -> None:
         exchange("GET", "/models/m", b"Unauthorized", status=401),
         exchange("GET", "/models/m", {"name": "n"}, kind=CBOR),
         exchange("GET", "/models/m", REFUSED, status=404, kind=CBOR),
+        exchange("POST", "/mcp", b"", body={"method": "notifications/initialized", "jsonrpc": "2.0"}, status=202),
+        exchange("POST", STREAM, frames(words("one"), words("", True)), body={}, kind=EVENTS),
+        exchange("POST", STREAM, frames(words("one")), body={}, kind=EVENTS),
+        exchange("POST", STREAM, frames(words("one"), words("", True))[:-9], body={}, kind=EVENTS),
+        exchange("POST", STREAM, frames(words("one"), {"error": "boom"}), body={}, kind=EVENTS),
+        exchange("POST", STREAM, b'data: {"error": "not "escaped""}\n\n', body={}, kind=EVENTS),
+        exchange("POST", STREAM, b"", body={}, kind=EVENTS),
+        exchange("POST", STREAM, {"inference_results": []}, body={}),
+        exchange("POST", STREAM, b"no streams here", body={}, kind="text/plain"),
+        exchange("POST", AGENT, frames(words("", True, "", "")), body={}, kind=EVENTS),
+        exchange("POST", AGENT, frames(words("done", True, "mem", "")), body={}, kind=EVENTS),
+        exchange("POST", AGENT, frames(words("boom", True, "", "")), body={}, kind=EVENTS),
+        exchange("POST", AGENT, frames({"type": "RUN_ERROR", "message": "boom"}, FINISHED), body={}, kind=EVENTS),
+        exchange("POST", AGENT, frames(FINISHED, FINISHED), body={}, kind=EVENTS),
     ],
 )
 def test_what_is_right_passes(right: Exchange) -> None:
@@ -126,6 +159,22 @@ def test_what_is_right_passes(right: Exchange) -> None:
         (exchange("PUT", "/models/m", {**WROTE, "_id": None}, body={}), DecodeError, r"\$\._?id"),
         (exchange("GET", "/models/m", b"<html>"), DecodeError, "not JSON"),
         (exchange("GET", "/models/m", REFUSED), Difference, r"keys that no field takes: \['error', 'status'\]"),
+        # A stream.
+        (
+            exchange("POST", STREAM, frames({**words("one"), "nope": 1}), body={}, kind=EVENTS),
+            Difference,
+            r"event 0 holds keys that no field takes: \['nope'\]",
+        ),
+        (
+            exchange("POST", STREAM, frames({"inference_results": [{"output": None}]}), body={}, kind=EVENTS),
+            Difference,
+            "event 0.inference_results",
+        ),
+        (
+            exchange("POST", AGENT, frames({"odd": 1}), body={}, kind=EVENTS),
+            Difference,
+            "0 events were read of 1 frames",
+        ),
     ],
 )
 def test_what_is_wrong_is_noticed(wrong: Exchange, error: type[Exception], words: str) -> None:
@@ -182,6 +231,41 @@ def test_a_request_written_otherwise_is_noticed(
         replay(exchange("POST", "/models/_register", started, body=body), ROUTER)
 
 
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ((b"one", b"two"), "event 0.inference_results"),
+        ((b'"is_last":true', b'"is_last":false'), "event 1.inference_results"),
+        ((b"boom", b"bang"), "which does not say 'boom'"),
+        ((b'{"error":"boom"}', b'{"inference_results":[]}'), "3 events were read of 2 frames"),
+        ((b'data: {"error":"boom"}\n\n', b""), "the stream ended with None, not StreamFailed"),
+    ],
+)
+def test_a_stream_read_otherwise_is_noticed(
+    monkeypatch: pytest.MonkeyPatch, change: tuple[bytes, bytes], words: str
+) -> None:
+    def mistaken(request: Any, pieces: Any) -> Any:
+        async def one() -> bytes:
+            piece: bytes = await pieces()
+            return piece.replace(*change)
+
+        return Events(request, one)
+
+    monkeypatch.setattr("tests.wire.streams.SIZES", (1000,))
+    recorded = exchange("POST", STREAM, frames(*SAID, {"error": "boom"}), body={}, kind=EVENTS)
+    replay(recorded, ROUTER)
+    monkeypatch.setattr("tests.wire.streams.Events", mistaken)
+    with pytest.raises(Difference, match=words):
+        replay(recorded, ROUTER)
+
+
+def test_of_an_answer_whose_head_was_kept_the_request_is_judged() -> None:
+    cut = exchange("GET", "/models/m?foo=1", b"\xbfanything", kind=CBOR)
+    with pytest.raises(Unreadable, match="foo"):
+        replay(attrs.evolve(cut, answered_whole=False), ROUTER)
+    replay(attrs.evolve(exchange("GET", "/models/m", b"\xbfd", kind=CBOR), answered_whole=False), ROUTER)
+
+
 def test_changed_raw_bytes_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     sent = exchange("POST", "/models/m/upload_chunk/0", {"status": "Uploaded"}, body=b"\x00", whole=False)
     monkeypatch.setattr("tests.wire.replay.to_http", lambda *args: attrs.evolve(to_http(*args), body=b"\x01"))
@@ -193,7 +277,7 @@ def test_changed_raw_bytes_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     ("recorded", "written"), [({"a": 1, "b": 2}, {"b": 2, "a": 1}), ([1], [1.0]), ([1], (1,)), (None, None)]
 )
 def test_json_that_means_the_same_is_the_same(recorded: Any, written: Any) -> None:
-    _same(recorded, written, "here")
+    same(recorded, written, "here")
 
 
 @pytest.mark.parametrize(
@@ -211,63 +295,4 @@ def test_json_that_means_the_same_is_the_same(recorded: Any, written: Any) -> No
 )
 def test_json_that_means_something_else_is_noticed(recorded: Any, written: Any, words: str) -> None:
     with pytest.raises(Difference, match=words):
-        _same(recorded, written, "here")
-
-
-# ---- the command ---------------------------------------------------------------------------------------------------
-
-
-def row(case: str, method: str, path: str, **response: Any) -> dict[str, Any]:
-    answer = {"status": 200, "content_type": JSON, **response}
-    return {"case": case, "request": {"method": method, "path": f"/_plugins/_ml{path}"}, "response": answer}
-
-
-def test_the_command_replays_all_recordings(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main([]) == 0
-    assert capsys.readouterr().out == f"{len(ALL)} passed, 0 failed\n"
-
-
-def test_the_command_may_be_kept_to_some_resources(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--only", *COVERED]) == 0
-    assert capsys.readouterr().out == "260 passed, 0 failed, 96 skipped\n"
-
-
-def test_the_command_names_each_failure_and_fails(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    good = row("good", "GET", "/model_groups/g", body=GROUP)
-    bad = row("bad", "GET", "/model_groups/g", body={**GROUP, "nope": 1})
-    unknown = row("unknown", "GET", "/nope/nope/nope", body={})
-    file = lines(tmp_path / "some.jsonl", good, bad, unknown)
-    assert main([file]) == 1
-    assert capsys.readouterr().out.splitlines() == [
-        "FAILED some.jsonl bad: GET /_plugins/_ml/model_groups/g -> 200",
-        "       Difference: answer holds keys that no field takes: ['nope']",
-        "FAILED some.jsonl unknown: GET /_plugins/_ml/nope/nope/nope -> 200",
-        "       Difference: no endpoint has this route",
-        "1 passed, 2 failed",
-    ]
-    assert main([file, "--only", "models"]) == 0
-    assert capsys.readouterr().out == "0 passed, 0 failed, 3 skipped\n"
-
-
-def test_every_form_of_a_recorded_body_is_read(tmp_path: Path) -> None:
-    forms: list[dict[str, Any]] = [
-        {"body": {"a": 1}},
-        {"body": None},
-        {"body_text": "Unauthorized"},
-        {"body_base64": "AP8="},
-        {},
-    ]
-    file = lines(tmp_path / "forms.jsonl", *(row("form", "GET", "/models/m", **form) for form in forms))
-    assert [e.response.body for e in exchanges([Path(file)])] == [
-        b'{"a":1}',
-        b"null",
-        b"Unauthorized",
-        b"\x00\xff",
-        b"",
-    ]
-
-
-def test_an_unknown_resource_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit):
-        main(["--only", "nope"])
-    assert "invalid choice: 'nope'" in capsys.readouterr().err
+        same(recorded, written, "here")

@@ -1,0 +1,202 @@
+"""An index as a cluster keeps it: reads by id see the newest, searches see what the last refresh saw."""
+
+from __future__ import annotations
+
+import base64
+import itertools
+import uuid
+from collections.abc import Callable, Mapping
+from time import time
+from typing import Any, Generic, TypeVar
+
+import attrs
+
+from aiomlcommons.api.common import Shards, WriteResult
+from aiomlcommons.emulator.errors import version_conflict
+
+T = TypeVar("T")
+
+
+def alter(value: T, **fields: Any) -> T:
+    """The same record with other fields. mypy does not know that a record is an attrs class."""
+    return attrs.evolve(value, **fields)  # type: ignore[misc]
+
+
+def token(size: int) -> str:
+    """A random name as the server makes them for nodes, clusters and indices."""
+    return base64.urlsafe_b64encode(uuid.uuid4().bytes[:size]).rstrip(b"=").decode()
+
+
+@attrs.frozen
+class Refresh:
+    """How long what lags stays unseen: for so many looks at its index, or for so many seconds of the cluster's clock.
+
+    ``Refresh(looks=0)`` lets nothing lag. A look is a search in the index, or a model that is read by its id.
+    """
+
+    looks: int = 2
+    seconds: float | None = None
+
+
+AT_ONCE = Refresh(looks=0)
+
+
+@attrs.define
+class Wait:
+    """Something that is seen after some looks, or at some time."""
+
+    looks: int
+    until: float | None
+
+    def is_over(self, clock: Callable[[], float]) -> bool:
+        """Whether it is seen by this look, which counts."""
+        if self.until is not None:
+            return clock() >= self.until
+        self.looks -= 1
+        return self.looks < 0
+
+
+@attrs.define
+class Document(Generic[T]):
+    """A document of an index."""
+
+    id: str
+    source: T
+    version: int
+    seq_no: int
+
+
+@attrs.define
+class Late(Generic[T]):
+    """A write that comes a moment after its cause was answered."""
+
+    wait: Wait
+    write: Callable[[], None]
+
+
+@attrs.define
+class Index(Generic[T]):
+    """The documents of one kind, in the order in which they were added; ``documents`` are the newest.
+
+    Writes are refreshed at once unless they say otherwise, as those of ML Commons are.
+    """
+
+    name: str
+    documents: dict[str, Document[T]] = attrs.field(factory=dict)
+    sequence: itertools.count[int] = attrs.field(factory=itertools.count)
+    existed: bool = False
+    uuid: str = attrs.field(factory=lambda: token(16))
+    refresh: Refresh = AT_ONCE
+    clock: Callable[[], float] = time
+    deletes_lag: bool = False
+    _searched: Mapping[str, Document[T]] | None = None
+    _refreshes: Wait | None = None
+    _late: dict[str, Late[T]] = attrs.field(factory=dict)
+
+    # ---- reads -----------------------------------------------------------------------------------------------------
+
+    def get(self, key: str) -> T | None:
+        """A document's content, or None."""
+        document = self.documents.get(key)
+        return document.source if document else None
+
+    def look(self) -> None:
+        """Count a look from outside: after some of them, what lagged is seen."""
+        if self._refreshes is not None and self._refreshes.is_over(self.clock):
+            self._refresh()
+        for key in [key for key, late in self._late.items() if late.wait.is_over(self.clock)]:
+            self.settle(key)
+
+    def seen(self) -> Mapping[str, Document[T]]:
+        """What a search from outside sees; it counts as a look."""
+        self.look()
+        return self.visible()
+
+    def visible(self) -> Mapping[str, Document[T]]:
+        """What the last refresh saw."""
+        return self.documents if self._searched is None else self._searched
+
+    # ---- writes ----------------------------------------------------------------------------------------------------
+
+    def put(self, key: str, source: T, *, if_seq_no: int | None = None) -> None:
+        """Add a document, or replace it. Raises Conflict where it is not the one of ``if_seq_no`` any more."""
+        old = self.documents.get(key)
+        if if_seq_no is not None and (old is None or old.seq_no != if_seq_no):
+            raise version_conflict(self.name, self.uuid, key, if_seq_no, old.seq_no if old else None)
+        self.existed = True
+        self.documents[key] = Document(key, source, old.version + 1 if old else 1, next(self.sequence))
+        self._refresh()
+
+    def change(self, key: str, **fields: Any) -> None:
+        """Change fields of a document that is there."""
+        self.settle(key)
+        self.put(key, alter(self.documents[key].source, **fields))
+
+    def delete(self, key: str, *, refreshed: bool = True) -> WriteResult:
+        """Delete a document; one that is not there is ``not_found``. Searches see it until the next refresh."""
+        self._late.pop(key, None)
+        refreshed = refreshed and not self.deletes_lag
+        if not refreshed:
+            self._lag()
+        document = self.documents.pop(key, None)
+        if refreshed:
+            self._refresh()
+        version = document.version + 1 if document else 1
+        return self._written(key, "deleted" if document else "not_found", version, refreshed=refreshed)
+
+    def updated(self, key: str) -> WriteResult:
+        """What the server says after a change."""
+        return self._written(key, "updated", self.documents[key].version)
+
+    def _written(self, key: str, result: str, version: int, *, refreshed: bool = True) -> WriteResult:
+        return WriteResult(
+            index=self.name,
+            id=key,
+            version=version,
+            result=result,
+            forced_refresh=refreshed or None,
+            shards=Shards(total=1, successful=1, failed=0),
+            seq_no=next(self.sequence),
+            primary_term=1,
+        )
+
+    # ---- what lags -------------------------------------------------------------------------------------------------
+
+    def put_later(self, key: str, source: T) -> None:
+        """Add a document a moment after the answer."""
+        self._later(key, lambda: self.put(key, source))
+
+    def change_later(self, key: str, **fields: Any) -> None:
+        """Change a document a moment after the answer; nothing is changed where it is gone by then."""
+        self.settle(key)
+        self._later(key, lambda: self.change(key, **fields) if key in self.documents else None)
+
+    def settle(self, key: str) -> None:
+        """Let what is to come of a document come now: writes keep their order."""
+        if late := self._late.pop(key, None):
+            late.write()
+
+    def settle_all(self) -> None:
+        """Let everything come now, and be seen."""
+        for key in list(self._late):
+            self.settle(key)
+        self._refresh()
+
+    def _later(self, key: str, write: Callable[[], None]) -> None:
+        self._late[key] = Late(self._wait(), write)
+        if self.refresh == AT_ONCE:
+            self.settle(key)
+
+    def _wait(self) -> Wait:
+        seconds = self.refresh.seconds
+        return Wait(self.refresh.looks, None if seconds is None else self.clock() + seconds)
+
+    def _lag(self) -> None:
+        if self.refresh == AT_ONCE:
+            return
+        if self._searched is None:
+            self._searched = dict(self.documents)
+        self._refreshes = self._refreshes or self._wait()
+
+    def _refresh(self) -> None:
+        self._searched = self._refreshes = None

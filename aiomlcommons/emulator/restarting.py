@@ -1,0 +1,76 @@
+"""A restart: records outlive what the node knew, and shards recover for a while."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aiomlcommons.api.models import GetModel, SearchModels
+from aiomlcommons.api.predict import Predict, PredictByModel
+from aiomlcommons.api.server import GetInfo
+from aiomlcommons.api.settings import GetClusterSettings, PutClusterSettings
+from aiomlcommons.api.stats import GetModelProfiles, GetProfile, GetStats, GetTaskProfiles
+from aiomlcommons.emulator.cluster import Cluster
+from aiomlcommons.emulator.counting import Counts
+from aiomlcommons.emulator.errors import SHARD, Refused, refused, status_error
+from aiomlcommons.endpoint import Request
+
+# What is answered from the state of the cluster, or by the node.
+NEED_NO_SHARD = (
+    GetInfo,
+    GetClusterSettings,
+    PutClusterSettings,
+    GetProfile,
+    GetModelProfiles,
+    GetTaskProfiles,
+    GetStats,
+)
+RECOVERING = "CurrentState[RECOVERING] operations only allowed when shard state is one of [POST_RECOVERY, STARTED]"
+NO_DATA = "Failed to get data object from index .plugins-ml-model"
+NO_SEARCH = "Fail to search model version"
+
+
+def restart(cluster: Cluster, recovering: int = 0) -> None:
+    """Forget what a node forgets, and leave the records as they are: they say what was true before."""
+    for index in cluster.indices():
+        index.settle_all()
+    for known in (cluster.jobs, cluster.deploying, cluster.on_node, cluster.calls):
+        known.clear()
+    cluster.counts, cluster.loads, cluster.recovering = Counts(), 0, recovering
+
+
+def check_recovered(cluster: Cluster, request: Request[Any]) -> None:
+    """Count a request that needs a shard. Raises Refused while shards recover, as each route says it.
+
+    The last request that is refused meets a shard that is there and not ready; those before it meet none.
+    """
+    if not cluster.recovering or isinstance(request, NEED_NO_SHARD):
+        return
+    cluster.recovering -= 1
+    raise _refusal(cluster, request, is_there=cluster.recovering == 0)
+
+
+def _refusal(cluster: Cluster, request: Request[Any], *, is_there: bool) -> Refused:
+    if isinstance(request, Predict | PredictByModel):
+        return _no_data(404, _cause(cluster, request.model_id, is_there=is_there))
+    if isinstance(request, GetModel):
+        return _no_data(500, _cause(cluster, request.model_id, is_there=is_there))
+    if isinstance(request, SearchModels):
+        return status_error(500, NO_SEARCH)
+    if is_there:
+        cause = _cause(cluster, "", is_there=True)
+        return refused(503, cause.pop("type"), cause.pop("reason"), **cause)
+    return Refused(503, None)
+
+
+def _cause(cluster: Cluster, key: str, *, is_there: bool) -> dict[str, Any]:
+    index = cluster.models
+    if is_there:
+        shard = {"index": index.name, "shard": SHARD, "index_uuid": index.uuid}
+        return {"type": "illegal_index_shard_state_exception", "reason": RECOVERING, **shard}
+    reason = f"No shard available for [get [{index.name}][{key}]: routing [null]]"
+    return {"type": "no_shard_available_action_exception", "reason": reason}
+
+
+def _no_data(status: int, cause: dict[str, Any]) -> Refused:
+    error = {"root_cause": [cause], "type": "status_exception", "reason": NO_DATA, "caused_by": cause}
+    return Refused(status, {"error": error, "status": status})

@@ -1,0 +1,94 @@
+"""What a server means by words that say too little, and what to do: kept apart from the errors that end with it."""
+
+from __future__ import annotations
+
+import re
+
+ARTIFACTS = "artifacts.opensearch.org"
+"""The host of the pretrained models, which the cluster itself fetches."""
+
+BREAKERS = {
+    "Native Memory Circuit Breaker is open": (
+        "a node's memory is fuller than plugins.ml_commons.native_memory_threshold allows (default 90 %)"
+    ),
+    "Memory Circuit Breaker is open": (
+        "a node's JVM heap is fuller than plugins.ml_commons.jvm_heap_memory_threshold allows (default 85 %)"
+    ),
+    "Disk Circuit Breaker is open": (
+        "a node's disk has less room than plugins.ml_commons.disk_free_space_threshold demands (default 5gb)"
+    ),
+    "All nodes' memory usage exceeds limitation": (
+        "every node's JVM heap is fuller than plugins.ml_commons.task_dispatch_policy least_load allows (85 %)"
+    ),
+    "All nodes' executing ML task count reach limitation": (
+        "every node has as many tasks under way as plugins.ml_commons.max_ml_task_per_node allows (default 10)"
+    ),
+    "[parent] Data too large": (
+        "a node's JVM heap is fuller than indices.breaker.total.limit allows (default 95 %), which passes: send fewer "
+        "or smaller requests at once, or give the nodes more heap"
+    ),
+}
+"""What each breaker measures and the setting that limits it; an earlier one holds the words of a later one."""
+
+# The whole of a message: Java's exception for a host without an address says its name and nothing else.
+_HOST = re.compile(r"(?:[\w-]+\.)+[a-z]{2,}")
+_UNKNOWN = re.compile(
+    r"UnknownHostException: (\S+?)(?=[:,;}\"\s]|$)|^(\S+): (?:Name or service not known|Temporary fail)"
+)
+_NO_WAY = re.compile(
+    "Connection refused|Connection timed out|[Cc]onnect timed out|Read timed out|Connection reset|No route to host|"
+    "(?:Network|Host) is unreachable"
+)
+_NO_TRUST = re.compile("SSL|PKIX path|certificate|handshake")
+_BAD_NAME = re.compile(r"Is a directory|Illegal character in path|\.pt file not found")
+_NO_FILE = re.compile(r"(?:^|FileNotFoundException: )(https?://\S+)")
+_STACK = re.compile(r"\s+at \S+\(|\s*\.\.\. \d+ more")
+_LOCAL = "register it from a local file (FileModel, or `aiomlcommons models upload PATH`)"
+
+
+def breaker(words: str) -> str:
+    """Which limit stopped it, where a breaker is open; else nothing."""
+    return next((f"; {means}" for sign, means in BREAKERS.items() if sign in words), "")
+
+
+def fetching(words: str) -> str:
+    """Why the cluster could not fetch a model's file, where its words are of the network; else nothing."""
+    if host := _host_of(words):
+        what = "where the pretrained models are" if host == ARTIFACTS else "of the model's URL"
+        return f"; the cluster cannot find the host {host}, {what} (no internet, or no DNS): {_LOCAL}"
+    if _NO_WAY.search(words):
+        return f"; the cluster cannot reach the host of the model's file: {_LOCAL}"
+    if _NO_TRUST.search(words):
+        return f"; the cluster makes no TLS connection with the host of the model's file: {_LOCAL}"
+    if found := _NO_FILE.search(words):
+        return f"; there is no file at {found[1]}, as the cluster sees it"
+    return ""
+
+
+def deploying(words: str) -> str:
+    """What kept a node from deploying a model, where its words do not tell; else nothing."""
+    if _BAD_NAME.search(words):
+        return "; a name with an ending of files, such as .zip, keeps a model from it: register it under another name"
+    return ""
+
+
+def of_task(task_type: str | None, words: str) -> str:
+    """What a task that failed with these words means; nothing where they tell it themselves."""
+    told = without_stack(words)
+    if found := breaker(told):
+        return found
+    if task_type in {"REGISTER_MODEL", "UPLOAD_MODEL"}:
+        return fetching(told)
+    return deploying(told) if task_type in {"DEPLOY_MODEL", "LOAD_MODEL"} else ""
+
+
+def without_stack(words: str) -> str:
+    """The words without a Java stack and its repetitions, which old servers put into a task's error."""
+    return "\n".join(dict.fromkeys(line for line in words.splitlines() if not _STACK.match(line))) or words
+
+
+def _host_of(words: str) -> str:
+    if _HOST.fullmatch(words.strip()):
+        return words.strip()
+    found = _UNKNOWN.search(words)
+    return (found[1] or found[2] or "") if found else ""
