@@ -45,10 +45,6 @@ class Router:
                 return Match(cls, route, {name: unquote(value) for name, value in hit.groupdict().items()})
         return None
 
-    def methods(self, path: str) -> list[str]:
-        """The methods that a path answers to."""
-        return sorted({route.method for _, route, pattern in self._table if pattern.match(path)})
-
 
 def read_request(match: Match, http: HttpRequest) -> Request[Any]:
     """The typed request that a message holds. Keys of the body that its class does not know are dropped.

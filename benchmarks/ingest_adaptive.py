@@ -28,7 +28,7 @@ from aiohttp import web
 
 from aiomlcommons import Session
 from aiomlcommons.emulator import Emulator
-from aiomlcommons.emulator.faults import Goes, Pool
+from aiomlcommons.emulator.pool import Goes, Pool
 from aiomlcommons.ingest import Documents
 
 MODEL = "all-MiniLM-L6-v2"

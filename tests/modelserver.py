@@ -4,6 +4,11 @@ A text makes it fail (``please fail``: 400), break (``please break``: 500), answ
 up (``please drop``) or never answer (``please wait``). A chat is asked to count its messages (``please count``), to say
 what it was told (``please repeat``) or to call a tool (``please use name with {...}``), whose result it repeats.
 
+Asked for a stream, a chat writes it word by word. Under ``/{habit}/v1/chat/completions`` it has a habit: it quotes a
+proverb (``proverb``), lists indices first (``tool``), answers 500 (``boom``) or a page (``garbled``), breaks off
+(``cut``) or falls silent (``pause``).
+``/says/{status}`` answers any status with the words of its query, ``/throttles/{status}`` as a service of Amazon.
+
 A batch goes one step on with each look; its input file makes it fail (``please fail``), go on for ever (``please
 wait``) or break every second look (``please break``).
 """
@@ -26,6 +31,7 @@ from aiomlcommons.api.connectors import ConnectorAction
 DIMENSION = 16
 BAD_INPUT = b'{"error": {"message": "bad input", "type": "invalid_request_error"}}'
 BOOM = b'{"error": {"message": "boom"}}'
+PROVERB = "The answer is 42 and a soft answer turneth away wrath."
 PAGE = b"<html><body>Bad Gateway</body></html>"
 
 
@@ -66,10 +72,15 @@ async def _plain_rerank(request: web.Request) -> web.StreamResponse:
     return web.json_response([score_of(asked["query_text"], text) for text in asked["text_docs"]])
 
 
-def _said(asked: dict[str, Any]) -> dict[str, Any]:
+def _said(asked: dict[str, Any], habit: str = "") -> dict[str, Any]:
     """The message of a chat model, by the last one that it was given."""
     messages = asked["messages"]
     last = messages[-1]["content"]
+    if habit == "tool" and messages[-1]["role"] != "tool":
+        function = {"name": "ListIndexTool", "arguments": '{"indices": []}'}
+        return {"role": "assistant", "tool_calls": [{"id": "call_1", "type": "function", "function": function}]}
+    if habit:
+        return {"role": "assistant", "content": PROVERB}
     if messages[-1]["role"] == "tool":
         return {"role": "assistant", "content": f"The tool said: {last}"}
     if call := re.search(r"please use (\S+) with (\{.*?\})", last):
@@ -86,7 +97,14 @@ async def _chat(request: web.Request) -> web.StreamResponse:
     asked = orjson.loads(await request.read())
     if trouble := await _misbehave(request, [message.get("content") for message in asked["messages"]]):
         return trouble
-    message = _said(asked)
+    habit = request.match_info.get("habit", "")
+    if habit == "boom":
+        return web.Response(status=500, body=BOOM, content_type="application/json")
+    if habit == "garbled":
+        return web.Response(body=PAGE, content_type="text/html")
+    message = _said(asked, habit)
+    if asked.get("stream"):
+        return await _write(request, _deltas(message), habit)
     answer = {
         "id": "chatcmpl-1",
         "object": "chat.completion",
@@ -95,6 +113,45 @@ async def _chat(request: web.Request) -> web.StreamResponse:
         "usage": {"prompt_tokens": 5, "completion_tokens": 5, "total_tokens": 10},
     }
     return web.json_response(answer)
+
+
+def _deltas(message: dict[str, Any]) -> list[dict[str, Any]]:
+    """A message in pieces, as chats with OpenAI come."""
+    if "tool_calls" not in message:
+        return [{"content": f"{word} "} for word in message["content"].split()]
+    (call,) = message["tool_calls"]
+    name, arguments = call["function"]["name"], call["function"]["arguments"]
+    middle = arguments.find(":") + 1
+    begin = {"index": 0, "id": call["id"], "type": "function", "function": {"name": name, "arguments": ""}}
+    parts = [{"index": 0, "function": {"arguments": part}} for part in (arguments[:middle], arguments[middle:])]
+    return [{"tool_calls": [part]} for part in (begin, *parts)]
+
+
+async def _write(request: web.Request, deltas: Sequence[dict[str, Any]], habit: str) -> web.StreamResponse:
+    answer = web.StreamResponse(headers={"content-type": "text/event-stream"})
+    await answer.prepare(request)
+    for delta in deltas[:3] if habit in {"cut", "pause"} else deltas:
+        await answer.write(_chunk(delta, None))
+    if habit == "pause":
+        await asyncio.Event().wait()
+    if habit == "cut" and request.transport is not None:
+        request.transport.close()
+        return answer
+    await answer.write(_chunk({}, "tool_calls" if "tool_calls" in deltas[0] else "stop") + b"data: [DONE]\n\n")
+    return answer
+
+
+def _chunk(delta: dict[str, Any], reason: str | None) -> bytes:
+    return b"data: " + orjson.dumps({"choices": [{"index": 0, "delta": delta, "finish_reason": reason}]}) + b"\n\n"
+
+
+async def _says(request: web.Request) -> web.StreamResponse:
+    return web.Response(status=int(request.match_info["status"]), text=request.query.get("words", ""))
+
+
+async def _throttles(request: web.Request) -> web.StreamResponse:
+    headers = {"x-amzn-ErrorType": "ThrottlingException:http://internal.amazon.com/coral/com.amazon.coral.service/"}
+    return web.json_response({"message": None}, status=int(request.match_info["status"]), headers=headers)
 
 
 def _reason(message: dict[str, Any]) -> str:
@@ -178,6 +235,9 @@ ROUTES = {
     "/v1/rerank": _rerank,
     "/plain/rerank": _plain_rerank,
     "/v1/chat/completions": _chat,
+    "/{habit}/v1/chat/completions": _chat,
+    "/says/{status}": _says,
+    "/throttles/{status}": _throttles,
 }
 
 

@@ -78,11 +78,6 @@ def test_the_root_is_a_path_too(path: str) -> None:
     assert match.request.__name__ == "GetInfo"
 
 
-def test_the_methods_of_a_path_are_told() -> None:
-    assert ROUTER.methods(f"{BASE}/models/abc") == ["DELETE", "GET", "PUT"]
-    assert ROUTER.methods(f"{BASE}/nope/nope/nope/nope") == []
-
-
 def test_a_router_knows_no_more_than_it_is_given() -> None:
     assert Router([GetModel]).find("POST", f"{BASE}/models/_search") is None
     assert Router([]).find("GET", "/") is None

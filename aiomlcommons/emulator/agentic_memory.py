@@ -103,6 +103,7 @@ async def add(cluster: Cluster, request: AddMemories) -> MemoriesAdded:
         created_time=now,
         last_updated_time=now,
         owner_id=CALLER.get(),
+        session_id=namespace.get("session_id"),
         checkpoint_id=request.checkpoint_id,
         pinned=request.pinned,
     )
@@ -115,7 +116,8 @@ async def get(cluster: Cluster, request: GetMemoryDocument) -> MemoryDocument:
     """404 where there is none."""
     configuration = configuration_in(cluster, request.memory_container_id)
     memory: MemoryDocument = _found(_existing(cluster, configuration, request.memory_type), request.memory_id)
-    return memory
+    # Of the session only a search tells.
+    return alter(memory, session_id=None) if isinstance(memory, WorkingMemory) else memory
 
 
 @handles(UpdateMemoryDocument)

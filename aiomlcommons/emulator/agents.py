@@ -22,10 +22,15 @@ from aiomlcommons.api.common import Hits, WriteResult
 from aiomlcommons.emulator import search
 from aiomlcommons.emulator.cluster import Cluster, alter
 from aiomlcommons.emulator.connectors import as_text
-from aiomlcommons.emulator.errors import NO_AGENTS, NO_UNIFIED_AGENTS, illegal, missing, refused
-from aiomlcommons.emulator.registry import handles
+from aiomlcommons.emulator.errors import NO_AGENTS, NO_UNIFIED_AGENTS, Refused, illegal, missing, refused
+from aiomlcommons.emulator.registry import Bare, handles
 
 LONGEST_NAME = 128
+CAME = {AgentType.AG_UI.name: "3.5", AgentType.CONVERSATIONAL_V2.name: "3.6"}
+CUT_OFF = (
+    b'{"error":{"root_cause":[{"type":"null_pointer_exception","reason":"Cannot invoke \\"String.length()\\" because '
+    b'\\"content\\" is null"}],"type":"null_pointer_exception","reason":"Cannot invoke \\"String.length()\\" becau'
+)
 NEED_MODEL = {AgentType.CONVERSATIONAL, AgentType.PLAN_EXECUTE_AND_REFLECT}
 
 
@@ -36,7 +41,7 @@ async def register(cluster: Cluster, request: RegisterAgent) -> AgentRegistered:
     if request.model is not None:
         check_unified(cluster)
         raise refused(501, "not_emulated", "the emulator makes no connectors to the models of providers")
-    _check(request)
+    _check(cluster, request)
     agent_id, now = cluster.new_id(), cluster.now()
     agent = Agent(
         name=request.name,
@@ -65,11 +70,13 @@ async def get(cluster: Cluster, request: GetAgent) -> Agent:
 
 
 @handles(UpdateAgent)
-async def update(cluster: Cluster, request: UpdateAgent) -> WriteResult:
+async def update(cluster: Cluster, request: UpdateAgent) -> WriteResult | Bare:
     """Changes what is given."""
     check_enabled(cluster)
-    agent = find(cluster, request.agent_id)
-    _check_tools(request.tools or ())
+    agent = cluster.agents.get(request.agent_id)
+    if agent is None:
+        return _nothing_to_update(cluster, request.agent_id)
+    _check_tools(cluster, request.tools or ())
     fields = {
         "name": request.name,
         "description": request.description,
@@ -125,23 +132,36 @@ def check_unified(cluster: Cluster) -> None:
         raise illegal(NO_UNIFIED_AGENTS)
 
 
-def _check(request: RegisterAgent) -> None:
+def _nothing_to_update(cluster: Cluster, agent_id: str) -> Bare:
+    """404, of which 3.8 gives only the beginning: it fails while it writes it."""
+    if cluster.is_before("3.5") or not cluster.is_before("3.9"):
+        raise missing(f"Failed to get agent with ID {agent_id}")
+    return Bare(404, CUT_OFF, "application/json; charset=UTF-8")
+
+
+def _check(cluster: Cluster, request: RegisterAgent) -> None:
     if not request.name.strip() or len(request.name) > LONGEST_NAME:
         raise illegal(f"Agent name cannot be empty or exceed max length of {LONGEST_NAME} characters")
-    if request.type.upper() not in AgentType.__members__:
-        raise illegal(f"{request.type} is not a valid Agent Type")
+    kind = request.type.upper()
+    if kind not in AgentType.__members__ or cluster.is_before(CAME.get(kind, "2.12")):
+        raise _no_type(cluster, request.type)
     if request.type.lower() in NEED_MODEL and request.llm is None:
         raise illegal("We need model information for the conversational agent type")
     if request.context_management_name and request.context_management:
         raise illegal("Cannot specify both context_management_name and context_management")
-    _check_tools(request.tools or ())
+    _check_tools(cluster, request.tools or ())
 
 
-def _check_tools(tools: Iterable[ToolSpec]) -> None:
+def _no_type(cluster: Cluster, kind: str) -> Refused:
+    return illegal(f"{kind} is not a valid Agent Type" if cluster.is_before("3.5") else "Invalid Agent Type")
+
+
+def _check_tools(cluster: Cluster, tools: Iterable[ToolSpec]) -> None:
     seen: set[str] = set()
     for name in map(tool_name, tools):
         if name in seen:
-            raise illegal(f"Duplicate tool defined: {name}")
+            where = f": {name}" if cluster.is_before("3.5") else " in agent configuration"
+            raise illegal(f"Duplicate tool defined{where}")
         seen.add(name)
 
 

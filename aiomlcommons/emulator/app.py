@@ -17,12 +17,13 @@ from aiohttp import web
 from yarl import URL
 
 from aiomlcommons import convert
-from aiomlcommons.emulator import limits, reading, restarting
+from aiomlcommons.emulator import limits, old_server, reading, restarting
 from aiomlcommons.emulator.cluster import Cluster
 from aiomlcommons.emulator.encoding import to_cbor, to_json, wants_cbor
 from aiomlcommons.emulator.errors import Refused, refused
-from aiomlcommons.emulator.faults import Action, Faults, Goes
+from aiomlcommons.emulator.faults import Action, Faults
 from aiomlcommons.emulator.index import Refresh
+from aiomlcommons.emulator.pool import Goes
 from aiomlcommons.emulator.registry import HANDLERS, Bare, Plain
 from aiomlcommons.endpoint import Request
 from aiomlcommons.http import CBOR, HttpRequest
@@ -32,6 +33,7 @@ from aiomlcommons.routes import Match, Router
 RESOURCES = (
     "agent_runs",
     "agentic_memory",
+    "agentic_search_templates",
     "agents",
     "config",
     "connectors",
@@ -151,14 +153,18 @@ class Emulator:
         handler = HANDLERS.get(match.request)
         if handler is None:
             raise refused(501, "not_emulated", f"the emulator knows {match.route} and does not answer it")
-        request: Request[Any] = reading.read(match, http)
+        request: Request[Any] = reading.read(match, http, self.cluster.version)
         restarting.check_recovered(self.cluster, request)
         try:
             answer = await handler(self.cluster, request)
+        except Refused as error:
+            raise (old_server.refusal(request, error) if self.cluster.is_old else error) from None
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
             # A search body or the like that nobody thought of: an answer, and not a broken connection.
             log.exception("%s", http)
             raise refused(500, "exception", f"the emulator cannot answer this: {error!r}") from error
+        if self.cluster.is_old:
+            answer = old_server.answer(answer)
         if isinstance(answer, Bare):
             return web.Response(status=answer.status, body=answer.body, headers={"content-type": answer.content_type})
         pretty = http.query.get("pretty", "false") != "false"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import attrs
 
@@ -21,14 +21,27 @@ from aiomlcommons.emulator.paths import look_up
 DEFAULTS = {"prompt": PROMPT, "system_prompt": "You are a helpful assistant."}
 
 
+class Listener(Protocol):
+    """Who asks the model in the agent's place, and is told what tools give."""
+
+    async def ask(self, model_id: str, parameters: Mapping[str, str]) -> Mapping[str, Any]: ...
+
+    def give(self, call_id: str, result: str) -> None: ...
+
+
 async def chat(
-    cluster: Cluster, agent: Agent, given: Mapping[str, str], conversation: Conversation | None
+    cluster: Cluster,
+    agent: Agent,
+    given: Mapping[str, str],
+    conversation: Conversation | None,
+    listener: Listener | None = None,
 ) -> list[ModelTensor]:
     """The answer of a conversational agent, which its conversation keeps.
 
     Raises Refused as the model does.
     """
     talk = _talk(cluster, agent, given, conversation)
+    talk.listener = listener
     answer = await talk.run()
     named: list[ModelTensor] = list(conversation.tensors) if conversation else []
     if conversation is not None:
@@ -63,6 +76,7 @@ class _Talk:
     conversation: Conversation | None
     steps: list[str] = attrs.field(factory=list)
     info: dict[str, Any] = attrs.field(factory=dict)
+    listener: Listener | None = None
 
     async def run(self) -> str:
         """The final answer. What the model says and what a tool gives is a step each, and these are counted."""
@@ -84,6 +98,8 @@ class _Talk:
         return self.parameters.get("question", "")
 
     async def _ask(self) -> Move:
+        if self.listener is not None:
+            return self.interface.read(await self.listener.ask(self.model_id, self.parameters), self.parameters)
         request = PredictByModel(self.model_id, parameters=self.parameters)
         answer = await predict.predict_by_model(self.cluster, request)
         return self.interface.read(look_up(answer.data, tools.TENSOR) or {}, self.parameters)
@@ -91,6 +107,8 @@ class _Talk:
     async def _act(self, move: Move) -> None:
         spec = next((tool for tool in self.tools if tool_name(tool) == move.tool), None)
         result = await self._use(spec, move) if spec else f"Failed to run the tool {move.tool} which is unsupported."
+        if self.listener is not None:
+            self.listener.give(move.call_id, result)
         self._note(move.tool_input, result, move.tool)
         if spec is not None and spec.include_output_in_agent_response:
             self.info.setdefault(f"{move.tool}.output", []).append(result)

@@ -42,12 +42,15 @@ class Cluster:
     """An emulated cluster of one data node. ``clock`` gives seconds since 1970.
 
     It says that it is an OpenSearch of ``version``, and knows no route that came later. What lags on a real cluster
-    lags here as ``refresh`` says.
+    lags here as ``refresh`` says. With ``streams`` it has the transport that streams need. With ``follows_batches`` it
+    can ask a provider about a job that it began, which no real server was seen to do.
     """
 
     clock: Callable[[], float] = time
     version: str = "3.4.0"
     refresh: Refresh = attrs.field(factory=Refresh)
+    streams: bool = False
+    follows_batches: bool = False
     faults: Faults = attrs.field(factory=Faults)
     settings: SettingStore = attrs.field(factory=SettingStore)
     groups: Index[ModelGroup] = attrs.field(factory=lambda: Index(".plugins-ml-model-group"))
@@ -98,13 +101,19 @@ class Cluster:
         # Deletions are refreshed since 2.14.
         deletes_lag = self.is_before("2.14")
         for index in self.indices():
-            index.refresh, index.clock, index.deletes_lag = refresh, lambda: self.clock(), deletes_lag
+            index.refresh, index.clock = refresh, lambda: self.clock()
+            index.deletes_lag, index.is_old = deletes_lag, self.is_old
 
     def indices(self) -> Iterator[Index[Any]]:
         """The indices that every cluster has a place for, and then those of memory containers."""
         values = (getattr(self, field.name) for field in attrs.fields(Cluster))
         yield from (value for value in values if isinstance(value, Index))
         yield from self.contents.values()
+
+    @property
+    def is_old(self) -> bool:
+        """Whether this is a server of the old words: models are uploaded and loaded, and in no groups."""
+        return self.is_before("2.7")
 
     def is_before(self, version: str) -> bool:
         """Whether this is an OpenSearch before a version."""

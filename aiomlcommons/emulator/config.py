@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aiomlcommons.api.config import Config, GetConfig
 from aiomlcommons.emulator.cluster import Cluster
-from aiomlcommons.emulator.errors import missing, status_error
+from aiomlcommons.emulator.errors import illegal, missing
 from aiomlcommons.emulator.registry import handles
 
 
@@ -12,7 +12,7 @@ from aiomlcommons.emulator.registry import handles
 async def get(cluster: Cluster, request: GetConfig) -> Config:
     """What was put into ``cluster.configs``: the API itself has no way to write one."""
     if request.config_id == "master_key":
-        raise status_error(403, "You are not allowed to access this config doc")
+        raise illegal("You are not allowed to access this config doc")
     config = cluster.configs.get(request.config_id)
     if config is None:
         raise missing(f"Failed to find config with the provided config id: {request.config_id}")

@@ -40,14 +40,17 @@ CLIENT_DEFAULTS = ClientConfig(
     max_retry_times=0,
     retry_backoff_policy="constant",
 )
+CLIENT_SWITCHES = {"skip_ssl_verification": "3.5", "mutual_tls_enabled": "3.9"}
+"""Since when a connector says that they are off."""
 
 
 @handles(CreateConnector)
 async def create(cluster: Cluster, request: CreateConnector) -> ConnectorCreated:
     """Keeps the credential apart, for the calls alone."""
     check_endpoints(cluster, request.actions or (), request.parameters)
-    connector_id = cluster.new_id()
-    cluster.connectors.put(connector_id, as_connector(request, cluster.now()))
+    connector_id, now = cluster.new_id(), cluster.now()
+    connector = alter(as_connector(cluster, request), created_time=now, last_updated_time=now)
+    cluster.connectors.put(connector_id, connector)
     cluster.credentials[connector_id] = convert.unstructure(request.credential) or {}
     return ConnectorCreated(connector_id=connector_id)
 
@@ -76,7 +79,7 @@ async def update(cluster: Cluster, request: UpdateConnector) -> WriteResult:
         "protocol": request.protocol,
         "parameters": as_text(request.parameters),
         "actions": _actions(request.actions),
-        "client_config": _client(request.client_config),
+        "client_config": _client(cluster, request.client_config),
         "url": request.url,
         "headers": request.headers,
     }
@@ -130,35 +133,33 @@ def check_endpoints(
     for action in actions:
         url = fill(action.url, {"parameters": parameters or {}})
         if not any(pattern.fullmatch(url) for pattern in trusted):
-            words = "Connector URL is not matching the trusted connector endpoint regex, URL is: "
-            raise illegal(words + url)
+            raise illegal("Connector URL is not matching the trusted connector endpoint regex")
 
 
 def check_host(cluster: Cluster, url: str) -> None:
     """Refuse to call a private address where the settings do not allow it."""
     host = URL(url).host or ""
-    if not cluster.settings.flag("connector.private_ip_enabled") and _is_private(host):
+    if not cluster.settings.flag("connector.private_ip_enabled") and is_private(host):
         raise illegal(f"Remote inference host name has private ip address: {host}")
 
 
-def _is_private(host: str) -> bool:
+def is_private(host: str) -> bool:
+    """Whether a host is one of a private network."""
     try:
         return ipaddress.ip_address(host).is_private
     except ValueError:
         return host == "localhost"
 
 
-def as_connector(request: CreateConnector, now: int) -> Connector:
-    """A connector as the server keeps it: parameters are text, actions are in capitals."""
+def as_connector(cluster: Cluster, request: CreateConnector) -> Connector:
+    """A connector as a model keeps it, without times: parameters are text, actions are in capitals."""
     common: dict[str, Any] = {
         "name": request.name,
         "version": str(request.version),
         "description": request.description,
         "protocol": request.protocol,
         "parameters": as_text(request.parameters),
-        "created_time": now,
-        "last_updated_time": now,
-        "client_config": _client(request.client_config),
+        "client_config": _client(cluster, request.client_config),
     }
     if request.url is not None:
         return McpConnector(**common, url=request.url, headers=convert.unstructure(request.headers))
@@ -176,7 +177,8 @@ def _actions(actions: Iterable[ConnectorAction] | None) -> list[ConnectorAction]
     return [alter(a, action_type=a.action_type.upper()) for a in actions] if actions is not None else None
 
 
-def _client(config: ClientConfig | None) -> ClientConfig | None:
+def _client(cluster: Cluster, config: ClientConfig | None) -> ClientConfig | None:
     if config is None:
         return None
-    return alter(CLIENT_DEFAULTS, **convert.unstructure(config))
+    newer = {name: False for name, version in CLIENT_SWITCHES.items() if not cluster.is_before(version)}
+    return alter(CLIENT_DEFAULTS, **{**newer, **convert.unstructure(config)})

@@ -53,11 +53,14 @@ async def list_all(cluster: Cluster, request: ListContextManagement) -> ContextM
 
 @handles(UpdateContextManagement)
 async def update(cluster: Cluster, request: UpdateContextManagement) -> WriteResult:
-    """Changes what is given; hooks that are given replace all."""
+    """Changes what is given; a moment that is given gets other managers, and the others keep theirs."""
     name = request.template_name
-    _find(cluster, name)
+    old = _find(cluster, name)
     given = {} if request.description is None else {"description": request.description}
-    cluster.contexts.change(name, last_modified=cluster.now(), **given, **_hooks(request))
+    hooks = _hooks(request)
+    if hooks:
+        hooks = {"hooks": {**(old.hooks or {}), **(hooks["hooks"] or {})} or None}
+    cluster.contexts.change(name, last_modified=cluster.now(), **given, **hooks)
     return cluster.contexts.updated(name)
 
 

@@ -15,6 +15,7 @@ from aiomlcommons.emulator.cluster import Cluster
 from aiomlcommons.emulator.errors import illegal, refused
 
 INDEX = "CONVERSATION_INDEX"
+NAMES = ("memory_id", "parent_interaction_id")
 AGAIN = "regenerate_interaction_id"
 
 
@@ -30,7 +31,7 @@ class Conversation:
     @property
     def names(self) -> dict[str, str]:
         """How an answer names the conversation."""
-        return {"memory_id": self.memory_id, "parent_interaction_id": self.message_id}
+        return dict(zip(NAMES, (self.memory_id, self.message_id), strict=True))
 
     @property
     def tensors(self) -> list[TextTensor]:

@@ -42,11 +42,14 @@ async def start_deploying(cluster: Cluster, asked: Request[Any], model_id: str) 
     if cluster.settings.flag("only_run_on_ml_node"):
         raise illegal(errors.NO_NODE)
     cluster.counts.watch(model_id)
-    problem = await _begin(cluster, asked, model_id)
-    work = partial(_load, cluster, model_id) if problem is None else jobs.failing(problem)
-    undo = partial(_failed, cluster, model_id)
-    task_id = jobs.start(cluster, asked, KIND, function, work, undo=undo, model_id=model_id)
-    if problem is None:
+    if problem := await _begin(cluster, asked, model_id):
+        _lost(cluster, model_id)
+        task_id = jobs.start(cluster, asked, KIND, function, jobs.failing(problem), model_id=model_id)
+    else:
+        if model_id in cluster.on_node:
+            put_on_node(cluster, model_id)  # there is nothing to be loaded, so its record says so without delay
+        work, undo = partial(_load, cluster, model_id), partial(_failed, cluster, model_id)
+        task_id = jobs.start(cluster, asked, KIND, function, work, undo=undo, model_id=model_id)
         cluster.deploying[model_id] = task_id
     return TaskStarted(task_id=task_id, status="CREATED", task_type=KIND)
 
@@ -57,7 +60,7 @@ async def _deploy_remote(cluster: Cluster, asked: Request[Any], model_id: str) -
         await _note(cluster, asked, model_id)
     except Conflict as conflict:
         jobs.new_task(cluster, KIND, state=TaskState.FAILED, error=conflict.reason, **task)
-        _failed(cluster, model_id)
+        _lost(cluster, model_id)
         raise errors.update_conflict(conflict, model_id) from conflict
     put_on_node(cluster, model_id)
     task_id = jobs.new_task(cluster, KIND, state=TaskState.COMPLETED, **task)
@@ -69,22 +72,18 @@ async def _begin(cluster: Cluster, asked: Request[Any], model_id: str) -> str | 
     try:
         await _note(cluster, asked, model_id)
     except Conflict as conflict:
-        _failed(cluster, model_id)
-        return old_words.conflict(conflict) if cluster.is_before("2.7") else conflict.reason
+        return old_words.conflict(conflict) if cluster.is_old else conflict.reason
     problem = _no_room(cluster, model_id)
     cluster.loads += 1
-    if problem == errors.DUPLICATE_DEPLOY:
-        # The other deployment goes on: its end will say otherwise.
-        cluster.models.change_later(model_id, model_state=ModelState.DEPLOY_FAILED)
     if problem is None:
         return None
-    return old_words.of_node(cluster, problem) if cluster.is_before("2.7") else jobs.node_error(cluster, problem)
+    return old_words.of_node(cluster, problem) if cluster.is_old else jobs.node_error(cluster, problem)
 
 
 def _no_room(cluster: Cluster, model_id: str) -> str | None:
     """Why the node does not even begin to load a model."""
     # A node of 2.4 counts what it was asked to load, and never what it has loaded.
-    if cluster.is_before("2.7") and cluster.loads >= cluster.settings.number("max_load_model_tasks_per_node"):
+    if cluster.is_old and cluster.loads >= cluster.settings.number("max_load_model_tasks_per_node"):
         return errors.TOO_MANY_TASKS
     if model_id in cluster.on_node:
         return None
@@ -96,7 +95,8 @@ def _no_room(cluster: Cluster, model_id: str) -> str | None:
 
 
 async def _note(cluster: Cluster, asked: Request[Any], model_id: str) -> None:
-    changes: dict[str, Any] = {"model_state": ModelState.DEPLOYING, **_planned(cluster)}
+    planned = {**_planned(cluster), "last_updated_time": cluster.now()}
+    changes: dict[str, Any] = {"model_state": ModelState.DEPLOYING, **planned}
     await cluster.rewrite(asked, cluster.models, model_id, lambda _: changes)
 
 
@@ -113,11 +113,22 @@ def is_deploying(cluster: Cluster, model_id: str) -> bool:
 
 async def _load(cluster: Cluster, model_id: str) -> None:
     model = cluster.models.get(model_id)
+    if model_id in cluster.on_node:
+        return
     if model is None:
         raise JobFailed(jobs.node_error(cluster, errors.NO_MODEL))
     if problem := await _problem(cluster, model_id, model):
         raise JobFailed(jobs.node_error(cluster, problem))
     put_on_node(cluster, model_id)
+
+
+def _lost(cluster: Cluster, model_id: str) -> None:
+    """Let the record say that a deployment failed that lost against another.
+
+    Where the other is done already that stays so, although the node has the model; else it will say otherwise.
+    """
+    change = cluster.models.change if model_id in cluster.on_node else cluster.models.overtake
+    change(model_id, model_state=ModelState.DEPLOY_FAILED)
 
 
 def _failed(cluster: Cluster, model_id: str) -> None:
@@ -131,7 +142,7 @@ async def _problem(cluster: Cluster, model_id: str, model: Model) -> str | None:
     """Why a local model cannot be deployed."""
     there = {key: cluster.models.get(key) or Model() for key in cluster.on_node}
     local = [key for key, each in there.items() if each.algorithm != FunctionName.REMOTE]
-    if model_id not in local and len(local) >= cluster.settings.number("max_model_on_node"):
+    if len(local) >= cluster.settings.number("max_model_on_node"):
         return errors.TOO_MANY_MODELS
     if (model.name or "").endswith(".zip"):
         # The server unpacks the file into a directory of the model's name, and then writes the file there.
@@ -181,7 +192,8 @@ async def undeploy(cluster: Cluster, request: UndeployModel) -> dict[str, NodeUn
     """What is not on the node is ``not_found``, also what is on its way."""
     if request.node_ids and not cluster.settings.flag("allow_custom_deployment_plan"):
         raise illegal("Don't allow custom deployment plan")
-    find(cluster, request.model_id)
+    if not cluster.is_old:
+        find(cluster, request.model_id)
     return {cluster.node_id: NodeUndeployed(stats={request.model_id: _take_off(cluster, request.model_id)})}
 
 
@@ -191,6 +203,8 @@ async def undeploy_many(cluster: Cluster, request: UndeployModels) -> dict[str, 
     if request.node_ids and not cluster.settings.flag("allow_custom_deployment_plan"):
         raise illegal("Don't allow custom deployment plan")
     wanted = request.model_ids or sorted(cluster.on_node)
+    if cluster.is_old and not cluster.on_node & set(wanted):
+        return {}
     return {cluster.node_id: NodeUndeployed(stats={key: _take_off(cluster, key) for key in wanted})}
 
 
@@ -201,7 +215,6 @@ def _take_off(cluster: Cluster, model_id: str) -> str:
     # The record is corrected also where the node has no such model, or has it not yet.
     if model_id in cluster.models.documents:
         none = {"planning_worker_node_count": 0, "planning_worker_nodes": None, "current_worker_node_count": 0}
-        times = {"last_undeployed_time": cluster.now()} if was_there else {}
         state = ModelState.UNDEPLOYED
-        cluster.models.change(model_id, model_state=state, last_updated_time=cluster.now(), **none, **times)
+        cluster.models.change(model_id, model_state=state, last_updated_time=cluster.now(), **none)
     return "undeployed" if was_there else "not_found"

@@ -26,6 +26,7 @@ NO_URL = (
     "To upload custom model user needs to enable allow_registering_model_via_url settings. "
     "Otherwise please use OpenSearch pre-trained models."
 )
+NO_CONFIG = "model config is null"
 UNTRUSTED_URL = "URL can't match trusted url regex"
 NO_HASH = "Model content Hash code need to be provided when register via url. Please calculate sha 256 Hash code."
 NO_LOCAL_FILE = (
@@ -44,15 +45,25 @@ NO_OFFLINE = (
     "Offline Batch Inference is currently disabled. To enable it, update the setting "
     '"plugins.ml_commons.offline_batch_inference_enabled" to true.'
 )
+NO_ENDPOINTS = (
+    "Trusted connector endpoints regex is not configured. Please set "
+    "plugins.ml_commons.trusted_connector_endpoints_regex."
+)
 TOO_MANY_OFFLINE = (
     "Exceeded maximum limit for BATCH_PREDICTION tasks. To increase the limit, update the "
     "plugins.ml_commons.max_batch_inference_tasks setting."
 )
 NAME_TAKEN = "The name you provided is already being used by a model group with ID: {id}."
 GROUP_IN_USE = "Cannot delete the model group when it has associated model versions"
+NOT_CLEANED = "Model is not all cleaned up, please try again. Model ID: {id}"
+CHUNKS_LEFT = "Failed to delete all model chunks, Bulk failure while deleting model of {id}"
 DELETE_DEPLOYED = "Model cannot be deleted in deploying or deployed state. Try undeploy model first then delete"
 THROTTLED_MODEL = "Request is throttled at model level."
 THROTTLED_USER = "Request is throttled at user level. If you think there's an issue, please contact your cluster admin."
+THROTTLED_PROVIDER = (
+    "Error from remote service: The request was denied due to remote server throttling. "
+    "To change the retry policy and behavior, please update the connector client_config."
+)
 NO_CONTROLLER = "Failed to find model controller with the provided model ID"
 NO_CONTROLLER_YET = (
     "Model controller haven't been created for the model. Consider calling create model controller api instead."
@@ -116,8 +127,18 @@ NO_UNIFIED_AGENTS = (
     "Unified agent API is not enabled. To enable, please update the setting "
     "plugins.ml_commons.unified_agent_api_enabled"
 )
+NO_STREAMS = (
+    'Streaming is currently disabled. To enable it, update the setting "plugins.ml_commons.stream_enabled" to true.'
+)
+NO_AG_UI = (
+    "The AG-UI agent feature is not enabled. To enable, please update the setting plugins.ml_commons.ag_ui_enabled"
+)
 NO_TOOLS = (
     "The Execute Tool API is not enabled. To enable, please update the setting plugins.ml_commons.execute_tools_enabled"
+)
+NO_SEARCH_TEMPLATES = (
+    "The agentic search template APIs are not enabled. To enable, please update the setting "
+    "plugins.ml_commons.agentic_search_template_enabled"
 )
 NO_MCP_SERVER = (
     "The MCP server is not enabled. To enable, please update the setting plugins.ml_commons.mcp_server_enabled"
@@ -192,6 +213,12 @@ def plain(status: int, words: str, *, with_status: bool = True) -> Refused:
 def illegal(reason: str) -> Refused:
     """400: what was asked makes no sense to the server."""
     return refused(400, "illegal_argument_exception", reason)
+
+
+def no_index(name: str, status: int = 404) -> Refused:
+    """An index that is not there."""
+    where: dict[str, Any] = {"resource.id": name, "resource.type": "index_or_alias", "index_uuid": "_na_"}
+    return refused(status, "index_not_found_exception", f"no such index [{name}]", index=name, **where)
 
 
 def missing(reason: str) -> Refused:

@@ -116,13 +116,15 @@ def _put(cluster: Cluster, group_id: str, name: str, description: str | None = N
 class Place:
     """The group that a new model joins, and its version there; ``is_new`` where the group was made for it."""
 
-    group_id: str
+    group_id: str | None
     version: str = ""
     is_new: bool = False
 
 
 async def place(cluster: Cluster, asked: RegisterModel | RegisterModelMeta) -> Place:
-    """The group that a new model is to join: without one it gets one of its own name."""
+    """The group that a new model is to join: without one it gets one of its own name. Old servers have no groups."""
+    if cluster.is_old:
+        return Place(None, asked.version or "")
     if asked.model_group_id:
         find(cluster, asked.model_group_id)
         return Place(asked.model_group_id)
@@ -136,6 +138,8 @@ async def place(cluster: Cluster, asked: RegisterModel | RegisterModelMeta) -> P
 
 async def take(cluster: Cluster, asked: Request[Any], place: Place) -> Place:
     """Take the next version of a group. Raises Conflict where somebody else took it."""
+    if place.group_id is None:
+        return place
     find(cluster, place.group_id)
     group = await cluster.rewrite(asked, cluster.groups, place.group_id, partial(_next, cluster))
     return attrs.evolve(place, version=str(group.latest_version))
@@ -143,6 +147,8 @@ async def take(cluster: Cluster, asked: Request[Any], place: Place) -> Place:
 
 def give_back(cluster: Cluster, place: Place) -> None:
     """Undo what was done to a group for a model that came to nothing."""
+    if place.group_id is None:
+        return
     if place.is_new:
         cluster.groups.delete(place.group_id)
     elif cluster.groups.get(place.group_id) is not None:

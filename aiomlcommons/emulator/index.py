@@ -89,6 +89,7 @@ class Index(Generic[T]):
     refresh: Refresh = AT_ONCE
     clock: Callable[[], float] = time
     deletes_lag: bool = False
+    is_old: bool = False
     _searched: Mapping[str, Document[T]] | None = None
     _refreshes: Wait | None = None
     _late: dict[str, Late[T]] = attrs.field(factory=dict)
@@ -130,6 +131,10 @@ class Index(Generic[T]):
     def change(self, key: str, **fields: Any) -> None:
         """Change fields of a document that is there."""
         self.settle(key)
+        self.overtake(key, **fields)
+
+    def overtake(self, key: str, **fields: Any) -> None:
+        """Change fields of a document before what is to come of it comes."""
         self.put(key, alter(self.documents[key].source, **fields))
 
     def delete(self, key: str, *, refreshed: bool = True) -> WriteResult:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from aiomlcommons.api.index_insight import (
     Acknowledged,
+    GetIndexInsight,
     GetIndexInsightConfig,
     InsightConfig,
     PutIndexInsightConfig,
 )
 from aiomlcommons.emulator.cluster import Cluster
-from aiomlcommons.emulator.errors import NO_INSIGHT, missing, refused
+from aiomlcommons.emulator.errors import NO_INSIGHT, illegal, no_index, refused
+from aiomlcommons.emulator.index_table import index_names
 from aiomlcommons.emulator.registry import handles
 
 DOCUMENT = "default"
+KINDS = {"STATISTICAL_DATA", "FIELD_DESCRIPTION", "LOG_RELATED_INDEX_CHECK", "ALL"}
 
 
 @handles(PutIndexInsightConfig)
@@ -25,12 +28,23 @@ async def put(cluster: Cluster, request: PutIndexInsightConfig) -> Acknowledged:
 
 @handles(GetIndexInsightConfig)
 async def get(cluster: Cluster, _: GetIndexInsightConfig) -> InsightConfig:
-    """404 where the switch was never touched."""
+    """500 where the switch was never touched, for the index that holds it is made by the first touch."""
     _check_enabled(cluster)
     config = cluster.insight_configs.get(DOCUMENT)
     if config is None:
-        raise missing("Failed to find index insight config")
+        raise no_index(cluster.insight_configs.name, 500)
     return config
+
+
+@handles(GetIndexInsight)
+async def find(cluster: Cluster, request: GetIndexInsight) -> None:
+    """Refuses: kinds of insight that nobody knows, indices that are not there, and then any."""
+    if request.insight_type.upper() not in KINDS:
+        raise illegal("Wrong index insight type")
+    _check_enabled(cluster)
+    if request.index_id not in index_names(cluster):
+        raise no_index(request.index_id)
+    raise refused(501, "not_emulated", "the emulator has no insights of its own indices")
 
 
 def _check_enabled(cluster: Cluster) -> None:

@@ -11,7 +11,7 @@ import orjson
 
 from aiomlcommons import convert
 from aiomlcommons.emulator.cluster import Cluster, Index
-from aiomlcommons.emulator.errors import illegal, refused
+from aiomlcommons.emulator.errors import illegal, no_index
 from aiomlcommons.emulator.templates import is_json
 
 HEADER = (
@@ -35,6 +35,11 @@ async def list_indices(cluster: Cluster, parameters: Mapping[str, str]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def index_names(cluster: Cluster) -> set[str]:
+    """The indices that exist."""
+    return {index.name for index in _indices(cluster)}
+
+
 def _names(text: str) -> list[str]:
     if not text.strip():
         return []
@@ -52,7 +57,7 @@ def _chosen(indices: Sequence[Index[Any]], wanted: Sequence[str]) -> Iterable[In
     names = {index.name for index in indices}
     for name in wanted:
         if "*" not in name and name not in names:
-            raise refused(404, "index_not_found_exception", f"no such index [{name}]")
+            raise no_index(name)
     patterns = wanted or ["*"]
     return (index for index in indices if any(fnmatch.fnmatchcase(index.name, pattern) for pattern in patterns))
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from aiomlcommons.api.predict import Cell, ColumnMeta, DataFrame, Row
-from aiomlcommons.emulator.errors import illegal
+from aiomlcommons.emulator.errors import illegal, refused
 
 Matrix: TypeAlias = npt.NDArray[np.float64]
 NUMBERS = {"DOUBLE", "FLOAT", "INTEGER", "LONG", "SHORT"}
@@ -41,7 +41,7 @@ def _number(row: Row, place: int) -> float:
         raise illegal("a row of the data frame has fewer values than there are columns")
     cell = row.values[place]
     if cell.column_type.upper() not in NUMBERS or not isinstance(cell.value, int | float):
-        raise illegal(f"the emulator computes with numbers only, and not with {cell.column_type} {cell.value!r}")
+        raise refused(500, "runtime_exception", "the value isn't Double type")
     return float(cell.value)
 
 

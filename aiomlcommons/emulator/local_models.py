@@ -18,7 +18,7 @@ from aiomlcommons.api.model_registration import CHUNK_SIZE, RegisterModel
 from aiomlcommons.api.tasks import TaskStarted, TaskType
 from aiomlcommons.emulator import deploying, errors, groups, jobs, models, new_models, own
 from aiomlcommons.emulator.cluster import Cluster, alter
-from aiomlcommons.emulator.errors import Conflict, Refused
+from aiomlcommons.emulator.errors import Conflict, Refused, illegal
 from aiomlcommons.emulator.jobs import JobFailed
 from aiomlcommons.models import catalogue
 
@@ -27,6 +27,8 @@ NEED_NO_CONFIG = {FunctionName.SPARSE_ENCODING, FunctionName.SPARSE_TOKENIZE}
 
 async def register(cluster: Cluster, request: RegisterModel, function: FunctionName) -> TaskStarted:
     """Start a task; the model is there before it ends, REGISTERING, without a hash."""
+    if cluster.is_old and request.model_config is None:
+        raise illegal(errors.NO_CONFIG)
     place = await groups.place(cluster, request)
     work: jobs.Work
     undo: jobs.Undo | None = None

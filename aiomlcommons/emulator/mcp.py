@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -39,7 +39,8 @@ async def register(cluster: Cluster, request: RegisterMcpTools) -> dict[str, Mcp
     """Refuses names that are taken and types that nobody knows, and registers none then."""
     _check_enabled(cluster)
     for tool in request.tools:
-        _check(cluster, tool)
+        _check(tool)
+    _check_names(cluster, [tool.name or tool.type or "" for tool in request.tools])
     for tool in request.tools:
         name, now = tool.name or tool.type or "", cluster.now()
         new = alter(tool, name=name, description=_words(tool), create_time=now, last_update_time=None)
@@ -152,13 +153,19 @@ def _offered(tool: McpTool) -> dict[str, Any]:
     return {"name": tool.name, "description": tool.description or known.description, "inputSchema": schema}
 
 
-def _check(cluster: Cluster, tool: McpTool) -> None:
+def _check(tool: McpTool) -> None:
     if tool.type is None:
         raise illegal("type field required")
     if tool.type not in tools.BY_NAME:
         raise _failed(f"Failed to find tool factory for tool type: {tool.type}")
-    if cluster.mcp_tools.get(tool.name or tool.type) is not None:
-        raise illegal("Unable to register tools as a tool with same name already exist")
+
+
+def _check_names(cluster: Cluster, names: Sequence[str]) -> None:
+    taken = [name for name in names if cluster.mcp_tools.get(name) is not None]
+    if taken and cluster.is_before("3.5"):
+        raise illegal(f"Unable to register tools: [{', '.join(taken)}] as they already exist")
+    if taken:
+        raise illegal("Unable to register tool: a tool with the same name already exists.")
 
 
 def _words(tool: McpTool) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from aiomlcommons.api.common import Hits
+from aiomlcommons.api.common import FunctionName, Hits
 from aiomlcommons.api.memory_documents import MemoryDocument
 from aiomlcommons.api.memory_search import HybridSearch, SemanticSearch
 from aiomlcommons.emulator.cluster import Cluster
@@ -23,7 +23,18 @@ async def hybrid(cluster: Cluster, request: HybridSearch) -> Hits[MemoryDocument
     raise _refusal(cluster, request.memory_container_id, "Hybrid")
 
 
+def _no_k(kind: str) -> Refused:
+    """The server writes a query for sparse embeddings that its own search does not take."""
+    reason, column = "[neural_sparse] query does not support [k] field", {"Semantic": 96, "Hybrid": 145}[kind]
+    cause = {"type": "parsing_exception", "reason": reason, "line": 1, "col": column}
+    error = {"type": "exception", "reason": f"{kind} search execution failed: {reason}", "caused_by": cause}
+    return Refused(500, {"error": {"root_cause": [cause], **error}, "status": 500})
+
+
 def _refusal(cluster: Cluster, container_id: str, kind: str) -> Refused:
-    if configuration_in(cluster, container_id).embedding_model_id is None:
+    configuration = configuration_in(cluster, container_id)
+    if configuration.embedding_model_id is None:
         return status_error(400, NO_EMBEDDING.format(kind=kind))
+    if configuration.embedding_model_type == FunctionName.SPARSE_ENCODING:
+        return _no_k(kind)
     return refused(501, "not_emulated", "the emulator has no long-term memories to search by meaning")

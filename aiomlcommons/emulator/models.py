@@ -5,17 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 from aiomlcommons import convert
-from aiomlcommons.api.common import Hits, WriteResult
+from aiomlcommons.api.common import FunctionName, Hits, WriteResult
 from aiomlcommons.api.model_records import ChunkUploaded, Model, ModelState
 from aiomlcommons.api.model_registration import CHUNK_SIZE, UploadModelChunk
 from aiomlcommons.api.models import DeleteModel, GetModel, SearchModels, UpdateModel
 from aiomlcommons.emulator import errors, groups, search
 from aiomlcommons.emulator.cluster import Cluster, alter
 from aiomlcommons.emulator.connectors import as_connector, as_text, check_endpoints, check_exists
-from aiomlcommons.emulator.errors import illegal, missing, refused, status_error
+from aiomlcommons.emulator.errors import Refused, illegal, missing, refused, status_error
 from aiomlcommons.emulator.registry import handles
 
 ON_NODE = {ModelState.DEPLOYED, ModelState.PARTIALLY_DEPLOYED}
+
+CHANGEABLE = {FunctionName.TEXT_EMBEDDING, FunctionName.REMOTE}
 
 
 def find(cluster: Cluster, model_id: str, words: str = errors.NO_MODEL) -> Model:
@@ -52,6 +54,8 @@ async def update(cluster: Cluster, request: UpdateModel) -> WriteResult:
     """Changes what is given."""
     key = request.model_id
     model = find(cluster, key, f"Failed to find model to update with the provided model id: {key}")
+    if model.algorithm not in CHANGEABLE:
+        raise status_error(403, f"The function category {model.algorithm} is not supported at this time.")
     fields: dict[str, Any] = {name: value for name in _PLAIN if (value := getattr(request, name)) is not None}
     if request.model_group_id and request.model_group_id != model.model_group_id:
         place = await groups.take(cluster, request, groups.Place(request.model_group_id))
@@ -61,14 +65,15 @@ async def update(cluster: Cluster, request: UpdateModel) -> WriteResult:
         fields |= {"connector_id": request.connector_id, "connector": None}
     if request.connector:
         check_endpoints(cluster, request.connector.actions or (), request.connector.parameters)
-        fields |= {"connector": as_connector(request.connector, cluster.now()), "connector_id": None}
+        fields |= {"connector": as_connector(cluster, request.connector), "connector_id": None}
         cluster.credentials[key] = convert.unstructure(request.connector.credential) or {}
     if request.interface:
         fields["interface"] = as_text(request.interface)
     if request.rate_limiter:
         fields["rate_limiter"] = alter(request.rate_limiter, limit=str(request.rate_limiter.limit))
         cluster.calls.pop(key, None)
-    cluster.models.change(key, last_updated_time=cluster.now(), **fields)
+    # The server writes the id into the record when it changes it, and not before.
+    cluster.models.change(key, model_id=key, last_updated_time=cluster.now(), **fields)
     return cluster.models.updated(key)
 
 
@@ -80,27 +85,40 @@ async def delete(cluster: Cluster, request: DeleteModel) -> WriteResult:
     """Refuses a model that is on the node or on its way. Of one that is missing the chunks go all the same."""
     key = request.model_id
     model = cluster.models.get(key)
-    if cluster.is_before("2.7"):
+    if cluster.is_old:
         return forget(cluster, key)
     if model is None:
-        forget(cluster, key)
-        raise missing(errors.NO_MODEL)
+        raise _of_missing(cluster, key)
     if model.model_state in ON_NODE | {ModelState.DEPLOYING}:
         raise status_error(400, errors.DELETE_DEPLOYED)
     return forget(cluster, key)
 
 
-def forget(cluster: Cluster, model_id: str) -> WriteResult:
-    """Delete a model's record and its chunks.
+def _of_missing(cluster: Cluster, key: str) -> Refused:
+    """Delete the chunks of a model that is gone; those that are gone too, and still seen, stand in the way."""
+    gone = [name for name, document in cluster.models.seen().items() if document.source.model_id == key]
+    stale = [name for name in gone if name not in cluster.models.documents]
+    _forget_chunks(cluster, key)
+    if not stale:
+        return missing(errors.NO_MODEL)
+    why = {"type": "status_exception", "reason": errors.CHUNKS_LEFT.format(id=key)}
+    return refused(500, "illegal_state_exception", errors.NOT_CLEANED.format(id=key), why)
 
-    The chunks are deleted by query, which nobody refreshes: for a while searches still see them.
-    """
+
+def forget(cluster: Cluster, model_id: str) -> WriteResult:
+    """Delete a model's record and its chunks."""
     result = cluster.models.delete(model_id)
-    for chunk in [key for key, document in cluster.models.documents.items() if document.source.model_id == model_id]:
-        cluster.models.delete(chunk, refreshed=False)
-    for kept in (cluster.chunks, cluster.trained, cluster.counts.watched):
+    _forget_chunks(cluster, model_id)
+    for kept in (cluster.trained, cluster.counts.watched):
         kept.pop(model_id, None)
     return result
+
+
+def _forget_chunks(cluster: Cluster, model_id: str) -> None:
+    """Delete by query, which nobody refreshes: for a while searches still see the chunks."""
+    for key in [key for key, document in cluster.models.documents.items() if document.source.model_id == model_id]:
+        cluster.models.delete(key, refreshed=False)
+    cluster.chunks.pop(model_id, None)
 
 
 # ---- files ---------------------------------------------------------------------------------------------------------
@@ -122,10 +140,12 @@ async def upload_chunk(cluster: Cluster, request: UploadModelChunk) -> ChunkUplo
     if not request.content:
         raise refused(500, "exception", "Chunk size either 0 or null")
     if len(request.content) > CHUNK_SIZE:
-        raise refused(500, "exception", "Size of chunk exceeds 10000000 bytes")
+        raise refused(500, "exception", "Chunk size exceeds 10MB")
     keep_chunk(cluster, request.model_id, model, request.chunk_number, request.content)
     if request.chunk_number + 1 == model.total_chunks:
-        cluster.models.change_later(request.model_id, model_state=ModelState.REGISTERED)
+        # What 3.8 kept of the announcement is lost here.
+        lost = {"description": None, "last_updated_time": None}
+        cluster.models.change_later(request.model_id, model_state=ModelState.REGISTERED, **lost)
     return ChunkUploaded(status="Uploaded")
 
 

@@ -84,11 +84,28 @@ async def cancel(cluster: Cluster, request: CancelTask) -> Cancelled:
 
 async def _ask(cluster: Cluster, model_id: str, kind: ActionType, given: Mapping[str, Any]) -> Mapping[str, Any]:
     model: Model = models.find(cluster, model_id, "Failed to retrieve the ML model for the given task ID")
+    if kind != ActionType.BATCH_PREDICT:
+        _check_follows(cluster, model)
     answer = await remote.ask(cluster, model_id, model, kind, given)
     said: Mapping[str, Any] | None = answer["output"][0].get("dataAsMap")
     if said is None:
         raise refused(404, "resource_not_found_exception", "Unable to create batch transform job")
     return said
+
+
+def _check_follows(cluster: Cluster, model: Model) -> None:
+    """Raises Refused as a server that does not hand its settings on to where a provider is asked about its job."""
+    if cluster.follows_batches:
+        return
+    if not cluster.is_before("3.7"):
+        raise illegal(errors.NO_ENDPOINTS)
+    private = remote.private_host(cluster, model, ActionType.BATCH_PREDICT)
+    if private is not None:
+        cause = {
+            "type": "illegal_argument_exception",
+            "reason": f"Remote inference host name has private ip address: {private}",
+        }
+        raise refused(400, cause["type"], cause["reason"], cause)
 
 
 def _words(task: TaskInfo) -> dict[str, str]:

@@ -49,8 +49,10 @@ def _check_input(algorithm: str, asked: MLInput) -> None:
         raise illegal("No text documents were provided")
     if algorithm == FunctionName.TEXT_SIMILARITY and asked.query_text is None:
         raise illegal("No query text was provided")
-    if algorithm == FunctionName.QUESTION_ANSWERING and (asked.question is None or asked.context is None):
-        raise illegal("Question or context is missing")
+    if algorithm == FunctionName.QUESTION_ANSWERING:
+        for name, text in (("Question", asked.question), ("Context", asked.context)):
+            if not text:
+                raise illegal(f"{name} is not provided")
 
 
 async def _predict(cluster: Cluster, model_id: str, asked: MLInput, *, texts: bool) -> Plain:
@@ -149,11 +151,26 @@ def _answer(model: Model, asked: MLInput) -> list[list[Tensor]]:
     spans = vectors.sentences(context)
     scores = vectors.similarity(asked.question or "", [context[start:end] for start, end in spans])
     if model.model_config and model.model_config.model_type == "sentence_highlighting":
-        best = [span for span, score in zip(spans, scores, strict=True) if score > 0 and score >= 0.5 * scores.max()]
-        found = {"highlights": [{"start": start, "end": end} for start, end in best]}
+        best = [place for place, score in enumerate(scores) if score > 0 and score >= 0.5 * scores.max()]
+        found = {"highlights": [_highlight(context, *spans[place], place) for place in best]}
         return [[{"name": "highlights", "dataAsMap": found}]]
     start, end = spans[int(np.argmax(scores))] if spans else (0, 0)
     return [[{"result": context[start:end]}]]
+
+
+def _highlight(context: str, start: int, end: int, place: int) -> dict[str, Any]:
+    """As the server says it: places are doubles, and count units of UTF-16 as Java does."""
+    begins = _units(context[:start])
+    return {
+        "start": begins,
+        "end": begins + _units(context[start:end]),
+        "text": context[start:end],
+        "position": float(place),
+    }
+
+
+def _units(text: str) -> float:
+    return len(text.encode("utf-16-le")) / 2
 
 
 _ANSWERS: Mapping[FunctionName, Callable[[Model, MLInput], list[list[Tensor]]]] = {

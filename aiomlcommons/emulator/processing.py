@@ -38,6 +38,10 @@ def before(function: str | None, asked: MLInput) -> dict[str, Any]:
 
 
 def _embedding(vector: Any) -> dict[str, Any]:
+    if not isinstance(vector, list):
+        raise illegal("The embedding should be a non-empty List containing List of Float values.")
+    if not vector or not isinstance(vector[0], int | float):
+        raise illegal("The embedding should be a non-empty List containing Float values.")
     return {"name": "sentence_embedding", "data_type": "FLOAT32", "shape": [len(vector)], "data": vector}
 
 
@@ -68,7 +72,7 @@ def after(function: str | None, answer: Any) -> list[dict[str, Any]]:
     """
     if not function:
         mapped = answer if isinstance(answer, Mapping) else {"response": answer}
-        return [{"name": "response", "dataAsMap": _as_doubles(mapped)}]
+        return [{"name": "response", "dataAsMap": as_doubles(mapped)}]
     name = function.removeprefix(POST)
     if name not in _AFTER:
         raise illegal(f"the emulator does not know the post_process_function {function}")
@@ -78,12 +82,12 @@ def after(function: str | None, answer: Any) -> list[dict[str, Any]]:
         raise _unexpected(_ROOTS.get(name, "data"), answer) from None
 
 
-def _as_doubles(value: Any) -> Any:
-    # The server reads the remote JSON with a library that knows only doubles.
+def as_doubles(value: Any) -> Any:
+    """Values with no integers in them: the server reads the remote JSON with a library that knows only doubles."""
     if isinstance(value, Mapping):
-        return {key: _as_doubles(part) for key, part in value.items()}
+        return {key: as_doubles(part) for key, part in value.items()}
     if isinstance(value, list):
-        return [_as_doubles(part) for part in value]
+        return [as_doubles(part) for part in value]
     return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 

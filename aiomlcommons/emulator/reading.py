@@ -14,6 +14,7 @@ from aiomlcommons.api.agents import RegisterAgent
 from aiomlcommons.api.connectors import CreateConnector
 from aiomlcommons.api.model_records import ModelFormat
 from aiomlcommons.api.model_registration import RegisterModel, RegisterModelMeta, UploadModelChunk
+from aiomlcommons.api.predict import Predict
 from aiomlcommons.emulator.errors import Refused, illegal, plain, refused
 from aiomlcommons.endpoint import Request, wire_name
 from aiomlcommons.http import CBOR, JSON, HttpRequest
@@ -44,14 +45,18 @@ def find(router: Router, http: HttpRequest, version: str) -> Match:
 
     Raises Refused where the path is not known to a server of a version, or not by this method.
     """
-    match = router.find(http.method, http.path)
-    if match is not None and _has(Version.parse(version), match):
-        return match
+    known = {method: match for method in METHODS if (match := _known(router, method, http.path, version))}
+    if http.method in known:
+        return known[http.method]
     uri = f"for uri [{http.path}] and method [{http.method}]"
-    allowed = sorted(router.methods(http.path), key=METHODS.index)
-    if allowed and match is None:
+    if allowed := list(known):
         raise plain(405, f"Incorrect HTTP method {uri}, allowed: [{', '.join(allowed)}]")
     raise plain(400, f"no handler found {uri}", with_status=False)
+
+
+def _known(router: Router, method: str, path: str, version: str) -> Match | None:
+    match = router.find(method, path)
+    return match if match is not None and _has(Version.parse(version), match) else None
 
 
 def _has(version: Version, match: Match) -> bool:
@@ -62,8 +67,8 @@ def _has(version: Version, match: Match) -> bool:
     return match.route in spec.was or version >= Version.parse(spec.since)
 
 
-def read(match: Match, http: HttpRequest) -> Request[Any]:
-    """The typed request.
+def read(match: Match, http: HttpRequest, version: str) -> Request[Any]:
+    """The typed request, as a server of a version reads it.
 
     Raises Refused for a body that is not JSON, an unknown parameter of the query, or a value that does not fit.
     """
@@ -79,9 +84,22 @@ def read(match: Match, http: HttpRequest) -> Request[Any]:
         _check_required(match.request, http.body)
         return read_request(match, http)
     except orjson.JSONDecodeError as error:
-        raise _bad_json((http.body or b"").decode("utf-8", "replace"), error) from None
+        raise _bad_json((http.body or b"").decode("utf-8", "replace"), error, Version.parse(version)) from None
     except convert.Unreadable as error:
-        raise illegal(str(error)) from None
+        raise _no_text(match, str(error)) or illegal(str(error)) from None
+
+
+def _no_text(match: Match, problem: str) -> Refused | None:
+    """A null among texts is read by the server, and then fails its model."""
+    if match.request is not Predict or "got null @ $.text_docs[" not in problem:
+        return None
+    values = match.values
+    why = {
+        "type": "null_pointer_exception",
+        "reason": 'Cannot invoke "String.getBytes(java.nio.charset.Charset)" because "data" is null',
+    }
+    words = f"Failed to inference {values['algorithm'].upper()} model: {values['model_id']}"
+    return refused(500, "m_l_exception", words, why)
 
 
 def _known_query(match: Match, http: HttpRequest) -> dict[str, str]:
@@ -102,6 +120,8 @@ def _check_required(request: type[Request[Any]], body: bytes | None) -> None:
     if not body:
         raise refused(400, "parse_exception", "request body is required")
     keys = orjson.loads(body)
+    if not isinstance(keys, dict):
+        return  # refused when it is read
     for name, words in needs.items():
         if keys.get(name) is None:
             raise illegal(words)
@@ -111,22 +131,28 @@ def _check_required(request: type[Request[Any]], body: bytes | None) -> None:
 
 # ---- bad JSON, in the words of the server's parser -----------------------------------------------------------------
 
-_SOURCE = "[Source: REDACTED (`StreamReadFeature.INCLUDE_SOURCE_IN_LOCATION` disabled); line: {}, column: {}]"
+_SOURCE = "[Source: REDACTED (`StreamReadFeature.INCLUDE_SOURCE_IN_LOCATION` disabled); {}]"
+NEW_PARSER = Version.parse("3.8")
 
 
-def _bad_json(text: str, error: orjson.JSONDecodeError) -> Refused:
+def _bad_json(text: str, error: orjson.JSONDecodeError, version: Version) -> Refused:
     opened = _unclosed(text)
     if opened is None:
-        where = _SOURCE.format(error.lineno, error.colno)
-        return refused(400, "json_parse_exception", f"{error.msg}\n at {where}")
-    begin, end = _SOURCE.format(*_position(text, opened)), _SOURCE.format(*_position(text, len(text)))
+        place = _SOURCE.format(f"line: {error.lineno}, column: {error.colno}")
+        return refused(400, "json_parse_exception", f"{error.msg}\n at {place}")
     kind = "Array" if text[opened] == "[" else "Object"
-    reason = f"Unexpected end-of-input: expected close marker for {kind} (start marker at {begin})\n at {end}"
-    return refused(400, "json_e_o_f_exception", reason)
+    words = f"Unexpected end-of-input: expected close marker for {kind} (start marker at {{}})\n at {{}}"
+    if version < NEW_PARSER:
+        where = (_SOURCE.format(_position(text, opened)), _SOURCE.format(_position(text, len(text))))
+        return refused(400, "json_e_o_f_exception", words.format(*where))
+    # Later it counts bytes, and does not know any more where the bracket was.
+    where = (_SOURCE.format("byte offset: #UNKNOWN"), _SOURCE.format(f"byte offset: #{len(text.encode())}"))
+    cause = {"type": "unexpected_end_of_input_exception", "reason": words.format(*where)}
+    return refused(400, cause["type"], cause["reason"], cause)
 
 
-def _position(text: str, index: int) -> tuple[int, int]:
-    return text.count("\n", 0, index) + 1, index - text.rfind("\n", 0, index)
+def _position(text: str, index: int) -> str:
+    return f"line: {text.count(chr(10), 0, index) + 1}, column: {index - text.rfind(chr(10), 0, index)}"
 
 
 def _unclosed(text: str) -> int | None:

@@ -35,7 +35,9 @@ async def register_meta(cluster: Cluster, request: RegisterModelMeta) -> MetaReg
         total_chunks=request.total_chunks,
     )
     cluster.counts.begun(function, "register")
-    # The description of a model that comes in chunks is lost on a 3.4 server.
+    # What 3.4 loses of a model that comes in chunks, 3.8 keeps.
+    if not cluster.is_before("3.8"):
+        model = alter(model, description=request.description, last_updated_time=cluster.now())
     return MetaRegistered(model_id=new_models.add(cluster, request, model, function, place), status="CREATED")
 
 
@@ -65,7 +67,7 @@ def _function(name: FunctionName | str | None) -> FunctionName:
 
 def _check_config(function: FunctionName, config: ModelConfig | None) -> None:
     if config is None and function not in local_models.NEED_NO_CONFIG:
-        raise illegal("model config is null")
+        raise illegal(errors.NO_CONFIG)
 
 
 # ---- remote --------------------------------------------------------------------------------------------------------
@@ -77,11 +79,13 @@ async def _register_remote(cluster: Cluster, request: RegisterModel) -> TaskStar
     now = cluster.now()
     model = Model(model_state=ModelState.REGISTERED, last_updated_time=now, connector_id=request.connector_id)
     model = alter(model, guardrails=request.guardrails, description=request.description)
+    if not cluster.is_before("3.8"):
+        model = alter(model, is_hidden=False)
     if request.connector_id:
         check_exists(cluster, request.connector_id, words="Failed to find connector")
     elif request.connector:
         check_endpoints(cluster, request.connector.actions or (), request.connector.parameters)
-        model = alter(model, connector=as_connector(request.connector, now))
+        model = alter(model, connector=as_connector(cluster, request.connector))
     else:
         raise illegal("You must provide connector content when creating a remote model without providing connector id!")
     place = await _place(cluster, request)
@@ -104,4 +108,4 @@ async def _place(cluster: Cluster, request: RegisterModel) -> groups.Place:
     except Conflict as conflict:
         failed: dict[str, Any] = {"state": TaskState.FAILED, "is_async": False, "error": conflict.reason}
         jobs.new_task(cluster, TaskType.REGISTER_MODEL, FunctionName.REMOTE, **failed)
-        raise errors.update_conflict(conflict, place.group_id) from conflict
+        raise errors.update_conflict(conflict, place.group_id or "") from conflict

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterable, Awaitable, Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
@@ -25,10 +25,10 @@ class Plain:
 
 @attrs.frozen
 class Bare:
-    """An answer that is not in the form of the others."""
+    """An answer that is not in the form of the others. One that is iterated comes piece by piece."""
 
     status: int
-    body: bytes = b""
+    body: bytes | AsyncIterable[bytes] = b""
     content_type: str = ""
 
 

@@ -4,26 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
 from typing import Any
 
 import aiohttp
 import orjson
+from yarl import URL
 
 from aiomlcommons.api.connectors import ActionType, Connector, ConnectorAction, HttpConnector
 from aiomlcommons.api.model_records import Model
 from aiomlcommons.api.predict import MLInput
 from aiomlcommons.emulator import errors
 from aiomlcommons.emulator.cluster import Cluster
-from aiomlcommons.emulator.connectors import CLIENT_DEFAULTS, check_endpoints, check_exists, check_host
-from aiomlcommons.emulator.errors import illegal, refused, status_error
+from aiomlcommons.emulator.connectors import CLIENT_DEFAULTS, check_endpoints, check_exists, check_host, is_private
+from aiomlcommons.emulator.errors import Refused, illegal, refused, status_error
 from aiomlcommons.emulator.processing import after, before
 from aiomlcommons.emulator.templates import fill, is_json, open_places
 from aiomlcommons.http import JSON
-from aiomlcommons.version import Version
+from aiomlcommons.stream import Frames
 
-# 3.4 was seen to show the payload, and 3.8 to name what it lacks.
-NAMES_PLACES = Version.parse("3.8.0")
+BROKE_OFF = "SSE failure with network error"
+AWS_ERROR = "x-amzn-ErrorType"
 OF_A_JOB = {
     ActionType.BATCH_PREDICT_STATUS: ("get the batch job details in the connector", "GET", "/${parameters.id}"),
     ActionType.CANCEL_BATCH_PREDICT: ("cancel the batch job in the connector", "POST", "/${parameters.id}/cancel"),
@@ -54,17 +55,30 @@ def check_allowed(cluster: Cluster) -> None:
         raise illegal(errors.NO_REMOTE)
 
 
+def private_host(cluster: Cluster, model: Model, kind: ActionType) -> str | None:
+    """The host of an action of a kind, if it has a private address."""
+    connector = _connector(cluster, model)
+    host = URL(fill(_action(connector, kind).url, {"parameters": connector.parameters or {}})).host or ""
+    return host if is_private(host) else None
+
+
 async def ask(
     cluster: Cluster, model_id: str, model: Model, kind: ActionType, given: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Do what a connector has an action of a kind for, with parameters; raises as ``predict`` does."""
     connector = _connector(cluster, model)
     action = _action(connector, kind)
-    parameters = {**(connector.parameters or {}), **given}
-    values = {"parameters": parameters, "credential": cluster.credentials.get(model.connector_id or model_id, {})}
-    check_endpoints(cluster, [action], parameters)
+    values = _values(cluster, model_id, model, connector, given)
+    check_endpoints(cluster, [action], values["parameters"])
     status, answer = await _call(cluster, connector, action, values)
     return {"output": after(action.post_process_function, answer), "status_code": status}
+
+
+def _values(
+    cluster: Cluster, model_id: str, model: Model, connector: Connector, given: Mapping[str, Any]
+) -> dict[str, Mapping[str, Any]]:
+    credential = cluster.credentials.get(model.connector_id or model_id, {})
+    return {"parameters": {**(connector.parameters or {}), **given}, "credential": credential}
 
 
 def _connector(cluster: Cluster, model: Model) -> Connector:
@@ -89,9 +103,35 @@ def _made_up(kind: ActionType, begins: ConnectorAction) -> ConnectorAction:
     return ConnectorAction(action_type=kind, method=method, url=begins.url + ending, headers=begins.headers)
 
 
-async def _call(
+async def stream(cluster: Cluster, model_id: str, model: Model, given: Mapping[str, Any]) -> AsyncGenerator[str]:
+    """What a remote model writes when it is asked for a stream, event by event.
+
+    Raises Refused with the remote model's own status, or 500 where no stream came or one broke off.
+    """
+    connector = _connector(cluster, model)
+    action = _action(connector, ActionType.PREDICT)
+    values = _values(cluster, model_id, model, connector, given)
+    check_endpoints(cluster, [action], values["parameters"])
+    asked = _asked(cluster, connector, action, values)
+    body = orjson.dumps({**orjson.loads(asked["data"] or b"{}"), "stream": True})
+    frames = Frames()
+    try:
+        async with cluster.client.request(action.method, **{**asked, "data": body}) as got:
+            if got.status >= 400:
+                raise _refusal(got.status, await got.text(), throttled=False)
+            if got.content_type != "text/event-stream":
+                raise refused(500, "m_l_exception", BROKE_OFF)
+            async for piece in got.content.iter_any():
+                for data in frames.feed(piece):
+                    yield data.decode()
+    except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        raise refused(500, "m_l_exception", BROKE_OFF) from error
+
+
+def _asked(
     cluster: Cluster, connector: Connector, action: ConnectorAction, values: Mapping[str, Mapping[str, Any]]
-) -> tuple[int, Any]:
+) -> dict[str, Any]:
+    """What a client needs to ask the provider."""
     as_is = str(values["parameters"].get("no_escape_params", "")).split(",")
     body = fill(action.request_body or "", values, in_json=True, as_is=as_is)
     if action.request_body:
@@ -101,25 +141,40 @@ async def _call(
     headers = {name: fill(value, values) for name, value in (action.headers or {}).items()}
     config = connector.client_config or CLIENT_DEFAULTS
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=config.connection_timeout, sock_read=config.read_timeout)
+    data = None if action.method == "GET" else body or None
+    return {"url": url, "data": data, "headers": {"content-type": JSON, **headers}, "timeout": timeout}
+
+
+async def _call(
+    cluster: Cluster, connector: Connector, action: ConnectorAction, values: Mapping[str, Mapping[str, Any]]
+) -> tuple[int, Any]:
+    asked = _asked(cluster, connector, action, values)
     try:
-        async with cluster.client.request(
-            action.method,
-            url,
-            data=None if action.method == "GET" else body or None,
-            headers={"content-type": JSON, **headers},
-            timeout=timeout,
-        ) as got:
+        async with cluster.client.request(action.method, **asked) as got:
             text = await got.text()
+            throttled = got.headers.get(AWS_ERROR, "").startswith("ThrottlingException")
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
         raise status_error(500, f"Error communicating with remote model: {_words(error)}") from error
     if got.status >= 400:
-        raise status_error(got.status, f"Error from remote service: {text}")
+        raise _refusal(got.status, text, throttled=throttled)
+    if not text.strip() and action.action_type.upper() != ActionType.CANCEL_BATCH_PREDICT.upper():
+        raise status_error(502, "Remote service returned empty response body")
     return got.status, _read(text)
+
+
+def _refusal(status: int, text: str, *, throttled: bool) -> Refused:
+    """The provider's own status, also where a service of Amazon says 400 and in a header that it throttles."""
+    if throttled:
+        return refused(status, "remote_connector_throttling_exception", errors.THROTTLED_PROVIDER)
+    if not text.strip():
+        return status_error(status, f"Remote service returned error status {status} with empty body")
+    return status_error(status, f"Error from remote service: {text}")
 
 
 def _check_payload(cluster: Cluster, body: str) -> None:
     waiting = open_places(body)
-    if waiting and Version.parse(cluster.version) >= NAMES_PLACES:
+    # 3.4 was seen to show the payload, and 3.8 to name what it lacks.
+    if waiting and not cluster.is_before("3.8"):
         raise illegal(f"Some parameter placeholder not filled in payload: {', '.join(waiting)}")
     if waiting or not is_json(body):
         raise illegal(f"Invalid payload: {body}")

@@ -51,9 +51,9 @@ def check_recovered(cluster: Cluster, request: Request[Any]) -> None:
 
 def _refusal(cluster: Cluster, request: Request[Any], *, is_there: bool) -> Refused:
     if isinstance(request, Predict | PredictByModel):
-        return _no_data(404, _cause(cluster, request.model_id, is_there=is_there))
+        return _no_data(cluster, 404, request.model_id, is_there=is_there)
     if isinstance(request, GetModel):
-        return _no_data(500, _cause(cluster, request.model_id, is_there=is_there))
+        return _no_data(cluster, 500, request.model_id, is_there=is_there)
     if isinstance(request, SearchModels):
         return status_error(500, NO_SEARCH)
     if is_there:
@@ -71,6 +71,9 @@ def _cause(cluster: Cluster, key: str, *, is_there: bool) -> dict[str, Any]:
     return {"type": "no_shard_available_action_exception", "reason": reason}
 
 
-def _no_data(status: int, cause: dict[str, Any]) -> Refused:
-    error = {"root_cause": [cause], "type": "status_exception", "reason": NO_DATA, "caused_by": cause}
+def _no_data(cluster: Cluster, status: int, key: str, *, is_there: bool) -> Refused:
+    root, cause = _cause(cluster, key, is_there=is_there), _cause(cluster, key, is_there=False)
+    if is_there:
+        cause |= {"caused_by": root}
+    error = {"root_cause": [root], "type": "status_exception", "reason": NO_DATA, "caused_by": cause}
     return Refused(status, {"error": error, "status": status})

@@ -11,6 +11,7 @@ import orjson
 
 from aiomlcommons import convert
 from aiomlcommons.api.common import Found, Hit, Hits, Shards, Total
+from aiomlcommons.emulator import old_server
 from aiomlcommons.emulator.cluster import Document, Index
 from aiomlcommons.emulator.errors import RESULT_WINDOW, Refused, illegal, refused
 
@@ -31,12 +32,14 @@ def search(index: Index[T], body: Mapping[str, Any], node_id: str) -> Hits[T]:
     start, size = int(body.get("from", 0)), int(body.get("size", 10))
     if start + size > WINDOW:
         raise _too_large(index.name, start + size, node_id)
+    if index.is_old and not index.existed:
+        raise old_server.no_index(index.name)
     query = body.get("query") or {"match_all": {}}
-    rows = [(document, _source(document)) for document in index.seen().values()]
+    rows = [(document, _source(index, document)) for document in index.seen().values()]
     found = [(document, source) for document, source in rows if matches(query, source, document.id, body)]
     keys = _sort_keys(body.get("sort"))
     for key, order in reversed(keys):
-        found.sort(key=lambda row, key=key: _rank(_value(row[1], row[0].id, key)), reverse=order == "desc")  # type: ignore[misc]
+        found.sort(key=lambda row, key=key: _rank(_sort_value(row, key)), reverse=order == "desc")  # type: ignore[misc]
     score = None if keys else _score(query)
     page = _following(found, keys, body.get("search_after"))[start : start + size]
     return Hits(
@@ -51,8 +54,9 @@ def search(index: Index[T], body: Mapping[str, Any], node_id: str) -> Hits[T]:
     )
 
 
-def _source(document: Document[Any]) -> dict[str, Any]:
-    return {key: value for key, value in convert.unstructure(document.source).items() if key not in NEVER_SHOWN}
+def _source(index: Index[Any], document: Document[Any]) -> dict[str, Any]:
+    source = {key: value for key, value in convert.unstructure(document.source).items() if key not in NEVER_SHOWN}
+    return old_server.record(source) if index.is_old else source
 
 
 def _hit(
@@ -72,7 +76,7 @@ def _hit(
         version=document.version,
         seq_no=document.seq_no,
         primary_term=1,
-        sort=[_value(source, document.id, key) for key, _ in keys] or None,
+        sort=[_sort_value(row, key) for key, _ in keys] or None,
     )
 
 
@@ -147,6 +151,12 @@ def _match(wanted: Any, source: Source, key: str, _: Mapping[str, Any]) -> bool:
     return any(word in found for word in str(text).lower().split())
 
 
+def _phrase_prefix(wanted: Any, source: Source, key: str, _: Mapping[str, Any]) -> bool:
+    ((field, value),) = wanted.items()
+    text = value.get("query") if isinstance(value, Mapping) else value
+    return f" {str(text).lower()}" in f" {str(_value(source, key, field) or '').lower()}"
+
+
 def _wildcard(wanted: Any, source: Source, key: str, _: Mapping[str, Any]) -> bool:
     ((field, value),) = wanted.items()
     pattern = (value.get("value") or value.get("wildcard")) if isinstance(value, Mapping) else value
@@ -181,6 +191,7 @@ _QUERIES: Mapping[str, Test] = {
     "terms": _terms,
     "match": _match,
     "match_phrase": _match,
+    "match_phrase_prefix": _phrase_prefix,
     "wildcard": _wildcard,
     "prefix": _prefix,
     "range": _range,
@@ -196,6 +207,11 @@ def _value(source: Source, key: str, field: str) -> Any:
     for part in field.removesuffix(".keyword").split("."):
         found = found.get(part) if isinstance(found, Mapping) else None
     return found
+
+
+def _sort_value(row: Row, key: str) -> Any:
+    document, source = row
+    return document.seq_no if key == "_seq_no" else _value(source, document.id, key)
 
 
 def _sort_keys(sort: Any) -> list[tuple[str, str]]:
@@ -218,9 +234,8 @@ def _following(found: list[Row], keys: list[tuple[str, str]], after: Sequence[An
 
 
 def _stands_behind(row: Row, keys: list[tuple[str, str]], after: Sequence[Any]) -> bool:
-    document, source = row
     for (key, order), mark in zip(keys, after, strict=True):
-        mine, other = _rank(_value(source, document.id, key)), _rank(mark)
+        mine, other = _rank(_sort_value(row, key)), _rank(mark)
         if mine != other:
             return mine < other if order == "desc" else mine > other
     return False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from aiomlcommons.api.settings import ClusterSettings, GetClusterSettings, PutClusterSettings
 from aiomlcommons.emulator.cluster import Cluster
+from aiomlcommons.emulator.errors import refused
 from aiomlcommons.emulator.registry import handles
 from aiomlcommons.emulator.setting_store import nested
 
@@ -24,5 +25,7 @@ async def get(cluster: Cluster, request: GetClusterSettings) -> ClusterSettings:
 async def put(cluster: Cluster, request: PutClusterSettings) -> ClusterSettings:
     """Change settings; the answer holds what was set."""
     shape = dict if request.flat_settings else nested
+    if not request.persistent and not request.transient:
+        raise refused(400, "action_request_validation_exception", "Validation Failed: 1: no settings to update;")
     persistent, transient = cluster.settings.put(request.persistent or {}, request.transient or {})
     return ClusterSettings(acknowledged=True, persistent=shape(persistent), transient=shape(transient))

@@ -13,7 +13,7 @@ from aiomlcommons.api.predict import DataFrame, MLInput, Prediction
 from aiomlcommons.api.tasks import TaskType
 from aiomlcommons.emulator import jobs
 from aiomlcommons.emulator.cluster import Cluster
-from aiomlcommons.emulator.errors import Refused, illegal, refused
+from aiomlcommons.emulator.errors import Refused, illegal, no_index, refused
 from aiomlcommons.emulator.jobs import JobFailed
 from aiomlcommons.emulator.learning import KMeans, LinearRegression, Trained
 from aiomlcommons.emulator.registry import Plain, handles
@@ -102,7 +102,7 @@ def _data(asked: MLInput) -> DataFrame:
     if asked.input_data is not None:
         return asked.input_data
     if asked.input_index:
-        raise refused(404, "index_not_found_exception", f"no such index [{','.join(asked.input_index)}]")
+        raise no_index(",".join(asked.input_index))
     raise illegal("input_data or input_index is missing")
 
 

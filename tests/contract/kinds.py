@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import anyio
 import attrs
 
-from aiomlcommons import Session
+from aiomlcommons import Backoff, Session
 from aiomlcommons.api.common import FunctionName
 from aiomlcommons.api.model_configs import ModelConfig
+from aiomlcommons.api.model_records import Model, ModelState
 from aiomlcommons.models.spec import FileModel
 
 
@@ -72,3 +75,14 @@ async def deployed(ml: Session, kind: str, file: Path, name: str) -> AsyncGenera
     async with uploaded(ml, kind, file, name) as model_id:
         await ml.models.ensure(model_id)
         yield model_id
+
+
+async def seen(ml: Session, model_id: str, state: ModelState) -> Model:
+    """A model whose record says what has happened to it, which it may do a moment later."""
+    model = await ml.models.get(model_id)
+    for delay in itertools.islice(Backoff(), 16):
+        if model.model_state == state:
+            break
+        await anyio.sleep(delay)
+        model = await ml.models.get(model_id)
+    return model

@@ -36,7 +36,7 @@ async def test_several_who_ensure_one_model_at_once_get_the_same(
     ml: Session, unique: str, zips: dict[str, Path]
 ) -> None:
     spec = spec_of("tokenizer", zips["tokenizer"], unique)
-    group = await ml.model_groups.register(unique)
+    await ml.model_groups.register(unique)
     ensured = await asyncio.gather(*(ml.models.ensure(spec) for _ in range(4)))
     try:
         assert len({one.model_id for one in ensured}) == 1
@@ -44,8 +44,7 @@ async def test_several_who_ensure_one_model_at_once_get_the_same(
         assert found == [ensured[0].model_id]
     finally:
         for model_id in {one.model_id for one in ensured}:
-            await ml.models.remove(model_id)
-        await ml.model_groups.delete(group.model_group_id)
+            await ml.models.remove(model_id, empty_group=True)
 
 
 async def test_a_file_of_several_chunks_comes_whole(ml: Session, unique: str, tmp_path: Path) -> None:

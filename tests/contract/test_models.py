@@ -11,7 +11,7 @@ import pytest
 from aiomlcommons import BadRequest, Conflict, ModelNotReady, NotFound, Session, TaskFailed
 from aiomlcommons.api.model_records import ModelState
 from aiomlcommons.api.tasks import TaskInfo, TaskState
-from tests.contract.kinds import KINDS, deployed, uploaded
+from tests.contract.kinds import KINDS, deployed, seen, uploaded
 from tests.fileserver import served_file
 
 pytestmark = pytest.mark.asyncio
@@ -27,7 +27,7 @@ async def test_a_model_goes_from_file_to_deployed_and_back(ml: Session, unique: 
 
         info = await ml.task(await ml.models.deploy(model_id))
         assert (info.state, info.model_id, len(info.worker_nodes)) == (TaskState.COMPLETED, model_id, 1)
-        assert (await ml.models.get(model_id)).is_deployed
+        assert (await seen(ml, model_id, ModelState.DEPLOYED)).is_deployed
         with pytest.raises(BadRequest, match="cannot be deleted in deploying or deployed state"):
             await ml.models.delete(model_id)
 

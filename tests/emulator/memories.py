@@ -13,7 +13,7 @@ from aiomlcommons.api.memory_documents import MessageInput
 
 ALL: Mapping[str, Any] = {"query": {"match_all": {}}}
 TEA = [MessageInput(role="user", content=[{"type": "text", "text": "I like tea"}])]
-SPARSE = FunctionName.SPARSE_ENCODING
+SPARSE, DENSE = FunctionName.SPARSE_ENCODING, FunctionName.TEXT_EMBEDDING
 WITH_SESSIONS = MemoryConfiguration(index_prefix="talks", disable_session=False)
 
 

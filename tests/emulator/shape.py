@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+import orjson
+
+from aiomlcommons.stream import Frames
+
+CHANGING = {"timestamp", "messageId", "threadId", "result"}
 TOKENS = re.compile(r"dataAsMap\.response\[\]$")
 
 
-def differences(recorded: Any, got: Any, known: Collection[str] = (), where: str = "$") -> Iterator[str]:
-    """Where the second departs from the first. Lists are compared by one item, of those with a ``known`` id if any."""
+def differences(recorded: Any, got: Any, known: Mapping[str, str] = {}, where: str = "$") -> Iterator[str]:
+    """Where the second departs from the first.
+
+    Lists are compared by one item, one whose id is ``known`` to stand for the recorded one if there is any.
+    """
     if _kind(recorded) != _kind(got):
         yield f"{where} is {_kind(got)}, recorded is {_kind(recorded)}"
     elif isinstance(recorded, Mapping):
@@ -19,13 +27,41 @@ def differences(recorded: Any, got: Any, known: Collection[str] = (), where: str
         if bool(recorded) != bool(got):
             yield f"{where} has {len(got)} items, recorded are {len(recorded)}"
         elif recorded:
-            yield from differences(_item(recorded, known), _item(got, known), known, f"{where}[]")
+            yield from differences(*_pair(recorded, got, known), known, f"{where}[]")
 
 
-def _mappings(recorded: Mapping[str, Any], got: Mapping[str, Any], known: Collection[str], where: str) -> Iterator[str]:
+def stream_differences(recorded: bytes, got: bytes) -> Iterator[str]:
+    """Where a stream departs from the recorded one: other frames, in another order, or of another shape or content."""
+    was, now = (list(Frames().feed(stream)) for stream in (recorded, got))
+    if len(was) != len(now):
+        yield f"{len(now)} frames, recorded are {len(was)}: {now}"
+    for number, (first, second) in enumerate(zip(was, now, strict=False)):
+        before, after = orjson.loads(first), orjson.loads(second)
+        yield from differences(before, after, where=f"frame {number}: $")
+        if _told(before) != _told(after):
+            yield f"frame {number} tells {_told(after)}, recorded is {_told(before)}"
+
+
+def _told(frame: Any) -> Any:
+    """What a frame says, without ids, times, and what the server happens to have."""
+    if isinstance(frame, Mapping):
+        return {name: _told(value) for name, value in frame.items() if name not in CHANGING}
+    if isinstance(frame, list):
+        return [_told(item) for item in frame]
+    if not isinstance(frame, str) or frame.startswith("row,"):
+        return frame if not isinstance(frame, str) else "a table"
+    try:
+        return orjson.loads(frame)
+    except orjson.JSONDecodeError:
+        return frame
+
+
+def _mappings(
+    recorded: Mapping[str, Any], got: Mapping[str, Any], known: Mapping[str, str], where: str
+) -> Iterator[str]:
     if recorded.keys() != got.keys():
         # Maps whose keys are data: tokens, ids of nodes and models.
-        if TOKENS.search(where) or {*recorded, *got} <= set(known):
+        if TOKENS.search(where) or (recorded.keys() <= known.keys() and got.keys() <= set(known.values())):
             yield from differences([*recorded.values()], [*got.values()], known, f"{where}.*")
             return
         missing, extra = sorted(recorded.keys() - got.keys()), sorted(got.keys() - recorded.keys())
@@ -35,9 +71,12 @@ def _mappings(recorded: Mapping[str, Any], got: Mapping[str, Any], known: Collec
         yield from differences(value, got[key], known, f"{where}.{key}")
 
 
-def _item(items: list[Any], known: Collection[str]) -> Any:
-    hits = [item for item in items if isinstance(item, Mapping) and item.get("_id") in known]
-    return (hits or items)[0]
+def _pair(recorded: list[Any], got: list[Any], known: Mapping[str, str]) -> tuple[Any, Any]:
+    ours = {item["_id"]: item for item in got if isinstance(item, Mapping) and "_id" in item}
+    for item in recorded:
+        if isinstance(item, Mapping) and known.get(item.get("_id", "")) in ours:
+            return item, ours[known[item["_id"]]]
+    return recorded[0], got[0]
 
 
 def _kind(value: Any) -> str:

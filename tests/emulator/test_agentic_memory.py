@@ -14,7 +14,7 @@ from aiomlcommons.api.memory_containers import MemoryConfiguration
 from aiomlcommons.api.memory_documents import WorkingMemory
 from aiomlcommons.api.settings import MLSettings
 from aiomlcommons.emulator import Cluster, Emulator
-from tests.emulator.memories import ALL, SPARSE, TEA, WITH_SESSIONS, made, unasked
+from tests.emulator.memories import ALL, DENSE, SPARSE, TEA, WITH_SESSIONS, made, unasked
 
 pytestmark = pytest.mark.asyncio
 
@@ -165,8 +165,15 @@ async def test_a_search_by_meaning_needs_a_model_and_is_not_emulated_with_one() 
         container = await made(ml)
         with pytest.raises(BadRequest, match="Semantic search requires a memory container with an embedding model"):
             await ml.memory_containers.semantic_search(container, "tea")
-        configuration = MemoryConfiguration(embedding_model_id=await unasked(ml), embedding_model_type=SPARSE)
-        await ml.memory_containers.update(container, configuration=configuration)
-        for search in (ml.memory_containers.semantic_search, ml.memory_containers.hybrid_search):
-            with pytest.raises(ApiError, match="no long-term memories to search by meaning"):
-                await search(container, "tea")
+        searches = (ml.memory_containers.semantic_search, ml.memory_containers.hybrid_search)
+        for kind, dimension, words in (
+            (SPARSE, None, "query does not support"),
+            (DENSE, 8, "no long-term memories to search by meaning"),
+        ):
+            configuration = MemoryConfiguration(
+                embedding_model_id=await unasked(ml), embedding_model_type=kind, embedding_dimension=dimension
+            )
+            await ml.memory_containers.update(container, configuration=configuration)
+            for search in searches:
+                with pytest.raises(ApiError, match=words):
+                    await search(container, "tea")

@@ -43,7 +43,7 @@ async def test_routes_of_the_past_are_gone(newer: Session) -> None:
 
 async def test_an_old_server_has_old_names() -> None:
     async with Emulator(Cluster(version="2.4.1")).serve() as url, Session(url, retries=0) as ml:
-        with pytest.raises(NotFound, match="Failed to find model"):
+        with pytest.raises(NotFound, match="Fail to find model"):
             await ml.models.deploy("nope")
         with pytest.raises(ApiError, match="no handler found for uri"):
             await ml.request("POST", "/_plugins/_ml/models/nope/_deploy")
@@ -55,7 +55,7 @@ async def test_a_change_leaves_alone_what_is_not_given(newer: Session) -> None:
     found = await newer.context_management.get("a")
     assert (found.description, found.hooks) == ("second", {"PRE_LLM": [WINDOW]})
     await newer.context_management.update("a", hooks={"POST_TOOL": []})
-    assert (await newer.context_management.get("a")).hooks == {"POST_TOOL": []}
+    assert (await newer.context_management.get("a")).hooks == {"PRE_LLM": [WINDOW], "POST_TOOL": []}
 
 
 async def test_templates_are_listed_in_pages(newer: Session) -> None:

@@ -18,7 +18,7 @@ from aiomlcommons.api.model_registration import RegisterModel
 from aiomlcommons.api.server import GetInfo
 from aiomlcommons.emulator import Emulator, Faults
 from aiomlcommons.emulator.errors import Refused
-from aiomlcommons.emulator.faults import Pool
+from aiomlcommons.emulator.pool import Pool
 from aiomlcommons.http import HttpRequest
 from tests.emulator.conftest import DENSE, NOW
 

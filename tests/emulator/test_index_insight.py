@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from aiomlcommons import ApiError, FeatureDisabled, Forbidden, NotFound, Session
+from aiomlcommons import ApiError, BadRequest, FeatureDisabled, NotFound, ServerError, Session
 from aiomlcommons.api.config import Config
 from aiomlcommons.api.settings import MLSettings
 from aiomlcommons.emulator import Emulator
@@ -21,7 +21,7 @@ async def test_the_feature_must_be_on(ml: Session) -> None:
 
 async def test_the_switch_is_kept(ml: Session) -> None:
     await ml.settings.apply(MLSettings(index_insight_feature_enabled=True))
-    with pytest.raises(NotFound):
+    with pytest.raises(ServerError, match=r"no such index \[\.plugins-ml-index-insight-config\]"):
         await ml.index_insight.get_config()
     for is_on in (True, False):
         assert (await ml.index_insight.put_config(is_enable=is_on)).acknowledged
@@ -29,8 +29,14 @@ async def test_the_switch_is_kept(ml: Session) -> None:
 
 
 async def test_insights_are_not_emulated(ml: Session) -> None:
-    with pytest.raises(ApiError) as caught:
+    await ml.settings.apply(MLSettings(index_insight_feature_enabled=True))
+    with pytest.raises(BadRequest, match="Wrong index insight type"):
+        await ml.index_insight.get("i", "other")
+    with pytest.raises(NotFound, match=r"no such index \[i\]"):
         await ml.index_insight.get("i", "ALL")
+    await ml.model_groups.register("g")
+    with pytest.raises(ApiError) as caught:
+        await ml.index_insight.get(".plugins-ml-model-group", "statistical_data")
     assert (caught.value.status, caught.value.type) == (501, "not_emulated")
 
 
@@ -39,5 +45,5 @@ async def test_configurations_are_those_that_a_test_puts_there(ml: Session, ml_e
     assert (await ml.config.get("os_chat")).configuration == {"agent_id": "a"}
     with pytest.raises(NotFound, match="provided config id: nope"):
         await ml.config.get("nope")
-    with pytest.raises(Forbidden, match="not allowed to access this config doc"):
+    with pytest.raises(BadRequest, match="not allowed to access this config doc"):
         await ml.config.get("master_key")

@@ -9,10 +9,17 @@ import pytest
 from aiomlcommons import ApiError, BadRequest, FeatureDisabled, ServerError, Session, TaskFailed, TooManyRequests
 from aiomlcommons.api.connectors import ConnectorAction
 from aiomlcommons.api.settings import MLSettings
-from tests.emulator.conftest import NOW
+from aiomlcommons.emulator import Cluster, Emulator
+from tests.emulator.conftest import ALLOWED, NOW
 from tests.modelserver import batch_actions
 
 pytestmark = pytest.mark.asyncio
+
+
+@pytest.fixture
+def ml_emulator() -> Emulator:
+    """An emulator that follows a provider's job."""
+    return Emulator(Cluster(follows_batches=True))
 
 
 async def _model(ml: Session, actions: list[ConnectorAction]) -> str:
@@ -102,3 +109,20 @@ async def test_a_local_model_predicts_nothing_offline(ml: Session, dense: str) -
     with pytest.raises(ApiError, match="remote models only") as caught:
         await ml.models.batch_predict(dense, parameters={})
     assert caught.value.status == 501
+
+
+@pytest.mark.parametrize(
+    ("version", "words"),
+    [
+        ("3.4.0", "Remote inference host name has private ip address: 127.0.0.1"),
+        ("3.8.0", "Trusted connector endpoints regex is not configured"),
+    ],
+)
+async def test_a_real_server_begins_a_job_and_cannot_follow_it(model_url: str, version: str, words: str) -> None:
+    async with Emulator(Cluster(version=version)).serve() as url, Session(url, retries=0) as ml:
+        await ml.settings.apply(ALLOWED)
+        started = await _begin(ml, await _model(ml, batch_actions(model_url)), "f")
+        with pytest.raises(BadRequest, match=words):
+            await ml.tasks.get(started.task_id)
+        with pytest.raises(BadRequest, match=words):
+            await ml.tasks.cancel(started.task_id)

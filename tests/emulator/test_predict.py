@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from aiomlcommons import BadRequest, Forbidden, ModelNotReady, NotFound, Session, TooManyRequests, vectors
+from aiomlcommons import BadRequest, Forbidden, ModelNotReady, NotFound, ServerError, Session, TooManyRequests, vectors
 from aiomlcommons.api.model_records import RateLimiter
 from aiomlcommons.api.predict import Predict, PredictByModel
 from aiomlcommons.emulator import Cluster, Emulator
@@ -101,11 +101,26 @@ async def test_a_highlighter_marks_the_sentences_that_answer(ml: Session) -> Non
     assert [passage.text for passage in found] == ["Dogs bark at night."]
 
 
+async def test_a_highlighter_counts_in_doubles_and_units_of_utf_16(ml: Session) -> None:
+    asked = {"question": "When do dogs bark?", "context": "\N{SLIGHTLY SMILING FACE} sleeps. Dogs bark."}
+    path = f"/_plugins/_ml/_predict/question_answering/{await deployed(ml, HIGHLIGHTER, '1.0.0')}"
+    (result,) = (await ml.request("POST", path, body=asked)).json()["inference_results"]
+    (passage,) = result["output"][0]["dataAsMap"]["highlights"]
+    assert passage == {"start": 11.0, "end": 21.0, "text": "Dogs bark.", "position": 1.0}
+    assert all(isinstance(passage[name], float) for name in ("start", "end", "position"))
+
+
+async def test_a_null_among_texts_fails_the_model(ml: Session, dense: str) -> None:
+    with pytest.raises(ServerError, match=f"Failed to inference TEXT_EMBEDDING model: {dense}"):
+        await ml.request("POST", f"/_plugins/_ml/_predict/text_embedding/{dense}", body={"text_docs": [None]})
+
+
 async def test_a_question_is_answered_by_a_sentence_of_the_context(ml: Session, ml_emulator: Emulator) -> None:
     model_id = await deployed(ml, HIGHLIGHTER, "1.0.0")
     ml_emulator.cluster.models.change(model_id, model_config=None)
     assert await ml.answer(model_id, "What do dogs do?", "Cats sleep. Dogs bark.") == "Dogs bark."
-    assert await ml.answer(model_id, "What do dogs do?", "") == ""
+    with pytest.raises(BadRequest, match="Context is not provided"):
+        await ml.answer(model_id, "What do dogs do?", "")
 
 
 async def test_a_model_that_is_not_on_the_node_is_not_ready(ml: Session, dense: str) -> None:
@@ -145,7 +160,7 @@ async def test_a_rate_limit_holds_until_its_time_has_passed() -> None:
         ("text_embedding", {"question": "a"}, "Empty text docs"),
         ("text_similarity", {"text_docs": ["a"]}, "No query text"),
         ("text_similarity", {"query_text": "a"}, "No text documents were provided"),
-        ("question_answering", {"question": "a"}, "Question or context"),
+        ("question_answering", {"question": "a"}, "Context is not provided"),
         ("nope", {"text_docs": ["a"]}, "Wrong function name"),
     ],
 )

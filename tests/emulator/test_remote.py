@@ -120,6 +120,28 @@ async def test_trouble_of_the_remote_model_is_told_in_the_servers_words(
     assert caught.value.reason.startswith(words)
 
 
+@pytest.mark.parametrize(
+    ("path", "status", "words"),
+    [
+        ("/throttles/400", 400, "Error from remote service: The request was denied due to remote server throttling"),
+        ("/throttles/429", 429, "Error from remote service: The request was denied due to remote server throttling"),
+        ("/says/401?words=no", 401, "Error from remote service: no"),
+        ("/says/503", 503, "Remote service returned error status 503 with empty body"),
+        ("/says/200", 502, "Remote service returned empty response body"),
+        ('/says/200?words={"data":[{"embedding":[]}]}', 400, "The embedding should be a non-empty List"),
+        ('/says/200?words={"data":[{"embedding":null}]}', 400, "The embedding should be a non-empty List"),
+    ],
+)
+async def test_a_provider_is_told_apart_from_the_cluster_by_its_words(
+    ml: Session, model_url: str, path: str, status: int, words: str
+) -> None:
+    model_id = await _remote(ml, _action(f"{model_url}{path}", INPUT, "openai.embedding"))
+    with pytest.raises(ApiError) as caught:
+        await ml.embed_one(model_id, "a")
+    assert caught.value.status == status
+    assert caught.value.reason.startswith(words)
+
+
 async def test_a_server_that_is_not_there_refuses_the_connection(ml: Session, model_url: str) -> None:
     model_id = await _openai(ml, "http://127.0.0.1:1")
     with pytest.raises(ServerError, match=r"Connection refused: 127\.0\.0\.1/127\.0\.0\.1:1"):
@@ -148,7 +170,7 @@ async def test_a_place_without_a_value_is_an_invalid_payload(ml: Session, model_
 
 async def test_settings_guard_the_way_out(ml: Session, model_url: str) -> None:
     model_id = await _openai(ml, model_url)
-    with pytest.raises(BadRequest, match="trusted connector endpoint regex, URL is: http://example"):
+    with pytest.raises(BadRequest, match="not matching the trusted connector endpoint regex"):
         await _openai(ml, "http://example.org")
     await ml.settings.apply(MLSettings(connector_private_ip_enabled=False))
     with pytest.raises(BadRequest, match="Remote inference host name has private ip address"):
