@@ -168,6 +168,9 @@ CLUSTERS = (
             "no_shard_available_action_exception": f"{_RUNS} new39.stop_new39_sparse_index",
             "illegal_index_shard_state_exception": f"{_RUNS} new39.stop_new39_remote",
             "CurrentState[RECOVERING]": f"{_RUNS} new39.stop_new39_remote",
+            # Whatever the status: the cluster's state is not read yet, it has no manager, or a disk is full.
+            "blocked by: [SERVICE_UNAVAILABLE/": f"{_SEEN} (3.8, 404 of _predict after kill -9)",
+            "blocked by: [TOO_MANY_REQUESTS/": f"{_RUNS} plain38.index_flood_stage_8s",
             "Fail to search model version": f"{_RACES} real.search.no_shard_yet.1",
             "OpenSearch Security not initialized": f"{_SEEN} (3.4, 503)",
             **dict.fromkeys(

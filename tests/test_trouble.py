@@ -31,6 +31,11 @@ SEEN = {
     "model id '...' already exists": (409, "model id 'aio-1' already exists"),
     "model group id '...' already exists": (409, "model group id 'aio-1' already exists"),
     "exceed max running task limit": (500, "exceed max running task limit"),
+    "blocked by: [SERVICE_UNAVAILABLE/": (
+        404,
+        "Failed to get data object from index .plugins-ml-model: "
+        "blocked by: [SERVICE_UNAVAILABLE/1/state not recovered / initialized];",
+    ),
     "OpenSearch Security not initialized": (503, "OpenSearch Security not initialized."),
 }
 
