@@ -38,6 +38,7 @@ class Predictor:
     sizes: Sizes = attrs.field(factory=Sizes)
     cache: Cache = attrs.field(factory=Recent)
     _doubt: Doubt = attrs.field(init=False)
+    _answers: int = attrs.field(init=False, default=-1)
     _pending: dict[str, anyio.Event] = attrs.field(factory=dict)
 
     def __attrs_post_init__(self) -> None:
@@ -72,7 +73,7 @@ class Predictor:
         self._pending |= dict.fromkeys(texts, answered)
         try:
             for part in self.sizes.parts(texts):
-                await self._divide(texts[part], new, why, self.ask.answers)
+                await self._divide(texts[part], new, why)
             await self.cache.keep(new)
         finally:
             for text in texts:
@@ -81,11 +82,8 @@ class Predictor:
         found |= new
         return len(new)
 
-    async def _divide(self, texts: list[str], found: dict[str, Any], why: dict[str, str], answers: int) -> bool:
-        """Embed texts, and say whether all were. Where they fail together they are halved: the poisoned stand alone.
-
-        ``answers`` is how many the model had given when the whole batch was asked for first.
-        """
+    async def _divide(self, texts: list[str], found: dict[str, Any], why: dict[str, str]) -> bool:
+        """Embed texts, and say whether all were. Where they fail together they are halved: the poisoned stand alone."""
         try:
             await self._ask(texts, found)
         except MLCommonsError as error:
@@ -93,11 +91,15 @@ class Predictor:
                 raise
             if len(texts) == 1:
                 return await self._judge(texts[0], found, why, error)
-            # Halving asks more of a model that has answered nobody: is it in order at all?
-            if self.ask.answers == answers and not _is_theirs(error) and await self._doubt.settled(error):
-                return await self._divide(texts, found, why, self.ask.answers)
-            return await self._halve(texts, found, why, answers, error)
+            if not _is_theirs(error) and self._fails_again() and await self._doubt.settled(error):
+                return await self._divide(texts, found, why)
+            return await self._halve(texts, found, why, error)
         return True
+
+    def _fails_again(self) -> bool:
+        """Whether the model answered nobody since it failed before: halving would ask still more of it."""
+        before, self._answers = self._answers, self.ask.answers
+        return before == self.ask.answers
 
     async def _ask(self, texts: list[str], found: dict[str, Any]) -> None:
         found.update(zip(texts, await self.ask(texts), strict=True))
@@ -119,15 +121,13 @@ class Predictor:
             else:
                 return True
 
-    async def _halve(
-        self, texts: list[str], found: dict[str, Any], why: dict[str, str], answers: int, error: MLCommonsError
-    ) -> bool:
+    async def _halve(self, texts: list[str], found: dict[str, Any], why: dict[str, str], error: MLCommonsError) -> bool:
         status = error.status if isinstance(error, ApiError) else None
         if status == 413:
             self.sizes.too_large(texts)
         half = (len(texts) + 1) // 2
-        first = await self._divide(texts[:half], found, why, answers)
-        second = await self._divide(texts[half:], found, why, answers)
+        first = await self._divide(texts[:half], found, why)
+        second = await self._divide(texts[half:], found, why)
         if first and second and status == 400:
             # Nothing was wrong with any of them, so there were too many: providers have limits of their own.
             self.sizes.too_many(len(texts))

@@ -21,7 +21,8 @@ class BulkServer:
     """``index`` is the body of the only index, if there is one; ``hooks`` may answer a request or an item instead.
 
     Written to without an index, it makes one with a mapping of its own. ``others`` are further indices of the alias, of
-    which ``writes_to`` takes what is written. ``forbids`` is the end of a path that the user has no right to.
+    which ``writes_to`` takes what is written. ``forbids`` is the end of a path that the user has no right to; the
+    next ``recovering`` requests are refused as while shards recover.
     """
 
     index: dict[str, Any] | None = None
@@ -30,6 +31,7 @@ class BulkServer:
     writes_to: str = ""
     made: int = 1
     forbids: str = ""
+    recovering: int = 0
     url: str = ""
     version: str = "3.5.0"
     documents: dict[str, Any] = attrs.field(factory=dict)
@@ -48,6 +50,9 @@ class BulkServer:
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         body, path = await request.read(), request.path
         self.heard.append(f"{request.method} {path}")
+        if self.recovering:
+            self.recovering -= 1
+            return answer(error("no_shard_available_action_exception", "No shard available", 404), 404)
         if path.endswith("/_bulk"):
             return await self._bulk(request, body)
         if path == "/":

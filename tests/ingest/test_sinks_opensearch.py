@@ -531,6 +531,25 @@ async def test_an_index_that_takes_nothing_ends_the_job_and_refuses_no_document(
             await sink.write(batch(0, 2))
 
 
+@pytest.mark.parametrize("there", [True, False])
+async def test_whatever_is_asked_of_a_cluster_that_restarts_waits_for_it(there: bool) -> None:
+    async with bulk_server(knn(DIMENSION) if there else None) as server:
+        async with Session(server.url, backoff=NOW, retries=1) as ml:
+            sink = IndexSink(ml, "docs", create=True, backoff=NOW)
+            for step in (
+                lambda: sink.target(),
+                lambda: sink.open(None),
+                lambda: sink.write(batch(0, 3)),
+                lambda: sink.flush(),
+                lambda: sink.close(complete=True),
+            ):
+                server.recovering = 5
+                await step()
+                assert not server.recovering
+        assert (len(server.documents), server.refreshed) == (3, True)
+        assert server.made == (1 if there else 2)
+
+
 STARTS = [
     error("illegal_index_shard_state_exception", "CurrentState[RECOVERING] operations only allowed", 500),
     error("no_shard_available_action_exception", "No shard available", 404),
