@@ -232,6 +232,7 @@ async def _indexing(where: _Where) -> AsyncGenerator[Callable[[Documents], Await
         sink = IndexSink(ml, where.index, field=where.field, **where.sink)
         await sink.open(None)
         yield partial(_write, sink)
+        sink.leave()
         await sink.close(complete=True)
 
 

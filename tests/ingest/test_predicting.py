@@ -589,6 +589,9 @@ FINAL: list[Exception] = [
     api(500, "Failed to find model", kind="m_l_resource_not_found_exception"),
     api(401, "wrong password"),
     api(403, "not allowed"),
+    api(401, "Error from remote service: bad key"),
+    api(400, "It is off. To enable, please update the setting plugins.ml_commons.remote_inference.enabled"),
+    api(302, ""),
     NotSupported("since 2.11"),
     SessionClosed("closed"),
 ]

@@ -141,8 +141,11 @@ class IndexSink:
         """Let searches see what was written, if it is ``complete``."""
         if not (complete and self._target.mappings is not None):
             return
+        # Who is leaving waits for nothing: it happens by itself, sooner or later.
+        ml = self._ml if self._left.is_set() else self._target.ml
         try:
-            await self._target.refresh()
+            # GET, which the session may repeat.
+            await ml.request("GET", f"{self._target.path}/_refresh")
         except MLCommonsError as error:
             log.warning("index %s could not be refreshed and will do so by itself: %s", self._index, error)
 

@@ -98,11 +98,6 @@ class Target:
         version = await self.ml.version()
         return version is not None and version >= READS_BASE64
 
-    async def refresh(self) -> None:
-        """Let searches see what was written. Raises ApiError, ConnectError."""
-        # GET, which the session may repeat.
-        await self.ml.request("GET", f"{self.path}/_refresh")
-
     async def _found(self) -> dict[str, Any] | None:
         """The mappings of the index, or of each one that an alias stands for."""
         try:
