@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from aiomlcommons import hints
 from aiomlcommons.defects import defect_of
 from aiomlcommons.http import HttpRequest, HttpResponse
-from aiomlcommons.refusal import body_of, describe, disabled_setting, retry_after
-from aiomlcommons.trouble import Kind, Party, Trouble, heard, trouble_of
+from aiomlcommons.refusal import body_of, describe, disabled_setting, heard, retry_after
+from aiomlcommons.trouble import Kind, Party, Trouble, trouble_of
 
 if TYPE_CHECKING:
     from aiomlcommons.api.tasks import TaskInfo

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from enum import StrEnum
-from typing import Any
 
 import attrs
-import orjson
+
+from aiomlcommons.refusal import Said
 
 
 class Kind(StrEnum):
@@ -67,25 +67,10 @@ class Trouble:
         return _pattern(self.sign).search(said.words) is not None
 
 
-@attrs.frozen
-class Said:
-    """What a server said: its HTTP status (0 for the error of a task), every type and all words of its error."""
-
-    status: int
-    types: frozenset[str]
-    words: str
-    permanent: bool = False
-
-    @property
-    def is_providers(self) -> bool:
-        """Whether these are a provider's own words, passed on: nothing in them speaks of the cluster."""
-        return PROVIDER_SAYS in self.words
-
-
-PROVIDER_SAYS = "Error from remote service"
 _RACES, _RUNS, _FAULTS = "races-and-restarts", "ml-commons-runs", "ml-commons-3.4.0-faults"
 _3_4, _2_4 = "ml-commons-3.4.0", "ml-commons-2.4.1"
 _SEEN, _PUBLIC = "seen on real servers", "public source of OpenSearch"
+_SOURCE = "public source of ML Commons 3.8 (access control, where a group's shard does not answer)"
 
 
 def _rows(kind: Kind, party: Party, **sources: str) -> Iterator[Trouble]:
@@ -171,7 +156,9 @@ CLUSTERS = (
             # Whatever the status: the cluster's state is not read yet, it has no manager, or a disk is full.
             "blocked by: [SERVICE_UNAVAILABLE/": f"{_SEEN} (3.8, 404 of _predict after kill -9)",
             "blocked by: [TOO_MANY_REQUESTS/": f"{_RUNS} plain38.index_flood_stage_8s",
-            "Fail to search model version": f"{_RACES} real.search.no_shard_yet.1",
+            # So do searches of models, groups, agents and containers end, whatever the cause.
+            "Fail to search": f"{_RACES} real.search.no_shard_yet.1",
+            "to get model group": _SOURCE,
             "OpenSearch Security not initialized": f"{_SEEN} (3.4, 503)",
             **dict.fromkeys(
                 (
@@ -214,62 +201,6 @@ def _by_status(said: Said) -> Trouble:
     return Trouble(f"status {said.status}", kind, Party.PROVIDER if said.is_providers else party, "the status alone")
 
 
-# ---- reading -------------------------------------------------------------------------------------------------------
-
-
-def heard(status: int, *parts: Any) -> Said:
-    """What these parts of an answer or a task say, in whichever forms: objects, JSON inside text, names of Java."""
-    types: set[str] = set()
-    words: list[str] = []
-    permanent = False
-    for key, value in _each("", list(parts)):
-        if key == "type":
-            types.add(_snake(value))
-        else:
-            permanent = permanent or (key == "durability" and value == "PERMANENT")
-            words.append(value)
-    text = "\n".join(words)
-    types |= {_snake(name) for name in _JAVA.findall(text)}
-    # A body that was cut off is text, and holds its types none the less.
-    types |= set(_TYPE.findall(text))
-    return Said(status, frozenset(types), text, permanent)
-
-
-def _each(key: str, value: Any) -> Iterator[tuple[str, str]]:
-    """Every text of an error with the key that it stands under, wherever it stands."""
-    if isinstance(value, Mapping):
-        for name, part in value.items():
-            yield from _each(str(name), part)
-    elif isinstance(value, str):
-        yield key, value
-        inner = _parsed(value)
-        if inner is not None:
-            yield from _each("", inner)
-    elif isinstance(value, Sequence) and not isinstance(value, bytes):
-        for part in value:
-            yield from _each(key, part)
-
-
-def _parsed(text: str) -> Any:
-    """The object that a text is, as errors of tasks and nodes are; None where it is none."""
-    if not text.lstrip().startswith("{"):
-        return None
-    try:
-        return orjson.loads(text)
-    except ValueError:
-        return None
-
-
 @functools.cache
 def _pattern(words: str) -> re.Pattern[str]:
     return re.compile(".*".join(map(re.escape, words.split("..."))))
-
-
-_JAVA = re.compile(r"\b([A-Z]\w+Exception)\b")
-_TYPE = re.compile(r'"type"\s*:\s*"(\w+)"')
-_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
-
-
-def _snake(name: str) -> str:
-    """``version_conflict_engine_exception`` for the name of its Java class, as OpenSearch writes it."""
-    return _HUMP.sub("_", name).lower()

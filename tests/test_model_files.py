@@ -395,6 +395,17 @@ def test_a_full_disk_leaves_what_was_there(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in", "m.zip"]
 
 
+def test_what_was_packed_is_on_the_disk_before_it_gets_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[tuple[int, bool]] = []
+    monkeypatch.setattr(
+        os, "fsync", lambda number: synced.append((os.fstat(number).st_size, (tmp_path / "m.zip").exists()))
+    )
+    packed = pack(laid(tmp_path / "in", GOOD), tmp_path / "m.zip")
+    assert synced == [(packed.stat().st_size, False)]
+
+
 def test_a_file_too_large_for_the_first_zip_format_is_packed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(zipfile, "ZIP64_LIMIT", 1_000)
     folder = laid(tmp_path / "in", {**GOOD, "model.pt": bytes(5_000)})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import runpy
+from pathlib import Path
 from typing import Any
 
 import cbor2
@@ -11,7 +13,8 @@ import pytest
 from aiomlcommons.api.tasks import TaskInfo
 from aiomlcommons.errors import TaskFailed, error_for
 from aiomlcommons.http import HttpRequest, HttpResponse
-from aiomlcommons.trouble import PROVIDERS, TABLE, Kind, Party, Trouble, heard, trouble_of
+from aiomlcommons.refusal import heard
+from aiomlcommons.trouble import PROVIDERS, TABLE, Kind, Party, Trouble, trouble_of
 from tests.wire.recordings import exchanges
 
 RECORDED = {(exchange.file.removesuffix(".jsonl"), exchange.case): exchange for exchange in exchanges()}
@@ -36,6 +39,7 @@ SEEN = {
         "Failed to get data object from index .plugins-ml-model: "
         "blocked by: [SERVICE_UNAVAILABLE/1/state not recovered / initialized];",
     ),
+    "to get model group": (400, "Fail to get model group"),
     "OpenSearch Security not initialized": (503, "OpenSearch Security not initialized."),
 }
 
@@ -77,6 +81,11 @@ def test_each_row_is_known_by_what_a_server_said(row: Trouble) -> None:
     assert rows, f"no example of {row.source} shows {row.sign!r}"
     # Where a type and words of one cause are both there, either row may be the first; they agree on what helps.
     assert {(found.kind, found.party) for found in rows} == {(row.kind, row.party)}
+
+
+def test_the_page_of_trouble_is_not_stale() -> None:
+    made = runpy.run_path(str(Path(__file__).parent.parent / "docs" / "trouble.py"))
+    assert made["PAGE"].read_text(encoding="utf-8") == made["page"](), "docs/trouble.md is stale: run `make docs`"
 
 
 @pytest.mark.parametrize(

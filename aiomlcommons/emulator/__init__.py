@@ -2,9 +2,15 @@
 
 ``async with emulator.serve() as url:`` serves a new one; ``Emulator()`` is one to keep, with ``.faults`` to make
 trouble and ``.serve()``. It knows model groups, models, tasks, predictions, training, controllers, connectors,
-settings, statistics, context management, conversation memory and memory containers, and follows OpenSearch 3.4;
-``Emulator(Cluster(version="3.8.0"))`` says that it is a newer one, and has the routes that came until then. It has no
-ML node and no users.
+settings, statistics, agents, tools, MCP, context management, conversation memory and memory containers, and follows
+OpenSearch 3.4; ``Emulator(Cluster(version="3.8.0"))`` is a newer one, with the routes that came until then and with its
+answers. ``Cluster(streams=True)`` has the transport that streams need, once they are switched on. It has no ML node and
+no users.
+
+It lags and races as a real cluster does: a record says a moment later what has happened, searches see chunks that are
+deleted, two may take one name at once, and of two who write one document the later one meets a version conflict. What
+lags is seen after two looks, whatever the clock says; ``Emulator(refresh=AT_ONCE)`` lets nothing lag. ``.restart()``
+leaves models DEPLOYED that no node has. ``Cluster(version="2.4.1")`` speaks in the words of that server.
 
 Its models are no models: embeddings, weights, scores and answers come from the words that texts share, not from what
 they mean. They are the same everywhere and fit for seeing that a program works, not for judging what it finds.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -194,7 +195,7 @@ async def undeploy(cluster: Cluster, request: UndeployModel) -> dict[str, NodeUn
         raise illegal("Don't allow custom deployment plan")
     if not cluster.is_old:
         find(cluster, request.model_id)
-    return {cluster.node_id: NodeUndeployed(stats={request.model_id: _take_off(cluster, request.model_id)})}
+    return _take_all_off(cluster, [request.model_id])
 
 
 @handles(UndeployModels)
@@ -202,10 +203,14 @@ async def undeploy_many(cluster: Cluster, request: UndeployModels) -> dict[str, 
     """Several models, or all."""
     if request.node_ids and not cluster.settings.flag("allow_custom_deployment_plan"):
         raise illegal("Don't allow custom deployment plan")
-    wanted = request.model_ids or sorted(cluster.on_node)
-    if cluster.is_old and not cluster.on_node & set(wanted):
-        return {}
-    return {cluster.node_id: NodeUndeployed(stats={key: _take_off(cluster, key) for key in wanted})}
+    return _take_all_off(cluster, request.model_ids or sorted(cluster.on_node))
+
+
+def _take_all_off(cluster: Cluster, model_ids: Sequence[str]) -> dict[str, NodeUndeployed]:
+    # A node of 2.4 that has none of them says nothing.
+    is_silent = cluster.is_old and not cluster.on_node & set(model_ids)
+    stats = {key: _take_off(cluster, key) for key in model_ids}
+    return {} if is_silent else {cluster.node_id: NodeUndeployed(stats=stats)}
 
 
 def _take_off(cluster: Cluster, model_id: str) -> str:

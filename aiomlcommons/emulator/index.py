@@ -160,7 +160,7 @@ class Index(Generic[T]):
             version=version,
             result=result,
             forced_refresh=refreshed or None,
-            shards=Shards(total=1, successful=1, failed=0),
+            shards=Shards(total=2 if self.is_old else 1, successful=1, failed=0),
             seq_no=next(self.sequence),
             primary_term=1,
         )

@@ -12,7 +12,7 @@ from aiomlcommons.api.models import DeleteModel, GetModel, SearchModels, UpdateM
 from aiomlcommons.emulator import errors, groups, search
 from aiomlcommons.emulator.cluster import Cluster, alter
 from aiomlcommons.emulator.connectors import as_connector, as_text, check_endpoints, check_exists
-from aiomlcommons.emulator.errors import Refused, illegal, missing, refused, status_error
+from aiomlcommons.emulator.errors import illegal, missing, refused, status_error
 from aiomlcommons.emulator.registry import handles
 
 ON_NODE = {ModelState.DEPLOYED, ModelState.PARTIALLY_DEPLOYED}
@@ -85,24 +85,27 @@ async def delete(cluster: Cluster, request: DeleteModel) -> WriteResult:
     """Refuses a model that is on the node or on its way. Of one that is missing the chunks go all the same."""
     key = request.model_id
     model = cluster.models.get(key)
-    if cluster.is_old:
-        return forget(cluster, key)
     if model is None:
-        raise _of_missing(cluster, key)
-    if model.model_state in ON_NODE | {ModelState.DEPLOYING}:
+        return _delete_missing(cluster, key)
+    if not cluster.is_old and model.model_state in ON_NODE | {ModelState.DEPLOYING}:
         raise status_error(400, errors.DELETE_DEPLOYED)
     return forget(cluster, key)
 
 
-def _of_missing(cluster: Cluster, key: str) -> Refused:
+def _delete_missing(cluster: Cluster, key: str) -> WriteResult:
     """Delete the chunks of a model that is gone; those that are gone too, and still seen, stand in the way."""
     gone = [name for name, document in cluster.models.seen().items() if document.source.model_id == key]
     stale = [name for name in gone if name not in cluster.models.documents]
     _forget_chunks(cluster, key)
-    if not stale:
-        return missing(errors.NO_MODEL)
-    why = {"type": "status_exception", "reason": errors.CHUNKS_LEFT.format(id=key)}
-    return refused(500, "illegal_state_exception", errors.NOT_CLEANED.format(id=key), why)
+    left = errors.CHUNKS_LEFT.format(id=key)
+    if cluster.is_old:
+        if stale:
+            raise status_error(500, left)
+        return cluster.models.delete(key)
+    if stale:
+        why = {"type": "status_exception", "reason": left}
+        raise refused(500, "illegal_state_exception", errors.NOT_CLEANED.format(id=key), why)
+    raise missing(errors.NO_MODEL)
 
 
 def forget(cluster: Cluster, model_id: str) -> WriteResult:

@@ -3,18 +3,10 @@
 from __future__ import annotations
 
 from aiomlcommons.emulator.cluster import Cluster
-from aiomlcommons.emulator.errors import DUPLICATE_DEPLOY, TOO_MANY_TASKS, Conflict
+from aiomlcommons.emulator.errors import DUPLICATE_DEPLOY, Conflict
 
-_THROWN = {
-    DUPLICATE_DEPLOY: (
-        "java.lang.IllegalArgumentException: Duplicate model task",
-        "org.opensearch.ml.model.MLModelCacheHelper.initModelState(MLModelCacheHelper.java:45)",
-    ),
-    TOO_MANY_TASKS: (
-        f"org.opensearch.ml.common.exception.MLLimitExceededException: {TOO_MANY_TASKS}",
-        "org.opensearch.ml.action.load.TransportLoadModelOnNodeAction.loadModel(TransportLoadModelOnNodeAction.java:243)",
-    ),
-}
+_THROWN = "java.lang.IllegalArgumentException: Duplicate model task"
+_WHERE = "org.opensearch.ml.model.MLModelCacheHelper.initModelState(MLModelCacheHelper.java:45)"
 
 
 def conflict(error: Conflict) -> str:
@@ -27,6 +19,5 @@ def conflict(error: Conflict) -> str:
 
 
 def of_node(cluster: Cluster, problem: str) -> str:
-    """Why the node does not load a model: not JSON, but a map of Java with the stack in it."""
-    error, where = _THROWN[problem]
-    return f"{{{cluster.node_id}={error}\n\tat {where}\n}}"
+    """Why the node does not load a model: a map of Java with the stack in it, or only the words."""
+    return f"{{{cluster.node_id}={_THROWN}\n\tat {_WHERE}\n}}" if problem == DUPLICATE_DEPLOY else problem

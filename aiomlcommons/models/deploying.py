@@ -135,7 +135,8 @@ class Deploying:
     async def _is_on_nodes(self, model: Model) -> bool:
         if await is_on_nodes(self.ml, self.model_id, model, least=1 if self.allow_partial else None):
             return True
-        self.tell(Phase.HEALING, model, f"no node has it, though its record says {model.model_state}")
+        words = f"its record says {model.model_state}, and not all nodes have it: deploying again"
+        self.report(Progress(phase=Phase.HEALING, name=model.name or "", model_id=self.model_id, words=words))
         return False
 
     async def _seen(self) -> Model:

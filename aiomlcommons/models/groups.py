@@ -59,9 +59,10 @@ class Grouping:
     ml: Session
     spec: GroupSpec
     backoff: Backoff = Backoff()
+    made: list[str] = attrs.field(factory=list)
 
     async def __call__(self) -> str:
-        """The id of the group.
+        """The id of the group; what this call registered itself is in ``made``.
 
         A group that is there already keeps its access as it is. Raises Forbidden where the user may not register one.
         """
@@ -102,6 +103,7 @@ class Grouping:
 
         The second look, a pause later, sees what was begun before ours and written after it.
         """
+        self.made.append(mine)
         for _, pause in zip(range(2), self.backoff, strict=False):
             found = await find_groups(self.ml, self.spec.name)
             if found and found[0] != mine:

@@ -24,7 +24,7 @@ from aiomlcommons.errors import (
     TaskStalled,
 )
 from aiomlcommons.models.candidates import Candidates, candidate
-from aiomlcommons.models.groups import OWN_IDS, Grouping, taken_by
+from aiomlcommons.models.groups import OWN_IDS, Grouping, delete_if_empty, taken_by
 from aiomlcommons.models.nodes import registrations
 from aiomlcommons.models.progress import Phase, Progress, Report
 from aiomlcommons.models.removing import withdraw
@@ -65,12 +65,23 @@ class Registering:
         self.report(Progress(phase=phase, name=self.name, words=words, model_id=model_id))
 
     async def __call__(self) -> str:
-        """The id of the model, which is registered now.
+        """The id of the model, which is registered now. What was made for it and came to nothing is deleted."""
+        await check_server(self.ml, self.spec, self.name)
+        groups: list[str] = []
+        try:
+            return await self._registered(groups)
+        except MLCommonsError as error:
+            for group_id in () if error.transient else groups:
+                with suppress(MLCommonsError):
+                    await delete_if_empty(self.ml, group_id, self.backoff)
+            raise
+
+    async def _registered(self, groups: list[str]) -> str:
+        """The id of the model, and in ``groups`` those that were made for it.
 
         A registration that somebody else has under way is waited for, one that nobody goes on with is gone on with or
         made anew. After a lost answer, and after a race that is lost, it looks again before it registers again.
         """
-        await check_server(self.ml, self.spec, self.name)
         pauses = self.backoff.tries(_TRIES)
         group_id, own_id = None, await self._own_id()
         while True:
@@ -79,7 +90,7 @@ class Registering:
             pause = next(pauses)
             self.tell(Phase.REGISTERING)
             try:
-                made = await self._register(group_id or await self._group(), own_id)
+                made = await self._register(group_id or await self._group(groups), own_id)
             except MLCommonsError as error:
                 if pause is None or not _is_worth_a_look(error):
                     raise
@@ -172,7 +183,7 @@ class Registering:
         version = await self.ml.version()
         return self.there.own_id if version and version >= OWN_IDS else None
 
-    async def _group(self) -> str | None:
+    async def _group(self, made: list[str]) -> str | None:
         """The id of the model's group. Where none is wished, that of its own name, as the server would make it.
 
         The server makes one for each registration, so that two at once would leave two.
@@ -180,7 +191,7 @@ class Registering:
         group = self.spec.group
         spec = group if isinstance(group, GroupSpec) else GroupSpec(name=group or self.name)
         try:
-            return await Grouping(self.ml, spec, self.backoff)()
+            return await Grouping(self.ml, spec, self.backoff, made)()
         except (NotSupported, Forbidden):
             if group:
                 raise

@@ -62,9 +62,13 @@ async def test_a_model_that_is_loaded_may_be_deleted(old: Session) -> None:
     await old.task(await old.models.deploy(model_id))
     gone = await old.models.delete(model_id)
     assert (gone.result, gone.forced_refresh) == ("deleted", None)
+    for _ in range(2):
+        with pytest.raises(ApiError, match="Failed to delete all model chunks, Bulk failure while deleting model of"):
+            await old.models.delete(model_id)
     assert (await old.models.delete(model_id)).result == "not_found"
     (stats,) = (await old.models.undeploy(model_id)).values()
     assert stats.stats == {model_id: "unloaded"}  # the node had it all the same
+    assert await old.models.undeploy(model_id) == {}
 
 
 async def test_what_is_missing_is_its_own_fault(old: Session) -> None:

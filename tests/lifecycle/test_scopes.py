@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import attrs
 import pytest
 
-from aiomlcommons import BadRequest, NotFound
-from aiomlcommons.api.model_records import ModelState
+from aiomlcommons import BadRequest, NotFound, Session
+from aiomlcommons.api.model_records import Model, ModelState
 from aiomlcommons.api.models import DeleteModel
 from aiomlcommons.api.settings import MLSettings
+from aiomlcommons.emulator import Cluster, Emulator
 from aiomlcommons.models.progress import Phase, Progress
-from tests.lifecycle.client import SPECS
+from tests.lifecycle.client import FILE, SPECS
 from tests.lifecycle.conftest import NOW, World
 
 pytestmark = pytest.mark.asyncio
-FILE = SPECS["file"]
 
 
 async def test_a_model_is_deployed_as_long_as_its_context(world: World) -> None:
@@ -76,3 +77,35 @@ async def test_what_is_not_all_cleaned_up_at_once_is_deleted_again(world: World)
     assert await world.ml.models.remove(made.model_id, backoff=NOW)
     with pytest.raises(NotFound):
         await world.ml.models.get(made.model_id)
+
+
+async def test_a_group_is_found_by_the_chunks_that_a_model_left_behind(world: World) -> None:
+    """The process that removed the model was killed before it came to the group."""
+    made = await world.ml.models.ensure(FILE, backoff=NOW)
+    await world.ml.models.undeploy(made.model_id)
+    await world.ml.models.delete(made.model_id)
+    assert await world.ml.models.remove(made.model_id, empty_group=True, backoff=NOW)
+    assert not await world.ml.model_groups.search()
+
+
+async def test_chunks_whose_model_is_gone_do_not_keep_a_group(world: World) -> None:
+    """A registration that was killed leaves them for ever, and the server counts them."""
+    made = await world.ml.models.ensure(FILE, backoff=NOW)
+    group_id = made.model.model_group_id
+    assert group_id is not None
+    orphan = Model(chunk_number=0, model_id="gone", model_group_id=group_id, total_chunks=1)
+    world.emulator.cluster.models.put("gone_0", orphan)
+    assert await world.ml.models.remove(made.model_id, empty_group=True, backoff=NOW)
+    assert not await world.ml.model_groups.search()
+
+
+async def test_a_model_that_an_old_server_finds_after_its_deletion_is_none() -> None:
+    emulator = Emulator(Cluster(version="2.4.1"))
+    async with emulator.serve() as url, Session(url, backoff=NOW) as ml:
+        await ml.settings.allow_first_model()
+        spec = attrs.evolve(FILE, group=None)
+        made = await ml.models.ensure(spec, backoff=NOW)
+        assert await ml.models.remove(made.model_id, backoff=NOW)
+        assert len(await ml.models.search())  # for a second
+        again = await ml.models.ensure(spec, backoff=NOW)
+        assert (again.registered, again.model_id == made.model_id) == (True, False)

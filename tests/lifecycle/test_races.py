@@ -1,0 +1,204 @@
+"""Several who want the same thing at once, as on a real cluster: one in the end, and nothing left over."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+
+from aiomlcommons import Backoff, Conflict, Forbidden, Session, TaskFailed
+from aiomlcommons.api.model_groups import ModelGroup, RegisterModelGroup
+from aiomlcommons.api.model_records import ModelState
+from aiomlcommons.api.model_registration import RegisterModel, RegisterModelMeta
+from aiomlcommons.api.models import DeployModel
+from aiomlcommons.api.settings import MLSettings
+from aiomlcommons.api.stats import GetModelProfiles
+from aiomlcommons.emulator import Cluster, Emulator
+from aiomlcommons.emulator.errors import refused
+from aiomlcommons.models.groups import Grouping, find_groups, own_id
+from aiomlcommons.models.progress import Phase
+from aiomlcommons.models.spec import ExistingModel, GroupSpec, UrlModel
+from tests.fileserver import served_file
+from tests.lifecycle.client import DENSE, FILE, REMOTE, SPECS, ZIPS
+from tests.lifecycle.conftest import NOW, World
+
+pytestmark = pytest.mark.asyncio
+SHA256 = "928feb42f77290db1c1900e0f7df0f7c5af6bde7b49de2cb25d763766e889d4a"
+# Who lost a race comes back at another moment than the others.
+APART = Backoff(first=0.01, cap=0.2)
+CONFLICT = "[{}]: version conflict, required seqNo [1], primary term [1]. current document has seqNo [2]"
+
+
+@asynccontextmanager
+async def wanted(kind: str, group: str | None) -> AsyncGenerator[Any]:
+    """What is to be ensured."""
+    async with served_file(ZIPS / "tiny-dense.zip") as url:
+        spec: Any = SPECS.get(kind, FILE)
+        if kind == "url":
+            spec = UrlModel(name="by url", url=url, model_content_hash_value=SHA256, model_config=DENSE)
+        yield attrs.evolve(spec, group=group)
+
+
+async def groups(world: World) -> list[str]:
+    return [hit.id async for hit in world.ml.model_groups.search()]
+
+
+@pytest.mark.parametrize("group", ["ours", None])
+@pytest.mark.parametrize("kind", ["file", "url", "remote", "id"])
+async def test_four_at_once_leave_one_model_and_one_group(world: World, kind: str, group: str | None) -> None:
+    async with wanted(kind, group) as spec:
+        if kind == "id":
+            made = await world.ml.models.ensure(spec, deploy=False, backoff=NOW)
+            spec = ExistingModel(model_id=made.model_id)
+        ensured = await asyncio.gather(*(world.ml.models.ensure(spec, backoff=APART) for _ in range(4)))
+    ((model_id, model),) = await world.models()
+    assert {one.model_id for one in ensured} == {model_id}
+    assert all(one.model.is_deployed for one in ensured)
+    assert await groups(world) == [model.model_group_id]
+
+
+async def test_own_ids_make_it_atomic_where_the_server_takes_them() -> None:
+    emulator = Emulator(Cluster(version="3.9.0"))
+    async with emulator.serve() as url, Session(url, backoff=NOW) as ml:
+        await ml.settings.allow_first_model()
+        ensured = await asyncio.gather(*(ml.models.ensure(FILE, backoff=APART) for _ in range(4)))
+        assert {one.model_id for one in ensured} == {ensured[0].model_id}
+        assert ensured[0].model_id.startswith("aio-")
+        assert await find_groups(ml, "ours") == [own_id("group", "ours")]
+
+
+async def test_an_own_id_that_another_group_has_is_not_insisted_on() -> None:
+    emulator = Emulator(Cluster(version="3.9.0"))
+    async with emulator.serve() as url, Session(url, backoff=NOW) as ml:
+        await ml.model_groups.register("renamed since", model_group_id=own_id("group", "ours"))
+        group_id = await Grouping(ml, GroupSpec(name="ours"), NOW)()
+        assert group_id != own_id("group", "ours")
+        assert await find_groups(ml, "ours") == [group_id]
+
+
+async def test_who_registers_a_group_at_the_same_time_settles_on_the_oldest(world: World) -> None:
+    """The other one's registration began before ours, and is written after our first look."""
+    looks = 0
+
+    async def other_comes_late(_: Any, go: Any) -> Any:
+        nonlocal looks
+        looks += 1
+        if looks == 3:  # before ours is registered, after it, and now
+            add_group(world, "older", created=1)
+        return await go()
+
+    world.emulator.faults.add(other_comes_late, on=lambda http: http.path.endswith("model_groups/_search"), times=None)
+    assert await Grouping(world.ml, GroupSpec(name="ours"), NOW)() == "older"
+    assert await find_groups(world.ml, "ours") == ["older"]
+
+
+def add_group(world: World, group_id: str, created: int) -> None:
+    world.emulator.cluster.groups.put(group_id, ModelGroup(name="ours", latest_version=0, created_time=created))
+
+
+async def test_a_model_in_another_group_of_the_same_name_is_found(world: World) -> None:
+    """Who registered that group at the same time has put the model there."""
+    add_group(world, "newer", created=2**50)
+    add_group(world, "older", created=1)
+    made = await world.ml.models.register_meta(
+        "tiny",
+        model_format="TORCH_SCRIPT",
+        model_content_hash_value=SHA256,
+        model_config=DENSE,
+        total_chunks=1,
+        model_content_size_in_bytes=1,
+        model_group_id="newer",
+        function_name="TEXT_EMBEDDING",
+    )
+    ensured = await world.ml.models.ensure(FILE, backoff=NOW)
+    assert (ensured.model_id, ensured.registered) == (made.model_id, False)
+
+
+@pytest.mark.parametrize(("kind", "endpoint"), [("file", RegisterModelMeta), ("remote", DeployModel)])
+async def test_a_version_conflict_is_looked_at_again(world: World, kind: str, endpoint: Any) -> None:
+    async def conflicts(_request: Any, _go: Any) -> Any:
+        raise refused(409, "version_conflict_engine_exception", CONFLICT.format("x"))
+
+    world.emulator.faults.add(conflicts, on=endpoint, times=2)
+    ensured = await world.ml.models.ensure(SPECS[kind], backoff=NOW)
+    assert ensured.model.is_deployed
+    assert Phase.HEALING in ensured.did
+    assert len(await world.models()) == 1
+
+
+@pytest.mark.parametrize("endpoint", [RegisterModel, DeployModel])
+async def test_a_task_that_lost_a_race_is_begun_again(world: World, endpoint: Any) -> None:
+    world.emulator.faults.fail_task(CONFLICT.format("x"), on=endpoint)
+    async with wanted("url", "ours") as spec:
+        assert (await world.ml.models.ensure(spec, backoff=NOW)).model.is_deployed
+    assert len(await world.models()) == 1
+
+
+async def test_who_awaits_a_deployment_that_lost_follows_the_winner(world: World) -> None:
+    made = await world.ml.models.ensure(FILE, deploy=False, backoff=NOW)
+    winner = await world.ml.models.deploy(made.model_id)
+    world.emulator.faults.fail_task(CONFLICT.format(made.model_id))
+    loser = await world.ml.models.deploy(made.model_id)
+    assert loser.task_id != winner.task_id
+    assert (await world.ml.task(loser, backoff=NOW)).state == "COMPLETED"
+
+
+async def test_a_group_that_the_server_made_meanwhile_takes_the_model(world: World) -> None:
+    async def taken(_request: Any, _go: Any) -> Any:
+        add_group(world, "theirs", created=1)
+        words = "The name you provided is already being used by a model group with ID: theirs."
+        raise refused(400, "illegal_argument_exception", words)
+
+    world.emulator.faults.add(taken, on=RegisterModel, times=1)
+    ensured = await world.ml.models.ensure(attrs.evolve(REMOTE, group=None), backoff=NOW)
+    assert ensured.model.model_group_id == "theirs"
+
+
+async def test_who_may_not_register_groups_leaves_that_to_the_server(world: World) -> None:
+    world.emulator.faults.fail(403, reason="no permissions", on=RegisterModelGroup, times=None)
+    assert (await world.ml.models.ensure(attrs.evolve(FILE, group=None), backoff=NOW)).model.is_deployed
+    with pytest.raises(Forbidden):
+        await world.ml.models.ensure(FILE, backoff=NOW)
+
+
+async def test_a_refused_registration_leaves_no_group_behind(world: World) -> None:
+    world.emulator.faults.fail(400, on=RegisterModelMeta)
+    with pytest.raises(Exception, match="boom"):
+        await world.ml.models.ensure(FILE, backoff=NOW)
+    assert not await groups(world)
+
+
+async def test_too_many_deployments_at_once_are_waited_for(world: World) -> None:
+    await world.ml.settings.apply(MLSettings(max_deploy_model_tasks_per_node=1))
+    specs = [attrs.evolve(FILE, name=f"tiny-{number}", group=None) for number in range(4)]
+    made = [await world.ml.models.ensure(spec, deploy=False, backoff=NOW) for spec in specs]
+    ensured = await asyncio.gather(*(world.ml.models.ensure(one.model_id, backoff=APART) for one in made))
+    assert all(one.model.is_deployed for one in ensured)
+
+
+async def test_a_node_of_2_4_that_loads_no_more_says_what_helps(tmp_path: Path) -> None:
+    emulator = Emulator(Cluster(version="2.4.1"))
+    async with emulator.serve() as url, Session(url, backoff=NOW) as ml:
+        await ml.settings.allow_first_model()
+        emulator.faults.fail_task("exceed max running task limit", times=None)
+        with pytest.raises(TaskFailed, match="exceed max running task limit") as caught:
+            await ml.models.ensure(attrs.evolve(FILE, group=None), backoff=NOW)
+    assert "loads ten models in its life" in str(caught.value.__notes__)
+
+
+async def test_a_node_that_may_not_be_asked_is_believed_to_have_what_the_record_says(world: World) -> None:
+    made = await world.ml.models.ensure(FILE, backoff=NOW)
+    world.emulator.faults.fail(403, reason="no permissions", on=GetModelProfiles, times=None)
+    assert not (await world.ml.models.ensure(FILE, backoff=NOW)).deployed
+    assert (await world.ml.models.get(made.model_id)).model_state == ModelState.DEPLOYED
+
+
+async def test_a_conflict_that_is_no_race_is_raised(world: World) -> None:
+    world.emulator.faults.fail(409, reason="in use", on=RegisterModelMeta, times=None)
+    with pytest.raises(Conflict, match="in use"):
+        await world.ml.models.ensure(FILE, backoff=NOW)

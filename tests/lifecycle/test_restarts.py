@@ -1,0 +1,227 @@
+"""A server that is restarted: records outlive what the nodes had, tasks run for ever, shards recover for a while."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from aiomlcommons import Backoff, NotFound, TaskStalled, Unavailable
+from aiomlcommons.api.model_records import ModelState
+from aiomlcommons.api.model_registration import RegisterModel
+from aiomlcommons.api.models import DeployModel, GetModel
+from aiomlcommons.api.stats import GetTaskProfiles
+from aiomlcommons.api.tasks import GetTask
+from aiomlcommons.models import registering
+from aiomlcommons.models.declared import DeclaredModel
+from aiomlcommons.models.progress import Phase, Progress
+from aiomlcommons.models.spec import PretrainedModel, UrlModel
+from tests.fileserver import served_file
+from tests.lifecycle.client import DENSE, FILE, SPECS, ZIPS
+from tests.lifecycle.conftest import NOW, World
+
+pytestmark = pytest.mark.asyncio
+MINILM = PretrainedModel(name="all-MiniLM-L6-v2")
+SHA256 = "928feb42f77290db1c1900e0f7df0f7c5af6bde7b49de2cb25d763766e889d4a"
+MANY = 50
+
+
+class Tiny(DeclaredModel):
+    model = "tiny"
+    path = ZIPS / "tiny-dense.zip"
+    model_config = DENSE
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What lags is given no time: in these tests nothing is left to wait for."""
+    monkeypatch.setattr(registering, "LAG", 0.0)
+    monkeypatch.setattr("aiomlcommons.task.LAG", 0.0)
+
+
+@pytest.mark.parametrize("kind", ["file", "remote", "pretrained"])
+async def test_a_model_that_no_node_has_is_deployed_again(world: World, kind: str) -> None:
+    made = await world.ml.models.ensure(SPECS[kind], backoff=NOW)
+    world.emulator.restart()
+    again = await world.ml.models.ensure(SPECS[kind], backoff=NOW)
+    assert (again.model_id, again.registered, again.deployed) == (made.model_id, False, True)
+    profile = await world.ml.profile.models(made.model_id)
+    assert profile.nodes
+
+
+async def test_a_declared_model_is_deployed_where_nodes_have_it(world: World) -> None:
+    await Tiny.deploy(world.ml, backoff=NOW)
+    assert await Tiny.deployed(world.ml)
+    world.emulator.restart()
+    assert not await Tiny.deployed(world.ml)
+
+
+@pytest.mark.parametrize("kind", ["file", "remote", "pretrained"])
+async def test_shards_that_recover_are_waited_for(world: World, kind: str) -> None:
+    made = await world.ml.models.ensure(SPECS[kind], backoff=NOW)
+    world.emulator.restart(recovering=MANY)
+    again = await world.ml.models.ensure(SPECS[kind], backoff=NOW)
+    assert again.model_id == made.model_id
+    assert again.model.is_deployed
+
+
+async def test_who_does_not_wait_is_told_what_it_is(world: World) -> None:
+    made = await world.ml.models.ensure(FILE, backoff=NOW)
+    world.emulator.restart(recovering=MANY)
+    with pytest.raises(Unavailable):
+        await world.ml.models.ensure(FILE, backoff=NOW, wait=0)
+    with pytest.raises(Unavailable) as caught:
+        await world.ml.options(retries=0).embed_one(made.model_id, "x")
+    assert caught.value.status == 404
+    assert not isinstance(caught.value, NotFound)
+
+
+async def test_calls_wait_as_they_are_told(world: World) -> None:
+    made = await world.ml.models.ensure(FILE, backoff=NOW)
+    world.emulator.restart(recovering=MANY)
+    assert (await world.ml.options(wait=60).models.get(made.model_id)).name == "tiny"
+
+
+@pytest.mark.parametrize("endpoint", [RegisterModel, DeployModel])
+async def test_a_restart_under_way_is_waited_out(world: World, endpoint: Any) -> None:
+    """The node takes the job and dies; while it recovers nothing can be looked at, and then the job is gone."""
+
+    async def dies(_: Any, go: Any) -> Any:
+        answer = await go()
+        world.emulator.restart(recovering=MANY)
+        return answer
+
+    world.emulator.faults.add(dies, on=endpoint, times=1)
+    ensured = await world.ml.models.ensure(MINILM, backoff=NOW, no_progress=0)
+    assert ensured.model.is_deployed
+    assert len(await world.models()) == 1
+
+
+# ---- tasks ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_a_task_that_no_node_is_at_work_on_is_forgotten(world: World) -> None:
+    made = await world.ml.models.ensure(FILE, deploy=False, backoff=NOW)
+    world.emulator.faults.hang_task()
+    started = await world.ml.models.deploy(made.model_id)
+    world.emulator.restart()
+    with pytest.raises(TaskStalled, match="may have forgotten it"):
+        await world.ml.task(started, backoff=NOW)
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_a_task_that_a_node_is_at_work_on_is_waited_for(world: World) -> None:
+    made = await world.ml.models.ensure(FILE, deploy=False, backoff=NOW)
+    world.emulator.faults.hang_task()
+    started = await world.ml.models.deploy(made.model_id)
+    asked = 0
+
+    async def count(_: Any, go: Any) -> Any:
+        nonlocal asked
+        asked += 1
+        if asked == MANY:
+            world.emulator.restart()
+        return await go()
+
+    world.emulator.faults.add(count, on=GetTaskProfiles, times=None)
+    with pytest.raises(TaskStalled):
+        await world.ml.task(started, backoff=NOW)
+    assert asked >= MANY
+
+
+async def test_a_task_is_looked_at_again_when_its_server_is_back(world: World) -> None:
+    made = await world.ml.models.ensure(FILE, deploy=False, backoff=NOW)
+    started = await world.ml.models.deploy(made.model_id)
+    states: list[Any] = []
+    async for info in world.ml.task(started, backoff=NOW):
+        states.append(info.state)
+        if len(states) == 1:
+            world.emulator.faults.drop(on=GetTask, times=MANY)
+    assert states[-1] == "COMPLETED"
+
+
+async def test_a_task_of_a_server_that_never_answered_is_an_error_at_once(world: World) -> None:
+    world.emulator.faults.fail(503, on=GetTask, times=None)
+    with pytest.raises(Unavailable):
+        await world.ml.task("t", backoff=NOW)
+
+
+# ---- ghosts --------------------------------------------------------------------------------------------------------
+
+
+async def ghost(world: World, spec: UrlModel) -> str:
+    """A registration that was under way when the server died: its record is REGISTERING for ever, without a hash."""
+    world.emulator.faults.hang_task(on=RegisterModel)
+    await world.ml.models.register(
+        spec.name,
+        version="1",
+        url=spec.url,
+        model_format="TORCH_SCRIPT",
+        function_name="TEXT_EMBEDDING",
+        model_config=DENSE,
+        model_content_hash_value=spec.model_content_hash_value,
+    )
+    for _ in range(MANY):
+        if found := await world.models():
+            break
+    ((model_id, model),) = found
+    assert (model.model_state, model.model_content_hash_value) == (ModelState.REGISTERING, None)
+    world.emulator.restart()
+    return model_id
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_a_ghost_gives_way_to_the_model_that_it_never_became(world: World) -> None:
+    async with served_file(ZIPS / "tiny-dense.zip") as url:
+        spec = UrlModel(name="by url", url=url, model_content_hash_value=SHA256, model_config=DENSE)
+        dead = await ghost(world, spec)
+        ensured = await world.ml.models.ensure(spec, backoff=NOW)
+    assert ensured.model_id != dead
+    assert ensured.model.is_deployed
+    assert [key for key, _ in await world.models()] == [ensured.model_id]
+
+
+async def test_a_ghost_holds_up_nobody_else(world: World) -> None:
+    told: list[Progress] = []
+    async with served_file(ZIPS / "tiny-dense.zip") as url:
+        spec = UrlModel(name="by url", url=url, model_content_hash_value=SHA256, model_config=DENSE)
+        await ghost(world, spec)
+        await world.ml.models.ensure(MINILM, backoff=NOW, report=told.append)
+    assert Phase.WAITING not in {progress.phase for progress in told}
+
+
+async def test_a_registration_that_a_node_is_at_work_on_is_no_ghost(world: World) -> None:
+    async with served_file(ZIPS / "tiny-dense.zip") as url:
+        spec = UrlModel(name="by url", url=url, model_content_hash_value=SHA256, model_config=DENSE)
+        await world.ml.models.register(
+            spec.name,
+            version="1",
+            url=url,
+            model_format="TORCH_SCRIPT",
+            function_name="TEXT_EMBEDDING",
+            model_config=DENSE,
+            model_content_hash_value=SHA256,
+        )
+        ensured = await world.ml.models.ensure(spec, backoff=NOW)
+    assert not ensured.registered
+    assert [key for key, _ in await world.models()] == [ensured.model_id]
+
+
+async def test_a_record_that_lags_behind_its_task_is_looked_at_again(world: World) -> None:
+    made = await world.ml.models.ensure(FILE, deploy=False, backoff=NOW)
+    looks = 0
+
+    async def deploying_for_two_looks(_: Any, go: Any) -> Any:
+        nonlocal looks
+        answer = await go()
+        looks += 1
+        if b'"DEPLOYED"' in answer.body and looks < 8:
+            answer.body = answer.body.replace(b'"DEPLOYED"', b'"DEPLOYING"')
+        return answer
+
+    world.emulator.faults.add(deploying_for_two_looks, on=GetModel, times=None)
+    ensured = await world.ml.models.ensure(made.model_id, backoff=Backoff(first=0))
+    assert ensured.model.is_deployed
+    assert ensured.did.count(Phase.DEPLOYING) == 1
+    assert Phase.HEALING not in ensured.did
