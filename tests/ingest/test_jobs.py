@@ -16,9 +16,9 @@ from aiomlcommons import NotFound
 from aiomlcommons.emulator.errors import refused
 from aiomlcommons.emulator.faults import PREDICTIONS
 from aiomlcommons.ingest.dead_letter import documents as dead_documents
+from aiomlcommons.ingest.doubting import ModelFails
 from aiomlcommons.ingest.job import JobLeft
 from aiomlcommons.ingest.journal import Journal, WrongJob
-from aiomlcommons.ingest.predicting import ModelFails
 from aiomlcommons.ingest.seen import JobUnderWay, SeenError
 from aiomlcommons.ingest.sinks import SinkError
 from aiomlcommons.ingest.types import BadRow, Documents, Refused
