@@ -88,7 +88,7 @@ async def test_a_model_that_fails_on_everything_loses_no_document(world: World) 
     world.emulator.faults.fail(500, times=None)
     shelf = Shelf()
     with pytest.raises(ModelFails, match="fails on a harmless text too, after failing with: ServerError: boom"):
-        async with world.job(Memory(documents(30)), shelf) as job:
+        async with world.job(Memory(documents(30)), shelf, patience=0.5) as job:
             await job
     world.emulator.faults.clear()
     assert not letters(world.folder)
