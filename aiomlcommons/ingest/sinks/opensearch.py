@@ -96,7 +96,7 @@ class IndexSink:
         Raises SinkError where it cannot, or where it is not the one that was written to as ``state`` says; ApiError.
         """
         self._taken = 0 if state is None else state["documents"]
-        self._target = target = self._target_of(state.get("uuid") if self._taken else None)
+        self._target = target = self._target_of(state.get("uuid") if state and self._taken else None)
         self._waits = Patience(self.patience, lambda what: SinkError(f"index {self._index} takes nothing: {what}"))
         self._left = anyio.Event()
         await target.find(self._taken)
