@@ -47,7 +47,7 @@ class Task:
     _session: Sends
     _backoff: Backoff = Backoff()
     _no_progress: float = 600.0
-    _is_known: bool = False
+    _is_known: bool = attrs.field(default=False, alias="is_known")
 
     def __await__(self) -> Generator[Any, Any, TaskInfo]:
         """The task as it ended.

@@ -148,6 +148,7 @@ CLUSTERS = (
             "Request is throttled at": f"{_3_4} remote.rate_limited_2",
             "rejected_execution_exception": _PUBLIC,
             "open_search_rejected_execution_exception": _PUBLIC,
+            "es_rejected_execution_exception": _PUBLIC,
         },
     ),
     *_rows(
@@ -159,6 +160,9 @@ CLUSTERS = (
             "no_shard_available_action_exception": f"{_RUNS} new39.stop_new39_sparse_index",
             "illegal_index_shard_state_exception": f"{_RUNS} new39.stop_new39_remote",
             "CurrentState[RECOVERING]": f"{_RUNS} new39.stop_new39_remote",
+            # Whatever the status: the cluster's state is not read yet, it has no manager, or a disk is full.
+            "blocked by: [SERVICE_UNAVAILABLE/": f"{_SEEN} (3.8, 404 of _predict after kill -9)",
+            "blocked by: [TOO_MANY_REQUESTS/": f"{_RUNS} plain38.index_flood_stage_8s",
             # So do searches of models, groups, agents and containers end, whatever the cause.
             "Fail to search": f"{_RACES} real.search.no_shard_yet.1",
             "to get model group": _SOURCE,

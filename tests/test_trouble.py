@@ -35,6 +35,11 @@ SEEN = {
     "model group id '...' already exists": (409, "model group id 'aio-1' already exists"),
     "]: document missing": (500, "[fO-XGKIBFjSF8kpWdsyX]: document missing"),
     "exceed max running task limit": (500, "exceed max running task limit"),
+    "blocked by: [SERVICE_UNAVAILABLE/": (
+        404,
+        "Failed to get data object from index .plugins-ml-model: "
+        "blocked by: [SERVICE_UNAVAILABLE/1/state not recovered / initialized];",
+    ),
     "to get model group": (400, "Fail to get model group"),
     "OpenSearch Security not initialized": (503, "OpenSearch Security not initialized."),
 }
