@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from aiomlcommons import hints
 from aiomlcommons.defects import defect_of
 from aiomlcommons.http import HttpRequest, HttpResponse
-from aiomlcommons.refusal import body_of, describe, disabled_setting, heard, retry_after
+from aiomlcommons.refusal import body_of, describe, disabled_setting, retry_after
+from aiomlcommons.said import heard
 from aiomlcommons.trouble import Kind, Party, Trouble, trouble_of
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from aiomlcommons.backoff import Backoff
 from aiomlcommons.endpoint import Sends
 from aiomlcommons.errors import MLCommonsError, ServerError, TaskFailed, TaskStalled
 from aiomlcommons.namespace import HasSession
-from aiomlcommons.refusal import heard
+from aiomlcommons.said import heard
 from aiomlcommons.trouble import Kind, trouble_of
 
 ENDED = frozenset(

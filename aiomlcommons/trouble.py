@@ -13,7 +13,7 @@ from enum import StrEnum
 
 import attrs
 
-from aiomlcommons.refusal import Said
+from aiomlcommons.said import Said
 
 
 class Kind(StrEnum):

@@ -363,6 +363,14 @@ async def test_a_limit_of_the_caller_ends_the_wait() -> None:
     assert script.paths == ["t"]
 
 
+async def test_a_task_that_nodes_do_not_keep_in_mind_is_not_looked_for_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("aiomlcommons.task.LAG", 0.0)
+    running = task("RUNNING", task_type="TRAINING")
+    async with cluster(running, running, task("COMPLETED", task_type="TRAINING")) as (ml, script):
+        await ml.task("t", backoff=NO_WAIT)
+    assert script.paths == ["t", "t", "t"]
+
+
 # ---- duplicates ----------------------------------------------------------------------------------------------------
 
 FIRST, SECOND = "Td9g_KEB-Y5IeSrTaqno", "Tt9g_KEB-Y5IeSrTaqn-"

@@ -13,7 +13,7 @@ import pytest
 from aiomlcommons.api.tasks import TaskInfo
 from aiomlcommons.errors import TaskFailed, error_for
 from aiomlcommons.http import HttpRequest, HttpResponse
-from aiomlcommons.refusal import heard
+from aiomlcommons.said import heard
 from aiomlcommons.trouble import PROVIDERS, TABLE, Kind, Party, Trouble, trouble_of
 from tests.wire.recordings import exchanges
 
@@ -94,6 +94,7 @@ def test_the_page_of_trouble_is_not_stale() -> None:
     [
         (400, Kind.FINAL, Party.CALLER),
         (404, Kind.FINAL, Party.CALLER),
+        (499, Kind.FINAL, Party.CALLER),
         (429, Kind.THROTTLED, Party.CLUSTER),
         (500, Kind.UNCLEAR, Party.CLUSTER),
         (502, Kind.PASSES, Party.CLUSTER),
@@ -125,6 +126,7 @@ def test_the_type_counts_wherever_it_stands() -> None:
         {"error": {"type": "x", "reason": "x", "caused_by": {"type": "y", "caused_by": {"type": kind}}}},
         {"error": {"type": "x", "reason": "x", "failed_shards": [{"reason": {"type": kind}}]}},
         {"error": {"type": "x", "reason": nested}},
+        {"error": orjson.dumps({"node": nested}).decode()},
         {"error": "NoShardAvailableActionException[No shard available for [x]]"},
         {"error": {"type": "NoShardAvailableActionException", "reason": "System Error", "details": "x"}},
         '{"error":{"root_cause":[{"type":"no_shard_available_action_exception","reason":"cut o',
@@ -154,6 +156,8 @@ def test_a_breaker_that_will_not_close_is_final(breaker: str, durability: str, k
     body = error_body(f"[{breaker}] Data too large", "circuit_breaking_exception", durability=durability)
     assert judged(429, body).kind is kind
     assert error_for(answer(429, body)).transient is (kind is Kind.PASSES)
+    said = {"error": {"durability": durability, "type": "circuit_breaking_exception", "reason": f"[{breaker}] x"}}
+    assert judged(429, said).kind is kind
 
 
 def test_a_failed_task_tells_its_trouble() -> None:

@@ -28,13 +28,17 @@ Undo = Callable[[], None]
 
 @attrs.define
 class Job:
-    """A task that is not at its end. Each look shows the next state: CREATED, RUNNING, and then the work is done."""
+    """A task that is not at its end. Each look shows the next state: CREATED, RUNNING, and then the work is done.
+
+    The node knows the id of the model that it ``makes`` before the task's record does.
+    """
 
     task_id: str
     work: Work
     states: Iterator[TaskState]
     counts_as: tuple[str, str] | None = None
     undo: Undo | None = None
+    makes: str | None = None
     hangs: bool = False
     at_work: bool = False
 
@@ -101,6 +105,7 @@ def start(
     *,
     undo: Undo | None = None,
     model_id: str | None = None,
+    makes: str | None = None,
     **fields: Any,
 ) -> str:
     """Start a job; return the id of its task. A fault may make it fail or hang."""
@@ -108,7 +113,7 @@ def start(
     fate = cluster.faults.fate(asked)
     counts_as = (function, ACTIONS[kind]) if kind in ACTIONS else None
     states = iter((TaskState.CREATED, TaskState.RUNNING))
-    job = Job(task_id, work, states, counts_as, undo)
+    job = Job(task_id, work, states, counts_as, undo, makes)
     if fate is not None:
         job.hangs = fate.error is None
         words = fate.error or ""

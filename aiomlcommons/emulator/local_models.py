@@ -32,17 +32,18 @@ async def register(cluster: Cluster, request: RegisterModel, function: FunctionN
     place = await groups.place(cluster, request)
     work: jobs.Work
     undo: jobs.Undo | None = None
+    makes: str | None = None
     try:
         place = await groups.take(cluster, request, place)
         new = _begin(cluster, request, function, place)
-        work, undo = new.work, new.undo
+        work, undo, makes = new.work, new.undo, new.model_id
     except Conflict as conflict:
         work = jobs.failing(conflict.reason)
     except Refused as refusal:
         work = jobs.failing(refusal.body["error"]["reason"])
     except JobFailed as failure:
         work = jobs.failing(str(failure))
-    task_id = jobs.start(cluster, request, TaskType.REGISTER_MODEL, function, work, undo=undo)
+    task_id = jobs.start(cluster, request, TaskType.REGISTER_MODEL, function, work, undo=undo, makes=makes)
     return TaskStarted(task_id=task_id, status="CREATED")
 
 

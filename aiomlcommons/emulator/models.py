@@ -37,7 +37,7 @@ async def get(cluster: Cluster, request: GetModel) -> Model:
     cluster.models.look()
     for task_id, job in list(cluster.jobs.items()):
         task = cluster.tasks.get(task_id)
-        if task is not None and task.model_id == request.model_id:
+        if task is not None and request.model_id in {task.model_id, job.makes}:
             await job.advance(cluster)
     model = find(cluster, request.model_id, f"Failed to find model with the provided model id: {request.model_id}")
     return alter(model, is_hidden=False)

@@ -20,6 +20,7 @@ from aiomlcommons.api.stats import (
 )
 from aiomlcommons.api.tasks import TaskInfo
 from aiomlcommons.emulator.cluster import Cluster, alter
+from aiomlcommons.emulator.jobs import Job
 from aiomlcommons.emulator.registry import handles
 
 
@@ -39,9 +40,13 @@ async def models(cluster: Cluster, request: GetModelProfiles) -> Profile:
 
 @handles(GetTaskProfiles)
 async def tasks(cluster: Cluster, request: GetTaskProfiles) -> Profile:
-    """Tasks that are at work; those that are at their end are on no node."""
+    """Tasks that are at work, which go one step on; those that are at their end are on no node."""
     ids = [one for one in (request.task_id or "").split(",") if one]
-    return _profile(cluster, request, tasks=ids, every_task=not ids and not request.task_ids)
+    seen = _profile(cluster, request, tasks=ids, every_task=not ids and not request.task_ids)
+    for node in (seen.nodes or {}).values():
+        for task_id in node.tasks or ():
+            await cluster.jobs[task_id].advance(cluster)
+    return seen
 
 
 def _profile(
@@ -62,7 +67,7 @@ def _profile(
         for key in {**cluster.counts.watched, **dict.fromkeys(cluster.on_node)}
         if (model := cluster.models.get(key)) is not None
     }
-    at_work = {key: task for key in cluster.jobs if (task := cluster.tasks.get(key)) is not None}
+    at_work = {key: _task(cluster, task, job) for key, job in cluster.jobs.items() if (task := cluster.tasks.get(key))}
     shown = {key: _model(cluster, key, model) for key, model in known.items() if every_model or key in model_ids}
     running = {k: task for k, task in at_work.items() if every_task or k in task_ids or task.model_id in model_ids}
     if asked.view == "model":
@@ -70,6 +75,12 @@ def _profile(
     if not shown and not running:
         return Profile()
     return Profile(nodes={cluster.node_id: NodeProfile(tasks=running or None, models=shown or None)})
+
+
+def _task(cluster: Cluster, task: TaskInfo, job: Job) -> TaskInfo:
+    """A task as the node has it in mind."""
+    is_noted = job.makes is not None and cluster.models.get(job.makes) is not None
+    return alter(task, model_id=job.makes) if is_noted else task
 
 
 def _by_model(cluster: Cluster, shown: Mapping[str, ModelProfile], running: Mapping[str, TaskInfo]) -> Profile:

@@ -15,6 +15,8 @@ from aiomlcommons.backoff import Backoff
 from aiomlcommons.errors import ApiError, MLCommonsError, NotFound, TaskFailed, TaskStalled
 from aiomlcommons.models.nodes import nodes_with
 from aiomlcommons.models.progress import Phase, Progress, Report
+from aiomlcommons.models.remedies import may_pass
+from aiomlcommons.task import RESTART
 from aiomlcommons.trouble import Kind
 from aiomlcommons.version import Version
 
@@ -61,10 +63,10 @@ class Deploying:
     ml: Session
     model_id: str
     report: Report
-    node_ids: Sequence[str] | None = None
-    allow_partial: bool = False
-    backoff: Backoff = Backoff()
-    no_progress: float = 600.0
+    node_ids: Sequence[str] | None
+    allow_partial: bool
+    backoff: Backoff
+    no_progress: float
 
     async def __call__(self) -> Model:
         """The model, once every node has it that should. Raises NotDeployed, TaskFailed, ApiError."""
@@ -73,18 +75,20 @@ class Deploying:
         if self._is_there(model) and await self._is_on_nodes(model):
             return model
         while True:
-            if not (model.model_state in ON_ITS_WAY and await self._others_deploy(model)):
+            done = model.model_state in ON_ITS_WAY and await self._others_deploy(model)
+            if not done:
                 self.tell(Phase.DEPLOYING, model)
-                await self._deploy(model)
+                done = await self._deploy(model)
             model = await self._seen()
-            if self._is_there(model):
+            # Where nothing was deployed the record may still be that of before a restart.
+            if self._is_there(model) and (done or await self._is_on_nodes(model)):
                 return model
             if (pause := next(pauses)) is None:
                 raise NotDeployed(self.model_id, model)
             await anyio.sleep(pause)
 
-    async def _deploy(self, model: Model) -> None:
-        """Deploy it, and wait for the end; return also where only a look at the model tells what came of it."""
+    async def _deploy(self, model: Model) -> bool:
+        """Deploy it, and wait for the end; False where only a look at the model tells what came of it."""
         began, pauses = anyio.current_time(), iter(self.backoff)
         while True:
             try:
@@ -93,7 +97,7 @@ class Deploying:
                 await self._get()  # where it is the model that is not found, that is the error
                 self.tell(Phase.HEALING, model, f"the deployment was forgotten, deploying again ({error})")
             except (TaskFailed, ApiError) as error:
-                if error.trouble.kind is Kind.THROTTLED and await self._is_patient(error, began):
+                if await self._is_patient(error, began):
                     self.tell(Phase.WAITING, model, str(error))
                     await anyio.sleep(next(pauses))
                     continue
@@ -101,15 +105,20 @@ class Deploying:
                 if error.trouble.kind is not Kind.RACE:
                     raise
                 self.tell(Phase.HEALING, model, str(error))
-            return
+            else:
+                return True
+            return False
 
     async def _is_patient(self, error: TaskFailed | ApiError, began: float) -> bool:
-        """Whether to wait until the nodes deploy fewer models at once."""
-        version = await self.ml.version()
-        if version and version < COUNTS_BACK:
+        """Whether to wait until the nodes deploy fewer models at once, or are all there again."""
+        throttled = error.trouble.kind is Kind.THROTTLED
+        if throttled and (version := await self.ml.version()) and version < COUNTS_BACK:
             error.add_note(NEVER_AGAIN)
             return False
-        return anyio.current_time() - began < self.no_progress
+        # What else may pass a call has waited for already, and a task has not.
+        passes = throttled or (isinstance(error, TaskFailed) and may_pass(error))
+        longest = self.no_progress if throttled else min(self.no_progress, RESTART)
+        return passes and anyio.current_time() - began < longest
 
     def tell(self, phase: Phase, model: Model, words: str = "") -> None:
         self.report(

@@ -20,6 +20,7 @@ from aiomlcommons.models.registering import Registering
 from aiomlcommons.models.remedies import Prevented, Remedy, remedy_for
 from aiomlcommons.models.sending import New
 from aiomlcommons.models.spec import ExistingModel, FileModel, PretrainedModel, Spec
+from aiomlcommons.models.upload import UNFINISHED
 
 if TYPE_CHECKING:
     from aiomlcommons.session import Session
@@ -56,14 +57,14 @@ class Ensuring:
     """How a model is ensured; ``ml.models.ensure`` says what each field does."""
 
     ml: Session
-    deploy: bool = True
-    node_ids: Sequence[str] | None = None
-    allow_partial: bool = False
-    change_settings: bool = False
-    keep: bool = False
-    backoff: Backoff = Backoff()
-    no_progress: float = 600.0
-    report: Report = to_log
+    deploy: bool
+    node_ids: Sequence[str] | None
+    allow_partial: bool
+    change_settings: bool
+    keep: bool
+    backoff: Backoff
+    no_progress: float
+    report: Report
 
     async def __call__(self, wanted: Spec | str) -> EnsuredModel:
         """The model, as it is in the end."""
@@ -162,7 +163,7 @@ async def _find(ml: Session, spec: New | ExistingModel) -> tuple[str, Model] | N
 
 
 async def named(ml: Session, name_or_id: str) -> PretrainedModel | ExistingModel:
-    """What a word means: a model's id, the name of a registered one (the newest), or a pretrained one's.
+    """What a word means: a model's id, the name of a registered one (the newest that is whole), or a pretrained one's.
 
     Raises NoSuchModel.
     """
@@ -171,11 +172,22 @@ async def named(ml: Session, name_or_id: str) -> PretrainedModel | ExistingModel
         return ExistingModel(model_id=name_or_id)
     except (NotFound, InvalidRequest):
         pass  # a name may hold what no id can
-    query = {"term": {"name.keyword": name_or_id}}
-    async for hit in ml.models.search({"query": query, "sort": [{"created_time": "desc"}]}):
-        if await candidate(ml, hit.id):
-            return ExistingModel(model_id=hit.id)
+    if newest := await _newest(ml, name_or_id):
+        return ExistingModel(model_id=newest)
     if known := catalogue.find(name_or_id):
         return PretrainedModel(name=known.name)
     remedy = "give an id, a registered model's name, or a pretrained one such as all-MiniLM-L6-v2"
     raise NoSuchModel(f"no model has the id or the name {name_or_id!r}; {remedy}")
+
+
+async def _newest(ml: Session, name: str) -> str | None:
+    """The id of the newest model of a name; one that is not registered to the end only where there is no other."""
+    unfinished = None
+    query = {"term": {"name.keyword": name}}
+    async for hit in ml.models.search({"query": query, "sort": [{"created_time": "desc"}]}):
+        model = await candidate(ml, hit.id)
+        if model and model.model_state not in UNFINISHED:
+            return hit.id
+        if model:
+            unfinished = unfinished or hit.id
+    return unfinished

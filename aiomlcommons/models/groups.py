@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 OWN_IDS = Version(3, 9)
 """The first server that takes ids of the caller's own: of two who register one id, the second is refused."""
 _TAKEN = re.compile(r"already being used by a model group with ID: ([\w-]+)")
+_GONE = "to find model group"
 _IN_USE = "associated model versions"
 _TRIES = 8
 _LOOKS = 12
@@ -45,6 +46,11 @@ def taken_by(error: MLCommonsError) -> str | None:
     """The id of the group that has the name already, where that is what an error says."""
     found = _TAKEN.search(error.reason) if isinstance(error, ApiError) else None
     return found[1] if found else None
+
+
+def is_gone(error: ApiError) -> bool:
+    """Whether a model was not registered because its group is gone: who made that had no use for it."""
+    return _GONE in error.reason
 
 
 def own_id(*what: str) -> str:
@@ -80,7 +86,8 @@ class Grouping:
                     return await self._usable(taken)
                 if pause is None or not (error.transient or isinstance(error, Conflict)):
                     raise
-                group_id = None  # where an id is taken by a group of another name, the server chooses one
+                if isinstance(error, Conflict):
+                    group_id = None  # where an id is taken by a group of another name, the server chooses one
             await anyio.sleep(pause)
 
     async def _own_id(self) -> str | None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aiomlcommons.api.common import FunctionName
+import attrs
+
 from aiomlcommons.api.model_records import ModelState
 from aiomlcommons.api.stats import Profile
 from aiomlcommons.api.tasks import TaskType
@@ -31,20 +32,26 @@ async def nodes_with(ml: Session, model_id: str) -> set[str] | None:
     }
 
 
-async def registrations(ml: Session, function: FunctionName | str) -> dict[str, str | None] | None:
-    """The tasks that register models of a kind on some node just now, with the model's id once it has one.
+@attrs.frozen
+class Registration:
+    """A task that registers a model on some node just now; the model's id comes a little later than the task."""
 
-    None where the user may not know.
-    """
+    task_id: str
+    function_name: str
+    model_id: str | None
+
+
+async def registrations(ml: Session) -> list[Registration] | None:
+    """What the nodes register just now; None where the user may not know."""
     profile = await _told(ml.profile.tasks())
     if profile is None:
         return None
-    return {
-        task_id: task.model_id
+    return [
+        Registration(task_id, str(task.function_name).upper(), task.model_id)
         for node in (profile.nodes or {}).values()
         for task_id, task in (node.tasks or {}).items()
-        if task.task_type in _REGISTERING and str(task.function_name).upper() == str(function).upper()
-    }
+        if task.task_type in _REGISTERING
+    ]
 
 
 async def _told(asked: Awaitable[Profile]) -> Profile | None:

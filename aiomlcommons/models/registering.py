@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -24,38 +25,41 @@ from aiomlcommons.errors import (
     TaskStalled,
 )
 from aiomlcommons.models.candidates import Candidates, candidate
-from aiomlcommons.models.groups import OWN_IDS, Grouping, delete_if_empty, taken_by
-from aiomlcommons.models.nodes import registrations
+from aiomlcommons.models.groups import OWN_IDS, Grouping, delete_if_empty, is_gone, taken_by
 from aiomlcommons.models.progress import Phase, Progress, Report
+from aiomlcommons.models.remedies import may_pass
 from aiomlcommons.models.removing import withdraw
 from aiomlcommons.models.sending import NamedFile, New, NotRegistered, check_content, check_server, send
 from aiomlcommons.models.spec import GroupSpec, RemoteModel
+from aiomlcommons.models.underway import UnderWay
 from aiomlcommons.models.upload import UNFINISHED, FileChanged, Upload, uploaded_chunks
-from aiomlcommons.task import LAG
 from aiomlcommons.trouble import Kind
 
 if TYPE_CHECKING:
     from aiomlcommons.session import Session
 
 _TRIES = 10
-# Seconds for which registrations that name no model yet are waited for: one of them may be this very model's.
-_NAMELESS = 10.0
 
 
 @attrs.frozen(kw_only=True)
 class Registering:
-    """Registers one model, or finds it registered. ``no_progress`` is in seconds."""
+    """Registers one model, or finds it registered. ``no_progress`` is in seconds, ``mine`` are models of this call."""
 
     ml: Session
     spec: New
     report: Report
-    backoff: Backoff = Backoff()
-    no_progress: float = 600.0
-    keep: bool = False
+    backoff: Backoff
+    no_progress: float
+    keep: bool
+    mine: set[str] = attrs.field(factory=set)
 
     @property
     def there(self) -> Candidates:
         return Candidates(self.ml, self.spec)
+
+    @property
+    def under_way(self) -> UnderWay:
+        return UnderWay(ml=self.ml, backoff=self.backoff, no_progress=self.no_progress)
 
     @property
     def name(self) -> str:
@@ -147,34 +151,16 @@ class Registering:
     async def _take_back(self, model_id: str, winner: str | None = None) -> None:
         try:
             await withdraw(self.ml, model_id, winner, self.backoff)
-        except ApiError as error:
+        except MLCommonsError as error:  # why it was to be taken back says more than this
             self.tell(Phase.HEALING, f"could not be deleted: {error}", model_id=model_id)
 
     async def _others(self) -> bool:
         """Wait a little for registrations of the same kind that name no model yet; return whether there were any."""
         if isinstance(self.spec, RemoteModel | NamedFile):
             return False  # these are there as soon as their registration is answered
-        waited = False
-        with anyio.move_on_after(min(_NAMELESS, self.no_progress)):
-            for pause in self.backoff:
-                nameless = await self._nameless()
-                if not nameless:
-                    break
-                if not waited:
-                    self.tell(Phase.WAITING, f"for the registration under way in task {nameless[0]}")
-                waited = True
-                await anyio.sleep(pause)
-        return waited
-
-    async def _nameless(self) -> list[str]:
         # Until the artifact's configuration has come, the server takes any pretrained model for an embedding one.
         function = getattr(self.spec, "function_name", FunctionName.TEXT_EMBEDDING)
-        found = await registrations(self.ml, function) or {}
-        nameless = [task_id for task_id, model_id in found.items() if model_id is None]
-        for task_id in nameless:
-            with suppress(NotFound):
-                await self.ml.tasks.get(task_id)
-        return nameless
+        return await self.under_way.nameless(function, functools.partial(self.tell, Phase.WAITING))
 
     # ---- what is to be there ---------------------------------------------------------------------------------------
 
@@ -200,6 +186,7 @@ class Registering:
     async def _register(self, group_id: str | None, own_id: str | None) -> str:
         """Register it, and follow that to its end; return the new model's id."""
         model_id = await send(self.ml, self.spec, self.name, group_id, self._follow, own_id)
+        self.mine.add(model_id)
         try:
             await check_content(self.ml, self.spec, model_id)
         except NotRegistered:
@@ -222,37 +209,16 @@ class Registering:
         if isinstance(self.spec, NamedFile):
             return await self._upload(model_id, self.spec)
         self.tell(Phase.WAITING, "for whoever registers it", model_id=model_id)
-        if await self._is_ending(model_id):
+        if await self.under_way.is_ending(model_id, on_node=True):
             return self.there.may_be(await self.ml.models.get(model_id))
         self.tell(Phase.HEALING, "nobody goes on registering it, so it is registered anew", model_id=model_id)
         await self._take_back(model_id)
         return False
 
-    async def _is_ending(self, model_id: str, within: float | None = None) -> bool:
-        """Look at a model until it is registered; False where it is gone, or a ghost that no node is at work on.
-
-        A record that only lags is looked at for ``within`` seconds.
-        """
-        changed, last, delays = anyio.current_time(), None, iter(self.backoff)
-        longest = min(LAG, self.no_progress) if within is None else within
-        while model := await candidate(self.ml, model_id):
-            if model.model_state not in UNFINISHED:
-                return True
-            if model != last or (within is None and await self._is_alive(model_id)):
-                last, changed = model, anyio.current_time()
-            elif anyio.current_time() - changed >= longest:
-                return False
-            await anyio.sleep(next(delays))
-        return False
-
-    async def _is_alive(self, model_id: str) -> bool:
-        function = getattr(self.spec, "function_name", FunctionName.TEXT_EMBEDDING)
-        return model_id in (await registrations(self.ml, function) or {}).values()
-
     async def _upload(self, model_id: str, spec: NamedFile) -> bool:
         """Upload what is missing of the file. What cannot become a model is deleted, unless it is to be kept."""
         there = await uploaded_chunks(self.ml, model_id, spec.file.total_chunks)
-        if len(there) == spec.file.total_chunks and await self._is_ending(model_id, within=LAG):
+        if len(there) == spec.file.total_chunks and await self.under_way.is_ending(model_id, on_node=False):
             return True  # the state lags behind the last chunk
         upload = Upload(self.ml, model_id, spec.file, there, self.report)
         try:
@@ -263,10 +229,10 @@ class Registering:
             if error.transient:
                 kept = f"{len(upload.there)} chunks of model {model_id} are there"
                 error.add_note(f"{kept}; the same call again sends the others")
-            elif not self.keep:
-                await self._take_back(model_id)
+            elif not self.keep and (model_id in self.mine or isinstance(error, FileChanged)):
+                await self._take_back(model_id)  # but nobody else's, unless we may have sent chunks of another file
             raise
-        return await self._is_ending(model_id, within=LAG)
+        return await self.under_way.is_ending(model_id, on_node=False)
 
 
 def _is_worth_a_look(error: MLCommonsError) -> bool:
@@ -275,7 +241,7 @@ def _is_worth_a_look(error: MLCommonsError) -> bool:
         return True
     if isinstance(error, NotFound):
         # Of the registration itself it would say that something is missing, such as its connector.
-        return error.request.method != "POST"
+        return error.request.method != "POST" or is_gone(error)
     if isinstance(error, TaskFailed):
-        return error.trouble.kind in {Kind.RACE, Kind.THROTTLED}
+        return error.trouble.kind is Kind.RACE or may_pass(error)
     return error.transient or isinstance(error, Conflict | TaskStalled) or taken_by(error) is not None

@@ -78,6 +78,11 @@ def remedy_for(error: MLCommonsError) -> Remedy | None:
     return next((remedy for remedy in REMEDIES for words in _words(error) if remedy.words in words), None)
 
 
+def may_pass(error: TaskFailed) -> bool:
+    """Whether a task that failed may succeed when it is begun again, and no setting is in its way."""
+    return error.trouble.passes and remedy_for(error) is None
+
+
 def _words(error: MLCommonsError) -> Iterable[str]:
     if isinstance(error, TaskFailed):
         return [error.info.error or "", *error.node_errors.values()]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import anyio
 
 from aiomlcommons.api.model_records import Model
 from aiomlcommons.backoff import Backoff
-from aiomlcommons.errors import ApiError, BadRequest, NotFound
+from aiomlcommons.errors import ApiError, NotFound
 from aiomlcommons.models.deploying import ON_ITS_WAY, PARTIAL
 from aiomlcommons.models.groups import delete_if_empty, group_left_by
 from aiomlcommons.models.progress import Phase, Progress, Report, to_log
@@ -31,9 +32,9 @@ async def remove_model(
     # Of a model that is gone the chunks may be left, which tell its group, and which deleting once more would clean up.
     group_id = (model.model_group_id if model else await group_left_by(ml, model_id)) if empty_group else None
     if model is not None and undeploy and _is_on_a_node(model):
-        await ml.models.undeploy(model_id)
+        await _undeploy(ml, model_id)
         report(Progress(phase=Phase.UNDEPLOYED, name=model.name or "", model_id=model_id))
-    await _delete(ml, model_id, backoff, gone=model is None)
+    await _delete(ml, model_id, backoff, gone=model is None, undeploy=undeploy)
     emptied = group_id is not None and await delete_if_empty(ml, group_id, backoff)
     if model is not None:
         report(Progress(phase=Phase.DELETED, name=model.name or "", model_id=model_id))
@@ -59,19 +60,25 @@ async def _get(ml: Session, model_id: str) -> Model | None:
         return None
 
 
-async def _delete(ml: Session, model_id: str, backoff: Backoff, *, gone: bool) -> None:
+async def _undeploy(ml: Session, model_id: str) -> None:
+    with suppress(NotFound):  # somebody else removes it too
+        await ml.models.undeploy(model_id)
+
+
+async def _delete(ml: Session, model_id: str, backoff: Backoff, *, gone: bool, undeploy: bool) -> None:
     for pause in backoff.tries(_LOOKS):
         try:
             await ml.models.delete(model_id)
         except NotFound:
             return  # deleted by the time that we asked, which is what was wanted
         except ApiError as error:
-            # What is left of a model that is gone is not worth more than one try.
-            if gone and error.reason.startswith(_CHUNKS_LEFT):
-                return
             passes = error.reason.startswith(_PASSING) or error.trouble.kind is Kind.RACE
-            if pause is None or not passes or (isinstance(error, BadRequest) and gone):
+            if gone and passes:
+                return  # what is left of a model that is gone is not worth more than one try
+            if pause is None or not passes:
                 raise
             await anyio.sleep(pause)
+            if undeploy and error.reason.startswith(_ON_NODES):
+                await _undeploy(ml, model_id)  # a deployment that was under way put it there again
         else:
             return

@@ -65,7 +65,13 @@ async def test_a_declared_model_goes_all_the_way_and_back(world: World, declared
     assert [model.name for model in await declared.all(ml)] == [made.model.name]
     assert await declared.undeploy(ml)
     assert (await declared.status(ml), await declared.registered(ml)) == (ModelState.UNDEPLOYED, True)
+    assert await declared.delete(ml)
+    group_id = made.model.model_group_id
+    assert group_id is not None
+    assert (await ml.model_groups.get(group_id)).name, "a group stays unless it is asked for"
+    assert await declared.deploy(ml, backoff=NOW)
     assert await declared.delete(ml, empty_group=True)
+    assert not await ml.model_groups.search()
     assert (await declared.delete(ml), await declared.undeploy(ml)) == (False, False)
 
 

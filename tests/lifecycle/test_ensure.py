@@ -24,6 +24,7 @@ from aiomlcommons.api.model_registration import RegisterModel, RegisterModelMeta
 from aiomlcommons.api.models import DeployModel, GetModel
 from aiomlcommons.api.settings import MLSettings
 from aiomlcommons.api.tasks import GetTask, TaskState
+from aiomlcommons.connectors import openai_embeddings
 from aiomlcommons.emulator import Cluster, Emulator
 from aiomlcommons.models.deploying import NotDeployed
 from aiomlcommons.models.ensure import NoSuchModel
@@ -131,10 +132,26 @@ async def test_a_word_is_an_id_a_name_or_a_pretrained_model(world: World) -> Non
     made = await ensure(world.ml, "all-MiniLM-L6-v2")
     for word in (made.model_id, made.model.name, "all-MiniLM-L6-v2"):
         assert (await ensure(world.ml, word)).model_id == made.model_id
+    old, new = [await register_anew(world, created) for created in (1, 2)]
+    assert (await ensure(world.ml, "of ours", deploy=False)).model_id == new != old
+    # What was never registered to the end is not what the name means.
+    world.emulator.cluster.models.change(new, model_state=ModelState.REGISTERING)
+    assert (await ensure(world.ml, "of ours", deploy=False)).model_id == old
+    world.emulator.cluster.models.change(old, model_state=ModelState.REGISTERING)
+    assert (await ensure(world.ml, "of ours", deploy=False)).model_id == new
     with pytest.raises(NoSuchModel, match="'no such model'; give an id"):
         await ensure(world.ml, "no such model")
     with pytest.raises(NotFound, match="nope"):
         await ensure(world.ml, ExistingModel(model_id="nope"))
+
+
+async def register_anew(world: World, created: int) -> str:
+    """One more model of one name; return its id."""
+    connector = openai_embeddings("text-embedding-3-small", "key")
+    model_id = (await world.ml.models.register("of ours", function_name="remote", connector=connector)).model_id
+    assert model_id is not None
+    world.emulator.cluster.models.change(model_id, created_time=created)
+    return model_id
 
 
 async def test_another_version_of_a_pretrained_model_is_another_model(world: World) -> None:
@@ -291,8 +308,9 @@ async def test_a_deployment_that_hangs_is_taken_back_and_begun_again(world: Worl
 async def test_a_deployment_of_somebody_else_is_waited_for(world: World) -> None:
     made = await ensure(world.ml, MINILM, deploy=False)
     started = await world.ml.models.deploy(made.model_id)
-    ensured = await world.ml.models.ensure(MINILM, backoff=NOW)
-    assert (ensured.model.is_deployed, ensured.deployed, Phase.HEALING in ensured.did) == (True, False, False)
+    ensured = await world.ml.models.ensure(ExistingModel(model_id=made.model_id), backoff=NOW)
+    assert ensured.did == (Phase.WAITING, Phase.DEPLOYED)
+    assert ensured.model.is_deployed
     assert (await world.ml.task(started)).state == TaskState.COMPLETED
 
 
@@ -370,11 +388,56 @@ async def test_a_deployment_that_fails_says_why(world: World) -> None:
     assert (await ensure(world.ml, MINILM)).model.is_deployed
 
 
+async def test_a_registration_that_fails_without_a_word_is_an_error_all_the_same(world: World) -> None:
+    world.emulator.faults.fail_task("", on=RegisterModel)
+    with pytest.raises(TaskFailed, match="the server gave no reason"):
+        await ensure(world.ml, MINILM)
+
+
+async def test_a_cluster_that_loses_what_is_registered_is_not_asked_for_ever(world: World) -> None:
+    async def loses(_: Any, go: Any) -> Any:
+        answer = await go()
+        world.emulator.cluster.models.documents.clear()
+        return answer
+
+    world.emulator.faults.add(loses, on=RegisterModel, times=None)
+    with pytest.raises(NotRegistered, match="remote: the cluster lost 10 registrations, see its log"):
+        await ensure(world.ml, SPECS["remote"])
+
+
+@pytest.mark.parametrize("kind", SPECS)
+async def test_every_pause_is_as_long_as_asked_for(world: World, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses: set[float] = set()
+
+    async def sleep(seconds: float) -> None:
+        pauses.add(seconds)
+        await asyncio.sleep(0)
+
+    monkeypatch.setattr("anyio.sleep", sleep)
+    await world.ml.models.ensure(SPECS[kind], backoff=Backoff(first=7, factor=1, jitter=0))
+    assert pauses == {7}
+
+
 async def test_a_deployment_that_is_a_duplicate_of_one_that_nobody_knows_is_begun_again(world: World) -> None:
     world.emulator.faults.fail_task("Duplicate deploy model task")
     ensured = await ensure(world.ml, MINILM)
     assert ensured.model.is_deployed
     assert Phase.HEALING in ensured.did
+
+
+async def test_a_model_whose_record_plans_no_node_is_not_on_those_that_are_asked_for(world: World) -> None:
+    await world.ml.settings.apply(MLSettings(allow_custom_deployment_plan=True))
+    made = await ensure(world.ml, MINILM)
+    node = world.emulator.cluster.node_id
+    assert not (await ensure(world.ml, MINILM, node_ids=[node])).deployed
+    world.emulator.cluster.models.change(made.model_id, planning_worker_nodes=None)
+    assert (await ensure(world.ml, MINILM, node_ids=[node])).deployed
+
+
+async def test_too_many_at_once_are_waited_for_where_the_version_is_not_known(world: World) -> None:
+    world.emulator.faults.fail(403, reason="no permissions", on=lambda http: http.path == "/", times=None)
+    world.emulator.faults.fail_task("exceed max running task limit")
+    assert (await world.ml.models.ensure(FILE, backoff=NOW)).model.is_deployed
 
 
 async def test_some_nodes_are_enough_for_whom_they_are(world: World) -> None:

@@ -11,17 +11,19 @@ from typing import Any
 import attrs
 import pytest
 
-from aiomlcommons import Backoff, Conflict, Forbidden, Session, TaskFailed
+from aiomlcommons import Backoff, BadRequest, Conflict, Forbidden, Session, TaskFailed
 from aiomlcommons.api.model_groups import ModelGroup, RegisterModelGroup
-from aiomlcommons.api.model_records import ModelState
-from aiomlcommons.api.model_registration import RegisterModel, RegisterModelMeta
-from aiomlcommons.api.models import DeployModel
+from aiomlcommons.api.model_records import Model, ModelState
+from aiomlcommons.api.model_registration import RegisterModel, RegisterModelMeta, UploadModelChunk
+from aiomlcommons.api.models import DeleteModel, DeployModel
 from aiomlcommons.api.settings import MLSettings
 from aiomlcommons.api.stats import GetModelProfiles
 from aiomlcommons.emulator import Cluster, Emulator
+from aiomlcommons.emulator.cluster import alter
 from aiomlcommons.emulator.errors import refused
+from aiomlcommons.models.ensure import find_registered
 from aiomlcommons.models.groups import Grouping, find_groups, own_id
-from aiomlcommons.models.progress import Phase
+from aiomlcommons.models.progress import Phase, Progress
 from aiomlcommons.models.spec import ExistingModel, GroupSpec, UrlModel
 from tests.fileserver import served_file
 from tests.lifecycle.client import DENSE, FILE, REMOTE, SPECS, ZIPS
@@ -201,6 +203,7 @@ async def test_too_many_deployments_at_once_are_waited_for(world: World) -> None
     made = [await world.ml.models.ensure(spec, deploy=False, backoff=NOW) for spec in specs]
     ensured = await asyncio.gather(*(world.ml.models.ensure(one.model_id, backoff=APART) for one in made))
     assert all(one.model.is_deployed for one in ensured)
+    assert any(Phase.WAITING in one.did for one in ensured)
 
 
 async def test_a_node_of_2_4_that_loads_no_more_says_what_helps(tmp_path: Path) -> None:
@@ -224,3 +227,120 @@ async def test_a_conflict_that_is_no_race_is_raised(world: World) -> None:
     world.emulator.faults.fail(409, reason="in use", on=RegisterModelMeta, times=None)
     with pytest.raises(Conflict, match="in use"):
         await world.ml.models.ensure(FILE, backoff=NOW)
+
+
+# ---- what is half done ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["file", "remote"])
+async def test_a_group_that_goes_away_before_the_model_comes_is_made_anew(world: World, kind: str) -> None:
+    """Who made it had no use for it in the end, or gave way to an older one."""
+
+    async def taken_back(_: Any, go: Any) -> Any:
+        for group_id in await groups(world):
+            world.emulator.cluster.groups.delete(group_id)
+        return await go()
+
+    world.emulator.faults.add(taken_back, on=RegisterModelMeta if kind == "file" else RegisterModel, times=1)
+    ensured = await world.ml.models.ensure(SPECS[kind], backoff=NOW)
+    assert ensured.model.is_deployed
+    assert await groups(world) == [ensured.model.model_group_id]
+
+
+async def test_of_what_is_as_old_all_take_the_same(world: World) -> None:
+    for group_id in ("b", "a"):
+        add_group(world, group_id, created=1)
+    assert await find_groups(world.ml, "ours") == ["a", "b"]
+    assert await Grouping(world.ml, GroupSpec(name="ours"), NOW)() == "a"
+    for model_id in ("y", "x"):
+        model = Model(name="tiny", model_content_hash_value=SHA256, model_group_id="a", created_time=1)
+        world.emulator.cluster.models.put(model_id, alter(model, model_state=ModelState.REGISTERED))
+    assert await find_registered(world.ml, FILE) == ("x", await world.ml.models.get("x"))
+
+
+async def test_a_registration_of_a_group_that_was_lost_is_made_by_the_same_id() -> None:
+    emulator = Emulator(Cluster(version="3.9.0"))
+    async with emulator.serve() as url, Session(url, backoff=NOW) as ml:
+        emulator.faults.drop(on=RegisterModelGroup)
+        assert await Grouping(ml, GroupSpec(name="ours"), NOW)() == own_id("group", "ours")
+
+
+async def test_a_model_that_is_found_gives_way_to_an_older_one_that_comes_late(world: World) -> None:
+    """Its maker sees the older one too, and takes this one back."""
+    made = await world.ml.models.ensure(FILE, deploy=False, backoff=NOW)
+    older = alter(made.model, created_time=1)
+    looks = 0
+
+    async def comes_late(_: Any, go: Any) -> Any:
+        nonlocal looks
+        looks += 1
+        if looks == 2:
+            world.emulator.cluster.models.put("older", older)
+        return await go()
+
+    world.emulator.faults.add(comes_late, on=lambda http: http.path.endswith("models/_search"), times=None)
+    assert (await world.ml.models.ensure(FILE, deploy=False, backoff=NOW)).model_id == "older"
+
+
+@pytest.mark.parametrize("look", [2, 3, 4])
+async def test_who_registers_a_model_at_the_same_time_takes_it_back_for_the_oldest(world: World, look: int) -> None:
+    """The other one's registration began before ours, and is seen at a later look: the last one after our chunks."""
+    await world.ml.model_groups.register("theirs", model_group_id=None)
+    (theirs,) = await groups(world)
+    looks = 0
+
+    async def comes_late(_: Any, go: Any) -> Any:
+        nonlocal looks
+        looks += 1
+        if looks == look:
+            model = Model(name="tiny", model_content_hash_value=SHA256, model_group_id=theirs, created_time=1)
+            world.emulator.cluster.models.put("older", alter(model, model_state=ModelState.REGISTERED, algorithm="x"))
+        return await go()
+
+    def is_search(http: Any) -> bool:
+        return bool(http.path.endswith("models/_search"))
+
+    told: list[Progress] = []
+    spec = attrs.evolve(FILE, group=None)
+    world.emulator.faults.add(comes_late, on=is_search, times=None)
+    ensured = await world.ml.models.ensure(spec, deploy=False, backoff=NOW, report=told.append)
+    assert [key for key, _ in await world.models()] == [ensured.model_id] == ["older"]
+    (healing,) = [progress for progress in told if progress.phase is Phase.HEALING]
+    assert (healing.name, healing.words) == ("tiny", "older was registered at the same time, and stays")
+    assert healing.model_id not in {None, "older"}
+    assert await groups(world) == [theirs], "its group was made for it alone"
+
+
+async def test_a_deployed_model_is_not_looked_at_twice_before_it_is_used(world: World) -> None:
+    made = await world.ml.models.ensure(FILE, backoff=NOW)
+    world.emulator.cluster.models.put("older", alter(made.model, created_time=1, model_state=ModelState.UNDEPLOYED))
+    assert (await world.ml.models.ensure(FILE, backoff=NOW)).model_id == made.model_id
+
+
+# What a node says that is stopped while it is at work.
+STOPPED = "NodeDisconnectedException[[node-2][127.0.0.1:9301][cluster:admin/opensearch/ml/deploy] disconnected]"
+
+
+@pytest.mark.parametrize("endpoint", [RegisterModel, DeployModel])
+async def test_a_task_that_failed_by_what_passes_is_begun_again(world: World, endpoint: Any) -> None:
+    world.emulator.faults.fail_task(STOPPED, on=endpoint)
+    async with wanted("url", "ours") as spec:
+        assert (await world.ml.models.ensure(spec, backoff=NOW)).model.is_deployed
+    assert len(await world.models()) == 1
+
+
+async def test_a_deployment_that_goes_on_failing_by_what_passes_ends(world: World) -> None:
+    world.emulator.faults.fail_task(STOPPED, times=None)
+    with pytest.raises(TaskFailed, match="NodeDisconnectedException"):
+        await world.ml.models.ensure(FILE, backoff=NOW, no_progress=0)
+
+
+async def test_a_registration_that_cannot_be_taken_back_ends_with_what_was_wrong(world: World) -> None:
+    told: list[Progress] = []
+    world.emulator.faults.fail(400, reason="too large", on=UploadModelChunk)
+    world.emulator.faults.drop(on=DeleteModel, times=None)
+    with pytest.raises(BadRequest, match="too large"):
+        await world.ml.models.ensure(FILE, backoff=NOW, wait=0, report=told.append)
+    ((model_id, _),) = await world.models()
+    (healing,) = [progress for progress in told if progress.phase is Phase.HEALING]
+    assert (healing.model_id, healing.words.startswith("could not be deleted")) == (model_id, True)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 
 from aiomlcommons import Backoff, NotFound, TaskStalled, Unavailable
 from aiomlcommons.api.model_records import ModelState
-from aiomlcommons.api.model_registration import RegisterModel
+from aiomlcommons.api.model_registration import RegisterModel, UploadModelChunk
 from aiomlcommons.api.models import DeployModel, GetModel
-from aiomlcommons.api.stats import GetTaskProfiles
+from aiomlcommons.api.stats import GetModelProfiles, GetTaskProfiles
 from aiomlcommons.api.tasks import GetTask
-from aiomlcommons.models import registering
+from aiomlcommons.models import underway
 from aiomlcommons.models.declared import DeclaredModel
 from aiomlcommons.models.progress import Phase, Progress
 from aiomlcommons.models.spec import PretrainedModel, UrlModel
@@ -35,7 +37,7 @@ class Tiny(DeclaredModel):
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """What lags is given no time: in these tests nothing is left to wait for."""
-    monkeypatch.setattr(registering, "LAG", 0.0)
+    monkeypatch.setattr(underway, "LAG", 0.0)
     monkeypatch.setattr("aiomlcommons.task.LAG", 0.0)
 
 
@@ -43,10 +45,32 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_a_model_that_no_node_has_is_deployed_again(world: World, kind: str) -> None:
     made = await world.ml.models.ensure(SPECS[kind], backoff=NOW)
     world.emulator.restart()
-    again = await world.ml.models.ensure(SPECS[kind], backoff=NOW)
+    told: list[Progress] = []
+    again = await world.ml.models.ensure(SPECS[kind], backoff=NOW, report=told.append)
     assert (again.model_id, again.registered, again.deployed) == (made.model_id, False, True)
+    (healing,) = [progress for progress in told if progress.phase is Phase.HEALING]
+    assert (healing.name, healing.model_id) == (made.model.name, made.model_id)
     profile = await world.ml.profile.models(made.model_id)
     assert profile.nodes
+
+
+async def test_a_model_that_is_not_deployed_is_none_where_the_nodes_may_not_be_asked(world: World) -> None:
+    world.emulator.faults.fail(403, reason="no permissions", on=GetModelProfiles, times=None)
+    await Tiny.register(world.ml, backoff=NOW)
+    assert not await Tiny.deployed(world.ml)
+    await Tiny.deploy(world.ml, backoff=NOW)
+    assert await Tiny.deployed(world.ml)
+
+
+async def test_a_record_from_before_a_restart_is_not_believed_where_nothing_was_deployed(world: World) -> None:
+    """The server's own repair writes the record at the same time, so that our deployment is refused."""
+    words = "Document version conflict updating x in index .plugins-ml-model: required seqNo [1]"
+    made = await world.ml.models.ensure(SPECS["remote"], backoff=NOW)
+    world.emulator.restart()
+    world.emulator.faults.fail(409, reason=words, on=DeployModel)
+    again = await world.ml.models.ensure(SPECS["remote"], backoff=NOW)
+    assert again.model_id == made.model_id
+    assert (await world.ml.profile.models(made.model_id)).nodes
 
 
 async def test_a_declared_model_is_deployed_where_nodes_have_it(world: World) -> None:
@@ -94,6 +118,7 @@ async def test_a_restart_under_way_is_waited_out(world: World, endpoint: Any) ->
     world.emulator.faults.add(dies, on=endpoint, times=1)
     ensured = await world.ml.models.ensure(MINILM, backoff=NOW, no_progress=0)
     assert ensured.model.is_deployed
+    assert Phase.HEALING in ensured.did
     assert len(await world.models()) == 1
 
 
@@ -150,9 +175,14 @@ async def test_a_task_of_a_server_that_never_answered_is_an_error_at_once(world:
 # ---- ghosts --------------------------------------------------------------------------------------------------------
 
 
-async def ghost(world: World, spec: UrlModel) -> str:
-    """A registration that was under way when the server died: its record is REGISTERING for ever, without a hash."""
-    world.emulator.faults.hang_task(on=RegisterModel)
+@asynccontextmanager
+async def by_url() -> AsyncIterator[UrlModel]:
+    async with served_file(ZIPS / "tiny-dense.zip") as url:
+        yield UrlModel(name="by url", url=url, model_content_hash_value=SHA256, model_config=DENSE)
+
+
+async def begin(world: World, spec: UrlModel) -> str:
+    """What somebody else does: the registration is under way, and its model REGISTERING, without a hash yet."""
     await world.ml.models.register(
         spec.name,
         version="1",
@@ -167,45 +197,85 @@ async def ghost(world: World, spec: UrlModel) -> str:
             break
     ((model_id, model),) = found
     assert (model.model_state, model.model_content_hash_value) == (ModelState.REGISTERING, None)
+    return model_id
+
+
+async def ghost(world: World, spec: UrlModel) -> str:
+    """A registration that was under way when the server died: its record is REGISTERING for ever."""
+    world.emulator.faults.hang_task(on=RegisterModel)
+    model_id = await begin(world, spec)
     world.emulator.restart()
     return model_id
 
 
 @pytest.mark.usefixtures("impatient")
 async def test_a_ghost_gives_way_to_the_model_that_it_never_became(world: World) -> None:
-    async with served_file(ZIPS / "tiny-dense.zip") as url:
-        spec = UrlModel(name="by url", url=url, model_content_hash_value=SHA256, model_config=DENSE)
+    async with by_url() as spec:
         dead = await ghost(world, spec)
         ensured = await world.ml.models.ensure(spec, backoff=NOW)
     assert ensured.model_id != dead
     assert ensured.model.is_deployed
+    assert Phase.HEALING in ensured.did
     assert [key for key, _ in await world.models()] == [ensured.model_id]
 
 
 async def test_a_ghost_holds_up_nobody_else(world: World) -> None:
     told: list[Progress] = []
-    async with served_file(ZIPS / "tiny-dense.zip") as url:
-        spec = UrlModel(name="by url", url=url, model_content_hash_value=SHA256, model_config=DENSE)
+    async with by_url() as spec:
         await ghost(world, spec)
         await world.ml.models.ensure(MINILM, backoff=NOW, report=told.append)
     assert Phase.WAITING not in {progress.phase for progress in told}
 
 
-async def test_a_registration_that_a_node_is_at_work_on_is_no_ghost(world: World) -> None:
-    async with served_file(ZIPS / "tiny-dense.zip") as url:
-        spec = UrlModel(name="by url", url=url, model_content_hash_value=SHA256, model_config=DENSE)
-        await world.ml.models.register(
-            spec.name,
-            version="1",
-            url=url,
-            model_format="TORCH_SCRIPT",
-            function_name="TEXT_EMBEDDING",
-            model_config=DENSE,
-            model_content_hash_value=SHA256,
-        )
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("may_ask", [True, False])
+async def test_a_registration_that_a_node_is_at_work_on_is_no_ghost(world: World, may_ask: bool) -> None:
+    """Who may not ask the nodes cannot know that it is dead, and deletes nobody's work."""
+    if not may_ask:
+        world.emulator.faults.fail(403, reason="no permissions", on=GetTaskProfiles, times=None)
+    async with by_url() as spec:
+        await begin(world, spec)
         ensured = await world.ml.models.ensure(spec, backoff=NOW)
     assert not ensured.registered
     assert [key for key, _ in await world.models()] == [ensured.model_id]
+
+
+@pytest.mark.parametrize("whose", ["ours", "theirs"])
+async def test_a_registration_that_hangs_on_a_node_is_not_waited_for_longer_than_asked(
+    world: World, whose: str
+) -> None:
+    world.emulator.faults.hang_task(on=RegisterModel)
+    async with by_url() as spec:
+        if whose == "theirs":
+            await begin(world, spec)
+        ensured = await world.ml.models.ensure(spec, backoff=NOW, no_progress=0)
+    assert ensured.registered
+    assert [key for key, _ in await world.models()] == [ensured.model_id]
+
+
+async def test_who_may_not_ask_the_nodes_registers_all_the_same(world: World) -> None:
+    world.emulator.faults.fail(403, reason="no permissions", on=GetTaskProfiles, times=None)
+    async with by_url() as spec:
+        assert (await world.ml.models.ensure(spec, backoff=NOW)).registered
+
+
+async def test_a_record_that_lags_behind_its_last_chunk_has_nothing_sent_again(world: World) -> None:
+    """The state is no news of a node's: it lags for seconds, whatever the caller takes for no progress."""
+    made = await world.ml.models.ensure(FILE, deploy=False, backoff=NOW)
+    world.emulator.cluster.models.change(made.model_id, model_state=ModelState.REGISTERING)
+    looks = 0
+
+    async def ends_after_some(_: Any, go: Any) -> Any:
+        nonlocal looks
+        looks += 1
+        if looks == MANY:
+            world.emulator.cluster.models.change(made.model_id, model_state=ModelState.REGISTERED)
+        return await go()
+
+    world.emulator.faults.add(ends_after_some, on=GetModel, times=None)
+    world.emulator.faults.fail(400, on=UploadModelChunk, times=None)
+    again = await world.ml.models.ensure(FILE, deploy=False, backoff=NOW, no_progress=0)
+    assert (again.model_id, again.registered) == (made.model_id, False)
 
 
 async def test_a_record_that_lags_behind_its_task_is_looked_at_again(world: World) -> None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import attrs
 import pytest
 
 from aiomlcommons import BadRequest, NotFound, Session
 from aiomlcommons.api.model_records import Model, ModelState
-from aiomlcommons.api.models import DeleteModel
+from aiomlcommons.api.models import DeleteModel, UndeployModel
 from aiomlcommons.api.settings import MLSettings
 from aiomlcommons.emulator import Cluster, Emulator
+from aiomlcommons.emulator.deploying import put_on_node
+from aiomlcommons.models.groups import find_groups
 from aiomlcommons.models.progress import Phase, Progress
 from tests.lifecycle.client import FILE, SPECS
 from tests.lifecycle.conftest import NOW, World
@@ -51,11 +55,21 @@ async def test_models_run_on_all_nodes_or_on_ml_nodes_alone(world: World) -> Non
 async def test_a_model_is_taken_off_its_node_and_deleted_with_its_empty_group(world: World) -> None:
     told: list[Progress] = []
     made = await world.ml.models.ensure(FILE, backoff=NOW)
-    assert await world.ml.models.remove(made.model_id, empty_group=True, backoff=NOW, report=told.append)
-    assert [progress.phase for progress in told] == [Phase.UNDEPLOYED, Phase.DELETED]
+    assert await world.ml.models.remove(made.model_id, empty_group=True, backoff=NOW, report=told.append) is True
+    assert [(progress.phase, progress.name) for progress in told] == [
+        (Phase.UNDEPLOYED, "tiny"),
+        (Phase.DELETED, "tiny"),
+    ]
     assert not await world.models()
     assert not await world.ml.model_groups.search()
-    assert not await world.ml.models.remove(made.model_id)
+    assert await world.ml.models.remove(made.model_id) is False
+
+
+async def test_models_of_other_groups_keep_no_group(world: World) -> None:
+    made = await world.ml.models.ensure(FILE, backoff=NOW)
+    await world.ml.models.ensure(attrs.evolve(FILE, name="other", group="theirs"), backoff=NOW)
+    assert await world.ml.models.remove(made.model_id, empty_group=True, backoff=NOW)
+    assert not await find_groups(world.ml, "ours")
 
 
 async def test_a_group_with_another_model_stays(world: World) -> None:
@@ -77,6 +91,46 @@ async def test_what_is_not_all_cleaned_up_at_once_is_deleted_again(world: World)
     assert await world.ml.models.remove(made.model_id, backoff=NOW)
     with pytest.raises(NotFound):
         await world.ml.models.get(made.model_id)
+
+
+async def test_a_deployment_that_ends_after_the_model_was_taken_off_is_undone_too(world: World) -> None:
+    """As after a restart, when the server deploys by itself what was deployed before."""
+    made = await world.ml.models.ensure(FILE, backoff=NOW)
+
+    async def ends(_: Any, go: Any) -> Any:
+        answer = await go()
+        put_on_node(world.emulator.cluster, made.model_id)
+        world.emulator.cluster.models.settle(made.model_id)
+        return answer
+
+    world.emulator.faults.add(ends, on=UndeployModel, times=1)
+    assert await world.ml.models.remove(made.model_id, backoff=NOW)
+    assert not await world.models()
+
+
+async def test_several_may_remove_a_model_at_once(world: World) -> None:
+    made = await world.ml.models.ensure(FILE, backoff=NOW)
+
+    async def other_is_faster(_: Any, go: Any) -> Any:
+        await world.ml.models.remove(made.model_id, backoff=NOW)
+        return await go()
+
+    world.emulator.faults.add(other_is_faster, on=UndeployModel, times=1)
+    assert await world.ml.models.remove(made.model_id, backoff=NOW)
+    assert not await world.models()
+
+
+async def test_a_model_that_comes_back_under_the_id_of_one_that_is_gone_is_left_alone(world: World) -> None:
+    world.emulator.faults.fail(
+        400, reason="Model cannot be deleted in deploying or deployed state", on=DeleteModel, times=None
+    )
+    assert await world.ml.models.remove("gone", backoff=NOW) is False
+
+
+async def test_removing_waits_for_a_cluster_that_recovers(world: World) -> None:
+    made = await world.ml.models.ensure(FILE, backoff=NOW)
+    world.emulator.restart(recovering=50)
+    assert await world.ml.models.remove(made.model_id, backoff=NOW)
 
 
 async def test_a_group_is_found_by_the_chunks_that_a_model_left_behind(world: World) -> None:

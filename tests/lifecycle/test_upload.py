@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from aiomlcommons import BadRequest, ConnectError, TooManyRequests
+from aiomlcommons import ApiError, BadRequest, ConnectError, TooManyRequests
 from aiomlcommons.api.model_records import ModelState
 from aiomlcommons.api.model_registration import CHUNK_SIZE, UploadModelChunk
 from aiomlcommons.emulator.errors import refused
@@ -33,6 +33,7 @@ def file(tmp_path: Path) -> Path:
 async def test_a_file_comes_whole_and_is_reported_on_its_way(world: World, file: Path) -> None:
     told: list[Progress] = []
     ensured = await world.ml.models.ensure(big(file), backoff=NOW, report=told.append)
+    assert (told[-1].phase, told[-1].name, told[-1].model_id) == (Phase.DEPLOYED, "big", ensured.model_id)
     uploading = [(p.chunks_done, p.bytes_done) for p in told if p.phase == Phase.UPLOADING]
     size = file.stat().st_size
     assert uploading == [(n, min(n * CHUNK_SIZE, size)) for n in range(CHUNKS + 1)]
@@ -139,6 +140,18 @@ async def test_what_the_server_refuses_is_not_left_behind(world: World, file: Pa
     with pytest.raises(BadRequest, match="boom"):
         await world.ml.models.ensure(big(file), backoff=NOW)
     assert not await world.models()
+
+
+async def test_what_is_refused_to_one_is_not_taken_from_another(world: World, file: Path) -> None:
+    """Who helps to upload what somebody else registered may come through a proxy that takes no large bodies."""
+    world.emulator.faults.drop(on=UploadModelChunk)
+    with pytest.raises(ConnectError):
+        await world.ml.options(retries=0).models.ensure(big(file), backoff=NOW, wait=0)
+    ((theirs, _),) = await world.models()
+    world.emulator.faults.fail(413, reason="too large", on=UploadModelChunk)
+    with pytest.raises(ApiError, match="too large"):
+        await world.ml.models.ensure(big(file), backoff=NOW)
+    assert [key for key, _ in await world.models()] == [theirs]
 
 
 async def test_a_file_that_is_no_model_is_never_sent(world: World, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from aiomlcommons.errors import DecodeError
 from aiomlcommons.http import HttpResponse
 from aiomlcommons.ingest.sinks.encoding import encoded
 from aiomlcommons.ingest.types import Documents, Refused, Row
-from aiomlcommons.refusal import heard
+from aiomlcommons.said import heard
 from aiomlcommons.trouble import Kind, trouble_of
 
 # Not the document's fault: no rights, no such index, one that is closed to writing, or no room that ever will be.
