@@ -45,8 +45,9 @@ bench-ingest: $(DEV) ## measure bulk jobs: Parquet, faults, concurrency, Ray, an
 	@$(RUN) -m benchmarks.ingest_ray
 	@$(RUN) -m benchmarks.ingest_opensearch
 
-docs: $(CORE) ## write docs/reference.md, the table of every endpoint
+docs: $(CORE) ## write docs/reference.md, the table of every endpoint, and docs/trouble.md, that of trouble
 	@$(RUN) docs/reference.py
+	@$(RUN) docs/trouble.py
 
 $(CORE): NEEDED := .
 $(TEST): NEEDED := .[test]

@@ -269,18 +269,20 @@ class Session(Api, Inference, Ingests, Waits):
         query: Mapping[str, str] | None = None,
         body: Any = None,
         headers: Mapping[str, str] | None = None,
+        repeatable: bool | None = None,
     ) -> HttpResponse:
         """Send anything to any route: ``await ml.request("GET", "/_cat/nodes", query={"format": "json"})``.
 
         ``path`` is taken as it is, so quote what needs it; ``body`` is bytes, text, or anything JSON can hold. Only
-        GET, HEAD, PUT and DELETE are repeated. Raises as ``send`` does.
+        GET, HEAD, PUT and DELETE are repeated, unless ``repeatable`` says otherwise. Raises as ``send`` does.
         """
         if not _PATH.fullmatch(path):
             raise ValueError(f"path must begin with '/' and be quoted (see urllib.parse.quote), not {path!r}")
         raw = body.encode() if isinstance(body, str) else body
         data = raw if raw is None or isinstance(raw, bytes) else orjson.dumps(raw)
         sent = HttpRequest(method.upper(), path, query or {}, data, {} if data is None else TYPED_JSON)
-        repeatable = sent.method in {"GET", "HEAD", "PUT", "DELETE"}
+        if repeatable is None:
+            repeatable = sent.method in {"GET", "HEAD", "PUT", "DELETE"}
         return await self._exchange(sent.with_headers(headers or {}), repeatable=repeatable)
 
 

@@ -47,6 +47,7 @@ class Task:
     _session: Sends
     _backoff: Backoff = Backoff()
     _no_progress: float = 600.0
+    _is_known: bool = attrs.field(default=False, alias="is_known")
 
     def __await__(self) -> Generator[Any, Any, TaskInfo]:
         """The task as it ended.
@@ -94,7 +95,8 @@ class Task:
         except MLCommonsError as error:
             remote = last is not None and _is_remote(last)
             passes = error.transient or (remote and isinstance(error, ServerError))
-            if last is None or not passes or unseen >= min(self._no_progress, math.inf if remote else RESTART):
+            longest = min(self._no_progress, math.inf if remote else RESTART)
+            if not (passes and (last or self._is_known)) or unseen >= longest:
                 raise
             return None
 
@@ -182,4 +184,5 @@ class Waits(HasSession):
         never stalls; errors of the provider are waited out until there was no answer for ``no_progress`` seconds.
         """
         task_id = task if isinstance(task, str) else task.task_id
-        return Task(task_id, self._session, backoff, no_progress)
+        # Who answered that it began is there, and may be restarted before the first look.
+        return Task(task_id, self._session, backoff, no_progress, is_known=task is not task_id)

@@ -68,6 +68,7 @@ class Trouble:
 
 
 _RACES, _RUNS, _FAULTS = "races-and-restarts", "ml-commons-runs", "ml-commons-3.4.0-faults"
+_REAL = "real-servers"
 _3_4, _2_4 = "ml-commons-3.4.0", "ml-commons-2.4.1"
 _SEEN, _PUBLIC = "seen on real servers", "public source of OpenSearch"
 _SOURCE = "public source of ML Commons 3.8 (access control, where a group's shard does not answer)"
@@ -131,6 +132,12 @@ CLUSTERS = (
             "model id '...' already exists": f"{_SEEN} (3.9, an own id that several register at once)",
             "model group id '...' already exists": f"{_SEEN} (3.9)",
             "already being used by a model group with ID": f"{_RACES} real.register.group_name_taken",
+            # Whoever made the group took it back, after it lost against another of its name.
+            "Model Group Response is empty": f"{_REAL} real.3_4.register.remote.group_missing",
+            "Fail to find model group": f"{_REAL} real.3_4.register_meta.group_missing",
+            "Model group not found": f"{_REAL} real.3_4.register.url.group_missing.task",
+            # So ends the registration of a model that was taken back meanwhile.
+            "]: document missing": f"{_SEEN} (3.8, a task of three processes at once)",
         },
     ),
     *_rows(
@@ -141,6 +148,7 @@ CLUSTERS = (
             "Request is throttled at": f"{_3_4} remote.rate_limited_2",
             "rejected_execution_exception": _PUBLIC,
             "open_search_rejected_execution_exception": _PUBLIC,
+            "es_rejected_execution_exception": _PUBLIC,
         },
     ),
     *_rows(
@@ -152,6 +160,9 @@ CLUSTERS = (
             "no_shard_available_action_exception": f"{_RUNS} new39.stop_new39_sparse_index",
             "illegal_index_shard_state_exception": f"{_RUNS} new39.stop_new39_remote",
             "CurrentState[RECOVERING]": f"{_RUNS} new39.stop_new39_remote",
+            # Whatever the status: the cluster's state is not read yet, it has no manager, or a disk is full.
+            "blocked by: [SERVICE_UNAVAILABLE/": f"{_SEEN} (3.8, 404 of _predict after kill -9)",
+            "blocked by: [TOO_MANY_REQUESTS/": f"{_RUNS} plain38.index_flood_stage_8s",
             # So do searches of models, groups, agents and containers end, whatever the cause.
             "Fail to search": f"{_RACES} real.search.no_shard_yet.1",
             "to get model group": _SOURCE,

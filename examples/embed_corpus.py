@@ -18,7 +18,7 @@ import numpy as np
 import orjson
 from cluster import CORPUS, TINY_CONFIG, TINY_MODEL, on_emulator, session
 
-from aiomlcommons import FileModel, Session, TaskFailed
+from aiomlcommons import FileModel, NotSupported, Session, TaskFailed
 
 TINY_NAME = "aiomlcommons tiny-dense"
 QUERIES = ("a soft answer turns away anger", "a time to be born and a time to die", "go to the ant and be wise")
@@ -28,7 +28,7 @@ async def model(ml: Session, name: str) -> str:
     """A deployed model; a cluster that cannot download a pretrained one gets a tiny one from here."""
     try:
         return (await ml.models.ensure(name, report=print)).model_id
-    except TaskFailed as error:
+    except (TaskFailed, NotSupported) as error:
         print(f"{error}; a tiny model with random weights takes its place")
     tiny = FileModel(path=TINY_MODEL, name=TINY_NAME, model_config=TINY_CONFIG)
     return (await ml.models.ensure(tiny, report=print)).model_id

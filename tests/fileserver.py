@@ -2,11 +2,39 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import attrs
 from aiohttp import web
+
+
+@attrs.frozen
+class Held:
+    """A file that is asked for, and comes when it is released."""
+
+    url: str
+    asked: asyncio.Event
+    release: asyncio.Event
+
+
+@asynccontextmanager
+async def held_file(file: Path, host: str = "127.0.0.1") -> AsyncGenerator[Held]:
+    """A file at a URL, which is held until it is released."""
+    asked, release = asyncio.Event(), asyncio.Event()
+    content = await asyncio.to_thread(file.read_bytes)
+
+    async def send(_: web.Request) -> web.Response:
+        asked.set()
+        await release.wait()
+        return web.Response(body=content)
+
+    app = web.Application()
+    app.router.add_get(f"/{file.name}", send)
+    async with _serving(app, host) as url:
+        yield Held(f"{url}/{file.name}", asked, release)
 
 
 @asynccontextmanager
@@ -18,10 +46,17 @@ async def served_file(file: Path, host: str = "127.0.0.1", port: int = 0) -> Asy
 
     app = web.Application()
     app.router.add_get(f"/{file.name}", send)
-    runner = web.AppRunner(app)
+    async with _serving(app, host, port) as url:
+        yield f"{url}/{file.name}"
+
+
+@asynccontextmanager
+async def _serving(app: web.Application, host: str, port: int = 0) -> AsyncGenerator[str]:
+    # Whoever waits for a file that never comes must not hold up the end.
+    runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.01)
     await runner.setup()
     try:
         await web.TCPSite(runner, host, port).start()
-        yield f"http://{host}:{runner.addresses[0][1]}/{file.name}"
+        yield f"http://{host}:{runner.addresses[0][1]}"
     finally:
         await runner.cleanup()

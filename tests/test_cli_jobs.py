@@ -361,10 +361,12 @@ def test_what_is_typed_is_how_the_job_is_done() -> None:
         "linger": None,
         "patience": 600.0,
         "retries": 500,
+        "redeploy": True,
         "note_every": 64,
     }
     words = "--batch 8 --batch-bytes 900 --concurrency 2-3 --unordered --longest 70 --linger 0.5 --patience 9"
-    words += " --retries 40 --note-every 5 --requests-per-minute 60 --tokens-per-minute 99 --text {title} --id"
+    words += " --retries 40 --note-every 5 --requests-per-minute 60 --tokens-per-minute 99 --no-redeploy"
+    words += " --text {title} --id"
     typed = parser().parse_args(["ingest", "in.jsonl", *MODEL, "--out", "o.npy", *words.split(), ""])
     assert jobs.how(typed) == {
         "text": "{title}",
@@ -379,6 +381,7 @@ def test_what_is_typed_is_how_the_job_is_done() -> None:
         "linger": 0.5,
         "patience": 9.0,
         "retries": 40,
+        "redeploy": False,
         "note_every": 5,
     }
 

@@ -17,7 +17,7 @@ from aiomlcommons import ingest
 ROOT = Path(aiomlcommons.__file__).parent
 # A module may import from its own layer and from those before it.
 LAYERS = (
-    "lazy http secret backoff refusal defects tls rules",
+    "lazy http secret backoff defects tls rules trouble refusal",
     "endpoint errors",
     "namespace hooks unions convert auth vectors transport",
     "wire stream exchange version",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import runpy
+from pathlib import Path
 from typing import Any
 
 import cbor2
@@ -31,7 +33,13 @@ SEEN = {
     ),
     "model id '...' already exists": (409, "model id 'aio-1' already exists"),
     "model group id '...' already exists": (409, "model group id 'aio-1' already exists"),
+    "]: document missing": (500, "[fO-XGKIBFjSF8kpWdsyX]: document missing"),
     "exceed max running task limit": (500, "exceed max running task limit"),
+    "blocked by: [SERVICE_UNAVAILABLE/": (
+        404,
+        "Failed to get data object from index .plugins-ml-model: "
+        "blocked by: [SERVICE_UNAVAILABLE/1/state not recovered / initialized];",
+    ),
     "to get model group": (400, "Fail to get model group"),
     "OpenSearch Security not initialized": (503, "OpenSearch Security not initialized."),
 }
@@ -74,6 +82,11 @@ def test_each_row_is_known_by_what_a_server_said(row: Trouble) -> None:
     assert rows, f"no example of {row.source} shows {row.sign!r}"
     # Where a type and words of one cause are both there, either row may be the first; they agree on what helps.
     assert {(found.kind, found.party) for found in rows} == {(row.kind, row.party)}
+
+
+def test_the_page_of_trouble_is_not_stale() -> None:
+    made = runpy.run_path(str(Path(__file__).parent.parent / "docs" / "trouble.py"))
+    assert made["PAGE"].read_text(encoding="utf-8") == made["page"](), "docs/trouble.md is stale: run `make docs`"
 
 
 @pytest.mark.parametrize(

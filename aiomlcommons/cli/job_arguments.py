@@ -153,5 +153,8 @@ def _job(parser: argparse.ArgumentParser, *, checkpoint: str) -> None:
         "--retries", type=positive, default=500, metavar="N", help="the budget of all retries; one is 5 (default: 500)"
     )
     how.add_argument(
+        "--no-redeploy", action="store_true", help="leave a model alone that is gone from the nodes, and wait for it"
+    )
+    how.add_argument(
         "--note-every", type=positive, default=64, metavar="N", help="batches between checkpoints (default: 64)"
     )

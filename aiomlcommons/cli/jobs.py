@@ -87,7 +87,8 @@ def how(options: argparse.Namespace) -> dict[str, Any]:
         "note_every",
     )
     given = {name: getattr(options, name) for name in names}
-    return {**given, "id": _id(options) or None, "ordered": not options.unordered}
+    turned = {"ordered": not options.unordered, "redeploy": not options.no_redeploy}
+    return {**given, **turned, "id": _id(options) or None}
 
 
 def _id(options: argparse.Namespace) -> str:
@@ -122,7 +123,8 @@ def _begin_anew(checkpoint: Path) -> None:
 async def ensured(ml: Session, options: argparse.Namespace) -> str:
     """The id of the model, which is there in the end."""
     with Progress("bytes") as line:
-        return (await ml.models.ensure(options.model, report=shown_on(line))).model_id
+        patient = ml.options(wait=options.patience)
+        return (await patient.models.ensure(options.model, report=shown_on(line))).model_id
 
 
 async def run(

@@ -2,9 +2,10 @@
 
 ``async with emulator.serve() as url:`` serves a new one; ``Emulator()`` is one to keep, with ``.faults`` to make
 trouble and ``.serve()``. It knows model groups, models, tasks, predictions, training, controllers, connectors,
-settings, statistics, context management, conversation memory and memory containers, and follows OpenSearch 3.4;
-``Emulator(Cluster(version="3.8.0"))`` says that it is a newer one, and has the routes that came until then. It has no
-ML node and no users.
+settings, statistics, agents, tools, MCP, context management, conversation memory and memory containers, and follows
+OpenSearch 3.4; ``Emulator(Cluster(version="3.8.0"))`` is a newer one, with the routes that came until then and with its
+answers. ``Cluster(streams=True)`` has the transport that streams need, once they are switched on. It has no ML node and
+no users.
 
 It lags and races as a real cluster does: a record says a moment later what has happened, searches see chunks that are
 deleted, two may take one name at once, and of two who write one document the later one meets a version conflict. What

@@ -22,6 +22,8 @@ LARGEST_PAGE = 1000
 async def register(cluster: Cluster, request: RegisterAgenticSearchTemplate) -> None:
     """Refuses what has no script of its name."""
     _check_enabled(cluster)
+    if request.param_schema is not None and not request.param_schema:
+        raise illegal("'param_schema' cannot be empty")
     raise status_error(400, f"No stored search template found at _scripts/{request.template_id}")
 
 

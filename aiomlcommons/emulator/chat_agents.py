@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import attrs
@@ -22,7 +22,10 @@ DEFAULTS = {"prompt": PROMPT, "system_prompt": "You are a helpful assistant."}
 
 
 class Listener(Protocol):
-    """Who asks the model in the agent's place, and is told what tools give."""
+    """Who asks the model in the agent's place, is told what tools give, and may have tools of its own."""
+
+    @property
+    def tools(self) -> Sequence[Mapping[str, Any]]: ...
 
     async def ask(self, model_id: str, parameters: Mapping[str, str]) -> Mapping[str, Any]: ...
 
@@ -41,7 +44,8 @@ async def chat(
     Raises Refused as the model does.
     """
     talk = _talk(cluster, agent, given, conversation)
-    talk.listener = listener
+    if listener is not None:
+        talk.listen(listener)
     answer = await talk.run()
     named: list[ModelTensor] = list(conversation.tensors) if conversation else []
     if conversation is not None:
@@ -78,6 +82,12 @@ class _Talk:
     info: dict[str, Any] = attrs.field(factory=dict)
     listener: Listener | None = None
 
+    def listen(self, listener: Listener) -> None:
+        """Have somebody else ask the model, with tools of theirs."""
+        self.listener = listener
+        if isinstance(self.interface, OpenAIChat):
+            self.parameters |= self.interface.offer(self.parameters, listener.tools)
+
     async def run(self) -> str:
         """The final answer. What the model says and what a tool gives is a step each, and these are counted."""
         limit, said = number(self.parameters, "max_iteration", 10), ""
@@ -86,6 +96,8 @@ class _Talk:
             if move.final is not None:
                 self._note(self._question, move.final.strip(), "LLM", is_step=False)
                 return move.final.strip()
+            if self._is_handed_over(move):
+                return move.said
             said = move.said
             self._note(self._question, said, "LLM")
             if step + 1 < limit:
@@ -103,6 +115,10 @@ class _Talk:
         request = PredictByModel(self.model_id, parameters=self.parameters)
         answer = await predict.predict_by_model(self.cluster, request)
         return self.interface.read(look_up(answer.data, tools.TENSOR) or {}, self.parameters)
+
+    def _is_handed_over(self, move: Move) -> bool:
+        """Whether whoever asks is to run the tool: the run is over then, and another one brings the result."""
+        return self.listener is not None and move.tool in {tool.get("name") for tool in self.listener.tools}
 
     async def _act(self, move: Move) -> None:
         spec = next((tool for tool in self.tools if tool_name(tool) == move.tool), None)

@@ -27,6 +27,7 @@ Answer with nothing but JSON, either {"thought": "...", "action": "one of ${para
 ${parameters.chat_history}Question: ${parameters.question}
 ${parameters.scratchpad}"""
 
+OFFER = ', "tools": [${parameters._tools:-}], "parallel_tool_calls": false'
 _FENCED = re.compile(r"```(?:json)?\s*(\{.*\})\s*```", re.DOTALL)
 
 
@@ -74,17 +75,22 @@ class OpenAIChat:
     def begin(self, tools: Sequence[ToolSpec], past: Sequence[MemoryMessage]) -> dict[str, str]:
         """The parameters of the first request."""
         said = [m for one in past for m in (_message("user", one.input), _message("assistant", one.response))]
-        offer = ', "tools": [${parameters._tools:-}], "parallel_tool_calls": false'
         return {
             "no_escape_params": "_chat_history,_tools,_interactions,tool_configs",
             "tool_choice": "auto",
-            "tool_configs": offer if tools else "",
+            "tool_configs": OFFER if tools else "",
             "_tools": ", ".join(map(_offered, tools)),
             "_chat_history": "".join(f"{message}, " for message in said),
             "_interactions": "",
             "chat_history": "",
             "scratchpad": "",
         }
+
+    def offer(self, parameters: Mapping[str, str], tools: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+        """The parameters with more tools, of whoever asks."""
+        more = [to_json({"type": "function", "function": tool}) for tool in tools]
+        offered = ", ".join(filter(None, [parameters["_tools"], *more]))
+        return {"_tools": offered, "tool_configs": OFFER if offered else ""}
 
     def read(self, answer: Mapping[str, Any], _: Mapping[str, str]) -> Move:
         """What the model wants."""

@@ -50,9 +50,10 @@ Piece: TypeAlias = Said | Calling | Called | Ended
 
 
 async def pieces(cluster: Cluster, model_id: str, given: Mapping[str, Any]) -> AsyncGenerator[Piece]:
-    """What a remote model writes. Raises Refused where it cannot be asked, fails, or breaks off.
+    """What a remote model writes.
 
-    A provider that stops without a word of the end is waited for, as the server does.
+    Raises ProviderFailed where it fails or breaks off, and Refused where it cannot be asked. A provider that stops
+    without a word of the end is waited for, as the server does.
     """
     model = models.find(cluster, model_id)
     if model.is_enabled is False:
@@ -67,6 +68,11 @@ async def pieces(cluster: Cluster, model_id: str, given: Mapping[str, Any]) -> A
                 yield piece
                 if isinstance(piece, Called | Ended):
                     return
+    await silence()
+
+
+async def silence() -> None:
+    """Wait for ever: what the server does not notice, it waits for."""
     await asyncio.Event().wait()
 
 

@@ -146,6 +146,7 @@ NO_MCP_CONNECTORS = (
 )
 
 
+HEAP_FULL = "Memory Circuit Breaker is open, please check your resources!"
 SHARD = "0"
 """The one that every index of the emulator has."""
 
@@ -171,6 +172,10 @@ class Conflict(Refused):
     @property
     def reason(self) -> str:
         return str(self.body["error"]["root_cause"][0]["reason"])
+
+
+class ProviderFailed(Refused):
+    """A provider's failure, which streams tell otherwise than what the server itself refuses."""
 
 
 def version_conflict(index: str, index_uuid: str, key: str, wanted: int, found: int | None) -> Conflict:
@@ -203,6 +208,12 @@ def circuit_broken(wanted: int = 2_082_304_048, limit: int = 2_040_109_465) -> R
     return refused(429, "circuit_breaking_exception", reason, **more)
 
 
+def heap_full() -> Refused:
+    """429: ML Commons itself finds that the heap is full."""
+    more: dict[str, Any] = {"bytes_wanted": 0, "bytes_limit": 0, "durability": "TRANSIENT"}
+    return refused(429, "circuit_breaking_exception", HEAP_FULL, **more)
+
+
 def plain(status: int, words: str, *, with_status: bool = True) -> Refused:
     """An error that is only words: a missing handler, a wrong method or content type."""
     return Refused(status, {"error": words, "status": status} if with_status else {"error": words})
@@ -213,10 +224,10 @@ def illegal(reason: str) -> Refused:
     return refused(400, "illegal_argument_exception", reason)
 
 
-def no_index(name: str, status: int = 404) -> Refused:
+def no_index(name: str, kind: str = "index_or_alias") -> Refused:
     """An index that is not there."""
-    where: dict[str, Any] = {"resource.id": name, "resource.type": "index_or_alias", "index_uuid": "_na_"}
-    return refused(status, "index_not_found_exception", f"no such index [{name}]", index=name, **where)
+    where: dict[str, Any] = {"resource.id": name, "resource.type": kind, "index_uuid": "_na_"}
+    return refused(404, "index_not_found_exception", f"no such index [{name}]", index=name, **where)
 
 
 def missing(reason: str) -> Refused:

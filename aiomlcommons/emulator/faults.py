@@ -17,7 +17,7 @@ from aiohttp import web
 
 from aiomlcommons.api.models import DeployModel
 from aiomlcommons.api.predict import Predict, PredictByModel
-from aiomlcommons.emulator.errors import Refused, circuit_broken, refused
+from aiomlcommons.emulator.errors import Refused, circuit_broken, heap_full, refused
 from aiomlcommons.emulator.pool import Goes, Pool
 from aiomlcommons.endpoint import Request
 from aiomlcommons.http import HttpRequest
@@ -119,9 +119,9 @@ class Faults:
         """Answer an error of the server."""
         self.add(refuse(refused(status, "status_exception", reason)), times=times, **met)
 
-    def break_circuit(self, *, times: int | None = 1, **met: Unpack[Met]) -> None:
-        """Answer 429, as while the node's memory is full."""
-        self.add(refuse(circuit_broken()), times=times, **met)
+    def break_circuit(self, *, heap: bool = False, times: int | None = 1, **met: Unpack[Met]) -> None:
+        """Answer 429, as while the node's memory is full: in OpenSearch's words, or in ML Commons' own for the heap."""
+        self.add(refuse(heap_full() if heap else circuit_broken()), times=times, **met)
 
     def drop(self, *, times: int | None = 1, **met: Unpack[Met]) -> None:
         """Close the connection without an answer."""

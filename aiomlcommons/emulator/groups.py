@@ -7,7 +7,7 @@ from typing import Any
 
 import attrs
 
-from aiomlcommons.api.common import AccessMode, Hits, WriteResult
+from aiomlcommons.api.common import AccessMode, FunctionName, Hits, WriteResult
 from aiomlcommons.api.model_groups import (
     DeleteModelGroup,
     GetModelGroup,
@@ -21,7 +21,15 @@ from aiomlcommons.api.model_groups import (
 from aiomlcommons.api.model_registration import RegisterModel, RegisterModelMeta
 from aiomlcommons.emulator import own, search
 from aiomlcommons.emulator.cluster import Cluster
-from aiomlcommons.emulator.errors import GROUP_IN_USE, NAME_TAKEN, NO_ACCESS_CONTROL, illegal, missing, status_error
+from aiomlcommons.emulator.errors import (
+    GROUP_IN_USE,
+    NAME_TAKEN,
+    NO_ACCESS_CONTROL,
+    illegal,
+    missing,
+    refused,
+    status_error,
+)
 from aiomlcommons.emulator.registry import handles
 from aiomlcommons.endpoint import Request
 
@@ -126,7 +134,6 @@ async def place(cluster: Cluster, asked: RegisterModel | RegisterModelMeta) -> P
     if cluster.is_old:
         return Place(None, asked.version or "")
     if asked.model_group_id:
-        find(cluster, asked.model_group_id)
         return Place(asked.model_group_id)
     if found := named(cluster, asked.name):
         return Place(found)
@@ -140,9 +147,21 @@ async def take(cluster: Cluster, asked: Request[Any], place: Place) -> Place:
     """Take the next version of a group. Raises Conflict where somebody else took it."""
     if place.group_id is None:
         return place
-    find(cluster, place.group_id)
+    _check_joined(cluster, asked, place.group_id)
     group = await cluster.rewrite(asked, cluster.groups, place.group_id, partial(_next, cluster))
     return attrs.evolve(place, version=str(group.latest_version))
+
+
+def _check_joined(cluster: Cluster, asked: Request[Any], group_id: str) -> None:
+    """Raises Refused where the group to join is not there, in the words of the kind of registration."""
+    if cluster.groups.get(group_id) is not None or not isinstance(asked, RegisterModel | RegisterModelMeta):
+        find(cluster, group_id)
+        return
+    words = "Fail to find model group"
+    if isinstance(asked, RegisterModel):
+        is_remote = str(asked.function_name).upper() == FunctionName.REMOTE
+        words = f"Model Group Response is empty for {group_id}" if is_remote else "Model group not found"
+    raise refused(500, "m_l_resource_not_found_exception", words)
 
 
 def give_back(cluster: Cluster, place: Place) -> None:

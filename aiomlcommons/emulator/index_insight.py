@@ -10,7 +10,7 @@ from aiomlcommons.api.index_insight import (
     PutIndexInsightConfig,
 )
 from aiomlcommons.emulator.cluster import Cluster
-from aiomlcommons.emulator.errors import NO_INSIGHT, illegal, no_index, refused
+from aiomlcommons.emulator.errors import NO_INSIGHT, Refused, illegal, no_index, refused
 from aiomlcommons.emulator.index_table import index_names
 from aiomlcommons.emulator.registry import handles
 
@@ -32,7 +32,7 @@ async def get(cluster: Cluster, _: GetIndexInsightConfig) -> InsightConfig:
     _check_enabled(cluster)
     config = cluster.insight_configs.get(DOCUMENT)
     if config is None:
-        raise no_index(cluster.insight_configs.name, 500)
+        raise _no_config(cluster)
     return config
 
 
@@ -44,7 +44,16 @@ async def find(cluster: Cluster, request: GetIndexInsight) -> None:
     _check_enabled(cluster)
     if request.index_id not in index_names(cluster):
         raise no_index(request.index_id)
+    if cluster.insight_configs.get(DOCUMENT) is None:
+        raise _no_config(cluster)
     raise refused(501, "not_emulated", "the emulator has no insights of its own indices")
+
+
+def _no_config(cluster: Cluster) -> Refused:
+    name = cluster.insight_configs.name
+    cause = no_index(name, "index_expression").body["error"]["root_cause"][0]
+    error = {"type": "status_exception", "reason": f"Failed to get data object from index {name}", "caused_by": cause}
+    return Refused(500, {"error": {"root_cause": [cause], **error}, "status": 500})
 
 
 def _check_enabled(cluster: Cluster) -> None:

@@ -39,8 +39,8 @@ async def register(cluster: Cluster, request: RegisterModel, function: FunctionN
         work, undo, makes = new.work, new.undo, new.model_id
     except Conflict as conflict:
         work = jobs.failing(conflict.reason)
-    except Refused as taken:
-        work = jobs.failing(taken.body["error"]["reason"])
+    except Refused as refusal:
+        work = jobs.failing(refusal.body["error"]["reason"])
     except JobFailed as failure:
         work = jobs.failing(str(failure))
     task_id = jobs.start(cluster, request, TaskType.REGISTER_MODEL, function, work, undo=undo, makes=makes)

@@ -157,7 +157,7 @@ def _check(tool: McpTool) -> None:
     if tool.type is None:
         raise illegal("type field required")
     if tool.type not in tools.BY_NAME:
-        raise _failed(f"Failed to find tool factory for tool type: {tool.type}")
+        raise refused(400, "action_request_validation_exception", "Validation Failed: 1: Unrecognized tool in request;")
 
 
 def _check_names(cluster: Cluster, names: Sequence[str]) -> None:

@@ -25,6 +25,7 @@ TEXTS = {FunctionName.TEXT_EMBEDDING, *SPARSE}
 @handles(Predict)
 async def predict(cluster: Cluster, request: Predict) -> Plain:
     """The path's algorithm says how the body is read; the model says what is answered."""
+    models.find(cluster, request.model_id)
     algorithm = request.algorithm.upper()
     if algorithm not in FunctionName.__members__:
         raise illegal("Wrong function name")

@@ -121,12 +121,19 @@ def _check_required(request: type[Request[Any]], body: bytes | None) -> None:
         raise refused(400, "parse_exception", "request body is required")
     keys = orjson.loads(body)
     if not isinstance(keys, dict):
-        return  # refused when it is read
+        raise _no_object(keys)
     for name, words in needs.items():
         if keys.get(name) is None:
             raise illegal(words)
     if str(keys.get("model_format") or ModelFormat.ONNX) not in ModelFormat.__members__:
         raise illegal("Wrong model format")
+
+
+def _no_object(value: Any) -> Refused:
+    kinds = {str: "VALUE_STRING", list: "START_ARRAY", bool: "VALUE_BOOLEAN", type(None): "VALUE_NULL"}
+    found = kinds.get(type(value), "VALUE_NUMBER")
+    words = f"Failed to parse object: expecting token of type [START_OBJECT] but found [{found}]"
+    return refused(400, "parsing_exception", words, None, line=1, col=1)
 
 
 # ---- bad JSON, in the words of the server's parser -----------------------------------------------------------------

@@ -17,7 +17,7 @@ from aiomlcommons.api.predict import MLInput
 from aiomlcommons.emulator import errors
 from aiomlcommons.emulator.cluster import Cluster
 from aiomlcommons.emulator.connectors import CLIENT_DEFAULTS, check_endpoints, check_exists, check_host, is_private
-from aiomlcommons.emulator.errors import Refused, illegal, refused, status_error
+from aiomlcommons.emulator.errors import ProviderFailed, Refused, illegal, refused, status_error
 from aiomlcommons.emulator.processing import after, before
 from aiomlcommons.emulator.templates import fill, is_json, open_places
 from aiomlcommons.http import JSON
@@ -106,26 +106,31 @@ def _made_up(kind: ActionType, begins: ConnectorAction) -> ConnectorAction:
 async def stream(cluster: Cluster, model_id: str, model: Model, given: Mapping[str, Any]) -> AsyncGenerator[str]:
     """What a remote model writes when it is asked for a stream, event by event.
 
-    Raises Refused with the remote model's own status, or 500 where no stream came or one broke off.
+    Raises ProviderFailed with the remote model's own status, or 500 where no stream came or one broke off, and Refused
+    where it cannot be asked.
     """
     connector = _connector(cluster, model)
     action = _action(connector, ActionType.PREDICT)
     values = _values(cluster, model_id, model, connector, given)
     check_endpoints(cluster, [action], values["parameters"])
     asked = _asked(cluster, connector, action, values)
-    body = orjson.dumps({**orjson.loads(asked["data"] or b"{}"), "stream": True})
+    asked["data"] = orjson.dumps({**orjson.loads(asked["data"] or b"{}"), "stream": True})
     frames = Frames()
     try:
-        async with cluster.client.request(action.method, **{**asked, "data": body}) as got:
+        async with cluster.client.request(action.method, **asked) as got:
             if got.status >= 400:
-                raise _refusal(got.status, await got.text(), throttled=False)
+                raise ProviderFailed(got.status, _refusal(got.status, await got.text(), throttled=False).body)
             if got.content_type != "text/event-stream":
-                raise refused(500, "m_l_exception", BROKE_OFF)
+                raise _broke_off()
             async for piece in got.content.iter_any():
                 for data in frames.feed(piece):
                     yield data.decode()
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
-        raise refused(500, "m_l_exception", BROKE_OFF) from error
+        raise _broke_off() from error
+
+
+def _broke_off() -> ProviderFailed:
+    return ProviderFailed(500, refused(500, "m_l_exception", BROKE_OFF).body)
 
 
 def _asked(

@@ -106,12 +106,15 @@ class AgUi:
     cluster: Cluster
     thread: str
     run: str
+    snapshot: bool = False
     message: str | None = None
     called: bool = False
 
     def begin(self) -> list[bytes]:
         """The run started."""
-        return [self._event("RUN_STARTED", **self._ids)]
+        started = [self._event("RUN_STARTED", **self._ids)]
+        # Conversation memory keeps no messages in the form that a snapshot shows.
+        return [*started, self._event("MESSAGES_SNAPSHOT", messages=[])] if self.snapshot else started
 
     def tell(self, piece: Piece) -> list[bytes]:
         """Messages and calls have a beginning and an end. The server tells the end of the run twice."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterable, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
 from typing import Any
 
 import attrs
+import orjson
 
 from aiomlcommons import wire
 from aiomlcommons.api.agent_runs import ExecuteAgentStream
@@ -15,17 +17,17 @@ from aiomlcommons.api.common import FunctionName
 from aiomlcommons.api.predict import PredictStream
 from aiomlcommons.emulator import agents, conversations, models, remote
 from aiomlcommons.emulator.chat_agents import chat
-from aiomlcommons.emulator.chat_streams import Called, Ended, Said, pieces
+from aiomlcommons.emulator.chat_streams import SPOKEN, Called, Ended, Said, pieces, silence
 from aiomlcommons.emulator.cluster import Cluster
 from aiomlcommons.emulator.connectors import as_text
-from aiomlcommons.emulator.errors import NO_AG_UI, NO_STREAMS, Refused, refused, status_error
+from aiomlcommons.emulator.errors import NO_AG_UI, NO_STREAMS, ProviderFailed, Refused, refused, status_error
 from aiomlcommons.emulator.registry import Bare, handles
 from aiomlcommons.emulator.stream_frames import AgUi, Voice, Words
 from aiomlcommons.endpoint import Request
 
 TALK = {AgentType.CONVERSATIONAL, AgentType.AG_UI}
 NO_INPUT = "Expected RemoteInferenceInputDataSet for agent execution"
-NEEDED = ("threadId", "runId", "messages", "tools", "context")
+NEEDED = ("threadId", "runId", "state", "messages", "tools", "context", "forwardedProps")
 
 
 @handles(PredictStream)
@@ -45,6 +47,10 @@ async def _predicted(cluster: Cluster, request: PredictStream) -> AsyncGenerator
         async for piece in pieces(cluster, request.model_id, as_text(request.parameters) or {}):
             for told in voice.tell(piece):
                 yield told
+            if isinstance(piece, Called):
+                # The server takes a model that calls a tool for one at work, and never comes to the end.
+                yield voice.tell(Said(""))[0]
+                await silence()
     except Refused as error:
         for told in voice.fail(_reason(error)):
             yield told
@@ -61,13 +67,13 @@ async def execute(cluster: Cluster, request: ExecuteAgentStream) -> Bare:
         raise status_error(400, f"V2 agents (CONVERSATIONAL_V2) do not support streaming. {where}")
     if agent.llm is not None:
         models.find(cluster, agent.llm.model_id)
-    # Other agents were seen to answer nothing at all.
+    # Other agents are never heard of.
     return _stream(_executed(cluster, request, agent) if kind in TALK else _nothing())
 
 
-async def _nothing(frames: Iterable[bytes] = ()) -> AsyncGenerator[bytes]:
-    for told in frames:
-        yield told
+async def _nothing() -> AsyncGenerator[bytes]:
+    yield b""
+    await silence()
 
 
 async def _executed(cluster: Cluster, request: ExecuteAgentStream, agent: Agent) -> AsyncGenerator[bytes]:
@@ -86,13 +92,14 @@ async def _run(
 ) -> None:
     voice: Voice = Words()
     try:
-        given, voice = _asked(cluster, request)
+        given, voice = _asked(cluster, request, agent)
         _put(frames, voice.begin())
         parameters = conversations.with_question(cluster, agent, given)
         conversation = conversations.begin(cluster, agent, parameters)
         if isinstance(voice, Words):
             voice.names = conversation.names if conversation else dict.fromkeys(conversations.NAMES, "")
-        await chat(cluster, agent, parameters, conversation, _Listener(cluster, voice, frames))
+        if request.messages or isinstance(voice, Words):
+            await chat(cluster, agent, parameters, conversation, _Listener(cluster, voice, frames, request.tools or ()))
         _put(frames, voice.tell(Ended()))
     except _ModelFailed as failure:
         _put(frames, voice.fail(str(failure)))
@@ -113,10 +120,13 @@ class _Listener:
     cluster: Cluster
     voice: Voice
     frames: asyncio.Queue[bytes | None]
+    tools: Sequence[Mapping[str, Any]]
 
     async def ask(self, model_id: str, parameters: Mapping[str, str]) -> Mapping[str, Any]:
         """The whole answer, as a model gives it that does not stream."""
         words = ""
+        if parameters.get("_llm_interface") != SPOKEN:
+            await silence()
         try:
             async for piece in pieces(self.cluster, model_id, parameters):
                 if isinstance(piece, Said):
@@ -125,7 +135,7 @@ class _Listener:
                     _put(self.frames, self.voice.tell(piece))
                 if isinstance(piece, Called):
                     return _answer({"role": "assistant", **piece.message}, "tool_calls")
-        except Refused as error:
+        except ProviderFailed as error:
             raise _ModelFailed(_reason(error)) from error
         return _answer({"role": "assistant", "content": words}, "stop")
 
@@ -138,7 +148,7 @@ def _answer(message: Mapping[str, Any], reason: str) -> dict[str, Any]:
     return {"choices": [{"message": message, "finish_reason": reason}]}
 
 
-def _asked(cluster: Cluster, request: ExecuteAgentStream) -> tuple[dict[str, str], Voice]:
+def _asked(cluster: Cluster, request: ExecuteAgentStream, agent: Agent) -> tuple[dict[str, str], Voice]:
     """What an agent is given, and how it is to answer. A thread of AG-UI is a conversation."""
     if request.parameters is not None:
         return as_text(request.parameters) or {}, Words()
@@ -146,14 +156,12 @@ def _asked(cluster: Cluster, request: ExecuteAgentStream) -> tuple[dict[str, str
         raise refused(400, "illegal_argument_exception", NO_INPUT)
     if not cluster.settings.flag("ag_ui_enabled"):
         raise refused(500, "illegal_state_exception", NO_AG_UI)
-    if not request.messages:
-        raise refused(501, "not_emulated", "the emulator does not tell what was said in a thread")
-    if request.tools:
-        raise refused(501, "not_emulated", "the emulator's agents have no tools of whoever asks")
-    said = [message for message in request.messages if message.get("role") == "user"]
-    question = _text(said[-1].get("content")) if said else ""
     thread = request.threadId or ""
-    return {"memory_id": thread, "question": question}, AgUi(cluster, thread, request.runId or "")
+    given, voice = {"memory_id": thread}, AgUi(cluster, thread, request.runId or "", snapshot=not request.messages)
+    if request.messages and (agent.type or "").lower() == AgentType.AG_UI:
+        context = orjson.dumps(request.context).decode()
+        given["question"] = f"Context: {context}\nQuestion: {_text(request.messages[-1].get('content'))}"
+    return given, voice
 
 
 def _text(content: Any) -> str:
@@ -172,7 +180,15 @@ def _check(cluster: Cluster, request: Request[Any]) -> None:
 
 
 def _stream(frames: AsyncGenerator[bytes]) -> Bare:
-    return Bare(200, frames, "text/event-stream")
+    return Bare(200, _at_once(frames), "text/event-stream")
+
+
+async def _at_once(frames: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
+    """The head goes out with the first piece, and must not wait for the first word."""
+    yield b""
+    async with aclosing(frames):
+        async for told in frames:
+            yield told
 
 
 def _put(frames: asyncio.Queue[bytes | None], told: list[bytes]) -> None:

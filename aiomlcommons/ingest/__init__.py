@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 from aiomlcommons.lazy import lazily
 
 if TYPE_CHECKING:
-    from aiomlcommons.ingest.asking import JobStalled
     from aiomlcommons.ingest.cache import CacheError
     from aiomlcommons.ingest.dead_letter import Letter, documents, letters
+    from aiomlcommons.ingest.doubting import ModelFails
     from aiomlcommons.ingest.estimating import Estimate, estimate
     from aiomlcommons.ingest.fields import FieldMap
     from aiomlcommons.ingest.job import Job, JobLeft, Unbalanced
     from aiomlcommons.ingest.journal import WrongJob
-    from aiomlcommons.ingest.predicting import ModelFails
+    from aiomlcommons.ingest.patience import JobStalled
     from aiomlcommons.ingest.seen import JobUnderWay, SeenError
     from aiomlcommons.ingest.sinks import CallableSink, IndexSink, JsonLinesSink, NpySink, ParquetSink, SinkError
     from aiomlcommons.ingest.sources import (
@@ -86,8 +86,8 @@ if not TYPE_CHECKING:
             "journal",
             "seen",
             "cache",
-            "asking",
-            "predicting",
+            "patience",
+            "doubting",
             "job",
             "estimating",
         ),

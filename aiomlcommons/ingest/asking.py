@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Generator, Iterator
+from contextlib import contextmanager
 
 import anyio
 import attrs
@@ -10,21 +11,28 @@ import attrs
 from aiomlcommons.backoff import Backoff
 from aiomlcommons.errors import (
     ApiError,
-    DecodeError,
-    InvalidRequest,
+    FeatureDisabled,
+    Forbidden,
     MLCommonsError,
     ModelNotReady,
+    NotFound,
+    NotSupported,
+    Redirected,
     RequestTimeout,
     ServerError,
+    SessionClosed,
     TooManyRequests,
+    Unauthorized,
 )
 from aiomlcommons.ingest.budget import RetryBudget, pause_for, pauses
 from aiomlcommons.ingest.embedder import Embed
 from aiomlcommons.ingest.limiter import Limiter, Slot
-from aiomlcommons.ingest.patience import Patience
+from aiomlcommons.ingest.patience import JobStalled, Patience
 from aiomlcommons.ingest.rate import Rate
+from aiomlcommons.ingest.redeploying import Redeploying
 from aiomlcommons.ingest.stats import Stats
 from aiomlcommons.ingest.types import Sparse
+from aiomlcommons.trouble import Kind
 from aiomlcommons.vectors import Vectors
 
 # A plain 500 is a document's fault or the server's, and nothing in it tells which: "Error from remote service". So many
@@ -32,17 +40,18 @@ from aiomlcommons.vectors import Vectors
 # bounded, and documents that fail must not use up what an outage needs. Where 2 % of all requests fail by chance, a
 # text that stands alone without being at fault is given up once in 125,000 times, and few ever stand alone.
 TRIES, TRIES_ALONE = 2, 3
+# What no other document would change: the job ends with it, and can be gone on with.
+FATAL = (JobStalled, FeatureDisabled, Forbidden, NotFound, NotSupported, Redirected, SessionClosed, Unauthorized)
 # While the budget is spent, so many requests in the time of the longest pause try whether the server is back.
 PROBES = 10
 
 
-class JobStalled(MLCommonsError):
-    """Nothing was answered for longer than the job's patience; what was done is kept, the same call goes on."""
-
-
 @attrs.define
 class Asker:
-    """Asks the model for vectors. ``patience`` is how many seconds may pass without any answer to what is asked."""
+    """Asks the model for vectors. ``patience`` is how many seconds may pass without any answer to what is asked.
+
+    ``redeploy`` puts a model back that is gone from the nodes. ``answers`` counts the requests that brought vectors.
+    """
 
     embed: Embed
     limiter: Limiter
@@ -51,22 +60,47 @@ class Asker:
     backoff: Backoff = Backoff()
     patience: float = 600.0
     rate: Rate | None = None
+    redeploy: Redeploying | None = None
     clock: Callable[[], float] = anyio.current_time
     sleep: Callable[[float], Awaitable[None]] = anyio.sleep
-    _answers: int = 0
+    answers: int = attrs.field(init=False, default=0)
+    waits: Patience = attrs.field(init=False)
     _probing: anyio.Lock = attrs.field(factory=anyio.Lock)
-    _waits: Patience = attrs.field(init=False)
+    _held: anyio.Event | None = None
 
     def __attrs_post_init__(self) -> None:
-        self._waits = Patience(self.patience, JobStalled, self.clock)
+        self.waits = Patience(self.patience, JobStalled, self.clock)
 
     async def __call__(self, texts: list[str]) -> Vectors | Sparse:
         """The answer for these texts, after as many tries as the budget pays for, or as an unclear failure is worth.
 
         Raises JobStalled, and what does not pass.
         """
-        with self._waits.call():
+        with self.waits.call():
             return await self._tried(texts)
+
+    def is_fatal(self, error: MLCommonsError) -> bool:
+        """Whether no other document would change it, so that the job ends with it."""
+        return isinstance(error, FATAL) or (self.redeploy is not None and error is self.redeploy.failed)
+
+    async def probe(self, texts: list[str]) -> None:
+        """Ask once, also while other requests are held back. Raises what the model says."""
+        try:
+            await self._once(texts, probe=True)
+        except MLCommonsError as error:
+            if _passes(error):
+                self.waits.troubled(error)
+            raise
+
+    @contextmanager
+    def held(self) -> Generator[None]:
+        """Hold back every request that is not under way, but for probes."""
+        self._held = anyio.Event()
+        try:
+            yield
+        finally:
+            self._held.set()
+            self._held = None
 
     async def _tried(self, texts: list[str]) -> Vectors | Sparse:
         delays = pauses(self.backoff)
@@ -77,7 +111,7 @@ class Asker:
                 return await attempt
             except MLCommonsError as error:
                 if _passes(error):
-                    self._waits.troubled(error)
+                    self.waits.troubled(error)
                     attempt = self._again(texts, error, delays)
                     continue
                 unclear -= 1
@@ -85,33 +119,47 @@ class Asker:
                     raise
                 attempt = self._repeated(texts, next(delays))
 
-    async def _once(self, texts: list[str]) -> Vectors | Sparse:
+    async def _once(self, texts: list[str], *, probe: bool = False) -> Vectors | Sparse:
         if self.rate is not None:
             await self.rate.wait(texts)
         try:
-            async with self.limiter.slot() as slot:
+            return await self._let_in(texts, probe)
+        except ModelNotReady as error:
+            if self.redeploy is not None:
+                await self.redeploy(error)
+            raise
+
+    async def _let_in(self, texts: list[str], probe: bool) -> Vectors | Sparse:
+        while True:
+            if self._held is not None and not probe:
+                await self._held.wait()
+            try:
+                async with self.limiter.slot() as slot:
+                    if self._held is None or probe:
+                        self._look()
+                        self.stats.requests += 1
+                        return await self._asked(texts, slot)
+            finally:
                 self._look()
-                self.stats.requests += 1
-                return await self._asked(texts, slot)
-        finally:
-            self._look()
 
     async def _asked(self, texts: list[str], slot: Slot) -> Vectors | Sparse:
         asked = self.clock()
-        with self._waits.asking():
+        with self.waits.asking():
             try:
                 vectors = await self.embed(texts)
             except MLCommonsError as error:
                 if isinstance(error, RequestTimeout) or _is_throttled(error):
                     slot.refused()
                 if not _passes(error):
-                    self._waits.answered()  # with a no, but the server is there
+                    self.waits.answered()  # with a no, but the server is there
                 raise
-            self._waits.answered()
+            self.waits.answered()
         self.stats.answered(self.clock() - asked)
         slot.done(len(texts))
-        self._answers += 1
+        self.answers += 1
         self.budget.succeeded()
+        if self.redeploy is not None:
+            self.redeploy.answered()
         return vectors
 
     def _look(self) -> None:
@@ -121,10 +169,10 @@ class Asker:
         """Pause and try once more. With the budget spent, one at a time tries whether the server is back."""
         if self.budget.take(throttled=_is_throttled(error)):
             return await self._repeated(texts, pause_for(error, next(delays)))
-        answers = self._answers
+        answers = self.answers
         async with self._probing:
             # Who waited here while another one was answered need not wait any longer, even if trouble came again.
-            delay = self.backoff.cap / PROBES if answers == self._answers else 0.0
+            delay = self.backoff.cap / PROBES if answers == self.answers else 0.0
             return await self._repeated(texts, pause_for(error, delay))
 
     async def _repeated(self, texts: list[str], delay: float) -> Vectors | Sparse:
@@ -135,13 +183,11 @@ class Asker:
 
 def _passes(error: MLCommonsError) -> bool:
     """Whether the same request may well succeed later. What is wrong with a document never passes."""
-    if isinstance(error, InvalidRequest | DecodeError):
-        return False
-    return error.transient or isinstance(error, ModelNotReady) or _is_throttled(error)
+    if isinstance(error, ApiError):
+        return error.trouble.passes or error.trouble.kind in {Kind.RACE, Kind.NOT_READY}
+    return error.transient
 
 
 def _is_throttled(error: MLCommonsError) -> bool:
-    """Whether the server, or its connector, has more requests than it takes at once."""
-    if isinstance(error, TooManyRequests):
-        return error.transient
-    return isinstance(error, ApiError) and "Acquire operation took longer" in f"{error.reason} {error.details}"
+    """Whether the server, or the model's provider, has more requests than it takes at once."""
+    return isinstance(error, TooManyRequests) and error.transient

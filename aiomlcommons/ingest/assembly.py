@@ -116,5 +116,6 @@ def predictor_of(
 ) -> Predictor:
     """What asks the model, as the settings say."""
     limiter, rate = settings.limiter(model.most), settings.rate()
-    ask = Asker(model.embed, limiter, settings.budget, stats, settings.backoff, settings.patience, rate)
+    how = (settings.budget, stats, settings.backoff, settings.patience, rate, model.redeploy)
+    ask = Asker(model.embed, limiter, *how)
     return Predictor(ask, stats, sizes or Sizes(settings.batch, settings.batch_bytes), cache or Recent())

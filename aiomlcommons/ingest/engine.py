@@ -12,10 +12,11 @@ import anyio.to_thread
 import attrs
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
-from aiomlcommons.ingest.asking import JobStalled
 from aiomlcommons.ingest.cache import VectorFile
 from aiomlcommons.ingest.dead_letter import DeadLetters, Letter
+from aiomlcommons.ingest.doubting import ModelFails
 from aiomlcommons.ingest.journal import Entry, Journal
+from aiomlcommons.ingest.patience import JobStalled
 from aiomlcommons.ingest.predicting import Predicted, Predictor
 from aiomlcommons.ingest.preparing import Batch, Preparer
 from aiomlcommons.ingest.stats import Stats
@@ -64,9 +65,8 @@ class Engine:
             async with anyio.create_task_group() as group:
                 group.start_soon(self._read, sender)
                 batches = self._batches(receiver)
-                async with fan_out(
-                    self.predictor, batches, in_flight=self.window, ordered=self.ordered, urgent=(JobStalled,)
-                ) as predicted:
+                how: Any = {"in_flight": self.window, "ordered": self.ordered, "urgent": (JobStalled, ModelFails)}
+                async with fan_out(self.predictor, batches, **how) as predicted:
                     await self._drain(predicted)
         await self.note()
 

@@ -51,6 +51,7 @@ class Ingests(HasSession):
         backoff: Backoff = Backoff(),
         retries: float = 500.0,
         patience: float = 600.0,
+        redeploy: bool = True,
         note_every: int = 64,
     ) -> AsyncGenerator[Job]:
         """Embed a source into a sink: ``async with ml.ingest(...) as job: report = await job``.
@@ -77,10 +78,13 @@ class Ingests(HasSession):
         looked at, and a sink that is a new file cannot have it.
 
         ``retries`` is the budget that all retries share, and ``patience`` how many seconds the server may be away, be
-        it the model's or that of an IndexSink. The checkpoint is written after ``note_every`` batches.
+        it the model's or that of an IndexSink or IndexSource, or the model be out of order. With ``redeploy`` a model
+        that is gone from the nodes, as after a restart, is deployed again. The checkpoint is written after
+        ``note_every`` batches.
 
         ``job.stats`` says how far it is. Raises InvalidRequest for settings that cannot be, WrongJob, JobUnderWay,
-        SeenError, SourceError, SinkError, CacheError, JobStalled, ModelFails, OSError, ApiError.
+        SeenError, SourceError, SinkError, CacheError, JobStalled, ModelFails, OSError, ApiError, and what keeps the
+        model from being deployed.
         """
         # Most programs that open a session run no bulk job, and need not wait for what only that needs.
         from aiomlcommons.ingest.budget import RetryBudget
@@ -90,9 +94,8 @@ class Ingests(HasSession):
         from aiomlcommons.ingest.job import ingesting
         from aiomlcommons.ingest.settings import Settings
         from aiomlcommons.ingest.sinks import IndexSink, open_sink
-        from aiomlcommons.ingest.sources import open_source
+        from aiomlcommons.ingest.sources import open_source, with_patience
 
-        ml = cast("Session", self._session)
         opened = await anyio.to_thread.run_sync(open_source, source)
         wanted = await anyio.to_thread.run_sync(open_sink, sink)
         text_of, id_of = text_by(text), id_by(id)
@@ -117,15 +120,17 @@ class Ingests(HasSession):
         check_sink(wanted, ordered=ordered, skip_unchanged=skip_unchanged)
         files = {"checkpoint": checkpoint, "dead_letters": letters, "cache": cache}
         await anyio.to_thread.run_sync(partial(check_files, opened, wanted, **files))
+        # A server that restarts just now is waited for as one that does so later.
+        ml = cast("Session", self._session).options(wait=patience)
         ensured = await ml.models.ensure(model)
-        model_is = await embedder(ml, ensured.model_id, content_type=content_type)
+        model_is = await embedder(ml, ensured.model_id, content_type=content_type, redeploy=redeploy)
         if isinstance(wanted, IndexSink):
             # A wrong mapping is found out before the first text is embedded.
             wanted.sparse, wanted.dimension = model_is.sparse, wanted.dimension or model_is.dimension
             wanted.patience = patience
         async with ingesting(
             model_is,
-            opened,
+            with_patience(opened, patience),
             wanted,
             text_of=text_of,
             id_of=id_of,

@@ -19,7 +19,7 @@ from aiomlcommons.ingest.embedder import Embedder
 from aiomlcommons.ingest.engine import Engine
 from aiomlcommons.ingest.settings import Settings
 from aiomlcommons.ingest.stats import Report, Stats
-from aiomlcommons.ingest.types import Sink, Source
+from aiomlcommons.ingest.types import Retrying, Sink, Source
 from aiomlcommons.pipeline.flow import beside
 
 
@@ -146,6 +146,8 @@ async def _close(engine: Engine, files: Files, *, complete: bool) -> None:
         # A sink that failed within a batch may have taken half of it: the note before it is the one to go on from.
         # A job that came to its end has made its last note.
         if not complete and not engine.torn:
+            if isinstance(engine.sink, Retrying):
+                engine.sink.leave()
             await engine.note()
 
 

@@ -8,32 +8,16 @@ import anyio
 import attrs
 import numpy as np
 
-from aiomlcommons.errors import (
-    ApiError,
-    Forbidden,
-    MLCommonsError,
-    NotFound,
-    NotSupported,
-    SessionClosed,
-    Unauthorized,
-)
-from aiomlcommons.ingest.asking import Asker, JobStalled
+from aiomlcommons.errors import ApiError, InvalidRequest, MLCommonsError
+from aiomlcommons.ingest.asking import Asker
 from aiomlcommons.ingest.cache import Cache, Recent
 from aiomlcommons.ingest.dead_letter import Letter
+from aiomlcommons.ingest.doubting import Doubt, ModelFails
 from aiomlcommons.ingest.preparing import Batch
 from aiomlcommons.ingest.sizes import Sizes
 from aiomlcommons.ingest.stats import Stats
 from aiomlcommons.ingest.types import Sparse
 from aiomlcommons.vectors import Vectors
-
-# What no other document would change: the job ends with it, and can be gone on with.
-FATAL = (JobStalled, NotFound, Unauthorized, Forbidden, NotSupported, SessionClosed)
-# A text that any model embeds: where it fails too, the trouble is not in the documents.
-HARMLESS = "text"
-
-
-class ModelFails(MLCommonsError):
-    """The model fails on a document alone and on a harmless text too, so the document is not given up."""
 
 
 @attrs.frozen
@@ -53,10 +37,15 @@ class Predictor:
     stats: Stats
     sizes: Sizes = attrs.field(factory=Sizes)
     cache: Cache = attrs.field(factory=Recent)
+    _doubt: Doubt = attrs.field(init=False)
+    _answers: int = attrs.field(init=False, default=-1)
     _pending: dict[str, anyio.Event] = attrs.field(factory=dict)
 
+    def __attrs_post_init__(self) -> None:
+        self._doubt = Doubt(self.ask)
+
     async def __call__(self, batch: Batch) -> Predicted:
-        """The batch with its vectors. Raises JobStalled, ModelFails, CacheError, and what is FATAL."""
+        """The batch with its vectors. Raises JobStalled, ModelFails, CacheError, and what is fatal."""
         wanted = list(dict.fromkeys(batch.texts))
         found: dict[str, Any] = {}
         why: dict[str, str] = {}
@@ -93,30 +82,44 @@ class Predictor:
         found |= new
         return len(new)
 
-    async def _doubt(self, why: str) -> None:
-        """A text fails alone: ask whether that is the model's fault, and not the text's."""
-        try:
-            await self.ask([HARMLESS])
-        except MLCommonsError as error:
-            if isinstance(error, FATAL):
-                raise
-            raise ModelFails(f"the model fails on a harmless text too, after failing with: {why}") from error
-
     async def _divide(self, texts: list[str], found: dict[str, Any], why: dict[str, str]) -> bool:
         """Embed texts, and say whether all were. Where they fail together they are halved: the poisoned stand alone."""
         try:
-            vectors = await self.ask(texts)
+            await self._ask(texts, found)
         except MLCommonsError as error:
-            if isinstance(error, FATAL):
+            if self.ask.is_fatal(error):
                 raise
             if len(texts) == 1:
-                why[texts[0]] = f"{type(error).__name__}: {error}"
-                await self._doubt(why[texts[0]])
-                return False
+                return await self._judge(texts[0], found, why, error)
+            if not _is_theirs(error) and self._fails_again() and await self._doubt.settled(error):
+                return await self._divide(texts, found, why)
             return await self._halve(texts, found, why, error)
-        found.update(zip(texts, vectors, strict=True))
-        self.stats.embedded += len(texts)
         return True
+
+    def _fails_again(self) -> bool:
+        """Whether the model answered nobody since it failed before: halving would ask still more of it."""
+        before, self._answers = self._answers, self.ask.answers
+        return before == self.ask.answers
+
+    async def _ask(self, texts: list[str], found: dict[str, Any]) -> None:
+        found.update(zip(texts, await self.ask(texts), strict=True))
+        self.stats.embedded += len(texts)
+
+    async def _judge(self, text: str, found: dict[str, Any], why: dict[str, str], error: MLCommonsError) -> bool:
+        """A text fails alone. Give it up only if it fails again after a harmless one was embedded."""
+        while True:
+            waited = await self._doubt.settled(error)
+            try:
+                await self._ask([text], found)
+            except MLCommonsError as another:
+                if self.ask.is_fatal(another):
+                    raise
+                error = another
+                if not waited:
+                    why[text] = f"{type(error).__name__}: {error}"
+                    return False
+            else:
+                return True
 
     async def _halve(self, texts: list[str], found: dict[str, Any], why: dict[str, str], error: MLCommonsError) -> bool:
         status = error.status if isinstance(error, ApiError) else None
@@ -129,6 +132,11 @@ class Predictor:
             # Nothing was wrong with any of them, so there were too many: providers have limits of their own.
             self.sizes.too_many(len(texts))
         return first and second
+
+
+def _is_theirs(error: MLCommonsError) -> bool:
+    """Whether it is surely the texts' fault: they are too large, or none."""
+    return isinstance(error, InvalidRequest) or (isinstance(error, ApiError) and error.status == 413)
 
 
 def _assembled(batch: Batch, found: dict[str, Any], why: dict[str, str]) -> Predicted:

@@ -58,7 +58,8 @@ class Embed(Worker[Batch, "list[Vectors | Sparse]"]):
     ``id`` a column that names rows in errors. ``batch`` (default 64) texts go in one request, and ``in_flight``
     requests of an actor are under way: a number, or two bounds between which it is found (default 1 to 16).
     ``content_type`` tells an asymmetric model whether texts are a ``query`` or a ``passage``. ``retries`` is the budget
-    that all retries of an actor share, and ``patience`` how many seconds the server may be away.
+    that all retries of an actor share, and ``patience`` how many seconds the server may be away. With ``redeploy`` a
+    model that is gone from the nodes is deployed again.
 
     With ``batch_format="pyarrow"`` the column is ``FixedSizeList<float32>``, with ``"numpy"`` a float32 array of shape
     ``(rows, dimension)``. Sparse models give ``map<string, float>``, or lists of ``{"token": ..., "weight": ...}``.
@@ -82,6 +83,7 @@ class Embed(Worker[Batch, "list[Vectors | Sparse]"]):
         content_type: Side | None = None,
         retries: float = 500.0,
         patience: float = 600.0,
+        redeploy: bool = True,
         session: Mapping[str, Any] | None = None,
     ) -> None:
         if batch < 1:
@@ -89,7 +91,8 @@ class Embed(Worker[Batch, "list[Vectors | Sparse]"]):
         Settings(concurrency=in_flight)  # refuses what is no concurrency
         super().__init__()
         self._text, self._output, self._id = text, output, id
-        self._how = _How(model, url, batch, in_flight, content_type, retries, patience, dict(session or {}))
+        how = (batch, in_flight, content_type, retries, patience, redeploy)
+        self._how = _How(model, url, *how, dict(session or {}))
 
     def __call__(self, batch: Columns) -> Columns:
         """The batch with its vectors, in the same order."""
@@ -173,15 +176,17 @@ class _How:
     content_type: Side | None
     retries: float
     patience: float
+    redeploy: bool
     session: dict[str, Any] = attrs.field(repr=False)  # a password may be in it
 
 
 @asynccontextmanager
 async def _embedding(how: _How) -> AsyncGenerator[Callable[[Batch], Awaitable[list[Vectors | Sparse]]]]:
     """What embeds batches, as long as the session behind it is open."""
-    async with session_of(how.url, how.session) as ml:
+    async with session_of(how.url, how.session) as session:
+        ml = session.options(wait=how.patience)
         ensured = await ml.models.ensure(how.model)
-        model = await embedder(ml, ensured.model_id, content_type=how.content_type)
+        model = await embedder(ml, ensured.model_id, content_type=how.content_type, redeploy=how.redeploy)
         settings = Settings(
             batch=how.batch, concurrency=how.in_flight, budget=RetryBudget(how.retries), patience=how.patience
         )
@@ -226,5 +231,13 @@ async def _indexing(where: _Where) -> AsyncGenerator[Callable[[Documents], Await
     async with session_of(where.url, where.session) as ml:
         sink = IndexSink(ml, where.index, field=where.field, **where.sink)
         await sink.open(None)
-        yield sink.write
+        yield partial(_write, sink)
+        sink.leave()
         await sink.close(complete=True)
+
+
+async def _write(sink: IndexSink, documents: Documents) -> Sequence[Refused]:
+    """Write a batch, and see that the index is still the same one. No other moment is as sure to come."""
+    refused = await sink.write(documents)
+    await sink.flush()
+    return refused

@@ -113,18 +113,37 @@ class Registering:
 
     async def _found(self) -> str | None:
         """The id of a model that is there, whole; None where there is none, or what was there had to go."""
+        seen: set[str] = set()
+        while (model_id := await self._first()) and model_id not in seen:
+            self.tell(Phase.FOUND, model_id=model_id)
+            if await self._is_whole(model_id):
+                await self._lay_ghosts(model_id)
+                return model_id
+            seen.add(model_id)
+        return None
+
+    async def _first(self) -> str | None:
+        """The id of the first of what is there."""
         found = await self.there.find()
         if found is None and await self._others():
             found = await self.there.find()
         if found is None:
             return None
         model_id, model = found
-        self.tell(Phase.FOUND, model_id=model_id)
-        if not model.is_deployed:
-            # Whoever has just registered it may be about to take it back.
-            await anyio.sleep(next(iter(self.backoff)))
-            model_id = next(iter(await self.there.older(model_id)), model_id)
-        return model_id if await self._is_whole(model_id) else None
+        if model.is_deployed:
+            return model_id
+        # Whoever has just registered it may be about to take it back.
+        await anyio.sleep(next(iter(self.backoff)))
+        return next(iter(await self.there.older(model_id)), model_id)
+
+    async def _lay_ghosts(self, winner: str) -> None:
+        """Delete what registrations that died with their server left beside the model, for nobody will ask for it."""
+        if isinstance(self.spec, RemoteModel | NamedFile):
+            return  # what is missing of a file anybody may still send
+        for key in [key async for key, model in self.there if key != winner and model.model_state in UNFINISHED]:
+            if await self.under_way.is_ghost(key):
+                self.tell(Phase.HEALING, "nobody goes on registering it, and another one is there", model_id=key)
+                await self._take_back(key, winner=winner)
 
     async def _settled(self, mine: str) -> str | None:
         """Of several that were registered at once the oldest stays; who made another one takes it back.
@@ -237,6 +256,8 @@ class Registering:
 
 def _is_worth_a_look(error: MLCommonsError) -> bool:
     """Whether a registration that failed may have succeeded, or somebody else's may have, or the next one may."""
+    if isinstance(error, ApiError) and error.trouble.kind is Kind.RACE:
+        return True
     if isinstance(error, NotFound):
         # Of the registration itself it would say that something is missing, such as its connector.
         return error.request.method != "POST" or is_gone(error)

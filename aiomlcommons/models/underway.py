@@ -48,6 +48,10 @@ class UnderWay:
         known = await registrations(self.ml) or ()
         return [task.task_id for task in known if task.model_id is None and task.function_name == function]
 
+    async def is_ghost(self, model_id: str) -> bool:
+        """Whether nobody goes on registering a model; one that a node is at work on is not waited for."""
+        return await self._is_forgotten(model_id) and not await self.is_ending(model_id, on_node=True)
+
     async def is_ending(self, model_id: str, *, on_node: bool) -> bool:
         """Look at a model until it is registered; False where it is gone, or a ghost that nobody goes on with.
 

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 
 from aiomlcommons import Secret, Session
 from aiomlcommons.api.connectors import ConnectorAction
+from tests.contract.undoing import afterwards
 
 BODY = (
     '{ "model": "${parameters.model}", "messages": ['
@@ -36,15 +37,9 @@ async def chat_model(ml: Session, name: str, url: str) -> AsyncGenerator[str]:
         ],
     )
     started = await ml.models.register(name, function_name="remote", connector_id=connector.connector_id)
-    model_id = started.model_id
-    assert model_id
-    try:
-        await ml.task(await ml.models.deploy(model_id))
+    model_id = started.model_id or ""
+    async with afterwards(
+        lambda: ml.models.remove(model_id, empty_group=True), lambda: ml.connectors.delete(connector.connector_id)
+    ):
+        await ml.models.ensure(model_id)
         yield model_id
-    finally:
-        await ml.models.undeploy(model_id)
-        group_id = (await ml.models.get(model_id)).model_group_id
-        await ml.models.delete(model_id)
-        await ml.connectors.delete(connector.connector_id)
-        if group_id:
-            await ml.model_groups.delete(group_id)

@@ -11,27 +11,44 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack
+from collections.abc import AsyncGenerator, Generator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_asyncio
 
-from aiomlcommons import NULL, Session, emulator
-from aiomlcommons.api.settings import MLSettings
-from tests.contract.kinds import KINDS
-
-ZIPS = Path(__file__).parent.parent / "models"
+from aiomlcommons import Session, TaskFailed
+from tests.contract import servers
+from tests.contract.kinds import KINDS, ZIPS
+from tests.contract.leftovers import left_of
+from tests.contract.servers import Server
+from tests.contract.undoing import afterwards
+from tests.contract.versions import MARKERS, skip_by_error, skip_by_version
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("contract")
     group.addoption("--server", help="URL of a cluster (default: OPENSEARCH_URL, else the emulator)")
+    group.addoption("--restart-command", help="what kills and restarts the cluster of --server, for test_restarts.py")
+    group.addoption("--races", type=int, default=1, help="how often each race of test_races.py is run (default 1)")
     group.addoption("--loopback-host", default="127.0.0.1", help="how the cluster reaches this machine")
     for kind in KINDS:
         group.addoption(f"--{kind}-zip", type=Path, help=f"a {kind} model in place of {KINDS[kind].file}")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    for marker in MARKERS:
+        config.addinivalue_line("markers", marker)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call() -> Generator[None, object, object]:
+    try:
+        return (yield)
+    except TaskFailed as error:
+        skip_by_error(error)
+        raise
 
 
 def option(config: pytest.Config, name: str, default: Any = None) -> Any:
@@ -60,29 +77,25 @@ def loopback(request: pytest.FixtureRequest) -> str:
 
 
 @pytest_asyncio.fixture
-async def ml(request: pytest.FixtureRequest, loopback: str) -> AsyncGenerator[Session]:
-    """A session on a cluster whose settings allow all that the suite does; they are put back afterwards."""
+async def server(request: pytest.FixtureRequest) -> AsyncGenerator[Server]:
+    """The server that the test runs on."""
     url = option(request.config, "--server", os.environ.get("OPENSEARCH_URL"))
-    async with AsyncExitStack() as stack:
-        if url is None:
-            session = Session(await stack.enter_async_context(emulator.serve()))
-        else:
-            session = Session.from_env({**os.environ, "OPENSEARCH_URL": url})
-        ml = await stack.enter_async_context(session)
-        before = await ml.settings.apply(_settings(loopback), skip_missing=True)
-        try:
+    async with servers.server(url, option(request.config, "--restart-command")) as found:
+        yield found
+
+
+@pytest_asyncio.fixture
+async def ml(server: Server, loopback: str) -> AsyncGenerator[Session]:
+    """A session on a server whose settings allow all that the suite does; they are put back afterwards."""
+    async with server.session() as ml:
+        before = await ml.settings.apply(servers.allowed(loopback), skip_missing=True)
+        async with afterwards(lambda: ml.settings.apply(before)):
             yield ml
-        finally:
-            await ml.settings.apply(before)
 
 
-def _settings(loopback: str) -> MLSettings:
-    return MLSettings(
-        only_run_on_ml_node=False,
-        allow_registering_model_via_url=True,
-        allow_registering_model_via_local_file=True,
-        native_memory_threshold=99,
-        connector_private_ip_enabled=True,
-        trusted_connector_endpoints_regex=[rf"^http://{loopback.replace('.', '[.]')}:.*$"],
-        model_access_control_enabled=NULL,
-    )
+@pytest_asyncio.fixture(autouse=True)
+async def _fits_and_leaves_nothing(request: pytest.FixtureRequest, ml: Session, unique: str) -> AsyncGenerator[None]:
+    """Skip what this server cannot pass, and see that nothing of a test stays on it."""
+    await skip_by_version(ml, request.node)
+    yield
+    assert await left_of(ml, unique) == []

@@ -10,36 +10,30 @@ import pytest_asyncio
 from aiomlcommons import Conflict, NotFound, Session
 from aiomlcommons.api.model_configs import ModelConfig
 from aiomlcommons.api.model_records import RateLimiter
+from tests.contract.undoing import afterwards, deleted
 
-pytestmark = pytest.mark.asyncio
+pytestmark = [pytest.mark.asyncio, pytest.mark.since("2.12", "controllers")]
 CONFIG = ModelConfig(model_type="bert", embedding_dimension=4, framework_type="sentence_transformers")
 
 
 @pytest_asyncio.fixture
 async def model_id(ml: Session, unique: str) -> AsyncGenerator[str]:
     """A model whose chunks never come: a limit can be set all the same."""
-    group = await ml.model_groups.register(unique)
-    try:
-        made = await ml.models.register_meta(
-            unique,
-            model_group_id=group.model_group_id,
-            function_name="TEXT_EMBEDDING",
-            model_format="TORCH_SCRIPT",
-            model_content_hash_value="0" * 64,
-            total_chunks=1,
-            model_config=CONFIG,
-        )
-        try:
-            yield made.model_id
-        finally:
-            await ml.models.delete(made.model_id)
-    finally:
-        await ml.model_groups.delete(group.model_group_id)
+    made = await ml.models.register_meta(
+        unique,
+        function_name="TEXT_EMBEDDING",
+        model_format="TORCH_SCRIPT",
+        model_content_hash_value="0" * 64,
+        total_chunks=1,
+        model_config=CONFIG,
+    )
+    async with afterwards(lambda: ml.models.remove(made.model_id, empty_group=True)):
+        yield made.model_id
 
 
 async def test_the_limits_of_a_user_are_set_changed_and_lifted(ml: Session, model_id: str) -> None:
     created = await ml.controllers.create(model_id, {"somebody": RateLimiter(limit=4, unit="MINUTES")})
-    try:
+    async with afterwards(lambda: deleted(ml.controllers.delete(model_id))):
         assert (created.model_id, created.status) == (model_id, "CREATED")
         found = await ml.controllers.get(model_id)
         assert found.user_rate_limiter == {"somebody": RateLimiter(limit="4", unit="MINUTES")}
@@ -47,9 +41,6 @@ async def test_the_limits_of_a_user_are_set_changed_and_lifted(ml: Session, mode
         assert changed.result == "updated"
         found = await ml.controllers.get(model_id)
         assert found.user_rate_limiter == {"somebody": RateLimiter(limit="5", unit="HOURS")}
-    finally:
-        deleted = await ml.controllers.delete(model_id)
-    assert deleted.result == "deleted"
     with pytest.raises(NotFound, match="Failed to find model controller"):
         await ml.controllers.get(model_id)
 

@@ -9,8 +9,8 @@ import attrs
 import pytest
 
 from aiomlcommons import DeclaredModel, MLSettings, NotFound, Prevented, Session
-from aiomlcommons.api.model_records import ModelState
-from tests.contract.kinds import KINDS, spec_of, uploaded
+from tests.contract.kinds import KINDS, REGISTERED, forget, spec_of, uploaded
+from tests.contract.undoing import afterwards
 from tests.lifecycle.files import big_zip
 
 pytestmark = pytest.mark.asyncio
@@ -18,14 +18,13 @@ pytestmark = pytest.mark.asyncio
 
 async def test_a_model_is_ensured_once_and_found_afterwards(ml: Session, unique: str, zips: dict[str, Path]) -> None:
     spec = spec_of("dense", zips["dense"], unique)
-    first = await ml.models.ensure(spec)
-    try:
+    async with afterwards(lambda: forget(ml, unique)):
+        first = await ml.models.ensure(spec)
         again = await ml.models.ensure(spec)
         assert (first.registered, first.deployed, again.registered, again.deployed) == (True, True, False, False)
         assert again.model_id == first.model_id
         assert (await ml.embed_one(first.model_id, "hello")).shape == (16,)
         assert (await ml.models.ensure(unique)).model_id == first.model_id
-    finally:
         assert await ml.models.remove(first.model_id, empty_group=True)
     with pytest.raises(NotFound):
         await ml.models.get(first.model_id)
@@ -35,35 +34,33 @@ async def test_a_model_is_ensured_once_and_found_afterwards(ml: Session, unique:
 async def test_several_who_ensure_one_model_at_once_get_the_same(
     ml: Session, unique: str, zips: dict[str, Path]
 ) -> None:
-    spec = spec_of("tokenizer", zips["tokenizer"], unique)
-    await ml.model_groups.register(unique)
-    ensured = await asyncio.gather(*(ml.models.ensure(spec) for _ in range(4)))
-    try:
+    spec = spec_of("dense", zips["dense"], unique)
+    async with afterwards(lambda: forget(ml, unique)):
+        ensured = await asyncio.gather(*(ml.models.ensure(spec) for _ in range(4)))
         assert len({one.model_id for one in ensured}) == 1
         found = [hit.id async for hit in ml.models.search({"query": {"term": {"name.keyword": unique}}})]
         assert found == [ensured[0].model_id]
-    finally:
-        for model_id in {one.model_id for one in ensured}:
-            await ml.models.remove(model_id, empty_group=True)
 
 
 async def test_a_file_of_several_chunks_comes_whole(ml: Session, unique: str, tmp_path: Path) -> None:
     file = await asyncio.to_thread(big_zip, tmp_path / "big.zip", 4)
     spec = attrs.evolve(spec_of("dense", file, unique), model_config=KINDS["dense"].model_config)
     ensured = await ml.models.ensure(spec, deploy=False)
-    try:
-        assert (ensured.model.model_state, ensured.model.total_chunks) == (ModelState.REGISTERED, 4)
+    async with afterwards(lambda: ml.models.remove(ensured.model_id, empty_group=True)):
+        assert ensured.model.model_state in REGISTERED
+        assert ensured.model.total_chunks == 4
         assert not (await ml.models.ensure(spec, deploy=False)).registered
-    finally:
-        await ml.models.remove(ensured.model_id, empty_group=True)
 
 
+@pytest.mark.since("2.8", "a switch for local files")
 async def test_a_setting_in_the_way_is_named(ml: Session, unique: str, zips: dict[str, Path]) -> None:
-    async with ml.settings.temporarily(MLSettings(allow_registering_model_via_local_file=False)):
+    off = MLSettings(allow_registering_model_via_local_file=False)
+    async with afterwards(lambda: forget(ml, unique)), ml.settings.temporarily(off):
         with pytest.raises(Prevented, match="allow_registering_model_via_local_file to true"):
             await ml.models.ensure(attrs.evolve(spec_of("dense", zips["dense"], unique), group=None))
 
 
+@pytest.mark.since("2.11", "a sparse tokenizer")
 async def test_a_model_is_deployed_as_long_as_its_context(ml: Session, unique: str, zips: dict[str, Path]) -> None:
     async with uploaded(ml, "tokenizer", zips["tokenizer"], unique) as model_id:
         async with ml.models.deployed(model_id) as model:
@@ -71,6 +68,7 @@ async def test_a_model_is_deployed_as_long_as_its_context(ml: Session, unique: s
         assert not (await ml.models.get(model_id)).is_deployed
 
 
+@pytest.mark.since("2.11", "a sparse tokenizer")
 async def test_a_declared_model_goes_all_the_way_and_back(ml: Session, unique: str, zips: dict[str, Path]) -> None:
     class Declared(DeclaredModel):
         model = unique
@@ -78,12 +76,11 @@ async def test_a_declared_model_goes_all_the_way_and_back(ml: Session, unique: s
         path = zips["tokenizer"]
         function_name = "SPARSE_TOKENIZE"
 
-    try:
+    async with afterwards(lambda: Declared.delete(ml, empty_group=True)):
         assert await Declared.status(ml) is None
         await Declared.register(ml)
         assert await Declared.registered(ml)
         await Declared.deploy(ml)
         await Declared.wait_until_complete(ml, Declared.deployed, max_attempts=20)
         assert len(await Declared.all(ml)) == 1
-    finally:
         assert await Declared.delete(ml, empty_group=True)

@@ -10,21 +10,17 @@ import pytest_asyncio
 from aiomlcommons import ApiError, BadRequest, Session
 from aiomlcommons.api.mcp import McpTool
 from aiomlcommons.api.settings import MLSettings
-from tests.contract.versions import skip_before
+from tests.contract.undoing import afterwards
 
-pytestmark = pytest.mark.asyncio
+pytestmark = [pytest.mark.asyncio, pytest.mark.since("3.3", "an MCP server without a session")]
 SCHEMA = {"type": "object", "properties": {"indices": {"type": "array", "items": {"type": "string"}}}}
 
 
 @pytest_asyncio.fixture
 async def switched_on(ml: Session) -> AsyncGenerator[None]:
-    """The MCP server, which older servers do not even have a setting for."""
-    await skip_before(ml, (3, 3), "the MCP server wants a session")
-    before = await ml.settings.apply(MLSettings(mcp_server_enabled=True))
-    try:
+    """The MCP server."""
+    async with ml.settings.temporarily(MLSettings(mcp_server_enabled=True)):
         yield
-    finally:
-        await ml.settings.apply(before)
 
 
 @pytest_asyncio.fixture
@@ -35,7 +31,11 @@ async def name(ml: Session, unique: str, switched_on: None) -> AsyncGenerator[st
     made = await ml.mcp.register_tools([tool])
     assert made
     assert all(node.created for node in made.values())
-    yield name
+    async with afterwards(lambda: _remove(ml, name)):
+        yield name
+
+
+async def _remove(ml: Session, name: str) -> None:
     if name in await _names(ml):
         await ml.mcp.remove_tools([name])
 
@@ -45,7 +45,7 @@ async def _names(ml: Session) -> dict[str | None, McpTool]:
 
 
 async def test_a_tool_is_registered_changed_listed_and_removed(ml: Session, name: str) -> None:
-    with pytest.raises(BadRequest, match="same name already exist"):
+    with pytest.raises(BadRequest, match="already exist"):
         await ml.mcp.register_tools([McpTool(type="ListIndexTool", name=name)])
     updated = await ml.mcp.update_tools([McpTool(name=name, description="second")])
     assert updated

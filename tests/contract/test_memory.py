@@ -5,13 +5,18 @@ from __future__ import annotations
 import pytest
 
 from aiomlcommons import NotFound, Session
+from tests.contract.undoing import afterwards
 
-pytestmark = pytest.mark.asyncio
+pytestmark = [pytest.mark.asyncio, pytest.mark.since("2.12", "conversation memory")]
+
+
+async def _delete(ml: Session, memory_id: str) -> None:
+    assert (await ml.memory.delete(memory_id)).success
 
 
 async def test_a_conversation_is_begun_renamed_found_and_deleted(ml: Session, unique: str) -> None:
     memory_id = (await ml.memory.create(unique)).memory_id
-    try:
+    async with afterwards(lambda: _delete(ml, memory_id)):
         assert (await ml.memory.update(memory_id, name=f"{unique} renamed")).result == "updated"
         memory = await ml.memory.get(memory_id)
         assert (memory.memory_id, memory.name, memory.extra) == (memory_id, f"{unique} renamed", {})
@@ -20,16 +25,13 @@ async def test_a_conversation_is_begun_renamed_found_and_deleted(ml: Session, un
         assert (len(newest.memories), newest.next_token) == (1, 1)
         hits = await ml.memory.search({"query": {"ids": {"values": [memory_id]}}})
         assert [(one.name, one.memory_id) for one in hits] == [(f"{unique} renamed", None)]
-    finally:
-        deleted = await ml.memory.delete(memory_id)
-    assert deleted.success
     with pytest.raises(NotFound, match=rf"Memory \[{memory_id}\] not found"):
         await ml.memory.get(memory_id)
 
 
 async def test_messages_are_listed_in_order_page_by_page(ml: Session, unique: str) -> None:
     memory_id = (await ml.memory.create(unique)).memory_id
-    try:
+    async with afterwards(lambda: _delete(ml, memory_id)):
         for number in range(2):
             await ml.memory.create_message(memory_id, input=f"q{number}", response=f"a{number}")
         first = await ml.memory.list_messages(memory_id, max_results=1)
@@ -38,13 +40,11 @@ async def test_messages_are_listed_in_order_page_by_page(ml: Session, unique: st
         assert ([message.input for message in second.messages], second.next_token) == (["q1"], 2)
         end = await ml.memory.list_messages(memory_id, max_results=1, next_token=second.next_token)
         assert (end.messages, end.next_token) == ([], None)
-    finally:
-        await ml.memory.delete(memory_id)
 
 
 async def test_a_message_is_added_to_traced_found_and_deleted_with_its_conversation(ml: Session, unique: str) -> None:
     memory_id = (await ml.memory.create(unique)).memory_id
-    try:
+    async with afterwards(lambda: _delete(ml, memory_id)):
         made = await ml.memory.create_message(memory_id, input="q", response="a", additional_info={"k": "v"})
         await ml.memory.update_message(made.message_id, additional_info={"feedback": "good"})
         message = await ml.memory.get_message(made.message_id)
@@ -58,8 +58,6 @@ async def test_a_message_is_added_to_traced_found_and_deleted_with_its_conversat
         assert [one.input for one in (await ml.memory.list_messages(memory_id)).messages] == ["q"]
         hits = await ml.memory.search_messages(memory_id, {"query": {"ids": {"values": [made.message_id]}}})
         assert [one.input for one in hits] == ["q"]
-    finally:
-        await ml.memory.delete(memory_id)
     with pytest.raises(NotFound):
         await ml.memory.get_message(made.message_id)
 

@@ -10,9 +10,9 @@ import pytest_asyncio
 from aiomlcommons import BadRequest, NotFound, Session
 from aiomlcommons.api.memory_containers import MemoryConfiguration
 from aiomlcommons.api.memory_documents import MemorySession, MessageInput, WorkingMemory
-from aiomlcommons.version import Version
+from tests.contract.undoing import afterwards, deleted
 
-pytestmark = pytest.mark.asyncio
+pytestmark = [pytest.mark.asyncio, pytest.mark.since("3.3", "a memory container with sessions and types of memory")]
 
 TEA = [MessageInput(role="user", content=[{"type": "text", "text": "I like tea"}])]
 
@@ -20,15 +20,13 @@ TEA = [MessageInput(role="user", content=[{"type": "text", "text": "I like tea"}
 @pytest_asyncio.fixture
 async def container(ml: Session, unique: str) -> AsyncGenerator[str]:
     """The id of a container with sessions, in indices of its own."""
-    version = await ml.version()
-    if version is not None and version < Version(3, 3):
-        pytest.skip("memory containers have sessions and types of memory since 3.3")
     prefix = unique.replace(" ", "-")
     configuration = MemoryConfiguration(index_prefix=prefix, disable_session=False)
     container_id = (await ml.memory_containers.create(unique, configuration=configuration)).memory_container_id
-    yield container_id
-    deleted = await ml.memory_containers.delete(container_id, delete_all_memories=True)
-    assert deleted.result == "deleted"
+    async with afterwards(
+        lambda: deleted(ml.memory_containers.delete(container_id, delete_memories="sessions,working"))
+    ):
+        yield container_id
 
 
 async def test_a_container_is_created_changed_and_looked_up(ml: Session, container: str, unique: str) -> None:
@@ -69,10 +67,8 @@ async def test_messages_and_data_are_working_memories(ml: Session, container: st
     assert (kept.payload_type, kept.structured_data, kept.namespace_size) == ("data", {"x": 1}, 1)
 
 
+@pytest.mark.since("3.6", "a search of memories by meaning")
 async def test_a_search_by_meaning_needs_an_embedding_model(ml: Session, container: str) -> None:
-    version = await ml.version()
-    if version is not None and version < Version(3, 6):
-        pytest.skip("memories are searched by meaning since 3.6")
     for search in (ml.memory_containers.semantic_search, ml.memory_containers.hybrid_search):
         with pytest.raises(BadRequest, match="does not have an embedding model configured"):
             await search(container, "tea")

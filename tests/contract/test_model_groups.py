@@ -5,13 +5,14 @@ from __future__ import annotations
 import pytest
 
 from aiomlcommons import BadRequest, NotFound, Session
+from tests.contract.undoing import afterwards, deleted
 
-pytestmark = pytest.mark.asyncio
+pytestmark = [pytest.mark.asyncio, pytest.mark.since("2.12", "looking a model group up")]
 
 
 async def test_a_group_is_registered_changed_found_and_deleted(ml: Session, unique: str) -> None:
     group = await ml.model_groups.register(unique, description="first")
-    try:
+    async with afterwards(lambda: deleted(ml.model_groups.delete(group.model_group_id))):
         await ml.model_groups.update(group.model_group_id, description="second")
         found = await ml.model_groups.get(group.model_group_id)
         assert (found.name, found.description, found.latest_version, found.extra) == (unique, "second", 0, {})
@@ -19,9 +20,6 @@ async def test_a_group_is_registered_changed_found_and_deleted(ml: Session, uniq
             await ml.model_groups.register(unique)
         hits = await ml.model_groups.search({"query": {"ids": {"values": [group.model_group_id]}}})
         assert [one.name for one in hits] == [unique]
-    finally:
-        deleted = await ml.model_groups.delete(group.model_group_id)
-    assert deleted.result == "deleted"
     with pytest.raises(NotFound):
         await ml.model_groups.get(group.model_group_id)
 

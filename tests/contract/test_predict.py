@@ -47,10 +47,15 @@ async def test_dense_embeddings(ml: Session, unique: str, zips: dict[str, Path])
         assert [row for row, _ in got_rows] == rows
         np.testing.assert_allclose(np.stack([v for _, v in got_rows]), await ml.embed_many(model_id, rows), atol=1e-4)
 
+
+@pytest.mark.since("2.11", "asking for a sparse embedding")
+async def test_a_dense_model_is_no_sparse_one(ml: Session, unique: str, zips: dict[str, Path]) -> None:
+    async with deployed(ml, "dense", zips["dense"], unique) as model_id:
         with pytest.raises(DecodeError, match="not of this kind of model"):
             await ml.sparse(model_id, ["a"])
 
 
+@pytest.mark.since("2.11", "a sparse model")
 @pytest.mark.parametrize("kind", ["sparse", "tokenizer"])
 async def test_sparse_weights(ml: Session, unique: str, zips: dict[str, Path], kind: str) -> None:
     async with deployed(ml, kind, zips[kind], unique) as model_id:
@@ -63,6 +68,7 @@ async def test_sparse_weights(ml: Session, unique: str, zips: dict[str, Path], k
         assert len(numbered) == len(first)
 
 
+@pytest.mark.since("2.12", "a cross-encoder")
 async def test_cross_encoder_scores(ml: Session, unique: str, zips: dict[str, Path]) -> None:
     async with deployed(ml, "cross-encoder", zips["cross-encoder"], unique) as model_id:
         scores = await ml.rerank(model_id, "hello world", ["hello world", "something else", "hello world"])
@@ -72,6 +78,7 @@ async def test_cross_encoder_scores(ml: Session, unique: str, zips: dict[str, Pa
         assert scores[0] != scores[1]
 
 
+@pytest.mark.defect("2.4", "2.4", "an unknown model is one that is not loaded")
 async def test_an_unknown_model_is_not_found(ml: Session) -> None:
     with pytest.raises(NotFound, match="Failed to find model"):
         await ml.embed_many("no-such-model", ["text"])

@@ -11,10 +11,11 @@ import pytest_asyncio
 
 from aiomlcommons import Backoff, BadRequest, Conflict, NotFound, RemoteModel, Secret, ServerError, Session, TaskFailed
 from aiomlcommons.api.connectors import ConnectorAction, CreateConnector
+from tests.contract.undoing import afterwards
 from tests.modelserver import batch_actions
 from tests.modelserver import serve as serve_model
 
-pytestmark = pytest.mark.asyncio
+pytestmark = [pytest.mark.asyncio, pytest.mark.since("2.9", "connectors")]
 
 
 @pytest_asyncio.fixture
@@ -47,9 +48,10 @@ async def test_a_remote_model_embeds_as_a_local_one_does(ml: Session, unique: st
     connector = await ml.connectors.get(created.connector_id)
     assert (connector.name, connector.version, connector.credential) == (unique, "1", None)
     started = await ml.models.register(unique, function_name="remote", connector_id=created.connector_id)
-    assert started.model_id
-    model_id = started.model_id
-    try:
+    model_id = started.model_id or ""
+    async with afterwards(
+        lambda: ml.models.remove(model_id, empty_group=True), lambda: ml.connectors.delete(created.connector_id)
+    ):
         await ml.task(await ml.models.deploy(model_id))
         array = await ml.embed_many(model_id, ["a", "b", "a"])
         assert array.shape[0] == 3
@@ -61,13 +63,6 @@ async def test_a_remote_model_embeds_as_a_local_one_does(ml: Session, unique: st
             await ml.options(retries=0).embed_many(model_id, ["please break"])
         with pytest.raises(Conflict, match="still using this connector"):
             await ml.connectors.delete(created.connector_id)
-    finally:
-        await ml.models.undeploy(model_id)
-        group_id = (await ml.models.get(model_id)).model_group_id
-        await ml.models.delete(model_id)
-        await ml.connectors.delete(created.connector_id)
-        if group_id:
-            await ml.model_groups.delete(group_id)
 
 
 @pytest_asyncio.fixture
@@ -85,10 +80,8 @@ async def offline(ml: Session, unique: str, model_url: str) -> AsyncGenerator[st
         ),
     )
     model = await ml.models.ensure(spec)
-    try:
+    async with afterwards(lambda: ml.models.remove(model.model_id, empty_group=True)):
         yield model.model_id
-    finally:
-        await ml.models.remove(model.model_id)
 
 
 @asynccontextmanager

@@ -7,7 +7,7 @@ import pytest
 from aiomlcommons import NULL, BadRequest, NotSupported, Session
 from aiomlcommons.api.settings import PREFIX, MLSettings
 from aiomlcommons.endpoint import fields_of, wire_name
-from tests.contract.versions import skip_before
+from tests.contract.undoing import afterwards
 
 pytestmark = pytest.mark.asyncio
 
@@ -15,21 +15,24 @@ pytestmark = pytest.mark.asyncio
 @pytest.mark.parametrize("transient", [False, True])
 async def test_settings_are_changed_and_put_back(ml: Session, transient: bool) -> None:
     start = await ml.settings.apply(MLSettings(monitoring_request_count=NULL), transient=transient)
+    async with afterwards(lambda: ml.settings.apply(start, transient=transient)):
+        await _change(ml, transient)
+
+
+async def _change(ml: Session, transient: bool) -> None:
     before = await ml.settings.apply(MLSettings(monitoring_request_count=77), transient=transient)
     assert before.monitoring_request_count is NULL
     assert (await ml.settings.read()).monitoring_request_count == 77
     again = await ml.settings.apply(before, transient=transient)
     assert again.monitoring_request_count == 77
     assert (await ml.settings.read(defaults=False)).monitoring_request_count is None
-    await ml.settings.apply(start, transient=transient)
 
 
+@pytest.mark.since("2.9", "a setting that holds a list")
 async def test_lists_of_text_come_back_as_they_were_set(ml: Session) -> None:
-    await skip_before(ml, (2, 9), "there is no setting that holds a list")
     patterns = ["^https://a[.]example/.*$", "^https://b[.]example/.*$"]
-    before = await ml.settings.apply(MLSettings(trusted_connector_endpoints_regex=patterns))
-    assert (await ml.settings.read()).trusted_connector_endpoints_regex == patterns
-    await ml.settings.apply(before)
+    async with ml.settings.temporarily(MLSettings(trusted_connector_endpoints_regex=patterns)):
+        assert (await ml.settings.read()).trusted_connector_endpoints_regex == patterns
 
 
 async def test_defaults_are_read(ml: Session) -> None:
@@ -60,8 +63,8 @@ async def test_a_setting_of_another_version_is_named_and_can_be_left_out(ml: Ses
 async def test_what_a_first_model_needs_is_set_and_put_back(ml: Session) -> None:
     start = await ml.settings.read(defaults=False)
     before = await ml.settings.allow_first_model(transient=True)
-    assert (await ml.settings.read()).only_run_on_ml_node is False
-    await ml.settings.apply(before, transient=True)
+    async with afterwards(lambda: ml.settings.apply(before, transient=True)):
+        assert (await ml.settings.read()).only_run_on_ml_node is False
     assert await ml.settings.read(defaults=False) == start
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from aiomlcommons import BadRequest, Session
 from aiomlcommons.api.stats import ActionStats, Profile, Stats
+from tests.contract.undoing import afterwards
 
 pytestmark = pytest.mark.asyncio
 STATUSES = {"green", "yellow", "red", "non-existent"}
@@ -20,6 +21,7 @@ def registered(stats: Stats) -> int:
     return count
 
 
+@pytest.mark.since("2.11", "a sparse tokenizer")
 async def test_what_is_there_and_what_is_done_is_counted(ml: Session, unique: str) -> None:
     before = await ml.stats()
     made = await ml.models.register_meta(
@@ -29,18 +31,15 @@ async def test_what_is_there_and_what_is_done_is_counted(ml: Session, unique: st
         model_content_hash_value="0" * 64,
         total_chunks=1,
     )
-    try:
+    async with afterwards(lambda: ml.models.remove(made.model_id, empty_group=True)):
         after = await ml.stats()
         assert registered(after) > registered(before)
         assert {after.ml_model_index_status, after.ml_connector_index_status} <= STATUSES
         assert after.nodes
         assert all((node.ml_request_count or 0) >= 0 for node in after.nodes.values())
-    finally:
-        group_id = (await ml.models.get(made.model_id)).model_group_id
-        await ml.models.delete(made.model_id)
-        await ml.model_groups.delete(group_id or "")
 
 
+@pytest.mark.since("2.11", "the name of this number")
 async def test_one_number_is_asked_for(ml: Session) -> None:
     stats = await ml.stats("ml_executing_task_count")
     assert stats.ml_model_index_status is None

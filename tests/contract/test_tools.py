@@ -7,10 +7,9 @@ import pytest
 from aiomlcommons import BadRequest, NotFound, Session
 from aiomlcommons.api.tensors import TextTensor
 from tests.contract.chat import chat_model
-from tests.contract.versions import skip_before
 from tests.modelserver import serve as serve_model
 
-pytestmark = pytest.mark.asyncio
+pytestmark = [pytest.mark.asyncio, pytest.mark.since("2.12", "tools")]
 ALWAYS = {"ListIndexTool", "MLModelTool", "AgentTool", "SearchIndexTool", "IndexMappingTool", "VisualizationTool"}
 
 
@@ -23,8 +22,8 @@ async def test_tools_are_listed_and_looked_up(ml: Session) -> None:
         await ml.tools.get("NoSuchTool")
 
 
+@pytest.mark.since("3.3", "running a tool without an agent")
 async def test_a_tool_runs_without_an_agent(ml: Session, unique: str, loopback: str) -> None:
-    await skip_before(ml, (3, 3), "tools run in agents alone")
     async with serve_model(loopback) as url, chat_model(ml, unique, url) as model_id:
         asked = {"model_id": model_id, "prompt": "six times seven?", "response_field": "choices"}
         answer = await ml.tools.execute("MLModelTool", parameters=asked)
@@ -33,7 +32,7 @@ async def test_a_tool_runs_without_an_agent(ml: Session, unique: str, loopback: 
     assert "The answer is 42." in tensor.result
 
 
+@pytest.mark.since("3.3", "running a tool without an agent")
 async def test_a_tool_that_is_not_there_does_not_run(ml: Session) -> None:
-    await skip_before(ml, (3, 3), "tools run in agents alone")
     with pytest.raises(BadRequest, match="NoSuchTool"):
         await ml.tools.execute("NoSuchTool", parameters={"input": "x"})

@@ -1,14 +1,37 @@
-"""What older servers do not have."""
+"""What a server does not have, or does wrong: such a test is skipped, with the server's version and the reason.
+
+@pytest.mark.since("3.5", "context management")
+@pytest.mark.defect("2.4", "2.19", "a session is forgotten")
+"""
 
 from __future__ import annotations
 
 import pytest
 
-from aiomlcommons import Session
+from aiomlcommons import Session, TaskFailed
+from aiomlcommons.models.deploying import NEVER_AGAIN
+from aiomlcommons.version import Version
+
+MARKERS = (
+    "since(version, what): skip the test where the server is older than what it is about",
+    "defect(first, last, words): skip the test on servers of these versions, which do this wrong",
+)
 
 
-async def skip_before(ml: Session, version: tuple[int, int], reason: str) -> None:
-    """Skip a test where the server is older."""
-    found = await ml.version()
-    if found is not None and found < version:
-        pytest.skip(f"{reason} before {version[0]}.{version[1]}")
+def skip_by_error(error: TaskFailed) -> None:
+    """Skip a test for which a server of 2.4 is used up."""
+    if any(NEVER_AGAIN in note for note in getattr(error, "__notes__", ())):
+        pytest.skip(f"OpenSearch 2.4: {NEVER_AGAIN}")
+
+
+async def skip_by_version(ml: Session, test: pytest.Item) -> None:
+    """Skip a test that this server cannot pass, by the test's marks."""
+    version = await ml.version()
+    if version is None:
+        return
+    for first, what in (mark.args for mark in test.iter_markers("since")):
+        if version < Version.parse(first):
+            pytest.skip(f"OpenSearch {version}: {what} came with {first}")
+    for first, last, words in (mark.args for mark in test.iter_markers("defect")):
+        if Version.parse(first) <= version <= Version.parse(last):
+            pytest.skip(f"OpenSearch {version}: {words} (a defect of {first} to {last})")

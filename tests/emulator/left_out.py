@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
 
-from tests.wire.recordings import Exchange
+from aiomlcommons.routes import Router
+from tests.wire.recordings import Exchange, is_other
 
-OWN = ("/_plugins/_ml/", "/_cluster/settings")
+ROUTER = Router()
 OTHERS = "another API's route: the emulator has no indices, pipelines and queries of users"
 INDICES = "the emulator has no indices of users to look into"
 USERS = "the emulator has no users, so nobody is forbidden anything"
-OLDER = "the emulator answers as 3.4 does, and 2.4 answered otherwise"
-BREAKER = "the emulator has no memory to run out of"
+RACED = "a page of old tasks, which begins with one of a race that was not recorded"
 POOL = "the emulator does not limit the connections of a connector"
 COUNTED = "counts and times of models whose uploads and predictions were not recorded"
 AT_ONCE = "a prediction that its model was undeployed under: those of the emulator take no time"
@@ -29,7 +29,7 @@ LEFT_OUT: Mapping[str, Mapping[str, str]] = {
         "acl.*": USERS,
         "models.register_pretrained.task_failed": "the recorder had no way to the artifacts, the emulator needs none",
     },
-    "ml-commons-3.4.0-faults.jsonl": {"breaker.parent.*": BREAKER, "remote_fault.pool_exhausted_*": POOL},
+    "ml-commons-3.4.0-faults.jsonl": {"remote_fault.pool_exhausted_*": POOL},
     "ml-commons-3.8.0.jsonl": {"stats.*": COUNTED, "profile.*": COUNTED},
     "ml-commons-3.9.0.jsonl": {
         "stats.*": COUNTED,
@@ -50,7 +50,6 @@ LEFT_OUT: Mapping[str, Mapping[str, str]] = {
         "plain38.insight_ALL": INDICES,
         "plain38.train_logistic_regression": CLASSIC,
         "plain38.train_rcf_summarize": CLASSIC,
-        "plain38.jvm_heap_breaker_6s": BREAKER,
         "plain38.undeployed_mid_job 500": AT_ONCE,
         "stack38.TEXT_EMBEDDING_add_infer": MEMORIES,
         "stack38.*_add_bad_payload 200": MEMORIES,
@@ -62,10 +61,10 @@ LEFT_OUT: Mapping[str, Mapping[str, str]] = {
         "real.secured.no_permissions": USERS,
         "real.secured.*_not_yours": USERS,
         "real.secured.foreign_role": USERS,
-        "real.2_4.*": OLDER,
+        "real.2_4.*": RACED,
     },
     "ml-commons-2.4.1.jsonl": {
-        "stats.*": OLDER,
+        "stats.*": COUNTED,
     },
 }
 """By the name of an exchange, with its status where others have the same name."""
@@ -73,7 +72,7 @@ LEFT_OUT: Mapping[str, Mapping[str, str]] = {
 
 def reason_of(exchange: Exchange) -> str | None:
     """Why an exchange is left out; None where it is not."""
-    if not exchange.request.path.startswith(OWN):
+    if is_other(exchange.request, ROUTER):
         return OTHERS
     names = (exchange.case, f"{exchange.case} {exchange.response.status}")
     patterns = LEFT_OUT.get(exchange.file, {})

@@ -37,6 +37,11 @@ SERVERS: Mapping[str, Mapping[str, RecordedServer]] = {
         "*": attrs.evolve(PLAIN_38, switches=SWITCHES),
     },
     "opensearch-3.8.0-neural.jsonl": {"*": PLAIN_38},
+    "real-servers.jsonl": {
+        "real.3_9.*": RecordedServer("3.9.0"),
+        "real.3_8.*": PLAIN_38,
+        "*": SECURE_34,
+    },
     "races-and-restarts.jsonl": {
         "real.2_4.*": OLD,
         "real.secured.*": SECURE_34,

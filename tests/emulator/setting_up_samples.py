@@ -10,8 +10,8 @@ import orjson
 
 from aiomlcommons.api.model_registration import RegisterModel, RegisterModelMeta
 from aiomlcommons.api.models import DeployModel
-from aiomlcommons.api.tasks import GetTask
 from aiomlcommons.emulator import Emulator
+from aiomlcommons.emulator.errors import HEAP_FULL
 from tests.emulator.records import ML, bring, follow
 from tests.emulator.stand_ins import SAMPLED, stand_in
 from tests.wire.recordings import Exchange
@@ -25,7 +25,6 @@ LIST_TOOL = {
 }
 MEMORY = {"payload_type", "messages", "structured_data", "namespace", "metadata", "tags"}
 PRETRAINED = {"name": "huggingface/sentence-transformers/all-MiniLM-L6-v2", "version": "1.0.2"}
-BREAKER = "Memory Circuit Breaker is open, please check your resources!"
 
 
 class Calls(Protocol):
@@ -43,17 +42,15 @@ Step = Callable[[Calls, Exchange], Awaitable[None]]
 
 async def before_sample(calls: Calls, exchange: Exchange) -> None:
     """Do what was done just before an exchange."""
-    if exchange.file in SAMPLED:
-        for pattern, step in STEPS.items():
-            if fnmatchcase(f"{exchange.case} {exchange.response.status}", pattern):
-                await step(calls, exchange)
+    for pattern, step in (STEPS if exchange.file in SAMPLED else BREAKERS).items():
+        if fnmatchcase(f"{exchange.case} {exchange.response.status}", pattern):
+            await step(calls, exchange)
 
 
 async def after_sample(calls: Calls, exchange: Exchange) -> None:
     """Let trouble be over with the exchange that it was made for."""
-    if exchange.file in SAMPLED:
-        calls.emulated.faults.clear()
-        calls.emulated.cluster.recovering = 0
+    calls.emulated.faults.clear()
+    calls.emulated.cluster.recovering = 0
 
 
 def _last(exchange: Exchange) -> str:
@@ -119,7 +116,7 @@ async def _register_pretrained(calls: Calls, exchange: Exchange) -> None:
 
 
 async def _break_registration(calls: Calls, exchange: Exchange) -> None:
-    calls.emulated.faults.fail_task(BREAKER, on=RegisterModel)
+    calls.emulated.faults.fail_task(HEAP_FULL, on=RegisterModel)
     await _register_pretrained(calls, exchange)
 
 
@@ -177,7 +174,11 @@ async def _race_of_a_deployment(calls: Calls, exchange: Exchange) -> None:
 
 
 async def _break_circuit(calls: Calls, _: Exchange) -> None:
-    calls.emulated.faults.break_circuit(on=GetTask)
+    calls.emulated.faults.break_circuit(on=lambda _: True)
+
+
+async def _fill_heap(calls: Calls, _: Exchange) -> None:
+    calls.emulated.faults.break_circuit(heap=True)
 
 
 async def _begin_empty(calls: Calls, _: Exchange) -> None:
@@ -222,6 +223,11 @@ async def _delete_containers(calls: Calls, _: Exchange) -> None:
         await calls.call("DELETE", f"{ML}/memory_containers/{hit['_id']}")
 
 
+BREAKERS: Mapping[str, Step] = {
+    "*breaker.parent.* 429": _break_circuit,
+    "real.parent_breaker *": _break_circuit,
+    "plain38.jvm_heap_breaker_6s *": _fill_heap,
+}
 STEPS: Mapping[str, Step] = {
     "plain38.mcp.register_again *": _register_tool,
     "new39.mcp.register *": _register_first_tool,
@@ -253,6 +259,6 @@ STEPS: Mapping[str, Step] = {
     "real.deploy.version_conflict *": _race_of_a_deployment,
     "real.deploy_task.version_conflict *": _race_of_a_deployment,
     "real.jvm_breaker.deploy_task *": _break_registration,
-    "real.parent_breaker *": _break_circuit,
+    **BREAKERS,
 }
 """By the name and the status of an exchange."""

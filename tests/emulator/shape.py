@@ -45,7 +45,8 @@ def stream_differences(recorded: bytes, got: bytes) -> Iterator[str]:
 def _told(frame: Any) -> Any:
     """What a frame says, without ids, times, and what the server happens to have."""
     if isinstance(frame, Mapping):
-        return {name: _told(value) for name, value in frame.items() if name not in CHANGING}
+        # Of an id it matters whether there is one.
+        return {name: bool(value) if name in CHANGING else _told(value) for name, value in frame.items()}
     if isinstance(frame, list):
         return [_told(item) for item in frame]
     if not isinstance(frame, str) or frame.startswith("row,"):

@@ -12,15 +12,16 @@ from tests.emulator.shape import differences
 from tests.wire.recordings import FILES, exchanges
 
 SUPPORTED = {
-    "ml-commons-2.4.1.jsonl": 36,
-    "ml-commons-3.4.0-faults.jsonl": 26,
+    "ml-commons-2.4.1.jsonl": 37,
+    "ml-commons-3.4.0-faults.jsonl": 29,
     "ml-commons-3.4.0-models.jsonl": 30,
-    "ml-commons-3.4.0.jsonl": 208,
-    "ml-commons-3.8.0.jsonl": 36,
+    "ml-commons-3.4.0.jsonl": 209,
+    "ml-commons-3.8.0.jsonl": 37,
     "ml-commons-3.9.0.jsonl": 72,
-    "ml-commons-runs.jsonl": 125,
+    "ml-commons-runs.jsonl": 127,
     "opensearch-3.8.0-neural.jsonl": 8,
     "races-and-restarts.jsonl": 19,
+    "real-servers.jsonl": 20,
 }
 
 

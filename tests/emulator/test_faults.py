@@ -280,3 +280,11 @@ async def test_a_request_that_hangs_does_not_hold_up_the_end(ml_emulator: Emulat
         await serving.aclose()
         with pytest.raises(ConnectError):
             await asking
+
+
+async def test_the_heap_has_a_breaker_with_words_of_its_own(ml: Session, ml_emulator: Emulator, dense: str) -> None:
+    ml_emulator.faults.break_circuit(heap=True)
+    with pytest.raises(TooManyRequests, match="Memory Circuit Breaker is open") as caught:
+        await ml.embed_one(dense, "a")
+    assert caught.value.body["error"]["durability"] == "TRANSIENT"
+    assert (await ml.embed_one(dense, "a")).shape == (384,)

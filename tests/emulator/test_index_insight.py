@@ -35,6 +35,7 @@ async def test_insights_are_not_emulated(ml: Session) -> None:
     with pytest.raises(NotFound, match=r"no such index \[i\]"):
         await ml.index_insight.get("i", "ALL")
     await ml.model_groups.register("g")
+    await ml.index_insight.put_config(is_enable=True)
     with pytest.raises(ApiError) as caught:
         await ml.index_insight.get(".plugins-ml-model-group", "statistical_data")
     assert (caught.value.status, caught.value.type) == (501, "not_emulated")

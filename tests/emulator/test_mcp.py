@@ -36,7 +36,7 @@ async def test_a_tool_is_called_as_its_type_where_it_has_no_name(ml: Session) ->
 
 
 async def test_none_is_registered_where_one_is_refused(ml: Session) -> None:
-    with pytest.raises(ApiError, match="tool type: NopeTool"):
+    with pytest.raises(ApiError, match="Unrecognized tool in request"):
         await ml.mcp.register_tools([LISTS, McpTool(type="NopeTool")])
     with pytest.raises(BadRequest, match="type field required"):
         await ml.mcp.register_tools([LISTS, McpTool(name="x")])

@@ -107,7 +107,7 @@ async def test_memories_outlive_a_container_unless_they_are_deleted_with_it(ml: 
         await ml.memory_containers.delete(first, delete_memories="sessions")
     assert (await ml.memory_containers.delete(first)).result == "deleted"
     assert isinstance(await ml.memory_containers.get_memory(second, "sessions", "s"), MemorySession)
-    await ml.memory_containers.delete(second, delete_all_memories=True)
+    await ml.memory_containers.delete(second, delete_memories="sessions")
     with pytest.raises(NotFound):
         await ml.memory_containers.get_memory(second, "sessions", "s")
 

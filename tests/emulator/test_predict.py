@@ -174,3 +174,9 @@ async def test_input_that_does_not_fit_is_refused(
 async def test_the_route_by_model_reads_the_body_as_the_model_wants_it(ml: Session, dense: str) -> None:
     got = await ml.raw(PredictByModel(dense, text_docs=TEXTS))
     np.testing.assert_array_equal(vectors.embeddings(got, 2), await ml.embed_many(dense, TEXTS))
+
+
+async def test_only_dense_and_remote_models_are_changed(ml: Session) -> None:
+    model_id = await deployed(ml, CROSS_ENCODER)
+    with pytest.raises(Forbidden, match="The function category TEXT_SIMILARITY is not supported at this time"):
+        await ml.models.update(model_id, description="new")

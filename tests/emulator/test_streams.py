@@ -43,16 +43,14 @@ async def _model(ml: Session, habit: str = "proverb") -> AsyncGenerator[str]:
         yield model_id
 
 
-async def _agent(ml: Session, model_id: str, kind: AgentType = AgentType.CONVERSATIONAL) -> str:
-    made = await ml.agents.register(
-        "a",
-        kind,
-        llm=LLMSpec(model_id=model_id, parameters={"prompt": "${parameters.question}"}),
-        tools=[ToolSpec(type="ListIndexTool")],
-        parameters=OPENAI,
-        memory=MemorySpec(type="conversation_index"),
-    )
-    return made.agent_id
+async def _agent(ml: Session, model_id: str, kind: AgentType = AgentType.CONVERSATIONAL, **more: Any) -> str:
+    given: dict[str, Any] = {
+        "llm": LLMSpec(model_id=model_id, parameters={"prompt": "${parameters.question}"}),
+        "tools": [ToolSpec(type="ListIndexTool")],
+        "parameters": OPENAI,
+        "memory": MemorySpec(type="conversation_index"),
+    }
+    return (await ml.agents.register("a", kind, **{**given, **more})).agent_id
 
 
 async def _words(ml: Session, model_id: str, **parameters: str) -> list[Words]:
@@ -145,18 +143,50 @@ async def test_a_run_of_ag_ui_has_a_beginning_calls_messages_and_an_end(ml: Sess
     assert kinds == ["RUN_STARTED", *call, *words, "RUN_FINISHED", "RUN_FINISHED"]
 
 
-async def test_a_run_of_ag_ui_needs_its_thread_its_switch_and_no_tools_of_others(ml: Session) -> None:
+async def test_a_tool_of_whoever_asks_ends_the_run(ml: Session) -> None:
+    async with _model(ml, "tool") as model_id:
+        agent_id = await _agent(ml, model_id, AgentType.AG_UI, tools=[])
+        thread = (await ml.memory.create("a thread")).memory_id
+        told = await _events(ml, agent_id, thread, tools=[{"name": "ListIndexTool", "description": "d"}])
+    call = ["TOOL_CALL_START", *["TOOL_CALL_ARGS"] * 3, "TOOL_CALL_END"]
+    assert [event.type for event in told] == ["RUN_STARTED", *call, "RUN_FINISHED", "RUN_FINISHED"]
+
+
+async def test_a_thread_without_a_message_is_told_and_nothing_is_asked(ml: Session) -> None:
+    async with _model(ml, "boom") as model_id:
+        agent_id = await _agent(ml, model_id, AgentType.AG_UI)
+        thread = (await ml.memory.create("a thread")).memory_id
+        told = await _events(ml, agent_id, thread, messages=[])
+    assert [event.type for event in told] == ["RUN_STARTED", "MESSAGES_SNAPSHOT", "RUN_FINISHED", "RUN_FINISHED"]
+
+
+async def test_a_run_of_ag_ui_needs_its_thread_its_switch_and_all_its_fields(ml: Session) -> None:
     async with _model(ml) as model_id:
         agent_id = await _agent(ml, model_id, AgentType.AG_UI)
         with pytest.raises(StreamFailed, match=r"Memory \[nope\] not found"):
             await _events(ml, agent_id, "nope")
-        with pytest.raises(StreamFailed, match="no tools of whoever asks"):
-            await _events(ml, agent_id, "nope", tools=[{"name": "t"}])
-        with pytest.raises(StreamFailed, match="what was said in a thread"):
-            await _events(ml, agent_id, "nope", messages=[])
+        with pytest.raises(StreamFailed, match="Expected RemoteInferenceInputDataSet"):
+            await _events(ml, agent_id, "nope", state=None)
         await ml.settings.apply(MLSettings(ag_ui_enabled=False))
         with pytest.raises(StreamFailed, match="AG-UI agent feature is not enabled"):
             await _events(ml, agent_id, "nope")
+
+
+async def test_an_agent_of_words_knows_no_question_of_ag_ui(ml: Session) -> None:
+    async with _model(ml) as model_id:
+        agent_id = await _agent(ml, model_id)
+        thread = (await ml.memory.create("a thread")).memory_id
+        with pytest.raises(StreamFailed, match="Some parameter placeholder not filled in payload: question"):
+            await _events(ml, agent_id, thread)
+
+
+@pytest.mark.parametrize("kind", [AgentType.PLAN_EXECUTE_AND_REFLECT, AgentType.CONVERSATIONAL])
+async def test_a_stream_begins_although_nothing_ever_comes(ml: Session, kind: AgentType) -> None:
+    async with _model(ml) as model_id:
+        agent_id = await _agent(ml, model_id, kind, parameters={})
+        # The head comes at once, else this would wait for ever.
+        async with ml.agents.execute_stream(agent_id, parameters={"question": "x"}):
+            pass
 
 
 async def test_without_the_transport_there_are_no_streams() -> None:

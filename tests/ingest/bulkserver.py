@@ -18,10 +18,20 @@ INFO = {"name": "n", "cluster_name": "c", "cluster_uuid": "u", "tagline": "t"}
 
 @attrs.define
 class BulkServer:
-    """``index`` is the body of the only index, if there is one; ``hooks`` may answer a request or an item instead."""
+    """``index`` is the body of the only index, if there is one; ``hooks`` may answer a request or an item instead.
+
+    Written to without an index, it makes one with a mapping of its own. ``others`` are further indices of the alias, of
+    which ``writes_to`` takes what is written. ``forbids`` is the end of a path that the user has no right to; the
+    next ``recovering`` requests are refused as while shards recover.
+    """
 
     index: dict[str, Any] | None = None
     alias: str = ""
+    others: tuple[str, ...] = ()
+    writes_to: str = ""
+    made: int = 1
+    forbids: str = ""
+    recovering: int = 0
     url: str = ""
     version: str = "3.5.0"
     documents: dict[str, Any] = attrs.field(factory=dict)
@@ -40,16 +50,27 @@ class BulkServer:
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         body, path = await request.read(), request.path
         self.heard.append(f"{request.method} {path}")
+        if self.recovering:
+            self.recovering -= 1
+            return answer(error("no_shard_available_action_exception", "No shard available", 404), 404)
         if path.endswith("/_bulk"):
             return await self._bulk(request, body)
         if path == "/":
             return answer({**INFO, "version": {"number": self.version}}) if self.version else web.Response(status=403)
         if request.method == "PUT":
             return self._create(body)
+        if self.forbids and path.endswith(self.forbids):
+            return answer(error("security_exception", "no permissions for [indices:monitor/settings/get]", 403), 403)
         if self.index is None:
             return answer(error("index_not_found_exception", f"no such index [{path.split('/')[1]}]", 404), 404)
+        indices = [self.alias or path.split("/")[1], *self.others]
         if path.endswith("/_mapping"):
-            return answer({self.alias or path.split("/")[1]: {"mappings": self.index["mappings"]}})
+            return answer({name: {"mappings": self.index["mappings"]} for name in indices})
+        if path.endswith("/_settings"):
+            return answer({name: {"settings": {"index": {"uuid": f"{name}-{self.made}"}}} for name in indices})
+        if path.endswith("/_alias"):
+            known = {name: {"is_write_index": True} if name == self.writes_to else {} for name in indices}
+            return answer({name: {"aliases": {path.split("/")[1]: one}} for name, one in known.items()})
         assert path.endswith("/_refresh")
         self.refreshed = True
         return answer({"_shards": {"total": 2, "successful": 1, "failed": 0}})
@@ -58,7 +79,13 @@ class BulkServer:
         if self.index is not None:
             return answer(error("resource_already_exists_exception", "index [docs/abc] already exists", 400), 400)
         self.index = orjson.loads(body)
+        self.made += 1
         return answer({"acknowledged": True, "shards_acknowledged": True, "index": "docs"})
+
+    def delete(self) -> None:
+        """Delete the index."""
+        self.index = None
+        self.documents.clear()
 
     async def _bulk(self, request: web.BaseRequest, body: bytes) -> web.Response:
         assert request.headers["content-type"] == "application/x-ndjson"
@@ -83,6 +110,8 @@ class BulkServer:
 
     def _items(self, body: bytes) -> Any:
         assert body.endswith(b"\n")
+        if self.index is None:
+            self.index, self.made = {"mappings": {"properties": {"embedding": {"type": "float"}}}}, self.made + 1
         lines = [orjson.loads(line) for line in body.splitlines()]
         items = [
             {"index": self._item(act["index"]["_id"], row)} for act, row in zip(lines[::2], lines[1::2], strict=True)

@@ -19,11 +19,11 @@ import anyio
 import attrs
 
 from aiomlcommons import NotFound
-from aiomlcommons.ingest.asking import JobStalled
 from aiomlcommons.ingest.checking import by_field, id_by
+from aiomlcommons.ingest.doubting import HARMLESS, ModelFails
 from aiomlcommons.ingest.embedder import Embedder
 from aiomlcommons.ingest.job import Job, ingesting
-from aiomlcommons.ingest.predicting import HARMLESS, ModelFails
+from aiomlcommons.ingest.patience import JobStalled
 from aiomlcommons.ingest.settings import Settings
 from aiomlcommons.ingest.stats import Report
 from aiomlcommons.ingest.types import Documents

@@ -14,8 +14,8 @@ import pytest
 
 from aiomlcommons.emulator.faults import PREDICTIONS
 from aiomlcommons.ingest import estimating
+from aiomlcommons.ingest.doubting import ModelFails
 from aiomlcommons.ingest.estimating import Estimate, Sample, estimate
-from aiomlcommons.ingest.predicting import ModelFails
 from aiomlcommons.ingest.sinks import open_sink
 from aiomlcommons.ingest.sources import SourceError, StdinSource, open_source
 from aiomlcommons.ingest.types import BadRow, Rows, Sink

@@ -16,9 +16,9 @@ from aiomlcommons import NotFound
 from aiomlcommons.emulator.errors import refused
 from aiomlcommons.emulator.faults import PREDICTIONS
 from aiomlcommons.ingest.dead_letter import documents as dead_documents
+from aiomlcommons.ingest.doubting import ModelFails
 from aiomlcommons.ingest.job import JobLeft
 from aiomlcommons.ingest.journal import Journal, WrongJob
-from aiomlcommons.ingest.predicting import ModelFails
 from aiomlcommons.ingest.seen import JobUnderWay, SeenError
 from aiomlcommons.ingest.sinks import SinkError
 from aiomlcommons.ingest.types import BadRow, Documents, Refused
@@ -88,7 +88,7 @@ async def test_a_model_that_fails_on_everything_loses_no_document(world: World) 
     world.emulator.faults.fail(500, times=None)
     shelf = Shelf()
     with pytest.raises(ModelFails, match="fails on a harmless text too, after failing with: ServerError: boom"):
-        async with world.job(Memory(documents(30)), shelf) as job:
+        async with world.job(Memory(documents(30)), shelf, patience=0.5) as job:
             await job
     world.emulator.faults.clear()
     assert not letters(world.folder)

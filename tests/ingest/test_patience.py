@@ -13,11 +13,13 @@ import pytest
 
 from aiomlcommons import Backoff
 from aiomlcommons.errors import MLCommonsError
-from aiomlcommons.ingest.asking import Asker, JobStalled
+from aiomlcommons.ingest.asking import Asker
 from aiomlcommons.ingest.budget import RetryBudget
 from aiomlcommons.ingest.engine import GRACE
 from aiomlcommons.ingest.limiter import Limiter
+from aiomlcommons.ingest.patience import JobStalled
 from aiomlcommons.ingest.rate import Rate
+from aiomlcommons.ingest.redeploying import LONGEST, Redeploying
 from aiomlcommons.ingest.settings import Settings
 from aiomlcommons.ingest.stats import Stats
 from aiomlcommons.ingest.types import Documents, Refused
@@ -143,6 +145,16 @@ def test_who_asks_after_a_stall_has_all_of_the_patience_again() -> None:
 def test_a_stall_ends_those_that_wait_for_a_place_too() -> None:
     world = World({"a": [Said(NEVER)], "b": [Said(NEVER)]}, limiter=Limiter.fixed(1))
     assert world.run((0, "a"), (30, "b")) == {"a": (60, SILENT), "b": (60, SILENT)}
+
+
+def test_a_deployment_that_hangs_is_left_and_the_model_asked_again() -> None:
+    says = {"a": [Said(1, api(400, "Model not ready yet")), Said(1)]}
+    world = World(says)
+    world.ask.redeploy = Redeploying("m1", anyio.sleep_forever, world.loop.time)
+    world.ask.patience = world.ask.waits.seconds = 2 * LONGEST
+    ((seconds, ended),) = world.run((0, "a")).values()
+    assert ended == "answered"
+    assert seconds == pytest.approx(LONGEST + 2, abs=0.5)
 
 
 # ---- a whole job -----------------------------------------------------------------------------------------------------

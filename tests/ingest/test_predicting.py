@@ -25,14 +25,17 @@ from aiomlcommons.errors import (
     NotSupported,
     RequestTimeout,
     SessionClosed,
+    TooManyRequests,
     error_for,
 )
 from aiomlcommons.http import HttpRequest, HttpResponse
-from aiomlcommons.ingest.asking import Asker, JobStalled
+from aiomlcommons.ingest.asking import Asker
 from aiomlcommons.ingest.budget import RetryBudget
 from aiomlcommons.ingest.dead_letter import Letter
+from aiomlcommons.ingest.doubting import HARMLESS, ModelFails
 from aiomlcommons.ingest.limiter import Limiter
-from aiomlcommons.ingest.predicting import HARMLESS, ModelFails, Predicted, Predictor
+from aiomlcommons.ingest.patience import JobStalled
+from aiomlcommons.ingest.predicting import Predicted, Predictor
 from aiomlcommons.ingest.preparing import Batch
 from aiomlcommons.ingest.stats import Stats
 from aiomlcommons.vectors import Vectors
@@ -228,7 +231,10 @@ PASSING: list[Exception] = [
     api(400, "Model not ready yet. Please deploy it"),
     api(500, "Acquire operation took longer than the configured maximum time"),
     api(500, "Error communicating with remote model: it is slow"),
-    api(404, "the shard is [RECOVERING]"),
+    api(404, "Failed to get data object from index .plugins-ml-model: CurrentState[RECOVERING]"),
+    api(404, "Failed to get data object from index .plugins-ml-model", kind="no_shard_available_action_exception"),
+    api(409, "[abc]: version conflict, required seqNo [3]", kind="version_conflict_engine_exception"),
+    api(400, "Error from remote service: The request was denied due to remote server throttling. To change the retry"),
     ConnectError("dropped", REQUEST),
     RequestTimeout("too slow", REQUEST),
 ]
@@ -243,7 +249,7 @@ async def test_trouble_that_passes_is_tried_again_and_paid_for(error: Exception)
     assert (embedded(predicted), predicted.letters) == (["a", "b"], [])
     assert model.asked == [["a", "b"]] * 3
     assert (world.stats.retried, world.stats.requests, world.budget.spent) == (2, 3, 2)
-    busy = isinstance(error, ApiError) and (error.status == 429 or "Acquire" in error.reason)
+    busy = isinstance(error, TooManyRequests)
     assert world.budget.tokens == 500 - 2 * (1 if busy else 5) + 1
 
 
@@ -270,6 +276,7 @@ async def test_a_pause_that_the_server_asks_for_is_kept() -> None:
         (throttled(), 8),
         (RequestTimeout("too slow", REQUEST), 8),
         (api(500, "Acquire operation took longer than the configured maximum time"), 8),
+        (api(400, "Error from remote service: The request was denied due to remote server throttling."), 8),
         (api(503), 10),
         (ConnectError("dropped", REQUEST), 10),
     ],
@@ -441,11 +448,13 @@ async def test_a_poisoned_text_stands_alone() -> None:
     assert model.asked == [
         texts,
         ["a", "b", "c", "p"],
+        [HARMLESS],
         ["a", "b"],
         ["c", "p"],
         ["c"],
         ["p"],
         [HARMLESS],
+        ["p"],
         ["e", "f", "g", "h"],
     ]
     assert (world.stats.embedded, world.stats.retried, world.budget.spent) == (7, 0, 0)
@@ -471,13 +480,14 @@ async def test_whatever_is_no_passing_trouble_is_looked_for_in_the_texts(refusal
 
 
 @pytest.mark.asyncio
-async def test_documents_with_the_same_poisoned_text_are_all_letters_and_it_is_asked_once_alone() -> None:
+async def test_documents_with_the_same_poisoned_text_are_all_letters_and_it_is_judged_once() -> None:
     model = Model(poison=frozenset({"p"}))
     world = World(model)
     predicted = await world.one("p", "a", "p", "b", "a", "p")
     assert embedded(predicted) == ["a", "b", "a"]
     assert [letter.row for letter in predicted.letters] == [10, 12, 15]
-    assert model.asked.count(["p"]) == 1
+    # Once alone, and once more after a harmless one.
+    assert model.asked.count(["p"]) == 2
     # Only who has another one's vector has reused it.
     assert (world.stats.embedded, world.stats.reused) == (2, 1)
 
@@ -492,7 +502,7 @@ async def test_a_batch_of_nothing_but_poison_is_given_up_where_the_model_answers
     predicted = await world.one(*texts)
     assert len(predicted.letters) == len(texts)
     assert (len(predicted.batch), predicted.vectors) == (0, [])
-    assert model.asked[-1] == [HARMLESS]
+    assert model.asked[-2:] == [[HARMLESS], [texts[-1]]]
     assert (world.stats.embedded, world.stats.reused) == (0, 0)
 
 
@@ -534,29 +544,23 @@ async def test_a_failure_that_may_be_the_servers_is_tried_again_before_a_batch_i
 
 
 @pytest.mark.asyncio
-async def test_a_text_that_stands_alone_is_given_up_at_its_third_failure() -> None:
-    boom = api(500)
-    model = Model([boom, boom, boom, boom, None, boom, boom, boom])
-    predicted = await World(model).one("a", "b")
-    assert model.asked == [["a", "b"]] * 2 + [["a"]] * 3 + [["b"]] * 3 + [[HARMLESS]]
-    assert embedded(predicted) == ["a"]
+async def test_a_text_that_fails_three_times_alone_and_again_after_a_harmless_one_is_given_up() -> None:
+    boom = [api(500)] * 3
+    model = Model([*boom[:2], *boom[:2], None, boom[0], None, *boom, None, *boom])
+    predicted = await World(model).one("a", "b", "c")
+    batch, harmless = ["a", "b", "c"], [HARMLESS]
+    halves = [["a", "b"], ["a", "b"], harmless, ["a"], ["a"], *[["b"]] * 3]
+    assert model.asked == [batch, batch, *halves, harmless, *[["b"]] * 3, ["c"]]
+    assert embedded(predicted) == ["a", "c"]
     assert [letter.id for letter in predicted.letters] == ["d11"]
 
 
 @pytest.mark.asyncio
 async def test_a_failure_that_is_no_servers_is_final_even_after_one_that_may_be() -> None:
-    model = Model([api(500), api(400), None, api(500), api(400)])
+    model = Model([api(500), api(400), None, api(500), api(400), None, api(400)])
     predicted = await World(model).one("a", "b")
-    assert model.asked == [["a", "b"]] * 2 + [["a"]] + [["b"]] * 2 + [[HARMLESS]]
+    assert model.asked == [["a", "b"]] * 2 + [["a"]] + [["b"]] * 2 + [[HARMLESS], ["b"]]
     assert [letter.id for letter in predicted.letters] == ["d11"]
-
-
-@pytest.mark.asyncio
-async def test_a_model_that_begins_to_fail_amid_the_halving_gives_up_no_document() -> None:
-    world = World(Model([api(500), api(500), None, *[api(500)] * 6], frozenset({"p"})))
-    with pytest.raises(ModelFails):
-        await world.one("a", "b", "c")
-    assert (world.stats.embedded, world.stats.failed) == (2, 0)
 
 
 @pytest.mark.asyncio
@@ -585,6 +589,9 @@ FINAL: list[Exception] = [
     api(500, "Failed to find model", kind="m_l_resource_not_found_exception"),
     api(401, "wrong password"),
     api(403, "not allowed"),
+    api(401, "Error from remote service: bad key"),
+    api(400, "It is off. To enable, please update the setting plugins.ml_commons.remote_inference.enabled"),
+    api(302, ""),
     NotSupported("since 2.11"),
     SessionClosed("closed"),
 ]
@@ -613,7 +620,7 @@ async def test_a_final_error_amid_the_halving_ends_the_job_too() -> None:
 @pytest.mark.parametrize("error", [api(500, "out of memory"), api(400, "no such function")])
 @pytest.mark.parametrize("texts", [("a",), ("a", "b"), ("a", "b", "c", "a")])
 async def test_a_model_that_fails_on_everything_gives_up_no_document(error: Exception, texts: tuple[str, ...]) -> None:
-    world = World(Model([error] * 100))
+    world = World(Model([error] * 1000))
     with pytest.raises(ModelFails) as caught:
         await world.one(*texts)
     assert f"on a harmless text too, after failing with: {type(error).__name__}: {error}" in str(caught.value)

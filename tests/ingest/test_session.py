@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +12,15 @@ import numpy as np
 import orjson
 import pytest
 
-from aiomlcommons import InvalidRequest
+from aiomlcommons import InvalidRequest, Session
 from aiomlcommons.emulator.faults import PREDICTIONS
 from aiomlcommons.errors import MLCommonsError
 from aiomlcommons.inference import Side
-from aiomlcommons.ingest.journal import WrongJob
+from aiomlcommons.ingest.journal import Journal, WrongJob
 from aiomlcommons.ingest.sinks import IndexSink, SinkError
 from aiomlcommons.ingest.sources import IterableSource
-from aiomlcommons.ingest.types import Documents
+from aiomlcommons.ingest.types import Documents, Row
+from tests.ingest.bulkserver import bulk_server, knn
 from tests.ingest.parts import World, documents
 
 pytestmark = pytest.mark.asyncio
@@ -201,6 +203,28 @@ async def test_a_checkpoint_knows_its_job(world: World, other: dict[str, Any], w
         await attempt()  # as the emulator has no index to write into
     with pytest.raises(WrongJob, match=f"is the checkpoint of another job: {re.escape(words)}; name another file"):
         await attempt(**other)
+
+
+async def test_a_checkpoint_counts_nothing_that_went_into_an_index_made_anew(world: World) -> None:
+    async def rows() -> AsyncGenerator[Row]:
+        for number, row in enumerate(documents(200)):
+            if number == 150:
+                server.delete()
+            yield row
+
+    checkpoint = world.folder / "job"
+    async with bulk_server(knn(384)) as server, Session(server.url) as elsewhere:
+        how: dict[str, Any] = {"model": world.model_id, "checkpoint": checkpoint, "batch": 1, "concurrency": 1}
+        for _ in range(2):
+            # As a job that goes on finds out, too.
+            with pytest.raises(SinkError, match=r"index docs was made anew, .*remove the checkpoint to begin anew"):
+                async with world.ml.ingest(rows, sink=IndexSink(elsewhere, "docs"), note_every=10, **how) as job:
+                    await job
+            found = await asyncio.to_thread(Journal.peek, checkpoint)
+            assert found is not None
+            assert found[1].sink is not None
+            assert found[1].sink["state"]["uuid"] == "docs-1"
+            assert found[1].done == found[1].sink["state"]["documents"] < 150
 
 
 @pytest.mark.parametrize(("how", "patience"), [({}, 600.0), ({"patience": 7.0}, 7.0)])

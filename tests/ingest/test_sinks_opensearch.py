@@ -205,6 +205,95 @@ async def test_an_index_that_is_gone_since_is_not_made_anew() -> None:
         assert "PUT /docs" not in server.heard
 
 
+# ---- the same index ------------------------------------------------------------------------------------------------
+
+
+async def test_an_index_that_is_deleted_and_made_anew_by_what_is_written_is_found_out_at_the_next_note() -> None:
+    async with bulk_server(knn(DIMENSION)) as server, sinking(server) as sink:
+        await sink.open(None)
+        await sink.write(batch(0, 3))
+        await sink.flush()
+        server.delete()
+        assert await sink.write(batch(3, 2)) == []  # the server says that it is all well
+        with pytest.raises(SinkError, match=r"docs was made anew, and what was written before .* of 5 documents"):
+            await sink.flush()
+
+
+async def test_an_index_that_is_deleted_and_not_written_to_since_is_found_out_too() -> None:
+    async with bulk_server(knn(DIMENSION)) as server, sinking(server) as sink:
+        await sink.open(None)
+        await sink.write(batch(0, 3))
+        server.delete()
+        with pytest.raises(SinkError, match="docs is gone, and 3 documents were written to it"):
+            await sink.flush()
+
+
+@pytest.mark.parametrize("create", [True, False])
+async def test_who_goes_on_after_an_index_was_made_anew_is_told_before_anything_is_written(create: bool) -> None:
+    async with bulk_server(knn(DIMENSION)) as server:
+        async with sinking(server) as sink:
+            await sink.open(None)
+            await sink.write(batch(0, 3))
+            state = await sink.flush()
+        server.delete()
+        server.index, server.made = knn(DIMENSION), 2
+        async with sinking(server, create=create) as sink:
+            with pytest.raises(SinkError, match=r"docs was made anew, .* of 3 documents"):
+                await sink.open(state)
+        assert server.heard.count("POST /docs/_bulk") == 1
+
+
+async def test_a_checkpoint_of_an_index_that_took_nothing_yet_may_go_on_with_another() -> None:
+    async with bulk_server(knn(DIMENSION), made=7) as server, sinking(server) as sink:
+        await written(sink, batch(0, 1), state={"documents": 0, "uuid": "docs-1"})
+        assert await sink.flush() == {"documents": 1, "uuid": "docs-7"}
+
+
+async def test_a_checkpoint_of_before_uuids_were_noted_goes_on() -> None:
+    async with bulk_server(knn(DIMENSION)) as server, sinking(server) as sink:
+        await written(sink, batch(3, 1), state={"documents": 3})
+        assert await sink.flush() == {"documents": 4, "uuid": "docs-1"}
+
+
+async def test_an_index_that_the_sink_makes_is_noted_with_its_uuid() -> None:
+    async with bulk_server() as server, sinking(server, create=True) as sink:
+        await sink.open(None)
+        assert await sink.flush() == {"documents": 0, "uuid": None}
+        await sink.write(batch(0, 1))
+        assert await sink.flush() == {"documents": 1, "uuid": "docs-2"}
+
+
+async def test_of_several_indices_behind_an_alias_the_one_that_is_written_to_counts() -> None:
+    several: dict[str, Any] = {"alias": "docs-8", "others": ("docs-7",), "writes_to": "docs-7"}
+    async with bulk_server(knn(DIMENSION), **several) as server, sinking(server) as sink:
+        await written(sink, batch(0, 1))
+        assert await sink.flush() == {"documents": 1, "uuid": "docs-7-1"}
+        server.writes_to = "docs-8"
+        with pytest.raises(SinkError, match="made anew"):
+            await sink.flush()
+    several["writes_to"] = ""
+    async with bulk_server(knn(DIMENSION), **several) as server, sinking(server) as sink:
+        with pytest.raises(SinkError, match="alias docs stands for docs-8, docs-7, and none is its write"):
+            await sink.open(None)
+
+
+async def test_who_may_not_ask_for_the_uuid_can_still_write() -> None:
+    async with bulk_server(knn(DIMENSION), forbids="_settings") as server, sinking(server) as sink:
+        await written(sink, batch(0, 1))
+        assert await sink.flush() == {"documents": 1, "uuid": None}
+        assert server.heard.count("GET /docs/_settings") == 1
+
+
+async def test_who_is_leaving_asks_nothing_more_of_a_cluster_that_may_be_away() -> None:
+    async with bulk_server(knn(DIMENSION)) as server, sinking(server) as sink:
+        await sink.open(None)
+        await sink.write(batch(0, 1))
+        heard = list(server.heard)
+        sink.leave()
+        assert await sink.flush() == {"documents": 1, "uuid": "docs-1"}
+        assert server.heard == heard
+
+
 WRONG: list[tuple[dict[str, Any], str]] = [
     (knn(768), r"'embedding' is of dimension 768, and these vectors of 4"),
     ({"mappings": {"properties": {"embedding": {"type": "float"}}}}, r"'embedding' is float, .* type knn_vector"),
@@ -255,7 +344,7 @@ async def test_a_name_is_quoted_and_a_refused_refresh_is_no_failure() -> None:
         await sink.open(None)
         server.index = None
         await sink.close(complete=True)
-        assert server.heard == ["GET /a/b/_mapping", "GET /a/b/_refresh"]
+        assert server.heard == ["GET /a/b/_mapping", "GET /a/b/_settings", "GET /a/b/_refresh"]
 
 
 # ---- requests --------------------------------------------------------------------------------------------------------
@@ -279,7 +368,7 @@ async def test_several_writes_share_the_requests() -> None:
             for first in range(0, 60, 10):
                 group.start_soon(sink.write, batch(first, 10))
         assert server.most_at_once == 2
-        assert await sink.flush() == {"documents": 60}
+        assert (await sink.flush())["documents"] == 60
 
 
 async def writes_that_waited(sink: IndexSink, *batches: Documents) -> list[Any]:
@@ -331,7 +420,7 @@ async def test_writes_that_travel_together_get_their_own_refusals() -> None:
             [(1, f"{why}6"), (2, f"{why}7")],
         ]
         assert len(server.sizes) == 1
-        assert await sink.flush() == {"documents": 5}
+        assert (await sink.flush())["documents"] == 5
 
 
 async def test_writes_that_travel_together_fail_together() -> None:
@@ -384,6 +473,14 @@ BUSY = [
     failed("rejected_execution_exception", "rejected execution of coordinating operation", 429),
     failed("unavailable_shards_exception", "[docs][0] primary shard is not active Timeout: [1m]", 503),
     failed("es_rejected_execution_exception", "rejected", 500),
+    failed("circuit_breaking_exception", "[parent] Data too large, data for [<transport_request>]", 429),
+    failed("cluster_block_exception", "blocked by: [TOO_MANY_REQUESTS/12/disk usage exceeded flood-stage]", 429),
+    failed("version_conflict_engine_exception", "[d1]: version conflict, required seqNo [3]", 409),
+    failed("illegal_index_shard_state_exception", "CurrentState[RECOVERING] operations only allowed when", 500),
+    failed("no_shard_available_action_exception", "No shard available", 404),
+    failed("shard_not_found_exception", "no such shard", 404),
+    failed("node_closed_exception", "node closed", 500),
+    failed("status_exception", "Model not ready yet. Please deploy the model first.", 400),
 ]
 
 
@@ -415,13 +512,14 @@ async def test_a_refused_document_comes_back_with_the_servers_reason() -> None:
             'illegal_argument_exception: For input string: "x"'
         )
         assert sorted(server.documents) == ["d0", "d1", "d3"]
-        assert await sink.flush() == {"documents": 3}
+        assert (await sink.flush())["documents"] == 3
 
 
 HOPELESS = [
     failed("index_not_found_exception", "no such index [docs]", 404),
     failed("cluster_block_exception", "index [docs] blocked by: [FORBIDDEN/8/index write (api)];", 403),
     failed("security_exception", "no permissions for [indices:data/write/bulk]", 403),
+    {"status": 429, "error": {"type": "circuit_breaking_exception", "reason": "large", "durability": "PERMANENT"}},
 ]
 
 
@@ -431,6 +529,45 @@ async def test_an_index_that_takes_nothing_ends_the_job_and_refuses_no_document(
         await sink.open(None)
         with pytest.raises(SinkError, match=f"docs takes no documents: {why['error']['type']}"):
             await sink.write(batch(0, 2))
+
+
+@pytest.mark.parametrize("there", [True, False])
+async def test_whatever_is_asked_of_a_cluster_that_restarts_waits_for_it(there: bool) -> None:
+    async with bulk_server(knn(DIMENSION) if there else None) as server:
+        async with Session(server.url, backoff=NOW, retries=1) as ml:
+            sink = IndexSink(ml, "docs", create=True, backoff=NOW)
+            for step in (
+                lambda: sink.target(),
+                lambda: sink.open(None),
+                lambda: sink.write(batch(0, 3)),
+                lambda: sink.flush(),
+                lambda: sink.close(complete=True),
+            ):
+                server.recovering = 5
+                await step()
+                assert not server.recovering
+        assert (len(server.documents), server.refreshed) == (3, True)
+        assert server.made == (1 if there else 2)
+
+
+STARTS = [
+    error("illegal_index_shard_state_exception", "CurrentState[RECOVERING] operations only allowed", 500),
+    error("no_shard_available_action_exception", "No shard available", 404),
+    error("circuit_breaking_exception", "[parent] Data too large", 400),
+]
+
+
+@pytest.mark.parametrize("body", STARTS, ids=lambda body: body["error"]["type"])
+async def test_a_request_that_a_cluster_cannot_take_just_now_is_sent_again_whatever_the_status(body: Any) -> None:
+    answers = iter([body] * 3)
+
+    def on_bulk(_: bytes) -> Any:
+        return answer(body, body["status"]) if next(answers, None) else None
+
+    async with bulk_server(knn(DIMENSION), on_bulk=on_bulk) as server, sinking(server) as sink:
+        assert await written(sink, batch(0, 4)) == []
+        assert server.heard.count("POST /docs/_bulk") == 4
+        assert len(server.documents) == 4
 
 
 @pytest.mark.parametrize("status", [400, 413])

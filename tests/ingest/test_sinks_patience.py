@@ -48,6 +48,8 @@ class Cluster:
     async def request(self, method: str, path: str, *, body: bytes = b"", **_: Any) -> HttpResponse:
         if path.endswith("_mapping"):
             return HttpResponse(200, orjson.dumps({"docs": knn(DIMENSION)}))
+        if path.endswith("_settings"):
+            return HttpResponse(200, orjson.dumps({"docs": {"settings": {"index": {"uuid": "u"}}}}))
         if path.endswith("_refresh"):
             return HttpResponse(200, b"{}")
         self.sent.append(anyio.current_time())
@@ -58,6 +60,10 @@ class Cluster:
             await anyio.sleep_forever()
         items = [{"index": one or {"status": 201}} for one in said or [None] * len(ids)]
         return HttpResponse(200, orjson.dumps({"errors": any(said or ()), "items": items}))
+
+    def options(self, **_: Any) -> Cluster:
+        """The same one: it has none."""
+        return self
 
     async def version(self) -> None:
         """Nobody knows."""

@@ -16,8 +16,9 @@ from aiohttp import web
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aiomlcommons import ApiError, Session
-from aiomlcommons.ingest.sources import IndexSource, SourceError
+from aiomlcommons import ApiError, Session, Unavailable
+from aiomlcommons.ingest.fields import FieldMap
+from aiomlcommons.ingest.sources import IndexSource, IterableSource, MappedSource, SourceError, with_patience
 from tests.ingest.parts import NOW
 from tests.ingest.reads import check_marks, read_one, rows_of
 from tests.servers import Server, reply, serve
@@ -163,6 +164,44 @@ async def test_a_search_that_fails_in_passing_is_repeated() -> None:
 
     async with serve(index.answer, busy, index.answer) as server, Session(server.url, backoff=NOW) as ml:
         assert await rows_of(IndexSource(ml, "books")) == expected(["a"])
+
+
+SHARDS = {
+    "error": {
+        "root_cause": [{"type": "no_shard_available_action_exception", "reason": "-"}],
+        "type": "search_phase_execution_exception",
+        "reason": "all shards failed",
+    },
+}
+
+
+@pytest.mark.asyncio
+async def test_a_cluster_that_restarts_is_waited_for_by_each_request() -> None:
+    index = Index(["a", "b", "c"], expires=2)
+
+    async def recovers(request: web.BaseRequest) -> web.StreamResponse:
+        return reply({**SHARDS, "status": 404}, 404)
+
+    # The count, the point in time, and the search: all of them longer than the session alone would try.
+    answers = [*[recovers] * 6, index.answer] * 3
+    async with serve(reply(), *answers, index.answer) as server, Session(server.url, backoff=NOW) as ml:
+        await ml.version()
+        source = IndexSource(ml, "books", size=1)
+        assert await source.count() == 3
+        assert await rows_of(source) == expected(["a", "b", "c"])
+        impatient = attrs.evolve(source, patience=0)
+        server.answers[:] = [recovers] * 6
+        with pytest.raises(Unavailable):
+            await impatient.count()
+
+
+def test_a_job_sets_the_patience_of_a_source_that_it_reads_from_an_index() -> None:
+    index = IndexSource(Session(), "books")
+    mapped = MappedSource(index, FieldMap({"text": "title"}))
+    assert with_patience(index, 7) == attrs.evolve(index, patience=7)
+    assert with_patience(mapped, 7) == attrs.evolve(mapped, source=attrs.evolve(index, patience=7))
+    other = IterableSource([])
+    assert with_patience(other, 7) is other
 
 
 @pytest.mark.asyncio

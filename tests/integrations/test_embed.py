@@ -16,7 +16,8 @@ from aiohttp import web
 
 from aiomlcommons import InvalidRequest
 from aiomlcommons.emulator.errors import refused
-from aiomlcommons.emulator.faults import PREDICTIONS, Goes
+from aiomlcommons.emulator.faults import PREDICTIONS
+from aiomlcommons.emulator.pool import Goes
 from aiomlcommons.inference import Inference
 from aiomlcommons.integrations.ray import Embed, RowsFailed
 from tests.integrations.conftest import World
@@ -159,7 +160,7 @@ def test_a_poisoned_row_is_named_alone_and_travels_to_another_process(world: Wor
 def test_a_model_that_fails_on_everything_names_the_rows_of_the_request(world: World) -> None:
     world.emulator.faults.fail(500, times=None, reason="broken")
     with pytest.raises(RowsFailed, match=r"rows 0, 1, .*, 9 and 6 more of the batch failed: ModelFails: .*broken"):
-        Embed(world.dense, world.url, batch=16, in_flight=1)(arrays())
+        Embed(world.dense, world.url, batch=16, in_flight=1, patience=0.5)(arrays())
 
 
 def test_trouble_that_passes_is_waited_out(world: World) -> None:

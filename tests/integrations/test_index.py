@@ -119,6 +119,14 @@ def test_a_batch_that_comes_again_overwrites_itself(server: BulkServer) -> None:
     assert server.heard.count("GET /docs/_mapping") == 1
 
 
+def test_an_index_that_is_deleted_between_batches_is_no_success(server: BulkServer) -> None:
+    index = Index("docs", server.url)
+    index(table(fixed()))
+    server.delete()
+    with pytest.raises(SinkError, match=r"index docs was made anew, .* of 6 documents"):
+        index(table(fixed()))
+
+
 def test_what_the_index_refuses_is_named_and_the_others_are_written(server: BulkServer) -> None:
     server.on_item = lambda key, _: failed("mapper_parsing_exception", "no", 400) if key != "b" else None
     with pytest.raises(RowsFailed, match=r"rows 0, 2 \(ids 'a', 'c'\) of the batch failed: .*no") as caught:

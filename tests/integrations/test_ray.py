@@ -16,7 +16,8 @@ import pyarrow as pa  # type: ignore[import-untyped]
 import pytest
 from aiohttp import web
 
-from aiomlcommons.emulator.faults import PREDICTIONS, Goes
+from aiomlcommons.emulator.faults import PREDICTIONS
+from aiomlcommons.emulator.pool import Goes
 from aiomlcommons.integrations.ray import Embed
 from tests.integrations.conftest import World
 

@@ -19,10 +19,12 @@ from aiomlcommons.models.spec import FileModel, PretrainedModel, RemoteModel, Sp
 
 ZIPS = Path(__file__).parent.parent / "models"
 DENSE = ModelConfig(model_type="bert", embedding_dimension=16, framework_type="sentence_transformers")
+FILE = FileModel(path=ZIPS / "tiny-dense.zip", name="tiny", model_config=DENSE, group="ours")
+REMOTE = RemoteModel(name="remote", connector=openai_embeddings("text-embedding-3-small", "key"), group="ours")
 SPECS: dict[str, Spec] = {
     "pretrained": PretrainedModel(name="all-MiniLM-L6-v2", group="ours"),
-    "file": FileModel(path=ZIPS / "tiny-dense.zip", name="tiny", model_config=DENSE, group="ours"),
-    "remote": RemoteModel(name="remote", connector=openai_embeddings("text-embedding-3-small", "key"), group="ours"),
+    "file": FILE,
+    "remote": REMOTE,
 }
 
 

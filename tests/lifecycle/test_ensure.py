@@ -34,11 +34,10 @@ from aiomlcommons.models.remedies import Prevented
 from aiomlcommons.models.sending import NotRegistered
 from aiomlcommons.models.spec import ExistingModel, FileModel, GroupSpec, PretrainedModel, RemoteModel, Spec, UrlModel
 from tests.fileserver import served_file
-from tests.lifecycle.client import DENSE, SPECS, ZIPS
+from tests.lifecycle.client import DENSE, FILE, SPECS, ZIPS
 from tests.lifecycle.conftest import NOW, World
 
 pytestmark = pytest.mark.asyncio
-FILE = FileModel(path=ZIPS / "tiny-dense.zip", name="tiny", model_config=DENSE, group="ours")
 # Who lost a race comes back at another moment than the others; all at once they would only race again.
 APART = Backoff(first=0.01, cap=0.2)
 MINILM = PretrainedModel(name="all-MiniLM-L6-v2")

@@ -24,13 +24,12 @@ from aiomlcommons.emulator.errors import refused
 from aiomlcommons.models.ensure import find_registered
 from aiomlcommons.models.groups import Grouping, find_groups, own_id
 from aiomlcommons.models.progress import Phase, Progress
-from aiomlcommons.models.spec import ExistingModel, FileModel, GroupSpec, UrlModel
+from aiomlcommons.models.spec import ExistingModel, GroupSpec, UrlModel
 from tests.fileserver import served_file
-from tests.lifecycle.client import DENSE, SPECS, ZIPS
+from tests.lifecycle.client import DENSE, FILE, REMOTE, SPECS, ZIPS
 from tests.lifecycle.conftest import NOW, World
 
 pytestmark = pytest.mark.asyncio
-FILE = FileModel(path=ZIPS / "tiny-dense.zip", name="tiny", model_config=DENSE, group="ours")
 SHA256 = "928feb42f77290db1c1900e0f7df0f7c5af6bde7b49de2cb25d763766e889d4a"
 # Who lost a race comes back at another moment than the others.
 APART = Backoff(first=0.01, cap=0.2)
@@ -142,6 +141,28 @@ async def test_a_task_that_lost_a_race_is_begun_again(world: World, endpoint: An
     assert len(await world.models()) == 1
 
 
+@pytest.mark.parametrize("words", ["Model group not found", "[x]: document missing"])
+async def test_a_registration_whose_group_or_record_was_taken_back_is_begun_again(world: World, words: str) -> None:
+    world.emulator.faults.fail_task(words, on=RegisterModel)
+    async with wanted("url", "ours") as spec:
+        assert (await world.ml.models.ensure(spec, backoff=NOW)).model.is_deployed
+    assert len(await world.models()) == 1
+
+
+@pytest.mark.parametrize(("kind", "endpoint"), [("file", RegisterModelMeta), ("remote", RegisterModel)])
+async def test_a_group_that_is_deleted_before_the_model_joins_it_is_made_again(
+    world: World, kind: str, endpoint: Any
+) -> None:
+    async def deletes_first(_request: Any, go: Any) -> Any:
+        for group_id in await find_groups(world.ml, "ours"):
+            await world.ml.model_groups.delete(group_id)
+        return await go()
+
+    world.emulator.faults.add(deletes_first, on=endpoint)
+    assert (await world.ml.models.ensure(SPECS[kind], backoff=NOW)).model.is_deployed
+    assert len(await find_groups(world.ml, "ours")) == 1
+
+
 async def test_who_awaits_a_deployment_that_lost_follows_the_winner(world: World) -> None:
     made = await world.ml.models.ensure(FILE, deploy=False, backoff=NOW)
     winner = await world.ml.models.deploy(made.model_id)
@@ -158,8 +179,7 @@ async def test_a_group_that_the_server_made_meanwhile_takes_the_model(world: Wor
         raise refused(400, "illegal_argument_exception", words)
 
     world.emulator.faults.add(taken, on=RegisterModel, times=1)
-    spec: Any = SPECS["remote"]
-    ensured = await world.ml.models.ensure(attrs.evolve(spec, group=None), backoff=NOW)
+    ensured = await world.ml.models.ensure(attrs.evolve(REMOTE, group=None), backoff=NOW)
     assert ensured.model.model_group_id == "theirs"
 
 

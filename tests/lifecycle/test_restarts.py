@@ -20,11 +20,10 @@ from aiomlcommons.models.declared import DeclaredModel
 from aiomlcommons.models.progress import Phase, Progress
 from aiomlcommons.models.spec import PretrainedModel, UrlModel
 from tests.fileserver import served_file
-from tests.lifecycle.client import DENSE, SPECS, ZIPS
+from tests.lifecycle.client import DENSE, FILE, SPECS, ZIPS
 from tests.lifecycle.conftest import NOW, World
 
 pytestmark = pytest.mark.asyncio
-FILE: Any = SPECS["file"]
 MINILM = PretrainedModel(name="all-MiniLM-L6-v2")
 SHA256 = "928feb42f77290db1c1900e0f7df0f7c5af6bde7b49de2cb25d763766e889d4a"
 MANY = 50
@@ -223,6 +222,30 @@ async def test_a_ghost_gives_way_to_the_model_that_it_never_became(world: World)
     assert ensured.model.is_deployed
     assert Phase.HEALING in ensured.did
     assert [key for key, _ in await world.models()] == [ensured.model_id]
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_a_ghost_beside_the_model_that_is_there_is_laid(world: World) -> None:
+    async with served_file(ZIPS / "tiny-dense.zip") as url:
+        spec = UrlModel(name="by url", url=url, model_content_hash_value=SHA256, model_config=DENSE)
+        dead = await ghost(world, spec)
+        # Who raced with it before the server died, in another group of that name, has it deployed.
+        there = await world.ml.models.register(
+            spec.name,
+            version="1",
+            url=url,
+            model_format="TORCH_SCRIPT",
+            function_name="TEXT_EMBEDDING",
+            model_config=DENSE,
+            model_content_hash_value=SHA256,
+        )
+        model_id = (await world.ml.task(there, backoff=NOW)).model_id
+        assert model_id is not None
+        await world.ml.task(await world.ml.models.deploy(model_id), backoff=NOW)
+        assert {key for key, _ in await world.models()} == {dead, model_id}
+        ensured = await world.ml.models.ensure(spec, backoff=NOW)
+    assert (ensured.model_id, ensured.registered) == (model_id, False)
+    assert [key for key, _ in await world.models()] == [model_id]
 
 
 async def test_a_ghost_holds_up_nobody_else(world: World) -> None:

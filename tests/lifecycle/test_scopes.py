@@ -15,11 +15,10 @@ from aiomlcommons.emulator import Cluster, Emulator
 from aiomlcommons.emulator.deploying import put_on_node
 from aiomlcommons.models.groups import find_groups
 from aiomlcommons.models.progress import Phase, Progress
-from tests.lifecycle.client import SPECS
+from tests.lifecycle.client import FILE, SPECS
 from tests.lifecycle.conftest import NOW, World
 
 pytestmark = pytest.mark.asyncio
-FILE: Any = SPECS["file"]
 
 
 async def test_a_model_is_deployed_as_long_as_its_context(world: World) -> None:

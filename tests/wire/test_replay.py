@@ -85,6 +85,7 @@ def test_no_recording_is_left_out() -> None:
         "ml-commons-runs.jsonl": 162,
         "opensearch-3.8.0-neural.jsonl": 67,
         "races-and-restarts.jsonl": 26,
+        "real-servers.jsonl": 20,
     }
 
 

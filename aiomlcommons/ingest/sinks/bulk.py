@@ -15,10 +15,13 @@ from aiomlcommons.errors import DecodeError
 from aiomlcommons.http import HttpResponse
 from aiomlcommons.ingest.sinks.encoding import encoded
 from aiomlcommons.ingest.types import Documents, Refused, Row
+from aiomlcommons.said import heard
+from aiomlcommons.trouble import Kind, trouble_of
 
-BUSY = {429, 503}
-# Not the document's fault: no rights, no such index, or one that is closed to writing.
-NO_WAY = {401, 403, 404}
+# Not the document's fault: no rights, no such index, one that is closed to writing, or no room that ever will be.
+NO_WAY = {401, 403, 404, 429, 503}
+# The same document may well be taken later.
+AGAIN = {Kind.PASSES, Kind.THROTTLED, Kind.RACE, Kind.NOT_READY}
 LONGEST_ID = 512
 
 
@@ -167,7 +170,7 @@ def _sorted(items: Sequence[Mapping[str, Any]], sent: Sequence[Action]) -> Outco
         if error is None and status < 300:
             continue
         why = _reason(error) or f"status {status}"
-        if status in BUSY or "rejected_execution" in why:
+        if trouble_of(heard(status, error)).kind in AGAIN:
             found.again.append(action)
             found.why = found.why or why
         elif status in NO_WAY:

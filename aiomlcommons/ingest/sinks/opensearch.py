@@ -6,20 +6,18 @@ import logging
 from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 import anyio
 import anyio.to_thread
 
 from aiomlcommons.backoff import Backoff
-from aiomlcommons.errors import ApiError, BadRequest, MLCommonsError, NotFound
+from aiomlcommons.errors import ApiError, MLCommonsError
 from aiomlcommons.ingest.patience import Patience
 from aiomlcommons.ingest.sinks.bulk import Action, Load, Outcome, Trip, actions, loads, outcome, together
-from aiomlcommons.ingest.sinks.mapping import check_index, holds_floats, index_body
 from aiomlcommons.ingest.sinks.parts import SinkError
+from aiomlcommons.ingest.sinks.target import Target
 from aiomlcommons.ingest.types import Documents, Refused, Sparse
 from aiomlcommons.vectors import Vectors
-from aiomlcommons.version import Version
 
 if TYPE_CHECKING:
     from aiomlcommons.session import Session
@@ -28,8 +26,6 @@ log = logging.getLogger("aiomlcommons")
 NDJSON = {"content-type": "application/x-ndjson"}
 # The request as a whole: too large, or with something in it that cannot be read.
 WHOLE = {400, 413}
-# The first k-NN that reads a vector from base64.
-READS_BASE64 = Version(3, 9)
 
 
 class IndexSink:
@@ -44,7 +40,11 @@ class IndexSink:
     ``concurrency`` requests (default 4) of up to ``bulk_bytes`` (default 5 MB) are under way at once; what other calls
     of ``write`` have to send meanwhile travels together in the next one. What the server has no room for, or does not
     get, is sent again with ``backoff``, until it has taken nothing at all for ``patience`` seconds (default 600; a job
-    sets its own). What it has answered is durable, unless the index's ``translog.durability`` is ``async``.
+    sets its own); whatever else is asked of it waits as long. What it has answered is durable, unless the index's
+    ``translog.durability`` is ``async``.
+
+    A server makes an index that is missing when it is written to, with a mapping of its own. So the index must be the
+    same one, by its UUID, from its opening to the end, and when a job goes on with it.
 
     Servers of 3.9 and newer get vectors of floats as base64, which is half the bytes; ``base64`` decides it in
     place of the server's version, for a cluster of several versions say.
@@ -68,12 +68,12 @@ class IndexSink:
         patience: float = 600.0,
     ) -> None:
         self._ml, self._index, self.field, self._create = ml, index, field, create
-        self._path = "/" + quote(index, safe="")
         self.dimension, self.sparse, self.patience = dimension, sparse, patience
         self._base64, self._bulk_bytes, self._backoff = base64, bulk_bytes, backoff
         self._places, self._preparing = anyio.Semaphore(concurrency), anyio.Lock()
         self._waiting: deque[Load] = deque()
-        self._mappings: dict[str, Any] | None = None
+        self._left = anyio.Event()
+        self._target = self._target_of(None)
         self._is_open = self._is_fit = self._in_base64 = False
         self._taken = 0
 
@@ -85,7 +85,7 @@ class IndexSink:
     async def target(self) -> str:
         """The index and its cluster, or the URL where that may not be asked: an index elsewhere is another one."""
         try:
-            cluster = (await self._ml.info()).cluster_uuid
+            cluster = (await self._ml.options(wait=self.patience).info()).cluster_uuid
         except ApiError:
             cluster = self._ml.url
         return f"{cluster} {self._index}"
@@ -93,18 +93,15 @@ class IndexSink:
     async def open(self, state: Any) -> None:
         """See that the index can take the vectors, or create it.
 
-        Raises SinkError where it cannot, or where it is gone and ``state`` says that it was written to; ApiError.
+        Raises SinkError where it cannot, or where it is not the one that was written to as ``state`` says; ApiError.
         """
         self._taken = 0 if state is None else state["documents"]
+        self._target = target = self._target_of(state.get("uuid") if state and self._taken else None)
         self._waits = Patience(self.patience, lambda what: SinkError(f"index {self._index} takes nothing: {what}"))
         self._left = anyio.Event()
-        self._mappings = await self._found()
-        if self._mappings is None and self._taken:
-            raise SinkError(f"index {self._index} is gone, and {self._taken:,} documents were written to it")
-        if self._mappings is None and not self._create:
-            raise SinkError(f"there is no index {self._index}: create it, or let the sink do so with create=True")
-        if self._mappings is not None or self.sparse or self.dimension is not None:
-            await self._fit(self.dimension)
+        await target.find(self._taken)
+        if target.mappings is not None or self.sparse or self.dimension is not None:
+            await target.fit(self.dimension)
         self._is_open = True
 
     async def write(self, batch: Documents, /) -> Sequence[Refused]:
@@ -130,21 +127,34 @@ class IndexSink:
         self._left.set()
 
     async def flush(self) -> Any:
-        """How many documents were taken; they are durable already."""
+        """How many documents were taken, by which index; they are durable already.
+
+        Raises SinkError where the index is another one now, ApiError.
+        """
         self._check_open()
-        return {"documents": self._taken}
+        # Who is leaving does not wait for a cluster that is away: who goes on looks at what is noted here.
+        if self._target.mappings is not None and not self._left.is_set():
+            await self._target.check_same(self._taken)
+        return {"documents": self._taken, "uuid": self._target.uuid}
 
     async def close(self, *, complete: bool) -> None:
         """Let searches see what was written, if it is ``complete``."""
-        if not (complete and self._mappings is not None):
+        if not (complete and self._target.mappings is not None):
             return
+        # Who is leaving waits for nothing: it happens by itself, sooner or later.
+        ml = self._ml if self._left.is_set() else self._target.ml
         try:
             # GET, which the session may repeat.
-            await self._ml.request("GET", f"{self._path}/_refresh")
+            await ml.request("GET", f"{self._target.path}/_refresh")
         except MLCommonsError as error:
             log.warning("index %s could not be refreshed and will do so by itself: %s", self._index, error)
 
     # ---- the index --------------------------------------------------------------------------------------------------
+
+    def _target_of(self, uuid: str | None) -> Target:
+        """What is known of the index when it is opened; ``uuid`` is that of the one written to before."""
+        ml = self._ml.options(wait=self.patience)
+        return Target(ml, self._index, self.field, self._create, self.sparse, uuid)
 
     async def _prepare(self, vectors: Vectors | Sparse) -> None:
         """With the first vectors, see that they fit, and create the index where that waited for them."""
@@ -152,46 +162,9 @@ class IndexSink:
             raise SinkError(f"index {self._index}: the sink has sparse={self.sparse}, and the vectors are otherwise")
         async with self._preparing:
             if not self._is_fit:
-                await self._fit(None if isinstance(vectors, list) else int(vectors.shape[1]))
-                self._in_base64 = await self._reads_base64()
+                await self._target.fit(None if isinstance(vectors, list) else int(vectors.shape[1]))
+                self._in_base64 = await self._target.reads_base64(self._base64)
                 self._is_fit = True
-
-    async def _fit(self, dimension: int | None) -> None:
-        if self._mappings is None:
-            await self._make(dimension)
-        for name, mappings in (self._mappings or {}).items():
-            check_index(name, mappings, self.field, dimension, sparse=self.sparse)
-
-    async def _reads_base64(self) -> bool:
-        """Whether vectors may be sent as base64; where that is not known, as numbers, which every server reads."""
-        floats = all(holds_floats(mappings, self.field) for mappings in (self._mappings or {}).values())
-        if self.sparse or not floats:
-            return False
-        if self._base64 is not None:
-            return self._base64
-        version = await self._ml.version()
-        return version is not None and version >= READS_BASE64
-
-    async def _found(self) -> dict[str, Any] | None:
-        """The mappings of the index, or of each one that an alias stands for."""
-        try:
-            got = await self._ml.request("GET", f"{self._path}/_mapping")
-        except NotFound:
-            return None
-        return {name: index["mappings"] for name, index in got.json().items()}
-
-    async def _make(self, dimension: int | None) -> None:
-        given = self._create if isinstance(self._create, Mapping) else {}
-        body = index_body(given, self.field, dimension)
-        check_index(self._index, body["mappings"], self.field, dimension, sparse=self.sparse)
-        try:
-            await self._ml.request("PUT", self._path, body=body)
-            self._mappings = {self._index: body["mappings"]}
-        except BadRequest as error:
-            if error.type != "resource_already_exists_exception":
-                raise
-            # Somebody else was quicker, or the first answer was lost.
-            self._mappings = await self._found()
 
     # ---- requests ---------------------------------------------------------------------------------------------------
 
@@ -235,13 +208,15 @@ class IndexSink:
         """Send a request once. Raises SinkError, ApiError for what sending it again will not mend."""
         body = b"".join(action.lines for action in piece)
         try:
-            found = outcome(await self._ml.request("POST", f"{self._path}/_bulk", body=body, headers=NDJSON), piece)
+            found = outcome(
+                await self._ml.request("POST", f"{self._target.path}/_bulk", body=body, headers=NDJSON), piece
+            )
         except MLCommonsError as error:
+            if error.transient:
+                return Outcome(again=list(piece), why=str(error), wait=error.retry_after or 0.0)
             if isinstance(error, ApiError) and error.status in WHOLE:
                 return Outcome(halve=True, why=str(error))
-            if not error.transient:
-                raise
-            return Outcome(again=list(piece), why=str(error), wait=error.retry_after or 0.0)
+            raise
         if found.hopeless:
             raise SinkError(f"index {self._index} takes no documents: {found.why}")
         return found

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from aiomlcommons.ingest.sinks.bulk import Action, Outcome
 from aiomlcommons.ingest.sinks.mapping import index_body
 from aiomlcommons.ingest.sinks.opensearch import IndexSink
+from aiomlcommons.ingest.sinks.target import Target
 
 
 class IndexRehearsal(IndexSink):
@@ -20,9 +21,20 @@ class IndexRehearsal(IndexSink):
     async def close(self, *, complete: bool) -> None:
         """Nothing was written that a search could see."""
 
-    async def _make(self, dimension: int | None) -> None:
-        self._mappings = {self.name: index_body({}, self.field, dimension)["mappings"]}
+    def _target_of(self, uuid: str | None) -> Target:
+        target = super()._target_of(uuid)
+        return _Imagined(target.ml, target.name, target.field, target.create, target.sparse)
 
     async def _try(self, piece: Sequence[Action]) -> Outcome:
         self.sent += sum(len(action.lines) for action in piece)
         return Outcome()
+
+
+class _Imagined(Target):
+    """Where there is no such index, one as it would be made."""
+
+    async def check_same(self, taken: int) -> None:
+        """Nothing is written, so it may be any."""
+
+    async def _make(self, dimension: int | None) -> None:
+        self.mappings = {self.name: index_body({}, self.field, dimension)["mappings"]}

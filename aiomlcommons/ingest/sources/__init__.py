@@ -6,6 +6,8 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+import attrs
+
 from aiomlcommons.errors import InvalidRequest
 from aiomlcommons.ingest.paths import printable
 from aiomlcommons.ingest.sources.arrow import ArrowSource
@@ -29,6 +31,7 @@ __all__ = [
     "StdinSource",
     "once_only",
     "open_source",
+    "with_patience",
 ]
 
 
@@ -59,6 +62,15 @@ def once_only(source: Source) -> bool:
     if isinstance(source, MappedSource):
         return once_only(source.source)
     return isinstance(source, StdinSource) or (isinstance(source, FileSource) and Path(source.path).is_fifo())
+
+
+def with_patience(source: Source, seconds: float) -> Source:
+    """The source, which waits so long for a cluster that it reads from."""
+    if isinstance(source, IndexSource):
+        return attrs.evolve(source, patience=seconds)
+    if isinstance(source, MappedSource):
+        return attrs.evolve(source, source=with_patience(source.source, seconds))
+    return source
 
 
 def _of_path(path: Path) -> Source:

@@ -31,7 +31,8 @@ class IndexSource:
     lost, or in a later program, a new one is opened after the last document. ``query`` chooses documents (default:
     all), ``fields`` are the only ones fetched (default: all), ``size`` documents come at once. ``sort="_shard_doc"`` is
     cheaper for the cluster (OpenSearch 3.3 or newer), but such a reading can only begin at the beginning. A mark is
-    the sort values before the first row. Needs OpenSearch 2.4 or newer.
+    the sort values before the first row. A cluster that is away or starts is waited for, ``patience`` seconds (default
+    600; a job sets its own). Needs OpenSearch 2.4 or newer.
     """
 
     session: Session
@@ -41,6 +42,7 @@ class IndexSource:
     size: int = 1_000
     keep_alive: str = "5m"
     sort: str = attrs.field(default=BY_ID, validator=attrs.validators.in_((BY_ID, "_shard_doc")))
+    patience: float = 600.0
 
     @property
     def name(self) -> str:
@@ -51,7 +53,7 @@ class IndexSource:
     async def count(self) -> int | None:
         """How many documents it has now. Raises as ``session.request`` does."""
         body = None if self.query is None else {"query": self.query}
-        answer = await self.session.request("GET", f"/{self.path}/_count", body=body)
+        answer = await self.patient.request("GET", f"/{self.path}/_count", body=body)
         return int(answer.json()["count"])
 
     async def read(self, mark: Any = None, start: int = 0) -> AsyncGenerator[Rows]:
@@ -69,6 +71,11 @@ class IndexSource:
         if mark is not None and (not isinstance(mark, list) or self.sort != BY_ID):
             raise SourceError(f"{self.name} cannot be read on from {mark!r}: only a reading sorted by {BY_ID} can")
         return mark
+
+    @property
+    def patient(self) -> Session:
+        """The session, which waits for the cluster."""
+        return self.session.options(wait=self.patience)
 
     @property
     def path(self) -> str:
@@ -101,7 +108,7 @@ class _Reading:
     async def close(self) -> None:
         """Give the point in time back; where that fails the cluster does so itself after a while."""
         if self.pit:
-            once = self.source.session.options(retries=0, timeout=CLOSING)
+            once = self.source.session.options(retries=0, wait=0, timeout=CLOSING)
             try:
                 await once.request("DELETE", "/_search/point_in_time", body={"pit_id": [self.pit]})
             except (ApiError, ConnectError):
@@ -113,7 +120,7 @@ class _Reading:
         # Without it, an index of which a part cannot be read would seem to be shorter.
         whole = {"allow_partial_search_results": "false"}
         # GET, as it may be repeated: a search changes nothing.
-        answer = await self.source.session.request("GET", "/_search", query=whole, body=self._body())
+        answer = await self.source.patient.request("GET", "/_search", query=whole, body=self._body())
         return answer.json()
 
     async def _again(self, error: ApiError) -> Any:
@@ -125,7 +132,8 @@ class _Reading:
     async def _open(self) -> str:
         query = {"keep_alive": self.source.keep_alive, "allow_partial_pit_creation": "false"}
         path = f"/{self.source.path}/_search/point_in_time"
-        answer = await self.source.session.request("POST", path, query=query)
+        # One too many, of which the answer was lost, ends by itself.
+        answer = await self.source.patient.request("POST", path, query=query, repeatable=True)
         return str(answer.json()["pit_id"])
 
     def _body(self) -> dict[str, Any]:
