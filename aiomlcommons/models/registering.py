@@ -21,19 +21,16 @@ from aiomlcommons.errors import (
     MLCommonsError,
     NotFound,
     NotSupported,
-    TaskFailed,
-    TaskStalled,
 )
 from aiomlcommons.models.candidates import Candidates, candidate
-from aiomlcommons.models.groups import OWN_IDS, Grouping, delete_if_empty, is_gone, taken_by
+from aiomlcommons.models.groups import OWN_IDS, Grouping, delete_if_empty, taken_by
 from aiomlcommons.models.progress import Phase, Progress, Report
-from aiomlcommons.models.remedies import may_pass
+from aiomlcommons.models.remedies import is_worth_a_look
 from aiomlcommons.models.removing import withdraw
 from aiomlcommons.models.sending import NamedFile, New, NotRegistered, check_content, check_server, send
 from aiomlcommons.models.spec import GroupSpec, RemoteModel
 from aiomlcommons.models.underway import UnderWay
 from aiomlcommons.models.upload import UNFINISHED, FileChanged, Upload, uploaded_chunks
-from aiomlcommons.trouble import Kind
 
 if TYPE_CHECKING:
     from aiomlcommons.session import Session
@@ -96,7 +93,7 @@ class Registering:
             try:
                 made = await self._register(group_id or await self._group(groups), own_id)
             except MLCommonsError as error:
-                if pause is None or not _is_worth_a_look(error):
+                if pause is None or not is_worth_a_look(error):
                     raise
                 self.tell(Phase.HEALING, f"looking whether it is there ({error})")
                 group_id = taken_by(error)
@@ -252,15 +249,3 @@ class Registering:
                 await self._take_back(model_id)  # but nobody else's, unless we may have sent chunks of another file
             raise
         return await self.under_way.is_ending(model_id, on_node=False)
-
-
-def _is_worth_a_look(error: MLCommonsError) -> bool:
-    """Whether a registration that failed may have succeeded, or somebody else's may have, or the next one may."""
-    if isinstance(error, ApiError) and error.trouble.kind is Kind.RACE:
-        return True
-    if isinstance(error, NotFound):
-        # Of the registration itself it would say that something is missing, such as its connector.
-        return error.request.method != "POST" or is_gone(error)
-    if isinstance(error, TaskFailed):
-        return error.trouble.kind is Kind.RACE or may_pass(error)
-    return error.transient or isinstance(error, Conflict | TaskStalled) or taken_by(error) is not None

@@ -1,4 +1,4 @@
-"""What keeps a model from being registered or deployed, and the setting that would let it."""
+"""What keeps a model from being registered or deployed, and what helps: a setting, another look, another try."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from typing import Any
 import attrs
 
 from aiomlcommons.api.settings import PREFIX, MLSettings
-from aiomlcommons.errors import ApiError, FeatureDisabled, MLCommonsError, TaskFailed
+from aiomlcommons.errors import ApiError, Conflict, FeatureDisabled, MLCommonsError, NotFound, TaskFailed, TaskStalled
 from aiomlcommons.hints import BREAKERS
+from aiomlcommons.models.groups import is_gone, taken_by
+from aiomlcommons.trouble import Kind
 
 
 @attrs.frozen
@@ -81,6 +83,18 @@ def remedy_for(error: MLCommonsError) -> Remedy | None:
 def may_pass(error: TaskFailed) -> bool:
     """Whether a task that failed may succeed when it is begun again, and no setting is in its way."""
     return error.trouble.passes and remedy_for(error) is None
+
+
+def is_worth_a_look(error: MLCommonsError) -> bool:
+    """Whether a registration that failed may have succeeded, or somebody else's may have, or the next one may."""
+    if isinstance(error, ApiError) and error.trouble.kind is Kind.RACE:
+        return True
+    if isinstance(error, NotFound):
+        # Of the registration itself it would say that something is missing, such as its connector.
+        return error.request.method != "POST" or is_gone(error)
+    if isinstance(error, TaskFailed):
+        return error.trouble.kind is Kind.RACE or may_pass(error)
+    return error.transient or isinstance(error, Conflict | TaskStalled) or taken_by(error) is not None
 
 
 def _words(error: MLCommonsError) -> Iterable[str]:
