@@ -13,15 +13,7 @@ import attrs
 from aiomlcommons.api.common import FunctionName
 from aiomlcommons.api.tasks import TaskStarted
 from aiomlcommons.backoff import Backoff
-from aiomlcommons.errors import (
-    ApiError,
-    Conflict,
-    ConnectError,
-    Forbidden,
-    MLCommonsError,
-    NotFound,
-    NotSupported,
-)
+from aiomlcommons.errors import ApiError, Conflict, ConnectError, Forbidden, MLCommonsError, NotFound, NotSupported
 from aiomlcommons.models.candidates import Candidates, candidate
 from aiomlcommons.models.groups import OWN_IDS, Grouping, delete_if_empty, taken_by
 from aiomlcommons.models.progress import Phase, Progress, Report
