@@ -279,6 +279,13 @@ async def test_only_what_passes_by_waiting_is_repeated(status: int, body: Any, t
     assert getattr(caught.value, "__notes__", []) == notes
 
 
+async def test_a_second_try_is_told_of_too() -> None:
+    async with serve(reply("", status=503)) as server, Session(server.url, retries=1, backoff=NO_WAIT) as ml:
+        with pytest.raises(ApiError) as caught:
+            await ml.info()
+    assert caught.value.__notes__ == [f"sent 2 times, x-opaque-id {server.heard[0].headers['x-opaque-id']}"]
+
+
 @pytest.mark.parametrize("retries", [0, 1, 5])
 async def test_the_number_of_retries_is_the_callers(retries: int) -> None:
     script = Script(lost())
