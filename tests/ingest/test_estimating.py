@@ -13,7 +13,7 @@ import attrs
 import pytest
 
 from aiomlcommons.emulator.faults import PREDICTIONS
-from aiomlcommons.ingest import estimating
+from aiomlcommons.ingest import doubting, estimating
 from aiomlcommons.ingest.doubting import ModelFails
 from aiomlcommons.ingest.estimating import Estimate, Sample, estimate
 from aiomlcommons.ingest.sinks import open_sink
@@ -154,7 +154,8 @@ async def test_a_named_pipe_is_sampled_and_not_counted(world: World, name: str, 
     assert (found.rows, found.faulty, found.sampled, found.seconds, found.size) == (None, None, 1, None, None)
 
 
-async def test_its_folders_are_gone_whatever_happens(world: World) -> None:
+async def test_its_folders_are_gone_whatever_happens(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doubting, "UNPROVEN", 0.0)
     folders = Folders()
     await estimate(world.ml, Memory(documents(5)), folders, model=world.model_id)
     world.emulator.faults.fail(500, times=None)
