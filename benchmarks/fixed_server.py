@@ -34,7 +34,7 @@ def running(count: int, dimension: int) -> AbstractContextManager[str]:
 
 
 def running_sink() -> AbstractContextManager[str]:
-    """The URL of a server that throws away what it is sent, and says that it was uploaded."""
+    """The URL of a server that throws away what it is sent, and says that it was uploaded to a model not whole yet."""
     return _running()
 
 
@@ -68,4 +68,4 @@ if __name__ == "__main__":
     if numbers:
         asyncio.run(serve(answer(*numbers), "application/cbor"))
     else:
-        asyncio.run(serve(b'{"status": "Uploaded"}', "application/json"))
+        asyncio.run(serve(b'{"status": "Uploaded", "model_state": "REGISTERING"}', "application/json"))

@@ -37,7 +37,10 @@ async def ours(url: str, file: Path, sha256: str) -> None:
     async with Session(url) as ml:
         size = (await asyncio.to_thread(file.stat)).st_size
         model = ModelFile(file, size, sha256)
-        await Upload(ml, "m", model, set(), lambda _: None)(IN_FLIGHT)
+        upload = Upload(ml, "m", model, set(), lambda _: None)
+        await upload(IN_FLIGHT)
+    if len(upload.there) != model.total_chunks:
+        raise SystemExit(f"{len(upload.there)} of {model.total_chunks} chunks were sent")
 
 
 async def bare(url: str, file: Path, _: str) -> None:
