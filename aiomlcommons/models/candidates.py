@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from aiomlcommons.api.model_records import Model
-from aiomlcommons.errors import NotFound
 from aiomlcommons.models.groups import find_groups, own_id
+from aiomlcommons.models.lookup import find_model
 from aiomlcommons.models.sending import NamedFile, New
 from aiomlcommons.models.spec import PretrainedModel, UrlModel
 from aiomlcommons.models.upload import UNFINISHED
@@ -61,7 +61,7 @@ class Candidates:
         """The one to use: one that is deployed before others, an old one before a new one."""
         found = [(key, model) async for key, model in self]
         for key, _ in sorted(found, key=lambda one: not one[1].is_deployed):
-            if model := await candidate(self.ml, key):
+            if model := await find_model(self.ml, key):
                 return key, model
         return None
 
@@ -81,11 +81,3 @@ def _identity(spec: New) -> tuple[str, ...]:
         case PretrainedModel():
             return "pretrained", spec.register_version, spec.register_format
     return "remote", spec.connector_id or repr(spec.essence)
-
-
-async def candidate(ml: Session, model_id: str) -> Model | None:
-    """A model as its record is, where it is there: what a search finds may have been deleted a second ago."""
-    try:
-        return await ml.models.get(model_id)
-    except NotFound:
-        return None

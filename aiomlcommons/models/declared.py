@@ -14,10 +14,10 @@ from aiomlcommons.api.model_configs import ModelConfig
 from aiomlcommons.api.model_records import DeploySetting, Model, ModelFormat, ModelState
 from aiomlcommons.backoff import Backoff
 from aiomlcommons.errors import InvalidRequest, MLCommonsError
-from aiomlcommons.models.candidates import candidate
 from aiomlcommons.models.deploying import is_on_nodes
 from aiomlcommons.models.ensure import EnsuredModel, find_registered
 from aiomlcommons.models.groups import delete_if_empty, find_groups
+from aiomlcommons.models.lookup import find_model
 from aiomlcommons.models.spec import FileModel, GroupSpec, PretrainedModel, RemoteModel, Spec, UrlModel
 from aiomlcommons.models.upload import UNFINISHED
 
@@ -135,7 +135,7 @@ class DeclaredModel:
         spec = cls.spec()
         name = spec.known.name if isinstance(spec, PretrainedModel) else cls.model
         body = {"query": {"term": {"name.keyword": name}}, "sort": [{"created_time": "asc"}]}
-        found = [await candidate(ml, hit.id) async for hit in ml.models.search(body)]
+        found = [await find_model(ml, hit.id) async for hit in ml.models.search(body)]
         return [model for model in found if model]
 
     @classmethod

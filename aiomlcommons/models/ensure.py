@@ -12,9 +12,10 @@ from aiomlcommons.api.model_records import Model
 from aiomlcommons.backoff import Backoff
 from aiomlcommons.errors import InvalidRequest, MLCommonsError, NotFound
 from aiomlcommons.models import catalogue
-from aiomlcommons.models.candidates import Candidates, candidate
+from aiomlcommons.models.candidates import Candidates
 from aiomlcommons.models.deploying import Deploying
 from aiomlcommons.models.files import named_file
+from aiomlcommons.models.lookup import find_model
 from aiomlcommons.models.progress import Phase, Progress, Report, to_log
 from aiomlcommons.models.registering import Registering
 from aiomlcommons.models.remedies import Prevented, Remedy, remedy_for
@@ -185,7 +186,7 @@ async def _newest(ml: Session, name: str) -> str | None:
     unfinished = None
     query = {"term": {"name.keyword": name}}
     async for hit in ml.models.search({"query": query, "sort": [{"created_time": "desc"}]}):
-        model = await candidate(ml, hit.id)
+        model = await find_model(ml, hit.id)
         if model and model.model_state not in UNFINISHED:
             return hit.id
         if model:

@@ -16,6 +16,8 @@ from aiomlcommons.api.model_records import Model
 from aiomlcommons.api.models import SearchModels
 from aiomlcommons.backoff import Backoff
 from aiomlcommons.errors import ApiError, Conflict, ConnectError, MLCommonsError, NotFound
+from aiomlcommons.models.lookup import find_model
+from aiomlcommons.models.remedies import is_worth_a_look
 from aiomlcommons.models.spec import GroupSpec
 from aiomlcommons.trouble import Kind
 from aiomlcommons.version import Version
@@ -26,7 +28,6 @@ if TYPE_CHECKING:
 OWN_IDS = Version(3, 9)
 """The first server that takes ids of the caller's own: of two who register one id, the second is refused."""
 _TAKEN = re.compile(r"already being used by a model group with ID: ([\w-]+)")
-_GONE = "to find model group"
 _IN_USE = "associated model versions"
 _TRIES = 8
 _LOOKS = 12
@@ -46,11 +47,6 @@ def taken_by(error: MLCommonsError) -> str | None:
     """The id of the group that has the name already, where that is what an error says."""
     found = _TAKEN.search(error.reason) if isinstance(error, ApiError) else None
     return found[1] if found else None
-
-
-def is_gone(error: ApiError) -> bool:
-    """Whether a model was not registered because its group is gone: who made that had no use for it."""
-    return _GONE in error.reason
 
 
 def own_id(*what: str) -> str:
@@ -84,7 +80,7 @@ class Grouping:
                 # Somebody else registered it meanwhile, or it is one that this user cannot see.
                 if taken := taken_by(error):
                     return await self._usable(taken)
-                if pause is None or not (error.transient or isinstance(error, Conflict)):
+                if pause is None or not is_worth_a_look(error):
                     raise
                 if isinstance(error, Conflict):
                     group_id = None  # where an id is taken by a group of another name, the server chooses one
@@ -143,7 +139,7 @@ async def delete_if_empty(ml: Session, group_id: str, backoff: Backoff = Backoff
     pauses = backoff.tries(_LOOKS)
     while True:
         found = await ml.models.search({"query": {"term": {"model_group_id": group_id}}, "size": 1})
-        if len(found) and await is_there(ml, found.hits.hits[0].id):
+        if len(found) and await find_model(ml, found.hits.hits[0].id):
             return False
         pause = next(pauses)
         try:
@@ -173,19 +169,10 @@ async def chunks(ml: Session, field: str, value: str) -> Sequence[Hit[Model]]:
     return page.hits.hits
 
 
-async def is_there(ml: Session, model_id: str) -> bool:
-    """Whether a hit is a model: an old server finds what it has deleted for a second."""
-    try:
-        await ml.models.get(model_id)
-    except NotFound:
-        return False
-    return True
-
-
 async def _sweep(ml: Session, group_id: str) -> None:
     """Have the server delete chunks whose model is gone: a registration that was killed leaves them for ever."""
     owners = {hit.id.rpartition("_")[0] for hit in await chunks(ml, "model_group_id", group_id)}
     for model_id in owners:
-        if not await is_there(ml, model_id):
+        if await find_model(ml, model_id) is None:
             with suppress(ApiError):
                 await ml.models.delete(model_id)

@@ -14,8 +14,9 @@ from aiomlcommons.api.common import FunctionName
 from aiomlcommons.api.tasks import TaskStarted
 from aiomlcommons.backoff import Backoff
 from aiomlcommons.errors import ApiError, Conflict, ConnectError, Forbidden, MLCommonsError, NotFound, NotSupported
-from aiomlcommons.models.candidates import Candidates, candidate
+from aiomlcommons.models.candidates import Candidates
 from aiomlcommons.models.groups import OWN_IDS, Grouping, delete_if_empty, taken_by
+from aiomlcommons.models.lookup import find_model
 from aiomlcommons.models.progress import Phase, Progress, Report
 from aiomlcommons.models.remedies import is_worth_a_look
 from aiomlcommons.models.removing import withdraw
@@ -209,7 +210,7 @@ class Registering:
 
     async def _is_whole(self, model_id: str) -> bool:
         """Whether a model is registered to the end, after what can be done for it. False where it had to go."""
-        model = await candidate(self.ml, model_id)
+        model = await find_model(self.ml, model_id)
         if model is None:
             return False
         if model.model_state not in UNFINISHED:

@@ -8,9 +8,8 @@ from typing import Any
 import attrs
 
 from aiomlcommons.api.settings import PREFIX, MLSettings
-from aiomlcommons.errors import ApiError, Conflict, FeatureDisabled, MLCommonsError, NotFound, TaskFailed, TaskStalled
+from aiomlcommons.errors import ApiError, FeatureDisabled, MLCommonsError, NotFound, TaskFailed, TaskStalled
 from aiomlcommons.hints import BREAKERS
-from aiomlcommons.models.groups import is_gone, taken_by
 from aiomlcommons.trouble import Kind
 
 
@@ -87,14 +86,14 @@ def may_pass(error: TaskFailed) -> bool:
 
 def is_worth_a_look(error: MLCommonsError) -> bool:
     """Whether a registration that failed may have succeeded, or somebody else's may have, or the next one may."""
-    if isinstance(error, ApiError) and error.trouble.kind is Kind.RACE:
+    if isinstance(error, ApiError | TaskFailed) and error.trouble.kind is Kind.RACE:
         return True
     if isinstance(error, NotFound):
         # Of the registration itself it would say that something is missing, such as its connector.
-        return error.request.method != "POST" or is_gone(error)
+        return error.request.method != "POST"
     if isinstance(error, TaskFailed):
-        return error.trouble.kind is Kind.RACE or may_pass(error)
-    return error.transient or isinstance(error, Conflict | TaskStalled) or taken_by(error) is not None
+        return may_pass(error)
+    return error.transient or isinstance(error, TaskStalled)
 
 
 def _words(error: MLCommonsError) -> Iterable[str]:

@@ -12,6 +12,7 @@ from aiomlcommons.backoff import Backoff
 from aiomlcommons.errors import ApiError, NotFound
 from aiomlcommons.models.deploying import ON_ITS_WAY, PARTIAL
 from aiomlcommons.models.groups import delete_if_empty, group_left_by
+from aiomlcommons.models.lookup import find_model
 from aiomlcommons.models.progress import Phase, Progress, Report, to_log
 from aiomlcommons.trouble import Kind
 
@@ -28,7 +29,7 @@ async def remove_model(
     ml: Session, model_id: str, *, undeploy: bool, empty_group: bool, backoff: Backoff, report: Report
 ) -> bool:
     """Take a model off the nodes and delete it, and its group if that is wished; return whether anything was there."""
-    model = await _get(ml, model_id)
+    model = await find_model(ml, model_id)
     # Of a model that is gone the chunks may be left, which tell its group, and which deleting once more would clean up.
     group_id = (model.model_group_id if model else await group_left_by(ml, model_id)) if empty_group else None
     if model is not None and undeploy and _is_on_a_node(model):
@@ -43,21 +44,14 @@ async def remove_model(
 
 async def withdraw(ml: Session, model_id: str, winner: str | None, backoff: Backoff) -> None:
     """Remove a model that was registered in vain, with the group that was made for it alone. Raises ApiError."""
-    stays = await _get(ml, winner) if winner else None
-    mine = await _get(ml, model_id)
+    stays = await find_model(ml, winner) if winner else None
+    mine = await find_model(ml, model_id)
     own_group = bool(mine and stays and mine.model_group_id != stays.model_group_id)
     await remove_model(ml, model_id, undeploy=True, empty_group=own_group, backoff=backoff, report=to_log)
 
 
 def _is_on_a_node(model: Model) -> bool:
     return model.is_deployed or model.model_state in PARTIAL | ON_ITS_WAY
-
-
-async def _get(ml: Session, model_id: str) -> Model | None:
-    try:
-        return await ml.models.get(model_id)
-    except NotFound:
-        return None
 
 
 async def _undeploy(ml: Session, model_id: str) -> None:

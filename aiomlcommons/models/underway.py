@@ -10,7 +10,7 @@ import attrs
 
 from aiomlcommons.api.common import FunctionName
 from aiomlcommons.backoff import Backoff
-from aiomlcommons.models.candidates import candidate
+from aiomlcommons.models.lookup import find_model
 from aiomlcommons.models.nodes import registrations
 from aiomlcommons.models.upload import UNFINISHED
 from aiomlcommons.task import LAG
@@ -58,7 +58,7 @@ class UnderWay:
         ``on_node`` is whether a node has to finish it, which may take long; else its record only lags behind its file.
         """
         changed, last, pauses = anyio.current_time(), None, iter(self.backoff)
-        while model := await candidate(self.ml, model_id):
+        while model := await find_model(self.ml, model_id):
             if model.model_state not in UNFINISHED:
                 return True
             if model != last:
