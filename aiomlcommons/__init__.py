@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from aiomlcommons.__about__ import __version__ as __version__
 from aiomlcommons.lazy import lazily
-
-__version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from aiomlcommons.api import ENDPOINTS
@@ -35,8 +34,6 @@ if TYPE_CHECKING:
         SessionClosed,
         StreamCut,
         StreamFailed,
-        TaskFailed,
-        TaskStalled,
         TooManyRequests,
         Unauthorized,
         Unavailable,
@@ -56,6 +53,7 @@ if TYPE_CHECKING:
     from aiomlcommons.task import Task
     from aiomlcommons.transport import Timeout, Transport
     from aiomlcommons.trouble import Trouble
+    from aiomlcommons.waiting.errors import TaskFailed, TaskStalled
 
 __all__ = [
     "ENDPOINTS",
@@ -135,6 +133,7 @@ if not TYPE_CHECKING:
                 "task",
                 "session",
                 "trouble",
+                "waiting.errors",
             ),
             *("api.model_configs", "api.settings"),
             *(f"models.{name}" for name in ("spec", "progress", "ensure", "declared", "deploying", "sending")),

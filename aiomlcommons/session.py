@@ -14,7 +14,7 @@ from typing import Any, Self, TypeVar
 import attrs
 import orjson
 
-from aiomlcommons import __version__
+from aiomlcommons.__about__ import __version__
 from aiomlcommons.api import Api
 from aiomlcommons.api.server import GetInfo
 from aiomlcommons.auth import Auth, BasicAuth, as_auth

@@ -13,10 +13,11 @@ from aiomlcommons.api.stats import GetTaskProfiles
 from aiomlcommons.api.tasks import CancelTask, GetTask, SearchTasks, TaskInfo, TaskState, TaskType
 from aiomlcommons.backoff import Backoff
 from aiomlcommons.endpoint import Sends
-from aiomlcommons.errors import MLCommonsError, ServerError, TaskFailed, TaskStalled
+from aiomlcommons.errors import MLCommonsError, ServerError
 from aiomlcommons.namespace import HasSession
 from aiomlcommons.said import heard
 from aiomlcommons.trouble import Kind, trouble_of
+from aiomlcommons.waiting.errors import TaskFailed, TaskStalled
 
 ENDED = frozenset(
     {

@@ -10,7 +10,8 @@ import pytest
 
 from aiomlcommons import HttpRequest, HttpResponse, hints
 from aiomlcommons.api.tasks import TaskInfo
-from aiomlcommons.errors import TaskFailed, TooManyRequests, error_for
+from aiomlcommons.errors import TooManyRequests, error_for
+from aiomlcommons.waiting.errors import TaskFailed
 from tests.wire.recordings import exchanges
 
 # What ML Commons 2.4.1 puts before the words of Java, and after them.

@@ -11,10 +11,11 @@ import orjson
 import pytest
 
 from aiomlcommons.api.tasks import TaskInfo
-from aiomlcommons.errors import TaskFailed, error_for
+from aiomlcommons.errors import error_for
 from aiomlcommons.http import HttpRequest, HttpResponse
 from aiomlcommons.said import heard
 from aiomlcommons.trouble import PROVIDERS, TABLE, Kind, Party, Trouble, trouble_of
+from aiomlcommons.waiting.errors import TaskFailed
 from tests.wire.recordings import exchanges
 
 RECORDED = {(exchange.file.removesuffix(".jsonl"), exchange.case): exchange for exchange in exchanges()}

@@ -6,7 +6,7 @@ import argparse
 import math
 from typing import Any
 
-from aiomlcommons import __version__
+from aiomlcommons.__about__ import __version__
 from aiomlcommons.cli.job_arguments import add_dead_letter, add_ingest, positive, seconds
 
 

@@ -10,9 +10,10 @@ import anyio
 import attrs
 
 from aiomlcommons.backoff import Backoff
-from aiomlcommons.errors import ApiError, MLCommonsError, ModelNotReady, TaskFailed, TaskStalled
+from aiomlcommons.errors import ApiError, MLCommonsError, ModelNotReady
 from aiomlcommons.models.deploying import NotDeployed
 from aiomlcommons.trouble import Kind
+from aiomlcommons.waiting.errors import TaskFailed, TaskStalled
 
 log = logging.getLogger("aiomlcommons")
 # So long a deployment is waited for before the model itself is asked again: the node at work on it may be dead, and the

@@ -12,13 +12,14 @@ import attrs
 from aiomlcommons.api.model_records import Model, ModelState
 from aiomlcommons.api.tasks import TaskState, TaskType
 from aiomlcommons.backoff import Backoff
-from aiomlcommons.errors import ApiError, MLCommonsError, NotFound, TaskFailed, TaskStalled
+from aiomlcommons.errors import ApiError, MLCommonsError, NotFound
 from aiomlcommons.models.nodes import nodes_with
 from aiomlcommons.models.progress import Phase, Progress, Report
 from aiomlcommons.models.remedies import may_pass
 from aiomlcommons.task import RESTART
 from aiomlcommons.trouble import Kind
 from aiomlcommons.version import Version
+from aiomlcommons.waiting.errors import TaskFailed, TaskStalled
 
 if TYPE_CHECKING:
     from aiomlcommons.session import Session

@@ -8,9 +8,10 @@ from typing import Any
 import attrs
 
 from aiomlcommons.api.settings import PREFIX, MLSettings
-from aiomlcommons.errors import ApiError, FeatureDisabled, MLCommonsError, NotFound, TaskFailed, TaskStalled
+from aiomlcommons.errors import ApiError, FeatureDisabled, MLCommonsError, NotFound
 from aiomlcommons.hints import BREAKERS
 from aiomlcommons.trouble import Kind
+from aiomlcommons.waiting.errors import TaskFailed, TaskStalled
 
 
 @attrs.frozen

@@ -11,10 +11,11 @@ from aiomlcommons.api.common import FUNCTIONS_SINCE
 from aiomlcommons.api.model_records import Model, ModelFormat
 from aiomlcommons.api.model_registration import RegisterModel, RegisterModelMeta
 from aiomlcommons.api.tasks import TaskStarted
-from aiomlcommons.errors import MLCommonsError, NotSupported, TaskFailed
+from aiomlcommons.errors import MLCommonsError, NotSupported
 from aiomlcommons.models.spec import FileModel, PretrainedModel, RemoteModel, UrlModel
 from aiomlcommons.models.upload import ModelFile
 from aiomlcommons.version import OLDEST, Version, route_at
+from aiomlcommons.waiting.errors import TaskFailed
 
 if TYPE_CHECKING:
     from aiomlcommons.session import Session

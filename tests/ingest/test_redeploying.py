@@ -12,11 +12,12 @@ import pytest
 from aiomlcommons.api.models import DeployModel
 from aiomlcommons.api.tasks import TaskInfo, TaskState
 from aiomlcommons.emulator.faults import PREDICTIONS
-from aiomlcommons.errors import ConnectError, MLCommonsError, TaskFailed
+from aiomlcommons.errors import ConnectError, MLCommonsError
 from aiomlcommons.ingest.patience import JobStalled
 from aiomlcommons.ingest.redeploying import Redeploying
 from aiomlcommons.models.remedies import Prevented
 from aiomlcommons.vectors import Vectors
+from aiomlcommons.waiting.errors import TaskFailed
 from tests.ingest.parts import World as Served
 from tests.ingest.parts import documents
 from tests.ingest.test_predicting import REQUEST, World, api, batch_of, embedded, vectors
