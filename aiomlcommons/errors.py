@@ -12,7 +12,7 @@ from typing import Any
 
 from aiomlcommons import hints
 from aiomlcommons.defects import defect_of
-from aiomlcommons.http import HttpRequest, HttpResponse
+from aiomlcommons.http import HttpRequest, HttpResponse, is_success
 from aiomlcommons.refusal import body_of, describe, disabled_setting, retry_after
 from aiomlcommons.said import heard
 from aiomlcommons.trouble import Kind, Party, Trouble, trouble_of
@@ -205,6 +205,12 @@ _BY_STATUS: Mapping[int, type[ApiError]] = {
     409: Conflict,
     429: TooManyRequests,
 }
+
+
+def raise_for_status(response: HttpResponse) -> None:
+    """Raise the ApiError that an answer of 300 or above calls for."""
+    if not is_success(response.status):
+        raise error_for(response)
 
 
 def error_for(response: HttpResponse) -> ApiError:

@@ -16,9 +16,9 @@ import attrs
 from aiomlcommons.auth import Auth
 from aiomlcommons.backoff import Backoff
 from aiomlcommons.endpoint import Pieces
-from aiomlcommons.errors import ConnectError, MLCommonsError, SessionClosed, error_for
-from aiomlcommons.http import HttpRequest, HttpResponse
-from aiomlcommons.transport import AiohttpTransport, Timeout, Transport, as_timeout
+from aiomlcommons.errors import ConnectError, MLCommonsError, SessionClosed, error_for, raise_for_status
+from aiomlcommons.http import HttpRequest, HttpResponse, is_success
+from aiomlcommons.transport import Timeout, Transport, as_timeout
 
 log = logging.getLogger("aiomlcommons")
 
@@ -66,15 +66,13 @@ class Exchange:
         """Open the transport. Raises SessionClosed where that was done before."""
         if self.state.name != "not open":
             raise SessionClosed(f"this session is {self.state.name}; make a new one with Session(...)")
-        if isinstance(self.transport, AiohttpTransport):
-            await self.transport.open()
+        await self.transport.open()
         self.state.name = "open"
 
     async def close(self) -> None:
         """Close the transport, for good."""
         self.state.name = "closed"
-        if isinstance(self.transport, AiohttpTransport):
-            await self.transport.close()
+        await self.transport.close()
 
     async def __call__(self, request: HttpRequest, *, repeatable: bool) -> HttpResponse:
         """Send, and send again where that may help and does no harm. The only place that decides so."""
@@ -106,12 +104,10 @@ class Exchange:
         """Send once, and give the body as it comes. Leaving the context closes the connection."""
         sent = self._prepared(request)
         signed = await self._signed(sent)
-        if not isinstance(self.transport, AiohttpTransport):
-            yield _whole(await self._once(sent))
-            return
         with _without_credentials(signed, sent):
             async with self.transport.stream(signed, self.options.timeout) as answer:
-                if answer.status >= 300:
+                self.state.answered = True
+                if not is_success(answer.status):
                     body = b"".join([piece async for piece in _each(answer.pieces)])
                     raise error_for(HttpResponse(answer.status, body, answer.headers, sent))
                 yield answer.pieces
@@ -130,12 +126,11 @@ class Exchange:
         signed = await self._signed(sent)
         started = time.perf_counter()
         with _without_credentials(signed, sent):
-            got = await self.transport(signed, self.options.timeout)
+            got = await self.transport.send(signed, self.options.timeout)
         self.state.answered = True
         log.debug("%s: %d, %d bytes in %.3f s", sent, got.status, len(got.body), time.perf_counter() - started)
         got = HttpResponse(got.status, got.body, got.headers, sent)
-        if got.status >= 300:
-            raise error_for(got)
+        raise_for_status(got)
         return got
 
 
@@ -158,12 +153,3 @@ def _loudness(attempt: int, options: Options) -> int:
 async def _each(pieces: Pieces) -> AsyncGenerator[bytes]:
     while piece := await pieces():
         yield piece
-
-
-def _whole(got: HttpResponse) -> Pieces:
-    rest = iter([got.body])
-
-    async def pieces() -> bytes:
-        return next(rest, b"")
-
-    return pieces

@@ -44,6 +44,11 @@ class HttpRequest:
         return f"{self.method} {self.path}"
 
 
+def is_success(status: int) -> bool:
+    """Whether an answer of this status is one: redirects are not followed, and so are none."""
+    return status < 300
+
+
 @attrs.frozen(slots=False)
 class HttpResponse:
     """An answer as bytes, with its status and headers (names in lower case), and the request that it answers."""

@@ -12,7 +12,7 @@ import orjson
 
 from aiomlcommons import convert
 from aiomlcommons.endpoint import Request, Route, fields_of, wire_name
-from aiomlcommons.errors import DecodeError, InvalidRequest, error_for
+from aiomlcommons.errors import DecodeError, InvalidRequest, raise_for_status
 from aiomlcommons.http import JSON, HttpRequest, HttpResponse
 
 R = TypeVar("R")
@@ -51,8 +51,7 @@ def from_http(request: Request[R], got: HttpResponse) -> R:
     Raises the ApiError that a status of 300 or above calls for, or DecodeError, with the path of the trouble, for an
     answer that is not of the request's type.
     """
-    if got.status >= 300:
-        raise error_for(got)
+    raise_for_status(got)
     returns = type(request).endpoint.returns
     if not got.body and type(None) in (returns, *get_args(returns)):
         nothing: Any = None

@@ -18,6 +18,7 @@ from aiomlcommons.api.tasks import TaskInfo
 from aiomlcommons.errors import error_for
 from aiomlcommons.http import HttpRequest, HttpResponse
 from aiomlcommons.refusal import disabled_setting, retry_after
+from aiomlcommons.waiting.errors import TaskFailed, TaskStalled
 from tests.copies import copies
 from tests.wire.recordings import exchanges
 
@@ -165,8 +166,8 @@ EVERY: Mapping[str, Exception] = {
     "DecodeError": errors.DecodeError("not JSON", answer(200, b"<html>")),
     "ConnectError": errors.ConnectError("refused", REQUEST, transient=False),
     "RequestTimeout": errors.RequestTimeout("too late", REQUEST),
-    "TaskFailed": errors.TaskFailed("t", INFO),
-    "TaskStalled": errors.TaskStalled("t", INFO, 5),
+    "TaskFailed": TaskFailed("t", INFO),
+    "TaskStalled": TaskStalled("t", INFO, 5),
     "BatchFailed": errors.BatchFailed(1, 2, ["a"], OSError("x")),
     "StreamCut": errors.StreamCut("PredictStream"),
     "InvalidRequest": errors.InvalidRequest("bad"),
@@ -182,10 +183,10 @@ def test_every_error_can_be_pickled_and_copied(name: str) -> None:
 
 
 def test_a_failed_task_tells_the_error_of_each_node() -> None:
-    error = errors.TaskFailed("t", INFO)
+    error = TaskFailed("t", INFO)
     assert error.node_errors == {"node": "no memory"}
     assert str(error) == "DEPLOY_MODEL t ended FAILED: no memory"
-    assert str(errors.TaskFailed("t", TaskInfo(state="FAILED"))) == "task t ended FAILED: the server gave no reason"
+    assert str(TaskFailed("t", TaskInfo(state="FAILED"))) == "task t ended FAILED: the server gave no reason"
 
 
 @pytest.mark.parametrize("exchange", [e for e in exchanges() if e.response.status >= 400], ids=str)

@@ -17,13 +17,15 @@ from aiomlcommons import ingest
 ROOT = Path(aiomlcommons.__file__).parent
 # A module may import from its own layer and from those before it.
 LAYERS = (
-    "lazy http secret backoff defects tls rules trouble refusal",
+    "__about__ lazy http secret backoff defects tls rules trouble refusal",
     "endpoint errors",
-    "namespace hooks unions convert auth vectors transport",
+    "namespace hooks unions convert auth vectors transport aiohttp_transport",
     "wire stream exchange version",
     "api",
-    "routes task pipeline frames connectors",
-    "inference models",
+    "routes waiting task pipeline frames connectors",
+    "inference",
+    "client",
+    "models",
     "ingest",
     "session",
     "integrations",

@@ -18,9 +18,10 @@ from aioresponses import aioresponses
 from cryptography.hazmat.primitives import serialization
 
 from aiomlcommons import Backoff, ConnectError, DecodeError, RequestTimeout, Session, SessionClosed, Timeout
+from aiomlcommons.aiohttp_transport import AiohttpTransport, check_url
 from aiomlcommons.http import HttpRequest
 from aiomlcommons.tls import TLS
-from aiomlcommons.transport import AiohttpTransport, as_timeout, check_url
+from aiomlcommons.transport import as_timeout
 from tests.badserver import (
     Deed,
     closes_at_once,
@@ -374,7 +375,7 @@ async def test_compressed_answers_come_only_where_they_are_asked_for(gzip: bool,
 
 async def test_no_redirect_is_followed() -> None:
     async with serve(reply({}, status=307, location="/elsewhere")) as server, Session(server.url) as ml:
-        got = await ml._exchange.transport(HttpRequest("GET", "/"), Timeout())
+        got = await ml._exchange.transport.send(HttpRequest("GET", "/"), Timeout())
     assert (got.status, len(server.heard)) == (307, 1)
 
 
@@ -428,7 +429,7 @@ async def test_cancelling_a_call_closes_its_connection() -> None:
 async def test_a_transport_that_is_not_open_says_so() -> None:
     transport = AiohttpTransport("http://node:9200", tls=TLS(), pool_size=1, gzip=False)
     with pytest.raises(SessionClosed, match="not open"):
-        await transport(HttpRequest("GET", "/"), Timeout())
+        await transport.send(HttpRequest("GET", "/"), Timeout())
     await transport.close()
 
 

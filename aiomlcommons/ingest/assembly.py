@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, closing
-from os import PathLike
 from pathlib import Path
 from typing import Any
 
 import attrs
 
 from aiomlcommons.ingest.asking import Asker
+from aiomlcommons.ingest.budget import RetryBudget
 from aiomlcommons.ingest.cache import Cache, Recent, VectorFile
-from aiomlcommons.ingest.checking import Checked, Checker
+from aiomlcommons.ingest.checking import Checked
 from aiomlcommons.ingest.dead_letter import DeadLetters
 from aiomlcommons.ingest.embedder import Embedder
 from aiomlcommons.ingest.engine import Engine
@@ -41,7 +41,6 @@ class Files:
     @classmethod
     def open(
         cls,
-        checkpoint: str | PathLike[str] | None,
         header: Mapping[str, Any],
         letters: DeadLetters,
         settings: Settings,
@@ -49,6 +48,7 @@ class Files:
         target: str,
     ) -> Files:
         """Open them. Raises WrongJob, JobUnderWay, SeenError, CacheError, OSError."""
+        checkpoint = settings.checkpoint
         met = None if checkpoint is None else Path(f"{checkpoint}.seen")
         if checkpoint is not None and met is not None and Journal.check(checkpoint, header) and not met.exists():
             raise SeenError(f"{met} is gone, with the ids that the job has met: remove {checkpoint} to begin anew")
@@ -81,7 +81,6 @@ def engine_of(
     model: Embedder,
     source: Source,
     sink: Sink,
-    check: Checker,
     files: Files,
     settings: Settings,
 ) -> Engine:
@@ -95,7 +94,7 @@ def engine_of(
     return Engine(
         source=source,
         sink=sink,
-        preparer=Preparer(check, tracker, sizes, files.twice, unchanged, settings.alike),
+        preparer=Preparer(settings.checker(), tracker, sizes, files.twice, unchanged, settings.alike),
         predictor=predictor,
         tracker=tracker,
         stats=stats,
@@ -116,6 +115,6 @@ def predictor_of(
 ) -> Predictor:
     """What asks the model, as the settings say."""
     limiter, rate = settings.limiter(model.most), settings.rate()
-    how = (settings.budget, stats, settings.backoff, settings.patience, rate, model.redeploy)
+    how = (RetryBudget(settings.retries), stats, settings.backoff, settings.patience, rate, model.redeploy)
     ask = Asker(model.embed, limiter, *how)
     return Predictor(ask, stats, sizes or Sizes(settings.batch, settings.batch_bytes), cache or Recent())

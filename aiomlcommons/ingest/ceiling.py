@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from aiomlcommons.errors import MLCommonsError
 
 if TYPE_CHECKING:
-    from aiomlcommons.session import Session
+    from aiomlcommons.client import Client
 
 # A node's pool for predictions has two threads for each core; as many again are on their way or wait next in line.
 # What comes above that only waits, in a line that is ten thousand long.
@@ -16,7 +16,7 @@ FOR_EACH_CORE = 4
 ASKED = {"filter_path": "nodes.*.roles,nodes.*.os.allocated_processors"}
 
 
-async def ceiling(ml: Session) -> int | None:
+async def ceiling(ml: Client) -> int | None:
     """The most requests at once that the nodes' thread pools make anything of; None where they are not told."""
     try:
         nodes = (await ml.request("GET", "/_nodes/os", query=ASKED)).json()["nodes"].values()

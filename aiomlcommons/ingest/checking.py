@@ -35,6 +35,13 @@ class Checker:
     id_of: IdOf
     longest: int | None = None
 
+    @classmethod
+    def of(
+        cls, text: str | Callable[[Row], Any], id: str | Callable[[Row], Any] | None, longest: int | None
+    ) -> Checker:
+        """For fields, templates or functions, as ``ml.ingest`` takes them. Raises InvalidRequest for anything else."""
+        return cls(text_by(text), id_by(id), longest)
+
     def __call__(self, number: int, row: Row | BadRow) -> Checked:
         """The row with what it says. What is wrong with it is no error: it is one of the job's letters."""
         if isinstance(row, BadRow):

@@ -13,11 +13,12 @@ from aiomlcommons.api.model_records import Model
 from aiomlcommons.ingest.ceiling import ceiling
 from aiomlcommons.ingest.redeploying import Redeploying
 from aiomlcommons.ingest.types import Sparse
+from aiomlcommons.models.ensure import ensure
 from aiomlcommons.vectors import Vectors
 
 if TYPE_CHECKING:
+    from aiomlcommons.client import Client
     from aiomlcommons.inference import Side
-    from aiomlcommons.session import Session
 
 Embed: TypeAlias = Callable[[list[str]], Awaitable["Vectors | Sparse"]]
 SPARSE = {FunctionName.SPARSE_ENCODING, FunctionName.SPARSE_TOKENIZE}
@@ -38,7 +39,7 @@ class Embedder:
     redeploy: Redeploying | None = None
 
 
-async def embedder(ml: Session, model_id: str, *, content_type: Side | None = None, redeploy: bool = False) -> Embedder:
+async def embedder(ml: Client, model_id: str, *, content_type: Side | None = None, redeploy: bool = False) -> Embedder:
     """What a job needs to know of a model; ``redeploy`` says whether it may deploy it again. Raises NotFound."""
     model = await ml.models.get(model_id)
     # The job repeats requests itself, within its budget, and waits out its patience.
@@ -50,7 +51,7 @@ async def embedder(ml: Session, model_id: str, *, content_type: Side | None = No
     identity = {"model_id": model_id, **kind}
     # A remote model is as fast as its provider, whatever nodes there are.
     most = None if model.algorithm == FunctionName.REMOTE else await ceiling(ml)
-    again = Redeploying(model_id, partial(ml.models.ensure, model_id)) if redeploy else None
+    again = Redeploying(model_id, partial(ensure, ml, model_id)) if redeploy else None
     if model.algorithm in SPARSE:
         return Embedder(partial(once.sparse, model_id), identity, known, sparse=True, most=most, redeploy=again)
     embed = partial(once.embed_many, model_id, content_type=content_type)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,16 +13,19 @@ import anyio
 import anyio.to_thread
 import attrs
 
-from aiomlcommons.ingest.checking import Checker, id_by, text_by
+from aiomlcommons.ingest.checking import Checker
 from aiomlcommons.ingest.dead_letter import Letter, by_reason, letters
 from aiomlcommons.ingest.job import Job
+from aiomlcommons.ingest.settings import Settings
 from aiomlcommons.ingest.sinks.rehearsal import IndexRehearsal
 from aiomlcommons.ingest.sources import once_only
+from aiomlcommons.ingest.start import start_job
 from aiomlcommons.ingest.stats import Stats
 from aiomlcommons.ingest.types import Rows, Sink, Source
+from aiomlcommons.models.spec import Spec
 
 if TYPE_CHECKING:
-    from aiomlcommons.session import Session
+    from aiomlcommons.client import Client
 
 # How often a job is looked at that has not dealt with a single row yet.
 LOOK_EVERY = 0.5
@@ -73,15 +76,13 @@ class Estimate:
 
 
 async def estimate(
-    ml: Session,
+    client: Client,
     source: Source,
     sink_in: Callable[[Path], Sink],
     *,
     rows: int = 1_000,
     seconds: float = 10.0,
-    text: str = "text",
-    id: str | None = "id",
-    longest: int | None = None,
+    model: Spec | str,
     watched: Callable[[Stats], None] = lambda _: None,
     counted: Callable[[int], None] = lambda _: None,
     **how: Any,
@@ -91,7 +92,8 @@ async def estimate(
     ``sink_in`` makes the sink, in a folder that is removed afterwards; an IndexRehearsal needs none. ``watched`` hears
     how far the sample is, ``counted`` how many rows of the source are read. Raises as ``ml.ingest`` does.
     """
-    trial = _Trial(ml, sink_in, seconds, {"text": text, "id": id, "longest": longest, **how})
+    settings = Settings(**how)
+    trial = _Trial(client, sink_in, seconds, model, settings)
     read_twice = not await anyio.to_thread.run_sync(once_only, source)
     async with anyio.TemporaryDirectory(prefix="aiomlcommons-") as folder:
         if read_twice:
@@ -101,7 +103,7 @@ async def estimate(
         found = await trial(sample, Path(folder, "sample"), watched)
     total, faulty = sample.count_read if sample.whole else await source.count(), None
     if total is None and read_twice:
-        total, faulty = await _read_through(source, Checker(text_by(text), id_by(id), longest), counted)
+        total, faulty = await _read_through(source, settings.checker(), counted)
     return _reckoned(attrs.evolve(found, rows=total, faulty=faulty))
 
 
@@ -115,12 +117,13 @@ def _reckoned(found: Estimate) -> Estimate:
 
 @attrs.frozen
 class _Trial:
-    """Embeds samples, for at most so many ``seconds`` each, as ``ml.ingest`` would with ``how``."""
+    """Embeds samples, for at most so many ``seconds`` each, as ``ml.ingest`` would."""
 
-    ml: Session
+    client: Client
     sink_in: Callable[[Path], Sink]
     seconds: float
-    how: Mapping[str, Any]
+    model: Spec | str
+    settings: Settings
 
     async def __call__(
         self, sample: Sample, folder: Path, watched: Callable[[Stats], None] = lambda _: None
@@ -128,8 +131,8 @@ class _Trial:
         """What a sample took, and what it fills."""
         out, dead = folder / "out", folder / "dead.jsonl"
         await anyio.to_thread.run_sync(lambda: out.mkdir(parents=True))
-        sink = self.sink_in(out)
-        async with self.ml.ingest(sample, sink=sink, dead_letters=dead, **self.how) as job:
+        sink, settings = self.sink_in(out), attrs.evolve(self.settings, dead_letters=dead)
+        async with start_job(self.client, sample, model=self.model, sink=sink, settings=settings) as job:
             await self._enough(job, watched)
             sampling, in_time = sample.seconds, job.stats.settled
         # What was being written when the time was up is whole now, and counts as if it had had its time too.

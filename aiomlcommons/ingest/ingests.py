@@ -4,26 +4,25 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
-from functools import partial
 from os import PathLike
-from typing import TYPE_CHECKING, Any, cast
-
-import anyio.to_thread
+from typing import TYPE_CHECKING, Any, Protocol
 
 from aiomlcommons.backoff import Backoff
 from aiomlcommons.ingest.rate import about_tokens
 from aiomlcommons.models.spec import Spec
-from aiomlcommons.namespace import HasSession
 
 if TYPE_CHECKING:
+    from aiomlcommons.client import Client
     from aiomlcommons.inference import Side
     from aiomlcommons.ingest.job import Job
     from aiomlcommons.ingest.types import Row
-    from aiomlcommons.session import Session
 
 
-class Ingests(HasSession):
+class Ingests(Protocol):
     """Bulk jobs: millions of documents, nothing lost, nothing twice."""
+
+    @property
+    def _session(self) -> Client: ...
 
     @asynccontextmanager
     async def ingest(
@@ -87,68 +86,31 @@ class Ingests(HasSession):
         model from being deployed.
         """
         # Most programs that open a session run no bulk job, and need not wait for what only that needs.
-        from aiomlcommons.ingest.budget import RetryBudget
-        from aiomlcommons.ingest.checking import id_by, text_by
-        from aiomlcommons.ingest.clashes import check_files, check_sink
-        from aiomlcommons.ingest.embedder import embedder
-        from aiomlcommons.ingest.job import ingesting
         from aiomlcommons.ingest.settings import Settings
-        from aiomlcommons.ingest.sinks import IndexSink, open_sink
-        from aiomlcommons.ingest.sources import open_source, with_patience
+        from aiomlcommons.ingest.start import start_job
 
-        opened = await anyio.to_thread.run_sync(open_source, source)
-        wanted = await anyio.to_thread.run_sync(open_sink, sink)
-        text_of, id_of = text_by(text), id_by(id)
         settings = Settings(
+            text=text,
+            id=id,
+            checkpoint=checkpoint,
+            dead_letters=dead_letters,
             batch=batch,
             batch_bytes=batch_bytes,
             concurrency=concurrency,
             requests_per_minute=requests_per_minute,
             tokens_per_minute=tokens_per_minute,
             count_tokens=count_tokens,
-            cache=cache,
-            skip_unchanged=skip_unchanged,
+            content_type=content_type,
             ordered=ordered,
             longest=longest,
-            backoff=backoff,
-            budget=RetryBudget(retries),
-            patience=patience,
-            note_every=note_every,
+            cache=cache,
+            skip_unchanged=skip_unchanged,
             linger=linger,
+            backoff=backoff,
+            retries=retries,
+            patience=patience,
+            redeploy=redeploy,
+            note_every=note_every,
         )
-        letters = dead_letters or f"{checkpoint or wanted.name}.dead.jsonl"
-        check_sink(wanted, ordered=ordered, skip_unchanged=skip_unchanged)
-        files = {"checkpoint": checkpoint, "dead_letters": letters, "cache": cache}
-        await anyio.to_thread.run_sync(partial(check_files, opened, wanted, **files))
-        # A server that restarts just now is waited for as one that does so later.
-        ml = cast("Session", self._session).options(wait=patience)
-        ensured = await ml.models.ensure(model)
-        model_is = await embedder(ml, ensured.model_id, content_type=content_type, redeploy=redeploy)
-        if isinstance(wanted, IndexSink):
-            # A wrong mapping is found out before the first text is embedded.
-            wanted.sparse, wanted.dimension = model_is.sparse, wanted.dimension or model_is.dimension
-            wanted.patience = patience
-        async with ingesting(
-            model_is,
-            with_patience(opened, patience),
-            wanted,
-            text_of=text_of,
-            id_of=id_of,
-            header={
-                "source": opened.name,
-                "sink": wanted.name,
-                "field": getattr(wanted, "field", None),
-                "text": _said(text),
-                "id": _said(id),
-            },
-            checkpoint=checkpoint,
-            dead_letters=letters,
-            target=await wanted.target() if skip_unchanged and isinstance(wanted, IndexSink) else wanted.name,
-            settings=settings,
-        ) as job:
+        async with start_job(self._session, source, model=model, sink=sink, settings=settings) as job:
             yield job
-
-
-def _said(what: str | Callable[[Row], Any] | None) -> str | None:
-    """A field or a function as a checkpoint knows it."""
-    return getattr(what, "__qualname__", "a function") if callable(what) else what

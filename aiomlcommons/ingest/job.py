@@ -13,7 +13,6 @@ import anyio.to_thread
 
 from aiomlcommons.errors import MLCommonsError
 from aiomlcommons.ingest.assembly import Files, engine_of
-from aiomlcommons.ingest.checking import Checker, IdOf, TextOf
 from aiomlcommons.ingest.dead_letter import DeadLetters
 from aiomlcommons.ingest.embedder import Embedder
 from aiomlcommons.ingest.engine import Engine
@@ -93,10 +92,7 @@ async def ingesting(
     source: Source,
     sink: Sink,
     *,
-    text_of: TextOf,
-    id_of: IdOf,
     header: Mapping[str, Any],
-    checkpoint: str | PathLike[str] | None,
     dead_letters: str | PathLike[str],
     target: str,
     settings: Settings,
@@ -106,11 +102,10 @@ async def ingesting(
     Leaving it raises what ended the job, where nobody has awaited that. ``target`` tells the cache one sink from
     another.
     """
-    check = Checker(text_of, id_of, settings.longest)
     whole = {"job": "ingest", **model.identity, **header}
     letters = DeadLetters(dead_letters)
-    files = await anyio.to_thread.run_sync(partial(Files.open, checkpoint, whole, letters, settings, model, target))
-    engine = engine_of(model, source, sink, check, files, settings)
+    files = await anyio.to_thread.run_sync(partial(Files.open, whole, letters, settings, model, target))
+    engine = engine_of(model, source, sink, files, settings)
     job = Job(engine, lambda: Report.of(engine.stats, dead_letters))
     try:
         await _open(engine)

@@ -7,15 +7,19 @@ import time
 from collections.abc import Callable
 from numbers import Integral, Real
 from os import PathLike
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
 from aiomlcommons.backoff import Backoff
 from aiomlcommons.errors import InvalidRequest
-from aiomlcommons.ingest.budget import RetryBudget
+from aiomlcommons.ingest.checking import Checker
 from aiomlcommons.ingest.limiter import Limiter
 from aiomlcommons.ingest.rate import Rate, about_tokens
+
+if TYPE_CHECKING:
+    from aiomlcommons.inference import Side
+    from aiomlcommons.ingest.types import Row
 
 # How many batches are filled together with texts of like length, where order is free.
 ALIKE = 16
@@ -25,18 +29,24 @@ ALIKE = 16
 class Settings:
     """How a job is done; ``session.ingest`` says what each field is. ``clock`` gives seconds."""
 
+    text: str | Callable[[Row], str] = "text"
+    id: str | Callable[[Row], Any] | None = "id"
+    checkpoint: str | PathLike[str] | None = None
+    dead_letters: str | PathLike[str] | None = None
     batch: int = 64
     batch_bytes: int = 1_000_000
     concurrency: int | tuple[int, int] = (1, 64)
     requests_per_minute: float | None = None
     tokens_per_minute: float | None = None
     count_tokens: Callable[[str], int] = about_tokens
+    content_type: Side | None = None
     ordered: bool = True
     longest: int | None = None
     linger: float | None = None
     backoff: Backoff = Backoff()
-    budget: RetryBudget = attrs.field(factory=RetryBudget)
+    retries: float = 500.0
     patience: float = 600.0
+    redeploy: bool = True
     cache: str | PathLike[str] | None = None
     skip_unchanged: bool = False
     note_every: int = 64
@@ -49,10 +59,15 @@ class Settings:
             _check_number(name, getattr(self, name), none=True, zero=False)
         _check_number("linger", self.linger, none=True)
         _check_number("patience", self.patience, zero=False)
-        _check_number("retries", self.budget.capacity)
+        _check_number("retries", self.retries)
         _check_concurrency(self.concurrency)
+        self.checker()
         if self.skip_unchanged and self.cache is None:
             raise InvalidRequest("skip_unchanged needs cache, the file that knows what was written before")
+
+    def checker(self) -> Checker:
+        """What reads ids and texts from rows. Raises InvalidRequest for a text or an id that is none."""
+        return Checker.of(self.text, self.id, self.longest)
 
     @property
     def alike(self) -> int:

@@ -12,7 +12,6 @@ import attrs
 from aiomlcommons.errors import MLCommonsError
 from aiomlcommons.inference import Side
 from aiomlcommons.ingest.assembly import predictor_of
-from aiomlcommons.ingest.budget import RetryBudget
 from aiomlcommons.ingest.embedder import embedder
 from aiomlcommons.ingest.predicting import Predictor
 from aiomlcommons.ingest.preparing import Batch
@@ -187,9 +186,7 @@ async def _embedding(how: _How) -> AsyncGenerator[Callable[[Batch], Awaitable[li
         ml = session.options(wait=how.patience)
         ensured = await ml.models.ensure(how.model)
         model = await embedder(ml, ensured.model_id, content_type=how.content_type, redeploy=how.redeploy)
-        settings = Settings(
-            batch=how.batch, concurrency=how.in_flight, budget=RetryBudget(how.retries), patience=how.patience
-        )
+        settings = Settings(batch=how.batch, concurrency=how.in_flight, retries=how.retries, patience=how.patience)
         yield partial(_embed, partial(_predict, predictor_of(model, settings, Stats())), how)
 
 

@@ -15,14 +15,14 @@ from aiomlcommons.models.spec import PretrainedModel, UrlModel
 from aiomlcommons.models.upload import UNFINISHED
 
 if TYPE_CHECKING:
-    from aiomlcommons.session import Session
+    from aiomlcommons.client import Client
 
 
 @attrs.frozen
 class Candidates:
     """The models of a name that may be the one that is wanted, in whichever group of its group's name they are."""
 
-    ml: Session
+    ml: Client
     spec: New
 
     @property

@@ -15,14 +15,15 @@ from aiomlcommons.api.model_records import DeploySetting, Model, ModelFormat, Mo
 from aiomlcommons.backoff import Backoff
 from aiomlcommons.errors import InvalidRequest, MLCommonsError
 from aiomlcommons.models.deploying import is_on_nodes
-from aiomlcommons.models.ensure import EnsuredModel, find_registered
+from aiomlcommons.models.ensure import EnsuredModel, ensure, find_registered
 from aiomlcommons.models.groups import delete_if_empty, find_groups
 from aiomlcommons.models.lookup import find_model
+from aiomlcommons.models.removing import remove_model
 from aiomlcommons.models.spec import FileModel, GroupSpec, PretrainedModel, RemoteModel, Spec, UrlModel
 from aiomlcommons.models.upload import UNFINISHED
 
 if TYPE_CHECKING:
-    from aiomlcommons.session import Session
+    from aiomlcommons.client import Client
 
 
 class NotComplete(MLCommonsError, TimeoutError):
@@ -82,28 +83,28 @@ class DeclaredModel:
     # ---- what is done ----------------------------------------------------------------------------------------------
 
     @classmethod
-    async def register(cls, ml: Session, **options: Any) -> EnsuredModel:
+    async def register(cls, ml: Client, **options: Any) -> EnsuredModel:
         """Register it where it is not, and wait for the end. Options and errors are those of ``ml.models.ensure``."""
-        return await ml.models.ensure(cls.spec(), **{**options, "deploy": False})
+        return await ensure(ml, cls.spec(), **{**options, "deploy": False})
 
     @classmethod
-    async def deploy(cls, ml: Session, **options: Any) -> EnsuredModel:
+    async def deploy(cls, ml: Client, **options: Any) -> EnsuredModel:
         """Deploy it, registered first where it is not, and wait for the end. Options are those of ``ensure``."""
-        return await ml.models.ensure(cls.spec(), **options)
+        return await ensure(ml, cls.spec(), **options)
 
     @classmethod
-    async def undeploy(cls, ml: Session) -> bool:
+    async def undeploy(cls, ml: Client) -> bool:
         """Take it off the nodes; return whether the cluster has it."""
         if found := await cls._find(ml):
             await ml.models.undeploy(found[0])
         return found is not None
 
     @classmethod
-    async def delete(cls, ml: Session, *, empty_group: bool = False) -> bool:
+    async def delete(cls, ml: Client, *, empty_group: bool = False) -> bool:
         """Undeploy and delete it, with its group if nothing else is in it; return whether the cluster had it."""
         found = await cls._find(ml)
         if found is not None:
-            return await ml.models.remove(found[0], empty_group=empty_group)
+            return await remove_model(ml, found[0], empty_group=empty_group)
         group = cls.group.name if isinstance(cls.group, GroupSpec) else cls.group
         emptied = [
             await delete_if_empty(ml, one) for one in (await find_groups(ml, group) if empty_group and group else ())
@@ -113,24 +114,24 @@ class DeclaredModel:
     # ---- how it is -------------------------------------------------------------------------------------------------
 
     @classmethod
-    async def status(cls, ml: Session) -> ModelState | str | None:
+    async def status(cls, ml: Client) -> ModelState | str | None:
         """Its state, such as REGISTERED or DEPLOYED; None where the cluster does not have it."""
         found = await cls._find(ml)
         return found[1].model_state if found else None
 
     @classmethod
-    async def registered(cls, ml: Session) -> bool:
+    async def registered(cls, ml: Client) -> bool:
         """Whether it is registered to the end, deployed or not."""
         return await cls.status(ml) not in {None, *UNFINISHED}
 
     @classmethod
-    async def deployed(cls, ml: Session) -> bool:
+    async def deployed(cls, ml: Client) -> bool:
         """Whether it is on every node that should have it."""
         found = await cls._find(ml)
         return found is not None and await is_on_nodes(ml, *found)
 
     @classmethod
-    async def all(cls, ml: Session) -> list[Model]:
+    async def all(cls, ml: Client) -> list[Model]:
         """Every model of its name that the cluster has, whatever its version, oldest first."""
         spec = cls.spec()
         name = spec.known.name if isinstance(spec, PretrainedModel) else cls.model
@@ -141,8 +142,8 @@ class DeclaredModel:
     @classmethod
     async def wait_until_complete(
         cls,
-        ml: Session,
-        done: Callable[[Session], Awaitable[bool]],
+        ml: Client,
+        done: Callable[[Client], Awaitable[bool]],
         *,
         max_attempts: int | None = None,
         within: float | None = None,
@@ -165,7 +166,7 @@ class DeclaredModel:
         raise NotComplete(f"{cls.__name__} is not {what} after {attempts} attempts; it is {await cls.status(ml)}")
 
     @classmethod
-    async def _find(cls, ml: Session) -> tuple[str, Model] | None:
+    async def _find(cls, ml: Client) -> tuple[str, Model] | None:
         return await find_registered(ml, cls.spec())
 
 

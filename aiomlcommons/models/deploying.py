@@ -22,7 +22,7 @@ from aiomlcommons.version import Version
 from aiomlcommons.waiting.errors import TaskFailed, TaskStalled
 
 if TYPE_CHECKING:
-    from aiomlcommons.session import Session
+    from aiomlcommons.client import Client
 
 ON_ITS_WAY = {ModelState.DEPLOYING, ModelState.LOADING}
 PARTIAL = {ModelState.PARTIALLY_DEPLOYED, ModelState.PARTIALLY_LOADED}
@@ -51,7 +51,7 @@ class NotDeployed(MLCommonsError):
         return type(self), (self.model_id, self.model)
 
 
-async def is_on_nodes(ml: Session, model_id: str, model: Model, *, least: int | None = None) -> bool:
+async def is_on_nodes(ml: Client, model_id: str, model: Model, *, least: int | None = None) -> bool:
     """Whether so many nodes, or all that its record names, have the model: a restart empties them, and records stay."""
     nodes = await nodes_with(ml, model_id) if model.is_deployed or least else set()
     return nodes is None or len(nodes) >= (least or model.current_worker_node_count or 1)
@@ -61,7 +61,7 @@ async def is_on_nodes(ml: Session, model_id: str, model: Model, *, least: int | 
 class Deploying:
     """Deploys one model, or waits until it is. ``no_progress`` is in seconds."""
 
-    ml: Session
+    ml: Client
     model_id: str
     report: Report
     node_ids: Sequence[str] | None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio
 import attrs
@@ -24,7 +24,7 @@ from aiomlcommons.models.spec import ExistingModel, FileModel, PretrainedModel, 
 from aiomlcommons.models.upload import UNFINISHED
 
 if TYPE_CHECKING:
-    from aiomlcommons.session import Session
+    from aiomlcommons.client import Client
 
 T = TypeVar("T")
 _TRIES = 4
@@ -57,15 +57,15 @@ class EnsuredModel:
 class Ensuring:
     """How a model is ensured; ``ml.models.ensure`` says what each field does."""
 
-    ml: Session
-    deploy: bool
-    node_ids: Sequence[str] | None
-    allow_partial: bool
-    change_settings: bool
-    keep: bool
-    backoff: Backoff
-    no_progress: float
-    report: Report
+    ml: Client
+    deploy: bool = True
+    node_ids: Sequence[str] | None = None
+    allow_partial: bool = False
+    change_settings: bool = False
+    keep: bool = False
+    backoff: Backoff = Backoff()
+    no_progress: float = 600.0
+    report: Report = to_log
 
     async def __call__(self, wanted: Spec | str) -> EnsuredModel:
         """The model, as it is in the end."""
@@ -149,7 +149,12 @@ class Ensuring:
             await self.ml.settings.apply(remedy.settings)
 
 
-async def find_registered(ml: Session, spec: Spec) -> tuple[str, Model] | None:
+async def ensure(ml: Client, spec: Spec | str, *, wait: float = 60.0, **options: Any) -> EnsuredModel:
+    """Register and deploy a model where that is missing. Options and errors are those of ``ml.models.ensure``."""
+    return await Ensuring(ml=ml.options(wait=wait), **options)(spec)
+
+
+async def find_registered(ml: Client, spec: Spec) -> tuple[str, Model] | None:
     """The id and the record of the model that ``ensure`` would find for this spec; None where it would register it."""
     if isinstance(spec, FileModel):
         async with named_file(spec, to_log) as file:
@@ -157,13 +162,13 @@ async def find_registered(ml: Session, spec: Spec) -> tuple[str, Model] | None:
     return await _find(ml, spec)
 
 
-async def _find(ml: Session, spec: New | ExistingModel) -> tuple[str, Model] | None:
+async def _find(ml: Client, spec: New | ExistingModel) -> tuple[str, Model] | None:
     if isinstance(spec, ExistingModel):
         return spec.model_id, await ml.models.get(spec.model_id)
     return await Candidates(ml, spec).find()
 
 
-async def named(ml: Session, name_or_id: str) -> PretrainedModel | ExistingModel:
+async def named(ml: Client, name_or_id: str) -> PretrainedModel | ExistingModel:
     """What a word means: a model's id, the name of a registered one (the newest that is whole), or a pretrained one's.
 
     Raises NoSuchModel.
@@ -181,7 +186,7 @@ async def named(ml: Session, name_or_id: str) -> PretrainedModel | ExistingModel
     raise NoSuchModel(f"no model has the id or the name {name_or_id!r}; {remedy}")
 
 
-async def _newest(ml: Session, name: str) -> str | None:
+async def _newest(ml: Client, name: str) -> str | None:
     """The id of the newest model of a name; one that is not registered to the end only where there is no other."""
     unfinished = None
     query = {"term": {"name.keyword": name}}

@@ -23,7 +23,7 @@ from aiomlcommons.trouble import Kind
 from aiomlcommons.version import Version
 
 if TYPE_CHECKING:
-    from aiomlcommons.session import Session
+    from aiomlcommons.client import Client
 
 OWN_IDS = Version(3, 9)
 """The first server that takes ids of the caller's own: of two who register one id, the second is refused."""
@@ -34,7 +34,7 @@ _LOOKS = 12
 _PAGE = 500
 
 
-async def find_groups(ml: Session, name: str) -> list[str]:
+async def find_groups(ml: Client, name: str) -> list[str]:
     """The ids of the model groups of this name that the user may see, oldest first; that is the one to use.
 
     There may be several: a server lets two through that are registered at once.
@@ -58,7 +58,7 @@ def own_id(*what: str) -> str:
 class Grouping:
     """Finds or registers one model group; all who do that at once come to the same one."""
 
-    ml: Session
+    ml: Client
     spec: GroupSpec
     backoff: Backoff = Backoff()
     made: list[str] = attrs.field(factory=list)
@@ -131,7 +131,7 @@ class Grouping:
 # ---- away with it --------------------------------------------------------------------------------------------------
 
 
-async def delete_if_empty(ml: Session, group_id: str, backoff: Backoff = Backoff()) -> bool:
+async def delete_if_empty(ml: Client, group_id: str, backoff: Backoff = Backoff()) -> bool:
     """Delete a model group that holds no model; return whether it was. One that is gone already counts.
 
     A server counts the chunks of models that were deleted a moment ago, so it may take some tries.
@@ -155,13 +155,13 @@ async def delete_if_empty(ml: Session, group_id: str, backoff: Backoff = Backoff
         await anyio.sleep(pause)
 
 
-async def group_left_by(ml: Session, model_id: str) -> str | None:
+async def group_left_by(ml: Client, model_id: str) -> str | None:
     """The group of a model that is gone, by its chunks, which may stay for a moment or for ever."""
     sources = [hit.source for hit in await chunks(ml, "model_id", model_id)]
     return next((source.model_group_id for source in sources if source and source.model_group_id), None)
 
 
-async def chunks(ml: Session, field: str, value: str) -> Sequence[Hit[Model]]:
+async def chunks(ml: Client, field: str, value: str) -> Sequence[Hit[Model]]:
     """The chunk documents with a value, without their content; ``ml.models.search`` leaves them out."""
     query = {"bool": {"filter": [{"term": {field: value}}, {"exists": {"field": "chunk_number"}}]}}
     fields = ["model_id", "model_group_id", "chunk_number"]
@@ -169,7 +169,7 @@ async def chunks(ml: Session, field: str, value: str) -> Sequence[Hit[Model]]:
     return page.hits.hits
 
 
-async def _sweep(ml: Session, group_id: str) -> None:
+async def _sweep(ml: Client, group_id: str) -> None:
     """Have the server delete chunks whose model is gone: a registration that was killed leaves them for ever."""
     owners = {hit.id.rpartition("_")[0] for hit in await chunks(ml, "model_group_id", group_id)}
     for model_id in owners:

@@ -4,25 +4,29 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import anyio
+import attrs
 
 from aiomlcommons.api.models import Models
 from aiomlcommons.backoff import Backoff
 from aiomlcommons.models import catalogue
 from aiomlcommons.models.catalogue import Pretrained
-from aiomlcommons.models.ensure import EnsuredModel, Ensuring
+from aiomlcommons.models.ensure import EnsuredModel, ensure
 from aiomlcommons.models.progress import Report, to_log
 from aiomlcommons.models.removing import remove_model
 from aiomlcommons.models.spec import Spec
 
 if TYPE_CHECKING:
-    from aiomlcommons.session import Session
+    from aiomlcommons.client import Client
 
 
+@attrs.frozen
 class ModelLife(Models):
     """``ml.models``: register, deploy, predict, undeploy, delete; ``ensure`` does what is missing of all that."""
+
+    _session: Client
 
     def pretrained(self, name: str) -> Pretrained:
         """A pretrained model by its full or its short name: ``ml.models.pretrained("all-MiniLM-L6-v2").dimension``.
@@ -62,8 +66,10 @@ class ModelLife(Models):
         Raises Prevented where a setting stands in the way, NotDeployed, TaskFailed, BadPackage, FileChanged,
         InvalidRequest, NoSuchModel, ApiError.
         """
-        ensuring = Ensuring(
-            ml=self._owner.options(wait=wait),
+        return await ensure(
+            self._session,
+            spec,
+            wait=wait,
             deploy=deploy,
             node_ids=node_ids,
             allow_partial=allow_partial,
@@ -73,7 +79,6 @@ class ModelLife(Models):
             no_progress=no_progress,
             report=report,
         )
-        return await ensuring(spec)
 
     @asynccontextmanager
     async def deployed(
@@ -113,15 +118,11 @@ class ModelLife(Models):
         just deleted. ``wait`` is as for ``ensure``. Raises ApiError where the cluster goes on refusing.
         """
         return await remove_model(
-            self._owner.options(wait=wait),
+            self._session,
             model_id,
+            wait=wait,
             undeploy=undeploy,
             empty_group=empty_group,
             backoff=backoff,
             report=report,
         )
-
-    @property
-    def _owner(self) -> Session:
-        # A namespace may be put on anything that sends; what waits for tasks needs all of a session.
-        return cast("Session", self._session)

@@ -14,13 +14,13 @@ from aiomlcommons.errors import ApiError, NotSupported
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
-    from aiomlcommons.session import Session
+    from aiomlcommons.client import Client
 
 _READY = {ModelState.DEPLOYED, ModelState.LOADED}
 _REGISTERING = {TaskType.REGISTER_MODEL, TaskType.UPLOAD_MODEL}
 
 
-async def nodes_with(ml: Session, model_id: str) -> set[str] | None:
+async def nodes_with(ml: Client, model_id: str) -> set[str] | None:
     """The nodes that have a model ready; None where the user may not know."""
     profile = await _told(ml.profile.models(model_id))
     if profile is None:
@@ -41,7 +41,7 @@ class Registration:
     model_id: str | None
 
 
-async def registrations(ml: Session) -> list[Registration] | None:
+async def registrations(ml: Client) -> list[Registration] | None:
     """What the nodes register just now; None where the user may not know."""
     profile = await _told(ml.profile.tasks())
     if profile is None:

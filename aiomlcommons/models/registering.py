@@ -26,7 +26,7 @@ from aiomlcommons.models.underway import UnderWay
 from aiomlcommons.models.upload import UNFINISHED, FileChanged, Upload, uploaded_chunks
 
 if TYPE_CHECKING:
-    from aiomlcommons.session import Session
+    from aiomlcommons.client import Client
 
 _TRIES = 10
 
@@ -35,7 +35,7 @@ _TRIES = 10
 class Registering:
     """Registers one model, or finds it registered. ``no_progress`` is in seconds, ``mine`` are models of this call."""
 
-    ml: Session
+    ml: Client
     spec: New
     report: Report
     backoff: Backoff

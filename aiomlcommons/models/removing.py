@@ -17,7 +17,7 @@ from aiomlcommons.models.progress import Phase, Progress, Report, to_log
 from aiomlcommons.trouble import Kind
 
 if TYPE_CHECKING:
-    from aiomlcommons.session import Session
+    from aiomlcommons.client import Client
 
 _LOOKS = 12
 # A model that is still on its way off the nodes, or whose chunks are not all gone: both pass by waiting.
@@ -26,9 +26,17 @@ _PASSING = (_ON_NODES, _CHUNKS_LEFT, "Failed to delete all model chunks")
 
 
 async def remove_model(
-    ml: Session, model_id: str, *, undeploy: bool, empty_group: bool, backoff: Backoff, report: Report
+    ml: Client,
+    model_id: str,
+    *,
+    undeploy: bool = True,
+    empty_group: bool = False,
+    backoff: Backoff = Backoff(),
+    wait: float = 60.0,
+    report: Report = to_log,
 ) -> bool:
-    """Take a model off the nodes and delete it, and its group if that is wished; return whether anything was there."""
+    """Undeploy and delete a model, with its group if that is wished. Options and errors are ``ml.models.remove``'s."""
+    ml = ml.options(wait=wait)
     model = await find_model(ml, model_id)
     # Of a model that is gone the chunks may be left, which tell its group, and which deleting once more would clean up.
     group_id = (model.model_group_id if model else await group_left_by(ml, model_id)) if empty_group else None
@@ -42,24 +50,24 @@ async def remove_model(
     return model is not None or emptied
 
 
-async def withdraw(ml: Session, model_id: str, winner: str | None, backoff: Backoff) -> None:
+async def withdraw(ml: Client, model_id: str, winner: str | None, backoff: Backoff) -> None:
     """Remove a model that was registered in vain, with the group that was made for it alone. Raises ApiError."""
     stays = await find_model(ml, winner) if winner else None
     mine = await find_model(ml, model_id)
     own_group = bool(mine and stays and mine.model_group_id != stays.model_group_id)
-    await remove_model(ml, model_id, undeploy=True, empty_group=own_group, backoff=backoff, report=to_log)
+    await remove_model(ml, model_id, empty_group=own_group, backoff=backoff)
 
 
 def _is_on_a_node(model: Model) -> bool:
     return model.is_deployed or model.model_state in PARTIAL | ON_ITS_WAY
 
 
-async def _undeploy(ml: Session, model_id: str) -> None:
+async def _undeploy(ml: Client, model_id: str) -> None:
     with suppress(NotFound):  # somebody else removes it too
         await ml.models.undeploy(model_id)
 
 
-async def _delete(ml: Session, model_id: str, backoff: Backoff, *, gone: bool, undeploy: bool) -> None:
+async def _delete(ml: Client, model_id: str, backoff: Backoff, *, gone: bool, undeploy: bool) -> None:
     for pause in backoff.tries(_LOOKS):
         try:
             await ml.models.delete(model_id)

@@ -18,7 +18,7 @@ from aiomlcommons.version import OLDEST, Version, route_at
 from aiomlcommons.waiting.errors import TaskFailed
 
 if TYPE_CHECKING:
-    from aiomlcommons.session import Session
+    from aiomlcommons.client import Client
 
 HASHED = Version(2, 8)
 """The first server that compares the file of a URL with its hash; later ones demand it."""
@@ -45,7 +45,7 @@ New = PretrainedModel | UrlModel | NamedFile | RemoteModel
 
 
 async def send(
-    ml: Session,
+    ml: Client,
     spec: New,
     name: str,
     group_id: str | None,
@@ -64,7 +64,7 @@ async def send(
     return started.model_id or await _followed(spec, name, started, follow)
 
 
-async def check_server(ml: Session, spec: New, name: str) -> None:
+async def check_server(ml: Client, spec: New, name: str) -> None:
     """See that the server is new enough for a model before anything is made for it. Raises NotSupported."""
     version = await ml.version()
     if isinstance(spec, PretrainedModel) and version is not None:
@@ -85,7 +85,7 @@ def _request(spec: New, name: str, version: Version | None, **ids: str | None) -
     return RegisterModel(name, **fields)
 
 
-async def check_content(ml: Session, spec: New, model_id: str) -> None:
+async def check_content(ml: Client, spec: New, model_id: str) -> None:
     """See that the cluster fetched the file that was meant: an old one takes whatever there is, and notes its hash."""
     if not isinstance(spec, UrlModel):
         return

@@ -16,7 +16,7 @@ from aiomlcommons.models.upload import UNFINISHED
 from aiomlcommons.task import LAG
 
 if TYPE_CHECKING:
-    from aiomlcommons.session import Session
+    from aiomlcommons.client import Client
 
 # Seconds for which registrations that name no model yet are waited for: one of them may be this very model's.
 _NAMELESS = 10.0
@@ -26,7 +26,7 @@ _NAMELESS = 10.0
 class UnderWay:
     """What other callers and the nodes are at; ``no_progress`` is in seconds."""
 
-    ml: Session
+    ml: Client
     backoff: Backoff
     no_progress: float
 

@@ -18,7 +18,7 @@ from aiomlcommons.models.progress import Phase, Progress, Report
 from aiomlcommons.pipeline.flow import fan_out
 
 if TYPE_CHECKING:
-    from aiomlcommons.session import Session
+    from aiomlcommons.client import Client
 
 IN_FLIGHT = 4
 UNFINISHED = {ModelState.REGISTERING, ModelState.UPLOADING}
@@ -43,7 +43,7 @@ class ModelFile:
         return max(1, -(-self.size // CHUNK_SIZE))
 
 
-async def uploaded_chunks(ml: Session, model_id: str, total: int) -> set[int]:
+async def uploaded_chunks(ml: Client, model_id: str, total: int) -> set[int]:
     """The numbers of a model's chunks that the cluster has."""
     found: set[int] = set()
     for start in range(0, total, _PAGE):
@@ -62,7 +62,7 @@ class Upload:
     file has proved to be what was announced.
     """
 
-    ml: Session
+    ml: Client
     model_id: str
     file: ModelFile
     there: set[int]

@@ -19,7 +19,6 @@ import anyio
 import attrs
 
 from aiomlcommons import NotFound
-from aiomlcommons.ingest.checking import by_field, id_by
 from aiomlcommons.ingest.doubting import HARMLESS, ModelFails
 from aiomlcommons.ingest.embedder import Embedder
 from aiomlcommons.ingest.job import Job, ingesting
@@ -134,13 +133,10 @@ class Life:
             Embedder(self.model.embed),
             self.source,
             self.sink,
-            text_of=by_field("text"),
-            id_of=id_by("id"),
             header={},
-            checkpoint=self.folder / "job",
             dead_letters=self.folder / "dead",
             target=self.sink.name,
-            settings=self.run.settings,
+            settings=attrs.evolve(self.run.settings, checkpoint=self.folder / "job"),
         )
 
     async def _wait_for(self, job: Job) -> None:

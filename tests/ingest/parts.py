@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,6 @@ import attrs
 
 from aiomlcommons import Backoff, Session
 from aiomlcommons.emulator import Emulator
-from aiomlcommons.ingest.checking import by_field, id_by
 from aiomlcommons.ingest.embedder import embedder
 from aiomlcommons.ingest.job import Job, ingesting
 from aiomlcommons.ingest.settings import Settings
@@ -92,17 +91,15 @@ class World:
     @asynccontextmanager
     async def job(self, source: Memory, sink: Shelf, *, id: str | None = "id", **settings: Any) -> AsyncGenerator[Job]:
         model = await embedder(self.ml, self.model_id)
+        own: Mapping[str, Any] = {"checkpoint": self.folder / "job.checkpoint", "id": id}
         running: AbstractAsyncContextManager[Job] = ingesting(
             model,
             source,
             sink,
-            text_of=by_field("text"),
-            id_of=id_by(id),
             header={},
-            checkpoint=self.folder / "job.checkpoint",
             dead_letters=self.folder / "job.dead",
             target=sink.name,
-            settings=Settings(**{"backoff": NOW, "batch": 10, "note_every": 3, **settings}),
+            settings=Settings(**{"backoff": NOW, "batch": 10, "note_every": 3, **own, **settings}),
         )
         async with running as job:
             yield job

@@ -10,7 +10,6 @@ import orjson
 import pytest
 
 from aiomlcommons.http import HttpRequest
-from aiomlcommons.ingest.budget import RetryBudget
 from tests.ingest.parts import POISON, Memory, Shelf, World, documents
 
 pytestmark = pytest.mark.asyncio
@@ -51,9 +50,10 @@ def trouble(world: World, seed: int) -> None:
 @pytest.mark.parametrize("ordered", [True, False])
 async def test_the_accounts_balance_through_a_plan_of_faults(world: World, seed: int, ordered: bool) -> None:
     trouble(world, seed)
-    shelf, budget = Shelf(), RetryBudget(capacity=60)
-    async with world.job(Memory(rows()), shelf, budget=budget, ordered=ordered) as job:
+    shelf = Shelf()
+    async with world.job(Memory(rows()), shelf, retries=60, ordered=ordered) as job:
         report = await job
+        budget = job._engine.predictor.ask.budget
     assert (report.read, report.written, report.failed, report.balanced) == (COUNT, COUNT - 3, 3, True)
     assert Counter(shelf.writes) == Counter({row["id"] for row in documents(COUNT)} - POISONED)
     dead = [orjson.loads(line) for line in (world.folder / "job.dead").read_bytes().splitlines()]

@@ -25,7 +25,6 @@ from hypothesis.stateful import (
 )
 
 from aiomlcommons import Backoff
-from aiomlcommons.ingest.budget import RetryBudget
 from aiomlcommons.ingest.settings import Settings
 from tests.ingest.lives import Life
 from tests.ingest.worlds import ERRORS, KINDS, SINKS
@@ -42,7 +41,7 @@ options = st.builds(
     ordered=st.booleans(),
     linger=st.sampled_from([math.inf, 0.5]),
     backoff=st.just(Backoff(first=1, cap=8)),
-    budget=st.builds(RetryBudget, st.sampled_from([500.0, 10.0, 2.0])),
+    retries=st.sampled_from([500.0, 10.0, 2.0]),
     patience=st.sampled_from([600.0, 20.0]),
     note_every=st.integers(1, 4),
 )

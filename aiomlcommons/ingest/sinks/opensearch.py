@@ -20,7 +20,7 @@ from aiomlcommons.ingest.types import Documents, Refused, Sparse
 from aiomlcommons.vectors import Vectors
 
 if TYPE_CHECKING:
-    from aiomlcommons.session import Session
+    from aiomlcommons.client import Client
 
 log = logging.getLogger("aiomlcommons")
 NDJSON = {"content-type": "application/x-ndjson"}
@@ -54,7 +54,7 @@ class IndexSink:
 
     def __init__(
         self,
-        ml: Session,
+        ml: Client,
         index: str,
         *,
         field: str = "embedding",

@@ -18,7 +18,7 @@ from aiomlcommons.ingest.sinks.parts import SinkError
 from aiomlcommons.version import Version
 
 if TYPE_CHECKING:
-    from aiomlcommons.session import Session
+    from aiomlcommons.client import Client
 
 log = logging.getLogger("aiomlcommons")
 # The first k-NN that reads a vector from base64.
@@ -32,7 +32,7 @@ class Target:
     ``uuid`` is that of the index which is written to; None while it is not known, or where the user may not ask.
     """
 
-    ml: Session
+    ml: Client
     name: str
     field: str
     create: bool | Mapping[str, Any] = False

@@ -15,7 +15,7 @@ from aiomlcommons.ingest.sources.reading import SourceError
 from aiomlcommons.ingest.types import Row, Rows
 
 if TYPE_CHECKING:
-    from aiomlcommons.session import Session
+    from aiomlcommons.client import Client
 
 EXPIRED = b"search_context_missing_exception"
 BY_ID = "_id"
@@ -35,7 +35,7 @@ class IndexSource:
     600; a job sets its own). Needs OpenSearch 2.4 or newer.
     """
 
-    session: Session
+    session: Client
     index: str
     query: Mapping[str, Any] | None = None
     fields: Sequence[str] | None = None
@@ -73,7 +73,7 @@ class IndexSource:
         return mark
 
     @property
-    def patient(self) -> Session:
+    def patient(self) -> Client:
         """The session, which waits for the cluster."""
         return self.session.options(wait=self.patience)
 
