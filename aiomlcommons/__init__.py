@@ -11,8 +11,6 @@ if TYPE_CHECKING:
     from aiomlcommons.api import ENDPOINTS
     from aiomlcommons.api.model_configs import ModelConfig
     from aiomlcommons.api.settings import MLSettings
-    from aiomlcommons.auth import BasicAuth, BearerAuth
-    from aiomlcommons.backoff import Backoff
     from aiomlcommons.endpoint import NULL, Request
     from aiomlcommons.errors import (
         ApiError,
@@ -39,21 +37,23 @@ if TYPE_CHECKING:
         Unavailable,
     )
     from aiomlcommons.http import HttpRequest, HttpResponse
-    from aiomlcommons.models.declared import DeclaredModel, NotComplete
-    from aiomlcommons.models.deploying import NotDeployed
-    from aiomlcommons.models.ensure import EnsuredModel, NoSuchModel
-    from aiomlcommons.models.package import BadPackage
-    from aiomlcommons.models.progress import Phase, Progress
-    from aiomlcommons.models.remedies import Prevented
-    from aiomlcommons.models.sending import NotRegistered
-    from aiomlcommons.models.spec import ExistingModel, FileModel, GroupSpec, PretrainedModel, RemoteModel, UrlModel
-    from aiomlcommons.models.upload import FileChanged
-    from aiomlcommons.secret import Secret
+    from aiomlcommons.lifecycle.declared import DeclaredModel, NotComplete
+    from aiomlcommons.lifecycle.deployment import NotDeployed
+    from aiomlcommons.lifecycle.ensure import EnsuredModel, NoSuchModel
+    from aiomlcommons.lifecycle.files.package import BadPackage
+    from aiomlcommons.lifecycle.progress import Phase, Progress
+    from aiomlcommons.lifecycle.register_requests import NotRegistered
+    from aiomlcommons.lifecycle.remedies import Prevented
+    from aiomlcommons.lifecycle.spec import ExistingModel, FileModel, GroupSpec, PretrainedModel, RemoteModel, UrlModel
+    from aiomlcommons.lifecycle.upload import FileChanged
+    from aiomlcommons.net.auth import BasicAuth, BearerAuth
+    from aiomlcommons.net.backoff import Backoff
+    from aiomlcommons.net.secret import Secret
+    from aiomlcommons.net.transport import Timeout, Transport
     from aiomlcommons.session import Session
-    from aiomlcommons.task import Task
-    from aiomlcommons.transport import Timeout, Transport
-    from aiomlcommons.trouble import Trouble
+    from aiomlcommons.trouble.table import Trouble
     from aiomlcommons.waiting.errors import TaskFailed, TaskStalled
+    from aiomlcommons.waiting.task import Task
 
 __all__ = [
     "ENDPOINTS",
@@ -121,22 +121,21 @@ if not TYPE_CHECKING:
         __name__,
         __all__,
         (
-            *(
-                "errors",
-                "auth",
-                "backoff",
-                "http",
-                "secret",
-                "api",
-                "endpoint",
-                "transport",
-                "task",
-                "session",
-                "trouble",
-                "waiting.errors",
-            ),
-            *("api.model_configs", "api.settings"),
-            *(f"models.{name}" for name in ("spec", "progress", "ensure", "declared", "deploying", "sending")),
-            *("models.remedies", "models.upload", "models.package"),
+            "errors",
+            "net.auth",
+            "net.backoff",
+            "http",
+            "net.secret",
+            "api",
+            "endpoint",
+            "net.transport",
+            "waiting.task",
+            "session",
+            "trouble.table",
+            "waiting.errors",
+            "api.model_configs",
+            "api.settings",
+            *(f"lifecycle.{name}" for name in ("spec", "progress", "ensure", "declared", "deployment")),
+            *(f"lifecycle.{name}" for name in ("register_requests", "remedies", "upload", "files.package")),
         ),
     )

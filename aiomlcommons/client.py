@@ -15,22 +15,22 @@ import attrs
 import orjson
 
 from aiomlcommons.__about__ import __version__
-from aiomlcommons.aiohttp_transport import AiohttpTransport, check_url
 from aiomlcommons.api import Api
 from aiomlcommons.api.server import GetInfo
-from aiomlcommons.auth import Auth, BasicAuth, as_auth
-from aiomlcommons.backoff import Backoff
 from aiomlcommons.endpoint import Pieces, Request, Route
 from aiomlcommons.errors import ApiError, DecodeError, Forbidden, MLCommonsError, NotSupported
-from aiomlcommons.exchange import Exchange, Options
 from aiomlcommons.http import JSON, HttpRequest, HttpResponse
-from aiomlcommons.inference import Inference
-from aiomlcommons.secret import Secret
-from aiomlcommons.task import Waits
-from aiomlcommons.tls import TLS
-from aiomlcommons.transport import SendFunction, Timeout, Transport, as_timeout, as_transport
-from aiomlcommons.version import Server, Version, is_unknown_route, needs_version, route_at
-from aiomlcommons.wire import TYPED_JSON, from_http, to_http
+from aiomlcommons.inference.methods import Inference
+from aiomlcommons.net.aiohttp_transport import AiohttpTransport, check_url
+from aiomlcommons.net.auth import Auth, BasicAuth, as_auth
+from aiomlcommons.net.backoff import Backoff
+from aiomlcommons.net.exchange import Exchange, Options
+from aiomlcommons.net.secret import Secret
+from aiomlcommons.net.tls import TLS
+from aiomlcommons.net.transport import SendFunction, Timeout, Transport, as_timeout, as_transport
+from aiomlcommons.waiting.task import Waits
+from aiomlcommons.wire.codec import TYPED_JSON, from_http, to_http
+from aiomlcommons.wire.version import Server, Version, is_unknown_route, needs_version, route_at
 
 log = logging.getLogger("aiomlcommons")
 R = TypeVar("R")

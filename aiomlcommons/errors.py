@@ -10,12 +10,12 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from aiomlcommons import hints
-from aiomlcommons.defects import defect_of
 from aiomlcommons.http import HttpRequest, HttpResponse, is_success
-from aiomlcommons.refusal import body_of, describe, disabled_setting, retry_after
-from aiomlcommons.said import heard
-from aiomlcommons.trouble import Kind, Party, Trouble, trouble_of
+from aiomlcommons.trouble import hints
+from aiomlcommons.trouble.defects import defect_of
+from aiomlcommons.trouble.error_body import body_of, describe, disabled_setting, retry_after
+from aiomlcommons.trouble.said import heard
+from aiomlcommons.trouble.table import Kind, Party, Trouble, trouble_of
 
 
 class MLCommonsError(Exception):

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from aiomlcommons.client import Client
-from aiomlcommons.ingest.ingests import Ingests
-from aiomlcommons.models.lifecycle import ModelLife
+from aiomlcommons.ingest.methods import Ingests
+from aiomlcommons.lifecycle.methods import ModelLife
 from aiomlcommons.namespace import space
 
 

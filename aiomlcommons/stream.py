@@ -9,13 +9,13 @@ from typing import Any, Generic, TypeVar, overload
 
 import orjson
 
-from aiomlcommons import convert
 from aiomlcommons.endpoint import Pieces, Request
 from aiomlcommons.errors import DecodeError, RequestTimeout, StreamCut, StreamFailed
 from aiomlcommons.http import HttpResponse
 from aiomlcommons.namespace import HasSession, Operation, P
-from aiomlcommons.refusal import describe
-from aiomlcommons.wire import to_http
+from aiomlcommons.trouble.error_body import describe
+from aiomlcommons.wire import convert
+from aiomlcommons.wire.codec import to_http
 
 E = TypeVar("E")
 Data = Mapping[str, Any]

@@ -21,7 +21,7 @@ import aiohttp
 from aiomlcommons import HttpRequest, Session
 from aiomlcommons.api.predict import Predict
 from aiomlcommons.http import CBOR
-from aiomlcommons.wire import to_http
+from aiomlcommons.wire.codec import to_http
 from benchmarks.fixed_server import running
 
 BATCH = 64

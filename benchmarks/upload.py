@@ -25,7 +25,7 @@ import aiohttp
 
 from aiomlcommons import Session
 from aiomlcommons.api.model_registration import CHUNK_SIZE
-from aiomlcommons.models.upload import ModelFile, Upload
+from aiomlcommons.lifecycle.upload import ModelFile, Upload
 from benchmarks.fixed_server import running_sink
 
 IN_FLIGHT = 4

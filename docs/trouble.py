@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from aiomlcommons.trouble import TABLE, Kind, Trouble
+from aiomlcommons.trouble.table import TABLE, Kind, Trouble
 
 PAGE = Path(__file__).with_name("trouble.md")
 
 HEAD = """# Trouble, and what helps
 
-`make docs` writes this page from `aiomlcommons.trouble`. Servers report one cause under many statuses and words: shards
-that recover are 404 on one route and 500 on another. So an answer of 300 and above, and the error of a failed task, are
-judged by the types of the exceptions wherever they stand in them, and by words where there is no type. Calls, tasks,
-`ml.models.ensure` and bulk jobs all go by the result:
+`make docs` writes this page from `aiomlcommons.trouble.table`. Servers report one cause under many statuses and words:
+shards that recover are 404 on one route and 500 on another. So an answer of 300 and above, and the error of a failed
+task, are judged by the types of the exceptions wherever they stand in them, and by words where there is no type. Calls,
+tasks, `ml.models.ensure` and bulk jobs all go by the result:
 
 ```python
 try:

@@ -19,7 +19,7 @@ import numpy as np
 from cluster import TINY_CONFIG, TINY_MODEL, session
 
 from aiomlcommons import BadPackage, FileModel, ModelConfig, Session
-from aiomlcommons.models.package import sha256
+from aiomlcommons.lifecycle.files.package import sha256
 
 MODELS = TINY_MODEL.parent
 TEXTS = ["today is sunny", "it is a beautiful day", "the sky is dark"]

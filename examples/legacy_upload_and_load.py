@@ -17,7 +17,7 @@ from cluster import TINY_CONFIG, TINY_MODEL, served, session
 
 from aiomlcommons import Session, UrlModel
 from aiomlcommons.api.tensors import NumberTensor
-from aiomlcommons.models.package import sha256
+from aiomlcommons.lifecycle.files.package import sha256
 
 
 async def use(ml: Session, url: str) -> str:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from aiomlcommons.endpoint import NULL, Null, Record, Request, Route, fields_of
-from aiomlcommons.secret import Secret
+from aiomlcommons.net.secret import Secret
 
 Values = SearchStrategy[Any]
 

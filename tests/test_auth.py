@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from aiomlcommons import BasicAuth, BearerAuth, HttpRequest, Secret
-from aiomlcommons.auth import as_auth
+from aiomlcommons.net.auth import as_auth
 
 HUSH = "h0sh-h0sh"
 REQUEST = HttpRequest("GET", "/")

@@ -12,7 +12,7 @@ import aiomlcommons
 from aiomlcommons import api
 from aiomlcommons.api import models, predict, settings, tasks
 from aiomlcommons.api.model_groups import ModelGroups
-from aiomlcommons.models.lifecycle import ModelLife
+from aiomlcommons.lifecycle.methods import ModelLife
 
 ROOT = Path(__file__).parent.parent
 ROWS = re.findall(

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from aiomlcommons import InvalidRequest
-from aiomlcommons.models import catalogue
-from aiomlcommons.models.catalogue import PRETRAINED, Pretrained, pretrained
+from aiomlcommons.lifecycle import catalogue
+from aiomlcommons.lifecycle.catalogue import PRETRAINED, Pretrained, pretrained
 
 DATA = Path(__file__).parent / "data"
 TABLE = DATA / "pretrained.tsv"

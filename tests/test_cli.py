@@ -25,7 +25,7 @@ from aiomlcommons.cli.arguments import parser
 from aiomlcommons.cli.progress import Progress
 from aiomlcommons.endpoint import ENDPOINTS
 from aiomlcommons.errors import InvalidRequest
-from aiomlcommons.models.spec import UrlModel
+from aiomlcommons.lifecycle.spec import UrlModel
 from tests.servers import serve
 
 

@@ -27,8 +27,8 @@ from aiomlcommons.cli import dead_letters, jobs
 from aiomlcommons.cli.arguments import parser
 from aiomlcommons.cli.display import block, display, span
 from aiomlcommons.emulator import Emulator
-from aiomlcommons.ingest.dead_letter import Letter
-from aiomlcommons.ingest.seen import Seen
+from aiomlcommons.ingest.state.dead_letters import Letter
+from aiomlcommons.ingest.state.seen_ids import Seen
 from aiomlcommons.ingest.stats import Stats
 from aiomlcommons.ingest.types import BadRow
 from tests.ingest.bulkserver import BulkServer, answer, error, knn
@@ -297,7 +297,7 @@ async def test_an_index_gets_documents_under_their_ids(place: Place, index: Bulk
 
 @pytest.mark.asyncio
 async def test_a_job_that_is_under_way_keeps_its_checkpoint(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("aiomlcommons.ingest.seen.BUSY", 0.0)
+    monkeypatch.setattr("aiomlcommons.ingest.state.seen_ids.BUSY", 0.0)
     words = ("ingest", place.write("in.jsonl", *documents(3)), *MODEL, "--out", "out.jsonl")
     await place.job(*words)
     before = (place.folder / "out.jsonl.checkpoint").read_bytes()

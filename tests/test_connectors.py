@@ -16,8 +16,8 @@ from aiomlcommons.api.connectors import ClientConfig, CreateConnector
 from aiomlcommons.api.model_registration import RegisterModel
 from aiomlcommons.api.settings import MLSettings
 from aiomlcommons.api.tensors import MapTensor
-from aiomlcommons.emulator.templates import fill
-from aiomlcommons.wire import to_http
+from aiomlcommons.emulator.connectors.templates import fill
+from aiomlcommons.wire.codec import to_http
 from tests import modelserver
 from tests.servers import reply, serve
 

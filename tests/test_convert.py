@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import pytest
 
-from aiomlcommons import NULL, InvalidRequest, Secret, convert
+from aiomlcommons import NULL, InvalidRequest, Secret
 from aiomlcommons.api.agent_runs import AgentAnswer, AgentMessage, AgentTask, AgentTensors
 from aiomlcommons.api.common import AccessMode, Hits
 from aiomlcommons.api.connectors import CreateConnector
@@ -24,8 +24,9 @@ from aiomlcommons.api.model_groups import ModelGroup
 from aiomlcommons.api.model_registration import RegisterModel
 from aiomlcommons.api.predict import DataFrame
 from aiomlcommons.api.tasks import TaskInfo, TaskState
-from aiomlcommons.convert import Unreadable
-from aiomlcommons.wire import to_http
+from aiomlcommons.wire import convert
+from aiomlcommons.wire.codec import to_http
+from aiomlcommons.wire.convert import Unreadable
 
 # A union is no class to a type checker.
 ANSWER: Any = AgentAnswer

@@ -17,7 +17,7 @@ from aiomlcommons import errors
 from aiomlcommons.api.tasks import TaskInfo
 from aiomlcommons.errors import error_for
 from aiomlcommons.http import HttpRequest, HttpResponse
-from aiomlcommons.refusal import disabled_setting, retry_after
+from aiomlcommons.trouble.error_body import disabled_setting, retry_after
 from aiomlcommons.waiting.errors import TaskFailed, TaskStalled
 from tests.copies import copies
 from tests.wire.recordings import exchanges

@@ -13,11 +13,12 @@ import numpy as np
 import orjson
 import pytest
 
-from aiomlcommons import InvalidRequest, convert, frames
+from aiomlcommons import InvalidRequest, frames
 from aiomlcommons.api.algorithms import Train
 from aiomlcommons.api.predict import Cell, ColumnMeta, DataFrame, Predict, Prediction, Row
 from aiomlcommons.endpoint import Request
-from aiomlcommons.wire import to_http
+from aiomlcommons.wire import convert
+from aiomlcommons.wire.codec import to_http
 from tests.wire.recordings import exchanges
 
 NAN = float("nan")

@@ -8,9 +8,10 @@ from typing import Any
 import orjson
 import pytest
 
-from aiomlcommons import HttpRequest, HttpResponse, hints
+from aiomlcommons import HttpRequest, HttpResponse
 from aiomlcommons.api.tasks import TaskInfo
 from aiomlcommons.errors import TooManyRequests, error_for
+from aiomlcommons.trouble import hints
 from aiomlcommons.waiting.errors import TaskFailed
 from tests.wire.recordings import exchanges
 

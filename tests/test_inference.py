@@ -11,8 +11,8 @@ import pytest
 
 from aiomlcommons import DecodeError, HttpRequest, HttpResponse, InvalidRequest, Session
 from aiomlcommons.http import CBOR, JSON
-from aiomlcommons.inference import Highlight
-from aiomlcommons.transport import Timeout
+from aiomlcommons.inference.methods import Highlight
+from aiomlcommons.net.transport import Timeout
 from tests.wire.recordings import exchanges
 
 pytestmark = pytest.mark.asyncio

@@ -24,9 +24,9 @@ from aiomlcommons.api.common import FunctionName
 from aiomlcommons.api.model_records import ModelFormat
 from aiomlcommons.api.model_registration import CHUNK_SIZE
 from aiomlcommons.errors import InvalidRequest
-from aiomlcommons.models import package as limits
-from aiomlcommons.models.package import BadPackage, Package, check_package, sha256
-from aiomlcommons.models.packing import pack
+from aiomlcommons.lifecycle.files import package as limits
+from aiomlcommons.lifecycle.files.archive import pack
+from aiomlcommons.lifecycle.files.package import BadPackage, Package, check_package, sha256
 
 MODELS = Path(__file__).parent / "models"
 NOISE = hashlib.shake_256(b"noise").digest(20_001_000)
@@ -383,7 +383,7 @@ def test_a_full_disk_leaves_what_was_there(tmp_path: Path) -> None:
     folder = laid(tmp_path / "in", {**GOOD, "model.pt": bytes(200_000)})
     (tmp_path / "m.zip").write_text("the old one")
     code = (
-        "import resource, sys; from aiomlcommons.models.packing import pack\n"
+        "import resource, sys; from aiomlcommons.lifecycle.files.archive import pack\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))\n"
         "try: pack(sys.argv[1], sys.argv[2])\n"
         "except OSError as error: print(error.strerror)\n"

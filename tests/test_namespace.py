@@ -14,7 +14,7 @@ from aiomlcommons.api.models import DeployModel, Models, SearchModels
 from aiomlcommons.api.predict import PredictStream
 from aiomlcommons.cli.calls import endpoints
 from aiomlcommons.endpoint import Pieces, Request
-from aiomlcommons.models.lifecycle import ModelLife
+from aiomlcommons.lifecycle.methods import ModelLife
 from aiomlcommons.namespace import Namespace, op, space
 
 

@@ -13,8 +13,8 @@ from aiomlcommons.api.model_registration import RegisterModel, UploadModelChunk
 from aiomlcommons.api.models import GetModel, SearchModels, UndeployModels
 from aiomlcommons.api.predict import Predict, PredictByModel
 from aiomlcommons.api.tasks import SearchTasks
-from aiomlcommons.convert import Unreadable
-from aiomlcommons.routes import Router, read_request
+from aiomlcommons.wire.convert import Unreadable
+from aiomlcommons.wire.routes import Router, read_request
 
 ROUTER = Router()
 BASE = "/_plugins/_ml"

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from aiomlcommons import InvalidRequest, Request, rules
+from aiomlcommons import InvalidRequest, Request
+from aiomlcommons.api import checks
 from aiomlcommons.api.agentic_memory import GetMemoryDocument
 from aiomlcommons.api.agents import AgentModelSpec, LLMSpec, RegisterAgent
 from aiomlcommons.api.connectors import ConnectorAction, CreateConnector
@@ -18,7 +19,7 @@ from aiomlcommons.api.model_records import RateLimiter
 from aiomlcommons.api.model_registration import CHUNK_SIZE, RegisterModel, RegisterModelMeta, UploadModelChunk
 from aiomlcommons.api.models import UpdateModel
 from aiomlcommons.api.predict import Predict
-from aiomlcommons.wire import to_http
+from aiomlcommons.wire.codec import to_http
 
 WRONG: Any = "nope"
 CONNECTOR = CreateConnector("c", version=1, protocol="http")
@@ -88,7 +89,7 @@ def test_what_it_would_take_is_sent(request_: Request[Any]) -> None:
 # Each was tried on real servers of 3.8 and, but for the last ones, 2.4.1.
 @pytest.mark.parametrize("ending", [".zip", ".ZIP", ".tar", ".tgz", ".tar.gz", ".Tar.Gz", ".tar.z", ".pt"])
 def test_a_name_that_no_node_could_deploy_is_refused(ending: str) -> None:
-    (problem,) = rules.deployable_name(f"model{ending}", None)
+    (problem,) = checks.deployable_name(f"model{ending}", None)
     assert problem == f"name must not end in {ending}: no node could deploy a model of the name 'model{ending}'"
 
 
@@ -96,13 +97,13 @@ def test_a_name_that_no_node_could_deploy_is_refused(ending: str) -> None:
     "name", ["m.gz", "m.npz", "m.jar", "m.PT", "m.zip ", "zip", "m.tar.x", "a.zip/b", "m.onnx", ""]
 )
 def test_other_names_pass(name: str) -> None:
-    assert list(rules.deployable_name(name, "TORCH_SCRIPT")) == []
+    assert list(checks.deployable_name(name, "TORCH_SCRIPT")) == []
 
 
 def test_a_torch_file_in_the_name_troubles_a_torch_model_alone() -> None:
-    assert list(rules.deployable_name("m.pt", "ONNX")) == []
-    assert list(rules.deployable_name("m.pt", "torch_script"))
-    assert list(rules.deployable_name("m.zip", "ONNX"))
+    assert list(checks.deployable_name("m.pt", "ONNX")) == []
+    assert list(checks.deployable_name("m.pt", "torch_script"))
+    assert list(checks.deployable_name("m.zip", "ONNX"))
 
 
 def test_names_of_what_is_no_file_of_the_cluster_are_free() -> None:
@@ -114,4 +115,4 @@ def test_names_of_what_is_no_file_of_the_cluster_are_free() -> None:
     [("m.zip", "m"), ("m.ZIP", "m"), ("m.tar.gz", "m"), ("m.pt", "m"), ("m.pt.zip", "m"), ("m.1", "m.1"), ("m", "m")],
 )
 def test_a_model_is_called_by_its_file_without_its_ending(file: str, name: str) -> None:
-    assert rules.name_of_file(file) == name
+    assert checks.name_of_file(file) == name

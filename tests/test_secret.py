@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from aiomlcommons import Secret
-from aiomlcommons.secret import as_secret, reveal
+from aiomlcommons.net.secret import as_secret, reveal
 from tests.copies import copies
 
 HUSH = "h0sh-h0sh"

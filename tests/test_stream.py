@@ -27,8 +27,8 @@ from aiomlcommons import (
 from aiomlcommons.api.ag_ui import AgUiEvent, Custom, RunFinished, RunStarted, TextMessageContent, ToolCallStart
 from aiomlcommons.api.predict import Words
 from aiomlcommons.errors import ConnectError, RequestTimeout
+from aiomlcommons.net.transport import Timeout
 from aiomlcommons.stream import Frames
-from aiomlcommons.transport import Timeout
 from tests.servers import Server, reply, serve
 
 pytestmark = pytest.mark.asyncio

@@ -16,7 +16,7 @@ import pytest
 from aiomlcommons import ApiError, Backoff, NotFound, ServerError, Session, SessionClosed, TaskFailed, TaskStalled
 from aiomlcommons.api.tasks import TaskInfo, TaskStarted, TaskState
 from aiomlcommons.http import HttpRequest, HttpResponse
-from aiomlcommons.transport import Timeout
+from aiomlcommons.net.transport import Timeout
 from tests.wire.recordings import HERE, exchanges
 
 pytestmark = pytest.mark.asyncio
@@ -364,7 +364,7 @@ async def test_a_limit_of_the_caller_ends_the_wait() -> None:
 
 
 async def test_a_task_that_nodes_do_not_keep_in_mind_is_not_looked_for_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("aiomlcommons.task.LAG", 0.0)
+    monkeypatch.setattr("aiomlcommons.waiting.task.LAG", 0.0)
     running = task("RUNNING", task_type="TRAINING")
     async with cluster(running, running, task("COMPLETED", task_type="TRAINING")) as (ml, script):
         await ml.task("t", backoff=NO_WAIT)

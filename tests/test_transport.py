@@ -18,10 +18,10 @@ from aioresponses import aioresponses
 from cryptography.hazmat.primitives import serialization
 
 from aiomlcommons import Backoff, ConnectError, DecodeError, RequestTimeout, Session, SessionClosed, Timeout
-from aiomlcommons.aiohttp_transport import AiohttpTransport, check_url
 from aiomlcommons.http import HttpRequest
-from aiomlcommons.tls import TLS
-from aiomlcommons.transport import as_timeout
+from aiomlcommons.net.aiohttp_transport import AiohttpTransport, check_url
+from aiomlcommons.net.tls import TLS
+from aiomlcommons.net.transport import as_timeout
 from tests.badserver import (
     Deed,
     closes_at_once,

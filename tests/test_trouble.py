@@ -13,8 +13,8 @@ import pytest
 from aiomlcommons.api.tasks import TaskInfo
 from aiomlcommons.errors import error_for
 from aiomlcommons.http import HttpRequest, HttpResponse
-from aiomlcommons.said import heard
-from aiomlcommons.trouble import PROVIDERS, TABLE, Kind, Party, Trouble, trouble_of
+from aiomlcommons.trouble.said import heard
+from aiomlcommons.trouble.table import PROVIDERS, TABLE, Kind, Party, Trouble, trouble_of
 from aiomlcommons.waiting.errors import TaskFailed
 from tests.wire.recordings import exchanges
 

@@ -11,7 +11,7 @@ import orjson
 import pytest
 
 from aiomlcommons import DecodeError, HttpResponse
-from aiomlcommons.vectors import embeddings, outputs
+from aiomlcommons.inference.vectors import embeddings, outputs
 from tests.wire.recordings import exchanges
 
 WANTED = np.array([[1.5, -2.0, 3.25], [0.0, 1e-7, -4.5]], "f4")

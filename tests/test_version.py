@@ -10,8 +10,8 @@ import pytest
 
 from aiomlcommons import HttpRequest, HttpResponse, NotSupported, Session
 from aiomlcommons.api.model_configs import ModelConfig
-from aiomlcommons.transport import Timeout
-from aiomlcommons.version import Version
+from aiomlcommons.net.transport import Timeout
+from aiomlcommons.wire.version import Version
 from tests.servers import INFO
 from tests.wire.recordings import HERE, exchanges
 

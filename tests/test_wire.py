@@ -34,7 +34,7 @@ from aiomlcommons.api.predict import Cell, ColumnMeta, DataFrame, Predict, Predi
 from aiomlcommons.api.stats import GetStats
 from aiomlcommons.endpoint import Route, endpoint
 from aiomlcommons.http import CBOR, JSON
-from aiomlcommons.wire import _word, from_http, from_word, to_http
+from aiomlcommons.wire.codec import _word, from_http, from_word, to_http
 
 TYPED = {"content-type": JSON}
 HUSH = "h0sh-h0sh"

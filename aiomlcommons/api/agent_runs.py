@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY
 from typing import Any, TypeAlias
 
-from aiomlcommons import convert
 from aiomlcommons.api.ag_ui import AG_UI, AgUiEvent, RunError, RunFinished
 from aiomlcommons.api.predict import Words
 from aiomlcommons.api.tensors import ModelTensors, TextTensor
 from aiomlcommons.endpoint import Record, Request, endpoint, in_query, mixin, record
 from aiomlcommons.errors import StreamFailed
 from aiomlcommons.stream import Data, StreamRequest
+from aiomlcommons.wire import convert
 
 
 @record

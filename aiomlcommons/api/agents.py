@@ -7,14 +7,14 @@ from dataclasses import KW_ONLY
 from enum import StrEnum
 from typing import Any
 
-from aiomlcommons import rules
+from aiomlcommons.api import checks
 from aiomlcommons.api.agent_runs import ExecuteAgent, ExecuteAgentStream
 from aiomlcommons.api.common import Hits, WriteResult
 from aiomlcommons.api.context_management import ContextManagementTemplate
 from aiomlcommons.api.search import searches
 from aiomlcommons.endpoint import Record, Request, as_body, endpoint, masked, record
 from aiomlcommons.namespace import Namespace, op
-from aiomlcommons.secret import Secret
+from aiomlcommons.net.secret import Secret
 from aiomlcommons.stream import streams
 
 
@@ -141,9 +141,9 @@ class RegisterAgent(Request[AgentRegistered]):
     def problems(self) -> Iterator[str]:
         if len(self.name) > 128:
             yield f"name may have 128 characters, not {len(self.name)}"
-        yield from rules.at_most_one(self, "llm", "model")
-        yield from rules.at_most_one(self, "context_management_name", "context_management")
-        yield from rules.own_id(self, "agent_id")
+        yield from checks.at_most_one(self, "llm", "model")
+        yield from checks.at_most_one(self, "context_management_name", "context_management")
+        yield from checks.own_id(self, "agent_id")
 
 
 @endpoint("GET /_plugins/_ml/agents/{agent_id}", since="2.12")

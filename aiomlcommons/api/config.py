@@ -9,7 +9,7 @@ from typing import Any
 from aiomlcommons.api.tasks import TaskStarted
 from aiomlcommons.endpoint import Record, Request, endpoint, masked, record
 from aiomlcommons.namespace import Namespace, op
-from aiomlcommons.secret import Secret
+from aiomlcommons.net.secret import Secret
 
 
 @record

@@ -10,12 +10,12 @@ from typing import Any, TypeAlias
 
 import attrs
 
-from aiomlcommons import rules
+from aiomlcommons.api import checks
 from aiomlcommons.api.common import Access, AccessMode, Hits, User, WriteResult
 from aiomlcommons.api.search import searches
 from aiomlcommons.endpoint import Record, Request, as_body, endpoint, in_query, masked, mixin, record
 from aiomlcommons.namespace import Namespace, op
-from aiomlcommons.secret import Secret
+from aiomlcommons.net.secret import Secret
 
 ACTION_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 
@@ -156,7 +156,7 @@ class CreateConnector(ConnectorSpec, Request[ConnectorCreated]):
     provisioned_by: str | None = None
 
     def problems(self) -> Iterator[str]:
-        yield from rules.own_id(self, "connector_id")
+        yield from checks.own_id(self, "connector_id")
         if self.protocol.startswith("mcp_") and not self.url:
             yield f"url is required where protocol is {self.protocol!r}"
         for action in self.actions or ():

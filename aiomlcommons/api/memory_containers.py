@@ -7,7 +7,7 @@ from dataclasses import KW_ONLY
 from enum import StrEnum
 from typing import Any
 
-from aiomlcommons import rules
+from aiomlcommons.api import checks
 from aiomlcommons.api.common import FunctionName, Hits, User, WriteResult
 from aiomlcommons.endpoint import Null, Record, Request, as_body, endpoint, in_query, record
 
@@ -144,7 +144,7 @@ class CreateMemoryContainer(Request[MemoryContainerCreated]):
     tenant_id: str | None = None
 
     def problems(self) -> Iterator[str]:
-        yield from rules.own_id(self, "memory_container_id")
+        yield from checks.own_id(self, "memory_container_id")
 
 
 @endpoint("GET /_plugins/_ml/memory_containers/{memory_container_id}", since="3.2")

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import KW_ONLY
 from typing import Any
 
-from aiomlcommons import rules
+from aiomlcommons.api import checks
 from aiomlcommons.api.common import Hits
 from aiomlcommons.api.memory_documents import MemoryDocument
 from aiomlcommons.endpoint import Request, endpoint, mixin
@@ -23,7 +23,7 @@ class SearchInput:
     filter: Mapping[str, Any] | None = None
 
     def problems(self) -> Iterator[str]:
-        yield from rules.between(self, "k", 1, 10_000)
+        yield from checks.between(self, "k", 1, 10_000)
 
 
 @endpoint(

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY
 from typing import Any
 
-from aiomlcommons import rules
+from aiomlcommons.api import checks
 from aiomlcommons.api.common import Access, AccessMode, Hits, User, WriteResult
 from aiomlcommons.api.search import searches
 from aiomlcommons.endpoint import Record, Request, as_body, endpoint, record
@@ -65,7 +65,7 @@ class RegisterModelGroup(Request[ModelGroupRegistered]):
     tenant_id: str | None = None
 
     def problems(self) -> Iterator[str]:
-        yield from rules.own_id(self, "model_group_id")
+        yield from checks.own_id(self, "model_group_id")
 
 
 @endpoint("GET /_plugins/_ml/model_groups/{model_group_id}", since="2.12")

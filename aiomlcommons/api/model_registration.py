@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY
 from typing import Any
 
-from aiomlcommons import rules
+from aiomlcommons.api import checks
 from aiomlcommons.api.common import FUNCTIONS_SINCE, Access, FunctionName
 from aiomlcommons.api.connectors import CreateConnector
 from aiomlcommons.api.model_configs import ModelConfig, missing, newer
@@ -49,7 +49,7 @@ class ModelSpec:
     model_id: str | None = None
 
     def problems(self) -> Iterator[str]:
-        yield from rules.own_id(self, "model_id")
+        yield from checks.own_id(self, "model_id")
         if self.model_config is not None:
             yield from missing(self.function_name, self.model_config)
 
@@ -105,9 +105,9 @@ class RegisterModel(ModelSpec, Request[TaskStarted]):
 
     def problems(self) -> Iterator[str]:
         yield from super().problems()
-        yield from rules.at_most_one(self, "url", "connector_id", "connector")
+        yield from checks.at_most_one(self, "url", "connector_id", "connector")
         if self.url is not None:
-            yield from rules.deployable_name(self.name, self.model_format)
+            yield from checks.deployable_name(self.name, self.model_format)
 
     def newer_values(self) -> Iterator[tuple[str, str]]:
         yield from super().newer_values()
@@ -146,7 +146,7 @@ class RegisterModelMeta(ModelSpec, Request[MetaRegistered]):
 
     def problems(self) -> Iterator[str]:
         yield from super().problems()
-        yield from rules.deployable_name(self.name, self.model_format)
+        yield from checks.deployable_name(self.name, self.model_format)
 
 
 @endpoint(

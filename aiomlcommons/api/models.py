@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY
 from typing import Any
 
-from aiomlcommons import rules
+from aiomlcommons.api import checks
 from aiomlcommons.api.common import Hits, WriteResult
 from aiomlcommons.api.connectors import CreateConnector
 from aiomlcommons.api.model_configs import ModelConfig
@@ -60,7 +60,7 @@ class UpdateModel(Request[WriteResult]):
     tenant_id: str | None = None
 
     def problems(self) -> Iterator[str]:
-        yield from rules.at_most_one(self, "connector_id", "connector")
+        yield from checks.at_most_one(self, "connector_id", "connector")
 
 
 @endpoint("DELETE /_plugins/_ml/models/{model_id}", since="1.3")

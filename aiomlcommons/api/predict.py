@@ -6,11 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY
 from typing import Any
 
-from aiomlcommons import convert, rules
+from aiomlcommons.api import checks
 from aiomlcommons.api.tasks import TaskStarted
 from aiomlcommons.api.tensors import MapTensor, ModelTensor, ModelTensors, TextTensor
 from aiomlcommons.endpoint import Record, Request, endpoint, mixin, record
 from aiomlcommons.stream import Data, StreamRequest
+from aiomlcommons.wire import convert
 
 
 @record
@@ -78,8 +79,8 @@ class MLInput:
     input_query: Mapping[str, Any] | None = None
 
     def problems(self) -> Iterator[str]:
-        yield from rules.not_empty(self, "text_docs")
-        yield from rules.at_most_one(self, "input_data", "input_index")
+        yield from checks.not_empty(self, "text_docs")
+        yield from checks.at_most_one(self, "input_data", "input_index")
 
 
 INPUT_OF_2_4 = ("text_docs", "return_bytes", "return_number", "target_response", "target_response_positions")

@@ -8,13 +8,13 @@ from typing import Any, Generic, TypeVar, overload
 import attrs
 import orjson
 
-from aiomlcommons import convert
 from aiomlcommons.api.common import Found, Hit, Hits, Shards
 from aiomlcommons.endpoint import Request, Sends
 from aiomlcommons.errors import DecodeError, InvalidRequest, NotFound
 from aiomlcommons.http import HttpResponse
 from aiomlcommons.namespace import HasSession, Operation, P
-from aiomlcommons.wire import to_http
+from aiomlcommons.wire import convert
+from aiomlcommons.wire.codec import to_http
 
 T = TypeVar("T")
 PAGE = 100

@@ -8,10 +8,10 @@ from typing import Any, dataclass_transform, get_type_hints
 
 import attrs
 
-from aiomlcommons import convert
 from aiomlcommons.api.setting_values import Flag, Number, Ratio, Text, Texts, kept, read
 from aiomlcommons.endpoint import fields_of, wire_name
 from aiomlcommons.errors import InvalidRequest
+from aiomlcommons.wire import convert
 
 PREFIX = "plugins.ml_commons."
 

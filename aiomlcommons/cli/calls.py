@@ -9,11 +9,11 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 
 import orjson
 
-from aiomlcommons import convert
 from aiomlcommons.endpoint import Request, fields_of, wire_name
 from aiomlcommons.errors import InvalidRequest
 from aiomlcommons.namespace import Namespace, Operation, space
 from aiomlcommons.session import Session
+from aiomlcommons.wire import convert
 
 
 def endpoints() -> Iterator[tuple[str, type[Request[Any]]]]:

@@ -13,9 +13,9 @@ import orjson
 from aiomlcommons.cli import jobs
 from aiomlcommons.cli.common import UsageError, cluster
 from aiomlcommons.cli.tables import print_json
-from aiomlcommons.ingest.dead_letter import Letter, letters
-from aiomlcommons.ingest.journal import Journal
-from aiomlcommons.ingest.retrying import LetterSource, keep_failed, letter_id
+from aiomlcommons.ingest.reprocess import LetterSource, keep_failed, letter_id
+from aiomlcommons.ingest.state.checkpoint import Journal
+from aiomlcommons.ingest.state.dead_letters import Letter, letters
 from aiomlcommons.ingest.types import BadRow
 
 _SHOWN = 100

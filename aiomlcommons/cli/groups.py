@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 
-from aiomlcommons import convert
 from aiomlcommons.cli.common import REFUSED, cluster, confirmed
 from aiomlcommons.cli.tables import moment, print_json, table
+from aiomlcommons.wire import convert
 
 
 async def show(options: argparse.Namespace) -> None:

@@ -13,9 +13,9 @@ from aiomlcommons.cli.common import cluster
 from aiomlcommons.cli.display import span
 from aiomlcommons.cli.progress import Progress
 from aiomlcommons.cli.tables import print_json
-from aiomlcommons.ingest.estimating import Estimate, estimate
+from aiomlcommons.ingest.dry_run import Estimate, estimate
 from aiomlcommons.ingest.sinks import open_sink
-from aiomlcommons.ingest.sinks.rehearsal import IndexRehearsal
+from aiomlcommons.ingest.sinks.index_dry_run import IndexRehearsal
 from aiomlcommons.ingest.sources import open_source
 from aiomlcommons.ingest.types import Sink
 from aiomlcommons.session import Session

@@ -18,11 +18,11 @@ from aiomlcommons.cli.display import display
 from aiomlcommons.cli.models import shown_on
 from aiomlcommons.cli.progress import Progress
 from aiomlcommons.ingest.job import Job
-from aiomlcommons.ingest.journal import Journal
-from aiomlcommons.ingest.seen import Seen
 from aiomlcommons.ingest.sinks import IndexSink, open_sink
 from aiomlcommons.ingest.sources import IndexSource, open_source
 from aiomlcommons.ingest.sources.index import BY_ID
+from aiomlcommons.ingest.state.checkpoint import Journal
+from aiomlcommons.ingest.state.seen_ids import Seen
 from aiomlcommons.ingest.stats import Report, Stats
 from aiomlcommons.ingest.types import Sink, Source
 from aiomlcommons.session import Session

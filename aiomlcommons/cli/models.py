@@ -10,18 +10,18 @@ import anyio.to_thread
 import orjson
 from yarl import URL
 
-from aiomlcommons import convert
+from aiomlcommons.api.checks import name_of_file
 from aiomlcommons.api.model_configs import ModelConfig
 from aiomlcommons.cli.common import REFUSED, UsageError, cluster, confirmed
 from aiomlcommons.cli.progress import Progress as Line
 from aiomlcommons.cli.tables import moment, print_json, table
 from aiomlcommons.errors import MLCommonsError
-from aiomlcommons.models.catalogue import PRETRAINED
-from aiomlcommons.models.ensure import EnsuredModel, named
-from aiomlcommons.models.progress import Phase, Progress, Report
-from aiomlcommons.models.spec import ExistingModel, FileModel, PretrainedModel, RemoteModel, Spec, UrlModel
-from aiomlcommons.rules import name_of_file
+from aiomlcommons.lifecycle.catalogue import PRETRAINED
+from aiomlcommons.lifecycle.ensure import EnsuredModel, named
+from aiomlcommons.lifecycle.progress import Phase, Progress, Report
+from aiomlcommons.lifecycle.spec import ExistingModel, FileModel, PretrainedModel, RemoteModel, Spec, UrlModel
 from aiomlcommons.session import Session
+from aiomlcommons.wire import convert
 
 
 def shown_on(line: Line) -> Report:

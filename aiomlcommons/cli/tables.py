@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from aiomlcommons.ingest.plain import dumped
+from aiomlcommons.ingest.json_values import dumped
 
 
 def table(titles: Sequence[str], rows: Sequence[Sequence[object]]) -> str:

@@ -7,9 +7,9 @@ import sys
 
 import anyio
 
-from aiomlcommons import convert
 from aiomlcommons.cli.common import cluster
 from aiomlcommons.cli.tables import moment, print_json, table
+from aiomlcommons.wire import convert
 
 
 async def show(options: argparse.Namespace) -> None:

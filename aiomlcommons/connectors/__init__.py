@@ -16,12 +16,7 @@ https://docs.opensearch.org/latest/ml-commons-plugin/remote-models/supported-con
 
 from __future__ import annotations
 
-from aiomlcommons.connectors.aws import (
-    AwsOptions,
-    bedrock_converse,
-    bedrock_titan_embeddings,
-    sagemaker_embeddings,
-)
+from aiomlcommons.connectors.aws import AwsOptions, bedrock_converse, bedrock_titan_embeddings, sagemaker_embeddings
 from aiomlcommons.connectors.build import Options
 from aiomlcommons.connectors.generic import http_embeddings
 from aiomlcommons.connectors.providers import (

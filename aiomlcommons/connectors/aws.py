@@ -20,7 +20,7 @@ from aiomlcommons.connectors.build import (
     predict,
 )
 from aiomlcommons.errors import InvalidRequest
-from aiomlcommons.secret import Secret
+from aiomlcommons.net.secret import Secret
 
 BEDROCK = "https://bedrock-runtime.${parameters.region}.amazonaws.com"
 SAGEMAKER = "https://runtime.sagemaker.${parameters.region}.amazonaws.com"

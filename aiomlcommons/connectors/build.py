@@ -9,7 +9,7 @@ from typing import Any, TypedDict
 from aiomlcommons.api.common import AccessMode
 from aiomlcommons.api.connectors import ClientConfig, ConnectorAction, CreateConnector
 from aiomlcommons.errors import InvalidRequest
-from aiomlcommons.secret import Secret, as_secret
+from aiomlcommons.net.secret import Secret, as_secret
 
 HTTP, SIGV4 = "http", "aws_sigv4"
 PRE, POST = "connector.pre_process.", "connector.post_process."

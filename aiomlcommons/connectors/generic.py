@@ -21,7 +21,7 @@ from aiomlcommons.connectors.build import (
     predict,
 )
 from aiomlcommons.errors import InvalidRequest
-from aiomlcommons.secret import Secret
+from aiomlcommons.net.secret import Secret
 
 FUNCTIONS = {"openai": "openai.embedding", "list": "default.embedding"}
 

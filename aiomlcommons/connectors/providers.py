@@ -20,7 +20,7 @@ from aiomlcommons.connectors.build import (
     predict,
 )
 from aiomlcommons.errors import InvalidRequest
-from aiomlcommons.secret import Secret
+from aiomlcommons.net.secret import Secret
 
 OPENAI = "https://api.openai.com"
 COHERE = "https://api.cohere.ai"

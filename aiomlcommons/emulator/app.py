@@ -16,7 +16,6 @@ import attrs
 from aiohttp import web
 from yarl import URL
 
-from aiomlcommons import convert
 from aiomlcommons.emulator import limits, old_server, reading, restarting
 from aiomlcommons.emulator.cluster import Cluster
 from aiomlcommons.emulator.encoding import to_cbor, to_json, wants_cbor
@@ -27,39 +26,40 @@ from aiomlcommons.emulator.pool import Goes
 from aiomlcommons.emulator.registry import HANDLERS, Bare, Plain
 from aiomlcommons.endpoint import Request
 from aiomlcommons.http import CBOR, HttpRequest
-from aiomlcommons.routes import Match, Router
+from aiomlcommons.wire import convert
+from aiomlcommons.wire.routes import Match, Router
 
 # Each of these registers its handlers when it is imported.
 RESOURCES = (
-    "agent_runs",
-    "agentic_memory",
-    "agentic_search_templates",
-    "agents",
-    "config",
-    "connectors",
-    "context_management",
-    "controllers",
-    "deploying",
-    "groups",
-    "index_insight",
-    "mcp",
-    "mcp_client",
-    "memory",
-    "memory_containers",
-    "memory_search",
-    "messages",
-    "models",
-    "offline",
-    "predict",
+    "agents.agent_store",
+    "agents.context_management",
+    "agents.index_insight",
+    "agents.mcp",
+    "agents.mcp_client",
+    "agents.runs",
+    "agents.search_templates",
+    "agents.streams",
+    "agents.tools",
+    "connectors.connector_store",
+    "info",
+    "memory.agentic_memory",
+    "memory.containers",
+    "memory.conversations",
+    "memory.messages",
+    "memory.semantic_search",
+    "models.controllers",
+    "models.deployment",
+    "models.groups",
+    "models.model_store",
+    "models.offline",
+    "models.predict",
+    "models.registration",
+    "models.training",
     "profile",
-    "register",
-    "server",
-    "settings",
+    "settings.config",
+    "settings.handlers",
     "stats",
-    "streams",
     "tasks",
-    "tools",
-    "training",
 )
 for _name in RESOURCES:
     import_module(f"aiomlcommons.emulator.{_name}")

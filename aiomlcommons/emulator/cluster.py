@@ -28,9 +28,9 @@ from aiomlcommons.api.tasks import TaskInfo
 from aiomlcommons.emulator.counting import Counts
 from aiomlcommons.emulator.faults import Faults
 from aiomlcommons.emulator.index import Document, Index, Refresh, alter, token
-from aiomlcommons.emulator.setting_store import SettingStore
+from aiomlcommons.emulator.settings.store import SettingStore
 from aiomlcommons.endpoint import Request
-from aiomlcommons.version import Version
+from aiomlcommons.wire.version import Version
 
 __all__ = ["Cluster", "Document", "Index", "alter"]
 

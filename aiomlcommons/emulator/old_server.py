@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from aiomlcommons import convert
 from aiomlcommons.api.common import WriteResult
 from aiomlcommons.api.model_records import Model, NodeUndeployed
 from aiomlcommons.api.predict import Predict, PredictByModel
@@ -14,6 +13,7 @@ from aiomlcommons.api.tasks import TaskInfo, TaskStarted
 from aiomlcommons.emulator.errors import NO_MODEL, NO_TASK, NOT_READY, Refused, refused
 from aiomlcommons.emulator.registry import Plain
 from aiomlcommons.endpoint import Request
+from aiomlcommons.wire import convert
 
 WORDS = {
     "REGISTERING": "UPLOADING",

@@ -9,7 +9,6 @@ import attrs
 import cbor2
 import orjson
 
-from aiomlcommons import convert
 from aiomlcommons.api.agents import RegisterAgent
 from aiomlcommons.api.connectors import CreateConnector
 from aiomlcommons.api.model_records import ModelFormat
@@ -18,8 +17,9 @@ from aiomlcommons.api.predict import Predict
 from aiomlcommons.emulator.errors import Refused, illegal, plain, refused
 from aiomlcommons.endpoint import Request, wire_name
 from aiomlcommons.http import CBOR, JSON, HttpRequest
-from aiomlcommons.routes import Match, Router, read_request
-from aiomlcommons.version import Version
+from aiomlcommons.wire import convert
+from aiomlcommons.wire.routes import Match, Router, read_request
+from aiomlcommons.wire.version import Version
 
 ALWAYS = {"pretty", "human", "error_trace"}
 METHODS = ("GET", "POST", "PUT", "DELETE")

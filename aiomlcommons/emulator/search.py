@@ -9,11 +9,11 @@ from typing import Any, TypeVar
 
 import orjson
 
-from aiomlcommons import convert
 from aiomlcommons.api.common import Found, Hit, Hits, Shards, Total
 from aiomlcommons.emulator import old_server
 from aiomlcommons.emulator.cluster import Document, Index
 from aiomlcommons.emulator.errors import RESULT_WINDOW, Refused, illegal, refused
+from aiomlcommons.wire import convert
 
 T = TypeVar("T")
 WINDOW = 10_000

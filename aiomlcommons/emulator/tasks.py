@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from aiomlcommons.api.common import Hits, WriteResult
 from aiomlcommons.api.tasks import DeleteTask, GetTask, SearchTasks, TaskInfo
-from aiomlcommons.emulator import offline, search
+from aiomlcommons.emulator import search
 from aiomlcommons.emulator.cluster import Cluster
 from aiomlcommons.emulator.errors import NO_TASK, missing
+from aiomlcommons.emulator.models import offline
 from aiomlcommons.emulator.registry import handles
 
 

@@ -7,15 +7,12 @@ from typing import TYPE_CHECKING
 from aiomlcommons.lazy import lazily
 
 if TYPE_CHECKING:
-    from aiomlcommons.ingest.cache import CacheError
-    from aiomlcommons.ingest.dead_letter import Letter, documents, letters
-    from aiomlcommons.ingest.doubting import ModelFails
-    from aiomlcommons.ingest.estimating import Estimate, estimate
-    from aiomlcommons.ingest.fields import FieldMap
+    from aiomlcommons.ingest.dry_run import Estimate, estimate
+    from aiomlcommons.ingest.embedding.cache import CacheError
+    from aiomlcommons.ingest.embedding.model_check import ModelFails
     from aiomlcommons.ingest.job import Job, JobLeft, Unbalanced
-    from aiomlcommons.ingest.journal import WrongJob
-    from aiomlcommons.ingest.patience import JobStalled
-    from aiomlcommons.ingest.seen import JobUnderWay, SeenError
+    from aiomlcommons.ingest.pacing.stall_timeout import JobStalled
+    from aiomlcommons.ingest.rows.fields import FieldMap
     from aiomlcommons.ingest.sinks import CallableSink, IndexSink, JsonLinesSink, NpySink, ParquetSink, SinkError
     from aiomlcommons.ingest.sources import (
         ArrowSource,
@@ -27,6 +24,9 @@ if TYPE_CHECKING:
         SourceError,
         StdinSource,
     )
+    from aiomlcommons.ingest.state.checkpoint import WrongJob
+    from aiomlcommons.ingest.state.dead_letters import Letter, documents, letters
+    from aiomlcommons.ingest.state.seen_ids import JobUnderWay, SeenError
     from aiomlcommons.ingest.stats import Report, Stats
     from aiomlcommons.ingest.types import BadRow, Documents, Refused, Row, Rows, Sink, Source
 
@@ -81,14 +81,14 @@ if not TYPE_CHECKING:
             "sources",
             "sinks",
             "stats",
-            "fields",
-            "dead_letter",
-            "journal",
-            "seen",
-            "cache",
-            "patience",
-            "doubting",
+            "rows.fields",
+            "state.dead_letters",
+            "state.checkpoint",
+            "state.seen_ids",
+            "embedding.cache",
+            "pacing.stall_timeout",
+            "embedding.model_check",
             "job",
-            "estimating",
+            "dry_run",
         ),
     )

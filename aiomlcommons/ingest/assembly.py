@@ -9,21 +9,21 @@ from typing import Any
 
 import attrs
 
-from aiomlcommons.ingest.asking import Asker
-from aiomlcommons.ingest.budget import RetryBudget
-from aiomlcommons.ingest.cache import Cache, Recent, VectorFile
-from aiomlcommons.ingest.checking import Checked
-from aiomlcommons.ingest.dead_letter import DeadLetters
-from aiomlcommons.ingest.embedder import Embedder
+from aiomlcommons.ingest.embedding.batches import Predictor
+from aiomlcommons.ingest.embedding.cache import Cache, Recent, VectorFile
+from aiomlcommons.ingest.embedding.model import Embedder
+from aiomlcommons.ingest.embedding.requests import Asker
 from aiomlcommons.ingest.engine import Engine
-from aiomlcommons.ingest.journal import Entry, Journal
-from aiomlcommons.ingest.predicting import Predictor
-from aiomlcommons.ingest.preparing import Preparer
-from aiomlcommons.ingest.seen import Seen, SeenError
-from aiomlcommons.ingest.settings import Settings
-from aiomlcommons.ingest.sizes import Sizes
+from aiomlcommons.ingest.options import Settings
+from aiomlcommons.ingest.pacing.retry_budget import RetryBudget
+from aiomlcommons.ingest.rows.batch_size import Sizes
+from aiomlcommons.ingest.rows.batching import Preparer
+from aiomlcommons.ingest.rows.checking import Checked
+from aiomlcommons.ingest.rows.tracking import Tracker
+from aiomlcommons.ingest.state.checkpoint import Entry, Journal
+from aiomlcommons.ingest.state.dead_letters import DeadLetters
+from aiomlcommons.ingest.state.seen_ids import Seen, SeenError
 from aiomlcommons.ingest.stats import Stats
-from aiomlcommons.ingest.tracking import Tracker
 from aiomlcommons.ingest.types import Sink, Source
 
 

@@ -12,17 +12,17 @@ import anyio.to_thread
 import attrs
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
-from aiomlcommons.ingest.cache import VectorFile
-from aiomlcommons.ingest.dead_letter import DeadLetters, Letter
-from aiomlcommons.ingest.doubting import ModelFails
-from aiomlcommons.ingest.journal import Entry, Journal
-from aiomlcommons.ingest.patience import JobStalled
-from aiomlcommons.ingest.predicting import Predicted, Predictor
-from aiomlcommons.ingest.preparing import Batch, Preparer
+from aiomlcommons.concurrency import Results, fan_out
+from aiomlcommons.ingest.embedding.batches import Predicted, Predictor
+from aiomlcommons.ingest.embedding.cache import VectorFile
+from aiomlcommons.ingest.embedding.model_check import ModelFails
+from aiomlcommons.ingest.pacing.stall_timeout import JobStalled
+from aiomlcommons.ingest.rows.batching import Batch, Preparer
+from aiomlcommons.ingest.rows.tracking import Tracker
+from aiomlcommons.ingest.state.checkpoint import Entry, Journal
+from aiomlcommons.ingest.state.dead_letters import DeadLetters, Letter
 from aiomlcommons.ingest.stats import Stats
-from aiomlcommons.ingest.tracking import Tracker
 from aiomlcommons.ingest.types import Documents, Retrying, Rows, Sink, Source
-from aiomlcommons.pipeline.flow import Results, fan_out
 
 # Seconds that a write may go on for when the job is left. Half of a batch cannot be noted, and would be done again.
 GRACE = 10.0

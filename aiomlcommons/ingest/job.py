@@ -11,15 +11,15 @@ from typing import Any
 import anyio
 import anyio.to_thread
 
+from aiomlcommons.concurrency import beside
 from aiomlcommons.errors import MLCommonsError
 from aiomlcommons.ingest.assembly import Files, engine_of
-from aiomlcommons.ingest.dead_letter import DeadLetters
-from aiomlcommons.ingest.embedder import Embedder
+from aiomlcommons.ingest.embedding.model import Embedder
 from aiomlcommons.ingest.engine import Engine
-from aiomlcommons.ingest.settings import Settings
+from aiomlcommons.ingest.options import Settings
+from aiomlcommons.ingest.state.dead_letters import DeadLetters
 from aiomlcommons.ingest.stats import Report, Stats
 from aiomlcommons.ingest.types import Retrying, Sink, Source
-from aiomlcommons.pipeline.flow import beside
 
 
 class Unbalanced(MLCommonsError):

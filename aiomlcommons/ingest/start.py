@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import anyio.to_thread
 
-from aiomlcommons.ingest.clashes import check_files, check_sink
-from aiomlcommons.ingest.embedder import embedder
+from aiomlcommons.ingest.embedding.model import embedder
 from aiomlcommons.ingest.job import Job, ingesting
-from aiomlcommons.ingest.settings import Settings
+from aiomlcommons.ingest.options import Settings
+from aiomlcommons.ingest.preflight import check_files, check_sink
 from aiomlcommons.ingest.sinks import IndexSink, open_sink
 from aiomlcommons.ingest.sources import open_source, with_patience
 from aiomlcommons.ingest.types import Row
-from aiomlcommons.models.ensure import ensure
-from aiomlcommons.models.spec import Spec
+from aiomlcommons.lifecycle.ensure import ensure
+from aiomlcommons.lifecycle.spec import Spec
 
 if TYPE_CHECKING:
     from aiomlcommons.client import Client

@@ -7,7 +7,7 @@ from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import attrs
 
-from aiomlcommons.vectors import Vectors
+from aiomlcommons.inference.vectors import Vectors
 
 Row: TypeAlias = Mapping[str, Any]
 Sparse: TypeAlias = "list[dict[str, float]]"

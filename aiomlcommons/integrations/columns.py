@@ -8,9 +8,9 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from aiomlcommons.errors import InvalidRequest, MLCommonsError
-from aiomlcommons.ingest.sinks.tables import arrow, vectors_of
+from aiomlcommons.inference.vectors import Vectors
+from aiomlcommons.ingest.sinks.arrow_tables import arrow, vectors_of
 from aiomlcommons.ingest.types import Documents, Row, Sparse
-from aiomlcommons.vectors import Vectors
 
 # A batch as Ray hands it out: numpy arrays by name, or a pyarrow Table, which has no types of its own.
 Columns: TypeAlias = Any

@@ -9,13 +9,15 @@ from typing import Any, TypeAlias
 
 import attrs
 
+from aiomlcommons.concurrency import fan_out
 from aiomlcommons.errors import MLCommonsError
-from aiomlcommons.inference import Side
+from aiomlcommons.inference.methods import Side
+from aiomlcommons.inference.vectors import Vectors
 from aiomlcommons.ingest.assembly import predictor_of
-from aiomlcommons.ingest.embedder import embedder
-from aiomlcommons.ingest.predicting import Predictor
-from aiomlcommons.ingest.preparing import Batch
-from aiomlcommons.ingest.settings import Settings
+from aiomlcommons.ingest.embedding.batches import Predictor
+from aiomlcommons.ingest.embedding.model import embedder
+from aiomlcommons.ingest.options import Settings
+from aiomlcommons.ingest.rows.batching import Batch
 from aiomlcommons.ingest.sinks import IndexSink
 from aiomlcommons.ingest.stats import Stats
 from aiomlcommons.ingest.types import Documents, Refused, Sparse
@@ -29,9 +31,7 @@ from aiomlcommons.integrations.columns import (
     with_column,
     without_column,
 )
-from aiomlcommons.models.spec import Spec
-from aiomlcommons.pipeline.flow import fan_out
-from aiomlcommons.vectors import Vectors
+from aiomlcommons.lifecycle.spec import Spec
 
 __all__ = ["Embed", "Index", "RowsFailed"]
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from aiomlcommons import hints
 from aiomlcommons.api.tasks import TaskInfo
 from aiomlcommons.errors import MLCommonsError
-from aiomlcommons.said import heard
-from aiomlcommons.trouble import Trouble, trouble_of
+from aiomlcommons.trouble import hints
+from aiomlcommons.trouble.said import heard
+from aiomlcommons.trouble.table import Trouble, trouble_of
 
 
 class TaskFailed(MLCommonsError):

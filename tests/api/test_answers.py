@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 import pytest
 
-from aiomlcommons import HttpResponse, convert
+from aiomlcommons import HttpResponse
 from aiomlcommons.api.common import AccessMode, Found, FunctionName, Hit, Hits, Shards, Total
 from aiomlcommons.api.connectors import GetConnector, HttpConnector
 from aiomlcommons.api.memory import SearchMessages
@@ -19,8 +19,9 @@ from aiomlcommons.api.predict import PredictStream, Words
 from aiomlcommons.api.tasks import TaskInfo, TaskState, TaskType
 from aiomlcommons.api.tensors import ByteBuffer
 from aiomlcommons.http import JSON
-from aiomlcommons.routes import Router, read_request
-from aiomlcommons.wire import from_http
+from aiomlcommons.wire import convert
+from aiomlcommons.wire.codec import from_http
+from aiomlcommons.wire.routes import Router, read_request
 from tests.wire.recordings import Exchange, exchanges
 
 ROUTER = Router()

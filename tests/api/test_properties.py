@@ -11,11 +11,12 @@ import orjson
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
-from aiomlcommons import ENDPOINTS, convert
+from aiomlcommons import ENDPOINTS
 from aiomlcommons.endpoint import Record, Request, Route, fields_of
 from aiomlcommons.http import JSON, HttpResponse
-from aiomlcommons.routes import Router, read_request
-from aiomlcommons.wire import from_http, to_http
+from aiomlcommons.wire import convert
+from aiomlcommons.wire.codec import from_http, to_http
+from aiomlcommons.wire.routes import Router, read_request
 from tests.strategies import answers, requests
 
 ROUTER = Router()

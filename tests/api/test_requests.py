@@ -51,7 +51,7 @@ from aiomlcommons.api.server import GetInfo
 from aiomlcommons.api.settings import GetClusterSettings, PutClusterSettings
 from aiomlcommons.api.tasks import CancelTask, DeleteTask, GetTask, SearchTasks
 from aiomlcommons.http import JSON
-from aiomlcommons.wire import to_http
+from aiomlcommons.wire.codec import to_http
 
 Case: TypeAlias = tuple[Request[Any], str, Any]
 QUERY: dict[str, Any] = {"query": {"match_all": {}}}

@@ -14,7 +14,7 @@ from aiomlcommons.api.setting_values import Flag, Number, Ratio, Text, Texts
 from aiomlcommons.api.settings import FIRST_MODEL, PREFIX, MLSettings
 from aiomlcommons.endpoint import fields_of, wire_name
 from aiomlcommons.http import JSON
-from aiomlcommons.transport import Timeout
+from aiomlcommons.net.transport import Timeout
 from tests.known import rows
 
 P = PREFIX

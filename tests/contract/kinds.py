@@ -18,8 +18,8 @@ from aiomlcommons.api.common import FunctionName
 from aiomlcommons.api.model_configs import ModelConfig
 from aiomlcommons.api.model_records import Model, ModelState
 from aiomlcommons.api.model_registration import CHUNK_SIZE
-from aiomlcommons.models.groups import delete_if_empty, find_groups
-from aiomlcommons.models.spec import FileModel
+from aiomlcommons.lifecycle.groups import delete_if_empty, find_groups
+from aiomlcommons.lifecycle.spec import FileModel
 from tests.contract.undoing import afterwards
 
 REGISTERED = {ModelState.REGISTERED, ModelState.UPLOADED}

@@ -24,8 +24,8 @@ import orjson
 
 from aiomlcommons import ExistingModel, MLCommonsError, RemoteModel, Secret, Session, UrlModel
 from aiomlcommons.api.connectors import ConnectorAction, CreateConnector
-from aiomlcommons.models.groups import find_groups
-from aiomlcommons.models.spec import Spec
+from aiomlcommons.lifecycle.groups import find_groups
+from aiomlcommons.lifecycle.spec import Spec
 from tests.contract.kinds import KINDS, ZIPS, forget, spec_of
 from tests.contract.servers import Server, allowed, server
 from tests.fileserver import served_file

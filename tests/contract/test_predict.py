@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from aiomlcommons import DecodeError, InvalidRequest, NotFound, Session, vectors
+from aiomlcommons import DecodeError, InvalidRequest, NotFound, Session
 from aiomlcommons.api.predict import Predict
 from aiomlcommons.api.tensors import NumberTensor
+from aiomlcommons.inference import vectors
 from tests.contract.kinds import deployed
 
 pytestmark = pytest.mark.asyncio

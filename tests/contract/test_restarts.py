@@ -19,8 +19,8 @@ import pytest
 import pytest_asyncio
 
 from aiomlcommons import EnsuredModel, Session, TaskFailed, TaskStalled, UrlModel
-from aiomlcommons.models.groups import find_groups
-from aiomlcommons.models.progress import Phase, Progress
+from aiomlcommons.lifecycle.groups import find_groups
+from aiomlcommons.lifecycle.progress import Phase, Progress
 from tests.contract.kinds import KINDS, forget, padded, spec_of
 from tests.contract.servers import Server
 from tests.contract.undoing import afterwards

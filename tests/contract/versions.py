@@ -9,8 +9,8 @@ from __future__ import annotations
 import pytest
 
 from aiomlcommons import Session, TaskFailed
-from aiomlcommons.models.deploying import NEVER_AGAIN
-from aiomlcommons.version import Version
+from aiomlcommons.lifecycle.deployment import NEVER_AGAIN
+from aiomlcommons.wire.version import Version
 
 MARKERS = (
     "since(version, what): skip the test where the server is older than what it is about",

@@ -25,9 +25,9 @@ import orjson
 from yarl import URL
 
 from aiomlcommons import emulator
-from aiomlcommons.auth import BasicAuth
 from aiomlcommons.http import HttpRequest, HttpResponse
-from aiomlcommons.secret import Secret
+from aiomlcommons.net.auth import BasicAuth
+from aiomlcommons.net.secret import Secret
 from tests import modelserver
 from tests.emulator.left_out import reason_of
 from tests.emulator.recorded_servers import RecordedServer, by_server

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
 
-from aiomlcommons.routes import Router
+from aiomlcommons.wire.routes import Router
 from tests.wire.recordings import Exchange, is_other
 
 ROUTER = Router()

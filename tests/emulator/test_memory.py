@@ -10,11 +10,11 @@ import pytest_asyncio
 from aiomlcommons import ApiError, BadRequest, NotFound, Session
 from aiomlcommons.api.memory import GetMemory
 from aiomlcommons.api.settings import MLSettings
-from aiomlcommons.auth import BasicAuth
 from aiomlcommons.emulator import Cluster, Emulator
 from aiomlcommons.emulator.errors import Refused
-from aiomlcommons.emulator.memory import add_message, create_memory, history, traces
-from aiomlcommons.secret import Secret
+from aiomlcommons.emulator.memory.conversations import add_message, create_memory, history, traces
+from aiomlcommons.net.auth import BasicAuth
+from aiomlcommons.net.secret import Secret
 
 pytestmark = pytest.mark.asyncio
 

@@ -9,9 +9,9 @@ import pytest
 from aiomlcommons import BadRequest, Conflict, NotFound, Session
 from aiomlcommons.api.memory_containers import MemoryConfiguration, MemoryStrategy
 from aiomlcommons.api.memory_documents import MemorySession
-from aiomlcommons.auth import BasicAuth
 from aiomlcommons.emulator import Emulator
-from aiomlcommons.secret import Secret
+from aiomlcommons.net.auth import BasicAuth
+from aiomlcommons.net.secret import Secret
 from tests.emulator.memories import ALL, SPARSE, TEA, WITH_SESSIONS, made, unasked
 
 pytestmark = pytest.mark.asyncio

@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from aiomlcommons import BadRequest, Forbidden, ModelNotReady, NotFound, ServerError, Session, TooManyRequests, vectors
+from aiomlcommons import BadRequest, Forbidden, ModelNotReady, NotFound, ServerError, Session, TooManyRequests
 from aiomlcommons.api.model_records import RateLimiter
 from aiomlcommons.api.predict import Predict, PredictByModel
 from aiomlcommons.emulator import Cluster, Emulator
 from aiomlcommons.http import CBOR, JSON
+from aiomlcommons.inference import vectors
 from tests.emulator.conftest import NOW, deployed
 
 pytestmark = pytest.mark.asyncio

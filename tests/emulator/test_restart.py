@@ -8,15 +8,7 @@ from typing import Any
 import orjson
 import pytest
 
-from aiomlcommons import (
-    ApiError,
-    BadRequest,
-    ModelNotReady,
-    ServerError,
-    Session,
-    TaskStalled,
-    TooManyRequests,
-)
+from aiomlcommons import ApiError, BadRequest, ModelNotReady, ServerError, Session, TaskStalled, TooManyRequests
 from aiomlcommons.api.model_registration import RegisterModel
 from aiomlcommons.api.models import SearchModels
 from aiomlcommons.api.server import GetInfo

@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 
-from aiomlcommons.emulator import vectors
+from aiomlcommons.emulator.models import vectors
 
 NEAR = [
     ("the dog barks loudly", "a dog was barking", "stock markets fell today"),

@@ -19,11 +19,11 @@ import anyio
 import attrs
 
 from aiomlcommons import NotFound
-from aiomlcommons.ingest.doubting import HARMLESS, ModelFails
-from aiomlcommons.ingest.embedder import Embedder
+from aiomlcommons.ingest.embedding.model import Embedder
+from aiomlcommons.ingest.embedding.model_check import HARMLESS, ModelFails
 from aiomlcommons.ingest.job import Job, ingesting
-from aiomlcommons.ingest.patience import JobStalled
-from aiomlcommons.ingest.settings import Settings
+from aiomlcommons.ingest.options import Settings
+from aiomlcommons.ingest.pacing.stall_timeout import JobStalled
 from aiomlcommons.ingest.stats import Report
 from aiomlcommons.ingest.types import Documents
 from tests.ingest.accounts import Accounts, letters, noted, tear, text_in
@@ -75,7 +75,7 @@ class Life:
         self.patches = (
             mock.patch("anyio.to_thread.run_sync", self.threads),
             mock.patch("os.fsync", int),
-            mock.patch("aiomlcommons.ingest.journal.COMPACT", 2_000),
+            mock.patch("aiomlcommons.ingest.state.checkpoint.COMPACT", 2_000),
         )
         for patch in self.patches:
             patch.start()

@@ -12,9 +12,9 @@ import attrs
 
 from aiomlcommons import Backoff, Session
 from aiomlcommons.emulator import Emulator
-from aiomlcommons.ingest.embedder import embedder
+from aiomlcommons.ingest.embedding.model import embedder
 from aiomlcommons.ingest.job import Job, ingesting
-from aiomlcommons.ingest.settings import Settings
+from aiomlcommons.ingest.options import Settings
 from aiomlcommons.ingest.types import BadRow, Documents, Refused, Row, Rows
 
 NOW = Backoff(first=0, cap=0)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from aiomlcommons import Backoff
 from aiomlcommons.errors import MLCommonsError
-from aiomlcommons.ingest.budget import RetryBudget, pause_for, pauses
+from aiomlcommons.ingest.pacing.retry_budget import RetryBudget, pause_for, pauses
 
 
 def test_a_new_budget_pays_for_a_hundred_retries() -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from aiomlcommons.ingest.cache import CacheError, Recent, VectorFile
+from aiomlcommons.ingest.embedding.cache import CacheError, Recent, VectorFile
 
 pytestmark = pytest.mark.asyncio
 MODEL = {"model": "m", "version": "1", "hash": "h"}

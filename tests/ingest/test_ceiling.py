@@ -10,8 +10,8 @@ import pytest
 from aiohttp import web
 
 from aiomlcommons import Backoff, Session, emulator
-from aiomlcommons.ingest.ceiling import ceiling
-from aiomlcommons.ingest.settings import Settings
+from aiomlcommons.ingest.embedding.node_capacity import ceiling
+from aiomlcommons.ingest.options import Settings
 
 pytestmark = pytest.mark.asyncio
 

@@ -16,10 +16,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aiomlcommons.ingest.dead_letter import DeadLetters, Letter, by_reason, documents
-from aiomlcommons.ingest.dead_letter import letters as read_back
 from aiomlcommons.ingest.sinks import SinkError
 from aiomlcommons.ingest.sources import SourceError
+from aiomlcommons.ingest.state.dead_letters import DeadLetters, Letter, by_reason, documents
+from aiomlcommons.ingest.state.dead_letters import letters as read_back
 from aiomlcommons.ingest.types import BadRow
 
 # What has no room for anything.

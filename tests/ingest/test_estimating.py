@@ -13,9 +13,10 @@ import attrs
 import pytest
 
 from aiomlcommons.emulator.faults import PREDICTIONS
-from aiomlcommons.ingest import doubting, estimating
-from aiomlcommons.ingest.doubting import ModelFails
-from aiomlcommons.ingest.estimating import Estimate, Sample, estimate
+from aiomlcommons.ingest import dry_run
+from aiomlcommons.ingest.dry_run import Estimate, Sample, estimate
+from aiomlcommons.ingest.embedding import model_check
+from aiomlcommons.ingest.embedding.model_check import ModelFails
 from aiomlcommons.ingest.sinks import open_sink
 from aiomlcommons.ingest.sources import SourceError, StdinSource, open_source
 from aiomlcommons.ingest.types import BadRow, Rows, Sink
@@ -112,7 +113,7 @@ async def test_nothing_to_go_by_is_no_estimate(world: World) -> None:
 
 
 async def test_a_slow_model_is_asked_for_so_long_only(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(estimating, "LOOK_EVERY", 0.01)
+    monkeypatch.setattr(dry_run, "LOOK_EVERY", 0.01)
 
     async def hold(_: Any, go: Any) -> Any:
         await anyio.sleep_forever()
@@ -155,7 +156,7 @@ async def test_a_named_pipe_is_sampled_and_not_counted(world: World, name: str, 
 
 
 async def test_its_folders_are_gone_whatever_happens(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doubting, "UNPROVEN", 0.0)
+    monkeypatch.setattr(model_check, "UNPROVEN", 0.0)
     folders = Folders()
     await estimate(world.ml, Memory(documents(5)), folders, model=world.model_id)
     world.emulator.faults.fail(500, times=None)

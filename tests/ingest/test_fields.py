@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from aiomlcommons.errors import InvalidRequest
-from aiomlcommons.ingest.fields import FieldMap, TextFrom
+from aiomlcommons.ingest.rows.fields import FieldMap, TextFrom
 from aiomlcommons.ingest.sources import IterableSource, MappedSource
 from aiomlcommons.ingest.types import BadRow
 from tests.ingest.reads import check_marks, rows_of

@@ -15,12 +15,12 @@ import pytest
 from aiomlcommons import NotFound
 from aiomlcommons.emulator.errors import refused
 from aiomlcommons.emulator.faults import PREDICTIONS
-from aiomlcommons.ingest.dead_letter import documents as dead_documents
-from aiomlcommons.ingest.doubting import ModelFails
+from aiomlcommons.ingest.embedding.model_check import ModelFails
 from aiomlcommons.ingest.job import JobLeft
-from aiomlcommons.ingest.journal import Journal, WrongJob
-from aiomlcommons.ingest.seen import JobUnderWay, SeenError
 from aiomlcommons.ingest.sinks import SinkError
+from aiomlcommons.ingest.state.checkpoint import Journal, WrongJob
+from aiomlcommons.ingest.state.dead_letters import documents as dead_documents
+from aiomlcommons.ingest.state.seen_ids import JobUnderWay, SeenError
 from aiomlcommons.ingest.types import BadRow, Documents, Refused
 from tests.ingest.parts import POISON, Memory, Shelf, World, documents
 from tests.ingest.virtual import turns
@@ -248,7 +248,7 @@ async def test_a_checkpoint_of_another_job_is_refused(world: World) -> None:
 
 
 async def test_a_job_that_is_under_way_is_not_begun_twice(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("aiomlcommons.ingest.seen.BUSY", 0.0)
+    monkeypatch.setattr("aiomlcommons.ingest.state.seen_ids.BUSY", 0.0)
     rows, shelf = documents(100), Shelf()
     async with world.job(Memory(rows), shelf) as job:
         with pytest.raises(JobUnderWay, match=r"job.checkpoint.seen: the job is under way"):

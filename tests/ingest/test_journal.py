@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aiomlcommons.ingest import journal
-from aiomlcommons.ingest.journal import Entry, Journal, WrongJob
+from aiomlcommons.ingest.state import checkpoint
+from aiomlcommons.ingest.state.checkpoint import Entry, Journal, WrongJob
 
 # What has no room for anything.
 FULL = Path("/dev/full")
@@ -224,7 +224,7 @@ def test_a_full_disk_is_an_error_that_names_the_file(tmp_path: Path) -> None:
 
 
 def test_a_long_journal_is_written_anew_with_its_last_entry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(journal, "COMPACT", 2_000)
+    monkeypatch.setattr(checkpoint, "COMPACT", 2_000)
     path = tmp_path / "job"
     opened, _ = Journal.open(path, HEADER)
     for done in range(500):
@@ -243,7 +243,7 @@ def test_a_journal_that_cannot_be_written_anew_now_can_be_later(
     path = tmp_path / "job"
     opened, _ = Journal.open(path, HEADER)
     opened.write(Entry(done=1))
-    monkeypatch.setattr(journal, "COMPACT", 10)
+    monkeypatch.setattr(checkpoint, "COMPACT", 10)
     (tmp_path / "job.tmp").mkdir()
     with pytest.raises(OSError, match=r"job\.tmp"):
         opened.write(Entry(done=2))

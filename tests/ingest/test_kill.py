@@ -20,7 +20,7 @@ import pytest
 from aiomlcommons import Session
 from aiomlcommons.emulator import Emulator
 from aiomlcommons.emulator.faults import PREDICTIONS
-from aiomlcommons.ingest.dead_letter import documents as dead_documents
+from aiomlcommons.ingest.state.dead_letters import documents as dead_documents
 
 ROWS = 1_000
 BAD = {77, 500}

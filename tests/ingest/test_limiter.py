@@ -16,8 +16,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aiomlcommons.ingest.capacity import DECREASE, PROBE, SELDOM, SOON, Capacity
-from aiomlcommons.ingest.limiter import Limiter, Slot
+from aiomlcommons.ingest.pacing.capacity import DECREASE, PROBE, SELDOM, SOON, Capacity
+from aiomlcommons.ingest.pacing.concurrency_limit import Limiter, Slot
 from tests.ingest.virtual import at_once, turns
 
 ENDLESS = 10**9

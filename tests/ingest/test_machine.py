@@ -25,7 +25,7 @@ from hypothesis.stateful import (
 )
 
 from aiomlcommons import Backoff
-from aiomlcommons.ingest.settings import Settings
+from aiomlcommons.ingest.options import Settings
 from tests.ingest.lives import Life
 from tests.ingest.worlds import ERRORS, KINDS, SINKS
 

@@ -13,17 +13,17 @@ import pytest
 
 from aiomlcommons import Backoff
 from aiomlcommons.errors import MLCommonsError
-from aiomlcommons.ingest.asking import Asker
-from aiomlcommons.ingest.budget import RetryBudget
+from aiomlcommons.inference.vectors import Vectors
+from aiomlcommons.ingest.embedding.redeployment import LONGEST, Redeploying
+from aiomlcommons.ingest.embedding.requests import Asker
 from aiomlcommons.ingest.engine import GRACE
-from aiomlcommons.ingest.limiter import Limiter
-from aiomlcommons.ingest.patience import JobStalled
-from aiomlcommons.ingest.rate import Rate
-from aiomlcommons.ingest.redeploying import LONGEST, Redeploying
-from aiomlcommons.ingest.settings import Settings
+from aiomlcommons.ingest.options import Settings
+from aiomlcommons.ingest.pacing.concurrency_limit import Limiter
+from aiomlcommons.ingest.pacing.rate_limit import Rate
+from aiomlcommons.ingest.pacing.retry_budget import RetryBudget
+from aiomlcommons.ingest.pacing.stall_timeout import JobStalled
 from aiomlcommons.ingest.stats import Stats
 from aiomlcommons.ingest.types import Documents, Refused
-from aiomlcommons.vectors import Vectors
 from tests.ingest.lives import Life
 from tests.ingest.test_predicting import api, throttled, vectors
 from tests.ingest.virtual import Loop

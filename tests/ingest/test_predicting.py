@@ -29,16 +29,16 @@ from aiomlcommons.errors import (
     error_for,
 )
 from aiomlcommons.http import HttpRequest, HttpResponse
-from aiomlcommons.ingest.asking import Asker
-from aiomlcommons.ingest.budget import RetryBudget
-from aiomlcommons.ingest.dead_letter import Letter
-from aiomlcommons.ingest.doubting import HARMLESS, ModelFails
-from aiomlcommons.ingest.limiter import Limiter
-from aiomlcommons.ingest.patience import JobStalled
-from aiomlcommons.ingest.predicting import Predicted, Predictor
-from aiomlcommons.ingest.preparing import Batch
+from aiomlcommons.inference.vectors import Vectors
+from aiomlcommons.ingest.embedding.batches import Predicted, Predictor
+from aiomlcommons.ingest.embedding.model_check import HARMLESS, ModelFails
+from aiomlcommons.ingest.embedding.requests import Asker
+from aiomlcommons.ingest.pacing.concurrency_limit import Limiter
+from aiomlcommons.ingest.pacing.retry_budget import RetryBudget
+from aiomlcommons.ingest.pacing.stall_timeout import JobStalled
+from aiomlcommons.ingest.rows.batching import Batch
+from aiomlcommons.ingest.state.dead_letters import Letter
 from aiomlcommons.ingest.stats import Stats
-from aiomlcommons.vectors import Vectors
 from tests.ingest.virtual import Clock, turns
 
 REQUEST = HttpRequest("POST", "/_plugins/_ml/_predict")

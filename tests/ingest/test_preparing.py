@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aiomlcommons.ingest.checking import Checked, Checker, IdOf, TextOf, by_field, id_by
-from aiomlcommons.ingest.dead_letter import Letter
-from aiomlcommons.ingest.preparing import SETTLED, Batch, Preparer, Tells
-from aiomlcommons.ingest.seen import Seen
-from aiomlcommons.ingest.sizes import Sizes
-from aiomlcommons.ingest.tracking import Tracker
+from aiomlcommons.ingest.rows.batch_size import Sizes
+from aiomlcommons.ingest.rows.batching import SETTLED, Batch, Preparer, Tells
+from aiomlcommons.ingest.rows.checking import Checked, Checker, IdOf, TextOf, by_field, id_by
+from aiomlcommons.ingest.rows.tracking import Tracker
+from aiomlcommons.ingest.state.dead_letters import Letter
+from aiomlcommons.ingest.state.seen_ids import Seen
 from aiomlcommons.ingest.types import BadRow, Rows
 
 BAD = BadRow("is not JSON", "a.jsonl, line 3", "{")

@@ -8,8 +8,8 @@ import attrs
 import pytest
 
 from aiomlcommons import InvalidRequest
-from aiomlcommons.ingest.rate import Rate, about_tokens
-from aiomlcommons.ingest.settings import Settings
+from aiomlcommons.ingest.options import Settings
+from aiomlcommons.ingest.pacing.rate_limit import Rate, about_tokens
 from tests.ingest.virtual import Clock
 
 pytestmark = pytest.mark.asyncio

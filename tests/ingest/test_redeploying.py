@@ -13,10 +13,10 @@ from aiomlcommons.api.models import DeployModel
 from aiomlcommons.api.tasks import TaskInfo, TaskState
 from aiomlcommons.emulator.faults import PREDICTIONS
 from aiomlcommons.errors import ConnectError, MLCommonsError
-from aiomlcommons.ingest.patience import JobStalled
-from aiomlcommons.ingest.redeploying import Redeploying
-from aiomlcommons.models.remedies import Prevented
-from aiomlcommons.vectors import Vectors
+from aiomlcommons.inference.vectors import Vectors
+from aiomlcommons.ingest.embedding.redeployment import Redeploying
+from aiomlcommons.ingest.pacing.stall_timeout import JobStalled
+from aiomlcommons.lifecycle.remedies import Prevented
 from aiomlcommons.waiting.errors import TaskFailed
 from tests.ingest.parts import World as Served
 from tests.ingest.parts import documents

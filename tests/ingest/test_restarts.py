@@ -27,7 +27,7 @@ from aiomlcommons import Backoff, RemoteModel, Session
 from aiomlcommons.api.settings import MLSettings
 from aiomlcommons.connectors import http_embeddings
 from aiomlcommons.ingest import IndexSink, Report
-from aiomlcommons.models.spec import FileModel, Spec
+from aiomlcommons.lifecycle.spec import FileModel, Spec
 from tests import modelserver
 from tests.contract.kinds import KINDS
 from tests.ingest.mortal import Disk

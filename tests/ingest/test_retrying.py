@@ -12,9 +12,9 @@ from typing import Any
 import orjson
 import pytest
 
-from aiomlcommons.ingest.dead_letter import Letter, letters
-from aiomlcommons.ingest.retrying import LetterRow, LetterSource, keep_failed, letter_id
+from aiomlcommons.ingest.reprocess import LetterRow, LetterSource, keep_failed, letter_id
 from aiomlcommons.ingest.sources import SourceError
+from aiomlcommons.ingest.state.dead_letters import Letter, letters
 from aiomlcommons.ingest.types import BadRow
 
 WHEN = datetime.fromisoformat("2026-01-02T00:00:00")

@@ -13,12 +13,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aiomlcommons.ingest.seen import JobUnderWay, Seen, SeenError
+from aiomlcommons.ingest.state.seen_ids import JobUnderWay, Seen, SeenError
 
 KILLED_HALFWAY = """
 import os, signal, sys
 from pathlib import Path
-from aiomlcommons.ingest.seen import Seen
+from aiomlcommons.ingest.state.seen_ids import Seen
 
 class Fatal(list):
     def __iter__(self):
@@ -84,7 +84,7 @@ def test_a_fresh_one_forgets_what_another_job_met(tmp_path: Path) -> None:
 
 def test_one_that_is_open_is_nobody_elses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "seen"
-    monkeypatch.setattr("aiomlcommons.ingest.seen.BUSY", 0.0)
+    monkeypatch.setattr("aiomlcommons.ingest.state.seen_ids.BUSY", 0.0)
     for _ in "new", "there before":
         first = Seen(path)
         with pytest.raises(JobUnderWay, match=r"has .*seen: the job is under way; wait for its end, or stop it"):

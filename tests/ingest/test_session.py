@@ -15,10 +15,10 @@ import pytest
 from aiomlcommons import InvalidRequest, Session
 from aiomlcommons.emulator.faults import PREDICTIONS
 from aiomlcommons.errors import MLCommonsError
-from aiomlcommons.inference import Side
-from aiomlcommons.ingest.journal import Journal, WrongJob
+from aiomlcommons.inference.methods import Side
 from aiomlcommons.ingest.sinks import IndexSink, SinkError
 from aiomlcommons.ingest.sources import IterableSource
+from aiomlcommons.ingest.state.checkpoint import Journal, WrongJob
 from aiomlcommons.ingest.types import Documents, Row
 from tests.ingest.bulkserver import bulk_server, knn
 from tests.ingest.parts import World, documents

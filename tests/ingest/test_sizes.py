@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aiomlcommons.ingest.sizes import Sizes, size_of
+from aiomlcommons.ingest.rows.batch_size import Sizes, size_of
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aiomlcommons import ApiError, Session, Unavailable
-from aiomlcommons.ingest.fields import FieldMap
+from aiomlcommons.ingest.rows.fields import FieldMap
 from aiomlcommons.ingest.sources import IndexSource, IterableSource, MappedSource, SourceError, with_patience
 from tests.ingest.parts import NOW
 from tests.ingest.reads import check_marks, read_one, rows_of

@@ -21,7 +21,7 @@ from backports import zstd
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aiomlcommons.ingest.sources import JsonlSource, SourceError, StdinSource, compressed, lines, open_source, reading
+from aiomlcommons.ingest.sources import JsonlSource, SourceError, StdinSource, compression, jsonl, open_source, reading
 from aiomlcommons.ingest.types import BadRow
 from tests.ingest.lives import open_files
 from tests.ingest.reads import batches_of, check_marks, read_one, rows_of
@@ -99,7 +99,7 @@ def test_reading_on_from_any_mark_gives_exactly_the_rest(
     path = tmp_path_factory.mktemp("lines") / f"a.jsonl{ending}"
     data = b"\n".join(parts) + end
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(lines, "BYTES_AT_ONCE", size)
+        patch.setattr(jsonl, "BYTES_AT_ONCE", size)
         rows = asyncio.run(check_marks(lambda: written(path, data)))
     assert len(rows) == sum(bool(line.strip()) for line in data.split(b"\n"))
 
@@ -143,7 +143,7 @@ async def test_zstd_without_its_library_names_the_extra(tmp_path: Path, monkeypa
     def absent(name: str) -> Any:
         raise ImportError(name)
 
-    monkeypatch.setattr(compressed, "import_module", absent)
+    monkeypatch.setattr(compression, "import_module", absent)
     with pytest.raises(ImportError, match=r"pip install aiomlcommons\[zstd\]"):
         await rows_of(written(tmp_path / "a.jsonl.zst", b"{}\n"))
 
@@ -170,7 +170,7 @@ async def test_another_file_under_the_same_name_is_refused(tmp_path: Path, endin
 async def test_how_much_of_a_file_is_read_is_known_without_counting_its_rows(
     tmp_path: Path, ending: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lines, "BYTES_AT_ONCE", 1 << 16)
+    monkeypatch.setattr(jsonl, "BYTES_AT_ONCE", 1 << 16)
     source = written(
         tmp_path / f"a.jsonl{ending}", b"".join(b'{"n": "%s"}\n' % os.urandom(50).hex().encode() for _ in range(9999))
     )
@@ -286,7 +286,7 @@ async def test_any_file_of_lines_may_be_a_named_pipe(fifo: Path, name: str, data
 async def test_a_regular_file_as_standard_input_is_read_and_read_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lines, "BYTES_AT_ONCE", 64)
+    monkeypatch.setattr(jsonl, "BYTES_AT_ONCE", 64)
     path = tmp_path / "a"
     path.write_text("".join(json.dumps({"n": n}) + "\n" for n in range(50)))
     descriptors: list[int] = []

@@ -7,7 +7,7 @@ import random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aiomlcommons.ingest.tracking import Tracker
+from aiomlcommons.ingest.rows.tracking import Tracker
 
 ROWS = 60
 quick = settings(derandomize=True, max_examples=300, deadline=None, database=None)

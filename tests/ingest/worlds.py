@@ -17,8 +17,8 @@ import attrs
 import numpy as np
 
 from aiomlcommons.errors import ConnectError, MLCommonsError, RequestTimeout
+from aiomlcommons.inference.vectors import Vectors
 from aiomlcommons.ingest.types import BadRow, Documents, Refused, Row
-from aiomlcommons.vectors import Vectors
 from tests.ingest.test_predicting import REQUEST, api
 
 T = TypeVar("T")

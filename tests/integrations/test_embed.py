@@ -18,7 +18,7 @@ from aiomlcommons import InvalidRequest
 from aiomlcommons.emulator.errors import refused
 from aiomlcommons.emulator.faults import PREDICTIONS
 from aiomlcommons.emulator.pool import Goes
-from aiomlcommons.inference import Inference
+from aiomlcommons.inference.methods import Inference
 from aiomlcommons.integrations.ray import Embed, RowsFailed
 from tests.integrations.conftest import World
 

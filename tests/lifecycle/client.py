@@ -14,8 +14,8 @@ from pathlib import Path
 from aiomlcommons import Session
 from aiomlcommons.api.model_configs import ModelConfig
 from aiomlcommons.connectors import openai_embeddings
-from aiomlcommons.models.progress import Progress, Report
-from aiomlcommons.models.spec import FileModel, PretrainedModel, RemoteModel, Spec
+from aiomlcommons.lifecycle.progress import Progress, Report
+from aiomlcommons.lifecycle.spec import FileModel, PretrainedModel, RemoteModel, Spec
 
 ZIPS = Path(__file__).parent.parent / "models"
 DENSE = ModelConfig(model_type="bert", embedding_dimension=16, framework_type="sentence_transformers")

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from aiomlcommons.api.model_registration import UploadModelChunk
-from aiomlcommons.models.progress import Phase
+from aiomlcommons.lifecycle.progress import Phase
 from tests.lifecycle.client import SPECS, big
 from tests.lifecycle.conftest import NOW, World
 from tests.lifecycle.files import big_zip

@@ -9,9 +9,9 @@ import pytest
 from aiomlcommons import InvalidRequest, NotComplete
 from aiomlcommons.api.model_records import DeploySetting, ModelState
 from aiomlcommons.connectors import openai_embeddings
-from aiomlcommons.models.catalogue import NICKNAMES, find
-from aiomlcommons.models.declared import DeclaredModel
-from aiomlcommons.models.spec import FileModel, PretrainedModel, RemoteModel, UrlModel
+from aiomlcommons.lifecycle.catalogue import NICKNAMES, find
+from aiomlcommons.lifecycle.declared import DeclaredModel
+from aiomlcommons.lifecycle.spec import FileModel, PretrainedModel, RemoteModel, UrlModel
 from tests.lifecycle.client import DENSE, ZIPS
 from tests.lifecycle.conftest import NOW, World
 

@@ -26,13 +26,21 @@ from aiomlcommons.api.settings import MLSettings
 from aiomlcommons.api.tasks import GetTask, TaskState
 from aiomlcommons.connectors import openai_embeddings
 from aiomlcommons.emulator import Cluster, Emulator
-from aiomlcommons.models.deploying import NotDeployed
-from aiomlcommons.models.ensure import NoSuchModel
-from aiomlcommons.models.package import BadPackage
-from aiomlcommons.models.progress import Phase, Progress
-from aiomlcommons.models.remedies import Prevented
-from aiomlcommons.models.sending import NotRegistered
-from aiomlcommons.models.spec import ExistingModel, FileModel, GroupSpec, PretrainedModel, RemoteModel, Spec, UrlModel
+from aiomlcommons.lifecycle.deployment import NotDeployed
+from aiomlcommons.lifecycle.ensure import NoSuchModel
+from aiomlcommons.lifecycle.files.package import BadPackage
+from aiomlcommons.lifecycle.progress import Phase, Progress
+from aiomlcommons.lifecycle.register_requests import NotRegistered
+from aiomlcommons.lifecycle.remedies import Prevented
+from aiomlcommons.lifecycle.spec import (
+    ExistingModel,
+    FileModel,
+    GroupSpec,
+    PretrainedModel,
+    RemoteModel,
+    Spec,
+    UrlModel,
+)
 from tests.fileserver import served_file
 from tests.lifecycle.client import DENSE, FILE, SPECS, ZIPS
 from tests.lifecycle.conftest import NOW, World

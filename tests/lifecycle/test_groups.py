@@ -10,10 +10,10 @@ import orjson
 import pytest
 
 from aiomlcommons import Backoff, Conflict, Forbidden, HttpRequest, HttpResponse, Session
-from aiomlcommons.models.candidates import Candidates
-from aiomlcommons.models.groups import Grouping, delete_if_empty
-from aiomlcommons.models.spec import GroupSpec, RemoteModel
-from aiomlcommons.transport import Timeout
+from aiomlcommons.lifecycle.candidates import Candidates
+from aiomlcommons.lifecycle.groups import Grouping, delete_if_empty
+from aiomlcommons.lifecycle.spec import GroupSpec, RemoteModel
+from aiomlcommons.net.transport import Timeout
 
 pytestmark = pytest.mark.asyncio
 NOTHING = {

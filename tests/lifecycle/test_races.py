@@ -21,10 +21,10 @@ from aiomlcommons.api.stats import GetModelProfiles
 from aiomlcommons.emulator import Cluster, Emulator
 from aiomlcommons.emulator.cluster import alter
 from aiomlcommons.emulator.errors import refused
-from aiomlcommons.models.ensure import find_registered
-from aiomlcommons.models.groups import Grouping, find_groups, own_id
-from aiomlcommons.models.progress import Phase, Progress
-from aiomlcommons.models.spec import ExistingModel, GroupSpec, UrlModel
+from aiomlcommons.lifecycle.ensure import find_registered
+from aiomlcommons.lifecycle.groups import Grouping, find_groups, own_id
+from aiomlcommons.lifecycle.progress import Phase, Progress
+from aiomlcommons.lifecycle.spec import ExistingModel, GroupSpec, UrlModel
 from tests.fileserver import served_file
 from tests.lifecycle.client import DENSE, FILE, REMOTE, SPECS, ZIPS
 from tests.lifecycle.conftest import NOW, World

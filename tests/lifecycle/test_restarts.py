@@ -15,10 +15,10 @@ from aiomlcommons.api.model_registration import RegisterModel, UploadModelChunk
 from aiomlcommons.api.models import DeployModel, GetModel
 from aiomlcommons.api.stats import GetModelProfiles, GetTaskProfiles
 from aiomlcommons.api.tasks import GetTask, TaskInfo, TaskState, TaskType
-from aiomlcommons.models import underway
-from aiomlcommons.models.declared import DeclaredModel
-from aiomlcommons.models.progress import Phase, Progress
-from aiomlcommons.models.spec import PretrainedModel, UrlModel
+from aiomlcommons.lifecycle import other_clients
+from aiomlcommons.lifecycle.declared import DeclaredModel
+from aiomlcommons.lifecycle.progress import Phase, Progress
+from aiomlcommons.lifecycle.spec import PretrainedModel, UrlModel
 from tests.fileserver import served_file
 from tests.lifecycle.client import DENSE, FILE, SPECS, ZIPS
 from tests.lifecycle.conftest import NOW, World
@@ -38,8 +38,8 @@ class Tiny(DeclaredModel):
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """What lags is given no time: in these tests nothing is left to wait for."""
-    monkeypatch.setattr(underway, "LAG", 0.0)
-    monkeypatch.setattr("aiomlcommons.task.LAG", 0.0)
+    monkeypatch.setattr(other_clients, "LAG", 0.0)
+    monkeypatch.setattr("aiomlcommons.waiting.task.LAG", 0.0)
 
 
 @pytest.mark.parametrize("kind", ["file", "remote", "pretrained"])

@@ -12,9 +12,9 @@ from aiomlcommons.api.model_records import Model, ModelState
 from aiomlcommons.api.models import DeleteModel, UndeployModel
 from aiomlcommons.api.settings import MLSettings
 from aiomlcommons.emulator import Cluster, Emulator
-from aiomlcommons.emulator.deploying import put_on_node
-from aiomlcommons.models.groups import find_groups
-from aiomlcommons.models.progress import Phase, Progress
+from aiomlcommons.emulator.models.deployment import put_on_node
+from aiomlcommons.lifecycle.groups import find_groups
+from aiomlcommons.lifecycle.progress import Phase, Progress
 from tests.lifecycle.client import FILE, SPECS
 from tests.lifecycle.conftest import NOW, World
 

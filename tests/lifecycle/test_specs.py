@@ -10,14 +10,15 @@ from typing import Any
 import orjson
 import pytest
 
-from aiomlcommons import InvalidRequest, convert
+from aiomlcommons import InvalidRequest
 from aiomlcommons.api.connectors import ConnectorAction, CreateConnector
 from aiomlcommons.api.model_records import DeploySetting, Model, RateLimiter
 from aiomlcommons.api.model_registration import RegisterModel, RegisterModelMeta
 from aiomlcommons.connectors import openai_embeddings
-from aiomlcommons.models.declared import DeclaredModel
-from aiomlcommons.models.progress import Phase, Progress
-from aiomlcommons.models.spec import FileModel, PretrainedModel, RemoteModel, UrlModel
+from aiomlcommons.lifecycle.declared import DeclaredModel
+from aiomlcommons.lifecycle.progress import Phase, Progress
+from aiomlcommons.lifecycle.spec import FileModel, PretrainedModel, RemoteModel, UrlModel
+from aiomlcommons.wire import convert
 from tests.lifecycle.client import DENSE, ZIPS
 from tests.lifecycle.conftest import NOW, World
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from aiomlcommons import BatchFailed, InvalidRequest
-from aiomlcommons.pipeline.embed import Embedded, embed
-from aiomlcommons.vectors import Vectors
+from aiomlcommons.inference.embed import Embedded, embed
+from aiomlcommons.inference.vectors import Vectors
 
 pytestmark = pytest.mark.asyncio
 

@@ -9,7 +9,7 @@ import anyio
 import pytest
 from anyio.lowlevel import checkpoint
 
-from aiomlcommons.pipeline.flow import batched, fan_out
+from aiomlcommons.concurrency import batched, fan_out
 
 pytestmark = pytest.mark.asyncio
 

@@ -6,7 +6,7 @@ from typing import assert_type
 
 from aiomlcommons import EnsuredModel, FileModel, MLSettings, PretrainedModel, Session
 from aiomlcommons.api.model_records import Model
-from aiomlcommons.models.catalogue import Pretrained
+from aiomlcommons.lifecycle.catalogue import Pretrained
 
 
 async def life(ml: Session) -> None:

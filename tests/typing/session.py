@@ -27,10 +27,10 @@ from aiomlcommons.api.model_records import Model, NodeUndeployed
 from aiomlcommons.api.models import DeployModel, GetModel, SearchModels, UndeployModel
 from aiomlcommons.api.settings import MLSettings
 from aiomlcommons.api.tasks import TaskInfo, TaskStarted
-from aiomlcommons.inference import Highlight
-from aiomlcommons.models.lifecycle import ModelLife
-from aiomlcommons.pipeline.embed import Embedded
-from aiomlcommons.version import Version
+from aiomlcommons.inference.embed import Embedded
+from aiomlcommons.inference.methods import Highlight
+from aiomlcommons.lifecycle.methods import ModelLife
+from aiomlcommons.wire.version import Version
 
 
 async def life() -> None:

@@ -13,7 +13,7 @@ import orjson
 from yarl import URL
 
 from aiomlcommons.http import CBOR, JSON, HttpRequest, HttpResponse
-from aiomlcommons.routes import Router
+from aiomlcommons.wire.routes import Router
 
 HERE = Path(__file__).parent
 FILES = sorted(HERE.glob("*.jsonl"))

@@ -18,13 +18,14 @@ from typing import Any
 
 import orjson
 
-from aiomlcommons import ENDPOINTS, convert
+from aiomlcommons import ENDPOINTS
 from aiomlcommons.endpoint import Request
 from aiomlcommons.errors import ApiError, error_for
 from aiomlcommons.http import HttpRequest, HttpResponse
-from aiomlcommons.routes import Match, Router, read_request
 from aiomlcommons.stream import StreamRequest
-from aiomlcommons.wire import from_http, to_http
+from aiomlcommons.wire import convert
+from aiomlcommons.wire.codec import from_http, to_http
+from aiomlcommons.wire.routes import Match, Router, read_request
 from tests.wire.compare import Difference, no_extras, ordered, same
 from tests.wire.recordings import FILES, Exchange, exchanges, files_in, is_other
 from tests.wire.streams import replay_stream

@@ -13,11 +13,11 @@ from typing import Any
 
 import orjson
 
-from aiomlcommons import convert
 from aiomlcommons.endpoint import Pieces
 from aiomlcommons.errors import DecodeError, MLCommonsError, StreamCut, StreamFailed
 from aiomlcommons.http import HttpResponse
 from aiomlcommons.stream import Events, StreamRequest
+from aiomlcommons.wire import convert
 from tests.wire.compare import Difference, no_extras, same
 
 EVENTS = "text/event-stream"

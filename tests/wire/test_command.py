@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from aiomlcommons.http import JSON
-from aiomlcommons.routes import Router
+from aiomlcommons.wire.routes import Router
 from tests.wire.recordings import exchanges, is_other
 from tests.wire.replay import main
 from tests.wire.rows import GROUP, lines, row

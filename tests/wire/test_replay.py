@@ -10,13 +10,13 @@ import orjson
 import pytest
 
 from aiomlcommons import Request
-from aiomlcommons.convert import Unreadable
 from aiomlcommons.endpoint import Route
 from aiomlcommons.errors import DecodeError
 from aiomlcommons.http import CBOR, JSON, HttpRequest, HttpResponse
-from aiomlcommons.routes import Router
 from aiomlcommons.stream import Events
-from aiomlcommons.wire import from_http, to_http
+from aiomlcommons.wire.codec import from_http, to_http
+from aiomlcommons.wire.convert import Unreadable
+from aiomlcommons.wire.routes import Router
 from tests.wire.compare import Difference, same
 from tests.wire.recordings import FILES, Exchange, exchanges
 from tests.wire.replay import replay, resource_of

@@ -7,10 +7,7 @@ from contextlib import closing
 from os import PathLike
 from typing import Any
 
-from aiomlcommons.ingest.sinks.files import BlockingSink
-from aiomlcommons.ingest.sinks.folder import Folder
-from aiomlcommons.ingest.sinks.parts import SinkError
-from aiomlcommons.ingest.sinks.tables import (
+from aiomlcommons.ingest.sinks.arrow_tables import (
     Misfit,
     Schema,
     Table,
@@ -21,6 +18,9 @@ from aiomlcommons.ingest.sinks.tables import (
     unified,
     vectors_of,
 )
+from aiomlcommons.ingest.sinks.file_sink import BlockingSink
+from aiomlcommons.ingest.sinks.parquet_parts import Folder
+from aiomlcommons.ingest.sinks.part_file import SinkError
 from aiomlcommons.ingest.types import Documents, Refused
 
 

@@ -11,12 +11,12 @@ import attrs
 from aiomlcommons.errors import InvalidRequest
 from aiomlcommons.ingest.paths import printable
 from aiomlcommons.ingest.sources.arrow import ArrowSource
-from aiomlcommons.ingest.sources.compressed import ending
+from aiomlcommons.ingest.sources.compression import ending
 from aiomlcommons.ingest.sources.csv import CsvSource
 from aiomlcommons.ingest.sources.index import IndexSource
 from aiomlcommons.ingest.sources.iterables import IterableSource
-from aiomlcommons.ingest.sources.lines import JsonlSource, PipeSource, StdinSource
-from aiomlcommons.ingest.sources.mapped import MappedSource
+from aiomlcommons.ingest.sources.jsonl import JsonlSource, PipeSource, StdinSource
+from aiomlcommons.ingest.sources.mapping import MappedSource
 from aiomlcommons.ingest.sources.reading import FileSource, SourceError
 from aiomlcommons.ingest.types import Source
 

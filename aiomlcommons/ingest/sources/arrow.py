@@ -11,7 +11,7 @@ import attrs
 
 from aiomlcommons.errors import InvalidRequest
 from aiomlcommons.ingest.paths import printable
-from aiomlcommons.ingest.sources.arrow_parts import Part, as_table, dataset_library, opened_part
+from aiomlcommons.ingest.sources.arrow_fragments import Part, as_table, dataset_library, opened_part
 from aiomlcommons.ingest.sources.reading import SourceError, in_thread, telling
 from aiomlcommons.ingest.types import Rows
 

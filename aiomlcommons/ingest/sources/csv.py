@@ -8,7 +8,7 @@ from typing import Any
 
 import attrs
 
-from aiomlcommons.ingest.sources.compressed import Content
+from aiomlcommons.ingest.sources.compression import Content
 from aiomlcommons.ingest.sources.reading import (
     BOM,
     LONGEST_LINE,

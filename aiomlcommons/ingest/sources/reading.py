@@ -15,7 +15,7 @@ import attrs
 
 from aiomlcommons.errors import MLCommonsError
 from aiomlcommons.ingest.paths import printable
-from aiomlcommons.ingest.sources.compressed import Content, opened
+from aiomlcommons.ingest.sources.compression import Content, opened
 
 T = TypeVar("T")
 SHOWN = 200

@@ -1,0 +1,1 @@
+"""Agents and what they use: tools, MCP, streams, insight."""

@@ -1,0 +1,1 @@
+"""Cluster settings, and the configurations that a cluster keeps."""

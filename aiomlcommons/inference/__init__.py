@@ -1,0 +1,1 @@
+"""Text in, arrays out: the typed helpers over predict, the vector decode path, and streams of batches."""

@@ -1,0 +1,129 @@
+"""Rows in, rows with vectors out. Inside, rows travel in batches and vectors stay arrays."""
+
+from __future__ import annotations
+
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Iterable,
+    Iterator,
+    Mapping,
+)
+from contextlib import aclosing, asynccontextmanager
+from typing import Any, Generic, TypeAlias, TypeVar
+
+import attrs
+
+from aiomlcommons.concurrency import Results, batched, fan_out
+from aiomlcommons.errors import BatchFailed, InvalidRequest
+from aiomlcommons.inference.vectors import Vectors
+
+T = TypeVar("T")
+
+Rows: TypeAlias = Iterable[T] | AsyncIterable[T]
+TextOf: TypeAlias = str | Callable[[T], str] | None
+
+
+@attrs.frozen(eq=False)
+class Batch(Generic[T]):
+    """Rows and their vectors: ``vectors[i]`` belongs to ``rows[i]``, which is row ``start + i`` of the source."""
+
+    index: int
+    start: int
+    rows: list[T]
+    vectors: Vectors
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+class Embedded(Generic[T]):
+    """A stream of embedded rows: iterate over it for ``(row, vector)``, over ``batches()`` for whole batches."""
+
+    def __init__(self, results: Results[Batch[T]]) -> None:
+        self._results = results
+        self._pairs: Iterator[tuple[T, Vectors]] = iter(())
+
+    def batches(self) -> AsyncIterator[Batch[T]]:
+        """The batches as they are: rows as a list, vectors as one array of shape ``(rows, dimension)``."""
+        return self._results
+
+    def __aiter__(self) -> AsyncIterator[tuple[T, Vectors]]:
+        return self
+
+    async def __anext__(self) -> tuple[T, Vectors]:
+        for pair in self._pairs:
+            return pair
+        batch = await anext(self._results)
+        self._pairs = zip(batch.rows, batch.vectors, strict=True)
+        return next(self._pairs)
+
+
+@asynccontextmanager
+async def embed(
+    embed_texts: Callable[[list[str]], Awaitable[Vectors]],
+    rows: Rows[T],
+    *,
+    text: TextOf[T],
+    batch: int,
+    in_flight: int,
+    ordered: bool,
+) -> AsyncGenerator[Embedded[T]]:
+    """Stream rows through ``embed_texts``, as ``session.embed`` tells.
+
+    Raises ValueError for a ``batch`` or ``in_flight`` below 1, BatchFailed where a batch cannot be read or embedded.
+    """
+    for name, value in (("batch", batch), ("in_flight", in_flight)):
+        if value < 1:
+            raise ValueError(f"{name} must be 1 or more, not {value}")
+    if isinstance(rows, str | Mapping) or not isinstance(rows, Iterable | AsyncIterable):
+        raise InvalidRequest(f"rows must be an iterable of rows, not one {type(rows).__name__}")
+
+    async def work(part: _Part[T]) -> Batch[T]:
+        try:
+            return Batch(part.index, part.start, part.rows, await embed_texts(_texts(part, text)))
+        except Exception as error:
+            raise BatchFailed(part.index, part.start, part.rows, error) from error
+
+    async with fan_out(work, _parts(rows, batch), in_flight=in_flight, ordered=ordered) as results:
+        yield Embedded(results)
+
+
+@attrs.frozen
+class _Part(Generic[T]):
+    index: int
+    start: int
+    rows: list[T]
+
+
+async def _parts(rows: Rows[T], size: int) -> AsyncGenerator[_Part[T]]:
+    index = start = 0
+    async with aclosing(batched(rows, size)) as batches:
+        try:
+            async for some in batches:
+                yield _Part(index, start, some)
+                index, start = index + 1, start + len(some)
+        except Exception as error:
+            raise BatchFailed(index, start, [], error) from error
+
+
+def _texts(part: _Part[T], pick: TextOf[T]) -> list[str]:
+    rows: list[Any] = part.rows
+    if pick is None and set(map(type, rows)) == {str}:
+        return rows  # rows that are texts need no work for each of them
+    return [_text(row, pick, part.start + i) for i, row in enumerate(rows)]
+
+
+def _text(row: T, pick: TextOf[T], number: int) -> str:
+    """The text of a row: the row itself, the value of a key, or what a function makes of it."""
+    try:
+        found: Any = row if pick is None else pick(row) if callable(pick) else row[pick]  # type: ignore[index]
+    except (KeyError, IndexError, TypeError) as error:
+        raise InvalidRequest(f"row {number} has no text {pick!r}: {error!r}") from error
+    if not isinstance(found, str):
+        hint = "; name its text with text='...'" if pick is None and isinstance(found, Mapping) else ""
+        raise InvalidRequest(f"the text of row {number} must be a string, not {type(found).__name__}{hint}")
+    return found

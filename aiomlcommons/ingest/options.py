@@ -1,0 +1,123 @@
+"""How a bulk job is done."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from numbers import Integral, Real
+from os import PathLike
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from aiomlcommons.errors import InvalidRequest
+from aiomlcommons.ingest.pacing.concurrency_limit import Limiter
+from aiomlcommons.ingest.pacing.rate_limit import Rate, about_tokens
+from aiomlcommons.ingest.rows.checking import Checker
+from aiomlcommons.net.backoff import Backoff
+
+if TYPE_CHECKING:
+    from aiomlcommons.inference.methods import Side
+    from aiomlcommons.ingest.types import Row
+
+# How many batches are filled together with texts of like length, where order is free.
+ALIKE = 16
+
+
+@attrs.frozen(kw_only=True)
+class Settings:
+    """How a job is done; ``session.ingest`` says what each field is. ``clock`` gives seconds."""
+
+    text: str | Callable[[Row], str] = "text"
+    id: str | Callable[[Row], Any] | None = "id"
+    checkpoint: str | PathLike[str] | None = None
+    dead_letters: str | PathLike[str] | None = None
+    batch: int = 64
+    batch_bytes: int = 1_000_000
+    concurrency: int | tuple[int, int] = (1, 64)
+    requests_per_minute: float | None = None
+    tokens_per_minute: float | None = None
+    count_tokens: Callable[[str], int] = about_tokens
+    content_type: Side | None = None
+    ordered: bool = True
+    longest: int | None = None
+    linger: float | None = None
+    backoff: Backoff = Backoff()
+    retries: float = 500.0
+    patience: float = 600.0
+    redeploy: bool = True
+    cache: str | PathLike[str] | None = None
+    skip_unchanged: bool = False
+    note_every: int = 64
+    clock: Callable[[], float] = time.monotonic
+
+    def __attrs_post_init__(self) -> None:
+        for name in ("batch", "batch_bytes", "note_every", "longest"):
+            _check_count(name, getattr(self, name), none=name == "longest")
+        for name in ("requests_per_minute", "tokens_per_minute"):
+            _check_number(name, getattr(self, name), none=True, zero=False)
+        _check_number("linger", self.linger, none=True)
+        _check_number("patience", self.patience, zero=False)
+        _check_number("retries", self.retries)
+        _check_concurrency(self.concurrency)
+        self.checker()
+        if self.skip_unchanged and self.cache is None:
+            raise InvalidRequest("skip_unchanged needs cache, the file that knows what was written before")
+
+    def checker(self) -> Checker:
+        """What reads ids and texts from rows. Raises InvalidRequest for a text or an id that is none."""
+        return Checker.of(self.text, self.id, self.longest)
+
+    @property
+    def alike(self) -> int:
+        """How many batches are filled together."""
+        return 1 if self.ordered else ALIKE
+
+    def limiter(self, ceiling: int | None = None) -> Limiter:
+        """What decides how many requests are under way: no more than ``ceiling``, unless a number was given."""
+        if not isinstance(self.concurrency, tuple | list):
+            return Limiter.fixed(self.concurrency)
+        least, most = self.concurrency
+        if ceiling is not None:
+            most = max(least, min(most, ceiling))
+        return Limiter(least=least, most=most, start=min(most, max(least, 2)), clock=self.clock)
+
+    def rate(self) -> Rate | None:
+        """What keeps requests and tokens within so many a minute."""
+        if self.requests_per_minute is None and self.tokens_per_minute is None:
+            return None
+        requests, tokens = (
+            math.inf if most is None else most for most in (self.requests_per_minute, self.tokens_per_minute)
+        )
+        return Rate(requests, tokens, self.count_tokens)
+
+
+def _check_count(name: str, value: Any, *, none: bool = False) -> None:
+    if none and value is None:
+        return
+    if not isinstance(value, Integral) or value is True or value is False:
+        raise InvalidRequest(f"{name} must be a whole number, not {value!r}")
+    if int(value) < 1:
+        raise InvalidRequest(f"{name} must be 1 or more, not {value}")
+
+
+def _check_number(name: str, value: Any, *, none: bool = False, zero: bool = True) -> None:
+    if none and value is None:
+        return
+    if not isinstance(value, Real) or value is True or value is False:
+        raise InvalidRequest(f"{name} must be a number, not {value!r}")
+    if not (float(value) > 0 or (zero and value == 0)):
+        raise InvalidRequest(f"{name} must be {'0 or more' if zero else 'more than 0'}, not {value}")
+
+
+def _check_concurrency(value: Any) -> None:
+    if not isinstance(value, tuple | list):
+        _check_count("concurrency", value)
+        return
+    if len(value) != 2:
+        raise InvalidRequest(f"concurrency must be a number or two bounds, such as (1, 64), not {value!r}")
+    for bound in value:
+        _check_count("a bound of concurrency", bound)
+    if value[0] > value[1]:
+        raise InvalidRequest(f"concurrency must have its lower bound first, not {value!r}")

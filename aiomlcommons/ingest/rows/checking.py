@@ -1,0 +1,121 @@
+"""What a row says: its id and its text, or what is wrong with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from operator import index
+from typing import Any, TypeAlias
+
+import attrs
+
+from aiomlcommons.errors import InvalidRequest
+from aiomlcommons.ingest.rows.fields import TextFrom
+from aiomlcommons.ingest.types import BadRow, Row
+
+TextOf: TypeAlias = Callable[[Row], Any]
+IdOf: TypeAlias = Callable[[Row, int], Any]
+
+
+@attrs.frozen
+class Checked:
+    """Row ``number`` with its id and text; ``why`` it is no document, or nothing."""
+
+    number: int
+    row: Row | BadRow
+    id: str
+    text: str
+    why: str
+
+
+@attrs.frozen
+class Checker:
+    """Reads rows; a text of more than ``longest`` characters is wrong."""
+
+    text_of: TextOf
+    id_of: IdOf
+    longest: int | None = None
+
+    @classmethod
+    def of(
+        cls, text: str | Callable[[Row], Any], id: str | Callable[[Row], Any] | None, longest: int | None
+    ) -> Checker:
+        """For fields, templates or functions, as ``ml.ingest`` takes them. Raises InvalidRequest for anything else."""
+        return cls(text_by(text), id_by(id), longest)
+
+    def __call__(self, number: int, row: Row | BadRow) -> Checked:
+        """The row with what it says. What is wrong with it is no error: it is one of the job's letters."""
+        if isinstance(row, BadRow):
+            return Checked(number, row, "", "", f"{row.where}: {row.why}")
+        key = ""
+        try:
+            key = _id(self.id_of(row, number))
+            return Checked(number, row, key, self._text(self.text_of(row)), "")
+        except (AttributeError, LookupError, TypeError, ValueError) as error:
+            # The words of a KeyError are the key alone.
+            why = repr(error) if isinstance(error, KeyError) else str(error) or repr(error)
+            return Checked(number, row, key, "", why)
+
+    def _text(self, text: Any) -> str:
+        if not isinstance(text, str):
+            raise TypeError(f"its text must be a string, not {type(text).__name__}")
+        if not text.strip():
+            raise ValueError("its text is empty")
+        if self.longest is not None and len(text) > self.longest:
+            raise ValueError(f"its text has {len(text):,} characters, and {self.longest:,} are the limit")
+        _check_unicode("text", text)
+        return text
+
+
+def _id(key: Any) -> str:
+    if not isinstance(key, str):
+        key = _whole_number(key)
+    if key == "":
+        raise TypeError("its id must be text or a whole number, not ''")
+    _check_unicode("id", key)
+    return str(key)
+
+
+def _whole_number(key: Any) -> str:
+    try:
+        if not isinstance(key, bool):
+            return str(index(key))  # of any library's integers
+    except TypeError:
+        pass
+    raise TypeError(f"its id must be text or a whole number, not {key!r}")
+
+
+def _check_unicode(name: str, text: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(f"its {name} has half a character at {error.start}, which no request can hold") from None
+
+
+def by_field(name: str) -> Callable[[Row], Any]:
+    """The value of a field."""
+
+    def read(row: Row) -> Any:
+        if name not in row:
+            raise LookupError(f"it has no field {name!r}")
+        return row[name]
+
+    return read
+
+
+def text_by(name: str | Callable[[Row], Any]) -> TextOf:
+    """What TextFrom or a function finds. Raises InvalidRequest for anything else."""
+    if isinstance(name, str):
+        return TextFrom(name)
+    if not callable(name):
+        raise InvalidRequest(f"text must be a field, a path, a template, or a function of the row, not {name!r}")
+    return name
+
+
+def id_by(name: str | Callable[[Row], Any] | None) -> IdOf:
+    """The value of a field, what a function finds, or the row's number. Raises InvalidRequest for anything else."""
+    if name is None:
+        return lambda _, number: number
+    if not (isinstance(name, str) or callable(name)):
+        raise InvalidRequest(f"id must be the name of a field, a function of the row, or None, not {name!r}")
+    read = name if callable(name) else by_field(name)
+    return lambda row, _: read(row)

@@ -1,0 +1,93 @@
+"""What sinks of files share: the work off the event loop, one piece after the other."""
+
+from __future__ import annotations
+
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from os import PathLike
+from pathlib import Path
+from typing import Any, TypeVar
+
+import anyio.to_thread
+
+from aiomlcommons.ingest.paths import printable
+from aiomlcommons.ingest.sinks.part_file import Part
+from aiomlcommons.ingest.types import Documents, Refused
+
+T = TypeVar("T")
+
+
+class BlockingSink(ABC):
+    """A sink whose work blocks, and so is done in threads."""
+
+    concurrent = False
+
+    def __init__(self, path: str | PathLike[str]) -> None:
+        self.path = Path(path)
+        # Whoever is cancelled may leave a thread at work; nothing must close a file under it.
+        self._lock = threading.Lock()
+
+    @property
+    def name(self) -> str:
+        """The path, printable."""
+        return printable(self.path)
+
+    async def open(self, state: Any) -> None:
+        """Begin, or go on from ``state``, taking back what was written after it. Raises SinkError, OSError."""
+        await self._alone(lambda: self._open_or_close(state))
+
+    async def write(self, batch: Documents, /) -> Sequence[Refused]:
+        """Take a batch; return what cannot be written. Raises SinkError, OSError naming the file."""
+        return await self._alone(lambda: self._write(batch))
+
+    async def flush(self) -> Any:
+        """Make all of it durable. Raises SinkError where it is not open, OSError naming the file."""
+        return await self._alone(self._flush)
+
+    async def close(self, *, complete: bool) -> None:
+        """End; ``complete`` lets the file appear under its name. Raises OSError, naming the file."""
+        await self._alone(lambda: self._close(complete=complete))
+
+    async def _alone(self, work: Callable[[], T]) -> T:
+        def locked() -> T:
+            with self._lock:
+                return work()
+
+        return await anyio.to_thread.run_sync(locked)
+
+    def _open_or_close(self, state: Any) -> None:
+        try:
+            self._open(state)
+        except BaseException:
+            self._close(complete=False)
+            raise
+
+    @abstractmethod
+    def _open(self, state: Any) -> None: ...
+
+    @abstractmethod
+    def _write(self, batch: Documents) -> Sequence[Refused]: ...
+
+    @abstractmethod
+    def _flush(self) -> Any: ...
+
+    @abstractmethod
+    def _close(self, *, complete: bool) -> None: ...
+
+
+class FileSink(BlockingSink):
+    """A sink of one file that can be appended to."""
+
+    def __init__(self, path: str | PathLike[str]) -> None:
+        super().__init__(path)
+        self._part = Part(path)
+
+    def _open(self, state: Any) -> None:
+        self._part.open(None if state is None else state["bytes"])
+
+    def _flush(self) -> Any:
+        return {"bytes": self._part.sync()}
+
+    def _close(self, *, complete: bool) -> None:
+        self._part.close(complete=complete)

@@ -1,0 +1,53 @@
+"""The index that vectors go to: what its mapping must be, and the body that creates it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from aiomlcommons.ingest.sinks.part_file import SinkError
+
+
+def index_body(given: Mapping[str, Any], field: str, dimension: int | None) -> dict[str, Any]:
+    """What creates an index for vectors of a dimension, None for sparse ones; ``given`` adds to it and wins."""
+    kind: dict[str, Any] = {"type": "rank_features"}
+    settings: dict[str, Any] = {}
+    if dimension is not None:
+        kind, settings = {"type": "knn_vector", "dimension": dimension}, {"index": {"knn": True}}
+    ours: dict[str, Any] = {"mappings": {"properties": {field: kind}}, "settings": settings}
+    return _merged(ours, given)
+
+
+def check_index(name: str, mappings: Mapping[str, Any], field: str, dimension: int | None, *, sparse: bool) -> None:
+    """Raises SinkError where vectors cannot go into a field; a ``dimension`` of None is not known yet."""
+    found = _field(mappings, field)
+    wanted = "rank_features" if sparse else "knn_vector"
+    if found.get("type") != wanted:
+        is_now = f"is {found['type']}" if "type" in found else "is not in its mapping"
+        raise SinkError(f"index {name}: the field {field!r} {is_now}, and these vectors need a field of type {wanted}")
+    there = found.get("dimension")
+    if there is not None and dimension is not None and int(there) != dimension:
+        raise SinkError(f"index {name}: the field {field!r} is of dimension {there}, and these vectors of {dimension}")
+
+
+def holds_floats(mappings: Mapping[str, Any], field: str) -> bool:
+    """Whether a field of vectors is known to hold float32, and no bytes, bits or halves."""
+    found = _field(mappings, field)
+    return "model_id" not in found and found.get("data_type", "float") == "float"
+
+
+def _field(mappings: Mapping[str, Any], field: str) -> Mapping[str, Any]:
+    """The mapping of a field, which may stand inside an object (``doc.vector``)."""
+    found: Any = mappings
+    for name in field.split("."):
+        found = found.get("properties", {}).get(name, {})
+    return found if isinstance(found, Mapping) else {}
+
+
+def _merged(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> dict[str, Any]:
+    both = {key: _merged(ours[key], theirs[key]) for key in ours.keys() & theirs.keys() if _are_maps(ours, theirs, key)}
+    return {**ours, **theirs, **both}
+
+
+def _are_maps(ours: Mapping[str, Any], theirs: Mapping[str, Any], key: str) -> bool:
+    return isinstance(ours[key], Mapping) and isinstance(theirs[key], Mapping)

@@ -1,0 +1,1 @@
+"""What a bulk job keeps on disk beside its output: checkpoint, ids that it has seen, dead letters."""

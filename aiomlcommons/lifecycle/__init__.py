@@ -1,0 +1,1 @@
+"""The life of models: from a name or a file to a model that answers, and out of the cluster again."""

@@ -1,0 +1,83 @@
+"""Which of the models that are there is the one that is wanted."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from aiomlcommons.api.model_records import Model
+from aiomlcommons.lifecycle.groups import find_groups, own_id
+from aiomlcommons.lifecycle.lookup import find_model
+from aiomlcommons.lifecycle.register_requests import NamedFile, New
+from aiomlcommons.lifecycle.spec import PretrainedModel, UrlModel
+from aiomlcommons.lifecycle.upload import UNFINISHED
+
+if TYPE_CHECKING:
+    from aiomlcommons.client import Client
+
+
+@attrs.frozen
+class Candidates:
+    """The models of a name that may be the one that is wanted, in whichever group of its group's name they are."""
+
+    ml: Client
+    spec: New
+
+    @property
+    def name(self) -> str:
+        return self.spec.known.name if isinstance(self.spec, PretrainedModel) else self.spec.name
+
+    @property
+    def own_id(self) -> str:
+        """An id that says all of what is wanted."""
+        return own_id("model", self.group or "", self.name, *_identity(self.spec))
+
+    async def __aiter__(self) -> AsyncIterator[tuple[str, Model]]:
+        """Oldest first: all who look see them in the same order."""
+        clauses: list[dict[str, Any]] = [{"term": {"name.keyword": self.name}}]
+        if (group := self.group) is not None:
+            # Two groups of one name are possible: whoever registered the other one must be seen.
+            clauses.append({"terms": {"model_group_id": await find_groups(self.ml, group)}})
+        body = {"query": {"bool": {"filter": clauses}}, "sort": [{"created_time": "asc"}]}
+        async for hit in self.ml.models.search(body):
+            if hit.source is not None and self.may_be(hit.source):
+                yield hit.id, hit.source
+
+    @property
+    def group(self) -> str | None:
+        """The name of the wanted model's group."""
+        group = self.spec.group
+        return group if group is None or isinstance(group, str) else group.name
+
+    def may_be(self, model: Model) -> bool:
+        """Whether a model of this name is the one, or may become it: a hash is noted when the file has come."""
+        if isinstance(self.spec, UrlModel) and model.model_content_hash_value is None:
+            return model.model_state in UNFINISHED
+        return self.spec.same(model)
+
+    async def find(self) -> tuple[str, Model] | None:
+        """The one to use: one that is deployed before others, an old one before a new one."""
+        found = [(key, model) async for key, model in self]
+        for key, _ in sorted(found, key=lambda one: not one[1].is_deployed):
+            if model := await find_model(self.ml, key):
+                return key, model
+        return None
+
+    async def older(self, mine: str) -> list[str]:
+        """The ids of those that come before mine; the oldest of those that were registered at once is to stay."""
+        found = [key async for key, _ in self]
+        return found[: found.index(mine)] if mine in found else found
+
+
+def _identity(spec: New) -> tuple[str, ...]:
+    """What tells a model from others of its name."""
+    match spec:
+        case NamedFile():
+            return "file", spec.file.sha256
+        case UrlModel():
+            return "url", spec.model_content_hash_value
+        case PretrainedModel():
+            return "pretrained", spec.register_version, spec.register_format
+    return "remote", spec.connector_id or repr(spec.essence)

@@ -1,0 +1,199 @@
+"""From a name or a file to a model that answers, in one call that may be repeated."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import anyio
+import attrs
+
+from aiomlcommons.api.model_records import Model
+from aiomlcommons.errors import InvalidRequest, MLCommonsError, NotFound
+from aiomlcommons.lifecycle import catalogue
+from aiomlcommons.lifecycle.candidates import Candidates
+from aiomlcommons.lifecycle.deployment import Deploying
+from aiomlcommons.lifecycle.lookup import find_model
+from aiomlcommons.lifecycle.named_file import named_file
+from aiomlcommons.lifecycle.progress import Phase, Progress, Report, to_log
+from aiomlcommons.lifecycle.register_requests import New
+from aiomlcommons.lifecycle.registration import Registering
+from aiomlcommons.lifecycle.remedies import Prevented, Remedy, remedy_for
+from aiomlcommons.lifecycle.spec import ExistingModel, FileModel, PretrainedModel, Spec
+from aiomlcommons.lifecycle.upload import UNFINISHED
+from aiomlcommons.net.backoff import Backoff
+
+if TYPE_CHECKING:
+    from aiomlcommons.client import Client
+
+T = TypeVar("T")
+_TRIES = 4
+
+
+class NoSuchModel(MLCommonsError):
+    """No model of that id or name, and no pretrained one either."""
+
+
+@attrs.frozen(kw_only=True)
+class EnsuredModel:
+    """A model that is there, and what was done for it: ``did`` are the phases that it went through."""
+
+    model_id: str
+    model: Model
+    did: tuple[Phase, ...] = ()
+
+    @property
+    def registered(self) -> bool:
+        """Whether this call registered it."""
+        return Phase.REGISTERED in self.did
+
+    @property
+    def deployed(self) -> bool:
+        """Whether this call deployed it."""
+        return Phase.DEPLOYING in self.did
+
+
+@attrs.frozen(kw_only=True)
+class Ensuring:
+    """How a model is ensured; ``ml.models.ensure`` says what each field does."""
+
+    ml: Client
+    deploy: bool = True
+    node_ids: Sequence[str] | None = None
+    allow_partial: bool = False
+    change_settings: bool = False
+    keep: bool = False
+    backoff: Backoff = Backoff()
+    no_progress: float = 600.0
+    report: Report = to_log
+
+    async def __call__(self, wanted: Spec | str) -> EnsuredModel:
+        """The model, as it is in the end."""
+        if not isinstance(wanted, str | Spec):
+            raise InvalidRequest(f"model must be an id, a name or a spec such as PretrainedModel, not {wanted!r}")
+        did: list[Phase] = []
+
+        def report(progress: Progress) -> None:
+            did.append(progress.phase)
+            self.report(progress)
+
+        how = attrs.evolve(self, report=report)
+        spec = await named(self.ml, wanted) if isinstance(wanted, str) else wanted
+        if isinstance(spec, FileModel):
+            async with named_file(spec, report) as file:
+                return await how._ensure(file, did)
+        return await how._ensure(spec, did)
+
+    async def _ensure(self, spec: New | ExistingModel, did: list[Phase]) -> EnsuredModel:
+        model_id, model = await self._done(spec)
+        self.report(
+            Progress(
+                phase=Phase.DEPLOYED if self.deploy else Phase.FOUND,
+                name=model.name or "",
+                model_id=model_id,
+                nodes_done=model.current_worker_node_count,
+                nodes_total=model.planning_worker_node_count,
+            )
+        )
+        return EnsuredModel(model_id=model_id, model=model, did=tuple(dict.fromkeys(did)))
+
+    async def _done(self, spec: New | ExistingModel) -> tuple[str, Model]:
+        """The model registered and deployed; registered anew where its maker takes it back in between."""
+        for pause in self.backoff.tries(_TRIES):
+            model_id = spec.model_id if isinstance(spec, ExistingModel) else await self._registered(spec)
+            try:
+                return model_id, await (self._deployed(model_id) if self.deploy else self.ml.models.get(model_id))
+            except NotFound:
+                if pause is None or isinstance(spec, ExistingModel):
+                    raise
+                await anyio.sleep(pause)
+        raise AssertionError("the last try returns or raises")
+
+    async def _registered(self, spec: New) -> str:
+        registering = Registering(
+            ml=self.ml,
+            spec=spec,
+            report=self.report,
+            backoff=self.backoff,
+            no_progress=self.no_progress,
+            keep=self.keep,
+        )
+        return await self._remedied(registering, registering.name)
+
+    async def _deployed(self, model_id: str) -> Model:
+        deploying = Deploying(
+            ml=self.ml,
+            model_id=model_id,
+            report=self.report,
+            node_ids=self.node_ids,
+            allow_partial=self.allow_partial,
+            backoff=self.backoff,
+            no_progress=self.no_progress,
+        )
+        return await self._remedied(deploying, model_id)
+
+    async def _remedied(self, work: Callable[[], Awaitable[T]], name: str) -> T:
+        """Do it; where a setting prevents it, change that if the caller allows, and do it again."""
+        tried: set[Remedy] = set()
+        while True:
+            try:
+                return await work()
+            except MLCommonsError as error:
+                remedy = remedy_for(error)
+                if remedy is None:
+                    raise
+                if not self.change_settings or remedy in tried:
+                    raise Prevented(name, remedy) from error
+            tried.add(remedy)
+            self.report(Progress(phase=Phase.SETTING, name=name, words=f"{remedy.setting} to {remedy.value}"))
+            await self.ml.settings.apply(remedy.settings)
+
+
+async def ensure(ml: Client, spec: Spec | str, *, wait: float = 60.0, **options: Any) -> EnsuredModel:
+    """Register and deploy a model where that is missing. Options and errors are those of ``ml.models.ensure``."""
+    return await Ensuring(ml=ml.options(wait=wait), **options)(spec)
+
+
+async def find_registered(ml: Client, spec: Spec) -> tuple[str, Model] | None:
+    """The id and the record of the model that ``ensure`` would find for this spec; None where it would register it."""
+    if isinstance(spec, FileModel):
+        async with named_file(spec, to_log) as file:
+            return await _find(ml, file)
+    return await _find(ml, spec)
+
+
+async def _find(ml: Client, spec: New | ExistingModel) -> tuple[str, Model] | None:
+    if isinstance(spec, ExistingModel):
+        return spec.model_id, await ml.models.get(spec.model_id)
+    return await Candidates(ml, spec).find()
+
+
+async def named(ml: Client, name_or_id: str) -> PretrainedModel | ExistingModel:
+    """What a word means: a model's id, the name of a registered one (the newest that is whole), or a pretrained one's.
+
+    Raises NoSuchModel.
+    """
+    try:
+        await ml.models.get(name_or_id)
+        return ExistingModel(model_id=name_or_id)
+    except (NotFound, InvalidRequest):
+        pass  # a name may hold what no id can
+    if newest := await _newest(ml, name_or_id):
+        return ExistingModel(model_id=newest)
+    if known := catalogue.find(name_or_id):
+        return PretrainedModel(name=known.name)
+    remedy = "give an id, a registered model's name, or a pretrained one such as all-MiniLM-L6-v2"
+    raise NoSuchModel(f"no model has the id or the name {name_or_id!r}; {remedy}")
+
+
+async def _newest(ml: Client, name: str) -> str | None:
+    """The id of the newest model of a name; one that is not registered to the end only where there is no other."""
+    unfinished = None
+    query = {"term": {"name.keyword": name}}
+    async for hit in ml.models.search({"query": query, "sort": [{"created_time": "desc"}]}):
+        model = await find_model(ml, hit.id)
+        if model and model.model_state not in UNFINISHED:
+            return hit.id
+        if model:
+            unfinished = unfinished or hit.id
+    return unfinished

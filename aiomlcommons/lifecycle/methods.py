@@ -1,0 +1,128 @@
+"""``ml.models`` as a session has it: every endpoint, and the way from a name or a file to a model that answers."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import anyio
+import attrs
+
+from aiomlcommons.api.models import Models
+from aiomlcommons.lifecycle import catalogue
+from aiomlcommons.lifecycle.catalogue import Pretrained
+from aiomlcommons.lifecycle.ensure import EnsuredModel, ensure
+from aiomlcommons.lifecycle.progress import Report, to_log
+from aiomlcommons.lifecycle.removal import remove_model
+from aiomlcommons.lifecycle.spec import Spec
+from aiomlcommons.net.backoff import Backoff
+
+if TYPE_CHECKING:
+    from aiomlcommons.client import Client
+
+
+@attrs.frozen
+class ModelLife(Models):
+    """``ml.models``: register, deploy, predict, undeploy, delete; ``ensure`` does what is missing of all that."""
+
+    _session: Client
+
+    def pretrained(self, name: str) -> Pretrained:
+        """A pretrained model by its full or its short name: ``ml.models.pretrained("all-MiniLM-L6-v2").dimension``.
+
+        Raises InvalidRequest for a name that the catalogue does not have.
+
+        https://docs.opensearch.org/latest/ml-commons-plugin/pretrained-models/
+        """
+        return catalogue.pretrained(name)
+
+    async def ensure(
+        self,
+        spec: Spec | str,
+        *,
+        deploy: bool = True,
+        node_ids: Sequence[str] | None = None,
+        allow_partial: bool = False,
+        change_settings: bool = False,
+        keep: bool = False,
+        backoff: Backoff = Backoff(),
+        no_progress: float = 600.0,
+        wait: float = 60.0,
+        report: Report = to_log,
+    ) -> EnsuredModel:
+        """Make sure that a model is registered and deployed, and return it. Calling it again does nothing more.
+
+        ``spec`` is a PretrainedModel, UrlModel, FileModel, RemoteModel or ExistingModel, or a word: a model's id or
+        name, or the name of a pretrained one. What the cluster has already is found by name and content; only what is
+        missing is done, and two who ensure the same model at once end with one.
+
+        ``deploy=False`` stops after registering. ``node_ids`` names the nodes to deploy to; ``allow_partial`` is
+        content with some of them. ``change_settings`` changes cluster settings that stand in the way. ``keep`` leaves a
+        model in the cluster whose file turned out wrong. ``backoff`` is between questions, ``no_progress`` the seconds
+        after which what does not change counts as forgotten (default 600), ``wait`` those for which a cluster that is
+        restarted, recovers or lacks memory is waited for (default 60). ``report`` is told each step (default: the log).
+
+        Raises Prevented where a setting stands in the way, NotDeployed, TaskFailed, BadPackage, FileChanged,
+        InvalidRequest, NoSuchModel, ApiError.
+        """
+        return await ensure(
+            self._session,
+            spec,
+            wait=wait,
+            deploy=deploy,
+            node_ids=node_ids,
+            allow_partial=allow_partial,
+            change_settings=change_settings,
+            keep=keep,
+            backoff=backoff,
+            no_progress=no_progress,
+            report=report,
+        )
+
+    @asynccontextmanager
+    async def deployed(
+        self,
+        spec: Spec | str,
+        *,
+        change_settings: bool = False,
+        backoff: Backoff = Backoff(),
+        report: Report = to_log,
+    ) -> AsyncGenerator[EnsuredModel]:
+        """A deployed model for as long as the context is open; it is undeployed afterwards if this deployed it.
+
+        Raises as ``ensure`` does, whose options these are.
+        """
+        model = await self.ensure(spec, change_settings=change_settings, backoff=backoff, report=report)
+        try:
+            yield model
+        finally:
+            if model.deployed:
+                with anyio.CancelScope(shield=True):
+                    await self.undeploy(model.model_id)
+
+    async def remove(
+        self,
+        model_id: str,
+        *,
+        undeploy: bool = True,
+        empty_group: bool = False,
+        backoff: Backoff = Backoff(),
+        wait: float = 60.0,
+        report: Report = to_log,
+    ) -> bool:
+        """Undeploy a model and delete it with its chunks; return whether there was one.
+
+        It waits, with ``backoff`` between tries, until the nodes have let the model go. ``empty_group`` deletes its
+        model group too, if no other model is in it; that may take a second, for a server counts the chunks which it has
+        just deleted. ``wait`` is as for ``ensure``. Raises ApiError where the cluster goes on refusing.
+        """
+        return await remove_model(
+            self._session,
+            model_id,
+            wait=wait,
+            undeploy=undeploy,
+            empty_group=empty_group,
+            backoff=backoff,
+            report=report,
+        )

@@ -1,0 +1,69 @@
+"""A model's file, checked and read before anything is sent."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import anyio
+import anyio.from_thread
+import anyio.to_thread
+import attrs
+
+from aiomlcommons.api.checks import name_of_file
+from aiomlcommons.api.common import FunctionName
+from aiomlcommons.api.model_configs import ModelConfig
+from aiomlcommons.lifecycle.files.archive import pack
+from aiomlcommons.lifecycle.files.hugging_face import read_config
+from aiomlcommons.lifecycle.files.package import BadPackage, check_package, sha256
+from aiomlcommons.lifecycle.progress import Phase, Progress, Report
+from aiomlcommons.lifecycle.register_requests import NamedFile
+from aiomlcommons.lifecycle.spec import FileModel
+from aiomlcommons.lifecycle.upload import ModelFile
+
+# The server makes these without being told what they are made of.
+_NEED_NO_CONFIG = {FunctionName.SPARSE_ENCODING, FunctionName.SPARSE_TOKENIZE}
+
+
+@asynccontextmanager
+async def named_file(spec: FileModel, report: Report) -> AsyncGenerator[NamedFile]:
+    """The file of a model, checked and hashed; a directory is packed into one that is there as long as the context.
+
+    Raises BadPackage, InvalidRequest, OSError.
+    """
+    path = Path(spec.path)
+    name = spec.name or name_of_file(path.name)
+    report(Progress(phase=Phase.CHECKING, name=name, words=str(path)))
+    async with anyio.TemporaryDirectory(prefix="aiomlcommons-") as folder:
+        yield await anyio.to_thread.run_sync(_read, spec, path, name, Path(folder), report)
+
+
+def _read(spec: FileModel, path: Path, name: str, folder: Path, report: Report) -> NamedFile:
+    kind: dict[str, Any] = {"function_name": str(spec.function_name).upper(), "model_format": spec.model_format}
+    file = pack(path, folder / f"{path.name}.zip", **kind) if path.is_dir() else path
+    package = check_package(file, **kind)
+
+    def hashed(done: int) -> None:
+        # On the loop's own thread, as every report; this is also where a cancelled caller stops the reading.
+        progress = Progress(phase=Phase.CHECKING, name=name, bytes_done=done, bytes_total=package.size)
+        anyio.from_thread.run_sync(report, progress)
+
+    digest = sha256(file, progress=hashed)
+    if spec.model_content_hash_value not in {None, digest}:
+        raise BadPackage(
+            f"{path} has the SHA-256 {digest}, not {spec.model_content_hash_value}: it is another file, or damaged"
+        )
+    fields = {field.name: getattr(spec, field.name) for field in attrs.fields(FileModel)}
+    fields |= {"name": name, "model_format": package.model_format, "model_config": _config(spec, path)}
+    return NamedFile(**fields, file=ModelFile(file, package.size, digest))
+
+
+def _config(spec: FileModel, path: Path) -> ModelConfig | None:
+    if spec.model_config is not None or str(spec.function_name).upper() in _NEED_NO_CONFIG:
+        return spec.model_config
+    try:
+        return read_config(path)
+    except BadPackage as error:
+        raise BadPackage(f"model_config is not given, and {error}") from error

@@ -1,0 +1,209 @@
+"""What a model is to be: the things that ``ml.models.ensure`` can be asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from os import PathLike
+from typing import Any, TypeAlias
+
+import attrs
+import orjson
+
+from aiomlcommons.api import checks
+from aiomlcommons.api.common import AccessMode, FunctionName
+from aiomlcommons.api.connectors import CreateConnector
+from aiomlcommons.api.model_configs import ModelConfig
+from aiomlcommons.api.model_records import DeploySetting, Guardrails, Model, ModelFormat, RateLimiter
+from aiomlcommons.errors import InvalidRequest
+from aiomlcommons.lifecycle import catalogue
+from aiomlcommons.wire import convert
+
+
+def _lower(text: str) -> str:
+    return text.lower()
+
+
+@attrs.frozen(kw_only=True)
+class GroupSpec:
+    """A model group by its name; it is registered with the rest where there is none of that name."""
+
+    name: str
+    description: str | None = None
+    access_mode: AccessMode | str | None = None
+    backend_roles: Sequence[str] | None = None
+    add_all_backend_roles: bool | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Common:
+    """What any new model can be told. ``group`` is the name of a model group, or a GroupSpec."""
+
+    group: GroupSpec | str | None = None
+    description: str | None = None
+    is_enabled: bool | None = None
+    rate_limiter: RateLimiter | None = None
+    deploy_setting: DeploySetting | None = None
+    interface: Mapping[str, Any] | None = None
+
+    def told(self) -> dict[str, Any]:
+        """The fields that every way of registering takes."""
+        names = ("description", "is_enabled", "rate_limiter", "deploy_setting", "interface")
+        return {name: value for name in names if (value := getattr(self, name)) is not None}
+
+
+@attrs.frozen(kw_only=True)
+class PretrainedModel(Common):
+    """A model of the pretrained catalogue, by its full or its short name.
+
+    ``version`` and ``model_format`` default to the newest and to TORCH_SCRIPT. ``dimension`` is what you count on: a
+    model of another one is refused. Raises InvalidRequest for a name, version or format that the catalogue lacks.
+
+    https://docs.opensearch.org/latest/ml-commons-plugin/pretrained-models/
+    """
+
+    name: str
+    version: str | None = None
+    model_format: ModelFormat | str | None = None
+    dimension: int | None = None
+
+    def __attrs_post_init__(self) -> None:
+        known = self.known
+        version, model_format = self.register_version, self.register_format
+        if not known.offers(version, model_format):
+            offered = ", ".join(f"{v} ({'/'.join(formats)})" for v, formats in known.versions.items())
+            raise InvalidRequest(f"{known.name} is not there as {version} in {model_format}; it is as {offered}")
+        if self.dimension not in {None, known.dimension}:
+            raise InvalidRequest(f"dimension is {self.dimension}, and {known.name} gives {known.dimension}")
+
+    @property
+    def known(self) -> catalogue.Pretrained:
+        """Its entry in the catalogue."""
+        return catalogue.pretrained(self.name)
+
+    @property
+    def register_version(self) -> str:
+        return self.version or self.known.version
+
+    @property
+    def register_format(self) -> str:
+        return str(self.model_format or self.known.model_format).upper()
+
+    @property
+    def register_description(self) -> str:
+        """The server counts versions itself, so the description is where the pretrained version is kept."""
+        return self.description or f"{self.known.name} {self.register_version}"
+
+    def same(self, model: Model) -> bool:
+        """Whether a registered model of this name is it."""
+        if str(model.model_format).upper() != self.register_format:
+            return False
+        name, _, version = (model.description or "").rpartition(" ")
+        return name != self.known.name or version == self.register_version
+
+
+@attrs.frozen(kw_only=True)
+class UrlModel(Common):
+    """A model whose zip file the cluster fetches itself from ``url``; its SHA-256 in hex says which file is meant.
+
+    https://docs.opensearch.org/latest/ml-commons-plugin/custom-local-models/
+    """
+
+    name: str
+    url: str
+    model_content_hash_value: str = attrs.field(converter=_lower)
+    function_name: FunctionName | str = FunctionName.TEXT_EMBEDDING
+    model_format: ModelFormat | str = ModelFormat.TORCH_SCRIPT
+    model_config: ModelConfig | None = None
+    version: str = "1"
+
+    def __attrs_post_init__(self) -> None:
+        _check_name(self.name, self.model_format)
+
+    def same(self, model: Model) -> bool:
+        """Whether a registered model of this name is it."""
+        return _hash_of(model) == self.model_content_hash_value
+
+
+@attrs.frozen(kw_only=True)
+class FileModel(Common):
+    """A model that is uploaded from a local zip file, or from a directory that is packed into one.
+
+    ``model_config`` is read from a Hugging Face ``config.json`` beside or inside it where none is given;
+    ``model_content_hash_value`` (SHA-256 in hex), where given, must be that of the file. ``name`` is that of the file
+    without its ending where none is given. ``in_flight`` chunks of 10,000,000 bytes are sent, and held in memory, at
+    once.
+
+    https://docs.opensearch.org/latest/ml-commons-plugin/custom-local-models/
+    """
+
+    path: str | PathLike[str]
+    name: str | None = None
+    function_name: FunctionName | str = FunctionName.TEXT_EMBEDDING
+    model_format: ModelFormat | str | None = None
+    model_config: ModelConfig | None = None
+    model_content_hash_value: str | None = attrs.field(default=None, converter=attrs.converters.optional(_lower))
+    version: str = "1"
+    in_flight: int = attrs.field(default=4, validator=attrs.validators.ge(1))
+
+    def __attrs_post_init__(self) -> None:
+        _check_name(self.name or "", self.model_format)
+
+
+@attrs.frozen(kw_only=True)
+class RemoteModel(Common):
+    """A model behind a connector: one that exists, by its id, or one that the model carries in itself.
+
+    https://docs.opensearch.org/latest/ml-commons-plugin/remote-models/
+    """
+
+    name: str
+    connector_id: str | None = None
+    connector: CreateConnector | None = None
+    guardrails: Guardrails | None = None
+
+    def __attrs_post_init__(self) -> None:
+        if (self.connector_id is None) == (self.connector is None):
+            raise InvalidRequest("a RemoteModel needs either connector_id or connector")
+
+    def same(self, model: Model) -> bool:
+        """Whether a registered model of this name is it; the credential cannot be compared, no server shows it."""
+        if self.connector is None:
+            return model.connector_id == self.connector_id
+        return model.connector is not None and self.essence == _essence(convert.unstructure(model.connector))
+
+    @property
+    def essence(self) -> tuple[object, ...]:
+        """What tells the connector that the model carries from others."""
+        return _essence(convert.unstructure(self.connector))
+
+
+@attrs.frozen(kw_only=True)
+class ExistingModel:
+    """A model that is registered already, by its id."""
+
+    model_id: str
+
+
+Spec: TypeAlias = PretrainedModel | UrlModel | FileModel | RemoteModel | ExistingModel
+
+
+def _check_name(name: str, model_format: str | None) -> None:
+    for problem in checks.deployable_name(name, model_format):
+        raise InvalidRequest(problem)
+
+
+def _hash_of(model: Model) -> str:
+    return (model.model_content_hash_value or "").lower()
+
+
+def _essence(connector: Mapping[str, Any]) -> tuple[object, ...]:
+    """What tells one connector from another: the server fills in defaults, capitals and text for numbers."""
+    actions = [
+        (str(action.get("action_type")).upper(), action.get("url"), action.get("request_body"))
+        for action in connector.get("actions") or ()
+    ]
+    parameters = {
+        key: value if isinstance(value, str) else orjson.dumps(value).decode()
+        for key, value in (connector.get("parameters") or {}).items()
+    }
+    return connector.get("name"), connector.get("protocol"), connector.get("url"), parameters, actions

@@ -1,0 +1,1 @@
+"""The network: the transport seam, retries, credentials, TLS. The only room that knows aiohttp, the emulator aside."""

@@ -1,1 +1,0 @@
-"""Streaming many rows through a model: sources, the flow between them, and sinks."""

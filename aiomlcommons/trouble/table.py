@@ -1,0 +1,213 @@
+"""What kind of trouble a server reports: one table, shared by calls, tasks, ``ensure`` and bulk jobs.
+
+Servers report one cause under many statuses and words: shards that recover are 404 on one route and 500 on another. So
+the types of the exceptions count first, wherever in the error they stand, and words only where there is no type.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Iterator
+from enum import StrEnum
+
+import attrs
+
+from aiomlcommons.trouble.said import Said
+
+
+class Kind(StrEnum):
+    """What helps against it."""
+
+    PASSES = "passes"
+    """Waiting: a node starts, shards recover, memory is short."""
+    THROTTLED = "throttled"
+    """Asking later, and fewer at once."""
+    RACE = "race"
+    """Looking again: somebody else wrote the same thing at the same time."""
+    NOT_READY = "not ready"
+    """Deploying the model: no node has it (yet)."""
+    UNCLEAR = "unclear"
+    """Perhaps another try: nothing tells whether the request is at fault."""
+    FINAL = "final"
+    """Another request."""
+
+
+class Party(StrEnum):
+    """Whose fault it is."""
+
+    CLUSTER = "cluster"
+    PROVIDER = "provider"
+    """Of a remote model, or the way to it."""
+    CALLER = "caller"
+
+
+@attrs.frozen
+class Trouble:
+    """One row of the table.
+
+    The ``sign`` is a type of exception (in snake case) or words of the server, in which ``...`` stands for any.
+    ``source`` names the recording that it is known from (a file of tests/wire and its case), or what is public of it.
+    """
+
+    sign: str
+    kind: Kind
+    party: Party
+    source: str
+
+    @property
+    def passes(self) -> bool:
+        """Whether the same request may well succeed later."""
+        return self.kind in {Kind.PASSES, Kind.THROTTLED}
+
+    def shows_in(self, said: Said) -> bool:
+        """Whether its sign is among what a server said."""
+        if self.sign.endswith("_exception"):
+            return self.sign in said.types
+        return _pattern(self.sign).search(said.words) is not None
+
+
+_RACES, _RUNS, _FAULTS = "races-and-restarts", "ml-commons-runs", "ml-commons-3.4.0-faults"
+_REAL = "real-servers"
+_3_4, _2_4 = "ml-commons-3.4.0", "ml-commons-2.4.1"
+_SEEN, _PUBLIC = "seen on real servers", "public source of OpenSearch"
+_SOURCE = "public source of ML Commons 3.8 (access control, where a group's shard does not answer)"
+
+
+def _rows(kind: Kind, party: Party, **sources: str) -> Iterator[Trouble]:
+    for sign, source in sources.items():
+        yield Trouble(sign, kind, party, source)
+
+
+# The first row that fits counts. What a provider says is judged by these alone, so that its words are never taken for
+# the cluster's own.
+PROVIDERS = (
+    *_rows(
+        Kind.THROTTLED,
+        Party.PROVIDER,
+        **{
+            "remote_connector_throttling_exception": f"{_RUNS} plain38.remote_bedrock_3s",
+            "denied due to remote server throttling": f"{_SEEN} (3.8, a provider of SageMaker's form, 400)",
+            'Error from remote service: {"message":null}': "ml-commons issue 2249 (SageMaker, 400)",
+        },
+    ),
+)
+CLUSTERS = (
+    *_rows(
+        Kind.THROTTLED,
+        Party.PROVIDER,
+        **{"Acquire operation took longer": f"{_FAULTS} remote_fault.pool_exhausted_2"},
+    ),
+    *_rows(
+        Kind.PASSES,
+        Party.PROVIDER,
+        **{
+            "Error communicating with remote model": f"{_FAULTS} remote_fault.refused",
+            "Remote service returned empty response body": f"{_SEEN} (3.8, 502)",
+        },
+    ),
+    *_rows(
+        Kind.UNCLEAR, Party.PROVIDER, **{"Fail to execute PREDICT in aws connector": f"{_FAULTS} remote_fault.not_json"}
+    ),
+    *_rows(
+        Kind.NOT_READY,
+        Party.CALLER,
+        **{
+            "Model not ready yet": f"{_3_4} predict.not_deployed",
+            "model not loaded": f"{_2_4} predict.unloaded",
+            # What a request says that was under way when its model was undeployed.
+            "NDManager has been closed already": f"{_RUNS} plain38.undeployed_mid_job",
+        },
+    ),
+    *_rows(
+        Kind.RACE,
+        Party.CLUSTER,
+        **{
+            "version_conflict_engine_exception": f"{_RACES} real.register_meta.version_conflict",
+            "version conflict, required seqNo": f"{_RACES} real.deploy_task.version_conflict",
+            "Document version conflict": f"{_RACES} real.deploy.version_conflict",
+            "Duplicate deploy model task": f"{_FAULTS} deploy_race.second.task_failed",
+            "Duplicate model task": f"{_RACES} real.2_4.load_task.duplicate.1",
+            "should only be called when model is in DEPLOYING state": f"{_SEEN} (3.8, a task of four at once)",
+            "model id '...' already exists": f"{_SEEN} (3.9, an own id that several register at once)",
+            "model group id '...' already exists": f"{_SEEN} (3.9)",
+            "already being used by a model group with ID": f"{_RACES} real.register.group_name_taken",
+            # Whoever made the group took it back, after it lost against another of its name.
+            "Model Group Response is empty": f"{_REAL} real.3_4.register.remote.group_missing",
+            "Fail to find model group": f"{_REAL} real.3_4.register_meta.group_missing",
+            "Model group not found": f"{_REAL} real.3_4.register.url.group_missing.task",
+            # So ends the registration of a model that was taken back meanwhile.
+            "]: document missing": f"{_SEEN} (3.8, a task of three processes at once)",
+        },
+    ),
+    *_rows(
+        Kind.THROTTLED,
+        Party.CLUSTER,
+        **{
+            "exceed max running task limit": f"{_SEEN} (2.4.1, 3.4, 3.8)",
+            "Request is throttled at": f"{_3_4} remote.rate_limited_2",
+            "rejected_execution_exception": _PUBLIC,
+            "open_search_rejected_execution_exception": _PUBLIC,
+            "es_rejected_execution_exception": _PUBLIC,
+        },
+    ),
+    *_rows(
+        Kind.PASSES,
+        Party.CLUSTER,
+        **{
+            "circuit_breaking_exception": f"{_RACES} real.parent_breaker",
+            "Memory Circuit Breaker is open": f"{_RACES} real.jvm_breaker.deploy_task",
+            "no_shard_available_action_exception": f"{_RUNS} new39.stop_new39_sparse_index",
+            "illegal_index_shard_state_exception": f"{_RUNS} new39.stop_new39_remote",
+            "CurrentState[RECOVERING]": f"{_RUNS} new39.stop_new39_remote",
+            # Whatever the status: the cluster's state is not read yet, it has no manager, or a disk is full.
+            "blocked by: [SERVICE_UNAVAILABLE/": f"{_SEEN} (3.8, 404 of _predict after kill -9)",
+            "blocked by: [TOO_MANY_REQUESTS/": f"{_RUNS} plain38.index_flood_stage_8s",
+            # So do searches of models, groups, agents and containers end, whatever the cause.
+            "Fail to search": f"{_RACES} real.search.no_shard_yet.1",
+            "to get model group": _SOURCE,
+            "OpenSearch Security not initialized": f"{_SEEN} (3.4, 503)",
+            **dict.fromkeys(
+                (
+                    "unavailable_shards_exception",
+                    "primary_missing_action_exception",
+                    "shard_not_found_exception",
+                    "no_longer_primary_shard_exception",
+                    "index_shard_not_started_exception",
+                    "index_shard_recovering_exception",
+                    "node_closed_exception",
+                    "node_disconnected_exception",
+                    "node_not_connected_exception",
+                    "connect_transport_exception",
+                    "receive_timeout_transport_exception",
+                    "cluster_manager_not_discovered_exception",
+                    "not_cluster_manager_exception",
+                    "process_cluster_event_timeout_exception",
+                ),
+                _PUBLIC,
+            ),
+        },
+    ),
+)
+TABLE = (*PROVIDERS, *CLUSTERS)
+_BY_STATUS = {429: Kind.THROTTLED, 502: Kind.PASSES, 503: Kind.PASSES, 504: Kind.PASSES}
+
+
+def trouble_of(said: Said) -> Trouble:
+    """The row of the table that fits what a server said, or one made of the status alone."""
+    rows = PROVIDERS if said.is_providers else TABLE
+    found = next((row for row in rows if row.shows_in(said)), None) or _by_status(said)
+    # The parent breaker, which counts garbage too, calls its trouble permanent where caches are larger than requests.
+    lasts = said.permanent and "[parent]" not in said.words
+    return attrs.evolve(found, kind=Kind.FINAL) if lasts else found
+
+
+def _by_status(said: Said) -> Trouble:
+    kind = _BY_STATUS.get(said.status, Kind.UNCLEAR if said.status >= 500 else Kind.FINAL)
+    party = Party.CALLER if kind is Kind.FINAL else Party.CLUSTER
+    return Trouble(f"status {said.status}", kind, Party.PROVIDER if said.is_providers else party, "the status alone")
+
+
+@functools.cache
+def _pattern(words: str) -> re.Pattern[str]:
+    return re.compile(".*".join(map(re.escape, words.split("..."))))

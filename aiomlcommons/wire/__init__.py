@@ -1,0 +1,1 @@
+"""Typed requests to bytes, and answers back to types. Pure: no I/O."""

@@ -1,0 +1,132 @@
+"""From a typed request to bytes, and from an answer's bytes to its type. No I/O."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from typing import Any, TypeVar, get_args
+from urllib.parse import quote
+
+import attrs
+import orjson
+
+from aiomlcommons.endpoint import Request, Route, fields_of, wire_name
+from aiomlcommons.errors import DecodeError, InvalidRequest, raise_for_status
+from aiomlcommons.http import JSON, HttpRequest, HttpResponse
+from aiomlcommons.wire import convert
+
+R = TypeVar("R")
+TYPED_JSON: Mapping[str, str] = {"content-type": JSON}
+
+
+def to_http(request: Request[Any], route: Route | None = None) -> HttpRequest:
+    """The bytes of a request, under its present route or another of its routes.
+
+    Raises InvalidRequest, naming the field, for a value that does not fit its type or cannot stand in a path.
+    """
+    cls: Any = type(request)
+    try:
+        keys, read = convert.checked(request)
+    except convert.Unreadable as error:
+        raise InvalidRequest(f"{cls.__name__}: {error}") from None
+    # What was read back has typed objects also where a dict was given.
+    for problem in read.problems():
+        raise InvalidRequest(f"{cls.__name__}: {problem}")
+    spec = type(request).endpoint
+    route = spec.route_for(keys) if route is None else route
+    path = route.path
+    for name in route.names:
+        path = path.replace(f"{{{name}}}", _segment(cls, name, keys.pop(name)))
+    query = {name: _word(keys.pop(name)) for name in map(wire_name, _placed(cls, "query")) if name in keys}
+    body = _body(request, keys)
+    headers = {} if body is None else dict(TYPED_JSON)
+    if spec.accept:
+        headers["accept"] = spec.accept
+    return HttpRequest(route.method, path, query, body, headers)
+
+
+def from_http(request: Request[R], got: HttpResponse) -> R:
+    """The typed answer to a request.
+
+    Raises the ApiError that a status of 300 or above calls for, or DecodeError, with the path of the trouble, for an
+    answer that is not of the request's type.
+    """
+    raise_for_status(got)
+    returns = type(request).endpoint.returns
+    if not got.body and type(None) in (returns, *get_args(returns)):
+        nothing: Any = None
+        return nothing  # type: ignore[no-any-return]
+    try:
+        data = got.json()
+    except ValueError:
+        kind = got.content_type or "no content type"
+        message = f"the answer is not JSON but {kind}: is this an OpenSearch with ML Commons?"
+        raise DecodeError(message, got) from None
+    try:
+        answer: R = convert.structure(data, returns)
+    except convert.Unreadable as error:
+        raise DecodeError(f"the answer is not a {_name(returns)}: {error}", got) from None
+    return answer
+
+
+def _name(returns: Any) -> str:
+    return getattr(returns, "__name__", None) or str(returns)
+
+
+@functools.cache
+def _placed(cls: type[Any], place: str) -> tuple[attrs.Attribute[Any], ...]:
+    return tuple(field for field in fields_of(cls) if field.metadata.get("in") == place)
+
+
+def _body(request: Request[Any], keys: Mapping[str, Any]) -> bytes | None:
+    cls: Any = type(request)
+    for field in _placed(cls, "body"):
+        whole = convert.unstructure(getattr(request, field.name), field.type)
+        # Raw bytes go as application/json too: the server refuses application/octet-stream with 406.
+        return whole if isinstance(whole, bytes | None) else _json(cls, whole, f"$.{field.name}")
+    return _json(cls, keys, "$") if keys or cls.endpoint.needs_body else None
+
+
+def _json(cls: type[Any], data: Any, where: str) -> bytes:
+    try:
+        return orjson.dumps(data)
+    except TypeError as error:
+        raise InvalidRequest(f"{cls.__name__}: {error} @ {_unwritable(data, where)}") from None
+
+
+def _unwritable(data: Any, where: str) -> str:
+    """The path of the first part that JSON cannot hold: half a surrogate pair, a set, an integer of over 64 bits."""
+    parts = data.items() if isinstance(data, Mapping) else enumerate(data) if isinstance(data, list | tuple) else ()
+    for key, part in parts:
+        try:
+            orjson.dumps(part)
+        except TypeError:
+            return _unwritable(part, f"{where}[{key!r}]")
+    return where
+
+
+def _segment(cls: type[Any], name: str, value: Any) -> str:
+    text = str(value)
+    if not text.strip():
+        raise InvalidRequest(f"{cls.__name__}: {name} must not be empty")
+    # A lone "." or ".." would be folded away by every URL library on the way; the server takes it percent-encoded.
+    try:
+        return text.replace(".", "%2E") if text in {".", ".."} else quote(text, safe="")
+    except UnicodeEncodeError as error:
+        raise InvalidRequest(f"{cls.__name__}: {name} is no text that UTF-8 can hold: {error.reason}") from None
+
+
+def _word(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+
+
+def from_word(text: str, declared: Any) -> Any:
+    """A query or path value as its field's type: the inverse of what ``to_http`` writes."""
+    wanted = get_args(declared) or (declared,)
+    if bool in wanted and text in {"true", "false", ""}:
+        return text != "false"
+    if int in wanted and text.removeprefix("-").isdecimal():
+        return int(text)
+    return text

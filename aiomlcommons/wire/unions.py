@@ -1,0 +1,97 @@
+"""How the converter treats a union: the JSON kind of the data chooses the member."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Callable, Mapping, Sequence
+from enum import Enum
+from typing import Any, Literal, Union, get_args, get_origin
+
+import attrs
+import cattrs
+
+from aiomlcommons.endpoint import NULL, Null, fields_of, wire_name
+from aiomlcommons.net.secret import Secret
+from aiomlcommons.wire.hooks import Hook, expected, fits, is_object, not_one_of
+
+_ACCEPTS: Mapping[Any, tuple[type, ...]] = {
+    str: (str,),
+    bool: (bool,),
+    int: (int,),
+    float: (int, float),
+    bytes: (bytes,),
+    type(None): (type(None),),
+    Null: (type(None),),
+    Secret: (str, Secret),
+}
+
+
+def is_union(cls: Any) -> bool:
+    """Whether a type is one of several."""
+    return get_origin(cls) in (Union, types.UnionType)
+
+
+def _accepts(member: Any) -> tuple[type, ...]:
+    origin = get_origin(member) or member
+    if origin in _ACCEPTS:
+        return _ACCEPTS[origin]
+    if origin is Literal:
+        return tuple(type(word) for word in get_args(member))
+    if isinstance(origin, type) and issubclass(origin, Sequence):
+        return (list, tuple)
+    return (Mapping,)
+
+
+def _open_enum(member: type[Enum], data: Any) -> Any:
+    # The server's words grow with its versions, so an unknown one stays the string that it is.
+    try:
+        return member(data)
+    except ValueError:
+        return data
+
+
+def union_in(converter: cattrs.Converter, cls: Any) -> Hook:
+    """Reads null, a word of an enum, an object by its keys, and else what fits the first member that takes it."""
+    members = get_args(cls)
+    choose = _chooser(members)
+    enums = [m for m in members if isinstance(m, type) and issubclass(m, Enum) and m is not Null]
+    plain = [(m, _accepts(m)) for m in members if m not in enums and m is not Null]
+    null = NULL if Null in members else None
+    # Words beside an enum close it: any other is refused. With str beside it, it is open.
+    closed = bool(enums) and str not in members
+
+    def hook(data: Any, _: Any) -> Any:
+        if data is None and (null is NULL or type(None) in members):
+            return null
+        if enums and isinstance(data, str):
+            words = [word.value for word in enums[0]]
+            if closed and data not in words:
+                raise not_one_of(words, data)
+            return _open_enum(enums[0], data)
+        if isinstance(data, Mapping) and (member := choose(data)):
+            return converter.structure(data, member)
+        for member, accepted in plain:
+            if fits(data, accepted):
+                return converter.structure(data, member)
+        raise expected(_names(members), data)
+
+    return hook
+
+
+def _chooser(members: Sequence[Any]) -> Callable[[Mapping[str, Any]], Any]:
+    """Which of several objects an answer is: the first whose required keys it has. The last one takes the rest."""
+    objects = [member for member in members if is_object(member)]
+    required = [
+        (member, {wire_name(f) for f in fields_of(get_origin(member) or member) if f.default is attrs.NOTHING})
+        for member in objects
+    ]
+
+    def choose(data: Mapping[str, Any]) -> Any:
+        return next((member for member, keys in required if keys <= data.keys()), objects[-1] if objects else None)
+
+    return choose
+
+
+def _names(members: Sequence[Any]) -> str:
+    names = [getattr(m, "__name__", str(m)) for m in members if m not in (type(None), Null)]
+    return " or ".join(dict.fromkeys(names))
