@@ -37,15 +37,19 @@ if TYPE_CHECKING:
         Unavailable,
     )
     from aiomlcommons.http import HttpRequest, HttpResponse
-    from aiomlcommons.lifecycle.declared import DeclaredModel, NotComplete
-    from aiomlcommons.lifecycle.deployment import NotDeployed
-    from aiomlcommons.lifecycle.ensure import EnsuredModel, NoSuchModel
-    from aiomlcommons.lifecycle.files.package import BadPackage
+    from aiomlcommons.lifecycle.declared import DeclaredModel
+    from aiomlcommons.lifecycle.ensure import EnsuredModel
+    from aiomlcommons.lifecycle.errors import (
+        BadPackage,
+        FileChanged,
+        NoSuchModel,
+        NotComplete,
+        NotDeployed,
+        NotRegistered,
+        Prevented,
+    )
     from aiomlcommons.lifecycle.progress import Phase, Progress
-    from aiomlcommons.lifecycle.register_requests import NotRegistered
-    from aiomlcommons.lifecycle.remedies import Prevented
     from aiomlcommons.lifecycle.spec import ExistingModel, FileModel, GroupSpec, PretrainedModel, RemoteModel, UrlModel
-    from aiomlcommons.lifecycle.upload import FileChanged
     from aiomlcommons.net.auth import BasicAuth, BearerAuth
     from aiomlcommons.net.backoff import Backoff
     from aiomlcommons.net.secret import Secret
@@ -135,7 +139,6 @@ if not TYPE_CHECKING:
             "waiting.errors",
             "api.model_configs",
             "api.settings",
-            *(f"lifecycle.{name}" for name in ("spec", "progress", "ensure", "declared", "deployment")),
-            *(f"lifecycle.{name}" for name in ("register_requests", "remedies", "upload", "files.package")),
+            *(f"lifecycle.{name}" for name in ("spec", "progress", "ensure", "declared", "errors")),
         ),
     )

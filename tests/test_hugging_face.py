@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from aiomlcommons.api.model_configs import FrameworkType, ModelConfig, PoolingMode
+from aiomlcommons.lifecycle.errors import BadPackage
 from aiomlcommons.lifecycle.files.hugging_face import MAX_CONFIG, read_config
-from aiomlcommons.lifecycle.files.package import BadPackage
 
 BERT = {"model_type": "bert", "hidden_size": 384, "note": "größer", "layer_norm_eps": 1e-12}
 MEAN = {"word_embedding_dimension": 384, "pooling_mode_cls_token": False, "pooling_mode_mean_tokens": True}

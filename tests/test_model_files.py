@@ -24,9 +24,10 @@ from aiomlcommons.api.common import FunctionName
 from aiomlcommons.api.model_records import ModelFormat
 from aiomlcommons.api.model_registration import CHUNK_SIZE
 from aiomlcommons.errors import InvalidRequest
+from aiomlcommons.lifecycle.errors import BadPackage
 from aiomlcommons.lifecycle.files import package as limits
 from aiomlcommons.lifecycle.files.archive import pack
-from aiomlcommons.lifecycle.files.package import BadPackage, Package, check_package, sha256
+from aiomlcommons.lifecycle.files.package import Package, check_package, sha256
 
 MODELS = Path(__file__).parent / "models"
 NOISE = hashlib.shake_256(b"noise").digest(20_001_000)

@@ -8,10 +8,17 @@ from aiomlcommons.lazy import lazily
 
 if TYPE_CHECKING:
     from aiomlcommons.ingest.dry_run import Estimate, estimate
-    from aiomlcommons.ingest.embedding.cache import CacheError
-    from aiomlcommons.ingest.embedding.model_check import ModelFails
-    from aiomlcommons.ingest.job import Job, JobLeft, Unbalanced
-    from aiomlcommons.ingest.pacing.stall_timeout import JobStalled
+    from aiomlcommons.ingest.errors import (
+        CacheError,
+        JobLeft,
+        JobStalled,
+        JobUnderWay,
+        ModelFails,
+        SeenError,
+        Unbalanced,
+        WrongJob,
+    )
+    from aiomlcommons.ingest.job import Job
     from aiomlcommons.ingest.rows.fields import FieldMap
     from aiomlcommons.ingest.sinks import CallableSink, IndexSink, JsonLinesSink, NpySink, ParquetSink, SinkError
     from aiomlcommons.ingest.sources import (
@@ -24,9 +31,7 @@ if TYPE_CHECKING:
         SourceError,
         StdinSource,
     )
-    from aiomlcommons.ingest.state.checkpoint import WrongJob
     from aiomlcommons.ingest.state.dead_letters import Letter, documents, letters
-    from aiomlcommons.ingest.state.seen_ids import JobUnderWay, SeenError
     from aiomlcommons.ingest.stats import Report, Stats
     from aiomlcommons.ingest.types import BadRow, Documents, Refused, Row, Rows, Sink, Source
 
@@ -77,17 +82,13 @@ if not TYPE_CHECKING:
         __name__,
         __all__,
         (
+            "errors",
             "types",
             "sources",
             "sinks",
             "stats",
             "rows.fields",
             "state.dead_letters",
-            "state.checkpoint",
-            "state.seen_ids",
-            "embedding.cache",
-            "pacing.stall_timeout",
-            "embedding.model_check",
             "job",
             "dry_run",
         ),

@@ -14,6 +14,7 @@ from aiomlcommons.ingest.embedding.cache import Cache, Recent, VectorFile
 from aiomlcommons.ingest.embedding.model import Embedder
 from aiomlcommons.ingest.embedding.requests import Asker
 from aiomlcommons.ingest.engine import Engine
+from aiomlcommons.ingest.errors import SeenError
 from aiomlcommons.ingest.options import Settings
 from aiomlcommons.ingest.pacing.retry_budget import RetryBudget
 from aiomlcommons.ingest.rows.batch_size import Sizes
@@ -22,7 +23,7 @@ from aiomlcommons.ingest.rows.checking import Checked
 from aiomlcommons.ingest.rows.tracking import Tracker
 from aiomlcommons.ingest.state.checkpoint import Entry, Journal
 from aiomlcommons.ingest.state.dead_letters import DeadLetters
-from aiomlcommons.ingest.state.seen_ids import Seen, SeenError
+from aiomlcommons.ingest.state.seen_ids import Seen
 from aiomlcommons.ingest.stats import Stats
 from aiomlcommons.ingest.types import Sink, Source
 

@@ -15,8 +15,7 @@ from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStre
 from aiomlcommons.concurrency import Results, fan_out
 from aiomlcommons.ingest.embedding.batches import Predicted, Predictor
 from aiomlcommons.ingest.embedding.cache import VectorFile
-from aiomlcommons.ingest.embedding.model_check import ModelFails
-from aiomlcommons.ingest.pacing.stall_timeout import JobStalled
+from aiomlcommons.ingest.errors import JobStalled, ModelFails
 from aiomlcommons.ingest.rows.batching import Batch, Preparer
 from aiomlcommons.ingest.rows.tracking import Tracker
 from aiomlcommons.ingest.state.checkpoint import Entry, Journal

@@ -12,22 +12,14 @@ import anyio
 import anyio.to_thread
 
 from aiomlcommons.concurrency import beside
-from aiomlcommons.errors import MLCommonsError
 from aiomlcommons.ingest.assembly import Files, engine_of
 from aiomlcommons.ingest.embedding.model import Embedder
 from aiomlcommons.ingest.engine import Engine
+from aiomlcommons.ingest.errors import JobLeft, Unbalanced
 from aiomlcommons.ingest.options import Settings
 from aiomlcommons.ingest.state.dead_letters import DeadLetters
 from aiomlcommons.ingest.stats import Report, Stats
 from aiomlcommons.ingest.types import Retrying, Sink, Source
-
-
-class Unbalanced(MLCommonsError):
-    """The accounts of a job do not balance: a document was lost, which is a mistake of this package."""
-
-
-class JobLeft(MLCommonsError):
-    """The job's context was left before its end; what was done is kept, the same call goes on."""
 
 
 class Job:

@@ -12,12 +12,12 @@ from typing import Any
 import attrs
 import orjson
 
+from aiomlcommons.ingest.durable import sync_folder
+from aiomlcommons.ingest.errors import SourceError
 from aiomlcommons.ingest.rows.checking import by_field
-from aiomlcommons.ingest.sinks.part_file import sync_folder
 from aiomlcommons.ingest.sources.jsonl import JsonlSource
-from aiomlcommons.ingest.sources.reading import SHOWN, SourceError
 from aiomlcommons.ingest.state.dead_letters import Letter, letters
-from aiomlcommons.ingest.types import BadRow, Row, Rows
+from aiomlcommons.ingest.types import SHOWN, BadRow, Row, Rows
 
 
 class LetterRow(dict[str, Any]):

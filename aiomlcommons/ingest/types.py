@@ -118,3 +118,6 @@ class Retrying(Protocol):
     def leave(self) -> None:
         """End soon: what is not taken at the first try is not tried again."""
         ...
+
+
+SHOWN = 200

@@ -7,29 +7,14 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from aiomlcommons.errors import InvalidRequest, MLCommonsError
+from aiomlcommons.errors import InvalidRequest
 from aiomlcommons.inference.vectors import Vectors
+from aiomlcommons.ingest.errors import RowsFailed
 from aiomlcommons.ingest.sinks.arrow_tables import arrow, vectors_of
 from aiomlcommons.ingest.types import Documents, Row, Sparse
 
 # A batch as Ray hands it out: numpy arrays by name, or a pyarrow Table, which has no types of its own.
 Columns: TypeAlias = Any
-_MOST_NAMED = 10
-
-
-class RowsFailed(MLCommonsError):
-    """Rows of a batch have no vectors: ``rows`` counts from 0 in the batch, ``ids`` are their ids if a column has them.
-
-    ``why`` is the reason of the first one.
-    """
-
-    def __init__(self, rows: Sequence[int], ids: Sequence[str], why: str) -> None:
-        self.rows, self.ids, self.why = list(rows), list(ids) if any(ids) else [], why
-        known = f" (id{_s(ids)} {_list(ids)})" if self.ids else ""
-        super().__init__(f"row{_s(rows)} {_list(rows)}{known} of the batch failed: {why}")
-
-    def __reduce__(self) -> Any:
-        return type(self), (self.rows, self.ids, self.why)
 
 
 def column(batch: Columns, name: str) -> list[Any]:
@@ -130,12 +115,3 @@ def _pairs(sparse: Sparse) -> Vectors:
     column = np.empty(len(sparse), object)
     column[:] = [[{"token": token, "weight": weight} for token, weight in one.items()] for one in sparse]
     return column
-
-
-def _list(values: Sequence[Any]) -> str:
-    more = f" and {len(values) - _MOST_NAMED} more" if len(values) > _MOST_NAMED else ""
-    return ", ".join(map(repr, values[:_MOST_NAMED])) + more
-
-
-def _s(values: Sequence[Any]) -> str:
-    return "" if len(values) == 1 else "s"

@@ -16,21 +16,14 @@ from aiomlcommons.inference.vectors import Vectors
 from aiomlcommons.ingest.assembly import predictor_of
 from aiomlcommons.ingest.embedding.batches import Predictor
 from aiomlcommons.ingest.embedding.model import embedder
+from aiomlcommons.ingest.errors import RowsFailed
 from aiomlcommons.ingest.options import Settings
 from aiomlcommons.ingest.rows.batching import Batch
 from aiomlcommons.ingest.sinks import IndexSink
 from aiomlcommons.ingest.stats import Stats
 from aiomlcommons.ingest.types import Documents, Refused, Sparse
 from aiomlcommons.integrations.actors import Worker, session_of
-from aiomlcommons.integrations.columns import (
-    Columns,
-    RowsFailed,
-    check_texts,
-    column,
-    documents_of,
-    with_column,
-    without_column,
-)
+from aiomlcommons.integrations.columns import Columns, check_texts, column, documents_of, with_column, without_column
 from aiomlcommons.lifecycle.spec import Spec
 
 __all__ = ["Embed", "Index", "RowsFailed"]

@@ -12,9 +12,10 @@ from aiomlcommons.api.common import FunctionName
 from aiomlcommons.api.connectors import CreateConnector
 from aiomlcommons.api.model_configs import ModelConfig
 from aiomlcommons.api.model_records import DeploySetting, Model, ModelFormat, ModelState
-from aiomlcommons.errors import InvalidRequest, MLCommonsError
+from aiomlcommons.errors import InvalidRequest
 from aiomlcommons.lifecycle.deployment import is_on_nodes
 from aiomlcommons.lifecycle.ensure import EnsuredModel, ensure, find_registered
+from aiomlcommons.lifecycle.errors import NotComplete
 from aiomlcommons.lifecycle.groups import delete_if_empty, find_groups
 from aiomlcommons.lifecycle.lookup import find_model
 from aiomlcommons.lifecycle.removal import remove_model
@@ -24,10 +25,6 @@ from aiomlcommons.net.backoff import Backoff
 
 if TYPE_CHECKING:
     from aiomlcommons.client import Client
-
-
-class NotComplete(MLCommonsError, TimeoutError):
-    """What was waited for did not come in as many attempts, or as much time, as the caller gave."""
 
 
 class DeclaredModel:

@@ -11,7 +11,8 @@ import attrs
 
 from aiomlcommons.api.model_records import Model, ModelState
 from aiomlcommons.api.tasks import TaskState, TaskType
-from aiomlcommons.errors import ApiError, MLCommonsError, NotFound
+from aiomlcommons.errors import ApiError, NotFound
+from aiomlcommons.lifecycle.errors import NotDeployed
 from aiomlcommons.lifecycle.nodes import nodes_with
 from aiomlcommons.lifecycle.progress import Phase, Progress, Report
 from aiomlcommons.lifecycle.remedies import may_pass
@@ -32,23 +33,6 @@ COUNTS_BACK = Version(2, 5)
 NEVER_AGAIN = "a node of this version loads ten models in its life, whatever was unloaded meanwhile: restart the node"
 # The task ends a moment before the model's own record says so.
 _LOOKS = 10
-
-
-class NotDeployed(MLCommonsError):
-    """The model is not on every node that it should be on; ``.model`` is how it was last seen."""
-
-    def __init__(self, model_id: str, model: Model) -> None:
-        has, wants = model.current_worker_node_count or 0, model.planning_worker_node_count or 0
-        remedy = (
-            "accept that with allow_partial=True, or see the errors of the other nodes in its deploy task"
-            if has
-            else "see its deploy task and the server's log"
-        )
-        super().__init__(f"model {model_id} is {model.model_state}, on {has} of {wants} nodes; {remedy}")
-        self.model_id, self.model = model_id, model
-
-    def __reduce__(self) -> Any:
-        return type(self), (self.model_id, self.model)
 
 
 async def is_on_nodes(ml: Client, model_id: str, model: Model, *, least: int | None = None) -> bool:

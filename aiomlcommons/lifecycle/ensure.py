@@ -13,12 +13,13 @@ from aiomlcommons.errors import InvalidRequest, MLCommonsError, NotFound
 from aiomlcommons.lifecycle import catalogue
 from aiomlcommons.lifecycle.candidates import Candidates
 from aiomlcommons.lifecycle.deployment import Deploying
+from aiomlcommons.lifecycle.errors import NoSuchModel, Prevented
 from aiomlcommons.lifecycle.lookup import find_model
 from aiomlcommons.lifecycle.named_file import named_file
 from aiomlcommons.lifecycle.progress import Phase, Progress, Report, to_log
 from aiomlcommons.lifecycle.register_requests import New
 from aiomlcommons.lifecycle.registration import Registering
-from aiomlcommons.lifecycle.remedies import Prevented, Remedy, remedy_for
+from aiomlcommons.lifecycle.remedies import Remedy, remedy_for
 from aiomlcommons.lifecycle.spec import ExistingModel, FileModel, PretrainedModel, Spec
 from aiomlcommons.lifecycle.upload import UNFINISHED
 from aiomlcommons.net.backoff import Backoff
@@ -28,10 +29,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _TRIES = 4
-
-
-class NoSuchModel(MLCommonsError):
-    """No model of that id or name, and no pretrained one either."""
 
 
 @attrs.frozen(kw_only=True)

@@ -11,7 +11,8 @@ from aiomlcommons.api.common import FUNCTIONS_SINCE
 from aiomlcommons.api.model_records import Model, ModelFormat
 from aiomlcommons.api.model_registration import RegisterModel, RegisterModelMeta
 from aiomlcommons.api.tasks import TaskStarted
-from aiomlcommons.errors import MLCommonsError, NotSupported
+from aiomlcommons.errors import NotSupported
+from aiomlcommons.lifecycle.errors import NotRegistered
 from aiomlcommons.lifecycle.spec import FileModel, PretrainedModel, RemoteModel, UrlModel
 from aiomlcommons.lifecycle.upload import ModelFile
 from aiomlcommons.waiting.errors import TaskFailed
@@ -23,10 +24,6 @@ if TYPE_CHECKING:
 HASHED = Version(2, 8)
 """The first server that compares the file of a URL with its hash; later ones demand it."""
 _CHANGED = "model content changed"
-
-
-class NotRegistered(MLCommonsError):
-    """The cluster ended the registration of a model without one; the message says why."""
 
 
 @attrs.frozen(kw_only=True)

@@ -58,20 +58,6 @@ REMEDIES = (
 )
 
 
-class Prevented(MLCommonsError):
-    """The cluster will not register or deploy the model as it is set; ``.remedy`` is the setting that would let it.
-
-    The server's own error is ``__cause__``.
-    """
-
-    def __init__(self, name: str, remedy: Remedy) -> None:
-        super().__init__(f"{name}: {remedy}")
-        self.name, self.remedy = name, remedy
-
-    def __reduce__(self) -> Any:
-        return type(self), (self.name, self.remedy)
-
-
 def remedy_for(error: MLCommonsError) -> Remedy | None:
     """The setting that would have let it, where there is one."""
     if isinstance(error, FeatureDisabled) and error.setting.startswith(PREFIX):

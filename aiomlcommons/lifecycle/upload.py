@@ -14,7 +14,7 @@ from aiomlcommons.api.model_records import ModelState
 from aiomlcommons.api.model_registration import CHUNK_SIZE
 from aiomlcommons.api.models import SearchModels
 from aiomlcommons.concurrency import fan_out
-from aiomlcommons.errors import MLCommonsError
+from aiomlcommons.lifecycle.errors import FileChanged
 from aiomlcommons.lifecycle.progress import Phase, Progress, Report
 
 if TYPE_CHECKING:
@@ -23,10 +23,6 @@ if TYPE_CHECKING:
 IN_FLIGHT = 4
 UNFINISHED = {ModelState.REGISTERING, ModelState.UPLOADING}
 _PAGE = 500
-
-
-class FileChanged(MLCommonsError):
-    """The model's file was changed or cut short while it was uploaded; the model was not made ready."""
 
 
 @attrs.frozen

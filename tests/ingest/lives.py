@@ -20,10 +20,10 @@ import attrs
 
 from aiomlcommons import NotFound
 from aiomlcommons.ingest.embedding.model import Embedder
-from aiomlcommons.ingest.embedding.model_check import HARMLESS, ModelFails
+from aiomlcommons.ingest.embedding.model_check import HARMLESS
+from aiomlcommons.ingest.errors import JobStalled, ModelFails
 from aiomlcommons.ingest.job import Job, ingesting
 from aiomlcommons.ingest.options import Settings
-from aiomlcommons.ingest.pacing.stall_timeout import JobStalled
 from aiomlcommons.ingest.stats import Report
 from aiomlcommons.ingest.types import Documents
 from tests.ingest.accounts import Accounts, letters, noted, tear, text_in

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from aiomlcommons.ingest.embedding.cache import CacheError, Recent, VectorFile
+from aiomlcommons.ingest.embedding.cache import Recent, VectorFile
+from aiomlcommons.ingest.errors import CacheError
 
 pytestmark = pytest.mark.asyncio
 MODEL = {"model": "m", "version": "1", "hash": "h"}

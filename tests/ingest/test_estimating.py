@@ -16,7 +16,7 @@ from aiomlcommons.emulator.faults import PREDICTIONS
 from aiomlcommons.ingest import dry_run
 from aiomlcommons.ingest.dry_run import Estimate, Sample, estimate
 from aiomlcommons.ingest.embedding import model_check
-from aiomlcommons.ingest.embedding.model_check import ModelFails
+from aiomlcommons.ingest.errors import ModelFails
 from aiomlcommons.ingest.sinks import open_sink
 from aiomlcommons.ingest.sources import SourceError, StdinSource, open_source
 from aiomlcommons.ingest.types import BadRow, Rows, Sink

@@ -15,12 +15,10 @@ import pytest
 from aiomlcommons import NotFound
 from aiomlcommons.emulator.errors import refused
 from aiomlcommons.emulator.faults import PREDICTIONS
-from aiomlcommons.ingest.embedding.model_check import ModelFails
-from aiomlcommons.ingest.job import JobLeft
+from aiomlcommons.ingest.errors import JobLeft, JobUnderWay, ModelFails, SeenError, WrongJob
 from aiomlcommons.ingest.sinks import SinkError
-from aiomlcommons.ingest.state.checkpoint import Journal, WrongJob
+from aiomlcommons.ingest.state.checkpoint import Journal
 from aiomlcommons.ingest.state.dead_letters import documents as dead_documents
-from aiomlcommons.ingest.state.seen_ids import JobUnderWay, SeenError
 from aiomlcommons.ingest.types import BadRow, Documents, Refused
 from tests.ingest.parts import POISON, Memory, Shelf, World, documents
 from tests.ingest.virtual import turns

@@ -13,8 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from aiomlcommons.ingest.errors import WrongJob
 from aiomlcommons.ingest.state import checkpoint
-from aiomlcommons.ingest.state.checkpoint import Entry, Journal, WrongJob
+from aiomlcommons.ingest.state.checkpoint import Entry, Journal
 
 # What has no room for anything.
 FULL = Path("/dev/full")

@@ -17,11 +17,11 @@ from aiomlcommons.inference.vectors import Vectors
 from aiomlcommons.ingest.embedding.redeployment import LONGEST, Redeploying
 from aiomlcommons.ingest.embedding.requests import Asker
 from aiomlcommons.ingest.engine import GRACE
+from aiomlcommons.ingest.errors import JobStalled
 from aiomlcommons.ingest.options import Settings
 from aiomlcommons.ingest.pacing.concurrency_limit import Limiter
 from aiomlcommons.ingest.pacing.rate_limit import Rate
 from aiomlcommons.ingest.pacing.retry_budget import RetryBudget
-from aiomlcommons.ingest.pacing.stall_timeout import JobStalled
 from aiomlcommons.ingest.stats import Stats
 from aiomlcommons.ingest.types import Documents, Refused
 from tests.ingest.lives import Life

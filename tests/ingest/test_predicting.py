@@ -31,11 +31,11 @@ from aiomlcommons.errors import (
 from aiomlcommons.http import HttpRequest, HttpResponse
 from aiomlcommons.inference.vectors import Vectors
 from aiomlcommons.ingest.embedding.batches import Predicted, Predictor
-from aiomlcommons.ingest.embedding.model_check import HARMLESS, ModelFails
+from aiomlcommons.ingest.embedding.model_check import HARMLESS
 from aiomlcommons.ingest.embedding.requests import Asker
+from aiomlcommons.ingest.errors import JobStalled, ModelFails
 from aiomlcommons.ingest.pacing.concurrency_limit import Limiter
 from aiomlcommons.ingest.pacing.retry_budget import RetryBudget
-from aiomlcommons.ingest.pacing.stall_timeout import JobStalled
 from aiomlcommons.ingest.rows.batching import Batch
 from aiomlcommons.ingest.state.dead_letters import Letter
 from aiomlcommons.ingest.stats import Stats

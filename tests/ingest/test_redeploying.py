@@ -15,8 +15,8 @@ from aiomlcommons.emulator.faults import PREDICTIONS
 from aiomlcommons.errors import ConnectError, MLCommonsError
 from aiomlcommons.inference.vectors import Vectors
 from aiomlcommons.ingest.embedding.redeployment import Redeploying
-from aiomlcommons.ingest.pacing.stall_timeout import JobStalled
-from aiomlcommons.lifecycle.remedies import Prevented
+from aiomlcommons.ingest.errors import JobStalled
+from aiomlcommons.lifecycle.errors import Prevented
 from aiomlcommons.waiting.errors import TaskFailed
 from tests.ingest.parts import World as Served
 from tests.ingest.parts import documents

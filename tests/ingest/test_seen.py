@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aiomlcommons.ingest.state.seen_ids import JobUnderWay, Seen, SeenError
+from aiomlcommons.ingest.errors import JobUnderWay, SeenError
+from aiomlcommons.ingest.state.seen_ids import Seen
 
 KILLED_HALFWAY = """
 import os, signal, sys

@@ -16,9 +16,10 @@ from aiomlcommons import InvalidRequest, Session
 from aiomlcommons.emulator.faults import PREDICTIONS
 from aiomlcommons.errors import MLCommonsError
 from aiomlcommons.inference.methods import Side
+from aiomlcommons.ingest.errors import WrongJob
 from aiomlcommons.ingest.sinks import IndexSink, SinkError
 from aiomlcommons.ingest.sources import IterableSource
-from aiomlcommons.ingest.state.checkpoint import Journal, WrongJob
+from aiomlcommons.ingest.state.checkpoint import Journal
 from aiomlcommons.ingest.types import Documents, Row
 from tests.ingest.bulkserver import bulk_server, knn
 from tests.ingest.parts import World, documents

@@ -26,12 +26,8 @@ from aiomlcommons.api.settings import MLSettings
 from aiomlcommons.api.tasks import GetTask, TaskState
 from aiomlcommons.connectors import openai_embeddings
 from aiomlcommons.emulator import Cluster, Emulator
-from aiomlcommons.lifecycle.deployment import NotDeployed
-from aiomlcommons.lifecycle.ensure import NoSuchModel
-from aiomlcommons.lifecycle.files.package import BadPackage
+from aiomlcommons.lifecycle.errors import BadPackage, NoSuchModel, NotDeployed, NotRegistered, Prevented
 from aiomlcommons.lifecycle.progress import Phase, Progress
-from aiomlcommons.lifecycle.register_requests import NotRegistered
-from aiomlcommons.lifecycle.remedies import Prevented
 from aiomlcommons.lifecycle.spec import (
     ExistingModel,
     FileModel,

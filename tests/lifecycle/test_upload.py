@@ -14,9 +14,8 @@ from aiomlcommons import ApiError, BadRequest, ConnectError, TooManyRequests
 from aiomlcommons.api.model_records import ModelState
 from aiomlcommons.api.model_registration import CHUNK_SIZE, UploadModelChunk
 from aiomlcommons.emulator.errors import refused
-from aiomlcommons.lifecycle.files.package import BadPackage
+from aiomlcommons.lifecycle.errors import BadPackage, FileChanged
 from aiomlcommons.lifecycle.progress import Phase, Progress
-from aiomlcommons.lifecycle.upload import FileChanged
 from tests.lifecycle.client import big
 from tests.lifecycle.conftest import NOW, World
 from tests.lifecycle.files import big_zip

@@ -14,7 +14,7 @@ import anyio.to_thread
 import numpy as np
 import orjson
 
-from aiomlcommons.errors import MLCommonsError
+from aiomlcommons.ingest.errors import CacheError
 
 T = TypeVar("T")
 # What the last texts may take in memory, in bytes: some ten thousand vectors of 384 numbers.
@@ -23,10 +23,6 @@ SCHEMA = """
 CREATE TABLE IF NOT EXISTS vectors (key BLOB PRIMARY KEY, type TEXT NOT NULL, vector BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS written (key BLOB PRIMARY KEY, text BLOB NOT NULL) WITHOUT ROWID;
 """
-
-
-class CacheError(MLCommonsError):
-    """The cache cannot be read or written: the message names the file and the remedy."""
 
 
 class Cache(Protocol):

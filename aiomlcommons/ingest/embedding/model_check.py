@@ -9,6 +9,7 @@ import anyio
 import attrs
 
 from aiomlcommons.errors import ApiError, DecodeError, MLCommonsError
+from aiomlcommons.ingest.errors import ModelFails
 from aiomlcommons.trouble.table import Kind, Party
 
 if TYPE_CHECKING:
@@ -19,10 +20,6 @@ log = logging.getLogger("aiomlcommons")
 HARMLESS = "text"
 # A model that never answered may be none that embeds texts, and nobody waits as long for that as for one that did.
 UNPROVEN = 30.0
-
-
-class ModelFails(MLCommonsError):
-    """The model fails on a document alone and on a harmless text too, so the document is not given up."""
 
 
 @attrs.define(eq=False)

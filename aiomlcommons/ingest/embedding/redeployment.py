@@ -10,7 +10,7 @@ import anyio
 import attrs
 
 from aiomlcommons.errors import ApiError, MLCommonsError, ModelNotReady
-from aiomlcommons.lifecycle.deployment import NotDeployed
+from aiomlcommons.lifecycle.errors import NotDeployed
 from aiomlcommons.net.backoff import Backoff
 from aiomlcommons.trouble.table import Kind
 from aiomlcommons.waiting.errors import TaskFailed, TaskStalled

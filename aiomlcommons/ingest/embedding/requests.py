@@ -26,10 +26,11 @@ from aiomlcommons.errors import (
 from aiomlcommons.inference.vectors import Vectors
 from aiomlcommons.ingest.embedding.model import Embed
 from aiomlcommons.ingest.embedding.redeployment import Redeploying
+from aiomlcommons.ingest.errors import JobStalled
 from aiomlcommons.ingest.pacing.concurrency_limit import Limiter, Slot
 from aiomlcommons.ingest.pacing.rate_limit import Rate
 from aiomlcommons.ingest.pacing.retry_budget import RetryBudget, pause_for, pauses
-from aiomlcommons.ingest.pacing.stall_timeout import JobStalled, Patience
+from aiomlcommons.ingest.pacing.stall_timeout import Patience
 from aiomlcommons.ingest.stats import Stats
 from aiomlcommons.ingest.types import Sparse
 from aiomlcommons.net.backoff import Backoff

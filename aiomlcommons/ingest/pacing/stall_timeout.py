@@ -12,10 +12,6 @@ import attrs
 from aiomlcommons.errors import MLCommonsError
 
 
-class JobStalled(MLCommonsError):
-    """Nothing was answered for longer than the job's patience; what was done is kept, the same call goes on."""
-
-
 @attrs.define(eq=False)
 class Patience:
     """Cuts calls short when nothing was answered for ``seconds``, counted from when the first of them asked.

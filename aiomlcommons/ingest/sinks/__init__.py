@@ -7,13 +7,13 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, cast
 
+from aiomlcommons.ingest.errors import SinkError
 from aiomlcommons.ingest.paths import printable
 from aiomlcommons.ingest.sinks.callables import CallableSink
 from aiomlcommons.ingest.sinks.index import IndexSink
 from aiomlcommons.ingest.sinks.jsonl import JsonLinesSink
 from aiomlcommons.ingest.sinks.npy import NpySink
 from aiomlcommons.ingest.sinks.parquet import ParquetSink
-from aiomlcommons.ingest.sinks.part_file import SinkError
 from aiomlcommons.ingest.types import Documents, Sink
 
 __all__ = ["CallableSink", "IndexSink", "JsonLinesSink", "NpySink", "ParquetSink", "SinkError", "open_sink"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from aiomlcommons.ingest.sinks.part_file import SinkError
+from aiomlcommons.ingest.errors import SinkError
 
 
 def index_body(given: Mapping[str, Any], field: str, dimension: int | None) -> dict[str, Any]:

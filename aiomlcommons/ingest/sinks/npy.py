@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from aiomlcommons.ingest.errors import SinkError
 from aiomlcommons.ingest.sinks.file_sink import FileSink
-from aiomlcommons.ingest.sinks.part_file import SinkError
 from aiomlcommons.ingest.types import Documents, Refused
 
 # numpy leaves room in the header for any number of rows, so that it has this length always.

@@ -7,6 +7,7 @@ from contextlib import closing
 from os import PathLike
 from typing import Any
 
+from aiomlcommons.ingest.errors import SinkError
 from aiomlcommons.ingest.sinks.arrow_tables import (
     Misfit,
     Schema,
@@ -20,7 +21,6 @@ from aiomlcommons.ingest.sinks.arrow_tables import (
 )
 from aiomlcommons.ingest.sinks.file_sink import BlockingSink
 from aiomlcommons.ingest.sinks.parquet_parts import Folder
-from aiomlcommons.ingest.sinks.part_file import SinkError
 from aiomlcommons.ingest.types import Documents, Refused
 
 

@@ -11,9 +11,10 @@ from os import PathLike
 from pathlib import Path
 from typing import IO, Any
 
+from aiomlcommons.ingest.durable import REMEDY, hold, sync_folder
+from aiomlcommons.ingest.errors import SinkError
 from aiomlcommons.ingest.paths import naming
 from aiomlcommons.ingest.sinks.arrow_tables import Schema, Table, arrow, conformed, unified
-from aiomlcommons.ingest.sinks.part_file import REMEDY, SinkError, hold, sync_folder
 
 ENDING = ".parquet"
 # Readers skip what they need not by row groups, so a file wants neither thousands of them nor huge ones; whoever writes

@@ -4,19 +4,13 @@ from __future__ import annotations
 
 import io
 import os
-import sys
 from contextlib import ExitStack
 from os import PathLike
 from pathlib import Path
 
-from aiomlcommons.errors import MLCommonsError
+from aiomlcommons.ingest.durable import REMEDY, hold, sync_folder
+from aiomlcommons.ingest.errors import SinkError
 from aiomlcommons.ingest.paths import naming
-
-REMEDY = "it was changed or removed since; remove the checkpoint to begin anew"
-
-
-class SinkError(MLCommonsError):
-    """A sink that cannot be opened or written on: the message names it and says why."""
 
 
 class Part:
@@ -112,27 +106,6 @@ class Part:
     def _cut(self, file: io.FileIO) -> None:
         with naming(self.part):
             file.truncate(self.length)
-
-
-def hold(descriptor: int, path: Path) -> None:
-    """Let nobody else write here as long as this is open, where the system can do that. Raises SinkError."""
-    if sys.platform != "win32":
-        import fcntl
-
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise SinkError(f"{path} is being written by another job: wait for its end, or name another file") from None
-
-
-def sync_folder(path: Path) -> None:
-    """Make the names in a folder durable, where the system can do that."""
-    if os.name == "posix":
-        folder = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
 
 
 def _write_all(file: io.FileIO, data: bytes | memoryview, at: int, path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import attrs
 
 from aiomlcommons.errors import InvalidRequest
+from aiomlcommons.ingest.errors import SourceError
 from aiomlcommons.ingest.paths import printable
 from aiomlcommons.ingest.sources.arrow import ArrowSource
 from aiomlcommons.ingest.sources.compression import ending
@@ -17,7 +18,7 @@ from aiomlcommons.ingest.sources.index import IndexSource
 from aiomlcommons.ingest.sources.iterables import IterableSource
 from aiomlcommons.ingest.sources.jsonl import JsonlSource, PipeSource, StdinSource
 from aiomlcommons.ingest.sources.mapping import MappedSource
-from aiomlcommons.ingest.sources.reading import FileSource, SourceError
+from aiomlcommons.ingest.sources.reading import FileSource
 from aiomlcommons.ingest.types import Source
 
 __all__ = [

@@ -10,9 +10,10 @@ from typing import Any, TypeAlias
 import attrs
 
 from aiomlcommons.errors import InvalidRequest
+from aiomlcommons.ingest.errors import SourceError
 from aiomlcommons.ingest.paths import printable
 from aiomlcommons.ingest.sources.arrow_fragments import Part, as_table, dataset_library, opened_part
-from aiomlcommons.ingest.sources.reading import SourceError, in_thread, telling
+from aiomlcommons.ingest.sources.reading import in_thread, telling
 from aiomlcommons.ingest.types import Rows
 
 ROWS_AT_ONCE = 1_000

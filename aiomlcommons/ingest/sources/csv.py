@@ -8,21 +8,20 @@ from typing import Any
 
 import attrs
 
+from aiomlcommons.ingest.errors import SourceError
 from aiomlcommons.ingest.sources.compression import Content
 from aiomlcommons.ingest.sources.reading import (
     BOM,
     LONGEST_LINE,
-    SHOWN,
     FileSource,
     Place,
-    SourceError,
     checked_length,
     content_of,
     go_on,
     in_thread,
     telling,
 )
-from aiomlcommons.ingest.types import BadRow, Row, Rows
+from aiomlcommons.ingest.types import SHOWN, BadRow, Row, Rows
 
 ROWS_AT_ONCE = 1_000
 BYTES_AT_ONCE = 1 << 20

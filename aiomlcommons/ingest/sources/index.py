@@ -11,7 +11,7 @@ import attrs
 import orjson
 
 from aiomlcommons.errors import ApiError, ConnectError
-from aiomlcommons.ingest.sources.reading import SourceError
+from aiomlcommons.ingest.errors import SourceError
 from aiomlcommons.ingest.types import Row, Rows
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ import anyio
 import attrs
 
 from aiomlcommons.errors import InvalidRequest
-from aiomlcommons.ingest.sources.reading import SourceError
+from aiomlcommons.ingest.errors import SourceError
 from aiomlcommons.ingest.types import BadRow, Row, Rows
 
 ROWS_AT_ONCE = 256

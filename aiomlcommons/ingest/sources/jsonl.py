@@ -13,13 +13,13 @@ import anyio
 import attrs
 import orjson
 
+from aiomlcommons.ingest.errors import SourceError
 from aiomlcommons.ingest.paths import printable
 from aiomlcommons.ingest.sources.compression import Content, opened
 from aiomlcommons.ingest.sources.reading import (
     BOM,
     FileSource,
     Place,
-    SourceError,
     checked_length,
     content_of,
     go_on,

@@ -9,8 +9,7 @@ from typing import Any
 import attrs
 
 from aiomlcommons.ingest.rows.fields import FieldMap
-from aiomlcommons.ingest.sources.reading import SHOWN
-from aiomlcommons.ingest.types import BadRow, Row, Rows, Source
+from aiomlcommons.ingest.types import SHOWN, BadRow, Row, Rows, Source
 
 
 @attrs.frozen

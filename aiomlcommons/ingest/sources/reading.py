@@ -13,21 +13,16 @@ import anyio
 import anyio.to_thread
 import attrs
 
-from aiomlcommons.errors import MLCommonsError
+from aiomlcommons.ingest.durable import TAIL
+from aiomlcommons.ingest.errors import SourceError
 from aiomlcommons.ingest.paths import printable
 from aiomlcommons.ingest.sources.compression import Content, opened
+from aiomlcommons.ingest.types import SHOWN
 
 T = TypeVar("T")
-SHOWN = 200
-# So many bytes before a place tell its file from another one: more than one line of most files.
-TAIL = 256
 SKIPPED_AT_ONCE = 1 << 20
 LONGEST_LINE = 1 << 28
 BOM = b"\xef\xbb\xbf"
-
-
-class SourceError(MLCommonsError):
-    """A source that cannot be read on: it names the place."""
 
 
 @attrs.frozen

@@ -10,17 +10,13 @@ from typing import IO, Any
 import attrs
 import orjson
 
-from aiomlcommons.errors import MLCommonsError
+from aiomlcommons.ingest.errors import WrongJob
 from aiomlcommons.ingest.json_values import dumped
 from aiomlcommons.ingest.paths import naming, printable
 from aiomlcommons.wire import convert
 
 # The last entry is all that counts, so a long journal is written anew with that one alone.
 COMPACT = 1_000_000
-
-
-class WrongJob(MLCommonsError):
-    """The checkpoint is that of another job: the message names what differs."""
 
 
 @attrs.frozen

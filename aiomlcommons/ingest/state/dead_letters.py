@@ -17,11 +17,11 @@ from typing import IO, Any
 import attrs
 import orjson
 
+from aiomlcommons.ingest.durable import REMEDY, TAIL, hold
+from aiomlcommons.ingest.errors import SinkError, SourceError
 from aiomlcommons.ingest.json_values import dumped, plain
 from aiomlcommons.ingest.paths import naming, printable
-from aiomlcommons.ingest.sinks.part_file import REMEDY, SinkError, hold
-from aiomlcommons.ingest.sources.reading import SHOWN, TAIL, SourceError
-from aiomlcommons.ingest.types import BadRow, Row
+from aiomlcommons.ingest.types import SHOWN, BadRow, Row
 
 log = logging.getLogger("aiomlcommons")
 _OPTIONS = orjson.OPT_APPEND_NEWLINE | orjson.OPT_SERIALIZE_NUMPY

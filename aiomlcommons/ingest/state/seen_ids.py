@@ -7,18 +7,10 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
-from aiomlcommons.errors import MLCommonsError
+from aiomlcommons.ingest.errors import JobUnderWay, SeenError
 
 # A process that is just being killed or is closing its files may need a moment, in seconds.
 BUSY = 1.0
-
-
-class SeenError(MLCommonsError):
-    """The file of the ids that a job has met cannot be used: the message names it and the remedy."""
-
-
-class JobUnderWay(SeenError):
-    """The job is under way already, in this process or another one."""
 
 
 class Seen:

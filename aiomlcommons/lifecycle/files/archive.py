@@ -13,7 +13,8 @@ from typing import IO
 
 from aiomlcommons.api.common import FunctionName
 from aiomlcommons.api.model_records import Format
-from aiomlcommons.lifecycle.files.package import BadPackage, check_files, check_package
+from aiomlcommons.lifecycle.errors import BadPackage
+from aiomlcommons.lifecycle.files.package import check_files, check_package
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the first moment that a zip file can tell
 _UNIX = 3

@@ -11,7 +11,7 @@ from typing import Any, TypeGuard
 import attrs
 
 from aiomlcommons.api.model_configs import FrameworkType, ModelConfig, PoolingMode
-from aiomlcommons.lifecycle.files.package import BadPackage
+from aiomlcommons.lifecycle.errors import BadPackage
 
 MAX_CONFIG = 10_000_000
 """The most bytes of a JSON file that is read; a larger one is no configuration."""

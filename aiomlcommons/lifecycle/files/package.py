@@ -18,7 +18,8 @@ import attrs
 from aiomlcommons.api.common import FunctionName
 from aiomlcommons.api.model_records import Format, ModelFormat
 from aiomlcommons.api.model_registration import CHUNK_SIZE
-from aiomlcommons.errors import InvalidRequest, MLCommonsError
+from aiomlcommons.errors import InvalidRequest
+from aiomlcommons.lifecycle.errors import BadPackage
 
 MAX_UNPACKED = 100_000_000_000
 """The most bytes that all members of a package may have when they are unpacked."""
@@ -58,10 +59,6 @@ _BROKEN = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, ValueError, O
 _OUTSIDE = "could be unpacked outside the model's folder; pack it again with plain names"
 _FLAT = "pack the files themselves, not the folder that holds them"
 _PIECE = 1 << 18
-
-
-class BadPackage(MLCommonsError):
-    """A model's files that a cluster could make no model of: it names the file, what is wrong, and what to do."""
 
 
 @attrs.frozen
