@@ -35,7 +35,7 @@ FLOORS = (
     "ingest.sources ingest.sinks ingest.embedding",
     "ingest",
     "session",
-    "emulator.errors emulator.settings.defaults",
+    "emulator.errors emulator.settings._defaults",
     "emulator.settings.store",
     "emulator",
     "emulator.settings emulator.connectors emulator.memory",
@@ -94,6 +94,15 @@ def test_imports_point_down(module: str) -> None:
     for other in imports(module):
         theirs = room(other)
         assert theirs == own or FLOOR[theirs] < FLOOR[own], f"{module} ({own}) must not import {other} ({theirs})"
+
+
+@pytest.mark.parametrize("module", sorted(modules()))
+def test_a_private_module_is_imported_in_its_own_folder_only(module: str) -> None:
+    folder = module.rpartition(".")[0]
+    for other in imports(module):
+        theirs, _, name = other.rpartition(".")
+        private = name.startswith("_") and not name.startswith("__")
+        assert not private or theirs == folder, f"{other} is private to {theirs}: {module} must not import it"
 
 
 def test_no_circle() -> None:

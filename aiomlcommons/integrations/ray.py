@@ -22,8 +22,8 @@ from aiomlcommons.ingest.rows.batching import Batch
 from aiomlcommons.ingest.sinks import IndexSink
 from aiomlcommons.ingest.stats import Stats
 from aiomlcommons.ingest.types import Documents, Refused, Sparse
-from aiomlcommons.integrations.actors import Worker, session_of
-from aiomlcommons.integrations.columns import Columns, check_texts, column, documents_of, with_column, without_column
+from aiomlcommons.integrations._actors import Worker, session_of
+from aiomlcommons.integrations._columns import Columns, check_texts, column, documents_of, with_column, without_column
 from aiomlcommons.lifecycle.spec import Spec
 
 __all__ = ["Embed", "Index", "RowsFailed"]

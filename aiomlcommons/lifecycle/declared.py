@@ -13,11 +13,11 @@ from aiomlcommons.api.connectors import CreateConnector
 from aiomlcommons.api.model_configs import ModelConfig
 from aiomlcommons.api.model_records import DeploySetting, Model, ModelFormat, ModelState
 from aiomlcommons.errors import InvalidRequest
+from aiomlcommons.lifecycle._lookup import find_model
 from aiomlcommons.lifecycle.deployment import is_on_nodes
 from aiomlcommons.lifecycle.ensure import EnsuredModel, ensure, find_registered
 from aiomlcommons.lifecycle.errors import NotComplete
 from aiomlcommons.lifecycle.groups import delete_if_empty, find_groups
-from aiomlcommons.lifecycle.lookup import find_model
 from aiomlcommons.lifecycle.removal import remove_model
 from aiomlcommons.lifecycle.spec import FileModel, GroupSpec, PretrainedModel, RemoteModel, Spec, UrlModel
 from aiomlcommons.lifecycle.upload import UNFINISHED

@@ -12,8 +12,8 @@ import attrs
 from aiomlcommons.api.model_records import Model, ModelState
 from aiomlcommons.api.tasks import TaskState, TaskType
 from aiomlcommons.errors import ApiError, NotFound
+from aiomlcommons.lifecycle._nodes import nodes_with
 from aiomlcommons.lifecycle.errors import NotDeployed
-from aiomlcommons.lifecycle.nodes import nodes_with
 from aiomlcommons.lifecycle.progress import Phase, Progress, Report
 from aiomlcommons.lifecycle.remedies import may_pass
 from aiomlcommons.net.backoff import Backoff

@@ -11,13 +11,13 @@ import attrs
 from aiomlcommons.api.model_records import Model
 from aiomlcommons.errors import InvalidRequest, MLCommonsError, NotFound
 from aiomlcommons.lifecycle import catalogue
-from aiomlcommons.lifecycle.candidates import Candidates
+from aiomlcommons.lifecycle._candidates import Candidates
+from aiomlcommons.lifecycle._lookup import find_model
+from aiomlcommons.lifecycle._named_file import named_file
+from aiomlcommons.lifecycle._register_requests import New
 from aiomlcommons.lifecycle.deployment import Deploying
 from aiomlcommons.lifecycle.errors import NoSuchModel, Prevented
-from aiomlcommons.lifecycle.lookup import find_model
-from aiomlcommons.lifecycle.named_file import named_file
 from aiomlcommons.lifecycle.progress import Phase, Progress, Report, to_log
-from aiomlcommons.lifecycle.register_requests import New
 from aiomlcommons.lifecycle.registration import Registering
 from aiomlcommons.lifecycle.remedies import Remedy, remedy_for
 from aiomlcommons.lifecycle.spec import ExistingModel, FileModel, PretrainedModel, Spec

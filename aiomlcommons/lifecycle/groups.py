@@ -15,7 +15,7 @@ from aiomlcommons.api.common import Hit
 from aiomlcommons.api.model_records import Model
 from aiomlcommons.api.models import SearchModels
 from aiomlcommons.errors import ApiError, Conflict, ConnectError, MLCommonsError, NotFound
-from aiomlcommons.lifecycle.lookup import find_model
+from aiomlcommons.lifecycle._lookup import find_model
 from aiomlcommons.lifecycle.remedies import is_worth_a_look
 from aiomlcommons.lifecycle.spec import GroupSpec
 from aiomlcommons.net.backoff import Backoff

@@ -13,13 +13,13 @@ import attrs
 from aiomlcommons.api.common import FunctionName
 from aiomlcommons.api.tasks import TaskStarted
 from aiomlcommons.errors import ApiError, Conflict, ConnectError, Forbidden, MLCommonsError, NotFound, NotSupported
-from aiomlcommons.lifecycle.candidates import Candidates
+from aiomlcommons.lifecycle._candidates import Candidates
+from aiomlcommons.lifecycle._lookup import find_model
+from aiomlcommons.lifecycle._other_clients import UnderWay
+from aiomlcommons.lifecycle._register_requests import NamedFile, New, check_content, check_server, send
 from aiomlcommons.lifecycle.errors import FileChanged, NotRegistered
 from aiomlcommons.lifecycle.groups import OWN_IDS, Grouping, delete_if_empty, taken_by
-from aiomlcommons.lifecycle.lookup import find_model
-from aiomlcommons.lifecycle.other_clients import UnderWay
 from aiomlcommons.lifecycle.progress import Phase, Progress, Report
-from aiomlcommons.lifecycle.register_requests import NamedFile, New, check_content, check_server, send
 from aiomlcommons.lifecycle.remedies import is_worth_a_look
 from aiomlcommons.lifecycle.removal import withdraw
 from aiomlcommons.lifecycle.spec import GroupSpec, RemoteModel

@@ -9,9 +9,9 @@ import anyio
 
 from aiomlcommons.api.model_records import Model
 from aiomlcommons.errors import ApiError, NotFound
+from aiomlcommons.lifecycle._lookup import find_model
 from aiomlcommons.lifecycle.deployment import ON_ITS_WAY, PARTIAL
 from aiomlcommons.lifecycle.groups import delete_if_empty, group_left_by
-from aiomlcommons.lifecycle.lookup import find_model
 from aiomlcommons.lifecycle.progress import Phase, Progress, Report, to_log
 from aiomlcommons.net.backoff import Backoff
 from aiomlcommons.trouble.table import Kind

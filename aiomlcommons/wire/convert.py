@@ -11,8 +11,8 @@ import cattrs
 
 from aiomlcommons.endpoint import Null, Request
 from aiomlcommons.net.secret import Secret
-from aiomlcommons.wire import hooks
-from aiomlcommons.wire.unions import is_union, union_in
+from aiomlcommons.wire import _hooks
+from aiomlcommons.wire._unions import is_union, union_in
 
 T = TypeVar("T")
 # What stands in the fields that hold secrets is not shown, also where it does not fit.
@@ -70,23 +70,23 @@ def _words(error: BaseException, _: Any) -> str:
 def _converter(*, detailed: bool) -> cattrs.Converter:
     converter = cattrs.Converter(detailed_validation=detailed)
     read = converter.register_structure_hook
-    read(str, hooks.strict((str,), "a string"))
-    read(bool, hooks.strict((bool,), "true or false"))
-    read(int, hooks.strict((int,), "an integer"))
-    read(float, hooks.strict((int, float), "a number"))
-    read(bytes, hooks.strict((bytes,), "bytes"))
+    read(str, _hooks.strict((str,), "a string"))
+    read(bool, _hooks.strict((bool,), "true or false"))
+    read(int, _hooks.strict((int,), "an integer"))
+    read(float, _hooks.strict((int, float), "a number"))
+    read(bytes, _hooks.strict((bytes,), "bytes"))
     read(Secret, lambda data, _: data if isinstance(data, Secret) else Secret(data))
     factory = converter.register_structure_hook_factory
-    factory(hooks.is_object, partial(hooks.object_in, converter))
-    factory(hooks.is_sequence, partial(hooks.sequence_in, converter))
-    factory(hooks.is_mapping, partial(hooks.mapping_in, converter))
-    factory(hooks.is_literal, hooks.literal_in)
+    factory(_hooks.is_object, partial(_hooks.object_in, converter))
+    factory(_hooks.is_sequence, partial(_hooks.sequence_in, converter))
+    factory(_hooks.is_mapping, partial(_hooks.mapping_in, converter))
+    factory(_hooks.is_literal, _hooks.literal_in)
     factory(is_union, partial(union_in, converter))
     converter.register_unstructure_hook(Null, lambda _: None)
     converter.register_unstructure_hook(Secret, lambda value: value.reveal())
-    converter.register_unstructure_hook_factory(hooks.is_object, partial(hooks.object_out, converter))
-    converter.register_unstructure_hook_factory(hooks.is_sequence, partial(hooks.sequence_out, converter))
-    converter.register_unstructure_hook_factory(hooks.is_mapping, partial(hooks.mapping_out, converter))
+    converter.register_unstructure_hook_factory(_hooks.is_object, partial(_hooks.object_out, converter))
+    converter.register_unstructure_hook_factory(_hooks.is_sequence, partial(_hooks.sequence_out, converter))
+    converter.register_unstructure_hook_factory(_hooks.is_mapping, partial(_hooks.mapping_out, converter))
     return converter
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from aiomlcommons import NULL, BadRequest, Session
 from aiomlcommons.api.settings import PREFIX, MLSettings
-from aiomlcommons.emulator.settings.defaults import SETTINGS
+from aiomlcommons.emulator.settings._defaults import SETTINGS
 from aiomlcommons.endpoint import fields_of, wire_name
 
 pytestmark = pytest.mark.asyncio

@@ -11,7 +11,7 @@ import pytest_asyncio
 from aiomlcommons import ApiError, BadRequest, NotFound, Session
 from aiomlcommons.api.settings import MLSettings
 from aiomlcommons.api.tensors import TextTensor
-from aiomlcommons.emulator.agents.json_paths import look_up
+from aiomlcommons.emulator.agents._json_paths import look_up
 from aiomlcommons.emulator.connectors.templates import fill, open_places
 from tests import modelserver
 from tests.contract.chat import chat_model

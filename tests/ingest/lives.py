@@ -19,8 +19,8 @@ import anyio
 import attrs
 
 from aiomlcommons import NotFound
+from aiomlcommons.ingest.embedding._model_check import HARMLESS
 from aiomlcommons.ingest.embedding.model import Embedder
-from aiomlcommons.ingest.embedding.model_check import HARMLESS
 from aiomlcommons.ingest.errors import JobStalled, ModelFails
 from aiomlcommons.ingest.job import Job, ingesting
 from aiomlcommons.ingest.options import Settings

@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 
 from aiomlcommons import Backoff, Session, emulator
-from aiomlcommons.ingest.embedding.node_capacity import ceiling
+from aiomlcommons.ingest.embedding._node_capacity import ceiling
 from aiomlcommons.ingest.options import Settings
 
 pytestmark = pytest.mark.asyncio

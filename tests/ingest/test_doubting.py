@@ -11,7 +11,7 @@ from aiomlcommons import Backoff
 from aiomlcommons.errors import DecodeError, MLCommonsError, ServerError
 from aiomlcommons.http import HttpResponse
 from aiomlcommons.inference.vectors import Vectors
-from aiomlcommons.ingest.embedding.model_check import HARMLESS, UNPROVEN
+from aiomlcommons.ingest.embedding._model_check import HARMLESS, UNPROVEN
 from aiomlcommons.ingest.errors import ModelFails
 from tests.ingest.test_predicting import REQUEST, Model, World, api, batch_of, embedded, vectors
 from tests.ingest.virtual import Clock

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aiomlcommons.ingest.pacing.capacity import DECREASE, PROBE, SELDOM, SOON, Capacity
+from aiomlcommons.ingest.pacing._capacity import DECREASE, PROBE, SELDOM, SOON, Capacity
 from aiomlcommons.ingest.pacing.concurrency_limit import Limiter, Slot
 from tests.ingest.virtual import at_once, turns
 

@@ -14,7 +14,7 @@ import pytest
 from aiomlcommons import Backoff
 from aiomlcommons.errors import MLCommonsError
 from aiomlcommons.inference.vectors import Vectors
-from aiomlcommons.ingest.embedding.redeployment import LONGEST, Redeploying
+from aiomlcommons.ingest.embedding._redeployment import LONGEST, Redeploying
 from aiomlcommons.ingest.embedding.requests import Asker
 from aiomlcommons.ingest.engine import GRACE
 from aiomlcommons.ingest.errors import JobStalled

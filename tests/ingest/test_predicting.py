@@ -30,8 +30,8 @@ from aiomlcommons.errors import (
 )
 from aiomlcommons.http import HttpRequest, HttpResponse
 from aiomlcommons.inference.vectors import Vectors
+from aiomlcommons.ingest.embedding._model_check import HARMLESS
 from aiomlcommons.ingest.embedding.batches import Predicted, Predictor
-from aiomlcommons.ingest.embedding.model_check import HARMLESS
 from aiomlcommons.ingest.embedding.requests import Asker
 from aiomlcommons.ingest.errors import JobStalled, ModelFails
 from aiomlcommons.ingest.pacing.concurrency_limit import Limiter

@@ -14,7 +14,7 @@ from aiomlcommons.api.tasks import TaskInfo, TaskState
 from aiomlcommons.emulator.faults import PREDICTIONS
 from aiomlcommons.errors import ConnectError, MLCommonsError
 from aiomlcommons.inference.vectors import Vectors
-from aiomlcommons.ingest.embedding.redeployment import Redeploying
+from aiomlcommons.ingest.embedding._redeployment import Redeploying
 from aiomlcommons.ingest.errors import JobStalled
 from aiomlcommons.lifecycle.errors import Prevented
 from aiomlcommons.waiting.errors import TaskFailed

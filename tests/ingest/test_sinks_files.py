@@ -22,9 +22,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from aiomlcommons.ingest.sinks import JsonLinesSink, NpySink, ParquetSink, SinkError, open_sink
-from aiomlcommons.ingest.sinks import parquet_parts as folders
-from aiomlcommons.ingest.sinks.index_bulk import actions
-from aiomlcommons.ingest.sinks.json_rows import encoded
+from aiomlcommons.ingest.sinks import _parquet_parts as folders
+from aiomlcommons.ingest.sinks._index_bulk import actions
+from aiomlcommons.ingest.sinks._json_rows import encoded
 from tests.ingest.sinking import DIMENSION, batch, documents, sparse, vectors, written
 
 # Without types of its own.
@@ -257,7 +257,7 @@ class Full(io.FileIO):
 async def test_a_full_disk_is_an_error_that_names_the_file_and_what_is_durable_stays(
     tmp_path: Path, ending: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("aiomlcommons.ingest.sinks.part_file.io.FileIO", Full)
+    monkeypatch.setattr("aiomlcommons.ingest.sinks._part_file.io.FileIO", Full)
     path = tmp_path / f"out{ending}"
     sink = open_sink(path)
     await sink.open(None)
@@ -300,7 +300,7 @@ async def test_a_full_disk_leaves_the_numbered_files_of_parquet(
     await sink.write(batch(0, 3))
     state = await sink.flush()
     await sink.write(batch(3, 2))
-    monkeypatch.setattr("aiomlcommons.ingest.sinks.parquet_parts.io.FileIO", Full)
+    monkeypatch.setattr("aiomlcommons.ingest.sinks._parquet_parts.io.FileIO", Full)
     monkeypatch.setattr(Full, "room", False)
     with pytest.raises(OSError, match=r"No space left.*00000001\.part"):
         await sink.flush()

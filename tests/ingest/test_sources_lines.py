@@ -21,7 +21,7 @@ from backports import zstd
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aiomlcommons.ingest.sources import JsonlSource, SourceError, StdinSource, compression, jsonl, open_source, reading
+from aiomlcommons.ingest.sources import JsonlSource, SourceError, StdinSource, _compression, jsonl, open_source, reading
 from aiomlcommons.ingest.types import BadRow
 from tests.ingest.lives import open_files
 from tests.ingest.reads import batches_of, check_marks, read_one, rows_of
@@ -143,7 +143,7 @@ async def test_zstd_without_its_library_names_the_extra(tmp_path: Path, monkeypa
     def absent(name: str) -> Any:
         raise ImportError(name)
 
-    monkeypatch.setattr(compression, "import_module", absent)
+    monkeypatch.setattr(_compression, "import_module", absent)
     with pytest.raises(ImportError, match=r"pip install aiomlcommons\[zstd\]"):
         await rows_of(written(tmp_path / "a.jsonl.zst", b"{}\n"))
 

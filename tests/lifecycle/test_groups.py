@@ -10,7 +10,7 @@ import orjson
 import pytest
 
 from aiomlcommons import Backoff, Conflict, Forbidden, HttpRequest, HttpResponse, Session
-from aiomlcommons.lifecycle.candidates import Candidates
+from aiomlcommons.lifecycle._candidates import Candidates
 from aiomlcommons.lifecycle.groups import Grouping, delete_if_empty
 from aiomlcommons.lifecycle.spec import GroupSpec, RemoteModel
 from aiomlcommons.net.transport import Timeout

@@ -15,7 +15,7 @@ from aiomlcommons.api.model_registration import RegisterModel, UploadModelChunk
 from aiomlcommons.api.models import DeployModel, GetModel
 from aiomlcommons.api.stats import GetModelProfiles, GetTaskProfiles
 from aiomlcommons.api.tasks import GetTask, TaskInfo, TaskState, TaskType
-from aiomlcommons.lifecycle import other_clients
+from aiomlcommons.lifecycle import _other_clients
 from aiomlcommons.lifecycle.declared import DeclaredModel
 from aiomlcommons.lifecycle.progress import Phase, Progress
 from aiomlcommons.lifecycle.spec import PretrainedModel, UrlModel
@@ -38,7 +38,7 @@ class Tiny(DeclaredModel):
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """What lags is given no time: in these tests nothing is left to wait for."""
-    monkeypatch.setattr(other_clients, "LAG", 0.0)
+    monkeypatch.setattr(_other_clients, "LAG", 0.0)
     monkeypatch.setattr("aiomlcommons.waiting.task.LAG", 0.0)
 
 

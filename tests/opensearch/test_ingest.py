@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from aiomlcommons import Backoff, Session, emulator
-from aiomlcommons.ingest.embedding.node_capacity import FOR_EACH_CORE, ceiling
+from aiomlcommons.ingest.embedding._node_capacity import FOR_EACH_CORE, ceiling
 from aiomlcommons.ingest.sinks import IndexSink, SinkError
 from aiomlcommons.ingest.types import Documents
 from tests.test_documents import guide, run

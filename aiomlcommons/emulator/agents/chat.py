@@ -11,10 +11,10 @@ from aiomlcommons.api.agents import Agent, ToolSpec
 from aiomlcommons.api.predict import PredictByModel
 from aiomlcommons.api.tensors import MapTensor, ModelTensor, TextTensor
 from aiomlcommons.emulator.agents import tools
+from aiomlcommons.emulator.agents._chat_interfaces import INTERFACES, PROMPT, Move, OpenAIChat, Prompted
+from aiomlcommons.emulator.agents._json_paths import look_up
 from aiomlcommons.emulator.agents.agent_memory import Conversation, number
 from aiomlcommons.emulator.agents.agent_store import tool_name
-from aiomlcommons.emulator.agents.chat_interfaces import INTERFACES, PROMPT, Move, OpenAIChat, Prompted
-from aiomlcommons.emulator.agents.json_paths import look_up
 from aiomlcommons.emulator.cluster import Cluster
 from aiomlcommons.emulator.errors import Refused, refused
 from aiomlcommons.emulator.models import predict

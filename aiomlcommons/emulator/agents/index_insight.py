@@ -9,7 +9,7 @@ from aiomlcommons.api.index_insight import (
     InsightConfig,
     PutIndexInsightConfig,
 )
-from aiomlcommons.emulator.agents.index_table import index_names
+from aiomlcommons.emulator.agents._index_table import index_names
 from aiomlcommons.emulator.cluster import Cluster
 from aiomlcommons.emulator.errors import NO_INSIGHT, Refused, illegal, no_index, refused
 from aiomlcommons.emulator.registry import handles

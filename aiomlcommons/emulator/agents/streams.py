@@ -15,9 +15,9 @@ from aiomlcommons.api.agents import Agent, AgentType
 from aiomlcommons.api.common import FunctionName
 from aiomlcommons.api.predict import PredictStream
 from aiomlcommons.emulator.agents import agent_memory, agent_store
+from aiomlcommons.emulator.agents._stream_frames import AgUi, Voice, Words
 from aiomlcommons.emulator.agents.chat import chat
 from aiomlcommons.emulator.agents.chat_streams import SPOKEN, Called, Ended, Said, pieces, silence
-from aiomlcommons.emulator.agents.stream_frames import AgUi, Voice, Words
 from aiomlcommons.emulator.cluster import Cluster
 from aiomlcommons.emulator.connectors import remote
 from aiomlcommons.emulator.connectors.connector_store import as_text

@@ -30,7 +30,7 @@ from aiomlcommons.emulator.errors import (
     refused,
     status_error,
 )
-from aiomlcommons.emulator.models import own_ids
+from aiomlcommons.emulator.models import _own_ids
 from aiomlcommons.emulator.registry import handles
 from aiomlcommons.endpoint import Request
 
@@ -100,7 +100,7 @@ async def _add(
     await cluster.pause()
     if cluster.faults.raced(asked):
         _put(cluster, cluster.new_id(), name)
-    group_id = own_ids.check(cluster, cluster.groups, own_id, "model group id") or cluster.new_id()
+    group_id = _own_ids.check(cluster, cluster.groups, own_id, "model group id") or cluster.new_id()
     _put(cluster, group_id, name, description)
     return group_id
 

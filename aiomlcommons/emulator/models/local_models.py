@@ -20,7 +20,7 @@ from aiomlcommons.emulator import errors, jobs
 from aiomlcommons.emulator.cluster import Cluster, alter
 from aiomlcommons.emulator.errors import Conflict, Refused, illegal
 from aiomlcommons.emulator.jobs import JobFailed
-from aiomlcommons.emulator.models import deployment, groups, model_store, new_models, own_ids
+from aiomlcommons.emulator.models import _own_ids, deployment, groups, model_store, new_models
 from aiomlcommons.lifecycle import catalogue
 
 NEED_NO_CONFIG = {FunctionName.SPARSE_ENCODING, FunctionName.SPARSE_TOKENIZE}
@@ -91,7 +91,7 @@ def _begin(cluster: Cluster, request: RegisterModel, function: FunctionName, pla
     finish = _found if request.url is None else _fetched
     common = {"model_state": ModelState.REGISTERING, "description": request.description}
     model = alter(model, model_format=(request.model_format or ModelFormat.TORCH_SCRIPT).upper(), **common)
-    model_id = own_ids.check(cluster, cluster.models, request.model_id, new_models.WHAT) or cluster.new_id()
+    model_id = _own_ids.check(cluster, cluster.models, request.model_id, new_models.WHAT) or cluster.new_id()
     cluster.models.put_later(model_id, new_models.described(cluster, request, model, function, place))
     return New(cluster, request, place, model_id, finish)
 

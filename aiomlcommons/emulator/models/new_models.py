@@ -9,7 +9,7 @@ from aiomlcommons.api.model_registration import RegisterModel, RegisterModelMeta
 from aiomlcommons.emulator.cluster import Cluster, alter
 from aiomlcommons.emulator.connectors.connector_store import as_text
 from aiomlcommons.emulator.errors import Refused
-from aiomlcommons.emulator.models import groups, own_ids
+from aiomlcommons.emulator.models import _own_ids, groups
 
 WHAT = "model id"
 
@@ -23,7 +23,7 @@ def add(
 ) -> str:
     """Keep a new model; return its id. Raises Refused where the id that it is to have is taken."""
     try:
-        model_id = own_ids.check(cluster, cluster.models, request.model_id, WHAT) or cluster.new_id()
+        model_id = _own_ids.check(cluster, cluster.models, request.model_id, WHAT) or cluster.new_id()
     except Refused:
         groups.give_back(cluster, place)
         raise

@@ -15,7 +15,7 @@ from aiomlcommons.emulator.cluster import Cluster
 from aiomlcommons.emulator.connectors import remote
 from aiomlcommons.emulator.counting import timed
 from aiomlcommons.emulator.errors import illegal, status_error
-from aiomlcommons.emulator.models import deployment, model_store, training, vectors
+from aiomlcommons.emulator.models import _vectors, deployment, model_store, training
 from aiomlcommons.emulator.registry import Plain, handles
 
 Tensor: TypeAlias = dict[str, Any]
@@ -101,7 +101,7 @@ def check_deployed(cluster: Cluster, model_id: str, model: Model) -> None:
 
 def _dense(model: Model, asked: MLInput) -> list[list[Tensor]]:
     dimension = (model.model_config and model.model_config.embedding_dimension) or DIMENSION
-    rows = vectors.embed(asked.text_docs or [], dimension)
+    rows = _vectors.embed(asked.text_docs or [], dimension)
     if not _is_wanted(asked, "sentence_embedding", 0):
         return [[] for _ in rows]
     numbers, octets = asked.return_number is not False, bool(asked.return_bytes)
@@ -125,13 +125,13 @@ def _tensor(name: str, row: Any, *, numbers: bool, octets: bool) -> Tensor:
 
 def _sparse(_: Model, asked: MLInput) -> list[list[Tensor]]:
     as_ids = _as_ids(asked.parameters or {})
-    weights = [vectors.sparse_weights(text, as_ids=as_ids) for text in asked.text_docs or ()]
+    weights = [_vectors.sparse_weights(text, as_ids=as_ids) for text in asked.text_docs or ()]
     return [[{"name": "output", "dataAsMap": {"response": [each]}}] for each in weights]
 
 
 def _tokens(_: Model, asked: MLInput) -> list[list[Tensor]]:
     as_ids = _as_ids(asked.parameters or {})
-    counted = [vectors.tokens(text, as_ids=as_ids) for text in asked.text_docs or ()]
+    counted = [_vectors.tokens(text, as_ids=as_ids) for text in asked.text_docs or ()]
     return [[{"dataAsMap": {"response": [dict.fromkeys(each, 1.0)]}}] for each in counted]
 
 
@@ -144,15 +144,15 @@ def _as_ids(parameters: Mapping[str, Any]) -> bool:
 
 
 def _scores(_: Model, asked: MLInput) -> list[list[Tensor]]:
-    scores = vectors.similarity(asked.query_text or "", asked.text_docs or ())
+    scores = _vectors.similarity(asked.query_text or "", asked.text_docs or ())
     # A cross-encoder gives numbers and bytes whatever was asked for.
     return [[_tensor("similarity", scores[i : i + 1], numbers=True, octets=True)] for i in range(len(scores))]
 
 
 def _answer(model: Model, asked: MLInput) -> list[list[Tensor]]:
     context = asked.context or ""
-    spans = vectors.sentences(context)
-    scores = vectors.similarity(asked.question or "", [context[start:end] for start, end in spans])
+    spans = _vectors.sentences(context)
+    scores = _vectors.similarity(asked.question or "", [context[start:end] for start, end in spans])
     if model.model_config and model.model_config.model_type == "sentence_highlighting":
         best = [place for place, score in enumerate(scores) if score > 0 and score >= 0.5 * scores.max()]
         found = {"highlights": [_highlight(context, *spans[place], place) for place in best]}

@@ -14,7 +14,7 @@ from aiomlcommons.emulator import jobs
 from aiomlcommons.emulator.cluster import Cluster
 from aiomlcommons.emulator.errors import Refused, illegal, no_index, refused
 from aiomlcommons.emulator.jobs import JobFailed
-from aiomlcommons.emulator.models.learning import KMeans, LinearRegression, Trained
+from aiomlcommons.emulator.models._learning import KMeans, LinearRegression, Trained
 from aiomlcommons.emulator.registry import Plain, handles
 from aiomlcommons.wire import convert
 

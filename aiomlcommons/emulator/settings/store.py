@@ -9,7 +9,7 @@ import attrs
 
 from aiomlcommons.api.settings import PREFIX, MLSettings
 from aiomlcommons.emulator.errors import Refused, illegal, refused
-from aiomlcommons.emulator.settings.defaults import SETTINGS, Setting
+from aiomlcommons.emulator.settings._defaults import SETTINGS, Setting
 from aiomlcommons.endpoint import fields_of, wire_name
 from aiomlcommons.wire.version import Version
 

@@ -10,8 +10,8 @@ import numpy as np
 
 from aiomlcommons.errors import ApiError, InvalidRequest, MLCommonsError
 from aiomlcommons.inference.vectors import Vectors
+from aiomlcommons.ingest.embedding._model_check import Doubt
 from aiomlcommons.ingest.embedding.cache import Cache, Recent
-from aiomlcommons.ingest.embedding.model_check import Doubt
 from aiomlcommons.ingest.embedding.requests import Asker
 from aiomlcommons.ingest.errors import ModelFails
 from aiomlcommons.ingest.rows.batch_size import Sizes

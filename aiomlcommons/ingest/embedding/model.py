@@ -11,8 +11,8 @@ import attrs
 from aiomlcommons.api.common import FunctionName
 from aiomlcommons.api.model_records import Model
 from aiomlcommons.inference.vectors import Vectors
-from aiomlcommons.ingest.embedding.node_capacity import ceiling
-from aiomlcommons.ingest.embedding.redeployment import Redeploying
+from aiomlcommons.ingest.embedding._node_capacity import ceiling
+from aiomlcommons.ingest.embedding._redeployment import Redeploying
 from aiomlcommons.ingest.types import Sparse
 from aiomlcommons.lifecycle.ensure import ensure
 

@@ -24,8 +24,8 @@ from aiomlcommons.errors import (
     Unauthorized,
 )
 from aiomlcommons.inference.vectors import Vectors
+from aiomlcommons.ingest.embedding._redeployment import Redeploying
 from aiomlcommons.ingest.embedding.model import Embed
-from aiomlcommons.ingest.embedding.redeployment import Redeploying
 from aiomlcommons.ingest.errors import JobStalled
 from aiomlcommons.ingest.pacing.concurrency_limit import Limiter, Slot
 from aiomlcommons.ingest.pacing.rate_limit import Rate

@@ -10,8 +10,8 @@ from contextlib import asynccontextmanager
 import anyio
 import attrs
 
-from aiomlcommons.ingest.pacing.capacity import Capacity
-from aiomlcommons.ingest.pacing.sample import Cohort
+from aiomlcommons.ingest.pacing._capacity import Capacity
+from aiomlcommons.ingest.pacing._sample import Cohort
 
 
 @attrs.define

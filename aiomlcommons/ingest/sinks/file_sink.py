@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import anyio.to_thread
 
 from aiomlcommons.ingest.paths import printable
-from aiomlcommons.ingest.sinks.part_file import Part
+from aiomlcommons.ingest.sinks._part_file import Part
 from aiomlcommons.ingest.types import Documents, Refused
 
 T = TypeVar("T")

@@ -14,8 +14,8 @@ from aiomlcommons.errors import ApiError, MLCommonsError
 from aiomlcommons.inference.vectors import Vectors
 from aiomlcommons.ingest.errors import SinkError
 from aiomlcommons.ingest.pacing.stall_timeout import Patience
-from aiomlcommons.ingest.sinks.index_bulk import Action, Load, Outcome, Trip, actions, loads, outcome, together
-from aiomlcommons.ingest.sinks.index_target import Target
+from aiomlcommons.ingest.sinks._index_bulk import Action, Load, Outcome, Trip, actions, loads, outcome, together
+from aiomlcommons.ingest.sinks._index_target import Target
 from aiomlcommons.ingest.types import Documents, Refused, Sparse
 from aiomlcommons.net.backoff import Backoff
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from aiomlcommons.ingest.sinks._index_bulk import Action, Outcome
+from aiomlcommons.ingest.sinks._index_mapping import index_body
+from aiomlcommons.ingest.sinks._index_target import Target
 from aiomlcommons.ingest.sinks.index import IndexSink
-from aiomlcommons.ingest.sinks.index_bulk import Action, Outcome
-from aiomlcommons.ingest.sinks.index_mapping import index_body
-from aiomlcommons.ingest.sinks.index_target import Target
 
 
 class IndexRehearsal(IndexSink):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from os import PathLike
 
+from aiomlcommons.ingest.sinks._json_rows import encoded
 from aiomlcommons.ingest.sinks.file_sink import FileSink
-from aiomlcommons.ingest.sinks.json_rows import encoded
 from aiomlcommons.ingest.types import Documents, Refused
 
 

@@ -8,6 +8,7 @@ from os import PathLike
 from typing import Any
 
 from aiomlcommons.ingest.errors import SinkError
+from aiomlcommons.ingest.sinks._parquet_parts import Folder
 from aiomlcommons.ingest.sinks.arrow_tables import (
     Misfit,
     Schema,
@@ -20,7 +21,6 @@ from aiomlcommons.ingest.sinks.arrow_tables import (
     vectors_of,
 )
 from aiomlcommons.ingest.sinks.file_sink import BlockingSink
-from aiomlcommons.ingest.sinks.parquet_parts import Folder
 from aiomlcommons.ingest.types import Documents, Refused
 
 

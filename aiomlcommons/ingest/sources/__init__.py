@@ -11,8 +11,8 @@ import attrs
 from aiomlcommons.errors import InvalidRequest
 from aiomlcommons.ingest.errors import SourceError
 from aiomlcommons.ingest.paths import printable
+from aiomlcommons.ingest.sources._compression import ending
 from aiomlcommons.ingest.sources.arrow import ArrowSource
-from aiomlcommons.ingest.sources.compression import ending
 from aiomlcommons.ingest.sources.csv import CsvSource
 from aiomlcommons.ingest.sources.index import IndexSource
 from aiomlcommons.ingest.sources.iterables import IterableSource

@@ -12,7 +12,7 @@ import attrs
 from aiomlcommons.errors import InvalidRequest
 from aiomlcommons.ingest.errors import SourceError
 from aiomlcommons.ingest.paths import printable
-from aiomlcommons.ingest.sources.arrow_fragments import Part, as_table, dataset_library, opened_part
+from aiomlcommons.ingest.sources._arrow_fragments import Part, as_table, dataset_library, opened_part
 from aiomlcommons.ingest.sources.reading import in_thread, telling
 from aiomlcommons.ingest.types import Rows
 

@@ -9,7 +9,7 @@ from typing import Any
 import attrs
 
 from aiomlcommons.ingest.errors import SourceError
-from aiomlcommons.ingest.sources.compression import Content
+from aiomlcommons.ingest.sources._compression import Content
 from aiomlcommons.ingest.sources.reading import (
     BOM,
     LONGEST_LINE,

@@ -15,7 +15,7 @@ import orjson
 
 from aiomlcommons.ingest.errors import SourceError
 from aiomlcommons.ingest.paths import printable
-from aiomlcommons.ingest.sources.compression import Content, opened
+from aiomlcommons.ingest.sources._compression import Content, opened
 from aiomlcommons.ingest.sources.reading import (
     BOM,
     FileSource,

@@ -16,7 +16,7 @@ import attrs
 from aiomlcommons.ingest.durable import TAIL
 from aiomlcommons.ingest.errors import SourceError
 from aiomlcommons.ingest.paths import printable
-from aiomlcommons.ingest.sources.compression import Content, opened
+from aiomlcommons.ingest.sources._compression import Content, opened
 from aiomlcommons.ingest.types import SHOWN
 
 T = TypeVar("T")

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from aiomlcommons.api.model_records import Model
+from aiomlcommons.lifecycle._lookup import find_model
+from aiomlcommons.lifecycle._register_requests import NamedFile, New
 from aiomlcommons.lifecycle.groups import find_groups, own_id
-from aiomlcommons.lifecycle.lookup import find_model
-from aiomlcommons.lifecycle.register_requests import NamedFile, New
 from aiomlcommons.lifecycle.spec import PretrainedModel, UrlModel
 from aiomlcommons.lifecycle.upload import UNFINISHED
 

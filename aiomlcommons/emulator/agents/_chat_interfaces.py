@@ -11,8 +11,8 @@ import orjson
 
 from aiomlcommons.api.agents import ToolSpec
 from aiomlcommons.api.memory import MemoryMessage
+from aiomlcommons.emulator.agents._json_paths import look_up
 from aiomlcommons.emulator.agents.agent_store import tool_name
-from aiomlcommons.emulator.agents.json_paths import look_up
 from aiomlcommons.emulator.agents.tools import known, schema_of, to_json
 
 # The server's own prompt has other words; it is the model alone that reads them.

@@ -9,8 +9,8 @@ import anyio
 import attrs
 
 from aiomlcommons.api.common import FunctionName
-from aiomlcommons.lifecycle.lookup import find_model
-from aiomlcommons.lifecycle.nodes import registrations
+from aiomlcommons.lifecycle._lookup import find_model
+from aiomlcommons.lifecycle._nodes import registrations
 from aiomlcommons.lifecycle.upload import UNFINISHED
 from aiomlcommons.net.backoff import Backoff
 from aiomlcommons.waiting.task import LAG

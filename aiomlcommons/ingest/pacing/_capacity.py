@@ -6,7 +6,7 @@ import math
 
 import attrs
 
-from aiomlcommons.ingest.pacing.sample import Cohort
+from aiomlcommons.ingest.pacing._sample import Cohort
 
 # What a refusal leaves of the limit: gentle, because a refused batch costs little and is sent again.
 DECREASE = 0.85

@@ -14,7 +14,7 @@ import attrs
 
 from aiomlcommons.errors import BadRequest, Forbidden, NotFound
 from aiomlcommons.ingest.errors import SinkError
-from aiomlcommons.ingest.sinks.index_mapping import check_index, holds_floats, index_body
+from aiomlcommons.ingest.sinks._index_mapping import check_index, holds_floats, index_body
 from aiomlcommons.wire.version import Version
 
 if TYPE_CHECKING:

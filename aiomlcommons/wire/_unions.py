@@ -12,7 +12,7 @@ import cattrs
 
 from aiomlcommons.endpoint import NULL, Null, fields_of, wire_name
 from aiomlcommons.net.secret import Secret
-from aiomlcommons.wire.hooks import Hook, expected, fits, is_object, not_one_of
+from aiomlcommons.wire._hooks import Hook, expected, fits, is_object, not_one_of
 
 _ACCEPTS: Mapping[Any, tuple[type, ...]] = {
     str: (str,),

@@ -15,12 +15,12 @@ import attrs
 from aiomlcommons.api.checks import name_of_file
 from aiomlcommons.api.common import FunctionName
 from aiomlcommons.api.model_configs import ModelConfig
+from aiomlcommons.lifecycle._register_requests import NamedFile
 from aiomlcommons.lifecycle.errors import BadPackage
 from aiomlcommons.lifecycle.files.archive import pack
 from aiomlcommons.lifecycle.files.hugging_face import read_config
 from aiomlcommons.lifecycle.files.package import check_package, sha256
 from aiomlcommons.lifecycle.progress import Phase, Progress, Report
-from aiomlcommons.lifecycle.register_requests import NamedFile
 from aiomlcommons.lifecycle.spec import FileModel
 from aiomlcommons.lifecycle.upload import ModelFile
 

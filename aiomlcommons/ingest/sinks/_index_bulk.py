@@ -13,7 +13,7 @@ import orjson
 
 from aiomlcommons.errors import DecodeError
 from aiomlcommons.http import HttpResponse
-from aiomlcommons.ingest.sinks.json_rows import encoded
+from aiomlcommons.ingest.sinks._json_rows import encoded
 from aiomlcommons.ingest.types import Documents, Refused, Row
 from aiomlcommons.trouble.said import heard
 from aiomlcommons.trouble.table import Kind, trouble_of
