@@ -34,7 +34,7 @@ from aiomlcommons import Session
 from benchmarks.bulk import Document, deployed, emulated, mixed, verses
 from benchmarks.indexing import PROGRAMS, Task
 from benchmarks.searching import Target
-from tests.opensearch.server import running
+from tests.support.opensearch.server import running
 
 OURS = next(iter(PROGRAMS))
 WARMING = "gather and bulk"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from importlib import import_module
-from pathlib import Path
 
 import pytest
 
@@ -13,8 +12,8 @@ from aiomlcommons import api
 from aiomlcommons.api import models, predict, settings, tasks
 from aiomlcommons.api.model_groups import ModelGroups
 from aiomlcommons.lifecycle.methods import ModelLife
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).parent.parent
 ROWS = re.findall(
     r"^\| (?!cap|-)(.+?) \| (.+?) \| (\S+) \|$", (ROOT / "docs" / "capabilities.md").read_text(), re.MULTILINE
 )

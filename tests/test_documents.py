@@ -6,17 +6,17 @@ import os
 import re
 import subprocess
 import sys
-import textwrap
 from pathlib import Path
 
 import pytest
 
 from aiomlcommons import Backoff, RemoteModel, Session, emulator
 from aiomlcommons.api.connectors import CreateConnector
-from tests import modelserver
-from tests.emulator.conftest import ALLOWED
+from tests.support import model_server
+from tests.support.documents import guide, run
+from tests.support.emulated_models import ALLOWED
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).parent.parent
 CORPUS = ROOT / "examples" / "data" / "kjv-wisdom.jsonl"
 BLOCKS: list[str] = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
 # Ray writes its log to standard error and warns of itself: tests/integrations runs these examples.
@@ -24,13 +24,6 @@ ON_RAY = {"parquet_to_opensearch.py", "ray_embed.py"}
 EXAMPLES = sorted(
     path.name for path in (ROOT / "examples").glob("*.py") if "__main__" in path.read_text() and path.name not in ON_RAY
 )
-
-
-def guide(kind: str) -> list[str]:
-    """The blocks of the guide to bulk jobs that need nothing, a ``cluster``, or a model that is ``remote``."""
-    text = (ROOT / "docs" / "ingest.md").read_text()
-    found: list[str] = re.findall(rf"```python{kind}\n(.*?)```", text, re.DOTALL)
-    return found
 
 
 def tour() -> str:
@@ -69,17 +62,12 @@ async def test_the_guides_offline_prediction_runs(capsys: pytest.CaptureFixture[
     (code,) = guide(" remote")
     # No released server follows such a job; the guide says so, and is for the one that will.
     following = emulator.Emulator(emulator.Cluster(follows_batches=True))
-    async with following.serve() as url, Session(url) as ml, modelserver.serve() as provider:
+    async with following.serve() as url, Session(url) as ml, model_server.serve() as provider:
         await ml.settings.apply(ALLOWED)
-        connector = CreateConnector("c", version=1, protocol="http", actions=modelserver.batch_actions(provider))
+        connector = CreateConnector("c", version=1, protocol="http", actions=model_server.batch_actions(provider))
         model = await ml.models.ensure(RemoteModel(name="remote", connector=connector))
         await run(code.replace("cap=60", "first=0"), ml=ml, model_id=model.model_id, Backoff=Backoff)
     assert capsys.readouterr().out.split("\n")[-2] == "COMPLETED completed"
-
-
-async def run(code: str, **names: object) -> None:
-    exec("async def tour():\n" + textwrap.indent(code, "    "), names)  # noqa: S102 - they are our own documents
-    await names["tour"]()  # type: ignore[operator]
 
 
 @pytest.mark.parametrize("name", EXAMPLES)

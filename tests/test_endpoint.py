@@ -28,7 +28,7 @@ from aiomlcommons.endpoint import (
     renamed,
     wire_name,
 )
-from tests.copies import copies
+from tests.support.copies import copies
 
 
 @pytest.fixture(autouse=True)

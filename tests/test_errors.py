@@ -19,7 +19,7 @@ from aiomlcommons.errors import error_for
 from aiomlcommons.http import HttpRequest, HttpResponse
 from aiomlcommons.trouble.error_body import disabled_setting, retry_after
 from aiomlcommons.waiting.errors import TaskFailed, TaskStalled
-from tests.copies import copies
+from tests.support.copies import copies
 from tests.wire.recordings import exchanges
 
 REQUEST = HttpRequest("GET", "/_plugins/_ml/models/abc")

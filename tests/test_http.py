@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aiomlcommons.http import CBOR, JSON, HttpRequest, HttpResponse
-from tests.copies import copies
+from tests.support.copies import copies
 
 HUSH = "h0sh-h0sh"
 REQUEST = HttpRequest(

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import runpy
-from pathlib import Path
 
 from aiomlcommons import ENDPOINTS
+from tests.support.paths import ROOT
 
-MAKE = Path(__file__).parent.parent / "docs" / "reference.py"
+MAKE = ROOT / "docs" / "reference.py"
 
 
 def test_the_reference_page_is_not_stale() -> None:

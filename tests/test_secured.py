@@ -12,8 +12,7 @@ import pytest
 import trustme
 
 from aiomlcommons import emulator
-
-ROOT = Path(__file__).parent.parent
+from tests.support.paths import ROOT
 
 
 @pytest.mark.asyncio

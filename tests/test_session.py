@@ -39,8 +39,17 @@ from aiomlcommons.api.models import DeployModel, GetModel
 from aiomlcommons.api.predict import Predict
 from aiomlcommons.api.server import GetInfo
 from aiomlcommons.http import CBOR, HttpRequest, HttpResponse
-from tests.badserver import Deed, closes_at_once, garbage, half_an_answer, html, misbehave, never_answers, unauthorized
-from tests.servers import INFO, reply, serve
+from tests.support.bad_server import (
+    Deed,
+    closes_at_once,
+    garbage,
+    half_an_answer,
+    html,
+    misbehave,
+    never_answers,
+    unauthorized,
+)
+from tests.support.recording_server import INFO, reply, serve
 from tests.wire.recordings import exchanges
 
 pytestmark = pytest.mark.asyncio

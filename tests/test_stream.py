@@ -29,7 +29,7 @@ from aiomlcommons.api.predict import Words
 from aiomlcommons.errors import ConnectError, RequestTimeout
 from aiomlcommons.net.transport import Timeout
 from aiomlcommons.stream import Frames
-from tests.servers import Server, reply, serve
+from tests.support.recording_server import Server, reply, serve
 
 pytestmark = pytest.mark.asyncio
 

@@ -27,7 +27,7 @@ from aiomlcommons.api.models import DeployModel, UndeployModel, UndeployModels, 
 from aiomlcommons.api.predict import BatchPredict, Predict, PredictByModel, PredictStream
 from aiomlcommons.api.stats import GetModelProfiles, GetProfile, GetStats, GetTaskProfiles
 from aiomlcommons.endpoint import Request, endpoint, fields_of, in_query, wire_name
-from tests.known import fields
+from tests.support.reference import fields
 
 # The server's class for each request, or the classes that read its body one after the other.
 CLASSES: Mapping[type[Request[Any]], tuple[str, ...]] = {

@@ -17,7 +17,7 @@ from aiomlcommons.http import JSON, HttpResponse
 from aiomlcommons.wire import convert
 from aiomlcommons.wire.codec import from_http, to_http
 from aiomlcommons.wire.routes import Router, read_request
-from tests.strategies import answers, requests
+from tests.support.strategies import answers, requests
 
 ROUTER = Router()
 FEW = settings(

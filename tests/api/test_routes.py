@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 
 from aiomlcommons import ENDPOINTS
-from tests.known import Known, covered, key, routes
+from tests.support.reference import Known, covered, key, routes
 
 ROUTES = routes()
 # Listed by today's servers, which never read what stands in its path and so refuse it: not a route to choose.

@@ -12,7 +12,7 @@ import pytest_asyncio
 from aiomlcommons import DecodeError, HttpRequest, HttpResponse, InvalidRequest, NotFound, Session, emulator
 from aiomlcommons.api.search import without
 from aiomlcommons.net.transport import Timeout
-from tests.servers import reply, serve
+from tests.support.recording_server import reply, serve
 from tests.wire.recordings import HERE, exchanges
 
 

@@ -15,7 +15,7 @@ from aiomlcommons.api.settings import FIRST_MODEL, PREFIX, MLSettings
 from aiomlcommons.endpoint import fields_of, wire_name
 from aiomlcommons.http import JSON
 from aiomlcommons.net.transport import Timeout
-from tests.known import rows
+from tests.support.reference import rows
 
 P = PREFIX
 

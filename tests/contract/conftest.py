@@ -19,12 +19,13 @@ import pytest
 import pytest_asyncio
 
 from aiomlcommons import Session, TaskFailed
-from tests.contract import servers
-from tests.contract.kinds import KINDS, ZIPS
-from tests.contract.leftovers import left_of
-from tests.contract.servers import Server
-from tests.contract.undoing import afterwards
-from tests.contract.versions import MARKERS, skip_by_error, skip_by_version
+from tests.support.contract import servers
+from tests.support.contract.kinds import KINDS
+from tests.support.contract.leftovers import left_of
+from tests.support.contract.servers import Server
+from tests.support.contract.undoing import afterwards
+from tests.support.contract.versions import MARKERS, skip_by_error, skip_by_version
+from tests.support.paths import MODELS
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -66,7 +67,7 @@ def unique() -> str:
 @pytest.fixture
 def zips(request: pytest.FixtureRequest) -> dict[str, Path]:
     """The model file of each kind."""
-    return {kind: option(request.config, f"--{kind}-zip", ZIPS / spec.file) for kind, spec in KINDS.items()}
+    return {kind: option(request.config, f"--{kind}-zip", MODELS / spec.file) for kind, spec in KINDS.items()}
 
 
 @pytest.fixture

@@ -26,11 +26,12 @@ from aiomlcommons import ExistingModel, MLCommonsError, RemoteModel, Secret, Ses
 from aiomlcommons.api.connectors import ConnectorAction, CreateConnector
 from aiomlcommons.lifecycle.groups import find_groups
 from aiomlcommons.lifecycle.spec import Spec
-from tests.contract.kinds import KINDS, ZIPS, forget, spec_of
-from tests.contract.servers import Server, allowed, server
-from tests.fileserver import served_file
+from tests.support.contract.kinds import KINDS, forget, spec_of
+from tests.support.contract.servers import Server, allowed, server
+from tests.support.file_server import served_file
+from tests.support.paths import MODELS
 
-FILE = ZIPS / KINDS["dense"].file
+FILE = MODELS / KINDS["dense"].file
 
 
 @attrs.frozen

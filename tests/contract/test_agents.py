@@ -11,9 +11,9 @@ from aiomlcommons import BadRequest, NotFound, Session
 from aiomlcommons.api.agent_runs import AgentTask, AgentTensors
 from aiomlcommons.api.agents import LLMSpec, MemorySpec, ToolSpec
 from aiomlcommons.api.tensors import MapTensor, TextTensor
-from tests.contract.chat import chat_model
-from tests.contract.undoing import afterwards, deleted
-from tests.modelserver import serve as serve_model
+from tests.support.contract.chat import chat_model
+from tests.support.contract.undoing import afterwards, deleted
+from tests.support.model_server import serve as serve_model
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.since("2.12", "agents")]
 

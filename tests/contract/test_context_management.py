@@ -8,7 +8,7 @@ import pytest
 
 from aiomlcommons import BadRequest, NotFound, Session
 from aiomlcommons.api.context_management import ContextManager
-from tests.contract.undoing import afterwards
+from tests.support.contract.undoing import afterwards
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.since("3.5", "context management")]
 WINDOW = ContextManager(type="SlidingWindowManager", config={"max_messages": 10})

@@ -10,7 +10,7 @@ import pytest_asyncio
 from aiomlcommons import Conflict, NotFound, Session
 from aiomlcommons.api.model_configs import ModelConfig
 from aiomlcommons.api.model_records import RateLimiter
-from tests.contract.undoing import afterwards, deleted
+from tests.support.contract.undoing import afterwards, deleted
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.since("2.12", "controllers")]
 CONFIG = ModelConfig(model_type="bert", embedding_dimension=4, framework_type="sentence_transformers")

@@ -9,7 +9,7 @@ import pytest_asyncio
 
 from aiomlcommons import ApiError, FeatureDisabled, Session
 from aiomlcommons.api.settings import MLSettings
-from tests.contract.undoing import afterwards
+from tests.support.contract.undoing import afterwards
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.since("3.3", "index insight")]
 

@@ -13,8 +13,8 @@ import pytest
 
 from aiomlcommons import MLCommonsError, Session
 from aiomlcommons.ingest.sinks import IndexSink
-from tests.contract.kinds import deployed
-from tests.contract.undoing import afterwards
+from tests.support.contract.kinds import deployed
+from tests.support.contract.undoing import afterwards
 
 pytestmark = pytest.mark.asyncio
 # The engine that needs no native library: a node that lacks one is lost with its first vector.

@@ -9,9 +9,9 @@ import attrs
 import pytest
 
 from aiomlcommons import DeclaredModel, MLSettings, NotFound, Prevented, Session
-from tests.contract.kinds import KINDS, REGISTERED, forget, spec_of, uploaded
-from tests.contract.undoing import afterwards
-from tests.lifecycle.files import big_zip
+from tests.support.contract.kinds import KINDS, REGISTERED, forget, spec_of, uploaded
+from tests.support.contract.undoing import afterwards
+from tests.support.model_files import big_zip
 
 pytestmark = pytest.mark.asyncio
 

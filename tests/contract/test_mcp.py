@@ -10,7 +10,7 @@ import pytest_asyncio
 from aiomlcommons import ApiError, BadRequest, Session
 from aiomlcommons.api.mcp import McpTool
 from aiomlcommons.api.settings import MLSettings
-from tests.contract.undoing import afterwards
+from tests.support.contract.undoing import afterwards
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.since("3.3", "an MCP server without a session")]
 SCHEMA = {"type": "object", "properties": {"indices": {"type": "array", "items": {"type": "string"}}}}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from aiomlcommons import NotFound, Session
-from tests.contract.undoing import afterwards
+from tests.support.contract.undoing import afterwards
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.since("2.12", "conversation memory")]
 

@@ -10,7 +10,7 @@ import pytest_asyncio
 from aiomlcommons import BadRequest, NotFound, Session
 from aiomlcommons.api.memory_containers import MemoryConfiguration
 from aiomlcommons.api.memory_documents import MemorySession, MessageInput, WorkingMemory
-from tests.contract.undoing import afterwards, deleted
+from tests.support.contract.undoing import afterwards, deleted
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.since("3.3", "a memory container with sessions and types of memory")]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from aiomlcommons import BadRequest, NotFound, Session
-from tests.contract.undoing import afterwards, deleted
+from tests.support.contract.undoing import afterwards, deleted
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.since("2.12", "looking a model group up")]
 

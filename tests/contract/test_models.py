@@ -11,8 +11,8 @@ import pytest
 from aiomlcommons import BadRequest, Conflict, Forbidden, ModelNotReady, NotFound, Session, TaskFailed
 from aiomlcommons.api.model_records import ModelState
 from aiomlcommons.api.tasks import TaskInfo, TaskState
-from tests.contract.kinds import KINDS, REGISTERED, deployed, forget, seen, uploaded
-from tests.fileserver import served_file
+from tests.support.contract.kinds import KINDS, REGISTERED, deployed, forget, seen, uploaded
+from tests.support.file_server import served_file
 
 pytestmark = pytest.mark.asyncio
 

@@ -11,7 +11,7 @@ from aiomlcommons import DecodeError, InvalidRequest, NotFound, Session
 from aiomlcommons.api.predict import Predict
 from aiomlcommons.api.tensors import NumberTensor
 from aiomlcommons.inference import vectors
-from tests.contract.kinds import deployed
+from tests.support.contract.kinds import deployed
 
 pytestmark = pytest.mark.asyncio
 

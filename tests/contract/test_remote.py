@@ -11,9 +11,9 @@ import pytest_asyncio
 
 from aiomlcommons import Backoff, BadRequest, Conflict, NotFound, RemoteModel, Secret, ServerError, Session, TaskFailed
 from aiomlcommons.api.connectors import ConnectorAction, CreateConnector
-from tests.contract.undoing import afterwards
-from tests.modelserver import batch_actions
-from tests.modelserver import serve as serve_model
+from tests.support.contract.undoing import afterwards
+from tests.support.model_server import batch_actions
+from tests.support.model_server import serve as serve_model
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.since("2.9", "connectors")]
 

@@ -21,10 +21,10 @@ import pytest_asyncio
 from aiomlcommons import EnsuredModel, Session, TaskFailed, TaskStalled, UrlModel
 from aiomlcommons.lifecycle.groups import find_groups
 from aiomlcommons.lifecycle.progress import Phase, Progress
-from tests.contract.kinds import KINDS, forget, padded, spec_of
-from tests.contract.servers import Server
-from tests.contract.undoing import afterwards
-from tests.fileserver import held_file
+from tests.support.contract.kinds import KINDS, forget, padded, spec_of
+from tests.support.contract.servers import Server
+from tests.support.contract.undoing import afterwards
+from tests.support.file_server import held_file
 
 # A real server takes half a minute to come back, on a machine that has nothing else to do.
 pytestmark = [pytest.mark.asyncio, pytest.mark.timeout(600)]

@@ -7,7 +7,7 @@ import pytest
 from aiomlcommons import NULL, BadRequest, NotSupported, Session
 from aiomlcommons.api.settings import PREFIX, MLSettings
 from aiomlcommons.endpoint import fields_of, wire_name
-from tests.contract.undoing import afterwards
+from tests.support.contract.undoing import afterwards
 
 pytestmark = pytest.mark.asyncio
 

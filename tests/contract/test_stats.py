@@ -6,7 +6,7 @@ import pytest
 
 from aiomlcommons import BadRequest, Session
 from aiomlcommons.api.stats import ActionStats, Profile, Stats
-from tests.contract.undoing import afterwards
+from tests.support.contract.undoing import afterwards
 
 pytestmark = pytest.mark.asyncio
 STATUSES = {"green", "yellow", "red", "non-existent"}

@@ -12,13 +12,13 @@ from aiomlcommons.api.agents import LLMSpec, MemorySpec
 from aiomlcommons.api.predict import Words
 from aiomlcommons.api.settings import MLSettings
 from aiomlcommons.errors import NotFound
-from tests import modelserver
-from tests.contract.chat import chat_model
-from tests.contract.undoing import afterwards
+from tests.support import model_server
+from tests.support.contract.chat import chat_model
+from tests.support.contract.undoing import afterwards
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.since("3.3", "streams")]
 OPENAI = {"_llm_interface": "openai/v1/chat/completions"}
-SAID = [f"{word} " for word in modelserver.PROVERB.split()]
+SAID = [f"{word} " for word in model_server.PROVERB.split()]
 
 
 @pytest_asyncio.fixture
@@ -41,7 +41,7 @@ async def _words(ml: Session, model_id: str, parameters: dict[str, str]) -> list
 
 
 async def test_a_model_is_heard_word_by_word(ml: Session, unique: str, loopback: str, streams: None) -> None:
-    async with modelserver.serve(loopback) as url, chat_model(ml, unique, f"{url}/proverb") as model_id:
+    async with model_server.serve(loopback) as url, chat_model(ml, unique, f"{url}/proverb") as model_id:
         told = await _words(ml, model_id, {"prompt": "hello", **OPENAI})
     assert [(words.content, words.is_last) for words in told] == [*((word, False) for word in SAID), ("", True)]
 
@@ -50,7 +50,7 @@ async def test_a_model_is_heard_word_by_word(ml: Session, unique: str, loopback:
 async def test_what_goes_wrong_with_the_provider_is_raised(
     ml: Session, unique: str, loopback: str, streams: None, habit: str
 ) -> None:
-    async with modelserver.serve(loopback) as url, chat_model(ml, unique, f"{url}/{habit}") as model_id:
+    async with model_server.serve(loopback) as url, chat_model(ml, unique, f"{url}/{habit}") as model_id:
         with pytest.raises(StreamFailed):
             await _words(ml, model_id, {"prompt": "hello", **OPENAI})
 
@@ -59,7 +59,7 @@ async def test_what_goes_wrong_with_the_provider_is_raised(
 async def test_an_agent_is_heard_and_its_providers_trouble_raised(
     ml: Session, unique: str, loopback: str, streams: None, habit: str
 ) -> None:
-    async with modelserver.serve(loopback) as url, chat_model(ml, unique, f"{url}/{habit}") as model_id:
+    async with model_server.serve(loopback) as url, chat_model(ml, unique, f"{url}/{habit}") as model_id:
         made = await ml.agents.register(
             unique,
             "conversational",
@@ -79,4 +79,4 @@ async def test_an_agent_is_heard_and_its_providers_trouble_raised(
             told = [event async for event in events if isinstance(event, Words)]
             memory_id = told[-1].memory_id or ""
             async with afterwards(lambda: ml.memory.delete(memory_id)):
-                assert "".join(words.content for words in told).strip() == modelserver.PROVERB
+                assert "".join(words.content for words in told).strip() == model_server.PROVERB

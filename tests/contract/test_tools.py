@@ -6,8 +6,8 @@ import pytest
 
 from aiomlcommons import BadRequest, NotFound, Session
 from aiomlcommons.api.tensors import TextTensor
-from tests.contract.chat import chat_model
-from tests.modelserver import serve as serve_model
+from tests.support.contract.chat import chat_model
+from tests.support.model_server import serve as serve_model
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.since("2.12", "tools")]
 ALWAYS = {"ListIndexTool", "MLModelTool", "AgentTool", "SearchIndexTool", "IndexMappingTool", "VisualizationTool"}

@@ -8,7 +8,7 @@ import pytest
 
 from aiomlcommons import BadRequest, Session
 from aiomlcommons.api.predict import Cell, ColumnMeta, DataFrame, Prediction, Row
-from tests.contract.undoing import afterwards
+from tests.support.contract.undoing import afterwards
 
 pytestmark = pytest.mark.asyncio
 POINTS = [(0.0, 0.0), (0.0, 0.1), (9.0, 9.0), (9.0, 9.1)] * 5

@@ -28,17 +28,18 @@ from aiomlcommons import emulator
 from aiomlcommons.http import HttpRequest, HttpResponse
 from aiomlcommons.net.auth import BasicAuth
 from aiomlcommons.net.secret import Secret
-from tests import modelserver
-from tests.emulator.left_out import reason_of
-from tests.emulator.recorded_servers import RecordedServer, by_server
-from tests.emulator.setting_up import after_case, before_case, before_file, whole_path, with_true_hash
-from tests.emulator.setting_up_samples import after_sample, before_sample
-from tests.emulator.shape import differences, stream_differences
-from tests.emulator.stand_ins import FIRST, before_stand_ins
-from tests.fileserver import served_file
+from tests.support import model_server
+from tests.support.agreement.left_out import reason_of
+from tests.support.agreement.recorded_servers import RecordedServer, by_server
+from tests.support.agreement.setup import after_case, before_case, before_file, whole_path, with_true_hash
+from tests.support.agreement.setup_samples import after_sample, before_sample
+from tests.support.agreement.shape import differences, stream_differences
+from tests.support.agreement.stand_ins import FIRST, before_stand_ins
+from tests.support.file_server import served_file
+from tests.support.paths import MODELS
 from tests.wire.recordings import FILES, Exchange, exchanges
 
-ZIP = Path(__file__).parent.parent / "models" / "tiny-dense.zip"
+ZIP = MODELS / "tiny-dense.zip"
 RECORDED_SHA256 = "4a9ffadd17e9c53df0d6af940a5daf0f83c2b73232de80648200a86f91a39194"
 LOOKS = 8
 NODE_ID = 22
@@ -188,7 +189,7 @@ async def player(server: RecordedServer) -> AsyncGenerator[Player]:
     emulated = emulator.Emulator(emulator.Cluster(version=server.version, streams=server.streams))
     user = USER.username if server.has_users else None
     async with (
-        modelserver.serve() as models,
+        model_server.serve() as models,
         served_file(ZIP) as zip_url,
         emulated.serve(username=user, password=USER.password.reveal()) as url,
         aiohttp.ClientSession(skip_auto_headers=("content-type",)) as client,

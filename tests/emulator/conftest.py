@@ -6,19 +6,12 @@ from collections.abc import AsyncGenerator
 
 import pytest_asyncio
 
-from aiomlcommons import Backoff, Session
-from aiomlcommons.api.model_records import Model, ModelState
-from aiomlcommons.api.settings import FIRST_MODEL, MLSettings
+from aiomlcommons import Session
+from aiomlcommons.api.settings import FIRST_MODEL
 from aiomlcommons.emulator import Cluster, Emulator
 from aiomlcommons.emulator.pytest_plugin import ml_emulator, ml_url  # noqa: F401 - fixtures
-from tests import modelserver
-
-NOW = Backoff(first=0)
-LOOKS = 6
-ALLOWED = MLSettings(
-    connector_private_ip_enabled=True, trusted_connector_endpoints_regex=["^http://127[.]0[.]0[.]1:.*$"]
-)
-DENSE = "huggingface/sentence-transformers/all-MiniLM-L6-v2"
+from tests.support import model_server
+from tests.support.emulated_models import ALLOWED, NOW, deployed
 
 
 @pytest_asyncio.fixture
@@ -36,25 +29,6 @@ async def newer() -> AsyncGenerator[Session]:
         yield session
 
 
-async def deployed(ml: Session, name: str = DENSE, version: str = "1.0.2") -> str:
-    """The id of a pretrained model, on the node."""
-    started = await ml.models.register(name, version=version, model_format="TORCH_SCRIPT")
-    model_id = (await ml.task(started, backoff=NOW)).model_id
-    assert model_id
-    await ml.task(await ml.models.deploy(model_id), backoff=NOW)
-    await seen(ml, model_id)
-    return model_id
-
-
-async def seen(ml: Session, model_id: str, state: ModelState = ModelState.DEPLOYED) -> Model:
-    """A model, looked at until its record says what has happened to it."""
-    for _ in range(LOOKS):
-        model = await ml.models.get(model_id)
-        if model.model_state == state:
-            return model
-    raise AssertionError(f"{model_id} is {model.model_state} after {LOOKS} looks, and not {state}")
-
-
 @pytest_asyncio.fixture
 async def dense(ml: Session) -> str:
     """The id of a dense model of 384 dimensions."""
@@ -65,5 +39,5 @@ async def dense(ml: Session) -> str:
 async def model_url(ml: Session) -> AsyncGenerator[str]:
     """A model server that the emulator may call."""
     await ml.settings.apply(ALLOWED)
-    async with modelserver.serve() as url:
+    async with model_server.serve() as url:
         yield url

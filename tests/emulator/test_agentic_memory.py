@@ -14,7 +14,7 @@ from aiomlcommons.api.memory_containers import MemoryConfiguration
 from aiomlcommons.api.memory_documents import WorkingMemory
 from aiomlcommons.api.settings import MLSettings
 from aiomlcommons.emulator import Cluster, Emulator
-from tests.emulator.memories import ALL, DENSE, SPARSE, TEA, WITH_SESSIONS, made, unasked
+from tests.support.memory_containers import ALL, DENSE, SPARSE, TEA, WITH_SESSIONS, made, unasked
 
 pytestmark = pytest.mark.asyncio
 

@@ -14,9 +14,9 @@ from aiomlcommons.api.agent_runs import AgentTask, AgentTensors
 from aiomlcommons.api.agents import AgentModelSpec, LLMSpec, MemorySpec, ToolSpec
 from aiomlcommons.api.settings import MLSettings
 from aiomlcommons.api.tensors import MapTensor, ModelTensor, TextTensor
-from tests import modelserver
-from tests.contract.chat import chat_model
-from tests.emulator.conftest import ALLOWED, NOW
+from tests.support import model_server
+from tests.support.contract.chat import chat_model
+from tests.support.emulated_models import ALLOWED, NOW
 
 pytestmark = pytest.mark.asyncio
 OPENAI = {"_llm_interface": "openai/v1/chat/completions"}
@@ -27,7 +27,7 @@ CALL = 'please use llm with {"question": "six times seven?"}'
 @pytest_asyncio.fixture
 async def model_id(ml: Session) -> AsyncGenerator[str]:
     await ml.settings.apply(ALLOWED)
-    async with modelserver.serve() as url, chat_model(ml, "chat", url) as model_id:
+    async with model_server.serve() as url, chat_model(ml, "chat", url) as model_id:
         yield model_id
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.emulator.agreement import Agreement
-from tests.emulator.left_out import reason_of
-from tests.emulator.shape import differences
+from tests.support.agreement.left_out import reason_of
+from tests.support.agreement.shape import differences
 from tests.wire.recordings import FILES, exchanges
 
 SUPPORTED = {

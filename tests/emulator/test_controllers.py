@@ -12,7 +12,7 @@ from aiomlcommons import Conflict, Forbidden, NotFound, Session, TooManyRequests
 from aiomlcommons.api.model_records import RateLimiter
 from aiomlcommons.api.settings import FIRST_MODEL
 from aiomlcommons.emulator import Cluster, Emulator
-from tests.emulator.conftest import NOW, deployed
+from tests.support.emulated_models import NOW, deployed
 
 pytestmark = pytest.mark.asyncio
 

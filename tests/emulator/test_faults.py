@@ -20,7 +20,7 @@ from aiomlcommons.emulator import Emulator, Faults
 from aiomlcommons.emulator.errors import Refused
 from aiomlcommons.emulator.pool import Pool
 from aiomlcommons.http import HttpRequest
-from tests.emulator.conftest import DENSE, NOW
+from tests.support.emulated_models import DENSE, NOW
 
 pytestmark = pytest.mark.asyncio
 

@@ -13,8 +13,8 @@ from aiomlcommons.api.model_records import Format, ModelState
 from aiomlcommons.api.models import SearchModels
 from aiomlcommons.api.settings import MLSettings
 from aiomlcommons.emulator import Emulator
-from tests.emulator.conftest import DENSE, NOW, deployed, seen
-from tests.fileserver import served_file
+from tests.support.emulated_models import DENSE, NOW, deployed, seen
+from tests.support.file_server import served_file
 
 pytestmark = pytest.mark.asyncio
 

@@ -5,39 +5,17 @@ from __future__ import annotations
 import pytest
 
 from aiomlcommons import BadRequest, Conflict, NotFound, ServerError, Session
-from aiomlcommons.api.model_configs import ModelConfig
 from aiomlcommons.api.model_records import ModelState
 from aiomlcommons.api.models import SearchModels
 from aiomlcommons.api.settings import FIRST_MODEL, MLSettings
 from aiomlcommons.emulator import AT_ONCE, Cluster, Emulator, Refresh
-from tests.emulator.conftest import NOW, deployed, seen
+from tests.support.emulated_models import NOW, announced, deployed, hits, seen
 
 pytestmark = pytest.mark.asyncio
-
-CONFIG = ModelConfig(model_type="bert", embedding_dimension=16, framework_type="sentence_transformers")
-
-
-async def announced(ml: Session, group_id: str | None = None, total: int = 1) -> str:
-    """The id of a model whose chunks are still to come."""
-    made = await ml.models.register_meta(
-        "in chunks",
-        model_format="TORCH_SCRIPT",
-        model_content_hash_value="2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881",  # of "x"
-        total_chunks=total,
-        model_config=CONFIG,
-        model_group_id=group_id,
-    )
-    return made.model_id
 
 
 async def states(ml: Session, model_id: str, looks: int) -> list[ModelState | str | None]:
     return [(await ml.models.get(model_id)).model_state for _ in range(looks)]
-
-
-async def hits(ml: Session, body: object = None) -> set[str]:
-    """What a search for models finds, chunks too."""
-    found = await ml.send(SearchModels(body or {"query": {"match_all": {}}}))  # type: ignore[arg-type]
-    return {hit.id for hit in found.hits.hits}
 
 
 async def test_what_is_written_is_found_at_once(ml: Session) -> None:

@@ -11,8 +11,8 @@ from aiomlcommons import NULL, ApiError, BadRequest, NotFound, Session
 from aiomlcommons.api.connectors import ConnectorAction
 from aiomlcommons.api.mcp import McpTool
 from aiomlcommons.api.settings import MLSettings
-from tests.emulator.conftest import ALLOWED
-from tests.servers import reply, serve
+from tests.support.emulated_models import ALLOWED
+from tests.support.recording_server import reply, serve
 
 pytestmark = pytest.mark.asyncio
 LISTS = McpTool(type="ListIndexTool", name="lists", description="lists indices", parameters={"indices": ["*config"]})

@@ -12,7 +12,7 @@ from aiomlcommons.api.memory_documents import MemorySession
 from aiomlcommons.emulator import Emulator
 from aiomlcommons.net.auth import BasicAuth
 from aiomlcommons.net.secret import Secret
-from tests.emulator.memories import ALL, SPARSE, TEA, WITH_SESSIONS, made, unasked
+from tests.support.memory_containers import ALL, SPARSE, TEA, WITH_SESSIONS, made, unasked
 
 pytestmark = pytest.mark.asyncio
 

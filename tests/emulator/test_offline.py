@@ -10,8 +10,8 @@ from aiomlcommons import ApiError, BadRequest, FeatureDisabled, ServerError, Ses
 from aiomlcommons.api.connectors import ConnectorAction
 from aiomlcommons.api.settings import MLSettings
 from aiomlcommons.emulator import Cluster, Emulator
-from tests.emulator.conftest import ALLOWED, NOW
-from tests.modelserver import batch_actions
+from tests.support.emulated_models import ALLOWED, NOW
+from tests.support.model_server import batch_actions
 
 pytestmark = pytest.mark.asyncio
 

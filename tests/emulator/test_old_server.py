@@ -12,9 +12,7 @@ from aiomlcommons.api.model_records import ModelState
 from aiomlcommons.api.settings import MLSettings
 from aiomlcommons.api.tasks import SearchTasks
 from aiomlcommons.emulator import Cluster, Emulator
-from tests.emulator.conftest import DENSE, NOW, seen
-from tests.emulator.test_lag import announced, hits
-from tests.emulator.test_races import ended, uploaded
+from tests.support.emulated_models import DENSE, NOW, announced, ended, hits, seen, uploaded
 
 pytestmark = pytest.mark.asyncio
 

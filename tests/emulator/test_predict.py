@@ -13,7 +13,7 @@ from aiomlcommons.api.predict import Predict, PredictByModel
 from aiomlcommons.emulator import Cluster, Emulator
 from aiomlcommons.http import CBOR, JSON
 from aiomlcommons.inference import vectors
-from tests.emulator.conftest import NOW, deployed
+from tests.support.emulated_models import NOW, deployed
 
 pytestmark = pytest.mark.asyncio
 

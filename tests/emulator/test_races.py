@@ -13,18 +13,15 @@ import orjson
 import pytest
 import pytest_asyncio
 
-from aiomlcommons import ApiError, BadRequest, Conflict, Secret, Session
-from aiomlcommons.api.connectors import ConnectorAction
+from aiomlcommons import ApiError, BadRequest, Conflict, Session
 from aiomlcommons.api.model_groups import RegisterModelGroup
 from aiomlcommons.api.model_records import ModelState
 from aiomlcommons.api.model_registration import RegisterModel, RegisterModelMeta
 from aiomlcommons.api.models import DeployModel
 from aiomlcommons.api.settings import FIRST_MODEL, MLSettings
-from aiomlcommons.api.tasks import TaskInfo
 from aiomlcommons.emulator import Cluster, Emulator
-from tests.emulator.conftest import ALLOWED, DENSE, NOW, seen
-from tests.emulator.test_lag import CONFIG, announced
-from tests.fileserver import served_file
+from tests.support.emulated_models import CONFIG, DENSE, NOW, announced, ended, remote, seen, uploaded
+from tests.support.file_server import served_file
 
 pytestmark = pytest.mark.asyncio
 
@@ -51,33 +48,6 @@ async def at_once(callers: list[Session], call: Callable[[Session], Awaitable[T]
     answers: Any = [each for each in found if not isinstance(each, BaseException)]
     assert len(answers) + len(refusals) == len(callers), found
     return answers, refusals
-
-
-async def ended(ml: Session, task_id: str) -> TaskInfo:
-    """A task, looked at until it is at its end."""
-    for _ in range(4):
-        info = await ml.tasks.get(task_id)
-        if info.state not in {"CREATED", "RUNNING"}:
-            return info
-    raise AssertionError(info)
-
-
-async def uploaded(ml: Session, group_id: str | None = None) -> str:
-    model_id = await announced(ml, group_id)
-    await ml.models.upload_chunk(model_id, 0, b"x")
-    return model_id
-
-
-async def remote(ml: Session, name: str = "r") -> str:
-    """A remote model."""
-    await ml.settings.apply(ALLOWED)
-    action = ConnectorAction(action_type="predict", method="POST", url="http://127.0.0.1:1/", request_body="{}")
-    made = await ml.connectors.create(
-        "c", version=1, protocol="http", credential={"key": Secret("k")}, parameters={}, actions=[action]
-    )
-    started = await ml.models.register(name, function_name="remote", connector_id=made.connector_id)
-    assert started.model_id
-    return started.model_id
 
 
 async def stays_failed(ml: Session, model_id: str) -> None:

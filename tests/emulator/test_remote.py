@@ -14,10 +14,10 @@ from aiomlcommons.api.predict import Predict
 from aiomlcommons.api.settings import MLSettings
 from aiomlcommons.api.tensors import MapTensor
 from aiomlcommons.http import CBOR
-from tests import modelserver
-from tests.emulator.conftest import ALLOWED, NOW, seen
-from tests.servers import reply
-from tests.servers import serve as serve_answers
+from tests.support import model_server
+from tests.support.emulated_models import ALLOWED, NOW, seen
+from tests.support.recording_server import reply
+from tests.support.recording_server import serve as serve_answers
 
 pytestmark = pytest.mark.asyncio
 
@@ -61,7 +61,7 @@ async def _openai(ml: Session, url: str) -> str:
 async def test_embeddings_come_from_the_remote_model(ml: Session, model_url: str, path: str, function: str) -> None:
     model_id = await _remote(ml, _action(f"{model_url}/{path}/embeddings", INPUT, f"{function}.embedding"))
     got = await ml.embed_many(model_id, ["a", "b"])
-    expected = np.array([modelserver.vector_of(text) for text in ("a", "b")], np.float32)
+    expected = np.array([model_server.vector_of(text) for text in ("a", "b")], np.float32)
     np.testing.assert_array_equal(got, expected)
 
 
@@ -70,7 +70,7 @@ async def test_a_remote_answer_is_one_result_with_many_outputs_of_doubles(ml: Se
     got = await ml.raw(Predict("text_embedding", model_id, text_docs=["a", "b"]), accept=CBOR)
     (result,) = got.json()["inference_results"]
     assert (len(result["output"]), result["status_code"]) == (2, 200)
-    assert got.body.count(b"\xfb") >= 2 * modelserver.DIMENSION
+    assert got.body.count(b"\xfb") >= 2 * model_server.DIMENSION
 
 
 RERANKERS = [

@@ -14,10 +14,8 @@ from aiomlcommons.api.models import SearchModels
 from aiomlcommons.api.server import GetInfo
 from aiomlcommons.api.settings import MLSettings
 from aiomlcommons.emulator import Emulator
-from tests.emulator.conftest import ALLOWED, DENSE, NOW, deployed, seen
-from tests.emulator.test_lag import CONFIG
-from tests.emulator.test_races import ended, remote, uploaded
-from tests.fileserver import served_file
+from tests.support.emulated_models import ALLOWED, CONFIG, DENSE, NOW, deployed, ended, remote, seen, uploaded
+from tests.support.file_server import served_file
 
 pytestmark = pytest.mark.asyncio
 

@@ -10,7 +10,7 @@ from aiomlcommons import BadRequest, ServerError, Session, TaskFailed
 from aiomlcommons.api.connectors import ConnectorAction
 from aiomlcommons.api.stats import ActionStats, NodeStats
 from aiomlcommons.emulator import Emulator
-from tests.emulator.conftest import ALLOWED, NOW
+from tests.support.emulated_models import ALLOWED, NOW
 
 pytestmark = pytest.mark.asyncio
 

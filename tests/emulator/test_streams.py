@@ -16,14 +16,14 @@ from aiomlcommons.api.predict import Words
 from aiomlcommons.api.settings import MLSettings
 from aiomlcommons.emulator import Cluster, Emulator
 from aiomlcommons.errors import ServerError
-from tests import modelserver
-from tests.contract.chat import chat_model
-from tests.emulator.conftest import ALLOWED, NOW, deployed
+from tests.support import model_server
+from tests.support.contract.chat import chat_model
+from tests.support.emulated_models import ALLOWED, NOW, deployed
 
 pytestmark = pytest.mark.asyncio
 OPENAI = {"_llm_interface": "openai/v1/chat/completions"}
 HELLO = {"prompt": "hello", **OPENAI}
-SAID = [f"{word} " for word in modelserver.PROVERB.split()]
+SAID = [f"{word} " for word in model_server.PROVERB.split()]
 
 
 @pytest_asyncio.fixture
@@ -39,7 +39,7 @@ async def ml() -> AsyncGenerator[Session]:
 
 @asynccontextmanager
 async def _model(ml: Session, habit: str = "proverb") -> AsyncGenerator[str]:
-    async with modelserver.serve() as url, chat_model(ml, "chat", f"{url}/{habit}") as model_id:
+    async with model_server.serve() as url, chat_model(ml, "chat", f"{url}/{habit}") as model_id:
         yield model_id
 
 
@@ -118,7 +118,7 @@ async def test_an_agent_remembers_what_it_said(ml: Session) -> None:
     assert memory_id
     assert "ListIndexTool" in told[0].content
     (message,) = (await ml.memory.list_messages(memory_id)).messages
-    assert (message.input, message.response) == ("hello?", modelserver.PROVERB)
+    assert (message.input, message.response) == ("hello?", model_server.PROVERB)
     traces = (await ml.memory.list_traces(message.message_id or "")).traces
     assert [trace.origin for trace in traces] == ["LLM", "ListIndexTool", "LLM"]
 

@@ -13,9 +13,9 @@ from aiomlcommons.api.settings import MLSettings
 from aiomlcommons.api.tensors import TextTensor
 from aiomlcommons.emulator.agents._json_paths import look_up
 from aiomlcommons.emulator.connectors.templates import fill, open_places
-from tests import modelserver
-from tests.contract.chat import chat_model
-from tests.emulator.conftest import ALLOWED
+from tests.support import model_server
+from tests.support.contract.chat import chat_model
+from tests.support.emulated_models import ALLOWED
 
 pytestmark = pytest.mark.asyncio
 
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.asyncio
 @pytest_asyncio.fixture
 async def model_id(ml: Session) -> AsyncGenerator[str]:
     await ml.settings.apply(ALLOWED)
-    async with modelserver.serve() as url, chat_model(ml, "chat", url) as model_id:
+    async with model_server.serve() as url, chat_model(ml, "chat", url) as model_id:
         yield model_id
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from aiomlcommons import ApiError, BadRequest, NotFound, ServerError, Session, TaskFailed
 from aiomlcommons.api.predict import Cell, ColumnMeta, DataFrame, Prediction, Row
-from tests.emulator.conftest import NOW
+from tests.support.emulated_models import NOW
 
 pytestmark = pytest.mark.asyncio
 CORNERS = [(0, 0), (0.5, 0), (0, 0.5), (9, 9), (9.5, 9), (9, 0), (9.5, 0)]

@@ -9,13 +9,13 @@ import pytest_asyncio
 
 from aiomlcommons import Session
 from aiomlcommons.emulator import Emulator
-from tests.ingest.parts import NOW, World
+from tests.support.jobs import NOW, JobsOnAnEmulator
 
 
 @pytest_asyncio.fixture
-async def world(tmp_path: Path) -> AsyncGenerator[World]:
+async def world(tmp_path: Path) -> AsyncGenerator[JobsOnAnEmulator]:
     emulator = Emulator()
     async with emulator.serve() as url, Session(url, backoff=NOW) as ml:
         await ml.settings.allow_first_model()
         ensured = await ml.models.ensure("all-MiniLM-L6-v2", backoff=NOW)
-        yield World(emulator, ml, ensured.model_id, tmp_path)
+        yield JobsOnAnEmulator(emulator, ml, ensured.model_id, tmp_path)

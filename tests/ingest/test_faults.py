@@ -10,7 +10,7 @@ import orjson
 import pytest
 
 from aiomlcommons.http import HttpRequest
-from tests.ingest.parts import POISON, Memory, Shelf, World, documents
+from tests.support.jobs import POISON, JobsOnAnEmulator, Memory, Shelf, documents
 
 pytestmark = pytest.mark.asyncio
 COUNT = 400
@@ -34,7 +34,7 @@ def rows() -> list[Any]:
     return [{**row, "text": POISON + row["id"]} if row["id"] in POISONED else row for row in documents(COUNT)]
 
 
-def trouble(world: World, seed: int) -> None:
+def trouble(world: JobsOnAnEmulator, seed: int) -> None:
     faults = world.emulator.faults
     faults.random.seed(seed)
     faults.drop(times=None, on=Away(25, 90))
@@ -48,7 +48,7 @@ def trouble(world: World, seed: int) -> None:
 
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("ordered", [True, False])
-async def test_the_accounts_balance_through_a_plan_of_faults(world: World, seed: int, ordered: bool) -> None:
+async def test_the_accounts_balance_through_a_plan_of_faults(world: JobsOnAnEmulator, seed: int, ordered: bool) -> None:
     trouble(world, seed)
     shelf = Shelf()
     async with world.job(Memory(rows()), shelf, retries=60, ordered=ordered) as job:
@@ -64,7 +64,7 @@ async def test_the_accounts_balance_through_a_plan_of_faults(world: World, seed:
     assert 0 <= report.retried - budget.spent - budget.denied < 60
 
 
-async def test_what_went_wrong_leaves_no_trace_in_the_vectors(world: World) -> None:
+async def test_what_went_wrong_leaves_no_trace_in_the_vectors(world: JobsOnAnEmulator) -> None:
     plain = Shelf()
     async with world.job(Memory(documents(COUNT)), plain) as job:
         assert (await job).retried == 0

@@ -20,8 +20,8 @@ from aiomlcommons.ingest.sinks import SinkError
 from aiomlcommons.ingest.state.checkpoint import Journal
 from aiomlcommons.ingest.state.dead_letters import documents as dead_documents
 from aiomlcommons.ingest.types import BadRow, Documents, Refused
-from tests.ingest.parts import POISON, Memory, Shelf, World, documents
-from tests.ingest.virtual import turns
+from tests.support.jobs import POISON, JobsOnAnEmulator, Memory, Shelf, documents
+from tests.support.virtual_time import turns
 
 pytestmark = pytest.mark.asyncio
 
@@ -31,7 +31,7 @@ def letters(folder: Path) -> list[dict[str, Any]]:
     return [orjson.loads(line) for line in path.read_bytes().splitlines()] if path.exists() else []
 
 
-async def test_every_document_is_written_with_its_own_vector(world: World) -> None:
+async def test_every_document_is_written_with_its_own_vector(world: JobsOnAnEmulator) -> None:
     shelf = Shelf()
     async with world.job(Memory(documents(205)), shelf) as job:
         report = await job
@@ -42,12 +42,12 @@ async def test_every_document_is_written_with_its_own_vector(world: World) -> No
     assert shelf.complete
 
 
-async def test_a_job_without_rows_is_one_too(world: World) -> None:
+async def test_a_job_without_rows_is_one_too(world: JobsOnAnEmulator) -> None:
     async with world.job(Memory([]), Shelf()) as job:
         assert (await job).read == 0
 
 
-async def test_what_is_no_document_is_a_letter_with_the_reason(world: World) -> None:
+async def test_what_is_no_document_is_a_letter_with_the_reason(world: JobsOnAnEmulator) -> None:
     rows: list[Any] = documents(20)
     rows[3] = {"id": "d3"}
     rows[5] = {"id": "d5", "text": "  "}
@@ -70,7 +70,7 @@ async def test_what_is_no_document_is_a_letter_with_the_reason(world: World) -> 
     assert [document.get("id") for document in dead_documents(world.folder / "job.dead")] == ["d3", "d5", "d7", None]
 
 
-async def test_poisoned_documents_stand_alone_and_the_rest_goes_on(world: World) -> None:
+async def test_poisoned_documents_stand_alone_and_the_rest_goes_on(world: JobsOnAnEmulator) -> None:
     rows: list[Any] = documents(100)
     for number in (13, 14, 55):
         rows[number] = {"id": f"d{number}", "text": f"{POISON} {number}"}
@@ -82,7 +82,7 @@ async def test_poisoned_documents_stand_alone_and_the_rest_goes_on(world: World)
     assert "the text cannot be translated" in letters(world.folder)[0]["why"]
 
 
-async def test_a_model_that_fails_on_everything_loses_no_document(world: World) -> None:
+async def test_a_model_that_fails_on_everything_loses_no_document(world: JobsOnAnEmulator) -> None:
     world.emulator.faults.fail(500, times=None)
     shelf = Shelf()
     with pytest.raises(ModelFails, match="fails on a harmless text too, after failing with: ServerError: boom"):
@@ -94,7 +94,7 @@ async def test_a_model_that_fails_on_everything_loses_no_document(world: World) 
         assert (await job).written == 30
 
 
-async def test_what_a_sink_refuses_is_a_letter(world: World) -> None:
+async def test_what_a_sink_refuses_is_a_letter(world: JobsOnAnEmulator) -> None:
     shelf = Shelf(refuses=lambda key: "mapper_parsing_exception" if key == "d8" else "")
     async with world.job(Memory(documents(30)), shelf) as job:
         report = await job
@@ -102,7 +102,7 @@ async def test_what_a_sink_refuses_is_a_letter(world: World) -> None:
     assert letters(world.folder)[0]["why"] == "mapper_parsing_exception"
 
 
-async def test_trouble_that_passes_costs_retries_and_no_document(world: World) -> None:
+async def test_trouble_that_passes_costs_retries_and_no_document(world: JobsOnAnEmulator) -> None:
     faults = world.emulator.faults
     faults.throttle(times=None, every=7)
     faults.drop(times=None, every=11)
@@ -115,7 +115,7 @@ async def test_trouble_that_passes_costs_retries_and_no_document(world: World) -
     assert len(shelf.durable) == 300
 
 
-async def test_a_model_that_is_gone_ends_the_job_and_the_job_can_go_on(world: World) -> None:
+async def test_a_model_that_is_gone_ends_the_job_and_the_job_can_go_on(world: JobsOnAnEmulator) -> None:
     world.emulator.faults.fail(404, times=1, every=6, reason="Failed to find model")
     shelf = Shelf()
     with pytest.raises(NotFound):
@@ -130,7 +130,7 @@ async def test_a_model_that_is_gone_ends_the_job_and_the_job_can_go_on(world: Wo
 
 
 @pytest.mark.parametrize("ordered", [True, False])
-async def test_a_source_that_fails_halfway_keeps_what_was_read_before(world: World, ordered: bool) -> None:
+async def test_a_source_that_fails_halfway_keeps_what_was_read_before(world: JobsOnAnEmulator, ordered: bool) -> None:
     shelf = Shelf()
     with pytest.raises(OSError, match="row 50 cannot be read"):
         async with world.job(Memory(documents(100), fails_at=50), shelf, ordered=ordered) as job:
@@ -141,7 +141,7 @@ async def test_a_source_that_fails_halfway_keeps_what_was_read_before(world: Wor
 
 
 @pytest.mark.parametrize("ordered", [True, False])
-async def test_leaving_early_leaves_a_job_that_goes_on(world: World, ordered: bool) -> None:
+async def test_leaving_early_leaves_a_job_that_goes_on(world: JobsOnAnEmulator, ordered: bool) -> None:
     shelf = Shelf()
     held = anyio.Event()
 
@@ -163,7 +163,7 @@ async def test_leaving_early_leaves_a_job_that_goes_on(world: World, ordered: bo
     assert len(shelf.writes) == 2000
 
 
-async def test_whoever_awaits_a_job_that_is_left_is_told(world: World) -> None:
+async def test_whoever_awaits_a_job_that_is_left_is_told(world: JobsOnAnEmulator) -> None:
     async with world.job(Memory(documents(2000)), Shelf()) as job:
         waiting = asyncio.ensure_future(job)
         await turns(1)
@@ -174,19 +174,19 @@ async def test_whoever_awaits_a_job_that_is_left_is_told(world: World) -> None:
     assert (job.done(), job.succeeded) == (True, False)
 
 
-async def test_an_error_that_nobody_awaited_comes_when_the_context_is_left(world: World) -> None:
+async def test_an_error_that_nobody_awaited_comes_when_the_context_is_left(world: JobsOnAnEmulator) -> None:
     with pytest.raises(OSError, match="row 50 cannot be read"):
         async with world.job(Memory(documents(100), fails_at=50), Shelf()) as job:
             await job._ended.wait()
 
 
-async def test_an_error_that_was_awaited_comes_once(world: World) -> None:
+async def test_an_error_that_was_awaited_comes_once(world: JobsOnAnEmulator) -> None:
     async with world.job(Memory(documents(100), fails_at=50), Shelf()) as job:
         with pytest.raises(OSError, match="row 50 cannot be read"):
             await job
 
 
-async def test_a_job_whose_output_does_not_become_whole_is_not_finished(world: World) -> None:
+async def test_a_job_whose_output_does_not_become_whole_is_not_finished(world: JobsOnAnEmulator) -> None:
     class Full(Shelf):
         async def close(self, *, complete: bool) -> None:
             if complete:
@@ -204,7 +204,7 @@ async def test_a_job_whose_output_does_not_become_whole_is_not_finished(world: W
     assert (again.complete, again.writes) == (True, [])
 
 
-async def test_a_crash_at_any_moment_repeats_no_more_than_was_not_noted(world: World) -> None:
+async def test_a_crash_at_any_moment_repeats_no_more_than_was_not_noted(world: JobsOnAnEmulator) -> None:
     """The sink forgets what it had not flushed, and the job is begun again, many times over."""
     chance = random.Random(7)  # noqa: S311
     shelf = Shelf()
@@ -236,16 +236,18 @@ async def test_a_crash_at_any_moment_repeats_no_more_than_was_not_noted(world: W
     assert set(shelf.durable) == {row["id"] for row in rows}
 
 
-async def test_a_checkpoint_of_another_job_is_refused(world: World) -> None:
+async def test_a_checkpoint_of_another_job_is_refused(world: JobsOnAnEmulator) -> None:
     async with world.job(Memory(documents(10)), Shelf()) as job:
         await job
     other = (await world.ml.models.ensure("all-mpnet-base-v2")).model_id
     with pytest.raises(WrongJob, match=r"model was .*all-MiniLM-L6-v2' and is .*all-mpnet-base-v2'"):
-        async with World(world.emulator, world.ml, other, world.folder).job(Memory(documents(10)), Shelf()):
+        async with JobsOnAnEmulator(world.emulator, world.ml, other, world.folder).job(Memory(documents(10)), Shelf()):
             pass
 
 
-async def test_a_job_that_is_under_way_is_not_begun_twice(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_job_that_is_under_way_is_not_begun_twice(
+    world: JobsOnAnEmulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("aiomlcommons.ingest.state.seen_ids.BUSY", 0.0)
     rows, shelf = documents(100), Shelf()
     async with world.job(Memory(rows), shelf) as job:
@@ -256,7 +258,7 @@ async def test_a_job_that_is_under_way_is_not_begun_twice(world: World, monkeypa
     assert (report.written, len(shelf.durable)) == (100, 100)
 
 
-async def test_a_job_that_is_refused_leaves_the_letters_of_another_alone(world: World) -> None:
+async def test_a_job_that_is_refused_leaves_the_letters_of_another_alone(world: JobsOnAnEmulator) -> None:
     class Taken(Shelf):
         async def open(self, state: Any) -> None:
             raise SinkError("is being written by another job")
@@ -268,7 +270,7 @@ async def test_a_job_that_is_refused_leaves_the_letters_of_another_alone(world: 
     assert (world.folder / "job.dead").read_bytes() == b"letters of another\n"
 
 
-async def test_a_job_whose_ids_are_gone_is_not_gone_on_with(world: World) -> None:
+async def test_a_job_whose_ids_are_gone_is_not_gone_on_with(world: JobsOnAnEmulator) -> None:
     async with world.job(Memory(documents(10)), Shelf()):
         pass
     (world.folder / "job.checkpoint.seen").unlink()
@@ -277,7 +279,7 @@ async def test_a_job_whose_ids_are_gone_is_not_gone_on_with(world: World) -> Non
             pass
 
 
-async def test_ids_that_another_job_left_behind_are_not_taken_for_its_own(world: World) -> None:
+async def test_ids_that_another_job_left_behind_are_not_taken_for_its_own(world: JobsOnAnEmulator) -> None:
     async with world.job(Memory(documents(20)), Shelf()) as job:
         await job
     (world.folder / "job.checkpoint").unlink()
@@ -290,14 +292,14 @@ async def test_ids_that_another_job_left_behind_are_not_taken_for_its_own(world:
 # ---- what need not be embedded ---------------------------------------------------------------------------------------
 
 
-async def embedded_by(world: World, rows: list[Any], shelf: Shelf, **settings: Any) -> Any:
+async def embedded_by(world: JobsOnAnEmulator, rows: list[Any], shelf: Shelf, **settings: Any) -> Any:
     """The report of a job of its own."""
     (world.folder / "job.checkpoint").unlink(missing_ok=True)
     async with world.job(Memory(rows), shelf, **settings) as job:
         return await job
 
 
-async def test_identical_texts_of_a_job_are_embedded_once(world: World) -> None:
+async def test_identical_texts_of_a_job_are_embedded_once(world: JobsOnAnEmulator) -> None:
     rows: list[Any] = [{"id": f"d{number}", "text": f"text {number % 7}"} for number in range(200)]
     shelf = Shelf()
     report = await embedded_by(world, rows, shelf)
@@ -305,7 +307,7 @@ async def test_identical_texts_of_a_job_are_embedded_once(world: World) -> None:
     assert (shelf.durable["d193"] == await world.ml.embed_one(world.model_id, "text 4")).all()
 
 
-async def test_a_cache_knows_the_vectors_of_earlier_jobs(world: World) -> None:
+async def test_a_cache_knows_the_vectors_of_earlier_jobs(world: JobsOnAnEmulator) -> None:
     cache = world.folder / "vectors.sqlite"
     one, two = Shelf(), Shelf()
     await embedded_by(world, documents(50), one, cache=cache)
@@ -314,7 +316,7 @@ async def test_a_cache_knows_the_vectors_of_earlier_jobs(world: World) -> None:
     assert all((two.durable[key] == vector).all() for key, vector in one.durable.items())
 
 
-async def test_documents_whose_text_has_not_changed_are_skipped(world: World) -> None:
+async def test_documents_whose_text_has_not_changed_are_skipped(world: JobsOnAnEmulator) -> None:
     cache, shelf = world.folder / "vectors.sqlite", Shelf()
     await embedded_by(world, documents(50), shelf, cache=cache, skip_unchanged=True)
     changed: list[Any] = [*documents(50), {"id": "d50", "text": "a new one"}]
@@ -325,7 +327,7 @@ async def test_documents_whose_text_has_not_changed_are_skipped(world: World) ->
     assert (shelf.durable["d7"] == await world.ml.embed_one(world.model_id, "another text")).all()
 
 
-async def test_what_was_not_written_is_not_skipped_the_next_time(world: World) -> None:
+async def test_what_was_not_written_is_not_skipped_the_next_time(world: JobsOnAnEmulator) -> None:
     cache, shelf = world.folder / "vectors.sqlite", Shelf(refuses=lambda key: "no" if key == "d3" else "")
     await embedded_by(world, documents(10), shelf, cache=cache, skip_unchanged=True)
     shelf.refuses = lambda _: ""
@@ -337,7 +339,9 @@ async def test_what_was_not_written_is_not_skipped_the_next_time(world: World) -
 
 
 @pytest.mark.parametrize(("status", "too_much"), [(413, 5), (400, 4)])
-async def test_batches_shrink_when_the_server_takes_no_more(world: World, status: int, too_much: int) -> None:
+async def test_batches_shrink_when_the_server_takes_no_more(
+    world: JobsOnAnEmulator, status: int, too_much: int
+) -> None:
     sizes: list[int] = []
 
     async def limited(request: Any, go: Any) -> Any:
@@ -369,14 +373,14 @@ class Closing(Shelf):
     ("source", "sink"), [(Opening([]), Shelf()), (Memory([{}]), Closing())], ids=["opening", "closing"]
 )
 async def test_a_job_that_cannot_be_opened_or_closed_leaves_no_file_open(
-    world: World, source: Memory, sink: Shelf
+    world: JobsOnAnEmulator, source: Memory, sink: Shelf
 ) -> None:
     with pytest.raises(OSError, match=r"it cannot be (counted|closed)"):
         async with world.job(source, sink) as job:
             await job
 
 
-async def test_a_job_that_is_left_while_it_is_opened_leaves_no_file_open(world: World) -> None:
+async def test_a_job_that_is_left_while_it_is_opened_leaves_no_file_open(world: JobsOnAnEmulator) -> None:
     class Waiting(Memory):
         async def count(self) -> int | None:
             scope.cancel()
@@ -389,7 +393,7 @@ async def test_a_job_that_is_left_while_it_is_opened_leaves_no_file_open(world: 
     assert scope.cancelled_caught
 
 
-async def test_no_batch_is_written_while_a_note_is_made(world: World) -> None:
+async def test_no_batch_is_written_while_a_note_is_made(world: JobsOnAnEmulator) -> None:
     """What is written after the sink's flush, and counted in its note, would be lost in a crash."""
 
     class Busy(Shelf):

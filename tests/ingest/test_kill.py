@@ -62,7 +62,7 @@ async def killed(kills: int, folder: Path, seed: int) -> tuple[int, int]:
         await ml.models.ensure("all-MiniLM-L6-v2")
         for turn in range(kills + 1):
             killing.left = chance.randint(1, 2 * ROWS // BATCH // max(kills, 1)) if turn < kills else -1
-            words = ("-m", "tests.ingest.client", url, str(source), str(sink), str(note))
+            words = ("-m", "tests.support.job_process", url, str(source), str(sink), str(note))
             killing.process = await asyncio.create_subprocess_exec(
                 sys.executable, *words, stdout=asyncio.subprocess.PIPE
             )

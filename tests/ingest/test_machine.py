@@ -26,8 +26,8 @@ from hypothesis.stateful import (
 
 from aiomlcommons import Backoff
 from aiomlcommons.ingest.options import Settings
-from tests.ingest.lives import Life
-from tests.ingest.worlds import ERRORS, KINDS, SINKS
+from tests.support.fakes import ERRORS, KINDS, SINKS
+from tests.support.job_simulation import Life
 
 PHASES = [Phase.generate, Phase.shrink]
 kinds = st.sampled_from([*["good"] * 6, *KINDS])

@@ -28,14 +28,14 @@ from aiomlcommons.api.settings import MLSettings
 from aiomlcommons.connectors import http_embeddings
 from aiomlcommons.ingest import IndexSink, Report
 from aiomlcommons.lifecycle.spec import FileModel, Spec
-from tests import modelserver
-from tests.contract.kinds import KINDS
-from tests.ingest.mortal import Disk
+from tests.support import model_server
+from tests.support.contract.kinds import KINDS
+from tests.support.dying_cluster import Disk
+from tests.support.paths import MODELS
 
 ROWS = 1_000
 BATCH = 8
 SOON = Backoff(first=0.05, cap=0.5)
-MODELS = Path(__file__).parent.parent / "models"
 ENDS: tuple[str, ...] = ("kill", "stop")
 
 
@@ -56,7 +56,7 @@ class Emulated:
 
     async def start(self, predictions: int = 0, how: str = "stop") -> None:
         """Start a process, and wait until it serves."""
-        words = ("-m", "tests.ingest.mortal", str(self.folder), str(self.port), str(predictions), how)
+        words = ("-m", "tests.support.dying_cluster", str(self.folder), str(self.port), str(predictions), how)
         self._process = await asyncio.create_subprocess_exec(sys.executable, *words, stdout=asyncio.subprocess.PIPE)
         assert self._process.stdout is not None
         self.url = (await self._process.stdout.readline()).decode().strip()
@@ -210,7 +210,7 @@ async def served(kind: str, name: str) -> AsyncGenerator[Spec]:
     if kind != "remote":
         yield zipped(kind, name)
         return
-    async with modelserver.serve() as url:
+    async with model_server.serve() as url:
         yield remote(name, url)
 
 

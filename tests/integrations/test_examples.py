@@ -7,18 +7,18 @@ import os
 import subprocess
 import sys
 import uuid
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from aiomlcommons import Session
-from tests.opensearch.fixture import LIMIT
+from tests.support.opensearch.fixture import LIMIT
+from tests.support.paths import ROOT
 
 if os.environ.get("CI") != "true":
     pytest.importorskip("ray", reason="Ray is not installed: pip install aiomlcommons[ray]")
 
-EXAMPLES = Path(__file__).parent.parent.parent / "examples"
+EXAMPLES = ROOT / "examples"
 
 
 def test_the_example_runs_on_the_emulator() -> None:

@@ -19,7 +19,7 @@ from aiohttp import web
 from aiomlcommons.emulator.faults import PREDICTIONS
 from aiomlcommons.emulator.pool import Goes
 from aiomlcommons.integrations.ray import Embed
-from tests.integrations.conftest import World
+from tests.support.ray_emulator import EmulatorForRay
 
 if os.environ.get("CI") == "true":
     import ray
@@ -91,7 +91,7 @@ def numbers(table: Any) -> Any:
     return np.array(table["embedding"].to_pylist(), "f4")
 
 
-def test_two_actors_give_the_vectors_of_embed_many(world: World) -> None:
+def test_two_actors_give_the_vectors_of_embed_many(world: EmulatorForRay) -> None:
     waiting, both = 0, asyncio.Event()
 
     async def until_both_ask(_: web.BaseRequest, go: Goes) -> Any:
@@ -112,26 +112,26 @@ def test_two_actors_give_the_vectors_of_embed_many(world: World) -> None:
     assert len(processes) == 2
 
 
-def test_arrays_come_back_as_a_tensor_column(world: World) -> None:
+def test_arrays_come_back_as_a_tensor_column(world: EmulatorForRay) -> None:
     done = embedded(Embed, "numpy", model=world.dense, url=world.url)
     found = np.concatenate([chunk.to_numpy(zero_copy_only=False) for chunk in done["embedding"].chunks])
     np.testing.assert_array_equal(np.stack(list(found)), world.vectors(TEXTS))
 
 
-def test_a_sparse_model_gives_the_weights_of_sparse(world: World) -> None:
+def test_a_sparse_model_gives_the_weights_of_sparse(world: EmulatorForRay) -> None:
     done = embedded(Embed, "pyarrow", model=world.sparse, url=world.url)
     weights = [pytest.approx(one) for one in world.weights(TEXTS)]
     assert [dict(one) for one in done["embedding"].to_pylist()] == weights
 
 
-def test_an_actor_that_is_killed_is_started_again_and_no_row_is_lost(world: World, tmp_path: Path) -> None:
+def test_an_actor_that_is_killed_is_started_again_and_no_row_is_lost(world: EmulatorForRay, tmp_path: Path) -> None:
     grave = tmp_path / "grave"
     done = embedded(DiesOnce, "pyarrow", actors=1, model=world.dense, url=world.url, grave=str(grave))
     np.testing.assert_array_equal(numbers(done), world.vectors(TEXTS))
     assert set(done["process"].to_pylist()) - {int(grave.read_text())}
 
 
-def test_a_row_without_text_fails_the_dataset_and_is_named(world: World) -> None:
+def test_a_row_without_text_fails_the_dataset_and_is_named(world: EmulatorForRay) -> None:
     rows = [{"id": "good", "text": "a"}, {"id": "bad", "text": None}]
     dataset = ray.data.from_items(rows, override_num_blocks=1).map_batches(
         Embed,
@@ -144,7 +144,7 @@ def test_a_row_without_text_fails_the_dataset_and_is_named(world: World) -> None
 
 
 @pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="needs Linux, to wait for processes that are no children")
-def test_nothing_runs_on_after_ray_is_shut_down(world: World, others: set[int]) -> None:
+def test_nothing_runs_on_after_ray_is_shut_down(world: EmulatorForRay, others: set[int]) -> None:
     embedded(Embed, "pyarrow", model=world.dense, url=world.url)
     started = {process: os.pidfd_open(process) for process in descendants() if process not in others}
     assert started

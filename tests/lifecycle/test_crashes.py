@@ -13,9 +13,9 @@ import pytest
 
 from aiomlcommons.api.model_registration import UploadModelChunk
 from aiomlcommons.lifecycle.progress import Phase
-from tests.lifecycle.client import SPECS, big
-from tests.lifecycle.conftest import NOW, World
-from tests.lifecycle.files import big_zip
+from tests.support.ensure_process import SPECS, big
+from tests.support.model_files import big_zip
+from tests.support.served_emulator import NOW, ServedEmulator
 
 pytestmark = pytest.mark.asyncio
 CHUNKS = 4
@@ -24,7 +24,7 @@ CHUNKS = 4
 @asynccontextmanager
 async def client(*words: str) -> AsyncGenerator[asyncio.subprocess.Process]:
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.lifecycle.client", *words, stdout=asyncio.subprocess.PIPE
+        sys.executable, "-m", "tests.support.ensure_process", *words, stdout=asyncio.subprocess.PIPE
     )
     try:
         yield process
@@ -42,7 +42,7 @@ async def line(process: asyncio.subprocess.Process) -> str:
 @pytest.mark.parametrize("phase", [Phase.REGISTERING, Phase.REGISTERED, Phase.DEPLOYING, Phase.DEPLOYED])
 @pytest.mark.parametrize("kind", SPECS)
 async def test_a_client_that_is_killed_at_a_phase_leaves_what_the_next_one_finishes(
-    world: World, kind: str, phase: Phase
+    world: ServedEmulator, kind: str, phase: Phase
 ) -> None:
     async with client(world.url, kind, phase) as process:
         assert await line(process) == phase
@@ -54,7 +54,7 @@ async def test_a_client_that_is_killed_at_a_phase_leaves_what_the_next_one_finis
 
 @pytest.mark.parametrize("chunks", range(CHUNKS + 1))
 async def test_an_upload_that_was_killed_goes_on_at_the_missing_chunks(
-    world: World, tmp_path: Path, chunks: int
+    world: ServedEmulator, tmp_path: Path, chunks: int
 ) -> None:
     sent: list[str] = []
 
@@ -77,7 +77,7 @@ async def test_an_upload_that_was_killed_goes_on_at_the_missing_chunks(
 
 
 @pytest.mark.parametrize("kind", SPECS)
-async def test_two_processes_that_ensure_one_model_at_once_end_with_one(world: World, kind: str) -> None:
+async def test_two_processes_that_ensure_one_model_at_once_end_with_one(world: ServedEmulator, kind: str) -> None:
     async with client(world.url, kind) as one, client(world.url, kind) as other:
         ids = await asyncio.gather(line(one), line(other))
     found = await world.models()
@@ -85,7 +85,7 @@ async def test_two_processes_that_ensure_one_model_at_once_end_with_one(world: W
     assert found[0][1].is_deployed
 
 
-async def test_two_processes_that_upload_one_file_at_once_end_with_one(world: World, tmp_path: Path) -> None:
+async def test_two_processes_that_upload_one_file_at_once_end_with_one(world: ServedEmulator, tmp_path: Path) -> None:
     file = await asyncio.to_thread(big_zip, tmp_path / "big.zip", CHUNKS)
     world.emulator.faults.slow(0, on=UploadModelChunk)
     async with client(world.url, str(file)) as one, client(world.url, str(file)) as other:

@@ -12,8 +12,9 @@ from aiomlcommons.connectors import openai_embeddings
 from aiomlcommons.lifecycle.catalogue import NICKNAMES, find
 from aiomlcommons.lifecycle.declared import DeclaredModel
 from aiomlcommons.lifecycle.spec import FileModel, PretrainedModel, RemoteModel, UrlModel
-from tests.lifecycle.client import DENSE, ZIPS
-from tests.lifecycle.conftest import NOW, World
+from tests.support.ensure_process import DENSE
+from tests.support.paths import MODELS
+from tests.support.served_emulator import NOW, ServedEmulator
 
 pytestmark = pytest.mark.asyncio
 
@@ -27,7 +28,7 @@ class Encoder(DeclaredModel):
 
 class Tiny(DeclaredModel):
     model = "tiny"
-    path = ZIPS / "tiny-dense.zip"
+    path = MODELS / "tiny-dense.zip"
     model_config = DENSE
     group = "declared"
     deploy_setting = DeploySetting(is_auto_deploy_enabled=False)
@@ -51,7 +52,7 @@ def declared(name: str, **fields: str) -> type[DeclaredModel]:
 
 
 @pytest.mark.parametrize("declared", [Encoder, Tiny, Remote])
-async def test_a_declared_model_goes_all_the_way_and_back(world: World, declared: type[DeclaredModel]) -> None:
+async def test_a_declared_model_goes_all_the_way_and_back(world: ServedEmulator, declared: type[DeclaredModel]) -> None:
     ml = world.ml
     assert (await declared.status(ml), await declared.registered(ml), await declared.deployed(ml)) == (
         None,
@@ -75,7 +76,7 @@ async def test_a_declared_model_goes_all_the_way_and_back(world: World, declared
     assert (await declared.delete(ml), await declared.undeploy(ml)) == (False, False)
 
 
-async def test_a_group_that_a_deletion_left_goes_with_the_next_one(world: World) -> None:
+async def test_a_group_that_a_deletion_left_goes_with_the_next_one(world: ServedEmulator) -> None:
     await Tiny.register(world.ml, backoff=NOW)
     assert await Tiny.delete(world.ml) is True
     assert await Tiny.delete(world.ml) is False
@@ -84,7 +85,7 @@ async def test_a_group_that_a_deletion_left_goes_with_the_next_one(world: World)
     assert not await world.ml.model_groups.search()
 
 
-async def test_waiting_ends_when_it_is_so_and_raises_when_it_never_is(world: World) -> None:
+async def test_waiting_ends_when_it_is_so_and_raises_when_it_never_is(world: ServedEmulator) -> None:
     with pytest.raises(NotComplete, match="Encoder is not registered after 3 attempts; it is None"):
         await Encoder.wait_until_complete(world.ml, Encoder.registered, max_attempts=3, backoff=NOW)
     with pytest.raises(TimeoutError, match="Encoder is not deployed after"):

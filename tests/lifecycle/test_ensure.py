@@ -37,9 +37,10 @@ from aiomlcommons.lifecycle.spec import (
     Spec,
     UrlModel,
 )
-from tests.fileserver import served_file
-from tests.lifecycle.client import DENSE, FILE, SPECS, ZIPS
-from tests.lifecycle.conftest import NOW, World
+from tests.support.ensure_process import DENSE, FILE, SPECS
+from tests.support.file_server import served_file
+from tests.support.paths import MODELS
+from tests.support.served_emulator import NOW, ServedEmulator
 
 pytestmark = pytest.mark.asyncio
 # Who lost a race comes back at another moment than the others; all at once they would only race again.
@@ -52,7 +53,7 @@ async def ensure(ml: Session, spec: Spec | str, **options: Any) -> Any:
 
 
 @pytest.mark.parametrize("kind", SPECS)
-async def test_a_second_call_finds_what_the_first_one_did(world: World, kind: str) -> None:
+async def test_a_second_call_finds_what_the_first_one_did(world: ServedEmulator, kind: str) -> None:
     first = await ensure(world.ml, SPECS[kind])
     again = await ensure(world.ml, SPECS[kind])
     assert (first.registered, first.deployed, again.registered, again.deployed) == (True, True, False, False)
@@ -62,16 +63,16 @@ async def test_a_second_call_finds_what_the_first_one_did(world: World, kind: st
 
 
 @pytest.mark.parametrize("kind", SPECS)
-async def test_many_at_once_end_with_one_model(world: World, kind: str) -> None:
+async def test_many_at_once_end_with_one_model(world: ServedEmulator, kind: str) -> None:
     ensured = await asyncio.gather(*(world.ml.models.ensure(SPECS[kind], backoff=APART) for _ in range(8)))
     assert len({one.model_id for one in ensured}) == 1
     assert [key for key, _ in await world.models()] == [ensured[0].model_id]
     assert all(one.model.is_deployed for one in ensured)
 
 
-async def test_a_model_by_url_is_known_by_its_hash(world: World) -> None:
+async def test_a_model_by_url_is_known_by_its_hash(world: ServedEmulator) -> None:
     wrong = UrlModel(name="by url", url="", model_content_hash_value="0" * 64, model_config=DENSE)
-    async with served_file(ZIPS / "tiny-dense.zip") as url:
+    async with served_file(MODELS / "tiny-dense.zip") as url:
         with pytest.raises(NotRegistered, match="does not have the SHA-256 0000"):
             await ensure(world.ml, attrs.evolve(wrong, url=url))
         from_file = await ensure(world.ml, FILE)
@@ -84,7 +85,7 @@ async def test_a_model_by_url_is_known_by_its_hash(world: World) -> None:
 async def test_an_old_server_is_not_told_the_hash_and_the_file_is_checked_afterwards(keep: bool) -> None:
     emulator = Emulator(Cluster(version="2.4.1"))
     async with (
-        served_file(ZIPS / "tiny-dense.zip") as url,
+        served_file(MODELS / "tiny-dense.zip") as url,
         emulator.serve() as server,
         Session(server, backoff=NOW) as old,
     ):
@@ -95,15 +96,15 @@ async def test_an_old_server_is_not_told_the_hash_and_the_file_is_checked_afterw
         # A search of such a server goes on finding for a second what was deleted.
         there = [found.source for found in emulator.cluster.models.documents.values()]
         assert len([model for model in there if model.chunk_number is None]) == keep
-        digest = hashlib.sha256((ZIPS / "tiny-dense.zip").read_bytes()).hexdigest()
+        digest = hashlib.sha256((MODELS / "tiny-dense.zip").read_bytes()).hexdigest()
         right = attrs.evolve(wrong, model_content_hash_value=digest)
         assert (await ensure(old, right)).model_id == (await ensure(old, right)).model_id
         assert (await ensure(old, attrs.evolve(FILE, group=None))).model.is_deployed
 
 
-async def test_compat_drops_nothing_that_a_newer_server_wants(world: World) -> None:
-    async with served_file(ZIPS / "tiny-dense.zip") as url, Session(world.url, compat="2.4", backoff=NOW) as ml:
-        digest = hashlib.sha256((ZIPS / "tiny-dense.zip").read_bytes()).hexdigest()
+async def test_compat_drops_nothing_that_a_newer_server_wants(world: ServedEmulator) -> None:
+    async with served_file(MODELS / "tiny-dense.zip") as url, Session(world.url, compat="2.4", backoff=NOW) as ml:
+        digest = hashlib.sha256((MODELS / "tiny-dense.zip").read_bytes()).hexdigest()
         right = UrlModel(name="by url", url=url, model_content_hash_value=digest, model_config=DENSE, group="g")
         wrong = attrs.evolve(right, name="wrong", model_content_hash_value="0" * 64)
         assert (await ensure(ml, right)).model.is_deployed
@@ -117,8 +118,11 @@ async def test_compat_drops_nothing_that_a_newer_server_wants(world: World) -> N
     [
         (MINILM, r"a pretrained model by its name needs OpenSearch 2\.6"),
         (PretrainedModel(name="neural_sparse_encoding"), r"a SPARSE_ENCODING model needs OpenSearch 2\.11"),
-        (FileModel(path=ZIPS / "tiny-sparse.zip", function_name="SPARSE_ENCODING"), "a SPARSE_ENCODING model needs"),
-        (FileModel(path=ZIPS / "tiny-tokenizer.zip", function_name="SPARSE_TOKENIZE"), "a SPARSE_TOKENIZE model needs"),
+        (FileModel(path=MODELS / "tiny-sparse.zip", function_name="SPARSE_ENCODING"), "a SPARSE_ENCODING model needs"),
+        (
+            FileModel(path=MODELS / "tiny-tokenizer.zip", function_name="SPARSE_TOKENIZE"),
+            "a SPARSE_TOKENIZE model needs",
+        ),
         (RemoteModel(name="r", connector_id="c"), r"connector_id needs OpenSearch 2\.9"),
         (attrs.evolve(FILE, is_enabled=True), r"is_enabled needs OpenSearch 2\.12"),
     ],
@@ -132,7 +136,7 @@ async def test_what_an_old_server_can_make_no_model_of_leaves_nothing_there(spec
     assert not list(emulator.cluster.groups.documents)
 
 
-async def test_a_word_is_an_id_a_name_or_a_pretrained_model(world: World) -> None:
+async def test_a_word_is_an_id_a_name_or_a_pretrained_model(world: ServedEmulator) -> None:
     made = await ensure(world.ml, "all-MiniLM-L6-v2")
     for word in (made.model_id, made.model.name, "all-MiniLM-L6-v2"):
         assert (await ensure(world.ml, word)).model_id == made.model_id
@@ -149,7 +153,7 @@ async def test_a_word_is_an_id_a_name_or_a_pretrained_model(world: World) -> Non
         await ensure(world.ml, ExistingModel(model_id="nope"))
 
 
-async def register_anew(world: World, created: int) -> str:
+async def register_anew(world: ServedEmulator, created: int) -> str:
     """One more model of one name; return its id."""
     connector = openai_embeddings("text-embedding-3-small", "key")
     model_id = (await world.ml.models.register("of ours", function_name="remote", connector=connector)).model_id
@@ -158,7 +162,7 @@ async def register_anew(world: World, created: int) -> str:
     return model_id
 
 
-async def test_another_version_of_a_pretrained_model_is_another_model(world: World) -> None:
+async def test_another_version_of_a_pretrained_model_is_another_model(world: ServedEmulator) -> None:
     old = await ensure(world.ml, PretrainedModel(name="all-MiniLM-L6-v2", version="1.0.1"))
     new = await ensure(world.ml, MINILM)
     onnx = await ensure(world.ml, PretrainedModel(name="all-MiniLM-L6-v2", model_format="ONNX"))
@@ -181,7 +185,7 @@ async def test_a_pretrained_model_that_there_is_not_is_refused_before_the_networ
         PretrainedModel(**wrong)
 
 
-async def test_a_group_is_made_once_and_shared(world: World) -> None:
+async def test_a_group_is_made_once_and_shared(world: ServedEmulator) -> None:
     group = GroupSpec(name="shared", description="of two")
     one = await ensure(world.ml, attrs.evolve(FILE, group=group))
     other = await ensure(world.ml, attrs.evolve(MINILM, group="shared"))
@@ -190,7 +194,7 @@ async def test_a_group_is_made_once_and_shared(world: World) -> None:
     assert (found.name, found.description) == ("shared", "of two")
 
 
-async def test_a_setting_in_the_way_is_named_or_changed(world: World) -> None:
+async def test_a_setting_in_the_way_is_named_or_changed(world: ServedEmulator) -> None:
     await world.ml.settings.apply(MLSettings(only_run_on_ml_node=True, allow_registering_model_via_local_file=False))
     with pytest.raises(Prevented, match=r"set plugins\.ml_commons\.allow_registering_model_via_local_file to true"):
         await ensure(world.ml, FILE)
@@ -202,7 +206,7 @@ async def test_a_setting_in_the_way_is_named_or_changed(world: World) -> None:
     assert (await world.ml.settings.read()).only_run_on_ml_node is False
 
 
-async def test_a_remedy_that_does_not_help_is_tried_once(world: World) -> None:
+async def test_a_remedy_that_does_not_help_is_tried_once(world: ServedEmulator) -> None:
     world.emulator.faults.fail_task("Memory Circuit Breaker is open, please check your resources!", times=None)
     with pytest.raises(Prevented, match="jvm_heap_memory_threshold"):
         await ensure(world.ml, MINILM, change_settings=True)
@@ -223,14 +227,16 @@ async def test_a_remedy_that_does_not_help_is_tried_once(world: World) -> None:
     ],
 )
 @pytest.mark.parametrize("fault", ["cut", "drop"])
-async def test_an_answer_that_is_lost_is_looked_for(world: World, kind: str, endpoint: Any, fault: str) -> None:
+async def test_an_answer_that_is_lost_is_looked_for(
+    world: ServedEmulator, kind: str, endpoint: Any, fault: str
+) -> None:
     getattr(world.emulator.faults, fault)(on=endpoint)
     ensured = await ensure(world.ml, SPECS[kind])
     assert ensured.model.is_deployed
     assert [key for key, _ in await world.models()] == [ensured.model_id]
 
 
-async def test_answers_that_are_lost_for_ever_are_an_error(world: World) -> None:
+async def test_answers_that_are_lost_for_ever_are_an_error(world: ServedEmulator) -> None:
     world.emulator.faults.drop(on=RegisterModel, times=None)
     with pytest.raises(ConnectError):
         await ensure(world.ml, MINILM)
@@ -238,7 +244,9 @@ async def test_answers_that_are_lost_for_ever_are_an_error(world: World) -> None
 
 @pytest.mark.parametrize("kind", SPECS)
 @pytest.mark.parametrize("phase", [Phase.REGISTERING, Phase.UPLOADING, Phase.REGISTERED, Phase.DEPLOYING])
-async def test_a_server_that_is_restarted_at_a_phase_ends_with_one_model(world: World, kind: str, phase: Phase) -> None:
+async def test_a_server_that_is_restarted_at_a_phase_ends_with_one_model(
+    world: ServedEmulator, kind: str, phase: Phase
+) -> None:
     met: list[Phase] = []
 
     def restart(progress: Progress) -> None:
@@ -253,7 +261,7 @@ async def test_a_server_that_is_restarted_at_a_phase_ends_with_one_model(world: 
     assert met == [phase] or (phase is Phase.UPLOADING and kind != "file")
 
 
-async def test_a_restart_takes_jobs_along_and_they_are_begun_again(world: World) -> None:
+async def test_a_restart_takes_jobs_along_and_they_are_begun_again(world: ServedEmulator) -> None:
     """The server answers that it began, and is restarted before it ends: the task's record stays RUNNING for ever."""
 
     def restart_after(endpoint: Any) -> None:
@@ -277,7 +285,7 @@ async def test_a_restart_takes_jobs_along_and_they_are_begun_again(world: World)
     assert len(await world.ml.embed_one(ensured.model_id, "x")) == 16
 
 
-async def test_a_task_that_the_server_forgot_is_not_the_end(world: World) -> None:
+async def test_a_task_that_the_server_forgot_is_not_the_end(world: ServedEmulator) -> None:
     async def forget(_: Any, go: Any) -> Any:
         for task in list(world.emulator.cluster.tasks.documents):
             world.emulator.cluster.tasks.documents.pop(task)
@@ -290,14 +298,14 @@ async def test_a_task_that_the_server_forgot_is_not_the_end(world: World) -> Non
     assert len(await world.models()) == 1
 
 
-async def test_a_registration_that_misses_something_is_not_taken_for_a_forgotten_task(world: World) -> None:
+async def test_a_registration_that_misses_something_is_not_taken_for_a_forgotten_task(world: ServedEmulator) -> None:
     seen: list[Progress] = []
     with pytest.raises(NotFound, match="Failed to find connector"):
         await ensure(world.ml, RemoteModel(name="x", connector_id="nope"), report=seen.append)
     assert [one.phase for one in seen].count(Phase.REGISTERING) == 1
 
 
-async def test_a_deployment_that_hangs_is_taken_back_and_begun_again(world: World) -> None:
+async def test_a_deployment_that_hangs_is_taken_back_and_begun_again(world: ServedEmulator) -> None:
     made = await ensure(world.ml, MINILM, deploy=False)
     world.emulator.faults.hang_task()
     await world.ml.models.deploy(made.model_id)
@@ -309,7 +317,7 @@ async def test_a_deployment_that_hangs_is_taken_back_and_begun_again(world: Worl
     assert Phase.HEALING in ensured.did
 
 
-async def test_a_deployment_of_somebody_else_is_waited_for(world: World) -> None:
+async def test_a_deployment_of_somebody_else_is_waited_for(world: ServedEmulator) -> None:
     made = await ensure(world.ml, MINILM, deploy=False)
     started = await world.ml.models.deploy(made.model_id)
     ensured = await world.ml.models.ensure(ExistingModel(model_id=made.model_id), backoff=NOW)
@@ -318,7 +326,7 @@ async def test_a_deployment_of_somebody_else_is_waited_for(world: World) -> None
     assert (await world.ml.task(started)).state == TaskState.COMPLETED
 
 
-async def test_a_registration_of_somebody_else_is_waited_for(world: World) -> None:
+async def test_a_registration_of_somebody_else_is_waited_for(world: ServedEmulator) -> None:
     known = MINILM.known
     started = await world.ml.models.register(known.name, version=known.version, model_format=known.model_format)
     ensured = await world.ml.models.ensure(MINILM, backoff=NOW)
@@ -326,7 +334,7 @@ async def test_a_registration_of_somebody_else_is_waited_for(world: World) -> No
     assert (await world.ml.tasks.get(started.task_id)).model_id == ensured.model_id
 
 
-async def test_a_registration_of_somebody_else_that_fails_is_made_anew(world: World) -> None:
+async def test_a_registration_of_somebody_else_that_fails_is_made_anew(world: ServedEmulator) -> None:
     known = MINILM.known
     world.emulator.faults.fail_task("out of luck", on=RegisterModel)
     await world.ml.models.register(known.name, version=known.version, model_format=known.model_format)
@@ -334,7 +342,7 @@ async def test_a_registration_of_somebody_else_that_fails_is_made_anew(world: Wo
     assert (ensured.registered, len(await world.models())) == (True, 1)
 
 
-async def test_a_model_that_somebody_else_registers_is_looked_at_until_it_is(world: World) -> None:
+async def test_a_model_that_somebody_else_registers_is_looked_at_until_it_is(world: ServedEmulator) -> None:
     digest = (await ensure(world.ml, FILE, deploy=False)).model.model_content_hash_value
     spec = UrlModel(name="tiny", url="http://host/x.zip", model_content_hash_value=digest, model_config=DENSE)
     (model_id, _), *_ = await world.models()
@@ -353,9 +361,9 @@ async def test_a_model_that_somebody_else_registers_is_looked_at_until_it_is(wor
     assert (ensured.model_id, ensured.registered, ensured.model.is_deployed) == (model_id, False, True)
 
 
-async def test_a_model_that_is_gone_meanwhile_is_registered_anew(world: World) -> None:
+async def test_a_model_that_is_gone_meanwhile_is_registered_anew(world: ServedEmulator) -> None:
     digest = (await ensure(world.ml, FILE, deploy=False)).model.model_content_hash_value
-    async with served_file(ZIPS / "tiny-dense.zip") as url:
+    async with served_file(MODELS / "tiny-dense.zip") as url:
         spec = UrlModel(name="tiny", url=url, model_content_hash_value=digest, model_config=DENSE)
         (model_id, _), *_ = await world.models()
         world.emulator.cluster.models.change(model_id, model_state=ModelState.REGISTERING)
@@ -373,8 +381,8 @@ async def test_a_model_that_is_gone_meanwhile_is_registered_anew(world: World) -
     assert (ensured.model_id != model_id, ensured.registered) == (True, True)
 
 
-async def test_a_registration_that_nobody_goes_on_with_is_made_anew(world: World) -> None:
-    async with served_file(ZIPS / "tiny-dense.zip") as url:
+async def test_a_registration_that_nobody_goes_on_with_is_made_anew(world: ServedEmulator) -> None:
+    async with served_file(MODELS / "tiny-dense.zip") as url:
         digest = (await ensure(world.ml, FILE, deploy=False)).model.model_content_hash_value
         spec = UrlModel(name="by url", url=url, model_content_hash_value=digest, model_config=DENSE)
         dead = (await ensure(world.ml, spec, deploy=False)).model_id
@@ -385,20 +393,20 @@ async def test_a_registration_that_nobody_goes_on_with_is_made_anew(world: World
         await world.ml.models.get(dead)
 
 
-async def test_a_deployment_that_fails_says_why(world: World) -> None:
+async def test_a_deployment_that_fails_says_why(world: ServedEmulator) -> None:
     world.emulator.faults.fail_task("out of luck")
     with pytest.raises(TaskFailed, match="out of luck"):
         await ensure(world.ml, MINILM)
     assert (await ensure(world.ml, MINILM)).model.is_deployed
 
 
-async def test_a_registration_that_fails_without_a_word_is_an_error_all_the_same(world: World) -> None:
+async def test_a_registration_that_fails_without_a_word_is_an_error_all_the_same(world: ServedEmulator) -> None:
     world.emulator.faults.fail_task("", on=RegisterModel)
     with pytest.raises(TaskFailed, match="the server gave no reason"):
         await ensure(world.ml, MINILM)
 
 
-async def test_a_cluster_that_loses_what_is_registered_is_not_asked_for_ever(world: World) -> None:
+async def test_a_cluster_that_loses_what_is_registered_is_not_asked_for_ever(world: ServedEmulator) -> None:
     async def loses(_: Any, go: Any) -> Any:
         answer = await go()
         world.emulator.cluster.models.documents.clear()
@@ -410,7 +418,9 @@ async def test_a_cluster_that_loses_what_is_registered_is_not_asked_for_ever(wor
 
 
 @pytest.mark.parametrize("kind", SPECS)
-async def test_every_pause_is_as_long_as_asked_for(world: World, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_every_pause_is_as_long_as_asked_for(
+    world: ServedEmulator, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pauses: set[float] = set()
 
     async def sleep(seconds: float) -> None:
@@ -422,14 +432,14 @@ async def test_every_pause_is_as_long_as_asked_for(world: World, kind: str, monk
     assert pauses == {7}
 
 
-async def test_a_deployment_that_is_a_duplicate_of_one_that_nobody_knows_is_begun_again(world: World) -> None:
+async def test_a_deployment_that_is_a_duplicate_of_one_that_nobody_knows_is_begun_again(world: ServedEmulator) -> None:
     world.emulator.faults.fail_task("Duplicate deploy model task")
     ensured = await ensure(world.ml, MINILM)
     assert ensured.model.is_deployed
     assert Phase.HEALING in ensured.did
 
 
-async def test_a_model_whose_record_plans_no_node_is_not_on_those_that_are_asked_for(world: World) -> None:
+async def test_a_model_whose_record_plans_no_node_is_not_on_those_that_are_asked_for(world: ServedEmulator) -> None:
     await world.ml.settings.apply(MLSettings(allow_custom_deployment_plan=True))
     made = await ensure(world.ml, MINILM)
     node = world.emulator.cluster.node_id
@@ -438,13 +448,13 @@ async def test_a_model_whose_record_plans_no_node_is_not_on_those_that_are_asked
     assert (await ensure(world.ml, MINILM, node_ids=[node])).deployed
 
 
-async def test_too_many_at_once_are_waited_for_where_the_version_is_not_known(world: World) -> None:
+async def test_too_many_at_once_are_waited_for_where_the_version_is_not_known(world: ServedEmulator) -> None:
     world.emulator.faults.fail(403, reason="no permissions", on=lambda http: http.path == "/", times=None)
     world.emulator.faults.fail_task("exceed max running task limit")
     assert (await world.ml.models.ensure(FILE, backoff=NOW)).model.is_deployed
 
 
-async def test_some_nodes_are_enough_for_whom_they_are(world: World) -> None:
+async def test_some_nodes_are_enough_for_whom_they_are(world: ServedEmulator) -> None:
     made = await ensure(world.ml, MINILM)
 
     async def partly(_: Any, go: Any) -> Any:
@@ -462,13 +472,13 @@ async def test_some_nodes_are_enough_for_whom_they_are(world: World) -> None:
 # ---- files ---------------------------------------------------------------------------------------------------------
 
 
-async def test_a_hash_that_does_not_match_stops_before_the_network(world: World) -> None:
+async def test_a_hash_that_does_not_match_stops_before_the_network(world: ServedEmulator) -> None:
     with pytest.raises(BadPackage, match="not 0000"):
         await ensure(world.ml, attrs.evolve(FILE, model_content_hash_value="0" * 64))
     assert not await world.models()
 
 
-async def test_a_model_without_a_config_needs_one_beside_it(world: World) -> None:
+async def test_a_model_without_a_config_needs_one_beside_it(world: ServedEmulator) -> None:
     with pytest.raises(BadPackage, match="model_config is not given"):
         await ensure(world.ml, attrs.evolve(FILE, model_config=None))
 

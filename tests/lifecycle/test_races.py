@@ -25,9 +25,10 @@ from aiomlcommons.lifecycle.ensure import find_registered
 from aiomlcommons.lifecycle.groups import Grouping, find_groups, own_id
 from aiomlcommons.lifecycle.progress import Phase, Progress
 from aiomlcommons.lifecycle.spec import ExistingModel, GroupSpec, UrlModel
-from tests.fileserver import served_file
-from tests.lifecycle.client import DENSE, FILE, REMOTE, SPECS, ZIPS
-from tests.lifecycle.conftest import NOW, World
+from tests.support.ensure_process import DENSE, FILE, REMOTE, SPECS
+from tests.support.file_server import served_file
+from tests.support.paths import MODELS
+from tests.support.served_emulator import NOW, ServedEmulator
 
 pytestmark = pytest.mark.asyncio
 SHA256 = "928feb42f77290db1c1900e0f7df0f7c5af6bde7b49de2cb25d763766e889d4a"
@@ -39,20 +40,20 @@ CONFLICT = "[{}]: version conflict, required seqNo [1], primary term [1]. curren
 @asynccontextmanager
 async def wanted(kind: str, group: str | None) -> AsyncGenerator[Any]:
     """What is to be ensured."""
-    async with served_file(ZIPS / "tiny-dense.zip") as url:
+    async with served_file(MODELS / "tiny-dense.zip") as url:
         spec: Any = SPECS.get(kind, FILE)
         if kind == "url":
             spec = UrlModel(name="by url", url=url, model_content_hash_value=SHA256, model_config=DENSE)
         yield attrs.evolve(spec, group=group)
 
 
-async def groups(world: World) -> list[str]:
+async def groups(world: ServedEmulator) -> list[str]:
     return [hit.id async for hit in world.ml.model_groups.search()]
 
 
 @pytest.mark.parametrize("group", ["ours", None])
 @pytest.mark.parametrize("kind", ["file", "url", "remote", "id"])
-async def test_four_at_once_leave_one_model_and_one_group(world: World, kind: str, group: str | None) -> None:
+async def test_four_at_once_leave_one_model_and_one_group(world: ServedEmulator, kind: str, group: str | None) -> None:
     async with wanted(kind, group) as spec:
         if kind == "id":
             made = await world.ml.models.ensure(spec, deploy=False, backoff=NOW)
@@ -83,7 +84,7 @@ async def test_an_own_id_that_another_group_has_is_not_insisted_on() -> None:
         assert await find_groups(ml, "ours") == [group_id]
 
 
-async def test_who_registers_a_group_at_the_same_time_settles_on_the_oldest(world: World) -> None:
+async def test_who_registers_a_group_at_the_same_time_settles_on_the_oldest(world: ServedEmulator) -> None:
     """The other one's registration began before ours, and is written after our first look."""
     looks = 0
 
@@ -99,11 +100,11 @@ async def test_who_registers_a_group_at_the_same_time_settles_on_the_oldest(worl
     assert await find_groups(world.ml, "ours") == ["older"]
 
 
-def add_group(world: World, group_id: str, created: int) -> None:
+def add_group(world: ServedEmulator, group_id: str, created: int) -> None:
     world.emulator.cluster.groups.put(group_id, ModelGroup(name="ours", latest_version=0, created_time=created))
 
 
-async def test_a_model_in_another_group_of_the_same_name_is_found(world: World) -> None:
+async def test_a_model_in_another_group_of_the_same_name_is_found(world: ServedEmulator) -> None:
     """Who registered that group at the same time has put the model there."""
     add_group(world, "newer", created=2**50)
     add_group(world, "older", created=1)
@@ -122,7 +123,7 @@ async def test_a_model_in_another_group_of_the_same_name_is_found(world: World) 
 
 
 @pytest.mark.parametrize(("kind", "endpoint"), [("file", RegisterModelMeta), ("remote", DeployModel)])
-async def test_a_version_conflict_is_looked_at_again(world: World, kind: str, endpoint: Any) -> None:
+async def test_a_version_conflict_is_looked_at_again(world: ServedEmulator, kind: str, endpoint: Any) -> None:
     async def conflicts(_request: Any, _go: Any) -> Any:
         raise refused(409, "version_conflict_engine_exception", CONFLICT.format("x"))
 
@@ -134,7 +135,7 @@ async def test_a_version_conflict_is_looked_at_again(world: World, kind: str, en
 
 
 @pytest.mark.parametrize("endpoint", [RegisterModel, DeployModel])
-async def test_a_task_that_lost_a_race_is_begun_again(world: World, endpoint: Any) -> None:
+async def test_a_task_that_lost_a_race_is_begun_again(world: ServedEmulator, endpoint: Any) -> None:
     world.emulator.faults.fail_task(CONFLICT.format("x"), on=endpoint)
     async with wanted("url", "ours") as spec:
         assert (await world.ml.models.ensure(spec, backoff=NOW)).model.is_deployed
@@ -142,7 +143,9 @@ async def test_a_task_that_lost_a_race_is_begun_again(world: World, endpoint: An
 
 
 @pytest.mark.parametrize("words", ["Model group not found", "[x]: document missing"])
-async def test_a_registration_whose_group_or_record_was_taken_back_is_begun_again(world: World, words: str) -> None:
+async def test_a_registration_whose_group_or_record_was_taken_back_is_begun_again(
+    world: ServedEmulator, words: str
+) -> None:
     world.emulator.faults.fail_task(words, on=RegisterModel)
     async with wanted("url", "ours") as spec:
         assert (await world.ml.models.ensure(spec, backoff=NOW)).model.is_deployed
@@ -151,7 +154,7 @@ async def test_a_registration_whose_group_or_record_was_taken_back_is_begun_agai
 
 @pytest.mark.parametrize(("kind", "endpoint"), [("file", RegisterModelMeta), ("remote", RegisterModel)])
 async def test_a_group_that_is_deleted_before_the_model_joins_it_is_made_again(
-    world: World, kind: str, endpoint: Any
+    world: ServedEmulator, kind: str, endpoint: Any
 ) -> None:
     async def deletes_first(_request: Any, go: Any) -> Any:
         for group_id in await find_groups(world.ml, "ours"):
@@ -163,7 +166,7 @@ async def test_a_group_that_is_deleted_before_the_model_joins_it_is_made_again(
     assert len(await find_groups(world.ml, "ours")) == 1
 
 
-async def test_who_awaits_a_deployment_that_lost_follows_the_winner(world: World) -> None:
+async def test_who_awaits_a_deployment_that_lost_follows_the_winner(world: ServedEmulator) -> None:
     made = await world.ml.models.ensure(FILE, deploy=False, backoff=NOW)
     winner = await world.ml.models.deploy(made.model_id)
     world.emulator.faults.fail_task(CONFLICT.format(made.model_id))
@@ -172,7 +175,7 @@ async def test_who_awaits_a_deployment_that_lost_follows_the_winner(world: World
     assert (await world.ml.task(loser, backoff=NOW)).state == "COMPLETED"
 
 
-async def test_a_group_that_the_server_made_meanwhile_takes_the_model(world: World) -> None:
+async def test_a_group_that_the_server_made_meanwhile_takes_the_model(world: ServedEmulator) -> None:
     async def taken(_request: Any, _go: Any) -> Any:
         add_group(world, "theirs", created=1)
         words = "The name you provided is already being used by a model group with ID: theirs."
@@ -183,21 +186,21 @@ async def test_a_group_that_the_server_made_meanwhile_takes_the_model(world: Wor
     assert ensured.model.model_group_id == "theirs"
 
 
-async def test_who_may_not_register_groups_leaves_that_to_the_server(world: World) -> None:
+async def test_who_may_not_register_groups_leaves_that_to_the_server(world: ServedEmulator) -> None:
     world.emulator.faults.fail(403, reason="no permissions", on=RegisterModelGroup, times=None)
     assert (await world.ml.models.ensure(attrs.evolve(FILE, group=None), backoff=NOW)).model.is_deployed
     with pytest.raises(Forbidden):
         await world.ml.models.ensure(FILE, backoff=NOW)
 
 
-async def test_a_refused_registration_leaves_no_group_behind(world: World) -> None:
+async def test_a_refused_registration_leaves_no_group_behind(world: ServedEmulator) -> None:
     world.emulator.faults.fail(400, on=RegisterModelMeta)
     with pytest.raises(Exception, match="boom"):
         await world.ml.models.ensure(FILE, backoff=NOW)
     assert not await groups(world)
 
 
-async def test_too_many_deployments_at_once_are_waited_for(world: World) -> None:
+async def test_too_many_deployments_at_once_are_waited_for(world: ServedEmulator) -> None:
     await world.ml.settings.apply(MLSettings(max_deploy_model_tasks_per_node=1))
     specs = [attrs.evolve(FILE, name=f"tiny-{number}", group=None) for number in range(4)]
     made = [await world.ml.models.ensure(spec, deploy=False, backoff=NOW) for spec in specs]
@@ -216,14 +219,14 @@ async def test_a_node_of_2_4_that_loads_no_more_says_what_helps(tmp_path: Path) 
     assert "loads ten models in its life" in str(caught.value.__notes__)
 
 
-async def test_a_node_that_may_not_be_asked_is_believed_to_have_what_the_record_says(world: World) -> None:
+async def test_a_node_that_may_not_be_asked_is_believed_to_have_what_the_record_says(world: ServedEmulator) -> None:
     made = await world.ml.models.ensure(FILE, backoff=NOW)
     world.emulator.faults.fail(403, reason="no permissions", on=GetModelProfiles, times=None)
     assert not (await world.ml.models.ensure(FILE, backoff=NOW)).deployed
     assert (await world.ml.models.get(made.model_id)).model_state == ModelState.DEPLOYED
 
 
-async def test_a_conflict_that_is_no_race_is_raised(world: World) -> None:
+async def test_a_conflict_that_is_no_race_is_raised(world: ServedEmulator) -> None:
     world.emulator.faults.fail(409, reason="in use", on=RegisterModelMeta, times=None)
     with pytest.raises(Conflict, match="in use"):
         await world.ml.models.ensure(FILE, backoff=NOW)
@@ -233,7 +236,7 @@ async def test_a_conflict_that_is_no_race_is_raised(world: World) -> None:
 
 
 @pytest.mark.parametrize("kind", ["file", "remote"])
-async def test_a_group_that_goes_away_before_the_model_comes_is_made_anew(world: World, kind: str) -> None:
+async def test_a_group_that_goes_away_before_the_model_comes_is_made_anew(world: ServedEmulator, kind: str) -> None:
     """Who made it had no use for it in the end, or gave way to an older one."""
 
     async def taken_back(_: Any, go: Any) -> Any:
@@ -247,7 +250,7 @@ async def test_a_group_that_goes_away_before_the_model_comes_is_made_anew(world:
     assert await groups(world) == [ensured.model.model_group_id]
 
 
-async def test_of_what_is_as_old_all_take_the_same(world: World) -> None:
+async def test_of_what_is_as_old_all_take_the_same(world: ServedEmulator) -> None:
     for group_id in ("b", "a"):
         add_group(world, group_id, created=1)
     assert await find_groups(world.ml, "ours") == ["a", "b"]
@@ -279,14 +282,14 @@ async def test_a_registration_of_a_model_that_was_lost_is_made_by_the_same_id() 
         assert not other.model_id.startswith("aio-")
 
 
-async def test_trouble_that_passes_leaves_the_group_for_the_next_call(world: World) -> None:
+async def test_trouble_that_passes_leaves_the_group_for_the_next_call(world: ServedEmulator) -> None:
     world.emulator.faults.fail(503, on=RegisterModelMeta, times=None)
     with pytest.raises(Unavailable):
         await world.ml.models.ensure(FILE, backoff=NOW, wait=0)
     assert await find_groups(world.ml, "ours")
 
 
-async def test_a_refused_registration_leaves_a_group_alone_that_was_there_before(world: World) -> None:
+async def test_a_refused_registration_leaves_a_group_alone_that_was_there_before(world: ServedEmulator) -> None:
     theirs = await world.ml.model_groups.register("ours")
     world.emulator.faults.fail(400, on=UploadModelChunk)
     with pytest.raises(BadRequest, match="boom"):
@@ -294,7 +297,7 @@ async def test_a_refused_registration_leaves_a_group_alone_that_was_there_before
     assert await groups(world) == [theirs.model_group_id]
 
 
-async def test_a_model_that_is_found_gives_way_to_an_older_one_that_comes_late(world: World) -> None:
+async def test_a_model_that_is_found_gives_way_to_an_older_one_that_comes_late(world: ServedEmulator) -> None:
     """Its maker sees the older one too, and takes this one back."""
     made = await world.ml.models.ensure(FILE, deploy=False, backoff=NOW)
     older = alter(made.model, created_time=1)
@@ -312,7 +315,9 @@ async def test_a_model_that_is_found_gives_way_to_an_older_one_that_comes_late(w
 
 
 @pytest.mark.parametrize("look", [2, 3, 4])
-async def test_who_registers_a_model_at_the_same_time_takes_it_back_for_the_oldest(world: World, look: int) -> None:
+async def test_who_registers_a_model_at_the_same_time_takes_it_back_for_the_oldest(
+    world: ServedEmulator, look: int
+) -> None:
     """The other one's registration began before ours, and is seen at a later look: the last one after our chunks."""
     await world.ml.model_groups.register("theirs", model_group_id=None)
     (theirs,) = await groups(world)
@@ -340,7 +345,7 @@ async def test_who_registers_a_model_at_the_same_time_takes_it_back_for_the_olde
     assert await groups(world) == [theirs], "its group was made for it alone"
 
 
-async def test_a_deployed_model_is_not_looked_at_twice_before_it_is_used(world: World) -> None:
+async def test_a_deployed_model_is_not_looked_at_twice_before_it_is_used(world: ServedEmulator) -> None:
     made = await world.ml.models.ensure(FILE, backoff=NOW)
     world.emulator.cluster.models.put("older", alter(made.model, created_time=1, model_state=ModelState.UNDEPLOYED))
     assert (await world.ml.models.ensure(FILE, backoff=NOW)).model_id == made.model_id
@@ -351,20 +356,20 @@ STOPPED = "NodeDisconnectedException[[node-2][127.0.0.1:9301][cluster:admin/open
 
 
 @pytest.mark.parametrize("endpoint", [RegisterModel, DeployModel])
-async def test_a_task_that_failed_by_what_passes_is_begun_again(world: World, endpoint: Any) -> None:
+async def test_a_task_that_failed_by_what_passes_is_begun_again(world: ServedEmulator, endpoint: Any) -> None:
     world.emulator.faults.fail_task(STOPPED, on=endpoint)
     async with wanted("url", "ours") as spec:
         assert (await world.ml.models.ensure(spec, backoff=NOW)).model.is_deployed
     assert len(await world.models()) == 1
 
 
-async def test_a_deployment_that_goes_on_failing_by_what_passes_ends(world: World) -> None:
+async def test_a_deployment_that_goes_on_failing_by_what_passes_ends(world: ServedEmulator) -> None:
     world.emulator.faults.fail_task(STOPPED, times=None)
     with pytest.raises(TaskFailed, match="NodeDisconnectedException"):
         await world.ml.models.ensure(FILE, backoff=NOW, no_progress=0)
 
 
-async def test_a_registration_that_cannot_be_taken_back_ends_with_what_was_wrong(world: World) -> None:
+async def test_a_registration_that_cannot_be_taken_back_ends_with_what_was_wrong(world: ServedEmulator) -> None:
     told: list[Progress] = []
     world.emulator.faults.fail(400, reason="too large", on=UploadModelChunk)
     world.emulator.faults.drop(on=DeleteModel, times=None)

@@ -19,9 +19,10 @@ from aiomlcommons.lifecycle import _other_clients
 from aiomlcommons.lifecycle.declared import DeclaredModel
 from aiomlcommons.lifecycle.progress import Phase, Progress
 from aiomlcommons.lifecycle.spec import PretrainedModel, UrlModel
-from tests.fileserver import served_file
-from tests.lifecycle.client import DENSE, FILE, SPECS, ZIPS
-from tests.lifecycle.conftest import NOW, World
+from tests.support.ensure_process import DENSE, FILE, SPECS
+from tests.support.file_server import served_file
+from tests.support.paths import MODELS
+from tests.support.served_emulator import NOW, ServedEmulator
 
 pytestmark = pytest.mark.asyncio
 MINILM = PretrainedModel(name="all-MiniLM-L6-v2")
@@ -31,7 +32,7 @@ MANY = 50
 
 class Tiny(DeclaredModel):
     model = "tiny"
-    path = ZIPS / "tiny-dense.zip"
+    path = MODELS / "tiny-dense.zip"
     model_config = DENSE
 
 
@@ -43,7 +44,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("kind", ["file", "remote", "pretrained"])
-async def test_a_model_that_no_node_has_is_deployed_again(world: World, kind: str) -> None:
+async def test_a_model_that_no_node_has_is_deployed_again(world: ServedEmulator, kind: str) -> None:
     made = await world.ml.models.ensure(SPECS[kind], backoff=NOW)
     world.emulator.restart()
     told: list[Progress] = []
@@ -55,7 +56,7 @@ async def test_a_model_that_no_node_has_is_deployed_again(world: World, kind: st
     assert profile.nodes
 
 
-async def test_a_model_that_is_not_deployed_is_none_where_the_nodes_may_not_be_asked(world: World) -> None:
+async def test_a_model_that_is_not_deployed_is_none_where_the_nodes_may_not_be_asked(world: ServedEmulator) -> None:
     world.emulator.faults.fail(403, reason="no permissions", on=GetModelProfiles, times=None)
     await Tiny.register(world.ml, backoff=NOW)
     assert not await Tiny.deployed(world.ml)
@@ -63,7 +64,7 @@ async def test_a_model_that_is_not_deployed_is_none_where_the_nodes_may_not_be_a
     assert await Tiny.deployed(world.ml)
 
 
-async def test_a_record_from_before_a_restart_is_not_believed_where_nothing_was_deployed(world: World) -> None:
+async def test_a_record_from_before_a_restart_is_not_believed_where_nothing_was_deployed(world: ServedEmulator) -> None:
     """The server's own repair writes the record at the same time, so that our deployment is refused."""
     words = "Document version conflict updating x in index .plugins-ml-model: required seqNo [1]"
     made = await world.ml.models.ensure(SPECS["remote"], backoff=NOW)
@@ -74,7 +75,7 @@ async def test_a_record_from_before_a_restart_is_not_believed_where_nothing_was_
     assert (await world.ml.profile.models(made.model_id)).nodes
 
 
-async def test_a_declared_model_is_deployed_where_nodes_have_it(world: World) -> None:
+async def test_a_declared_model_is_deployed_where_nodes_have_it(world: ServedEmulator) -> None:
     await Tiny.deploy(world.ml, backoff=NOW)
     assert await Tiny.deployed(world.ml)
     world.emulator.restart()
@@ -82,7 +83,7 @@ async def test_a_declared_model_is_deployed_where_nodes_have_it(world: World) ->
 
 
 @pytest.mark.parametrize("kind", ["file", "remote", "pretrained"])
-async def test_shards_that_recover_are_waited_for(world: World, kind: str) -> None:
+async def test_shards_that_recover_are_waited_for(world: ServedEmulator, kind: str) -> None:
     made = await world.ml.models.ensure(SPECS[kind], backoff=NOW)
     world.emulator.restart(recovering=MANY)
     again = await world.ml.models.ensure(SPECS[kind], backoff=NOW)
@@ -90,7 +91,7 @@ async def test_shards_that_recover_are_waited_for(world: World, kind: str) -> No
     assert again.model.is_deployed
 
 
-async def test_who_does_not_wait_is_told_what_it_is(world: World) -> None:
+async def test_who_does_not_wait_is_told_what_it_is(world: ServedEmulator) -> None:
     made = await world.ml.models.ensure(FILE, backoff=NOW)
     world.emulator.restart(recovering=MANY)
     with pytest.raises(Unavailable):
@@ -101,7 +102,7 @@ async def test_who_does_not_wait_is_told_what_it_is(world: World) -> None:
     assert not isinstance(caught.value, NotFound)
 
 
-async def test_calls_wait_as_they_are_told(world: World) -> None:
+async def test_calls_wait_as_they_are_told(world: ServedEmulator) -> None:
     made = await world.ml.models.ensure(FILE, backoff=NOW)
     world.emulator.restart(recovering=MANY)
     assert (await world.ml.options(wait=60).models.get(made.model_id)).name == "tiny"
@@ -111,7 +112,7 @@ async def test_calls_wait_as_they_are_told(world: World) -> None:
     ("endpoint", "words"),
     [(RegisterModel, "looking whether it is there"), (DeployModel, "the deployment was forgotten, deploying again")],
 )
-async def test_a_restart_under_way_is_waited_out(world: World, endpoint: Any, words: str) -> None:
+async def test_a_restart_under_way_is_waited_out(world: ServedEmulator, endpoint: Any, words: str) -> None:
     """The node takes the job and dies; while it recovers nothing can be looked at, and then the job is gone."""
 
     async def dies(_: Any, go: Any) -> Any:
@@ -131,7 +132,7 @@ async def test_a_restart_under_way_is_waited_out(world: World, endpoint: Any, wo
 
 
 @pytest.mark.usefixtures("impatient")
-async def test_a_task_that_no_node_is_at_work_on_is_forgotten(world: World) -> None:
+async def test_a_task_that_no_node_is_at_work_on_is_forgotten(world: ServedEmulator) -> None:
     made = await world.ml.models.ensure(FILE, deploy=False, backoff=NOW)
     world.emulator.faults.hang_task()
     started = await world.ml.models.deploy(made.model_id)
@@ -141,7 +142,7 @@ async def test_a_task_that_no_node_is_at_work_on_is_forgotten(world: World) -> N
 
 
 @pytest.mark.usefixtures("impatient")
-async def test_a_task_that_a_node_is_at_work_on_is_waited_for(world: World) -> None:
+async def test_a_task_that_a_node_is_at_work_on_is_waited_for(world: ServedEmulator) -> None:
     made = await world.ml.models.ensure(FILE, deploy=False, backoff=NOW)
     world.emulator.faults.hang_task()
     started = await world.ml.models.deploy(made.model_id)
@@ -160,7 +161,7 @@ async def test_a_task_that_a_node_is_at_work_on_is_waited_for(world: World) -> N
     assert asked >= MANY
 
 
-async def test_a_task_is_looked_at_again_when_its_server_is_back(world: World) -> None:
+async def test_a_task_is_looked_at_again_when_its_server_is_back(world: ServedEmulator) -> None:
     made = await world.ml.models.ensure(FILE, deploy=False, backoff=NOW)
     started = await world.ml.models.deploy(made.model_id)
     states: list[Any] = []
@@ -171,7 +172,7 @@ async def test_a_task_is_looked_at_again_when_its_server_is_back(world: World) -
     assert states[-1] == "COMPLETED"
 
 
-async def test_a_task_of_a_server_that_never_answered_is_an_error_at_once(world: World) -> None:
+async def test_a_task_of_a_server_that_never_answered_is_an_error_at_once(world: ServedEmulator) -> None:
     world.emulator.faults.fail(503, on=GetTask, times=None)
     with pytest.raises(Unavailable):
         await world.ml.task("t", backoff=NOW)
@@ -182,11 +183,11 @@ async def test_a_task_of_a_server_that_never_answered_is_an_error_at_once(world:
 
 @asynccontextmanager
 async def by_url() -> AsyncIterator[UrlModel]:
-    async with served_file(ZIPS / "tiny-dense.zip") as url:
+    async with served_file(MODELS / "tiny-dense.zip") as url:
         yield UrlModel(name="by url", url=url, model_content_hash_value=SHA256, model_config=DENSE)
 
 
-async def begin(world: World, spec: UrlModel) -> str:
+async def begin(world: ServedEmulator, spec: UrlModel) -> str:
     """What somebody else does: the registration is under way, and its model REGISTERING, without a hash yet."""
     await world.ml.models.register(
         spec.name,
@@ -205,7 +206,7 @@ async def begin(world: World, spec: UrlModel) -> str:
     return model_id
 
 
-async def ghost(world: World, spec: UrlModel) -> str:
+async def ghost(world: ServedEmulator, spec: UrlModel) -> str:
     """A registration that was under way when the server died: its record is REGISTERING for ever."""
     world.emulator.faults.hang_task(on=RegisterModel)
     model_id = await begin(world, spec)
@@ -214,7 +215,7 @@ async def ghost(world: World, spec: UrlModel) -> str:
 
 
 @pytest.mark.usefixtures("impatient")
-async def test_a_ghost_gives_way_to_the_model_that_it_never_became(world: World) -> None:
+async def test_a_ghost_gives_way_to_the_model_that_it_never_became(world: ServedEmulator) -> None:
     async with by_url() as spec:
         dead = await ghost(world, spec)
         ensured = await world.ml.models.ensure(spec, backoff=NOW)
@@ -225,8 +226,8 @@ async def test_a_ghost_gives_way_to_the_model_that_it_never_became(world: World)
 
 
 @pytest.mark.usefixtures("impatient")
-async def test_a_ghost_beside_the_model_that_is_there_is_laid(world: World) -> None:
-    async with served_file(ZIPS / "tiny-dense.zip") as url:
+async def test_a_ghost_beside_the_model_that_is_there_is_laid(world: ServedEmulator) -> None:
+    async with served_file(MODELS / "tiny-dense.zip") as url:
         spec = UrlModel(name="by url", url=url, model_content_hash_value=SHA256, model_config=DENSE)
         dead = await ghost(world, spec)
         # Who raced with it before the server died, in another group of that name, has it deployed.
@@ -248,7 +249,7 @@ async def test_a_ghost_beside_the_model_that_is_there_is_laid(world: World) -> N
     assert [key for key, _ in await world.models()] == [model_id]
 
 
-async def test_a_ghost_holds_up_nobody_else(world: World) -> None:
+async def test_a_ghost_holds_up_nobody_else(world: ServedEmulator) -> None:
     told: list[Progress] = []
     async with by_url() as spec:
         await ghost(world, spec)
@@ -258,7 +259,7 @@ async def test_a_ghost_holds_up_nobody_else(world: World) -> None:
 
 @pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("may_ask", [True, False])
-async def test_a_registration_that_a_node_is_at_work_on_is_no_ghost(world: World, may_ask: bool) -> None:
+async def test_a_registration_that_a_node_is_at_work_on_is_no_ghost(world: ServedEmulator, may_ask: bool) -> None:
     """Who may not ask the nodes cannot know that it is dead, and deletes nobody's work."""
     if not may_ask:
         world.emulator.faults.fail(403, reason="no permissions", on=GetTaskProfiles, times=None)
@@ -272,7 +273,7 @@ async def test_a_registration_that_a_node_is_at_work_on_is_no_ghost(world: World
 
 @pytest.mark.parametrize("whose", ["ours", "theirs"])
 async def test_a_registration_that_hangs_on_a_node_is_not_waited_for_longer_than_asked(
-    world: World, whose: str
+    world: ServedEmulator, whose: str
 ) -> None:
     world.emulator.faults.hang_task(on=RegisterModel)
     async with by_url() as spec:
@@ -283,7 +284,7 @@ async def test_a_registration_that_hangs_on_a_node_is_not_waited_for_longer_than
     assert [key for key, _ in await world.models()] == [ensured.model_id]
 
 
-async def test_a_registration_that_names_another_model_holds_up_nobody(world: World) -> None:
+async def test_a_registration_that_names_another_model_holds_up_nobody(world: ServedEmulator) -> None:
     world.emulator.faults.hang_task(on=RegisterModel)
     async with by_url() as spec:
         await begin(world, spec)
@@ -292,7 +293,7 @@ async def test_a_registration_that_names_another_model_holds_up_nobody(world: Wo
     assert Phase.WAITING not in ensured.did
 
 
-async def test_of_several_deployments_the_newest_is_waited_for_first(world: World) -> None:
+async def test_of_several_deployments_the_newest_is_waited_for_first(world: ServedEmulator) -> None:
     made = await world.ml.models.ensure(FILE, deploy=False, backoff=NOW)
     world.emulator.cluster.models.change(made.model_id, model_state=ModelState.DEPLOYING)
     for created in (1, 3, 2):
@@ -306,13 +307,13 @@ async def test_of_several_deployments_the_newest_is_waited_for_first(world: Worl
     assert ensured.model.is_deployed
 
 
-async def test_who_may_not_ask_the_nodes_registers_all_the_same(world: World) -> None:
+async def test_who_may_not_ask_the_nodes_registers_all_the_same(world: ServedEmulator) -> None:
     world.emulator.faults.fail(403, reason="no permissions", on=GetTaskProfiles, times=None)
     async with by_url() as spec:
         assert (await world.ml.models.ensure(spec, backoff=NOW)).registered
 
 
-async def test_a_record_that_lags_behind_its_last_chunk_has_nothing_sent_again(world: World) -> None:
+async def test_a_record_that_lags_behind_its_last_chunk_has_nothing_sent_again(world: ServedEmulator) -> None:
     """The state is no news of a node's: it lags for seconds, whatever the caller takes for no progress."""
     made = await world.ml.models.ensure(FILE, deploy=False, backoff=NOW)
     world.emulator.cluster.models.change(made.model_id, model_state=ModelState.REGISTERING)
@@ -331,7 +332,7 @@ async def test_a_record_that_lags_behind_its_last_chunk_has_nothing_sent_again(w
     assert (again.model_id, again.registered) == (made.model_id, False)
 
 
-async def test_a_record_that_lags_behind_its_task_is_looked_at_again(world: World) -> None:
+async def test_a_record_that_lags_behind_its_task_is_looked_at_again(world: ServedEmulator) -> None:
     made = await world.ml.models.ensure(FILE, deploy=False, backoff=NOW)
     looks = 0
 

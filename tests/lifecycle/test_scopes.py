@@ -15,19 +15,19 @@ from aiomlcommons.emulator import Cluster, Emulator
 from aiomlcommons.emulator.models.deployment import put_on_node
 from aiomlcommons.lifecycle.groups import find_groups
 from aiomlcommons.lifecycle.progress import Phase, Progress
-from tests.lifecycle.client import FILE, SPECS
-from tests.lifecycle.conftest import NOW, World
+from tests.support.ensure_process import FILE, SPECS
+from tests.support.served_emulator import NOW, ServedEmulator
 
 pytestmark = pytest.mark.asyncio
 
 
-async def test_a_model_is_deployed_as_long_as_its_context(world: World) -> None:
+async def test_a_model_is_deployed_as_long_as_its_context(world: ServedEmulator) -> None:
     async with world.ml.models.deployed(FILE, backoff=NOW) as model:
         assert len(await world.ml.embed_one(model.model_id, "x")) == 16
     assert (await world.ml.models.get(model.model_id)).model_state == ModelState.UNDEPLOYED
 
 
-async def test_a_model_that_was_deployed_before_stays_so(world: World) -> None:
+async def test_a_model_that_was_deployed_before_stays_so(world: ServedEmulator) -> None:
     before = await world.ml.models.ensure(FILE, backoff=NOW)
     with pytest.raises(ZeroDivisionError):
         async with world.ml.models.deployed(FILE, backoff=NOW):
@@ -35,7 +35,7 @@ async def test_a_model_that_was_deployed_before_stays_so(world: World) -> None:
     assert (await world.ml.models.get(before.model_id)).is_deployed
 
 
-async def test_settings_are_put_back_however_it_ends(world: World) -> None:
+async def test_settings_are_put_back_however_it_ends(world: ServedEmulator) -> None:
     with pytest.raises(ZeroDivisionError):
         async with world.ml.settings.temporarily(MLSettings(only_run_on_ml_node=True, max_model_on_node=3)):
             assert (await world.ml.settings.read()).max_model_on_node == 3
@@ -44,7 +44,7 @@ async def test_settings_are_put_back_however_it_ends(world: World) -> None:
     assert (now.only_run_on_ml_node, now.max_model_on_node) == (False, 10)
 
 
-async def test_models_run_on_all_nodes_or_on_ml_nodes_alone(world: World) -> None:
+async def test_models_run_on_all_nodes_or_on_ml_nodes_alone(world: ServedEmulator) -> None:
     before = await world.ml.settings.ml_on_all_nodes(False)
     assert (await world.ml.settings.read()).only_run_on_ml_node is True
     assert before.only_run_on_ml_node is False
@@ -52,7 +52,7 @@ async def test_models_run_on_all_nodes_or_on_ml_nodes_alone(world: World) -> Non
     assert (await world.ml.settings.read()).only_run_on_ml_node is False
 
 
-async def test_a_model_is_taken_off_its_node_and_deleted_with_its_empty_group(world: World) -> None:
+async def test_a_model_is_taken_off_its_node_and_deleted_with_its_empty_group(world: ServedEmulator) -> None:
     told: list[Progress] = []
     made = await world.ml.models.ensure(FILE, backoff=NOW)
     assert await world.ml.models.remove(made.model_id, empty_group=True, backoff=NOW, report=told.append) is True
@@ -65,28 +65,28 @@ async def test_a_model_is_taken_off_its_node_and_deleted_with_its_empty_group(wo
     assert await world.ml.models.remove(made.model_id) is False
 
 
-async def test_models_of_other_groups_keep_no_group(world: World) -> None:
+async def test_models_of_other_groups_keep_no_group(world: ServedEmulator) -> None:
     made = await world.ml.models.ensure(FILE, backoff=NOW)
     await world.ml.models.ensure(attrs.evolve(FILE, name="other", group="theirs"), backoff=NOW)
     assert await world.ml.models.remove(made.model_id, empty_group=True, backoff=NOW)
     assert not await find_groups(world.ml, "ours")
 
 
-async def test_a_group_with_another_model_stays(world: World) -> None:
+async def test_a_group_with_another_model_stays(world: ServedEmulator) -> None:
     one = await world.ml.models.ensure(FILE, backoff=NOW)
     await world.ml.models.ensure(SPECS["pretrained"], backoff=NOW)
     await world.ml.models.remove(one.model_id, empty_group=True, backoff=NOW)
     assert len(await world.ml.model_groups.search()) == 1
 
 
-async def test_a_deployed_model_that_is_not_to_be_undeployed_is_not_deleted(world: World) -> None:
+async def test_a_deployed_model_that_is_not_to_be_undeployed_is_not_deleted(world: ServedEmulator) -> None:
     made = await world.ml.models.ensure(FILE, backoff=NOW)
     with pytest.raises(BadRequest, match="cannot be deleted in deploying or deployed state"):
         await world.ml.models.remove(made.model_id, undeploy=False, backoff=NOW)
 
 
 @pytest.mark.parametrize("state", [ModelState.DEPLOYING, ModelState.PARTIALLY_DEPLOYED, ModelState.LOADING])
-async def test_what_is_on_some_nodes_or_on_its_way_is_taken_off_first(world: World, state: ModelState) -> None:
+async def test_what_is_on_some_nodes_or_on_its_way_is_taken_off_first(world: ServedEmulator, state: ModelState) -> None:
     """A server of 2.4 would delete it, and leave it on the nodes."""
     told: list[Progress] = []
     made = await world.ml.models.ensure(FILE, backoff=NOW)
@@ -103,7 +103,9 @@ async def test_what_is_on_some_nodes_or_on_its_way_is_taken_off_first(world: Wor
         (409, "[x]: version conflict, required seqNo [1], primary term [1]. current document has seqNo [2]"),
     ],
 )
-async def test_what_is_not_all_cleaned_up_at_once_is_deleted_again(world: World, status: int, reason: str) -> None:
+async def test_what_is_not_all_cleaned_up_at_once_is_deleted_again(
+    world: ServedEmulator, status: int, reason: str
+) -> None:
     world.emulator.faults.fail(status, on=DeleteModel, times=2, reason=reason)
     made = await world.ml.models.ensure(FILE, backoff=NOW)
     assert await world.ml.models.remove(made.model_id, backoff=NOW)
@@ -111,7 +113,7 @@ async def test_what_is_not_all_cleaned_up_at_once_is_deleted_again(world: World,
         await world.ml.models.get(made.model_id)
 
 
-async def test_a_deployment_that_ends_after_the_model_was_taken_off_is_undone_too(world: World) -> None:
+async def test_a_deployment_that_ends_after_the_model_was_taken_off_is_undone_too(world: ServedEmulator) -> None:
     """As after a restart, when the server deploys by itself what was deployed before."""
     made = await world.ml.models.ensure(FILE, backoff=NOW)
 
@@ -126,7 +128,7 @@ async def test_a_deployment_that_ends_after_the_model_was_taken_off_is_undone_to
     assert not await world.models()
 
 
-async def test_several_may_remove_a_model_at_once(world: World) -> None:
+async def test_several_may_remove_a_model_at_once(world: ServedEmulator) -> None:
     made = await world.ml.models.ensure(FILE, backoff=NOW)
 
     async def other_is_faster(_: Any, go: Any) -> Any:
@@ -138,20 +140,20 @@ async def test_several_may_remove_a_model_at_once(world: World) -> None:
     assert not await world.models()
 
 
-async def test_a_model_that_comes_back_under_the_id_of_one_that_is_gone_is_left_alone(world: World) -> None:
+async def test_a_model_that_comes_back_under_the_id_of_one_that_is_gone_is_left_alone(world: ServedEmulator) -> None:
     world.emulator.faults.fail(
         400, reason="Model cannot be deleted in deploying or deployed state", on=DeleteModel, times=None
     )
     assert await world.ml.models.remove("gone", backoff=NOW) is False
 
 
-async def test_removing_waits_for_a_cluster_that_recovers(world: World) -> None:
+async def test_removing_waits_for_a_cluster_that_recovers(world: ServedEmulator) -> None:
     made = await world.ml.models.ensure(FILE, backoff=NOW)
     world.emulator.restart(recovering=50)
     assert await world.ml.models.remove(made.model_id, backoff=NOW)
 
 
-async def test_a_group_is_found_by_the_chunks_that_a_model_left_behind(world: World) -> None:
+async def test_a_group_is_found_by_the_chunks_that_a_model_left_behind(world: ServedEmulator) -> None:
     """The process that removed the model was killed before it came to the group."""
     made = await world.ml.models.ensure(FILE, backoff=NOW)
     await world.ml.models.undeploy(made.model_id)
@@ -160,7 +162,7 @@ async def test_a_group_is_found_by_the_chunks_that_a_model_left_behind(world: Wo
     assert not await world.ml.model_groups.search()
 
 
-async def test_chunks_whose_model_is_gone_do_not_keep_a_group(world: World) -> None:
+async def test_chunks_whose_model_is_gone_do_not_keep_a_group(world: ServedEmulator) -> None:
     """A registration that was killed leaves them for ever, and the server counts them."""
     made = await world.ml.models.ensure(FILE, backoff=NOW)
     group_id = made.model.model_group_id

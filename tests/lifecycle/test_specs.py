@@ -19,13 +19,14 @@ from aiomlcommons.lifecycle.declared import DeclaredModel
 from aiomlcommons.lifecycle.progress import Phase, Progress
 from aiomlcommons.lifecycle.spec import FileModel, PretrainedModel, RemoteModel, UrlModel
 from aiomlcommons.wire import convert
-from tests.lifecycle.client import DENSE, ZIPS
-from tests.lifecycle.conftest import NOW, World
+from tests.support.ensure_process import DENSE
+from tests.support.paths import MODELS
+from tests.support.served_emulator import NOW, ServedEmulator
 
 DIGEST = "A1" * 32
 
 
-async def ensured(world: World, spec: Any) -> Any:
+async def ensured(world: ServedEmulator, spec: Any) -> Any:
     return await world.ml.models.ensure(spec, deploy=False, backoff=NOW, no_progress=0)
 
 
@@ -34,7 +35,7 @@ async def ensured(world: World, spec: Any) -> Any:
 
 class Zipped(DeclaredModel):
     model = "declared.zip"
-    path = ZIPS / "tiny-dense.zip"
+    path = MODELS / "tiny-dense.zip"
 
 
 @pytest.mark.parametrize(
@@ -56,15 +57,17 @@ def test_a_remote_model_may_be_called_anything() -> None:
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize("file_name", ["words.zip", "words.ZIP", "words.pt.zip"])
-async def test_a_model_without_a_name_is_called_by_its_file(world: World, tmp_path: Path, file_name: str) -> None:
-    path = shutil.copy(ZIPS / "tiny-dense.zip", tmp_path / file_name)
+async def test_a_model_without_a_name_is_called_by_its_file(
+    world: ServedEmulator, tmp_path: Path, file_name: str
+) -> None:
+    path = shutil.copy(MODELS / "tiny-dense.zip", tmp_path / file_name)
     assert (await ensured(world, FileModel(path=path, model_config=DENSE))).model.name == "words"
 
 
 @pytest.mark.asyncio
-async def test_the_checking_of_a_file_is_told_first_and_then_how_far_it_is(world: World) -> None:
+async def test_the_checking_of_a_file_is_told_first_and_then_how_far_it_is(world: ServedEmulator) -> None:
     told: list[Progress] = []
-    path = ZIPS / "tiny-dense.zip"
+    path = MODELS / "tiny-dense.zip"
     await world.ml.models.ensure(
         FileModel(path=path, model_config=DENSE), deploy=False, backoff=NOW, report=told.append
     )
@@ -82,7 +85,9 @@ async def test_the_checking_of_a_file_is_told_first_and_then_how_far_it_is(world
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize(("inside", "told"), [("model.onnx", "ONNX"), ("model.pt", "TORCH_SCRIPT")])
-async def test_a_model_has_the_format_of_its_file(world: World, tmp_path: Path, inside: str, told: str) -> None:
+async def test_a_model_has_the_format_of_its_file(
+    world: ServedEmulator, tmp_path: Path, inside: str, told: str
+) -> None:
     with zipfile.ZipFile(tmp_path / "m.zip", "w") as archive:
         archive.writestr(inside, b"m")
         archive.writestr("tokenizer.json", b"{}")
@@ -103,12 +108,12 @@ SAID: dict[str, Any] = {
 @pytest.mark.parametrize(
     "spec",
     [
-        FileModel(path=ZIPS / "tiny-dense.zip", model_config=DENSE, group="ours", **SAID),
+        FileModel(path=MODELS / "tiny-dense.zip", model_config=DENSE, group="ours", **SAID),
         RemoteModel(name="r", connector=openai_embeddings("m", "key"), group="ours", **SAID),
         PretrainedModel(name="all-MiniLM-L6-v2", group="ours", **SAID),
     ],
 )
-async def test_every_field_that_is_common_reaches_the_cluster(world: World, spec: Any) -> None:
+async def test_every_field_that_is_common_reaches_the_cluster(world: ServedEmulator, spec: Any) -> None:
     heard: list[Any] = []
 
     async def listen(http: Any, go: Any) -> Any:
@@ -182,7 +187,7 @@ def test_a_remote_model_by_its_connectors_id_is_known_by_that() -> None:
 
 
 @pytest.mark.asyncio
-async def test_a_remote_model_of_the_same_name_behind_another_connector_is_registered(world: World) -> None:
+async def test_a_remote_model_of_the_same_name_behind_another_connector_is_registered(world: ServedEmulator) -> None:
     small, large = (
         RemoteModel(name="r", connector=openai_embeddings(f"text-embedding-3-{size}", "key"))
         for size in ("small", "large")

@@ -16,9 +16,9 @@ from aiomlcommons.api.model_registration import CHUNK_SIZE, UploadModelChunk
 from aiomlcommons.emulator.errors import refused
 from aiomlcommons.lifecycle.errors import BadPackage, FileChanged
 from aiomlcommons.lifecycle.progress import Phase, Progress
-from tests.lifecycle.client import big
-from tests.lifecycle.conftest import NOW, World
-from tests.lifecycle.files import big_zip
+from tests.support.ensure_process import big
+from tests.support.model_files import big_zip
+from tests.support.served_emulator import NOW, ServedEmulator
 
 pytestmark = pytest.mark.asyncio
 CHUNKS = 5
@@ -29,7 +29,7 @@ def file(tmp_path: Path) -> Path:
     return big_zip(tmp_path / "big.zip", CHUNKS)
 
 
-async def test_a_file_comes_whole_and_is_reported_on_its_way(world: World, file: Path) -> None:
+async def test_a_file_comes_whole_and_is_reported_on_its_way(world: ServedEmulator, file: Path) -> None:
     told: list[Progress] = []
     ensured = await world.ml.models.ensure(big(file), backoff=NOW, report=told.append)
     assert (told[-1].phase, told[-1].name, told[-1].model_id) == (Phase.DEPLOYED, "big", ensured.model_id)
@@ -42,7 +42,7 @@ async def test_a_file_comes_whole_and_is_reported_on_its_way(world: World, file:
     assert ensured.model.model_content_size_in_bytes == len(content) == size
 
 
-async def test_no_more_chunks_are_on_their_way_than_asked_for(world: World, file: Path) -> None:
+async def test_no_more_chunks_are_on_their_way_than_asked_for(world: ServedEmulator, file: Path) -> None:
     under_way, most, several = 0, 0, asyncio.Event()
 
     async def hold(_: Any, go: Any) -> Any:
@@ -61,7 +61,7 @@ async def test_no_more_chunks_are_on_their_way_than_asked_for(world: World, file
     assert most == 2
 
 
-async def test_the_last_chunk_is_sent_when_all_others_are_there(world: World, file: Path) -> None:
+async def test_the_last_chunk_is_sent_when_all_others_are_there(world: ServedEmulator, file: Path) -> None:
     order: list[int] = []
 
     async def note(request: Any, go: Any) -> Any:
@@ -77,7 +77,9 @@ async def test_the_last_chunk_is_sent_when_all_others_are_there(world: World, fi
 
 @pytest.mark.parametrize("how", ["changed", "cut"])
 @pytest.mark.parametrize("keep", [False, True])
-async def test_a_file_that_is_changed_meanwhile_makes_no_model(world: World, file: Path, how: str, keep: bool) -> None:
+async def test_a_file_that_is_changed_meanwhile_makes_no_model(
+    world: ServedEmulator, file: Path, how: str, keep: bool
+) -> None:
     def change() -> None:
         with file.open("r+b") as stream:
             stream.seek(-10, os.SEEK_END)
@@ -94,7 +96,9 @@ async def test_a_file_that_is_changed_meanwhile_makes_no_model(world: World, fil
 
 
 @pytest.mark.parametrize("failing", range(CHUNKS))
-async def test_an_upload_that_broke_off_goes_on_at_the_missing_chunks(world: World, file: Path, failing: int) -> None:
+async def test_an_upload_that_broke_off_goes_on_at_the_missing_chunks(
+    world: ServedEmulator, file: Path, failing: int
+) -> None:
     sent: list[int] = []
 
     async def fail_once(request: Any, go: Any) -> Any:
@@ -115,7 +119,7 @@ async def test_an_upload_that_broke_off_goes_on_at_the_missing_chunks(world: Wor
     assert len(sent) - CHUNKS <= 2, (before, sent)
 
 
-async def test_trouble_that_passes_throws_no_chunk_away(world: World, file: Path) -> None:
+async def test_trouble_that_passes_throws_no_chunk_away(world: ServedEmulator, file: Path) -> None:
     """A full heap refused the last of nine chunks, and the model was deleted with all of them."""
     sent: list[int] = []
 
@@ -134,14 +138,14 @@ async def test_trouble_that_passes_throws_no_chunk_away(world: World, file: Path
     assert len(await world.models()) == 1
 
 
-async def test_what_the_server_refuses_is_not_left_behind(world: World, file: Path) -> None:
+async def test_what_the_server_refuses_is_not_left_behind(world: ServedEmulator, file: Path) -> None:
     world.emulator.faults.fail(400, on=UploadModelChunk)
     with pytest.raises(BadRequest, match="boom"):
         await world.ml.models.ensure(big(file), backoff=NOW)
     assert not await world.models()
 
 
-async def test_what_is_refused_to_one_is_not_taken_from_another(world: World, file: Path) -> None:
+async def test_what_is_refused_to_one_is_not_taken_from_another(world: ServedEmulator, file: Path) -> None:
     """Who helps to upload what somebody else registered may come through a proxy that takes no large bodies."""
     world.emulator.faults.drop(on=UploadModelChunk)
     with pytest.raises(ConnectError):
@@ -153,7 +157,7 @@ async def test_what_is_refused_to_one_is_not_taken_from_another(world: World, fi
     assert [key for key, _ in await world.models()] == [theirs]
 
 
-async def test_a_file_that_is_no_model_is_never_sent(world: World, tmp_path: Path) -> None:
+async def test_a_file_that_is_no_model_is_never_sent(world: ServedEmulator, tmp_path: Path) -> None:
     text = tmp_path / "text.zip"
     text.write_text("no zip file")
     with pytest.raises(BadPackage, match="is no whole zip file"):
@@ -163,7 +167,7 @@ async def test_a_file_that_is_no_model_is_never_sent(world: World, tmp_path: Pat
     assert not await world.models()
 
 
-async def test_a_directory_is_packed_and_uploaded(world: World, tmp_path: Path) -> None:
+async def test_a_directory_is_packed_and_uploaded(world: ServedEmulator, tmp_path: Path) -> None:
     folder = tmp_path / "model"
     folder.mkdir()
     (folder / "model.pt").write_bytes(b"weights")

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
-from tests.opensearch.fixture import opensearch_home, opensearch_url, pytest_collection_modifyitems, pytest_configure
+from tests.support.opensearch.fixture import (
+    opensearch_home,
+    opensearch_url,
+    pytest_collection_modifyitems,
+    pytest_configure,
+)
 
 __all__ = ["opensearch_home", "opensearch_url", "pytest_collection_modifyitems", "pytest_configure"]

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.opensearch import fixture
-from tests.opensearch.gather import cached, gathered
-from tests.opensearch.java import java
+from tests.support.opensearch import fixture
+from tests.support.opensearch.gather import cached, gathered
+from tests.support.opensearch.java import java
 
 # It stands in for mvn: it notes that it was called, and copies one jar of its own and one shared into every part.
 MAVEN = f"""#!{sys.executable}

@@ -13,10 +13,10 @@ from aiomlcommons import Backoff, Session, emulator
 from aiomlcommons.ingest.embedding._node_capacity import FOR_EACH_CORE, ceiling
 from aiomlcommons.ingest.sinks import IndexSink, SinkError
 from aiomlcommons.ingest.types import Documents
-from tests.test_documents import guide, run
+from tests.support.documents import guide, run
+from tests.support.paths import CORPUS
 
 pytestmark = pytest.mark.asyncio
-CORPUS = Path(__file__).parent.parent.parent / "examples" / "data" / "kjv-wisdom.jsonl"
 VERSES = 1_137
 KNN: dict[str, Any] = {
     "settings": {"index": {"knn": True}},

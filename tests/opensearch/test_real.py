@@ -14,8 +14,8 @@ import pytest_asyncio
 from anyio import to_thread
 
 from aiomlcommons import ConnectError, Session
-from tests.opensearch.artifacts import VERSION
-from tests.opensearch.server import Server, running, serving
+from tests.support.opensearch.artifacts import VERSION
+from tests.support.opensearch.server import Server, running, serving
 
 pytestmark = pytest.mark.asyncio
 

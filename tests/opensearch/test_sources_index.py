@@ -13,7 +13,7 @@ import pytest_asyncio
 
 from aiomlcommons import ApiError, NotFound, Session
 from aiomlcommons.ingest.sources import IndexSource
-from tests.ingest.reads import check_marks, flat, rows_of
+from tests.support.sources import check_marks, flat, rows_of
 
 pytestmark = pytest.mark.asyncio
 COUNT = 250

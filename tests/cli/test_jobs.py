@@ -1,0 +1,753 @@
+"""Bulk jobs on the command line: begun, broken off, gone on with, tried out, and what failed tried again."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import math
+import os
+import re
+import signal
+import sys
+from asyncio.subprocess import PIPE
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import attrs
+import orjson
+import pytest
+import pytest_asyncio
+from aiohttp import web
+from rich.console import Console
+
+from aiomlcommons import Session, cli
+from aiomlcommons.cli import dead_letters, jobs
+from aiomlcommons.cli.arguments import parser
+from aiomlcommons.cli.display import block, display, span
+from aiomlcommons.emulator import Emulator
+from aiomlcommons.ingest.state.dead_letters import Letter
+from aiomlcommons.ingest.state.seen_ids import Seen
+from aiomlcommons.ingest.stats import Stats
+from aiomlcommons.ingest.types import BadRow
+from tests.support.bulk_server import BulkServer, answer, error, knn
+from tests.support.searched_index import Index
+
+MODEL = ("--model", "all-MiniLM-L6-v2")
+ROWS = 200
+
+
+@attrs.define
+class Place:
+    """An emulator, a folder that is the working directory, and a shell in it."""
+
+    emulator: Emulator
+    url: str
+    folder: Path
+    capsys: pytest.CaptureFixture[str]
+    asked: list[str] = attrs.field(factory=list)
+
+    async def run(self, *words: str) -> tuple[int, str, str]:
+        """Exit code, output and errors of a command."""
+        code = await asyncio.to_thread(cli.main, [*words, "--url", self.url])
+        got = self.capsys.readouterr()
+        return code, got.out, got.err
+
+    async def run_alone(self, *words: str) -> tuple[int, str, str]:
+        """The same of a command that needs no cluster."""
+        code = await asyncio.to_thread(cli.main, words)
+        got = self.capsys.readouterr()
+        return code, got.out, got.err
+
+    async def job(self, *words: str) -> tuple[int, dict[str, Any]]:
+        """Exit code and report of a command that comes to its end."""
+        code, out, err = await self.run(*words, "--json")
+        assert code in {0, 3}, err
+        return code, orjson.loads(out)
+
+    async def broken(self, *words: str, after: int = 6) -> None:
+        """A command that is broken off by a model that is gone."""
+        self.emulator.faults.fail(404, times=1, every=after, reason="Failed to find model")
+        code, _, err = await self.run(*words, "--concurrency", "1", "--batch", "8", "--note-every", "2")
+        assert (code, "the same command with --resume goes on" in err) == (1, True), err
+
+    async def process(self, *words: str) -> asyncio.subprocess.Process:
+        command = (sys.executable, "-m", "aiomlcommons", *words, "--url", self.url)
+        return await asyncio.create_subprocess_exec(*command, stdout=PIPE, stderr=PIPE)
+
+    def write(self, name: str, *rows: Any) -> str:
+        (self.folder / name).write_bytes(b"".join(orjson.dumps(row) + b"\n" for row in rows))
+        return name
+
+    def rows(self, name: str) -> list[dict[str, Any]]:
+        return [orjson.loads(line) for line in (self.folder / name).read_bytes().splitlines()]
+
+    def ids(self, name: str) -> list[Any]:
+        return [row["id"] for row in self.rows(name)]
+
+    def files(self) -> set[str]:
+        return {path.name for path in self.folder.iterdir()}
+
+
+def documents(count: int = ROWS) -> list[dict[str, Any]]:
+    return [{"id": f"d{number}", "text": f"text number {number}"} for number in range(count)]
+
+
+@pytest_asyncio.fixture
+async def place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> AsyncGenerator[Place]:
+    for name in ("URL", "USERNAME", "PASSWORD", "CA_CERTS"):
+        monkeypatch.delenv(f"OPENSEARCH_{name}", raising=False)
+    monkeypatch.chdir(tmp_path)
+    emulator = Emulator()
+    async with emulator.serve() as url:
+        async with Session(url) as ml:
+            await ml.settings.allow_first_model()
+            await ml.models.ensure(MODEL[1])
+        place = Place(emulator, url, tmp_path, capsys)
+
+        async def listen(request: Any, go: Any) -> Any:
+            place.asked += orjson.loads(await request.read())["text_docs"]
+            return await go()
+
+        emulator.faults.add(listen, times=None)
+        yield place
+
+
+@pytest.fixture
+def index(place: Place) -> BulkServer:
+    """An index that the emulator of the place has."""
+    server = BulkServer()
+
+    async def action(request: Any, go: Any) -> Any:
+        return await server.handle(request)
+
+    place.emulator.faults.add(action, on=lambda http: http.path.startswith("/docs"), times=None)
+    return server
+
+
+# ---- begun, broken off, gone on with ---------------------------------------------------------------------------------
+
+
+@pytest.mark.asyncio
+async def test_a_job_that_is_broken_off_is_gone_on_with_only_when_that_is_said(place: Place) -> None:
+    words = ("ingest", place.write("in.jsonl", *documents()), *MODEL, "--out", "out.jsonl")
+    await place.broken(*words)
+    before = place.files()
+    assert "out.jsonl.checkpoint" in before
+    code, out, err = await place.run(*words)
+    assert (code, out) == (2, "")
+    assert "out.jsonl.checkpoint is of a job that was broken off" in err
+    assert "say --resume to go on with it, or remove the file to begin anew" in err
+    assert place.files() == before
+    asked = len(place.asked)
+    code, report = await place.job(*words, "--resume")
+    assert (code, report["read"], report["written"]) == (0, ROWS, ROWS)
+    assert place.ids("out.jsonl") == [row["id"] for row in documents()]
+    assert len(place.asked) - asked < ROWS
+
+
+@pytest.mark.asyncio
+async def test_a_broken_off_job_whose_checkpoint_is_removed_is_begun_anew(place: Place) -> None:
+    words = ("ingest", place.write("in.jsonl", *documents()), *MODEL, "--out", "out.jsonl")
+    await place.broken(*words)
+    await asyncio.to_thread((place.folder / "out.jsonl.checkpoint").unlink)
+    place.asked.clear()
+    assert (await place.job(*words))[0] == 0
+    assert place.ids("out.jsonl") == [row["id"] for row in documents()]
+    assert len(place.asked) == ROWS
+
+
+@pytest.mark.asyncio
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a name of a file is text")
+@pytest.mark.parametrize("ending", [".jsonl", ".npy", ".parquet"])
+async def test_names_of_files_that_are_no_utf8_are_names_too(place: Place, ending: str) -> None:
+    odd = os.fsdecode(b"caf\xe9")
+    source = place.write(f"{odd}.jsonl", *documents(), {"id": "bad"})
+    words = (
+        "ingest",
+        source,
+        *MODEL,
+        "--out",
+        f"{odd}.out{ending}",
+        "--checkpoint",
+        f"{odd}.job",
+        "--cache",
+        f"{odd}.db",
+    )
+    await place.broken(*words)
+    code, report = await place.job(*words, "--resume")
+    assert (code, report["read"], report["dead_letters"]) == (3, ROWS + 1, f"caf\\xe9.out{ending}.dead.jsonl")
+    header = place.rows(f"{odd}.job")[0]
+    assert (header["source"], header["sink"]) == ("caf\\xe9.jsonl", f"caf\\xe9.out{ending}")
+    assert not [name for name in place.files() if name.endswith(".tmp")]
+    letters = f"{odd}.out{ending}.dead.jsonl"
+    code, out, _ = await place.run_alone("dead-letter", "list", letters)
+    assert (code, "1 dead letters in caf" in out) == (0, True)
+    code, out, _ = await place.run_alone("dead-letter", "list", letters, "--json")
+    assert (code, orjson.loads(out)["letters"]) == (0, 1)
+    place.write(letters, {"row": 1, "id": "x", "why": "the model was away", "document": {"text": "a"}})
+    code, report = await place.job("dead-letter", "retry", letters, *MODEL, "--out", f"{odd}.more.jsonl")
+    assert (code, report["written"]) == (0, 1)
+
+
+@pytest.mark.asyncio
+async def test_a_finished_job_is_begun_anew_or_found_done(place: Place) -> None:
+    words = ("ingest", place.write("in.jsonl", *documents(), {"id": "empty", "text": ""}), *MODEL, "--out", "out.jsonl")
+    code, first = await place.job(*words)
+    assert (code, first["dead_letters"]) == (3, "out.jsonl.dead.jsonl")
+    assert "out.jsonl.checkpoint" in place.files()
+    code, again = await place.job(*words)
+    assert (code, again["embedded"], len(place.asked)) == (3, ROWS, 2 * ROWS)
+    code, done = await place.job(*words, "--resume")
+    assert (code, done["written"], done["failed"], len(place.asked)) == (3, ROWS, 1, 2 * ROWS)
+    assert len(place.rows("out.jsonl")) == ROWS
+
+
+@pytest.mark.asyncio
+async def test_resume_without_a_checkpoint_begins(place: Place) -> None:
+    words = ("ingest", place.write("in.jsonl", *documents()), *MODEL, "--out", "out.npy", "--resume")
+    code, report = await place.job(*words, "--checkpoint", "note")
+    assert (code, report["written"]) == (0, ROWS)
+    assert {"note", "out.npy"} <= place.files()
+
+
+@pytest.mark.asyncio
+async def test_a_file_that_is_no_checkpoint_is_left_alone(place: Place) -> None:
+    source = place.write("in.jsonl", *documents(3))
+    code, _, err = await place.run("ingest", source, *MODEL, "--out", "out.npy", "--checkpoint", "in.jsonl")
+    assert (code, "in.jsonl is no checkpoint of a job; name another file" in err) == (1, True)
+    assert place.ids("in.jsonl") == ["d0", "d1", "d2"]
+
+
+def test_an_emulator_of_its_own_has_nothing_to_go_on_with(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["ingest", "x.jsonl", *MODEL, "--out", "o.npy", "--resume", "--emulator"]) == 2
+    assert "serve one with `aiomlcommons emulator`, and name it with --url" in capsys.readouterr().err
+
+
+@pytest.mark.asyncio
+async def test_ctrl_c_ends_a_job_that_can_be_gone_on_with(place: Place) -> None:
+    words = ("ingest", place.write("in.jsonl", *documents()), *MODEL, "--out", "out.jsonl", "--batch", "8")
+    process: asyncio.subprocess.Process | None = None
+
+    async def interrupt(_: Any, go: Any) -> Any:
+        assert process is not None
+        process.send_signal(signal.SIGINT)
+        await asyncio.Event().wait()
+
+    place.emulator.faults.add(interrupt, times=1, every=6)
+    process = await place.process(*words)
+    _, errors = await process.communicate()
+    assert process.returncode == 130
+    assert errors.decode().splitlines()[-2:] == [
+        "what is done is kept: the same command with --resume goes on",
+        "interrupted",
+    ]
+    place.asked.clear()
+    code, report = await place.job(*words, "--resume")
+    assert (code, report["written"]) == (0, ROWS)
+    assert place.ids("out.jsonl") == [row["id"] for row in documents()]
+    assert len(place.asked) < ROWS
+
+
+@pytest.mark.asyncio
+async def test_ctrl_c_ends_a_job_whose_index_is_away(place: Place, index: BulkServer) -> None:
+    words = ("ingest", place.write("in.jsonl", *documents()), *MODEL, "--index", "docs", "--batch", "8")
+    process: asyncio.subprocess.Process | None = None
+
+    def interrupt(_: bytes) -> web.Response:
+        assert process is not None
+        if len(index.sizes) == 1:
+            process.send_signal(signal.SIGINT)
+        return answer(error("unavailable_shards_exception", "away", 503), 503, **{"retry-after": "500"})
+
+    index.on_bulk = interrupt
+    process = await place.process(*words)
+    _, errors = await process.communicate()
+    assert (process.returncode, errors.decode().splitlines()[-1]) == (130, "interrupted")
+    index.on_bulk = lambda _: None
+    code, report = await place.job(*words, "--resume")
+    assert (code, report["written"]) == (0, ROWS)
+    assert len(index.documents) == ROWS
+
+
+# ---- where to, and how -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("words", [[], ["--out", "a.jsonl", "--index", "b"]])
+@pytest.mark.parametrize("command", [["ingest", "in.jsonl"], ["dead-letter", "retry", "in.jsonl"]])
+def test_a_job_wants_to_be_told_where_to(
+    command: list[str], words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main([*command, *MODEL, *words, "--emulator"]) == 2
+    assert "either --out FILE or --index NAME" in capsys.readouterr().err
+
+
+@pytest.mark.asyncio
+async def test_an_index_gets_documents_under_their_ids(place: Place, index: BulkServer) -> None:
+    source = place.write("in.jsonl", *documents(30), {"id": "empty", "text": ""})
+    code, report = await place.job("ingest", source, *MODEL, "--index", "docs", "--field", "vector")
+    assert (code, report["dead_letters"]) == (3, "docs.dead.jsonl")
+    assert sorted(index.documents) == sorted(row["id"] for row in documents(30))
+    assert len(index.documents["d7"]["vector"]) == 384
+    assert {"docs.checkpoint", "docs.dead.jsonl"} <= place.files()
+
+
+@pytest.mark.asyncio
+async def test_a_job_that_is_under_way_keeps_its_checkpoint(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("aiomlcommons.ingest.state.seen_ids.BUSY", 0.0)
+    words = ("ingest", place.write("in.jsonl", *documents(3)), *MODEL, "--out", "out.jsonl")
+    await place.job(*words)
+    before = (place.folder / "out.jsonl.checkpoint").read_bytes()
+    with closing(await asyncio.to_thread(Seen, place.folder / "out.jsonl.checkpoint.seen")):
+        code, _, err = await place.run(*words)
+    assert (code, "JobUnderWay" in err) == (1, True)
+    assert (place.folder / "out.jsonl.checkpoint").read_bytes() == before
+
+
+@pytest.mark.asyncio
+async def test_an_index_is_a_source_whose_documents_keep_their_ids(place: Place) -> None:
+    books = Index([f"book {number}" for number in range(30)])
+
+    async def action(request: Any, go: Any) -> Any:
+        return await books.answer(request)
+
+    place.emulator.faults.add(action, on=lambda http: http.path.startswith(("/books", "/_search")), times=None)
+    words = ("ingest", "index:books", *MODEL, "--out", "books.jsonl")
+    code, estimate = await place.job(*words, "--dry-run")
+    assert (code, estimate["rows"]) == (0, 30)
+    code, report = await place.job(*words)
+    assert (code, report["written"], books.open) == (0, 30, {})
+    assert [row["_id"] for row in place.rows("books.jsonl")] == sorted(books.ids)
+
+
+@pytest.mark.asyncio
+async def test_the_dead_letters_of_an_earlier_job_are_kept(place: Place, index: BulkServer) -> None:
+    for name in "a", "b":
+        source = place.write(f"{name}.jsonl", {"id": name, "text": ""})
+        assert (await place.job("ingest", source, *MODEL, "--index", "docs"))[0] == 3
+    assert (place.ids("docs.dead.jsonl.1"), place.ids("docs.dead.jsonl")) == (["a"], ["b"])
+    assert index.writes == []
+
+
+@pytest.mark.asyncio
+async def test_a_file_has_vectors_under_the_name_that_is_wanted(place: Place) -> None:
+    source = place.write("in.jsonl", {"text": "a"}, {"text": "b"})
+    code, _ = await place.job("ingest", source, *MODEL, "--out", "out.jsonl", "--field", "v", "--id", "")
+    assert (code, [len(row["v"]) for row in place.rows("out.jsonl")]) == (0, [384, 384])
+
+
+def test_what_is_known_is_found_in_the_cache() -> None:
+    plain = ["ingest", "in.jsonl", *MODEL, "--index", "i"]
+    assert jobs.known(parser().parse_args(plain)) == {"cache": None, "skip_unchanged": False}
+    typed = parser().parse_args([*plain, "--cache", "v.sqlite", "--skip-unchanged"])
+    assert jobs.known(typed) == {"cache": "v.sqlite", "skip_unchanged": True}
+
+
+def test_what_is_typed_is_how_the_job_is_done() -> None:
+    plain = parser().parse_args(["ingest", "in.jsonl", *MODEL, "--out", "o.npy"])
+    assert jobs.how(plain) == {
+        "text": "text",
+        "id": "id",
+        "batch": 64,
+        "batch_bytes": 1_000_000,
+        "concurrency": (1, 64),
+        "requests_per_minute": None,
+        "tokens_per_minute": None,
+        "ordered": True,
+        "longest": None,
+        "linger": None,
+        "patience": 600.0,
+        "retries": 500,
+        "redeploy": True,
+        "note_every": 64,
+    }
+    words = "--batch 8 --batch-bytes 900 --concurrency 2-3 --unordered --longest 70 --linger 0.5 --patience 9"
+    words += " --retries 40 --note-every 5 --requests-per-minute 60 --tokens-per-minute 99 --no-redeploy"
+    words += " --text {title} --id"
+    typed = parser().parse_args(["ingest", "in.jsonl", *MODEL, "--out", "o.npy", *words.split(), ""])
+    assert jobs.how(typed) == {
+        "text": "{title}",
+        "id": None,
+        "batch": 8,
+        "batch_bytes": 900,
+        "concurrency": (2, 3),
+        "requests_per_minute": 60,
+        "tokens_per_minute": 99,
+        "ordered": False,
+        "longest": 70,
+        "linger": 0.5,
+        "patience": 9.0,
+        "retries": 40,
+        "redeploy": False,
+        "note_every": 5,
+    }
+
+
+@pytest.mark.asyncio
+async def test_every_option_is_one_that_a_job_knows(place: Place) -> None:
+    source = place.write("in.jsonl", *documents(20), {"id": "long", "text": "x" * 71})
+    words = "--batch 8 --batch-bytes 900 --concurrency 2 --unordered --longest 70 --linger 5 --patience 9 --retries 40"
+    code, report = await place.job("ingest", source, *MODEL, "--out", "o.jsonl", *words.split(), "--note-every", "5")
+    assert (code, report["written"], report["failed"], report["requests"]) == (3, 20, 1, 3)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--concurrency", "4-2"), "must be like 4 or 1-64, not '4-2'"),
+        (("--concurrency", "0"), "must be 1 or more, not 0"),
+        (("--concurrency", "4-"), "must be a whole number, not ''"),
+        (("--batch", "many"), "must be a whole number, not 'many'"),
+        (("--patience", "-1"), "must be a number of seconds, not '-1'"),
+        (("--linger", "nan"), "must be a number of seconds, not 'nan'"),
+        (("--linger", "soon"), "must be a number of seconds, not 'soon'"),
+    ],
+)
+def test_a_number_that_cannot_be_is_refused_by_name(
+    words: Sequence[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as end:
+        cli.main(["ingest", "in.jsonl", *MODEL, "--out", "o.npy", *words])
+    assert end.value.code == 2
+    assert f"argument {words[0]}: {message}" in capsys.readouterr().err
+
+
+# ---- watched ---------------------------------------------------------------------------------------------------------
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+STATS: dict[str, Any] = {"written": 1_200, "failed": 50, "retried": 7, "in_flight": 3, "limit": 8, "latency": 0.0342}
+
+
+def drawn(**counts: Any) -> list[str]:
+    """The live block as a terminal of 100 columns shows it."""
+    now = [0.0]
+    stats = Stats(clock=lambda: now[0], **{**STATS, **counts})
+    now[0] = 10.0
+    out = io.StringIO()
+    Console(file=out, width=100).print(block("in.jsonl -> out.npy", stats))
+    return out.getvalue().splitlines()
+
+
+def test_the_live_block_has_all_that_one_watches() -> None:
+    title, bar, names, values = drawn(total=5_000)
+    assert title.strip() == "in.jsonl -> out.npy"
+    assert "1,250 of 5,000 documents, 25 %" in bar
+    assert re.split(r" {2,}", names.strip()) == ["documents/s", "latency", "requests", "retried", "failed", "to go"]
+    assert re.split(r" {2,}", values.strip()) == ["125", "34 ms", "3 of 8", "7", "50", "30 s"]
+
+
+@pytest.mark.parametrize("total", [None, 0])
+def test_the_live_block_does_not_guess_what_is_not_known(total: int | None) -> None:
+    _, bar, _, values = drawn(total=total, latency=0.0)
+    assert bar.rstrip().endswith("  1,250 documents")
+    assert re.split(r" {2,}", values.strip())[1::4] == ["-", "-" if total is None else "0.0 s"]
+
+
+def test_a_source_with_more_rows_than_it_said_fills_the_bar() -> None:
+    assert "1,250 of 1,000 documents, 100 %" in drawn(total=1_000)[1]
+
+
+def test_with_rich_a_terminal_has_one_block_that_is_gone_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    with display("in.jsonl -> out.npy") as show:
+        show(Stats(**STATS))
+        show(Stats(**{**STATS, "written": 1_300}))
+    before, _, after = terminal.getvalue().rpartition("1,350 documents")
+    assert "1,250 documents" in before
+    assert after.endswith("\x1b[1A\x1b[2K" * 4)
+
+
+def test_without_rich_a_terminal_has_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("aiomlcommons.cli.display.find_spec", lambda _: None)
+    assert shown(Terminal(), monkeypatch) == "\r\033[K1,250 documents"
+
+
+def test_where_nobody_looks_there_are_plain_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert shown(io.StringIO(), monkeypatch) == "1,250 documents"
+
+
+def shown(out: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The beginning of what is shown when enough time has passed."""
+    now = [0.0]
+    monkeypatch.setattr(sys, "stderr", out)
+    with display("title", clock=lambda: now[0]) as show:
+        show(Stats(**STATS))
+        assert out.getvalue() == ""
+        now[0] = 3.0
+        show(Stats(**STATS))
+    return out.getvalue().partition(",")[0] + "," + out.getvalue().split(",")[1]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (None, "-"),
+        (math.inf, "-"),
+        (0, "0.0 s"),
+        (9.94, "9.9 s"),
+        (59.4, "59 s"),
+        (59.6, "1 min 0 s"),
+        (800, "13 min 20 s"),
+        (7_500, "2 h 5 min"),
+        (36e5, "1,000 h 0 min"),
+    ],
+)
+def test_time_is_said_as_people_say_it(seconds: float | None, words: str) -> None:
+    assert span(seconds) == words
+
+
+# ---- tried out -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.asyncio
+async def test_a_dry_run_measures_and_writes_nothing(place: Place) -> None:
+    source = place.write("in.jsonl", {"id": "d", "text": ""}, *documents(500), {"id": "e"}, "no object")
+    words = ("ingest", source, *MODEL, "--out", "out.npy", "--dry-run", "--sample", "201")
+    code, out, _ = await place.run(*words, "--json")
+    assert (code, place.files()) == (0, {"in.jsonl"})
+    found = orjson.loads(out)
+    assert (found["rows"], found["sampled"], found["written"], found["failed"]) == (503, 201, 200, 1)
+    assert found["faulty"] == {
+        "its text is empty": 1,
+        "it has no field 'text'": 1,
+        "not a JSON object but str": 1,
+    }
+    assert found["reasons"] == {"its text is empty": 1}
+    assert found["rate"] > 0
+    assert found["seconds"] == pytest.approx(found["sampling"] * 503 / 201)
+    assert found["size"] == round((128 + 200 * 384 * 4) * 503 / 201)
+    code, out, _ = await place.run(*words)
+    lines = [line.split()[0] for line in out.splitlines()]
+    assert lines == ["rows", "1", "1", "1", "sample", "1", "documents/s", "time", "output"]
+    assert (code, place.files()) == (0, {"in.jsonl"})
+
+
+@pytest.mark.asyncio
+async def test_a_dry_run_leaves_a_job_that_was_broken_off_alone(place: Place) -> None:
+    words = ("ingest", place.write("in.jsonl", *documents()), *MODEL, "--out", "out.jsonl")
+    await place.broken(*words)
+    before = {path: path.read_bytes() for path in place.folder.iterdir()}
+    assert (await place.run(*words, "--dry-run"))[0] == 0
+    assert {path: path.read_bytes() for path in place.folder.iterdir()} == before
+
+
+@pytest.mark.asyncio
+async def test_a_dry_run_neither_makes_nor_fills_an_index(place: Place, index: BulkServer) -> None:
+    words = ("ingest", place.write("in.jsonl", *documents(30)), *MODEL, "--index", "docs", "--dry-run")
+    code, out, _ = await place.run(*words, "--json")
+    found = orjson.loads(out)
+    assert (code, found["rows"], found["written"]) == (0, 30, 30)
+    assert found["size"] > 30 * 384
+    assert (index.index, {*index.heard}) == (None, {"GET /docs/_mapping"})
+    index.index = knn(7)
+    code, _, err = await place.run(*words)
+    assert (code, "is of dimension 7, and these vectors of 384" in err) == (1, True)
+    assert {*index.heard} == {"GET /docs/_mapping"}
+
+
+# ---- dead letters ----------------------------------------------------------------------------------------------------
+
+
+def letter(number: int, text: str, key: str | None = "") -> bytes:
+    document = {"id": f"d{number}", "text": text}
+    return Letter(number, f"d{number}" if key == "" else key, "the model was away", document).line()
+
+
+BAD = Letter(9, None, "in.jsonl, line 10: not JSON", BadRow("not JSON", "in.jsonl, line 10", "{")).line()
+
+
+@pytest.fixture
+def dead(tmp_path: Path) -> Path:
+    """61 letters of which three fail for ever."""
+    path = tmp_path / "docs.dead.jsonl"
+    lines = [letter(number, "" if number in {7, 30} else f"text number {number}") for number in range(60)]
+    path.write_bytes(b"".join([*lines[:20], BAD, *lines[20:]]))
+    return path
+
+
+FAIL = ["d7", None, "d30"]
+GOOD = [f"d{number}" for number in range(60) if number not in {7, 30}]
+
+
+def test_letters_are_counted_by_reason(dead: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    dead.write_bytes(dead.read_bytes() + Letter(70, "d70", "its text has 9,000 characters", {"id": "d70"}).line())
+    dead.write_bytes(dead.read_bytes() + Letter(71, "d71", "its text has 8,500 characters", {"id": "d71"}).line())
+    assert cli.main(["dead-letter", "list", str(dead), "--examples", "1"]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        f"63 dead letters in {dead}",
+        "",
+        "     60  the model was away",
+        '         row 0, id d0: {"id":"d0","text":"text number 0"}',
+        "",
+        "      2  its text has N characters",
+        '         row 70, id d70: {"id":"d70"}',
+        "",
+        "      1  not JSON",
+        "         in.jsonl, line 10: {",
+    ]
+    assert cli.main(["dead-letter", "list", str(dead), "--json"]) == 0
+    said = orjson.loads(capsys.readouterr().out)
+    assert (said["letters"], [reason["count"] for reason in said["reasons"]]) == (63, [60, 2, 1])
+    assert [example["id"] for example in said["reasons"][1]["examples"]] == ["d70", "d71"]
+
+
+def test_a_file_of_something_else_is_named(dead: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    dead.write_bytes(BAD + b'{"id": "a", "text": "b"}\n')
+    assert cli.main(["dead-letter", "list", str(dead)]) == 1
+    assert f"SourceError: {dead}, line 2 is no dead letter" in capsys.readouterr().err
+
+
+@pytest.mark.asyncio
+async def test_a_retry_leaves_what_still_fails(place: Place, dead: Path) -> None:
+    words = ("dead-letter", "retry", dead.name, *MODEL, "--out", "more.jsonl")
+    code, report = await place.job(*words)
+    assert (code, report["written"], report["failed"], report["dead_letters"]) == (3, 58, 3, dead.name)
+    assert place.ids("more.jsonl") == GOOD
+    left = place.rows(dead.name)
+    assert [(one["row"], one["id"], one["why"]) for one in left] == [
+        (7, "d7", "its text is empty"),
+        (9, None, "in.jsonl, line 10: not JSON"),
+        (30, "d30", "its text is empty"),
+    ]
+    assert left[1]["bad_row"] == {"why": "not JSON", "where": "in.jsonl, line 10", "raw": "{"}
+    assert place.files() == {dead.name, "more.jsonl"}
+
+
+@pytest.mark.asyncio
+async def test_a_retry_that_leaves_nothing_leaves_no_file(place: Place, index: BulkServer) -> None:
+    # What failed under the number of its row is written under that number, and not under that of its letter.
+    (place.folder / "docs.dead.jsonl").write_bytes(letter(1, "one", "801") + letter(2, "two", "4"))
+    code, report = await place.job("dead-letter", "retry", "docs.dead.jsonl", *MODEL, "--index", "docs")
+    assert (code, report["written"], report["dead_letters"]) == (0, 2, None)
+    assert sorted(index.documents) == ["4", "801"]
+    assert place.files() == set()
+
+
+@pytest.mark.asyncio
+async def test_a_letter_without_an_id_has_the_one_that_was_put_into_it(place: Place) -> None:
+    lines = [orjson.loads(letter(1, "one", None)), orjson.loads(letter(2, "two", None))]
+    del lines[1]["document"]["id"]
+    words = ("dead-letter", "retry", place.write("a.dead.jsonl", *lines), *MODEL, "--out", "more.jsonl")
+    code, _ = await place.job(*words)
+    assert (code, place.ids("more.jsonl")) == (3, ["d1"])
+    assert [one["why"] for one in place.rows("a.dead.jsonl")] == ["it has no field 'id'"]
+
+
+@pytest.mark.asyncio
+async def test_a_retry_that_is_broken_off_loses_no_letter(place: Place, dead: Path) -> None:
+    words = ("dead-letter", "retry", dead.name, *MODEL, "--out", "more.jsonl")
+    before = dead.read_bytes()
+    await place.broken(*words, after=5)
+    assert dead.read_bytes() == before
+    code, _, err = await place.run(*words)
+    assert (code, "say --resume to go on with it, or remove the file to begin anew" in err) == (2, True)
+    code, report = await place.job(*words, "--resume")
+    assert (code, report["written"], report["failed"]) == (3, 58, 3)
+    assert (place.ids("more.jsonl"), place.ids(dead.name)) == (GOOD, FAIL)
+    assert place.files() == {dead.name, "more.jsonl"}
+
+
+@pytest.mark.parametrize("step", ["keep_failed", "_tidied"])
+@pytest.mark.asyncio
+async def test_a_retry_that_ends_between_its_last_steps_has_done_all_of_it(
+    place: Place, dead: Path, step: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any) -> None:
+        raise OSError("no space left")
+
+    words = ("dead-letter", "retry", dead.name, *MODEL, "--out", "more.jsonl")
+    before = dead.read_bytes()
+    with monkeypatch.context() as patched:
+        patched.setattr(dead_letters, step, full)
+        assert (await place.run(*words))[0] == 1
+    assert (dead.read_bytes() == before) is (step == "keep_failed")
+    place.asked.clear()
+    assert (await place.run(*words, "--resume"))[0] == 3
+    assert (place.ids("more.jsonl"), place.ids(dead.name), place.asked) == (GOOD, FAIL, [])
+    assert place.files() == {dead.name, "more.jsonl"}
+
+
+@pytest.mark.parametrize("removed", range(4))
+@pytest.mark.asyncio
+async def test_a_retry_that_ends_while_it_tidies_up_loses_no_letter(
+    place: Place, dead: Path, removed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The letters fail again for the same reasons, so that their file is in the end what it was."""
+    words = ("dead-letter", "retry", dead.name, *MODEL, "--out", "more.jsonl")
+    await place.job(*words)
+    before = dead.read_bytes()
+    (place.folder / "more.jsonl").unlink()
+    unlink, left = Path.unlink, [removed]
+
+    def full(path: Path, missing_ok: bool = False) -> None:
+        if path.name.startswith(f"{dead.name}."):
+            if not left[0]:
+                raise OSError("the disk is gone")
+            left[0] -= 1
+        unlink(path, missing_ok=missing_ok)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "unlink", full)
+        await place.run(*words)
+    code, out, _ = await place.run(*words, "--resume", "--json")
+    assert (code, orjson.loads(out)["failed"], dead.read_bytes() == before) == (3, 3, True)
+    assert place.files() == {dead.name, "more.jsonl"}
+
+
+@pytest.mark.asyncio
+async def test_a_retry_that_is_killed_again_and_again_loses_no_letter(place: Place, dead: Path) -> None:
+    words = ("dead-letter", "retry", dead.name, *MODEL, "--out", "more.jsonl", "--batch", "4", "--note-every", "1")
+    before = dead.read_bytes()
+    process: asyncio.subprocess.Process | None = None
+
+    async def kill(_: Any, go: Any) -> Any:
+        assert process is not None
+        process.kill()
+        return await go()
+
+    for number in (1, 4, 6):
+        place.emulator.faults.add(kill, times=1, every=number)
+        process = await place.process(*words, "--resume")
+        await process.communicate()
+        assert (process.returncode, dead.read_bytes() == before) == (-signal.SIGKILL, True)
+    code, report = await place.job(*words, "--resume")
+    assert (code, report["read"], report["written"]) == (3, 61, 58)
+    assert (place.ids("more.jsonl"), place.ids(dead.name)) == (GOOD, FAIL)
+
+
+@pytest.mark.asyncio
+async def test_a_retry_does_not_replace_the_output_of_the_job(place: Place, dead: Path) -> None:
+    place.write("docs.jsonl", {"id": "dear"})
+    before = dead.read_bytes()
+    code, _, err = await place.run("dead-letter", "retry", dead.name, *MODEL, "--out", "docs.jsonl")
+    assert (code, "docs.jsonl is there already" in err, "name another file" in err) == (2, True, True)
+    assert (place.ids("docs.jsonl"), dead.read_bytes() == before) == (["dear"], True)
+
+
+@pytest.mark.asyncio
+async def test_the_letters_of_a_job_that_is_not_finished_are_left_to_it(place: Place) -> None:
+    words = ("ingest", place.write("in.jsonl", {"id": "e", "text": ""}, *documents()), *MODEL, "--out", "out.npy")
+    await place.broken(*words)
+    code, _, err = await place.run("dead-letter", "retry", "out.npy.dead.jsonl", *MODEL, "--out", "more.npy")
+    assert (code, "the job that writes out.npy.dead.jsonl is not finished" in err) == (2, True)
+    assert place.ids("out.npy.dead.jsonl") == ["e"]
+
+
+@pytest.mark.asyncio
+async def test_a_finished_job_that_is_found_done_does_not_cut_letters_that_were_retried(place: Place) -> None:
+    ingest = ("ingest", place.write("in.jsonl", {"id": "e", "text": ""}), *MODEL, "--out", "out.npy")
+    await place.job(*ingest)
+    retried = Letter(0, "e", "another reason, which is longer than the one before", {"id": "e", "text": ""}).line()
+    (place.folder / "out.npy.dead.jsonl").write_bytes(retried)
+    await place.job(*ingest, "--resume")
+    assert (place.folder / "out.npy.dead.jsonl").read_bytes() == retried

@@ -1,0 +1,583 @@
+"""A batch comes back with its vectors, whatever the server does meanwhile, and no document is given up wrongly."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from typing import Any
+
+import attrs
+import numpy as np
+import orjson
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from aiomlcommons import Backoff
+from aiomlcommons.errors import (
+    ApiError,
+    ConnectError,
+    DecodeError,
+    InvalidRequest,
+    MLCommonsError,
+    NotSupported,
+    RequestTimeout,
+    SessionClosed,
+    TooManyRequests,
+    error_for,
+)
+from aiomlcommons.http import HttpResponse
+from aiomlcommons.inference.vectors import Vectors
+from aiomlcommons.ingest.embedding._model_check import HARMLESS
+from aiomlcommons.ingest.errors import JobStalled, ModelFails
+from aiomlcommons.ingest.pacing.concurrency_limit import Limiter
+from aiomlcommons.ingest.pacing.retry_budget import RetryBudget
+from aiomlcommons.ingest.state.dead_letters import Letter
+from tests.support.scripted_model import REQUEST, Model, PredictorOnAClock, api, batch_of, embedded, throttled, vectors
+from tests.support.virtual_time import Clock, turns
+
+# ---- without trouble -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.asyncio
+async def test_each_document_has_its_own_vector() -> None:
+    world = PredictorOnAClock(Model())
+    predicted = await world.one("a", "bb", "ccc")
+    assert embedded(predicted) == ["a", "bb", "ccc"]
+    assert isinstance(predicted.vectors, np.ndarray)
+    assert predicted.vectors.shape == (3, 2)
+    assert (world.stats.embedded, world.stats.reused, world.stats.requests, world.stats.retried) == (3, 0, 1, 0)
+
+
+@pytest.mark.asyncio
+async def test_the_latency_is_that_of_answers_alone() -> None:
+    model = Model([api(503)])
+
+    async def slow(texts: list[str]) -> Vectors:
+        await world.clock.passing(3)
+        return await model(texts)
+
+    world = PredictorOnAClock(slow, limiter=Limiter.fixed(1))
+    await world.all(batch_of("a"))
+    # Neither the refused request nor the pause after it counts.
+    assert world.stats.latency == pytest.approx(3.0)
+    assert world.clock.now >= 6
+
+
+@pytest.mark.asyncio
+async def test_identical_texts_are_asked_once_and_counted_as_reused() -> None:
+    model = Model()
+    world = PredictorOnAClock(model)
+    assert embedded(await world.one("a", "b", "a", "a", "b")) == ["a", "b", "a", "a", "b"]
+    assert model.asked == [["a", "b"]]
+    assert (world.stats.embedded, world.stats.reused) == (2, 3)
+
+
+@pytest.mark.asyncio
+async def test_sparse_vectors_are_a_list() -> None:
+    async def sparse(texts: list[str]) -> Any:
+        return [{text: 1.0} for text in texts]
+
+    predicted = await PredictorOnAClock(sparse).one("a", "b", "a")
+    assert predicted.vectors == [{"a": 1.0}, {"b": 1.0}, {"a": 1.0}]
+
+
+@pytest.mark.asyncio
+async def test_a_batch_without_documents_asks_nothing_and_keeps_its_letters() -> None:
+    model = Model()
+    letter = Letter(5, None, "bad", {})
+    (predicted,) = await PredictorOnAClock(model).all(batch_of(settled=[5, 6], letters=[letter], deduplicated=1))
+    assert model.asked == []
+    assert (predicted.letters, predicted.batch.settled, predicted.vectors) == ([letter], [5, 6], [])
+
+
+@pytest.mark.asyncio
+async def test_what_was_settled_before_comes_through_a_batch_that_is_embedded() -> None:
+    letter = Letter(5, None, "bad", {})
+    (predicted,) = await PredictorOnAClock(Model()).all(batch_of("a", settled=[5, 6], letters=[letter], deduplicated=1))
+    assert (predicted.letters, predicted.batch.settled, predicted.batch.deduplicated) == ([letter], [5, 6], 1)
+
+
+@pytest.mark.asyncio
+async def test_the_accounts_show_what_is_under_way_and_nothing_afterwards() -> None:
+    during: list[tuple[int, int]] = []
+
+    async def embed(texts: list[str]) -> Vectors:
+        await world.clock.passing(1)
+        during.append((world.stats.in_flight, world.stats.limit))
+        return vectors(texts)
+
+    world = PredictorOnAClock(embed, limiter=Limiter.fixed(2))
+    await world.all(*(batch_of(f"text {number}") for number in range(4)))
+    assert during[0] == (2, 2)
+    assert (world.stats.in_flight, world.stats.requests) == (0, 4)
+
+
+@pytest.mark.asyncio
+async def test_no_more_requests_are_under_way_than_the_limiter_allows() -> None:
+    now, most = 0, 0
+
+    async def embed(texts: list[str]) -> Vectors:
+        nonlocal now, most
+        now += 1
+        most = max(most, now)
+        await world.clock.passing(1)
+        now -= 1
+        return vectors(texts)
+
+    world = PredictorOnAClock(embed, limiter=Limiter.fixed(3))
+    await world.all(*(batch_of(f"text {number}") for number in range(20)))
+    assert most == 3
+
+
+# ---- trouble that passes ---------------------------------------------------------------------------------------------
+
+PASSING: list[Exception] = [
+    throttled(),
+    api(502),
+    api(503),
+    api(504),
+    api(400, "Model not ready yet. Please deploy it"),
+    api(500, "Acquire operation took longer than the configured maximum time"),
+    api(500, "Error communicating with remote model: it is slow"),
+    api(404, "Failed to get data object from index .plugins-ml-model: CurrentState[RECOVERING]"),
+    api(404, "Failed to get data object from index .plugins-ml-model", kind="no_shard_available_action_exception"),
+    api(409, "[abc]: version conflict, required seqNo [3]", kind="version_conflict_engine_exception"),
+    api(400, "Error from remote service: The request was denied due to remote server throttling. To change the retry"),
+    ConnectError("dropped", REQUEST),
+    RequestTimeout("too slow", REQUEST),
+]
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("error", PASSING, ids=lambda error: f"{type(error).__name__}: {error}"[:40])
+async def test_trouble_that_passes_is_tried_again_and_paid_for(error: Exception) -> None:
+    model = Model([error, error])
+    world = PredictorOnAClock(model)
+    predicted = await world.one("a", "b")
+    assert (embedded(predicted), predicted.letters) == (["a", "b"], [])
+    assert model.asked == [["a", "b"]] * 3
+    assert (world.stats.retried, world.stats.requests, world.budget.spent) == (2, 3, 2)
+    busy = isinstance(error, TooManyRequests)
+    assert world.budget.tokens == 500 - 2 * (1 if busy else 5) + 1
+
+
+@pytest.mark.asyncio
+async def test_pauses_are_anything_up_to_a_delay_that_grows() -> None:
+    world = PredictorOnAClock(Model([api(503)] * 6))
+    await world.one("a")
+    assert len(world.clock.slept) == 6
+    assert all(0 <= pause <= most for pause, most in zip(world.clock.slept, [1, 2, 4, 8, 8, 8], strict=True))
+    assert world.clock.now == pytest.approx(sum(world.clock.slept))
+
+
+@pytest.mark.asyncio
+async def test_a_pause_that_the_server_asks_for_is_kept() -> None:
+    world = PredictorOnAClock(Model([throttled("30"), throttled("2")]))
+    await world.one("a")
+    assert world.clock.slept == [30, 2]
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("error", "limit"),
+    [
+        (throttled(), 8),
+        (RequestTimeout("too slow", REQUEST), 8),
+        (api(500, "Acquire operation took longer than the configured maximum time"), 8),
+        (api(400, "Error from remote service: The request was denied due to remote server throttling."), 8),
+        (api(503), 10),
+        (ConnectError("dropped", REQUEST), 10),
+    ],
+)
+async def test_a_server_that_has_too_much_to_do_is_sent_fewer_at_once(error: Exception, limit: int) -> None:
+    limiter = Limiter(start=10, clock=lambda: 0.0)
+    await PredictorOnAClock(Model([error]), limiter=limiter).one("a")
+    assert limiter.limit == limit
+
+
+@pytest.mark.asyncio
+async def test_an_answer_is_told_to_the_limiter() -> None:
+    limiter = Limiter(start=1, clock=lambda: 0.0)
+    await PredictorOnAClock(Model(), limiter=limiter).one("a", "b")
+    assert limiter.limit == 2
+
+
+@pytest.mark.asyncio
+async def test_an_answer_with_many_texts_is_not_taken_for_a_slow_one() -> None:
+    async def embed(texts: list[str]) -> Vectors:
+        await clock.passing(len(texts))
+        return vectors(texts)
+
+    clock = Clock()
+    world = PredictorOnAClock(embed, limiter=Limiter(start=2, clock=clock), clock=clock)
+    await world.one("a")
+    await world.one(*(f"text {number}" for number in range(64)))
+    assert world.limiter.limit == 2
+
+
+@pytest.mark.asyncio
+async def test_no_slot_is_held_during_a_pause() -> None:
+    model = Model([api(503)])
+    world = PredictorOnAClock(model, limiter=Limiter.fixed(1))
+    await world.all(batch_of("a"), batch_of("b"))
+    assert model.asked[1] == ["b"]
+
+
+# ---- the budget ------------------------------------------------------------------------------------------------------
+
+
+@attrs.define
+class Outage:
+    """A server that answers nothing until ``back``, and takes ``service`` seconds to fail or to answer."""
+
+    back: float
+    service: float
+    clock: Clock = attrs.field(factory=Clock)
+    under_way: int = 0
+    most: int = 0
+    failed: int = 0
+
+    async def __call__(self, texts: list[str]) -> Vectors:
+        self.under_way += 1
+        if self.failed >= 30:  # all have had their first try
+            self.most = max(self.most, self.under_way)
+        await self.clock.passing(self.service)
+        self.under_way -= 1
+        if self.clock.now < self.back:
+            self.failed += 1
+            raise api(503)
+        return vectors(texts)
+
+
+@pytest.mark.asyncio
+async def test_with_the_budget_spent_one_at_a_time_tries_whether_the_server_is_back() -> None:
+    outage = Outage(back=501, service=20)
+    world = PredictorOnAClock(outage, budget=RetryBudget(capacity=0), patience=1000, clock=outage.clock)
+    await world.all(*(batch_of(f"text {number}") for number in range(30)))
+    # Each try takes 20 s and has a pause of a tenth of the cap, 0.8 s, before it.
+    assert outage.most == 1
+    assert outage.failed == 30 + 23
+    assert world.clock.slept[:23] == [0.8] * 23
+    assert world.budget.spent == 0
+
+
+@pytest.mark.asyncio
+async def test_when_the_server_is_back_those_who_waited_for_it_pause_no_more() -> None:
+    outage = Outage(back=100, service=1)
+    world = PredictorOnAClock(outage, budget=RetryBudget(capacity=0), patience=1000, clock=outage.clock)
+    await world.all(*(batch_of(f"text {number}") for number in range(30)))
+    assert world.clock.slept.count(0) >= 28
+    assert world.clock.now < 100 + 8 + 30 + 1
+
+
+@pytest.mark.asyncio
+async def test_those_who_waited_pause_no_more_even_if_trouble_comes_again() -> None:
+    trouble = [api(503)] * 30
+    trouble[5] = throttled()
+    model = Model([*trouble, None, api(503), None, api(503)])
+    world = PredictorOnAClock(model, budget=RetryBudget(capacity=0), patience=1000)
+    await world.all(*(batch_of(f"text {number}") for number in range(30)))
+    # Two had trouble after others had been answered: they stand at the end of the line, and others are answered first.
+    assert world.clock.slept == [0.8, *[0] * 31]
+
+
+@pytest.mark.asyncio
+async def test_a_probe_keeps_the_pause_that_the_server_asks_for() -> None:
+    world = PredictorOnAClock(Model([throttled("70")]), budget=RetryBudget(capacity=0))
+    await world.one("a")
+    assert world.clock.slept == [70]
+
+
+@pytest.mark.asyncio
+async def test_what_others_earn_pays_again() -> None:
+    world = PredictorOnAClock(Model([api(503), *[None] * 20, api(503)]), budget=RetryBudget(capacity=5))
+    for number in range(25):
+        await world.one(f"text {number}")
+    assert (world.budget.spent, world.stats.retried) == (2, 2)
+
+
+# ---- patience --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("capacity", [500, 0])
+async def test_a_server_that_never_comes_back_ends_the_job(capacity: float) -> None:
+    world = PredictorOnAClock(Model([api(503, "gone")] * 10_000), budget=RetryBudget(capacity=capacity), patience=60)
+    with pytest.raises(JobStalled, match="no answer for 60 s, the last trouble was: gone") as caught:
+        await world.one("a", "b")
+    assert isinstance(caught.value.__cause__, ApiError)
+    assert 60 < world.clock.now <= 60 + 8
+
+
+@pytest.mark.asyncio
+async def test_a_stall_is_no_reason_to_halve_a_batch() -> None:
+    model = Model([api(503)] * 10_000)
+    with pytest.raises(JobStalled):
+        await PredictorOnAClock(model, patience=20).one("a", "b", "c")
+    assert {tuple(texts) for texts in model.asked} == {("a", "b", "c")}
+
+
+@pytest.mark.asyncio
+async def test_any_answer_renews_the_patience() -> None:
+    trouble = [api(503)] * 3
+    world = PredictorOnAClock(Model([*[*trouble, None] * 40]), backoff=Backoff(first=8, cap=8), patience=30)
+    for number in range(40):
+        await world.one(f"text {number}")
+    assert world.clock.now > 300
+
+
+@pytest.mark.asyncio
+async def test_a_slow_source_does_not_use_patience_up() -> None:
+    world = PredictorOnAClock(Model([None, api(503)]), patience=60)
+    await world.one("a")
+    world.clock.now += 10_000
+    assert embedded(await world.one("b")) == ["b"]
+
+
+# ---- what is wrong with a document -----------------------------------------------------------------------------------
+
+
+@pytest.mark.asyncio
+async def test_a_poisoned_text_stands_alone() -> None:
+    model = Model(poison=frozenset({"p"}))
+    world = PredictorOnAClock(model)
+    texts = ["a", "b", "c", "p", "e", "f", "g", "h"]
+    before = Letter(1, None, "before", {})
+    (predicted,) = await world.all(batch_of(*texts, settled=[1, 2], letters=[before], deduplicated=1))
+    assert embedded(predicted) == ["a", "b", "c", "e", "f", "g", "h"]
+    assert predicted.batch.ids == ["d10", "d11", "d12", "d14", "d15", "d16", "d17"]
+    assert predicted.batch.numbers == [10, 11, 12, 14, 15, 16, 17]
+    assert predicted.batch.rows == [{"n": n} for n in predicted.batch.numbers]
+    assert (predicted.batch.index, predicted.batch.deduplicated) == (3, 1)
+    assert predicted.batch.settled == [1, 2, 13]
+    assert predicted.letters[0] == before
+    assert predicted.letters[1].why.startswith("BadRequest: translate_exception")
+    assert (predicted.letters[1].row, predicted.letters[1].id, predicted.letters[1].document) == (13, "d13", {"n": 13})
+    assert model.asked == [
+        texts,
+        ["a", "b", "c", "p"],
+        [HARMLESS],
+        ["a", "b"],
+        ["c", "p"],
+        ["c"],
+        ["p"],
+        [HARMLESS],
+        ["p"],
+        ["e", "f", "g", "h"],
+    ]
+    assert (world.stats.embedded, world.stats.retried, world.budget.spent) == (7, 0, 0)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        api(400, "illegal"),
+        api(413, "too large"),
+        InvalidRequest("text_docs[1]"),
+        DecodeError("no tensor", HttpResponse(200, b"?")),
+    ],
+)
+async def test_whatever_is_no_passing_trouble_is_looked_for_in_the_texts(refusal: Exception) -> None:
+    world = PredictorOnAClock(Model(poison=frozenset({"p", "q"}), refusal=refusal))
+    predicted = await world.one("a", "p", "b", "q", "c")
+    assert embedded(predicted) == ["a", "b", "c"]
+    assert [letter.id for letter in predicted.letters] == ["d11", "d13"]
+    assert predicted.letters[0].why == f"{type(refusal).__name__}: {refusal}"
+    assert world.clock.slept == []
+
+
+@pytest.mark.asyncio
+async def test_documents_with_the_same_poisoned_text_are_all_letters_and_it_is_judged_once() -> None:
+    model = Model(poison=frozenset({"p"}))
+    world = PredictorOnAClock(model)
+    predicted = await world.one("p", "a", "p", "b", "a", "p")
+    assert embedded(predicted) == ["a", "b", "a"]
+    assert [letter.row for letter in predicted.letters] == [10, 12, 15]
+    # Once alone, and once more after a harmless one.
+    assert model.asked.count(["p"]) == 2
+    # Only who has another one's vector has reused it.
+    assert (world.stats.embedded, world.stats.reused) == (2, 1)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("texts", [("p",), ("p", "q"), ("p", "p"), ("p", "q", "r")])
+async def test_a_batch_of_nothing_but_poison_is_given_up_where_the_model_answers_a_harmless_text(
+    texts: tuple[str, ...],
+) -> None:
+    model = Model(poison=frozenset("pqr"))
+    world = PredictorOnAClock(model)
+    predicted = await world.one(*texts)
+    assert len(predicted.letters) == len(texts)
+    assert (len(predicted.batch), predicted.vectors) == (0, [])
+    assert model.asked[-2:] == [[HARMLESS], [texts[-1]]]
+    assert (world.stats.embedded, world.stats.reused) == (0, 0)
+
+
+@pytest.mark.asyncio
+async def test_trouble_that_passes_amid_the_halving_is_tried_again() -> None:
+    model = Model([api(400), throttled(), None], frozenset({"p"}))
+    predicted = await PredictorOnAClock(model).one("a", "b", "c", "p")
+    assert embedded(predicted) == ["a", "b", "c"]
+    assert model.asked[1] == model.asked[2] == ["a", "b"]
+
+
+@settings(derandomize=True, max_examples=150, deadline=None, database=None)
+@given(
+    texts=st.lists(st.sampled_from([f"t{number}" for number in range(12)]), min_size=1, max_size=24),
+    poison=st.sets(st.sampled_from([f"t{number}" for number in range(12)]), max_size=6),
+)
+def test_exactly_the_poisoned_documents_are_given_up(texts: list[str], poison: set[str]) -> None:
+    world = PredictorOnAClock(Model(poison=frozenset(poison)))
+    predicted = asyncio.run(world.one(*texts))
+    assert embedded(predicted) == [text for text in texts if text not in poison]
+    assert [letter.row for letter in predicted.letters] == [10 + i for i, text in enumerate(texts) if text in poison]
+    assert sorted([*predicted.batch.numbers, *predicted.batch.settled]) == list(range(10, 10 + len(texts)))
+    assert world.stats.embedded + world.stats.reused == len(predicted.batch)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("texts", [("a",), ("a", "b", "c")])
+async def test_a_failure_that_may_be_the_servers_is_tried_again_before_a_batch_is_halved(
+    texts: tuple[str, ...],
+) -> None:
+    model = Model([api(500, "Error from remote service: boom")])
+    world = PredictorOnAClock(model, budget=RetryBudget(capacity=0))
+    predicted = await world.one(*texts)
+    assert (embedded(predicted), predicted.letters) == (list(texts), [])
+    assert model.asked == [list(texts)] * 2
+    # It is neither paid for nor held up by an empty budget, and spread over time as any retry.
+    assert (world.stats.retried, world.budget.spent, world.budget.denied) == (1, 0, 0)
+    assert [0 < pause <= 1 for pause in world.clock.slept] == [True]
+
+
+@pytest.mark.asyncio
+async def test_a_text_that_fails_three_times_alone_and_again_after_a_harmless_one_is_given_up() -> None:
+    boom = [api(500)] * 3
+    model = Model([*boom[:2], *boom[:2], None, boom[0], None, *boom, None, *boom])
+    predicted = await PredictorOnAClock(model).one("a", "b", "c")
+    batch, harmless = ["a", "b", "c"], [HARMLESS]
+    halves = [["a", "b"], ["a", "b"], harmless, ["a"], ["a"], *[["b"]] * 3]
+    assert model.asked == [batch, batch, *halves, harmless, *[["b"]] * 3, ["c"]]
+    assert embedded(predicted) == ["a", "c"]
+    assert [letter.id for letter in predicted.letters] == ["d11"]
+
+
+@pytest.mark.asyncio
+async def test_a_failure_that_is_no_servers_is_final_even_after_one_that_may_be() -> None:
+    model = Model([api(500), api(400), None, api(500), api(400), None, api(400)])
+    predicted = await PredictorOnAClock(model).one("a", "b")
+    assert model.asked == [["a", "b"]] * 2 + [["a"]] + [["b"]] * 2 + [[HARMLESS], ["b"]]
+    assert [letter.id for letter in predicted.letters] == ["d11"]
+
+
+@pytest.mark.asyncio
+async def test_by_chance_alone_hardly_any_document_is_given_up() -> None:
+    chance = random.Random(1)  # noqa: S311
+    boom = api(500, "Error from remote service: boom")
+
+    async def embed(texts: list[str]) -> Vectors:
+        if "p" in texts or chance.random() < 0.05:
+            raise boom
+        return vectors(texts)
+
+    world = PredictorOnAClock(embed)
+    given_up = 0
+    for number in range(2000):
+        poisoned = ["p"] if number % 20 == 0 else []
+        predicted = await world.one(*(f"text {number}.{i}" for i in range(16)), *poisoned)
+        given_up += len(predicted.letters)
+    assert given_up == 100
+
+
+# ---- what ends a job -------------------------------------------------------------------------------------------------
+
+FINAL: list[Exception] = [
+    api(404, "Failed to find model"),
+    api(500, "Failed to find model", kind="m_l_resource_not_found_exception"),
+    api(401, "wrong password"),
+    api(403, "not allowed"),
+    api(401, "Error from remote service: bad key"),
+    api(400, "It is off. To enable, please update the setting plugins.ml_commons.remote_inference.enabled"),
+    api(302, ""),
+    NotSupported("since 2.11"),
+    SessionClosed("closed"),
+]
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("error", FINAL, ids=lambda error: type(error).__name__)
+@pytest.mark.parametrize("texts", [("a",), ("a", "b", "c")])
+async def test_what_no_document_can_help_ends_the_job_at_once(error: Exception, texts: tuple[str, ...]) -> None:
+    model = Model([error])
+    world = PredictorOnAClock(model)
+    with pytest.raises(type(error)) as caught:
+        await world.one(*texts)
+    assert caught.value is error
+    assert (len(model.asked), world.clock.slept) == (1, [])
+    assert (world.stats.in_flight, world.limiter.in_flight) == (0, 0)
+
+
+@pytest.mark.asyncio
+async def test_a_final_error_amid_the_halving_ends_the_job_too() -> None:
+    with pytest.raises(MLCommonsError, match="not allowed"):
+        await PredictorOnAClock(Model([api(400), None, api(403, "not allowed")])).one("a", "b")
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("error", [api(500, "out of memory"), api(400, "no such function")])
+@pytest.mark.parametrize("texts", [("a",), ("a", "b"), ("a", "b", "c", "a")])
+async def test_a_model_that_fails_on_everything_gives_up_no_document(error: Exception, texts: tuple[str, ...]) -> None:
+    world = PredictorOnAClock(Model([error] * 1000))
+    with pytest.raises(ModelFails) as caught:
+        await world.one(*texts)
+    assert f"on a harmless text too, after failing with: {type(error).__name__}: {error}" in str(caught.value)
+    assert caught.value.__cause__ is error
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(("error", "kind"), [(api(403, "not allowed"), "Forbidden"), (api(503), "JobStalled")])
+async def test_what_ends_a_job_while_the_model_is_in_doubt_is_raised_as_it_is(error: Exception, kind: str) -> None:
+    world = PredictorOnAClock(Model([api(500), *[error] * 1000]), patience=10)
+    with pytest.raises(MLCommonsError) as caught:
+        await world.one("a")
+    assert type(caught.value).__name__ == kind
+
+
+@pytest.mark.asyncio
+async def test_a_throttling_that_lasts_is_not_waited_for() -> None:
+    body = orjson.dumps({"error": {"reason": "the breaker is open", "durability": "PERMANENT"}, "status": 429})
+    open_breaker = error_for(HttpResponse(429, body, {"content-type": "application/json"}, REQUEST))
+    world = PredictorOnAClock(Model([open_breaker] * 100))
+    with pytest.raises(ModelFails, match="the breaker is open"):
+        await world.one("a", "b")
+    assert (world.clock.slept, world.stats.retried) == ([], 0)
+
+
+@pytest.mark.asyncio
+async def test_who_is_cancelled_holds_no_slot_and_does_not_keep_others_from_probing() -> None:
+    outage = Outage(back=50, service=1)
+    world = PredictorOnAClock(outage, budget=RetryBudget(capacity=0), patience=1000, clock=outage.clock)
+
+    async def cancelled() -> None:
+        task = asyncio.create_task(world.predictor(batch_of("first")))
+        await world.clock.passing(3)
+        task.cancel()
+        await turns()
+        assert task.cancelled()
+        assert world.limiter.in_flight == 0
+
+    await world.clock.run(cancelled())
+    assert embedded(await world.one("second")) == ["second"]
+
+
+@pytest.mark.asyncio
+async def test_vectors_of_different_dimensions_in_a_batch_end_the_job() -> None:
+    async def embed(texts: list[str]) -> Any:
+        return np.zeros((len(texts), len(texts[0])), np.float32)
+
+    world = PredictorOnAClock(embed)
+    world.predictor.sizes.count = 1
+    with pytest.raises(ModelFails, match=r"different dimensions: \[1, 2\]"):
+        await world.one("a", "bb")

@@ -1,0 +1,622 @@
+"""The number of requests at once finds what a server can take, and waiting for leave is fair."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import itertools
+import random
+from collections import deque
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+
+import anyio
+import attrs
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from aiomlcommons.ingest.pacing._capacity import DECREASE, PROBE, SELDOM, SOON, Capacity
+from aiomlcommons.ingest.pacing.concurrency_limit import Limiter, Slot
+from tests.support.virtual_time import at_once, turns
+
+ENDLESS = 10**9
+
+
+@attrs.define
+class Held:
+    """A slot, and what gives it back."""
+
+    context: AbstractAsyncContextManager[Slot]
+    slot: Slot
+
+    @classmethod
+    def of(cls, limiter: Limiter) -> Held:
+        context = limiter.slot()
+        return cls(context, at_once(context.__aenter__()))
+
+    def leave(self) -> None:
+        at_once(self.context.__aexit__(None, None, None))
+
+    def done(self, items: int = 1) -> None:
+        self.slot.done(items)
+        self.leave()
+
+    def refused(self) -> None:
+        self.slot.refused()
+        self.leave()
+
+
+@attrs.define
+class Server:
+    """Works on ``capacity`` requests at once, lets ``queue`` more wait and refuses the rest; a client that never rests.
+
+    Both are in one queue of events; time is what the next event says it is.
+    """
+
+    capacity: Callable[[float], int]
+    queue: int = 0
+    service: Callable[[float, random.Random], float] = lambda _, chance: 0.1 * chance.uniform(0.8, 1.2)
+    most: int = 128
+    least: int = 1
+    now: float = 0.0
+    answered: int = 0
+    refused: int = 0
+    limits: list[tuple[float, int]] = attrs.field(factory=list)
+    _busy: int = 0
+    _waiting: deque[Held] = attrs.field(factory=deque)
+    _events: list[tuple[float, int, bool, Held]] = attrs.field(factory=list)
+    _order: itertools.count[int] = attrs.field(factory=itertools.count)
+    _chance: random.Random = attrs.field(factory=lambda: random.Random(1))  # noqa: S311
+    _served: list[float] = attrs.field(factory=list)
+
+    def run(self, seconds: float) -> Server:
+        limiter = Limiter(
+            least=self.least, start=min(self.most, max(self.least, 2)), most=self.most, clock=lambda: self.now
+        )
+        while self.now < seconds:
+            while limiter.in_flight < limiter.limit:
+                self._send(Held.of(limiter))
+            self._next()
+            self.limits.append((self.now, limiter.limit))
+        return self
+
+    def usual(self, begin: float, end: float) -> float:
+        """The limit between two moments, each value for as long as it held."""
+        spans = [(limit, then - at) for (at, limit), (then, _) in itertools.pairwise(self.limits) if begin <= at < end]
+        return sum(limit * span for limit, span in spans) / sum(span for _, span in spans)
+
+    def rate(self, begin: float, end: float) -> float:
+        """Answers in a second between two moments."""
+        return sum(begin <= at < end for at in self._served) / (end - begin)
+
+    def _send(self, held: Held) -> None:
+        if self._busy < self.capacity(self.now):
+            self._work(held)
+        elif len(self._waiting) < self.queue:
+            self._waiting.append(held)
+        else:
+            self._later(0.005, False, held)
+
+    def _work(self, held: Held) -> None:
+        self._busy += 1
+        self._later(self.service(self.now, self._chance), True, held)
+
+    def _later(self, seconds: float, served: bool, held: Held) -> None:
+        heapq.heappush(self._events, (self.now + seconds, next(self._order), served, held))
+
+    def _next(self) -> None:
+        self.now, _, served, held = heapq.heappop(self._events)
+        if not served:
+            self.refused += 1
+            held.refused()
+            return
+        self._busy, self.answered = self._busy - 1, self.answered + 1
+        self._served.append(self.now)
+        held.done()
+        while self._waiting and self._busy < self.capacity(self.now):
+            self._work(self._waiting.popleft())
+
+
+def of(capacity: int) -> Callable[[float], int]:
+    return lambda _: capacity
+
+
+# ---- what a server can take ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("capacity", [1, 4, 16, 48])
+def test_the_capacity_of_a_server_that_refuses_is_found(capacity: int) -> None:
+    server = Server(of(capacity)).run(60)
+    assert server.usual(5, 60) == pytest.approx(capacity, rel=0.4 if capacity == 1 else 0.15)
+    assert server.rate(5, 60) > 0.94 * capacity / 0.1
+
+
+@pytest.mark.parametrize(("capacity", "most"), [(1, 0.35), (4, 0.2), (16, 0.05), (48, 0.01)])
+def test_few_requests_are_refused_on_the_way(capacity: int, most: float) -> None:
+    server = Server(of(capacity)).run(60)
+    assert server.refused < most * (server.answered + server.refused)
+
+
+@pytest.mark.parametrize("capacity", [4, 16, 48])
+def test_it_is_near_the_capacity_within_a_second(capacity: int) -> None:
+    assert max(limit for at, limit in Server(of(capacity)).run(1).limits if at < 1) >= 0.75 * capacity
+
+
+@pytest.mark.parametrize("capacity", [1, 4, 16, 48])
+def test_a_server_that_lets_requests_wait_is_kept_busy_and_its_queue_short(capacity: int) -> None:
+    server = Server(of(capacity), queue=ENDLESS, most=1000).run(300)
+    assert server.rate(10, 300) > 0.98 * capacity / 0.1
+    assert capacity <= server.usual(10, 60) < capacity + 2 * max(4, capacity**0.5)
+    # It does not creep up: who waits behind himself must not take that for the server's own pace.
+    assert server.usual(240, 300) <= 1.1 * server.usual(10, 60) + 2
+
+
+@pytest.mark.parametrize(("before", "after"), [(48, 8), (8, 48), (16, 1)])
+def test_a_capacity_that_changes_is_followed(before: int, after: int) -> None:
+    server = Server(lambda now: before if now < 30 else after).run(60)
+    assert server.rate(5, 30) > 0.9 * before / 0.1
+    assert server.rate(33, 60) > 0.9 * after / 0.1
+    assert server.usual(33, 60) == pytest.approx(after, rel=0.4 if after == 1 else 0.15)
+
+
+@pytest.mark.parametrize(("before", "after"), [(48, 8), (8, 48)])
+def test_a_capacity_behind_a_queue_is_followed_too(before: int, after: int) -> None:
+    server = Server(lambda now: before if now < 30 else after, queue=ENDLESS, most=1000).run(90)
+    assert server.rate(33, 90) > 0.97 * after / 0.1
+    assert server.usual(40, 90) < after + 2 * max(4, after**0.5)
+
+
+@pytest.mark.parametrize("queue", [0, ENDLESS])
+@pytest.mark.parametrize("slower", [1.5, 2, 5, 20])
+def test_a_server_that_has_become_slower_is_believed_at_once(queue: int, slower: float) -> None:
+    changing = Server(of(16), queue, lambda now, chance: (0.1 if now < 30 else 0.1 * slower) * chance.uniform(0.8, 1.2))
+    changing.run(30 + 60 * slower)
+    for begin, end in itertools.pairwise([30, 30 + 10 * slower, 30 + 20 * slower, 30 + 60 * slower]):
+        assert changing.rate(begin, end) > 0.8 * 16 / 0.1 / slower
+    assert changing.usual(30 + 20 * slower, 30 + 60 * slower) < 32
+
+
+def test_a_server_that_has_become_faster_gets_no_long_queue() -> None:
+    changing = Server(of(16), ENDLESS, lambda now, chance: (0.5 if now < 30 else 0.1) * chance.uniform(0.8, 1.2))
+    changing.run(60)
+    assert changing.rate(32, 60) > 0.95 * 16 / 0.1
+    assert changing.usual(32, 60) < 32
+
+
+NOISY: dict[str, tuple[float, Callable[[float, random.Random], float]]] = {
+    "of two lengths": (0.35, lambda _, chance: chance.choice([0.1, 0.6])),
+    "of any length": (0.1, lambda _, chance: chance.expovariate(10)),
+    "of a slow node": (0.325, lambda _, chance: 1.0 if chance.random() < 0.25 else 0.1),
+}
+
+
+@pytest.mark.parametrize("queue", [0, ENDLESS])
+@pytest.mark.parametrize("capacity", [4, 16, 32])
+@pytest.mark.parametrize("noise", NOISY)
+def test_answers_of_different_length_are_no_sign_of_a_queue(noise: str, capacity: int, queue: int) -> None:
+    mean, service = NOISY[noise]
+    server = Server(of(capacity), queue, service).run(150)
+    assert server.rate(20, 150) > 0.85 * capacity / mean
+    assert server.usual(20, 150) < 3.2 * max(8, capacity)
+
+
+@pytest.mark.parametrize(("queue", "least"), [(0, 1.3), (32, 0.95), (ENDLESS, 0.95)])
+def test_while_the_capacity_changes_it_does_as_much_as_the_best_fixed_number_or_more(queue: int, least: float) -> None:
+    capacities = (8, 32, 4, 16)
+
+    def run(least: int, most: int) -> Server:
+        return Server(lambda now: capacities[int(now / 5) % 4], queue, least=least, most=most).run(20)
+
+    found, fixed = run(1, 64), {count: run(count, count) for count in (4, 8, 16, 32, 64)}
+    # Whoever is refused all the time is refused in no time, but would be in the way of others.
+    fair = [server.answered for server in fixed.values() if server.refused < server.answered]
+    assert found.answered > least * max(fair)
+    assert found.refused < 0.1 * found.answered
+
+
+# ---- its rules -------------------------------------------------------------------------------------------------------
+
+
+def test_a_burst_of_refusals_of_one_round_trip_is_one_decrease() -> None:
+    now = [0.0]
+    limiter = Limiter(start=20, clock=lambda: now[0])
+    burst = [Held.of(limiter) for _ in range(20)]
+    for held in burst:
+        now[0] += 0.01
+        held.refused()
+    assert limiter.limit == 20 * DECREASE
+
+
+def test_refusals_of_two_round_trips_are_two_decreases() -> None:
+    now = [0.0]
+    limiter = Limiter(start=20, clock=lambda: now[0])
+    for _ in range(2):
+        now[0] += 1
+        held = Held.of(limiter)
+        now[0] += 1
+        held.refused()
+    assert limiter.limit == int(20 * DECREASE**2)
+
+
+def test_it_doubles_until_the_first_refusal_comes_near_it_again_and_then_tries_more_and_more() -> None:
+    now = [0.0]
+    limiter = Limiter(start=2, most=100, clock=lambda: now[0])
+    under_way: list[Held] = []
+
+    def fill() -> None:
+        while limiter.in_flight < limiter.limit:
+            under_way.append(Held.of(limiter))
+
+    def round_trip() -> int:
+        fill()
+        now[0] += 1
+        for held in [under_way.pop(0) for _ in range(len(under_way))]:
+            held.done()
+            fill()
+        return limiter.limit
+
+    assert [round_trip() for _ in range(4)] == [4, 8, 16, 32]
+    now[0] += 1
+    under_way.pop().refused()
+    while under_way:
+        under_way.pop().leave()
+    assert [limiter.limit, *(round_trip() for _ in range(4))] == [27, 29, 30, 31, 32]
+    assert [round_trip() for _ in range(4)] == [33, 41, 74, 100]
+
+
+def cohort(among: int, seconds: float, *, size: int = 6, limiter: Capacity) -> None:
+    """So many requests, under way together, and each answered after so many seconds."""
+    begun = [limiter.begin() for _ in range(size)]
+    for one in begun:
+        one.add(seconds, 64, among)
+    for one in begun:
+        limiter.end(one)
+
+
+def test_a_line_before_the_server_is_seen_by_lowering_the_limit_for_a_moment() -> None:
+    capacity = Capacity(40, 1, 64)
+    cohort(10, 1.0, limiter=capacity)  # the first ones, without a line
+    cohort(40, 4.0, size=40, limiter=capacity)
+    assert capacity.limit == 24
+    capacity.grow()
+    assert capacity.limit == 24
+    cohort(24, 2.4, size=24, limiter=capacity)  # it works on 10, and these waited too
+    assert capacity.limit == pytest.approx(10 + 4)
+    cohort(14, 1.4, size=14, limiter=capacity)
+    assert capacity.limit == pytest.approx(10 + 4)
+
+
+def test_a_server_that_is_slower_is_seen_by_lowering_the_limit_too() -> None:
+    capacity = Capacity(40, 1, 64)
+    cohort(40, 1.0, limiter=capacity)
+    cohort(40, 4.0, size=40, limiter=capacity)
+    assert capacity.limit == 24
+    cohort(24, 4.0, size=24, limiter=capacity)  # fewer are no faster, so that none of them waited
+    assert capacity.limit == pytest.approx(40 + 40**0.5)
+
+
+def test_a_server_that_becomes_slower_while_the_limit_is_low_does_not_raise_it_beyond_what_it_was() -> None:
+    capacity = Capacity(40, 1, 1000)
+    cohort(40, 1.0, limiter=capacity)
+    cohort(40, 4.0, size=40, limiter=capacity)
+    cohort(24, 50.0, size=24, limiter=capacity)
+    assert capacity.limit == pytest.approx(40 + 40**0.5)
+
+
+@pytest.mark.parametrize(("spread", "limit"), [(0.1, 24), (1.3, 40)])
+def test_what_chance_can_do_is_no_line(spread: float, limit: int) -> None:
+    capacity = Capacity(40, 1, 64)
+    cohort(40, 1.0, limiter=capacity)
+    begun = [capacity.begin() for _ in range(40)]
+    for number, one in enumerate(begun):
+        one.add(1.5 + (spread if number % 2 else -spread), 64, 40)
+        capacity.end(one)
+    assert capacity.limit == limit
+
+
+@pytest.mark.parametrize(("line", "grows"), [(2, True), (4, False)])
+def test_it_grows_until_some_more_than_the_server_works_on_are_under_way(line: int, grows: bool) -> None:
+    capacity = Capacity(16 + line, 1, 64)
+    cohort(16, 1.0, limiter=capacity)
+    cohort(16 + line, (16 + line) / 16, size=16 + line, limiter=capacity)
+    capacity.grow()
+    assert (capacity.limit > 16 + line) == grows
+
+
+def test_a_probe_is_made_once_in_a_while_even_if_the_line_is_not_too_long() -> None:
+    capacity = Capacity(20, 1, 64)
+    cohort(16, 1.0, limiter=capacity)
+    for _ in range(SELDOM - 2):
+        cohort(20, 20 / 16, size=20, limiter=capacity)
+    assert capacity.limit == 20
+    cohort(20, 20 / 16, size=20, limiter=capacity)
+    capacity.grow()
+    assert capacity.limit == 12
+    cohort(12, 1.0, size=12, limiter=capacity)
+    assert capacity.limit == pytest.approx(16 + 4)
+
+
+def test_a_server_that_seems_much_slower_is_probed_again_soon() -> None:
+    capacity = Capacity(40, 1, 64)
+    cohort(40, 1.0, limiter=capacity)
+    cohort(40, 4.0, size=40, limiter=capacity)
+    cohort(24, 4.0, size=24, limiter=capacity)
+    for _ in range(SOON):
+        assert capacity.limit == pytest.approx(40 + 40**0.5)
+        cohort(46, 4.6, size=46, limiter=capacity)
+    assert capacity.limit == pytest.approx(46 * PROBE)
+
+
+def test_no_probe_is_made_where_the_limit_cannot_be_lowered() -> None:
+    capacity = Capacity(8, 8, 64)
+    for number in range(SELDOM + 10):
+        cohort(8, 1.0 + number % 2, size=8, limiter=capacity)
+        assert capacity.limit == 8
+
+
+def test_what_was_begun_under_another_limit_tells_nothing() -> None:
+    capacity = Capacity(40, 1, 64)
+    cohort(10, 1.0, limiter=capacity)
+    late = [capacity.begin() for _ in range(40)]
+    cohort(40, 4.0, size=40, limiter=capacity)
+    assert capacity.limit == 24
+    for one in late:
+        one.add(4.0, 64, 40)
+        capacity.end(one)
+    assert capacity.limit == 24
+
+
+def test_requests_that_came_to_nothing_do_not_keep_the_others_from_being_judged() -> None:
+    capacity = Capacity(40, 1, 64)
+    cohort(10, 1.0, limiter=capacity)
+    begun = [capacity.begin() for _ in range(40)]
+    for number, one in enumerate(begun):
+        if number % 4:
+            one.add(4.0, 64, 40)
+        capacity.end(one)
+    assert capacity.limit == 24
+
+
+def test_a_cohort_of_which_nothing_was_answered_tells_nothing() -> None:
+    capacity = Capacity(40, 1, 64)
+    for one in [capacity.begin() for _ in range(200)]:
+        capacity.end(one)
+    assert capacity.limit == 40
+
+
+def test_single_texts_among_batches_are_no_sign_of_a_queue() -> None:
+    capacity = Capacity(40, 1, 64)
+    for _ in range(5):
+        begun = [capacity.begin() for _ in range(40)]
+        for number, one in enumerate(begun):
+            one.add(1.0, 1 if number % 8 == 0 else 64, 40)
+            capacity.end(one)
+        assert capacity.limit == 40
+
+
+def test_a_limit_that_cannot_be_lowered_takes_its_latency_for_the_base() -> None:
+    capacity = Capacity(8, 8, 64)
+    cohort(8, 1.0, limiter=capacity)
+    cohort(8, 9.0, limiter=capacity)
+    cohort(8, 9.0, limiter=capacity)
+    capacity.grow()
+    assert capacity.limit > 8
+
+
+def test_a_clock_that_stands_still_breaks_nothing() -> None:
+    capacity = Capacity(8, 1, 64)
+    for _ in range(300):
+        cohort(8, 0.0, limiter=capacity)
+    assert 1 <= capacity.limit <= 64
+
+
+def test_a_limit_that_is_not_used_does_not_grow() -> None:
+    limiter = Limiter(start=4, clock=lambda: 0.0)
+    for _ in range(100):
+        Held.of(limiter).done()
+    assert limiter.limit == 4
+
+
+def test_the_latency_is_that_of_each_text() -> None:
+    now = [0.0]
+    limiter = Limiter(least=1, start=1, most=8, clock=lambda: now[0])
+    others: list[Held] = []
+    for items in (1, 64, 1, 64) * 10:
+        while limiter.in_flight < limiter.limit - 1:
+            others.append(Held.of(limiter))
+        held = Held.of(limiter)
+        now[0] += items
+        held.done(items)
+    assert limiter.limit == 8
+
+
+def test_a_fixed_limit_never_moves() -> None:
+    limiter = Limiter.fixed(3)
+    for held in [Held.of(limiter) for _ in range(3)]:
+        held.refused()
+    for held in [Held.of(limiter) for _ in range(3)]:
+        held.done()
+    assert limiter.limit == 3
+    assert limiter.in_flight == 0
+
+
+@pytest.mark.parametrize(("least", "start", "most"), [(0, 1, 1), (2, 1, 3), (1, 4, 3)])
+def test_bounds_that_make_no_sense_are_refused(least: int, start: int, most: int) -> None:
+    with pytest.raises(ValueError, match=f"not {least}, {start}, {most}"):
+        Limiter(least=least, start=start, most=most)
+
+
+@settings(derandomize=True, max_examples=200, deadline=None, database=None)
+@given(
+    bounds=st.lists(st.integers(1, 40), min_size=3, max_size=3).map(sorted),
+    steps=st.lists(st.tuples(st.sampled_from(["send", "done", "refused"]), st.floats(0, 100)), max_size=200),
+)
+def test_it_never_leaves_its_bounds(bounds: list[int], steps: list[tuple[str, float]]) -> None:
+    now = [0.0]
+    least, start, most = bounds
+    limiter = Limiter(least=least, start=start, most=most, clock=lambda: now[0])
+    held: deque[Held] = deque()
+    for step, seconds in steps:
+        now[0] += seconds
+        if step == "send":
+            while limiter.in_flight < limiter.limit:
+                held.append(Held.of(limiter))
+        elif held:
+            getattr(held.popleft(), step)()
+        assert least <= limiter.limit <= most
+        assert limiter.in_flight == len(held)
+
+
+# ---- waiting for leave -----------------------------------------------------------------------------------------------
+
+
+@attrs.define
+class Crowd:
+    """Tasks that want a slot each; ``entered`` says in which order they got it, ``leave`` lets one go."""
+
+    limiter: Limiter
+    entered: list[int] = attrs.field(factory=list)
+    tasks: list[asyncio.Task[None]] = attrs.field(factory=list)
+    _exits: list[anyio.Event] = attrs.field(factory=list)
+
+    async def come(self, count: int) -> None:
+        for _ in range(count):
+            self._exits.append(anyio.Event())
+            self.tasks.append(asyncio.create_task(self._one(len(self.tasks))))
+        await turns()
+
+    async def _one(self, number: int) -> None:
+        async with self.limiter.slot():
+            self.entered.append(number)
+            await self._exits[number].wait()
+
+    async def leave(self, *numbers: int) -> None:
+        for number in numbers:
+            self._exits[number].set()
+        await turns()
+
+    async def end(self) -> None:
+        await self.leave(*range(len(self._exits)))
+        await asyncio.gather(*self.tasks, return_exceptions=True)
+        assert self.limiter.in_flight == 0
+
+
+@pytest.mark.asyncio
+async def test_who_waits_longest_is_let_in_first() -> None:
+    crowd = Crowd(Limiter.fixed(2))
+    await crowd.come(6)
+    assert crowd.entered == [0, 1]
+    await crowd.leave(1)
+    await crowd.leave(0)
+    await crowd.come(1)
+    await crowd.leave(2, 3)
+    assert crowd.entered == [0, 1, 2, 3, 4, 5]
+    await crowd.leave(4)
+    assert crowd.entered[-1] == 6
+    await crowd.end()
+
+
+@pytest.mark.asyncio
+async def test_who_comes_while_another_one_was_called_stands_behind_those_who_wait() -> None:
+    crowd = Crowd(Limiter.fixed(1))
+    await crowd.come(3)
+    crowd._exits[0].set()
+    await asyncio.sleep(0)  # 0 goes and 1 is called; 3 comes before 1 has had its turn
+    await crowd.come(1)
+    await crowd.leave(1, 2)
+    assert crowd.entered == [0, 1, 2, 3]
+    await crowd.end()
+
+
+@pytest.mark.asyncio
+async def test_a_limit_that_grows_lets_those_in_who_wait() -> None:
+    limiter = Limiter(start=1, most=4, clock=lambda: 0.0)
+    first = Held.of(limiter)
+    crowd = Crowd(limiter)
+    await crowd.come(3)
+    assert crowd.entered == []
+    first.slot.done()
+    await turns()
+    assert (limiter.limit, crowd.entered) == (2, [0])
+    first.leave()
+    await turns()
+    assert crowd.entered == [0, 1]
+    await crowd.end()
+
+
+@pytest.mark.asyncio
+async def test_a_limit_that_fell_lets_nobody_in_until_so_many_have_left() -> None:
+    now = [0.0]
+    limiter = Limiter(start=10, clock=lambda: now[0])
+    held = [Held.of(limiter) for _ in range(10)]
+    crowd = Crowd(limiter)
+    await crowd.come(2)
+    now[0] += 1
+    held[0].refused()
+    held[1].leave()
+    await turns()
+    assert (limiter.limit, limiter.in_flight, crowd.entered) == (8, 8, [])
+    held[2].leave()
+    await turns()
+    assert crowd.entered == [0]
+    for one in held[3:]:
+        one.leave()
+    await crowd.end()
+
+
+@pytest.mark.asyncio
+async def test_a_waiter_that_is_cancelled_is_forgotten() -> None:
+    crowd = Crowd(Limiter.fixed(1))
+    await crowd.come(4)
+    crowd.tasks[1].cancel()
+    crowd.tasks[3].cancel()
+    await turns()
+    await crowd.leave(0)
+    assert crowd.entered == [0, 2]
+    await crowd.end()
+
+
+@pytest.mark.asyncio
+async def test_a_waiter_that_is_cancelled_as_it_is_called_loses_no_slot() -> None:
+    crowd = Crowd(Limiter.fixed(1))
+    await crowd.come(3)
+    crowd._exits[0].set()
+    while len(crowd.limiter._waiting) == 2:  # noqa: ASYNC110 - single turns of the loop, until it was called
+        await asyncio.sleep(0)
+    crowd.tasks[1].cancel()  # it was called, and has not gone on yet
+    await turns()
+    assert crowd.tasks[1].cancelled()
+    assert crowd.entered == [0, 2]
+    await crowd.end()
+
+
+@pytest.mark.asyncio
+async def test_an_error_within_gives_the_slot_back() -> None:
+    limiter = Limiter.fixed(1)
+    with pytest.raises(OSError, match="broken"):
+        async with limiter.slot():
+            raise OSError("broken")
+    assert limiter.in_flight == 0
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("seed", range(20))
+async def test_no_slot_is_lost_however_waiters_come_leave_and_are_cancelled(seed: int) -> None:
+    chance = random.Random(seed)  # noqa: S311
+    crowd = Crowd(Limiter.fixed(3))
+    for _ in range(40):
+        await crowd.come(chance.randrange(3))
+        for number in range(len(crowd.tasks)):
+            if chance.random() < 0.1:
+                crowd.tasks[number].cancel()
+            if chance.random() < 0.1:
+                crowd._exits[number].set()
+        for _ in range(chance.randrange(4)):
+            await asyncio.sleep(0)
+        assert crowd.limiter.in_flight <= 3
+    await crowd.end()
+    await crowd.come(4)
+    assert len(crowd.entered) >= 3
+    assert crowd.limiter.in_flight == 3
+    await crowd.end()

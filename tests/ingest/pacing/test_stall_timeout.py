@@ -1,0 +1,268 @@
+"""A job ends as soon as nothing was answered for as long as its patience, whatever hangs, and not a moment before."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import anyio
+import attrs
+import pytest
+
+from aiomlcommons import Backoff
+from aiomlcommons.errors import MLCommonsError
+from aiomlcommons.inference.vectors import Vectors
+from aiomlcommons.ingest.embedding._redeployment import LONGEST, Redeploying
+from aiomlcommons.ingest.embedding.requests import Asker
+from aiomlcommons.ingest.engine import GRACE
+from aiomlcommons.ingest.errors import JobStalled
+from aiomlcommons.ingest.options import Settings
+from aiomlcommons.ingest.pacing.concurrency_limit import Limiter
+from aiomlcommons.ingest.pacing.rate_limit import Rate
+from aiomlcommons.ingest.pacing.retry_budget import RetryBudget
+from aiomlcommons.ingest.stats import Stats
+from aiomlcommons.ingest.types import Documents, Refused
+from tests.support.fakes import Tape
+from tests.support.job_simulation import Life
+from tests.support.scripted_model import api, throttled, vectors
+from tests.support.virtual_time import Loop
+
+PATIENCE = 60.0
+NEVER = math.inf
+
+
+@attrs.define
+class Said:
+    """What the server says to a request, after so many seconds."""
+
+    after: float
+    error: MLCommonsError | None = None
+
+
+@attrs.define(eq=False)
+class AskerOnItsOwnLoop:
+    """An asker on a loop of its own. ``says`` is what the server says to each text, one request after the other.
+
+    ``ended`` is what became of each text, and when.
+    """
+
+    says: dict[str, list[Said]]
+    limiter: Limiter = attrs.field(factory=lambda: Limiter.fixed(10))
+    rate: Rate | None = None
+    loop: Loop = attrs.field(factory=Loop)
+    ended: dict[str, tuple[float, str]] = attrs.field(factory=dict)
+    ask: Asker = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        how = (self.embed, self.limiter, RetryBudget(), Stats(), Backoff(first=0))
+        self.ask = Asker(*how, patience=PATIENCE, rate=self.rate)
+
+    async def embed(self, texts: list[str]) -> Vectors:
+        said = self.says[texts[0]].pop(0)
+        await anyio.sleep(said.after)
+        if said.error:
+            raise said.error
+        return vectors(texts)
+
+    def run(self, *starts: tuple[float, str]) -> dict[str, tuple[float, str]]:
+        """Ask for texts, each at its time; return when each came to which end, the errors by their names."""
+        tasks = [self.loop.create_task(self._one(*start)) for start in starts]
+        self.loop.run()
+        assert all(task.done() for task in tasks), "it hangs"
+        self.loop.close()
+        return self.ended
+
+    async def _one(self, start: float, text: str) -> None:
+        await anyio.sleep(start)
+        try:
+            await self.ask([text])
+            self.ended[text] = (anyio.current_time(), "answered")
+        except MLCommonsError as error:
+            self.ended[text] = (anyio.current_time(), f"{type(error).__name__}: {error}")
+
+
+SILENT = "JobStalled: no answer for 60 s"
+
+
+def test_a_request_that_is_never_answered_is_given_up_when_patience_is_over() -> None:
+    assert AskerOnItsOwnLoop({"a": [Said(NEVER)]}).run((5, "a")) == {"a": (65, SILENT)}
+
+
+def test_a_slow_request_within_patience_is_waited_for() -> None:
+    assert AskerOnItsOwnLoop({"a": [Said(59)]}).run((0, "a")) == {"a": (59, "answered")}
+
+
+@pytest.mark.parametrize("error", [None, api(400, "a bad text")], ids=["with vectors", "with a no"])
+def test_a_request_is_waited_for_as_long_as_others_are_answered(error: MLCommonsError | None) -> None:
+    others = {str(start): [Said(10, error)] for start in range(0, 300, 40)}
+    ended = AskerOnItsOwnLoop({"slow": [Said(300)], **others}).run(
+        (0, "slow"), *((int(start), start) for start in others)
+    )
+    assert ended["slow"] == (300, "answered")
+
+
+def test_patience_begins_anew_with_the_last_answer_and_ends_for_all_at_once() -> None:
+    says = {"a": [Said(NEVER)], "b": [Said(50)], "c": [Said(NEVER)]}
+    assert AskerOnItsOwnLoop(says).run((0, "a"), (0, "b"), (90, "c")) == {
+        "b": (50, "answered"),
+        "a": (110, SILENT),
+        "c": (110, SILENT),
+    }
+
+
+def test_trouble_and_then_silence_count_together() -> None:
+    says = {"a": [Said(20, api(503, "gone")), Said(NEVER)]}
+    assert AskerOnItsOwnLoop(says).run((0, "a")) == {"a": (60, f"{SILENT}, the last trouble was: {api(503, 'gone')}")}
+
+
+def test_a_pause_that_is_longer_than_patience_is_cut_short() -> None:
+    says = {"a": [Said(0, throttled("600"))]}
+    assert AskerOnItsOwnLoop(says).run((0, "a")) == {"a": (60, f"{SILENT}, the last trouble was: {throttled()}")}
+
+
+def test_an_answer_to_others_lets_a_long_pause_come_to_its_end() -> None:
+    says = {"a": [Said(0, throttled("100")), Said(0)], "b": [Said(50)]}
+    assert AskerOnItsOwnLoop(says).run((0, "a"), (0, "b")) == {"b": (50, "answered"), "a": (100, "answered")}
+
+
+def test_time_in_which_nothing_is_asked_does_not_count() -> None:
+    says = {"a": [Said(1)], "b": [Said(0, api(503)), Said(50)], "c": [Said(50)]}
+    ended = AskerOnItsOwnLoop(says, limiter=Limiter.fixed(1)).run((0, "a"), (1_000, "b"), (1_000, "c"))
+    assert {end for _, end in ended.values()} == {"answered"}
+
+
+def test_a_turn_that_a_rate_gives_is_no_silence() -> None:
+    texts = {str(number): [Said(1)] for number in range(4)}
+    ended = AskerOnItsOwnLoop(texts, rate=Rate(requests=0.5)).run(*((0, text) for text in texts))
+    assert [ended[text] for text in texts] == [(120 * number + 1, "answered") for number in range(4)]
+
+
+def test_who_asks_after_a_stall_has_all_of_the_patience_again() -> None:
+    says = {"a": [Said(NEVER)], "b": [Said(50)]}
+    assert AskerOnItsOwnLoop(says).run((0, "a"), (100, "b")) == {"a": (60, SILENT), "b": (150, "answered")}
+
+
+def test_a_stall_ends_those_that_wait_for_a_place_too() -> None:
+    world = AskerOnItsOwnLoop({"a": [Said(NEVER)], "b": [Said(NEVER)]}, limiter=Limiter.fixed(1))
+    assert world.run((0, "a"), (30, "b")) == {"a": (60, SILENT), "b": (60, SILENT)}
+
+
+def test_a_deployment_that_hangs_is_left_and_the_model_asked_again() -> None:
+    says = {"a": [Said(1, api(400, "Model not ready yet")), Said(1)]}
+    world = AskerOnItsOwnLoop(says)
+    world.ask.redeploy = Redeploying("m1", anyio.sleep_forever, world.loop.time)
+    world.ask.patience = world.ask.waits.seconds = 2 * LONGEST
+    ((seconds, ended),) = world.run((0, "a")).values()
+    assert ended == "answered"
+    assert seconds == pytest.approx(LONGEST + 2, abs=0.5)
+
+
+# ---- a whole job -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def life() -> Iterator[Life]:
+    """A job of twelve documents into a file."""
+    life = Life(["good"] * 12, "tape", 12, Counter())
+    yield life
+    life.end()
+
+
+def begin(life: Life, **more: Any) -> None:
+    """Begin the job, and let it ask for the first documents."""
+    life.start(Settings(**{"batch": 1, "linger": math.inf, "patience": PATIENCE, "note_every": 1, **more}))
+    life.loop.run(seconds=1)
+
+
+def answer(life: Life, number: int, error: str = "") -> None:
+    """Answer the question for a document."""
+    (question,) = (one for one in life.model.questions if one.texts == [f"text number {number}"])
+    life.model.tell(question, error)
+    life.loop.run(seconds=1)
+
+
+@pytest.mark.parametrize("ordered", [True, False])
+def test_a_server_that_hangs_ends_the_job_when_patience_is_over(life: Life, ordered: bool) -> None:
+    begin(life, ordered=ordered, concurrency=3)
+    life.loop.run(seconds=PATIENCE - 2)
+    assert life.runs
+    life.loop.run(seconds=2)
+    assert isinstance(life.run.error, JobStalled)
+    life.check()
+
+
+def test_what_is_finished_before_a_stall_is_written_in_order_and_kept(life: Life) -> None:
+    begin(life, concurrency=4)
+    for number in (0, 3, 1):
+        answer(life, number)
+    life.loop.run(seconds=PATIENCE)
+    assert isinstance(life.run.error, JobStalled)
+    life.check()
+    assert life.sink.held == ["d0", "d1"]
+    assert life.note.done == {0, 1}
+    life.to_the_end()
+
+
+# ---- leaving it ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("sink", ["tape", "tapes", "index"])
+@pytest.mark.parametrize("how", ["inner", "outer"])
+def test_a_write_that_hangs_when_the_job_is_left_is_cut_and_the_note_before_it_counts(how: str, sink: str) -> None:
+    life = Life(["good"] * 12, sink, 12, Counter())
+    begin(life, concurrency=1)
+    answer(life, 0)
+    life.fail("hang", late=False)
+    answer(life, 1)
+    assert not life.sink.fails, "it is being written"
+    life.leave(how)
+    life.loop.run(seconds=GRACE - 0.1)
+    soon = life.runs
+    life.loop.run(seconds=0.2)
+    assert (soon, life.runs) == (True, False)
+    life.check()
+    assert life.note.done == {0}
+    life.to_the_end()
+    life.end()
+
+
+def test_a_write_that_ends_soon_after_the_job_is_left_is_noted(life: Life) -> None:
+    begin(life, concurrency=1)
+    answer(life, 0)
+    life.model.tell(life.model.questions[0])
+    life.loop.run(events=0)
+    life.leave("inner")
+    life.loop.run(seconds=1)
+    assert not life.runs
+    life.check()
+    assert life.note.done == {0, 1}
+
+
+@attrs.define(eq=False)
+class Hears(Tape):
+    """A sink that tries ``on`` and on, until it hears that the job is left."""
+
+    on: bool = True
+    left: anyio.Event = attrs.field(factory=anyio.Event)
+
+    async def write(self, batch: Documents, /) -> Sequence[Refused]:
+        if self.on:
+            await self.left.wait()
+        return await Tape.write(self, batch)
+
+    def leave(self) -> None:
+        self.left.set()
+
+
+def test_a_sink_that_tries_again_hears_at_once_that_the_job_is_left_and_not_that_it_is_whole(life: Life) -> None:
+    life.sink = sink = Hears(life.checked(life.check_batch))
+    begin(life, concurrency=1)
+    answer(life, 0)
+    life.leave("outer")
+    life.loop.run(seconds=1)
+    assert (life.runs, sink.held) == (False, ["d0"])
+    sink.on, sink.left = False, anyio.Event()
+    life.to_the_end()
+    assert not sink.left.is_set()

@@ -1,0 +1,562 @@
+"""Files as sinks: whole or not at all, and after a crash exactly what they were to be."""
+
+from __future__ import annotations
+
+import datetime as dt
+import errno
+import io
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Callable
+from decimal import Decimal
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import orjson
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from aiomlcommons.ingest.sinks import JsonLinesSink, NpySink, ParquetSink, SinkError, open_sink
+from aiomlcommons.ingest.sinks import _parquet_parts as folders
+from aiomlcommons.ingest.sinks._index_bulk import actions
+from aiomlcommons.ingest.sinks._json_rows import encoded
+from tests.support.sinks import DIMENSION, batch, documents, sparse, vectors, written
+
+# Without types of its own.
+pa: Any = import_module("pyarrow")
+pq: Any = import_module("pyarrow.parquet")
+
+pytestmark = pytest.mark.asyncio
+
+ENDINGS = (".jsonl", ".npy", ".parquet")
+every_file = pytest.mark.parametrize("ending", ENDINGS)
+
+
+def read(path: Path) -> tuple[list[str], Any]:
+    """The ids and vectors of a file; a numpy file has no ids."""
+    if path.suffix == ".npy":
+        found = np.load(path)
+        return [], found
+    rows = lines(path) if path.suffix == ".jsonl" else pq.read_table(path).to_pylist()
+    return [row["id"] for row in rows], np.array([row["embedding"] for row in rows], "f4").reshape(-1, DIMENSION)
+
+
+def lines(path: Path) -> list[dict[str, Any]]:
+    return [orjson.loads(line) for line in path.read_bytes().splitlines()]
+
+
+def holds(path: Path, count: int) -> bool:
+    ids, found = read(path)
+    right = path.suffix == ".npy" or ids == [f"d{i}" for i in range(count)]
+    return right and found.tobytes() == vectors(0, count).tobytes()
+
+
+@every_file
+async def test_nobody_else_writes_where_a_job_writes(tmp_path: Path, ending: str) -> None:
+    path = tmp_path / f"out{ending}"
+    first, second = open_sink(path), open_sink(path)
+    await first.open(None)
+    await first.write(batch(0, 7))
+    for _ in range(2):
+        with pytest.raises(SinkError, match=rf"out{ending} is being written by another job: wait for its end"):
+            await second.open(None)
+    await first.flush()
+    await first.close(complete=True)
+    assert holds(path, 7)
+    await second.open(None)
+    await second.write(batch(0, 9))
+    await second.close(complete=True)
+    assert holds(path, 9)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@every_file
+async def test_what_is_written_is_read_back_bit_by_bit(tmp_path: Path, ending: str) -> None:
+    path = tmp_path / f"out{ending}"
+    assert await written(open_sink(path), batch(0, 7), batch(7, 1), batch(8, 30)) == []
+    assert holds(path, 38)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@every_file
+async def test_a_file_appears_only_when_it_is_complete(tmp_path: Path, ending: str) -> None:
+    path = tmp_path / f"out{ending}"
+    path.write_bytes(b"from an earlier job")
+    sink = open_sink(str(path))
+    await sink.open(None)
+    await sink.write(batch(0, 3))
+    await sink.flush()
+    assert path.read_bytes() == b"from an earlier job"
+    await sink.close(complete=False)
+    assert path.read_bytes() == b"from an earlier job"
+    await written(open_sink(path), batch(0, 2))
+    assert holds(path, 2)
+
+
+@every_file
+async def test_a_job_without_documents_leaves_a_valid_empty_file(tmp_path: Path, ending: str) -> None:
+    path = tmp_path / f"out{ending}"
+    await written(open_sink(path))
+    assert len(read(path)[1]) == 0
+
+
+# ---- crashes ---------------------------------------------------------------------------------------------------------
+
+
+class Crash(BaseException):
+    """The process ends here."""
+
+
+STEPS = st.lists(st.one_of(st.integers(1, 5), st.just("flush"), st.just("crash"), st.just("reopen")), max_size=14)
+
+
+@every_file
+@given(steps=STEPS)
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+async def test_after_a_crash_anywhere_the_file_is_the_whole_and_nothing_twice(ending: str, steps: list[Any]) -> None:
+    """A crash keeps what is on disk and no more of the sink than what its last flush returned."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"out{ending}"
+        sink, state, number, durable = open_sink(path), None, 0, 0
+        await sink.open(None)
+        for step in steps:
+            if isinstance(step, int):
+                await sink.write(batch(number, step))
+                number += step
+            if step in ("flush", "reopen"):
+                state, durable = orjson.loads(orjson.dumps(await sink.flush())), number
+            if step in ("crash", "reopen"):
+                await sink.close(complete=step == "reopen")  # a crash closes files too; "reopen" is a finished job
+                sink, number = open_sink(path), durable
+                await sink.open(state)
+        await sink.write(batch(number, 2))
+        await sink.close(complete=True)
+        assert holds(path, number + 2)
+        assert [one.name for one in Path(folder).iterdir()] == [path.name]
+
+
+@every_file
+async def test_what_a_crash_left_torn_is_cut_off(tmp_path: Path, ending: str) -> None:
+    path = tmp_path / f"out{ending}"
+    sink = open_sink(path)
+    await sink.open(None)
+    await sink.write(batch(0, 3))
+    state = await sink.flush()
+    await sink.close(complete=False)
+    if ending == ".parquet":
+        (tmp_path / "out.parquet.parts" / "00000001.part").write_bytes(b"PAR1 torn")
+        (tmp_path / "out.parquet.parts" / "00000001.parquet").write_bytes(b"of a crash after the last note")
+        (tmp_path / "out.parquet.part").write_bytes(b"PAR1 half joined")
+    else:
+        with (tmp_path / f"out{ending}.part").open("ab") as file:
+            file.write(b'{"id": "d3", "te')
+    sink = open_sink(path)
+    await sink.open(state)
+    if ending == ".parquet":
+        assert [one.name for one in (tmp_path / "out.parquet.parts").iterdir()] == ["00000000.parquet"]
+    await sink.write(batch(3, 2))
+    await sink.close(complete=True)
+    assert holds(path, 5)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@every_file
+async def test_a_finished_job_that_is_run_again_leaves_its_file_alone(tmp_path: Path, ending: str) -> None:
+    path = tmp_path / f"out{ending}"
+    sink = open_sink(path)
+    await sink.open(None)
+    await sink.write(batch(0, 3))
+    state = await sink.flush()
+    await sink.close(complete=True)
+    before = path.stat()
+    await written(open_sink(path), state=state)
+    assert (path.stat().st_ino, path.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+    await written(open_sink(path), batch(3, 4), state=state)
+    assert holds(path, 7)
+
+
+@every_file
+async def test_a_file_that_is_gone_since_is_refused_by_name(tmp_path: Path, ending: str) -> None:
+    sink = open_sink(tmp_path / f"out{ending}")
+    await sink.open(None)
+    await sink.write(batch(0, 3))
+    state = await sink.flush()
+    await sink.close(complete=False)
+    for left in list(tmp_path.rglob("*")):
+        if left.is_file():
+            left.unlink()
+    with pytest.raises(SinkError, match=rf"out\{ending}\.part.*remove the checkpoint"):
+        await open_sink(tmp_path / f"out{ending}").open(state)
+
+
+@every_file
+async def test_a_sink_that_is_not_open_has_no_state_to_note(tmp_path: Path, ending: str) -> None:
+    """A state from a sink whose opening failed would make the next run cut everything off."""
+    (tmp_path / "folder").mkdir()
+    sink = open_sink(tmp_path / "folder" / f"out{ending}")
+    (tmp_path / "folder").rmdir()
+    with pytest.raises(FileNotFoundError):
+        await sink.open(None)
+    with pytest.raises(SinkError, match="is not open"):
+        await sink.flush()
+    await sink.close(complete=False)
+    with pytest.raises(SinkError, match="is not open"):
+        await sink.write(batch(0, 1))
+
+
+async def test_parquet_goes_on_when_it_was_killed_while_it_was_joined(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "out.parquet"
+    for place in ("replace", "rmtree"):
+        sink = ParquetSink(path)
+        await sink.open(None)
+        for first in (0, 3):
+            await sink.write(batch(first, 3))
+            state = await sink.flush()
+        with monkeypatch.context() as patch:
+            patch.setattr(*(Path, "replace", crash) if place == "replace" else (shutil, "rmtree", half_removed))
+            with pytest.raises(Crash):
+                await sink.close(complete=True)
+        await written(ParquetSink(path), batch(6, 1), state=state)
+        assert holds(path, 7)
+        assert list(tmp_path.iterdir()) == [path]
+
+
+def crash(*_: Any, **__: Any) -> Any:
+    raise Crash
+
+
+def half_removed(folder: Path, **_: Any) -> Any:
+    (folder / "00000000.parquet").unlink()
+    raise Crash
+
+
+# ---- a full disk -----------------------------------------------------------------------------------------------------
+
+
+class Full(io.FileIO):
+    """A disk with room for half of every write."""
+
+    room = True
+
+    def write(self, data: Any, /) -> int:
+        if Full.room:
+            return super().write(data)
+        if len(data) > 9:
+            return super().write(memoryview(data)[: len(data) // 2])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+@pytest.mark.parametrize("ending", [".jsonl", ".npy"])
+async def test_a_full_disk_is_an_error_that_names_the_file_and_what_is_durable_stays(
+    tmp_path: Path, ending: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("aiomlcommons.ingest.sinks._part_file.io.FileIO", Full)
+    path = tmp_path / f"out{ending}"
+    sink = open_sink(path)
+    await sink.open(None)
+    await sink.write(batch(0, 3))
+    before = await sink.flush()
+    monkeypatch.setattr(Full, "room", False)
+    with pytest.raises(OSError, match=rf"No space left.*out\{ending}\.part") as caught:
+        await sink.write(batch(3, 2))
+    assert caught.value.errno == errno.ENOSPC
+    assert await sink.flush() == before
+    await sink.close(complete=False)
+    monkeypatch.setattr(Full, "room", True)
+    await written(open_sink(path), batch(3, 2), state=before)
+    assert holds(path, 5)
+
+
+class Little(io.FileIO):
+    """A disk that takes a few bytes at a time, as one does that is nearly full."""
+
+    def write(self, data: Any, /) -> int:
+        return super().write(memoryview(data)[:7])
+
+
+@every_file
+async def test_a_disk_that_takes_less_than_it_is_given_gets_the_rest(
+    tmp_path: Path, ending: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("parts", "folder"):
+        monkeypatch.setattr(f"aiomlcommons.ingest.sinks.{module}.io.FileIO", Little)
+    await written(open_sink(tmp_path / f"out{ending}"), batch(0, 9))
+    assert holds(tmp_path / f"out{ending}", 9)
+
+
+async def test_a_full_disk_leaves_the_numbered_files_of_parquet(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "out.parquet"
+    sink = ParquetSink(path)
+    await sink.open(None)
+    await sink.write(batch(0, 3))
+    state = await sink.flush()
+    await sink.write(batch(3, 2))
+    monkeypatch.setattr("aiomlcommons.ingest.sinks._parquet_parts.io.FileIO", Full)
+    monkeypatch.setattr(Full, "room", False)
+    with pytest.raises(OSError, match=r"No space left.*00000001\.part"):
+        await sink.flush()
+    assert [one.name for one in (tmp_path / "out.parquet.parts").iterdir()] == ["00000000.parquet"]
+    monkeypatch.setattr(Full, "room", True)
+    assert await sink.flush() == {"rows": 5}, "what was not written is still held, and written with the next flush"
+    monkeypatch.setattr(Full, "room", False)
+    with pytest.raises(OSError, match=r"No space left.*out\.parquet\.part"):
+        await sink.close(complete=True)
+    assert not path.exists()
+    monkeypatch.setattr(Full, "room", True)
+    await written(ParquetSink(path), batch(3, 1), state=state)
+    assert holds(path, 4)
+
+
+async def test_a_failed_fsync_is_not_forgotten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sink = JsonLinesSink(tmp_path / "out.jsonl")
+    await sink.open(None)
+    await sink.write(batch(0, 3))
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", fails)
+        with pytest.raises(OSError, match=r"out\.jsonl\.part"):
+            await sink.flush()
+    with pytest.raises(OSError, match=r"out\.jsonl\.part"):
+        await sink.flush()
+    with pytest.raises(OSError, match=r"out\.jsonl\.part"):
+        await sink.close(complete=True)
+    assert not (tmp_path / "out.jsonl").exists()
+
+
+def fails(_: int) -> None:
+    raise OSError(errno.EIO, "Input/output error")
+
+
+# ---- what does not fit -----------------------------------------------------------------------------------------------
+
+
+async def test_json_lines_refuse_what_json_cannot_hold_and_take_the_rest(tmp_path: Path) -> None:
+    path = tmp_path / "out.jsonl"
+    rows: list[Any] = [{"id": "a"}, {"id": "b", "raw": b"\xff"}, {"id": "c"}, {"id": "d", "n": 1 << 70}, {"id": "e"}]
+    given_ = vectors(0, 5)
+    given_[2, 1] = np.nan
+    refused = await written(JsonLinesSink(path, field="v"), documents(rows, given_))
+    assert {one.index: one.why.partition(":")[0] for one in refused} == {
+        1: "cannot be written as JSON",
+        2: "its vector holds NaN or infinity",
+        3: "cannot be written as JSON",
+    }
+    assert [(row["id"], len(row["v"])) for row in lines(path)] == [("a", DIMENSION), ("e", DIMENSION)]
+
+
+class Moment(dt.datetime):
+    """A class of its own, as a pandas Timestamp is one."""
+
+
+class NoTime(Moment):
+    """Like ``pandas.NaT``, which equals nothing."""
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __eq__(self, other: object) -> bool:
+        return False
+
+
+class Day(dt.date):
+    """A date of a class of its own."""
+
+
+async def test_dates_of_any_class_are_iso_text_and_what_is_no_number_is_null(tmp_path: Path) -> None:
+    utc = dt.UTC
+    row = {
+        "plain": dt.datetime(2026, 1, 2, 3, 4, 5, tzinfo=utc),
+        "moment": Moment(2026, 1, 2, 3, 4, 5, tzinfo=utc),
+        "micro": Moment(2026, 1, 2, 3, 4, 5, 6),
+        "day": Day(2026, 1, 2),
+        "none": NoTime(2026, 1, 2, tzinfo=utc),
+        "nan": float("nan"),
+        "inf": [np.float32("inf")],
+    }
+    wanted = {
+        "plain": "2026-01-02T03:04:05+00:00",
+        "moment": "2026-01-02T03:04:05+00:00",
+        "micro": "2026-01-02T03:04:05.000006",
+        "day": "2026-01-02",
+        "none": None,
+        "nan": None,
+        "inf": [None],
+    }
+    given_ = documents([row], vectors(0, 1))
+    assert await written(JsonLinesSink(tmp_path / "out.jsonl"), given_) == []
+    made, refused = actions(given_, "embedding", base64=False)
+    assert not refused
+    for line in ((tmp_path / "out.jsonl").read_bytes(), made[0].lines.splitlines()[1]):
+        assert {**orjson.loads(line), "embedding": 0} == {**wanted, "embedding": 0}
+
+
+async def test_a_timestamp_of_pandas_is_iso_text(tmp_path: Path) -> None:
+    pandas: Any = pytest.importorskip("pandas")
+    rows: list[Any] = [{"at": pandas.Timestamp("2026-01-02 03:04:05.000000006")}, {"at": pandas.NaT}]
+    assert await written(JsonLinesSink(tmp_path / "out.jsonl"), documents(rows, vectors(0, 2))) == []
+    assert [row["at"] for row in lines(tmp_path / "out.jsonl")] == ["2026-01-02T03:04:05.000000006", None]
+
+
+@pytest.mark.parametrize(("value", "kind"), [(Decimal(1), "Decimal"), (b"a", "bytes"), (dt.timedelta(1), "timedelta")])
+async def test_what_json_has_no_word_for_is_refused_by_the_name_of_its_type(value: Any, kind: str) -> None:
+    _, refused = encoded(documents([{"id": "a", "v": value}], vectors(0, 1)), "embedding")
+    assert [one.index for one in refused] == [0]
+    assert re.fullmatch(rf"cannot be written as JSON: Type is not JSON serializable: .*{kind}", refused[0].why)
+
+
+@pytest.mark.parametrize("dtype", [">f4", "f8", "f2", "i1", "u1"])
+async def test_vectors_of_any_type_and_layout_are_written_right(tmp_path: Path, dtype: str) -> None:
+    wanted = np.arange(24).reshape(6, 4).astype(dtype)[:, ::2]
+    for ending in ENDINGS:
+        path = tmp_path / f"out{ending}"
+        await written(open_sink(path), documents([{"id": str(i)} for i in range(6)], wanted))
+        found = np.load(path) if ending == ".npy" else [row["embedding"] for row in rows_of(path)]
+        assert np.array_equal(found, wanted), ending
+
+
+def rows_of(path: Path) -> list[dict[str, Any]]:
+    return lines(path) if path.suffix == ".jsonl" else pq.read_table(path).to_pylist()
+
+
+@pytest.mark.parametrize("kind", [NpySink, ParquetSink])
+async def test_a_vector_of_another_dimension_is_refused(tmp_path: Path, kind: Callable[[Path], Any]) -> None:
+    path = tmp_path / f"out{'.npy' if kind is NpySink else '.parquet'}"
+    other = documents([{"id": "x"}, {"id": "y"}], np.zeros((2, 3), "f4"))
+    refused = await written(kind(path), batch(0, 2), other, batch(2, 1))
+    assert [one.index for one in refused] == [0, 1]
+    assert "3" in refused[0].why
+    assert holds(path, 3)
+
+
+async def test_sparse_vectors_are_objects_in_json_and_maps_in_parquet_and_not_for_numpy(tmp_path: Path) -> None:
+    await written(open_sink(tmp_path / "out.jsonl"), sparse(0, 2), sparse(2, 1))
+    assert lines(tmp_path / "out.jsonl")[2]["embedding"] == {"t2": 2.5, "all": 1.0}
+    await written(open_sink(tmp_path / "out.parquet"), sparse(0, 2), sparse(2, 1))
+    column = pq.read_table(tmp_path / "out.parquet").column("embedding")
+    assert column.type == pa.map_(pa.string(), pa.float32())
+    assert column.to_pylist()[2] == [("t2", 2.5), ("all", 1.0)]
+    sink = open_sink(tmp_path / "out.npy")
+    await sink.open(None)
+    with pytest.raises(SinkError, match=r"out\.npy cannot hold the vectors of a sparse model"):
+        await sink.write(sparse(0, 2))
+    await sink.close(complete=False)
+
+
+# ---- parquet ---------------------------------------------------------------------------------------------------------
+
+
+async def test_dense_vectors_are_fixed_lists_of_float32_over_the_arrays_own_memory(tmp_path: Path) -> None:
+    sink, one = ParquetSink(tmp_path / "out.parquet"), batch(0, 5)
+    await sink.open(None)
+    await sink.write(one)
+    seen = [table.column("embedding").chunk(0).values.buffers()[1].address for table in sink._tables]
+    assert seen == [one.vectors.ctypes.data]  # type: ignore[union-attr]
+    await sink.close(complete=True)
+    assert pq.read_schema(tmp_path / "out.parquet").field("embedding").type == pa.list_(pa.float32(), DIMENSION)
+
+
+async def test_rows_of_many_kinds_become_one_schema_before_and_after_a_crash(tmp_path: Path) -> None:
+    path = tmp_path / "out.parquet"
+    rows: list[Any] = [
+        {"id": "0", "n": 1, "meta": {"a": 1}, "tags": []},
+        {"id": "1", "n": 2.5, "meta": {"b": "x"}, "tags": ["t"], "new": True},
+        {"id": "2", "meta": {}, "tags": None, "deep": [{"e": {}}]},
+        {"id": "3", "n": 1 << 60, "meta": None},
+        {},
+    ]
+    sink, state = ParquetSink(path), None
+    for i, row in enumerate(rows):
+        await sink.open(state)
+        assert await sink.write(documents([row], vectors(i, 1))) == []
+        state = await sink.flush()
+        await sink.close(complete=False)
+        sink = ParquetSink(path)
+    await written(sink, state=state)
+    found = pq.read_table(path).to_pylist()
+    assert [row["n"] for row in found] == [1.0, 2.5, None, float(1 << 60), None]
+    assert [row["meta"] for row in found] == [{"a": 1, "b": None}, {"a": None, "b": "x"}, None, None, None]
+    assert [row["tags"] for row in found] == [[], ["t"], None, None, None]
+    assert [row["new"] for row in found] == [None, True, None, None, None]
+    assert [row["id"] for row in found] == ["0", "1", "2", "3", None]
+    assert np.array_equal([row["embedding"] for row in found], vectors(0, 5))
+
+
+async def test_a_row_that_no_schema_takes_is_refused_alone_with_its_column(tmp_path: Path) -> None:
+    path = tmp_path / "out.parquet"
+    rows: list[Any] = [{"id": "a", "n": 1}, {"id": "b", "n": "one"}, {"id": "c", "n": object()}, {7: 7}, {"id": "e"}]
+    refused = await written(ParquetSink(path), documents(rows, vectors(0, 5)))
+    assert {one.index: "'n'" in one.why or "Field n" in one.why for one in refused} == {1: True, 2: True, 3: False}
+    assert refused[-1].why == "its keys are not all text: [7]"
+    found = pq.read_table(path).to_pylist()
+    assert [(row["id"], row["n"]) for row in found] == [("a", 1), ("e", None)]
+    assert np.array_equal([row["embedding"] for row in found], vectors(0, 5)[[0, 4]])
+
+
+async def test_rows_keep_types_that_json_does_not_have(tmp_path: Path) -> None:
+    path = tmp_path / "out.parquet"
+    await written(
+        ParquetSink(path), batch(0, 2, price=Decimal("1.50"), raw=b"\xff"), batch(2, 1, price=Decimal("22.5"), raw=b"")
+    )
+    assert {str(row["price"]) for row in pq.read_table(path).to_pylist()} == {"1.50", "22.50"}
+    assert {row["raw"] for row in pq.read_table(path).to_pylist()} == {b"\xff", b""}
+
+
+async def test_memory_and_row_groups_are_bounded_however_often_it_is_flushed(tmp_path: Path) -> None:
+    path = tmp_path / "out.parquet"
+    sink = ParquetSink(path, held=1000)
+    await sink.open(None)
+    for first in range(0, 100, 10):
+        await sink.write(batch(first, 10))
+        assert sum(table.nbytes for table in sink._tables) < 1000
+    await sink.flush()
+    assert len(list((tmp_path / "out.parquet.parts").iterdir())) >= 3
+    await sink.close(complete=True)
+    assert pq.ParquetFile(path).num_row_groups == 1
+    assert holds(path, 100)
+
+
+async def test_large_parts_are_joined_in_several_row_groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(folders, "GROUP_ROWS", 25)
+    path = tmp_path / "out.parquet"
+    sink = ParquetSink(path)
+    await sink.open(None)
+    for first in range(0, 100, 10):
+        await sink.write(batch(first, 10))
+        await sink.flush()
+    await sink.close(complete=True)
+    metadata = pq.read_metadata(path)
+    assert [metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)] == [30, 30, 30, 10]
+    assert holds(path, 100)
+
+
+async def test_joining_needs_the_memory_of_a_row_group_or_two_however_large_the_parts_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(folders, "GROUP_BYTES", 1 << 20)
+    sink = ParquetSink(tmp_path / "out.parquet")
+    await sink.open(None)
+    for first in range(0, 16_384, 4096):
+        rows = [{"id": f"d{i}"} for i in range(first, first + 4096)]
+        await sink.write(documents(rows, np.random.default_rng(first).random((4096, 256), "f4")))
+        await sink.flush()
+    usual, counting = pa.default_memory_pool(), pa.proxy_memory_pool(pa.default_memory_pool())
+    pa.set_memory_pool(counting)
+    try:
+        await sink.close(complete=True)
+    finally:
+        pa.set_memory_pool(usual)
+    assert counting.max_memory() < 3.5 * (1 << 20)
+    assert pq.read_metadata(tmp_path / "out.parquet").num_rows == 16_384
+
+
+async def test_without_pyarrow_the_error_names_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "pyarrow.parquet", None)
+    with pytest.raises(ImportError, match=r"pip install aiomlcommons\[arrow\]"):
+        await ParquetSink(tmp_path / "out.parquet").open(None)

@@ -1,0 +1,315 @@
+"""JSON Lines: what is a row, what is none, and reading on."""
+
+from __future__ import annotations
+
+import asyncio
+import bz2
+import gzip
+import json
+import lzma
+import os
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import aclosing
+from pathlib import Path
+from typing import Any
+
+import anyio
+import anyio.lowlevel
+import pytest
+from backports import zstd
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from aiomlcommons.ingest.sources import JsonlSource, SourceError, StdinSource, _compression, jsonl, open_source, reading
+from aiomlcommons.ingest.types import BadRow
+from tests.support.job_simulation import open_files
+from tests.support.sources import batches_of, check_marks, read_one, rows_of
+
+PACK: dict[str, Callable[[bytes], bytes]] = {
+    "": bytes,
+    ".gz": gzip.compress,
+    ".bz2": bz2.compress,
+    ".xz": lzma.compress,
+    ".zst": zstd.compress,
+}
+LINE = st.sampled_from(
+    [b'{"text": "one"}', '{"text": "zwölf"}'.encode(), b"", b"  ", b"{", b"[1]", b"\xff", b'{"n": 1}\r']
+)
+
+
+def written(path: Path, data: bytes) -> JsonlSource:
+    path.write_bytes(PACK[path.suffix if path.suffix in PACK else ""](data))
+    return JsonlSource(path)
+
+
+@pytest.fixture
+def pipe() -> Iterator[tuple[int, int]]:
+    ends = os.pipe()
+    yield ends
+    for end in ends:
+        try:
+            os.close(end)
+        except OSError:
+            continue
+
+
+@pytest.mark.asyncio
+async def test_each_object_is_a_row_and_empty_lines_are_none(tmp_path: Path) -> None:
+    source = written(tmp_path / "a.jsonl", b'\xef\xbb\xbf{"a": 1}\n\n \r\n{"a": "\xc3\xa4"}\r\n{"a": 3}')
+    assert await rows_of(source) == [{"a": 1}, {"a": "ä"}, {"a": 3}]
+    assert source.name == str(tmp_path / "a.jsonl")
+
+
+@pytest.mark.asyncio
+async def test_a_malformed_line_is_a_bad_row_that_names_its_place_and_reading_goes_on(tmp_path: Path) -> None:
+    source = written(tmp_path / "a.jsonl", b'{"a": 1}\n\n{"a": \n[2]\nnull\n\xff\n{"a": 7}\n')
+    rows = await rows_of(source)
+    assert [rows[0], rows[-1]] == [{"a": 1}, {"a": 7}]
+    bad = [row for row in rows if isinstance(row, BadRow)]
+    assert [row.where.rpartition("a.jsonl, ")[2] for row in bad] == ["line 3", "line 4", "line 5", "line 6"]
+    assert [row.why[:22] for row in bad[:3]] == [
+        "not JSON: unexpected e",
+        "not a JSON object but ",
+        "not a JSON object but ",
+    ]
+    assert [row.why[22:] for row in bad[1:3]] == ["list", "null"]
+    assert [row.raw for row in bad] == ['{"a": ', "[2]", "null", "\ufffd"]
+
+
+@pytest.mark.asyncio
+async def test_a_torn_last_line_is_a_bad_row_that_says_so(tmp_path: Path) -> None:
+    rows = await rows_of(written(tmp_path / "a.jsonl", b'{"a": 1}\n{"a": "some'))
+    assert rows[0] == {"a": 1}
+    assert isinstance(rows[1], BadRow)
+    assert rows[1].why.startswith("the file ends within the line")
+    assert rows[1].where.endswith("a.jsonl, line 2")
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    parts=st.lists(LINE, max_size=30),
+    end=st.sampled_from([b"", b"\n"]),
+    size=st.integers(1, 40),
+    ending=st.sampled_from([*PACK]),
+)
+def test_reading_on_from_any_mark_gives_exactly_the_rest(
+    tmp_path_factory: pytest.TempPathFactory, parts: list[bytes], end: bytes, size: int, ending: str
+) -> None:
+    path = tmp_path_factory.mktemp("lines") / f"a.jsonl{ending}"
+    data = b"\n".join(parts) + end
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(jsonl, "BYTES_AT_ONCE", size)
+        rows = asyncio.run(check_marks(lambda: written(path, data)))
+    assert len(rows) == sum(bool(line.strip()) for line in data.split(b"\n"))
+
+
+@pytest.mark.asyncio
+async def test_a_long_file_is_read_in_pieces_of_about_a_thousand_lines(tmp_path: Path) -> None:
+    source = written(tmp_path / "a.jsonl", b"".join(b'{"text": "%0250d"}\n' % n for n in range(10_000)))
+    sizes = [len(rows.rows) for rows in await batches_of(source)]
+    assert sum(sizes) == 10_000
+    assert max(sizes) < 1_100
+    assert min(sizes[:-1]) > 900
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("ending", [*PACK])
+async def test_leaving_early_closes_the_file(tmp_path: Path, ending: str) -> None:
+    rows = await read_one(written(tmp_path / f"a.jsonl{ending}", b'{"a": 1}\n' * 100_000))
+    assert rows.rows[0] == {"a": 1}
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("ending", [".gz", ".bz2", ".xz", ".zst"])
+async def test_a_compressed_file_that_is_cut_off_is_an_error_and_no_shorter_file(tmp_path: Path, ending: str) -> None:
+    source = written(tmp_path / f"a.jsonl{ending}", os.urandom(2000).hex().encode())
+    path = Path(source.path)
+    path.write_bytes(path.read_bytes()[:-30])
+    with pytest.raises(SourceError, match=rf"a\.jsonl\{ending}, after line 0 cannot be read on: \w+"):
+        await rows_of(source)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("ending", [".gz", ".bz2", ".xz", ".zst"])
+async def test_a_compressed_file_of_several_parts_is_read_to_its_end(tmp_path: Path, ending: str) -> None:
+    path = tmp_path / f"a.jsonl{ending}"
+    path.write_bytes(PACK[ending](b'{"a": 1}\n') + PACK[ending](b'{"a": 2}\n'))
+    assert await rows_of(JsonlSource(path)) == [{"a": 1}, {"a": 2}]
+
+
+@pytest.mark.asyncio
+async def test_zstd_without_its_library_names_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def absent(name: str) -> Any:
+        raise ImportError(name)
+
+    monkeypatch.setattr(_compression, "import_module", absent)
+    with pytest.raises(ImportError, match=r"pip install aiomlcommons\[zstd\]"):
+        await rows_of(written(tmp_path / "a.jsonl.zst", b"{}\n"))
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("ending", [*PACK])
+async def test_a_file_that_is_shorter_than_its_mark_is_refused(tmp_path: Path, ending: str) -> None:
+    source = written(tmp_path / f"a.jsonl{ending}", b'{"a": 1}\n')
+    with pytest.raises(SourceError, match=r"a\.jsonl.* has 9 bytes, and was read to byte 1,000 before"):
+        await rows_of(source, [1000, 100, 0], 100)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("ending", [*PACK])
+async def test_another_file_under_the_same_name_is_refused(tmp_path: Path, ending: str) -> None:
+    source = written(tmp_path / f"a.jsonl{ending}", b'{"a": 1000}\n' * 10)
+    mark = [36, 3, zlib.crc32(b'{"b": 1000}\n' * 3)]
+    with pytest.raises(SourceError, match=r"a\.jsonl.* has something else before byte 36 than when it was read"):
+        await rows_of(source, mark, 3)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("ending", [*PACK])
+async def test_how_much_of_a_file_is_read_is_known_without_counting_its_rows(
+    tmp_path: Path, ending: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jsonl, "BYTES_AT_ONCE", 1 << 16)
+    source = written(
+        tmp_path / f"a.jsonl{ending}", b"".join(b'{"n": "%s"}\n' % os.urandom(50).hex().encode() for _ in range(9999))
+    )
+    shares = [rows.share for rows in await batches_of(source)]
+    assert None not in shares
+    assert (shares, shares[-1]) == (sorted(shares), 1.0)  # type: ignore[type-var]
+    assert shares[0] < 0.9  # type: ignore[operator]
+
+
+@pytest.mark.asyncio
+async def test_what_has_no_size_has_no_share(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.jsonl")
+    writing = asyncio.create_task(asyncio.to_thread((tmp_path / "a.jsonl").write_bytes, b"{}\n" * 5))
+    assert [(len(rows.rows), rows.share) for rows in await batches_of(JsonlSource(tmp_path / "a.jsonl"))] == [(5, None)]
+    await writing
+
+
+@pytest.mark.asyncio
+async def test_a_mark_of_something_else_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match="that is no place in it"):
+        await rows_of(written(tmp_path / "a.jsonl", b"{}\n"), {"row": 1}, 1)
+
+
+@pytest.mark.asyncio
+async def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"none\.jsonl"):
+        await rows_of(JsonlSource(tmp_path / "none.jsonl"))
+
+
+@pytest.mark.asyncio
+async def test_a_line_without_end_does_not_fill_the_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "LONGEST_LINE", 100_000)
+    with pytest.raises(SourceError, match="has a line of more than 100,000 bytes"):
+        await rows_of(written(tmp_path / "a.jsonl", b"x" * 300_000))
+
+
+@pytest.mark.asyncio
+async def test_rows_of_standard_input_come_as_soon_as_they_are_there(pipe: tuple[int, int]) -> None:
+    out, into = pipe
+    async with aclosing(StdinSource(out).read()) as stream:
+        os.write(into, b'{"a": 1}\n{"a"')
+        assert (await anext(stream)).rows == [{"a": 1}]
+        os.write(into, b": 2}\n")
+        assert (await anext(stream)).rows == [{"a": 2}]
+        os.close(into)
+        with pytest.raises(StopAsyncIteration):
+            await anext(stream)
+
+
+@pytest.mark.asyncio
+async def test_waiting_for_standard_input_can_be_cancelled(pipe: tuple[int, int]) -> None:
+    waiting = asyncio.create_task(read_one(StdinSource(pipe[0])))
+    await asyncio.sleep(0)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+
+
+@pytest.fixture
+def fifo(tmp_path: Path) -> Path:
+    os.mkfifo(tmp_path / "a.jsonl")
+    return tmp_path / "a.jsonl"
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("name", ["a.jsonl", "a.jsonl.gz", "a.csv"])
+async def test_waiting_for_the_writer_of_a_named_pipe_can_be_cancelled(fifo: Path, name: str) -> None:
+    path = fifo.rename(fifo.with_name(name))
+    async with anyio.create_task_group() as group:
+        group.start_soon(read_one, open_source(path))
+        while str(path) not in open_files():
+            await anyio.lowlevel.checkpoint()
+        group.cancel_scope.cancel()
+    assert str(path) not in open_files()
+
+
+@pytest.mark.asyncio
+async def test_rows_of_a_named_pipe_come_as_soon_as_they_are_there(fifo: Path) -> None:
+    source = open_source(fifo)
+    assert (source.name, await source.count()) == (str(fifo), None)
+    async with aclosing(source.read()) as stream:
+        first = asyncio.create_task(anext(stream))
+        into = await asyncio.to_thread(os.open, fifo, os.O_WRONLY)
+        os.write(into, b'{"a": 1}\n{"a"')
+        assert (await first).rows == [{"a": 1}]
+        os.write(into, b": 2}\n")
+        assert (await anext(stream)).rows == [{"a": 2}]
+        os.close(into)
+        with pytest.raises(StopAsyncIteration):
+            await anext(stream)
+    with pytest.raises(SourceError, match=r"a\.jsonl can be read once only"):
+        await rows_of(source)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("a.jsonl", b'{"id": "1"}\n{"id": "2"}'),
+        ("a.ndjson.gz", gzip.compress(b'{"id": "1"}\n{"id": "2"}')),
+        ("a.jsonl.zst", zstd.compress(b'{"id": "1"}\n{"id": "2"}')),
+        ("a.csv", b"id\n1\n2\n"),
+    ],
+)
+async def test_any_file_of_lines_may_be_a_named_pipe(fifo: Path, name: str, data: bytes) -> None:
+    path = fifo.rename(fifo.with_name(name))
+    writing = asyncio.create_task(asyncio.to_thread(path.write_bytes, data))
+    assert await rows_of(open_source(path)) == [{"id": "1"}, {"id": "2"}]
+    await writing
+
+
+@pytest.mark.asyncio
+async def test_a_regular_file_as_standard_input_is_read_and_read_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jsonl, "BYTES_AT_ONCE", 64)
+    path = tmp_path / "a"
+    path.write_text("".join(json.dumps({"n": n}) + "\n" for n in range(50)))
+    descriptors: list[int] = []
+
+    def fresh() -> StdinSource:
+        descriptors.append(os.open(path, os.O_RDONLY))
+        return StdinSource(descriptors[-1])
+
+    try:
+        assert await check_marks(fresh) == [{"n": n} for n in range(50)]
+        with pytest.raises(SourceError, match="- has something else before byte 90 than when it was read"):
+            await rows_of(fresh(), [90, 10, 0], 10)
+        with pytest.raises(SourceError, match="- has 490 bytes, and was read to byte 10,000 before"):
+            await rows_of(fresh(), [10_000, 900, 0], 900)
+    finally:
+        for one in descriptors:
+            os.close(one)
+
+
+@pytest.mark.asyncio
+async def test_standard_input_is_not_read_twice(pipe: tuple[int, int]) -> None:
+    source = StdinSource(pipe[0])
+    os.close(pipe[1])
+    assert await rows_of(source) == []
+    with pytest.raises(SourceError, match="once only"):
+        await rows_of(source)

@@ -1,0 +1,128 @@
+"""Which source a path or an object is."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from aiomlcommons import Session
+from aiomlcommons.errors import InvalidRequest
+from aiomlcommons.ingest.sources import (
+    ArrowSource,
+    CsvSource,
+    IndexSource,
+    IterableSource,
+    JsonlSource,
+    StdinSource,
+    open_source,
+)
+from tests.support.jobs import Memory
+from tests.support.sources import rows_of
+
+
+@pytest.mark.parametrize(
+    ("path", "source"),
+    [
+        ("-", StdinSource()),
+        ("a.jsonl", JsonlSource(Path("a.jsonl"))),
+        ("a.NDJSON.gz", JsonlSource(Path("a.NDJSON.gz"))),
+        (Path("x/a.jsonl.zst"), JsonlSource(Path("x/a.jsonl.zst"))),
+        ("a.csv.bz2", CsvSource(Path("a.csv.bz2"))),
+        ("a.tsv.xz", CsvSource(Path("a.tsv.xz"), "\t")),
+        ("a.parquet", ArrowSource(Path("a.parquet"))),
+        ("a.arrow", ArrowSource(Path("a.arrow"), format="arrow")),
+        ("a.feather", ArrowSource(Path("a.feather"), format="arrow")),
+        ("folder", ArrowSource(Path("folder"))),
+    ],
+)
+def test_the_ending_of_a_path_says_what_it_is(
+    path: Any, source: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("x").mkdir()
+    Path("folder").mkdir()
+    if path not in {"-", "folder"}:
+        Path(path).touch()
+    opened = open_source(path)
+    assert opened == source
+    assert opened.name == str(path)
+
+
+@pytest.mark.parametrize("path", ["a.txt", "a.json", "a.parquet.gz", "a.gz", Path("a.zip")])
+def test_any_other_ending_is_refused(path: Any) -> None:
+    with pytest.raises(InvalidRequest, match=rf"cannot read {path}: name it \.jsonl"):
+        open_source(path)
+
+
+@pytest.mark.parametrize("path", ["no.jsonl", "no/a.csv.gz", "no.parquet", Path("no.arrow"), "no"])
+def test_a_file_that_is_not_there_is_named_before_it_is_read(path: Any) -> None:
+    with pytest.raises(FileNotFoundError, match=f"No such file or directory: '{path}'"):
+        open_source(path)
+
+
+@pytest.mark.parametrize("name", ["fold.v1", "fold.csv", "fold", "fold.jsonl.gz"])
+def test_a_folder_is_one_of_parquet_files_whatever_its_name(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).mkdir()
+    assert open_source(tmp_path / name) == ArrowSource(tmp_path / name)
+
+
+def test_a_column_is_no_rows() -> None:
+    pandas: Any = pytest.importorskip("pandas")
+    with pytest.raises(
+        InvalidRequest, match=r"a Series is one column: give a data frame, such as series\.to_frame\(\)"
+    ):
+        open_source(pandas.Series(["a", "b"]))
+
+
+def test_a_source_stays_itself() -> None:
+    for source in (Memory([]), IndexSource(Session(), "books"), JsonlSource("a.txt")):
+        assert open_source(source) is source
+
+
+def test_what_pyarrow_made_is_read_by_it() -> None:
+    pa: Any = pytest.importorskip("pyarrow")
+    table = pa.table({"a": [1]})
+    assert isinstance(open_source(table), ArrowSource)
+    assert isinstance(open_source(pytest.importorskip("pyarrow.dataset").dataset(table)), ArrowSource)
+
+
+def test_rows_and_what_makes_them_are_read_as_they_are() -> None:
+    several: tuple[Any, ...] = ([{"a": 1}], iter([]), list)
+    for rows in several:
+        assert isinstance(open_source(rows), IterableSource)
+    for wrong in (7, None, b"a.jsonl", {"a": 1}):
+        with pytest.raises(InvalidRequest):
+            open_source(wrong)
+
+
+@pytest.mark.asyncio
+async def test_a_data_frame_is_read_by_rows_and_not_by_the_names_of_its_columns() -> None:
+    pandas: Any = pytest.importorskip("pandas")
+    assert await rows_of(open_source(pandas.DataFrame({"a": [1, 2]}))) == [{"a": 1}, {"a": 2}]
+
+
+@pytest.mark.asyncio
+async def test_a_reader_that_can_be_read_once_is_refused() -> None:
+    pa: Any = pytest.importorskip("pyarrow")
+    with pytest.raises(InvalidRequest, match="RecordBatchReader can be read once only"):
+        await rows_of(open_source(pa.table({"a": [1]}).to_reader()))
+
+
+@pytest.mark.asyncio
+async def test_a_folder_of_a_dotted_name_is_a_folder(tmp_path: Path) -> None:
+    pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    folder = tmp_path / "v1.parquet"
+    folder.mkdir()
+    pq.write_table(pa.table({"a": [1]}), folder / "part.parquet")
+    assert await rows_of(open_source(folder)) == [{"a": 1}]
+
+
+@pytest.mark.asyncio
+async def test_the_same_rows_come_from_every_kind_of_file(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl.gz").write_bytes(gzip.compress(b'{"id": "1", "text": "a"}\n'))
+    (tmp_path / "a.csv").write_text("id,text\n1,a\n")
+    for name in ("a.jsonl.gz", "a.csv"):
+        assert await rows_of(open_source(str(tmp_path / name))) == [{"id": "1", "text": "a"}]

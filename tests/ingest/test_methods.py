@@ -1,0 +1,237 @@
+"""``ml.ingest`` as its users call it: on an emulator, from sources to files."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncGenerator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import orjson
+import pytest
+
+from aiomlcommons import InvalidRequest, Session
+from aiomlcommons.emulator.faults import PREDICTIONS
+from aiomlcommons.errors import MLCommonsError
+from aiomlcommons.inference.methods import Side
+from aiomlcommons.ingest.errors import WrongJob
+from aiomlcommons.ingest.sinks import IndexSink, SinkError
+from aiomlcommons.ingest.sources import IterableSource
+from aiomlcommons.ingest.state.checkpoint import Journal
+from aiomlcommons.ingest.types import Documents, Row
+from tests.support.bulk_server import bulk_server, knn
+from tests.support.jobs import JobsOnAnEmulator, documents
+
+pytestmark = pytest.mark.asyncio
+
+
+async def written(path: Path) -> list[dict[str, Any]]:
+    return [orjson.loads(line) for line in (await asyncio.to_thread(path.read_bytes)).splitlines()]
+
+
+async def test_rows_become_lines_with_their_vectors(world: JobsOnAnEmulator) -> None:
+    out = world.folder / "out.jsonl"
+    async with world.ml.ingest(documents(100), model=world.model_id, sink=out) as job:
+        report = await job
+    lines = await written(out)
+    assert (report.written, report.dead_letters) == (100, None)
+    assert [line["id"] for line in lines] == [row["id"] for row in documents(100)]
+    expected = await world.ml.embed_one(world.model_id, "text number 42")
+    assert lines[42]["embedding"] == pytest.approx(expected.tolist())
+
+
+async def test_the_end_of_a_file_is_foreseen_without_counting_it(world: JobsOnAnEmulator) -> None:
+    path = world.folder / "in.jsonl"
+    path.write_bytes(b"".join(orjson.dumps(row) + b"\n" for row in documents(100)))
+    async with world.ml.ingest(path, model=world.model_id, sink=world.folder / "out.jsonl") as job:
+        await job
+        assert job.stats.done == "100 of about 100 documents"
+
+
+async def test_a_function_takes_whole_batches(world: JobsOnAnEmulator) -> None:
+    taken: list[Documents] = []
+    async with world.ml.ingest(documents(100), model=world.model_id, sink=taken.append, batch=30) as job:
+        await job
+    assert [len(batch) for batch in taken] == [30, 30, 30, 10]
+    assert taken[0].vectors.shape == (30, 384)  # type: ignore[union-attr]
+
+
+async def test_what_the_texts_are_is_told_to_the_model(world: JobsOnAnEmulator) -> None:
+    told: list[Any] = []
+
+    async def listen(request: Any, go: Any) -> Any:
+        told.append(orjson.loads(await request.read()).get("parameters"))
+        return await go()
+
+    world.emulator.faults.add(listen, on=PREDICTIONS, times=None)
+    sides: list[Side | None] = ["passage", None]
+    for side in sides:
+        sink = world.folder / "out.jsonl"
+        async with world.ml.ingest(
+            documents(3),
+            model=world.model_id,
+            sink=sink,
+            content_type=side,
+        ) as job:
+            await job
+    assert told == [{"content_type": "passage"}, None]
+
+
+async def test_a_cache_serves_the_next_job(world: JobsOnAnEmulator) -> None:
+    reports = []
+    for name in ("one.jsonl", "two.jsonl"):
+        sink, cache = world.folder / name, world.folder / "vectors.sqlite"
+        async with world.ml.ingest(documents(50), model=world.model_id, sink=sink, cache=cache) as job:
+            reports.append(await job)
+    assert [report.embedded for report in reports] == [50, 0]
+    assert await written(world.folder / "one.jsonl") == await written(world.folder / "two.jsonl")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"batch": 0}, "batch must be 1 or more, not 0"),
+        ({"batch": "64"}, "batch must be a whole number, not '64'"),
+        ({"batch": True}, "batch must be a whole number, not True"),
+        ({"batch_bytes": 1.5}, "batch_bytes must be a whole number, not 1.5"),
+        ({"note_every": None}, "note_every must be a whole number, not None"),
+        ({"longest": 0}, "longest must be 1 or more, not 0"),
+        ({"concurrency": "4"}, "concurrency must be a whole number, not '4'"),
+        ({"concurrency": 0}, "concurrency must be 1 or more, not 0"),
+        ({"concurrency": (3, 1)}, r"concurrency must have its lower bound first, not \(3, 1\)"),
+        ({"concurrency": (1, 2, 3)}, r"concurrency must be a number or two bounds, such as \(1, 64\), not \(1, 2, 3\)"),
+        ({"concurrency": (1, "4")}, "a bound of concurrency must be a whole number, not '4'"),
+        ({"patience": None}, "patience must be a number, not None"),
+        ({"patience": -1}, "patience must be more than 0, not -1"),
+        ({"patience": float("nan")}, "patience must be more than 0, not nan"),
+        ({"linger": -0.5}, "linger must be 0 or more, not -0.5"),
+        ({"linger": "1"}, "linger must be a number, not '1'"),
+        ({"retries": -1}, "retries must be 0 or more, not -1"),
+        ({"retries": "x"}, "retries must be a number, not 'x'"),
+        ({"requests_per_minute": "9"}, "requests_per_minute must be a number, not '9'"),
+        ({"model": None}, "model must be an id, a name or a spec such as PretrainedModel, not None"),
+        ({"text": 5}, "text must be a field, a path, a template, or a function of the row, not 5"),
+        ({"id": 5}, "id must be the name of a field, a function of the row, or None, not 5"),
+        ({"requests_per_minute": 0}, "requests_per_minute must be more than 0, not 0"),
+        ({"patience": 0}, "patience must be more than 0, not 0"),
+        ({"skip_unchanged": True}, "skip_unchanged needs cache"),
+        ({"skip_unchanged": True, "cache": "vectors.sqlite"}, r"leave documents out of .*out\.jsonl"),
+        ({"skip_unchanged": True, "cache": "vectors.sqlite", "sink": lambda _: None}, "all lambdas have one"),
+        ({"ordered": False, "sink": "out.npy"}, "nobody could tell whose its vectors are"),
+        ({"text": "{title"}, "the template"),
+        ({"source": "no/such.jsonl"}, "No such file or directory: 'no/such.jsonl'"),
+        ({"sink": "no/such/out.jsonl"}, r"cannot write no/such/out\.jsonl: there is no folder no/such"),
+    ],
+)
+async def test_what_cannot_be_is_refused_before_the_first_request(
+    world: JobsOnAnEmulator, wrong: Any, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(world.folder)  # where whatever is written under a bare name would be seen
+    seen: list[Any] = []
+
+    async def listen(request: Any, go: Any) -> Any:
+        seen.append(request)
+        return await go()
+
+    world.emulator.faults.add(listen, on=lambda _: True, times=None)
+    given = {"source": documents(3), "model": world.model_id, "sink": world.folder / "out.jsonl", **wrong}
+    with pytest.raises((InvalidRequest, FileNotFoundError, SinkError), match=words):
+        async with world.ml.ingest(**given):
+            pass
+    assert not seen
+    assert not await asyncio.to_thread(lambda: list(world.folder.iterdir()))
+
+
+async def test_numbers_of_numpy_are_numbers(world: JobsOnAnEmulator) -> None:
+    how: Any = {
+        "batch": np.int64(7),
+        "concurrency": (np.int64(1), np.int64(3)),
+        "patience": np.float32(5),
+        "retries": 0,
+    }
+    out = world.folder / "out.jsonl"
+    for more in ({}, {"concurrency": np.int64(2)}):
+        async with world.ml.ingest(documents(20), model=world.model_id, sink=out, **{**how, **more}) as job:
+            assert (await job).written == 20
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        ({"sink": "in.jsonl"}, "sink is .*in.jsonl, which source needs"),
+        ({"dead_letters": "in.jsonl"}, "dead_letters is .*in.jsonl, which source needs"),
+        ({"dead_letters": "link.jsonl"}, "dead_letters is .*link.jsonl, which source needs"),
+        ({"dead_letters": "out.jsonl.part"}, "dead_letters is .*out.jsonl.part, which sink needs"),
+        ({"checkpoint": "out.jsonl"}, "checkpoint is .*out.jsonl, which sink needs"),
+        ({"checkpoint": "job", "dead_letters": "job.seen"}, "dead_letters is .*job.seen, which checkpoint needs"),
+        ({"checkpoint": "job", "cache": "job"}, "cache is .*job, which checkpoint needs"),
+    ],
+)
+async def test_one_file_is_not_used_for_two_things(world: JobsOnAnEmulator, names: dict[str, str], words: str) -> None:
+    source = world.folder / "in.jsonl"
+    source.write_bytes(b'{"id": "a", "text": "b"}\n')
+    (world.folder / "link.jsonl").symlink_to(source)
+    files: Any = {name: world.folder / file for name, file in {"sink": "out.jsonl", **names}.items()}
+    with pytest.raises(InvalidRequest, match=f"{words}: name another file"):
+        async with world.ml.ingest(source, model=world.model_id, **files):
+            pass
+    assert await written(source) == [{"id": "a", "text": "b"}]
+
+
+@pytest.mark.parametrize(
+    ("other", "words"),
+    [
+        ({"sink": "elsewhere"}, "sink was 'verses' and is 'elsewhere'"),
+        ({"field": "vector"}, "field was 'embedding' and is 'vector'"),
+        ({"source": "more"}, "source was 'rows' and is 'more'"),
+        ({"text": "{text}"}, "text was 'text' and is '{text}'"),
+        ({"id": None}, "id was 'id' and is None"),
+        ({"content_type": "query"}, "content_type was None and is 'query'"),
+    ],
+)
+async def test_a_checkpoint_knows_its_job(world: JobsOnAnEmulator, other: dict[str, Any], words: str) -> None:
+    async def attempt(
+        sink: str = "verses", field: str = "embedding", source: str = "rows", text: str = "text", **how: Any
+    ) -> None:
+        rows, out = IterableSource(documents(3), name=source), IndexSink(world.ml, sink, field=field)
+        checkpoint = world.folder / "job"
+        async with world.ml.ingest(rows, model=world.model_id, sink=out, text=text, checkpoint=checkpoint, **how):
+            pass
+
+    with pytest.raises(MLCommonsError, match="no handler found"):
+        await attempt()  # as the emulator has no index to write into
+    with pytest.raises(WrongJob, match=f"is the checkpoint of another job: {re.escape(words)}; name another file"):
+        await attempt(**other)
+
+
+async def test_a_checkpoint_counts_nothing_that_went_into_an_index_made_anew(world: JobsOnAnEmulator) -> None:
+    async def rows() -> AsyncGenerator[Row]:
+        for number, row in enumerate(documents(200)):
+            if number == 150:
+                server.delete()
+            yield row
+
+    checkpoint = world.folder / "job"
+    async with bulk_server(knn(384)) as server, Session(server.url) as elsewhere:
+        how: dict[str, Any] = {"model": world.model_id, "checkpoint": checkpoint, "batch": 1, "concurrency": 1}
+        for _ in range(2):
+            # As a job that goes on finds out, too.
+            with pytest.raises(SinkError, match=r"index docs was made anew, .*remove the checkpoint to begin anew"):
+                async with world.ml.ingest(rows, sink=IndexSink(elsewhere, "docs"), note_every=10, **how) as job:
+                    await job
+            found = await asyncio.to_thread(Journal.peek, checkpoint)
+            assert found is not None
+            assert found[1].sink is not None
+            assert found[1].sink["state"]["uuid"] == "docs-1"
+            assert found[1].done == found[1].sink["state"]["documents"] < 150
+
+
+@pytest.mark.parametrize(("how", "patience"), [({}, 600.0), ({"patience": 7.0}, 7.0)])
+async def test_an_index_is_as_patient_as_the_job(world: JobsOnAnEmulator, how: dict[str, Any], patience: float) -> None:
+    sink = IndexSink(world.ml, "docs", patience=1.0)
+    with pytest.raises(MLCommonsError, match="no handler found"):
+        async with world.ml.ingest(documents(3), model=world.model_id, sink=sink, **how):
+            pass
+    assert sink.patience == patience

@@ -1,0 +1,490 @@
+"""The network as it is: each failure over a real socket becomes one error that names the host and the remedy."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import ssl
+import threading
+from pathlib import Path
+from typing import Any
+
+import anyio
+import attrs
+import pytest
+import trustme
+from aiohttp import ClientOSError, web
+from aioresponses import aioresponses
+from cryptography.hazmat.primitives import serialization
+
+from aiomlcommons import Backoff, ConnectError, DecodeError, RequestTimeout, Session, SessionClosed, Timeout
+from aiomlcommons.http import HttpRequest
+from aiomlcommons.net.aiohttp_transport import AiohttpTransport, check_url
+from aiomlcommons.net.tls import TLS
+from aiomlcommons.net.transport import as_timeout
+from tests.support.bad_server import (
+    Deed,
+    closes_at_once,
+    cut_chunked,
+    drips,
+    garbage,
+    half_an_answer,
+    html,
+    misbehave,
+    never_answers,
+)
+from tests.support.recording_server import INFO, reply, serve
+
+pytestmark = pytest.mark.asyncio
+
+NO_WAIT = Backoff(first=0)
+
+
+async def failure(url: str, kind: type[Exception], **options: Any) -> Any:
+    """The error that the first call on a session ends with."""
+    with pytest.raises(kind) as caught:
+        async with Session(url, **{"retries": 0, **options}) as ml:
+            await ml.info()
+    return caught.value
+
+
+# ---- bad servers ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("deed", "kind", "words", "transient"),
+    [
+        (closes_at_once, ConnectError, "closed the connection without an answer; if the cluster uses TLS", True),
+        (half_an_answer, ConnectError, "was cut off: Response payload is not completed", True),
+        (cut_chunked, ConnectError, "was cut off: Response payload is not completed", True),
+        (garbage, ConnectError, "did not answer in HTTP: Bad status line: Expected HTTP/", False),
+        (html, DecodeError, "the answer is not JSON but text/html: is this an OpenSearch with ML Commons?", False),
+    ],
+)
+async def test_a_bad_server_is_named_with_what_it_did(
+    deed: Deed, kind: type[Exception], words: str, transient: bool
+) -> None:
+    async with misbehave(deed) as bad:
+        error = await failure(bad.url, kind)
+    assert words in str(error)
+    assert "\n" not in str(error)
+    assert error.transient is transient
+    assert str(error.request) == "GET /"
+    if kind is ConnectError:
+        assert bad.url in str(error)
+
+
+async def test_a_server_that_is_not_there_is_named() -> None:
+    async with misbehave(html) as bad:
+        gone = bad.url
+    error = await failure(gone, ConnectError)
+    assert f"cannot connect to {gone}: " in str(error)
+    assert "is the cluster up, and are host and port right?" in str(error)
+    assert error.transient
+
+
+async def test_a_host_that_does_not_exist_is_named() -> None:
+    error = await failure("http://no-such-host.invalid:9200", ConnectError)
+    assert "cannot connect to http://no-such-host.invalid:9200" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("deed", "timeout", "words"),
+    [
+        (never_answers, Timeout(read=0.02), "was silent for 0.02 s; session.options(timeout=Timeout(read="),
+        (never_answers, Timeout(total=0.02), "no whole answer from"),
+        (never_answers, 0.02, "within 0.02 s"),
+        (drips, Timeout(read=5, total=0.05), "within 0.05 s"),
+    ],
+)
+async def test_each_limit_of_time_is_kept_and_named(deed: Deed, timeout: Timeout | float, words: str) -> None:
+    async with misbehave(deed) as bad:
+        error = await failure(bad.url, RequestTimeout, timeout=timeout)
+        await bad.gone.wait()
+    assert words in str(error)
+    assert bad.url in str(error)
+    assert error.transient
+
+
+async def test_the_time_to_connect_has_its_own_limit() -> None:
+    async with misbehave(never_answers) as bad:
+        url = bad.url.replace("http:", "https:")
+        error = await failure(url, RequestTimeout, timeout=Timeout(connect=0.02), verify=False)
+    assert f"no connection to {url} within 0.02 s; is it reachable, and pool_size large enough?" in str(error)
+
+
+async def test_a_number_limits_the_whole_attempt_and_none_nothing() -> None:
+    assert as_timeout(5) == Timeout(connect=5, read=5, total=5)
+    assert as_timeout(None) == Timeout(connect=None, read=None, total=None)
+    assert as_timeout(Timeout(read=1)) == Timeout(connect=10, read=1, total=300)
+
+
+async def test_a_connection_that_breaks_otherwise_is_a_connect_error_with_its_cause() -> None:
+    with aioresponses() as network:
+        network.get("http://node:9200/", exception=ClientOSError(104, "Connection reset by peer"))
+        error = await failure("http://node:9200", ConnectError)
+    assert "the connection to http://node:9200 broke: [Errno 104] Connection reset by peer" in str(error)
+    assert isinstance(error.__cause__, ClientOSError)
+    assert error.transient
+
+
+async def test_an_alert_of_tls_after_the_handshake_is_not_repeated() -> None:
+    with aioresponses() as network:
+        alert = ClientOSError(1, "[SSL: TLSV13_ALERT_CERTIFICATE_REQUIRED] tlsv13 alert certificate required")
+        network.get("https://node:9200/", exception=alert)
+        error = await failure("https://node:9200", ConnectError, verify=False)
+    assert "name it in client_cert" in str(error)
+    assert not error.transient
+
+
+async def test_an_answer_has_lower_case_headers_and_its_bytes() -> None:
+    with aioresponses() as network:
+        network.get("http://node:9200/", body=b"{}", headers={"X-Some": "Thing"})
+        async with Session("http://node:9200") as ml:
+            got = await ml.request("GET", "/")
+    assert (got.status, got.body, got.headers["x-some"]) == (200, b"{}", "Thing")
+
+
+async def test_an_error_can_be_copied_and_pickled() -> None:
+    async with misbehave(garbage) as bad:
+        error = await failure(bad.url, ConnectError)
+    again = copy.copy(error)  # by the same door as pickle: __reduce__
+    assert (type(again), str(again), again.transient) == (type(error), str(error), False)
+
+
+# ---- TLS -----------------------------------------------------------------------------------------------------------
+
+
+@attrs.frozen
+class Authority:
+    """An authority, a server's certificate by it, and a client's, as files."""
+
+    ca: trustme.CA
+    ca_certs: Path
+    client_cert: Path
+
+    def server(self, name: str = "127.0.0.1", *, client: bool = False) -> ssl.SSLContext:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.ca.issue_cert(name).configure_cert(context)
+        if client:
+            self.ca.configure_trust(context)
+            context.verify_mode = ssl.CERT_REQUIRED
+        return context
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    folder, ca = tmp_path_factory.mktemp("tls"), trustme.CA()
+    made = Authority(ca, folder / "ca.pem", folder / "client.pem")
+    ca.cert_pem.write_to_path(str(made.ca_certs))
+    ca.issue_cert("me@example.org").private_key_and_cert_chain_pem.write_to_path(str(made.client_cert))
+    return made
+
+
+async def test_an_untrusted_certificate_says_how_to_trust_it(authority: Authority) -> None:
+    async with serve(tls=authority.server()) as server:
+        error = await failure(server.url, ConnectError)
+    assert f"the certificate of {server.url} is not trusted: " in str(error)
+    assert "name its authority with ca_certs=... or OPENSEARCH_CA_CERTS" in str(error)
+    assert not error.transient
+
+
+async def test_a_certificate_for_another_host_is_told_apart(authority: Authority) -> None:
+    async with serve(tls=authority.server("elsewhere.example")) as server:
+        error = await failure(server.url, ConnectError, ca_certs=authority.ca_certs)
+    assert f"the certificate of {server.url} is for another host" in str(error)
+
+
+@pytest.mark.parametrize("options", [{"ca_certs": True}, {"verify": False}])
+async def test_an_own_authority_or_no_check_lets_the_session_in(authority: Authority, options: dict[str, Any]) -> None:
+    trust: dict[str, Any] = {"ca_certs": authority.ca_certs} if "ca_certs" in options else options
+    async with serve(tls=authority.server()) as server, Session(server.url, **trust) as ml:
+        assert (await ml.info()).cluster_name == "test"
+
+
+async def test_a_missing_client_certificate_says_which_option_gives_it(authority: Authority) -> None:
+    async with serve(tls=authority.server(client=True)) as server:
+        error = await failure(server.url, ConnectError, ca_certs=authority.ca_certs)
+    assert server.url in str(error)
+    assert "if the cluster asks for a client certificate, name it in client_cert" in str(error)
+
+
+async def test_a_client_certificate_lets_the_session_in(authority: Authority) -> None:
+    files: dict[str, Any] = {"ca_certs": authority.ca_certs, "client_cert": authority.client_cert}
+    async with serve(tls=authority.server(client=True)) as server, Session(server.url, **files) as ml:
+        assert (await ml.info()).cluster_name == "test"
+
+
+async def test_with_a_client_certificate_a_dropped_connection_has_no_hint_at_it(authority: Authority) -> None:
+    async def drops(request: web.BaseRequest) -> web.StreamResponse:
+        assert request.transport is not None
+        request.transport.abort()
+        return web.Response()
+
+    files: dict[str, Any] = {"ca_certs": authority.ca_certs, "client_cert": authority.client_cert}
+    async with serve(drops, tls=authority.server(client=True)) as server:
+        error = await failure(server.url, ConnectError, **files)
+    assert "name it in client_cert" not in str(error)
+
+
+@pytest.fixture(scope="module")
+def locked(authority: Authority) -> Path:
+    """The client's certificate with its key under the password 'sesame-7c1e', which is in no path."""
+    key = serialization.load_pem_private_key(authority.client_cert.read_bytes(), None)
+    sealed = serialization.BestAvailableEncryption(b"sesame-7c1e")
+    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, sealed)
+    path = authority.client_cert.with_name("locked.pem")
+    path.write_bytes(pem)
+    return path
+
+
+async def test_the_password_of_a_client_key_is_used(authority: Authority, locked: Path) -> None:
+    tls = TLS(client_cert=str(authority.client_cert), client_key=str(locked), client_key_password="sesame-7c1e")
+    assert isinstance(tls.context(), ssl.SSLContext)
+    assert "sesame-7c1e" not in repr(tls)
+
+
+@pytest.mark.parametrize("password", [None, "shut"])
+async def test_a_client_key_without_its_password_fails_and_asks_no_terminal(
+    authority: Authority, locked: Path, password: str | None
+) -> None:
+    tls = TLS(client_cert=str(authority.client_cert), client_key=str(locked), client_key_password=password)
+    with pytest.raises(ssl.SSLError, match=r"client_cert='.*client\.pem' cannot be used"):
+        tls.context()
+
+
+async def test_certificates_are_read_off_the_event_loop() -> None:
+    threads: list[int] = []
+
+    class Watched(TLS):
+        def context(self) -> ssl.SSLContext:
+            threads.append(threading.get_ident())
+            return super().context()
+
+    transport = AiohttpTransport("https://node:9200", tls=Watched(), pool_size=1, gzip=False)
+    await transport.open()
+    await transport.close()
+    assert threads != [threading.get_ident()]
+
+
+@pytest.mark.parametrize(
+    ("options", "kind", "words"),
+    [
+        ({"ca_certs": "missing.pem"}, FileNotFoundError, "ca_certs='missing.pem' cannot be used: No such file"),
+        ({"client_cert": "missing.pem"}, FileNotFoundError, "client_cert='missing.pem' cannot be used: No such file"),
+        ({"ca_certs": __file__}, ssl.SSLError, f"ca_certs='{__file__}' cannot be used: "),
+        ({"client_key": "key.pem"}, ValueError, "client_key proves nothing without client_cert"),
+    ],
+)
+async def test_a_file_that_cannot_be_used_is_named_before_the_network(
+    options: dict[str, str], kind: type[Exception], words: str
+) -> None:
+    error = await failure("https://127.0.0.1:9", kind, **options)
+    assert words in str(error)
+
+
+async def test_http_to_a_tls_port_says_https(authority: Authority) -> None:
+    async with serve(tls=authority.server()) as server:
+        error = await failure(server.url.replace("https:", "http:"), ConnectError)
+    assert "the URL must begin with https" in str(error)
+
+
+async def test_https_to_a_plain_port_says_http() -> None:
+    async with serve() as server:
+        error = await failure(server.url.replace("http:", "https:"), ConnectError, verify=False)
+    assert "TLS with https://127.0.0.1" in str(error)
+    assert "does this port speak TLS? If not, the URL must begin with http" in str(error)
+    assert not error.transient
+
+
+# ---- what goes over the wire ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("model_id", "raw"),
+    [
+        ("a/b", "a%2Fb"),
+        ("..", "%2E%2E"),
+        (".", "%2E"),
+        ("a b", "a%20b"),
+        ("größe", "gr%C3%B6%C3%9Fe"),
+        ("a%2Fb", "a%252Fb"),
+        ("a?b#c", "a%3Fb%23c"),
+        ("a+b&c=d", "a%2Bb%26c%3Dd"),
+        ("x..y", "x..y"),
+    ],
+)
+async def test_an_id_arrives_quoted_once(model_id: str, raw: str) -> None:
+    async with serve(reply({})) as server, Session(server.url) as ml:
+        await ml.models.get(model_id)
+    assert server.heard[0].path == f"/_plugins/_ml/models/{raw}"
+
+
+async def test_query_parameters_arrive_intact() -> None:
+    query = {"q": "a&b=c d+e%2Fé/?#", "empty": "", "list": "a,b"}
+    seen: list[dict[str, str]] = []
+
+    async def look(request: web.BaseRequest) -> web.Response:
+        seen.append(dict(request.query))
+        return web.json_response({})
+
+    async with serve(look) as server, Session(server.url) as ml:
+        await ml.request("GET", "/_search", query=query)
+    assert seen == [query]
+
+
+async def test_a_path_with_a_query_of_its_own_keeps_it() -> None:
+    async with serve() as server, Session(server.url) as ml:
+        await ml.request("GET", "/_cat/nodes?format=json&h=a%2Fb", query={"v": "true"})
+    assert server.heard[0].path == "/_cat/nodes?format=json&h=a/b&v=true"
+
+
+async def test_a_prefix_in_the_url_stays_before_the_path() -> None:
+    async with serve() as server, Session(f"{server.url}/search/") as ml:
+        await ml.info()
+        await ml.request("GET", "/_cat/nodes")
+    assert [heard.path for heard in server.heard] == ["/search/", "/search/_cat/nodes"]
+
+
+async def test_a_post_without_a_body_names_no_content_type() -> None:
+    async with serve(reply({"task_id": "t", "status": "CREATED"})) as server, Session(server.url) as ml:
+        await ml.models.deploy("m")
+    assert server.heard[0].body == b""
+    assert "content-type" not in server.heard[0].headers
+
+
+async def test_a_chunk_of_raw_bytes_goes_as_json() -> None:
+    async with serve(reply({"status": "Uploaded"})) as server, Session(server.url) as ml:
+        await ml.models.upload_chunk("m", 0, b"\x00PK\xff")
+    assert server.heard[0].body == b"\x00PK\xff"
+    assert server.heard[0].headers["content-type"] == "application/json"
+
+
+@pytest.mark.parametrize(("gzip", "encoding"), [(False, "identity"), (True, "gzip, deflate")])
+async def test_compressed_answers_come_only_where_they_are_asked_for(gzip: bool, encoding: str) -> None:
+    async def answer(_: web.BaseRequest) -> web.StreamResponse:
+        response = web.json_response({**INFO, "padding": "x" * 5000})
+        if gzip:
+            response.enable_compression(web.ContentCoding.gzip)
+        return response
+
+    async with serve(answer) as server, Session(server.url, gzip=gzip) as ml:
+        assert (await ml.info()).extra == {"padding": "x" * 5000}
+    assert server.heard[0].headers["accept-encoding"] == encoding
+
+
+async def test_no_redirect_is_followed() -> None:
+    async with serve(reply({}, status=307, location="/elsewhere")) as server, Session(server.url) as ml:
+        got = await ml._exchange.transport.send(HttpRequest("GET", "/"), Timeout())
+    assert (got.status, len(server.heard)) == (307, 1)
+
+
+async def test_no_cookie_is_kept() -> None:
+    async with serve(reply(set_cookie="a=b")) as server:
+        # By name: aiohttp would keep no cookie of a bare address anyway.
+        ml = await Session.connect(server.url.replace("127.0.0.1", "localhost"))
+        await ml.info()
+        await ml.close()
+    assert "cookie" not in server.heard[1].headers
+
+
+@pytest.mark.parametrize("pool_size", [1, 3])
+async def test_the_pool_never_opens_more_connections_than_asked(pool_size: int) -> None:
+    under_way: list[int] = []
+    full = asyncio.Event()
+
+    async def wait_for_company(_: web.BaseRequest) -> web.StreamResponse:
+        under_way.append(1)
+        if len(under_way) >= pool_size:
+            full.set()
+        await full.wait()
+        return reply()
+
+    async with serve(wait_for_company) as server, Session(server.url, pool_size=pool_size) as ml:
+        await asyncio.gather(*(ml.info() for _ in range(9)))
+    assert (len(server.heard), len(server.connections)) == (9, pool_size)
+
+
+async def test_a_call_that_waits_too_long_for_a_free_connection_is_told_of_the_pool() -> None:
+    async with misbehave(never_answers) as bad, Session(bad.url, pool_size=1, retries=0) as ml:
+        first = asyncio.ensure_future(ml.info())
+        await bad.called.wait()
+        with pytest.raises(RequestTimeout, match="pool_size large enough"):
+            await ml.options(timeout=Timeout(connect=0.02)).info()
+        first.cancel()
+
+
+# ---- life ----------------------------------------------------------------------------------------------------------
+
+
+async def test_cancelling_a_call_closes_its_connection() -> None:
+    async with misbehave(never_answers) as bad, Session(bad.url) as ml:
+        async with anyio.create_task_group() as group:
+            group.start_soon(ml.info)
+            await bad.called.wait()
+            group.cancel_scope.cancel()
+        await bad.gone.wait()
+
+
+async def test_a_transport_that_is_not_open_says_so() -> None:
+    transport = AiohttpTransport("http://node:9200", tls=TLS(), pool_size=1, gzip=False)
+    with pytest.raises(SessionClosed, match="not open"):
+        await transport.send(HttpRequest("GET", "/"), Timeout())
+    await transport.close()
+
+
+async def test_another_event_loop_is_refused() -> None:
+    async with serve() as server, Session(server.url) as ml:
+        with pytest.raises(SessionClosed, match="belongs to another event loop: open one session for each loop"):
+            await asyncio.to_thread(asyncio.run, ml.info())
+
+
+# ---- the URL -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("url", ["http://h", "https://h:9200", "https://h:9200/base/", "https://[::1]:9200"])
+async def test_a_url_of_http_or_https_is_taken(url: str) -> None:
+    assert str(check_url(url)).rstrip("/") == url.rstrip("/")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "localhost:9200",
+        "h",
+        "https://",
+        "ftp://h:1",
+        "http://h:1/?pretty",
+        "http://h/#top",
+        "http://h:99999",
+        5,
+        None,
+    ],
+)
+async def test_any_other_url_is_refused_with_an_example(url: Any) -> None:
+    with pytest.raises(ValueError, match="url must be like 'https://host:9200'"):
+        check_url(url)
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["admin:hush@host:9200", "ftp://admin:hush@h", "http://admin:hush@h:99999", "https://admin:1/hush@host:9200"],
+)
+async def test_a_refused_url_shows_no_password(url: str) -> None:
+    with pytest.raises(ValueError, match="url must be like") as caught:
+        check_url(url)
+    assert "hush" not in str(caught.value)
+
+
+async def test_nothing_is_sent_again_behind_the_sessions_back() -> None:
+    async def drop(request: web.BaseRequest) -> web.StreamResponse:
+        assert request.transport
+        request.transport.abort()
+        return web.Response()
+
+    async with serve(reply(), drop) as server, Session(server.url, retries=0) as ml:
+        await ml.info()
+        with pytest.raises(ConnectError):
+            await ml.info()
+        assert (len(server.heard), len(server.connections)) == (2, 1)

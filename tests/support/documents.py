@@ -1,0 +1,20 @@
+"""The code of the documents, run as their readers would."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+
+from tests.support.paths import ROOT
+
+
+def guide(kind: str) -> list[str]:
+    """The blocks of the guide to bulk jobs that need nothing, a ``cluster``, or a model that is ``remote``."""
+    text = (ROOT / "docs" / "ingest.md").read_text()
+    found: list[str] = re.findall(rf"```python{kind}\n(.*?)```", text, re.DOTALL)
+    return found
+
+
+async def run(code: str, **names: object) -> None:
+    exec("async def tour():\n" + textwrap.indent(code, "    "), names)  # noqa: S102 - they are our own documents
+    await names["tour"]()  # type: ignore[operator]

@@ -1,0 +1,55 @@
+"""A client in a process of its own, which can be killed: ``python -m tests.support.ensure_process URL KIND [PHASE]``.
+
+It ensures a model and prints its id; KIND may be the path of a model's zip file. With a phase it stops there for ever,
+after it has printed the phase.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from pathlib import Path
+
+from aiomlcommons import Session
+from aiomlcommons.api.model_configs import ModelConfig
+from aiomlcommons.connectors import openai_embeddings
+from aiomlcommons.lifecycle.progress import Progress, Report
+from aiomlcommons.lifecycle.spec import FileModel, PretrainedModel, RemoteModel, Spec
+from tests.support.paths import MODELS
+
+DENSE = ModelConfig(model_type="bert", embedding_dimension=16, framework_type="sentence_transformers")
+FILE = FileModel(path=MODELS / "tiny-dense.zip", name="tiny", model_config=DENSE, group="ours")
+REMOTE = RemoteModel(name="remote", connector=openai_embeddings("text-embedding-3-small", "key"), group="ours")
+SPECS: dict[str, Spec] = {
+    "pretrained": PretrainedModel(name="all-MiniLM-L6-v2", group="ours"),
+    "file": FILE,
+    "remote": REMOTE,
+}
+
+
+def big(path: str | Path) -> FileModel:
+    """A model whose file has several chunks, two of which are on their way at once."""
+    return FileModel(path=path, name="big", model_config=DENSE, in_flight=2)
+
+
+def stopping_at(phase: str | None, chunks: int) -> Report:
+    """A report that stops the process at a phase, and there once so many chunks are up."""
+
+    def report(progress: Progress) -> None:
+        if progress.phase == phase and (progress.chunks_done or 0) >= chunks:
+            print(phase, flush=True)
+            signal.pause()
+
+    return report
+
+
+async def main(url: str, kind: str, phase: str | None = None, chunks: str = "0") -> None:
+    spec = SPECS.get(kind) or big(kind)
+    async with Session(url) as ml:
+        ensured = await ml.models.ensure(spec, report=stopping_at(phase, int(chunks)))
+        print(ensured.model_id, flush=True)
+
+
+if __name__ == "__main__":
+    asyncio.run(main(*sys.argv[1:]))

@@ -1,0 +1,147 @@
+"""What must hold of a job's files and its sink at any moment, judged without the package's own code."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import attrs
+import orjson
+
+from aiomlcommons.ingest.types import BadRow, Row
+from tests.support.fakes import POISON, UNWANTED, Index, Tape, off_the_loop
+
+COUNTS = ("read", "written", "failed", "deduplicated", "skipped")
+NOTHING: Any = {
+    "done": 0,
+    "beyond": [],
+    "start": 0,
+    "sink": None,
+    "counts": dict.fromkeys(COUNTS, 0),
+    "finished": False,
+}
+
+
+@attrs.frozen
+class Note:
+    """The last whole entry of a checkpoint, and the rows of the letters that it counts in."""
+
+    done: frozenset[int]
+    start: int
+    state: Any
+    counts: Mapping[str, int]
+    finished: bool
+    letters: list[int]
+
+
+@off_the_loop()
+def noted(folder: Path) -> Note:
+    """How far a job is, as its files say."""
+    path = folder / "job"
+    lines = path.read_bytes().split(b"\n")[1:-1] if path.exists() else []
+    entry = next((found for line in reversed(lines) if (found := _decoded(line)) and found["sink"]), NOTHING)
+    runs = [(0, entry["done"] - 1), *entry["beyond"]]
+    sink = entry["sink"] or {"state": None, "letters": [0, 0]}
+    return Note(
+        frozenset(row for first, last in runs for row in range(first, last + 1)),
+        entry["start"],
+        sink["state"],
+        entry["counts"],
+        entry["finished"],
+        letters(folder, sink["letters"][0]),
+    )
+
+
+def letters(folder: Path, length: int | None = None) -> list[int]:
+    """The rows of the dead letters, up to a length in bytes."""
+    path = folder / "dead"
+    return [orjson.loads(line)["row"] for line in path.read_bytes()[:length].splitlines()] if path.exists() else []
+
+
+def _decoded(line: bytes) -> Any:
+    try:
+        return orjson.loads(line)
+    except ValueError:
+        return None
+
+
+def tear(folder: Path) -> None:
+    """What a crash in the middle of writes leaves: half an entry, letters that are not noted, a file half made."""
+    path, finished = folder / "job", noted(folder).finished
+    if path.exists():
+        with path.open("ab") as file:
+            file.write(path.read_bytes().splitlines()[-1][:-9])
+    (folder / "job.tmp").write_bytes(b'{"job":"ing')
+    if finished:
+        return  # who opens a finished job notes that it no longer is, before anything is written
+    with (folder / "dead").open("ab") as file:
+        file.write(b'{"row":0,"id":"d0","why":"it was never noted","document":{}}\n{"row":1,"id":')
+
+
+def text_in(row: Any) -> str:
+    """The text of a row that is a document; nothing for one that is none."""
+    text = None if isinstance(row, BadRow) or "id" not in row else row.get("text")
+    return text.strip() if isinstance(text, str) else ""
+
+
+@attrs.define
+class Accounts:
+    """Judges what became of rows. ``numbers`` are ids with the row that each stands for: the first one with a text.
+
+    ``blamed`` are texts that the model failed on alone: whether they are written or given up, both is right.
+    """
+
+    rows: Sequence[Row | BadRow]
+    blamed: set[str]
+    numbers: dict[str, int] = attrs.field(init=False, factory=dict)
+
+    def __attrs_post_init__(self) -> None:
+        for number, row in enumerate(self.rows):
+            if not isinstance(row, BadRow) and text_in(row):
+                self.numbers.setdefault(row["id"], number)
+
+    def fate(self, number: int) -> str:
+        """What is to become of a row: written, failed, deduplicated, or one of the first two."""
+        row, text = self.rows[number], text_in(self.rows[number])
+        if isinstance(row, BadRow) or not text:
+            return "failed"
+        if self.numbers[row["id"]] != number:
+            return "deduplicated"
+        if text.startswith((POISON, UNWANTED)):
+            return "failed"
+        return "written or failed" if text in self.blamed else "written"
+
+    def check_note(self, note: Note, sink: Tape) -> None:
+        """What is noted is durable, and nothing else is counted."""
+        held = self.held(sink.up_to(note.state))
+        assert set(note.letters) <= note.done
+        assert isinstance(sink, Index) or held <= note.done
+        assert set(range(note.start)) <= note.done, "rows are passed over that are not done"
+        self._check(note.done, held & note.done, note.letters, sink)
+        assert note.counts["read"] == len(note.done)
+        assert note.counts["written"] + note.counts["failed"] + note.counts["deduplicated"] == len(note.done)
+        assert note.counts["failed"] == len(note.letters)
+
+    def check_all(self, folder: Path, sink: Tape) -> None:
+        """Each good document is in the sink once, each bad row is a letter once."""
+        assert sink.complete
+        self._check(range(len(self.rows)), self.held(sink.held), letters(folder), sink)
+
+    def held(self, ids: list[str]) -> set[int]:
+        """The rows of what a sink holds, each of them once."""
+        found = [self.numbers[key] for key in ids]
+        assert len(set(found)) == len(found), "documents are in the sink twice"
+        return set(found)
+
+    def _check(self, rows: Iterable[int], held: set[int], letters: list[int], sink: Tape) -> None:
+        dead = set(letters)
+        assert len(dead) == len(letters), "letters are there twice"
+        for number in rows:
+            found = [where for where, there in (("written", held), ("failed", dead)) if number in there]
+            fate = self.fate(number)
+            if fate == "written or failed":
+                # An index cannot take back what a run has written that noted nothing and was repeated.
+                assert len(found) == 1 or (found and isinstance(sink, Index)), f"row {number} is {found}"
+            else:
+                assert found == ([] if fate == "deduplicated" else [fate]), f"row {number} is {found}, not {fate}"

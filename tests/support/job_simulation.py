@@ -1,0 +1,294 @@
+"""The life of a job on a clock of its own, run again and again until it is done: what may happen to it, and is checked.
+
+Nothing happens by itself. ``round`` answers what the model is asked and lets a moment pass; the rest is trouble.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from typing import TypeVar
+from unittest import mock
+
+import anyio
+import attrs
+
+from aiomlcommons import NotFound
+from aiomlcommons.ingest.embedding._model_check import HARMLESS
+from aiomlcommons.ingest.embedding.model import Embedder
+from aiomlcommons.ingest.errors import JobStalled, ModelFails
+from aiomlcommons.ingest.job import Job, ingesting
+from aiomlcommons.ingest.options import Settings
+from aiomlcommons.ingest.stats import Report
+from aiomlcommons.ingest.types import Documents
+from tests.support.fakes import KINDS, SINKS, Model, Tape, Threads, vector
+from tests.support.job_accounts import Accounts, letters, noted, tear, text_in
+from tests.support.jobs import Memory
+from tests.support.virtual_time import Loop
+
+T = TypeVar("T")
+# Files in memory cost no time; what a killed process has handed to the system is there after it on any disk.
+MEMORY = Path("/dev/shm")  # noqa: S108 - each life has a folder of its own in it
+OPEN_FILES = Path("/proc/self/fd")
+ENDS = (OSError, JobStalled, ModelFails, NotFound)
+LIMIT = 5_000
+# Longer than any pause, and shorter than anybody's patience, for which the time of a question that waits counts.
+MOMENT = 9
+
+
+@attrs.define(eq=False)
+class Run:
+    """A job from its opening to its end.
+
+    It is ``open`` while it is waited for, ``whole`` when it came to its end, ``disturbed`` when its last note may fail.
+    """
+
+    settings: Settings
+    outer: anyio.CancelScope
+    inner: anyio.CancelScope | None = None
+    report: Report | None = None
+    error: Exception | None = None
+    open: bool = False
+    whole: bool = False
+    disturbed: bool = False
+    cancels: int = 0
+    given: list[int] = attrs.field(factory=list)
+
+
+class Life:
+    """A job over rows of these kinds into a kind of sink. ``met`` counts what happened to it."""
+
+    def __init__(self, kinds: Sequence[str], sink: str, at_once: int, met: Counter[str]) -> None:
+        self.kind, self.met = sink, met
+        self.loop = Loop()
+        self.base = Path(tempfile.mkdtemp(dir=MEMORY if MEMORY.exists() else None))
+        self.threads = Threads()
+        self.model = Model(self.checked(self.check_texts))
+        self.source = Memory([KINDS[kind](i, i // 2) for i, kind in enumerate(kinds)], at_once)
+        self.accounts = Accounts(self.source.rows, self.model.blamed)
+        self.wrong: Exception | None = None
+        self.patches = (
+            mock.patch("anyio.to_thread.run_sync", self.threads),
+            mock.patch("os.fsync", int),
+            mock.patch("aiomlcommons.ingest.state.checkpoint.COMPACT", 2_000),
+        )
+        for patch in self.patches:
+            patch.start()
+        self.renew()
+
+    def renew(self) -> None:
+        """A job that has not done anything yet."""
+        self.folder = Path(tempfile.mkdtemp(dir=self.base))
+        self.sink: Tape = SINKS[self.kind](self.checked(self.check_batch))
+        self.note = noted(self.folder)
+        self.task: asyncio.Task[None] | None = None
+        self.model.blamed.clear()
+
+    def end(self) -> None:
+        """Leave nothing behind."""
+        if self.runs:
+            self.broken_off()
+        self.loop.run_until_complete(self.loop.shutdown_asyncgens())
+        self.loop.close()
+        for patch in self.patches:
+            patch.stop()
+        shutil.rmtree(self.base)
+
+    # ---- the job ---------------------------------------------------------------------------------------------------
+
+    @property
+    def runs(self) -> bool:
+        return self.task is not None and not self.task.done()
+
+    @property
+    def done(self) -> bool:
+        return self.task is not None and self.task.done() and self.run.whole
+
+    def start(self, settings: Settings, pause: float = 0.0, fails_at: int | None = None) -> None:
+        """Begin, or go on; the source waits between rows, and fails at one."""
+        self.met["started"] += 1
+        self.lift()
+        self.source.pause, self.source.fails_at = pause, fails_at
+        self.task = self.loop.create_task(self._job(attrs.evolve(settings, clock=self.loop.time)))
+        self.loop.run(events=0)
+
+    async def _job(self, settings: Settings) -> None:
+        self.run = run = Run(settings, anyio.CancelScope())
+        try:
+            with run.outer:
+                async with self._ingesting() as job:
+                    await self._wait_for(job)
+                run.whole = run.report is not None
+        except ENDS as error:
+            run.error = error
+            self.met[type(error).__name__] += 1
+
+    def _ingesting(self) -> AbstractAsyncContextManager[Job]:
+        return ingesting(
+            Embedder(self.model.embed),
+            self.source,
+            self.sink,
+            header={},
+            dead_letters=self.folder / "dead",
+            target=self.sink.name,
+            settings=attrs.evolve(self.run.settings, checkpoint=self.folder / "job"),
+        )
+
+    async def _wait_for(self, job: Job) -> None:
+        run = self.run
+        run.open = True
+        try:
+            with anyio.CancelScope() as run.inner:
+                run.report = await job
+        finally:
+            run.open = False
+
+    def rounds(self, count: int, error: str = "") -> None:
+        """So many times: answer what is asked, and let a moment pass."""
+        for _ in range(count):
+            for question in list(self.model.questions):
+                self.model.tell(question, error)
+            self.loop.run(seconds=MOMENT, events=1)
+
+    def to_the_end(self) -> None:
+        """With all trouble over a job comes to its end, or the next one does if an earlier trouble ends it."""
+        self.lift()
+        for _ in range(3):
+            if self.done:
+                return self.accounts.check_all(self.folder, self.sink)
+            if not self.runs:
+                self.start(Settings(batch=8, note_every=4))
+            self._finish()
+            self.check()
+        raise AssertionError(f"it ends with {self.run.error!r} each time")
+
+    def _finish(self) -> None:
+        for _ in range(LIMIT):
+            if not self.runs:
+                return
+            self.rounds(1)
+        raise AssertionError("it hangs")
+
+    # ---- trouble ---------------------------------------------------------------------------------------------------
+
+    def lift(self) -> None:
+        """All trouble is over."""
+        self.sink.fails, self.threads.fails, self.source.fails_at = "", 0, None
+
+    def fail(self, moment: str | int, *, late: bool) -> None:
+        """Let the sink fail at a moment, or the work on a file that comes so many pieces from now."""
+        self.run.disturbed = True
+        if isinstance(moment, str):
+            self.sink.fails = moment
+        else:
+            self.threads.fails, self.threads.late = moment, late
+
+    def leave(self, how: str) -> None:
+        """Leave the job's context: its inside, all of it, or as asyncio cancels a task."""
+        self.met["left"] += 1
+        run = self.run
+        # The one of asyncio heeds no shield. A file that is just being opened would be left to Python to close.
+        if how == "asyncio" and run.inner and run.cancels < 2 and self.task:
+            run.disturbed |= not run.open
+            run.cancels += 1
+            self.task.cancel()
+        else:
+            self.loop.call_soon(run.inner.cancel if run.inner and how == "inner" else run.outer.cancel)
+        self.loop.run(events=0)
+
+    def crash(self, *, torn: bool, more: int) -> None:
+        """Files and sink are as they are now: what the dying job still does is done to those that nobody looks at."""
+        halfway = 0 < len(noted(self.folder).done) < len(self.source.rows)
+        self.met["crashed halfway" if halfway else "crashed"] += 1
+        left, sink = Path(tempfile.mkdtemp(dir=self.base)), self.sink.after_crash(more)
+        shutil.copytree(self.folder, left, dirs_exist_ok=True)
+        if torn:
+            tear(left)
+        self.broken_off()
+        self.check()
+        self.folder, self.sink, self.task, self.note = left, sink, None, noted(left)
+
+    def broken_off(self) -> None:
+        """End it, and wait for that."""
+        self.lift()
+        self.loop.call_soon(self.run.outer.cancel)
+        self.loop.run()
+        assert not self.runs, "it cannot be broken off"
+
+    # ---- what must hold --------------------------------------------------------------------------------------------
+
+    def checked(self, check: Callable[[T], None]) -> Callable[[T], None]:
+        """A check within the job, which may be left without being asked for what it ended with."""
+
+        def checked(what: T) -> None:
+            try:
+                check(what)
+            except Exception as error:
+                self.wrong = error
+                raise
+
+        return checked
+
+    def check_texts(self, texts: list[str]) -> None:
+        """The model is asked no more at once than it may be, and for no text whose rows are all noted."""
+        most = self.run.settings.concurrency
+        assert len(self.model.questions) < (most if isinstance(most, int) else most[1])
+        assert texts
+        assert len(set(texts)) == len(texts) <= self.run.settings.batch
+        done = noted(self.folder).done
+        assert set(texts) <= {HARMLESS, *(text_in(row) for i, row in enumerate(self.source.rows) if i not in done)}
+
+    def check_batch(self, batch: Documents) -> None:
+        """The sink is given documents with the vectors of their texts, in order if asked, and none that is noted."""
+        done = noted(self.folder).done
+        for key, row, text, found in zip(batch.ids, batch.rows, batch.texts, batch.vectors, strict=True):
+            number = self.accounts.numbers[key]
+            assert row == self.source.rows[number]
+            assert text == row["text"]
+            assert (found == vector(text)).all()
+            assert number not in done, f"row {number} is noted, and written again"
+            assert not self.run.settings.ordered or number > max(self.run.given, default=-1)
+            self.run.given.append(number)
+
+    def check(self) -> None:
+        """What is noted is durable, and stays noted; a job that ended did so properly."""
+        if self.wrong is not None:
+            raise self.wrong
+        before, self.note = self.note, noted(self.folder)
+        assert before.done <= self.note.done
+        assert before.start <= self.note.start
+        self.accounts.check_note(self.note, self.sink)
+        if self.task is not None and self.task.done():
+            self._check_end(self.task)
+
+    def _check_end(self, task: asyncio.Task[None]) -> None:
+        """No file is open and no task is left; a job that was left in peace noted all it did."""
+        if not task.cancelled():
+            task.result()
+        assert not asyncio.all_tasks(self.loop)
+        assert not self.model.questions
+        assert not [link for link in open_files() if link.startswith(str(self.base))]
+        if self.run.inner and not self.run.disturbed:
+            assert set(self.run.given) <= self.note.done
+            assert letters(self.folder) == self.note.letters
+        if self.run.whole:
+            self._check_report()
+
+    def _check_report(self) -> None:
+        report, counts = self.run.report, self.note.counts
+        assert report
+        assert self.note.finished
+        assert report.balanced
+        assert report.read == len(self.note.done) == len(self.source.rows)
+        assert (report.written, report.failed) == (counts["written"], counts["failed"])
+
+
+def open_files() -> list[str]:
+    """What the process has open, where the system tells."""
+    links = list(OPEN_FILES.iterdir()) if OPEN_FILES.exists() else []
+    return [str(link.readlink()) for link in links if link.is_symlink()]

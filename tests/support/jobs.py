@@ -1,0 +1,122 @@
+"""A source and a sink in memory, and a model on an emulator, for tests of whole jobs."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import anyio
+import attrs
+
+from aiomlcommons import Backoff, Session
+from aiomlcommons.emulator import Emulator
+from aiomlcommons.ingest.embedding.model import embedder
+from aiomlcommons.ingest.job import Job, ingesting
+from aiomlcommons.ingest.options import Settings
+from aiomlcommons.ingest.types import BadRow, Documents, Refused, Row, Rows
+
+NOW = Backoff(first=0, cap=0)
+POISON = "poison"
+
+
+@attrs.define
+class Memory:
+    """Rows from a list, some at a time, ``pause`` seconds apart; the mark is the number of the first one."""
+
+    rows: Sequence[Row | BadRow]
+    at_once: int = 50
+    name: str = "memory"
+    fails_at: int | None = None
+    pause: float = 0.0
+
+    async def read(self, mark: Any = None, start: int = 0) -> AsyncGenerator[Rows]:
+        for first in range(mark or 0, len(self.rows), self.at_once):
+            if self.fails_at is not None and first >= self.fails_at:
+                raise OSError(f"row {first} cannot be read")
+            if self.pause:
+                await anyio.sleep(self.pause)
+            yield Rows(first, self.rows[first : first + self.at_once], first)
+
+    async def count(self) -> int | None:
+        return len(self.rows)
+
+
+@attrs.define
+class Shelf:
+    """Keeps documents by id; what was not flushed is lost when it is opened again, as in a crash."""
+
+    name: str = "shelf"
+    concurrent: bool = False
+    durable: dict[str, Any] = attrs.field(factory=dict)
+    taken: dict[str, Any] = attrs.field(factory=dict)
+    writes: list[str] = attrs.field(factory=list)
+    refuses: Callable[[str], str] = lambda _: ""
+    complete: bool | None = None
+
+    async def open(self, state: Any) -> None:
+        self.taken = dict(self.durable)
+        assert state is None or state == len(self.durable)
+
+    async def write(self, batch: Documents, /) -> Sequence[Refused]:
+        refused = [Refused(i, why) for i, key in enumerate(batch.ids) if (why := self.refuses(key))]
+        out = {one.index for one in refused}
+        kept = [i for i in range(len(batch)) if i not in out]
+        self.writes += [batch.ids[i] for i in kept]
+        self.taken |= {batch.ids[i]: batch.vectors[i] for i in kept}
+        return refused
+
+    async def flush(self) -> Any:
+        self.durable = dict(self.taken)
+        return len(self.durable)
+
+    async def close(self, *, complete: bool) -> None:
+        self.complete = complete
+
+
+def documents(count: int) -> list[Row]:
+    return [{"id": f"d{number}", "text": f"text number {number}"} for number in range(count)]
+
+
+@attrs.frozen
+class JobsOnAnEmulator:
+    """An emulator, a session on it, a model, and a folder for the job's files."""
+
+    emulator: Emulator
+    ml: Session
+    model_id: str
+    folder: Path
+
+    @asynccontextmanager
+    async def job(self, source: Memory, sink: Shelf, *, id: str | None = "id", **settings: Any) -> AsyncGenerator[Job]:
+        model = await embedder(self.ml, self.model_id)
+        own: Mapping[str, Any] = {"checkpoint": self.folder / "job.checkpoint", "id": id}
+        running: AbstractAsyncContextManager[Job] = ingesting(
+            model,
+            source,
+            sink,
+            header={},
+            dead_letters=self.folder / "job.dead",
+            target=sink.name,
+            settings=Settings(**{"backoff": NOW, "batch": 10, "note_every": 3, **own, **settings}),
+        )
+        async with running as job:
+            yield job
+
+    def poison(self) -> None:
+        """Let the model fail on every batch that holds a certain word."""
+
+        async def action(request: Any, go: Any) -> Any:
+            if POISON.encode() in await request.read():
+                return self._refused()
+            return await go()
+
+        from aiomlcommons.emulator.faults import PREDICTIONS
+
+        self.emulator.faults.add(action, on=PREDICTIONS, times=None)
+
+    def _refused(self) -> Any:
+        from aiomlcommons.emulator.errors import refused
+
+        raise refused(500, "translate_exception", "the text cannot be translated")

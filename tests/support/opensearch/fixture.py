@@ -1,0 +1,69 @@
+"""The pytest fixtures: one real OpenSearch for all tests of a run.
+
+A test that takes ``opensearch_url`` is marked ``opensearch`` by itself, so ``-m "not opensearch"`` leaves it out.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.opensearch.gather import cached, gathered
+from tests.support.opensearch.java import NEEDED, java
+from tests.support.opensearch.server import Server
+
+# Seconds for a test with what it waits for: the jars' first download, and a start on a busy machine.
+LIMIT = 900
+
+
+def missing() -> str | None:
+    """What this machine lacks to run an OpenSearch, in words; None where it lacks nothing."""
+    if os.name != "posix":
+        return "the tests start a real OpenSearch on Linux and macOS only"
+    if java() is None:
+        return f"a real OpenSearch needs Java {NEEDED} or newer, and none was found (JAVA_HOME may name one)"
+    if not cached().exists() and shutil.which("mvn") is None:
+        return "a real OpenSearch is put together by Maven, and there is no mvn on the PATH"
+    return None
+
+
+def refuse(reason: str) -> None:
+    """Skip the test; but fail it in CI, which is there to run it."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(reason, pytrace=False)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def opensearch_home() -> Path:
+    """What a server is started from, for tests that start their own with ``serving()``."""
+    if reason := missing():
+        refuse(reason)
+    return gathered()
+
+
+@pytest.fixture(scope="session")
+def opensearch_url(opensearch_home: Path) -> Iterator[str]:
+    """The URL of a real OpenSearch with k-NN, which all tests share: give every index a name of your own."""
+    server = Server()
+    try:
+        server.start()
+        yield server.url
+    finally:
+        server.close()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "opensearch: needs a real OpenSearch server (set by its fixtures)")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if "opensearch_home" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.opensearch)
+            if not item.get_closest_marker("timeout"):
+                item.add_marker(pytest.mark.timeout(LIMIT))

@@ -1,0 +1,216 @@
+"""Runs a real OpenSearch: on free ports, on its own data, and never as root.
+
+``async with running() as url`` is all that most tests need; ``async with serving() as server`` is for those that stop
+the server, kill it and start it again on the same data and the same port.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+
+from anyio import to_thread
+
+from tests.support.opensearch.gather import gathered
+from tests.support.opensearch.java import NEEDED, java
+
+HEAP = "1g"
+
+# Seconds. A start takes 10 to 20 where nothing else runs.
+START, STOP, PAUSE = 180.0, 30.0, 0.1
+
+# It is ready when what its indices held can be searched again.
+READY = "/_cluster/health?wait_for_status=yellow&timeout=1s"
+
+# The server refuses to be root; these are the numbers of "nobody" wherever there is one.
+NOBODY = 65534
+
+WRITTEN = ("config", "data", "logs", "tmp")
+
+LOGGING = """\
+appender.console.type = Console
+appender.console.name = console
+appender.console.layout.type = PatternLayout
+appender.console.layout.pattern = [%d{ISO8601}][%-5p][%-25c{1.}] %m%n
+rootLogger.level = info
+rootLogger.appenderRef.console.ref = console
+"""
+
+
+@asynccontextmanager
+async def running() -> AsyncIterator[str]:
+    """A server that has just been started, as its URL; it ends, and its data goes, with the block."""
+    async with serving() as server:
+        yield server.url
+
+
+@asynccontextmanager
+async def serving() -> AsyncIterator[Server]:
+    """The same as something to stop, to kill and to start again; call ``start`` and ``stop`` in a thread."""
+    server = await to_thread.run_sync(Server)
+    try:
+        await to_thread.run_sync(server.start)
+        yield server
+    finally:
+        server.close()
+
+
+class Server:
+    """One server and its data, which outlive ``stop`` and ``kill`` and go with ``close``.
+
+    Raises RuntimeError where there is no Java for it, and where Maven cannot gather it.
+    """
+
+    def __init__(self, heap: str = HEAP) -> None:
+        found, source = java(), gathered()
+        if found is None:
+            raise RuntimeError(f"OpenSearch needs a Java of version {NEEDED} or newer")
+        self.heap, self.port, self._java = heap, 0, found
+        self._process: subprocess.Popen[bytes] | None = None
+        self.home = Path(tempfile.mkdtemp(prefix="opensearch-"))
+        self.log = self.home / "logs" / "console.log"
+        self._lay_out(source)
+
+    @property
+    def url(self) -> str:
+        """Where it answers, the same after every start."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def pid(self) -> int | None:
+        """The number of its process; None while it does not run."""
+        return self._process.pid if self._process else None
+
+    def start(self) -> None:
+        """Start it, and come back when it answers. Raises RuntimeError with the end of its log where it does not."""
+        self._ports.unlink(missing_ok=True)
+        self._configure("opensearch.yml", self._settings())
+        self._process = self._spawned()
+        try:
+            self._wait_until_it_answers(self._process)
+        except BaseException:
+            self.kill()
+            raise
+
+    def stop(self) -> None:
+        """End it as an operator would; what takes longer than 30 seconds is killed."""
+        if self._process:
+            self._process.terminate()
+            try:
+                self._process.wait(STOP)
+            except subprocess.TimeoutExpired:
+                self.kill()
+            self._process = None
+
+    def kill(self) -> None:
+        """End it with ``kill -9``, in the middle of whatever it does."""
+        if self._process:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def close(self) -> None:
+        """End it and delete its data."""
+        self.kill()
+        shutil.rmtree(self.home, ignore_errors=True)
+
+    def tail(self, lines: int = 60) -> str:
+        """The end of its log."""
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+
+    # ---- before the start ------------------------------------------------------------------------------------------
+
+    @property
+    def _ports(self) -> Path:
+        return self.home / "logs" / "http.ports"
+
+    def _lay_out(self, source: Path) -> None:
+        shutil.copytree(source, self.home, copy_function=_link, dirs_exist_ok=True)
+        for name in WRITTEN:
+            (self.home / name).mkdir()
+        self._configure("log4j2.properties", LOGGING)
+        if os.geteuid() == 0:
+            for path in (self.home, *(self.home / name for name in WRITTEN)):
+                os.chown(path, NOBODY, NOBODY)
+
+    def _configure(self, name: str, text: str) -> None:
+        path = self.home / "config" / name
+        path.write_text(text)
+        path.chmod(0o644)  # the server is somebody else where the tests run as root
+
+    def _settings(self) -> str:
+        # Port 0 is a free one, which the server writes into its ports file: nobody can take it in between.
+        lines = {
+            "discovery.type": "single-node",
+            "network.host": "127.0.0.1",
+            "http.port": self.port,
+            "transport.port": 0,
+            "node.portsfile": "true",
+            "cluster.routing.allocation.disk.threshold_enabled": "false",
+        }
+        return "".join(f"{key}: {value}\n" for key, value in lines.items())
+
+    def _spawned(self) -> subprocess.Popen[bytes]:
+        root = os.geteuid() == 0
+        with self.log.open("ab") as log:
+            return subprocess.Popen(  # noqa: S603
+                self._command(),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=self.home,
+                user=NOBODY if root else None,
+                group=NOBODY if root else None,
+                extra_groups=[] if root else None,
+            )
+
+    def _command(self) -> Sequence[str | Path]:
+        return [
+            self._java,
+            *(f"-Xms{self.heap}", f"-Xmx{self.heap}"),
+            *("--add-modules=jdk.incubator.vector", "--enable-native-access=ALL-UNNAMED"),
+            f"-Djava.io.tmpdir={self.home / 'tmp'}",
+            f"-Dopensearch.path.home={self.home}",
+            f"-Dopensearch.path.conf={self.home / 'config'}",
+            *("-Dopensearch.distribution.type=tar", "-Dopensearch.bundled_jdk=false", "-Dlog4j2.disable.jmx=true"),
+            *("-cp", f"{self.home / 'lib'}/*", "org.opensearch.bootstrap.OpenSearch"),
+        ]
+
+    # ---- until it answers ------------------------------------------------------------------------------------------
+
+    def _wait_until_it_answers(self, process: subprocess.Popen[bytes]) -> None:
+        end = time.monotonic() + START
+        while not self._answers():
+            if process.poll() is not None:
+                raise RuntimeError(f"OpenSearch ended with {process.returncode} as it started:\n{self.tail()}")
+            if time.monotonic() > end:
+                raise RuntimeError(f"OpenSearch did not answer within {START:.0f} s:\n{self.tail()}")
+            time.sleep(PAUSE)
+
+    def _answers(self) -> bool:
+        if not self._ports.exists():
+            return False
+        self.port = int(self._ports.read_text().split()[0].rpartition(":")[2])
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=10)
+        try:
+            connection.request("GET", READY)
+            return connection.getresponse().status == 200
+        except (OSError, HTTPException):
+            return False
+        finally:
+            connection.close()
+
+
+def _link(source: str, target: str) -> None:
+    # The cache may lie in a home that only its owner may enter, and may be on another disk.
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)

@@ -1,0 +1,113 @@
+"""A model that answers from a script, and a predictor over it on a virtual clock."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import attrs
+import numpy as np
+import orjson
+
+from aiomlcommons import Backoff
+from aiomlcommons.errors import (
+    ApiError,
+    error_for,
+)
+from aiomlcommons.http import HttpRequest, HttpResponse
+from aiomlcommons.inference.vectors import Vectors
+from aiomlcommons.ingest.embedding.batches import Predicted, Predictor
+from aiomlcommons.ingest.embedding.requests import Asker
+from aiomlcommons.ingest.pacing.concurrency_limit import Limiter
+from aiomlcommons.ingest.pacing.retry_budget import RetryBudget
+from aiomlcommons.ingest.rows.batching import Batch
+from aiomlcommons.ingest.stats import Stats
+from tests.support.virtual_time import Clock
+
+REQUEST = HttpRequest("POST", "/_plugins/_ml/_predict")
+
+
+Script = Callable[[list[str]], Awaitable[Any]]
+
+
+def api(status: int, reason: str = "it failed", *, kind: str = "", **headers: str) -> ApiError:
+    body = orjson.dumps({"error": {"reason": reason, "type": kind}, "status": status})
+    return error_for(HttpResponse(status, body, {"content-type": "application/json", **headers}, REQUEST))
+
+
+def throttled(after: str | None = None) -> ApiError:
+    return api(429, "throttled", **({"retry-after": after} if after else {}))
+
+
+def vector(text: str) -> Vectors:
+    return np.array([len(text), zlib.crc32(text.encode()) % 1000], dtype=np.float32)
+
+
+def vectors(texts: list[str]) -> Vectors:
+    return np.stack([vector(text) for text in texts])
+
+
+def batch_of(*texts: str, **more: Any) -> Batch:
+    numbers = list(range(10, 10 + len(texts)))
+    return Batch(3, numbers, [f"d{n}" for n in numbers], [{"n": n} for n in numbers], list(texts), **more)
+
+
+@attrs.define
+class Model:
+    """Answers what it is told to: the next error of ``errors`` (None is an answer), and never a poisoned text."""
+
+    errors: list[Exception | None] = attrs.field(factory=list)
+    poison: frozenset[str] = frozenset()
+    refusal: Exception = attrs.field(factory=lambda: api(400, "translate_exception"))
+    asked: list[list[str]] = attrs.field(factory=list)
+
+    async def __call__(self, texts: list[str]) -> Vectors:
+        self.asked.append(texts)
+        if self.errors and (error := self.errors.pop(0)) is not None:
+            raise error
+        if self.poison & set(texts):
+            raise self.refusal
+        return vectors(texts)
+
+
+@attrs.define
+class PredictorOnAClock:
+    """A predictor on a clock of its own."""
+
+    embed: Script
+    limiter: Limiter = attrs.field(factory=lambda: Limiter.fixed(100))
+    budget: RetryBudget = attrs.field(factory=RetryBudget)
+    backoff: Backoff = attrs.field(factory=lambda: Backoff(first=1, factor=2, cap=8))
+    patience: float = 100.0
+    clock: Clock = attrs.field(factory=Clock)
+    stats: Stats = attrs.field(factory=Stats)
+    predictor: Predictor = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        ask = Asker(
+            self.embed,
+            self.limiter,
+            self.budget,
+            self.stats,
+            self.backoff,
+            patience=self.patience,
+            clock=self.clock,
+            sleep=self.clock.sleep,
+        )
+        self.predictor = Predictor(ask, self.stats)
+
+    async def all(self, *batches: Batch) -> list[Predicted]:
+        return await self.clock.run(*(self.predictor(batch) for batch in batches))
+
+    async def one(self, *texts: str) -> Predicted:
+        (predicted,) = await self.all(batch_of(*texts))
+        return predicted
+
+
+def embedded(predicted: Predicted) -> list[str]:
+    """The texts that have vectors, each checked to be its own."""
+    assert len(predicted.vectors) == len(predicted.batch)
+    for text, found in zip(predicted.batch.texts, predicted.vectors, strict=True):
+        assert np.array_equal(np.asarray(found), vector(text))
+    return predicted.batch.texts
