@@ -41,13 +41,14 @@ if TYPE_CHECKING:
     from aiomlcommons.lifecycle.ensure import EnsuredModel
     from aiomlcommons.lifecycle.errors import (
         BadPackage,
+        BlockedBySetting,
         FileChanged,
         NoSuchModel,
         NotComplete,
         NotDeployed,
         NotRegistered,
-        Prevented,
     )
+    from aiomlcommons.lifecycle.files.package import sha256
     from aiomlcommons.lifecycle.progress import Phase, Progress
     from aiomlcommons.lifecycle.spec import ExistingModel, FileModel, GroupSpec, PretrainedModel, RemoteModel, UrlModel
     from aiomlcommons.net.auth import BasicAuth, BearerAuth
@@ -69,6 +70,7 @@ __all__ = [
     "BasicAuth",
     "BatchFailed",
     "BearerAuth",
+    "BlockedBySetting",
     "Conflict",
     "ConnectError",
     "DeclaredModel",
@@ -95,7 +97,6 @@ __all__ = [
     "NotSupported",
     "Phase",
     "PretrainedModel",
-    "Prevented",
     "Progress",
     "Redirected",
     "RemoteModel",
@@ -117,6 +118,7 @@ __all__ = [
     "Unauthorized",
     "Unavailable",
     "UrlModel",
+    "sha256",
 ]
 
 if not TYPE_CHECKING:
@@ -125,20 +127,22 @@ if not TYPE_CHECKING:
         __name__,
         __all__,
         (
-            "errors",
-            "net.auth",
-            "net.backoff",
-            "http",
-            "net.secret",
-            "api",
-            "endpoint",
-            "net.transport",
-            "waiting.task",
-            "session",
-            "trouble.table",
-            "waiting.errors",
-            "api.model_configs",
-            "api.settings",
-            *(f"lifecycle.{name}" for name in ("spec", "progress", "ensure", "declared", "errors")),
+            ".errors",
+            ".net.auth",
+            ".net.backoff",
+            ".http",
+            ".net.secret",
+            ".api",
+            ".endpoint",
+            ".net.transport",
+            ".waiting.task",
+            ".session",
+            ".trouble.table",
+            ".waiting.errors",
+            ".api.model_configs",
+            ".api.settings",
+            *(f".lifecycle.{name}" for name in ("spec", "progress", "ensure", "declared", "errors")),
+            ".lifecycle.files.package",
         ),
+        renamed={"Prevented": "BlockedBySetting"},
     )

@@ -94,20 +94,20 @@ async def fan_out(
     work: Callable[[A], Awaitable[B]],
     source: AsyncGenerator[A],
     *,
-    in_flight: int,
+    concurrency: int,
     ordered: bool,
     urgent: tuple[type[Exception], ...] = (),
 ) -> AsyncGenerator[Results[B]]:
-    """Run ``work`` over a source, at most ``in_flight`` items at once; results stream to the reader.
+    """Run ``work`` over a source, at most ``concurrency`` items at once; results stream to the reader.
 
     An item holds its slot from before it is read until its result has been taken, so a slow reader stops the source
-    and memory is bounded by ``in_flight`` items. Leaving the context cancels what is under way and closes the source.
+    and memory is bounded by ``concurrency`` items. Leaving the context cancels what is under way and closes the source.
     An error comes in its turn, but for those of the ``urgent`` kinds.
     """
-    slots = anyio.Semaphore(in_flight, fast_acquire=True)
+    slots = anyio.Semaphore(concurrency, fast_acquire=True)
     results: Results[B] = Results(slots, ordered=ordered, urgent=urgent)
     try:
-        async with beside(_feed, work, source, in_flight, slots, results):
+        async with beside(_feed, work, source, concurrency, slots, results):
             yield results
     finally:
         results.end(anyio.ClosedResourceError)
@@ -137,7 +137,7 @@ async def beside(work: Callable[..., Coroutine[Any, Any, None]], *arguments: Any
 async def _feed(
     work: Callable[[A], Awaitable[B]],
     source: AsyncGenerator[A],
-    in_flight: int,
+    concurrency: int,
     slots: anyio.Semaphore,
     results: Results[B],
 ) -> None:
@@ -157,12 +157,12 @@ async def _feed(
             except Exception as error:
                 broken = error
                 break
-            if read < in_flight:
+            if read < concurrency:
                 workers.start_soon(_serve, work, items, given, results)
             items.append((read, item))
             given.release()
             read += 1
-        for _ in range(min(read, in_flight)):
+        for _ in range(min(read, concurrency)):
             given.release()
     if broken is not None:
         # Last, also where order is free: what was read before is not lost.

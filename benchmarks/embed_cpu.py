@@ -62,7 +62,7 @@ def by_batch(ml: Session, texts: Sequence[str]) -> Way:
     """`ml.embed`, whole batches."""
 
     async def run() -> int:
-        async with ml.embed(MODEL, texts, batch=BATCH, in_flight=IN_FLIGHT) as embedded:
+        async with ml.embed(MODEL, texts, batch=BATCH, concurrency=IN_FLIGHT) as embedded:
             return sum([batch.vectors.shape[0] async for batch in embedded.batches()])
 
     return run
@@ -72,7 +72,7 @@ def by_row(ml: Session, texts: Sequence[str]) -> Way:
     """`ml.embed`, row by row."""
 
     async def run() -> int:
-        async with ml.embed(MODEL, texts, batch=BATCH, in_flight=IN_FLIGHT) as embedded:
+        async with ml.embed(MODEL, texts, batch=BATCH, concurrency=IN_FLIGHT) as embedded:
             return sum([vector.ndim async for _, vector in embedded])
 
     return run

@@ -151,8 +151,8 @@ async def run(url: str, source: Path, folder: Path, *, ordered: bool) -> Ran:
 def left(report: Report, budget: RetryBudget, sink: Path, dead: Path) -> Ran:
     """What a job left behind."""
     written = Counter(pq.read_table(sink, columns=["id"]).column("id").to_pylist())
-    letters = [document["id"] for document in documents(dead)] if dead.exists() else []
-    return Ran(report, budget, written, letters)
+    dead_letters = [document["id"] for document in documents(dead)] if dead.exists() else []
+    return Ran(report, budget, written, dead_letters)
 
 
 def show(name: str, ran: Ran, count: int, poisoned: set[str]) -> None:
@@ -160,11 +160,11 @@ def show(name: str, ran: Ran, count: int, poisoned: set[str]) -> None:
     report, budget = ran.report, ran.budget
     ids = {f"d{n}" for n in range(count)}
     once = set(ran.written) == ids - poisoned and set(ran.written.values()) == {1}
-    letters = sorted(ran.dead) == sorted(poisoned)
+    dead_letters = sorted(ran.dead) == sorted(poisoned)
     print(f"\n{name}: {report}")
     print(f"  accounts {'balance' if report.balanced else 'DO NOT BALANCE'}", end="; ")
     print(f"every other id once in the sink: {'yes' if once else 'NO'}", end="; ")
-    print(f"dead letters are the {len(poisoned)} poisoned: {'yes' if letters else f'NO, {ran.dead[:20]}'}")
+    print(f"dead letters are the {len(poisoned)} poisoned: {'yes' if dead_letters else f'NO, {ran.dead[:20]}'}")
     unpaid = report.retried - budget.spent - budget.denied
     print(
         f"  {report.requests:,} requests; {report.retried:,} were repeated: {budget.spent:,} paid for by the budget",

@@ -15,7 +15,7 @@ from aiomlcommons.api.model_configs import ModelConfig
 
 HERE = Path(__file__).parent
 CORPUS = HERE / "data" / "kjv-wisdom.jsonl"
-TINY_MODEL = HERE.parent / "tests" / "models" / "tiny-dense.zip"
+TINY_MODEL = HERE.parent / "tests" / "data" / "models" / "tiny-dense.zip"
 """A real model of 2 MB with random weights: it shows how things work, not what embeddings can do."""
 TINY_CONFIG = ModelConfig(
     model_type="bert",

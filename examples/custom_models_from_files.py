@@ -18,8 +18,7 @@ from pathlib import Path
 import numpy as np
 from cluster import TINY_CONFIG, TINY_MODEL, session
 
-from aiomlcommons import BadPackage, FileModel, ModelConfig, Session
-from aiomlcommons.lifecycle.files.package import sha256
+from aiomlcommons import BadPackage, FileModel, ModelConfig, Session, sha256
 
 MODELS = TINY_MODEL.parent
 TEXTS = ["today is sunny", "it is a beautiful day", "the sky is dark"]

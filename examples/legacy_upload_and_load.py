@@ -15,9 +15,8 @@ import os
 
 from cluster import TINY_CONFIG, TINY_MODEL, served, session
 
-from aiomlcommons import Session, UrlModel
+from aiomlcommons import Session, UrlModel, sha256
 from aiomlcommons.api.tensors import NumberTensor
-from aiomlcommons.lifecycle.files.package import sha256
 
 
 async def use(ml: Session, url: str) -> str:

@@ -47,14 +47,14 @@ async def test_an_async_source_is_batched_too() -> None:
     assert [batch async for batch in batched(numbers(5), 2)] == [[0, 1], [2, 3], [4]]
 
 
-@pytest.mark.parametrize("in_flight", [1, 2, 50])
-async def test_results_keep_the_order_of_the_source(in_flight: int) -> None:
+@pytest.mark.parametrize("concurrency", [1, 2, 50])
+async def test_results_keep_the_order_of_the_source(concurrency: int) -> None:
     async def slower_at_first(number: int) -> int:
         for _ in range(20 - number):
             await checkpoint()
         return number
 
-    async with fan_out(slower_at_first, numbers(20), in_flight=in_flight, ordered=True) as results:
+    async with fan_out(slower_at_first, numbers(20), concurrency=concurrency, ordered=True) as results:
         assert await listed(results) == list(range(20))
 
 
@@ -66,7 +66,7 @@ async def test_results_come_as_finished_when_order_is_free() -> None:
             await first_may_end.wait()
         return number
 
-    async with fan_out(first_waits, numbers(3), in_flight=2, ordered=False) as results:
+    async with fan_out(first_waits, numbers(3), concurrency=2, ordered=False) as results:
         assert [await anext(results), await anext(results)] == [1, 2]
         first_may_end.set()
         assert await anext(results) == 0
@@ -82,7 +82,7 @@ async def test_no_more_than_in_flight_are_read_before_results_are_taken(ordered:
             read += 1
             yield number
 
-    async with fan_out(double, counted(), in_flight=3, ordered=ordered) as results:
+    async with fan_out(double, counted(), concurrency=3, ordered=ordered) as results:
         await anyio.wait_all_tasks_blocked()
         assert read == 3
         await anext(results)
@@ -104,7 +104,7 @@ async def test_a_slow_first_item_does_not_let_the_others_run_away() -> None:
             await anyio.sleep_forever()
         return number
 
-    async with fan_out(first_never_ends, counted(), in_flight=4, ordered=True) as results:
+    async with fan_out(first_never_ends, counted(), concurrency=4, ordered=True) as results:
         with anyio.move_on_after(0) as nothing_yet:
             await anext(results)
         assert nothing_yet.cancelled_caught
@@ -120,7 +120,7 @@ async def test_an_error_comes_after_the_results_before_it_and_as_itself() -> Non
 
     seen = []
     with pytest.raises(ArithmeticError, match="three"):
-        async with fan_out(fails_at_three, numbers(10), in_flight=4, ordered=True) as results:
+        async with fan_out(fails_at_three, numbers(10), concurrency=4, ordered=True) as results:
             async for number in results:
                 seen.append(number)
     assert seen == [0, 1, 2]
@@ -140,7 +140,7 @@ async def test_an_urgent_error_comes_after_what_is_finished_and_waits_for_nothin
     seen = []
     with pytest.raises(ArithmeticError, match="four"):
         async with fan_out(
-            hangs_or_fails, numbers(10), in_flight=8, ordered=True, urgent=(ArithmeticError,)
+            hangs_or_fails, numbers(10), concurrency=8, ordered=True, urgent=(ArithmeticError,)
         ) as results:
             async for number in results:
                 seen.append(number)
@@ -148,7 +148,7 @@ async def test_an_urgent_error_comes_after_what_is_finished_and_waits_for_nothin
 
 
 async def test_an_error_that_is_not_urgent_waits_for_its_turn() -> None:
-    async with fan_out(hangs_or_fails, numbers(10), in_flight=8, ordered=True, urgent=(LookupError,)) as results:
+    async with fan_out(hangs_or_fails, numbers(10), concurrency=8, ordered=True, urgent=(LookupError,)) as results:
         assert [await anext(results), await anext(results)] == [0, 1]
         await anyio.wait_all_tasks_blocked()
         with anyio.move_on_after(0) as nothing_yet:
@@ -161,7 +161,7 @@ async def test_an_error_of_the_source_comes_in_its_turn() -> None:
         yield 1
         raise OSError("the source broke")
 
-    async with fan_out(double, breaks(), in_flight=4, ordered=True) as results:
+    async with fan_out(double, breaks(), concurrency=4, ordered=True) as results:
         assert await anext(results) == 2
         with pytest.raises(OSError, match="the source broke"):
             await anext(results)
@@ -169,7 +169,7 @@ async def test_an_error_of_the_source_comes_in_its_turn() -> None:
 
 async def test_the_readers_own_error_comes_out_as_itself() -> None:
     with pytest.raises(LookupError, match="mine"):
-        async with fan_out(double, numbers(10), in_flight=2, ordered=True) as results:
+        async with fan_out(double, numbers(10), concurrency=2, ordered=True) as results:
             async for _ in results:
                 raise LookupError("mine")
 
@@ -193,7 +193,7 @@ async def test_leaving_early_stops_the_workers_and_closes_the_source() -> None:
             stopped.append(number)
         return number
 
-    async with fan_out(hangs, source(), in_flight=3, ordered=True) as results:
+    async with fan_out(hangs, source(), concurrency=3, ordered=True) as results:
         assert await anext(results) == 0
         await anyio.wait_all_tasks_blocked()
     assert sorted(stopped) == [1, 2, 3]
@@ -211,7 +211,7 @@ async def test_cancelling_from_outside_stops_everything() -> None:
         return number
 
     with anyio.CancelScope() as scope:
-        async with fan_out(hangs, numbers(100), in_flight=3, ordered=True) as results:
+        async with fan_out(hangs, numbers(100), concurrency=3, ordered=True) as results:
             await anyio.wait_all_tasks_blocked()
             scope.cancel()
             await anext(results)
@@ -220,7 +220,7 @@ async def test_cancelling_from_outside_stops_everything() -> None:
 
 
 async def test_a_source_may_end_while_work_is_under_way() -> None:
-    async with fan_out(double, numbers(2), in_flight=10, ordered=False) as results:
+    async with fan_out(double, numbers(2), concurrency=10, ordered=False) as results:
         assert sorted(await listed(results)) == [0, 2]
 
 
@@ -233,7 +233,7 @@ async def test_a_source_is_read_by_one_task_for_it_may_hold_cancel_scopes() -> N
                 yield number
             group.cancel_scope.cancel()
 
-    async with fan_out(double, scoped(), in_flight=3, ordered=True) as results:
+    async with fan_out(double, scoped(), concurrency=3, ordered=True) as results:
         assert await listed(results) == list(range(0, 20, 2))
 
 
@@ -245,7 +245,7 @@ async def test_readers_may_share_the_results(ordered: bool) -> None:
         async for number in results:
             seen.append(number)
 
-    async with fan_out(double, numbers(20), in_flight=3, ordered=ordered) as results:
+    async with fan_out(double, numbers(20), concurrency=3, ordered=ordered) as results:
         async with anyio.create_task_group() as readers:
             readers.start_soon(read)
             readers.start_soon(read)
@@ -253,7 +253,7 @@ async def test_readers_may_share_the_results(ordered: bool) -> None:
 
 
 async def test_there_is_nothing_to_read_after_leaving() -> None:
-    async with fan_out(double, numbers(10), in_flight=2, ordered=True) as results:
+    async with fan_out(double, numbers(10), concurrency=2, ordered=True) as results:
         assert await anext(results) == 0
     with pytest.raises(anyio.ClosedResourceError):
         await listed(results)
@@ -261,7 +261,7 @@ async def test_there_is_nothing_to_read_after_leaving() -> None:
 
 async def test_a_cancellation_in_the_moment_of_a_deadline_is_not_lost() -> None:
     async def reader() -> None:
-        async with fan_out(double, numbers(3), in_flight=2, ordered=True) as results:
+        async with fan_out(double, numbers(3), concurrency=2, ordered=True) as results:
             await anext(results)
             # What a task gets that is cancelled when the deadline of a scope of its own has just come.
             raise asyncio.CancelledError("Cancelled via cancel scope 7f0000000000; reason: deadline exceeded")

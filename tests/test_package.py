@@ -21,6 +21,23 @@ def test_every_exported_name_is_there(package: ModuleType) -> None:
         package.nope  # noqa: B018
 
 
+@pytest.mark.parametrize(
+    ("package", "old", "new"),
+    [
+        (aiomlcommons, "Prevented", "BlockedBySetting"),
+        (ingest, "JobLeft", "JobStopped"),
+        (ingest, "Letter", "DeadLetter"),
+        (ingest, "Unbalanced", "RowsLost"),
+        (ingest, "letters", "read_dead_letters"),
+    ],
+)
+def test_an_old_name_still_works_and_warns(package: ModuleType, old: str, new: str) -> None:
+    with pytest.warns(DeprecationWarning, match=f"{package.__name__}.{old} is called {new} now") as caught:
+        assert getattr(package, old) is getattr(package, new)
+    assert caught[0].filename == __file__
+    assert old not in package.__all__
+
+
 def test_help_does_not_wait_for_aiohttp_and_numpy() -> None:
     code = (
         "import sys, aiomlcommons.cli; print([name for name in ('aiohttp', 'numpy', 'cattrs') if name in sys.modules])"

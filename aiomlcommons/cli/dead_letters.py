@@ -14,8 +14,8 @@ from aiomlcommons.cli import jobs
 from aiomlcommons.cli.common import UsageError, cluster
 from aiomlcommons.cli.tables import print_json
 from aiomlcommons.ingest.reprocess import LetterSource, keep_failed, letter_id
-from aiomlcommons.ingest.state.checkpoint import Journal
-from aiomlcommons.ingest.state.dead_letters import Letter, letters
+from aiomlcommons.ingest.state.checkpoint import CheckpointFile
+from aiomlcommons.ingest.state.dead_letters import DeadLetter, read_dead_letters
 from aiomlcommons.ingest.types import BadRow
 
 _SHOWN = 100
@@ -58,16 +58,16 @@ async def retry(options: argparse.Namespace) -> int:
     return jobs.SOME_FAILED if left else 0
 
 
-def _counted(file: str, examples: int) -> tuple[Counter[str], dict[str, list[Letter]]]:
-    counts, kept = Counter[str](), defaultdict[str, list[Letter]](list)
-    for letter in letters(file):
+def _counted(file: str, examples: int) -> tuple[Counter[str], dict[str, list[DeadLetter]]]:
+    counts, kept = Counter[str](), defaultdict[str, list[DeadLetter]](list)
+    for letter in read_dead_letters(file):
         counts[letter.reason] += 1
         if len(kept[letter.reason]) < examples:
             kept[letter.reason].append(letter)
     return counts, kept
 
 
-def _words(letter: Letter) -> str:
+def _words(letter: DeadLetter) -> str:
     if isinstance(letter.document, BadRow):
         return f"         {letter.document.where}: {letter.document.raw[:_SHOWN]}"
     where = f"row {letter.row}" if letter.id is None else f"row {letter.row}, id {letter.id}"
@@ -77,11 +77,11 @@ def _words(letter: Letter) -> str:
 def _check(path: Path, checkpoint: Path, options: argparse.Namespace) -> None:
     """Raises UsageError where the retry would spoil something: the file of a job under way, or an output."""
     writer = path.with_name(path.name.removesuffix(".dead.jsonl") + ".checkpoint")
-    there = Journal.peek(writer) if writer.name != f"{path.name}.checkpoint" else None
+    there = CheckpointFile.peek(writer) if writer.name != f"{path.name}.checkpoint" else None
     if there is not None and not there[1].finished:
         raise UsageError(f"the job that writes {path} is not finished: go on with it first, or remove {writer}")
     jobs.may_begin(checkpoint, options)
-    going_on = Journal.peek(checkpoint) is not None
+    going_on = CheckpointFile.peek(checkpoint) is not None
     if options.out is not None and Path(options.out).exists() and not going_on:
         raise UsageError(
             f"{options.out} is there already, and the documents of {path} alone would replace it: name another file"
@@ -90,7 +90,7 @@ def _check(path: Path, checkpoint: Path, options: argparse.Namespace) -> None:
 
 def _had_ended(path: Path, checkpoint: Path, failed: Path) -> bool:
     """Whether a retry was broken off after the file was made what it should be."""
-    found = Journal.peek(checkpoint)
+    found = CheckpointFile.peek(checkpoint)
     if found is None or not found[1].finished:
         return False
     # Letters that failed again as before make the same file; what failed is removed after it was made.
@@ -103,4 +103,4 @@ def _tidied(path: Path, checkpoint: Path, failed: Path) -> int:
     # The checkpoint last: with it, what is left tells that a retry had ended.
     for name in (failed, *(Path(f"{checkpoint}.seen{part}") for part in ("", "-wal")), checkpoint):
         name.unlink(missing_ok=True)
-    return sum(1 for _ in letters(path)) if path.exists() else 0
+    return sum(1 for _ in read_dead_letters(path)) if path.exists() else 0

@@ -140,21 +140,25 @@ def _job(parser: argparse.ArgumentParser, *, checkpoint: str) -> None:
         words = f"no more {what} a minute, evenly (default: no limit)"
         how.add_argument(f"--{what}-per-minute", type=positive, metavar="N", help=words)
     how.add_argument("--unordered", action="store_true", help="write documents as they are done, in any order")
-    how.add_argument("--longest", type=positive, metavar="N", help="a text of more characters fails")
+    how.add_argument("--max-chars", type=positive, metavar="N", help="a text of more characters fails")
     how.add_argument("--linger", type=seconds, metavar="SECONDS", help="send a batch that waited so long to be full")
     how.add_argument(
-        "--patience",
+        "--stall-timeout",
         type=seconds,
         default=600.0,
         metavar="SECONDS",
         help="how long the server may be away before the job is broken off (default: 600)",
     )
     how.add_argument(
-        "--retries", type=positive, default=500, metavar="N", help="the budget of all retries; one is 5 (default: 500)"
+        "--retry-budget",
+        type=positive,
+        default=100,
+        metavar="N",
+        help="retries that all requests share; each five successes earn another one (default: 100)",
     )
     how.add_argument(
         "--no-redeploy", action="store_true", help="leave a model alone that is gone from the nodes, and wait for it"
     )
     how.add_argument(
-        "--note-every", type=positive, default=64, metavar="N", help="batches between checkpoints (default: 64)"
+        "--checkpoint-every", type=positive, default=64, metavar="N", help="batches between checkpoints (default: 64)"
     )

@@ -21,8 +21,8 @@ from aiomlcommons.ingest.job import Job
 from aiomlcommons.ingest.sinks import IndexSink, open_sink
 from aiomlcommons.ingest.sources import IndexSource, open_source
 from aiomlcommons.ingest.sources.index import BY_ID
-from aiomlcommons.ingest.state.checkpoint import Journal
-from aiomlcommons.ingest.state.seen_ids import Seen
+from aiomlcommons.ingest.state.checkpoint import CheckpointFile
+from aiomlcommons.ingest.state.seen_ids import SeenIds
 from aiomlcommons.ingest.stats import Report, Stats
 from aiomlcommons.ingest.types import Sink, Source
 from aiomlcommons.session import Session
@@ -80,11 +80,11 @@ def how(options: argparse.Namespace) -> dict[str, Any]:
         "concurrency",
         "requests_per_minute",
         "tokens_per_minute",
-        "longest",
+        "max_chars",
         "linger",
-        "patience",
-        "retries",
-        "note_every",
+        "stall_timeout",
+        "retry_budget",
+        "checkpoint_every",
     )
     given = {name: getattr(options, name) for name in names}
     turned = {"ordered": not options.unordered, "redeploy": not options.no_redeploy}
@@ -106,7 +106,7 @@ def may_begin(checkpoint: Path, options: argparse.Namespace) -> None:
     """Raises UsageError where a job was broken off after it had begun, which --resume goes on with; WrongJob where it
     is no checkpoint. It blocks.
     """
-    found = Journal.peek(checkpoint)
+    found = CheckpointFile.peek(checkpoint)
     if found is None or found[1].finished or not found[1].begun or options.resume:
         return
     remedy = "" if options.emulator else "say --resume to go on with it, or "
@@ -116,14 +116,14 @@ def may_begin(checkpoint: Path, options: argparse.Namespace) -> None:
 def _begin_anew(checkpoint: Path) -> None:
     """Forget an earlier job. Raises JobUnderWay where it is not over."""
     if checkpoint.exists():
-        with closing(Seen(Path(f"{checkpoint}.seen"))):
+        with closing(SeenIds(Path(f"{checkpoint}.seen"))):
             checkpoint.unlink()
 
 
 async def ensured(ml: Session, options: argparse.Namespace) -> str:
     """The id of the model, which is there in the end."""
     with Progress("bytes") as line:
-        patient = ml.options(wait=options.patience)
+        patient = ml.options(wait=options.stall_timeout)
         return (await patient.models.ensure(options.model, report=shown_on(line))).model_id
 
 

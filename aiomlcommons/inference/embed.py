@@ -19,6 +19,7 @@ import attrs
 
 from aiomlcommons.concurrency import Results, batched, fan_out
 from aiomlcommons.errors import BatchFailed, InvalidRequest
+from aiomlcommons.inference.fields import TextFrom
 from aiomlcommons.inference.vectors import Vectors
 
 T = TypeVar("T")
@@ -69,26 +70,28 @@ async def embed(
     *,
     text: TextOf[T],
     batch: int,
-    in_flight: int,
+    concurrency: int,
     ordered: bool,
 ) -> AsyncGenerator[Embedded[T]]:
     """Stream rows through ``embed_texts``, as ``session.embed`` tells.
 
-    Raises ValueError for a ``batch`` or ``in_flight`` below 1, BatchFailed where a batch cannot be read or embedded.
+    Raises ValueError for a ``batch`` or ``concurrency`` below 1, BatchFailed where a batch cannot be read or embedded.
     """
-    for name, value in (("batch", batch), ("in_flight", in_flight)):
+    for name, value in (("batch", batch), ("concurrency", concurrency)):
         if value < 1:
             raise ValueError(f"{name} must be 1 or more, not {value}")
     if isinstance(rows, str | Mapping) or not isinstance(rows, Iterable | AsyncIterable):
         raise InvalidRequest(f"rows must be an iterable of rows, not one {type(rows).__name__}")
 
+    pick: Any = TextFrom(text) if isinstance(text, str) else text
+
     async def work(part: _Part[T]) -> Batch[T]:
         try:
-            return Batch(part.index, part.start, part.rows, await embed_texts(_texts(part, text)))
+            return Batch(part.index, part.start, part.rows, await embed_texts(_texts(part, pick)))
         except Exception as error:
             raise BatchFailed(part.index, part.start, part.rows, error) from error
 
-    async with fan_out(work, _parts(rows, batch), in_flight=in_flight, ordered=ordered) as results:
+    async with fan_out(work, _parts(rows, batch), concurrency=concurrency, ordered=ordered) as results:
         yield Embedded(results)
 
 
@@ -110,19 +113,20 @@ async def _parts(rows: Rows[T], size: int) -> AsyncGenerator[_Part[T]]:
             raise BatchFailed(index, start, [], error) from error
 
 
-def _texts(part: _Part[T], pick: TextOf[T]) -> list[str]:
+def _texts(part: _Part[T], pick: Callable[[T], Any] | None) -> list[str]:
     rows: list[Any] = part.rows
     if pick is None and set(map(type, rows)) == {str}:
         return rows  # rows that are texts need no work for each of them
     return [_text(row, pick, part.start + i) for i, row in enumerate(rows)]
 
 
-def _text(row: T, pick: TextOf[T], number: int) -> str:
-    """The text of a row: the row itself, the value of a key, or what a function makes of it."""
+def _text(row: T, pick: Callable[[T], Any] | None, number: int) -> str:
+    """The text of a row: the row itself, or what a function finds in it."""
     try:
-        found: Any = row if pick is None else pick(row) if callable(pick) else row[pick]  # type: ignore[index]
-    except (KeyError, IndexError, TypeError) as error:
-        raise InvalidRequest(f"row {number} has no text {pick!r}: {error!r}") from error
+        found: Any = row if pick is None else pick(row)
+    except (LookupError, TypeError) as error:
+        wanted = pick.spec if isinstance(pick, TextFrom) else pick
+        raise InvalidRequest(f"row {number} has no text {wanted!r}: {error!r}") from error
     if not isinstance(found, str):
         hint = "; name its text with text='...'" if pick is None and isinstance(found, Mapping) else ""
         raise InvalidRequest(f"the text of row {number} must be a string, not {type(found).__name__}{hint}")

@@ -99,23 +99,24 @@ class Inference(HasSession):
         *,
         text: TextOf[Row] = None,
         batch: int = 64,
-        in_flight: int = 4,
+        concurrency: int = 4,
         ordered: bool = True,
         content_type: Side | None = None,
     ) -> AbstractAsyncContextManager[Embedded[Row]]:
         """Stream any number of rows through a model: ``async with ml.embed(model_id, rows) as embedded:``.
 
         ``async for row, vector in embedded`` gives each row with its float32 vector of shape ``(dimension,)``;
-        ``embedded.batches()`` gives whole batches. ``rows`` is any iterable or async iterable; ``text`` is the key of a
-        row's text, or a function that gives it; without it rows are strings. ``batch`` (default 64) rows go in one
-        request, ``in_flight`` (default 4) requests at once, which also bounds memory. Results keep the order of the
+        ``embedded.batches()`` gives whole batches. ``rows`` is any iterable or async iterable; ``text`` names the
+        field of a row's text, or is a path (``"meta.title"``), a template (``"{title} {body}"``) or a function, as for
+        ``ml.ingest``; without it rows are strings. ``batch`` (default 64) rows go in one
+        request, ``concurrency`` (default 4) requests at once, which also bounds memory. Results keep the order of the
         rows, unless ``ordered=False`` gives them as they are finished. Leaving early cancels what is under way.
 
         Raises BatchFailed, with the batch's rows and the cause, where a batch cannot be read or embedded; the batches
         before it have been handed out.
         """
         embed_texts = partial(self.embed_many, model_id, content_type=content_type)
-        return embed(embed_texts, rows, text=text, batch=batch, in_flight=in_flight, ordered=ordered)
+        return embed(embed_texts, rows, text=text, batch=batch, concurrency=concurrency, ordered=ordered)
 
     async def sparse(
         self,

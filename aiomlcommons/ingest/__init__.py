@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING
 from aiomlcommons.lazy import lazily
 
 if TYPE_CHECKING:
+    from aiomlcommons.inference.fields import FieldMap
     from aiomlcommons.ingest.dry_run import Estimate, estimate
     from aiomlcommons.ingest.errors import (
         CacheError,
-        JobLeft,
         JobStalled,
+        JobStopped,
         JobUnderWay,
         ModelFails,
+        RowsLost,
         SeenError,
-        Unbalanced,
         WrongJob,
     )
     from aiomlcommons.ingest.job import Job
-    from aiomlcommons.ingest.rows.fields import FieldMap
     from aiomlcommons.ingest.sinks import CallableSink, IndexSink, JsonLinesSink, NpySink, ParquetSink, SinkError
     from aiomlcommons.ingest.sources import (
         ArrowSource,
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
         SourceError,
         StdinSource,
     )
-    from aiomlcommons.ingest.state.dead_letters import Letter, documents, letters
+    from aiomlcommons.ingest.state.dead_letters import DeadLetter, documents, read_dead_letters
     from aiomlcommons.ingest.stats import Report, Stats
     from aiomlcommons.ingest.types import BadRow, Documents, Refused, Row, Rows, Sink, Source
 
@@ -41,6 +41,7 @@ __all__ = [
     "CacheError",
     "CallableSink",
     "CsvSource",
+    "DeadLetter",
     "Documents",
     "Estimate",
     "FieldMap",
@@ -48,12 +49,11 @@ __all__ = [
     "IndexSource",
     "IterableSource",
     "Job",
-    "JobLeft",
     "JobStalled",
+    "JobStopped",
     "JobUnderWay",
     "JsonLinesSink",
     "JsonlSource",
-    "Letter",
     "MappedSource",
     "ModelFails",
     "NpySink",
@@ -62,6 +62,7 @@ __all__ = [
     "Report",
     "Row",
     "Rows",
+    "RowsLost",
     "SeenError",
     "Sink",
     "SinkError",
@@ -69,11 +70,10 @@ __all__ = [
     "SourceError",
     "Stats",
     "StdinSource",
-    "Unbalanced",
     "WrongJob",
     "documents",
     "estimate",
-    "letters",
+    "read_dead_letters",
 ]
 
 if not TYPE_CHECKING:
@@ -82,14 +82,20 @@ if not TYPE_CHECKING:
         __name__,
         __all__,
         (
-            "errors",
-            "types",
-            "sources",
-            "sinks",
-            "stats",
-            "rows.fields",
-            "state.dead_letters",
-            "job",
-            "dry_run",
+            ".errors",
+            ".types",
+            ".sources",
+            ".sinks",
+            ".stats",
+            "..inference.fields",
+            ".state.dead_letters",
+            ".job",
+            ".dry_run",
         ),
+        renamed={
+            "JobLeft": "JobStopped",
+            "Letter": "DeadLetter",
+            "Unbalanced": "RowsLost",
+            "letters": "read_dead_letters",
+        },
     )

@@ -14,12 +14,12 @@ import anyio.to_thread
 import attrs
 
 from aiomlcommons.ingest.job import Job
-from aiomlcommons.ingest.options import Settings
-from aiomlcommons.ingest.rows.checking import Checker
+from aiomlcommons.ingest.options import JobOptions
+from aiomlcommons.ingest.rows.checking import RowChecker
 from aiomlcommons.ingest.sinks.index_dry_run import IndexRehearsal
 from aiomlcommons.ingest.sources import once_only
 from aiomlcommons.ingest.start import start_job
-from aiomlcommons.ingest.state.dead_letters import Letter, by_reason, letters
+from aiomlcommons.ingest.state.dead_letters import DeadLetter, by_reason, read_dead_letters
 from aiomlcommons.ingest.stats import Stats
 from aiomlcommons.ingest.types import Rows, Sink, Source
 from aiomlcommons.lifecycle.spec import Spec
@@ -92,14 +92,14 @@ async def estimate(
     ``sink_in`` makes the sink, in a folder that is removed afterwards; an IndexRehearsal needs none. ``watched`` hears
     how far the sample is, ``counted`` how many rows of the source are read. Raises as ``ml.ingest`` does.
     """
-    settings = Settings(**how)
+    settings = JobOptions(**how)
     trial = _Trial(client, sink_in, seconds, model, settings)
     read_twice = not await anyio.to_thread.run_sync(once_only, source)
     async with anyio.TemporaryDirectory(prefix="aiomlcommons-") as folder:
         if read_twice:
             # What is done once in a job, by the server too, must not count for every row.
-            await trial(Sample(source, 1), Path(folder, "first"))
-        sample = Sample(source, rows)
+            await trial(Head(source, 1), Path(folder, "first"))
+        sample = Head(source, rows)
         found = await trial(sample, Path(folder, "sample"), watched)
     total, faulty = sample.count_read if sample.whole else await source.count(), None
     if total is None and read_twice:
@@ -123,11 +123,9 @@ class _Trial:
     sink_in: Callable[[Path], Sink]
     seconds: float
     model: Spec | str
-    settings: Settings
+    settings: JobOptions
 
-    async def __call__(
-        self, sample: Sample, folder: Path, watched: Callable[[Stats], None] = lambda _: None
-    ) -> Estimate:
+    async def __call__(self, sample: Head, folder: Path, watched: Callable[[Stats], None] = lambda _: None) -> Estimate:
         """What a sample took, and what it fills."""
         out, dead = folder / "out", folder / "dead.jsonl"
         await anyio.to_thread.run_sync(lambda: out.mkdir(parents=True))
@@ -138,7 +136,7 @@ class _Trial:
         # What was being written when the time was up is whole now, and counts as if it had had its time too.
         sampling *= job.stats.settled / in_time if in_time else 1
         size = await anyio.to_thread.run_sync(_size, out, sink)
-        reasons = await anyio.to_thread.run_sync(lambda: by_reason(letters(dead)) if job.stats.failed else {})
+        reasons = await anyio.to_thread.run_sync(lambda: by_reason(read_dead_letters(dead)) if job.stats.failed else {})
         return Estimate.of(job.stats, reasons, sampling, size)
 
     async def _enough(self, job: Job, watched: Callable[[Stats], None]) -> None:
@@ -151,7 +149,7 @@ class _Trial:
 
 
 @attrs.define
-class Sample:
+class Head:
     """The first rows of a source, at ``most`` so many: ``count_read``; ``whole`` says that it was read to its end.
 
     ``seconds`` counts from the first row: what a job needs to begin is the same for many rows as for few.
@@ -178,10 +176,10 @@ class Sample:
         known = await self.source.count()
         return self.most if known is None else min(known, self.most)
 
-    async def read(self, mark: Any = None, start: int = 0) -> AsyncGenerator[Rows]:
+    async def read(self, position: Any = None, start: int = 0) -> AsyncGenerator[Rows]:
         """The rows. Raises as the source does."""
         self.begun, self.count_read = time.monotonic(), 0
-        async with aclosing(self.source.read(mark, start)) as reading:
+        async with aclosing(self.source.read(position, start)) as reading:
             async for rows in reading:
                 first = rows.rows[: self.most - self.count_read]
                 self.count_read += len(first)
@@ -196,13 +194,15 @@ def _size(folder: Path, sink: Sink) -> int:
     return kept + (sink.sent if isinstance(sink, IndexRehearsal) else 0)
 
 
-async def _read_through(source: Source, check: Checker, counted: Callable[[int], None]) -> tuple[int, dict[str, int]]:
+async def _read_through(
+    source: Source, check: RowChecker, counted: Callable[[int], None]
+) -> tuple[int, dict[str, int]]:
     """How many rows a source has, and how many of them are no documents, by reason."""
     total, found = 0, Counter[str]()
 
-    def judged(rows: Rows) -> list[Letter]:
+    def judged(rows: Rows) -> list[DeadLetter]:
         checked = (check(number, row) for number, row in enumerate(rows.rows, rows.start))
-        return [Letter(one.number, one.id or None, one.why, one.row) for one in checked if one.why]
+        return [DeadLetter(one.number, one.id or None, one.why, one.row) for one in checked if one.why]
 
     async with aclosing(source.read()) as reading:
         async for rows in reading:

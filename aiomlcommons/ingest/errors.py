@@ -42,11 +42,11 @@ class JobStalled(MLCommonsError):
     """Nothing was answered for longer than the job's patience; what was done is kept, the same call goes on."""
 
 
-class JobLeft(MLCommonsError):
+class JobStopped(MLCommonsError):
     """The job's context was left before its end; what was done is kept, the same call goes on."""
 
 
-class Unbalanced(MLCommonsError):
+class RowsLost(MLCommonsError):
     """The accounts of a job do not balance: a document was lost, which is a mistake of this package."""
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from functools import partial
 from os import PathLike
 from typing import Any
@@ -12,14 +12,15 @@ import anyio
 import anyio.to_thread
 
 from aiomlcommons.concurrency import beside
-from aiomlcommons.ingest.assembly import Files, engine_of
-from aiomlcommons.ingest.embedding.model import Embedder
+from aiomlcommons.ingest.assembly import engine_of
+from aiomlcommons.ingest.embedding.model import JobModel
 from aiomlcommons.ingest.engine import Engine
-from aiomlcommons.ingest.errors import JobLeft, Unbalanced
-from aiomlcommons.ingest.options import Settings
+from aiomlcommons.ingest.errors import JobStopped, RowsLost
+from aiomlcommons.ingest.job_files import JobFiles
+from aiomlcommons.ingest.options import JobOptions
 from aiomlcommons.ingest.state.dead_letters import DeadLetters
 from aiomlcommons.ingest.stats import Report, Stats
-from aiomlcommons.ingest.types import Retrying, Sink, Source
+from aiomlcommons.ingest.types import Sink, Source
 
 
 class Job:
@@ -65,7 +66,7 @@ class Job:
         except Exception as error:
             self._error = self._unheard = _single(error)
         except anyio.get_cancelled_exc_class():
-            self._error = JobLeft("the job was left before its end; what is done is kept")
+            self._error = JobStopped("the job was left before its end; what is done is kept")
             raise
         finally:
             self._ended.set()
@@ -80,14 +81,14 @@ def _single(error: Exception) -> Exception:
 
 @asynccontextmanager
 async def ingesting(
-    model: Embedder,
+    model: JobModel,
     source: Source,
     sink: Sink,
     *,
     header: Mapping[str, Any],
     dead_letters: str | PathLike[str],
     target: str,
-    settings: Settings,
+    settings: JobOptions,
 ) -> AsyncGenerator[Job]:
     """A job, for as long as the context is open; leaving it early keeps what is done for the next call.
 
@@ -96,50 +97,20 @@ async def ingesting(
     """
     whole = {"job": "ingest", **model.identity, **header}
     letters = DeadLetters(dead_letters)
-    files = await anyio.to_thread.run_sync(partial(Files.open, whole, letters, settings, model, target))
+    files = await anyio.to_thread.run_sync(partial(JobFiles.open, whole, letters, settings, model, target))
     engine = engine_of(model, source, sink, files, settings)
     job = Job(engine, lambda: Report.of(engine.stats, dead_letters))
     try:
-        await _open(engine)
+        await engine.open()
         async with beside(job._run):
             yield job
     finally:
         with anyio.CancelScope(shield=True):
-            await _close(engine, files, complete=job.succeeded)
+            try:
+                await engine.close(complete=job.succeeded)
+            finally:
+                await anyio.to_thread.run_sync(files.close)
     if job._unheard is not None:
         raise job._unheard
     if job.succeeded and not job._report().balanced:
-        raise Unbalanced(str(job._report()))
-
-
-async def _open(engine: Engine) -> None:
-    state, finished = engine.entry.sink or {}, engine.entry.finished
-    engine.torn = 1  # what cannot be opened must not be noted either
-    engine.stats.total = await engine.source.count()
-    await engine.sink.open(state.get("state"))  # first: what another job writes into is refused here
-    # Letters of a job that was finished may have been retried since: they are what there is now.
-    noted = await anyio.to_thread.run_sync(engine.letters.flush) if finished else state.get("letters")
-    await anyio.to_thread.run_sync(engine.letters.open, noted)
-    engine.torn = 0
-    # From here on what lies in these files is this job's.
-    await engine.note()
-
-
-async def _close(engine: Engine, files: Files, *, complete: bool) -> None:
-    # In reverse order, and each of them whatever became of those before.
-    async with AsyncExitStack() as ends:
-        ends.push_async_callback(anyio.to_thread.run_sync, files.close)
-        ends.push_async_callback(_end, engine, complete=complete)
-        # A sink that failed within a batch may have taken half of it: the note before it is the one to go on from.
-        # A job that came to its end has made its last note.
-        if not complete and not engine.torn:
-            if isinstance(engine.sink, Retrying):
-                engine.sink.leave()
-            await engine.note()
-
-
-async def _end(engine: Engine, *, complete: bool) -> None:
-    await engine.sink.close(complete=complete)
-    if complete:
-        # Only now: a job whose output did not become whole is not finished.
-        await engine.finish()
+        raise RowsLost(str(job._report()))

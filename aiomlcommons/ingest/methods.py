@@ -43,53 +43,69 @@ class Ingests(Protocol):
         count_tokens: Callable[[str], int] = about_tokens,
         content_type: Side | None = None,
         ordered: bool = True,
-        longest: int | None = None,
+        max_chars: int | None = None,
         cache: str | PathLike[str] | None = None,
         skip_unchanged: bool = False,
         linger: float | None = None,
-        backoff: Backoff = Backoff(),
-        retries: float = 500.0,
-        patience: float = 600.0,
+        backoff: Backoff = Backoff(jitter=1),
+        retry_budget: float = 100.0,
+        stall_timeout: float = 600.0,
         redeploy: bool = True,
-        note_every: int = 64,
+        checkpoint_every: int = 64,
     ) -> AsyncGenerator[Job]:
         """Embed a source into a sink: ``async with ml.ingest(...) as job: report = await job``.
 
-        ``source`` is a path (.jsonl, .csv, .parquet, compressed or not, ``-`` for standard input), an (async) iterable
-        of rows, or a Source; ``sink`` a path (.jsonl, .npy, .parquet), a function that takes Documents, or a Sink.
-        ``model`` is what ``ml.models.ensure`` takes. ``text`` names the field of a row's text, is a template such as
-        ``"{title} {body}"``, or a function; ``id`` names the field of its id or finds it, None numbers the rows.
+        Delivery is at-least-once and writing is idempotent by id, so each id ends in the sink once. Memory is bounded:
+        a slow sink holds back the requests, and slow requests hold back the source (backpressure).
 
-        ``checkpoint`` is a file that lets the same call go on where a killed one was; ``dead_letters`` is where the
-        documents go that fail for good (default: beside the checkpoint or the sink; those of an earlier job are put
-        aside). ``batch`` documents and ``batch_bytes`` of text travel together, fewer where the server refuses so many;
-        ``concurrency`` requests are under way, always as many or found between two bounds (and below what the nodes'
-        threads are good for, where they tell), and no more than ``requests_per_minute`` and ``tokens_per_minute``,
-        evenly (``count_tokens`` tells how many a text has; by default a fourth of its characters). ``content_type``
-        tells an asymmetric model what the texts are.
+        Args:
+            source: A path (.jsonl, .csv, .parquet and others, compressed or not; ``-`` is standard input), an (async)
+                iterable of rows, or a Source.
+            model: An id, a name or a spec, as ``ml.models.ensure`` takes it.
+            sink: A path (.jsonl, .npy, .parquet), a function that takes Documents, or a Sink such as IndexSink.
+            text: The field of a row's text, a path (``"meta.title"``), a template (``"{title} {body}"``), or a
+                function.
+            id: The field of a row's id or a function that finds it; None numbers the rows.
+            checkpoint: A file from which the same call resumes after a crash (a write-ahead journal). Without one a
+                job that is broken off begins anew.
+            dead_letters: A file for the documents that fail for good. Default: beside the checkpoint or the sink;
+                those of an earlier job are put aside under a number.
+            batch: Documents in a request; fewer where the server refuses so many.
+            batch_bytes: Bytes of text in a request; fewer where the server refuses so many.
+            concurrency: Requests at once: a number, or the two bounds between which an AIMD limiter finds it. It stays
+                below what the nodes' threads make use of, where they tell.
+            requests_per_minute: A rate limit, kept evenly (a token bucket without a burst). Default: none.
+            tokens_per_minute: A rate limit by the tokens of the texts.
+            count_tokens: Counts the tokens of a text. Default: a fourth of its characters.
+            content_type: Tells an asymmetric model what the texts are.
+            ordered: Keep the source's order. Without it texts of like length travel together, which is faster.
+            max_chars: A text of more characters is a dead letter. Default: no limit.
+            cache: An SQLite file of vectors by model and text, shared by all jobs that name it. Without one only the
+                last some thousand texts are known.
+            skip_unchanged: Leave out documents that an earlier job with this cache wrote into the same sink with the
+                same text and kind of model. Other fields are not compared. Not for a sink that is a new file.
+            linger: Seconds that a batch waits to be full. Default: until it is.
+            backoff: The pauses between the tries of a request. Default: full jitter, up to 10 s.
+            retry_budget: Retries that all requests together have ahead; each five successes earn another one
+                (a retry token bucket, as botocore's).
+            stall_timeout: Seconds without any answer, be it the model's or that of an IndexSink or IndexSource, after
+                which the job ends with JobStalled.
+            redeploy: Deploy a model again that is gone from the nodes, as after a restart.
+            checkpoint_every: Batches between two checkpoints.
 
-        ``ordered`` keeps the source's order; without it, texts of like length travel together. A text of more than
-        ``longest`` characters fails; ``linger`` is how many seconds a batch waits to be full.
-
-        A text that comes again within some thousands is embedded once; with ``cache``, an SQLite file of vectors by
-        model and text, once for all jobs that name it. ``skip_unchanged`` leaves out documents that an earlier job with
-        this cache wrote into the same sink with the same text and kind of model; what else has changed in them is not
-        looked at, and a sink that is a new file cannot have it.
-
-        ``retries`` is the budget that all retries share, and ``patience`` how many seconds the server may be away, be
-        it the model's or that of an IndexSink or IndexSource, or the model be out of order. With ``redeploy`` a model
-        that is gone from the nodes, as after a restart, is deployed again. The checkpoint is written after
-        ``note_every`` batches.
-
-        ``job.stats`` says how far it is. Raises InvalidRequest for settings that cannot be, WrongJob, JobUnderWay,
-        SeenError, SourceError, SinkError, CacheError, JobStalled, ModelFails, OSError, ApiError, and what keeps the
-        model from being deployed.
+        Raises:
+            InvalidRequest: An option cannot be, or two of them do not go together.
+            WrongJob: The checkpoint is another job's.
+            JobUnderWay: The same job is running already.
+            SourceError, SinkError, CacheError, SeenError, OSError: A file or an index cannot be read or written.
+            JobStalled, ModelFails: The server or the model was out of order for too long.
+            ApiError: The cluster refuses what no other document would change, or does not deploy the model.
         """
         # Most programs that open a session run no bulk job, and need not wait for what only that needs.
-        from aiomlcommons.ingest.options import Settings
+        from aiomlcommons.ingest.options import JobOptions
         from aiomlcommons.ingest.start import start_job
 
-        settings = Settings(
+        settings = JobOptions(
             text=text,
             id=id,
             checkpoint=checkpoint,
@@ -102,15 +118,15 @@ class Ingests(Protocol):
             count_tokens=count_tokens,
             content_type=content_type,
             ordered=ordered,
-            longest=longest,
+            max_chars=max_chars,
             cache=cache,
             skip_unchanged=skip_unchanged,
             linger=linger,
             backoff=backoff,
-            retries=retries,
-            patience=patience,
+            retry_budget=retry_budget,
+            stall_timeout=stall_timeout,
             redeploy=redeploy,
-            note_every=note_every,
+            checkpoint_every=checkpoint_every,
         )
         async with start_job(self._session, source, model=model, sink=sink, settings=settings) as job:
             yield job

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from aiomlcommons.errors import InvalidRequest
-from aiomlcommons.ingest.pacing.concurrency_limit import Limiter
-from aiomlcommons.ingest.pacing.rate_limit import Rate, about_tokens
-from aiomlcommons.ingest.rows.checking import Checker
+from aiomlcommons.ingest.pacing.concurrency_limit import ConcurrencyLimit
+from aiomlcommons.ingest.pacing.rate_limit import RateLimit, about_tokens
+from aiomlcommons.ingest.rows.checking import RowChecker
 from aiomlcommons.net.backoff import Backoff
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ ALIKE = 16
 
 
 @attrs.frozen(kw_only=True)
-class Settings:
+class JobOptions:
     """How a job is done; ``session.ingest`` says what each field is. ``clock`` gives seconds."""
 
     text: str | Callable[[Row], str] = "text"
@@ -41,56 +41,56 @@ class Settings:
     count_tokens: Callable[[str], int] = about_tokens
     content_type: Side | None = None
     ordered: bool = True
-    longest: int | None = None
+    max_chars: int | None = None
     linger: float | None = None
-    backoff: Backoff = Backoff()
-    retries: float = 500.0
-    patience: float = 600.0
+    backoff: Backoff = Backoff(jitter=1)
+    retry_budget: float = 100.0
+    stall_timeout: float = 600.0
     redeploy: bool = True
     cache: str | PathLike[str] | None = None
     skip_unchanged: bool = False
-    note_every: int = 64
+    checkpoint_every: int = 64
     clock: Callable[[], float] = time.monotonic
 
     def __attrs_post_init__(self) -> None:
-        for name in ("batch", "batch_bytes", "note_every", "longest"):
-            _check_count(name, getattr(self, name), none=name == "longest")
+        for name in ("batch", "batch_bytes", "checkpoint_every", "max_chars"):
+            _check_count(name, getattr(self, name), none=name == "max_chars")
         for name in ("requests_per_minute", "tokens_per_minute"):
             _check_number(name, getattr(self, name), none=True, zero=False)
         _check_number("linger", self.linger, none=True)
-        _check_number("patience", self.patience, zero=False)
-        _check_number("retries", self.retries)
+        _check_number("stall_timeout", self.stall_timeout, zero=False)
+        _check_number("retry_budget", self.retry_budget)
         _check_concurrency(self.concurrency)
         self.checker()
         if self.skip_unchanged and self.cache is None:
             raise InvalidRequest("skip_unchanged needs cache, the file that knows what was written before")
 
-    def checker(self) -> Checker:
+    def checker(self) -> RowChecker:
         """What reads ids and texts from rows. Raises InvalidRequest for a text or an id that is none."""
-        return Checker.of(self.text, self.id, self.longest)
+        return RowChecker.of(self.text, self.id, self.max_chars)
 
     @property
     def alike(self) -> int:
         """How many batches are filled together."""
         return 1 if self.ordered else ALIKE
 
-    def limiter(self, ceiling: int | None = None) -> Limiter:
-        """What decides how many requests are under way: no more than ``ceiling``, unless a number was given."""
+    def limiter(self, max_useful_requests: int | None = None) -> ConcurrencyLimit:
+        """The limit of requests at once: below ``max_useful_requests``, unless a number was given."""
         if not isinstance(self.concurrency, tuple | list):
-            return Limiter.fixed(self.concurrency)
+            return ConcurrencyLimit.fixed(self.concurrency)
         least, most = self.concurrency
-        if ceiling is not None:
-            most = max(least, min(most, ceiling))
-        return Limiter(least=least, most=most, start=min(most, max(least, 2)), clock=self.clock)
+        if max_useful_requests is not None:
+            most = max(least, min(most, max_useful_requests))
+        return ConcurrencyLimit(least=least, most=most, start=min(most, max(least, 2)), clock=self.clock)
 
-    def rate(self) -> Rate | None:
+    def rate(self) -> RateLimit | None:
         """What keeps requests and tokens within so many a minute."""
         if self.requests_per_minute is None and self.tokens_per_minute is None:
             return None
         requests, tokens = (
             math.inf if most is None else most for most in (self.requests_per_minute, self.tokens_per_minute)
         )
-        return Rate(requests, tokens, self.count_tokens)
+        return RateLimit(requests, tokens, self.count_tokens)
 
 
 def _check_count(name: str, value: Any, *, none: bool = False) -> None:

@@ -16,7 +16,7 @@ from aiomlcommons.ingest.durable import sync_folder
 from aiomlcommons.ingest.errors import SourceError
 from aiomlcommons.ingest.rows.checking import by_field
 from aiomlcommons.ingest.sources.jsonl import JsonlSource
-from aiomlcommons.ingest.state.dead_letters import Letter, letters
+from aiomlcommons.ingest.state.dead_letters import DeadLetter, read_dead_letters
 from aiomlcommons.ingest.types import SHOWN, BadRow, Row, Rows
 
 
@@ -48,7 +48,7 @@ class LetterSource:
                 file.seek(-1, os.SEEK_END)
                 if file.read() != b"\n":
                     raise SourceError(f"the last line of {path} has no end: finish the job that writes it, or the line")
-        return cls(path, digest, sum(1 for _ in letters(path)))
+        return cls(path, digest, sum(1 for _ in read_dead_letters(path)))
 
     @property
     def name(self) -> str:
@@ -59,9 +59,9 @@ class LetterSource:
         """How many letters it holds."""
         return self.total
 
-    async def read(self, mark: Any = None, start: int = 0) -> AsyncGenerator[Rows]:
+    async def read(self, position: Any = None, start: int = 0) -> AsyncGenerator[Rows]:
         """The documents. Raises SourceError, OSError."""
-        async with aclosing(JsonlSource(self.path).read(mark, start)) as reading:
+        async with aclosing(JsonlSource(self.path).read(position, start)) as reading:
             async for rows in reading:
                 yield attrs.evolve(rows, rows=list(map(_row, rows.rows)))
 
@@ -98,7 +98,7 @@ def keep_failed(path: Path, failed: Path, count: int) -> None:
     replaced in one step, or removed where nothing is left in it. Raises SourceError where letters are missing, and
     changes nothing then.
     """
-    why = {letter.row: letter.why for letter in letters(failed)} if failed.exists() else {}
+    why = {letter.row: letter.why for letter in read_dead_letters(failed)} if failed.exists() else {}
     if len(why) != count:
         raise SourceError(f"{failed} holds {len(why):,} letters, and {count:,} failed: {path} stays as it is")
     part = path.with_name(path.name + ".tmp")
@@ -115,9 +115,9 @@ def keep_failed(path: Path, failed: Path, count: int) -> None:
     failed.unlink(missing_ok=True)
 
 
-def _still_failing(path: Path, why: Mapping[int, str]) -> Iterator[Letter]:
+def _still_failing(path: Path, why: Mapping[int, str]) -> Iterator[DeadLetter]:
     ids: set[str | None] = set()
-    for number, letter in enumerate(letters(path)):
+    for number, letter in enumerate(read_dead_letters(path)):
         # One that was passed over as a duplicate of a letter that failed is not dealt with either.
         if number in why or letter.id in ids:
             yield attrs.evolve(letter, why=why.get(number, letter.why))

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import anyio.to_thread
 
-from aiomlcommons.ingest.embedding.model import embedder
+from aiomlcommons.ingest.embedding.model import job_model
 from aiomlcommons.ingest.job import Job, ingesting
-from aiomlcommons.ingest.options import Settings
+from aiomlcommons.ingest.options import JobOptions
 from aiomlcommons.ingest.preflight import check_files, check_sink
 from aiomlcommons.ingest.sinks import IndexSink, open_sink
 from aiomlcommons.ingest.sources import open_source, with_patience
@@ -25,26 +25,26 @@ if TYPE_CHECKING:
 
 @asynccontextmanager
 async def start_job(
-    client: Client, source: Any, *, model: Spec | str, sink: Any, settings: Settings
+    client: Client, source: Any, *, model: Spec | str, sink: Any, settings: JobOptions
 ) -> AsyncGenerator[Job]:
     """A job as ``ml.ingest`` gives it, which says what the arguments are, and what is raised."""
     opened = await anyio.to_thread.run_sync(open_source, source)
     wanted = await anyio.to_thread.run_sync(open_sink, sink)
-    letters = settings.dead_letters or f"{settings.checkpoint or wanted.name}.dead.jsonl"
+    dead_letters = settings.dead_letters or f"{settings.checkpoint or wanted.name}.dead.jsonl"
     check_sink(wanted, ordered=settings.ordered, skip_unchanged=settings.skip_unchanged)
-    files = {"checkpoint": settings.checkpoint, "dead_letters": letters, "cache": settings.cache}
+    files = {"checkpoint": settings.checkpoint, "dead_letters": dead_letters, "cache": settings.cache}
     await anyio.to_thread.run_sync(partial(check_files, opened, wanted, **files))
     # A server that restarts just now is waited for as one that does so later.
-    ml = client.options(wait=settings.patience)
+    ml = client.options(wait=settings.stall_timeout)
     ensured = await ensure(ml, model)
-    model_is = await embedder(ml, ensured.model_id, content_type=settings.content_type, redeploy=settings.redeploy)
+    model_is = await job_model(ml, ensured.model_id, content_type=settings.content_type, redeploy=settings.redeploy)
     if isinstance(wanted, IndexSink):
         # A wrong mapping is found out before the first text is embedded.
         wanted.sparse, wanted.dimension = model_is.sparse, wanted.dimension or model_is.dimension
-        wanted.patience = settings.patience
+        wanted.stall_timeout = settings.stall_timeout
     async with ingesting(
         model_is,
-        with_patience(opened, settings.patience),
+        with_patience(opened, settings.stall_timeout),
         wanted,
         header={
             "source": opened.name,
@@ -53,7 +53,7 @@ async def start_job(
             "text": _said(settings.text),
             "id": _said(settings.id),
         },
-        dead_letters=letters,
+        dead_letters=dead_letters,
         target=await wanted.target() if settings.skip_unchanged and isinstance(wanted, IndexSink) else wanted.name,
         settings=settings,
     ) as job:

@@ -26,13 +26,14 @@ class BadRow:
 class Rows:
     """Rows as they are read: ``rows[i]`` is row ``start + i`` of the source, counted from 0.
 
-    ``mark`` is whatever the source needs, as JSON, to read on: ``source.read(mark, start)`` gives ``rows[0]`` first.
+    ``position`` is whatever the source needs, as JSON, to read on: ``source.read(position, start)`` gives
+    ``rows[0]`` first.
     ``share`` is how much of the source is read with them, of 1, where that is known.
     """
 
     start: int
     rows: Sequence[Row | BadRow]
-    mark: Any
+    position: Any
     share: float | None = None
 
 
@@ -44,7 +45,7 @@ class Source(Protocol):
         """What it is, for people and for the checkpoint: a path, an index."""
         ...
 
-    def read(self, mark: Any = None, start: int = 0) -> AsyncGenerator[Rows]:
+    def read(self, position: Any = None, start: int = 0) -> AsyncGenerator[Rows]:
         """The rows from the beginning, or from a mark that an earlier reading gave with row ``start``.
 
         Raises SourceError, naming the place, where it cannot be read on.

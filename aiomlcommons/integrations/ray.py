@@ -14,10 +14,10 @@ from aiomlcommons.errors import MLCommonsError
 from aiomlcommons.inference.methods import Side
 from aiomlcommons.inference.vectors import Vectors
 from aiomlcommons.ingest.assembly import predictor_of
-from aiomlcommons.ingest.embedding.batches import Predictor
-from aiomlcommons.ingest.embedding.model import embedder
+from aiomlcommons.ingest.embedding.batches import BatchEmbedder
+from aiomlcommons.ingest.embedding.model import job_model
 from aiomlcommons.ingest.errors import RowsFailed
-from aiomlcommons.ingest.options import Settings
+from aiomlcommons.ingest.options import JobOptions
 from aiomlcommons.ingest.rows.batching import Batch
 from aiomlcommons.ingest.sinks import IndexSink
 from aiomlcommons.ingest.stats import Stats
@@ -47,16 +47,16 @@ class Embed(Worker[Batch, "list[Vectors | Sparse]"]):
     ``model`` is an id, a name or what else ``ml.models.ensure`` takes; an actor ensures it when its first batch comes.
     Without ``url`` the environment of the actor names the cluster, as in ``Session.from_env``; ``session`` are further
     options of Session. ``text`` is the column of the texts, ``output`` the new column (one of that name is replaced),
-    ``id`` a column that names rows in errors. ``batch`` (default 64) texts go in one request, and ``in_flight``
+    ``id`` a column that names rows in errors. ``batch`` (default 64) texts go in one request, and ``concurrency``
     requests of an actor are under way: a number, or two bounds between which it is found (default 1 to 16).
-    ``content_type`` tells an asymmetric model whether texts are a ``query`` or a ``passage``. ``retries`` is the budget
-    that all retries of an actor share, and ``patience`` how many seconds the server may be away. With ``redeploy`` a
-    model that is gone from the nodes is deployed again.
+    ``content_type`` tells an asymmetric model whether texts are a ``query`` or a ``passage``. ``retry_budget`` is
+    how many retries the requests of an actor have ahead, ``stall_timeout`` how many seconds the server may be away. With
+    ``redeploy`` a model that is gone from the nodes is deployed again.
 
     With ``batch_format="pyarrow"`` the column is ``FixedSizeList<float32>``, with ``"numpy"`` a float32 array of shape
     ``(rows, dimension)``. Sparse models give ``map<string, float>``, or lists of ``{"token": ..., "weight": ...}``.
 
-    Raises ValueError for a ``batch`` or ``in_flight`` below 1. Called, it raises InvalidRequest for a column that is
+    Raises ValueError for a ``batch`` or ``concurrency`` below 1. Called, it raises InvalidRequest for a column that is
     not there, TypeError for another kind of batch, RowsFailed where texts are no strings or cannot be embedded, and as
     ``ml.models.ensure`` does. The session closes with the actor, or by ``close``; it may be pickled, and a copy opens a
     session of its own.
@@ -71,19 +71,19 @@ class Embed(Worker[Batch, "list[Vectors | Sparse]"]):
         output: str = "embedding",
         id: str | None = None,
         batch: int = 64,
-        in_flight: int | tuple[int, int] = (1, 16),
+        concurrency: int | tuple[int, int] = (1, 16),
         content_type: Side | None = None,
-        retries: float = 500.0,
-        patience: float = 600.0,
+        retry_budget: float = 100.0,
+        stall_timeout: float = 600.0,
         redeploy: bool = True,
         session: Mapping[str, Any] | None = None,
     ) -> None:
         if batch < 1:
             raise ValueError(f"batch must be 1 or more, not {batch}")
-        Settings(concurrency=in_flight)  # refuses what is no concurrency
+        JobOptions(concurrency=concurrency)  # refuses what is no concurrency
         super().__init__()
         self._text, self._output, self._id = text, output, id
-        how = (batch, in_flight, content_type, retries, patience, redeploy)
+        how = (batch, concurrency, content_type, retry_budget, stall_timeout, redeploy)
         self._how = _How(model, url, *how, dict(session or {}))
 
     def __call__(self, batch: Columns) -> Columns:
@@ -116,7 +116,7 @@ class Index(Worker[Documents, Sequence[Refused]]):
     A row becomes a document under the id in the column ``id`` (default ``id``), with the vector of the column
     ``field`` (default ``embedding``) and all other columns as they are. A batch that Ray sends again, for its actor
     died, overwrites itself. ``url`` and ``session`` are as with Embed, ``sink`` are further options of IndexSink:
-    ``create``, ``sparse``, ``concurrency``, ``patience``.
+    ``create``, ``sparse``, ``concurrency``, ``stall_timeout``.
 
     Called, it gives back the batch without its vectors, which need not travel further. Searches see the documents when
     the index is refreshed, by itself or by you. Raises InvalidRequest for columns that are not there or hold no
@@ -164,10 +164,10 @@ class _How:
     model: Spec | str
     url: str | None
     batch: int
-    in_flight: int | tuple[int, int]
+    concurrency: int | tuple[int, int]
     content_type: Side | None
-    retries: float
-    patience: float
+    retry_budget: float
+    stall_timeout: float
     redeploy: bool
     session: dict[str, Any] = attrs.field(repr=False)  # a password may be in it
 
@@ -176,10 +176,12 @@ class _How:
 async def _embedding(how: _How) -> AsyncGenerator[Callable[[Batch], Awaitable[list[Vectors | Sparse]]]]:
     """What embeds batches, as long as the session behind it is open."""
     async with session_of(how.url, how.session) as session:
-        ml = session.options(wait=how.patience)
+        ml = session.options(wait=how.stall_timeout)
         ensured = await ml.models.ensure(how.model)
-        model = await embedder(ml, ensured.model_id, content_type=how.content_type, redeploy=how.redeploy)
-        settings = Settings(batch=how.batch, concurrency=how.in_flight, retries=how.retries, patience=how.patience)
+        model = await job_model(ml, ensured.model_id, content_type=how.content_type, redeploy=how.redeploy)
+        settings = JobOptions(
+            batch=how.batch, concurrency=how.concurrency, retry_budget=how.retry_budget, stall_timeout=how.stall_timeout
+        )
         yield partial(_embed, partial(_predict, predictor_of(model, settings, Stats())), how)
 
 
@@ -188,19 +190,19 @@ async def _embed(predict: Predict, how: _How, whole: Batch) -> list[Vectors | Sp
         for start in range(0, len(whole), how.batch):
             yield whole.part(range(len(whole))[start : start + how.batch])
 
-    most = how.in_flight if isinstance(how.in_flight, int) else how.in_flight[1]
-    async with fan_out(predict, parts(), in_flight=most, ordered=True) as results:
+    most = how.concurrency if isinstance(how.concurrency, int) else how.concurrency[1]
+    async with fan_out(predict, parts(), concurrency=most, ordered=True) as results:
         return [vectors async for vectors in results]
 
 
-async def _predict(predictor: Predictor, part: Batch) -> Vectors | Sparse:
+async def _predict(predictor: BatchEmbedder, part: Batch) -> Vectors | Sparse:
     """The vectors of a part. Raises RowsFailed, which names its rows or those of them that are to blame."""
     try:
         predicted = await predictor(part)
     except MLCommonsError as error:
         raise RowsFailed(part.numbers, part.ids, f"{type(error).__name__}: {error}") from error
-    if letters := predicted.letters:
-        raise RowsFailed([one.row for one in letters], [one.id or "" for one in letters], letters[0].why)
+    if dead_letters := predicted.dead_letters:
+        raise RowsFailed([one.row for one in dead_letters], [one.id or "" for one in dead_letters], dead_letters[0].why)
     return predicted.vectors
 
 

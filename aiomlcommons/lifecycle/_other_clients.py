@@ -23,17 +23,17 @@ _NAMELESS = 10.0
 
 
 @attrs.frozen(kw_only=True)
-class UnderWay:
-    """What other callers and the nodes are at; ``no_progress`` is in seconds."""
+class OtherClients:
+    """What other callers and the nodes are at; ``stall_timeout`` is in seconds."""
 
     ml: Client
     backoff: Backoff
-    no_progress: float
+    stall_timeout: float
 
     async def nameless(self, function: FunctionName | str, tell: Callable[[str], None]) -> bool:
         """Wait a little for registrations of a kind that name no model yet; return whether there were any."""
         waited = False
-        with anyio.move_on_after(min(_NAMELESS, self.no_progress)):
+        with anyio.move_on_after(min(_NAMELESS, self.stall_timeout)):
             for pause in self.backoff:
                 found = await self._nameless(str(function).upper())
                 if not found:
@@ -72,7 +72,7 @@ class UnderWay:
         """Whether a registration that has not changed for so many seconds is one that nobody goes on with."""
         if not on_node:
             return still >= LAG
-        return still >= self.no_progress or (still >= LAG and await self._is_forgotten(model_id))
+        return still >= self.stall_timeout or (still >= LAG and await self._is_forgotten(model_id))
 
     async def _is_forgotten(self, model_id: str) -> bool:
         """Whether no node is at work on it. Who may not ask the nodes does not know, and deletes nobody's work."""

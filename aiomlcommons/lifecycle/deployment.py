@@ -42,8 +42,8 @@ async def is_on_nodes(ml: Client, model_id: str, model: Model, *, least: int | N
 
 
 @attrs.frozen(kw_only=True)
-class Deploying:
-    """Deploys one model, or waits until it is. ``no_progress`` is in seconds."""
+class Deployment:
+    """Deploys one model, or waits until it is. ``stall_timeout`` is in seconds."""
 
     ml: Client
     model_id: str
@@ -51,7 +51,7 @@ class Deploying:
     node_ids: Sequence[str] | None
     allow_partial: bool
     backoff: Backoff
-    no_progress: float
+    stall_timeout: float
 
     async def __call__(self) -> Model:
         """The model, once every node has it that should. Raises NotDeployed, TaskFailed, ApiError."""
@@ -102,7 +102,7 @@ class Deploying:
             return False
         # What else may pass a call has waited for already, and a task has not.
         passes = throttled or (isinstance(error, TaskFailed) and may_pass(error))
-        longest = self.no_progress if throttled else min(self.no_progress, RESTART)
+        longest = self.stall_timeout if throttled else min(self.stall_timeout, RESTART)
         return passes and anyio.current_time() - began < longest
 
     def tell(self, phase: Phase, model: Model, words: str = "") -> None:
@@ -144,7 +144,7 @@ class Deploying:
         return model
 
     async def _await(self, task: Any) -> None:
-        await self.ml.task(task, backoff=self.backoff, no_progress=self.no_progress)
+        await self.ml.task(task, backoff=self.backoff, stall_timeout=self.stall_timeout)
 
     async def _others_deploy(self, model: Model) -> bool:
         """Wait for the deployment that somebody else began; one that nobody goes on with is taken back."""

@@ -15,10 +15,10 @@ from aiomlcommons.lifecycle._candidates import Candidates
 from aiomlcommons.lifecycle._lookup import find_model
 from aiomlcommons.lifecycle._named_file import named_file
 from aiomlcommons.lifecycle._register_requests import New
-from aiomlcommons.lifecycle.deployment import Deploying
-from aiomlcommons.lifecycle.errors import NoSuchModel, Prevented
+from aiomlcommons.lifecycle.deployment import Deployment
+from aiomlcommons.lifecycle.errors import BlockedBySetting, NoSuchModel
 from aiomlcommons.lifecycle.progress import Phase, Progress, Report, to_log
-from aiomlcommons.lifecycle.registration import Registering
+from aiomlcommons.lifecycle.registration import Registration
 from aiomlcommons.lifecycle.remedies import Remedy, remedy_for
 from aiomlcommons.lifecycle.spec import ExistingModel, FileModel, PretrainedModel, Spec
 from aiomlcommons.lifecycle.upload import UNFINISHED
@@ -61,7 +61,7 @@ class Ensuring:
     change_settings: bool = False
     keep: bool = False
     backoff: Backoff = Backoff()
-    no_progress: float = 600.0
+    stall_timeout: float = 600.0
     report: Report = to_log
 
     async def __call__(self, wanted: Spec | str) -> EnsuredModel:
@@ -107,25 +107,25 @@ class Ensuring:
         raise AssertionError("the last try returns or raises")
 
     async def _registered(self, spec: New) -> str:
-        registering = Registering(
+        registering = Registration(
             ml=self.ml,
             spec=spec,
             report=self.report,
             backoff=self.backoff,
-            no_progress=self.no_progress,
+            stall_timeout=self.stall_timeout,
             keep=self.keep,
         )
         return await self._remedied(registering, registering.name)
 
     async def _deployed(self, model_id: str) -> Model:
-        deploying = Deploying(
+        deploying = Deployment(
             ml=self.ml,
             model_id=model_id,
             report=self.report,
             node_ids=self.node_ids,
             allow_partial=self.allow_partial,
             backoff=self.backoff,
-            no_progress=self.no_progress,
+            stall_timeout=self.stall_timeout,
         )
         return await self._remedied(deploying, model_id)
 
@@ -140,7 +140,7 @@ class Ensuring:
                 if remedy is None:
                     raise
                 if not self.change_settings or remedy in tried:
-                    raise Prevented(name, remedy) from error
+                    raise BlockedBySetting(name, remedy) from error
             tried.add(remedy)
             self.report(Progress(phase=Phase.SETTING, name=name, words=f"{remedy.setting} to {remedy.value}"))
             await self.ml.settings.apply(remedy.settings)

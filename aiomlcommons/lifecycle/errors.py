@@ -46,7 +46,7 @@ class FileChanged(MLCommonsError):
     """The model's file was changed or cut short while it was uploaded; the model was not made ready."""
 
 
-class Prevented(MLCommonsError):
+class BlockedBySetting(MLCommonsError):
     """The cluster will not register or deploy the model as it is set; ``.remedy`` is the setting that would let it.
 
     The server's own error is ``__cause__``.

@@ -47,24 +47,34 @@ class ModelLife(Models):
         change_settings: bool = False,
         keep: bool = False,
         backoff: Backoff = Backoff(),
-        no_progress: float = 600.0,
+        stall_timeout: float = 600.0,
         wait: float = 60.0,
         report: Report = to_log,
     ) -> EnsuredModel:
-        """Make sure that a model is registered and deployed, and return it. Calling it again does nothing more.
+        """Register and deploy a model where that is missing, and return it. Idempotent: a second call does nothing.
 
-        ``spec`` is a PretrainedModel, UrlModel, FileModel, RemoteModel or ExistingModel, or a word: a model's id or
-        name, or the name of a pretrained one. What the cluster has already is found by name and content; only what is
-        missing is done, and two who ensure the same model at once end with one.
+        What the cluster has already is found by name and content. Two clients that ensure the same model at once end
+        with one.
 
-        ``deploy=False`` stops after registering. ``node_ids`` names the nodes to deploy to; ``allow_partial`` is
-        content with some of them. ``change_settings`` changes cluster settings that stand in the way. ``keep`` leaves a
-        model in the cluster whose file turned out wrong. ``backoff`` is between questions, ``no_progress`` the seconds
-        after which what does not change counts as forgotten (default 600), ``wait`` those for which a cluster that is
-        restarted, recovers or lacks memory is waited for (default 60). ``report`` is told each step (default: the log).
+        Args:
+            spec: A PretrainedModel, UrlModel, FileModel, RemoteModel or ExistingModel, or a word: a model's id or name,
+                or the name of a pretrained one.
+            deploy: False stops after registering.
+            node_ids: The nodes to deploy to. Default: the cluster chooses.
+            allow_partial: Accept a model that only some of the nodes have.
+            change_settings: Change cluster settings that stand in the way.
+            keep: Leave a model in the cluster whose file turned out wrong.
+            backoff: The pauses between two looks at the server.
+            stall_timeout: Seconds without a change after which a task counts as forgotten.
+            wait: Seconds to wait for a cluster that is restarted, recovers or lacks memory.
+            report: Called with each step. Default: the log.
 
-        Raises Prevented where a setting stands in the way, NotDeployed, TaskFailed, BadPackage, FileChanged,
-        InvalidRequest, NoSuchModel, ApiError.
+        Raises:
+            BlockedBySetting: A setting stands in the way; the error names it.
+            BadPackage, FileChanged: The file is no model, or was changed during the upload.
+            NotDeployed, TaskFailed: The server gave up.
+            NoSuchModel: Nothing has that id or name.
+            InvalidRequest, ApiError: The request cannot be, or the cluster refuses it.
         """
         return await ensure(
             self._session,
@@ -76,7 +86,7 @@ class ModelLife(Models):
             change_settings=change_settings,
             keep=keep,
             backoff=backoff,
-            no_progress=no_progress,
+            stall_timeout=stall_timeout,
             report=report,
         )
 

@@ -15,7 +15,7 @@ from aiomlcommons.api.tasks import TaskStarted
 from aiomlcommons.errors import ApiError, Conflict, ConnectError, Forbidden, MLCommonsError, NotFound, NotSupported
 from aiomlcommons.lifecycle._candidates import Candidates
 from aiomlcommons.lifecycle._lookup import find_model
-from aiomlcommons.lifecycle._other_clients import UnderWay
+from aiomlcommons.lifecycle._other_clients import OtherClients
 from aiomlcommons.lifecycle._register_requests import NamedFile, New, check_content, check_server, send
 from aiomlcommons.lifecycle.errors import FileChanged, NotRegistered
 from aiomlcommons.lifecycle.groups import OWN_IDS, Grouping, delete_if_empty, taken_by
@@ -33,14 +33,14 @@ _TRIES = 10
 
 
 @attrs.frozen(kw_only=True)
-class Registering:
-    """Registers one model, or finds it registered. ``no_progress`` is in seconds, ``mine`` are models of this call."""
+class Registration:
+    """Registers one model, or finds it registered. ``mine`` are the models that this call has made."""
 
     ml: Client
     spec: New
     report: Report
     backoff: Backoff
-    no_progress: float
+    stall_timeout: float
     keep: bool
     mine: set[str] = attrs.field(factory=set)
 
@@ -49,8 +49,8 @@ class Registering:
         return Candidates(self.ml, self.spec)
 
     @property
-    def under_way(self) -> UnderWay:
-        return UnderWay(ml=self.ml, backoff=self.backoff, no_progress=self.no_progress)
+    def under_way(self) -> OtherClients:
+        return OtherClients(ml=self.ml, backoff=self.backoff, stall_timeout=self.stall_timeout)
 
     @property
     def name(self) -> str:
@@ -206,7 +206,7 @@ class Registering:
         return model_id
 
     async def _follow(self, task: TaskStarted) -> str | None:
-        info = await self.ml.task(task, backoff=self.backoff, no_progress=self.no_progress)
+        info = await self.ml.task(task, backoff=self.backoff, stall_timeout=self.stall_timeout)
         return info.model_id
 
     async def _is_whole(self, model_id: str) -> bool:

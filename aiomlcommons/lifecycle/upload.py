@@ -65,10 +65,10 @@ class Upload:
     report: Report
     last: bytes = attrs.field(default=b"", repr=False)
 
-    async def __call__(self, in_flight: int = IN_FLIGHT) -> None:
+    async def __call__(self, concurrency: int = IN_FLIGHT) -> None:
         """Send them, so many at once; memory holds as many. Raises FileChanged, OSError, ApiError."""
         self.tell()
-        async with fan_out(self.send, self.read(), in_flight=in_flight, ordered=False) as results:
+        async with fan_out(self.send, self.read(), concurrency=concurrency, ordered=False) as results:
             async for _ in results:
                 self.tell()
         await self.finish()

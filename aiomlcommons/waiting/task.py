@@ -47,7 +47,7 @@ class Task:
     task_id: str
     _session: Sends
     _backoff: Backoff = Backoff()
-    _no_progress: float = 600.0
+    _stall_timeout: float = 600.0
     _is_known: bool = attrs.field(default=False, alias="is_known")
 
     def __await__(self) -> Generator[Any, Any, TaskInfo]:
@@ -83,7 +83,7 @@ class Task:
             changed = _is_changed(info, last)
             if changed or _is_remote(info):
                 alive = anyio.current_time()
-            elif still >= self._no_progress or (still >= LAG and await self._is_forgotten(info)):
+            elif still >= self._stall_timeout or (still >= LAG and await self._is_forgotten(info)):
                 raise TaskStalled(self.task_id, info, still)
             last = info
             if changed:
@@ -96,7 +96,7 @@ class Task:
         except MLCommonsError as error:
             remote = last is not None and _is_remote(last)
             passes = error.transient or (remote and isinstance(error, ServerError))
-            longest = min(self._no_progress, math.inf if remote else RESTART)
+            longest = min(self._stall_timeout, math.inf if remote else RESTART)
             if not (passes and (last or self._is_known)) or unseen >= longest:
                 raise
             return None
@@ -173,17 +173,20 @@ class Started(Protocol):
 class Waits(HasSession):
     """What a session adds to wait for tasks."""
 
-    def task(self, task: str | Started, *, backoff: Backoff = Backoff(), no_progress: float = 600.0) -> Task:
-        """A job on the server, by its id or by the answer that started it: ``info = await ml.task(started)``.
+    def task(self, task: str | Started, *, backoff: Backoff = Backoff(), stall_timeout: float = 600.0) -> Task:
+        """Wait for a job on the server, by its id or by the answer that started it: ``await ml.task(started)``.
 
-        ``backoff`` is the time between questions: 0.1 s at first, up to 10 s. A task that has not changed for
-        ``no_progress`` seconds (default 600, the server's own limit) raises TaskStalled; one that no node is at work on
-        any more does so after ten. A restart of the server is waited out. A deployment that failed only because another
-        was under way is followed to the other.
+        A restart of the server is waited out. A deployment that failed only because another one of the same model was
+        under way is followed to the other. A remote batch prediction may take hours and never stalls: errors of its
+        provider are waited out, and since each look asks the provider, ``Backoff(cap=60)`` is kinder.
 
-        A remote batch prediction may take hours: each look asks its provider, so ``Backoff(cap=60)`` is kinder. It
-        never stalls; errors of the provider are waited out until there was no answer for ``no_progress`` seconds.
+        Args:
+            task: The id of a task, or an answer that has a ``task_id``.
+            backoff: The pauses between two looks: 0.1 s at first, up to 10 s.
+            stall_timeout: Seconds without a change (or, of a provider's job, without an answer) after which TaskStalled
+                is raised; the default is the server's own limit. A task that no node works on any more is noticed after
+                ten seconds.
         """
         task_id = task if isinstance(task, str) else task.task_id
         # Who answered that it began is there, and may be restarted before the first look.
-        return Task(task_id, self._session, backoff, no_progress, is_known=task is not task_id)
+        return Task(task_id, self._session, backoff, stall_timeout, is_known=task is not task_id)

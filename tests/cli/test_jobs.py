@@ -27,8 +27,8 @@ from aiomlcommons.cli import dead_letters, jobs
 from aiomlcommons.cli.arguments import parser
 from aiomlcommons.cli.display import block, display, span
 from aiomlcommons.emulator import Emulator
-from aiomlcommons.ingest.state.dead_letters import Letter
-from aiomlcommons.ingest.state.seen_ids import Seen
+from aiomlcommons.ingest.state.dead_letters import DeadLetter
+from aiomlcommons.ingest.state.seen_ids import SeenIds
 from aiomlcommons.ingest.stats import Stats
 from aiomlcommons.ingest.types import BadRow
 from tests.support.bulk_server import BulkServer, answer, error, knn
@@ -69,7 +69,7 @@ class Place:
     async def broken(self, *words: str, after: int = 6) -> None:
         """A command that is broken off by a model that is gone."""
         self.emulator.faults.fail(404, times=1, every=after, reason="Failed to find model")
-        code, _, err = await self.run(*words, "--concurrency", "1", "--batch", "8", "--note-every", "2")
+        code, _, err = await self.run(*words, "--concurrency", "1", "--batch", "8", "--checkpoint-every", "2")
         assert (code, "the same command with --resume goes on" in err) == (1, True), err
 
     async def process(self, *words: str) -> asyncio.subprocess.Process:
@@ -183,13 +183,13 @@ async def test_names_of_files_that_are_no_utf8_are_names_too(place: Place, endin
     header = place.rows(f"{odd}.job")[0]
     assert (header["source"], header["sink"]) == ("caf\\xe9.jsonl", f"caf\\xe9.out{ending}")
     assert not [name for name in place.files() if name.endswith(".tmp")]
-    letters = f"{odd}.out{ending}.dead.jsonl"
-    code, out, _ = await place.run_alone("dead-letter", "list", letters)
+    dead_letters = f"{odd}.out{ending}.dead.jsonl"
+    code, out, _ = await place.run_alone("dead-letter", "list", dead_letters)
     assert (code, "1 dead letters in caf" in out) == (0, True)
-    code, out, _ = await place.run_alone("dead-letter", "list", letters, "--json")
+    code, out, _ = await place.run_alone("dead-letter", "list", dead_letters, "--json")
     assert (code, orjson.loads(out)["letters"]) == (0, 1)
-    place.write(letters, {"row": 1, "id": "x", "why": "the model was away", "document": {"text": "a"}})
-    code, report = await place.job("dead-letter", "retry", letters, *MODEL, "--out", f"{odd}.more.jsonl")
+    place.write(dead_letters, {"row": 1, "id": "x", "why": "the model was away", "document": {"text": "a"}})
+    code, report = await place.job("dead-letter", "retry", dead_letters, *MODEL, "--out", f"{odd}.more.jsonl")
     assert (code, report["written"]) == (0, 1)
 
 
@@ -301,7 +301,7 @@ async def test_a_job_that_is_under_way_keeps_its_checkpoint(place: Place, monkey
     words = ("ingest", place.write("in.jsonl", *documents(3)), *MODEL, "--out", "out.jsonl")
     await place.job(*words)
     before = (place.folder / "out.jsonl.checkpoint").read_bytes()
-    with closing(await asyncio.to_thread(Seen, place.folder / "out.jsonl.checkpoint.seen")):
+    with closing(await asyncio.to_thread(SeenIds, place.folder / "out.jsonl.checkpoint.seen")):
         code, _, err = await place.run(*words)
     assert (code, "JobUnderWay" in err) == (1, True)
     assert (place.folder / "out.jsonl.checkpoint").read_bytes() == before
@@ -357,15 +357,15 @@ def test_what_is_typed_is_how_the_job_is_done() -> None:
         "requests_per_minute": None,
         "tokens_per_minute": None,
         "ordered": True,
-        "longest": None,
+        "max_chars": None,
         "linger": None,
-        "patience": 600.0,
-        "retries": 500,
+        "stall_timeout": 600.0,
+        "retry_budget": 100,
         "redeploy": True,
-        "note_every": 64,
+        "checkpoint_every": 64,
     }
-    words = "--batch 8 --batch-bytes 900 --concurrency 2-3 --unordered --longest 70 --linger 0.5 --patience 9"
-    words += " --retries 40 --note-every 5 --requests-per-minute 60 --tokens-per-minute 99 --no-redeploy"
+    words = "--batch 8 --batch-bytes 900 --concurrency 2-3 --unordered --max-chars 70 --linger 0.5 --stall-timeout 9"
+    words += " --retry-budget 40 --checkpoint-every 5 --requests-per-minute 60 --tokens-per-minute 99 --no-redeploy"
     words += " --text {title} --id"
     typed = parser().parse_args(["ingest", "in.jsonl", *MODEL, "--out", "o.npy", *words.split(), ""])
     assert jobs.how(typed) == {
@@ -377,20 +377,23 @@ def test_what_is_typed_is_how_the_job_is_done() -> None:
         "requests_per_minute": 60,
         "tokens_per_minute": 99,
         "ordered": False,
-        "longest": 70,
+        "max_chars": 70,
         "linger": 0.5,
-        "patience": 9.0,
-        "retries": 40,
+        "stall_timeout": 9.0,
+        "retry_budget": 40,
         "redeploy": False,
-        "note_every": 5,
+        "checkpoint_every": 5,
     }
 
 
 @pytest.mark.asyncio
 async def test_every_option_is_one_that_a_job_knows(place: Place) -> None:
     source = place.write("in.jsonl", *documents(20), {"id": "long", "text": "x" * 71})
-    words = "--batch 8 --batch-bytes 900 --concurrency 2 --unordered --longest 70 --linger 5 --patience 9 --retries 40"
-    code, report = await place.job("ingest", source, *MODEL, "--out", "o.jsonl", *words.split(), "--note-every", "5")
+    words = "--batch 8 --batch-bytes 900 --concurrency 2 --unordered --max-chars 70 --linger 5"
+    words += " --stall-timeout 9 --retry-budget 40"
+    code, report = await place.job(
+        "ingest", source, *MODEL, "--out", "o.jsonl", *words.split(), "--checkpoint-every", "5"
+    )
     assert (code, report["written"], report["failed"], report["requests"]) == (3, 20, 1, 3)
 
 
@@ -401,7 +404,7 @@ async def test_every_option_is_one_that_a_job_knows(place: Place) -> None:
         (("--concurrency", "0"), "must be 1 or more, not 0"),
         (("--concurrency", "4-"), "must be a whole number, not ''"),
         (("--batch", "many"), "must be a whole number, not 'many'"),
-        (("--patience", "-1"), "must be a number of seconds, not '-1'"),
+        (("--stall-timeout", "-1"), "must be a number of seconds, not '-1'"),
         (("--linger", "nan"), "must be a number of seconds, not 'nan'"),
         (("--linger", "soon"), "must be a number of seconds, not 'soon'"),
     ],
@@ -560,10 +563,10 @@ async def test_a_dry_run_neither_makes_nor_fills_an_index(place: Place, index: B
 
 def letter(number: int, text: str, key: str | None = "") -> bytes:
     document = {"id": f"d{number}", "text": text}
-    return Letter(number, f"d{number}" if key == "" else key, "the model was away", document).line()
+    return DeadLetter(number, f"d{number}" if key == "" else key, "the model was away", document).line()
 
 
-BAD = Letter(9, None, "in.jsonl, line 10: not JSON", BadRow("not JSON", "in.jsonl, line 10", "{")).line()
+BAD = DeadLetter(9, None, "in.jsonl, line 10: not JSON", BadRow("not JSON", "in.jsonl, line 10", "{")).line()
 
 
 @pytest.fixture
@@ -580,8 +583,8 @@ GOOD = [f"d{number}" for number in range(60) if number not in {7, 30}]
 
 
 def test_letters_are_counted_by_reason(dead: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    dead.write_bytes(dead.read_bytes() + Letter(70, "d70", "its text has 9,000 characters", {"id": "d70"}).line())
-    dead.write_bytes(dead.read_bytes() + Letter(71, "d71", "its text has 8,500 characters", {"id": "d71"}).line())
+    dead.write_bytes(dead.read_bytes() + DeadLetter(70, "d70", "its text has 9,000 characters", {"id": "d70"}).line())
+    dead.write_bytes(dead.read_bytes() + DeadLetter(71, "d71", "its text has 8,500 characters", {"id": "d71"}).line())
     assert cli.main(["dead-letter", "list", str(dead), "--examples", "1"]) == 0
     assert capsys.readouterr().out.splitlines() == [
         f"63 dead letters in {dead}",
@@ -706,7 +709,18 @@ async def test_a_retry_that_ends_while_it_tidies_up_loses_no_letter(
 
 @pytest.mark.asyncio
 async def test_a_retry_that_is_killed_again_and_again_loses_no_letter(place: Place, dead: Path) -> None:
-    words = ("dead-letter", "retry", dead.name, *MODEL, "--out", "more.jsonl", "--batch", "4", "--note-every", "1")
+    words = (
+        "dead-letter",
+        "retry",
+        dead.name,
+        *MODEL,
+        "--out",
+        "more.jsonl",
+        "--batch",
+        "4",
+        "--checkpoint-every",
+        "1",
+    )
     before = dead.read_bytes()
     process: asyncio.subprocess.Process | None = None
 
@@ -747,7 +761,7 @@ async def test_the_letters_of_a_job_that_is_not_finished_are_left_to_it(place: P
 async def test_a_finished_job_that_is_found_done_does_not_cut_letters_that_were_retried(place: Place) -> None:
     ingest = ("ingest", place.write("in.jsonl", {"id": "e", "text": ""}), *MODEL, "--out", "out.npy")
     await place.job(*ingest)
-    retried = Letter(0, "e", "another reason, which is longer than the one before", {"id": "e", "text": ""}).line()
+    retried = DeadLetter(0, "e", "another reason, which is longer than the one before", {"id": "e", "text": ""}).line()
     (place.folder / "out.npy.dead.jsonl").write_bytes(retried)
     await place.job(*ingest, "--resume")
     assert (place.folder / "out.npy.dead.jsonl").read_bytes() == retried

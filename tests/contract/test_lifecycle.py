@@ -8,7 +8,7 @@ from pathlib import Path
 import attrs
 import pytest
 
-from aiomlcommons import DeclaredModel, MLSettings, NotFound, Prevented, Session
+from aiomlcommons import BlockedBySetting, DeclaredModel, MLSettings, NotFound, Session
 from tests.support.contract.kinds import KINDS, REGISTERED, forget, spec_of, uploaded
 from tests.support.contract.undoing import afterwards
 from tests.support.model_files import big_zip
@@ -56,7 +56,7 @@ async def test_a_file_of_several_chunks_comes_whole(ml: Session, unique: str, tm
 async def test_a_setting_in_the_way_is_named(ml: Session, unique: str, zips: dict[str, Path]) -> None:
     off = MLSettings(allow_registering_model_via_local_file=False)
     async with afterwards(lambda: forget(ml, unique)), ml.settings.temporarily(off):
-        with pytest.raises(Prevented, match="allow_registering_model_via_local_file to true"):
+        with pytest.raises(BlockedBySetting, match="allow_registering_model_via_local_file to true"):
             await ml.models.ensure(attrs.evolve(spec_of("dense", zips["dense"], unique), group=None))
 
 

@@ -43,7 +43,7 @@ async def test_dense_embeddings(ml: Session, unique: str, zips: dict[str, Path])
 
         # Streaming gives what asking gives.
         rows = [f"row {i}" for i in range(50)]
-        async with ml.embed(model_id, rows, batch=7, in_flight=3) as embedded:
+        async with ml.embed(model_id, rows, batch=7, concurrency=3) as embedded:
             got_rows = [(row, vector) async for row, vector in embedded]
         assert [row for row, _ in got_rows] == rows
         np.testing.assert_allclose(np.stack([v for _, v in got_rows]), await ml.embed_many(model_id, rows), atol=1e-4)

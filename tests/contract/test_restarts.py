@@ -79,7 +79,7 @@ async def test_a_restart_in_the_middle_of_it_is_waited_out(
         if progress.phase is phase:
             reached.set()
 
-    ensuring = asyncio.ensure_future(ml.models.ensure(spec, report=report, no_progress=server.no_progress))
+    ensuring = asyncio.ensure_future(ml.models.ensure(spec, report=report, stall_timeout=server.stall_timeout))
     await reached.wait()
     await restart()
     await _is_one(ml, await ensuring, unique)
@@ -89,12 +89,12 @@ async def test_one_who_is_told_of_the_restart_goes_on_with_the_same_call(
     server: Server, ml: Session, unique: str, zips: dict[str, Path], restart: Callable[[], Awaitable[None]]
 ) -> None:
     ensured = await ml.models.ensure(spec_of("dense", zips["dense"], unique), deploy=False)
-    task = ml.task(await ml.models.deploy(ensured.model_id), no_progress=server.no_progress)
+    task = ml.task(await ml.models.deploy(ensured.model_id), stall_timeout=server.stall_timeout)
     waiting = asyncio.ensure_future(_end(task))
     await restart()
     # COMPLETED before, FAILED after, or forgotten: an end it is, and no lost connection.
     await waiting
-    again = await ml.models.ensure(ensured.model_id, no_progress=server.no_progress)
+    again = await ml.models.ensure(ensured.model_id, stall_timeout=server.stall_timeout)
     await _is_one(ml, again, unique)
 
 
@@ -139,7 +139,7 @@ async def ghost(
 
 
 async def test_a_ghost_becomes_one_model_by_the_same_call(server: Server, ml: Session, ghost: UrlModel) -> None:
-    await _is_one(ml, await ml.models.ensure(ghost, no_progress=server.no_progress), ghost.name)
+    await _is_one(ml, await ml.models.ensure(ghost, stall_timeout=server.stall_timeout), ghost.name)
 
 
 async def test_a_ghost_holds_no_other_model_up(ml: Session, unique: str, ghost: UrlModel) -> None:

@@ -261,7 +261,7 @@ async def test_a_task_hangs_for_ever(ml: Session, dense: str, ml_emulator: Emula
     ml_emulator.faults.hang_task()
     started = await ml.models.deploy(dense)
     with pytest.raises(TaskStalled, match="still RUNNING"):
-        await ml.task(started, backoff=NOW, no_progress=0)
+        await ml.task(started, backoff=NOW, stall_timeout=0)
 
 
 async def test_a_request_that_hangs_does_not_hold_up_the_end(ml_emulator: Emulator) -> None:

@@ -79,7 +79,7 @@ async def test_a_task_under_way_stays_so_for_ever(ml: Session, ml_emulator: Emul
     for task, state in ((created, "CREATED"), (running, "RUNNING")):
         assert {(await ml.tasks.get(task.task_id)).state for _ in range(6)} == {state}
         with pytest.raises(TaskStalled):
-            await ml.task(task, backoff=NOW, no_progress=0)
+            await ml.task(task, backoff=NOW, stall_timeout=0)
     assert (await ml.models.get(model_id)).model_state == "DEPLOYING"
 
 

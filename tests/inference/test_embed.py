@@ -15,7 +15,7 @@ from aiomlcommons.inference.vectors import Vectors
 
 pytestmark = pytest.mark.asyncio
 
-HOW: Mapping[str, Any] = {"text": None, "batch": 2, "in_flight": 2, "ordered": True}
+HOW: Mapping[str, Any] = {"text": None, "batch": 2, "concurrency": 2, "ordered": True}
 
 
 async def lengths(texts: list[str]) -> Vectors:
@@ -103,7 +103,7 @@ async def test_a_source_that_breaks_says_where() -> None:
             await rows_of(embedded)
 
 
-@pytest.mark.parametrize("name", ["batch", "in_flight"])
+@pytest.mark.parametrize("name", ["batch", "concurrency"])
 async def test_sizes_below_one_are_refused(name: str) -> None:
     with pytest.raises(ValueError, match=f"{name} must be 1 or more, not 0"):
         async with embed(lengths, [], **{**HOW, name: 0}):

@@ -23,7 +23,7 @@ async def model(ml: Session) -> str:
 async def test_a_stream_gives_every_row_its_own_vector() -> None:
     async with Emulator().serve() as url, Session(url) as ml:
         model_id = await model(ml)
-        async with ml.embed(model_id, ROWS, batch=32, in_flight=4) as embedded:
+        async with ml.embed(model_id, ROWS, batch=32, concurrency=4) as embedded:
             pairs = [pair async for pair in embedded]
         assert [row for row, _ in pairs] == ROWS
         np.testing.assert_allclose(np.stack([v for _, v in pairs]), await ml.embed_many(model_id, ROWS), atol=1e-6)
@@ -32,7 +32,7 @@ async def test_a_stream_gives_every_row_its_own_vector() -> None:
 async def test_leaving_halfway_leaves_nothing_behind() -> None:
     async with Emulator().serve() as url, Session(url) as ml:
         model_id = await model(ml)
-        async with ml.embed(model_id, ROWS, batch=10, in_flight=4) as embedded:
+        async with ml.embed(model_id, ROWS, batch=10, concurrency=4) as embedded:
             async for row, _ in embedded:
                 if row == "row 55":
                     break
@@ -46,7 +46,7 @@ async def test_cancelling_halfway_leaves_nothing_behind() -> None:
         model_id = await model(ml)
         seen = 0
         with anyio.CancelScope() as scope:
-            async with ml.embed(model_id, ROWS, batch=10, in_flight=4) as embedded:
+            async with ml.embed(model_id, ROWS, batch=10, concurrency=4) as embedded:
                 async for _ in embedded:
                     seen += 1
                     if seen == 55:
@@ -64,7 +64,7 @@ async def test_a_server_that_dies_halfway_is_named_with_the_batch() -> None:
         model_id = await model(ml)
         seen: list[str] = []
         with pytest.raises(BatchFailed, match=r"batch \d+ \(rows \d+ to \d+\) failed: ConnectError") as caught:
-            async with ml.embed(model_id, ROWS, batch=10, in_flight=2) as embedded:
+            async with ml.embed(model_id, ROWS, batch=10, concurrency=2) as embedded:
                 async for row, _ in embedded:
                     seen.append(row)
                     if row == "row 55":
@@ -83,7 +83,7 @@ async def test_trouble_that_passes_is_not_noticed() -> None:
         emulator.faults.drop(times=2, every=5)
         emulator.faults.cut(times=1, every=7)
         emulator.faults.fail(503, times=2, every=11)
-        async with ml.embed(model_id, ROWS, batch=10, in_flight=3) as embedded:
+        async with ml.embed(model_id, ROWS, batch=10, concurrency=3) as embedded:
             assert [row async for row, _ in embedded] == ROWS
 
 
@@ -100,7 +100,7 @@ async def test_a_model_that_is_undeployed_halfway_says_so() -> None:
     async with Emulator().serve() as url, Session(url) as ml:
         model_id = await model(ml)
         with pytest.raises(BatchFailed) as caught:
-            async with ml.embed(model_id, ROWS, batch=10, in_flight=1) as embedded:
+            async with ml.embed(model_id, ROWS, batch=10, concurrency=1) as embedded:
                 async for row, _ in embedded:
                     if row == "row 15":
                         await ml.models.undeploy(model_id)
@@ -113,7 +113,7 @@ async def test_a_server_that_stays_broken_is_named_after_some_tries() -> None:
         model_id = await model(ml)
         emulator.faults.fail(503, times=None)
         with pytest.raises(BatchFailed) as caught:
-            async with ml.embed(model_id, ROWS, in_flight=1) as embedded:
+            async with ml.embed(model_id, ROWS, concurrency=1) as embedded:
                 await anext(embedded)
         assert isinstance(caught.value.__cause__, ServerError)
         assert caught.value.__cause__.__notes__[0].startswith("sent 3 times, x-opaque-id ")

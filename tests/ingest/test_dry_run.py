@@ -14,7 +14,7 @@ import pytest
 
 from aiomlcommons.emulator.faults import PREDICTIONS
 from aiomlcommons.ingest import dry_run
-from aiomlcommons.ingest.dry_run import Estimate, Sample, estimate
+from aiomlcommons.ingest.dry_run import Estimate, Head, estimate
 from aiomlcommons.ingest.embedding import _model_check
 from aiomlcommons.ingest.errors import ModelFails
 from aiomlcommons.ingest.sinks import open_sink
@@ -31,9 +31,9 @@ class Uncounted(Memory):
 
     readings: int = 0
 
-    async def read(self, mark: Any = None, start: int = 0) -> AsyncGenerator[Rows]:
+    async def read(self, position: Any = None, start: int = 0) -> AsyncGenerator[Rows]:
         self.readings += 1
-        async for rows in super().read(mark, start):
+        async for rows in super().read(position, start):
             yield rows
 
     async def count(self) -> int | None:
@@ -76,7 +76,7 @@ async def test_a_source_that_does_not_is_read_through_and_judged(world: JobsOnAn
     rows[270] = BadRow("not JSON", "line 271", "{")
     counted: list[int] = []
     source = Uncounted(rows)
-    found = await estimated(world, source, rows=120, longest=100, counted=counted.append)
+    found = await estimated(world, source, rows=120, max_chars=100, counted=counted.append)
     assert (found.rows, found.sampled, found.failed) == (300, 120, 1)
     assert found.reasons == {"its text is empty": 1}
     assert found.faulty == {
@@ -171,7 +171,7 @@ async def test_its_folders_are_gone_whatever_happens(world: JobsOnAnEmulator, mo
 
 async def test_a_source_that_breaks_while_it_is_counted_says_so(world: JobsOnAnEmulator) -> None:
     class Broken(Uncounted):
-        async def read(self, mark: Any = None, start: int = 0) -> AsyncGenerator[Rows]:
+        async def read(self, position: Any = None, start: int = 0) -> AsyncGenerator[Rows]:
             yield Rows(0, documents(20), None)
             raise SourceError("in.gz ends too early")
 
@@ -186,9 +186,9 @@ async def test_a_source_that_breaks_while_it_is_counted_says_so(world: JobsOnAnE
     ("most", "rows", "whole"), [(1, 1, False), (49, 49, False), (50, 50, False), (51, 51, False), (71, 70, True)]
 )
 async def test_a_sample_has_so_many_rows_or_all(most: int, rows: int, whole: bool) -> None:
-    sample = Sample(Memory(documents(70)), most)
+    sample = Head(Memory(documents(70)), most)
     found = [row async for piece in sample.read() for row in piece.rows]
     assert (found, sample.whole) == (documents(70)[:rows], whole)
     assert await sample.count() == min(most, 70)
-    assert await Sample(Uncounted([]), most).count() == most
+    assert await Head(Uncounted([]), most).count() == most
     assert sample.name == "memory"

@@ -51,7 +51,7 @@ def trouble(world: JobsOnAnEmulator, seed: int) -> None:
 async def test_the_accounts_balance_through_a_plan_of_faults(world: JobsOnAnEmulator, seed: int, ordered: bool) -> None:
     trouble(world, seed)
     shelf = Shelf()
-    async with world.job(Memory(rows()), shelf, retries=60, ordered=ordered) as job:
+    async with world.job(Memory(rows()), shelf, retry_budget=12, ordered=ordered) as job:
         report = await job
         budget = job._engine.predictor.ask.budget
     assert (report.read, report.written, report.failed, report.balanced) == (COUNT, COUNT - 3, 3, True)

@@ -15,9 +15,9 @@ import pytest
 from aiomlcommons import NotFound
 from aiomlcommons.emulator.errors import refused
 from aiomlcommons.emulator.faults import PREDICTIONS
-from aiomlcommons.ingest.errors import JobLeft, JobUnderWay, ModelFails, SeenError, WrongJob
+from aiomlcommons.ingest.errors import JobStopped, JobUnderWay, ModelFails, SeenError, WrongJob
 from aiomlcommons.ingest.sinks import SinkError
-from aiomlcommons.ingest.state.checkpoint import Journal
+from aiomlcommons.ingest.state.checkpoint import CheckpointFile
 from aiomlcommons.ingest.state.dead_letters import documents as dead_documents
 from aiomlcommons.ingest.types import BadRow, Documents, Refused
 from tests.support.jobs import POISON, JobsOnAnEmulator, Memory, Shelf, documents
@@ -26,7 +26,7 @@ from tests.support.virtual_time import turns
 pytestmark = pytest.mark.asyncio
 
 
-def letters(folder: Path) -> list[dict[str, Any]]:
+def read_dead_letters(folder: Path) -> list[dict[str, Any]]:
     path = folder / "job.dead"
     return [orjson.loads(line) for line in path.read_bytes().splitlines()] if path.exists() else []
 
@@ -60,7 +60,7 @@ async def test_what_is_no_document_is_a_letter_with_the_reason(world: JobsOnAnEm
         report = await job
     assert (report.read, report.written, report.deduplicated, report.failed) == (20, 14, 1, 5)
     assert report.reused == 1
-    assert {letter["row"]: letter["why"] for letter in letters(world.folder)} == {
+    assert {letter["row"]: letter["why"] for letter in read_dead_letters(world.folder)} == {
         3: "it has no field 'text'",
         5: "its text is empty",
         7: "its text must be a string, not int",
@@ -78,18 +78,18 @@ async def test_poisoned_documents_stand_alone_and_the_rest_goes_on(world: JobsOn
     async with world.job(Memory(rows), Shelf()) as job:
         report = await job
     assert (report.written, report.failed, report.balanced) == (97, 3, True)
-    assert [letter["id"] for letter in letters(world.folder)] == ["d13", "d14", "d55"]
-    assert "the text cannot be translated" in letters(world.folder)[0]["why"]
+    assert [letter["id"] for letter in read_dead_letters(world.folder)] == ["d13", "d14", "d55"]
+    assert "the text cannot be translated" in read_dead_letters(world.folder)[0]["why"]
 
 
 async def test_a_model_that_fails_on_everything_loses_no_document(world: JobsOnAnEmulator) -> None:
     world.emulator.faults.fail(500, times=None)
     shelf = Shelf()
     with pytest.raises(ModelFails, match="fails on a harmless text too, after failing with: ServerError: boom"):
-        async with world.job(Memory(documents(30)), shelf, patience=0.5) as job:
+        async with world.job(Memory(documents(30)), shelf, stall_timeout=0.5) as job:
             await job
     world.emulator.faults.clear()
-    assert not letters(world.folder)
+    assert not read_dead_letters(world.folder)
     async with world.job(Memory(documents(30)), shelf) as job:
         assert (await job).written == 30
 
@@ -99,7 +99,7 @@ async def test_what_a_sink_refuses_is_a_letter(world: JobsOnAnEmulator) -> None:
     async with world.job(Memory(documents(30)), shelf) as job:
         report = await job
     assert (report.written, report.failed) == (29, 1)
-    assert letters(world.folder)[0]["why"] == "mapper_parsing_exception"
+    assert read_dead_letters(world.folder)[0]["why"] == "mapper_parsing_exception"
 
 
 async def test_trouble_that_passes_costs_retries_and_no_document(world: JobsOnAnEmulator) -> None:
@@ -169,7 +169,7 @@ async def test_whoever_awaits_a_job_that_is_left_is_told(world: JobsOnAnEmulator
         await turns(1)
         assert not job.done()
     for waiter in (waiting, job):
-        with pytest.raises(JobLeft, match="left before its end"):
+        with pytest.raises(JobStopped, match="left before its end"):
             await waiter
     assert (job.done(), job.succeeded) == (True, False)
 
@@ -195,7 +195,7 @@ async def test_a_job_whose_output_does_not_become_whole_is_not_finished(world: J
     with pytest.raises(OSError, match="no space left"):
         async with world.job(Memory(documents(100)), shelf := Full()) as job:
             await job
-    found = await asyncio.to_thread(Journal.peek, world.folder / "job.checkpoint")
+    found = await asyncio.to_thread(CheckpointFile.peek, world.folder / "job.checkpoint")
     assert found is not None
     assert (found[1].finished, found[1].done) == (False, 100)
     again = Shelf(durable=shelf.durable)
@@ -410,5 +410,5 @@ async def test_no_batch_is_written_while_a_note_is_made(world: JobsOnAnEmulator)
             assert not self.writing
             return await super().flush()
 
-    async with world.job(Memory(documents(200)), Busy(concurrent=True), note_every=2) as job:
+    async with world.job(Memory(documents(200)), Busy(concurrent=True), checkpoint_every=2) as job:
         assert (await job).written == 200

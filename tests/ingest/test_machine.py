@@ -25,7 +25,7 @@ from hypothesis.stateful import (
 )
 
 from aiomlcommons import Backoff
-from aiomlcommons.ingest.options import Settings
+from aiomlcommons.ingest.options import JobOptions
 from tests.support.fakes import ERRORS, KINDS, SINKS
 from tests.support.job_simulation import Life
 
@@ -34,16 +34,16 @@ kinds = st.sampled_from([*["good"] * 6, *KINDS])
 rounds = st.integers(0, 50)
 moments = st.sampled_from(["half", "hang", "write", "flush", "open", "close"]) | st.integers(1, 12)
 options = st.builds(
-    Settings,
+    JobOptions,
     batch=st.integers(1, 4),
     batch_bytes=st.sampled_from([1_000, 30]),
     concurrency=st.sampled_from([1, 2, 3, (1, 6)]),
     ordered=st.booleans(),
     linger=st.sampled_from([math.inf, 0.5]),
     backoff=st.just(Backoff(first=1, cap=8)),
-    retries=st.sampled_from([500.0, 10.0, 2.0]),
-    patience=st.sampled_from([600.0, 20.0]),
-    note_every=st.integers(1, 4),
+    retry_budget=st.sampled_from([100.0, 2.0, 0.4]),
+    stall_timeout=st.sampled_from([600.0, 20.0]),
+    checkpoint_every=st.integers(1, 4),
 )
 running = precondition(lambda self: self.life.runs)
 
@@ -69,7 +69,7 @@ class Jobs(RuleBasedStateMachine):
         fails_at=st.none() | st.integers(0, 100),
         count=rounds,
     )
-    def start(self, settings: Settings, pause: float, fails_at: int | None, count: int) -> None:
+    def start(self, settings: JobOptions, pause: float, fails_at: int | None, count: int) -> None:
         self.life.start(settings, pause, fails_at)
         self.life.rounds(count)
 

@@ -19,7 +19,7 @@ from aiomlcommons.inference.methods import Side
 from aiomlcommons.ingest.errors import WrongJob
 from aiomlcommons.ingest.sinks import IndexSink, SinkError
 from aiomlcommons.ingest.sources import IterableSource
-from aiomlcommons.ingest.state.checkpoint import Journal
+from aiomlcommons.ingest.state.checkpoint import CheckpointFile
 from aiomlcommons.ingest.types import Documents, Row
 from tests.support.bulk_server import bulk_server, knn
 from tests.support.jobs import JobsOnAnEmulator, documents
@@ -96,26 +96,26 @@ async def test_a_cache_serves_the_next_job(world: JobsOnAnEmulator) -> None:
         ({"batch": "64"}, "batch must be a whole number, not '64'"),
         ({"batch": True}, "batch must be a whole number, not True"),
         ({"batch_bytes": 1.5}, "batch_bytes must be a whole number, not 1.5"),
-        ({"note_every": None}, "note_every must be a whole number, not None"),
-        ({"longest": 0}, "longest must be 1 or more, not 0"),
+        ({"checkpoint_every": None}, "checkpoint_every must be a whole number, not None"),
+        ({"max_chars": 0}, "max_chars must be 1 or more, not 0"),
         ({"concurrency": "4"}, "concurrency must be a whole number, not '4'"),
         ({"concurrency": 0}, "concurrency must be 1 or more, not 0"),
         ({"concurrency": (3, 1)}, r"concurrency must have its lower bound first, not \(3, 1\)"),
         ({"concurrency": (1, 2, 3)}, r"concurrency must be a number or two bounds, such as \(1, 64\), not \(1, 2, 3\)"),
         ({"concurrency": (1, "4")}, "a bound of concurrency must be a whole number, not '4'"),
-        ({"patience": None}, "patience must be a number, not None"),
-        ({"patience": -1}, "patience must be more than 0, not -1"),
-        ({"patience": float("nan")}, "patience must be more than 0, not nan"),
+        ({"stall_timeout": None}, "stall_timeout must be a number, not None"),
+        ({"stall_timeout": -1}, "stall_timeout must be more than 0, not -1"),
+        ({"stall_timeout": float("nan")}, "stall_timeout must be more than 0, not nan"),
         ({"linger": -0.5}, "linger must be 0 or more, not -0.5"),
         ({"linger": "1"}, "linger must be a number, not '1'"),
-        ({"retries": -1}, "retries must be 0 or more, not -1"),
-        ({"retries": "x"}, "retries must be a number, not 'x'"),
+        ({"retry_budget": -1}, "retry_budget must be 0 or more, not -1"),
+        ({"retry_budget": "x"}, "retry_budget must be a number, not 'x'"),
         ({"requests_per_minute": "9"}, "requests_per_minute must be a number, not '9'"),
         ({"model": None}, "model must be an id, a name or a spec such as PretrainedModel, not None"),
         ({"text": 5}, "text must be a field, a path, a template, or a function of the row, not 5"),
         ({"id": 5}, "id must be the name of a field, a function of the row, or None, not 5"),
         ({"requests_per_minute": 0}, "requests_per_minute must be more than 0, not 0"),
-        ({"patience": 0}, "patience must be more than 0, not 0"),
+        ({"stall_timeout": 0}, "stall_timeout must be more than 0, not 0"),
         ({"skip_unchanged": True}, "skip_unchanged needs cache"),
         ({"skip_unchanged": True, "cache": "vectors.sqlite"}, r"leave documents out of .*out\.jsonl"),
         ({"skip_unchanged": True, "cache": "vectors.sqlite", "sink": lambda _: None}, "all lambdas have one"),
@@ -148,8 +148,8 @@ async def test_numbers_of_numpy_are_numbers(world: JobsOnAnEmulator) -> None:
     how: Any = {
         "batch": np.int64(7),
         "concurrency": (np.int64(1), np.int64(3)),
-        "patience": np.float32(5),
-        "retries": 0,
+        "stall_timeout": np.float32(5),
+        "retry_budget": 0,
     }
     out = world.folder / "out.jsonl"
     for more in ({}, {"concurrency": np.int64(2)}):
@@ -219,19 +219,21 @@ async def test_a_checkpoint_counts_nothing_that_went_into_an_index_made_anew(wor
         for _ in range(2):
             # As a job that goes on finds out, too.
             with pytest.raises(SinkError, match=r"index docs was made anew, .*remove the checkpoint to begin anew"):
-                async with world.ml.ingest(rows, sink=IndexSink(elsewhere, "docs"), note_every=10, **how) as job:
+                async with world.ml.ingest(rows, sink=IndexSink(elsewhere, "docs"), checkpoint_every=10, **how) as job:
                     await job
-            found = await asyncio.to_thread(Journal.peek, checkpoint)
+            found = await asyncio.to_thread(CheckpointFile.peek, checkpoint)
             assert found is not None
             assert found[1].sink is not None
             assert found[1].sink["state"]["uuid"] == "docs-1"
             assert found[1].done == found[1].sink["state"]["documents"] < 150
 
 
-@pytest.mark.parametrize(("how", "patience"), [({}, 600.0), ({"patience": 7.0}, 7.0)])
-async def test_an_index_is_as_patient_as_the_job(world: JobsOnAnEmulator, how: dict[str, Any], patience: float) -> None:
-    sink = IndexSink(world.ml, "docs", patience=1.0)
+@pytest.mark.parametrize(("how", "stall_timeout"), [({}, 600.0), ({"stall_timeout": 7.0}, 7.0)])
+async def test_an_index_is_as_patient_as_the_job(
+    world: JobsOnAnEmulator, how: dict[str, Any], stall_timeout: float
+) -> None:
+    sink = IndexSink(world.ml, "docs", stall_timeout=1.0)
     with pytest.raises(MLCommonsError, match="no handler found"):
         async with world.ml.ingest(documents(3), model=world.model_id, sink=sink, **how):
             pass
-    assert sink.patience == patience
+    assert sink.stall_timeout == stall_timeout

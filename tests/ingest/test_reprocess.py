@@ -14,18 +14,18 @@ import pytest
 
 from aiomlcommons.ingest.reprocess import LetterRow, LetterSource, keep_failed, letter_id
 from aiomlcommons.ingest.sources import SourceError
-from aiomlcommons.ingest.state.dead_letters import Letter, letters
+from aiomlcommons.ingest.state.dead_letters import DeadLetter, read_dead_letters
 from aiomlcommons.ingest.types import BadRow
 
 WHEN = datetime.fromisoformat("2026-01-02T00:00:00")
 BAD = BadRow("not JSON", "in.jsonl, line 3", "{")
 
 
-def letter(row: int, key: str | None, document: Any = None, why: str = "away") -> Letter:
-    return Letter(row, key, why, {"id": key, "n": row} if document is None else document)
+def letter(row: int, key: str | None, document: Any = None, why: str = "away") -> DeadLetter:
+    return DeadLetter(row, key, why, {"id": key, "n": row} if document is None else document)
 
 
-def write(path: Path, *found: Letter) -> Path:
+def write(path: Path, *found: DeadLetter) -> Path:
     path.write_bytes(b"".join(one.line() for one in found))
     return path
 
@@ -61,7 +61,7 @@ async def test_a_document_that_json_cannot_hold_is_not_taken_for_what_stands_in_
     assert isinstance(bad, BadRow)
     assert bad.why == "JSON could not hold all of the document: embed it from its source"
     assert bad.where == "row 7"
-    (kept,) = letters(path)
+    (kept,) = read_dead_letters(path)
     assert (kept.whole, orjson.loads(kept.line())) == (False, orjson.loads(path.read_bytes()))
 
 
@@ -77,7 +77,7 @@ async def test_a_reading_goes_on_where_it_was(tmp_path: Path) -> None:
     source = await opened(write(tmp_path / "dead", *found))
     pieces = [rows async for rows in source.read()]
     assert len(pieces) > 2
-    again = [row async for rows in source.read(pieces[1].mark, pieces[1].start) for row in rows.rows]
+    again = [row async for rows in source.read(pieces[1].position, pieces[1].start) for row in rows.rows]
     assert [row.letter_id for row in again if isinstance(row, LetterRow)] == [
         f"d{row}" for row in range(pieces[1].start, 2_000)
     ]
@@ -125,14 +125,14 @@ def test_an_id_is_the_letters_own_else_that_of_a_field() -> None:
 # ---- what is left ----------------------------------------------------------------------------------------------------
 
 
-def kept(tmp_path: Path, failed: list[Letter], *found: Letter) -> list[Letter]:
+def kept(tmp_path: Path, failed: list[DeadLetter], *found: DeadLetter) -> list[DeadLetter]:
     """The letters that are left of some, with those that failed again in any order."""
     path, again = write(tmp_path / "dead", *found), tmp_path / "dead.failed"
     if failed:
         write(again, *failed)
     keep_failed(path, again, len(failed))
     assert {file.name for file in tmp_path.iterdir()} <= {"dead"}
-    return list(letters(path)) if path.exists() else []
+    return list(read_dead_letters(path)) if path.exists() else []
 
 
 def test_what_fails_again_stays_in_its_order_with_the_new_reason(tmp_path: Path) -> None:
@@ -189,7 +189,7 @@ def test_what_is_left_is_on_the_disk_before_the_new_letters_go(
 
     def listen(number: int) -> None:
         fsync(number)
-        rows = len(list(letters(path))) if path.exists() else 0
+        rows = len(list(read_dead_letters(path))) if path.exists() else 0
         heard.append((Path(f"/proc/self/fd/{number}").readlink().name, failed.exists(), rows))
 
     monkeypatch.setattr(os, "fsync", listen)

@@ -153,7 +153,7 @@ class Jobs:
 
     def _how(self, name: str) -> dict[str, Any]:
         files = {"checkpoint": self.folder / f"{name}.job", "dead_letters": self.folder / f"{name}.dead"}
-        return {"batch": BATCH, "note_every": 4, "backoff": SOON, "patience": 300.0, **files, **self.how}
+        return {"batch": BATCH, "checkpoint_every": 4, "backoff": SOON, "stall_timeout": 300.0, **files, **self.how}
 
 
 def zipped(kind: str, name: str) -> Spec:

@@ -83,7 +83,7 @@ def test_all_batches_go_through_one_session_in_one_thread(world: EmulatorForRay)
         return await go()
 
     world.emulator.faults.add(count, on=lambda http: http.method == "GET", times=None)
-    embed = Embed(world.dense, world.url, in_flight=1)
+    embed = Embed(world.dense, world.url, concurrency=1)
     embed(arrays())
     looked = len(opened)
     assert looked
@@ -160,7 +160,7 @@ def test_a_poisoned_row_is_named_alone_and_travels_to_another_process(world: Emu
 def test_a_model_that_fails_on_everything_names_the_rows_of_the_request(world: EmulatorForRay) -> None:
     world.emulator.faults.fail(500, times=None, reason="broken")
     with pytest.raises(RowsFailed, match=r"rows 0, 1, .*, 9 and 6 more of the batch failed: ModelFails: .*broken"):
-        Embed(world.dense, world.url, batch=16, in_flight=1, patience=0.5)(arrays())
+        Embed(world.dense, world.url, batch=16, concurrency=1, stall_timeout=0.5)(arrays())
 
 
 def test_trouble_that_passes_is_waited_out(world: EmulatorForRay) -> None:
@@ -188,7 +188,7 @@ def test_another_kind_of_batch_is_refused() -> None:
         Embed("m")(pd.DataFrame({"text": ["a"]}))
 
 
-@pytest.mark.parametrize(("options", "words"), [({"batch": 0}, "batch must be 1"), ({"in_flight": 0}, "concurrency")])
+@pytest.mark.parametrize(("options", "words"), [({"batch": 0}, "batch must be 1"), ({"concurrency": 0}, "concurrency")])
 def test_sizes_below_one_are_refused_at_once(options: dict[str, int], words: str) -> None:
     with pytest.raises(ValueError, match=words):
         Embed("m", **options)  # type: ignore[arg-type]

@@ -104,7 +104,7 @@ def test_two_actors_give_the_vectors_of_embed_many(world: EmulatorForRay) -> Non
         return await go()
 
     world.emulator.faults.add(until_both_ask, on=PREDICTIONS, times=None)
-    done = embedded(Tells, "pyarrow", model=world.dense, url=world.url, batch=16, in_flight=1)
+    done = embedded(Tells, "pyarrow", model=world.dense, url=world.url, batch=16, concurrency=1)
     assert done.schema.field("embedding").type == pa.list_(pa.float32(), 384)
     np.testing.assert_array_equal(numbers(done), world.vectors(TEXTS))
     processes = set(done["process"].to_pylist())

@@ -47,7 +47,7 @@ async def test_a_client_that_is_killed_at_a_phase_leaves_what_the_next_one_finis
     async with client(world.url, kind, phase) as process:
         assert await line(process) == phase
     assert process.returncode == -signal.SIGKILL
-    ensured = await world.ml.models.ensure(SPECS[kind], backoff=NOW, no_progress=0)
+    ensured = await world.ml.models.ensure(SPECS[kind], backoff=NOW, stall_timeout=0)
     assert ensured.model.is_deployed
     assert [key for key, _ in await world.models()] == [ensured.model_id]
 

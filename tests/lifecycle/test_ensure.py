@@ -26,7 +26,7 @@ from aiomlcommons.api.settings import MLSettings
 from aiomlcommons.api.tasks import GetTask, TaskState
 from aiomlcommons.connectors import openai_embeddings
 from aiomlcommons.emulator import Cluster, Emulator
-from aiomlcommons.lifecycle.errors import BadPackage, NoSuchModel, NotDeployed, NotRegistered, Prevented
+from aiomlcommons.lifecycle.errors import BadPackage, BlockedBySetting, NoSuchModel, NotDeployed, NotRegistered
 from aiomlcommons.lifecycle.progress import Phase, Progress
 from aiomlcommons.lifecycle.spec import (
     ExistingModel,
@@ -49,7 +49,7 @@ MINILM = PretrainedModel(name="all-MiniLM-L6-v2")
 
 
 async def ensure(ml: Session, spec: Spec | str, **options: Any) -> Any:
-    return await ml.models.ensure(spec, **{"backoff": NOW, "no_progress": 0, **options})
+    return await ml.models.ensure(spec, **{"backoff": NOW, "stall_timeout": 0, **options})
 
 
 @pytest.mark.parametrize("kind", SPECS)
@@ -196,10 +196,12 @@ async def test_a_group_is_made_once_and_shared(world: ServedEmulator) -> None:
 
 async def test_a_setting_in_the_way_is_named_or_changed(world: ServedEmulator) -> None:
     await world.ml.settings.apply(MLSettings(only_run_on_ml_node=True, allow_registering_model_via_local_file=False))
-    with pytest.raises(Prevented, match=r"set plugins\.ml_commons\.allow_registering_model_via_local_file to true"):
+    with pytest.raises(
+        BlockedBySetting, match=r"set plugins\.ml_commons\.allow_registering_model_via_local_file to true"
+    ):
         await ensure(world.ml, FILE)
     with pytest.raises(
-        Prevented, match=r"no ML node.*set plugins\.ml_commons\.only_run_on_ml_node to false.*--change-settings"
+        BlockedBySetting, match=r"no ML node.*set plugins\.ml_commons\.only_run_on_ml_node to false.*--change-settings"
     ):
         await ensure(world.ml, MINILM)
     assert (await ensure(world.ml, FILE, change_settings=True)).model.is_deployed
@@ -208,7 +210,7 @@ async def test_a_setting_in_the_way_is_named_or_changed(world: ServedEmulator) -
 
 async def test_a_remedy_that_does_not_help_is_tried_once(world: ServedEmulator) -> None:
     world.emulator.faults.fail_task("Memory Circuit Breaker is open, please check your resources!", times=None)
-    with pytest.raises(Prevented, match="jvm_heap_memory_threshold"):
+    with pytest.raises(BlockedBySetting, match="jvm_heap_memory_threshold"):
         await ensure(world.ml, MINILM, change_settings=True)
     assert (await world.ml.settings.read()).jvm_heap_memory_threshold == 100
 

@@ -366,7 +366,7 @@ async def test_a_task_that_failed_by_what_passes_is_begun_again(world: ServedEmu
 async def test_a_deployment_that_goes_on_failing_by_what_passes_ends(world: ServedEmulator) -> None:
     world.emulator.faults.fail_task(STOPPED, times=None)
     with pytest.raises(TaskFailed, match="NodeDisconnectedException"):
-        await world.ml.models.ensure(FILE, backoff=NOW, no_progress=0)
+        await world.ml.models.ensure(FILE, backoff=NOW, stall_timeout=0)
 
 
 async def test_a_registration_that_cannot_be_taken_back_ends_with_what_was_wrong(world: ServedEmulator) -> None:

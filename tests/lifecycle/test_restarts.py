@@ -122,7 +122,7 @@ async def test_a_restart_under_way_is_waited_out(world: ServedEmulator, endpoint
 
     world.emulator.faults.add(dies, on=endpoint, times=1)
     told: list[Progress] = []
-    ensured = await world.ml.models.ensure(MINILM, backoff=NOW, no_progress=0, report=told.append)
+    ensured = await world.ml.models.ensure(MINILM, backoff=NOW, stall_timeout=0, report=told.append)
     assert ensured.model.is_deployed
     assert any(progress.words.startswith(words) for progress in told if progress.phase is Phase.HEALING)
     assert len(await world.models()) == 1
@@ -279,7 +279,7 @@ async def test_a_registration_that_hangs_on_a_node_is_not_waited_for_longer_than
     async with by_url() as spec:
         if whose == "theirs":
             await begin(world, spec)
-        ensured = await world.ml.models.ensure(spec, backoff=NOW, no_progress=0)
+        ensured = await world.ml.models.ensure(spec, backoff=NOW, stall_timeout=0)
     assert ensured.registered
     assert [key for key, _ in await world.models()] == [ensured.model_id]
 
@@ -301,7 +301,7 @@ async def test_of_several_deployments_the_newest_is_waited_for_first(world: Serv
         dead = TaskInfo(task_type=kind, state=state, model_id=made.model_id, create_time=created)
         world.emulator.cluster.tasks.put(f"task-{created}", dead)
     told: list[Progress] = []
-    ensured = await world.ml.models.ensure(made.model_id, backoff=NOW, no_progress=0, report=told.append)
+    ensured = await world.ml.models.ensure(made.model_id, backoff=NOW, stall_timeout=0, report=told.append)
     waits = [progress.words for progress in told if progress.phase is Phase.WAITING]
     assert [words[-6:] for words in waits] == ["task-3", "task-2", "task-1"]
     assert ensured.model.is_deployed
@@ -328,7 +328,7 @@ async def test_a_record_that_lags_behind_its_last_chunk_has_nothing_sent_again(w
 
     world.emulator.faults.add(ends_after_some, on=GetModel, times=None)
     world.emulator.faults.fail(400, on=UploadModelChunk, times=None)
-    again = await world.ml.models.ensure(FILE, deploy=False, backoff=NOW, no_progress=0)
+    again = await world.ml.models.ensure(FILE, deploy=False, backoff=NOW, stall_timeout=0)
     assert (again.model_id, again.registered) == (made.model_id, False)
 
 

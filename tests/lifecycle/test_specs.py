@@ -27,7 +27,7 @@ DIGEST = "A1" * 32
 
 
 async def ensured(world: ServedEmulator, spec: Any) -> Any:
-    return await world.ml.models.ensure(spec, deploy=False, backoff=NOW, no_progress=0)
+    return await world.ml.models.ensure(spec, deploy=False, backoff=NOW, stall_timeout=0)
 
 
 # ---- names ---------------------------------------------------------------------------------------------------------

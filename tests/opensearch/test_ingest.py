@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from aiomlcommons import Backoff, Session, emulator
-from aiomlcommons.ingest.embedding._node_capacity import FOR_EACH_CORE, ceiling
+from aiomlcommons.ingest.embedding._node_capacity import FOR_EACH_CORE, max_useful_requests
 from aiomlcommons.ingest.sinks import IndexSink, SinkError
 from aiomlcommons.ingest.types import Documents
 from tests.support.documents import guide, run
@@ -115,6 +115,6 @@ async def test_an_index_of_another_dimension_is_refused_before_the_first_request
 
 async def test_the_server_tells_how_many_requests_at_once_it_is_good_for(opensearch_url: str) -> None:
     async with Session(opensearch_url) as target:
-        most = await ceiling(target)
+        most = await max_useful_requests(target)
     assert most is not None
     assert most % FOR_EACH_CORE == 0

@@ -32,7 +32,7 @@ class Note:
     state: Any
     counts: Mapping[str, int]
     finished: bool
-    letters: list[int]
+    dead_letters: list[int]
 
 
 @off_the_loop()
@@ -40,20 +40,20 @@ def noted(folder: Path) -> Note:
     """How far a job is, as its files say."""
     path = folder / "job"
     lines = path.read_bytes().split(b"\n")[1:-1] if path.exists() else []
-    entry = next((found for line in reversed(lines) if (found := _decoded(line)) and found["sink"]), NOTHING)
-    runs = [(0, entry["done"] - 1), *entry["beyond"]]
-    sink = entry["sink"] or {"state": None, "letters": [0, 0]}
+    saved = next((found for line in reversed(lines) if (found := _decoded(line)) and found["sink"]), NOTHING)
+    runs = [(0, saved["done"] - 1), *saved["beyond"]]
+    sink = saved["sink"] or {"state": None, "letters": [0, 0]}
     return Note(
         frozenset(row for first, last in runs for row in range(first, last + 1)),
-        entry["start"],
+        saved["start"],
         sink["state"],
-        entry["counts"],
-        entry["finished"],
-        letters(folder, sink["letters"][0]),
+        saved["counts"],
+        saved["finished"],
+        read_dead_letters(folder, sink["letters"][0]),
     )
 
 
-def letters(folder: Path, length: int | None = None) -> list[int]:
+def read_dead_letters(folder: Path, length: int | None = None) -> list[int]:
     """The rows of the dead letters, up to a length in bytes."""
     path = folder / "dead"
     return [orjson.loads(line)["row"] for line in path.read_bytes()[:length].splitlines()] if path.exists() else []
@@ -115,18 +115,18 @@ class Accounts:
     def check_note(self, note: Note, sink: Tape) -> None:
         """What is noted is durable, and nothing else is counted."""
         held = self.held(sink.up_to(note.state))
-        assert set(note.letters) <= note.done
+        assert set(note.dead_letters) <= note.done
         assert isinstance(sink, Index) or held <= note.done
         assert set(range(note.start)) <= note.done, "rows are passed over that are not done"
-        self._check(note.done, held & note.done, note.letters, sink)
+        self._check(note.done, held & note.done, note.dead_letters, sink)
         assert note.counts["read"] == len(note.done)
         assert note.counts["written"] + note.counts["failed"] + note.counts["deduplicated"] == len(note.done)
-        assert note.counts["failed"] == len(note.letters)
+        assert note.counts["failed"] == len(note.dead_letters)
 
     def check_all(self, folder: Path, sink: Tape) -> None:
         """Each good document is in the sink once, each bad row is a letter once."""
         assert sink.complete
-        self._check(range(len(self.rows)), self.held(sink.held), letters(folder), sink)
+        self._check(range(len(self.rows)), self.held(sink.held), read_dead_letters(folder), sink)
 
     def held(self, ids: list[str]) -> set[int]:
         """The rows of what a sink holds, each of them once."""
@@ -134,9 +134,9 @@ class Accounts:
         assert len(set(found)) == len(found), "documents are in the sink twice"
         return set(found)
 
-    def _check(self, rows: Iterable[int], held: set[int], letters: list[int], sink: Tape) -> None:
-        dead = set(letters)
-        assert len(dead) == len(letters), "letters are there twice"
+    def _check(self, rows: Iterable[int], held: set[int], dead_letters: list[int], sink: Tape) -> None:
+        dead = set(dead_letters)
+        assert len(dead) == len(dead_letters), "letters are there twice"
         for number in rows:
             found = [where for where, there in (("written", held), ("failed", dead)) if number in there]
             fate = self.fate(number)

@@ -17,7 +17,7 @@ from aiomlcommons import Session
 async def main(url: str, source: str, sink: str, checkpoint: str) -> None:
     async with Session(url) as ml:
         # Small batches and notes, so that a short job has many moments at which it can be killed.
-        job = ml.ingest(source, model="all-MiniLM-L6-v2", sink=sink, checkpoint=checkpoint, batch=8, note_every=2)
+        job = ml.ingest(source, model="all-MiniLM-L6-v2", sink=sink, checkpoint=checkpoint, batch=8, checkpoint_every=2)
         async with job as running:
             print(orjson.dumps(attrs.asdict(await running)).decode(), flush=True)
 

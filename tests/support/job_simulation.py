@@ -20,14 +20,14 @@ import attrs
 
 from aiomlcommons import NotFound
 from aiomlcommons.ingest.embedding._model_check import HARMLESS
-from aiomlcommons.ingest.embedding.model import Embedder
+from aiomlcommons.ingest.embedding.model import JobModel
 from aiomlcommons.ingest.errors import JobStalled, ModelFails
 from aiomlcommons.ingest.job import Job, ingesting
-from aiomlcommons.ingest.options import Settings
+from aiomlcommons.ingest.options import JobOptions
 from aiomlcommons.ingest.stats import Report
 from aiomlcommons.ingest.types import Documents
 from tests.support.fakes import KINDS, SINKS, Model, Tape, Threads, vector
-from tests.support.job_accounts import Accounts, letters, noted, tear, text_in
+from tests.support.job_accounts import Accounts, noted, read_dead_letters, tear, text_in
 from tests.support.jobs import Memory
 from tests.support.virtual_time import Loop
 
@@ -48,7 +48,7 @@ class Run:
     It is ``open`` while it is waited for, ``whole`` when it came to its end, ``disturbed`` when its last note may fail.
     """
 
-    settings: Settings
+    settings: JobOptions
     outer: anyio.CancelScope
     inner: anyio.CancelScope | None = None
     report: Report | None = None
@@ -109,7 +109,7 @@ class Life:
     def done(self) -> bool:
         return self.task is not None and self.task.done() and self.run.whole
 
-    def start(self, settings: Settings, pause: float = 0.0, fails_at: int | None = None) -> None:
+    def start(self, settings: JobOptions, pause: float = 0.0, fails_at: int | None = None) -> None:
         """Begin, or go on; the source waits between rows, and fails at one."""
         self.met["started"] += 1
         self.lift()
@@ -117,7 +117,7 @@ class Life:
         self.task = self.loop.create_task(self._job(attrs.evolve(settings, clock=self.loop.time)))
         self.loop.run(events=0)
 
-    async def _job(self, settings: Settings) -> None:
+    async def _job(self, settings: JobOptions) -> None:
         self.run = run = Run(settings, anyio.CancelScope())
         try:
             with run.outer:
@@ -130,7 +130,7 @@ class Life:
 
     def _ingesting(self) -> AbstractAsyncContextManager[Job]:
         return ingesting(
-            Embedder(self.model.embed),
+            JobModel(self.model.embed),
             self.source,
             self.sink,
             header={},
@@ -162,7 +162,7 @@ class Life:
             if self.done:
                 return self.accounts.check_all(self.folder, self.sink)
             if not self.runs:
-                self.start(Settings(batch=8, note_every=4))
+                self.start(JobOptions(batch=8, checkpoint_every=4))
             self._finish()
             self.check()
         raise AssertionError(f"it ends with {self.run.error!r} each time")
@@ -275,7 +275,7 @@ class Life:
         assert not [link for link in open_files() if link.startswith(str(self.base))]
         if self.run.inner and not self.run.disturbed:
             assert set(self.run.given) <= self.note.done
-            assert letters(self.folder) == self.note.letters
+            assert read_dead_letters(self.folder) == self.note.dead_letters
         if self.run.whole:
             self._check_report()
 

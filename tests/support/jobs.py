@@ -12,9 +12,9 @@ import attrs
 
 from aiomlcommons import Backoff, Session
 from aiomlcommons.emulator import Emulator
-from aiomlcommons.ingest.embedding.model import embedder
+from aiomlcommons.ingest.embedding.model import job_model
 from aiomlcommons.ingest.job import Job, ingesting
-from aiomlcommons.ingest.options import Settings
+from aiomlcommons.ingest.options import JobOptions
 from aiomlcommons.ingest.types import BadRow, Documents, Refused, Row, Rows
 
 NOW = Backoff(first=0, cap=0)
@@ -31,8 +31,8 @@ class Memory:
     fails_at: int | None = None
     pause: float = 0.0
 
-    async def read(self, mark: Any = None, start: int = 0) -> AsyncGenerator[Rows]:
-        for first in range(mark or 0, len(self.rows), self.at_once):
+    async def read(self, position: Any = None, start: int = 0) -> AsyncGenerator[Rows]:
+        for first in range(position or 0, len(self.rows), self.at_once):
             if self.fails_at is not None and first >= self.fails_at:
                 raise OSError(f"row {first} cannot be read")
             if self.pause:
@@ -90,7 +90,7 @@ class JobsOnAnEmulator:
 
     @asynccontextmanager
     async def job(self, source: Memory, sink: Shelf, *, id: str | None = "id", **settings: Any) -> AsyncGenerator[Job]:
-        model = await embedder(self.ml, self.model_id)
+        model = await job_model(self.ml, self.model_id)
         own: Mapping[str, Any] = {"checkpoint": self.folder / "job.checkpoint", "id": id}
         running: AbstractAsyncContextManager[Job] = ingesting(
             model,
@@ -99,7 +99,7 @@ class JobsOnAnEmulator:
             header={},
             dead_letters=self.folder / "job.dead",
             target=sink.name,
-            settings=Settings(**{"backoff": NOW, "batch": 10, "note_every": 3, **own, **settings}),
+            settings=JobOptions(**{"backoff": NOW, "batch": 10, "checkpoint_every": 3, **own, **settings}),
         )
         async with running as job:
             yield job

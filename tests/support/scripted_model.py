@@ -17,9 +17,9 @@ from aiomlcommons.errors import (
 )
 from aiomlcommons.http import HttpRequest, HttpResponse
 from aiomlcommons.inference.vectors import Vectors
-from aiomlcommons.ingest.embedding.batches import Predicted, Predictor
-from aiomlcommons.ingest.embedding.requests import Asker
-from aiomlcommons.ingest.pacing.concurrency_limit import Limiter
+from aiomlcommons.ingest.embedding.batches import BatchEmbedder, EmbeddedBatch
+from aiomlcommons.ingest.embedding.requests import ModelRequests
+from aiomlcommons.ingest.pacing.concurrency_limit import ConcurrencyLimit
 from aiomlcommons.ingest.pacing.retry_budget import RetryBudget
 from aiomlcommons.ingest.rows.batching import Batch
 from aiomlcommons.ingest.stats import Stats
@@ -76,36 +76,36 @@ class PredictorOnAClock:
     """A predictor on a clock of its own."""
 
     embed: Script
-    limiter: Limiter = attrs.field(factory=lambda: Limiter.fixed(100))
+    limiter: ConcurrencyLimit = attrs.field(factory=lambda: ConcurrencyLimit.fixed(100))
     budget: RetryBudget = attrs.field(factory=RetryBudget)
-    backoff: Backoff = attrs.field(factory=lambda: Backoff(first=1, factor=2, cap=8))
-    patience: float = 100.0
+    backoff: Backoff = attrs.field(factory=lambda: Backoff(first=1, factor=2, cap=8, jitter=1))
+    stall_timeout: float = 100.0
     clock: Clock = attrs.field(factory=Clock)
     stats: Stats = attrs.field(factory=Stats)
-    predictor: Predictor = attrs.field(init=False)
+    predictor: BatchEmbedder = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        ask = Asker(
+        ask = ModelRequests(
             self.embed,
             self.limiter,
             self.budget,
             self.stats,
             self.backoff,
-            patience=self.patience,
+            stall_timeout=self.stall_timeout,
             clock=self.clock,
             sleep=self.clock.sleep,
         )
-        self.predictor = Predictor(ask, self.stats)
+        self.predictor = BatchEmbedder(ask, self.stats)
 
-    async def all(self, *batches: Batch) -> list[Predicted]:
+    async def all(self, *batches: Batch) -> list[EmbeddedBatch]:
         return await self.clock.run(*(self.predictor(batch) for batch in batches))
 
-    async def one(self, *texts: str) -> Predicted:
+    async def one(self, *texts: str) -> EmbeddedBatch:
         (predicted,) = await self.all(batch_of(*texts))
         return predicted
 
 
-def embedded(predicted: Predicted) -> list[str]:
+def embedded(predicted: EmbeddedBatch) -> list[str]:
     """The texts that have vectors, each checked to be its own."""
     assert len(predicted.vectors) == len(predicted.batch)
     for text, found in zip(predicted.batch.texts, predicted.vectors, strict=True):

@@ -10,13 +10,13 @@ from typing import Any
 from aiomlcommons.ingest.types import BadRow, Row, Rows, Source
 
 
-async def batches_of(source: Source, mark: Any = None, start: int = 0) -> list[Rows]:
-    async with aclosing(source.read(mark, start)) as reading:
+async def batches_of(source: Source, position: Any = None, start: int = 0) -> list[Rows]:
+    async with aclosing(source.read(position, start)) as reading:
         return [rows async for rows in reading]
 
 
-async def rows_of(source: Source, mark: Any = None, start: int = 0) -> list[Row | BadRow]:
-    return flat(await batches_of(source, mark, start))
+async def rows_of(source: Source, position: Any = None, start: int = 0) -> list[Row | BadRow]:
+    return flat(await batches_of(source, position, start))
 
 
 def flat(batches: Sequence[Rows]) -> list[Row | BadRow]:
@@ -31,7 +31,7 @@ async def check_marks(make: Callable[[], Source]) -> list[Row | BadRow]:
     for rows in batches:
         assert rows.start == number
         assert rows.rows, "a batch without rows"
-        again = await batches_of(make(), json.loads(json.dumps(rows.mark)), rows.start)
+        again = await batches_of(make(), json.loads(json.dumps(rows.position)), rows.start)
         assert flat(again) == everything[number:]
         assert again[0].start == number
         number += len(rows.rows)

@@ -46,6 +46,9 @@ class Clock:
                 assert self._queue, "all wait, and nothing will happen any more"
                 self.now, _, event = heapq.heappop(self._queue)
                 event.set()
+            for task in tasks:
+                if task.done():
+                    task.result()  # raises its error, whoever else is not done yet
             return [task.result() for task in tasks]
         finally:
             for task in tasks:

@@ -57,12 +57,12 @@ async def every_option(ml: Session) -> None:
         batch_bytes=10_000,
         concurrency=(1, 8),
         ordered=False,
-        longest=1_000,
+        max_chars=1_000,
         linger=0.5,
         backoff=Backoff(first=0),
-        retries=10,
-        patience=5,
-        note_every=1,
+        retry_budget=10,
+        stall_timeout=5,
+        checkpoint_every=1,
     )
     as_context: AbstractAsyncContextManager[Job] = job
     assert as_context
@@ -98,7 +98,7 @@ async def an_offline_prediction(ml: Session) -> None:
 
 
 def on_ray(batch: Any) -> None:
-    Embed("m", in_flight=(1, 4), content_type="passage")(batch)
+    Embed("m", concurrency=(1, 4), content_type="passage")(batch)
     Index("docs", "https://host:9200", create=True)(batch)
 
 

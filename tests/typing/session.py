@@ -66,7 +66,7 @@ async def waiting(ml: Session) -> None:
     assert_type(started, TaskStarted)
     assert_type(ml.task(started), Task)
     assert_type(await ml.task(started), TaskInfo)
-    assert_type(await ml.task("id", no_progress=5), TaskInfo)
+    assert_type(await ml.task("id", stall_timeout=5), TaskInfo)
     async for info in ml.task("id"):
         assert_type(info, TaskInfo)
 

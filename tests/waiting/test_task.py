@@ -245,7 +245,7 @@ BUSY = trouble(429, "Error from remote service: slow down")
 async def test_a_remote_job_may_go_on_for_hours_without_a_change() -> None:
     script = [offline("RUNNING"), *(offline("RUNNING", last_update_time=n) for n in range(5)), offline("COMPLETED")]
     async with cluster(*script) as (ml, _):
-        seen = [info.state async for info in ml.task("t", backoff=NO_WAIT, no_progress=0)]
+        seen = [info.state async for info in ml.task("t", backoff=NO_WAIT, stall_timeout=0)]
     assert seen == ["RUNNING", "COMPLETED"]
 
 
@@ -266,7 +266,7 @@ async def test_trouble_of_the_provider_is_waited_out() -> None:
 async def test_a_provider_that_stays_away_ends_the_wait_with_its_words() -> None:
     async with cluster(offline("RUNNING"), BOOM) as (ml, script):
         with pytest.raises(ServerError, match="boom"):
-            await ml.task("t", backoff=NO_WAIT, no_progress=0)
+            await ml.task("t", backoff=NO_WAIT, stall_timeout=0)
     assert script.answers == []
 
 
@@ -320,7 +320,7 @@ async def test_a_job_that_is_not_there_cannot_be_cancelled() -> None:
 async def test_a_task_that_stops_changing_is_stalled() -> None:
     async with cluster(task("CREATED"), task("RUNNING"), task("RUNNING")) as (ml, _):
         with pytest.raises(TaskStalled, match="DEPLOY_MODEL t is still RUNNING and has not changed for 0 s") as caught:
-            await ml.task("t", backoff=NO_WAIT, no_progress=0)
+            await ml.task("t", backoff=NO_WAIT, stall_timeout=0)
     assert caught.value.info.state == "RUNNING"
     assert "start the job again" in str(caught.value)
 
@@ -328,7 +328,7 @@ async def test_a_task_that_stops_changing_is_stalled() -> None:
 async def test_a_task_that_changes_is_not_stalled() -> None:
     steps = [task("RUNNING", progress=n / 4) for n in range(4)]
     async with cluster(*steps, task("COMPLETED")) as (ml, _):
-        await ml.task("t", backoff=NO_WAIT, no_progress=0)
+        await ml.task("t", backoff=NO_WAIT, stall_timeout=0)
 
 
 # ---- waiting -------------------------------------------------------------------------------------------------------

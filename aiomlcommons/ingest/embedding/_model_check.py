@@ -13,7 +13,7 @@ from aiomlcommons.ingest.errors import ModelFails
 from aiomlcommons.trouble.table import Kind, Party
 
 if TYPE_CHECKING:
-    from aiomlcommons.ingest.embedding.requests import Asker
+    from aiomlcommons.ingest.embedding.requests import ModelRequests
 
 log = logging.getLogger("aiomlcommons")
 # A text that any model embeds: where it fails too, the trouble is not in the documents.
@@ -23,13 +23,13 @@ UNPROVEN = 30.0
 
 
 @attrs.define(eq=False)
-class Doubt:
+class ModelCheck:
     """Asks a model for a harmless text, whoever doubts it: one request at a time, with pauses that grow.
 
     While it fails on that too, all other requests are held back.
     """
 
-    ask: Asker
+    ask: ModelRequests
     _lock: anyio.Lock = attrs.field(factory=anyio.Lock)
     _asked: int = 0
     _answered: int = 0
@@ -71,7 +71,7 @@ class Doubt:
 
     @property
     def _longest(self) -> float:
-        return self.ask.patience if self.ask.answers else min(UNPROVEN, self.ask.patience)
+        return self.ask.stall_timeout if self.ask.answers else min(UNPROVEN, self.ask.stall_timeout)
 
     async def _fails(self) -> MLCommonsError | None:
         """What the model says to a harmless text, if that is no vector."""

@@ -16,7 +16,7 @@ FOR_EACH_CORE = 4
 ASKED = {"filter_path": "nodes.*.roles,nodes.*.os.allocated_processors"}
 
 
-async def ceiling(ml: Client) -> int | None:
+async def max_useful_requests(ml: Client) -> int | None:
     """The most requests at once that the nodes' thread pools make anything of; None where they are not told."""
     try:
         nodes = (await ml.request("GET", "/_nodes/os", query=ASKED)).json()["nodes"].values()

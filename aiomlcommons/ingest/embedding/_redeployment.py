@@ -24,7 +24,7 @@ PAUSES = Backoff(first=2, factor=2, cap=LONGEST)
 
 
 @attrs.define(eq=False)
-class Redeploying:
+class Redeployment:
     """Calls ``deploy`` when a model is missed. However many miss it at once, and soon after, it is deployed once.
 
     ``failed`` is what keeps it from being deployed for good.

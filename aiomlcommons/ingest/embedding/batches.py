@@ -10,42 +10,42 @@ import numpy as np
 
 from aiomlcommons.errors import ApiError, InvalidRequest, MLCommonsError
 from aiomlcommons.inference.vectors import Vectors
-from aiomlcommons.ingest.embedding._model_check import Doubt
-from aiomlcommons.ingest.embedding.cache import Cache, Recent
-from aiomlcommons.ingest.embedding.requests import Asker
+from aiomlcommons.ingest.embedding._model_check import ModelCheck
+from aiomlcommons.ingest.embedding.cache import Cache, MemoryCache
+from aiomlcommons.ingest.embedding.requests import ModelRequests
 from aiomlcommons.ingest.errors import ModelFails
-from aiomlcommons.ingest.rows.batch_size import Sizes
+from aiomlcommons.ingest.rows.batch_size import BatchSize
 from aiomlcommons.ingest.rows.batching import Batch
-from aiomlcommons.ingest.state.dead_letters import Letter
+from aiomlcommons.ingest.state.dead_letters import DeadLetter
 from aiomlcommons.ingest.stats import Stats
 from aiomlcommons.ingest.types import Sparse
 
 
 @attrs.frozen
-class Predicted:
+class EmbeddedBatch:
     """The documents of a batch that have vectors, and the letters of those that have none."""
 
     batch: Batch
     vectors: Vectors | Sparse
-    letters: list[Letter]
+    dead_letters: list[DeadLetter]
 
 
 @attrs.define
-class Predictor:
+class BatchEmbedder:
     """Gives batches their vectors: those that are known already, and those that it asks for."""
 
-    ask: Asker
+    ask: ModelRequests
     stats: Stats
-    sizes: Sizes = attrs.field(factory=Sizes)
-    cache: Cache = attrs.field(factory=Recent)
-    _doubt: Doubt = attrs.field(init=False)
+    sizes: BatchSize = attrs.field(factory=BatchSize)
+    cache: Cache = attrs.field(factory=MemoryCache)
+    _doubt: ModelCheck = attrs.field(init=False)
     _answers: int = attrs.field(init=False, default=-1)
     _pending: dict[str, anyio.Event] = attrs.field(factory=dict)
 
     def __attrs_post_init__(self) -> None:
-        self._doubt = Doubt(self.ask)
+        self._doubt = ModelCheck(self.ask)
 
-    async def __call__(self, batch: Batch) -> Predicted:
+    async def __call__(self, batch: Batch) -> EmbeddedBatch:
         """The batch with its vectors. Raises JobStalled, ModelFails, CacheError, and what is fatal."""
         wanted = list(dict.fromkeys(batch.texts))
         found: dict[str, Any] = {}
@@ -140,15 +140,15 @@ def _is_theirs(error: MLCommonsError) -> bool:
     return isinstance(error, InvalidRequest) or (isinstance(error, ApiError) and error.status == 413)
 
 
-def _assembled(batch: Batch, found: dict[str, Any], why: dict[str, str]) -> Predicted:
+def _assembled(batch: Batch, found: dict[str, Any], why: dict[str, str]) -> EmbeddedBatch:
     if not why:
-        return Predicted(batch, _stacked([found[text] for text in batch.texts]), batch.letters)
+        return EmbeddedBatch(batch, _stacked([found[text] for text in batch.texts]), batch.dead_letters)
     kept = [i for i, text in enumerate(batch.texts) if text in found]
-    letters = [batch.fail(i, why[text]) for i, text in enumerate(batch.texts) if text not in found]
+    dead_letters = [batch.fail(i, why[text]) for i, text in enumerate(batch.texts) if text not in found]
     rest = batch.part(kept)
-    rest.settled = [*batch.settled, *(letter.row for letter in letters)]
+    rest.settled = [*batch.settled, *(letter.row for letter in dead_letters)]
     rest.deduplicated, rest.skipped = batch.deduplicated, batch.skipped
-    return Predicted(rest, _stacked([found[text] for text in rest.texts]), [*batch.letters, *letters])
+    return EmbeddedBatch(rest, _stacked([found[text] for text in rest.texts]), [*batch.dead_letters, *dead_letters])
 
 
 def _stacked(vectors: list[Any]) -> Vectors | Sparse:

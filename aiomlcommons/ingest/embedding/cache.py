@@ -37,7 +37,7 @@ class Cache(Protocol):
         ...
 
 
-class Recent:
+class MemoryCache:
     """The vectors of the last texts, in memory, up to ``most`` bytes of texts and vectors."""
 
     def __init__(self, most: int = RECENT) -> None:
@@ -63,7 +63,7 @@ class Recent:
                 self._vectors.pop(text, None)
 
 
-class VectorFile:
+class CacheFile:
     """An SQLite file of vectors by model and text, and of what was written where with which text.
 
     ``model`` tells models and their versions apart, ``target`` sinks. Several jobs may share the file, one after the

@@ -24,13 +24,13 @@ from aiomlcommons.errors import (
     Unauthorized,
 )
 from aiomlcommons.inference.vectors import Vectors
-from aiomlcommons.ingest.embedding._redeployment import Redeploying
+from aiomlcommons.ingest.embedding._redeployment import Redeployment
 from aiomlcommons.ingest.embedding.model import Embed
 from aiomlcommons.ingest.errors import JobStalled
-from aiomlcommons.ingest.pacing.concurrency_limit import Limiter, Slot
-from aiomlcommons.ingest.pacing.rate_limit import Rate
-from aiomlcommons.ingest.pacing.retry_budget import RetryBudget, pause_for, pauses
-from aiomlcommons.ingest.pacing.stall_timeout import Patience
+from aiomlcommons.ingest.pacing.concurrency_limit import ConcurrencyLimit, Slot
+from aiomlcommons.ingest.pacing.rate_limit import RateLimit
+from aiomlcommons.ingest.pacing.retry_budget import RetryBudget, pause_for
+from aiomlcommons.ingest.pacing.stall_timeout import StallTimeout
 from aiomlcommons.ingest.stats import Stats
 from aiomlcommons.ingest.types import Sparse
 from aiomlcommons.net.backoff import Backoff
@@ -48,29 +48,29 @@ PROBES = 10
 
 
 @attrs.define
-class Asker:
-    """Asks the model for vectors. ``patience`` is how many seconds may pass without any answer to what is asked.
+class ModelRequests:
+    """Asks the model for vectors. ``stall_timeout`` is how many seconds may pass without any answer to what is asked.
 
     ``redeploy`` puts a model back that is gone from the nodes. ``answers`` counts the requests that brought vectors.
     """
 
     embed: Embed
-    limiter: Limiter
+    limiter: ConcurrencyLimit
     budget: RetryBudget
     stats: Stats
-    backoff: Backoff = Backoff()
-    patience: float = 600.0
-    rate: Rate | None = None
-    redeploy: Redeploying | None = None
+    backoff: Backoff = Backoff(jitter=1)
+    stall_timeout: float = 600.0
+    rate: RateLimit | None = None
+    redeploy: Redeployment | None = None
     clock: Callable[[], float] = anyio.current_time
     sleep: Callable[[float], Awaitable[None]] = anyio.sleep
     answers: int = attrs.field(init=False, default=0)
-    waits: Patience = attrs.field(init=False)
+    waits: StallTimeout = attrs.field(init=False)
     _probing: anyio.Lock = attrs.field(factory=anyio.Lock)
     _held: anyio.Event | None = None
 
     def __attrs_post_init__(self) -> None:
-        self.waits = Patience(self.patience, JobStalled, self.clock)
+        self.waits = StallTimeout(self.stall_timeout, JobStalled, self.clock)
 
     async def __call__(self, texts: list[str]) -> Vectors | Sparse:
         """The answer for these texts, after as many tries as the budget pays for, or as an unclear failure is worth.
@@ -104,7 +104,7 @@ class Asker:
             self._held = None
 
     async def _tried(self, texts: list[str]) -> Vectors | Sparse:
-        delays = pauses(self.backoff)
+        delays = iter(self.backoff)
         unclear = TRIES_ALONE if len(texts) == 1 else TRIES
         attempt = self._once(texts)
         while True:

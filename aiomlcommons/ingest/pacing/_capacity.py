@@ -6,7 +6,7 @@ import math
 
 import attrs
 
-from aiomlcommons.ingest.pacing._sample import Cohort
+from aiomlcommons.ingest.pacing._sample import Sample
 
 # What a refusal leaves of the limit: gentle, because a refused batch costs little and is sent again.
 DECREASE = 0.85
@@ -44,29 +44,29 @@ class Capacity:
     _decreased: float = -math.inf
     _base: float = math.inf
     _grows: bool = True
-    _cohort: Cohort = attrs.field(factory=lambda: Cohort(FEWEST))
+    _cohort: Sample = attrs.field(factory=lambda: Sample(FEWEST))
     _size: int = FEWEST
     # Cohorts of an earlier epoch were begun under another limit, and tell nothing any more.
     _epoch: int = 0
-    _before: Cohort | None = None
+    _before: Sample | None = None
     _due: int = SELDOM
 
-    def begin(self) -> Cohort:
+    def begin(self) -> Sample:
         """A request begins; ``end`` is to be told when it is over."""
         if self._cohort.begun >= self._cohort.size or self._cohort.epoch != self._epoch:
-            self._cohort = Cohort(max(self._size, int(self.limit)), self._epoch)
+            self._cohort = Sample(max(self._size, int(self.limit)), self._epoch)
         self._cohort.begun += 1
         return self._cohort
 
-    def end(self, cohort: Cohort) -> None:
+    def end(self, sample: Sample) -> None:
         """A request is over, whatever came of it."""
-        cohort.over += 1
-        if cohort.over < cohort.size or cohort.epoch != self._epoch or not cohort.answered:
+        sample.over += 1
+        if sample.over < sample.size or sample.epoch != self._epoch or not sample.answered:
             return
         if self._before is None:
-            self._judge(cohort)
+            self._judge(sample)
         else:
-            self._conclude(self._before, cohort)
+            self._conclude(self._before, sample)
 
     def grow(self) -> None:
         """An answer came while the limit was used to the full."""
@@ -82,23 +82,23 @@ class Capacity:
             self._decreased, self._refused_at = now, self.limit
             self._set(self.limit * DECREASE)
 
-    def _judge(self, cohort: Cohort) -> None:
+    def _judge(self, sample: Sample) -> None:
         """Whether requests wait in line; the base is the latency without one."""
-        self._size = min(MOST, max(FEWEST, int((cohort.noise / ERROR) ** 2)))
+        self._size = min(MOST, max(FEWEST, int((sample.noise / ERROR) ** 2)))
         if self._base == math.inf or int(self.limit) == self.least:
-            self._base = cohort.latency
-        above = cohort.latency / self._base - 1
-        error = cohort.noise * math.sqrt(2 / cohort.answered)
-        spares = cohort.among * above / (1 + above) / _spare(cohort.among)
+            self._base = sample.latency
+        above = sample.latency / self._base - 1
+        error = sample.noise * math.sqrt(2 / sample.answered)
+        spares = sample.among * above / (1 + above) / _spare(sample.among)
         self._grows = spares <= NO_LINE or above <= error
         self._due -= 1
         if self._grows:
-            self._base += (cohort.latency - self._base) * LEARN
+            self._base += (sample.latency - self._base) * LEARN
         elif self._due <= 0 or (spares > LINE and above > CHANCE * error):
-            self._before = cohort
-            self._change(cohort.among * PROBE)
+            self._before = sample
+            self._change(sample.among * PROBE)
 
-    def _conclude(self, before: Cohort, now: Cohort) -> None:
+    def _conclude(self, before: Sample, now: Sample) -> None:
         """A probe is over: what became of the latency says what the server works on at once."""
         works = before.among * now.latency / before.latency
         if works > 1.2 * now.among or int(self.limit) == self.least:

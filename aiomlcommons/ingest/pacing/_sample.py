@@ -8,7 +8,7 @@ import attrs
 
 
 @attrs.define(eq=False)
-class Cohort:
+class Sample:
     """``size`` requests begun one after the other, and what they took: judged when all are over.
 
     The first answers to come would not do, for they are the fast ones.

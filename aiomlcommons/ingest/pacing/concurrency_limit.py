@@ -11,7 +11,7 @@ import anyio
 import attrs
 
 from aiomlcommons.ingest.pacing._capacity import Capacity
-from aiomlcommons.ingest.pacing._sample import Cohort
+from aiomlcommons.ingest.pacing._sample import Sample
 
 
 @attrs.define
@@ -20,8 +20,8 @@ class Slot:
 
     started: float
     among: int
-    cohort: Cohort
-    _limiter: Limiter
+    sample: Sample
+    _limiter: ConcurrencyLimit
 
     def done(self, items: int = 1) -> None:
         """It was answered; ``items`` is how much work it was."""
@@ -32,7 +32,7 @@ class Slot:
         self._limiter._refused(self)
 
 
-class Limiter:
+class ConcurrencyLimit:
     """At most ``limit`` requests at once, between ``least`` and ``most``; it begins with ``start``.
 
     ``clock`` gives seconds.
@@ -50,7 +50,7 @@ class Limiter:
         self._waiting: deque[anyio.Event] = deque()
 
     @classmethod
-    def fixed(cls, count: int) -> Limiter:
+    def fixed(cls, count: int) -> ConcurrencyLimit:
         """Always so many at once."""
         return cls(least=count, most=count, start=count)
 
@@ -68,12 +68,12 @@ class Limiter:
     async def slot(self) -> AsyncGenerator[Slot]:
         """Wait for leave to send one request; who waits longest is let in first."""
         await self._enter()
-        cohort = self._capacity.begin()
+        sample = self._capacity.begin()
         try:
-            yield Slot(self._clock(), self._in_flight, cohort, self)
+            yield Slot(self._clock(), self._in_flight, sample, self)
         finally:
             self._in_flight -= 1
-            self._capacity.end(cohort)
+            self._capacity.end(sample)
             self._wake()
 
     async def _enter(self) -> None:
@@ -98,7 +98,7 @@ class Limiter:
             self._waiting.popleft().set()
 
     def _succeeded(self, slot: Slot, items: int) -> None:
-        slot.cohort.add(self._clock() - slot.started, max(items, 1), slot.among)
+        slot.sample.add(self._clock() - slot.started, max(items, 1), slot.among)
         # A limit that is not used says nothing about what the server could do.
         if self._in_flight >= self.limit:
             self._capacity.grow()

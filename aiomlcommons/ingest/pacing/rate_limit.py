@@ -18,7 +18,7 @@ def about_tokens(text: str) -> int:
 
 
 @attrs.define
-class Rate:
+class RateLimit:
     """Lets ``requests`` and ``tokens`` through each minute, evenly: nobody saves up for a burst.
 
     ``tokens_of`` tells how many a text has.

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import Iterator
-
 import attrs
 
 from aiomlcommons.errors import MLCommonsError
-from aiomlcommons.net.backoff import Backoff
 
 # The prices of botocore's standard retry quota, which this follows.
 CAPACITY, COST, REWARD = 500.0, 5.0, 1.0
@@ -29,6 +25,11 @@ class RetryBudget:
     spent: int = attrs.field(init=False, default=0)
     denied: int = attrs.field(init=False, default=0)
 
+    @classmethod
+    def of(cls, retries: float) -> RetryBudget:
+        """A budget that pays for so many retries at once."""
+        return cls(capacity=COST * retries)
+
     def __attrs_post_init__(self) -> None:
         self.tokens = self.capacity
 
@@ -45,14 +46,6 @@ class RetryBudget:
     def succeeded(self) -> None:
         """Give a little back."""
         self.tokens = min(self.capacity, self.tokens + self.reward)
-
-
-def pauses(backoff: Backoff) -> Iterator[float]:
-    """Seconds between tries with full jitter: anything from nothing to a delay that grows, so that clients spread."""
-    delay = min(backoff.cap, backoff.first)
-    while True:
-        yield random.uniform(0, delay)  # noqa: S311 - spreading load is not cryptography
-        delay = min(backoff.cap, delay * backoff.factor)
 
 
 def pause_for(error: MLCommonsError, delay: float) -> float:

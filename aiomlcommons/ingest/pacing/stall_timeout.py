@@ -13,7 +13,7 @@ from aiomlcommons.errors import MLCommonsError
 
 
 @attrs.define(eq=False)
-class Patience:
+class StallTimeout:
     """Cuts calls short when nothing was answered for ``seconds``, counted from when the first of them asked.
 
     An answer to anybody begins it anew for all. While nobody has asked, or all who did are answered, no time counts.

@@ -8,7 +8,7 @@ import attrs
 
 
 @attrs.define
-class Sizes:
+class BatchSize:
     """At most ``count`` texts and ``most_bytes`` bytes of text (or one longer text) in a request."""
 
     count: int = 64

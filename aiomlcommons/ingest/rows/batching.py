@@ -7,13 +7,13 @@ from typing import TypeAlias
 
 import attrs
 
-from aiomlcommons.ingest.rows.batch_size import Sizes, size_of
-from aiomlcommons.ingest.rows.checking import Checked, Checker
+from aiomlcommons.ingest.rows.batch_size import BatchSize, size_of
+from aiomlcommons.ingest.rows.checking import CheckedRow, RowChecker
 from aiomlcommons.ingest.rows.tracking import Tracker
-from aiomlcommons.ingest.state.dead_letters import Letter
+from aiomlcommons.ingest.state.dead_letters import DeadLetter
 from aiomlcommons.ingest.types import Row, Rows
 
-Tells: TypeAlias = Callable[[list[Checked]], list[bool]]
+Tells: TypeAlias = Callable[[list[CheckedRow]], list[bool]]
 # A batch holds at most so many times as many rows that are no documents as documents: they take memory too.
 SETTLED = 16
 
@@ -32,7 +32,7 @@ class Batch:
     rows: list[Row] = attrs.field(factory=list)
     texts: list[str] = attrs.field(factory=list)
     settled: list[int] = attrs.field(factory=list)
-    letters: list[Letter] = attrs.field(factory=list)
+    dead_letters: list[DeadLetter] = attrs.field(factory=list)
     deduplicated: int = 0
     skipped: int = 0
     size: int = 0
@@ -46,13 +46,13 @@ class Batch:
         lists = (self.numbers, self.ids, self.rows, self.texts)
         return Batch(self.index, *([found[i] for i in at] for found in lists))  # type: ignore[arg-type]
 
-    def fail(self, position: int, why: str) -> Letter:
+    def fail(self, position: int, why: str) -> DeadLetter:
         """The letter of a document that cannot be embedded or written."""
-        return Letter(self.numbers[position], self.ids[position], why, self.rows[position])
+        return DeadLetter(self.numbers[position], self.ids[position], why, self.rows[position])
 
 
 @attrs.define
-class Preparer:
+class Batcher:
     """Fills batches with rows, as large as ``sizes`` says.
 
     ``seen`` tells of documents whether an earlier row of the job had their id, ``unchanged`` whether they were written
@@ -60,9 +60,9 @@ class Preparer:
     texts of each are of like length: a model takes as long for all of a batch as for its longest text.
     """
 
-    check: Checker
+    check: RowChecker
     tracker: Tracker
-    sizes: Sizes
+    sizes: BatchSize
     seen: Tells
     unchanged: Tells | None = None
     alike: int = 1
@@ -110,20 +110,20 @@ class Preparer:
         texts = [pool.texts[i] for i in order]
         batches = [pool.part(order[part]) for part in self.sizes.parts(texts)] or [Batch()]
         first = batches[0]
-        first.settled, first.letters = pool.settled, pool.letters
+        first.settled, first.dead_letters = pool.settled, pool.dead_letters
         first.deduplicated, first.skipped = pool.deduplicated, pool.skipped
         return batches
 
-    def _settle(self, one: Checked, *, skipped: bool) -> None:
+    def _settle(self, one: CheckedRow, *, skipped: bool) -> None:
         self._open.settled.append(one.number)
         if one.why:
-            self._open.letters.append(Letter(one.number, one.id or None, one.why, one.row))
+            self._open.dead_letters.append(DeadLetter(one.number, one.id or None, one.why, one.row))
         elif skipped:
             self._open.skipped += 1
         else:
             self._open.deduplicated += 1
 
-    def _take(self, one: Checked) -> list[Batch]:
+    def _take(self, one: CheckedRow) -> list[Batch]:
         """Put a document into the batch that is begun; return that one first where it has no room for it."""
         size = size_of(one.text)
         no_room = self._open.size and self._open.size + size > self.sizes.most_bytes * self.alike
@@ -137,7 +137,7 @@ class Preparer:
         return full
 
 
-def _told(tells: Tells | None, documents: list[Checked]) -> set[int]:
+def _told(tells: Tells | None, documents: list[CheckedRow]) -> set[int]:
     """The numbers of those rows of which it says yes."""
     if tells is None or not documents:
         return set()

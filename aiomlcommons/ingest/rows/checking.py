@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import attrs
 
 from aiomlcommons.errors import InvalidRequest
-from aiomlcommons.ingest.rows.fields import TextFrom
+from aiomlcommons.inference.fields import TextFrom
 from aiomlcommons.ingest.types import BadRow, Row
 
 TextOf: TypeAlias = Callable[[Row], Any]
@@ -17,7 +17,7 @@ IdOf: TypeAlias = Callable[[Row, int], Any]
 
 
 @attrs.frozen
-class Checked:
+class CheckedRow:
     """Row ``number`` with its id and text; ``why`` it is no document, or nothing."""
 
     number: int
@@ -28,40 +28,40 @@ class Checked:
 
 
 @attrs.frozen
-class Checker:
-    """Reads rows; a text of more than ``longest`` characters is wrong."""
+class RowChecker:
+    """Reads rows; a text of more than ``max_chars`` characters is wrong."""
 
     text_of: TextOf
     id_of: IdOf
-    longest: int | None = None
+    max_chars: int | None = None
 
     @classmethod
     def of(
-        cls, text: str | Callable[[Row], Any], id: str | Callable[[Row], Any] | None, longest: int | None
-    ) -> Checker:
+        cls, text: str | Callable[[Row], Any], id: str | Callable[[Row], Any] | None, max_chars: int | None
+    ) -> RowChecker:
         """For fields, templates or functions, as ``ml.ingest`` takes them. Raises InvalidRequest for anything else."""
-        return cls(text_by(text), id_by(id), longest)
+        return cls(text_by(text), id_by(id), max_chars)
 
-    def __call__(self, number: int, row: Row | BadRow) -> Checked:
+    def __call__(self, number: int, row: Row | BadRow) -> CheckedRow:
         """The row with what it says. What is wrong with it is no error: it is one of the job's letters."""
         if isinstance(row, BadRow):
-            return Checked(number, row, "", "", f"{row.where}: {row.why}")
+            return CheckedRow(number, row, "", "", f"{row.where}: {row.why}")
         key = ""
         try:
             key = _id(self.id_of(row, number))
-            return Checked(number, row, key, self._text(self.text_of(row)), "")
+            return CheckedRow(number, row, key, self._text(self.text_of(row)), "")
         except (AttributeError, LookupError, TypeError, ValueError) as error:
             # The words of a KeyError are the key alone.
             why = repr(error) if isinstance(error, KeyError) else str(error) or repr(error)
-            return Checked(number, row, key, "", why)
+            return CheckedRow(number, row, key, "", why)
 
     def _text(self, text: Any) -> str:
         if not isinstance(text, str):
             raise TypeError(f"its text must be a string, not {type(text).__name__}")
         if not text.strip():
             raise ValueError("its text is empty")
-        if self.longest is not None and len(text) > self.longest:
-            raise ValueError(f"its text has {len(text):,} characters, and {self.longest:,} are the limit")
+        if self.max_chars is not None and len(text) > self.max_chars:
+            raise ValueError(f"its text has {len(text):,} characters, and {self.max_chars:,} are the limit")
         _check_unicode("text", text)
         return text
 

@@ -37,9 +37,9 @@ class Tracker:
         runs = groupby(enumerate(sorted(self._beyond)), key=lambda pair: pair[1] - pair[0])
         return [(members[0][1], members[-1][1]) for members in (list(run) for _, run in runs)]
 
-    def read(self, start: int, mark: Any) -> None:
-        """Rows from ``start`` on were read, and ``mark`` is how to read them again."""
-        self._marks.append((start, mark))
+    def read(self, start: int, position: Any) -> None:
+        """Rows from ``start`` on were read, and ``position`` is how to read them again."""
+        self._marks.append((start, position))
         self._forget()
 
     def place(self) -> tuple[int, Any]:

@@ -13,7 +13,7 @@ import anyio.to_thread
 from aiomlcommons.errors import ApiError, MLCommonsError
 from aiomlcommons.inference.vectors import Vectors
 from aiomlcommons.ingest.errors import SinkError
-from aiomlcommons.ingest.pacing.stall_timeout import Patience
+from aiomlcommons.ingest.pacing.stall_timeout import StallTimeout
 from aiomlcommons.ingest.sinks._index_bulk import Action, Load, Outcome, Trip, actions, loads, outcome, together
 from aiomlcommons.ingest.sinks._index_target import Target
 from aiomlcommons.ingest.types import Documents, Refused, Sparse
@@ -39,8 +39,8 @@ class IndexSink:
 
     ``concurrency`` requests (default 4) of up to ``bulk_bytes`` (default 5 MB) are under way at once; what other calls
     of ``write`` have to send meanwhile travels together in the next one. What the server has no room for, or does not
-    get, is sent again with ``backoff``, until it has taken nothing at all for ``patience`` seconds (default 600; a job
-    sets its own); whatever else is asked of it waits as long. What it has answered is durable, unless the index's
+    get, is sent again with ``backoff``, until it has taken nothing at all for ``stall_timeout`` seconds (default 600;
+    a job sets its own); whatever else is asked of it waits as long. What it has answered is durable, unless the index's
     ``translog.durability`` is ``async``.
 
     A server makes an index that is missing when it is written to, with a mapping of its own. So the index must be the
@@ -65,10 +65,10 @@ class IndexSink:
         concurrency: int = 4,
         bulk_bytes: int = 5_000_000,
         backoff: Backoff = Backoff(first=0.5, cap=30),
-        patience: float = 600.0,
+        stall_timeout: float = 600.0,
     ) -> None:
         self._ml, self._index, self.field, self._create = ml, index, field, create
-        self.dimension, self.sparse, self.patience = dimension, sparse, patience
+        self.dimension, self.sparse, self.stall_timeout = dimension, sparse, stall_timeout
         self._base64, self._bulk_bytes, self._backoff = base64, bulk_bytes, backoff
         self._places, self._preparing = anyio.Semaphore(concurrency), anyio.Lock()
         self._waiting: deque[Load] = deque()
@@ -85,7 +85,7 @@ class IndexSink:
     async def target(self) -> str:
         """The index and its cluster, or the URL where that may not be asked: an index elsewhere is another one."""
         try:
-            cluster = (await self._ml.options(wait=self.patience).info()).cluster_uuid
+            cluster = (await self._ml.options(wait=self.stall_timeout).info()).cluster_uuid
         except ApiError:
             cluster = self._ml.url
         return f"{cluster} {self._index}"
@@ -97,7 +97,9 @@ class IndexSink:
         """
         self._taken = 0 if state is None else state["documents"]
         self._target = target = self._target_of(state.get("uuid") if state and self._taken else None)
-        self._waits = Patience(self.patience, lambda what: SinkError(f"index {self._index} takes nothing: {what}"))
+        self._waits = StallTimeout(
+            self.stall_timeout, lambda what: SinkError(f"index {self._index} takes nothing: {what}")
+        )
         self._left = anyio.Event()
         await target.find(self._taken)
         if target.mappings is not None or self.sparse or self.dimension is not None:
@@ -153,7 +155,7 @@ class IndexSink:
 
     def _target_of(self, uuid: str | None) -> Target:
         """What is known of the index when it is opened; ``uuid`` is that of the one written to before."""
-        ml = self._ml.options(wait=self.patience)
+        ml = self._ml.options(wait=self.stall_timeout)
         return Target(ml, self._index, self.field, self._create, self.sparse, uuid)
 
     async def _prepare(self, vectors: Vectors | Sparse) -> None:

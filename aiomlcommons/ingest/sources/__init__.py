@@ -68,7 +68,7 @@ def once_only(source: Source) -> bool:
 def with_patience(source: Source, seconds: float) -> Source:
     """The source, which waits so long for a cluster that it reads from."""
     if isinstance(source, IndexSource):
-        return attrs.evolve(source, patience=seconds)
+        return attrs.evolve(source, stall_timeout=seconds)
     if isinstance(source, MappedSource):
         return attrs.evolve(source, source=with_patience(source.source, seconds))
     return source

@@ -47,12 +47,12 @@ class ArrowSource:
         """How many rows the files say they have."""
         return await in_thread(self._counted)
 
-    async def read(self, mark: Any = None, start: int = 0) -> AsyncGenerator[Rows]:
+    async def read(self, position: Any = None, start: int = 0) -> AsyncGenerator[Rows]:
         """The rows, read off the event loop.
 
         Raises SourceError, OSError where there is no such file, InvalidRequest for a column that is not there.
         """
-        place = None if mark is None else _place(mark, self.name)
+        place = None if position is None else _place(position, self.name)
         dataset = await in_thread(self._opened)
         reading = self._rows(dataset, place, start)
         try:
@@ -92,8 +92,8 @@ class ArrowSource:
             for file, fragment in _files(dataset, place, self.name):
                 at = _in_file(place, file, _size(fragment))
                 with opened_part(dataset, fragment, self.columns, own=self._own) as part:
-                    for mark, rows in _rows_of(part, at):
-                        yield Rows(start, rows, mark)
+                    for position, rows in _rows_of(part, at):
+                        yield Rows(start, rows, position)
                         start += len(rows)
 
 
@@ -146,8 +146,8 @@ def _size(fragment: Any) -> int | None:
     return fragment.filesystem.get_file_info(path).size if path else None
 
 
-def _place(mark: Any, name: str) -> Place:
-    match mark:
+def _place(position: Any, name: str) -> Place:
+    match position:
         case [str(file), int(group), int(rows), int() | None as size]:
             return file, group, rows, size
-    raise SourceError(f"{name} cannot be read on from {mark!r}: that is no place in it")
+    raise SourceError(f"{name} cannot be read on from {position!r}: that is no place in it")

@@ -38,7 +38,7 @@ class CsvSource(FileSource):
 
     delimiter: str = ","
 
-    async def read(self, mark: Any = None, start: int = 0) -> AsyncGenerator[Rows]:
+    async def read(self, position: Any = None, start: int = 0) -> AsyncGenerator[Rows]:
         """The rows, read off the event loop.
 
         Raises SourceError, also for a header with a name twice, and OSError where the file cannot be opened.
@@ -46,7 +46,7 @@ class CsvSource(FileSource):
         content = await content_of(self.path)
         try:
             reader = _Reader(self.name, content, self.delimiter, start)
-            await in_thread(lambda: reader.begin(mark))
+            await in_thread(lambda: reader.begin(position))
             while (rows := await in_thread(reader.take)).rows:
                 yield rows
         finally:
@@ -66,25 +66,25 @@ class _Reader:
     spoiled: bool = False
     records: Iterator[Row | BadRow] = attrs.field(factory=lambda: iter(()))
 
-    def begin(self, mark: Any) -> None:
+    def begin(self, position: Any) -> None:
         """Read the header and go to the mark."""
         with telling(self.name):
             self.columns = self._header()
-        if mark is not None:
-            go_on(self.content, self.name, self.place, mark)
+        if position is not None:
+            go_on(self.content, self.name, self.place, position)
         self.records = self._records()
 
     def take(self) -> Rows:
         """The next rows; none are the end."""
-        mark, start = self.place.mark, self.start
+        position, start = self.place.position, self.start
         rows: list[Row | BadRow] = []
         with telling(f"{self.name}, after line {self.place.line},"):
-            while len(rows) < ROWS_AT_ONCE and self.place.offset - mark[0] < BYTES_AT_ONCE:
+            while len(rows) < ROWS_AT_ONCE and self.place.offset - position[0] < BYTES_AT_ONCE:
                 if (row := next(self.records, None)) is None:
                     break
                 rows.append(row)
         self.start += len(rows)
-        return Rows(start, rows, mark, self.content.share)
+        return Rows(start, rows, position, self.content.share)
 
     def _header(self) -> list[str]:
         names = next((cells for _, cells in self._cells()), [])

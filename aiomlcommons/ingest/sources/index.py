@@ -31,8 +31,8 @@ class IndexSource:
     lost, or in a later program, a new one is opened after the last document. ``query`` chooses documents (default:
     all), ``fields`` are the only ones fetched (default: all), ``size`` documents come at once. ``sort="_shard_doc"`` is
     cheaper for the cluster (OpenSearch 3.3 or newer), but such a reading can only begin at the beginning. A mark is
-    the sort values before the first row. A cluster that is away or starts is waited for, ``patience`` seconds (default
-    600; a job sets its own). Needs OpenSearch 2.4 or newer.
+    the sort values before the first row. A cluster that is away or starts is waited for, ``stall_timeout`` seconds
+    (default 600; a job sets its own). Needs OpenSearch 2.4 or newer.
     """
 
     session: Client
@@ -42,7 +42,7 @@ class IndexSource:
     size: int = 1_000
     keep_alive: str = "5m"
     sort: str = attrs.field(default=BY_ID, validator=attrs.validators.in_((BY_ID, "_shard_doc")))
-    patience: float = 600.0
+    stall_timeout: float = 600.0
 
     @property
     def name(self) -> str:
@@ -56,26 +56,26 @@ class IndexSource:
         answer = await self.patient.request("GET", f"/{self.path}/_count", body=body)
         return int(answer.json()["count"])
 
-    async def read(self, mark: Any = None, start: int = 0) -> AsyncGenerator[Rows]:
+    async def read(self, position: Any = None, start: int = 0) -> AsyncGenerator[Rows]:
         """The documents. Raises SourceError where they cannot be read on, ApiError, ConnectError."""
-        reading = _Reading(self, self._after(mark))
+        reading = _Reading(self, self._after(position))
         try:
             while hits := await reading.next():
-                yield Rows(start, [_row(hit) for hit in hits], reading.mark)
+                yield Rows(start, [_row(hit) for hit in hits], reading.position)
                 start += len(hits)
         finally:
             with anyio.CancelScope(shield=True):
                 await reading.close()
 
-    def _after(self, mark: Any) -> list[Any] | None:
-        if mark is not None and (not isinstance(mark, list) or self.sort != BY_ID):
-            raise SourceError(f"{self.name} cannot be read on from {mark!r}: only a reading sorted by {BY_ID} can")
-        return mark
+    def _after(self, position: Any) -> list[Any] | None:
+        if position is not None and (not isinstance(position, list) or self.sort != BY_ID):
+            raise SourceError(f"{self.name} cannot be read on from {position!r}: only a reading sorted by {BY_ID} can")
+        return position
 
     @property
     def patient(self) -> Client:
         """The session, which waits for the cluster."""
-        return self.session.options(wait=self.patience)
+        return self.session.options(wait=self.stall_timeout)
 
     @property
     def path(self) -> str:
@@ -89,7 +89,7 @@ class _Reading:
 
     source: IndexSource
     after: list[Any] | None
-    mark: list[Any] | None = None
+    position: list[Any] | None = None
     pit: str = ""
 
     async def next(self) -> list[Any]:
@@ -102,7 +102,7 @@ class _Reading:
             answer = await self._again(error)
         self.pit = answer.get("pit_id", self.pit)
         hits: list[Any] = answer["hits"]["hits"]
-        self.mark, self.after = self.after, hits[-1]["sort"] if hits else self.after
+        self.position, self.after = self.after, hits[-1]["sort"] if hits else self.after
         return hits
 
     async def close(self) -> None:

@@ -51,7 +51,7 @@ class IterableSource:
         """Its length, where it has one."""
         return len(self.rows) if isinstance(self.rows, Sized) else None
 
-    async def read(self, mark: Any = None, start: int = 0) -> AsyncGenerator[Rows]:  # noqa: ARG002 - rows are counted
+    async def read(self, position: Any = None, start: int = 0) -> AsyncGenerator[Rows]:  # noqa: ARG002 - rows are counted
         """The rows, without the first ``start``. Raises SourceError where they cannot be read again or are fewer."""
         left, number = start, start
         async with aclosing(_batches(self._items(start))) as batches:

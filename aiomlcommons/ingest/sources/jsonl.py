@@ -42,13 +42,13 @@ class JsonlSource(FileSource):
     decompression, the number of the lines before it, and a checksum of their end.
     """
 
-    async def read(self, mark: Any = None, start: int = 0) -> AsyncGenerator[Rows]:
+    async def read(self, position: Any = None, start: int = 0) -> AsyncGenerator[Rows]:
         """The rows, read off the event loop. Raises SourceError, OSError where the file cannot be opened."""
         content = await content_of(self.path)
         try:
             parser = _Parser(self.name, start)
-            if mark is not None:
-                await in_thread(lambda: go_on(content, self.name, parser.place, mark))
+            if position is not None:
+                await in_thread(lambda: go_on(content, self.name, parser.place, position))
             while not parser.ended:
                 rows = await in_thread(lambda: parser.next(content))
                 if rows.rows:
@@ -72,12 +72,12 @@ class StdinSource:
         """Not known before all is read."""
         return None
 
-    async def read(self, mark: Any = None, start: int = 0) -> AsyncGenerator[Rows]:
+    async def read(self, position: Any = None, start: int = 0) -> AsyncGenerator[Rows]:
         """The rows. Raises SourceError where it was read before or ends before the mark."""
         if self._begun:
             raise SourceError(f"{'standard input' if self.name == '-' else self.name} can be read once only")
         self._begun = True
-        parser = _Parser(self.name, start, skip=None if mark is None else numbers(mark, 3, self.name))
+        parser = _Parser(self.name, start, skip=None if position is None else numbers(position, 3, self.name))
         while not parser.ended:
             data = await self._bytes()
             rows = await in_thread(partial(parser.feed, data))
@@ -102,12 +102,12 @@ class PipeSource(StdinSource):
     def __attrs_post_init__(self) -> None:
         self.name = printable(self.path)
 
-    async def read(self, mark: Any = None, start: int = 0) -> AsyncGenerator[Rows]:
+    async def read(self, position: Any = None, start: int = 0) -> AsyncGenerator[Rows]:
         """The rows. Raises as StdinSource does, OSError where it cannot be opened."""
         content = await in_thread(lambda: opened(self.path))
         try:
             self.descriptor = content.raw.fileno()
-            async with aclosing(super().read(mark, start)) as reading:
+            async with aclosing(super().read(position, start)) as reading:
                 async for rows in reading:
                     yield rows
         finally:
@@ -135,20 +135,20 @@ class _Parser:
         """The rows whose lines end in ``data``; no data is the end."""
         self.ended = not data
         content = self.rest + (self._after_skip(self.skip, data) if self.skip else data)
-        mark, start, end = self.place.mark, self.start, len(content) if self.ended else content.rfind(b"\n") + 1
+        position, start, end = self.place.position, self.start, len(content) if self.ended else content.rfind(b"\n") + 1
         self.rest = content[end:]
         checked_length(self.rest, self.name)
         lines = content[:end].removesuffix(b"\n").split(b"\n") if end else []
         rows = [self._row(number, line) for number, line in enumerate(lines, self.place.line + 1) if line.strip()]
         self.place.passed(content[:end], len(lines))
         self.start += len(rows)
-        return Rows(start, rows, mark)
+        return Rows(start, rows, position)
 
-    def _after_skip(self, mark: Sequence[int], data: bytes) -> bytes:
-        left = mark[0] - self.place.offset
+    def _after_skip(self, position: Sequence[int], data: bytes) -> bytes:
+        left = position[0] - self.place.offset
         self.place.passed(data[:left], 0)
         if self.ended or len(data) >= left:
-            self.place.check(mark, self.name)
+            self.place.check(position, self.name)
             self.skip = None
         return data[left:]
 

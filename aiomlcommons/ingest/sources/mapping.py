@@ -8,7 +8,7 @@ from typing import Any
 
 import attrs
 
-from aiomlcommons.ingest.rows.fields import FieldMap
+from aiomlcommons.inference.fields import FieldMap
 from aiomlcommons.ingest.types import SHOWN, BadRow, Row, Rows, Source
 
 
@@ -28,9 +28,9 @@ class MappedSource:
         """That of the source."""
         return await self.source.count()
 
-    async def read(self, mark: Any = None, start: int = 0) -> AsyncGenerator[Rows]:
+    async def read(self, position: Any = None, start: int = 0) -> AsyncGenerator[Rows]:
         """The rows under their new names. Raises as the source does."""
-        async with aclosing(self.source.read(mark, start)) as reading:
+        async with aclosing(self.source.read(position, start)) as reading:
             async for rows in reading:
                 mapped = [self._row(row, rows.start + i) for i, row in enumerate(rows.rows)]
                 yield attrs.evolve(rows, rows=mapped)

@@ -71,11 +71,11 @@ def telling(name: str) -> Generator[None]:
         raise SourceError(f"{name} cannot be read on: {type(error).__name__}: {error}") from error
 
 
-def numbers(mark: Any, count: int, name: str) -> list[int]:
+def numbers(position: Any, count: int, name: str) -> list[int]:
     """A mark that must be ``count`` numbers. Raises SourceError for any other."""
-    if isinstance(mark, list | tuple) and len(mark) == count and all(isinstance(one, int) for one in mark):
-        return list(mark)
-    raise SourceError(f"{name} cannot be read on from {mark!r}: that is no place in it")
+    if isinstance(position, list | tuple) and len(position) == count and all(isinstance(one, int) for one in position):
+        return list(position)
+    raise SourceError(f"{name} cannot be read on from {position!r}: that is no place in it")
 
 
 @attrs.define
@@ -87,7 +87,7 @@ class Place:
     tail: bytes = b""
 
     @property
-    def mark(self) -> list[int]:
+    def position(self) -> list[int]:
         """The place as JSON, with what tells this file from another one."""
         return [self.offset, self.line, zlib.crc32(self.tail)]
 
@@ -97,22 +97,22 @@ class Place:
         self.line += lines
         self.tail = data[-TAIL:] if len(data) >= TAIL else (self.tail + data)[-TAIL:]
 
-    def check(self, mark: Sequence[int], name: str) -> None:
+    def check(self, position: Sequence[int], name: str) -> None:
         """Raises SourceError where what was read up to a mark is not what was read to it before."""
-        if self.offset < mark[0]:
+        if self.offset < position[0]:
             raise SourceError(
-                f"{name} has {self.offset:,} bytes, and was read to byte {mark[0]:,} before: is it another file?"
+                f"{name} has {self.offset:,} bytes, and was read to byte {position[0]:,} before: is it another file?"
             )
-        if zlib.crc32(self.tail) != mark[2]:
+        if zlib.crc32(self.tail) != position[2]:
             raise SourceError(
-                f"{name} has something else before byte {mark[0]:,} than when it was read: was it replaced?"
+                f"{name} has something else before byte {position[0]:,} than when it was read: was it replaced?"
             )
-        self.line = mark[1]
+        self.line = position[1]
 
 
-def go_on(content: Content, name: str, place: Place, mark: Any) -> None:
+def go_on(content: Content, name: str, place: Place, position: Any) -> None:
     """Go from a place of a file to the one of a mark. Raises SourceError where it is another file."""
-    found = numbers(mark, 3, name)
+    found = numbers(position, 3, name)
     begin = max(place.offset, found[0] - TAIL)
     with telling(name):
         if content.file.seekable() and content.file is content.raw:

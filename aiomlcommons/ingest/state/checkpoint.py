@@ -20,17 +20,17 @@ COMPACT = 1_000_000
 
 
 @attrs.frozen
-class Entry:
+class Checkpoint:
     """How far a job is: the rows below ``done`` are dealt with, and those of ``beyond`` (pairs of first and last).
 
-    ``start`` and ``mark`` are where the source is to be read from, ``sink`` is what the sink needs to go on, ``counts``
-    are the job's accounts.
+    ``start`` and ``position`` are where the source is to be read from, ``sink`` is what the sink needs to go on,
+    ``counts`` are the job's accounts.
     """
 
     done: int = 0
     beyond: list[tuple[int, int]] = attrs.field(factory=list)
     start: int = 0
-    mark: Any = None
+    position: Any = None
     sink: Mapping[str, Any] | None = None
     counts: Mapping[str, int] = attrs.field(factory=dict)
     finished: bool = False
@@ -41,36 +41,36 @@ class Entry:
         return self.done > 0 or bool(self.beyond)
 
 
-class Journal:
+class CheckpointFile:
     """A journal file; each entry is on disk when ``write`` returns. All of it is blocking: call it in a thread."""
 
     def __init__(self, path: Path, file: IO[bytes], header: Mapping[str, Any]) -> None:
         self.path, self._file, self._header = path, file, header
 
     @classmethod
-    def open(cls, path: str | os.PathLike[str], header: Mapping[str, Any]) -> tuple[Journal, Entry]:
+    def open(cls, path: str | os.PathLike[str], header: Mapping[str, Any]) -> tuple[CheckpointFile, Checkpoint]:
         """The journal and the last entry in it; a new one where there is none.
 
         ``header`` says which job it is. A torn last line, which a crash leaves, is cut off. Raises WrongJob where the
         file is another job's or no journal, OSError.
         """
-        entry = cls.check(path, header) or Entry()
-        return cls._created(Path(path), header, entry), entry
+        checkpoint = cls.check(path, header) or Checkpoint()
+        return cls._created(Path(path), header, checkpoint), checkpoint
 
     @classmethod
-    def check(cls, path: str | os.PathLike[str], header: Mapping[str, Any]) -> Entry | None:
+    def check(cls, path: str | os.PathLike[str], header: Mapping[str, Any]) -> Checkpoint | None:
         """The last entry of a job's journal, or None where there is none; nothing is changed.
 
         Raises WrongJob where the file is another job's or no journal, OSError.
         """
         if (found := cls.peek(path)) is None:
             return None
-        there, entry = found
+        there, checkpoint = found
         _check(Path(path), there, header)
-        return entry
+        return checkpoint
 
     @staticmethod
-    def peek(path: str | os.PathLike[str]) -> tuple[Mapping[str, Any], Entry] | None:
+    def peek(path: str | os.PathLike[str]) -> tuple[Mapping[str, Any], Checkpoint] | None:
         """Which job a journal is of and its last entry, or None where there is none; nothing is changed.
 
         Raises WrongJob where the file is no journal, OSError.
@@ -81,27 +81,27 @@ class Journal:
         header, *entries = _lines(path)
         if not isinstance(header, dict) or "job" not in header:
             raise WrongJob(f"{printable(path)} is no checkpoint of a job; name another file")
-        return header, _entry(path, entries[-1]) if entries else Entry()
+        return header, _checkpoint_of(path, entries[-1]) if entries else Checkpoint()
 
     @classmethod
-    def _created(cls, path: Path, header: Mapping[str, Any], entry: Entry) -> Journal:
+    def _created(cls, path: Path, header: Mapping[str, Any], checkpoint: Checkpoint) -> CheckpointFile:
         """Written beside and renamed, so that there is a whole journal at any moment."""
-        part, lines = path.with_name(path.name + ".tmp"), _line(header) + _line(attrs.asdict(entry))
+        part, lines = path.with_name(path.name + ".tmp"), _line(header) + _line(attrs.asdict(checkpoint))
         with naming(part), part.open("wb") as file:
             file.write(lines)
             _sync(file)
         part.replace(path)
         return cls(path, path.open("ab"), header)
 
-    def write(self, entry: Entry) -> None:
+    def write(self, checkpoint: Checkpoint) -> None:
         """Note how far the job is. Raises OSError, naming the file."""
         if self._file.tell() > COMPACT:
             # The old file is open until there is a new one: the next note may find the disk no longer full.
-            full, self._file = self._file, self._created(self.path, self._header, entry)._file
+            full, self._file = self._file, self._created(self.path, self._header, checkpoint)._file
             full.close()
             return
         with naming(self.path):
-            self._file.write(_line(attrs.asdict(entry)))
+            self._file.write(_line(attrs.asdict(checkpoint)))
             _sync(self._file)
 
     def close(self) -> None:
@@ -133,15 +133,15 @@ def _check(path: Path, was: Mapping[str, Any], header: Mapping[str, Any]) -> Non
         )
 
 
-def _entry(path: Path, data: Any) -> Entry:
+def _checkpoint_of(path: Path, data: Any) -> Checkpoint:
     try:
-        entry = convert.structure(data, Entry)
+        checkpoint = convert.structure(data, Checkpoint)
     except convert.Unreadable as error:
         raise _damaged(path, str(error)) from None
     # A key that is missing would have its default, as if nothing were done yet.
-    if odd := {field.name for field in attrs.fields(Entry)}.symmetric_difference(data):
+    if odd := {field.name for field in attrs.fields(Checkpoint)}.symmetric_difference(data):
         raise _damaged(path, f"its keys are not the same: {', '.join(sorted(odd))}")
-    return entry
+    return checkpoint
 
 
 def _damaged(path: Path, why: str) -> WrongJob:

@@ -30,7 +30,7 @@ _NUMBER = re.compile(r"(?<!\w)\d+(?:[.,]\d+)*")
 
 
 @attrs.frozen
-class Letter:
+class DeadLetter:
     """A document that failed: its row in the source, its id if it has one, the row itself, and why.
 
     One that is read from a file is ``whole`` unless the document held what JSON cannot, which stands there as text.
@@ -72,7 +72,7 @@ class DeadLetters:
         self._file: IO[bytes] | None = None
         self._opening = threading.Lock()
 
-    def open(self, mark: Sequence[int] | None) -> None:
+    def open(self, position: Sequence[int] | None) -> None:
         """Begin, or go on after a mark that ``flush`` gave: what was written later belongs to rows that come again.
 
         The letters of an earlier job stay, in a file with a number after its name. Raises SinkError where another job
@@ -82,10 +82,10 @@ class DeadLetters:
             return
         with self.path.open("rb+") as file:
             hold(file.fileno(), self.path)
-            if mark is None:
+            if position is None:
                 self._put_aside()
-            elif self._mark(mark[0]) == list(mark):
-                file.truncate(mark[0])
+            elif self._mark(position[0]) == list(position):
+                file.truncate(position[0])
             else:
                 raise SinkError(f"{self.path} is not what this job wrote there: {REMEDY}")
 
@@ -97,9 +97,9 @@ class DeadLetters:
         self.path.rename(aside)
         log.warning("%s held the dead letters of an earlier job, which are in %s now", self.path, aside)
 
-    def write(self, letters: Iterable[Letter]) -> None:
+    def write(self, dead_letters: Iterable[DeadLetter]) -> None:
         """Append letters; the file appears with the first one. Raises OSError, naming it, SinkError as ``open``."""
-        lines = b"".join(letter.line() for letter in letters)
+        lines = b"".join(letter.line() for letter in dead_letters)
         if lines:
             with self._opening:
                 if self._file is None:
@@ -131,7 +131,7 @@ class DeadLetters:
                 self._file.close()
 
 
-def letters(path: str | os.PathLike[str]) -> Iterator[Letter]:
+def read_dead_letters(path: str | os.PathLike[str]) -> Iterator[DeadLetter]:
     """The letters of a file; a torn last line is left out. Raises SourceError, naming the line, for what is none."""
     with Path(path).open("rb") as file:
         for number, line in enumerate(file, 1):
@@ -141,12 +141,12 @@ def letters(path: str | os.PathLike[str]) -> Iterator[Letter]:
 
 def documents(path: str | os.PathLike[str]) -> Iterator[Row]:
     """The documents of a dead letter file. Raises as ``letters`` does."""
-    for letter in letters(path):
+    for letter in read_dead_letters(path):
         if not isinstance(letter.document, BadRow):
             yield letter.document
 
 
-def by_reason(found: Iterable[Letter]) -> dict[str, int]:
+def by_reason(found: Iterable[DeadLetter]) -> dict[str, int]:
     """How many letters there are for each reason, the most frequent first."""
     return dict(Counter(letter.reason for letter in found).most_common())
 
@@ -160,9 +160,9 @@ def _document(what: Mapping[Any, Any]) -> Any:
     raise ValueError("neither a document nor a bad row")
 
 
-def _letter(line: bytes, where: str) -> Letter:
+def _letter(line: bytes, where: str) -> DeadLetter:
     with suppress(ValueError):
         match orjson.loads(line):
             case {"row": int(row), "id": None | str() as key, "why": str(why), **what}:
-                return Letter(row, key, why, _document(what), what.get("whole", True) is True)
+                return DeadLetter(row, key, why, _document(what), what.get("whole", True) is True)
     raise SourceError(f"{where} is no dead letter")

@@ -13,7 +13,7 @@ from aiomlcommons.ingest.errors import JobUnderWay, SeenError
 BUSY = 1.0
 
 
-class Seen:
+class SeenIds:
     """Ids with the row that had them first. It is blocking: call it in one thread at a time.
 
     As long as it is open nobody else can open the file, and so no two processes do the same job at once. Raises

@@ -30,9 +30,9 @@ from aiomlcommons.http import HttpResponse
 from aiomlcommons.inference.vectors import Vectors
 from aiomlcommons.ingest.embedding._model_check import HARMLESS
 from aiomlcommons.ingest.errors import JobStalled, ModelFails
-from aiomlcommons.ingest.pacing.concurrency_limit import Limiter
+from aiomlcommons.ingest.pacing.concurrency_limit import ConcurrencyLimit
 from aiomlcommons.ingest.pacing.retry_budget import RetryBudget
-from aiomlcommons.ingest.state.dead_letters import Letter
+from aiomlcommons.ingest.state.dead_letters import DeadLetter
 from tests.support.scripted_model import REQUEST, Model, PredictorOnAClock, api, batch_of, embedded, throttled, vectors
 from tests.support.virtual_time import Clock, turns
 
@@ -57,7 +57,7 @@ async def test_the_latency_is_that_of_answers_alone() -> None:
         await world.clock.passing(3)
         return await model(texts)
 
-    world = PredictorOnAClock(slow, limiter=Limiter.fixed(1))
+    world = PredictorOnAClock(slow, limiter=ConcurrencyLimit.fixed(1))
     await world.all(batch_of("a"))
     # Neither the refused request nor the pause after it counts.
     assert world.stats.latency == pytest.approx(3.0)
@@ -85,17 +85,19 @@ async def test_sparse_vectors_are_a_list() -> None:
 @pytest.mark.asyncio
 async def test_a_batch_without_documents_asks_nothing_and_keeps_its_letters() -> None:
     model = Model()
-    letter = Letter(5, None, "bad", {})
-    (predicted,) = await PredictorOnAClock(model).all(batch_of(settled=[5, 6], letters=[letter], deduplicated=1))
+    letter = DeadLetter(5, None, "bad", {})
+    (predicted,) = await PredictorOnAClock(model).all(batch_of(settled=[5, 6], dead_letters=[letter], deduplicated=1))
     assert model.asked == []
-    assert (predicted.letters, predicted.batch.settled, predicted.vectors) == ([letter], [5, 6], [])
+    assert (predicted.dead_letters, predicted.batch.settled, predicted.vectors) == ([letter], [5, 6], [])
 
 
 @pytest.mark.asyncio
 async def test_what_was_settled_before_comes_through_a_batch_that_is_embedded() -> None:
-    letter = Letter(5, None, "bad", {})
-    (predicted,) = await PredictorOnAClock(Model()).all(batch_of("a", settled=[5, 6], letters=[letter], deduplicated=1))
-    assert (predicted.letters, predicted.batch.settled, predicted.batch.deduplicated) == ([letter], [5, 6], 1)
+    letter = DeadLetter(5, None, "bad", {})
+    (predicted,) = await PredictorOnAClock(Model()).all(
+        batch_of("a", settled=[5, 6], dead_letters=[letter], deduplicated=1)
+    )
+    assert (predicted.dead_letters, predicted.batch.settled, predicted.batch.deduplicated) == ([letter], [5, 6], 1)
 
 
 @pytest.mark.asyncio
@@ -107,7 +109,7 @@ async def test_the_accounts_show_what_is_under_way_and_nothing_afterwards() -> N
         during.append((world.stats.in_flight, world.stats.limit))
         return vectors(texts)
 
-    world = PredictorOnAClock(embed, limiter=Limiter.fixed(2))
+    world = PredictorOnAClock(embed, limiter=ConcurrencyLimit.fixed(2))
     await world.all(*(batch_of(f"text {number}") for number in range(4)))
     assert during[0] == (2, 2)
     assert (world.stats.in_flight, world.stats.requests) == (0, 4)
@@ -125,7 +127,7 @@ async def test_no_more_requests_are_under_way_than_the_limiter_allows() -> None:
         now -= 1
         return vectors(texts)
 
-    world = PredictorOnAClock(embed, limiter=Limiter.fixed(3))
+    world = PredictorOnAClock(embed, limiter=ConcurrencyLimit.fixed(3))
     await world.all(*(batch_of(f"text {number}") for number in range(20)))
     assert most == 3
 
@@ -155,7 +157,7 @@ async def test_trouble_that_passes_is_tried_again_and_paid_for(error: Exception)
     model = Model([error, error])
     world = PredictorOnAClock(model)
     predicted = await world.one("a", "b")
-    assert (embedded(predicted), predicted.letters) == (["a", "b"], [])
+    assert (embedded(predicted), predicted.dead_letters) == (["a", "b"], [])
     assert model.asked == [["a", "b"]] * 3
     assert (world.stats.retried, world.stats.requests, world.budget.spent) == (2, 3, 2)
     busy = isinstance(error, TooManyRequests)
@@ -191,14 +193,14 @@ async def test_a_pause_that_the_server_asks_for_is_kept() -> None:
     ],
 )
 async def test_a_server_that_has_too_much_to_do_is_sent_fewer_at_once(error: Exception, limit: int) -> None:
-    limiter = Limiter(start=10, clock=lambda: 0.0)
+    limiter = ConcurrencyLimit(start=10, clock=lambda: 0.0)
     await PredictorOnAClock(Model([error]), limiter=limiter).one("a")
     assert limiter.limit == limit
 
 
 @pytest.mark.asyncio
 async def test_an_answer_is_told_to_the_limiter() -> None:
-    limiter = Limiter(start=1, clock=lambda: 0.0)
+    limiter = ConcurrencyLimit(start=1, clock=lambda: 0.0)
     await PredictorOnAClock(Model(), limiter=limiter).one("a", "b")
     assert limiter.limit == 2
 
@@ -210,7 +212,7 @@ async def test_an_answer_with_many_texts_is_not_taken_for_a_slow_one() -> None:
         return vectors(texts)
 
     clock = Clock()
-    world = PredictorOnAClock(embed, limiter=Limiter(start=2, clock=clock), clock=clock)
+    world = PredictorOnAClock(embed, limiter=ConcurrencyLimit(start=2, clock=clock), clock=clock)
     await world.one("a")
     await world.one(*(f"text {number}" for number in range(64)))
     assert world.limiter.limit == 2
@@ -219,7 +221,7 @@ async def test_an_answer_with_many_texts_is_not_taken_for_a_slow_one() -> None:
 @pytest.mark.asyncio
 async def test_no_slot_is_held_during_a_pause() -> None:
     model = Model([api(503)])
-    world = PredictorOnAClock(model, limiter=Limiter.fixed(1))
+    world = PredictorOnAClock(model, limiter=ConcurrencyLimit.fixed(1))
     await world.all(batch_of("a"), batch_of("b"))
     assert model.asked[1] == ["b"]
 
@@ -253,7 +255,7 @@ class Outage:
 @pytest.mark.asyncio
 async def test_with_the_budget_spent_one_at_a_time_tries_whether_the_server_is_back() -> None:
     outage = Outage(back=501, service=20)
-    world = PredictorOnAClock(outage, budget=RetryBudget(capacity=0), patience=1000, clock=outage.clock)
+    world = PredictorOnAClock(outage, budget=RetryBudget(capacity=0), stall_timeout=1000, clock=outage.clock)
     await world.all(*(batch_of(f"text {number}") for number in range(30)))
     # Each try takes 20 s and has a pause of a tenth of the cap, 0.8 s, before it.
     assert outage.most == 1
@@ -265,7 +267,7 @@ async def test_with_the_budget_spent_one_at_a_time_tries_whether_the_server_is_b
 @pytest.mark.asyncio
 async def test_when_the_server_is_back_those_who_waited_for_it_pause_no_more() -> None:
     outage = Outage(back=100, service=1)
-    world = PredictorOnAClock(outage, budget=RetryBudget(capacity=0), patience=1000, clock=outage.clock)
+    world = PredictorOnAClock(outage, budget=RetryBudget(capacity=0), stall_timeout=1000, clock=outage.clock)
     await world.all(*(batch_of(f"text {number}") for number in range(30)))
     assert world.clock.slept.count(0) >= 28
     assert world.clock.now < 100 + 8 + 30 + 1
@@ -276,7 +278,7 @@ async def test_those_who_waited_pause_no_more_even_if_trouble_comes_again() -> N
     trouble = [api(503)] * 30
     trouble[5] = throttled()
     model = Model([*trouble, None, api(503), None, api(503)])
-    world = PredictorOnAClock(model, budget=RetryBudget(capacity=0), patience=1000)
+    world = PredictorOnAClock(model, budget=RetryBudget(capacity=0), stall_timeout=1000)
     await world.all(*(batch_of(f"text {number}") for number in range(30)))
     # Two had trouble after others had been answered: they stand at the end of the line, and others are answered first.
     assert world.clock.slept == [0.8, *[0] * 31]
@@ -303,7 +305,9 @@ async def test_what_others_earn_pays_again() -> None:
 @pytest.mark.asyncio
 @pytest.mark.parametrize("capacity", [500, 0])
 async def test_a_server_that_never_comes_back_ends_the_job(capacity: float) -> None:
-    world = PredictorOnAClock(Model([api(503, "gone")] * 10_000), budget=RetryBudget(capacity=capacity), patience=60)
+    world = PredictorOnAClock(
+        Model([api(503, "gone")] * 10_000), budget=RetryBudget(capacity=capacity), stall_timeout=60
+    )
     with pytest.raises(JobStalled, match="no answer for 60 s, the last trouble was: gone") as caught:
         await world.one("a", "b")
     assert isinstance(caught.value.__cause__, ApiError)
@@ -314,14 +318,14 @@ async def test_a_server_that_never_comes_back_ends_the_job(capacity: float) -> N
 async def test_a_stall_is_no_reason_to_halve_a_batch() -> None:
     model = Model([api(503)] * 10_000)
     with pytest.raises(JobStalled):
-        await PredictorOnAClock(model, patience=20).one("a", "b", "c")
+        await PredictorOnAClock(model, stall_timeout=20).one("a", "b", "c")
     assert {tuple(texts) for texts in model.asked} == {("a", "b", "c")}
 
 
 @pytest.mark.asyncio
 async def test_any_answer_renews_the_patience() -> None:
     trouble = [api(503)] * 3
-    world = PredictorOnAClock(Model([*[*trouble, None] * 40]), backoff=Backoff(first=8, cap=8), patience=30)
+    world = PredictorOnAClock(Model([*[*trouble, None] * 40]), backoff=Backoff(first=8, cap=8), stall_timeout=30)
     for number in range(40):
         await world.one(f"text {number}")
     assert world.clock.now > 300
@@ -329,7 +333,7 @@ async def test_any_answer_renews_the_patience() -> None:
 
 @pytest.mark.asyncio
 async def test_a_slow_source_does_not_use_patience_up() -> None:
-    world = PredictorOnAClock(Model([None, api(503)]), patience=60)
+    world = PredictorOnAClock(Model([None, api(503)]), stall_timeout=60)
     await world.one("a")
     world.clock.now += 10_000
     assert embedded(await world.one("b")) == ["b"]
@@ -343,17 +347,21 @@ async def test_a_poisoned_text_stands_alone() -> None:
     model = Model(poison=frozenset({"p"}))
     world = PredictorOnAClock(model)
     texts = ["a", "b", "c", "p", "e", "f", "g", "h"]
-    before = Letter(1, None, "before", {})
-    (predicted,) = await world.all(batch_of(*texts, settled=[1, 2], letters=[before], deduplicated=1))
+    before = DeadLetter(1, None, "before", {})
+    (predicted,) = await world.all(batch_of(*texts, settled=[1, 2], dead_letters=[before], deduplicated=1))
     assert embedded(predicted) == ["a", "b", "c", "e", "f", "g", "h"]
     assert predicted.batch.ids == ["d10", "d11", "d12", "d14", "d15", "d16", "d17"]
     assert predicted.batch.numbers == [10, 11, 12, 14, 15, 16, 17]
     assert predicted.batch.rows == [{"n": n} for n in predicted.batch.numbers]
     assert (predicted.batch.index, predicted.batch.deduplicated) == (3, 1)
     assert predicted.batch.settled == [1, 2, 13]
-    assert predicted.letters[0] == before
-    assert predicted.letters[1].why.startswith("BadRequest: translate_exception")
-    assert (predicted.letters[1].row, predicted.letters[1].id, predicted.letters[1].document) == (13, "d13", {"n": 13})
+    assert predicted.dead_letters[0] == before
+    assert predicted.dead_letters[1].why.startswith("BadRequest: translate_exception")
+    assert (predicted.dead_letters[1].row, predicted.dead_letters[1].id, predicted.dead_letters[1].document) == (
+        13,
+        "d13",
+        {"n": 13},
+    )
     assert model.asked == [
         texts,
         ["a", "b", "c", "p"],
@@ -383,8 +391,8 @@ async def test_whatever_is_no_passing_trouble_is_looked_for_in_the_texts(refusal
     world = PredictorOnAClock(Model(poison=frozenset({"p", "q"}), refusal=refusal))
     predicted = await world.one("a", "p", "b", "q", "c")
     assert embedded(predicted) == ["a", "b", "c"]
-    assert [letter.id for letter in predicted.letters] == ["d11", "d13"]
-    assert predicted.letters[0].why == f"{type(refusal).__name__}: {refusal}"
+    assert [letter.id for letter in predicted.dead_letters] == ["d11", "d13"]
+    assert predicted.dead_letters[0].why == f"{type(refusal).__name__}: {refusal}"
     assert world.clock.slept == []
 
 
@@ -394,7 +402,7 @@ async def test_documents_with_the_same_poisoned_text_are_all_letters_and_it_is_j
     world = PredictorOnAClock(model)
     predicted = await world.one("p", "a", "p", "b", "a", "p")
     assert embedded(predicted) == ["a", "b", "a"]
-    assert [letter.row for letter in predicted.letters] == [10, 12, 15]
+    assert [letter.row for letter in predicted.dead_letters] == [10, 12, 15]
     # Once alone, and once more after a harmless one.
     assert model.asked.count(["p"]) == 2
     # Only who has another one's vector has reused it.
@@ -409,7 +417,7 @@ async def test_a_batch_of_nothing_but_poison_is_given_up_where_the_model_answers
     model = Model(poison=frozenset("pqr"))
     world = PredictorOnAClock(model)
     predicted = await world.one(*texts)
-    assert len(predicted.letters) == len(texts)
+    assert len(predicted.dead_letters) == len(texts)
     assert (len(predicted.batch), predicted.vectors) == (0, [])
     assert model.asked[-2:] == [[HARMLESS], [texts[-1]]]
     assert (world.stats.embedded, world.stats.reused) == (0, 0)
@@ -432,7 +440,9 @@ def test_exactly_the_poisoned_documents_are_given_up(texts: list[str], poison: s
     world = PredictorOnAClock(Model(poison=frozenset(poison)))
     predicted = asyncio.run(world.one(*texts))
     assert embedded(predicted) == [text for text in texts if text not in poison]
-    assert [letter.row for letter in predicted.letters] == [10 + i for i, text in enumerate(texts) if text in poison]
+    assert [letter.row for letter in predicted.dead_letters] == [
+        10 + i for i, text in enumerate(texts) if text in poison
+    ]
     assert sorted([*predicted.batch.numbers, *predicted.batch.settled]) == list(range(10, 10 + len(texts)))
     assert world.stats.embedded + world.stats.reused == len(predicted.batch)
 
@@ -445,7 +455,7 @@ async def test_a_failure_that_may_be_the_servers_is_tried_again_before_a_batch_i
     model = Model([api(500, "Error from remote service: boom")])
     world = PredictorOnAClock(model, budget=RetryBudget(capacity=0))
     predicted = await world.one(*texts)
-    assert (embedded(predicted), predicted.letters) == (list(texts), [])
+    assert (embedded(predicted), predicted.dead_letters) == (list(texts), [])
     assert model.asked == [list(texts)] * 2
     # It is neither paid for nor held up by an empty budget, and spread over time as any retry.
     assert (world.stats.retried, world.budget.spent, world.budget.denied) == (1, 0, 0)
@@ -461,7 +471,7 @@ async def test_a_text_that_fails_three_times_alone_and_again_after_a_harmless_on
     halves = [["a", "b"], ["a", "b"], harmless, ["a"], ["a"], *[["b"]] * 3]
     assert model.asked == [batch, batch, *halves, harmless, *[["b"]] * 3, ["c"]]
     assert embedded(predicted) == ["a", "c"]
-    assert [letter.id for letter in predicted.letters] == ["d11"]
+    assert [letter.id for letter in predicted.dead_letters] == ["d11"]
 
 
 @pytest.mark.asyncio
@@ -469,7 +479,7 @@ async def test_a_failure_that_is_no_servers_is_final_even_after_one_that_may_be(
     model = Model([api(500), api(400), None, api(500), api(400), None, api(400)])
     predicted = await PredictorOnAClock(model).one("a", "b")
     assert model.asked == [["a", "b"]] * 2 + [["a"]] + [["b"]] * 2 + [[HARMLESS], ["b"]]
-    assert [letter.id for letter in predicted.letters] == ["d11"]
+    assert [letter.id for letter in predicted.dead_letters] == ["d11"]
 
 
 @pytest.mark.asyncio
@@ -487,7 +497,7 @@ async def test_by_chance_alone_hardly_any_document_is_given_up() -> None:
     for number in range(2000):
         poisoned = ["p"] if number % 20 == 0 else []
         predicted = await world.one(*(f"text {number}.{i}" for i in range(16)), *poisoned)
-        given_up += len(predicted.letters)
+        given_up += len(predicted.dead_letters)
     assert given_up == 100
 
 
@@ -539,7 +549,7 @@ async def test_a_model_that_fails_on_everything_gives_up_no_document(error: Exce
 @pytest.mark.asyncio
 @pytest.mark.parametrize(("error", "kind"), [(api(403, "not allowed"), "Forbidden"), (api(503), "JobStalled")])
 async def test_what_ends_a_job_while_the_model_is_in_doubt_is_raised_as_it_is(error: Exception, kind: str) -> None:
-    world = PredictorOnAClock(Model([api(500), *[error] * 1000]), patience=10)
+    world = PredictorOnAClock(Model([api(500), *[error] * 1000]), stall_timeout=10)
     with pytest.raises(MLCommonsError) as caught:
         await world.one("a")
     assert type(caught.value).__name__ == kind
@@ -558,7 +568,7 @@ async def test_a_throttling_that_lasts_is_not_waited_for() -> None:
 @pytest.mark.asyncio
 async def test_who_is_cancelled_holds_no_slot_and_does_not_keep_others_from_probing() -> None:
     outage = Outage(back=50, service=1)
-    world = PredictorOnAClock(outage, budget=RetryBudget(capacity=0), patience=1000, clock=outage.clock)
+    world = PredictorOnAClock(outage, budget=RetryBudget(capacity=0), stall_timeout=1000, clock=outage.clock)
 
     async def cancelled() -> None:
         task = asyncio.create_task(world.predictor(batch_of("first")))

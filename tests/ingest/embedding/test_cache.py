@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from aiomlcommons.ingest.embedding.cache import Recent, VectorFile
+from aiomlcommons.ingest.embedding.cache import CacheFile, MemoryCache
 from aiomlcommons.ingest.errors import CacheError
 
 pytestmark = pytest.mark.asyncio
@@ -21,8 +21,8 @@ VECTORS = {"one": np.array([1, 2.5], np.float32), "two": np.array([3, 4], np.int
 
 
 @contextmanager
-def opened(path: Path, model: Any = MODEL, target: str = "index") -> Iterator[VectorFile]:
-    with closing(VectorFile(path, model, target)) as file:
+def opened(path: Path, model: Any = MODEL, target: str = "index") -> Iterator[CacheFile]:
+    with closing(CacheFile(path, model, target)) as file:
         yield file
 
 
@@ -32,7 +32,7 @@ def same(found: dict[str, Any], expected: dict[str, Any]) -> bool:
 
 
 async def test_the_last_texts_are_known_and_the_first_forgotten() -> None:
-    recent = Recent(most=3 * 209)
+    recent = MemoryCache(most=3 * 209)
     for number in range(5):
         await recent.keep({str(number): np.full(2, number, np.float32)})
     assert list(await recent.find(list("043"))) == ["4", "3"]
@@ -89,7 +89,7 @@ async def test_what_is_no_such_file_is_refused_with_its_name(tmp_path: Path) -> 
     path = tmp_path / "v.sqlite"
     await asyncio.to_thread(path.write_bytes, b"this is a text of mine, and no database" * 100)
     with pytest.raises(CacheError, match=r"v\.sqlite: file is not a database; name another file, or remove"):
-        await asyncio.to_thread(VectorFile, path, MODEL)
+        await asyncio.to_thread(CacheFile, path, MODEL)
 
 
 async def test_another_database_is_refused_and_left_as_it_is(tmp_path: Path) -> None:

@@ -54,9 +54,9 @@ class Provider:
             raise self.error
         return vectors(texts)
 
-    def world(self, patience: float = PATIENCE) -> PredictorOnAClock:
+    def world(self, stall_timeout: float = PATIENCE) -> PredictorOnAClock:
         return PredictorOnAClock(
-            self, backoff=Backoff(first=1, factor=2, cap=8, jitter=0), patience=patience, clock=self.clock
+            self, backoff=Backoff(first=1, factor=2, cap=8, jitter=0), stall_timeout=stall_timeout, clock=self.clock
         )
 
     def heard(self, since: float = 0.0, until: float = 1e9) -> list[list[str]]:
@@ -77,7 +77,7 @@ async def test_a_model_that_is_in_order_again_before_patience_is_over_gets_all_d
     world = provider.world()
     await proven(world)
     predicted = await world.one(*texts)
-    assert (embedded(predicted), predicted.letters) == (list(texts), [])
+    assert (embedded(predicted), predicted.dead_letters) == (list(texts), [])
     assert 500 <= provider.clock.now < 500 + 20
 
 
@@ -88,7 +88,7 @@ async def test_no_more_than_one_request_is_under_way_while_a_model_is_out_of_ord
     await proven(world)
     batches = [batch_of(*(f"text {number}.{i}" for i in range(8))) for number in range(30)]
     for predicted in await world.all(*batches):
-        assert (len(embedded(predicted)), predicted.letters) == (8, [])
+        assert (len(embedded(predicted)), predicted.dead_letters) == (8, [])
     assert provider.most == 1
     waiting = provider.heard(60, 390)
     assert set(map(tuple, waiting)) == {(HARMLESS,)}
@@ -121,7 +121,7 @@ async def test_a_poisoned_text_is_still_found_after_an_outage() -> None:
     await proven(world)
     predicted = await world.one("a", "p", "b")
     assert embedded(predicted) == ["a", "b"]
-    assert [letter.id for letter in predicted.letters] == ["d11"]
+    assert [letter.id for letter in predicted.dead_letters] == ["d11"]
 
 
 @each
@@ -132,12 +132,12 @@ async def test_a_text_that_failed_just_before_the_model_was_in_order_again_is_no
     model = Model([error] * tries)
     predicted = await PredictorOnAClock(model).one("a")
     assert model.asked == [["a"]] * tries + [[HARMLESS], ["a"]]
-    assert (embedded(predicted), predicted.letters) == (["a"], [])
+    assert (embedded(predicted), predicted.dead_letters) == (["a"], [])
 
 
 async def test_a_model_that_stays_out_of_order_ends_the_job_when_patience_is_over() -> None:
     provider = Provider(BROKEN[0], breaks=2, mends=1e9)
-    world = provider.world(patience=120)
+    world = provider.world(stall_timeout=120)
     await proven(world)
     with pytest.raises(ModelFails, match="on a harmless text too, after failing with: ServerError: Fail to execute"):
         await world.all(*(batch_of(f"a {number}", f"b {number}") for number in range(5)))
@@ -146,7 +146,7 @@ async def test_a_model_that_stays_out_of_order_ends_the_job_when_patience_is_ove
 
 async def test_who_waited_for_the_same_verdict_ends_with_it_too() -> None:
     provider = Provider(BROKEN[0], breaks=2, mends=1e9)
-    world = provider.world(patience=50)
+    world = provider.world(stall_timeout=50)
     await proven(world)
     ended: list[float] = []
 

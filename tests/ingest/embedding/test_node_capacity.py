@@ -10,8 +10,8 @@ import pytest
 from aiohttp import web
 
 from aiomlcommons import Backoff, Session, emulator
-from aiomlcommons.ingest.embedding._node_capacity import ceiling
-from aiomlcommons.ingest.options import Settings
+from aiomlcommons.ingest.embedding._node_capacity import max_useful_requests
+from aiomlcommons.ingest.options import JobOptions
 
 pytestmark = pytest.mark.asyncio
 
@@ -47,18 +47,18 @@ async def answering(status: int, body: Any) -> AsyncGenerator[Session]:
 )
 async def test_cores_of_the_nodes_that_run_models_count(nodes: list[Any], most: int | None) -> None:
     async with answering(200, {"nodes": {str(number): node for number, node in enumerate(nodes)}}) as ml:
-        assert await ceiling(ml) == most
+        assert await max_useful_requests(ml) == most
 
 
 @pytest.mark.parametrize(("status", "body"), [(403, {"error": "no"}), (200, {}), (200, []), (200, {"nodes": {"a": 1}})])
 async def test_who_is_not_told_has_no_ceiling(status: int, body: Any) -> None:
     async with answering(status, body) as ml:
-        assert await ceiling(ml) is None
+        assert await max_useful_requests(ml) is None
 
 
 async def test_the_emulator_tells_nothing() -> None:
     async with emulator.serve() as url, Session(url) as ml:
-        assert await ceiling(ml) is None
+        assert await max_useful_requests(ml) is None
 
 
 @pytest.mark.parametrize(
@@ -68,4 +68,4 @@ async def test_the_emulator_tells_nothing() -> None:
 async def test_a_ceiling_lowers_the_upper_bound_and_no_number(
     concurrency: Any, most: int | None, expected: int
 ) -> None:
-    assert Settings(concurrency=concurrency).limiter(most).most == expected
+    assert JobOptions(concurrency=concurrency).limiter(most).most == expected

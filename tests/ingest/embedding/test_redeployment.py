@@ -14,9 +14,9 @@ from aiomlcommons.api.tasks import TaskInfo, TaskState
 from aiomlcommons.emulator.faults import PREDICTIONS
 from aiomlcommons.errors import ConnectError, MLCommonsError
 from aiomlcommons.inference.vectors import Vectors
-from aiomlcommons.ingest.embedding._redeployment import Redeploying
+from aiomlcommons.ingest.embedding._redeployment import Redeployment
 from aiomlcommons.ingest.errors import JobStalled
-from aiomlcommons.lifecycle.errors import Prevented
+from aiomlcommons.lifecycle.errors import BlockedBySetting
 from aiomlcommons.waiting.errors import TaskFailed
 from tests.support.jobs import JobsOnAnEmulator as Served
 from tests.support.jobs import documents
@@ -55,8 +55,8 @@ class Node:
         self.has_it = True
 
     def world(self, **more: Any) -> PredictorOnAClock:
-        world = PredictorOnAClock(self.embed, clock=self.clock, **{"patience": 600.0, **more})
-        world.predictor.ask.redeploy = Redeploying("m1", self.deploy, self.clock)
+        world = PredictorOnAClock(self.embed, clock=self.clock, **{"stall_timeout": 600.0, **more})
+        world.predictor.ask.redeploy = Redeployment("m1", self.deploy, self.clock)
         return world
 
 
@@ -64,7 +64,7 @@ async def test_batches_that_miss_it_at_once_share_one_deployment(caplog: pytest.
     node = Node()
     with caplog.at_level(logging.WARNING, "aiomlcommons"):
         for predicted in await node.world().all(*(batch_of(f"text {number}") for number in range(20))):
-            assert (len(embedded(predicted)), predicted.letters) == (1, [])
+            assert (len(embedded(predicted)), predicted.dead_letters) == (1, [])
     assert node.deployments == [1.0]
     words = [record.getMessage() for record in caplog.records]
     assert words == [
@@ -125,8 +125,8 @@ async def test_a_model_that_stays_away_is_not_deployed_in_a_storm() -> None:
     async def vanishes() -> None:
         node.deployments.append(node.clock.now)
 
-    world = node.world(patience=300.0)
-    world.predictor.ask.redeploy = Redeploying("m1", vanishes, node.clock)
+    world = node.world(stall_timeout=300.0)
+    world.predictor.ask.redeploy = Redeployment("m1", vanishes, node.clock)
     with pytest.raises(JobStalled, match="Model not ready yet"):
         await world.all(*(batch_of(f"text {number}") for number in range(10)))
     # Pauses of up to 2, 4, 8, 16, 32, 60 and 60 seconds.
@@ -156,7 +156,7 @@ async def test_a_job_that_may_not_deploy_it_waits_for_it(world: Served, tmp_path
     world.emulator.faults.add(undeployed, on=PREDICTIONS)
     how: dict[str, Any] = {"model": world.model_id, "sink": tmp_path / "out.jsonl", "batch": 10}
     with pytest.raises(JobStalled, match="Model not ready yet"):
-        async with world.ml.ingest(documents(50), redeploy=False, patience=0.5, **how) as job:
+        async with world.ml.ingest(documents(50), redeploy=False, stall_timeout=0.5, **how) as job:
             await job
 
 
@@ -167,7 +167,7 @@ async def test_a_setting_in_the_way_of_a_deployment_ends_the_job_with_its_name(w
         return await go()
 
     world.emulator.faults.add(undeployed, on=PREDICTIONS)
-    with pytest.raises(Prevented, match="only_run_on_ml_node"):
+    with pytest.raises(BlockedBySetting, match="only_run_on_ml_node"):
         async with world.ml.ingest(documents(50), model=world.model_id, sink=tmp_path / "out.jsonl") as job:
             await job
 

@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aiomlcommons.ingest.pacing._capacity import DECREASE, PROBE, SELDOM, SOON, Capacity
-from aiomlcommons.ingest.pacing.concurrency_limit import Limiter, Slot
+from aiomlcommons.ingest.pacing.concurrency_limit import ConcurrencyLimit, Slot
 from tests.support.virtual_time import at_once, turns
 
 ENDLESS = 10**9
@@ -31,7 +31,7 @@ class Held:
     slot: Slot
 
     @classmethod
-    def of(cls, limiter: Limiter) -> Held:
+    def of(cls, limiter: ConcurrencyLimit) -> Held:
         context = limiter.slot()
         return cls(context, at_once(context.__aenter__()))
 
@@ -71,7 +71,7 @@ class Server:
     _served: list[float] = attrs.field(factory=list)
 
     def run(self, seconds: float) -> Server:
-        limiter = Limiter(
+        limiter = ConcurrencyLimit(
             least=self.least, start=min(self.most, max(self.least, 2)), most=self.most, clock=lambda: self.now
         )
         while self.now < seconds:
@@ -220,7 +220,7 @@ def test_while_the_capacity_changes_it_does_as_much_as_the_best_fixed_number_or_
 
 def test_a_burst_of_refusals_of_one_round_trip_is_one_decrease() -> None:
     now = [0.0]
-    limiter = Limiter(start=20, clock=lambda: now[0])
+    limiter = ConcurrencyLimit(start=20, clock=lambda: now[0])
     burst = [Held.of(limiter) for _ in range(20)]
     for held in burst:
         now[0] += 0.01
@@ -230,7 +230,7 @@ def test_a_burst_of_refusals_of_one_round_trip_is_one_decrease() -> None:
 
 def test_refusals_of_two_round_trips_are_two_decreases() -> None:
     now = [0.0]
-    limiter = Limiter(start=20, clock=lambda: now[0])
+    limiter = ConcurrencyLimit(start=20, clock=lambda: now[0])
     for _ in range(2):
         now[0] += 1
         held = Held.of(limiter)
@@ -241,7 +241,7 @@ def test_refusals_of_two_round_trips_are_two_decreases() -> None:
 
 def test_it_doubles_until_the_first_refusal_comes_near_it_again_and_then_tries_more_and_more() -> None:
     now = [0.0]
-    limiter = Limiter(start=2, most=100, clock=lambda: now[0])
+    limiter = ConcurrencyLimit(start=2, most=100, clock=lambda: now[0])
     under_way: list[Held] = []
 
     def fill() -> None:
@@ -265,7 +265,7 @@ def test_it_doubles_until_the_first_refusal_comes_near_it_again_and_then_tries_m
     assert [round_trip() for _ in range(4)] == [33, 41, 74, 100]
 
 
-def cohort(among: int, seconds: float, *, size: int = 6, limiter: Capacity) -> None:
+def sample(among: int, seconds: float, *, size: int = 6, limiter: Capacity) -> None:
     """So many requests, under way together, and each answered after so many seconds."""
     begun = [limiter.begin() for _ in range(size)]
     for one in begun:
@@ -276,38 +276,38 @@ def cohort(among: int, seconds: float, *, size: int = 6, limiter: Capacity) -> N
 
 def test_a_line_before_the_server_is_seen_by_lowering_the_limit_for_a_moment() -> None:
     capacity = Capacity(40, 1, 64)
-    cohort(10, 1.0, limiter=capacity)  # the first ones, without a line
-    cohort(40, 4.0, size=40, limiter=capacity)
+    sample(10, 1.0, limiter=capacity)  # the first ones, without a line
+    sample(40, 4.0, size=40, limiter=capacity)
     assert capacity.limit == 24
     capacity.grow()
     assert capacity.limit == 24
-    cohort(24, 2.4, size=24, limiter=capacity)  # it works on 10, and these waited too
+    sample(24, 2.4, size=24, limiter=capacity)  # it works on 10, and these waited too
     assert capacity.limit == pytest.approx(10 + 4)
-    cohort(14, 1.4, size=14, limiter=capacity)
+    sample(14, 1.4, size=14, limiter=capacity)
     assert capacity.limit == pytest.approx(10 + 4)
 
 
 def test_a_server_that_is_slower_is_seen_by_lowering_the_limit_too() -> None:
     capacity = Capacity(40, 1, 64)
-    cohort(40, 1.0, limiter=capacity)
-    cohort(40, 4.0, size=40, limiter=capacity)
+    sample(40, 1.0, limiter=capacity)
+    sample(40, 4.0, size=40, limiter=capacity)
     assert capacity.limit == 24
-    cohort(24, 4.0, size=24, limiter=capacity)  # fewer are no faster, so that none of them waited
+    sample(24, 4.0, size=24, limiter=capacity)  # fewer are no faster, so that none of them waited
     assert capacity.limit == pytest.approx(40 + 40**0.5)
 
 
 def test_a_server_that_becomes_slower_while_the_limit_is_low_does_not_raise_it_beyond_what_it_was() -> None:
     capacity = Capacity(40, 1, 1000)
-    cohort(40, 1.0, limiter=capacity)
-    cohort(40, 4.0, size=40, limiter=capacity)
-    cohort(24, 50.0, size=24, limiter=capacity)
+    sample(40, 1.0, limiter=capacity)
+    sample(40, 4.0, size=40, limiter=capacity)
+    sample(24, 50.0, size=24, limiter=capacity)
     assert capacity.limit == pytest.approx(40 + 40**0.5)
 
 
 @pytest.mark.parametrize(("spread", "limit"), [(0.1, 24), (1.3, 40)])
 def test_what_chance_can_do_is_no_line(spread: float, limit: int) -> None:
     capacity = Capacity(40, 1, 64)
-    cohort(40, 1.0, limiter=capacity)
+    sample(40, 1.0, limiter=capacity)
     begun = [capacity.begin() for _ in range(40)]
     for number, one in enumerate(begun):
         one.add(1.5 + (spread if number % 2 else -spread), 64, 40)
@@ -318,48 +318,48 @@ def test_what_chance_can_do_is_no_line(spread: float, limit: int) -> None:
 @pytest.mark.parametrize(("line", "grows"), [(2, True), (4, False)])
 def test_it_grows_until_some_more_than_the_server_works_on_are_under_way(line: int, grows: bool) -> None:
     capacity = Capacity(16 + line, 1, 64)
-    cohort(16, 1.0, limiter=capacity)
-    cohort(16 + line, (16 + line) / 16, size=16 + line, limiter=capacity)
+    sample(16, 1.0, limiter=capacity)
+    sample(16 + line, (16 + line) / 16, size=16 + line, limiter=capacity)
     capacity.grow()
     assert (capacity.limit > 16 + line) == grows
 
 
 def test_a_probe_is_made_once_in_a_while_even_if_the_line_is_not_too_long() -> None:
     capacity = Capacity(20, 1, 64)
-    cohort(16, 1.0, limiter=capacity)
+    sample(16, 1.0, limiter=capacity)
     for _ in range(SELDOM - 2):
-        cohort(20, 20 / 16, size=20, limiter=capacity)
+        sample(20, 20 / 16, size=20, limiter=capacity)
     assert capacity.limit == 20
-    cohort(20, 20 / 16, size=20, limiter=capacity)
+    sample(20, 20 / 16, size=20, limiter=capacity)
     capacity.grow()
     assert capacity.limit == 12
-    cohort(12, 1.0, size=12, limiter=capacity)
+    sample(12, 1.0, size=12, limiter=capacity)
     assert capacity.limit == pytest.approx(16 + 4)
 
 
 def test_a_server_that_seems_much_slower_is_probed_again_soon() -> None:
     capacity = Capacity(40, 1, 64)
-    cohort(40, 1.0, limiter=capacity)
-    cohort(40, 4.0, size=40, limiter=capacity)
-    cohort(24, 4.0, size=24, limiter=capacity)
+    sample(40, 1.0, limiter=capacity)
+    sample(40, 4.0, size=40, limiter=capacity)
+    sample(24, 4.0, size=24, limiter=capacity)
     for _ in range(SOON):
         assert capacity.limit == pytest.approx(40 + 40**0.5)
-        cohort(46, 4.6, size=46, limiter=capacity)
+        sample(46, 4.6, size=46, limiter=capacity)
     assert capacity.limit == pytest.approx(46 * PROBE)
 
 
 def test_no_probe_is_made_where_the_limit_cannot_be_lowered() -> None:
     capacity = Capacity(8, 8, 64)
     for number in range(SELDOM + 10):
-        cohort(8, 1.0 + number % 2, size=8, limiter=capacity)
+        sample(8, 1.0 + number % 2, size=8, limiter=capacity)
         assert capacity.limit == 8
 
 
 def test_what_was_begun_under_another_limit_tells_nothing() -> None:
     capacity = Capacity(40, 1, 64)
-    cohort(10, 1.0, limiter=capacity)
+    sample(10, 1.0, limiter=capacity)
     late = [capacity.begin() for _ in range(40)]
-    cohort(40, 4.0, size=40, limiter=capacity)
+    sample(40, 4.0, size=40, limiter=capacity)
     assert capacity.limit == 24
     for one in late:
         one.add(4.0, 64, 40)
@@ -369,7 +369,7 @@ def test_what_was_begun_under_another_limit_tells_nothing() -> None:
 
 def test_requests_that_came_to_nothing_do_not_keep_the_others_from_being_judged() -> None:
     capacity = Capacity(40, 1, 64)
-    cohort(10, 1.0, limiter=capacity)
+    sample(10, 1.0, limiter=capacity)
     begun = [capacity.begin() for _ in range(40)]
     for number, one in enumerate(begun):
         if number % 4:
@@ -397,9 +397,9 @@ def test_single_texts_among_batches_are_no_sign_of_a_queue() -> None:
 
 def test_a_limit_that_cannot_be_lowered_takes_its_latency_for_the_base() -> None:
     capacity = Capacity(8, 8, 64)
-    cohort(8, 1.0, limiter=capacity)
-    cohort(8, 9.0, limiter=capacity)
-    cohort(8, 9.0, limiter=capacity)
+    sample(8, 1.0, limiter=capacity)
+    sample(8, 9.0, limiter=capacity)
+    sample(8, 9.0, limiter=capacity)
     capacity.grow()
     assert capacity.limit > 8
 
@@ -407,12 +407,12 @@ def test_a_limit_that_cannot_be_lowered_takes_its_latency_for_the_base() -> None
 def test_a_clock_that_stands_still_breaks_nothing() -> None:
     capacity = Capacity(8, 1, 64)
     for _ in range(300):
-        cohort(8, 0.0, limiter=capacity)
+        sample(8, 0.0, limiter=capacity)
     assert 1 <= capacity.limit <= 64
 
 
 def test_a_limit_that_is_not_used_does_not_grow() -> None:
-    limiter = Limiter(start=4, clock=lambda: 0.0)
+    limiter = ConcurrencyLimit(start=4, clock=lambda: 0.0)
     for _ in range(100):
         Held.of(limiter).done()
     assert limiter.limit == 4
@@ -420,7 +420,7 @@ def test_a_limit_that_is_not_used_does_not_grow() -> None:
 
 def test_the_latency_is_that_of_each_text() -> None:
     now = [0.0]
-    limiter = Limiter(least=1, start=1, most=8, clock=lambda: now[0])
+    limiter = ConcurrencyLimit(least=1, start=1, most=8, clock=lambda: now[0])
     others: list[Held] = []
     for items in (1, 64, 1, 64) * 10:
         while limiter.in_flight < limiter.limit - 1:
@@ -432,7 +432,7 @@ def test_the_latency_is_that_of_each_text() -> None:
 
 
 def test_a_fixed_limit_never_moves() -> None:
-    limiter = Limiter.fixed(3)
+    limiter = ConcurrencyLimit.fixed(3)
     for held in [Held.of(limiter) for _ in range(3)]:
         held.refused()
     for held in [Held.of(limiter) for _ in range(3)]:
@@ -444,7 +444,7 @@ def test_a_fixed_limit_never_moves() -> None:
 @pytest.mark.parametrize(("least", "start", "most"), [(0, 1, 1), (2, 1, 3), (1, 4, 3)])
 def test_bounds_that_make_no_sense_are_refused(least: int, start: int, most: int) -> None:
     with pytest.raises(ValueError, match=f"not {least}, {start}, {most}"):
-        Limiter(least=least, start=start, most=most)
+        ConcurrencyLimit(least=least, start=start, most=most)
 
 
 @settings(derandomize=True, max_examples=200, deadline=None, database=None)
@@ -455,7 +455,7 @@ def test_bounds_that_make_no_sense_are_refused(least: int, start: int, most: int
 def test_it_never_leaves_its_bounds(bounds: list[int], steps: list[tuple[str, float]]) -> None:
     now = [0.0]
     least, start, most = bounds
-    limiter = Limiter(least=least, start=start, most=most, clock=lambda: now[0])
+    limiter = ConcurrencyLimit(least=least, start=start, most=most, clock=lambda: now[0])
     held: deque[Held] = deque()
     for step, seconds in steps:
         now[0] += seconds
@@ -475,7 +475,7 @@ def test_it_never_leaves_its_bounds(bounds: list[int], steps: list[tuple[str, fl
 class Crowd:
     """Tasks that want a slot each; ``entered`` says in which order they got it, ``leave`` lets one go."""
 
-    limiter: Limiter
+    limiter: ConcurrencyLimit
     entered: list[int] = attrs.field(factory=list)
     tasks: list[asyncio.Task[None]] = attrs.field(factory=list)
     _exits: list[anyio.Event] = attrs.field(factory=list)
@@ -504,7 +504,7 @@ class Crowd:
 
 @pytest.mark.asyncio
 async def test_who_waits_longest_is_let_in_first() -> None:
-    crowd = Crowd(Limiter.fixed(2))
+    crowd = Crowd(ConcurrencyLimit.fixed(2))
     await crowd.come(6)
     assert crowd.entered == [0, 1]
     await crowd.leave(1)
@@ -519,7 +519,7 @@ async def test_who_waits_longest_is_let_in_first() -> None:
 
 @pytest.mark.asyncio
 async def test_who_comes_while_another_one_was_called_stands_behind_those_who_wait() -> None:
-    crowd = Crowd(Limiter.fixed(1))
+    crowd = Crowd(ConcurrencyLimit.fixed(1))
     await crowd.come(3)
     crowd._exits[0].set()
     await asyncio.sleep(0)  # 0 goes and 1 is called; 3 comes before 1 has had its turn
@@ -531,7 +531,7 @@ async def test_who_comes_while_another_one_was_called_stands_behind_those_who_wa
 
 @pytest.mark.asyncio
 async def test_a_limit_that_grows_lets_those_in_who_wait() -> None:
-    limiter = Limiter(start=1, most=4, clock=lambda: 0.0)
+    limiter = ConcurrencyLimit(start=1, most=4, clock=lambda: 0.0)
     first = Held.of(limiter)
     crowd = Crowd(limiter)
     await crowd.come(3)
@@ -548,7 +548,7 @@ async def test_a_limit_that_grows_lets_those_in_who_wait() -> None:
 @pytest.mark.asyncio
 async def test_a_limit_that_fell_lets_nobody_in_until_so_many_have_left() -> None:
     now = [0.0]
-    limiter = Limiter(start=10, clock=lambda: now[0])
+    limiter = ConcurrencyLimit(start=10, clock=lambda: now[0])
     held = [Held.of(limiter) for _ in range(10)]
     crowd = Crowd(limiter)
     await crowd.come(2)
@@ -567,7 +567,7 @@ async def test_a_limit_that_fell_lets_nobody_in_until_so_many_have_left() -> Non
 
 @pytest.mark.asyncio
 async def test_a_waiter_that_is_cancelled_is_forgotten() -> None:
-    crowd = Crowd(Limiter.fixed(1))
+    crowd = Crowd(ConcurrencyLimit.fixed(1))
     await crowd.come(4)
     crowd.tasks[1].cancel()
     crowd.tasks[3].cancel()
@@ -579,7 +579,7 @@ async def test_a_waiter_that_is_cancelled_is_forgotten() -> None:
 
 @pytest.mark.asyncio
 async def test_a_waiter_that_is_cancelled_as_it_is_called_loses_no_slot() -> None:
-    crowd = Crowd(Limiter.fixed(1))
+    crowd = Crowd(ConcurrencyLimit.fixed(1))
     await crowd.come(3)
     crowd._exits[0].set()
     while len(crowd.limiter._waiting) == 2:  # noqa: ASYNC110 - single turns of the loop, until it was called
@@ -593,7 +593,7 @@ async def test_a_waiter_that_is_cancelled_as_it_is_called_loses_no_slot() -> Non
 
 @pytest.mark.asyncio
 async def test_an_error_within_gives_the_slot_back() -> None:
-    limiter = Limiter.fixed(1)
+    limiter = ConcurrencyLimit.fixed(1)
     with pytest.raises(OSError, match="broken"):
         async with limiter.slot():
             raise OSError("broken")
@@ -604,7 +604,7 @@ async def test_an_error_within_gives_the_slot_back() -> None:
 @pytest.mark.parametrize("seed", range(20))
 async def test_no_slot_is_lost_however_waiters_come_leave_and_are_cancelled(seed: int) -> None:
     chance = random.Random(seed)  # noqa: S311
-    crowd = Crowd(Limiter.fixed(3))
+    crowd = Crowd(ConcurrencyLimit.fixed(3))
     for _ in range(40):
         await crowd.come(chance.randrange(3))
         for number in range(len(crowd.tasks)):

@@ -8,8 +8,8 @@ import attrs
 import pytest
 
 from aiomlcommons import InvalidRequest
-from aiomlcommons.ingest.options import Settings
-from aiomlcommons.ingest.pacing.rate_limit import Rate, about_tokens
+from aiomlcommons.ingest.options import JobOptions
+from aiomlcommons.ingest.pacing.rate_limit import RateLimit, about_tokens
 from tests.support.virtual_time import Clock
 
 pytestmark = pytest.mark.asyncio
@@ -25,7 +25,7 @@ class Paced:
     times: list[float] = attrs.field(factory=list)
 
     async def run(self, *requests: list[str]) -> list[float]:
-        rate = Rate(self.requests, self.tokens, len, self.clock, self.clock.sleep)
+        rate = RateLimit(self.requests, self.tokens, len, self.clock, self.clock.sleep)
 
         async def one(texts: list[str]) -> None:
             await rate.wait(texts)
@@ -49,7 +49,7 @@ async def test_the_narrower_limit_counts() -> None:
 
 async def test_nobody_saves_up_for_a_burst() -> None:
     paced = Paced(requests=60)
-    rate = Rate(60, clock=paced.clock, sleep=paced.clock.sleep)
+    rate = RateLimit(60, clock=paced.clock, sleep=paced.clock.sleep)
 
     async def late() -> list[float]:
         await paced.clock.passing(100)
@@ -71,9 +71,9 @@ async def test_tokens_are_guessed_from_characters() -> None:
 @pytest.mark.parametrize("value", [0, -1, math.nan])
 async def test_a_rate_of_nothing_is_refused(name: str, value: float) -> None:
     with pytest.raises(InvalidRequest, match=f"{name} must be more than 0"):
-        Settings(**{name: value})  # type: ignore[arg-type]
+        JobOptions(**{name: value})  # type: ignore[arg-type]
 
 
 async def test_no_limit_is_no_rate() -> None:
-    assert Settings().rate() is None
-    assert Settings(tokens_per_minute=5).rate() is not None
+    assert JobOptions().rate() is None
+    assert JobOptions(tokens_per_minute=5).rate() is not None

@@ -14,13 +14,13 @@ import pytest
 from aiomlcommons import Backoff
 from aiomlcommons.errors import MLCommonsError
 from aiomlcommons.inference.vectors import Vectors
-from aiomlcommons.ingest.embedding._redeployment import LONGEST, Redeploying
-from aiomlcommons.ingest.embedding.requests import Asker
+from aiomlcommons.ingest.embedding._redeployment import LONGEST, Redeployment
+from aiomlcommons.ingest.embedding.requests import ModelRequests
 from aiomlcommons.ingest.engine import GRACE
 from aiomlcommons.ingest.errors import JobStalled
-from aiomlcommons.ingest.options import Settings
-from aiomlcommons.ingest.pacing.concurrency_limit import Limiter
-from aiomlcommons.ingest.pacing.rate_limit import Rate
+from aiomlcommons.ingest.options import JobOptions
+from aiomlcommons.ingest.pacing.concurrency_limit import ConcurrencyLimit
+from aiomlcommons.ingest.pacing.rate_limit import RateLimit
 from aiomlcommons.ingest.pacing.retry_budget import RetryBudget
 from aiomlcommons.ingest.stats import Stats
 from aiomlcommons.ingest.types import Documents, Refused
@@ -49,15 +49,15 @@ class AskerOnItsOwnLoop:
     """
 
     says: dict[str, list[Said]]
-    limiter: Limiter = attrs.field(factory=lambda: Limiter.fixed(10))
-    rate: Rate | None = None
+    limiter: ConcurrencyLimit = attrs.field(factory=lambda: ConcurrencyLimit.fixed(10))
+    rate: RateLimit | None = None
     loop: Loop = attrs.field(factory=Loop)
     ended: dict[str, tuple[float, str]] = attrs.field(factory=dict)
-    ask: Asker = attrs.field(init=False)
+    ask: ModelRequests = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
         how = (self.embed, self.limiter, RetryBudget(), Stats(), Backoff(first=0))
-        self.ask = Asker(*how, patience=PATIENCE, rate=self.rate)
+        self.ask = ModelRequests(*how, stall_timeout=PATIENCE, rate=self.rate)
 
     async def embed(self, texts: list[str]) -> Vectors:
         said = self.says[texts[0]].pop(0)
@@ -129,13 +129,13 @@ def test_an_answer_to_others_lets_a_long_pause_come_to_its_end() -> None:
 
 def test_time_in_which_nothing_is_asked_does_not_count() -> None:
     says = {"a": [Said(1)], "b": [Said(0, api(503)), Said(50)], "c": [Said(50)]}
-    ended = AskerOnItsOwnLoop(says, limiter=Limiter.fixed(1)).run((0, "a"), (1_000, "b"), (1_000, "c"))
+    ended = AskerOnItsOwnLoop(says, limiter=ConcurrencyLimit.fixed(1)).run((0, "a"), (1_000, "b"), (1_000, "c"))
     assert {end for _, end in ended.values()} == {"answered"}
 
 
 def test_a_turn_that_a_rate_gives_is_no_silence() -> None:
     texts = {str(number): [Said(1)] for number in range(4)}
-    ended = AskerOnItsOwnLoop(texts, rate=Rate(requests=0.5)).run(*((0, text) for text in texts))
+    ended = AskerOnItsOwnLoop(texts, rate=RateLimit(requests=0.5)).run(*((0, text) for text in texts))
     assert [ended[text] for text in texts] == [(120 * number + 1, "answered") for number in range(4)]
 
 
@@ -145,15 +145,15 @@ def test_who_asks_after_a_stall_has_all_of_the_patience_again() -> None:
 
 
 def test_a_stall_ends_those_that_wait_for_a_place_too() -> None:
-    world = AskerOnItsOwnLoop({"a": [Said(NEVER)], "b": [Said(NEVER)]}, limiter=Limiter.fixed(1))
+    world = AskerOnItsOwnLoop({"a": [Said(NEVER)], "b": [Said(NEVER)]}, limiter=ConcurrencyLimit.fixed(1))
     assert world.run((0, "a"), (30, "b")) == {"a": (60, SILENT), "b": (60, SILENT)}
 
 
 def test_a_deployment_that_hangs_is_left_and_the_model_asked_again() -> None:
     says = {"a": [Said(1, api(400, "Model not ready yet")), Said(1)]}
     world = AskerOnItsOwnLoop(says)
-    world.ask.redeploy = Redeploying("m1", anyio.sleep_forever, world.loop.time)
-    world.ask.patience = world.ask.waits.seconds = 2 * LONGEST
+    world.ask.redeploy = Redeployment("m1", anyio.sleep_forever, world.loop.time)
+    world.ask.stall_timeout = world.ask.waits.seconds = 2 * LONGEST
     ((seconds, ended),) = world.run((0, "a")).values()
     assert ended == "answered"
     assert seconds == pytest.approx(LONGEST + 2, abs=0.5)
@@ -172,7 +172,7 @@ def life() -> Iterator[Life]:
 
 def begin(life: Life, **more: Any) -> None:
     """Begin the job, and let it ask for the first documents."""
-    life.start(Settings(**{"batch": 1, "linger": math.inf, "patience": PATIENCE, "note_every": 1, **more}))
+    life.start(JobOptions(**{"batch": 1, "linger": math.inf, "stall_timeout": PATIENCE, "checkpoint_every": 1, **more}))
     life.loop.run(seconds=1)
 
 

@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aiomlcommons.ingest.rows.batch_size import Sizes
-from aiomlcommons.ingest.rows.batching import SETTLED, Batch, Preparer, Tells
-from aiomlcommons.ingest.rows.checking import Checked, Checker, IdOf, TextOf, by_field, id_by
+from aiomlcommons.ingest.rows.batch_size import BatchSize
+from aiomlcommons.ingest.rows.batching import SETTLED, Batch, Batcher, Tells
+from aiomlcommons.ingest.rows.checking import CheckedRow, IdOf, RowChecker, TextOf, by_field, id_by
 from aiomlcommons.ingest.rows.tracking import Tracker
-from aiomlcommons.ingest.state.dead_letters import Letter
-from aiomlcommons.ingest.state.seen_ids import Seen
+from aiomlcommons.ingest.state.dead_letters import DeadLetter
+from aiomlcommons.ingest.state.seen_ids import SeenIds
 from aiomlcommons.ingest.types import BadRow, Rows
 
 BAD = BadRow("is not JSON", "a.jsonl, line 3", "{")
@@ -26,7 +26,7 @@ BAD = BadRow("is not JSON", "a.jsonl, line 3", "{")
 class Work:
     """A preparer, and all batches that it made."""
 
-    preparer: Preparer
+    preparer: Batcher
     batches: list[Batch] = attrs.field(factory=list)
 
     def add(self, rows: Sequence[Any], start: int = 0) -> list[Batch]:
@@ -41,29 +41,29 @@ class Work:
 
 
 @pytest.fixture
-def seen() -> Generator[Seen]:
-    seen = Seen(None)
+def seen() -> Generator[SeenIds]:
+    seen = SeenIds(None)
     yield seen
     seen.close()
 
 
 def working(
-    seen: Seen,
+    seen: SeenIds,
     *,
     text_of: TextOf = by_field("text"),  # noqa: B008
     id_of: IdOf = id_by("id"),  # noqa: B008
     tracker: Tracker | None = None,
     count: int = 64,
     most_bytes: int = 1_000_000,
-    longest: int | None = None,
+    max_chars: int | None = None,
     unchanged: Tells | None = None,
     alike: int = 1,
 ) -> Work:
-    def twice(documents: list[Checked]) -> list[bool]:
+    def twice(documents: list[CheckedRow]) -> list[bool]:
         return seen.add([(one.id, one.number) for one in documents])
 
-    check, sizes = Checker(text_of, id_of, longest), Sizes(count, most_bytes)
-    return Work(Preparer(check, tracker or Tracker(), sizes, twice, unchanged, alike))
+    check, sizes = RowChecker(text_of, id_of, max_chars), BatchSize(count, most_bytes)
+    return Work(Batcher(check, tracker or Tracker(), sizes, twice, unchanged, alike))
 
 
 def good(number: int, text: str = "some text") -> dict[str, Any]:
@@ -102,20 +102,20 @@ def only(work: Work) -> Batch:
     ],
 )
 def test_a_bad_row_is_a_letter_with_the_reason_and_the_next_row_goes_on(
-    seen: Seen, row: Any, key: str | None, why: str
+    seen: SeenIds, row: Any, key: str | None, why: str
 ) -> None:
-    work = working(seen, longest=1000)
+    work = working(seen, max_chars=1000)
     work.add([good(0), row, good(2)])
     batch = only(work)
     assert (batch.numbers, batch.ids, batch.settled, batch.deduplicated) == ([0, 2], ["d0", "d2"], [1], 0)
-    assert batch.letters == [Letter(1, key, why, row)]
+    assert batch.dead_letters == [DeadLetter(1, key, why, row)]
 
 
 @pytest.mark.parametrize("row", [None, 7, "text and id", ["id", "text"]])
-def test_a_row_that_has_no_fields_is_a_letter_too(seen: Seen, row: Any) -> None:
+def test_a_row_that_has_no_fields_is_a_letter_too(seen: SeenIds, row: Any) -> None:
     work = working(seen)
     work.add([good(0), row])
-    (letter,) = only(work).letters
+    (letter,) = only(work).dead_letters
     assert (letter.row, letter.document) == (1, row)
     assert letter.why
 
@@ -131,22 +131,22 @@ def test_a_row_that_has_no_fields_is_a_letter_too(seen: Seen, row: Any) -> None:
         (lambda row: [][0] if row else next(iter(row)), "list index out of range"),
     ],
 )
-def test_what_a_function_of_the_caller_makes_of_a_row_is_its_reason(seen: Seen, text_of: TextOf, why: str) -> None:
+def test_what_a_function_of_the_caller_makes_of_a_row_is_its_reason(seen: SeenIds, text_of: TextOf, why: str) -> None:
     work = working(seen, text_of=text_of)
     work.add([{"id": "a", "parts": [], "none": None}])
-    assert [(one.id, one.why) for one in only(work).letters] == [("a", why)]
+    assert [(one.id, one.why) for one in only(work).dead_letters] == [("a", why)]
 
 
-def test_an_error_without_words_is_named(seen: Seen) -> None:
+def test_an_error_without_words_is_named(seen: SeenIds) -> None:
     def wordless(_: Any) -> Any:
         raise ValueError
 
     work = working(seen, text_of=wordless)
     work.add([good(1)])
-    assert only(work).letters[0].why == "ValueError()"
+    assert only(work).dead_letters[0].why == "ValueError()"
 
 
-def test_a_mistake_of_the_caller_that_has_nothing_to_do_with_a_row_is_raised(seen: Seen) -> None:
+def test_a_mistake_of_the_caller_that_has_nothing_to_do_with_a_row_is_raised(seen: SeenIds) -> None:
     def broken(_: Any) -> Any:
         raise MemoryError
 
@@ -154,23 +154,23 @@ def test_a_mistake_of_the_caller_that_has_nothing_to_do_with_a_row_is_raised(see
         working(seen, text_of=broken).add([good(1)])
 
 
-def test_texts_of_just_the_limit_are_taken(seen: Seen) -> None:
-    work = working(seen, longest=5)
+def test_texts_of_just_the_limit_are_taken(seen: SeenIds) -> None:
+    work = working(seen, max_chars=5)
     work.add([good(0, "12345"), good(1, "日本語の字")])
     assert only(work).texts == ["12345", "日本語の字"]
 
 
 @pytest.mark.parametrize("key", [np.int64(5), np.uint8(5), np.array(5), np.str_("5")], ids=repr)
 def test_whole_numbers_of_numpy_are_ids(key: Any) -> None:
-    assert Checker(by_field("text"), id_by("id"))(0, {"id": key, "text": "one"}).id == "5"
+    assert RowChecker(by_field("text"), id_by("id"))(0, {"id": key, "text": "one"}).id == "5"
 
 
 @pytest.mark.parametrize("key", [np.True_, np.float64(5), np.array([5]), np.array(["a", "b"]), np.datetime64("2026")])
 def test_other_values_of_numpy_are_not(key: Any) -> None:
-    assert "its id must be text or a whole number" in Checker(by_field("text"), id_by("id"))(0, {"id": key}).why
+    assert "its id must be text or a whole number" in RowChecker(by_field("text"), id_by("id"))(0, {"id": key}).why
 
 
-def test_whole_numbers_are_ids_and_so_are_the_rows_own(seen: Seen) -> None:
+def test_whole_numbers_are_ids_and_so_are_the_rows_own(seen: SeenIds) -> None:
     work = working(seen)
     work.add([{"id": 0, "text": "a"}, {"id": 2**80, "text": "b"}])
     assert only(work).ids == ["0", str(2**80)]
@@ -182,30 +182,30 @@ def test_whole_numbers_are_ids_and_so_are_the_rows_own(seen: Seen) -> None:
 # ---- duplicates ------------------------------------------------------------------------------------------------------
 
 
-def test_the_first_row_with_an_id_stands_and_later_ones_are_duplicates(seen: Seen) -> None:
+def test_the_first_row_with_an_id_stands_and_later_ones_are_duplicates(seen: SeenIds) -> None:
     work = working(seen)
     work.add([good(1, "first"), good(1, "second"), good(2), {"id": "7", "text": "a"}, {"id": 7, "text": "b"}])
     work.add([good(2), good(1), good(3)], start=5)
     batch = only(work)
     assert (batch.ids, batch.texts[0]) == (["d1", "d2", "7", "d3"], "first")
-    assert (batch.settled, batch.deduplicated, batch.letters) == ([1, 4, 5, 6], 4, [])
+    assert (batch.settled, batch.deduplicated, batch.dead_letters) == ([1, 4, 5, 6], 4, [])
 
 
-def test_a_bad_row_does_not_take_its_id_from_a_good_one(seen: Seen) -> None:
+def test_a_bad_row_does_not_take_its_id_from_a_good_one(seen: SeenIds) -> None:
     work = working(seen)
     work.add([{"id": "a", "text": ""}, {"id": "a", "text": "good"}])
     batch = only(work)
-    assert (batch.ids, batch.texts, len(batch.letters), batch.deduplicated) == (["a"], ["good"], 1, 0)
+    assert (batch.ids, batch.texts, len(batch.dead_letters), batch.deduplicated) == (["a"], ["good"], 1, 0)
 
 
-def test_rows_that_are_read_again_are_no_duplicates(seen: Seen) -> None:
+def test_rows_that_are_read_again_are_no_duplicates(seen: SeenIds) -> None:
     for _ in range(2):
         work = working(seen)
         work.add([good(1), good(2), good(1)])
         assert (only(work).ids, only(work).deduplicated) == (["d1", "d2"], 1)
 
 
-def test_rows_that_are_dealt_with_are_left_out(seen: Seen) -> None:
+def test_rows_that_are_dealt_with_are_left_out(seen: SeenIds) -> None:
     work = working(seen, tracker=Tracker(12, [(14, 15)]))
     work.add([good(number) for number in range(10, 18)], start=10)
     batch = only(work)
@@ -215,7 +215,7 @@ def test_rows_that_are_dealt_with_are_left_out(seen: Seen) -> None:
 # ---- limits ----------------------------------------------------------------------------------------------------------
 
 
-def test_a_batch_is_full_with_so_many_documents(seen: Seen) -> None:
+def test_a_batch_is_full_with_so_many_documents(seen: SeenIds) -> None:
     work = working(seen, count=3)
     assert [batch.ids for batch in work.add([good(number) for number in range(7)])] == [
         ["d0", "d1", "d2"],
@@ -225,7 +225,7 @@ def test_a_batch_is_full_with_so_many_documents(seen: Seen) -> None:
     assert not work.preparer.waiting
 
 
-def test_batches_are_numbered_in_their_order(seen: Seen) -> None:
+def test_batches_are_numbered_in_their_order(seen: SeenIds) -> None:
     work = working(seen, count=2)
     work.add([good(number) for number in range(5)])
     work.end()
@@ -234,29 +234,29 @@ def test_batches_are_numbered_in_their_order(seen: Seen) -> None:
 
 
 @pytest.mark.parametrize(("text", "size"), [("x" * 30, 30), ("é" * 15, 30), ("日" * 10, 30), ("\U0001f600" * 8, 32)])
-def test_a_batch_is_full_with_so_many_bytes_of_text(seen: Seen, text: str, size: int) -> None:
+def test_a_batch_is_full_with_so_many_bytes_of_text(seen: SeenIds, text: str, size: int) -> None:
     work = working(seen, most_bytes=100)
     work.add([good(number, text) for number in range(7)])
     assert [(len(batch), batch.size) for batch in work.end()] == [(3, 3 * size), (3, 3 * size), (1, size)]
 
 
-def test_a_batch_of_exactly_its_bytes_is_handed_on_at_once(seen: Seen) -> None:
+def test_a_batch_of_exactly_its_bytes_is_handed_on_at_once(seen: SeenIds) -> None:
     work = working(seen, most_bytes=10)
     assert [batch.size for batch in work.add([good(0, "12345"), good(1, "67890")])] == [10]
 
 
-def test_a_text_that_is_longer_than_a_batch_is_one_alone(seen: Seen) -> None:
+def test_a_text_that_is_longer_than_a_batch_is_one_alone(seen: SeenIds) -> None:
     work = working(seen, most_bytes=10)
     work.add([good(0, "ab"), good(1, "x" * 50), good(2, "cd")])
     assert [batch.ids for batch in work.end()] == [["d0"], ["d1"], ["d2"]]
 
 
-def test_no_batch_is_empty_because_the_first_text_is_long(seen: Seen) -> None:
+def test_no_batch_is_empty_because_the_first_text_is_long(seen: SeenIds) -> None:
     work = working(seen, most_bytes=10)
     assert [batch.ids for batch in work.add([good(0, "x" * 50)])] == [["d0"]]
 
 
-def test_rows_that_are_no_documents_do_not_pile_up_either(seen: Seen) -> None:
+def test_rows_that_are_no_documents_do_not_pile_up_either(seen: SeenIds) -> None:
     work = working(seen, count=4)
     work.add([good(0)])
     for start in range(1, 1001, 10):
@@ -266,7 +266,7 @@ def test_rows_that_are_no_documents_do_not_pile_up_either(seen: Seen) -> None:
     assert sorted(row for batch in work.batches for row in [*batch.numbers, *batch.settled]) == list(range(1001))
 
 
-def test_a_batch_waits_when_it_holds_a_document_or_a_letter(seen: Seen) -> None:
+def test_a_batch_waits_when_it_holds_a_document_or_a_letter(seen: SeenIds) -> None:
     work = working(seen)
     waiting = [work.preparer.waiting]
     for start, rows in ((0, []), (0, [BAD]), (1, [good(1)])):
@@ -279,7 +279,7 @@ def test_a_batch_waits_when_it_holds_a_document_or_a_letter(seen: Seen) -> None:
 # ---- texts of like length --------------------------------------------------------------------------------------------
 
 
-def test_texts_of_like_length_travel_together_where_order_is_free(seen: Seen) -> None:
+def test_texts_of_like_length_travel_together_where_order_is_free(seen: SeenIds) -> None:
     work = working(seen, count=3, alike=2)
     work.add([good(number, "x" * length) for number, length in enumerate([5, 1, 9, 2, 8, 3])])
     assert [list(map(len, batch.texts)) for batch in work.batches] == [[1, 2, 3], [5, 8, 9]]
@@ -287,15 +287,15 @@ def test_texts_of_like_length_travel_together_where_order_is_free(seen: Seen) ->
     assert [batch.index for batch in work.batches] == [0, 1]
 
 
-def test_what_is_settled_goes_with_the_first_of_them(seen: Seen) -> None:
+def test_what_is_settled_goes_with_the_first_of_them(seen: SeenIds) -> None:
     work = working(seen, count=2, alike=2, unchanged=lambda known: [one.id == "d4" for one in known])
     work.add([good(0, "xxx"), BAD, good(0), good(3, "x"), good(4)])
     batches = work.end()
     assert [(batch.ids, batch.settled) for batch in batches] == [(["d3", "d0"], [1, 2, 4])]
-    assert (len(batches[0].letters), batches[0].deduplicated, batches[0].skipped) == (1, 1, 1)
+    assert (len(batches[0].dead_letters), batches[0].deduplicated, batches[0].skipped) == (1, 1, 1)
 
 
-def test_a_batch_is_smaller_as_soon_as_the_server_takes_no_more(seen: Seen) -> None:
+def test_a_batch_is_smaller_as_soon_as_the_server_takes_no_more(seen: SeenIds) -> None:
     work = working(seen, count=4)
     work.add([good(0)])
     work.preparer.sizes.too_many(4)
@@ -305,17 +305,17 @@ def test_a_batch_is_smaller_as_soon_as_the_server_takes_no_more(seen: Seen) -> N
 # ---- what was written before -----------------------------------------------------------------------------------------
 
 
-def test_a_document_that_was_written_before_with_its_text_is_skipped(seen: Seen) -> None:
+def test_a_document_that_was_written_before_with_its_text_is_skipped(seen: SeenIds) -> None:
     asked: list[str] = []
 
-    def unchanged(known: list[Checked]) -> list[bool]:
+    def unchanged(known: list[CheckedRow]) -> list[bool]:
         asked.extend(one.id for one in known)
         return [one.text == "old" for one in known]
 
     work = working(seen, unchanged=unchanged)
     work.add([good(0, "old"), good(1, "new"), good(0, "new"), BAD])
     batch = only(work)
-    assert (batch.ids, batch.skipped, batch.deduplicated, len(batch.letters)) == (["d1"], 1, 1, 1)
+    assert (batch.ids, batch.skipped, batch.deduplicated, len(batch.dead_letters)) == (["d1"], 1, 1, 1)
     assert asked == ["d0", "d1"]  # the second d0 is not written whatever its text is
 
 
@@ -339,9 +339,9 @@ some_rows = st.one_of(
 def test_every_row_ends_in_exactly_one_batch(
     calls: list[list[Any]], count: int, most_bytes: int, done: set[int], same: set[str], alike: int
 ) -> None:
-    seen, tracker = Seen(None), Tracker()
+    seen, tracker = SeenIds(None), Tracker()
     tracker.done(done)
-    limits: Any = {"count": count, "most_bytes": most_bytes, "longest": 30, "alike": alike}
+    limits: Any = {"count": count, "most_bytes": most_bytes, "max_chars": 30, "alike": alike}
     work = working(seen, tracker=tracker, unchanged=lambda known: [one.text in same for one in known], **limits)
     rows: list[Any] = []
     for call in calls:
@@ -366,20 +366,20 @@ def check(batch: Batch, rows: list[Any]) -> None:
     assert batch.rows == [rows[number] for number in batch.numbers]
     assert batch.ids == [row["id"] for row in batch.rows]
     assert batch.texts == [row["text"] for row in batch.rows]
-    assert len(batch.settled) == len(batch.letters) + batch.deduplicated + batch.skipped
-    assert {one.row for one in batch.letters} <= set(batch.settled)
-    assert all(one.document is rows[one.row] and one.why for one in batch.letters)
+    assert len(batch.settled) == len(batch.dead_letters) + batch.deduplicated + batch.skipped
+    assert {one.row for one in batch.dead_letters} <= set(batch.settled)
+    assert all(one.document is rows[one.row] and one.why for one in batch.dead_letters)
 
 
-def test_a_part_of_a_batch_is_some_of_its_documents_and_nothing_that_is_settled(seen: Seen) -> None:
+def test_a_part_of_a_batch_is_some_of_its_documents_and_nothing_that_is_settled(seen: SeenIds) -> None:
     work = working(seen)
     work.add([good(0), BAD, good(2), good(3)])
     part = only(work).part([1, 2])
     assert (part.numbers, part.ids, len(part.rows), len(part.texts)) == ([2, 3], ["d2", "d3"], 2, 2)
-    assert (part.settled, part.letters) == ([], [])
+    assert (part.settled, part.dead_letters) == ([], [])
 
 
-def test_a_document_that_cannot_be_embedded_is_a_letter(seen: Seen) -> None:
+def test_a_document_that_cannot_be_embedded_is_a_letter(seen: SeenIds) -> None:
     work = working(seen)
     work.add([good(0), good(1)])
-    assert only(work).fail(1, "why not") == Letter(1, "d1", "why not", good(1))
+    assert only(work).fail(1, "why not") == DeadLetter(1, "d1", "why not", good(1))

@@ -66,8 +66,8 @@ def test_reading_goes_on_at_no_later_than_the_first_row_that_is_not_done(
             read += size
         tracker.done(rows)
         done.update(rows)
-        start, mark = tracker.place()
-        assert mark == f"mark of {start}"
+        start, position = tracker.place()
+        assert position == f"mark of {start}"
         assert set(range(start)) <= done
         # Nor earlier than it must be: the rows that were read with it are not all done.
         assert start + size > tracker.below or start + size >= read

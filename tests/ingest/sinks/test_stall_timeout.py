@@ -117,12 +117,12 @@ def test_an_index_that_is_back_before_patience_is_over_takes_all(trouble: Any) -
 
 
 @pytest.mark.parametrize("trouble", [*TROUBLE, NEVER], ids=["away", "429", "503", "items", "hung"])
-@pytest.mark.parametrize("patience", [5.0, 600.0])
-def test_an_index_that_takes_nothing_until_patience_is_over_ends_the_job(trouble: Any, patience: float) -> None:
+@pytest.mark.parametrize("stall_timeout", [5.0, 600.0])
+def test_an_index_that_takes_nothing_until_patience_is_over_ends_the_job(trouble: Any, stall_timeout: float) -> None:
     cluster = Cluster(until(math.inf, trouble))
-    with pytest.raises(SinkError, match=rf"index docs takes nothing: no answer for {patience:g} s"):
-        cluster.run(write(cluster.sink(patience=patience)))
-    assert cluster.loop.time() == pytest.approx(cluster.sent[0] + patience)
+    with pytest.raises(SinkError, match=rf"index docs takes nothing: no answer for {stall_timeout:g} s"):
+        cluster.run(write(cluster.sink(stall_timeout=stall_timeout)))
+    assert cluster.loop.time() == pytest.approx(cluster.sent[0] + stall_timeout)
 
 
 def test_the_error_says_what_the_trouble_was() -> None:
@@ -140,7 +140,7 @@ def test_a_busy_index_that_takes_some_each_time_is_not_given_up() -> None:
         return [None, *[BUSY] * (len(ids) - 1)]
 
     cluster = Cluster(say)
-    assert cluster.run(write(cluster.sink(patience=5, backoff=Backoff(first=3, jitter=0)), 40)) == []
+    assert cluster.run(write(cluster.sink(stall_timeout=5, backoff=Backoff(first=3, jitter=0)), 40)) == []
     assert taken == [f"d{number}" for number in range(40)]
 
 
@@ -151,7 +151,7 @@ def test_what_others_have_taken_is_a_sign_of_life() -> None:
     cluster = Cluster(say)
 
     async def job() -> None:
-        sink = await opened(cluster.sink(patience=10, backoff=Backoff(first=4, jitter=0, factor=1)))
+        sink = await opened(cluster.sink(stall_timeout=10, backoff=Backoff(first=4, jitter=0, factor=1)))
         async with anyio.create_task_group() as group:
             group.start_soon(sink.write, batch(0, 1))
             for number in range(1, 10):

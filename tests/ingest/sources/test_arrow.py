@@ -64,15 +64,15 @@ def test_reading_on_in_arrow_files_and_tables_gives_exactly_the_rest(
 async def test_a_mark_in_a_later_file_does_not_open_the_files_before_it(tmp_path: Path) -> None:
     for i in range(3):
         pq.write_table(table(10 * i, 10), tmp_path / f"{i}.parquet", row_group_size=5)
-    marks = [rows.mark for rows in await batches_of(ArrowSource(ds.dataset(tmp_path)))]
+    positions = [rows.position for rows in await batches_of(ArrowSource(ds.dataset(tmp_path)))]
     size = (tmp_path / "1.parquet").stat().st_size
-    assert [(Path(file).name, *rest) for file, *rest in marks[2:4]] == [
+    assert [(Path(file).name, *rest) for file, *rest in positions[2:4]] == [
         ("1.parquet", 0, 0, size),
         ("1.parquet", 1, 0, size),
     ]
     dataset = ds.dataset(tmp_path)
     (tmp_path / "0.parquet").write_bytes(b"spoiled")
-    assert await rows_of(ArrowSource(dataset), marks[3], 15) == expected(15, 15)
+    assert await rows_of(ArrowSource(dataset), positions[3], 15) == expected(15, 15)
 
 
 @pytest.mark.asyncio
@@ -147,13 +147,15 @@ async def test_a_file_that_is_spoiled_in_the_middle_is_an_error_and_no_shorter_f
         ([1], "that is no place in it"),
     ],
 )
-async def test_files_that_are_not_those_of_the_mark_are_refused(tmp_path: Path, mark: list[Any], words: str) -> None:
+async def test_files_that_are_not_those_of_the_mark_are_refused(
+    tmp_path: Path, position: list[Any], words: str
+) -> None:
     path = tmp_path / "a.parquet"
     pq.write_table(table(0, 10), path, row_group_size=5)
     known = {"{file}": str(path), "{size}": path.stat().st_size}
-    mark = [known.get(part, part) for part in mark]
+    position = [known.get(part, part) for part in position]
     with pytest.raises(SourceError, match=words):
-        await rows_of(ArrowSource(path), mark, 5)
+        await rows_of(ArrowSource(path), position, 5)
 
 
 @pytest.mark.asyncio

@@ -123,7 +123,7 @@ async def test_another_file_under_the_same_name_is_refused(tmp_path: Path) -> No
     second = (await batches_of(first))[1]
     assert (second.start, second.share) == (1000, 1.0)
     with pytest.raises(SourceError, match=r"a\.csv has something else before byte 4,002 than when it was read"):
-        await rows_of(written(tmp_path / "a.csv", b"a\n" + b"two\n" * 2000), second.mark, second.start)
+        await rows_of(written(tmp_path / "a.csv", b"a\n" + b"two\n" * 2000), second.position, second.start)
 
 
 @pytest.mark.asyncio

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aiomlcommons import ApiError, Session, Unavailable
-from aiomlcommons.ingest.rows.fields import FieldMap
+from aiomlcommons.inference.fields import FieldMap
 from aiomlcommons.ingest.sources import IndexSource, IterableSource, MappedSource, SourceError, with_patience
 from tests.support.jobs import NOW
 from tests.support.recording_server import Server, reply, serve
@@ -143,7 +143,7 @@ async def test_a_cluster_that_restarts_is_waited_for_by_each_request() -> None:
         source = IndexSource(ml, "books", size=1)
         assert await source.count() == 3
         assert await rows_of(source) == expected(["a", "b", "c"])
-        impatient = attrs.evolve(source, patience=0)
+        impatient = attrs.evolve(source, stall_timeout=0)
         server.answers[:] = [recovers] * 6
         with pytest.raises(Unavailable):
             await impatient.count()
@@ -152,8 +152,8 @@ async def test_a_cluster_that_restarts_is_waited_for_by_each_request() -> None:
 def test_a_job_sets_the_patience_of_a_source_that_it_reads_from_an_index() -> None:
     index = IndexSource(Session(), "books")
     mapped = MappedSource(index, FieldMap({"text": "title"}))
-    assert with_patience(index, 7) == attrs.evolve(index, patience=7)
-    assert with_patience(mapped, 7) == attrs.evolve(mapped, source=attrs.evolve(index, patience=7))
+    assert with_patience(index, 7) == attrs.evolve(index, stall_timeout=7)
+    assert with_patience(mapped, 7) == attrs.evolve(mapped, source=attrs.evolve(index, stall_timeout=7))
     other = IterableSource([])
     assert with_patience(other, 7) is other
 

@@ -160,9 +160,9 @@ async def test_a_file_that_is_shorter_than_its_mark_is_refused(tmp_path: Path, e
 @pytest.mark.parametrize("ending", [*PACK])
 async def test_another_file_under_the_same_name_is_refused(tmp_path: Path, ending: str) -> None:
     source = written(tmp_path / f"a.jsonl{ending}", b'{"a": 1000}\n' * 10)
-    mark = [36, 3, zlib.crc32(b'{"b": 1000}\n' * 3)]
+    position = [36, 3, zlib.crc32(b'{"b": 1000}\n' * 3)]
     with pytest.raises(SourceError, match=r"a\.jsonl.* has something else before byte 36 than when it was read"):
-        await rows_of(source, mark, 3)
+        await rows_of(source, position, 3)
 
 
 @pytest.mark.asyncio

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 
 from aiomlcommons.ingest.sinks import SinkError
 from aiomlcommons.ingest.sources import SourceError
-from aiomlcommons.ingest.state.dead_letters import DeadLetters, Letter, by_reason, documents
-from aiomlcommons.ingest.state.dead_letters import letters as read_back
+from aiomlcommons.ingest.state.dead_letters import DeadLetter, DeadLetters, by_reason, documents
+from aiomlcommons.ingest.state.dead_letters import read_dead_letters as read_back
 from aiomlcommons.ingest.types import BadRow
 
 # What has no room for anything.
@@ -27,8 +27,8 @@ FULL = Path("/dev/full")
 rows = st.dictionaries(st.text(max_size=5), st.none() | st.booleans() | st.integers(0, 9) | st.text(), max_size=4)
 
 
-def letter(row: int, document: Any = None) -> Letter:
-    return Letter(row, f"d{row}", "it failed", document if document is not None else {"id": f"d{row}"})
+def letter(row: int, document: Any = None) -> DeadLetter:
+    return DeadLetter(row, f"d{row}", "it failed", document if document is not None else {"id": f"d{row}"})
 
 
 def read(path: Path) -> list[dict[str, Any]]:
@@ -44,7 +44,9 @@ def letters(tmp_path: Path) -> Generator[DeadLetters]:
 
 
 def test_a_letter_has_the_row_the_id_the_reason_and_the_document(letters: DeadLetters) -> None:
-    letters.write([Letter(7, "d7", "its text is empty", {"id": "d7", "text": ""}), Letter(8, None, "no id", {"a": 1})])
+    letters.write(
+        [DeadLetter(7, "d7", "its text is empty", {"id": "d7", "text": ""}), DeadLetter(8, None, "no id", {"a": 1})]
+    )
     letters.flush()
     assert read(letters.path) == [
         {"row": 7, "id": "d7", "why": "its text is empty", "document": {"id": "d7", "text": ""}},
@@ -53,7 +55,9 @@ def test_a_letter_has_the_row_the_id_the_reason_and_the_document(letters: DeadLe
 
 
 def test_what_is_no_document_is_kept_and_not_tried_again(letters: DeadLetters) -> None:
-    letters.write([letter(1), Letter(2, None, "a.jsonl, line 3: not JSON", BadRow("not JSON", "a.jsonl, line 3", "{"))])
+    letters.write(
+        [letter(1), DeadLetter(2, None, "a.jsonl, line 3: not JSON", BadRow("not JSON", "a.jsonl, line 3", "{"))]
+    )
     letters.flush()
     assert read(letters.path)[1]["bad_row"] == {"why": "not JSON", "where": "a.jsonl, line 3", "raw": "{"}
     assert list(documents(letters.path)) == [{"id": "d1"}]
@@ -115,7 +119,7 @@ def test_a_job_that_goes_on_without_its_file_makes_a_new_one(tmp_path: Path, not
 
 
 @pytest.mark.parametrize("others", [[], [letter(7)], [letter(7), letter(8), letter(9)]])
-def test_what_another_job_wrote_is_not_cut(tmp_path: Path, others: list[Letter]) -> None:
+def test_what_another_job_wrote_is_not_cut(tmp_path: Path, others: list[DeadLetter]) -> None:
     path = tmp_path / "dead"
     first = DeadLetters(path)
     first.write([letter(1), letter(2)])

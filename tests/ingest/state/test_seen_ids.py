@@ -14,12 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aiomlcommons.ingest.errors import JobUnderWay, SeenError
-from aiomlcommons.ingest.state.seen_ids import Seen
+from aiomlcommons.ingest.state.seen_ids import SeenIds
 
 KILLED_HALFWAY = """
 import os, signal, sys
 from pathlib import Path
-from aiomlcommons.ingest.state.seen_ids import Seen
+from aiomlcommons.ingest.state.seen_ids import SeenIds
 
 class Fatal(list):
     def __iter__(self):
@@ -27,57 +27,57 @@ class Fatal(list):
             yield f"late {number:040}", number
         os.kill(os.getpid(), signal.SIGKILL)
 
-seen = Seen(Path(sys.argv[1]))
+seen = SeenIds(Path(sys.argv[1]))
 seen.add([(f"early {number}", number) for number in range(1000)])
 seen.add(Fatal())
 """
 
 
 @pytest.fixture
-def seen() -> Generator[Seen]:
-    seen = Seen(None)
+def seen() -> Generator[SeenIds]:
+    seen = SeenIds(None)
     yield seen
     seen.close()
 
 
-def test_the_first_row_with_an_id_is_no_duplicate_and_the_next_one_is(seen: Seen) -> None:
+def test_the_first_row_with_an_id_is_no_duplicate_and_the_next_one_is(seen: SeenIds) -> None:
     assert seen.add([("a", 0), ("b", 1), ("a", 2), ("c", 3), ("a", 4)]) == [False, False, True, False, True]
 
 
-def test_duplicates_over_calls_are_found(seen: Seen) -> None:
+def test_duplicates_over_calls_are_found(seen: SeenIds) -> None:
     seen.add([("a", 0), ("b", 1)])
     assert seen.add([("c", 2), ("b", 3)]) == [False, True]
 
 
-def test_the_same_row_again_is_no_duplicate(seen: Seen) -> None:
+def test_the_same_row_again_is_no_duplicate(seen: SeenIds) -> None:
     for _ in range(2):
         assert seen.add([("a", 0), ("b", 1), ("a", 2)]) == [False, False, True]
 
 
-def test_no_ids_are_no_trouble(seen: Seen) -> None:
+def test_no_ids_are_no_trouble(seen: SeenIds) -> None:
     assert seen.add([]) == []
 
 
-def test_ids_differ_by_every_letter(seen: Seen) -> None:
+def test_ids_differ_by_every_letter(seen: SeenIds) -> None:
     keys = ["a", "A", "a ", "é", "e\u0301", "1", "01", "1.0", "\U0001f600", "a\x00b", "a\x00c"]
     assert seen.add([(key, row) for row, key in enumerate(keys)]) == [False] * len(keys)
 
 
 def test_a_job_that_goes_on_knows_what_it_met(tmp_path: Path) -> None:
-    first = Seen(tmp_path / "seen")
+    first = SeenIds(tmp_path / "seen")
     first.add([("a", 0), ("b", 1)])
     first.close()
-    again = Seen(tmp_path / "seen")
+    again = SeenIds(tmp_path / "seen")
     assert again.add([("b", 1), ("c", 2), ("a", 3)]) == [False, False, True]
     again.close()
     assert [path.name for path in tmp_path.iterdir()] == ["seen"]
 
 
 def test_a_fresh_one_forgets_what_another_job_met(tmp_path: Path) -> None:
-    old = Seen(tmp_path / "seen")
+    old = SeenIds(tmp_path / "seen")
     old.add([("a", 7)])
     old.close()
-    new = Seen(tmp_path / "seen")
+    new = SeenIds(tmp_path / "seen")
     new.forget()
     assert new.add([("a", 0)]) == [False]
     new.close()
@@ -87,16 +87,16 @@ def test_one_that_is_open_is_nobody_elses(tmp_path: Path, monkeypatch: pytest.Mo
     path = tmp_path / "seen"
     monkeypatch.setattr("aiomlcommons.ingest.state.seen_ids.BUSY", 0.0)
     for _ in "new", "there before":
-        first = Seen(path)
+        first = SeenIds(path)
         with pytest.raises(JobUnderWay, match=r"has .*seen: the job is under way; wait for its end, or stop it"):
-            Seen(path)
+            SeenIds(path)
         first.close()
 
 
 def test_one_that_is_open_is_no_other_processs(tmp_path: Path) -> None:
-    first = Seen(tmp_path / "seen")
-    code = "import sys; from pathlib import Path; from aiomlcommons.ingest import seen; seen.BUSY = 0; "
-    code += "seen.Seen(Path(sys.argv[1]))"
+    first = SeenIds(tmp_path / "seen")
+    code = "import sys; from pathlib import Path; from aiomlcommons.ingest.state import seen_ids; seen_ids.BUSY = 0; "
+    code += "seen_ids.SeenIds(Path(sys.argv[1]))"
     command = [sys.executable, "-c", code, str(tmp_path / "seen")]
     ended = subprocess.run(command, check=False, capture_output=True, text=True)  # noqa: S603
     assert "JobUnderWay" in ended.stderr
@@ -107,9 +107,9 @@ def test_one_that_is_open_is_no_other_processs(tmp_path: Path) -> None:
 def test_a_file_that_is_none_is_named_with_the_remedy(tmp_path: Path) -> None:
     (tmp_path / "seen").write_text("notes of mine, and not a few of them " * 100)
     with pytest.raises(SeenError, match="no/seen: unable to open database file"):
-        Seen(tmp_path / "no" / "seen")
+        SeenIds(tmp_path / "no" / "seen")
     with pytest.raises(SeenError, match="seen: file is not a database; if it is broken, remove it and the checkpoint"):
-        Seen(tmp_path / "seen")
+        SeenIds(tmp_path / "seen")
 
 
 @pytest.mark.skipif(os.name != "posix", reason="kills a process in the POSIX way")
@@ -117,7 +117,7 @@ def test_a_process_that_is_killed_amid_a_call_leaves_all_earlier_calls_and_nothi
     path = tmp_path / "seen"
     ended = subprocess.run([sys.executable, "-c", KILLED_HALFWAY, str(path)], check=False)  # noqa: S603
     assert ended.returncode == -signal.SIGKILL
-    seen = Seen(path)
+    seen = SeenIds(path)
     assert seen._db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
     assert seen.add([(f"early {number}", number + 5000) for number in range(1000)]) == [True] * 1000
     assert seen.add([(f"late {number:040}", number + 500_000) for number in range(1000)]) == [False] * 1000
@@ -127,7 +127,7 @@ def test_a_process_that_is_killed_amid_a_call_leaves_all_earlier_calls_and_nothi
 @settings(derandomize=True, max_examples=100, deadline=None, database=None)
 @given(st.lists(st.lists(st.sampled_from("abcdef"), max_size=6), max_size=8), st.integers(0, 7))
 def test_it_says_what_a_set_would_say_and_says_it_again_after_a_crash(calls: list[list[str]], crash: int) -> None:
-    seen, met, row = Seen(None), set[str](), 0
+    seen, met, row = SeenIds(None), set[str](), 0
     said: list[tuple[list[tuple[str, int]], list[bool]]] = []
     for keys in calls:
         pairs = [(key, row + i) for i, key in enumerate(keys)]

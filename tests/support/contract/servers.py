@@ -22,12 +22,12 @@ RECOVERING = 4
 class Server:
     """A server: ``restart`` kills it and starts it again, where somebody said how.
 
-    ``no_progress`` is how many seconds to wait for what stands still: on an emulator nothing happens by time.
+    ``stall_timeout`` is how many seconds to wait for what stands still: on an emulator nothing happens by time.
     """
 
     url: str
     restart: Callable[[], Awaitable[None]] | None = None
-    no_progress: float = 600.0
+    stall_timeout: float = 600.0
 
     def session(self) -> Session:
         """A session, as the environment says what beside the URL is needed."""
@@ -46,7 +46,7 @@ async def server(url: str | None, restart_command: str | None = None) -> AsyncGe
         emulator.restart(recovering=RECOVERING)
 
     async with emulator.serve() as served_at:
-        yield Server(served_at, restart, no_progress=0.5)
+        yield Server(served_at, restart, stall_timeout=0.5)
 
 
 async def _run(command: str) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from string import Formatter
-from typing import Any
+from typing import Any, TypeAlias
 
 from aiomlcommons.errors import InvalidRequest
-from aiomlcommons.ingest.types import Row
+
+Row: TypeAlias = Mapping[str, Any]
 
 
 class TextFrom:
@@ -49,8 +50,10 @@ class FieldMap:
         return f"FieldMap({ {name: find.spec for name, find in self._fields.items()} })"
 
 
-def value_of(row: Row, path: str) -> Any:
+def value_of(row: Any, path: str) -> Any:
     """The value under a field or a dotted path. Raises LookupError, naming it, where there is none."""
+    if not isinstance(row, Mapping):
+        return row[path]  # a row of a database, a Series: whatever is asked by name
     if path in row:
         return row[path]
     found: Any = row

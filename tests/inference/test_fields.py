@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from aiomlcommons.errors import InvalidRequest
-from aiomlcommons.ingest.rows.fields import FieldMap, TextFrom
+from aiomlcommons.inference.fields import FieldMap, TextFrom
 from aiomlcommons.ingest.sources import IterableSource, MappedSource
 from aiomlcommons.ingest.types import BadRow
 from tests.support.sources import check_marks, rows_of
