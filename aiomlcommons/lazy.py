@@ -13,7 +13,7 @@ from typing import Any
 def lazily(
     package: str, names: Sequence[str], homes: Sequence[str], renamed: Mapping[str, str] = MappingProxyType({})
 ) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
-    """Make ``__getattr__`` and ``__dir__`` for a package whose ``names`` are those of the modules ``homes`` (relative names).
+    """Make ``__getattr__`` and ``__dir__`` for a package whose ``names`` are those of ``homes``, its modules.
 
     ``renamed`` maps an old name to the present one: the old one still works, with a DeprecationWarning.
 

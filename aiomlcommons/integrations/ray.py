@@ -50,8 +50,8 @@ class Embed(Worker[Batch, "list[Vectors | Sparse]"]):
     ``id`` a column that names rows in errors. ``batch`` (default 64) texts go in one request, and ``concurrency``
     requests of an actor are under way: a number, or two bounds between which it is found (default 1 to 16).
     ``content_type`` tells an asymmetric model whether texts are a ``query`` or a ``passage``. ``retry_budget`` is
-    how many retries the requests of an actor have ahead, ``stall_timeout`` how many seconds the server may be away. With
-    ``redeploy`` a model that is gone from the nodes is deployed again.
+    how many retries the requests of an actor have ahead, ``stall_timeout`` how many seconds the server may be away.
+    With ``redeploy`` a model that is gone from the nodes is deployed again.
 
     With ``batch_format="pyarrow"`` the column is ``FixedSizeList<float32>``, with ``"numpy"`` a float32 array of shape
     ``(rows, dimension)``. Sparse models give ``map<string, float>``, or lists of ``{"token": ..., "weight": ...}``.
