@@ -12,7 +12,7 @@ from aiomlcommons.api.agent_runs import ExecuteAgent, ExecuteAgentStream
 from aiomlcommons.api.common import Hits, WriteResult
 from aiomlcommons.api.context_management import ContextManagementTemplate
 from aiomlcommons.api.search import searches
-from aiomlcommons.endpoint import Record, Request, as_body, endpoint, masked, record
+from aiomlcommons.endpoint import Record, Request, as_body, endpoint, masked, mixin, record
 from aiomlcommons.namespace import Namespace, op
 from aiomlcommons.net.secret import Secret
 from aiomlcommons.stream import streams
@@ -91,7 +91,6 @@ class Agent(Record):
     context_management_name: str | None = None
     context_management: ContextManagementTemplate | None = None
     agent_id: str | None = None
-    tenant_id: str | None = None
     provisioned_by: str | None = None
 
 
@@ -100,6 +99,17 @@ class AgentRegistered(Record):
     """The id of a new agent."""
 
     agent_id: str
+
+
+@mixin
+class AgentSpec:
+    """The fields that registering and updating an agent have in common."""
+
+    description: str | None = None
+    tools: Sequence[ToolSpec] | None = None
+    parameters: Mapping[str, Any] | None = None
+    app_type: str | None = None
+    tenant_id: str | None = None
 
 
 @endpoint(
@@ -113,7 +123,7 @@ class AgentRegistered(Record):
         "3.9": ("agent_id",),
     },
 )
-class RegisterAgent(Request[AgentRegistered]):
+class RegisterAgent(AgentSpec, Request[AgentRegistered]):
     """Register an agent: ``flow``, ``conversational``, ``conversational_flow``, ``plan_execute_and_reflect``, ...
 
     https://docs.opensearch.org/latest/ml-commons-plugin/api/agent-apis/register-agent/
@@ -122,20 +132,15 @@ class RegisterAgent(Request[AgentRegistered]):
     name: str
     type: AgentType | str
     _: KW_ONLY
-    description: str | None = None
     llm: LLMSpec | None = None
     model: AgentModelSpec | None = None
-    tools: Sequence[ToolSpec] | None = None
-    parameters: Mapping[str, Any] | None = None
     memory: MemorySpec | None = None
-    app_type: str | None = None
     context_management_name: str | None = None
     context_management: ContextManagementTemplate | None = None
     created_time: int | None = None
     last_updated_time: int | None = None
     is_hidden: bool | None = None
     agent_id: str | None = None
-    tenant_id: str | None = None
     provisioned_by: str | None = None
 
     def problems(self) -> Iterator[str]:
@@ -157,7 +162,7 @@ class GetAgent(Request[Agent]):
 
 
 @endpoint("PUT /_plugins/_ml/agents/{agent_id}", since="3.1", needs_body=True)
-class UpdateAgent(Request[WriteResult]):
+class UpdateAgent(AgentSpec, Request[WriteResult]):
     """Change an agent; its type stays.
 
     https://docs.opensearch.org/latest/ml-commons-plugin/api/agent-apis/update-agent/
@@ -166,13 +171,8 @@ class UpdateAgent(Request[WriteResult]):
     agent_id: str
     _: KW_ONLY
     name: str | None = None
-    description: str | None = None
     llm: Mapping[str, Any] | None = None
-    tools: Sequence[ToolSpec] | None = None
-    parameters: Mapping[str, Any] | None = None
     memory: Mapping[str, Any] | None = None
-    app_type: str | None = None
-    tenant_id: str | None = None
 
 
 @endpoint("DELETE /_plugins/_ml/agents/{agent_id}", since="2.12")

@@ -7,7 +7,7 @@ from dataclasses import KW_ONLY
 from typing import Any
 
 from aiomlcommons.api.common import WriteResult
-from aiomlcommons.endpoint import Record, Request, endpoint, in_query, record
+from aiomlcommons.endpoint import Record, Request, endpoint, in_query, mixin, record
 from aiomlcommons.namespace import Namespace, op
 
 
@@ -48,17 +48,22 @@ class ContextManagementTemplates(Record):
     templates: list[ContextManagementTemplate]
 
 
+@mixin
+class ContextManagementSpec:
+    """The fields that creating and updating a template have in common."""
+
+    description: str | None = None
+    hooks: Mapping[str, Sequence[ContextManager]] | None = None
+
+
 @endpoint("POST /_plugins/_ml/context_management/{template_name}", since="3.5", needs_body=True)
-class CreateContextManagement(Request[ContextManagementStatus]):
+class CreateContextManagement(ContextManagementSpec, Request[ContextManagementStatus]):
     """Create a template.
 
     https://docs.opensearch.org/latest/ml-commons-plugin/api/context-management-apis/create-context-management/
     """
 
     template_name: str
-    _: KW_ONLY
-    description: str | None = None
-    hooks: Mapping[str, Sequence[ContextManager]] | None = None
 
 
 @endpoint("GET /_plugins/_ml/context_management/{template_name}", since="3.5")
@@ -84,16 +89,13 @@ class ListContextManagement(Request[ContextManagementTemplates]):
 
 
 @endpoint("PUT /_plugins/_ml/context_management/{template_name}", since="3.5", needs_body=True)
-class UpdateContextManagement(Request[WriteResult]):
+class UpdateContextManagement(ContextManagementSpec, Request[WriteResult]):
     """Change a template.
 
     https://docs.opensearch.org/latest/ml-commons-plugin/api/context-management-apis/update-context-management/
     """
 
     template_name: str
-    _: KW_ONLY
-    description: str | None = None
-    hooks: Mapping[str, Sequence[ContextManager]] | None = None
 
 
 @endpoint("DELETE /_plugins/_ml/context_management/{template_name}", since="3.5")

@@ -9,7 +9,7 @@ from typing import Any
 
 from aiomlcommons.api import checks
 from aiomlcommons.api.common import FunctionName, Hits, User, WriteResult
-from aiomlcommons.endpoint import Null, Record, Request, as_body, endpoint, in_query, record
+from aiomlcommons.endpoint import Null, Record, Request, as_body, endpoint, in_query, mixin, record
 
 
 class StrategyType(StrEnum):
@@ -124,12 +124,21 @@ class RetentionPreviews(Record):
     warning: str | None = None
 
 
+@mixin
+class MemoryContainerSpec:
+    """The fields that creating and updating a container have in common."""
+
+    description: str | None = None
+    configuration: MemoryConfiguration | None = None
+    backend_roles: Sequence[str] | None = None
+
+
 @endpoint(
     "POST /_plugins/_ml/memory_containers/_create",
     since="3.2",
     newer={"3.3": ("configuration", "backend_roles"), "3.9": ("memory_container_id",)},
 )
-class CreateMemoryContainer(Request[MemoryContainerCreated]):
+class CreateMemoryContainer(MemoryContainerSpec, Request[MemoryContainerCreated]):
     """Create a memory container.
 
     https://docs.opensearch.org/latest/ml-commons-plugin/api/agentic-memory-apis/create-memory-container/
@@ -137,9 +146,6 @@ class CreateMemoryContainer(Request[MemoryContainerCreated]):
 
     name: str
     _: KW_ONLY
-    description: str | None = None
-    configuration: MemoryConfiguration | None = None
-    backend_roles: Sequence[str] | None = None
     memory_container_id: str | None = None
     tenant_id: str | None = None
 
@@ -158,7 +164,7 @@ class GetMemoryContainer(Request[MemoryContainer]):
 
 
 @endpoint("PUT /_plugins/_ml/memory_containers/{memory_container_id}", since="3.3", needs_body=True)
-class UpdateMemoryContainer(Request[WriteResult]):
+class UpdateMemoryContainer(MemoryContainerSpec, Request[WriteResult]):
     """Change a memory container.
 
     https://docs.opensearch.org/latest/ml-commons-plugin/api/agentic-memory-apis/update-memory-container/
@@ -167,9 +173,6 @@ class UpdateMemoryContainer(Request[WriteResult]):
     memory_container_id: str
     _: KW_ONLY
     name: str | None = None
-    description: str | None = None
-    configuration: MemoryConfiguration | None = None
-    backend_roles: Sequence[str] | None = None
 
 
 @endpoint("DELETE /_plugins/_ml/memory_containers/{memory_container_id}", since="3.2")

@@ -9,7 +9,7 @@ from typing import Any
 from aiomlcommons.api import checks
 from aiomlcommons.api.common import Access, AccessMode, Hits, User, WriteResult
 from aiomlcommons.api.search import searches
-from aiomlcommons.endpoint import Record, Request, as_body, endpoint, record
+from aiomlcommons.endpoint import Record, Request, as_body, endpoint, mixin, record
 from aiomlcommons.namespace import Namespace, op
 
 
@@ -44,12 +44,23 @@ class ModelGroupUpdated(Record):
     status: str
 
 
+@mixin
+class ModelGroupSpec:
+    """The fields that registering and updating a group have in common."""
+
+    description: str | None = None
+    access_mode: Access | None = None
+    backend_roles: Sequence[str] | None = None
+    add_all_backend_roles: bool | None = None
+    tenant_id: str | None = None
+
+
 @endpoint(
     "POST /_plugins/_ml/model_groups/_register",
     since="2.8",
     newer={"2.9": ("access_mode",), "2.19": ("tenant_id",), "3.9": ("model_group_id",)},
 )
-class RegisterModelGroup(Request[ModelGroupRegistered]):
+class RegisterModelGroup(ModelGroupSpec, Request[ModelGroupRegistered]):
     """Register a model group. Its name must be new to the cluster.
 
     https://docs.opensearch.org/latest/ml-commons-plugin/api/model-group-apis/register-model-group/
@@ -57,12 +68,7 @@ class RegisterModelGroup(Request[ModelGroupRegistered]):
 
     name: str
     _: KW_ONLY
-    description: str | None = None
-    access_mode: Access | None = None
-    backend_roles: Sequence[str] | None = None
-    add_all_backend_roles: bool | None = None
     model_group_id: str | None = None
-    tenant_id: str | None = None
 
     def problems(self) -> Iterator[str]:
         yield from checks.own_id(self, "model_group_id")
@@ -85,7 +91,7 @@ class GetModelGroup(Request[ModelGroup]):
     needs_body=True,
     newer={"2.19": ("tenant_id",)},
 )
-class UpdateModelGroup(Request[ModelGroupUpdated]):
+class UpdateModelGroup(ModelGroupSpec, Request[ModelGroupUpdated]):
     """Change a model group's name, description or access.
 
     https://docs.opensearch.org/latest/ml-commons-plugin/api/model-group-apis/update-model-group/
@@ -94,11 +100,6 @@ class UpdateModelGroup(Request[ModelGroupUpdated]):
     model_group_id: str
     _: KW_ONLY
     name: str | None = None
-    description: str | None = None
-    access_mode: Access | None = None
-    backend_roles: Sequence[str] | None = None
-    add_all_backend_roles: bool | None = None
-    tenant_id: str | None = None
 
 
 @endpoint("DELETE /_plugins/_ml/model_groups/{model_group_id}", since="2.8")
