@@ -138,7 +138,7 @@ async def test_a_file_that_is_spoiled_in_the_middle_is_an_error_and_no_shorter_f
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize(
-    ("mark", "words"),
+    ("position", "words"),
     [
         (["other", 0, 0, "{size}"], "has no file other any more"),
         (["{file}", 9, 0, "{size}"], "has 2 row groups, and was read to row group 9 before"),
