@@ -21,7 +21,7 @@ HOMES = (aiomlcommons, models, predict, settings, tasks, api)
 
 
 def found(name: str) -> object:
-    if name.startswith("models."):
+    if name.startswith("lifecycle."):
         module, _, last = name.rpartition(".")
         return getattr(import_module(f"aiomlcommons.{module}"), last)
     first, *rest = name.split(".")

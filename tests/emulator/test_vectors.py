@@ -35,7 +35,7 @@ def test_every_text_has_a_unit_vector(dimension: int) -> None:
 def test_a_text_has_the_same_vector_in_every_batch_and_process() -> None:
     alone = _vectors.embed(["the quick brown fox"], 16)[0]
     np.testing.assert_array_equal(_vectors.embed(["other words", "the quick brown fox"], 16)[1], alone)
-    show = "print(_vectors.embed(['the quick brown fox'], 16)[0].tobytes().hex())"
+    show = "print(vectors.embed(['the quick brown fox'], 16)[0].tobytes().hex())"
     code = f"from aiomlcommons.emulator.models import _vectors as vectors; {show}"
     other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)  # noqa: S603
     assert other.stdout.strip() == alone.tobytes().hex()

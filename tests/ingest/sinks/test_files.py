@@ -285,7 +285,7 @@ class Little(io.FileIO):
 async def test_a_disk_that_takes_less_than_it_is_given_gets_the_rest(
     tmp_path: Path, ending: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in ("parts", "folder"):
+    for module in ("_part_file", "_parquet_parts"):
         monkeypatch.setattr(f"aiomlcommons.ingest.sinks.{module}.io.FileIO", Little)
     await written(open_sink(tmp_path / f"out{ending}"), batch(0, 9))
     assert holds(tmp_path / f"out{ending}", 9)
