@@ -144,7 +144,7 @@ async def run(url: str, source: Path, folder: Path, *, ordered: bool) -> Ran:
         ) as job,
     ):
         report = await job
-        budget = job._engine.predictor.ask.budget
+        budget = job._engine.embedder.requests.budget
     return await asyncio.to_thread(left, report, budget, sink, dead)
 
 

@@ -1,4 +1,4 @@
-"""A job's engine, put together from the files that it left and the settings that it has."""
+"""Assembly of a job's engine from its options and the state in its files."""
 
 from __future__ import annotations
 
@@ -22,45 +22,50 @@ def engine_of(
     source: Source,
     sink: Sink,
     files: JobFiles,
-    settings: JobOptions,
+    options: JobOptions,
 ) -> Engine:
-    """An engine that goes on where the files say."""
-    checkpoint, sizes, stats = (
-        files.checkpoint,
-        BatchSize(settings.batch, settings.batch_bytes),
-        Stats(clock=settings.clock),
-    )
+    """Return an engine that resumes from the checkpoint in ``files``."""
+    checkpoint, stats = files.checkpoint, Stats(clock=options.clock)
+    sizes = BatchSize(options.batch, options.batch_bytes)
     stats.resume(checkpoint.counts)
     tracker = Tracker(checkpoint.done, checkpoint.beyond)
-    tracker.read(
-        checkpoint.start, checkpoint.position
-    )  # a run that fails before it reads keeps the place of the one before
-    unchanged = files.unchanged if settings.skip_unchanged else None
-    predictor = predictor_of(model, settings, stats, sizes, files.cache)
+    # A run that fails before it reads must save the position of the run before.
+    tracker.read(checkpoint.start, checkpoint.position)
+    unchanged = files.unchanged if options.skip_unchanged else None
+    embedder = embedder_of(model, options, stats, sizes, files.cache)
     return Engine(
         source=source,
         sink=sink,
-        preparer=Batcher(settings.checker(), tracker, sizes, files.twice, unchanged, settings.alike),
-        predictor=predictor,
+        batcher=Batcher(options.checker(), tracker, sizes, files.duplicates, unchanged, options.alike),
+        embedder=embedder,
         tracker=tracker,
         stats=stats,
         dead_letters=files.dead_letters,
         checkpoint_file=files.checkpoint_file,
         checkpoint=checkpoint,
-        written=files.cache if settings.skip_unchanged else None,
-        # As many more as wait for a slot, pause before a retry, or wait for their turn.
-        window=max(32, 2 * predictor.ask.limiter.most),
-        ordered=settings.ordered,
-        checkpoint_every=settings.checkpoint_every,
-        linger=settings.linger,
+        written=files.cache if options.skip_unchanged else None,
+        # Twice the concurrency, for batches that wait for a slot, a retry, or their turn to be written.
+        window=max(32, 2 * embedder.requests.limiter.most),
+        ordered=options.ordered,
+        checkpoint_every=options.checkpoint_every,
+        linger=options.linger,
     )
 
 
-def predictor_of(
-    model: JobModel, settings: JobOptions, stats: Stats, sizes: BatchSize | None = None, cache: Cache | None = None
+def embedder_of(
+    model: JobModel, options: JobOptions, stats: Stats, sizes: BatchSize | None = None, cache: Cache | None = None
 ) -> BatchEmbedder:
-    """What asks the model, as the settings say."""
-    limiter, rate = settings.limiter(model.most), settings.rate()
-    how = (RetryBudget.of(settings.retry_budget), stats, settings.backoff, settings.stall_timeout, rate, model.redeploy)
-    ask = ModelRequests(model.embed, limiter, *how)
-    return BatchEmbedder(ask, stats, sizes or BatchSize(settings.batch, settings.batch_bytes), cache or MemoryCache())
+    """Return what embeds the batches of a job; without ``cache`` it remembers recent texts in memory."""
+    limiter, rate = options.limiter(model.most), options.rate()
+    requests = ModelRequests(
+        model.embed,
+        limiter,
+        RetryBudget.of(options.retry_budget),
+        stats,
+        options.backoff,
+        options.stall_timeout,
+        rate,
+        model.redeploy,
+    )
+    sizes = sizes or BatchSize(options.batch, options.batch_bytes)
+    return BatchEmbedder(requests, stats, sizes, cache or MemoryCache())

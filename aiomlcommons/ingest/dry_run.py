@@ -92,8 +92,8 @@ async def estimate(
     ``sink_in`` makes the sink, in a folder that is removed afterwards; an IndexRehearsal needs none. ``watched`` hears
     how far the sample is, ``counted`` how many rows of the source are read. Raises as ``ml.ingest`` does.
     """
-    settings = JobOptions(**how)
-    trial = _Trial(client, sink_in, seconds, model, settings)
+    options = JobOptions(**how)
+    trial = _Trial(client, sink_in, seconds, model, options)
     read_twice = not await anyio.to_thread.run_sync(once_only, source)
     async with anyio.TemporaryDirectory(prefix="aiomlcommons-") as folder:
         if read_twice:
@@ -103,7 +103,7 @@ async def estimate(
         found = await trial(sample, Path(folder, "sample"), watched)
     total, faulty = sample.count_read if sample.whole else await source.count(), None
     if total is None and read_twice:
-        total, faulty = await _read_through(source, settings.checker(), counted)
+        total, faulty = await _read_through(source, options.checker(), counted)
     return _reckoned(attrs.evolve(found, rows=total, faulty=faulty))
 
 
@@ -123,14 +123,14 @@ class _Trial:
     sink_in: Callable[[Path], Sink]
     seconds: float
     model: Spec | str
-    settings: JobOptions
+    options: JobOptions
 
     async def __call__(self, sample: Head, folder: Path, watched: Callable[[Stats], None] = lambda _: None) -> Estimate:
         """What a sample took, and what it fills."""
         out, dead = folder / "out", folder / "dead.jsonl"
         await anyio.to_thread.run_sync(lambda: out.mkdir(parents=True))
-        sink, settings = self.sink_in(out), attrs.evolve(self.settings, dead_letters=dead)
-        async with start_job(self.client, sample, model=self.model, sink=sink, settings=settings) as job:
+        sink, options = self.sink_in(out), attrs.evolve(self.options, dead_letters=dead)
+        async with start_job(self.client, sample, model=self.model, sink=sink, options=options) as job:
             await self._enough(job, watched)
             sampling, in_time = sample.seconds, job.stats.settled
         # What was being written when the time was up is whole now, and counts as if it had had its time too.

@@ -1,4 +1,8 @@
-"""The engine of a job: rows in, batches through the model, documents out, and a note of how far it is."""
+"""Pipeline of a job: read ahead, batch, embed concurrently, write, checkpoint.
+
+The hand-off between stages is bounded, so that a slow sink or model puts backpressure on the source. Delivery is at
+least once: after a crash the batches since the last checkpoint are written again, under the same ids.
+"""
 
 from __future__ import annotations
 
@@ -23,23 +27,27 @@ from aiomlcommons.ingest.state.dead_letters import DeadLetter, DeadLetters
 from aiomlcommons.ingest.stats import Stats
 from aiomlcommons.ingest.types import Documents, Retrying, Rows, Sink, Source
 
-# Seconds that a write may go on for when the job is left. Half of a batch cannot be noted, and would be done again.
+# Grace period in seconds for writes in flight when the job is left: a batch that is cut off is written again on resume.
 GRACE = 10.0
 
 
 @attrs.define
 class Engine:
-    """Runs one job to its end. What was written and noted stays, however it ends.
+    """The pipeline of one job. What the last checkpoint covers is kept, however the job ends.
 
-    ``window`` is the most batches between source and sink, ``writers`` how many a concurrent sink is given at once;
-    ``linger`` is how many seconds a batch waits to be full; a note is made after every ``checkpoint_every`` batches.
-    ``torn`` batches are taken by the sink, and not yet for good. ``written`` is told of what is.
+    Attributes:
+        written: The cache that records what was written, for ``skip_unchanged``.
+        window: The most batches between source and sink.
+        writers: Concurrent writes to a sink that is ``concurrent``; any other gets one at a time.
+        linger: Seconds that a batch waits to become full; None waits without limit.
+        checkpoint_every: Batches between two checkpoints.
+        torn: Writes that are in flight, or failed: no checkpoint matches the state of the sink while there are any.
     """
 
     source: Source
     sink: Sink
-    preparer: Batcher
-    predictor: BatchEmbedder
+    batcher: Batcher
+    embedder: BatchEmbedder
     tracker: Tracker
     stats: Stats
     dead_letters: DeadLetters
@@ -52,29 +60,29 @@ class Engine:
     linger: float | None = None
     checkpoint_every: int = 64
     torn: int = 0
-    _broken: Exception | None = None
-    _until: float = math.inf
+    _read_error: Exception | None = None
+    _write_deadline: float = math.inf
     _writing: set[anyio.CancelScope] = attrs.field(factory=set)
-    _fresh: list[tuple[str, str]] = attrs.field(factory=list)
+    _unsaved: list[tuple[str, str]] = attrs.field(factory=list)
 
     async def open(self) -> None:
-        """Open the sink and the dead letters where the checkpoint says. Raises SinkError, OSError."""
+        """Open the sink and the dead letters at the state in the checkpoint, and save it. Raises SinkError, OSError."""
         state, finished = self.checkpoint.sink or {}, self.checkpoint.finished
-        self.torn = 1  # what cannot be opened must not be saved either
+        self.torn = 1  # if opening fails, `close` must not save a checkpoint
         self.stats.total = await self.source.count()
-        await self.sink.open(state.get("state"))  # first: what another job writes into is refused here
-        # Dead letters of a job that was finished may have been retried since: they are what there is now.
+        await self.sink.open(state.get("state"))  # first: this refuses a sink that another job is writing
+        # The dead letters of a finished job may have been retried since: keep the file at its present length.
         length = await anyio.to_thread.run_sync(self.dead_letters.flush) if finished else state.get("letters")
         await anyio.to_thread.run_sync(self.dead_letters.open, length)
         self.torn = 0
-        # From here on what lies in these files is this job's.
+        # From here on the contents of these files are covered by this job's checkpoint.
         await self.save()
 
     async def close(self, *, complete: bool) -> None:
-        """Save the checkpoint of a job that was broken off, and close the sink, which ``complete`` makes appear."""
+        """Save the checkpoint of an interrupted job, and close the sink; ``complete`` publishes its output."""
         try:
-            # A sink that failed within a batch may have taken half of it: the checkpoint before it is the one to resume
-            # from. A job that came to its end has saved its last one.
+            # A sink that failed during a write may hold half a batch, so the job resumes from the last checkpoint. A
+            # job that succeeded has saved its final one already.
             if not complete and not self.torn:
                 if isinstance(self.sink, Retrying):
                     self.sink.leave()
@@ -82,119 +90,119 @@ class Engine:
         finally:
             await self.sink.close(complete=complete)
         if complete:
-            # Only now: a job whose output did not become whole is not finished.
+            # Only now: a job whose output could not be published is not finished.
             await self._finish()
 
     async def run(self) -> None:
-        """From the first row to the last. Raises what the source, the model or the sink ends with."""
+        """Run to the last row. Raises the error of source, model or sink that ends the job."""
         sender, receiver = anyio.create_memory_object_stream[Rows](1)
         with sender, receiver:
             async with anyio.create_task_group() as group:
                 group.start_soon(self._read, sender)
                 batches = self._batches(receiver)
-                how: Any = {"concurrency": self.window, "ordered": self.ordered, "urgent": (JobStalled, ModelFails)}
-                async with fan_out(self.predictor, batches, **how) as predicted:
-                    await self._drain(predicted)
+                options: Any = {"concurrency": self.window, "ordered": self.ordered, "urgent": (JobStalled, ModelFails)}
+                async with fan_out(self.embedder, batches, **options) as embedded:
+                    await self._drain(embedded)
         await self.save()
 
     # ---- source to model -------------------------------------------------------------------------------------------
 
     async def _read(self, sender: MemoryObjectSendStream[Rows]) -> None:
-        """Read ahead. An error waits for its turn: what was read before it is embedded and written."""
+        """Read ahead. An error is raised only after the rows before it are embedded and written."""
         with sender:
             try:
                 async with aclosing(self.source.read(self.checkpoint.position, self.checkpoint.start)) as reading:
                     async for rows in reading:
                         await sender.send(rows)
             except Exception as error:
-                self._broken = error
+                self._read_error = error
 
     async def _batches(self, receiver: MemoryObjectReceiveStream[Rows]) -> AsyncGenerator[Batch]:
-        """Full batches as they are filled, the one that waited too long, and the last one."""
+        """Yield batches that are full, or have lingered long enough, and the last one."""
         while True:
             rows: Rows | None = None
-            with anyio.move_on_after(self.linger if self.preparer.waiting else None):
+            with anyio.move_on_after(self.linger if self.batcher.pending else None):
                 try:
                     rows = await receiver.receive()
                 except anyio.EndOfStream:
                     break
-            for batch in self.preparer.rest() if rows is None else await self._prepare(rows):
+            for batch in self.batcher.flush() if rows is None else await self._batch(rows):
                 yield batch
-        if self.preparer.waiting:
-            for batch in self.preparer.rest():
+        if self.batcher.pending:
+            for batch in self.batcher.flush():
                 yield batch
-        if self._broken is not None:
-            raise self._broken
+        if self._read_error is not None:
+            raise self._read_error
 
-    async def _prepare(self, rows: Rows) -> list[Batch]:
+    async def _batch(self, rows: Rows) -> list[Batch]:
         self.tracker.read(rows.start, rows.position)
         if rows.share:
             self.stats.expect(rows.start + len(rows.rows), rows.share)
         self.stats.read += sum(rows.start + i not in self.tracker for i in range(len(rows.rows)))
-        return await anyio.to_thread.run_sync(self.preparer.add, rows)
+        return await anyio.to_thread.run_sync(self.batcher.add, rows)
 
     # ---- model to sink ---------------------------------------------------------------------------------------------
 
-    async def _drain(self, predicted: Results[EmbeddedBatch]) -> None:
-        most = self.writers if self.sink.concurrent else 1
-        places = anyio.Semaphore(most)
-        whole = anyio.Event()
-        async with anyio.create_task_group() as writers:
-            writers.start_soon(self._hurry, whole)
+    async def _drain(self, embedded: Results[EmbeddedBatch]) -> None:
+        writers = self.writers if self.sink.concurrent else 1
+        slots = anyio.Semaphore(writers)
+        finished = anyio.Event()
+        async with anyio.create_task_group() as group:
+            group.start_soon(self._limit_writes, finished)
             written = 0
-            async for batch in predicted:
-                await places.acquire()
-                writers.start_soon(self._write, batch, places)
+            async for batch in embedded:
+                await slots.acquire()
+                group.start_soon(self._write, batch, slots)
                 written += 1
                 if written % self.checkpoint_every == 0:
-                    await self._save_between_writes(places, most)
-            for _ in range(most):
-                await places.acquire()
-            whole.set()
+                    await self._save_between_writes(slots, writers)
+            for _ in range(writers):
+                await slots.acquire()
+            finished.set()
 
-    async def _hurry(self, whole: anyio.Event) -> None:
-        """Where the job is left before it is whole, see that what is being written ends soon."""
+    async def _limit_writes(self, finished: anyio.Event) -> None:
+        """When the job is left before it is finished, set a deadline for the writes in flight."""
         try:
-            await whole.wait()
+            await finished.wait()
         finally:
-            if not whole.is_set():
-                self._until = anyio.current_time() + GRACE
+            if not finished.is_set():
+                self._write_deadline = anyio.current_time() + GRACE
                 for scope in self._writing:
-                    scope.deadline = self._until
+                    scope.deadline = self._write_deadline
                 if isinstance(self.sink, Retrying):
                     self.sink.leave()
 
-    async def _save_between_writes(self, places: anyio.Semaphore, most: int) -> None:
-        """Note when no batch is being written: the sink's state is that of whole batches then."""
-        for _ in range(most):
-            await places.acquire()
+    async def _save_between_writes(self, slots: anyio.Semaphore, writers: int) -> None:
+        """Save a checkpoint while no write is in flight, so that the sink's state covers whole batches."""
+        for _ in range(writers):
+            await slots.acquire()
         await self.save()
-        for _ in range(most):
-            places.release()
+        for _ in range(writers):
+            slots.release()
 
-    async def _write(self, predicted: EmbeddedBatch, places: anyio.Semaphore) -> None:
-        """Write a batch and account for it. Whoever cancels the job waits for that a little: half of it is torn."""
+    async def _write(self, embedded: EmbeddedBatch, slots: anyio.Semaphore) -> None:
+        """Write a batch and account for it, shielded from cancellation for the grace period, lest it be torn."""
         self.torn += 1
-        with anyio.CancelScope(shield=True, deadline=self._until) as scope:
+        with anyio.CancelScope(shield=True, deadline=self._write_deadline) as scope:
             self._writing.add(scope)
             try:
-                await self._take(predicted)
+                await self._write_documents(embedded)
             finally:
                 self._writing.remove(scope)
             self.torn -= 1
-        places.release()
+        slots.release()
 
-    async def _take(self, predicted: EmbeddedBatch) -> None:
-        batch, dead_letters = predicted.batch, predicted.dead_letters
-        refused = await self.sink.write(self._documents(predicted)) if batch else ()
+    async def _write_documents(self, embedded: EmbeddedBatch) -> None:
+        batch, dead_letters = embedded.batch, embedded.dead_letters
+        refused = await self.sink.write(self._documents(embedded)) if batch else ()
         dead_letters = [*dead_letters, *(batch.fail(one.index, one.why) for one in refused)]
         if dead_letters:
             await anyio.to_thread.run_sync(self.dead_letters.write, dead_letters)
         self._settle(batch, {one.index for one in refused}, dead_letters)
 
-    def _documents(self, predicted: EmbeddedBatch) -> Documents:
-        batch = predicted.batch
-        return Documents(batch.ids, batch.rows, batch.texts, predicted.vectors)
+    def _documents(self, embedded: EmbeddedBatch) -> Documents:
+        batch = embedded.batch
+        return Documents(batch.ids, batch.rows, batch.texts, embedded.vectors)
 
     def _settle(self, batch: Batch, refused: set[int], dead_letters: list[DeadLetter]) -> None:
         self.tracker.done(batch.numbers)
@@ -204,15 +212,16 @@ class Engine:
         self.stats.skipped += batch.skipped
         self.stats.failed += len(dead_letters)
         if self.written is not None:
-            self._fresh += [pair for i, pair in enumerate(zip(batch.ids, batch.texts, strict=True)) if i not in refused]
+            pairs = enumerate(zip(batch.ids, batch.texts, strict=True))
+            self._unsaved += [pair for i, pair in pairs if i not in refused]
 
-    # ---- the note --------------------------------------------------------------------------------------------------
+    # ---- checkpoints -----------------------------------------------------------------------------------------------
 
     async def save(self) -> None:
-        """Make all that was written durable, and note down that it is."""
+        """Make everything written durable, then save a checkpoint of it."""
         state: Any = await self.sink.flush()
         length = await anyio.to_thread.run_sync(self.dead_letters.flush)
-        start, position = self.tracker.place()
+        start, position = self.tracker.resume_from()
         counts = {**self.stats.counts, "read": self.stats.settled}
         self.checkpoint = Checkpoint(
             done=self.tracker.below,
@@ -224,12 +233,12 @@ class Engine:
         )
         await self._write_checkpoint()
         if self.written is not None:
-            # Only now: what is not noted will be read again, and must not be taken for an earlier job's.
-            fresh, self._fresh = self._fresh, []
-            await self.written.written(fresh)
+            # Only now: rows after the checkpoint are read again on resume, and must not pass for unchanged then.
+            unsaved, self._unsaved = self._unsaved, []
+            await self.written.written(unsaved)
 
     async def _finish(self) -> None:
-        """Save that the job is finished."""
+        """Mark the checkpoint as finished."""
         self.checkpoint = attrs.evolve(self.checkpoint, finished=True)
         await self._write_checkpoint()
 

@@ -1,4 +1,4 @@
-"""A job that embeds a source into a sink: started, watched, awaited, and gone on with after whatever ended it."""
+"""Bulk embedding job: run in the background of a context, awaitable, resumable from its checkpoint."""
 
 from __future__ import annotations
 
@@ -24,38 +24,39 @@ from aiomlcommons.ingest.types import Sink, Source
 
 
 class Job:
-    """A job that is under way: ``stats`` says how far it is, ``await job`` waits for its report.
+    """A running job: ``stats`` has its counts so far, ``await job`` waits for its end and returns the report.
 
-    Raises what ended it: SourceError, JobStalled, ModelFails, OSError of the sink, ApiError; JobLeft.
+    Awaiting it raises the error that ended it: SourceError, SinkError, JobStalled, ModelFails, CacheError, ApiError,
+    OSError; JobStopped if its context was left early.
     """
 
     def __init__(self, engine: Engine, report: Callable[[], Report]) -> None:
         self._engine, self._report = engine, report
         self._ended = anyio.Event()
         self._error: Exception | None = None
-        self._unheard: Exception | None = None
+        self._unretrieved: Exception | None = None
 
     @property
     def stats(self) -> Stats:
-        """The accounts so far."""
+        """The counts so far."""
         return self._engine.stats
 
     def done(self) -> bool:
-        """Whether it has ended, well or not, so that awaiting it takes no time."""
+        """Whether the job has ended, successfully or not, so that awaiting it returns at once."""
         return self._ended.is_set()
 
     @property
     def succeeded(self) -> bool:
-        """Whether it has come to its end."""
+        """Whether the job has ended without an error."""
         return self.done() and self._error is None
 
     def __await__(self) -> Generator[Any, Any, Report]:
-        """Wait for the end."""
+        """Wait for the end of the job and return its report."""
         return self._end().__await__()
 
     async def _end(self) -> Report:
         await self._ended.wait()
-        self._unheard = None
+        self._unretrieved = None
         if self._error is not None:
             raise self._error
         return self._report()
@@ -64,16 +65,16 @@ class Job:
         try:
             await self._engine.run()
         except Exception as error:
-            self._error = self._unheard = _single(error)
+            self._error = self._unretrieved = _unwrap(error)
         except anyio.get_cancelled_exc_class():
-            self._error = JobStopped("the job was left before its end; what is done is kept")
+            self._error = JobStopped("the job was left before its end; with a checkpoint, the same call resumes it")
             raise
         finally:
             self._ended.set()
 
 
-def _single(error: Exception) -> Exception:
-    """The first error itself: task groups wrap even one of them."""
+def _unwrap(error: Exception) -> Exception:
+    """Return the first error of nested exception groups: task groups wrap even a single one."""
     while isinstance(error, ExceptionGroup):
         error = error.exceptions[0]
     return error
@@ -88,17 +89,27 @@ async def ingesting(
     header: Mapping[str, Any],
     dead_letters: str | PathLike[str],
     target: str,
-    settings: JobOptions,
+    options: JobOptions,
 ) -> AsyncGenerator[Job]:
-    """A job, for as long as the context is open; leaving it early keeps what is done for the next call.
+    """Run a job while the context is open; after leaving it early, the next call resumes from the checkpoint.
 
-    Leaving it raises what ended the job, where nobody has awaited that. ``target`` tells the cache one sink from
-    another.
+    Leaving it raises the error that ended the job unless that was retrieved by ``await job``, and RowsLost if the
+    counts do not balance.
+
+    Args:
+        model: The model to embed with.
+        source: Where rows are read from.
+        sink: Where documents are written to.
+        header: What identifies the job in its checkpoint, besides the model.
+        dead_letters: The path of the dead letter file.
+        target: The identity of the sink in the cache.
+        options: How the job is run.
     """
-    whole = {"job": "ingest", **model.identity, **header}
-    letters = DeadLetters(dead_letters)
-    files = await anyio.to_thread.run_sync(partial(JobFiles.open, whole, letters, settings, model, target))
-    engine = engine_of(model, source, sink, files, settings)
+    job_header = {"job": "ingest", **model.identity, **header}
+    dead_letter_file = DeadLetters(dead_letters)
+    opening = partial(JobFiles.open, job_header, dead_letter_file, options, model, target)
+    files = await anyio.to_thread.run_sync(opening)
+    engine = engine_of(model, source, sink, files, options)
     job = Job(engine, lambda: Report.of(engine.stats, dead_letters))
     try:
         await engine.open()
@@ -110,7 +121,7 @@ async def ingesting(
                 await engine.close(complete=job.succeeded)
             finally:
                 await anyio.to_thread.run_sync(files.close)
-    if job._unheard is not None:
-        raise job._unheard
+    if job._unretrieved is not None:
+        raise job._unretrieved
     if job.succeeded and not job._report().balanced:
         raise RowsLost(str(job._report()))

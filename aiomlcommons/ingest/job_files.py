@@ -1,4 +1,4 @@
-"""The files of one job: checkpoint, seen ids, cache and dead letters, opened and closed together."""
+"""Files of a job: checkpoint, seen ids, vector cache and dead letters, opened and closed together."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from aiomlcommons.ingest.state.seen_ids import SeenIds
 
 @attrs.frozen
 class JobFiles:
-    """What a job keeps beside its output. Opening and closing are blocking: call them in a thread."""
+    """The files of a job besides its output. Opening and closing block: call them in a thread."""
 
     checkpoint_file: CheckpointFile | None
     checkpoint: Checkpoint
@@ -35,17 +35,17 @@ class JobFiles:
         cls,
         header: Mapping[str, Any],
         dead_letters: DeadLetters,
-        settings: JobOptions,
+        options: JobOptions,
         model: JobModel,
         target: str,
     ) -> JobFiles:
-        """Open them. Raises WrongJob, JobUnderWay, SeenError, CacheError, OSError."""
-        path = settings.checkpoint
+        """Open or create the files. Raises WrongJob, JobUnderWay, SeenError, CacheError, OSError."""
+        path = options.checkpoint
         ids = None if path is None else Path(f"{path}.seen")
         if path is not None and ids is not None and CheckpointFile.check(path, header) and not ids.exists():
-            raise SeenError(f"{ids} is gone, with the ids that the job has seen: remove {path} to begin anew")
+            raise SeenError(f"{ids} is gone, without which the job cannot be resumed: remove {path} to begin anew")
         with ExitStack() as opened:
-            # Before the checkpoint is written to: whoever holds the lock of the ids has the job.
+            # Before the checkpoint is touched: the lock of this file is the lock of the job.
             seen = opened.enter_context(closing(SeenIds(ids)))
             checkpoint_file, checkpoint = (
                 CheckpointFile.open(path, header) if path is not None else (None, Checkpoint())
@@ -53,19 +53,19 @@ class JobFiles:
             if checkpoint_file is not None:
                 opened.callback(checkpoint_file.close)
             if checkpoint == Checkpoint():
-                # What another job left there would pass for rows of this one.
+                # Ids that another job left in the file would make rows of this one duplicates.
                 seen.forget()
             cache = None
-            if settings.cache is not None:
-                cache = opened.enter_context(closing(CacheFile(settings.cache, model.kind, target)))
+            if options.cache is not None:
+                cache = opened.enter_context(closing(CacheFile(options.cache, model.kind, target)))
             opened.callback(dead_letters.close)
             return cls(checkpoint_file, checkpoint, seen, cache, dead_letters, opened.pop_all().close)
 
-    def twice(self, documents: Sequence[CheckedRow]) -> list[bool]:
-        """Of each document, whether an earlier row had its id."""
+    def duplicates(self, documents: Sequence[CheckedRow]) -> list[bool]:
+        """Return for each document whether an earlier row had its id, and record the ids."""
         return self.seen.add([(one.id, one.number) for one in documents])
 
     def unchanged(self, documents: Sequence[CheckedRow]) -> list[bool]:
-        """Of each document, whether it was written before with the same text."""
-        known = [(one.id, one.text) for one in documents]
-        return self.cache.unchanged(known) if self.cache is not None else [False] * len(known)
+        """Return for each document whether it was written before with the same text."""
+        pairs = [(one.id, one.text) for one in documents]
+        return self.cache.unchanged(pairs) if self.cache is not None else [False] * len(pairs)

@@ -105,7 +105,7 @@ class Ingests(Protocol):
         from aiomlcommons.ingest.options import JobOptions
         from aiomlcommons.ingest.start import start_job
 
-        settings = JobOptions(
+        options = JobOptions(
             text=text,
             id=id,
             checkpoint=checkpoint,
@@ -128,5 +128,5 @@ class Ingests(Protocol):
             redeploy=redeploy,
             checkpoint_every=checkpoint_every,
         )
-        async with start_job(self._session, source, model=model, sink=sink, settings=settings) as job:
+        async with start_job(self._session, source, model=model, sink=sink, options=options) as job:
             yield job

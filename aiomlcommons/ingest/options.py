@@ -1,4 +1,4 @@
-"""How a bulk job is done."""
+"""Options of a bulk job, validated."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from aiomlcommons.inference.methods import Side
     from aiomlcommons.ingest.types import Row
 
-# How many batches are filled together with texts of like length, where order is free.
+# Batches that are filled together for length bucketing, if the order of documents is free.
 ALIKE = 16
 
 
 @attrs.frozen(kw_only=True)
 class JobOptions:
-    """How a job is done; ``session.ingest`` says what each field is. ``clock`` gives seconds."""
+    """The options of a job; ``Session.ingest`` documents each. ``clock`` returns seconds. Raises InvalidRequest."""
 
     text: str | Callable[[Row], str] = "text"
     id: str | Callable[[Row], Any] | None = "id"
@@ -63,19 +63,19 @@ class JobOptions:
         _check_concurrency(self.concurrency)
         self.checker()
         if self.skip_unchanged and self.cache is None:
-            raise InvalidRequest("skip_unchanged needs cache, the file that knows what was written before")
+            raise InvalidRequest("skip_unchanged needs cache=, the file that records what was written before")
 
     def checker(self) -> RowChecker:
-        """What reads ids and texts from rows. Raises InvalidRequest for a text or an id that is none."""
+        """Return what extracts and validates ids and texts. Raises InvalidRequest for a wrong ``text`` or ``id``."""
         return RowChecker.of(self.text, self.id, self.max_chars)
 
     @property
     def alike(self) -> int:
-        """How many batches are filled together."""
+        """How many batches are filled together for length bucketing."""
         return 1 if self.ordered else ALIKE
 
     def limiter(self, max_useful_requests: int | None = None) -> ConcurrencyLimit:
-        """The limit of requests at once: below ``max_useful_requests``, unless a number was given."""
+        """Return the concurrency limiter; ``max_useful_requests`` lowers its upper bound, but not a fixed number."""
         if not isinstance(self.concurrency, tuple | list):
             return ConcurrencyLimit.fixed(self.concurrency)
         least, most = self.concurrency
@@ -84,7 +84,7 @@ class JobOptions:
         return ConcurrencyLimit(least=least, most=most, start=min(most, max(least, 2)), clock=self.clock)
 
     def rate(self) -> RateLimit | None:
-        """What keeps requests and tokens within so many a minute."""
+        """Return the rate limiter, or None if neither requests nor tokens are limited."""
         if self.requests_per_minute is None and self.tokens_per_minute is None:
             return None
         requests, tokens = (

@@ -1,4 +1,4 @@
-"""The start of a bulk job: all that can be found wrong before the first text is embedded."""
+"""Start of a bulk job: everything that can be validated before the first text is embedded."""
 
 from __future__ import annotations
 
@@ -25,41 +25,45 @@ if TYPE_CHECKING:
 
 @asynccontextmanager
 async def start_job(
-    client: Client, source: Any, *, model: Spec | str, sink: Any, settings: JobOptions
+    client: Client, source: Any, *, model: Spec | str, sink: Any, options: JobOptions
 ) -> AsyncGenerator[Job]:
-    """A job as ``ml.ingest`` gives it, which says what the arguments are, and what is raised."""
-    opened = await anyio.to_thread.run_sync(open_source, source)
-    wanted = await anyio.to_thread.run_sync(open_sink, sink)
-    dead_letters = settings.dead_letters or f"{settings.checkpoint or wanted.name}.dead.jsonl"
-    check_sink(wanted, ordered=settings.ordered, skip_unchanged=settings.skip_unchanged)
-    files = {"checkpoint": settings.checkpoint, "dead_letters": dead_letters, "cache": settings.cache}
-    await anyio.to_thread.run_sync(partial(check_files, opened, wanted, **files))
-    # A server that restarts just now is waited for as one that does so later.
-    ml = client.options(wait=settings.stall_timeout)
-    ensured = await ensure(ml, model)
-    model_is = await job_model(ml, ensured.model_id, content_type=settings.content_type, redeploy=settings.redeploy)
-    if isinstance(wanted, IndexSink):
-        # A wrong mapping is found out before the first text is embedded.
-        wanted.sparse, wanted.dimension = model_is.sparse, wanted.dimension or model_is.dimension
-        wanted.stall_timeout = settings.stall_timeout
+    """Validate the arguments and run a job; ``ml.ingest`` documents the arguments and what is raised."""
+    opened_source = await anyio.to_thread.run_sync(open_source, source)
+    opened_sink = await anyio.to_thread.run_sync(open_sink, sink)
+    dead_letters = options.dead_letters or f"{options.checkpoint or opened_sink.name}.dead.jsonl"
+    check_sink(opened_sink, ordered=options.ordered, skip_unchanged=options.skip_unchanged)
+    files = {"checkpoint": options.checkpoint, "dead_letters": dead_letters, "cache": options.cache}
+    await anyio.to_thread.run_sync(partial(check_files, opened_source, opened_sink, **files))
+    # A restart of the server is waited out here for as long as it would be later.
+    ml = client.options(wait=options.stall_timeout)
+    model_id = (await ensure(ml, model)).model_id
+    embedding_model = await job_model(ml, model_id, content_type=options.content_type, redeploy=options.redeploy)
+    if isinstance(opened_sink, IndexSink):
+        # Lets the sink reject a mapping that does not fit before the first text is embedded.
+        opened_sink.sparse = embedding_model.sparse
+        opened_sink.dimension = opened_sink.dimension or embedding_model.dimension
+        opened_sink.stall_timeout = options.stall_timeout
+    target = opened_sink.name
+    if options.skip_unchanged and isinstance(opened_sink, IndexSink):
+        target = await opened_sink.target()
     async with ingesting(
-        model_is,
-        with_patience(opened, settings.stall_timeout),
-        wanted,
+        embedding_model,
+        with_patience(opened_source, options.stall_timeout),
+        opened_sink,
         header={
-            "source": opened.name,
-            "sink": wanted.name,
-            "field": getattr(wanted, "field", None),
-            "text": _said(settings.text),
-            "id": _said(settings.id),
+            "source": opened_source.name,
+            "sink": opened_sink.name,
+            "field": getattr(opened_sink, "field", None),
+            "text": _identity(options.text),
+            "id": _identity(options.id),
         },
         dead_letters=dead_letters,
-        target=await wanted.target() if settings.skip_unchanged and isinstance(wanted, IndexSink) else wanted.name,
-        settings=settings,
+        target=target,
+        options=options,
     ) as job:
         yield job
 
 
-def _said(what: str | Callable[[Row], Any] | None) -> str | None:
-    """A field or a function as a checkpoint knows it."""
-    return getattr(what, "__qualname__", "a function") if callable(what) else what
+def _identity(extractor: str | Callable[[Row], Any] | None) -> str | None:
+    """Return how a checkpoint identifies a field or a function."""
+    return getattr(extractor, "__qualname__", "a function") if callable(extractor) else extractor

@@ -13,7 +13,7 @@ from aiomlcommons.concurrency import fan_out
 from aiomlcommons.errors import MLCommonsError
 from aiomlcommons.inference.methods import Side
 from aiomlcommons.inference.vectors import Vectors
-from aiomlcommons.ingest.assembly import predictor_of
+from aiomlcommons.ingest.assembly import embedder_of
 from aiomlcommons.ingest.embedding.batches import BatchEmbedder
 from aiomlcommons.ingest.embedding.model import job_model
 from aiomlcommons.ingest.errors import RowsFailed
@@ -179,10 +179,10 @@ async def _embedding(how: _How) -> AsyncGenerator[Callable[[Batch], Awaitable[li
         ml = session.options(wait=how.stall_timeout)
         ensured = await ml.models.ensure(how.model)
         model = await job_model(ml, ensured.model_id, content_type=how.content_type, redeploy=how.redeploy)
-        settings = JobOptions(
+        options = JobOptions(
             batch=how.batch, concurrency=how.concurrency, retry_budget=how.retry_budget, stall_timeout=how.stall_timeout
         )
-        yield partial(_embed, partial(_predict, predictor_of(model, settings, Stats())), how)
+        yield partial(_embed, partial(_predict, embedder_of(model, options, Stats())), how)
 
 
 async def _embed(predict: Predict, how: _How, whole: Batch) -> list[Vectors | Sparse]:
@@ -195,15 +195,15 @@ async def _embed(predict: Predict, how: _How, whole: Batch) -> list[Vectors | Sp
         return [vectors async for vectors in results]
 
 
-async def _predict(predictor: BatchEmbedder, part: Batch) -> Vectors | Sparse:
+async def _predict(embedder: BatchEmbedder, part: Batch) -> Vectors | Sparse:
     """The vectors of a part. Raises RowsFailed, which names its rows or those of them that are to blame."""
     try:
-        predicted = await predictor(part)
+        embedded = await embedder(part)
     except MLCommonsError as error:
         raise RowsFailed(part.numbers, part.ids, f"{type(error).__name__}: {error}") from error
-    if dead_letters := predicted.dead_letters:
+    if dead_letters := embedded.dead_letters:
         raise RowsFailed([one.row for one in dead_letters], [one.id or "" for one in dead_letters], dead_letters[0].why)
-    return predicted.vectors
+    return embedded.vectors
 
 
 @attrs.frozen

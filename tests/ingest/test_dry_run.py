@@ -80,7 +80,7 @@ async def test_a_source_that_does_not_is_read_through_and_judged(world: JobsOnAn
     assert (found.rows, found.sampled, found.failed) == (300, 120, 1)
     assert found.reasons == {"its text is empty": 1}
     assert found.faulty == {
-        "its text has N characters, and N are the limit": 2,
+        "its text has N characters, more than max_chars=N": 2,
         "its text is empty": 1,
         "it has no field 'id'": 1,
         "not JSON": 1,

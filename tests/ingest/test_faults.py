@@ -53,7 +53,7 @@ async def test_the_accounts_balance_through_a_plan_of_faults(world: JobsOnAnEmul
     shelf = Shelf()
     async with world.job(Memory(rows()), shelf, retry_budget=12, ordered=ordered) as job:
         report = await job
-        budget = job._engine.predictor.ask.budget
+        budget = job._engine.embedder.requests.budget
     assert (report.read, report.written, report.failed, report.balanced) == (COUNT, COUNT - 3, 3, True)
     assert Counter(shelf.writes) == Counter({row["id"] for row in documents(COUNT)} - POISONED)
     dead = [orjson.loads(line) for line in (world.folder / "job.dead").read_bytes().splitlines()]

@@ -64,13 +64,13 @@ class Jobs(RuleBasedStateMachine):
 
     @precondition(lambda self: not self.life.runs)
     @rule(
-        settings=options,
+        options=options,
         pause=st.sampled_from([0.0, 0.0, 0.4, 5.0]),
         fails_at=st.none() | st.integers(0, 100),
         count=rounds,
     )
-    def start(self, settings: JobOptions, pause: float, fails_at: int | None, count: int) -> None:
-        self.life.start(settings, pause, fails_at)
+    def start(self, options: JobOptions, pause: float, fails_at: int | None, count: int) -> None:
+        self.life.start(options, pause, fails_at)
         self.life.rounds(count)
 
     @precondition(lambda self: self.life.done)

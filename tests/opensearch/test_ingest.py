@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from aiomlcommons import Backoff, Session, emulator
-from aiomlcommons.ingest.embedding._node_capacity import FOR_EACH_CORE, max_useful_requests
+from aiomlcommons.ingest.embedding._node_capacity import REQUESTS_PER_CORE, max_useful_requests
 from aiomlcommons.ingest.sinks import IndexSink, SinkError
 from aiomlcommons.ingest.types import Documents
 from tests.support.documents import guide, run
@@ -117,4 +117,4 @@ async def test_the_server_tells_how_many_requests_at_once_it_is_good_for(opensea
     async with Session(opensearch_url) as target:
         most = await max_useful_requests(target)
     assert most is not None
-    assert most % FOR_EACH_CORE == 0
+    assert most % REQUESTS_PER_CORE == 0

@@ -48,7 +48,7 @@ class Run:
     It is ``open`` while it is waited for, ``whole`` when it came to its end, ``disturbed`` when its last note may fail.
     """
 
-    settings: JobOptions
+    options: JobOptions
     outer: anyio.CancelScope
     inner: anyio.CancelScope | None = None
     report: Report | None = None
@@ -109,16 +109,16 @@ class Life:
     def done(self) -> bool:
         return self.task is not None and self.task.done() and self.run.whole
 
-    def start(self, settings: JobOptions, pause: float = 0.0, fails_at: int | None = None) -> None:
+    def start(self, options: JobOptions, pause: float = 0.0, fails_at: int | None = None) -> None:
         """Begin, or go on; the source waits between rows, and fails at one."""
         self.met["started"] += 1
         self.lift()
         self.source.pause, self.source.fails_at = pause, fails_at
-        self.task = self.loop.create_task(self._job(attrs.evolve(settings, clock=self.loop.time)))
+        self.task = self.loop.create_task(self._job(attrs.evolve(options, clock=self.loop.time)))
         self.loop.run(events=0)
 
-    async def _job(self, settings: JobOptions) -> None:
-        self.run = run = Run(settings, anyio.CancelScope())
+    async def _job(self, options: JobOptions) -> None:
+        self.run = run = Run(options, anyio.CancelScope())
         try:
             with run.outer:
                 async with self._ingesting() as job:
@@ -136,7 +136,7 @@ class Life:
             header={},
             dead_letters=self.folder / "dead",
             target=self.sink.name,
-            settings=attrs.evolve(self.run.settings, checkpoint=self.folder / "job"),
+            options=attrs.evolve(self.run.options, checkpoint=self.folder / "job"),
         )
 
     async def _wait_for(self, job: Job) -> None:
@@ -236,10 +236,10 @@ class Life:
 
     def check_texts(self, texts: list[str]) -> None:
         """The model is asked no more at once than it may be, and for no text whose rows are all noted."""
-        most = self.run.settings.concurrency
+        most = self.run.options.concurrency
         assert len(self.model.questions) < (most if isinstance(most, int) else most[1])
         assert texts
-        assert len(set(texts)) == len(texts) <= self.run.settings.batch
+        assert len(set(texts)) == len(texts) <= self.run.options.batch
         done = noted(self.folder).done
         assert set(texts) <= {HARMLESS, *(text_in(row) for i, row in enumerate(self.source.rows) if i not in done)}
 
@@ -252,7 +252,7 @@ class Life:
             assert text == row["text"]
             assert (found == vector(text)).all()
             assert number not in done, f"row {number} is noted, and written again"
-            assert not self.run.settings.ordered or number > max(self.run.given, default=-1)
+            assert not self.run.options.ordered or number > max(self.run.given, default=-1)
             self.run.given.append(number)
 
     def check(self) -> None:

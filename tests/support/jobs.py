@@ -89,7 +89,7 @@ class JobsOnAnEmulator:
     folder: Path
 
     @asynccontextmanager
-    async def job(self, source: Memory, sink: Shelf, *, id: str | None = "id", **settings: Any) -> AsyncGenerator[Job]:
+    async def job(self, source: Memory, sink: Shelf, *, id: str | None = "id", **options: Any) -> AsyncGenerator[Job]:
         model = await job_model(self.ml, self.model_id)
         own: Mapping[str, Any] = {"checkpoint": self.folder / "job.checkpoint", "id": id}
         running: AbstractAsyncContextManager[Job] = ingesting(
@@ -99,7 +99,7 @@ class JobsOnAnEmulator:
             header={},
             dead_letters=self.folder / "job.dead",
             target=sink.name,
-            settings=JobOptions(**{"backoff": NOW, "batch": 10, "checkpoint_every": 3, **own, **settings}),
+            options=JobOptions(**{"backoff": NOW, "batch": 10, "checkpoint_every": 3, **own, **options}),
         )
         async with running as job:
             yield job

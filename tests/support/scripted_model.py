@@ -1,4 +1,4 @@
-"""A model that answers from a script, and a predictor over it on a virtual clock."""
+"""A scripted model, and a BatchEmbedder over it in virtual time."""
 
 from __future__ import annotations
 
@@ -55,15 +55,15 @@ def batch_of(*texts: str, **more: Any) -> Batch:
 
 @attrs.define
 class Model:
-    """Answers what it is told to: the next error of ``errors`` (None is an answer), and never a poisoned text."""
+    """A scripted model: raises the next of ``errors`` (None succeeds), and refuses every request with a poison text."""
 
     errors: list[Exception | None] = attrs.field(factory=list)
     poison: frozenset[str] = frozenset()
     refusal: Exception = attrs.field(factory=lambda: api(400, "translate_exception"))
-    asked: list[list[str]] = attrs.field(factory=list)
+    requests: list[list[str]] = attrs.field(factory=list)
 
     async def __call__(self, texts: list[str]) -> Vectors:
-        self.asked.append(texts)
+        self.requests.append(texts)
         if self.errors and (error := self.errors.pop(0)) is not None:
             raise error
         if self.poison & set(texts):
@@ -72,8 +72,8 @@ class Model:
 
 
 @attrs.define
-class PredictorOnAClock:
-    """A predictor on a clock of its own."""
+class EmbedderOnAClock:
+    """A BatchEmbedder in virtual time."""
 
     embed: Script
     limiter: ConcurrencyLimit = attrs.field(factory=lambda: ConcurrencyLimit.fixed(100))
@@ -82,10 +82,10 @@ class PredictorOnAClock:
     stall_timeout: float = 100.0
     clock: Clock = attrs.field(factory=Clock)
     stats: Stats = attrs.field(factory=Stats)
-    predictor: BatchEmbedder = attrs.field(init=False)
+    embedder: BatchEmbedder = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        ask = ModelRequests(
+        requests = ModelRequests(
             self.embed,
             self.limiter,
             self.budget,
@@ -95,19 +95,19 @@ class PredictorOnAClock:
             clock=self.clock,
             sleep=self.clock.sleep,
         )
-        self.predictor = BatchEmbedder(ask, self.stats)
+        self.embedder = BatchEmbedder(requests, self.stats)
 
     async def all(self, *batches: Batch) -> list[EmbeddedBatch]:
-        return await self.clock.run(*(self.predictor(batch) for batch in batches))
+        return await self.clock.run(*(self.embedder(batch) for batch in batches))
 
     async def one(self, *texts: str) -> EmbeddedBatch:
-        (predicted,) = await self.all(batch_of(*texts))
-        return predicted
+        (embedded,) = await self.all(batch_of(*texts))
+        return embedded
 
 
-def embedded(predicted: EmbeddedBatch) -> list[str]:
-    """The texts that have vectors, each checked to be its own."""
-    assert len(predicted.vectors) == len(predicted.batch)
-    for text, found in zip(predicted.batch.texts, predicted.vectors, strict=True):
+def embedded(result: EmbeddedBatch) -> list[str]:
+    """Return the texts that have vectors, each checked to be its own."""
+    assert len(result.vectors) == len(result.batch)
+    for text, found in zip(result.batch.texts, result.vectors, strict=True):
         assert np.array_equal(np.asarray(found), vector(text))
-    return predicted.batch.texts
+    return result.batch.texts

@@ -1,1 +1,1 @@
-"""Batches through the model: requests with retries, halving, the cache, and a model that is put back."""
+"""Embedding of batches: requests with retries, bisection of failing batches, the vector cache, and redeployment."""

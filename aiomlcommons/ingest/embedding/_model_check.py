@@ -1,4 +1,4 @@
-"""Whether a failure is a text's fault or the model's: found out with a text that any model embeds."""
+"""Circuit breaker-like check of the model: tells a poison document from an outage by embedding a harmless text."""
 
 from __future__ import annotations
 
@@ -16,79 +16,82 @@ if TYPE_CHECKING:
     from aiomlcommons.ingest.embedding.requests import ModelRequests
 
 log = logging.getLogger("aiomlcommons")
-# A text that any model embeds: where it fails too, the trouble is not in the documents.
+# A text that any model embeds: if it fails too, the documents are not the cause.
 HARMLESS = "text"
-# A model that never answered may be none that embeds texts, and nobody waits as long for that as for one that did.
+# A model without any success so far may not embed texts at all, and is not worth the whole stall timeout, in seconds.
 UNPROVEN = 30.0
 
 
 @attrs.define(eq=False)
 class ModelCheck:
-    """Asks a model for a harmless text, whoever doubts it: one request at a time, with pauses that grow.
+    """A health check of the model, shared by all batches that fail: one probe at a time, with backoff.
 
-    While it fails on that too, all other requests are held back.
+    While the probe fails all other requests are held back, as by an open circuit breaker.
     """
 
-    ask: ModelRequests
+    requests: ModelRequests
     _lock: anyio.Lock = attrs.field(factory=anyio.Lock)
-    _asked: int = 0
-    _answered: int = 0
-    _failed: int = 0
+    # Probes are numbered, so that batches that wait for the lock can tell whether a result is newer than their failure.
+    _sent: int = 0
+    _last_success: int = 0
+    _last_failure: int = 0
     _verdict: ModelFails | None = None
     _outages: int = 0
 
     async def settled(self, error: MLCommonsError) -> bool:
-        """Return when the model embeds a harmless text; True where it had to be waited for.
+        """Wait until the model embeds a harmless text; return whether it was out of order meanwhile.
 
-        Raises ModelFails where it does not for as long as the job is patient, or where waiting cannot help, and what
-        ends any job.
+        Raises ModelFails if it stays out of order for as long as the stall timeout, or if waiting cannot help, and any
+        fatal error as it is. ``error`` is the failure that led here, for the message.
         """
-        before, outages = self._asked, self._outages
+        before, outages = self._sent, self._outages
         async with self._lock:
-            if self._verdict is not None and self._failed > before:
+            if self._verdict is not None and self._last_failure > before:
                 raise self._verdict
-            # To what was asked before the failure, an answer says nothing about the time after it.
-            if self._answered <= before:
-                with self.ask.waits.call():
-                    await self._find_out(error)
+            # The success of a probe that was sent before the failure says nothing about the time after it.
+            if self._last_success <= before:
+                with self.requests.stall.call():
+                    await self._wait_until_healthy(error)
         return self._outages > outages
 
-    async def _find_out(self, error: MLCommonsError) -> None:
-        if (trouble := await self._fails()) is None:
+    async def _wait_until_healthy(self, error: MLCommonsError) -> None:
+        if (trouble := await self._probe()) is None:
             return
         self._outages += 1
         why = f"the model fails on a harmless text too, after failing with: {type(error).__name__}: {error}"
-        began, delays = self.ask.clock(), iter(self.ask.backoff)
-        with self.ask.held():
+        began, delays = self.requests.clock(), iter(self.requests.backoff)
+        with self.requests.held():
             while trouble is not None:
-                if not _may_mend(trouble) or self.ask.clock() - began >= self._longest:
-                    self._verdict, self._failed = ModelFails(why), self._asked
+                if not _may_recover(trouble) or self.requests.clock() - began >= self._longest_outage:
+                    self._verdict, self._last_failure = ModelFails(why), self._sent
                     raise self._verdict from trouble
-                log.log(logging.WARNING if self.ask.clock() == began else logging.DEBUG, "%s; waiting for it", why)
-                await self.ask.sleep(max(next(delays), trouble.retry_after or 0.0))
-                trouble = await self._fails()
-        log.warning("the model is in order again after %.1f s", self.ask.clock() - began)
+                level = logging.WARNING if self.requests.clock() == began else logging.DEBUG
+                log.log(level, "%s; waiting for it to recover", why)
+                await self.requests.sleep(max(next(delays), trouble.retry_after or 0.0))
+                trouble = await self._probe()
+        log.warning("the model has recovered after %.1f s", self.requests.clock() - began)
 
     @property
-    def _longest(self) -> float:
-        return self.ask.stall_timeout if self.ask.answers else min(UNPROVEN, self.ask.stall_timeout)
+    def _longest_outage(self) -> float:
+        timeout = self.requests.stall_timeout
+        return timeout if self.requests.successes else min(UNPROVEN, timeout)
 
-    async def _fails(self) -> MLCommonsError | None:
-        """What the model says to a harmless text, if that is no vector."""
-        self._asked += 1
-        number = self._asked
+    async def _probe(self) -> MLCommonsError | None:
+        """Embed a harmless text; return the error if that fails. Raises fatal errors."""
+        self._sent += 1
+        number = self._sent
         try:
-            await self.ask.probe([HARMLESS])
+            await self.requests.probe([HARMLESS])
         except MLCommonsError as error:
-            if self.ask.is_fatal(error):
+            if self.requests.is_fatal(error):
                 raise
             return error
-        self._answered = number
+        self._last_success = number
         return None
 
 
-def _may_mend(error: MLCommonsError) -> bool:
-    """Whether the same text may well be embedded later. A cluster that refuses a harmless one always will."""
+def _may_recover(error: MLCommonsError) -> bool:
+    """Whether the harmless text may succeed later. If the cluster itself refuses it for good, it will not."""
     if isinstance(error, ApiError):
         return error.trouble.kind is not Kind.FINAL or error.trouble.party is Party.PROVIDER
     return error.transient or isinstance(error, DecodeError)

@@ -1,4 +1,4 @@
-"""How many requests at once a cluster's own models can make use of."""
+"""Upper bound of useful concurrency for a local model, from the CPU cores of the nodes that run models."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from aiomlcommons.errors import MLCommonsError
 if TYPE_CHECKING:
     from aiomlcommons.client import Client
 
-# A node's pool for predictions has two threads for each core; as many again are on their way or wait next in line.
-# What comes above that only waits, in a line that is ten thousand long.
-FOR_EACH_CORE = 4
-ASKED = {"filter_path": "nodes.*.roles,nodes.*.os.allocated_processors"}
+# A node's predict thread pool has two threads per core; as many requests again are on the wire or next in its queue.
+# Any more would only wait in that queue, which holds ten thousand.
+REQUESTS_PER_CORE = 4
+QUERY = {"filter_path": "nodes.*.roles,nodes.*.os.allocated_processors"}
 
 
 async def max_useful_requests(ml: Client) -> int | None:
-    """The most requests at once that the nodes' thread pools make anything of; None where they are not told."""
+    """Return the most concurrent requests that the nodes' thread pools can use, or None if the cores are not known."""
     try:
-        nodes = (await ml.request("GET", "/_nodes/os", query=ASKED)).json()["nodes"].values()
-        cores = sum(node["os"]["allocated_processors"] for node in _running_models(list(nodes)))
+        nodes = (await ml.request("GET", "/_nodes/os", query=QUERY)).json()["nodes"].values()
+        cores = sum(node["os"]["allocated_processors"] for node in _model_nodes(list(nodes)))
     except (MLCommonsError, ValueError, LookupError, TypeError, AttributeError):
-        # Whoever may predict need not be one who may look at nodes, and a job can do without.
+        # A user may have the right to predict but not to read node information, and the bound is optional.
         return None
-    return FOR_EACH_CORE * cores or None
+    return REQUESTS_PER_CORE * cores or None
 
 
-def _running_models(nodes: list[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """The nodes that models are for, or those that they run on where there are none such."""
+def _model_nodes(nodes: list[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Return the dedicated ML nodes, or the data nodes if there are none: those run the models then."""
     return [node for node in nodes if "ml" in node["roles"]] or [node for node in nodes if "data" in node["roles"]]

@@ -1,4 +1,4 @@
-"""A model that is gone from the nodes in the middle of a job, put back: one deployment for all who miss it."""
+"""Redeployment of a model that was undeployed during a job: one deployment for all requests that fail for it."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from aiomlcommons.trouble.table import Kind
 from aiomlcommons.waiting.errors import TaskFailed, TaskStalled
 
 log = logging.getLogger("aiomlcommons")
-# So long a deployment is waited for before the model itself is asked again: the node at work on it may be dead, and the
-# cluster may have mended it otherwise. What is under way goes on, and is found by whoever deploys next.
+# Seconds to wait for a deployment before the model is tried again: the node that deploys it may be dead, and the
+# cluster may have redeployed the model itself. The deployment continues, and the next one picks it up.
 LONGEST = 60.0
-# A deployment that has ended well needs no other one, unless the model is still missed after such a pause.
+# Pauses after a deployment, in which requests that still miss the model do not deploy it again.
 PAUSES = Backoff(first=2, factor=2, cap=LONGEST)
 
 
 @attrs.define(eq=False)
 class Redeployment:
-    """Calls ``deploy`` when a model is missed. However many miss it at once, and soon after, it is deployed once.
+    """Single-flight redeployment with backoff: concurrent and closely following failures share one ``deploy`` call.
 
-    ``failed`` is what keeps it from being deployed for good.
+    ``failed`` is the error that makes deployment impossible for good, if there was one.
     """
 
     model_id: str
@@ -38,25 +38,25 @@ class Redeployment:
     _next: float = 0.0
     _pauses: Iterator[float] = attrs.field(factory=lambda: iter(PAUSES))
 
-    async def __call__(self, missed: ModelNotReady) -> None:
-        """Have it deployed; return when that is done, or may be. Raises what ``failed`` is then."""
+    async def __call__(self, error: ModelNotReady) -> None:
+        """Deploy the model, unless that was done just now; wait at most ``LONGEST`` seconds. Raises ``failed``."""
         async with self._lock:
             if self.clock() < self._next:
                 return
-            log.warning("model %s is gone from the nodes (%s): deploying it again", self.model_id, missed.reason)
+            log.warning("model %s is gone from the nodes (%s): deploying it again", self.model_id, error.reason)
             with anyio.move_on_after(LONGEST):
-                await self._deployed()
+                await self._deploy()
             self._next = self.clock() + next(self._pauses)
 
     def answered(self) -> None:
-        """The model is there: the trouble is over, and the next one is another."""
+        """Reset the backoff: the model is deployed."""
         self._pauses = iter(PAUSES)
 
-    async def _deployed(self) -> None:
+    async def _deploy(self) -> None:
         try:
             await self.deploy()
         except MLCommonsError as error:
-            if not _passes(error):
+            if not _may_succeed_later(error):
                 self.failed = error
                 raise
             log.warning("model %s could not be deployed yet: %s", self.model_id, error)
@@ -64,8 +64,8 @@ class Redeployment:
             log.warning("model %s is deployed again", self.model_id)
 
 
-def _passes(error: MLCommonsError) -> bool:
-    """Whether another deployment may well succeed, as far as this one tells."""
+def _may_succeed_later(error: MLCommonsError) -> bool:
+    """Whether another deployment may succeed."""
     if isinstance(error, ApiError | TaskFailed):
         return error.trouble.kind is not Kind.FINAL
     return error.transient or isinstance(error, TaskStalled | NotDeployed)

@@ -1,4 +1,4 @@
-"""A batch through the model: what is known already left out, what fails halved, or given up with a reason."""
+"""Embedding of batches: cached texts are not sent, a failing batch is bisected down to its poison documents."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from aiomlcommons.ingest.types import Sparse
 
 @attrs.frozen
 class EmbeddedBatch:
-    """The documents of a batch that have vectors, and the letters of those that have none."""
+    """The documents of a batch that have vectors, in ``batch``, and the dead letters of the others."""
 
     batch: Batch
     vectors: Vectors | Sparse
@@ -32,129 +32,134 @@ class EmbeddedBatch:
 
 @attrs.define
 class BatchEmbedder:
-    """Gives batches their vectors: those that are known already, and those that it asks for."""
+    """Embeds batches, each distinct text once: concurrent batches with a text in common share it (single-flight).
 
-    ask: ModelRequests
+    ``requests`` sends texts to the model, ``sizes`` bounds its requests, ``cache`` has the vectors known before.
+    """
+
+    requests: ModelRequests
     stats: Stats
     sizes: BatchSize = attrs.field(factory=BatchSize)
     cache: Cache = attrs.field(factory=MemoryCache)
-    _doubt: ModelCheck = attrs.field(init=False)
-    _answers: int = attrs.field(init=False, default=-1)
+    _check: ModelCheck = attrs.field(init=False)
+    _successes: int = attrs.field(init=False, default=-1)
     _pending: dict[str, anyio.Event] = attrs.field(factory=dict)
 
     def __attrs_post_init__(self) -> None:
-        self._doubt = ModelCheck(self.ask)
+        self._check = ModelCheck(self.requests)
 
     async def __call__(self, batch: Batch) -> EmbeddedBatch:
-        """The batch with its vectors. Raises JobStalled, ModelFails, CacheError, and what is fatal."""
+        """Return the batch with its vectors. Raises JobStalled, ModelFails, CacheError, and fatal errors."""
         wanted = list(dict.fromkeys(batch.texts))
         found: dict[str, Any] = {}
-        why: dict[str, str] = {}
-        asked = 0
+        reasons: dict[str, str] = {}
+        newly_embedded = 0
         while wanted:
             found |= await self.cache.find(wanted)
             wanted = [text for text in wanted if text not in found]
-            mine = [text for text in wanted if text not in self._pending]
-            others = [(text, self._pending[text]) for text in wanted if text in self._pending]
-            asked += await self._embed(mine, found, why)
-            # What another batch has asked for meanwhile is in the cache then, unless it failed.
-            for _, answered in others:
-                await answered.wait()
-            wanted = [text for text, _ in others]
-        predicted = _assembled(batch, found, why)
-        self.stats.reused += len(predicted.batch) - asked
-        return predicted
+            claimed = [text for text in wanted if text not in self._pending]
+            pending = [(text, self._pending[text]) for text in wanted if text in self._pending]
+            newly_embedded += await self._embed(claimed, found, reasons)
+            # Texts that another batch is embedding are in the cache afterwards, unless they failed there.
+            for _, finished in pending:
+                await finished.wait()
+            wanted = [text for text, _ in pending]
+        embedded = _assemble(batch, found, reasons)
+        self.stats.reused += len(embedded.batch) - newly_embedded
+        return embedded
 
-    async def _embed(self, texts: list[str], found: dict[str, Any], why: dict[str, str]) -> int:
-        """Embed texts that no other batch is asking for; return how many were."""
+    async def _embed(self, texts: list[str], found: dict[str, Any], reasons: dict[str, str]) -> int:
+        """Embed texts that no other batch is embedding; return how many succeeded."""
         if not texts:
             return 0
         new: dict[str, Any] = {}
-        answered = anyio.Event()
-        self._pending |= dict.fromkeys(texts, answered)
+        finished = anyio.Event()
+        self._pending |= dict.fromkeys(texts, finished)
         try:
             for part in self.sizes.parts(texts):
-                await self._divide(texts[part], new, why)
+                await self._embed_or_bisect(texts[part], new, reasons)
             await self.cache.keep(new)
         finally:
             for text in texts:
                 del self._pending[text]
-            answered.set()
+            finished.set()
         found |= new
         return len(new)
 
-    async def _divide(self, texts: list[str], found: dict[str, Any], why: dict[str, str]) -> bool:
-        """Embed texts, and say whether all were. Where they fail together they are halved: the poisoned stand alone."""
+    async def _embed_or_bisect(self, texts: list[str], found: dict[str, Any], reasons: dict[str, str]) -> bool:
+        """Embed texts; return whether all succeeded. Bisects a failing request to isolate poison documents."""
         try:
-            await self._ask(texts, found)
+            await self._request(texts, found)
         except MLCommonsError as error:
-            if self.ask.is_fatal(error):
+            if self.requests.is_fatal(error):
                 raise
             if len(texts) == 1:
-                return await self._judge(texts[0], found, why, error)
-            if not _is_theirs(error) and self._fails_again() and await self._doubt.settled(error):
-                return await self._divide(texts, found, why)
-            return await self._halve(texts, found, why, error)
+                return await self._recheck(texts[0], found, reasons, error)
+            if not _is_texts_fault(error) and self._failed_since_success() and await self._check.settled(error):
+                return await self._embed_or_bisect(texts, found, reasons)
+            return await self._bisect(texts, found, reasons, error)
         return True
 
-    def _fails_again(self) -> bool:
-        """Whether the model answered nobody since it failed before: halving would ask still more of it."""
-        before, self._answers = self._answers, self.ask.answers
-        return before == self.ask.answers
+    def _failed_since_success(self) -> bool:
+        """Whether no request has succeeded since the last failure: bisecting would add load to a possible outage."""
+        previous, self._successes = self._successes, self.requests.successes
+        return previous == self._successes
 
-    async def _ask(self, texts: list[str], found: dict[str, Any]) -> None:
-        found.update(zip(texts, await self.ask(texts), strict=True))
+    async def _request(self, texts: list[str], found: dict[str, Any]) -> None:
+        found.update(zip(texts, await self.requests(texts), strict=True))
         self.stats.embedded += len(texts)
 
-    async def _judge(self, text: str, found: dict[str, Any], why: dict[str, str], error: MLCommonsError) -> bool:
-        """A text fails alone. Give it up only if it fails again after a harmless one was embedded."""
+    async def _recheck(self, text: str, found: dict[str, Any], reasons: dict[str, str], error: MLCommonsError) -> bool:
+        """Retry a text that failed alone; give it up only if it fails again right after a harmless text succeeded."""
         while True:
-            waited = await self._doubt.settled(error)
+            was_out_of_order = await self._check.settled(error)
             try:
-                await self._ask([text], found)
-            except MLCommonsError as another:
-                if self.ask.is_fatal(another):
+                await self._request([text], found)
+            except MLCommonsError as latest:
+                if self.requests.is_fatal(latest):
                     raise
-                error = another
-                if not waited:
-                    why[text] = f"{type(error).__name__}: {error}"
+                error = latest
+                if not was_out_of_order:
+                    reasons[text] = f"{type(error).__name__}: {error}"
                     return False
             else:
                 return True
 
-    async def _halve(self, texts: list[str], found: dict[str, Any], why: dict[str, str], error: MLCommonsError) -> bool:
+    async def _bisect(
+        self, texts: list[str], found: dict[str, Any], reasons: dict[str, str], error: MLCommonsError
+    ) -> bool:
         status = error.status if isinstance(error, ApiError) else None
         if status == 413:
             self.sizes.too_large(texts)
         half = (len(texts) + 1) // 2
-        first = await self._divide(texts[:half], found, why)
-        second = await self._divide(texts[half:], found, why)
+        first = await self._embed_or_bisect(texts[:half], found, reasons)
+        second = await self._embed_or_bisect(texts[half:], found, reasons)
         if first and second and status == 400:
-            # Nothing was wrong with any of them, so there were too many: providers have limits of their own.
+            # Each text succeeded in a smaller request, so there were too many: providers have limits of their own.
             self.sizes.too_many(len(texts))
         return first and second
 
 
-def _is_theirs(error: MLCommonsError) -> bool:
-    """Whether it is surely the texts' fault: they are too large, or none."""
+def _is_texts_fault(error: MLCommonsError) -> bool:
+    """Whether the texts are certainly to blame: invalid, or too large together."""
     return isinstance(error, InvalidRequest) or (isinstance(error, ApiError) and error.status == 413)
 
 
-def _assembled(batch: Batch, found: dict[str, Any], why: dict[str, str]) -> EmbeddedBatch:
-    if not why:
-        return EmbeddedBatch(batch, _stacked([found[text] for text in batch.texts]), batch.dead_letters)
+def _assemble(batch: Batch, found: dict[str, Any], reasons: dict[str, str]) -> EmbeddedBatch:
+    if not reasons:
+        return EmbeddedBatch(batch, _stack([found[text] for text in batch.texts]), batch.dead_letters)
     kept = [i for i, text in enumerate(batch.texts) if text in found]
-    dead_letters = [batch.fail(i, why[text]) for i, text in enumerate(batch.texts) if text not in found]
+    dead_letters = [batch.fail(i, reasons[text]) for i, text in enumerate(batch.texts) if text not in found]
     rest = batch.part(kept)
-    rest.settled = [*batch.settled, *(letter.row for letter in dead_letters)]
+    rest.settled = [*batch.settled, *(dead_letter.row for dead_letter in dead_letters)]
     rest.deduplicated, rest.skipped = batch.deduplicated, batch.skipped
-    return EmbeddedBatch(rest, _stacked([found[text] for text in rest.texts]), [*batch.dead_letters, *dead_letters])
+    return EmbeddedBatch(rest, _stack([found[text] for text in rest.texts]), [*batch.dead_letters, *dead_letters])
 
 
-def _stacked(vectors: list[Any]) -> Vectors | Sparse:
+def _stack(vectors: list[Any]) -> Vectors | Sparse:
     if not (vectors and isinstance(vectors[0], np.ndarray)):
         return vectors
     dimensions = {len(vector) for vector in vectors}
     if len(dimensions) > 1:
-        raise ModelFails(f"the model, or the cache, gives vectors of different dimensions: {sorted(dimensions)}")
+        raise ModelFails(f"the model or the cache returned vectors of different dimensions: {sorted(dimensions)}")
     return np.array(vectors)

@@ -1,4 +1,4 @@
-"""Vectors that are known already: of the texts before, or of all jobs that used the same file."""
+"""Vector caches by text: in memory for one job, or in an SQLite file for all jobs that name it."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ import orjson
 from aiomlcommons.ingest.errors import CacheError
 
 T = TypeVar("T")
-# What the last texts may take in memory, in bytes: some ten thousand vectors of 384 numbers.
-RECENT = 1 << 24
+# Default size of the memory cache: some ten thousand vectors of 384 numbers.
+RECENT_BYTES = 1 << 24
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS vectors (key BLOB PRIMARY KEY, type TEXT NOT NULL, vector BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS written (key BLOB PRIMARY KEY, text BLOB NOT NULL) WITHOUT ROWID;
@@ -26,63 +26,63 @@ CREATE TABLE IF NOT EXISTS written (key BLOB PRIMARY KEY, text BLOB NOT NULL) WI
 
 
 class Cache(Protocol):
-    """Vectors by text."""
+    """A cache of vectors by text."""
 
     async def find(self, texts: Sequence[str]) -> dict[str, Any]:
-        """The vectors of those texts that it knows."""
+        """Return the vectors of those texts that are cached."""
         ...
 
     async def keep(self, vectors: Mapping[str, Any]) -> None:
-        """Know these from now on."""
+        """Add vectors by text."""
         ...
 
 
 class MemoryCache:
-    """The vectors of the last texts, in memory, up to ``most`` bytes of texts and vectors."""
+    """A FIFO cache in memory, bounded to ``most`` bytes of texts and vectors; oldest batches are evicted first."""
 
-    def __init__(self, most: int = RECENT) -> None:
+    def __init__(self, most: int = RECENT_BYTES) -> None:
         self._most, self._size = most, 0
         self._vectors: dict[str, Any] = {}
-        # Those that came together share an array, and free it by going together.
+        # Vectors of one request share an array, which is freed only when all of them are evicted.
         self._batches: deque[tuple[int, list[str]]] = deque()
 
     async def find(self, texts: Sequence[str]) -> dict[str, Any]:
-        """The vectors of those texts that it knows."""
+        """Return the vectors of those texts that are cached."""
         return {text: self._vectors[text] for text in texts if text in self._vectors}
 
     async def keep(self, vectors: Mapping[str, Any]) -> None:
-        """Know these from now on, and no longer those that came first."""
+        """Add vectors by text, and evict the oldest ones above the size limit."""
         size = sum(map(len, vectors)) + _bytes_of(list(vectors.values()))
         self._batches.append((size, list(vectors)))
         self._vectors.update(vectors)
         self._size += size
         while self._size > self._most:
-            gone, texts = self._batches.popleft()
-            self._size -= gone
+            freed, texts = self._batches.popleft()
+            self._size -= freed
             for text in texts:
                 self._vectors.pop(text, None)
 
 
 class CacheFile:
-    """An SQLite file of vectors by model and text, and of what was written where with which text.
+    """An SQLite cache of vectors by model and text, and of the text last written by sink and id.
 
-    ``model`` tells models and their versions apart, ``target`` sinks. Several jobs may share the file, one after the
-    other or at once. Raises CacheError where it is no such file, or cannot be read or written.
+    ``model`` identifies a model and its version, ``target`` a sink. Several jobs and processes may share the file at
+    once. Raises CacheError if the file is not such a cache, or cannot be read or written.
     """
 
     def __init__(self, path: str | PathLike[str], model: Mapping[str, Any], target: str = "") -> None:
         self._path = str(path)
         self._model = orjson.dumps(model, option=orjson.OPT_SORT_KEYS)
         self._target = _digest(target, self._model)
-        self._alone = Lock()
-        self._db = self._guarded(self._opened)
+        self._lock = Lock()
+        self._db = self._guarded(self._connect)
 
-    def _opened(self) -> sqlite3.Connection:
-        # Several worker threads use it, but never two at once.
+    def _connect(self) -> sqlite3.Connection:
+        # Several worker threads use the connection, but the lock admits one at a time.
         db = sqlite3.connect(self._path, check_same_thread=False, isolation_level=None, timeout=30)
         try:
             db.execute("PRAGMA journal_mode=WAL")
-            # What a machine loses with its power is embedded again.
+            # No fsync: entries lost in a power failure are just embedded again.
             db.execute("PRAGMA synchronous=OFF")
             db.executescript(SCHEMA)
         except BaseException:
@@ -91,79 +91,79 @@ class CacheFile:
         return db
 
     async def find(self, texts: Sequence[str]) -> dict[str, Any]:
-        """The vectors of those texts that it knows."""
-        return await self._threaded(lambda: self._find(texts))
+        """Return the vectors of those texts that are cached."""
+        return await self._in_thread(lambda: self._find(texts))
 
     async def keep(self, vectors: Mapping[str, Any]) -> None:
-        """Know these from now on."""
+        """Add vectors by text."""
 
         def work() -> None:
-            rows = [(_digest(text, self._model), *_packed(vector)) for text, vector in vectors.items()]
-            self._many("INSERT OR REPLACE INTO vectors VALUES (?, ?, ?)", rows)
+            rows = [(_digest(text, self._model), *_pack(vector)) for text, vector in vectors.items()]
+            self._insert("INSERT OR REPLACE INTO vectors VALUES (?, ?, ?)", rows)
 
         if vectors:
-            await self._threaded(work)
+            await self._in_thread(work)
 
     def unchanged(self, documents: Sequence[tuple[str, str]]) -> list[bool]:
-        """Of each id and text, whether it was written with that text. Blocking: call it in a thread."""
+        """Return for each (id, text) whether that text was last written under the id. Blocking: call it in a thread."""
         return self._guarded(lambda: [self._written(key) == _digest(text) for key, text in documents])
 
     async def written(self, documents: Sequence[tuple[str, str]]) -> None:
-        """These ids were written with these texts."""
+        """Record (id, text) pairs that were written."""
 
         def work() -> None:
             rows = [(_digest(key, self._target), _digest(text)) for key, text in documents]
-            self._many("INSERT OR REPLACE INTO written VALUES (?, ?)", rows)
+            self._insert("INSERT OR REPLACE INTO written VALUES (?, ?)", rows)
 
         if documents:
-            await self._threaded(work)
+            await self._in_thread(work)
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the database."""
         self._db.close()
 
     def _find(self, texts: Sequence[str]) -> dict[str, Any]:
-        ask = "SELECT type, vector FROM vectors WHERE key = ?"
-        found = ((text, self._db.execute(ask, (_digest(text, self._model),)).fetchone()) for text in texts)
-        return {text: _unpacked(*row) for text, row in found if row is not None}
+        query = "SELECT type, vector FROM vectors WHERE key = ?"
+        found = ((text, self._db.execute(query, (_digest(text, self._model),)).fetchone()) for text in texts)
+        return {text: _unpack(*row) for text, row in found if row is not None}
 
     def _written(self, key: str) -> bytes | None:
         row = self._db.execute("SELECT text FROM written WHERE key = ?", (_digest(key, self._target),)).fetchone()
         return None if row is None else row[0]
 
-    def _many(self, statement: str, rows: list[tuple[Any, ...]]) -> None:
+    def _insert(self, statement: str, rows: list[tuple[Any, ...]]) -> None:
         with self._db:
             self._db.execute("BEGIN IMMEDIATE")
             self._db.executemany(statement, rows)
 
-    async def _threaded(self, work: Callable[[], T]) -> T:
+    async def _in_thread(self, work: Callable[[], T]) -> T:
         return await anyio.to_thread.run_sync(self._guarded, work)
 
     def _guarded(self, work: Callable[[], T]) -> T:
         try:
-            with self._alone:
+            with self._lock:
                 return work()
         except sqlite3.Error as error:
             raise CacheError(f"the cache {self._path}: {error}; name another file, or remove this one") from error
 
 
 def _digest(text: str, salt: bytes = b"") -> bytes:
-    # Salted by hashing it before: a key has 64 bytes at most.
+    # The salt is hashed first, because a blake2b key has at most 64 bytes.
     return blake2b(text.encode(), digest_size=16, key=blake2b(salt, digest_size=16).digest() if salt else b"").digest()
 
 
 def _bytes_of(vectors: list[Any]) -> int:
-    """About what vectors of one model take, each with its place in a dictionary."""
+    """Estimate the memory that vectors of one model take, dictionary entries included."""
     if vectors and isinstance(vectors[0], np.ndarray):
         return len(vectors) * (200 + int(vectors[0].nbytes))
     return sum(200 + 100 * len(weights) for weights in vectors)
 
 
-def _packed(vector: Any) -> tuple[str, bytes]:
+def _pack(vector: Any) -> tuple[str, bytes]:
     if isinstance(vector, np.ndarray):
         return vector.dtype.str, vector.tobytes()
     return "json", orjson.dumps(vector, option=orjson.OPT_SERIALIZE_NUMPY)
 
 
-def _unpacked(kind: str, data: bytes) -> Any:
+def _unpack(kind: str, data: bytes) -> Any:
     return orjson.loads(data) if kind == "json" else np.frombuffer(data, kind)

@@ -1,4 +1,4 @@
-"""What a job knows of its model: how it embeds, what tells it from another, and what its vectors are like."""
+"""A job's model: its embed function, the identity for checkpoint and cache, and the shape of its vectors."""
 
 from __future__ import annotations
 
@@ -26,9 +26,17 @@ SPARSE = {FunctionName.SPARSE_ENCODING, FunctionName.SPARSE_TOKENIZE}
 
 @attrs.frozen
 class JobModel:
-    """``embed`` embeds texts; ``identity`` tells this model from any other one, and ``kind`` from those that embed
-    differently: the same file registered twice is one kind. ``most`` requests at once are of use to it, if known.
-    ``redeploy`` puts it back where it is gone from the nodes."""
+    """A model as a job uses it.
+
+    Attributes:
+        embed: Embeds a list of texts with one request.
+        identity: Identifies the model in the checkpoint; registering the same file again makes another identity.
+        kind: Identifies equal vectors in the cache; registering the same file again makes the same kind.
+        sparse: Whether vectors are ``{token: weight}`` instead of arrays.
+        dimension: Length of the vectors, if its configuration names it.
+        most: The most concurrent requests of use to it, if known.
+        redeploy: Deploys it again if it is undeployed during the job, if that is wanted.
+    """
 
     embed: Embed
     identity: Mapping[str, Any] = attrs.field(factory=dict)
@@ -40,22 +48,23 @@ class JobModel:
 
 
 async def job_model(ml: Client, model_id: str, *, content_type: Side | None = None, redeploy: bool = False) -> JobModel:
-    """What a job needs to know of a model; ``redeploy`` says whether it may deploy it again. Raises NotFound."""
+    """Return the model as a job uses it; with ``redeploy`` the job deploys it again if need be. Raises NotFound."""
     model = await ml.models.get(model_id)
-    # The job repeats requests itself, within its budget, and waits out its patience.
-    once = ml.options(retries=0, wait=0)
+    # The job retries by itself, within its retry budget and stall timeout.
+    single = ml.options(retries=0, wait=0)
     side = {"content_type": content_type} if content_type else {}
     kind = {"model": model.name, "version": model.model_version, "hash": model.model_content_hash_value, **side}
-    # A model without a file has no hash; behind its connector may be anything.
-    known = kind if model.model_content_hash_value else {"model_id": model_id, **kind}
     identity = {"model_id": model_id, **kind}
-    # A remote model is as fast as its provider, whatever nodes there are.
+    # A remote model has no file to hash, and its connector may lead anywhere: only its id identifies its vectors.
+    cache_kind = kind if model.model_content_hash_value else identity
+    # The cluster's nodes do not limit a remote model, its provider does.
     most = None if model.algorithm == FunctionName.REMOTE else await max_useful_requests(ml)
-    again = Redeployment(model_id, partial(ensure, ml, model_id)) if redeploy else None
+    redeployment = Redeployment(model_id, partial(ensure, ml, model_id)) if redeploy else None
     if model.algorithm in SPARSE:
-        return JobModel(partial(once.sparse, model_id), identity, known, sparse=True, most=most, redeploy=again)
-    embed = partial(once.embed_many, model_id, content_type=content_type)
-    return JobModel(embed, identity, known, dimension=_dimension(model), most=most, redeploy=again)
+        embed_sparse = partial(single.sparse, model_id)
+        return JobModel(embed_sparse, identity, cache_kind, sparse=True, most=most, redeploy=redeployment)
+    embed = partial(single.embed_many, model_id, content_type=content_type)
+    return JobModel(embed, identity, cache_kind, dimension=_dimension(model), most=most, redeploy=redeployment)
 
 
 def _dimension(model: Model) -> int | None:

@@ -1,4 +1,4 @@
-"""Texts to the model, whatever the server does meanwhile: tried again for as long as it may help."""
+"""A job's requests to its model: retries with backoff, within concurrency, rate, retry budget and stall timeout."""
 
 from __future__ import annotations
 
@@ -36,22 +36,23 @@ from aiomlcommons.ingest.types import Sparse
 from aiomlcommons.net.backoff import Backoff
 from aiomlcommons.trouble.table import Kind
 
-# A plain 500 is a document's fault or the server's, and nothing in it tells which: "Error from remote service". So many
-# tries of a batch, and of a text alone, make sure; none of them is paid for, as halving is not, for what they cost is
-# bounded, and documents that fail must not use up what an outage needs. Where 2 % of all requests fail by chance, a
-# text that stands alone without being at fault is given up once in 125,000 times, and few ever stand alone.
-TRIES, TRIES_ALONE = 2, 3
-# What no other document would change: the job ends with it, and can be gone on with.
+# A plain 500 ("Error from remote service") may be the fault of a document or of the server. So many attempts for a
+# batch, and for a single text, decide which. Like bisection they take nothing from the retry budget: their number is
+# bounded, and poison documents must not spend what an outage needs. If 2 % of all requests fail at random, a healthy
+# text that is sent alone is given up once in 125,000 times, and few texts are ever sent alone.
+ATTEMPTS, ATTEMPTS_ALONE = 2, 3
+# Errors that do not depend on the documents: they end the job, which can be resumed.
 FATAL = (JobStalled, FeatureDisabled, Forbidden, NotFound, NotSupported, Redirected, SessionClosed, Unauthorized)
-# While the budget is spent, so many requests in the time of the longest pause try whether the server is back.
+# While the retry budget is empty, the server is probed so many times per longest backoff pause.
 PROBES = 10
 
 
 @attrs.define
 class ModelRequests:
-    """Asks the model for vectors. ``stall_timeout`` is how many seconds may pass without any answer to what is asked.
+    """The requests of a job to its model, with everything that they share: limits, retry budget, stall timeout.
 
-    ``redeploy`` puts a model back that is gone from the nodes. ``answers`` counts the requests that brought vectors.
+    ``stall_timeout`` is in seconds. ``redeploy`` deploys a model again that is no longer on the nodes; None leaves it
+    alone. ``successes`` counts the requests that returned vectors.
     """
 
     embed: Embed
@@ -64,131 +65,131 @@ class ModelRequests:
     redeploy: Redeployment | None = None
     clock: Callable[[], float] = anyio.current_time
     sleep: Callable[[float], Awaitable[None]] = anyio.sleep
-    answers: int = attrs.field(init=False, default=0)
-    waits: StallTimeout = attrs.field(init=False)
+    successes: int = attrs.field(init=False, default=0)
+    stall: StallTimeout = attrs.field(init=False)
     _probing: anyio.Lock = attrs.field(factory=anyio.Lock)
-    _held: anyio.Event | None = None
+    _release: anyio.Event | None = None
 
     def __attrs_post_init__(self) -> None:
-        self.waits = StallTimeout(self.stall_timeout, JobStalled, self.clock)
+        self.stall = StallTimeout(self.stall_timeout, JobStalled, self.clock)
 
     async def __call__(self, texts: list[str]) -> Vectors | Sparse:
-        """The answer for these texts, after as many tries as the budget pays for, or as an unclear failure is worth.
+        """Embed texts with one request, retried while that may help and the retry budget allows.
 
-        Raises JobStalled, and what does not pass.
+        Raises JobStalled, and errors that a retry would not change.
         """
-        with self.waits.call():
-            return await self._tried(texts)
+        with self.stall.call():
+            return await self._with_retries(texts)
 
     def is_fatal(self, error: MLCommonsError) -> bool:
-        """Whether no other document would change it, so that the job ends with it."""
+        """Whether an error ends the job, because it does not depend on the documents."""
         return isinstance(error, FATAL) or (self.redeploy is not None and error is self.redeploy.failed)
 
     async def probe(self, texts: list[str]) -> None:
-        """Ask once, also while other requests are held back. Raises what the model says."""
+        """Send one request without retries, even while others are held back. Raises what it fails with."""
         try:
-            await self._once(texts, probe=True)
+            await self._attempt(texts, probe=True)
         except MLCommonsError as error:
-            if _passes(error):
-                self.waits.troubled(error)
+            if _is_retryable(error):
+                self.stall.troubled(error)
             raise
 
     @contextmanager
     def held(self) -> Generator[None]:
-        """Hold back every request that is not under way, but for probes."""
-        self._held = anyio.Event()
+        """Hold back all requests but probes; those in flight continue."""
+        self._release = anyio.Event()
         try:
             yield
         finally:
-            self._held.set()
-            self._held = None
+            self._release.set()
+            self._release = None
 
-    async def _tried(self, texts: list[str]) -> Vectors | Sparse:
+    async def _with_retries(self, texts: list[str]) -> Vectors | Sparse:
         delays = iter(self.backoff)
-        unclear = TRIES_ALONE if len(texts) == 1 else TRIES
-        attempt = self._once(texts)
+        attempts_left = ATTEMPTS_ALONE if len(texts) == 1 else ATTEMPTS
+        attempt = self._attempt(texts)
         while True:
             try:
                 return await attempt
             except MLCommonsError as error:
-                if _passes(error):
-                    self.waits.troubled(error)
-                    attempt = self._again(texts, error, delays)
+                if _is_retryable(error):
+                    self.stall.troubled(error)
+                    attempt = self._retry(texts, error, delays)
                     continue
-                unclear -= 1
-                if not unclear or not isinstance(error, ServerError):
+                attempts_left -= 1
+                if not attempts_left or not isinstance(error, ServerError):
                     raise
-                attempt = self._repeated(texts, next(delays))
+                attempt = self._pause_and_attempt(texts, next(delays))
 
-    async def _once(self, texts: list[str], *, probe: bool = False) -> Vectors | Sparse:
+    async def _attempt(self, texts: list[str], *, probe: bool = False) -> Vectors | Sparse:
         if self.rate is not None:
             await self.rate.wait(texts)
         try:
-            return await self._let_in(texts, probe)
+            return await self._with_slot(texts, probe)
         except ModelNotReady as error:
             if self.redeploy is not None:
                 await self.redeploy(error)
             raise
 
-    async def _let_in(self, texts: list[str], probe: bool) -> Vectors | Sparse:
+    async def _with_slot(self, texts: list[str], probe: bool) -> Vectors | Sparse:
         while True:
-            if self._held is not None and not probe:
-                await self._held.wait()
+            if self._release is not None and not probe:
+                await self._release.wait()
             try:
                 async with self.limiter.slot() as slot:
-                    if self._held is None or probe:
-                        self._look()
+                    if self._release is None or probe:
+                        self._update_stats()
                         self.stats.requests += 1
-                        return await self._asked(texts, slot)
+                        return await self._send(texts, slot)
             finally:
-                self._look()
+                self._update_stats()
 
-    async def _asked(self, texts: list[str], slot: Slot) -> Vectors | Sparse:
-        asked = self.clock()
-        with self.waits.asking():
+    async def _send(self, texts: list[str], slot: Slot) -> Vectors | Sparse:
+        started = self.clock()
+        with self.stall.asking():
             try:
                 vectors = await self.embed(texts)
             except MLCommonsError as error:
                 if isinstance(error, RequestTimeout) or _is_throttled(error):
                     slot.refused()
-                if not _passes(error):
-                    self.waits.answered()  # with a no, but the server is there
+                if not _is_retryable(error):
+                    self.stall.answered()  # an error response, but the server is up
                 raise
-            self.waits.answered()
-        self.stats.answered(self.clock() - asked)
+            self.stall.answered()
+        self.stats.answered(self.clock() - started)
         slot.done(len(texts))
-        self.answers += 1
+        self.successes += 1
         self.budget.succeeded()
         if self.redeploy is not None:
             self.redeploy.answered()
         return vectors
 
-    def _look(self) -> None:
+    def _update_stats(self) -> None:
         self.stats.in_flight, self.stats.limit = self.limiter.in_flight, self.limiter.limit
 
-    async def _again(self, texts: list[str], error: MLCommonsError, delays: Iterator[float]) -> Vectors | Sparse:
-        """Pause and try once more. With the budget spent, one at a time tries whether the server is back."""
+    async def _retry(self, texts: list[str], error: MLCommonsError, delays: Iterator[float]) -> Vectors | Sparse:
+        """Pause and send the request again. With the retry budget empty, one request at a time probes the server."""
         if self.budget.take(throttled=_is_throttled(error)):
-            return await self._repeated(texts, pause_for(error, next(delays)))
-        answers = self.answers
+            return await self._pause_and_attempt(texts, pause_for(error, next(delays)))
+        successes = self.successes
         async with self._probing:
-            # Who waited here while another one was answered need not wait any longer, even if trouble came again.
-            delay = self.backoff.cap / PROBES if answers == self.answers else 0.0
-            return await self._repeated(texts, pause_for(error, delay))
+            # A request that waited while another one succeeded need not pause as well, even if errors came again.
+            delay = self.backoff.cap / PROBES if successes == self.successes else 0.0
+            return await self._pause_and_attempt(texts, pause_for(error, delay))
 
-    async def _repeated(self, texts: list[str], delay: float) -> Vectors | Sparse:
+    async def _pause_and_attempt(self, texts: list[str], delay: float) -> Vectors | Sparse:
         await self.sleep(delay)
         self.stats.retried += 1
-        return await self._once(texts)
+        return await self._attempt(texts)
 
 
-def _passes(error: MLCommonsError) -> bool:
-    """Whether the same request may well succeed later. What is wrong with a document never passes."""
+def _is_retryable(error: MLCommonsError) -> bool:
+    """Whether the same request may succeed later. An error caused by a document is not retryable."""
     if isinstance(error, ApiError):
         return error.trouble.passes or error.trouble.kind in {Kind.RACE, Kind.NOT_READY}
     return error.transient
 
 
 def _is_throttled(error: MLCommonsError) -> bool:
-    """Whether the server, or the model's provider, has more requests than it takes at once."""
+    """Whether the server, or the model's provider, throttled the request."""
     return isinstance(error, TooManyRequests) and error.transient

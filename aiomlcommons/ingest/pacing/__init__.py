@@ -1,1 +1,1 @@
-"""How fast a job asks: concurrency limit, rate limit, retry budget, stall timeout. Knows nothing else of ingest."""
+"""Client-side flow control: concurrency limit, rate limit, retry budget, stall timeout; imports nothing of ingest."""

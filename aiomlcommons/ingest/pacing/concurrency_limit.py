@@ -1,4 +1,7 @@
-"""How many requests at once: found by trying, and found anew when the server changes."""
+"""AIMD concurrency limiter with a latency probe (compare TCP Vegas, and Netflix's concurrency-limits).
+
+Finds how many requests a server takes at once, and follows it when that changes; ``_capacity`` has the control law.
+"""
 
 from __future__ import annotations
 
@@ -16,26 +19,27 @@ from aiomlcommons.ingest.pacing._sample import Sample
 
 @attrs.define
 class Slot:
-    """One request's leave to be sent, among so many; how it went is told by ``done`` or ``refused``."""
+    """A permit to send one request; report its outcome with ``done`` or ``refused``. Other outcomes need no report."""
 
     started: float
-    among: int
+    in_flight: int
     sample: Sample
     _limiter: ConcurrencyLimit
 
     def done(self, items: int = 1) -> None:
-        """It was answered; ``items`` is how much work it was."""
+        """Report success; ``items`` is the size of the request, by which its latency is divided."""
         self._limiter._succeeded(self, items)
 
     def refused(self) -> None:
-        """It was throttled or timed out: the server has too much to do."""
+        """Report a throttled or timed-out request: the server is overloaded."""
         self._limiter._refused(self)
 
 
 class ConcurrencyLimit:
-    """At most ``limit`` requests at once, between ``least`` and ``most``; it begins with ``start``.
+    """A FIFO semaphore whose ``limit`` adapts to the server.
 
-    ``clock`` gives seconds.
+    The limit starts at ``start`` and stays between ``least`` and ``most``; ``clock`` returns seconds. Raises ValueError
+    unless 1 <= least <= start <= most.
     """
 
     def __init__(
@@ -51,22 +55,22 @@ class ConcurrencyLimit:
 
     @classmethod
     def fixed(cls, count: int) -> ConcurrencyLimit:
-        """Always so many at once."""
+        """Return a limiter with a fixed limit."""
         return cls(least=count, most=count, start=count)
 
     @property
     def limit(self) -> int:
-        """How many requests may be under way now."""
+        """The most requests that may be in flight now."""
         return int(self._capacity.limit)
 
     @property
     def in_flight(self) -> int:
-        """How many are under way."""
+        """The number of requests in flight."""
         return self._in_flight
 
     @asynccontextmanager
     async def slot(self) -> AsyncGenerator[Slot]:
-        """Wait for leave to send one request; who waits longest is let in first."""
+        """Wait for a permit to send one request; it is released on exit. Waiters are served in order (FIFO)."""
         await self._enter()
         sample = self._capacity.begin()
         try:
@@ -86,7 +90,7 @@ class ConcurrencyLimit:
             await turn.wait()
         except BaseException:
             if turn.is_set():
-                self._in_flight -= 1  # it was let in and will not use it
+                self._in_flight -= 1  # cancelled after its turn had come: pass the permit on
                 self._wake()
             else:
                 self._waiting.remove(turn)
@@ -98,8 +102,8 @@ class ConcurrencyLimit:
             self._waiting.popleft().set()
 
     def _succeeded(self, slot: Slot, items: int) -> None:
-        slot.sample.add(self._clock() - slot.started, max(items, 1), slot.among)
-        # A limit that is not used says nothing about what the server could do.
+        slot.sample.add(self._clock() - slot.started, max(items, 1), slot.in_flight)
+        # Without all of the limit in use, a success says nothing about whether the server could take more.
         if self._in_flight >= self.limit:
             self._capacity.grow()
             self._wake()

@@ -1,4 +1,4 @@
-"""So much a minute: for models that are paid for, whose providers refuse more."""
+"""Token bucket rate limiter without a burst: requests and tokens per minute, for providers with such quotas."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from collections.abc import Awaitable, Callable, Sequence
 import anyio
 import attrs
 
-# The rule of thumb that providers give for English; a job may bring its model's own count.
-CHARACTERS = 4
+# The providers' rule of thumb for English; a job may pass its model's own tokenizer instead.
+CHARACTERS_PER_TOKEN = 4
 
 
 def about_tokens(text: str) -> int:
-    """Roughly how many tokens a text has."""
-    return len(text) // CHARACTERS + 1
+    """Return a rough estimate of the number of tokens in a text."""
+    return len(text) // CHARACTERS_PER_TOKEN + 1
 
 
 @attrs.define
 class RateLimit:
-    """Lets ``requests`` and ``tokens`` through each minute, evenly: nobody saves up for a burst.
+    """A token bucket without a burst: ``requests`` and ``tokens`` per minute, evenly spaced.
 
-    ``tokens_of`` tells how many a text has.
+    Unused quota does not accumulate. ``tokens_of`` counts the tokens of a text.
     """
 
     requests: float = math.inf
@@ -29,13 +29,13 @@ class RateLimit:
     tokens_of: Callable[[str], int] = about_tokens
     clock: Callable[[], float] = anyio.current_time
     sleep: Callable[[float], Awaitable[None]] = anyio.sleep
-    _free: float = -math.inf
+    _next_free: float = -math.inf
 
     async def wait(self, texts: Sequence[str]) -> None:
-        """Wait for the turn of a request with these texts; who comes first goes first."""
+        """Wait until a request with these texts may be sent, first come, first served."""
         now = self.clock()
-        start = max(now, self._free)
-        self._free = start + self._minutes(texts) * 60
+        start = max(now, self._next_free)
+        self._next_free = start + self._minutes(texts) * 60
         if start > now:
             await self.sleep(start - now)
 

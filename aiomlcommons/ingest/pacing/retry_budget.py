@@ -1,4 +1,4 @@
-"""How often a whole job may try again: a server in trouble must not be given more work by those who repeat theirs."""
+"""Retry token bucket, as in botocore's standard retry mode: a budget that a whole job shares, against retry storms."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ import attrs
 
 from aiomlcommons.errors import MLCommonsError
 
-# The prices of botocore's standard retry quota, which this follows.
+# As in botocore's retry quota.
 CAPACITY, COST, REWARD = 500.0, 5.0, 1.0
 
 
 @attrs.define
 class RetryBudget:
-    """Tokens that all retries of a job share: each costs ``cost``, each success gives ``reward`` back.
+    """A token bucket that all retries of a job share: each retry costs ``cost``, each success returns ``reward``.
 
-    When they are used up nothing is repeated until something succeeds again. A throttled request costs a fifth: it was
-    refused before it was any work. ``spent`` counts the retries that were paid for, ``denied`` those that were not.
+    When it is empty, ``take`` denies retries until requests have succeeded again. Retrying a throttled request costs a
+    fifth, because the server refused it before doing any work. ``spent`` counts retries granted, ``denied`` those not.
     """
 
     capacity: float = CAPACITY
@@ -27,14 +27,14 @@ class RetryBudget:
 
     @classmethod
     def of(cls, retries: float) -> RetryBudget:
-        """A budget that pays for so many retries at once."""
+        """Return a budget that grants ``retries`` retries before the first success."""
         return cls(capacity=COST * retries)
 
     def __attrs_post_init__(self) -> None:
         self.tokens = self.capacity
 
     def take(self, *, throttled: bool = False) -> bool:
-        """Pay for one retry; False where there is not enough left."""
+        """Take the tokens for one retry; return False if too few are left."""
         price = self.cost / 5 if throttled else self.cost
         if self.tokens < price:
             self.denied += 1
@@ -44,10 +44,10 @@ class RetryBudget:
         return True
 
     def succeeded(self) -> None:
-        """Give a little back."""
+        """Return tokens for a request that succeeded, up to the capacity."""
         self.tokens = min(self.capacity, self.tokens + self.reward)
 
 
 def pause_for(error: MLCommonsError, delay: float) -> float:
-    """The pause before a try: what the server asks for, if that is longer."""
+    """Return the seconds to wait before a retry: ``delay``, or the server's Retry-After if that is longer."""
     return max(delay, error.retry_after or 0.0)

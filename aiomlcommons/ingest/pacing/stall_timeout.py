@@ -1,4 +1,4 @@
-"""How long those who ask a server together go without any answer."""
+"""Stall timeout: a watchdog over concurrent calls to one server, restarted by every response to any of them."""
 
 from __future__ import annotations
 
@@ -14,23 +14,24 @@ from aiomlcommons.errors import MLCommonsError
 
 @attrs.define(eq=False)
 class StallTimeout:
-    """Cuts calls short when nothing was answered for ``seconds``, counted from when the first of them asked.
+    """A watchdog that cancels all calls once ``seconds`` have passed without a response to any of them.
 
-    An answer to anybody begins it anew for all. While nobody has asked, or all who did are answered, no time counts.
-    A call is cut with what ``stalled`` makes of a few words: ``no answer for 600 s, the last trouble was: ...``
+    Time counts from the first request without a response, through its failures, retries and pauses; a response to any
+    request restarts it for all. It is stopped while no request is outstanding. Cancelled calls raise
+    ``stalled(message)``, with a message such as ``no answer for 600 s, the last trouble was: ...``
     """
 
     seconds: float
     stalled: Callable[[str], Exception]
     clock: Callable[[], float] = anyio.current_time
-    _since: float = math.inf
-    _asking: int = 0
-    _trouble: MLCommonsError | str = ""
+    _silent_since: float = math.inf
+    _in_flight: int = 0
+    _last_error: MLCommonsError | str = ""
     _calls: dict[anyio.CancelScope, None] = attrs.field(factory=dict)
 
     @contextmanager
     def call(self) -> Iterator[None]:
-        """Something that is asked for, with its tries and the pauses between them. Raises what ``stalled`` makes."""
+        """Watch one call: its requests, retries and the pauses between them. Raises the ``stalled`` error."""
         with anyio.CancelScope() as scope:
             self._calls[scope] = None
             try:
@@ -38,44 +39,44 @@ class StallTimeout:
             finally:
                 del self._calls[scope]
                 if not self._calls:
-                    self._since = math.inf
-                self._wind()
+                    self._silent_since = math.inf
+                self._set_deadline()
         if scope.cancelled_caught:
-            raise self._ended()
+            raise self._error()
 
     @contextmanager
     def asking(self) -> Iterator[None]:
-        """A request that is under way, within a call."""
-        if self._since == math.inf:
-            self._since = self.clock()
-            self._wind()
-        self._asking += 1
+        """Count a request of a call as in flight; start the watchdog if it is stopped."""
+        if self._silent_since == math.inf:
+            self._silent_since = self.clock()
+            self._set_deadline()
+        self._in_flight += 1
         try:
             yield
         finally:
-            self._asking -= 1
+            self._in_flight -= 1
 
     def answered(self) -> None:
-        """A request that is under way was answered: the others have as much time again."""
-        self._trouble = ""
-        self._since = self.clock() if self._asking > 1 else math.inf
-        self._wind()
+        """Restart the watchdog after a response, be it an error; stop it if no other request is in flight."""
+        self._last_error = ""
+        self._silent_since = self.clock() if self._in_flight > 1 else math.inf
+        self._set_deadline()
 
-    def troubled(self, trouble: MLCommonsError | str) -> None:
-        """A request came to nothing, and may be sent again. Raises what ``stalled`` makes where it is too late."""
-        self._trouble = trouble
-        if self.clock() - self._since >= self.seconds:
-            raise self._ended()
+    def troubled(self, error: MLCommonsError | str) -> None:
+        """Record a failed request that may be retried. Raises the ``stalled`` error if time is up."""
+        self._last_error = error
+        if self.clock() - self._silent_since >= self.seconds:
+            raise self._error()
 
-    def _wind(self) -> None:
-        # The oldest call keeps the time for all: it costs as little for many calls as for one. When it is cut, the next
-        # one is the oldest, and its time is over too.
+    def _set_deadline(self) -> None:
+        # Only the oldest call has a deadline, so that a restart costs the same for many calls as for one. When it is
+        # cancelled the next one becomes the oldest, and its deadline has passed too.
         for scope in self._calls:
-            scope.deadline = anyio.current_time() + self._since + self.seconds - self.clock()
+            scope.deadline = anyio.current_time() + self._silent_since + self.seconds - self.clock()
             break
 
-    def _ended(self) -> Exception:
-        last = f", the last trouble was: {self._trouble}" if self._trouble else ""
+    def _error(self) -> Exception:
+        last = f", the last trouble was: {self._last_error}" if self._last_error else ""
         error = self.stalled(f"no answer for {self.seconds:g} s{last}")
-        error.__cause__ = self._trouble if isinstance(self._trouble, MLCommonsError) else None
+        error.__cause__ = self._last_error if isinstance(self._last_error, MLCommonsError) else None
         return error

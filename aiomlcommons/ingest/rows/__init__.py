@@ -1,1 +1,1 @@
-"""Rows to batches: texts and ids read and checked, batches filled, rows tracked until they are dealt with."""
+"""Rows to batches: validation, deduplication, batching, and tracking of the rows that are settled."""

@@ -1,4 +1,4 @@
-"""Rows to batches of documents: what is wrong set aside, what is there already left out."""
+"""Batching: fill batches with valid rows; set invalid, duplicate and unchanged ones aside as settled."""
 
 from __future__ import annotations
 
@@ -13,17 +13,18 @@ from aiomlcommons.ingest.rows.tracking import Tracker
 from aiomlcommons.ingest.state.dead_letters import DeadLetter
 from aiomlcommons.ingest.types import Row, Rows
 
-Tells: TypeAlias = Callable[[list[CheckedRow]], list[bool]]
-# A batch holds at most so many times as many rows that are no documents as documents: they take memory too.
+# Answers a yes-or-no question for many documents at once.
+BatchPredicate: TypeAlias = Callable[[list[CheckedRow]], list[bool]]
+# Bounds the settled rows that a batch carries, as a multiple of its documents: they take memory too.
 SETTLED = 16
 
 
 @attrs.define(eq=False)
 class Batch:
-    """Documents that are embedded together, and the rows between them that are none.
+    """Documents that are embedded together, and the rows read with them that need no embedding.
 
-    ``numbers`` are the rows of the documents, ``settled`` those that need no embedding: ``letters`` say why some
-    failed, of the others so many are ``deduplicated`` and ``skipped``.
+    ``numbers`` are the row numbers of the documents, ``settled`` those of the other rows. Of these, the failed ones are
+    in ``dead_letters``; ``deduplicated`` and ``skipped`` count the rest.
     """
 
     index: int = 0
@@ -41,69 +42,69 @@ class Batch:
         return len(self.ids)
 
     def part(self, chosen: Iterable[int]) -> Batch:
-        """Some of its documents, without what is settled."""
-        at = list(chosen)
-        lists = (self.numbers, self.ids, self.rows, self.texts)
-        return Batch(self.index, *([found[i] for i in at] for found in lists))  # type: ignore[arg-type]
+        """Return a batch of some of the documents, without the settled rows."""
+        indices = list(chosen)
+        columns = (self.numbers, self.ids, self.rows, self.texts)
+        return Batch(self.index, *([column[i] for i in indices] for column in columns))  # type: ignore[arg-type]
 
     def fail(self, position: int, why: str) -> DeadLetter:
-        """The letter of a document that cannot be embedded or written."""
+        """Return the dead letter of a document that cannot be embedded or written."""
         return DeadLetter(self.numbers[position], self.ids[position], why, self.rows[position])
 
 
 @attrs.define
 class Batcher:
-    """Fills batches with rows, as large as ``sizes`` says.
+    """Fills batches with rows, up to the size limit ``sizes``.
 
-    ``seen`` tells of documents whether an earlier row of the job had their id, ``unchanged`` whether they were written
-    before with the same text. With ``alike`` above 1, so many batches are filled together and then cut so that the
-    texts of each are of like length: a model takes as long for all of a batch as for its longest text.
+    ``seen`` tells which documents have an id that an earlier row of the job had, ``unchanged`` which were written
+    before with the same text. With ``alike`` above 1, so many batches are filled together and then sorted by text
+    length (length bucketing), because a model takes as long for each text of a batch as for the longest.
     """
 
     check: RowChecker
     tracker: Tracker
     sizes: BatchSize
-    seen: Tells
-    unchanged: Tells | None = None
+    seen: BatchPredicate
+    unchanged: BatchPredicate | None = None
     alike: int = 1
-    _open: Batch = attrs.field(factory=Batch)
+    _pending: Batch = attrs.field(factory=Batch)
     _made: int = 0
 
     def add(self, rows: Rows) -> list[Batch]:
-        """Take rows in; return the batches that are full."""
+        """Add rows; return the batches that are full."""
         full: list[Batch] = []
         numbered = enumerate(rows.rows, rows.start)
         checked = [self.check(number, row) for number, row in numbered if number not in self.tracker]
-        good = [one for one in checked if not one.why]
-        twice = _told(self.seen, good)
-        same = _told(self.unchanged, [one for one in good if one.number not in twice])
-        for one in checked:
-            if one.why or one.number in twice or one.number in same:
-                self._settle(one, skipped=one.number in same)
+        valid = [row for row in checked if not row.why]
+        duplicates = _matching(self.seen, valid)
+        unchanged = _matching(self.unchanged, [row for row in valid if row.number not in duplicates])
+        for row in checked:
+            if row.why or row.number in duplicates or row.number in unchanged:
+                self._settle(row, skipped=row.number in unchanged)
             else:
-                full += self._take(one)
+                full += self._append(row)
             if self._full:
-                full += self.rest()
+                full += self.flush()
         return full
 
-    def rest(self) -> list[Batch]:
-        """The batches that are begun and not full yet."""
-        pool, self._open = self._open, Batch()
+    def flush(self) -> list[Batch]:
+        """Return the pending batches, although they are not full."""
+        pool, self._pending = self._pending, Batch()
         batches = self._cut(pool) if self.alike > 1 else [pool]
         for batch in batches:
             batch.index, self._made = self._made, self._made + 1
         return batches
 
     @property
-    def waiting(self) -> bool:
-        """Whether a batch is begun."""
-        return bool(self._open.numbers or self._open.settled)
+    def pending(self) -> bool:
+        """Whether a batch is pending, with documents or settled rows."""
+        return bool(self._pending.numbers or self._pending.settled)
 
     @property
     def _full(self) -> bool:
-        batch, count = self._open, self.sizes.count * self.alike
-        enough = len(batch) >= count or len(batch.settled) >= count * SETTLED
-        return enough or batch.size >= self.sizes.most_bytes * self.alike
+        batch, count = self._pending, self.sizes.count * self.alike
+        many = len(batch) >= count or len(batch.settled) >= count * SETTLED
+        return many or batch.size >= self.sizes.most_bytes * self.alike
 
     def _cut(self, pool: Batch) -> list[Batch]:
         order = sorted(range(len(pool)), key=lambda i: len(pool.texts[i]))
@@ -114,31 +115,32 @@ class Batcher:
         first.deduplicated, first.skipped = pool.deduplicated, pool.skipped
         return batches
 
-    def _settle(self, one: CheckedRow, *, skipped: bool) -> None:
-        self._open.settled.append(one.number)
-        if one.why:
-            self._open.dead_letters.append(DeadLetter(one.number, one.id or None, one.why, one.row))
+    def _settle(self, checked: CheckedRow, *, skipped: bool) -> None:
+        self._pending.settled.append(checked.number)
+        if checked.why:
+            dead_letter = DeadLetter(checked.number, checked.id or None, checked.why, checked.row)
+            self._pending.dead_letters.append(dead_letter)
         elif skipped:
-            self._open.skipped += 1
+            self._pending.skipped += 1
         else:
-            self._open.deduplicated += 1
+            self._pending.deduplicated += 1
 
-    def _take(self, one: CheckedRow) -> list[Batch]:
-        """Put a document into the batch that is begun; return that one first where it has no room for it."""
-        size = size_of(one.text)
-        no_room = self._open.size and self._open.size + size > self.sizes.most_bytes * self.alike
-        full = self.rest() if no_room else []
-        batch = self._open
-        batch.numbers.append(one.number)
-        batch.ids.append(one.id)
-        batch.rows.append(one.row)  # type: ignore[arg-type]  # a bad row says why it is none
-        batch.texts.append(one.text)
+    def _append(self, checked: CheckedRow) -> list[Batch]:
+        """Append a document to the pending batch; if that lacks room for it, flush and return it first."""
+        size = size_of(checked.text)
+        no_room = self._pending.size and self._pending.size + size > self.sizes.most_bytes * self.alike
+        full = self.flush() if no_room else []
+        batch = self._pending
+        batch.numbers.append(checked.number)
+        batch.ids.append(checked.id)
+        batch.rows.append(checked.row)  # type: ignore[arg-type]  # a BadRow has `why` and does not get here
+        batch.texts.append(checked.text)
         batch.size += size
         return full
 
 
-def _told(tells: Tells | None, documents: list[CheckedRow]) -> set[int]:
-    """The numbers of those rows of which it says yes."""
-    if tells is None or not documents:
+def _matching(predicate: BatchPredicate | None, documents: list[CheckedRow]) -> set[int]:
+    """Return the row numbers of the documents for which the predicate holds."""
+    if predicate is None or not documents:
         return set()
-    return {one.number for one, yes in zip(documents, tells(documents), strict=True) if yes}
+    return {one.number for one, holds in zip(documents, predicate(documents), strict=True) if holds}

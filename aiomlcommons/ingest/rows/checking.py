@@ -1,4 +1,4 @@
-"""What a row says: its id and its text, or what is wrong with it."""
+"""Row validation: extract id and text, or the reason why the row is not a document."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ IdOf: TypeAlias = Callable[[Row, int], Any]
 
 @attrs.frozen
 class CheckedRow:
-    """Row ``number`` with its id and text; ``why`` it is no document, or nothing."""
+    """Row ``number`` with its id and text; ``why`` is the reason why it is not a document, or empty."""
 
     number: int
     row: Row | BadRow
@@ -29,7 +29,7 @@ class CheckedRow:
 
 @attrs.frozen
 class RowChecker:
-    """Reads rows; a text of more than ``max_chars`` characters is wrong."""
+    """Extracts and validates id and text of rows; a text longer than ``max_chars`` characters is invalid."""
 
     text_of: TextOf
     id_of: IdOf
@@ -39,11 +39,11 @@ class RowChecker:
     def of(
         cls, text: str | Callable[[Row], Any], id: str | Callable[[Row], Any] | None, max_chars: int | None
     ) -> RowChecker:
-        """For fields, templates or functions, as ``ml.ingest`` takes them. Raises InvalidRequest for anything else."""
+        """Return a checker for fields, templates or functions, as ``ml.ingest`` takes them. Raises InvalidRequest."""
         return cls(text_by(text), id_by(id), max_chars)
 
     def __call__(self, number: int, row: Row | BadRow) -> CheckedRow:
-        """The row with what it says. What is wrong with it is no error: it is one of the job's letters."""
+        """Return the row with id and text. An invalid row does not raise: its ``why`` becomes a dead letter."""
         if isinstance(row, BadRow):
             return CheckedRow(number, row, "", "", f"{row.where}: {row.why}")
         key = ""
@@ -51,7 +51,7 @@ class RowChecker:
             key = _id(self.id_of(row, number))
             return CheckedRow(number, row, key, self._text(self.text_of(row)), "")
         except (AttributeError, LookupError, TypeError, ValueError) as error:
-            # The words of a KeyError are the key alone.
+            # str() of a KeyError is the bare key.
             why = repr(error) if isinstance(error, KeyError) else str(error) or repr(error)
             return CheckedRow(number, row, key, "", why)
 
@@ -61,7 +61,7 @@ class RowChecker:
         if not text.strip():
             raise ValueError("its text is empty")
         if self.max_chars is not None and len(text) > self.max_chars:
-            raise ValueError(f"its text has {len(text):,} characters, and {self.max_chars:,} are the limit")
+            raise ValueError(f"its text has {len(text):,} characters, more than max_chars={self.max_chars:,}")
         _check_unicode("text", text)
         return text
 
@@ -78,7 +78,7 @@ def _id(key: Any) -> str:
 def _whole_number(key: Any) -> str:
     try:
         if not isinstance(key, bool):
-            return str(index(key))  # of any library's integers
+            return str(index(key))  # accepts the integers of any library, such as numpy
     except TypeError:
         pass
     raise TypeError(f"its id must be text or a whole number, not {key!r}")
@@ -88,11 +88,11 @@ def _check_unicode(name: str, text: str) -> None:
     try:
         text.encode()
     except UnicodeEncodeError as error:
-        raise ValueError(f"its {name} has half a character at {error.start}, which no request can hold") from None
+        raise ValueError(f"its {name} has a lone surrogate at character {error.start}: not valid Unicode") from None
 
 
 def by_field(name: str) -> Callable[[Row], Any]:
-    """The value of a field."""
+    """Return a function that reads a field of a row, and raises LookupError if the row lacks it."""
 
     def read(row: Row) -> Any:
         if name not in row:
@@ -103,7 +103,7 @@ def by_field(name: str) -> Callable[[Row], Any]:
 
 
 def text_by(name: str | Callable[[Row], Any]) -> TextOf:
-    """What TextFrom or a function finds. Raises InvalidRequest for anything else."""
+    """Return the function that extracts a row's text: a TextFrom, or ``name`` if callable. Raises InvalidRequest."""
     if isinstance(name, str):
         return TextFrom(name)
     if not callable(name):
@@ -112,7 +112,7 @@ def text_by(name: str | Callable[[Row], Any]) -> TextOf:
 
 
 def id_by(name: str | Callable[[Row], Any] | None) -> IdOf:
-    """The value of a field, what a function finds, or the row's number. Raises InvalidRequest for anything else."""
+    """Return the function that extracts a row's id, which is the row's number for None. Raises InvalidRequest."""
     if name is None:
         return lambda _, number: number
     if not (isinstance(name, str) or callable(name)):

@@ -1,4 +1,4 @@
-"""Which rows are dealt with, and where the source is to be read from when the job goes on."""
+"""Tracking of settled rows (a low-water mark with gaps), and of the source position to resume from."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from typing import Any
 
 
 class Tracker:
-    """Rows that are dealt with: all below ``below``, and some beyond it.
+    """The set of settled rows: all below the low-water mark ``below``, and some beyond it.
 
-    What it holds is bounded by what is under way, because ``below`` moves up as soon as its gap is closed. Whether a
-    row is in it may be asked in any thread; the rest is for one.
+    Its size is bounded by the rows in flight, because ``below`` moves up as soon as its gap is closed. ``in`` may be
+    used from any thread, the methods from one thread only.
     """
 
     def __init__(self, below: int = 0, beyond: Iterable[tuple[int, int]] = ()) -> None:
         self.below = below
         self._beyond = {row for first, last in beyond for row in range(first, last + 1)}
-        self._marks: deque[tuple[int, Any]] = deque()
+        self._positions: deque[tuple[int, Any]] = deque()
 
     def __contains__(self, row: int) -> bool:
-        # In this order, and `done` in its: a row that moves from one to the other meanwhile must not be missed.
+        # The order matters, here and in `done`: a row that another thread moves meanwhile must not be missed.
         return row in self._beyond or row < self.below
 
     def done(self, rows: Iterable[int]) -> None:
-        """These are dealt with."""
+        """Add rows that are settled."""
         self._beyond.update(row for row in rows if row >= self.below)
         while self.below in self._beyond:
             self.below += 1
@@ -33,20 +33,20 @@ class Tracker:
 
     @property
     def beyond(self) -> list[tuple[int, int]]:
-        """The first and last row of each run of rows that are dealt with beyond a gap."""
+        """The runs of settled rows beyond the first gap, as pairs of first and last row."""
         runs = groupby(enumerate(sorted(self._beyond)), key=lambda pair: pair[1] - pair[0])
         return [(members[0][1], members[-1][1]) for members in (list(run) for _, run in runs)]
 
     def read(self, start: int, position: Any) -> None:
-        """Rows from ``start`` on were read, and ``position`` is how to read them again."""
-        self._marks.append((start, position))
-        self._forget()
+        """Record that rows from ``start`` on were read; the source can read them again from ``position``."""
+        self._positions.append((start, position))
+        self._drop_passed()
 
-    def place(self) -> tuple[int, Any]:
-        """Where to read from so that no row is missed that is not dealt with: a row, and its mark."""
-        self._forget()
-        return self._marks[0] if self._marks else (0, None)
+    def resume_from(self) -> tuple[int, Any]:
+        """Return the row to resume reading at, and its position, so that no unsettled row is missed."""
+        self._drop_passed()
+        return self._positions[0] if self._positions else (0, None)
 
-    def _forget(self) -> None:
-        while len(self._marks) > 1 and self._marks[1][0] <= self.below:
-            self._marks.popleft()
+    def _drop_passed(self) -> None:
+        while len(self._positions) > 1 and self._positions[1][0] <= self.below:
+            self._positions.popleft()

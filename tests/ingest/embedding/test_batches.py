@@ -1,4 +1,4 @@
-"""A batch comes back with its vectors, whatever the server does meanwhile, and no document is given up wrongly."""
+"""Embedding of batches: deduplication, retries, retry budget, bisection, and no document given up wrongly."""
 
 from __future__ import annotations
 
@@ -33,19 +33,19 @@ from aiomlcommons.ingest.errors import JobStalled, ModelFails
 from aiomlcommons.ingest.pacing.concurrency_limit import ConcurrencyLimit
 from aiomlcommons.ingest.pacing.retry_budget import RetryBudget
 from aiomlcommons.ingest.state.dead_letters import DeadLetter
-from tests.support.scripted_model import REQUEST, Model, PredictorOnAClock, api, batch_of, embedded, throttled, vectors
+from tests.support.scripted_model import REQUEST, EmbedderOnAClock, Model, api, batch_of, embedded, throttled, vectors
 from tests.support.virtual_time import Clock, turns
 
-# ---- without trouble -------------------------------------------------------------------------------------------------
+# ---- without errors --------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.asyncio
 async def test_each_document_has_its_own_vector() -> None:
-    world = PredictorOnAClock(Model())
-    predicted = await world.one("a", "bb", "ccc")
-    assert embedded(predicted) == ["a", "bb", "ccc"]
-    assert isinstance(predicted.vectors, np.ndarray)
-    assert predicted.vectors.shape == (3, 2)
+    world = EmbedderOnAClock(Model())
+    result = await world.one("a", "bb", "ccc")
+    assert embedded(result) == ["a", "bb", "ccc"]
+    assert isinstance(result.vectors, np.ndarray)
+    assert result.vectors.shape == (3, 2)
     assert (world.stats.embedded, world.stats.reused, world.stats.requests, world.stats.retried) == (3, 0, 1, 0)
 
 
@@ -57,9 +57,9 @@ async def test_the_latency_is_that_of_answers_alone() -> None:
         await world.clock.passing(3)
         return await model(texts)
 
-    world = PredictorOnAClock(slow, limiter=ConcurrencyLimit.fixed(1))
+    world = EmbedderOnAClock(slow, limiter=ConcurrencyLimit.fixed(1))
     await world.all(batch_of("a"))
-    # Neither the refused request nor the pause after it counts.
+    # Neither the failed request nor the pause after it counts.
     assert world.stats.latency == pytest.approx(3.0)
     assert world.clock.now >= 6
 
@@ -67,9 +67,9 @@ async def test_the_latency_is_that_of_answers_alone() -> None:
 @pytest.mark.asyncio
 async def test_identical_texts_are_asked_once_and_counted_as_reused() -> None:
     model = Model()
-    world = PredictorOnAClock(model)
+    world = EmbedderOnAClock(model)
     assert embedded(await world.one("a", "b", "a", "a", "b")) == ["a", "b", "a", "a", "b"]
-    assert model.asked == [["a", "b"]]
+    assert model.requests == [["a", "b"]]
     assert (world.stats.embedded, world.stats.reused) == (2, 3)
 
 
@@ -78,26 +78,26 @@ async def test_sparse_vectors_are_a_list() -> None:
     async def sparse(texts: list[str]) -> Any:
         return [{text: 1.0} for text in texts]
 
-    predicted = await PredictorOnAClock(sparse).one("a", "b", "a")
-    assert predicted.vectors == [{"a": 1.0}, {"b": 1.0}, {"a": 1.0}]
+    result = await EmbedderOnAClock(sparse).one("a", "b", "a")
+    assert result.vectors == [{"a": 1.0}, {"b": 1.0}, {"a": 1.0}]
 
 
 @pytest.mark.asyncio
 async def test_a_batch_without_documents_asks_nothing_and_keeps_its_letters() -> None:
     model = Model()
-    letter = DeadLetter(5, None, "bad", {})
-    (predicted,) = await PredictorOnAClock(model).all(batch_of(settled=[5, 6], dead_letters=[letter], deduplicated=1))
-    assert model.asked == []
-    assert (predicted.dead_letters, predicted.batch.settled, predicted.vectors) == ([letter], [5, 6], [])
+    dead_letter = DeadLetter(5, None, "bad", {})
+    (result,) = await EmbedderOnAClock(model).all(batch_of(settled=[5, 6], dead_letters=[dead_letter], deduplicated=1))
+    assert model.requests == []
+    assert (result.dead_letters, result.batch.settled, result.vectors) == ([dead_letter], [5, 6], [])
 
 
 @pytest.mark.asyncio
 async def test_what_was_settled_before_comes_through_a_batch_that_is_embedded() -> None:
-    letter = DeadLetter(5, None, "bad", {})
-    (predicted,) = await PredictorOnAClock(Model()).all(
-        batch_of("a", settled=[5, 6], dead_letters=[letter], deduplicated=1)
+    dead_letter = DeadLetter(5, None, "bad", {})
+    (result,) = await EmbedderOnAClock(Model()).all(
+        batch_of("a", settled=[5, 6], dead_letters=[dead_letter], deduplicated=1)
     )
-    assert (predicted.dead_letters, predicted.batch.settled, predicted.batch.deduplicated) == ([letter], [5, 6], 1)
+    assert (result.dead_letters, result.batch.settled, result.batch.deduplicated) == ([dead_letter], [5, 6], 1)
 
 
 @pytest.mark.asyncio
@@ -109,7 +109,7 @@ async def test_the_accounts_show_what_is_under_way_and_nothing_afterwards() -> N
         during.append((world.stats.in_flight, world.stats.limit))
         return vectors(texts)
 
-    world = PredictorOnAClock(embed, limiter=ConcurrencyLimit.fixed(2))
+    world = EmbedderOnAClock(embed, limiter=ConcurrencyLimit.fixed(2))
     await world.all(*(batch_of(f"text {number}") for number in range(4)))
     assert during[0] == (2, 2)
     assert (world.stats.in_flight, world.stats.requests) == (0, 4)
@@ -127,12 +127,12 @@ async def test_no_more_requests_are_under_way_than_the_limiter_allows() -> None:
         now -= 1
         return vectors(texts)
 
-    world = PredictorOnAClock(embed, limiter=ConcurrencyLimit.fixed(3))
+    world = EmbedderOnAClock(embed, limiter=ConcurrencyLimit.fixed(3))
     await world.all(*(batch_of(f"text {number}") for number in range(20)))
     assert most == 3
 
 
-# ---- trouble that passes ---------------------------------------------------------------------------------------------
+# ---- retryable errors ------------------------------------------------------------------------------------------------
 
 PASSING: list[Exception] = [
     throttled(),
@@ -155,10 +155,10 @@ PASSING: list[Exception] = [
 @pytest.mark.parametrize("error", PASSING, ids=lambda error: f"{type(error).__name__}: {error}"[:40])
 async def test_trouble_that_passes_is_tried_again_and_paid_for(error: Exception) -> None:
     model = Model([error, error])
-    world = PredictorOnAClock(model)
-    predicted = await world.one("a", "b")
-    assert (embedded(predicted), predicted.dead_letters) == (["a", "b"], [])
-    assert model.asked == [["a", "b"]] * 3
+    world = EmbedderOnAClock(model)
+    result = await world.one("a", "b")
+    assert (embedded(result), result.dead_letters) == (["a", "b"], [])
+    assert model.requests == [["a", "b"]] * 3
     assert (world.stats.retried, world.stats.requests, world.budget.spent) == (2, 3, 2)
     busy = isinstance(error, TooManyRequests)
     assert world.budget.tokens == 500 - 2 * (1 if busy else 5) + 1
@@ -166,7 +166,7 @@ async def test_trouble_that_passes_is_tried_again_and_paid_for(error: Exception)
 
 @pytest.mark.asyncio
 async def test_pauses_are_anything_up_to_a_delay_that_grows() -> None:
-    world = PredictorOnAClock(Model([api(503)] * 6))
+    world = EmbedderOnAClock(Model([api(503)] * 6))
     await world.one("a")
     assert len(world.clock.slept) == 6
     assert all(0 <= pause <= most for pause, most in zip(world.clock.slept, [1, 2, 4, 8, 8, 8], strict=True))
@@ -175,7 +175,7 @@ async def test_pauses_are_anything_up_to_a_delay_that_grows() -> None:
 
 @pytest.mark.asyncio
 async def test_a_pause_that_the_server_asks_for_is_kept() -> None:
-    world = PredictorOnAClock(Model([throttled("30"), throttled("2")]))
+    world = EmbedderOnAClock(Model([throttled("30"), throttled("2")]))
     await world.one("a")
     assert world.clock.slept == [30, 2]
 
@@ -194,14 +194,14 @@ async def test_a_pause_that_the_server_asks_for_is_kept() -> None:
 )
 async def test_a_server_that_has_too_much_to_do_is_sent_fewer_at_once(error: Exception, limit: int) -> None:
     limiter = ConcurrencyLimit(start=10, clock=lambda: 0.0)
-    await PredictorOnAClock(Model([error]), limiter=limiter).one("a")
+    await EmbedderOnAClock(Model([error]), limiter=limiter).one("a")
     assert limiter.limit == limit
 
 
 @pytest.mark.asyncio
 async def test_an_answer_is_told_to_the_limiter() -> None:
     limiter = ConcurrencyLimit(start=1, clock=lambda: 0.0)
-    await PredictorOnAClock(Model(), limiter=limiter).one("a", "b")
+    await EmbedderOnAClock(Model(), limiter=limiter).one("a", "b")
     assert limiter.limit == 2
 
 
@@ -212,7 +212,7 @@ async def test_an_answer_with_many_texts_is_not_taken_for_a_slow_one() -> None:
         return vectors(texts)
 
     clock = Clock()
-    world = PredictorOnAClock(embed, limiter=ConcurrencyLimit(start=2, clock=clock), clock=clock)
+    world = EmbedderOnAClock(embed, limiter=ConcurrencyLimit(start=2, clock=clock), clock=clock)
     await world.one("a")
     await world.one(*(f"text {number}" for number in range(64)))
     assert world.limiter.limit == 2
@@ -221,17 +221,17 @@ async def test_an_answer_with_many_texts_is_not_taken_for_a_slow_one() -> None:
 @pytest.mark.asyncio
 async def test_no_slot_is_held_during_a_pause() -> None:
     model = Model([api(503)])
-    world = PredictorOnAClock(model, limiter=ConcurrencyLimit.fixed(1))
+    world = EmbedderOnAClock(model, limiter=ConcurrencyLimit.fixed(1))
     await world.all(batch_of("a"), batch_of("b"))
-    assert model.asked[1] == ["b"]
+    assert model.requests[1] == ["b"]
 
 
-# ---- the budget ------------------------------------------------------------------------------------------------------
+# ---- the retry budget ------------------------------------------------------------------------------------------------
 
 
 @attrs.define
 class Outage:
-    """A server that answers nothing until ``back``, and takes ``service`` seconds to fail or to answer."""
+    """A server that fails every request until ``back``; each takes ``service`` seconds."""
 
     back: float
     service: float
@@ -242,7 +242,7 @@ class Outage:
 
     async def __call__(self, texts: list[str]) -> Vectors:
         self.under_way += 1
-        if self.failed >= 30:  # all have had their first try
+        if self.failed >= 30:  # all have had their first attempt
             self.most = max(self.most, self.under_way)
         await self.clock.passing(self.service)
         self.under_way -= 1
@@ -255,9 +255,9 @@ class Outage:
 @pytest.mark.asyncio
 async def test_with_the_budget_spent_one_at_a_time_tries_whether_the_server_is_back() -> None:
     outage = Outage(back=501, service=20)
-    world = PredictorOnAClock(outage, budget=RetryBudget(capacity=0), stall_timeout=1000, clock=outage.clock)
+    world = EmbedderOnAClock(outage, budget=RetryBudget(capacity=0), stall_timeout=1000, clock=outage.clock)
     await world.all(*(batch_of(f"text {number}") for number in range(30)))
-    # Each try takes 20 s and has a pause of a tenth of the cap, 0.8 s, before it.
+    # Each attempt takes 20 s after a pause of a tenth of the cap, 0.8 s.
     assert outage.most == 1
     assert outage.failed == 30 + 23
     assert world.clock.slept[:23] == [0.8] * 23
@@ -267,7 +267,7 @@ async def test_with_the_budget_spent_one_at_a_time_tries_whether_the_server_is_b
 @pytest.mark.asyncio
 async def test_when_the_server_is_back_those_who_waited_for_it_pause_no_more() -> None:
     outage = Outage(back=100, service=1)
-    world = PredictorOnAClock(outage, budget=RetryBudget(capacity=0), stall_timeout=1000, clock=outage.clock)
+    world = EmbedderOnAClock(outage, budget=RetryBudget(capacity=0), stall_timeout=1000, clock=outage.clock)
     await world.all(*(batch_of(f"text {number}") for number in range(30)))
     assert world.clock.slept.count(0) >= 28
     assert world.clock.now < 100 + 8 + 30 + 1
@@ -278,34 +278,34 @@ async def test_those_who_waited_pause_no_more_even_if_trouble_comes_again() -> N
     trouble = [api(503)] * 30
     trouble[5] = throttled()
     model = Model([*trouble, None, api(503), None, api(503)])
-    world = PredictorOnAClock(model, budget=RetryBudget(capacity=0), stall_timeout=1000)
+    world = EmbedderOnAClock(model, budget=RetryBudget(capacity=0), stall_timeout=1000)
     await world.all(*(batch_of(f"text {number}") for number in range(30)))
-    # Two had trouble after others had been answered: they stand at the end of the line, and others are answered first.
+    # Two failed after others had succeeded: they queue at the end, and others succeed first.
     assert world.clock.slept == [0.8, *[0] * 31]
 
 
 @pytest.mark.asyncio
 async def test_a_probe_keeps_the_pause_that_the_server_asks_for() -> None:
-    world = PredictorOnAClock(Model([throttled("70")]), budget=RetryBudget(capacity=0))
+    world = EmbedderOnAClock(Model([throttled("70")]), budget=RetryBudget(capacity=0))
     await world.one("a")
     assert world.clock.slept == [70]
 
 
 @pytest.mark.asyncio
 async def test_what_others_earn_pays_again() -> None:
-    world = PredictorOnAClock(Model([api(503), *[None] * 20, api(503)]), budget=RetryBudget(capacity=5))
+    world = EmbedderOnAClock(Model([api(503), *[None] * 20, api(503)]), budget=RetryBudget(capacity=5))
     for number in range(25):
         await world.one(f"text {number}")
     assert (world.budget.spent, world.stats.retried) == (2, 2)
 
 
-# ---- patience --------------------------------------------------------------------------------------------------------
+# ---- the stall timeout -----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize("capacity", [500, 0])
 async def test_a_server_that_never_comes_back_ends_the_job(capacity: float) -> None:
-    world = PredictorOnAClock(
+    world = EmbedderOnAClock(
         Model([api(503, "gone")] * 10_000), budget=RetryBudget(capacity=capacity), stall_timeout=60
     )
     with pytest.raises(JobStalled, match="no answer for 60 s, the last trouble was: gone") as caught:
@@ -318,14 +318,14 @@ async def test_a_server_that_never_comes_back_ends_the_job(capacity: float) -> N
 async def test_a_stall_is_no_reason_to_halve_a_batch() -> None:
     model = Model([api(503)] * 10_000)
     with pytest.raises(JobStalled):
-        await PredictorOnAClock(model, stall_timeout=20).one("a", "b", "c")
-    assert {tuple(texts) for texts in model.asked} == {("a", "b", "c")}
+        await EmbedderOnAClock(model, stall_timeout=20).one("a", "b", "c")
+    assert {tuple(texts) for texts in model.requests} == {("a", "b", "c")}
 
 
 @pytest.mark.asyncio
 async def test_any_answer_renews_the_patience() -> None:
     trouble = [api(503)] * 3
-    world = PredictorOnAClock(Model([*[*trouble, None] * 40]), backoff=Backoff(first=8, cap=8), stall_timeout=30)
+    world = EmbedderOnAClock(Model([*[*trouble, None] * 40]), backoff=Backoff(first=8, cap=8), stall_timeout=30)
     for number in range(40):
         await world.one(f"text {number}")
     assert world.clock.now > 300
@@ -333,36 +333,36 @@ async def test_any_answer_renews_the_patience() -> None:
 
 @pytest.mark.asyncio
 async def test_a_slow_source_does_not_use_patience_up() -> None:
-    world = PredictorOnAClock(Model([None, api(503)]), stall_timeout=60)
+    world = EmbedderOnAClock(Model([None, api(503)]), stall_timeout=60)
     await world.one("a")
     world.clock.now += 10_000
     assert embedded(await world.one("b")) == ["b"]
 
 
-# ---- what is wrong with a document -----------------------------------------------------------------------------------
+# ---- poison documents ------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.asyncio
 async def test_a_poisoned_text_stands_alone() -> None:
     model = Model(poison=frozenset({"p"}))
-    world = PredictorOnAClock(model)
+    world = EmbedderOnAClock(model)
     texts = ["a", "b", "c", "p", "e", "f", "g", "h"]
     before = DeadLetter(1, None, "before", {})
-    (predicted,) = await world.all(batch_of(*texts, settled=[1, 2], dead_letters=[before], deduplicated=1))
-    assert embedded(predicted) == ["a", "b", "c", "e", "f", "g", "h"]
-    assert predicted.batch.ids == ["d10", "d11", "d12", "d14", "d15", "d16", "d17"]
-    assert predicted.batch.numbers == [10, 11, 12, 14, 15, 16, 17]
-    assert predicted.batch.rows == [{"n": n} for n in predicted.batch.numbers]
-    assert (predicted.batch.index, predicted.batch.deduplicated) == (3, 1)
-    assert predicted.batch.settled == [1, 2, 13]
-    assert predicted.dead_letters[0] == before
-    assert predicted.dead_letters[1].why.startswith("BadRequest: translate_exception")
-    assert (predicted.dead_letters[1].row, predicted.dead_letters[1].id, predicted.dead_letters[1].document) == (
+    (result,) = await world.all(batch_of(*texts, settled=[1, 2], dead_letters=[before], deduplicated=1))
+    assert embedded(result) == ["a", "b", "c", "e", "f", "g", "h"]
+    assert result.batch.ids == ["d10", "d11", "d12", "d14", "d15", "d16", "d17"]
+    assert result.batch.numbers == [10, 11, 12, 14, 15, 16, 17]
+    assert result.batch.rows == [{"n": n} for n in result.batch.numbers]
+    assert (result.batch.index, result.batch.deduplicated) == (3, 1)
+    assert result.batch.settled == [1, 2, 13]
+    assert result.dead_letters[0] == before
+    assert result.dead_letters[1].why.startswith("BadRequest: translate_exception")
+    assert (result.dead_letters[1].row, result.dead_letters[1].id, result.dead_letters[1].document) == (
         13,
         "d13",
         {"n": 13},
     )
-    assert model.asked == [
+    assert model.requests == [
         texts,
         ["a", "b", "c", "p"],
         [HARMLESS],
@@ -388,24 +388,24 @@ async def test_a_poisoned_text_stands_alone() -> None:
     ],
 )
 async def test_whatever_is_no_passing_trouble_is_looked_for_in_the_texts(refusal: Exception) -> None:
-    world = PredictorOnAClock(Model(poison=frozenset({"p", "q"}), refusal=refusal))
-    predicted = await world.one("a", "p", "b", "q", "c")
-    assert embedded(predicted) == ["a", "b", "c"]
-    assert [letter.id for letter in predicted.dead_letters] == ["d11", "d13"]
-    assert predicted.dead_letters[0].why == f"{type(refusal).__name__}: {refusal}"
+    world = EmbedderOnAClock(Model(poison=frozenset({"p", "q"}), refusal=refusal))
+    result = await world.one("a", "p", "b", "q", "c")
+    assert embedded(result) == ["a", "b", "c"]
+    assert [dead_letter.id for dead_letter in result.dead_letters] == ["d11", "d13"]
+    assert result.dead_letters[0].why == f"{type(refusal).__name__}: {refusal}"
     assert world.clock.slept == []
 
 
 @pytest.mark.asyncio
 async def test_documents_with_the_same_poisoned_text_are_all_letters_and_it_is_judged_once() -> None:
     model = Model(poison=frozenset({"p"}))
-    world = PredictorOnAClock(model)
-    predicted = await world.one("p", "a", "p", "b", "a", "p")
-    assert embedded(predicted) == ["a", "b", "a"]
-    assert [letter.row for letter in predicted.dead_letters] == [10, 12, 15]
-    # Once alone, and once more after a harmless one.
-    assert model.asked.count(["p"]) == 2
-    # Only who has another one's vector has reused it.
+    world = EmbedderOnAClock(model)
+    result = await world.one("p", "a", "p", "b", "a", "p")
+    assert embedded(result) == ["a", "b", "a"]
+    assert [dead_letter.row for dead_letter in result.dead_letters] == [10, 12, 15]
+    # Once alone, and once more after the harmless text.
+    assert model.requests.count(["p"]) == 2
+    # Only a document with the vector of another one counts as reused.
     assert (world.stats.embedded, world.stats.reused) == (2, 1)
 
 
@@ -415,20 +415,20 @@ async def test_a_batch_of_nothing_but_poison_is_given_up_where_the_model_answers
     texts: tuple[str, ...],
 ) -> None:
     model = Model(poison=frozenset("pqr"))
-    world = PredictorOnAClock(model)
-    predicted = await world.one(*texts)
-    assert len(predicted.dead_letters) == len(texts)
-    assert (len(predicted.batch), predicted.vectors) == (0, [])
-    assert model.asked[-2:] == [[HARMLESS], [texts[-1]]]
+    world = EmbedderOnAClock(model)
+    result = await world.one(*texts)
+    assert len(result.dead_letters) == len(texts)
+    assert (len(result.batch), result.vectors) == (0, [])
+    assert model.requests[-2:] == [[HARMLESS], [texts[-1]]]
     assert (world.stats.embedded, world.stats.reused) == (0, 0)
 
 
 @pytest.mark.asyncio
 async def test_trouble_that_passes_amid_the_halving_is_tried_again() -> None:
     model = Model([api(400), throttled(), None], frozenset({"p"}))
-    predicted = await PredictorOnAClock(model).one("a", "b", "c", "p")
-    assert embedded(predicted) == ["a", "b", "c"]
-    assert model.asked[1] == model.asked[2] == ["a", "b"]
+    result = await EmbedderOnAClock(model).one("a", "b", "c", "p")
+    assert embedded(result) == ["a", "b", "c"]
+    assert model.requests[1] == model.requests[2] == ["a", "b"]
 
 
 @settings(derandomize=True, max_examples=150, deadline=None, database=None)
@@ -437,14 +437,14 @@ async def test_trouble_that_passes_amid_the_halving_is_tried_again() -> None:
     poison=st.sets(st.sampled_from([f"t{number}" for number in range(12)]), max_size=6),
 )
 def test_exactly_the_poisoned_documents_are_given_up(texts: list[str], poison: set[str]) -> None:
-    world = PredictorOnAClock(Model(poison=frozenset(poison)))
-    predicted = asyncio.run(world.one(*texts))
-    assert embedded(predicted) == [text for text in texts if text not in poison]
-    assert [letter.row for letter in predicted.dead_letters] == [
+    world = EmbedderOnAClock(Model(poison=frozenset(poison)))
+    result = asyncio.run(world.one(*texts))
+    assert embedded(result) == [text for text in texts if text not in poison]
+    assert [dead_letter.row for dead_letter in result.dead_letters] == [
         10 + i for i, text in enumerate(texts) if text in poison
     ]
-    assert sorted([*predicted.batch.numbers, *predicted.batch.settled]) == list(range(10, 10 + len(texts)))
-    assert world.stats.embedded + world.stats.reused == len(predicted.batch)
+    assert sorted([*result.batch.numbers, *result.batch.settled]) == list(range(10, 10 + len(texts)))
+    assert world.stats.embedded + world.stats.reused == len(result.batch)
 
 
 @pytest.mark.asyncio
@@ -453,11 +453,11 @@ async def test_a_failure_that_may_be_the_servers_is_tried_again_before_a_batch_i
     texts: tuple[str, ...],
 ) -> None:
     model = Model([api(500, "Error from remote service: boom")])
-    world = PredictorOnAClock(model, budget=RetryBudget(capacity=0))
-    predicted = await world.one(*texts)
-    assert (embedded(predicted), predicted.dead_letters) == (list(texts), [])
-    assert model.asked == [list(texts)] * 2
-    # It is neither paid for nor held up by an empty budget, and spread over time as any retry.
+    world = EmbedderOnAClock(model, budget=RetryBudget(capacity=0))
+    result = await world.one(*texts)
+    assert (embedded(result), result.dead_letters) == (list(texts), [])
+    assert model.requests == [list(texts)] * 2
+    # It takes nothing from the budget, an empty one does not delay it, and it has the jitter of any retry.
     assert (world.stats.retried, world.budget.spent, world.budget.denied) == (1, 0, 0)
     assert [0 < pause <= 1 for pause in world.clock.slept] == [True]
 
@@ -466,20 +466,20 @@ async def test_a_failure_that_may_be_the_servers_is_tried_again_before_a_batch_i
 async def test_a_text_that_fails_three_times_alone_and_again_after_a_harmless_one_is_given_up() -> None:
     boom = [api(500)] * 3
     model = Model([*boom[:2], *boom[:2], None, boom[0], None, *boom, None, *boom])
-    predicted = await PredictorOnAClock(model).one("a", "b", "c")
+    result = await EmbedderOnAClock(model).one("a", "b", "c")
     batch, harmless = ["a", "b", "c"], [HARMLESS]
     halves = [["a", "b"], ["a", "b"], harmless, ["a"], ["a"], *[["b"]] * 3]
-    assert model.asked == [batch, batch, *halves, harmless, *[["b"]] * 3, ["c"]]
-    assert embedded(predicted) == ["a", "c"]
-    assert [letter.id for letter in predicted.dead_letters] == ["d11"]
+    assert model.requests == [batch, batch, *halves, harmless, *[["b"]] * 3, ["c"]]
+    assert embedded(result) == ["a", "c"]
+    assert [dead_letter.id for dead_letter in result.dead_letters] == ["d11"]
 
 
 @pytest.mark.asyncio
 async def test_a_failure_that_is_no_servers_is_final_even_after_one_that_may_be() -> None:
     model = Model([api(500), api(400), None, api(500), api(400), None, api(400)])
-    predicted = await PredictorOnAClock(model).one("a", "b")
-    assert model.asked == [["a", "b"]] * 2 + [["a"]] + [["b"]] * 2 + [[HARMLESS], ["b"]]
-    assert [letter.id for letter in predicted.dead_letters] == ["d11"]
+    result = await EmbedderOnAClock(model).one("a", "b")
+    assert model.requests == [["a", "b"]] * 2 + [["a"]] + [["b"]] * 2 + [[HARMLESS], ["b"]]
+    assert [dead_letter.id for dead_letter in result.dead_letters] == ["d11"]
 
 
 @pytest.mark.asyncio
@@ -492,16 +492,16 @@ async def test_by_chance_alone_hardly_any_document_is_given_up() -> None:
             raise boom
         return vectors(texts)
 
-    world = PredictorOnAClock(embed)
+    world = EmbedderOnAClock(embed)
     given_up = 0
     for number in range(2000):
         poisoned = ["p"] if number % 20 == 0 else []
-        predicted = await world.one(*(f"text {number}.{i}" for i in range(16)), *poisoned)
-        given_up += len(predicted.dead_letters)
+        result = await world.one(*(f"text {number}.{i}" for i in range(16)), *poisoned)
+        given_up += len(result.dead_letters)
     assert given_up == 100
 
 
-# ---- what ends a job -------------------------------------------------------------------------------------------------
+# ---- fatal errors ----------------------------------------------------------------------------------------------------
 
 FINAL: list[Exception] = [
     api(404, "Failed to find model"),
@@ -521,25 +521,25 @@ FINAL: list[Exception] = [
 @pytest.mark.parametrize("texts", [("a",), ("a", "b", "c")])
 async def test_what_no_document_can_help_ends_the_job_at_once(error: Exception, texts: tuple[str, ...]) -> None:
     model = Model([error])
-    world = PredictorOnAClock(model)
+    world = EmbedderOnAClock(model)
     with pytest.raises(type(error)) as caught:
         await world.one(*texts)
     assert caught.value is error
-    assert (len(model.asked), world.clock.slept) == (1, [])
+    assert (len(model.requests), world.clock.slept) == (1, [])
     assert (world.stats.in_flight, world.limiter.in_flight) == (0, 0)
 
 
 @pytest.mark.asyncio
 async def test_a_final_error_amid_the_halving_ends_the_job_too() -> None:
     with pytest.raises(MLCommonsError, match="not allowed"):
-        await PredictorOnAClock(Model([api(400), None, api(403, "not allowed")])).one("a", "b")
+        await EmbedderOnAClock(Model([api(400), None, api(403, "not allowed")])).one("a", "b")
 
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize("error", [api(500, "out of memory"), api(400, "no such function")])
 @pytest.mark.parametrize("texts", [("a",), ("a", "b"), ("a", "b", "c", "a")])
 async def test_a_model_that_fails_on_everything_gives_up_no_document(error: Exception, texts: tuple[str, ...]) -> None:
-    world = PredictorOnAClock(Model([error] * 1000))
+    world = EmbedderOnAClock(Model([error] * 1000))
     with pytest.raises(ModelFails) as caught:
         await world.one(*texts)
     assert f"on a harmless text too, after failing with: {type(error).__name__}: {error}" in str(caught.value)
@@ -549,7 +549,7 @@ async def test_a_model_that_fails_on_everything_gives_up_no_document(error: Exce
 @pytest.mark.asyncio
 @pytest.mark.parametrize(("error", "kind"), [(api(403, "not allowed"), "Forbidden"), (api(503), "JobStalled")])
 async def test_what_ends_a_job_while_the_model_is_in_doubt_is_raised_as_it_is(error: Exception, kind: str) -> None:
-    world = PredictorOnAClock(Model([api(500), *[error] * 1000]), stall_timeout=10)
+    world = EmbedderOnAClock(Model([api(500), *[error] * 1000]), stall_timeout=10)
     with pytest.raises(MLCommonsError) as caught:
         await world.one("a")
     assert type(caught.value).__name__ == kind
@@ -559,7 +559,7 @@ async def test_what_ends_a_job_while_the_model_is_in_doubt_is_raised_as_it_is(er
 async def test_a_throttling_that_lasts_is_not_waited_for() -> None:
     body = orjson.dumps({"error": {"reason": "the breaker is open", "durability": "PERMANENT"}, "status": 429})
     open_breaker = error_for(HttpResponse(429, body, {"content-type": "application/json"}, REQUEST))
-    world = PredictorOnAClock(Model([open_breaker] * 100))
+    world = EmbedderOnAClock(Model([open_breaker] * 100))
     with pytest.raises(ModelFails, match="the breaker is open"):
         await world.one("a", "b")
     assert (world.clock.slept, world.stats.retried) == ([], 0)
@@ -568,10 +568,10 @@ async def test_a_throttling_that_lasts_is_not_waited_for() -> None:
 @pytest.mark.asyncio
 async def test_who_is_cancelled_holds_no_slot_and_does_not_keep_others_from_probing() -> None:
     outage = Outage(back=50, service=1)
-    world = PredictorOnAClock(outage, budget=RetryBudget(capacity=0), stall_timeout=1000, clock=outage.clock)
+    world = EmbedderOnAClock(outage, budget=RetryBudget(capacity=0), stall_timeout=1000, clock=outage.clock)
 
     async def cancelled() -> None:
-        task = asyncio.create_task(world.predictor(batch_of("first")))
+        task = asyncio.create_task(world.embedder(batch_of("first")))
         await world.clock.passing(3)
         task.cancel()
         await turns()
@@ -587,7 +587,7 @@ async def test_vectors_of_different_dimensions_in_a_batch_end_the_job() -> None:
     async def embed(texts: list[str]) -> Any:
         return np.zeros((len(texts), len(texts[0])), np.float32)
 
-    world = PredictorOnAClock(embed)
-    world.predictor.sizes.count = 1
+    world = EmbedderOnAClock(embed)
+    world.embedder.sizes.count = 1
     with pytest.raises(ModelFails, match=r"different dimensions: \[1, 2\]"):
         await world.one("a", "bb")

@@ -1,4 +1,4 @@
-"""Vectors that are known already, in memory and in a file that jobs share."""
+"""Vector caches: in memory, and in an SQLite file that jobs share."""
 
 from __future__ import annotations
 

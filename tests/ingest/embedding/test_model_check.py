@@ -1,4 +1,4 @@
-"""A model that is out of order for a while: waited for by one request at a time, and no document is given up for it."""
+"""Model check: an outage is waited out with one probe at a time, and no document is given up for it."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from aiomlcommons.http import HttpResponse
 from aiomlcommons.inference.vectors import Vectors
 from aiomlcommons.ingest.embedding._model_check import HARMLESS, UNPROVEN
 from aiomlcommons.ingest.errors import ModelFails
-from tests.support.scripted_model import REQUEST, Model, PredictorOnAClock, api, batch_of, embedded, vectors
+from tests.support.scripted_model import REQUEST, EmbedderOnAClock, Model, api, batch_of, embedded, vectors
 from tests.support.virtual_time import Clock
 
 pytestmark = pytest.mark.asyncio
 
-PATIENCE = 600.0
+STALL_TIMEOUT = 600.0
 WORDS = "Fail to execute PREDICT in aws connector: Expected to find an object with property ['data'] in path $"
-# What a gateway answers for seconds, as ML Commons tells it or as it comes through.
+# Errors of a gateway during a short outage, as ML Commons wraps them or passes them through.
 BROKEN: list[MLCommonsError] = [
     api(500, WORDS),
     api(500, "Error from remote service: boom"),
@@ -32,21 +32,21 @@ each = pytest.mark.parametrize("error", BROKEN, ids=lambda error: f"{type(error)
 
 @attrs.define
 class Provider:
-    """Answers from ``since`` on, but for the time between ``breaks`` and ``mends``; each answer takes a second."""
+    """A provider with an outage between ``breaks`` and ``mends``; each response takes a second."""
 
     error: MLCommonsError
     breaks: float
     mends: float
     poison: frozenset[str] = frozenset()
     clock: Clock = attrs.field(factory=Clock)
-    asked: list[tuple[float, list[str]]] = attrs.field(factory=list)
+    log: list[tuple[float, list[str]]] = attrs.field(factory=list)
     under_way: int = 0
     most: int = 0
 
     async def __call__(self, texts: list[str]) -> Vectors:
-        self.asked.append((self.clock.now, texts))
+        self.log.append((self.clock.now, texts))
         self.under_way += 1
-        if self.breaks + 60 < self.clock.now < self.mends:  # all have had their first try, and its repetition
+        if self.breaks + 60 < self.clock.now < self.mends:  # all have had their first attempt and its retry
             self.most = max(self.most, self.under_way)
         await self.clock.passing(1)
         self.under_way -= 1
@@ -54,17 +54,17 @@ class Provider:
             raise self.error
         return vectors(texts)
 
-    def world(self, stall_timeout: float = PATIENCE) -> PredictorOnAClock:
-        return PredictorOnAClock(
+    def world(self, stall_timeout: float = STALL_TIMEOUT) -> EmbedderOnAClock:
+        return EmbedderOnAClock(
             self, backoff=Backoff(first=1, factor=2, cap=8, jitter=0), stall_timeout=stall_timeout, clock=self.clock
         )
 
-    def heard(self, since: float = 0.0, until: float = 1e9) -> list[list[str]]:
-        return [texts for at, texts in self.asked if since <= at < until]
+    def requests(self, since: float = 0.0, until: float = 1e9) -> list[list[str]]:
+        return [texts for at, texts in self.log if since <= at < until]
 
 
-async def proven(world: PredictorOnAClock) -> None:
-    """Let the model answer once."""
+async def proven(world: EmbedderOnAClock) -> None:
+    """Let the model succeed once."""
     assert embedded(await world.one("first")) == ["first"]
 
 
@@ -76,8 +76,8 @@ async def test_a_model_that_is_in_order_again_before_patience_is_over_gets_all_d
     provider = Provider(error, breaks=2, mends=500)
     world = provider.world()
     await proven(world)
-    predicted = await world.one(*texts)
-    assert (embedded(predicted), predicted.dead_letters) == (list(texts), [])
+    result = await world.one(*texts)
+    assert (embedded(result), result.dead_letters) == (list(texts), [])
     assert 500 <= provider.clock.now < 500 + 20
 
 
@@ -87,15 +87,15 @@ async def test_no_more_than_one_request_is_under_way_while_a_model_is_out_of_ord
     world = provider.world()
     await proven(world)
     batches = [batch_of(*(f"text {number}.{i}" for i in range(8))) for number in range(30)]
-    for predicted in await world.all(*batches):
-        assert (len(embedded(predicted)), predicted.dead_letters) == (8, [])
+    for result in await world.all(*batches):
+        assert (len(embedded(result)), result.dead_letters) == (8, [])
     assert provider.most == 1
-    waiting = provider.heard(60, 390)
+    waiting = provider.requests(60, 390)
     assert set(map(tuple, waiting)) == {(HARMLESS,)}
-    # A second each, and pauses that have grown to eight.
+    # A second each, and a backoff that has reached eight.
     assert len(waiting) <= 330 / 9 + 1
-    # Nothing is halved for it: each batch is tried, and repeated where that may help, and once more in the end.
-    assert len(provider.asked) - len(provider.heard(60, 390)) <= 1 + 30 * 3 + 20
+    # No batch is bisected: each has its attempts during the outage, and one more after it.
+    assert len(provider.log) - len(provider.requests(60, 390)) <= 1 + 30 * 3 + 20
 
 
 async def test_batches_that_come_while_a_model_is_out_of_order_are_held_back() -> None:
@@ -105,23 +105,23 @@ async def test_batches_that_come_while_a_model_is_out_of_order_are_held_back() -
 
     async def later(number: int) -> None:
         await provider.clock.passing(30)
-        predicted = await world.predictor(batch_of(f"late {number}"))
-        assert embedded(predicted) == [f"late {number}"]
+        result = await world.embedder(batch_of(f"late {number}"))
+        assert embedded(result) == [f"late {number}"]
 
     async def early() -> None:
-        await world.predictor(batch_of("early"))
+        await world.embedder(batch_of("early"))
 
     await provider.clock.run(early(), *(later(number) for number in range(10)))
-    assert set(map(tuple, provider.heard(20, 99))) == {(HARMLESS,)}
+    assert set(map(tuple, provider.requests(20, 99))) == {(HARMLESS,)}
 
 
 async def test_a_poisoned_text_is_still_found_after_an_outage() -> None:
     provider = Provider(api(500, WORDS), breaks=2, mends=100, poison=frozenset({"p"}))
     world = provider.world()
     await proven(world)
-    predicted = await world.one("a", "p", "b")
-    assert embedded(predicted) == ["a", "b"]
-    assert [letter.id for letter in predicted.dead_letters] == ["d11"]
+    result = await world.one("a", "p", "b")
+    assert embedded(result) == ["a", "b"]
+    assert [dead_letter.id for dead_letter in result.dead_letters] == ["d11"]
 
 
 @each
@@ -130,9 +130,9 @@ async def test_a_text_that_failed_just_before_the_model_was_in_order_again_is_no
 ) -> None:
     tries = 3 if isinstance(error, ServerError) else 1
     model = Model([error] * tries)
-    predicted = await PredictorOnAClock(model).one("a")
-    assert model.asked == [["a"]] * tries + [[HARMLESS], ["a"]]
-    assert (embedded(predicted), predicted.dead_letters) == (["a"], [])
+    result = await EmbedderOnAClock(model).one("a")
+    assert model.requests == [["a"]] * tries + [[HARMLESS], ["a"]]
+    assert (embedded(result), result.dead_letters) == (["a"], [])
 
 
 async def test_a_model_that_stays_out_of_order_ends_the_job_when_patience_is_over() -> None:
@@ -152,7 +152,7 @@ async def test_who_waited_for_the_same_verdict_ends_with_it_too() -> None:
 
     async def failing(text: str) -> None:
         with pytest.raises(ModelFails):
-            await world.predictor(batch_of(text))
+            await world.embedder(batch_of(text))
         ended.append(provider.clock.now)
 
     await provider.clock.run(*(failing(text) for text in "abc"))
@@ -181,7 +181,7 @@ async def test_who_is_cancelled_in_doubt_lets_the_others_go_on() -> None:
     await proven(world)
 
     async def cancelled() -> None:
-        task = asyncio.create_task(world.predictor(batch_of("first one")))
+        task = asyncio.create_task(world.embedder(batch_of("first one")))
         await provider.clock.passing(20)
         task.cancel()
         await provider.clock.passing(1)
@@ -189,6 +189,6 @@ async def test_who_is_cancelled_in_doubt_lets_the_others_go_on() -> None:
 
     async def other() -> None:
         await provider.clock.passing(5)
-        assert embedded(await world.predictor(batch_of("another"))) == ["another"]
+        assert embedded(await world.embedder(batch_of("another"))) == ["another"]
 
     await provider.clock.run(cancelled(), other())

@@ -1,4 +1,4 @@
-"""How many requests at once the nodes of a cluster are good for, by what they say of themselves."""
+"""Upper bound of useful concurrency, from the CPU cores that the nodes report."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A model that is gone from the nodes in the middle of a job is deployed again, once for all who miss it."""
+"""Redeployment: a model that is undeployed during a job is deployed again, once for all requests that fail for it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from aiomlcommons.lifecycle.errors import BlockedBySetting
 from aiomlcommons.waiting.errors import TaskFailed
 from tests.support.jobs import JobsOnAnEmulator as Served
 from tests.support.jobs import documents
-from tests.support.scripted_model import REQUEST, PredictorOnAClock, api, batch_of, embedded, vectors
+from tests.support.scripted_model import REQUEST, EmbedderOnAClock, api, batch_of, embedded, vectors
 from tests.support.virtual_time import Clock
 
 pytestmark = pytest.mark.asyncio
@@ -33,7 +33,7 @@ def failed(error: str) -> TaskFailed:
 
 @attrs.define
 class Node:
-    """Has a model, or not. A deployment takes ``takes`` seconds and ends with the next of ``ends``, or well."""
+    """A node with or without the model. A deployment takes ``takes`` seconds and raises the next of ``ends``."""
 
     takes: float = 10.0
     ends: list[MLCommonsError] = attrs.field(factory=list)
@@ -54,17 +54,17 @@ class Node:
             raise self.ends.pop(0)
         self.has_it = True
 
-    def world(self, **more: Any) -> PredictorOnAClock:
-        world = PredictorOnAClock(self.embed, clock=self.clock, **{"stall_timeout": 600.0, **more})
-        world.predictor.ask.redeploy = Redeployment("m1", self.deploy, self.clock)
+    def world(self, **more: Any) -> EmbedderOnAClock:
+        world = EmbedderOnAClock(self.embed, clock=self.clock, **{"stall_timeout": 600.0, **more})
+        world.embedder.requests.redeploy = Redeployment("m1", self.deploy, self.clock)
         return world
 
 
 async def test_batches_that_miss_it_at_once_share_one_deployment(caplog: pytest.LogCaptureFixture) -> None:
     node = Node()
     with caplog.at_level(logging.WARNING, "aiomlcommons"):
-        for predicted in await node.world().all(*(batch_of(f"text {number}") for number in range(20))):
-            assert (len(embedded(predicted)), predicted.dead_letters) == (1, [])
+        for result in await node.world().all(*(batch_of(f"text {number}") for number in range(20))):
+            assert (len(embedded(result)), result.dead_letters) == (1, [])
     assert node.deployments == [1.0]
     words = [record.getMessage() for record in caplog.records]
     assert words == [
@@ -126,7 +126,7 @@ async def test_a_model_that_stays_away_is_not_deployed_in_a_storm() -> None:
         node.deployments.append(node.clock.now)
 
     world = node.world(stall_timeout=300.0)
-    world.predictor.ask.redeploy = Redeployment("m1", vanishes, node.clock)
+    world.embedder.requests.redeploy = Redeployment("m1", vanishes, node.clock)
     with pytest.raises(JobStalled, match="Model not ready yet"):
         await world.all(*(batch_of(f"text {number}") for number in range(10)))
     # Pauses of up to 2, 4, 8, 16, 32, 60 and 60 seconds.

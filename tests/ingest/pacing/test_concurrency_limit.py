@@ -1,4 +1,4 @@
-"""The number of requests at once finds what a server can take, and waiting for leave is fair."""
+"""Concurrency limiter: convergence on simulated servers, the rules of its control law, and fairness of its queue."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ENDLESS = 10**9
 
 @attrs.define
 class Held:
-    """A slot, and what gives it back."""
+    """A slot that was acquired, and its context manager."""
 
     context: AbstractAsyncContextManager[Slot]
     slot: Slot
@@ -49,9 +49,9 @@ class Held:
 
 @attrs.define
 class Server:
-    """Works on ``capacity`` requests at once, lets ``queue`` more wait and refuses the rest; a client that never rests.
+    """A server that works on ``capacity`` requests, queues ``queue`` more and refuses the rest, under constant load.
 
-    Both are in one queue of events; time is what the next event says it is.
+    A discrete event simulation of server and client, in virtual time.
     """
 
     capacity: Callable[[float], int]
@@ -82,12 +82,12 @@ class Server:
         return self
 
     def usual(self, begin: float, end: float) -> float:
-        """The limit between two moments, each value for as long as it held."""
+        """Return the time-weighted mean of the limit between two times."""
         spans = [(limit, then - at) for (at, limit), (then, _) in itertools.pairwise(self.limits) if begin <= at < end]
         return sum(limit * span for limit, span in spans) / sum(span for _, span in spans)
 
     def rate(self, begin: float, end: float) -> float:
-        """Answers in a second between two moments."""
+        """Return the responses per second between two times."""
         return sum(begin <= at < end for at in self._served) / (end - begin)
 
     def _send(self, held: Held) -> None:
@@ -122,7 +122,7 @@ def of(capacity: int) -> Callable[[float], int]:
     return lambda _: capacity
 
 
-# ---- what a server can take ------------------------------------------------------------------------------------------
+# ---- convergence -----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("capacity", [1, 4, 16, 48])
@@ -148,7 +148,7 @@ def test_a_server_that_lets_requests_wait_is_kept_busy_and_its_queue_short(capac
     server = Server(of(capacity), queue=ENDLESS, most=1000).run(300)
     assert server.rate(10, 300) > 0.98 * capacity / 0.1
     assert capacity <= server.usual(10, 60) < capacity + 2 * max(4, capacity**0.5)
-    # It does not creep up: who waits behind himself must not take that for the server's own pace.
+    # It does not creep up: the latency of its own queue must not become the base latency.
     assert server.usual(240, 300) <= 1.1 * server.usual(10, 60) + 2
 
 
@@ -209,13 +209,13 @@ def test_while_the_capacity_changes_it_does_as_much_as_the_best_fixed_number_or_
         return Server(lambda now: capacities[int(now / 5) % 4], queue, least=least, most=most).run(20)
 
     found, fixed = run(1, 64), {count: run(count, count) for count in (4, 8, 16, 32, 64)}
-    # Whoever is refused all the time is refused in no time, but would be in the way of others.
+    # A limit far above capacity also gets much done, since refusals are fast here, but would harm other clients.
     fair = [server.answered for server in fixed.values() if server.refused < server.answered]
     assert found.answered > least * max(fair)
     assert found.refused < 0.1 * found.answered
 
 
-# ---- its rules -------------------------------------------------------------------------------------------------------
+# ---- the control law -------------------------------------------------------------------------------------------------
 
 
 def test_a_burst_of_refusals_of_one_round_trip_is_one_decrease() -> None:
@@ -265,23 +265,23 @@ def test_it_doubles_until_the_first_refusal_comes_near_it_again_and_then_tries_m
     assert [round_trip() for _ in range(4)] == [33, 41, 74, 100]
 
 
-def sample(among: int, seconds: float, *, size: int = 6, limiter: Capacity) -> None:
-    """So many requests, under way together, and each answered after so many seconds."""
+def sample(in_flight: int, seconds: float, *, size: int = 6, limiter: Capacity) -> None:
+    """Complete a sample of ``size`` requests that each took ``seconds`` with ``in_flight`` in flight."""
     begun = [limiter.begin() for _ in range(size)]
     for one in begun:
-        one.add(seconds, 64, among)
+        one.add(seconds, 64, in_flight)
     for one in begun:
         limiter.end(one)
 
 
 def test_a_line_before_the_server_is_seen_by_lowering_the_limit_for_a_moment() -> None:
     capacity = Capacity(40, 1, 64)
-    sample(10, 1.0, limiter=capacity)  # the first ones, without a line
+    sample(10, 1.0, limiter=capacity)  # the base latency, without a queue
     sample(40, 4.0, size=40, limiter=capacity)
     assert capacity.limit == 24
     capacity.grow()
     assert capacity.limit == 24
-    sample(24, 2.4, size=24, limiter=capacity)  # it works on 10, and these waited too
+    sample(24, 2.4, size=24, limiter=capacity)  # its concurrency is 10, so these were queued too
     assert capacity.limit == pytest.approx(10 + 4)
     sample(14, 1.4, size=14, limiter=capacity)
     assert capacity.limit == pytest.approx(10 + 4)
@@ -292,7 +292,7 @@ def test_a_server_that_is_slower_is_seen_by_lowering_the_limit_too() -> None:
     sample(40, 1.0, limiter=capacity)
     sample(40, 4.0, size=40, limiter=capacity)
     assert capacity.limit == 24
-    sample(24, 4.0, size=24, limiter=capacity)  # fewer are no faster, so that none of them waited
+    sample(24, 4.0, size=24, limiter=capacity)  # fewer are no faster, so none was queued
     assert capacity.limit == pytest.approx(40 + 40**0.5)
 
 
@@ -468,12 +468,12 @@ def test_it_never_leaves_its_bounds(bounds: list[int], steps: list[tuple[str, fl
         assert limiter.in_flight == len(held)
 
 
-# ---- waiting for leave -----------------------------------------------------------------------------------------------
+# ---- waiting for a slot ----------------------------------------------------------------------------------------------
 
 
 @attrs.define
 class Crowd:
-    """Tasks that want a slot each; ``entered`` says in which order they got it, ``leave`` lets one go."""
+    """Tasks that acquire a slot each; ``entered`` is the order in which they got it, ``leave`` lets some release it."""
 
     limiter: ConcurrencyLimit
     entered: list[int] = attrs.field(factory=list)
@@ -522,7 +522,7 @@ async def test_who_comes_while_another_one_was_called_stands_behind_those_who_wa
     crowd = Crowd(ConcurrencyLimit.fixed(1))
     await crowd.come(3)
     crowd._exits[0].set()
-    await asyncio.sleep(0)  # 0 goes and 1 is called; 3 comes before 1 has had its turn
+    await asyncio.sleep(0)  # 0 releases and 1 is woken; 3 arrives before 1 has run
     await crowd.come(1)
     await crowd.leave(1, 2)
     assert crowd.entered == [0, 1, 2, 3]
@@ -582,9 +582,9 @@ async def test_a_waiter_that_is_cancelled_as_it_is_called_loses_no_slot() -> Non
     crowd = Crowd(ConcurrencyLimit.fixed(1))
     await crowd.come(3)
     crowd._exits[0].set()
-    while len(crowd.limiter._waiting) == 2:  # noqa: ASYNC110 - single turns of the loop, until it was called
+    while len(crowd.limiter._waiting) == 2:  # noqa: ASYNC110 - single turns of the loop, until it is woken
         await asyncio.sleep(0)
-    crowd.tasks[1].cancel()  # it was called, and has not gone on yet
+    crowd.tasks[1].cancel()  # it was woken, and has not run yet
     await turns()
     assert crowd.tasks[1].cancelled()
     assert crowd.entered == [0, 2]

@@ -1,4 +1,4 @@
-"""So many requests and tokens a minute, evenly, in virtual time."""
+"""Rate limiter: requests and tokens per minute, evenly spaced, in virtual time."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.asyncio
 
 @attrs.define
 class Paced:
-    """When each request was let through."""
+    """A rate limiter, and the times at which it let requests through."""
 
     requests: float = math.inf
     tokens: float = math.inf

@@ -1,4 +1,4 @@
-"""A job's retries are paid for by what it has, and by what succeeds."""
+"""Retry budget: a token bucket that retries drain and successes refill."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A job ends as soon as nothing was answered for as long as its patience, whatever hangs, and not a moment before."""
+"""Stall timeout: a job without any response ends exactly when it expires, whatever hangs."""
 
 from __future__ import annotations
 
@@ -29,45 +29,45 @@ from tests.support.job_simulation import Life
 from tests.support.scripted_model import api, throttled, vectors
 from tests.support.virtual_time import Loop
 
-PATIENCE = 60.0
+STALL_TIMEOUT = 60.0
 NEVER = math.inf
 
 
 @attrs.define
-class Said:
-    """What the server says to a request, after so many seconds."""
+class Response:
+    """A scripted response, or error, ``after`` so many seconds."""
 
     after: float
     error: MLCommonsError | None = None
 
 
 @attrs.define(eq=False)
-class AskerOnItsOwnLoop:
-    """An asker on a loop of its own. ``says`` is what the server says to each text, one request after the other.
+class RequestsOnALoop:
+    """ModelRequests on an event loop in virtual time. ``script`` has the responses to each text, in order.
 
-    ``ended`` is what became of each text, and when.
+    ``ended`` is when each text ended, and how.
     """
 
-    says: dict[str, list[Said]]
+    script: dict[str, list[Response]]
     limiter: ConcurrencyLimit = attrs.field(factory=lambda: ConcurrencyLimit.fixed(10))
     rate: RateLimit | None = None
     loop: Loop = attrs.field(factory=Loop)
     ended: dict[str, tuple[float, str]] = attrs.field(factory=dict)
-    ask: ModelRequests = attrs.field(init=False)
+    requests: ModelRequests = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
         how = (self.embed, self.limiter, RetryBudget(), Stats(), Backoff(first=0))
-        self.ask = ModelRequests(*how, stall_timeout=PATIENCE, rate=self.rate)
+        self.requests = ModelRequests(*how, stall_timeout=STALL_TIMEOUT, rate=self.rate)
 
     async def embed(self, texts: list[str]) -> Vectors:
-        said = self.says[texts[0]].pop(0)
-        await anyio.sleep(said.after)
-        if said.error:
-            raise said.error
+        response = self.script[texts[0]].pop(0)
+        await anyio.sleep(response.after)
+        if response.error:
+            raise response.error
         return vectors(texts)
 
     def run(self, *starts: tuple[float, str]) -> dict[str, tuple[float, str]]:
-        """Ask for texts, each at its time; return when each came to which end, the errors by their names."""
+        """Request texts at their times; return when each ended, and how: "answered" or the error."""
         tasks = [self.loop.create_task(self._one(*start)) for start in starts]
         self.loop.run()
         assert all(task.done() for task in tasks), "it hangs"
@@ -77,7 +77,7 @@ class AskerOnItsOwnLoop:
     async def _one(self, start: float, text: str) -> None:
         await anyio.sleep(start)
         try:
-            await self.ask([text])
+            await self.requests([text])
             self.ended[text] = (anyio.current_time(), "answered")
         except MLCommonsError as error:
             self.ended[text] = (anyio.current_time(), f"{type(error).__name__}: {error}")
@@ -87,25 +87,25 @@ SILENT = "JobStalled: no answer for 60 s"
 
 
 def test_a_request_that_is_never_answered_is_given_up_when_patience_is_over() -> None:
-    assert AskerOnItsOwnLoop({"a": [Said(NEVER)]}).run((5, "a")) == {"a": (65, SILENT)}
+    assert RequestsOnALoop({"a": [Response(NEVER)]}).run((5, "a")) == {"a": (65, SILENT)}
 
 
 def test_a_slow_request_within_patience_is_waited_for() -> None:
-    assert AskerOnItsOwnLoop({"a": [Said(59)]}).run((0, "a")) == {"a": (59, "answered")}
+    assert RequestsOnALoop({"a": [Response(59)]}).run((0, "a")) == {"a": (59, "answered")}
 
 
 @pytest.mark.parametrize("error", [None, api(400, "a bad text")], ids=["with vectors", "with a no"])
 def test_a_request_is_waited_for_as_long_as_others_are_answered(error: MLCommonsError | None) -> None:
-    others = {str(start): [Said(10, error)] for start in range(0, 300, 40)}
-    ended = AskerOnItsOwnLoop({"slow": [Said(300)], **others}).run(
+    others = {str(start): [Response(10, error)] for start in range(0, 300, 40)}
+    ended = RequestsOnALoop({"slow": [Response(300)], **others}).run(
         (0, "slow"), *((int(start), start) for start in others)
     )
     assert ended["slow"] == (300, "answered")
 
 
 def test_patience_begins_anew_with_the_last_answer_and_ends_for_all_at_once() -> None:
-    says = {"a": [Said(NEVER)], "b": [Said(50)], "c": [Said(NEVER)]}
-    assert AskerOnItsOwnLoop(says).run((0, "a"), (0, "b"), (90, "c")) == {
+    script = {"a": [Response(NEVER)], "b": [Response(50)], "c": [Response(NEVER)]}
+    assert RequestsOnALoop(script).run((0, "a"), (0, "b"), (90, "c")) == {
         "b": (50, "answered"),
         "a": (110, SILENT),
         "c": (110, SILENT),
@@ -113,47 +113,47 @@ def test_patience_begins_anew_with_the_last_answer_and_ends_for_all_at_once() ->
 
 
 def test_trouble_and_then_silence_count_together() -> None:
-    says = {"a": [Said(20, api(503, "gone")), Said(NEVER)]}
-    assert AskerOnItsOwnLoop(says).run((0, "a")) == {"a": (60, f"{SILENT}, the last trouble was: {api(503, 'gone')}")}
+    script = {"a": [Response(20, api(503, "gone")), Response(NEVER)]}
+    assert RequestsOnALoop(script).run((0, "a")) == {"a": (60, f"{SILENT}, the last trouble was: {api(503, 'gone')}")}
 
 
 def test_a_pause_that_is_longer_than_patience_is_cut_short() -> None:
-    says = {"a": [Said(0, throttled("600"))]}
-    assert AskerOnItsOwnLoop(says).run((0, "a")) == {"a": (60, f"{SILENT}, the last trouble was: {throttled()}")}
+    script = {"a": [Response(0, throttled("600"))]}
+    assert RequestsOnALoop(script).run((0, "a")) == {"a": (60, f"{SILENT}, the last trouble was: {throttled()}")}
 
 
 def test_an_answer_to_others_lets_a_long_pause_come_to_its_end() -> None:
-    says = {"a": [Said(0, throttled("100")), Said(0)], "b": [Said(50)]}
-    assert AskerOnItsOwnLoop(says).run((0, "a"), (0, "b")) == {"b": (50, "answered"), "a": (100, "answered")}
+    script = {"a": [Response(0, throttled("100")), Response(0)], "b": [Response(50)]}
+    assert RequestsOnALoop(script).run((0, "a"), (0, "b")) == {"b": (50, "answered"), "a": (100, "answered")}
 
 
 def test_time_in_which_nothing_is_asked_does_not_count() -> None:
-    says = {"a": [Said(1)], "b": [Said(0, api(503)), Said(50)], "c": [Said(50)]}
-    ended = AskerOnItsOwnLoop(says, limiter=ConcurrencyLimit.fixed(1)).run((0, "a"), (1_000, "b"), (1_000, "c"))
+    script = {"a": [Response(1)], "b": [Response(0, api(503)), Response(50)], "c": [Response(50)]}
+    ended = RequestsOnALoop(script, limiter=ConcurrencyLimit.fixed(1)).run((0, "a"), (1_000, "b"), (1_000, "c"))
     assert {end for _, end in ended.values()} == {"answered"}
 
 
 def test_a_turn_that_a_rate_gives_is_no_silence() -> None:
-    texts = {str(number): [Said(1)] for number in range(4)}
-    ended = AskerOnItsOwnLoop(texts, rate=RateLimit(requests=0.5)).run(*((0, text) for text in texts))
+    texts = {str(number): [Response(1)] for number in range(4)}
+    ended = RequestsOnALoop(texts, rate=RateLimit(requests=0.5)).run(*((0, text) for text in texts))
     assert [ended[text] for text in texts] == [(120 * number + 1, "answered") for number in range(4)]
 
 
 def test_who_asks_after_a_stall_has_all_of_the_patience_again() -> None:
-    says = {"a": [Said(NEVER)], "b": [Said(50)]}
-    assert AskerOnItsOwnLoop(says).run((0, "a"), (100, "b")) == {"a": (60, SILENT), "b": (150, "answered")}
+    script = {"a": [Response(NEVER)], "b": [Response(50)]}
+    assert RequestsOnALoop(script).run((0, "a"), (100, "b")) == {"a": (60, SILENT), "b": (150, "answered")}
 
 
 def test_a_stall_ends_those_that_wait_for_a_place_too() -> None:
-    world = AskerOnItsOwnLoop({"a": [Said(NEVER)], "b": [Said(NEVER)]}, limiter=ConcurrencyLimit.fixed(1))
+    world = RequestsOnALoop({"a": [Response(NEVER)], "b": [Response(NEVER)]}, limiter=ConcurrencyLimit.fixed(1))
     assert world.run((0, "a"), (30, "b")) == {"a": (60, SILENT), "b": (60, SILENT)}
 
 
 def test_a_deployment_that_hangs_is_left_and_the_model_asked_again() -> None:
-    says = {"a": [Said(1, api(400, "Model not ready yet")), Said(1)]}
-    world = AskerOnItsOwnLoop(says)
-    world.ask.redeploy = Redeployment("m1", anyio.sleep_forever, world.loop.time)
-    world.ask.stall_timeout = world.ask.waits.seconds = 2 * LONGEST
+    script = {"a": [Response(1, api(400, "Model not ready yet")), Response(1)]}
+    world = RequestsOnALoop(script)
+    world.requests.redeploy = Redeployment("m1", anyio.sleep_forever, world.loop.time)
+    world.requests.stall_timeout = world.requests.stall.seconds = 2 * LONGEST
     ((seconds, ended),) = world.run((0, "a")).values()
     assert ended == "answered"
     assert seconds == pytest.approx(LONGEST + 2, abs=0.5)
@@ -171,13 +171,15 @@ def life() -> Iterator[Life]:
 
 
 def begin(life: Life, **more: Any) -> None:
-    """Begin the job, and let it ask for the first documents."""
-    life.start(JobOptions(**{"batch": 1, "linger": math.inf, "stall_timeout": PATIENCE, "checkpoint_every": 1, **more}))
+    """Start the job, and let it send its first requests."""
+    life.start(
+        JobOptions(**{"batch": 1, "linger": math.inf, "stall_timeout": STALL_TIMEOUT, "checkpoint_every": 1, **more})
+    )
     life.loop.run(seconds=1)
 
 
 def answer(life: Life, number: int, error: str = "") -> None:
-    """Answer the question for a document."""
+    """Respond to the request for a document."""
     (question,) = (one for one in life.model.questions if one.texts == [f"text number {number}"])
     life.model.tell(question, error)
     life.loop.run(seconds=1)
@@ -186,7 +188,7 @@ def answer(life: Life, number: int, error: str = "") -> None:
 @pytest.mark.parametrize("ordered", [True, False])
 def test_a_server_that_hangs_ends_the_job_when_patience_is_over(life: Life, ordered: bool) -> None:
     begin(life, ordered=ordered, concurrency=3)
-    life.loop.run(seconds=PATIENCE - 2)
+    life.loop.run(seconds=STALL_TIMEOUT - 2)
     assert life.runs
     life.loop.run(seconds=2)
     assert isinstance(life.run.error, JobStalled)
@@ -197,7 +199,7 @@ def test_what_is_finished_before_a_stall_is_written_in_order_and_kept(life: Life
     begin(life, concurrency=4)
     for number in (0, 3, 1):
         answer(life, number)
-    life.loop.run(seconds=PATIENCE)
+    life.loop.run(seconds=STALL_TIMEOUT)
     assert isinstance(life.run.error, JobStalled)
     life.check()
     assert life.sink.held == ["d0", "d1"]
@@ -242,7 +244,7 @@ def test_a_write_that_ends_soon_after_the_job_is_left_is_noted(life: Life) -> No
 
 @attrs.define(eq=False)
 class Hears(Tape):
-    """A sink that tries ``on`` and on, until it hears that the job is left."""
+    """A sink that, if ``on``, retries until ``leave`` is called."""
 
     on: bool = True
     left: anyio.Event = attrs.field(factory=anyio.Event)

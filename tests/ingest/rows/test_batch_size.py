@@ -1,4 +1,4 @@
-"""What one request holds, and how that shrinks."""
+"""Batch size: splitting texts into requests, and the limits shrinking after refusals."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every row ends in exactly one batch: as a document, as a letter with the reason, or as a duplicate."""
+"""Batching: every row ends in exactly one batch, as a document, a dead letter, a duplicate, or skipped."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aiomlcommons.ingest.rows.batch_size import BatchSize
-from aiomlcommons.ingest.rows.batching import SETTLED, Batch, Batcher, Tells
+from aiomlcommons.ingest.rows.batching import SETTLED, Batch, Batcher, BatchPredicate
 from aiomlcommons.ingest.rows.checking import CheckedRow, IdOf, RowChecker, TextOf, by_field, id_by
 from aiomlcommons.ingest.rows.tracking import Tracker
 from aiomlcommons.ingest.state.dead_letters import DeadLetter
@@ -24,19 +24,19 @@ BAD = BadRow("is not JSON", "a.jsonl, line 3", "{")
 
 @attrs.define
 class Work:
-    """A preparer, and all batches that it made."""
+    """A batcher, and all batches that it returned."""
 
-    preparer: Batcher
+    batcher: Batcher
     batches: list[Batch] = attrs.field(factory=list)
 
     def add(self, rows: Sequence[Any], start: int = 0) -> list[Batch]:
-        full = self.preparer.add(Rows(start, rows, None))
+        full = self.batcher.add(Rows(start, rows, None))
         self.batches += full
         return full
 
     def end(self) -> list[Batch]:
-        if self.preparer.waiting:
-            self.batches += self.preparer.rest()
+        if self.batcher.pending:
+            self.batches += self.batcher.flush()
         return self.batches
 
 
@@ -56,14 +56,14 @@ def working(
     count: int = 64,
     most_bytes: int = 1_000_000,
     max_chars: int | None = None,
-    unchanged: Tells | None = None,
+    unchanged: BatchPredicate | None = None,
     alike: int = 1,
 ) -> Work:
-    def twice(documents: list[CheckedRow]) -> list[bool]:
+    def duplicates(documents: list[CheckedRow]) -> list[bool]:
         return seen.add([(one.id, one.number) for one in documents])
 
     check, sizes = RowChecker(text_of, id_of, max_chars), BatchSize(count, most_bytes)
-    return Work(Batcher(check, tracker or Tracker(), sizes, twice, unchanged, alike))
+    return Work(Batcher(check, tracker or Tracker(), sizes, duplicates, unchanged, alike))
 
 
 def good(number: int, text: str = "some text") -> dict[str, Any]:
@@ -75,7 +75,7 @@ def only(work: Work) -> Batch:
     return batch
 
 
-# ---- what is wrong with a row ----------------------------------------------------------------------------------------
+# ---- invalid rows ----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def only(work: Work) -> Batch:
         ({"id": 1.5, "text": "one"}, None, "its id must be text or a whole number, not 1.5"),
         ({"id": True, "text": "one"}, None, "its id must be text or a whole number, not True"),
         ({"id": ["a"], "text": "one"}, None, "its id must be text or a whole number, not ['a']"),
-        ({"id": "a\ud800", "text": "one"}, None, "its id has half a character at 1, which no request can hold"),
+        ({"id": "a\ud800", "text": "one"}, None, "its id has a lone surrogate at character 1: not valid Unicode"),
         ({"id": "a"}, "a", "it has no field 'text'"),
         ({"id": 5}, "5", "it has no field 'text'"),
         ({"id": "a", "text": ""}, "a", "its text is empty"),
@@ -97,8 +97,8 @@ def only(work: Work) -> Batch:
         ({"id": "a", "text": 7}, "a", "its text must be a string, not int"),
         ({"id": "a", "text": ["one"]}, "a", "its text must be a string, not list"),
         ({"id": "a", "text": b"one"}, "a", "its text must be a string, not bytes"),
-        ({"id": "a", "text": "x" * 1001}, "a", "its text has 1,001 characters, and 1,000 are the limit"),
-        ({"id": "a", "text": "ab\udfff"}, "a", "its text has half a character at 2, which no request can hold"),
+        ({"id": "a", "text": "x" * 1001}, "a", "its text has 1,001 characters, more than max_chars=1,000"),
+        ({"id": "a", "text": "ab\udfff"}, "a", "its text has a lone surrogate at character 2: not valid Unicode"),
     ],
 )
 def test_a_bad_row_is_a_letter_with_the_reason_and_the_next_row_goes_on(
@@ -115,9 +115,9 @@ def test_a_bad_row_is_a_letter_with_the_reason_and_the_next_row_goes_on(
 def test_a_row_that_has_no_fields_is_a_letter_too(seen: SeenIds, row: Any) -> None:
     work = working(seen)
     work.add([good(0), row])
-    (letter,) = only(work).dead_letters
-    assert (letter.row, letter.document) == (1, row)
-    assert letter.why
+    (dead_letter,) = only(work).dead_letters
+    assert (dead_letter.row, dead_letter.document) == (1, row)
+    assert dead_letter.why
 
 
 @pytest.mark.parametrize(
@@ -222,7 +222,7 @@ def test_a_batch_is_full_with_so_many_documents(seen: SeenIds) -> None:
         ["d3", "d4", "d5"],
     ]
     assert [batch.ids for batch in work.add([good(7), good(8)], start=7)] == [["d6", "d7", "d8"]]
-    assert not work.preparer.waiting
+    assert not work.batcher.pending
 
 
 def test_batches_are_numbered_in_their_order(seen: SeenIds) -> None:
@@ -261,22 +261,22 @@ def test_rows_that_are_no_documents_do_not_pile_up_either(seen: SeenIds) -> None
     work.add([good(0)])
     for start in range(1, 1001, 10):
         work.add([good(0) if start % 20 == 1 else BAD] * 10, start=start)
-        assert len(work.preparer._open.settled) <= 4 * SETTLED
+        assert len(work.batcher._pending.settled) <= 4 * SETTLED
     assert len(work.end()) >= 1000 // (4 * SETTLED)
     assert sorted(row for batch in work.batches for row in [*batch.numbers, *batch.settled]) == list(range(1001))
 
 
 def test_a_batch_waits_when_it_holds_a_document_or_a_letter(seen: SeenIds) -> None:
     work = working(seen)
-    waiting = [work.preparer.waiting]
+    waiting = [work.batcher.pending]
     for start, rows in ((0, []), (0, [BAD]), (1, [good(1)])):
         work.add(rows, start=start)
-        waiting.append(work.preparer.waiting)
+        waiting.append(work.batcher.pending)
         work.end()
     assert waiting == [False, False, True, True]
 
 
-# ---- texts of like length --------------------------------------------------------------------------------------------
+# ---- length bucketing ------------------------------------------------------------------------------------------------
 
 
 def test_texts_of_like_length_travel_together_where_order_is_free(seen: SeenIds) -> None:
@@ -298,11 +298,11 @@ def test_what_is_settled_goes_with_the_first_of_them(seen: SeenIds) -> None:
 def test_a_batch_is_smaller_as_soon_as_the_server_takes_no_more(seen: SeenIds) -> None:
     work = working(seen, count=4)
     work.add([good(0)])
-    work.preparer.sizes.too_many(4)
+    work.batcher.sizes.too_many(4)
     assert [len(batch) for batch in work.add([good(n) for n in range(1, 5)], start=1)] == [2, 2]
 
 
-# ---- what was written before -----------------------------------------------------------------------------------------
+# ---- unchanged documents ---------------------------------------------------------------------------------------------
 
 
 def test_a_document_that_was_written_before_with_its_text_is_skipped(seen: SeenIds) -> None:
@@ -316,10 +316,10 @@ def test_a_document_that_was_written_before_with_its_text_is_skipped(seen: SeenI
     work.add([good(0, "old"), good(1, "new"), good(0, "new"), BAD])
     batch = only(work)
     assert (batch.ids, batch.skipped, batch.deduplicated, len(batch.dead_letters)) == (["d1"], 1, 1, 1)
-    assert asked == ["d0", "d1"]  # the second d0 is not written whatever its text is
+    assert asked == ["d0", "d1"]  # the second d0 is a duplicate, whatever its text
 
 
-# ---- all together ----------------------------------------------------------------------------------------------------
+# ---- properties ------------------------------------------------------------------------------------------------------
 
 some_rows = st.one_of(
     st.builds(good, st.integers(0, 12), st.sampled_from(["a", "text", "日本語", "x" * 40])),
@@ -341,8 +341,8 @@ def test_every_row_ends_in_exactly_one_batch(
 ) -> None:
     seen, tracker = SeenIds(None), Tracker()
     tracker.done(done)
-    limits: Any = {"count": count, "most_bytes": most_bytes, "max_chars": 30, "alike": alike}
-    work = working(seen, tracker=tracker, unchanged=lambda known: [one.text in same for one in known], **limits)
+    options: Any = {"count": count, "most_bytes": most_bytes, "max_chars": 30, "alike": alike}
+    work = working(seen, tracker=tracker, unchanged=lambda known: [one.text in same for one in known], **options)
     rows: list[Any] = []
     for call in calls:
         work.add(call, start=len(rows))
@@ -362,7 +362,7 @@ def test_every_row_ends_in_exactly_one_batch(
 
 
 def check(batch: Batch, rows: list[Any]) -> None:
-    """Whether its lists are parallel and each settled row is accounted for once."""
+    """Check that the lists are parallel and each settled row is accounted for once."""
     assert batch.rows == [rows[number] for number in batch.numbers]
     assert batch.ids == [row["id"] for row in batch.rows]
     assert batch.texts == [row["text"] for row in batch.rows]

@@ -1,4 +1,4 @@
-"""However rows are dealt with, none is taken for done that is not, and none is missed when reading goes on."""
+"""Tracker: in whatever order rows are settled, none is settled by mistake, and a resume misses none."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ quick = settings(derandomize=True, max_examples=300, deadline=None, database=Non
 
 @st.composite
 def orders(draw: st.DrawFn) -> list[list[int]]:
-    """All rows in any order, in groups, some of them more than once."""
+    """Draw all rows in any order, in groups, some of them more than once."""
     rows = draw(st.permutations(range(ROWS)))
     again = draw(st.lists(st.integers(0, ROWS - 1), max_size=20))
     mixed = [*rows, *again]
@@ -49,7 +49,7 @@ def test_below_is_the_first_gap_and_beyond_are_whole_runs_after_it(order: list[l
         before = tracker.below
         for first, last in tracker.beyond:
             assert before < first <= last
-            before = last + 1  # a run that touched the one before would be one with it
+            before = last + 1  # adjacent runs would be one
 
 
 @quick
@@ -62,14 +62,14 @@ def test_reading_goes_on_at_no_later_than_the_first_row_that_is_not_done(
     for rows in order:
         needed = max(rows) if rows else 0
         while read <= needed or (data.draw(st.booleans()) and read < ROWS):
-            tracker.read(read, f"mark of {read}")
+            tracker.read(read, f"position {read}")
             read += size
         tracker.done(rows)
         done.update(rows)
-        start, position = tracker.place()
-        assert position == f"mark of {start}"
+        start, position = tracker.resume_from()
+        assert position == f"position {start}"
         assert set(range(start)) <= done
-        # Nor earlier than it must be: the rows that were read with it are not all done.
+        # Nor is it earlier than necessary: not all rows read with it are done.
         assert start + size > tracker.below or start + size >= read
 
 
@@ -93,13 +93,13 @@ def test_memory_is_bounded_by_what_is_under_way(window: int, seed: int) -> None:
     for row in range(500):
         tracker.read(row, None)
         under_way.append(row)
-        # The oldest is dealt with when the window is full; else any.
+        # The oldest is settled when the window is full; else any.
         if under_way[0] <= row - window:
             tracker.done([under_way.pop(0)])
         elif chance.random() < 0.5:
             tracker.done([under_way.pop(chance.randrange(len(under_way)))])
         assert len(tracker._beyond) <= window
-        assert len(tracker._marks) <= window + 2
+        assert len(tracker._positions) <= window + 2
 
 
 def test_rows_that_are_done_again_take_no_memory() -> None:
@@ -112,16 +112,16 @@ def test_rows_that_were_done_before_take_none_while_they_are_read_over() -> None
     tracker = Tracker(below=10_000)
     for row in range(0, 10_000, 10):
         tracker.read(row, row)
-    assert len(tracker._marks) == 1
-    assert tracker.place() == (9990, 9990)
+    assert len(tracker._positions) == 1
+    assert tracker.resume_from() == (9990, 9990)
 
 
 def test_before_anything_is_read_the_place_is_the_beginning() -> None:
-    assert Tracker(below=5).place() == (0, None)
+    assert Tracker(below=5).resume_from() == (0, None)
 
 
 def test_a_row_is_not_missed_while_another_thread_moves_it_below() -> None:
-    """The other thread runs just before a look at the rows beyond, and looks itself while one of them is removed."""
+    """Another thread settles a row just before the set is read, and reads it while a row is removed."""
 
     class Rows(set[int]):
         def __contains__(self, row: object) -> bool:
