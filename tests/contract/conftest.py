@@ -1,10 +1,10 @@
-"""Where the contract suite runs: the emulator, or the cluster that ``--server`` or ``OPENSEARCH_URL`` names.
+"""Fixtures of the contract suite, which runs on the emulator or on the cluster of ``--server`` or ``OPENSEARCH_URL``.
 
     pytest tests/contract
     OPENSEARCH_USERNAME=... OPENSEARCH_PASSWORD=... pytest tests/contract --server https://host:9200
 
-Each test makes its own uniquely named resources and removes them. Models behind connectors and models registered by URL
-are served from this machine: a cluster elsewhere reaches them when ``--loopback-host`` is an address of this machine.
+Each test creates its own uniquely named resources and removes them. Models behind connectors and models registered by
+URL are served from this machine: a remote cluster reaches them if ``--loopback-host`` is an address of this machine.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import os
 import uuid
 from collections.abc import AsyncGenerator, Generator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -22,6 +21,7 @@ from aiomlcommons import Session, TaskFailed
 from tests.support.contract import servers
 from tests.support.contract.kinds import KINDS
 from tests.support.contract.leftovers import left_of
+from tests.support.contract.options import option
 from tests.support.contract.servers import Server
 from tests.support.contract.undoing import afterwards
 from tests.support.contract.versions import MARKERS, skip_by_error, skip_by_version
@@ -52,34 +52,28 @@ def pytest_runtest_call() -> Generator[None, object, object]:
         raise
 
 
-def option(config: pytest.Config, name: str, default: Any = None) -> Any:
-    """An option of ours; they are unknown when the suite runs as a part of all tests."""
-    found = config.getoption(name, default=None)
-    return default if found is None else found
-
-
 @pytest.fixture
 def unique() -> str:
-    """A name that nobody else has."""
+    """Return a unique name."""
     return f"aiomlcommons contract {uuid.uuid4().hex[:12]}"
 
 
 @pytest.fixture
 def zips(request: pytest.FixtureRequest) -> dict[str, Path]:
-    """The model file of each kind."""
+    """Return the model file of each kind."""
     return {kind: option(request.config, f"--{kind}-zip", MODELS / spec.file) for kind, spec in KINDS.items()}
 
 
 @pytest.fixture
 def loopback(request: pytest.FixtureRequest) -> str:
-    """The address under which the cluster reaches servers of ours."""
+    """Return the address at which the cluster reaches servers of this machine."""
     host: str = option(request.config, "--loopback-host", "127.0.0.1")
     return host
 
 
 @pytest_asyncio.fixture
 async def server(request: pytest.FixtureRequest) -> AsyncGenerator[Server]:
-    """The server that the test runs on."""
+    """Yield the server under test."""
     url = option(request.config, "--server", os.environ.get("OPENSEARCH_URL"))
     async with servers.server(url, option(request.config, "--restart-command")) as found:
         yield found
@@ -87,7 +81,7 @@ async def server(request: pytest.FixtureRequest) -> AsyncGenerator[Server]:
 
 @pytest_asyncio.fixture
 async def ml(server: Server, loopback: str) -> AsyncGenerator[Session]:
-    """A session on a server whose settings allow all that the suite does; they are put back afterwards."""
+    """Yield a session on a server with the settings that the suite needs; they are restored afterwards."""
     async with server.session() as ml:
         before = await ml.settings.apply(servers.allowed(loopback), skip_missing=True)
         async with afterwards(lambda: ml.settings.apply(before)):
@@ -96,7 +90,7 @@ async def ml(server: Server, loopback: str) -> AsyncGenerator[Session]:
 
 @pytest_asyncio.fixture(autouse=True)
 async def _fits_and_leaves_nothing(request: pytest.FixtureRequest, ml: Session, unique: str) -> AsyncGenerator[None]:
-    """Skip what this server cannot pass, and see that nothing of a test stays on it."""
+    """Skip a test that this server cannot pass, and check that it leaves nothing on the server."""
     await skip_by_version(ml, request.node)
     yield
     assert await left_of(ml, unique) == []

@@ -1,4 +1,4 @@
-"""Several ensure one model at once: it is one in the end, in one group, and none of them is told of an error."""
+"""Contract tests: concurrent ``ensure`` calls end with one model in one group, and without errors."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import uuid
 import pytest
 
 from aiomlcommons import Session
-from tests.contract.conftest import option
 from tests.contract.races import RACES, Race, run
+from tests.support.contract.options import option
 
 pytestmark = pytest.mark.asyncio
 
