@@ -1,11 +1,11 @@
-"""Concurrency that a job finds by itself, beside fixed ones, on an emulator whose capacity changes meanwhile.
+"""Adaptive concurrency of a job compared with fixed values, on an emulator whose capacity changes.
 
     python -m benchmarks.ingest_adaptive [--seconds N] [--fixed 1 2 4 ...]
 
-The server works on so many requests at once as CAPACITIES says, each for SERVICE seconds, ``--seconds`` for each
-capacity. In the first scenario it refuses the rest, in the second it lets some wait, in the third all; the last one is
-the emulator as it is, which computes as fast as it can. Each job runs as long on a server of its own in another
-process, and what counts is how many documents were embedded in that time.
+The server processes CAPACITIES requests at once, each for SERVICE seconds, and each capacity lasts ``--seconds``. In
+the first scenario it rejects further requests, in the second it queues some, in the third all; the last one is the
+emulator without a limit. Each job runs equally long on its own server in another process; the result is the number of
+documents embedded in that time.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from aiohttp import web
 
 from aiomlcommons import Session
 from aiomlcommons.emulator import Emulator
-from aiomlcommons.emulator.pool import Goes, Pool
+from aiomlcommons.emulator.pool import CallNext, Pool
 from aiomlcommons.ingest import Documents
 
 MODEL = "all-MiniLM-L6-v2"
@@ -41,9 +41,9 @@ Concurrency: TypeAlias = int | tuple[int, int]
 
 @attrs.frozen
 class Scenario:
-    """A server: how many requests it lets wait (None: it takes what it can), and how many texts it is sent at once.
+    """A server: how many requests it queues (None: no limit of capacity), and the size of batches.
 
-    ``part`` of the time is enough for it.
+    ``part`` is the fraction of the time that suffices for it.
     """
 
     name: str
@@ -62,7 +62,7 @@ SCENARIOS = (
 
 @attrs.frozen
 class Run:
-    """What a job has done in its time."""
+    """The result of a job in its time."""
 
     documents: float
     retried: int
@@ -73,7 +73,7 @@ class Run:
 
 
 async def serve(queue: float | None, seconds: float) -> None:
-    """Print a URL and answer until standard input is closed; the capacities begin with the first prediction."""
+    """Print a URL and serve until standard input is closed; the capacities start with the first prediction."""
     emulator = Emulator()
     async with emulator.serve() as url, Session(url) as ml:
         await ml.settings.allow_first_model()
@@ -89,14 +89,14 @@ async def serve(queue: float | None, seconds: float) -> None:
             changing.cancel()
 
 
-async def first(begun: asyncio.Event, _: object, go: Goes) -> web.StreamResponse:
-    """The first prediction is answered, and the capacities begin."""
+async def first(begun: asyncio.Event, _: object, go: CallNext) -> web.StreamResponse:
+    """Set the event at the first prediction, and respond."""
     begun.set()
     return await go()
 
 
 async def change(pool: Pool, begun: asyncio.Event, seconds: float) -> None:
-    """Go through the capacities, once there is something to do."""
+    """Step through the capacities, once the event is set."""
     await begun.wait()
     for capacity in CAPACITIES:
         pool.resize(capacity)
@@ -105,10 +105,10 @@ async def change(pool: Pool, begun: asyncio.Event, seconds: float) -> None:
 
 @contextmanager
 def serving(queue: float | None, seconds: float) -> Iterator[str]:
-    """The URL of such a server in a process of its own."""
+    """Yield the URL of such a server in its own process."""
     command = [sys.executable, "-m", "benchmarks.ingest_adaptive", "--serve", str(queue), "--seconds", str(seconds)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        # Leaving closes both pipes, which ends the server.
+        # The end of the context closes both pipes, which ends the server.
         yield process.stdout.readline().strip() if process.stdout else ""
 
 
@@ -116,12 +116,12 @@ def serving(queue: float | None, seconds: float) -> Iterator[str]:
 
 
 def rows() -> Iterator[Mapping[str, str]]:
-    """Documents without end."""
+    """Yield documents without end."""
     return ({"text": f"document {n} tells of {n * 7919 % 10007}"} for n in itertools.count())
 
 
 async def run(url: str, scenario: Scenario, concurrency: Concurrency, seconds: float) -> Run:
-    """A job that is left when its time is over."""
+    """Run a job until its time is over."""
     limits: list[int] = []
     with tempfile.TemporaryDirectory() as folder:
         async with (
@@ -144,18 +144,18 @@ async def run(url: str, scenario: Scenario, concurrency: Concurrency, seconds: f
 
 
 async def taken(_: Documents) -> None:
-    """The sink: what counts is the model."""
+    """Discard documents: a sink without costs, since the model is measured."""
 
 
 def measure(scenario: Scenario, fixed: Sequence[int], seconds: float) -> None:
-    """Each concurrency in turn, and a line for each."""
+    """Measure each concurrency in turn, and print a line for each."""
     found: dict[Concurrency, Run] = {}
     print(f"\nthe server {scenario.name}")
     choices: list[Concurrency] = [ADAPTIVE, *fixed]
     for concurrency in choices:
         time = seconds * scenario.part
         if isinstance(concurrency, int) and concurrency <= min(CAPACITIES):
-            time /= 4  # to these few, all capacities are alike
+            time /= 4  # with so few requests, the capacity makes no difference
         with serving(scenario.queue, time) as url:
             found[concurrency] = asyncio.run(run(url, scenario, concurrency, time))
     best, worst = (kind(found[count].documents for count in fixed) for kind in (max, min))
@@ -166,7 +166,7 @@ def measure(scenario: Scenario, fixed: Sequence[int], seconds: float) -> None:
 
 
 def main() -> None:
-    """Read the options, and measure."""
+    """Parse the options, and measure."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=2.5, help="for each of the capacities")
     parser.add_argument("--fixed", type=int, nargs="+", default=FIXED)

@@ -1,19 +1,20 @@
-"""An emulated ML Commons for demos and tests: a real HTTP server, which behaves as the recordings of a real one do.
+"""An emulator of ML Commons for demos and tests: a real HTTP server that behaves as recordings of real servers do.
 
-``async with emulator.serve() as url:`` serves a new one; ``Emulator()`` is one to keep, with ``.faults`` to make
-trouble and ``.serve()``. It knows model groups, models, tasks, predictions, training, controllers, connectors,
-settings, statistics, agents, tools, MCP, context management, conversation memory and memory containers, and follows
-OpenSearch 3.4; ``Emulator(Cluster(version="3.8.0"))`` is a newer one, with the routes that came until then and with its
-answers. ``Cluster(streams=True)`` has the transport that streams need, once they are switched on. It has no ML node and
-no users.
+``async with emulator.serve() as url:`` serves a new one. ``Emulator()`` is an object to keep: ``.faults`` injects
+faults, ``.serve()`` starts the server. It emulates model groups, models, tasks, predictions, training, controllers,
+connectors, settings, statistics, agents, tools, MCP, context management, conversation memory and memory containers of
+OpenSearch 3.4. ``Emulator(Cluster(version="3.8.0"))`` emulates a newer server with its routes and responses,
+``Cluster(version="2.4.1")`` an old one with its names and errors. ``Cluster(streams=True)`` has the transport that
+streams need, once they are enabled in the settings. There is no ML node and there are no users.
 
-It lags and races as a real cluster does: a record says a moment later what has happened, searches see chunks that are
-deleted, two may take one name at once, and of two who write one document the later one meets a version conflict. What
-lags is seen after two looks, whatever the clock says; ``Emulator(refresh=AT_ONCE)`` lets nothing lag. ``.restart()``
-leaves models DEPLOYED that no node has. ``Cluster(version="2.4.1")`` speaks in the words of that server.
+It is eventually consistent and has the race conditions of a real cluster: a record is updated a moment after the
+response, searches still find deleted chunks, two clients can create groups of the same name, and of two concurrent
+writes to one document the later one fails with a version conflict (optimistic concurrency). A delayed change becomes
+visible after two reads, whatever the time; ``Emulator(refresh=AT_ONCE)`` disables the delay. ``.restart()`` leaves
+models DEPLOYED in their records that no node has loaded.
 
-Its models are no models: embeddings, weights, scores and answers come from the words that texts share, not from what
-they mean. They are the same everywhere and fit for seeing that a program works, not for judging what it finds.
+It runs no models: embeddings, weights, scores and responses are computed from the words that texts share, not from
+their meaning. They are deterministic, and good enough to see that a program works, not to judge search results.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ def serve(
     password: str | None = None,
     ssl_context: ssl.SSLContext | None = None,
 ) -> AbstractAsyncContextManager[str]:
-    """Serve a new emulator as long as the context is open, and give its URL: ``async with serve() as url:``.
+    """Serve a new emulator while the context is open, and return its URL: ``async with serve() as url:``.
 
     See ``Emulator.serve`` for the options.
     """

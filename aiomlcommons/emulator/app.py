@@ -1,4 +1,4 @@
-"""The emulator as a server."""
+"""The HTTP server of the emulator: authentication, routing, faults, handlers and encoding of responses."""
 
 from __future__ import annotations
 
@@ -9,71 +9,37 @@ import ssl
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from functools import partial
-from importlib import import_module
 from typing import Any
 
 import attrs
 from aiohttp import web
 from yarl import URL
 
-from aiomlcommons.emulator import limits, old_server, reading, restarting
+from aiomlcommons.emulator import decoding, legacy, rate_limits, restart
 from aiomlcommons.emulator.cluster import Cluster
 from aiomlcommons.emulator.encoding import to_cbor, to_json, wants_cbor
 from aiomlcommons.emulator.errors import Refused, refused
 from aiomlcommons.emulator.faults import Action, Faults
 from aiomlcommons.emulator.index import Refresh
-from aiomlcommons.emulator.pool import Goes
-from aiomlcommons.emulator.registry import HANDLERS, Bare, Plain
+from aiomlcommons.emulator.pool import CallNext
+from aiomlcommons.emulator.registry import HANDLERS, Bare, Plain, load_handlers
 from aiomlcommons.endpoint import Request
 from aiomlcommons.http import CBOR, HttpRequest
 from aiomlcommons.wire import convert
 from aiomlcommons.wire.routes import Match, Router
 
-# Each of these registers its handlers when it is imported.
-RESOURCES = (
-    "agents.agent_store",
-    "agents.context_management",
-    "agents.index_insight",
-    "agents.mcp",
-    "agents.mcp_client",
-    "agents.runs",
-    "agents.search_templates",
-    "agents.streams",
-    "agents.tools",
-    "connectors.connector_store",
-    "info",
-    "memory.agentic_memory",
-    "memory.containers",
-    "memory.conversations",
-    "memory.messages",
-    "memory.semantic_search",
-    "models.controllers",
-    "models.deployment",
-    "models.groups",
-    "models.model_store",
-    "models.offline",
-    "models.predict",
-    "models.registration",
-    "models.training",
-    "profile",
-    "settings.config",
-    "settings.handlers",
-    "stats",
-    "tasks",
-)
-for _name in RESOURCES:
-    import_module(f"aiomlcommons.emulator.{_name}")
-
+load_handlers()
 log = logging.getLogger(__name__)
 LARGEST_BODY = 100 * 1024 * 1024
 
 
 @attrs.define
 class Emulator:
-    """An emulated ML Commons: ``cluster`` is what it remembers, ``faults`` the trouble it makes on request.
+    """An emulated ML Commons: ``cluster`` is its state, ``faults`` injects faults.
 
-    What was registered in it stays when it is served again. What lags on a real cluster lags here too, for two looks
-    unless ``refresh`` says otherwise: ``Emulator(refresh=AT_ONCE)``, ``Emulator(refresh=Refresh(seconds=1))``.
+    The state is kept when the emulator is served again. Changes that are delayed on a real cluster are delayed here,
+    for two reads unless ``refresh`` says otherwise: ``Emulator(refresh=AT_ONCE)``,
+    ``Emulator(refresh=Refresh(seconds=1))``.
     """
 
     cluster: Cluster = attrs.field(factory=Cluster)
@@ -86,16 +52,16 @@ class Emulator:
 
     @property
     def faults(self) -> Faults:
-        """Trouble on request: ``emulator.faults.throttle(times=3)``."""
+        """Fault injection: ``emulator.faults.throttle(times=3)``."""
         return self.cluster.faults
 
     def restart(self, *, recovering: int = 0) -> None:
-        """Forget what a node forgets when it is restarted: the jobs under way, and the models on it.
+        """Simulate a restart of the node: running jobs and loaded models are lost.
 
-        The records stay as they are: a model is DEPLOYED that no node has, a task is RUNNING for ever. The next
-        ``recovering`` requests that need a shard are refused, as while shards recover.
+        Records stay as they are: a model stays DEPLOYED although no node has loaded it, a task stays RUNNING forever.
+        The next ``recovering`` requests that need a shard are refused, as during shard recovery.
         """
-        restarting.restart(self.cluster, recovering)
+        restart.restart(self.cluster, recovering)
 
     @asynccontextmanager
     async def serve(
@@ -107,15 +73,15 @@ class Emulator:
         password: str | None = None,
         ssl_context: ssl.SSLContext | None = None,
     ) -> AsyncGenerator[str]:
-        """Serve over HTTP as long as the context is open, and give the URL. Port 0 is any that is free.
+        """Serve over HTTP while the context is open, and yield the URL. Port 0 is any free port.
 
-        With ``username`` and ``password`` every request must bring them, else it is answered 401; with
-        ``ssl_context`` the URL begins with https. Raises OSError where the port is taken.
+        With ``username`` and ``password`` a request without these credentials (HTTP basic authentication) gets 401;
+        with ``ssl_context`` the URL is https. Raises OSError where the port is in use.
         """
         expected = None if username is None else _basic(username, password or "")
         app = web.Application(client_max_size=LARGEST_BODY)
-        app.router.add_route("*", "/{path:.*}", partial(self._answer, expected, username))
-        # Requests that hang must not hold up the end: whoever leaves the context wants it over.
+        app.router.add_route("*", "/{path:.*}", partial(self._handle, expected, username))
+        # Requests that hang must not delay the shutdown.
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.01, handler_cancellation=True)
         await runner.setup()
         try:
@@ -126,26 +92,26 @@ class Emulator:
             await runner.cleanup()
             await self.cluster.close()
 
-    async def _answer(self, expected: str | None, user: str | None, request: web.Request) -> web.StreamResponse:
+    async def _handle(self, expected: str | None, user: str | None, request: web.Request) -> web.StreamResponse:
         given = request.headers.get("authorization", "")
         if expected is not None and not hmac.compare_digest(given.encode(), expected.encode()):
             return web.Response(
                 status=401, text="Unauthorized", headers={"www-authenticate": 'Basic realm="OpenSearch"'}
             )
-        # Each request is answered in a task of its own, so that this is said of none but this one.
-        limits.CALLER.set(user)
+        # Each request is handled in its own asyncio task, so this is set for this request only.
+        rate_limits.CALLER.set(user)
         http = await _read(request)
         as_cbor = wants_cbor(request.headers.get("accept", ""))
         match: Match | None = None
         try:
-            match = reading.find(self._router, http, self.cluster.version)
-            go: Goes = partial(self._respond, match, http, as_cbor=as_cbor)
+            match = decoding.find(self._router, http, self.cluster.version)
+            call_next: CallNext = partial(self._respond, match, http, as_cbor=as_cbor)
         except Refused as error:
-            go = partial(_refusal, error, as_cbor=as_cbor)
-        for action in reversed(self.faults.met(match.request if match else None, http)):
-            go = partial(_through, action, request, go)
+            call_next = partial(_refusal, error, as_cbor=as_cbor)
+        for action in reversed(self.faults.actions_for(match.request if match else None, http)):
+            call_next = partial(_call_action, action, request, call_next)
         try:
-            return await go()
+            return await call_next()
         except Refused as error:
             return await _refusal(error, as_cbor=as_cbor)
 
@@ -153,18 +119,18 @@ class Emulator:
         handler = HANDLERS.get(match.request)
         if handler is None:
             raise refused(501, "not_emulated", f"the emulator knows {match.route} and does not answer it")
-        request: Request[Any] = reading.read(match, http, self.cluster.version)
-        restarting.check_recovered(self.cluster, request)
+        request: Request[Any] = decoding.read(match, http, self.cluster.version)
+        restart.check_recovered(self.cluster, request)
         try:
             answer = await handler(self.cluster, request)
         except Refused as error:
-            raise (old_server.refusal(request, error) if self.cluster.is_old else error) from None
+            raise (legacy.refusal(request, error) if self.cluster.is_old else error) from None
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-            # A search body or the like that nobody thought of: an answer, and not a broken connection.
+            # An unexpected search body or the like: respond with an error instead of closing the connection.
             log.exception("%s", http)
             raise refused(500, "exception", f"the emulator cannot answer this: {error!r}") from error
         if self.cluster.is_old:
-            answer = old_server.answer(answer)
+            answer = legacy.answer(answer)
         if isinstance(answer, Bare):
             return web.Response(status=answer.status, body=answer.body, headers={"content-type": answer.content_type})
         pretty = http.query.get("pretty", "false") != "false"
@@ -172,12 +138,12 @@ class Emulator:
         return _response(200, data, as_cbor, pretty=pretty)
 
 
-async def _through(action: Action, request: web.Request, go: Goes) -> Any:
-    return await action(request, go)
+async def _call_action(action: Action, request: web.Request, call_next: CallNext) -> Any:
+    return await action(request, call_next)
 
 
 async def _read(request: web.Request) -> HttpRequest:
-    # The path as it was sent: an id with a quoted slash or dots must not be taken apart.
+    # The raw path: an id with a quoted slash or dots must not be split.
     path = request.raw_path.partition("?")[0]
     headers = {name.lower(): value for name, value in request.headers.items()}
     body = await request.read()

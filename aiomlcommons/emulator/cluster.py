@@ -1,4 +1,4 @@
-"""All that an emulated cluster remembers."""
+"""The state of an emulated cluster."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ T = TypeVar("T")
 
 @attrs.define
 class Cluster:
-    """An emulated cluster of one data node. ``clock`` gives seconds since 1970.
+    """An emulated cluster of one data node. ``clock`` returns Unix time in seconds.
 
-    It says that it is an OpenSearch of ``version``, and knows no route that came later. What lags on a real cluster
-    lags here as ``refresh`` says. With ``streams`` it has the transport that streams need. With ``follows_batches`` it
-    can ask a provider about a job that it began, which no real server was seen to do.
+    It reports OpenSearch ``version`` and has no routes that came later. ``refresh`` sets how long changes are delayed
+    that are delayed on a real cluster. ``streams`` adds the transport that streams need. With ``follows_batches`` it
+    can poll a provider for a batch job that it started, which no recorded server could do.
     """
 
     clock: Callable[[], float] = time
@@ -58,7 +58,7 @@ class Cluster:
     connectors: Index[Connector] = attrs.field(factory=lambda: Index(".plugins-ml-connector"))
     tasks: Index[TaskInfo] = attrs.field(factory=lambda: Index(".plugins-ml-task"))
     controllers: Index[Controller] = attrs.field(factory=lambda: Index(".plugins-ml-controller"))
-    # A node makes the index of configurations when it starts, for its master key.
+    # A node creates the index of configurations when it starts, for its master key.
     configs: Index[Config] = attrs.field(factory=lambda: Index(".plugins-ml-config", existed=True))
     insight_configs: Index[InsightConfig] = attrs.field(factory=lambda: Index(".plugins-ml-index-insight-config"))
     contexts: Index[ContextManagementTemplate] = attrs.field(
@@ -69,7 +69,7 @@ class Cluster:
     memories: Index[Memory] = attrs.field(factory=lambda: Index(".plugins-ml-memory-meta"))
     messages: Index[MemoryMessage] = attrs.field(factory=lambda: Index(".plugins-ml-memory-message"))
     containers: Index[MemoryContainer] = attrs.field(factory=lambda: Index(".plugins-ml-am-memory-container"))
-    # What the containers hold, by the names of their indices: containers of one prefix share them.
+    # The contents of containers by index name: containers with the same prefix share indices.
     contents: dict[str, Index[Any]] = attrs.field(factory=dict, repr=False)
     credentials: dict[str, Mapping[str, str]] = attrs.field(factory=dict, repr=False)
     chunks: dict[str, dict[int, bytes]] = attrs.field(factory=dict, repr=False)
@@ -77,13 +77,13 @@ class Cluster:
     counts: Counts = attrs.field(factory=Counts, repr=False)
     jobs: dict[str, Any] = attrs.field(factory=dict, repr=False)
     deploying: dict[str, str] = attrs.field(factory=dict, repr=False)
-    # The models that the node has, whatever their records say.
+    # The models that the node has loaded, whatever their records say.
     on_node: set[str] = attrs.field(factory=set, repr=False)
-    # How many local models the node loaded since it was started.
+    # The local models loaded since the node was started.
     loads: int = 0
-    # So many requests are still answered as while the shards of a cluster recover.
+    # The next requests that are refused as during shard recovery.
     recovering: int = 0
-    # So many turns of the event loop lie between a read and the write that follows it.
+    # Iterations of the event loop between a read and the write that follows it.
     turns: int = 40
     calls: dict[str, deque[float]] = attrs.field(factory=dict, repr=False)
     node_id: str = attrs.field(factory=lambda: token(16))
@@ -96,65 +96,68 @@ class Cluster:
         self.settings.version = self.version
 
     def lag(self, refresh: Refresh) -> None:
-        """Let what lags on a real cluster lag so from now on."""
+        """Set how long changes are delayed from now on."""
         self.refresh = refresh
-        # Deletions are refreshed since 2.14.
+        # Deletions force a refresh since 2.14.
         deletes_lag = self.is_before("2.14")
         for index in self.indices():
             index.refresh, index.clock = refresh, lambda: self.clock()
             index.deletes_lag, index.is_old = deletes_lag, self.is_old
 
     def indices(self) -> Iterator[Index[Any]]:
-        """The indices that every cluster has a place for, and then those of memory containers."""
+        """Return the fixed indices, then those of memory containers."""
         values = (getattr(self, field.name) for field in attrs.fields(Cluster))
         yield from (value for value in values if isinstance(value, Index))
         yield from self.contents.values()
 
     @property
     def is_old(self) -> bool:
-        """Whether this is a server of the old words: models are uploaded and loaded, and in no groups."""
+        """Whether this is a server with the old names, before 2.7: models are uploaded and loaded, without groups."""
         return self.is_before("2.7")
 
     def is_before(self, version: str) -> bool:
-        """Whether this is an OpenSearch before a version."""
+        """Return whether this OpenSearch is older than a version."""
         return Version.parse(self.version) < Version.parse(version)
 
     async def pause(self) -> None:
-        """Let others go on, as they do between what a server reads and what it writes then."""
+        """Yield to other requests, as happens on a server between a read and the following write."""
         for _ in range(self.turns):
             await asyncio.sleep(0)
 
     async def rewrite(
-        self, asked: Request[Any], index: Index[T], key: str, changes: Callable[[T], Mapping[str, Any]]
+        self, request: Request[Any], index: Index[T], key: str, changes: Callable[[T], Mapping[str, Any]]
     ) -> T:
-        """Read a document and write it changed. Raises Conflict where somebody else wrote it meanwhile."""
+        """Read a document and write it changed, with optimistic concurrency.
+
+        Raises Conflict where another request wrote it in between.
+        """
         index.settle(key)
         old = index.documents[key]
         new = alter(old.source, **changes(old.source))
         await self.pause()
-        if self.faults.raced(asked) and key in index.documents:
+        if self.faults.raced(request) and key in index.documents:
             index.put(key, index.documents[key].source)
         index.put(key, new, if_seq_no=old.seq_no)
         return new
 
     def new_id(self) -> str:
-        """An id as the server makes them: 20 characters, the first ones counting up."""
+        """Return an id in the format of the server: 20 characters, the first ones a counter."""
         tail = base64.urlsafe_b64decode(self.uuid + "==")[:12]
         return base64.urlsafe_b64encode((next(self._ids) & 0xFFFFFF).to_bytes(3, "big") + tail).decode()
 
     def now(self) -> int:
-        """Epoch milliseconds."""
+        """Return the time in epoch milliseconds."""
         return int(self.clock() * 1000)
 
     @property
     def client(self) -> aiohttp.ClientSession:
-        """The cluster's own way to the network: for remote models, and for models that come by URL."""
+        """The HTTP client of the cluster: for remote models, and for models registered by URL."""
         if self._client is None:
             self._client = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
         return self._client
 
     async def close(self) -> None:
-        """Close the connections to remote models."""
+        """Close the HTTP client."""
         client, self._client = self._client, None
         if client is not None:
             await client.close()

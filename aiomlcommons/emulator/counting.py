@@ -1,4 +1,4 @@
-"""What the emulated node did, counted and timed since it was started."""
+"""Counters and timings of the emulated node since it was started, for statistics and profiles."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ ACTIONS = {
     TaskType.TRAINING: "train",
     TaskType.EXECUTION: "execute",
 }
-"""What the tasks count as; others do not count."""
+"""The action that a type of task is counted as; others are not counted."""
 
 
 @attrs.define
 class Watched:
-    """How long the predictions of a model took, in milliseconds: as a whole, and the model's own part."""
+    """Durations of a model's predictions in milliseconds: of whole requests, and of inference alone."""
 
     requests: list[float] = attrs.field(factory=list)
     inferences: list[float] = attrs.field(factory=list)
@@ -40,7 +40,7 @@ class Counts:
     def begun(self, algorithm: str, action: str, model_id: str | None = None) -> None:
         """Count a request."""
         self.requests[algorithm.lower(), action] += 1
-        # The server counts what is done with a model, and not how it came.
+        # The server counts actions on a model, but not its registration.
         if model_id is not None and action != "register":
             self.by_model[model_id, action] += 1
 
@@ -49,12 +49,12 @@ class Counts:
         self.failures[algorithm.lower(), action] += 1
 
     def watch(self, model_id: str) -> Watched:
-        """The times of a model that the node knows from now on."""
+        """Return the durations of a model, which is profiled from now on."""
         return self.watched.setdefault(model_id, Watched())
 
     @contextmanager
     def counted(self, algorithm: str, action: str, model_id: str | None = None) -> Iterator[None]:
-        """Count what is done inside, and whether it is refused."""
+        """Count a request, and a failure if the block raises Refused."""
         self.begun(algorithm, action, model_id)
         try:
             yield
@@ -65,7 +65,7 @@ class Counts:
 
 @contextmanager
 def timed(clock: Callable[[], float], times: list[float], *, refused_too: bool = False) -> Iterator[None]:
-    """Note how long it takes what is done inside, if it is not refused."""
+    """Record the duration of the block, unless it raises; with ``refused_too`` even then."""
     began = clock()
     done = refused_too
     try:

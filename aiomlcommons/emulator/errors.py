@@ -1,4 +1,4 @@
-"""What the server says when it refuses, in its own words."""
+"""Error responses of the server, with its original messages."""
 
 from __future__ import annotations
 
@@ -148,11 +148,11 @@ NO_MCP_CONNECTORS = (
 
 HEAP_FULL = "Memory Circuit Breaker is open, please check your resources!"
 SHARD = "0"
-"""The one that every index of the emulator has."""
+"""The only shard of every index."""
 
 
 class Refused(Exception):
-    """An answer of 400 or above; ``body`` is what it holds."""
+    """An error response, status 400 or above; ``body`` is its body."""
 
     def __init__(self, status: int, body: Any, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(body)
@@ -160,14 +160,14 @@ class Refused(Exception):
 
 
 def refused(status: int, kind: str, reason: str, caused_by: Mapping[str, Any] | None = None, **more: Any) -> Refused:
-    """An error in the usual form; ``more`` stands beside type and reason."""
+    """Return an error in the usual format; ``more`` are keys beside type and reason."""
     cause = {"type": kind, "reason": reason, **more}
     error = {"root_cause": [cause], **cause, **({"caused_by": caused_by} if caused_by else {})}
     return Refused(status, {"error": error, "status": status})
 
 
 class Conflict(Refused):
-    """409: somebody else wrote the document meanwhile; ``reason`` is how a task says it."""
+    """409: another request wrote the document in between; ``reason`` is the error of a task."""
 
     @property
     def reason(self) -> str:
@@ -175,11 +175,11 @@ class Conflict(Refused):
 
 
 class ProviderFailed(Refused):
-    """A provider's failure, which streams tell otherwise than what the server itself refuses."""
+    """A failure of a provider, which streams report differently from an error of the server."""
 
 
 def version_conflict(index: str, index_uuid: str, key: str, wanted: int, found: int | None) -> Conflict:
-    """A write to a document that is not the one any more which was read."""
+    """Return the error of a write with an outdated sequence number (optimistic concurrency)."""
     now = f". current document has seqNo [{found}] and primary term [1]"
     rest = now if found is not None else ", but no document was found"
     reason = f"[{key}]: version conflict, required seqNo [{wanted}], primary term [1]{rest}"
@@ -189,7 +189,7 @@ def version_conflict(index: str, index_uuid: str, key: str, wanted: int, found: 
 
 
 def update_conflict(error: Conflict, key: str) -> Conflict:
-    """The same where the server updates through its client for metadata, which has words of its own."""
+    """Return the same conflict as the server's metadata client reports it."""
     (cause,) = error.body["error"]["root_cause"]
     reason = f"Document version conflict updating {key} in index {cause['index']}"
     body = {"root_cause": [cause], "type": "status_exception", "reason": reason, "caused_by": cause}
@@ -197,7 +197,7 @@ def update_conflict(error: Conflict, key: str) -> Conflict:
 
 
 def circuit_broken(wanted: int = 2_082_304_048, limit: int = 2_040_109_465) -> Refused:
-    """429: the memory of the node is full for now."""
+    """Return 429: the memory circuit breaker of the node is open for now."""
     would, most = (f"[{size}/{math.floor(size / 2**30 * 10) / 10}gb]" for size in (wanted, limit))
     reason = (
         f"[parent] Data too large, data for [<http_request>] would be {would}, which is larger than the limit of "
@@ -209,40 +209,40 @@ def circuit_broken(wanted: int = 2_082_304_048, limit: int = 2_040_109_465) -> R
 
 
 def heap_full() -> Refused:
-    """429: ML Commons itself finds that the heap is full."""
+    """Return 429: the circuit breaker of ML Commons for the JVM heap is open."""
     more: dict[str, Any] = {"bytes_wanted": 0, "bytes_limit": 0, "durability": "TRANSIENT"}
     return refused(429, "circuit_breaking_exception", HEAP_FULL, **more)
 
 
-def plain(status: int, words: str, *, with_status: bool = True) -> Refused:
-    """An error that is only words: a missing handler, a wrong method or content type."""
-    return Refused(status, {"error": words, "status": status} if with_status else {"error": words})
+def plain(status: int, message: str, *, with_status: bool = True) -> Refused:
+    """Return an error whose body is only a message: no handler, a wrong method or content type."""
+    return Refused(status, {"error": message, "status": status} if with_status else {"error": message})
 
 
 def illegal(reason: str) -> Refused:
-    """400: what was asked makes no sense to the server."""
+    """Return 400: an illegal argument."""
     return refused(400, "illegal_argument_exception", reason)
 
 
 def no_index(name: str, kind: str = "index_or_alias") -> Refused:
-    """An index that is not there."""
+    """Return 404: the index does not exist."""
     where: dict[str, Any] = {"resource.id": name, "resource.type": kind, "index_uuid": "_na_"}
     return refused(404, "index_not_found_exception", f"no such index [{name}]", index=name, **where)
 
 
 def missing(reason: str) -> Refused:
-    """404: it is not there."""
+    """Return 404: the resource does not exist."""
     return refused(404, "status_exception", reason)
 
 
 def status_error(status: int, reason: str) -> Refused:
-    """Any other status, of the server's general kind."""
+    """Return an error of any status and the general type."""
     return refused(status, "status_exception", reason)
 
 
 @contextmanager
 def execution() -> Iterator[None]:
-    """What is refused inside is refused in the form that executions of agents and tools have."""
+    """Convert errors raised in the block to the format of agent and tool executions."""
     try:
         yield
     except Refused as error:
@@ -252,7 +252,7 @@ def execution() -> Iterator[None]:
 def _of_execution(error: Refused) -> Refused:
     cause = error.body["error"]
     if error.status == 501:
-        return error  # the emulator's own words, and not a server's
+        return error  # an error of the emulator, not of a server
     kind = "".join(word.capitalize() for word in cause["type"].split("_"))
     kind = {"StatusException": "OpenSearchStatusException", "Exception": "OpenSearchException"}.get(kind, kind)
     reason = "Invalid Request" if error.status == 400 else "System Error"

@@ -1,8 +1,9 @@
-"""Trouble on request: what a client must survive, made to happen.
+"""Fault injection: errors and delays that a client must survive, on request.
 
-``emulator.faults.throttle(times=3)`` makes the next three predictions answer 429. A fault meets the requests that it is
-``on`` (predictions, unless said otherwise): ``times`` of them (None is for ever), every ``every``-th of them, or each
-with a ``chance`` of 0 to 1. Chances are drawn from ``faults.random``, which begins alike in every emulator.
+``emulator.faults.throttle(times=3)`` answers the next three predictions with 429. A fault applies to the requests that
+match ``on`` (predictions by default): the first ``times`` of them (None is no limit), every ``every``-th of them, or
+each with the probability ``chance``, 0 to 1. Random numbers come from ``faults.random``, which has the same seed in
+every emulator.
 """
 
 from __future__ import annotations
@@ -18,22 +19,22 @@ from aiohttp import web
 from aiomlcommons.api.models import DeployModel
 from aiomlcommons.api.predict import Predict, PredictByModel
 from aiomlcommons.emulator.errors import Refused, circuit_broken, heap_full, refused
-from aiomlcommons.emulator.pool import Goes, Pool
+from aiomlcommons.emulator.pool import CallNext, Pool
 from aiomlcommons.endpoint import Request
 from aiomlcommons.http import HttpRequest
 
-Action: TypeAlias = Callable[[web.BaseRequest, Goes], Awaitable[web.StreamResponse]]
-"""What a fault does: it is given the request, and a function that gives the answer which would have been given."""
+Action: TypeAlias = Callable[[web.BaseRequest, CallNext], Awaitable[web.StreamResponse]]
+"""A fault as a middleware: it receives the request, and a function that returns the normal response."""
 
 Endpoint: TypeAlias = type[Request[Any]]
 Where: TypeAlias = "Endpoint | tuple[Endpoint, ...] | Callable[[HttpRequest], bool]"
-"""An endpoint, several, or a function of method and path: whichever requests it is true of."""
+"""Which requests: an endpoint, several, or a predicate of the HTTP request."""
 
 PREDICTIONS: tuple[Endpoint, ...] = (Predict, PredictByModel)
 
 
-class Met(TypedDict, total=False):
-    """Which requests a fault meets, as every fault takes it beside ``times``."""
+class Matching(TypedDict, total=False):
+    """Which requests a fault applies to: the options that every fault has beside ``times``."""
 
     on: Where
     every: int
@@ -42,7 +43,7 @@ class Met(TypedDict, total=False):
 
 @attrs.define
 class Rule:
-    """Which requests a fault meets, and how many of them are still to come."""
+    """Which requests a fault applies to, and how many are left."""
 
     on: Where
     times: int | None = 1
@@ -51,8 +52,8 @@ class Rule:
     draw: Callable[[], float] = random.random
     seen: int = 0
 
-    def meets(self, endpoint: Endpoint | None, http: HttpRequest | None) -> bool:
-        """Whether this request is met; asking counts it."""
+    def matches(self, endpoint: Endpoint | None, http: HttpRequest | None) -> bool:
+        """Return whether the fault applies to this request, which is counted."""
         if self.times == 0 or not self._is_on(endpoint, http):
             return False
         self.seen += 1
@@ -70,7 +71,7 @@ class Rule:
 
 
 @attrs.frozen
-class Fate:
+class TaskOutcome:
     """How a task ends: with an error, or never where that is None."""
 
     error: str | None
@@ -78,11 +79,11 @@ class Fate:
 
 @attrs.define
 class Faults:
-    """The faults of an emulator; several may meet one request, the first one outermost."""
+    """The faults of an emulator; several may apply to a request, the first one is the outermost."""
 
-    random: random.Random = attrs.field(factory=lambda: random.Random(0))  # noqa: S311 - trouble is no secret
+    random: random.Random = attrs.field(factory=lambda: random.Random(0))  # noqa: S311 - not for cryptography
     _actions: list[tuple[Rule, Action]] = attrs.field(factory=list)
-    _fates: list[tuple[Rule, Fate]] = attrs.field(factory=list)
+    _task_outcomes: list[tuple[Rule, TaskOutcome]] = attrs.field(factory=list)
     _races: list[Rule] = attrs.field(factory=list)
     has_internet: bool = True
 
@@ -95,46 +96,48 @@ class Faults:
         every: int = 1,
         chance: float = 1.0,
     ) -> None:
-        """Do anything at all to the requests that are met."""
+        """Wrap the matching requests in an action, as a middleware does."""
         self._actions.append((Rule(on, times, every, chance, self.random.random), action))
 
     def clear(self) -> None:
-        """Take every fault away."""
+        """Remove all faults."""
         self._actions.clear()
-        self._fates.clear()
+        self._task_outcomes.clear()
         self._races.clear()
         self.has_internet = True
 
-    def slow(self, seconds: float, *, times: int | None = None, **met: Unpack[Met]) -> None:
-        """Answer later."""
-        self.add(latency(seconds), times=times, **met)
+    def slow(self, seconds: float, *, times: int | None = None, **matching: Unpack[Matching]) -> None:
+        """Delay the response."""
+        self.add(latency(seconds), times=times, **matching)
 
-    def throttle(self, *, retry_after: int | None = None, times: int | None = 1, **met: Unpack[Met]) -> None:
-        """Answer 429, with ``Retry-After`` in seconds where given."""
+    def throttle(self, *, retry_after: int | None = None, times: int | None = 1, **matching: Unpack[Matching]) -> None:
+        """Respond with 429, and with ``Retry-After`` in seconds where given."""
         throttled = refused(429, "status_exception", "Request is throttled at model level.")
         headers = {} if retry_after is None else {"retry-after": str(retry_after)}
-        self.add(refuse(Refused(429, throttled.body, headers)), times=times, **met)
+        self.add(refuse(Refused(429, throttled.body, headers)), times=times, **matching)
 
-    def fail(self, status: int = 500, *, reason: str = "boom", times: int | None = 1, **met: Unpack[Met]) -> None:
-        """Answer an error of the server."""
-        self.add(refuse(refused(status, "status_exception", reason)), times=times, **met)
+    def fail(
+        self, status: int = 500, *, reason: str = "boom", times: int | None = 1, **matching: Unpack[Matching]
+    ) -> None:
+        """Respond with an error of the server."""
+        self.add(refuse(refused(status, "status_exception", reason)), times=times, **matching)
 
-    def break_circuit(self, *, heap: bool = False, times: int | None = 1, **met: Unpack[Met]) -> None:
-        """Answer 429, as while the node's memory is full: in OpenSearch's words, or in ML Commons' own for the heap."""
-        self.add(refuse(heap_full() if heap else circuit_broken()), times=times, **met)
+    def break_circuit(self, *, heap: bool = False, times: int | None = 1, **matching: Unpack[Matching]) -> None:
+        """Respond with 429 as the memory circuit breaker of OpenSearch, or with ``heap`` that of ML Commons."""
+        self.add(refuse(heap_full() if heap else circuit_broken()), times=times, **matching)
 
-    def drop(self, *, times: int | None = 1, **met: Unpack[Met]) -> None:
-        """Close the connection without an answer."""
-        self.add(drop_connection, times=times, **met)
+    def drop(self, *, times: int | None = 1, **matching: Unpack[Matching]) -> None:
+        """Close the connection without a response."""
+        self.add(drop_connection, times=times, **matching)
 
-    def cut(self, *, times: int | None = 1, **met: Unpack[Met]) -> None:
-        """Close the connection in the middle of the answer."""
-        self.add(cut_answer, times=times, **met)
+    def cut(self, *, times: int | None = 1, **matching: Unpack[Matching]) -> None:
+        """Close the connection in the middle of the response."""
+        self.add(cut_answer, times=times, **matching)
 
     def limit(self, capacity: int, *, seconds: float = 0.0, queue: float = 0, on: Where = PREDICTIONS) -> Pool:
-        """Work on ``capacity`` requests at once, each for ``seconds``; let ``queue`` wait, and answer 429 to the rest.
+        """Process ``capacity`` requests at once, each for ``seconds``; queue up to ``queue``, reject others with 429.
 
-        What it returns can be given another ``capacity`` while it works.
+        The returned pool can be resized while it is in use.
         """
         pool = Pool(capacity, seconds, queue)
         self.add(pool, on=on, times=None)
@@ -142,64 +145,64 @@ class Faults:
 
     def fail_task(self, error: str, *, times: int | None = 1, on: Where = DeployModel) -> None:
         """Let the next tasks end FAILED, with this error of the node."""
-        self._fates.append((Rule(on, times), Fate(error)))
+        self._task_outcomes.append((Rule(on, times), TaskOutcome(error)))
 
     def hang_task(self, *, times: int | None = 1, on: Where = DeployModel) -> None:
-        """Let the next tasks run for ever."""
-        self._fates.append((Rule(on, times), Fate(None)))
+        """Let the next tasks run forever."""
+        self._task_outcomes.append((Rule(on, times), TaskOutcome(None)))
 
     def race(self, *, on: Where, times: int | None = 1) -> None:
-        """Let somebody else be quicker: to write the document that the request has read, or to take the name."""
+        """Let another client win a race: it writes the document that the request has read, or takes the name."""
         self._races.append(Rule(on, times))
 
     def no_internet(self) -> None:
-        """Let the cluster not reach the files of pretrained models."""
+        """Let the cluster fail to download pretrained models."""
         self.has_internet = False
 
     def raced(self, request: Request[Any]) -> bool:
-        """Whether somebody else is quicker than a request that has read, and is going to write."""
-        return any(rule.meets(type(request), None) for rule in self._races)
+        """Return whether another client wins a race against this request, between its read and its write."""
+        return any(rule.matches(type(request), None) for rule in self._races)
 
-    def fate(self, request: Request[Any]) -> Fate | None:
-        """What is to become of the task that a request starts; None is its natural end."""
-        return next((fate for rule, fate in self._fates if rule.meets(type(request), None)), None)
+    def task_outcome(self, request: Request[Any]) -> TaskOutcome | None:
+        """Return the injected outcome of the task that a request starts; None for a normal task."""
+        return next((outcome for rule, outcome in self._task_outcomes if rule.matches(type(request), None)), None)
 
-    def met(self, endpoint: Endpoint | None, http: HttpRequest) -> list[Action]:
-        """What is to be done to a request."""
-        return [action for rule, action in self._actions if rule.meets(endpoint, http)]
+    def actions_for(self, endpoint: Endpoint | None, http: HttpRequest) -> list[Action]:
+        """Return the actions that apply to a request."""
+        return [action for rule, action in self._actions if rule.matches(endpoint, http)]
 
 
 def latency(seconds: float) -> Action:
-    """Answer later."""
+    """Return an action that delays the response."""
 
-    async def action(_: web.BaseRequest, go: Goes) -> web.StreamResponse:
+    async def action(_: web.BaseRequest, call_next: CallNext) -> web.StreamResponse:
         await asyncio.sleep(seconds)
-        return await go()
+        return await call_next()
 
     return action
 
 
 def refuse(error: Refused) -> Action:
-    """Answer an error."""
+    """Return an action that responds with an error."""
 
-    async def action(_request: web.BaseRequest, _go: Goes) -> web.StreamResponse:
+    async def action(_request: web.BaseRequest, _next: CallNext) -> web.StreamResponse:
         raise error
 
     return action
 
 
-async def drop_connection(request: web.BaseRequest, _: Goes) -> web.StreamResponse:
-    """Close the connection without an answer."""
+async def drop_connection(request: web.BaseRequest, _: CallNext) -> web.StreamResponse:
+    """Close the connection without a response."""
     if request.transport is not None:
         request.transport.abort()
     return web.Response()
 
 
-async def cut_answer(request: web.BaseRequest, go: Goes) -> web.StreamResponse:
-    """Send the head and half of the body, and close the connection."""
-    whole = await go()
-    body = whole.body if isinstance(whole.body, bytes) else b""
-    part = web.StreamResponse(status=whole.status, headers={"content-type": whole.headers["content-type"]})
+async def cut_answer(request: web.BaseRequest, call_next: CallNext) -> web.StreamResponse:
+    """Send the headers and half of the body, and close the connection."""
+    response = await call_next()
+    body = response.body if isinstance(response.body, bytes) else b""
+    part = web.StreamResponse(status=response.status, headers={"content-type": response.headers["content-type"]})
     part.content_length = len(body)
     await part.prepare(request)
     await part.write(body[: len(body) // 2])

@@ -1,4 +1,4 @@
-"""An index as a cluster keeps it: reads by id see the newest, searches see what the last refresh saw."""
+"""A near-real-time index: reads by id see the latest write, searches see the state of the last refresh."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ T = TypeVar("T")
 
 
 def alter(value: T, **fields: Any) -> T:
-    """The same record with other fields. mypy does not know that a record is an attrs class."""
+    """Return a copy of a record with other fields. mypy does not know that a record is an attrs class."""
     return attrs.evolve(value, **fields)  # type: ignore[misc]
 
 
 def token(size: int) -> str:
-    """A random name as the server makes them for nodes, clusters and indices."""
+    """Return a random id in the format of node, cluster and index ids."""
     return base64.urlsafe_b64encode(uuid.uuid4().bytes[:size]).rstrip(b"=").decode()
 
 
 @attrs.frozen
 class Refresh:
-    """How long what lags stays unseen: for so many looks at its index, or for so many seconds of the cluster's clock.
+    """How long a delayed change stays invisible: a number of reads of its index, or seconds of the cluster's clock.
 
-    ``Refresh(looks=0)`` lets nothing lag. A look is a search in the index, or a model that is read by its id.
+    ``Refresh(looks=0)`` disables the delay. A read is a search of the index, or a model that is got by its id.
     """
 
     looks: int = 2
@@ -43,13 +43,13 @@ AT_ONCE = Refresh(looks=0)
 
 @attrs.define
 class Wait:
-    """Something that is seen after some looks, or at some time."""
+    """A delay that is over after some reads, or at some time."""
 
     looks: int
     until: float | None
 
     def is_over(self, clock: Callable[[], float]) -> bool:
-        """Whether it is seen by this look, which counts."""
+        """Return whether the delay is over at this read, which is counted."""
         if self.until is not None:
             return clock() >= self.until
         self.looks -= 1
@@ -58,7 +58,7 @@ class Wait:
 
 @attrs.define
 class Document(Generic[T]):
-    """A document of an index."""
+    """A document of an index, with its version and sequence number."""
 
     id: str
     source: T
@@ -68,7 +68,7 @@ class Document(Generic[T]):
 
 @attrs.define
 class Late(Generic[T]):
-    """A write that comes a moment after its cause was answered."""
+    """A write that happens a moment after the response."""
 
     wait: Wait
     write: Callable[[], None]
@@ -76,9 +76,9 @@ class Late(Generic[T]):
 
 @attrs.define
 class Index(Generic[T]):
-    """The documents of one kind, in the order in which they were added; ``documents`` are the newest.
+    """The documents of one type, in the order of their creation; ``documents`` are the latest versions.
 
-    Writes are refreshed at once unless they say otherwise, as those of ML Commons are.
+    Writes force a refresh unless they say otherwise, as those of ML Commons do.
     """
 
     name: str
@@ -97,30 +97,30 @@ class Index(Generic[T]):
     # ---- reads -----------------------------------------------------------------------------------------------------
 
     def get(self, key: str) -> T | None:
-        """A document's content, or None."""
+        """Return the source of a document, or None."""
         document = self.documents.get(key)
         return document.source if document else None
 
     def look(self) -> None:
-        """Count a look from outside: after some of them, what lagged is seen."""
+        """Count a read by a client; delayed changes whose time has come become visible."""
         if self._refreshes is not None and self._refreshes.is_over(self.clock):
             self._refresh()
         for key in [key for key, late in self._late.items() if late.wait.is_over(self.clock)]:
             self.settle(key)
 
     def seen(self) -> Mapping[str, Document[T]]:
-        """What a search from outside sees; it counts as a look."""
+        """Return the documents that a search by a client finds; it counts as a read."""
         self.look()
         return self.visible()
 
     def visible(self) -> Mapping[str, Document[T]]:
-        """What the last refresh saw."""
+        """Return the documents of the last refresh."""
         return self.documents if self._searched is None else self._searched
 
     # ---- writes ----------------------------------------------------------------------------------------------------
 
     def put(self, key: str, source: T, *, if_seq_no: int | None = None) -> None:
-        """Add a document, or replace it. Raises Conflict where it is not the one of ``if_seq_no`` any more."""
+        """Add or replace a document; raise Conflict where its sequence number is not ``if_seq_no`` any more."""
         old = self.documents.get(key)
         if if_seq_no is not None and (old is None or old.seq_no != if_seq_no):
             raise version_conflict(self.name, self.uuid, key, if_seq_no, old.seq_no if old else None)
@@ -129,16 +129,16 @@ class Index(Generic[T]):
         self._refresh()
 
     def change(self, key: str, **fields: Any) -> None:
-        """Change fields of a document that is there."""
+        """Change fields of an existing document, after its pending write."""
         self.settle(key)
         self.overtake(key, **fields)
 
     def overtake(self, key: str, **fields: Any) -> None:
-        """Change fields of a document before what is to come of it comes."""
+        """Change fields of an existing document before its pending write."""
         self.put(key, alter(self.documents[key].source, **fields))
 
     def delete(self, key: str, *, refreshed: bool = True) -> WriteResult:
-        """Delete a document; one that is not there is ``not_found``. Searches see it until the next refresh."""
+        """Delete a document; a missing one is ``not_found``. Searches find it until the next refresh."""
         self._late.pop(key, None)
         refreshed = refreshed and not self.deletes_lag
         if not refreshed:
@@ -150,7 +150,7 @@ class Index(Generic[T]):
         return self._written(key, "deleted" if document else "not_found", version, refreshed=refreshed)
 
     def updated(self, key: str) -> WriteResult:
-        """What the server says after a change."""
+        """Return the response to an update."""
         return self._written(key, "updated", self.documents[key].version)
 
     def _written(self, key: str, result: str, version: int, *, refreshed: bool = True) -> WriteResult:
@@ -165,24 +165,24 @@ class Index(Generic[T]):
             primary_term=1,
         )
 
-    # ---- what lags -------------------------------------------------------------------------------------------------
+    # ---- delayed writes --------------------------------------------------------------------------------------------
 
     def put_later(self, key: str, source: T) -> None:
-        """Add a document a moment after the answer."""
+        """Add a document a moment after the response."""
         self._later(key, lambda: self.put(key, source))
 
     def change_later(self, key: str, **fields: Any) -> None:
-        """Change a document a moment after the answer; nothing is changed where it is gone by then."""
+        """Change a document a moment after the response, unless it is deleted by then."""
         self.settle(key)
         self._later(key, lambda: self.change(key, **fields) if key in self.documents else None)
 
     def settle(self, key: str) -> None:
-        """Let what is to come of a document come now: writes keep their order."""
+        """Apply the pending write of a document now, so that writes keep their order."""
         if late := self._late.pop(key, None):
             late.write()
 
     def settle_all(self) -> None:
-        """Let everything come now, and be seen."""
+        """Apply all pending writes now, and refresh."""
         for key in list(self._late):
             self.settle(key)
         self._refresh()

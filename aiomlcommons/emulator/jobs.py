@@ -1,4 +1,4 @@
-"""Jobs of the cluster: they advance when they are looked at, so that nothing depends on a clock."""
+"""Background jobs, which advance when their tasks are polled, so that tests do not depend on time."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from aiomlcommons.endpoint import Request
 
 
 class JobFailed(Exception):
-    """A job's end without success; the words, if there are any, stand in the task's ``error``."""
+    """Raised by a job that fails; the message, if any, becomes the task's ``error``."""
 
 
 Work = Callable[[], Awaitable[str | None]]
-"""What a job does in the end: it returns the id of the model that it made, or raises JobFailed."""
+"""The work of a job: it returns the id of the model that it made, if any, or raises JobFailed."""
 
 Undo = Callable[[], None]
-"""What is done when a job fails."""
+"""The cleanup after a job has failed."""
 
 
 @attrs.define
 class Job:
-    """A task that is not at its end. Each look shows the next state: CREATED, RUNNING, and then the work is done.
+    """A running task. Each poll shows the next state: CREATED, RUNNING, and then the work is done.
 
-    The node knows the id of the model that it ``makes`` before the task's record does.
+    The node knows the id of the model that the job ``makes`` before the task's record does.
     """
 
     task_id: str
@@ -43,7 +43,7 @@ class Job:
     at_work: bool = False
 
     async def advance(self, cluster: Cluster) -> None:
-        """Go on to the next state."""
+        """Advance to the next state."""
         if self.at_work:
             return
         state = next(self.states, None)
@@ -78,7 +78,7 @@ class Job:
 def new_task(
     cluster: Cluster, kind: TaskType, function: FunctionName | str, *, model_id: str | None = None, **fields: Any
 ) -> str:
-    """Note a task down; return its id."""
+    """Store a new task and return its id."""
     now, task_id = cluster.now(), cluster.new_id()
     task = TaskInfo(
         task_type=kind,
@@ -98,7 +98,7 @@ def new_task(
 
 def start(
     cluster: Cluster,
-    asked: Request[Any],
+    request: Request[Any],
     kind: TaskType,
     function: FunctionName | str,
     work: Work,
@@ -108,22 +108,22 @@ def start(
     makes: str | None = None,
     **fields: Any,
 ) -> str:
-    """Start a job; return the id of its task. A fault may make it fail or hang."""
+    """Start a job and return the id of its task. A fault may make it fail or hang."""
     task_id = new_task(cluster, kind, function, model_id=model_id, **fields)
-    fate = cluster.faults.fate(asked)
+    outcome = cluster.faults.task_outcome(request)
     counts_as = (function, ACTIONS[kind]) if kind in ACTIONS else None
     states = iter((TaskState.CREATED, TaskState.RUNNING))
     job = Job(task_id, work, states, counts_as, undo, makes)
-    if fate is not None:
-        job.hangs = fate.error is None
-        words = fate.error or ""
-        job.work = failing(node_error(cluster, words) if kind == TaskType.DEPLOY_MODEL else words)
+    if outcome is not None:
+        job.hangs = outcome.error is None
+        reason = outcome.error or ""
+        job.work = failing(node_error(cluster, reason) if kind == TaskType.DEPLOY_MODEL else reason)
     cluster.jobs[task_id] = job
     return task_id
 
 
 def failing(error: str) -> Work:
-    """Work that only fails, with these words."""
+    """Return work that fails with this error."""
 
     async def work() -> str | None:
         raise JobFailed(error)
@@ -132,5 +132,5 @@ def failing(error: str) -> Work:
 
 
 def node_error(cluster: Cluster, reason: str) -> str:
-    """An error as tasks keep it: a JSON string, keyed by node."""
+    """Return an error in the format of a task: a JSON object keyed by node id."""
     return orjson.dumps({cluster.node_id: reason}).decode()

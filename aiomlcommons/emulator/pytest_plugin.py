@@ -1,6 +1,6 @@
 """Fixtures for your tests: ``pytest_plugins = ["aiomlcommons.emulator.pytest_plugin"]`` in ``conftest.py``.
 
-``ml_url`` is the URL of an emulator of the test's own; ``ml_emulator`` is that emulator, to make faults with. They need
+``ml_url`` is the URL of an emulator for this test; ``ml_emulator`` is that emulator, to inject faults. They need
 pytest-asyncio, in either of its modes.
 """
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def ml_emulator() -> Emulator:
-    """An emulator that remembers nothing yet; it is served once ``ml_url`` is asked for."""
+    """Return a new emulator; it is served once ``ml_url`` is requested."""
     from aiomlcommons.emulator import Emulator
 
     return Emulator()
@@ -26,6 +26,6 @@ def ml_emulator() -> Emulator:
 
 @pytest_asyncio.fixture
 async def ml_url(ml_emulator: Emulator) -> AsyncGenerator[str]:
-    """The URL at which ``ml_emulator`` answers as long as the test runs."""
+    """Yield the URL at which ``ml_emulator`` is served during the test."""
     async with ml_emulator.serve() as url:
         yield url

@@ -1,8 +1,11 @@
-"""Which function answers which endpoint."""
+"""The registry of handlers: which function handles which endpoint."""
 
 from __future__ import annotations
 
+import pkgutil
 from collections.abc import AsyncIterable, Awaitable, Callable
+from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
@@ -18,14 +21,14 @@ H = TypeVar("H", bound=Handler)
 
 @attrs.frozen
 class Plain:
-    """An answer that is wire data already: predictions are too many numbers to be turned about."""
+    """A response that is already wire data: predictions hold too many numbers to convert."""
 
     data: Any
 
 
 @attrs.frozen
 class Bare:
-    """An answer that is not in the form of the others. One that is iterated comes piece by piece."""
+    """A response that is not in the usual format. An iterable body is streamed piece by piece."""
 
     status: int
     body: bytes | AsyncIterable[bytes] = b""
@@ -33,14 +36,25 @@ class Bare:
 
 
 HANDLERS: dict[type[Request[Any]], Handler] = {}
-"""What the emulator answers. An endpoint that is not here is known and not emulated."""
+"""The handlers by endpoint. An endpoint that is not here is answered with 501."""
 
 
 def handles(*endpoints: type[Request[Any]]) -> Callable[[H], H]:
-    """Register a function that turns a request into its answer, or raises Refused."""
+    """Register a handler: a function that turns a request into its response, or raises Refused."""
 
     def register(handler: H) -> H:
         HANDLERS.update(dict.fromkeys(endpoints, handler))
         return handler
 
     return register
+
+
+def load_handlers() -> None:
+    """Import every module in the subpackages of the emulator, so that each registers its handlers.
+
+    A new handler needs no list: it is found where its module is, in ``agents``, ``models`` or another subpackage.
+    """
+    for package in pkgutil.iter_modules([str(Path(__file__).parent)], f"{__package__}."):
+        if package.ispkg:
+            for module in pkgutil.iter_modules(import_module(package.name).__path__, f"{package.name}."):
+                import_module(module.name)

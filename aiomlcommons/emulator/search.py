@@ -1,4 +1,4 @@
-"""Enough of the query DSL to look models, groups, tasks and connectors up."""
+"""A subset of the query DSL, enough to look up models, groups, tasks, connectors and other records."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import Any, TypeVar
 import orjson
 
 from aiomlcommons.api.common import Found, Hit, Hits, Shards, Total
-from aiomlcommons.emulator import old_server
+from aiomlcommons.emulator import legacy
 from aiomlcommons.emulator.cluster import Document, Index
-from aiomlcommons.emulator.errors import RESULT_WINDOW, Refused, illegal, refused
+from aiomlcommons.emulator.errors import RESULT_WINDOW, Refused, illegal, no_index, refused
 from aiomlcommons.wire import convert
 
 T = TypeVar("T")
@@ -25,15 +25,15 @@ Row = tuple[Document[Any], dict[str, Any]]
 
 
 def search(index: Index[T], body: Mapping[str, Any], node_id: str) -> Hits[T]:
-    """The documents that a search body asks for.
+    """Return the documents that match a search body, as a page of hits.
 
-    Raises Refused for a query that is not known and for a page beyond 10,000.
+    Raises Refused for an unknown query and for a page beyond 10,000 hits.
     """
     start, size = int(body.get("from", 0)), int(body.get("size", 10))
     if start + size > WINDOW:
         raise _too_large(index.name, start + size, node_id)
     if index.is_old and not index.existed:
-        raise old_server.no_index(index.name)
+        raise no_index(index.name)
     query = body.get("query") or {"match_all": {}}
     rows = [(document, _source(index, document)) for document in index.seen().values()]
     found = [(document, source) for document, source in rows if matches(query, source, document.id, body)]
@@ -56,7 +56,7 @@ def search(index: Index[T], body: Mapping[str, Any], node_id: str) -> Hits[T]:
 
 def _source(index: Index[Any], document: Document[Any]) -> dict[str, Any]:
     source = {key: value for key, value in convert.unstructure(document.source).items() if key not in NEVER_SHOWN}
-    return old_server.record(source) if index.is_old else source
+    return legacy.record(source) if index.is_old else source
 
 
 def _hit(
@@ -99,10 +99,7 @@ def _named(key: str, patterns: Sequence[str]) -> bool:
 
 
 def matches(query: Any, source: Source, key: str, body: Mapping[str, Any]) -> bool:
-    """Whether a document answers a query.
-
-    Raises Refused for a query that is not known.
-    """
+    """Return whether a document matches a query; raise Refused for an unknown one."""
     if not isinstance(query, Mapping) or len(query) != 1:
         raise illegal("query malformed, empty clause found")
     ((name, wanted),) = query.items()
@@ -227,22 +224,22 @@ def _sort_key(row: Any) -> tuple[str, str]:
 
 
 def _following(found: list[Row], keys: list[tuple[str, str]], after: Sequence[Any] | None) -> list[Row]:
-    """What stands behind the sort values that a page ended with."""
+    """Return the rows after the sort values that the previous page ended with (``search_after``)."""
     if after is None:
         return found
-    return [row for row in found if _stands_behind(row, keys, after)]
+    return [row for row in found if _is_after(row, keys, after)]
 
 
-def _stands_behind(row: Row, keys: list[tuple[str, str]], after: Sequence[Any]) -> bool:
-    for (key, order), mark in zip(keys, after, strict=True):
-        mine, other = _rank(_sort_value(row, key)), _rank(mark)
-        if mine != other:
-            return mine < other if order == "desc" else mine > other
+def _is_after(row: Row, keys: list[tuple[str, str]], after: Sequence[Any]) -> bool:
+    for (key, order), bound in zip(keys, after, strict=True):
+        own, other = _rank(_sort_value(row, key)), _rank(bound)
+        if own != other:
+            return own < other if order == "desc" else own > other
     return False
 
 
 def _rank(value: Any) -> tuple[int, Any]:
-    # What has no value stands last, as on the server when it sorts upwards.
+    # A missing value sorts last, as on the server in ascending order.
     return (1, math.inf) if value is None else (0, value)
 
 
@@ -253,8 +250,8 @@ def _score(query: Mapping[str, Any]) -> float:
 
 def _unknown(name: str, body: Mapping[str, Any]) -> Refused:
     text = orjson.dumps(body)
-    mark = orjson.dumps(name) + b":"
-    column = text.find(mark) + len(mark) + 1
+    token = orjson.dumps(name) + b":"
+    column = text.find(token) + len(token) + 1
     why = {"type": "named_object_not_found_exception", "reason": f"[1:{column}] unknown field [{name}]"}
     return refused(400, "parsing_exception", f"unknown query [{name}]", why, line=1, col=column)
 

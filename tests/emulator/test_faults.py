@@ -1,4 +1,4 @@
-"""Trouble on request: each fault does what it says, as often as it says."""
+"""Fault injection: each fault does what it says, as often as it says."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ async def test_a_fault_meets_as_many_predictions_as_it_is_told(
     for _ in range(2):
         with pytest.raises(error, match=words):
             await ml.embed_one(dense, "a")
-        await ml.models.get(dense)  # other requests are let alone
+        await ml.models.get(dense)  # other requests are not affected
     assert (await ml.embed_one(dense, "a")).shape == (384,)
 
 
@@ -63,7 +63,7 @@ async def test_a_session_that_repeats_calls_survives_what_passes(
     make(ml_emulator.faults)
     async with Session(ml_url, retries=2, backoff=NOW) as patient:
         if words == "boom":
-            with pytest.raises(error):  # a plain 500 is not known to pass
+            with pytest.raises(error):  # a plain 500 is not known to be transient
                 await patient.embed_one(dense, "a")
         else:
             assert (await patient.embed_one(dense, "a")).shape == (384,)
@@ -85,7 +85,7 @@ async def test_each_request_is_met_with_a_chance_that_is_drawn_alike_in_every_em
     http, drawn = HttpRequest("GET", "/"), []
     for faults in (Faults(), Faults()):
         faults.fail(on=lambda _: True, times=None, chance=0.2)
-        drawn.append([bool(faults.met(None, http)) for _ in range(1000)])
+        drawn.append([bool(faults.actions_for(None, http)) for _ in range(1000)])
     assert drawn[0] == drawn[1]
     assert 150 < sum(drawn[0]) < 250
 
@@ -93,7 +93,7 @@ async def test_each_request_is_met_with_a_chance_that_is_drawn_alike_in_every_em
 async def test_what_is_met_by_chance_is_met_so_many_times_at_most() -> None:
     http, faults = HttpRequest("GET", "/"), Faults()
     faults.drop(on=lambda _: True, times=3, every=2, chance=0.5)
-    assert sum(bool(faults.met(None, http)) for _ in range(100)) == 3
+    assert sum(bool(faults.actions_for(None, http)) for _ in range(100)) == 3
 
 
 async def test_throttling_says_when_to_come_again(ml: Session, dense: str, ml_emulator: Emulator) -> None:
@@ -151,7 +151,7 @@ async def test_what_comes_over_capacity_is_refused(ml: Session, dense: str, ml_e
     ml_emulator.faults.slow(0.02)
     got = await asyncio.gather(*(ml.embed_one(dense, "a") for _ in range(5)), return_exceptions=True)
     assert sum(isinstance(answer, TooManyRequests) for answer in got) == 3
-    await ml.embed_one(dense, "a")  # whoever was answered makes room
+    await ml.embed_one(dense, "a")  # a finished request frees its thread
 
 
 async def turns() -> None:
@@ -161,7 +161,7 @@ async def turns() -> None:
 
 @attrs.define
 class Requests:
-    """Requests to a pool whose work takes as long as a test wants."""
+    """Requests to a pool whose processing takes as long as a test wants."""
 
     pool: Pool
     works: list[asyncio.Event] = attrs.field(factory=list)
@@ -197,7 +197,7 @@ async def test_a_pool_works_on_some_lets_others_wait_and_refuses_the_rest() -> N
     assert len(requests.works) == 2
     await requests.done(0)
     assert len(requests.works) == 3
-    await requests.come(2)  # one left the line, so there is room for one
+    await requests.come(2)  # one left the queue, so there is room for one
     assert requests.refused()[-2:] == [False, True]
     await requests.end()
     assert (requests.pool.served, requests.pool.turned_away) == (6, 3)

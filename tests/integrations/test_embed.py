@@ -17,7 +17,7 @@ from aiohttp import web
 from aiomlcommons import InvalidRequest
 from aiomlcommons.emulator.errors import refused
 from aiomlcommons.emulator.faults import PREDICTIONS
-from aiomlcommons.emulator.pool import Goes
+from aiomlcommons.emulator.pool import CallNext
 from aiomlcommons.inference.methods import Inference
 from aiomlcommons.integrations.ray import Embed, RowsFailed
 from tests.support.ray_emulator import EmulatorForRay
@@ -78,7 +78,7 @@ def test_columns_have_the_names_that_are_asked_for_and_an_old_one_is_replaced(wo
 def test_all_batches_go_through_one_session_in_one_thread(world: EmulatorForRay) -> None:
     opened: list[web.BaseRequest] = []
 
-    async def count(request: web.BaseRequest, go: Goes) -> Any:
+    async def count(request: web.BaseRequest, go: CallNext) -> Any:
         opened.append(request)
         return await go()
 
@@ -142,7 +142,7 @@ def test_texts_that_are_none_are_named_with_their_ids(make: Any) -> None:
 
 
 def test_a_poisoned_row_is_named_alone_and_travels_to_another_process(world: EmulatorForRay) -> None:
-    async def poison(request: Any, go: Goes) -> Any:
+    async def poison(request: Any, go: CallNext) -> Any:
         if b"word33 " in await request.read():
             raise refused(500, "translate_exception", "the text cannot be translated")
         return await go()

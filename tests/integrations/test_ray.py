@@ -17,7 +17,7 @@ import pytest
 from aiohttp import web
 
 from aiomlcommons.emulator.faults import PREDICTIONS
-from aiomlcommons.emulator.pool import Goes
+from aiomlcommons.emulator.pool import CallNext
 from aiomlcommons.integrations.ray import Embed
 from tests.support.ray_emulator import EmulatorForRay
 
@@ -94,7 +94,7 @@ def numbers(table: Any) -> Any:
 def test_two_actors_give_the_vectors_of_embed_many(world: EmulatorForRay) -> None:
     waiting, both = 0, asyncio.Event()
 
-    async def until_both_ask(_: web.BaseRequest, go: Goes) -> Any:
+    async def until_both_ask(_: web.BaseRequest, go: CallNext) -> Any:
         # Each has one request under way, so that the second one that comes is the other actor's.
         nonlocal waiting
         waiting += 1

@@ -1,1 +1,1 @@
-"""Agents and what they use: tools, MCP, streams, insight."""
+"""Agents and their tools, MCP, streaming, context management and index insight."""

@@ -1,4 +1,4 @@
-"""The emulator's own indices as a table, in the form of the ListIndexTool."""
+"""The indices of the emulator as a table, in the format of the ListIndexTool."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ UNITS = ("b", "kb", "mb", "gb")
 
 
 async def list_indices(cluster: Cluster, parameters: Mapping[str, str]) -> str:
-    """The indices that the parameter ``indices`` names, or all.
+    """Return the table of the indices in the parameter ``indices``, or of all.
 
     Raises Refused where one of them does not exist.
     """
@@ -36,7 +36,7 @@ async def list_indices(cluster: Cluster, parameters: Mapping[str, str]) -> str:
 
 
 def index_names(cluster: Cluster) -> set[str]:
-    """The indices that exist."""
+    """Return the names of the existing indices."""
     return {index.name for index in _indices(cluster)}
 
 

@@ -1,4 +1,4 @@
-"""As much of JSONPath as filters of agents and tools need: names and numbers."""
+"""A subset of JSONPath for the filters of agents and tools: names and array indices."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _STEP = re.compile(r"\.?([^.\[\]]+)|\[(?:'([^']*)'|\"([^\"]*)\"|(\d+))\]")
 
 
 def look_up(value: Any, path: str) -> Any:
-    """What is at ``$.choices[0].message``; None where there is nothing."""
+    """Return the value at a path such as ``$.choices[0].message``, or None."""
     for found in _STEP.finditer(path.removeprefix("$")):
         name, number = found[1] or found[2] or found[3], found[4]
         if number is not None:

@@ -1,4 +1,4 @@
-"""The frames in which a stream is told: words of a model, words of an agent, and AG-UI events."""
+"""Frames of a server-sent event stream: text of a model, text of an agent, and AG-UI events."""
 
 from __future__ import annotations
 
@@ -9,47 +9,47 @@ from typing import Any, Protocol
 import attrs
 import orjson
 
-from aiomlcommons.emulator.agents.chat_streams import Called, Calling, Ended, Piece, Said
+from aiomlcommons.emulator.agents.chat_streams import Piece, StreamEnd, TextDelta, ToolCall, ToolCallDelta
 from aiomlcommons.emulator.cluster import Cluster
 from aiomlcommons.emulator.connectors.processing import as_doubles
 
 
-class Voice(Protocol):
-    """How a stream is told, frame by frame."""
+class FrameEncoder(Protocol):
+    """Encodes what happens in a stream as frames of server-sent events."""
 
     def begin(self) -> list[bytes]:
-        """Before anything was asked."""
+        """Encode the start, before the model is called."""
         ...
 
-    def tell(self, piece: Piece) -> list[bytes]:
-        """What the model writes."""
+    def encode(self, piece: Piece) -> list[bytes]:
+        """Encode what the model writes."""
         ...
 
-    def give(self, call_id: str, result: str) -> list[bytes]:
-        """What a tool gave."""
+    def tool_result(self, call_id: str, result: str) -> list[bytes]:
+        """Encode the result of a tool."""
         ...
 
-    def fail(self, words: str) -> list[bytes]:
-        """The model failed."""
+    def model_error(self, message: str) -> list[bytes]:
+        """Encode a failure of the model."""
         ...
 
-    def refuse(self, words: str) -> list[bytes]:
-        """The server does not begin, or does not go on."""
+    def server_error(self, message: str) -> list[bytes]:
+        """Encode an error of the server, before the run or during it."""
         ...
 
 
 def frame(data: Any) -> bytes:
-    """A server-sent event."""
+    """Return a server-sent event."""
     return b"data: " + orjson.dumps(data) + b"\n\n"
 
 
-def error(words: str) -> bytes:
-    """An error as the server puts it together, by hand."""
-    quoted = words.replace('"', '\\"')
+def error(message: str) -> bytes:
+    """Return an error frame as the server writes it, without a JSON library."""
+    quoted = message.replace('"', '\\"')
     return f'data: {{"error": "{quoted}"}}\n\n'.encode()
 
 
-def _words(content: str, *, is_last: bool, names: Mapping[str, str] | None = None) -> bytes:
+def _text_frame(content: str, *, is_last: bool, names: Mapping[str, str] | None = None) -> bytes:
     output: list[Mapping[str, Any]] = [{"name": name, "result": key} for name, key in (names or {}).items()]
     output.append({"name": "response", "dataAsMap": {"content": content, "is_last": is_last}})
     return frame({"inference_results": [{"output": output}]})
@@ -60,87 +60,87 @@ def _json(value: Any) -> str:
 
 
 @attrs.define
-class Words:
-    """Words, and the ids of the conversation if an agent says them."""
+class TextFrames:
+    """Frames of text, with the ids of the conversation where an agent writes them."""
 
     names: Mapping[str, str] | None = None
 
     def begin(self) -> list[bytes]:
-        """Nothing."""
+        """Return no frames."""
         return []
 
-    def tell(self, piece: Piece) -> list[bytes]:
-        """A frame for each piece; calls are told as JSON."""
+    def encode(self, piece: Piece) -> list[bytes]:
+        """Return a frame for each piece; tool calls are text that holds JSON."""
         match piece:
-            case Said(words):
-                return [self._say(words)]
-            case Calling(calls):
+            case TextDelta(text):
+                return [self._say(text)]
+            case ToolCallDelta(calls):
                 return [self._say(_json(calls))]
-            case Called(_, message):
+            case ToolCall(_, message):
                 return [self._say(_json({"choices": [{"message": message, "finish_reason": "tool_calls"}]}))]
-            case Ended():
-                return [_words("", is_last=True, names=self.names)]
+            case StreamEnd():
+                return [_text_frame("", is_last=True, names=self.names)]
 
-    def give(self, call_id: str, result: str) -> list[bytes]:  # noqa: ARG002 - words name no call
-        """As words."""
+    def tool_result(self, call_id: str, result: str) -> list[bytes]:  # noqa: ARG002 - text frames name no call
+        """Return the result as text."""
         return [self._say(result)]
 
-    def fail(self, words: str) -> list[bytes]:
-        """A model's error is an error; an agent tells it as its last words, and forgets its ids."""
+    def model_error(self, message: str) -> list[bytes]:
+        """Return an error frame for a model; an agent sends the error as its last text, with empty ids."""
         if self.names is None:
-            return [error(words)]
-        return [_words(words, is_last=True, names=dict.fromkeys(self.names, ""))]
+            return [error(message)]
+        return [_text_frame(message, is_last=True, names=dict.fromkeys(self.names, ""))]
 
-    def refuse(self, words: str) -> list[bytes]:
-        """An error."""
-        return [error(words)]
+    def server_error(self, message: str) -> list[bytes]:
+        """Return an error frame."""
+        return [error(message)]
 
-    def _say(self, words: str) -> bytes:
-        return _words(words, is_last=False, names=self.names)
+    def _say(self, text: str) -> bytes:
+        return _text_frame(text, is_last=False, names=self.names)
 
 
 @attrs.define
-class AgUi:
-    """The events of a run."""
+class AgUiFrames:
+    """The AG-UI events of a run."""
 
     cluster: Cluster
     thread: str
     run: str
     snapshot: bool = False
     message: str | None = None
-    called: bool = False
+    call_open: bool = False
 
     def begin(self) -> list[bytes]:
-        """The run started."""
+        """Return the event RUN_STARTED, and the snapshot of messages if wanted."""
         started = [self._event("RUN_STARTED", **self._ids)]
-        # Conversation memory keeps no messages in the form that a snapshot shows.
+        # Conversation memory has no messages in the format of a snapshot.
         return [*started, self._event("MESSAGES_SNAPSHOT", messages=[])] if self.snapshot else started
 
-    def tell(self, piece: Piece) -> list[bytes]:
-        """Messages and calls have a beginning and an end. The server tells the end of the run twice."""
+    def encode(self, piece: Piece) -> list[bytes]:
+        """Return the start, content and end events of messages and calls. The server sends RUN_FINISHED twice."""
         match piece:
-            case Said(words):
-                return [*self._start(), self._event("TEXT_MESSAGE_CONTENT", messageId=self.message, delta=words)]
-            case Calling(calls):
+            case TextDelta(text):
+                return [*self._start(), self._event("TEXT_MESSAGE_CONTENT", messageId=self.message, delta=text)]
+            case ToolCallDelta(calls):
                 return [*self._stop(), *self._calling(calls)]
-            case Called(call_id, _):
-                self.called = False
+            case ToolCall(call_id, _):
+                self.call_open = False
                 return [self._event("TOOL_CALL_END", toolCallId=call_id)]
-            case Ended():
+            case StreamEnd():
                 return [*self._stop(), *self._finish(), *self._finish()]
 
-    def give(self, call_id: str, result: str) -> list[bytes]:
-        """A message of a tool."""
+    def tool_result(self, call_id: str, result: str) -> list[bytes]:
+        """Return the event TOOL_CALL_RESULT."""
         where = {"messageId": _message_id(), "toolCallId": call_id}
         return [self._event("TOOL_CALL_RESULT", **where, content=result, role="tool")]
 
-    def fail(self, words: str) -> list[bytes]:
-        """An error that is told as one, and an end all the same."""
-        return [self._event("RUN_ERROR", message=f"Unexpected chunk: {words}"), *self._finish()]
+    def model_error(self, message: str) -> list[bytes]:
+        """Return RUN_ERROR, which RUN_FINISHED still follows."""
+        return [self._event("RUN_ERROR", message=f"Unexpected chunk: {message}"), *self._finish()]
 
-    def refuse(self, words: str) -> list[bytes]:
-        """An error, and no end."""
-        return [self._event("RUN_ERROR", message=words)]
+    def server_error(self, message: str) -> list[bytes]:
+        """Return RUN_ERROR, without RUN_FINISHED."""
+        return [self._event("RUN_ERROR", message=message)]
 
     @property
     def _ids(self) -> dict[str, str]:
@@ -160,15 +160,15 @@ class AgUi:
         return [self._event("RUN_FINISHED", **self._ids)]
 
     def _calling(self, calls: Sequence[Mapping[str, Any]]) -> list[bytes]:
-        told: list[bytes] = []
+        frames: list[bytes] = []
         for call in calls:
             function = call.get("function") or {}
-            if "name" in function and not self.called:
-                self.called, self._call_id = True, call.get("id", "")
-                told.append(self._event("TOOL_CALL_START", toolCallId=self._call_id, toolCallName=function["name"]))
+            if "name" in function and not self.call_open:
+                self.call_open, self._call_id = True, call.get("id", "")
+                frames.append(self._event("TOOL_CALL_START", toolCallId=self._call_id, toolCallName=function["name"]))
             if "arguments" in function:
-                told.append(self._event("TOOL_CALL_ARGS", toolCallId=self._call_id, delta=function["arguments"]))
-        return told
+                frames.append(self._event("TOOL_CALL_ARGS", toolCallId=self._call_id, delta=function["arguments"]))
+        return frames
 
     _call_id: str = ""
 

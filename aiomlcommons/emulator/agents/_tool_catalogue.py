@@ -1,4 +1,4 @@
-"""The tools that a server lists: names, descriptions and schemas, in its own words."""
+"""The tools that a server lists, with the descriptions and schemas of the server."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Agents, as they are registered and looked up."""
+"""Handlers that register, get, update, delete and search agents."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ from aiomlcommons.emulator.errors import NO_AGENTS, NO_UNIFIED_AGENTS, Refused, 
 from aiomlcommons.emulator.registry import Bare, handles
 
 LONGEST_NAME = 128
-CAME = {AgentType.AG_UI.name: "3.5", AgentType.CONVERSATIONAL_V2.name: "3.6"}
-CUT_OFF = (
+SINCE = {AgentType.AG_UI.name: "3.5", AgentType.CONVERSATIONAL_V2.name: "3.6"}
+TRUNCATED = (
     b'{"error":{"root_cause":[{"type":"null_pointer_exception","reason":"Cannot invoke \\"String.length()\\" because '
     b'\\"content\\" is null"}],"type":"null_pointer_exception","reason":"Cannot invoke \\"String.length()\\" becau'
 )
@@ -36,7 +36,7 @@ NEED_MODEL = {AgentType.CONVERSATIONAL, AgentType.PLAN_EXECUTE_AND_REFLECT}
 
 @handles(RegisterAgent)
 async def register(cluster: Cluster, request: RegisterAgent) -> AgentRegistered:
-    """Refuses a type that nobody knows, tools of one name, and models that the server would make a connector for."""
+    """Register an agent. Refuse unknown types, duplicate tool names, and models that would need a new connector."""
     check_enabled(cluster)
     if request.model is not None:
         check_unified(cluster)
@@ -64,14 +64,14 @@ async def register(cluster: Cluster, request: RegisterAgent) -> AgentRegistered:
 
 @handles(GetAgent)
 async def get(cluster: Cluster, request: GetAgent) -> Agent:
-    """404 where there is none."""
+    """Return an agent; 404 where there is none."""
     check_enabled(cluster)
     return find(cluster, request.agent_id)
 
 
 @handles(UpdateAgent)
 async def update(cluster: Cluster, request: UpdateAgent) -> WriteResult | Bare:
-    """Changes what is given."""
+    """Change the fields that are given."""
     check_enabled(cluster)
     agent = cluster.agents.get(request.agent_id)
     if agent is None:
@@ -93,7 +93,7 @@ async def update(cluster: Cluster, request: UpdateAgent) -> WriteResult | Bare:
 
 @handles(DeleteAgent)
 async def delete(cluster: Cluster, request: DeleteAgent) -> WriteResult:
-    """404 where there is none, in other words than when it is looked up."""
+    """Delete an agent; 404 where there is none, with another message than ``get`` has."""
     check_enabled(cluster)
     if cluster.agents.get(request.agent_id) is None:
         raise missing("Fail to find ml agent")
@@ -102,13 +102,13 @@ async def delete(cluster: Cluster, request: DeleteAgent) -> WriteResult:
 
 @handles(SearchAgents)
 async def find_all(cluster: Cluster, request: SearchAgents) -> Hits[Agent]:
-    """Any query that the emulator's search knows."""
+    """Search agents."""
     check_enabled(cluster)
     return search.search(cluster.agents, request.body, cluster.node_id)
 
 
 def find(cluster: Cluster, agent_id: str) -> Agent:
-    """An agent; raises Refused where there is none."""
+    """Return an agent; raise Refused where there is none."""
     agent = cluster.agents.get(agent_id)
     if agent is None:
         raise missing(f"Failed to find agent with the provided agent id: {agent_id}")
@@ -116,34 +116,34 @@ def find(cluster: Cluster, agent_id: str) -> Agent:
 
 
 def tool_name(tool: ToolSpec) -> str:
-    """What a tool is called in an agent."""
+    """Return the name of a tool within an agent."""
     return tool.name or tool.type
 
 
 def check_enabled(cluster: Cluster) -> None:
-    """Raises Refused where there are no agents."""
+    """Raise Refused where the agent framework is disabled."""
     if not cluster.settings.flag("agent_framework_enabled"):
         raise refused(500, "illegal_state_exception", NO_AGENTS)
 
 
 def check_unified(cluster: Cluster) -> None:
-    """Raises Refused where agents of the newer kind are switched off."""
+    """Raise Refused where the unified agent API is disabled."""
     if not cluster.settings.flag("unified_agent_api_enabled"):
         raise illegal(NO_UNIFIED_AGENTS)
 
 
 def _nothing_to_update(cluster: Cluster, agent_id: str) -> Bare:
-    """404, of which the servers until 3.8 give only the beginning as often as not: they fail while they write it."""
+    """Return 404. Servers up to 3.8 often truncate the body: they fail while they write it."""
     if not cluster.is_before("3.9"):
         raise missing(f"Failed to get agent with ID {agent_id}")
-    return Bare(404, CUT_OFF, "application/json; charset=UTF-8")
+    return Bare(404, TRUNCATED, "application/json; charset=UTF-8")
 
 
 def _check(cluster: Cluster, request: RegisterAgent) -> None:
     if not request.name.strip() or len(request.name) > LONGEST_NAME:
         raise illegal(f"Agent name cannot be empty or exceed max length of {LONGEST_NAME} characters")
     kind = request.type.upper()
-    if kind not in AgentType.__members__ or cluster.is_before(CAME.get(kind, "2.12")):
+    if kind not in AgentType.__members__ or cluster.is_before(SINCE.get(kind, "2.12")):
         raise _no_type(cluster, request.type)
     if request.type.lower() in NEED_MODEL and request.llm is None:
         raise illegal("We need model information for the conversational agent type")

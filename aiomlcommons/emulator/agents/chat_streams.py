@@ -1,4 +1,4 @@
-"""A chat as its provider writes it: words, the pieces of a tool's call, and the end."""
+"""Streamed chat completions of a provider, parsed into text deltas, tool calls and the end of the stream."""
 
 from __future__ import annotations
 
@@ -16,83 +16,83 @@ from aiomlcommons.emulator.connectors import remote
 from aiomlcommons.emulator.errors import refused, status_error
 from aiomlcommons.emulator.models import model_store, predict
 
-SPOKEN = "openai/v1/chat/completions"
+OPENAI_CHAT = "openai/v1/chat/completions"
 Call: TypeAlias = Mapping[str, Any]
 
 
 @attrs.frozen
-class Said:
-    """Some words."""
+class TextDelta:
+    """A piece of text."""
 
-    words: str
+    text: str
 
 
 @attrs.frozen
-class Calling:
-    """Pieces of the call of a tool."""
+class ToolCallDelta:
+    """Fragments of a tool call."""
 
     calls: Sequence[Call]
 
 
 @attrs.frozen
-class Called:
-    """The call that the pieces made."""
+class ToolCall:
+    """A complete tool call, assembled from its fragments."""
 
     call_id: str
     message: Mapping[str, Any]
 
 
 @attrs.frozen
-class Ended:
-    """There is no more to come."""
+class StreamEnd:
+    """The end of the stream."""
 
 
-Piece: TypeAlias = Said | Calling | Called | Ended
+Piece: TypeAlias = TextDelta | ToolCallDelta | ToolCall | StreamEnd
 
 
-async def pieces(cluster: Cluster, model_id: str, given: Mapping[str, Any]) -> AsyncGenerator[Piece]:
-    """What a remote model writes.
+async def stream_chat(cluster: Cluster, model_id: str, given: Mapping[str, Any]) -> AsyncGenerator[Piece]:
+    """Call a remote model and yield what it streams.
 
-    Raises ProviderFailed where it fails or breaks off, and Refused where it cannot be asked. A provider that stops
-    without a word of the end is waited for, as the server does.
+    Raises ProviderFailed where the stream fails or is interrupted, and Refused where the model cannot be called. If the
+    provider closes the stream without an end event, this waits forever, as the server does.
     """
     model = model_store.find(cluster, model_id)
     if model.is_enabled is False:
         raise status_error(403, "Model is disabled.")
     predict.check_deployed(cluster, model_id, model)
-    if given.get("_llm_interface") != SPOKEN:
+    if given.get("_llm_interface") != OPENAI_CHAT:
         raise refused(500, "m_l_exception", "Fail to execute streaming")
     call = _Assembled()
     with cluster.counts.counted(FunctionName.REMOTE, "predict", model_id):
         async for data in remote.stream(cluster, model_id, model, given):
             for piece in _read(data, call):
                 yield piece
-                if isinstance(piece, Called | Ended):
+                if isinstance(piece, ToolCall | StreamEnd):
                     return
-    await silence()
+    await wait_forever()
 
 
-async def silence() -> None:
-    """Wait for ever: what the server does not notice, it waits for."""
+async def wait_forever() -> None:
+    """Wait forever, as the server does for what it does not detect."""
     await asyncio.Event().wait()
 
 
 def _read(data: str, call: _Assembled) -> list[Piece]:
     if data == "[DONE]":
-        return [Ended()]
+        return [StreamEnd()]
     choice = _choice(data)
-    # Words that come together with the end are lost on a real server too.
+    # Text in the same event as the end is lost on a real server too.
     if choice.get("finish_reason") == "stop":
-        return [Ended()]
+        return [StreamEnd()]
     found: list[Piece] = []
     delta = choice.get("delta") or {}
     if delta.get("content"):
-        found.append(Said(delta["content"]))
+        found.append(TextDelta(delta["content"]))
     if delta.get("tool_calls"):
         call.add(delta["tool_calls"])
-        found.append(Calling(delta["tool_calls"]))
+        found.append(ToolCallDelta(delta["tool_calls"]))
     if choice.get("finish_reason") == "tool_calls" and call.begun:
-        found.append(call.whole())
+        found.append(call.assemble())
     return found
 
 
@@ -100,7 +100,7 @@ def _choice(data: str) -> Mapping[str, Any]:
     try:
         found = look_up(orjson.loads(data), "$.choices[0]")
     except orjson.JSONDecodeError:
-        return {}  # what is no chunk is passed over
+        return {}  # not a chunk: skipped
     return found if isinstance(found, Mapping) else {}
 
 
@@ -119,6 +119,6 @@ class _Assembled:
             self.name = function.get("name") or self.name
             self.arguments += function.get("arguments") or ""
 
-    def whole(self) -> Called:
+    def assemble(self) -> ToolCall:
         function = {"arguments": self.arguments or "{}", "name": self.name}
-        return Called(self.call_id, {"tool_calls": [{"function": function, "type": "function", "id": self.call_id}]})
+        return ToolCall(self.call_id, {"tool_calls": [{"function": function, "type": "function", "id": self.call_id}]})

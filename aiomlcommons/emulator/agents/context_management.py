@@ -1,4 +1,4 @@
-"""Templates of context management."""
+"""Handlers of context management templates."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ LARGEST_PAGE = 1000
 
 @handles(CreateContextManagement)
 async def create(cluster: Cluster, request: CreateContextManagement) -> ContextManagementStatus:
-    """Refuses a name that is taken. Hooks and managers that nobody knows are kept all the same."""
+    """Create a template; refuse a name that is taken. Unknown hooks and managers are stored, as on the server."""
     name, now = request.template_name, cluster.now()
     if cluster.contexts.get(name) is not None:
         raise illegal(f"A context management with name '{name}' already exists")
@@ -37,13 +37,13 @@ async def create(cluster: Cluster, request: CreateContextManagement) -> ContextM
 
 @handles(GetContextManagement)
 async def get(cluster: Cluster, request: GetContextManagement) -> ContextManagementTemplate:
-    """404 where there is none."""
+    """Return a template; 404 where there is none."""
     return _find(cluster, request.template_name)
 
 
 @handles(ListContextManagement)
 async def list_all(cluster: Cluster, request: ListContextManagement) -> ContextManagementTemplates:
-    """A page, in the order in which they were made."""
+    """Return a page of templates in the order of their creation."""
     start, size = request.from_ or 0, 10 if request.size is None else request.size
     if start < 0 or not 1 <= size <= LARGEST_PAGE:
         raise illegal(f"from must be 0 or more, and size 1 to {LARGEST_PAGE}")
@@ -53,7 +53,7 @@ async def list_all(cluster: Cluster, request: ListContextManagement) -> ContextM
 
 @handles(UpdateContextManagement)
 async def update(cluster: Cluster, request: UpdateContextManagement) -> WriteResult:
-    """Changes what is given; a moment that is given gets other managers, and the others keep theirs."""
+    """Change the fields that are given; of the hooks only those that are given are replaced."""
     name = request.template_name
     old = _find(cluster, name)
     given = {} if request.description is None else {"description": request.description}
@@ -66,7 +66,7 @@ async def update(cluster: Cluster, request: UpdateContextManagement) -> WriteRes
 
 @handles(DeleteContextManagement)
 async def delete(cluster: Cluster, request: DeleteContextManagement) -> ContextManagementStatus:
-    """404 where there is none, in other words than when it is looked up."""
+    """Delete a template; 404 where there is none, with another message than ``get`` has."""
     name = request.template_name
     if cluster.contexts.get(name) is None:
         raise missing(f"Context management template not found: {name}")
@@ -77,7 +77,7 @@ async def delete(cluster: Cluster, request: DeleteContextManagement) -> ContextM
 def _hooks(request: CreateContextManagement | UpdateContextManagement) -> dict[str, Any]:
     if request.hooks is None:
         return {}
-    return {"hooks": {moment: list(managers) for moment, managers in request.hooks.items()} or None}
+    return {"hooks": {hook: list(managers) for hook, managers in request.hooks.items()} or None}
 
 
 def _find(cluster: Cluster, name: str) -> ContextManagementTemplate:

@@ -1,4 +1,4 @@
-"""The tools of other MCP servers: the emulator really asks the one that a connector names."""
+"""An MCP client: the emulator really connects to the MCP server of a connector and lists its tools."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import orjson
 
 from aiomlcommons.api.connectors import McpConnector
 from aiomlcommons.api.mcp import ConnectorTool, ConnectorTools, ListConnectorTools
-from aiomlcommons.emulator.agents.mcp import PROTOCOL
+from aiomlcommons.emulator.agents.mcp_server import PROTOCOL
 from aiomlcommons.emulator.cluster import Cluster
 from aiomlcommons.emulator.connectors.connector_store import check_exists, check_host
 from aiomlcommons.emulator.connectors.templates import fill
@@ -24,7 +24,7 @@ HELLO = {"protocolVersion": PROTOCOL, "capabilities": {}, "clientInfo": {"name":
 
 @handles(ListConnectorTools)
 async def list_tools(cluster: Cluster, request: ListConnectorTools) -> ConnectorTools:
-    """Only over ``mcp_streamable_http``."""
+    """List the tools of an MCP server; only ``mcp_streamable_http`` is supported."""
     key = request.connector_id
     connector = check_exists(cluster, key, "Failed to find connector")
     if not isinstance(connector, McpConnector):
@@ -44,10 +44,10 @@ async def _tools(cluster: Cluster, key: str, connector: McpConnector) -> list[Ma
     own = {name: fill(value, values) for name, value in (connector.headers or {}).items()}
     headers = {"content-type": JSON, "accept": "application/json, text/event-stream", **own}
     try:
-        session = await _say(cluster, url, headers, {"id": 1, "method": "initialize", "params": HELLO})
+        session = await _send(cluster, url, headers, {"id": 1, "method": "initialize", "params": HELLO})
         headers |= {"mcp-session-id": session[0]} if session[0] else {}
-        await _say(cluster, url, headers, {"method": "notifications/initialized"})
-        _, answer = await _say(cluster, url, headers, {"id": 2, "method": "tools/list", "params": {}})
+        await _send(cluster, url, headers, {"method": "notifications/initialized"})
+        _, answer = await _send(cluster, url, headers, {"id": 2, "method": "tools/list", "params": {}})
     except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
         raise _unreachable(str(error)) from error
     if "result" not in answer:
@@ -56,17 +56,17 @@ async def _tools(cluster: Cluster, key: str, connector: McpConnector) -> list[Ma
     return found
 
 
-async def _say(
+async def _send(
     cluster: Cluster, url: str, headers: Mapping[str, str], message: Mapping[str, Any]
 ) -> tuple[str | None, Mapping[str, Any]]:
-    """The session and the answer; a notification has none."""
+    """Send a JSON-RPC message; return the session id and the response, which is empty for a notification."""
     body = orjson.dumps({"jsonrpc": "2.0", **message})
-    async with cluster.client.post(url, data=body, headers=headers) as got:
-        got.raise_for_status()
-        text = await got.text()
+    async with cluster.client.post(url, data=body, headers=headers) as response:
+        response.raise_for_status()
+        text = await response.text()
     if text.startswith(("event:", "data:")):
         text = "".join(line.removeprefix("data:") for line in text.splitlines() if line.startswith("data:"))
-    return got.headers.get("mcp-session-id"), orjson.loads(text) if text.strip() else {}
+    return response.headers.get("mcp-session-id"), orjson.loads(text) if text.strip() else {}
 
 
 def _tool(tool: Mapping[str, Any]) -> ConnectorTool:
@@ -79,5 +79,5 @@ def _tool(tool: Mapping[str, Any]) -> ConnectorTool:
     )
 
 
-def _unreachable(words: str) -> Refused:
-    return refused(500, "exception", f"Failed to list the tools of the MCP server: {words}")
+def _unreachable(message: str) -> Refused:
+    return refused(500, "exception", f"Failed to list the tools of the MCP server: {message}")

@@ -1,4 +1,4 @@
-"""Agentic search templates: there are none, for each needs a stored script, and the emulator stores no scripts."""
+"""Handlers of agentic search templates. There are never any: each needs a stored script, which the emulator lacks."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LARGEST_PAGE = 1000
 
 @handles(RegisterAgenticSearchTemplate)
 async def register(cluster: Cluster, request: RegisterAgenticSearchTemplate) -> None:
-    """Refuses what has no script of its name."""
+    """Refuse every template, because its stored script does not exist."""
     _check_enabled(cluster)
     if request.param_schema is not None and not request.param_schema:
         raise illegal("'param_schema' cannot be empty")
@@ -29,7 +29,7 @@ async def register(cluster: Cluster, request: RegisterAgenticSearchTemplate) -> 
 
 @handles(ListAgenticSearchTemplates)
 async def list_all(cluster: Cluster, request: ListAgenticSearchTemplates) -> AgenticSearchTemplateList:
-    """None."""
+    """Return an empty page."""
     _check_enabled(cluster)
     if (request.from_ or 0) < 0:
         raise illegal("Parameter 'from' must be non-negative")
@@ -40,17 +40,17 @@ async def list_all(cluster: Cluster, request: ListAgenticSearchTemplates) -> Age
 
 @handles(GetAgenticSearchTemplate, DeleteAgenticSearchTemplate)
 async def get(cluster: Cluster, request: GetAgenticSearchTemplate | DeleteAgenticSearchTemplate) -> None:
-    """404."""
+    """Return 404."""
     _check_enabled(cluster)
     raise missing(f"Agentic search template not found: {request.template_id}")
 
 
 @handles(UpdateAgenticSearchTemplate)
 async def update(cluster: Cluster, request: UpdateAgenticSearchTemplate) -> None:
-    """404, in the words of the index."""
+    """Return 404, with the error of a missing document."""
     _check_enabled(cluster)
-    words = f"[{request.template_id}]: document missing"
-    raise refused(404, "document_missing_exception", words, None, index=INDEX, shard="0", index_uuid=cluster.uuid)
+    reason = f"[{request.template_id}]: document missing"
+    raise refused(404, "document_missing_exception", reason, None, index=INDEX, shard="0", index_uuid=cluster.uuid)
 
 
 def _check_enabled(cluster: Cluster) -> None:

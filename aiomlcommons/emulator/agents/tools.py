@@ -1,4 +1,4 @@
-"""Tools: all that a server lists, of which the emulator runs those that need nothing but what it has."""
+"""Tools: all that a server lists, of which the emulator runs those that need no data or model of a real cluster."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ BY_NAME: Mapping[str, Tool] = {tool.name or "": tool for tool in TOOLS}
 
 @handles(ListTools)
 async def list_tools(_: Cluster, __: ListTools) -> list[Tool]:
-    """As a server without further plugins has them."""
+    """Return the tools of a server without further plugins."""
     return TOOLS
 
 
 @handles(GetTool)
 async def get(_: Cluster, request: GetTool) -> Tool:
-    """Without the attributes, which only the list has."""
+    """Return a tool without its attributes, which only the list has."""
     if request.tool_name not in BY_NAME:
         raise missing(f"Failed to find tool information with the provided tool name: {request.tool_name}")
     return alter(BY_NAME[request.tool_name], attributes=None)
@@ -42,7 +42,7 @@ async def get(_: Cluster, request: GetTool) -> Tool:
 
 @handles(ExecuteTool)
 async def execute(cluster: Cluster, request: ExecuteTool) -> Prediction:
-    """The answer is always waited for, as on the server."""
+    """Run a tool and wait for its result, as the server does."""
     if not cluster.settings.flag("execute_tools_enabled"):
         raise refused(500, "illegal_state_exception", NO_TOOLS)
     with execution():
@@ -51,7 +51,7 @@ async def execute(cluster: Cluster, request: ExecuteTool) -> Prediction:
 
 
 async def run(cluster: Cluster, kind: str, parameters: Mapping[str, str]) -> str:
-    """What a tool gives.
+    """Run a tool of a type and return its result.
 
     Raises Refused where there is no such tool, where the emulator cannot run it, and where it fails.
     """
@@ -62,7 +62,7 @@ async def run(cluster: Cluster, kind: str, parameters: Mapping[str, str]) -> str
 
 
 async def use(cluster: Cluster, tool: ToolSpec, given: Mapping[str, str]) -> str:
-    """What an agent's tool gives, after its ``output_filter``. Raises Refused as ``run`` does."""
+    """Run the tool of an agent and return its result after ``output_filter``; raise Refused as ``run`` does."""
     parameters = _of_tool(tool, given)
     result = await run(cluster, tool.type, parameters)
     path = parameters.get("output_filter")
@@ -73,34 +73,34 @@ async def use(cluster: Cluster, tool: ToolSpec, given: Mapping[str, str]) -> str
 
 
 def _of_tool(tool: ToolSpec, given: Mapping[str, str]) -> dict[str, str]:
-    """What was given wins over what was registered, under the tool's own name too; its ``config`` wins over all."""
+    """Merge parameters, later ones winning: registered, given, given with the tool's name as prefix, ``config``."""
     prefix = f"{tool_name(tool)}."
     own = {key.removeprefix(prefix): value for key, value in given.items() if key.startswith(prefix)}
     return {**(tool.parameters or {}), **given, **own, **(tool.config or {})}
 
 
 def to_json(value: Any) -> str:
-    """Text as it is, and anything else as JSON, in which whole numbers have no fraction."""
-    return value if isinstance(value, str) else orjson.dumps(_whole(value)).decode()
+    """Return a string as it is, and anything else as JSON in which integral floats have no fraction."""
+    return value if isinstance(value, str) else orjson.dumps(_without_fractions(value)).decode()
 
 
-def _whole(value: Any) -> Any:
+def _without_fractions(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return {key: _whole(part) for key, part in value.items()}
+        return {key: _without_fractions(part) for key, part in value.items()}
     if isinstance(value, list):
-        return [_whole(part) for part in value]
+        return [_without_fractions(part) for part in value]
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def known(kind: str) -> Tool:
-    """A tool as it is listed. Raises Refused where there is none."""
+    """Return a tool of the catalogue; raise Refused where there is none."""
     if kind not in BY_NAME:
         raise illegal(f"Tool not found: {kind}")
     return BY_NAME[kind]
 
 
 def schema_of(kind: str, attributes: Mapping[str, Any] | None) -> Any:
-    """The schema of a tool's input, by its own attributes or else by its kind; empty where that is no JSON."""
+    """Return the input schema of a tool: of its attributes, else of its type; empty where it is not JSON."""
     found = (attributes or {}).get("input_schema") or (known(kind).attributes or {}).get("input_schema", {})
     if not isinstance(found, str):
         return found
@@ -108,7 +108,7 @@ def schema_of(kind: str, attributes: Mapping[str, Any] | None) -> Any:
 
 
 def _with_input(parameters: Mapping[str, str]) -> dict[str, str]:
-    """The parameters with those that ``input`` holds, if that is a JSON object."""
+    """Return the parameters, merged with those in ``input`` if that is a JSON object."""
     if "input" not in parameters:
         return dict(parameters)
     text = fill(parameters["input"], {"parameters": parameters})
@@ -120,7 +120,7 @@ def _with_input(parameters: Mapping[str, str]) -> dict[str, str]:
     return {**parameters, "input": text, **(inside or {})}
 
 
-async def _ask_model(cluster: Cluster, parameters: Mapping[str, str]) -> str:
+async def _call_model(cluster: Cluster, parameters: Mapping[str, str]) -> str:
     model_id = parameters.get("model_id", "")
     if not model_id.strip():
         raise illegal("Model ID can't be null or empty")
@@ -133,5 +133,5 @@ async def _ask_model(cluster: Cluster, parameters: Mapping[str, str]) -> str:
 
 _RUNNERS: Mapping[str, Callable[[Cluster, Mapping[str, str]], Awaitable[str]]] = {
     "ListIndexTool": list_indices,
-    "MLModelTool": _ask_model,
+    "MLModelTool": _call_model,
 }

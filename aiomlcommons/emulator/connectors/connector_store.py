@@ -1,4 +1,4 @@
-"""Connectors."""
+"""Handlers that create, get, update, delete and search connectors."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ CLIENT_DEFAULTS = ClientConfig(
     retry_backoff_policy="constant",
 )
 CLIENT_SWITCHES = {"skip_ssl_verification": "3.5", "mutual_tls_enabled": "3.9"}
-"""Since when a connector says that they are off."""
+"""Switches that a connector lists as false, by the version that introduced them."""
 
 
 @handles(CreateConnector)
 async def create(cluster: Cluster, request: CreateConnector) -> ConnectorCreated:
-    """Keeps the credential apart, for the calls alone."""
+    """Create a connector; its credential is stored apart and never returned."""
     check_endpoints(cluster, request.actions or (), request.parameters)
     connector_id, now = cluster.new_id(), cluster.now()
     connector = alter(as_connector(cluster, request), created_time=now, last_updated_time=now)
@@ -57,20 +57,20 @@ async def create(cluster: Cluster, request: CreateConnector) -> ConnectorCreated
 
 @handles(GetConnector)
 async def get(cluster: Cluster, request: GetConnector) -> Connector:
-    """Without its credential."""
+    """Return a connector without its credential."""
     return check_exists(cluster, request.connector_id)
 
 
 @handles(UpdateConnector)
 async def update(cluster: Cluster, request: UpdateConnector) -> WriteResult:
-    """Changes what is given, unless a deployed model uses it."""
+    """Change the fields that are given; refuse while a deployed model uses the connector."""
     key = request.connector_id
     connector = check_exists(cluster, key)
     if used := [model_id for model_id in users(cluster, key) if _is_deployed(cluster, model_id)]:
-        words = (
+        reason = (
             f"{len(used)} models are still using this connector, please undeploy the models first: [{', '.join(used)}]"
         )
-        raise status_error(400, words)
+        raise status_error(400, reason)
     check_endpoints(cluster, request.actions or (), request.parameters)
     fields = {
         "name": request.name,
@@ -92,31 +92,31 @@ async def update(cluster: Cluster, request: UpdateConnector) -> WriteResult:
 
 @handles(DeleteConnector)
 async def delete(cluster: Cluster, request: DeleteConnector) -> WriteResult:
-    """Refuses a connector that a model uses."""
+    """Delete a connector; refuse if a model uses it."""
     used = users(cluster, request.connector_id)
     if used:
-        words = "models are still using this connector, please delete or update the models first"
-        raise status_error(409, f"{len(used)} {words}: [{', '.join(used)}]")
+        reason = "models are still using this connector, please delete or update the models first"
+        raise status_error(409, f"{len(used)} {reason}: [{', '.join(used)}]")
     cluster.credentials.pop(request.connector_id, None)
     return cluster.connectors.delete(request.connector_id)
 
 
 @handles(SearchConnectors)
 async def find_all(cluster: Cluster, request: SearchConnectors) -> Hits[Connector]:
-    """Any query that the emulator's search knows."""
+    """Search connectors."""
     return search.search(cluster.connectors, request.body, cluster.node_id)
 
 
-def check_exists(cluster: Cluster, connector_id: str, words: str | None = None) -> Connector:
-    """A connector; raises Refused where there is none."""
+def check_exists(cluster: Cluster, connector_id: str, reason: str | None = None) -> Connector:
+    """Return a connector; raise Refused where there is none."""
     connector = cluster.connectors.get(connector_id)
     if connector is None:
-        raise missing(words or f"Failed to find connector with the provided connector id: {connector_id}")
+        raise missing(reason or f"Failed to find connector with the provided connector id: {connector_id}")
     return connector
 
 
 def users(cluster: Cluster, connector_id: str) -> list[str]:
-    """The models that use a connector."""
+    """Return the ids of the models that use a connector."""
     return [d.id for d in cluster.models.documents.values() if d.source.connector_id == connector_id]
 
 
@@ -128,7 +128,7 @@ def _is_deployed(cluster: Cluster, model_id: str) -> bool:
 def check_endpoints(
     cluster: Cluster, actions: Iterable[ConnectorAction], parameters: Mapping[str, Any] | None = None
 ) -> None:
-    """Refuse a connector to a place that the settings do not trust."""
+    """Raise Refused where the URL of an action does not match the trusted endpoints of the settings."""
     trusted = [re.compile(pattern) for pattern in cluster.settings.value("trusted_connector_endpoints_regex")]
     for action in actions:
         url = fill(action.url, {"parameters": parameters or {}})
@@ -137,14 +137,14 @@ def check_endpoints(
 
 
 def check_host(cluster: Cluster, url: str) -> None:
-    """Refuse to call a private address where the settings do not allow it."""
+    """Raise Refused for a private address where the settings do not allow it."""
     host = URL(url).host or ""
     if not cluster.settings.flag("connector.private_ip_enabled") and is_private(host):
         raise illegal(f"Remote inference host name has private ip address: {host}")
 
 
 def is_private(host: str) -> bool:
-    """Whether a host is one of a private network."""
+    """Return whether a host is ``localhost`` or a private IP address."""
     try:
         return ipaddress.ip_address(host).is_private
     except ValueError:
@@ -152,7 +152,7 @@ def is_private(host: str) -> bool:
 
 
 def as_connector(cluster: Cluster, request: CreateConnector) -> Connector:
-    """A connector as a model keeps it, without times: parameters are text, actions are in capitals."""
+    """Return a connector as it is stored, without times: parameters are strings, action types upper case."""
     common: dict[str, Any] = {
         "name": request.name,
         "version": str(request.version),
@@ -167,7 +167,7 @@ def as_connector(cluster: Cluster, request: CreateConnector) -> Connector:
 
 
 def as_text(parameters: Mapping[str, Any] | None) -> dict[str, str] | None:
-    """Values that are not text become JSON."""
+    """Return parameters as strings: values of other types become JSON."""
     if parameters is None:
         return None
     return {name: v if isinstance(v, str) else orjson.dumps(v).decode() for name, v in parameters.items()}

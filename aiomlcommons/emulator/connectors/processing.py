@@ -1,4 +1,4 @@
-"""The connectors' own pre- and post-processing: texts to parameters, and a remote answer to tensors."""
+"""Built-in pre- and post-processing functions of connectors: texts to parameters, responses to tensors."""
 
 from __future__ import annotations
 
@@ -11,30 +11,30 @@ from aiomlcommons.emulator.errors import Refused, illegal, refused
 PRE, POST = "connector.pre_process.", "connector.post_process."
 
 _BEFORE: Mapping[str, Callable[[MLInput], dict[str, Any]]] = {
-    "default.embedding": lambda asked: {"input": asked.text_docs},
-    "openai.embedding": lambda asked: {"input": asked.text_docs},
-    "cohere.embedding": lambda asked: {"texts": asked.text_docs},
-    "bedrock.embedding": lambda asked: {"inputText": (asked.text_docs or [""])[0]},
-    "cohere.rerank": lambda asked: {
-        "query": asked.query_text,
-        "documents": asked.text_docs,
-        "top_n": len(asked.text_docs or ()),
+    "default.embedding": lambda ml_input: {"input": ml_input.text_docs},
+    "openai.embedding": lambda ml_input: {"input": ml_input.text_docs},
+    "cohere.embedding": lambda ml_input: {"texts": ml_input.text_docs},
+    "bedrock.embedding": lambda ml_input: {"inputText": (ml_input.text_docs or [""])[0]},
+    "cohere.rerank": lambda ml_input: {
+        "query": ml_input.query_text,
+        "documents": ml_input.text_docs,
+        "top_n": len(ml_input.text_docs or ()),
     },
-    "default.rerank": lambda asked: {"query_text": asked.query_text, "text_docs": asked.text_docs},
+    "default.rerank": lambda ml_input: {"query_text": ml_input.query_text, "text_docs": ml_input.text_docs},
 }
 
 
-def before(function: str | None, asked: MLInput) -> dict[str, Any]:
-    """What a connector's pre-processing makes of texts.
+def before(function: str | None, ml_input: MLInput) -> dict[str, Any]:
+    """Apply a pre-processing function to texts.
 
-    Raises Refused where there are texts and no function, or one that is not known.
+    Raises Refused where there are texts and no function, or an unknown one.
     """
     process = _BEFORE.get((function or "").removeprefix(PRE))
     if process is None:
         if function:
             raise illegal(f"the emulator does not know the pre_process_function {function}")
         raise illegal("Must provide pre_process_function for predict action to process text docs input.")
-    return process(asked)
+    return process(ml_input)
 
 
 def _embedding(vector: Any) -> dict[str, Any]:
@@ -66,9 +66,9 @@ _ROOTS = {"openai.embedding": "data", "cohere.embedding": "embeddings", "cohere.
 
 
 def after(function: str | None, answer: Any) -> list[dict[str, Any]]:
-    """The tensors of a remote answer; without a function the answer itself, as a map.
+    """Apply a post-processing function and return tensors; without a function return the response as a map.
 
-    Raises Refused where the answer is not of the form that the function expects.
+    Raises Refused where the response does not have the format that the function expects.
     """
     if not function:
         mapped = answer if isinstance(answer, Mapping) else {"response": answer}
@@ -83,7 +83,7 @@ def after(function: str | None, answer: Any) -> list[dict[str, Any]]:
 
 
 def as_doubles(value: Any) -> Any:
-    """Values with no integers in them: the server reads the remote JSON with a library that knows only doubles."""
+    """Convert integers to floats: the server parses remote JSON with a library that knows only doubles."""
     if isinstance(value, Mapping):
         return {key: as_doubles(part) for key, part in value.items()}
     if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""Remote models: the emulator really calls what the connector names."""
+"""Remote models: the emulator really calls the endpoint of the connector."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ from aiomlcommons.emulator.errors import ProviderFailed, Refused, illegal, refus
 from aiomlcommons.http import JSON
 from aiomlcommons.stream import Frames
 
-BROKE_OFF = "SSE failure with network error"
+INTERRUPTED = "SSE failure with network error"
 AWS_ERROR = "x-amzn-ErrorType"
 OF_A_JOB = {
     ActionType.BATCH_PREDICT_STATUS: ("get the batch job details in the connector", "GET", "/${parameters.id}"),
     ActionType.CANCEL_BATCH_PREDICT: ("cancel the batch job in the connector", "POST", "/${parameters.id}/cancel"),
 }
-"""What is done with a job after its begin: what is missing without, and what is known of OpenAI and Cohere."""
+"""Actions on a running batch job: the name in the error without one, and the default method and URL suffix."""
 CLOSED = (
     "The connection was closed during the request. The request will usually succeed on a retry, but if it does not: "
     "consider disabling any proxies you have configured, enabling debug logging, or performing a TCP dump to identify "
@@ -43,26 +43,26 @@ CLOSED = (
 )
 
 
-async def predict(cluster: Cluster, model_id: str, model: Model, asked: MLInput, *, texts: bool) -> dict[str, Any]:
-    """What the remote model answers, as one result with all its outputs. ``texts`` are pre-processed if there are any.
+async def predict(cluster: Cluster, model_id: str, model: Model, ml_input: MLInput, *, texts: bool) -> dict[str, Any]:
+    """Return the prediction of a remote model as one result with all outputs. With ``texts``, texts are pre-processed.
 
-    Raises Refused with the remote model's own status, or 500 where no answer came.
+    Raises Refused with the status of the remote model, or 500 where it did not respond.
     """
-    given = asked.parameters or {}
-    if texts and asked.text_docs is not None:
+    given = ml_input.parameters or {}
+    if texts and ml_input.text_docs is not None:
         action = _action(_connector(cluster, model), ActionType.PREDICT)
-        given = {**given, **before(action.pre_process_function, asked)}
+        given = {**given, **before(action.pre_process_function, ml_input)}
     return await ask(cluster, model_id, model, ActionType.PREDICT, given)
 
 
 def check_allowed(cluster: Cluster) -> None:
-    """Refuse where the settings allow no remote models."""
+    """Raise Refused where remote inference is disabled."""
     if not cluster.settings.flag("remote_inference.enabled"):
         raise illegal(errors.NO_REMOTE)
 
 
 def private_host(cluster: Cluster, model: Model, kind: ActionType) -> str | None:
-    """The host of an action of a kind, if it has a private address."""
+    """Return the host of an action if its address is private, else None."""
     connector = _connector(cluster, model)
     host = URL(fill(_action(connector, kind).url, {"parameters": connector.parameters or {}})).host or ""
     return host if is_private(host) else None
@@ -71,7 +71,7 @@ def private_host(cluster: Cluster, model: Model, kind: ActionType) -> str | None
 async def ask(
     cluster: Cluster, model_id: str, model: Model, kind: ActionType, given: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Do what a connector has an action of a kind for, with parameters; raises as ``predict`` does."""
+    """Call the action of a kind of the model's connector; raise as ``predict`` does."""
     connector = _connector(cluster, model)
     action = _action(connector, kind)
     values = _values(cluster, model_id, model, connector, given)
@@ -94,55 +94,56 @@ def _connector(cluster: Cluster, model: Model) -> Connector:
 def _action(connector: Connector, kind: ActionType) -> ConnectorAction:
     actions = connector.actions or () if isinstance(connector, HttpConnector) else ()
     found = {action.action_type: action for action in reversed(actions)}
-    # The server makes up its own action for a job that has begun unless there is one with a body, even to GET.
+    # The server uses its default action for a running job unless there is one with a body, even for GET.
     if kind in OF_A_JOB and (kind not in found or found[kind].request_body is None):
-        return _made_up(kind, found[ActionType.BATCH_PREDICT])
+        return _default_action(kind, found[ActionType.BATCH_PREDICT])
     if kind not in found:
         raise illegal(f"no {kind} action found")
     return found[kind]
 
 
-def _made_up(kind: ActionType, begins: ConnectorAction) -> ConnectorAction:
-    words, method, ending = OF_A_JOB[kind]
-    if not re.search("openai|cohere", begins.url):
-        raise refused(500, "unsupported_operation_exception", f"Please configure the action type to {words}")
-    return ConnectorAction(action_type=kind, method=method, url=begins.url + ending, headers=begins.headers)
+def _default_action(kind: ActionType, start: ConnectorAction) -> ConnectorAction:
+    what, method, ending = OF_A_JOB[kind]
+    if not re.search("openai|cohere", start.url):
+        raise refused(500, "unsupported_operation_exception", f"Please configure the action type to {what}")
+    return ConnectorAction(action_type=kind, method=method, url=start.url + ending, headers=start.headers)
 
 
 async def stream(cluster: Cluster, model_id: str, model: Model, given: Mapping[str, Any]) -> AsyncGenerator[str]:
-    """What a remote model writes when it is asked for a stream, event by event.
+    """Call a remote model in streaming mode and yield the data of each event.
 
-    Raises ProviderFailed with the remote model's own status, or 500 where no stream came or one broke off, and Refused
-    where it cannot be asked.
+    Raises ProviderFailed with the status of the remote model, or 500 where there was no stream or it was interrupted,
+    and Refused where the model cannot be called.
     """
     connector = _connector(cluster, model)
     action = _action(connector, ActionType.PREDICT)
     values = _values(cluster, model_id, model, connector, given)
     check_endpoints(cluster, [action], values["parameters"])
-    asked = _asked(cluster, connector, action, values)
-    asked["data"] = orjson.dumps({**orjson.loads(asked["data"] or b"{}"), "stream": True})
+    request = _http_request(cluster, connector, action, values)
+    request["data"] = orjson.dumps({**orjson.loads(request["data"] or b"{}"), "stream": True})
     frames = Frames()
     try:
-        async with cluster.client.request(action.method, **asked) as got:
-            if got.status >= 400:
-                raise ProviderFailed(got.status, _refusal(got.status, await got.text(), throttled=False).body)
-            if got.content_type != "text/event-stream":
-                raise _broke_off()
-            async for piece in got.content.iter_any():
+        async with cluster.client.request(action.method, **request) as response:
+            if response.status >= 400:
+                error = _refusal(response.status, await response.text(), throttled=False)
+                raise ProviderFailed(response.status, error.body)
+            if response.content_type != "text/event-stream":
+                raise _interrupted()
+            async for piece in response.content.iter_any():
                 for data in frames.feed(piece):
                     yield data.decode()
-    except (aiohttp.ClientError, TimeoutError, OSError) as error:
-        raise _broke_off() from error
+    except (aiohttp.ClientError, TimeoutError, OSError) as cause:
+        raise _interrupted() from cause
 
 
-def _broke_off() -> ProviderFailed:
-    return ProviderFailed(500, refused(500, "m_l_exception", BROKE_OFF).body)
+def _interrupted() -> ProviderFailed:
+    return ProviderFailed(500, refused(500, "m_l_exception", INTERRUPTED).body)
 
 
-def _asked(
+def _http_request(
     cluster: Cluster, connector: Connector, action: ConnectorAction, values: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, Any]:
-    """What a client needs to ask the provider."""
+    """Return the arguments of the HTTP request to the provider."""
     as_is = str(values["parameters"].get("no_escape_params", "")).split(",")
     body = fill(action.request_body or "", values, in_json=True, as_is=as_is)
     if action.request_body:
@@ -159,22 +160,22 @@ def _asked(
 async def _call(
     cluster: Cluster, connector: Connector, action: ConnectorAction, values: Mapping[str, Mapping[str, Any]]
 ) -> tuple[int, Any]:
-    asked = _asked(cluster, connector, action, values)
+    request = _http_request(cluster, connector, action, values)
     try:
-        async with cluster.client.request(action.method, **asked) as got:
-            text = await got.text()
-            throttled = got.headers.get(AWS_ERROR, "").startswith("ThrottlingException")
+        async with cluster.client.request(action.method, **request) as response:
+            text = await response.text()
+            throttled = response.headers.get(AWS_ERROR, "").startswith("ThrottlingException")
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
-        raise status_error(500, f"Error communicating with remote model: {_words(error)}") from error
-    if got.status >= 400:
-        raise _refusal(got.status, text, throttled=throttled)
+        raise status_error(500, f"Error communicating with remote model: {_reason(error)}") from error
+    if response.status >= 400:
+        raise _refusal(response.status, text, throttled=throttled)
     if not text.strip() and action.action_type.upper() != ActionType.CANCEL_BATCH_PREDICT.upper():
         raise status_error(502, "Remote service returned empty response body")
-    return got.status, _read(text)
+    return response.status, _read(text)
 
 
 def _refusal(status: int, text: str, *, throttled: bool) -> Refused:
-    """The provider's own status, also where a service of Amazon says 400 and in a header that it throttles."""
+    """Return the provider's own status, also for a throttled request to AWS, which is 400 with a header."""
     if throttled:
         return refused(status, "remote_connector_throttling_exception", errors.THROTTLED_PROVIDER)
     if not text.strip():
@@ -183,11 +184,11 @@ def _refusal(status: int, text: str, *, throttled: bool) -> Refused:
 
 
 def _check_payload(cluster: Cluster, body: str) -> None:
-    waiting = open_places(body)
-    # 3.4 was seen to show the payload, and 3.8 to name what it lacks.
-    if waiting and not cluster.is_before("3.8"):
-        raise illegal(f"Some parameter placeholder not filled in payload: {', '.join(waiting)}")
-    if waiting or not is_json(body):
+    unfilled = open_places(body)
+    # Recorded: 3.4 quotes the payload, 3.8 names the missing parameters.
+    if unfilled and not cluster.is_before("3.8"):
+        raise illegal(f"Some parameter placeholder not filled in payload: {', '.join(unfilled)}")
+    if unfilled or not is_json(body):
         raise illegal(f"Invalid payload: {body}")
 
 
@@ -198,8 +199,8 @@ def _read(text: str) -> Any:
         return text
 
 
-def _words(error: Exception) -> str:
-    """An error of the network, in the server's words."""
+def _reason(error: Exception) -> str:
+    """Return a network error with the text that the server has for it."""
     match error:
         case aiohttp.ConnectionTimeoutError():
             return "Connect timed out"

@@ -1,4 +1,4 @@
-"""``${parameters.x}`` and ``${credential.x}``, filled in as the server fills them."""
+"""Template substitution of ``${parameters.x}`` and ``${credential.x}``, as the server does it."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ Values = Mapping[str, Mapping[str, Any]]
 
 
 def fill(template: str, values: Values, *, in_json: bool = False, as_is: Collection[str] = ()) -> str:
-    """A template with its places filled, also those that come in with a value; one without a value stays as it is.
+    """Fill the placeholders of a template, also those within values; one without a value stays as it is.
 
-    ``${parameters.x:-y}`` is y where x has no value. ``in_json`` escapes text for the inside of a JSON string, but not
-    the parameters in ``as_is``. What is not text becomes JSON.
+    ``${parameters.x:-y}`` is y where x has no value. ``in_json`` escapes strings for use within a JSON string, except
+    the parameters in ``as_is``. Values that are not strings become JSON.
     """
 
     def place(found: re.Match[str]) -> str:
-        group, name, otherwise = found.groups()
+        group, name, default = found.groups()
         value = values.get(group, {}).get(name)
         if value is None:
-            return found[0] if otherwise is None else otherwise
+            return found[0] if default is None else default
         if not isinstance(value, str):
             return orjson.dumps(value).decode()
         escape = in_json and name not in as_is
@@ -36,24 +36,24 @@ def fill(template: str, values: Values, *, in_json: bool = False, as_is: Collect
 
 
 def open_places(text: str) -> list[str]:
-    """The parameters that a filled template still waits for."""
+    """Return the parameters whose placeholders are still unfilled."""
     return [found[2] for found in _PLACE.finditer(text) if found[1] == "parameters"]
 
 
 def _without(values: Values, group: str, name: str) -> Values:
-    # A value that holds itself must come to an end.
+    # Prevents infinite recursion for a value that contains its own placeholder.
     return {**values, group: {key: value for key, value in values[group].items() if key != name}}
 
 
 def _escaped(text: str) -> str:
-    # A list or an object that arrived as text is put in as it is.
+    # A list or an object that is already JSON text is inserted as it is.
     if text.lstrip()[:1] in {"[", "{"} and is_json(text):
         return text
     return orjson.dumps(text).decode()[1:-1]
 
 
 def is_json(text: str) -> bool:
-    """Whether a text is JSON."""
+    """Return whether a text is JSON."""
     try:
         orjson.loads(text)
     except ValueError:

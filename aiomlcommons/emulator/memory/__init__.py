@@ -1,1 +1,1 @@
-"""Conversation memory and memory containers."""
+"""Conversation memory, and the memory containers of agentic memory."""

@@ -1,4 +1,4 @@
-"""What memory containers hold, as far as no model makes it: sessions and working memories."""
+"""Handlers of agentic memory: sessions and working memories, which need no model."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ from aiomlcommons.api.memory_documents import (
 from aiomlcommons.emulator import search
 from aiomlcommons.emulator.cluster import Cluster, Index, alter
 from aiomlcommons.emulator.errors import NO_DELETE_QUERY, NO_LLM, illegal, missing, refused, status_error
-from aiomlcommons.emulator.limits import CALLER
 from aiomlcommons.emulator.memory.configuration import index_name
 from aiomlcommons.emulator.memory.containers import configuration_in
 from aiomlcommons.emulator.memory.conversations import texts
+from aiomlcommons.emulator.rate_limits import CALLER
 from aiomlcommons.emulator.registry import handles
 from aiomlcommons.wire import convert
 
@@ -41,13 +41,13 @@ CHANGEABLE: dict[MemoryType, tuple[str, ...]] = {
     "working": ("messages", "binary_data", "structured_data", "metadata", "tags"),
     "long-term": ("memory", "tags"),
 }
-# Kept as text, but for the sessions' own.
+# Stored as strings, except in sessions.
 TEXTS = ("metadata", "tags")
 
 
 @handles(CreateSession)
 async def create_session(cluster: Cluster, request: CreateSession) -> SessionCreated:
-    """An id of one's own replaces the session that has it."""
+    """Create a session; one with the same custom id is replaced."""
     configuration = configuration_in(cluster, request.memory_container_id)
     sessions = _index(cluster, configuration, "sessions")
     if sessions is None:
@@ -70,7 +70,7 @@ async def create_session(cluster: Cluster, request: CreateSession) -> SessionCre
 
 @handles(AddMemories)
 async def add(cluster: Cluster, request: AddMemories) -> MemoriesAdded:
-    """Refuses what would have a model make long-term memories, or a session's summary."""
+    """Add a working memory; 501 where a model would have to extract long-term memories or summarize a session."""
     configuration = configuration_in(cluster, request.memory_container_id)
     payload = (request.payload_type or PAYLOADS[0]).lower()
     _check_payload(request, payload)
@@ -106,16 +106,16 @@ async def add(cluster: Cluster, request: AddMemories) -> MemoriesAdded:
 
 @handles(GetMemoryDocument)
 async def get(cluster: Cluster, request: GetMemoryDocument) -> MemoryDocument:
-    """404 where there is none."""
+    """Return a memory; 404 where there is none."""
     configuration = configuration_in(cluster, request.memory_container_id)
     memory: MemoryDocument = _found(_existing(cluster, configuration, request.memory_type), request.memory_id)
-    # Of the session only a search tells.
+    # The session id is returned by searches only.
     return alter(memory, session_id=None) if isinstance(memory, WorkingMemory) else memory
 
 
 @handles(UpdateMemoryDocument)
 async def update(cluster: Cluster, request: UpdateMemoryDocument) -> WriteResult:
-    """Replaces the fields that may be changed, and takes no notice of others."""
+    """Replace the fields that can be changed, and ignore others."""
     configuration = configuration_in(cluster, request.memory_container_id)
     index = _existing(cluster, configuration, request.memory_type)
     if request.memory_type == "history":
@@ -128,7 +128,7 @@ async def update(cluster: Cluster, request: UpdateMemoryDocument) -> WriteResult
 
 @handles(DeleteMemoryDocument)
 async def delete(cluster: Cluster, request: DeleteMemoryDocument) -> WriteResult:
-    """404 where there is none."""
+    """Delete a memory; 404 where there is none."""
     configuration = configuration_in(cluster, request.memory_container_id)
     index = _existing(cluster, configuration, request.memory_type)
     _found(index, request.memory_id)
@@ -137,7 +137,7 @@ async def delete(cluster: Cluster, request: DeleteMemoryDocument) -> WriteResult
 
 @handles(SearchMemoryDocuments)
 async def find_all(cluster: Cluster, request: SearchMemoryDocuments) -> Hits[MemoryDocument]:
-    """Any query that the emulator's search knows, within one container."""
+    """Search the memories of one container."""
     configuration = configuration_in(cluster, request.memory_container_id)
     index = _existing(cluster, configuration, request.memory_type)
     own = _within(index, request.memory_container_id)
@@ -146,7 +146,7 @@ async def find_all(cluster: Cluster, request: SearchMemoryDocuments) -> Hits[Mem
 
 @handles(DeleteMemoryDocuments)
 async def delete_found(cluster: Cluster, request: DeleteMemoryDocuments) -> DeletedByQuery:
-    """Needs a query, and stays within one container."""
+    """Delete by query, which is required, in one container."""
     configuration = configuration_in(cluster, request.memory_container_id)
     index = _index(cluster, configuration, request.memory_type)
     if index is None:
@@ -173,7 +173,7 @@ def _changed(memory: Any, fields: Mapping[str, Any]) -> Any:
 
 def _index(cluster: Cluster, configuration: MemoryConfiguration, kind: MemoryType) -> Index[Any] | None:
     name = index_name(configuration, kind)
-    # One that was deleted comes again with the first document.
+    # A deleted index is created again with the first document.
     return None if name is None else cluster.contents.setdefault(name, Index(name, existed=True))
 
 
@@ -192,7 +192,7 @@ def _found(index: Index[Any], memory_id: str) -> Any:
 
 
 def _within(index: Index[Any], container_id: str) -> Index[Any]:
-    """What a container has in an index that it may share with others; what was changed last stands last."""
+    """Return the documents of a container in an index that containers may share, the latest change last."""
     rows = sorted(index.documents.values(), key=lambda row: row.seq_no)
     own = {row.id: row for row in rows if row.source.memory_container_id == container_id}
     return Index(index.name, own, existed=index.existed)
@@ -207,7 +207,7 @@ def _check_payload(request: AddMemories, payload: str) -> None:
 
 
 def _begins_session(configuration: MemoryConfiguration, payload: str, namespace: dict[str, str]) -> bool:
-    """Whether the server would begin a session, with a summary that the container's model makes."""
+    """Return whether the server would start a session, with a summary from the container's model."""
     has_session = "session_id" in namespace or bool(configuration.disable_session)
     return payload == PAYLOADS[0] and not has_session and configuration.llm_id is not None
 

@@ -1,4 +1,4 @@
-"""How a memory container is configured: the server's defaults, and what it refuses."""
+"""Configurations of memory containers: the server's defaults, merging and validation."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from aiomlcommons.emulator.errors import STRATEGY_MODELS, illegal, missing
 
 EMBEDDINGS = (FunctionName.TEXT_EMBEDDING, FunctionName.SPARSE_ENCODING)
 TYPES: tuple[MemoryType, ...] = get_args(MemoryType)
-# What an update changes; the rest would need other indices.
+# What an update can change; other fields would need other indices.
 CHANGEABLE = (
     "llm_id",
     "strategies",
@@ -28,7 +28,7 @@ LARGEST_INFER_SIZE = 10
 
 
 def index_name(configuration: MemoryConfiguration, kind: MemoryType) -> str | None:
-    """Where the memories of a kind lie; None where that kind is switched off."""
+    """Return the index for a type of memory, or None where that type is disabled."""
     off = {"sessions": configuration.disable_session, "history": configuration.disable_history}
     if off.get(kind):
         return None
@@ -37,7 +37,7 @@ def index_name(configuration: MemoryConfiguration, kind: MemoryType) -> str | No
 
 
 def completed(given: MemoryConfiguration) -> MemoryConfiguration:
-    """A configuration with the server's defaults: what lies in system indices may share them."""
+    """Return a configuration with the server's defaults. The default prefix of system indices is shared."""
     use_system_index = given.use_system_index is not False
     prefix = (given.index_prefix or "").strip() or ("default" if use_system_index else uuid.uuid4().hex[:8])
     return alter(
@@ -56,7 +56,7 @@ def completed(given: MemoryConfiguration) -> MemoryConfiguration:
 def _infer_size(given: MemoryConfiguration) -> int | None:
     if given.max_infer_size is not None and given.max_infer_size > LARGEST_INFER_SIZE:
         raise illegal("Maximum infer size cannot exceed 10")
-    # It is of no use without a model.
+    # Unused without a model.
     return None if given.llm_id is None else given.max_infer_size or INFER_SIZE
 
 
@@ -67,17 +67,17 @@ def _named(strategy: MemoryStrategy) -> MemoryStrategy:
 
 
 def changed(cluster: Cluster, old: MemoryConfiguration, new: MemoryConfiguration) -> MemoryConfiguration:
-    """A configuration after an update: where its memories lie stays as it was."""
+    """Return a configuration after an update, in which index names do not change; raise Refused where it is invalid."""
     given = {name: value for name in CHANGEABLE if (value := getattr(new, name)) is not None}
     if new.strategies:
         given["strategies"] = _merged(old.strategies or [], new.strategies)
-    whole = completed(alter(old, **given))
-    check(cluster, whole)
-    return whole
+    updated = completed(alter(old, **given))
+    check(cluster, updated)
+    return updated
 
 
 def _merged(old: list[MemoryStrategy], new: list[MemoryStrategy]) -> list[MemoryStrategy]:
-    """Strategies with an id change those that have it; the others are added."""
+    """Merge strategies: one with an id updates the existing one, others are added."""
     found = {strategy.id or "": strategy for strategy in old}
     added: list[MemoryStrategy] = []
     for strategy in new:
@@ -95,11 +95,11 @@ def _given(strategy: MemoryStrategy) -> Mapping[str, Any]:
     return {name: value for name in fields if (value := getattr(strategy, name)) is not None}
 
 
-# ---- what a configuration must hold ---------------------------------------------------------------------------------
+# ---- validation -----------------------------------------------------------------------------------------------------
 
 
 def check(cluster: Cluster, given: MemoryConfiguration) -> None:
-    """Raises Refused for a configuration that fits neither itself nor the models that there are."""
+    """Raise Refused for a configuration that is inconsistent, or does not match the existing models."""
     _check_embedding(given)
     _check_strategies(given)
     _check_models(cluster, given)

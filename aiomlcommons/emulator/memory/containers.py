@@ -1,4 +1,4 @@
-"""Memory containers."""
+"""Handlers that create, get, update, delete and search memory containers."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from aiomlcommons.api.memory_documents import MemoryType
 from aiomlcommons.emulator import search
 from aiomlcommons.emulator.cluster import Cluster, Index, alter
 from aiomlcommons.emulator.errors import NO_AGENTIC_MEMORY, NO_CONTAINER, SHARED_PREFIX, missing, status_error
-from aiomlcommons.emulator.limits import CALLER
 from aiomlcommons.emulator.memory.configuration import TYPES, changed, check, completed, index_name
+from aiomlcommons.emulator.rate_limits import CALLER
 from aiomlcommons.emulator.registry import handles
 
 
 @handles(CreateMemoryContainer)
 async def create(cluster: Cluster, request: CreateMemoryContainer) -> MemoryContainerCreated:
-    """With the indices that its memories need."""
+    """Create a container and the indices of its memories."""
     check_enabled(cluster)
     configuration = completed(request.configuration or MemoryConfiguration())
     check(cluster, configuration)
@@ -49,13 +49,13 @@ async def create(cluster: Cluster, request: CreateMemoryContainer) -> MemoryCont
 
 @handles(GetMemoryContainer)
 async def get(cluster: Cluster, request: GetMemoryContainer) -> MemoryContainer:
-    """404 where there is none, in other words than where it is used."""
+    """Return a container; 404 where there is none, with another message than the other handlers have."""
     return find(cluster, request.memory_container_id, NO_CONTAINER.format(id=request.memory_container_id))
 
 
 @handles(UpdateMemoryContainer)
 async def update(cluster: Cluster, request: UpdateMemoryContainer) -> WriteResult:
-    """Changes what is given; where its memories lie stays as it was."""
+    """Change the fields that are given; the index names do not change."""
     key = request.memory_container_id
     container = find(cluster, key)
     fields: dict[str, Any] = {"name": request.name, "description": request.description}
@@ -69,7 +69,7 @@ async def update(cluster: Cluster, request: UpdateMemoryContainer) -> WriteResul
 
 @handles(DeleteMemoryContainer)
 async def delete(cluster: Cluster, request: DeleteMemoryContainer) -> WriteResult:
-    """Its memories go too where that is asked, unless another container keeps its own in the same indices."""
+    """Delete a container, and its memories if requested; refuse that where another container shares their indices."""
     configuration = configuration_of(find(cluster, request.memory_container_id))
     names = request.delete_memories.split(",") if request.delete_memories else ()
     kinds: Sequence[MemoryType] = TYPES if request.delete_all_memories else [kind for kind in TYPES if kind in names]
@@ -79,45 +79,45 @@ async def delete(cluster: Cluster, request: DeleteMemoryContainer) -> WriteResul
         cluster.contents.pop(index_name(configuration, kind) or "", None)
     deleted = cluster.containers.delete(request.memory_container_id)
     if request.delete_all_memories and not configuration.strategies and cluster.is_before("3.5"):
-        # A defect: the index of long-term memories, which there is none of, is missed after the container is gone.
+        # A bug of the server: it fails on the missing index of long-term memories after it has deleted the container.
         raise status_error(500, "Internal server error")
     return deleted
 
 
 @handles(SearchMemoryContainers)
 async def find_all(cluster: Cluster, request: SearchMemoryContainers) -> Hits[MemoryContainer]:
-    """Any query that the emulator's search knows."""
+    """Search containers."""
     check_enabled(cluster)
     return search.search(cluster.containers, request.body, cluster.node_id)
 
 
-def find(cluster: Cluster, container_id: str, otherwise: str = "Memory container not found") -> MemoryContainer:
-    """A container; raises Refused where there is none, or where the feature is switched off."""
+def find(cluster: Cluster, container_id: str, message: str = "Memory container not found") -> MemoryContainer:
+    """Return a container; raise Refused where there is none, or where agentic memory is disabled."""
     check_enabled(cluster)
     container = cluster.containers.get(container_id)
     if container is None:
-        raise missing(otherwise)
+        raise missing(message)
     return container
 
 
 def configuration_of(container: MemoryContainer) -> MemoryConfiguration:
-    """A container's configuration, which every container has."""
+    """Return the configuration of a container, never None."""
     return container.configuration or MemoryConfiguration()
 
 
 def configuration_in(cluster: Cluster, container_id: str) -> MemoryConfiguration:
-    """The configuration of the container with an id; raises Refused where there is none."""
+    """Return the configuration of the container with an id; raise Refused where there is none."""
     return configuration_of(find(cluster, container_id))
 
 
 def check_enabled(cluster: Cluster) -> None:
-    """Raises Refused where the feature is switched off."""
+    """Raise Refused where agentic memory is disabled."""
     if not cluster.settings.flag("agentic_memory_enabled"):
         raise status_error(403, NO_AGENTIC_MEMORY)
 
 
 def _caller() -> User | None:
-    # The one user may do anything, as the administrator may.
+    # The only user has all permissions, as the administrator has.
     name = CALLER.get()
     if name is None:
         return None

@@ -1,4 +1,4 @@
-"""Conversation memory: the memories, and what their messages are made and found by."""
+"""Conversation memory: handlers of conversations, and the storage of their messages."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from aiomlcommons.api.memory import (
 from aiomlcommons.emulator import search
 from aiomlcommons.emulator.cluster import Cluster, alter
 from aiomlcommons.emulator.errors import NO_CONVERSATIONS, Refused, illegal, refused
-from aiomlcommons.emulator.limits import CALLER
+from aiomlcommons.emulator.rate_limits import CALLER
 from aiomlcommons.emulator.registry import handles
 
 T = TypeVar("T")
@@ -33,7 +33,7 @@ T = TypeVar("T")
 
 @handles(CreateMemory)
 async def create(cluster: Cluster, request: CreateMemory) -> MemoryCreated:
-    """Without a name nothing else is kept either."""
+    """Create a conversation; without a name the other fields are ignored, as on the server."""
     check_enabled(cluster)
     if request.name is None:
         return MemoryCreated(memory_id=create_memory(cluster))
@@ -44,7 +44,7 @@ async def create(cluster: Cluster, request: CreateMemory) -> MemoryCreated:
 
 @handles(ListMemories)
 async def list_memories(cluster: Cluster, request: ListMemories) -> MemoryPage:
-    """What was changed last comes first."""
+    """Return a page of conversations, the latest change first."""
     check_enabled(cluster)
     documents = sorted(cluster.memories.documents.values(), key=lambda document: document.seq_no, reverse=True)
     found = [_shown(document.id, document.source) for document in documents]
@@ -54,14 +54,14 @@ async def list_memories(cluster: Cluster, request: ListMemories) -> MemoryPage:
 
 @handles(GetMemory)
 async def get(cluster: Cluster, request: GetMemory) -> Memory:
-    """404 where there is none."""
+    """Return a conversation; 404 where there is none."""
     check_enabled(cluster)
     return _shown(request.memory_id, find_memory(cluster, request.memory_id))
 
 
 @handles(UpdateMemory)
 async def update(cluster: Cluster, request: UpdateMemory) -> WriteResult:
-    """Additional information is added to what is there."""
+    """Change the name and merge additional information."""
     check_enabled(cluster)
     memory = find_memory(cluster, request.memory_id)
     info = merged(memory.additional_info, request.additional_info)
@@ -72,7 +72,7 @@ async def update(cluster: Cluster, request: UpdateMemory) -> WriteResult:
 
 @handles(DeleteMemory)
 async def delete(cluster: Cluster, request: DeleteMemory) -> MemoryDeleted:
-    """With its messages. The traces of these stay behind, as on the server."""
+    """Delete a conversation and its messages. Their traces stay, as on the server."""
     check_enabled(cluster)
     find_memory(cluster, request.memory_id)
     for message in history(cluster, request.memory_id):
@@ -83,13 +83,13 @@ async def delete(cluster: Cluster, request: DeleteMemory) -> MemoryDeleted:
 
 @handles(SearchMemories)
 async def find_all(cluster: Cluster, request: SearchMemories) -> Hits[Memory]:
-    """Any query that the emulator's search knows."""
+    """Search conversations."""
     check_enabled(cluster)
     return search.search(cluster.memories, with_query(request.body), cluster.node_id)
 
 
 def create_memory(cluster: Cluster, name: str = "", **fields: Any) -> str:
-    """Begin a conversation; return its id."""
+    """Create a conversation; return its id."""
     memory_id, now = cluster.new_id(), iso_now(cluster)
     memory = Memory(create_time=now, updated_time=now, name=name, user=CALLER.get())
     cluster.memories.put(memory_id, alter(memory, **fields))
@@ -99,7 +99,7 @@ def create_memory(cluster: Cluster, name: str = "", **fields: Any) -> str:
 def add_message(
     cluster: Cluster, memory_id: str, *, input: str | None = None, response: str | None = None, **fields: Any
 ) -> str:
-    """Add a message to a conversation, or with ``parent_message_id`` and ``trace_number`` a trace; return its id.
+    """Add a message to a conversation; return its id. With ``parent_message_id`` and ``trace_number`` it is a trace.
 
     Raises Refused where there is no such conversation.
     """
@@ -112,18 +112,18 @@ def add_message(
 
 
 def history(cluster: Cluster, memory_id: str) -> list[MemoryMessage]:
-    """A conversation's messages, the first one first, without traces."""
+    """Return the messages of a conversation without traces, oldest first."""
     return [one for one in _messages(cluster) if one.memory_id == memory_id and one.trace_number is None]
 
 
 def traces(cluster: Cluster, message_id: str) -> list[MemoryMessage]:
-    """The steps on the way to a message, by their number."""
+    """Return the traces of a message, ordered by their number."""
     found = [one for one in _messages(cluster) if one.parent_message_id == message_id and one.trace_number is not None]
     return sorted(found, key=lambda one: one.trace_number or 0)
 
 
 def find_memory(cluster: Cluster, memory_id: str) -> Memory:
-    """A conversation; raises Refused where there is none."""
+    """Return a conversation; raise Refused where there is none."""
     memory = cluster.memories.get(memory_id)
     if memory is None:
         raise _missing(f"Memory [{memory_id}] not found")
@@ -131,7 +131,7 @@ def find_memory(cluster: Cluster, memory_id: str) -> Memory:
 
 
 def find_message(cluster: Cluster, message_id: str) -> MemoryMessage:
-    """A message; raises Refused where there is none."""
+    """Return a message; raise Refused where there is none."""
     message = cluster.messages.get(message_id)
     if message is None:
         raise _missing(f"Message [{message_id}] not found")
@@ -139,7 +139,7 @@ def find_message(cluster: Cluster, message_id: str) -> MemoryMessage:
 
 
 def _shown(memory_id: str, memory: Memory) -> Memory:
-    # Of the application only a search tells.
+    # The application type is returned by searches only.
     return alter(memory, memory_id=memory_id, application_type=None)
 
 
@@ -148,12 +148,12 @@ def _messages(cluster: Cluster) -> list[MemoryMessage]:
 
 
 def iso_now(cluster: Cluster) -> str:
-    """The time as conversation memory writes it."""
+    """Return the current time in the format of conversation memory."""
     return datetime.fromtimestamp(cluster.clock(), UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def page_of(found: Sequence[T], start: int | None, size: int | None) -> tuple[list[T], int | None]:
-    """A page and the number that the next one begins with: the server believes in a next one after each full page."""
+    """Return a page and the offset of the next one: the server announces a next page after every full page."""
     start, size = start or 0, 10 if size is None else size
     if start < 0 or size < 0:
         name, value = ("from", start) if start < 0 else ("size", size)
@@ -163,21 +163,21 @@ def page_of(found: Sequence[T], start: int | None, size: int | None) -> tuple[li
 
 
 def with_query(body: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A search body, which must have a query: the server puts it into one of its own."""
+    """Return a search body; raise Refused without a query, which the server wraps in its own."""
     if not body.get("query"):
         raise illegal("inner bool query clause cannot be null")
     return body
 
 
 def texts(given: Mapping[str, Any] | None) -> dict[str, str] | None:
-    """Values as the server keeps them: as text."""
+    """Return values as strings: the server stores them as such."""
     if given is None:
         return None
     return {key: value if isinstance(value, str) else orjson.dumps(value).decode() for key, value in given.items()}
 
 
 def merged(old: Mapping[str, Any] | None, new: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
-    """What an update leaves of additional information: what is new is added to what is old."""
+    """Return additional information after an update: new keys are merged into the old ones."""
     return old if new is None else {**(old or {}), **new}
 
 
@@ -186,6 +186,6 @@ def _missing(reason: str) -> Refused:
 
 
 def check_enabled(cluster: Cluster) -> None:
-    """Raises Refused where the feature is switched off."""
+    """Raise Refused where conversation memory is disabled."""
     if not cluster.settings.flag("memory_feature_enabled"):
         raise refused(500, "exception", NO_CONVERSATIONS)

@@ -1,4 +1,4 @@
-"""The messages of conversation memory, and their traces."""
+"""Handlers of messages in conversation memory, and their traces."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from aiomlcommons.emulator.registry import handles
 
 @handles(CreateMessage)
 async def create_message(cluster: Cluster, request: CreateMessage) -> MessageCreated:
-    """A trace needs both its message and its number, else it is an ordinary message."""
+    """Create a message, or a trace if both its parent and its number are given."""
     conversations.check_enabled(cluster)
     _check_content(request)
     is_trace = request.parent_message_id is not None and request.trace_number is not None
@@ -44,7 +44,7 @@ async def create_message(cluster: Cluster, request: CreateMessage) -> MessageCre
 
 @handles(ListMessages)
 async def list_messages(cluster: Cluster, request: ListMessages) -> MessagePage:
-    """The first one comes first."""
+    """Return a page of messages, oldest first."""
     conversations.check_enabled(cluster)
     conversations.find_memory(cluster, request.memory_id)
     page, following = conversations.page_of(
@@ -55,14 +55,14 @@ async def list_messages(cluster: Cluster, request: ListMessages) -> MessagePage:
 
 @handles(GetMessage)
 async def get_message(cluster: Cluster, request: GetMessage) -> MemoryMessage:
-    """404 where there is none."""
+    """Return a message; 404 where there is none."""
     conversations.check_enabled(cluster)
     return alter(conversations.find_message(cluster, request.message_id), message_id=request.message_id)
 
 
 @handles(UpdateMessage)
 async def update_message(cluster: Cluster, request: UpdateMessage) -> WriteResult:
-    """Additional information is added to what is there."""
+    """Change the response and merge additional information."""
     conversations.check_enabled(cluster)
     message = conversations.find_message(cluster, request.message_id)
     info = conversations.merged(message.additional_info, request.additional_info)
@@ -75,7 +75,7 @@ async def update_message(cluster: Cluster, request: UpdateMessage) -> WriteResul
 
 @handles(ListTraces)
 async def list_traces(cluster: Cluster, request: ListTraces) -> TracePage:
-    """By their number."""
+    """Return a page of traces, ordered by their number."""
     conversations.check_enabled(cluster)
     conversations.find_message(cluster, request.message_id)
     page, following = conversations.page_of(
@@ -86,7 +86,7 @@ async def list_traces(cluster: Cluster, request: ListTraces) -> TracePage:
 
 @handles(SearchMessages)
 async def find_messages(cluster: Cluster, request: SearchMessages) -> Hits[MemoryMessage]:
-    """Any query that the emulator's search knows, within one conversation. Traces are found too."""
+    """Search the messages and traces of one conversation."""
     conversations.check_enabled(cluster)
     conversations.find_memory(cluster, request.memory_id)
     body = conversations.with_query(request.body)

@@ -1,4 +1,4 @@
-"""Long-term memories by their meaning: which container has none to search, and that no container is searched."""
+"""Handlers of semantic and hybrid search for long-term memories, which are refused: the emulator has none."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from aiomlcommons.emulator.registry import handles
 
 @handles(SemanticSearch)
 async def semantic(cluster: Cluster, request: SemanticSearch) -> Hits[MemoryDocument]:
-    """Refuses: a container without an embedding model, and then any."""
+    """Refuse a container without an embedding model, then (501) every other one."""
     raise _refusal(cluster, request.memory_container_id, "Semantic")
 
 
 @handles(HybridSearch)
 async def hybrid(cluster: Cluster, request: HybridSearch) -> Hits[MemoryDocument]:
-    """Refuses: a container without an embedding model, and then any."""
+    """Refuse a container without an embedding model, then (501) every other one."""
     raise _refusal(cluster, request.memory_container_id, "Hybrid")
 
 
 def _no_k(kind: str) -> Refused:
-    """The server writes a query for sparse embeddings that its own search does not take."""
+    """Return the error for sparse embeddings: the server builds a query that its own search rejects."""
     reason, column = "[neural_sparse] query does not support [k] field", {"Semantic": 96, "Hybrid": 145}[kind]
     cause = {"type": "parsing_exception", "reason": reason, "line": 1, "col": column}
     error = {"type": "exception", "reason": f"{kind} search execution failed: {reason}", "caused_by": cause}

@@ -1,1 +1,1 @@
-"""Models: registered, deployed, asked, trained."""
+"""Models: groups, registration, deployment, predictions and training."""

@@ -1,4 +1,4 @@
-"""The classic algorithms that the emulator really computes: k-means, and linear regression."""
+"""The classic algorithms that are really computed: k-means and linear regression."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Trained(Protocol):
 
 
 def matrix(frame: DataFrame, names: list[str]) -> Matrix:
-    """Some columns of a data frame. Raises Refused where one is missing, or holds what is no number."""
+    """Return columns of a data frame as an array; raise Refused for a missing column or a non-numeric value."""
     columns = [column.name for column in frame.column_metas]
     if absent := [name for name in names if name not in columns]:
         raise illegal(f"the data frame lacks columns: {', '.join(absent)}")
@@ -46,7 +46,7 @@ def _number(row: Row, place: int) -> float:
 
 
 def column(name: str, kind: str, values: list[Any]) -> DataFrame:
-    """A data frame of one column."""
+    """Return a data frame of one column."""
     rows = [Row(values=[Cell(column_type=kind, value=value)]) for value in values]
     return DataFrame(column_metas=[ColumnMeta(name=name, column_type=kind)], rows=rows)
 
@@ -63,7 +63,7 @@ def _manhattan(points: Matrix, centroids: Matrix) -> Matrix:
 
 
 def _cosine(points: Matrix, centroids: Matrix) -> Matrix:
-    # What has no direction is as far from everything as what stands at a right angle.
+    # A zero vector has no direction: its distance is 1, that of a right angle.
     return np.asarray(1 - _unit(points) @ _unit(centroids).T)
 
 
@@ -81,7 +81,7 @@ DISTANCES: Mapping[str, Callable[[Matrix, Matrix], Matrix]] = {
 
 @attrs.frozen
 class KMeans:
-    """Centroids, and how far is measured."""
+    """A k-means model: its centroids and distance function."""
 
     names: list[str]
     centroids: Matrix
@@ -89,7 +89,7 @@ class KMeans:
 
     @classmethod
     def train(cls, frame: DataFrame, parameters: Mapping[str, Any]) -> KMeans:
-        """Lloyd's algorithm. Raises Refused for parameters that make no sense."""
+        """Run Lloyd's algorithm; raise Refused for invalid parameters."""
         count, iterations = int(parameters.get("centroids", 2)), int(parameters.get("iterations", 10))
         distance = str(parameters.get("distance_type", "EUCLIDEAN"))
         if count <= 0:
@@ -105,7 +105,7 @@ class KMeans:
         return cls(names, _lloyd(points, count, iterations, DISTANCES[distance]), distance)
 
     def predict(self, frame: DataFrame) -> DataFrame:
-        """The number of the nearest centroid, for each row."""
+        """Return the number of the nearest centroid for each row."""
         nearest = DISTANCES[self.distance](matrix(frame, self.names), self.centroids).argmin(axis=1)
         return column("ClusterID", "INTEGER", nearest.tolist())
 
@@ -114,7 +114,7 @@ def _lloyd(points: Matrix, count: int, iterations: int, distance: Callable[[Matr
     centroids = _spread(points, count, distance)
     for _ in range(iterations):
         nearest = distance(points, centroids).argmin(axis=1)
-        # A centroid that is nobody's nearest stays where it is.
+        # A centroid without points stays where it is.
         means = [points[nearest == i].mean(axis=0) if (nearest == i).any() else centroids[i] for i in range(count)]
         centroids, before = np.array(means), centroids
         if np.array_equal(centroids, before):
@@ -123,7 +123,7 @@ def _lloyd(points: Matrix, count: int, iterations: int, distance: Callable[[Matr
 
 
 def _spread(points: Matrix, count: int, distance: Callable[[Matrix, Matrix], Matrix]) -> Matrix:
-    """To begin with: one point by lot, and then always the one that is farthest from those that are chosen."""
+    """Return initial centroids: a random point, then repeatedly the point farthest from those already chosen."""
     chosen = [int(np.random.default_rng(SEED).integers(len(points)))]
     while len(chosen) < count:
         chosen.append(int(distance(points, points[chosen]).min(axis=1).argmax()))
@@ -135,7 +135,7 @@ def _spread(points: Matrix, count: int, distance: Callable[[Matrix, Matrix], Mat
 
 @attrs.frozen
 class LinearRegression:
-    """The weight of each column, and the constant in the last place."""
+    """A linear regression model: the weight of each column, and the intercept last."""
 
     names: list[str]
     target: str
@@ -143,7 +143,7 @@ class LinearRegression:
 
     @classmethod
     def train(cls, frame: DataFrame, parameters: Mapping[str, Any]) -> LinearRegression:
-        """Least squares at once, and not step by step as the server does. Raises Refused without a target column."""
+        """Solve least squares directly, not by gradient descent as the server does; raise Refused without a target."""
         target, columns = parameters.get("target"), [column.name for column in frame.column_metas]
         if not target:
             raise illegal("Empty target when generating dataset from data frame.")
@@ -155,7 +155,7 @@ class LinearRegression:
         return cls(names, target, np.asarray(weights, dtype=np.float64))
 
     def predict(self, frame: DataFrame) -> DataFrame:
-        """The target, for each row."""
+        """Return the target for each row."""
         values = _with_constant(matrix(frame, self.names)) @ self.weights
         return column(self.target, "DOUBLE", values.tolist())
 

@@ -1,7 +1,7 @@
-"""Lexical vectors: signed feature hashing of words and their parts.
+"""Lexical vectors: signed feature hashing of words and character trigrams.
 
-Texts are near when they share words or stems. Nothing here knows what a word means: "car" and "automobile" are as far
-from each other as any two words. Good enough to see a pipeline work, and the same in every process.
+Texts are near when they share words or stems. There are no semantics: "car" and "automobile" are as far from each other
+as any two words. Good enough to see a pipeline work, and deterministic across processes.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Vectors = npt.NDArray[np.float32]
 _WORD = re.compile(r"\w+")
 _PART_WEIGHT = 0.5
 _COMMON_WEIGHT = 0.2
-# These are in every text and say little of it.
+# Stop words.
 _COMMON = frozenset(
     re.findall(
         r"\w+",
@@ -32,23 +32,23 @@ _COMMON = frozenset(
     )
 )
 _TOKEN_IDS = 30_522
-# A word and its first fifteen parts.
+# A word and its first fifteen trigrams.
 _FEATURES = 16
 _MOST_WORDS = 200_000
 
 
 def words(text: str) -> list[str]:
-    """The words of a text in lower case."""
+    """Return the words of a text in lower case."""
     return _WORD.findall(text.lower())
 
 
 def embed(texts: Sequence[str], dimension: int) -> Vectors:
-    """A unit vector for each text, an array of shape ``(len(texts), dimension)``. An empty text has one too."""
+    """Return unit vectors as an array of shape ``(len(texts), dimension)``; an empty text has one too."""
     vocabulary = _vocabulary(dimension)
     # An empty text is the empty word.
     found = [[vocabulary[word] for word in words(text) or ("",)] for text in texts]
     rows = np.repeat(np.arange(len(texts)), np.array([len(ids) for ids in found], np.int64))
-    # Words that a text repeats count once, and then less and less more.
+    # Sublinear term frequency: each repetition of a word adds less.
     pairs = rows * len(vocabulary) + np.fromiter(itertools.chain.from_iterable(found), np.int64, len(rows))
     pairs, times = np.unique(pairs, return_counts=True)
     rows, ids = np.divmod(pairs, len(vocabulary) or 1)
@@ -60,7 +60,7 @@ def embed(texts: Sequence[str], dimension: int) -> Vectors:
 
 def _unit(rows: npt.NDArray[np.float64]) -> Vectors:
     norms = np.sqrt(np.einsum("ij,ij->i", rows, rows))
-    # Features of opposite sign can cancel each other out, in few dimensions even all of them.
+    # Features of opposite sign can cancel out, in few dimensions even all of them.
     rows[norms < 1e-6, 0] = 1.0
     norms[norms < 1e-6] = 1.0
     unit: Vectors = (rows / norms[:, None]).astype(np.float32)
@@ -68,7 +68,7 @@ def _unit(rows: npt.NDArray[np.float64]) -> Vectors:
 
 
 class Vocabulary(dict[str, int]):
-    """The words met so far, by their rows in two tables: where each weighs in a vector, and how much."""
+    """A cache of words: each has a row in two tables, the hashed places in a vector and their weights."""
 
     def __init__(self, dimension: int) -> None:
         super().__init__()
@@ -100,7 +100,7 @@ def _vocabulary(dimension: int) -> Vocabulary:
 
 
 def _features(word: str) -> list[tuple[str, float]]:
-    """A word by itself, and by each three letters of it, so that its forms are near each other."""
+    """Return a word and its character trigrams with their weights, so that inflected forms are near each other."""
     own = weight_of(word)
     marked = f"^{word}$"
     parts = [marked[i : i + 3] for i in range(len(marked) - 2)] if len(word) > 1 else []
@@ -112,24 +112,24 @@ def _hash(feature: str) -> int:
 
 
 def weight_of(word: str) -> float:
-    """How much a word says: little where every text has it."""
+    """Return the weight of a word, lower for stop words."""
     return _COMMON_WEIGHT if word in _COMMON else 1.0
 
 
 def similarity(query: str, texts: Sequence[str], dimension: int = 1024) -> Vectors:
-    """How near each text is to a query, from 0 to 1."""
+    """Return the cosine similarity of each text to a query, clipped to 0 to 1."""
     vectors = embed([query, *texts], dimension)
     near: Vectors = np.clip(vectors[1:] @ vectors[0], 0.0, 1.0)
     return near
 
 
 def tokens(text: str, *, as_ids: bool) -> Counter[str]:
-    """How often each word of a text is there, by the word, or by a number that stands for it."""
+    """Count the words of a text, by word or by token id."""
     return Counter(map(token_id, words(text)) if as_ids else words(text))
 
 
 def sparse_weights(text: str, *, as_ids: bool) -> dict[str, np.float32]:
-    """How much each word says of a text: more often says more, and less and less more."""
+    """Return the weight of each word in a text, which grows with the logarithm of its frequency."""
     counted = Counter(words(text))
     weights = {word: np.float32(weight_of(word) * (1.0 + math.log(n))) for word, n in counted.items()}
     return {token_id(word): weight for word, weight in weights.items()} if as_ids else weights
@@ -137,7 +137,7 @@ def sparse_weights(text: str, *, as_ids: bool) -> dict[str, np.float32]:
 
 @lru_cache(maxsize=200_000)
 def token_id(word: str) -> str:
-    """A number for a word, as text; it is not the one of any real vocabulary."""
+    """Return a number for a word, as a string; not that of a real vocabulary."""
     return str(_hash(word) % _TOKEN_IDS)
 
 
@@ -145,5 +145,5 @@ _SENTENCE = re.compile(r"[^.!?\s][^.!?]*[.!?]*")
 
 
 def sentences(text: str) -> list[tuple[int, int]]:
-    """Where each sentence of a text begins and ends."""
+    """Return the start and end of each sentence of a text."""
     return [(found.start(), found.start() + len(found.group().rstrip())) for found in _SENTENCE.finditer(text)]

@@ -1,4 +1,4 @@
-"""Models onto the node, and off it."""
+"""Handlers that deploy models to the node and undeploy them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from aiomlcommons.api.common import FunctionName
 from aiomlcommons.api.model_records import Model, ModelState, NodeUndeployed
 from aiomlcommons.api.models import DeployModel, UndeployModel, UndeployModels
 from aiomlcommons.api.tasks import TaskStarted, TaskState, TaskType
-from aiomlcommons.emulator import errors, jobs, old_words
+from aiomlcommons.emulator import errors, jobs, legacy
 from aiomlcommons.emulator.cluster import Cluster
 from aiomlcommons.emulator.errors import Conflict, illegal
 from aiomlcommons.emulator.jobs import JobFailed
@@ -23,42 +23,42 @@ from aiomlcommons.endpoint import Request
 
 KIND = TaskType.DEPLOY_MODEL
 
-# ---- onto the node -------------------------------------------------------------------------------------------------
+# ---- deploy --------------------------------------------------------------------------------------------------------
 
 
 @handles(DeployModel)
 async def deploy(cluster: Cluster, request: DeployModel) -> TaskStarted:
-    """A remote model is on the node at once; a local one when its task has been followed to the end."""
+    """Deploy a model: a remote one at once, a local one as a task that completes when it is polled."""
     find(cluster, request.model_id)
     if request.node_ids and not cluster.settings.flag("allow_custom_deployment_plan"):
         raise illegal("Don't allow custom deployment plan")
     return await start_deploying(cluster, request, request.model_id)
 
 
-async def start_deploying(cluster: Cluster, asked: Request[Any], model_id: str) -> TaskStarted:
-    """Begin to put a model on the node. Raises Conflict where others write the record of a remote model too."""
+async def start_deploying(cluster: Cluster, request: Request[Any], model_id: str) -> TaskStarted:
+    """Start a deployment; raise Conflict where another request writes the record of a remote model too."""
     function = find(cluster, model_id).algorithm or FunctionName.TEXT_EMBEDDING
     if function == FunctionName.REMOTE:
-        return await _deploy_remote(cluster, asked, model_id)
+        return await _deploy_remote(cluster, request, model_id)
     if cluster.settings.flag("only_run_on_ml_node"):
         raise illegal(errors.NO_NODE)
     cluster.counts.watch(model_id)
-    if problem := await _begin(cluster, asked, model_id):
+    if problem := await _begin(cluster, request, model_id):
         _lost(cluster, model_id)
-        task_id = jobs.start(cluster, asked, KIND, function, jobs.failing(problem), model_id=model_id)
+        task_id = jobs.start(cluster, request, KIND, function, jobs.failing(problem), model_id=model_id)
     else:
         if model_id in cluster.on_node:
-            put_on_node(cluster, model_id)  # there is nothing to be loaded, so its record says so without delay
+            put_on_node(cluster, model_id)  # already loaded, so the record does not wait for the task
         work, undo = partial(_load, cluster, model_id), partial(_failed, cluster, model_id)
-        task_id = jobs.start(cluster, asked, KIND, function, work, undo=undo, model_id=model_id)
+        task_id = jobs.start(cluster, request, KIND, function, work, undo=undo, model_id=model_id)
         cluster.deploying[model_id] = task_id
     return TaskStarted(task_id=task_id, status="CREATED", task_type=KIND)
 
 
-async def _deploy_remote(cluster: Cluster, asked: Request[Any], model_id: str) -> TaskStarted:
+async def _deploy_remote(cluster: Cluster, request: Request[Any], model_id: str) -> TaskStarted:
     task: dict[str, Any] = {"function": FunctionName.REMOTE, "model_id": model_id}
     try:
-        await _note(cluster, asked, model_id)
+        await _set_deploying(cluster, request, model_id)
     except Conflict as conflict:
         jobs.new_task(cluster, KIND, state=TaskState.FAILED, error=conflict.reason, **task)
         _lost(cluster, model_id)
@@ -68,22 +68,22 @@ async def _deploy_remote(cluster: Cluster, asked: Request[Any], model_id: str) -
     return TaskStarted(task_id=task_id, status="COMPLETED", task_type=KIND)
 
 
-async def _begin(cluster: Cluster, asked: Request[Any], model_id: str) -> str | None:
-    """Note down that a local model is on its way; return why it is not, in the words of its task."""
+async def _begin(cluster: Cluster, request: Request[Any], model_id: str) -> str | None:
+    """Mark a local model as DEPLOYING in its record; return why it cannot be deployed, as its task reports it."""
     try:
-        await _note(cluster, asked, model_id)
+        await _set_deploying(cluster, request, model_id)
     except Conflict as conflict:
-        return old_words.conflict(conflict) if cluster.is_old else conflict.reason
+        return legacy.task_conflict(conflict) if cluster.is_old else conflict.reason
     problem = _no_room(cluster, model_id)
     cluster.loads += 1
     if problem is None:
         return None
-    return old_words.of_node(cluster, problem) if cluster.is_old else jobs.node_error(cluster, problem)
+    return legacy.node_error(cluster, problem) if cluster.is_old else jobs.node_error(cluster, problem)
 
 
 def _no_room(cluster: Cluster, model_id: str) -> str | None:
-    """Why the node does not even begin to load a model."""
-    # A node of 2.4 counts what it was asked to load, and never what it has loaded.
+    """Return why the node does not even start to load a model, or None."""
+    # A node of 2.4 counts every load request, and never discounts a finished one.
     if cluster.is_old and cluster.loads >= cluster.settings.number("max_load_model_tasks_per_node"):
         return errors.TOO_MANY_TASKS
     if model_id in cluster.on_node:
@@ -95,20 +95,20 @@ def _no_room(cluster: Cluster, model_id: str) -> str | None:
     return errors.TOO_MANY_TASKS if too_many else None
 
 
-async def _note(cluster: Cluster, asked: Request[Any], model_id: str) -> None:
+async def _set_deploying(cluster: Cluster, request: Request[Any], model_id: str) -> None:
     planned = {**_planned(cluster), "last_updated_time": cluster.now()}
     changes: dict[str, Any] = {"model_state": ModelState.DEPLOYING, **planned}
-    await cluster.rewrite(asked, cluster.models, model_id, lambda _: changes)
+    await cluster.rewrite(request, cluster.models, model_id, lambda _: changes)
 
 
 def _planned(cluster: Cluster) -> dict[str, Any]:
-    """The nodes that are to have a model, in its record."""
+    """Return the fields of a record that name the nodes to deploy to."""
     nodes = {"planning_worker_node_count": 1, "planning_worker_nodes": [cluster.node_id]}
     return {**nodes, "deploy_to_all_nodes": True}
 
 
 def is_deploying(cluster: Cluster, model_id: str) -> bool:
-    """Whether a job is under way that puts this model on the node; one that only fails as a duplicate does not."""
+    """Return whether a job deploys this model; one that only fails as a duplicate does not count."""
     return cluster.deploying.get(model_id) in cluster.jobs
 
 
@@ -124,9 +124,10 @@ async def _load(cluster: Cluster, model_id: str) -> None:
 
 
 def _lost(cluster: Cluster, model_id: str) -> None:
-    """Let the record say that a deployment failed that lost against another.
+    """Set the record to DEPLOY_FAILED after a deployment that lost against a concurrent one.
 
-    Where the other is done already that stays so, although the node has the model; else it will say otherwise.
+    It stays so where the other deployment is complete, although the node has the model; otherwise that one sets it
+    again.
     """
     change = cluster.models.change if model_id in cluster.on_node else cluster.models.overtake
     change(model_id, model_state=ModelState.DEPLOY_FAILED)
@@ -140,16 +141,16 @@ def _failed(cluster: Cluster, model_id: str) -> None:
 
 
 async def _problem(cluster: Cluster, model_id: str, model: Model) -> str | None:
-    """Why a local model cannot be deployed."""
+    """Return why a local model cannot be loaded, or None."""
     there = {key: cluster.models.get(key) or Model() for key in cluster.on_node}
     local = [key for key, each in there.items() if each.algorithm != FunctionName.REMOTE]
     if len(local) >= cluster.settings.number("max_model_on_node"):
         return errors.TOO_MANY_MODELS
     if (model.name or "").endswith(".zip"):
-        # The server unpacks the file into a directory of the model's name, and then writes the file there.
+        # The server unpacks the file into a directory of the model's name, and then fails to write a file of that name.
         return f"{cluster.node_id}/{model_id}/{model.name} (Is a directory)"
     if model.model_content_hash_value is None:
-        return None  # a pretrained model has no file here: its name says all that the emulator needs
+        return None  # a pretrained model has no file here: the emulator needs only its name
     chunks = cluster.chunks.get(model_id, {})
     if len(chunks) < (model.total_chunks or 0):
         return errors.FAILED_DEPLOY
@@ -158,7 +159,7 @@ async def _problem(cluster: Cluster, model_id: str, model: Model) -> str | None:
 
 
 def sha256(chunks: dict[int, bytes]) -> str:
-    """The hash of a file by its chunks, in hex."""
+    """Return the SHA-256 of a file by its chunks, in hex."""
     digest = hashlib.sha256()
     for number in sorted(chunks):
         digest.update(chunks[number])
@@ -166,13 +167,13 @@ def sha256(chunks: dict[int, bytes]) -> str:
 
 
 def deploy_by_prediction(cluster: Cluster, model_id: str) -> None:
-    """Put a remote model on the node that is asked for before anybody deployed it."""
+    """Deploy a remote model at its first prediction (auto-deploy)."""
     cluster.models.change(model_id, model_state=ModelState.DEPLOYING, **_planned(cluster))
     put_on_node(cluster, model_id)
 
 
 def put_on_node(cluster: Cluster, model_id: str) -> None:
-    """Make a model ready to predict; its record says so a moment later."""
+    """Make a model ready to predict; its record is updated a moment later."""
     now = cluster.now()
     cluster.on_node.add(model_id)
     changes: dict[str, Any] = {
@@ -185,39 +186,39 @@ def put_on_node(cluster: Cluster, model_id: str) -> None:
     cluster.models.change_later(model_id, **changes)
 
 
-# ---- off the node --------------------------------------------------------------------------------------------------
+# ---- undeploy ------------------------------------------------------------------------------------------------------
 
 
 @handles(UndeployModel)
 async def undeploy(cluster: Cluster, request: UndeployModel) -> dict[str, NodeUndeployed]:
-    """What is not on the node is ``not_found``, also what is on its way."""
+    """Undeploy a model; one that is not loaded, or still loading, is ``not_found``."""
     if request.node_ids and not cluster.settings.flag("allow_custom_deployment_plan"):
         raise illegal("Don't allow custom deployment plan")
     if not cluster.is_old:
         find(cluster, request.model_id)
-    return _take_all_off(cluster, [request.model_id])
+    return _undeploy_all(cluster, [request.model_id])
 
 
 @handles(UndeployModels)
 async def undeploy_many(cluster: Cluster, request: UndeployModels) -> dict[str, NodeUndeployed]:
-    """Several models, or all."""
+    """Undeploy several models, or all."""
     if request.node_ids and not cluster.settings.flag("allow_custom_deployment_plan"):
         raise illegal("Don't allow custom deployment plan")
-    return _take_all_off(cluster, request.model_ids or sorted(cluster.on_node))
+    return _undeploy_all(cluster, request.model_ids or sorted(cluster.on_node))
 
 
-def _take_all_off(cluster: Cluster, model_ids: Sequence[str]) -> dict[str, NodeUndeployed]:
-    # A node of 2.4 that has none of them says nothing.
+def _undeploy_all(cluster: Cluster, model_ids: Sequence[str]) -> dict[str, NodeUndeployed]:
+    # A node of 2.4 that has loaded none of them is left out of the response.
     is_silent = cluster.is_old and not cluster.on_node & set(model_ids)
-    stats = {key: _take_off(cluster, key) for key in model_ids}
+    stats = {key: _undeploy(cluster, key) for key in model_ids}
     return {} if is_silent else {cluster.node_id: NodeUndeployed(stats=stats)}
 
 
-def _take_off(cluster: Cluster, model_id: str) -> str:
+def _undeploy(cluster: Cluster, model_id: str) -> str:
     was_there = model_id in cluster.on_node
     cluster.on_node.discard(model_id)
     cluster.counts.watched.pop(model_id, None)
-    # The record is corrected also where the node has no such model, or has it not yet.
+    # The record is updated even if the model is not loaded, or still loading.
     if model_id in cluster.models.documents:
         none = {"planning_worker_node_count": 0, "planning_worker_nodes": None, "current_worker_node_count": 0}
         state = ModelState.UNDEPLOYED

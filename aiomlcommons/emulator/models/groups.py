@@ -1,4 +1,4 @@
-"""Model groups."""
+"""Handlers of model groups, and the group and version of a new model."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ from aiomlcommons.emulator.errors import (
     refused,
     status_error,
 )
-from aiomlcommons.emulator.models import _own_ids
+from aiomlcommons.emulator.models import _custom_ids
 from aiomlcommons.emulator.registry import handles
 from aiomlcommons.endpoint import Request
 
 
 @handles(RegisterModelGroup)
 async def register(cluster: Cluster, request: RegisterModelGroup) -> ModelGroupRegistered:
-    """Refuses a name that is taken, and access control, for which the emulator has no users."""
+    """Register a group. Refuse a name that is taken, and access control, because there are no users."""
     _check_access(request)
     group_id = await _add(cluster, request, request.name, request.description, request.model_group_id)
     return ModelGroupRegistered(model_group_id=group_id, status="CREATED")
@@ -45,13 +45,13 @@ async def register(cluster: Cluster, request: RegisterModelGroup) -> ModelGroupR
 
 @handles(GetModelGroup)
 async def get(cluster: Cluster, request: GetModelGroup) -> ModelGroup:
-    """404 where there is none."""
+    """Return a group; 404 where there is none."""
     return find(cluster, request.model_group_id)
 
 
 @handles(UpdateModelGroup)
 async def update(cluster: Cluster, request: UpdateModelGroup) -> ModelGroupUpdated:
-    """Changes name and description."""
+    """Change name and description."""
     key = request.model_group_id
     find(cluster, key)
     _check_access(request)
@@ -65,7 +65,7 @@ async def update(cluster: Cluster, request: UpdateModelGroup) -> ModelGroupUpdat
 
 @handles(DeleteModelGroup)
 async def delete(cluster: Cluster, request: DeleteModelGroup) -> WriteResult:
-    """Refuses a group that has models, or chunks that are still seen; a missing one is no error."""
+    """Delete a group; refuse if it has models, or deleted chunks that searches still find. A missing one is ok."""
     models = (document.source for document in cluster.models.seen().values())
     if any(model.model_group_id == request.model_group_id for model in models):
         raise status_error(409, GROUP_IN_USE)
@@ -74,12 +74,12 @@ async def delete(cluster: Cluster, request: DeleteModelGroup) -> WriteResult:
 
 @handles(SearchModelGroups)
 async def find_all(cluster: Cluster, request: SearchModelGroups) -> Hits[ModelGroup]:
-    """Any query that the emulator's search knows."""
+    """Search groups."""
     return search.search(cluster.groups, request.body, cluster.node_id)
 
 
 def find(cluster: Cluster, group_id: str) -> ModelGroup:
-    """A model group; raises Refused where there is none."""
+    """Return a group; raise Refused where there is none."""
     group = cluster.groups.get(group_id)
     if group is None:
         raise missing(f"Failed to find model group with the provided model group id: {group_id}")
@@ -87,20 +87,20 @@ def find(cluster: Cluster, group_id: str) -> ModelGroup:
 
 
 def named(cluster: Cluster, name: str) -> str | None:
-    """The id of the group that has a name, as a search finds it."""
+    """Return the id of the group with a name, as a search finds it, or None."""
     return next((key for key, document in cluster.groups.visible().items() if document.source.name == name), None)
 
 
 async def _add(
-    cluster: Cluster, asked: Request[Any], name: str, description: str | None = None, own_id: str | None = None
+    cluster: Cluster, request: Request[Any], name: str, description: str | None = None, custom_id: str | None = None
 ) -> str:
-    """Make a group; return its id. Of two at once both are made: the server's check of the name is a search."""
+    """Create a group; return its id. Of two concurrent requests both succeed: names are checked by a search."""
     if taken := named(cluster, name):
         raise _taken(taken)
     await cluster.pause()
-    if cluster.faults.raced(asked):
+    if cluster.faults.raced(request):
         _put(cluster, cluster.new_id(), name)
-    group_id = _own_ids.check(cluster, cluster.groups, own_id, "model group id") or cluster.new_id()
+    group_id = _custom_ids.check(cluster, cluster.groups, custom_id, "model group id") or cluster.new_id()
     _put(cluster, group_id, name, description)
     return group_id
 
@@ -123,50 +123,50 @@ def _put(cluster: Cluster, group_id: str, name: str, description: str | None = N
 
 @attrs.frozen
 class Place:
-    """The group that a new model joins, and its version there; ``is_new`` where the group was made for it."""
+    """The group of a new model and its version there; ``is_new`` where the group was created for it."""
 
     group_id: str | None
     version: str = ""
     is_new: bool = False
 
 
-async def place(cluster: Cluster, asked: RegisterModel | RegisterModelMeta) -> Place:
-    """The group that a new model is to join: without one it gets one of its own name. Old servers have no groups."""
+async def place(cluster: Cluster, request: RegisterModel | RegisterModelMeta) -> Place:
+    """Return the group of a new model; without one, a group of its name is created. Old servers have none."""
     if cluster.is_old:
-        return Place(None, asked.version or "")
-    if asked.model_group_id:
-        return Place(asked.model_group_id)
-    if found := named(cluster, asked.name):
+        return Place(None, request.version or "")
+    if request.model_group_id:
+        return Place(request.model_group_id)
+    if found := named(cluster, request.name):
         return Place(found)
     await cluster.pause()
-    if cluster.faults.raced(asked):
-        _put(cluster, cluster.new_id(), asked.name)
-    return Place(await _add(cluster, asked, asked.name), is_new=True)
+    if cluster.faults.raced(request):
+        _put(cluster, cluster.new_id(), request.name)
+    return Place(await _add(cluster, request, request.name), is_new=True)
 
 
-async def take(cluster: Cluster, asked: Request[Any], place: Place) -> Place:
-    """Take the next version of a group. Raises Conflict where somebody else took it."""
+async def take(cluster: Cluster, request: Request[Any], place: Place) -> Place:
+    """Take the next version number of a group; raise Conflict where a concurrent request took it."""
     if place.group_id is None:
         return place
-    _check_joined(cluster, asked, place.group_id)
-    group = await cluster.rewrite(asked, cluster.groups, place.group_id, partial(_next, cluster))
+    _check_joined(cluster, request, place.group_id)
+    group = await cluster.rewrite(request, cluster.groups, place.group_id, partial(_next, cluster))
     return attrs.evolve(place, version=str(group.latest_version))
 
 
-def _check_joined(cluster: Cluster, asked: Request[Any], group_id: str) -> None:
-    """Raises Refused where the group to join is not there, in the words of the kind of registration."""
-    if cluster.groups.get(group_id) is not None or not isinstance(asked, RegisterModel | RegisterModelMeta):
+def _check_joined(cluster: Cluster, request: Request[Any], group_id: str) -> None:
+    """Raise Refused where the group does not exist, with the message of this type of registration."""
+    if cluster.groups.get(group_id) is not None or not isinstance(request, RegisterModel | RegisterModelMeta):
         find(cluster, group_id)
         return
-    words = "Fail to find model group"
-    if isinstance(asked, RegisterModel):
-        is_remote = str(asked.function_name).upper() == FunctionName.REMOTE
-        words = f"Model Group Response is empty for {group_id}" if is_remote else "Model group not found"
-    raise refused(500, "m_l_resource_not_found_exception", words)
+    reason = "Fail to find model group"
+    if isinstance(request, RegisterModel):
+        is_remote = str(request.function_name).upper() == FunctionName.REMOTE
+        reason = f"Model Group Response is empty for {group_id}" if is_remote else "Model group not found"
+    raise refused(500, "m_l_resource_not_found_exception", reason)
 
 
 def give_back(cluster: Cluster, place: Place) -> None:
-    """Undo what was done to a group for a model that came to nothing."""
+    """Roll back the group after a failed registration."""
     if place.group_id is None:
         return
     if place.is_new:

@@ -1,4 +1,4 @@
-"""Models and their files."""
+"""Handlers that get, search, update and delete models, and upload their chunks."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ ON_NODE = {ModelState.DEPLOYED, ModelState.PARTIALLY_DEPLOYED}
 CHANGEABLE = {FunctionName.TEXT_EMBEDDING, FunctionName.REMOTE}
 
 
-def find(cluster: Cluster, model_id: str, words: str = errors.NO_MODEL) -> Model:
-    """A model; raises Refused where there is none."""
+def find(cluster: Cluster, model_id: str, reason: str = errors.NO_MODEL) -> Model:
+    """Return a model; raise Refused where there is none."""
     model = cluster.models.get(model_id)
     if model is None or model.chunk_number is not None:
-        raise missing(words)
+        raise missing(reason)
     return model
 
 
@@ -34,7 +34,7 @@ def find(cluster: Cluster, model_id: str, words: str = errors.NO_MODEL) -> Model
 
 @handles(GetModel)
 async def get(cluster: Cluster, request: GetModel) -> Model:
-    """The model, after its jobs have gone one step on. It may be a moment older than they are."""
+    """Return a model after its jobs have advanced one step. The record may lag behind the jobs."""
     cluster.models.look()
     for task_id, job in list(cluster.jobs.items()):
         task = cluster.tasks.get(task_id)
@@ -46,13 +46,13 @@ async def get(cluster: Cluster, request: GetModel) -> Model:
 
 @handles(SearchModels)
 async def find_all(cluster: Cluster, request: SearchModels) -> Hits[Model]:
-    """Any query that the emulator's search knows. Chunks are models to it, as they are to the server."""
+    """Search models. Chunks are found too, as on the server."""
     return search.search(cluster.models, request.body, cluster.node_id)
 
 
 @handles(UpdateModel)
 async def update(cluster: Cluster, request: UpdateModel) -> WriteResult:
-    """Changes what is given."""
+    """Change the fields that are given."""
     key = request.model_id
     model = find(cluster, key, f"Failed to find model to update with the provided model id: {key}")
     if model.algorithm not in CHANGEABLE:
@@ -73,7 +73,7 @@ async def update(cluster: Cluster, request: UpdateModel) -> WriteResult:
     if request.rate_limiter:
         fields["rate_limiter"] = alter(request.rate_limiter, limit=str(request.rate_limiter.limit))
         cluster.calls.pop(key, None)
-    # The server writes the id into the record when it changes it, and not before.
+    # The server adds the id to the record at the first update, not before.
     cluster.models.change(key, model_id=key, last_updated_time=cluster.now(), **fields)
     return cluster.models.updated(key)
 
@@ -83,7 +83,7 @@ _PLAIN = {"name", "description", "is_enabled", "model_config", "deploy_setting",
 
 @handles(DeleteModel)
 async def delete(cluster: Cluster, request: DeleteModel) -> WriteResult:
-    """Refuses a model that is on the node or on its way. Of one that is missing the chunks go all the same."""
+    """Delete a model; refuse if it is deployed or deploying. The chunks of a missing model are deleted anyway."""
     key = request.model_id
     model = cluster.models.get(key)
     if model is None:
@@ -94,7 +94,7 @@ async def delete(cluster: Cluster, request: DeleteModel) -> WriteResult:
 
 
 def _delete_missing(cluster: Cluster, key: str) -> WriteResult:
-    """Delete the chunks of a model that is gone; those that are gone too, and still seen, stand in the way."""
+    """Delete the chunks of a missing model; fail on deleted chunks that searches still find."""
     gone = [name for name, document in cluster.models.seen().items() if document.source.model_id == key]
     stale = [name for name in gone if name not in cluster.models.documents]
     _forget_chunks(cluster, key)
@@ -110,7 +110,7 @@ def _delete_missing(cluster: Cluster, key: str) -> WriteResult:
 
 
 def forget(cluster: Cluster, model_id: str) -> WriteResult:
-    """Delete a model's record and its chunks."""
+    """Delete the record of a model and its chunks."""
     result = cluster.models.delete(model_id)
     _forget_chunks(cluster, model_id)
     for kept in (cluster.trained, cluster.counts.watched):
@@ -119,7 +119,7 @@ def forget(cluster: Cluster, model_id: str) -> WriteResult:
 
 
 def _forget_chunks(cluster: Cluster, model_id: str) -> None:
-    """Delete by query, which nobody refreshes: for a while searches still see the chunks."""
+    """Delete chunks by query, without a refresh: searches still find them for a while."""
     for key in [key for key, document in cluster.models.documents.items() if document.source.model_id == model_id]:
         cluster.models.delete(key, refreshed=False)
     cluster.chunks.pop(model_id, None)
@@ -130,9 +130,9 @@ def _forget_chunks(cluster: Cluster, model_id: str) -> None:
 
 @handles(UploadModelChunk)
 async def upload_chunk(cluster: Cluster, request: UploadModelChunk) -> ChunkUploaded:
-    """Keeps the chunk. The last one makes the model REGISTERED, a moment after it was answered.
+    """Store a chunk. The last one sets the model to REGISTERED, a moment after the response.
 
-    Whether all are there, and fit the model's hash, shows when it is deployed.
+    Whether the chunks are complete and match the hash is checked by the deployment.
     """
     if not cluster.settings.flag("allow_registering_model_via_local_file"):
         raise illegal(errors.NO_LOCAL_FILE)
@@ -147,14 +147,14 @@ async def upload_chunk(cluster: Cluster, request: UploadModelChunk) -> ChunkUplo
         raise refused(500, "exception", "Chunk size exceeds 10MB")
     keep_chunk(cluster, request.model_id, model, request.chunk_number, request.content)
     if request.chunk_number + 1 == model.total_chunks:
-        # What 3.8 kept of the announcement is lost here.
+        # What 3.8 stores of the registration is lost here.
         lost = {"description": None, "last_updated_time": None}
         cluster.models.change_later(request.model_id, model_state=ModelState.REGISTERED, **lost)
     return ChunkUploaded(status="Uploaded")
 
 
 def keep_chunk(cluster: Cluster, model_id: str, model: Model, number: int, content: bytes, **fields: Any) -> None:
-    """Keep a piece of a model's file, as a document of the index that models are in."""
+    """Store a chunk of a model file, as a document of the model index."""
     cluster.chunks.setdefault(model_id, {})[number] = content
     chunk = Model(
         algorithm=model.algorithm,

@@ -1,4 +1,4 @@
-"""What all new models have in common, whichever way they come."""
+"""The records of new models, common to all ways to register them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from aiomlcommons.api.model_registration import RegisterModel, RegisterModelMeta
 from aiomlcommons.emulator.cluster import Cluster, alter
 from aiomlcommons.emulator.connectors.connector_store import as_text
 from aiomlcommons.emulator.errors import Refused
-from aiomlcommons.emulator.models import _own_ids, groups
+from aiomlcommons.emulator.models import _custom_ids, groups
 
 WHAT = "model id"
 
@@ -21,9 +21,9 @@ def add(
     function: FunctionName,
     place: groups.Place,
 ) -> str:
-    """Keep a new model; return its id. Raises Refused where the id that it is to have is taken."""
+    """Store a new model; return its id. Raises Refused where its custom id is taken."""
     try:
-        model_id = _own_ids.check(cluster, cluster.models, request.model_id, WHAT) or cluster.new_id()
+        model_id = _custom_ids.check(cluster, cluster.models, request.model_id, WHAT) or cluster.new_id()
     except Refused:
         groups.give_back(cluster, place)
         raise
@@ -38,7 +38,7 @@ def described(
     function: FunctionName,
     place: groups.Place,
 ) -> Model:
-    """A model with what its registration says of it."""
+    """Return a model with the fields of its registration."""
     return alter(
         model,
         name=request.name,
@@ -59,7 +59,7 @@ def _limiter(limiter: RateLimiter | None) -> RateLimiter | None:
 
 
 def _config(config: ModelConfig | None) -> ModelConfig | None:
-    """As the server keeps it: some words in capitals."""
+    """Return the configuration as the server stores it: some values in upper case."""
     if config is None:
         return None
     return alter(

@@ -1,4 +1,4 @@
-"""Predictions of local models; remote ones are handed on."""
+"""Prediction handlers: local models are computed here, remote ones called through their connectors."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from aiomlcommons.api.common import FunctionName
 from aiomlcommons.api.model_records import Model
 from aiomlcommons.api.predict import MLInput, Predict, PredictByModel
-from aiomlcommons.emulator import errors, limits
+from aiomlcommons.emulator import errors, rate_limits
 from aiomlcommons.emulator.cluster import Cluster
 from aiomlcommons.emulator.connectors import remote
 from aiomlcommons.emulator.counting import timed
@@ -26,7 +26,7 @@ TEXTS = {FunctionName.TEXT_EMBEDDING, *SPARSE}
 
 @handles(Predict)
 async def predict(cluster: Cluster, request: Predict) -> Plain:
-    """The path's algorithm says how the body is read; the model says what is answered."""
+    """Predict by algorithm: the algorithm of the path decides how the body is validated, the model what is computed."""
     model_store.find(cluster, request.model_id)
     algorithm = request.algorithm.upper()
     if algorithm not in FunctionName.__members__:
@@ -37,34 +37,34 @@ async def predict(cluster: Cluster, request: Predict) -> Plain:
 
 @handles(PredictByModel)
 async def predict_by_model(cluster: Cluster, request: PredictByModel) -> Plain:
-    """The model says how the body is read: a remote one reads ``parameters`` alone."""
+    """Predict by model, whose algorithm decides how the body is validated; a remote one uses ``parameters``."""
     model = model_store.find(cluster, request.model_id)
     _check_input(model.algorithm or "", request)
     return await _predict(cluster, request.model_id, request, texts=False)
 
 
-def _check_input(algorithm: str, asked: MLInput) -> None:
-    if algorithm in TEXTS and not asked.text_docs:
+def _check_input(algorithm: str, ml_input: MLInput) -> None:
+    if algorithm in TEXTS and not ml_input.text_docs:
         raise illegal("Empty text docs")
     if algorithm in SPARSE:
-        _as_ids(asked.parameters or {})
-    if algorithm == FunctionName.TEXT_SIMILARITY and not asked.text_docs:
+        _as_ids(ml_input.parameters or {})
+    if algorithm == FunctionName.TEXT_SIMILARITY and not ml_input.text_docs:
         raise illegal("No text documents were provided")
-    if algorithm == FunctionName.TEXT_SIMILARITY and asked.query_text is None:
+    if algorithm == FunctionName.TEXT_SIMILARITY and ml_input.query_text is None:
         raise illegal("No query text was provided")
     if algorithm == FunctionName.QUESTION_ANSWERING:
-        for name, text in (("Question", asked.question), ("Context", asked.context)):
+        for name, text in (("Question", ml_input.question), ("Context", ml_input.context)):
             if not text:
                 raise illegal(f"{name} is not provided")
 
 
-async def _predict(cluster: Cluster, model_id: str, asked: MLInput, *, texts: bool) -> Plain:
+async def _predict(cluster: Cluster, model_id: str, ml_input: MLInput, *, texts: bool) -> Plain:
     model = model_store.find(cluster, model_id)
     if model.is_enabled is False:
         raise status_error(403, "Model is disabled.")
-    limits.check(cluster, model_id, model)
+    rate_limits.check(cluster, model_id, model)
     if model_id in cluster.trained:
-        return training.predict(cluster, model_id, asked)
+        return training.predict(cluster, model_id, ml_input)
     watched = cluster.counts.watch(model_id)
     with timed(cluster.clock, watched.requests, refused_too=True):
         check_deployed(cluster, model_id, model)
@@ -72,21 +72,21 @@ async def _predict(cluster: Cluster, model_id: str, asked: MLInput, *, texts: bo
             cluster.counts.counted(model.algorithm or "", "predict", model_id),
             timed(cluster.clock, watched.inferences),
         ):
-            return await _infer(cluster, model_id, model, asked, texts=texts)
+            return await _infer(cluster, model_id, model, ml_input, texts=texts)
 
 
-async def _infer(cluster: Cluster, model_id: str, model: Model, asked: MLInput, *, texts: bool) -> Plain:
+async def _infer(cluster: Cluster, model_id: str, model: Model, ml_input: MLInput, *, texts: bool) -> Plain:
     if model.algorithm == FunctionName.REMOTE:
         remote.check_allowed(cluster)
-        return Plain({"inference_results": [await remote.predict(cluster, model_id, model, asked, texts=texts)]})
+        return Plain({"inference_results": [await remote.predict(cluster, model_id, model, ml_input, texts=texts)]})
     answer = _ANSWERS.get(FunctionName(model.algorithm or ""))
     if answer is None:
         raise illegal(f"the emulator has no predictions of {model.algorithm}")
-    return Plain({"inference_results": [{"output": output} for output in answer(model, asked)]})
+    return Plain({"inference_results": [{"output": output} for output in answer(model, ml_input)]})
 
 
 def check_deployed(cluster: Cluster, model_id: str, model: Model) -> None:
-    """Refuse a model that is not on the node. Only remote models are deployed by their first prediction."""
+    """Raise Refused for a model that is not deployed; a remote one may be deployed by its first prediction."""
     if model_id in cluster.on_node:
         return
     wanted = model.deploy_setting is None or model.deploy_setting.is_auto_deploy_enabled is not False
@@ -96,22 +96,22 @@ def check_deployed(cluster: Cluster, model_id: str, model: Model) -> None:
     deployment.deploy_by_prediction(cluster, model_id)
 
 
-# ---- the kinds of model: each gives the outputs of each document ---------------------------------------------------
+# ---- the types of models: each function returns the outputs of each document ---------------------------------------
 
 
-def _dense(model: Model, asked: MLInput) -> list[list[Tensor]]:
+def _dense(model: Model, ml_input: MLInput) -> list[list[Tensor]]:
     dimension = (model.model_config and model.model_config.embedding_dimension) or DIMENSION
-    rows = _vectors.embed(asked.text_docs or [], dimension)
-    if not _is_wanted(asked, "sentence_embedding", 0):
+    rows = _vectors.embed(ml_input.text_docs or [], dimension)
+    if not _is_wanted(ml_input, "sentence_embedding", 0):
         return [[] for _ in rows]
-    numbers, octets = asked.return_number is not False, bool(asked.return_bytes)
+    numbers, octets = ml_input.return_number is not False, bool(ml_input.return_bytes)
     return [[_tensor("sentence_embedding", row, numbers=numbers, octets=octets)] for row in rows]
 
 
-def _is_wanted(asked: MLInput, name: str, position: int) -> bool:
-    if asked.target_response:
-        return name in asked.target_response
-    return not asked.target_response_positions or position in asked.target_response_positions
+def _is_wanted(ml_input: MLInput, name: str, position: int) -> bool:
+    if ml_input.target_response:
+        return name in ml_input.target_response
+    return not ml_input.target_response_positions or position in ml_input.target_response_positions
 
 
 def _tensor(name: str, row: Any, *, numbers: bool, octets: bool) -> Tensor:
@@ -123,15 +123,15 @@ def _tensor(name: str, row: Any, *, numbers: bool, octets: bool) -> Tensor:
     return tensor
 
 
-def _sparse(_: Model, asked: MLInput) -> list[list[Tensor]]:
-    as_ids = _as_ids(asked.parameters or {})
-    weights = [_vectors.sparse_weights(text, as_ids=as_ids) for text in asked.text_docs or ()]
+def _sparse(_: Model, ml_input: MLInput) -> list[list[Tensor]]:
+    as_ids = _as_ids(ml_input.parameters or {})
+    weights = [_vectors.sparse_weights(text, as_ids=as_ids) for text in ml_input.text_docs or ()]
     return [[{"name": "output", "dataAsMap": {"response": [each]}}] for each in weights]
 
 
-def _tokens(_: Model, asked: MLInput) -> list[list[Tensor]]:
-    as_ids = _as_ids(asked.parameters or {})
-    counted = [_vectors.tokens(text, as_ids=as_ids) for text in asked.text_docs or ()]
+def _tokens(_: Model, ml_input: MLInput) -> list[list[Tensor]]:
+    as_ids = _as_ids(ml_input.parameters or {})
+    counted = [_vectors.tokens(text, as_ids=as_ids) for text in ml_input.text_docs or ()]
     return [[{"dataAsMap": {"response": [dict.fromkeys(each, 1.0)]}}] for each in counted]
 
 
@@ -143,16 +143,16 @@ def _as_ids(parameters: Mapping[str, Any]) -> bool:
     return wanted == "TOKEN_ID"
 
 
-def _scores(_: Model, asked: MLInput) -> list[list[Tensor]]:
-    scores = _vectors.similarity(asked.query_text or "", asked.text_docs or ())
-    # A cross-encoder gives numbers and bytes whatever was asked for.
+def _scores(_: Model, ml_input: MLInput) -> list[list[Tensor]]:
+    scores = _vectors.similarity(ml_input.query_text or "", ml_input.text_docs or ())
+    # A cross-encoder returns numbers and bytes whatever was requested.
     return [[_tensor("similarity", scores[i : i + 1], numbers=True, octets=True)] for i in range(len(scores))]
 
 
-def _answer(model: Model, asked: MLInput) -> list[list[Tensor]]:
-    context = asked.context or ""
+def _answer(model: Model, ml_input: MLInput) -> list[list[Tensor]]:
+    context = ml_input.context or ""
     spans = _vectors.sentences(context)
-    scores = _vectors.similarity(asked.question or "", [context[start:end] for start, end in spans])
+    scores = _vectors.similarity(ml_input.question or "", [context[start:end] for start, end in spans])
     if model.model_config and model.model_config.model_type == "sentence_highlighting":
         best = [place for place, score in enumerate(scores) if score > 0 and score >= 0.5 * scores.max()]
         found = {"highlights": [_highlight(context, *spans[place], place) for place in best]}
@@ -162,7 +162,7 @@ def _answer(model: Model, asked: MLInput) -> list[list[Tensor]]:
 
 
 def _highlight(context: str, start: int, end: int, place: int) -> dict[str, Any]:
-    """As the server says it: places are doubles, and count units of UTF-16 as Java does."""
+    """Return a highlight as the server does: positions are doubles and count UTF-16 code units, as Java does."""
     begins = _units(context[:start])
     return {
         "start": begins,

@@ -1,4 +1,4 @@
-"""Registering models: by chunks, by URL, by a pretrained name, by a connector."""
+"""Handlers that register models: in chunks, by URL, by a pretrained name, with a connector."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from aiomlcommons.emulator import errors, jobs
 from aiomlcommons.emulator.cluster import Cluster, alter
 from aiomlcommons.emulator.connectors.connector_store import as_connector, check_endpoints, check_exists
 from aiomlcommons.emulator.errors import Conflict, illegal
-from aiomlcommons.emulator.models import deployment, groups, local_models, new_models
+from aiomlcommons.emulator.models import deployment, groups, local_registration, new_models
 from aiomlcommons.emulator.registry import handles
 from aiomlcommons.wire import convert
 
 
 @handles(RegisterModelMeta)
 async def register_meta(cluster: Cluster, request: RegisterModelMeta) -> MetaRegistered:
-    """Notes the model down; its chunks are still to come."""
+    """Register the metadata of a model whose chunks are uploaded next."""
     if not cluster.settings.flag("allow_registering_model_via_local_file"):
         raise illegal(errors.NO_LOCAL_FILE)
     function = _function(request.function_name)
@@ -36,7 +36,7 @@ async def register_meta(cluster: Cluster, request: RegisterModelMeta) -> MetaReg
         total_chunks=request.total_chunks,
     )
     cluster.counts.begun(function, "register")
-    # What 3.4 loses of a model that comes in chunks, 3.8 keeps.
+    # 3.4 drops these fields of a model uploaded in chunks, 3.8 stores them.
     if not cluster.is_before("3.8"):
         model = alter(model, description=request.description, last_updated_time=cluster.now())
     return MetaRegistered(model_id=new_models.add(cluster, request, model, function, place), status="CREATED")
@@ -44,7 +44,7 @@ async def register_meta(cluster: Cluster, request: RegisterModelMeta) -> MetaReg
 
 @handles(RegisterModel)
 async def register(cluster: Cluster, request: RegisterModel) -> TaskStarted:
-    """A remote model is there at once; any other when its task has been followed to the end."""
+    """Register a model: a remote one at once, any other as a task that completes when it is polled."""
     function = _function(request.function_name)
     if function == FunctionName.REMOTE:
         return await _register_remote(cluster, request)
@@ -56,7 +56,7 @@ async def register(cluster: Cluster, request: RegisterModel) -> TaskStarted:
         _check_config(function, request.model_config)
         if not re.search(cluster.settings.value("trusted_url_regex"), request.url):
             raise illegal(errors.UNTRUSTED_URL)
-    return await local_models.register(cluster, request, function)
+    return await local_registration.register(cluster, request, function)
 
 
 def _function(name: FunctionName | str | None) -> FunctionName:
@@ -67,7 +67,7 @@ def _function(name: FunctionName | str | None) -> FunctionName:
 
 
 def _check_config(function: FunctionName, config: ModelConfig | None) -> None:
-    if config is None and function not in local_models.NEED_NO_CONFIG:
+    if config is None and function not in local_registration.NEED_NO_CONFIG:
         raise illegal(errors.NO_CONFIG)
 
 
@@ -83,7 +83,7 @@ async def _register_remote(cluster: Cluster, request: RegisterModel) -> TaskStar
     if not cluster.is_before("3.8"):
         model = alter(model, is_hidden=False)
     if request.connector_id:
-        check_exists(cluster, request.connector_id, words="Failed to find connector")
+        check_exists(cluster, request.connector_id, reason="Failed to find connector")
     elif request.connector:
         check_endpoints(cluster, request.connector.actions or (), request.connector.parameters)
         model = alter(model, connector=as_connector(cluster, request.connector))
@@ -96,7 +96,7 @@ async def _register_remote(cluster: Cluster, request: RegisterModel) -> TaskStar
     done: dict[str, Any] = {"state": TaskState.COMPLETED, "is_async": False}
     task_id = jobs.new_task(cluster, TaskType.REGISTER_MODEL, FunctionName.REMOTE, model_id=model_id, **done)
     if request.deploy:
-        # How the deployment ends is not told: the registration is answered.
+        # The result of the deployment is not part of the response.
         with suppress(Conflict):
             await deployment.start_deploying(cluster, request, model_id)
     return TaskStarted(task_id=task_id, status="CREATED", model_id=model_id)

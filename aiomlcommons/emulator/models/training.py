@@ -1,4 +1,4 @@
-"""Training, predicting with what was trained, and the algorithms that need no model."""
+"""Training, predictions of trained models, and the execution of algorithms that need no model."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ OPERATIONS: Mapping[str, Callable[[list[float]], float]] = {"sum": sum, "max": m
 
 @handles(Train)
 async def train(cluster: Cluster, request: Train) -> Training:
-    """Trains on the data of the request and keeps the model; with ``async`` when the task has been followed."""
+    """Train on the data of the request and store the model; with ``async`` as a task."""
     function = _function(request.algorithm)
     trainer, frame = _trainer(function), _data(request)
     if not request.async_:
@@ -48,7 +48,7 @@ async def train(cluster: Cluster, request: Train) -> Training:
 
 @handles(TrainAndPredict)
 async def train_and_predict(cluster: Cluster, request: TrainAndPredict) -> Prediction:
-    """Trains and answers for the same data; nothing is kept, and the answer is always waited for."""
+    """Train and predict the same data in one call; the model is not stored."""
     function = _function(request.algorithm)
     if function != FunctionName.KMEANS:
         raise _not_emulated(f"the emulator does not train {function} and predict in one call")
@@ -58,10 +58,10 @@ async def train_and_predict(cluster: Cluster, request: TrainAndPredict) -> Predi
     return Prediction(status="COMPLETED", prediction_result=trained.predict(frame))
 
 
-def predict(cluster: Cluster, model_id: str, asked: MLInput) -> Plain:
-    """What a trained model says of the data of a request."""
+def predict(cluster: Cluster, model_id: str, ml_input: MLInput) -> Plain:
+    """Return the prediction of a trained model."""
     algorithm = cluster.models.documents[model_id].source.algorithm or ""
-    frame = _data(asked)
+    frame = _data(ml_input)
     with cluster.counts.counted(algorithm, "predict", model_id):
         trained: Trained = cluster.trained[model_id]
         result = trained.predict(frame)
@@ -70,7 +70,7 @@ def predict(cluster: Cluster, model_id: str, asked: MLInput) -> Plain:
 
 @handles(ExecuteAlgorithm)
 async def execute(cluster: Cluster, request: ExecuteAlgorithm) -> Execution:
-    """Only the sample calculator: the others look into indices, and the emulator has no documents."""
+    """Run the sample calculator; the other algorithms need indices with documents, which the emulator lacks."""
     function = _function(request.algorithm)
     if function != FunctionName.LOCAL_SAMPLE_CALCULATOR:
         raise _not_emulated(f"the emulator does not execute {function}")
@@ -98,11 +98,11 @@ def _trainer(function: FunctionName) -> Trainer:
     return TRAINERS[function]
 
 
-def _data(asked: MLInput) -> DataFrame:
-    if asked.input_data is not None:
-        return asked.input_data
-    if asked.input_index:
-        raise no_index(",".join(asked.input_index))
+def _data(ml_input: MLInput) -> DataFrame:
+    if ml_input.input_data is not None:
+        return ml_input.input_data
+    if ml_input.input_index:
+        raise no_index(",".join(ml_input.input_index))
     raise illegal("input_data or input_index is missing")
 
 
@@ -114,11 +114,11 @@ def _keep(cluster: Cluster, function: FunctionName, trained: Trained) -> str:
     return model_id
 
 
-def _not_emulated(words: str) -> Refused:
-    return refused(501, "not_emulated", words)
+def _not_emulated(reason: str) -> Refused:
+    return refused(501, "not_emulated", reason)
 
 
 def _bad_execution(details: str) -> Refused:
-    """Executions are refused in a form of their own."""
+    """Return an error in the format of executions."""
     error = {"type": "IllegalArgumentException", "reason": "Invalid Request", "details": details}
     return Refused(400, {"status": 400, "error": error})

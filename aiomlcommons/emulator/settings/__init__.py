@@ -1,1 +1,1 @@
-"""Cluster settings, and the configurations that a cluster keeps."""
+"""Cluster settings, and stored configurations."""

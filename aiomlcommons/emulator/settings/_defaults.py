@@ -1,4 +1,4 @@
-"""The settings of ML Commons with their defaults, as text, the way the server gives them."""
+"""The settings of ML Commons with their defaults, as strings, as the server returns them."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ LIST: Final = "list"
 
 @attrs.frozen
 class Setting:
-    """A setting: its kind, its default, the range of a number, and whether the cluster refuses to change it.
+    """A setting: type, default, range of a number, and whether it can be changed at runtime.
 
-    A server of the version ``until`` has it no more.
+    A server of version ``until`` or later does not have it.
     """
 
     kind: Kind
@@ -127,4 +127,4 @@ SETTINGS: Mapping[str, Setting] = {
     "memory.default_long_term_max_count": Setting(INT, "-1", low=-1, high=1000000),
     "memory.default_history_max_count": Setting(INT, "-1", low=-1, high=10000000),
 }
-"""Every setting by its key, without ``plugins.ml_commons.``."""
+"""All settings by key, without the prefix ``plugins.ml_commons.``."""

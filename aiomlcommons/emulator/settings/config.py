@@ -1,4 +1,4 @@
-"""Configurations that the cluster keeps."""
+"""The handler of stored configurations."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from aiomlcommons.emulator.registry import handles
 
 @handles(GetConfig)
 async def get(cluster: Cluster, request: GetConfig) -> Config:
-    """What was put into ``cluster.configs``: the API itself has no way to write one."""
+    """Return a document of ``cluster.configs``: the API has no way to write one."""
     if request.config_id == "master_key":
         raise illegal("You are not allowed to access this config doc")
     config = cluster.configs.get(request.config_id)

@@ -1,4 +1,4 @@
-"""The settings' endpoints."""
+"""Handlers that get and change cluster settings."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from aiomlcommons.emulator.settings.store import nested
 
 @handles(GetClusterSettings)
 async def get(cluster: Cluster, request: GetClusterSettings) -> ClusterSettings:
-    """What is set, and the defaults where asked for."""
+    """Return the settings that are set, and the defaults if requested."""
     shape = dict if request.flat_settings else nested
     store = cluster.settings
     return ClusterSettings(
@@ -23,7 +23,7 @@ async def get(cluster: Cluster, request: GetClusterSettings) -> ClusterSettings:
 
 @handles(PutClusterSettings)
 async def put(cluster: Cluster, request: PutClusterSettings) -> ClusterSettings:
-    """Change settings; the answer holds what was set."""
+    """Change settings; return those that were set."""
     shape = dict if request.flat_settings else nested
     if not request.persistent and not request.transient:
         raise refused(400, "action_request_validation_exception", "Validation Failed: 1: no settings to update;")

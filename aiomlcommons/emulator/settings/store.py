@@ -1,4 +1,4 @@
-"""Cluster settings: what was set, over what is the default."""
+"""The store of cluster settings: transient over persistent over defaults."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SINCE: Mapping[str, str] = {wire_name(field): field.metadata["since"] for field
 
 @attrs.define
 class SettingStore:
-    """Persistent and transient settings as flat keys with text values; a transient one wins.
+    """Persistent and transient settings as flat keys with string values; a transient one takes precedence.
 
     It knows the settings that a server of ``version`` has.
     """
@@ -28,36 +28,36 @@ class SettingStore:
     transient: dict[str, Any] = attrs.field(factory=dict)
 
     def value(self, name: str) -> Any:
-        """The value in force, by the name without the prefix."""
+        """Return the effective value of a setting, by its name without the prefix."""
         key = PREFIX + name
         return self.transient.get(key, self.persistent.get(key, SETTINGS[name].default))
 
     def flag(self, name: str) -> bool:
-        """Whether a switch is on; where the server has none, nothing is off."""
+        """Return whether a switch is on; true for a switch that this version does not have."""
         return bool(self.value(name) == "true") or not _has(self.version, name)
 
     def number(self, name: str) -> int:
-        """A whole number."""
+        """Return the effective value as an integer."""
         return int(self.value(name))
 
     def defaults(self) -> dict[str, Any]:
-        """The settings that nobody set."""
+        """Return the settings that have their default value."""
         known = {PREFIX + name: setting.default for name, setting in SETTINGS.items() if _has(self.version, name)}
         return {key: value for key, value in known.items() if key not in self.persistent | self.transient}
 
     def put(self, persistent: Mapping[str, Any], transient: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Change settings, nested or flat, all or none; return what was set, flat. None puts a default back.
+        """Change settings, nested or flat, all or none; return those that were set, flat. None resets to the default.
 
-        Raises Refused for a setting or a value that the server does not know.
+        Raises Refused for an unknown setting or an invalid value.
         """
-        kept = self._checked("persistent", persistent)
-        passing = self._checked("transient", transient)
-        if not kept and not passing:
+        new_persistent = self._checked("persistent", persistent)
+        new_transient = self._checked("transient", transient)
+        if not new_persistent and not new_transient:
             kind = "action_request_validation_exception"
             raise refused(400, kind, "Validation Failed: 1: no settings to update;")
-        _merge(self.persistent, kept)
-        _merge(self.transient, passing)
-        return _given(kept), _given(passing)
+        _merge(self.persistent, new_persistent)
+        _merge(self.transient, new_transient)
+        return _given(new_persistent), _given(new_transient)
 
     def _checked(self, where: str, changes: Mapping[str, Any]) -> dict[str, Any]:
         return {key: _check(self.version, where, key, value) for key, value in flat(changes).items()}
@@ -120,7 +120,7 @@ def _text(value: Any) -> Any:
 
 
 def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """``{"a": {"b": 1}}`` as ``{"a.b": 1}``."""
+    """Return ``{"a": {"b": 1}}`` as ``{"a.b": 1}``."""
     found: dict[str, Any] = {}
     for key, value in tree.items():
         if isinstance(value, Mapping):
@@ -131,7 +131,7 @@ def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def nested(keys: Mapping[str, Any]) -> dict[str, Any]:
-    """``{"a.b": 1}`` as ``{"a": {"b": 1}}``."""
+    """Return ``{"a.b": 1}`` as ``{"a": {"b": 1}}``."""
     tree: dict[str, Any] = {}
     for key, value in keys.items():
         *parents, last = key.split(".")

@@ -1,4 +1,4 @@
-"""From an HTTP message to a typed request, or to the words in which the server refuses it."""
+"""Decoding of HTTP requests to typed requests, and the error responses to those that cannot be decoded."""
 
 from __future__ import annotations
 
@@ -41,9 +41,9 @@ REQUIRED: Mapping[type[Request[Any]], Mapping[str, str]] = {
 
 
 def find(router: Router, http: HttpRequest, version: str) -> Match:
-    """The endpoint of a message.
+    """Return the endpoint of a request.
 
-    Raises Refused where the path is not known to a server of a version, or not by this method.
+    Raises Refused where a server of this version does not have the path, or not with this method.
     """
     known = {method: match for method in METHODS if (match := _known(router, method, http.path, version))}
     if http.method in known:
@@ -60,7 +60,7 @@ def _known(router: Router, method: str, path: str, version: str) -> Match | None
 
 
 def _has(version: Version, match: Match) -> bool:
-    """Whether a server has a route. Old names stay with the servers that have newer ones."""
+    """Return whether a server of this version has a route. Old names stay valid on newer servers."""
     spec = match.request.endpoint
     if spec.until is not None and version >= Version.parse(spec.until):
         return False
@@ -68,9 +68,9 @@ def _has(version: Version, match: Match) -> bool:
 
 
 def read(match: Match, http: HttpRequest, version: str) -> Request[Any]:
-    """The typed request, as a server of a version reads it.
+    """Return the typed request, as a server of this version decodes it.
 
-    Raises Refused for a body that is not JSON, an unknown parameter of the query, or a value that does not fit.
+    Raises Refused for a body that is not JSON, an unknown query parameter, or an invalid value.
     """
     kind = http.headers.get("content-type", "").partition(";")[0].strip().lower()
     if http.body is not None and kind not in {JSON, CBOR}:
@@ -86,11 +86,11 @@ def read(match: Match, http: HttpRequest, version: str) -> Request[Any]:
     except orjson.JSONDecodeError as error:
         raise _bad_json((http.body or b"").decode("utf-8", "replace"), error, Version.parse(version)) from None
     except convert.Unreadable as error:
-        raise _no_text(match, str(error)) or illegal(str(error)) from None
+        raise _null_text(match, str(error)) or illegal(str(error)) from None
 
 
-def _no_text(match: Match, problem: str) -> Refused | None:
-    """A null among texts is read by the server, and then fails its model."""
+def _null_text(match: Match, problem: str) -> Refused | None:
+    """Return the error for a null among texts, which the server decodes before its model fails on it."""
     if match.request is not Predict or "got null @ $.text_docs[" not in problem:
         return None
     values = match.values
@@ -136,7 +136,7 @@ def _no_object(value: Any) -> Refused:
     return refused(400, "parsing_exception", words, None, line=1, col=1)
 
 
-# ---- bad JSON, in the words of the server's parser -----------------------------------------------------------------
+# ---- bad JSON, with the messages of the server's parser ------------------------------------------------------------
 
 _SOURCE = "[Source: REDACTED (`StreamReadFeature.INCLUDE_SOURCE_IN_LOCATION` disabled); {}]"
 NEW_PARSER = Version.parse("3.8")
@@ -152,7 +152,7 @@ def _bad_json(text: str, error: orjson.JSONDecodeError, version: Version) -> Ref
     if version < NEW_PARSER:
         where = (_SOURCE.format(_position(text, opened)), _SOURCE.format(_position(text, len(text))))
         return refused(400, "json_e_o_f_exception", words.format(*where))
-    # Later it counts bytes, and does not know any more where the bracket was.
+    # The newer parser reports byte offsets, and not where the bracket was.
     where = (_SOURCE.format("byte offset: #UNKNOWN"), _SOURCE.format(f"byte offset: #{len(text.encode())}"))
     cause = {"type": "unexpected_end_of_input_exception", "reason": words.format(*where)}
     return refused(400, cause["type"], cause["reason"], cause)
@@ -163,7 +163,7 @@ def _position(text: str, index: int) -> str:
 
 
 def _unclosed(text: str) -> int | None:
-    """Where the innermost bracket stands that is never closed."""
+    """Return the index of the innermost bracket that is never closed, or None."""
     opened: list[int] = []
     in_text = escaped = False
     for index, letter in enumerate(text):

@@ -1,4 +1,4 @@
-"""A server of 2.4 as its recording has it: models are uploaded and loaded, in no groups, and errors are its own."""
+"""A server of 2.4 as recorded: models are uploaded and loaded, without groups, and errors differ."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ async def test_a_model_that_is_loaded_may_be_deleted(old: Session) -> None:
             await old.models.delete(model_id)
     assert (await old.models.delete(model_id)).result == "not_found"
     (stats,) = (await old.models.undeploy(model_id)).values()
-    assert stats.stats == {model_id: "unloaded"}  # the node had it all the same
+    assert stats.stats == {model_id: "unloaded"}  # the node had loaded it nevertheless
     assert await old.models.undeploy(model_id) == {}
 
 

@@ -1,4 +1,4 @@
-"""Profiles: the models and tasks on the node, and how fast the models answer."""
+"""Profiles: the models and running tasks of the node, with percentiles of prediction times."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ from aiomlcommons.emulator.registry import handles
 
 @handles(GetProfile)
 async def get(cluster: Cluster, request: GetProfile) -> Profile:
-    """All, unless some are named."""
+    """Return the requested profiles, or all."""
     named = request.model_ids or request.task_ids or request.return_all_models or request.return_all_tasks
     return _profile(cluster, request, every_model=not named, every_task=not named)
 
 
 @handles(GetModelProfiles)
 async def models(cluster: Cluster, request: GetModelProfiles) -> Profile:
-    """Models, with the tasks that are at work on those that are named."""
+    """Return the profiles of models, with the tasks running on those that are named."""
     ids = [one for one in (request.model_id or "").split(",") if one]
     return _profile(cluster, request, models=ids, every_model=not ids and not request.model_ids)
 
 
 @handles(GetTaskProfiles)
 async def tasks(cluster: Cluster, request: GetTaskProfiles) -> Profile:
-    """Tasks that are at work, which go one step on; those that are at their end are on no node."""
+    """Return the profiles of running tasks, which advance one step; a finished task is not on a node."""
     ids = [one for one in (request.task_id or "").split(",") if one]
     seen = _profile(cluster, request, tasks=ids, every_task=not ids and not request.task_ids)
     for node in (seen.nodes or {}).values():
@@ -51,17 +51,20 @@ async def tasks(cluster: Cluster, request: GetTaskProfiles) -> Profile:
 
 def _profile(
     cluster: Cluster,
-    asked: ProfileInput,
+    request: ProfileInput,
     *,
     models: Sequence[str] = (),
     tasks: Sequence[str] = (),
     every_model: bool = False,
     every_task: bool = False,
 ) -> Profile:
-    if asked.node_ids and cluster.node_id not in asked.node_ids:
+    if request.node_ids and cluster.node_id not in request.node_ids:
         return Profile()
-    model_ids, task_ids = {*models, *(asked.model_ids or ())}, {*tasks, *(asked.task_ids or ())}
-    every_model, every_task = every_model or bool(asked.return_all_models), every_task or bool(asked.return_all_tasks)
+    model_ids, task_ids = {*models, *(request.model_ids or ())}, {*tasks, *(request.task_ids or ())}
+    every_model, every_task = (
+        every_model or bool(request.return_all_models),
+        every_task or bool(request.return_all_tasks),
+    )
     known = {
         key: model
         for key in {**cluster.counts.watched, **dict.fromkeys(cluster.on_node)}
@@ -70,7 +73,7 @@ def _profile(
     at_work = {key: _task(cluster, task, job) for key, job in cluster.jobs.items() if (task := cluster.tasks.get(key))}
     shown = {key: _model(cluster, key, model) for key, model in known.items() if every_model or key in model_ids}
     running = {k: task for k, task in at_work.items() if every_task or k in task_ids or task.model_id in model_ids}
-    if asked.view == "model":
+    if request.view == "model":
         return _by_model(cluster, shown, running)
     if not shown and not running:
         return Profile()
@@ -78,7 +81,7 @@ def _profile(
 
 
 def _task(cluster: Cluster, task: TaskInfo, job: Job) -> TaskInfo:
-    """A task as the node has it in mind."""
+    """Return a task as the node knows it: with the id of the model that it is making."""
     is_noted = job.makes is not None and cluster.models.get(job.makes) is not None
     return alter(task, model_id=job.makes) if is_noted else task
 
@@ -88,12 +91,12 @@ def _by_model(cluster: Cluster, shown: Mapping[str, ModelProfile], running: Mapp
     for key in dict.fromkeys([*shown, *(task.model_id for task in running.values() if task.model_id)]):
         profile = shown.get(key, ModelProfile())
         without_nodes = alter(profile, target_worker_nodes=None, worker_nodes=None)
-        mine = {task_id: task for task_id, task in running.items() if task.model_id == key}
+        own = {task_id: task for task_id, task in running.items() if task.model_id == key}
         views[key] = ModelView(
             target_worker_nodes=profile.target_worker_nodes,
             worker_nodes=profile.worker_nodes,
             nodes={cluster.node_id: without_nodes} if key in shown else None,
-            tasks=mine or None,
+            tasks=own or None,
         )
     return Profile(models=views or None)
 
@@ -106,12 +109,12 @@ def _model(cluster: Cluster, model_id: str, model: Model) -> ModelProfile:
     )
     if model_id not in cluster.on_node:
         return profile
-    # The emulator keeps the file and no more.
+    # The size of the file, which is all that the emulator keeps in memory.
     size = sum(map(len, cluster.chunks[model_id].values())) if model_id in cluster.chunks else None
     return alter(
         profile,
         model_state=ModelState.DEPLOYED,
-        predictor=f"{__package__}.{model.algorithm}",
+        predictor=f"aiomlcommons.emulator.{model.algorithm}",
         target_worker_nodes=[cluster.node_id],
         worker_nodes=[cluster.node_id],
         memory_size_estimation_cpu=size,
@@ -120,7 +123,7 @@ def _model(cluster: Cluster, model_id: str, model: Model) -> ModelProfile:
 
 
 def _durations(cluster: Cluster, times: Sequence[float]) -> Durations | None:
-    """Of the last requests, as many as the settings have watched; None where there were none."""
+    """Return percentiles of the last requests, as many as the setting says; None where there were none."""
     count = cluster.settings.number("monitoring_request_count")
     last = times[-count:] if count else []
     if not last:

@@ -1,4 +1,4 @@
-"""A restart: records outlive what the node knew, and shards recover for a while."""
+"""A simulated restart: records survive, the state of the node is lost, and shards recover for a while."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from aiomlcommons.emulator.counting import Counts
 from aiomlcommons.emulator.errors import SHARD, Refused, refused, status_error
 from aiomlcommons.endpoint import Request
 
-# What is answered from the state of the cluster, or by the node.
+# Answered from the cluster state or by the node.
 NEED_NO_SHARD = (
     GetInfo,
     GetClusterSettings,
@@ -30,18 +30,18 @@ NO_SEARCH = "Fail to search model version"
 
 
 def restart(cluster: Cluster, recovering: int = 0) -> None:
-    """Forget what a node forgets, and leave the records as they are: they say what was true before."""
+    """Clear the state of the node and leave the records as they were, stale where they described that state."""
     for index in cluster.indices():
         index.settle_all()
-    for known in (cluster.jobs, cluster.deploying, cluster.on_node, cluster.calls):
-        known.clear()
+    for state in (cluster.jobs, cluster.deploying, cluster.on_node, cluster.calls):
+        state.clear()
     cluster.counts, cluster.loads, cluster.recovering = Counts(), 0, recovering
 
 
 def check_recovered(cluster: Cluster, request: Request[Any]) -> None:
-    """Count a request that needs a shard. Raises Refused while shards recover, as each route says it.
+    """Count a request that needs a shard; raise Refused during shard recovery, with the error of its route.
 
-    The last request that is refused meets a shard that is there and not ready; those before it meet none.
+    The last request that is refused finds a shard that is not ready; those before it find none.
     """
     if not cluster.recovering or isinstance(request, NEED_NO_SHARD):
         return

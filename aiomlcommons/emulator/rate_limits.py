@@ -1,4 +1,4 @@
-"""How often a model may be asked: by all together, and by each user."""
+"""Rate limits of a model, for all users together and for each user: a sliding window log."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from aiomlcommons.emulator.cluster import Cluster
 from aiomlcommons.emulator.errors import THROTTLED_MODEL, THROTTLED_USER, status_error
 
 CALLER: ContextVar[str | None] = ContextVar("CALLER", default=None)
-"""Who asks. Nobody has a name where the emulator is served without a user."""
+"""The user of the current request; None where the emulator is served without authentication."""
 
 UNITS = {
     "NANOSECONDS": 1e-9,
@@ -24,7 +24,7 @@ UNITS = {
 
 
 def check(cluster: Cluster, model_id: str, model: Model) -> None:
-    """Count a prediction. Raises Refused with 429 where one too many was asked of the model, or by this user."""
+    """Count a prediction; raise Refused with 429 where the limit of the model or of this user is exceeded."""
     if model.rate_limiter is not None and not _has_room(cluster, model_id, model.rate_limiter):
         raise status_error(429, THROTTLED_MODEL)
     controller, user = cluster.controllers.get(model_id), CALLER.get()
@@ -34,7 +34,7 @@ def check(cluster: Cluster, model_id: str, model: Model) -> None:
 
 
 def forget(cluster: Cluster, model_id: str) -> None:
-    """Let the users of a model begin anew, for their limits are others now."""
+    """Reset the counts of a model's users, whose limits have changed."""
     for key in [key for key in cluster.calls if key.startswith(f"{model_id}/")]:
         del cluster.calls[key]
 

@@ -1,4 +1,4 @@
-"""Ids that the client chose, which a server takes since 3.9."""
+"""Custom ids: ids chosen by the client, which servers accept since 3.9."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ _ID = re.compile("[a-zA-Z0-9][a-zA-Z0-9_-]*")
 
 
 def check(cluster: Cluster, index: Index[Any], key: str | None, what: str) -> str | None:
-    """The id, or None where none was given, or the server is older and overlooks it.
+    """Return the custom id, or None where none was given or an older server ignores it.
 
-    Raises Refused where it is not fit to be one, and where it is taken.
+    Raises Refused where the id is invalid or taken.
     """
     if key is None or cluster.is_before("3.9"):
         return None

@@ -1,4 +1,4 @@
-"""Offline predictions: the emulator has the connector's provider do them, and asks it how far it is."""
+"""Batch predictions: jobs at the provider of a remote model, which the emulator starts and polls."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ pytestmark = pytest.mark.asyncio
 
 @pytest.fixture
 def ml_emulator() -> Emulator:
-    """An emulator that follows a provider's job."""
+    """Return an emulator that can poll a provider for a batch job."""
     return Emulator(Cluster(follows_batches=True))
 
 
 async def _model(ml: Session, actions: list[ConnectorAction]) -> str:
-    """The id of a remote model, which its first prediction deploys."""
+    """Return the id of a remote model, which its first prediction deploys."""
     connector = await ml.connectors.create("c", version=1, protocol="http", credential={"k": "s"}, actions=actions)
     started = await ml.models.register("r", function_name="remote", connector_id=connector.connector_id)
     assert started.model_id
@@ -84,7 +84,7 @@ async def test_a_connector_needs_actions_for_a_job_with_a_body(ml: Session, mode
 
 
 async def test_the_server_knows_by_itself_how_to_follow_openai(ml: Session, model_url: str) -> None:
-    # The name of the provider anywhere in the URL is enough.
+    # The provider's name may be anywhere in the URL.
     begin, *_ = batch_actions(f"{model_url}/openai")
     job = ml.task(await _begin(ml, await _model(ml, [begin]), "please wait"), backoff=NOW)
     assert (await job.cancel()).state == "CANCELLED"

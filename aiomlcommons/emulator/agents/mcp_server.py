@@ -1,4 +1,4 @@
-"""The cluster's MCP server, and the tools that it has."""
+"""The MCP server of the cluster, and handlers that register, update, remove and list its tools."""
 
 from __future__ import annotations
 
@@ -36,21 +36,21 @@ CAPABILITIES = {
 
 @handles(RegisterMcpTools)
 async def register(cluster: Cluster, request: RegisterMcpTools) -> dict[str, McpNode]:
-    """Refuses names that are taken and types that nobody knows, and registers none then."""
+    """Register tools; refuse all of them if a name is taken or a type is unknown."""
     _check_enabled(cluster)
     for tool in request.tools:
         _check(tool)
     _check_names(cluster, [tool.name or tool.type or "" for tool in request.tools])
     for tool in request.tools:
         name, now = tool.name or tool.type or "", cluster.now()
-        new = alter(tool, name=name, description=_words(tool), create_time=now, last_update_time=None)
+        new = alter(tool, name=name, description=_description(tool), create_time=now, last_update_time=None)
         cluster.mcp_tools.put(name, new)
     return {cluster.node_id: McpNode(created=True)}
 
 
 @handles(UpdateMcpTools)
 async def update(cluster: Cluster, request: UpdateMcpTools) -> dict[str, McpNode]:
-    """Changes what is given of each, but not its type."""
+    """Change the fields that are given of each tool, except its type."""
     _check_enabled(cluster)
     known = [tool.name for tool in request.tools if cluster.mcp_tools.get(tool.name or "") is not None]
     if not known:
@@ -58,7 +58,7 @@ async def update(cluster: Cluster, request: UpdateMcpTools) -> dict[str, McpNode
     if len(known) < len(request.tools):
         raise _failed("Failed to find one or more requested tools in system index")
     for tool in request.tools:
-        fields = {"description": _words(tool), "parameters": tool.parameters, "attributes": tool.attributes}
+        fields = {"description": _description(tool), "parameters": tool.parameters, "attributes": tool.attributes}
         given = {name: value for name, value in fields.items() if value is not None}
         cluster.mcp_tools.change(tool.name or "", last_update_time=cluster.now(), **given)
     return {cluster.node_id: McpNode(updated=True)}
@@ -66,7 +66,7 @@ async def update(cluster: Cluster, request: UpdateMcpTools) -> dict[str, McpNode
 
 @handles(RemoveMcpTools)
 async def remove(cluster: Cluster, request: RemoveMcpTools) -> dict[str, McpNode]:
-    """Removes all or, where one of them is not there, none."""
+    """Remove tools: all of them, or none where one is missing."""
     _check_enabled(cluster)
     names = _names(request.names)
     absent = [name for name in names if cluster.mcp_tools.get(name) is None]
@@ -81,21 +81,21 @@ async def remove(cluster: Cluster, request: RemoveMcpTools) -> dict[str, McpNode
 
 @handles(ListMcpTools)
 async def list_tools(cluster: Cluster, _: ListMcpTools) -> McpTools:
-    """In the order in which they were registered."""
+    """Return the tools in the order of their registration."""
     _check_enabled(cluster)
     return McpTools(tools=[document.source for document in cluster.mcp_tools.documents.values()])
 
 
 @handles(OpenMcpStream)
 async def open_stream(cluster: Cluster, _: OpenMcpStream) -> Bare:
-    """There is none."""
+    """Return 405: there is no stream of server messages."""
     _check_enabled(cluster)
     return Bare(405)
 
 
 @handles(CallMcp)
 async def call(cluster: Cluster, request: CallMcp) -> Bare:
-    """Answers a JSON-RPC message; what goes wrong is told in the answer, whose status is 200 all the same."""
+    """Answer a JSON-RPC message. An error is reported in the body, with status 200."""
     _check_enabled(cluster)
     if request.id is None:
         return Bare(202)
@@ -168,21 +168,21 @@ def _check_names(cluster: Cluster, names: Sequence[str]) -> None:
         raise illegal("Unable to register tool: a tool with the same name already exists.")
 
 
-def _words(tool: McpTool) -> str | None:
+def _description(tool: McpTool) -> str | None:
     return tool.description if isinstance(tool.description, str) else None
 
 
 def _names(given: Iterable[str]) -> list[str]:
-    """The names, of which an item may hold many with commas between."""
+    """Split the items that hold several names separated by commas."""
     return [name.strip() for item in given for name in item.split(",") if name.strip()]
 
 
-def _error(words: str) -> dict[str, Any]:
-    return {"error": {"code": FAILED, "message": words}}
+def _error(message: str) -> dict[str, Any]:
+    return {"error": {"code": FAILED, "message": message}}
 
 
-def _failed(words: str) -> Refused:
-    return refused(500, "exception", words)
+def _failed(message: str) -> Refused:
+    return refused(500, "exception", message)
 
 
 def _check_enabled(cluster: Cluster) -> None:

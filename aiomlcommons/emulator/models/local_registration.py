@@ -1,4 +1,4 @@
-"""Local models that come by URL, or by a pretrained name."""
+"""Registration of local models by URL or by a pretrained name."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from aiomlcommons.emulator import errors, jobs
 from aiomlcommons.emulator.cluster import Cluster, alter
 from aiomlcommons.emulator.errors import Conflict, Refused, illegal
 from aiomlcommons.emulator.jobs import JobFailed
-from aiomlcommons.emulator.models import _own_ids, deployment, groups, model_store, new_models
+from aiomlcommons.emulator.models import _custom_ids, deployment, groups, model_store, new_models
 from aiomlcommons.lifecycle import catalogue
 
 NEED_NO_CONFIG = {FunctionName.SPARSE_ENCODING, FunctionName.SPARSE_TOKENIZE}
 
 
 async def register(cluster: Cluster, request: RegisterModel, function: FunctionName) -> TaskStarted:
-    """Start a task; the model is there before it ends, REGISTERING, without a hash."""
+    """Start a task; the model exists before it ends, REGISTERING and without a hash."""
     if cluster.is_old and request.model_config is None:
         raise illegal(errors.NO_CONFIG)
     place = await groups.place(cluster, request)
@@ -50,12 +50,12 @@ async def register(cluster: Cluster, request: RegisterModel, function: FunctionN
 
 Fields = dict[str, Any]
 Finish = Callable[[Cluster, RegisterModel, str], Awaitable[Fields]]
-"""What makes a model that is REGISTERING a whole one: it returns the fields that the record gets then."""
+"""Completes a model that is REGISTERING: returns the fields to set in its record."""
 
 
 @attrs.frozen
 class New:
-    """A model that is noted down, and not whole yet."""
+    """A model that is being registered."""
 
     cluster: Cluster
     request: RegisterModel
@@ -64,7 +64,7 @@ class New:
     finish: Finish
 
     async def work(self) -> str:
-        """Make it whole; return its id. Raises JobFailed."""
+        """Complete the registration and return the id of the model; raise JobFailed where that fails."""
         index, now = self.cluster.models, self.cluster.now()
         index.settle(self.model_id)
         fields = await self.finish(self.cluster, self.request, self.model_id)
@@ -73,13 +73,13 @@ class New:
         state = ModelState.REGISTERED
         index.change(self.model_id, model_state=state, last_updated_time=now, last_registered_time=now, **fields)
         if self.request.deploy:
-            # How the deployment ends is not told.
+            # The result of the deployment is not reported.
             with suppress(Refused):
                 await deployment.start_deploying(self.cluster, self.request, self.model_id)
         return self.model_id
 
     def undo(self) -> None:
-        """Leave nothing of it."""
+        """Delete the model and roll back its group."""
         model_store.forget(self.cluster, self.model_id)
         groups.give_back(self.cluster, self.place)
 
@@ -88,10 +88,10 @@ def _begin(cluster: Cluster, request: RegisterModel, function: FunctionName, pla
     model = Model()
     if request.url is None:
         model, function = _pretrained(cluster, request)
-    finish = _found if request.url is None else _fetched
+    finish = _complete_pretrained if request.url is None else _download_chunks
     common = {"model_state": ModelState.REGISTERING, "description": request.description}
     model = alter(model, model_format=(request.model_format or ModelFormat.TORCH_SCRIPT).upper(), **common)
-    model_id = _own_ids.check(cluster, cluster.models, request.model_id, new_models.WHAT) or cluster.new_id()
+    model_id = _custom_ids.check(cluster, cluster.models, request.model_id, new_models.WHAT) or cluster.new_id()
     cluster.models.put_later(model_id, new_models.described(cluster, request, model, function, place))
     return New(cluster, request, place, model_id, finish)
 
@@ -115,14 +115,14 @@ def _pretrained(cluster: Cluster, request: RegisterModel) -> tuple[Model, Functi
     return Model(model_config=None if known.function_name in NEED_NO_CONFIG else config), known.function_name
 
 
-async def _found(_cluster: Cluster, _request: RegisterModel, _model_id: str) -> Fields:
+async def _complete_pretrained(_cluster: Cluster, _request: RegisterModel, _model_id: str) -> Fields:
     return {"total_chunks": 1}
 
 
 # ---- by URL --------------------------------------------------------------------------------------------------------
 
 
-async def _fetched(cluster: Cluster, request: RegisterModel, model_id: str) -> Fields:
+async def _download_chunks(cluster: Cluster, request: RegisterModel, model_id: str) -> Fields:
     content = await _download(cluster, request.url or "")
     digest = await anyio.to_thread.run_sync(lambda: hashlib.sha256(content).hexdigest())
     if request.model_content_hash_value is None and not cluster.is_before("2.8"):
@@ -130,7 +130,7 @@ async def _fetched(cluster: Cluster, request: RegisterModel, model_id: str) -> F
     if request.model_content_hash_value not in {None, digest}:
         raise JobFailed(errors.CONTENT_CHANGED)
     pieces = [content[start : start + CHUNK_SIZE] for start in range(0, len(content), CHUNK_SIZE)]
-    # The chunks of a model that comes by URL say its name, and not its group.
+    # The chunks of a model from a URL have its name, but not its group.
     model = alter(cluster.models.get(model_id) or Model(), model_group_id=None, total_chunks=len(pieces))
     for number, piece in enumerate(pieces):
         model_store.keep_chunk(cluster, model_id, model, number, piece, name=model.name)
@@ -140,12 +140,12 @@ async def _fetched(cluster: Cluster, request: RegisterModel, model_id: str) -> F
 
 async def _download(cluster: Cluster, url: str) -> bytes:
     try:
-        async with cluster.client.get(url) as answer:
-            if answer.status == 404:
+        async with cluster.client.get(url) as response:
+            if response.status == 404:
                 raise JobFailed(f"java.io.FileNotFoundException: {url}")
-            if answer.status >= 400:
-                raise JobFailed(f"Server returned HTTP response code: {answer.status} for URL: {url}")
-            return await answer.read()
+            if response.status >= 400:
+                raise JobFailed(f"Server returned HTTP response code: {response.status} for URL: {url}")
+            return await response.read()
     except aiohttp.ClientConnectorError as error:
         raise JobFailed(error.os_error.strerror or "Connection refused") from error
     except (aiohttp.ClientError, TimeoutError, ValueError) as error:

@@ -1,4 +1,4 @@
-"""Offline predictions: jobs of a model's provider, which is asked whenever the emulator is asked for the task."""
+"""Batch predictions: jobs at the provider of a remote model, which is polled whenever the task is polled."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from aiomlcommons.emulator.errors import illegal, missing, refused
 from aiomlcommons.emulator.models import model_store, predict
 from aiomlcommons.emulator.registry import Plain, handles
 
-# In this order: the first of them whose pattern is found in the provider's word is the state.
+# In this order: the first state whose pattern matches the provider's status.
 _STATES = {
     "cancelling": TaskState.CANCELLING,
     "cancelled": TaskState.CANCELLED,
@@ -31,7 +31,7 @@ _ENDED = {TaskState.CANCELLED, TaskState.COMPLETED, TaskState.EXPIRED, TaskState
 
 @handles(BatchPredict)
 async def start(cluster: Cluster, request: BatchPredict) -> Plain:
-    """Have the provider begin; its answer is what the task keeps of the job."""
+    """Start a batch job at the provider; its response is stored in the task."""
     _check_enabled(cluster)
     model = model_store.find(cluster, request.model_id)
     if model.algorithm != FunctionName.REMOTE:
@@ -40,8 +40,8 @@ async def start(cluster: Cluster, request: BatchPredict) -> Plain:
     _check_room(cluster)
     predict.check_deployed(cluster, request.model_id, model)
     with cluster.counts.counted(model.algorithm, "batch_predict", request.model_id):
-        said = await _ask(cluster, request.model_id, ActionType.BATCH_PREDICT, request.parameters or {})
-    job = {**said, "dlq": request.dlq}
+        reply = await _ask(cluster, request.model_id, ActionType.BATCH_PREDICT, request.parameters or {})
+    job = {**reply, "dlq": request.dlq}
     task_id = jobs.new_task(
         cluster,
         TaskType.BATCH_PREDICTION,
@@ -56,10 +56,10 @@ async def start(cluster: Cluster, request: BatchPredict) -> Plain:
 
 
 async def look(cluster: Cluster, task_id: str, task: TaskInfo) -> None:
-    """Note down how far the provider is. Raises Refused where it does not say."""
+    """Poll the provider and update the task; raise Refused where that fails."""
     _check_enabled(cluster)
-    said = await _ask(cluster, task.model_id or "", ActionType.BATCH_PREDICT_STATUS, _words(task))
-    job = {**(task.remote_job or {}), **said}
+    reply = await _ask(cluster, task.model_id or "", ActionType.BATCH_PREDICT_STATUS, _job_parameters(task))
+    job = {**(task.remote_job or {}), **reply}
     fields = cluster.settings.value("remote_job.status_field")
     known = [state for field in fields if field in job and (state := _state(cluster, str(job[field])))]
     changes: dict[str, Any] = {"state": known[-1]} if known else {}
@@ -67,20 +67,20 @@ async def look(cluster: Cluster, task_id: str, task: TaskInfo) -> None:
 
 
 def is_offline(task: TaskInfo) -> bool:
-    """Whether it is a job of a provider."""
+    """Return whether a task is a batch job of a provider."""
     return task.task_type == TaskType.BATCH_PREDICTION
 
 
 @handles(CancelTask)
 async def cancel(cluster: Cluster, request: CancelTask) -> Cancelled:
-    """Have the provider stop; the task changes when it is looked at."""
+    """Cancel the job at the provider; the task changes when it is polled."""
     task = cluster.tasks.get(request.task_id)
     if task is None:
         raise missing("Fail to find task")
     if not is_offline(task):
         raise illegal("The task ID you provided does not have any associated batch job")
     _check_enabled(cluster)
-    await _ask(cluster, task.model_id or "", ActionType.CANCEL_BATCH_PREDICT, _words(task))
+    await _ask(cluster, task.model_id or "", ActionType.CANCEL_BATCH_PREDICT, _job_parameters(task))
     return Cancelled(status="OK")
 
 
@@ -89,14 +89,14 @@ async def _ask(cluster: Cluster, model_id: str, kind: ActionType, given: Mapping
     if kind != ActionType.BATCH_PREDICT:
         _check_follows(cluster, model)
     answer = await remote.ask(cluster, model_id, model, kind, given)
-    said: Mapping[str, Any] | None = answer["output"][0].get("dataAsMap")
-    if said is None:
+    reply: Mapping[str, Any] | None = answer["output"][0].get("dataAsMap")
+    if reply is None:
         raise refused(404, "resource_not_found_exception", "Unable to create batch transform job")
-    return said
+    return reply
 
 
 def _check_follows(cluster: Cluster, model: Model) -> None:
-    """Raises Refused as a server that does not hand its settings on to where a provider is asked about its job."""
+    """Raise Refused as servers do that cannot poll a provider: the job's requests do not get the server's settings."""
     if cluster.follows_batches:
         return
     if not cluster.is_before("3.7"):
@@ -110,14 +110,14 @@ def _check_follows(cluster: Cluster, model: Model) -> None:
         raise refused(400, cause["type"], cause["reason"], cause)
 
 
-def _words(task: TaskInfo) -> dict[str, str]:
-    """What the provider said of the job, as parameters: only text is handed on."""
+def _job_parameters(task: TaskInfo) -> dict[str, str]:
+    """Return what the provider reported about the job as parameters: strings only."""
     return {key: value for key, value in (task.remote_job or {}).items() if isinstance(value, str)}
 
 
-def _state(cluster: Cluster, word: str) -> TaskState | None:
+def _state(cluster: Cluster, status: str) -> TaskState | None:
     patterns = {name: cluster.settings.value(f"remote_job.status_regex.{name}") for name in _STATES}
-    found = (state for name, state in _STATES.items() if re.search(patterns[name], word, re.IGNORECASE))
+    found = (state for name, state in _STATES.items() if re.search(patterns[name], status, re.IGNORECASE))
     return next(found, None)
 
 

@@ -1,4 +1,4 @@
-"""Runs of agents: at once or as a task; flows run their tools in order."""
+"""The handler that executes an agent, at once or as a task; flow agents run their tools in order."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from aiomlcommons.wire import convert
 
 @handles(ExecuteAgent)
 async def execute(cluster: Cluster, request: ExecuteAgent) -> AgentTensors | AgentTask:
-    """Waits for the answer, or with ``async`` gives a task that will have it."""
+    """Run an agent and return its output, or with ``async`` the task that will hold it."""
     agent_store.check_enabled(cluster)
     with execution():
         given = _parameters(cluster, request)
@@ -58,7 +58,7 @@ def _start(
         try:
             answer = await _run(cluster, agent, parameters, conversation)
         except Refused as error:
-            # Agents tell what went wrong here, and not in the task's ``error``.
+            # For agents the error is in the response of the task, not in its ``error``.
             keep({"error_message": error.body["error"]["reason"]})
             raise JobFailed from error
         keep(convert.unstructure(answer))
@@ -93,7 +93,7 @@ async def _flow(
     if conversation is not None:
         conversation.end(None, {f"{name}.output": result for name, result in results.items()})
     if len(results) == 1 and (agent.type or "").lower() == AgentType.FLOW:
-        # The server names an answer after its tool only where there are many.
+        # The server names an output after its tool only if there are several.
         return [TextTensor(name="response", result=result) for result in results.values()]
     return _shown(agent, results)
 
@@ -102,9 +102,9 @@ async def _conversational_flow(
     cluster: Cluster, agent: Agent, parameters: Mapping[str, str], conversation: Conversation
 ) -> list[ModelTensor]:
     past = conversation.past(parameters)
-    said = "".join(f"Human:{one.input}\nAssistant:{one.response}\n" for one in past)
-    if said:
-        parameters = {**parameters, "chat_history": said}
+    history = "".join(f"Human:{one.input}\nAssistant:{one.response}\n" for one in past)
+    if history:
+        parameters = {**parameters, "chat_history": history}
     results = await _in_order(cluster, agent, parameters)
     for name, result in results.items():
         conversation.trace(parameters.get("question", ""), result, name)
@@ -113,7 +113,7 @@ async def _conversational_flow(
 
 
 async def _in_order(cluster: Cluster, agent: Agent, parameters: Mapping[str, str]) -> dict[str, str]:
-    """The results of all tools by their names; each tool knows those of the tools before it."""
+    """Run all tools in order; return the results by tool name. Each tool gets the results of those before it."""
     if not agent.tools:
         raise illegal("no tool configured")
     results: dict[str, str] = {}

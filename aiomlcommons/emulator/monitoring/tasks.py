@@ -1,4 +1,4 @@
-"""Tasks: each look moves one on."""
+"""Handlers that get, delete and search tasks; each poll advances a task."""
 
 from __future__ import annotations
 
@@ -7,31 +7,31 @@ from aiomlcommons.api.tasks import DeleteTask, GetTask, SearchTasks, TaskInfo
 from aiomlcommons.emulator import search
 from aiomlcommons.emulator.cluster import Cluster
 from aiomlcommons.emulator.errors import NO_TASK, missing
-from aiomlcommons.emulator.models import offline
+from aiomlcommons.emulator.models import batch_predict
 from aiomlcommons.emulator.registry import handles
 
 
 @handles(GetTask)
 async def get(cluster: Cluster, request: GetTask) -> TaskInfo:
-    """The task as it stands after one step: CREATED, RUNNING, and its end."""
+    """Return the task after it has advanced one step: CREATED, RUNNING, and its final state."""
     if job := cluster.jobs.get(request.task_id):
         await job.advance(cluster)
     task = _find(cluster, request.task_id)
-    if offline.is_offline(task):
-        await offline.look(cluster, request.task_id, task)
+    if batch_predict.is_offline(task):
+        await batch_predict.look(cluster, request.task_id, task)
     return _find(cluster, request.task_id)
 
 
 @handles(DeleteTask)
 async def delete(cluster: Cluster, request: DeleteTask) -> WriteResult:
-    """Deletes the record only; the work goes on when the model is looked at."""
+    """Delete the record only; the job continues when the model is polled."""
     _find(cluster, request.task_id)
     return cluster.tasks.delete(request.task_id)
 
 
 @handles(SearchTasks)
 async def find_all(cluster: Cluster, request: SearchTasks) -> Hits[TaskInfo]:
-    """Any query that the emulator's search knows. It moves nothing on."""
+    """Search tasks; this advances none."""
     return search.search(cluster.tasks, request.body, cluster.node_id)
 
 

@@ -1,4 +1,4 @@
-"""How a server before 2.7 says what later ones say in other words, other fields and other errors."""
+"""Servers before 2.7: the names, fields and errors in which they differ from later ones."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from aiomlcommons.api.model_records import Model, NodeUndeployed
 from aiomlcommons.api.predict import Predict, PredictByModel
 from aiomlcommons.api.stats import Profile
 from aiomlcommons.api.tasks import TaskInfo, TaskStarted
-from aiomlcommons.emulator.errors import NO_MODEL, NO_TASK, NOT_READY, Refused, refused
+from aiomlcommons.emulator.cluster import Cluster
+from aiomlcommons.emulator.errors import DUPLICATE_DEPLOY, NO_MODEL, NO_TASK, NOT_READY, Conflict, Refused, refused
 from aiomlcommons.emulator.registry import Plain
 from aiomlcommons.endpoint import Request
 from aiomlcommons.wire import convert
 
-WORDS = {
+OLD_NAMES = {
     "REGISTERING": "UPLOADING",
     "REGISTERED": "UPLOADED",
     "DEPLOYING": "LOADING",
@@ -27,12 +28,12 @@ WORDS = {
     "DEPLOY_MODEL": "LOAD_MODEL",
     "undeployed": "unloaded",
 }
-RENAMED = {
+OLD_FIELDS = {
     "last_registered_time": "last_uploaded_time",
     "last_deployed_time": "last_loaded_time",
     "last_undeployed_time": "last_unloaded_time",
 }
-LATER = {
+NEWER_FIELDS = {
     "model_group_id",
     "last_updated_time",
     "auto_redeploy_retry_times",
@@ -42,8 +43,8 @@ LATER = {
     "deploy_to_all_nodes",
     "is_hidden",
 }
-PROFILED_LATER = {"target_worker_nodes", "memory_size_estimation_cpu", "memory_size_estimation_gpu"}
-_OF_ITS_OWN = (Model, TaskInfo, TaskStarted, WriteResult)
+NEWER_PROFILE_FIELDS = {"target_worker_nodes", "memory_size_estimation_cpu", "memory_size_estimation_gpu"}
+_RECORDS = (Model, TaskInfo, TaskStarted, WriteResult)
 _MISSING = "m_l_resource_not_found_exception"
 _REASONS = {
     NO_MODEL: (_MISSING, "Fail to find model"),
@@ -53,33 +54,35 @@ _REASONS = {
 
 
 def record(source: Mapping[str, Any]) -> dict[str, Any]:
-    """A model or a task, by its wire names."""
-    known = {RENAMED.get(key, key): value for key, value in source.items() if key not in LATER}
+    """Return a model or a task (wire data) with the names and fields of an old server."""
+    known = {OLD_FIELDS.get(key, key): value for key, value in source.items() if key not in NEWER_FIELDS}
     for key in known.keys() & {"model_state", "task_type"}:
-        known[key] = WORDS.get(known[key], known[key])
+        known[key] = OLD_NAMES.get(known[key], known[key])
     if isinstance(nodes := known.get("worker_node"), list):
         known["worker_node"] = ",".join(nodes)
     return known
 
 
 def answer(given: Any) -> Any:
-    """An answer as an old server gives it."""
-    if isinstance(given, _OF_ITS_OWN):
+    """Return a response as an old server gives it."""
+    if isinstance(given, _RECORDS):
         data = record(convert.unstructure(given))
         if isinstance(given, TaskStarted):
-            data.pop("task_type", None)  # a load does not say that it is one
+            data.pop("task_type", None)  # old servers leave it out of the response to a load
         return Plain(data)
     if isinstance(given, Profile):
         return Plain(_profile(convert.unstructure(given)))
     if isinstance(given, dict) and all(isinstance(node, NodeUndeployed) for node in given.values()):
-        stats = {name: {key: WORDS.get(word, word) for key, word in node.stats.items()} for name, node in given.items()}
-        return Plain({name: {"stats": words} for name, words in stats.items()})
+        stats = {
+            name: {key: OLD_NAMES.get(word, word) for key, word in node.stats.items()} for name, node in given.items()
+        }
+        return Plain({name: {"stats": states} for name, states in stats.items()})
     return given
 
 
 def _profile(data: dict[str, Any]) -> dict[str, Any]:
     for node in data.get("nodes", {}).values():
-        models = {key: _without(record(model), PROFILED_LATER) for key, model in node.get("models", {}).items()}
+        models = {key: _without(record(model), NEWER_PROFILE_FIELDS) for key, model in node.get("models", {}).items()}
         node |= {"models": models} if models else {}
     return data
 
@@ -89,19 +92,32 @@ def _without(data: Mapping[str, Any], names: set[str]) -> dict[str, Any]:
 
 
 def refusal(request: Request[Any], error: Refused) -> Refused:
-    """A refusal as an old server says it: what is missing, and what is not loaded, is its own fault."""
+    """Return an error as an old server gives it: a missing resource or an unloaded model is status 500."""
     cause = error.body["error"] if isinstance(error.body, dict) else None
     reason = cause["reason"] if isinstance(cause, dict) else ""
     if isinstance(request, Predict | PredictByModel) and reason == NO_MODEL:
-        reason = NOT_READY  # it looks at what is loaded alone
-    for words, (kind, old) in _REASONS.items():
-        if reason.startswith(words):
+        reason = NOT_READY  # it looks for loaded models only
+    for start, (kind, old) in _REASONS.items():
+        if reason.startswith(start):
             return refused(500, kind, old)
     return error
 
 
-def no_index(name: str) -> Refused:
-    """A search in an index that nothing was written to."""
-    resource = {"resource.id": name, "resource.type": "index_or_alias"}
-    about: dict[str, Any] = {"index": name, **resource, "index_uuid": "_na_"}
-    return refused(404, "index_not_found_exception", f"no such index [{name}]", **about)
+# ---- the errors of tasks ---------------------------------------------------------------------------------------------
+
+_THROWN = "java.lang.IllegalArgumentException: Duplicate model task"
+_WHERE = "org.opensearch.ml.model.MLModelCacheHelper.initModelState(MLModelCacheHelper.java:45)"
+
+
+def task_conflict(error: Conflict) -> str:
+    """Return the error in a task of 2.4 after another request wrote the model's record."""
+    (cause,) = error.body["error"]["root_cause"]
+    name, why = cause["index"], f"VersionConflictEngineException[{error.reason}]"
+    where = f"[{name}/{cause['index_uuid']}][[{name}][0]]"
+    remote = f"RemoteTransportException[[emulator][127.0.0.1:9300][indices:data/write/update[s]]]; nested: {why}"
+    return f"{remote};\nCaused by: {where} {why}\n"
+
+
+def node_error(cluster: Cluster, problem: str) -> str:
+    """Return the error in a task of 2.4 whose model is not loaded: a Java map with a stack trace, or a message."""
+    return f"{{{cluster.node_id}={_THROWN}\n\tat {_WHERE}\n}}" if problem == DUPLICATE_DEPLOY else problem

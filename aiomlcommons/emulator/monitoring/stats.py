@@ -1,4 +1,4 @@
-"""Statistics: what the emulator has, and what it did."""
+"""Statistics: the number of resources, and of requests and failures."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ NODE_STATS = {
 
 @attrs.frozen
 class Wanted:
-    """What is asked for; an empty set of names is all of them."""
+    """The requested levels and statistics; an empty set of names means all."""
 
     levels: set[str]
     of_cluster: set[str]
@@ -35,7 +35,7 @@ class Wanted:
 
 @handles(GetStats)
 async def get(cluster: Cluster, request: GetStats) -> Stats:
-    """Counts what is there and what was done since the emulator was made, or restarted."""
+    """Return statistics since the emulator was created or restarted."""
     of_cluster = _of_cluster(cluster)
     wanted = _wanted(request, of_cluster)
     shown = _chosen(of_cluster, wanted.of_cluster) if "CLUSTER" in wanted.levels else {}
@@ -95,7 +95,7 @@ def _node(cluster: Cluster, request: GetStats, wanted: Wanted) -> NodeStats | No
         return None
     shown = _chosen(_of_node(cluster), wanted.of_node) if "NODE" in wanted.levels else {}
     algorithms = _algorithms(cluster, request) if wanted.levels & {"ALGORITHM", "ACTION"} else {}
-    # The server tells of models whichever level is asked for.
+    # The server returns models whatever the requested level.
     models = _by_model(cluster, request)
     return NodeStats(**shown, algorithms=algorithms, models=models) if shown or algorithms or models else None
 
@@ -106,7 +106,7 @@ def _of_node(cluster: Cluster) -> dict[str, int]:
         "ml_failure_count": cluster.counts.failures.total(),
         "ml_deployed_model_count": len(cluster.on_node),
         "ml_executing_task_count": len(cluster.jobs),
-        # There is no Java machine whose heap could fill, and nothing breaks off when it does.
+        # There is no JVM whose heap could fill, and no circuit breaker to open.
         "ml_jvm_heap_usage": 0,
         "ml_circuit_breaker_trigger_count": 0,
     }

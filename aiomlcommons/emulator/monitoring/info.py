@@ -1,4 +1,4 @@
-"""What the emulator says of itself."""
+"""The handler of ``GET /``: name and version of the server."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from aiomlcommons.emulator.registry import handles
 
 @handles(GetInfo)
 async def info(cluster: Cluster, _: GetInfo) -> Info:
-    """An OpenSearch of the cluster's version; its name says that it is none."""
+    """Return the version of the emulated OpenSearch; the name shows that it is an emulator."""
     return Info(
         name="emulator",
         cluster_name="aiomlcommons-emulator",

@@ -1,0 +1,1 @@
+"""Monitoring: server info, statistics, profiles and tasks."""
