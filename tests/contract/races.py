@@ -1,9 +1,9 @@
-"""Several who ensure one model at once, counted: one model, one group, and nobody with an error is a race well run.
+"""Race conditions of ``ensure``: concurrent callers must end with one model in one group, and none with an error.
 
     python -m tests.contract.races [URL] [TIMES]
 
-A table of all races, each TIMES times, on the cluster that URL or ``OPENSEARCH_URL`` names, else on the emulator. The
-processes that take part are this module too, run with what they are to ensure.
+Prints a table of all races, each run TIMES times, on the cluster of URL or ``OPENSEARCH_URL``, else on the emulator.
+Callers in processes of their own run this module too, with arguments that say what to ensure.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ FILE = MODELS / KINDS["dense"].file
 
 @attrs.frozen
 class Race:
-    """``callers`` who ensure one model at once: of a ``kind``, in a ``group`` of its name or in none, in processes."""
+    """Concurrent callers that ensure a model of a ``kind``, in a ``group`` of its name or in none."""
 
     kind: str
     group: bool
@@ -57,7 +57,7 @@ RACES = [
 
 @attrs.frozen
 class Outcome:
-    """What came of a race."""
+    """The result of a race."""
 
     errors: Sequence[str]
     given: frozenset[str]
@@ -67,7 +67,7 @@ class Outcome:
 
     @property
     def problems(self) -> list[str]:
-        """What is not as it should be."""
+        """The expectations that do not hold."""
         wrong = list(self.errors)
         if len(self.given) != 1:
             wrong.append(f"the callers were given {len(self.given)} models")
@@ -107,7 +107,7 @@ def _connector(name: str) -> CreateConnector:
 
 
 async def run(ml: Session, race: Race, name: str, loopback: str = "127.0.0.1") -> Outcome:
-    """Run a race, see what it left, and remove that."""
+    """Run a race, count the models and groups that it left, and remove them."""
     async with _where(ml, race, name, loopback) as where:
         group = name if race.group else None
         if race.processes:
@@ -139,7 +139,7 @@ async def _ensure(ml: Session, wanted: Spec) -> dict[str, Any]:
 
 
 async def _processes(url: str, race: Race, words: Sequence[str]) -> list[dict[str, Any]]:
-    """The callers as processes, which begin when all of them are ready."""
+    """Run the callers as processes, which start once all of them are ready."""
     command = [sys.executable, "-m", "tests.contract.races", url, "--caller", orjson.dumps(words).decode()]
     pipes: dict[str, Any] = {"stdin": asyncio.subprocess.PIPE, "stdout": asyncio.subprocess.PIPE}
     callers = [await asyncio.create_subprocess_exec(*command, **pipes) for _ in range(race.callers)]
@@ -167,7 +167,7 @@ async def _left(ml: Session, name: str, ends: Sequence[dict[str, Any]]) -> Outco
 
 
 async def _caller(url: str, kind: str, name: str, group: str, where: str) -> None:
-    """Ensure when a line comes, and say what came of it."""
+    """Wait for a line on standard input, ensure the model, and print the result."""
     async with Server(url).session() as ml:
         await ml.info()
         print("ready", flush=True)

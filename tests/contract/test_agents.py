@@ -1,4 +1,4 @@
-"""Agents over a model of ours, on whichever server."""
+"""Contract tests: agents with a model on this machine."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.asyncio, pytest.mark.since("2.12", "agents")]
 
 @pytest_asyncio.fixture
 async def model_id(ml: Session, unique: str, loopback: str) -> AsyncGenerator[str]:
-    """A chat model that the cluster calls on this machine."""
+    """Yield the id of a chat model that the cluster calls on this machine."""
     async with serve_model(loopback) as url, chat_model(ml, unique, url) as model_id:
         yield model_id
 
@@ -50,7 +50,7 @@ async def test_an_agent_needs_a_type_that_the_server_knows(ml: Session, unique: 
 
 async def test_a_flow_hands_the_answer_of_a_tool_to_the_next_one(ml: Session, unique: str, model_id: str) -> None:
     first, second = "${parameters.question}", "please repeat ${parameters.first.output}"
-    # What the first one answers is plain text: 3.4 puts quotes into the next one's JSON as they are.
+    # The first tool returns plain text: 3.4 inserts quotes into the JSON of the next one without escaping them.
     tools = [_tool(model_id, "first", first, "object"), _tool(model_id, "second", second)]
     made = await ml.agents.register(unique, "flow", tools=tools)
     async with afterwards(lambda: ml.agents.delete(made.agent_id)):
@@ -96,7 +96,7 @@ async def test_a_conversation_goes_on_where_it_ended(ml: Session, unique: str, m
 
 
 async def _ask(ml: Session, agent_id: str, **parameters: str) -> tuple[str, str]:
-    """The conversation and the words of an agent's answer."""
+    """Return the conversation and the text of an agent's answer."""
     answer = await ml.agents.execute(agent_id, parameters=parameters)
     assert isinstance(answer, AgentTensors)
     assert answer.inference_results

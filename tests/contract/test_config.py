@@ -1,4 +1,4 @@
-"""Configurations, on whichever server."""
+"""Contract tests: stored configurations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Context management, on whichever server has it."""
+"""Contract tests: context management."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CUT = ContextManager(type="ToolsOutputTruncateManager", config={"max_output_leng
 
 @pytest.fixture
 def name() -> str:
-    """A name that nobody else has, of letters that a path takes."""
+    """Return a unique name of characters that are valid in a path."""
     return f"aiomlcommons_contract_{uuid.uuid4().hex[:12]}"
 
 

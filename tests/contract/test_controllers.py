@@ -1,4 +1,4 @@
-"""Controllers, on whichever server."""
+"""Contract tests: controllers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CONFIG = ModelConfig(model_type="bert", embedding_dimension=4, framework_type="s
 
 @pytest_asyncio.fixture
 async def model_id(ml: Session, unique: str) -> AsyncGenerator[str]:
-    """A model whose chunks never come: a limit can be set all the same."""
+    """Yield the id of a model whose chunks are never uploaded: it can have a rate limit nevertheless."""
     made = await ml.models.register_meta(
         unique,
         function_name="TEXT_EMBEDDING",

@@ -1,4 +1,4 @@
-"""The switch of index insight, on whichever server has it."""
+"""Contract tests: the configuration of index insight."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.asyncio, pytest.mark.since("3.3", "index insight")]
 
 @pytest_asyncio.fixture
 async def insight(ml: Session) -> AsyncGenerator[Session]:
-    """A session on a server that has the feature, which is switched on."""
+    """Yield a session on a server that has the feature, with it enabled."""
     async with ml.settings.temporarily(MLSettings(index_insight_feature_enabled=True)):
         yield ml
 
@@ -25,7 +25,7 @@ async def test_the_switch_is_kept(insight: Session) -> None:
     try:
         was_on = (await insight.index_insight.get_config()).is_enable
     except ApiError as error:
-        # Nobody ever set it: 404, or 500 where there is no index for it either.
+        # Never set: 404, or 500 where its index does not exist either.
         assert error.status == 404 or "no such index" in str(error)  # noqa: PT017
         was_on = False
     async with afterwards(lambda: insight.index_insight.put_config(is_enable=was_on)):

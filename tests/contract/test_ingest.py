@@ -1,4 +1,4 @@
-"""Bulk jobs on a cluster's own models: into files, and into an index where there is a k-NN plugin."""
+"""Contract tests: bulk jobs with a cluster's own models, into files and, with the k-NN plugin, into an index."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.support.contract.kinds import deployed
 from tests.support.contract.undoing import afterwards
 
 pytestmark = pytest.mark.asyncio
-# The engine that needs no native library: a node that lacks one is lost with its first vector.
+# The engine without native libraries: a node that lacks them crashes at the first vector.
 LUCENE = {"mappings": {"properties": {"embedding": {"method": {"name": "hnsw", "engine": "lucene"}}}}}
 ROWS: list[Any] = [{"id": f"d{number}", "text": f"this is text number {number}"} for number in range(40)]
 BAD: list[Any] = [{"id": "empty", "text": ""}, {"text": "no id"}, {"id": "d7", "text": "an id that was there"}]
@@ -41,7 +41,7 @@ async def test_a_job_writes_what_the_model_says(
         assert [line["id"] for line in lines] == [row["id"] for row in ROWS]
         np.testing.assert_allclose([line["embedding"] for line in lines], expected, atol=1e-4)
 
-        # The same call again finds all of it done.
+        # The same call again finds the job complete.
         async with ml.ingest([*ROWS, *BAD], model=model_id, sink=out, checkpoint=tmp_path / "note", batch=7) as again:
             assert attrs_of(await again) == attrs_of(report)
         assert await written(out) == lines

@@ -1,4 +1,4 @@
-"""From a file to a model that answers in one call, on whichever server."""
+"""Contract tests: from a model file to a deployed model in one call."""
 
 from __future__ import annotations
 

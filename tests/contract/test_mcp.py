@@ -1,4 +1,4 @@
-"""The cluster's MCP server, on whichever server."""
+"""Contract tests: the MCP server of the cluster."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ SCHEMA = {"type": "object", "properties": {"indices": {"type": "array", "items":
 
 @pytest_asyncio.fixture
 async def switched_on(ml: Session) -> AsyncGenerator[None]:
-    """The MCP server."""
+    """Enable the MCP server."""
     async with ml.settings.temporarily(MLSettings(mcp_server_enabled=True)):
         yield
 
 
 @pytest_asyncio.fixture
 async def name(ml: Session, unique: str, switched_on: None) -> AsyncGenerator[str]:
-    """A tool of the cluster's MCP server, which is removed if that was not done."""
+    """Yield the name of a tool of the MCP server, which is removed if the test did not."""
     name = unique.replace(" ", "_")
     tool = McpTool(type="ListIndexTool", name=name, description="first", attributes={"input_schema": SCHEMA})
     made = await ml.mcp.register_tools([tool])

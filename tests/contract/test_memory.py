@@ -1,4 +1,4 @@
-"""Conversation memory, on whichever server."""
+"""Contract tests: conversation memory."""
 
 from __future__ import annotations
 

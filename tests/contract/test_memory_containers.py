@@ -1,4 +1,4 @@
-"""Memory containers and what they hold, on whichever server."""
+"""Contract tests: memory containers and their contents."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ TEA = [MessageInput(role="user", content=[{"type": "text", "text": "I like tea"}
 
 @pytest_asyncio.fixture
 async def container(ml: Session, unique: str) -> AsyncGenerator[str]:
-    """The id of a container with sessions, in indices of its own."""
+    """Yield the id of a container with sessions, in indices of its own."""
     prefix = unique.replace(" ", "-")
     configuration = MemoryConfiguration(index_prefix=prefix, disable_session=False)
     container_id = (await ml.memory_containers.create(unique, configuration=configuration)).memory_container_id

@@ -1,4 +1,4 @@
-"""Model groups, on whichever server."""
+"""Contract tests: model groups."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The life of a local model, on whichever server."""
+"""Contract tests: the lifecycle of a local model."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ async def test_a_model_that_is_not_deployed_says_so(ml: Session, unique: str, zi
 async def test_an_unknown_id_is_not_found_whatever_its_letters(ml: Session, model_id: str) -> None:
     with pytest.raises(NotFound) as caught:
         await ml.models.get(model_id)
-    assert caught.value.reason.endswith((f": {model_id}", "Fail to find model"))  # 2.4 names none
+    assert caught.value.reason.endswith((f": {model_id}", "Fail to find model"))  # 2.4 returns none
 
 
 @pytest.mark.since("2.11", "a sparse tokenizer")

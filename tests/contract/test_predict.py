@@ -1,4 +1,4 @@
-"""Predictions of every kind of model that a cluster runs itself."""
+"""Contract tests: predictions of every type of local model."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ async def test_dense_embeddings(ml: Session, unique: str, zips: dict[str, Path])
         assert not np.allclose(array[0], array[1])
         np.testing.assert_allclose(await ml.embed_one(model_id, TEXTS[1]), array[1], atol=1e-5)
 
-        # Numbers or bytes, JSON or CBOR, by model or by algorithm: the same vectors.
+        # The same vectors as numbers or bytes, in JSON or CBOR, by model or by algorithm.
         for accept in ("application/json", "application/cbor"):
             for bytes_too in (True, False, None):
                 request = Predict("text_embedding", model_id, text_docs=TEXTS, return_bytes=bytes_too)
@@ -41,7 +41,7 @@ async def test_dense_embeddings(ml: Session, unique: str, zips: dict[str, Path])
         assert isinstance(tensor, NumberTensor)
         np.testing.assert_allclose(np.array(tensor.data), array[0], atol=1e-5)
 
-        # Streaming gives what asking gives.
+        # The stream yields the same vectors as one call.
         rows = [f"row {i}" for i in range(50)]
         async with ml.embed(model_id, rows, batch=7, concurrency=3) as embedded:
             got_rows = [(row, vector) async for row, vector in embedded]

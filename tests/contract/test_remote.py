@@ -1,4 +1,4 @@
-"""Models behind connectors: the cluster really calls a server on this machine."""
+"""Contract tests: models behind connectors; the cluster really calls a server on this machine."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ async def test_a_remote_model_embeds_as_a_local_one_does(ml: Session, unique: st
 
 @pytest_asyncio.fixture
 async def offline(ml: Session, unique: str, model_url: str) -> AsyncGenerator[str]:
-    """A model whose provider predicts files."""
+    """Yield the id of a model whose provider supports batch predictions."""
     spec = RemoteModel(
         name=unique,
         connector=CreateConnector(
@@ -86,7 +86,7 @@ async def offline(ml: Session, unique: str, model_url: str) -> AsyncGenerator[st
 
 @asynccontextmanager
 async def _skipped_where_the_server_cannot(ml: Session) -> AsyncGenerator[None]:
-    """Skip where the server cannot ask a provider about a job, which it says in all versions that were looked at."""
+    """Skip where the server cannot poll a provider for its job, which no tested version can."""
     try:
         yield
     except BadRequest as error:
@@ -99,7 +99,7 @@ async def test_a_provider_takes_an_offline_prediction(ml: Session, offline: str)
     started = await ml.models.batch_predict(offline, parameters={"input_file_id": "please wait"})
     assert started.status == "CREATED"
     assert started.remote_job is not None
-    # Found by a search, which does not ask the provider.
+    # Found by a search, which does not poll the provider.
     found = await ml.tasks.search({"query": {"ids": {"values": [started.task_id]}}})
     assert [(task.task_type, task.model_id) for task in found] == [("BATCH_PREDICTION", offline)]
 

@@ -1,7 +1,7 @@
-"""A server that is killed and started again: what its records say is not what its nodes have.
+"""Contract tests: a server is killed and restarted, so that its records are stale.
 
-On the emulator these tests always run; on a cluster of ``--server`` where ``--restart-command`` says how to restart it
-(``kill -9`` and a start, say), which stops it for everybody.
+On the emulator these tests always run; on the cluster of ``--server`` only if ``--restart-command`` says how to restart
+it (``kill -9`` and a start, for example), which interrupts all its users.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ from tests.support.contract.servers import Server
 from tests.support.contract.undoing import afterwards
 from tests.support.file_server import held_file
 
-# A real server takes half a minute to come back, on a machine that has nothing else to do.
+# A real server takes half a minute to restart, on an otherwise idle machine.
 pytestmark = [pytest.mark.asyncio, pytest.mark.timeout(600)]
 SOON = 120.0
-"""Seconds that are enough for any server to come back and make a model, and fewer than one waits for a dead task."""
+"""Seconds: enough for any server to restart and create a model, and less than the stall timeout of a dead task."""
 
 
 @pytest_asyncio.fixture
 async def restart(server: Server, ml: Session, unique: str) -> AsyncGenerator[Callable[[], Awaitable[None]]]:
-    """Kills the server and starts it again; what a test made is removed afterwards, whatever became of it."""
+    """Yield a function that kills and restarts the server; what the test created is removed afterwards in any case."""
     if server.restart is None:
         pytest.skip(
             f"OpenSearch {await ml.version()} at {server.url}: --restart-command does not say how to restart it"
@@ -44,7 +44,7 @@ async def restart(server: Server, ml: Session, unique: str) -> AsyncGenerator[Ca
 
 
 async def _is_one(ml: Session, ensured: EnsuredModel, name: str) -> None:
-    """The model answers, and there is no other one of its name, nor another group."""
+    """Check that the model responds, and that there is no other model or group of its name."""
     assert (await ml.embed_one(ensured.model_id, "hello")).shape == (16,)
     models = [hit.id async for hit in ml.models.search({"query": {"term": {"name.keyword": name}}})]
     assert (models, len(await find_groups(ml, name))) == ([ensured.model_id], 1)
@@ -92,7 +92,7 @@ async def test_one_who_is_told_of_the_restart_goes_on_with_the_same_call(
     task = ml.task(await ml.models.deploy(ensured.model_id), stall_timeout=server.stall_timeout)
     waiting = asyncio.ensure_future(_end(task))
     await restart()
-    # COMPLETED before, FAILED after, or forgotten: an end it is, and no lost connection.
+    # COMPLETED before, FAILED after, or deleted: a final state, and not a connection error.
     await waiting
     again = await ml.models.ensure(ensured.model_id, stall_timeout=server.stall_timeout)
     await _is_one(ml, again, unique)
@@ -119,7 +119,7 @@ async def test_a_group_is_emptied_and_deleted_after_a_restart(
 async def ghost(
     ml: Session, unique: str, zips: dict[str, Path], loopback: str, restart: Callable[[], Awaitable[None]]
 ) -> AsyncGenerator[UrlModel]:
-    """A model that the server was fetching when it was killed; its file can be had now."""
+    """Yield a model that the server was downloading when it was killed; its file is available now."""
     file = zips["dense"]
     async with held_file(file, loopback) as held:
         spec = UrlModel(

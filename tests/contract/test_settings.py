@@ -1,4 +1,4 @@
-"""Cluster settings, on whichever server."""
+"""Contract tests: cluster settings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Statistics and profiles, on whichever server: others may be at work on it too, so that counts only grow."""
+"""Contract tests: statistics and profiles. Others may use the server too, so counters are only checked to grow."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ STATUSES = {"green", "yellow", "red", "non-existent"}
 
 
 def registered(stats: Stats) -> int:
-    """How many sparse tokenizers came to all nodes."""
+    """Return how many sparse tokenizers were registered, on all nodes."""
     count = 0
     for node in (stats.nodes or {}).values():
         found = (node.algorithms or {}).get("sparse_tokenize", {}).get("register", ActionStats())

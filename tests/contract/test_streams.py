@@ -1,4 +1,4 @@
-"""Words of a model and of an agent while they are written, on whichever server has the transport for it."""
+"""Contract tests: streamed predictions and agent runs, where the server has the transport for them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SAID = [f"{word} " for word in model_server.PROVERB.split()]
 
 @pytest_asyncio.fixture
 async def streams(ml: Session) -> AsyncGenerator[None]:
-    """Streams are switched on, where the server has the transport for them."""
+    """Enable streaming, where the server has the transport for it."""
     async with ml.settings.temporarily(MLSettings(stream_enabled=True)):
         try:
             await _words(ml, "no-such-model", {})

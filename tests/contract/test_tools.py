@@ -1,4 +1,4 @@
-"""Tools, on whichever server."""
+"""Contract tests: tools."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The classic algorithms, on whichever server."""
+"""Contract tests: the classic algorithms."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ async def test_a_model_is_trained_kept_and_asked(ml: Session) -> None:
         assert trained.status == "COMPLETED"
         answer = await ml.predict("kmeans", model_id, input_data=frame(POINTS))
         found = clusters(answer)
-        # Where the first centroids come to lie is the server's lot; that the same point is in the same cluster is not.
+        # The initial centroids are random; but the same point must be in the same cluster.
         assert found == found[:4] * 5
         assert {*found} <= {0, 1}
 

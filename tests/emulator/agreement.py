@@ -1,8 +1,8 @@
-"""Judge the emulator by what a real server said: ``python -m tests.emulator.agreement``.
+"""Compare the emulator with recordings of real servers: ``python -m tests.emulator.agreement``.
 
-Each recorded exchange that the emulator supports is played to it in order, over a socket. Its answer must have the
-recorded status, type and reason of error, and shape: the same keys and kinds of values. Recorded ids become the
-emulator's own as these appear in answers; hosts of the recorder become servers of ours.
+Each supported recorded exchange is replayed to the emulator in order, over a socket. The response must have the
+recorded status, error type and reason, and shape: the same keys and types of values. Recorded ids are mapped to the
+emulator's as these appear in responses; hosts of the recorder are mapped to local servers.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ IDS |= {"agent_id", "memory_id", "message_id", "memory_container_id", "session_i
 
 @attrs.define
 class Player:
-    """Plays one recording to one emulator. ``names`` are the emulator's ids by the recorded ones."""
+    """Replays one recording to one emulator. ``names`` maps recorded ids to those of the emulator."""
 
     url: str
     client: aiohttp.ClientSession
@@ -63,19 +63,19 @@ class Player:
     names: dict[str, str] = attrs.field(factory=dict)
 
     async def play(self, exchange: Exchange, body: bytes | None) -> list[str]:
-        """Send a recorded request; return where the answer departs from the recorded one."""
+        """Send a recorded request; return the differences between its response and the recorded one."""
         recorded = exchange.response
         wanted = _state(recorded)
         for _ in range(LOOKS):
             got = await self.send(exchange, body)
-            # The recorder asked many times and kept the changes.
+            # The recorder polled, and kept only the changes.
             if wanted is None or _state(got) == wanted:
                 break
         self._learn(_read(recorded), _read(got))
         return self._compare(exchange, got)
 
     async def send(self, exchange: Exchange, body: bytes | None) -> HttpResponse:
-        """The emulator's answer to a recorded request."""
+        """Return the emulator's response to a recorded request."""
         request = exchange.request
         headers = {} if fnmatchcase(exchange.case, NOBODY) else await USER.headers(request)
         path, text = self._translate(whole_path(request)), body
@@ -85,7 +85,7 @@ class Player:
         return await self._send(http, is_silent=_is_silent(exchange.response))
 
     async def call(self, method: str, path: str, body: Any = None) -> Any:
-        """A request of ours, to set things up; it must succeed."""
+        """Send a request of the setup, which must succeed."""
         raw = body if isinstance(body, bytes | None) else orjson.dumps(body)
         headers = {"content-type": "application/json", **await USER.headers(HttpRequest(method, path))}
         got = await self._send(HttpRequest(method, path, {}, raw, headers))
@@ -105,7 +105,7 @@ class Player:
         return text
 
     def _learn(self, recorded: Any, got: Any) -> None:
-        """Take ids that stand in the same places for each other."""
+        """Map ids that occur in the same places."""
         if not isinstance(recorded, Mapping) or not isinstance(got, Mapping):
             return
         for key in IDS & recorded.keys() & got.keys():
@@ -131,7 +131,7 @@ class Player:
             expected = tuple(map(self._translate, _error(was)))
             if tuple(map(_without_numbers, _error(now))) != tuple(map(_without_numbers, expected)):
                 found.append(f"error {_error(now)}, recorded is {expected}")
-        # How often the recorder saw a task at work is a matter of speed; how it ended is not.
+        # How often the recorder saw a task running depends on timing; its final state does not.
         if _state(recorded) not in PASSING and _state(got) != _state(recorded):
             found.append(f"state {_state(got)}, recorded is {_state(recorded)}")
         if got.content_type != recorded.content_type:
@@ -140,17 +140,17 @@ class Player:
 
 
 def _is_silent(recorded: HttpResponse) -> bool:
-    """Whether nothing came of a stream that began: there is no end of it to wait for."""
+    """Return whether a stream started and sent nothing: its end must not be waited for."""
     return recorded.content_type == "text/event-stream" and not recorded.body
 
 
 def _sent(body: bytes | None) -> io.BytesIO | None:
-    # Large bodies are sent in pieces.
+    # Large bodies are streamed.
     return None if body is None else io.BytesIO(body)
 
 
 def _node(task: Mapping[str, Any]) -> str:
-    """The node of a task, which is one word on old servers."""
+    """Return the node of a task, which is a string on old servers."""
     nodes = task["worker_node"]
     return nodes if isinstance(nodes, str) else str(nodes[0])
 
@@ -163,12 +163,12 @@ def _read(response: HttpResponse) -> Any:
 
 
 def _without_numbers(words: str) -> str:
-    """An error without what was counted: sequence numbers, ports and sizes of memory."""
+    """Return an error without variable numbers: sequence numbers, ports and sizes of memory."""
     return COUNTED.sub("[n]", words)
 
 
 def _is_by_node(body: Mapping[str, Any]) -> bool:
-    """Whether it tells what the one node did, by its id."""
+    """Return whether the keys of an object are the ids of nodes."""
     return len(body) == 1 and all(len(key) == NODE_ID for key in body)
 
 
@@ -185,7 +185,7 @@ def _error(body: Any) -> tuple[str, str]:
 
 @asynccontextmanager
 async def player(server: RecordedServer) -> AsyncGenerator[Player]:
-    """A player with an emulator of its own, and with the servers that the recorder had."""
+    """Yield a player with its own emulator, and with stand-ins for the servers of the recorder."""
     emulated = emulator.Emulator(emulator.Cluster(version=server.version, streams=server.streams))
     user = USER.username if server.has_users else None
     async with (
@@ -200,24 +200,24 @@ async def player(server: RecordedServer) -> AsyncGenerator[Player]:
             "localhost:8092/tiny.zip": zip_url.removeprefix("http://"),
             "127.0.0.1:38613/tiny-dense.zip": zip_url.removeprefix("http://"),
             "localhost:8092": URL(zip_url).authority,
-            # Nobody listens at port 1.
+            # Nothing listens on port 1.
             "localhost:8091": "localhost:1",
             "localhost/127.0.0.1:8091": "localhost/127.0.0.1:1",
         }
-        # The recorder's own model file is not among the tests: another one stands for it.
+        # The recorder's model file is not in the repository: another one replaces it.
         yield Player(url, client, hosts, emulated, {RECORDED_SHA256: sha256(ZIP.read_bytes()).hexdigest()})
 
 
 @attrs.define
 class Agreement:
-    """What came of playing recordings."""
+    """The results of replaying recordings."""
 
     supported: int = 0
     disagreements: list[str] = attrs.field(factory=list)
     left_out: Counter[str] = attrs.field(factory=Counter)
 
     async def play(self, file: Path) -> None:
-        """Play what each server of a file was asked to an emulator of its own."""
+        """Replay the exchanges of a file, those of each recorded server to its own emulator."""
         for server, rows in by_server(exchanges([file])).items():
             async with player(server) as playing:
                 await before_file(playing, file.name, server)
@@ -248,7 +248,7 @@ class Agreement:
 
 
 async def play_all() -> Agreement:
-    """Play every recording."""
+    """Replay every recording."""
     agreement = Agreement()
     for file in FILES:
         await agreement.play(file)
@@ -256,7 +256,7 @@ async def play_all() -> Agreement:
 
 
 def main() -> int:
-    """Print each disagreement, what is left out, and the count."""
+    """Print each disagreement, what is left out, and the counts."""
     agreement = asyncio.run(play_all())
     print(agreement)
     return 1 if agreement.disagreements else 0

@@ -1,4 +1,4 @@
-"""An emulator for each test, a session on it, and the models it needs."""
+"""Fixtures: an emulator for each test, a session on it, and models."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.support.emulated_models import ALLOWED, NOW, deployed
 
 @pytest_asyncio.fixture
 async def ml(ml_url: str) -> AsyncGenerator[Session]:  # noqa: F811
-    """A session on the emulator, which allows local models; nothing is sent twice."""
+    """Yield a session on the emulator that allows local models, without retries."""
     async with Session(ml_url, retries=0, backoff=NOW) as session:
         await session.settings.apply(FIRST_MODEL)
         yield session
@@ -24,20 +24,20 @@ async def ml(ml_url: str) -> AsyncGenerator[Session]:  # noqa: F811
 
 @pytest_asyncio.fixture
 async def newer() -> AsyncGenerator[Session]:
-    """A session on an emulator of 3.8, for what 3.4 does not have."""
+    """Yield a session on an emulator of 3.8, for features that 3.4 lacks."""
     async with Emulator(Cluster(version="3.8.0")).serve() as url, Session(url, retries=0, backoff=NOW) as session:
         yield session
 
 
 @pytest_asyncio.fixture
 async def dense(ml: Session) -> str:
-    """The id of a dense model of 384 dimensions."""
+    """Return the id of a dense model of 384 dimensions."""
     return await deployed(ml)
 
 
 @pytest_asyncio.fixture
 async def model_url(ml: Session) -> AsyncGenerator[str]:
-    """A model server that the emulator may call."""
+    """Yield the URL of a model server that the emulator may call."""
     await ml.settings.apply(ALLOWED)
     async with model_server.serve() as url:
         yield url

@@ -1,4 +1,4 @@
-"""What memory containers hold, beyond what was recorded."""
+"""The contents of memory containers, beyond the recordings."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.asyncio
 
 @pytest_asyncio.fixture
 async def container(ml: Session) -> str:
-    """The id of a container with sessions."""
+    """Return the id of a container with sessions."""
     return await made(ml, WITH_SESSIONS)
 
 

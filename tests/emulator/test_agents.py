@@ -1,4 +1,4 @@
-"""Agents, beyond what was recorded."""
+"""Agents, beyond the recordings."""
 
 from __future__ import annotations
 
@@ -263,7 +263,7 @@ async def test_a_kind_of_tool_that_nobody_has_is_refused_before_the_model_is_ask
 async def test_a_tool_whose_schema_is_no_json_is_offered_without_one(
     ml: Session, model_id: str, schema: str | None
 ) -> None:
-    """That of the IndexInsightTool, as the server lists it, is none either."""
+    """The schema of the IndexInsightTool, as the server lists it, is not JSON either."""
     tool = ToolSpec(type="IndexInsightTool", attributes={"input_schema": schema} if schema else None)
     agent_id = await _chatting(ml, model_id, tools=[tool])
     assert _answer(await _run(ml, agent_id, question="x")) == "The answer is 42."
@@ -287,7 +287,7 @@ async def test_all_steps_are_told_on_request(ml: Session, model_id: str) -> None
 
 
 async def test_a_model_that_knows_no_tools_is_prompted_with_them(ml: Session, model_id: str) -> None:
-    """The prompt holds the tools; the model repeats it, and what it says is the answer."""
+    """The prompt holds the tools; the model echoes it, and the echo is the answer."""
     llm = LLMSpec(model_id=model_id, parameters={"response_filter": "$.choices[0].message.content"})
     agent_id = await _chatting(ml, model_id, llm=llm, parameters=None, tools=[ToolSpec(type="ListIndexTool")])
     first = await _run(ml, agent_id, question="please repeat")

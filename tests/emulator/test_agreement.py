@@ -1,4 +1,4 @@
-"""The emulator against the recordings, and the judge against itself."""
+"""The emulator agrees with the recordings, and the comparison detects differences."""
 
 from __future__ import annotations
 

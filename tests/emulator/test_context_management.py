@@ -1,4 +1,4 @@
-"""Context management, beyond what was recorded, and the version that an emulator says it has."""
+"""Context management, beyond the recordings, and the version that an emulator reports."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PATH = "/_plugins/_ml/context_management"
 
 @pytest_asyncio.fixture
 async def newer() -> AsyncGenerator[Session]:
-    """A session on an emulated 3.8."""
+    """Yield a session on an emulated 3.8."""
     async with Emulator(Cluster(version="3.8.0")).serve() as url, Session(url, retries=0) as ml:
         yield ml
 

@@ -1,4 +1,4 @@
-"""Controllers, beyond what was recorded: the limits act, on the users that they name."""
+"""Controllers, beyond the recordings: the rate limits take effect, for the users that they name."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.asyncio
 
 @attrs.define
 class Clock:
-    """A clock that stands still until it is told otherwise."""
+    """A clock that is advanced by hand."""
 
     now: float = 1_800_000_000.0
 
@@ -34,7 +34,7 @@ def clock() -> Clock:
 
 @pytest_asyncio.fixture
 async def alice(clock: Clock) -> AsyncGenerator[Session]:
-    """A session of a user who is called alice."""
+    """Yield a session of the user alice."""
     emulated = Emulator(Cluster(clock=clock))
     async with (
         emulated.serve(username="alice", password="x") as url,

@@ -1,4 +1,4 @@
-"""Model groups, beyond what was recorded."""
+"""Model groups, beyond the recordings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The switch of index insight, and configurations."""
+"""The configuration of index insight, and stored configurations."""
 
 from __future__ import annotations
 

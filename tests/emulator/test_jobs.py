@@ -1,4 +1,4 @@
-"""Tasks advance when they are looked at, and models with them."""
+"""Tasks advance when they are polled, and models with them."""
 
 from __future__ import annotations
 

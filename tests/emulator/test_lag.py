@@ -1,4 +1,4 @@
-"""What lags on a real cluster lags here: by looks, or by a clock, or not at all."""
+"""Eventual consistency: changes are delayed by reads, by a clock, or not at all."""
 
 from __future__ import annotations
 

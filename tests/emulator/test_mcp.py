@@ -1,4 +1,4 @@
-"""The MCP server and client of the emulator, beyond what was recorded."""
+"""The MCP server and client of the emulator, beyond the recordings."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ async def test_the_server_may_be_switched_off(ml: Session) -> None:
 
 @pytest_asyncio.fixture
 async def asking(newer: Session) -> Session:
-    """A session on another emulator, which may ask MCP servers."""
+    """Yield a session on another emulator, which may call MCP servers."""
     await newer.settings.apply(ALLOWED)
     await newer.settings.apply(MLSettings(mcp_connector_enabled=True))
     return newer

@@ -1,4 +1,4 @@
-"""Conversation memory, beyond what was recorded."""
+"""Conversation memory, beyond the recordings."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.asyncio
 
 @pytest_asyncio.fixture
 async def memory_id(ml: Session) -> str:
-    """The id of a conversation without messages."""
+    """Return the id of a conversation without messages."""
     return (await ml.memory.create("talk")).memory_id
 
 

@@ -1,4 +1,4 @@
-"""Memory containers, beyond what was recorded."""
+"""Memory containers, beyond the recordings."""
 
 from __future__ import annotations
 

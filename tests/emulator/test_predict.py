@@ -1,4 +1,4 @@
-"""Predictions of each kind of local model, in each form."""
+"""Predictions of each type of local model, in each format."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Several at once, as on a real server: both succeed, or the later one meets a version conflict."""
+"""Concurrent requests, as on a real server: both succeed, or the later one gets a version conflict."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ CONFLICT = r"\[{}\]: version conflict, required seqNo \[\d+\], primary term \[1\
 
 @pytest_asyncio.fixture
 async def four(ml_url: str) -> AsyncGenerator[list[Session]]:
-    """Four callers, each with connections of its own."""
+    """Yield four clients, each with its own connections."""
     async with AsyncExitStack() as stack:
         callers = [await stack.enter_async_context(Session(ml_url, retries=0, backoff=NOW)) for _ in range(4)]
         await callers[0].settings.apply(FIRST_MODEL)
@@ -42,7 +42,7 @@ async def four(ml_url: str) -> AsyncGenerator[list[Session]]:
 
 
 async def at_once(callers: list[Session], call: Callable[[Session], Awaitable[T]]) -> tuple[list[T], list[ApiError]]:
-    """What came of the same call by all: answers and refusals."""
+    """Return the results of concurrent calls by all clients: responses and errors."""
     found = await asyncio.gather(*(call(caller) for caller in callers), return_exceptions=True)
     refusals = [each for each in found if isinstance(each, ApiError)]
     answers: Any = [each for each in found if not isinstance(each, BaseException)]
@@ -79,7 +79,7 @@ async def test_a_name_that_was_taken_meanwhile_is_refused(ml: Session, ml_emulat
     with pytest.raises(BadRequest, match=r"The name you provided is already being used by a model group with ID: .+\."):
         await announced(ml)
     assert len(await ml.model_groups.search()) == 1
-    await announced(ml)  # by now it joins the group
+    await announced(ml)  # now it joins the group
 
 
 async def test_a_group_is_registered_although_somebody_else_was_quicker(ml: Session, ml_emulator: Emulator) -> None:

@@ -1,4 +1,4 @@
-"""Remote models: the emulator really calls what the connector names."""
+"""Remote models: the emulator really calls the endpoint of the connector."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ INPUT = '{ "input": ${parameters.input}, "model": "${parameters.model}" }'
 
 
 async def _remote(ml: Session, action: ConnectorAction, **more: Any) -> str:
-    """The id of a remote model, which its first prediction deploys."""
+    """Return the id of a remote model, which its first prediction deploys."""
     connector = await ml.connectors.create(
         "c",
         version=1,
@@ -165,7 +165,7 @@ async def test_a_place_without_a_value_is_an_invalid_payload(ml: Session, model_
     with pytest.raises(BadRequest, match=r'Invalid payload: \{ "input": \$\{parameters.input\}, "model": "m" \}'):
         await ml.models.predict(model_id, parameters={})
     with pytest.raises(BadRequest, match="Invalid payload"):
-        await ml.models.predict(model_id, text_docs=["a"])  # text_docs are not for this route
+        await ml.models.predict(model_id, text_docs=["a"])  # this route does not take text_docs
 
 
 async def test_settings_guard_the_way_out(ml: Session, model_url: str) -> None:

@@ -1,4 +1,4 @@
-"""A restart: what records say outlives what the node knows, and shards recover for a while."""
+"""A restart: records survive, the state of the node is lost, and shards recover for a while."""
 
 from __future__ import annotations
 

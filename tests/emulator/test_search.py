@@ -1,4 +1,4 @@
-"""The part of the query DSL that looks things up."""
+"""The subset of the query DSL."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The emulator as a server: who may ask, over TLS, and what it says to what it does not know."""
+"""The emulator as a server: authentication, TLS, unknown routes and malformed requests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Cluster settings: what is known, what it may be, and what is in force."""
+"""Cluster settings: known keys, valid values, and precedence."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Statistics and profiles, beyond what was recorded: they count what was really done."""
+"""Statistics and profiles, beyond the recordings: they count what really happened."""
 
 from __future__ import annotations
 

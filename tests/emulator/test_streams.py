@@ -1,4 +1,4 @@
-"""Streams of the emulator, beyond what was recorded, which the agreement plays."""
+"""Streaming, beyond the recordings."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SAID = [f"{word} " for word in model_server.PROVERB.split()]
 
 @pytest_asyncio.fixture
 async def ml() -> AsyncGenerator[Session]:
-    """A session on an emulator with the transport that streams need."""
+    """Yield a session on an emulator with the transport that streams need."""
     emulated = Emulator(Cluster(version="3.8.0", streams=True))
     async with emulated.serve() as url, Session(url, retries=0, backoff=NOW) as session:
         await session.settings.allow_first_model()
@@ -184,7 +184,7 @@ async def test_an_agent_of_words_knows_no_question_of_ag_ui(ml: Session) -> None
 async def test_a_stream_begins_although_nothing_ever_comes(ml: Session, kind: AgentType) -> None:
     async with _model(ml) as model_id:
         agent_id = await _agent(ml, model_id, kind, parameters={})
-        # The head comes at once, else this would wait for ever.
+        # The headers are sent at once, otherwise this would hang.
         async with ml.agents.execute_stream(agent_id, parameters={"question": "x"}):
             pass
 

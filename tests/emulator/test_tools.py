@@ -1,4 +1,4 @@
-"""Tools, beyond what was recorded."""
+"""Tools, beyond the recordings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Training, beyond what was recorded: what is trained is really computed."""
+"""Training, beyond the recordings: models are really computed."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ async def test_points_that_are_near_each_other_are_one_cluster(ml: Session, dist
     found = column(await ml.predict("kmeans", trained.model_id, input_data=frame(CORNERS)))
     assert len({*found[:3]}) == len({*found[3:5]}) == len({*found[5:]}) == 1
     assert len({*found}) == 3
-    # Rows that it was not trained on, and columns in another order.
+    # Rows that were not in the training data, and columns in another order.
     assert column(await ml.predict("kmeans", trained.model_id, input_data=frame([(0.2, 8)], "ba"))) == found[5:6]
     assert found == column(await ml.train_and_predict("kmeans", parameters=options, input_data=frame(CORNERS)))
 

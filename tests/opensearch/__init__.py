@@ -1,1 +1,1 @@
-"""A real OpenSearch with vector search for the tests, put together from its published jars."""
+"""Tests on a real OpenSearch with k-NN, assembled from its published jars."""

@@ -1,4 +1,4 @@
-"""Hands the fixtures of a real OpenSearch to the tests beside this file."""
+"""The fixtures of a real OpenSearch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A home is gathered once for all runs, whole or not at all, and its lack is said in words."""
+"""An OpenSearch home is assembled once for all runs, atomically, and missing prerequisites are named."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.support.opensearch import fixture
 from tests.support.opensearch.gather import cached, gathered
 from tests.support.opensearch.java import java
 
-# It stands in for mvn: it notes that it was called, and copies one jar of its own and one shared into every part.
+# A fake mvn: it logs that it was called, and copies one jar of its own and one shared one into every part.
 MAVEN = f"""#!{sys.executable}
 import pathlib, zipfile
 calls = pathlib.Path(__file__).with_name("calls")
@@ -30,7 +30,7 @@ with zipfile.ZipFile("opensearch-knn/target/dependency/knn.zip", "w") as zipped:
 
 @pytest.fixture
 def tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty cache, and a folder of programs that is all of the PATH."""
+    """Yield an empty cache, and a folder of programs that is the whole PATH."""
     folder = tmp_path / "bin"
     folder.mkdir()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))

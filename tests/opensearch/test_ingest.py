@@ -53,10 +53,10 @@ async def test_a_corpus_goes_into_an_index_and_is_found_again(opensearch_url: st
         vector = (await ml.embed_one(model_id, verse["_source"]["text"])).tolist()
         query = {"size": 3, "query": {"knn": {"embedding": {"vector": vector, "k": 3}}}}
         hits = (await target.request("POST", f"/{index}/_search", body=query)).json()["hits"]["hits"]
-        # Some verses are said twice, word for word.
+        # Some verses are duplicates.
         assert verse["_source"]["text"] in [hit["_source"]["text"] for hit in hits]
 
-        # The same job again writes nothing twice.
+        # The same job again writes nothing.
         again = IndexSink(target, index, create=KNN)
         async with ml.ingest(CORPUS, model="all-MiniLM-L6-v2", sink=again, checkpoint=note, ordered=False) as job:
             assert (await job).written == VERSES
@@ -66,7 +66,7 @@ async def test_a_corpus_goes_into_an_index_and_is_found_again(opensearch_url: st
 async def test_the_guides_way_from_one_index_into_another_runs_as_it_is_written(
     opensearch_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.chdir(tmp_path)  # where dead letters would go
+    monkeypatch.chdir(tmp_path)  # the default path of dead letters
     (code,) = guide(" cluster")
     verses, embedded = (f"{name}-{uuid.uuid4().hex[:8]}" for name in ("verses", "embedded"))
     texts = ["wisdom cries aloud", "a fool", "get wisdom", "wisdom is better than rubies"]

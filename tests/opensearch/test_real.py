@@ -1,4 +1,4 @@
-"""A real OpenSearch answers the session, searches vectors, and keeps what it acknowledged."""
+"""A real OpenSearch: it responds to the session, searches vectors, and keeps acknowledged documents."""
 
 from __future__ import annotations
 

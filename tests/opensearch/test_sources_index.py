@@ -1,4 +1,4 @@
-"""A real index as a source: read, read on, and after its point in time was lost."""
+"""A real index as a source: reading, resuming, and a lost point in time."""
 
 from __future__ import annotations
 

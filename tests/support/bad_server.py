@@ -1,4 +1,4 @@
-"""Servers that misbehave, one function each, below the level of HTTP."""
+"""Servers that misbehave below the level of HTTP, one function each."""
 
 from __future__ import annotations
 
@@ -16,54 +16,54 @@ Deed: TypeAlias = Callable[[StreamReader, StreamWriter], Awaitable[None]]
 
 
 async def never_answers(reader: StreamReader, writer: StreamWriter) -> None:
-    """Listens until the client has gone."""
+    """Never respond, until the client closes the connection."""
     await reader.read()
 
 
 async def closes_at_once(reader: StreamReader, writer: StreamWriter) -> None:
-    """Hangs up as soon as the request has come."""
+    """Close the connection as soon as the request has arrived."""
     await _head(reader)
 
 
 async def half_an_answer(reader: StreamReader, writer: StreamWriter) -> None:
-    """Promises a thousand bytes and gives ten."""
+    """Announce a thousand bytes and send ten."""
     await _head(reader)
     writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 1000\r\n\r\n" + b"{" * 10)
     await writer.drain()
 
 
 async def cut_chunked(reader: StreamReader, writer: StreamWriter) -> None:
-    """Hangs up in the middle of a chunk."""
+    """Close the connection in the middle of a chunk."""
     await _head(reader)
     writer.write(b'HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\nff\r\n{"a":')
     await writer.drain()
 
 
 async def garbage(reader: StreamReader, writer: StreamWriter) -> None:
-    """Speaks another protocol."""
+    """Respond in another protocol."""
     await _head(reader)
     writer.write(b"SSH-2.0-OpenSSH_9.6\r\n")
     await writer.drain()
 
 
 async def html(reader: StreamReader, writer: StreamWriter) -> None:
-    """A web server that has a page for everything."""
+    """Respond with an HTML page."""
     await _whole(reader, writer, b"200 OK", b"text/html", b"<html><body>It works!</body></html>")
 
 
 async def unauthorized(reader: StreamReader, writer: StreamWriter) -> None:
-    """What the security plugin says to a wrong password."""
+    """Respond as the security plugin does to a wrong password."""
     await _whole(reader, writer, b"401 Unauthorized", b"text/plain; charset=UTF-8", b"Unauthorized")
 
 
 async def drips(reader: StreamReader, writer: StreamWriter) -> None:
-    """Never silent and never done."""
+    """Send a byte at a time, forever."""
     await _head(reader)
     writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n")
     for _ in itertools.count():
         writer.write(b"1\r\n \r\n")
         await writer.drain()
-        await asyncio.sleep(0.001)  # the drip itself
+        await asyncio.sleep(0.001)  # between two bytes
 
 
 async def _head(reader: StreamReader) -> bytes:
@@ -79,7 +79,7 @@ async def _whole(reader: StreamReader, writer: StreamWriter, status: bytes, kind
 
 @attrs.define
 class BadServer:
-    """A server on a loopback port; ``calls`` counts the connections it got, ``gone`` is set as each one ends."""
+    """A server on a loopback port; ``calls`` counts its connections, ``gone`` is set as each one ends."""
 
     deed: Deed
     url: str = ""
@@ -92,7 +92,7 @@ class BadServer:
         self._running[asyncio.current_task()] = writer
         self.calls += 1
         self.called.set()
-        # A client may leave in the middle of any deed.
+        # A client may disconnect at any time.
         with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
             await self.deed(reader, writer)
         writer.close()
@@ -106,7 +106,7 @@ class BadServer:
 
 @asynccontextmanager
 async def misbehave(deed: Deed) -> AsyncIterator[BadServer]:
-    """A server that does one thing wrong, for as long as the block lasts."""
+    """Serve one kind of misbehaviour while the context is open."""
     bad = BadServer(deed)
     server = await asyncio.start_server(bad.handle, "127.0.0.1", 0)
     bad.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"

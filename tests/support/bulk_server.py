@@ -1,4 +1,4 @@
-"""A small server that keeps an index and answers ``_bulk``, ``_mapping``, ``_refresh`` as OpenSearch does."""
+"""A small server that keeps an index and answers ``_bulk``, ``_mapping`` and ``_refresh`` as OpenSearch does."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ INFO = {"name": "n", "cluster_name": "c", "cluster_uuid": "u", "tagline": "t"}
 
 @attrs.define
 class BulkServer:
-    """``index`` is the body of the only index, if there is one; ``hooks`` may answer a request or an item instead.
+    """A server with one index: ``index`` is its body or None; ``hooks`` may answer a request or an item instead.
 
-    Written to without an index, it makes one with a mapping of its own. ``others`` are further indices of the alias, of
-    which ``writes_to`` takes what is written. ``forbids`` is the end of a path that the user has no right to; the
-    next ``recovering`` requests are refused as while shards recover.
+    A write without an index creates one with a mapping of its own. ``others`` are further indices of the alias, of
+    which ``writes_to`` is the write index. ``forbids`` is the end of a path that the user has no permission for; the
+    next ``recovering`` requests are refused as during shard recovery.
     """
 
     index: dict[str, Any] | None = None
@@ -103,7 +103,7 @@ class BulkServer:
             self.at_once -= 1
 
     async def _meet(self) -> None:
-        """Let no request through before as many as ``together`` are here."""
+        """Hold requests until ``together`` of them are here."""
         if self.at_once >= self.together:
             self._meeting.set()
         await self._meeting.wait()
@@ -146,7 +146,7 @@ def error(kind: str, reason: str, status: int) -> Any:
 
 
 def failed(kind: str, reason: str, status: int, cause: str = "") -> Item:
-    """An item that failed, as ``_bulk`` gives it."""
+    """Return a failed item of a ``_bulk`` response."""
     said: Item = {"type": kind, "reason": reason}
     if cause:
         said["caused_by"] = {"type": "illegal_argument_exception", "reason": cause}

@@ -1,4 +1,4 @@
-"""A value and what it becomes by each way of copying it."""
+"""Copies of a value by every way of copying it."""
 
 from __future__ import annotations
 
@@ -10,5 +10,5 @@ T = TypeVar("T")
 
 
 def copies(value: T) -> list[T]:
-    """A shallow copy, a deep one, and one that went through another process's door."""
+    """Return a shallow copy, a deep copy, and a pickled one."""
     return [copy.copy(value), copy.deepcopy(value), pickle.loads(pickle.dumps(value))]  # noqa: S301 - it is our own

@@ -1,4 +1,4 @@
-"""The code of the documents, run as their readers would."""
+"""The code of the documentation, to be run as its readers would."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.support.paths import ROOT
 
 
 def guide(kind: str) -> list[str]:
-    """The blocks of the guide to bulk jobs that need nothing, a ``cluster``, or a model that is ``remote``."""
+    """Return the code blocks of the guide to bulk jobs that need nothing, a ``cluster``, or a ``remote`` model."""
     text = (ROOT / "docs" / "ingest.md").read_text()
     found: list[str] = re.findall(rf"```python{kind}\n(.*?)```", text, re.DOTALL)
     return found

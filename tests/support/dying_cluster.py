@@ -1,8 +1,9 @@
-"""A cluster that dies: ``python -m tests.support.dying_cluster FOLDER PORT PREDICTIONS HOW`` serves one, and an index.
+"""A cluster that crashes: ``python -m tests.support.dying_cluster FOLDER PORT PREDICTIONS HOW``.
 
-It prints its URL when it serves. What it knows lies in the folder, as on a disk. At its so-many-th prediction it is
-killed (``kill``) or stops (``stop``); then the next process goes on with what is there, as after a restart: records
-outlive what the node knew, and shards recover for a while. With 0 predictions it lives until somebody ends it.
+It serves a cluster and an index, and prints its URL. Its state is in the folder, as on a disk. At the given prediction
+it is killed (``kill``) or stops (``stop``); the next process continues with the stored state, as after a restart:
+records survive, the state of the node is lost, and shards recover for a while. With 0 predictions it runs until it is
+ended.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from aiomlcommons.emulator.faults import PREDICTIONS
 from aiomlcommons.http import HttpRequest
 from tests.support.bulk_server import BulkServer
 
-# Requests that are refused after a start.
+# The number of requests that are refused after a start.
 RECOVERING = 7
 KEPT = ("uuid", "node_id", "settings", "credentials", "chunks", "_ids")
 INDEX = "/verses"
@@ -33,7 +34,7 @@ RANKS = {"properties": {"embedding": {"type": "rank_features"}}}
 
 @attrs.define
 class Disk:
-    """What outlives a cluster: its records, in a file that is whole at any moment, and each document of its index."""
+    """The durable state of a cluster: its records, in a file replaced atomically, and the documents of its index."""
 
     folder: Path
 
@@ -43,7 +44,7 @@ class Disk:
         return self.folder / "cluster.pickle"
 
     def keep(self, emulator: Emulator) -> None:
-        """Write all records down."""
+        """Store all records."""
         cluster = emulator.cluster
         records = {index.name: {key: one.source for key, one in index.documents.items()} for index in cluster.indices()}
         part = self.state.with_suffix(".part")
@@ -51,7 +52,7 @@ class Disk:
         part.replace(self.state)
 
     def restore(self, emulator: Emulator) -> None:
-        """Begin with what is there."""
+        """Load the stored records."""
         cluster = emulator.cluster
         if not self.state.exists():
             return
@@ -64,20 +65,20 @@ class Disk:
         emulator.restart(recovering=RECOVERING)
 
     def documents(self) -> dict[str, Any]:
-        """The documents of the index, by their ids; one that is half written was never answered."""
+        """Return the documents of the index by id, without a half-written one, which was never acknowledged."""
         path = self.folder / "documents.jsonl"
         lines = path.read_bytes().split(b"\n")[:-1] if path.exists() else []
         return dict(map(orjson.loads, lines))
 
     def append(self, documents: dict[str, Any]) -> None:
-        """Write documents of the index down."""
+        """Append documents of the index."""
         with (self.folder / "documents.jsonl").open("ab") as file:
             file.writelines(orjson.dumps(pair, option=orjson.OPT_APPEND_NEWLINE) for pair in documents.items())
 
 
 @attrs.define
 class Mortal:
-    """An emulator that ends at a prediction, of which it answers none after that."""
+    """An emulator that ends at a prediction, without a response to it."""
 
     disk: Disk
     left: int
@@ -97,13 +98,13 @@ class Mortal:
         return await go()
 
     async def changes(self, _: web.BaseRequest, go: Any) -> Any:
-        """Answer, and keep what has changed by it."""
+        """Answer, and store what has changed."""
         answer = await go()
         self.disk.keep(self.emulator)
         return answer
 
     async def indexes(self, request: web.BaseRequest, _: Any) -> Any:
-        """Answer a request to the index; what it answers to is durable."""
+        """Answer a request to the index; acknowledged documents are durable."""
         before = dict(self.index.documents)
         answer = await self.index.handle(request)
         self.disk.append({key: row for key, row in self.index.documents.items() if before.get(key) is not row})

@@ -1,4 +1,4 @@
-"""Models on an emulator, registered and uploaded step by step, as tests of its lags and races need them."""
+"""Models on an emulator, registered and uploaded step by step, for tests of delays and race conditions."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LOOKS = 6
 
 
 async def announced(ml: Session, group_id: str | None = None, total: int = 1) -> str:
-    """The id of a model whose chunks are still to come."""
+    """Return the id of a registered model whose chunks are not uploaded yet."""
     made = await ml.models.register_meta(
         "in chunks",
         model_format="TORCH_SCRIPT",
@@ -33,13 +33,13 @@ async def announced(ml: Session, group_id: str | None = None, total: int = 1) ->
 
 
 async def hits(ml: Session, body: object = None) -> set[str]:
-    """What a search for models finds, chunks too."""
+    """Return the hits of a search for models, chunks included."""
     found = await ml.send(SearchModels(body or {"query": {"match_all": {}}}))  # type: ignore[arg-type]
     return {hit.id for hit in found.hits.hits}
 
 
 async def ended(ml: Session, task_id: str) -> TaskInfo:
-    """A task, looked at until it is at its end."""
+    """Poll a task until it has ended, and return it."""
     for _ in range(4):
         info = await ml.tasks.get(task_id)
         if info.state not in {"CREATED", "RUNNING"}:
@@ -54,7 +54,7 @@ async def uploaded(ml: Session, group_id: str | None = None) -> str:
 
 
 async def remote(ml: Session, name: str = "r") -> str:
-    """A remote model."""
+    """Return a remote model."""
     await ml.settings.apply(ALLOWED)
     action = ConnectorAction(action_type="predict", method="POST", url="http://127.0.0.1:1/", request_body="{}")
     made = await ml.connectors.create(
@@ -66,7 +66,7 @@ async def remote(ml: Session, name: str = "r") -> str:
 
 
 async def deployed(ml: Session, name: str = DENSE, version: str = "1.0.2") -> str:
-    """The id of a pretrained model, on the node."""
+    """Return the id of a deployed pretrained model."""
     started = await ml.models.register(name, version=version, model_format="TORCH_SCRIPT")
     model_id = (await ml.task(started, backoff=NOW)).model_id
     assert model_id
@@ -76,7 +76,7 @@ async def deployed(ml: Session, name: str = DENSE, version: str = "1.0.2") -> st
 
 
 async def seen(ml: Session, model_id: str, state: ModelState = ModelState.DEPLOYED) -> Model:
-    """A model, looked at until its record says what has happened to it."""
+    """Poll a model until its record is up to date, and return it."""
     for _ in range(LOOKS):
         model = await ml.models.get(model_id)
         if model.model_state == state:

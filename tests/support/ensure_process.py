@@ -1,7 +1,7 @@
-"""A client in a process of its own, which can be killed: ``python -m tests.support.ensure_process URL KIND [PHASE]``.
+"""A client in its own process, which can be killed: ``python -m tests.support.ensure_process URL KIND [PHASE]``.
 
-It ensures a model and prints its id; KIND may be the path of a model's zip file. With a phase it stops there for ever,
-after it has printed the phase.
+It ensures a model and prints its id; KIND may be the path of a model's zip file. With a phase it prints the phase and
+hangs there forever.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ SPECS: dict[str, Spec] = {
 
 
 def big(path: str | Path) -> FileModel:
-    """A model whose file has several chunks, two of which are on their way at once."""
+    """Return a model whose file has several chunks, two of which are uploaded at once."""
     return FileModel(path=path, name="big", model_config=DENSE, in_flight=2)
 
 
 def stopping_at(phase: str | None, chunks: int) -> Report:
-    """A report that stops the process at a phase, and there once so many chunks are up."""
+    """Return a progress callback that hangs at a phase, once so many chunks are uploaded."""
 
     def report(progress: Progress) -> None:
         if progress.phase == phase and (progress.chunks_done or 0) >= chunks:

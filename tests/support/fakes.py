@@ -1,6 +1,6 @@
-"""What the model-based test puts around a job: rows, a model and sinks in memory, and threads.
+"""Fakes around a job for the model-based test: rows, a model and sinks in memory, and threads.
 
-Nothing here happens by itself: a question to the model waits for its answer, and time passes when the machine lets it.
+Nothing here happens by itself: a request to the model waits until it is answered, and time advances on request.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from aiomlcommons.ingest.types import BadRow, Documents, Refused, Row
 from tests.support.scripted_model import REQUEST, api
 
 T = TypeVar("T")
-TICK = 0.001  # what a piece of blocking work takes, in seconds
-AGES = 100.0  # what a write takes that hangs
+TICK = 0.001  # seconds that blocking work takes
+AGES = 100.0  # seconds that a hanging write takes
 POISON, UNWANTED = "poison", "unwanted"
 
-# What a row may be; ``i`` is its number and ``j`` that of an earlier one.
+# The kinds of rows; ``i`` is the number of a row and ``j`` that of an earlier one.
 KINDS: Mapping[str, Callable[[int, int], Row | BadRow]] = {
     "good": lambda i, j: {"id": f"d{i}", "text": f"text number {i}"},
     "alike": lambda i, j: {"id": f"d{i}", "text": f"text number {j}"},
@@ -40,7 +40,7 @@ KINDS: Mapping[str, Callable[[int, int], Row | BadRow]] = {
     "bad": lambda i, j: BadRow("is not JSON", f"line {i}", "{"),
 }
 
-# What a question may be answered with, other than vectors. ``FINAL`` ones blame the texts.
+# The responses to a request other than vectors. ``FINAL`` ones blame the texts.
 FINAL: Mapping[str, Callable[[], MLCommonsError]] = {
     "400": lambda: api(400, "the text cannot be translated"),
     "500": lambda: api(500, "translate_exception"),
@@ -59,13 +59,13 @@ ERRORS: Mapping[str, Callable[[], MLCommonsError]] = {
 
 
 def vector(text: str) -> Vectors:
-    """Each text's own: no two have the same."""
+    """Return a vector that is unique for each text."""
     return np.frombuffer(text.encode().ljust(32, b"\0"), dtype=np.uint8).astype(np.float32)
 
 
 @attrs.define(eq=False)
 class Question:
-    """Texts that the model was asked for, and what it will say to them."""
+    """Texts of a request to the model, and the future of its response."""
 
     texts: list[str]
     answer: asyncio.Future[None]
@@ -77,9 +77,9 @@ class Question:
 
 @attrs.define(eq=False)
 class Model:
-    """Answers when it is told to. ``blamed`` are texts that failed on their own: they may well be given up.
+    """A model that responds on request. ``blamed`` are texts that failed alone, so that they may be dead letters.
 
-    ``check`` judges the texts of each question.
+    ``check`` is called with the texts of each request.
     """
 
     check: Callable[[list[str]], None]
@@ -97,7 +97,7 @@ class Model:
         return np.stack([vector(text) for text in texts])
 
     def tell(self, question: Question, error: str = "") -> None:
-        """Answer with vectors or an error; a poisoned text has no vectors."""
+        """Respond with vectors or an error; a poison text has no vectors."""
         error = error or ("400" if question.poisoned else "")
         if error in FINAL and len(question.texts) == 1:
             self.blamed.update(question.texts)
@@ -109,9 +109,10 @@ class Model:
 
 @attrs.define(eq=False)
 class Tape:
-    """A sink as a file is one: what is written comes after what is there, and ``open`` takes back what is too much.
+    """A sink like a file: it is appended to, and ``open`` truncates what the checkpoint does not cover.
 
-    A write takes time and is half done for a while. ``fails`` says what goes wrong next. ``check`` judges each batch.
+    A write takes time and is half done for a while. ``fails`` lists the next errors. ``check`` is called with each
+    batch.
     """
 
     check: Callable[[Documents], None]
@@ -153,11 +154,11 @@ class Tape:
         self.complete = complete
 
     def up_to(self, state: Any) -> list[str]:
-        """What it holds for good by its state in a note."""
+        """Return what is durable at a state of the sink in a checkpoint."""
         return self.held[: state or 0]
 
     def after_crash(self, more: int) -> Tape:
-        """What is left of it: all that is durable, and so many documents more."""
+        """Return the content after a crash: what is durable, and a number of further documents."""
         return attrs.evolve(self, held=self.held[: self.durable + more], fails="")
 
     def _trouble(self, moment: str) -> None:
@@ -184,7 +185,7 @@ class Tape:
 
 
 class Index(Tape):
-    """A sink as an index is one: what is written stands at once under its id, and stays."""
+    """A sink like an index: a write is stored at once under its id, and is durable."""
 
     def up_to(self, state: Any) -> list[str]:
         return self.held
@@ -212,7 +213,7 @@ SINKS: Mapping[str, Callable[[Callable[[Documents], None]], Tape]] = {
 
 @contextmanager
 def off_the_loop() -> Iterator[None]:
-    """As in a thread, where no loop is running and files may be read."""
+    """Run a block as in a thread, where no event loop is running and files may be read."""
     loop = asyncio._get_running_loop()
     asyncio._set_running_loop(None)
     try:
@@ -223,10 +224,10 @@ def off_the_loop() -> Iterator[None]:
 
 @attrs.define
 class Threads:
-    """Stands in for ``anyio.to_thread.run_sync``: the work is done in one go, between two pauses.
+    """Replaces ``anyio.to_thread.run_sync``: the work is done at once, between two pauses.
 
-    Real threads would end in an order that is a new one each time, and no failure could be found again. It is as
-    with them that a cancel waits for the work's end. ``fails`` is how many calls from now one finds the disk full.
+    Real threads would end in a different order each time, and no failure would be reproducible. As with threads,
+    cancellation waits for the end of the work. ``fails`` is the number of calls until one finds the disk full.
     """
 
     fails: int = 0
@@ -245,7 +246,7 @@ class Threads:
     def _done(self, work: Callable[..., T], args: tuple[Any, ...]) -> T:
         self.fails -= 1
         name = getattr(work, "__name__", "")
-        # A file is closed even where that fails; and what is opened cannot be had with an error.
+        # A file is closed even where that fails; and opening returns either a file or an error.
         late = name == "close" or (self.late and name in {"write", "flush"})
         if not self.fails and not late:
             raise OSError(28, "no space left before it was done")

@@ -13,7 +13,7 @@ from aiohttp import web
 
 @attrs.frozen
 class Held:
-    """A file that is asked for, and comes when it is released."""
+    """A file whose download is held until it is released."""
 
     url: str
     asked: asyncio.Event
@@ -22,7 +22,7 @@ class Held:
 
 @asynccontextmanager
 async def held_file(file: Path, host: str = "127.0.0.1") -> AsyncGenerator[Held]:
-    """A file at a URL, which is held until it is released."""
+    """Serve a file that is held until it is released."""
     asked, release = asyncio.Event(), asyncio.Event()
     content = await asyncio.to_thread(file.read_bytes)
 
@@ -39,7 +39,7 @@ async def held_file(file: Path, host: str = "127.0.0.1") -> AsyncGenerator[Held]
 
 @asynccontextmanager
 async def served_file(file: Path, host: str = "127.0.0.1", port: int = 0) -> AsyncGenerator[str]:
-    """The URL of a file; any other path is 404."""
+    """Serve a file and yield its URL; any other path is 404."""
 
     async def send(_: web.Request) -> web.FileResponse:
         return web.FileResponse(file)
@@ -52,7 +52,7 @@ async def served_file(file: Path, host: str = "127.0.0.1", port: int = 0) -> Asy
 
 @asynccontextmanager
 async def _serving(app: web.Application, host: str, port: int = 0) -> AsyncGenerator[str]:
-    # Whoever waits for a file that never comes must not hold up the end.
+    # A client that waits for a held file must not delay the shutdown.
     runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.01)
     await runner.setup()
     try:

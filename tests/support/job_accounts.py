@@ -1,4 +1,4 @@
-"""What must hold of a job's files and its sink at any moment, judged without the package's own code."""
+"""Invariants of a job's files and sink at any moment, checked without the code of the package."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ NOTHING: Any = {
 
 @attrs.frozen
 class Note:
-    """The last whole entry of a checkpoint, and the rows of the letters that it counts in."""
+    """The last complete checkpoint, and the rows of the dead letters that it counts."""
 
     done: frozenset[int]
     start: int
@@ -37,7 +37,7 @@ class Note:
 
 @off_the_loop()
 def noted(folder: Path) -> Note:
-    """How far a job is, as its files say."""
+    """Return the last checkpoint of a job."""
     path = folder / "job"
     lines = path.read_bytes().split(b"\n")[1:-1] if path.exists() else []
     saved = next((found for line in reversed(lines) if (found := _decoded(line)) and found["sink"]), NOTHING)
@@ -54,7 +54,7 @@ def noted(folder: Path) -> Note:
 
 
 def read_dead_letters(folder: Path, length: int | None = None) -> list[int]:
-    """The rows of the dead letters, up to a length in bytes."""
+    """Return the rows of the dead letters, up to a length in bytes."""
     path = folder / "dead"
     return [orjson.loads(line)["row"] for line in path.read_bytes()[:length].splitlines()] if path.exists() else []
 
@@ -67,29 +67,29 @@ def _decoded(line: bytes) -> Any:
 
 
 def tear(folder: Path) -> None:
-    """What a crash in the middle of writes leaves: half an entry, letters that are not noted, a file half made."""
+    """Leave what a crash during writes leaves: half a checkpoint, uncounted dead letters, a half-written file."""
     path, finished = folder / "job", noted(folder).finished
     if path.exists():
         with path.open("ab") as file:
             file.write(path.read_bytes().splitlines()[-1][:-9])
     (folder / "job.tmp").write_bytes(b'{"job":"ing')
     if finished:
-        return  # who opens a finished job notes that it no longer is, before anything is written
+        return  # opening a finished job writes a checkpoint that says it is unfinished, before anything else
     with (folder / "dead").open("ab") as file:
         file.write(b'{"row":0,"id":"d0","why":"it was never noted","document":{}}\n{"row":1,"id":')
 
 
 def text_in(row: Any) -> str:
-    """The text of a row that is a document; nothing for one that is none."""
+    """Return the text of a row that is a document, or an empty string."""
     text = None if isinstance(row, BadRow) or "id" not in row else row.get("text")
     return text.strip() if isinstance(text, str) else ""
 
 
 @attrs.define
 class Accounts:
-    """Judges what became of rows. ``numbers`` are ids with the row that each stands for: the first one with a text.
+    """Checks the outcome of rows. ``numbers`` maps each id to its row, the first one with a text.
 
-    ``blamed`` are texts that the model failed on alone: whether they are written or given up, both is right.
+    ``blamed`` are texts that the model failed on alone: they may be written or become dead letters.
     """
 
     rows: Sequence[Row | BadRow]
@@ -102,7 +102,7 @@ class Accounts:
                 self.numbers.setdefault(row["id"], number)
 
     def fate(self, number: int) -> str:
-        """What is to become of a row: written, failed, deduplicated, or one of the first two."""
+        """Return the expected outcome of a row: written, failed, deduplicated, or "written or failed"."""
         row, text = self.rows[number], text_in(self.rows[number])
         if isinstance(row, BadRow) or not text:
             return "failed"
@@ -113,7 +113,7 @@ class Accounts:
         return "written or failed" if text in self.blamed else "written"
 
     def check_note(self, note: Note, sink: Tape) -> None:
-        """What is noted is durable, and nothing else is counted."""
+        """Check that what a checkpoint counts is durable, and that nothing else is counted."""
         held = self.held(sink.up_to(note.state))
         assert set(note.dead_letters) <= note.done
         assert isinstance(sink, Index) or held <= note.done
@@ -124,12 +124,12 @@ class Accounts:
         assert note.counts["failed"] == len(note.dead_letters)
 
     def check_all(self, folder: Path, sink: Tape) -> None:
-        """Each good document is in the sink once, each bad row is a letter once."""
+        """Check that each good document is in the sink once, and each bad row is one dead letter."""
         assert sink.complete
         self._check(range(len(self.rows)), self.held(sink.held), read_dead_letters(folder), sink)
 
     def held(self, ids: list[str]) -> set[int]:
-        """The rows of what a sink holds, each of them once."""
+        """Return the rows in a sink, and check that each is there once."""
         found = [self.numbers[key] for key in ids]
         assert len(set(found)) == len(found), "documents are in the sink twice"
         return set(found)
@@ -141,7 +141,7 @@ class Accounts:
             found = [where for where, there in (("written", held), ("failed", dead)) if number in there]
             fate = self.fate(number)
             if fate == "written or failed":
-                # An index cannot take back what a run has written that noted nothing and was repeated.
+                # An index keeps what a run wrote that ended before its checkpoint and was repeated.
                 assert len(found) == 1 or (found and isinstance(sink, Index)), f"row {number} is {found}"
             else:
                 assert found == ([] if fate == "deduplicated" else [fate]), f"row {number} is {found}, not {fate}"

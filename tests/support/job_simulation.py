@@ -1,6 +1,7 @@
-"""The life of a job on a clock of its own, run again and again until it is done: what may happen to it, and is checked.
+"""A simulated job on a virtual clock, run until it is complete: its faults, and the invariants that are checked.
 
-Nothing happens by itself. ``round`` answers what the model is asked and lets a moment pass; the rest is trouble.
+Nothing happens by itself. ``rounds`` answers the requests to the model and lets time pass; everything else injects
+faults.
 """
 
 from __future__ import annotations
@@ -32,20 +33,20 @@ from tests.support.jobs import Memory
 from tests.support.virtual_time import Loop
 
 T = TypeVar("T")
-# Files in memory cost no time; what a killed process has handed to the system is there after it on any disk.
+# Files in memory are fast; and after a kill, written data is kept by the system on any disk.
 MEMORY = Path("/dev/shm")  # noqa: S108 - each life has a folder of its own in it
 OPEN_FILES = Path("/proc/self/fd")
 ENDS = (OSError, JobStalled, ModelFails, NotFound)
 LIMIT = 5_000
-# Longer than any pause, and shorter than anybody's patience, for which the time of a question that waits counts.
+# Longer than any pause, and shorter than any stall timeout, which counts the time of a waiting request.
 MOMENT = 9
 
 
 @attrs.define(eq=False)
 class Run:
-    """A job from its opening to its end.
+    """A job from its start to its end.
 
-    It is ``open`` while it is waited for, ``whole`` when it came to its end, ``disturbed`` when its last note may fail.
+    It is ``open`` while it is awaited, ``whole`` when it is complete, ``disturbed`` when its last checkpoint may fail.
     """
 
     options: JobOptions
@@ -61,7 +62,7 @@ class Run:
 
 
 class Life:
-    """A job over rows of these kinds into a kind of sink. ``met`` counts what happened to it."""
+    """A job over rows of some kinds into a kind of sink. ``met`` counts the events of the simulation."""
 
     def __init__(self, kinds: Sequence[str], sink: str, at_once: int, met: Counter[str]) -> None:
         self.kind, self.met = sink, met
@@ -82,7 +83,7 @@ class Life:
         self.renew()
 
     def renew(self) -> None:
-        """A job that has not done anything yet."""
+        """Create a job that has not started yet."""
         self.folder = Path(tempfile.mkdtemp(dir=self.base))
         self.sink: Tape = SINKS[self.kind](self.checked(self.check_batch))
         self.note = noted(self.folder)
@@ -90,7 +91,7 @@ class Life:
         self.model.blamed.clear()
 
     def end(self) -> None:
-        """Leave nothing behind."""
+        """Clean up."""
         if self.runs:
             self.broken_off()
         self.loop.run_until_complete(self.loop.shutdown_asyncgens())
@@ -110,7 +111,7 @@ class Life:
         return self.task is not None and self.task.done() and self.run.whole
 
     def start(self, options: JobOptions, pause: float = 0.0, fails_at: int | None = None) -> None:
-        """Begin, or go on; the source waits between rows, and fails at one."""
+        """Start or resume; the source waits between rows, and fails at one."""
         self.met["started"] += 1
         self.lift()
         self.source.pause, self.source.fails_at = pause, fails_at
@@ -149,14 +150,14 @@ class Life:
             run.open = False
 
     def rounds(self, count: int, error: str = "") -> None:
-        """So many times: answer what is asked, and let a moment pass."""
+        """Repeat: answer the requests to the model, and let a moment pass."""
         for _ in range(count):
             for question in list(self.model.questions):
                 self.model.tell(question, error)
             self.loop.run(seconds=MOMENT, events=1)
 
     def to_the_end(self) -> None:
-        """With all trouble over a job comes to its end, or the next one does if an earlier trouble ends it."""
+        """Without further faults a job completes, or the next one does if an earlier fault ends it."""
         self.lift()
         for _ in range(3):
             if self.done:
@@ -177,11 +178,11 @@ class Life:
     # ---- trouble ---------------------------------------------------------------------------------------------------
 
     def lift(self) -> None:
-        """All trouble is over."""
+        """Remove all faults."""
         self.sink.fails, self.threads.fails, self.source.fails_at = "", 0, None
 
     def fail(self, moment: str | int, *, late: bool) -> None:
-        """Let the sink fail at a moment, or the work on a file that comes so many pieces from now."""
+        """Let the sink fail at a method, or the blocking work that comes so many calls from now."""
         self.run.disturbed = True
         if isinstance(moment, str):
             self.sink.fails = moment
@@ -189,10 +190,10 @@ class Life:
             self.threads.fails, self.threads.late = moment, late
 
     def leave(self, how: str) -> None:
-        """Leave the job's context: its inside, all of it, or as asyncio cancels a task."""
+        """Leave the job's context: from inside, as a whole, or as asyncio cancels a task."""
         self.met["left"] += 1
         run = self.run
-        # The one of asyncio heeds no shield. A file that is just being opened would be left to Python to close.
+        # asyncio's cancel ignores shields: a file that is being opened would be closed by the garbage collector.
         if how == "asyncio" and run.inner and run.cancels < 2 and self.task:
             run.disturbed |= not run.open
             run.cancels += 1
@@ -202,7 +203,7 @@ class Life:
         self.loop.run(events=0)
 
     def crash(self, *, torn: bool, more: int) -> None:
-        """Files and sink are as they are now: what the dying job still does is done to those that nobody looks at."""
+        """Keep files and sink as they are now: what the dying job still does goes to copies that are thrown away."""
         halfway = 0 < len(noted(self.folder).done) < len(self.source.rows)
         self.met["crashed halfway" if halfway else "crashed"] += 1
         left, sink = Path(tempfile.mkdtemp(dir=self.base)), self.sink.after_crash(more)
@@ -214,7 +215,7 @@ class Life:
         self.folder, self.sink, self.task, self.note = left, sink, None, noted(left)
 
     def broken_off(self) -> None:
-        """End it, and wait for that."""
+        """Interrupt the job, and wait for its end."""
         self.lift()
         self.loop.call_soon(self.run.outer.cancel)
         self.loop.run()
@@ -223,7 +224,7 @@ class Life:
     # ---- what must hold --------------------------------------------------------------------------------------------
 
     def checked(self, check: Callable[[T], None]) -> Callable[[T], None]:
-        """A check within the job, which may be left without being asked for what it ended with."""
+        """Wrap a check within the job so that its failure is kept, even if the job swallows it."""
 
         def checked(what: T) -> None:
             try:
@@ -235,7 +236,7 @@ class Life:
         return checked
 
     def check_texts(self, texts: list[str]) -> None:
-        """The model is asked no more at once than it may be, and for no text whose rows are all noted."""
+        """Check the limit of concurrency, and that no text is requested whose rows are all in the checkpoint."""
         most = self.run.options.concurrency
         assert len(self.model.questions) < (most if isinstance(most, int) else most[1])
         assert texts
@@ -244,7 +245,7 @@ class Life:
         assert set(texts) <= {HARMLESS, *(text_in(row) for i, row in enumerate(self.source.rows) if i not in done)}
 
     def check_batch(self, batch: Documents) -> None:
-        """The sink is given documents with the vectors of their texts, in order if asked, and none that is noted."""
+        """Check that documents have their vectors, are ordered if required, and are not in the checkpoint yet."""
         done = noted(self.folder).done
         for key, row, text, found in zip(batch.ids, batch.rows, batch.texts, batch.vectors, strict=True):
             number = self.accounts.numbers[key]
@@ -256,7 +257,7 @@ class Life:
             self.run.given.append(number)
 
     def check(self) -> None:
-        """What is noted is durable, and stays noted; a job that ended did so properly."""
+        """Check that the checkpoint is durable and never goes backwards, and that a finished job ended properly."""
         if self.wrong is not None:
             raise self.wrong
         before, self.note = self.note, noted(self.folder)
@@ -267,7 +268,7 @@ class Life:
             self._check_end(self.task)
 
     def _check_end(self, task: asyncio.Task[None]) -> None:
-        """No file is open and no task is left; a job that was left in peace noted all it did."""
+        """Check that no file is open and no task is left; an undisturbed job has a checkpoint of all it did."""
         if not task.cancelled():
             task.result()
         assert not asyncio.all_tasks(self.loop)
@@ -289,6 +290,6 @@ class Life:
 
 
 def open_files() -> list[str]:
-    """What the process has open, where the system tells."""
+    """Return the open files of the process, where the system lists them."""
     links = list(OPEN_FILES.iterdir()) if OPEN_FILES.exists() else []
     return [str(link.readlink()) for link in links if link.is_symlink()]

@@ -23,7 +23,7 @@ POISON = "poison"
 
 @attrs.define
 class Memory:
-    """Rows from a list, some at a time, ``pause`` seconds apart; the mark is the number of the first one."""
+    """A source: rows from a list, some at a time, ``pause`` seconds apart; a position is the first row's number."""
 
     rows: Sequence[Row | BadRow]
     at_once: int = 50
@@ -45,7 +45,7 @@ class Memory:
 
 @attrs.define
 class Shelf:
-    """Keeps documents by id; what was not flushed is lost when it is opened again, as in a crash."""
+    """A sink that stores documents by id; what was not flushed is lost when it is reopened, as in a crash."""
 
     name: str = "shelf"
     concurrent: bool = False
@@ -105,7 +105,7 @@ class JobsOnAnEmulator:
             yield job
 
     def poison(self) -> None:
-        """Let the model fail on every batch that holds a certain word."""
+        """Let the model fail on every batch that contains a certain word."""
 
         async def action(request: Any, go: Any) -> Any:
             if POISON.encode() in await request.read():

@@ -1,4 +1,4 @@
-"""Memory containers for tests, and what they are filled with."""
+"""Memory containers for tests, and their contents."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ WITH_SESSIONS = MemoryConfiguration(index_prefix="talks", disable_session=False)
 
 
 async def made(ml: Session, configuration: MemoryConfiguration | None = None) -> str:
-    """The id of a new container."""
+    """Return the id of a new container."""
     return (await ml.memory_containers.create("c", configuration=configuration)).memory_container_id
 
 
 async def unasked(ml: Session) -> str:
-    """The id of a model behind a connector, which nobody asks."""
+    """Return the id of a model behind a connector, which is never called."""
     connector = CreateConnector("c", version=1, protocol="http", actions=[])
     return (await ml.models.register("llm", function_name="remote", connector=connector)).model_id or ""

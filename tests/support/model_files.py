@@ -1,4 +1,4 @@
-"""Model files of a size that is asked for: they are whole as packages, and no model is in them."""
+"""Model files of any size: valid packages without a model in them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from aiomlcommons.api.model_registration import CHUNK_SIZE
 
 
 def big_zip(path: Path, chunks: int) -> Path:
-    """A package that is uploaded in so many chunks."""
+    """Return a package with a number of chunks."""
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
         archive.writestr("tokenizer.json", "{}")
         with archive.open("model.pt", "w") as member:

@@ -1,16 +1,17 @@
-"""A model server for connectors: it speaks as OpenAI and Cohere do, and misbehaves when it is asked to.
+"""A model server for connectors, compatible with OpenAI and Cohere, which misbehaves on request.
 
-A text makes it fail (``please fail``: 400), break (``please break``: 500), answer a web page (``please garble``), hang
-up (``please drop``) or never answer (``please wait``). A chat is asked to count its messages (``please count``), to say
-what it was told (``please repeat``) or to call a tool (``please use name with {...}``), whose result it repeats.
+A text makes it fail (``please fail``: 400), break (``please break``: 500), respond with a web page (``please garble``),
+close the connection (``please drop``) or never respond (``please wait``). A chat counts its messages (``please
+count``), repeats what it was given (``please repeat``) or calls a tool (``please use name with {...}``), whose result
+it repeats.
 
-Asked for a stream, a chat writes it word by word. Under ``/{habit}/v1/chat/completions`` it has a habit: it quotes a
-proverb (``proverb``), lists indices first (``tool``), answers 500 (``boom``) or a page (``garbled``), breaks off
-(``cut``) or falls silent (``pause``).
-``/says/{status}`` answers any status with the words of its query, ``/throttles/{status}`` as a service of Amazon.
+A streamed chat is sent word by word. Under ``/{habit}/v1/chat/completions`` it quotes a proverb (``proverb``), calls a
+tool that lists indices first (``tool``), responds with 500 (``boom``) or a page (``garbled``), is interrupted (``cut``)
+or hangs (``pause``). ``/says/{status}`` responds with any status and the text of its query, ``/throttles/{status}`` as
+a throttling service of AWS.
 
-A batch goes one step on with each look; its input file makes it fail (``please fail``), go on for ever (``please
-wait``) or break every second look (``please break``).
+A batch job advances with each poll; its input file makes it fail (``please fail``), run forever (``please wait``) or
+fail at every second poll (``please break``).
 """
 
 from __future__ import annotations
@@ -36,12 +37,12 @@ PAGE = b"<html><body>Bad Gateway</body></html>"
 
 
 def vector_of(text: str) -> list[float]:
-    """The server's embedding of a text."""
+    """Return the server's embedding of a text."""
     return [float(number) for number in np.random.default_rng(zlib.crc32(text.encode())).random(DIMENSION).round(6)]
 
 
 def score_of(query: str, text: str) -> float:
-    """The share of the query's words that a text has."""
+    """Return the share of the query's words that a text has."""
     wanted = set(query.split())
     return len(wanted & set(text.split())) / len(wanted)
 
@@ -62,7 +63,7 @@ async def _plain_embeddings(request: web.Request) -> web.StreamResponse:
 async def _rerank(request: web.Request) -> web.StreamResponse:
     asked = orjson.loads(await request.read())
     scores = [score_of(asked["query"], text) for text in asked["documents"]]
-    # The best one first, as a reranker answers; the index says which it was.
+    # Best first, as a reranker responds; the index identifies the text.
     order = sorted(range(len(scores)), key=lambda i: -scores[i])
     return web.json_response({"results": [{"index": i, "relevance_score": scores[i]} for i in order]})
 
@@ -72,8 +73,8 @@ async def _plain_rerank(request: web.Request) -> web.StreamResponse:
     return web.json_response([score_of(asked["query_text"], text) for text in asked["text_docs"]])
 
 
-def _said(asked: dict[str, Any], habit: str = "") -> dict[str, Any]:
-    """The message of a chat model, by the last one that it was given."""
+def _reply(asked: dict[str, Any], habit: str = "") -> dict[str, Any]:
+    """Return the message of a chat model, which depends on the last message that it was given."""
     messages = asked["messages"]
     last = messages[-1]["content"]
     if habit == "tool" and messages[-1]["role"] != "tool":
@@ -102,7 +103,7 @@ async def _chat(request: web.Request) -> web.StreamResponse:
         return web.Response(status=500, body=BOOM, content_type="application/json")
     if habit == "garbled":
         return web.Response(body=PAGE, content_type="text/html")
-    message = _said(asked, habit)
+    message = _reply(asked, habit)
     if asked.get("stream"):
         return await _write(request, _deltas(message), habit)
     answer = {
@@ -116,7 +117,7 @@ async def _chat(request: web.Request) -> web.StreamResponse:
 
 
 def _deltas(message: dict[str, Any]) -> list[dict[str, Any]]:
-    """A message in pieces, as chats with OpenAI come."""
+    """Split a message into chunks as OpenAI streams them."""
     if "tool_calls" not in message:
         return [{"content": f"{word} "} for word in message["content"].split()]
     (call,) = message["tool_calls"]
@@ -174,9 +175,9 @@ async def _misbehave(request: web.Request, texts: Sequence[Any]) -> web.StreamRe
 
 
 def batch_actions(url: str, *, body: str | None = "{}") -> list[ConnectorAction]:
-    """What a connector needs to begin a batch, look at it and cancel it.
+    """Return the actions of a connector that start, poll and cancel a batch job.
 
-    A cluster takes no action with a job that has no body, even to GET.
+    Each has a body, because a cluster ignores an action on a job that has none, even for GET.
     """
     begin = '{ "input_file_id": "${parameters.input_file_id}" }'
     job = f"{url}/v1/batches/${{parameters.id}}"
@@ -188,7 +189,7 @@ def batch_actions(url: str, *, body: str | None = "{}") -> list[ConnectorAction]
 
 
 STEPS = ("validating", "in_progress", "finalizing", "completed")
-# A cluster knows the jobs of some providers by a name in their URL.
+# A cluster detects the jobs of some providers by a name in the URL.
 BATCHES_PATH = "/{provider:(openai/)?}v1/batches"
 BATCHES = web.AppKey("BATCHES", dict[str, dict[str, Any]])
 
@@ -243,13 +244,13 @@ ROUTES = {
 
 @asynccontextmanager
 async def serve(host: str = "127.0.0.1", port: int = 0) -> AsyncGenerator[str]:
-    """The model server's URL, as long as the context is open."""
+    """Serve while the context is open, and yield the URL."""
     app = web.Application()
     app[BATCHES] = {}
     for path, handler in ROUTES.items():
         app.router.add_post(path, handler)
     app.router.add_get(BATCHES_PATH + "/{id}", _look_at_batch)
-    # Whoever waits for an answer that never comes must not hold up the end.
+    # A client that waits for a response that never comes must not delay the shutdown.
     runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.01)
     await runner.setup()
     try:

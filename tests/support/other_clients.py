@@ -1,4 +1,4 @@
-"""Which routes another client's source asks for, read without running it."""
+"""The routes that another client's source calls, found by static analysis."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from typing import TypeAlias
 from tests.support.reference import Key, key
 
 Texts: TypeAlias = Mapping[str, list[str]]
-"""What a name may stand for; ``{}`` where that is known only when the code runs."""
+"""The possible values of a name; ``{}`` where they are known only at runtime."""
 Function: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 def installed(package: str) -> Path | None:
-    """The folder of a package, which is not imported; None where it is not installed."""
+    """Return the folder of a package without importing it, or None where it is not installed."""
     spec = importlib.util.find_spec(package)
     return Path(spec.origin).parent if spec and spec.origin else None
 
 
 def asked(source: Path) -> set[Key]:
-    """The routes that a file, or the files of a folder, pass to ``perform_request``."""
+    """Return the routes that a file, or the files of a folder, pass to ``perform_request``."""
     files = sorted(source.rglob("*.py")) if source.is_dir() else [source]
     trees = [ast.parse(file.read_text(encoding="utf-8")) for file in files]
     constants: dict[str, list[str]] = {}
@@ -33,13 +33,13 @@ def asked(source: Path) -> set[Key]:
 
 
 def methods(source: Path) -> int:
-    """How many functions of a file ask the server something."""
+    """Return how many functions of a file call the server."""
     tree = ast.parse(source.read_text(encoding="utf-8"))
     return sum(1 for function in ast.walk(tree) if isinstance(function, Function) and any(_calls(function)))
 
 
 def _asked(tree: ast.Module, constants: Texts) -> Iterator[Key]:
-    # A class's own constant goes before one of the same name in another file.
+    # A constant of the class takes precedence over one of the same name in another file.
     own = {**constants, **_classes(tree, constants)}
     for function in ast.walk(tree):
         if isinstance(function, Function):
@@ -68,7 +68,7 @@ def _classes(tree: ast.Module, known: Texts) -> dict[str, list[str]]:
 
 
 def _assigned(scope: ast.Module | ast.ClassDef | Function, known: Texts) -> dict[str, list[str]]:
-    """The names that a scope gives to texts."""
+    """Return the names that a scope assigns string constants to."""
     return {
         target.id: _texts(node.value, known)
         for node in scope.body
@@ -79,7 +79,7 @@ def _assigned(scope: ast.Module | ast.ClassDef | Function, known: Texts) -> dict
 
 
 def _optional(function: Function) -> dict[str, list[str]]:
-    """The parameters that may be left out: a path built with them has one part less then."""
+    """Return the optional parameters: a path built with them has one part less without them."""
     spec = function.args
     defaults = [*zip(spec.kwonlyargs, spec.kw_defaults, strict=True)]
     defaults += [*zip(spec.args[len(spec.args) - len(spec.defaults) :], spec.defaults, strict=True)]
@@ -87,7 +87,7 @@ def _optional(function: Function) -> dict[str, list[str]]:
 
 
 def _texts(node: ast.expr, known: Texts) -> list[str]:
-    """Every text that an expression can be."""
+    """Return every string that an expression can evaluate to."""
     match node:
         case ast.Constant():
             return [str(node.value)]

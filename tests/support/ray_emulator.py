@@ -1,4 +1,4 @@
-"""An emulator in a thread of its own, for the actors of Ray."""
+"""An emulator in its own thread, for Ray actors."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 @attrs.frozen
 class EmulatorForRay:
-    """An emulator at ``url``, with a dense and a sparse model; what it holds lives in the portal's thread."""
+    """An emulator at ``url`` with a dense and a sparse model; its event loop runs in the portal's thread."""
 
     portal: BlockingPortal
     emulator: Emulator
@@ -25,7 +25,7 @@ class EmulatorForRay:
     sparse: str
 
     def ask(self, what: Callable[[Session], Awaitable[T]]) -> T:
-        """What a session answers, without Ray and without Embed."""
+        """Return the embeddings of a session, without Ray and Embed."""
 
         async def asked() -> T:
             async with Session(self.url) as ml:

@@ -1,4 +1,4 @@
-"""A real HTTP server for the tests: it keeps what it heard and answers from a list."""
+"""A real HTTP server for tests, which records requests and responds from a list."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Answer: TypeAlias = "web.Response | Callable[[web.BaseRequest], Awaitable[web.St
 
 @attrs.frozen
 class Heard:
-    """A request as it came over the wire; ``path`` is raw and holds the query string."""
+    """A request as received; ``path`` is raw and includes the query string."""
 
     method: str
     path: str
@@ -38,7 +38,7 @@ class Heard:
 
 @attrs.define
 class Server:
-    """Answers in their order; the last one is given again and again."""
+    """Responds in order; the last response is repeated."""
 
     answers: list[Answer]
     url: str = ""
@@ -51,20 +51,20 @@ class Server:
         self.connections.add(request.transport)
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         if isinstance(answer, web.Response):
-            # A response can be sent once only, so each request gets one of its own.
+            # A response can be sent only once, so each request gets a copy.
             return web.Response(status=answer.status, body=answer.body, headers=answer.headers)
         return await answer(request)
 
 
 def reply(body: Any = INFO, status: int = 200, **headers: str) -> web.Response:
-    """A JSON answer; ``retry_after="0"`` is the header ``retry-after: 0``."""
+    """Return a JSON response; ``retry_after="0"`` is the header ``retry-after: 0``."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return web.Response(status=status, body=orjson.dumps(body), headers={"content-type": "application/json", **named})
 
 
 @asynccontextmanager
 async def serve(*answers: Answer, tls: ssl.SSLContext | None = None) -> AsyncIterator[Server]:
-    """A server on a loopback port, under ``.url``; without answers it gives its INFO."""
+    """Serve on a loopback port at ``.url``; the default response is INFO."""
     server = Server(list(answers) or [reply()])
     running = RawTestServer(server.handle)
     await running.start_server(ssl=tls)

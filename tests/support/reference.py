@@ -1,4 +1,4 @@
-"""What ML Commons has, told by its own source: the routes and the fields of requests, in ``tests/data``."""
+"""The routes and request fields of ML Commons, extracted from its source, in ``tests/data``."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ import attrs
 from tests.support.paths import DATA
 
 Key: TypeAlias = tuple[str, str]
-"""A route whatever its placeholders are called: ``("GET", "/_plugins/_ml/models/{}")``."""
+"""A route without the names of its placeholders: ``("GET", "/_plugins/_ml/models/{}")``."""
 
 
 def key(method: str, path: str) -> Key:
-    """A route without the names of its placeholders and the slash at its end."""
+    """Return a route without the names of its placeholders and without a trailing slash."""
     return method, re.sub(r"{\w*}", "{}", path).rstrip("/")
 
 
 def version(text: str) -> str:
-    """The number in ``1.3 (or earlier)``, ``3.9 (unreleased main)``, ``<=1.3`` or ``main (3.9 unreleased)``."""
+    """Return the version in ``1.3 (or earlier)``, ``3.9 (unreleased main)``, ``<=1.3`` or ``main (3.9 unreleased)``."""
     found = re.search(r"\d+\.\d+", text)
     assert found, f"no version in {text!r}"
     return found[0]
@@ -29,7 +29,7 @@ def version(text: str) -> str:
 
 @attrs.frozen
 class Known:
-    """A route of ML Commons; ``status`` is ``active``, ``deprecated`` or, for the one removed, ``NOT REGISTERED``."""
+    """A route of ML Commons; ``status`` is ``active``, ``deprecated`` or, for the removed one, ``NOT REGISTERED``."""
 
     key: Key
     family: str
@@ -38,7 +38,7 @@ class Known:
 
 
 def routes() -> list[Known]:
-    """Every route, from ``routes.tsv``."""
+    """Return every route of ``routes.tsv``."""
     return [
         Known(key(row["method"], row["path"]), row["family"], version(row["since"]), row["status"])
         for row in rows("routes.tsv")
@@ -46,7 +46,7 @@ def routes() -> list[Known]:
 
 
 def fields() -> Mapping[str, Mapping[str, str]]:
-    """The version of each field of the server's request classes, from ``fields.tsv``."""
+    """Return the version of each field of the server's request classes, from ``fields.tsv``."""
     found: dict[str, dict[str, str]] = {}
     for row in rows("fields.tsv"):
         found.setdefault(row["java_class"], {})[row["field"]] = version(row["since"])
@@ -54,7 +54,7 @@ def fields() -> Mapping[str, Mapping[str, str]]:
 
 
 def covered(used: Iterable[Key], known: Iterable[Known]) -> set[Key]:
-    """Which routes are meant by paths that may have words in the place of placeholders."""
+    """Return the routes that match paths in which placeholders may be filled."""
     table = sorted((row.key for row in known), key=lambda key: key[1].count("{}"))
     hits = (next((route for route in table if _means(path, route)), None) for path in used)
     return {hit for hit in hits if hit}
@@ -67,6 +67,6 @@ def _means(used: Key, route: Key) -> bool:
 
 
 def rows(name: str) -> Iterable[dict[str, Any]]:
-    """The rows of a file in ``tests/data``."""
+    """Return the rows of a file in ``tests/data``."""
     with (DATA / name).open(encoding="utf-8", newline="") as file:
         yield from csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)

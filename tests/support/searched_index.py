@@ -1,4 +1,4 @@
-"""An index that answers searches with a point in time, as a cluster does."""
+"""An index that serves searches with a point in time, as a cluster does."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MISSING = {
 
 @attrs.define
 class Index:
-    """Documents by id, searched in points in time. Each of those is lost after ``expires`` searches."""
+    """Documents by id, searched in points in time, each of which is lost after ``expires`` searches."""
 
     ids: list[str]
     expires: int = 1_000_000

@@ -1,4 +1,4 @@
-"""An emulator that is served, and a session on it."""
+"""A served emulator and a session on it."""
 
 from __future__ import annotations
 
@@ -20,5 +20,5 @@ class ServedEmulator:
     ml: Session
 
     async def models(self) -> list[tuple[str, Model]]:
-        """Every model that the cluster has."""
+        """Return every model of the cluster."""
         return [(hit.id, hit.source) async for hit in self.ml.models.search() if hit.source]

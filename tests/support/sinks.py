@@ -1,4 +1,4 @@
-"""Documents for tests of sinks, and writing them as a job does."""
+"""Documents for tests of sinks, written as a job writes them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ DIMENSION = 4
 
 
 def batch(first: int, count: int, **more: Any) -> Documents:
-    """Documents ``first`` and following, each with a vector that tells its number."""
+    """Return documents from ``first`` on, each with a vector made of its number."""
     numbers = range(first, first + count)
     rows: list[Row] = [{"id": f"d{i}", "text": f"text {i}", **more} for i in numbers]
     return documents(rows, vectors(first, count))
@@ -33,7 +33,7 @@ def sparse(first: int, count: int) -> Documents:
 
 
 async def written(sink: Sink, *batches: Documents, state: Any = None) -> list[Refused]:
-    """What a sink refuses in a job from opening to its end."""
+    """Write to a sink as a job does, from opening to the end; return the documents that it rejects."""
     refused: list[Refused] = []
     await sink.open(state)
     for one in batches:

@@ -1,4 +1,4 @@
-"""What the tests of all sources ask: everything they read, and that reading on from any mark gives exactly the rest."""
+"""Checks for all sources: they read everything, and resuming at any position yields exactly the rest."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def flat(batches: Sequence[Rows]) -> list[Row | BadRow]:
 
 
 async def check_marks(make: Callable[[], Source]) -> list[Row | BadRow]:
-    """From each mark, kept as JSON, a new source gives the rest; returns all rows."""
+    """Check that a new source resumes at each position, stored as JSON, with the rest; return all rows."""
     batches = await batches_of(make())
     everything = flat(batches)
     number = 0
@@ -39,6 +39,6 @@ async def check_marks(make: Callable[[], Source]) -> list[Row | BadRow]:
 
 
 async def read_one(source: Source) -> Rows:
-    """The first rows only: the reading is left early."""
+    """Read the first rows only, and close the source early."""
     async with aclosing(source.read()) as reading:
         return await anext(reading)

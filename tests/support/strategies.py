@@ -1,4 +1,4 @@
-"""Generated values of any type of the API: requests, answers and what they are made of."""
+"""Hypothesis strategies for any type of the API: requests, responses and their parts."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from aiomlcommons.net.secret import Secret
 
 Values = SearchStrategy[Any]
 
-# JSON has no half of a surrogate pair.
+# JSON has no lone surrogates.
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=6)
-# A word that the API reserves would be another route; none of those begins with a zero.
+# A reserved segment would be another route; none of those starts with a zero.
 SEGMENT = st.one_of(
     st.sampled_from(["0m-1", "0_x"]), TEXT.map("0{}".format), st.sampled_from([".", "..", "a/b", "%2F", "ä b", "a?b#c"])
 )
@@ -29,7 +29,7 @@ LEAF = st.none() | st.booleans() | INTEGER | NUMBER | TEXT
 JSON = st.recursive(
     LEAF, lambda inner: st.lists(inner, max_size=2) | st.dictionaries(TEXT, inner, max_size=2), max_leaves=3
 )
-# No key of the API begins like this.
+# No key of the API starts like this.
 UNKNOWN = st.dictionaries(TEXT.map("unknown {}".format), JSON, max_size=1)
 SIMPLE: Mapping[Any, Values] = {
     str: TEXT,
@@ -45,7 +45,7 @@ SIMPLE: Mapping[Any, Values] = {
 
 
 def requests(cls: type[Request[Any]], route: Route | None = None) -> Values:
-    """Requests of a class that can travel by one of its routes."""
+    """Generate requests of a class that one of its routes can transport."""
     names = (route or cls.endpoint.route).names
     hints = get_type_hints(cls)
     return built(cls, {}, {name: _in_path(hints[name]) for name in names}).filter(
@@ -60,13 +60,13 @@ def _in_path(declared: Any) -> Values:
 
 
 def answers(cls: type[Request[Any]]) -> Values:
-    """Answers to the requests of a class, with keys here and there that no record knows."""
+    """Generate responses to the requests of a class, some with keys that no record knows."""
     return values(cls.endpoint.returns)
 
 
 @functools.cache
 def values(declared: Any) -> Values:
-    """Values of a type, such as the wire can hold."""
+    """Generate values of a type that can be transported."""
     if declared in SIMPLE:
         return SIMPLE[declared]
     origin, args = get_origin(declared) or declared, get_args(declared)
@@ -85,7 +85,7 @@ def values(declared: Any) -> Values:
 
 
 def built(cls: Any, generic: Mapping[Any, Any], fixed: Mapping[str, Values] | None = None) -> Values:
-    """Objects of an attrs class, whose type variables stand for what ``generic`` says."""
+    """Generate objects of an attrs class; ``generic`` maps its type variables to types."""
     hints = get_type_hints(cls)
     given = {field.name: values(_filled(hints[field.name], generic)) for field in fields_of(cls) if field.init}
     if issubclass(cls, Record):
@@ -94,7 +94,7 @@ def built(cls: Any, generic: Mapping[Any, Any], fixed: Mapping[str, Values] | No
 
 
 def _told_apart(members: Sequence[Any]) -> list[Any]:
-    # Bytes and secrets are text on the wire, and come back as text where that is allowed too.
+    # Bytes and secrets are strings on the wire, and are decoded as strings where a field also allows these.
     return [member for member in members if str not in members or member not in (bytes, Secret)]
 
 

@@ -1,4 +1,4 @@
-"""Time that passes only when all tasks wait for it: whatever a test needs that would otherwise sleep."""
+"""Virtual time, which advances only when all tasks wait for it, for tests that would otherwise sleep."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from typing import Any, TypeVar
 import anyio
 
 T = TypeVar("T")
-# As many turns of the event loop as one event may set off, with room to spare.
+# More iterations of the event loop than one event can trigger.
 TURNS = 30
 
 
 class Clock:
-    """Seconds that a queue of events moves on. ``slept`` is every pause that was asked for."""
+    """A virtual clock driven by a queue of events. ``slept`` lists every requested pause."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -33,13 +33,13 @@ class Clock:
         await self.passing(seconds)
 
     async def passing(self, seconds: float) -> None:
-        """Wait without its being noted."""
+        """Wait without an entry in ``slept``."""
         event, self._count = anyio.Event(), self._count + 1
         heapq.heappush(self._queue, (self.now + seconds, self._count, event))
         await event.wait()
 
     async def run(self, *work: Coroutine[Any, Any, T]) -> list[T]:
-        """Run coroutines together until all are done. Raises the first error of one of them."""
+        """Run coroutines concurrently until all are done; raise the first error of one of them."""
         tasks = [asyncio.create_task(one) for one in work]
         try:
             while await self._waits(tasks):
@@ -48,7 +48,7 @@ class Clock:
                 event.set()
             for task in tasks:
                 if task.done():
-                    task.result()  # raises its error, whoever else is not done yet
+                    task.result()  # raises its error, even if others are not done yet
             return [task.result() for task in tasks]
         finally:
             for task in tasks:
@@ -62,7 +62,7 @@ class Clock:
 
 
 class Loop(asyncio.SelectorEventLoop):
-    """An event loop with a time of its own, which passes only while ``run`` lets it, and only when all tasks wait."""
+    """An event loop with virtual time, which advances only during ``run``, and only when all tasks wait."""
 
     def __init__(self) -> None:
         self._now = self._until = self._events = 0.0
@@ -72,7 +72,7 @@ class Loop(asyncio.SelectorEventLoop):
         return self._now
 
     def run(self, *, seconds: float = math.inf, events: float = math.inf) -> None:
-        """Let everything go on that can, for so many seconds and so many timers at most, or until nothing happens."""
+        """Run until nothing happens any more, or for at most so many seconds and timers."""
         self._until, self._events = self._now + seconds, events
         self.run_forever()
         if seconds < math.inf and self._events:
@@ -90,7 +90,7 @@ class Loop(asyncio.SelectorEventLoop):
 
 
 class _Selector(selectors.SelectSelector):
-    """Does not wait for its files, and tells how long it would have."""
+    """A selector that does not wait for its files, and reports how long it would have."""
 
     def __init__(self, wait: Callable[[float | None], None]) -> None:
         super().__init__()
@@ -102,13 +102,13 @@ class _Selector(selectors.SelectSelector):
 
 
 async def turns(count: int = TURNS) -> None:
-    """Let everything go on that can."""
+    """Run everything that can run."""
     for _ in range(count):
         await asyncio.sleep(0)
 
 
 def at_once(work: Coroutine[Any, Any, T]) -> T:
-    """The result of a coroutine that must not wait for anything."""
+    """Return the result of a coroutine that must not wait for anything."""
     try:
         work.send(None)
     except StopIteration as end:

@@ -1,4 +1,4 @@
-"""What is the same in JSON, and what no field of a class took."""
+"""Comparison of JSON values, and a check that no key was left to ``extra``."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ import attrs
 
 from aiomlcommons.endpoint import Record
 
-# The server reads the keys of an object in order, and wants the first of each pair before the second.
+# The server parses the keys of an object in order, and needs the first of each pair before the second.
 ORDERED = (("function_name", "model_config"), ("column_type", "value"))
 
 
 class Difference(AssertionError):
-    """What came out is not what was recorded."""
+    """A result differs from the recording."""
 
 
 def same(recorded: Any, written: Any, where: str) -> None:
-    """JSON equality: the order of keys does not matter, true is not 1, 1 is 1.0."""
+    """Raise Difference where two values differ as JSON: the order of keys does not matter, true is not 1, 1 is 1.0."""
     if isinstance(recorded, dict) and isinstance(written, dict):
         if recorded.keys() != written.keys():
             raise Difference(f"{where} has the keys {sorted(written)}, recorded are {sorted(recorded)}")
@@ -34,7 +34,7 @@ def same(recorded: Any, written: Any, where: str) -> None:
 
 
 def ordered(value: Any) -> None:
-    """Raise Difference where a key stands behind one that the server reads first."""
+    """Raise Difference where a key follows one that the server must read after it."""
     for part in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
         ordered(part)
     for first, second in ORDERED:
@@ -45,7 +45,7 @@ def ordered(value: Any) -> None:
 
 
 def no_extras(value: Any, where: str) -> None:
-    """Raise Difference where a record has keys that no field takes."""
+    """Raise Difference where a record has keys that are not fields."""
     for place, extra in _extras(value, where):
         raise Difference(f"{place} holds keys that no field takes: {sorted(extra)}")
 

@@ -1,4 +1,4 @@
-"""The exchanges recorded from real servers, as values."""
+"""Exchanges recorded from real servers, as values."""
 
 from __future__ import annotations
 
@@ -22,9 +22,10 @@ OURS = ("/_plugins/_ml/", "/_opendistro/_ml/")
 
 @attrs.frozen
 class Exchange:
-    """One recorded request and its answer.
+    """A recorded request and its response.
 
-    ``whole`` is false where only the head of a raw request body was recorded, ``answered_whole`` of an answer's.
+    ``whole`` is false where the request body was truncated in the recording, ``answered_whole`` where the response's
+    was.
     """
 
     file: str
@@ -39,12 +40,12 @@ class Exchange:
 
 
 def files_in(paths: Iterable[Path]) -> list[Path]:
-    """The recordings that paths name: files as they are, and of a folder every ``*.jsonl`` beneath it."""
+    """Return recording files: files as they are, and for a folder every ``*.jsonl`` below it."""
     return [file for path in paths for file in (sorted(path.rglob("*.jsonl")) if path.is_dir() else [path])]
 
 
 def exchanges(files: Iterable[Path] = FILES) -> Iterator[Exchange]:
-    """Every exchange of the files, in their order."""
+    """Yield the exchanges of the files, in order."""
     for file in files:
         for line in file.read_bytes().splitlines():
             if line.strip():
@@ -60,7 +61,7 @@ def _exchange(file: str, row: Mapping[str, Any]) -> Exchange:
     asked, answered = row["request"], row["response"]
     path, _, query = asked["path"].partition("?")
     sent_headers, headers = _headers(asked), _headers(answered)
-    # A request without a body may be recorded as null, or as nothing; an answer that is null is an answer.
+    # A request without a body may be recorded as null or left out; a response that is null is a response.
     sent = None if asked.get("body", "") is None else _body(asked, sent_headers) or None
     request = HttpRequest(asked["method"], path, dict(URL(f"/?{query}").query), sent, sent_headers)
     response = HttpResponse(answered["status"], _body(answered, headers) or b"", headers, request)
@@ -76,7 +77,7 @@ def _headers(part: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _kind(part: Mapping[str, Any]) -> str | None:
-    """What a body is whose content type was not recorded: raw bytes that begin as a CBOR map does are CBOR."""
+    """Return the content type of a body recorded without one: raw bytes that start like a CBOR map are CBOR."""
     beginning = base64.b64decode(part.get("body_base64", ""))[:1]
     return CBOR if beginning and (beginning == b"\xbf" or b"\xa0" <= beginning <= b"\xbb") else None
 
@@ -86,7 +87,7 @@ def _is_cut(part: Mapping[str, Any]) -> bool:
 
 
 def _body(part: Mapping[str, Any], headers: Mapping[str, str]) -> bytes | None:
-    """The bytes of a body, whether it was recorded as text, as base64, or decoded."""
+    """Return the bytes of a body, whether it was recorded as text, as base64, or decoded."""
     for key in ("body_base64", "body_base64_head"):
         if key in part:
             return base64.b64decode(part[key])

@@ -1,11 +1,11 @@
-"""Judge the package by what a real server said: ``python -m tests.wire.replay FILE_OR_FOLDER...``.
+"""Check the package against recordings of real servers: ``python -m tests.wire.replay FILE_OR_FOLDER...``.
 
-For each exchange the endpoint is found by method and path, old names included. Where the answer is below 300, the
-request is read into its class and written again, and the answer too: both must come out as they were recorded, with
-nothing in ``extra``. A stream is read frame by frame, in pieces of several sizes: each frame must come out of its event
-as it was recorded, and one that reports an error must raise it. Where the answer is 300 or above, the error raised must
-have the recorded status, type and reason. Exchanges with other APIs (``_bulk``, ``_search``, pipelines) are counted
-apart: of these only the errors are judged.
+For each exchange the endpoint is found by method and path, old names included. If the status is below 300, request and
+response are decoded into their classes and encoded again: the round trip must be lossless, with nothing in ``extra``. A
+stream is decoded frame by frame, in pieces of several sizes: each frame must survive the round trip, and one that
+reports an error must raise it. If the status is 300 or above, the raised error must have the recorded status, type and
+reason. Of exchanges with other APIs (``_bulk``, ``_search``, pipelines), which are counted separately, only errors are
+checked.
 """
 
 from __future__ import annotations
@@ -68,10 +68,10 @@ def _decoded(got: HttpResponse) -> Any:
 
 def _raised(exchange: Exchange, match: Match | None) -> ApiError:
     if match is None:
-        # A route that is no endpoint's: what session.request(...) would raise.
+        # Not a route of an endpoint: the error that session.request(...) would raise.
         return error_for(exchange.response)
     try:
-        # Which request was sent does not matter to an error, and a refused one need not fit its class.
+        # An error does not depend on its request, and a refused request need not fit its class.
         from_http(match.request.__new__(match.request), exchange.response)
     except ApiError as error:
         return error
@@ -99,7 +99,7 @@ def _same_answer(exchange: Exchange, request: Request[Any]) -> None:
         return replay_stream(request, exchange.response)
     answer = from_http(request, exchange.response)
     no_extras(answer, "answer")
-    # An empty body is an answer too: a notification is 202 and nothing else.
+    # An empty body is valid too: the response to a notification is 202 without one.
     recorded = exchange.response.json() if exchange.response.body else None
     return same(recorded, convert.unstructure(answer, type(request).endpoint.returns), "answer")
 

@@ -1,4 +1,4 @@
-"""Rows of recordings, made up."""
+"""Synthetic rows of recordings."""
 
 from __future__ import annotations
 

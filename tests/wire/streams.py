@@ -1,7 +1,7 @@
-"""Replay a recorded stream: each frame into its event and back, errors raised, the end noticed.
+"""Replay a recorded stream: each frame to its event and back, errors raised, truncation detected.
 
-What a frame is and which one reports an error is told here once more, in the plainest way, so that the package's own
-reading is judged by something else than itself.
+Frames and errors are parsed here a second time, in the simplest way, so that the package's parser is checked against an
+independent one.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from tests.wire.compare import Difference, no_extras, same
 
 EVENTS = "text/event-stream"
 SIZES = (1, 7, 1 << 30)
-"""Bytes in each piece, for the network cuts a stream wherever it likes."""
+"""Bytes in each piece: the network splits a stream anywhere."""
 
 
 def replay_stream(request: StreamRequest[Any], recorded: HttpResponse) -> None:
-    """Raise Difference where the package reads a recorded stream otherwise than it was written."""
+    """Raise Difference where the package decodes a recorded stream differently from how it was written."""
     for size in SIZES:
         events, end = asyncio.run(_read(request, [*_pieces(recorded.body, size)]))
         if recorded.content_type == EVENTS:
@@ -56,7 +56,7 @@ async def _read(request: StreamRequest[Any], pieces: Sequence[bytes]) -> tuple[l
 
 
 def _frames(body: bytes) -> Iterator[str]:
-    """The data of each frame that is complete."""
+    """Return the data of each complete frame."""
     *whole, _ = re.split(r"\r?\n\r?\n", body.decode())
     for frame in whole:
         if data := [line.removeprefix("data:").lstrip(" ") for line in frame.splitlines() if line.startswith("data:")]:
@@ -86,7 +86,7 @@ def _same_end(end: MLCommonsError | None, expected: type[MLCommonsError] | None,
 
 
 def _error(frame: str) -> str | None:
-    """The words of a frame that reports an error; None of any other."""
+    """Return the message of a frame that reports an error, or None."""
     try:
         data = orjson.loads(frame)
     except ValueError:
@@ -98,7 +98,7 @@ def _error(frame: str) -> str | None:
         return str(error["reason"] if isinstance(error, dict) and "reason" in error else error)
     if data.get("type") == "RUN_ERROR":
         return str(data["message"])
-    # An agent has neither memory nor interaction where a provider's error is all it has to say.
+    # An agent that only reports a provider's error has empty memory and interaction ids.
     said = _response(data)
     is_nobody = all(data_of.get("result") == "" for data_of in _tensors(data, "memory_id", "parent_interaction_id"))
     is_agent = bool(_tensors(data, "memory_id"))

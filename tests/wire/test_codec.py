@@ -1,4 +1,4 @@
-"""From a request to bytes and from bytes to an answer, without a network."""
+"""Encoding of requests and decoding of responses, without a network."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ from aiomlcommons.wire.codec import _word, from_http, from_word, to_http
 TYPED = {"content-type": JSON}
 HUSH = "h0sh-h0sh"
 CONNECTOR: dict[str, Any] = {"version": 1, "protocol": "http"}
-HALF = "\ud83d"  # half of an emoji, as a text that was cut has it
+HALF = "\ud83d"  # half of an emoji (a lone surrogate), as in a truncated text
 WRONG: Any = object()
 
 

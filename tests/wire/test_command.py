@@ -1,4 +1,4 @@
-"""The command that replays recordings: what it counts, names and returns."""
+"""The replay command: its counts, names and exit code."""
 
 from __future__ import annotations
 

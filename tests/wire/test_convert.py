@@ -1,4 +1,4 @@
-"""Between wire data and types: strict, lossless, and clear about what does not fit."""
+"""Conversion between wire data and types: strict, lossless, with clear errors."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from aiomlcommons.wire import convert
 from aiomlcommons.wire.codec import to_http
 from aiomlcommons.wire.convert import Unreadable
 
-# A union is no class to a type checker.
+# To a type checker a union is not a class.
 ANSWER: Any = AgentAnswer
 DOCUMENT: Any = MemoryDocument
 HITS = {"took": 1, "timed_out": False, "_shards": {"total": 1, "successful": 1, "failed": 0}}

@@ -1,4 +1,4 @@
-"""Recordings are read in each form that recorders write."""
+"""Recordings are parsed in each format that recorders write."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The recordings agree with the package, and the replay that says so would notice if they did not."""
+"""The recordings agree with the package, and the replay detects differences."""
 
 from __future__ import annotations
 

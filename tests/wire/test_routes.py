@@ -1,4 +1,4 @@
-"""The way back from HTTP: which endpoint a path means, and which request a message holds."""
+"""Routing in reverse: the endpoint of a path, and the typed request of an HTTP message."""
 
 from __future__ import annotations
 

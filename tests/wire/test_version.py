@@ -1,4 +1,4 @@
-"""Old servers, new servers: the right name, or a clear word."""
+"""Old and new servers: the right name of a route, or a clear error."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ OLD = {str(e.request): e.response for e in exchanges([HERE / "ml-commons-2.4.1.j
 
 
 class Network:
-    """A server of a version: it knows the routes that it is given, and answers others as a real one does."""
+    """A server of a version: it knows the given routes, and responds to others as a real one does."""
 
     def __init__(self, number: str, known: dict[str, Any]) -> None:
         self.info = {**INFO, "version": {"number": number, "distribution": "opensearch"}}

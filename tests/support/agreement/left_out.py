@@ -1,4 +1,4 @@
-"""The recorded exchanges that the emulator is not asked for, with the reasons."""
+"""The recorded exchanges that are not replayed to the emulator, with the reasons."""
 
 from __future__ import annotations
 
@@ -67,11 +67,11 @@ LEFT_OUT: Mapping[str, Mapping[str, str]] = {
         "stats.*": COUNTED,
     },
 }
-"""By the name of an exchange, with its status where others have the same name."""
+"""Reasons by the name of an exchange, with its status where the name is not unique."""
 
 
 def reason_of(exchange: Exchange) -> str | None:
-    """Why an exchange is left out; None where it is not."""
+    """Return why an exchange is left out, or None."""
     if is_other(exchange.request, ROUTER):
         return OTHERS
     names = (exchange.case, f"{exchange.case} {exchange.response.status}")

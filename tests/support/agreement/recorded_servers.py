@@ -1,4 +1,4 @@
-"""The servers that were recorded: an emulator of the same version and kind is asked what each of them was asked."""
+"""The recorded servers: each recording is replayed to an emulator of the same version and configuration."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.wire.recordings import Exchange
 
 @attrs.frozen
 class RecordedServer:
-    """One server of the recorder's. Without the security plugin nobody has a name, and nothing an owner."""
+    """A recorded server. Without the security plugin there are no users and owners."""
 
     version: str
     has_users: bool = False
@@ -49,17 +49,17 @@ SERVERS: Mapping[str, Mapping[str, RecordedServer]] = {
         "*": PLAIN_38,
     },
 }
-"""By the names of the exchanges; the first that fits."""
+"""Servers by a pattern of exchange names; the first match counts."""
 
 
 def server_of(exchange: Exchange) -> RecordedServer:
-    """The server that was asked."""
+    """Return the server of an exchange."""
     found = SERVERS.get(exchange.file, {"*": SECURE_34})
     return next(server for pattern, server in found.items() if fnmatchcase(exchange.case, pattern))
 
 
 def by_server(rows: Iterable[Exchange]) -> dict[RecordedServer, list[Exchange]]:
-    """The exchanges of a file, those with one server together and in their order."""
+    """Group the exchanges of a file by server, in order."""
     found: dict[RecordedServer, list[Exchange]] = {}
     for row in rows:
         found.setdefault(server_of(row), []).append(row)

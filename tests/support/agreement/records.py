@@ -1,4 +1,4 @@
-"""Records that were there before a recording shows them: they are written again, as they were read."""
+"""Records that existed before a recording shows them: they are created as they were read."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Record: TypeAlias = Mapping[str, Any]
 
 
 class Calls(Protocol):
-    """What writing needs of the player."""
+    """The methods of the player that this module uses."""
 
     names: dict[str, str]
     hosts: Mapping[str, str]
@@ -26,10 +26,10 @@ class Calls(Protocol):
 
 
 async def write(calls: Calls, kind: str, recorded_id: str, record: Record) -> None:
-    """Write a record, unless its id is known, and bring a model into the state that it has there."""
+    """Create a record, unless its id is known, and bring a model into the recorded state."""
     known = calls.names.get(recorded_id)
     if kind == "model_groups" and known is not None:
-        # Made for its models, under another name.
+        # Created for its models, under another name.
         await calls.call("PUT", f"{ML}/model_groups/{known}", _given(record, "name", "description"))
     state = record.get("model_state", "DEPLOYED")
     if known is None or (kind == "models" and await _is_beyond(calls, known, state)):
@@ -39,14 +39,14 @@ async def write(calls: Calls, kind: str, recorded_id: str, record: Record) -> No
 
 
 def written_in(kind: str, recorded_id: str, answer: HttpResponse) -> dict[str, Record]:
-    """The records that an answer holds, by their ids: the one that was asked for, or the first hit of a search."""
+    """Return the records in a response by id: the one that was got, or the first hit of a search."""
     body = answer.json()
     if recorded_id == "_search":
         hits = [(hit["_id"], hit["_source"]) for hit in body["hits"]["hits"][:1]]
         return {key: source for key, source in hits if "chunk_number" not in source}
     if not recorded_id:
         return {template["name"]: template for template in body.get("templates", ())}
-    # A controller has the id of its model, which must not be taken for its own. What it says was changed.
+    # A controller has the id of its model, which must not be taken for its own. An update response is no record.
     own = {"controllers": f"{recorded_id} {body}"}
     return {own.get(kind, recorded_id): body}
 
@@ -56,7 +56,7 @@ STATES = ("REGISTERING", "REGISTERED", "DEPLOYING", "DEPLOY_FAILED", "DEPLOYED",
 
 
 async def _is_beyond(calls: Calls, model_id: str, state: str) -> bool:
-    """Whether a model was in a state once, and is not any more: nothing brings it back, but for a new deployment."""
+    """Return whether a model has left a state for good: only a new deployment brings it back."""
     now = (await calls.call("GET", f"{ML}/models/{model_id}"))["model_state"]
     return (now, state) != ("UNDEPLOYED", "DEPLOYED") and STATES.index(now) > STATES.index(state)
 
@@ -65,7 +65,7 @@ async def _is_beyond(calls: Calls, model_id: str, state: str) -> bool:
 
 
 async def bring(calls: Calls, model_id: str, state: str) -> None:
-    """Do with a model what brings it into a state, from the one that it is in."""
+    """Call what brings a model from its state into another one."""
     record = await _settled(calls, model_id, state)
     now, is_local = record["model_state"], record["algorithm"] != "REMOTE"
     if now == state:
@@ -87,7 +87,7 @@ async def bring(calls: Calls, model_id: str, state: str) -> None:
 
 
 async def _settled(calls: Calls, model_id: str, state: str) -> Record:
-    """A model's record, which may be a few looks behind what was done, unless it says what is wanted already."""
+    """Return a model's record, polled a few times because it lags, unless it has the wanted state already."""
     record: Record = {}
     for _ in range(LOOKS):
         record = await calls.call("GET", f"{ML}/models/{model_id}")
@@ -97,13 +97,13 @@ async def _settled(calls: Calls, model_id: str, state: str) -> Record:
 
 
 async def _leave(calls: Calls, model_id: str, state: str) -> None:
-    """Wait until a model's record says another state: it lags."""
+    """Poll until a model's record has another state: it lags."""
     while (await calls.call("GET", f"{ML}/models/{model_id}"))["model_state"] == state:
         pass
 
 
 async def follow(calls: Calls, task_id: str) -> dict[str, Any]:
-    """The record of a task at its end."""
+    """Poll a task and return its final record."""
     while True:
         task: dict[str, Any] = await calls.call("GET", f"{ML}/tasks/{task_id}")
         if task["state"] in {"COMPLETED", "FAILED"}:
@@ -145,7 +145,7 @@ async def _remote(calls: Calls, record: Record, common: Record) -> str:
 
 
 def _with_secret(calls: Calls, connector: Record) -> Record:
-    # Where the recorder's providers were, ours are.
+    # URLs of the recorder's providers are replaced by local ones.
     text = {
         **connector,
         "actions": [{**action, "url": _moved(calls, action["url"])} for action in connector["actions"]],
@@ -210,11 +210,11 @@ WRITERS: Mapping[str, Callable[[Calls, Record], Awaitable[str]]] = {
     "controllers": _controller,
     "context_management": _context,
 }
-"""By the part of a path that says what is asked for."""
+"""By the segment of a path that names the resource."""
 
 
 def _known(calls: Calls, record: Record) -> Record:
-    """A record with the emulator's ids in the place of recorded ones."""
+    """Return a record with recorded ids replaced by those of the emulator."""
     text = orjson.dumps(record).decode()
     for old, new in calls.names.items():
         text = text.replace(old, new)

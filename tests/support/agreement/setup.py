@@ -1,4 +1,4 @@
-"""What the recordings take for granted: resources and settings that were made before, or beside, what was recorded."""
+"""Setup that the recordings presuppose: resources and settings that were created without being recorded."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.support.agreement.stand_ins import SAMPLED
 from tests.wire.recordings import Exchange
 
 PADDED = {"chunk.too_large": 10_000_001}
-"""How long a body was of which only the head was recorded, where that matters."""
+"""The length of truncated bodies, where it matters."""
 UNRECORDED = b"a chunk that was uploaded and not recorded"
 CONFIG = {"model_type": "bert", "embedding_dimension": 384, "framework_type": "sentence_transformers"}
 CONNECTOR = {
@@ -47,7 +47,7 @@ OLD_SETTINGS = {"only_run_on_ml_node": False}
 
 
 class Calls(Protocol):
-    """What setting up needs of the player."""
+    """The methods of the player that this module uses."""
 
     names: dict[str, str]
     hosts: Mapping[str, str]
@@ -56,9 +56,9 @@ class Calls(Protocol):
 
 
 async def before_file(player: Calls, file: str, server: RecordedServer) -> None:
-    """What was there when the recording of a file began."""
+    """Create what existed when the recording of a file started."""
     if file == "ml-commons-3.4.0.jsonl":
-        return  # it begins with its own settings, on an empty cluster
+        return  # it starts with its own settings, on an empty cluster
     await _settings(player, **(OLD_SETTINGS if server == OLD else SETTINGS), **dict.fromkeys(server.switches, True))
     if file == "ml-commons-3.4.0-models.jsonl":
         await _old_failures(player)
@@ -67,7 +67,7 @@ async def before_file(player: Calls, file: str, server: RecordedServer) -> None:
 
 
 async def before_case(player: Calls, exchange: Exchange) -> None:
-    """What was done and not recorded just before an exchange."""
+    """Do what was done, unrecorded, just before an exchange."""
     if exchange.case == "no_ml_node.deploy":
         await _settings(player, only_run_on_ml_node=True)
     if exchange.case == "remote_fault.read_timeout":
@@ -84,7 +84,7 @@ async def before_case(player: Calls, exchange: Exchange) -> None:
 
 
 async def _memories(player: Calls, exchange: Exchange) -> None:
-    """Memories and containers that were made, or changed, and not recorded."""
+    """Create or change memories and containers that were not recorded."""
     newer = exchange.file == "ml-commons-3.8.0.jsonl"
     if newer and exchange.case == "memory.get":
         memory = await player.call("POST", "/_plugins/_ml/memory", {"name": "set up"})
@@ -97,7 +97,7 @@ async def _memories(player: Calls, exchange: Exchange) -> None:
 
 
 async def _working_memories(player: Calls, path: str, *, newer: bool) -> None:
-    """The first of two was changed, and is found behind the second one then."""
+    """Update the first of two working memories, so that a search finds it after the second one."""
     if newer:
         said = {"messages": MESSAGES, "metadata": {"m": "1"}, "tags": {"t": "1"}, "namespace": {"user_id": "u1"}}
         first = await player.call("POST", path, {**said, "payload_type": "conversational"})
@@ -112,7 +112,7 @@ async def _working_memories(player: Calls, path: str, *, newer: bool) -> None:
 
 
 async def after_case(player: Calls, exchange: Exchange, rows: list[Exchange]) -> None:
-    """What was done and not recorded just after an exchange: chunks between the first and the last one."""
+    """Do what was done, unrecorded, just after an exchange: upload the chunks between the first and the last one."""
     chunks = _chunks(exchange, rows)
     if chunks is None:
         return
@@ -123,7 +123,7 @@ async def after_case(player: Calls, exchange: Exchange, rows: list[Exchange]) ->
 
 
 def with_true_hash(exchange: Exchange, rows: list[Exchange]) -> bytes | None:
-    """The body of an announcement, with the hash of what will be uploaded: of a chunk only the head was recorded."""
+    """Return the body of a registration with the hash of what will be uploaded: chunks were recorded truncated."""
     body = exchange.request.body
     if exchange.case in PADDED:
         return (body or b"").ljust(PADDED[exchange.case], b"P")
@@ -132,19 +132,19 @@ def with_true_hash(exchange: Exchange, rows: list[Exchange]) -> bytes | None:
         return body
     keys = orjson.loads(body)
     if set(keys["model_content_hash_value"]) == {"0"}:
-        return body  # wrong on purpose
+        return body  # intentionally wrong
     whole = b"".join(chunks.get(number, UNRECORDED) for number in range(keys["total_chunks"]))
     return orjson.dumps({**keys, "model_content_hash_value": hashlib.sha256(whole).hexdigest()})
 
 
 def _chunks(exchange: Exchange, rows: list[Exchange]) -> dict[int, bytes] | None:
-    """The recorded chunks of the model that an exchange announced; None where there were none to record."""
+    """Return the recorded chunks of the model that an exchange registered; None where there are none."""
     if not exchange.request.path.endswith(("/_register_meta", "/models/meta")) or exchange.response.status >= 400:
         return None
     starts = [f"/models/{exchange.response.json()['model_id']}/{word}/" for word in ("upload_chunk", "chunk")]
     sent = [row.request for row in rows if row.response.status < 400 and any(s in row.request.path for s in starts)]
     found = {int(request.path.rpartition("/")[2]): request.body or b"" for request in sent}
-    # Of a sample all may be missing.
+    # A sample may lack all of them.
     return found if found or exchange.file in SAMPLED else None
 
 
@@ -173,7 +173,7 @@ async def _model(player: Calls, name: str, function: str, total: int, *, upload:
 
 
 async def _old_failures(player: Calls) -> None:
-    """The recorder's cluster had older tasks, which had failed; a page of search begins with them."""
+    """Create the failed tasks of the recorder's cluster with which a page of search results starts."""
     for name in ("old tokenizer", "old encoder"):
         made = await _model(player, name, "SPARSE_ENCODING", 1, upload=False)
         started = await player.call("POST", f"/_plugins/_ml/models/{made['model_id']}/_deploy")
@@ -188,7 +188,7 @@ async def _follow(player: Calls, task_id: str) -> dict[str, Any]:
 
 
 async def _what_was_counted(player: Calls) -> None:
-    """The recorder's tasks were at their end, it had asked the highlighter, and a pretrained model had failed it."""
+    """Reproduce the recorder's statistics: finished tasks, calls of the highlighter, a failed pretrained model."""
     query = {"query": {"terms": {"state": ["CREATED", "RUNNING"]}}, "size": 100}
     found = await player.call("POST", "/_plugins/_ml/tasks/_search", query)
     for hit in found["hits"]["hits"]:
@@ -219,13 +219,13 @@ async def _remote(player: Calls, recorded: str, client_config: Mapping[str, int]
 
 
 def translated(player: Calls, path: str) -> str:
-    """A recorded path, with the emulator's ids."""
+    """Return a recorded path with the ids of the emulator."""
     for old, new in player.names.items():
         path = path.replace(old, new)
     return path
 
 
 def whole_path(request: HttpRequest) -> str:
-    """Path and query as they were sent."""
+    """Return path and query as they were sent."""
     query = "&".join(f"{name}={value}" for name, value in request.query.items())
     return request.path + (f"?{query}" if query else "")

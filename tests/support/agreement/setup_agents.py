@@ -1,4 +1,4 @@
-"""What the recordings of agents and tools take for granted."""
+"""Setup that the recordings of agents and tools presuppose."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ AGENT = "/_plugins/_ml/agents"
 
 
 class Calls(Protocol):
-    """What setting up needs of the player."""
+    """The methods of the player that this module uses."""
 
     names: dict[str, str]
     hosts: Mapping[str, str]
@@ -35,7 +35,7 @@ class Calls(Protocol):
 
 
 async def before_agents(player: Calls, exchange: Exchange) -> None:
-    """The models, connectors, agents and tasks that were made and not recorded."""
+    """Create the models, connectors, agents and tasks that were not recorded."""
     newer = exchange.file == "ml-commons-3.8.0.jsonl"
     if exchange.case == "agents.register_conversational":
         await _chat_model(player)

@@ -1,4 +1,4 @@
-"""What was done and not recorded between the exchanges of recordings that are samples of a whole."""
+"""Unrecorded calls between the exchanges of recordings that are samples of a longer session."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ PRETRAINED = {"name": "huggingface/sentence-transformers/all-MiniLM-L6-v2", "ver
 
 
 class Calls(Protocol):
-    """What this needs of the player."""
+    """The methods of the player that this module uses."""
 
     names: dict[str, str]
     hosts: Mapping[str, str]
@@ -48,7 +48,7 @@ async def before_sample(calls: Calls, exchange: Exchange) -> None:
 
 
 async def after_sample(calls: Calls, exchange: Exchange) -> None:
-    """Let trouble be over with the exchange that it was made for."""
+    """Remove the faults that were injected for an exchange."""
     calls.emulated.faults.clear()
     calls.emulated.cluster.recovering = 0
 
@@ -58,7 +58,7 @@ def _last(exchange: Exchange) -> str:
 
 
 def _model(calls: Calls, exchange: Exchange) -> str:
-    """The model that a path names."""
+    """Return the model that a path names."""
     return next(calls.names[part] for part in exchange.request.path.split("/") if part in calls.names)
 
 
@@ -261,4 +261,4 @@ STEPS: Mapping[str, Step] = {
     "real.jvm_breaker.deploy_task *": _break_registration,
     **BREAKERS,
 }
-"""By the name and the status of an exchange."""
+"""Steps by the name and the status of an exchange."""

@@ -1,4 +1,4 @@
-"""Whether two answers have the same shape: the same keys and kinds of values, all the way down."""
+"""Comparison of the shapes of two responses: the same keys and types of values, recursively."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ TOKENS = re.compile(r"dataAsMap\.response\[\]$")
 
 
 def differences(recorded: Any, got: Any, known: Mapping[str, str] = {}, where: str = "$") -> Iterator[str]:
-    """Where the second departs from the first.
+    """Return where the second value differs from the first.
 
-    Lists are compared by one item, one whose id is ``known`` to stand for the recorded one if there is any.
+    Of lists one item each is compared: one whose id is ``known`` to match the recorded one, if there is any.
     """
     if _kind(recorded) != _kind(got):
         yield f"{where} is {_kind(got)}, recorded is {_kind(recorded)}"
@@ -31,24 +31,24 @@ def differences(recorded: Any, got: Any, known: Mapping[str, str] = {}, where: s
 
 
 def stream_differences(recorded: bytes, got: bytes) -> Iterator[str]:
-    """Where a stream departs from the recorded one: other frames, in another order, or of another shape or content."""
+    """Return where a stream differs from the recorded one in the number, order, shape or content of frames."""
     was, now = (list(Frames().feed(stream)) for stream in (recorded, got))
     if len(was) != len(now):
         yield f"{len(now)} frames, recorded are {len(was)}: {now}"
     for number, (first, second) in enumerate(zip(was, now, strict=False)):
         before, after = orjson.loads(first), orjson.loads(second)
         yield from differences(before, after, where=f"frame {number}: $")
-        if _told(before) != _told(after):
-            yield f"frame {number} tells {_told(after)}, recorded is {_told(before)}"
+        if _content(before) != _content(after):
+            yield f"frame {number} tells {_content(after)}, recorded is {_content(before)}"
 
 
-def _told(frame: Any) -> Any:
-    """What a frame says, without ids, times, and what the server happens to have."""
+def _content(frame: Any) -> Any:
+    """Return the content of a frame without ids, times, and data of the recorded server."""
     if isinstance(frame, Mapping):
-        # Of an id it matters whether there is one.
-        return {name: bool(value) if name in CHANGING else _told(value) for name, value in frame.items()}
+        # Of an id only its presence matters.
+        return {name: bool(value) if name in CHANGING else _content(value) for name, value in frame.items()}
     if isinstance(frame, list):
-        return [_told(item) for item in frame]
+        return [_content(item) for item in frame]
     if not isinstance(frame, str) or frame.startswith("row,"):
         return frame if not isinstance(frame, str) else "a table"
     try:

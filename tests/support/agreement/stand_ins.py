@@ -1,4 +1,4 @@
-"""What stands for the resources that recordings name and do not show: what acts, by its recorded id."""
+"""Stand-ins for resources that recordings name but do not show, by their recorded ids."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ SAMPLED = {
     "races-and-restarts.jsonl",
 }
 FIRST = {"connectors.search"}
-"""What was there before all others: it is found first."""
+"""Created before all others, so that searches find it first."""
 WRITTEN = {"context.get"}
-"""What was written by an exchange of the recording itself, under a name and not an id."""
+"""Created by an exchange of the recording itself, with a name instead of an id."""
 READ = re.compile(rf"{ML}/(\w+)(?:/([^/]+))?$")
 BERT = {"model_type": "bert", "embedding_dimension": 384, "framework_type": "sentence_transformers"}
 HIGHLIGHTER = {"model_type": "sentence_highlighting", "framework_type": "huggingface_transformers", "all_config": "{}"}
@@ -78,7 +78,7 @@ def _says(status: int, words: str) -> Record:
 
 
 def _agent(kind: str, model_id: str) -> Record:
-    """An agent that lists indices with the help of a model."""
+    """Return an agent that lists indices with the help of a model."""
     return {
         "name": kind,
         "type": kind,
@@ -132,7 +132,7 @@ MODELS: Mapping[str, Record] = {
     "9XTPF6IB4s9rmD3xqyUw": _local("recorded mismatch", "SPARSE_TOKENIZE") | UNFINISHED,
     "-HTPF6IB4s9rmD3xrCXJ": _local("recorded partial", "SPARSE_TOKENIZE") | UNFINISHED | {"total_chunks": 3},
 }
-"""Models that were asked. All of them were deployed, unless they say otherwise."""
+"""Models that were called. All of them were deployed, unless stated otherwise."""
 
 STREAMED = "B_7TF6IBYlOhiF0O2zTd"
 AGENTS: Mapping[str, Record] = {
@@ -144,7 +144,7 @@ AGENTS: Mapping[str, Record] = {
     "H_7dF6IBYlOhiF0OmTT9": _agent("ag_ui", STREAMED),
     "K_7eF6IBYlOhiF0OkDQ8": _agent("ag_ui", STREAMED),
 }
-"""Agents that were run."""
+"""Agents that were executed."""
 
 OTHERS: Mapping[str, tuple[str, Record]] = {
     "20DRF6IBqWaxbMqH9bkD": ("model_groups", {"name": "raced"}),
@@ -156,7 +156,7 @@ OTHERS: Mapping[str, tuple[str, Record]] = {
     "ns7dF6IBTIAThd_SDRb5": ("memory_containers", {"name": "text", "configuration": {"index_prefix": "text"}}),
     "LP7eF6IBYlOhiF0OkDRj": ("memory", {"name": "a thread"}),
 }
-"""What else was used, with the kind of each."""
+"""Other resources, with the type of each."""
 
 OF_CASES: Mapping[str, Mapping[str, Record]] = {
     "plain38.remote_bedrock_3s": {"oUDTF6IBqWaxbMqH3Lo4": _remote("provider", "/throttles/429")},
@@ -168,11 +168,11 @@ OF_CASES: Mapping[str, Mapping[str, Record]] = {
     "stream38.*_500": {STREAMED: _remote("chat", "/boom/v1/chat/completions", CHAT)},
     "stream38.*_cut": {STREAMED: _remote("chat", "/cut/v1/chat/completions", CHAT)},
 }
-"""Models that stand for others in single exchanges: their providers were in trouble then."""
+"""Models that stand in for others in single exchanges, in which their providers failed."""
 
 
 async def before_stand_ins(calls: Calls, exchange: Exchange) -> None:
-    """Make what an exchange takes for granted: what it names, and what its answer shows."""
+    """Create what an exchange presupposes: what it names, and what its response shows."""
     if exchange.file not in SAMPLED:
         return
     models = dict(MODELS)
@@ -193,7 +193,7 @@ async def before_stand_ins(calls: Calls, exchange: Exchange) -> None:
 
 
 async def stand_in(calls: Calls, recorded_id: str) -> str:
-    """The model that stands for one."""
+    """Return the model that stands in for another one."""
     if recorded_id not in calls.names:
         await write(calls, "models", recorded_id, MODELS[recorded_id])
     return calls.names[recorded_id]
@@ -206,7 +206,7 @@ async def _make(calls: Calls, kind: str, records: Mapping[str, Record], text: st
 
 
 async def _before_read(calls: Calls, exchange: Exchange) -> None:
-    """What is read must have been written."""
+    """Create what the exchange reads."""
     found = READ.match(exchange.request.path)
     if not found or found[1] not in WRITERS or exchange.response.status != 200:
         return

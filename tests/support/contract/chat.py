@@ -1,4 +1,4 @@
-"""A chat model behind a connector, for what speaks with one: agents and tools."""
+"""A chat model behind a connector, for tests of agents and tools."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ BODY = (
 
 @asynccontextmanager
 async def chat_model(ml: Session, name: str, url: str) -> AsyncGenerator[str]:
-    """The id of a remote model that has the conversation which agents have; it is gone afterwards."""
+    """Yield the id of a remote model that answers as agents expect; it is removed afterwards."""
     connector = await ml.connectors.create(
         name,
         version=1,

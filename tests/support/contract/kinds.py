@@ -1,4 +1,4 @@
-"""The tiny real models that ship with the tests, one of each kind that a cluster runs itself."""
+"""Tiny real models that ship with the tests, one of each type that a cluster runs itself."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from aiomlcommons.lifecycle.spec import FileModel
 from tests.support.contract.undoing import afterwards
 
 REGISTERED = {ModelState.REGISTERED, ModelState.UPLOADED}
-"""What a model is before it is deployed, in the words of today's servers and of 2.4."""
+"""The states of a model before it is deployed, on current servers and on 2.4."""
 
 
 @attrs.frozen
 class Kind:
-    """A model file and what a cluster must be told of it."""
+    """A model file and its registration."""
 
     file: str
     function_name: FunctionName
@@ -61,22 +61,22 @@ KINDS: Mapping[str, Kind] = {
 
 
 def spec_of(kind: str, file: Path, name: str) -> FileModel:
-    """A model file of a kind, in a group of its own name where the server has groups."""
+    """Return a model file of a kind, in a group of its own name where the server has groups."""
     known = KINDS[kind]
     return FileModel(path=file, name=name, function_name=known.function_name, model_config=known.model_config)
 
 
 async def forget(ml: Session, name: str) -> None:
-    """Remove whatever models and groups there are of a name."""
+    """Remove all models and groups with a name."""
     async for model in ml.models.search({"query": {"term": {"name.keyword": name}}}):
         await ml.models.remove(model.id, empty_group=True)
-    with suppress(NotSupported):  # a server of 2.4 has no groups
+    with suppress(NotSupported):  # 2.4 has no groups
         for group_id in await find_groups(ml, name):
             await delete_if_empty(ml, group_id)
 
 
 def padded(file: Path, target: Path, chunks: int) -> Path:
-    """A copy of a model's zip that has so many chunks, by a file in it that no compression makes smaller."""
+    """Return a copy of a model's zip with a number of chunks, padded by an incompressible file."""
     shutil.copyfile(file, target)
     with zipfile.ZipFile(target, "a") as archive:
         archive.writestr("padding.bin", random.Random(0).randbytes((chunks - 1) * CHUNK_SIZE))  # noqa: S311 - no secret
@@ -85,7 +85,7 @@ def padded(file: Path, target: Path, chunks: int) -> Path:
 
 @asynccontextmanager
 async def uploaded(ml: Session, kind: str, file: Path, name: str) -> AsyncGenerator[str]:
-    """A registered model in a group of its own; both are gone afterwards."""
+    """Yield a registered model in its own group; both are removed afterwards."""
     model_id = (await ml.models.ensure(spec_of(kind, file, name), deploy=False)).model_id
     async with afterwards(lambda: ml.models.remove(model_id, empty_group=True)):
         yield model_id
@@ -93,14 +93,14 @@ async def uploaded(ml: Session, kind: str, file: Path, name: str) -> AsyncGenera
 
 @asynccontextmanager
 async def deployed(ml: Session, kind: str, file: Path, name: str) -> AsyncGenerator[str]:
-    """A deployed model in a group of its own; both are gone afterwards."""
+    """Yield a deployed model in its own group; both are removed afterwards."""
     async with uploaded(ml, kind, file, name) as model_id:
         await ml.models.ensure(model_id)
         yield model_id
 
 
 async def seen(ml: Session, model_id: str, *states: ModelState) -> Model:
-    """A model whose record says what has happened to it, which it may do a moment later."""
+    """Return a model once its record is up to date, which may lag."""
     model = await ml.models.get(model_id)
     for delay in itertools.islice(Backoff(), 16):
         if model.model_state in states:

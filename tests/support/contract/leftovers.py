@@ -1,4 +1,4 @@
-"""What a test has left on a server."""
+"""The resources that a test has left on a server."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _LOOKS = 8
 
 
 async def left_of(ml: Session, name: str) -> list[str]:
-    """The models, groups, connectors, agents and memory containers of this name, which should be gone.
+    """Return the models, groups, connectors, agents and memory containers of a name, which should be removed.
 
-    Looked at until there are none, for a while: a search may see what was deleted for another second.
+    Polled until there are none, for a while: a search may find deleted documents for another second.
     """
     left: list[str] = []
     for pause in Backoff().tries(_LOOKS):
@@ -41,6 +41,6 @@ async def _seen(ml: Session, name: str) -> list[str]:
         try:
             found = await search(query)
         except (NotSupported, NotFound):
-            continue  # the server has none of that kind, or never had
+            continue  # the server has none of that type, or not even their index
         left += [f"{kind} {hit.id}" for hit in found.hits.hits]
     return left

@@ -1,4 +1,4 @@
-"""The server that the suite runs on, and what it must allow."""
+"""The server under test, and the settings that the suite needs."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from aiomlcommons.api.settings import MLSettings
 from aiomlcommons.emulator import Emulator
 
 RECOVERING = 4
-"""How many requests an emulator refuses after a restart."""
+"""The number of requests that an emulator refuses after a restart."""
 
 
 @attrs.frozen
 class Server:
-    """A server: ``restart`` kills it and starts it again, where somebody said how.
+    """A server; ``restart`` kills it and starts it again, where that is possible.
 
-    ``stall_timeout`` is how many seconds to wait for what stands still: on an emulator nothing happens by time.
+    ``stall_timeout`` is in seconds: short on an emulator, where nothing happens by itself as time passes.
     """
 
     url: str
@@ -30,13 +30,13 @@ class Server:
     stall_timeout: float = 600.0
 
     def session(self) -> Session:
-        """A session, as the environment says what beside the URL is needed."""
+        """Return a session, configured by the environment except for the URL."""
         return Session.from_env({**os.environ, "OPENSEARCH_URL": self.url})
 
 
 @asynccontextmanager
 async def server(url: str | None, restart_command: str | None = None) -> AsyncGenerator[Server]:
-    """The server at ``url``, or a new emulator."""
+    """Yield the server at ``url``, or a new emulator."""
     if url is not None:
         yield Server(url, partial(_run, restart_command) if restart_command else None)
         return
@@ -55,7 +55,7 @@ async def _run(command: str) -> None:
 
 
 def allowed(loopback: str) -> MLSettings:
-    """Settings that allow all that the suite does, with models on this machine."""
+    """Return the settings that the suite needs, with providers on this machine."""
     return MLSettings(
         only_run_on_ml_node=False,
         allow_registering_model_via_url=True,

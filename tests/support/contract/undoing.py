@@ -1,4 +1,4 @@
-"""What a test made is undone however it ends, and no trouble with that hides why the test failed."""
+"""Cleanup that always runs, and whose errors never hide the failure of a test."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ Undo: TypeAlias = Callable[[], Awaitable[object]]
 
 @asynccontextmanager
 async def afterwards(*steps: Undo) -> AsyncGenerator[None]:
-    """Take these steps at the end, each whether or not the one before failed.
+    """Run these steps at the end, each even if the one before failed.
 
-    The block's own failure is raised before those of the steps, which are its notes then.
+    A failure of the block is raised before those of the steps, which are added as its notes.
     """
     try:
         yield
@@ -41,5 +41,5 @@ async def _failures(steps: tuple[Undo, ...]) -> list[Exception]:
 
 
 async def deleted(deletion: Awaitable[WriteResult]) -> None:
-    """A deletion that must have met something."""
+    """Check that a deletion found something."""
     assert (await deletion).result == "deleted"

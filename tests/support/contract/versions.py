@@ -1,7 +1,6 @@
-"""What a server does not have, or does wrong: such a test is skipped, with the server's version and the reason.
+"""Skips tests of what a server does not have, or has a bug in, with its version and the reason.
 
-@pytest.mark.since("3.5", "context management")
-@pytest.mark.defect("2.4", "2.19", "a session is forgotten")
+@pytest.mark.since("3.5", "context management") @pytest.mark.defect("2.4", "2.19", "a session is forgotten")
 """
 
 from __future__ import annotations
@@ -19,13 +18,13 @@ MARKERS = (
 
 
 def skip_by_error(error: TaskFailed) -> None:
-    """Skip a test for which a server of 2.4 is used up."""
+    """Skip a test that fails because a server of 2.4 accepts no more loads."""
     if any(NEVER_AGAIN in note for note in getattr(error, "__notes__", ())):
         pytest.skip(f"OpenSearch 2.4: {NEVER_AGAIN}")
 
 
 async def skip_by_version(ml: Session, test: pytest.Item) -> None:
-    """Skip a test that this server cannot pass, by the test's marks."""
+    """Skip a test that this server cannot pass, according to the markers of the test."""
     version = await ml.version()
     if version is None:
         return

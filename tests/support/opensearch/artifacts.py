@@ -1,4 +1,4 @@
-"""What a home of OpenSearch holds: the Maven artifacts, and the modules made of them."""
+"""The contents of an OpenSearch home: Maven artifacts, and the modules made of them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import attrs
 
 VERSION = "3.5.0"
 
-# One part of the home is one Maven project, since each has its own set of jars.
+# Each part of the home is a Maven project, since it has its own set of jars.
 SERVER = "lib"
 KNN = "opensearch-knn"
 
@@ -15,7 +15,7 @@ _PLUGIN = "org.opensearch.plugin"
 
 @attrs.frozen
 class Module:
-    """A module that every distribution has: its folder's name, its artifact and its main class."""
+    """A module of every distribution: its folder, artifact and main class."""
 
     name: str
     artifact: str
@@ -32,11 +32,11 @@ MODULES = (
 _SERVER_JARS = (
     f"org.opensearch:opensearch:{VERSION}",
     f"org.opensearch:opensearch-plugin-classloader:{VERSION}",
-    "org.opensearch:opensearch-agent-bootstrap:3.4.0",  # there is no 3.5.0 of it
+    "org.opensearch:opensearch-agent-bootstrap:3.4.0",  # 3.5.0 was not published
     "org.apache.logging.log4j:log4j-core:2.25.3",
 )
 
-# The plugin's zip leaves out what it expects of two other plugins.
+# The plugin's zip leaves out jars that two other plugins provide.
 _KNN_JARS = (
     f"{_PLUGIN}:{KNN}:{VERSION}.0:zip",
     "com.google.guava:guava:32.1.3-jre",
@@ -48,19 +48,19 @@ _KNN_JARS = (
 
 
 def parts() -> dict[str, str]:
-    """The POM of each part of the home, under the part's name."""
+    """Return the POM of each part of the home, by the name of the part."""
     modules = {module.name: _pom(module.name, [f"{_PLUGIN}:{module.artifact}:{VERSION}"]) for module in MODULES}
     return {SERVER: _pom(SERVER, _SERVER_JARS), **modules, KNN: _pom(KNN, _KNN_JARS, alone=True)}
 
 
 def parent() -> str:
-    """The POM above the parts', so that Maven is called once for all of them."""
+    """Return the parent POM, so that one call of Maven resolves all parts."""
     names = "".join(f"<module>{name}</module>" for name in parts())
     return f"<project><modelVersion>4.0.0</modelVersion>{_named('home')}<modules>{names}</modules></project>"
 
 
 def descriptor(module: Module) -> str:
-    """The ``plugin-descriptor.properties`` of a module, which its jar does not carry."""
+    """Return the ``plugin-descriptor.properties`` of a module, which its jar lacks."""
     lines = {
         "description": module.name,
         "name": module.name,

@@ -1,6 +1,6 @@
-"""The pytest fixtures: one real OpenSearch for all tests of a run.
+"""Pytest fixtures: one real OpenSearch for all tests of a run.
 
-A test that takes ``opensearch_url`` is marked ``opensearch`` by itself, so ``-m "not opensearch"`` leaves it out.
+A test that uses ``opensearch_url`` is marked ``opensearch`` automatically, so ``-m "not opensearch"`` deselects it.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from tests.support.opensearch.gather import cached, gathered
 from tests.support.opensearch.java import NEEDED, java
 from tests.support.opensearch.server import Server
 
-# Seconds for a test with what it waits for: the jars' first download, and a start on a busy machine.
+# Seconds for a test, including the first download of the jars and a start on a busy machine.
 LIMIT = 900
 
 
 def missing() -> str | None:
-    """What this machine lacks to run an OpenSearch, in words; None where it lacks nothing."""
+    """Return what this machine lacks to run an OpenSearch, or None."""
     if os.name != "posix":
         return "the tests start a real OpenSearch on Linux and macOS only"
     if java() is None:
@@ -32,7 +32,7 @@ def missing() -> str | None:
 
 
 def refuse(reason: str) -> None:
-    """Skip the test; but fail it in CI, which is there to run it."""
+    """Skip the test, or fail it in CI, where it must run."""
     if os.environ.get("CI") == "true":
         pytest.fail(reason, pytrace=False)
     pytest.skip(reason)
@@ -40,7 +40,7 @@ def refuse(reason: str) -> None:
 
 @pytest.fixture(scope="session")
 def opensearch_home() -> Path:
-    """What a server is started from, for tests that start their own with ``serving()``."""
+    """Return the home of a server, for tests that start their own with ``serving()``."""
     if reason := missing():
         refuse(reason)
     return gathered()
@@ -48,7 +48,7 @@ def opensearch_home() -> Path:
 
 @pytest.fixture(scope="session")
 def opensearch_url(opensearch_home: Path) -> Iterator[str]:
-    """The URL of a real OpenSearch with k-NN, which all tests share: give every index a name of your own."""
+    """Return the URL of a real OpenSearch with k-NN, which all tests share: use unique index names."""
     server = Server()
     try:
         server.start()

@@ -1,4 +1,4 @@
-"""Puts a home of OpenSearch together: Maven is called once, and the home is kept for the next run."""
+"""Assembles an OpenSearch home with one call of Maven, and caches it for later runs."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from tests.support.opensearch.artifacts import KNN, MODULES, SERVER, VERSION, de
 
 COPY = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies"
 
-# The Java agent that would read it is not loaded, and the server refuses a policy that nothing reads.
+# The Java agent that would read it is not loaded, and the server refuses an unused policy.
 POLICY = "plugin-security.policy"
 
 
 def cached() -> Path:
-    """Where the home is kept: under XDG_CACHE_HOME, else ``~/.cache``."""
+    """Return the folder of the cache: in XDG_CACHE_HOME, else in ``~/.cache``."""
     cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(cache) / "aiomlcommons" / f"opensearch-{VERSION}"
 
 
 def gathered() -> Path:
-    """The home, put together now if it was not yet; runs beside this one wait for it and share it.
+    """Return the home, assembled if it is not cached; concurrent runs wait for it and share it.
 
-    Raises RuntimeError with Maven's own words where it fails.
+    Raises RuntimeError with Maven's output where that fails.
     """
     home = cached()
     home.parent.mkdir(parents=True, exist_ok=True)
@@ -40,10 +40,10 @@ def gathered() -> Path:
 
 @contextmanager
 def _alone(lock: Path) -> Iterator[None]:
-    import fcntl  # Unix alone has it, and elsewhere the tests that need no server still run
+    import fcntl  # Unix only; elsewhere the tests that need no server still run
 
     with lock.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)  # given back by the system, however the process ends
+        fcntl.flock(file, fcntl.LOCK_EX)  # released by the system, however the process ends
         yield
 
 
@@ -53,7 +53,7 @@ def _gather(home: Path) -> None:
         _download(jars)
         _put_together(jars, made)
         _let_all_read(made)
-        made.rename(home)  # whole or not at all
+        made.rename(home)  # atomic
 
 
 def _download(jars: Path) -> None:
@@ -78,7 +78,7 @@ def _put_together(jars: Path, home: Path) -> None:
 
 
 def _copy(part: Path, folder: Path, known: set[str] | None = None) -> None:
-    # A class in lib/ and in a module is "jar hell" to the server, which does not start then.
+    # A class both in lib/ and in a module is "jar hell": the server does not start.
     folder.mkdir(parents=True, exist_ok=True)
     for jar in (part / "target" / "dependency").glob("*.jar"):
         if jar.name not in (known or ()) and not (folder / jar.name).exists():
@@ -95,12 +95,12 @@ def _unpack_knn(part: Path, folder: Path, known: set[str]) -> None:
 
 
 def _extend_painless_only(properties: Path) -> None:
-    # It extends a plugin that is not here, too, and the server does not start without every one of them.
+    # It also extends a plugin that is left out here, without which the server would not start.
     lines = [line for line in properties.read_text().splitlines() if not line.startswith("extended.plugins")]
     properties.write_text("\n".join([*lines, "extended.plugins=lang-painless"]) + "\n")
 
 
 def _let_all_read(home: Path) -> None:
-    # Where the tests run as root, the server runs as somebody else.
+    # If the tests run as root, the server runs as another user.
     for path in (home, *home.rglob("*")):
         path.chmod(0o755 if path.is_dir() else 0o644)

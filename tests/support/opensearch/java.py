@@ -1,4 +1,4 @@
-"""Finds a Java that the server runs on."""
+"""Finds a Java runtime for the server."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _INSTALLED = ("/usr/lib/jvm", "*/bin/java"), ("/Library/Java/JavaVirtualMachines
 
 
 def java() -> Path | None:
-    """The first Java of version 21 or newer: of JAVA_HOME, of PATH, else of those that are installed; None without."""
+    """Return the first Java 21 or newer: of JAVA_HOME, of PATH, or of those installed; else None."""
     return next((found for found in _found() if _version(found) >= NEEDED), None)
 
 
@@ -31,7 +31,7 @@ def _found() -> Iterator[Path]:
 def _version(found: Path) -> int:
     try:
         said = subprocess.run([found, "-version"], capture_output=True, text=True, check=False).stderr  # noqa: S603
-    except OSError:  # JAVA_HOME may name a folder that is gone
+    except OSError:  # JAVA_HOME may name a deleted folder
         return 0
     number = re.search(r'version "(\d+)', said)
     return int(number[1]) if number else 0

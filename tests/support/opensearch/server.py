@@ -1,7 +1,7 @@
-"""Runs a real OpenSearch: on free ports, on its own data, and never as root.
+"""Runs a real OpenSearch on free ports, with its own data, and never as root.
 
-``async with running() as url`` is all that most tests need; ``async with serving() as server`` is for those that stop
-the server, kill it and start it again on the same data and the same port.
+Most tests need ``async with running() as url``; ``async with serving() as server`` is for those that stop the server,
+kill it and start it again with the same data and port.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from tests.support.opensearch.java import NEEDED, java
 
 HEAP = "1g"
 
-# Seconds. A start takes 10 to 20 where nothing else runs.
+# Seconds. A start takes 10 to 20 on an idle machine.
 START, STOP, PAUSE = 180.0, 30.0, 0.1
 
-# It is ready when what its indices held can be searched again.
+# It is ready when its indices can be searched again.
 READY = "/_cluster/health?wait_for_status=yellow&timeout=1s"
 
-# The server refuses to be root; these are the numbers of "nobody" wherever there is one.
+# The server refuses to run as root; these are the usual ids of "nobody".
 NOBODY = 65534
 
 WRITTEN = ("config", "data", "logs", "tmp")
@@ -46,14 +46,14 @@ rootLogger.appenderRef.console.ref = console
 
 @asynccontextmanager
 async def running() -> AsyncIterator[str]:
-    """A server that has just been started, as its URL; it ends, and its data goes, with the block."""
+    """Start a server and yield its URL; stop it and delete its data at the end."""
     async with serving() as server:
         yield server.url
 
 
 @asynccontextmanager
 async def serving() -> AsyncIterator[Server]:
-    """The same as something to stop, to kill and to start again; call ``start`` and ``stop`` in a thread."""
+    """Start a server and yield an object that can stop, kill and restart it; call its methods in a thread."""
     server = await to_thread.run_sync(Server)
     try:
         await to_thread.run_sync(server.start)
@@ -63,9 +63,9 @@ async def serving() -> AsyncIterator[Server]:
 
 
 class Server:
-    """One server and its data, which outlive ``stop`` and ``kill`` and go with ``close``.
+    """A server and its data, which survive ``stop`` and ``kill`` and are deleted by ``close``.
 
-    Raises RuntimeError where there is no Java for it, and where Maven cannot gather it.
+    Raises RuntimeError where there is no Java for it, and where Maven fails.
     """
 
     def __init__(self, heap: str = HEAP) -> None:
@@ -80,16 +80,16 @@ class Server:
 
     @property
     def url(self) -> str:
-        """Where it answers, the same after every start."""
+        """The URL, the same after every start."""
         return f"http://127.0.0.1:{self.port}"
 
     @property
     def pid(self) -> int | None:
-        """The number of its process; None while it does not run."""
+        """The id of its process, or None while it does not run."""
         return self._process.pid if self._process else None
 
     def start(self) -> None:
-        """Start it, and come back when it answers. Raises RuntimeError with the end of its log where it does not."""
+        """Start it and wait until it responds; raise RuntimeError with the end of its log where it does not."""
         self._ports.unlink(missing_ok=True)
         self._configure("opensearch.yml", self._settings())
         self._process = self._spawned()
@@ -100,7 +100,7 @@ class Server:
             raise
 
     def stop(self) -> None:
-        """End it as an operator would; what takes longer than 30 seconds is killed."""
+        """Terminate it gracefully; kill it after 30 seconds."""
         if self._process:
             self._process.terminate()
             try:
@@ -110,19 +110,19 @@ class Server:
             self._process = None
 
     def kill(self) -> None:
-        """End it with ``kill -9``, in the middle of whatever it does."""
+        """Kill it with ``kill -9``."""
         if self._process:
             self._process.kill()
             self._process.wait()
             self._process = None
 
     def close(self) -> None:
-        """End it and delete its data."""
+        """Stop it and delete its data."""
         self.kill()
         shutil.rmtree(self.home, ignore_errors=True)
 
     def tail(self, lines: int = 60) -> str:
-        """The end of its log."""
+        """Return the end of its log."""
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
 
     # ---- before the start ------------------------------------------------------------------------------------------
@@ -143,10 +143,10 @@ class Server:
     def _configure(self, name: str, text: str) -> None:
         path = self.home / "config" / name
         path.write_text(text)
-        path.chmod(0o644)  # the server is somebody else where the tests run as root
+        path.chmod(0o644)  # the server runs as another user if the tests run as root
 
     def _settings(self) -> str:
-        # Port 0 is a free one, which the server writes into its ports file: nobody can take it in between.
+        # Port 0 is a free one, which the server writes into its ports file, so that there is no race for it.
         lines = {
             "discovery.type": "single-node",
             "network.host": "127.0.0.1",
@@ -209,7 +209,7 @@ class Server:
 
 
 def _link(source: str, target: str) -> None:
-    # The cache may lie in a home that only its owner may enter, and may be on another disk.
+    # The cache may be in a home that only its owner can read, and may be on another disk.
     try:
         os.link(source, target)
     except OSError:
