@@ -1,4 +1,4 @@
-"""What the benchmarks of bulk jobs share: the emulator in a process of its own, and documents for it."""
+"""Shared by the benchmarks of bulk jobs: an emulator in its own process, and documents."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Document: TypeAlias = dict[str, Any]
 
 @contextmanager
 def emulated() -> Iterator[str]:
-    """The URL of an emulator in a process of its own, so that a model's work is none of the client's."""
+    """Yield the URL of an emulator in its own process, so that the client's CPU does not include the model's."""
     command = [sys.executable, "-m", "aiomlcommons", "emulator", "--port", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         try:
@@ -32,13 +32,13 @@ def emulated() -> Iterator[str]:
 
 
 async def deployed(ml: Session) -> str:
-    """The id of the model, on a server that may have none yet."""
+    """Return the id of the model, which is deployed if it is not yet."""
     await ml.settings.allow_first_model()
     return (await ml.models.ensure(MODEL)).model_id
 
 
 def document(number: int) -> Document:
-    """One of any number of documents; no two of them say the same."""
+    """Return one of any number of documents; all differ."""
     return {
         "id": f"d{number}",
         "text": f"document {number} tells of {number * 7919 % 10007} and of {number * 31 % 977}",
@@ -46,17 +46,17 @@ def document(number: int) -> Document:
 
 
 def documents(count: int) -> Iterator[Document]:
-    """The first documents, made as they are asked for."""
+    """Yield the first documents lazily."""
     return map(document, range(count))
 
 
 def verses() -> list[Document]:
-    """The verses that the examples use: what people wrote."""
+    """Return the verses of the examples: human text."""
     return [orjson.loads(line) for line in CORPUS.read_bytes().splitlines()]
 
 
 def mixed(count: int) -> Iterator[Document]:
-    """Documents that say more: each the halves of two verses, and its number. Any number of them; all differ."""
+    """Return longer documents: the halves of two verses and a number. Any number of them; all differ."""
     halves = [(words[: len(words) // 2], words[len(words) // 2 :]) for words in (v["text"].split() for v in verses())]
     for number in range(count):
         one, other = halves[number % len(halves)], halves[(number * 7919 + number // len(halves)) % len(halves)]

@@ -1,9 +1,9 @@
-"""What an embedding costs the client: CPU of `ml.embed` beside a bare aiohttp loop over the same bytes.
+"""CPU cost of an embedding for the client: `ml.embed` compared with a bare aiohttp loop over the same bytes.
 
     python -m benchmarks.embed_cpu [--rounds N] [--batches N]
 
-The bare loop sends ready-made requests and reads the answers without decoding them: over aiohttp, nothing costs less.
-The ways take turns in this process, against a server in another one.
+The bare loop sends prebuilt requests and reads the responses without decoding them: the lower bound over aiohttp. The
+variants take turns in this process, against a server in another one.
 """
 
 from __future__ import annotations
@@ -31,18 +31,18 @@ MODEL = "a-model"
 TEXT = "A soft answer turneth away wrath: but grievous words stir up anger. This is text {} of many."
 
 Way: TypeAlias = Callable[[], Awaitable[int]]
-"""Fetches the vectors of all texts, and says how many they were."""
+"""Fetches the vectors of all texts and returns their number."""
 
 
 def ready_made(texts: Sequence[str]) -> list[HttpRequest]:
-    """The requests that `ml.embed` will send."""
+    """Return the requests that `ml.embed` will send."""
     parts = [texts[start : start + BATCH] for start in range(0, len(texts), BATCH)]
     asked = [Predict("text_embedding", MODEL, text_docs=t, return_bytes=True, return_number=False) for t in parts]
     return [to_http(request).with_headers({"accept": CBOR}) for request in asked]
 
 
 def bare(client: aiohttp.ClientSession, requests: Sequence[HttpRequest]) -> Way:
-    """Send, and read the bytes."""
+    """Send the requests, and read the bytes."""
 
     async def work(left: Iterator[HttpRequest]) -> int:
         count = 0
@@ -59,7 +59,7 @@ def bare(client: aiohttp.ClientSession, requests: Sequence[HttpRequest]) -> Way:
 
 
 def by_batch(ml: Session, texts: Sequence[str]) -> Way:
-    """`ml.embed`, whole batches."""
+    """Run `ml.embed` by batches."""
 
     async def run() -> int:
         async with ml.embed(MODEL, texts, batch=BATCH, concurrency=IN_FLIGHT) as embedded:
@@ -69,7 +69,7 @@ def by_batch(ml: Session, texts: Sequence[str]) -> Way:
 
 
 def by_row(ml: Session, texts: Sequence[str]) -> Way:
-    """`ml.embed`, row by row."""
+    """Run `ml.embed` row by row."""
 
     async def run() -> int:
         async with ml.embed(MODEL, texts, batch=BATCH, concurrency=IN_FLIGHT) as embedded:
@@ -79,7 +79,7 @@ def by_row(ml: Session, texts: Sequence[str]) -> Way:
 
 
 async def cpu(way: Way, expected: int) -> float:
-    """CPU seconds of this process for each embedding."""
+    """Return the CPU seconds of this process for each embedding."""
     gc.collect()
     started = time.process_time()
     count = await way()
@@ -90,7 +90,7 @@ async def cpu(way: Way, expected: int) -> float:
 
 
 async def measure(url: str, rounds: int, batches: int) -> dict[str, list[float]]:
-    """The costs by each way, after one round that opens connections and warms the caches."""
+    """Return the costs of each variant, after a warm-up round."""
     texts = [TEXT.format(i) for i in range(batches * BATCH)]
     async with aiohttp.ClientSession(url) as client, Session(url) as ml:
         ways = {
@@ -103,7 +103,7 @@ async def measure(url: str, rounds: int, batches: int) -> dict[str, list[float]]
 
 
 def report(costs: Mapping[str, Sequence[float]]) -> None:
-    """A table of costs, and of their ratio to the bare loop: the median of the ratios of all turns."""
+    """Print a table of costs and of their ratio to the bare loop, the median over all rounds."""
     base = costs["bare aiohttp"]
     print(f"{'CPU for each embedding':24} {'median':>9} {'fastest':>9} {'ratio':>6}")
     for name, some in costs.items():

@@ -1,4 +1,4 @@
-"""A server that costs nothing: it answers every request with the same body, embeddings as CBOR unless it is a sink.
+"""A server without costs: it sends the same body to every request, embeddings as CBOR unless it is a sink.
 
 As a program it prints its URL, and ends when its standard input is closed; `running` starts and ends it.
 """
@@ -17,7 +17,7 @@ from aiohttp import web
 
 
 def answer(count: int, dimension: int) -> bytes:
-    """What a local dense model answers to `return_bytes`, with containers of open length as the real server's are."""
+    """Return the response of a local dense model to `return_bytes`, with indefinite-length CBOR as on a real server."""
     vectors = np.linspace(-1, 1, count * dimension, dtype="<f4").reshape(count, dimension)
     results = [{"output": [_tensor(vector.tobytes(), dimension)]} for vector in vectors]
     return cbor2.dumps({"inference_results": results}, indefinite_containers=True)
@@ -29,12 +29,12 @@ def _tensor(array: bytes, dimension: int) -> dict[str, object]:
 
 
 def running(count: int, dimension: int) -> AbstractContextManager[str]:
-    """The URL of such a server in a process of its own."""
+    """Yield the URL of such a server in its own process."""
     return _running(str(count), str(dimension))
 
 
 def running_sink() -> AbstractContextManager[str]:
-    """The URL of a server that throws away what it is sent, and says that it was uploaded to a model not whole yet."""
+    """Yield the URL of a server that discards what it is sent, and reports the upload of a chunk."""
     return _running()
 
 
@@ -42,12 +42,12 @@ def running_sink() -> AbstractContextManager[str]:
 def _running(*arguments: str) -> Iterator[str]:
     command = [sys.executable, __file__, *arguments]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        # Leaving closes both pipes, which ends the server.
+        # The end of the context closes both pipes, which ends the server.
         yield process.stdout.readline().strip() if process.stdout else ""
 
 
 async def serve(body: bytes, content_type: str) -> None:
-    """Answer until standard input is closed."""
+    """Serve until standard input is closed."""
 
     async def handle(request: web.BaseRequest) -> web.Response:
         async for _ in request.content.iter_any():

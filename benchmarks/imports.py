@@ -1,8 +1,8 @@
-"""How long the first import and `--help` take, beside opensearch-py in the same run.
+"""Time of the first import and of `--help`, compared with opensearch-py in the same run.
 
     python -m benchmarks.imports [--rounds N]
 
-Each figure is a fresh Python. The programs take turns, so that whatever else the machine does hits all of them alike.
+Each figure is a fresh Python. The programs take turns, so that other load on the machine affects all of them alike.
 """
 
 from __future__ import annotations
@@ -27,20 +27,20 @@ PROGRAMS: Mapping[str, Sequence[str]] = {
 
 
 def seconds(arguments: Sequence[str]) -> float:
-    """How long a fresh Python runs."""
+    """Return the run time of a fresh Python."""
     started = time.perf_counter()
     subprocess.run([sys.executable, *arguments], stdout=subprocess.DEVNULL, check=True)
     return time.perf_counter() - started
 
 
 def measure(rounds: int) -> dict[str, list[float]]:
-    """The times of each program, after one round that warms the caches."""
+    """Return the times of each program, after a warm-up round."""
     turns = [{name: seconds(arguments) for name, arguments in PROGRAMS.items()} for _ in range(rounds + 1)]
     return {name: [turn[name] for turn in turns[1:]] for name in PROGRAMS}
 
 
 def report(times: Mapping[str, Sequence[float]]) -> None:
-    """A table: what each takes, how much of it is more than Python itself, and that beside opensearch-py's."""
+    """Print a table: the time of each program, minus that of Python itself, and the ratio to opensearch-py."""
     bare = median(times[BARE])
     yardstick = median(times[YARDSTICK]) - bare
     print(f"{'':42} {'median':>8} {'fastest':>8} {'own part':>9} {'ratio':>6}")

@@ -1,7 +1,7 @@
 """Three programs that embed documents and index them: ours, and two loops around opensearch-py.
 
 All send texts in the same batches to the same model, and end when the server has every document. Each has ``AT_ONCE``
-requests under way, but for ``async_streaming_bulk``, which by its nature sends one after the other.
+requests in flight, except ``async_streaming_bulk``, which is sequential.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from benchmarks.bulk import DIMENSION, Document
 
 BATCH = 64
 AT_ONCE = 4
-# What async_streaming_bulk sends in a request by itself; half and twice as many make no difference that lasts.
+# The default chunk size of async_streaming_bulk; half and twice as many make no lasting difference.
 CHUNK = 500
 SECONDS = 60
 MAPPING: dict[str, Any] = {
@@ -41,7 +41,7 @@ MAPPING: dict[str, Any] = {
 
 @attrs.frozen
 class Task:
-    """Documents, the model that embeds them, and the server and index that they are to be in."""
+    """Documents, the model that embeds them, and the server and index to write them to."""
 
     ml: Session
     model_id: str
@@ -50,12 +50,12 @@ class Task:
     rows: Sequence[Document]
 
     async def embedded(self, batch: Sequence[Document]) -> Iterator[tuple[Document, list[float]]]:
-        """The documents of a batch with their vectors, as JSON takes them."""
+        """Return the documents of a batch with their vectors, ready for JSON."""
         vectors = await self.ml.embed_many(self.model_id, [row["text"] for row in batch])
         return zip(batch, vectors.tolist(), strict=True)
 
     def batches(self) -> Iterator[Sequence[Document]]:
-        """The documents in batches."""
+        """Yield the documents in batches."""
         return (self.rows[start : start + BATCH] for start in range(0, len(self.rows), BATCH))
 
 
@@ -63,7 +63,7 @@ Program: TypeAlias = Callable[[Task], Coroutine[Any, Any, None]]
 
 
 async def ours(task: Task) -> None:
-    """The package's own job, with checkpoint and dead letters."""
+    """Run the package's job, with checkpoint and dead letters."""
     with tempfile.TemporaryDirectory() as folder:
         async with Session(task.url) as target:
             sink = IndexSink(target, task.index, create=MAPPING, concurrency=AT_ONCE)
@@ -82,7 +82,7 @@ async def ours(task: Task) -> None:
 
 
 async def streaming_bulk(task: Task) -> None:
-    """One batch after the other, through ``async_streaming_bulk``."""
+    """Send one batch after the other through ``async_streaming_bulk``."""
     async with AsyncOpenSearch(task.url, timeout=SECONDS) as client:
         await client.indices.create(index=task.index, body=MAPPING)
         async for ok, item in async_streaming_bulk(client, _actions(task), chunk_size=CHUNK):
@@ -97,7 +97,7 @@ async def _actions(task: Task) -> AsyncIterator[Document]:
 
 
 async def gathered(task: Task) -> None:
-    """Rounds of batches that are gathered, each embedded and then sent by ``bulk``."""
+    """Gather batches in rounds, each embedded and then sent by ``bulk``."""
     async with AsyncOpenSearch(task.url, timeout=SECONDS) as client:
         await client.indices.create(index=task.index, body=MAPPING)
 

@@ -1,11 +1,11 @@
-"""A job through a plan of faults, beside the same job without them.
+"""A job with injected faults, compared with the same job without them.
 
     python -m benchmarks.ingest_faults [--documents N] [--ordered]
 
-The server, an emulator in a process of its own, refuses 5 % of the requests with 429, fails 2 % with 500, drops 1 % of
-the connections and is away for ten seconds in the middle; a node ten times as slow answers each fourth request; and one
-document in 10,000 fails for ever, with the same words as the others fail with by chance. What is printed was counted
-in what the job left behind: in the sink, in the dead letters, in its own accounts.
+The server, an emulator in its own process, rejects 5 % of the requests with 429, fails 2 % with 500, drops 1 % of the
+connections and is unavailable for ten seconds in the middle; every fourth request is ten times as slow; and one
+document in 10,000 is a poison document, with the same error message as the random failures. The printed figures are
+counted in the output of the job: in the sink, in the dead letters, in its report.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ POISON = b"arsenic"
 ONE_IN = 10_000
 AWAY = 10.0
 SERVICE = 0.01
-# What a real server says of a failure of its model, whatever the cause.
+# The error of a real server for any failure of its model.
 WORDS = 'Error from remote service: {"error": {"message": "boom"}}'
 
 
 @attrs.frozen
 class Ran:
-    """A job that came to its end: its report, its budget for retries, and the ids in its sink and its dead letters."""
+    """A completed job: its report, its retry budget, and the ids in its sink and its dead letters."""
 
     report: Report
     budget: RetryBudget
@@ -56,7 +56,7 @@ class Ran:
 
 @attrs.define
 class Away:
-    """Whether the server is away: for some seconds after so many predictions."""
+    """Whether the server is unavailable: for some seconds after a number of predictions."""
 
     after: int
     seconds: float
@@ -71,17 +71,17 @@ class Away:
 
 
 def is_prediction(http: HttpRequest) -> bool:
-    """Whether a request asks for vectors."""
+    """Return whether a request is a prediction."""
     return "/_predict/" in http.path
 
 
 def is_poisoned(http: HttpRequest) -> bool:
-    """Whether a request holds a document that fails for ever."""
+    """Return whether a request contains a poison document."""
     return is_prediction(http) and POISON in (http.body or b"")
 
 
 def plan(emulator: Emulator, requests: int) -> None:
-    """Make all the trouble, to a job of so many requests."""
+    """Inject all faults into a job of a number of requests."""
     faults = emulator.faults
     faults.drop(times=None, on=Away(requests // 2, AWAY))
     faults.drop(times=None, chance=0.01)
@@ -92,7 +92,7 @@ def plan(emulator: Emulator, requests: int) -> None:
 
 
 async def serve(requests: int) -> None:
-    """Print a URL and answer until standard input is closed; 0 requests are no trouble."""
+    """Print a URL and serve until standard input is closed; 0 requests inject no faults."""
     emulator = Emulator()
     async with emulator.serve() as url, Session(url) as ml:
         await ml.settings.allow_first_model()
@@ -106,10 +106,10 @@ async def serve(requests: int) -> None:
 
 @contextmanager
 def serving(requests: int) -> Iterator[str]:
-    """The URL of such a server in a process of its own."""
+    """Yield the URL of such a server in its own process."""
     command = [sys.executable, "-m", "benchmarks.ingest_faults", "--serve", str(requests)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        # Leaving closes both pipes, which ends the server.
+        # The end of the context closes both pipes, which ends the server.
         yield process.stdout.readline().strip() if process.stdout else ""
 
 
@@ -117,7 +117,7 @@ def serving(requests: int) -> Iterator[str]:
 
 
 def write_source(path: Path, count: int) -> set[str]:
-    """Documents as JSON lines; returned are the ids of those that are poisoned."""
+    """Write documents as JSON Lines; return the ids of the poison documents."""
     poisoned = {f"d{n}" for n in range(count) if n % ONE_IN == ONE_IN // 2}
     with path.open("wb") as file:
         for n in range(count):
@@ -129,7 +129,7 @@ def write_source(path: Path, count: int) -> set[str]:
 
 
 async def run(url: str, source: Path, folder: Path, *, ordered: bool) -> Ran:
-    """The job, into Parquet and with a checkpoint."""
+    """Run the job, into Parquet and with a checkpoint."""
     sink, dead = folder / "vectors.parquet", folder / "dead.jsonl"
     async with (
         Session(url) as ml,
@@ -149,14 +149,14 @@ async def run(url: str, source: Path, folder: Path, *, ordered: bool) -> Ran:
 
 
 def left(report: Report, budget: RetryBudget, sink: Path, dead: Path) -> Ran:
-    """What a job left behind."""
+    """Read the output of a job."""
     written = Counter(pq.read_table(sink, columns=["id"]).column("id").to_pylist())
     dead_letters = [document["id"] for document in documents(dead)] if dead.exists() else []
     return Ran(report, budget, written, dead_letters)
 
 
 def show(name: str, ran: Ran, count: int, poisoned: set[str]) -> None:
-    """Print what became of a job."""
+    """Print the result of a job."""
     report, budget = ran.report, ran.budget
     ids = {f"d{n}" for n in range(count)}
     once = set(ran.written) == ids - poisoned and set(ran.written.values()) == {1}
@@ -178,7 +178,7 @@ def show(name: str, ran: Ran, count: int, poisoned: set[str]) -> None:
 
 
 def main() -> None:
-    """Read the options, and measure."""
+    """Parse the options, and measure."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--documents", type=int, default=100_000)
     parser.add_argument("--serve", type=int, help=argparse.SUPPRESS)

@@ -1,20 +1,20 @@
-"""Documents into a real OpenSearch k-NN index, beside two loops around opensearch-py that do the same job.
+"""Documents into a real OpenSearch k-NN index, compared with two loops around opensearch-py that do the same.
 
     python -m benchmarks.ingest_opensearch [--documents N] [--rounds N] [--short N]
 
-The model is the emulator's, in a process of its own; the index is that of a real server (see tests/opensearch), which
-shares the machine. The programs are those of ``indexing.py``. A job is 1,137 verses and N synthetic documents, embedded
-and written into a new index, and has ended when they can be searched.
+The model is the emulator's, in its own process; the index is that of a real server (see tests/opensearch) on the same
+machine. The programs are those of ``indexing.py``. A job is 1,137 verses and N synthetic documents, embedded and
+written into a new index, and ends when they can be searched.
 
-Whoever comes first meets a server whose code is not compiled yet, and whoever comes next may meet one that still merges
-what the last one wrote. So the server is warmed with a job that does not count; an index is deleted after its turn, and
-the next turn waits until the server rests; and the programs take turns in rounds of short jobs, each of them first in
-one round. Short ones, because full ones would take half an hour; then each does the full job once, ours first. The
-ratio to go by is that of the rounds' medians; the full jobs say whether it holds for more documents.
+The first program meets a server with a cold JIT, and the next ones may meet one that still merges segments of the
+previous one. So the server is warmed up with a job that does not count; an index is deleted after its turn, and the
+next turn waits until the server is idle; and the programs take turns in rounds of short jobs, in rotating order. Short
+ones, because full ones would take half an hour; then each runs the full job once, ours first. The ratio of the rounds'
+medians is the result; the full jobs show whether it holds for more documents.
 
-The CPU is that of the client (for the model and the index) and of the server (until it rests again) for each document.
+CPU is that of the client (for the model and the index) and of the server (until it is idle again) for each document.
 After each job k-NN queries must find documents by their own texts, and after the full ones the recall of other queries
-is told, beside a comparison of all vectors one by one.
+is measured against an exact comparison of all vectors.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ LOOKED_AT, QUERIES, NEAREST = 10, 20, 10
 
 @attrs.frozen
 class Turn:
-    """What a job cost: documents each second, and CPU of client and server for each document, in milliseconds."""
+    """The cost of a job: documents per second, and CPU of client and server for each document, in milliseconds."""
 
     rate: float
     client: float
@@ -53,14 +53,14 @@ class Turn:
 
 @attrs.frozen
 class Bench:
-    """A model, and a server with nothing in it."""
+    """A model, and an empty server."""
 
     ml: Session
     model_id: str
     target: Target
 
     async def turn(self, name: str, rows: Sequence[Document], *, queries: int = 0) -> Turn:
-        """One job of one program, whose index is searched and then removed."""
+        """Run one job of one program, search its index, and remove it."""
         task = Task(self.ml, self.model_id, self.target.ml.url, "documents", rows)
         before, spent, started = await self.target.cpu(), time.process_time(), time.perf_counter()
         await PROGRAMS[name](task)
@@ -76,30 +76,30 @@ class Bench:
         return Turn(count / seconds, 1000 * spent / count, 1000 * server / count, recall)
 
     async def check(self, task: Task) -> None:
-        """See that documents are found by their own texts, verses among them; raises AssertionError."""
+        """Check that documents, verses among them, are found by their own texts; raise AssertionError otherwise."""
         rows = [*random.sample(verses(), LOOKED_AT), *random.sample(task.rows, LOOKED_AT)]
         for row in rows:
             vector = (await self.ml.embed_one(self.model_id, row["text"])).tolist()
             found = (await self.target.nearest(task.index, vector, NEAREST))[0]["_source"]["text"]
-            # Not by the id: some verses are said twice, if with other commas.
+            # Not by the id: some verses are duplicates, except for commas.
             if not np.allclose(await self.ml.embed_one(self.model_id, found), vector, atol=1e-6):
                 raise AssertionError(f"{found!r} is found for {row['text']!r}")
 
     async def recall(self, task: Task, queries: int) -> float:
-        """The share of the documents nearest to new texts that is found."""
+        """Return the share of the nearest documents to new texts that is found."""
         texts = [f"{one['text']} {other['text']}" for one, other in pairwise(random.sample(verses(), queries + 1))]
         vectors = (await self.ml.embed_many(self.model_id, texts)).tolist()
         return fmean([await self.target.recall(task.index, vector, NEAREST) for vector in vectors])
 
 
 def orders(rounds: int) -> Iterator[list[str]]:
-    """The programs in turn, each round beginning with the next one."""
+    """Return the order of programs in each round, rotated by one."""
     names = list(PROGRAMS)
     return (names[first:] + names[:first] for first in (number % len(names) for number in range(rounds)))
 
 
 async def rounds_of(bench: Bench, rows: Sequence[Document], rounds: int) -> dict[str, list[Turn]]:
-    """The turns of each program."""
+    """Return the turns of each program."""
     turns: dict[str, list[Turn]] = {name: [] for name in PROGRAMS}
     for order in orders(rounds):
         for name in order:
@@ -108,7 +108,7 @@ async def rounds_of(bench: Bench, rows: Sequence[Document], rounds: int) -> dict
 
 
 def report(turns: Mapping[str, Sequence[Turn]]) -> None:
-    """A line for each program: its rates, ours as a multiple of its median, what it cost, and what is found."""
+    """Print a line for each program: its rates, our rate relative to its median, its costs and its recall."""
     ours = median(turn.rate for turn in turns[OURS])
     for name, some in turns.items():
         rates = [turn.rate for turn in some]
@@ -120,7 +120,7 @@ def report(turns: Mapping[str, Sequence[Turn]]) -> None:
 
 
 async def measure(count: int, short: int, rounds: int) -> None:
-    """Warm up, then the rounds, then the full jobs."""
+    """Run the warm-up, then the rounds, then the full jobs."""
     with emulated() as models:
         async with running() as url, Session(models) as ml, Session(url) as server:
             bench = Bench(ml, await deployed(ml), Target(server))
@@ -136,7 +136,7 @@ async def measure(count: int, short: int, rounds: int) -> None:
 
 
 def main() -> None:
-    """Read the options, and measure."""
+    """Parse the options, and measure."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--documents", type=int, default=100_000)
     parser.add_argument("--short", type=int, default=10_000, help="synthetic documents of a job in the rounds")

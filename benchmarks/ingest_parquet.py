@@ -1,10 +1,10 @@
-"""Synthetic documents into Parquet by ``ml.ingest``: how fast, and in how much memory.
+"""Synthetic documents into Parquet by ``ml.ingest``: throughput and peak memory.
 
     python -m benchmarks.ingest_parquet [--documents N ...]
 
 Each job has a checkpoint and runs in a fresh process, whose peak of resident memory is that of this job alone; the
-emulator is another process. The peak ought to be the same whether there are 100,000 documents or 1,000,000. Then yet
-another process reads the file: every document is in it once, in order, and vectors are those of ``embed_one``.
+emulator is another process. The peak should be the same for 100,000 documents and for 1,000,000. Then another process
+checks the file: every document is in it once, in order, and vectors are those of ``embed_one``.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ LOOKED_AT = 20
 
 
 async def ingest(url: str, path: str, count: int) -> None:
-    """The job; prints its rate, the peak of this process, and its accounts."""
+    """Run the job; print its rate, the peak memory of this process, and its report."""
     async with Session(url) as ml:
         model_id = await deployed(ml)
         job = ml.ingest(lambda: documents(count), model=model_id, sink=path, checkpoint=f"{path}.job")
@@ -41,7 +41,7 @@ async def ingest(url: str, path: str, count: int) -> None:
 
 
 async def check(url: str, path: str, count: int) -> None:
-    """Read the file; raises AssertionError where anything is not as it ought to be."""
+    """Check the file; raise AssertionError where anything is wrong."""
     chosen = set(random.sample(range(count), min(LOOKED_AT, count)))
     parquet: Any = import_module("pyarrow.parquet")
     with parquet.ParquetFile(path) as file:
@@ -58,13 +58,13 @@ async def check(url: str, path: str, count: int) -> None:
 
 
 def at(batch: Any, index: int) -> dict[str, Any] | None:
-    """A row of a batch, if it is in it."""
+    """Return a row of a batch, if it is in it."""
     row: list[dict[str, Any]] = batch.slice(index, 1).to_pylist() if 0 <= index < len(batch) else []
     return row[0] if row else None
 
 
 async def compare(url: str, rows: list[dict[str, Any]]) -> None:
-    """Raises AssertionError where a row is not the document of its id, or has not its vector."""
+    """Raise AssertionError where a row is not the document of its id, or does not have its vector."""
     async with Session(url) as ml:
         model_id = await deployed(ml)
         for row in rows:
@@ -74,13 +74,13 @@ async def compare(url: str, rows: list[dict[str, Any]]) -> None:
 
 
 def expect(what: str, found: Any, wanted: Any) -> None:
-    """Raises AssertionError where something is not as it ought to be."""
+    """Raise AssertionError where a condition does not hold."""
     if found != wanted:
         raise AssertionError(f"{what}: {found!r}, not {wanted!r}")
 
 
 def fresh(step: str, *arguments: str) -> None:
-    """Run a step in a process of its own. What this one holds would count as the other's: it must stay small."""
+    """Run a step in a new process. The memory of this process would be inherited, so it must stay small."""
     subprocess.run([sys.executable, "-m", "benchmarks.ingest_parquet", "--step", step, *arguments], check=True)
 
 
@@ -88,7 +88,7 @@ STEPS = {"ingest": ingest, "check": check}
 
 
 def main() -> None:
-    """Measure, or do one step of that."""
+    """Measure, or run one step of it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--documents", type=int, nargs="+", default=SIZES, metavar="N")
     parser.add_argument("--step", nargs=4, help=argparse.SUPPRESS)

@@ -1,10 +1,10 @@
-"""The same documents embedded on a local Ray and by one process: how long either takes, and that all vectors are equal.
+"""The same documents embedded on a local Ray and by one process: times, and a check that all vectors are equal.
 
     python -m benchmarks.ingest_ray [--documents N] [--actors N]
 
-Both read one Parquet file of synthetic documents and write Parquet: Ray Data by ``aiomlcommons.integrations.ray.Embed``
-in two actors, one process by ``ml.ingest``. The model is the emulator's, in a process of its own, which all of them
-share; so on one machine Ray cannot be the faster one, and the times say what its way costs.
+Both read one Parquet file of synthetic documents and write Parquet: Ray Data with
+``aiomlcommons.integrations.ray.Embed`` in two actors, one process with ``ml.ingest``. The model is the emulator's, in
+its own process, shared by all of them; so on one machine Ray cannot be faster, and the difference is its overhead.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ ROWS_IN_BLOCK = 2048
 
 
 async def prepare(url: str) -> str:
-    """The id of a deployed model."""
+    """Return the id of a deployed model."""
     async with Session(url) as ml:
         return await deployed(ml)
 
@@ -45,7 +45,7 @@ async def alone(url: str, model_id: str, source: Path, target: Path) -> None:
 
 @contextmanager
 def local_ray(actors: int) -> Iterator[None]:
-    """A Ray on this machine, with two more logical CPUs than actors for what reads and writes beside them."""
+    """Start Ray on this machine, with two more logical CPUs than actors, for reading and writing."""
     ray.init(address="local", num_cpus=actors + 2, include_dashboard=False, logging_level=logging.ERROR)
     ray.data.DataContext.get_current().enable_progress_bars = False
     logging.getLogger("ray.data").setLevel(logging.ERROR)
@@ -68,7 +68,7 @@ def on_ray(url: str, model_id: str, source: Path, target: Path, actors: int) -> 
 
 
 def equal(one: Path, other: Path) -> int:
-    """How many documents have the same vector, bit by bit, in both; raises AssertionError if they are not the same."""
+    """Return how many documents have bit-identical vectors in both; raise AssertionError if the documents differ."""
     (ids, texts, vectors), (other_ids, other_texts, other_vectors) = read(one), read(other)
     if (ids, texts) != (other_ids, other_texts):
         raise AssertionError("the documents are not the same")
@@ -76,7 +76,7 @@ def equal(one: Path, other: Path) -> int:
 
 
 def read(path: Path) -> tuple[list[str], list[str], Any]:
-    """Ids, texts and vectors of a file or a folder of files, in the order of the ids."""
+    """Return ids, texts and vectors of a file or a folder of files, ordered by id."""
     table = pq.read_table(path, columns=["id", "text", "embedding"]).sort_by("id").combine_chunks()
     vectors = table["embedding"].chunk(0).flatten().to_numpy().reshape(-1, DIMENSION)
     return table["id"].to_pylist(), table["text"].to_pylist(), np.ascontiguousarray(vectors)
@@ -84,7 +84,7 @@ def read(path: Path) -> tuple[list[str], list[str], Any]:
 
 @contextmanager
 def timed(what: str, count: int) -> Iterator[None]:
-    """Print how long something takes."""
+    """Print the duration of a block."""
     started = time.perf_counter()
     yield
     seconds = time.perf_counter() - started
@@ -105,7 +105,7 @@ def measure(count: int, actors: int) -> None:
 
 
 def main() -> None:
-    """Read the options, and measure."""
+    """Parse the options, and measure."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--documents", type=int, default=100_000)
     parser.add_argument("--actors", type=int, default=2)

@@ -1,4 +1,4 @@
-"""The server of the benchmarks: whether it rests, what it spent, and whether it finds what was put in."""
+"""The real server of the benchmarks: whether it is idle, its CPU time, and its search results."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import attrs
 from aiomlcommons import Backoff, Session
 from benchmarks.bulk import Document
 
-# What an index does by itself after its documents are there; a server at rest does none of it.
+# Background work of an index after its documents are written; an idle server does none of it.
 BACKGROUND = ("refresh", "flush", "force_merge", "write")
 POLL = Backoff(first=0.1, cap=1)
 TOLERANCE = 1e-5
@@ -24,7 +24,7 @@ class Target:
     ml: Session
 
     async def rest(self) -> None:
-        """Wait until nothing is merged, refreshed or written any more."""
+        """Wait until no index is merged, refreshed or flushed any more."""
         for pause in POLL:
             got = (await self.ml.request("GET", "/_nodes/stats/indices,thread_pool")).json()
             if not any(map(_busy, got["nodes"].values())):
@@ -32,27 +32,27 @@ class Target:
             await anyio.sleep(pause)
 
     async def cpu(self) -> float:
-        """CPU seconds that the server has used since its start."""
+        """Return the CPU seconds of the server since its start."""
         nodes = (await self.ml.request("GET", "/_nodes/stats/process")).json()["nodes"].values()
         return sum(float(node["process"]["cpu"]["total_in_millis"]) for node in nodes) / 1000
 
     async def refresh(self, index: str) -> int:
-        """Let searches see every document; return how many there are."""
+        """Refresh an index; return the number of its documents."""
         await self.ml.request("GET", f"/{index}/_refresh")
         count: int = (await self.ml.request("GET", f"/{index}/_count")).json()["count"]
         return count
 
     async def remove(self, index: str) -> None:
-        """Delete an index, and wait until the server rests."""
+        """Delete an index, and wait until the server is idle."""
         await self.ml.request("DELETE", f"/{index}")
         await self.rest()
 
     async def nearest(self, index: str, vector: Sequence[float], k: int) -> list[Document]:
-        """The nearest documents, as the k-NN index finds them."""
+        """Return the nearest documents of a k-NN search."""
         return await self._hits(index, {"knn": {"embedding": {"vector": list(vector), "k": k}}}, k)
 
     async def exactly(self, index: str, vector: Sequence[float], k: int, ids: Sequence[str] = ()) -> list[float]:
-        """The scores of the nearest documents, all compared one by one, or of those with these ids."""
+        """Return the scores of the nearest documents by exact comparison, of all or of those with given ids."""
         among = {"ids": {"values": list(ids)}} if ids else {"match_all": {}}
         parameters = {"field": "embedding", "query_value": list(vector), "space_type": "cosinesimil"}
         script = {"lang": "knn", "source": "knn_score", "params": parameters}
@@ -60,7 +60,7 @@ class Target:
         return [hit["_score"] for hit in hits]
 
     async def recall(self, index: str, vector: Sequence[float], k: int) -> float:
-        """How many of the nearest documents are as near as the exact ones; equally near ones count alike."""
+        """Return how many of the nearest documents are as near as the exact ones; ties count."""
         found = await self.nearest(index, vector, k)
         least = (await self.exactly(index, vector, k))[-1]
         scores = await self.exactly(index, vector, k, [hit["_id"] for hit in found])

@@ -1,9 +1,9 @@
-"""What the upload of a 1 GB model costs: memory and time, beside a bare aiohttp loop that sends the same chunks.
+"""Memory and time of the upload of a 1 GB model, compared with a bare aiohttp loop that sends the same chunks.
 
     python -m benchmarks.upload [--gigabytes N] [--rounds N]
 
-The file is sparse, so no disk is measured; the server throws the chunks away. Ours reads, hashes and sends, several
-chunks at once, and keeps count; the bare loops read and send, one chunk at a time or several. Each run is a fresh
+The file is sparse, so the disk is not measured; the server discards the chunks. Ours reads, hashes and sends several
+chunks at once, and reports progress; the bare loops read and send, one chunk at a time or several. Each run is a fresh
 process, and the programs take turns.
 """
 
@@ -33,7 +33,7 @@ JSON = {"content-type": "application/json"}
 
 
 async def ours(url: str, file: Path, sha256: str) -> None:
-    """The package's own upload."""
+    """Run the package's upload."""
     async with Session(url) as ml:
         size = (await asyncio.to_thread(file.stat)).st_size
         model = ModelFile(file, size, sha256)
@@ -44,14 +44,14 @@ async def ours(url: str, file: Path, sha256: str) -> None:
 
 
 async def bare(url: str, file: Path, _: str) -> None:
-    """One chunk after the other."""
+    """Send one chunk after the other."""
     async with aiohttp.ClientSession() as client:
         async for number, chunk in _chunks(file):
             await _post(client, url, number, chunk)
 
 
 async def bare_at_once(url: str, file: Path, _: str) -> None:
-    """As many at once as ours, in rounds."""
+    """Send as many chunks at once as ours, in rounds."""
     async with aiohttp.ClientSession() as client:
         posts: list[asyncio.Task[None]] = []
         async for number, chunk in _chunks(file):
@@ -80,7 +80,7 @@ PROGRAMS = {"aiomlcommons": ours, "bare aiohttp": bare, f"bare aiohttp, {IN_FLIG
 
 
 def one(name: str, url: str, file: str, sha256: str) -> None:
-    """Run one of them, and print its seconds and its peak of memory above what it began with, in MB."""
+    """Run one program; print its seconds and its peak memory above the initial one, in MB."""
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     started = time.perf_counter()
     asyncio.run(PROGRAMS[name](url, Path(file), sha256))
@@ -89,7 +89,7 @@ def one(name: str, url: str, file: str, sha256: str) -> None:
 
 
 def measure(url: str, file: Path, sha256: str, rounds: int) -> dict[str, list[tuple[float, float]]]:
-    """Seconds and MB of each program, in turns."""
+    """Return seconds and MB of each program, in turns."""
     found: dict[str, list[tuple[float, float]]] = {name: [] for name in PROGRAMS}
     for _ in range(rounds):
         for name, runs in found.items():

@@ -1,4 +1,4 @@
-"""Where the examples run: on your cluster if OPENSEARCH_URL names one, else on the embedded emulator."""
+"""The cluster of the examples: yours if OPENSEARCH_URL is set, else the embedded emulator."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ TINY_CONFIG = ModelConfig(
 
 
 def on_emulator() -> bool:
-    """Whether no cluster is named."""
+    """Return whether no cluster is configured."""
     return not os.environ.get("OPENSEARCH_URL")
 
 
 @asynccontextmanager
 async def session(url: str | None = None, **options: Any) -> AsyncGenerator[Session]:
-    """A session with the cluster that the environment names, with that at ``url``, or with the embedded emulator."""
+    """Return a session with the cluster of the environment, with that at ``url``, or with the embedded emulator."""
     if not on_emulator():
         async with Session.from_env(**options) as ml:
             yield ml
@@ -48,7 +48,7 @@ async def session(url: str | None = None, **options: Any) -> AsyncGenerator[Sess
 
 @asynccontextmanager
 async def serving(app: web.Application) -> AsyncGenerator[str]:
-    """The URL of an application that is served on this machine."""
+    """Serve an application on this machine, and yield its URL."""
     runner = web.AppRunner(app)
     await runner.setup()
     try:

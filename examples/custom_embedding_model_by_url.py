@@ -20,14 +20,14 @@ from aiomlcommons import Session
 
 
 async def walk(ml: Session, model_url: str) -> None:
-    # 1. Settings: without ML nodes, any node must be allowed to run models, and models to come by URL.
+    # 1. Settings: without ML nodes, allow any node to run models, and allow to register models by URL.
     before = await ml.settings.allow_first_model()
 
-    # 2. A group holds the versions of one model and says who may use them.
+    # 2. A group holds the versions of one model and their access control.
     group = await ml.model_groups.register(f"custom model {uuid.uuid4().hex[:8]}", description="local models")
     print(f"group       {group.model_group_id}")
 
-    # 3. Register: the cluster answers at once with a task, then fetches the file and checks its SHA-256.
+    # 3. Register: the cluster responds at once with a task, then downloads the file and checks its SHA-256.
     started = await ml.models.register(
         "tiny-dense",
         version="1.0.0",
@@ -39,7 +39,7 @@ async def walk(ml: Session, model_url: str) -> None:
         url=model_url,
     )
 
-    # 4. Wait: a task is awaited. No loop, no sleep; had it failed, this line would raise and say why.
+    # 4. Wait: await the task. No loop, no sleep; if it fails, this line raises the reason.
     registered = await ml.task(started)
     model_id = registered.model_id or ""
     print(f"registered  {model_id}")

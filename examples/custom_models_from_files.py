@@ -25,7 +25,7 @@ TEXTS = ["today is sunny", "it is a beautiful day", "the sky is dark"]
 
 
 def specs(group: str) -> dict[str, FileModel]:
-    """A model of each kind, in one group."""
+    """Return a model of each type, in one group."""
     pairs = ModelConfig(model_type="bert", embedding_dimension=1, framework_type="huggingface_transformers")
     dense = FileModel(path=TINY_MODEL, group=group, model_config=TINY_CONFIG, model_content_hash_value=_hash())
     return {
@@ -39,7 +39,7 @@ def specs(group: str) -> dict[str, FileModel]:
 
 
 def _hash() -> str:
-    # What `shasum -a 256` prints. The file must have it, before it is sent and while it is.
+    # The output of `shasum -a 256`, which is checked before and during the upload.
     return sha256(TINY_MODEL)
 
 
@@ -56,7 +56,7 @@ async def use(ml: Session, kind: str, model_id: str) -> None:
 
 
 def unpacked(folder: Path) -> Path:
-    """The dense model as a directory, as an export leaves it, with a stray file that makes it two models."""
+    """Return the dense model as a directory, as an export leaves it, with a stray file that makes it ambiguous."""
     with zipfile.ZipFile(TINY_MODEL) as archive:
         archive.extractall(folder)
     (folder / "second.pt").write_bytes(b"not meant to be here")

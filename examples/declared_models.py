@@ -1,9 +1,9 @@
-"""Models as classes: what a model is stands in the class, what is done with it are its methods.
+"""Declarative models: a class describes a model, and its methods are the calls.
 
     python examples/declared_models.py
 
-It runs on the embedded emulator, or on your cluster when OPENSEARCH_URL names one. A cluster without a way to the
-pretrained models' files gets a tiny model from here instead.
+It runs on the embedded emulator, or on your cluster when OPENSEARCH_URL names one. A cluster without internet access
+gets a tiny model from this repository instead of the pretrained one.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from aiomlcommons import DeclaredModel, Session, TaskFailed
 
 
 class SparseEncoding(DeclaredModel):
-    """A pretrained model: its name, version and format say all."""
+    """A pretrained model, identified by name, version and format."""
 
     model = "neural_sparse_encoding_doc"
     version = "1.0.1"
@@ -25,7 +25,7 @@ class SparseEncoding(DeclaredModel):
 
 
 class Tiny(DeclaredModel):
-    """A model of our own, from a file, in a group."""
+    """A custom model from a file, in a group."""
 
     model = "aiomlcommons declared tiny"
     path = TINY_MODEL
@@ -38,7 +38,7 @@ async def follow(ml: Session, declared: type[DeclaredModel]) -> None:
     print(f"{declared.__name__}: {before or 'not registered'}")
     await declared.register(ml)
     print(f"  registered  {await declared.registered(ml)}, status {await declared.status(ml)}")
-    # Both wait by themselves; this is how to wait for what somebody else began.
+    # Both wait by themselves; this waits for a deployment that another client started.
     await declared.deploy(ml)
     await declared.wait_until_complete(ml, declared.deployed, max_attempts=20)
     print(f"  deployed    {await declared.deployed(ml)}, of {len(await declared.all(ml))} with this name")

@@ -2,8 +2,8 @@
 
     python examples/embed_corpus.py [--model NAME_OR_ID]
 
-1,137 verses travel to the model in batches, several at once, over a real socket, and come back as one array. It runs on
-the embedded emulator, whose vectors are lexical (texts are near when they share words), or on your cluster when
+1,137 verses are sent to the model in concurrent batches over a real socket, and returned as one array. It runs on the
+embedded emulator, whose vectors are lexical (texts are near when they share words), or on your cluster when
 OPENSEARCH_URL names one.
 """
 
@@ -25,7 +25,7 @@ QUERIES = ("a soft answer turns away anger", "a time to be born and a time to di
 
 
 async def model(ml: Session, name: str) -> str:
-    """A deployed model; a cluster that cannot download a pretrained one gets a tiny one from here."""
+    """Return a deployed model; a cluster that cannot download a pretrained one gets a tiny one from this repository."""
     try:
         return (await ml.models.ensure(name, report=print)).model_id
     except (TaskFailed, NotSupported) as error:
@@ -35,12 +35,12 @@ async def model(ml: Session, name: str) -> str:
 
 
 def corpus() -> list[dict[str, Any]]:
-    """The verses: their ``id`` and ``text``."""
+    """Return the verses with their ``id`` and ``text``."""
     return [orjson.loads(line) for line in CORPUS.read_bytes().splitlines()]
 
 
 async def embed(ml: Session, model_id: str, verses: list[dict[str, Any]]) -> np.ndarray:
-    """Their vectors, in the same order: an array of shape (verses, dimension)."""
+    """Return their vectors, in the same order: an array of shape (verses, dimension)."""
     async with ml.embed(model_id, verses, text="text") as embedded:
         return np.concatenate([batch.vectors async for batch in embedded.batches()])
 

@@ -2,10 +2,10 @@
 
     python examples/legacy_upload_and_load.py
 
-A session on an old cluster uses that cluster's names by itself; ``compat="2.4"`` begins with them, and gives way where
-the cluster tells that it is a newer one. It runs on the embedded emulator, or on your cluster when OPENSEARCH_URL names
-one; a cluster that runs elsewhere cannot reach this machine's loopback address: MODEL_URL names the model's file where
-it can reach it.
+A session on an old cluster uses that cluster's names automatically; ``compat="2.4"`` starts with them, and switches
+when the cluster turns out to be newer. It runs on the embedded emulator, or on your cluster when OPENSEARCH_URL names
+one. A remote cluster cannot reach this machine's loopback address: set MODEL_URL to a URL of the model file that it can
+reach.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ async def use(ml: Session, url: str) -> str:
         info = await ml.task(await ml.models.deploy(uploaded.model_id))
         print(f"loaded    task {info.task_type} {info.state} on {len(info.worker_nodes)} node")
 
-        # 3. Predict, with the numbers and the output that are asked for.
+        # 3. Predict, with the requested format and output.
         answer = await ml.predict(
             "text_embedding",
             uploaded.model_id,
@@ -43,7 +43,7 @@ async def use(ml: Session, url: str) -> str:
             if isinstance(tensor, NumberTensor):
                 print(f"predicted {tensor.name} {tensor.data_type} {tensor.shape}")
     finally:
-        # 4. Unload: POST _unload, which answers for each node.
+        # 4. Unload: POST _unload, whose response lists the nodes.
         for done in (await ml.models.undeploy(uploaded.model_id)).values():
             print(f"unloaded  {done.stats}")
     return uploaded.model_id

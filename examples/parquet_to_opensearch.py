@@ -1,12 +1,12 @@
-"""Embed a Parquet file on Ray, write it to an OpenSearch index, and ask that index.
+"""Embed a Parquet file on Ray, write it to an OpenSearch index, and search that index.
 
     pip install "aiomlcommons[ray]"
     OPENSEARCH_URL=https://host:9200 python examples/parquet_to_opensearch.py [--emulator]
 
-1,137 verses are read from Parquet and embedded by two actors; a third one writes them to the index ``verses``, which
-it makes if there is none. Then the index is asked for the verses that are nearest to a question. Model and index are on
-the cluster that OPENSEARCH_URL names; with --emulator the vectors are those of the embedded emulator, for a cluster
-without ML Commons. The embedded emulator itself has no indexes, so without a cluster nothing is done.
+1,137 verses are read from Parquet and embedded by two actors; a third one writes them to the index ``verses``, which is
+created if it does not exist. Then the index is searched for the verses that are nearest to a question. Model and index
+are on the cluster of OPENSEARCH_URL; with --emulator the vectors are those of the embedded emulator, for a cluster
+without ML Commons. The embedded emulator has no indices, so without a cluster the example does nothing.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ CREATE = {"mappings": {"properties": {"embedding": FIELD, "text": {"type": "text
 
 
 def embed_and_write(source: Path, embed: Mapping[str, Any], index: Mapping[str, Any]) -> int:
-    """The number of rows that went from the file through the model into the index, in blocks."""
-    # Logical CPUs for three actors, and for reading beside them.
+    """Return the number of rows that were read, embedded and written, in blocks."""
+    # Logical CPUs for three actors and for reading.
     ray.init(address="local", num_cpus=5, include_dashboard=False, logging_level=logging.ERROR)
     try:
         rows = ray.data.read_parquet(str(source)).repartition(target_num_rows_per_block=100)
@@ -65,7 +65,7 @@ def embed_and_write(source: Path, embed: Mapping[str, Any], index: Mapping[str, 
 
 
 async def nearest(cluster: Session, index: str, vector: list[float]) -> list[str]:
-    """The texts of the three documents whose vectors are nearest."""
+    """Return the texts of the three nearest documents."""
     await cluster.request("POST", f"/{index}/_refresh")
     query = {"size": 3, "query": {"knn": {"embedding": {"vector": vector, "k": 3}}}, "_source": ["text"]}
     found = (await cluster.request("POST", f"/{index}/_search", body=query)).json()
@@ -79,7 +79,7 @@ async def run(ml: Session, cluster: Session, model: str, index: str, url: str | 
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder, "verses.parquet")
         pa.parquet.write_table(pa.json.read_json(CORPUS), source)
-        # The actors know your cluster from the environment.
+        # The actors read the address of your cluster from the environment.
         rows = await asyncio.to_thread(embed_and_write, source, {"model": model_id, "url": url}, {"index": index})
     print(f"{rows:,} documents are in the index {index}; nearest to {QUESTION!r} are")
     for text in await nearest(cluster, index, (await ml.embed_one(model_id, QUESTION)).tolist()):

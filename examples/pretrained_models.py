@@ -1,9 +1,10 @@
-"""Pretrained models by name: dense, sparse, cross-encoder and highlighter, from the catalogue to an answer.
+"""Pretrained models by name: dense, sparse, cross-encoder and highlighter, from the catalogue to a result.
 
     python examples/pretrained_models.py
 
 It runs on the embedded emulator, or on your cluster when OPENSEARCH_URL names one, which downloads the models itself:
-several hundred megabytes. A cluster that cannot says so, and the example goes on with the next one.
+several hundred megabytes. If the cluster cannot download them, the error is printed and the example continues with the
+next model.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ async def main() -> None:
                 print(f"{known.short_name} {known.version}: {known.function_name}, dimension {known.dimension or '-'}")
                 spec = PretrainedModel(name=name, group="aiomlcommons pretrained", dimension=known.dimension)
                 try:
-                    # Undeployed at the end where it was not deployed before; it stays registered for the next time.
+                    # Undeployed at the end if it was not deployed before; it stays registered.
                     async with ml.models.deployed(spec) as model:
                         print(f"  {await use(ml, known.function_name, model.model_id)}")
                 except TaskFailed as error:

@@ -36,7 +36,7 @@ except ImportError:
 
 def embed(source: Path, target: Path, actors: int, **how: Any) -> None:
     """Read, embed and write; Ray Data streams blocks of rows through the actors."""
-    # Two more logical CPUs than actors, so that reading and writing go on beside them.
+    # Two more logical CPUs than actors, for reading and writing.
     ray.init(address="local", num_cpus=actors + 2, include_dashboard=False, logging_level=logging.ERROR)
     try:
         rows = ray.data.read_parquet(str(source))
@@ -58,10 +58,10 @@ async def main(name: str, actors: int) -> None:
         pa.parquet.write_table(pa.json.read_json(CORPUS), source)
         async with session() as ml:
             before = await ml.settings.allow_first_model()
-            # Once, here: the actors find it deployed.
+            # Deploy once, here: the actors find it deployed.
             model_id = (await ml.models.ensure(name, report=print)).model_id
             started = time.perf_counter()
-            # The actors know your cluster from the environment, and the emulator by its address.
+            # The actors read the address of your cluster from the environment, and get that of the emulator.
             how = {"model": model_id, "url": ml.url if on_emulator() else None}
             await asyncio.to_thread(embed, source, target, actors, **how)
             seconds = time.perf_counter() - started

@@ -1,4 +1,4 @@
-"""Write kjv-wisdom.jsonl anew. It needs the command `bible` (on Debian: apt install bible-kjv)."""
+"""Regenerate kjv-wisdom.jsonl. It needs the command `bible` (on Debian: apt install bible-kjv)."""
 
 from __future__ import annotations
 
