@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import AsyncGenerator
 from pathlib import Path
@@ -20,6 +19,7 @@ from aiomlcommons.ingest.errors import ModelFails
 from aiomlcommons.ingest.sinks import open_sink
 from aiomlcommons.ingest.sources import SourceError, StdinSource, open_source
 from aiomlcommons.ingest.types import BadRow, Rows, Sink
+from tests.support.fifo import written_to
 from tests.support.jobs import POISON, JobsOnAnEmulator, Memory, documents
 
 pytestmark = pytest.mark.asyncio
@@ -149,9 +149,8 @@ async def test_standard_input_is_sampled_and_not_counted(world: JobsOnAnEmulator
 async def test_a_named_pipe_is_sampled_and_not_counted(world: JobsOnAnEmulator, name: str, data: bytes) -> None:
     path = world.folder / name
     os.mkfifo(path)
-    writing = asyncio.create_task(asyncio.to_thread(path.write_bytes, data))
-    found = await estimated(world, open_source(path), rows=1)
-    await writing
+    with written_to(path, data):
+        found = await estimated(world, open_source(path), rows=1)
     assert (found.rows, found.faulty, found.sampled, found.seconds, found.size) == (None, None, 1, None, None)
 
 

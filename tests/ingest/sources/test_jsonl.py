@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 
 from aiomlcommons.ingest.sources import JsonlSource, SourceError, StdinSource, _compression, jsonl, open_source, reading
 from aiomlcommons.ingest.types import BadRow
+from tests.support.fifo import written_to
 from tests.support.job_simulation import open_files
 from tests.support.sources import batches_of, check_marks, read_one, rows_of
 
@@ -183,9 +184,9 @@ async def test_how_much_of_a_file_is_read_is_known_without_counting_its_rows(
 @pytest.mark.asyncio
 async def test_what_has_no_size_has_no_share(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "a.jsonl")
-    writing = asyncio.create_task(asyncio.to_thread((tmp_path / "a.jsonl").write_bytes, b"{}\n" * 5))
-    assert [(len(rows.rows), rows.share) for rows in await batches_of(JsonlSource(tmp_path / "a.jsonl"))] == [(5, None)]
-    await writing
+    with written_to(tmp_path / "a.jsonl", b"{}\n" * 5):
+        found = await batches_of(JsonlSource(tmp_path / "a.jsonl"))
+    assert [(len(rows.rows), rows.share) for rows in found] == [(5, None)]
 
 
 @pytest.mark.asyncio
@@ -253,7 +254,9 @@ async def test_rows_of_a_named_pipe_come_as_soon_as_they_are_there(fifo: Path) -
     assert (source.name, await source.count()) == (str(fifo), None)
     async with aclosing(source.read()) as stream:
         first = asyncio.create_task(anext(stream))
-        into = await asyncio.to_thread(os.open, fifo, os.O_WRONLY)
+        while str(fifo) not in open_files():
+            await anyio.lowlevel.checkpoint()
+        into = os.open(fifo, os.O_WRONLY | os.O_NONBLOCK)
         os.write(into, b'{"a": 1}\n{"a"')
         assert (await first).rows == [{"a": 1}]
         os.write(into, b": 2}\n")
@@ -277,9 +280,8 @@ async def test_rows_of_a_named_pipe_come_as_soon_as_they_are_there(fifo: Path) -
 )
 async def test_any_file_of_lines_may_be_a_named_pipe(fifo: Path, name: str, data: bytes) -> None:
     path = fifo.rename(fifo.with_name(name))
-    writing = asyncio.create_task(asyncio.to_thread(path.write_bytes, data))
-    assert await rows_of(open_source(path)) == [{"id": "1"}, {"id": "2"}]
-    await writing
+    with written_to(path, data):
+        assert await rows_of(open_source(path)) == [{"id": "1"}, {"id": "2"}]
 
 
 @pytest.mark.asyncio
