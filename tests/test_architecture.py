@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from tests.support.documents import named_files
 from tests.support.import_graph import FLOOR, ROOT, Graph, graph, modules, reduction, room
 from tests.support.paths import ROOT as REPOSITORY
 
@@ -62,9 +63,8 @@ def test_each_room_of_ingest_is_a_floor_of_its_own() -> None:
     assert all(ingest_room(module) for module in modules() if module.startswith("ingest."))
 
 
-@pytest.mark.parametrize("page", ["docs/architecture.md"])
-def test_every_file_that_is_named_is_there(page: str) -> None:
-    named = re.findall(r"`([\w./-]+(?:\.py|/))`", (REPOSITORY / page).read_text(encoding="utf-8"))
+def test_every_file_that_is_named_is_there() -> None:
+    named = named_files(PAGE)
     assert len(named) > 20
     missing = [name for name in named if not any((folder / name).exists() for folder in (ROOT, REPOSITORY))]
-    assert not missing, f"{page} names what is not there: {missing}"
+    assert not missing, f"docs/architecture.md names what is not there: {missing}"
