@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
+from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import TypeAlias
 
@@ -100,6 +101,7 @@ def graph(node_of: Callable[[str], str | None]) -> Graph:
 
 def reduction(whole: Graph) -> Graph:
     """Return the transitive reduction of a graph without cycles: the edges that no longer path implies."""
+    TopologicalSorter(whole).prepare()  # raises CycleError, where the search for paths would not end
     return {
         node: frozenset(other for other in others if not any(other in _reach(whole, via) for via in others))
         for node, others in whole.items()
