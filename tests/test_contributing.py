@@ -31,7 +31,7 @@ ADDED_NAMES = {"IdsSink", "IniSource", "ini"}
 
 def test_every_file_that_is_named_is_there_or_added() -> None:
     paths = {name for name in named_files(PAGE) if "/" in name.rstrip("/")}
-    assert {name for name in paths if not (ROOT / name).exists()} == ADDED_FILES
+    assert {name for name in paths if not (ROOT / name).exists()} <= ADDED_FILES
 
 
 @pytest.mark.parametrize(("file", "quote"), QUOTES, ids=[file for file, _ in QUOTES])
