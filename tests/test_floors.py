@@ -1,92 +1,13 @@
-"""The floors of the house: which room may import which. docs/architecture.md draws them."""
+"""The floors of the package: which room may import which. docs/architecture.md draws and explains them."""
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
-from functools import cache
 from graphlib import CycleError, TopologicalSorter
-from pathlib import Path
 
 import pytest
 
-import aiomlcommons
-
-ROOT = Path(aiomlcommons.__file__).parent
-# From the ground up. A module may import from floors below its own, and from its own room: rooms on one floor do not
-# know each other. The longest name counts, so that one module of a room may stand lower than the rest.
-FLOORS = (
-    "__about__ lazy http concurrency net.secret net.backoff",
-    "endpoint trouble",
-    "errors",
-    "namespace wire net",
-    "stream",
-    "api",
-    "waiting frames connectors inference",
-    "client",
-    "lifecycle.remedies",
-    "lifecycle.errors",
-    "lifecycle.files",
-    "lifecycle",
-    "ingest.errors ingest.paths ingest.json_values ingest.pacing",
-    "ingest.types ingest.durable",
-    "ingest.stats ingest.state",
-    "ingest.rows",
-    "ingest.sources ingest.sinks ingest.embedding",
-    "ingest",
-    "session",
-    "emulator.errors emulator.settings._defaults",
-    "emulator.settings.store",
-    "emulator",
-    "emulator.settings emulator.connectors emulator.memory",
-    "emulator.models",
-    "emulator.agents",
-    "emulator.monitoring",
-    "emulator.app",
-    "emulator.__init__",
-    "integrations emulator.pytest_plugin",
-    "cli",
-    "__main__ __init__",
-)
-FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms.split()}
-
-
-@cache
-def modules() -> dict[str, Path]:
-    """Each module by its dotted name below the package; a room's own file is its ``__init__``."""
-    paths = sorted(ROOT.rglob("*.py"))
-    return {".".join(path.relative_to(ROOT).with_suffix("").parts): path for path in paths}
-
-
-@cache
-def imports(module: str) -> set[str]:
-    """The modules of the package that a module imports, wherever in it and for whatever purpose."""
-    found = {_module(name) for name in _imported(ast.parse(modules()[module].read_text()))}
-    return {name for name in found if name != module}
-
-
-def _imported(tree: ast.Module) -> Iterator[str]:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "aiomlcommons":
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
-        elif isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names if alias.name.partition(".")[0] == "aiomlcommons")
-
-
-def _module(name: str) -> str:
-    """The module that a name is, or is in: ``aiomlcommons.api.models.Models`` is in ``api.models``."""
-    parts = name.split(".")[1:]
-    while parts and ".".join(parts) not in modules() and ".".join([*parts, "__init__"]) not in modules():
-        parts.pop()
-    dotted = ".".join(parts)
-    return dotted if dotted in modules() else ".".join([*parts, "__init__"])
-
-
-def room(module: str) -> str:
-    """The entry of FLOORS that a module belongs to."""
-    parts = module.split(".")
-    names = (".".join(parts[:length]) for length in range(len(parts), 0, -1))
-    return next(name for name in names if name in FLOOR)
+from tests.support.import_graph import FLOOR, imports, modules, room
 
 
 @pytest.mark.parametrize("module", sorted(modules()))

@@ -54,6 +54,7 @@ async def test_settings_are_taken_and_given_nested_or_flat(ml: Session) -> None:
     told = {"plugins": {"ml_commons": {"model_auto_deploy": {"enable": "false"}, "max_model_on_node": "3"}}}
     assert (nested.acknowledged, nested.persistent, nested.transient) == (True, {}, told)
     flat = await ml.settings.get(flat_settings=True, include_defaults=True)
+    assert flat.transient is not None
     assert flat.transient == {
         "plugins.ml_commons.model_auto_deploy.enable": "false",
         "plugins.ml_commons.max_model_on_node": "3",

@@ -148,7 +148,7 @@ def lead(lives: int, steps: int, **more: Any) -> None:
         deadline=None,
         database=None,
         phases=PHASES,
-        suppress_health_check=list(HealthCheck),
+        suppress_health_check=list(HealthCheck),  # pyright: ignore[reportArgumentType] - they are no enum to it
         **more,
     )
     Jobs.met.clear()

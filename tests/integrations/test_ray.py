@@ -23,6 +23,7 @@ from tests.support.ray_emulator import EmulatorForRay
 
 if os.environ.get("CI") == "true":
     import ray
+    import ray.exceptions
 else:
     ray = pytest.importorskip("ray", reason="Ray is not installed: pip install aiomlcommons[ray]")
 
@@ -82,7 +83,8 @@ def embedded(what: type[Embed], batch_format: str, *, actors: int = 2, **options
         batch_size=50,
         compute=ray.data.ActorPoolStrategy(size=actors),
     )
-    done = pa.concat_tables(list(ray.get(dataset.to_arrow_refs()))).sort_by("row")
+    blocks: Any = dataset.to_arrow_refs()
+    done = pa.concat_tables(list(ray.get(blocks))).sort_by("row")
     assert done["id"].to_pylist() == [row["id"] for row in ROWS]
     return done
 

@@ -18,3 +18,8 @@ def guide(kind: str) -> list[str]:
 async def run(code: str, **names: object) -> None:
     exec("async def tour():\n" + textwrap.indent(code, "    "), names)  # noqa: S102 - they are our own documents
     await names["tour"]()  # type: ignore[operator]
+
+
+def named_files(page: str) -> list[str]:
+    """Return the Python files and folders that a page names in code: `` `a/b.py` ``, `` `a/` ``."""
+    return re.findall(r"`([\w./-]+(?:\.py|/))`", page)

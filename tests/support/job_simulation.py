@@ -18,6 +18,7 @@ from unittest import mock
 
 import anyio
 import attrs
+import numpy as np
 
 from aiomlcommons import NotFound
 from aiomlcommons.ingest.embedding._model_check import HARMLESS
@@ -251,7 +252,7 @@ class Life:
             number = self.accounts.numbers[key]
             assert row == self.source.rows[number]
             assert text == row["text"]
-            assert (found == vector(text)).all()
+            assert np.array_equal(np.asarray(found), vector(text))
             assert number not in done, f"row {number} is noted, and written again"
             assert not self.run.options.ordered or number > max(self.run.given, default=-1)
             self.run.given.append(number)
