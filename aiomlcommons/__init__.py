@@ -122,7 +122,7 @@ __all__ = [
 ]
 
 if not TYPE_CHECKING:
-    # `aiomlcommons --help` need not wait for aiohttp and numpy.
+    # Lazy, so that `aiomlcommons --help` does not wait for the import of aiohttp and numpy.
     __getattr__, __dir__ = lazily(
         __name__,
         __all__,

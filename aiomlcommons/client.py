@@ -1,4 +1,4 @@
-"""The client: a connection to a cluster, and every call that is made on it. ``Session`` is the face on top."""
+"""The low-level client: one connection pool to a cluster, and every call made over it. ``Session`` builds on it."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ _PATH = re.compile(r"/[!-\"$-~]*")
 
 
 class Client(Api, Inference, Waits):
-    """A connection to a cluster: every endpoint, waiting for tasks, and the typed helpers over predict.
+    """A client of one cluster: every endpoint, polling of tasks, and the typed helpers over predict.
 
-    What the package itself is built on; programs open a ``Session``, which says what each option is.
+    The package's own modules are written against this class; programs open a ``Session``, which documents the options.
     """
 
     def __init__(
@@ -89,13 +89,18 @@ class Client(Api, Inference, Waits):
         )
         self._server = Server(None if compat is None else Version.parse(compat))
 
-    # ---- life ------------------------------------------------------------------------------------------------------
+    # ---- lifecycle -------------------------------------------------------------------------------------------------
 
     @classmethod
     async def connect(cls, url: str = "https://localhost:9200", **options: Any) -> Self:
-        """Open a session and see that an OpenSearch answers; close it with ``await session.close()``.
+        """Open a session and verify that an OpenSearch cluster responds; close it with ``await session.close()``.
 
-        Takes what ``Session`` takes. Raises ConnectError, Unauthorized, or DecodeError where something else answers.
+        Takes the arguments of ``Session``.
+
+        Raises:
+            ConnectError: No response.
+            Unauthorized: The credentials are not accepted.
+            DecodeError, MLCommonsError: Something other than OpenSearch responds at this URL.
         """
         session = cls(url, **options)
         await session._exchange.open()
@@ -108,9 +113,10 @@ class Client(Api, Inference, Waits):
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ, **options: Any) -> Self:
-        """A session from ``OPENSEARCH_URL``, ``OPENSEARCH_USERNAME``, ``OPENSEARCH_PASSWORD``, ``OPENSEARCH_CA_CERTS``.
+        """Create a session from environment variables; ``options`` are those of ``Session``.
 
-        Other options are Session's own. Raises ValueError where OPENSEARCH_URL is not set.
+        Reads ``OPENSEARCH_URL``, ``OPENSEARCH_USERNAME``, ``OPENSEARCH_PASSWORD`` and ``OPENSEARCH_CA_CERTS``. Raises
+        ValueError if OPENSEARCH_URL is not set.
         """
         url = environ.get("OPENSEARCH_URL")
         if not url:
@@ -131,14 +137,14 @@ class Client(Api, Inference, Waits):
         await self.close()
 
     async def close(self) -> None:
-        """Close the connections. A closed session stays closed; closing twice is fine."""
+        """Close the connection pool. A closed session cannot be reopened; closing it twice is allowed."""
         await self._exchange.close()
 
     async def _greet(self) -> None:
         try:
             info = await self.info()
         except Forbidden:
-            return  # A user without cluster:monitor/main may still do everything else.
+            return  # A user without the cluster:monitor/main permission may still be allowed everything else.
         except DecodeError as error:
             raise DecodeError(f"{self.url} is not an OpenSearch: {error.message}", error.response) from None
         if info.version.distribution != "opensearch":
@@ -164,46 +170,58 @@ class Client(Api, Inference, Waits):
         headers: Mapping[str, str] | None = None,
         opaque_id: str | None = None,
     ) -> Self:
-        """The same session with other options for the calls made on what it returns.
+        """Return a view of this session with other request options; it shares the connection pool.
 
-        ``await ml.options(timeout=5, retries=0).models.get(model_id)``. ``timeout`` is seconds for a whole attempt or
-        a Timeout; ``headers`` are added; ``opaque_id`` is sent as ``x-opaque-id`` in place of a new one for each call.
+        ``await ml.options(timeout=5, retries=0).models.get(model_id)``. None keeps the session's own value.
+
+        Args:
+            timeout: Seconds for one whole attempt, or a Timeout.
+            retries: How often an idempotent request is retried.
+            wait: Seconds to keep retrying beyond ``retries`` while the cluster is unavailable.
+            backoff: The delays between attempts.
+            headers: Headers to add to those of the session.
+            opaque_id: Sent as ``x-opaque-id``. Default: a new random id for each call.
         """
-        changes = self._exchange.options.changed(
+        changed = self._exchange.options.changed(
             headers, timeout, retries=retries, wait=wait, backoff=backoff, opaque_id=opaque_id
         )
         view = copy.copy(self)
-        view._exchange = attrs.evolve(self._exchange, options=changes)
+        view._exchange = attrs.evolve(self._exchange, options=changed)
         return view
 
     async def send(self, request: Request[R], /) -> R:
-        """Send a typed request and read its typed answer: every call of the package goes through here.
+        """Send a typed request and return its typed response; every JSON call of the package goes through here.
 
-        Raises InvalidRequest before the network, ApiError for an answer of 300 or above, ConnectError where no answer
-        came, DecodeError for one that cannot be read, NotSupported where the server is too old or too new for it.
+        Raises:
+            InvalidRequest: A field is invalid; nothing was sent.
+            NotSupported: The server's version does not have the endpoint, a field or a value.
+            ConnectError: No response.
+            ApiError: A response with a status of 300 or above.
+            DecodeError: A response that does not match the declared type.
         """
         return from_http(request, await self._get(request))
 
     async def raw(self, request: Request[Any], /, *, accept: str = JSON) -> HttpResponse:
-        """Send a typed request and hand out the answer as it came: status, headers, bytes, ``json()``.
+        """Send a typed request and return the undecoded response: status, headers, bytes, ``json()``.
 
-        ``accept="application/cbor"`` asks for CBOR. Raises as ``send`` does.
+        ``accept="application/cbor"`` requests CBOR. Raises as ``send`` does.
         """
         return await self._get(request, {"accept": accept})
 
     @asynccontextmanager
     async def pieces(self, request: Request[Any], /) -> AsyncGenerator[Pieces]:
-        """Send a typed request and hand out the body of the answer as it comes, undecoded. Raises as ``send`` does."""
+        """Send a typed request and stream the undecoded body of the response. Raises as ``send`` does."""
         async with self._exchange.pieces(to_http(request, await self._route(request))) as pieces:
             yield pieces
 
     async def version(self) -> Version | None:
-        """The server's version, asked until there is an answer.
+        """Return the server's version, fetched once and then cached.
 
-        Where there is none, or the user may not know, it is that of ``compat``, or None.
+        Falls back to ``compat`` (or None) if the server cannot be reached, does not say, or the user may not ask. A
+        transient failure is not cached: the next call asks again.
         """
         if not self._server.asked:
-            async with self._server.asking:
+            async with self._server.lock:
                 await self._ask_version()
         return self._server.version
 
@@ -212,15 +230,15 @@ class Client(Api, Inference, Waits):
             return
         try:
             info = from_http(GetInfo(), await self._try(GetInfo(), None))
-            self._server.told = Version.parse(info.version.number)
+            self._server.reported = Version.parse(info.version.number)
             self._server.asked = True
         except (MLCommonsError, ValueError) as error:
-            # A user may lack the right to ask, and a proxy may let nothing through but ML Commons.
-            log.debug("the server's version is not known: %s", error)
+            # The user may lack the permission, and a proxy may let only ML Commons routes through.
+            log.debug("the server's version is unknown: %s", error)
             self._server.asked = not getattr(error, "transient", False)
 
     async def _get(self, request: Request[Any], headers: Mapping[str, str] | None = None) -> HttpResponse:
-        """Send under the name that the server knows the endpoint by, which may take a second try."""
+        """Send to the route that the server's version knows; retry once with the old route if the first is unknown."""
         route = await self._route(request)
         try:
             return await self._try(request, route, headers)
@@ -234,7 +252,7 @@ class Client(Api, Inference, Waits):
 
     async def _route(self, request: Request[Any]) -> Route | None:
         if not needs_version(request):
-            with suppress(NotSupported):  # by compat, perhaps: nothing is refused before the server's own word
+            with suppress(NotSupported):  # compat may be wrong: only the version that the server reports refuses
                 return route_at(request, self._server.version)
         return route_at(request, await self.version())
 
@@ -254,10 +272,17 @@ class Client(Api, Inference, Waits):
         headers: Mapping[str, str] | None = None,
         repeatable: bool | None = None,
     ) -> HttpResponse:
-        """Send anything to any route: ``await ml.request("GET", "/_cat/nodes", query={"format": "json"})``.
+        """Send an untyped request to any route: ``await ml.request("GET", "/_cat/nodes", query={"format": "json"})``.
 
-        ``path`` is taken as it is, so quote what needs it; ``body`` is bytes, text, or anything JSON can hold. Only
-        GET, HEAD, PUT and DELETE are repeated, unless ``repeatable`` says otherwise. Raises as ``send`` does.
+        Args:
+            method: The HTTP method.
+            path: Percent-encoded path, relative to the cluster's URL; it is sent as it is.
+            query: Parameters of the query string.
+            body: Bytes, text, or a value to encode as JSON.
+            headers: Headers to add; they override those of the session.
+            repeatable: Whether the request is idempotent and may be retried. Default: GET, HEAD, PUT and DELETE are.
+
+        Raises as ``send`` does.
         """
         if not _PATH.fullmatch(path):
             raise ValueError(f"path must begin with '/' and be quoted (see urllib.parse.quote), not {path!r}")

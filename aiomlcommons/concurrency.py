@@ -1,4 +1,8 @@
-"""Many at once, bounded: batches, and work fanned out over them. Knows nothing of models."""
+"""Bounded fan-out with backpressure, by structured concurrency: batches, and workers over them. Independent of models.
+
+A semaphore bounds the items in memory: a slow consumer keeps its slots occupied, which stops reading the source.
+Compare ``concurrent.futures.Executor.map(buffersize=...)`` and aiostream's ``map(task_limit=...)``.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +20,7 @@ B = TypeVar("B")
 
 
 async def batched(source: Iterable[A] | AsyncIterable[A], size: int) -> AsyncGenerator[list[A]]:
-    """The items of a source in lists of ``size``, the last one shorter."""
+    """Group the items of a source into lists of ``size``; the last one may be shorter."""
     if isinstance(source, AsyncIterable):
         batch: list[A] = []
         async for item in source:
@@ -39,19 +43,20 @@ class _Done(Generic[B]):
 
 
 class Results(Generic[B]):
-    """What was made, in the order of the source or as it is finished. An error comes in its turn.
+    """The results of ``fan_out``, an async iterator in the order of the source or of completion.
 
-    One that is ``urgent`` comes after what is finished and need not wait for anything that is not.
+    An error is raised at the position of its item. One of the ``urgent`` types is raised as soon as the results that
+    are ready in order have been taken, without waiting for unfinished items.
     """
 
     def __init__(self, slots: anyio.Semaphore, *, ordered: bool, urgent: tuple[type[Exception], ...] = ()) -> None:
         self._slots = slots
         self._ordered = ordered
-        self._kinds = urgent
+        self._urgent_types = urgent
         self._urgent: _Done[B] | None = None
         self._done: dict[int, _Done[B]] = {}
         self._next = 0
-        self._news = anyio.Event()
+        self._changed = anyio.Event()
         self._end: type[Exception] | None = None
 
     def __aiter__(self) -> AsyncIterator[B]:
@@ -61,9 +66,9 @@ class Results(Generic[B]):
         while (done := self._take()) is None:
             if self._end is not None:
                 raise self._end
-            if self._news.is_set():
-                self._news = anyio.Event()
-            await self._news.wait()
+            if self._changed.is_set():
+                self._changed = anyio.Event()
+            await self._changed.wait()
         self._slots.release()
         if done.error is not None:
             raise done.error
@@ -76,17 +81,17 @@ class Results(Generic[B]):
         return done or self._urgent
 
     def put(self, index: int, done: _Done[B]) -> None:
-        """Hand a result to the reader, who is woken only where its turn has come."""
+        """Store a result, and wake the consumer only if it can take one now."""
         self._done[index] = done
-        if self._ordered and isinstance(done.error, self._kinds):
+        if self._ordered and isinstance(done.error, self._urgent_types):
             self._urgent = done
         if index == self._next or not self._ordered or self._urgent is not None:
-            self._news.set()
+            self._changed.set()
 
     def end(self, error: type[Exception]) -> None:
-        """Nothing comes any more: say so by ``error`` to whoever asks."""
+        """Mark the end: once the stored results are taken, the iterator raises ``error``."""
         self._end = error
-        self._news.set()
+        self._changed.set()
 
 
 @asynccontextmanager
@@ -98,11 +103,18 @@ async def fan_out(
     ordered: bool,
     urgent: tuple[type[Exception], ...] = (),
 ) -> AsyncGenerator[Results[B]]:
-    """Run ``work`` over a source, at most ``concurrency`` items at once; results stream to the reader.
+    """Run ``work`` over the items of a source, at most ``concurrency`` at once, and stream the results.
 
-    An item holds its slot from before it is read until its result has been taken, so a slow reader stops the source
-    and memory is bounded by ``concurrency`` items. Leaving the context cancels what is under way and closes the source.
-    An error comes in its turn, but for those of the ``urgent`` kinds.
+    An item holds its slot from before it is read until its result has been taken. This is the backpressure: a slow
+    consumer stops the source, and memory is bounded by ``concurrency`` items. Leaving the context cancels the items in
+    flight and closes the source.
+
+    Args:
+        work: Turns one item into its result.
+        source: The items; closed at the end.
+        concurrency: Items in flight at once, finished but untaken results included.
+        ordered: Yield results in the order of the source, else as they complete.
+        urgent: Types of errors that are raised without waiting for the items before them.
     """
     slots = anyio.Semaphore(concurrency, fast_acquire=True)
     results: Results[B] = Results(slots, ordered=ordered, urgent=urgent)
@@ -117,21 +129,21 @@ async def fan_out(
 
 @asynccontextmanager
 async def beside(work: Callable[..., Coroutine[Any, Any, None]], *arguments: Any) -> AsyncGenerator[None]:
-    """Run something for as long as the context is open. What the body raises comes out as it is."""
-    ended: BaseException | None = None
+    """Run a background task for as long as the context is open; exceptions of the body propagate unwrapped."""
+    raised: BaseException | None = None
     async with anyio.create_task_group() as group:
         group.start_soon(work, *arguments)
         try:
             yield
         except Exception as error:
-            ended = error  # the task group would wrap it in an ExceptionGroup
+            raised = error  # the task group would wrap it in an ExceptionGroup
         except anyio.get_cancelled_exc_class() as error:
-            # The group takes it for its own where a deadline within the body comes in the same moment.
-            ended = error
+            # The group would swallow it as its own if a deadline within the body expires at the same moment.
+            raised = error
             raise
         group.cancel_scope.cancel()
-    if ended is not None:
-        raise ended
+    if raised is not None:
+        raise raised
 
 
 async def _feed(
@@ -141,11 +153,11 @@ async def _feed(
     slots: anyio.Semaphore,
     results: Results[B],
 ) -> None:
-    # All is read in this task: a source may hold cancel scopes, which belong to the task that entered them. The workers
-    # stay, for a new task for each item would cost more than handing it over.
+    # The source is read in this one task: it may hold cancel scopes, which belong to the task that entered them.
+    # Workers are reused, because starting a task for each item would cost more than handing the item over.
     items: deque[tuple[int, A]] = deque()
-    given = anyio.Semaphore(0, fast_acquire=True)
-    broken: Exception | None = None
+    available = anyio.Semaphore(0, fast_acquire=True)
+    source_error: Exception | None = None
     read = 0
     async with anyio.create_task_group() as workers:
         while True:
@@ -155,26 +167,26 @@ async def _feed(
             except StopAsyncIteration:
                 break
             except Exception as error:
-                broken = error
+                source_error = error
                 break
             if read < concurrency:
-                workers.start_soon(_serve, work, items, given, results)
+                workers.start_soon(_worker, work, items, available, results)
             items.append((read, item))
-            given.release()
+            available.release()
             read += 1
         for _ in range(min(read, concurrency)):
-            given.release()
-    if broken is not None:
-        # Last, also where order is free: what was read before is not lost.
-        results.put(read, _Done(error=broken))
+            available.release()
+    if source_error is not None:
+        # Last, also if unordered: no result of an item that was read before is lost.
+        results.put(read, _Done(error=source_error))
     results.end(StopAsyncIteration)
 
 
-async def _serve(
-    work: Callable[[A], Awaitable[B]], items: deque[tuple[int, A]], given: anyio.Semaphore, results: Results[B]
+async def _worker(
+    work: Callable[[A], Awaitable[B]], items: deque[tuple[int, A]], available: anyio.Semaphore, results: Results[B]
 ) -> None:
-    """Work on items as they are given, until one is given that is not there."""
-    await given.acquire()
+    """Process queued items until woken with an empty queue, which is the signal to stop."""
+    await available.acquire()
     while items:
         index, item = items.popleft()
         try:
@@ -182,4 +194,4 @@ async def _serve(
         except Exception as error:
             done = _Done(error=error)
         results.put(index, done)
-        await given.acquire()
+        await available.acquire()

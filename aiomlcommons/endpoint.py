@@ -1,4 +1,4 @@
-"""What an endpoint is: a frozen class that knows its routes, its fields and its answer."""
+"""Declarative endpoints: a request is a frozen attrs class that declares its routes, fields and response type."""
 
 from __future__ import annotations
 
@@ -46,49 +46,49 @@ class Null(enum.Enum):
 
 
 NULL: Final = Null.NULL
-"""An explicit JSON ``null``, where the API tells it from a key that is left out (``None`` leaves it out)."""
+"""An explicit JSON ``null``, for APIs that distinguish it from an absent key (``None`` leaves the key out)."""
 
 
 def in_query(*, wire: str | None = None, default: Any = None) -> Any:
-    """A field that travels in the query string, as ``wire`` where its name there is a word of Python."""
+    """Declare a field of the query string, named ``wire`` there if its name is a keyword of Python."""
     metadata = {"in": "query"} if wire is None else {"in": "query", "wire": wire}
     return attrs.field(default=default, metadata=metadata)
 
 
 def as_body(*, default: Any = attrs.NOTHING, factory: Any = None) -> Any:
-    """A field that is the whole body: a search DSL, a JSON array, or raw bytes."""
+    """Declare the field that is the whole body: a search DSL, a JSON array, or raw bytes."""
     if factory is not None:
         return attrs.field(factory=factory, metadata={"in": "body"})
     return attrs.field(default=default, metadata={"in": "body"})
 
 
 def renamed(wire: str, *, default: Any = attrs.NOTHING) -> Any:
-    """A field whose name on the wire is not one that attrs can take, such as ``_id``."""
+    """Declare a field whose name on the wire attrs does not accept, such as ``_id``."""
     return attrs.field(default=default, metadata={"wire": wire})
 
 
 def masked(*, default: Any = attrs.NOTHING) -> Any:
-    """A field that may hold secrets: it is sent in full and never shown by ``repr``."""
+    """Declare a field that may hold secrets: it is sent in full and masked in ``repr``."""
     return attrs.field(default=default, repr=lambda value: "None" if value is None else "'***'")
 
 
 @dataclass_transform(frozen_default=True, field_specifiers=(attrs.field, renamed, masked))
 def record(cls: type[T]) -> type[T]:
-    """Make a class a JSON object of the API."""
+    """Turn a class into a record: a frozen JSON object of the API."""
     return attrs.frozen(cls)
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(attrs.field, in_query, masked))
 def mixin(cls: type[T]) -> type[T]:
-    """Make a class a set of keyword fields that several requests share."""
+    """Turn a class into a set of keyword-only fields that several requests share."""
     return attrs.frozen(cls, kw_only=True)
 
 
 @record
 class Record:
-    """A JSON object of the API. Keys that this version does not know are kept in ``extra`` and written back.
+    """Base of a JSON object of the API. Unknown keys are kept in ``extra`` and written back.
 
-    A field without a default is always on the wire; one whose default is None is left out when None.
+    A field without a default is always serialized; one whose default is None is omitted when None.
     """
 
     extra: dict[str, Any] = attrs.field(factory=dict, repr=False, kw_only=True)
@@ -108,7 +108,7 @@ class Route:
 
     @cached_property
     def names(self) -> tuple[str, ...]:
-        """The fields that travel in the path."""
+        """The names of the path parameters."""
         return tuple(re.findall(r"{(\w+)}", self.path))
 
     def __str__(self) -> str:
@@ -117,9 +117,10 @@ class Route:
 
 @attrs.frozen
 class Endpoint:
-    """Where a request goes, what comes back, and what a client may do with it.
+    """The metadata of a request class: its routes, response type, versions, and whether it is idempotent.
 
-    ``newer`` has the version of each key that came after the endpoint itself.
+    ``newer`` maps each key that was added after the endpoint to the version that added it. The decorator ``endpoint``
+    documents the other fields.
     """
 
     route: Route
@@ -135,47 +136,47 @@ class Endpoint:
 
     @property
     def routes(self) -> tuple[Route, ...]:
-        """Every route the server knows or knew it by, today's first."""
+        """Every route of the endpoint, the current one first, those of old servers last."""
         return (self.route, *self.also, *self.was)
 
     def route_for(self, given: Container[str]) -> Route:
-        """The present route that takes the most of the fields that are given: ``/stats`` or ``/stats/{stat}``."""
+        """Return the current route that uses most of the given path parameters: ``/stats`` or ``/stats/{stat}``."""
         fitting = [route for route in (self.route, *self.also) if all(name in given for name in route.names)]
         return max(fitting or [self.route], key=lambda route: len(route.names))
 
 
 class Request(Generic[R_co]):
-    """Base of every request; ``R_co`` is the type of the answer."""
+    """Base of every request; ``R_co`` is the type of the response."""
 
     endpoint: ClassVar[Endpoint]
     __attrs_attrs__: ClassVar[Any]
 
     def problems(self) -> Iterator[str]:
-        """What the server would refuse although each value fits its type; each names the field and the remedy."""
+        """Yield validation errors beyond types, checked before sending; each names the field and the remedy."""
         return iter(())
 
     def newer_values(self) -> Iterator[tuple[str, str]]:
-        """What older servers lack although they know the field: words that name it, and the version that brought it."""
+        """Yield given values that older servers do not know, as (description, version that added it)."""
         return iter(())
 
 
 ENDPOINTS: list[type[Request[Any]]] = []
-"""Every endpoint of the package, in the order of its modules."""
+"""The registry of every endpoint of the package, in the order of its modules."""
 
 
 def wire_name(field: attrs.Attribute[Any]) -> str:
-    """The key of a field on the wire."""
+    """Return the key of a field on the wire."""
     return cast(str, field.metadata.get("wire", field.name))
 
 
 def fields_of(cls: type[Any]) -> tuple[attrs.Attribute[Any], ...]:
-    """The fields of a record or request class."""
+    """Return the fields of a record or request class."""
     fields: tuple[attrs.Attribute[Any], ...] = attrs.fields(cls)
     return fields
 
 
 def _keyword_only_after_marker(_: type, fields: list[attrs.Attribute[Any]]) -> list[attrs.Attribute[Any]]:
-    # dataclasses.KW_ONLY is the marker that both type checkers understand; attrs itself takes it for a field.
+    # dataclasses.KW_ONLY is the marker that both type checkers understand; attrs itself treats it as a field.
     names = [field.name for field in fields]
     marker = names.index("_") if "_" in names else len(names)
     return fields[:marker] + [field.evolve(kw_only=True) for field in fields[marker + 1 :]]
@@ -186,7 +187,7 @@ def _answer_of(cls: type) -> Any:
         origin = get_origin(base)
         if isinstance(origin, type) and issubclass(origin, Request):
             return get_args(base)[0]
-    raise TypeError(f"{cls.__name__} must derive from Request[its answer]")
+    raise TypeError(f"{cls.__name__} must derive from Request[its response type]")
 
 
 def _check(cls: type[Any], routes: Sequence[Route]) -> None:
@@ -222,16 +223,24 @@ def endpoint(
     until: str | None = None,
     newer: Mapping[str, Sequence[str]] = MappingProxyType({}),
 ) -> Callable[[type[T]], type[T]]:
-    """Make a class an endpoint: ``@endpoint("GET /_plugins/_ml/tasks/{task_id}", since="1.3")``.
+    """Turn a class into an endpoint: ``@endpoint("GET /_plugins/_ml/tasks/{task_id}", since="1.3")``.
 
-    A field named in the route travels in the path; ``in_query()`` in the query string; ``as_body()`` is the whole
-    body; any other is a key of the JSON body. ``was`` are names that older servers know it by, ``also`` are other
-    spellings of equal standing, or forms with other path fields. GET, PUT and DELETE are ``repeatable``; a POST must
-    say so. A route that ``needs_body`` is sent ``{}`` when no key is given; ``accept`` is for one that answers in no
-    other way; ``until`` is the version that removed it. ``newer`` are the fields that came after the endpoint:
-    ``{"2.12": ("is_enabled", "rate_limiter")}``.
+    A field named in the route is a path parameter; one of ``in_query()`` is in the query string; one of ``as_body()``
+    is the whole body; any other is a key of the JSON body.
 
-    Raises TypeError at import when a route or ``newer`` names a field that the class does not have.
+    Args:
+        route: Method and path template.
+        since: The version of OpenSearch that added the endpoint.
+        was: Routes of servers older than ``since``.
+        also: Alternative current routes, such as one with further path parameters.
+        repeatable: Whether a POST is idempotent, so that it may be retried; GET, PUT and DELETE always are.
+        needs_body: Send ``{}`` if no key of the body is given.
+        accept: The ``accept`` header, for a route that has one media type only.
+        until: The version that removed the endpoint.
+        newer: Fields added after the endpoint, by version: ``{"2.12": ("is_enabled", "rate_limiter")}``.
+
+    Raises:
+        TypeError: At import, if a route or ``newer`` names a field that the class does not have.
     """
 
     def make(cls: type[T]) -> type[T]:
@@ -258,20 +267,20 @@ def endpoint(
 
 
 class Sends(Protocol):
-    """What everything above the wire needs of a session."""
+    """The interface of a session that modules below ``client`` depend on."""
 
     async def send(self, request: Request[R], /) -> R:
-        """Send a request and read its answer."""
+        """Send a request and return its typed response."""
         ...
 
     async def raw(self, request: Request[Any], /, *, accept: str = ...) -> HttpResponse:
-        """Send a request and hand out the answer as it came."""
+        """Send a request and return the undecoded response."""
         ...
 
     def pieces(self, request: Request[Any], /) -> AbstractAsyncContextManager[Pieces]:
-        """Send a request and hand out the answer's body as it comes."""
+        """Send a request and stream the body of the response."""
         ...
 
 
 Pieces: TypeAlias = Callable[[], Awaitable[bytes]]
-"""Gives the next bytes of a body whenever it is awaited, and ``b""`` at its end."""
+"""An async reader of a body: each call returns the next bytes, and ``b""`` at the end."""

@@ -1,6 +1,6 @@
-"""Every error of a call, and how an answer becomes one.
+"""Every error of a call, and the mapping from HTTP responses to exception classes.
 
-Those of tasks are in waiting/errors.py, those of the life of models in lifecycle/errors.py, and those of bulk jobs in
+Errors of tasks are in waiting/errors.py, those of the model lifecycle in lifecycle/errors.py, those of bulk jobs in
 ingest/errors.py.
 """
 
@@ -14,34 +14,34 @@ from aiomlcommons.http import HttpRequest, HttpResponse, is_success
 from aiomlcommons.trouble import hints
 from aiomlcommons.trouble.defects import defect_of
 from aiomlcommons.trouble.error_body import body_of, describe, disabled_setting, retry_after
-from aiomlcommons.trouble.said import heard
+from aiomlcommons.trouble.parsed_error import parse_error
 from aiomlcommons.trouble.table import Kind, Party, Trouble, trouble_of
 
 
 class MLCommonsError(Exception):
-    """Base of every error that the package raises for what a server or the network did."""
+    """Base of the errors of the package; misuse of Python types raises TypeError or ValueError."""
 
     transient: bool = False
-    """Whether the same call may well succeed when it is sent again a little later."""
+    """Whether a retry of the same call a little later is likely to succeed."""
 
     retry_after: float | None = None
-    """Seconds that the server asks to wait, where it says so."""
+    """Seconds to wait before a retry, if the server sent ``Retry-After``."""
 
 
 class InvalidRequest(MLCommonsError, ValueError):
-    """A request that is refused before the network: it names the field and what is wrong with it."""
+    """A request that failed validation and was not sent; the message names the field and what is wrong with it."""
 
 
 class NotSupported(MLCommonsError):
-    """The server's version does not have this endpoint or field; the message says which version does."""
+    """The server's version does not have this endpoint, field or value; the message names the version that does."""
 
 
 class SessionClosed(MLCommonsError, RuntimeError):
-    """A session that is not open: not entered yet, closed, or made on another event loop."""
+    """A session that is not open: not entered yet, closed, or opened on another event loop."""
 
 
 class ConnectError(MLCommonsError):
-    """No answer came: refused, dropped, cut off, or no trust in the certificate. ``.request`` is what was sent."""
+    """No response: connection refused, dropped or truncated, or an untrusted certificate; ``.request`` was sent."""
 
     def __init__(self, message: str, request: HttpRequest, *, transient: bool = True) -> None:
         super().__init__(f"{message} ({request})")
@@ -52,11 +52,11 @@ class ConnectError(MLCommonsError):
 
 
 class RequestTimeout(ConnectError):
-    """No answer in time. The server may still be at work on it."""
+    """No response within the timeout; the server may still be processing the request."""
 
 
 class DecodeError(MLCommonsError):
-    """An answer that could not be read: ``.response`` keeps it, the message says where it departs from its type."""
+    """A response that does not match its declared type; ``.response`` holds it, the message has the path."""
 
     def __init__(self, message: str, response: HttpResponse) -> None:
         super().__init__(f"{message} ({response.request}); the answer begins {response.body[:120]!r}")
@@ -67,11 +67,16 @@ class DecodeError(MLCommonsError):
 
 
 class ApiError(MLCommonsError):
-    """The server answered with a status that is no success: 300 or above.
+    """A response with an error status: 300 or above.
 
-    ``request`` and ``response`` are what was sent and what came; ``status`` is the HTTP status, ``type`` the server's
-    name for the error (empty where it gave none), ``reason`` its words, ``details`` what some routes add to them,
-    ``body`` the decoded body or its text. ``trouble`` tells what helps against it, and whose fault it is.
+    Attributes:
+        request, response: What was sent and what was received.
+        status: The HTTP status.
+        type: The server's type of the exception, in snake case; empty if it sent none.
+        reason: The server's message.
+        details: A further message that some routes add; else empty.
+        body: The decoded body, or its text if it cannot be decoded.
+        trouble: What kind of error it is, which says whether a retry helps, and who caused it.
     """
 
     def __init__(self, response: HttpResponse) -> None:
@@ -92,7 +97,7 @@ class ApiError(MLCommonsError):
 
 
 class Redirected(ApiError):
-    """3xx: the cluster, or what stands before it, is elsewhere. No redirect is followed: it could leak credentials."""
+    """3xx: the cluster or its proxy redirects. Redirects are never followed, because that could leak credentials."""
 
     def _remedy(self) -> str:
         place = self.response.headers.get("location", "an unnamed place")
@@ -100,18 +105,18 @@ class Redirected(ApiError):
 
 
 class BadRequest(ApiError):
-    """400: the server does not accept the request."""
+    """400: the server rejects the request as invalid."""
 
     def _remedy(self) -> str:
         return defect_of(self.request, self.reason) or super()._remedy()
 
 
 class ModelNotReady(BadRequest):
-    """The model is registered but not deployed (or not yet): deploy it, or wait until it is."""
+    """The model is registered but not deployed, or not yet: deploy it, or wait until it is."""
 
 
 class Unauthorized(ApiError):
-    """401: the user name, password or token is not accepted."""
+    """401: the server rejects the user name, password or token."""
 
     def _remedy(self) -> str:
         if self.trouble.party is Party.PROVIDER:
@@ -121,21 +126,21 @@ class Unauthorized(ApiError):
 
 
 class Forbidden(ApiError):
-    """403: the user may not do this, or the feature or model is switched off."""
+    """403: the user lacks the permission, or the feature or model is disabled."""
 
     def _remedy(self) -> str:
         return _CONNECTORS if self.trouble.party is Party.PROVIDER else ""
 
 
 class FeatureDisabled(ApiError):
-    """A feature is switched off, which the server reports as 400, 403 or 500; ``.setting`` switches it on.
+    """A feature is disabled by a cluster setting, which the server reports as 400, 403 or 500.
 
-    ``await ml.settings.put(persistent={error.setting: True})``.
+    ``.setting`` enables it: ``await ml.settings.put(persistent={error.setting: True})``.
     """
 
     @property
     def setting(self) -> str:
-        """The key of the setting."""
+        """The key of the setting that enables the feature."""
         return disabled_setting(f"{self.reason} {self.details}") or ""
 
     def _remedy(self) -> str:
@@ -143,37 +148,37 @@ class FeatureDisabled(ApiError):
 
 
 class NotFound(ApiError):
-    """404, or what older servers say in its place: no such model, group, task, connector."""
+    """404, or what older servers send in its place: no such model, group, task or connector."""
 
 
 class Conflict(ApiError):
-    """409: still in use."""
+    """409: the resource is still in use, exists already, or was changed concurrently (a version conflict)."""
 
 
 class TooManyRequests(ApiError):
-    """429, or what else says so: throttled by the cluster or the provider of a model, or a memory breaker is open.
+    """429, or a throttling error under another status: by the cluster, a model's provider, or an open memory breaker.
 
-    ``retry_after`` is in seconds where the server gives it.
+    ``retry_after`` is in seconds, or None if the server sent none.
     """
 
 
 class ServerError(ApiError):
-    """500 and above."""
+    """500 and above: the server failed."""
 
 
 class Unavailable(ServerError):
-    """The cluster cannot answer just now, whatever the status: it starts, or its shards recover. Waiting helps."""
+    """The cluster is temporarily unavailable, whatever the status: it is starting, or its shards recover."""
 
 
 class StreamFailed(MLCommonsError):
-    """The server reports an error in the middle of a stream; its words are the message."""
+    """The server reported an error within a stream; its text is the message."""
 
 
 class StreamCut(MLCommonsError):
-    """A stream stopped before its last event: the server or something on the way closed it."""
+    """A truncated stream: the server or a proxy closed it before its last event."""
 
     def __init__(self, name: str) -> None:
-        super().__init__(f"the stream of {name} stopped before its last event; what came before it is all there is")
+        super().__init__(f"the stream of {name} stopped before its last event; the events received are incomplete")
         self.name = name
 
     def __reduce__(self) -> Any:
@@ -181,7 +186,10 @@ class StreamCut(MLCommonsError):
 
 
 class BatchFailed(MLCommonsError):
-    """A batch of a stream failed; the cause is ``__cause__``. ``start`` counts rows from 0, ``rows`` are its rows."""
+    """A batch of ``ml.embed`` failed: ``rows`` are its rows, ``start`` is the number of the first, counted from 0.
+
+    ``cause`` is the error, which is ``__cause__`` too.
+    """
 
     def __init__(self, index: int, start: int, rows: list[Any], cause: BaseException) -> None:
         self.index, self.start, self.rows, self.cause = index, start, rows, cause
@@ -192,9 +200,9 @@ class BatchFailed(MLCommonsError):
         return type(self), (self.index, self.start, self.rows, self.cause)
 
 
-# A remote model's provider refuses what the connector brings, which nothing at the caller's end would change.
+# The provider of a remote model rejects the connector's credential; changing the session's own would not help.
 _CONNECTORS = "; the model's provider refuses the credential of its connector: check that, not your own"
-# ML Commons 2.4 answers 500 for these; what an error is goes by its type as well as its status.
+# ML Commons 2.4 sends these types with status 500, so the type takes precedence over the status.
 _BY_TYPE: Mapping[str, type[ApiError]] = {"m_l_resource_not_found_exception": NotFound}
 _BY_HUNDRED: Mapping[int, type[ApiError]] = {3: Redirected, 5: ServerError}
 _BY_STATUS: Mapping[int, type[ApiError]] = {
@@ -208,13 +216,13 @@ _BY_STATUS: Mapping[int, type[ApiError]] = {
 
 
 def raise_for_status(response: HttpResponse) -> None:
-    """Raise the ApiError that an answer of 300 or above calls for."""
+    """Raise the matching ApiError if the status is 300 or above."""
     if not is_success(response.status):
         raise error_for(response)
 
 
 def error_for(response: HttpResponse) -> ApiError:
-    """The error of the class that an answer of 300 or above calls for."""
+    """Return the ApiError of the class that matches a response of 300 or above."""
     kind, reason, details = describe(body_of(response))
     if disabled_setting(f"{reason} {details}"):
         return FeatureDisabled(response)
@@ -235,4 +243,4 @@ def _by_trouble(trouble: Trouble, status: int) -> type[ApiError] | None:
 
 
 def _trouble(response: HttpResponse) -> Trouble:
-    return trouble_of(heard(response.status, body_of(response)))
+    return trouble_of(parse_error(response.status, body_of(response)))

@@ -1,12 +1,12 @@
-"""Data frames for the classic algorithms: from columns, rows, pandas or Arrow, and back to columns.
+"""Convert columns, rows, pandas and Arrow to the data frames of the classic algorithms, and back to columns.
 
     frame = frames.from_columns({"a": [0.0, 1.0], "b": np.array([2, 3])})
     trained = await ml.train("kmeans", parameters={"centroids": 2}, input_data=frame)
 
-A column is BOOLEAN, INTEGER or LONG (as its numbers need), DOUBLE or STRING; whole numbers among others are DOUBLE
-too. A numpy array, a pandas column or an Arrow one keeps its own width: ``int16`` is SHORT, ``int32`` INTEGER,
-``int64`` LONG, ``float32`` FLOAT, ``float64`` DOUBLE. None and NaN are missing values. What cannot be sent raises
-InvalidRequest with the column, and the row counted from 0.
+The type of a column is inferred: BOOLEAN, INTEGER (or LONG if 32 bits do not suffice), DOUBLE or STRING; integers mixed
+with floats are DOUBLE. A numpy array, a pandas column or an Arrow one keeps its width: ``int16`` is SHORT, ``int32``
+INTEGER, ``int64`` LONG, ``float32`` FLOAT, ``float64`` DOUBLE. None and NaN are missing values. A value that cannot be
+represented raises InvalidRequest, which names the column and the row (counted from 0).
 
 https://docs.opensearch.org/latest/ml-commons-plugin/api/train-predict/train/
 """
@@ -24,10 +24,10 @@ from aiomlcommons.api.predict import Cell, ColumnMeta, DataFrame, Row
 from aiomlcommons.errors import InvalidRequest
 
 Column: TypeAlias = tuple[str | None, list[Any]]
-"""The type of a column, where it is known, and its values."""
+"""The type of a column (None: to be inferred) and its values."""
 
 INT32, INT64, EXACT = 2**31, 2**63, 2**53
-# By the names that numpy, pandas and Arrow give to their types.
+# Keys are the type names of numpy, pandas and Arrow.
 KINDS: Mapping[str, str] = {
     **dict.fromkeys(("bool", "boolean"), "BOOLEAN"),
     **dict.fromkeys(("int8", "uint8", "int16"), "SHORT"),
@@ -42,16 +42,16 @@ FAMILIES: Mapping[type, str] = {bool: "a boolean", int: "a number", float: "a nu
 
 
 def from_columns(columns: Mapping[str, Iterable[Any]]) -> DataFrame:
-    """A frame of named columns, each a sequence or a one-dimensional numpy array.
+    """Build a frame from named columns, each a sequence or a one-dimensional numpy array.
 
-    Raises InvalidRequest for no columns or no rows, columns of different lengths, a column that mixes types or has no
-    values, and values that have no place in a data frame.
+    Raises InvalidRequest for no columns or no rows, columns of different lengths, a column that mixes types or has only
+    missing values, and values of an unsupported type.
     """
     return _frame({name: _values(name, values) for name, values in columns.items()})
 
 
 def from_rows(rows: Iterable[Mapping[str, Any]]) -> DataFrame:
-    """A frame of rows; a key that a row lacks is a missing value. Raises as ``from_columns`` does."""
+    """Build a frame from rows; an absent key is a missing value. Raises as ``from_columns`` does."""
     given = list(rows)
     for i, row in enumerate(given):
         if not isinstance(row, Mapping):
@@ -60,28 +60,29 @@ def from_rows(rows: Iterable[Mapping[str, Any]]) -> DataFrame:
     return _frame({name: (None, [row.get(name) for row in given]) for name in names})
 
 
-# Neither library is imported: who has such an object has its library, and the object does all that is needed.
+# Neither library is imported (duck typing): the methods of the object itself suffice.
 
 
 def from_pandas(frame: Any) -> DataFrame:
-    """A pandas data frame, without its index. Raises as ``from_columns`` does."""
+    """Build a frame from a pandas data frame, without its index. Raises as ``from_columns`` does."""
     return _frame({name: _of_pandas(frame[name]) for name in _once(frame.columns)})
 
 
 def from_arrow(table: Any) -> DataFrame:
-    """An Arrow table or record batch. Raises as ``from_columns`` does."""
+    """Build a frame from an Arrow table or record batch. Raises as ``from_columns`` does."""
     return _frame({name: _of_arrow(table.column(name)) for name in _once(table.schema.names)})
 
 
 def to_columns(frame: DataFrame) -> dict[str, list[Any]]:
-    """The columns of a frame by name; a missing value is None."""
+    """Return the columns of a frame by name; a missing value is None."""
     return {meta.name: [row.values[i].value for row in frame.rows] for i, meta in enumerate(frame.column_metas)}
 
 
 def to_arrays(frame: DataFrame) -> dict[str, npt.NDArray[Any]]:
-    """The columns of a frame by name as numpy arrays: ``int32`` for INTEGER and so on, objects for text.
+    """Return the columns of a frame by name as numpy arrays: ``int32`` for INTEGER and so on, ``object`` for text.
 
-    A missing number is NaN, which makes whole numbers ``float64``; other missing values are None among objects.
+    A missing number is NaN, so integers become ``float64``; a boolean or text column with missing values is ``object``
+    with None.
     """
     kinds = {meta.name: meta.column_type for meta in frame.column_metas}
     return {name: _array(kinds[name], values) for name, values in to_columns(frame).items()}
@@ -98,9 +99,9 @@ def _values(name: str, values: Iterable[Any]) -> Column:
 
 
 def _of_pandas(series: Any) -> Column:
-    # Columns that can miss values name the numpy type within: Int32 has int32.
+    # Nullable columns name the numpy type that they wrap: Int32 has int32.
     kind = KINDS.get(str(getattr(series.dtype, "numpy_dtype", series.dtype)))
-    return kind, [None if gone else value for value, gone in zip(series.tolist(), series.isna(), strict=True)]
+    return kind, [None if missing else value for value, missing in zip(series.tolist(), series.isna(), strict=True)]
 
 
 def _of_arrow(column: Any) -> Column:
@@ -111,7 +112,7 @@ def _once(names: Iterable[str]) -> list[str]:
     found = list(names)
     for name in found:
         if found.count(name) > 1:
-            raise InvalidRequest(f"column {name!r} is there {found.count(name)} times")
+            raise InvalidRequest(f"column {name!r} occurs {found.count(name)} times; column names must be unique")
     return found
 
 
@@ -138,7 +139,7 @@ def _typed(name: str, kind: str | None, values: Sequence[Any]) -> tuple[str, lis
     plain = [_plain(value) for value in values]
     families = _families(name, plain)
     kind = kind or _kind(name, plain, families)
-    # The server reads no value after the type NULL, not even a null.
+    # The server fails to parse any value after the type NULL, even a null.
     return kind, [
         Cell("NULL") if value is None else Cell(kind, _fit(name, i, kind, value)) for i, value in enumerate(plain)
     ]
@@ -150,13 +151,15 @@ def _plain(value: Any) -> Any:
 
 
 def _families(name: str, values: Sequence[Any]) -> dict[str, int]:
-    """What a column's values are, and the first row of each."""
+    """Return the families of types among a column's values, each with its first row; raise if there are several."""
     found: dict[str, int] = {}
     for i, value in enumerate(values):
         if value is not None:
             family = next((word for cls, word in FAMILIES.items() if isinstance(value, cls)), None)
             if family is None:
-                raise InvalidRequest(f"column {name!r}, row {i}: {type(value).__name__} has no place in a data frame")
+                raise InvalidRequest(
+                    f"column {name!r}, row {i}: a data frame cannot hold values of type {type(value).__name__}"
+                )
             found.setdefault(family, i)
     if len(found) > 1:
         first, other = list(found)[:2]
@@ -167,7 +170,7 @@ def _families(name: str, values: Sequence[Any]) -> dict[str, int]:
 
 def _kind(name: str, values: Sequence[Any], families: Mapping[str, int]) -> str:
     if not families:
-        raise InvalidRequest(f"column {name!r} has no values, so nobody can tell its type")
+        raise InvalidRequest(f"column {name!r} has only missing values, so its type cannot be inferred")
     if "a number" not in families:
         return "STRING" if "text" in families else "BOOLEAN"
     numbers = [value for value in values if value is not None]
@@ -177,14 +180,14 @@ def _kind(name: str, values: Sequence[Any], families: Mapping[str, int]) -> str:
 
 
 def _fit(name: str, row: int, kind: str, value: Any) -> Any:
-    whole = isinstance(value, int)
+    is_integer = isinstance(value, int)
     if isinstance(value, float) and math.isinf(value):
-        raise InvalidRequest(f"column {name!r}, row {row}: {value} has no place in JSON")
-    if whole and kind == "DOUBLE":
+        raise InvalidRequest(f"column {name!r}, row {row}: JSON cannot represent {value}")
+    if is_integer and kind == "DOUBLE":
         if abs(value) > EXACT:
             raise InvalidRequest(f"column {name!r}, row {row}: a DOUBLE cannot hold {value} exactly")
         return float(value)
-    if whole and not -INT64 <= value < INT64:
+    if is_integer and not -INT64 <= value < INT64:
         raise InvalidRequest(f"column {name!r}, row {row}: a LONG cannot hold {value}")
     return value
 

@@ -1,4 +1,4 @@
-"""What crosses the seam to the network: two plain values."""
+"""The HTTP messages that transport adapters exchange: an immutable request and response. No I/O."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ def _names(headers: Mapping[str, str]) -> str:
 
 @attrs.frozen(slots=False)
 class HttpRequest:
-    """A request as bytes: ``path`` is encoded and relative to the cluster's URL, ``body`` is ready to send.
+    """A serialized request: ``path`` is percent-encoded and relative to the cluster's URL.
 
-    Its ``repr`` shows neither body nor header values: both may hold credentials.
+    ``repr`` masks the body and the header values, because both may hold credentials.
     """
 
     method: str
@@ -36,7 +36,7 @@ class HttpRequest:
     headers: Mapping[str, str] = attrs.field(factory=dict, repr=_names)
 
     def with_headers(self, *more: Mapping[str, str]) -> HttpRequest:
-        """The same request with further headers, names in lower case; a later one wins."""
+        """Return a copy with further headers, names in lower case; later ones override earlier ones."""
         merged = {name.lower(): value for headers in (self.headers, *more) for name, value in headers.items()}
         return HttpRequest(self.method, self.path, self.query, self.body, merged)
 
@@ -45,13 +45,13 @@ class HttpRequest:
 
 
 def is_success(status: int) -> bool:
-    """Whether an answer of this status is one: redirects are not followed, and so are none."""
+    """Return whether a status is a success: below 300, because redirects are not followed."""
     return status < 300
 
 
 @attrs.frozen(slots=False)
 class HttpResponse:
-    """An answer as bytes, with its status and headers (names in lower case), and the request that it answers."""
+    """A response with its undecoded body, its headers (names in lower case), and the request that it belongs to."""
 
     status: int
     body: bytes = attrs.field(repr=_size)
@@ -60,19 +60,16 @@ class HttpResponse:
 
     @property
     def content_type(self) -> str:
-        """The media type without parameters, such as ``application/json``; empty when the server sent none."""
+        """The media type without parameters, such as ``application/json``; empty if the server sent none."""
         return self.headers.get("content-type", "").partition(";")[0].strip().lower()
 
     @cached_property
     def text(self) -> str:
-        """The body as text; bytes that are not UTF-8 are replaced."""
+        """The body decoded as UTF-8; invalid bytes are replaced."""
         return self.body.decode("utf-8", "replace")
 
     def json(self) -> Any:
-        """The decoded body, from JSON or from CBOR as the content type says.
-
-        Raises ValueError where the body is neither.
-        """
+        """Decode the body from JSON, or from CBOR if the content type says so. Raises ValueError if it is invalid."""
         if self.content_type == CBOR:
             try:
                 return cbor2.loads(self.body)

@@ -1,4 +1,4 @@
-"""Lazy imports: a package finds its public names when they are first used, so that ``import`` stays fast."""
+"""Lazy imports (PEP 562): a package resolves its public names at first use, so that ``import`` stays fast."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from typing import Any
 def lazily(
     package: str, names: Sequence[str], homes: Sequence[str], renamed: Mapping[str, str] = MappingProxyType({})
 ) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
-    """Make ``__getattr__`` and ``__dir__`` for a package whose ``names`` are those of ``homes``, its modules.
+    """Return ``__getattr__`` and ``__dir__`` for a package whose public ``names`` are defined in the modules ``homes``.
 
-    ``renamed`` maps an old name to the present one: the old one still works, with a DeprecationWarning.
+    ``renamed`` maps deprecated names to current ones: an old name still works, with a DeprecationWarning.
 
-    They belong under ``if not TYPE_CHECKING``: a type checker takes a module that has one to have every name.
+    Assign them under ``if not TYPE_CHECKING``: to a type checker, a module with ``__getattr__`` has every name.
     """
     known = vars(sys.modules[package])
 
     def find(name: str) -> Any:
         if (new := renamed.get(name)) is not None:
-            words = f"{package}.{name} is called {new} now; the old name goes with version 1.0"
-            warnings.warn(words, DeprecationWarning, stacklevel=2)
+            message = f"{package}.{name} was renamed to {new}; the old name will be removed in version 1.0"
+            warnings.warn(message, DeprecationWarning, stacklevel=2)
             return getattr(sys.modules[package], new)
         for home in homes if name in names else ():
             if (value := getattr(import_module(home, package), name, None)) is not None:

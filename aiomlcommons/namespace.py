@@ -1,4 +1,4 @@
-"""Namespaces made from endpoints: ``ml.models.deploy`` has DeployModel's own signature, answer and docs."""
+"""Descriptors that turn endpoints into methods: ``ml.models.deploy`` has the signature and docs of DeployModel."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ N = TypeVar("N", bound="Namespace")
 
 
 class HasSession(Protocol):
-    """Anything that endpoints can be called on: a namespace, or the session itself."""
+    """Anything that endpoint methods can be called on: a namespace, or the session itself."""
 
     @property
     def _session(self) -> Sends: ...
@@ -33,14 +33,14 @@ class Namespace:
 
 
 class Operation(Generic[P]):
-    """What ``op``, ``searches`` and ``streams`` have in common: a request class that is called like a method."""
+    """Base of the descriptors ``op``, ``searches`` and ``streams``, which turn a request class into a method."""
 
     def __init__(self, request: Callable[P, Request[Any]]) -> None:
         self.request = request
         self.__doc__ = request.__doc__
 
     def dress(self, call: Any) -> Any:
-        """Give a function the name, signature and docs of the request."""
+        """Copy the name, signature and docs of the request to a function."""
         call.__name__ = call.__qualname__ = getattr(self.request, "__name__", "call")
         call.__doc__ = self.request.__doc__
         call.__signature__ = inspect.signature(self.request)
@@ -48,7 +48,7 @@ class Operation(Generic[P]):
 
 
 class op(Operation[P], Generic[P, R]):  # noqa: N801 - it reads as a word of the class body: deploy = op(DeployModel)
-    """A method with its request's own parameters, answer and docs."""
+    """A descriptor that makes a request class a method: same parameters and docs, returns the typed response."""
 
     request: Callable[P, Request[R]]
 
@@ -71,7 +71,7 @@ class op(Operation[P], Generic[P, R]):  # noqa: N801 - it reads as a word of the
 
 
 class space(Generic[N]):  # noqa: N801 - models = space(Models)
-    """A namespace as an attribute of the session: made anew for whichever session it is read from."""
+    """A descriptor that makes a namespace an attribute of the session, bound to the session that it is read from."""
 
     def __init__(self, namespace: type[N]) -> None:
         self.namespace = namespace

@@ -1,4 +1,4 @@
-"""The session: the face on top of the client, with bulk jobs and the life of models."""
+"""The session: the public facade over the client, with bulk jobs and the model lifecycle."""
 
 from __future__ import annotations
 
@@ -9,22 +9,33 @@ from aiomlcommons.namespace import space
 
 
 class Session(Client, Ingests):
-    """A connection to an OpenSearch cluster with ML Commons.
+    """An async session with an OpenSearch cluster that runs ML Commons: one connection pool, typed calls, retries.
 
     ``async with Session("https://host:9200", auth=("admin", "...")) as ml:``, or in a notebook
-    ``ml = await Session.connect(...)`` and ``await ml.close()``.
+    ``ml = await Session.connect(...)`` and ``await ml.close()``. A session belongs to the event loop that opened it.
 
-    ``url`` may hold a user name and password; they are taken out of it. ``auth`` is a pair, BasicAuth or BearerAuth.
-    TLS is verified unless ``verify=False``; ``ca_certs`` trusts another authority; ``client_cert`` and ``client_key``
-    prove the client. ``timeout`` is seconds for a whole attempt, or a Timeout (default: connect 10, read 60,
-    total 300). A call that may be repeated is sent up to ``retries`` times more (default 3), with ``backoff`` between;
-    beyond that, trouble that passes by waiting (a node restarts, shards recover, a memory breaker is open) is waited
-    out for ``wait`` seconds (default 0), unless the cluster has never answered.
-    ``pool_size`` (default 100) is the most connections at once. ``gzip`` asks for compressed answers, which pays on
-    slow networks only. ``compat`` is the server's version (``"2.4"``) until it tells, and where it does not: names and
-    fields of that version are used. ``transport`` replaces the network by another Transport, or by a function.
-
-    Make one session for each event loop; any number may be open at once.
+    Args:
+        url: The cluster's URL. User name and password in it are moved to ``auth``. Default: ``https://localhost:9200``.
+        auth: A pair (user name, password), a BasicAuth or a BearerAuth. Default: none.
+        verify: Verify the server's certificate; False accepts any, for throw-away clusters only. Default: True.
+        ca_certs: PEM file of the certificate authorities to trust. Default: those of the system.
+        client_cert: PEM file of the client's certificate (mutual TLS). Default: none.
+        client_key: PEM file of the client's private key. Default: it is in the file of ``client_cert``.
+        client_key_password: The password of an encrypted private key. Default: none.
+        timeout: Seconds for one whole attempt, or a Timeout; None is no limit. Default: connect 10, read 60, total 300.
+        retries: How often an idempotent request is retried after a transient error. Default: 3.
+        wait: Seconds, counted from the first failure, to keep retrying beyond ``retries`` while the cluster is
+            unavailable (a node restarts, shards recover, a memory breaker is open). Applies only once the cluster has
+            responded, so that a wrong URL fails fast. Default: 0.
+        backoff: The delays between attempts: exponential backoff with jitter. Default: 0.1 s, growing to 10 s.
+        headers: Headers to send with each request. Default: none.
+        user_agent: The ``user-agent`` header. Default: ``aiomlcommons/VERSION``.
+        pool_size: The maximum of open connections. Default: 100.
+        gzip: Request compressed responses, which pays off on slow networks only. Default: False.
+        compat: The server's version, such as ``"2.4"``, assumed until the server reports its own and if it cannot be
+            determined; routes and fields of that version are used. Default: the current ones.
+        transport: A transport adapter that replaces aiohttp: a Transport, or an async function from HttpRequest and
+            Timeout to HttpResponse. Default: aiohttp.
     """
 
     models = space(ModelLife)

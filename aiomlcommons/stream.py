@@ -1,4 +1,4 @@
-"""Answers that come event by event (server-sent events), whatever pieces the network cuts them into."""
+"""Streamed responses: an incremental parser of server-sent events (SSE), and typed events over it."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ Data = Mapping[str, Any]
 BOM = b"\xef\xbb\xbf"
 FIELDS = (b"data:", b"event:", b"id:", b"retry:", b":")
 SHOWN = 200
-"""Bytes of an answer that are kept to be shown where it is no stream."""
+"""Bytes of the beginning of a response that are kept for the error message if it is no event stream."""
 
 
 class StreamRequest(Request[E]):
-    """Base of a request whose answer is a stream of ``E``."""
+    """Base of a request whose response is a stream of events of type ``E``."""
 
     def event(self, data: Data) -> E:
-        """The event that a frame holds."""
+        """Decode the event from the data of a frame."""
         raise NotImplementedError
 
     def is_last(self, event: E) -> bool:
-        """Whether a stream may end after this event."""
+        """Return whether the stream may end after this event."""
         raise NotImplementedError
 
 
 class Frames:
-    """Cuts bytes into the data of server-sent events. Frames end at a blank line, wherever the pieces end.
+    """An incremental parser of server-sent events: a frame ends at a blank line, independent of network boundaries.
 
     https://html.spec.whatwg.org/multipage/server-sent-events.html
     """
@@ -49,11 +49,11 @@ class Frames:
         self._bom = BOM
 
     def feed(self, piece: bytes) -> Iterator[bytes]:
-        """The data of each frame that a piece completes."""
+        """Add received bytes, and yield the data of each frame that they complete."""
         *lines, self._line = (self._line + piece).split(b"\n")
         for line in lines:
             line = line.removeprefix(self._bom).removesuffix(b"\r")
-            self._bom = b""  # only the first line may begin with it
+            self._bom = b""  # only the first line may begin with a byte order mark
             if line.startswith(b"data:"):
                 self._data.append(line[5:].removeprefix(b" "))
             elif not line and self._data:
@@ -62,11 +62,14 @@ class Frames:
 
 
 class Events(Generic[E]):
-    """The events of a stream, as they come: ``async for event in events``.
+    """An async iterator over the events of a stream: ``async for event in events``.
 
-    Raises StreamFailed for an error that the server reports in the stream, StreamCut where it stops before its last
-    event, DecodeError for what is no event and for an answer that is no stream, such as a page of a proxy. A provider
-    that dies in the middle goes unnoticed by the server: RequestTimeout after the silence that ``timeout`` allows.
+    Raises:
+        StreamFailed: The server reports an error within the stream.
+        StreamCut: The stream ends before its last event.
+        DecodeError: An event has an unexpected shape, or the response is no event stream, such as a proxy's page.
+        RequestTimeout: Nothing was received for the read timeout. The server does not notice if a provider dies in
+            the middle of a stream.
     """
 
     def __init__(self, request: StreamRequest[E], pieces: Pieces) -> None:
@@ -94,8 +97,9 @@ class Events(Generic[E]):
             return await self._pieces()
         except RequestTimeout as error:
             silent = error
-        # Raised here, not above: the first error still holds the credentials of its request, and must not be seen.
-        why = "a provider that died does not end the stream, so a shorter limit notices it sooner"
+        # Raised outside of the except block: the first error holds the credentials of its request, and must not become
+        # the context of this one.
+        why = "the server does not end the stream if its provider died; a shorter read timeout notices it sooner"
         raise RequestTimeout(f"{silent.message}; {why}", silent.request) from silent.__cause__
 
     def _event(self, frame: bytes) -> E:
@@ -103,7 +107,7 @@ class Events(Generic[E]):
         try:
             event = self._request.event(data)
         except convert.Unreadable as error:
-            raise self._unreadable(f"an event does not fit: {error}", frame) from None
+            raise self._unreadable(f"an event does not match its type: {error}", frame) from None
         self._may_end = self._request.is_last(event)
         return event
 
@@ -111,7 +115,7 @@ class Events(Generic[E]):
         if self._may_end:
             return StopAsyncIteration()
         if not self._has_begun and not _begins_stream(self._beginning.removeprefix(BOM).lstrip()):
-            return self._unreadable("the answer is no stream of events", self._beginning)
+            return self._unreadable("the response is not an event stream", self._beginning)
         return StreamCut(type(self._request).__name__)
 
     def _unreadable(self, message: str, body: bytes) -> DecodeError:
@@ -119,7 +123,7 @@ class Events(Generic[E]):
 
 
 def _begins_stream(beginning: bytes) -> bool:
-    # It may have been cut off within the name of its first field.
+    # The response may have ended within the name of its first field.
     return any(beginning.startswith(field) or field.startswith(beginning) for field in FIELDS)
 
 
@@ -127,10 +131,10 @@ def _data(frame: bytes) -> Data:
     try:
         data = orjson.loads(frame)
     except ValueError:
-        # The server does not escape every error that it puts into a frame.
+        # The server does not JSON-escape every error that it puts into a frame.
         raise StreamFailed(frame.decode("utf-8", "replace")) from None
     if not isinstance(data, Mapping):
-        raise StreamFailed(f"an event is an object, not {frame[:100]!r}")
+        raise StreamFailed(f"an event must be a JSON object, not {frame[:100]!r}")
     if "error" in data and "inference_results" not in data:
         _, reason, details = describe(data)
         raise StreamFailed(": ".join(filter(None, (reason, details))) or str(data["error"]))
@@ -138,7 +142,10 @@ def _data(frame: bytes) -> Data:
 
 
 class streams(Operation[P], Generic[P, E]):  # noqa: N801 - predict_stream = streams(PredictStream)
-    """A method that opens a stream: ``async with ml.models.predict_stream(...) as events:``."""
+    """A descriptor that makes a request class a method which opens a stream of its events.
+
+    ``async with ml.models.predict_stream(...) as events:``.
+    """
 
     request: Callable[P, StreamRequest[E]]
 

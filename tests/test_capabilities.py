@@ -1,4 +1,4 @@
-"""The table of capabilities names only what is there."""
+"""The table of capabilities names only what exists."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fanning out: order, bounds, errors and leaving early, without a model in sight."""
+"""Bounded fan-out: order, bounds, backpressure, errors and early exit."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ async def test_an_error_comes_after_the_results_before_it_and_as_itself() -> Non
 
 
 async def hangs_or_fails(number: int) -> int:
-    """2 never ends, 4 fails when those before it have ended that will."""
+    """2 never ends; 4 fails once 1 and 3 have ended."""
     if number == 2:
         await anyio.sleep_forever()
     if number == 4:

@@ -1,4 +1,4 @@
-"""What the README and the examples say is run here."""
+"""The examples of the README and of ``examples`` run as documented."""
 
 from __future__ import annotations
 

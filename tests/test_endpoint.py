@@ -1,4 +1,4 @@
-"""An endpoint is a class: what the decorator makes of it, and what it refuses at import."""
+"""The ``endpoint`` decorator: the metadata that it derives, and what it rejects at import."""
 
 from __future__ import annotations
 
@@ -156,7 +156,7 @@ def test_a_whole_body_may_have_a_default() -> None:
 
 
 def test_a_request_has_its_docs_and_the_server_none_to_say_against_it() -> None:
-    assert (GetModel.__doc__ or "").startswith("Look a model up.")
+    assert (GetModel.__doc__ or "").startswith("Get a model.")
     assert list(GetModel("m").problems()) == []
 
 
@@ -216,7 +216,7 @@ def test_a_body_beside_path_and_query_fields_is_fine() -> None:
 
 
 def test_a_class_that_says_no_answer_is_refused() -> None:
-    with pytest.raises(TypeError, match=r"Mute must derive from Request\[its answer\]"):
+    with pytest.raises(TypeError, match=r"Mute must derive from Request\[its response type\]"):
 
         @endpoint("GET /x", since="1.0")
         class Mute:

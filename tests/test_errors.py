@@ -1,4 +1,4 @@
-"""Which error an answer becomes, what it says, and what may be tried again."""
+"""The mapping from responses to exceptions: class, message, and whether they are transient."""
 
 from __future__ import annotations
 

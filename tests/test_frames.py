@@ -1,4 +1,4 @@
-"""Data frames, from columns, rows, pandas and Arrow, and back."""
+"""Data frames from columns, rows, pandas and Arrow, and back."""
 
 from __future__ import annotations
 
@@ -107,18 +107,24 @@ REFUSED: Mapping[str, Callable[[], DataFrame]] = {
     "a data frame must have a column and a row   ": lambda: frames.from_rows([{}]),
     "column 'b' has 1 rows, but column 'a' has 2": lambda: frames.from_columns({"a": [1, 2], "b": [1]}),
     "column 'b' has 0 rows, but column 'a' has 2": lambda: frames.from_columns({"a": [1, 2], "b": []}),
-    "column 'a' has no values, so nobody can tell its type": lambda: frames.from_columns({"a": [None, NAN]}),
+    "column 'a' has only missing values, so its type cannot be inferred": lambda: frames.from_columns(
+        {"a": [None, NAN]}
+    ),
     "column 'a' mixes types: row 0 is a number and row 2 is text": lambda: frames.from_columns({"a": [1, None, "x"]}),
     "column 'a' mixes types: row 1 is a boolean and row 2 is a number": lambda: frames.from_rows(
         [{"b": 1}, {"a": True, "b": 2}, {"a": 1, "b": 3}]
     ),
-    "column 'a', row 1: date has no place in a data frame": lambda: frames.from_columns(
+    "column 'a', row 1: a data frame cannot hold values of type date": lambda: frames.from_columns(
         {"a": [None, date(2026, 1, 1)]}
     ),
-    "column 'a', row 0: list has no place in a data frame": lambda: frames.from_columns({"a": [[1], [2]]}),
-    "column 'a', row 0: bytes has no place": lambda: frames.from_columns({"a": np.array([b"x"])}),
-    "column 'a', row 0: complex has no place": lambda: frames.from_columns({"a": np.array([1j])}),
-    "column 'a', row 1: inf has no place in JSON": lambda: frames.from_columns({"a": [1.0, float("inf")]}),
+    "column 'a', row 0: a data frame cannot hold values of type list": lambda: frames.from_columns({"a": [[1], [2]]}),
+    "column 'a', row 0: a data frame cannot hold values of type bytes": lambda: frames.from_columns(
+        {"a": np.array([b"x"])}
+    ),
+    "column 'a', row 0: a data frame cannot hold values of type complex": lambda: frames.from_columns(
+        {"a": np.array([1j])}
+    ),
+    "column 'a', row 1: JSON cannot represent inf": lambda: frames.from_columns({"a": [1.0, float("inf")]}),
     "column 'a', row 0: a LONG cannot hold 9223372036854775808": lambda: frames.from_columns({"a": [2**63]}),
     "column 'a', row 1: a LONG cannot hold 18446744073709551615": lambda: frames.from_columns(
         {"a": np.array([1, 2**64 - 1], "u8")}
@@ -238,9 +244,9 @@ def test_a_pandas_frame_that_cannot_be_sent_is_refused_by_its_column() -> None:
     pandas = pytest.importorskip("pandas")
     with pytest.raises(InvalidRequest, match="column names must be text, not 0"):
         frames.from_pandas(pandas.DataFrame([[1, 2]]))
-    with pytest.raises(InvalidRequest, match="column 'a' is there 2 times"):
+    with pytest.raises(InvalidRequest, match="column 'a' occurs 2 times"):
         frames.from_pandas(pandas.DataFrame([[1, 2]], columns=["a", "a"]))
-    with pytest.raises(InvalidRequest, match="column 'when', row 0: Timestamp has no place in a data frame"):
+    with pytest.raises(InvalidRequest, match="column 'when', row 0: a data frame cannot hold values of type Timestamp"):
         frames.from_pandas(pandas.DataFrame({"when": pandas.to_datetime(["2020-01-01"])}))
     with pytest.raises(InvalidRequest, match="must have a column and a row"):
         frames.from_pandas(pandas.DataFrame({"a": []}))
@@ -264,9 +270,9 @@ def test_an_arrow_table_keeps_its_types_and_its_missing_values() -> None:
 
 def test_an_arrow_table_that_cannot_be_sent_is_refused_by_its_column() -> None:
     arrow = pytest.importorskip("pyarrow")
-    with pytest.raises(InvalidRequest, match="column 'a', row 0: list has no place"):
+    with pytest.raises(InvalidRequest, match="column 'a', row 0: a data frame cannot hold values of type list"):
         frames.from_arrow(arrow.table({"a": [[1]]}))
-    with pytest.raises(InvalidRequest, match="column 'a' is there 2 times"):
+    with pytest.raises(InvalidRequest, match="column 'a' occurs 2 times"):
         frames.from_arrow(arrow.table([arrow.array([1]), arrow.array([2])], names=["a", "a"]))
 
 

@@ -1,4 +1,4 @@
-"""What crosses the seam: plain values that show no secrets."""
+"""HTTP messages are plain values that mask secrets."""
 
 from __future__ import annotations
 

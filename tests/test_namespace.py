@@ -1,4 +1,4 @@
-"""Namespaces have their requests' own signatures, docs and answers, and reach every endpoint."""
+"""Namespaces have the signatures, docs and responses of their requests, and reach every endpoint."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from aiomlcommons.namespace import Namespace, op, space
 
 
 class Keeps:
-    """A session that keeps what is sent and answers with it."""
+    """A session that records requests and returns them."""
 
     async def send(self, request: Request[Any], /) -> Any:
         return request

@@ -1,4 +1,4 @@
-"""What the package exports, and what importing it costs."""
+"""The exports of the package, and the cost of importing it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_every_exported_name_is_there(package: ModuleType) -> None:
     ],
 )
 def test_an_old_name_still_works_and_warns(package: ModuleType, old: str, new: str) -> None:
-    with pytest.warns(DeprecationWarning, match=f"{package.__name__}.{old} is called {new} now") as caught:
+    with pytest.warns(DeprecationWarning, match=f"{package.__name__}.{old} was renamed to {new}") as caught:
         assert getattr(package, old) is getattr(package, new)
     assert caught[0].filename == __file__
     assert old not in package.__all__

@@ -1,4 +1,4 @@
-"""The page of all endpoints says what the endpoints say."""
+"""The reference page agrees with the docstrings of the endpoints."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a session promises, over a real socket where the network matters, and over a function where it does not."""
+"""Session: options, retries, authentication and lifetime, over sockets or a scripted transport."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def basic(user: str, password: str) -> str:
 
 
 class Script:
-    """A function transport: gives its answers in their order, and keeps what was sent with which limits."""
+    """A function transport that returns scripted responses in order, and records requests and timeouts."""
 
     def __init__(self, *answers: HttpResponse | Exception) -> None:
         self.answers = list(answers)
@@ -86,7 +86,7 @@ def answer(status: int = 200, body: bytes = b"{}", **headers: str) -> HttpRespon
     return HttpResponse(status, body, {"content-type": "application/json", **named})
 
 
-# ---- connect -------------------------------------------------------------------------------------------------------
+# ---- connect ---------------------------------------------------------------------------------------------------------
 
 
 async def test_connect_opens_and_close_closes() -> None:
@@ -139,7 +139,7 @@ async def test_connect_lets_a_user_in_who_may_not_see_the_cluster() -> None:
         await ml.close()
 
 
-# ---- life ----------------------------------------------------------------------------------------------------------
+# ---- lifetime --------------------------------------------------------------------------------------------------------
 
 
 async def test_a_session_that_is_not_open_says_how_to_open_it() -> None:
@@ -160,9 +160,9 @@ async def test_a_closed_session_says_so_and_closing_twice_is_fine() -> None:
 async def test_a_session_is_opened_once() -> None:
     ml = Session("http://node:9200")
     async with ml:
-        with pytest.raises(SessionClosed, match=r"this session is open; make a new one with Session\(...\)"):
+        with pytest.raises(SessionClosed, match=r"this session is open; create a new one with Session\(...\)"):
             await ml.__aenter__()
-    with pytest.raises(SessionClosed, match=r"this session is closed; make a new one with Session\(...\)"):
+    with pytest.raises(SessionClosed, match=r"this session is closed; create a new one with Session\(...\)"):
         await ml.__aenter__()
 
 
@@ -196,7 +196,7 @@ async def test_a_function_takes_the_place_of_the_network() -> None:
     assert [str(sent) for sent in script.sent] == ["GET /"]
 
 
-# ---- options -------------------------------------------------------------------------------------------------------
+# ---- options ---------------------------------------------------------------------------------------------------------
 
 
 async def test_options_hold_for_the_calls_of_the_view_only() -> None:
@@ -249,7 +249,7 @@ async def test_a_negative_number_of_retries_is_refused() -> None:
         Session("http://h", retries=-1)
 
 
-# ---- retries -------------------------------------------------------------------------------------------------------
+# ---- retries ---------------------------------------------------------------------------------------------------------
 
 
 def lost() -> ConnectError:
@@ -411,7 +411,7 @@ async def test_a_pause_longer_than_a_minute_is_the_callers_to_wait() -> None:
     assert (caught.value.retry_after, len(server.heard)) == (61, 1)
 
 
-# ---- auth ----------------------------------------------------------------------------------------------------------
+# ---- auth ------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("auth", [("größe", HUSH), BasicAuth("größe", Secret(HUSH))])
@@ -467,11 +467,11 @@ async def test_given_auth_wins_over_the_url() -> None:
 
 
 async def test_auth_of_another_kind_is_refused() -> None:
-    with pytest.raises(TypeError, match="auth is a pair"):
+    with pytest.raises(TypeError, match="auth must be a pair"):
         Session("http://h", auth="admin:admin")  # type: ignore[arg-type]
 
 
-# ---- the environment -----------------------------------------------------------------------------------------------
+# ---- the environment -------------------------------------------------------------------------------------------------
 
 
 async def test_a_session_comes_from_the_environment() -> None:
@@ -498,7 +498,7 @@ async def test_an_environment_without_a_url_says_what_is_missing(environ: dict[s
         Session.from_env(environ)
 
 
-# ---- secrets -------------------------------------------------------------------------------------------------------
+# ---- secrets ---------------------------------------------------------------------------------------------------------
 
 
 def everything_in(error: BaseException) -> str:
@@ -549,11 +549,11 @@ async def test_each_exchange_is_one_line_at_debug(caplog: pytest.LogCaptureFixtu
     async with Session("http://h", transport=script, backoff=NO_WAIT) as ml:
         await ml.models.get("m")
     again, done = (record.getMessage() for record in caplog.records)
-    assert again == "GET /_plugins/_ml/models/m: no answer (GET /); trying again"
+    assert again == "GET /_plugins/_ml/models/m: no answer (GET /); retrying"
     assert done.startswith("GET /_plugins/_ml/models/m: 200, 2 bytes in ")
 
 
-# ---- send, raw, request --------------------------------------------------------------------------------------------
+# ---- send, raw, request ----------------------------------------------------------------------------------------------
 
 
 async def test_a_bad_request_is_refused_before_the_network() -> None:

@@ -1,4 +1,4 @@
-"""Streams: whole events from any pieces, errors raised as errors, ends noticed."""
+"""Server-sent events: parsing across network boundaries, errors in a stream, truncation and silence."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ WHOLE = frame(words("Grüße, ")) + frame(words("world")) + frame(words("", is_l
 
 
 def streaming(*pieces: bytes, drop: bool = False) -> Callable[[web.BaseRequest], Any]:
-    """An answer that comes in these pieces, and then ends, or breaks off."""
+    """Serve a response in these chunks, which then ends or is interrupted."""
 
     async def answer(request: web.BaseRequest) -> web.StreamResponse:
         response = web.StreamResponse(headers={"content-type": "text/event-stream"})
@@ -103,7 +103,7 @@ async def test_several_events_in_one_piece_come_one_by_one() -> None:
         (frame({"error": {"reason": "boom", "details": "bang"}}), "^boom: bang$"),
         (frame({"error": {"code": 7}}), "'code': 7"),
         (b'data: {"error": "a\nb"}\n\n', '{"error": "a'),
-        (b"data: [1]\n\n", "an event is an object"),
+        (b"data: [1]\n\n", "an event must be a JSON object"),
         (b"data: garbage\n\n", "garbage"),
     ],
 )
@@ -117,7 +117,9 @@ async def test_an_error_in_the_stream_is_raised_after_what_came_before(bad: byte
 
 async def test_an_event_that_does_not_fit_is_a_decode_error() -> None:
     async with serve(streaming(frame({}))) as server:
-        with pytest.raises(DecodeError, match=r"an event does not fit: .*inference_results.*_predict/stream.*b'{}'"):
+        with pytest.raises(
+            DecodeError, match=r"an event does not match its type: .*inference_results.*_predict/stream.*b'{}'"
+        ):
             await contents(server)
 
 
@@ -135,7 +137,7 @@ async def test_an_event_that_does_not_fit_is_a_decode_error() -> None:
 )
 async def test_an_answer_that_is_no_stream_says_what_it_is(body: bytes) -> None:
     async with serve(web.Response(body=body, headers={"content-type": "text/html"})) as server:
-        with pytest.raises(DecodeError, match=r"no stream of events .*_predict/stream.*; the answer begins") as caught:
+        with pytest.raises(DecodeError, match=r"not an event stream .*_predict/stream.*; the answer begins") as caught:
             await contents(server)
     assert caught.value.response.body == body
 
@@ -178,7 +180,7 @@ async def test_silence_in_the_middle_of_a_stream_names_the_option_that_ends_it_s
             with pytest.raises(RequestTimeout) as caught:
                 await anext(events)
         over.set()
-    for words_of_it in ("was silent for 0.05 s", "session.options(timeout=Timeout(read=", "a provider that died"):
+    for words_of_it in ("was silent for 0.05 s", "session.options(timeout=Timeout(read=", "if its provider died"):
         assert words_of_it in str(caught.value)
     assert caught.value.__context__ is None
 

@@ -1,4 +1,4 @@
-"""What ``tests/typing`` shows the type checkers is all there is."""
+"""Type checkers report exactly the errors that ``tests/typing`` expects."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What undoes a contract test hides no failure of it, and takes every step."""
+"""The clean-up of a contract test hides no failure, and runs every step."""
 
 from __future__ import annotations
 

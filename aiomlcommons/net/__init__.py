@@ -1,1 +1,1 @@
-"""The network: the transport seam, retries, credentials, TLS. The only room that knows aiohttp, the emulator aside."""
+"""The network layer: transport adapters, retries, authentication, TLS. Only it and the emulator import aiohttp."""

@@ -1,4 +1,4 @@
-"""aiohttp behind the seam to the network. No other module knows it, the emulator aside."""
+"""The transport adapter for aiohttp: connection pool, timeouts, and translation of its errors."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ LARGE = 2**20
 
 
 class AiohttpTransport:
-    """HTTP/1.1 over a pool of connections. Open it on the event loop that uses it, close it there too."""
+    """HTTP/1.1 over a connection pool. Bound to one event loop: open, use and close it there."""
 
     def __init__(self, url: str, *, tls: TLS, pool_size: int, gzip: bool) -> None:
         self._url = URL(url.rstrip("/"))
@@ -37,35 +37,35 @@ class AiohttpTransport:
         self._client: aiohttp.ClientSession | None = None
 
     async def open(self) -> None:
-        """Make the pool. No connection is opened yet."""
+        """Create the connection pool; connections are opened on demand."""
         context = await anyio.to_thread.run_sync(self._tls.context) if self._url.scheme == "https" else True
         self._client = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=self._pool_size, ssl=context),
             headers={"accept-encoding": "gzip, deflate" if self._gzip else "identity"},
             cookie_jar=aiohttp.DummyCookieJar(),
         )
-        # It would send some requests again by itself where a connection that was used before breaks, and say nothing.
+        # aiohttp would silently resend some requests if a reused connection breaks; only Exchange decides on retries.
         self._client._retry_connection = False
         self._loop = asyncio.get_running_loop()
 
     async def close(self) -> None:
-        """Close every connection. Closing twice is closing once."""
+        """Close every connection. Idempotent."""
         client, self._client = self._client, None
         if client is not None:
             await client.close()
 
     async def send(self, request: HttpRequest, timeout: Timeout) -> HttpResponse:
-        """Send a request and read its answer whole."""
-        return await self._translated(self._whole(request, timeout), request, timeout)
+        """Send a request and return its complete response."""
+        return await self._translated(self._send(request, timeout), request, timeout)
 
-    async def _whole(self, request: HttpRequest, timeout: Timeout) -> HttpResponse:
+    async def _send(self, request: HttpRequest, timeout: Timeout) -> HttpResponse:
         async with self._begin(request, timeout) as answer:
             return HttpResponse(answer.status, await answer.read(), _headers(answer))
 
     @asynccontextmanager
     async def stream(self, request: HttpRequest, timeout: Timeout) -> AsyncGenerator[Streamed]:
-        """Send a request and give the answer's body as it comes, for as long as it lasts."""
-        # A stream may go on for long, so only silence is limited.
+        """Send a request and stream the body of the response."""
+        # A stream may last long, so there is only the read timeout between two chunks.
         endless = attrs.evolve(timeout, total=None)
         answer = await self._translated(self._begin(request, endless), request, endless)
 
@@ -75,7 +75,7 @@ class AiohttpTransport:
         try:
             yield Streamed(answer.status, _headers(answer), pieces)
         finally:
-            # What was not read is not waited for: the connection is closed, and the server notices.
+            # Close the connection rather than drain the unread rest; the server notices that and stops.
             answer.close()
 
     def _begin(self, request: HttpRequest, timeout: Timeout) -> Any:
@@ -84,14 +84,14 @@ class AiohttpTransport:
             raise SessionClosed("the session is not open")
         if asyncio.get_running_loop() is not self._loop:
             raise SessionClosed("the session belongs to another event loop: open one session for each loop")
-        # encoded=True: the path is quoted already, and quoting it again would change an id.
+        # encoded=True: the path is percent-encoded already; encoding it again would change an id.
         url = URL(f"{self._base}{request.path}", encoded=True)
         return client.request(
             request.method,
             url.update_query(request.query) if request.query else url,
             data=_payload(request.body),
             headers=request.headers,
-            # aiohttp would name application/octet-stream for a POST without a body, which the server refuses with 406.
+            # aiohttp would send application/octet-stream for a POST without a body, which the server rejects with 406.
             skip_auto_headers=("content-type",) if request.body is None else None,
             timeout=_timeout(timeout),
             allow_redirects=False,
@@ -102,11 +102,11 @@ class AiohttpTransport:
             return await work
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             failure = self._translate(error, request, timeout)
-        # Raised here, not above: the error that aiohttp raised may hold credentials, and must not be its context.
+        # Raised outside of the except block: aiohttp's error may hold credentials, and must not become its context.
         raise failure
 
     def _translate(self, error: Exception, request: HttpRequest, timeout: Timeout) -> ConnectError:
-        """Every error of aiohttp, in words of ours that say what to do."""
+        """Map an error of aiohttp to a ConnectError that names the host and the remedy."""
         where = str(self._url.origin())
         lasting = partial(ConnectError, request=request, transient=False)
         match error:
@@ -121,13 +121,13 @@ class AiohttpTransport:
                 hint = "is the cluster up, and are host and port right?"
                 failure = ConnectError(f"cannot connect to {where}: {error.os_error}; {hint}", request)
             case aiohttp.ClientPayloadError():
-                failure = ConnectError(f"the answer of {where} was cut off: {error}", request)
+                failure = ConnectError(f"the response of {where} was truncated: {error}", request)
             case aiohttp.ServerDisconnectedError():
-                failure = ConnectError(f"{where} closed the connection without an answer{self._hint()}", request)
+                failure = ConnectError(f"{where} closed the connection without a response{self._hint()}", request)
             case aiohttp.ClientResponseError():
-                # The error holds the headers that were sent, credentials too, so it is not kept as the cause.
-                words = " ".join(error.message.split())
-                return lasting(f"{where} did not answer in HTTP: {words}; is another program at this port?")
+                # The error holds the request's headers, credentials included, so it is not kept as the cause.
+                message = " ".join(error.message.split())
+                return lasting(f"{where} did not respond in HTTP: {message}; is another program at this port?")
             case _:
                 broken = f"the connection to {where} broke: {error}{self._hint()}"
                 failure = ConnectError(broken, request, transient="[SSL" not in str(error))
@@ -148,13 +148,13 @@ def _too_late(error: TimeoutError, where: str, timeout: Timeout) -> str:
             remedy = "session.options(timeout=Timeout(read=...)) sets another limit"
             return f"{where} was silent for {timeout.read} s; {remedy}"
         case _:
-            return f"no whole answer from {where} within {timeout.total} s; a longer time is given by timeout=..."
+            return f"no complete response from {where} within {timeout.total} s; timeout=... sets another limit"
 
 
 def _no_trust(error: Exception, where: str) -> str:
     why = getattr(error, "verify_message", "") or str(error)
     if "mismatch" in why:
-        return f"the certificate of {where} is for another host: {why}; use a name that stands in it"
+        return f"the certificate of {where} is for another host: {why}; use one of its names in the URL"
     remedy = "name its authority with ca_certs=... or OPENSEARCH_CA_CERTS"
     return f"the certificate of {where} is not trusted: {why}; {remedy}"
 
@@ -164,7 +164,7 @@ def _headers(answer: aiohttp.ClientResponse) -> dict[str, str]:
 
 
 def _payload(body: bytes | None) -> bytes | io.BytesIO | None:
-    # Bytes are written in one go; a large body must let the loop breathe, and a BytesIO is written in pieces.
+    # aiohttp writes bytes at once but a BytesIO in chunks, so that a large body does not block the event loop.
     return io.BytesIO(body) if body is not None and len(body) > LARGE else body
 
 
@@ -173,10 +173,7 @@ def _timeout(timeout: Timeout) -> aiohttp.ClientTimeout:
 
 
 def check_url(url: Any) -> URL:
-    """The cluster's URL, checked.
-
-    Raises ValueError that says what is missing, and shows no password.
-    """
+    """Parse and validate the cluster's URL. Raises ValueError, whose message shows no password."""
     try:
         parsed = URL(url)
     except (TypeError, ValueError) as error:

@@ -1,4 +1,4 @@
-"""Who is asking: what a session adds to each request so that the server knows."""
+"""Authentication: the headers that prove to the server who sends a request."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from aiomlcommons.net.secret import Secret, as_secret, reveal
 
 
 class Auth(Protocol):
-    """Anything that gives the headers which prove who sends a request. It is asked for every attempt."""
+    """The interface of an authentication scheme. It is called for every attempt, so credentials may be renewed."""
 
     async def headers(self, request: HttpRequest) -> Mapping[str, str]:
-        """Headers to add to this request."""
+        """Return the headers to add to a request."""
         ...
 
 
 @attrs.frozen
 class BasicAuth:
-    """User name and password.
+    """HTTP basic authentication: user name and password.
 
     https://docs.opensearch.org/latest/security/authentication-backends/basic-authc/
     """
@@ -32,7 +32,7 @@ class BasicAuth:
     password: Secret = attrs.field(converter=as_secret)
 
     async def headers(self, request: HttpRequest) -> Mapping[str, str]:  # noqa: ARG002
-        """The ``authorization`` header."""
+        """Return the ``authorization`` header."""
         pair = f"{self.username}:{self.password.reveal()}".encode()
         return {"authorization": f"Basic {base64.b64encode(pair).decode()}"}
 
@@ -42,7 +42,7 @@ TokenSource: TypeAlias = "str | Secret | Callable[[], str | Awaitable[str]]"
 
 @attrs.frozen
 class BearerAuth:
-    """A token (JWT, OIDC), or a function that gives one: it is called for every attempt, so a token may be renewed.
+    """Bearer authentication: a token (JWT, OIDC), or a function, sync or async, that is called for each attempt.
 
     https://docs.opensearch.org/latest/security/authentication-backends/jwt/
     """
@@ -50,21 +50,18 @@ class BearerAuth:
     token: TokenSource = attrs.field(repr=lambda _: "'***'")
 
     async def headers(self, request: HttpRequest) -> Mapping[str, str]:  # noqa: ARG002
-        """The ``authorization`` header."""
+        """Return the ``authorization`` header."""
         token = self.token
         if callable(token):
-            given = token()
-            token = await given if inspect.isawaitable(given) else given
+            result = token()
+            token = await result if inspect.isawaitable(result) else result
         return {"authorization": f"Bearer {reveal(token)}"}
 
 
 def as_auth(auth: Auth | tuple[str, str] | None) -> Auth | None:
-    """A pair is a user name and a password.
-
-    Raises TypeError for anything else that cannot give headers.
-    """
+    """Return an Auth as it is, and a pair (user name, password) as a BasicAuth. Raises TypeError for other types."""
     if isinstance(auth, tuple) and len(auth) == 2:
         return BasicAuth(*auth)
     if auth is None or hasattr(auth, "headers"):
         return auth
-    raise TypeError(f"auth is a pair (user name, password), BasicAuth or BearerAuth, not {type(auth).__name__}")
+    raise TypeError(f"auth must be a pair (user name, password), BasicAuth or BearerAuth, not {type(auth).__name__}")

@@ -1,4 +1,4 @@
-"""Delays that grow: one value, shared by retries and by waiting for tasks."""
+"""Exponential backoff with jitter, shared by retries and polling."""
 
 from __future__ import annotations
 
@@ -10,10 +10,14 @@ import attrs
 
 @attrs.frozen
 class Backoff:
-    """Seconds between attempts: ``first``, then ``factor`` times more each time, never above ``cap``.
+    """Exponential backoff with jitter; iterating yields an endless series of delays in seconds.
 
-    ``jitter`` is the share of each delay that is random (0 to 1), so that clients which failed together do not come
-    back together. Iterating never ends; ``Backoff(first=0)`` waits not at all, which is what tests pass.
+    Args:
+        first: The first delay, in seconds. Default: 0.1; 0 does not wait at all, which suits tests.
+        factor: The growth from one delay to the next. Default: 1.6.
+        cap: The maximum delay, in seconds. Default: 10.
+        jitter: The share of each delay that is random, 0 to 1, so that clients that failed together do not retry
+            together. Default: 0.5, a delay between half and all of the nominal one.
     """
 
     first: float = attrs.field(default=0.1, validator=attrs.validators.ge(0))
@@ -22,14 +26,14 @@ class Backoff:
     jitter: float = attrs.field(default=0.5, validator=[attrs.validators.ge(0), attrs.validators.le(1)])
 
     def __iter__(self) -> Iterator[float]:
-        delay = float(self.first)  # a product of floats never overflows, as a power would
+        delay = float(self.first)  # unlike a power, a repeated product does not raise OverflowError
         while True:
             delay = min(self.cap, delay)
             yield delay * (1 - self.jitter * random.random())  # noqa: S311 - spreading load is not cryptography
             delay *= self.factor
 
-    def tries(self, most: int) -> Iterator[float | None]:
-        """The pause after each of at most so many tries; after the last one there is None."""
-        for _, delay in zip(range(most - 1), self, strict=False):
+    def tries(self, attempts: int) -> Iterator[float | None]:
+        """Yield the delay after each of a number of attempts; None after the last one."""
+        for _, delay in zip(range(attempts - 1), self, strict=False):
             yield delay
         yield None

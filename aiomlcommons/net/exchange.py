@@ -1,4 +1,4 @@
-"""The one way out to the network: options, credentials, retries, state."""
+"""The one path to the network: request options, authentication, and retries of idempotent requests with backoff."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from aiomlcommons.net.transport import Timeout, Transport, as_timeout
 
 log = logging.getLogger("aiomlcommons")
 
-# A server that asks for a longer pause gets it from the caller, who knows whether the work can wait.
+# In seconds. A longer Retry-After is left to the caller, who knows whether the work can wait.
 LONGEST_RETRY_AFTER = 60.0
 
 
 @attrs.frozen(kw_only=True)
 class Options:
-    """How calls are made; ``session.options(...)`` changes them for some calls."""
+    """Request options; ``session.options(...)`` overrides them for some calls. ``Session`` documents the fields."""
 
     timeout: Timeout = Timeout()
     retries: int = attrs.field(default=3, validator=attrs.validators.ge(0))
@@ -38,7 +38,7 @@ class Options:
     opaque_id: str | None = None
 
     def changed(self, headers: Mapping[str, str] | None, timeout: Timeout | float | None, **others: Any) -> Options:
-        """The same options but for what is not None; headers are added."""
+        """Return a copy with the options that are not None; headers are merged."""
         changes = {name: value for name, value in others.items() if value is not None}
         if timeout is not None:
             changes["timeout"] = as_timeout(timeout)
@@ -47,7 +47,7 @@ class Options:
 
 @attrs.define
 class State:
-    """What a session and its views share, so that closing one closes all; ``answered`` is whether anything ever did."""
+    """State shared by a session and its views, so that closing one closes all; ``answered``: it ever got a response."""
 
     name: str = "not open"
     answered: bool = False
@@ -55,7 +55,7 @@ class State:
 
 @attrs.frozen
 class Exchange:
-    """Sends a request and takes its answer, with whatever patience the options allow."""
+    """Sends requests over a transport adapter, with authentication, timeouts and retries."""
 
     transport: Transport
     auth: Auth | None
@@ -63,19 +63,19 @@ class Exchange:
     state: State = attrs.field(factory=State)
 
     async def open(self) -> None:
-        """Open the transport. Raises SessionClosed where that was done before."""
+        """Open the transport. Raises SessionClosed if it was opened before."""
         if self.state.name != "not open":
-            raise SessionClosed(f"this session is {self.state.name}; make a new one with Session(...)")
+            raise SessionClosed(f"this session is {self.state.name}; create a new one with Session(...)")
         await self.transport.open()
         self.state.name = "open"
 
     async def close(self) -> None:
-        """Close the transport, for good."""
+        """Close the transport; it cannot be reopened."""
         self.state.name = "closed"
         await self.transport.close()
 
     async def __call__(self, request: HttpRequest, *, repeatable: bool) -> HttpResponse:
-        """Send, and send again where that may help and does no harm. The only place that decides so."""
+        """Send a request, and retry it if it is idempotent and the error is transient. The only place that retries."""
         sent = self._prepared(request)
         pauses = iter(self.options.backoff)
         began, attempt = math.inf, 0
@@ -85,23 +85,23 @@ class Exchange:
                 return await self._once(sent)
             except MLCommonsError as error:
                 began = min(began, anyio.current_time())
-                if not (repeatable and self._may_pass(error, attempt, anyio.current_time() - began)):
+                if not (repeatable and self._should_retry(error, attempt, anyio.current_time() - began)):
                     if attempt > 1:
                         error.add_note(f"sent {attempt} times, x-opaque-id {sent.headers['x-opaque-id']}")
                     raise
-                log.log(_loudness(attempt, self.options), "%s: %s; trying again", sent, error)
+                log.log(_log_level(attempt, self.options), "%s: %s; retrying", sent, error)
                 await anyio.sleep(max(next(pauses), error.retry_after or 0.0))
 
-    def _may_pass(self, error: MLCommonsError, attempt: int, waited: float) -> bool:
-        """Whether to try again after so many attempts, and so many seconds since the first one failed."""
+    def _should_retry(self, error: MLCommonsError, attempt: int, waited: float) -> bool:
+        """Return whether to retry after so many attempts, and so many seconds since the first one failed."""
         if not error.transient or (error.retry_after or 0.0) > LONGEST_RETRY_AFTER:
             return False
-        # What never answered may be no cluster at all, and nobody waits for a wrong URL.
+        # An address that never responded may be a wrong URL, which must fail fast.
         return attempt <= self.options.retries or (self.state.answered and waited < self.options.wait)
 
     @asynccontextmanager
     async def pieces(self, request: HttpRequest) -> AsyncGenerator[Pieces]:
-        """Send once, and give the body as it comes. Leaving the context closes the connection."""
+        """Send once, without retries, and stream the body. Leaving the context closes the connection."""
         sent = self._prepared(request)
         signed = await self._signed(sent)
         with _without_credentials(signed, sent):
@@ -136,7 +136,7 @@ class Exchange:
 
 @contextmanager
 def _without_credentials(signed: HttpRequest, sent: HttpRequest) -> Generator[None]:
-    """Errors are printed, logged and pickled, so they name the request as it was before it was signed."""
+    """Replace the signed request in errors by the one without credentials: errors are printed, logged and pickled."""
     try:
         yield
     except ConnectError as error:
@@ -145,8 +145,8 @@ def _without_credentials(signed: HttpRequest, sent: HttpRequest) -> Generator[No
         raise
 
 
-def _loudness(attempt: int, options: Options) -> int:
-    """Of retries within a second nobody needs to hear; that a call waits for a cluster is said once."""
+def _log_level(attempt: int, options: Options) -> int:
+    """Log retries at DEBUG, but warn once when a call starts to wait for the cluster."""
     return logging.WARNING if attempt == options.retries + 1 else logging.DEBUG
 
 

@@ -1,4 +1,4 @@
-"""The one type for what must never be shown."""
+"""A string wrapper that keeps secrets out of logs and errors."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from typing import Final
 
 
 class Secret:
-    """Text that no ``repr``, log line or error shows. ``reveal()`` gives it to whoever must send it."""
+    """Text that is masked in ``repr`` and ``str``, so that no log line or error shows it; ``reveal()`` returns it."""
 
     __slots__ = ("_text",)
 
     def __init__(self, text: str) -> None:
         if not isinstance(text, str):
-            raise TypeError(f"a secret is text, not {type(text).__name__}")
+            raise TypeError(f"a secret must be a string, not {type(text).__name__}")
         self._text: Final = text
 
     def reveal(self) -> str:
-        """The text itself."""
+        """Return the text itself."""
         return self._text
 
     def __repr__(self) -> str:
@@ -32,10 +32,10 @@ class Secret:
 
 
 def reveal(text: str | Secret) -> str:
-    """The text, whether or not it was wrapped."""
+    """Return the text, unwrapped if it is a Secret."""
     return text.reveal() if isinstance(text, Secret) else text
 
 
 def as_secret(text: str | Secret) -> Secret:
-    """The text wrapped, if it was not."""
+    """Wrap the text, unless it is a Secret already."""
     return text if isinstance(text, Secret) else Secret(text)

@@ -1,4 +1,4 @@
-"""The seam to the network: what a transport is, and a bare function as one."""
+"""The transport adapter interface, as httpx's transports are, and an adapter for plain functions."""
 
 from __future__ import annotations
 
@@ -12,15 +12,17 @@ from aiomlcommons.endpoint import Pieces
 from aiomlcommons.http import HttpRequest, HttpResponse
 
 SendFunction: TypeAlias = Callable[[HttpRequest, "Timeout"], Awaitable[HttpResponse]]
-"""A function from request to answer, which raises ConnectError where no answer came."""
+"""An async function from request to response, which raises ConnectError if there is no response."""
 
 
 @attrs.frozen
 class Timeout:
-    """Limits in seconds for one attempt; None is no limit.
+    """Timeouts of one attempt, in seconds; None is no limit.
 
-    ``connect`` covers waiting for a free connection, DNS, TCP and TLS; ``read`` the silence between two pieces of an
-    answer; ``total`` all of it.
+    Args:
+        connect: Waiting for a free connection of the pool, DNS, TCP and TLS. Default: 10.
+        read: Between two reads from the socket. Default: 60.
+        total: The whole attempt; not applied to streams. Default: 300.
     """
 
     connect: float | None = 10.0
@@ -30,7 +32,7 @@ class Timeout:
 
 @attrs.frozen
 class Streamed:
-    """An answer whose body is still coming: each call of ``pieces`` gives some of it, ``b""`` at the end."""
+    """A response whose body is streamed: each call of ``pieces`` returns the next bytes, ``b""`` at the end."""
 
     status: int
     headers: Mapping[str, str]
@@ -38,36 +40,36 @@ class Streamed:
 
 
 class Transport(Protocol):
-    """Takes requests to a server and brings the answers. ``send`` and ``stream`` raise ConnectError for none."""
+    """The interface of a transport adapter. ``send`` and ``stream`` raise ConnectError if there is no response."""
 
     async def open(self) -> None:
-        """Get ready, on the event loop that will use it."""
+        """Acquire resources, on the event loop that will use the transport."""
         ...
 
     async def close(self) -> None:
-        """Close every connection. Closing twice is closing once."""
+        """Close every connection. Idempotent."""
         ...
 
     async def send(self, request: HttpRequest, timeout: Timeout) -> HttpResponse:
-        """Send a request and read its answer whole."""
+        """Send a request and return its complete response."""
         ...
 
     def stream(self, request: HttpRequest, timeout: Timeout) -> AbstractAsyncContextManager[Streamed]:
-        """Send a request and give the answer's body as it comes, for as long as the context is open."""
+        """Send a request and stream the body of the response while the context is open."""
         ...
 
 
 @attrs.frozen
 class FunctionTransport:
-    """A function as a transport: nothing to open or to close, and each stream comes in one piece."""
+    """A transport adapter for an async function; a stream yields the whole body at once."""
 
     function: SendFunction
 
     async def open(self) -> None:
-        """There is nothing to open."""
+        """Do nothing."""
 
     async def close(self) -> None:
-        """There is nothing to close."""
+        """Do nothing."""
 
     async def send(self, request: HttpRequest, timeout: Timeout) -> HttpResponse:
         """Call the function."""
@@ -75,7 +77,7 @@ class FunctionTransport:
 
     @asynccontextmanager
     async def stream(self, request: HttpRequest, timeout: Timeout) -> AsyncGenerator[Streamed]:
-        """Call the function, and give its answer as one piece."""
+        """Call the function, and stream its body as one chunk."""
         got = await self.function(request, timeout)
         rest = iter([got.body])
 
@@ -86,12 +88,12 @@ class FunctionTransport:
 
 
 def as_transport(given: Transport | SendFunction) -> Transport:
-    """A transport as it is, or a bare function wrapped."""
+    """Return a transport as it is, and wrap a function as one."""
     return FunctionTransport(given) if callable(given) else given
 
 
 def as_timeout(value: Timeout | float | None) -> Timeout:
-    """A number is the limit for a whole attempt; None is no limit at all."""
+    """Return a Timeout as it is; a number is the limit of a whole attempt, None is no limit."""
     if isinstance(value, Timeout):
         return value
     return Timeout(connect=value, read=value, total=value)

@@ -1,1 +1,1 @@
-"""What an error says, and what helps against it: a table of trouble with the words it is known by."""
+"""Classification of errors (the trouble table): whether a retry helps, and who caused them."""

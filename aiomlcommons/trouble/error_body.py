@@ -1,4 +1,4 @@
-"""What an answer of 300 or above says, in whichever of its forms."""
+"""Parsing of the body and headers of a response of 300 or above, in each of the shapes that servers send."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import Any
 
 from aiomlcommons.http import HttpResponse
 
-# Of what an error says, so many characters at most.
+# Maximum length of each text of an error, in characters.
 LONGEST = 2000
 
 
 def body_of(response: HttpResponse) -> Any:
-    """The decoded body, or its text where it cannot be decoded."""
+    """Return the decoded body, or its text if it cannot be decoded."""
     try:
         return response.json()
     except ValueError:
@@ -23,22 +23,22 @@ def body_of(response: HttpResponse) -> Any:
 
 
 def describe(body: Any) -> tuple[str, str, str]:
-    """Type, reason and details from whichever form the body has."""
+    """Return type, reason and details of an error body of any shape; what is missing is empty."""
     if not isinstance(body, Mapping):
         return "", str(body or "").strip()[:LONGEST], ""
     error = body.get("error") or ""
     if isinstance(error, Mapping):
-        # The execute routes answer a class name, a general reason, and the real words as details.
+        # The execute routes send a class name, a generic reason, and the specific message as details.
         kind, reason, details = (str(error.get(key) or "")[:LONGEST] for key in ("type", "reason", "details"))
         return kind, reason, details or _deeper(error, reason)
-    # The profile routes answer {"error": "text", "exception": "text"}; a missing handler {"error": "text"}; what stands
-    # before a cluster {"message": "text"}.
+    # The profile routes send {"error": "text", "exception": "text"}; a missing handler {"error": "text"}; proxies and
+    # gateways {"message": "text"}.
     words = str(error or body.get("message") or body.get("Message") or "")
     return "", words[:LONGEST], str(body.get("exception") or "")[:LONGEST]
 
 
 def _deeper(error: Mapping[str, Any], reason: str) -> str:
-    """The words of a cause that the error itself does not tell, as "all shards failed" does not."""
+    """Return the reason of a cause that the error itself lacks, as "all shards failed" does."""
     causes = error.get("root_cause") or []
     for cause in [*(causes if isinstance(causes, list) else []), error.get("caused_by")]:
         words = str(cause.get("reason") or "") if isinstance(cause, Mapping) else ""
@@ -48,7 +48,7 @@ def _deeper(error: Mapping[str, Any], reason: str) -> str:
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """The seconds that ``Retry-After`` asks for, given as a number or as a date."""
+    """Return the seconds of a ``Retry-After`` header, which is a number or a date; None if absent or invalid."""
     value = headers.get("retry-after", "").strip()
     if not value:
         return None
@@ -58,18 +58,18 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
         when = parsedate_to_datetime(value)
     except (ValueError, OverflowError):
         return None
-    # A date without a zone, or with the unknown one (-0000), comes back without any; HTTP means UTC.
+    # A date without a zone, or with the unknown zone -0000, is parsed as naive; in HTTP it is UTC.
     when = when.replace(tzinfo=when.tzinfo or UTC)
     return max(0.0, (when - datetime.now(UTC)).total_seconds())
 
 
-# A setting that the server's own words misspell.
+# A setting that the server's own message misspells.
 _MISSPELT = {"plugins.ml_commons.remote_inference_enabled": "plugins.ml_commons.remote_inference.enabled"}
 _SETTING = re.compile(r"plugins\.ml_commons\.[\w.]*\w|\ballow_registering_model_via_\w+")
 
 
 def disabled_setting(words: str) -> str | None:
-    """The key of the setting that would switch a feature on, where the server says that it is off."""
+    """Return the key of the setting that enables a feature, if the message says that the feature is disabled."""
     found = _SETTING.search(words)
     if found is None or not re.search(r"\b(disabled|not enabled|to enable|needs to enable)\b", words, re.IGNORECASE):
         return None

@@ -1,11 +1,11 @@
-"""What a server means by words that say too little, and what to do: kept apart from the errors that end with it."""
+"""Hints that explain terse server messages and name the remedy; errors append them to their message."""
 
 from __future__ import annotations
 
 import re
 
 ARTIFACTS = "artifacts.opensearch.org"
-"""The host of the pretrained models, which the cluster itself fetches."""
+"""The host of the pretrained models, which the cluster itself downloads."""
 
 BREAKERS = {
     "Native Memory Circuit Breaker is open": (
@@ -28,9 +28,10 @@ BREAKERS = {
         "or smaller requests at once, or give the nodes more heap"
     ),
 }
-"""What each breaker measures and the setting that limits it; an earlier one holds the words of a later one."""
+"""What each circuit breaker measures and the setting that limits it, by its message. The first match counts, because
+the message of an earlier breaker contains that of a later one."""
 
-# The whole of a message: Java's exception for a host without an address says its name and nothing else.
+# A whole message: the text of Java's UnknownHostException is the host name and nothing else.
 _HOST = re.compile(r"(?:[\w-]+\.)+[a-z]{2,}")
 _UNKNOWN = re.compile(
     r"UnknownHostException: (\S+?)(?=[:,;}\"\s]|$)|^(\S+): (?:Name or service not known|Temporary fail)"
@@ -47,43 +48,43 @@ _LOCAL = "register it from a local file (FileModel, or `aiomlcommons models uplo
 
 
 def breaker(words: str) -> str:
-    """Which limit stopped it, where a breaker is open; else nothing."""
-    return next((f"; {means}" for sign, means in BREAKERS.items() if sign in words), "")
+    """Return a hint if a circuit breaker is open; else an empty string."""
+    return next((f"; {hint}" for sign, hint in BREAKERS.items() if sign in words), "")
 
 
 def fetching(words: str) -> str:
-    """Why the cluster could not fetch a model's file, where its words are of the network; else nothing."""
+    """Return a hint if the cluster could not download a model's file; else an empty string."""
     if host := _host_of(words):
         what = "where the pretrained models are" if host == ARTIFACTS else "of the model's URL"
         return f"; the cluster cannot find the host {host}, {what} (no internet, or no DNS): {_LOCAL}"
     if _NO_WAY.search(words):
         return f"; the cluster cannot reach the host of the model's file: {_LOCAL}"
     if _NO_TRUST.search(words):
-        return f"; the cluster makes no TLS connection with the host of the model's file: {_LOCAL}"
+        return f"; the cluster cannot establish TLS with the host of the model's file: {_LOCAL}"
     if found := _NO_FILE.search(words):
         return f"; there is no file at {found[1]}, as the cluster sees it"
     return ""
 
 
 def deploying(words: str) -> str:
-    """What kept a node from deploying a model, where its words do not tell; else nothing."""
+    """Return a hint if a node could not deploy a model because of its name; else an empty string."""
     if _BAD_NAME.search(words):
-        return "; a name with an ending of files, such as .zip, keeps a model from it: register it under another name"
+        return "; a model whose name ends in a file extension, such as .zip, cannot be deployed: choose another name"
     return ""
 
 
 def of_task(task_type: str | None, words: str) -> str:
-    """What a task that failed with these words means; nothing where they tell it themselves."""
-    told = without_stack(words)
-    if found := breaker(told):
+    """Return a hint for the error message of a failed task; empty if the message is clear by itself."""
+    message = without_stack(words)
+    if found := breaker(message):
         return found
     if task_type in {"REGISTER_MODEL", "UPLOAD_MODEL"}:
-        return fetching(told)
-    return deploying(told) if task_type in {"DEPLOY_MODEL", "LOAD_MODEL"} else ""
+        return fetching(message)
+    return deploying(message) if task_type in {"DEPLOY_MODEL", "LOAD_MODEL"} else ""
 
 
 def without_stack(words: str) -> str:
-    """The words without a Java stack and its repetitions, which old servers put into a task's error."""
+    """Remove the lines of a Java stack trace, which old servers put into a task's error, and duplicate lines."""
     return "\n".join(dict.fromkeys(line for line in words.splitlines() if not _STACK.match(line))) or words
 
 

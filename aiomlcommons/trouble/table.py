@@ -1,7 +1,7 @@
-"""What kind of trouble a server reports: one table, shared by calls, tasks, ``ensure`` and bulk jobs.
+"""The trouble table: classifies errors as transient, throttled, a version conflict, ..., for all layers of the package.
 
-Servers report one cause under many statuses and words: shards that recover are 404 on one route and 500 on another. So
-the types of the exceptions count first, wherever in the error they stand, and words only where there is no type.
+Servers report one cause under many statuses and messages: recovering shards are 404 on one route and 500 on another. So
+errors are matched by exception types, at any depth, and by message text only where there is no type.
 """
 
 from __future__ import annotations
@@ -13,32 +13,32 @@ from enum import StrEnum
 
 import attrs
 
-from aiomlcommons.trouble.said import Said
+from aiomlcommons.trouble.parsed_error import ParsedError
 
 
 class Kind(StrEnum):
-    """What helps against it."""
+    """The kind of an error, by what helps against it."""
 
     PASSES = "passes"
-    """Waiting: a node starts, shards recover, memory is short."""
+    """Transient: retry with backoff. A node starts, shards recover, memory is short."""
     THROTTLED = "throttled"
-    """Asking later, and fewer at once."""
+    """Retry later, with less concurrency."""
     RACE = "race"
-    """Looking again: somebody else wrote the same thing at the same time."""
+    """A version conflict or duplicate (optimistic concurrency): another client wrote at the same time. Read again."""
     NOT_READY = "not ready"
-    """Deploying the model: no node has it (yet)."""
+    """Deploy the model: no node has loaded it, or not yet."""
     UNCLEAR = "unclear"
-    """Perhaps another try: nothing tells whether the request is at fault."""
+    """A retry may help: it is unknown whether the request is at fault."""
     FINAL = "final"
-    """Another request."""
+    """Permanent: the same request will always fail."""
 
 
 class Party(StrEnum):
-    """Whose fault it is."""
+    """The party that caused the error."""
 
     CLUSTER = "cluster"
     PROVIDER = "provider"
-    """Of a remote model, or the way to it."""
+    """The provider of a remote model, or the network to it."""
     CALLER = "caller"
 
 
@@ -46,8 +46,8 @@ class Party(StrEnum):
 class Trouble:
     """One row of the table.
 
-    The ``sign`` is a type of exception (in snake case) or words of the server, in which ``...`` stands for any.
-    ``source`` names the recording that it is known from (a file of tests/wire and its case), or what is public of it.
+    ``sign`` is an exception type (in snake case) or a message of the server, in which ``...`` matches any text.
+    ``source`` is the evidence: a recording (a file of tests/wire and its case), or a public source.
     """
 
     sign: str
@@ -57,14 +57,14 @@ class Trouble:
 
     @property
     def passes(self) -> bool:
-        """Whether the same request may well succeed later."""
+        """Whether a retry of the same request is likely to succeed later."""
         return self.kind in {Kind.PASSES, Kind.THROTTLED}
 
-    def shows_in(self, said: Said) -> bool:
-        """Whether its sign is among what a server said."""
+    def matches(self, error: ParsedError) -> bool:
+        """Return whether a parsed error has the sign of this row."""
         if self.sign.endswith("_exception"):
-            return self.sign in said.types
-        return _pattern(self.sign).search(said.words) is not None
+            return self.sign in error.types
+        return _pattern(self.sign).search(error.words) is not None
 
 
 _RACES, _RUNS, _FAULTS = "races-and-restarts", "ml-commons-runs", "ml-commons-3.4.0-faults"
@@ -79,8 +79,8 @@ def _rows(kind: Kind, party: Party, **sources: str) -> Iterator[Trouble]:
         yield Trouble(sign, kind, party, source)
 
 
-# The first row that fits counts. What a provider says is judged by these alone, so that its words are never taken for
-# the cluster's own.
+# The first matching row counts. A provider's error is matched against PROVIDERS only, so that its message is never
+# mistaken for the cluster's own.
 PROVIDERS = (
     *_rows(
         Kind.THROTTLED,
@@ -115,7 +115,7 @@ CLUSTERS = (
         **{
             "Model not ready yet": f"{_3_4} predict.not_deployed",
             "model not loaded": f"{_2_4} predict.unloaded",
-            # What a request says that was under way when its model was undeployed.
+            # A request that was in flight when its model was undeployed.
             "NDManager has been closed already": f"{_RUNS} plain38.undeployed_mid_job",
         },
     ),
@@ -132,11 +132,11 @@ CLUSTERS = (
             "model id '...' already exists": f"{_SEEN} (3.9, an own id that several register at once)",
             "model group id '...' already exists": f"{_SEEN} (3.9)",
             "already being used by a model group with ID": f"{_RACES} real.register.group_name_taken",
-            # Whoever made the group took it back, after it lost against another of its name.
+            # The client that created the group withdrew it in favour of an older one of the same name.
             "Model Group Response is empty": f"{_REAL} real.3_4.register.remote.group_missing",
             "Fail to find model group": f"{_REAL} real.3_4.register_meta.group_missing",
             "Model group not found": f"{_REAL} real.3_4.register.url.group_missing.task",
-            # So ends the registration of a model that was taken back meanwhile.
+            # A registration task whose model was withdrawn meanwhile.
             "]: document missing": f"{_SEEN} (3.8, a task of three processes at once)",
         },
     ),
@@ -160,10 +160,10 @@ CLUSTERS = (
             "no_shard_available_action_exception": f"{_RUNS} new39.stop_new39_sparse_index",
             "illegal_index_shard_state_exception": f"{_RUNS} new39.stop_new39_remote",
             "CurrentState[RECOVERING]": f"{_RUNS} new39.stop_new39_remote",
-            # Whatever the status: the cluster's state is not read yet, it has no manager, or a disk is full.
+            # Under any status: the cluster state is not recovered yet, there is no cluster manager, or a disk is full.
             "blocked by: [SERVICE_UNAVAILABLE/": f"{_SEEN} (3.8, 404 of _predict after kill -9)",
             "blocked by: [TOO_MANY_REQUESTS/": f"{_RUNS} plain38.index_flood_stage_8s",
-            # So do searches of models, groups, agents and containers end, whatever the cause.
+            # The generic message of failed searches of models, groups, agents and containers.
             "Fail to search": f"{_RACES} real.search.no_shard_yet.1",
             "to get model group": _SOURCE,
             "OpenSearch Security not initialized": f"{_SEEN} (3.4, 503)",
@@ -193,19 +193,21 @@ TABLE = (*PROVIDERS, *CLUSTERS)
 _BY_STATUS = {429: Kind.THROTTLED, 502: Kind.PASSES, 503: Kind.PASSES, 504: Kind.PASSES}
 
 
-def trouble_of(said: Said) -> Trouble:
-    """The row of the table that fits what a server said, or one made of the status alone."""
-    rows = PROVIDERS if said.is_providers else TABLE
-    found = next((row for row in rows if row.shows_in(said)), None) or _by_status(said)
-    # The parent breaker, which counts garbage too, calls its trouble permanent where caches are larger than requests.
-    lasts = said.permanent and "[parent]" not in said.words
-    return attrs.evolve(found, kind=Kind.FINAL) if lasts else found
+def trouble_of(error: ParsedError) -> Trouble:
+    """Return the first row of the table that matches an error, or one derived from the status alone."""
+    rows = PROVIDERS if error.is_from_provider else TABLE
+    found = next((row for row in rows if row.matches(error)), None) or _by_status(error)
+    # The parent breaker counts garbage too; it reports PERMANENT if caches exceed requests, but recovers all the same.
+    is_permanent = error.permanent and "[parent]" not in error.words
+    return attrs.evolve(found, kind=Kind.FINAL) if is_permanent else found
 
 
-def _by_status(said: Said) -> Trouble:
-    kind = _BY_STATUS.get(said.status, Kind.UNCLEAR if said.status >= 500 else Kind.FINAL)
+def _by_status(error: ParsedError) -> Trouble:
+    kind = _BY_STATUS.get(error.status, Kind.UNCLEAR if error.status >= 500 else Kind.FINAL)
     party = Party.CALLER if kind is Kind.FINAL else Party.CLUSTER
-    return Trouble(f"status {said.status}", kind, Party.PROVIDER if said.is_providers else party, "the status alone")
+    return Trouble(
+        f"status {error.status}", kind, Party.PROVIDER if error.is_from_provider else party, "the status alone"
+    )
 
 
 @functools.cache

@@ -1,1 +1,1 @@
-"""Waiting for what the server does after it has answered: tasks, polled with backoff."""
+"""Asynchronous tasks of the server: polling with exponential backoff until they end or stall."""

@@ -1,4 +1,4 @@
-"""Every error of a task: it failed, or nothing is heard of it any more."""
+"""The errors of a task: it failed, or it stalled."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ from typing import Any
 from aiomlcommons.api.tasks import TaskInfo
 from aiomlcommons.errors import MLCommonsError
 from aiomlcommons.trouble import hints
-from aiomlcommons.trouble.said import heard
+from aiomlcommons.trouble.parsed_error import parse_error
 from aiomlcommons.trouble.table import Trouble, trouble_of
 
 
 class TaskFailed(MLCommonsError):
-    """A task ended without success: ``.info`` is the task, ``.node_errors`` its error for each node."""
+    """A task failed, was cancelled or expired: ``.info`` is the task, ``.node_errors`` its error by node."""
 
     def __init__(self, task_id: str, info: TaskInfo) -> None:
         self.task_id, self.info, self.node_errors = task_id, info, info.node_errors
-        self.trouble: Trouble = trouble_of(heard(0, info.error))
+        self.trouble: Trouble = trouble_of(parse_error(0, info.error))
         why = "; ".join(dict.fromkeys(self.node_errors.values())) or info.error or _why(info)
-        means = hints.of_task(info.task_type, why)
-        super().__init__(f"{info.task_type or 'task'} {task_id} ended {info.state}: {hints.without_stack(why)}{means}")
+        hint = hints.of_task(info.task_type, why)
+        super().__init__(f"{info.task_type or 'task'} {task_id} ended {info.state}: {hints.without_stack(why)}{hint}")
 
     def __reduce__(self) -> Any:
         return type(self), (self.task_id, self.info)
 
 
 class TaskStalled(MLCommonsError):
-    """A task that has not changed for longer than the caller allows; the server may have forgotten it."""
+    """A task has not changed for the stall timeout, or no node works on it any more."""
 
     def __init__(self, task_id: str, info: TaskInfo, seconds: float) -> None:
         self.task_id, self.info, self.seconds = task_id, info, seconds
@@ -41,13 +41,13 @@ class TaskStalled(MLCommonsError):
 
 
 def _why(info: TaskInfo) -> str:
-    """The words of an agent's task, which keeps them among its results, or of a remote job's provider."""
+    """Return the error text of an agent's task, which is among its results, or that of a remote job's provider."""
     found = (value for key, value in (info.response or {}).items() if "error" in key.lower())
-    if words := next((value for value in found if isinstance(value, str)), ""):
-        return words
-    said = {key: value for key, value in (info.remote_job or {}).items() if value and _TELLS_WHY.search(key)}
-    return f"its provider says {said}" if said else "the server gave no reason"
+    if text := next((value for value in found if isinstance(value, str)), ""):
+        return text
+    fields = {key: value for key, value in (info.remote_job or {}).items() if value and _REASON.search(key)}
+    return f"its provider says {fields}" if fields else "the server gave no reason"
 
 
 # FailureReason of SageMaker, errors of OpenAI, message of Bedrock.
-_TELLS_WHY = re.compile("error|reason|message", re.IGNORECASE)
+_REASON = re.compile("error|reason|message", re.IGNORECASE)

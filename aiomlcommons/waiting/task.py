@@ -1,4 +1,4 @@
-"""Waiting for what the server does after it has answered."""
+"""Polling of the server's tasks with exponential backoff, stall detection and tolerance of restarts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from aiomlcommons.endpoint import Sends
 from aiomlcommons.errors import MLCommonsError, ServerError
 from aiomlcommons.namespace import HasSession
 from aiomlcommons.net.backoff import Backoff
-from aiomlcommons.trouble.said import heard
+from aiomlcommons.trouble.parsed_error import parse_error
 from aiomlcommons.trouble.table import Kind, trouble_of
 from aiomlcommons.waiting.errors import TaskFailed, TaskStalled
 
@@ -30,18 +30,18 @@ ENDED = frozenset(
 )
 SUCCEEDED = frozenset({TaskState.COMPLETED, TaskState.COMPLETED_WITH_ERROR})
 ON_NODES = {TaskType.REGISTER_MODEL, TaskType.UPLOAD_MODEL, TaskType.DEPLOY_MODEL, TaskType.LOAD_MODEL}
-"""What nodes keep in mind while they do it, and tell in their profile."""
+"""Types of tasks that nodes list in their profile while they run them."""
 LAG = 10.0
-"""Seconds that a record may lag behind what the nodes do."""
+"""Seconds that a record may lag behind the actual state of the nodes (eventual consistency)."""
 RESTART = 120.0
-"""Seconds for which a server that has answered may be away: it is restarted, or its shards recover."""
+"""Seconds that a server may be unavailable while it is restarted or its shards recover, before polling fails."""
 
 
 @attrs.frozen
 class Task:
-    """A job on the server: ``await`` it for its end, ``async for`` it for each change.
+    """A handle of a task on the server: ``await`` it for its end, ``async for`` it for each change of state.
 
-    Cancelling the wait stops the asking, not the job. The limit of a wait is the caller's: ``anyio.fail_after(60)``.
+    Cancelling the wait stops the polling, not the task. For a deadline, use ``anyio.fail_after(60)``.
     """
 
     task_id: str
@@ -51,46 +51,46 @@ class Task:
     _is_known: bool = attrs.field(default=False, alias="is_known")
 
     def __await__(self) -> Generator[Any, Any, TaskInfo]:
-        """The task as it ended.
+        """Wait until the task ends, and return its final state.
 
-        A task that is COMPLETED_WITH_ERROR did its work on some nodes; ``node_errors`` tells of the others. Raises
-        TaskFailed where it failed, was cancelled or expired, TaskStalled where it stopped changing.
+        A task that is COMPLETED_WITH_ERROR succeeded on some nodes; ``node_errors`` has the errors of the others.
+        Raises TaskFailed if it failed, was cancelled or expired, TaskStalled if it makes no progress.
         """
         return self._end().__await__()
 
     async def cancel(self) -> TaskInfo:
-        """Have the provider stop a remote batch prediction; the task as it stands then, ``remote_job`` in its words.
+        """Cancel a remote batch prediction, and return the task's current state (``remote_job`` is the provider's).
 
-        It may be CANCELLING for a while: wait for the end as before, which is TaskFailed with the state CANCELLED.
-        Raises BadRequest for any other task, for the server can stop no other.
+        It may be CANCELLING for a while; awaiting the task then raises TaskFailed with the state CANCELLED. Raises
+        BadRequest for any other task, because the server cannot cancel it.
         """
         await self._session.send(CancelTask(self.task_id))
         return await self._session.send(GetTask(self.task_id))
 
     async def __aiter__(self) -> AsyncIterator[TaskInfo]:
-        """Each state that differs from the one before; the last is the end, also when that is a failure."""
+        """Poll the task, and yield each state that differs from the one before; the last one is final, failures too."""
         last: TaskInfo | None = None
-        alive = seen = anyio.current_time()
+        progressed = seen = anyio.current_time()
         delays = iter(self._backoff)
         while last is None or last.state not in ENDED:
             if last is not None:
                 await anyio.sleep(next(delays))
-            info = await self._look(last, anyio.current_time() - seen)
+            info = await self._poll(last, anyio.current_time() - seen)
             if info is None:
                 continue
             seen = anyio.current_time()
-            still = seen - alive
+            unchanged = seen - progressed
             changed = _is_changed(info, last)
             if changed or _is_remote(info):
-                alive = anyio.current_time()
-            elif still >= self._stall_timeout or (still >= LAG and await self._is_forgotten(info)):
-                raise TaskStalled(self.task_id, info, still)
+                progressed = anyio.current_time()
+            elif unchanged >= self._stall_timeout or (unchanged >= LAG and await self._is_on_no_node(info)):
+                raise TaskStalled(self.task_id, info, unchanged)
             last = info
             if changed:
                 yield info
 
-    async def _look(self, last: TaskInfo | None, unseen: float) -> TaskInfo | None:
-        """The task, or None where there is trouble that may pass: the server restarts, or a job's provider does."""
+    async def _poll(self, last: TaskInfo | None, unseen: float) -> TaskInfo | None:
+        """Return the task, or None on a transient error of the server, or of the provider of a remote job."""
         try:
             return await self._session.send(GetTask(self.task_id))
         except MLCommonsError as error:
@@ -101,8 +101,8 @@ class Task:
                 raise
             return None
 
-    async def _is_forgotten(self, info: TaskInfo) -> bool:
-        """Whether no node is at work on it. After a restart the record of a task goes on saying that it runs."""
+    async def _is_on_no_node(self, info: TaskInfo) -> bool:
+        """Return whether no node works on the task: after a restart its record stays RUNNING forever."""
         if info.task_type not in ON_NODES:
             return False
         try:
@@ -113,22 +113,22 @@ class Task:
 
     async def _end(self) -> TaskInfo:
         info = TaskInfo()
-        async for info in self:  # noqa: B007 - the last one is what is wanted
+        async for info in self:  # noqa: B007 - only the final state is needed
             pass
         if info.state in SUCCEEDED:
             return info
-        if is_beaten(info) and (other := await self._running_instead(info)):
+        if is_duplicate(info) and (other := await self._winner_over(info)):
             return await other
         raise TaskFailed(self.task_id, info)
 
-    async def _running_instead(self, info: TaskInfo) -> Task | None:
-        """The deployment that this one lost against: the newest other that did not lose itself."""
+    async def _winner_over(self, info: TaskInfo) -> Task | None:
+        """Return the deployment that this one is a duplicate of: the newest other that is no duplicate itself."""
         body = {
             "query": {"bool": {"filter": [{"term": {"model_id": info.model_id}}]}},
             "sort": [{"create_time": "desc"}],
             "size": 20,
         }
-        # A search sees a task a second after it was written, so the other one may need a few looks.
+        # Searches see a task only after the index refresh, a second after it was written, so this may take some polls.
         for _, delay in zip(range(8), self._backoff, strict=False):
             found = await self._session.send(SearchTasks(body))
             for hit in found.hits.hits:
@@ -138,40 +138,40 @@ class Task:
         return None
 
 
-def is_beaten(info: TaskInfo) -> bool:
-    """Whether a deployment failed only because another one of the same model was under way."""
-    beaten = info.state == TaskState.FAILED and trouble_of(heard(0, info.error)).kind is Kind.RACE
-    return beaten and info.model_id is not None and info.task_type in {TaskType.DEPLOY_MODEL, TaskType.LOAD_MODEL}
+def is_duplicate(info: TaskInfo) -> bool:
+    """Return whether a deployment failed only because another one of the same model was under way."""
+    lost_race = info.state == TaskState.FAILED and trouble_of(parse_error(0, info.error)).kind is Kind.RACE
+    return lost_race and info.model_id is not None and info.task_type in {TaskType.DEPLOY_MODEL, TaskType.LOAD_MODEL}
 
 
 def _is_remote(info: TaskInfo) -> bool:
-    """Whether a provider does the work. It may take hours without a change; that it answers shows that it is there."""
+    """Return whether a provider runs the task: it may be unchanged for hours, so each response counts as progress."""
     return info.task_type == TaskType.BATCH_PREDICTION
 
 
 def _is_changed(info: TaskInfo, last: TaskInfo | None) -> bool:
     if last is None or not _is_remote(info):
         return info != last
-    # The look itself changes the time of the last update, which is no news.
+    # Polling itself changes last_update_time, which is no progress.
     return (info.state, info.remote_job, info.error) != (last.state, last.remote_job, last.error)
 
 
 def _was_under_way(other: TaskInfo, info: TaskInfo) -> bool:
-    if other.task_type != info.task_type or is_beaten(other):
+    if other.task_type != info.task_type or is_duplicate(other):
         return False
-    # A deployment of last week has ended too; only one that was going on when ours began made ours a duplicate.
+    # Ours is a duplicate only of a deployment that was under way when it began, not of one that ended before.
     return other.state not in ENDED or (other.last_update_time or 0) >= (info.create_time or 0)
 
 
 class Started(Protocol):
-    """Any answer that names the task which it started."""
+    """Any response that has the id of the task that it started."""
 
     @property
     def task_id(self) -> str: ...
 
 
 class Waits(HasSession):
-    """What a session adds to wait for tasks."""
+    """Mixin of the session with ``task``, which waits for tasks."""
 
     def task(self, task: str | Started, *, backoff: Backoff = Backoff(), stall_timeout: float = 600.0) -> Task:
         """Wait for a job on the server, by its id or by the answer that started it: ``await ml.task(started)``.
@@ -188,5 +188,5 @@ class Waits(HasSession):
                 ten seconds.
         """
         task_id = task if isinstance(task, str) else task.task_id
-        # Who answered that it began is there, and may be restarted before the first look.
+        # A server that has started the task is known to exist, so a failure of the first poll may be a restart.
         return Task(task_id, self._session, backoff, stall_timeout, is_known=task is not task_id)

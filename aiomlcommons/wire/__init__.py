@@ -1,1 +1,1 @@
-"""Typed requests to bytes, and answers back to types. Pure: no I/O."""
+"""Serialization of typed requests and deserialization of responses. Pure functions, no I/O."""

@@ -1,4 +1,4 @@
-"""How the converter treats each kind of type that is no union: strict primitives, objects, sequences, maps, words."""
+"""cattrs hooks for all types but unions: strict primitives, objects, sequences, mappings, literals."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from cattrs.gen import (
 from aiomlcommons.endpoint import Record, fields_of, wire_name
 
 Hook: TypeAlias = Callable[[Any, Any], Any]
-"""Reads wire data, given also the type that it is read as."""
+"""A structure hook: takes wire data and the target type, returns the typed value."""
 
 
 def _kind(data: Any) -> str:
@@ -32,23 +32,23 @@ def _kind(data: Any) -> str:
 
 
 def expected(what: str, data: Any) -> TypeError:
-    """The error of data that is not what its type wants."""
+    """Return the error for data that does not match its type."""
     shown = repr(data) if isinstance(data, str | int | float) else _kind(data)
     return TypeError(f"expected {what}, got {shown[:80]}")
 
 
 def not_one_of(words: Sequence[str], data: Any) -> TypeError:
-    """The error of a word that is not of a closed set."""
+    """Return the error for a value outside of a closed set."""
     return expected(" or ".join(map(repr, words)), data)
 
 
 def fits(data: Any, accepted: tuple[type, ...]) -> bool:
-    """Whether data is of one of the types; true and false are no integers."""
+    """Return whether data is of one of the types; a bool does not count as an int."""
     return isinstance(data, accepted) and (not isinstance(data, bool) or bool in accepted)
 
 
 def strict(accepted: tuple[type, ...], what: str) -> Hook:
-    """Takes data of these types as it is, and no other."""
+    """Make a hook that accepts data of these types unchanged, and rejects all other."""
 
     def hook(data: Any, _: Any) -> Any:
         if not fits(data, accepted):
@@ -58,7 +58,7 @@ def strict(accepted: tuple[type, ...], what: str) -> Hook:
     return hook
 
 
-# ---- objects: names of the wire, unknown keys kept -----------------------------------------------------------------
+# ---- objects: wire names, unknown keys preserved -------------------------------------------------------------------
 
 
 def is_object(cls: Any) -> bool:
@@ -68,7 +68,7 @@ def is_object(cls: Any) -> bool:
 def _override(field: attrs.Attribute[Any]) -> Any:
     if field.name == "extra":
         return override(omit=True)
-    # None means "leave out"; any other default is a value that the server is told.
+    # A default of None means "omit"; any other default is sent to the server.
     return override(rename=wire_name(field), omit_if_default=field.default is None)
 
 
@@ -77,7 +77,7 @@ def _overrides(cls: Any) -> dict[str, Any]:
 
 
 def object_in(converter: cattrs.Converter, cls: Any) -> Hook:
-    """Reads an object; keys that a record does not know go to its ``extra``."""
+    """Make a hook that structures an object; unknown keys of a Record go to its ``extra``."""
     read: Hook = make_dict_structure_fn(cls, converter, **_overrides(cls))
     origin = get_origin(cls) or cls
     known = frozenset(map(wire_name, attrs.fields(origin)))
@@ -97,20 +97,20 @@ def object_in(converter: cattrs.Converter, cls: Any) -> Hook:
 
 
 def object_out(converter: cattrs.Converter, cls: Any) -> Callable[[Any], Any]:
-    """Writes an object; what is in its ``extra`` is put back."""
+    """Make a hook that unstructures an object, its ``extra`` included."""
     write = make_dict_unstructure_fn(cls, converter, **_overrides(cls))
     origin = get_origin(cls) or cls
     keeps = issubclass(origin, Record)
 
     def hook(value: Any) -> Any:
         if not isinstance(value, origin):
-            return value  # for ``checked`` to refuse, or to take where it is a dict with the right keys
+            return value  # ``checked`` rejects it, or accepts it if it is a dict with the right keys
         return {**write(value), **value.extra} if keeps else write(value)
 
     return hook
 
 
-# ---- sequences: text is not a sequence of its letters --------------------------------------------------------------
+# ---- sequences: a string is not a sequence of characters -----------------------------------------------------------
 
 
 def is_sequence(cls: Any) -> bool:
@@ -119,10 +119,10 @@ def is_sequence(cls: Any) -> bool:
 
 
 def sequence_in(converter: cattrs.Converter, cls: Any) -> Hook:
-    """Reads an array, item by item where there is anything to read."""
+    """Make a hook that structures an array; items are converted only if their type requires it."""
     (item,) = get_args(cls)
     if item in (float, Any):
-        # Vectors: an object and a call per number would cost more than all the rest. numpy checks them when it reads.
+        # Vectors: a call per number would dominate the cost. numpy validates the items when it converts them.
         return strict((list, tuple), "an array")
 
     def each(value: Any) -> Any:
@@ -142,11 +142,11 @@ def sequence_in(converter: cattrs.Converter, cls: Any) -> Hook:
 
 
 def sequence_out(converter: cattrs.Converter, cls: Any) -> Callable[[Any], Any]:
-    """Writes an array."""
+    """Make a hook that unstructures an array."""
     (item,) = get_args(cls)
     if item in (str, float, int, bool):
         return lambda value: value
-    # Text given where a list belongs must stay text, for ``checked`` to refuse it.
+    # A string given in place of a list must stay a string, so that ``checked`` rejects it.
     return lambda value: value if isinstance(value, str) else [converter.unstructure(part) for part in value]
 
 
@@ -156,7 +156,7 @@ def _each(data: Sequence[Any], each: Callable[[Any], Any]) -> list[Any]:
         try:
             result.append(each(value))
         except Exception as error:
-            # cattrs builds the path of a problem from notes of this kind.
+            # cattrs builds the path of an error from notes of this kind.
             error.__notes__ = [cattrs.errors.IterableValidationNote(f"at index {index}", index, None)]
             raise cattrs.IterableValidationError("an item does not fit", [error], list) from None  # pyright: ignore[reportCallIssue]
     return result
@@ -168,7 +168,7 @@ def is_mapping(cls: Any) -> bool:
 
 
 def mapping_in(converter: cattrs.Converter, cls: Any) -> Hook:
-    """Reads an object whose keys are data."""
+    """Make a hook that structures a mapping, whose keys are data."""
     read: Hook = mapping_structure_factory(cls, converter, detailed_validation=converter.detailed_validation)
 
     def hook(data: Any, declared: Any) -> Any:
@@ -180,7 +180,7 @@ def mapping_in(converter: cattrs.Converter, cls: Any) -> Hook:
 
 
 def mapping_out(converter: cattrs.Converter, cls: Any) -> Callable[[Any], Any]:
-    """Writes an object whose keys are data."""
+    """Make a hook that unstructures a mapping, whose keys are data."""
     write = mapping_unstructure_factory(cls, converter, unstructure_to=dict)
     return lambda value: write(value) if isinstance(value, Mapping) else value
 
@@ -191,7 +191,7 @@ def is_literal(cls: Any) -> bool:
 
 
 def literal_in(cls: Any) -> Hook:
-    """Reads a word of a closed set."""
+    """Make a hook that accepts a value of a closed set."""
     words = get_args(cls)
 
     def hook(data: Any, _: Any) -> Any:

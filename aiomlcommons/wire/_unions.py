@@ -1,4 +1,4 @@
-"""How the converter treats a union: the JSON kind of the data chooses the member."""
+"""cattrs hooks for unions: the JSON type of the data, and for objects the required keys, select the member."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _ACCEPTS: Mapping[Any, tuple[type, ...]] = {
 
 
 def is_union(cls: Any) -> bool:
-    """Whether a type is one of several."""
+    """Return whether a type is a union."""
     return get_origin(cls) in (Union, types.UnionType)
 
 
@@ -43,7 +43,7 @@ def _accepts(member: Any) -> tuple[type, ...]:
 
 
 def _open_enum(member: type[Enum], data: Any) -> Any:
-    # The server's words grow with its versions, so an unknown one stays the string that it is.
+    # Newer servers add values, so an unknown one stays a string.
     try:
         return member(data)
     except ValueError:
@@ -51,13 +51,13 @@ def _open_enum(member: type[Enum], data: Any) -> Any:
 
 
 def union_in(converter: cattrs.Converter, cls: Any) -> Hook:
-    """Reads null, a word of an enum, an object by its keys, and else what fits the first member that takes it."""
+    """Make a hook that structures null, an enum value, an object by its keys, else the first member that accepts it."""
     members = get_args(cls)
     choose = _chooser(members)
     enums = [m for m in members if isinstance(m, type) and issubclass(m, Enum) and m is not Null]
     plain = [(m, _accepts(m)) for m in members if m not in enums and m is not Null]
     null = NULL if Null in members else None
-    # Words beside an enum close it: any other is refused. With str beside it, it is open.
+    # An enum is closed, so that other values are rejected, unless str is a member of the union too.
     closed = bool(enums) and str not in members
 
     def hook(data: Any, _: Any) -> Any:
@@ -79,7 +79,7 @@ def union_in(converter: cattrs.Converter, cls: Any) -> Hook:
 
 
 def _chooser(members: Sequence[Any]) -> Callable[[Mapping[str, Any]], Any]:
-    """Which of several objects an answer is: the first whose required keys it has. The last one takes the rest."""
+    """Make a function that selects the first member whose required keys are all present; the last one by default."""
     objects = [member for member in members if is_object(member)]
     required = [
         (member, {wire_name(f) for f in fields_of(get_origin(member) or member) if f.default is attrs.NOTHING})

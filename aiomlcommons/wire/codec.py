@@ -1,4 +1,4 @@
-"""From a typed request to bytes, and from an answer's bytes to its type. No I/O."""
+"""The codec: encode a typed request as an HTTP request, decode an HTTP response to its type. No I/O."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ TYPED_JSON: Mapping[str, str] = {"content-type": JSON}
 
 
 def to_http(request: Request[Any], route: Route | None = None) -> HttpRequest:
-    """The bytes of a request, under its present route or another of its routes.
+    """Encode a request, for its current route or another of its routes.
 
-    Raises InvalidRequest, naming the field, for a value that does not fit its type or cannot stand in a path.
+    Raises InvalidRequest, naming the field, for a value that does not match its type or is invalid in a path.
     """
     cls: Any = type(request)
     try:
         keys, read = convert.checked(request)
     except convert.Unreadable as error:
         raise InvalidRequest(f"{cls.__name__}: {error}") from None
-    # What was read back has typed objects also where a dict was given.
+    # The request as read back has typed objects even for fields that were given as a dict.
     for problem in read.problems():
         raise InvalidRequest(f"{cls.__name__}: {problem}")
     spec = type(request).endpoint
@@ -46,10 +46,10 @@ def to_http(request: Request[Any], route: Route | None = None) -> HttpRequest:
 
 
 def from_http(request: Request[R], got: HttpResponse) -> R:
-    """The typed answer to a request.
+    """Decode the response to a request.
 
-    Raises the ApiError that a status of 300 or above calls for, or DecodeError, with the path of the trouble, for an
-    answer that is not of the request's type.
+    Raises ApiError for a status of 300 or above, DecodeError, with the path, for a response that does not match the
+    declared type.
     """
     raise_for_status(got)
     returns = type(request).endpoint.returns
@@ -60,12 +60,12 @@ def from_http(request: Request[R], got: HttpResponse) -> R:
         data = got.json()
     except ValueError:
         kind = got.content_type or "no content type"
-        message = f"the answer is not JSON but {kind}: is this an OpenSearch with ML Commons?"
+        message = f"the response is not JSON but {kind}: is this an OpenSearch with ML Commons?"
         raise DecodeError(message, got) from None
     try:
         answer: R = convert.structure(data, returns)
     except convert.Unreadable as error:
-        raise DecodeError(f"the answer is not a {_name(returns)}: {error}", got) from None
+        raise DecodeError(f"the response is not a {_name(returns)}: {error}", got) from None
     return answer
 
 
@@ -81,9 +81,9 @@ def _placed(cls: type[Any], place: str) -> tuple[attrs.Attribute[Any], ...]:
 def _body(request: Request[Any], keys: Mapping[str, Any]) -> bytes | None:
     cls: Any = type(request)
     for field in _placed(cls, "body"):
-        whole = convert.unstructure(getattr(request, field.name), field.type)
-        # Raw bytes go as application/json too: the server refuses application/octet-stream with 406.
-        return whole if isinstance(whole, bytes | None) else _json(cls, whole, f"$.{field.name}")
+        body = convert.unstructure(getattr(request, field.name), field.type)
+        # Raw bytes are sent as application/json too: the server rejects application/octet-stream with 406.
+        return body if isinstance(body, bytes | None) else _json(cls, body, f"$.{field.name}")
     return _json(cls, keys, "$") if keys or cls.endpoint.needs_body else None
 
 
@@ -95,7 +95,7 @@ def _json(cls: type[Any], data: Any, where: str) -> bytes:
 
 
 def _unwritable(data: Any, where: str) -> str:
-    """The path of the first part that JSON cannot hold: half a surrogate pair, a set, an integer of over 64 bits."""
+    """Return the path of the first value that JSON cannot encode: a lone surrogate, a set, an integer over 64 bits."""
     parts = data.items() if isinstance(data, Mapping) else enumerate(data) if isinstance(data, list | tuple) else ()
     for key, part in parts:
         try:
@@ -109,11 +109,11 @@ def _segment(cls: type[Any], name: str, value: Any) -> str:
     text = str(value)
     if not text.strip():
         raise InvalidRequest(f"{cls.__name__}: {name} must not be empty")
-    # A lone "." or ".." would be folded away by every URL library on the way; the server takes it percent-encoded.
+    # URL libraries would normalize "." and ".." away; the server accepts them percent-encoded.
     try:
         return text.replace(".", "%2E") if text in {".", ".."} else quote(text, safe="")
     except UnicodeEncodeError as error:
-        raise InvalidRequest(f"{cls.__name__}: {name} is no text that UTF-8 can hold: {error.reason}") from None
+        raise InvalidRequest(f"{cls.__name__}: {name} cannot be encoded as UTF-8: {error.reason}") from None
 
 
 def _word(value: Any) -> str:
@@ -123,7 +123,7 @@ def _word(value: Any) -> str:
 
 
 def from_word(text: str, declared: Any) -> Any:
-    """A query or path value as its field's type: the inverse of what ``to_http`` writes."""
+    """Parse a query or path value as its field's type: the inverse of ``to_http``."""
     wanted = get_args(declared) or (declared,)
     if bool in wanted and text in {"true", "false", ""}:
         return text != "false"

@@ -1,4 +1,4 @@
-"""The one converter between wire data and typed classes. Strict: a number where text belongs is an error."""
+"""The converter (cattrs) between wire data and typed classes. Strict: types are never coerced."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from aiomlcommons.wire import _hooks
 from aiomlcommons.wire._unions import is_union, union_in
 
 T = TypeVar("T")
-# What stands in the fields that hold secrets is not shown, also where it does not fit.
+# Masks the values of fields that hold secrets in error messages.
 _SHOWN = re.compile(r"got .*(?= @ \$\S*\.(?:credential|headers)\b)", re.DOTALL)
 
 
 class Unreadable(ValueError):
-    """Data that does not fit its type; ``problems`` says what and where."""
+    """Data that does not match its type; ``problems`` has a message with the path for each mismatch."""
 
     def __init__(self, problems: Sequence[str]) -> None:
         super().__init__("; ".join(problems))
@@ -28,10 +28,7 @@ class Unreadable(ValueError):
 
 
 def structure(data: Any, cls: type[T]) -> T:
-    """Read wire data into a type.
-
-    Raises Unreadable with the path of each problem.
-    """
+    """Convert wire data to a type. Raises Unreadable with the path of each problem."""
     try:
         return _fast.structure(data, cls)
     except Exception:
@@ -39,7 +36,7 @@ def structure(data: Any, cls: type[T]) -> T:
 
 
 def _explain(data: Any, cls: type[T]) -> T:
-    # The detailed converter costs a sixth more time, so it runs only to say what went wrong.
+    # The detailed converter is a sixth slower, so it runs only to explain a failure.
     try:
         return _detailed.structure(data, cls)
     except Exception as error:
@@ -48,14 +45,14 @@ def _explain(data: Any, cls: type[T]) -> T:
 
 
 def unstructure(value: Any, declared: Any = None) -> Any:
-    """Turn a typed value into wire data: None is left out, NULL is null, ``extra`` is put back."""
+    """Convert a typed value to wire data: None is omitted, NULL is null, ``extra`` is included."""
     return _fast.unstructure(value, unstructure_as=declared)
 
 
 def checked(request: Request[Any]) -> tuple[dict[str, Any], Request[Any]]:
-    """The wire data of a request that would be read back as it was written, and the request as read back.
+    """Validate a request by a round trip; return its wire data, and the request as read back from that.
 
-    Raises Unreadable, naming each field, for any other.
+    Raises Unreadable, naming each field that does not match its type.
     """
     keys: dict[str, Any] = unstructure(request)
     return keys, structure(keys, type(request))

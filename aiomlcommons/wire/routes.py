@@ -1,4 +1,4 @@
-"""Which endpoint a method and a path belong to: the way back from HTTP, for the emulator, the tests and the CLI."""
+"""A router from HTTP method and path back to endpoint and typed request, for the emulator, the tests and the CLI."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from aiomlcommons.wire.codec import from_word
 
 @attrs.frozen
 class Match:
-    """An endpoint, the one of its routes that fits, and the values found in the path."""
+    """A matched route: the endpoint, which of its routes, and the path parameters."""
 
     request: type[Request[Any]]
     route: Route
@@ -32,14 +32,14 @@ def _pattern(route: Route) -> re.Pattern[str]:
 
 
 class Router:
-    """Finds the endpoint of an encoded path; a literal segment wins over a field."""
+    """Matches percent-encoded paths against all routes; a literal segment takes precedence over a parameter."""
 
     def __init__(self, endpoints: Iterable[type[Request[Any]]] = ENDPOINTS) -> None:
         table = [(cls, route, _pattern(route)) for cls in endpoints for route in cls.endpoint.routes]
         self._table = sorted(table, key=lambda row: len(row[1].names))
 
     def find(self, method: str, path: str) -> Match | None:
-        """The endpoint of a method and an encoded path, under any of its names."""
+        """Return the match of a method and percent-encoded path, old routes included; None if there is none."""
         for cls, route, pattern in self._table:
             if route.method == method and (hit := pattern.match(path)):
                 return Match(cls, route, {name: unquote(value) for name, value in hit.groupdict().items()})
@@ -47,21 +47,21 @@ class Router:
 
 
 def read_request(match: Match, http: HttpRequest) -> Request[Any]:
-    """The typed request that a message holds. Keys of the body that its class does not know are dropped.
+    """Decode an HTTP request to its typed request. Unknown keys of the body are dropped.
 
-    Raises convert.Unreadable where a value does not fit its field or a parameter of the query has none, ValueError
-    where the body is not JSON.
+    Raises convert.Unreadable for a value that does not match its field and for an unknown query parameter, ValueError
+    if the body is not JSON.
     """
     hints = get_type_hints(match.request)
     fields = {wire_name(f): f for f in attrs.fields(match.request)}
     if unknown := http.query.keys() - {name for name, f in fields.items() if f.metadata.get("in") == "query"}:
-        raise convert.Unreadable([f"no parameter of the query is called {' or '.join(sorted(unknown))}"])
+        raise convert.Unreadable([f"unknown query parameter: {', '.join(sorted(unknown))}"])
     words = {**match.values, **http.query}
     data: dict[str, Any] = {name: from_word(text, hints[fields[name].name]) for name, text in words.items()}
-    whole = next((name for name, f in fields.items() if f.metadata.get("in") == "body"), None)
-    if whole is not None:
-        raw = hints[fields[whole].name] is bytes
-        data |= {} if http.body is None else {whole: http.body if raw else orjson.loads(http.body)}
+    body_field = next((name for name, f in fields.items() if f.metadata.get("in") == "body"), None)
+    if body_field is not None:
+        raw = hints[fields[body_field].name] is bytes
+        data |= {} if http.body is None else {body_field: http.body if raw else orjson.loads(http.body)}
     elif http.body:
         body = orjson.loads(http.body)
         if not isinstance(body, Mapping):

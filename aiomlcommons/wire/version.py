@@ -1,4 +1,4 @@
-"""What a server of a certain version has: which route it knows an endpoint by, and which fields."""
+"""Version negotiation: which route, fields and values of an endpoint a server's version supports."""
 
 from __future__ import annotations
 
@@ -13,50 +13,50 @@ from aiomlcommons.errors import ApiError, NotSupported
 
 
 class Version(NamedTuple):
-    """A version of OpenSearch, which is that of its ML Commons too."""
+    """A version of OpenSearch (major, minor), which is that of its ML Commons plugin too."""
 
     major: int
     minor: int
 
     @classmethod
     def parse(cls, text: str) -> Version:
-        """``3.4.0`` or ``2.4``. Raises ValueError for what is no version of OpenSearch."""
+        """Parse ``3.4.0`` or ``2.4``. Raises ValueError for what is not a version of OpenSearch."""
         major, _, rest = text.partition(".")
         version = cls(int(major), int(rest.partition(".")[0] or 0))
         if version.major >= 7:
-            # Some clusters give the version of the Elasticsearch that they are compatible with.
-            raise ValueError(f"{text} is no version of OpenSearch")
+            # Some clusters report the version of Elasticsearch that they are compatible with.
+            raise ValueError(f"{text} is not a version of OpenSearch")
         return version
 
     def __str__(self) -> str:
         return f"{self.major}.{self.minor}"
 
 
-# Older servers are not known; what was there in 2.4 is taken to be there.
+# The oldest supported version; endpoints and fields from before it are assumed to exist.
 OLDEST = Version(2, 4)
 
 
 @attrs.define
 class Server:
-    """What a session knows of its server: the version that it tells itself, or ``compat`` where it tells none.
+    """The cached version of a session's server: the one that it ``reported``, else ``compat``.
 
-    The server's own word is the better one: what is left out because ``compat`` is old, a newer server may want.
+    The reported one takes precedence: a newer server may require what is omitted for an old ``compat``.
     """
 
     compat: Version | None = None
-    told: Version | None = None
+    reported: Version | None = None
     asked: bool = False
-    asking: anyio.Lock = attrs.field(factory=anyio.Lock, repr=False, eq=False)
+    lock: anyio.Lock = attrs.field(factory=anyio.Lock, repr=False, eq=False)
 
     @property
     def version(self) -> Version | None:
-        """The best that is known so far, without asking."""
-        return self.told or self.compat
+        """The best known version so far, without a request."""
+        return self.reported or self.compat
 
 
 @functools.cache
 def _newer(cls: Any) -> tuple[tuple[str, Version], ...]:
-    """The fields of a request that some servers with its endpoint lack, with the version that brought them."""
+    """Return the fields that were added after their endpoint, with the version that added them."""
     spec = cls.endpoint
     base = max(OLDEST, Version.parse(spec.since))
     since = {name: Version.parse(version) for name, version in spec.newer.items()}
@@ -71,14 +71,14 @@ def _newer_given(request: Request[Any]) -> list[tuple[str, Version]]:
 
 
 def needs_version(request: Request[Any]) -> bool:
-    """Whether the server's version matters to a request: some servers lack a field or a value of it."""
+    """Return whether a request has fields or values that only some versions of the server support."""
     return bool(_newer_given(request))
 
 
 def route_at(request: Request[Any], version: Version | None, error: ApiError | None = None) -> Route | None:
-    """The route by which a server knows an endpoint; None is the present one.
+    """Return the route of an endpoint in a server's version; None is the current route.
 
-    Raises NotSupported where it has no such endpoint, or not a field or a value that is given.
+    Raises NotSupported if that version does not have the endpoint, or a field or value that is given.
     """
     if version is None:
         return None
@@ -96,5 +96,5 @@ def route_at(request: Request[Any], version: Version | None, error: ApiError | N
 
 
 def is_unknown_route(error: ApiError) -> bool:
-    """Whether a server says that it does not know a route, and so has done nothing."""
+    """Return whether an error says that the server does not know the route, so that it has not done anything."""
     return error.reason.startswith(("no handler found for uri", "Incorrect HTTP method for uri"))

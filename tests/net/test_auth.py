@@ -1,4 +1,4 @@
-"""Credentials become headers, and are never shown."""
+"""Credentials become headers, and are masked everywhere else."""
 
 from __future__ import annotations
 

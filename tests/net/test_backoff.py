@@ -1,4 +1,4 @@
-"""Delays grow, stay within their bounds and never end."""
+"""Exponential backoff: delays grow, stay within bounds and never end."""
 
 from __future__ import annotations
 

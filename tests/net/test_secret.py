@@ -1,4 +1,4 @@
-"""A secret is shown to nobody but to who asks for it by name."""
+"""A secret is shown only by ``reveal()``."""
 
 from __future__ import annotations
 
@@ -37,5 +37,5 @@ def test_secrets_are_equal_when_their_texts_are_and_never_to_the_text() -> None:
 
 
 def test_what_is_no_text_is_refused_without_being_shown() -> None:
-    with pytest.raises(TypeError, match=r"^a secret is text, not bytes$"):
+    with pytest.raises(TypeError, match=r"^a secret must be a string, not bytes$"):
         Secret(HUSH.encode())  # type: ignore[arg-type]

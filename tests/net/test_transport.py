@@ -1,4 +1,4 @@
-"""The network as it is: each failure over a real socket becomes one error that names the host and the remedy."""
+"""The aiohttp transport over real sockets: each failure becomes one error that names the host and the remedy."""
 
 from __future__ import annotations
 
@@ -41,24 +41,24 @@ NO_WAIT = Backoff(first=0)
 
 
 async def failure(url: str, kind: type[Exception], **options: Any) -> Any:
-    """The error that the first call on a session ends with."""
+    """Return the error of the first call on a session."""
     with pytest.raises(kind) as caught:
         async with Session(url, **{"retries": 0, **options}) as ml:
             await ml.info()
     return caught.value
 
 
-# ---- bad servers ---------------------------------------------------------------------------------------------------
+# ---- bad servers -----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("deed", "kind", "words", "transient"),
     [
-        (closes_at_once, ConnectError, "closed the connection without an answer; if the cluster uses TLS", True),
-        (half_an_answer, ConnectError, "was cut off: Response payload is not completed", True),
-        (cut_chunked, ConnectError, "was cut off: Response payload is not completed", True),
-        (garbage, ConnectError, "did not answer in HTTP: Bad status line: Expected HTTP/", False),
-        (html, DecodeError, "the answer is not JSON but text/html: is this an OpenSearch with ML Commons?", False),
+        (closes_at_once, ConnectError, "closed the connection without a response; if the cluster uses TLS", True),
+        (half_an_answer, ConnectError, "was truncated: Response payload is not completed", True),
+        (cut_chunked, ConnectError, "was truncated: Response payload is not completed", True),
+        (garbage, ConnectError, "did not respond in HTTP: Bad status line: Expected HTTP/", False),
+        (html, DecodeError, "the response is not JSON but text/html: is this an OpenSearch with ML Commons?", False),
     ],
 )
 async def test_a_bad_server_is_named_with_what_it_did(
@@ -92,7 +92,7 @@ async def test_a_host_that_does_not_exist_is_named() -> None:
     ("deed", "timeout", "words"),
     [
         (never_answers, Timeout(read=0.02), "was silent for 0.02 s; session.options(timeout=Timeout(read="),
-        (never_answers, Timeout(total=0.02), "no whole answer from"),
+        (never_answers, Timeout(total=0.02), "no complete response from"),
         (never_answers, 0.02, "within 0.02 s"),
         (drips, Timeout(read=5, total=0.05), "within 0.05 s"),
     ],
@@ -148,11 +148,11 @@ async def test_an_answer_has_lower_case_headers_and_its_bytes() -> None:
 async def test_an_error_can_be_copied_and_pickled() -> None:
     async with misbehave(garbage) as bad:
         error = await failure(bad.url, ConnectError)
-    again = copy.copy(error)  # by the same door as pickle: __reduce__
+    again = copy.copy(error)  # uses __reduce__, as pickling does
     assert (type(again), str(again), again.transient) == (type(error), str(error), False)
 
 
-# ---- TLS -----------------------------------------------------------------------------------------------------------
+# ---- TLS -------------------------------------------------------------------------------------------------------------
 
 
 @attrs.frozen
@@ -273,7 +273,7 @@ async def test_certificates_are_read_off_the_event_loop() -> None:
         ({"ca_certs": "missing.pem"}, FileNotFoundError, "ca_certs='missing.pem' cannot be used: No such file"),
         ({"client_cert": "missing.pem"}, FileNotFoundError, "client_cert='missing.pem' cannot be used: No such file"),
         ({"ca_certs": __file__}, ssl.SSLError, f"ca_certs='{__file__}' cannot be used: "),
-        ({"client_key": "key.pem"}, ValueError, "client_key proves nothing without client_cert"),
+        ({"client_key": "key.pem"}, ValueError, "client_key requires client_cert"),
     ],
 )
 async def test_a_file_that_cannot_be_used_is_named_before_the_network(
@@ -297,7 +297,7 @@ async def test_https_to_a_plain_port_says_http() -> None:
     assert not error.transient
 
 
-# ---- what goes over the wire ---------------------------------------------------------------------------------------
+# ---- what goes over the wire -----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -381,7 +381,7 @@ async def test_no_redirect_is_followed() -> None:
 
 async def test_no_cookie_is_kept() -> None:
     async with serve(reply(set_cookie="a=b")) as server:
-        # By name: aiohttp would keep no cookie of a bare address anyway.
+        # By host name, because aiohttp never stores cookies of an IP address.
         ml = await Session.connect(server.url.replace("127.0.0.1", "localhost"))
         await ml.info()
         await ml.close()
@@ -414,7 +414,7 @@ async def test_a_call_that_waits_too_long_for_a_free_connection_is_told_of_the_p
         first.cancel()
 
 
-# ---- life ----------------------------------------------------------------------------------------------------------
+# ---- lifetime --------------------------------------------------------------------------------------------------------
 
 
 async def test_cancelling_a_call_closes_its_connection() -> None:
@@ -439,7 +439,7 @@ async def test_another_event_loop_is_refused() -> None:
             await asyncio.to_thread(asyncio.run, ml.info())
 
 
-# ---- the URL -------------------------------------------------------------------------------------------------------
+# ---- the URL ---------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("url", ["http://h", "https://h:9200", "https://h:9200/base/", "https://[::1]:9200"])

@@ -1,4 +1,4 @@
-"""Refusals that are the server's own defects say so, and no others."""
+"""Known defects of servers are recognised, and nothing else is."""
 
 from __future__ import annotations
 

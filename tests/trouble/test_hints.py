@@ -1,4 +1,4 @@
-"""What a server means by words that say too little: each row is what a real server said."""
+"""Hints for terse server messages, each from a recording of a real server."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from aiomlcommons.trouble import hints
 from aiomlcommons.waiting.errors import TaskFailed
 from tests.wire.recordings import exchanges
 
-# What ML Commons 2.4.1 puts before the words of Java, and after them.
+# The wrapper and stack trace that ML Commons 2.4.1 adds to the message of a Java exception.
 OLD = "java.security.PrivilegedActionException: java.net.{}\n\tat java.base/java.security.AccessController.doPrivileged"
 STACK = (
     "(AccessController.java:573)\n\tat org.opensearch.ml.engine.ModelHelper.<init>(ModelHelper.java:55)\n\t... 4 more"
@@ -46,8 +46,8 @@ def failed(error: str, task_type: str = "REGISTER_MODEL") -> TaskFailed:
         ("Connection timed out (Connection timed out)", "cannot reach the host of the model's file"),
         ("Connect timed out", "cannot reach the host of the model's file"),
         ("Network is unreachable (connect failed)", "cannot reach the host of the model's file"),
-        ("Unsupported or unrecognized SSL message", "makes no TLS connection with the host of the model's file"),
-        ("PKIX path building failed: unable to find valid certification path", "makes no TLS connection with the host"),
+        ("Unsupported or unrecognized SSL message", "cannot establish TLS with the host of the model's file"),
+        ("PKIX path building failed: unable to find valid certification path", "cannot establish TLS with the host"),
     ],
 )
 def test_a_file_that_the_cluster_cannot_fetch_may_come_from_here(error: str, means: str) -> None:
@@ -71,8 +71,8 @@ def test_a_file_that_is_not_there_is_named(error: str) -> None:
 def test_a_name_that_keeps_a_model_from_its_nodes_is_told(error: str) -> None:
     told = str(failed(orjson.dumps({"node": error}).decode(), "DEPLOY_MODEL"))
     assert told == (
-        f"DEPLOY_MODEL t ended FAILED: {error}; a name with an ending of files, such as .zip, keeps a model from it: "
-        "register it under another name"
+        f"DEPLOY_MODEL t ended FAILED: {error}; a model whose name ends in a file extension, such as .zip, cannot be "
+        "deployed: choose another name"
     )
 
 

@@ -1,4 +1,4 @@
-"""The table of trouble: each row is recognised in what a real server said, or in what is public of it."""
+"""The trouble table: each row matches its evidence, a recording or a public source."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ import pytest
 from aiomlcommons.api.tasks import TaskInfo
 from aiomlcommons.errors import error_for
 from aiomlcommons.http import HttpRequest, HttpResponse
-from aiomlcommons.trouble.said import heard
+from aiomlcommons.trouble.parsed_error import parse_error
 from aiomlcommons.trouble.table import PROVIDERS, TABLE, Kind, Party, Trouble, trouble_of
 from aiomlcommons.waiting.errors import TaskFailed
 from tests.support.paths import ROOT
 from tests.wire.recordings import exchanges
 
 RECORDED = {(exchange.file.removesuffix(".jsonl"), exchange.case): exchange for exchange in exchanges()}
-# What real servers said, and no recording has.
+# Errors of real servers that are not in the recordings.
 SEEN = {
     "denied due to remote server throttling": (
         400,
@@ -73,15 +73,15 @@ def _told(exchange: Any) -> tuple[int, Any]:
 
 
 def judged(status: int, body: Any) -> Trouble:
-    return trouble_of(heard(status, body))
+    return trouble_of(parse_error(status, body))
 
 
 @pytest.mark.parametrize("row", TABLE, ids=lambda row: row.sign)
 def test_each_row_is_known_by_what_a_server_said(row: Trouble) -> None:
     examples = said_of(row)
-    rows = [judged(*example) for example in examples if row.shows_in(heard(*example))]
+    rows = [judged(*example) for example in examples if row.matches(parse_error(*example))]
     assert rows, f"no example of {row.source} shows {row.sign!r}"
-    # Where a type and words of one cause are both there, either row may be the first; they agree on what helps.
+    # If both the type and the message of one cause match, either row may come first; they agree on the kind.
     assert {(found.kind, found.party) for found in rows} == {(row.kind, row.party)}
 
 

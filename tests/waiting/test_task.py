@@ -1,4 +1,4 @@
-"""Waiting for the server's jobs, told by what real servers answered."""
+"""Polling of tasks, against recorded responses of real servers."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ OLD = {row.case: row.response for row in exchanges([HERE / "ml-commons-2.4.1.jso
 
 @attrs.define
 class Script:
-    """A cluster that gives its answers in their order and ends the test where there is none left."""
+    """A cluster that returns scripted responses in order, and fails the test if there is none left."""
 
     answers: list[HttpResponse]
     asked: list[HttpRequest] = attrs.field(factory=list)
@@ -44,7 +44,7 @@ class Script:
 
 
 def task(state: str, **fields: Any) -> HttpResponse:
-    """A task as a server shows it."""
+    """A task as a server reports it."""
     return as_json({"task_type": "DEPLOY_MODEL", "model_id": "m", "state": state, **fields})
 
 
@@ -53,7 +53,7 @@ def as_json(body: Any) -> HttpResponse:
 
 
 def hits(**tasks: Mapping[str, Any] | None) -> HttpResponse:
-    """What a sorted search of tasks finds: no scores, but what it sorted by. None is a hit without a source."""
+    """The response to a sorted search of tasks: sort keys in place of scores. None is a hit without a source."""
     hit = {"_index": ".plugins-ml-task", "_version": 1, "_seq_no": 1, "_primary_term": 1, "_score": None}
     found = [
         {**hit, "_id": name, "sort": [0], **({"_source": source} if source else {})} for name, source in tasks.items()
@@ -225,7 +225,7 @@ async def test_a_task_error_can_be_pickled(make: Callable[[TaskInfo], Exception]
 
 
 def offline(state: str, status: str = "in_progress", **fields: Any) -> HttpResponse:
-    """A batch prediction as a server shows it."""
+    """A batch prediction as a server reports it."""
     job = {"id": "batch_1", "status": status}
     return as_json(
         {"task_type": "BATCH_PREDICTION", "function_name": "REMOTE", "remote_job": job, "state": state, **fields}
@@ -233,7 +233,7 @@ def offline(state: str, status: str = "in_progress", **fields: Any) -> HttpRespo
 
 
 def trouble(status: int, reason: str) -> HttpResponse:
-    """What a server says where a provider has trouble."""
+    """The server's response if a provider fails."""
     error = {"type": "status_exception", "reason": reason}
     return attrs.evolve(as_json({"error": {"root_cause": [error], **error}, "status": status}), status=status)
 

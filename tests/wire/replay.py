@@ -105,7 +105,7 @@ def _same_answer(exchange: Exchange, request: Request[Any]) -> None:
 
 
 def resource_of(match: Match | None) -> str | None:
-    """The resource that an endpoint belongs to: the name of its module."""
+    """Return the resource of an endpoint: the name of its module."""
     return match.request.__module__.rpartition(".")[2] if match else None
 
 

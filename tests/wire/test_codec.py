@@ -96,7 +96,7 @@ def test_an_id_that_is_no_text_is_refused_by_name(model_id: Any, words: str) -> 
 
 
 def test_an_id_of_half_a_character_is_refused_by_name() -> None:
-    with pytest.raises(InvalidRequest, match=r"^GetModel: model_id is no text that UTF-8 can hold"):
+    with pytest.raises(InvalidRequest, match=r"^GetModel: model_id cannot be encoded as UTF-8"):
         to_http(GetModel(f"m{HALF}"))
 
 
@@ -404,13 +404,13 @@ def test_an_empty_body_is_none_where_nothing_is_answered() -> None:
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
-        (got(b"<html>hello", kind="text/html; charset=utf-8"), "the answer is not JSON but text/html: is this an"),
+        (got(b"<html>hello", kind="text/html; charset=utf-8"), "the response is not JSON but text/html: is this an"),
         (got(b"hello", kind=""), "not JSON but no content type"),
         (got(b"", kind=JSON), "not JSON but application/json"),
         (got(b'{"name": "n"', kind=JSON), "not JSON but application/json"),
         (got(b"\xa1\x61", kind=CBOR), "not JSON but application/cbor"),
-        (got(["a"]), r"the answer is not a Model: expected an object, got an array @ \$"),
-        (got({"name": 5}), r"the answer is not a Model: expected str, got 5 @ \$\.name"),
+        (got(["a"]), r"the response is not a Model: expected an object, got an array @ \$"),
+        (got({"name": 5}), r"the response is not a Model: expected str, got 5 @ \$\.name"),
         (got({"planning_worker_nodes": "abc"}), r"expected list, got 'abc' @ \$\.planning_worker_nodes"),
         (got({"is_enabled": 1}), r"expected bool, got 1 @ \$\.is_enabled"),
         (got({"created_time": "5"}), r"expected int, got '5' @ \$\.created_time"),
@@ -424,7 +424,7 @@ def test_an_answer_that_is_none_is_refused_and_kept(answer: HttpResponse, words:
 
 
 def test_a_generic_answer_is_named_in_full() -> None:
-    with pytest.raises(DecodeError, match=r"the answer is not a .*Hits"):
+    with pytest.raises(DecodeError, match=r"the response is not a .*Hits"):
         from_http(SearchModels(), got({}))
 
 

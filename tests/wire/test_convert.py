@@ -191,7 +191,7 @@ def test_a_whole_number_is_a_number() -> None:
 
 
 def test_secrets_are_not_shown_when_they_do_not_fit() -> None:
-    with pytest.raises(Unreadable, match=r"a secret is text, not int"):
+    with pytest.raises(Unreadable, match=r"a secret must be a string, not int"):
         convert.structure(5, Secret)
 
 

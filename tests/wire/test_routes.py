@@ -127,7 +127,7 @@ def test_the_path_wins_over_a_key_of_the_same_name() -> None:
             "/models/_register",
             {"name": "n"},
             {"foo": "", "name": "x"},
-            "no parameter of the query is called foo or name",
+            "unknown query parameter: foo, name",
         ),
         ("/models/m/upload_chunk/x", b"", {}, "expected an integer, got 'x'"),
         ("/models/m/upload_chunk/%C2%B2", b"", {}, "expected an integer, got '²'"),

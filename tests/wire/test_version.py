@@ -307,5 +307,5 @@ def test_what_is_no_version_of_opensearch_is_refused(text: str) -> None:
 
 
 def test_compat_must_be_a_version() -> None:
-    with pytest.raises(ValueError, match=r"7\.10 is no version of OpenSearch"):
+    with pytest.raises(ValueError, match=r"7\.10 is not a version of OpenSearch"):
         Session(compat="7.10")

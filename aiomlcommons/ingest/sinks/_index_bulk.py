@@ -15,7 +15,7 @@ from aiomlcommons.errors import DecodeError
 from aiomlcommons.http import HttpResponse
 from aiomlcommons.ingest.sinks._json_rows import encoded
 from aiomlcommons.ingest.types import Documents, Refused, Row
-from aiomlcommons.trouble.said import heard
+from aiomlcommons.trouble.parsed_error import parse_error
 from aiomlcommons.trouble.table import Kind, trouble_of
 
 # Not the document's fault: no rights, no such index, one that is closed to writing, or no room that ever will be.
@@ -170,7 +170,7 @@ def _sorted(items: Sequence[Mapping[str, Any]], sent: Sequence[Action]) -> Outco
         if error is None and status < 300:
             continue
         why = _reason(error) or f"status {status}"
-        if trouble_of(heard(status, error)).kind in AGAIN:
+        if trouble_of(parse_error(status, error)).kind in AGAIN:
             found.again.append(action)
             found.why = found.why or why
         elif status in NO_WAY:

@@ -1,4 +1,4 @@
-"""What an error says, whichever form it has: objects, JSON inside text, names of Java, a body that was cut off."""
+"""Extract exception types and messages from an error of any shape: JSON, JSON within strings, truncated text."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ _PROVIDER_SAYS = "Error from remote service"
 
 
 @attrs.frozen
-class Said:
-    """What a server said: its HTTP status (0 for the error of a task), every type and all words of its error."""
+class ParsedError:
+    """A parsed error: HTTP status (0 for that of a task), every exception type in snake case, and all its messages."""
 
     status: int
     types: frozenset[str]
@@ -22,13 +22,13 @@ class Said:
     permanent: bool = False
 
     @property
-    def is_providers(self) -> bool:
-        """Whether these are a provider's own words, passed on: nothing in them speaks of the cluster."""
+    def is_from_provider(self) -> bool:
+        """Whether this is the relayed error of a remote model's provider, which says nothing about the cluster."""
         return _PROVIDER_SAYS in self.words
 
 
-def heard(status: int, *parts: Any) -> Said:
-    """What these parts of an answer or a task say, in whichever forms: objects, JSON inside text, names of Java."""
+def parse_error(status: int, *parts: Any) -> ParsedError:
+    """Parse the parts of an error response or of a task's error, at any depth."""
     types: set[str] = set()
     words: list[str] = []
     permanent = False
@@ -40,13 +40,13 @@ def heard(status: int, *parts: Any) -> Said:
             words.append(value)
     text = "\n".join(words)
     types |= {_snake(name) for name in _JAVA.findall(text)}
-    # A body that was cut off is text, and holds its types none the less.
+    # A truncated body is no valid JSON, but its text still contains the types.
     types |= set(_TYPE.findall(text))
-    return Said(status, frozenset(types), text, permanent)
+    return ParsedError(status, frozenset(types), text, permanent)
 
 
 def _each(key: str, value: Any) -> Iterator[tuple[str, str]]:
-    """Every text of an error with the key that it stands under, wherever it stands."""
+    """Yield every string of an error, at any depth, with its key."""
     if isinstance(value, Mapping):
         for name, part in value.items():
             yield from _each(str(name), part)
@@ -61,7 +61,7 @@ def _each(key: str, value: Any) -> Iterator[tuple[str, str]]:
 
 
 def _parsed(text: str) -> Any:
-    """The object that a text is, as errors of tasks and nodes are; None where it is none."""
+    """Decode a string that is a JSON object, as in errors of tasks and nodes; None for any other."""
     if not text.lstrip().startswith("{"):
         return None
     try:
@@ -76,5 +76,5 @@ _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
 def _snake(name: str) -> str:
-    """``version_conflict_engine_exception`` for the name of its Java class, as OpenSearch writes it."""
+    """Convert a Java class name to snake case as OpenSearch does: ``version_conflict_engine_exception``."""
     return _HUMP.sub("_", name).lower()
