@@ -39,8 +39,8 @@ async def ours(url: str, file: Path, sha256: str) -> None:
         model = ModelFile(file, size, sha256)
         upload = Upload(ml, "m", model, set(), lambda _: None)
         await upload(IN_FLIGHT)
-    if len(upload.there) != model.total_chunks:
-        raise SystemExit(f"{len(upload.there)} of {model.total_chunks} chunks were sent")
+    if len(upload.uploaded) != model.total_chunks:
+        raise SystemExit(f"{len(upload.uploaded)} of {model.total_chunks} chunks were sent")
 
 
 async def bare(url: str, file: Path, _: str) -> None:

@@ -1,1 +1,1 @@
-"""The life of models: from a name or a file to a model that answers, and out of the cluster again."""
+"""The model lifecycle: find or register, upload, deploy, undeploy and delete, idempotent and safe between clients."""

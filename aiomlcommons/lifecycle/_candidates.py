@@ -1,4 +1,4 @@
-"""Which of the models that are there is the one that is wanted."""
+"""Matching of registered models against a spec: which of them is the requested one."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @attrs.frozen
 class Candidates:
-    """The models of a name that may be the one that is wanted, in whichever group of its group's name they are."""
+    """The registered models that match a spec, across all model groups of the group's name."""
 
     ml: Client
     spec: New
@@ -31,14 +31,14 @@ class Candidates:
 
     @property
     def own_id(self) -> str:
-        """An id that says all of what is wanted."""
+        """The deterministic document id of this spec: clients that register the same model conflict on it."""
         return own_id("model", self.group or "", self.name, *_identity(self.spec))
 
     async def __aiter__(self) -> AsyncIterator[tuple[str, Model]]:
-        """Oldest first: all who look see them in the same order."""
+        """Yield id and record of each match, oldest first, so that all clients see the same order."""
         clauses: list[dict[str, Any]] = [{"term": {"name.keyword": self.name}}]
         if (group := self.group) is not None:
-            # Two groups of one name are possible: whoever registered the other one must be seen.
+            # There may be two groups of one name: models that another client registered in the other one count too.
             clauses.append({"terms": {"model_group_id": await find_groups(self.ml, group)}})
         body = {"query": {"bool": {"filter": clauses}}, "sort": [{"created_time": "asc"}]}
         async for hit in self.ml.models.search(body):
@@ -47,32 +47,32 @@ class Candidates:
 
     @property
     def group(self) -> str | None:
-        """The name of the wanted model's group."""
+        """The name of the model's group."""
         group = self.spec.group
         return group if group is None or isinstance(group, str) else group.name
 
     def may_be(self, model: Model) -> bool:
-        """Whether a model of this name is the one, or may become it: a hash is noted when the file has come."""
+        """Return whether a model of this name matches, or still may: its hash is recorded only after the download."""
         if isinstance(self.spec, UrlModel) and model.model_content_hash_value is None:
             return model.model_state in UNFINISHED
         return self.spec.same(model)
 
     async def find(self) -> tuple[str, Model] | None:
-        """The one to use: one that is deployed before others, an old one before a new one."""
+        """Return the match to use: a deployed one before others, then the oldest."""
         found = [(key, model) async for key, model in self]
         for key, _ in sorted(found, key=lambda one: not one[1].is_deployed):
             if model := await find_model(self.ml, key):
                 return key, model
         return None
 
-    async def older(self, mine: str) -> list[str]:
-        """The ids of those that come before mine; the oldest of those that were registered at once is to stay."""
+    async def older(self, model_id: str) -> list[str]:
+        """Return the ids of the matches older than a model; of models registered concurrently the oldest is kept."""
         found = [key async for key, _ in self]
-        return found[: found.index(mine)] if mine in found else found
+        return found[: found.index(model_id)] if model_id in found else found
 
 
 def _identity(spec: New) -> tuple[str, ...]:
-    """What tells a model from others of its name."""
+    """Return what distinguishes a model from others of its name."""
     match spec:
         case NamedFile():
             return "file", spec.file.sha256

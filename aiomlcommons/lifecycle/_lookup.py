@@ -1,4 +1,4 @@
-"""A model by its id, where it is there."""
+"""Look-up of a model that may be missing."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 async def find_model(ml: Client, model_id: str) -> Model | None:
-    """The model, or None: what a search finds may have been deleted a second ago."""
+    """Return the model, or None if it does not exist: searches lag (eventual consistency) and find deleted models."""
     try:
         return await ml.models.get(model_id)
     except NotFound:

@@ -1,4 +1,4 @@
-"""A model's file, checked and read before anything is sent."""
+"""Validation, hashing and packing of a local model file before anything is sent."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from aiomlcommons.lifecycle.progress import Phase, Progress, Report
 from aiomlcommons.lifecycle.spec import FileModel
 from aiomlcommons.lifecycle.upload import ModelFile
 
-# The server makes these without being told what they are made of.
+# The server registers these without a model_config.
 _NEED_NO_CONFIG = {FunctionName.SPARSE_ENCODING, FunctionName.SPARSE_TOKENIZE}
 
 
 @asynccontextmanager
 async def named_file(spec: FileModel, report: Report) -> AsyncGenerator[NamedFile]:
-    """The file of a model, checked and hashed; a directory is packed into one that is there as long as the context.
+    """Check and hash the file of a model; a directory is packed into a temporary file, deleted with the context.
 
     Raises BadPackage, InvalidRequest, OSError.
     """
@@ -47,7 +47,7 @@ def _read(spec: FileModel, path: Path, name: str, folder: Path, report: Report) 
     package = check_package(file, **kind)
 
     def hashed(done: int) -> None:
-        # On the loop's own thread, as every report; this is also where a cancelled caller stops the reading.
+        # Reports are made on the thread of the event loop. Here a cancelled caller also interrupts the hashing.
         progress = Progress(phase=Phase.CHECKING, name=name, bytes_done=done, bytes_total=package.size)
         anyio.from_thread.run_sync(report, progress)
 

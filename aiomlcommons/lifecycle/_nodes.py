@@ -1,4 +1,4 @@
-"""What the nodes have and do, as they say themselves: records outlive a restart, and go on saying what was."""
+"""The actual state of the nodes, from the profile API: records in the index survive a restart and may be stale."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ _REGISTERING = {TaskType.REGISTER_MODEL, TaskType.UPLOAD_MODEL}
 
 
 async def nodes_with(ml: Client, model_id: str) -> set[str] | None:
-    """The nodes that have a model ready; None where the user may not know."""
-    profile = await _told(ml.profile.models(model_id))
+    """Return the nodes that have loaded a model; None if the user may not read the profile."""
+    profile = await _profile_or_none(ml.profile.models(model_id))
     if profile is None:
         return None
     return {
@@ -33,30 +33,30 @@ async def nodes_with(ml: Client, model_id: str) -> set[str] | None:
 
 
 @attrs.frozen
-class Registration:
-    """A task that registers a model on some node just now; the model's id comes a little later than the task."""
+class RunningRegistration:
+    """A registration task that a node is running; ``model_id`` is None until the model's record has been created."""
 
     task_id: str
     function_name: str
     model_id: str | None
 
 
-async def registrations(ml: Client) -> list[Registration] | None:
-    """What the nodes register just now; None where the user may not know."""
-    profile = await _told(ml.profile.tasks())
+async def registrations(ml: Client) -> list[RunningRegistration] | None:
+    """Return the registrations that nodes are running; None if the user may not read the profile."""
+    profile = await _profile_or_none(ml.profile.tasks())
     if profile is None:
         return None
     return [
-        Registration(task_id, str(task.function_name).upper(), task.model_id)
+        RunningRegistration(task_id, str(task.function_name).upper(), task.model_id)
         for node in (profile.nodes or {}).values()
         for task_id, task in (node.tasks or {}).items()
         if task.task_type in _REGISTERING
     ]
 
 
-async def _told(asked: Awaitable[Profile]) -> Profile | None:
+async def _profile_or_none(call: Awaitable[Profile]) -> Profile | None:
     try:
-        return await asked
+        return await call
     except NotSupported:
         return None
     except ApiError as error:

@@ -1,4 +1,4 @@
-"""Registering a model, whichever way its content comes."""
+"""The register request of each kind of spec, and the checks before and after it."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ if TYPE_CHECKING:
     from aiomlcommons.client import Client
 
 HASHED = Version(2, 8)
-"""The first server that compares the file of a URL with its hash; later ones demand it."""
+"""The first version that verifies the hash of a file fetched by URL; later ones require the hash."""
 _CHANGED = "model content changed"
 
 
 @attrs.frozen(kw_only=True)
 class NamedFile(FileModel):
-    """A FileModel whose file was read: it has a name, a format, a hash."""
+    """A FileModel whose file has been read: name, format and hash are known."""
 
     file: ModelFile
     name: str = ""
 
     def same(self, model: Model) -> bool:
-        """Whether a registered model of this name is it."""
+        """Return whether a registered model of this name has the same content."""
         return (model.model_content_hash_value or "").lower() == self.file.sha256
 
 
@@ -49,10 +49,19 @@ async def send(
     follow: Callable[[TaskStarted], Awaitable[str | None]],
     own_id: str | None = None,
 ) -> str:
-    """Register a model and wait, by ``follow``, until the cluster has it; return its id, ``own_id`` where one is given.
+    """Send the register request, wait for its task by ``follow``, and return the model's id.
 
-    Of a file only what it will be is said: its chunks are still to come. Raises NotRegistered, TaskFailed, ApiError,
-    NotSupported.
+    For a file only the metadata is registered; its chunks are uploaded afterwards.
+
+    Args:
+        ml: The client.
+        spec: The model.
+        name: Its name.
+        group_id: The model group to register it in.
+        follow: Waits for the task, and returns the model's id.
+        own_id: The id to register the model with. Default: the server chooses.
+
+    Raises NotRegistered, TaskFailed, ApiError, NotSupported.
     """
     request = _request(spec, name, await ml.version(), model_group_id=group_id, model_id=own_id)
     if isinstance(request, RegisterModelMeta):
@@ -62,7 +71,7 @@ async def send(
 
 
 async def check_server(ml: Client, spec: New, name: str) -> None:
-    """See that the server is new enough for a model before anything is made for it. Raises NotSupported."""
+    """Raise NotSupported if the server is too old for a model, before anything is created for it."""
     version = await ml.version()
     if isinstance(spec, PretrainedModel) and version is not None:
         function = spec.known.function_name
@@ -83,7 +92,7 @@ def _request(spec: New, name: str, version: Version | None, **ids: str | None) -
 
 
 async def check_content(ml: Client, spec: New, model_id: str) -> None:
-    """See that the cluster fetched the file that was meant: an old one takes whatever there is, and notes its hash."""
+    """Raise NotRegistered if the cluster downloaded a file with another hash, which old servers accept and record."""
     if not isinstance(spec, UrlModel):
         return
     fetched = (await ml.models.get(model_id)).model_content_hash_value
@@ -101,7 +110,7 @@ async def _followed(
             raise _another_file(spec) from error
         raise
     if model_id is None:
-        raise NotRegistered(f"task {started.task_id} registered {name} and names no model")
+        raise NotRegistered(f"task {started.task_id}, which registered {name}, completed without a model id")
     return model_id
 
 

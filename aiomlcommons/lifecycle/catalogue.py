@@ -1,4 +1,4 @@
-"""The pretrained models that a cluster can register by name alone."""
+"""The catalogue of pretrained models, which a cluster registers by name alone."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ ARTIFACTS = "https://artifacts.opensearch.org/models/ml-models"
 
 @attrs.frozen
 class Pretrained:
-    """A pretrained model. ``dimension`` is None where it gives no dense vectors.
+    """An entry of the catalogue. ``dimension`` is None for a model that does not produce dense vectors.
 
-    ``versions`` are its formats by version, oldest version first.
+    ``versions`` maps each version to its formats, oldest version first.
 
     https://docs.opensearch.org/latest/ml-commons-plugin/pretrained-models/
     """
@@ -40,11 +40,11 @@ class Pretrained:
 
     @property
     def model_format(self) -> ModelFormat:
-        """The format to prefer: every model has TORCH_SCRIPT, some have ONNX too."""
+        """The default format of the newest version: TORCH_SCRIPT, which every model has; some have ONNX too."""
         return self.versions[self.version][0]
 
     def artifact_url(self, version: str | None = None, model_format: str | None = None) -> str:
-        """Where the zip file of a version and format is published; the newest TORCH_SCRIPT one unless said otherwise.
+        """Return the URL of the zip file of a version and format. Default: the newest, TORCH_SCRIPT.
 
         https://docs.opensearch.org/latest/ml-commons-plugin/pretrained-models/
         """
@@ -53,14 +53,14 @@ class Pretrained:
         return f"{self._folder(version, kind)}/{owner}_{short}-{version}-{kind}.zip"
 
     def config_url(self, version: str | None = None, model_format: str | None = None) -> str:
-        """Where the configuration of a version and format is published, which names the zip's SHA-256 too."""
+        """Return the URL of the configuration of a version and format, which also has the SHA-256 of the zip file."""
         return f"{self._folder(version or self.version, str(model_format or self.model_format).lower())}/config.json"
 
     def _folder(self, version: str, kind: str) -> str:
         return f"{ARTIFACTS}/{self.name}/{version}/{kind}"
 
     def offers(self, version: str | None, model_format: str | None) -> bool:
-        """Whether it exists in a version and a format."""
+        """Return whether the model is published in a version and format."""
         return version is not None and model_format in self.versions.get(version, ())
 
 
@@ -214,7 +214,7 @@ PRETRAINED: tuple[Pretrained, ...] = (
         {"1.0.1": BOTH, "1.0.2": BOTH},
     ),
 )
-"""Every pretrained model that is known, by name."""
+"""Every known pretrained model, in the order of names."""
 
 _BY_NAME: Mapping[str, Pretrained] = {model.name: model for model in PRETRAINED}
 
@@ -242,11 +242,11 @@ NICKNAMES: Mapping[str, str] = {
         }.items()
     },
 }
-"""Names without slashes and dashes, as another client's users know them."""
+"""Aliases without slashes and dashes, for users of another client that has them."""
 
 
 def find(name: str) -> Pretrained | None:
-    """A pretrained model by its full name, by a nickname, or by its short name where no other has it; else None."""
+    """Return a pretrained model by full name, nickname, or unambiguous short name; else None."""
     name = NICKNAMES.get(name, name)
     if name in _BY_NAME:
         return _BY_NAME[name]
@@ -255,7 +255,7 @@ def find(name: str) -> Pretrained | None:
 
 
 def pretrained(name: str) -> Pretrained:
-    """A pretrained model by its full or its short name. Raises InvalidRequest that names what comes near."""
+    """Return a pretrained model by full or short name. Raises InvalidRequest, which suggests similar names."""
     if found := find(name):
         return found
     near = difflib.get_close_matches(name, [key for m in PRETRAINED for key in (m.name, m.short_name)], cutoff=0.5)

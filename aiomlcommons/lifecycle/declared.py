@@ -1,4 +1,4 @@
-"""Models declared as classes: what a model is stands in the class, what is done with it are its methods."""
+"""Declarative models: a class declares the spec of a model, its class methods perform the lifecycle."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class DeclaredModel:
-    """A model by what its class says of it. Each method takes the session of the cluster to do it on.
+    """Base of declarative models. Each class method takes the session of the cluster to act on.
 
         class Encoder(DeclaredModel):
             model = "neural_sparse_encoding"
@@ -38,7 +38,8 @@ class DeclaredModel:
         await Encoder.deploy(ml)
 
     ``model`` names a pretrained model, unless the class has a ``path`` (a local zip file), a ``url`` or a connector:
-    then it is the new model's own name. ``group`` is a model group's name. The rest are fields of the register API.
+    then it is the new model's own name. ``group`` is the name of a model group, or a GroupSpec. The others are fields
+    of the register API.
 
     https://docs.opensearch.org/latest/ml-commons-plugin/api/model-apis/register-model/
     """
@@ -59,9 +60,9 @@ class DeclaredModel:
 
     @classmethod
     def spec(cls) -> Spec:
-        """What ``ml.models.ensure`` is asked for. Raises InvalidRequest for a class that says too little."""
+        """Return the spec for ``ml.models.ensure``. Raises InvalidRequest if the class lacks a required attribute."""
         if not getattr(cls, "model", None):
-            raise InvalidRequest(f"{cls.__name__} says no model; give it one: model = 'all-MiniLM-L6-v2'")
+            raise InvalidRequest(f"{cls.__name__} declares no model; set it: model = 'all-MiniLM-L6-v2'")
         common = _given(cls, "group", "description", "deploy_setting")
         if cls.connector is not None or cls.connector_id is not None:
             return RemoteModel(name=cls.model, connector=cls.connector, connector_id=cls.connector_id, **common)
@@ -77,28 +78,31 @@ class DeclaredModel:
             return UrlModel(name=cls.model, url=cls.url, **common, **custom)
         return PretrainedModel(name=cls.model, **common)
 
-    # ---- what is done ----------------------------------------------------------------------------------------------
+    # ---- actions ---------------------------------------------------------------------------------------------------
 
     @classmethod
     async def register(cls, ml: Client, **options: Any) -> EnsuredModel:
-        """Register it where it is not, and wait for the end. Options and errors are those of ``ml.models.ensure``."""
+        """Register the model if necessary, and wait for it. Options and errors are those of ``ml.models.ensure``."""
         return await ensure(ml, cls.spec(), **{**options, "deploy": False})
 
     @classmethod
     async def deploy(cls, ml: Client, **options: Any) -> EnsuredModel:
-        """Deploy it, registered first where it is not, and wait for the end. Options are those of ``ensure``."""
+        """Register and deploy the model if necessary, and wait for it. Options are those of ``ml.models.ensure``."""
         return await ensure(ml, cls.spec(), **options)
 
     @classmethod
     async def undeploy(cls, ml: Client) -> bool:
-        """Take it off the nodes; return whether the cluster has it."""
+        """Undeploy the model from all nodes; return whether the cluster has it."""
         if found := await cls._find(ml):
             await ml.models.undeploy(found[0])
         return found is not None
 
     @classmethod
     async def delete(cls, ml: Client, *, empty_group: bool = False) -> bool:
-        """Undeploy and delete it, with its group if nothing else is in it; return whether the cluster had it."""
+        """Undeploy and delete the model; return whether there was anything to delete.
+
+        ``empty_group`` deletes its model group too, if no other model is in it.
+        """
         found = await cls._find(ml)
         if found is not None:
             return await remove_model(ml, found[0], empty_group=empty_group)
@@ -108,28 +112,28 @@ class DeclaredModel:
         ]
         return any(emptied)
 
-    # ---- how it is -------------------------------------------------------------------------------------------------
+    # ---- queries ---------------------------------------------------------------------------------------------------
 
     @classmethod
     async def status(cls, ml: Client) -> ModelState | str | None:
-        """Its state, such as REGISTERED or DEPLOYED; None where the cluster does not have it."""
+        """Return the model's state, such as REGISTERED or DEPLOYED; None if the cluster does not have it."""
         found = await cls._find(ml)
         return found[1].model_state if found else None
 
     @classmethod
     async def registered(cls, ml: Client) -> bool:
-        """Whether it is registered to the end, deployed or not."""
+        """Return whether the model's registration is complete, deployed or not."""
         return await cls.status(ml) not in {None, *UNFINISHED}
 
     @classmethod
     async def deployed(cls, ml: Client) -> bool:
-        """Whether it is on every node that should have it."""
+        """Return whether the model is deployed on every node that should have it."""
         found = await cls._find(ml)
         return found is not None and await is_on_nodes(ml, *found)
 
     @classmethod
     async def all(cls, ml: Client) -> list[Model]:
-        """Every model of its name that the cluster has, whatever its version, oldest first."""
+        """Return every registered model of this name, of any version, oldest first."""
         spec = cls.spec()
         name = spec.known.name if isinstance(spec, PretrainedModel) else cls.model
         body = {"query": {"term": {"name.keyword": name}}, "sort": [{"created_time": "asc"}]}
@@ -146,10 +150,19 @@ class DeclaredModel:
         within: float | None = None,
         backoff: Backoff = Backoff(),
     ) -> None:
-        """Wait until something is so: ``await Encoder.wait_until_complete(ml, Encoder.deployed, within=60)``.
+        """Poll a condition until it holds: ``await Encoder.wait_until_complete(ml, Encoder.deployed, within=60)``.
 
-        For what somebody else began; ``register`` and ``deploy`` wait by themselves. ``within`` is in seconds; there is
-        no limit where none is given. Raises NotComplete.
+        For work that another client started; ``register`` and ``deploy`` wait by themselves.
+
+        Args:
+            ml: The session.
+            done: The condition, such as ``Encoder.deployed``.
+            max_attempts: How often to poll at most. Default: no limit.
+            within: Seconds to wait at most. Default: no limit.
+            backoff: The delays between two polls.
+
+        Raises:
+            NotComplete: The condition does not hold within the limits.
         """
         attempts = 0
         with anyio.move_on_after(within):

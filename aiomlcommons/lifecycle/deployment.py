@@ -1,4 +1,4 @@
-"""A registered model onto the nodes, whatever state it is found in."""
+"""Deployment of a registered model from any state: partial, stale after a restart, or under way by another client."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from aiomlcommons.errors import ApiError, NotFound
 from aiomlcommons.lifecycle._nodes import nodes_with
 from aiomlcommons.lifecycle.errors import NotDeployed
 from aiomlcommons.lifecycle.progress import Phase, Progress, Report
-from aiomlcommons.lifecycle.remedies import may_pass
+from aiomlcommons.lifecycle.remedies import is_retryable
 from aiomlcommons.net.backoff import Backoff
 from aiomlcommons.trouble.table import Kind
 from aiomlcommons.waiting.errors import TaskFailed, TaskStalled
@@ -25,25 +25,28 @@ from aiomlcommons.wire.version import Version
 if TYPE_CHECKING:
     from aiomlcommons.client import Client
 
-ON_ITS_WAY = {ModelState.DEPLOYING, ModelState.LOADING}
+IN_PROGRESS = {ModelState.DEPLOYING, ModelState.LOADING}
 PARTIAL = {ModelState.PARTIALLY_DEPLOYED, ModelState.PARTIALLY_LOADED}
 _TRIES = 20
 COUNTS_BACK = Version(2, 5)
-"""The first server whose nodes count a deployment that has ended no longer."""
+"""The first version whose nodes stop counting a deployment once it has ended."""
 NEVER_AGAIN = "a node of this version loads ten models in its life, whatever was unloaded meanwhile: restart the node"
-# The task ends a moment before the model's own record says so.
-_LOOKS = 10
+# A deploy task completes a moment before the model's record is updated.
+_POLLS = 10
 
 
 async def is_on_nodes(ml: Client, model_id: str, model: Model, *, least: int | None = None) -> bool:
-    """Whether so many nodes, or all that its record names, have the model: a restart empties them, and records stay."""
+    """Return whether at least ``least`` nodes have loaded the model; None means as many as its record counts.
+
+    A restart unloads models, but their records still say DEPLOYED. True if the user may not read the profile.
+    """
     nodes = await nodes_with(ml, model_id) if model.is_deployed or least else set()
     return nodes is None or len(nodes) >= (least or model.current_worker_node_count or 1)
 
 
 @attrs.frozen(kw_only=True)
 class Deployment:
-    """Deploys one model, or waits until it is. ``stall_timeout`` is in seconds."""
+    """Deploys one model, or waits for a deployment under way. ``stall_timeout`` is in seconds."""
 
     ml: Client
     model_id: str
@@ -54,39 +57,42 @@ class Deployment:
     stall_timeout: float
 
     async def __call__(self) -> Model:
-        """The model, once every node has it that should. Raises NotDeployed, TaskFailed, ApiError."""
+        """Return the model once it is deployed on every node that should have it.
+
+        Raises NotDeployed, TaskFailed, ApiError.
+        """
         pauses = self.backoff.tries(_TRIES)
         model = await self._get()
-        if self._is_there(model) and await self._is_on_nodes(model):
+        if self._is_satisfied(model) and await self._is_on_nodes(model):
             return model
         while True:
-            done = model.model_state in ON_ITS_WAY and await self._others_deploy(model)
+            done = model.model_state in IN_PROGRESS and await self._await_other_deployment(model)
             if not done:
                 self.tell(Phase.DEPLOYING, model)
                 done = await self._deploy(model)
-            model = await self._seen()
-            # Where nothing was deployed the record may still be that of before a restart.
-            if self._is_there(model) and (done or await self._is_on_nodes(model)):
+            model = await self._wait_for_record()
+            # If this call deployed nothing, the record may be stale, from before a restart.
+            if self._is_satisfied(model) and (done or await self._is_on_nodes(model)):
                 return model
             if (pause := next(pauses)) is None:
                 raise NotDeployed(self.model_id, model)
             await anyio.sleep(pause)
 
     async def _deploy(self, model: Model) -> bool:
-        """Deploy it, and wait for the end; False where only a look at the model tells what came of it."""
+        """Deploy the model and wait for the task; return False if its outcome is known only from the model's record."""
         began, pauses = anyio.current_time(), iter(self.backoff)
         while True:
             try:
                 await self._await(await self.ml.models.deploy(self.model_id, node_ids=self.node_ids))
             except (NotFound, TaskStalled) as error:
-                await self._get()  # where it is the model that is not found, that is the error
-                self.tell(Phase.HEALING, model, f"the deployment was forgotten, deploying again ({error})")
+                await self._get()  # raises NotFound if it is the model that is missing, not the task
+                self.tell(Phase.HEALING, model, f"the deployment was lost, deploying again ({error})")
             except (TaskFailed, ApiError) as error:
-                if await self._is_patient(error, began):
+                if await self._should_wait(error, began):
                     self.tell(Phase.WAITING, model, str(error))
                     await anyio.sleep(next(pauses))
                     continue
-                # Somebody else deploys it too: where both write the model's record one of them fails, or both do.
+                # Another client deploys it too: of the two writes of the record one or both fail (version conflict).
                 if error.trouble.kind is not Kind.RACE:
                     raise
                 self.tell(Phase.HEALING, model, str(error))
@@ -94,14 +100,14 @@ class Deployment:
                 return True
             return False
 
-    async def _is_patient(self, error: TaskFailed | ApiError, began: float) -> bool:
-        """Whether to wait until the nodes deploy fewer models at once, or are all there again."""
+    async def _should_wait(self, error: TaskFailed | ApiError, began: float) -> bool:
+        """Return whether to retry later: the nodes are throttled by other deployments, or are restarting."""
         throttled = error.trouble.kind is Kind.THROTTLED
         if throttled and (version := await self.ml.version()) and version < COUNTS_BACK:
             error.add_note(NEVER_AGAIN)
             return False
-        # What else may pass a call has waited for already, and a task has not.
-        passes = throttled or (isinstance(error, TaskFailed) and may_pass(error))
+        # A failed request has been retried by the exchange already (see Session's wait), a failed task has not.
+        passes = throttled or (isinstance(error, TaskFailed) and is_retryable(error))
         longest = self.stall_timeout if throttled else min(self.stall_timeout, RESTART)
         return passes and anyio.current_time() - began < longest
 
@@ -120,24 +126,24 @@ class Deployment:
     async def _get(self) -> Model:
         return await self.ml.models.get(self.model_id)
 
-    def _is_there(self, model: Model) -> bool:
+    def _is_satisfied(self, model: Model) -> bool:
         if model.is_deployed:
-            # Deployed on other nodes than those that are asked for is not what is asked for.
+            # A model that is deployed on nodes other than the requested ones must be deployed again.
             return self.node_ids is None or set(self.node_ids) <= set(model.planning_worker_nodes or ())
         return self.allow_partial and model.model_state in PARTIAL
 
     async def _is_on_nodes(self, model: Model) -> bool:
         if await is_on_nodes(self.ml, self.model_id, model, least=1 if self.allow_partial else None):
             return True
-        words = f"its record says {model.model_state}, and not all nodes have it: deploying again"
+        words = f"its record says {model.model_state}, but not all nodes have loaded it: deploying again"
         self.report(Progress(phase=Phase.HEALING, name=model.name or "", model_id=self.model_id, words=words))
         return False
 
-    async def _seen(self) -> Model:
-        """The model after a deployment has ended."""
+    async def _wait_for_record(self) -> Model:
+        """Return the model after its deploy task has ended, once the record has caught up."""
         model = await self._get()
-        for _, delay in zip(range(_LOOKS), self.backoff, strict=False):
-            if model.model_state not in ON_ITS_WAY:
+        for _, delay in zip(range(_POLLS), self.backoff, strict=False):
+            if model.model_state not in IN_PROGRESS:
                 break
             await anyio.sleep(delay)
             model = await self._get()
@@ -146,16 +152,16 @@ class Deployment:
     async def _await(self, task: Any) -> None:
         await self.ml.task(task, backoff=self.backoff, stall_timeout=self.stall_timeout)
 
-    async def _others_deploy(self, model: Model) -> bool:
-        """Wait for the deployment that somebody else began; one that nobody goes on with is taken back."""
+    async def _await_other_deployment(self, model: Model) -> bool:
+        """Wait for a deployment by another client; undeploy the model and return False if that is abandoned."""
         for task_id in await self._running():
             self.tell(Phase.WAITING, model, f"for the deployment under way in task {task_id}")
             with suppress(TaskFailed, TaskStalled, NotFound):
                 await self._await(task_id)
                 return True
-        if (await self._seen()).model_state not in ON_ITS_WAY:
+        if (await self._wait_for_record()).model_state not in IN_PROGRESS:
             return True
-        self.tell(Phase.HEALING, model, "nobody goes on deploying it, so that is taken back")
+        self.tell(Phase.HEALING, model, "its deployment was abandoned: undeploying first")
         await self.ml.models.undeploy(self.model_id)
         return False
 

@@ -1,4 +1,4 @@
-"""From a name or a file to a model that answers, in one call that may be repeated."""
+"""The idempotent ``ensure``: find, register and deploy a model, and apply a setting that blocks it if allowed."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _TRIES = 4
 
 @attrs.frozen(kw_only=True)
 class EnsuredModel:
-    """A model that is there, and what was done for it: ``did`` are the phases that it went through."""
+    """The result of ``ensure``: the model, and the phases (``did``) that this call went through."""
 
     model_id: str
     model: Model
@@ -41,18 +41,18 @@ class EnsuredModel:
 
     @property
     def registered(self) -> bool:
-        """Whether this call registered it."""
+        """Whether this call registered the model."""
         return Phase.REGISTERED in self.did
 
     @property
     def deployed(self) -> bool:
-        """Whether this call deployed it."""
+        """Whether this call deployed the model."""
         return Phase.DEPLOYING in self.did
 
 
 @attrs.frozen(kw_only=True)
-class Ensuring:
-    """How a model is ensured; ``ml.models.ensure`` says what each field does."""
+class EnsureModel:
+    """One run of ``ml.models.ensure``, which documents the fields."""
 
     ml: Client
     deploy: bool = True
@@ -65,7 +65,7 @@ class Ensuring:
     report: Report = to_log
 
     async def __call__(self, wanted: Spec | str) -> EnsuredModel:
-        """The model, as it is in the end."""
+        """Ensure the model, and return it with its final record."""
         if not isinstance(wanted, str | Spec):
             raise InvalidRequest(f"model must be an id, a name or a spec such as PretrainedModel, not {wanted!r}")
         did: list[Phase] = []
@@ -82,7 +82,7 @@ class Ensuring:
         return await how._ensure(spec, did)
 
     async def _ensure(self, spec: New | ExistingModel, did: list[Phase]) -> EnsuredModel:
-        model_id, model = await self._done(spec)
+        model_id, model = await self._register_and_deploy(spec)
         self.report(
             Progress(
                 phase=Phase.DEPLOYED if self.deploy else Phase.FOUND,
@@ -94,20 +94,20 @@ class Ensuring:
         )
         return EnsuredModel(model_id=model_id, model=model, did=tuple(dict.fromkeys(did)))
 
-    async def _done(self, spec: New | ExistingModel) -> tuple[str, Model]:
-        """The model registered and deployed; registered anew where its maker takes it back in between."""
+    async def _register_and_deploy(self, spec: New | ExistingModel) -> tuple[str, Model]:
+        """Register and deploy the model; register it again if the client that created it deletes it in between."""
         for pause in self.backoff.tries(_TRIES):
-            model_id = spec.model_id if isinstance(spec, ExistingModel) else await self._registered(spec)
+            model_id = spec.model_id if isinstance(spec, ExistingModel) else await self._register(spec)
             try:
-                return model_id, await (self._deployed(model_id) if self.deploy else self.ml.models.get(model_id))
+                return model_id, await (self._deploy(model_id) if self.deploy else self.ml.models.get(model_id))
             except NotFound:
                 if pause is None or isinstance(spec, ExistingModel):
                     raise
                 await anyio.sleep(pause)
         raise AssertionError("the last try returns or raises")
 
-    async def _registered(self, spec: New) -> str:
-        registering = Registration(
+    async def _register(self, spec: New) -> str:
+        registration = Registration(
             ml=self.ml,
             spec=spec,
             report=self.report,
@@ -115,10 +115,10 @@ class Ensuring:
             stall_timeout=self.stall_timeout,
             keep=self.keep,
         )
-        return await self._remedied(registering, registering.name)
+        return await self._with_remedies(registration, registration.name)
 
-    async def _deployed(self, model_id: str) -> Model:
-        deploying = Deployment(
+    async def _deploy(self, model_id: str) -> Model:
+        deployment = Deployment(
             ml=self.ml,
             model_id=model_id,
             report=self.report,
@@ -127,10 +127,10 @@ class Ensuring:
             backoff=self.backoff,
             stall_timeout=self.stall_timeout,
         )
-        return await self._remedied(deploying, model_id)
+        return await self._with_remedies(deployment, model_id)
 
-    async def _remedied(self, work: Callable[[], Awaitable[T]], name: str) -> T:
-        """Do it; where a setting prevents it, change that if the caller allows, and do it again."""
+    async def _with_remedies(self, work: Callable[[], Awaitable[T]], name: str) -> T:
+        """Run ``work``; if a cluster setting blocks it, change the setting and retry, if ``change_settings`` allows."""
         tried: set[Remedy] = set()
         while True:
             try:
@@ -147,12 +147,12 @@ class Ensuring:
 
 
 async def ensure(ml: Client, spec: Spec | str, *, wait: float = 60.0, **options: Any) -> EnsuredModel:
-    """Register and deploy a model where that is missing. Options and errors are those of ``ml.models.ensure``."""
-    return await Ensuring(ml=ml.options(wait=wait), **options)(spec)
+    """Register and deploy a model unless it is already. Options and errors are those of ``ml.models.ensure``."""
+    return await EnsureModel(ml=ml.options(wait=wait), **options)(spec)
 
 
 async def find_registered(ml: Client, spec: Spec) -> tuple[str, Model] | None:
-    """The id and the record of the model that ``ensure`` would find for this spec; None where it would register it."""
+    """Return the id and record of the model that ``ensure`` would find for a spec; None if it would register one."""
     if isinstance(spec, FileModel):
         async with named_file(spec, to_log) as file:
             return await _find(ml, file)
@@ -166,15 +166,15 @@ async def _find(ml: Client, spec: New | ExistingModel) -> tuple[str, Model] | No
 
 
 async def named(ml: Client, name_or_id: str) -> PretrainedModel | ExistingModel:
-    """What a word means: a model's id, the name of a registered one (the newest that is whole), or a pretrained one's.
+    """Resolve a model's id, the name of a registered model, or that of a pretrained one, in this order.
 
-    Raises NoSuchModel.
+    Of several registered models of one name, the newest whose registration is complete is taken. Raises NoSuchModel.
     """
     try:
         await ml.models.get(name_or_id)
         return ExistingModel(model_id=name_or_id)
     except (NotFound, InvalidRequest):
-        pass  # a name may hold what no id can
+        pass  # a name may contain characters that are invalid in an id
     if newest := await _newest(ml, name_or_id):
         return ExistingModel(model_id=newest)
     if known := catalogue.find(name_or_id):
@@ -184,7 +184,7 @@ async def named(ml: Client, name_or_id: str) -> PretrainedModel | ExistingModel:
 
 
 async def _newest(ml: Client, name: str) -> str | None:
-    """The id of the newest model of a name; one that is not registered to the end only where there is no other."""
+    """Return the id of the newest model of a name; one whose registration is incomplete only if there is no other."""
     unfinished = None
     query = {"term": {"name.keyword": name}}
     async for hit in ml.models.search({"query": query, "sort": [{"created_time": "desc"}]}):

@@ -1,4 +1,4 @@
-"""Every error of the life of models, beside those of the calls and tasks that it is made of."""
+"""The errors of the model lifecycle, in addition to those of its calls and tasks."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from aiomlcommons.lifecycle.remedies import Remedy
 
 
 class NotRegistered(MLCommonsError):
-    """The cluster ended the registration of a model without one; the message says why."""
+    """A registration ended without a model, or with another one than specified; the message says why."""
 
 
 class NotDeployed(MLCommonsError):
-    """The model is not on every node that it should be on; ``.model`` is how it was last seen."""
+    """The model is not deployed on every node that should have it; ``.model`` is its last known record."""
 
     def __init__(self, model_id: str, model: Model) -> None:
         has, wants = model.current_worker_node_count or 0, model.planning_worker_node_count or 0
@@ -31,25 +31,25 @@ class NotDeployed(MLCommonsError):
 
 
 class NoSuchModel(MLCommonsError):
-    """No model of that id or name, and no pretrained one either."""
+    """No registered model has this id or name, and no pretrained one has this name."""
 
 
 class NotComplete(MLCommonsError, TimeoutError):
-    """What was waited for did not come in as many attempts, or as much time, as the caller gave."""
+    """A polled condition did not hold within the attempts or the time that the caller allowed."""
 
 
 class BadPackage(MLCommonsError):
-    """A model's files that a cluster could make no model of: it names the file, what is wrong, and what to do."""
+    """Model files that a cluster cannot use; the message names the file, the defect and the remedy."""
 
 
 class FileChanged(MLCommonsError):
-    """The model's file was changed or cut short while it was uploaded; the model was not made ready."""
+    """The model's file was modified or truncated during the upload; the model's registration was not completed."""
 
 
 class BlockedBySetting(MLCommonsError):
-    """The cluster will not register or deploy the model as it is set; ``.remedy`` is the setting that would let it.
+    """A cluster setting blocks registering or deploying the model; ``.remedy`` is the setting that would allow it.
 
-    The server's own error is ``__cause__``.
+    The server's error is ``__cause__``.
     """
 
     def __init__(self, name: str, remedy: Remedy) -> None:

@@ -1,4 +1,8 @@
-"""A model group by its name: one in the end, whoever registers it at the same time."""
+"""Idempotent get-or-create of a model group by name, safe between clients, and deletion of empty groups.
+
+The server does not enforce unique names under concurrency, and searches lag (eventual consistency). Clients therefore
+agree on the oldest group after the fact, and each client deletes a younger one that it created (a compensating action).
+"""
 
 from __future__ import annotations
 
@@ -16,7 +20,7 @@ from aiomlcommons.api.model_records import Model
 from aiomlcommons.api.models import SearchModels
 from aiomlcommons.errors import ApiError, Conflict, ConnectError, MLCommonsError, NotFound
 from aiomlcommons.lifecycle._lookup import find_model
-from aiomlcommons.lifecycle.remedies import is_worth_a_look
+from aiomlcommons.lifecycle.remedies import should_look_again
 from aiomlcommons.lifecycle.spec import GroupSpec
 from aiomlcommons.net.backoff import Backoff
 from aiomlcommons.trouble.table import Kind
@@ -26,47 +30,47 @@ if TYPE_CHECKING:
     from aiomlcommons.client import Client
 
 OWN_IDS = Version(3, 9)
-"""The first server that takes ids of the caller's own: of two who register one id, the second is refused."""
+"""The first version that accepts ids of the caller: the second registration of one id fails with a conflict."""
 _TAKEN = re.compile(r"already being used by a model group with ID: ([\w-]+)")
 _IN_USE = "associated model versions"
 _TRIES = 8
-_LOOKS = 12
+_POLLS = 12
 _PAGE = 500
 
 
 async def find_groups(ml: Client, name: str) -> list[str]:
-    """The ids of the model groups of this name that the user may see, oldest first; that is the one to use.
+    """Return the ids of the visible model groups of a name, oldest first; use the first one.
 
-    There may be several: a server lets two through that are registered at once.
+    There may be several, because a server accepts concurrent registrations of one name.
     """
     body = {"query": {"term": {"name.keyword": name}}, "sort": [{"created_time": "asc"}]}
     return [hit.id async for hit in ml.model_groups.search(body)]
 
 
 def taken_by(error: MLCommonsError) -> str | None:
-    """The id of the group that has the name already, where that is what an error says."""
+    """Return the id of the group that already has the name, if the error says so."""
     found = _TAKEN.search(error.reason) if isinstance(error, ApiError) else None
     return found[1] if found else None
 
 
-def own_id(*what: str) -> str:
-    """An id that all who register the same thing come to by themselves."""
-    return "aio-" + hashlib.sha256("\0".join(what).encode()).hexdigest()[:32]
+def own_id(*parts: str) -> str:
+    """Return a deterministic id: concurrent clients that register the same thing conflict on it, none duplicates it."""
+    return "aio-" + hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
 
 
 @attrs.frozen
-class Grouping:
-    """Finds or registers one model group; all who do that at once come to the same one."""
+class EnsureGroup:
+    """Finds or registers one model group; concurrent clients end with the same one."""
 
     ml: Client
     spec: GroupSpec
     backoff: Backoff = Backoff()
-    made: list[str] = attrs.field(factory=list)
+    created: list[str] = attrs.field(factory=list)
 
     async def __call__(self) -> str:
-        """The id of the group; what this call registered itself is in ``made``.
+        """Return the id of the group; groups that this call registered are in ``created``.
 
-        A group that is there already keeps its access as it is. Raises Forbidden where the user may not register one.
+        The access of an existing group is not changed. Raises Forbidden if the user may not register one.
         """
         pauses = self.backoff.tries(_TRIES)
         group_id = await self._own_id()
@@ -75,15 +79,15 @@ class Grouping:
                 return found[0]
             pause = next(pauses)
             try:
-                return await self._settled(await self._register(group_id))
+                return await self._resolve_race(await self._register(group_id))
             except (ConnectError, ApiError) as error:
-                # Somebody else registered it meanwhile, or it is one that this user cannot see.
+                # Another client registered it meanwhile, or it is invisible to this user.
                 if taken := taken_by(error):
                     return await self._usable(taken)
-                if pause is None or not is_worth_a_look(error):
+                if pause is None or not should_look_again(error):
                     raise
                 if isinstance(error, Conflict):
-                    group_id = None  # where an id is taken by a group of another name, the server chooses one
+                    group_id = None  # the id belongs to a group of another name by now: let the server choose one
             await anyio.sleep(pause)
 
     async def _own_id(self) -> str | None:
@@ -94,27 +98,27 @@ class Grouping:
         made = await self.ml.model_groups.register(
             self.spec.name,
             description=self.spec.description,
-            access_mode=self.spec.access_mode,  # type: ignore[arg-type]  # open to words that a later server knows
+            access_mode=self.spec.access_mode,  # type: ignore[arg-type]  # a str too: later servers may add modes
             backend_roles=self.spec.backend_roles,
             add_all_backend_roles=self.spec.add_all_backend_roles,
             model_group_id=group_id,
         )
         return made.model_group_id
 
-    async def _settled(self, mine: str) -> str:
-        """Of several that were registered at once the oldest stays; who made another one takes it back.
+    async def _resolve_race(self, group_id: str) -> str:
+        """Return the oldest group of the name, and delete ours (the compensating action) if that is another one.
 
-        The second look, a pause later, sees what was begun before ours and written after it.
+        The second search, after a delay, finds groups that were begun before ours and written after it.
         """
-        self.made.append(mine)
+        self.created.append(group_id)
         for _, pause in zip(range(2), self.backoff, strict=False):
             found = await find_groups(self.ml, self.spec.name)
-            if found and found[0] != mine:
-                with suppress(ApiError):  # somebody may have put a model in already, which settles with the others
-                    await delete_if_empty(self.ml, mine, self.backoff)
+            if found and found[0] != group_id:
+                with suppress(ApiError):  # another client may have registered a model in it, and cleans up itself
+                    await delete_if_empty(self.ml, group_id, self.backoff)
                 return found[0]
             await anyio.sleep(pause)
-        return mine
+        return group_id
 
     async def _usable(self, group_id: str) -> str:
         try:
@@ -122,21 +126,21 @@ class Grouping:
         except ApiError as error:
             name = self.spec.name
             error.add_note(
-                f"the model group {name!r} is taken by one you may not use: choose another name, or be let in"
+                f"a model group {name!r} exists and you have no access to it: choose another name, or ask for access"
             )
             raise
         return group_id
 
 
-# ---- away with it --------------------------------------------------------------------------------------------------
+# ---- deletion ------------------------------------------------------------------------------------------------------
 
 
 async def delete_if_empty(ml: Client, group_id: str, backoff: Backoff = Backoff()) -> bool:
-    """Delete a model group that holds no model; return whether it was. One that is gone already counts.
+    """Delete a model group that holds no model; return whether it is deleted. Idempotent.
 
-    A server counts the chunks of models that were deleted a moment ago, so it may take some tries.
+    The server still counts the chunks of models that were just deleted, so this may take some retries.
     """
-    pauses = backoff.tries(_LOOKS)
+    pauses = backoff.tries(_POLLS)
     while True:
         found = await ml.models.search({"query": {"term": {"model_group_id": group_id}}, "size": 1})
         if len(found) and await find_model(ml, found.hits.hits[0].id):
@@ -156,13 +160,13 @@ async def delete_if_empty(ml: Client, group_id: str, backoff: Backoff = Backoff(
 
 
 async def group_left_by(ml: Client, model_id: str) -> str | None:
-    """The group of a model that is gone, by its chunks, which may stay for a moment or for ever."""
+    """Return the group of a deleted model, known from its leftover chunks, which may stay for a moment or forever."""
     sources = [hit.source for hit in await chunks(ml, "model_id", model_id)]
     return next((source.model_group_id for source in sources if source and source.model_group_id), None)
 
 
 async def chunks(ml: Client, field: str, value: str) -> Sequence[Hit[Model]]:
-    """The chunk documents with a value, without their content; ``ml.models.search`` leaves them out."""
+    """Return the chunk documents that match, without their content; ``ml.models.search`` excludes chunks."""
     query = {"bool": {"filter": [{"term": {field: value}}, {"exists": {"field": "chunk_number"}}]}}
     fields = ["model_id", "model_group_id", "chunk_number"]
     page = await ml.send(SearchModels({"query": query, "size": _PAGE, "_source": fields}))
@@ -170,7 +174,7 @@ async def chunks(ml: Client, field: str, value: str) -> Sequence[Hit[Model]]:
 
 
 async def _sweep(ml: Client, group_id: str) -> None:
-    """Have the server delete chunks whose model is gone: a registration that was killed leaves them for ever."""
+    """Delete orphaned chunks, those without a model: a registration that was killed leaves them forever."""
     owners = {hit.id.rpartition("_")[0] for hit in await chunks(ml, "model_group_id", group_id)}
     for model_id in owners:
         if await find_model(ml, model_id) is None:

@@ -1,4 +1,4 @@
-"""``ml.models`` as a session has it: every endpoint, and the way from a name or a file to a model that answers."""
+"""``ml.models``: the endpoints of models, and the lifecycle methods ``ensure``, ``deployed`` and ``remove``."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 
 @attrs.frozen
 class ModelLife(Models):
-    """``ml.models``: register, deploy, predict, undeploy, delete; ``ensure`` does what is missing of all that."""
+    """``ml.models``: register, deploy, predict, undeploy and delete; ``ensure`` performs the steps that are missing."""
 
     _session: Client
 
     def pretrained(self, name: str) -> Pretrained:
-        """A pretrained model by its full or its short name: ``ml.models.pretrained("all-MiniLM-L6-v2").dimension``.
+        """Look up a pretrained model by full or short name: ``ml.models.pretrained("all-MiniLM-L6-v2").dimension``.
 
-        Raises InvalidRequest for a name that the catalogue does not have.
+        No request is sent. Raises InvalidRequest for a name that the catalogue does not have.
 
         https://docs.opensearch.org/latest/ml-commons-plugin/pretrained-models/
         """
@@ -57,8 +57,8 @@ class ModelLife(Models):
         with one.
 
         Args:
-            spec: A PretrainedModel, UrlModel, FileModel, RemoteModel or ExistingModel, or a word: a model's id or name,
-                or the name of a pretrained one.
+            spec: A PretrainedModel, UrlModel, FileModel, RemoteModel or ExistingModel, or a string: the id or name of a
+                registered model, or the name of a pretrained one.
             deploy: False stops after registering.
             node_ids: The nodes to deploy to. Default: the cluster chooses.
             allow_partial: Accept a model that only some of the nodes have.
@@ -99,9 +99,9 @@ class ModelLife(Models):
         backoff: Backoff = Backoff(),
         report: Report = to_log,
     ) -> AsyncGenerator[EnsuredModel]:
-        """A deployed model for as long as the context is open; it is undeployed afterwards if this deployed it.
+        """Keep a model deployed while the context is open; undeploy it afterwards if this call deployed it.
 
-        Raises as ``ensure`` does, whose options these are.
+        Options and errors are those of ``ensure``.
         """
         model = await self.ensure(spec, change_settings=change_settings, backoff=backoff, report=report)
         try:
@@ -121,11 +121,19 @@ class ModelLife(Models):
         wait: float = 60.0,
         report: Report = to_log,
     ) -> bool:
-        """Undeploy a model and delete it with its chunks; return whether there was one.
+        """Undeploy a model and delete it with its chunks; return whether there was one. Idempotent.
 
-        It waits, with ``backoff`` between tries, until the nodes have let the model go. ``empty_group`` deletes its
-        model group too, if no other model is in it; that may take a second, for a server counts the chunks which it has
-        just deleted. ``wait`` is as for ``ensure``. Raises ApiError where the cluster goes on refusing.
+        Args:
+            model_id: The model.
+            undeploy: False only deletes, which fails while the model is deployed.
+            empty_group: Delete its model group too, if no other model is in it. May take a second, because the server
+                still counts the chunks that it has just deleted.
+            backoff: The delays between attempts while the nodes still unload the model.
+            wait: Seconds to wait for a cluster that is restarted, recovers or lacks memory.
+            report: Called with each step. Default: the log.
+
+        Raises:
+            ApiError: The cluster still refuses after the last attempt.
         """
         return await remove_model(
             self._session,

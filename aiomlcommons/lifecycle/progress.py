@@ -1,4 +1,4 @@
-"""What a long job says of itself while it goes on."""
+"""Progress events of the model lifecycle."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ log = logging.getLogger("aiomlcommons")
 
 
 class Phase(StrEnum):
-    """How far a model is on its way from a name or a file to an answer."""
+    """The phase of the lifecycle that a progress event reports."""
 
     CHECKING = "checking"
     FOUND = "found"
@@ -31,10 +31,16 @@ class Phase(StrEnum):
 
 @attrs.frozen(kw_only=True)
 class Progress:
-    """One step: its phase, the model where it has an id already, and how much of the step is done.
+    """A progress event: its phase, the model, and counters.
 
-    ``bytes_done`` of ``bytes_total`` and ``chunks_done`` of ``chunks_total`` count a file on its way to the cluster,
-    ``nodes_done`` of ``nodes_total`` the nodes that have the model. ``words`` say the rest.
+    Attributes:
+        phase: What is being done.
+        name: The model's name; empty if unknown.
+        model_id: The model's id, once it has one.
+        words: Details as text.
+        bytes_done, bytes_total: The bytes of a file that are hashed or uploaded.
+        chunks_done, chunks_total: The chunks of a file that are uploaded.
+        nodes_done, nodes_total: The nodes that have loaded the model.
     """
 
     phase: Phase
@@ -63,9 +69,9 @@ class Progress:
 
 
 Report: TypeAlias = Callable[[Progress], Any]
-"""Told each step as it is taken; what it returns is not looked at, what it raises ends the job."""
+"""A callback for progress events. Its return value is ignored; an exception that it raises aborts the call."""
 
 
 def to_log(progress: Progress) -> None:
-    """The report where none is given: the log of the package, at INFO."""
+    """Log an event at INFO to the logger of the package; the default report."""
     log.info("%s", progress)

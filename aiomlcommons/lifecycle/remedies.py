@@ -1,4 +1,4 @@
-"""What keeps a model from being registered or deployed, and what helps: a setting, another look, another try."""
+"""Classify failures of registering and deploying: fixed by a cluster setting, by looking again, or by a retry."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from aiomlcommons.waiting.errors import TaskFailed, TaskStalled
 
 @attrs.frozen
 class Remedy:
-    """Words of the server that name a trouble, and the setting that ends it."""
+    """A cluster setting that unblocks an operation, and the text of the server's error that it belongs to."""
 
     words: str
     why: str
@@ -25,7 +25,7 @@ class Remedy:
 
     @property
     def settings(self) -> MLSettings:
-        """The change, for ``ml.settings.apply``."""
+        """The settings to pass to ``ml.settings.apply``."""
         return MLSettings.from_wire({PREFIX + self.setting: self.value})
 
     def __str__(self) -> str:
@@ -41,7 +41,7 @@ def _breaker(words: str, setting: str, value: Any) -> Remedy:
 REMEDIES = (
     Remedy(
         "no eligible node found",
-        "no node may run models: the cluster has no ML node, or none of those asked for",
+        "no node may run models: the cluster has no ML node, or none of the requested nodes is one",
         "only_run_on_ml_node",
         False,
     ),
@@ -54,32 +54,37 @@ REMEDIES = (
         "max_model_on_node",
         1000,
     ),
-    Remedy("Don't allow custom deployment plan", "nobody may choose nodes", "allow_custom_deployment_plan", True),
+    Remedy(
+        "Don't allow custom deployment plan",
+        "the cluster does not allow choosing nodes",
+        "allow_custom_deployment_plan",
+        True,
+    ),
 )
 
 
 def remedy_for(error: MLCommonsError) -> Remedy | None:
-    """The setting that would have let it, where there is one."""
+    """Return the setting that would allow the failed operation, or None."""
     if isinstance(error, FeatureDisabled) and error.setting.startswith(PREFIX):
         key = error.setting.removeprefix(PREFIX)
         return Remedy(error.reason, "the cluster does not allow it", key, True)
     return next((remedy for remedy in REMEDIES for words in _words(error) if remedy.words in words), None)
 
 
-def may_pass(error: TaskFailed) -> bool:
-    """Whether a task that failed may succeed when it is begun again, and no setting is in its way."""
+def is_retryable(error: TaskFailed) -> bool:
+    """Return whether a failed task may succeed if started again, and no setting blocks it."""
     return error.trouble.passes and remedy_for(error) is None
 
 
-def is_worth_a_look(error: MLCommonsError) -> bool:
-    """Whether a registration that failed may have succeeded, or somebody else's may have, or the next one may."""
+def should_look_again(error: MLCommonsError) -> bool:
+    """Return whether to search and register again: the failed registration, or a concurrent one, may have succeeded."""
     if isinstance(error, ApiError | TaskFailed) and error.trouble.kind is Kind.RACE:
         return True
     if isinstance(error, NotFound):
-        # Of the registration itself it would say that something is missing, such as its connector.
+        # On the register request itself it means that something it refers to is missing, such as its connector.
         return error.request.method != "POST"
     if isinstance(error, TaskFailed):
-        return may_pass(error)
+        return is_retryable(error)
     return error.transient or isinstance(error, TaskStalled)
 
 

@@ -1,4 +1,4 @@
-"""A model out of the cluster."""
+"""Removal of a model: undeploy, delete, delete its empty group; and withdrawal, the compensating action of a race."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import anyio
 from aiomlcommons.api.model_records import Model
 from aiomlcommons.errors import ApiError, NotFound
 from aiomlcommons.lifecycle._lookup import find_model
-from aiomlcommons.lifecycle.deployment import ON_ITS_WAY, PARTIAL
+from aiomlcommons.lifecycle.deployment import IN_PROGRESS, PARTIAL
 from aiomlcommons.lifecycle.groups import delete_if_empty, group_left_by
 from aiomlcommons.lifecycle.progress import Phase, Progress, Report, to_log
 from aiomlcommons.net.backoff import Backoff
@@ -19,8 +19,8 @@ from aiomlcommons.trouble.table import Kind
 if TYPE_CHECKING:
     from aiomlcommons.client import Client
 
-_LOOKS = 12
-# A model that is still on its way off the nodes, or whose chunks are not all gone: both pass by waiting.
+_POLLS = 12
+# Transient refusals: the nodes still unload the model, or its chunks are not all deleted.
 _ON_NODES, _CHUNKS_LEFT = "Model cannot be deleted in deploying or deployed state", "Model is not all cleaned up"
 _PASSING = (_ON_NODES, _CHUNKS_LEFT, "Failed to delete all model chunks")
 
@@ -35,10 +35,10 @@ async def remove_model(
     wait: float = 60.0,
     report: Report = to_log,
 ) -> bool:
-    """Undeploy and delete a model, with its group if that is wished. Options and errors are ``ml.models.remove``'s."""
+    """Undeploy and delete a model. Options and errors are those of ``ml.models.remove``."""
     ml = ml.options(wait=wait)
     model = await find_model(ml, model_id)
-    # Of a model that is gone the chunks may be left, which tell its group, and which deleting once more would clean up.
+    # A deleted model may have left chunks, which name its group, and which one more delete request cleans up.
     group_id = (model.model_group_id if model else await group_left_by(ml, model_id)) if empty_group else None
     if model is not None and undeploy and _is_on_a_node(model):
         await _undeploy(ml, model_id)
@@ -51,36 +51,39 @@ async def remove_model(
 
 
 async def withdraw(ml: Client, model_id: str, winner: str | None, backoff: Backoff) -> None:
-    """Remove a model that was registered in vain, with the group that was made for it alone. Raises ApiError."""
-    stays = await find_model(ml, winner) if winner else None
-    mine = await find_model(ml, model_id)
-    own_group = bool(mine and stays and mine.model_group_id != stays.model_group_id)
+    """Remove a redundant or failed registration (compensating action), and its group if the winner has another.
+
+    Raises ApiError.
+    """
+    kept = await find_model(ml, winner) if winner else None
+    loser = await find_model(ml, model_id)
+    own_group = bool(loser and kept and loser.model_group_id != kept.model_group_id)
     await remove_model(ml, model_id, empty_group=own_group, backoff=backoff)
 
 
 def _is_on_a_node(model: Model) -> bool:
-    return model.is_deployed or model.model_state in PARTIAL | ON_ITS_WAY
+    return model.is_deployed or model.model_state in PARTIAL | IN_PROGRESS
 
 
 async def _undeploy(ml: Client, model_id: str) -> None:
-    with suppress(NotFound):  # somebody else removes it too
+    with suppress(NotFound):  # another client removes it too
         await ml.models.undeploy(model_id)
 
 
 async def _delete(ml: Client, model_id: str, backoff: Backoff, *, gone: bool, undeploy: bool) -> None:
-    for pause in backoff.tries(_LOOKS):
+    for pause in backoff.tries(_POLLS):
         try:
             await ml.models.delete(model_id)
         except NotFound:
-            return  # deleted by the time that we asked, which is what was wanted
+            return  # deleted already, which is the goal
         except ApiError as error:
             passes = error.reason.startswith(_PASSING) or error.trouble.kind is Kind.RACE
             if gone and passes:
-                return  # what is left of a model that is gone is not worth more than one try
+                return  # one attempt suffices for leftover chunks of a deleted model
             if pause is None or not passes:
                 raise
             await anyio.sleep(pause)
             if undeploy and error.reason.startswith(_ON_NODES):
-                await _undeploy(ml, model_id)  # a deployment that was under way put it there again
+                await _undeploy(ml, model_id)  # a concurrent deployment loaded it again
         else:
             return

@@ -1,4 +1,4 @@
-"""What a model is to be: the things that ``ml.models.ensure`` can be asked for."""
+"""Specs: declarative descriptions of a model for ``ml.models.ensure``."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def _lower(text: str) -> str:
 
 @attrs.frozen(kw_only=True)
 class GroupSpec:
-    """A model group by its name; it is registered with the rest where there is none of that name."""
+    """A model group by name; if none has that name, it is registered with the other fields."""
 
     name: str
     description: str | None = None
@@ -36,7 +36,7 @@ class GroupSpec:
 
 @attrs.frozen(kw_only=True)
 class Common:
-    """What any new model can be told. ``group`` is the name of a model group, or a GroupSpec."""
+    """The fields that specs of new models share. ``group`` is the name of a model group, or a GroupSpec."""
 
     group: GroupSpec | str | None = None
     description: str | None = None
@@ -46,17 +46,17 @@ class Common:
     interface: Mapping[str, Any] | None = None
 
     def told(self) -> dict[str, Any]:
-        """The fields that every way of registering takes."""
+        """Return the given fields that every register request accepts."""
         names = ("description", "is_enabled", "rate_limiter", "deploy_setting", "interface")
         return {name: value for name in names if (value := getattr(self, name)) is not None}
 
 
 @attrs.frozen(kw_only=True)
 class PretrainedModel(Common):
-    """A model of the pretrained catalogue, by its full or its short name.
+    """A model of the pretrained catalogue, by full or short name.
 
-    ``version`` and ``model_format`` default to the newest and to TORCH_SCRIPT. ``dimension`` is what you count on: a
-    model of another one is refused. Raises InvalidRequest for a name, version or format that the catalogue lacks.
+    ``version`` and ``model_format`` default to the newest and to TORCH_SCRIPT. ``dimension`` is the expected one.
+    Raises InvalidRequest if it is another, and for a name, version or format that the catalogue lacks.
 
     https://docs.opensearch.org/latest/ml-commons-plugin/pretrained-models/
     """
@@ -71,9 +71,9 @@ class PretrainedModel(Common):
         version, model_format = self.register_version, self.register_format
         if not known.offers(version, model_format):
             offered = ", ".join(f"{v} ({'/'.join(formats)})" for v, formats in known.versions.items())
-            raise InvalidRequest(f"{known.name} is not there as {version} in {model_format}; it is as {offered}")
+            raise InvalidRequest(f"{known.name} has no version {version} in {model_format}; available: {offered}")
         if self.dimension not in {None, known.dimension}:
-            raise InvalidRequest(f"dimension is {self.dimension}, and {known.name} gives {known.dimension}")
+            raise InvalidRequest(f"dimension: {known.name} has {known.dimension}, not {self.dimension}")
 
     @property
     def known(self) -> catalogue.Pretrained:
@@ -90,11 +90,11 @@ class PretrainedModel(Common):
 
     @property
     def register_description(self) -> str:
-        """The server counts versions itself, so the description is where the pretrained version is kept."""
+        """The description to register; it holds the pretrained version, because the server numbers versions itself."""
         return self.description or f"{self.known.name} {self.register_version}"
 
     def same(self, model: Model) -> bool:
-        """Whether a registered model of this name is it."""
+        """Return whether a registered model of this name has the same format and, if recorded, the same version."""
         if str(model.model_format).upper() != self.register_format:
             return False
         name, _, version = (model.description or "").rpartition(" ")
@@ -103,7 +103,7 @@ class PretrainedModel(Common):
 
 @attrs.frozen(kw_only=True)
 class UrlModel(Common):
-    """A model whose zip file the cluster fetches itself from ``url``; its SHA-256 in hex says which file is meant.
+    """A model whose zip file the cluster downloads from ``url``; its SHA-256 in hex identifies the content.
 
     https://docs.opensearch.org/latest/ml-commons-plugin/custom-local-models/
     """
@@ -120,18 +120,23 @@ class UrlModel(Common):
         _check_name(self.name, self.model_format)
 
     def same(self, model: Model) -> bool:
-        """Whether a registered model of this name is it."""
+        """Return whether a registered model of this name has the same content."""
         return _hash_of(model) == self.model_content_hash_value
 
 
 @attrs.frozen(kw_only=True)
 class FileModel(Common):
-    """A model that is uploaded from a local zip file, or from a directory that is packed into one.
+    """A model to upload from a local zip file, or from a directory, which is packed into one.
 
-    ``model_config`` is read from a Hugging Face ``config.json`` beside or inside it where none is given;
-    ``model_content_hash_value`` (SHA-256 in hex), where given, must be that of the file. ``name`` is that of the file
-    without its ending where none is given. ``in_flight`` chunks of 10,000,000 bytes are sent, and held in memory, at
-    once.
+    Args:
+        path: The zip file or directory.
+        name: The model's name. Default: the file's name without its extension.
+        function_name: The kind of model. Default: TEXT_EMBEDDING.
+        model_format: TORCH_SCRIPT or ONNX. Default: that of the model file in the zip file.
+        model_config: Default: read from a Hugging Face ``config.json`` beside the zip file or in the directory.
+        model_content_hash_value: The expected SHA-256 in hex; BadPackage if the file has another. Default: not checked.
+        version: The model's version. Default: "1".
+        in_flight: Chunks of 10,000,000 bytes uploaded at once; as many are held in memory. Default: 4.
 
     https://docs.opensearch.org/latest/ml-commons-plugin/custom-local-models/
     """
@@ -151,7 +156,7 @@ class FileModel(Common):
 
 @attrs.frozen(kw_only=True)
 class RemoteModel(Common):
-    """A model behind a connector: one that exists, by its id, or one that the model carries in itself.
+    """A remote model: with the id of an existing connector, or with a connector embedded in the model.
 
     https://docs.opensearch.org/latest/ml-commons-plugin/remote-models/
     """
@@ -166,20 +171,20 @@ class RemoteModel(Common):
             raise InvalidRequest("a RemoteModel needs either connector_id or connector")
 
     def same(self, model: Model) -> bool:
-        """Whether a registered model of this name is it; the credential cannot be compared, no server shows it."""
+        """Return whether a registered model of this name has the same connector; credentials cannot be compared."""
         if self.connector is None:
             return model.connector_id == self.connector_id
         return model.connector is not None and self.essence == _essence(convert.unstructure(model.connector))
 
     @property
     def essence(self) -> tuple[object, ...]:
-        """What tells the connector that the model carries from others."""
+        """The fields that identify the embedded connector."""
         return _essence(convert.unstructure(self.connector))
 
 
 @attrs.frozen(kw_only=True)
 class ExistingModel:
-    """A model that is registered already, by its id."""
+    """A registered model, by id."""
 
     model_id: str
 
@@ -197,7 +202,7 @@ def _hash_of(model: Model) -> str:
 
 
 def _essence(connector: Mapping[str, Any]) -> tuple[object, ...]:
-    """What tells one connector from another: the server fills in defaults, capitals and text for numbers."""
+    """Return what identifies a connector, normalized: the server adds defaults, capitals and quotes around numbers."""
     actions = [
         (str(action.get("action_type")).upper(), action.get("url"), action.get("request_body"))
         for action in connector.get("actions") or ()

@@ -1,4 +1,4 @@
-"""A local model file to the cluster, in chunks: several at once, resumed where some are missing."""
+"""Resumable upload of a local model file in chunks, several in flight at once, verified by SHA-256."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _PAGE = 500
 
 @attrs.frozen
 class ModelFile:
-    """A model's zip file as it was when it was checked. ``sha256`` is in hex, ``size`` in bytes."""
+    """A model's zip file as of its check. ``sha256`` is in hex, ``size`` in bytes."""
 
     path: Path
     size: int
@@ -35,12 +35,12 @@ class ModelFile:
 
     @property
     def total_chunks(self) -> int:
-        """How many chunks of 10,000,000 bytes it has; the last one may be shorter."""
+        """The number of chunks of 10,000,000 bytes; the last one may be shorter."""
         return max(1, -(-self.size // CHUNK_SIZE))
 
 
 async def uploaded_chunks(ml: Client, model_id: str, total: int) -> set[int]:
-    """The numbers of a model's chunks that the cluster has."""
+    """Return the numbers (from 0) of a model's chunks that the cluster has."""
     found: set[int] = set()
     for start in range(0, total, _PAGE):
         ids = [f"{model_id}_{number}" for number in range(start, min(start + _PAGE, total))]
@@ -52,21 +52,24 @@ async def uploaded_chunks(ml: Client, model_id: str, total: int) -> set[int]:
 
 @attrs.define
 class Upload:
-    """Sends the chunks of a registered model's file but those that are ``there``.
+    """Sends the chunks of a registered model's file that are not in ``uploaded``; resumable.
 
-    The server takes a model for whole when its last chunk comes, so that one is sent when all others are there and the
-    file has proved to be what was announced.
+    The server completes the model when the last chunk arrives. So that one is sent after all others, and only once the
+    SHA-256 of the whole file has been verified.
     """
 
     ml: Client
     model_id: str
     file: ModelFile
-    there: set[int]
+    uploaded: set[int]
     report: Report
     last: bytes = attrs.field(default=b"", repr=False)
 
     async def __call__(self, concurrency: int = IN_FLIGHT) -> None:
-        """Send them, so many at once; memory holds as many. Raises FileChanged, OSError, ApiError."""
+        """Upload the missing chunks, ``concurrency`` of them in flight and in memory at once.
+
+        Raises FileChanged, OSError, ApiError.
+        """
         self.tell()
         async with fan_out(self.send, self.read(), concurrency=concurrency, ordered=False) as results:
             async for _ in results:
@@ -74,36 +77,36 @@ class Upload:
         await self.finish()
 
     async def read(self) -> AsyncGenerator[tuple[int, bytes]]:
-        """The chunks that are missing, but for the last. All of the file is read, because all of it is hashed."""
+        """Yield the missing chunks except the last. The whole file is read in order to hash it."""
         digest, number = hashlib.sha256(), 0
         async with await anyio.open_file(self.file.path, "rb") as stream:
             while chunk := await stream.read(CHUNK_SIZE):
                 await anyio.to_thread.run_sync(digest.update, chunk)
                 if number == self.file.total_chunks - 1:
                     self.last = chunk
-                elif number not in self.there:
+                elif number not in self.uploaded:
                     yield number, chunk
                 number += 1
         if digest.hexdigest() != self.file.sha256:
             raise FileChanged(
                 f"{self.file.path} was changed while it was uploaded: its SHA-256 was {self.file.sha256} and is now "
-                f"{digest.hexdigest()}; upload it again when nobody writes to it"
+                f"{digest.hexdigest()}; upload it again once nothing writes to it"
             )
 
     async def send(self, numbered: tuple[int, bytes]) -> None:
         number, chunk = numbered
         await self.ml.models.upload_chunk(self.model_id, number, chunk)
-        self.there.add(number)
+        self.uploaded.add(number)
 
     async def finish(self) -> None:
-        # The last chunk begins the model's record anew, which must not happen to one that somebody else made whole.
+        # The last chunk resets the model's record, which must not happen if another client has completed the model.
         if (await self.ml.models.get(self.model_id)).model_state not in UNFINISHED:
             return
         await self.send((self.file.total_chunks - 1, self.last))
         self.tell()
 
     def tell(self) -> None:
-        done, total = len(self.there), self.file.total_chunks
+        done, total = len(self.uploaded), self.file.total_chunks
         size = min(self.file.size, done * CHUNK_SIZE)
         self.report(
             Progress(

@@ -1,4 +1,4 @@
-"""An emulator and a session for each test; waiting takes no time."""
+"""An emulator and a session for each test, with backoff that does not wait."""
 
 from __future__ import annotations
 

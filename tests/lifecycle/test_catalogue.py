@@ -1,4 +1,4 @@
-"""The catalogue against the reference it was made from."""
+"""The catalogue agrees with the reference listing that it was made from."""
 
 from __future__ import annotations
 

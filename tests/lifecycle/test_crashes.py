@@ -1,4 +1,4 @@
-"""Clients that are killed, and clients in several processes: the model is one in the end."""
+"""Killed clients and concurrent processes: exactly one model results."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ async def test_an_upload_that_was_killed_goes_on_at_the_missing_chunks(
     ensured = await world.ml.models.ensure(big(file), backoff=NOW)
     assert ensured.model.is_deployed
     assert [key for key, _ in await world.models()] == [ensured.model_id]
-    # What was on its way when the client died may be sent again, no more.
+    # Only chunks that were in flight when the client died may be sent again.
     assert set(sent) == {f"/_plugins/_ml/models/{ensured.model_id}/upload_chunk/{n}" for n in range(CHUNKS)}
     assert len(sent) - CHUNKS <= 2
 

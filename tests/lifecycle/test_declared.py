@@ -1,4 +1,4 @@
-"""Models declared as classes."""
+"""Declarative models: specs, actions and queries."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ async def test_a_class_says_which_way_its_model_comes() -> None:
     kinds = [type(declared.spec()) for declared in (Encoder, Tiny, Remote, ByUrl)]
     assert kinds == [PretrainedModel, FileModel, RemoteModel, UrlModel]
     assert isinstance(ByUrl.spec(), UrlModel)
-    with pytest.raises(InvalidRequest, match="Nothing says no model"):
+    with pytest.raises(InvalidRequest, match="Nothing declares no model"):
         declared("Nothing").spec()
     with pytest.raises(InvalidRequest, match="needs the file's model_content_hash_value"):
         declared("NoHash", model="x", url="http://host/x.zip").spec()

@@ -1,4 +1,4 @@
-"""Ensuring a model: what is there is found, what is missing is done, and done once."""
+"""``ensure`` is idempotent: existing models are found, missing steps are performed once."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ from tests.support.paths import MODELS
 from tests.support.served_emulator import NOW, ServedEmulator
 
 pytestmark = pytest.mark.asyncio
-# Who lost a race comes back at another moment than the others; all at once they would only race again.
+# Jitter: clients that lost a race must not retry at the same moment, or they would race again.
 APART = Backoff(first=0.01, cap=0.2)
 MINILM = PretrainedModel(name="all-MiniLM-L6-v2")
 
@@ -93,7 +93,7 @@ async def test_an_old_server_is_not_told_the_hash_and_the_file_is_checked_afterw
         wrong = UrlModel(name="by url", url=url, model_content_hash_value="0" * 64, model_config=DENSE)
         with pytest.raises(NotRegistered, match="does not have the SHA-256 0000"):
             await ensure(old, wrong, keep=keep)
-        # A search of such a server goes on finding for a second what was deleted.
+        # Searches of such a server still find deleted documents for a second.
         there = [found.source for found in emulator.cluster.models.documents.values()]
         assert len([model for model in there if model.chunk_number is None]) == keep
         digest = hashlib.sha256((MODELS / "tiny-dense.zip").read_bytes()).hexdigest()
@@ -142,7 +142,7 @@ async def test_a_word_is_an_id_a_name_or_a_pretrained_model(world: ServedEmulato
         assert (await ensure(world.ml, word)).model_id == made.model_id
     old, new = [await register_anew(world, created) for created in (1, 2)]
     assert (await ensure(world.ml, "of ours", deploy=False)).model_id == new != old
-    # What was never registered to the end is not what the name means.
+    # A name does not resolve to an incomplete registration.
     world.emulator.cluster.models.change(new, model_state=ModelState.REGISTERING)
     assert (await ensure(world.ml, "of ours", deploy=False)).model_id == old
     world.emulator.cluster.models.change(old, model_state=ModelState.REGISTERING)
@@ -174,8 +174,8 @@ async def test_another_version_of_a_pretrained_model_is_another_model(world: Ser
     ("wrong", "words"),
     [
         ({"name": "all-MiniLM-L6"}, "did you mean .*all-MiniLM-L6-v2"),
-        ({"name": "all-MiniLM-L6-v2", "version": "9"}, "it is as 1.0.1 .TORCH_SCRIPT/ONNX."),
-        ({"name": "all-MiniLM-L6-v2", "dimension": 768}, "dimension is 768, and .* gives 384"),
+        ({"name": "all-MiniLM-L6-v2", "version": "9"}, "available: 1.0.1 .TORCH_SCRIPT/ONNX."),
+        ({"name": "all-MiniLM-L6-v2", "dimension": 768}, "dimension: .* has 384, not 768"),
     ],
 )
 async def test_a_pretrained_model_that_there_is_not_is_refused_before_the_network(
@@ -264,7 +264,7 @@ async def test_a_server_that_is_restarted_at_a_phase_ends_with_one_model(
 
 
 async def test_a_restart_takes_jobs_along_and_they_are_begun_again(world: ServedEmulator) -> None:
-    """The server answers that it began, and is restarted before it ends: the task's record stays RUNNING for ever."""
+    """The server starts the task and is restarted before it ends: the task's record stays RUNNING forever."""
 
     def restart_after(endpoint: Any) -> None:
         async def action(_: Any, go: Any) -> Any:
@@ -279,7 +279,7 @@ async def test_a_restart_takes_jobs_along_and_they_are_begun_again(world: Served
     assert ensured.model.is_deployed
     assert Phase.HEALING in ensured.did
     world.emulator.restart()
-    # The record outlives the nodes: it is no proof that any has the model.
+    # The record survives the restart, so it does not prove that any node has loaded the model.
     assert (await world.ml.models.get(ensured.model_id)).is_deployed
     with pytest.raises(ModelNotReady):
         await world.ml.embed_one(ensured.model_id, "x")
@@ -312,7 +312,7 @@ async def test_a_deployment_that_hangs_is_taken_back_and_begun_again(world: Serv
     world.emulator.faults.hang_task()
     await world.ml.models.deploy(made.model_id)
     assert (await world.ml.models.get(made.model_id)).model_state == ModelState.DEPLOYING
-    # Nothing advances this job any more, as when the node that had it is gone.
+    # Nothing advances this task any more, as after its node has left.
     world.emulator.cluster.jobs.clear()
     ensured = await ensure(world.ml, MINILM)
     assert ensured.model_id == made.model_id

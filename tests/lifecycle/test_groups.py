@@ -1,4 +1,4 @@
-"""Model groups by name, when somebody else has them."""
+"""Model groups by name, under concurrent registration by other clients."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 from aiomlcommons import Backoff, Conflict, Forbidden, HttpRequest, HttpResponse, Session
 from aiomlcommons.lifecycle._candidates import Candidates
-from aiomlcommons.lifecycle.groups import Grouping, delete_if_empty
+from aiomlcommons.lifecycle.groups import EnsureGroup, delete_if_empty
 from aiomlcommons.lifecycle.spec import GroupSpec, RemoteModel
 from aiomlcommons.net.transport import Timeout
 
@@ -31,7 +31,7 @@ def error(status: int, kind: str, reason: str) -> tuple[int, Any]:
 
 
 def answering(answers: Mapping[str, tuple[int, Any]], asked: list[str] | None = None) -> Session:
-    """A session whose server answers by the last part of the path."""
+    """A session whose server selects the response by the last segment of the path."""
 
     async def transport(request: HttpRequest, timeout: Timeout) -> HttpResponse:
         what = f"{request.method} {request.path.rpartition('/')[2]}"
@@ -53,15 +53,15 @@ ANSWERS = {
 
 async def test_a_group_that_somebody_registers_meanwhile_is_used() -> None:
     async with answering(ANSWERS) as ml:
-        assert await Grouping(ml, GroupSpec(name="theirs"))() == "abc_1"
+        assert await EnsureGroup(ml, GroupSpec(name="theirs"))() == "abc_1"
 
 
 async def test_a_group_that_the_user_may_not_use_says_so() -> None:
     no = error(403, "status_exception", "You don't have permission to access this model group.")
     async with answering({**ANSWERS, "GET abc_1": no}) as ml:
         with pytest.raises(Forbidden) as caught:
-            await Grouping(ml, GroupSpec(name="theirs"))()
-    assert "is taken by one you may not use: choose another name" in caught.value.__notes__[0]
+            await EnsureGroup(ml, GroupSpec(name="theirs"))()
+    assert "exists and you have no access to it: choose another name" in caught.value.__notes__[0]
 
 
 async def test_a_group_that_is_gone_already_is_deleted() -> None:

@@ -1,4 +1,4 @@
-"""Several who want the same thing at once, as on a real cluster: one in the end, and nothing left over."""
+"""Concurrent clients, as on a real cluster: one model and one group result, and no leftovers."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from aiomlcommons.emulator import Cluster, Emulator
 from aiomlcommons.emulator.cluster import alter
 from aiomlcommons.emulator.errors import refused
 from aiomlcommons.lifecycle.ensure import find_registered
-from aiomlcommons.lifecycle.groups import Grouping, find_groups, own_id
+from aiomlcommons.lifecycle.groups import EnsureGroup, find_groups, own_id
 from aiomlcommons.lifecycle.progress import Phase, Progress
 from aiomlcommons.lifecycle.spec import ExistingModel, GroupSpec, UrlModel
 from tests.support.ensure_process import DENSE, FILE, REMOTE, SPECS
@@ -32,7 +32,7 @@ from tests.support.served_emulator import NOW, ServedEmulator
 
 pytestmark = pytest.mark.asyncio
 SHA256 = "928feb42f77290db1c1900e0f7df0f7c5af6bde7b49de2cb25d763766e889d4a"
-# Who lost a race comes back at another moment than the others.
+# Jitter: clients that lost a race retry at different moments.
 APART = Backoff(first=0.01, cap=0.2)
 CONFLICT = "[{}]: version conflict, required seqNo [1], primary term [1]. current document has seqNo [2]"
 
@@ -79,13 +79,13 @@ async def test_an_own_id_that_another_group_has_is_not_insisted_on() -> None:
     emulator = Emulator(Cluster(version="3.9.0"))
     async with emulator.serve() as url, Session(url, backoff=NOW) as ml:
         await ml.model_groups.register("renamed since", model_group_id=own_id("group", "ours"))
-        group_id = await Grouping(ml, GroupSpec(name="ours"), NOW)()
+        group_id = await EnsureGroup(ml, GroupSpec(name="ours"), NOW)()
         assert group_id != own_id("group", "ours")
         assert await find_groups(ml, "ours") == [group_id]
 
 
 async def test_who_registers_a_group_at_the_same_time_settles_on_the_oldest(world: ServedEmulator) -> None:
-    """The other one's registration began before ours, and is written after our first look."""
+    """The other registration was begun before ours, and is written after our first search."""
     looks = 0
 
     async def other_comes_late(_: Any, go: Any) -> Any:
@@ -96,7 +96,7 @@ async def test_who_registers_a_group_at_the_same_time_settles_on_the_oldest(worl
         return await go()
 
     world.emulator.faults.add(other_comes_late, on=lambda http: http.path.endswith("model_groups/_search"), times=None)
-    assert await Grouping(world.ml, GroupSpec(name="ours"), NOW)() == "older"
+    assert await EnsureGroup(world.ml, GroupSpec(name="ours"), NOW)() == "older"
     assert await find_groups(world.ml, "ours") == ["older"]
 
 
@@ -105,7 +105,7 @@ def add_group(world: ServedEmulator, group_id: str, created: int) -> None:
 
 
 async def test_a_model_in_another_group_of_the_same_name_is_found(world: ServedEmulator) -> None:
-    """Who registered that group at the same time has put the model there."""
+    """The client that registered that group concurrently has registered the model in it."""
     add_group(world, "newer", created=2**50)
     add_group(world, "older", created=1)
     made = await world.ml.models.register_meta(
@@ -237,7 +237,7 @@ async def test_a_conflict_that_is_no_race_is_raised(world: ServedEmulator) -> No
 
 @pytest.mark.parametrize("kind", ["file", "remote"])
 async def test_a_group_that_goes_away_before_the_model_comes_is_made_anew(world: ServedEmulator, kind: str) -> None:
-    """Who made it had no use for it in the end, or gave way to an older one."""
+    """Its creator failed, or withdrew it in favour of an older one."""
 
     async def taken_back(_: Any, go: Any) -> Any:
         for group_id in await groups(world):
@@ -254,7 +254,7 @@ async def test_of_what_is_as_old_all_take_the_same(world: ServedEmulator) -> Non
     for group_id in ("b", "a"):
         add_group(world, group_id, created=1)
     assert await find_groups(world.ml, "ours") == ["a", "b"]
-    assert await Grouping(world.ml, GroupSpec(name="ours"), NOW)() == "a"
+    assert await EnsureGroup(world.ml, GroupSpec(name="ours"), NOW)() == "a"
     for model_id in ("y", "x"):
         model = Model(name="tiny", model_content_hash_value=SHA256, model_group_id="a", created_time=1)
         world.emulator.cluster.models.put(model_id, alter(model, model_state=ModelState.REGISTERED))
@@ -265,7 +265,7 @@ async def test_a_registration_of_a_group_that_was_lost_is_made_by_the_same_id() 
     emulator = Emulator(Cluster(version="3.9.0"))
     async with emulator.serve() as url, Session(url, backoff=NOW) as ml:
         emulator.faults.drop(on=RegisterModelGroup)
-        assert await Grouping(ml, GroupSpec(name="ours"), NOW)() == own_id("group", "ours")
+        assert await EnsureGroup(ml, GroupSpec(name="ours"), NOW)() == own_id("group", "ours")
 
 
 async def test_a_registration_of_a_model_that_was_lost_is_made_by_the_same_id() -> None:
@@ -298,7 +298,7 @@ async def test_a_refused_registration_leaves_a_group_alone_that_was_there_before
 
 
 async def test_a_model_that_is_found_gives_way_to_an_older_one_that_comes_late(world: ServedEmulator) -> None:
-    """Its maker sees the older one too, and takes this one back."""
+    """Its creator finds the older one too, and withdraws this one."""
     made = await world.ml.models.ensure(FILE, deploy=False, backoff=NOW)
     older = alter(made.model, created_time=1)
     looks = 0
@@ -318,7 +318,7 @@ async def test_a_model_that_is_found_gives_way_to_an_older_one_that_comes_late(w
 async def test_who_registers_a_model_at_the_same_time_takes_it_back_for_the_oldest(
     world: ServedEmulator, look: int
 ) -> None:
-    """The other one's registration began before ours, and is seen at a later look: the last one after our chunks."""
+    """The other registration was begun before ours, and is found by a later search, the last one after our upload."""
     await world.ml.model_groups.register("theirs", model_group_id=None)
     (theirs,) = await groups(world)
     looks = 0
@@ -340,7 +340,7 @@ async def test_who_registers_a_model_at_the_same_time_takes_it_back_for_the_olde
     ensured = await world.ml.models.ensure(spec, deploy=False, backoff=NOW, report=told.append)
     assert [key for key, _ in await world.models()] == [ensured.model_id] == ["older"]
     (healing,) = [progress for progress in told if progress.phase is Phase.HEALING]
-    assert (healing.name, healing.words) == ("tiny", "older was registered at the same time, and stays")
+    assert (healing.name, healing.words) == ("tiny", "older was registered at the same time, and is kept")
     assert healing.model_id not in {None, "older"}
     assert await groups(world) == [theirs], "its group was made for it alone"
 

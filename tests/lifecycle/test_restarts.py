@@ -1,4 +1,4 @@
-"""A server that is restarted: records outlive what the nodes had, tasks run for ever, shards recover for a while."""
+"""Server restarts: stale records, tasks that stay RUNNING forever, and recovering shards."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Tiny(DeclaredModel):
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What lags is given no time: in these tests nothing is left to wait for."""
+    """Set the allowed lag to zero, because nothing lags in these tests."""
     monkeypatch.setattr(_other_clients, "LAG", 0.0)
     monkeypatch.setattr("aiomlcommons.waiting.task.LAG", 0.0)
 
@@ -65,7 +65,7 @@ async def test_a_model_that_is_not_deployed_is_none_where_the_nodes_may_not_be_a
 
 
 async def test_a_record_from_before_a_restart_is_not_believed_where_nothing_was_deployed(world: ServedEmulator) -> None:
-    """The server's own repair writes the record at the same time, so that our deployment is refused."""
+    """The server's own redeployment writes the record concurrently, so that ours fails with a version conflict."""
     words = "Document version conflict updating x in index .plugins-ml-model: required seqNo [1]"
     made = await world.ml.models.ensure(SPECS["remote"], backoff=NOW)
     world.emulator.restart()
@@ -110,10 +110,10 @@ async def test_calls_wait_as_they_are_told(world: ServedEmulator) -> None:
 
 @pytest.mark.parametrize(
     ("endpoint", "words"),
-    [(RegisterModel, "looking whether it is there"), (DeployModel, "the deployment was forgotten, deploying again")],
+    [(RegisterModel, "checking whether it was registered"), (DeployModel, "the deployment was lost, deploying again")],
 )
 async def test_a_restart_under_way_is_waited_out(world: ServedEmulator, endpoint: Any, words: str) -> None:
-    """The node takes the job and dies; while it recovers nothing can be looked at, and then the job is gone."""
+    """The node accepts the task and dies; requests fail while it recovers, and then the task is lost."""
 
     async def dies(_: Any, go: Any) -> Any:
         answer = await go()
@@ -128,7 +128,7 @@ async def test_a_restart_under_way_is_waited_out(world: ServedEmulator, endpoint
     assert len(await world.models()) == 1
 
 
-# ---- tasks ---------------------------------------------------------------------------------------------------------
+# ---- tasks -----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.usefixtures("impatient")
@@ -178,7 +178,7 @@ async def test_a_task_of_a_server_that_never_answered_is_an_error_at_once(world:
         await world.ml.task("t", backoff=NOW)
 
 
-# ---- ghosts --------------------------------------------------------------------------------------------------------
+# ---- abandoned registrations -----------------------------------------------------------------------------------------
 
 
 @asynccontextmanager
@@ -188,7 +188,7 @@ async def by_url() -> AsyncIterator[UrlModel]:
 
 
 async def begin(world: ServedEmulator, spec: UrlModel) -> str:
-    """What somebody else does: the registration is under way, and its model REGISTERING, without a hash yet."""
+    """Start a registration as another client: its model is REGISTERING, without a hash yet."""
     await world.ml.models.register(
         spec.name,
         version="1",
@@ -207,7 +207,7 @@ async def begin(world: ServedEmulator, spec: UrlModel) -> str:
 
 
 async def ghost(world: ServedEmulator, spec: UrlModel) -> str:
-    """A registration that was under way when the server died: its record is REGISTERING for ever."""
+    """A registration that was interrupted by a crash of the server: its record stays REGISTERING forever."""
     world.emulator.faults.hang_task(on=RegisterModel)
     model_id = await begin(world, spec)
     world.emulator.restart()
@@ -230,7 +230,7 @@ async def test_a_ghost_beside_the_model_that_is_there_is_laid(world: ServedEmula
     async with served_file(MODELS / "tiny-dense.zip") as url:
         spec = UrlModel(name="by url", url=url, model_content_hash_value=SHA256, model_config=DENSE)
         dead = await ghost(world, spec)
-        # Who raced with it before the server died, in another group of that name, has it deployed.
+        # A concurrent client, before the crash, has the model deployed in another group of that name.
         there = await world.ml.models.register(
             spec.name,
             version="1",
@@ -260,7 +260,7 @@ async def test_a_ghost_holds_up_nobody_else(world: ServedEmulator) -> None:
 @pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("may_ask", [True, False])
 async def test_a_registration_that_a_node_is_at_work_on_is_no_ghost(world: ServedEmulator, may_ask: bool) -> None:
-    """Who may not ask the nodes cannot know that it is dead, and deletes nobody's work."""
+    """Without the permission to read the profile it is unknown whether it is abandoned, so nothing is deleted."""
     if not may_ask:
         world.emulator.faults.fail(403, reason="no permissions", on=GetTaskProfiles, times=None)
     async with by_url() as spec:
@@ -314,7 +314,7 @@ async def test_who_may_not_ask_the_nodes_registers_all_the_same(world: ServedEmu
 
 
 async def test_a_record_that_lags_behind_its_last_chunk_has_nothing_sent_again(world: ServedEmulator) -> None:
-    """The state is no news of a node's: it lags for seconds, whatever the caller takes for no progress."""
+    """The record lags by seconds, independent of the caller's stall timeout."""
     made = await world.ml.models.ensure(FILE, deploy=False, backoff=NOW)
     world.emulator.cluster.models.change(made.model_id, model_state=ModelState.REGISTERING)
     looks = 0

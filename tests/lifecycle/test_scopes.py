@@ -1,4 +1,4 @@
-"""Models and settings for as long as a context is open, and models out of the cluster again."""
+"""Models and settings scoped to a context, and removal of models."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ async def test_a_deployed_model_that_is_not_to_be_undeployed_is_not_deleted(worl
 
 @pytest.mark.parametrize("state", [ModelState.DEPLOYING, ModelState.PARTIALLY_DEPLOYED, ModelState.LOADING])
 async def test_what_is_on_some_nodes_or_on_its_way_is_taken_off_first(world: ServedEmulator, state: ModelState) -> None:
-    """A server of 2.4 would delete it, and leave it on the nodes."""
+    """A server of version 2.4 would delete its record, and leave it loaded on the nodes."""
     told: list[Progress] = []
     made = await world.ml.models.ensure(FILE, backoff=NOW)
     world.emulator.cluster.models.change(made.model_id, model_state=state)
@@ -114,7 +114,7 @@ async def test_what_is_not_all_cleaned_up_at_once_is_deleted_again(
 
 
 async def test_a_deployment_that_ends_after_the_model_was_taken_off_is_undone_too(world: ServedEmulator) -> None:
-    """As after a restart, when the server deploys by itself what was deployed before."""
+    """As after a restart, when the server redeploys models automatically."""
     made = await world.ml.models.ensure(FILE, backoff=NOW)
 
     async def ends(_: Any, go: Any) -> Any:
@@ -154,7 +154,7 @@ async def test_removing_waits_for_a_cluster_that_recovers(world: ServedEmulator)
 
 
 async def test_a_group_is_found_by_the_chunks_that_a_model_left_behind(world: ServedEmulator) -> None:
-    """The process that removed the model was killed before it came to the group."""
+    """The process that removed the model was killed before it deleted the group."""
     made = await world.ml.models.ensure(FILE, backoff=NOW)
     await world.ml.models.undeploy(made.model_id)
     await world.ml.models.delete(made.model_id)
@@ -163,7 +163,7 @@ async def test_a_group_is_found_by_the_chunks_that_a_model_left_behind(world: Se
 
 
 async def test_chunks_whose_model_is_gone_do_not_keep_a_group(world: ServedEmulator) -> None:
-    """A registration that was killed leaves them for ever, and the server counts them."""
+    """A registration that was killed leaves orphaned chunks forever, and the server counts them."""
     made = await world.ml.models.ensure(FILE, backoff=NOW)
     group_id = made.model.model_group_id
     assert group_id is not None

@@ -1,4 +1,4 @@
-"""What a spec says is what the cluster is told, and what it is told apart by."""
+"""Specs: the requests that they produce, and how registered models are matched."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Uploading: chunk by chunk, several at once, and only what is what it was said to be."""
+"""Chunked upload: concurrency, resumption, and verification by SHA-256."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ async def test_an_upload_that_broke_off_goes_on_at_the_missing_chunks(
     world.emulator.faults.add(fail_once, on=UploadModelChunk, times=None)
     with pytest.raises(ConnectError) as caught:
         await world.ml.options(retries=0).models.ensure(big(file), backoff=NOW, wait=0)
-    assert "the same call again sends the others" in str(caught.value.__notes__)
+    assert "the same call again resumes with the others" in str(caught.value.__notes__)
     before = list(sent)
     ensured = await world.ml.models.ensure(big(file), backoff=NOW)
     assert ensured.model.is_deployed
@@ -120,7 +120,7 @@ async def test_an_upload_that_broke_off_goes_on_at_the_missing_chunks(
 
 
 async def test_trouble_that_passes_throws_no_chunk_away(world: ServedEmulator, file: Path) -> None:
-    """A full heap refused the last of nine chunks, and the model was deleted with all of them."""
+    """A full heap once rejected the last of nine chunks, and the model was deleted with all of them."""
     sent: list[int] = []
 
     async def refuse_the_last(request: Any, go: Any) -> Any:
@@ -146,7 +146,7 @@ async def test_what_the_server_refuses_is_not_left_behind(world: ServedEmulator,
 
 
 async def test_what_is_refused_to_one_is_not_taken_from_another(world: ServedEmulator, file: Path) -> None:
-    """Who helps to upload what somebody else registered may come through a proxy that takes no large bodies."""
+    """A client that resumes another client's upload may be behind a proxy that rejects large bodies."""
     world.emulator.faults.drop(on=UploadModelChunk)
     with pytest.raises(ConnectError):
         await world.ml.options(retries=0).models.ensure(big(file), backoff=NOW, wait=0)
@@ -160,7 +160,7 @@ async def test_what_is_refused_to_one_is_not_taken_from_another(world: ServedEmu
 async def test_a_file_that_is_no_model_is_never_sent(world: ServedEmulator, tmp_path: Path) -> None:
     text = tmp_path / "text.zip"
     text.write_text("no zip file")
-    with pytest.raises(BadPackage, match="is no whole zip file"):
+    with pytest.raises(BadPackage, match="is not a complete zip file"):
         await world.ml.models.ensure(big(text))
     with pytest.raises(BadPackage, match="does not exist"):
         await world.ml.models.ensure(big(tmp_path / "missing.zip"))

@@ -1,1 +1,1 @@
-"""Model files on this disk: checked, packed into an archive, described by what Hugging Face wrote beside them."""
+"""Local model files: validation, packing into a zip file, and reading Hugging Face configurations."""

@@ -1,4 +1,4 @@
-"""A directory of a model's files to the zip file that a cluster takes; the same files give the same bytes."""
+"""Reproducible packing of a directory of model files into the zip file that a cluster accepts."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from aiomlcommons.api.model_records import Format
 from aiomlcommons.lifecycle.errors import BadPackage
 from aiomlcommons.lifecycle.files.package import check_files, check_package
 
-_EPOCH = (1980, 1, 1, 0, 0, 0)  # the first moment that a zip file can tell
+_EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time stamp that a zip file can hold
 _UNIX = 3
 _PIECE = 1 << 20
 
@@ -28,10 +28,10 @@ def pack(
     function_name: FunctionName | str = FunctionName.TEXT_EMBEDDING,
     model_format: Format | None = None,
 ) -> Path:
-    """Pack a directory's files, but for hidden ones and folders, into a zip file that ``check_package`` finds good.
+    """Pack a directory's files, except hidden ones and subdirectories, into a zip file that passes ``check_package``.
 
-    The same files give the same bytes wherever and whenever they are packed. ``to`` is written whole or not at all.
-    Raises BadPackage, InvalidRequest, OSError.
+    The build is reproducible: the same files give the same bytes. ``to`` is replaced by an atomic rename. Raises
+    BadPackage, InvalidRequest, OSError.
     """
     directory, to = Path(directory), Path(to)
     files = _files(directory, to)
@@ -50,9 +50,9 @@ def pack(
 
 
 def _files(directory: Path, to: Path) -> list[Path]:
-    """The files by name. A link counts as what it leads to: a model hub's cache is made of links."""
+    """Return the files to pack, sorted by name. Links are followed: the cache of a model hub consists of links."""
     if not directory.is_dir():
-        raise BadPackage(f"{directory} is no directory; give the one that holds the model's files")
+        raise BadPackage(f"{directory} is not a directory; give the one that holds the model's files")
     found = [path for path in directory.iterdir() if path.is_file() and not path.name.startswith(".")]
     return sorted((path for path in found if path.resolve() != to.resolve()), key=lambda path: path.name)
 
@@ -72,7 +72,7 @@ def _add(archive: zipfile.ZipFile, file: Path) -> None:
 
 
 def _entry(name: str, source: IO[bytes]) -> zipfile.ZipInfo:
-    """What the zip file says of a file. Stored as it is: two versions of zlib would pack it to different bytes."""
+    """Return the zip entry of a file. Stored uncompressed: versions of zlib compress the same file differently."""
     entry = zipfile.ZipInfo(name, _EPOCH)
     entry.compress_type = zipfile.ZIP_STORED
     entry.create_system = _UNIX

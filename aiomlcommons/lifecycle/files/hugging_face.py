@@ -1,4 +1,4 @@
-"""What a cluster must be told of a local model, read from the files that Hugging Face keeps beside it."""
+"""Derive the ``model_config`` of a local model from its Hugging Face and sentence-transformers files."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from aiomlcommons.api.model_configs import FrameworkType, ModelConfig, PoolingMo
 from aiomlcommons.lifecycle.errors import BadPackage
 
 MAX_CONFIG = 10_000_000
-"""The most bytes of a JSON file that is read; a larger one is no configuration."""
+"""The maximum size of a JSON file in bytes; a larger one is not read, because it is no configuration."""
 
 MAX_LENGTH = 10_000_000
-"""The most tokens that are believed: a tokenizer without a limit says 1e30."""
+"""The maximum plausible length in tokens; a tokenizer without a limit has 1e30, which is ignored."""
 
 _DIMENSIONS = ("hidden_size", "dim", "d_model", "n_embd")
 _POOLED = ("word_embedding_dimension", "embedding_dimension")
-# The words of sentence-transformers, as ``pooling_mode`` and in keys such as ``pooling_mode_mean_tokens``.
+# The names in sentence-transformers, as values of ``pooling_mode`` and in keys such as ``pooling_mode_mean_tokens``.
 _POOLING: Mapping[str, PoolingMode] = {
     "cls": PoolingMode.CLS,
     "max": PoolingMode.MAX,
@@ -33,9 +33,10 @@ _POOLING: Mapping[str, PoolingMode] = {
 
 
 def read_config(path: Path | str) -> ModelConfig:
-    """A model's configuration by its ``config.json``, its directory, or a zip file that lies in that directory.
+    """Read a model's configuration from its ``config.json``, its directory, or the directory of its zip file.
 
-    What says how vectors are pooled and normalized is read where it lies beside it. Raises BadPackage, OSError.
+    Pooling and normalization are read from the files of sentence-transformers beside it, if there are any. Raises
+    BadPackage, OSError.
     """
     path = Path(path)
     if path.is_dir():
@@ -51,7 +52,7 @@ def _is_zip(path: Path) -> bool:
 
 @attrs.frozen
 class _Module:
-    """A step of a sentence-transformers model: its kind (``Pooling``) and what its own folder says of it."""
+    """A module of a sentence-transformers model: its kind (``Pooling``) and the folder of its configuration."""
 
     kind: str
     folder: Path
@@ -59,7 +60,7 @@ class _Module:
 
 @attrs.frozen
 class _Files:
-    """The configuration files of a model: ``modules`` is None where none are listed."""
+    """The configuration files of a model; ``modules`` is None if there is no ``modules.json``."""
 
     folder: Path
     file: Path
@@ -69,7 +70,7 @@ class _Files:
     def of(cls, folder: Path, file: Path | None) -> _Files:
         modules = _modules(folder)
         if file is None and not (folder / "config.json").exists():
-            # The first models of sentence-transformers keep it in 0_Transformer.
+            # The oldest models of sentence-transformers keep it in 0_Transformer.
             file = next((m.folder / "config.json" for m in modules or () if m.kind == "Transformer"), None)
         return cls(folder, file or folder / "config.json", modules)
 
@@ -94,7 +95,7 @@ class _Files:
 
     def dimension(self, config: Mapping[str, Any], pooling: tuple[Path, dict[str, Any]] | None) -> int:
         if dense := self.last("Dense"):
-            # It makes the pooled vector longer or shorter.
+            # A Dense module changes the dimension of the pooled vector.
             return _size_of(dense.folder / "config.json", _object(dense.folder / "config.json"), ("out_features",))
         if pooling and not pooling[1].keys().isdisjoint(_POOLED):
             return _size_of(*pooling, _POOLED)
@@ -126,25 +127,25 @@ def _modules(folder: Path) -> tuple[_Module, ...] | None:
         return None
     listed = _json(file)
     if not isinstance(listed, list) or not all(isinstance(module, dict) and "type" in module for module in listed):
-        raise BadPackage(f"{file} is no list of modules, each with a type; download it again")
+        raise BadPackage(f"{file} is not a list of modules, each with a type; download it again")
     return tuple(_Module(str(m["type"]).rpartition(".")[2], folder / str(m.get("path", ""))) for m in listed)
 
 
 def _pooling_mode(file: Path, config: Mapping[str, Any]) -> PoolingMode | None:
-    """The one way of pooling; the server has no word for several that are joined."""
-    said = config.get("pooling_mode") or [
+    """Return the pooling mode, or None if unset; the server does not support several that are concatenated."""
+    configured = config.get("pooling_mode") or [
         key.removeprefix("pooling_mode_")
         for key, on in config.items()
         if on is True and key.startswith("pooling_mode_")
     ]
-    words = [str(word) for word in said] if isinstance(said, list) else [str(said)]
-    if len(words) > 1:
+    names = [str(name) for name in configured] if isinstance(configured, list) else [str(configured)]
+    if len(names) > 1:
         raise BadPackage(
-            f"{file} pools in several ways ({', '.join(words)}); the server knows one: write the ModelConfig"
+            f"{file} has several pooling modes ({', '.join(names)}); the server supports one: pass a model_config"
         )
-    modes = [_POOLING.get(word.removesuffix("_tokens").removesuffix("_token")) for word in words]
+    modes = [_POOLING.get(name.removesuffix("_tokens").removesuffix("_token")) for name in names]
     if None in modes:
-        raise BadPackage(f"{file}: the server has no pooling_mode {words[0]!r}, only {', '.join(_POOLING)}")
+        raise BadPackage(f"{file}: the server does not support pooling_mode {names[0]!r}, only {', '.join(_POOLING)}")
     return modes[0] if modes else None
 
 
@@ -154,8 +155,8 @@ def _size_of(file: Path, config: Mapping[str, Any], keys: tuple[str, ...]) -> in
         if _is_count(found):
             return found
         if found is not None:
-            raise BadPackage(f"{file}: {key} is {found!r}; write the length of the model's vectors there")
-    raise BadPackage(f"{file} has no {' or '.join(keys)}; add the length of the model's vectors")
+            raise BadPackage(f"{file}: {key} is {found!r}; set it to the dimension of the model's vectors")
+    raise BadPackage(f"{file} has no {' or '.join(keys)}; add the dimension of the model's vectors")
 
 
 def _is_count(value: Any) -> TypeGuard[int]:
@@ -165,15 +166,15 @@ def _is_count(value: Any) -> TypeGuard[int]:
 def _object(file: Path) -> dict[str, Any]:
     found = _json(file)
     if not isinstance(found, dict):
-        raise BadPackage(f"{file} is no JSON object; download it again")
+        raise BadPackage(f"{file} is not a JSON object; download it again")
     return found
 
 
 def _json(file: Path) -> Any:
     if not file.is_file():
-        raise BadPackage(f"{file} does not exist; copy it from the model's page, or write the ModelConfig yourself")
+        raise BadPackage(f"{file} does not exist; copy it from the model's page, or pass a model_config")
     if file.stat().st_size > MAX_CONFIG:
-        raise BadPackage(f"{file} has more than {MAX_CONFIG:,} bytes; it is no configuration: give config.json")
+        raise BadPackage(f"{file} has more than {MAX_CONFIG:,} bytes, so it is no configuration; give config.json")
     try:
         return json.loads(file.read_bytes())
     except (ValueError, RecursionError) as error:

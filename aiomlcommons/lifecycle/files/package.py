@@ -1,4 +1,4 @@
-"""A local model's zip file: whether a cluster can make a model of it, told before anything is sent."""
+"""Validation of a local model's zip file before anything is sent: structure, zip bombs, path traversal, checksums."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ from aiomlcommons.errors import InvalidRequest
 from aiomlcommons.lifecycle.errors import BadPackage
 
 MAX_UNPACKED = 100_000_000_000
-"""The most bytes that all members of a package may have when they are unpacked."""
+"""The maximum unpacked size of all members of a package, in bytes."""
 
 MAX_RATIO = 200
-"""How many times its own size a package may unpack to, where it unpacks to more than ``HARMLESS`` bytes."""
+"""The maximum compression ratio of a package that unpacks to more than ``HARMLESS`` bytes."""
 
 HARMLESS = 100_000_000
-"""What unpacks to no more than this is no zip bomb, however small it was packed."""
+"""The unpacked size in bytes up to which a package is no zip bomb, whatever its compression ratio."""
 
 MAX_DIRECTORY = 1_000_000
-"""The most bytes of a zip file's central directory, which is held in memory; some ten thousand members."""
+"""The maximum size of a zip file's central directory in bytes, which is held in memory; some ten thousand members."""
 
 TOKENIZER = "tokenizer.json"
 
-# The server looks for these endings, in small letters; a file of any other is no model to it.
+# The server recognizes a model file by these extensions, case-sensitively.
 _FORMATS: Mapping[str, ModelFormat] = {".pt": ModelFormat.TORCH_SCRIPT, ".onnx": ModelFormat.ONNX}
 _TEXT_KINDS = (
     FunctionName.TEXT_EMBEDDING,
@@ -45,15 +45,15 @@ _TEXT_KINDS = (
     FunctionName.QUESTION_ANSWERING,
 )
 _KINDS = (*_TEXT_KINDS, FunctionName.METRICS_CORRELATION)
-# What people give in place of a model, with the ending that tells it.
+# Advice for common mistakes, by the extension of the file given in place of a model.
 _INSTEAD: Mapping[str, str] = {
-    ".pth": "the server does not look at .pth: if it is TorchScript, rename it to .pt",
-    ".pt": "the server wants the ending in small letters: rename it to .pt",
-    ".onnx": "the server wants the ending in small letters: rename it to .onnx",
-    ".safetensors": "it holds weights alone: trace the model to TorchScript (.pt) or export it to ONNX (.onnx)",
-    ".bin": "it holds weights alone: trace the model to TorchScript (.pt) or export it to ONNX (.onnx)",
+    ".pth": "the server does not recognize .pth: if it is TorchScript, rename it to .pt",
+    ".pt": "the server requires a lower-case extension: rename it to .pt",
+    ".onnx": "the server requires a lower-case extension: rename it to .onnx",
+    ".safetensors": "it holds weights only: trace the model to TorchScript (.pt) or export it to ONNX (.onnx)",
+    ".bin": "it holds weights only: trace the model to TorchScript (.pt) or export it to ONNX (.onnx)",
 }
-# The server's way from a URL refuses all others, and encrypted members too.
+# The server rejects other methods, and encrypted members, in files that it downloads by URL.
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _BROKEN = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, ValueError, OverflowError, RuntimeError)
 _OUTSIDE = "could be unpacked outside the model's folder; pack it again with plain names"
@@ -63,9 +63,9 @@ _PIECE = 1 << 18
 
 @attrs.frozen
 class Package:
-    """A model's zip file that was found good. ``size`` is in bytes, ``members`` are its files without directories.
+    """A validated zip file of a model. ``size`` is in bytes, ``members`` are its files without directories.
 
-    ``model_file`` is None where there is none, which only a sparse tokenizer can do without.
+    ``model_file`` is None if there is none, which is valid for a sparse tokenizer only.
     """
 
     path: Path
@@ -81,11 +81,11 @@ def check_package(
     function_name: FunctionName | str = FunctionName.TEXT_EMBEDDING,
     model_format: Format | None = None,
 ) -> Package:
-    """Check a model's zip file to its last byte, in constant memory. Raises BadPackage, InvalidRequest, OSError."""
+    """Validate a model's whole zip file, in constant memory. Raises BadPackage, InvalidRequest, OSError."""
     path = Path(path)
     size = _size(path)
     try:
-        with _Careful(io.FileIO(path)) as stream, zipfile.ZipFile(stream) as archive:
+        with _BoundedReader(io.FileIO(path)) as stream, zipfile.ZipFile(stream) as archive:
             infos = archive.infolist()
             _check_members(path, size, infos)
             sizes = {info.filename: info.file_size for info in infos if not info.is_dir()}
@@ -94,7 +94,7 @@ def check_package(
     except InvalidRequest:
         raise
     except _BROKEN as error:
-        raise BadPackage(f"{path} is no whole zip file ({error}); download or pack it again") from error
+        raise BadPackage(f"{path} is not a complete zip file ({error}); download or pack it again") from error
     return Package(path, size, model_file, found, tuple(sizes))
 
 
@@ -105,7 +105,10 @@ def check_files(
     function_name: FunctionName | str = FunctionName.TEXT_EMBEDDING,
     model_format: Format | None = None,
 ) -> tuple[str | None, ModelFormat]:
-    """The model file and its format, by the names and sizes of all files. Raises BadPackage, InvalidRequest."""
+    """Validate the names and sizes of all files; return the model file and its format.
+
+    Raises BadPackage, InvalidRequest.
+    """
     wanted = _known(function_name, model_format)
     for name in filter(_escapes, sizes):
         raise BadPackage(f"{where}: {name!r} {_OUTSIDE}")
@@ -122,7 +125,7 @@ def check_files(
 
 
 def sha256(path: Path | str, *, progress: Callable[[int], Any] = lambda _: None) -> str:
-    """The SHA-256 of a file in hex, which the server asks for; ``progress`` is told the bytes read so far."""
+    """Return the SHA-256 of a file in hex; ``progress`` is called with the bytes read so far."""
     digest, done = hashlib.sha256(), 0
     with Path(path).open("rb", buffering=0) as stream:
         while piece := stream.read(CHUNK_SIZE):
@@ -132,8 +135,8 @@ def sha256(path: Path | str, *, progress: Callable[[int], Any] = lambda _: None)
     return digest.hexdigest()
 
 
-class _Careful(io.BufferedReader):
-    """A file that a garbled directory cannot make read too much at once, or from before its beginning."""
+class _BoundedReader(io.BufferedReader):
+    """A file that bounds each read and rejects negative offsets, against a corrupt or malicious central directory."""
 
     def read(self, size: int | None = -1, /) -> bytes:
         if size is not None and size > MAX_DIRECTORY:
@@ -142,7 +145,7 @@ class _Careful(io.BufferedReader):
 
     def seek(self, target: int, whence: int = 0, /) -> int:
         if whence == 0 and target < 0:
-            raise zipfile.BadZipFile("a member is said to begin before the file does")
+            raise zipfile.BadZipFile("a member has a negative offset")
         return super().seek(target, whence)
 
 
@@ -158,11 +161,13 @@ def _size(path: Path) -> int:
 
 def _known(function_name: str, model_format: str | None) -> ModelFormat | None:
     if function_name not in _KINDS:
-        raise InvalidRequest(f"function_name: no {function_name} model is made of a file; {', '.join(_KINDS)} are")
+        raise InvalidRequest(
+            f"function_name: a {function_name} model cannot be registered from a file; {', '.join(_KINDS)} can"
+        )
     if model_format is None:
         return None
     if model_format not in set(ModelFormat):
-        raise InvalidRequest(f"model_format is TORCH_SCRIPT or ONNX, not {model_format!r}")
+        raise InvalidRequest(f"model_format must be TORCH_SCRIPT or ONNX, not {model_format!r}")
     return ModelFormat(model_format)
 
 
@@ -186,25 +191,25 @@ def _check_unpacked(path: Path, size: int, unpacked: int) -> None:
     if unpacked > MAX_UNPACKED or unpacked > max(HARMLESS, size * MAX_RATIO):
         raise BadPackage(
             f"{path} has {size:,} bytes and unpacks to {unpacked:,}, as a zip bomb does (at most {MAX_UNPACKED:,} and "
-            f"{MAX_RATIO} times its size are allowed); do not use it unless you made it, and then pack it uncompressed"
+            f"{MAX_RATIO} times its size are allowed); if you trust it, pack it again uncompressed"
         )
 
 
 def _what_is_wrong(info: zipfile.ZipInfo) -> str:
     kind = stat.S_IFMT(info.external_attr >> 16)
-    if _escapes(info.orig_filename):  # the other name has lost what stands after a NUL
+    if _escapes(info.orig_filename):  # info.filename is truncated at a NUL
         return _OUTSIDE
     if kind not in {0, stat.S_IFREG, stat.S_IFDIR}:
         return "is a link or a device, which the server would not follow; pack the file itself"
     if info.flag_bits & 0x1:
         return "is encrypted, which the server cannot read; pack it again without a password"
     if info.compress_type not in _METHODS:
-        return "is packed in a way that the server cannot read; pack it again with Deflate, or uncompressed"
+        return "has a compression method that the server cannot read; pack it again with Deflate, or uncompressed"
     return ""
 
 
 def _escapes(name: str) -> bool:
-    """Whether a name is more than plain names and slashes, on any system that a server may run on."""
+    """Return whether a name could escape the target folder (path traversal), on any operating system."""
     parts = name.removesuffix("/").split("/")
     return "\\" in name or "\0" in name or name[1:2] == ":" or not {"", ".", ".."}.isdisjoint(parts)
 
@@ -216,7 +221,7 @@ def _model_file(where: Path, sizes: Mapping[str, int], *, needed: bool) -> str |
     if not models and needed:
         raise BadPackage(f"{where} holds no model that ends in .pt or .onnx; {_instead(sizes)}")
     if models and "/" in models[0]:
-        # Deploying looks at the names in the unpacked folder itself, not below it.
+        # Deploying looks for the model file in the top level of the unpacked folder only.
         raise BadPackage(f"{where}: the server does not look for {models[0]} in a folder; {_FLAT}")
     return models[0] if models else None
 
@@ -229,7 +234,7 @@ def _instead(sizes: Mapping[str, int]) -> str:
 
 
 def _check_tokenizer(where: Path, sizes: Mapping[str, int]) -> None:
-    """The server opens ``tokenizer.json`` in the unpacked folder itself: it does not find a nested one."""
+    """Raise BadPackage without a ``tokenizer.json`` at the top level, where alone the server looks for it."""
     if TOKENIZER in sizes:
         return
     if nested := next((name for name in sizes if name.endswith(f"/{TOKENIZER}")), None):
@@ -238,7 +243,7 @@ def _check_tokenizer(where: Path, sizes: Mapping[str, int]) -> None:
 
 
 def _read_through(path: Path, archive: zipfile.ZipFile) -> None:
-    """Read every member: what was cut off or changed does not have its checksum."""
+    """Read every member to verify its checksum, which detects truncated and corrupt files."""
     for info in archive.infolist():
         try:
             with archive.open(info) as member:

@@ -88,7 +88,7 @@ def test_a_tokenizer_without_a_model_has_the_format_that_is_asked_for() -> None:
 
 def test_kinds_and_formats_that_are_made_of_no_file_are_invalid(tmp_path: Path) -> None:
     good = zipped(tmp_path / "m.zip", GOOD)
-    with pytest.raises(InvalidRequest, match="no REMOTE model is made of a file; TEXT_EMBEDDING, "):
+    with pytest.raises(InvalidRequest, match="a REMOTE model cannot be registered from a file; TEXT_EMBEDDING, "):
         check_package(good, function_name=FunctionName.REMOTE)
     with pytest.raises(InvalidRequest, match="not 'torch'"):
         check_package(good, model_format="torch")  # type: ignore[arg-type]
@@ -105,11 +105,14 @@ def test_metrics_correlation_needs_no_tokenizer(tmp_path: Path) -> None:
     [
         ({}, "holds no files"),
         ({"tokenizer.json": b"{}"}, "no model that ends in .pt or .onnx; trace the model"),
-        ({"model.pth": b"m", "tokenizer.json": b"{}"}, "model.pth: the server does not look at .pth.*rename it to .pt"),
-        ({"model.PT": b"m", "tokenizer.json": b"{}"}, "model.PT: .*small letters"),
-        ({"model.ONNX": b"m", "tokenizer.json": b"{}"}, "model.ONNX: .*small letters"),
-        ({"model.safetensors": b"m", "tokenizer.json": b"{}"}, "model.safetensors: it holds weights alone"),
-        ({"pytorch_model.bin": b"m", "tokenizer.json": b"{}"}, "pytorch_model.bin: it holds weights alone"),
+        (
+            {"model.pth": b"m", "tokenizer.json": b"{}"},
+            "model.pth: the server does not recognize .pth.*rename it to .pt",
+        ),
+        ({"model.PT": b"m", "tokenizer.json": b"{}"}, "model.PT: .*lower-case extension"),
+        ({"model.ONNX": b"m", "tokenizer.json": b"{}"}, "model.ONNX: .*lower-case extension"),
+        ({"model.safetensors": b"m", "tokenizer.json": b"{}"}, "model.safetensors: it holds weights only"),
+        ({"pytorch_model.bin": b"m", "tokenizer.json": b"{}"}, "pytorch_model.bin: it holds weights only"),
         ({**GOOD, "model.onnx": b"m"}, r"several models \(model.pt, model.onnx\)"),
         ({**GOOD, "__MACOSX/._model.pt": b"m"}, r"several models \(model.pt, __MACOSX/._model.pt\)"),
         ({"m/model.pt": b"m", "m/tokenizer.json": b"{}"}, "look for m/model.pt in a folder; pack the files themselves"),
@@ -160,7 +163,7 @@ def test_encrypted_members(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
 def test_ways_to_pack_that_the_server_does_not_know(tmp_path: Path, method: int) -> None:
-    refused(zipped(tmp_path / "m.zip", GOOD, method), "packed in a way that the server cannot read")
+    refused(zipped(tmp_path / "m.zip", GOOD, method), "compression method that the server cannot read")
 
 
 def test_names_that_are_there_twice(tmp_path: Path) -> None:
@@ -176,14 +179,14 @@ def test_no_file_no_zip_and_nothing_in_it(tmp_path: Path) -> None:
     (tmp_path / "zero.zip").touch()
     refused(tmp_path / "zero.zip", "is empty")
     (tmp_path / "page.zip").write_text("<html>404</html>")
-    refused(tmp_path / "page.zip", "is no whole zip file")
+    refused(tmp_path / "page.zip", "is not a complete zip file")
 
 
 def test_every_truncated_zip_is_refused(tmp_path: Path) -> None:
     whole = zipped(tmp_path / "m.zip", GOOD).read_bytes()
     for length in range(1, len(whole)):
         (tmp_path / "cut.zip").write_bytes(whole[:length])
-        refused(tmp_path / "cut.zip", "no whole zip file|damaged")
+        refused(tmp_path / "cut.zip", "not a complete zip file|damaged")
 
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
@@ -375,7 +378,7 @@ def test_kinds_and_formats_reach_the_check_of_what_is_packed(tmp_path: Path) -> 
     )
     with pytest.raises(BadPackage, match="not ONNX"):
         pack(laid(tmp_path / "pt", GOOD), tmp_path / "n.zip", model_format="ONNX")
-    with pytest.raises(BadPackage, match="is no directory"):
+    with pytest.raises(BadPackage, match="is not a directory"):
         pack(tmp_path / "m.zip", tmp_path / "n.zip")
     assert not (tmp_path / "n.zip").exists()
 
