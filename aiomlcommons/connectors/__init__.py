@@ -1,4 +1,4 @@
-"""Connectors for the common providers: each function gives a ``CreateConnector`` that is ready to be sent.
+"""Builders of connectors for the common providers: each returns a ``CreateConnector`` request that is ready to send.
 
     from aiomlcommons import connectors
 
@@ -6,10 +6,9 @@
     created = await ml.send(connector)
     started = await ml.models.register("openai", function_name="remote", connector_id=created.connector_id)
 
-or, kept inside of the model, ``ml.models.register("openai", function_name="remote", connector=connector)``. Keys and
-tokens may be ``str`` or ``Secret``; no ``repr`` shows them. Nothing is sent here: a value that cannot work raises
-InvalidRequest with the parameter's name. The cluster must trust the URL: see its setting
-``trusted_connector_endpoints_regex``.
+or, embedded in the model, ``ml.models.register("openai", function_name="remote", connector=connector)``. Keys and
+tokens may be ``str`` or ``Secret``; ``repr`` masks them. Nothing is sent here; an invalid value raises InvalidRequest,
+which names the parameter. The cluster must trust the URL: see its setting ``trusted_connector_endpoints_regex``.
 
 https://docs.opensearch.org/latest/ml-commons-plugin/remote-models/supported-connectors/
 """

@@ -1,4 +1,4 @@
-"""Amazon Bedrock and SageMaker: calls that the cluster signs (``aws_sigv4``)."""
+"""Connectors to Amazon Bedrock and SageMaker, whose requests the cluster signs (``aws_sigv4``)."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ CONVERSATION = '{"messages":[{"role":"user","content":[{"type":"text","text":"${
 
 
 class AwsOptions(Options, total=False):
-    """Further, who calls AWS: ``access_key`` with ``secret_key`` (and ``session_token``), or ``roleArn`` alone."""
+    """Options, with the AWS credential: ``access_key`` with ``secret_key`` (and ``session_token``), or ``roleArn``."""
 
     access_key: str | Secret
     secret_key: str | Secret
@@ -53,11 +53,21 @@ def bedrock_titan_embeddings(
     endpoint: str = BEDROCK,
     **options: Unpack[AwsOptions],
 ) -> CreateConnector:
-    """A Titan text embedding model on Amazon Bedrock.
+    """Build a connector to a Titan text embedding model on Amazon Bedrock.
 
-    ``dimensions``, ``normalize`` and ``embedding_type`` are for version 2 of the model; without them it gives 1,024
-    normalized floats. The model takes one text a call, so the cluster calls it once for each. Raises InvalidRequest,
-    naming the parameter.
+    The model accepts one text per call, so the cluster calls it once for each text.
+
+    Args:
+        region: The AWS region, such as ``us-east-1``.
+        model: The model's id at Bedrock. Default: Titan text embeddings, version 2.
+        dimensions: The dimension of the vectors; version 2 only. Default: the model's, 1,024.
+        normalize: Whether vectors are normalized; version 2 only. Default: the model's, yes.
+        embedding_type: ``float`` or ``binary``; version 2 only. Default: the model's, ``float``.
+        endpoint: The base URL. Default: that of Bedrock in the region.
+        options: The credential, and fields of ``CreateConnector``: see AwsOptions.
+
+    Raises:
+        InvalidRequest: A parameter is invalid; names it.
 
     https://github.com/opensearch-project/ml-commons/blob/main/docs/remote_inference_blueprints/bedrock_connector_titan_embedding_blueprint.md
     """
@@ -66,11 +76,11 @@ def bedrock_titan_embeddings(
         settings["embeddingTypes"] = [embedding_type]
     given = {name: value for name, value in settings.items() if value is not None}
     if given and model == TITAN_V1:
-        raise InvalidRequest(f"{', '.join(given)}: only later models than {TITAN_V1} take it")
+        raise InvalidRequest(f"{', '.join(given)}: {TITAN_V1} does not support this; later models do")
     body = json_object({"inputText": '"${parameters.inputText}"', **places(given)})
     after = f"bedrock_v2.embedding.{embedding_type}" if embedding_type else None
     action = predict(_model_url(endpoint, "invoke"), body, HASHED, **builtin("bedrock.embedding", after))
-    # Without a step size the server sends the first text of a request, and none of the others.
+    # Without a step size the server sends only the first text of a request.
     values = {"model": checked_text("model", model), **given, "input_docs_processed_step_size": 1}
     return _signed(f"Bedrock {model}", action, "bedrock", region, values, options)
 
@@ -78,8 +88,9 @@ def bedrock_titan_embeddings(
 def bedrock_converse(
     region: str, model: str, *, endpoint: str = BEDROCK, **options: Unpack[AwsOptions]
 ) -> CreateConnector:
-    """A chat model on Amazon Bedrock: a prediction gives it ``parameters={"inputs": "..."}`` and gets its words back.
+    """Build a connector to a chat model on Amazon Bedrock, by its Converse API.
 
+    A prediction passes ``parameters={"inputs": "..."}``, and returns the text of the reply.
     Raises InvalidRequest, naming the parameter.
 
     https://github.com/opensearch-project/ml-commons/blob/main/docs/remote_inference_blueprints/bedrock_connector_converse_blueprint.md
@@ -92,14 +103,14 @@ def bedrock_converse(
 def sagemaker_embeddings(
     region: str, endpoint_name: str, *, endpoint: str = SAGEMAKER, **options: Unpack[AwsOptions]
 ) -> CreateConnector:
-    """An embedding model on a SageMaker endpoint that takes a list of texts and answers a list of vectors.
+    """Build a connector to an embedding model on a SageMaker endpoint: a list of texts in, a list of vectors out.
 
-    ``endpoint_name`` is the name of the endpoint there. Raises InvalidRequest, naming the parameter.
+    ``endpoint_name`` is the name of the SageMaker endpoint. Raises InvalidRequest, naming the parameter.
 
     https://docs.opensearch.org/latest/ml-commons-plugin/remote-models/blueprints/
     """
     if not re.fullmatch(r"[A-Za-z0-9-]+", checked_text("endpoint_name", endpoint_name)):
-        raise InvalidRequest(f"endpoint_name must be a name of letters, digits and hyphens, not {endpoint_name!r}")
+        raise InvalidRequest(f"endpoint_name must have only letters, digits and hyphens, not {endpoint_name!r}")
     url = f"{checked_endpoint(endpoint)}/endpoints/{endpoint_name}/invocations"
     action = predict(url, "${parameters.input}", TYPED, **builtin("default.embedding"))
     return _signed(f"SageMaker {endpoint_name}", action, "sagemaker", region, {}, options)
@@ -113,7 +124,7 @@ def _signed(
     title: str, action: ConnectorAction, service: str, region: str, values: Mapping[str, Any], options: AwsOptions
 ) -> CreateConnector:
     if not re.fullmatch(r"[a-z0-9-]+", checked_text("region", region)):
-        raise InvalidRequest(f"region must be one such as us-east-1, not {region!r}")
+        raise InvalidRequest(f"region must be an AWS region such as us-east-1, not {region!r}")
     rest: Any = {key: value for key, value in options.items() if key not in {*KEYS, "roleArn"}}
     return connector(
         title,

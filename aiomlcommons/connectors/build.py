@@ -1,4 +1,4 @@
-"""What the builders have in common: checks that name the parameter, and the parts of a connector."""
+"""Shared parts of the connector builders: validation that names the parameter, and templates of requests."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PRE, POST = "connector.pre_process.", "connector.post_process."
 
 
 class Options(TypedDict, total=False):
-    """What every builder takes besides: fields of ``CreateConnector``; only ``name`` and ``version`` have defaults."""
+    """Keyword options of every builder: fields of ``CreateConnector``; only ``name`` and ``version`` have defaults."""
 
     name: str
     version: str | int
@@ -29,10 +29,7 @@ class Options(TypedDict, total=False):
 
 
 def checked_text(name: str, value: str) -> str:
-    """Text that is not empty.
-
-    Raises InvalidRequest with the name.
-    """
+    """Return non-empty text. Raises InvalidRequest, which names the parameter."""
     if not isinstance(value, str):
         raise InvalidRequest(f"{name} must be text, not {type(value).__name__}")
     if not value.strip():
@@ -41,9 +38,9 @@ def checked_text(name: str, value: str) -> str:
 
 
 def checked_secret(name: str, value: str | Secret) -> Secret:
-    """A key that can stand in a header. One read from a file often ends with its line's end, which none can hold.
+    """Return a secret that is valid in a header: a key read from a file often ends with a line break, which is not.
 
-    Raises InvalidRequest with the name, never the value.
+    Raises InvalidRequest, which names the parameter, never the value.
     """
     if not isinstance(value, str | Secret):
         raise InvalidRequest(f"{name} must be text or a Secret, not {type(value).__name__}")
@@ -57,12 +54,9 @@ def checked_secret(name: str, value: str | Secret) -> Secret:
 
 
 def checked_url(name: str, value: str) -> str:
-    """A URL with its scheme and host, and no secret in it.
-
-    Raises InvalidRequest with the name.
-    """
+    """Return a URL with scheme and host, without credentials. Raises InvalidRequest, which names the parameter."""
     if re.match(r"https?://[^/]*@", checked_text(name, value)):
-        raise InvalidRequest(f"{name} must not hold a user name or a password: it is not kept secret")
+        raise InvalidRequest(f"{name} must not have a user name or password: the server does not keep URLs secret")
     if not re.match(r"https?://[^/\s]", value):
         raise InvalidRequest(f"{name} must begin with https:// or http:// and a host, not {value!r}")
     if re.search(r"\s", value):
@@ -71,46 +65,43 @@ def checked_url(name: str, value: str) -> str:
 
 
 def checked_endpoint(value: str) -> str:
-    """A URL that a path is put behind.
-
-    Raises InvalidRequest.
-    """
+    """Return a base URL, without a trailing slash. Raises InvalidRequest."""
     return checked_url("endpoint", value).rstrip("/")
 
 
 def checked_further(parameters: Mapping[str, Any] | None, taken: Iterable[str]) -> dict[str, Any]:
-    """Further keys of the provider's request.
+    """Return additional keys of the provider's request.
 
-    Raises InvalidRequest for one that the builder sets itself, or that has no value.
+    Raises InvalidRequest for one that the builder sets itself, or whose value is None.
     """
     further = dict(parameters or {})
     if both := sorted(further.keys() & set(taken)):
-        raise InvalidRequest(f"parameters must not have {both[0]}, which has a place of its own")
+        raise InvalidRequest(f"parameters must not have {both[0]}, which the builder sets itself")
     if missing := [key for key, value in further.items() if value is None]:
         raise InvalidRequest(f"parameters[{missing[0]!r}] must have a value")
     return further
 
 
 def places(parameters: Mapping[str, Any]) -> dict[str, str]:
-    """Where the server fills each parameter in: text between quotes, anything else as the JSON that it is."""
+    """Return the placeholder of each parameter, which the server fills in: quoted for text, bare for other JSON."""
     bare = {key: f"${{parameters.{key}}}" for key in parameters}
     return {key: f'"{bare[key]}"' if isinstance(value, str) else bare[key] for key, value in parameters.items()}
 
 
 def json_object(parts: Mapping[str, str]) -> str:
-    """A JSON object of parts that are JSON, or places for it."""
+    """Join parts, which are JSON or placeholders, to a JSON object."""
     return "{ " + ", ".join(f'"{key}": {part}' for key, part in parts.items()) + " }"
 
 
 class Functions(TypedDict):
-    """What the server does before and after a call: its own functions by name, or Painless scripts."""
+    """Functions that the server applies before and after a call: built-in ones by name, or Painless scripts."""
 
     pre_process_function: str
     post_process_function: str
 
 
 def builtin(before: str, after: str | None = None) -> Functions:
-    """The server's own functions; most providers have one name for both."""
+    """Return built-in functions of the server; most providers have the same name for both."""
     return {"pre_process_function": PRE + before, "post_process_function": POST + (after or before)}
 
 
@@ -123,7 +114,7 @@ def predict(
     post_process_function: str | None = None,
     supports_structured_output: bool | None = None,
 ) -> ConnectorAction:
-    """The action of a prediction."""
+    """Return the connector's action for predictions."""
     return ConnectorAction(
         action_type="predict",
         method="POST",
@@ -137,7 +128,7 @@ def predict(
 
 
 def bearer(key: str) -> dict[str, str]:
-    """The header that carries a key of the credential."""
+    """Return the authorization header with the placeholder of a key of the credential."""
     return {"Authorization": f"Bearer ${{credential.{key}}}"}
 
 
@@ -150,6 +141,6 @@ def connector(
     options: Options,
     protocol: str = HTTP,
 ) -> CreateConnector:
-    """A connector of one action, called ``title`` where the options give no name."""
+    """Return a connector with one action; its name is ``title`` unless the options have one."""
     given: dict[str, Any] = {"name": title, "version": 1, **options}
     return CreateConnector(**given, protocol=protocol, credential=credential, parameters=parameters, actions=[action])

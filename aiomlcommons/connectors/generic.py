@@ -1,4 +1,4 @@
-"""An embedding server of one's own, behind plain HTTP."""
+"""Connector to a self-hosted embedding server over HTTP."""
 
 from __future__ import annotations
 
@@ -39,14 +39,23 @@ def http_embeddings(
     post_process_function: str | None = None,
     **options: Unpack[Options],
 ) -> CreateConnector:
-    """An embedding model behind any HTTP server, which is sent ``{"input": [texts], "model": ...}`` at ``url``.
+    """Build a connector to an embedding model behind any HTTP server: ``{"input": [texts], "model": ...}`` to ``url``.
 
-    ``input`` is the key of the texts in its request; None sends their list and nothing else. ``answer`` says where the
-    vectors are: ``openai`` for ``{"data": [{"embedding": [...]}]}``, ``list`` for ``[[...], ...]``. For any other form
-    ``pre_process_function`` (it must give the parameter ``input``) and ``post_process_function`` are Painless scripts.
-    ``api_key`` goes as a bearer token; a header of ``headers`` whose value is a Secret is kept as safe as it.
-    ``parameters`` are further keys of the request.
-    Raises InvalidRequest, naming the parameter.
+    Args:
+        url: Where requests are sent.
+        input: The key of the texts in the request body; None sends the bare list. Default: ``input``.
+        answer: The shape of the response: ``openai`` for ``{"data": [{"embedding": [...]}]}``, ``list`` for
+            ``[[...], ...]``. Default: ``openai``.
+        model: The value of the key ``model`` of the request. Default: the key is omitted.
+        api_key: Sent as a bearer token. Default: none.
+        headers: Additional headers; the value of one that is a Secret is encrypted as ``api_key`` is.
+        parameters: Additional keys of the request body.
+        pre_process_function: A Painless script for other shapes of requests; it must set the parameter ``input``.
+        post_process_function: A Painless script for other shapes of responses.
+        options: Fields of ``CreateConnector``: see Options.
+
+    Raises:
+        InvalidRequest: A parameter is invalid; names it.
 
     https://docs.opensearch.org/latest/ml-commons-plugin/remote-models/blueprints/
     """
@@ -68,7 +77,7 @@ def http_embeddings(
 def _body(input: str | None, values: Mapping[str, Any]) -> str:
     texts = "${parameters.input}"
     if input is None and values:
-        raise InvalidRequest(f"input=None sends the texts alone, so there is no place for {', '.join(values)}")
+        raise InvalidRequest(f"input=None sends only the list of texts, without {', '.join(values)}")
     if input is None:
         return texts
     if input in values:
@@ -79,15 +88,15 @@ def _body(input: str | None, values: Mapping[str, Any]) -> str:
 def _headers(
     headers: Mapping[str, str | Secret], api_key: str | Secret | None
 ) -> tuple[dict[str, str], dict[str, Secret]]:
-    """The headers, each secret one as a place that the server fills from the credential."""
+    """Return the headers, with placeholders for secret values, and the credential with these values."""
     shown: dict[str, str] = {}
-    # Older servers stumble over a connector without a credential, but not over an empty one.
+    # Older servers fail on a connector without a credential, but not on an empty one.
     credential: dict[str, Secret] = {}
     for name, value in headers.items():
         if isinstance(value, Secret):
             key = "header_" + re.sub(r"\W", "_", name).lower()
             while key in credential:
-                key += "_"  # X-A and X_A are two headers
+                key += "_"  # X-A and X_A are different headers
             credential[key] = checked_secret(f"headers[{name!r}]", value)
             shown[name] = f"${{credential.{key}}}"
         else:

@@ -1,4 +1,4 @@
-"""OpenAI, Cohere and Google Gemini: providers that take a key in a header."""
+"""Connectors to OpenAI, Cohere and Google Gemini, which authenticate by an API key in a header."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ def openai_embeddings(
     parameters: Mapping[str, Any] | None = None,
     **options: Unpack[Options],
 ) -> CreateConnector:
-    """An OpenAI embedding model, or one of any server that speaks this API at another ``endpoint``.
+    """Build a connector to an OpenAI embedding model, or to any compatible server at another ``endpoint``.
 
-    ``parameters`` are further keys of its request, such as ``{"dimensions": 512}``; a prediction may give others.
+    ``parameters`` are additional keys of the request, such as ``{"dimensions": 512}``; a prediction may override them.
     Raises InvalidRequest, naming the parameter.
 
     https://github.com/opensearch-project/ml-commons/blob/main/docs/remote_inference_blueprints/openai_connector_embedding_blueprint.md
@@ -59,10 +59,11 @@ def openai_chat(
     parameters: Mapping[str, Any] | None = None,
     **options: Unpack[Options],
 ) -> CreateConnector:
-    """An OpenAI chat model: a prediction gives it ``parameters={"messages": [{"role": ..., "content": ...}]}``.
+    """Build a connector to an OpenAI chat model, or to any compatible server at another ``endpoint``.
 
-    ``endpoint`` may be any server that speaks this API. ``parameters`` are further keys of its request, such as
-    ``{"temperature": 0.2}``; a prediction may give others. Raises InvalidRequest, naming the parameter.
+    A prediction passes ``parameters={"messages": [{"role": ..., "content": ...}]}``. ``parameters`` are additional keys
+    of the request, such as ``{"temperature": 0.2}``; a prediction may override them. Raises InvalidRequest, naming the
+    parameter.
 
     https://github.com/opensearch-project/ml-commons/blob/main/docs/remote_inference_blueprints/open_ai_connector_chat_blueprint.md
     """
@@ -84,11 +85,21 @@ def cohere_embeddings(
     endpoint: str = COHERE,
     **options: Unpack[Options],
 ) -> CreateConnector:
-    """A Cohere embedding model, by version 1 or 2 of Cohere's API.
+    """Build a connector to a Cohere embedding model.
 
-    ``embedding_type`` is what ``api="v2"`` gives; v1 gives floats alone. ``input_type`` is what models since version 3
-    want (None leaves it out for older ones): ``search_document``, ``search_query``, ``classification`` or
-    ``clustering``; a prediction may give another. Raises InvalidRequest, naming the parameter.
+    Args:
+        model: The model's name at Cohere.
+        api_key: The API key.
+        api: The version of Cohere's API. Default: ``v1``.
+        embedding_type: The type of the vectors; ``v1`` supports ``float`` only. Default: ``float``.
+        input_type: ``search_document``, ``search_query``, ``classification`` or ``clustering``, required by models
+            since version 3; None omits it. A prediction may override it. Default: ``search_document``.
+        truncate: Which end of a text that is too long is cut off. Default: ``END``.
+        endpoint: The base URL. Default: that of Cohere.
+        options: Fields of ``CreateConnector``: see Options.
+
+    Raises:
+        InvalidRequest: A parameter is invalid; names it.
 
     https://github.com/opensearch-project/ml-commons/blob/main/docs/remote_inference_blueprints/standard_blueprints/cohere_connector_text_embedding_standard_blueprint.md
     """
@@ -112,15 +123,15 @@ def cohere_embeddings(
 def cohere_rerank(
     model: str, api_key: str | Secret, *, endpoint: str = COHERE, **options: Unpack[Options]
 ) -> CreateConnector:
-    """A Cohere reranker, for ``ml.rerank``, which scores every document.
+    """Build a connector to a Cohere reranker, for ``ml.rerank``, which scores every document.
 
-    A prediction by ``parameters`` has to give ``query``, ``documents`` and ``top_n``. Raises InvalidRequest, naming the
+    A prediction by ``parameters`` must pass ``query``, ``documents`` and ``top_n``. Raises InvalidRequest, naming the
     parameter.
 
     https://docs.opensearch.org/latest/tutorials/reranking/reranking-cohere/
     """
     values = {"model": checked_text("model", model)}
-    # The server's function before the call counts the documents as top_n, so that each of them gets a score.
+    # The server's pre-process function sets top_n to the number of documents, so that each of them gets a score.
     parts = {"documents": "${parameters.documents}", "query": '"${parameters.query}"', **places(values)}
     body = json_object({**parts, "top_n": "${parameters.top_n}"})
     action = predict(f"{checked_endpoint(endpoint)}/v1/rerank", body, bearer("cohere_key"), **builtin("cohere.rerank"))
@@ -136,10 +147,11 @@ def gemini_generate_content(
     parameters: Mapping[str, Any] | None = None,
     **options: Unpack[Options],
 ) -> CreateConnector:
-    """A Google Gemini model: a prediction gives it ``{"contents": [{"role": "user", "parts": [{"text": ...}]}]}``.
+    """Build a connector to a Google Gemini model.
 
-    ``parameters`` are further keys of its request, such as ``{"generationConfig": {"temperature": 0.2}}``; a prediction
-    may give others. Raises InvalidRequest, naming the parameter.
+    A prediction passes ``parameters={"contents": [{"role": "user", "parts": [{"text": ...}]}]}``. ``parameters`` are
+    additional keys of the request, such as ``{"generationConfig": {"temperature": 0.2}}``; a prediction may override
+    them. Raises InvalidRequest, naming the parameter.
 
     https://github.com/opensearch-project/ml-commons/blob/main/docs/remote_inference_blueprints/google_gemini_connector_chat_blueprint.md
     """

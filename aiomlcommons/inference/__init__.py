@@ -1,1 +1,1 @@
-"""Text in, arrays out: the typed helpers over predict, the vector decode path, and streams of batches."""
+"""Inference: typed helpers over predict, decoding of vectors to numpy, and streaming of batches."""

@@ -1,4 +1,4 @@
-"""Rows in, rows with vectors out. Inside, rows travel in batches and vectors stay arrays."""
+"""Streaming of rows through an embedding model, in batches with bounded concurrency."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ TextOf: TypeAlias = str | Callable[[T], str] | None
 
 @attrs.frozen(eq=False)
 class Batch(Generic[T]):
-    """Rows and their vectors: ``vectors[i]`` belongs to ``rows[i]``, which is row ``start + i`` of the source."""
+    """A batch of rows and their vectors: ``vectors[i]`` belongs to ``rows[i]``, which is row ``start + i`` overall."""
 
     index: int
     start: int
@@ -42,14 +42,14 @@ class Batch(Generic[T]):
 
 
 class Embedded(Generic[T]):
-    """A stream of embedded rows: iterate over it for ``(row, vector)``, over ``batches()`` for whole batches."""
+    """An async iterator of ``(row, vector)``; ``batches()`` iterates over whole batches instead."""
 
     def __init__(self, results: Results[Batch[T]]) -> None:
         self._results = results
         self._pairs: Iterator[tuple[T, Vectors]] = iter(())
 
     def batches(self) -> AsyncIterator[Batch[T]]:
-        """The batches as they are: rows as a list, vectors as one array of shape ``(rows, dimension)``."""
+        """Iterate over batches: rows as a list, vectors as one array of shape ``(len(rows), dimension)``."""
         return self._results
 
     def __aiter__(self) -> AsyncIterator[tuple[T, Vectors]]:
@@ -73,15 +73,16 @@ async def embed(
     concurrency: int,
     ordered: bool,
 ) -> AsyncGenerator[Embedded[T]]:
-    """Stream rows through ``embed_texts``, as ``session.embed`` tells.
+    """Stream rows through ``embed_texts``; ``Session.embed`` documents the options.
 
-    Raises ValueError for a ``batch`` or ``concurrency`` below 1, BatchFailed where a batch cannot be read or embedded.
+    Raises ValueError for a ``batch`` or ``concurrency`` below 1, InvalidRequest for ``rows`` that are not iterable,
+    BatchFailed if a batch cannot be read or embedded.
     """
     for name, value in (("batch", batch), ("concurrency", concurrency)):
         if value < 1:
             raise ValueError(f"{name} must be 1 or more, not {value}")
     if isinstance(rows, str | Mapping) or not isinstance(rows, Iterable | AsyncIterable):
-        raise InvalidRequest(f"rows must be an iterable of rows, not one {type(rows).__name__}")
+        raise InvalidRequest(f"rows must be an iterable of rows, not {type(rows).__name__}")
 
     pick: Any = TextFrom(text) if isinstance(text, str) else text
 
@@ -116,12 +117,12 @@ async def _parts(rows: Rows[T], size: int) -> AsyncGenerator[_Part[T]]:
 def _texts(part: _Part[T], pick: Callable[[T], Any] | None) -> list[str]:
     rows: list[Any] = part.rows
     if pick is None and set(map(type, rows)) == {str}:
-        return rows  # rows that are texts need no work for each of them
+        return rows  # fast path: rows that are strings need no work per row
     return [_text(row, pick, part.start + i) for i, row in enumerate(rows)]
 
 
 def _text(row: T, pick: Callable[[T], Any] | None, number: int) -> str:
-    """The text of a row: the row itself, or what a function finds in it."""
+    """Return the text of a row: the row itself, or what ``pick`` returns for it."""
     try:
         found: Any = row if pick is None else pick(row)
     except (LookupError, TypeError) as error:

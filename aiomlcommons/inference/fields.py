@@ -1,4 +1,4 @@
-"""What a row says under a field, a path or a template, and rows under other names."""
+"""Extraction of fields from rows by name, dotted path or template, and renaming of fields."""
 
 from __future__ import annotations
 
@@ -12,11 +12,15 @@ Row: TypeAlias = Mapping[str, Any]
 
 
 class TextFrom:
-    """The text of a row: a field (``"title"``), a path (``"meta.title"``), or a template (``"{title} {meta.body}"``).
+    """A callable that extracts a row's text by a field, a path or a template.
 
-    In a template ``{{`` and ``}}`` are braces, and numbers are written as text. A field that has a dot in its name
-    goes before a path. Raises InvalidRequest for a template that cannot be read; called with a row, LookupError,
-    naming the field, where the row does not have it, and TypeError where a template's field is no text or number.
+    That is ``"title"``, ``"meta.title"`` or ``"{title} {meta.body}"``. In a template, ``{{`` and ``}}`` are literal
+    braces, and numbers are converted to text. A field with a dot in its name takes precedence over a path.
+
+    Raises:
+        InvalidRequest: The template is invalid.
+        LookupError: On call, if the row lacks the field; names it.
+        TypeError: On call, if a field of a template is neither text nor a number.
     """
 
     def __init__(self, spec: str) -> None:
@@ -24,7 +28,7 @@ class TextFrom:
         self._parts = _parsed(spec) if "{" in spec or "}" in spec else None
 
     def __call__(self, row: Row) -> Any:
-        """The value of the field, whatever it is, or the template filled in."""
+        """Return the value of the field, of any type, or the formatted template."""
         if self._parts is None:
             return value_of(row, self.spec)
         return "".join(before + ("" if name is None else _words(row, name)) for before, name in self._parts)
@@ -34,16 +38,16 @@ class TextFrom:
 
 
 class FieldMap:
-    """Rows under other names: ``FieldMap({"text": "{title} {body}", "id": "meta.key"})`` makes rows of these two.
+    """A callable that maps a row to new fields: ``FieldMap({"text": "{title} {body}", "id": "meta.key"})``.
 
-    Each value is what TextFrom takes, and raises as it does.
+    Each value is a specification for TextFrom, and raises as that does.
     """
 
     def __init__(self, fields: Mapping[str, str]) -> None:
         self._fields = {name: TextFrom(spec) for name, spec in fields.items()}
 
     def __call__(self, row: Row) -> dict[str, Any]:
-        """The new row."""
+        """Return the new row."""
         return {name: find(row) for name, find in self._fields.items()}
 
     def __repr__(self) -> str:
@@ -51,9 +55,9 @@ class FieldMap:
 
 
 def value_of(row: Any, path: str) -> Any:
-    """The value under a field or a dotted path. Raises LookupError, naming it, where there is none."""
+    """Return the value of a field or dotted path. Raises LookupError, which names it, if there is none."""
     if not isinstance(row, Mapping):
-        return row[path]  # a row of a database, a Series: whatever is asked by name
+        return row[path]  # a database row, a pandas Series, or another type with access by name
     if path in row:
         return row[path]
     found: Any = row
@@ -79,10 +83,10 @@ def _parsed(template: str) -> Sequence[tuple[str, str | None]]:
     try:
         parts = list(Formatter().parse(template))
     except ValueError as error:
-        raise InvalidRequest(f"the template {template!r} cannot be read: {error}") from error
+        raise InvalidRequest(f"the template {template!r} is invalid: {error}") from error
     for _, name, spec, conversion in parts:
         if name == "" or spec or conversion:
             raise InvalidRequest(
-                f"the template {template!r} may hold names of fields in braces, and nothing else there"
+                f"the template {template!r} may have only field names in braces, without format or conversion"
             )
     return [(before, name) for before, name, _, _ in parts]

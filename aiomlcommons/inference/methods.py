@@ -1,4 +1,4 @@
-"""The typed helpers over predict: text in, arrays or plain values out, whichever kind of model answers."""
+"""Typed helpers over predict for local and remote models: embeddings, reranking, highlighting, question answering."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ Side: TypeAlias = Literal["query", "passage"]
 
 @record
 class Highlight(Record):
-    """A sentence that answers a question: ``text`` is ``context[start:end]`` without blanks around it.
+    """A sentence that answers a question: ``text`` is ``context[start:end]`` without surrounding whitespace.
 
-    ``position`` is the number of the sentence, from 0. The server counts UTF-16 units, where a character such as an
-    emoji counts twice; these are indices of Python.
+    ``position`` is the number of the sentence, from 0. ``start`` and ``end`` are indices of the Python string,
+    converted from the server's UTF-16 code units, in which a character such as an emoji counts twice.
     """
 
     start: int
@@ -39,54 +39,55 @@ class Highlight(Record):
 
 
 def check_texts(name: str, texts: Any) -> None:
-    """Refuse what is not a list of strings, or an empty one, before the network.
-
-    Raises InvalidRequest with the name and the position.
-    """
+    """Raise InvalidRequest, with the name and the position, unless ``texts`` is a non-empty list of strings."""
     if isinstance(texts, str) or not isinstance(texts, Sequence):
         raise InvalidRequest(f"{name} must be a list of strings, not {type(texts).__name__}")
     if not texts:
-        raise InvalidRequest(f"{name} must not be empty: there is nothing to ask the model")
+        raise InvalidRequest(f"{name} must not be empty: there is nothing to send to the model")
     if set(map(type, texts)) == {str}:
-        return  # the usual case, in one step
+        return  # fast path for the usual case
     for position, text in enumerate(texts):
         check_text(f"{name}[{position}]", text)
 
 
 def check_text(name: str, text: Any) -> None:
-    """Refuse what is not a string.
-
-    Raises InvalidRequest with the name.
-    """
+    """Raise InvalidRequest, with the name, unless ``text`` is a string."""
     if not isinstance(text, str):
         raise InvalidRequest(f"{name} must be a string, not {type(text).__name__}")
 
 
 class Inference(HasSession):
-    """What a session adds to ask models. Models are named by their id.
+    """Mixin of the session with the helpers over predict. Models are named by id.
 
     https://docs.opensearch.org/latest/ml-commons-plugin/api/train-predict/predict/
     """
 
     async def embed_one(self, model_id: str, text: str, *, content_type: Side | None = None) -> Vectors:
-        """The embedding of one text, an array of shape ``(dimension,)``. See ``embed_many``."""
+        """Embed one text; return an array of shape ``(dimension,)``. See ``embed_many``."""
         check_text("text", text)
         array: Vectors = (await self.embed_many(model_id, [text], content_type=content_type))[0]
         return array
 
     async def embed_many(self, model_id: str, texts: Sequence[str], *, content_type: Side | None = None) -> Vectors:
-        """The embeddings of texts in one request, an array of shape ``(len(texts), dimension)``.
+        """Embed texts in one request; return an array of shape ``(len(texts), dimension)``.
 
-        float32, unless the model says another type. ``content_type`` tells an asymmetric model whether these are a
-        ``query`` or a ``passage``. For many texts use ``ml.embed``, which sends batches side by side.
+        The array is float32 unless the model declares another type. For many texts use ``ml.embed``, which sends
+        batches concurrently.
 
-        Raises InvalidRequest for an empty list or what is not a string, DecodeError where the model gives no embedding
-        for each text, ModelNotReady where it is not deployed.
+        Args:
+            model_id: The model.
+            texts: The texts; at least one.
+            content_type: For an asymmetric model: whether these are a ``query`` or a ``passage``.
+
+        Raises:
+            InvalidRequest: The list is empty, or has an item that is not a string.
+            DecodeError: The response does not have one embedding for each text.
+            ModelNotReady: The model is not deployed.
         """
         check_texts("texts", texts)
         parameters = {"content_type": content_type} if content_type else None
-        # text_docs reach a remote model through this route only, and a local one does not mind the algorithm's name.
-        # Bytes are asked for; a model that has none answers numbers.
+        # Only this route passes text_docs to a remote model; a local one ignores the algorithm in the path. Bytes are
+        # requested; a model that does not support them responds with numbers.
         request = Predict(
             "text_embedding", model_id, text_docs=texts, return_bytes=True, return_number=False, parameters=parameters
         )
@@ -105,15 +106,24 @@ class Inference(HasSession):
     ) -> AbstractAsyncContextManager[Embedded[Row]]:
         """Stream any number of rows through a model: ``async with ml.embed(model_id, rows) as embedded:``.
 
-        ``async for row, vector in embedded`` gives each row with its float32 vector of shape ``(dimension,)``;
-        ``embedded.batches()`` gives whole batches. ``rows`` is any iterable or async iterable; ``text`` names the
-        field of a row's text, or is a path (``"meta.title"``), a template (``"{title} {body}"``) or a function, as for
-        ``ml.ingest``; without it rows are strings. ``batch`` (default 64) rows go in one
-        request, ``concurrency`` (default 4) requests at once, which also bounds memory. Results keep the order of the
-        rows, unless ``ordered=False`` gives them as they are finished. Leaving early cancels what is under way.
+        ``async for row, vector in embedded`` yields each row with its vector of shape ``(dimension,)``, float32 unless
+        the model declares another type; ``embedded.batches()`` yields whole batches. A slow consumer stops the reading
+        of rows (backpressure). Leaving the context early cancels the requests in flight.
 
-        Raises BatchFailed, with the batch's rows and the cause, where a batch cannot be read or embedded; the batches
-        before it have been handed out.
+        Args:
+            model_id: The model.
+            rows: Any iterable or async iterable.
+            text: Where a row has its text, as for ``ml.ingest``: a field, a path (``"meta.title"``), a template
+                (``"{title} {body}"``), or a function of the row. Default: the rows are strings.
+            batch: Rows in one request. Default: 64.
+            concurrency: Requests at once; memory is bounded by as many batches. Default: 4.
+            ordered: Yield results in the order of the rows; False yields them as they complete. Default: True.
+            content_type: For an asymmetric model: whether these are a ``query`` or a ``passage``.
+
+        Raises:
+            BatchFailed: A batch cannot be read or embedded; has its rows and the cause. If ordered, all batches before
+                it have been yielded.
+            ValueError: ``batch`` or ``concurrency`` is below 1.
         """
         embed_texts = partial(self.embed_many, model_id, content_type=content_type)
         return embed(embed_texts, rows, text=text, batch=batch, concurrency=concurrency, ordered=ordered)
@@ -125,9 +135,9 @@ class Inference(HasSession):
         *,
         sparse_embedding_format: Literal["WORD", "TOKEN_ID"] | None = None,
     ) -> list[dict[str, float]]:
-        """The weight of each token of each text, from a sparse encoder or tokenizer.
+        """Encode texts sparsely, by a sparse encoder or tokenizer; return the weight of each token for each text.
 
-        Keys are the tokens, or their numbers as text with ``TOKEN_ID``. Raises as ``embed_many`` does.
+        Keys are the tokens, or with ``TOKEN_ID`` their ids as text. Raises as ``embed_many`` does.
         """
         check_texts("texts", texts)
         parameters = {"sparse_embedding_format": sparse_embedding_format} if sparse_embedding_format else None
@@ -135,9 +145,10 @@ class Inference(HasSession):
         return _read(got, len(texts), _weights)
 
     async def rerank(self, model_id: str, query_text: str, text_docs: Sequence[str]) -> Vectors:
-        """How well each document answers a query, a float32 array of shape ``(len(text_docs),)``; higher is better.
+        """Score how well each document answers a query, by a cross-encoder; higher is better.
 
-        ``np.argsort(-scores)`` puts the best first. Raises as ``embed_many`` does.
+        Returns a float32 array of shape ``(len(text_docs),)``; ``np.argsort(-scores)`` sorts by relevance. Raises as
+        ``embed_many`` does.
         """
         check_text("query_text", query_text)
         check_texts("text_docs", text_docs)
@@ -145,17 +156,17 @@ class Inference(HasSession):
         return np.array(_read(got, len(text_docs), _scores), dtype=np.float32)
 
     async def highlight(self, model_id: str, question: str, context: str) -> list[Highlight]:
-        """The sentences of ``context`` that a semantic highlighter finds for a question, in their order.
+        """Find the sentences of ``context`` that answer a question, by a semantic highlighter; return them in order.
 
-        Raises InvalidRequest for what is not a string, DecodeError for an answer without highlights.
+        Raises InvalidRequest for an argument that is not a string, DecodeError for a response without highlights.
         """
         got = await self._ask(model_id, question, context)
         return _read(got, None, partial(_highlights, context))
 
     async def answer(self, model_id: str, question: str, context: str) -> str:
-        """The part of ``context`` that answers a question, by a question-answering model.
+        """Extract the part of ``context`` that answers a question, by a question-answering model.
 
-        Raises InvalidRequest for what is not a string, DecodeError for an answer without a result.
+        Raises InvalidRequest for an argument that is not a string, DecodeError for a response without a result.
         """
         return _read(await self._ask(model_id, question, context), 1, _results)[0]
 
@@ -166,18 +177,18 @@ class Inference(HasSession):
 
 
 def _read(got: HttpResponse, count: int | None, pick: Callable[[Mapping[str, Any]], list[T]]) -> list[T]:
-    """What ``pick`` finds in each tensor of an answer, ``count`` in all."""
+    """Decode a response with ``pick``, which returns the values of one tensor; verify that there are ``count``."""
     try:
         found = [value for tensor in vectors.outputs(got.json()) for value in pick(tensor)]
     except (ValueError, LookupError, TypeError, AttributeError) as error:
-        raise DecodeError(f"the answer is not of this kind of model: {error!r}", got) from None
+        raise DecodeError(f"the response is not of this kind of model: {error!r}", got) from None
     if count is not None and len(found) != count:
-        raise DecodeError(f"{count} results were expected and {len(found)} came back", got)
+        raise DecodeError(f"expected {count} results, got {len(found)}", got)
     return found
 
 
 def _weights(tensor: Mapping[str, Any]) -> list[dict[str, float]]:
-    # A local model gives one map for each text; a remote one may give all of them in one tensor.
+    # A local model returns one map per text; a remote one may return all of them in one tensor.
     return [dict(weights.items()) for weights in tensor["dataAsMap"]["response"]]
 
 
@@ -194,21 +205,21 @@ def _highlights(context: str, tensor: Mapping[str, Any]) -> list[Highlight]:
 
 
 def _highlight(context: str, span: Mapping[str, Any]) -> Highlight:
-    # The server writes these numbers as floats, a remote model as whole numbers.
-    whole = {key: _whole(span[key]) for key in ("start", "end", "position") if key in span}
-    start, end = _place(context, whole["start"], whole["end"], span.get("text"))
-    return convert.structure({"text": context[start:end], **span, **whole, "start": start, "end": end}, Highlight)
+    # The server sends these numbers as floats, a remote model as integers.
+    numbers = {key: _as_int(span[key]) for key in ("start", "end", "position") if key in span}
+    start, end = _python_span(context, numbers["start"], numbers["end"], span.get("text"))
+    return convert.structure({"text": context[start:end], **span, **numbers, "start": start, "end": end}, Highlight)
 
 
-def _whole(number: Any) -> Any:
+def _as_int(number: Any) -> Any:
     return int(number) if isinstance(number, float) and number.is_integer() else number
 
 
-def _place(context: str, start: int, end: int, text: str | None) -> tuple[int, int]:
-    """Where a passage stands in the text of Python.
+def _python_span(context: str, start: int, end: int, text: str | None) -> tuple[int, int]:
+    """Convert the span of a passage to indices of the Python string.
 
-    A local model counts UTF-16 units and tells the text, which is the proof. A model of a provider that is written in
-    Python counts as Python does.
+    A local model counts UTF-16 code units and sends the text, which verifies the conversion. A remote model that is
+    written in Python counts code points already.
     """
     units = context.encode("utf-16-le")
     first, last = (len(units[: 2 * offset].decode("utf-16-le", "ignore")) for offset in (start, end))

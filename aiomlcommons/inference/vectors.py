@@ -1,4 +1,4 @@
-"""Answers to numpy: the one hot path. No cattrs, no logging, one copy."""
+"""Decoding of embeddings to numpy arrays. The hot path of the package: no cattrs, no logging, one copy."""
 
 from __future__ import annotations
 
@@ -30,31 +30,31 @@ _DTYPES: Mapping[str, str] = {
 
 
 def outputs(data: Any) -> list[Mapping[str, Any]]:
-    """Every tensor of an answer in order, whether a model gives one result for each document or many outputs in one.
+    """Return all tensors of a prediction in order, of one result per document or of many outputs in one result.
 
-    Raises ValueError where the answer is no prediction.
+    Raises ValueError if the data is not a prediction.
     """
     try:
         return [tensor for result in data.get("inference_results", ()) for tensor in result.get("output", ())]
     except (AttributeError, TypeError):
-        raise ValueError("there are no inference_results of outputs in it") from None
+        raise ValueError("it has no inference_results with outputs") from None
 
 
 def embeddings(got: HttpResponse, count: int) -> Vectors:
-    """The dense embeddings of an answer as an array of shape ``(count, dimension)``.
+    """Decode the dense embeddings of a response to an array of shape ``(count, dimension)``.
 
-    float32 unless the model says another type; from bytes or numbers, from JSON or CBOR, from a local model or a
-    remote one. Raises DecodeError where there are not ``count`` of them, or not all of one length.
+    Handles bytes and numbers, JSON and CBOR, local and remote models. The array is float32 unless the model declares
+    another type. Raises DecodeError if there are not ``count`` embeddings, or if they differ in length.
     """
     if got.content_type == CBOR and (quick := _evenly_spaced(got.body, count)) is not None:
         return quick
     try:
         tensors = outputs(got.json())
-        # A model may give further tensors beside the embedding; a remote one may name its only one as it likes.
+        # A model may return other tensors beside the embedding; a remote one may give its only tensor any name.
         named = [tensor for tensor in tensors if tensor.get("name") == DENSE]
         return _stack(named or tensors, count)
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
-        raise DecodeError(f"no embeddings in the answer: {error}", got) from None
+        raise DecodeError(f"no embeddings in the response: {error}", got) from None
 
 
 _ARRAY = b"\x65array"
@@ -62,10 +62,10 @@ _SIZE_BYTES = {0x58: 1, 0x59: 2, 0x5A: 4}
 
 
 def _evenly_spaced(body: bytes, count: int) -> Vectors | None:
-    """Float32 bytes that stand in CBOR at even distances, as a local model's do: one copy, no decoding.
+    """Read float32 vectors that lie in CBOR at a constant stride, as a local model's do: one copy, no decoding.
 
-    None where anything is otherwise, and the general way must find out what. The distance is that between the first
-    two embeddings; each of the others must have the same head at its place, and none may follow the last.
+    Returns None if the body has any other layout, which is left to the general decoder. The stride is the distance of
+    the first two vectors; each further vector must have the same CBOR head at its offset, and none may follow the last.
     """
     head = body.find(_ARRAY)
     size_bytes = _SIZE_BYTES.get(body[head + 6]) if 0 <= head < len(body) - 11 else None
@@ -81,7 +81,7 @@ def _evenly_spaced(body: bytes, count: int) -> Vectors | None:
     heads = np.ndarray((count, start - head), "u1", body, head, (stride, 1)).tobytes()
     if size % 4 or heads != count * body[head:start] or b"mLITTLE_ENDIAN" not in body[start + size : start + size + 22]:
         return None
-    # Always a copy: an array over the answer itself could not be written to.
+    # A copy, because a view of the immutable body would be read-only.
     return np.ndarray((count, size // 4), "<f4", body, start, (stride, 4)).copy()
 
 
@@ -93,20 +93,20 @@ def _stack(tensors: Sequence[Mapping[str, Any]], count: int) -> Vectors:
     first = tensors[0]
     dtype = _DTYPES.get(first.get("data_type", "FLOAT32"), "f4")
     if "byte_buffer" in first:
-        # A bytearray, for what numpy makes of bytes cannot be written to.
+        # A bytearray, because an array over immutable bytes would be read-only.
         flat = np.frombuffer(bytearray().join(map(_bytes, tensors)), _order(first) + dtype).astype(dtype, copy=False)
         return _rows(flat, count, (len(_bytes(tensor)) for tensor in tensors))
     if "data" not in first:
         raise ValueError(f"the outputs have neither numbers nor bytes but {sorted(first)}; is it an embedding model?")
     array = np.array([tensor["data"] for tensor in tensors], dtype)
     if array.ndim != 2:
-        raise ValueError(f"an embedding is a list of numbers, and these are of shape {array.shape[1:]}")
+        raise ValueError(f"an embedding must be a list of numbers, not of shape {array.shape[1:]}")
     return array
 
 
 def _rows(flat: Vectors, count: int, sizes: Iterable[int]) -> Vectors:
     if len(set(sizes)) > 1:
-        raise ValueError("the embeddings are not all of one length")
+        raise ValueError("the embeddings differ in length")
     return flat.reshape(count, -1)
 
 
@@ -116,5 +116,5 @@ def _order(tensor: Mapping[str, Any]) -> str:
 
 def _bytes(tensor: Mapping[str, Any]) -> bytes:
     array = tensor["byte_buffer"]["array"]
-    # CBOR carries the bytes themselves, JSON carries them as base64.
+    # CBOR has raw bytes, JSON base64 text.
     return array if isinstance(array, bytes) else base64.b64decode(array, validate=True)

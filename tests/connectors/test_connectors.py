@@ -1,4 +1,4 @@
-"""Connectors for the common providers: what each provider is sent, what is refused, and that it works over sockets."""
+"""Connectors: the requests that providers receive, validation, and end to end over sockets."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ HASHED = {**TYPED, "x-amz-content-sha256": "required"}
 
 @attrs.frozen
 class Call:
-    """What a provider hears, and what the server does before and after."""
+    """The request that a provider receives, and the server's functions before and after it."""
 
     url: str
     headers: Mapping[str, str]
@@ -44,7 +44,7 @@ class Call:
 
 
 def call(connector: CreateConnector, **given: Any) -> Call:
-    """A connector's call with the parameters of a prediction, filled in as the server fills them."""
+    """Fill in a connector's placeholders with the parameters of a prediction, as the server does."""
     wire = orjson.loads(to_http(connector).body or b"")
     (action,) = wire["actions"]
     assert (action["action_type"], action["method"]) == ("predict", "POST")
@@ -388,7 +388,7 @@ REFUSED: Mapping[str, Callable[[], CreateConnector]] = {
         "http:///embed"
     ),
     "url must have no spaces": lambda: connectors.http_embeddings("http://gpu/an embedder"),
-    "url must not hold a user name or a password": lambda: connectors.http_embeddings(f"http://me:{KEY}@gpu"),
+    "url must not have a user name or password": lambda: connectors.http_embeddings(f"http://me:{KEY}@gpu"),
     "parameters must not have model": lambda: connectors.openai_chat("m", KEY, parameters={"model": "n"}),
     "parameters\\['user'\\] must have a value": lambda: connectors.openai_chat("m", KEY, parameters={"user": None}),
     "embedding_type 'int8' needs api='v2'": lambda: connectors.cohere_embeddings("m", KEY, embedding_type="int8"),
@@ -401,7 +401,7 @@ REFUSED: Mapping[str, Callable[[], CreateConnector]] = {
     "input: the key 'model' cannot hold both": lambda: connectors.http_embeddings(
         "http://gpu", input="model", model="m"
     ),
-    "input=None sends the texts alone, so there is no place for model": lambda: connectors.http_embeddings(
+    "input=None sends only the list of texts, without model": lambda: connectors.http_embeddings(
         "http://gpu", input=None, model="m"
     ),
     "headers\\['X-Key'\\] must not be empty": lambda: connectors.http_embeddings(
@@ -415,11 +415,13 @@ REFUSED: Mapping[str, Callable[[], CreateConnector]] = {
         "http://gpu", post_process_function=""
     ),
     "pre_process_function must not be empty": lambda: connectors.http_embeddings("http://gpu", pre_process_function=""),
-    "region must be one such as us-east-1, not 'US East'": lambda: connectors.bedrock_converse("US East", "m", **AWS),
+    "region must be an AWS region such as us-east-1, not 'US East'": lambda: connectors.bedrock_converse(
+        "US East", "m", **AWS
+    ),
     "region must not be empty": lambda: connectors.sagemaker_embeddings("", "e", **AWS),
-    "endpoint_name must be a name of letters": lambda: connectors.sagemaker_embeddings("r", "https://x", **AWS),
-    "dimensions: only later models than amazon.titan-embed-text-v1 take it": lambda: (
-        connectors.bedrock_titan_embeddings("us-east-1", "amazon.titan-embed-text-v1", dimensions=256, **AWS)
+    "endpoint_name must have only letters": lambda: connectors.sagemaker_embeddings("r", "https://x", **AWS),
+    "dimensions: amazon.titan-embed-text-v1 does not support this": lambda: connectors.bedrock_titan_embeddings(
+        "us-east-1", "amazon.titan-embed-text-v1", dimensions=256, **AWS
     ),
     "roleArn and access_key exclude each other": lambda: connectors.bedrock_converse("r", "m", roleArn="a", **AWS),
     "access_key and secret_key, or roleArn, must be given": lambda: connectors.bedrock_converse("r", "m"),
@@ -455,7 +457,7 @@ async def provider() -> AsyncGenerator[str]:
 
 
 async def deployed(ml: Session, connector: CreateConnector, *, inside: bool = False) -> str:
-    """The id of a model behind a connector, which is kept ``inside`` of the model or by itself."""
+    """Return the id of a deployed remote model, whose connector is embedded (``inside``) or separate."""
     if inside:
         started = await ml.models.register("remote", function_name="remote", connector=connector)
     else:

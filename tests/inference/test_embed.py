@@ -1,4 +1,4 @@
-"""Rows in, rows with vectors out."""
+"""Streaming of rows through an embedding function."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ HOW: Mapping[str, Any] = {"text": None, "batch": 2, "concurrency": 2, "ordered":
 
 
 async def lengths(texts: list[str]) -> Vectors:
-    """A vector for each text that tells which text it was."""
+    """Return a vector for each text that identifies the text."""
     return np.array([[len(text), ord(text[0])] for text in texts], "f4")
 
 

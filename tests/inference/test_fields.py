@@ -1,4 +1,4 @@
-"""Texts by field, path and template, and rows under other names."""
+"""Text by field, path and template, and mapping of fields."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The helpers over predict, on answers that real models and servers give."""
+"""The helpers over predict, on recorded responses of real models and servers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ RECORDED = {exchange.case: exchange for exchange in exchanges()}
 
 
 class Says:
-    """A server that gives one answer, and keeps what it was asked."""
+    """A server that returns one response, and records the requests."""
 
     def __init__(self, answer: Any) -> None:
         self.answer = answer if isinstance(answer, HttpResponse) else self._json(answer)

@@ -1,4 +1,4 @@
-"""Streaming over real sockets: leaving, cancelling, and a server in trouble."""
+"""Streaming over real sockets: early exit, cancellation and server errors."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ async def test_leaving_halfway_leaves_nothing_behind() -> None:
             async for row, _ in embedded:
                 if row == "row 55":
                     break
-        # The session goes on after it, and the leak check of every test sees tasks and sockets.
+        # The session still works afterwards, and the leak check of every test detects leftover tasks and sockets.
         assert (await ml.embed_one(model_id, "after")).shape == (384,)
 
 

@@ -1,4 +1,4 @@
-"""Answers to arrays, in whichever form a model gives its embeddings."""
+"""Decoding of embeddings to arrays, in each format that models send."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from aiomlcommons.inference.vectors import embeddings, outputs
 from tests.wire.recordings import exchanges
 
 WANTED = np.array([[1.5, -2.0, 3.25], [0.0, 1e-7, -4.5]], "f4")
-# Bytes of this length and above are looked for without decoding the answer around them.
+# Vectors of this size in bytes and above are read without decoding the surrounding CBOR.
 LONG = np.arange(32, dtype="f4").reshape(2, 16)
 
 
@@ -94,18 +94,18 @@ def test_the_models_own_type_is_kept(data_type: str, dtype: str) -> None:
     [
         (json(local([tensor([1], "numbers")])), "2 texts were sent and 1 embeddings came back"),
         (cbor(local([tensor([1], "bytes")] * 3)), "2 texts were sent and 3 embeddings came back"),
-        (json(local([tensor([1], "numbers"), tensor([1, 2], "numbers")])), "no embeddings in the answer"),
-        (cbor(local([tensor([1], "bytes"), tensor([1, 2], "bytes")])), "not all of one length"),
+        (json(local([tensor([1], "numbers"), tensor([1, 2], "numbers")])), "no embeddings in the response"),
+        (cbor(local([tensor([1], "bytes"), tensor([1, 2], "bytes")])), "the embeddings differ in length"),
         (
             json(local([{"name": "output", "dataAsMap": {}}] * 2)),
             "neither numbers nor bytes but .*; is it an",
         ),
         (json(local([{"name": "x", "data": ["a"]}] * 2)), "could not convert"),
-        (json([]), "there are no inference_results"),
-        (json({"inference_results": [1]}), "there are no inference_results"),
-        (HttpResponse(200, b"<html>", {"content-type": "text/html"}), "no embeddings in the answer"),
-        (HttpResponse(200, b"\xbf\x61", {"content-type": "application/cbor"}), "no embeddings in the answer"),
-        (HttpResponse(200, b"", {"content-type": "application/cbor"}), "no embeddings in the answer"),
+        (json([]), "it has no inference_results"),
+        (json({"inference_results": [1]}), "it has no inference_results"),
+        (HttpResponse(200, b"<html>", {"content-type": "text/html"}), "no embeddings in the response"),
+        (HttpResponse(200, b"\xbf\x61", {"content-type": "application/cbor"}), "no embeddings in the response"),
+        (HttpResponse(200, b"", {"content-type": "application/cbor"}), "no embeddings in the response"),
     ],
 )
 def test_an_answer_without_an_embedding_for_each_text_is_refused(got: HttpResponse, words: str) -> None:
@@ -211,7 +211,7 @@ TEXT = tensor([1.0, 2.0], "base64")
     ],
 )
 def test_an_embedding_that_is_none_is_refused_and_never_guessed(got: HttpResponse) -> None:
-    with pytest.raises(DecodeError, match="no embeddings in the answer") as caught:
+    with pytest.raises(DecodeError, match="no embeddings in the response") as caught:
         embeddings(got, 1)
     assert caught.value.response is got
 
@@ -219,7 +219,7 @@ def test_an_embedding_that_is_none_is_refused_and_never_guessed(got: HttpRespons
 @pytest.mark.parametrize("wanted", [WANTED, LONG], ids=["short", "long"])
 def test_an_answer_that_was_cut_off_is_refused_wherever_it_ends(wanted: Any) -> None:
     whole = cbor(local([tensor(vector, "bytes") for vector in wanted]))
-    # What follows the last vector does not matter to one who looks for vectors only.
+    # Garbage after the last vector does not matter to the fast path.
     for cut in range(whole.body.rindex(wanted[-1].tobytes()) + wanted[-1].nbytes):
         with pytest.raises(DecodeError):
             embeddings(HttpResponse(200, whole.body[:cut], whole.headers), 2)
@@ -251,10 +251,10 @@ def test_too_few_or_too_many_long_vectors_are_refused(given: int, count: int) ->
 
 
 def test_long_vectors_of_other_lengths_are_refused() -> None:
-    with pytest.raises(DecodeError, match="not all of one length"):
+    with pytest.raises(DecodeError, match="the embeddings differ in length"):
         embeddings(cbor(local([tensor(LONG[0], "bytes"), tensor(LONG[1][:15], "bytes")])), 2)
     odd = {**BYTES, "byte_buffer": {"array": bytes(30), "order": "LITTLE_ENDIAN"}}
-    with pytest.raises(DecodeError, match="no embeddings in the answer"):
+    with pytest.raises(DecodeError, match="no embeddings in the response"):
         embeddings(cbor(local([odd, odd])), 2)
 
 
