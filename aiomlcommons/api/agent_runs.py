@@ -38,7 +38,7 @@ class ContentBlock(Record):
 
 @record
 class Message(Record):
-    """What somebody said: ``role`` is ``user``, ``assistant`` or ``tool``."""
+    """A message of a conversation: ``role`` is ``user``, ``assistant`` or ``tool``."""
 
     role: str
     content: list[ContentBlock] | None = None
@@ -48,7 +48,7 @@ class Message(Record):
 
 @mixin
 class AgentInput:
-    """What an agent is given: ``parameters``, or since 3.5 ``input`` (text, content blocks or messages)."""
+    """The input of an agent: ``parameters``, or since 3.5 ``input`` (text, content blocks or messages)."""
 
     parameters: Mapping[str, Any] | None = None
     input: str | Sequence[ContentBlock | Message] | None = None
@@ -56,7 +56,7 @@ class AgentInput:
 
 @record
 class AgentTask(Record):
-    """The task of an agent that works on: ``await ml.task(answer)``, and its ``response`` is the result."""
+    """The task of an agent that runs asynchronously: ``await ml.task(answer)``; its ``response`` is the result."""
 
     task_id: str
     status: str | None = None
@@ -122,9 +122,9 @@ AgentEvent: TypeAlias = Words | AgUiEvent
     newer={"3.5": ("input",)},
 )
 class ExecuteAgentStream(AgentInput, StreamRequest[AgentEvent]):
-    """Run an agent and take its answer as it is written: Words, or AG-UI events for an AG-UI agent.
+    """Run an agent and stream its answer: Words, or AG-UI events for an AG-UI agent.
 
-    A last event without ids but with words is an error, and raises StreamFailed. Agents of the types ``flow`` and
+    A last event with text but without ids is an error, and raises StreamFailed. Agents of the types ``flow`` and
     ``plan_execute_and_reflect`` do not stream: the answer ends without an event, which is StreamCut.
 
     An AG-UI agent is given ``threadId``, ``runId``, ``state``, ``messages``, ``tools``, ``context`` and
@@ -147,7 +147,7 @@ class ExecuteAgentStream(AgentInput, StreamRequest[AgentEvent]):
 
     def event(self, data: Data) -> AgentEvent:
         if "type" not in data:
-            return _heard(convert.structure(data, Words))
+            return _checked(convert.structure(data, Words))
         event = convert.structure(data, AG_UI.get(str(data["type"]), AgUiEvent))
         if isinstance(event, RunError):
             raise StreamFailed(event.message)
@@ -157,14 +157,14 @@ class ExecuteAgentStream(AgentInput, StreamRequest[AgentEvent]):
         return event.is_last if isinstance(event, Words) else isinstance(event, RunFinished)
 
 
-def _heard(words: Words) -> Words:
-    """The words of an agent.
+def _checked(words: Words) -> Words:
+    """Return an event of an agent, or raise StreamFailed if it is an error.
 
-    Raises StreamFailed where they are an error: the server tells one as last words that belong to no conversation. The
-    last event of an answer has no words, or the ids of its conversation.
+    The server sends an error as a last event with text but without the ids of a conversation. The last event of a
+    regular answer has no text, or has these ids.
     """
     ids = [words.tensors.get(name) for name in ("memory_id", "parent_interaction_id")]
-    is_nobodys = all(isinstance(tensor, TextTensor) and not tensor.result for tensor in ids)
-    if words.is_last and is_nobodys and words.content:
+    has_no_conversation = all(isinstance(tensor, TextTensor) and not tensor.result for tensor in ids)
+    if words.is_last and has_no_conversation and words.content:
         raise StreamFailed(words.content)
     return words

@@ -93,7 +93,7 @@ class AddMemories(Request[MemoriesAdded]):
 
 @endpoint("GET /_plugins/_ml/memory_containers/{memory_container_id}/memories/{memory_type}/{memory_id}", since="3.3")
 class GetMemoryDocument(Request[MemoryDocument]):
-    """Look a memory up. ``memory_type`` is ``sessions``, ``working``, ``long-term`` or ``history``.
+    """Get a memory. ``memory_type`` is ``sessions``, ``working``, ``long-term`` or ``history``.
 
     https://docs.opensearch.org/latest/ml-commons-plugin/api/agentic-memory-apis/get-memory/
     """

@@ -26,7 +26,7 @@ class AgenticSearchTemplate(Record):
 
 @record
 class AgenticSearchTemplateStatus(Record):
-    """What became of a template."""
+    """The status of a template after a change."""
 
     template_id: str
     status: str
@@ -56,7 +56,7 @@ class RegisterAgenticSearchTemplate(Request[AgenticSearchTemplateStatus]):
 
 @endpoint("GET /_plugins/_ml/agentic_search_templates/{template_id}", since="3.9")
 class GetAgenticSearchTemplate(Request[AgenticSearchTemplate]):
-    """Look a template up.
+    """Get a template.
 
     https://docs.opensearch.org/latest/vector-search/ai-search/agentic-search/index/
     """

@@ -153,7 +153,7 @@ class RegisterAgent(AgentSpec, Request[AgentRegistered]):
 
 @endpoint("GET /_plugins/_ml/agents/{agent_id}", since="2.12")
 class GetAgent(Request[Agent]):
-    """Look an agent up.
+    """Get an agent.
 
     https://docs.opensearch.org/latest/ml-commons-plugin/api/agent-apis/get-agent/
     """

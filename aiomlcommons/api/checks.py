@@ -1,4 +1,4 @@
-"""Rules that several requests keep: each yields what is wrong, naming the field."""
+"""Validation rules that several requests share: each yields messages that name the field."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-# Models are unpacked into a folder of their name, which the server takes for an archive that is to be unpacked, or for
-# the model's own file. "x.ZIP" is one too, "x.PT" is none.
+# The server unpacks a model into a folder of its name; with these extensions it mistakes the folder for an archive or
+# for the model file. "x.ZIP" is affected too, "x.PT" is not.
 _ARCHIVE = re.compile(r"\.(?:zip|tar|tgz|tar\.gz|tar\.z)$", re.IGNORECASE)
 _TORCH_FILE = ".pt"
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
@@ -15,14 +15,14 @@ LONGEST_ID = 512
 
 
 def at_most_one(request: Any, *names: str) -> Iterator[str]:
-    """Fields that exclude each other."""
+    """Check that at most one of several fields is given."""
     given = [name for name in names if getattr(request, name) is not None]
     if len(given) > 1:
         yield f"{' and '.join(given)} exclude each other: give one of them"
 
 
 def own_id(request: Any, name: str) -> Iterator[str]:
-    """An id that the caller chooses."""
+    """Check an id that the caller chooses."""
     value = getattr(request, name)
     if value is not None and len(value) > LONGEST_ID:
         yield f"{name} may have {LONGEST_ID} characters at most, not {len(value)}"
@@ -31,21 +31,21 @@ def own_id(request: Any, name: str) -> Iterator[str]:
 
 
 def between(request: Any, name: str, least: float, most: float) -> Iterator[str]:
-    """A number within bounds."""
+    """Check that a number is within bounds."""
     value = getattr(request, name)
     if value is not None and not least <= value <= most:
         yield f"{name} must be between {least} and {most}, not {value}"
 
 
 def not_empty(request: Any, name: str) -> Iterator[str]:
-    """A list that, where given, has items."""
+    """Check that a list, if given, is not empty."""
     value = getattr(request, name)
     if value is not None and len(value) == 0:
         yield f"{name} must not be empty"
 
 
 def deployable_name(name: str, model_format: str | None) -> Iterator[str]:
-    """The name of a model that comes as a file: with some endings a cluster takes it, and never deploys it."""
+    """Check the name of a local model: with some file extensions the cluster registers it, but cannot deploy it."""
     found = _ARCHIVE.search(name)
     torch = (model_format or "TORCH_SCRIPT").upper() == "TORCH_SCRIPT"
     if found or (torch and name.endswith(_TORCH_FILE)):
@@ -54,5 +54,5 @@ def deployable_name(name: str, model_format: str | None) -> Iterator[str]:
 
 
 def name_of_file(file_name: str) -> str:
-    """A name for a model, from that of its file or folder."""
+    """Derive a model's name from that of its file or folder."""
     return _ARCHIVE.sub("", file_name).removesuffix(_TORCH_FILE)

@@ -1,4 +1,4 @@
-"""Shapes that recur across resources."""
+"""Records that several resources share."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ class Shards(Record):
 
 @record
 class WriteResult(Record):
-    """What became of one document: ``result`` is ``created``, ``updated``, ``deleted``, ``not_found`` or ``noop``."""
+    """The result of a write: ``result`` is ``created``, ``updated``, ``deleted``, ``not_found`` or ``noop``."""
 
     index: str = renamed("_index")
     id: str = renamed("_id")

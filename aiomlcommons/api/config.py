@@ -25,7 +25,7 @@ class Config(Record):
 
 @endpoint("GET /_plugins/_ml/config/{config_id}", since="2.12")
 class GetConfig(Request[Config]):
-    """Look a configuration up.
+    """Get a configuration.
 
     https://docs.opensearch.org/latest/ml-commons-plugin/api/index/
     """

@@ -166,7 +166,7 @@ class CreateConnector(ConnectorSpec, Request[ConnectorCreated]):
 
 @endpoint("GET /_plugins/_ml/connectors/{connector_id}", since="2.9")
 class GetConnector(Request[Connector]):
-    """Look a connector up; the credential is left out.
+    """Get a connector; the credential is left out.
 
     https://docs.opensearch.org/latest/ml-commons-plugin/api/connector-apis/get-connector/
     """

@@ -34,7 +34,7 @@ class ContextManagementTemplate(Record):
 
 @record
 class ContextManagementStatus(Record):
-    """What became of a template: ``created`` or ``deleted``."""
+    """The status of a template after a change: ``created`` or ``deleted``."""
 
     context_management_name: str
     status: str
@@ -68,7 +68,7 @@ class CreateContextManagement(ContextManagementSpec, Request[ContextManagementSt
 
 @endpoint("GET /_plugins/_ml/context_management/{template_name}", since="3.5")
 class GetContextManagement(Request[ContextManagementTemplate]):
-    """Look a template up.
+    """Get a template.
 
     https://docs.opensearch.org/latest/ml-commons-plugin/api/context-management-apis/get-context-management/
     """

@@ -21,7 +21,7 @@ class Controller(Record):
 
 @record
 class ControllerCreated(Record):
-    """The server's word on a new controller."""
+    """The response to creating a controller."""
 
     model_id: str
     status: str
@@ -40,7 +40,7 @@ class CreateController(Request[ControllerCreated]):
 
 @endpoint("GET /_plugins/_ml/controllers/{model_id}", since="2.12")
 class GetController(Request[Controller]):
-    """Look a model's controller up.
+    """Get a model's controller.
 
     https://docs.opensearch.org/latest/ml-commons-plugin/api/controller-apis/get-controller/
     """

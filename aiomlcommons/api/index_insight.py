@@ -45,7 +45,7 @@ class InsightConfig(Record):
 
 @record
 class Acknowledged(Record):
-    """The server took note."""
+    """The server's acknowledgement."""
 
     acknowledged: bool
 
@@ -63,7 +63,7 @@ class PutIndexInsightConfig(Request[Acknowledged]):
 
 @endpoint("GET /_plugins/_ml/index_insight_config/", since="3.3")
 class GetIndexInsightConfig(Request[InsightConfig]):
-    """Tell whether index insight is on.
+    """Get whether index insight is enabled.
 
     https://docs.opensearch.org/latest/ml-commons-plugin/api/index/
     """
@@ -71,7 +71,7 @@ class GetIndexInsightConfig(Request[InsightConfig]):
 
 @endpoint("GET /_plugins/_ml/insights/{index_id}/{insight_type}", since="3.3")
 class GetIndexInsight(Request[InsightFound]):
-    """Get, and where there is none make, an insight of an index.
+    """Get an insight of an index; it is created if there is none.
 
     ``insight_type`` is STATISTICAL_DATA, FIELD_DESCRIPTION, LOG_RELATED_INDEX_CHECK or ALL, in any case.
 

@@ -70,7 +70,7 @@ class JsonRpc(Record):
 
 @endpoint("POST /_plugins/_ml/mcp/tools/_register", since="3.0")
 class RegisterMcpTools(Request[dict[str, McpNode]]):
-    """Add tools to the cluster's MCP server; the answer tells for each node.
+    """Add tools to the cluster's MCP server; the response has the result of each node.
 
     https://docs.opensearch.org/latest/ml-commons-plugin/api/mcp-server-apis/register-mcp-tools/
     """
@@ -80,7 +80,7 @@ class RegisterMcpTools(Request[dict[str, McpNode]]):
 
 @endpoint("POST /_plugins/_ml/mcp/tools/_update", since="3.1")
 class UpdateMcpTools(Request[dict[str, McpNode]]):
-    """Change tools of the cluster's MCP server, by name; the answer tells for each node.
+    """Change tools of the cluster's MCP server, by name; the response has the result of each node.
 
     https://docs.opensearch.org/latest/ml-commons-plugin/api/mcp-server-apis/update-mcp-tools/
     """
@@ -90,7 +90,7 @@ class UpdateMcpTools(Request[dict[str, McpNode]]):
 
 @endpoint("POST /_plugins/_ml/mcp/tools/_remove", since="3.0")
 class RemoveMcpTools(Request[dict[str, McpNode]]):
-    """Remove tools from the cluster's MCP server, by name; the answer tells for each node.
+    """Remove tools from the cluster's MCP server, by name; the response has the result of each node.
 
     https://docs.opensearch.org/latest/ml-commons-plugin/api/mcp-server-apis/remove-mcp-tools/
     """
@@ -122,7 +122,7 @@ class CallMcp(Request[JsonRpc | None]):
 
 @endpoint("GET /_plugins/_ml/mcp", since="3.3")
 class OpenMcpStream(Request[None]):
-    """Ask the MCP server for a stream, which it does not have: every release answers 405.
+    """Request a stream of the MCP server, which is not supported: every release responds with 405.
 
     https://docs.opensearch.org/latest/ml-commons-plugin/api/mcp-server-apis/mcp-server/
     """

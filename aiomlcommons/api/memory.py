@@ -117,7 +117,7 @@ class ListMemories(Request[MemoryPage]):
 
 @endpoint("GET /_plugins/_ml/memory/{memory_id}", since="2.12")
 class GetMemory(Request[Memory]):
-    """Look a conversation up.
+    """Get a conversation.
 
     https://docs.opensearch.org/latest/ml-commons-plugin/api/memory-apis/get-memory/
     """
@@ -191,7 +191,7 @@ class ListMessages(Request[MessagePage]):
 
 @endpoint("GET /_plugins/_ml/memory/message/{message_id}", since="2.12")
 class GetMessage(Request[MemoryMessage]):
-    """Look a message up.
+    """Get a message.
 
     https://docs.opensearch.org/latest/ml-commons-plugin/api/memory-apis/get-message/
     """

@@ -155,7 +155,7 @@ class CreateMemoryContainer(MemoryContainerSpec, Request[MemoryContainerCreated]
 
 @endpoint("GET /_plugins/_ml/memory_containers/{memory_container_id}", since="3.2")
 class GetMemoryContainer(Request[MemoryContainer]):
-    """Look a memory container up.
+    """Get a memory container.
 
     https://docs.opensearch.org/latest/ml-commons-plugin/api/agentic-memory-apis/get-memory-container/
     """
@@ -179,7 +179,7 @@ class UpdateMemoryContainer(MemoryContainerSpec, Request[WriteResult]):
 class DeleteMemoryContainer(Request[WriteResult]):
     """Delete a memory container; with ``delete_all_memories``, or the named ``delete_memories``, its memories too.
 
-    ``delete_memories`` are of ``sessions``, ``working``, ``long-term`` and ``history``, with commas between.
+    ``delete_memories`` is a comma-separated list of ``sessions``, ``working``, ``long-term`` and ``history``.
 
     https://docs.opensearch.org/latest/ml-commons-plugin/api/agentic-memory-apis/delete-memory-container/
     """
@@ -207,7 +207,7 @@ class SearchMemoryContainers(Request[Hits[MemoryContainer]]):
 
 @endpoint("POST /_plugins/_ml/memory_containers/_retention/_execute", since="3.9")
 class ExecuteRetention(Request[RetentionTriggered]):
-    """Begin the job that deletes memories whose time has come.
+    """Start the job that deletes expired memories.
 
     https://docs.opensearch.org/latest/ml-commons-plugin/agentic-memory/
     """
@@ -215,7 +215,7 @@ class ExecuteRetention(Request[RetentionTriggered]):
 
 @endpoint("POST /_plugins/_ml/memory_containers/_retention/_dry_run", since="3.9", repeatable=True)
 class PreviewRetention(Request[RetentionPreviews]):
-    """Tell what the retention job would delete, in every container.
+    """Preview what the retention job would delete, in every container.
 
     https://docs.opensearch.org/latest/ml-commons-plugin/agentic-memory/
     """
@@ -225,7 +225,7 @@ class PreviewRetention(Request[RetentionPreviews]):
     "POST /_plugins/_ml/memory_containers/{memory_container_id}/_retention/_dry_run", since="3.9", repeatable=True
 )
 class PreviewContainerRetention(Request[RetentionPreview]):
-    """Tell what the retention job would delete from one container.
+    """Preview what the retention job would delete from one container.
 
     https://docs.opensearch.org/latest/ml-commons-plugin/agentic-memory/
     """

@@ -113,7 +113,7 @@ class SessionCreated(Record):
 
 @record
 class MemoryResult(Record):
-    """What became of a long-term memory when messages were added."""
+    """The change of a long-term memory by added messages."""
 
     id: str | None = None
     text: str | None = None

@@ -1,4 +1,4 @@
-"""What a model is made of, by its kind."""
+"""Model configurations, by the kind of model."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class PoolingMode(StrEnum):
 
 @record
 class ModelConfig(Record):
-    """What a model is made of; which fields it wants depends on its ``function_name``.
+    """The configuration of a local model; the required fields depend on its ``function_name``.
 
     A dense model needs ``model_type``, ``embedding_dimension`` and ``framework_type``; a question-answering one needs
     ``model_type`` and ``framework_type``. ``all_config`` is the model's own configuration as a JSON string.
@@ -78,7 +78,7 @@ class QuestionAnsweringModelConfig(ModelConfig):
 
 
 def missing(function_name: str | None, config: ModelConfig) -> Iterator[str]:
-    """The fields that the server wants of a config and that are not there; without a function it takes a dense model.
+    """Return the required fields that a config lacks; without a function the server assumes a dense model.
 
     https://docs.opensearch.org/latest/ml-commons-plugin/api/model-apis/register-model/
     """
@@ -89,9 +89,9 @@ def missing(function_name: str | None, config: ModelConfig) -> Iterator[str]:
 
 
 def newer(config: ModelConfig, model_format: str | None) -> Iterator[tuple[str, str]]:
-    """What older servers pass over in silence, so that their vectors are others, and the version that brought it.
+    """Return the values that older servers ignore silently, which changes the vectors, and the version that added them.
 
-    A model of sentence-transformers pools by itself, unless it is an ONNX one.
+    A sentence-transformers model does the pooling itself, unless it is an ONNX one.
     """
     pools_itself = _is(config.framework_type, FrameworkType.SENTENCE_TRANSFORMERS) and not _is(model_format, "ONNX")
     if config.pooling_mode and not _is(config.pooling_mode, PoolingMode.MEAN) and not pools_itself:

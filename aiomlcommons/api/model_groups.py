@@ -39,7 +39,7 @@ class ModelGroupRegistered(Record):
 
 @record
 class ModelGroupUpdated(Record):
-    """The server's word on an update: ``Updated``."""
+    """The response to an update: ``Updated``."""
 
     status: str
 
@@ -76,7 +76,7 @@ class RegisterModelGroup(ModelGroupSpec, Request[ModelGroupRegistered]):
 
 @endpoint("GET /_plugins/_ml/model_groups/{model_group_id}", since="2.12")
 class GetModelGroup(Request[ModelGroup]):
-    """Look a model group up.
+    """Get a model group.
 
     https://docs.opensearch.org/latest/ml-commons-plugin/api/model-group-apis/get-model-group/
     """

@@ -151,7 +151,7 @@ class MetaRegistered(Record):
 
 @record
 class ChunkUploaded(Record):
-    """The server's word on a chunk: ``Uploaded``."""
+    """The response to a chunk: ``Uploaded``."""
 
     status: str
 

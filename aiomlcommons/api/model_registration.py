@@ -28,7 +28,7 @@ CHUNK_SIZE = 10_000_000
 
 @mixin
 class ModelSpec:
-    """What a model can be told when it is registered, whichever way its file comes."""
+    """The fields that all ways of registering a model share."""
 
     version: str | None = None
     description: str | None = None
@@ -83,9 +83,9 @@ class ModelSpec:
     },
 )
 class RegisterModel(ModelSpec, Request[TaskStarted]):
-    """Register a pretrained model by name, a local one by URL, or a remote one by connector. Follow the task.
+    """Register a pretrained model by name, a local one by URL, or a remote one by connector; returns a task.
 
-    It is never repeated by itself: a lost answer may hide a model that was registered.
+    Not idempotent, so never retried automatically: after a lost response the model may be registered.
 
     https://docs.opensearch.org/latest/ml-commons-plugin/api/model-apis/register-model/
     """
@@ -130,7 +130,7 @@ class RegisterModel(ModelSpec, Request[TaskStarted]):
     },
 )
 class RegisterModelMeta(ModelSpec, Request[MetaRegistered]):
-    """Announce a model whose file is then uploaded in ``total_chunks`` chunks.
+    """Register the metadata of a model whose file is then uploaded in ``total_chunks`` chunks.
 
     ``model_content_hash_value`` is the SHA-256 of the whole file in hex.
 

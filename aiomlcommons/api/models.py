@@ -22,7 +22,7 @@ from aiomlcommons.stream import streams
 
 @endpoint("GET /_plugins/_ml/models/{model_id}", since="1.3")
 class GetModel(Request[Model]):
-    """Look a model up. ``return_content`` adds the content of a trained model.
+    """Get a model. ``return_content`` adds the content of a trained model.
 
     https://docs.opensearch.org/latest/ml-commons-plugin/api/model-apis/get-model/
     """
@@ -39,7 +39,7 @@ class GetModel(Request[Model]):
     newer={"2.13": ("deploy_setting", "guardrails"), "2.14": ("interface",), "2.19": ("tenant_id",)},
 )
 class UpdateModel(Request[WriteResult]):
-    """Change what a model is called, who may use it and how. ``connector`` and ``connector_id`` exclude each other.
+    """Update a model's name, access and options. ``connector`` and ``connector_id`` exclude each other.
 
     https://docs.opensearch.org/latest/ml-commons-plugin/api/model-apis/update-model/
     """
@@ -91,7 +91,7 @@ class SearchModels(Request[Hits[Model]]):
     repeatable=True,
 )
 class DeployModel(Request[TaskStarted]):
-    """Load a registered model onto the ML nodes. Follow the task.
+    """Load a registered model onto the ML nodes; returns a task, to wait for with ``ml.task``.
 
     https://docs.opensearch.org/latest/ml-commons-plugin/api/model-apis/deploy-model/
     """
@@ -108,7 +108,7 @@ class DeployModel(Request[TaskStarted]):
     repeatable=True,
 )
 class UndeployModel(Request[dict[str, NodeUndeployed]]):
-    """Take a model off the nodes; the answer tells for each node.
+    """Unload a model from the nodes; the response has the result of each node.
 
     https://docs.opensearch.org/latest/ml-commons-plugin/api/model-apis/undeploy-model/
     """
@@ -122,7 +122,7 @@ class UndeployModel(Request[dict[str, NodeUndeployed]]):
     "POST /_plugins/_ml/models/_undeploy", since="2.7", was=["POST /_plugins/_ml/models/_unload"], repeatable=True
 )
 class UndeployModels(Request[dict[str, NodeUndeployed]]):
-    """Take several models off the nodes, or off some nodes.
+    """Unload several models from all nodes, or from some nodes.
 
     https://docs.opensearch.org/latest/ml-commons-plugin/api/model-apis/undeploy-model/
     """

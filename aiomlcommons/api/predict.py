@@ -96,7 +96,7 @@ INPUT_SINCE_2_4 = {"2.4": INPUT_OF_2_4, **INPUT_SINCE_2_12}
     newer=INPUT_SINCE_2_4,
 )
 class Predict(MLInput, Request[Prediction]):
-    """Ask a model, naming the kind of input. The one route on which ``text_docs`` reach a remote model too.
+    """Predict, naming the kind of input. The only route that passes ``text_docs`` to a remote model too.
 
     ``text_docs`` for embeddings and sparse encoders; ``query_text`` with ``text_docs`` for cross-encoders; ``question``
     with ``context`` for question answering; ``parameters`` for remote models; ``input_data`` or ``input_index`` with
@@ -118,7 +118,7 @@ class Predict(MLInput, Request[Prediction]):
     newer={**INPUT_SINCE_2_12, "2.16": ("action_type",)},
 )
 class PredictByModel(MLInput, Request[Prediction]):
-    """Ask a model whose kind the server looks up. Fields as of ``ml.predict``; a remote model wants ``parameters``.
+    """Predict with a model whose kind the server looks up. Fields as of ``ml.predict``; remote: ``parameters``.
 
     https://docs.opensearch.org/latest/ml-commons-plugin/api/train-predict/predict/
     """
@@ -130,7 +130,7 @@ class PredictByModel(MLInput, Request[Prediction]):
 
 @record
 class BatchStarted(TaskStarted):
-    """A remote service took the job; follow it with ``ml.task(started)``. ``remote_job`` is the service's own word."""
+    """A remote service started the job; wait for it with ``ml.task(started)``. ``remote_job`` is its response."""
 
     remote_job: Mapping[str, Any] | None = None
 
@@ -139,13 +139,13 @@ class BatchStarted(TaskStarted):
     "POST /_plugins/_ml/models/{model_id}/_batch_predict", since="2.16", needs_body=True, newer={"2.19": ("dlq",)}
 )
 class BatchPredict(Request[BatchStarted]):
-    """Have a remote service predict from files and into files.
+    """Start an offline batch prediction: a remote service reads its input from files, and writes files.
 
     ``job = ml.task(await ml.models.batch_predict(...))``: ``await job`` is its end, ``await job.cancel()`` stops it.
     A server from 3.7 on (3.9 too) starts jobs, but refuses to follow or cancel them; before, it does so with a provider
     at a private address. The job goes on: ask its provider, by the id in ``remote_job``.
 
-    ``dlq`` (a "dead letter queue": bucket and region) is where what failed is put.
+    ``dlq`` is the dead letter queue (bucket and region) of failed records.
 
     https://docs.opensearch.org/latest/ml-commons-plugin/api/model-apis/batch-predict/
     """
@@ -192,7 +192,7 @@ class Words(Record):
 
 @endpoint("POST /_plugins/_ml/models/{model_id}/_predict/stream", since="3.3", needs_body=True)
 class PredictStream(StreamRequest[Words]):
-    """Ask a remote model and take its answer as it is written.
+    """Predict with a remote model and stream its answer.
 
     ``async with ml.models.predict_stream(model_id, parameters={...}) as events: async for words in events: ...``.
 

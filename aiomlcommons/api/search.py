@@ -1,4 +1,4 @@
-"""Searches: one page when awaited, every hit when iterated."""
+"""Searches: one page when awaited, every hit (by cursor, with ``search_after``) when iterated."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from aiomlcommons.wire.codec import to_http
 
 T = TypeVar("T")
 PAGE = 100
-# The last key must tell any two documents apart, or a page boundary between equal ones would lose some.
+# The last sort key must be unique, or a page boundary between documents with equal keys would lose some.
 TIEBREAKER: Mapping[str, str] = {"_id": "asc"}
 
 
-@attrs.frozen(eq=False)  # it has a body, which has no hash
+@attrs.frozen(eq=False)  # its body is a dict, which is unhashable
 class Search(Generic[T]):
-    """``await`` it for one page, ``async for`` it for every hit, page after page.
+    """A search to send: ``await`` it for one page, ``async for`` it for every hit, page after page.
 
-    Paging sorts by the body's ``sort`` and then by id, and goes on after the last hit, so there is no limit of 10,000;
-    ``size`` (default 100 here) is that of a page, ``from`` the number of hits to leave out. Raises InvalidRequest for
-    a ``size`` that is no number above 0, DecodeError for a page after which there is no going on.
+    Iterating sorts by the body's ``sort`` and then by id, and continues after the last hit (``search_after``), so there
+    is no limit of 10,000 hits. ``size`` (default 100) is that of a page, ``from`` the number of hits to skip. Raises
+    InvalidRequest for a ``size`` that is not a positive integer, DecodeError for a page whose last hit has no sort key.
     """
 
     _session: Sends
@@ -47,22 +47,22 @@ class Search(Generic[T]):
                 yield hit
             if len(page) < size:
                 return
-            # Hits are left out once only, and a server refuses to leave some out and to go on after a hit.
+            # Hits are skipped on the first page only; the server rejects ``from`` together with ``search_after``.
             body = {key: value for key, value in body.items() if key != "from"}
             body["search_after"] = self._last(page)
 
     def _last(self, page: Hits[T]) -> list[Any]:
-        """Where a page ended."""
+        """Return the cursor of the next page: the sort keys of the last hit."""
         if last := page.hits.hits[-1].sort:
             return last
         got = HttpResponse(200, orjson.dumps(convert.unstructure(page)), request=to_http(self._request))
-        raise DecodeError("the last hit of a page has no sort, so nobody knows where the next page begins", got)
+        raise DecodeError("the last hit of a page has no sort keys, so there is no cursor for the next page", got)
 
     async def _page(self, request: Request[Hits[T]]) -> Hits[T]:
         try:
             return await self._session.send(request)
         except NotFound as error:
-            # Before the first document some servers have no index to search.
+            # Some servers create the index with the first document.
             if error.type != "index_not_found_exception":
                 raise
             nothing = Found[T](max_score=None, hits=[])
@@ -72,7 +72,7 @@ class Search(Generic[T]):
 def _size(body: Mapping[str, Any]) -> int:
     size = body.get("size", PAGE)
     if not isinstance(size, int) or isinstance(size, bool) or size < 1:
-        raise InvalidRequest(f"size must be a whole number above 0 to go through every hit, not {size!r}")
+        raise InvalidRequest(f"size must be a positive integer to iterate over every hit, not {size!r}")
     return size
 
 
@@ -82,13 +82,13 @@ def _sort(body: Mapping[str, Any]) -> list[Any]:
 
 
 def without(field: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The same search, leaving out documents that have a field."""
+    """Return the search body with a filter that excludes documents which have a field."""
     query = {"must_not": [{"exists": {"field": field}}]}
     return {**body, "query": {"bool": query | ({"must": [body["query"]]} if "query" in body else {})}}
 
 
 class searches(Operation[P], Generic[P, T]):  # noqa: N801 - search = searches(SearchModels)
-    """A method that searches; documents with the field ``leave_out`` are not among the hits."""
+    """A descriptor that makes a request class a search method; documents with the field ``leave_out`` are excluded."""
 
     request: Callable[P, Request[Hits[T]]]
 

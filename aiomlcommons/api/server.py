@@ -33,7 +33,7 @@ class Info(Record):
 
 @endpoint("GET /", since="1.0")
 class GetInfo(Request[Info]):
-    """Ask a node for its name, cluster and version.
+    """Get a node's name, cluster and version.
 
     https://docs.opensearch.org/latest/api-reference/info/
     """

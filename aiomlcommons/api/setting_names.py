@@ -29,9 +29,9 @@ def _settings(cls: type[MLSettings]) -> type[MLSettings]:
 class MLSettings:
     """Settings of ML Commons by name: ``MLSettings(only_run_on_ml_node=False)``.
 
-    None leaves a setting as it is, ``NULL`` puts it back to its default. A dot of the setting's key is an underscore
+    None leaves a setting unchanged, ``NULL`` resets it to its default. A dot of the setting's key is an underscore
     here: ``plugins.ml_commons.model_auto_deploy.enable`` is ``model_auto_deploy_enable``. The list has the settings of
-    every version; ``ml.settings.apply`` tells those that the server lacks.
+    every version; ``ml.settings.apply`` raises for those that the server lacks.
 
     https://docs.opensearch.org/latest/ml-commons-plugin/cluster-settings/
     """
@@ -147,12 +147,12 @@ class MLSettings:
     memory_default_history_max_count: Number = _setting("memory.default_history_max_count", since="3.8", default=None)
 
     def to_wire(self) -> dict[str, Any]:
-        """The settings by their keys, as the cluster takes them."""
+        """Return the settings by key, as the cluster accepts them."""
         wire: dict[str, Any] = convert.unstructure(self)
         return wire
 
     def without(self, keys: Iterable[str]) -> MLSettings:
-        """The same settings but for those of some keys."""
+        """Return a copy without the settings of some keys."""
         left = [field.name for field in fields_of(MLSettings) if wire_name(field) not in set(keys)]
         return MLSettings(**{name: getattr(self, name) for name in left})
 
@@ -163,9 +163,9 @@ class MLSettings:
 
     @classmethod
     def from_wire(cls, flat: Mapping[str, Any]) -> MLSettings:
-        """The settings of ML Commons among flat keys of the cluster, whose values are text; the rest is left out.
+        """Parse the settings of ML Commons among the cluster's flat settings, whose values are text; ignore others.
 
-        A value that its setting cannot hold is kept as it is, so that it is seen and can be put back.
+        A value that does not match the type of its setting is kept unchanged, so that it can be seen and restored.
         """
         types = get_type_hints(MLSettings)
         return cls(
@@ -174,10 +174,10 @@ class MLSettings:
 
     @classmethod
     def from_words(cls, words: Mapping[str, Any]) -> MLSettings:
-        """Settings in somebody's own words: ``{"only_run_on_ml_node": "True", "max_json_size": "1e6"}``.
+        """Parse settings given as text: ``{"only_run_on_ml_node": "True", "max_json_size": "1e6"}``.
 
-        A setting goes by its key, with or without ``plugins.ml_commons.``, or by its name here. Raises InvalidRequest
-        that names the setting and what it may hold, or what an unknown name comes near.
+        A setting is named by its key, with or without ``plugins.ml_commons.``, or by its field. Raises InvalidRequest,
+        which names the setting and its type, or suggests names similar to an unknown one.
         """
         types = get_type_hints(MLSettings)
         names = {_name_of(word): value for word, value in words.items()}
@@ -185,7 +185,7 @@ class MLSettings:
 
 
 def versions_of(key: str) -> str:
-    """Which version of OpenSearch brought a setting: ``2.5``, or ``2.4 to 2.6`` where it was taken out again."""
+    """Return the versions of OpenSearch that have a setting: ``2.5``, or ``2.4 to 2.6`` if it was removed again."""
     told = next(field.metadata for field in fields_of(MLSettings) if wire_name(field) == key)
     if not told["until"]:
         return str(told["since"])

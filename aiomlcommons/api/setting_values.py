@@ -1,4 +1,4 @@
-"""What a setting may hold, and how text is read as it."""
+"""The types of settings, and parsing of text to them."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ Texts: TypeAlias = list[str] | Null | None
 
 
 def read(value: Any, declared: Any) -> Any:
-    """A value, which may be text, as a setting holds it; raises ValueError that says what the setting holds."""
+    """Convert a value, which may be text, to the type of a setting; raises ValueError, which names the type."""
     return value if value is NULL else _READERS[declared](value)
 
 
 def kept(value: Any, declared: Any) -> Any:
-    """A value of the cluster as its setting holds it, or as it is where the setting cannot hold it."""
+    """Convert a value of the cluster to the type of its setting, or return it unchanged if that is impossible."""
     try:
         return read(value, declared)
     except ValueError:
@@ -65,7 +65,7 @@ def _text(value: Any) -> str:
 def _texts(value: Any) -> list[str]:
     found = _parsed(value) if isinstance(value, str) and value.startswith("[") else value
     if isinstance(found, str):
-        # One item: most of these settings hold regular expressions, which have commas of their own.
+        # A single item: most of these settings hold regular expressions, which may contain commas.
         return [found]
     if not isinstance(found, list) or not all(isinstance(item, str) for item in found):
         raise ValueError("a list of text")

@@ -37,7 +37,7 @@ class ClusterSettings(Record):
 
 @endpoint("GET /_cluster/settings", since="1.0")
 class GetClusterSettings(Request[ClusterSettings]):
-    """Look the cluster's settings up.
+    """Get the cluster's settings.
 
     https://docs.opensearch.org/latest/api-reference/cluster-api/cluster-settings/
     """
@@ -67,18 +67,18 @@ class Settings(Namespace):
     put = op(PutClusterSettings)
 
     async def read(self, *, defaults: bool = True) -> MLSettings:
-        """The settings in force: transient ones over persistent ones, over the ``defaults`` unless these are off."""
+        """Return the effective settings: transient over persistent ones, over the defaults if ``defaults``."""
         got = await self.get(include_defaults=defaults, flat_settings=True)
         return MLSettings.from_wire({**(got.defaults or {}), **(got.persistent or {}), **(got.transient or {})})
 
     async def apply(self, settings: MLSettings, *, transient: bool = False, skip_missing: bool = False) -> MLSettings:
-        """Change settings, and return what they were: ``apply`` that, and everything is as before.
+        """Change settings, and return their previous values; ``apply`` these to restore them.
 
-        Raises NotSupported for a setting that the server does not have, with the version that does, unless
-        ``skip_missing`` leaves it out; BadRequest for a value that it does not take, Forbidden without the right to.
+        Raises NotSupported for a setting that the server does not have, naming the version that does, unless
+        ``skip_missing`` omits it; BadRequest for an invalid value, Forbidden without the permission.
         """
         if not settings.to_wire():
-            return MLSettings()  # which a server refuses
+            return MLSettings()  # the server rejects an empty change
         got = await self.get(flat_settings=True, include_defaults=True)
         wanted = settings.without(_missing(settings, got, skip=skip_missing)).to_wire()
         if not wanted:
@@ -91,7 +91,7 @@ class Settings(Namespace):
     async def temporarily(
         self, settings: MLSettings, *, transient: bool = False, skip_missing: bool = False
     ) -> AsyncGenerator[None]:
-        """Other settings for as long as the context is open; they are put back however it ends. Raises as ``apply``."""
+        """Change settings while the context is open, and restore them however it ends. Raises as ``apply`` does."""
         before = await self.apply(settings, transient=transient, skip_missing=skip_missing)
         try:
             yield
@@ -100,26 +100,26 @@ class Settings(Namespace):
                 await self.apply(before, transient=transient)
 
     async def ml_on_all_nodes(self, allowed: bool = True, *, transient: bool = False) -> MLSettings:
-        """Let models run on every node, for clusters without ML nodes; return what was set before."""
+        """Let models run on every node, for clusters without ML nodes; return the previous values."""
         return await self.apply(MLSettings(only_run_on_ml_node=not allowed), transient=transient)
 
     async def allow_first_model(self, *, transient: bool = False) -> MLSettings:
-        """Set what a first local model needs on a cluster without ML nodes, and return what was set before.
+        """Set what a first local model needs on a cluster without ML nodes, and return the previous values.
 
-        Any node may run models, models may come by URL and by upload, and memory may be used up to 99 %; an old server
-        without a switch for one of these allows it. Put it back with ``await ml.settings.apply(before)``.
+        Any node may run models, models may be registered by URL and by upload, and memory may be used up to 99 %; an
+        old server that lacks one of these settings allows it anyway. Restore with ``await ml.settings.apply(before)``.
         """
         return await self.apply(FIRST_MODEL, transient=transient, skip_missing=True)
 
 
 def _missing(settings: MLSettings, got: ClusterSettings, *, skip: bool) -> list[str]:
-    """The keys that are not among the server's own, and can be left out. Raises NotSupported for what cannot.
+    """Return the keys that the server does not have and that can be omitted. Raises NotSupported for others.
 
-    A setting that is missing is at its default, so nothing is lost where it is to be put back to that.
+    A setting that the server lacks is at its default, so resetting it to the default can be omitted.
     """
     defaults = got.defaults or {}
     if not any(key.startswith(PREFIX) for key in defaults):
-        return []  # some services show no defaults, which says nothing
+        return []  # some managed services hide the defaults, so it is unknown which settings exist
     known = {*defaults, *(got.persistent or {}), *(got.transient or {})}
     missing = {key: value for key, value in settings.to_wire().items() if key not in known}
     needed = [] if skip else [key for key, value in missing.items() if value is not None]

@@ -14,7 +14,7 @@ from aiomlcommons.namespace import Namespace, op
 
 @record
 class ActionStats(Record):
-    """How often something was asked, and how often it failed."""
+    """The numbers of requests and failures of an action."""
 
     ml_action_request_count: int | None = None
     ml_action_failure_count: int | None = None
@@ -126,7 +126,7 @@ STAT_LEVELS = ("target_stat_levels", "cluster_level_stats", "node_level_stats", 
     },
 )
 class GetStats(Request[Stats]):
-    """Count what the cluster has and does. ``stat`` and ``node_id`` name one, or several with commas between.
+    """Get statistics of the cluster and its nodes. ``stat`` and ``node_id`` are one name or a comma-separated list.
 
     https://docs.opensearch.org/latest/ml-commons-plugin/api/stats/
     """
@@ -158,7 +158,7 @@ class ProfileInput:
 
 @endpoint("GET /_plugins/_ml/profile", since="2.4")
 class GetProfile(ProfileInput, Request[Profile]):
-    """Tell what models and tasks are on the nodes, and how fast they answer.
+    """Get the models and tasks on the nodes, and the latency of predictions.
 
     https://docs.opensearch.org/latest/ml-commons-plugin/api/profile/
     """
@@ -166,7 +166,7 @@ class GetProfile(ProfileInput, Request[Profile]):
 
 @endpoint("GET /_plugins/_ml/profile/models", since="2.4", also=["GET /_plugins/_ml/profile/models/{model_id}"])
 class GetModelProfiles(ProfileInput, Request[Profile]):
-    """Tell how the models do, or one of them, or several with commas between their ids.
+    """Get the profiles of all models, of one, or of a comma-separated list of ids.
 
     https://docs.opensearch.org/latest/ml-commons-plugin/api/profile/
     """
@@ -176,7 +176,7 @@ class GetModelProfiles(ProfileInput, Request[Profile]):
 
 @endpoint("GET /_plugins/_ml/profile/tasks", since="2.4", also=["GET /_plugins/_ml/profile/tasks/{task_id}"])
 class GetTaskProfiles(ProfileInput, Request[Profile]):
-    """Tell how the tasks do, or one of them, or several with commas between their ids.
+    """Get the profiles of all running tasks, of one, or of a comma-separated list of ids.
 
     https://docs.opensearch.org/latest/ml-commons-plugin/api/profile/
     """

@@ -46,7 +46,7 @@ class TaskType(StrEnum):
 
 @record
 class TaskStarted(Record):
-    """The server took the job; follow it with ``ml.task(started)``."""
+    """The server started a task; wait for it with ``ml.task(started)``."""
 
     task_id: str
     status: str
@@ -94,7 +94,7 @@ class TaskInfo(Record):
 
 @endpoint("GET /_plugins/_ml/tasks/{task_id}", since="1.3")
 class GetTask(Request[TaskInfo]):
-    """Look a task up.
+    """Get a task.
 
     https://docs.opensearch.org/latest/ml-commons-plugin/api/tasks-apis/get-task/
     """
@@ -124,7 +124,7 @@ class SearchTasks(Request[Hits[TaskInfo]]):
 
 @record
 class Cancelled(Record):
-    """The server's word on a cancelled job."""
+    """The response to cancelling a job."""
 
     status: str
 

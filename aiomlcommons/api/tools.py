@@ -32,7 +32,7 @@ class ListTools(Request[list[Tool]]):
 
 @endpoint("GET /_plugins/_ml/tools/{tool_name}", since="2.12")
 class GetTool(Request[Tool]):
-    """Look a tool up.
+    """Get a tool.
 
     https://docs.opensearch.org/latest/ml-commons-plugin/agents-tools/tools/index/
     """

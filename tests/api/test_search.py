@@ -102,7 +102,7 @@ async def test_no_page_both_leaves_hits_out_and_goes_on_after_one() -> None:
 @pytest.mark.asyncio
 async def test_a_size_that_makes_no_pages_is_refused_before_the_network(size: Any) -> None:
     async with serve(reply(page_of())) as server, Session(server.url) as ml:
-        with pytest.raises(InvalidRequest, match=r"^size must be a whole number above 0"):
+        with pytest.raises(InvalidRequest, match=r"^size must be a positive integer"):
             [hit async for hit in ml.tasks.search({"size": size})]
     assert server.heard == []
 
