@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from aiomlcommons.api import ENDPOINTS
     from aiomlcommons.api.model_configs import ModelConfig
     from aiomlcommons.api.settings import MLSettings
-    from aiomlcommons.endpoint import NULL, Request
+    from aiomlcommons.endpoint import Request
     from aiomlcommons.errors import (
         ApiError,
         BadRequest,
@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from aiomlcommons.net.backoff import Backoff
     from aiomlcommons.net.secret import Secret
     from aiomlcommons.net.transport import Timeout, Transport
+    from aiomlcommons.record import NULL
     from aiomlcommons.session import Session
     from aiomlcommons.trouble.table import Trouble
     from aiomlcommons.waiting.errors import TaskFailed, TaskStalled
@@ -133,6 +134,7 @@ if not TYPE_CHECKING:
             ".http",
             ".net.secret",
             ".api",
+            ".record",
             ".endpoint",
             ".net.transport",
             ".waiting.task",

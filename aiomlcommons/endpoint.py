@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import enum
 import inspect
 import re
 from collections.abc import Awaitable, Callable, Container, Iterator, Mapping, Sequence
@@ -12,9 +11,7 @@ from types import MappingProxyType
 from typing import (
     Any,
     ClassVar,
-    Final,
     Generic,
-    Literal,
     Protocol,
     TypeAlias,
     TypeVar,
@@ -27,71 +24,14 @@ from typing import (
 import attrs
 
 from aiomlcommons.http import HttpResponse
+from aiomlcommons.record import as_body, in_query, masked, renamed
 
 R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
 T = TypeVar("T")
 
 
-class Null(enum.Enum):
-    """The type of ``NULL``."""
-
-    NULL = "null"
-
-    def __repr__(self) -> str:
-        return "NULL"
-
-    def __bool__(self) -> Literal[False]:
-        return False
-
-
-NULL: Final = Null.NULL
 """An explicit JSON ``null``, for APIs that distinguish it from an absent key (``None`` leaves the key out)."""
-
-
-def in_query(*, wire: str | None = None, default: Any = None) -> Any:
-    """Declare a field of the query string, named ``wire`` there if its name is a keyword of Python."""
-    metadata = {"in": "query"} if wire is None else {"in": "query", "wire": wire}
-    return attrs.field(default=default, metadata=metadata)
-
-
-def as_body(*, default: Any = attrs.NOTHING, factory: Any = None) -> Any:
-    """Declare the field that is the whole body: a search DSL, a JSON array, or raw bytes."""
-    if factory is not None:
-        return attrs.field(factory=factory, metadata={"in": "body"})
-    return attrs.field(default=default, metadata={"in": "body"})
-
-
-def renamed(wire: str, *, default: Any = attrs.NOTHING) -> Any:
-    """Declare a field whose name on the wire attrs does not accept, such as ``_id``."""
-    return attrs.field(default=default, metadata={"wire": wire})
-
-
-def masked(*, default: Any = attrs.NOTHING) -> Any:
-    """Declare a field that may hold secrets: it is sent in full and masked in ``repr``."""
-    return attrs.field(default=default, repr=lambda value: "None" if value is None else "'***'")
-
-
-@dataclass_transform(frozen_default=True, field_specifiers=(attrs.field, renamed, masked))
-def record(cls: type[T]) -> type[T]:
-    """Turn a class into a record: a frozen JSON object of the API."""
-    return attrs.frozen(cls)
-
-
-@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(attrs.field, in_query, masked))
-def mixin(cls: type[T]) -> type[T]:
-    """Turn a class into a set of keyword-only fields that several requests share."""
-    return attrs.frozen(cls, kw_only=True)
-
-
-@record
-class Record:
-    """Base of a JSON object of the API. Unknown keys are kept in ``extra`` and written back.
-
-    A field without a default is always serialized; one whose default is None is omitted when None.
-    """
-
-    extra: dict[str, Any] = attrs.field(factory=dict, repr=False, kw_only=True)
 
 
 @attrs.frozen

@@ -14,20 +14,8 @@ from aiomlcommons.api.model_registration import RegisterModel, UploadModelChunk
 from aiomlcommons.api.models import DeployModel, GetModel, SearchModels
 from aiomlcommons.api.predict import Predict
 from aiomlcommons.api.stats import GetStats
-from aiomlcommons.endpoint import (
-    Null,
-    Record,
-    Request,
-    Route,
-    as_body,
-    endpoint,
-    fields_of,
-    in_query,
-    masked,
-    record,
-    renamed,
-    wire_name,
-)
+from aiomlcommons.endpoint import Request, Route, endpoint, fields_of, wire_name
+from aiomlcommons.record import Null, Record, as_body, in_query, masked, record, renamed
 from tests.support.copies import copies
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import attrs
 
-from aiomlcommons.endpoint import Record, record
+from aiomlcommons.record import Record, record
 
 
 @record

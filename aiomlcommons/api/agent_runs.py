@@ -9,8 +9,9 @@ from typing import Any, TypeAlias
 from aiomlcommons.api.ag_ui import AG_UI, AgUiEvent, RunError, RunFinished
 from aiomlcommons.api.predict import Words
 from aiomlcommons.api.tensors import ModelTensors, TextTensor
-from aiomlcommons.endpoint import Record, Request, endpoint, in_query, mixin, record
+from aiomlcommons.endpoint import Request, endpoint
 from aiomlcommons.errors import StreamFailed
+from aiomlcommons.record import Record, in_query, mixin, record
 from aiomlcommons.stream import Data, StreamRequest
 from aiomlcommons.wire import convert
 

@@ -27,8 +27,9 @@ from aiomlcommons.api.memory_documents import (
 )
 from aiomlcommons.api.memory_search import HybridSearch, SemanticSearch
 from aiomlcommons.api.search import searches
-from aiomlcommons.endpoint import Request, as_body, endpoint
+from aiomlcommons.endpoint import Request, endpoint
 from aiomlcommons.namespace import Namespace, op
+from aiomlcommons.record import as_body
 
 
 @endpoint("POST /_plugins/_ml/memory_containers/{memory_container_id}/memories/sessions", since="3.3", needs_body=True)

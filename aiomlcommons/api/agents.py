@@ -12,9 +12,10 @@ from aiomlcommons.api.agent_runs import ExecuteAgent, ExecuteAgentStream
 from aiomlcommons.api.common import Hits, WriteResult
 from aiomlcommons.api.context_management import ContextManagementTemplate
 from aiomlcommons.api.search import searches
-from aiomlcommons.endpoint import Record, Request, as_body, endpoint, masked, mixin, record
+from aiomlcommons.endpoint import Request, endpoint
 from aiomlcommons.namespace import Namespace, op
 from aiomlcommons.net.secret import Secret
+from aiomlcommons.record import Record, as_body, masked, mixin, record
 from aiomlcommons.stream import streams
 
 

@@ -7,7 +7,8 @@ from dataclasses import KW_ONLY
 from typing import Any
 
 from aiomlcommons.api.predict import INPUT_SINCE_2_4, MLInput, Prediction
-from aiomlcommons.endpoint import Record, Request, as_body, endpoint, in_query, record
+from aiomlcommons.endpoint import Request, endpoint
+from aiomlcommons.record import Record, as_body, in_query, record
 
 
 @record

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from typing import Any, Generic, Literal, TypeAlias, TypeVar
 
-from aiomlcommons.endpoint import Record, record, renamed
+from aiomlcommons.record import Record, record, renamed
 
 T = TypeVar("T")
 

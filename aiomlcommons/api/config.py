@@ -7,9 +7,10 @@ from dataclasses import KW_ONLY
 from typing import Any
 
 from aiomlcommons.api.tasks import TaskStarted
-from aiomlcommons.endpoint import Record, Request, endpoint, masked, record
+from aiomlcommons.endpoint import Request, endpoint
 from aiomlcommons.namespace import Namespace, op
 from aiomlcommons.net.secret import Secret
+from aiomlcommons.record import Record, masked, record
 
 
 @record

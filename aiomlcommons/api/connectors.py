@@ -13,9 +13,10 @@ import attrs
 from aiomlcommons.api import checks
 from aiomlcommons.api.common import Access, AccessMode, Hits, User, WriteResult
 from aiomlcommons.api.search import searches
-from aiomlcommons.endpoint import Record, Request, as_body, endpoint, in_query, masked, mixin, record
+from aiomlcommons.endpoint import Request, endpoint
 from aiomlcommons.namespace import Namespace, op
 from aiomlcommons.net.secret import Secret
+from aiomlcommons.record import Record, as_body, in_query, masked, mixin, record
 
 ACTION_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 

@@ -7,8 +7,9 @@ from dataclasses import KW_ONLY
 from typing import Any
 
 from aiomlcommons.api.common import WriteResult
-from aiomlcommons.endpoint import Record, Request, endpoint, in_query, mixin, record
+from aiomlcommons.endpoint import Request, endpoint
 from aiomlcommons.namespace import Namespace, op
+from aiomlcommons.record import Record, in_query, mixin, record
 
 
 @record

@@ -7,8 +7,9 @@ from dataclasses import KW_ONLY
 
 from aiomlcommons.api.common import WriteResult
 from aiomlcommons.api.model_records import RateLimiter
-from aiomlcommons.endpoint import Record, Request, endpoint, in_query, record
+from aiomlcommons.endpoint import Request, endpoint
 from aiomlcommons.namespace import Namespace, op
+from aiomlcommons.record import Record, in_query, record
 
 
 @record

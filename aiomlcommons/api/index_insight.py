@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from aiomlcommons.endpoint import Record, Request, endpoint, record
+from aiomlcommons.endpoint import Request, endpoint
 from aiomlcommons.namespace import Namespace, op
+from aiomlcommons.record import Record, record
 
 
 class InsightStatus(StrEnum):

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY
 from typing import Any
 
-from aiomlcommons.endpoint import Null, Record, Request, as_body, endpoint, record
+from aiomlcommons.endpoint import Request, endpoint
 from aiomlcommons.namespace import Namespace, op
+from aiomlcommons.record import Null, Record, as_body, record
 
 
 @record

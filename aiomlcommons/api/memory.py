@@ -8,8 +8,9 @@ from typing import Any
 
 from aiomlcommons.api.common import Hits, WriteResult
 from aiomlcommons.api.search import searches
-from aiomlcommons.endpoint import Null, Record, Request, as_body, endpoint, in_query, record
+from aiomlcommons.endpoint import Request, endpoint
 from aiomlcommons.namespace import Namespace, op
+from aiomlcommons.record import Null, Record, as_body, in_query, record
 
 
 @record

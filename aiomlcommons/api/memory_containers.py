@@ -9,7 +9,8 @@ from typing import Any
 
 from aiomlcommons.api import checks
 from aiomlcommons.api.common import FunctionName, Hits, User, WriteResult
-from aiomlcommons.endpoint import Null, Record, Request, as_body, endpoint, in_query, mixin, record
+from aiomlcommons.endpoint import Request, endpoint
+from aiomlcommons.record import Null, Record, as_body, in_query, mixin, record
 
 
 class StrategyType(StrEnum):

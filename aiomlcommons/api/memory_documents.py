@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Literal, TypeAlias
 
 from aiomlcommons.api.memory_containers import StrategyType
-from aiomlcommons.endpoint import Record, record
+from aiomlcommons.record import Record, record
 
 MemoryType: TypeAlias = Literal["sessions", "working", "long-term", "history"]
 

@@ -9,7 +9,8 @@ from typing import Any
 from aiomlcommons.api import checks
 from aiomlcommons.api.common import Hits
 from aiomlcommons.api.memory_documents import MemoryDocument
-from aiomlcommons.endpoint import Request, endpoint, mixin
+from aiomlcommons.endpoint import Request, endpoint
+from aiomlcommons.record import mixin
 
 
 @mixin

@@ -8,7 +8,7 @@ from typing import Any, TypeVar, dataclass_transform
 
 import attrs
 
-from aiomlcommons.endpoint import Record, record
+from aiomlcommons.record import Record, record
 
 T = TypeVar("T")
 

@@ -11,7 +11,7 @@ import attrs
 from aiomlcommons.api.common import FunctionName, User
 from aiomlcommons.api.connectors import Connector
 from aiomlcommons.api.model_configs import ModelConfig
-from aiomlcommons.endpoint import Record, record
+from aiomlcommons.record import Record, record
 
 
 class ModelState(StrEnum):

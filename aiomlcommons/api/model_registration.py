@@ -20,7 +20,8 @@ from aiomlcommons.api.model_records import (
     RateLimiter,
 )
 from aiomlcommons.api.tasks import TaskStarted
-from aiomlcommons.endpoint import Request, as_body, endpoint, in_query, mixin
+from aiomlcommons.endpoint import Request, endpoint
+from aiomlcommons.record import as_body, in_query, mixin
 
 CHUNK_SIZE = 10_000_000
 """The most bytes that one uploaded chunk may hold."""

@@ -15,8 +15,9 @@ from aiomlcommons.api.model_registration import RegisterModel, RegisterModelMeta
 from aiomlcommons.api.predict import BatchPredict, PredictByModel, PredictStream
 from aiomlcommons.api.search import searches
 from aiomlcommons.api.tasks import TaskStarted
-from aiomlcommons.endpoint import Request, as_body, endpoint, in_query
+from aiomlcommons.endpoint import Request, endpoint
 from aiomlcommons.namespace import Namespace, op
+from aiomlcommons.record import as_body, in_query
 from aiomlcommons.stream import streams
 
 

@@ -9,7 +9,8 @@ from typing import Any
 from aiomlcommons.api import checks
 from aiomlcommons.api.tasks import TaskStarted
 from aiomlcommons.api.tensors import MapTensor, ModelTensor, ModelTensors, TextTensor
-from aiomlcommons.endpoint import Record, Request, endpoint, mixin, record
+from aiomlcommons.endpoint import Request, endpoint
+from aiomlcommons.record import Record, mixin, record
 from aiomlcommons.stream import Data, StreamRequest
 from aiomlcommons.wire import convert
 

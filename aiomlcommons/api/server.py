@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from aiomlcommons.endpoint import Record, Request, endpoint, record
+from aiomlcommons.endpoint import Request, endpoint
+from aiomlcommons.record import Record, record
 
 
 @record

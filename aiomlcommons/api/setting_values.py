@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 import orjson
 
-from aiomlcommons.endpoint import NULL, Null
+from aiomlcommons.record import NULL, Null
 
 Flag: TypeAlias = bool | Null | None
 Number: TypeAlias = int | Null | None

@@ -10,9 +10,10 @@ from typing import Any
 import anyio
 
 from aiomlcommons.api.setting_names import FIRST_MODEL, PREFIX, MLSettings, versions_of
-from aiomlcommons.endpoint import NULL, Record, Request, endpoint, in_query, record
+from aiomlcommons.endpoint import Request, endpoint
 from aiomlcommons.errors import NotSupported
 from aiomlcommons.namespace import Namespace, op
+from aiomlcommons.record import NULL, Record, in_query, record
 
 __all__ = [
     "FIRST_MODEL",

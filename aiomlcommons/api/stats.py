@@ -8,8 +8,9 @@ from typing import Literal
 
 from aiomlcommons.api.model_records import ModelState
 from aiomlcommons.api.tasks import TaskInfo
-from aiomlcommons.endpoint import Record, Request, endpoint, in_query, mixin, record
+from aiomlcommons.endpoint import Request, endpoint
 from aiomlcommons.namespace import Namespace, op
+from aiomlcommons.record import Record, in_query, mixin, record
 
 
 @record

@@ -10,8 +10,9 @@ import orjson
 
 from aiomlcommons.api.common import FunctionName, Hits, User, WriteResult
 from aiomlcommons.api.search import searches
-from aiomlcommons.endpoint import Record, Request, as_body, endpoint, record
+from aiomlcommons.endpoint import Request, endpoint
 from aiomlcommons.namespace import Namespace, op
+from aiomlcommons.record import Record, as_body, record
 
 
 class TaskState(StrEnum):

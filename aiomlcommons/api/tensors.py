@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 import attrs
 
-from aiomlcommons.endpoint import Record, record
+from aiomlcommons.record import Record, record
 
 
 class DataType(StrEnum):

@@ -10,7 +10,7 @@ import orjson
 from aiomlcommons.api.settings import PREFIX, MLSettings
 from aiomlcommons.cli.common import UsageError, cluster
 from aiomlcommons.cli.tables import print_json, table
-from aiomlcommons.endpoint import NULL
+from aiomlcommons.record import NULL
 
 # A setting has no null: somebody who means the default writes nothing.
 _NONE = {"": NULL, "null": None}

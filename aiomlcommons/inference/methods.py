@@ -10,13 +10,13 @@ from typing import Any, Literal, TypeAlias, TypeVar
 import numpy as np
 
 from aiomlcommons.api.predict import Predict
-from aiomlcommons.endpoint import Record, record
 from aiomlcommons.errors import DecodeError, InvalidRequest
 from aiomlcommons.http import CBOR, HttpResponse
 from aiomlcommons.inference import vectors
 from aiomlcommons.inference.embed import Embedded, Rows, TextOf, embed
 from aiomlcommons.inference.vectors import Vectors
 from aiomlcommons.namespace import HasSession
+from aiomlcommons.record import Record, record
 from aiomlcommons.wire import convert
 
 T = TypeVar("T")

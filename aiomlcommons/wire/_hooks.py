@@ -16,7 +16,8 @@ from cattrs.gen import (
     override,
 )
 
-from aiomlcommons.endpoint import Record, fields_of, wire_name
+from aiomlcommons.endpoint import fields_of, wire_name
+from aiomlcommons.record import Record
 
 Hook: TypeAlias = Callable[[Any, Any], Any]
 """A structure hook: takes wire data and the target type, returns the typed value."""

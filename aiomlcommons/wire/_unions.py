@@ -10,8 +10,9 @@ from typing import Any, Literal, Union, get_args, get_origin
 import attrs
 import cattrs
 
-from aiomlcommons.endpoint import NULL, Null, fields_of, wire_name
+from aiomlcommons.endpoint import fields_of, wire_name
 from aiomlcommons.net.secret import Secret
+from aiomlcommons.record import NULL, Null
 from aiomlcommons.wire._hooks import Hook, expected, fits, is_object, not_one_of
 
 _ACCEPTS: Mapping[Any, tuple[type, ...]] = {

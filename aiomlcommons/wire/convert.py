@@ -9,8 +9,9 @@ from typing import Any, TypeVar
 
 import cattrs
 
-from aiomlcommons.endpoint import Null, Request
+from aiomlcommons.endpoint import Request
 from aiomlcommons.net.secret import Secret
+from aiomlcommons.record import Null
 from aiomlcommons.wire import _hooks
 from aiomlcommons.wire._unions import is_union, union_in
 

@@ -26,7 +26,8 @@ from aiomlcommons.api.model_registration import RegisterModel, RegisterModelMeta
 from aiomlcommons.api.models import DeployModel, UndeployModel, UndeployModels, UpdateModel
 from aiomlcommons.api.predict import BatchPredict, Predict, PredictByModel, PredictStream
 from aiomlcommons.api.stats import GetModelProfiles, GetProfile, GetStats, GetTaskProfiles
-from aiomlcommons.endpoint import Request, endpoint, fields_of, in_query, wire_name
+from aiomlcommons.endpoint import Request, endpoint, fields_of, wire_name
+from aiomlcommons.record import in_query
 from tests.support.reference import fields
 
 # The server's class for each request, or the classes that read its body one after the other.

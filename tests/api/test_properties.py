@@ -12,8 +12,9 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
 from aiomlcommons import ENDPOINTS
-from aiomlcommons.endpoint import Record, Request, Route, fields_of
+from aiomlcommons.endpoint import Request, Route, fields_of
 from aiomlcommons.http import JSON, HttpResponse
+from aiomlcommons.record import Record
 from aiomlcommons.wire import convert
 from aiomlcommons.wire.codec import from_http, to_http
 from aiomlcommons.wire.routes import Router, read_request

@@ -16,6 +16,7 @@ ROOT = Path(aiomlcommons.__file__).parent
 # know each other. The longest name counts, so that one module of a room may stand lower than the rest.
 FLOORS = (
     "__about__ lazy http concurrency net.secret net.backoff",
+    "record",
     "endpoint trouble",
     "errors",
     "namespace wire net",

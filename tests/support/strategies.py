@@ -12,8 +12,9 @@ import attrs
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
-from aiomlcommons.endpoint import NULL, Null, Record, Request, Route, fields_of
+from aiomlcommons.endpoint import Request, Route, fields_of
 from aiomlcommons.net.secret import Secret
+from aiomlcommons.record import NULL, Null, Record
 
 Values = SearchStrategy[Any]
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import attrs
 
-from aiomlcommons.endpoint import Record
+from aiomlcommons.record import Record
 
 # The server parses the keys of an object in order, and needs the first of each pair before the second.
 ORDERED = (("function_name", "model_config"), ("column_type", "value"))

@@ -1,0 +1,70 @@
+"""Records: the JSON objects of the API as frozen attrs classes, and where the fields of a request travel."""
+
+from __future__ import annotations
+
+import enum
+from typing import Any, Final, Literal, TypeVar, dataclass_transform
+
+import attrs
+
+T = TypeVar("T")
+
+
+class Null(enum.Enum):
+    """The type of ``NULL``."""
+
+    NULL = "null"
+
+    def __repr__(self) -> str:
+        return "NULL"
+
+    def __bool__(self) -> Literal[False]:
+        return False
+
+
+NULL: Final = Null.NULL
+
+
+def in_query(*, wire: str | None = None, default: Any = None) -> Any:
+    """Declare a field of the query string, named ``wire`` there if its name is a keyword of Python."""
+    metadata = {"in": "query"} if wire is None else {"in": "query", "wire": wire}
+    return attrs.field(default=default, metadata=metadata)
+
+
+def as_body(*, default: Any = attrs.NOTHING, factory: Any = None) -> Any:
+    """Declare the field that is the whole body: a search DSL, a JSON array, or raw bytes."""
+    if factory is not None:
+        return attrs.field(factory=factory, metadata={"in": "body"})
+    return attrs.field(default=default, metadata={"in": "body"})
+
+
+def renamed(wire: str, *, default: Any = attrs.NOTHING) -> Any:
+    """Declare a field whose name on the wire attrs does not accept, such as ``_id``."""
+    return attrs.field(default=default, metadata={"wire": wire})
+
+
+def masked(*, default: Any = attrs.NOTHING) -> Any:
+    """Declare a field that may hold secrets: it is sent in full and masked in ``repr``."""
+    return attrs.field(default=default, repr=lambda value: "None" if value is None else "'***'")
+
+
+@dataclass_transform(frozen_default=True, field_specifiers=(attrs.field, renamed, masked))
+def record(cls: type[T]) -> type[T]:
+    """Turn a class into a record: a frozen JSON object of the API."""
+    return attrs.frozen(cls)
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(attrs.field, in_query, masked))
+def mixin(cls: type[T]) -> type[T]:
+    """Turn a class into a set of keyword-only fields that several requests share."""
+    return attrs.frozen(cls, kw_only=True)
+
+
+@record
+class Record:
+    """Base of a JSON object of the API. Unknown keys are kept in ``extra`` and written back.
+
+    A field without a default is always serialized; one whose default is None is omitted when None.
+    """
+
+    extra: dict[str, Any] = attrs.field(factory=dict, repr=False, kw_only=True)
