@@ -1,25 +1,19 @@
-"""The low-level client: one connection pool to a cluster, and every call made over it. ``Session`` builds on it."""
+"""The low-level client: one connection pool to a cluster, and all calls over it. ``Session`` builds on it."""
 
 from __future__ import annotations
 
 import copy
-import logging
 import os
-import re
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Mapping
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 import attrs
-import orjson
 
 from aiomlcommons.__about__ import __version__
 from aiomlcommons.api import Api
-from aiomlcommons.api.server import GetInfo
-from aiomlcommons.endpoint import Pieces, Request, Route
-from aiomlcommons.errors import ApiError, DecodeError, Forbidden, MLCommonsError, NotSupported
-from aiomlcommons.http import JSON, HttpRequest, HttpResponse
+from aiomlcommons.calls import Calls
+from aiomlcommons.errors import DecodeError, Forbidden, MLCommonsError
 from aiomlcommons.inference.methods import Inference
 from aiomlcommons.net.aiohttp_transport import AiohttpTransport, check_url
 from aiomlcommons.net.auth import Auth, BasicAuth, as_auth
@@ -29,16 +23,10 @@ from aiomlcommons.net.secret import Secret
 from aiomlcommons.net.tls import TLS
 from aiomlcommons.net.transport import SendFunction, Timeout, Transport, as_timeout, as_transport
 from aiomlcommons.waiting.task import Waits
-from aiomlcommons.wire.codec import TYPED_JSON, from_http, to_http
-from aiomlcommons.wire.version import Server, Version, is_unknown_route, needs_version, route_at
-
-log = logging.getLogger("aiomlcommons")
-R = TypeVar("R")
-# Visible ASCII but '#', which would begin a fragment that no server sees.
-_PATH = re.compile(r"/[!-\"$-~]*")
+from aiomlcommons.wire.version import Server, Version
 
 
-class Client(Api, Inference, Waits):
+class Client(Calls, Api, Inference, Waits):
     """A client of one cluster: every endpoint, polling of tasks, and the typed helpers over predict.
 
     The package's own modules are written against this class; programs open a ``Session``, which documents the options.
@@ -158,8 +146,6 @@ class Client(Api, Inference, Waits):
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.url} {self._exchange.state.name}>"
 
-    # ---- calls -----------------------------------------------------------------------------------------------------
-
     def options(
         self,
         *,
@@ -188,110 +174,6 @@ class Client(Api, Inference, Waits):
         view = copy.copy(self)
         view._exchange = attrs.evolve(self._exchange, options=changed)
         return view
-
-    async def send(self, request: Request[R], /) -> R:
-        """Send a typed request and return its typed response; every JSON call of the package goes through here.
-
-        Raises:
-            InvalidRequest: A field is invalid; nothing was sent.
-            NotSupported: The server's version does not have the endpoint, a field or a value.
-            ConnectError: No response.
-            ApiError: A response with a status of 300 or above.
-            DecodeError: A response that does not match the declared type.
-        """
-        return from_http(request, await self._get(request))
-
-    async def raw(self, request: Request[Any], /, *, accept: str = JSON) -> HttpResponse:
-        """Send a typed request and return the undecoded response: status, headers, bytes, ``json()``.
-
-        ``accept="application/cbor"`` requests CBOR. Raises as ``send`` does.
-        """
-        return await self._get(request, {"accept": accept})
-
-    @asynccontextmanager
-    async def pieces(self, request: Request[Any], /) -> AsyncGenerator[Pieces]:
-        """Send a typed request and stream the undecoded body of the response. Raises as ``send`` does."""
-        async with self._exchange.pieces(to_http(request, await self._route(request))) as pieces:
-            yield pieces
-
-    async def version(self) -> Version | None:
-        """Return the server's version, fetched once and then cached.
-
-        Falls back to ``compat`` (or None) if the server cannot be reached, does not say, or the user may not ask. A
-        transient failure is not cached: the next call asks again.
-        """
-        if not self._server.asked:
-            async with self._server.lock:
-                await self._ask_version()
-        return self._server.version
-
-    async def _ask_version(self) -> None:
-        if self._server.asked:
-            return
-        try:
-            info = from_http(GetInfo(), await self._try(GetInfo(), None))
-            self._server.reported = Version.parse(info.version.number)
-            self._server.asked = True
-        except (MLCommonsError, ValueError) as error:
-            # The user may lack the permission, and a proxy may let only ML Commons routes through.
-            log.debug("the server's version is unknown: %s", error)
-            self._server.asked = not getattr(error, "transient", False)
-
-    async def _get(self, request: Request[Any], headers: Mapping[str, str] | None = None) -> HttpResponse:
-        """Send to the route that the server's version knows; retry once with the old route if the first is unknown."""
-        route = await self._route(request)
-        try:
-            return await self._try(request, route, headers)
-        except ApiError as error:
-            if not is_unknown_route(error):
-                raise
-            other = route_at(request, await self.version(), error)
-            if other == route:
-                raise
-        return await self._try(request, other, headers)
-
-    async def _route(self, request: Request[Any]) -> Route | None:
-        if not needs_version(request):
-            with suppress(NotSupported):  # compat may be wrong: only the version that the server reports refuses
-                return route_at(request, self._server.version)
-        return route_at(request, await self.version())
-
-    async def _try(
-        self, request: Request[Any], route: Route | None, headers: Mapping[str, str] | None = None
-    ) -> HttpResponse:
-        sent = to_http(request, route).with_headers(headers or {})
-        return await self._exchange(sent, repeatable=request.endpoint.repeatable)
-
-    async def request(
-        self,
-        method: str,
-        path: str,
-        *,
-        query: Mapping[str, str] | None = None,
-        body: Any = None,
-        headers: Mapping[str, str] | None = None,
-        repeatable: bool | None = None,
-    ) -> HttpResponse:
-        """Send an untyped request to any route: ``await ml.request("GET", "/_cat/nodes", query={"format": "json"})``.
-
-        Args:
-            method: The HTTP method.
-            path: Percent-encoded path, relative to the cluster's URL; it is sent as it is.
-            query: Parameters of the query string.
-            body: Bytes, text, or a value to encode as JSON.
-            headers: Headers to add; they override those of the session.
-            repeatable: Whether the request is idempotent and may be retried. Default: GET, HEAD, PUT and DELETE are.
-
-        Raises as ``send`` does.
-        """
-        if not _PATH.fullmatch(path):
-            raise ValueError(f"path must begin with '/' and be quoted (see urllib.parse.quote), not {path!r}")
-        raw = body.encode() if isinstance(body, str) else body
-        data = raw if raw is None or isinstance(raw, bytes) else orjson.dumps(raw)
-        sent = HttpRequest(method.upper(), path, query or {}, data, {} if data is None else TYPED_JSON)
-        if repeatable is None:
-            repeatable = sent.method in {"GET", "HEAD", "PUT", "DELETE"}
-        return await self._exchange(sent.with_headers(headers or {}), repeatable=repeatable)
 
 
 def _path(path: str | os.PathLike[str] | None) -> str | None:

@@ -22,7 +22,7 @@ FLOORS = (
     "namespace wire net",
     "stream",
     "api",
-    "waiting frames connectors inference",
+    "waiting frames connectors inference calls",
     "client",
     "lifecycle.remedies",
     "lifecycle.errors",
