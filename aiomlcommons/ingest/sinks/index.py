@@ -163,9 +163,7 @@ class IndexSink:
             # GET, which the session may retry.
             await ml.request("GET", f"{self._target.path}/_refresh")
         except MLCommonsError as error:
-            log.warning(
-                "index %s could not be refreshed; the cluster refreshes it by itself later: %s", self._index, error
-            )
+            log.warning("index %s could not be refreshed, which the cluster does later: %s", self._index, error)
 
     # ---- the index --------------------------------------------------------------------------------------------------
 
