@@ -21,10 +21,10 @@ FAILED, USAGE, INTERRUPTED = 1, 2, 130
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; return its exit code.
 
-    0, 1 when it failed, 2 for wrong usage, 3 when documents ended as dead letters, 130 when interrupted.
+    0 is success, 1 a failure, 2 wrong usage, 3 some dead letters, and 130 an interrupt (Ctrl-C).
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
-        # A name that the terminal cannot show must not end a command, which the errors' own stream knows already.
+        # Escape what the terminal cannot show, as standard error does, instead of failing.
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
         code = _main(arguments)
@@ -33,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("interrupted", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
-        # Whoever read the output has had enough of it, and Python would complain once more when it ends.
+        # The reader of the pipe has closed it; redirect, or Python reports the error again when it exits.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
     else:
@@ -41,17 +41,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def run() -> NoReturn:
-    """The program: run the command that was typed, and end."""
+    """Run the command of the command line, and exit."""
     code = main()
     if code == INTERRUPTED:
-        # Whoever is interrupted twice leaves threads behind that would be waited for, for ever.
+        # Without waiting for threads, which a second Ctrl-C may leave blocked for ever.
         sys.stderr.flush()
         os._exit(code)
     sys.exit(code)
 
 
 def _main(arguments: Sequence[str] | None) -> int:
-    # What takes time to import is imported within the reach of Ctrl-C, and --help need not wait for all of it.
+    # Slow imports are inside the handler of Ctrl-C, and --help does not need all of them.
     import asyncio
 
     from aiomlcommons.cli.arguments import parser

@@ -1,4 +1,4 @@
-"""What can be typed: the commands and their options."""
+"""The argument parser: all commands and their options."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from aiomlcommons.cli.job_arguments import add_dead_letter, add_ingest, positive
 
 
 def parser() -> argparse.ArgumentParser:
-    """The commands and their options."""
+    """Build the argument parser."""
     top = argparse.ArgumentParser(
         prog="aiomlcommons",
         description="OpenSearch ML Commons from the command line.",
@@ -33,15 +33,15 @@ def parser() -> argparse.ArgumentParser:
     _models(_verbs(commands, "models", "pretrained, uploaded and remote models"), cluster)
     _groups(_verbs(commands, "groups", "model groups"), cluster)
     _tasks(_verbs(commands, "tasks", "tasks of the server"), cluster)
-    _settings(_verbs(commands, "settings", "what the cluster allows ML Commons to do"), cluster)
+    _settings(_verbs(commands, "settings", "cluster settings of ML Commons"), cluster)
 
     call = commands.add_parser(
         "call",
         parents=[cluster],
         help="call any endpoint",
-        description="Call an endpoint by its namespace and method and print the answer: "
+        description="Call an endpoint by its namespace and method and print the response: "
         "`call models get MODEL_ID`, `call models search body='{\"size\": 1}'`, `call info`. Without a method, or "
-        "any word at all, list what there is.",
+        "any argument at all, list the endpoints.",
     )
     call.set_defaults(command="commands.call")
     call.add_argument("words", nargs="*", metavar="WORD", help="NAMESPACE METHOD [VALUE ...] [FIELD=VALUE ...]")
@@ -61,8 +61,8 @@ def _verb(verbs: Any, cluster: argparse.ArgumentParser, name: str, command: str,
 def _models(verbs: Any, cluster: argparse.ArgumentParser) -> None:
     ensure = _verb(verbs, cluster, "ensure", "models.ensure", "make sure that a model is registered and deployed")
     ensure.add_argument("model", metavar="MODEL", help="an id, a name, a pretrained name, a zip file, or its URL")
-    ensure.add_argument("--no-deploy", action="store_true", help="stop when it is registered")
-    ensure.add_argument("--connector-id", metavar="ID", help="make a remote model of this name behind a connector")
+    ensure.add_argument("--no-deploy", action="store_true", help="register the model without deploying it")
+    ensure.add_argument("--connector-id", metavar="ID", help="create a remote model of this name behind a connector")
     upload = _verb(verbs, cluster, "upload", "models.upload", "register a model from a local zip file or directory")
     upload.add_argument("model", metavar="PATH")
     for verb in (ensure, upload):
@@ -72,14 +72,12 @@ def _models(verbs: Any, cluster: argparse.ArgumentParser) -> None:
         verb.add_argument(
             "--config", metavar="FILE", help="the model_config as JSON (default: a config.json beside it)"
         )
-        verb.add_argument("--sha256", metavar="HEX", help="what the file must have; a URL needs it")
-        verb.add_argument("--group", metavar="NAME", help="the model group; made where there is none")
-    deploy = _verb(verbs, cluster, "deploy", "models.deploy", "deploy a model and wait until it is there")
+        verb.add_argument("--sha256", metavar="HEX", help="the checksum that the file must have; required for a URL")
+        verb.add_argument("--group", metavar="NAME", help="the model group; created if it is missing")
+    deploy = _verb(verbs, cluster, "deploy", "models.deploy", "deploy a model and wait until it is deployed")
     deploy.add_argument("model", metavar="MODEL", help="an id or a name")
     for verb in (ensure, upload, deploy):
-        verb.add_argument(
-            "--change-settings", action="store_true", help="change cluster settings that stand in the way"
-        )
+        verb.add_argument("--change-settings", action="store_true", help="change cluster settings that prevent it")
         _json(verb)
     undeploy = _verb(verbs, cluster, "undeploy", "models.undeploy", "take models off the nodes")
     undeploy.add_argument("models", metavar="MODEL", nargs="+", help="an id or a name")
@@ -89,17 +87,15 @@ def _models(verbs: Any, cluster: argparse.ArgumentParser) -> None:
     for verb in (shown, pretrained):
         verb.add_argument("--name", default="", metavar="PART", help="only those with this in their name")
         _json(verb)
-    delete = _verb(verbs, cluster, "delete", "models.delete", "undeploy models and delete them, after asking")
+    delete = _verb(verbs, cluster, "delete", "models.delete", "undeploy models and delete them, after confirmation")
     delete.add_argument("models", metavar="MODEL", nargs="+", help="an id or a name")
-    delete.add_argument(
-        "--empty-group", action="store_true", help="delete their groups too where nothing else is in them"
-    )
+    delete.add_argument("--empty-group", action="store_true", help="delete their groups too if these are empty then")
     _yes(delete)
 
 
 def _groups(verbs: Any, cluster: argparse.ArgumentParser) -> None:
     _json(_verb(verbs, cluster, "list", "groups.show", "list the model groups"))
-    delete = _verb(verbs, cluster, "delete", "groups.delete", "delete empty model groups, after asking")
+    delete = _verb(verbs, cluster, "delete", "groups.delete", "delete empty model groups, after confirmation")
     delete.add_argument("groups", metavar="MODEL_GROUP_ID", nargs="+")
     _yes(delete)
 
@@ -108,18 +104,18 @@ def _tasks(verbs: Any, cluster: argparse.ArgumentParser) -> None:
     shown = _verb(verbs, cluster, "list", "tasks.show", "list the newest tasks")
     shown.add_argument("--last", type=positive, default=20, metavar="N", help="how many (default: 20)")
     _json(shown)
-    wait = _verb(verbs, cluster, "wait", "tasks.wait", "wait for a task's end, showing each change")
+    wait = _verb(verbs, cluster, "wait", "tasks.wait", "wait for the end of a task, and print each change of its state")
     wait.add_argument("task_id", metavar="TASK_ID")
     wait.add_argument(
-        "--timeout", type=seconds, default=math.inf, metavar="SECONDS", help="give up after so long (default: never)"
+        "--timeout", type=seconds, default=math.inf, metavar="SECONDS", help="give up after this time (default: never)"
     )
 
 
 def _settings(verbs: Any, cluster: argparse.ArgumentParser) -> None:
-    shown = _verb(verbs, cluster, "list", "settings.show", "show the settings in force")
+    shown = _verb(verbs, cluster, "list", "settings.show", "show the settings in effect")
     shown.add_argument("--name", default="", metavar="PART", help="only those with this in their name")
     _json(shown)
-    change = _verb(verbs, cluster, "set", "settings.change", "change settings; NAME= puts one back to its default")
+    change = _verb(verbs, cluster, "set", "settings.change", "change settings; NAME= resets one to its default")
     change.add_argument("settings", metavar="NAME=VALUE", nargs="+", help="like only_run_on_ml_node=false")
 
 
@@ -134,12 +130,12 @@ def _json(verb: argparse.ArgumentParser) -> None:
 
 
 def _yes(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("--yes", action="store_true", help="do not ask")
+    verb.add_argument("--yes", action="store_true", help="do not ask for confirmation")
 
 
 def _cluster_options() -> argparse.ArgumentParser:
     options = argparse.ArgumentParser(add_help=False)
     group = options.add_argument_group("cluster")
     group.add_argument("--url", help="like https://host:9200 (default: OPENSEARCH_URL)")
-    group.add_argument("--emulator", action="store_true", help="use the embedded emulator in place of a cluster")
+    group.add_argument("--emulator", action="store_true", help="use the embedded emulator instead of a cluster")
     return options

@@ -1,4 +1,4 @@
-"""Words of a command line to a request of any endpoint."""
+"""Building a request for any endpoint from command-line arguments."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from aiomlcommons.wire import convert
 
 
 def endpoints() -> Iterator[tuple[str, type[Request[Any]]]]:
-    """Every endpoint with the name that it has on a session: ``models.deploy``, ``predict``."""
+    """Yield every endpoint with its name on a session: ``models.deploy``, ``predict``."""
     yield from _ops("", Session)
 
 
 def is_endpoint(name: str = "") -> bool:
-    """Whether an endpoint has just this name: ``info`` is one, ``models`` is none."""
+    """Whether this is the full name of an endpoint, as ``info`` is, and ``models`` is not."""
     return name in dict(endpoints())
 
 
@@ -35,19 +35,19 @@ def _ops(prefix: str, owner: type) -> Iterator[tuple[str, Any]]:
 
 
 def listing(prefix: str = "") -> str:
-    """The endpoints whose name begins with ``prefix``, a line each with what it does."""
+    """List the endpoints whose name begins with ``prefix``, one a line with its summary."""
     rows = [(name, (cls.__doc__ or "").partition("\n")[0]) for name, cls in endpoints() if name.startswith(prefix)]
     if not rows:
-        raise InvalidRequest(f"nothing is called {prefix!r}; `call` alone lists what there is")
+        raise InvalidRequest(f"there is no endpoint {prefix!r}; `call` alone lists all of them")
     width = max(len(name) for name, _ in rows)
     return "\n".join(f"{name.replace('.', ' '):<{width}}  {words}" for name, words in rows)
 
 
 def request_of(words: Sequence[str]) -> Request[Any]:
-    """The request that words mean: ``["models", "get", "ID"]``, ``["models.search", "body={...}"]``.
+    """Build a request from arguments: ``["models", "get", "ID"]``, ``["models.search", "body={...}"]``.
 
-    ``FIELD=VALUE`` sets a field by name, other words fill the leading fields in order. A value is JSON, where its field
-    takes more than text. Raises InvalidRequest that says what is known.
+    ``FIELD=VALUE`` sets a field by name, other arguments fill the positional fields in order. A value is parsed as
+    JSON, unless its field is text. Raises InvalidRequest that lists the known fields.
     """
     cls, values = _endpoint(words)
     hints = get_type_hints(cls)
@@ -73,7 +73,7 @@ def _endpoint(words: Sequence[str]) -> tuple[type[Request[Any]], Sequence[str]]:
     for count in (2, 1):
         if (name := ".".join(words[:count])) in known:
             return known[name], words[count:]
-    raise InvalidRequest(f"nothing is called {' '.join(words[:2])!r}; `call` alone lists what there is")
+    raise InvalidRequest(f"there is no endpoint {' '.join(words[:2])!r}; `call` alone lists all of them")
 
 
 def _value(text: str, declared: Any) -> Any:

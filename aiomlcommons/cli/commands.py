@@ -1,4 +1,4 @@
-"""What ``emulator`` and ``call`` do."""
+"""``aiomlcommons emulator`` and ``aiomlcommons call``."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ async def serve(options: argparse.Namespace) -> None:
 
 
 async def call(options: argparse.Namespace) -> None:
-    """Call any endpoint and print what it answers: JSON indented, anything else as it is.
+    """Call any endpoint and print its response: JSON indented, anything else as it is.
 
-    A word that is no endpoint by itself, such as ``models``, lists those that begin with it.
+    A prefix such as ``models``, or nothing, lists the endpoints that begin with it.
     """
     if len(options.words) < 2 and not calls.is_endpoint(*options.words):
         print(calls.listing(*options.words))
         return
     request = calls.request_of(options.words)
     async with cluster(options) as ml:
-        got = await ml.raw(request)
+        response = await ml.raw(request)
     try:
-        answer = got.json()
+        body = response.json()
     except ValueError:
-        print(got.text, end="")  # a stream of events, or an answer that says nothing
+        print(response.text, end="")  # a stream of events, or an empty body
     else:
-        print_json(answer)
+        print_json(body)

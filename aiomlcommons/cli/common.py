@@ -1,4 +1,4 @@
-"""What all commands share: the cluster that they talk to, and a question before something is deleted."""
+"""What all commands share: the session, and the confirmation before something is deleted."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ REFUSED = 1
 
 
 class UsageError(Exception):
-    """Something that the user must say, or say otherwise."""
+    """Wrong usage of the command line: a missing option, or options that exclude each other."""
 
 
 @asynccontextmanager
 async def cluster(options: argparse.Namespace) -> AsyncGenerator[Session]:
-    """A session with the cluster that the options and the environment name, or with the embedded emulator."""
+    """Open a session with the cluster of the options or the environment, or with the embedded emulator."""
     url = options.url or os.environ.get("OPENSEARCH_URL")
     if options.emulator and options.url:
         raise UsageError("--url and --emulator exclude each other")
     if not url and not options.emulator:
         raise UsageError(
-            "no cluster is named: give --url or set OPENSEARCH_URL, or say --emulator to try it without one"
+            "no cluster is given: pass --url or set OPENSEARCH_URL, or pass --emulator to try it without one"
         )
     async with AsyncExitStack() as stack:
         if options.emulator:
@@ -40,10 +40,10 @@ async def cluster(options: argparse.Namespace) -> AsyncGenerator[Session]:
 
 
 def confirmed(options: argparse.Namespace, what: Sequence[str]) -> bool:
-    """Whether the user wants it: by --yes, or by an answer on a terminal."""
+    """Whether the user confirms a deletion, by --yes or on the terminal. Raises UsageError without a terminal."""
     if options.yes:
         return True
     if not sys.stdin.isatty():
-        raise UsageError("nobody is there to be asked: say --yes to delete without a question")
+        raise UsageError("standard input is not a terminal: pass --yes to delete without confirmation")
     print("to be deleted:", *what, sep="\n  ")
     return input("delete? [y/N] ").strip().lower() in {"y", "yes"}

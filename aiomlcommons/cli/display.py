@@ -1,4 +1,4 @@
-"""How far a bulk job is, on standard error: one live block, one line, or lines where nobody looks."""
+"""The progress of a bulk job on standard error: a live block, one live line, or lines if it is not a terminal."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _BAR = 40
 
 @contextmanager
 def display(title: str, *, clock: Callable[[], float] = time.monotonic) -> Iterator[Callable[[Stats], None]]:
-    """What shows the accounts of a job: a block on a terminal with rich, one line without, lines elsewhere."""
+    """Give a function that shows the statistics of a job: a block with rich, a line without, lines off a terminal."""
     if sys.stderr.isatty() and find_spec("rich") is not None:
         with _live(title) as show:
             yield show
@@ -35,13 +35,13 @@ def _live(title: str) -> Iterator[Callable[[Stats], None]]:
     from rich.console import Console
     from rich.live import Live
 
-    # Drawn when there is something new, and gone at the end: the report says it all then.
+    # Redrawn on each call, and erased at the end, when the report replaces it.
     with Live(console=Console(stderr=True), auto_refresh=False, transient=True) as live:
         yield lambda stats: live.update(block(title, stats), refresh=True)
 
 
 def block(title: str, stats: Stats) -> RenderableType:
-    """The accounts as lines of rich: the title, a bar, and the figures under their names."""
+    """Render the statistics with rich: the title, a bar, and the figures under their names."""
     from rich.console import Group
     from rich.progress_bar import ProgressBar
     from rich.table import Table
@@ -59,7 +59,7 @@ def block(title: str, stats: Stats) -> RenderableType:
 
 
 def span(seconds: float | None) -> str:
-    """So many seconds as people say it: ``45 s``, ``13 min 20 s``, ``2 h 5 min``; ``-`` where it is not known."""
+    """Format a duration: ``45 s``, ``13 min 20 s``, ``2 h 5 min``; ``-`` if it is not known."""
     if seconds is None or not math.isfinite(seconds):
         return "-"
     if seconds < 10:

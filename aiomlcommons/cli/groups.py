@@ -1,4 +1,4 @@
-"""What the commands about model groups do: ``aiomlcommons groups ...``."""
+"""``aiomlcommons groups``: list and delete model groups."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ async def show(options: argparse.Namespace) -> None:
 
 
 async def delete(options: argparse.Namespace) -> int | None:
-    """Delete empty model groups, after asking."""
+    """Delete empty model groups, after confirmation."""
     if not confirmed(options, [f"model group {group_id}" for group_id in options.groups]):
         return REFUSED
     async with cluster(options) as ml:

@@ -1,4 +1,4 @@
-"""``aiomlcommons ingest``: a bulk job from the command line, or what it would take."""
+"""``aiomlcommons ingest``: run a bulk job, or a dry run of it."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ _UNITS = ("bytes", "kB", "MB", "GB", "TB")
 
 
 async def ingest(options: argparse.Namespace) -> int:
-    """Embed a source into a file or an index; 3 where documents ended as dead letters."""
+    """Embed a source into a file or an index; return 3 if there are dead letters."""
     target = jobs.target(options)
     if jobs.from_index(options) is None:
-        open_source(options.source)  # only to see that there is one
+        open_source(options.source)  # only to check it early
     if options.dry_run:
         return await _dry_run(options)
     checkpoint = Path(options.checkpoint or f"{target}.checkpoint")
-    letters = Path(options.dead_letters or f"{target}.dead.jsonl")
+    dead_letters = Path(options.dead_letters or f"{target}.dead.jsonl")
     await anyio.to_thread.run_sync(jobs.may_begin, checkpoint, options)
-    files = {"checkpoint": checkpoint, "dead_letters": letters}
+    files = {"checkpoint": checkpoint, "dead_letters": dead_letters}
     async with cluster(options) as ml:
         report = await jobs.run(
             ml, options, jobs.source(ml, options), **files, **jobs.how(options), **jobs.known(options)
@@ -67,13 +67,13 @@ def _rehearsal(ml: Session, options: argparse.Namespace, folder: Path) -> Sink:
 
 
 def _words(found: Estimate) -> str:
-    rows = "not known: it can be read once only" if found.rows is None else f"{found.rows:,}"
-    took = f"{found.sampled:,} rows in {span(found.sampling)}: {found.written:,} embedded"
-    busy = f"{found.concurrency} requests at once of {found.latency * 1000:,.0f} ms each"
+    rows = "not known: the source can be read once only" if found.rows is None else f"{found.rows:,}"
+    sample = f"{found.sampled:,} rows in {span(found.sampling)}: {found.written:,} embedded"
+    requests = f"{found.concurrency} requests at once of {found.latency * 1000:,.0f} ms each"
     lines = {
         "rows": rows + _listed(found.faulty or {}, "no documents"),
-        "sample": took + _listed(found.reasons, "would fail"),
-        "documents/s": f"{found.rate:,.0f}, with {busy}",
+        "sample": sample + _listed(found.reasons, "would fail"),
+        "documents/s": f"{found.rate:,.0f}, with {requests}",
         "time": span(found.seconds),
         "output": _bytes(found.size),
     }

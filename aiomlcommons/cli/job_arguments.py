@@ -1,4 +1,4 @@
-"""What can be typed for bulk jobs: ``ingest`` and ``dead-letter``."""
+"""The arguments of bulk jobs: ``ingest`` and ``dead-letter``."""
 
 from __future__ import annotations
 
@@ -7,64 +7,64 @@ from typing import Any
 
 
 def add_ingest(commands: Any, cluster: argparse.ArgumentParser) -> None:
-    """``aiomlcommons ingest``."""
+    """Add ``aiomlcommons ingest``."""
     ingest = commands.add_parser(
         "ingest",
         parents=[cluster],
         help="embed a source into a file or an index",
         description="Embed a source (.jsonl, .csv, .tsv, .parquet, .arrow, compressed or not; a folder of Parquet "
-        "files; - for standard input; index:NAME for an index of the cluster) into a file or an index. A job that is "
-        "broken off, even by kill -9, goes on with --resume. Documents that fail for good are dead letters; the exit "
-        "code is 3 then.",
+        "files; - for standard input; index:NAME for an index of the cluster) into a file or an index. --resume "
+        "continues an interrupted job, even after kill -9. Documents that fail for good are dead letters; then the "
+        "exit code is 3.",
     )
     ingest.set_defaults(command="ingest.ingest")
     ingest.add_argument("source", metavar="SOURCE", help="what to embed")
     _what(ingest, id="the field of the id (default: id, or _id of an index); '' numbers the rows", default=None)
     _where(ingest).add_argument(
-        "--dead-letters", metavar="FILE", help="where to write what fails (default: beside the output, OUT.dead.jsonl)"
+        "--dead-letters",
+        metavar="FILE",
+        help="the file for documents that fail (default: beside the output, OUT.dead.jsonl)",
     )
     _job(ingest, checkpoint="beside the output, OUT.checkpoint; INDEX.checkpoint for an index")
-    trial = ingest.add_argument_group("trying it out")
+    trial = ingest.add_argument_group("dry run")
     trial.add_argument(
         "--dry-run",
         action="store_true",
-        help="write nothing: embed the first rows, count the source, and print what all of it would take",
+        help="write nothing: embed a sample, count the source, and print an estimate for all of it",
     )
-    trial.add_argument(
-        "--sample", type=positive, default=1_000, metavar="N", help="rows that a dry run embeds (default: 1000)"
-    )
+    trial.add_argument("--sample", type=positive, default=1_000, metavar="N", help="rows of the sample (default: 1000)")
 
 
 def add_dead_letter(commands: Any, cluster: argparse.ArgumentParser) -> None:
-    """``aiomlcommons dead-letter list | retry``."""
+    """Add ``aiomlcommons dead-letter list | retry``."""
     verbs = commands.add_parser("dead-letter", help="documents that failed for good").add_subparsers(
         required=True, metavar="VERB"
     )
-    words = "count the letters of a file by their reasons"
+    words = "count the dead letters of a file by reason"
     shown = verbs.add_parser("list", help=words, description=words)
     shown.set_defaults(command="dead_letters.show")
     shown.add_argument("file", metavar="FILE", help="what a job wrote, such as OUT.dead.jsonl")
     shown.add_argument(
-        "--examples", type=positive, default=3, metavar="N", help="letters shown for each reason (default: 3)"
+        "--examples", type=positive, default=3, metavar="N", help="examples shown for each reason (default: 3)"
     )
     shown.add_argument("--json", action="store_true", help="print JSON")
     retry = verbs.add_parser(
         "retry",
         parents=[cluster],
         help="embed the documents of a file again",
-        description="Embed the documents of a dead letter file again, under the ids that they had. In the end the file "
-        "holds those that still fail, and the exit code is 3; where none does, it is gone. Until then it stays as it "
-        "is.",
+        description="Embed the documents of a dead letter file again, under the ids under which they failed. "
+        "At the end the file is replaced by those that still fail, and the exit code is 3; if none does, it is "
+        "removed. Until then it does not change.",
     )
     retry.set_defaults(command="dead_letters.retry")
     retry.add_argument("file", metavar="FILE", help="what a job wrote, such as OUT.dead.jsonl")
-    _what(retry, id="the field of the id where a letter has none (default: id)", default="id")
+    _what(retry, id="the field of the id if a dead letter has none (default: id)", default="id")
     _where(retry)
     _job(retry, checkpoint="FILE.checkpoint")
 
 
 def positive(text: str) -> int:
-    """A whole number from 1 on."""
+    """Parse a whole number from 1 on."""
     try:
         number = int(text)
     except ValueError:
@@ -75,7 +75,7 @@ def positive(text: str) -> int:
 
 
 def seconds(text: str) -> float:
-    """A number of seconds that is not negative."""
+    """Parse a number of seconds that is not negative."""
     try:
         number = float(text)
     except ValueError:
@@ -86,7 +86,7 @@ def seconds(text: str) -> float:
 
 
 def concurrency(text: str) -> int | tuple[int, int]:
-    """``4``, or ``1-64``."""
+    """Parse a concurrency: ``4``, or the bounds ``1-64``."""
     first, dash, last = text.partition("-")
     if not dash:
         return positive(first)
@@ -97,9 +97,9 @@ def concurrency(text: str) -> int | tuple[int, int]:
 
 
 def _where(parser: argparse.ArgumentParser) -> Any:
-    where = parser.add_argument_group("where to", "one of --out and --index")
+    where = parser.add_argument_group("output", "either --out or --index")
     where.add_argument("--out", metavar="FILE", help="write a .jsonl, .npy or .parquet file")
-    where.add_argument("--index", metavar="NAME", help="write into an index of the cluster; made where there is none")
+    where.add_argument("--index", metavar="NAME", help="write into an index of the cluster; created if it is missing")
     where.add_argument(
         "--field", default="embedding", metavar="NAME", help="the field of the vector (default: embedding)"
     )
@@ -114,40 +114,51 @@ def _what(parser: argparse.ArgumentParser, *, id: str, default: str | None) -> N
 
 
 def _job(parser: argparse.ArgumentParser, *, checkpoint: str) -> None:
-    again = parser.add_argument_group("going on")
-    again.add_argument("--checkpoint", metavar="FILE", help=f"where to note how far it is (default: {checkpoint})")
-    again.add_argument("--resume", action="store_true", help="go on with a job that was broken off")
-    known = parser.add_argument_group("what need not be embedded")
-    known.add_argument("--cache", metavar="FILE", help="an SQLite file of vectors, which jobs share")
-    known.add_argument(
+    resuming = parser.add_argument_group("resuming")
+    resuming.add_argument("--checkpoint", metavar="FILE", help=f"the checkpoint file (default: {checkpoint})")
+    resuming.add_argument("--resume", action="store_true", help="continue an interrupted job")
+    caching = parser.add_argument_group("caching")
+    caching.add_argument("--cache", metavar="FILE", help="an SQLite file of vectors, which jobs share")
+    caching.add_argument(
         "--skip-unchanged",
         action="store_true",
-        help="leave out documents that were written into the index before with the same text; needs --cache",
+        help="skip documents that were written into the index before with the same text; needs --cache",
     )
-    how = parser.add_argument_group("how")
+    how = parser.add_argument_group("batching, concurrency and retries")
     how.add_argument("--batch", type=positive, default=64, metavar="N", help="documents in a request (default: 64)")
     how.add_argument(
-        "--batch-bytes", type=positive, default=1_000_000, metavar="N", help="text in a request (default: 1000000)"
+        "--batch-bytes",
+        type=positive,
+        default=1_000_000,
+        metavar="N",
+        help="bytes of text in a request (default: 1000000)",
     )
     how.add_argument(
         "--concurrency",
         type=concurrency,
         default=(1, 64),
         metavar="N|A-B",
-        help="requests at once: always N, or between A and B as the server bears it (default: 1-64)",
+        help="requests at once: always N, or adapted to the server between A and B (default: 1-64)",
     )
     for what in ("requests", "tokens"):
-        words = f"no more {what} a minute, evenly (default: no limit)"
+        words = f"rate limit: {what} a minute, evenly (default: no limit)"
         how.add_argument(f"--{what}-per-minute", type=positive, metavar="N", help=words)
-    how.add_argument("--unordered", action="store_true", help="write documents as they are done, in any order")
-    how.add_argument("--max-chars", type=positive, metavar="N", help="a text of more characters fails")
-    how.add_argument("--linger", type=seconds, metavar="SECONDS", help="send a batch that waited so long to be full")
+    how.add_argument(
+        "--unordered", action="store_true", help="write documents as soon as they are embedded, in any order"
+    )
+    how.add_argument("--max-chars", type=positive, metavar="N", help="a longer text is a dead letter")
+    how.add_argument(
+        "--linger",
+        type=seconds,
+        metavar="SECONDS",
+        help="send a batch that is not full after this time (default: wait until it is full)",
+    )
     how.add_argument(
         "--stall-timeout",
         type=seconds,
         default=600.0,
         metavar="SECONDS",
-        help="how long the server may be away before the job is broken off (default: 600)",
+        help="end the job after this time without any response (default: 600)",
     )
     how.add_argument(
         "--retry-budget",
@@ -157,7 +168,9 @@ def _job(parser: argparse.ArgumentParser, *, checkpoint: str) -> None:
         help="retries that all requests share; each five successes earn another one (default: 100)",
     )
     how.add_argument(
-        "--no-redeploy", action="store_true", help="leave a model alone that is gone from the nodes, and wait for it"
+        "--no-redeploy",
+        action="store_true",
+        help="do not redeploy a model that is gone from the nodes, but wait for it",
     )
     how.add_argument(
         "--checkpoint-every", type=positive, default=64, metavar="N", help="batches between checkpoints (default: 64)"

@@ -1,4 +1,4 @@
-"""What bulk jobs share on the command line: where they write, whether they may begin, and how they are watched."""
+"""What ``ingest`` and ``dead-letter retry`` share: source, sink and options of a job, running and displaying it."""
 
 from __future__ import annotations
 
@@ -30,49 +30,49 @@ from aiomlcommons.session import Session
 SOME_FAILED = 3
 # No index has a colon in its name.
 INDEX = "index:"
-# Often enough to be seen to move, and seldom enough to cost nothing.
+# Seconds between two updates of the display.
 LOOK_EVERY = 0.25
 
 
 def target(options: argparse.Namespace) -> str:
-    """What the files of a job are named after: the output, or the index.
+    """Return the base name of the job's files: the output, or the index.
 
-    Raises UsageError where both or none is named, ValueError for an output that nothing writes.
+    Raises UsageError if both or none is given, ValueError for an output of unknown type.
     """
     if (options.out is None) == (options.index is None):
-        raise UsageError("say where to: either --out FILE or --index NAME")
+        raise UsageError("pass either --out FILE or --index NAME")
     if options.resume and options.emulator:
         raise UsageError(
-            "--resume needs the model of the job before, and --emulator begins with none: "
-            "serve one with `aiomlcommons emulator`, and name it with --url"
+            "--resume needs the model of the interrupted job, and the cluster of --emulator starts empty: "
+            "run `aiomlcommons emulator`, and pass its address with --url"
         )
     if options.out is None:
         return quote(options.index, safe="")
-    open_sink(options.out)  # only to see that there is one
+    open_sink(options.out)  # only to check it early
     return str(options.out)
 
 
 def from_index(options: argparse.Namespace) -> str | None:
-    """The index of the cluster that is the source, if one is."""
+    """Return the index of the cluster that is the source, or None."""
     index = str(options.source).removeprefix(INDEX)
     return index if index != options.source else None
 
 
 def source(ml: Session, options: argparse.Namespace) -> Source:
-    """Where the documents come from. Raises InvalidRequest for what nothing reads."""
+    """Return the source of the job. Raises InvalidRequest for a source of unknown type."""
     index = from_index(options)
     return open_source(options.source) if index is None else IndexSource(ml, index)
 
 
 def sink(ml: Session, options: argparse.Namespace) -> Sink:
-    """Where the documents go."""
+    """Return the sink of the job."""
     if options.out is not None:
         return open_sink(options.out, field=options.field)
     return IndexSink(ml, options.index, field=options.field, create=True)
 
 
 def how(options: argparse.Namespace) -> dict[str, Any]:
-    """How the job is done, as ``ml.ingest`` takes it."""
+    """Return the options of the job as arguments of ``ml.ingest``, without those of ``known``."""
     names = (
         "text",
         "batch",
@@ -87,8 +87,8 @@ def how(options: argparse.Namespace) -> dict[str, Any]:
         "checkpoint_every",
     )
     given = {name: getattr(options, name) for name in names}
-    turned = {"ordered": not options.unordered, "redeploy": not options.no_redeploy}
-    return {**given, **turned, "id": _id(options) or None}
+    negated = {"ordered": not options.unordered, "redeploy": not options.no_redeploy}
+    return {**given, **negated, "id": _id(options) or None}
 
 
 def _id(options: argparse.Namespace) -> str:
@@ -98,39 +98,40 @@ def _id(options: argparse.Namespace) -> str:
 
 
 def known(options: argparse.Namespace) -> dict[str, Any]:
-    """What need not be embedded, as ``ml.ingest`` takes it."""
+    """Return the options of the cache as arguments of ``ml.ingest``; a dry run does not use them."""
     return {"cache": options.cache, "skip_unchanged": options.skip_unchanged}
 
 
 def may_begin(checkpoint: Path, options: argparse.Namespace) -> None:
-    """Raises UsageError where a job was broken off after it had begun, which --resume goes on with; WrongJob where it
-    is no checkpoint. It blocks.
+    """Raise UsageError if the checkpoint is of an interrupted job and --resume is missing. It blocks.
+
+    Raises WrongJob if the file is not a checkpoint.
     """
     found = CheckpointFile.peek(checkpoint)
     if found is None or found[1].finished or not found[1].begun or options.resume:
         return
-    remedy = "" if options.emulator else "say --resume to go on with it, or "
-    raise UsageError(f"{checkpoint} is of a job that was broken off: {remedy}remove the file to begin anew")
+    remedy = "" if options.emulator else "pass --resume to continue it, or "
+    raise UsageError(f"{checkpoint} belongs to an interrupted job: {remedy}remove the file to begin anew")
 
 
 def _begin_anew(checkpoint: Path) -> None:
-    """Forget an earlier job. Raises JobUnderWay where it is not over."""
+    """Remove the checkpoint of an earlier job. Raises JobUnderWay if that is running."""
     if checkpoint.exists():
         with closing(SeenIds(Path(f"{checkpoint}.seen"))):
             checkpoint.unlink()
 
 
 async def ensured(ml: Session, options: argparse.Namespace) -> str:
-    """The id of the model, which is there in the end."""
+    """Ensure the model; return its id."""
     with Progress("bytes") as line:
-        patient = ml.options(wait=options.stall_timeout)
-        return (await patient.models.ensure(options.model, report=shown_on(line))).model_id
+        waiting = ml.options(wait=options.stall_timeout)
+        return (await waiting.models.ensure(options.model, report=shown_on(line))).model_id
 
 
 async def run(
     ml: Session, options: argparse.Namespace, source: Source, *, checkpoint: Path, dead_letters: Path, **how: Any
 ) -> Report:
-    """Do a job, or go on with it; whatever ends it, it says how to go on."""
+    """Run or resume a job; if it is interrupted, print how to continue it."""
     model = await ensured(ml, options)
     if not options.resume:
         await anyio.to_thread.run_sync(_begin_anew, checkpoint)
@@ -143,12 +144,12 @@ async def run(
                 return await followed(job, show)
     except BaseException:
         if begun and not options.emulator:
-            print("what is done is kept: the same command with --resume goes on", file=sys.stderr)
+            print("progress is kept: run the same command with --resume to continue", file=sys.stderr)
         raise
 
 
 async def followed(job: Job, show: Callable[[Stats], None]) -> Report:
-    """The report in the end, and the accounts on the way."""
+    """Show the statistics until the job ends; return its report."""
     report: Report | None = None
     while report is None:
         with anyio.move_on_after(LOOK_EVERY):

@@ -1,4 +1,4 @@
-"""What the commands about models do: ``aiomlcommons models ...``."""
+"""``aiomlcommons models``: ensure, upload, deploy, undeploy, list and delete models."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from aiomlcommons.wire import convert
 
 
 def shown_on(line: Line) -> Report:
-    """A report to the terminal: steps on lines of their own; a file's way as a bar."""
+    """Return a callback that prints the steps of ``ensure`` on lines of their own, and an upload as a bar."""
 
     def report(progress: Progress) -> None:
         if progress.bytes_done is not None and progress.bytes_total:
@@ -50,13 +50,13 @@ async def ensure(options: argparse.Namespace) -> None:
 
 
 async def upload(options: argparse.Namespace) -> None:
-    """Register a model from a local file, or go on with an upload that was broken off."""
+    """Register a model from a local file, or resume an interrupted upload."""
     ensured = await _ensure(options, await anyio.to_thread.run_sync(_file, options), deploy=False)
     _print_model(ensured.model_id, ensured.model.name, ensured.model.model_state, as_json=options.json)
 
 
 async def deploy(options: argparse.Namespace) -> None:
-    """Deploy a registered model and wait until it is there."""
+    """Deploy a registered model and wait until it is deployed."""
     ensured = await _ensure(options, options.model, deploy=True)
     _print_model(ensured.model_id, ensured.model.name, ensured.model.model_state, as_json=options.json)
 
@@ -75,7 +75,7 @@ def _spec(options: argparse.Namespace) -> Spec | str:
         return RemoteModel(name=what, connector_id=options.connector_id, **common)
     if "://" in what:
         if not options.sha256:
-            raise UsageError("a model by URL needs --sha256, which says which file is meant")
+            raise UsageError("a model by URL needs --sha256, the checksum of its file")
         given = {"model_content_hash_value": options.sha256, **_described(options)}
         return UrlModel(name=options.name or name_of_file(URL(what).name), url=what, **given, **common)
     if Path(what).exists():
@@ -130,7 +130,7 @@ async def show(options: argparse.Namespace) -> None:
 
 
 async def pretrained(options: argparse.Namespace) -> None:
-    """List the pretrained models, which a cluster can register by name alone."""
+    """List the pretrained models, which a cluster registers by name."""
     found = [model for model in PRETRAINED if options.name.lower() in model.name.lower()]
     if options.json:
         print_json([convert.unstructure(model) for model in found])
@@ -140,7 +140,7 @@ async def pretrained(options: argparse.Namespace) -> None:
 
 
 async def delete(options: argparse.Namespace) -> int | None:
-    """Undeploy models and delete them, after asking."""
+    """Undeploy models and delete them, after confirmation."""
     async with cluster(options) as ml:
         ids = [await _existing(ml, word) for word in options.models]
         found = [(model_id, (await ml.models.get(model_id)).name) for model_id in ids]

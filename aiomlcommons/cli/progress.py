@@ -1,4 +1,4 @@
-"""One line that says how far a long job is."""
+"""A one-line progress display."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _BAR = 30
 
 
 class Progress:
-    """Counts things done on one line of a terminal, or on a new line every ``every`` seconds elsewhere."""
+    """Shows progress on one live line of a terminal, or on a new line each ``every`` seconds elsewhere."""
 
     def __init__(
         self,
@@ -30,7 +30,7 @@ class Progress:
 
     @property
     def seconds(self) -> float:
-        """Since the start."""
+        """Seconds since the start."""
         return self._clock() - self._started
 
     def __enter__(self) -> Self:
@@ -44,7 +44,7 @@ class Progress:
             self._out.flush()
 
     def add(self, count: int) -> None:
-        """So many more are done."""
+        """Count this many more, and show the count."""
         self.count += count
         now = self._clock()
         if now - self._shown >= (0.1 if self._live else self._every):
@@ -52,7 +52,7 @@ class Progress:
             self._show(f"{self.count:,} {self._noun}, {self.rate}")
 
     def bar(self, done: int, total: int, words: str) -> None:
-        """How far a step is whose end is known."""
+        """Show a bar for a step whose total is known."""
         self.count = done
         now = self._clock()
         if done >= total or now - self._shown >= (0.1 if self._live else self._every):
@@ -62,20 +62,20 @@ class Progress:
             self._show(f"{words} [{drawn}] {100 * done // max(total, 1)} % of {total:,} {self._noun}, {self.rate}")
 
     def show(self, words: str) -> None:
-        """How far it is, in the caller's words."""
+        """Show a text of the caller."""
         now = self._clock()
         if now - self._shown >= (0.1 if self._live else self._every):
             self._shown = now
             self._show(words)
 
     def say(self, words: str) -> None:
-        """A step that is not counted, on a line of its own."""
+        """Print a text on a line of its own."""
         self._out.write(f"\r\033[K{words}\n" if self._live else f"{words}\n")
         self._out.flush()
 
     @property
     def rate(self) -> str:
-        """How many a second."""
+        """The rate as text."""
         return f"{self.count / max(self.seconds, 1e-9):,.0f} {self._noun}/s"
 
     def _show(self, words: str) -> None:

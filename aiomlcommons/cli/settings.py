@@ -1,4 +1,4 @@
-"""What the commands about settings do: ``aiomlcommons settings ...``."""
+"""``aiomlcommons settings``: list and change the cluster settings of ML Commons."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from aiomlcommons.cli.common import UsageError, cluster
 from aiomlcommons.cli.tables import print_json, table
 from aiomlcommons.record import NULL
 
-# A setting has no null: somebody who means the default writes nothing.
+# An empty value resets a setting to its default, which is null in the request.
 _NONE = {"": NULL, "null": None}
 
 
 async def show(options: argparse.Namespace) -> None:
-    """Show the settings in force."""
+    """Show the settings in effect."""
     async with cluster(options) as ml:
         wire = (await ml.settings.read()).to_wire()
     shown = {key.removeprefix(PREFIX): value for key, value in sorted(wire.items()) if options.name in key}
@@ -28,12 +28,12 @@ async def show(options: argparse.Namespace) -> None:
 
 
 async def change(options: argparse.Namespace) -> None:
-    """Change settings: NAME=VALUE; NAME= puts one back to its default."""
+    """Change settings: NAME=VALUE; NAME= resets one to its default."""
     words: dict[str, Any] = {}
     for word in options.settings:
         name, equals, text = word.partition("=")
         if not equals:
-            raise UsageError(f"a setting is said as NAME=VALUE, not {word!r}")
+            raise UsageError(f"a setting must be NAME=VALUE, not {word!r}")
         words[name] = _NONE.get(text, text)
     wanted = MLSettings.from_words(words)
     async with cluster(options) as ml:

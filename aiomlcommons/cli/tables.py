@@ -1,4 +1,4 @@
-"""Rows for people, and JSON for programs."""
+"""Output as text tables and as JSON."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from aiomlcommons.ingest.json_values import dumped
 
 
 def table(titles: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """Rows under their titles, each column as wide as its widest cell."""
+    """Format rows under titles, each column as wide as its widest cell."""
     lines = [list(titles), *([str(cell) for cell in row] for row in rows)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return "\n".join(
@@ -22,12 +22,12 @@ def table(titles: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
 
 
 def print_json(data: Any) -> None:
-    """Print it indented."""
+    """Print data as indented JSON."""
     sys.stdout.flush()
     sys.stdout.buffer.write(dumped(data, orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
     sys.stdout.buffer.flush()
 
 
 def moment(millis: int | None) -> str:
-    """Epoch milliseconds as a date and a time."""
+    """Format epoch milliseconds as date and time in UTC."""
     return "-" if millis is None else datetime.fromtimestamp(millis / 1000, UTC).strftime("%Y-%m-%d %H:%M:%SZ")

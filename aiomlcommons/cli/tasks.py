@@ -1,4 +1,4 @@
-"""What the commands about tasks do: ``aiomlcommons tasks ...``."""
+"""``aiomlcommons tasks``: list tasks, and wait for one."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ async def show(options: argparse.Namespace) -> None:
 
 
 async def wait(options: argparse.Namespace) -> int:
-    """Wait for a task's end, showing each change."""
+    """Wait for the end of a task, and print each change of its state."""
     async with cluster(options) as ml:
         task = ml.task(options.task_id)
         with anyio.move_on_after(options.timeout):
             async for info in task:
                 print(f"{info.task_type or 'task'} {options.task_id} {info.state}", file=sys.stderr)
-            # Asked once more, because a deployment that failed as a duplicate is followed to the one that goes on.
+            # Awaited too, because that follows a deployment which failed as a duplicate to the one that continues.
             info = await task
             print(f"{info.state}" + (f" model_id={info.model_id}" if info.model_id else ""))
             return 0

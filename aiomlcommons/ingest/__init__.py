@@ -1,4 +1,4 @@
-"""Bulk embedding: from a source of documents, through a model, into a sink; nothing lost, nothing twice."""
+"""Bulk embedding from a source of documents through a model into a sink: at-least-once, idempotent, resumable."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ __all__ = [
 ]
 
 if not TYPE_CHECKING:
-    # Who reads a CSV file need not wait for what writes Parquet.
+    # Imported lazily, so that reading a CSV file does not pay for importing what writes Parquet.
     __getattr__, __dir__ = lazily(
         __name__,
         __all__,

@@ -1,4 +1,4 @@
-"""What a job would take: measured on the first rows of its source, and reckoned up for all of them."""
+"""Dry runs: an estimate of a job, measured on the first rows of its source and extrapolated to all of them."""
 
 from __future__ import annotations
 
@@ -27,20 +27,28 @@ from aiomlcommons.lifecycle.spec import Spec
 if TYPE_CHECKING:
     from aiomlcommons.client import Client
 
-# How often a job is looked at that has not dealt with a single row yet.
+# Seconds between two looks at the progress of a sample.
 LOOK_EVERY = 0.5
 
 
 @attrs.frozen(kw_only=True)
 class Estimate:
-    """What a job would take.
+    """The result of a dry run: what a job is expected to take.
 
-    The source has ``rows``, None where it cannot be read twice. Of these ``faulty`` are no documents, by reason: not
-    readable, or without a usable text or id; None where the rows are known without reading them.
-
-    The first ``sampled`` rows took ``sampling`` seconds: ``written`` documents at ``rate`` a second, with up to
-    ``concurrency`` requests at once of ``latency`` seconds each; ``failed`` would be dead letters, for ``reasons``.
-    At that rate all rows take ``seconds`` and fill ``size`` bytes; None where there is nothing to go by.
+    Attributes:
+        rows: The rows of the source; None if it cannot be read twice.
+        faulty: Rows that are not documents (unreadable, or without a usable text or id), counted by reason; None if
+            the rows were not read for the count.
+        sampled: The first rows, which were embedded as a sample.
+        written: The documents of the sample that were written.
+        failed: The rows of the sample that would be dead letters.
+        reasons: The reasons of these, with their counts.
+        sampling: Seconds that the sample took.
+        rate: Documents per second in the sample.
+        latency: Seconds of a request in the sample.
+        concurrency: The limit of requests at once at the end of the sample.
+        seconds: The time for all rows at this rate; None if it is not known.
+        size: The bytes of the whole output; None if it is not known.
     """
 
     rows: int | None
@@ -58,7 +66,7 @@ class Estimate:
 
     @classmethod
     def of(cls, stats: Stats, reasons: dict[str, int], sampling: float, size: int) -> Estimate:
-        """The estimate of a sample alone."""
+        """Return the estimate of a sample, not yet extrapolated."""
         return cls(
             rows=None,
             faulty=None,
@@ -87,28 +95,39 @@ async def estimate(
     counted: Callable[[int], None] = lambda _: None,
     **how: Any,
 ) -> Estimate:
-    """Embed the first ``rows`` of a source, for about ``seconds``, as ``ml.ingest`` would with these arguments.
+    """Estimate a job: embed a sample of the source as ``ml.ingest`` would, and count its rows.
 
-    ``sink_in`` makes the sink, in a folder that is removed afterwards; an IndexRehearsal needs none. ``watched`` hears
-    how far the sample is, ``counted`` how many rows of the source are read. Raises as ``ml.ingest`` does.
+    Args:
+        client: The session.
+        source: The source; it is read up to three times, unless it can be read only once.
+        sink_in: Makes the sink in a temporary folder; an IndexRehearsal does not use the folder.
+        rows: The rows of the sample.
+        seconds: About how long the sample may take.
+        model: The model, as for ``ml.ingest``.
+        watched: Called with the statistics of the sample.
+        counted: Called with the number of rows counted so far.
+        **how: The other options of ``ml.ingest``.
+
+    Raises:
+        Exception: As ``ml.ingest`` does.
     """
     options = JobOptions(**how)
     trial = _Trial(client, sink_in, seconds, model, options)
     read_twice = not await anyio.to_thread.run_sync(once_only, source)
     async with anyio.TemporaryDirectory(prefix="aiomlcommons-") as folder:
         if read_twice:
-            # What is done once in a job, by the server too, must not count for every row.
+            # Warm up, so that one-time costs, those of the server too, are not extrapolated.
             await trial(Head(source, 1), Path(folder, "first"))
         sample = Head(source, rows)
         found = await trial(sample, Path(folder, "sample"), watched)
-    total, faulty = sample.count_read if sample.whole else await source.count(), None
+    total, faulty = sample.count_read if sample.exhausted else await source.count(), None
     if total is None and read_twice:
         total, faulty = await _read_through(source, options.checker(), counted)
-    return _reckoned(attrs.evolve(found, rows=total, faulty=faulty))
+    return _extrapolated(attrs.evolve(found, rows=total, faulty=faulty))
 
 
-def _reckoned(found: Estimate) -> Estimate:
-    """With time and bytes for all rows, where a sample has anything to go by."""
+def _extrapolated(found: Estimate) -> Estimate:
+    """Extrapolate time and bytes to all rows; None if the sample has no written document or the total is unknown."""
     if found.rows is None or found.size is None or not found.written:
         return attrs.evolve(found, seconds=None, size=None)
     share = found.rows / found.sampled
@@ -117,7 +136,7 @@ def _reckoned(found: Estimate) -> Estimate:
 
 @attrs.frozen
 class _Trial:
-    """Embeds samples, for at most so many ``seconds`` each, as ``ml.ingest`` would."""
+    """Embeds samples as ``ml.ingest`` would, each for about ``seconds``."""
 
     client: Client
     sink_in: Callable[[Path], Sink]
@@ -126,21 +145,21 @@ class _Trial:
     options: JobOptions
 
     async def __call__(self, sample: Head, folder: Path, watched: Callable[[Stats], None] = lambda _: None) -> Estimate:
-        """What a sample took, and what it fills."""
+        """Embed a sample; return its estimate."""
         out, dead = folder / "out", folder / "dead.jsonl"
         await anyio.to_thread.run_sync(lambda: out.mkdir(parents=True))
         sink, options = self.sink_in(out), attrs.evolve(self.options, dead_letters=dead)
         async with start_job(self.client, sample, model=self.model, sink=sink, options=options) as job:
             await self._enough(job, watched)
             sampling, in_time = sample.seconds, job.stats.settled
-        # What was being written when the time was up is whole now, and counts as if it had had its time too.
+        # Batches that were in flight when the time was up are finished on leaving: scale the time up to them.
         sampling *= job.stats.settled / in_time if in_time else 1
         size = await anyio.to_thread.run_sync(_size, out, sink)
         reasons = await anyio.to_thread.run_sync(lambda: by_reason(read_dead_letters(dead)) if job.stats.failed else {})
         return Estimate.of(job.stats, reasons, sampling, size)
 
     async def _enough(self, job: Job, watched: Callable[[Stats], None]) -> None:
-        """Wait for the job's end, or so long, but until something is dealt with. Raises what ended the job."""
+        """Wait for the end of the job, or until the time is up and some row is settled. Raises the error of the job."""
         while job.stats.seconds < self.seconds or not job.stats.settled:
             with anyio.move_on_after(LOOK_EVERY):
                 await job
@@ -150,34 +169,34 @@ class _Trial:
 
 @attrs.define
 class Head:
-    """The first rows of a source, at ``most`` so many: ``count_read``; ``whole`` says that it was read to its end.
+    """A source of at most the first ``most`` rows of another one; ``exhausted`` is set if that has no more.
 
-    ``seconds`` counts from the first row: what a job needs to begin is the same for many rows as for few.
+    ``seconds`` counts from the start of the reading, because the time to start a job does not grow with the rows.
     """
 
     source: Source
     most: int
-    whole: bool = False
+    exhausted: bool = False
     count_read: int = 0
     begun: float = attrs.field(factory=time.monotonic)
 
     @property
     def seconds(self) -> float:
-        """Since the reading began."""
+        """Seconds since the reading began."""
         return max(time.monotonic() - self.begun, 1e-9)
 
     @property
     def name(self) -> str:
-        """That of the source."""
+        """The name of the source."""
         return self.source.name
 
     async def count(self) -> int | None:
-        """How many rows it has at most."""
+        """Return an upper bound of the number of rows."""
         known = await self.source.count()
         return self.most if known is None else min(known, self.most)
 
     async def read(self, position: Any = None, start: int = 0) -> AsyncGenerator[Rows]:
-        """The rows. Raises as the source does."""
+        """Yield the rows. Raises as the source does."""
         self.begun, self.count_read = time.monotonic(), 0
         async with aclosing(self.source.read(position, start)) as reading:
             async for rows in reading:
@@ -186,27 +205,27 @@ class Head:
                 yield attrs.evolve(rows, rows=first)
                 if self.count_read == self.most:
                     return
-        self.whole = True
+        self.exhausted = True
 
 
 def _size(folder: Path, sink: Sink) -> int:
-    kept = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-    return kept + (sink.sent if isinstance(sink, IndexRehearsal) else 0)
+    in_files = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    return in_files + (sink.sent if isinstance(sink, IndexRehearsal) else 0)
 
 
 async def _read_through(
     source: Source, check: RowChecker, counted: Callable[[int], None]
 ) -> tuple[int, dict[str, int]]:
-    """How many rows a source has, and how many of them are no documents, by reason."""
+    """Count the rows of a source, and those of them that are not documents, by reason."""
     total, found = 0, Counter[str]()
 
-    def judged(rows: Rows) -> list[DeadLetter]:
+    def failing(rows: Rows) -> list[DeadLetter]:
         checked = (check(number, row) for number, row in enumerate(rows.rows, rows.start))
         return [DeadLetter(one.number, one.id or None, one.why, one.row) for one in checked if one.why]
 
     async with aclosing(source.read()) as reading:
         async for rows in reading:
-            found.update(by_reason(await anyio.to_thread.run_sync(judged, rows)))
+            found.update(by_reason(await anyio.to_thread.run_sync(failing, rows)))
             total += len(rows.rows)
             counted(total)
     return total, dict(found.most_common())

@@ -1,4 +1,4 @@
-"""Files that survive a crash, and that no two jobs write at once."""
+"""Durable files: advisory locks, fsync of folders, and what identifies a file when a job resumes."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from aiomlcommons.ingest.errors import SinkError
 REMEDY = "it was changed or removed since; remove the checkpoint to begin anew"
 
 
-def hold(descriptor: int, path: Path) -> None:
-    """Let nobody else write here as long as this is open, where the system can do that. Raises SinkError."""
+def lock(descriptor: int, path: Path) -> None:
+    """Take an advisory lock (flock) until the descriptor is closed; on Windows do nothing. Raises SinkError if held."""
     if sys.platform != "win32":
         import fcntl
 
@@ -23,7 +23,7 @@ def hold(descriptor: int, path: Path) -> None:
 
 
 def sync_folder(path: Path) -> None:
-    """Make the names in a folder durable, where the system can do that."""
+    """Fsync a folder, so that files which were created or renamed in it are durable; does nothing on Windows."""
     if os.name == "posix":
         folder = os.open(path, os.O_RDONLY)
         try:
@@ -32,5 +32,5 @@ def sync_folder(path: Path) -> None:
             os.close(folder)
 
 
-# So many bytes before a place tell its file from another one: more than one line of most files.
+# Bytes before a position whose checksum tells the file from another one: more than one line of most files.
 TAIL = 256

@@ -1,4 +1,4 @@
-"""Every error of bulk jobs, beside those of the calls that a job makes (errors.py)."""
+"""The errors of bulk jobs; those of the requests that a job sends are in ``aiomlcommons.errors``."""
 
 from __future__ import annotations
 
@@ -11,49 +11,50 @@ _MOST_NAMED = 10
 
 
 class SourceError(MLCommonsError):
-    """A source that cannot be read on: it names the place."""
+    """A source cannot be read, or not resumed at a position; the message names the file or index and the place."""
 
 
 class SinkError(MLCommonsError):
-    """A sink that cannot be opened or written on: the message names it and says why."""
+    """A sink cannot be opened, resumed or written to; the message names it and the reason."""
 
 
 class WrongJob(MLCommonsError):
-    """The checkpoint is that of another job: the message names what differs."""
+    """The checkpoint belongs to another job, or is damaged; the message names what differs."""
 
 
 class SeenError(MLCommonsError):
-    """The file of the ids that a job has met cannot be used: the message names it and the remedy."""
+    """The file of seen ids cannot be used; the message names it and the remedy."""
 
 
 class JobUnderWay(SeenError):
-    """The job is under way already, in this process or another one."""
+    """The job is running already, in this process or another one, which holds its lock."""
 
 
 class CacheError(MLCommonsError):
-    """The cache cannot be read or written: the message names the file and the remedy."""
+    """The cache of vectors cannot be read or written; the message names the file and the remedy."""
 
 
 class ModelFails(MLCommonsError):
-    """The model fails on a document alone and on a harmless text too, so the document is not given up."""
+    """The model fails on a document alone and on a harmless text too, so the document is not to blame."""
 
 
 class JobStalled(MLCommonsError):
-    """Nothing was answered for longer than the job's patience; what was done is kept, the same call goes on."""
+    """The server sent no response for ``stall_timeout`` seconds; with a checkpoint the same call resumes the job."""
 
 
 class JobStopped(MLCommonsError):
-    """The job's context was left before its end; what was done is kept, the same call goes on."""
+    """The job's context was left before its end; with a checkpoint the same call resumes the job."""
 
 
 class RowsLost(MLCommonsError):
-    """The accounts of a job do not balance: a document was lost, which is a mistake of this package."""
+    """The counters of a job do not balance: a row was lost, which is a bug in this package."""
 
 
 class RowsFailed(MLCommonsError):
-    """Rows of a batch have no vectors: ``rows`` counts from 0 in the batch, ``ids`` are their ids if a column has them.
+    """Rows of a Ray batch could not be embedded or indexed; the message names them.
 
-    ``why`` is the reason of the first one.
+    ``rows`` are their numbers in the batch, from 0, ``ids`` their ids if there is an id column, and ``why`` is the
+    reason of the first one.
     """
 
     def __init__(self, rows: Sequence[int], ids: Sequence[str], why: str) -> None:

@@ -1,4 +1,4 @@
-"""JSON of what JSON has no word for."""
+"""JSON for values that orjson does not take by itself."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import orjson
 
 
 def plain(value: Any) -> str | None:
-    """The ``default`` of orjson: a date of a class of its own, such as a pandas Timestamp, as those of Python are.
+    """Return a subclass of date or time, such as pandas.Timestamp, in ISO format: a ``default`` for orjson.
 
-    What is no time, such as ``pandas.NaT``, is null, as NaN is. Raises TypeError for anything else.
+    ``pandas.NaT`` becomes null, as NaN does. Raises TypeError for other types.
     """
     if not isinstance(value, dt.date | dt.time):
         raise TypeError(type(value).__name__)
@@ -20,19 +20,19 @@ def plain(value: Any) -> str | None:
 
 
 def dumped(data: Any, option: int = 0, default: Callable[[Any], Any] | None = None) -> bytes:
-    """JSON, whatever texts and keys are in the data; ``option`` and ``default`` are those of orjson."""
+    """Return JSON, also of texts and keys that orjson refuses; ``option`` and ``default`` are those of orjson."""
     try:
         return orjson.dumps(data, default, option)
     except TypeError:
-        return orjson.dumps(_without_odd(data), default, option)
+        return orjson.dumps(_sanitized(data), default, option)
 
 
-def _without_odd(value: Any) -> Any:
-    """Without what orjson never takes: half a character, a number of more than 64 bits, a key that is a tuple."""
+def _sanitized(value: Any) -> Any:
+    """Replace what orjson never takes: lone surrogates, integers of more than 64 bits, keys that are no text."""
     if isinstance(value, Mapping):
-        return {_without_odd(str(key)): _without_odd(item) for key, item in value.items()}
+        return {_sanitized(str(key)): _sanitized(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_without_odd(item) for item in value]
+        return [_sanitized(item) for item in value]
     if isinstance(value, str):
         return value.encode(errors="backslashreplace").decode()
     return str(value) if isinstance(value, int) and value.bit_length() > 63 else value

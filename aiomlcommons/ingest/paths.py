@@ -1,4 +1,4 @@
-"""Names of files: in errors, and as text."""
+"""File names, as printable text and in errors."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from os import PathLike
 
 
 def printable(path: str | PathLike[str]) -> str:
-    r"""The name of a file as text that a terminal and JSON can hold; bytes that are no UTF-8 become ``\xe9``."""
+    r"""Return a path as text for terminals and JSON; bytes that are not UTF-8 are escaped, as in ``\xe9``."""
     return os.fsencode(path).decode(errors="backslashreplace")
 
 
 @contextmanager
 def naming(path: str | PathLike[str]) -> Generator[None]:
-    """Lets an OSError say which file it is about."""
+    """Add the file name to an OSError that has none."""
     try:
         yield
     except OSError as error:

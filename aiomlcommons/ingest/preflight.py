@@ -1,4 +1,4 @@
-"""What does not go together in one job, and is refused before the first request."""
+"""Checks of a job's arguments against each other, before the first request."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from aiomlcommons.ingest.sources.reading import FileSource
 from aiomlcommons.ingest.types import Sink, Source
 
 Name: TypeAlias = "str | PathLike[str]"
-# What lies beside a file that is being written, by the argument that names it.
+# The suffixes of the files beside a file that is being written, by the argument that names it.
 BESIDE: Mapping[str, tuple[str, ...]] = {
     "sink": (".part", ".parts", ".parts.old"),
     "checkpoint": (".tmp", ".seen", ".seen-wal"),
@@ -24,28 +24,35 @@ BESIDE: Mapping[str, tuple[str, ...]] = {
 
 
 def check_sink(sink: Sink, *, ordered: bool, skip_unchanged: bool) -> None:
-    """Raises InvalidRequest for settings that would leave a sink without what it needs."""
+    """Raise InvalidRequest if the options do not suit the sink."""
     if not ordered and isinstance(sink, NpySink):
-        raise InvalidRequest(f"{sink.name} has no ids: without order nobody could tell whose its vectors are")
+        raise InvalidRequest(
+            f"{sink.name} holds vectors without ids, which only their order identifies: set ordered=True"
+        )
     if skip_unchanged and isinstance(sink, BlockingSink):
-        raise InvalidRequest(f"skip_unchanged would leave documents out of {sink.name}, which is written anew")
+        raise InvalidRequest(
+            f"skip_unchanged needs a sink that keeps its documents, such as an index: {sink.name} is written anew, and "
+            "would lack the unchanged ones"
+        )
     if skip_unchanged and isinstance(sink, CallableSink) and "<lambda>" in sink.name:
-        raise InvalidRequest("skip_unchanged knows a sink by its name, and all lambdas have one: give a function")
+        raise InvalidRequest(
+            "skip_unchanged identifies a sink by its name, and all lambdas share one: name the function"
+        )
 
 
 def check_files(source: Source, sink: Sink, **others: Name | None) -> None:
-    """Raises InvalidRequest where two of a job's files are one: ``others`` are names by argument. It blocks."""
+    """Raise InvalidRequest if two arguments would use the same file; ``others`` are paths by argument. It blocks."""
     named = {"source": _source_file(source), "sink": sink.path if isinstance(sink, BlockingSink) else None, **others}
     owners: dict[str, str] = {}
     for argument, name in named.items():
         for file in () if name is None else _files(argument, name):
             if (owner := owners.setdefault(file, argument)) != argument:
-                raise InvalidRequest(f"{argument} is {os.fspath(name or '')}, which {owner} needs: name another file")
+                raise InvalidRequest(f"{argument} and {owner} would both use {file}: name another file")
 
 
 def _files(argument: str, name: Name) -> Iterator[str]:
-    whole = os.path.realpath(name)
-    yield from (whole + ending for ending in ("", *BESIDE.get(argument, ())))
+    path = os.path.realpath(name)
+    yield from (path + suffix for suffix in ("", *BESIDE.get(argument, ())))
 
 
 def _source_file(source: Any) -> Name | None:

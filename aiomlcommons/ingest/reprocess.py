@@ -1,4 +1,4 @@
-"""Dead letters, tried again: in the end their file holds what still fails, and at any moment before all of them."""
+"""Reprocessing of dead letters: a job whose source is a dead letter file, which it shrinks to what still fails."""
 
 from __future__ import annotations
 
@@ -16,23 +16,67 @@ from aiomlcommons.ingest.durable import sync_folder
 from aiomlcommons.ingest.errors import SourceError
 from aiomlcommons.ingest.rows.checking import by_field
 from aiomlcommons.ingest.sources.jsonl import JsonlSource
+from aiomlcommons.ingest.state.checkpoint import CheckpointFile
 from aiomlcommons.ingest.state.dead_letters import DeadLetter, read_dead_letters
 from aiomlcommons.ingest.types import SHOWN, BadRow, Row, Rows
 
 
-class LetterRow(dict[str, Any]):
-    """The document of a letter, with the id under which it failed: that may have been the number of its row."""
+@attrs.frozen
+class RetryFiles:
+    """The files of a retry, and the steps that change them, so that no dead letter is lost by a crash.
 
-    def __init__(self, document: Mapping[str, Any], letter_id: str | None) -> None:
+    1. A job reads ``path``, keeps its ``checkpoint``, and writes what fails again to ``failed``.
+    2. ``commit`` replaces ``path`` by atomic rename, then removes ``failed``.
+    3. ``clean_up`` removes the other files, the checkpoint last.
+
+    After a crash in step 1 the job resumes; after a later one ``committed`` tells whether step 2 is done. All of it
+    blocks: call it in a thread.
+    """
+
+    path: Path
+    checkpoint: Path
+
+    @property
+    def failed(self) -> Path:
+        """The dead letter file of the retry."""
+        return Path(f"{self.path}.failed")
+
+    def committed(self) -> bool:
+        """Whether an interrupted retry had replaced the file already."""
+        found = CheckpointFile.peek(self.checkpoint)
+        if found is None or not found[1].finished:
+            return False
+        header, checkpoint = found
+        # If all fail again for the same reasons, the new file equals the old one; `failed` tells them apart.
+        failed_is_gone = checkpoint.counts["failed"] > 0 and not self.failed.exists()
+        return failed_is_gone or not self.path.exists() or header.get("source") != DeadLetterSource.of(self.path).name
+
+    def commit(self, count: int) -> None:
+        """Leave in the file only the ``count`` dead letters that failed again. Raises as ``keep_failed`` does."""
+        keep_failed(self.path, self.failed, count)
+
+    def clean_up(self) -> int:
+        """Remove the files of the retry; return how many dead letters are left."""
+        # The checkpoint last, because `committed` needs it.
+        for name in (self.failed, *(Path(f"{self.checkpoint}.seen{part}") for part in ("", "-wal")), self.checkpoint):
+            name.unlink(missing_ok=True)
+        return sum(1 for _ in read_dead_letters(self.path)) if self.path.exists() else 0
+
+
+class RetriedDocument(dict[str, Any]):
+    """The document of a dead letter, with the id under which it failed, which may have been its row number."""
+
+    def __init__(self, document: Mapping[str, Any], failed_id: str | None) -> None:
         super().__init__(document)
-        self.letter_id = letter_id
+        self.failed_id = failed_id
 
 
 @attrs.frozen
-class LetterSource:
-    """The documents of a dead letter file; what is no document stays a BadRow, and so fails again.
+class DeadLetterSource:
+    """The documents of a dead letter file as a source; a bad row stays a BadRow, and so fails again.
 
-    ``digest`` tells a checkpoint that the file was changed since, ``total`` is how many letters it holds.
+    ``digest`` is the SHA-256 of the file, so that a checkpoint is not resumed with another one; ``total`` is the
+    number of its dead letters.
     """
 
     path: Path
@@ -40,70 +84,74 @@ class LetterSource:
     total: int
 
     @classmethod
-    def of(cls, path: Path) -> LetterSource:
-        """Read through a file; it blocks. Raises SourceError for a line that is no letter or is torn, OSError."""
+    def of(cls, path: Path) -> DeadLetterSource:
+        """Read a file once; it blocks. Raises SourceError for a line that is torn or no dead letter, OSError."""
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
             if file.tell():
                 file.seek(-1, os.SEEK_END)
                 if file.read() != b"\n":
-                    raise SourceError(f"the last line of {path} has no end: finish the job that writes it, or the line")
+                    raise SourceError(
+                        f"the last line of {path} is incomplete: resume the job that writes it, or remove the line"
+                    )
         return cls(path, digest, sum(1 for _ in read_dead_letters(path)))
 
     @property
     def name(self) -> str:
-        """The path, and what is in the file."""
+        """The path and the digest."""
         return f"{self.path} ({self.digest[:16]})"
 
     async def count(self) -> int | None:
-        """How many letters it holds."""
+        """Return the number of dead letters."""
         return self.total
 
     async def read(self, position: Any = None, start: int = 0) -> AsyncGenerator[Rows]:
-        """The documents. Raises SourceError, OSError."""
+        """Yield the documents. Raises SourceError, OSError."""
         async with aclosing(JsonlSource(self.path).read(position, start)) as reading:
             async for rows in reading:
                 yield attrs.evolve(rows, rows=list(map(_row, rows.rows)))
 
 
-def _row(letter: Row | BadRow) -> Row | BadRow:
-    if isinstance(letter, BadRow):
-        return letter
-    if "bad_row" in letter:
-        return BadRow(**letter["bad_row"])
-    if not letter.get("whole", True):
-        raw = orjson.dumps(letter["document"]).decode()[:SHOWN]
-        return BadRow("JSON could not hold all of the document: embed it from its source", f"row {letter['row']}", raw)
-    document = letter["document"]
+def _row(dead_letter: Row | BadRow) -> Row | BadRow:
+    if isinstance(dead_letter, BadRow):
+        return dead_letter
+    if "bad_row" in dead_letter:
+        return BadRow(**dead_letter["bad_row"])
+    document = dead_letter["document"]
+    if not dead_letter.get("whole", True):
+        why = "JSON could not hold all of the document: embed it from its source"
+        return BadRow(why, f"row {dead_letter['row']}", orjson.dumps(document).decode()[:SHOWN])
     if not isinstance(document, Mapping):
         return BadRow(f"not a mapping but {type(document).__name__}", "its source", str(document)[:SHOWN])
-    return LetterRow(document, letter["id"])
+    return RetriedDocument(document, dead_letter["id"])
 
 
-def letter_id(field: str) -> Callable[[Row], Any]:
-    """The id of a letter's document: the one under which it failed, else the value of a field."""
+def retried_id(field: str) -> Callable[[Row], Any]:
+    """Return a function that finds the id of a retried document: the one under which it failed, else a field."""
     read = by_field(field)
 
     def find(row: Row) -> Any:
-        known = row.letter_id if isinstance(row, LetterRow) else None
+        known = row.failed_id if isinstance(row, RetriedDocument) else None
         return read(row) if known is None else known
 
     return find
 
 
 def keep_failed(path: Path, failed: Path, count: int) -> None:
-    """Leave in a file of letters those that ``failed`` again, with the new reasons. It blocks.
+    """Replace a dead letter file by those of its dead letters that failed again, with the new reasons. It blocks.
 
-    ``failed`` holds ``count`` letters whose ``row`` counts the letters of ``path``; it is removed. The file is
-    replaced in one step, or removed where nothing is left in it. Raises SourceError where letters are missing, and
-    changes nothing then.
+    ``failed`` holds the ``count`` dead letters of the retry, whose ``row`` is a line number in ``path``, from 0; it is
+    removed. ``path`` is replaced by atomic rename, or removed if nothing is left. Raises SourceError if ``failed`` does
+    not hold ``count`` dead letters, and changes nothing then.
     """
-    why = {letter.row: letter.why for letter in read_dead_letters(failed)} if failed.exists() else {}
+    why = {dead_letter.row: dead_letter.why for dead_letter in read_dead_letters(failed)} if failed.exists() else {}
     if len(why) != count:
-        raise SourceError(f"{failed} holds {len(why):,} letters, and {count:,} failed: {path} stays as it is")
+        raise SourceError(
+            f"{failed} holds {len(why):,} dead letters, and {count:,} documents failed: {path} stays as it is"
+        )
     part = path.with_name(path.name + ".tmp")
     with part.open("wb") as file:
-        file.writelines(letter.line() for letter in _still_failing(path, why))
+        file.writelines(dead_letter.line() for dead_letter in _still_failing(path, why))
         file.flush()
         os.fsync(file.fileno())
     if part.stat().st_size:
@@ -117,8 +165,8 @@ def keep_failed(path: Path, failed: Path, count: int) -> None:
 
 def _still_failing(path: Path, why: Mapping[int, str]) -> Iterator[DeadLetter]:
     ids: set[str | None] = set()
-    for number, letter in enumerate(read_dead_letters(path)):
-        # One that was passed over as a duplicate of a letter that failed is not dealt with either.
-        if number in why or letter.id in ids:
-            yield attrs.evolve(letter, why=why.get(number, letter.why))
-            ids |= {letter.id} - {None}
+    for number, dead_letter in enumerate(read_dead_letters(path)):
+        # The retry skipped a later dead letter of the same id as a duplicate, so it was not written either.
+        if number in why or dead_letter.id in ids:
+            yield attrs.evolve(dead_letter, why=why.get(number, dead_letter.why))
+            ids |= {dead_letter.id} - {None}

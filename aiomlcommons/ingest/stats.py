@@ -1,4 +1,4 @@
-"""The accounts of a job."""
+"""The counters and rates of a job, and its final report."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ import attrs
 
 from aiomlcommons.ingest.paths import printable
 
-# How much one answer changes the latency that is shown.
+# The weight of one response in the moving average of the latency.
 SMOOTHING = 0.1
 COUNTS = ("read", "written", "deduplicated", "skipped", "failed", "embedded", "reused", "retried", "requests")
 
 
 @attrs.define
 class Stats:
-    """What a job has done so far; every row that was read is in the end written, deduplicated, skipped or failed.
+    """The live statistics of a job. Each row that is read ends as written, deduplicated, skipped or failed.
 
-    ``embedded`` counts texts that the model was asked for, ``reused`` documents that got another one's vector
-    because their text is the same, ``retried`` requests that were sent again, ``requests`` all of them.
-    ``in_flight`` requests are under way, of ``limit``. ``latency`` is how many seconds recent ones took, smoothed.
-    ``total`` is the number of rows where the source knows it, or else, ``about``, what is to be expected.
-    ``seconds`` counts from this run's start, and so do the rates.
+    ``embedded`` counts texts that the model embedded, ``reused`` documents that got the vector of an equal text,
+    ``retried`` requests that were sent again, and ``requests`` all requests. ``in_flight`` requests are running, and
+    ``limit`` is the concurrency limit. ``latency`` is the smoothed latency of requests in seconds. ``total`` is the
+    number of rows if the source knows it, or an estimate if ``about`` is set. ``seconds`` and ``rate`` count from the
+    start of this run.
     """
 
     read: int = 0
@@ -49,49 +49,49 @@ class Stats:
         self.started = self.clock()
 
     def resume(self, counts: Mapping[str, int]) -> None:
-        """Go on with the accounts of an earlier run."""
+        """Restore the counters of an earlier run."""
         for name in COUNTS:
             setattr(self, name, counts.get(name, 0))
         self.before = self.settled
 
     def answered(self, seconds: float) -> None:
-        """A request was answered after so long."""
+        """Record the latency of a request."""
         self.latency += (seconds - self.latency) * SMOOTHING if self.latency else seconds
 
     def expect(self, rows: int, share: float) -> None:
-        """So many rows are that share of all."""
+        """Estimate the total from the fraction of the source that these rows are, unless the total is known."""
         if self.total is None or self.about:
             self.total, self.about = round(rows / share), True
 
     @property
     def done(self) -> str:
-        """How many rows are dealt with, of how many, for people."""
+        """The progress as text: ``200 of 1,000 documents``."""
         of = f" of {'about ' if self.about else ''}{self.total:,}" if self.total else ""
         return f"{self.settled:,}{of} documents"
 
     @property
     def counts(self) -> dict[str, int]:
-        """The counts by name, as a checkpoint keeps them."""
+        """The counters by name, as a checkpoint keeps them."""
         return {name: getattr(self, name) for name in COUNTS}
 
     @property
     def settled(self) -> int:
-        """Rows that are dealt with."""
+        """Rows that are settled: written, deduplicated, skipped or failed."""
         return self.written + self.deduplicated + self.skipped + self.failed
 
     @property
     def seconds(self) -> float:
-        """Since this run's start."""
+        """Seconds since the start of this run."""
         return self.clock() - self.started
 
     @property
     def rate(self) -> float:
-        """Rows dealt with each second, in this run."""
+        """Rows settled per second, in this run."""
         return (self.settled - self.before) / max(self.seconds, 1e-9)
 
     @property
     def eta(self) -> float | None:
-        """Seconds to the end at this rate, where the number of rows is known or to be expected."""
+        """Seconds left at this rate, or None if the number of rows is not known."""
         if self.total is None or not self.rate:
             return None
         return max(0.0, self.total - self.settled) / self.rate
@@ -107,7 +107,7 @@ class Stats:
 
 @attrs.frozen(kw_only=True)
 class Report:
-    """What came of a job: its accounts, how long it took, and where the documents are that failed."""
+    """The result of a job: its counters, its seconds, and the dead letter file if any document failed."""
 
     read: int
     written: int
@@ -123,13 +123,13 @@ class Report:
 
     @classmethod
     def of(cls, stats: Stats, dead_letters: Any) -> Report:
-        """The report of a job that is at its end."""
+        """Build the report of a finished job."""
         where = printable(dead_letters) if stats.failed and dead_letters else None
         return cls(**stats.counts, seconds=stats.seconds, dead_letters=where)
 
     @property
     def balanced(self) -> bool:
-        """Whether every row that was read is accounted for."""
+        """Whether each row that was read is settled once."""
         return self.read == self.written + self.deduplicated + self.skipped + self.failed
 
     def __str__(self) -> str:

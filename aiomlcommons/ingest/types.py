@@ -1,4 +1,4 @@
-"""What sources, stages and sinks hand to each other: batches, as parallel lists and arrays."""
+"""The interfaces of sources and sinks, and the batches between them: parallel lists and arrays."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ import attrs
 
 from aiomlcommons.inference.vectors import Vectors
 
+# Characters of a bad row that messages and dead letters show.
+SHOWN = 200
 Row: TypeAlias = Mapping[str, Any]
 Sparse: TypeAlias = "list[dict[str, float]]"
 
 
 @attrs.frozen
 class BadRow:
-    """What stands in a source and is no document: ``why``, ``where`` (file and line), and its beginning as text."""
+    """A row of a source that is not a document: ``why``, ``where`` (file and line), its beginning as text (``raw``)."""
 
     why: str
     where: str
@@ -24,11 +26,11 @@ class BadRow:
 
 @attrs.frozen(eq=False)
 class Rows:
-    """Rows as they are read: ``rows[i]`` is row ``start + i`` of the source, counted from 0.
+    """A chunk of rows as a source yields them: ``rows[i]`` is row ``start + i`` of the source, counted from 0.
 
-    ``position`` is whatever the source needs, as JSON, to read on: ``source.read(position, start)`` gives
-    ``rows[0]`` first.
-    ``share`` is how much of the source is read with them, of 1, where that is known.
+    ``position`` is the cursor, a JSON value, from which the source reads these rows again:
+    ``source.read(position, start)`` yields ``rows[0]`` first. ``share`` is the fraction of the source that is read
+    with them, or None if it is not known.
     """
 
     start: int
@@ -38,30 +40,30 @@ class Rows:
 
 
 class Source(Protocol):
-    """Where documents come from. Reading it again gives the same rows in the same order."""
+    """A source of documents. It must yield the same rows in the same order each time that it is read."""
 
     @property
     def name(self) -> str:
-        """What it is, for people and for the checkpoint: a path, an index."""
+        """The name in messages and in the checkpoint: a path, an index."""
         ...
 
     def read(self, position: Any = None, start: int = 0) -> AsyncGenerator[Rows]:
-        """The rows from the beginning, or from a mark that an earlier reading gave with row ``start``.
+        """Yield the rows from the beginning, or from the ``position`` that an earlier reading gave with row ``start``.
 
-        Raises SourceError, naming the place, where it cannot be read on.
+        Raises SourceError, naming the place, if reading fails or cannot resume there.
         """
         ...
 
     async def count(self) -> int | None:
-        """How many rows it has, where that is known without reading all of it."""
+        """Return the number of rows, or None if that is not known without reading all of them."""
         ...
 
 
 @attrs.frozen(eq=False)
 class Documents:
-    """Embedded documents: row, id and text ``i`` belong to ``vectors[i]``.
+    """A batch of embedded documents: row, id and text ``i`` belong to ``vectors[i]``.
 
-    ``vectors`` is an array of shape ``(documents, dimension)``, or a list of ``{token: weight}`` of a sparse model.
+    ``vectors`` is an array of shape ``(documents, dimension)``, or for a sparse model a list of ``{token: weight}``.
     """
 
     ids: list[str]
@@ -75,50 +77,49 @@ class Documents:
 
 @attrs.frozen
 class Refused:
-    """A document that a sink did not take, and never will: its place in the batch, and why."""
+    """A document that a sink refuses for good, which makes it a dead letter: its index in the batch, and why."""
 
     index: int
     why: str
 
 
 class Sink(Protocol):
-    """Where embedded documents go. Writing the same documents again does no harm.
+    """A sink of embedded documents. Delivery is at-least-once, so writing must be idempotent by id.
 
-    One that is ``concurrent`` takes several batches at once, in any order.
+    A ``concurrent`` sink takes several calls of ``write`` at once, in any order.
     """
 
     concurrent: bool
 
     @property
     def name(self) -> str:
-        """What it is, for people and for the checkpoint: a path, an index."""
+        """The name in messages and in the checkpoint: a path, an index."""
         ...
 
     async def open(self, state: Any) -> None:
-        """Begin; ``state`` is None, or what ``flush`` returned before the job was broken off, and anything written
-        after that is taken back or will be written again."""
+        """Start anew where ``state`` is None, or resume from what ``flush`` returned in an interrupted job.
+
+        Whatever was written after that flush is undone here, or is written again by the job.
+        """
         ...
 
     async def write(self, batch: Documents, /) -> Sequence[Refused]:
-        """Take a batch; return what it cannot take."""
+        """Write a batch; return the documents that are refused for good."""
         ...
 
     async def flush(self) -> Any:
-        """Make all that was taken durable, and return what ``open`` needs to go on after it, as JSON."""
+        """Make all writes so far durable; return the state, a JSON value, from which ``open`` resumes."""
         ...
 
     async def close(self, *, complete: bool) -> None:
-        """End: ``complete`` makes the result appear, else what is there stays for a later ``open``."""
+        """Close; ``complete`` publishes the result, else what is written stays for a later ``open``."""
         ...
 
 
 @runtime_checkable
 class Retrying(Protocol):
-    """A sink that may have to try for long: it hears of it when the job is being left."""
+    """A sink with retries, which can be told to stop them when the job's context is left."""
 
     def leave(self) -> None:
-        """End soon: what is not taken at the first try is not tried again."""
+        """Stop retrying: a write that fails from now on fails at once."""
         ...
-
-
-SHOWN = 200

@@ -1,1 +1,1 @@
-"""Bridges to other libraries. Each module needs its extra, and nothing else imports it."""
+"""Integrations with other libraries. Each module needs its extra, and is imported by nothing else."""

@@ -1,4 +1,4 @@
-"""What works in an actor: callable objects whose session lives on an event loop in a thread of its own."""
+"""Callable objects for Ray actors, whose session lives on an event loop in a thread of its own."""
 
 from __future__ import annotations
 
@@ -12,46 +12,46 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from aiomlcommons.session import Session
 
-Asked = TypeVar("Asked")
-Answer = TypeVar("Answer")
+Input = TypeVar("Input")
+Output = TypeVar("Output")
 
 
 def session_of(url: str | None, options: Mapping[str, Any]) -> Session:
-    """A session on the cluster at ``url``, or on that of the environment."""
+    """Return a session with the cluster at ``url``, or with that of the environment."""
     return Session.from_env(**options) if url is None else Session(url, **options)
 
 
-class Worker(Generic[Asked, Answer]):
-    """Opens what it works with when it is first asked; may be pickled, and a copy opens its own.
+class Worker(Generic[Input, Output]):
+    """The base of callable objects that open a session on first use. Can be pickled; a copy opens its own session.
 
-    A subclass says with ``_working`` what that is: a context that gives an async function. It ends with the object, at
-    the end of the process, or by ``close``.
+    A subclass implements ``_working``: a context manager whose async function does the work. The context is closed by
+    ``close``, when the object is collected, or when the process ends.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._opened: _Opened[Asked, Answer] | None = None
+        self._opened: _Opened[Input, Output] | None = None
 
-    def _working(self) -> AbstractAsyncContextManager[Callable[[Asked], Awaitable[Answer]]]:
-        """What holds no reference to this object, which else would never be collected."""
+    def _working(self) -> AbstractAsyncContextManager[Callable[[Input], Awaitable[Output]]]:
+        """Return the context; it must not refer to this object, which would then never be collected."""
         raise NotImplementedError
 
-    def _ask(self, what: Asked) -> Answer:
-        """What the function of ``_working`` answers, which is opened now if it is not."""
-        return self._open().ask(what)
+    def _run(self, value: Input) -> Output:
+        """Call the function of ``_working``, which is opened first if it is not; return its result."""
+        return self._open().run(value)
 
     def close(self) -> None:
-        """Close the session and end its thread; a later call opens another."""
+        """Close the session and end its thread; a later call opens a new one."""
         with self._lock:
             opened, self._opened = self._opened, None
         if opened is not None:
             opened.close()
 
-    def _open(self) -> _Opened[Asked, Answer]:
+    def _open(self) -> _Opened[Input, Output]:
         with self._lock:
             if self._opened is None:
                 self._opened = _Opened(self._working())
-                # Also at the end of the process, where nothing is collected any more.
+                # A finalizer also runs when the process exits.
                 weakref.finalize(self, self._opened.close)
             return self._opened
 
@@ -63,19 +63,19 @@ class Worker(Generic[Asked, Answer]):
         self.__dict__.update(state)
 
 
-class _Opened(Generic[Asked, Answer]):
-    """A context that is open on an event loop in a thread of its own, for callers that have none."""
+class _Opened(Generic[Input, Output]):
+    """A context that is open on an event loop in a thread of its own, for callers without an event loop."""
 
-    def __init__(self, context: AbstractAsyncContextManager[Callable[[Asked], Awaitable[Answer]]]) -> None:
+    def __init__(self, context: AbstractAsyncContextManager[Callable[[Input], Awaitable[Output]]]) -> None:
         with ExitStack() as stack:
             self._portal: BlockingPortal = stack.enter_context(start_blocking_portal(name="aiomlcommons"))
             self._work = stack.enter_context(self._portal.wrap_async_context_manager(context))
             self.close = stack.pop_all().close
 
-    def ask(self, what: Asked) -> Answer:
-        """What the function answers."""
-        future = self._portal.start_task_soon(self._work, what)
+    def run(self, value: Input) -> Output:
+        """Call the function on the event loop; return its result."""
+        future = self._portal.start_task_soon(self._work, value)
         try:
             return future.result()
         finally:
-            future.cancel()  # where the caller is interrupted; else it is done
+            future.cancel()  # has no effect unless the caller was interrupted

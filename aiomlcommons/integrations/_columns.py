@@ -1,4 +1,4 @@
-"""The columns of a batch, whether of numpy arrays or of Arrow, and the rows of it that failed."""
+"""Reading and adding columns of a Ray batch, of numpy arrays or of Arrow."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from aiomlcommons.ingest.errors import RowsFailed
 from aiomlcommons.ingest.sinks.arrow_tables import arrow, vectors_of
 from aiomlcommons.ingest.types import Documents, Row, Sparse
 
-# A batch as Ray hands it out: numpy arrays by name, or a pyarrow Table, which has no types of its own.
+# A batch of Ray Data: numpy arrays by name, or a pyarrow Table (pyarrow has no type hints).
 Columns: TypeAlias = Any
 
 
 def column(batch: Columns, name: str) -> list[Any]:
-    """The values of a column. Raises InvalidRequest where there is none, TypeError for another kind of batch."""
+    """Return the values of a column. Raises InvalidRequest if it is missing, TypeError for another batch format."""
     if name not in (names := _names(batch)):
         raise InvalidRequest(f"the batch has no column {name!r}; it has {', '.join(map(repr, names)) or 'none'}")
     values: list[Any] = batch[name].tolist() if isinstance(batch, Mapping) else batch[name].to_pylist()
@@ -33,7 +33,7 @@ def _names(batch: Columns) -> list[str]:
 
 
 def check_texts(texts: Sequence[Any], ids: Sequence[str]) -> None:
-    """Raises RowsFailed with all rows whose text is no string."""
+    """Raise RowsFailed with all rows whose text is not a string."""
     bad = [row for row, text in enumerate(texts) if not isinstance(text, str)]
     if bad:
         why = f"its text must be a string, not {type(texts[bad[0]]).__name__}"
@@ -41,26 +41,26 @@ def check_texts(texts: Sequence[Any], ids: Sequence[str]) -> None:
 
 
 def with_column(batch: Columns, name: str, parts: Sequence[Vectors | Sparse]) -> Columns:
-    """The batch with vectors, which come in parts, as a further column or in place of one."""
+    """Return the batch with the vectors, given in parts, as a new column, or in place of an existing one."""
     joined = _joined(parts)
     if isinstance(batch, Mapping):
         return {**batch, name: _pairs(joined) if isinstance(joined, list) else joined}
-    column, place = vectors_of(joined), batch.schema.get_field_index(name)
-    return batch.append_column(name, column) if place < 0 else batch.set_column(place, name, column)
+    column, index = vectors_of(joined), batch.schema.get_field_index(name)
+    return batch.append_column(name, column) if index < 0 else batch.set_column(index, name, column)
 
 
 def without_column(batch: Columns, name: str) -> Columns:
-    """The batch without a column."""
+    """Return the batch without a column."""
     if isinstance(batch, Mapping):
         return {key: values for key, values in batch.items() if key != name}
     return batch.drop_columns([name])
 
 
 def documents_of(batch: Columns, id: str, field: str) -> Documents:
-    """The rows as documents: with the ids of one column, the vectors of another, and all but these as they are.
+    """Convert a batch to documents: ids from the column ``id``, vectors from ``field``, rows from all but ``field``.
 
-    Raises as ``column`` does, InvalidRequest where the vectors are none or not all of one dimension, and RowsFailed
-    with all rows whose id is neither text nor a whole number.
+    Raises as ``column`` does, InvalidRequest if the vectors are not all of one dimension, and RowsFailed with all rows
+    whose id is neither text nor a whole number.
     """
     ids, vectors = column(batch, id), _vectors(batch, field)
     if bad := [row for row, key in enumerate(ids) if not isinstance(key, str | int) or key == ""]:
@@ -84,7 +84,7 @@ def _vectors(batch: Columns, name: str) -> Vectors | Sparse:
 
 
 def _are_weights(value: Any) -> bool:
-    """Weights of tokens as Embed gives them: a map, which Arrow turns into pairs, or objects."""
+    """Whether a value is a sparse vector as Embed returns it: a map, which Arrow gives as pairs, or objects."""
     return isinstance(value, list) and len(value) > 0 and isinstance(value[0], tuple | Mapping)
 
 
@@ -93,7 +93,7 @@ def _pair(weight: Any) -> tuple[str, float]:
 
 
 def _array(batch: Columns, name: str) -> Vectors | None:
-    """A column that is an array of vectors already, without a copy."""
+    """Return a column of fixed-size vectors as an array without a copy, or None for any other."""
     if isinstance(batch, Mapping):
         found = batch.get(name)
         return found if isinstance(found, np.ndarray) and found.ndim == 2 else None
@@ -111,7 +111,7 @@ def _joined(parts: Sequence[Vectors | Sparse]) -> Vectors | Sparse:
 
 
 def _pairs(sparse: Sparse) -> Vectors:
-    """As an array of lists: of plain objects Ray would make a column for each token."""
+    """Return an array of lists of pairs, because Ray turns plain dicts into a column for each token."""
     column = np.empty(len(sparse), object)
     column[:] = [[{"token": token, "weight": weight} for token, weight in one.items()] for one in sparse]
     return column

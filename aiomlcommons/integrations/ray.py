@@ -1,4 +1,4 @@
-"""Embedding and indexing on Ray: callable classes for Ray Data's ``map_batches``. Ray itself brings the cluster."""
+"""Embedding and indexing on Ray: callable classes for ``map_batches`` of Ray Data."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ Predict: TypeAlias = Callable[[Batch], Awaitable["Vectors | Sparse"]]
 
 
 class Embed(Worker[Batch, "list[Vectors | Sparse]"]):
-    """Adds a column of vectors to the batches of a Ray dataset, with one session and event loop for each actor.
+    """A callable class for ``map_batches`` that adds a column of vectors to the batches of a Ray dataset.
 
-    Ray is given the class, not an object, and makes an object of it in each actor::
+    Pass the class, not an object: Ray makes an object in each actor, which has one session and event loop::
 
         dataset.map_batches(
             Embed,
@@ -44,22 +44,31 @@ class Embed(Worker[Batch, "list[Vectors | Sparse]"]):
             compute=ray.data.ActorPoolStrategy(size=2),
         )
 
-    ``model`` is an id, a name or what else ``ml.models.ensure`` takes; an actor ensures it when its first batch comes.
-    Without ``url`` the environment of the actor names the cluster, as in ``Session.from_env``; ``session`` are further
-    options of Session. ``text`` is the column of the texts, ``output`` the new column (one of that name is replaced),
-    ``id`` a column that names rows in errors. ``batch`` (default 64) texts go in one request, and ``concurrency``
-    requests of an actor are under way: a number, or two bounds between which it is found (default 1 to 16).
-    ``content_type`` tells an asymmetric model whether texts are a ``query`` or a ``passage``. ``retry_budget`` is
-    how many retries the requests of an actor have ahead, ``stall_timeout`` how many seconds the server may be away.
-    With ``redeploy`` a model that is gone from the nodes is deployed again.
+    With ``batch_format="pyarrow"`` the new column is ``FixedSizeList<float32>``, with ``"numpy"`` a float32 array of
+    shape ``(rows, dimension)``. Sparse models give ``map<string, float>``, or lists of
+    ``{"token": ..., "weight": ...}``. The session is closed with the actor, or by ``close``. An object can be pickled;
+    the copy opens a session of its own.
 
-    With ``batch_format="pyarrow"`` the column is ``FixedSizeList<float32>``, with ``"numpy"`` a float32 array of shape
-    ``(rows, dimension)``. Sparse models give ``map<string, float>``, or lists of ``{"token": ..., "weight": ...}``.
+    Args:
+        model: An id, a name or a spec, as ``ml.models.ensure`` takes it; each actor ensures it with its first batch.
+        url: The URL of the cluster. Default: that of the actor's environment, as ``Session.from_env`` reads it.
+        text: The column of the texts.
+        output: The new column of vectors; a column of that name is replaced.
+        id: A column that names rows in errors.
+        batch: Texts in a request.
+        concurrency: Requests at once of an actor: a number, or the two bounds between which an AIMD limiter finds it.
+        content_type: Tells an asymmetric model whether the texts are a ``query`` or a ``passage``.
+        retry_budget: Retries that all requests of an actor together have ahead (a retry token bucket).
+        stall_timeout: Seconds without any response after which a batch fails.
+        redeploy: Deploy a model again that is gone from the nodes.
+        session: Further options of Session.
 
-    Raises ValueError for a ``batch`` or ``concurrency`` below 1. Called, it raises InvalidRequest for a column that is
-    not there, TypeError for another kind of batch, RowsFailed where texts are no strings or cannot be embedded, and as
-    ``ml.models.ensure`` does. The session closes with the actor, or by ``close``; it may be pickled, and a copy opens a
-    session of its own.
+    Raises:
+        ValueError: ``batch`` or ``concurrency`` is below 1.
+        InvalidRequest: The batch does not have the column (when it is called, as are the next ones).
+        TypeError: The batch has another format.
+        RowsFailed: Texts are not strings or cannot be embedded.
+        MLCommonsError: As ``ml.models.ensure`` does.
     """
 
     def __init__(
@@ -80,21 +89,21 @@ class Embed(Worker[Batch, "list[Vectors | Sparse]"]):
     ) -> None:
         if batch < 1:
             raise ValueError(f"batch must be 1 or more, not {batch}")
-        JobOptions(concurrency=concurrency)  # refuses what is no concurrency
+        JobOptions(concurrency=concurrency)  # raises for an invalid concurrency
         super().__init__()
         self._text, self._output, self._id = text, output, id
         how = (batch, concurrency, content_type, retry_budget, stall_timeout, redeploy)
         self._how = _How(model, url, *how, dict(session or {}))
 
     def __call__(self, batch: Columns) -> Columns:
-        """The batch with its vectors, in the same order."""
+        """Embed the batch; return it with its vectors, in the same order."""
         texts = column(batch, self._text)
         ids = [""] * len(texts) if self._id is None else list(map(str, column(batch, self._id)))
         check_texts(texts, ids)
         if not texts:
             return batch
-        whole = Batch(0, list(range(len(texts))), ids, [{}] * len(texts), texts)
-        return with_column(batch, self._output, self._ask(whole))
+        documents = Batch(0, list(range(len(texts))), ids, [{}] * len(texts), texts)
+        return with_column(batch, self._output, self._run(documents))
 
     def _working(self) -> AbstractAsyncContextManager[Callable[[Batch], Awaitable[list[Vectors | Sparse]]]]:
         return _embedding(self._how)
@@ -104,7 +113,9 @@ class Embed(Worker[Batch, "list[Vectors | Sparse]"]):
 
 
 class Index(Worker[Documents, Sequence[Refused]]):
-    """Writes the batches of a Ray dataset into an OpenSearch index, with one session and event loop for each actor::
+    """A callable class for ``map_batches`` that writes the batches of a Ray dataset into an OpenSearch index.
+
+    Each actor has one session and event loop::
 
         dataset.map_batches(Embed, ...).map_batches(
             Index,
@@ -113,15 +124,23 @@ class Index(Worker[Documents, Sequence[Refused]]):
             compute=ray.data.ActorPoolStrategy(size=1),
         ).count()
 
-    A row becomes a document under the id in the column ``id`` (default ``id``), with the vector of the column
-    ``field`` (default ``embedding``) and all other columns as they are. A batch that Ray sends again, for its actor
-    died, overwrites itself. ``url`` and ``session`` are as with Embed, ``sink`` are further options of IndexSink:
-    ``create``, ``sparse``, ``concurrency``, ``stall_timeout``.
+    A row becomes a document with all its columns. Writing is idempotent by id: a batch that Ray sends again, because
+    its actor died, overwrites its documents. The call returns the batch without its vectors. Searches see the documents
+    after a refresh of the index.
 
-    Called, it gives back the batch without its vectors, which need not travel further. Searches see the documents when
-    the index is refreshed, by itself or by you. Raises InvalidRequest for columns that are not there or hold no
-    vectors, SinkError where the index cannot take them, and RowsFailed with the rows that the index refuses, the others
-    of the batch being written.
+    Args:
+        index: The name of the index, or an alias with a write index.
+        url: The URL of the cluster. Default: that of the actor's environment, as ``Session.from_env`` reads it.
+        id: The column of the ids.
+        field: The column of the vectors, and the field for them in the index.
+        session: Further options of Session.
+        **sink: Further options of IndexSink: ``create``, ``sparse``, ``concurrency``, ``stall_timeout``.
+
+    Raises:
+        InvalidRequest: The batch does not have the columns, or ``field`` does not hold vectors of one dimension.
+        TypeError: The batch has another format.
+        SinkError: The index cannot hold the vectors, or accepts no documents.
+        RowsFailed: The index refuses these rows; the others of the batch are written.
     """
 
     def __init__(
@@ -139,9 +158,9 @@ class Index(Worker[Documents, Sequence[Refused]]):
         self._where = _Where(index, url, field, dict(session or {}), sink)
 
     def __call__(self, batch: Columns) -> Columns:
-        """Write the batch; give it back without its vectors."""
+        """Write the batch; return it without its vectors."""
         documents = documents_of(batch, self._id, self._where.field)
-        refused = self._ask(documents) if len(documents) else ()
+        refused = self._run(documents) if len(documents) else ()
         if refused:
             rows = [one.index for one in refused]
             raise RowsFailed(rows, [documents.ids[row] for row in rows], refused[0].why)
@@ -154,12 +173,12 @@ class Index(Worker[Documents, Sequence[Refused]]):
         return f"Index({self._where.index!r}, {self._where.url!r}, id={self._id!r}, field={self._where.field!r})"
 
 
-# ---- what happens in an actor -------------------------------------------------------------------------------------
+# ---- in the actor -------------------------------------------------------------------------------------------------
 
 
 @attrs.frozen
 class _How:
-    """How texts are embedded; ``Embed`` says what each field is."""
+    """The picklable options of ``Embed``, which documents them."""
 
     model: Spec | str
     url: str | None
@@ -174,7 +193,7 @@ class _How:
 
 @asynccontextmanager
 async def _embedding(how: _How) -> AsyncGenerator[Callable[[Batch], Awaitable[list[Vectors | Sparse]]]]:
-    """What embeds batches, as long as the session behind it is open."""
+    """Open a session; give a function that embeds batches with it."""
     async with session_of(how.url, how.session) as session:
         ml = session.options(wait=how.stall_timeout)
         ensured = await ml.models.ensure(how.model)
@@ -185,10 +204,10 @@ async def _embedding(how: _How) -> AsyncGenerator[Callable[[Batch], Awaitable[li
         yield partial(_embed, partial(_predict, embedder_of(model, options, Stats())), how)
 
 
-async def _embed(predict: Predict, how: _How, whole: Batch) -> list[Vectors | Sparse]:
+async def _embed(predict: Predict, how: _How, documents: Batch) -> list[Vectors | Sparse]:
     async def parts() -> AsyncGenerator[Batch]:
-        for start in range(0, len(whole), how.batch):
-            yield whole.part(range(len(whole))[start : start + how.batch])
+        for start in range(0, len(documents), how.batch):
+            yield documents.part(range(len(documents))[start : start + how.batch])
 
     most = how.concurrency if isinstance(how.concurrency, int) else how.concurrency[1]
     async with fan_out(predict, parts(), concurrency=most, ordered=True) as results:
@@ -196,7 +215,7 @@ async def _embed(predict: Predict, how: _How, whole: Batch) -> list[Vectors | Sp
 
 
 async def _predict(embedder: BatchEmbedder, part: Batch) -> Vectors | Sparse:
-    """The vectors of a part. Raises RowsFailed, which names its rows or those of them that are to blame."""
+    """Embed a part of a batch. Raises RowsFailed with the poison rows, or with all rows if the request fails."""
     try:
         embedded = await embedder(part)
     except MLCommonsError as error:
@@ -208,7 +227,7 @@ async def _predict(embedder: BatchEmbedder, part: Batch) -> Vectors | Sparse:
 
 @attrs.frozen
 class _Where:
-    """Where documents go; ``Index`` says what each field is."""
+    """The picklable options of ``Index``, which documents them."""
 
     index: str
     url: str | None
@@ -219,7 +238,7 @@ class _Where:
 
 @asynccontextmanager
 async def _indexing(where: _Where) -> AsyncGenerator[Callable[[Documents], Awaitable[Sequence[Refused]]]]:
-    """What writes documents, as long as the session behind it is open; the last one lets searches see them."""
+    """Open a session and the index; give a function that writes documents. Refreshes the index at the end."""
     async with session_of(where.url, where.session) as ml:
         sink = IndexSink(ml, where.index, field=where.field, **where.sink)
         await sink.open(None)
@@ -229,7 +248,7 @@ async def _indexing(where: _Where) -> AsyncGenerator[Callable[[Documents], Await
 
 
 async def _write(sink: IndexSink, documents: Documents) -> Sequence[Refused]:
-    """Write a batch, and see that the index is still the same one. No other moment is as sure to come."""
+    """Write a batch, then check that the index is still the same one: an actor may be killed before it is closed."""
     refused = await sink.write(documents)
     await sink.flush()
     return refused

@@ -45,7 +45,7 @@ def corpus(tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def served() -> Iterator[str]:
-    """The URL of an emulator that runs as a user would run it; it ends at Ctrl-C, cleanly."""
+    """Start an emulator by the command, give its URL, and check that Ctrl-C ends it cleanly."""
     command = [sys.executable, "-m", "aiomlcommons", "emulator", "--port", "0"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)  # noqa: S603
     assert process.stdout
@@ -87,9 +87,9 @@ def test_ingest_writes_an_array(corpus: Path, capsys: pytest.CaptureFixture[str]
         (
             ["ingest", "x.jsonl", "--model", "m", "--out", "o.npy"],
             2,
-            "no cluster is named: give --url or set OPENSEARCH",
+            "no cluster is given: pass --url or set OPENSEARCH",
         ),
-        (["tasks", "wait", "t"], 2, "say --emulator"),
+        (["tasks", "wait", "t"], 2, "pass --emulator"),
         (["tasks", "wait", "t", "--url", "http://h", "--emulator"], 2, "--url and --emulator exclude each other"),
         (
             ["tasks", "wait", "t", "--url", "http://127.0.0.1:1"],
@@ -124,7 +124,7 @@ def test_ingest_writes_an_array(corpus: Path, capsys: pytest.CaptureFixture[str]
         ),
         (["ingest", "x.pdf", "--model", "m", "--out", "o.npy", "--emulator"], 1, "cannot read x.pdf: name it .jsonl"),
         (["dead-letter", "list", "no.jsonl"], 1, "no.jsonl"),
-        (["call", "models", "nope", "--emulator"], 1, "nothing is called 'models nope'"),
+        (["call", "models", "nope", "--emulator"], 1, "there is no endpoint 'models nope'"),
         (["call", "models", "get", "--emulator"], 1, "required key 'model_id' is missing"),
         (["call", "models", "get", "a", "b", "--emulator"], 1, "GetModel has no field for 'b'"),
         (["call", "models", "get", "missing", "--emulator"], 1, "NotFound: Failed to find model"),
@@ -218,7 +218,7 @@ def test_call_lists_what_begins_with_a_word(capsys: pytest.CaptureFixture[str], 
 @pytest.mark.parametrize("word", ["nope", "models.nope"])
 def test_call_of_a_word_that_nothing_begins_with_says_so(capsys: pytest.CaptureFixture[str], word: str) -> None:
     code, _, err = run(capsys, "call", word)
-    assert (code, f"nothing is called {word!r}; `call` alone lists what there is" in err) == (1, True)
+    assert (code, f"there is no endpoint {word!r}; `call` alone lists all of them" in err) == (1, True)
 
 
 @pytest.mark.parametrize("body", ['data: {"a": 1}\n\n', "", "green"])
@@ -312,7 +312,7 @@ ZIP = str(MODELS / "tiny-tokenizer.zip")
 
 @pytest.fixture
 def uploaded(served: str, capsys: pytest.CaptureFixture[str]) -> Iterator[str]:
-    """The id of a model that was ensured from a file, and is gone afterwards."""
+    """Give the id of a model that was ensured from a file; delete it afterwards."""
     words = ("--function", "SPARSE_TOKENIZE", "--name", "by hand", "--group", "hands", "--change-settings", "--json")
     code, out, err = run(capsys, "models", "ensure", ZIP, *words, "--url", served)
     assert code == 0, err
@@ -343,7 +343,10 @@ def test_nothing_is_deleted_without_a_yes(
     uploaded: str, served: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     code, _, err = run(capsys, "models", "delete", uploaded, "--url", served)
-    assert (code, err) == (2, "aiomlcommons: nobody is there to be asked: say --yes to delete without a question\n")
+    assert (code, err) == (
+        2,
+        "aiomlcommons: standard input is not a terminal: pass --yes to delete without confirmation\n",
+    )
     for answer, expected in (("", 1), ("no", 1), ("y", 0)):
         terminal = io.StringIO(answer + "\n")
         monkeypatch.setattr(terminal, "isatty", lambda: True)
@@ -432,7 +435,7 @@ def test_a_setting_is_switched_on_in_any_case(served: str, word: str, capsys: py
         (["settings", "set", "no_such=1"], "there is no setting plugins.ml_commons.no_such"),
         (["settings", "set", "only_run_on_ml=1"], "only_run_on_ml; did you mean only_run_on_ml_node?"),
         (["settings", "set", "max_load_model_tasks_per_node=1"], "needs OpenSearch 2.4 to 2.6; this server does not"),
-        (["settings", "set", "only_run_on_ml_node"], "a setting is said as NAME=VALUE"),
+        (["settings", "set", "only_run_on_ml_node"], "a setting must be NAME=VALUE"),
         (["models", "ensure", "https://host/m.zip"], "a model by URL needs --sha256"),
         (["models", "undeploy", "all-MiniLM-L6-v2"], "the cluster has no model 'all-MiniLM-L6-v2'"),
     ],

@@ -1,4 +1,4 @@
-"""Bulk jobs on the command line: begun, broken off, gone on with, tried out, and what failed tried again."""
+"""Bulk jobs on the command line: started, interrupted, resumed, dry runs, and retries of dead letters."""
 
 from __future__ import annotations
 
@@ -23,10 +23,11 @@ from aiohttp import web
 from rich.console import Console
 
 from aiomlcommons import Session, cli
-from aiomlcommons.cli import dead_letters, jobs
+from aiomlcommons.cli import jobs
 from aiomlcommons.cli.arguments import parser
 from aiomlcommons.cli.display import block, display, span
 from aiomlcommons.emulator import Emulator
+from aiomlcommons.ingest.reprocess import RetryFiles
 from aiomlcommons.ingest.state.dead_letters import DeadLetter
 from aiomlcommons.ingest.state.seen_ids import SeenIds
 from aiomlcommons.ingest.stats import Stats
@@ -40,7 +41,7 @@ ROWS = 200
 
 @attrs.define
 class Place:
-    """An emulator, a folder that is the working directory, and a shell in it."""
+    """An emulator, a working directory, and commands that run in it."""
 
     emulator: Emulator
     url: str
@@ -49,28 +50,28 @@ class Place:
     asked: list[str] = attrs.field(factory=list)
 
     async def run(self, *words: str) -> tuple[int, str, str]:
-        """Exit code, output and errors of a command."""
+        """Run a command; return its exit code, output and errors."""
         code = await asyncio.to_thread(cli.main, [*words, "--url", self.url])
         got = self.capsys.readouterr()
         return code, got.out, got.err
 
     async def run_alone(self, *words: str) -> tuple[int, str, str]:
-        """The same of a command that needs no cluster."""
+        """Run a command that needs no cluster; return the same."""
         code = await asyncio.to_thread(cli.main, words)
         got = self.capsys.readouterr()
         return code, got.out, got.err
 
     async def job(self, *words: str) -> tuple[int, dict[str, Any]]:
-        """Exit code and report of a command that comes to its end."""
+        """Run a command to its end; return its exit code and report."""
         code, out, err = await self.run(*words, "--json")
         assert code in {0, 3}, err
         return code, orjson.loads(out)
 
     async def broken(self, *words: str, after: int = 6) -> None:
-        """A command that is broken off by a model that is gone."""
+        """Run a command that ends early because its model is gone."""
         self.emulator.faults.fail(404, times=1, every=after, reason="Failed to find model")
         code, _, err = await self.run(*words, "--concurrency", "1", "--batch", "8", "--checkpoint-every", "2")
-        assert (code, "the same command with --resume goes on" in err) == (1, True), err
+        assert (code, "run the same command with --resume to continue" in err) == (1, True), err
 
     async def process(self, *words: str) -> asyncio.subprocess.Process:
         command = (sys.executable, "-m", "aiomlcommons", *words, "--url", self.url)
@@ -118,7 +119,7 @@ async def place(
 
 @pytest.fixture
 def index(place: Place) -> BulkServer:
-    """An index that the emulator of the place has."""
+    """Give the emulator an index, and return it."""
     server = BulkServer()
 
     async def action(request: Any, go: Any) -> Any:
@@ -128,7 +129,7 @@ def index(place: Place) -> BulkServer:
     return server
 
 
-# ---- begun, broken off, gone on with ---------------------------------------------------------------------------------
+# ---- start, interruption, resume -------------------------------------------------------------------------------------
 
 
 @pytest.mark.asyncio
@@ -139,8 +140,8 @@ async def test_a_job_that_is_broken_off_is_gone_on_with_only_when_that_is_said(p
     assert "out.jsonl.checkpoint" in before
     code, out, err = await place.run(*words)
     assert (code, out) == (2, "")
-    assert "out.jsonl.checkpoint is of a job that was broken off" in err
-    assert "say --resume to go on with it, or remove the file to begin anew" in err
+    assert "out.jsonl.checkpoint belongs to an interrupted job" in err
+    assert "pass --resume to continue it, or remove the file to begin anew" in err
     assert place.files() == before
     asked = len(place.asked)
     code, report = await place.job(*words, "--resume")
@@ -218,13 +219,13 @@ async def test_resume_without_a_checkpoint_begins(place: Place) -> None:
 async def test_a_file_that_is_no_checkpoint_is_left_alone(place: Place) -> None:
     source = place.write("in.jsonl", *documents(3))
     code, _, err = await place.run("ingest", source, *MODEL, "--out", "out.npy", "--checkpoint", "in.jsonl")
-    assert (code, "in.jsonl is no checkpoint of a job; name another file" in err) == (1, True)
+    assert (code, "in.jsonl is not the checkpoint of a job; name another file" in err) == (1, True)
     assert place.ids("in.jsonl") == ["d0", "d1", "d2"]
 
 
 def test_an_emulator_of_its_own_has_nothing_to_go_on_with(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["ingest", "x.jsonl", *MODEL, "--out", "o.npy", "--resume", "--emulator"]) == 2
-    assert "serve one with `aiomlcommons emulator`, and name it with --url" in capsys.readouterr().err
+    assert "run `aiomlcommons emulator`, and pass its address with --url" in capsys.readouterr().err
 
 
 @pytest.mark.asyncio
@@ -242,7 +243,7 @@ async def test_ctrl_c_ends_a_job_that_can_be_gone_on_with(place: Place) -> None:
     _, errors = await process.communicate()
     assert process.returncode == 130
     assert errors.decode().splitlines()[-2:] == [
-        "what is done is kept: the same command with --resume goes on",
+        "progress is kept: run the same command with --resume to continue",
         "interrupted",
     ]
     place.asked.clear()
@@ -273,7 +274,7 @@ async def test_ctrl_c_ends_a_job_whose_index_is_away(place: Place, index: BulkSe
     assert len(index.documents) == ROWS
 
 
-# ---- where to, and how -----------------------------------------------------------------------------------------------
+# ---- outputs and options ---------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("words", [[], ["--out", "a.jsonl", "--index", "b"]])
@@ -418,7 +419,7 @@ def test_a_number_that_cannot_be_is_refused_by_name(
     assert f"argument {words[0]}: {message}" in capsys.readouterr().err
 
 
-# ---- watched ---------------------------------------------------------------------------------------------------------
+# ---- the display -----------------------------------------------------------------------------------------------------
 
 
 class Terminal(io.StringIO):
@@ -430,7 +431,7 @@ STATS: dict[str, Any] = {"written": 1_200, "failed": 50, "retried": 7, "in_fligh
 
 
 def drawn(**counts: Any) -> list[str]:
-    """The live block as a terminal of 100 columns shows it."""
+    """Render the live block for a terminal of 100 columns."""
     now = [0.0]
     stats = Stats(clock=lambda: now[0], **{**STATS, **counts})
     now[0] = 10.0
@@ -480,7 +481,7 @@ def test_where_nobody_looks_there_are_plain_lines(monkeypatch: pytest.MonkeyPatc
 
 
 def shown(out: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The beginning of what is shown when enough time has passed."""
+    """Return the start of what is shown when enough time has passed."""
     now = [0.0]
     monkeypatch.setattr(sys, "stderr", out)
     with display("title", clock=lambda: now[0]) as show:
@@ -509,7 +510,7 @@ def test_time_is_said_as_people_say_it(seconds: float | None, words: str) -> Non
     assert span(seconds) == words
 
 
-# ---- tried out -------------------------------------------------------------------------------------------------------
+# ---- dry runs --------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.asyncio
@@ -571,7 +572,7 @@ BAD = DeadLetter(9, None, "in.jsonl, line 10: not JSON", BadRow("not JSON", "in.
 
 @pytest.fixture
 def dead(tmp_path: Path) -> Path:
-    """61 letters of which three fail for ever."""
+    """Write 61 dead letters, of which three fail for good."""
     path = tmp_path / "docs.dead.jsonl"
     lines = [letter(number, "" if number in {7, 30} else f"text number {number}") for number in range(60)]
     path.write_bytes(b"".join([*lines[:20], BAD, *lines[20:]]))
@@ -607,7 +608,7 @@ def test_letters_are_counted_by_reason(dead: Path, capsys: pytest.CaptureFixture
 def test_a_file_of_something_else_is_named(dead: Path, capsys: pytest.CaptureFixture[str]) -> None:
     dead.write_bytes(BAD + b'{"id": "a", "text": "b"}\n')
     assert cli.main(["dead-letter", "list", str(dead)]) == 1
-    assert f"SourceError: {dead}, line 2 is no dead letter" in capsys.readouterr().err
+    assert f"SourceError: {dead}, line 2 is not a dead letter" in capsys.readouterr().err
 
 
 @pytest.mark.asyncio
@@ -628,7 +629,7 @@ async def test_a_retry_leaves_what_still_fails(place: Place, dead: Path) -> None
 
 @pytest.mark.asyncio
 async def test_a_retry_that_leaves_nothing_leaves_no_file(place: Place, index: BulkServer) -> None:
-    # What failed under the number of its row is written under that number, and not under that of its letter.
+    # A document that failed under its row number is written under that, not under the number of its dead letter.
     (place.folder / "docs.dead.jsonl").write_bytes(letter(1, "one", "801") + letter(2, "two", "4"))
     code, report = await place.job("dead-letter", "retry", "docs.dead.jsonl", *MODEL, "--index", "docs")
     assert (code, report["written"], report["dead_letters"]) == (0, 2, None)
@@ -653,14 +654,14 @@ async def test_a_retry_that_is_broken_off_loses_no_letter(place: Place, dead: Pa
     await place.broken(*words, after=5)
     assert dead.read_bytes() == before
     code, _, err = await place.run(*words)
-    assert (code, "say --resume to go on with it, or remove the file to begin anew" in err) == (2, True)
+    assert (code, "pass --resume to continue it, or remove the file to begin anew" in err) == (2, True)
     code, report = await place.job(*words, "--resume")
     assert (code, report["written"], report["failed"]) == (3, 58, 3)
     assert (place.ids("more.jsonl"), place.ids(dead.name)) == (GOOD, FAIL)
     assert place.files() == {dead.name, "more.jsonl"}
 
 
-@pytest.mark.parametrize("step", ["keep_failed", "_tidied"])
+@pytest.mark.parametrize("step", ["commit", "clean_up"])
 @pytest.mark.asyncio
 async def test_a_retry_that_ends_between_its_last_steps_has_done_all_of_it(
     place: Place, dead: Path, step: str, monkeypatch: pytest.MonkeyPatch
@@ -671,9 +672,9 @@ async def test_a_retry_that_ends_between_its_last_steps_has_done_all_of_it(
     words = ("dead-letter", "retry", dead.name, *MODEL, "--out", "more.jsonl")
     before = dead.read_bytes()
     with monkeypatch.context() as patched:
-        patched.setattr(dead_letters, step, full)
+        patched.setattr(RetryFiles, step, full)
         assert (await place.run(*words))[0] == 1
-    assert (dead.read_bytes() == before) is (step == "keep_failed")
+    assert (dead.read_bytes() == before) is (step == "commit")
     place.asked.clear()
     assert (await place.run(*words, "--resume"))[0] == 3
     assert (place.ids("more.jsonl"), place.ids(dead.name), place.asked) == (GOOD, FAIL, [])
@@ -685,7 +686,7 @@ async def test_a_retry_that_ends_between_its_last_steps_has_done_all_of_it(
 async def test_a_retry_that_ends_while_it_tidies_up_loses_no_letter(
     place: Place, dead: Path, removed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The letters fail again for the same reasons, so that their file is in the end what it was."""
+    """All fail again for the same reasons, so that the new file equals the old one."""
     words = ("dead-letter", "retry", dead.name, *MODEL, "--out", "more.jsonl")
     await place.job(*words)
     before = dead.read_bytes()
@@ -744,7 +745,7 @@ async def test_a_retry_does_not_replace_the_output_of_the_job(place: Place, dead
     place.write("docs.jsonl", {"id": "dear"})
     before = dead.read_bytes()
     code, _, err = await place.run("dead-letter", "retry", dead.name, *MODEL, "--out", "docs.jsonl")
-    assert (code, "docs.jsonl is there already" in err, "name another file" in err) == (2, True, True)
+    assert (code, "docs.jsonl exists already" in err, "name another file" in err) == (2, True, True)
     assert (place.ids("docs.jsonl"), dead.read_bytes() == before) == (["dear"], True)
 
 

@@ -1,4 +1,4 @@
-"""An estimate is measured on the first rows, counts all of them, and leaves nothing behind."""
+"""A dry run embeds a sample, counts all rows, and leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.asyncio
 
 @attrs.define
 class Uncounted(Memory):
-    """Rows that must be read to be counted."""
+    """Rows without a known count, which must be read to be counted."""
 
     readings: int = 0
 
@@ -42,7 +42,7 @@ class Uncounted(Memory):
 
 @attrs.define
 class Folders:
-    """Makes sinks, and remembers where."""
+    """Makes sinks, and records their folders."""
 
     seen: list[Path] = attrs.field(factory=list)
 
@@ -93,7 +93,7 @@ async def test_a_small_source_is_all_sample(world: JobsOnAnEmulator) -> None:
     found = await estimated(world, source, rows=71)
     assert (found.rows, found.sampled, found.faulty) == (70, 70, None)
     assert found.seconds == pytest.approx(found.sampling)
-    assert source.readings == 2  # a first row, to warm up, and the sample
+    assert source.readings == 2  # the warm-up row and the sample
 
 
 async def test_what_the_model_cannot_take_is_said_with_the_reason(world: JobsOnAnEmulator) -> None:
@@ -122,7 +122,7 @@ async def test_a_slow_model_is_asked_for_so_long_only(world: JobsOnAnEmulator, m
         world.emulator.faults.add(hold, on=PREDICTIONS, times=None)
         return await go()
 
-    world.emulator.faults.add(later, on=PREDICTIONS, every=4)  # one to warm up, and three of the sample
+    world.emulator.faults.add(later, on=PREDICTIONS, every=4)  # one of the warm-up, three of the sample
     watched: list[int] = []
     found = await estimated(
         world, Memory(documents(200)), seconds=0, concurrency=1, watched=lambda stats: watched.append(stats.settled)
@@ -182,12 +182,12 @@ async def test_a_source_that_breaks_while_it_is_counted_says_so(world: JobsOnAnE
 
 
 @pytest.mark.parametrize(
-    ("most", "rows", "whole"), [(1, 1, False), (49, 49, False), (50, 50, False), (51, 51, False), (71, 70, True)]
+    ("most", "rows", "exhausted"), [(1, 1, False), (49, 49, False), (50, 50, False), (51, 51, False), (71, 70, True)]
 )
-async def test_a_sample_has_so_many_rows_or_all(most: int, rows: int, whole: bool) -> None:
+async def test_a_sample_has_so_many_rows_or_all(most: int, rows: int, exhausted: bool) -> None:
     sample = Head(Memory(documents(70)), most)
     found = [row async for piece in sample.read() for row in piece.rows]
-    assert (found, sample.whole) == (documents(70)[:rows], whole)
+    assert (found, sample.exhausted) == (documents(70)[:rows], exhausted)
     assert await sample.count() == min(most, 70)
     assert await Head(Uncounted([]), most).count() == most
     assert sample.name == "memory"

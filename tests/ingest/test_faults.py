@@ -1,4 +1,4 @@
-"""A whole job through everything that goes wrong at once: nothing is lost, nothing is given up that is not at fault."""
+"""A job with all faults at once: no row is lost, and only poison documents become dead letters."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ POISONED = {"d57", "d58", "d333"}
 
 @attrs.define
 class Away:
-    """Whether the server is away: for the predictions of these numbers."""
+    """Whether the server is unavailable: during the predictions of these numbers."""
 
     first: int
     last: int
@@ -59,7 +59,7 @@ async def test_the_accounts_balance_through_a_plan_of_faults(world: JobsOnAnEmul
     dead = [orjson.loads(line) for line in (world.folder / "job.dead").read_bytes().splitlines()]
     assert {letter["id"] for letter in dead} == POISONED
     assert len(dead) == 3
-    # The outage took more tries than could be paid for, and they were not made: one at a time asked for the server.
+    # The outage used up the retry budget; from then on one request at a time probed the server.
     assert budget.denied > 0
     assert 0 <= report.retried - budget.spent - budget.denied < 60
 

@@ -1,4 +1,4 @@
-"""Whole jobs on an emulator: every row is accounted for, whatever happens on the way."""
+"""Whole jobs on an emulator: every row is settled once, whatever happens on the way."""
 
 from __future__ import annotations
 
@@ -205,7 +205,7 @@ async def test_a_job_whose_output_does_not_become_whole_is_not_finished(world: J
 
 
 async def test_a_crash_at_any_moment_repeats_no_more_than_was_not_noted(world: JobsOnAnEmulator) -> None:
-    """The sink forgets what it had not flushed, and the job is begun again, many times over."""
+    """The sink loses what was not flushed, and the job resumes, many times."""
     chance = random.Random(7)  # noqa: S311
     shelf = Shelf()
     rows = documents(400)
@@ -251,7 +251,7 @@ async def test_a_job_that_is_under_way_is_not_begun_twice(
     monkeypatch.setattr("aiomlcommons.ingest.state.seen_ids.BUSY", 0.0)
     rows, shelf = documents(100), Shelf()
     async with world.job(Memory(rows), shelf) as job:
-        with pytest.raises(JobUnderWay, match=r"job.checkpoint.seen: the job is under way"):
+        with pytest.raises(JobUnderWay, match=r"job.checkpoint.seen is locked: the job is running already"):
             async with world.job(Memory(rows), Shelf()):
                 pass
         report = await job
@@ -289,11 +289,11 @@ async def test_ids_that_another_job_left_behind_are_not_taken_for_its_own(world:
     assert (report.written, report.deduplicated, len(shelf.durable)) == (20, 0, 20)
 
 
-# ---- what need not be embedded ---------------------------------------------------------------------------------------
+# ---- cached vectors and unchanged documents --------------------------------------------------------------------------
 
 
 async def embedded_by(world: JobsOnAnEmulator, rows: list[Any], shelf: Shelf, **settings: Any) -> Any:
-    """The report of a job of its own."""
+    """Run a new job; return its report."""
     (world.folder / "job.checkpoint").unlink(missing_ok=True)
     async with world.job(Memory(rows), shelf, **settings) as job:
         return await job
@@ -335,7 +335,7 @@ async def test_what_was_not_written_is_not_skipped_the_next_time(world: JobsOnAn
     assert (report.written, report.skipped) == (1, 9)
 
 
-# ---- batches that the server does not take ---------------------------------------------------------------------------
+# ---- batches that are too large --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("status", "too_much"), [(413, 5), (400, 4)])
@@ -355,7 +355,7 @@ async def test_batches_shrink_when_the_server_takes_no_more(
         report = await job
     assert (report.written, report.failed) == (6000, 0)
     assert max(sizes) == 16
-    # The batches that were under way by then are halved one by one, and no others.
+    # Only the batches that were in flight by then are halved, one by one.
     assert max(sizes[-300:]) < too_much
 
 
@@ -394,7 +394,7 @@ async def test_a_job_that_is_left_while_it_is_opened_leaves_no_file_open(world: 
 
 
 async def test_no_batch_is_written_while_a_note_is_made(world: JobsOnAnEmulator) -> None:
-    """What is written after the sink's flush, and counted in its note, would be lost in a crash."""
+    """A batch that is written after the flush of the sink, but counted in the checkpoint, would be lost in a crash."""
 
     class Busy(Shelf):
         writing = 0

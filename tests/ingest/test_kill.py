@@ -1,6 +1,6 @@
-"""kill -9 at any moment: every id is in the sink exactly once in the end, or among the dead letters.
+"""kill -9 at any moment: at the end every id is in the sink exactly once, or in the dead letter file.
 
-``python -m tests.ingest.test_kill [KILLS]`` does it as often as asked, and prints what was embedded twice.
+``python -m tests.ingest.test_kill [KILLS]`` kills that many times, and prints what was embedded twice.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ BATCH = 8
 
 @attrs.define
 class Killing:
-    """An emulator that kills the client at its n-th prediction, and counts the texts that it was asked for."""
+    """An emulator that kills the client at its n-th prediction, and counts the texts of all requests."""
 
     process: asyncio.subprocess.Process | None = None
     left: int = -1
@@ -51,7 +51,7 @@ def write(path: Path) -> None:
 
 
 async def killed(kills: int, folder: Path, seed: int) -> tuple[int, int]:
-    """Run a job that is killed so many times; return how many texts were embedded, and how many of them again."""
+    """Run a job that is killed this many times; return how many texts were embedded, and how many more than once."""
     chance = random.Random(seed)  # noqa: S311
     source, sink, note = (folder / name for name in ("in.jsonl", "out.jsonl", "job"))
     await asyncio.to_thread(write, source)

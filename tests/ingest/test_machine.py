@@ -1,8 +1,8 @@
-"""Every document is in the sink exactly once or among the dead letters, whatever the order of faults and crashes.
+"""Every document is in the sink exactly once, or a dead letter, whatever the order of faults and crashes.
 
-A machine of hypothesis leads the life of a job: it decides what each question to the model is answered with, when time
-passes, what fails, and where the job is left, cancelled or killed.
-``python -m tests.ingest.test_machine [LIVES]`` leads as many lives as asked, other ones each time.
+A hypothesis state machine runs a job: it decides the response to each request, when time passes, what fails, and where
+the job is left, cancelled or killed. ``python -m tests.ingest.test_machine [RUNS]`` runs it that many times, each time
+with other choices.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ running = precondition(lambda self: self.life.runs)
 
 
 class Jobs(RuleBasedStateMachine):
-    """A job, and all that may happen to it."""
+    """A job, and the events that may happen to it."""
 
     met: ClassVar[Counter[str]] = Counter()
 
@@ -157,11 +157,11 @@ def lead(lives: int, steps: int, **more: Any) -> None:
 
 def test_every_document_is_in_the_sink_once_or_a_dead_letter_whatever_happens() -> None:
     lead(150, 50, derandomize=True)
-    # A machine that never gets anywhere would find nothing either.
+    # The machine must reach the interesting states, or it would find nothing.
     assert {"crashed halfway", "left", "OSError"} <= set(Jobs.met)
 
 
-# Whether random lives come to these ends depends on what else is imported: hypothesis draws from its constants too.
+# Random runs reach these ends or not, depending on what is imported: hypothesis draws from its constants too.
 @pytest.mark.parametrize(("error", "ends"), [("gone", "NotFound"), ("400", "ModelFails"), (None, "JobStalled")])
 def test_a_job_that_an_error_or_silence_ends_is_finished_by_the_next_one(error: str | None, ends: str) -> None:
     met = Counter[str]()
@@ -178,7 +178,7 @@ def test_a_job_that_an_error_or_silence_ends_is_finished_by_the_next_one(error: 
 
 if __name__ == "__main__":
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000
-    # A crash before the first note may leave letters, which are put aside and said to be.
+    # A crash before the first checkpoint may leave dead letters, which are put aside with a warning.
     logging.getLogger("aiomlcommons").setLevel(logging.ERROR)
     lead(count, 60)
     print(f"{count:,} lives of a job: {', '.join(f'{number:,} {name}' for name, number in sorted(Jobs.met.items()))}")

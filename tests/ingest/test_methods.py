@@ -1,4 +1,4 @@
-"""``ml.ingest`` as its users call it: on an emulator, from sources to files."""
+"""``ml.ingest`` as users call it, on an emulator, from sources to files."""
 
 from __future__ import annotations
 
@@ -117,9 +117,12 @@ async def test_a_cache_serves_the_next_job(world: JobsOnAnEmulator) -> None:
         ({"requests_per_minute": 0}, "requests_per_minute must be more than 0, not 0"),
         ({"stall_timeout": 0}, "stall_timeout must be more than 0, not 0"),
         ({"skip_unchanged": True}, "skip_unchanged needs cache"),
-        ({"skip_unchanged": True, "cache": "vectors.sqlite"}, r"leave documents out of .*out\.jsonl"),
-        ({"skip_unchanged": True, "cache": "vectors.sqlite", "sink": lambda _: None}, "all lambdas have one"),
-        ({"ordered": False, "sink": "out.npy"}, "nobody could tell whose its vectors are"),
+        ({"skip_unchanged": True, "cache": "vectors.sqlite"}, r"needs a sink that keeps its documents.*out\.jsonl"),
+        (
+            {"skip_unchanged": True, "cache": "vectors.sqlite", "sink": lambda _: None},
+            "all lambdas share one: name the function",
+        ),
+        ({"ordered": False, "sink": "out.npy"}, "holds vectors without ids.* set ordered=True"),
         ({"text": "{title"}, "the template"),
         ({"source": "no/such.jsonl"}, "No such file or directory: 'no/such.jsonl'"),
         ({"sink": "no/such/out.jsonl"}, r"cannot write no/such/out\.jsonl: there is no folder no/such"),
@@ -128,7 +131,7 @@ async def test_a_cache_serves_the_next_job(world: JobsOnAnEmulator) -> None:
 async def test_what_cannot_be_is_refused_before_the_first_request(
     world: JobsOnAnEmulator, wrong: Any, words: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.chdir(world.folder)  # where whatever is written under a bare name would be seen
+    monkeypatch.chdir(world.folder)  # where a file with a relative name would be seen
     seen: list[Any] = []
 
     async def listen(request: Any, go: Any) -> Any:
@@ -160,13 +163,13 @@ async def test_numbers_of_numpy_are_numbers(world: JobsOnAnEmulator) -> None:
 @pytest.mark.parametrize(
     ("names", "words"),
     [
-        ({"sink": "in.jsonl"}, "sink is .*in.jsonl, which source needs"),
-        ({"dead_letters": "in.jsonl"}, "dead_letters is .*in.jsonl, which source needs"),
-        ({"dead_letters": "link.jsonl"}, "dead_letters is .*link.jsonl, which source needs"),
-        ({"dead_letters": "out.jsonl.part"}, "dead_letters is .*out.jsonl.part, which sink needs"),
-        ({"checkpoint": "out.jsonl"}, "checkpoint is .*out.jsonl, which sink needs"),
-        ({"checkpoint": "job", "dead_letters": "job.seen"}, "dead_letters is .*job.seen, which checkpoint needs"),
-        ({"checkpoint": "job", "cache": "job"}, "cache is .*job, which checkpoint needs"),
+        ({"sink": "in.jsonl"}, "sink and source would both use .*in.jsonl"),
+        ({"dead_letters": "in.jsonl"}, "dead_letters and source would both use .*in.jsonl"),
+        ({"dead_letters": "link.jsonl"}, "dead_letters and source would both use .*in.jsonl"),
+        ({"dead_letters": "out.jsonl.part"}, "dead_letters and sink would both use .*out.jsonl.part"),
+        ({"checkpoint": "out.jsonl"}, "checkpoint and sink would both use .*out.jsonl"),
+        ({"checkpoint": "job", "dead_letters": "job.seen"}, "dead_letters and checkpoint would both use .*job.seen"),
+        ({"checkpoint": "job", "cache": "job"}, "cache and checkpoint would both use .*job"),
     ],
 )
 async def test_one_file_is_not_used_for_two_things(world: JobsOnAnEmulator, names: dict[str, str], words: str) -> None:
@@ -217,8 +220,10 @@ async def test_a_checkpoint_counts_nothing_that_went_into_an_index_made_anew(wor
     async with bulk_server(knn(384)) as server, Session(server.url) as elsewhere:
         how: dict[str, Any] = {"model": world.model_id, "checkpoint": checkpoint, "batch": 1, "concurrency": 1}
         for _ in range(2):
-            # As a job that goes on finds out, too.
-            with pytest.raises(SinkError, match=r"index docs was made anew, .*remove the checkpoint to begin anew"):
+            # A job that resumes finds out too.
+            with pytest.raises(
+                SinkError, match=r"index docs was deleted and created again, .*remove the checkpoint to begin anew"
+            ):
                 async with world.ml.ingest(rows, sink=IndexSink(elsewhere, "docs"), checkpoint_every=10, **how) as job:
                     await job
             found = await asyncio.to_thread(CheckpointFile.peek, checkpoint)

@@ -1,4 +1,4 @@
-"""Letters that are tried again: their documents as they were, and a file that holds what still fails."""
+"""Retried dead letters: their documents are unchanged, and their file is reduced to those that still fail."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 import pytest
 
-from aiomlcommons.ingest.reprocess import LetterRow, LetterSource, keep_failed, letter_id
+from aiomlcommons.ingest.reprocess import DeadLetterSource, RetriedDocument, keep_failed, retried_id
 from aiomlcommons.ingest.sources import SourceError
 from aiomlcommons.ingest.state.dead_letters import DeadLetter, read_dead_letters
 from aiomlcommons.ingest.types import BadRow
@@ -30,8 +30,8 @@ def write(path: Path, *found: DeadLetter) -> Path:
     return path
 
 
-async def opened(path: Path) -> LetterSource:
-    return await asyncio.to_thread(LetterSource.of, path)
+async def opened(path: Path) -> DeadLetterSource:
+    return await asyncio.to_thread(DeadLetterSource.of, path)
 
 
 # ---- the source ------------------------------------------------------------------------------------------------------
@@ -45,8 +45,8 @@ async def test_documents_are_read_with_the_ids_under_which_they_failed(tmp_path:
     assert await source.count() == 4
     first, bad, other, text = [row async for rows in source.read() for row in rows.rows]
     assert (first, bad, other) == ({"id": "d7", "n": 7}, BAD, {"a": 1})
-    assert isinstance(first, LetterRow)
-    assert first.letter_id == "d7"
+    assert isinstance(first, RetriedDocument)
+    assert first.failed_id == "d7"
     assert isinstance(text, BadRow)
     assert text.why == "not a mapping but str"
 
@@ -78,55 +78,55 @@ async def test_a_reading_goes_on_where_it_was(tmp_path: Path) -> None:
     pieces = [rows async for rows in source.read()]
     assert len(pieces) > 2
     again = [row async for rows in source.read(pieces[1].position, pieces[1].start) for row in rows.rows]
-    assert [row.letter_id for row in again if isinstance(row, LetterRow)] == [
+    assert [row.failed_id for row in again if isinstance(row, RetriedDocument)] == [
         f"d{row}" for row in range(pieces[1].start, 2_000)
     ]
 
 
 def test_a_file_that_was_changed_is_another_source(tmp_path: Path) -> None:
     path = write(tmp_path / "dead", letter(1, "a"), letter(2, "b"))
-    before = LetterSource.of(path).name
+    before = DeadLetterSource.of(path).name
     assert before.startswith(f"{path} (")
-    assert LetterSource.of(path).name == before
+    assert DeadLetterSource.of(path).name == before
     write(path, letter(1, "a"), letter(2, "c"))
-    assert LetterSource.of(path).name != before
+    assert DeadLetterSource.of(path).name != before
 
 
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        (letter(1, "a").line() + b'{"id": 1}\n', "dead, line 2 is no dead letter"),
-        (b"no JSON\n", "dead, line 1 is no dead letter"),
-        (b"[1]\n", "dead, line 1 is no dead letter"),
-        (b'{"row": 1, "id": null, "why": "", "bad_row": {"where": "x"}}\n', "dead, line 1 is no dead letter"),
-        (letter(1, "a").line()[:-1], "the last line of .*dead has no end"),
-        (letter(1, "a").line() + b'{"row', "the last line of .*dead has no end"),
+        (letter(1, "a").line() + b'{"id": 1}\n', "dead, line 2 is not a dead letter"),
+        (b"no JSON\n", "dead, line 1 is not a dead letter"),
+        (b"[1]\n", "dead, line 1 is not a dead letter"),
+        (b'{"row": 1, "id": null, "why": "", "bad_row": {"where": "x"}}\n', "dead, line 1 is not a dead letter"),
+        (letter(1, "a").line()[:-1], "the last line of .*dead is incomplete"),
+        (letter(1, "a").line() + b'{"row', "the last line of .*dead is incomplete"),
     ],
 )
 def test_what_is_no_whole_letter_is_refused(tmp_path: Path, data: bytes, words: str) -> None:
     (tmp_path / "dead").write_bytes(data)
     with pytest.raises(SourceError, match=words):
-        LetterSource.of(tmp_path / "dead")
+        DeadLetterSource.of(tmp_path / "dead")
 
 
 def test_a_file_without_letters_is_one_too(tmp_path: Path) -> None:
     (tmp_path / "dead").touch()
-    assert LetterSource.of(tmp_path / "dead").total == 0
+    assert DeadLetterSource.of(tmp_path / "dead").total == 0
 
 
 def test_an_id_is_the_letters_own_else_that_of_a_field() -> None:
-    find = letter_id("key")
-    assert find(LetterRow({"key": "x"}, "7")) == "7"
-    assert find(LetterRow({"key": "x"}, None)) == "x"
+    find = retried_id("key")
+    assert find(RetriedDocument({"key": "x"}, "7")) == "7"
+    assert find(RetriedDocument({"key": "x"}, None)) == "x"
     with pytest.raises(LookupError, match="it has no field 'key'"):
-        find(LetterRow({}, None))
+        find(RetriedDocument({}, None))
 
 
 # ---- what is left ----------------------------------------------------------------------------------------------------
 
 
 def kept(tmp_path: Path, failed: list[DeadLetter], *found: DeadLetter) -> list[DeadLetter]:
-    """The letters that are left of some, with those that failed again in any order."""
+    """Return the dead letters that are left, given those that failed again in any order."""
     path, again = write(tmp_path / "dead", *found), tmp_path / "dead.failed"
     if failed:
         write(again, *failed)
@@ -151,7 +151,7 @@ def test_without_failures_the_file_is_gone(tmp_path: Path) -> None:
 
 
 def test_a_later_letter_of_the_same_id_stays_with_one_that_failed(tmp_path: Path) -> None:
-    # The job passed it over as a duplicate, and nothing was written for it.
+    # The job skipped it as a duplicate, so it was not written.
     found = [letter(1, "a"), letter(2, "b"), letter(3, "b", {"other": 1}), letter(4, None), letter(5, None)]
     left = kept(tmp_path, [letter(1, "b", why="new"), letter(3, None, why="new")], *found)
     assert [(one.row, one.why) for one in left] == [(2, "new"), (3, "away"), (4, "new")]
@@ -173,7 +173,9 @@ def test_a_file_that_cannot_be_written_leaves_all_as_it_is(tmp_path: Path) -> No
 def test_letters_that_failed_and_are_gone_are_missed(tmp_path: Path) -> None:
     path = write(tmp_path / "dead", letter(1, "a"))
     before = path.read_bytes()
-    with pytest.raises(SourceError, match=r"failed holds 0 letters, and 1 failed: .*dead stays as it is"):
+    with pytest.raises(
+        SourceError, match=r"failed holds 0 dead letters, and 1 documents failed: .*dead stays as it is"
+    ):
         keep_failed(path, tmp_path / "failed", 1)
     assert path.read_bytes() == before
 

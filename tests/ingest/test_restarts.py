@@ -1,8 +1,8 @@
-"""Kill or restart the server in the middle of bulk jobs: every id is there once in the end, and the accounts balance.
+"""Kill or restart the server during bulk jobs: at the end every id is there once, and the counters balance.
 
-``python -m tests.ingest.test_restarts [TIMES]`` does it as often as asked on emulators of their own. With
-``--restart-command COMMAND`` it does so on the cluster that OPENSEARCH_URL names, as ``Session.from_env`` has it: the
-command ends that cluster, starts it again, and returns then; where several are given they take turns.
+``python -m tests.ingest.test_restarts [TIMES]`` does it that many times on emulators of its own. With
+``--restart-command COMMAND`` it uses the cluster of OPENSEARCH_URL, as ``Session.from_env`` does: the command stops
+that cluster, starts it again, and then returns; several commands are used in turn.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ ENDS: tuple[str, ...] = ("kill", "stop")
 
 @attrs.define
 class Emulated:
-    """A cluster in a process of its own, which ends at some prediction and is started anew, so many times."""
+    """A cluster in a process of its own, which exits during a prediction and is started again, this many times."""
 
     folder: Path
     times: int
@@ -55,7 +55,7 @@ class Emulated:
     _process: asyncio.subprocess.Process | None = None
 
     async def start(self, predictions: int = 0, how: str = "stop") -> None:
-        """Start a process, and wait until it serves."""
+        """Start a process, and wait until it accepts requests."""
         words = ("-m", "tests.support.dying_cluster", str(self.folder), str(self.port), str(predictions), how)
         self._process = await asyncio.create_subprocess_exec(sys.executable, *words, stdout=asyncio.subprocess.PIPE)
         assert self._process.stdout is not None
@@ -63,13 +63,13 @@ class Emulated:
         self.port = int(self.url.rpartition(":")[2])
 
     async def stop(self) -> None:
-        """End the process."""
+        """Stop the process."""
         if self._process is not None and self._process.returncode is None:
             self._process.kill()
             await self._process.wait()
 
     async def trouble(self) -> None:
-        """End it in the middle of predictions, and start it anew, until that was often enough."""
+        """Stop it during predictions and start it again, as often as wanted."""
         await self.stop()
         each = max(1, ROWS // BATCH // (self.times + 1))
         for turn in range(self.times):
@@ -82,7 +82,7 @@ class Emulated:
 
 @attrs.define
 class Real:
-    """A cluster that a command restarts each time that so many documents were read."""
+    """A cluster that a command restarts each time that this many documents were read."""
 
     commands: list[str]
     times: int
@@ -90,12 +90,12 @@ class Real:
     ended: int = 0
 
     def read(self, number: int) -> None:
-        """A document is read."""
+        """Count a document that is read."""
         if number and number % (ROWS // (self.times + 1)) == 0:
             self.wanted.release()
 
     async def trouble(self) -> None:
-        """Restart it, whenever it is time."""
+        """Restart it each time that it is due."""
         for turn in range(self.times):
             await self.wanted.acquire()
             process = await asyncio.create_subprocess_shell(self.commands[turn % len(self.commands)])
@@ -112,7 +112,7 @@ def text_of(number: int) -> str:
 
 @attrs.frozen
 class Jobs:
-    """Jobs on a cluster; ``unique`` names what they make there, and ``how`` is given to each."""
+    """Jobs on a cluster; ``unique`` is part of all names there, and ``how`` are options of each job."""
 
     ml: Session
     folder: Path
@@ -126,7 +126,7 @@ class Jobs:
             yield {"id": f"d{number}", "text": text_of(number)}
 
     async def into_a_file(self, model: str) -> Report:
-        """Embed into a file, and look at it."""
+        """Embed into a file, and check its content."""
         out = self.folder / "out.jsonl"
         async with self.ml.ingest(self.source, model=model, sink=out, **self._how("jsonl")) as job:
             report = await job
@@ -137,7 +137,7 @@ class Jobs:
         return report
 
     async def into_an_index(self, model: str) -> Report:
-        """Embed into an index, and count what is there."""
+        """Embed into an index, and count its documents."""
         index = "verses" if not self.unique else self.unique.lower().replace(" ", "-")
         sink = IndexSink(self.ml, index, create=True, sparse=True, backoff=SOON)
         try:
@@ -157,19 +157,19 @@ class Jobs:
 
 
 def zipped(kind: str, name: str) -> Spec:
-    """A tiny real model of a kind."""
+    """Write a tiny real model of a kind."""
     known = KINDS[kind]
     path, config = MODELS / known.file, known.model_config
     return FileModel(path=path, name=name, function_name=known.function_name, model_config=config)
 
 
 def remote(name: str, url: str) -> Spec:
-    """A model behind a connector, which is served from here."""
+    """Make a model behind a connector, served from this process."""
     return RemoteModel(name=name, connector=http_embeddings(f"{url}/v1/embeddings", model="m"))
 
 
 async def restarted(kind: str, times: int, folder: Path, seed: int = 0) -> Report:
-    """Run a job on an emulator that ends so many times meanwhile; return its report."""
+    """Run a job on an emulator that exits this many times meanwhile; return its report."""
     cluster = Emulated(folder / "cluster", times, random.Random(seed))  # noqa: S311
     await asyncio.to_thread(cluster.folder.mkdir)
     async with AsyncExitStack() as ends:
@@ -191,7 +191,7 @@ async def restarted_really(kind: str, times: int, folder: Path, commands: list[s
     """Run a job on the cluster of the environment, which the commands restart meanwhile; return its report."""
     unique = f"aiomlcommons restarts {uuid.uuid4().hex[:8]}"
     cluster = Real(commands, times)
-    # Slowly enough to be still at it when the cluster is back.
+    # Slowly enough to be running still when the cluster is back.
     how = {"requests_per_minute": 60.0 * ROWS / BATCH / 20, "concurrency": 4}
     async with Session.from_env() as ml, served(kind, unique) as spec:
         await ml.settings.apply(allowed("127.0.0.1"))
@@ -206,7 +206,7 @@ async def restarted_really(kind: str, times: int, folder: Path, commands: list[s
 
 @asynccontextmanager
 async def served(kind: str, name: str) -> AsyncGenerator[Spec]:
-    """A model of a kind; what a remote one needs is there meanwhile."""
+    """Give a model of a kind; the server of a remote one runs meanwhile."""
     if kind != "remote":
         yield zipped(kind, name)
         return
@@ -215,7 +215,7 @@ async def served(kind: str, name: str) -> AsyncGenerator[Spec]:
 
 
 async def beside_trouble(jobs: Jobs, kind: str, model: str, trouble: Callable[[], Awaitable[None]]) -> Report:
-    """The report of a job that goes on while there is trouble, its accounts seen to balance."""
+    """Run a job during outages; check that its counters balance, and return its report."""
     async with asyncio.TaskGroup() as group:
         group.create_task(_all(trouble))
         report = await (jobs.into_an_index(model) if kind == "sparse" else jobs.into_a_file(model))
@@ -228,7 +228,7 @@ async def _all(trouble: Callable[[], Awaitable[None]]) -> None:
 
 
 def allowed(host: str) -> MLSettings:
-    """What a cluster must allow for the models here."""
+    """Return the cluster settings that the models here need."""
     return MLSettings(
         only_run_on_ml_node=False,
         native_memory_threshold=100,

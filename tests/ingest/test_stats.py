@@ -1,4 +1,4 @@
-"""The accounts of a job: they add up, go on after a break, and say how long it will take."""
+"""The statistics of a job: the counters balance, survive a resume, and give an estimate of the time left."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from aiomlcommons.ingest.stats import COUNTS, Report, Stats
 
 
 class Watch:
-    """A clock that stands until it is set."""
+    """A clock that stands still until it is set."""
 
     now = 100.0
 

@@ -1,4 +1,4 @@
-"""An emulator with deployed models, served in a thread of its own: the tests here are not async, as Ray is not."""
+"""An emulator with deployed models in a thread of its own: the tests here are not async, as Ray is not."""
 
 from __future__ import annotations
 

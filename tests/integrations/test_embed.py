@@ -1,4 +1,4 @@
-"""What Embed makes of batches, without Ray."""
+"""Embed on batches, without Ray."""
 
 from __future__ import annotations
 

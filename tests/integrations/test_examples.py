@@ -1,4 +1,4 @@
-"""The examples that need Ray: each starts its own, and the last one needs a real index too."""
+"""The examples that need Ray: each starts its own; the last one also needs a real index."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ async def count(url: str, index: str) -> Any:
 
 
 def example(name: str, *arguments: str, **environ: str) -> str:
-    """What an example prints."""
+    """Run an example; return its output."""
     environment = {key: value for key, value in os.environ.items() if not key.startswith(("OPENSEARCH_", "RAY_"))}
     command = [sys.executable, str(EXAMPLES / name), *arguments]
     done = subprocess.run(command, capture_output=True, text=True, env={**environment, **environ}, check=False)  # noqa: S603

@@ -1,4 +1,4 @@
-"""What Index makes of batches, without Ray: into a small server, and into a real OpenSearch what Embed made of them."""
+"""Index on batches, without Ray: into a fake server, and with Embed into a real OpenSearch."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Batch = Callable[[], Any]
 
 @pytest.fixture
 def server() -> Iterator[BulkServer]:
-    """A server with an index, in a thread of its own."""
+    """Serve an index in a thread of its own."""
     with start_blocking_portal() as portal, portal.wrap_async_context_manager(_serve()) as running:
         yield running
 
@@ -123,7 +123,7 @@ def test_an_index_that_is_deleted_between_batches_is_no_success(server: BulkServ
     index = Index("docs", server.url)
     index(table(fixed()))
     server.delete()
-    with pytest.raises(SinkError, match=r"index docs was made anew, .* of 6 documents"):
+    with pytest.raises(SinkError, match=r"index docs was deleted and created again, and 6 documents"):
         index(table(fixed()))
 
 

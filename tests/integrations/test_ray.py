@@ -27,7 +27,7 @@ if os.environ.get("CI") == "true":
 else:
     ray = pytest.importorskip("ray", reason="Ray is not installed: pip install aiomlcommons[ray]")
 
-# Ray warns of its own ways, here where its driver is; what Embed does happens in other processes.
+# Ray itself warns in this process, its driver; Embed runs in other processes.
 pytestmark = pytest.mark.filterwarnings("ignore")
 ROWS = [{"id": f"d{i}", "text": f"word{i} and {i % 7}"} for i in range(400)]
 TEXTS = [row["text"] for row in ROWS]
@@ -35,7 +35,7 @@ SECONDS_TO_END = 30
 
 
 class Tells(Embed):
-    """Says in a further column which process embedded a row."""
+    """Adds a column with the id of the process that embedded a row."""
 
     def __call__(self, batch: Any) -> Any:
         done = super().__call__(batch)
@@ -43,7 +43,7 @@ class Tells(Embed):
 
 
 class DiesOnce(Tells):
-    """Its process is killed in the middle of its second batch, and of no other one: a file remembers that."""
+    """Kills its process during its second batch, once: a file records that."""
 
     def __init__(self, *args: Any, grave: str, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -64,9 +64,9 @@ class DiesOnce(Tells):
 
 @pytest.fixture(scope="module", autouse=True)
 def others() -> Iterator[set[int]]:
-    """The processes that were there before Ray was, which is started for all tests."""
+    """Start Ray for all tests; return the processes that existed before."""
     before = set(descendants())
-    # Logical CPUs: two for the actors, and some for whatever reads and writes beside them.
+    # Logical CPUs: two for the actors, and some for the tasks that read and write.
     ray.init(address="local", num_cpus=4, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
     ray.data.DataContext.get_current().enable_progress_bars = False
     yield before
@@ -74,7 +74,7 @@ def others() -> Iterator[set[int]]:
 
 
 def embedded(what: type[Embed], batch_format: str, *, actors: int = 2, **options: Any) -> Any:
-    """The rows, in eight blocks, with their vectors, as a table that is sorted by row."""
+    """Embed rows in eight blocks; return a table that is sorted by row."""
     numbered = [{"row": i, **row} for i, row in enumerate(ROWS)]
     dataset = ray.data.from_items(numbered, override_num_blocks=8).map_batches(
         what,
@@ -97,7 +97,7 @@ def test_two_actors_give_the_vectors_of_embed_many(world: EmulatorForRay) -> Non
     waiting, both = 0, asyncio.Event()
 
     async def until_both_ask(_: web.BaseRequest, go: CallNext) -> Any:
-        # Each has one request under way, so that the second one that comes is the other actor's.
+        # Each actor has one request in flight, so the second concurrent request is the other actor's.
         nonlocal waiting
         waiting += 1
         if waiting == 2:
@@ -159,7 +159,7 @@ def test_nothing_runs_on_after_ray_is_shut_down(world: EmulatorForRay, others: s
 
 
 def descendants() -> list[int]:
-    """The processes that this one started, and those that they started."""
+    """Return the descendants of this process."""
     found, parents = [], {os.getpid()}
     children = [(int(stat.parent.name), _parent(stat)) for stat in Path("/proc").glob("[0-9]*/stat")]
     while parents:
@@ -176,5 +176,5 @@ def _parent(stat: Path) -> int:
 
 
 def ends(handle: int) -> bool:
-    """Whether a process has ended, or does so now."""
+    """Whether a process has ended, or ends soon."""
     return bool(select.select([handle], [], [], SECONDS_TO_END)[0])

@@ -1,4 +1,4 @@
-"""Where embedded documents go: files that appear whole or not at all, an index, a program's own function."""
+"""Sinks of embedded documents: files that appear by atomic rename, an index, or a function."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from aiomlcommons.ingest.types import Documents, Sink
 
 __all__ = ["CallableSink", "IndexSink", "JsonLinesSink", "NpySink", "ParquetSink", "SinkError", "open_sink"]
 
-_BY_ENDING: Mapping[str, Callable[[Path, str], Sink]] = {
+_BY_SUFFIX: Mapping[str, Callable[[Path, str], Sink]] = {
     ".jsonl": lambda path, field: JsonLinesSink(path, field=field),
     ".ndjson": lambda path, field: JsonLinesSink(path, field=field),
     ".npy": lambda path, _: NpySink(path),
@@ -27,10 +27,10 @@ _BY_ENDING: Mapping[str, Callable[[Path, str], Sink]] = {
 
 
 def open_sink(what: Any, *, field: str = "embedding") -> Sink:
-    """The sink that is meant: of a path by its ending, of a function, or the sink itself.
+    """Return the sink for a path, by its suffix, or for a function; a Sink is returned as it is.
 
-    ``field`` is what the vector is called in a file that has names. It looks for a path's folder: call it in a thread.
-    Raises ValueError for any other ending, SinkError where there is no such folder, TypeError for anything else.
+    ``field`` is the name of the vector in a JSON Lines or Parquet file. It looks at the file system: call it in a
+    thread. Raises ValueError for another suffix, SinkError if the folder does not exist, TypeError for anything else.
     """
     if isinstance(what, str | PathLike):
         return _of_path(Path(what), field)
@@ -42,9 +42,9 @@ def open_sink(what: Any, *, field: str = "embedding") -> Sink:
 
 
 def _of_path(path: Path, field: str) -> Sink:
-    kind = _BY_ENDING.get(path.suffix.lower())
+    kind = _BY_SUFFIX.get(path.suffix.lower())
     if kind is None:
-        raise ValueError(f"cannot write {printable(path)}: name it {', '.join(_BY_ENDING)}")
+        raise ValueError(f"cannot write {printable(path)}: name it {', '.join(_BY_SUFFIX)}")
     if not path.parent.is_dir():
         raise SinkError(f"cannot write {printable(path)}: there is no folder {printable(path.parent)}")
     return kind(path, field)

@@ -1,4 +1,4 @@
-"""``_bulk``: documents as its lines, and what its answer says of each."""
+"""Requests of ``_bulk``: encoding documents, batching them by size, and reading the result of each one."""
 
 from __future__ import annotations
 
@@ -18,172 +18,173 @@ from aiomlcommons.ingest.types import Documents, Refused, Row
 from aiomlcommons.trouble.parsed_error import parse_error
 from aiomlcommons.trouble.table import Kind, trouble_of
 
-# Not the document's fault: no rights, no such index, one that is closed to writing, or no room that ever will be.
-NO_WAY = {401, 403, 404, 429, 503}
-# The same document may well be taken later.
-AGAIN = {Kind.PASSES, Kind.THROTTLED, Kind.RACE, Kind.NOT_READY}
+# The index takes no document: no rights, no such index, blocked for writes, or rejected for good.
+UNUSABLE = {401, 403, 404, 429, 503}
+# Worth a retry: the same document may be accepted later.
+RETRYABLE = {Kind.PASSES, Kind.THROTTLED, Kind.RACE, Kind.NOT_READY}
 LONGEST_ID = 512
 
 
 @attrs.frozen
 class Action:
-    """A document as two lines of a request, its place in the batch, and the list that takes its refusal."""
+    """An index action: a document as two lines of a request, its index in the batch, and the list for its refusal."""
 
     index: int
     lines: bytes
     refused: list[Refused]
 
     def refuse(self, why: str) -> None:
-        """The document is not taken, and never will be."""
+        """Record that the document is refused for good."""
         self.refused.append(Refused(self.index, why))
 
 
 @attrs.define(eq=False)
-class Load:
-    """Actions of one batch that travel in one request, perhaps with other loads; how that ended when they arrived."""
+class Chunk:
+    """The actions of one batch that go in one request, which may coalesce several chunks; and how that ended."""
 
     actions: list[Action]
     size: int
-    arrived: anyio.Event = attrs.field(factory=anyio.Event)
+    done: anyio.Event = attrs.field(factory=anyio.Event)
     error: Exception | None = None
     awaited: bool = True
-    trip: Trip | None = None
+    request: BulkRequest | None = None
 
     async def wait(self) -> None:
-        """Wait until it has arrived. Raises what kept it from that; who is cancelled leaves the trip."""
+        """Wait for the end of the request. Raises its error. Cancelling the wait withdraws from the request."""
         try:
-            await self.arrived.wait()
+            await self.done.wait()
         finally:
             self.awaited = False
-            if self.trip is not None:
-                self.trip.left()
+            if self.request is not None:
+                self.request.cancel_if_abandoned()
         if self.error is not None:
             raise self.error
 
 
 @attrs.define(eq=False)
-class Trip:
-    """Loads that travel together. Cancelling one does not end it in its ``scope``, cancelling all of them does."""
+class BulkRequest:
+    """A request of several chunks. It is shielded from cancellation until all who wait for its chunks are cancelled."""
 
-    loads: Sequence[Load]
+    chunks: Sequence[Chunk]
     scope: anyio.CancelScope = attrs.field(factory=lambda: anyio.CancelScope(shield=True))
 
     def __attrs_post_init__(self) -> None:
-        for load in self.loads:
-            load.trip = self
+        for chunk in self.chunks:
+            chunk.request = self
 
-    def left(self) -> None:
-        """Somebody waits no longer."""
-        if not any(load.awaited for load in self.loads):
+    def cancel_if_abandoned(self) -> None:
+        """Cancel the request if nobody waits for any of its chunks."""
+        if not any(chunk.awaited for chunk in self.chunks):
             self.scope.cancel()
 
     @contextmanager
-    def under_way(self) -> Iterator[None]:
-        """The trip itself. What it ends with is told to those who wait for its loads."""
+    def in_flight(self) -> Iterator[None]:
+        """The context in which the request is sent. An error in it is raised in those who wait for its chunks."""
         error: Exception | None = None
         try:
             with self.scope:
                 yield
         except Exception as caught:
             error = caught
-        for load in self.loads:
-            load.error, load.trip = error, None  # no circle keeps their documents in memory
-            load.arrived.set()
+        for chunk in self.chunks:
+            chunk.error, chunk.request = error, None  # a reference cycle would keep the documents in memory
+            chunk.done.set()
 
 
 @attrs.define
 class Outcome:
-    """What became of a request's actions: those to be sent ``again`` after ``wait`` seconds; the others are done.
+    """The result of a request: the actions to ``retry`` after ``wait`` seconds; the others are accepted or refused.
 
-    ``halve`` says that the request was refused as a whole, ``hopeless`` that the index takes none; ``why``, why.
+    ``halve`` means that the request was refused as a whole and is to be bisected, ``unusable`` that the index accepts
+    no document; ``why`` is the reason.
     """
 
-    again: list[Action] = attrs.field(factory=list)
+    retry: list[Action] = attrs.field(factory=list)
     wait: float = 0.0
     halve: bool = False
-    hopeless: bool = False
+    unusable: bool = False
     why: str = ""
 
 
 def actions(batch: Documents, field: str, base64: bool) -> tuple[list[Action], list[Refused]]:
-    """The actions of a batch, and the documents that can be told to be impossible without asking the server."""
+    """Encode a batch; return its actions, and the documents that are refused without asking the server."""
     lines, refused = encoded(attrs.evolve(batch, rows=list(map(_row, batch.rows))), field, base64=base64)
     made: list[Action] = []
     for i, line in lines.items():
         id = batch.ids[i]  # noqa: A001 - the API's own word
-        # The server would answer 400 to the whole request.
+        # For such an id the server refuses the whole request with 400.
         if not 0 < len(id.encode(errors="replace")) <= LONGEST_ID:
             refused.append(Refused(i, f"its id must be of 1 to {LONGEST_ID} bytes"))
             continue
-        what = orjson.dumps({"index": {"_id": id}}, option=orjson.OPT_APPEND_NEWLINE)
-        made.append(Action(i, what + line, refused))
+        header = orjson.dumps({"index": {"_id": id}}, option=orjson.OPT_APPEND_NEWLINE)
+        made.append(Action(i, header + line, refused))
     return made, refused
 
 
 def _row(row: Row) -> Row:
-    """Without ``_id``, which rows from an index have and no document may hold."""
+    """Drop ``_id``, which rows from an index have, and which the server refuses as a field."""
     return {key: value for key, value in row.items() if key != "_id"} if "_id" in row else row
 
 
-def loads(actions: Sequence[Action], most: int) -> Iterator[Load]:
-    """Loads of at most ``most`` bytes, or of one document that is larger."""
-    piece: list[Action] = []
+def chunks(actions: Sequence[Action], max_bytes: int) -> Iterator[Chunk]:
+    """Split actions into chunks of at most ``max_bytes``, or of one document that is larger."""
+    part: list[Action] = []
     size = 0
     for action in actions:
-        if piece and size + len(action.lines) > most:
-            yield Load(piece, size)
-            piece, size = [], 0
-        piece.append(action)
+        if part and size + len(action.lines) > max_bytes:
+            yield Chunk(part, size)
+            part, size = [], 0
+        part.append(action)
         size += len(action.lines)
-    if piece:
-        yield Load(piece, size)
+    if part:
+        yield Chunk(part, size)
 
 
-def together(waiting: deque[Load], most: int) -> list[Load]:
-    """Take from what waits the first load, and those after it that fit into ``most`` bytes with it."""
+def coalesce(waiting: deque[Chunk], max_bytes: int) -> list[Chunk]:
+    """Take the first chunk off the queue, and those after it that fit into ``max_bytes`` with it."""
     taken = [waiting.popleft()]
     size = taken[0].size
-    while waiting and size + waiting[0].size <= most:
+    while waiting and size + waiting[0].size <= max_bytes:
         size += waiting[0].size
         taken.append(waiting.popleft())
     return taken
 
 
-def outcome(got: HttpResponse, sent: Sequence[Action]) -> Outcome:
-    """What an answer says of each action, telling the refused. Raises DecodeError where it answers something else."""
+def outcome(response: HttpResponse, sent: Sequence[Action]) -> Outcome:
+    """Read a response, and record the refused documents. Raises DecodeError if it is not a response to the actions."""
     try:
-        body = got.json()
+        body = response.json()
         if not body["errors"]:
             return Outcome()
         items = [item["index"] for item in body["items"]]
     except (ValueError, TypeError, KeyError) as error:
-        raise DecodeError(f"no answer of _bulk: {error!r}", got) from None
+        raise DecodeError(f"not a response of _bulk: {error!r}", response) from None
     if len(items) != len(sent):
-        raise DecodeError(f"{len(sent)} documents were sent and {len(items)} answered", got)
-    return _sorted(items, sent)
+        raise DecodeError(f"{len(sent)} documents were sent, and the response has {len(items)}", response)
+    return _classified(items, sent)
 
 
-def _sorted(items: Sequence[Mapping[str, Any]], sent: Sequence[Action]) -> Outcome:
+def _classified(items: Sequence[Mapping[str, Any]], sent: Sequence[Action]) -> Outcome:
     found = Outcome()
     for item, action in zip(items, sent, strict=True):
         error, status = item.get("error"), item.get("status", 500)
         if error is None and status < 300:
             continue
         why = _reason(error) or f"status {status}"
-        if trouble_of(parse_error(status, error)).kind in AGAIN:
-            found.again.append(action)
+        if trouble_of(parse_error(status, error)).kind in RETRYABLE:
+            found.retry.append(action)
             found.why = found.why or why
-        elif status in NO_WAY:
-            found.hopeless, found.why = True, why
+        elif status in UNUSABLE:
+            found.unusable, found.why = True, why
         else:
             action.refuse(why)
     return found
 
 
 def _reason(error: Any) -> str:
-    """The server's words, with those of the cause, which say what is wrong with the document."""
+    """Return the server's type and reason, and those of the cause, which say what is wrong with the document."""
     if not isinstance(error, Mapping):
         return str(error or "")
-    said = ": ".join(str(error[key]) for key in ("type", "reason") if error.get(key))
+    reason = ": ".join(str(error[key]) for key in ("type", "reason") if error.get(key))
     cause = _reason(error.get("caused_by"))
-    return f"{said}; {cause}" if cause else said
+    return f"{reason}; {cause}" if cause else reason

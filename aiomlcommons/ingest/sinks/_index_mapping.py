@@ -1,4 +1,4 @@
-"""The index that vectors go to: what its mapping must be, and the body that creates it."""
+"""The mapping that an index of vectors needs: checking it, and the body that creates the index."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from aiomlcommons.ingest.errors import SinkError
 
 
 def index_body(given: Mapping[str, Any], field: str, dimension: int | None) -> dict[str, Any]:
-    """What creates an index for vectors of a dimension, None for sparse ones; ``given`` adds to it and wins."""
+    """Return the body that creates an index for vectors (``dimension`` None: sparse ones); ``given`` overrides it."""
     kind: dict[str, Any] = {"type": "rank_features"}
     settings: dict[str, Any] = {}
     if dimension is not None:
@@ -19,25 +19,27 @@ def index_body(given: Mapping[str, Any], field: str, dimension: int | None) -> d
 
 
 def check_index(name: str, mappings: Mapping[str, Any], field: str, dimension: int | None, *, sparse: bool) -> None:
-    """Raises SinkError where vectors cannot go into a field; a ``dimension`` of None is not known yet."""
+    """Raise SinkError if the field cannot hold the vectors; a ``dimension`` of None is not checked."""
     found = _field(mappings, field)
     wanted = "rank_features" if sparse else "knn_vector"
     if found.get("type") != wanted:
-        is_now = f"is {found['type']}" if "type" in found else "is not in its mapping"
-        raise SinkError(f"index {name}: the field {field!r} {is_now}, and these vectors need a field of type {wanted}")
-    there = found.get("dimension")
-    if there is not None and dimension is not None and int(there) != dimension:
-        raise SinkError(f"index {name}: the field {field!r} is of dimension {there}, and these vectors of {dimension}")
+        actual = f"is {found['type']}" if "type" in found else "is not in its mapping"
+        raise SinkError(f"index {name}: the field {field!r} {actual}, and these vectors need a field of type {wanted}")
+    existing = found.get("dimension")
+    if existing is not None and dimension is not None and int(existing) != dimension:
+        raise SinkError(
+            f"index {name}: the field {field!r} is of dimension {existing}, and these vectors of {dimension}"
+        )
 
 
 def holds_floats(mappings: Mapping[str, Any], field: str) -> bool:
-    """Whether a field of vectors is known to hold float32, and no bytes, bits or halves."""
+    """Whether a field of vectors is known to hold float32, not byte, binary or half-precision vectors."""
     found = _field(mappings, field)
     return "model_id" not in found and found.get("data_type", "float") == "float"
 
 
 def _field(mappings: Mapping[str, Any], field: str) -> Mapping[str, Any]:
-    """The mapping of a field, which may stand inside an object (``doc.vector``)."""
+    """Return the mapping of a field, which may be nested in objects (``doc.vector``)."""
     found: Any = mappings
     for name in field.split("."):
         found = found.get("properties", {}).get(name, {})

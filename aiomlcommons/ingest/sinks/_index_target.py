@@ -1,6 +1,6 @@
-"""The index that vectors go into: found or made, seen to fit, and seen to stay the same one.
+"""The target index of an IndexSink: finding or creating it, checking its mapping, and checking that it stays the same.
 
-A server that is written to makes an index that is missing, with a mapping of its own. The name is the same then.
+The server creates a missing index on the first write, with a mapping of its own. So the UUID is compared, not the name.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ READS_BASE64 = Version(3, 9)
 
 @attrs.define
 class Target:
-    """An index by its name or alias. ``mappings`` are those of each index that it stands for, None where there is none.
+    """An index by its name or alias. ``mappings`` are those of each index behind it, None if there is none.
 
-    ``uuid`` is that of the index which is written to; None while it is not known, or where the user may not ask.
+    ``uuid`` is that of the write index; None while it is not known, or if the user has no permission to read it.
     """
 
     ml: Client
@@ -43,12 +43,14 @@ class Target:
 
     @property
     def path(self) -> str:
-        """The index as a path."""
+        """The URL path of the index."""
         return "/" + quote(self.name, safe="")
 
     async def find(self, taken: int) -> None:
-        """See whether it is there. Raises SinkError where it is not, and must be: it took so many documents, or it may
-        not be made; or where it is another one; ApiError.
+        """Look the index up. ``taken`` is the number of documents that an earlier run wrote to it.
+
+        Raises SinkError if it is missing and must exist (documents were written to it, or ``create`` is not set), or
+        if it is not the one that was written to; ApiError.
         """
         self.mappings = await self._found()
         if self.mappings is not None:
@@ -59,7 +61,7 @@ class Target:
             raise SinkError(f"there is no index {self.name}: create it, or let the sink do so with create=True")
 
     async def fit(self, dimension: int | None) -> None:
-        """See that vectors fit, and create it where there is none. Raises SinkError where they do not, ApiError."""
+        """Create a missing index, and check the mapping. Raises SinkError if the vectors do not fit, ApiError."""
         if self.mappings is None:
             await self._make(dimension)
             await self.check_same(0)
@@ -67,7 +69,7 @@ class Target:
             check_index(name, mappings, self.field, dimension, sparse=self.sparse)
 
     async def check_same(self, taken: int) -> None:
-        """Raises SinkError where it is gone, or not the one that took so many documents; ApiError."""
+        """Raise SinkError if the index is gone, or not the one that ``taken`` documents were written to; ApiError."""
         if not self.may_ask:
             return
         try:
@@ -75,21 +77,26 @@ class Target:
         except NotFound as error:
             raise self._gone(taken) from error
         except Forbidden as error:
-            log.warning("it is not looked at whether index %s stays the same one: %s", self.name, error)
+            log.warning(
+                "no permission to check whether index %s is deleted and created again meanwhile: %s", self.name, error
+            )
             self.may_ask = False
             return
         if self.uuid not in {None, uuid}:
             raise SinkError(
-                f"index {self.name} was made anew, and what was written before is gone with the first one, of "
-                f"{taken:,} documents; see to its mapping, and remove the checkpoint to begin anew"
+                f"index {self.name} was deleted and created again, and {taken:,} documents written before are lost; "
+                "check its mapping, and remove the checkpoint to begin anew"
             )
         self.uuid = uuid
 
     def _gone(self, taken: int) -> SinkError:
-        return SinkError(f"index {self.name} is gone, and {taken:,} documents were written to it")
+        return SinkError(
+            f"index {self.name} is gone, and {taken:,} documents were written to it; "
+            "remove the checkpoint to begin anew"
+        )
 
     async def reads_base64(self, wanted: bool | None) -> bool:
-        """Whether vectors may be sent as base64; where that is not known, as numbers, which every server reads."""
+        """Whether to send vectors as base64: as ``wanted``, or if the server's version is known to read it."""
         floats = all(holds_floats(mappings, self.field) for mappings in (self.mappings or {}).values())
         if self.sparse or not floats:
             return False
@@ -99,12 +106,12 @@ class Target:
         return version is not None and version >= READS_BASE64
 
     async def _found(self) -> dict[str, Any] | None:
-        """The mappings of the index, or of each one that an alias stands for."""
+        """Fetch the mappings of the index, or of each one behind an alias; None if there is none."""
         try:
-            got = await self.ml.request("GET", f"{self.path}/_mapping")
+            response = await self.ml.request("GET", f"{self.path}/_mapping")
         except NotFound:
             return None
-        return {name: index["mappings"] for name, index in got.json().items()}
+        return {name: index["mappings"] for name, index in response.json().items()}
 
     async def _make(self, dimension: int | None) -> None:
         given = self.create if isinstance(self.create, Mapping) else {}
@@ -116,18 +123,18 @@ class Target:
         except BadRequest as error:
             if error.type != "resource_already_exists_exception":
                 raise
-            # Somebody else was quicker, or the first answer was lost.
+            # Another client created it meanwhile, or the response to the first try was lost.
             self.mappings = await self._found()
 
     async def _uuid(self) -> str:
-        got = (await self.ml.request("GET", f"{self.path}/_settings")).json()
-        written = next(iter(got)) if len(got) == 1 else await self._write_index()
-        return str(got[written]["settings"]["index"]["uuid"])
+        indices = (await self.ml.request("GET", f"{self.path}/_settings")).json()
+        name = next(iter(indices)) if len(indices) == 1 else await self._write_index()
+        return str(indices[name]["settings"]["index"]["uuid"])
 
     async def _write_index(self) -> str:
-        """The index that takes what is written to an alias of several."""
+        """Return the write index of an alias for several indices."""
         found: dict[str, Any] = (await self.ml.request("GET", f"{self.path}/_alias")).json()
         for index, known in found.items():
             if known["aliases"].get(self.name, {}).get("is_write_index"):
                 return index
-        raise SinkError(f"alias {self.name} stands for {', '.join(found)}, and none is its write index")
+        raise SinkError(f"alias {self.name} stands for {', '.join(found)}, and none of them is its write index")

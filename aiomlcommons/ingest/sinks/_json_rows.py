@@ -1,4 +1,4 @@
-"""Documents as JSON, one by one, so that what JSON cannot hold is refused alone."""
+"""Encoding documents as JSON one by one, so that only those are refused which JSON cannot hold."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ OPTIONS = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_APPEND_NEWLINE
 
 
 def encoded(batch: Documents, field: str, *, base64: bool = False) -> tuple[dict[int, bytes], list[Refused]]:
-    """The line of each document by its place in the batch: its row with the vector as ``field``; and the refused.
+    """Return the line of each document by its index in the batch, with the vector as ``field``, and the refused ones.
 
-    In a row NaN and infinity are null, and dates are ISO text; bytes and Decimal are refused, among others.
-    With ``base64`` a dense vector is text: its numbers as little-endian float32, one after the other.
+    In a row NaN and infinity become null, and dates ISO text; bytes and Decimal, among others, are refused.
+    With ``base64`` a dense vector is the base64 text of its little-endian float32 bytes.
     """
     vectors = _plain(batch.vectors, "<f4" if base64 else None)
     lines: dict[int, bytes] = {}
@@ -37,7 +37,7 @@ def encoded(batch: Documents, field: str, *, base64: bool = False) -> tuple[dict
 
 
 def not_finite(vectors: Vectors | Sparse) -> list[Refused]:
-    """Documents whose vector holds NaN or infinity, which JSON would turn into null without a word."""
+    """Refuse documents whose vector holds NaN or infinity, which JSON would silently turn into null."""
     if isinstance(vectors, list):
         bad: Any = [i for i, weights in enumerate(vectors) if not np.isfinite([*weights.values()]).all()]
     else:
@@ -46,8 +46,8 @@ def not_finite(vectors: Vectors | Sparse) -> list[Refused]:
 
 
 def _plain(vectors: Vectors | Sparse, kind: str | None) -> Any:
-    """Each row in one piece, of a kind of number, or as orjson takes them: in the machine's byte order."""
+    """Make vectors contiguous, of a dtype, by default in the native byte order, which orjson needs."""
     if isinstance(vectors, list):
         return vectors
-    with np.errstate(over="ignore"):  # what is too large becomes infinity, which is refused by name
+    with np.errstate(over="ignore"):  # a value too large for float32 becomes infinity, which is refused
         return np.ascontiguousarray(vectors, kind or vectors.dtype.newbyteorder("="))

@@ -1,4 +1,4 @@
-"""The numbered Parquet files of a sink that is not complete. All of it is blocking: call it in a thread."""
+"""The numbered part files of an incomplete Parquet file. All of it blocks: call it in a thread."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from os import PathLike
 from pathlib import Path
 from typing import IO, Any
 
-from aiomlcommons.ingest.durable import REMEDY, hold, sync_folder
+from aiomlcommons.ingest.durable import REMEDY, lock, sync_folder
 from aiomlcommons.ingest.errors import SinkError
 from aiomlcommons.ingest.paths import naming
 from aiomlcommons.ingest.sinks.arrow_tables import Schema, Table, arrow, conformed, unified
 
 ENDING = ".parquet"
-# Readers skip what they need not by row groups, so a file wants neither thousands of them nor huge ones; whoever writes
-# one holds all of it.
+# Readers skip whole row groups, so a file should have neither thousands of them nor huge ones. A row group is held in
+# memory while it is written.
 GROUP_ROWS = 1 << 16
 GROUP_BYTES = 1 << 24
-# What Parquet's reader decodes at once takes several times its size, so that must be little.
+# The Parquet reader needs several times the size of what it decodes at once.
 ROWS_AT_ONCE = 512
 READ_BUFFER = 1 << 16
 
 
 class Folder:
-    """``NAME.parts/`` with ``00000000.parquet`` and so on: each is durable, or not there."""
+    """The folder ``NAME.parts/`` of ``00000000.parquet`` and so on; each file appears by fsync and atomic rename."""
 
     def __init__(self, path: str | PathLike[str]) -> None:
         self.path = Path(path)
@@ -36,16 +36,16 @@ class Folder:
         self._done = self.path.with_name(self.path.name + ".parts.old")
         self._count = 0
         self._was_complete = False
-        self._held: int | None = None
+        self._locked: int | None = None
 
     def open(self, rows: int | None) -> Schema | None:
-        """Begin anew, or keep just the first ``rows`` rows; return their schema, None where there is no row.
+        """Start anew, or keep just the first ``rows`` rows; return their schema, or None without rows.
 
-        Raises SinkError where the rows are not there any more, OSError.
+        Raises SinkError if the rows do not exist any more, OSError.
         """
         shutil.rmtree(self._done, ignore_errors=True)
         kept = self._kept(rows) if rows else []
-        # A job that had come to its end: its file stays as it is unless there is more to write.
+        # A finished job is resumed: its file stays as it is unless there is more to write.
         self._was_complete = kept == [self.path]
         self._count = len(kept)
         if not self._was_complete:
@@ -55,8 +55,8 @@ class Folder:
         return unified(*map(_schema, kept)) if kept else None
 
     def add(self, table: Table) -> None:
-        """Write a table as the next file. Raises OSError, naming the file."""
-        self._take_back()
+        """Write a table as the next part file. Raises OSError, naming the file."""
+        self._reopen()
         path = self._numbered(self._count)
         _write(path.with_suffix(".part"), [table], table.schema)
         path.with_suffix(".part").replace(path)
@@ -64,26 +64,26 @@ class Folder:
         self._count += 1
 
     def complete(self, empty: Schema) -> None:
-        """Join the files, row group by row group, into one of the sink's name; ``empty`` is for one without rows.
+        """Join the part files into the final file, one row group at a time; ``empty`` is its schema without rows.
 
-        Raises OSError, naming the file; the numbered files stay then.
+        Raises OSError, naming the file; the part files stay then.
         """
         if self._was_complete:
             return
         files = [self._numbered(i) for i in range(self._count)]
         schema = unified(*map(_schema, files)) if files else empty
-        _write(self._joined, _gathered(files, schema), schema)
+        _write(self._joined, _row_groups(files, schema), schema)
         self._joined.replace(self.path)
         sync_folder(self.path.parent)
-        # In one step: a folder that lacks some of its files would be no place to go on from.
+        # Atomic rename before removing: a folder that lacks some of its files could not be resumed from.
         self.folder.replace(self._done)
         shutil.rmtree(self._done)
 
     def close(self) -> None:
-        """Let others write here."""
-        held, self._held = self._held, None
-        if held is not None:
-            os.close(held)
+        """Release the lock."""
+        descriptor, self._locked = self._locked, None
+        if descriptor is not None:
+            os.close(descriptor)
 
     def _numbered(self, number: int) -> Path:
         return self.folder / f"{number:08}{ENDING}"
@@ -100,7 +100,7 @@ class Folder:
             return [self.path]
         raise SinkError(f"{self.folder} does not hold the {rows:,} rows that were written before: {REMEDY}")
 
-    def _take_back(self) -> None:
+    def _reopen(self) -> None:
         if self._was_complete:
             shutil.rmtree(self.folder, ignore_errors=True)
             self._begin()
@@ -110,12 +110,12 @@ class Folder:
     def _begin(self) -> None:
         self.folder.mkdir(exist_ok=True)
         if os.name == "posix":
-            self._held = os.open(self.folder, os.O_RDONLY)
-            hold(self._held, self.path)
+            self._locked = os.open(self.folder, os.O_RDONLY)
+            lock(self._locked, self.path)
 
 
 def _opened(path: Path) -> Any:
-    """A file as pyarrow reads it, which takes a name that is no UTF-8 as bytes alone."""
+    """Open a file for pyarrow, which takes a name that is not UTF-8 only as bytes."""
     return arrow().OSFile(os.fsencode(path))
 
 
@@ -130,14 +130,14 @@ def _schema(path: Path) -> Schema:
 
 
 def _write(path: Path, tables: Sequence[Table] | Iterator[Table], schema: Schema) -> None:
-    """Write a whole durable file, or none. The names of nested fields stay, so that types read back are the same."""
+    """Write a durable file, or remove it on an error."""
     try:
-        # Buffered: pyarrow does not look how much of its data a raw file took.
+        # Buffered, because pyarrow ignores short writes of a raw file.
         with naming(path), io.BufferedWriter(io.FileIO(path, "wb")) as file:
             with _writer(file, schema) as writer:
                 for table in tables:
                     writer.write_table(table, row_group_size=max(1, table.num_rows))
-                    del table  # while the next one is gathered it need not be there
+                    del table  # frees its memory before the next one is built
                     arrow().default_memory_pool().release_unused()
             file.flush()
             os.fsync(file.fileno())
@@ -148,17 +148,18 @@ def _write(path: Path, tables: Sequence[Table] | Iterator[Table], schema: Schema
 
 
 def _writer(file: IO[bytes], schema: Schema) -> Any:
-    # A dictionary of a vector's numbers would hold every one of them: time and memory for nothing.
+    # No dictionary for vectors, whose numbers are nearly all distinct. Without compliant names the types of nested
+    # fields are the same when they are read back.
     texts = [field.name for field in schema if arrow().types.is_string(field.type)]
     return arrow().parquet.ParquetWriter(file, schema, use_compliant_nested_type=False, use_dictionary=texts)
 
 
-def _gathered(files: Sequence[Path], schema: Schema) -> Iterator[Table]:
-    """The rows of all files, some of them as one row group however small the files are."""
+def _row_groups(files: Sequence[Path], schema: Schema) -> Iterator[Table]:
+    """Yield the rows of all files, in tables of the size of a row group, however small the files are."""
     waiting: list[Table] = []
     rows = size = 0
-    for some in _read(files):
-        waiting.append(conformed(some, schema))
+    for table in _read(files):
+        waiting.append(conformed(table, schema))
         rows, size = rows + waiting[-1].num_rows, size + waiting[-1].nbytes
         if rows >= GROUP_ROWS or size >= GROUP_BYTES:
             yield arrow().concat_tables(waiting)
@@ -168,10 +169,10 @@ def _gathered(files: Sequence[Path], schema: Schema) -> Iterator[Table]:
 
 
 def _read(files: Sequence[Path]) -> Iterator[Table]:
-    """The rows of all files, a few of them at a time."""
+    """Yield the rows of all files in small tables."""
     for path in files:
         with _opened(path) as file:
             parquet = arrow().parquet.ParquetFile(file, buffer_size=READ_BUFFER, pre_buffer=False)
-            # In this thread: each other one would keep memory of its own for what it once read.
+            # Without threads, each of which would keep a memory pool of its own.
             for batch in parquet.iter_batches(ROWS_AT_ONCE, use_threads=False):
                 yield arrow().Table.from_batches([batch])

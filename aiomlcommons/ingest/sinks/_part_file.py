@@ -1,4 +1,4 @@
-"""Files that are written beside their name: whole or not at all, and gone on with after a crash."""
+"""A file that is written under a temporary name and published by atomic rename, and that resumes after a crash."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from contextlib import ExitStack
 from os import PathLike
 from pathlib import Path
 
-from aiomlcommons.ingest.durable import REMEDY, hold, sync_folder
+from aiomlcommons.ingest.durable import REMEDY, lock, sync_folder
 from aiomlcommons.ingest.errors import SinkError
 from aiomlcommons.ingest.paths import naming
 
 
 class Part:
-    """``NAME.part``, which takes its name when it is complete. All of it is blocking: call it in a thread.
+    """``NAME.part``, which is renamed to ``NAME`` when it is complete. It blocks: call it in a thread.
 
-    ``length`` is the end of the last whole write. What stands after it is torn: it is written over, or cut off.
+    ``length`` is the end of the last whole write. Bytes after it are of a torn write: they are overwritten or cut off.
     """
 
     def __init__(self, path: str | PathLike[str]) -> None:
@@ -29,31 +29,31 @@ class Part:
 
     @property
     def is_open(self) -> bool:
-        """Whether there is a part: not before ``open``, nor where the file is complete already."""
+        """Whether the part file is open: not before ``open``, nor if the file is complete already."""
         return self._file is not None
 
     def open(self, length: int | None) -> None:
-        """Begin anew, or go on after ``length`` bytes. Raises SinkError where there are not as many, OSError."""
-        # A job that had come to its end: its file stays as it is unless there is more to write.
+        """Start anew, or resume after ``length`` bytes. Raises SinkError if there are fewer, OSError."""
+        # A finished job is resumed: its file stays as it is unless there is more to write.
         self._was_complete = length is not None and self._is_complete(length)
         self.length = length or 0
         if not self._was_complete:
             self._begin(new=length is None)
 
     def write(self, data: bytes | memoryview, at: int | None = None) -> None:
-        """Append, or write over what stands ``at``. Raises OSError, naming the file, and nothing of it counts then."""
+        """Append, or overwrite ``at`` an offset. Raises OSError, naming the file; ``length`` does not change then."""
         start = self.length if at is None else at
         _write_all(self._opened(), data, start, self.part)
         self.length = max(self.length, start + len(data))
 
     def sync(self) -> int:
-        """Make all of it durable; return its length. Raises OSError, SinkError where it is not open."""
+        """Fsync the file; return its length. Raises OSError, SinkError if it is not open."""
         if not self._was_complete:
             self._sync(self._opened())
         return self.length
 
     def close(self, *, complete: bool) -> None:
-        """Close it; ``complete`` gives it its name. Raises OSError."""
+        """Close the file; ``complete`` publishes it under its name. Raises OSError."""
         file, self._file = self._file, None
         if file is not None:
             with file:
@@ -77,7 +77,7 @@ class Part:
         with ExitStack() as opened:
             self.part.touch()
             file = opened.enter_context(io.FileIO(self.part, "rb+"))
-            hold(file.fileno(), self.path)
+            lock(file.fileno(), self.path)
             self._file, self._lost = file, None
             self._cut(file)
             opened.pop_all()
@@ -88,7 +88,7 @@ class Part:
 
     def _sync(self, file: io.FileIO) -> None:
         if self._lost is not None:
-            # The kernel forgets what it could not write: a second fsync would succeed, and the data be gone.
+            # The kernel drops what it could not write: a second fsync would succeed although the data is lost.
             raise self._lost
         try:
             with naming(self.part):

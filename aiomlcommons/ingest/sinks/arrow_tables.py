@@ -1,4 +1,4 @@
-"""Documents as Arrow tables: columns from rows, vectors without a copy."""
+"""Documents as Arrow tables: columns from rows, vectors without a copy, and schemas that grow."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ import numpy as np
 from aiomlcommons.inference.vectors import Vectors
 from aiomlcommons.ingest.types import Row, Sparse
 
-# pyarrow has no types of its own.
+# pyarrow has no type hints.
 Table: TypeAlias = Any
 Schema: TypeAlias = Any
 
 
 class Misfit(ValueError):
-    """Rows that are not of one kind, with each other or with those before: the message names the column."""
+    """Rows whose types do not fit each other or those of earlier rows; the message names the column."""
 
 
 def arrow() -> Any:
-    """pyarrow, or ImportError that says how to install it."""
+    """Import pyarrow. Raises ImportError that says how to install it."""
     try:
         import_module("pyarrow.parquet")
         return import_module("pyarrow")
@@ -30,7 +30,7 @@ def arrow() -> Any:
 
 
 def table_of(rows: Sequence[Row], field: str, vectors: Any) -> Table:
-    """A table of rows, with their vectors as ``field``; a key that a row lacks is null. Raises Misfit."""
+    """Build a table of rows with their vectors as ``field``; a key that a row lacks is null. Raises Misfit."""
     pa = arrow()
     names = dict.fromkeys(key for row in rows for key in row if key != field)
     if not all(isinstance(name, str) for name in names):
@@ -39,7 +39,7 @@ def table_of(rows: Sequence[Row], field: str, vectors: Any) -> Table:
 
 
 def vectors_of(vectors: Vectors | Sparse) -> Any:
-    """Vectors as a column: fixed lists of numbers over the array's own memory, or maps of tokens to weights."""
+    """Build a column of vectors: FixedSizeList over the memory of the array, or maps of tokens to weights."""
     pa = arrow()
     if isinstance(vectors, list):
         return pa.array([list(weights.items()) for weights in vectors], pa.map_(pa.string(), pa.float32()))
@@ -48,7 +48,7 @@ def vectors_of(vectors: Vectors | Sparse) -> Any:
 
 
 def unified(*schemas: Schema) -> Schema:
-    """A schema that holds what all of them hold. Raises Misfit where there is none."""
+    """Return a schema that all of them can be cast to. Raises Misfit if there is none."""
     pa = arrow()
     try:
         return pa.unify_schemas([schema.remove_metadata() for schema in schemas], promote_options="permissive")
@@ -57,31 +57,31 @@ def unified(*schemas: Schema) -> Schema:
 
 
 def conformed(table: Table, schema: Schema) -> Table:
-    """The table as a wider schema has it: further columns are null, numbers are of the wider type."""
+    """Cast a table to a wider schema: missing columns become null, numbers get the wider type."""
     pa = arrow()
 
     def column(field: Any) -> Any:
         if field.name not in table.column_names:
             return pa.nulls(table.num_rows, field.type)
         found = table.column(field.name)
-        # Not "safe": whole numbers above 2**53 that become float64 are rounded, as in any JSON reader.
+        # Not "safe": integers above 2**53 are rounded when they become float64, as in any JSON reader.
         return found if found.type == field.type else found.cast(field.type, safe=False)
 
     return pa.Table.from_arrays([column(field) for field in schema], schema=schema)
 
 
 def fitting(rows: Sequence[Row], field: str, vectors: Any, known: Schema) -> tuple[list[Table], Schema, dict[int, str]]:
-    """The rows that fit a schema and each other, taken one after the other; the schema; why the others do not."""
+    """Add rows to a schema one by one; return those that fit, the wider schema, and why the others do not fit."""
     tables: list[Table] = []
-    why: dict[int, str] = {}
+    reasons: dict[int, str] = {}
     for i, row in enumerate(rows):
         try:
             table = table_of([row], field, vectors.slice(i, 1))
             known = unified(known, table.schema)
             tables.append(table)
         except Misfit as error:
-            why[i] = str(error)
-    return [arrow().concat_tables([conformed(table, known) for table in tables])] if tables else [], known, why
+            reasons[i] = str(error)
+    return [arrow().concat_tables([conformed(table, known) for table in tables])] if tables else [], known, reasons
 
 
 def _column(name: str, values: list[Any]) -> Any:
@@ -94,7 +94,7 @@ def _column(name: str, values: list[Any]) -> Any:
 
 
 def _holds_empty(kind: Any) -> bool:
-    """Whether there is an object without keys in it, which Parquet has no way to write."""
+    """Whether a type contains a struct without fields, which Parquet cannot store."""
     pa = arrow()
     parts = [kind.field(i).type for i in range(kind.num_fields)]
     return (pa.types.is_struct(kind) and not parts) or any(map(_holds_empty, parts))

@@ -1,4 +1,4 @@
-"""A program's own function as a sink."""
+"""A function as a sink."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ Taken: TypeAlias = "Sequence[Refused] | None"
 
 
 class CallableSink:
-    """Calls ``function`` with each batch; a function that is not async is called in a thread, for it may block.
+    """A sink that calls ``function`` with each batch; a function that is not async is called in a thread.
 
-    It may return the documents that it refuses. After a crash the batches since the last note come again.
+    The function may return the documents that it refuses. Delivery is at-least-once: when a job resumes, the batches
+    since its last checkpoint come again.
     """
 
     concurrent = False
@@ -27,11 +28,11 @@ class CallableSink:
 
     @property
     def name(self) -> str:
-        """The function's own name."""
+        """The qualified name of the function."""
         return str(getattr(self._function, "__qualname__", type(self._function).__qualname__))
 
     async def open(self, state: Any) -> None:
-        """Nothing to do: the function keeps what it needs."""
+        """Do nothing: the function keeps its own state."""
 
     async def write(self, batch: Documents, /) -> Sequence[Refused]:
         """Call the function. Raises what it raises."""
@@ -42,8 +43,8 @@ class CallableSink:
         return (await taken if inspect.isawaitable(taken) else taken) or ()
 
     async def flush(self) -> Any:
-        """Nothing to keep."""
+        """Do nothing: there is no state to resume from."""
         return None
 
     async def close(self, *, complete: bool) -> None:
-        """Nothing to do."""
+        """Do nothing."""

@@ -1,4 +1,4 @@
-"""What sinks of files share: the work off the event loop, one piece after the other."""
+"""The base of file sinks: blocking work in threads, one call at a time."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ T = TypeVar("T")
 
 
 class BlockingSink(ABC):
-    """A sink whose work blocks, and so is done in threads."""
+    """A sink whose blocking work runs in threads, serialized by a lock."""
 
     concurrent = False
 
     def __init__(self, path: str | PathLike[str]) -> None:
         self.path = Path(path)
-        # Whoever is cancelled may leave a thread at work; nothing must close a file under it.
+        # A cancelled call may leave its thread running; the file must not be closed under it.
         self._lock = threading.Lock()
 
     @property
@@ -34,22 +34,22 @@ class BlockingSink(ABC):
         return printable(self.path)
 
     async def open(self, state: Any) -> None:
-        """Begin, or go on from ``state``, taking back what was written after it. Raises SinkError, OSError."""
-        await self._alone(lambda: self._open_or_close(state))
+        """Start anew, or resume from ``state`` and undo later writes. Raises SinkError, OSError."""
+        await self._locked(lambda: self._open_or_close(state))
 
     async def write(self, batch: Documents, /) -> Sequence[Refused]:
-        """Take a batch; return what cannot be written. Raises SinkError, OSError naming the file."""
-        return await self._alone(lambda: self._write(batch))
+        """Write a batch; return the documents that are refused. Raises SinkError, OSError naming the file."""
+        return await self._locked(lambda: self._write(batch))
 
     async def flush(self) -> Any:
-        """Make all of it durable. Raises SinkError where it is not open, OSError naming the file."""
-        return await self._alone(self._flush)
+        """Fsync all writes; return the state. Raises SinkError if it is not open, OSError naming the file."""
+        return await self._locked(self._flush)
 
     async def close(self, *, complete: bool) -> None:
-        """End; ``complete`` lets the file appear under its name. Raises OSError, naming the file."""
-        await self._alone(lambda: self._close(complete=complete))
+        """Close; ``complete`` publishes the file by atomic rename. Raises OSError, naming the file."""
+        await self._locked(lambda: self._close(complete=complete))
 
-    async def _alone(self, work: Callable[[], T]) -> T:
+    async def _locked(self, work: Callable[[], T]) -> T:
         def locked() -> T:
             with self._lock:
                 return work()
@@ -77,7 +77,7 @@ class BlockingSink(ABC):
 
 
 class FileSink(BlockingSink):
-    """A sink of one file that can be appended to."""
+    """A sink that appends to one file."""
 
     def __init__(self, path: str | PathLike[str]) -> None:
         super().__init__(path)

@@ -1,4 +1,4 @@
-"""An OpenSearch index as a sink, over ``_bulk``."""
+"""An OpenSearch index as a sink, over ``_bulk``: at-least-once delivery, idempotent writes by id."""
 
 from __future__ import annotations
 
@@ -14,7 +14,16 @@ from aiomlcommons.errors import ApiError, MLCommonsError
 from aiomlcommons.inference.vectors import Vectors
 from aiomlcommons.ingest.errors import SinkError
 from aiomlcommons.ingest.pacing.stall_timeout import StallTimeout
-from aiomlcommons.ingest.sinks._index_bulk import Action, Load, Outcome, Trip, actions, loads, outcome, together
+from aiomlcommons.ingest.sinks._index_bulk import (
+    Action,
+    BulkRequest,
+    Chunk,
+    Outcome,
+    actions,
+    chunks,
+    coalesce,
+    outcome,
+)
 from aiomlcommons.ingest.sinks._index_target import Target
 from aiomlcommons.ingest.types import Documents, Refused, Sparse
 from aiomlcommons.net.backoff import Backoff
@@ -24,30 +33,35 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("aiomlcommons")
 NDJSON = {"content-type": "application/x-ndjson"}
-# The request as a whole: too large, or with something in it that cannot be read.
-WHOLE = {400, 413}
+# The request is refused as a whole: it is too large, or the server cannot parse a document in it.
+REFUSED_WHOLE = {400, 413}
 
 
 class IndexSink:
-    """Documents of an index: each row with its vector as ``field`` (default ``embedding``), under its own id.
+    """An OpenSearch index as a sink: each row becomes a document under its id, with its vector as ``field``.
 
-    What a row has as ``_id`` is left out, for no document may hold that.
+    A key ``_id`` of a row is dropped, because the server refuses it as a field. An acknowledged document is durable,
+    unless the ``translog.durability`` of the index is ``async``. Calls of ``write`` that wait for a free request are
+    coalesced into the next one.
 
-    The field must be a ``knn_vector`` of the vectors' dimension, or ``rank_features`` with ``sparse``. ``create`` makes
-    the index where there is none: True, or the body to create it with, to which the field is added. With ``dimension``
-    a wrong mapping is found out before the first text is embedded, else with the first vector.
+    The server creates a missing index on the first write, with a mapping of its own. So the index must stay the same
+    one, by its UUID, while the sink is open and when a job resumes.
 
-    ``concurrency`` requests (default 4) of up to ``bulk_bytes`` (default 5 MB) are under way at once; what other calls
-    of ``write`` have to send meanwhile travels together in the next one. What the server has no room for, or does not
-    get, is sent again with ``backoff``, until it has taken nothing at all for ``stall_timeout`` seconds (default 600;
-    a job sets its own); whatever else is asked of it waits as long. What it has answered is durable, unless the index's
-    ``translog.durability`` is ``async``.
-
-    A server makes an index that is missing when it is written to, with a mapping of its own. So the index must be the
-    same one, by its UUID, from its opening to the end, and when a job goes on with it.
-
-    Servers of 3.9 and newer get vectors of floats as base64, which is half the bytes; ``base64`` decides it in
-    place of the server's version, for a cluster of several versions say.
+    Args:
+        ml: The session whose cluster holds the index.
+        index: The name of the index, or an alias with a write index.
+        field: The field of the vector, a ``knn_vector`` of its dimension, or ``rank_features`` with ``sparse``.
+        create: Create the index if it is missing: True, or the body to create it with, to which the field is added.
+        dimension: The dimension of the vectors, so that ``open`` checks the mapping; else the first vector does. A job
+            sets it.
+        sparse: Whether the vectors are sparse. A job sets it.
+        base64: Send float vectors as base64, which halves the bytes. Default: if the server's version is 3.9 or newer;
+            set it for a cluster of mixed versions.
+        concurrency: Requests at once.
+        bulk_bytes: Bytes in a request.
+        backoff: The pauses between retries of documents that were rejected for now, or of a lost request.
+        stall_timeout: Seconds in which no document is accepted or refused, after which ``write`` raises SinkError;
+            also how long other requests are retried. A job sets its own.
     """
 
     concurrent = True
@@ -70,8 +84,8 @@ class IndexSink:
         self._ml, self._index, self.field, self._create = ml, index, field, create
         self.dimension, self.sparse, self.stall_timeout = dimension, sparse, stall_timeout
         self._base64, self._bulk_bytes, self._backoff = base64, bulk_bytes, backoff
-        self._places, self._preparing = anyio.Semaphore(concurrency), anyio.Lock()
-        self._waiting: deque[Load] = deque()
+        self._slots, self._preparing = anyio.Semaphore(concurrency), anyio.Lock()
+        self._waiting: deque[Chunk] = deque()
         self._left = anyio.Event()
         self._target = self._target_of(None)
         self._is_open = self._is_fit = self._in_base64 = False
@@ -79,11 +93,11 @@ class IndexSink:
 
     @property
     def name(self) -> str:
-        """The index."""
+        """The name of the index."""
         return self._index
 
     async def target(self) -> str:
-        """The index and its cluster, or the URL where that may not be asked: an index elsewhere is another one."""
+        """Identify the index: its name and the UUID of its cluster, or the URL if the user may not read that."""
         try:
             cluster = (await self._ml.options(wait=self.stall_timeout).info()).cluster_uuid
         except ApiError:
@@ -91,14 +105,14 @@ class IndexSink:
         return f"{cluster} {self._index}"
 
     async def open(self, state: Any) -> None:
-        """See that the index can take the vectors, or create it.
+        """Look the index up; check its mapping, or create it, if the dimension is known already.
 
-        Raises SinkError where it cannot, or where it is not the one that was written to as ``state`` says; ApiError.
+        Raises SinkError if it cannot hold the vectors, or is not the index of ``state``; ApiError.
         """
         self._taken = 0 if state is None else state["documents"]
         self._target = target = self._target_of(state.get("uuid") if state and self._taken else None)
         self._waits = StallTimeout(
-            self.stall_timeout, lambda what: SinkError(f"index {self._index} takes nothing: {what}")
+            self.stall_timeout, lambda what: SinkError(f"index {self._index} accepts no documents: {what}")
         )
         self._left = anyio.Event()
         await target.find(self._taken)
@@ -107,61 +121,65 @@ class IndexSink:
         self._is_open = True
 
     async def write(self, batch: Documents, /) -> Sequence[Refused]:
-        """Index a batch; return what the server refuses, with its reason. Several may be under way.
+        """Index a batch; return the documents that the server refuses, with its reasons. May be called concurrently.
 
-        Raises SinkError where the index takes none or the server stays away or too busy, ApiError.
+        Raises SinkError if the index accepts no documents or the stall timeout is over, ApiError.
         """
         self._check_open()
         await self._prepare(batch.vectors)
         made, refused = await anyio.to_thread.run_sync(actions, batch, self.field, self._in_base64)
         try:
             async with anyio.create_task_group() as group:
-                for load in loads(made, self._bulk_bytes):
-                    group.start_soon(self._send, load)
-                    group.start_soon(load.wait)
+                for chunk in chunks(made, self._bulk_bytes):
+                    group.start_soon(self._send, chunk)
+                    group.start_soon(chunk.wait)
         except ExceptionGroup as errors:
             raise errors.exceptions[0] from None
         self._taken += len(batch) - len(refused)
         return refused
 
     def leave(self) -> None:
-        """Send nothing again from now on: the job is being left."""
+        """Stop retrying: the context of the job is being left."""
         self._left.set()
 
     async def flush(self) -> Any:
-        """How many documents were taken, by which index; they are durable already.
+        """Return the number of documents that were accepted and the UUID of the index; they are durable already.
 
-        Raises SinkError where the index is another one now, ApiError.
+        Raises SinkError if it is another index now, ApiError.
         """
         self._check_open()
-        # Who is leaving does not wait for a cluster that is away: who goes on looks at what is noted here.
+        # Not when the job is being left, which must not wait for a cluster: ``open`` checks it when the job resumes.
         if self._target.mappings is not None and not self._left.is_set():
             await self._target.check_same(self._taken)
         return {"documents": self._taken, "uuid": self._target.uuid}
 
     async def close(self, *, complete: bool) -> None:
-        """Let searches see what was written, if it is ``complete``."""
+        """Refresh the index if it is ``complete``, so that searches see the documents."""
         if not (complete and self._target.mappings is not None):
             return
-        # Who is leaving waits for nothing: it happens by itself, sooner or later.
+        # A job that is being left does not wait for the cluster, which refreshes the index by itself anyway.
         ml = self._ml if self._left.is_set() else self._target.ml
         try:
-            # GET, which the session may repeat.
+            # GET, which the session may retry.
             await ml.request("GET", f"{self._target.path}/_refresh")
         except MLCommonsError as error:
-            log.warning("index %s could not be refreshed and will do so by itself: %s", self._index, error)
+            log.warning("index %s could not be refreshed, which the cluster does later: %s", self._index, error)
 
     # ---- the index --------------------------------------------------------------------------------------------------
 
     def _target_of(self, uuid: str | None) -> Target:
-        """What is known of the index when it is opened; ``uuid`` is that of the one written to before."""
+        """Return the target; ``uuid`` is that of the index that an earlier run wrote to."""
         ml = self._ml.options(wait=self.stall_timeout)
         return Target(ml, self._index, self.field, self._create, self.sparse, uuid)
 
     async def _prepare(self, vectors: Vectors | Sparse) -> None:
-        """With the first vectors, see that they fit, and create the index where that waited for them."""
-        if isinstance(vectors, list) is not self.sparse:
-            raise SinkError(f"index {self._index}: the sink has sparse={self.sparse}, and the vectors are otherwise")
+        """With the first vectors, check the mapping, or create the index if their dimension was not known before."""
+        if (sparse := isinstance(vectors, list)) is not self.sparse:
+            kind = "sparse" if sparse else "dense"
+            raise SinkError(
+                f"index {self._index}: the sink has sparse={self.sparse}, but the vectors are {kind}: "
+                f"set sparse={sparse}"
+            )
         async with self._preparing:
             if not self._is_fit:
                 await self._target.fit(None if isinstance(vectors, list) else int(vectors.shape[1]))
@@ -170,67 +188,68 @@ class IndexSink:
 
     # ---- requests ---------------------------------------------------------------------------------------------------
 
-    async def _send(self, load: Load) -> None:
-        """Send a load with the others that wait, unless one of them takes it along."""
-        self._waiting.append(load)
+    async def _send(self, chunk: Chunk) -> None:
+        """Send a chunk together with others that wait, unless one of their requests includes it first."""
+        self._waiting.append(chunk)
         try:
-            # A request that waits to be sent again keeps its place: a busy server is not asked for more.
-            async with self._places:
-                while load in self._waiting:
-                    trip = Trip(together(self._waiting, self._bulk_bytes))
-                    with trip.under_way(), self._waits.call():
-                        await self._deliver([action for one in trip.loads for action in one.actions])
+            # A request keeps its slot while it backs off, so that an overloaded server does not get more of them.
+            async with self._slots:
+                while chunk in self._waiting:
+                    request = BulkRequest(coalesce(self._waiting, self._bulk_bytes))
+                    with request.in_flight(), self._waits.call():
+                        await self._deliver([action for one in request.chunks for action in one.actions])
         finally:
-            if load in self._waiting:
-                self._waiting.remove(load)
+            if chunk in self._waiting:
+                self._waiting.remove(chunk)
 
-    async def _deliver(self, piece: Sequence[Action]) -> None:
-        """Send a request until each of its documents is taken or refused."""
+    async def _deliver(self, pending: Sequence[Action]) -> None:
+        """Send actions, and retry them until each document is accepted or refused."""
         pauses = iter(self._backoff)
-        while piece:
+        while pending:
             with self._waits.asking():
-                found = await self._try(piece)
-                if len(found.again) < len(piece):
+                result = await self._try(pending)
+                if len(result.retry) < len(pending):
                     self._waits.answered()
-                    pauses = iter(self._backoff)  # it makes way, however slowly
-            if found.halve:
-                await self._halve(piece, found.why)
+                    pauses = iter(self._backoff)  # some progress, however slow
+            if result.halve:
+                await self._halve(pending, result.why)
                 return
-            piece = found.again
-            if piece:
-                self._waits.troubled(found.why)
-                await self._pause(max(next(pauses), found.wait), found.why)
+            pending = result.retry
+            if pending:
+                self._waits.troubled(result.why)
+                await self._pause(max(next(pauses), result.wait), result.why)
 
     async def _pause(self, seconds: float, why: str) -> None:
         with anyio.move_on_after(seconds):
             await self._left.wait()
-            raise SinkError(f"index {self._index} had no room for all when the job was left: {why}")
-
-    async def _try(self, piece: Sequence[Action]) -> Outcome:
-        """Send a request once. Raises SinkError, ApiError for what sending it again will not mend."""
-        body = b"".join(action.lines for action in piece)
-        try:
-            found = outcome(
-                await self._ml.request("POST", f"{self._target.path}/_bulk", body=body, headers=NDJSON), piece
+            raise SinkError(
+                f"the job was left before index {self._index} accepted all documents, which are not retried now: {why}"
             )
+
+    async def _try(self, pending: Sequence[Action]) -> Outcome:
+        """Send one request. Raises SinkError, ApiError if a retry would not help."""
+        body = b"".join(action.lines for action in pending)
+        try:
+            response = await self._ml.request("POST", f"{self._target.path}/_bulk", body=body, headers=NDJSON)
+            result = outcome(response, pending)
         except MLCommonsError as error:
             if error.transient:
-                return Outcome(again=list(piece), why=str(error), wait=error.retry_after or 0.0)
-            if isinstance(error, ApiError) and error.status in WHOLE:
+                return Outcome(retry=list(pending), why=str(error), wait=error.retry_after or 0.0)
+            if isinstance(error, ApiError) and error.status in REFUSED_WHOLE:
                 return Outcome(halve=True, why=str(error))
             raise
-        if found.hopeless:
-            raise SinkError(f"index {self._index} takes no documents: {found.why}")
-        return found
+        if result.unusable:
+            raise SinkError(f"index {self._index} accepts no documents: {result.why}")
+        return result
 
-    async def _halve(self, piece: Sequence[Action], why: str) -> None:
-        """Find the document that is too large, or that the server cannot read, among others that it can."""
-        if len(piece) == 1:
-            piece[0].refuse(why)
+    async def _halve(self, pending: Sequence[Action], why: str) -> None:
+        """Find the document that is too large or cannot be parsed, by bisecting the failing request."""
+        if len(pending) == 1:
+            pending[0].refuse(why)
             return
-        middle = len(piece) // 2
-        await self._deliver(piece[:middle])
-        await self._deliver(piece[middle:])
+        middle = len(pending) // 2
+        await self._deliver(pending[:middle])
+        await self._deliver(pending[middle:])
 
     def _check_open(self) -> None:
         if not self._is_open:

@@ -1,4 +1,4 @@
-"""An index that is asked about and not written to."""
+"""An index sink for dry runs, which reads the index but does not write to it."""
 
 from __future__ import annotations
 
@@ -11,30 +11,30 @@ from aiomlcommons.ingest.sinks.index import IndexSink
 
 
 class IndexRehearsal(IndexSink):
-    """What an IndexSink does, up to the point where it would create the index or send documents to it.
+    """An IndexSink that checks the mapping and encodes documents, but neither creates the index nor sends them.
 
-    ``sent`` is how many bytes the requests would have had. A mapping that does not fit is found out.
+    ``sent`` counts the bytes of the requests that it would send.
     """
 
     sent = 0
 
     async def close(self, *, complete: bool) -> None:
-        """Nothing was written that a search could see."""
+        """Do nothing: no refresh is needed without writes."""
 
     def _target_of(self, uuid: str | None) -> Target:
         target = super()._target_of(uuid)
-        return _Imagined(target.ml, target.name, target.field, target.create, target.sparse)
+        return _DryRunTarget(target.ml, target.name, target.field, target.create, target.sparse)
 
     async def _try(self, piece: Sequence[Action]) -> Outcome:
         self.sent += sum(len(action.lines) for action in piece)
         return Outcome()
 
 
-class _Imagined(Target):
-    """Where there is no such index, one as it would be made."""
+class _DryRunTarget(Target):
+    """A target that stands in for an index that would be created."""
 
     async def check_same(self, taken: int) -> None:
-        """Nothing is written, so it may be any."""
+        """Do nothing: without writes it need not stay the same index."""
 
     async def _make(self, dimension: int | None) -> None:
         self.mappings = {self.name: index_body({}, self.field, dimension)["mappings"]}

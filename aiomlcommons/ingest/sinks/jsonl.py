@@ -1,4 +1,4 @@
-"""JSON Lines: the rows with their vectors, readable by anything."""
+"""JSON Lines: the rows with their vectors."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from aiomlcommons.ingest.types import Documents, Refused
 
 
 class JsonLinesSink(FileSink):
-    """One JSON object a line: the row's own keys, and its vector as ``field`` (default ``embedding``).
+    """A file of one JSON object a line: the keys of the row, and its vector as ``field`` (default ``embedding``).
 
-    A dense vector is an array, a sparse one an object. What JSON cannot hold is refused: NaN and infinity in a vector,
-    bytes or a Decimal in a row. In a row NaN and infinity become null, and dates ISO text.
+    A dense vector is an array, a sparse one an object. Documents that JSON cannot hold are refused: NaN or infinity in
+    the vector, bytes or a Decimal in the row. In a row NaN and infinity become null, and dates ISO text.
     """
 
     def __init__(self, path: str | PathLike[str], *, field: str = "embedding") -> None:

@@ -1,4 +1,4 @@
-"""A numpy file of vectors alone, which ``np.load(path, mmap_mode="r")`` opens without reading it."""
+"""A numpy file of the vectors alone, which ``np.load(path, mmap_mode="r")`` memory-maps."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ from aiomlcommons.ingest.errors import SinkError
 from aiomlcommons.ingest.sinks.file_sink import FileSink
 from aiomlcommons.ingest.types import Documents, Refused
 
-# numpy leaves room in the header for any number of rows, so that it has this length always.
+# numpy pads the header for any number of rows, so its length is always this.
 HEADER = 128
 
 
 class NpySink(FileSink):
-    """All vectors as one array of shape ``(rows, dimension)``, in the order in which they are written.
+    """A file of all vectors as one array of shape ``(rows, dimension)``, in the order of writing.
 
-    The first vector says type and dimension; others are refused. ``flush`` counts the rows; the header comes last.
+    The first vector decides the dtype and the dimension; vectors of another one are refused. The header is written
+    last, when the number of rows is known.
     """
 
     def __init__(self, path: str | PathLike[str]) -> None:

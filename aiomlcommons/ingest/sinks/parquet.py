@@ -1,4 +1,4 @@
-"""Parquet: written as numbered files of their own, for one cannot be appended to, and joined at the end."""
+"""Parquet, which cannot be appended to: written as numbered part files that are joined at the end."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ from aiomlcommons.ingest.types import Documents, Refused
 class ParquetSink(BlockingSink):
     """A Parquet file of the rows and their vectors, as ``field`` (default ``embedding``).
 
-    Dense vectors are ``FixedSizeList<float32>`` (or of the model's own type), sparse ones ``map<string, float>``.
-    Until it is complete, ``NAME.parts/`` holds what there is; about ``held`` bytes (default 16 MB) are in memory.
-    A row that does not fit those before it is refused, as is a vector of another dimension.
+    Dense vectors are ``FixedSizeList<float32>`` (or of the model's own dtype), sparse ones ``map<string, float>``.
+    Until it is complete, ``NAME.parts/`` holds the rows; about ``held`` bytes (default 16 MB) are buffered in memory.
+    A row whose types do not fit those of earlier rows is refused, as is a vector of another dimension.
     Needs pyarrow: ``pip install aiomlcommons[arrow]``.
     """
 
@@ -42,28 +42,28 @@ class ParquetSink(BlockingSink):
         self._is_open = False
 
     def _open(self, state: Any) -> None:
-        arrow()  # to learn now whether there is one
+        arrow()  # raises ImportError early
         self._rows = 0 if state is None else state["rows"]
         self._schema = self._folder.open(None if state is None else self._rows)
-        self._let_go()
+        self._clear()
         self._is_open = True
 
     def _write(self, batch: Documents) -> Sequence[Refused]:
         self._check_open()
         vectors = vectors_of(batch.vectors)
-        if why := self._other_kind(vectors.type):
+        if why := self._type_conflict(vectors.type):
             return [Refused(i, why) for i in range(len(batch))]
         known = self._schema or arrow().schema([(self.field, vectors.type)])
-        why_not: dict[int, str] = {}
+        reasons: dict[int, str] = {}
         try:
             table = table_of(batch.rows, self.field, vectors)
             tables, schema = [table], unified(known, table.schema)
         except Misfit:
-            tables, schema, why_not = fitting(batch.rows, self.field, vectors, known)
-        self._take(tables, schema)
-        return [Refused(i, why) for i, why in why_not.items()]
+            tables, schema, reasons = fitting(batch.rows, self.field, vectors, known)
+        self._buffer(tables, schema)
+        return [Refused(i, why) for i, why in reasons.items()]
 
-    def _take(self, tables: Sequence[Table], schema: Schema) -> None:
+    def _buffer(self, tables: Sequence[Table], schema: Schema) -> None:
         self._tables += tables
         self._schema = schema
         self._rows += sum(table.num_rows for table in tables)
@@ -71,16 +71,16 @@ class ParquetSink(BlockingSink):
         if self._bytes >= self._held:
             self._write_out()
 
-    def _other_kind(self, kind: Any) -> str:
+    def _type_conflict(self, kind: Any) -> str:
         known = kind if self._schema is None else self._schema.field(self.field).type
         return "" if known == kind else f"its vector is {kind}, and those before are {known}"
 
     def _write_out(self) -> None:
         if self._schema is not None and any(table.num_rows for table in self._tables):
             self._folder.add(arrow().concat_tables([conformed(table, self._schema) for table in self._tables]))
-        self._let_go()
+        self._clear()
 
-    def _let_go(self) -> None:
+    def _clear(self) -> None:
         self._tables, self._bytes = [], 0
 
     def _flush(self) -> Any:
@@ -94,7 +94,7 @@ class ParquetSink(BlockingSink):
                 self._write_out()
                 self._folder.complete(arrow().schema([]))
             self._is_open = False
-            self._let_go()
+            self._clear()
 
     def _check_open(self) -> None:
         if not self._is_open:

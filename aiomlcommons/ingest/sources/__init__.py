@@ -1,4 +1,4 @@
-"""Where documents come from: files, datasets, an index, a program's own rows."""
+"""Sources of documents: files, Arrow datasets, an index, and iterables of a program."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import attrs
 from aiomlcommons.errors import InvalidRequest
 from aiomlcommons.ingest.errors import SourceError
 from aiomlcommons.ingest.paths import printable
-from aiomlcommons.ingest.sources._compression import ending
+from aiomlcommons.ingest.sources._compression import suffix_of
 from aiomlcommons.ingest.sources.arrow import ArrowSource
 from aiomlcommons.ingest.sources.csv import CsvSource
 from aiomlcommons.ingest.sources.index import IndexSource
@@ -37,14 +37,15 @@ __all__ = [
 
 
 def open_source(what: Any) -> Source:
-    """The source that a path's ending, or the type of an object, asks for. It looks at the path: call it in a thread.
+    """Return the source for a path, by its suffix, or for an object, by its type. Opens nothing yet.
 
-    ``-`` is JSON Lines from standard input, and a named pipe of JSON Lines is read like it; .jsonl, .ndjson, .csv and
-    .tsv may be compressed (.gz, .bz2, .xz, .zst); .parquet, .arrow and .feather are read by pyarrow, and so are its
-    datasets and tables, data frames, and a folder, which is one of Parquet files. An (async) iterable of rows, or a
-    function that makes one, is read as it is; a Source stays itself. Nothing is opened yet.
+    ``-`` is JSON Lines from standard input, and a named pipe of JSON Lines is read alike; .jsonl, .ndjson, .csv and
+    .tsv may be compressed (.gz, .bz2, .xz, .zst); .parquet, .arrow and .feather, a folder of Parquet files, datasets
+    and tables of pyarrow, and data frames are read by pyarrow. An (async) iterable of rows, or a function that returns
+    one, becomes an IterableSource; a Source is returned as it is.
 
-    Raises OSError where there is no such file, InvalidRequest for anything else.
+    It looks at the file system: call it in a thread. Raises OSError if there is no such file, InvalidRequest for
+    anything else.
     """
     if isinstance(what, str | PathLike):
         return StdinSource() if what == "-" else _of_path(Path(what))
@@ -59,14 +60,14 @@ def open_source(what: Any) -> Source:
 
 
 def once_only(source: Source) -> bool:
-    """Whether it can be read once only: standard input, or a named pipe. It may look at a path: call it in a thread."""
+    """Whether a source can be read only once: standard input or a named pipe. It may block: call it in a thread."""
     if isinstance(source, MappedSource):
         return once_only(source.source)
     return isinstance(source, StdinSource) or (isinstance(source, FileSource) and Path(source.path).is_fifo())
 
 
 def with_patience(source: Source, seconds: float) -> Source:
-    """The source, which waits so long for a cluster that it reads from."""
+    """Return the source with this stall timeout, if it reads from a cluster."""
     if isinstance(source, IndexSource):
         return attrs.evolve(source, stall_timeout=seconds)
     if isinstance(source, MappedSource):
@@ -79,13 +80,13 @@ def _of_path(path: Path) -> Source:
         return ArrowSource(path)
     if path.is_fifo() and path.suffix.lower() in {".jsonl", ".ndjson"}:
         return PipeSource(path=path)
-    source = _of_ending(path)
-    path.stat()  # raises where there is none, before anything is done for it
+    source = _by_suffix(path)
+    path.stat()  # raises FileNotFoundError early
     return source
 
 
-def _of_ending(path: Path) -> Source:
-    match ending(path):
+def _by_suffix(path: Path) -> Source:
+    match suffix_of(path):
         case ".jsonl" | ".ndjson":
             return JsonlSource(path)
         case ".csv":

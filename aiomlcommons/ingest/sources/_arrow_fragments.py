@@ -1,4 +1,4 @@
-"""The parts of an Arrow dataset: its files, row group by row group, each closed as soon as it is left."""
+"""The fragments of an Arrow dataset, read row group by row group; a file is closed as soon as it is read."""
 
 from __future__ import annotations
 
@@ -15,30 +15,30 @@ Columns: TypeAlias = "Sequence[str] | None"
 
 
 class Part(Protocol):
-    """A file, or another part; ``keys`` are the columns that its folder's name tells."""
+    """A fragment of a dataset, such as a file."""
 
     @property
     def groups(self) -> int:
-        """How many row groups it has."""
+        """The number of row groups."""
         ...
 
     @property
     def keys(self) -> Mapping[str, Any]:
-        """Columns that are the same in all its rows."""
+        """The partition keys: columns from the name of its folder, the same in all rows."""
         ...
 
     def batches(self, group: int, size: int) -> Iterator[Any]:
-        """The record batches of a row group, of about ``size`` rows."""
+        """Yield the record batches of a row group, of about ``size`` rows each."""
         ...
 
 
 @contextmanager
 def opened_part(dataset: Any, fragment: Any, columns: Columns, *, own: bool) -> Generator[Part]:
-    """A fragment of a dataset: a file of our ``own``, or a part of a dataset that a program made."""
+    """Open a fragment of a dataset: a file of a dataset that is our ``own``, or any fragment of a caller's dataset."""
     if not own:
         yield _Fragment(dataset, fragment, columns)
         return
-    # A scan of a dataset keeps its files open in threads of its own for a while after it is left.
+    # Not by a scan of the dataset, whose threads keep files open for a while after it is closed.
     keys = dataset_library().get_partition_keys(fragment.partition_expression)
     with fragment.open() as file:
         if hasattr(fragment, "row_groups"):
@@ -102,19 +102,19 @@ class _Fragment:
 
 
 def _present(schema: Any, columns: Columns) -> list[str] | None:
-    """The columns that this file has, which may be fewer than those of the first file."""
+    """Return those of the columns that this file has; files of a dataset may differ."""
     return None if columns is None else [name for name in columns if name in schema.names]
 
 
 def dataset_library() -> Any:
-    """``pyarrow.dataset``. Raises ImportError, naming the extra, where it is not installed."""
+    """Import ``pyarrow.dataset``. Raises ImportError, naming the extra, if it is not installed."""
     return _library("dataset")
 
 
 def as_table(data: Any) -> Any:
-    """A Table of anything that hands out Arrow data, such as a data frame.
+    """Convert an object with the Arrow C stream interface, such as a data frame, to a Table.
 
-    Raises InvalidRequest for what does so once only.
+    Raises InvalidRequest for a RecordBatchReader, which can be read only once.
     """
     if type(data).__name__ == "RecordBatchReader":
         raise InvalidRequest("a RecordBatchReader can be read once only: give a Table, a Dataset or the files")

@@ -1,4 +1,4 @@
-"""Files as bytes, compressed or not."""
+"""Reading files as bytes, with transparent decompression."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Decompressor: TypeAlias = Callable[[IO[bytes]], IO[bytes]]
 
 @attrs.frozen
 class Content:
-    """The bytes of a file, decompressed: what ``file`` gives. ``raw`` is the file itself, of ``size`` bytes."""
+    """An open file: ``file`` reads it decompressed, ``raw`` is the file itself, of ``size`` bytes."""
 
     file: IO[bytes]
     raw: IO[bytes]
@@ -29,28 +29,28 @@ class Content:
 
     @property
     def is_pipe(self) -> bool:
-        """Whether it is a named pipe, which has to be waited for."""
+        """Whether it is a named pipe, whose reader waits for a writer."""
         return stat.S_ISFIFO(os.fstat(self.raw.fileno()).st_mode)
 
     @property
     def share(self) -> float | None:
-        """How much of the file is read, of 1; None for what has no size, such as a named pipe."""
+        """The fraction of the file that is read; None without a size, as for a named pipe."""
         return self.raw.tell() / self.size if self.size else None
 
     def close(self) -> None:
-        """Close both."""
+        """Close both files."""
         with self.raw:
             self.file.close()
 
 
 def opened(path: str | PathLike[str]) -> Content:
-    """The bytes of a file, decompressed where its name ends in .gz, .bz2, .xz or .zst.
+    """Open a file for reading, decompressed if its suffix is .gz, .bz2, .xz or .zst.
 
-    A named pipe is opened without waiting for its writer: until ``raw`` is readable, it must not be read.
-    Raises OSError where it cannot be opened, ImportError, naming the extra, where .zst needs a library.
+    A named pipe is opened without waiting for a writer: do not read it before ``raw`` is readable.
+    Raises OSError if it cannot be opened, ImportError, naming the extra, if .zst needs a library.
     """
     with ExitStack() as stack:
-        raw = stack.enter_context(open(path, "rb", opener=_at_once))
+        raw = stack.enter_context(open(path, "rb", opener=_without_waiting))
         file = _DECOMPRESSORS.get(Path(path).suffix.lower(), _plain)(raw)
         content = Content(file, raw, os.fstat(raw.fileno()).st_size)
         stack.pop_all()
@@ -58,18 +58,18 @@ def opened(path: str | PathLike[str]) -> Content:
 
 
 def is_compressed(path: str | PathLike[str]) -> bool:
-    """Whether the name of a file says that it is compressed."""
+    """Whether a file is compressed, by its suffix."""
     return Path(path).suffix.lower() in _DECOMPRESSORS
 
 
-def ending(path: str | PathLike[str]) -> str:
-    """The ending of a file's name without that of its compression: ``.csv`` of ``a.csv.gz``."""
+def suffix_of(path: str | PathLike[str]) -> str:
+    """Return the suffix of a file name before that of its compression: ``.csv`` for ``a.csv.gz``."""
     file = Path(path)
     return (file.with_suffix("") if is_compressed(file) else file).suffix.lower()
 
 
-def _at_once(path: str, flags: int) -> int:
-    # A flag that Windows has no need of, and that changes nothing for a regular file.
+def _without_waiting(path: str, flags: int) -> int:
+    # It has no effect on regular files, and Windows has no such flag.
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
@@ -94,8 +94,8 @@ def _zstd(raw: IO[bytes]) -> IO[bytes]:
 
 
 def _zstd_library() -> Any:
-    # The standard library's, of Python 3.14, and the same for older ones: unlike other libraries these read files of
-    # several frames to their end, and do not take a file that is cut off for a whole one.
+    # The standard library's, from Python 3.14 on, or its backport: unlike other libraries they read files of several
+    # frames to the end, and report a truncated file.
     for name in ("compression.zstd", "backports.zstd"):
         try:
             return import_module(name)

@@ -17,9 +17,9 @@ from aiomlcommons.ingest.sources.reading import (
     Place,
     checked_length,
     content_of,
-    go_on,
     in_thread,
-    telling,
+    seek,
+    source_errors,
 )
 from aiomlcommons.ingest.types import SHOWN, BadRow, Row, Rows
 
@@ -29,25 +29,25 @@ BYTES_AT_ONCE = 1 << 20
 
 @attrs.frozen
 class CsvSource(FileSource):
-    """The rows of a CSV file in UTF-8 by the names in its header, decompressed by its ending; all values are texts.
+    """A CSV file in UTF-8 with a header, decompressed by its suffix; all values are strings.
 
-    Empty lines are passed over. A row with too many or too few cells, bad quotes or bytes is a BadRow, and so is one
-    with a cell above ``csv.field_size_limit()``, which is where a quote that nobody closes comes to an end. A mark is
-    the byte, after decompression, the number of the lines before it, and a checksum of their end.
+    Empty lines are not rows. A row with too many or too few cells, bad quotes or invalid UTF-8 is a BadRow, and so is
+    one with a cell above ``csv.field_size_limit()``, which bounds an unclosed quote. A position is the byte offset
+    after decompression, the number of lines before it, and a checksum of the bytes before it.
     """
 
     delimiter: str = ","
 
     async def read(self, position: Any = None, start: int = 0) -> AsyncGenerator[Rows]:
-        """The rows, read off the event loop.
+        """Yield the rows, read off the event loop.
 
-        Raises SourceError, also for a header with a name twice, and OSError where the file cannot be opened.
+        Raises SourceError, also for a header with duplicate names, and OSError if the file cannot be opened.
         """
         content = await content_of(self.path)
         try:
             reader = _Reader(self.name, content, self.delimiter, start)
             await in_thread(lambda: reader.begin(position))
-            while (rows := await in_thread(reader.take)).rows:
+            while (rows := await in_thread(reader.next)).rows:
                 yield rows
         finally:
             content.close()
@@ -55,7 +55,7 @@ class CsvSource(FileSource):
 
 @attrs.define
 class _Reader:
-    """Lines to rows; ``place`` is what was read so far."""
+    """A parser of lines into rows; ``place`` is how far the file is read."""
 
     name: str
     content: Content
@@ -63,22 +63,22 @@ class _Reader:
     start: int
     place: Place = attrs.field(factory=Place)
     columns: list[str] = attrs.field(factory=list)
-    spoiled: bool = False
+    not_utf8: bool = False
     records: Iterator[Row | BadRow] = attrs.field(factory=lambda: iter(()))
 
     def begin(self, position: Any) -> None:
-        """Read the header and go to the mark."""
-        with telling(self.name):
+        """Read the header, then seek to the position if one is given."""
+        with source_errors(self.name):
             self.columns = self._header()
         if position is not None:
-            go_on(self.content, self.name, self.place, position)
+            seek(self.content, self.name, self.place, position)
         self.records = self._records()
 
-    def take(self) -> Rows:
-        """The next rows; none are the end."""
+    def next(self) -> Rows:
+        """Return the next rows; none mean the end."""
         position, start = self.place.position, self.start
         rows: list[Row | BadRow] = []
-        with telling(f"{self.name}, after line {self.place.line},"):
+        with source_errors(f"{self.name}, after line {self.place.line}"):
             while len(rows) < ROWS_AT_ONCE and self.place.offset - position[0] < BYTES_AT_ONCE:
                 if (row := next(self.records, None)) is None:
                     break
@@ -89,16 +89,18 @@ class _Reader:
     def _header(self) -> list[str]:
         names = next((cells for _, cells in self._cells()), [])
         if isinstance(names, csv.Error):
-            raise SourceError(f"{self.name} has no header that can be read: {names}")
-        if twice := {name for name in names if names.count(name) > 1}:
-            raise SourceError(f"the header of {self.name} has {', '.join(map(repr, sorted(twice)))} more than once")
+            raise SourceError(f"the header of {self.name} cannot be read: {names}")
+        if duplicates := {name for name in names if names.count(name) > 1}:
+            raise SourceError(
+                f"the header of {self.name} has {', '.join(map(repr, sorted(duplicates)))} more than once"
+            )
         return names
 
     def _records(self) -> Generator[Row | BadRow]:
         for line, cells in self._cells():
             if isinstance(cells, csv.Error):
                 yield BadRow(f"not CSV: {cells}", self._where(line))
-            elif self.spoiled:
+            elif self.not_utf8:
                 yield self._bad("not UTF-8", line, cells)
             elif len(cells) != len(self.columns):
                 yield self._bad(f"{len(cells)} cells under a header of {len(self.columns)}", line, cells)
@@ -106,10 +108,10 @@ class _Reader:
                 yield dict(zip(self.columns, cells, strict=True))
 
     def _cells(self) -> Generator[tuple[int, list[str] | csv.Error]]:
-        """Each record that is not empty, or what is wrong with it, and the number of its first line."""
+        """Yield the first line number of each record that is not empty, and its cells or the error in it."""
         reader = csv.reader(self._lines(), delimiter=self.delimiter, strict=True)
         while True:
-            first, self.spoiled = self.place.line + 1, False
+            first, self.not_utf8 = self.place.line + 1, False
             try:
                 cells = next(reader)
             except StopIteration:
@@ -123,14 +125,14 @@ class _Reader:
     def _lines(self) -> Generator[str]:
         while data := self.content.file.readline(LONGEST_LINE):
             checked_length(data, self.name)
-            self.place.passed(data, 1)
+            self.place.advance(data, 1)
             yield self._decoded(data.removeprefix(BOM) if self.place.line == 1 else data)
 
     def _decoded(self, data: bytes) -> str:
         try:
             return data.decode()
         except UnicodeDecodeError:
-            self.spoiled = True
+            self.not_utf8 = True
             return data.decode(errors="replace")
 
     def _bad(self, why: str, line: int, cells: list[str]) -> BadRow:

@@ -1,4 +1,4 @@
-"""The documents of an OpenSearch index, as they are when it begins to be read."""
+"""The documents of an OpenSearch index, read by ``search_after`` in a point in time (PIT)."""
 
 from __future__ import annotations
 
@@ -19,20 +19,27 @@ if TYPE_CHECKING:
 
 EXPIRED = b"search_context_missing_exception"
 BY_ID = "_id"
-# Seconds for giving a point in time back, for which whoever leaves has to wait.
+# Timeout in seconds for deleting the point in time, which delays the end of the reading.
 CLOSING = 5.0
 
 
 @attrs.frozen
 class IndexSource:
-    """The documents of an index: the fields of ``_source``, and the document's id as ``_id``.
+    """The documents of an index: the fields of ``_source``, with the document's id as ``_id``.
 
-    A point in time keeps changes of the index out of the reading, for ``keep_alive`` after each request; where it is
-    lost, or in a later program, a new one is opened after the last document. ``query`` chooses documents (default:
-    all), ``fields`` are the only ones fetched (default: all), ``size`` documents come at once. ``sort="_shard_doc"`` is
-    cheaper for the cluster (OpenSearch 3.3 or newer), but such a reading can only begin at the beginning. A mark is
-    the sort values before the first row. A cluster that is away or starts is waited for, ``stall_timeout`` seconds
-    (default 600; a job sets its own). Needs OpenSearch 2.4 or newer.
+    A point in time gives a consistent snapshot of the index. If it expires, or when a later process resumes, a new one
+    is opened after the last document. A position is the sort values before the first row (a ``search_after`` cursor).
+    Needs OpenSearch 2.4 or newer.
+
+    Args:
+        session: The session whose cluster holds the index.
+        index: The name of the index, an alias or a pattern.
+        query: Selects documents. Default: all.
+        fields: The fields to fetch. Default: all.
+        size: Documents in a page.
+        keep_alive: How long the point in time lives after each request.
+        sort: ``_id``, or ``_shard_doc``, which is cheaper for the cluster (OpenSearch 3.3 or newer) but cannot resume.
+        stall_timeout: Seconds to retry while the cluster is unavailable; a job sets its own.
     """
 
     session: Client
@@ -46,18 +53,18 @@ class IndexSource:
 
     @property
     def name(self) -> str:
-        """The index, and the query where there is one."""
+        """The index, and the query if there is one."""
         chosen = "" if self.query is None else " " + orjson.dumps(self.query, option=orjson.OPT_SORT_KEYS).decode()
         return f"{self.index}{chosen}"
 
     async def count(self) -> int | None:
-        """How many documents it has now. Raises as ``session.request`` does."""
+        """Return the current number of documents. Raises as ``session.request`` does."""
         body = None if self.query is None else {"query": self.query}
-        answer = await self.patient.request("GET", f"/{self.path}/_count", body=body)
-        return int(answer.json()["count"])
+        response = await self.patient.request("GET", f"/{self.path}/_count", body=body)
+        return int(response.json()["count"])
 
     async def read(self, position: Any = None, start: int = 0) -> AsyncGenerator[Rows]:
-        """The documents. Raises SourceError where they cannot be read on, ApiError, ConnectError."""
+        """Yield the documents. Raises SourceError if the reading cannot resume, ApiError, ConnectError."""
         reading = _Reading(self, self._after(position))
         try:
             while hits := await reading.next():
@@ -69,23 +76,23 @@ class IndexSource:
 
     def _after(self, position: Any) -> list[Any] | None:
         if position is not None and (not isinstance(position, list) or self.sort != BY_ID):
-            raise SourceError(f"{self.name} cannot be read on from {position!r}: only a reading sorted by {BY_ID} can")
+            raise SourceError(f"{self.name} cannot resume at {position!r}: only a reading sorted by {BY_ID} can")
         return position
 
     @property
     def patient(self) -> Client:
-        """The session, which waits for the cluster."""
+        """The session, with retries for up to ``stall_timeout`` seconds while the cluster is unavailable."""
         return self.session.options(wait=self.stall_timeout)
 
     @property
     def path(self) -> str:
-        """The index as it stands in a URL."""
+        """The name of the index, quoted for a URL."""
         return quote(self.index, safe=",*")
 
 
 @attrs.define
 class _Reading:
-    """One way through an index: the point in time that is open, and the sort values of the last document."""
+    """One pass over an index: its point in time, and the sort values of the last document as cursor (``after``)."""
 
     source: IndexSource
     after: list[Any] | None
@@ -93,20 +100,20 @@ class _Reading:
     pit: str = ""
 
     async def next(self) -> list[Any]:
-        """The next documents; none are the end."""
+        """Return the next documents; none mean the end."""
         try:
-            answer = await self._search()
+            page = await self._search()
         except ApiError as error:
             if EXPIRED not in error.response.body:
                 raise
-            answer = await self._again(error)
-        self.pit = answer.get("pit_id", self.pit)
-        hits: list[Any] = answer["hits"]["hits"]
+            page = await self._search_in_new_pit(error)
+        self.pit = page.get("pit_id", self.pit)
+        hits: list[Any] = page["hits"]["hits"]
         self.position, self.after = self.after, hits[-1]["sort"] if hits else self.after
         return hits
 
     async def close(self) -> None:
-        """Give the point in time back; where that fails the cluster does so itself after a while."""
+        """Delete the point in time; if that fails, it expires by itself."""
         if self.pit:
             once = self.source.session.options(retries=0, wait=0, timeout=CLOSING)
             try:
@@ -117,24 +124,26 @@ class _Reading:
     async def _search(self) -> Any:
         if not self.pit:
             self.pit = await self._open()
-        # Without it, an index of which a part cannot be read would seem to be shorter.
-        whole = {"allow_partial_search_results": "false"}
-        # GET, as it may be repeated: a search changes nothing.
-        answer = await self.source.patient.request("GET", "/_search", query=whole, body=self._body())
-        return answer.json()
+        # Else documents of an unavailable shard would be missing without an error.
+        query = {"allow_partial_search_results": "false"}
+        # GET, which the session may retry.
+        response = await self.source.patient.request("GET", "/_search", query=query, body=self._body())
+        return response.json()
 
-    async def _again(self, error: ApiError) -> Any:
+    async def _search_in_new_pit(self, error: ApiError) -> Any:
         if self.source.sort != BY_ID:
-            raise SourceError(f"{self.source.name} cannot be read on: its point in time was lost") from error
+            raise SourceError(
+                f"{self.source.name} cannot resume without its point in time, which has expired"
+            ) from error
         self.pit = ""
         return await self._search()
 
     async def _open(self) -> str:
         query = {"keep_alive": self.source.keep_alive, "allow_partial_pit_creation": "false"}
         path = f"/{self.source.path}/_search/point_in_time"
-        # One too many, of which the answer was lost, ends by itself.
-        answer = await self.source.patient.request("POST", path, query=query, repeatable=True)
-        return str(answer.json()["pit_id"])
+        # Repeatable: a point in time whose response was lost expires by itself.
+        response = await self.source.patient.request("POST", path, query=query, repeatable=True)
+        return str(response.json()["pit_id"])
 
     def _body(self) -> dict[str, Any]:
         source = self.source

@@ -1,4 +1,4 @@
-"""Rows from any iterable or async iterable of a program."""
+"""Rows from an iterable or async iterable of the program."""
 
 from __future__ import annotations
 
@@ -31,12 +31,13 @@ Items: TypeAlias = "Iterable[Any] | AsyncIterable[Any]"
 
 @attrs.define
 class IterableSource:
-    """The rows of an (async) iterable, or of the one that a function makes each time the source is read.
+    """The rows of an (async) iterable, or of the one that a function returns each time the source is read.
 
-    A row is a mapping; a text becomes ``{"text": ...}``; anything else is a BadRow. Rows of an async iterable come as
-    soon as they are there, many at once where they are. An iterable is read in the event loop, so one that waits must
-    be async. It is read on by passing over the first rows, which an iterator that can be read once only does not
-    allow: give the function that makes it.
+    A row is a mapping; a string becomes ``{"text": ...}``; anything else is a BadRow. Rows of an async iterable are
+    yielded as soon as they arrive, in chunks. A plain iterable is read in the event loop, so it must not block.
+
+    To resume, the first rows are read and skipped. An iterator, which can be read only once, cannot resume: give a
+    function that returns a new one.
     """
 
     rows: Items | Callable[[], Items]
@@ -48,27 +49,27 @@ class IterableSource:
             raise InvalidRequest(f"rows must be an iterable of rows, not {type(self.rows).__name__}")
 
     async def count(self) -> int | None:
-        """Its length, where it has one."""
+        """Return the length of the iterable, or None if it has none."""
         return len(self.rows) if isinstance(self.rows, Sized) else None
 
     async def read(self, position: Any = None, start: int = 0) -> AsyncGenerator[Rows]:  # noqa: ARG002 - rows are counted
-        """The rows, without the first ``start``. Raises SourceError where they cannot be read again or are fewer."""
-        left, number = start, start
+        """Yield the rows after the first ``start``. Raises SourceError if there are fewer or none can be read again."""
+        to_skip, number = start, start
         async with aclosing(_batches(self._items(start))) as batches:
             async for items in batches:
-                left, items = max(0, left - len(items)), items[left:]
+                to_skip, items = max(0, to_skip - len(items)), items[to_skip:]
                 if items:
                     yield Rows(number, [self._row(item, number + i) for i, item in enumerate(items)], None)
                     number += len(items)
-        if left:
-            raise SourceError(f"{self.name} has {start - left:,} rows, and was read to row {start:,} before")
+        if to_skip:
+            raise SourceError(f"{self.name} has {start - to_skip:,} rows, and was read to row {start:,} before")
 
     def _items(self, start: int) -> Items:
         items = cast("Items", self.rows if _is_items(self.rows) else self.rows())  # type: ignore[operator]
         if isinstance(items, Iterator | AsyncIterator) and items is self.rows and (start or self._begun):
             raise SourceError(
                 f"{self.name} is an iterator, which can be read once only, so it cannot be read from row {start:,} on; "
-                "give a function that makes it anew"
+                "give a function that returns a new one"
             )
         self._begun = True
         return items
@@ -87,14 +88,14 @@ def _is_items(rows: Any) -> bool:
 
 async def _batches(items: Items) -> AsyncGenerator[list[Any]]:
     if isinstance(items, AsyncIterable):
-        async with aclosing(_Pump(aiter(items)).batches()) as batches:
+        async with aclosing(_Buffer(aiter(items)).batches()) as batches:
             async for batch in batches:
                 yield batch
         return
     iterator = iter(items)
     try:
         while True:
-            batch, error = _some(iterator)
+            batch, error = _take(iterator)
             if batch:
                 yield batch
             if error is not None:
@@ -106,51 +107,51 @@ async def _batches(items: Items) -> AsyncGenerator[list[Any]]:
             iterator.close()
 
 
-def _some(iterator: Iterator[Any]) -> tuple[list[Any], Exception | None]:
-    """The next rows; with an error, those that came before it."""
+def _take(iterator: Iterator[Any]) -> tuple[list[Any], Exception | None]:
+    """Take the next rows, and the error that followed them if there was one."""
     batch: list[Any] = []
     try:
         for item in itertools.islice(iterator, ROWS_AT_ONCE):
-            batch.append(item)  # noqa: PERF402 - what an iterator gave before it fails must stay
+            batch.append(item)  # noqa: PERF402 - items that came before an error must be kept
     except Exception as error:
         return batch, error
     return batch, None
 
 
-class _Pump:
-    """Takes rows from an async iterator while earlier ones are at work, so that neither waits without need."""
+class _Buffer:
+    """A bounded buffer that a task fills from an async iterator, so that reading overlaps the work on earlier rows."""
 
     def __init__(self, items: AsyncIterator[Any]) -> None:
         self._items = items
         self._held: list[Any] = []
-        self._some, self._room = asyncio.Event(), asyncio.Event()
+        self._not_empty, self._not_full = asyncio.Event(), asyncio.Event()
 
     async def batches(self) -> AsyncGenerator[list[Any]]:
-        """What has come since the last time, as soon as there is something."""
-        pumping = asyncio.create_task(self._pump())
-        pumping.add_done_callback(lambda _: self._some.set())
+        """Yield all items that have arrived since the last batch, as soon as there are any."""
+        filling = asyncio.create_task(self._fill())
+        filling.add_done_callback(lambda _: self._not_empty.set())
         try:
-            while not pumping.done() or self._held:
-                await self._some.wait()
+            while not filling.done() or self._held:
+                await self._not_empty.wait()
                 held, self._held = self._held, []
-                self._some.clear()
-                self._room.set()
+                self._not_empty.clear()
+                self._not_full.set()
                 if held:
                     yield held
-            await pumping
+            await filling
         finally:
-            pumping.cancel()
+            filling.cancel()
             with anyio.CancelScope(shield=True):
-                await asyncio.gather(pumping, return_exceptions=True)
+                await asyncio.gather(filling, return_exceptions=True)
 
-    async def _pump(self) -> None:
+    async def _fill(self) -> None:
         try:
             async for item in self._items:
                 self._held.append(item)
-                self._some.set()
+                self._not_empty.set()
                 if len(self._held) >= ROWS_AT_ONCE:
-                    self._room.clear()
-                    await self._room.wait()
+                    self._not_full.clear()
+                    await self._not_full.wait()
         finally:
             if isinstance(self._items, AsyncGenerator):
                 await self._items.aclose()

@@ -21,34 +21,34 @@ from aiomlcommons.ingest.sources.reading import (
     FileSource,
     Place,
     checked_length,
+    checked_position,
     content_of,
-    go_on,
+    excerpt,
     in_thread,
-    numbers,
-    shown,
-    telling,
+    seek,
+    source_errors,
 )
 from aiomlcommons.ingest.types import BadRow, Row, Rows
 
-# About 1,000 lines of a usual size: enough that the way to a thread and back counts for nothing.
+# About 1,000 lines of a usual size, so that the cost of the thread switch does not matter.
 BYTES_AT_ONCE = 1 << 18
 
 
 @attrs.frozen
 class JsonlSource(FileSource):
-    """The objects of a JSON Lines file, one a line, decompressed by its ending (.gz, .bz2, .xz, .zst).
+    """A JSON Lines file with one object a line, decompressed by its suffix (.gz, .bz2, .xz, .zst).
 
-    Empty lines are passed over and are no rows. A line that is no object is a BadRow. A mark is the byte, after
-    decompression, the number of the lines before it, and a checksum of their end.
+    Empty lines are not rows. A line that is not an object is a BadRow. A position is the byte offset after
+    decompression, the number of lines before it, and a checksum of the bytes before it.
     """
 
     async def read(self, position: Any = None, start: int = 0) -> AsyncGenerator[Rows]:
-        """The rows, read off the event loop. Raises SourceError, OSError where the file cannot be opened."""
+        """Yield the rows, read off the event loop. Raises SourceError, OSError if the file cannot be opened."""
         content = await content_of(self.path)
         try:
             parser = _Parser(self.name, start)
             if position is not None:
-                await in_thread(lambda: go_on(content, self.name, parser.place, position))
+                await in_thread(lambda: seek(content, self.name, parser.place, position))
             while not parser.ended:
                 rows = await in_thread(lambda: parser.next(content))
                 if rows.rows:
@@ -59,9 +59,9 @@ class JsonlSource(FileSource):
 
 @attrs.define
 class StdinSource:
-    """JSON Lines from standard input, or another open file; rows come as soon as they are there.
+    """JSON Lines from standard input or another file descriptor; rows are yielded as soon as they arrive.
 
-    It can be read once. A later program that is given the same input from its beginning can read on in it.
+    It can be read only once. A later process resumes if it is given the same input from its beginning.
     """
 
     descriptor: int = 0
@@ -69,15 +69,15 @@ class StdinSource:
     _begun: bool = False
 
     async def count(self) -> int | None:
-        """Not known before all is read."""
+        """None: it is not known before all is read."""
         return None
 
     async def read(self, position: Any = None, start: int = 0) -> AsyncGenerator[Rows]:
-        """The rows. Raises SourceError where it was read before or ends before the mark."""
+        """Yield the rows. Raises SourceError if it was read before, or ends before the position."""
         if self._begun:
             raise SourceError(f"{'standard input' if self.name == '-' else self.name} can be read once only")
         self._begun = True
-        parser = _Parser(self.name, start, skip=None if position is None else numbers(position, 3, self.name))
+        parser = _Parser(self.name, start, skip=None if position is None else checked_position(position, 3, self.name))
         while not parser.ended:
             data = await self._bytes()
             rows = await in_thread(partial(parser.feed, data))
@@ -85,17 +85,17 @@ class StdinSource:
                 yield rows
 
     async def _bytes(self) -> bytes:
-        # A thread that waits for input could not be stopped, so the event loop waits. It cannot for a regular file,
-        # which does not make anybody wait either.
+        # A thread that waits for input could not be cancelled, so the event loop waits. It cannot wait for a regular
+        # file (OSError), which is always readable.
         with suppress(OSError):
             await anyio.wait_readable(self.descriptor)
-        with telling(self.name):
+        with source_errors(self.name):
             return await in_thread(lambda: os.read(self.descriptor, BYTES_AT_ONCE))
 
 
 @attrs.define
 class PipeSource(StdinSource):
-    """JSON Lines from a named pipe, as from standard input; without a writer it is waited for."""
+    """JSON Lines from a named pipe, read like standard input; it waits for a writer."""
 
     path: str | PathLike[str] = attrs.field(kw_only=True)
 
@@ -103,7 +103,7 @@ class PipeSource(StdinSource):
         self.name = printable(self.path)
 
     async def read(self, position: Any = None, start: int = 0) -> AsyncGenerator[Rows]:
-        """The rows. Raises as StdinSource does, OSError where it cannot be opened."""
+        """Yield the rows. Raises as StdinSource does, OSError if the pipe cannot be opened."""
         content = await in_thread(lambda: opened(self.path))
         try:
             self.descriptor = content.raw.fileno()
@@ -116,7 +116,10 @@ class PipeSource(StdinSource):
 
 @attrs.define
 class _Parser:
-    """Bytes to rows. ``place`` is where the next line begins; what is before the mark ``skip`` is passed over first."""
+    """An incremental parser of bytes into rows; ``place`` is where the next line begins.
+
+    With ``skip`` it drops the bytes before that position.
+    """
 
     name: str
     start: int
@@ -126,13 +129,13 @@ class _Parser:
     rest: bytes = b""
 
     def next(self, content: Content) -> Rows:
-        """The rows of the next piece of a file."""
-        with telling(f"{self.name}, after line {self.place.line}"):
+        """Read and parse the next chunk of a file."""
+        with source_errors(f"{self.name}, after line {self.place.line}"):
             data = content.file.read(BYTES_AT_ONCE)
         return attrs.evolve(self.feed(data), share=content.share)
 
     def feed(self, data: bytes) -> Rows:
-        """The rows whose lines end in ``data``; no data is the end."""
+        """Return the rows whose lines end in ``data``; empty data is the end of the file."""
         self.ended = not data
         content = self.rest + (self._after_skip(self.skip, data) if self.skip else data)
         position, start, end = self.place.position, self.start, len(content) if self.ended else content.rfind(b"\n") + 1
@@ -140,13 +143,13 @@ class _Parser:
         checked_length(self.rest, self.name)
         lines = content[:end].removesuffix(b"\n").split(b"\n") if end else []
         rows = [self._row(number, line) for number, line in enumerate(lines, self.place.line + 1) if line.strip()]
-        self.place.passed(content[:end], len(lines))
+        self.place.advance(content[:end], len(lines))
         self.start += len(rows)
         return Rows(start, rows, position)
 
     def _after_skip(self, position: Sequence[int], data: bytes) -> bytes:
         left = position[0] - self.place.offset
-        self.place.passed(data[:left], 0)
+        self.place.advance(data[:left], 0)
         if self.ended or len(data) >= left:
             self.place.check(position, self.name)
             self.skip = None
@@ -163,7 +166,7 @@ class _Parser:
         return row if isinstance(row, dict) else self._bad(f"not a JSON object but {_kind(row)}", number, line)
 
     def _bad(self, why: str, number: int, line: bytes) -> BadRow:
-        return BadRow(why, f"{self.name}, line {number}", shown(line))
+        return BadRow(why, f"{self.name}, line {number}", excerpt(line))
 
 
 def _kind(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""A source whose rows get other names."""
+"""A source that renames the fields of another source."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from aiomlcommons.ingest.types import SHOWN, BadRow, Row, Rows, Source
 
 @attrs.frozen
 class MappedSource:
-    """The rows of a source under other names, as FieldMap tells; a row without one of the fields is a BadRow."""
+    """A source whose rows are mapped by a FieldMap; a row without one of the fields becomes a BadRow."""
 
     source: Source
     fields: FieldMap
 
     @property
     def name(self) -> str:
-        """That of the source."""
+        """The name of the wrapped source."""
         return self.source.name
 
     async def count(self) -> int | None:
-        """That of the source."""
+        """Return the count of the wrapped source."""
         return await self.source.count()
 
     async def read(self, position: Any = None, start: int = 0) -> AsyncGenerator[Rows]:
-        """The rows under their new names. Raises as the source does."""
+        """Yield the mapped rows. Raises as the wrapped source does."""
         async with aclosing(self.source.read(position, start)) as reading:
             async for rows in reading:
                 mapped = [self._row(row, rows.start + i) for i, row in enumerate(rows.rows)]

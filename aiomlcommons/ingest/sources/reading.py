@@ -1,4 +1,4 @@
-"""What sources of files share: bytes off the event loop, from a place on, and errors that name the place."""
+"""What file sources share: reading off the event loop, seeking to a position, and errors that name the place."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ BOM = b"\xef\xbb\xbf"
 
 @attrs.frozen
 class FileSource:
-    """What is known of a file of rows before it is read."""
+    """The base of sources that read one file of lines."""
 
     path: str | PathLike[str]
 
@@ -37,15 +37,15 @@ class FileSource:
         return printable(self.path)
 
     async def count(self) -> int | None:
-        """Not known before all is read."""
+        """None: the file would have to be read for it."""
         return None
 
 
 async def content_of(path: str | PathLike[str]) -> Content:
-    """The bytes of a file, as ``opened`` gives them; a named pipe is waited for until somebody writes into it."""
+    """Open a file as ``opened`` does, and wait for a writer if it is a named pipe."""
     content = await in_thread(lambda: opened(path))
     if content.is_pipe:
-        # In the event loop: a thread that waits for a writer could not be left.
+        # In the event loop, for a thread that waits for a writer could not be cancelled.
         try:
             await anyio.wait_readable(content.raw)
             os.set_blocking(content.raw.fileno(), True)
@@ -56,31 +56,31 @@ async def content_of(path: str | PathLike[str]) -> Content:
 
 
 async def in_thread(work: Callable[[], T]) -> T:
-    """Do what may block beside the event loop."""
+    """Call a blocking function in a thread."""
     return await anyio.to_thread.run_sync(work)
 
 
 @contextmanager
-def telling(name: str) -> Generator[None]:
-    """Turns whatever a file or a decompressor fails with into a SourceError."""
+def source_errors(name: str) -> Generator[None]:
+    """Turn any error of a file or a decompressor into a SourceError."""
     try:
         yield
     except (SourceError, ImportError):
         raise
-    except Exception as error:  # each library of compression has its own
-        raise SourceError(f"{name} cannot be read on: {type(error).__name__}: {error}") from error
+    except Exception as error:  # each decompressor has its own exceptions
+        raise SourceError(f"{name}: reading failed: {type(error).__name__}: {error}") from error
 
 
-def numbers(position: Any, count: int, name: str) -> list[int]:
-    """A mark that must be ``count`` numbers. Raises SourceError for any other."""
-    if isinstance(position, list | tuple) and len(position) == count and all(isinstance(one, int) for one in position):
+def checked_position(position: Any, length: int, name: str) -> list[int]:
+    """Return a position, which must be ``length`` integers. Raises SourceError if it is not."""
+    if isinstance(position, list | tuple) and len(position) == length and all(isinstance(n, int) for n in position):
         return list(position)
-    raise SourceError(f"{name} cannot be read on from {position!r}: that is no place in it")
+    raise SourceError(f"{name} cannot resume at {position!r}, which is not a position in it")
 
 
 @attrs.define
 class Place:
-    """How far a file of lines is read: so many bytes, after decompression, and lines; ``tail`` are the last bytes."""
+    """How far a file of lines is read: bytes after decompression, lines, and the last bytes (``tail``)."""
 
     offset: int = 0
     line: int = 0
@@ -88,49 +88,47 @@ class Place:
 
     @property
     def position(self) -> list[int]:
-        """The place as JSON, with what tells this file from another one."""
+        """The position as JSON: offset, line, and a CRC-32 of the bytes before it, which identifies the file."""
         return [self.offset, self.line, zlib.crc32(self.tail)]
 
-    def passed(self, data: bytes, lines: int) -> None:
-        """So many whole lines were read."""
+    def advance(self, data: bytes, lines: int) -> None:
+        """Count data that was read, of so many whole lines."""
         self.offset += len(data)
         self.line += lines
         self.tail = data[-TAIL:] if len(data) >= TAIL else (self.tail + data)[-TAIL:]
 
     def check(self, position: Sequence[int], name: str) -> None:
-        """Raises SourceError where what was read up to a mark is not what was read to it before."""
+        """Check that the bytes before a position are those of the earlier reading. Raises SourceError if not."""
         if self.offset < position[0]:
             raise SourceError(
                 f"{name} has {self.offset:,} bytes, and was read to byte {position[0]:,} before: is it another file?"
             )
         if zlib.crc32(self.tail) != position[2]:
-            raise SourceError(
-                f"{name} has something else before byte {position[0]:,} than when it was read: was it replaced?"
-            )
+            raise SourceError(f"{name} has changed before byte {position[0]:,} since it was read: was it replaced?")
         self.line = position[1]
 
 
-def go_on(content: Content, name: str, place: Place, position: Any) -> None:
-    """Go from a place of a file to the one of a mark. Raises SourceError where it is another file."""
-    found = numbers(position, 3, name)
-    begin = max(place.offset, found[0] - TAIL)
-    with telling(name):
+def seek(content: Content, name: str, place: Place, position: Any) -> None:
+    """Move from a place in a file forward to a position. Raises SourceError if it is another file."""
+    wanted = checked_position(position, 3, name)
+    begin = max(place.offset, wanted[0] - TAIL)
+    with source_errors(name):
         if content.file.seekable() and content.file is content.raw:
             place.offset = min(content.file.seek(begin), content.size)
         else:
             place.offset += _skipped(content.file, begin - place.offset)
-        place.passed(content.file.read(found[0] - begin), 0)
-    place.check(found, name)
+        place.advance(content.file.read(wanted[0] - begin), 0)
+    place.check(wanted, name)
 
 
 def checked_length(line: bytes, name: str) -> None:
-    """Raises SourceError for a line that would fill the memory: the file is likely something else."""
+    """Raise SourceError for a line so long that the file is likely not one of lines, before it fills the memory."""
     if len(line) >= LONGEST_LINE:
         raise SourceError(f"{name} has a line of more than {LONGEST_LINE:,} bytes: is it a file of lines?")
 
 
-def shown(data: bytes) -> str:
-    """The beginning of something bad, for people."""
+def excerpt(data: bytes) -> str:
+    """Return the beginning of a bad line as text."""
     return data[:SHOWN].decode(errors="replace")
 
 

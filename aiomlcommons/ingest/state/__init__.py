@@ -1,1 +1,1 @@
-"""What a bulk job keeps on disk beside its output: checkpoint, ids that it has seen, dead letters."""
+"""What a bulk job keeps on disk beside its output: the checkpoint, the seen ids and the dead letters."""

@@ -1,4 +1,7 @@
-"""The checkpoint: how far a job is, on disk, so that a killed one goes on where it was."""
+"""Checkpoint file (a write-ahead journal): how far a job is, on disk, so that it resumes after a crash.
+
+An append-only file of JSON lines. A checkpoint is fsynced after the data of the sink is; the last whole line counts.
+"""
 
 from __future__ import annotations
 
@@ -15,16 +18,16 @@ from aiomlcommons.ingest.json_values import dumped
 from aiomlcommons.ingest.paths import naming, printable
 from aiomlcommons.wire import convert
 
-# The last entry is all that counts, so a long journal is written anew with that one alone.
+# Bytes. Only the last checkpoint counts, so a longer file is compacted to that one.
 COMPACT = 1_000_000
 
 
 @attrs.frozen
 class Checkpoint:
-    """How far a job is: the rows below ``done`` are dealt with, and those of ``beyond`` (pairs of first and last).
+    """The state of a job: rows below ``done`` are settled, and so are the ranges ``beyond`` it (first and last row).
 
-    ``start`` and ``position`` are where the source is to be read from, ``sink`` is what the sink needs to go on,
-    ``counts`` are the job's accounts.
+    The source is read again from ``position``, which is that of row ``start``. ``sink`` is the state from which the
+    sink resumes, ``counts`` are the job's counters by name.
     """
 
     done: int = 0
@@ -37,55 +40,55 @@ class Checkpoint:
 
     @property
     def begun(self) -> bool:
-        """Whether any row is dealt with."""
+        """Whether any row is settled."""
         return self.done > 0 or bool(self.beyond)
 
 
 class CheckpointFile:
-    """A journal file; each entry is on disk when ``write`` returns. All of it is blocking: call it in a thread."""
+    """An open checkpoint file; what ``write`` appends is durable when it returns. It blocks: call it in a thread."""
 
     def __init__(self, path: Path, file: IO[bytes], header: Mapping[str, Any]) -> None:
         self.path, self._file, self._header = path, file, header
 
     @classmethod
     def open(cls, path: str | os.PathLike[str], header: Mapping[str, Any]) -> tuple[CheckpointFile, Checkpoint]:
-        """The journal and the last entry in it; a new one where there is none.
+        """Open or create a checkpoint file; return it with its last checkpoint.
 
-        ``header`` says which job it is. A torn last line, which a crash leaves, is cut off. Raises WrongJob where the
-        file is another job's or no journal, OSError.
+        ``header`` identifies the job. A torn last line, which a crash leaves, is dropped. Raises WrongJob if the file
+        belongs to another job or is not a checkpoint file, OSError.
         """
         checkpoint = cls.check(path, header) or Checkpoint()
-        return cls._created(Path(path), header, checkpoint), checkpoint
+        return cls._create(Path(path), header, checkpoint), checkpoint
 
     @classmethod
     def check(cls, path: str | os.PathLike[str], header: Mapping[str, Any]) -> Checkpoint | None:
-        """The last entry of a job's journal, or None where there is none; nothing is changed.
+        """Return the last checkpoint of a job, or None if there is no file. Changes nothing.
 
-        Raises WrongJob where the file is another job's or no journal, OSError.
+        Raises WrongJob if the file belongs to another job or is not a checkpoint file, OSError.
         """
         if (found := cls.peek(path)) is None:
             return None
-        there, checkpoint = found
-        _check(Path(path), there, header)
+        found_header, checkpoint = found
+        _check_header(Path(path), found_header, header)
         return checkpoint
 
     @staticmethod
     def peek(path: str | os.PathLike[str]) -> tuple[Mapping[str, Any], Checkpoint] | None:
-        """Which job a journal is of and its last entry, or None where there is none; nothing is changed.
+        """Return the header and the last checkpoint of a file, or None if there is no file. Changes nothing.
 
-        Raises WrongJob where the file is no journal, OSError.
+        Raises WrongJob if the file is not a checkpoint file, OSError.
         """
         path = Path(path)
         if not path.exists() or not path.stat().st_size:
             return None
-        header, *entries = _lines(path)
+        header, *checkpoints = _lines(path)
         if not isinstance(header, dict) or "job" not in header:
-            raise WrongJob(f"{printable(path)} is no checkpoint of a job; name another file")
-        return header, _checkpoint_of(path, entries[-1]) if entries else Checkpoint()
+            raise WrongJob(f"{printable(path)} is not the checkpoint of a job; name another file")
+        return header, _parsed(path, checkpoints[-1]) if checkpoints else Checkpoint()
 
     @classmethod
-    def _created(cls, path: Path, header: Mapping[str, Any], checkpoint: Checkpoint) -> CheckpointFile:
-        """Written beside and renamed, so that there is a whole journal at any moment."""
+    def _create(cls, path: Path, header: Mapping[str, Any], checkpoint: Checkpoint) -> CheckpointFile:
+        """Write a file with one checkpoint. The atomic rename leaves a whole file at any moment."""
         part, lines = path.with_name(path.name + ".tmp"), _line(header) + _line(attrs.asdict(checkpoint))
         with naming(part), part.open("wb") as file:
             file.write(lines)
@@ -94,25 +97,25 @@ class CheckpointFile:
         return cls(path, path.open("ab"), header)
 
     def write(self, checkpoint: Checkpoint) -> None:
-        """Note how far the job is. Raises OSError, naming the file."""
+        """Append a checkpoint and fsync it. Raises OSError, naming the file."""
         if self._file.tell() > COMPACT:
-            # The old file is open until there is a new one: the next note may find the disk no longer full.
-            full, self._file = self._file, self._created(self.path, self._header, checkpoint)._file
-            full.close()
+            # The old file stays open until there is a new one: if the disk is full now, a later write may succeed.
+            old, self._file = self._file, self._create(self.path, self._header, checkpoint)._file
+            old.close()
             return
         with naming(self.path):
             self._file.write(_line(attrs.asdict(checkpoint)))
             _sync(self._file)
 
     def close(self) -> None:
-        """Close the file. Raises OSError where what could not be written before still cannot."""
+        """Close the file. Raises OSError if data that is still buffered cannot be written."""
         with naming(self.path):
             self._file.close()
 
 
 def _lines(path: Path) -> list[Any]:
-    """The first line, None if it is no JSON, and those after it that a crash did not tear."""
-    # What comes after the last line's end was never finished.
+    """Return the first line, None if it is no JSON, and the whole lines after it."""
+    # What follows the last newline was torn by a crash.
     first, *later = map(_decoded, path.read_bytes().split(b"\n")[:-1] or [b""])
     return [first, *(line for line in later if line is not None)]
 
@@ -124,23 +127,23 @@ def _decoded(line: bytes) -> Any:
         return None
 
 
-def _check(path: Path, was: Mapping[str, Any], header: Mapping[str, Any]) -> None:
+def _check_header(path: Path, found: Mapping[str, Any], header: Mapping[str, Any]) -> None:
     wanted = orjson.loads(_line(header))
-    keys = [key for key in sorted({*was, *wanted}) if was.get(key) != wanted.get(key)]
-    if changed := [f"{key} was {was.get(key)!r} and is {wanted.get(key)!r}" for key in keys]:
+    keys = [key for key in sorted({*found, *wanted}) if found.get(key) != wanted.get(key)]
+    if changed := [f"{key} was {found.get(key)!r} and is {wanted.get(key)!r}" for key in keys]:
         raise WrongJob(
             f"{printable(path)} is the checkpoint of another job: {'; '.join(changed)}; name another file, or remove it"
         )
 
 
-def _checkpoint_of(path: Path, data: Any) -> Checkpoint:
+def _parsed(path: Path, data: Any) -> Checkpoint:
     try:
         checkpoint = convert.structure(data, Checkpoint)
     except convert.Unreadable as error:
         raise _damaged(path, str(error)) from None
-    # A key that is missing would have its default, as if nothing were done yet.
-    if odd := {field.name for field in attrs.fields(Checkpoint)}.symmetric_difference(data):
-        raise _damaged(path, f"its keys are not the same: {', '.join(sorted(odd))}")
+    # A missing key would get its default, as if nothing were done yet.
+    if differing := {field.name for field in attrs.fields(Checkpoint)}.symmetric_difference(data):
+        raise _damaged(path, f"missing or unknown keys: {', '.join(sorted(differing))}")
     return checkpoint
 
 

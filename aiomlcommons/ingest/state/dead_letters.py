@@ -1,4 +1,4 @@
-"""Documents that failed for good, with the reason, on disk: nothing is dropped in silence."""
+"""Dead letter file: the documents that failed for good (poison documents among them), each with the reason."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from typing import IO, Any
 import attrs
 import orjson
 
-from aiomlcommons.ingest.durable import REMEDY, TAIL, hold
+from aiomlcommons.ingest.durable import REMEDY, TAIL, lock
 from aiomlcommons.ingest.errors import SinkError, SourceError
 from aiomlcommons.ingest.json_values import dumped, plain
 from aiomlcommons.ingest.paths import naming, printable
@@ -25,15 +25,15 @@ from aiomlcommons.ingest.types import SHOWN, BadRow, Row
 
 log = logging.getLogger("aiomlcommons")
 _OPTIONS = orjson.OPT_APPEND_NEWLINE | orjson.OPT_SERIALIZE_NUMPY
-# Not those within a word, such as the name of a model.
+# Not the digits within a word, such as the name of a model.
 _NUMBER = re.compile(r"(?<!\w)\d+(?:[.,]\d+)*")
 
 
 @attrs.frozen
 class DeadLetter:
-    """A document that failed: its row in the source, its id if it has one, the row itself, and why.
+    """A document that failed: its row number in the source, its id if it has one, the reason, and the document.
 
-    One that is read from a file is ``whole`` unless the document held what JSON cannot, which stands there as text.
+    ``whole`` is False for one from a file whose document held values that JSON cannot hold, which became text.
     """
 
     row: int
@@ -44,11 +44,11 @@ class DeadLetter:
 
     @property
     def reason(self) -> str:
-        """Why, with N for each number and without the place: what letters are counted by."""
+        """The reason with N for each number and without the place in the source, for counting."""
         return _NUMBER.sub("N", self.document.why if isinstance(self.document, BadRow) else self.why)
 
     def line(self) -> bytes:
-        """As a line of the file; what is no document stands under ``bad_row`` in place of ``document``."""
+        """Return it as a line of JSON; a row that is no document has the key ``bad_row`` in place of ``document``."""
         data: dict[str, Any] = {"row": self.row, "id": self.id, "why": self.why}
         if isinstance(self.document, BadRow):
             data["bad_row"] = attrs.asdict(self.document)
@@ -65,7 +65,7 @@ class DeadLetter:
 
 
 class DeadLetters:
-    """A JSON Lines file of letters. All of it is blocking: call it in threads, ``write`` in several at once."""
+    """A JSON Lines file of dead letters. It blocks: call it in threads; ``write`` may be called in several at once."""
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
@@ -73,18 +73,18 @@ class DeadLetters:
         self._opening = threading.Lock()
 
     def open(self, position: Sequence[int] | None) -> None:
-        """Begin, or go on after a mark that ``flush`` gave: what was written later belongs to rows that come again.
+        """Start a new file, or resume at a position that ``flush`` returned and cut off what follows it.
 
-        The letters of an earlier job stay, in a file with a number after its name. Raises SinkError where another job
-        has the file or has written it since, OSError.
+        The rows of what is cut off come again. The file of an earlier job is kept under a numbered name. Raises
+        SinkError if another job has locked the file or changed it since, OSError.
         """
         if not self.path.exists():
             return
         with self.path.open("rb+") as file:
-            hold(file.fileno(), self.path)
+            lock(file.fileno(), self.path)
             if position is None:
                 self._put_aside()
-            elif self._mark(position[0]) == list(position):
+            elif self._position(position[0]) == list(position):
                 file.truncate(position[0])
             else:
                 raise SinkError(f"{self.path} is not what this job wrote there: {REMEDY}")
@@ -98,18 +98,18 @@ class DeadLetters:
         log.warning("%s held the dead letters of an earlier job, which are in %s now", self.path, aside)
 
     def write(self, dead_letters: Iterable[DeadLetter]) -> None:
-        """Append letters; the file appears with the first one. Raises OSError, naming it, SinkError as ``open``."""
-        lines = b"".join(letter.line() for letter in dead_letters)
+        """Append dead letters; the first one creates the file. Raises OSError, naming it, SinkError as ``open``."""
+        lines = b"".join(dead_letter.line() for dead_letter in dead_letters)
         if lines:
             with self._opening:
                 if self._file is None:
                     self._file = self.path.open("ab")
-                    hold(self._file.fileno(), self.path)
+                    lock(self._file.fileno(), self.path)
             with naming(self.path):
                 self._file.write(lines)
 
     def flush(self) -> list[int]:
-        """Make all letters durable; return a mark: the file's length, and what tells it from another one.
+        """Flush and fsync the file; return the position: its length, and a CRC-32 of its end that identifies it.
 
         Raises OSError, naming the file.
         """
@@ -117,9 +117,9 @@ class DeadLetters:
             with naming(self.path):
                 self._file.flush()
                 os.fsync(self._file.fileno())
-        return self._mark(self.path.stat().st_size) if self.path.exists() else [0, 0]
+        return self._position(self.path.stat().st_size) if self.path.exists() else [0, 0]
 
-    def _mark(self, length: int) -> list[int]:
+    def _position(self, length: int) -> list[int]:
         with self.path.open("rb") as file:
             file.seek(max(0, length - TAIL))
             return [length, zlib.crc32(file.read(min(length, TAIL)))]
@@ -132,37 +132,37 @@ class DeadLetters:
 
 
 def read_dead_letters(path: str | os.PathLike[str]) -> Iterator[DeadLetter]:
-    """The letters of a file; a torn last line is left out. Raises SourceError, naming the line, for what is none."""
+    """Yield the dead letters of a file, but not a torn last line. Raises SourceError, naming the line."""
     with Path(path).open("rb") as file:
         for number, line in enumerate(file, 1):
             if line.endswith(b"\n") and not line.isspace():
-                yield _letter(line, f"{printable(path)}, line {number}")
+                yield _parsed(line, f"{printable(path)}, line {number}")
 
 
 def documents(path: str | os.PathLike[str]) -> Iterator[Row]:
-    """The documents of a dead letter file. Raises as ``letters`` does."""
-    for letter in read_dead_letters(path):
-        if not isinstance(letter.document, BadRow):
-            yield letter.document
+    """Yield the documents of a dead letter file. Raises as ``read_dead_letters`` does."""
+    for dead_letter in read_dead_letters(path):
+        if not isinstance(dead_letter.document, BadRow):
+            yield dead_letter.document
 
 
-def by_reason(found: Iterable[DeadLetter]) -> dict[str, int]:
-    """How many letters there are for each reason, the most frequent first."""
-    return dict(Counter(letter.reason for letter in found).most_common())
+def by_reason(dead_letters: Iterable[DeadLetter]) -> dict[str, int]:
+    """Count dead letters by reason, the most frequent first."""
+    return dict(Counter(dead_letter.reason for dead_letter in dead_letters).most_common())
 
 
-def _document(what: Mapping[Any, Any]) -> Any:
-    match what:
+def _document(data: Mapping[Any, Any]) -> Any:
+    match data:
         case {"bad_row": {"why": str(), "where": str(), "raw": str(), **more} as bad} if not more:
             return BadRow(**bad)
-        case {"document": document} if "bad_row" not in what:
+        case {"document": document} if "bad_row" not in data:
             return document
     raise ValueError("neither a document nor a bad row")
 
 
-def _letter(line: bytes, where: str) -> DeadLetter:
+def _parsed(line: bytes, where: str) -> DeadLetter:
     with suppress(ValueError):
         match orjson.loads(line):
-            case {"row": int(row), "id": None | str() as key, "why": str(why), **what}:
-                return DeadLetter(row, key, why, _document(what), what.get("whole", True) is True)
-    raise SourceError(f"{where} is no dead letter")
+            case {"row": int(row), "id": None | str() as key, "why": str(why), **data}:
+                return DeadLetter(row, key, why, _document(data), data.get("whole", True) is True)
+    raise SourceError(f"{where} is not a dead letter")

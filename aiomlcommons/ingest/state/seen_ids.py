@@ -1,4 +1,7 @@
-"""Which ids a job has met, on disk: memory stays flat however many there are."""
+"""Seen ids, for deduplication: an SQLite file, so that memory stays bounded however many there are.
+
+Its exclusive lock is also the lock of the job.
+"""
 
 from __future__ import annotations
 
@@ -9,15 +12,16 @@ from pathlib import Path
 
 from aiomlcommons.ingest.errors import JobUnderWay, SeenError
 
-# A process that is just being killed or is closing its files may need a moment, in seconds.
+# Seconds to wait for the lock: a process that is being killed or closes its files may still hold it.
 BUSY = 1.0
 
 
 class SeenIds:
-    """Ids with the row that had them first. It is blocking: call it in one thread at a time.
+    """The ids of a job, each with the first row that had it. It blocks: call it in one thread at a time.
 
-    As long as it is open nobody else can open the file, and so no two processes do the same job at once. Raises
-    JobUnderWay where somebody has, SeenError where it is no such file, or cannot be read or written.
+    The file is locked as long as it is open, so no two processes run the same job at once. Without a path the ids are
+    in a temporary file. Raises JobUnderWay if the file is locked, SeenError if it is not an SQLite file or cannot be
+    read or written.
     """
 
     def __init__(self, path: Path | None) -> None:
@@ -34,21 +38,24 @@ class SeenIds:
             raise
 
     def _begin(self) -> None:
-        # SQLite gives the lock back however a process ends.
+        # An advisory lock, which the system releases however the process ends.
         self._db.execute("PRAGMA locking_mode=EXCLUSIVE")
-        # A killed process leaves a whole database behind; a machine that loses its power may not, and need not: the
-        # journal of the job is what counts, and a job may be begun anew.
+        # Without fsync: a killed process leaves a consistent database behind. A power failure may damage it or lose its
+        # last ids; the job can then be started anew.
         self._db.execute("PRAGMA journal_mode=WAL" if self._path else "PRAGMA journal_mode=OFF")
         self._db.execute("PRAGMA synchronous=OFF")
         self._db.execute("CREATE TABLE IF NOT EXISTS seen (id TEXT PRIMARY KEY, row INTEGER) WITHOUT ROWID")
 
     def forget(self) -> None:
-        """Forget what another job left in the file."""
+        """Delete all ids, which another job left in the file."""
         with self._guarded():
             self._db.execute("DELETE FROM seen")
 
     def add(self, pairs: list[tuple[str, int]]) -> list[bool]:
-        """Note ids with their rows; return of each whether an earlier row had it."""
+        """Record ids with their rows; return for each whether another row had it first (a duplicate).
+
+        It is idempotent: a row that comes again, after a resume, is no duplicate of itself.
+        """
         with self._guarded(), self._db:
             self._db.execute("BEGIN")
             self._db.executemany("INSERT OR IGNORE INTO seen VALUES (?, ?)", pairs)
@@ -66,7 +73,7 @@ class SeenIds:
         except sqlite3.Error as error:
             if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY:
                 raise JobUnderWay(
-                    f"another program, or another job of this one, has {self._path}: the job is under way; "
+                    f"{self._path} is locked: the job is running already, in this process or another one; "
                     "wait for its end, or stop it"
                 ) from error
             file = self._path or "the temporary file of the ids"

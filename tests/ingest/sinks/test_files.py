@@ -1,4 +1,4 @@
-"""Files as sinks: whole or not at all, and after a crash exactly what they were to be."""
+"""File sinks: a file appears by atomic rename, and after a crash and a resume has each document once."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from aiomlcommons.ingest.sinks._index_bulk import actions
 from aiomlcommons.ingest.sinks._json_rows import encoded
 from tests.support.sinks import DIMENSION, batch, documents, sparse, vectors, written
 
-# Without types of its own.
+# It has no type hints.
 pa: Any = import_module("pyarrow")
 pq: Any = import_module("pyarrow.parquet")
 
@@ -38,7 +38,7 @@ every_file = pytest.mark.parametrize("ending", ENDINGS)
 
 
 def read(path: Path) -> tuple[list[str], Any]:
-    """The ids and vectors of a file; a numpy file has no ids."""
+    """Read the ids and vectors of a file; a numpy file has no ids."""
     if path.suffix == ".npy":
         found = np.load(path)
         return [], found
@@ -109,7 +109,7 @@ async def test_a_job_without_documents_leaves_a_valid_empty_file(tmp_path: Path,
 
 
 class Crash(BaseException):
-    """The process ends here."""
+    """Stands for the end of the process."""
 
 
 STEPS = st.lists(st.one_of(st.integers(1, 5), st.just("flush"), st.just("crash"), st.just("reopen")), max_size=14)
@@ -119,7 +119,7 @@ STEPS = st.lists(st.one_of(st.integers(1, 5), st.just("flush"), st.just("crash")
 @given(steps=STEPS)
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_after_a_crash_anywhere_the_file_is_the_whole_and_nothing_twice(ending: str, steps: list[Any]) -> None:
-    """A crash keeps what is on disk and no more of the sink than what its last flush returned."""
+    """After a crash there are the files on disk, and the state of the last flush."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"out{ending}"
         sink, state, number, durable = open_sink(path), None, 0, 0
@@ -131,7 +131,7 @@ async def test_after_a_crash_anywhere_the_file_is_the_whole_and_nothing_twice(en
             if step in ("flush", "reopen"):
                 state, durable = orjson.loads(orjson.dumps(await sink.flush())), number
             if step in ("crash", "reopen"):
-                await sink.close(complete=step == "reopen")  # a crash closes files too; "reopen" is a finished job
+                await sink.close(complete=step == "reopen")  # a crash closes files too; "reopen" resumes a finished job
                 sink, number = open_sink(path), durable
                 await sink.open(state)
         await sink.write(batch(number, 2))
@@ -196,7 +196,7 @@ async def test_a_file_that_is_gone_since_is_refused_by_name(tmp_path: Path, endi
 
 @every_file
 async def test_a_sink_that_is_not_open_has_no_state_to_note(tmp_path: Path, ending: str) -> None:
-    """A state from a sink whose opening failed would make the next run cut everything off."""
+    """The state of a sink that failed to open would make the next run truncate the file."""
     (tmp_path / "folder").mkdir()
     sink = open_sink(tmp_path / "folder" / f"out{ending}")
     (tmp_path / "folder").rmdir()
@@ -241,7 +241,7 @@ def half_removed(folder: Path, **_: Any) -> Any:
 
 
 class Full(io.FileIO):
-    """A disk with room for half of every write."""
+    """A file on a full disk, which takes half of each write."""
 
     room = True
 
@@ -275,7 +275,7 @@ async def test_a_full_disk_is_an_error_that_names_the_file_and_what_is_durable_s
 
 
 class Little(io.FileIO):
-    """A disk that takes a few bytes at a time, as one does that is nearly full."""
+    """A file with short writes, as on a disk that is nearly full."""
 
     def write(self, data: Any, /) -> int:
         return super().write(memoryview(data)[:7])
@@ -335,7 +335,7 @@ def fails(_: int) -> None:
     raise OSError(errno.EIO, "Input/output error")
 
 
-# ---- what does not fit -----------------------------------------------------------------------------------------------
+# ---- refused documents -----------------------------------------------------------------------------------------------
 
 
 async def test_json_lines_refuse_what_json_cannot_hold_and_take_the_rest(tmp_path: Path) -> None:
@@ -353,11 +353,11 @@ async def test_json_lines_refuse_what_json_cannot_hold_and_take_the_rest(tmp_pat
 
 
 class Moment(dt.datetime):
-    """A class of its own, as a pandas Timestamp is one."""
+    """A subclass of datetime, as pandas.Timestamp is."""
 
 
 class NoTime(Moment):
-    """Like ``pandas.NaT``, which equals nothing."""
+    """Not equal to itself, as ``pandas.NaT``."""
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -366,7 +366,7 @@ class NoTime(Moment):
 
 
 class Day(dt.date):
-    """A date of a class of its own."""
+    """A subclass of date."""
 
 
 async def test_dates_of_any_class_are_iso_text_and_what_is_no_number_is_null(tmp_path: Path) -> None:

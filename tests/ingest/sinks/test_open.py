@@ -1,4 +1,4 @@
-"""Which sink is meant, and a program's own function as one."""
+"""The sink that is chosen for a path or an object, and functions as sinks."""
 
 from __future__ import annotations
 

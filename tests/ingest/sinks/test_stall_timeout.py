@@ -1,4 +1,4 @@
-"""An index that is away or busy: tried again for as long as patience lasts, and no longer than anybody waits for it."""
+"""An unavailable or overloaded index: writes are retried until the stall timeout, or until they are cancelled."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ def refusal(status: int, **headers: str) -> MLCommonsError:
 
 @attrs.define(eq=False)
 class Cluster:
-    """Stands in for a session, on a loop of its own: ``say`` hears the ids of each request, and raises or answers.
+    """A fake session on an event loop of its own: ``say`` is called with the ids of a request, and raises or responds.
 
-    It answers a list of items, an item that is None being a success; None is the success of all; NEVER is no answer.
-    Each takes so many seconds; ``sent`` is when they came.
+    It returns a list of items, where None is a success; None for all is a success of all; NEVER is no response. Each
+    request takes the same seconds; ``sent`` are the times of the requests.
     """
 
     say: Say
@@ -62,17 +62,17 @@ class Cluster:
         return HttpResponse(200, orjson.dumps({"errors": any(said or ()), "items": items}))
 
     def options(self, **_: Any) -> Cluster:
-        """The same one: it has none."""
+        """Return itself: options have no effect."""
         return self
 
     async def version(self) -> None:
-        """Nobody knows."""
+        """Return None: the version is not known."""
 
     def sink(self, **options: Any) -> IndexSink:
         return IndexSink(cast(Session, self), "docs", **{"backoff": Backoff(first=1, cap=30), **options})
 
     def run(self, work: Coroutine[Any, Any, Any]) -> Any:
-        """Do it; return what it returns, or raise what it raises."""
+        """Run a coroutine; return its result or raise its error."""
         task = self.loop.create_task(work)
         with mock.patch("anyio.to_thread.run_sync", Threads()):
             self.loop.run()
@@ -94,7 +94,7 @@ async def write(sink: IndexSink, count: int = 4) -> Any:
 
 
 def until(seconds: float, trouble: Any) -> Say:
-    """What says the same until its time has come."""
+    """Return a ``say`` that gives the same response until a time, then success."""
 
     def say(ids: list[str]) -> Any:
         if anyio.current_time() >= seconds:
@@ -120,7 +120,7 @@ def test_an_index_that_is_back_before_patience_is_over_takes_all(trouble: Any) -
 @pytest.mark.parametrize("stall_timeout", [5.0, 600.0])
 def test_an_index_that_takes_nothing_until_patience_is_over_ends_the_job(trouble: Any, stall_timeout: float) -> None:
     cluster = Cluster(until(math.inf, trouble))
-    with pytest.raises(SinkError, match=rf"index docs takes nothing: no answer for {stall_timeout:g} s"):
+    with pytest.raises(SinkError, match=rf"index docs accepts no documents: no answer for {stall_timeout:g} s"):
         cluster.run(write(cluster.sink(stall_timeout=stall_timeout)))
     assert cluster.loop.time() == pytest.approx(cluster.sent[0] + stall_timeout)
 
@@ -179,7 +179,7 @@ def test_the_server_and_the_callers_backoff_say_how_long_to_wait() -> None:
 
 
 def left_after(cluster: Cluster, seconds: float, leave: Callable[[IndexSink, anyio.CancelScope], None]) -> Any:
-    """What a write refuses, or says, to which something is done after so many seconds; nothing, where it is cut."""
+    """Write, and leave after some seconds; return the refusals or the error, or nothing if it is cancelled."""
 
     async def job() -> Any:
         sink = await opened(cluster.sink())
@@ -204,18 +204,18 @@ def left_after(cluster: Cluster, seconds: float, leave: Callable[[IndexSink, any
 def test_a_pause_ends_at_once_when_the_job_is_left() -> None:
     cluster = Cluster(until(math.inf, refusal(503, **{"retry-after": "300"})))
     (why,) = left_after(cluster, 100, lambda sink, _: sink.leave())
-    assert "index docs had no room for all when the job was left: rejected" in why
+    assert "before index docs accepted all documents, which are not retried now: rejected" in why
     assert cluster.loop.time() == pytest.approx(100, abs=0.1)
     assert len(cluster.sent) == 1
 
 
-@pytest.mark.parametrize(("trouble", "gave"), [(None, [[]]), (AWAY, ["index docs had no room"])])
+@pytest.mark.parametrize(("trouble", "gave"), [(None, [[]]), (AWAY, ["the job was left before"])])
 def test_a_request_that_is_under_way_when_the_job_is_left_comes_to_its_end_and_is_the_last(
     trouble: Any, gave: list[Any]
 ) -> None:
     cluster = Cluster(until(math.inf, trouble) if trouble else lambda _: None, takes=20)
     became = left_after(cluster, 10, lambda sink, _: sink.leave())
-    assert [one if one == [] else one[:22] for one in became] == gave
+    assert [one if one == [] else one[:23] for one in became] == gave
     assert len(cluster.sent) == 1
     assert cluster.loop.time() == pytest.approx(20, abs=0.1)
 
@@ -233,7 +233,7 @@ def test_a_sink_that_was_left_tries_again_when_it_is_opened_again() -> None:
     async def job() -> Any:
         sink = await opened(cluster.sink())
         sink.leave()
-        with pytest.raises(SinkError, match="when the job was left"):
+        with pytest.raises(SinkError, match="the job was left before index docs accepted all documents"):
             await sink.write(batch(0, 4))
         return await write(sink)
 

@@ -1,4 +1,4 @@
-"""Parquet and Arrow: files, folders, datasets, tables, and reading on."""
+"""Parquet and Arrow: files, folders, datasets, tables, and resuming at a position."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ async def test_a_file_that_is_spoiled_in_the_middle_is_an_error_and_no_shorter_f
     data = bytearray(path.read_bytes())
     data[len(data) // 2 : len(data) // 2 + 2000] = bytes(2000)
     path.write_bytes(data)
-    with pytest.raises(SourceError, match=r"a\.parquet cannot be read on"):
+    with pytest.raises(SourceError, match=r"a\.parquet: reading failed"):
         await rows_of(ArrowSource(path))
 
 
@@ -140,11 +140,11 @@ async def test_a_file_that_is_spoiled_in_the_middle_is_an_error_and_no_shorter_f
 @pytest.mark.parametrize(
     ("position", "words"),
     [
-        (["other", 0, 0, "{size}"], "has no file other any more"),
+        (["other", 0, 0, "{size}"], "cannot resume in other: that file does not exist any more"),
         (["{file}", 9, 0, "{size}"], "has 2 row groups, and was read to row group 9 before"),
         (["{file}", 1, 90, "{size}"], "row group 1 of .*a.parquet has 5 rows, and was read to row 90 before"),
         (["{file}", 0, 0, 4321], "a.parquet has .* bytes, and had 4,321 when it was read: was it replaced"),
-        ([1], "that is no place in it"),
+        ([1], "which is not a position in it"),
     ],
 )
 async def test_files_that_are_not_those_of_the_mark_are_refused(

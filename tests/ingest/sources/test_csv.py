@@ -1,4 +1,4 @@
-"""CSV files: what is a row, what is none, and reading on."""
+"""CSV files: rows, bad rows, and resuming at a position."""
 
 from __future__ import annotations
 
@@ -103,7 +103,10 @@ async def test_a_file_without_records_has_no_rows(tmp_path: Path, data: bytes) -
 @pytest.mark.asyncio
 @pytest.mark.parametrize(
     ("data", "words"),
-    [(b"a,b,a\n1,2,3\n", "the header of .*a.csv has 'a' more than once"), (b'"a"b,c\n1,2\n', "no header that can be")],
+    [
+        (b"a,b,a\n1,2,3\n", "the header of .*a.csv has 'a' more than once"),
+        (b'"a"b,c\n1,2\n', "the header of .*a.csv cannot be read"),
+    ],
 )
 async def test_a_bad_header_is_refused(tmp_path: Path, data: bytes, words: str) -> None:
     with pytest.raises(SourceError, match=words):
@@ -122,7 +125,7 @@ async def test_another_file_under_the_same_name_is_refused(tmp_path: Path) -> No
     first = written(tmp_path / "a.csv", b"a\n" + b"one\n" * 2000)
     second = (await batches_of(first))[1]
     assert (second.start, second.share) == (1000, 1.0)
-    with pytest.raises(SourceError, match=r"a\.csv has something else before byte 4,002 than when it was read"):
+    with pytest.raises(SourceError, match=r"a\.csv has changed before byte 4,002 since it was read"):
         await rows_of(written(tmp_path / "a.csv", b"a\n" + b"two\n" * 2000), second.position, second.start)
 
 

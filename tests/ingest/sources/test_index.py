@@ -1,4 +1,4 @@
-"""An index as a source: what is asked of the server, and what is made of its answers.
+"""An index as a source: the requests that it sends, and the rows of the responses.
 
 ``tests/opensearch/test_sources_index.py`` reads a real one.
 """
@@ -136,7 +136,7 @@ async def test_a_cluster_that_restarts_is_waited_for_by_each_request() -> None:
     async def recovers(request: web.BaseRequest) -> web.StreamResponse:
         return reply({**SHARDS, "status": 404}, 404)
 
-    # The count, the point in time, and the search: all of them longer than the session alone would try.
+    # The count, the point in time and the search are retried for longer than the session alone would.
     answers = [*[recovers] * 6, index.answer] * 3
     async with serve(reply(), *answers, index.answer) as server, Session(server.url, backoff=NOW) as ml:
         await ml.version()
@@ -163,7 +163,7 @@ async def test_a_reading_by_shards_cannot_be_read_on() -> None:
     index = Index(["a", "b"], expires=1)
     async with serve(index.answer) as server, Session(server.url, backoff=NOW) as ml:
         source = IndexSource(ml, "books", size=1, sort="_shard_doc")
-        with pytest.raises(SourceError, match="books cannot be read on: its point in time was lost"):
+        with pytest.raises(SourceError, match="books cannot resume without its point in time, which has expired"):
             await rows_of(source)
         with pytest.raises(SourceError, match="only a reading sorted by _id can"):
             await rows_of(source, ["a"], 1)

@@ -1,4 +1,4 @@
-"""A program's own rows: lists, generators, async generators, functions that make them."""
+"""Iterables as sources: lists, generators, async generators, and functions that return them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""JSON Lines: what is a row, what is none, and reading on."""
+"""JSON Lines: rows, bad rows, and resuming at a position."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ async def test_a_compressed_file_that_is_cut_off_is_an_error_and_no_shorter_file
     source = written(tmp_path / f"a.jsonl{ending}", os.urandom(2000).hex().encode())
     path = Path(source.path)
     path.write_bytes(path.read_bytes()[:-30])
-    with pytest.raises(SourceError, match=rf"a\.jsonl\{ending}, after line 0 cannot be read on: \w+"):
+    with pytest.raises(SourceError, match=rf"a\.jsonl\{ending}, after line 0: reading failed: \w+"):
         await rows_of(source)
 
 
@@ -162,7 +162,7 @@ async def test_a_file_that_is_shorter_than_its_mark_is_refused(tmp_path: Path, e
 async def test_another_file_under_the_same_name_is_refused(tmp_path: Path, ending: str) -> None:
     source = written(tmp_path / f"a.jsonl{ending}", b'{"a": 1000}\n' * 10)
     position = [36, 3, zlib.crc32(b'{"b": 1000}\n' * 3)]
-    with pytest.raises(SourceError, match=r"a\.jsonl.* has something else before byte 36 than when it was read"):
+    with pytest.raises(SourceError, match=r"a\.jsonl.* has changed before byte 36 since it was read"):
         await rows_of(source, position, 3)
 
 
@@ -191,7 +191,7 @@ async def test_what_has_no_size_has_no_share(tmp_path: Path) -> None:
 
 @pytest.mark.asyncio
 async def test_a_mark_of_something_else_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match="that is no place in it"):
+    with pytest.raises(SourceError, match="which is not a position in it"):
         await rows_of(written(tmp_path / "a.jsonl", b"{}\n"), {"row": 1}, 1)
 
 
@@ -299,7 +299,7 @@ async def test_a_regular_file_as_standard_input_is_read_and_read_on(
 
     try:
         assert await check_marks(fresh) == [{"n": n} for n in range(50)]
-        with pytest.raises(SourceError, match="- has something else before byte 90 than when it was read"):
+        with pytest.raises(SourceError, match="- has changed before byte 90 since it was read"):
             await rows_of(fresh(), [90, 10, 0], 10)
         with pytest.raises(SourceError, match="- has 490 bytes, and was read to byte 10,000 before"):
             await rows_of(fresh(), [10_000, 900, 0], 900)

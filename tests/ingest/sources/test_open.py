@@ -1,4 +1,4 @@
-"""Which source a path or an object is."""
+"""The source that is chosen for a path or an object."""
 
 from __future__ import annotations
 

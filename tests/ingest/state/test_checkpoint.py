@@ -1,4 +1,4 @@
-"""A checkpoint is whole whenever the process ends, and belongs to one job."""
+"""The checkpoint file is whole after a crash at any moment, and belongs to one job."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from aiomlcommons.ingest.errors import WrongJob
 from aiomlcommons.ingest.state import checkpoint
 from aiomlcommons.ingest.state.checkpoint import Checkpoint, CheckpointFile
 
-# What has no room for anything.
+# A device that is always full.
 FULL = Path("/dev/full")
 HEADER: Mapping[str, Any] = {"job": "ingest", "source": "in.jsonl", "model": "mini", "batch": 64}
 whole = st.integers(0, 2**40)
@@ -67,7 +67,7 @@ def test_a_journal_can_be_looked_at_and_stays_as_it_is(tmp_path: Path) -> None:
     assert CheckpointFile.peek(path) == (HEADER, Checkpoint(done=7, beyond=[(9, 9)], finished=True))
     assert path.read_bytes() == before
     path.write_bytes(b'{"id": 1}\n')
-    with pytest.raises(WrongJob, match="is no checkpoint of a job; name another file"):
+    with pytest.raises(WrongJob, match="is not the checkpoint of a job; name another file"):
         CheckpointFile.peek(path)
 
 
@@ -172,7 +172,7 @@ def test_a_header_is_compared_as_json_keeps_it(tmp_path: Path) -> None:
 def test_a_file_that_is_no_journal_is_refused_and_left_as_it_is(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "data.csv"
     path.write_bytes(content)
-    with pytest.raises(WrongJob, match=r"data.csv is no checkpoint of a job; name another file"):
+    with pytest.raises(WrongJob, match=r"data.csv is not the checkpoint of a job; name another file"):
         CheckpointFile.open(path, HEADER)
     assert path.read_bytes() == content
 
@@ -185,10 +185,10 @@ def test_a_file_that_is_no_journal_is_refused_and_left_as_it_is(tmp_path: Path, 
         ({"done": "5"}, r"expected an integer, got '5' @ \$\.done"),
         ({"counts": {"read": "all"}}, r"\$\.counts\['read'\]"),
         ({"sink": [1]}, r"@ \$\.sink"),
-        ({"pages": 1}, "its keys are not the same: pages"),
+        ({"pages": 1}, "missing or unknown keys: pages"),
         ([1, 2], "expected an object, got an array"),
         (7, "expected an object, got 7"),
-        ({}, "its keys are not the same: beyond, counts, done, finished, position, sink, start"),
+        ({}, "missing or unknown keys: beyond, counts, done, finished, position, sink, start"),
     ],
     ids=str,
 )
@@ -208,7 +208,7 @@ def test_an_entry_that_lacks_a_key_is_not_taken_for_one_with_its_default(tmp_pat
     saved = attrs.asdict(Checkpoint(done=5, sink={"state": {"bytes": 7}, "letters": 0}))
     del saved["sink"]
     (tmp_path / "job").write_bytes(orjson.dumps(HEADER) + b"\n" + orjson.dumps(saved) + b"\n")
-    with pytest.raises(WrongJob, match=r"job is damaged: its keys are not the same: sink; remove it"):
+    with pytest.raises(WrongJob, match=r"job is damaged: missing or unknown keys: sink; remove it"):
         resumed(tmp_path / "job")
 
 

@@ -1,4 +1,4 @@
-"""Whatever failed is on disk with the reason, can be read back, and is there once."""
+"""Each document that failed is in the dead letter file once, with the reason, and can be read back."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from aiomlcommons.ingest.state.dead_letters import DeadLetter, DeadLetters, by_r
 from aiomlcommons.ingest.state.dead_letters import read_dead_letters as read_back
 from aiomlcommons.ingest.types import BadRow
 
-# What has no room for anything.
+# A device that is always full.
 FULL = Path("/dev/full")
 rows = st.dictionaries(st.text(max_size=5), st.none() | st.booleans() | st.integers(0, 9) | st.text(), max_size=4)
 
@@ -241,7 +241,7 @@ GOOD = {"row": 1, "id": "d1", "why": "it failed", "document": {"id": "d1"}}
 def test_a_line_that_is_no_letter_is_named(tmp_path: Path, line: Any) -> None:
     path = tmp_path / "dead"
     path.write_bytes(letter(0).line() + orjson.dumps(line) + b"\n")
-    with pytest.raises(SourceError, match=r"dead, line 2 is no dead letter"):
+    with pytest.raises(SourceError, match=r"dead, line 2 is not a dead letter"):
         by_reason(read_back(path))
 
 
@@ -271,7 +271,7 @@ def test_two_threads_with_the_first_letters_open_one_file(
         opened.append(path)
         if len(opened) == 1:
             other.start()
-            other.join(0.05)  # it must wait for this one, so that nothing could tell when it has not
+            other.join(0.05)  # long enough to open the file too, if the lock did not make it wait
         return really(path, mode)
 
     monkeypatch.setattr(Path, "open", meanwhile)

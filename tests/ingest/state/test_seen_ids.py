@@ -1,4 +1,4 @@
-"""An id is a duplicate when an earlier row has it, and never because its own row was met before."""
+"""An id is a duplicate if an earlier row has it, but not if its own row comes again after a resume."""
 
 from __future__ import annotations
 
@@ -88,7 +88,9 @@ def test_one_that_is_open_is_nobody_elses(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr("aiomlcommons.ingest.state.seen_ids.BUSY", 0.0)
     for _ in "new", "there before":
         first = SeenIds(path)
-        with pytest.raises(JobUnderWay, match=r"has .*seen: the job is under way; wait for its end, or stop it"):
+        with pytest.raises(
+            JobUnderWay, match=r"seen is locked: the job is running already, .*; wait for its end, or stop it"
+        ):
             SeenIds(path)
         first.close()
 
