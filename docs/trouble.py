@@ -1,4 +1,4 @@
-"""Write ``trouble.md``, the table of trouble, from the table itself: ``make docs``."""
+"""Generate ``trouble.md`` from the trouble table: ``make docs``."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from aiomlcommons.trouble.table import TABLE, Kind, Trouble
 
 PAGE = Path(__file__).with_name("trouble.md")
 
-HEAD = """# Trouble, and what helps
+HEAD = """# The trouble table: classification of errors
 
-`make docs` writes this page from `aiomlcommons.trouble.table`. Servers report one cause under many statuses and words:
-shards that recover are 404 on one route and 500 on another. So an answer of 300 and above, and the error of a failed
-task, are judged by the types of the exceptions wherever they stand in them, and by words where there is no type. Calls,
-tasks, `ml.models.ensure` and bulk jobs all go by the result:
+`make docs` generates this page from `aiomlcommons.trouble.table`. Servers report one cause under many statuses and
+messages: recovering shards are 404 on one route and 500 on another. So a response of 300 and above, and the error of a
+failed task, are classified by exception types, at any depth, and by message text only where there is no type. Calls,
+tasks, `ml.models.ensure` and bulk jobs share the result:
 
 ```python
 try:
@@ -24,25 +24,25 @@ except ApiError as error:
 
 | kind | what helps | calls | `ensure` and bulk jobs |
 |---|---|---|---|
-| passes | waiting: a node starts, shards recover, memory is short | repeated; see `retries`, `wait` | wait |
-| throttled | asking later, and fewer at once | the same | wait, and ask for less |
-| race | looking again: somebody else wrote the same thing | raised; `ml.task` follows the winner | look again |
-| not ready | deploying the model: no node has it (yet) | `ModelNotReady` | deploy it |
-| unclear | perhaps another try: nothing tells whose fault it is | raised | try again, then halve the batch |
-| final | another request | raised | raised, or a dead letter |
+| passes (transient) | backoff: a node starts, shards recover, memory is short | retried (`retries`, `wait`) | retried |
+| throttled | backoff, and less concurrency | the same | retried, with less concurrency |
+| race (a version conflict) | reading again: another client wrote too | raised; `ml.task` follows the winner | retried |
+| not ready | deploying the model: no node has loaded it (yet) | `ModelNotReady` | deployed |
+| unclear | perhaps a retry: it is unknown whose fault it is | raised | retried, then the batch is bisected |
+| final (permanent) | another request | raised | raised, or a dead letter |
 
-Rows are tried from the top, and the first one that fits counts. What follows "Error from remote service" are the words
-of a model's provider, judged by the provider's rows alone. Without a row the status tells: 429 is throttled, 502, 503
-and 504 pass, another one from 500 on is unclear, the rest is final. A memory breaker that calls itself permanent is
-final, unless it is the parent breaker.
+Rows are tried from the top, and the first match counts. A text after "Error from remote service" is the message of a
+model's provider, and is matched against the provider's rows only. Without a match the status decides: 429 is throttled,
+502, 503 and 504 pass, other statuses from 500 on are unclear, and the rest is final. A memory circuit breaker that
+reports itself as permanent is final, unless it is the parent breaker.
 
-| sign | kind | whose | known from |
+| sign | kind | whose fault | evidence |
 |---|---|---|---|
 """
 
 
 def page() -> str:
-    """The page as it should be."""
+    """Return the content of the page."""
     return HEAD + "".join(map(_line, TABLE))
 
 
