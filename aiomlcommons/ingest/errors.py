@@ -35,7 +35,7 @@ class CacheError(MLCommonsError):
 
 
 class ModelFails(MLCommonsError):
-    """The model fails on a document alone and on a harmless text too, so the document is not to blame."""
+    """The model fails on a harmless text too, or its vectors differ in dimension: no document is to blame."""
 
 
 class JobStalled(MLCommonsError):

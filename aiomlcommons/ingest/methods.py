@@ -88,8 +88,9 @@ class Ingests(Protocol):
             backoff: The pauses between the tries of a request. Default: full jitter, up to 10 s.
             retry_budget: Retries that all requests together have ahead; each five successes earn another one
                 (a retry token bucket, as botocore's).
-            stall_timeout: Seconds without any answer, be it the model's or that of an IndexSink or IndexSource, after
-                which the job ends with JobStalled.
+            stall_timeout: Seconds without a response that settles a request. After them the job ends: with JobStalled
+                where it is the model's, with SinkError where it is an IndexSink's, and with the cluster's own error
+                where it is an IndexSource's.
             redeploy: Deploy a model again that is gone from the nodes, as after a restart.
             checkpoint_every: Batches between two checkpoints.
 

@@ -14,7 +14,7 @@ from aiomlcommons.ingest.job import Job, ingesting
 from aiomlcommons.ingest.options import JobOptions
 from aiomlcommons.ingest.preflight import check_files, check_sink
 from aiomlcommons.ingest.sinks import IndexSink, open_sink
-from aiomlcommons.ingest.sources import open_source, with_patience
+from aiomlcommons.ingest.sources import open_source, with_stall_timeout
 from aiomlcommons.ingest.types import Row
 from aiomlcommons.lifecycle.ensure import ensure
 from aiomlcommons.lifecycle.spec import Spec
@@ -48,7 +48,7 @@ async def start_job(
         target = await opened_sink.target()
     async with ingesting(
         embedding_model,
-        with_patience(opened_source, options.stall_timeout),
+        with_stall_timeout(opened_source, options.stall_timeout),
         opened_sink,
         header={
             "source": opened_source.name,

@@ -239,7 +239,7 @@ class Registration:
             return True  # the record lags behind the last chunk
         upload = Upload(self.ml, model_id, spec.file, uploaded, self.report)
         try:
-            await upload(spec.in_flight)
+            await upload(spec.concurrency)
         except NotFound:
             return False  # another client withdrew it in favour of an older one
         except (FileChanged, ApiError, ConnectError) as error:

@@ -136,7 +136,7 @@ class FileModel(Common):
         model_config: Default: read from a Hugging Face ``config.json`` beside the zip file or in the directory.
         model_content_hash_value: The expected SHA-256 in hex; BadPackage if the file has another. Default: not checked.
         version: The model's version. Default: "1".
-        in_flight: Chunks of 10,000,000 bytes uploaded at once; as many are held in memory. Default: 4.
+        concurrency: Chunks of 10,000,000 bytes uploaded at once; as many are held in memory. Default: 4.
 
     https://docs.opensearch.org/latest/ml-commons-plugin/custom-local-models/
     """
@@ -148,7 +148,7 @@ class FileModel(Common):
     model_config: ModelConfig | None = None
     model_content_hash_value: str | None = attrs.field(default=None, converter=attrs.converters.optional(_lower))
     version: str = "1"
-    in_flight: int = attrs.field(default=4, validator=attrs.validators.ge(1))
+    concurrency: int = attrs.field(default=4, validator=attrs.validators.ge(1))
 
     def __attrs_post_init__(self) -> None:
         _check_name(self.name or "", self.model_format)

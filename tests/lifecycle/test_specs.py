@@ -130,13 +130,13 @@ async def test_every_field_that_is_common_reaches_the_cluster(world: ServedEmula
 
 @pytest.mark.parametrize("count", [1, 9])
 def test_chunks_in_flight_are_one_or_more(count: int) -> None:
-    assert FileModel(path="m.zip", in_flight=count).in_flight == count
+    assert FileModel(path="m.zip", concurrency=count).concurrency == count
 
 
 @pytest.mark.parametrize("count", [0, -1])
 def test_no_chunks_in_flight_are_refused(count: int) -> None:
-    with pytest.raises(ValueError, match="'in_flight' must be >= 1"):
-        FileModel(path="m.zip", in_flight=count)
+    with pytest.raises(ValueError, match="'concurrency' must be >= 1"):
+        FileModel(path="m.zip", concurrency=count)
 
 
 # ---- one model or another -------------------------------------------------------------------------------------------

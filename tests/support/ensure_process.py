@@ -30,7 +30,7 @@ SPECS: dict[str, Spec] = {
 
 def big(path: str | Path) -> FileModel:
     """Return a model whose file has several chunks, two of which are uploaded at once."""
-    return FileModel(path=path, name="big", model_config=DENSE, in_flight=2)
+    return FileModel(path=path, name="big", model_config=DENSE, concurrency=2)
 
 
 def stopping_at(phase: str | None, chunks: int) -> Report:

@@ -32,7 +32,7 @@ __all__ = [
     "StdinSource",
     "once_only",
     "open_source",
-    "with_patience",
+    "with_stall_timeout",
 ]
 
 
@@ -66,12 +66,12 @@ def once_only(source: Source) -> bool:
     return isinstance(source, StdinSource) or (isinstance(source, FileSource) and Path(source.path).is_fifo())
 
 
-def with_patience(source: Source, seconds: float) -> Source:
+def with_stall_timeout(source: Source, seconds: float) -> Source:
     """Return the source with this stall timeout, if it reads from a cluster."""
     if isinstance(source, IndexSource):
         return attrs.evolve(source, stall_timeout=seconds)
     if isinstance(source, MappedSource):
-        return attrs.evolve(source, source=with_patience(source.source, seconds))
+        return attrs.evolve(source, source=with_stall_timeout(source.source, seconds))
     return source
 
 

@@ -60,7 +60,7 @@ class IndexSource:
     async def count(self) -> int | None:
         """Return the current number of documents. Raises as ``session.request`` does."""
         body = None if self.query is None else {"query": self.query}
-        response = await self.patient.request("GET", f"/{self.path}/_count", body=body)
+        response = await self._patient_client.request("GET", f"/{self.path}/_count", body=body)
         return int(response.json()["count"])
 
     async def read(self, position: Any = None, start: int = 0) -> AsyncGenerator[Rows]:
@@ -80,7 +80,7 @@ class IndexSource:
         return position
 
     @property
-    def patient(self) -> Client:
+    def _patient_client(self) -> Client:
         """The session, with retries for up to ``stall_timeout`` seconds while the cluster is unavailable."""
         return self.session.options(wait=self.stall_timeout)
 
@@ -127,7 +127,7 @@ class _Reading:
         # Else documents of an unavailable shard would be missing without an error.
         query = {"allow_partial_search_results": "false"}
         # GET, which the session may retry.
-        response = await self.source.patient.request("GET", "/_search", query=query, body=self._body())
+        response = await self.source._patient_client.request("GET", "/_search", query=query, body=self._body())
         return response.json()
 
     async def _search_in_new_pit(self, error: ApiError) -> Any:
@@ -142,7 +142,7 @@ class _Reading:
         query = {"keep_alive": self.source.keep_alive, "allow_partial_pit_creation": "false"}
         path = f"/{self.source.path}/_search/point_in_time"
         # Repeatable: a point in time whose response was lost expires by itself.
-        response = await self.source.patient.request("POST", path, query=query, repeatable=True)
+        response = await self.source._patient_client.request("POST", path, query=query, repeatable=True)
         return str(response.json()["pit_id"])
 
     def _body(self) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from aiomlcommons import ApiError, Session, Unavailable
 from aiomlcommons.inference.fields import FieldMap
-from aiomlcommons.ingest.sources import IndexSource, IterableSource, MappedSource, SourceError, with_patience
+from aiomlcommons.ingest.sources import IndexSource, IterableSource, MappedSource, SourceError, with_stall_timeout
 from tests.support.jobs import NOW
 from tests.support.recording_server import Server, reply, serve
 from tests.support.searched_index import MISSING, Index
@@ -152,10 +152,10 @@ async def test_a_cluster_that_restarts_is_waited_for_by_each_request() -> None:
 def test_a_job_sets_the_patience_of_a_source_that_it_reads_from_an_index() -> None:
     index = IndexSource(Session(), "books")
     mapped = MappedSource(index, FieldMap({"text": "title"}))
-    assert with_patience(index, 7) == attrs.evolve(index, stall_timeout=7)
-    assert with_patience(mapped, 7) == attrs.evolve(mapped, source=attrs.evolve(index, stall_timeout=7))
+    assert with_stall_timeout(index, 7) == attrs.evolve(index, stall_timeout=7)
+    assert with_stall_timeout(mapped, 7) == attrs.evolve(mapped, source=attrs.evolve(index, stall_timeout=7))
     other = IterableSource([])
-    assert with_patience(other, 7) is other
+    assert with_stall_timeout(other, 7) is other
 
 
 @pytest.mark.asyncio
