@@ -54,12 +54,14 @@ if TYPE_CHECKING:
     from aiomlcommons.net.auth import BasicAuth, BearerAuth
     from aiomlcommons.net.backoff import Backoff
     from aiomlcommons.net.secret import Secret
-    from aiomlcommons.net.transport import Timeout, Transport
+    from aiomlcommons.net.transport import SendFunction, Streamed, Timeout, Transport
     from aiomlcommons.record import NULL
     from aiomlcommons.session import Session
     from aiomlcommons.trouble.table import Trouble
     from aiomlcommons.waiting.errors import TaskFailed, TaskStalled
     from aiomlcommons.waiting.task import Task
+
+    Prevented = BlockedBySetting  # the old name
 
 __all__ = [
     "ENDPOINTS",
@@ -104,11 +106,13 @@ __all__ = [
     "Request",
     "RequestTimeout",
     "Secret",
+    "SendFunction",
     "ServerError",
     "Session",
     "SessionClosed",
     "StreamCut",
     "StreamFailed",
+    "Streamed",
     "Task",
     "TaskFailed",
     "TaskStalled",

@@ -6,7 +6,7 @@ import copy
 import os
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import attrs
 
@@ -24,6 +24,13 @@ from aiomlcommons.net.tls import TLS
 from aiomlcommons.net.transport import SendFunction, Timeout, Transport, as_timeout, as_transport
 from aiomlcommons.waiting.task import Waits
 from aiomlcommons.wire.version import Server, Version
+
+
+class HasClient(Protocol):
+    """What a mixin of the session, or a namespace, is put on: a client and everything that it has."""
+
+    @property
+    def _session(self) -> Client: ...
 
 
 class Client(Calls, Api, Inference, Waits):

@@ -31,9 +31,6 @@ R_co = TypeVar("R_co", covariant=True)
 T = TypeVar("T")
 
 
-"""An explicit JSON ``null``, for APIs that distinguish it from an absent key (``None`` leaves the key out)."""
-
-
 @attrs.frozen
 class Route:
     """A method and a path template: ``GET /_plugins/_ml/models/{model_id}``."""
@@ -115,8 +112,10 @@ def fields_of(cls: type[Any]) -> tuple[attrs.Attribute[Any], ...]:
     return fields
 
 
-def _keyword_only_after_marker(_: type, fields: list[attrs.Attribute[Any]]) -> list[attrs.Attribute[Any]]:
+def _keyword_only_after_marker(cls: type, fields: list[attrs.Attribute[Any]]) -> list[attrs.Attribute[Any]]:
     # dataclasses.KW_ONLY is the marker that both type checkers understand; attrs itself treats it as a field.
+    # The fields of a mixin come last: what a request adds to them, such as its name, is read first.
+    fields = sorted(fields, key=lambda field: field.name not in cls.__annotations__)
     names = [field.name for field in fields]
     marker = names.index("_") if "_" in names else len(names)
     return fields[:marker] + [field.evolve(kw_only=True) for field in fields[marker + 1 :]]

@@ -23,6 +23,7 @@ class Null(enum.Enum):
 
 
 NULL: Final = Null.NULL
+"""An explicit JSON ``null``, for APIs that distinguish it from an absent key (``None`` leaves the key out)."""
 
 
 def in_query(*, wire: str | None = None, default: Any = None) -> Any:

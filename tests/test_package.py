@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import inspect
 import subprocess
 import sys
 from types import ModuleType
 
+import attrs
 import pytest
 
 import aiomlcommons
 from aiomlcommons import ingest
+from aiomlcommons.cli.arguments import parser
+from aiomlcommons.ingest.options import JobOptions
+from aiomlcommons.lifecycle.ensure import EnsureModel
+from aiomlcommons.lifecycle.methods import ModelLife
 
 
 @pytest.mark.parametrize("package", [aiomlcommons, ingest], ids=lambda package: package.__name__)
@@ -50,3 +56,25 @@ def test_importing_the_package_knows_every_endpoint() -> None:
     code = "from aiomlcommons import ENDPOINTS; print(len(ENDPOINTS))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)  # noqa: S603
     assert int(done.stdout) == len(aiomlcommons.ENDPOINTS) > 0
+
+
+# What a job takes and no caller of ``ml.ingest`` gives.
+OWN = {"clock"}
+
+
+def test_the_three_lists_of_the_options_of_a_job_have_the_same_defaults() -> None:
+    method = {name: one.default for name, one in inspect.signature(aiomlcommons.Session.ingest).parameters.items()}
+    fields = {one.name: one.default for one in attrs.fields(JobOptions) if one.name not in OWN}
+    command = vars(parser().parse_args(["ingest", "in.jsonl", "--model", "m", "--out", "o.jsonl"]))
+    assert fields == {name: method[name] for name in fields}
+    assert method.keys() - fields.keys() == {"self", "source", "model", "sink"}
+    shared = command.keys() & fields.keys() - {"id"}  # which the command chooses by the source
+    assert {name: command[name] for name in shared} == {name: fields[name] for name in shared}
+    assert len(shared) > 12
+
+
+def test_ensure_has_one_set_of_defaults() -> None:
+    method = {name: one.default for name, one in inspect.signature(ModelLife.ensure).parameters.items()}
+    fields = {one.name: one.default for one in attrs.fields(EnsureModel) if one.name != "ml"}
+    assert fields == {name: method[name] for name in fields}
+    assert method.keys() - fields.keys() == {"self", "spec", "wait"}

@@ -92,6 +92,7 @@ class Agent(Record):
     context_management_name: str | None = None
     context_management: ContextManagementTemplate | None = None
     agent_id: str | None = None
+    tenant_id: str | None = None
     provisioned_by: str | None = None
 
 

@@ -15,7 +15,7 @@ from aiomlcommons.cli.progress import Progress
 from aiomlcommons.cli.tables import print_json
 from aiomlcommons.ingest.dry_run import Estimate, estimate
 from aiomlcommons.ingest.sinks import open_sink
-from aiomlcommons.ingest.sinks.index_dry_run import IndexRehearsal
+from aiomlcommons.ingest.sinks.index_dry_run import DryRunIndexSink
 from aiomlcommons.ingest.sources import open_source
 from aiomlcommons.ingest.types import Sink
 from aiomlcommons.session import Session
@@ -62,7 +62,7 @@ async def _dry_run(options: argparse.Namespace) -> int:
 
 def _rehearsal(ml: Session, options: argparse.Namespace, folder: Path) -> Sink:
     if options.out is None:
-        return IndexRehearsal(ml, options.index, field=options.field, create=True)
+        return DryRunIndexSink(ml, options.index, field=options.field, create=True)
     return open_sink(folder / Path(options.out).name, field=options.field)
 
 

@@ -124,8 +124,8 @@ def _begin_anew(checkpoint: Path) -> None:
 async def ensured(ml: Session, options: argparse.Namespace) -> str:
     """Ensure the model; return its id."""
     with Progress("bytes") as line:
-        waiting = ml.options(wait=options.stall_timeout)
-        return (await waiting.models.ensure(options.model, report=shown_on(line))).model_id
+        found = await ml.models.ensure(options.model, wait=options.stall_timeout, report=shown_on(line))
+        return found.model_id
 
 
 async def run(

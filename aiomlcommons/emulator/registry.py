@@ -56,5 +56,5 @@ def load_handlers() -> None:
     """
     for package in pkgutil.iter_modules([str(Path(__file__).parent)], f"{__package__}."):
         if package.ispkg:
-            for module in pkgutil.iter_modules(import_module(package.name).__path__, f"{package.name}."):
+            for module in pkgutil.walk_packages(import_module(package.name).__path__, f"{package.name}."):
                 import_module(module.name)

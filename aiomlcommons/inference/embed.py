@@ -19,7 +19,7 @@ import attrs
 
 from aiomlcommons.concurrency import Results, batched, fan_out
 from aiomlcommons.errors import BatchFailed, InvalidRequest
-from aiomlcommons.inference.fields import TextFrom
+from aiomlcommons.inference.fields import TextFrom, text_by
 from aiomlcommons.inference.vectors import Vectors
 
 T = TypeVar("T")
@@ -84,7 +84,7 @@ async def embed(
     if isinstance(rows, str | Mapping) or not isinstance(rows, Iterable | AsyncIterable):
         raise InvalidRequest(f"rows must be an iterable of rows, not {type(rows).__name__}")
 
-    pick: Any = TextFrom(text) if isinstance(text, str) else text
+    pick = None if text is None else text_by(text)
 
     async def work(part: _Part[T]) -> Batch[T]:
         try:

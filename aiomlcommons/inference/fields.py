@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from string import Formatter
 from typing import Any, TypeAlias
 
@@ -52,6 +52,15 @@ class FieldMap:
 
     def __repr__(self) -> str:
         return f"FieldMap({ {name: find.spec for name, find in self._fields.items()} })"
+
+
+def text_by(name: str | Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Return the function that extracts a row's text: a TextFrom, or ``name`` if callable. Raises InvalidRequest."""
+    if isinstance(name, str):
+        return TextFrom(name)
+    if not callable(name):
+        raise InvalidRequest(f"text must be a field, a path, a template, or a function of the row, not {name!r}")
+    return name
 
 
 def value_of(row: Any, path: str) -> Any:

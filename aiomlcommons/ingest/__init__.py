@@ -35,6 +35,9 @@ if TYPE_CHECKING:
     from aiomlcommons.ingest.stats import Report, Stats
     from aiomlcommons.ingest.types import BadRow, Documents, Refused, Row, Rows, Sink, Source
 
+    # The old names.
+    JobLeft, Letter, Unbalanced, letters = JobStopped, DeadLetter, RowsLost, read_dead_letters
+
 __all__ = [
     "ArrowSource",
     "BadRow",

@@ -16,7 +16,7 @@ import attrs
 from aiomlcommons.ingest.job import Job
 from aiomlcommons.ingest.options import JobOptions
 from aiomlcommons.ingest.rows.checking import RowChecker
-from aiomlcommons.ingest.sinks.index_dry_run import IndexRehearsal
+from aiomlcommons.ingest.sinks.index_dry_run import DryRunIndexSink
 from aiomlcommons.ingest.sources import once_only
 from aiomlcommons.ingest.start import start_job
 from aiomlcommons.ingest.state.dead_letters import DeadLetter, by_reason, read_dead_letters
@@ -84,7 +84,7 @@ class Estimate:
 
 
 async def estimate(
-    client: Client,
+    ml: Client,
     source: Source,
     sink_in: Callable[[Path], Sink],
     *,
@@ -98,7 +98,7 @@ async def estimate(
     """Estimate a job: embed a sample of the source as ``ml.ingest`` would, and count its rows.
 
     Args:
-        client: The session.
+        ml: The session.
         source: The source; it is read up to three times, unless it can be read only once.
         sink_in: Makes the sink in a temporary folder; an IndexRehearsal does not use the folder.
         rows: The rows of the sample.
@@ -112,7 +112,7 @@ async def estimate(
         Exception: As ``ml.ingest`` does.
     """
     options = JobOptions(**how)
-    trial = _Trial(client, sink_in, seconds, model, options)
+    trial = _Trial(ml, sink_in, seconds, model, options)
     read_twice = not await anyio.to_thread.run_sync(once_only, source)
     async with anyio.TemporaryDirectory(prefix="aiomlcommons-") as folder:
         if read_twice:
@@ -138,7 +138,7 @@ def _extrapolated(found: Estimate) -> Estimate:
 class _Trial:
     """Embeds samples as ``ml.ingest`` would, each for about ``seconds``."""
 
-    client: Client
+    ml: Client
     sink_in: Callable[[Path], Sink]
     seconds: float
     model: Spec | str
@@ -149,7 +149,7 @@ class _Trial:
         out, dead = folder / "out", folder / "dead.jsonl"
         await anyio.to_thread.run_sync(lambda: out.mkdir(parents=True))
         sink, options = self.sink_in(out), attrs.evolve(self.options, dead_letters=dead)
-        async with start_job(self.client, sample, model=self.model, sink=sink, options=options) as job:
+        async with start_job(self.ml, sample, model=self.model, sink=sink, options=options) as job:
             await self._enough(job, watched)
             sampling, in_time = sample.seconds, job.stats.settled
         # Batches that were in flight when the time was up are finished on leaving: scale the time up to them.
@@ -210,7 +210,7 @@ class Head:
 
 def _size(folder: Path, sink: Sink) -> int:
     in_files = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-    return in_files + (sink.sent if isinstance(sink, IndexRehearsal) else 0)
+    return in_files + (sink.sent if isinstance(sink, DryRunIndexSink) else 0)
 
 
 async def _read_through(

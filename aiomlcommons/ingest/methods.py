@@ -5,24 +5,21 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from os import PathLike
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
+from aiomlcommons.client import HasClient
 from aiomlcommons.ingest.pacing.rate_limit import about_tokens
 from aiomlcommons.lifecycle.spec import Spec
 from aiomlcommons.net.backoff import Backoff
 
 if TYPE_CHECKING:
-    from aiomlcommons.client import Client
     from aiomlcommons.inference.methods import Side
     from aiomlcommons.ingest.job import Job
     from aiomlcommons.ingest.types import Row
 
 
-class Ingests(Protocol):
+class Ingests(HasClient):
     """Bulk jobs: millions of documents, nothing lost, nothing twice."""
-
-    @property
-    def _session(self) -> Client: ...
 
     @asynccontextmanager
     async def ingest(

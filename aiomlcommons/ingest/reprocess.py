@@ -52,8 +52,8 @@ class RetryFiles:
         return failed_is_gone or not self.path.exists() or header.get("source") != DeadLetterSource.of(self.path).name
 
     def commit(self, count: int) -> None:
-        """Leave in the file only the ``count`` dead letters that failed again. Raises as ``keep_failed`` does."""
-        keep_failed(self.path, self.failed, count)
+        """Leave in the file only the ``count`` dead letters that failed again. Raises as ``_keep_failed`` does."""
+        _keep_failed(self.path, self.failed, count)
 
     def clean_up(self) -> int:
         """Remove the files of the retry; return how many dead letters are left."""
@@ -137,7 +137,7 @@ def retried_id(field: str) -> Callable[[Row], Any]:
     return find
 
 
-def keep_failed(path: Path, failed: Path, count: int) -> None:
+def _keep_failed(path: Path, failed: Path, count: int) -> None:
     """Replace a dead letter file by those of its dead letters that failed again, with the new reasons. It blocks.
 
     ``failed`` holds the ``count`` dead letters of the retry, whose ``row`` is a line number in ``path``, from 0; it is

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import attrs
 
+from aiomlcommons.inference.fields import Row as Row
 from aiomlcommons.inference.vectors import Vectors
 
 # Characters of a bad row that messages and dead letters show.
 SHOWN = 200
-Row: TypeAlias = Mapping[str, Any]
 Sparse: TypeAlias = "list[dict[str, float]]"
 
 

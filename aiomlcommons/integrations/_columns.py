@@ -9,9 +9,9 @@ import numpy as np
 
 from aiomlcommons.errors import InvalidRequest
 from aiomlcommons.inference.vectors import Vectors
-from aiomlcommons.ingest.errors import RowsFailed
 from aiomlcommons.ingest.sinks.arrow_tables import arrow, vectors_of
 from aiomlcommons.ingest.types import Documents, Row, Sparse
+from aiomlcommons.integrations.errors import RowsFailed
 
 # A batch of Ray Data: numpy arrays by name, or a pyarrow Table (pyarrow has no type hints).
 Columns: TypeAlias = Any

@@ -16,7 +16,6 @@ from aiomlcommons.inference.vectors import Vectors
 from aiomlcommons.ingest.assembly import embedder_of
 from aiomlcommons.ingest.embedding.batches import BatchEmbedder
 from aiomlcommons.ingest.embedding.model import job_model
-from aiomlcommons.ingest.errors import RowsFailed
 from aiomlcommons.ingest.options import JobOptions
 from aiomlcommons.ingest.rows.batching import Batch
 from aiomlcommons.ingest.sinks import IndexSink
@@ -24,11 +23,13 @@ from aiomlcommons.ingest.stats import Stats
 from aiomlcommons.ingest.types import Documents, Refused, Sparse
 from aiomlcommons.integrations._actors import Worker, session_of
 from aiomlcommons.integrations._columns import Columns, check_texts, column, documents_of, with_column, without_column
+from aiomlcommons.integrations.errors import RowsFailed
+from aiomlcommons.lifecycle.ensure import ensure
 from aiomlcommons.lifecycle.spec import Spec
 
 __all__ = ["Embed", "Index", "RowsFailed"]
 
-Predict: TypeAlias = Callable[[Batch], Awaitable["Vectors | Sparse"]]
+EmbedPart: TypeAlias = Callable[[Batch], Awaitable["Vectors | Sparse"]]
 
 
 class Embed(Worker[Batch, "list[Vectors | Sparse]"]):
@@ -64,8 +65,7 @@ class Embed(Worker[Batch, "list[Vectors | Sparse]"]):
         session: Further options of Session.
 
     Raises:
-        ValueError: ``batch`` or ``concurrency`` is below 1.
-        InvalidRequest: The batch does not have the column (when it is called, as are the next ones).
+        InvalidRequest: An option is invalid, or the batch (and so each later one) does not have the column.
         TypeError: The batch has another format.
         RowsFailed: Texts are not strings or cannot be embedded.
         MLCommonsError: As ``ml.models.ensure`` does.
@@ -87,13 +87,17 @@ class Embed(Worker[Batch, "list[Vectors | Sparse]"]):
         redeploy: bool = True,
         session: Mapping[str, Any] | None = None,
     ) -> None:
-        if batch < 1:
-            raise ValueError(f"batch must be 1 or more, not {batch}")
-        JobOptions(concurrency=concurrency)  # raises for an invalid concurrency
         super().__init__()
         self._text, self._output, self._id = text, output, id
-        how = (batch, concurrency, content_type, retry_budget, stall_timeout, redeploy)
-        self._how = _How(model, url, *how, dict(session or {}))
+        options = JobOptions(
+            batch=batch,
+            concurrency=concurrency,
+            content_type=content_type,
+            retry_budget=retry_budget,
+            stall_timeout=stall_timeout,
+            redeploy=redeploy,
+        )
+        self._how = _How(model, url, options, dict(session or {}))
 
     def __call__(self, batch: Columns) -> Columns:
         """Embed the batch; return it with its vectors, in the same order."""
@@ -182,39 +186,32 @@ class _How:
 
     model: Spec | str
     url: str | None
-    batch: int
-    concurrency: int | tuple[int, int]
-    content_type: Side | None
-    retry_budget: float
-    stall_timeout: float
-    redeploy: bool
+    options: JobOptions
     session: dict[str, Any] = attrs.field(repr=False)  # a password may be in it
 
 
 @asynccontextmanager
 async def _embedding(how: _How) -> AsyncGenerator[Callable[[Batch], Awaitable[list[Vectors | Sparse]]]]:
     """Open a session; give a function that embeds batches with it."""
+    options = how.options
     async with session_of(how.url, how.session) as session:
-        ml = session.options(wait=how.stall_timeout)
-        ensured = await ml.models.ensure(how.model)
-        model = await job_model(ml, ensured.model_id, content_type=how.content_type, redeploy=how.redeploy)
-        options = JobOptions(
-            batch=how.batch, concurrency=how.concurrency, retry_budget=how.retry_budget, stall_timeout=how.stall_timeout
-        )
-        yield partial(_embed, partial(_predict, embedder_of(model, options, Stats())), how)
+        ml = session.options(wait=options.stall_timeout)
+        ensured = await ensure(ml, how.model)
+        model = await job_model(ml, ensured.model_id, content_type=options.content_type, redeploy=options.redeploy)
+        yield partial(_embed, partial(_embed_part, embedder_of(model, options, Stats())), options)
 
 
-async def _embed(predict: Predict, how: _How, documents: Batch) -> list[Vectors | Sparse]:
+async def _embed(embed: EmbedPart, options: JobOptions, documents: Batch) -> list[Vectors | Sparse]:
     async def parts() -> AsyncGenerator[Batch]:
-        for start in range(0, len(documents), how.batch):
-            yield documents.part(range(len(documents))[start : start + how.batch])
+        for start in range(0, len(documents), options.batch):
+            yield documents.part(range(len(documents))[start : start + options.batch])
 
-    most = how.concurrency if isinstance(how.concurrency, int) else how.concurrency[1]
-    async with fan_out(predict, parts(), concurrency=most, ordered=True) as results:
+    most = options.concurrency if isinstance(options.concurrency, int) else options.concurrency[1]
+    async with fan_out(embed, parts(), concurrency=most, ordered=True) as results:
         return [vectors async for vectors in results]
 
 
-async def _predict(embedder: BatchEmbedder, part: Batch) -> Vectors | Sparse:
+async def _embed_part(embedder: BatchEmbedder, part: Batch) -> Vectors | Sparse:
     """Embed a part of a batch. Raises RowsFailed with the poison rows, or with all rows if the request fails."""
     try:
         embedded = await embedder(part)

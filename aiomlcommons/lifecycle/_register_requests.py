@@ -82,7 +82,7 @@ async def check_server(ml: Client, spec: New, name: str) -> None:
 
 
 def _request(spec: New, name: str, version: Version | None, **ids: str | None) -> RegisterModel | RegisterModelMeta:
-    common = {**spec.told(), **{name: given for name, given in ids.items() if given}}
+    common = {**spec.given_fields(), **{name: given for name, given in ids.items() if given}}
     if isinstance(spec, NamedFile):
         return RegisterModelMeta(name, **common, **_file(spec))
     fields = {**common, **_way(spec)}

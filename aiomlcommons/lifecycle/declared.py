@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from os import PathLike
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import anyio
 
@@ -15,7 +15,7 @@ from aiomlcommons.api.model_records import DeploySetting, Model, ModelFormat, Mo
 from aiomlcommons.errors import InvalidRequest
 from aiomlcommons.lifecycle._lookup import find_model
 from aiomlcommons.lifecycle.deployment import is_on_nodes
-from aiomlcommons.lifecycle.ensure import EnsuredModel, ensure, find_registered
+from aiomlcommons.lifecycle.ensure import WAIT, EnsuredModel, ensure, find_registered
 from aiomlcommons.lifecycle.errors import NotComplete
 from aiomlcommons.lifecycle.groups import delete_if_empty, find_groups
 from aiomlcommons.lifecycle.removal import remove_model
@@ -25,6 +25,9 @@ from aiomlcommons.net.backoff import Backoff
 
 if TYPE_CHECKING:
     from aiomlcommons.client import Client
+
+# Of the caller's own type, so that a condition may ask for a Session.
+C = TypeVar("C", bound="Client")
 
 
 class DeclaredModel:
@@ -83,12 +86,12 @@ class DeclaredModel:
     @classmethod
     async def register(cls, ml: Client, **options: Any) -> EnsuredModel:
         """Register the model if necessary, and wait for it. Options and errors are those of ``ml.models.ensure``."""
-        return await ensure(ml, cls.spec(), **{**options, "deploy": False})
+        return await ensure(ml, cls.spec(), **{"wait": WAIT, **options, "deploy": False})
 
     @classmethod
     async def deploy(cls, ml: Client, **options: Any) -> EnsuredModel:
         """Register and deploy the model if necessary, and wait for it. Options are those of ``ml.models.ensure``."""
-        return await ensure(ml, cls.spec(), **options)
+        return await ensure(ml, cls.spec(), **{"wait": WAIT, **options})
 
     @classmethod
     async def undeploy(cls, ml: Client) -> bool:
@@ -105,7 +108,7 @@ class DeclaredModel:
         """
         found = await cls._find(ml)
         if found is not None:
-            return await remove_model(ml, found[0], empty_group=empty_group)
+            return await remove_model(ml, found[0], empty_group=empty_group, wait=WAIT)
         group = cls.group.name if isinstance(cls.group, GroupSpec) else cls.group
         emptied = [
             await delete_if_empty(ml, one) for one in (await find_groups(ml, group) if empty_group and group else ())
@@ -143,8 +146,8 @@ class DeclaredModel:
     @classmethod
     async def wait_until_complete(
         cls,
-        ml: Client,
-        done: Callable[[Client], Awaitable[bool]],
+        ml: C,
+        done: Callable[[C], Awaitable[bool]],
         *,
         max_attempts: int | None = None,
         within: float | None = None,

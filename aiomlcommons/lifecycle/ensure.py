@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _TRIES = 4
+WAIT = 60.0
+"""Seconds for which a cluster that is restarted, recovers or lacks memory is waited for, unless the caller says."""
 
 
 @attrs.frozen(kw_only=True)
@@ -146,8 +148,11 @@ class EnsureModel:
             await self.ml.settings.apply(remedy.settings)
 
 
-async def ensure(ml: Client, spec: Spec | str, *, wait: float = 60.0, **options: Any) -> EnsuredModel:
-    """Register and deploy a model unless it is already. Options and errors are those of ``ml.models.ensure``."""
+async def ensure(ml: Client, spec: Spec | str, *, wait: float | None = None, **options: Any) -> EnsuredModel:
+    """Register and deploy a model unless it is already. Options and errors are those of ``ml.models.ensure``.
+
+    ``wait`` is None for what the client itself waits.
+    """
     return await EnsureModel(ml=ml.options(wait=wait), **options)(spec)
 
 

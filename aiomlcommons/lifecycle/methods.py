@@ -12,7 +12,7 @@ import attrs
 from aiomlcommons.api.models import Models
 from aiomlcommons.lifecycle import catalogue
 from aiomlcommons.lifecycle.catalogue import Pretrained
-from aiomlcommons.lifecycle.ensure import EnsuredModel, ensure
+from aiomlcommons.lifecycle.ensure import WAIT, EnsuredModel, ensure
 from aiomlcommons.lifecycle.progress import Report, to_log
 from aiomlcommons.lifecycle.removal import remove_model
 from aiomlcommons.lifecycle.spec import Spec
@@ -48,7 +48,7 @@ class ModelLife(Models):
         keep: bool = False,
         backoff: Backoff = Backoff(),
         stall_timeout: float = 600.0,
-        wait: float = 60.0,
+        wait: float = WAIT,
         report: Report = to_log,
     ) -> EnsuredModel:
         """Register and deploy a model where that is missing, and return it. Idempotent: a second call does nothing.
@@ -118,7 +118,7 @@ class ModelLife(Models):
         undeploy: bool = True,
         empty_group: bool = False,
         backoff: Backoff = Backoff(),
-        wait: float = 60.0,
+        wait: float = WAIT,
         report: Report = to_log,
     ) -> bool:
         """Undeploy a model and delete it with its chunks; return whether there was one. Idempotent.

@@ -32,10 +32,13 @@ async def remove_model(
     undeploy: bool = True,
     empty_group: bool = False,
     backoff: Backoff = Backoff(),
-    wait: float = 60.0,
+    wait: float | None = None,
     report: Report = to_log,
 ) -> bool:
-    """Undeploy and delete a model. Options and errors are those of ``ml.models.remove``."""
+    """Undeploy and delete a model. Options and errors are those of ``ml.models.remove``.
+
+    ``wait`` is None for what the client itself waits.
+    """
     ml = ml.options(wait=wait)
     model = await find_model(ml, model_id)
     # A deleted model may have left chunks, which name its group, and which one more delete request cleans up.

@@ -45,7 +45,7 @@ class Common:
     deploy_setting: DeploySetting | None = None
     interface: Mapping[str, Any] | None = None
 
-    def told(self) -> dict[str, Any]:
+    def given_fields(self) -> dict[str, Any]:
         """Return the given fields that every register request accepts."""
         names = ("description", "is_enabled", "rate_limiter", "deploy_setting", "interface")
         return {name: value for name in names if (value := getattr(self, name)) is not None}

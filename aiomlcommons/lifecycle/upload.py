@@ -20,7 +20,6 @@ from aiomlcommons.lifecycle.progress import Phase, Progress, Report
 if TYPE_CHECKING:
     from aiomlcommons.client import Client
 
-IN_FLIGHT = 4
 UNFINISHED = {ModelState.REGISTERING, ModelState.UPLOADING}
 _PAGE = 500
 
@@ -65,7 +64,7 @@ class Upload:
     report: Report
     last: bytes = attrs.field(default=b"", repr=False)
 
-    async def __call__(self, concurrency: int = IN_FLIGHT) -> None:
+    async def __call__(self, concurrency: int) -> None:
         """Upload the missing chunks, ``concurrency`` of them in flight and in memory at once.
 
         Raises FileChanged, OSError, ApiError.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Protocol, TypeAlias
+from typing import Protocol, TypeAlias, runtime_checkable
 
 import attrs
 
@@ -39,6 +39,7 @@ class Streamed:
     pieces: Pieces
 
 
+@runtime_checkable
 class Transport(Protocol):
     """The interface of a transport adapter. ``send`` and ``stream`` raise ConnectError if there is no response."""
 
@@ -88,8 +89,12 @@ class FunctionTransport:
 
 
 def as_transport(given: Transport | SendFunction) -> Transport:
-    """Return a transport as it is, and wrap a function as one."""
-    return FunctionTransport(given) if callable(given) else given
+    """Return a transport as it is, and wrap a function as one. Raises TypeError for anything else."""
+    if isinstance(given, Transport):
+        return given
+    if callable(given):
+        return FunctionTransport(given)
+    raise TypeError(f"transport must have open, close, send and stream, or be an async function, not {given!r}")
 
 
 def as_timeout(value: Timeout | float | None) -> Timeout:

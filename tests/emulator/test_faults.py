@@ -29,7 +29,7 @@ REFUSALS: list[tuple[Callable[[Faults], None], type[Exception], str]] = [
     (lambda faults: faults.fail(500, times=2), ServerError, "boom"),
     (lambda faults: faults.fail(503, times=2, reason="not today"), ServerError, "not today"),
     (lambda faults: faults.drop(times=2), ConnectError, "closed the connection"),
-    (lambda faults: faults.cut(times=2), ConnectError, "cut off"),
+    (lambda faults: faults.cut(times=2), ConnectError, "was truncated"),
 ]
 
 

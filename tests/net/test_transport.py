@@ -6,8 +6,11 @@ import asyncio
 import copy
 import ssl
 import threading
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+from unittest.mock import AsyncMock
 
 import anyio
 import attrs
@@ -17,8 +20,8 @@ from aiohttp import ClientOSError, web
 from aioresponses import aioresponses
 from cryptography.hazmat.primitives import serialization
 
-from aiomlcommons import Backoff, ConnectError, DecodeError, RequestTimeout, Session, SessionClosed, Timeout
-from aiomlcommons.http import HttpRequest
+from aiomlcommons import Backoff, ConnectError, DecodeError, RequestTimeout, Session, SessionClosed, Streamed, Timeout
+from aiomlcommons.http import HttpRequest, HttpResponse
 from aiomlcommons.net.aiohttp_transport import AiohttpTransport, check_url
 from aiomlcommons.net.tls import TLS
 from aiomlcommons.net.transport import as_timeout
@@ -488,3 +491,40 @@ async def test_nothing_is_sent_again_behind_the_sessions_back() -> None:
         with pytest.raises(ConnectError):
             await ml.info()
         assert (len(server.heard), len(server.connections)) == (2, 1)
+
+
+class CallableTransport:
+    """A transport that can be called too."""
+
+    def __init__(self) -> None:
+        self.calls: list[str] = []
+
+    async def open(self) -> None:
+        self.calls.append("open")
+
+    async def close(self) -> None:
+        self.calls.append("close")
+
+    async def send(self, request: HttpRequest, timeout: Timeout) -> HttpResponse:
+        self.calls.append("send")
+        return HttpResponse(200, b"{}", {"content-type": "application/json"})
+
+    @asynccontextmanager
+    async def stream(self, request: HttpRequest, timeout: Timeout) -> AsyncGenerator[Streamed]:
+        yield Streamed(200, {}, AsyncMock(return_value=b""))
+
+    async def __call__(self, request: HttpRequest, timeout: Timeout) -> HttpResponse:
+        raise AssertionError("it is a transport, and no function")
+
+
+@pytest.mark.asyncio
+async def test_a_transport_that_is_callable_is_one_all_the_same() -> None:
+    transport = CallableTransport()
+    async with Session("http://node:9200", transport=transport) as ml:
+        await ml.request("GET", "/")
+    assert transport.calls == ["open", "send", "close"]
+
+
+async def test_what_is_no_transport_is_refused_at_once() -> None:
+    with pytest.raises(TypeError, match="transport must have open, close, send and stream, or be an async function"):
+        Session("http://node:9200", transport=object())  # type: ignore[arg-type]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import assert_type
 
-from aiomlcommons import EnsuredModel, FileModel, MLSettings, PretrainedModel, Session
+from aiomlcommons import DeclaredModel, EnsuredModel, FileModel, MLSettings, PretrainedModel, Session
 from aiomlcommons.api.model_records import Model
 from aiomlcommons.lifecycle.catalogue import Pretrained
 
@@ -19,6 +19,19 @@ async def life(ml: Session) -> None:
     async with ml.models.deployed(FileModel(path="model.zip")) as model:
         assert_type(model, EnsuredModel)
     assert_type(await ml.models.remove(ensured.model_id, empty_group=True), bool)
+
+
+class Encoder(DeclaredModel):
+    model = "all-MiniLM-L6-v2"
+
+
+async def is_ready(ml: Session) -> bool:
+    return await Encoder.deployed(ml)
+
+
+async def declared(ml: Session) -> None:
+    await Encoder.wait_until_complete(ml, Encoder.deployed)
+    await Encoder.wait_until_complete(ml, is_ready, within=60)
 
 
 async def settings(ml: Session) -> None:

@@ -66,7 +66,7 @@ async def look(cluster: Cluster, task_id: str, task: TaskInfo) -> None:
     cluster.tasks.change(task_id, last_update_time=cluster.now(), remote_job=job, **changes)
 
 
-def is_offline(task: TaskInfo) -> bool:
+def is_batch_prediction(task: TaskInfo) -> bool:
     """Return whether a task is a batch job of a provider."""
     return task.task_type == TaskType.BATCH_PREDICTION
 
@@ -77,7 +77,7 @@ async def cancel(cluster: Cluster, request: CancelTask) -> Cancelled:
     task = cluster.tasks.get(request.task_id)
     if task is None:
         raise missing("Fail to find task")
-    if not is_offline(task):
+    if not is_batch_prediction(task):
         raise illegal("The task ID you provided does not have any associated batch job")
     _check_enabled(cluster)
     await _ask(cluster, task.model_id or "", ActionType.CANCEL_BATCH_PREDICT, _job_parameters(task))
@@ -128,6 +128,6 @@ def _check_enabled(cluster: Cluster) -> None:
 
 def _check_room(cluster: Cluster) -> None:
     tasks = (document.source for document in cluster.tasks.documents.values())
-    under_way = sum(is_offline(task) and task.state not in _ENDED for task in tasks)
+    under_way = sum(is_batch_prediction(task) and task.state not in _ENDED for task in tasks)
     if under_way >= int(cluster.settings.value("max_batch_inference_tasks")):
         raise refused(429, "m_l_limit_exceeded_exception", errors.TOO_MANY_OFFLINE)

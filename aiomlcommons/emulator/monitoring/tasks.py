@@ -17,7 +17,7 @@ async def get(cluster: Cluster, request: GetTask) -> TaskInfo:
     if job := cluster.jobs.get(request.task_id):
         await job.advance(cluster)
     task = _find(cluster, request.task_id)
-    if batch_predict.is_offline(task):
+    if batch_predict.is_batch_prediction(task):
         await batch_predict.look(cluster, request.task_id, task)
     return _find(cluster, request.task_id)
 

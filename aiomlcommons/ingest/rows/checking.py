@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import attrs
 
 from aiomlcommons.errors import InvalidRequest
-from aiomlcommons.inference.fields import TextFrom
+from aiomlcommons.inference.fields import text_by
 from aiomlcommons.ingest.types import BadRow, Row
 
 TextOf: TypeAlias = Callable[[Row], Any]
@@ -100,15 +100,6 @@ def by_field(name: str) -> Callable[[Row], Any]:
         return row[name]
 
     return read
-
-
-def text_by(name: str | Callable[[Row], Any]) -> TextOf:
-    """Return the function that extracts a row's text: a TextFrom, or ``name`` if callable. Raises InvalidRequest."""
-    if isinstance(name, str):
-        return TextFrom(name)
-    if not callable(name):
-        raise InvalidRequest(f"text must be a field, a path, a template, or a function of the row, not {name!r}")
-    return name
 
 
 def id_by(name: str | Callable[[Row], Any] | None) -> IdOf:

@@ -111,7 +111,7 @@ class IndexSink:
         """
         self._taken = 0 if state is None else state["documents"]
         self._target = target = self._target_of(state.get("uuid") if state and self._taken else None)
-        self._waits = StallTimeout(
+        self._stall = StallTimeout(
             self.stall_timeout, lambda what: SinkError(f"index {self._index} accepts no documents: {what}")
         )
         self._left = anyio.Event()
@@ -196,7 +196,7 @@ class IndexSink:
             async with self._slots:
                 while chunk in self._waiting:
                     request = BulkRequest(coalesce(self._waiting, self._bulk_bytes))
-                    with request.in_flight(), self._waits.call():
+                    with request.in_flight(), self._stall.call():
                         await self._deliver([action for one in request.chunks for action in one.actions])
         finally:
             if chunk in self._waiting:
@@ -206,17 +206,17 @@ class IndexSink:
         """Send actions, and retry them until each document is accepted or refused."""
         pauses = iter(self._backoff)
         while pending:
-            with self._waits.asking():
+            with self._stall.asking():
                 result = await self._try(pending)
                 if len(result.retry) < len(pending):
-                    self._waits.answered()
+                    self._stall.answered()
                     pauses = iter(self._backoff)  # some progress, however slow
             if result.halve:
                 await self._halve(pending, result.why)
                 return
             pending = result.retry
             if pending:
-                self._waits.troubled(result.why)
+                self._stall.troubled(result.why)
                 await self._pause(max(next(pauses), result.wait), result.why)
 
     async def _pause(self, seconds: float, why: str) -> None:

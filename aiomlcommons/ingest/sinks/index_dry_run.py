@@ -10,7 +10,7 @@ from aiomlcommons.ingest.sinks._index_target import Target
 from aiomlcommons.ingest.sinks.index import IndexSink
 
 
-class IndexRehearsal(IndexSink):
+class DryRunIndexSink(IndexSink):
     """An IndexSink that checks the mapping and encodes documents, but neither creates the index nor sends them.
 
     ``sent`` counts the bytes of the requests that it would send.
@@ -25,8 +25,8 @@ class IndexRehearsal(IndexSink):
         target = super()._target_of(uuid)
         return _DryRunTarget(target.ml, target.name, target.field, target.create, target.sparse)
 
-    async def _try(self, piece: Sequence[Action]) -> Outcome:
-        self.sent += sum(len(action.lines) for action in piece)
+    async def _try(self, pending: Sequence[Action]) -> Outcome:
+        self.sent += sum(len(action.lines) for action in pending)
         return Outcome()
 
 

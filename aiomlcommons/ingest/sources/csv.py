@@ -14,7 +14,7 @@ from aiomlcommons.ingest.sources.reading import (
     BOM,
     LONGEST_LINE,
     FileSource,
-    Place,
+    LinePosition,
     checked_length,
     content_of,
     in_thread,
@@ -61,7 +61,7 @@ class _Reader:
     content: Content
     delimiter: str
     start: int
-    place: Place = attrs.field(factory=Place)
+    place: LinePosition = attrs.field(factory=LinePosition)
     columns: list[str] = attrs.field(factory=list)
     not_utf8: bool = False
     records: Iterator[Row | BadRow] = attrs.field(factory=lambda: iter(()))

@@ -19,7 +19,7 @@ from aiomlcommons.ingest.sources._compression import Content, opened
 from aiomlcommons.ingest.sources.reading import (
     BOM,
     FileSource,
-    Place,
+    LinePosition,
     checked_length,
     checked_position,
     content_of,
@@ -124,7 +124,7 @@ class _Parser:
     name: str
     start: int
     skip: Sequence[int] | None = None
-    place: Place = attrs.field(factory=Place)
+    place: LinePosition = attrs.field(factory=LinePosition)
     ended: bool = False
     rest: bytes = b""
 

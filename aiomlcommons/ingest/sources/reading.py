@@ -79,7 +79,7 @@ def checked_position(position: Any, length: int, name: str) -> list[int]:
 
 
 @attrs.define
-class Place:
+class LinePosition:
     """How far a file of lines is read: bytes after decompression, lines, and the last bytes (``tail``)."""
 
     offset: int = 0
@@ -108,7 +108,7 @@ class Place:
         self.line = position[1]
 
 
-def seek(content: Content, name: str, place: Place, position: Any) -> None:
+def seek(content: Content, name: str, place: LinePosition, position: Any) -> None:
     """Move from a place in a file forward to a position. Raises SourceError if it is another file."""
     wanted = checked_position(position, 3, name)
     begin = max(place.offset, wanted[0] - TAIL)

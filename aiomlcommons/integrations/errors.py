@@ -1,0 +1,36 @@
+"""Every error of the integrations, beside those of the calls and jobs that they are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from aiomlcommons.errors import MLCommonsError
+
+
+class RowsFailed(MLCommonsError):
+    """Rows of a Ray batch could not be embedded or indexed; the message names them.
+
+    ``rows`` are their numbers in the batch, from 0, ``ids`` their ids if there is an id column, and ``why`` is the
+    reason of the first one.
+    """
+
+    def __init__(self, rows: Sequence[int], ids: Sequence[str], why: str) -> None:
+        self.rows, self.ids, self.why = list(rows), list(ids) if any(ids) else [], why
+        known = f" (id{_s(ids)} {_list(ids)})" if self.ids else ""
+        super().__init__(f"row{_s(rows)} {_list(rows)}{known} of the batch failed: {why}")
+
+    def __reduce__(self) -> Any:
+        return type(self), (self.rows, self.ids, self.why)
+
+
+def _list(values: Sequence[Any]) -> str:
+    more = f" and {len(values) - _MOST_NAMED} more" if len(values) > _MOST_NAMED else ""
+    return ", ".join(map(repr, values[:_MOST_NAMED])) + more
+
+
+def _s(values: Sequence[Any]) -> str:
+    return "" if len(values) == 1 else "s"
+
+
+_MOST_NAMED = 10
