@@ -114,64 +114,46 @@ def _what(parser: argparse.ArgumentParser, *, id: str, default: str | None) -> N
 
 
 def _job(parser: argparse.ArgumentParser, *, checkpoint: str) -> None:
-    resuming = parser.add_argument_group("resuming")
-    resuming.add_argument("--checkpoint", metavar="FILE", help=f"the checkpoint file (default: {checkpoint})")
-    resuming.add_argument("--resume", action="store_true", help="continue an interrupted job")
-    caching = parser.add_argument_group("caching")
-    caching.add_argument("--cache", metavar="FILE", help="an SQLite file of vectors, which jobs share")
-    caching.add_argument(
-        "--skip-unchanged",
-        action="store_true",
-        help="skip documents that were written into the index before with the same text; needs --cache",
-    )
-    how = parser.add_argument_group("batching, concurrency and retries")
-    how.add_argument("--batch", type=positive, default=64, metavar="N", help="documents in a request (default: 64)")
-    how.add_argument(
-        "--batch-bytes",
-        type=positive,
-        default=1_000_000,
-        metavar="N",
-        help="bytes of text in a request (default: 1000000)",
-    )
-    how.add_argument(
-        "--concurrency",
-        type=concurrency,
-        default=(1, 64),
-        metavar="N|A-B",
-        help="requests at once: always N, or adapted to the server between A and B (default: 1-64)",
-    )
-    for what in ("requests", "tokens"):
-        words = f"rate limit: {what} a minute, evenly (default: no limit)"
-        how.add_argument(f"--{what}-per-minute", type=positive, metavar="N", help=words)
-    how.add_argument(
-        "--unordered", action="store_true", help="write documents as soon as they are embedded, in any order"
-    )
-    how.add_argument("--max-chars", type=positive, metavar="N", help="a longer text is a dead letter")
-    how.add_argument(
-        "--linger",
-        type=seconds,
-        metavar="SECONDS",
-        help="send a batch that is not full after this time (default: wait until it is full)",
-    )
-    how.add_argument(
-        "--stall-timeout",
-        type=seconds,
-        default=600.0,
-        metavar="SECONDS",
-        help="end the job after this time without any response (default: 600)",
-    )
-    how.add_argument(
-        "--retry-budget",
-        type=positive,
-        default=100,
-        metavar="N",
-        help="retries that all requests share; each five successes earn another one (default: 100)",
-    )
-    how.add_argument(
-        "--no-redeploy",
-        action="store_true",
-        help="do not redeploy a model that is gone from the nodes, but wait for it",
-    )
-    how.add_argument(
+    _resuming(parser.add_argument_group("resuming"), checkpoint)
+    _caching(parser.add_argument_group("caching"))
+    _batching(parser.add_argument_group("batching"))
+    _pacing(parser.add_argument_group("concurrency and retries"))
+
+
+def _resuming(group: Any, checkpoint: str) -> None:
+    group.add_argument("--checkpoint", metavar="FILE", help=f"the checkpoint file (default: {checkpoint})")
+    group.add_argument("--resume", action="store_true", help="continue an interrupted job")
+    group.add_argument(
         "--checkpoint-every", type=positive, default=64, metavar="N", help="batches between checkpoints (default: 64)"
     )
+
+
+def _caching(group: Any) -> None:
+    group.add_argument("--cache", metavar="FILE", help="an SQLite file of vectors, which jobs share")
+    words = "skip documents that were written into the index before with the same text; needs --cache"
+    group.add_argument("--skip-unchanged", action="store_true", help=words)
+
+
+def _batching(group: Any) -> None:
+    group.add_argument("--batch", type=positive, default=64, metavar="N", help="documents in a request (default: 64)")
+    words = "bytes of text in a request (default: 1000000)"
+    group.add_argument("--batch-bytes", type=positive, default=1_000_000, metavar="N", help=words)
+    words = "write documents as soon as they are embedded, in any order"
+    group.add_argument("--unordered", action="store_true", help=words)
+    group.add_argument("--max-chars", type=positive, metavar="N", help="a longer text is a dead letter")
+    words = "send a batch that is not full after this time (default: wait until it is full)"
+    group.add_argument("--linger", type=seconds, metavar="SECONDS", help=words)
+
+
+def _pacing(group: Any) -> None:
+    words = "requests at once: always N, or adapted to the server between A and B (default: 1-64)"
+    group.add_argument("--concurrency", type=concurrency, default=(1, 64), metavar="N|A-B", help=words)
+    for what in ("requests", "tokens"):
+        words = f"rate limit: {what} a minute, evenly (default: no limit)"
+        group.add_argument(f"--{what}-per-minute", type=positive, metavar="N", help=words)
+    words = "end the job after this time without any response (default: 600)"
+    group.add_argument("--stall-timeout", type=seconds, default=600.0, metavar="SECONDS", help=words)
+    words = "retries that all requests share; each five successes earn another one (default: 100)"
+    group.add_argument("--retry-budget", type=positive, default=100, metavar="N", help=words)
+    words = "do not redeploy a model that is gone from the nodes, but wait for it"
+    group.add_argument("--no-redeploy", action="store_true", help=words)

@@ -15,7 +15,7 @@ from aiomlcommons.ingest.options import JobOptions
 from aiomlcommons.ingest.preflight import check_files, check_sink
 from aiomlcommons.ingest.sinks import IndexSink, open_sink
 from aiomlcommons.ingest.sources import open_source, with_stall_timeout
-from aiomlcommons.ingest.types import Row
+from aiomlcommons.ingest.types import Row, Sink, Source
 from aiomlcommons.lifecycle.ensure import ensure
 from aiomlcommons.lifecycle.spec import Spec
 
@@ -43,25 +43,32 @@ async def start_job(
         opened_sink.sparse = embedding_model.sparse
         opened_sink.dimension = opened_sink.dimension or embedding_model.dimension
         opened_sink.stall_timeout = options.stall_timeout
-    target = opened_sink.name
-    if options.skip_unchanged and isinstance(opened_sink, IndexSink):
-        target = await opened_sink.target()
     async with ingesting(
         embedding_model,
         with_stall_timeout(opened_source, options.stall_timeout),
         opened_sink,
-        header={
-            "source": opened_source.name,
-            "sink": opened_sink.name,
-            "field": getattr(opened_sink, "field", None),
-            "text": _identity(options.text),
-            "id": _identity(options.id),
-        },
+        header=_header(opened_source, opened_sink, options),
         dead_letters=dead_letters,
-        target=target,
+        target=await _target(opened_sink, options),
         options=options,
     ) as job:
         yield job
+
+
+def _header(source: Source, sink: Sink, options: JobOptions) -> dict[str, Any]:
+    """Return what identifies the job in its checkpoint, beside the model."""
+    return {
+        "source": source.name,
+        "sink": sink.name,
+        "field": getattr(sink, "field", None),
+        "text": _identity(options.text),
+        "id": _identity(options.id),
+    }
+
+
+async def _target(sink: Sink, options: JobOptions) -> str:
+    """Return what tells the sink from others in the cache, which ``skip_unchanged`` goes by."""
+    return await sink.target() if options.skip_unchanged and isinstance(sink, IndexSink) else sink.name
 
 
 def _identity(extractor: str | Callable[[Row], Any] | None) -> str | None:
