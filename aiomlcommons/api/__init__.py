@@ -1,4 +1,4 @@
-"""The endpoints of ML Commons, one module for each resource, and the namespaces they form on a session."""
+"""The endpoints of ML Commons, one module per resource, and their namespaces on a session."""
 
 from aiomlcommons.api.agentic_memory import MemoryContainers
 from aiomlcommons.api.agentic_search_templates import AgenticSearchTemplates

@@ -23,7 +23,7 @@ class AgUiEvent(Record):
 
 @record
 class RunStarted(AgUiEvent):
-    """An agent began."""
+    """Start of an agent's run."""
 
     threadId: str
     runId: str
@@ -31,7 +31,7 @@ class RunStarted(AgUiEvent):
 
 @record
 class TextMessageStart(AgUiEvent):
-    """A message begins."""
+    """Start of a message."""
 
     messageId: str
     role: str | None = None
@@ -39,7 +39,7 @@ class TextMessageStart(AgUiEvent):
 
 @record
 class TextMessageContent(AgUiEvent):
-    """More words of a message."""
+    """A chunk of a message's text."""
 
     messageId: str
     delta: str
@@ -47,14 +47,14 @@ class TextMessageContent(AgUiEvent):
 
 @record
 class TextMessageEnd(AgUiEvent):
-    """A message is complete."""
+    """End of a message."""
 
     messageId: str
 
 
 @record
 class ToolCallStart(AgUiEvent):
-    """A tool is about to be called."""
+    """Start of a tool call."""
 
     toolCallId: str
     toolCallName: str
@@ -63,7 +63,7 @@ class ToolCallStart(AgUiEvent):
 
 @record
 class ToolCallArgs(AgUiEvent):
-    """More of a tool call's arguments, as JSON text."""
+    """A chunk of a tool call's arguments, as JSON text."""
 
     toolCallId: str
     delta: str
@@ -71,14 +71,14 @@ class ToolCallArgs(AgUiEvent):
 
 @record
 class ToolCallEnd(AgUiEvent):
-    """A tool call's arguments are complete."""
+    """End of a tool call's arguments."""
 
     toolCallId: str
 
 
 @record
 class ToolCallResult(AgUiEvent):
-    """What a tool answered."""
+    """Result of a tool call."""
 
     messageId: str
     toolCallId: str
@@ -95,7 +95,7 @@ class MessagesSnapshot(AgUiEvent):
 
 @record
 class Custom(AgUiEvent):
-    """Something of the server's own, such as ``token_usage``."""
+    """An event specific to the server, such as ``token_usage``."""
 
     name: str
     value: Any = None
@@ -103,7 +103,7 @@ class Custom(AgUiEvent):
 
 @record
 class RunError(AgUiEvent):
-    """An agent failed; a stream raises it as StreamFailed."""
+    """Failure of an agent's run; a stream raises it as StreamFailed."""
 
     message: str
     code: str | None = None
@@ -111,7 +111,7 @@ class RunError(AgUiEvent):
 
 @record
 class RunFinished(AgUiEvent):
-    """An agent is done."""
+    """End of an agent's run."""
 
     threadId: str
     runId: str

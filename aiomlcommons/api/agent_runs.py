@@ -1,4 +1,4 @@
-"""Running agents: what an agent is given, what it answers at once, and what it streams."""
+"""Execution of agents: their input, their responses, and their streamed events."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from aiomlcommons.wire import convert
 
 @record
 class Source(Record):
-    """Where an image, video or document is: ``type`` is ``base64`` or ``url``."""
+    """The source of an image, video or document: ``type`` is ``base64`` or ``url``."""
 
     type: str
     format: str | None = None
@@ -27,7 +27,7 @@ class Source(Record):
 
 @record
 class ContentBlock(Record):
-    """A piece of a message: text, or an image, video or document."""
+    """A content block of a message: text, an image, a video or a document."""
 
     type: str
     text: str | None = None
@@ -57,7 +57,7 @@ class AgentInput:
 
 @record
 class AgentTask(Record):
-    """The task of an agent that runs asynchronously: ``await ml.task(answer)``; its ``response`` is the result."""
+    """The task of an agent that runs asynchronously: ``await ml.task(started)``; its ``response`` is the result."""
 
     task_id: str
     status: str | None = None
@@ -66,7 +66,7 @@ class AgentTask(Record):
 
 @record
 class Said(Record):
-    """The words of an agent of the second version: blocks that hold only ``text``."""
+    """The message of a ``conversational_v2`` agent: content blocks that hold only ``text``."""
 
     role: str | None = None
     content: list[Mapping[str, Any]] | None = None
@@ -74,7 +74,7 @@ class Said(Record):
 
 @record
 class AgentMessage(Record):
-    """The answer of a ``conversational_v2`` agent."""
+    """The response of a ``conversational_v2`` agent."""
 
     message: Said
     stop_reason: str | None = None
@@ -84,7 +84,7 @@ class AgentMessage(Record):
 
 @record
 class AgentTensors(Record):
-    """The answer of an agent of the first version: outputs named ``memory_id``, ``response`` and the like."""
+    """The response of any other agent: outputs named ``memory_id``, ``response`` and the like."""
 
     inference_results: list[ModelTensors] | None = None
 
@@ -101,7 +101,7 @@ AgentAnswer: TypeAlias = AgentTask | AgentMessage | AgentTensors
 class ExecuteAgent(AgentInput, Request[AgentAnswer]):
     """Run an agent: with ``parameters``, or with ``input`` (text, content blocks or messages).
 
-    The answer is AgentTensors, an AgentTask with ``async_=True``, or an AgentMessage, by the agent's version.
+    The response is an AgentTask with ``async_=True``, else an AgentMessage (``conversational_v2``) or AgentTensors.
 
     https://docs.opensearch.org/latest/ml-commons-plugin/api/agent-apis/execute-agent/
     """
@@ -123,12 +123,12 @@ AgentEvent: TypeAlias = Words | AgUiEvent
     newer={"3.5": ("input",)},
 )
 class ExecuteAgentStream(AgentInput, StreamRequest[AgentEvent]):
-    """Run an agent and stream its answer: Words, or AG-UI events for an AG-UI agent.
+    """Run an agent and stream its response: Words, or AG-UI events for an AG-UI agent.
 
-    A last event with text but without ids is an error, and raises StreamFailed. Agents of the types ``flow`` and
-    ``plan_execute_and_reflect`` do not stream: the answer ends without an event, which is StreamCut.
+    A last event with text but without ids is an error and raises StreamFailed. Agents of the types ``flow`` and
+    ``plan_execute_and_reflect`` do not stream: the response ends without an event, which raises StreamCut.
 
-    An AG-UI agent is given ``threadId``, ``runId``, ``state``, ``messages``, ``tools``, ``context`` and
+    The input of an AG-UI agent has ``threadId``, ``runId``, ``state``, ``messages``, ``tools``, ``context`` and
     ``forwardedProps``.
 
     https://docs.opensearch.org/latest/ml-commons-plugin/api/agent-apis/execute-stream-agent/
@@ -162,7 +162,7 @@ def _checked(words: Words) -> Words:
     """Return an event of an agent, or raise StreamFailed if it is an error.
 
     The server sends an error as a last event with text but without the ids of a conversation. The last event of a
-    regular answer has no text, or has these ids.
+    regular response has no text, or has these ids.
     """
     ids = [words.tensors.get(name) for name in ("memory_id", "parent_interaction_id")]
     has_no_conversation = all(isinstance(tensor, TextTensor) and not tensor.result for tensor in ids)

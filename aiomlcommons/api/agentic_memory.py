@@ -1,4 +1,4 @@
-"""Agentic memory: begin sessions, add memories, look them up, change, search and delete them."""
+"""Agentic memory: create sessions; add, get, update, search and delete memories."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from aiomlcommons.record import as_body
 
 @endpoint("POST /_plugins/_ml/memory_containers/{memory_container_id}/memories/sessions", since="3.3", needs_body=True)
 class CreateSession(Request[SessionCreated]):
-    """Begin a session.
+    """Create a session.
 
     https://docs.opensearch.org/latest/ml-commons-plugin/api/agentic-memory-apis/create-session/
     """
@@ -68,7 +68,7 @@ PAYLOAD = ("payload_type", "binary_data", "structured_data")
 class AddMemories(Request[MemoriesAdded]):
     """Add messages (``payload_type="conversational"``) or data (``"data"``).
 
-    ``infer`` makes long-term memories of them, with the container's model.
+    With ``infer`` the container's model extracts long-term memories from them.
 
     https://docs.opensearch.org/latest/ml-commons-plugin/api/agentic-memory-apis/add-memory/
     """
@@ -106,7 +106,7 @@ class GetMemoryDocument(Request[MemoryDocument]):
 
 @endpoint("PUT /_plugins/_ml/memory_containers/{memory_container_id}/memories/{memory_type}/{memory_id}", since="3.3")
 class UpdateMemoryDocument(Request[WriteResult]):
-    """Change fields of a memory. ``body`` holds those that its kind allows.
+    """Update fields of a memory. ``body`` holds the fields that its type allows.
 
     https://docs.opensearch.org/latest/ml-commons-plugin/api/agentic-memory-apis/update-memory/
     """
@@ -138,7 +138,7 @@ class DeleteMemoryDocument(Request[WriteResult]):
     repeatable=True,
 )
 class SearchMemoryDocuments(Request[Hits[MemoryDocument]]):
-    """Search the memories of one kind with a query DSL body.
+    """Search the memories of one type with a query DSL body.
 
     https://docs.opensearch.org/latest/ml-commons-plugin/api/agentic-memory-apis/search-memory/
     """
@@ -152,7 +152,7 @@ class SearchMemoryDocuments(Request[Hits[MemoryDocument]]):
     "POST /_plugins/_ml/memory_containers/{memory_container_id}/memories/{memory_type}/_delete_by_query", since="3.3"
 )
 class DeleteMemoryDocuments(Request[DeletedByQuery]):
-    """Delete the memories of one kind that match ``query``; all of them without one.
+    """Delete the memories of one type that match ``query``; without it, all of them.
 
     https://docs.opensearch.org/latest/ml-commons-plugin/api/agentic-memory-apis/delete-memory/
     """
@@ -163,7 +163,7 @@ class DeleteMemoryDocuments(Request[DeletedByQuery]):
 
 
 class MemoryContainers(Namespace):
-    """``ml.memory_containers``: agentic memory and where it lives."""
+    """``ml.memory_containers``: agentic memory and the containers that store it."""
 
     create = op(CreateMemoryContainer)
     get = op(GetMemoryContainer)

@@ -1,4 +1,4 @@
-"""Agentic search templates: what an agent may ask of an index."""
+"""Agentic search templates: the queries that an agent may run on an index."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class GetAgenticSearchTemplate(Request[AgenticSearchTemplate]):
 
 @endpoint("GET /_plugins/_ml/agentic_search_templates", since="3.9")
 class ListAgenticSearchTemplates(Request[AgenticSearchTemplateList]):
-    """List templates, ``size`` (1 to 1000, default 10) of them from number ``from_`` (default 0) on.
+    """List templates by page: ``size`` (1 to 1000, default 10) from offset ``from_`` (default 0).
 
     https://docs.opensearch.org/latest/vector-search/ai-search/agentic-search/index/
     """
@@ -79,7 +79,7 @@ class ListAgenticSearchTemplates(Request[AgenticSearchTemplateList]):
 
 @endpoint("PUT /_plugins/_ml/agentic_search_templates/{template_id}", since="3.9", needs_body=True)
 class UpdateAgenticSearchTemplate(Request[WriteResult]):
-    """Change a template's description or parameters.
+    """Update a template's description or parameters.
 
     https://docs.opensearch.org/latest/vector-search/ai-search/agentic-search/index/
     """
@@ -101,7 +101,7 @@ class DeleteAgenticSearchTemplate(Request[AgenticSearchTemplateStatus]):
 
 
 class AgenticSearchTemplates(Namespace):
-    """``ml.agentic_search_templates``: what an agent may ask of an index."""
+    """``ml.agentic_search_templates``: the queries that an agent may run on an index."""
 
     register = op(RegisterAgenticSearchTemplate)
     get = op(GetAgenticSearchTemplate)

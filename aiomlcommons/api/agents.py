@@ -20,7 +20,7 @@ from aiomlcommons.stream import streams
 
 
 class AgentType(StrEnum):
-    """How an agent works."""
+    """Type of an agent: the way in which it uses its model and tools."""
 
     FLOW = "flow"
     CONVERSATIONAL = "conversational"
@@ -32,7 +32,7 @@ class AgentType(StrEnum):
 
 @record
 class LLMSpec(Record):
-    """The registered model that an agent thinks with. Values of ``parameters`` come back as text."""
+    """The registered LLM of an agent. Responses have the values of ``parameters`` as text."""
 
     model_id: str
     parameters: Mapping[str, Any] | None = None
@@ -40,7 +40,7 @@ class LLMSpec(Record):
 
 @record
 class AgentModelSpec(Record):
-    """A provider's model that the server makes a connector for, such as ``openai/v1/chat/completions``."""
+    """A provider's model for which the server creates a connector, such as ``openai/v1/chat/completions``."""
 
     model_id: str
     model_provider: str
@@ -50,7 +50,7 @@ class AgentModelSpec(Record):
 
 @record
 class MemorySpec(Record):
-    """Where an agent remembers: ``conversation_index`` or ``agentic_memory``."""
+    """The memory of an agent: ``conversation_index`` or ``agentic_memory``."""
 
     type: str
     session_id: str | None = None
@@ -75,7 +75,7 @@ class ToolSpec(Record):
 
 @record
 class Agent(Record):
-    """An agent. Times are epoch milliseconds; credentials are never given back."""
+    """An agent. Times are epoch milliseconds; credentials are never returned."""
 
     name: str | None = None
     type: AgentType | str | None = None
@@ -165,7 +165,7 @@ class GetAgent(Request[Agent]):
 
 @endpoint("PUT /_plugins/_ml/agents/{agent_id}", since="3.1", needs_body=True)
 class UpdateAgent(AgentSpec, Request[WriteResult]):
-    """Change an agent; its type stays.
+    """Update an agent; its type cannot be changed.
 
     https://docs.opensearch.org/latest/ml-commons-plugin/api/agent-apis/update-agent/
     """

@@ -1,4 +1,4 @@
-"""The classic algorithms: train, train and predict, execute."""
+"""The classic (built-in) algorithms: train, train and predict, execute."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from aiomlcommons.record import Record, as_body, in_query, record
 
 @record
 class Training(Record):
-    """A trained model's id, or with ``async_`` the id of the task that trains it."""
+    """The id of the trained model, or with ``async_`` of the task that trains it."""
 
     status: str
     model_id: str | None = None
@@ -22,7 +22,7 @@ class Training(Record):
 
 @record
 class Entity(Record):
-    """What a group of values contributes to a change."""
+    """The contribution of a group of values to an anomaly."""
 
     key: list[str]
     contribution_value: float
@@ -32,7 +32,7 @@ class Entity(Record):
 
 @record
 class Bucket(Record):
-    """A stretch of time, in epoch milliseconds, and what stands out in it."""
+    """A time interval, in epoch milliseconds, and the entities that contribute to its anomaly."""
 
     start_time: int
     end_time: int
@@ -42,7 +42,7 @@ class Bucket(Record):
 
 @record
 class Buckets(Record):
-    """The stretches of time of one aggregation."""
+    """The time intervals of one aggregation."""
 
     buckets: list[Bucket]
 
@@ -57,7 +57,7 @@ class Localization(Record):
 
 @record
 class Execution(Record):
-    """What an algorithm gives: a number, localized anomalies, or correlated metrics."""
+    """The result of an algorithm: a number, localized anomalies, or correlated metrics."""
 
     result: float | None = None
     results: list[Localization] | None = None
@@ -68,7 +68,7 @@ class Execution(Record):
 class Train(MLInput, Request[Training]):
     """Train a model of a classic algorithm on ``input_data``, or on ``input_index`` with ``input_query``.
 
-    ``async_=True`` answers at once with a task.
+    With ``async_=True`` the response is the id of a task, returned at once.
 
     https://docs.opensearch.org/latest/ml-commons-plugin/api/train-predict/train/
     """

@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 class FunctionName(StrEnum):
-    """What a model or task computes."""
+    """Function of a model or task: the algorithm, or the kind of model."""
 
     LINEAR_REGRESSION = "LINEAR_REGRESSION"
     KMEANS = "KMEANS"
@@ -48,20 +48,20 @@ FUNCTIONS_SINCE: Mapping[str, str] = {
 
 
 class AccessMode(StrEnum):
-    """Who may use a model group or connector."""
+    """Access level of a model group or connector."""
 
     PUBLIC = "public"
     PRIVATE = "private"
     RESTRICTED = "restricted"
 
 
-# In requests the set is closed: the server takes an unknown word for none at all and says nothing.
+# In requests the set is closed: the server treats an unknown value as missing, without an error.
 Access: TypeAlias = AccessMode | Literal["public", "private", "restricted"]
 
 
 @record
 class User(Record):
-    """Who made a thing, as the security plugin knows them."""
+    """The creator of a resource, as the security plugin identifies them."""
 
     name: str | None = None
     backend_roles: list[str] | None = None
@@ -74,7 +74,7 @@ class User(Record):
 
 @record
 class Shards(Record):
-    """On how many shards a search or a write ran."""
+    """Counts of the shards that a search or a write ran on."""
 
     total: int
     successful: int
@@ -112,7 +112,7 @@ class Hit(Record, Generic[T]):
 
 @record
 class Total(Record):
-    """How many documents match; ``relation`` is ``eq``, or ``gte`` where counting stopped."""
+    """The number of matching documents; ``relation`` is ``eq``, or ``gte`` where counting stopped."""
 
     value: int
     relation: str
@@ -120,7 +120,7 @@ class Total(Record):
 
 @record
 class Found(Record, Generic[T]):
-    """The part of a search's answer that holds the documents."""
+    """The part of a search response that holds the documents."""
 
     max_score: float | None
     hits: list[Hit[T]]
@@ -129,7 +129,7 @@ class Found(Record, Generic[T]):
 
 @record
 class Hits(Record, Generic[T]):
-    """The answer to a search. Iterating gives its documents; ``hits.hits`` has them with id and score."""
+    """The response to a search. Iterating yields its documents; ``hits.hits`` has them with id and score."""
 
     took: int
     timed_out: bool
@@ -144,13 +144,13 @@ class Hits(Record, Generic[T]):
 
     @property
     def total(self) -> int:
-        """How many documents match, not only those in this page; at least so many unless ``total_is_exact``.
+        """Number of matching documents, not only of this page; a lower bound unless ``total_is_exact``.
 
-        A server stops counting at 10,000, unless the search's body says ``"track_total_hits": True``.
+        A server stops counting at 10,000, unless the search body has ``"track_total_hits": True``.
         """
         return self.hits.total.value if self.hits.total else len(self)
 
     @property
     def total_is_exact(self) -> bool:
-        """Whether the server counted to the end."""
+        """Whether ``total`` is exact, not a lower bound."""
         return self.hits.total is None or self.hits.total.relation == "eq"

@@ -1,4 +1,4 @@
-"""Configurations that the cluster keeps, and batch ingestion of 2.17 to 2.19."""
+"""Configurations stored in the cluster, and the batch ingestion of 2.17 to 2.19."""
 
 from __future__ import annotations
 
@@ -51,6 +51,6 @@ class IngestBatch(Request[TaskStarted]):
 
 
 class Configs(Namespace):
-    """``ml.config``: configurations that the cluster keeps."""
+    """``ml.config``: configurations stored in the cluster."""
 
     get = op(GetConfig)

@@ -1,4 +1,4 @@
-"""Connectors: how the cluster reaches a model that runs elsewhere."""
+"""Connectors: the cluster's connections to externally hosted models."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ACTION_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 
 
 class ActionType(StrEnum):
-    """What a call is for. Requests may say it in small letters; the server answers in capitals."""
+    """Type of a connector's action. Case-insensitive in requests, upper case in responses."""
 
     PREDICT = "PREDICT"
     EXECUTE = "EXECUTE"
@@ -33,7 +33,7 @@ class ActionType(StrEnum):
 
 @record
 class ConnectorAction(Record):
-    """One call that a connector can make. ``${parameters.x}`` and ``${credential.x}`` are filled in by the server."""
+    """A call that a connector can make. The server substitutes ``${parameters.x}`` and ``${credential.x}``."""
 
     action_type: ActionType | str
     method: str
@@ -48,7 +48,7 @@ class ConnectorAction(Record):
 
 @record
 class ClientConfig(Record):
-    """The server's own HTTP client. ``connection_timeout`` and ``read_timeout`` are seconds (milliseconds in 2.13)."""
+    """The server's HTTP client. ``connection_timeout`` and ``read_timeout`` are seconds (milliseconds in 2.13)."""
 
     max_connection: int | None = None
     connection_timeout: int | None = None
@@ -63,7 +63,7 @@ class ClientConfig(Record):
 
 
 class ConnectorProtocol(StrEnum):
-    """How the cluster speaks to what is behind a connector."""
+    """Protocol of a connector."""
 
     HTTP = "http"
     AWS_SIGV4 = "aws_sigv4"
@@ -73,7 +73,7 @@ class ConnectorProtocol(StrEnum):
 
 @record
 class AnyConnector(Record):
-    """What connectors of every protocol have. The credential is never given back; times are epoch milliseconds."""
+    """The fields common to all protocols. Responses omit the credential; times are epoch milliseconds."""
 
     name: str | None = None
     version: str | None = None
@@ -106,7 +106,7 @@ class HttpConnector(AnyConnector):
     provisioned_by: str | None = None
 
 
-# Only one of them has a URL of its own, and always has it: that tells them apart.
+# McpConnector alone has a URL, which is required: that tells them apart.
 Connector: TypeAlias = McpConnector | HttpConnector
 
 
@@ -119,7 +119,7 @@ class ConnectorCreated(Record):
 
 @mixin
 class ConnectorSpec:
-    """What creating and changing a connector have in common."""
+    """The fields that creating and updating a connector have in common."""
 
     description: str | None = None
     url: str | None = None
@@ -143,7 +143,7 @@ SPEC_SINCE = {"2.13": ("client_config",), "2.19": ("tenant_id",), "3.0": ("url",
     newer={**SPEC_SINCE, "3.7": ("provisioned_by",), "3.9": ("connector_id",)},
 )
 class CreateConnector(ConnectorSpec, Request[ConnectorCreated]):
-    """Create a connector. ``credential`` is sent once, encrypted by the server, and shown by no ``repr``.
+    """Create a connector. The server encrypts ``credential``; no ``repr`` shows it.
 
     https://docs.opensearch.org/latest/ml-commons-plugin/api/connector-apis/create-connector/
     """
@@ -167,7 +167,7 @@ class CreateConnector(ConnectorSpec, Request[ConnectorCreated]):
 
 @endpoint("GET /_plugins/_ml/connectors/{connector_id}", since="2.9")
 class GetConnector(Request[Connector]):
-    """Get a connector; the credential is left out.
+    """Get a connector, without its credential.
 
     https://docs.opensearch.org/latest/ml-commons-plugin/api/connector-apis/get-connector/
     """
@@ -179,7 +179,7 @@ class GetConnector(Request[Connector]):
 
 @endpoint("PUT /_plugins/_ml/connectors/{connector_id}", since="2.11", needs_body=True, newer=SPEC_SINCE)
 class UpdateConnector(ConnectorSpec, Request[WriteResult]):
-    """Change a connector that no deployed model uses.
+    """Update a connector that no deployed model uses.
 
     https://docs.opensearch.org/latest/ml-commons-plugin/api/connector-apis/update-connector/
     """
@@ -193,7 +193,7 @@ class UpdateConnector(ConnectorSpec, Request[WriteResult]):
 
 @endpoint("DELETE /_plugins/_ml/connectors/{connector_id}", since="2.9")
 class DeleteConnector(Request[WriteResult]):
-    """Delete a connector; Conflict while a model uses it.
+    """Delete a connector; raises Conflict while a model uses it.
 
     https://docs.opensearch.org/latest/ml-commons-plugin/api/connector-apis/delete-connector/
     """
@@ -217,7 +217,7 @@ class SearchConnectors(Request[Hits[Connector]]):
 
 
 class Connectors(Namespace):
-    """``ml.connectors``: how the cluster reaches models that run elsewhere."""
+    """``ml.connectors``: the cluster's connections to externally hosted models."""
 
     create = op(CreateConnector)
     get = op(GetConnector)

@@ -1,4 +1,4 @@
-"""Context management: how much of a conversation an agent's model is shown."""
+"""Context management: truncation and summarization of an agent's conversation."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from aiomlcommons.record import Record, in_query, mixin, record
 
 @record
 class ContextManager(Record):
-    """One step: ``SlidingWindowManager``, ``SummarizationManager`` or ``ToolsOutputTruncateManager``."""
+    """A processing step: ``SlidingWindowManager``, ``SummarizationManager`` or ``ToolsOutputTruncateManager``."""
 
     type: str
     activation: Mapping[str, Any] | None = None
@@ -23,7 +23,7 @@ class ContextManager(Record):
 
 @record
 class ContextManagementTemplate(Record):
-    """Steps by the moment they run at: ``PRE_LLM``, ``POST_TOOL``, ``POST_MEMORY``. Times are epoch milliseconds."""
+    """A template: steps by the hook at which they run, such as ``PRE_LLM``. Times are epoch milliseconds."""
 
     name: str | None = None
     description: str | None = None
@@ -79,7 +79,7 @@ class GetContextManagement(Request[ContextManagementTemplate]):
 
 @endpoint("GET /_plugins/_ml/context_management", since="3.5")
 class ListContextManagement(Request[ContextManagementTemplates]):
-    """List templates, ``size`` (1 to 1000, default 10) of them from number ``from_`` (default 0) on.
+    """List templates by page: ``size`` (1 to 1000, default 10) from offset ``from_`` (default 0).
 
     https://docs.opensearch.org/latest/ml-commons-plugin/api/context-management-apis/list-context-management/
     """
@@ -91,7 +91,7 @@ class ListContextManagement(Request[ContextManagementTemplates]):
 
 @endpoint("PUT /_plugins/_ml/context_management/{template_name}", since="3.5", needs_body=True)
 class UpdateContextManagement(ContextManagementSpec, Request[WriteResult]):
-    """Change a template.
+    """Update a template.
 
     https://docs.opensearch.org/latest/ml-commons-plugin/api/context-management-apis/update-context-management/
     """
@@ -110,7 +110,7 @@ class DeleteContextManagement(Request[ContextManagementStatus]):
 
 
 class ContextManagement(Namespace):
-    """``ml.context_management``: how much of a conversation a model is shown."""
+    """``ml.context_management``: truncation and summarization of an agent's conversation."""
 
     create = op(CreateContextManagement)
     get = op(GetContextManagement)

@@ -1,4 +1,4 @@
-"""Controllers: how often each user may ask a model."""
+"""Controllers: a model's rate limits, by user."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from aiomlcommons.record import Record, in_query, record
 
 @record
 class Controller(Record):
-    """The limit of each user, by name."""
+    """The rate limit of each user, by name."""
 
     model_id: str
     user_rate_limiter: Mapping[str, RateLimiter] | None = None
@@ -30,7 +30,7 @@ class ControllerCreated(Record):
 
 @endpoint("POST /_plugins/_ml/controllers/{model_id}", since="2.12")
 class CreateController(Request[ControllerCreated]):
-    """Limit how often each user may ask a model.
+    """Set the rate limits of a model, by user.
 
     https://docs.opensearch.org/latest/ml-commons-plugin/api/controller-apis/create-controller/
     """
@@ -53,7 +53,7 @@ class GetController(Request[Controller]):
 
 @endpoint("PUT /_plugins/_ml/controllers/{model_id}", since="2.12")
 class UpdateController(Request[WriteResult]):
-    """Change the limits of some users.
+    """Update the rate limits of some users.
 
     https://docs.opensearch.org/latest/ml-commons-plugin/api/controller-apis/update-controller/
     """
@@ -64,7 +64,7 @@ class UpdateController(Request[WriteResult]):
 
 @endpoint("DELETE /_plugins/_ml/controllers/{model_id}", since="2.12")
 class DeleteController(Request[WriteResult]):
-    """Lift the limits of a model.
+    """Remove the rate limits of a model.
 
     https://docs.opensearch.org/latest/ml-commons-plugin/api/controller-apis/delete-controller/
     """
@@ -73,7 +73,7 @@ class DeleteController(Request[WriteResult]):
 
 
 class Controllers(Namespace):
-    """``ml.controllers``: how often each user may ask a model."""
+    """``ml.controllers``: a model's rate limits, by user."""
 
     create = op(CreateController)
     get = op(GetController)

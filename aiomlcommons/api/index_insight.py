@@ -1,4 +1,4 @@
-"""Index insight: what a model has to say of an index."""
+"""Index insight: LLM-generated descriptions of an index."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from aiomlcommons.record import Record, record
 
 
 class InsightStatus(StrEnum):
-    """How far an insight is."""
+    """State of an insight."""
 
     GENERATING = "GENERATING"
     COMPLETED = "COMPLETED"
@@ -19,7 +19,7 @@ class InsightStatus(StrEnum):
 
 @record
 class Insight(Record):
-    """What is known of an index. ``last_updated_time`` is in epoch milliseconds."""
+    """An insight of an index. ``last_updated_time`` is in epoch milliseconds."""
 
     index_name: str | None = None
     content: str | None = None
@@ -31,14 +31,14 @@ class Insight(Record):
 
 @record
 class InsightFound(Record):
-    """An insight, in the envelope that the server puts it in."""
+    """The response that holds an insight."""
 
     index_insight: Insight | None = None
 
 
 @record
 class InsightConfig(Record):
-    """Whether insights are made."""
+    """The configuration of index insight."""
 
     is_enable: bool
     tenant_id: str | None = None
@@ -53,7 +53,7 @@ class Acknowledged(Record):
 
 @endpoint("PUT /_plugins/_ml/index_insight_config/", since="3.3")
 class PutIndexInsightConfig(Request[Acknowledged]):
-    """Switch index insight on or off.
+    """Enable or disable index insight.
 
     https://docs.opensearch.org/latest/ml-commons-plugin/api/index/
     """
@@ -64,7 +64,7 @@ class PutIndexInsightConfig(Request[Acknowledged]):
 
 @endpoint("GET /_plugins/_ml/index_insight_config/", since="3.3")
 class GetIndexInsightConfig(Request[InsightConfig]):
-    """Get whether index insight is enabled.
+    """Get the configuration of index insight.
 
     https://docs.opensearch.org/latest/ml-commons-plugin/api/index/
     """
@@ -72,7 +72,7 @@ class GetIndexInsightConfig(Request[InsightConfig]):
 
 @endpoint("GET /_plugins/_ml/insights/{index_id}/{insight_type}", since="3.3")
 class GetIndexInsight(Request[InsightFound]):
-    """Get an insight of an index; it is created if there is none.
+    """Get an insight of an index; the server generates it if there is none.
 
     ``insight_type`` is STATISTICAL_DATA, FIELD_DESCRIPTION, LOG_RELATED_INDEX_CHECK or ALL, in any case.
 
@@ -84,7 +84,7 @@ class GetIndexInsight(Request[InsightFound]):
 
 
 class IndexInsight(Namespace):
-    """``ml.index_insight``: what a model has to say of an index."""
+    """``ml.index_insight``: LLM-generated descriptions of an index."""
 
     get = op(GetIndexInsight)
     get_config = op(GetIndexInsightConfig)

@@ -1,4 +1,4 @@
-"""MCP: the cluster's tools for others, and others' tools for the cluster."""
+"""MCP (Model Context Protocol): the cluster's own MCP server, and the tools of MCP connectors."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from aiomlcommons.record import Null, Record, as_body, record
 
 @record
 class McpTool(Record):
-    """A tool of the cluster's MCP server. Times are epoch milliseconds; ``type`` is needed to register one."""
+    """A tool of the cluster's MCP server. Times are epoch milliseconds; ``type`` is required to register one."""
 
     type: str | None = None
     name: str | None = None
@@ -33,7 +33,7 @@ class McpTools(Record):
 
 @record
 class McpNode(Record):
-    """What a node did, or why it did not."""
+    """The result of a change on a node, or its error."""
 
     created: bool | None = None
     updated: bool | None = None
@@ -61,7 +61,7 @@ class ConnectorTools(Record):
 
 @record
 class JsonRpc(Record):
-    """A JSON-RPC 2.0 answer: ``result``, or ``error`` with code and message, which comes with HTTP status 200."""
+    """A JSON-RPC 2.0 response: ``result``, or ``error`` with code and message, which comes with HTTP status 200."""
 
     jsonrpc: str
     id: str | int | Null | None = None
@@ -81,7 +81,7 @@ class RegisterMcpTools(Request[dict[str, McpNode]]):
 
 @endpoint("POST /_plugins/_ml/mcp/tools/_update", since="3.1")
 class UpdateMcpTools(Request[dict[str, McpNode]]):
-    """Change tools of the cluster's MCP server, by name; the response has the result of each node.
+    """Update tools of the cluster's MCP server, by name; the response has the result of each node.
 
     https://docs.opensearch.org/latest/ml-commons-plugin/api/mcp-server-apis/update-mcp-tools/
     """
@@ -109,7 +109,7 @@ class ListMcpTools(Request[McpTools]):
 
 @endpoint("POST /_plugins/_ml/mcp", since="3.3", accept="application/json, text/event-stream")
 class CallMcp(Request[JsonRpc | None]):
-    """Send a JSON-RPC 2.0 message to the cluster's MCP server. A notification has no answer: None.
+    """Send a JSON-RPC 2.0 message to the cluster's MCP server. Returns None for a notification, which has no response.
 
     https://docs.opensearch.org/latest/ml-commons-plugin/api/mcp-server-apis/mcp-server/
     """
@@ -140,7 +140,7 @@ class ListConnectorTools(Request[ConnectorTools]):
 
 
 class Mcp(Namespace):
-    """``ml.mcp``: the cluster's tools for others, and others' tools for the cluster."""
+    """``ml.mcp``: the cluster's own MCP server, and the tools of MCP connectors."""
 
     register_tools = op(RegisterMcpTools)
     update_tools = op(UpdateMcpTools)

@@ -28,9 +28,9 @@ class Memory(Record):
 
 @record
 class MemoryMessage(Record):
-    """A question with its answer, or a step on the way to it: a trace, which has a parent and a number.
+    """A question with its answer, or a trace: a step of finding the answer, with a parent message and a number.
 
-    A search says of a message that is no trace that both are ``NULL``, which is as false as None.
+    For a message that is no trace, searches return both of these as ``NULL``, which is falsy like None.
     """
 
     memory_id: str | None = None
@@ -62,14 +62,14 @@ class MessageCreated(Record):
 
 @record
 class MemoryDeleted(Record):
-    """Whether the conversation was deleted."""
+    """The response to deleting a conversation."""
 
     success: bool
 
 
 @record
 class MemoryPage(Record):
-    """Conversations; ``next_token`` is there while more follow."""
+    """A page of conversations; ``next_token`` is None on the last one."""
 
     memories: list[Memory]
     next_token: int | None = None
@@ -77,7 +77,7 @@ class MemoryPage(Record):
 
 @record
 class MessagePage(Record):
-    """Messages; ``next_token`` is there while more follow."""
+    """A page of messages; ``next_token`` is None on the last one."""
 
     messages: list[MemoryMessage]
     next_token: int | None = None
@@ -85,7 +85,7 @@ class MessagePage(Record):
 
 @record
 class TracePage(Record):
-    """Traces; ``next_token`` is there while more follow."""
+    """A page of traces; ``next_token`` is None on the last one."""
 
     traces: list[MemoryMessage]
     next_token: int | None = None
@@ -93,7 +93,7 @@ class TracePage(Record):
 
 @endpoint("POST /_plugins/_ml/memory", since="2.12", newer={"2.17": ("additional_info",)})
 class CreateMemory(Request[MemoryCreated]):
-    """Begin a conversation. Without a name the server drops the other fields.
+    """Create a conversation. Without ``name`` the server ignores the other fields.
 
     https://docs.opensearch.org/latest/ml-commons-plugin/api/memory-apis/create-memory/
     """
@@ -106,7 +106,7 @@ class CreateMemory(Request[MemoryCreated]):
 
 @endpoint("GET /_plugins/_ml/memory", since="2.12")
 class ListMemories(Request[MemoryPage]):
-    """List conversations, ``max_results`` (default 10) of them from number ``next_token`` (default 0) on.
+    """List conversations by page: ``max_results`` (default 10) from offset ``next_token`` (default 0).
 
     https://docs.opensearch.org/latest/ml-commons-plugin/api/memory-apis/get-memory/
     """
@@ -128,7 +128,7 @@ class GetMemory(Request[Memory]):
 
 @endpoint("PUT /_plugins/_ml/memory/{memory_id}", since="2.12", needs_body=True, newer={"2.17": ("additional_info",)})
 class UpdateMemory(Request[WriteResult]):
-    """Change a conversation's name or additional information; the server ignores anything else.
+    """Update a conversation's name or additional information; the server ignores anything else.
 
     https://docs.opensearch.org/latest/ml-commons-plugin/api/memory-apis/update-memory/
     """
@@ -179,7 +179,7 @@ class CreateMessage(Request[MessageCreated]):
 
 @endpoint("GET /_plugins/_ml/memory/{memory_id}/messages", since="2.12")
 class ListMessages(Request[MessagePage]):
-    """List a conversation's messages, ``max_results`` (default 10) of them from number ``next_token`` on.
+    """List a conversation's messages by page: ``max_results`` (default 10) from offset ``next_token``.
 
     https://docs.opensearch.org/latest/ml-commons-plugin/api/memory-apis/get-message/
     """
@@ -202,7 +202,7 @@ class GetMessage(Request[MemoryMessage]):
 
 @endpoint("PUT /_plugins/_ml/memory/message/{message_id}", since="2.12", needs_body=True)
 class UpdateMessage(Request[WriteResult]):
-    """Change a message's response or additional information; the server ignores anything else.
+    """Update a message's response or additional information; the server ignores anything else.
 
     https://docs.opensearch.org/latest/ml-commons-plugin/api/memory-apis/update-message/
     """
@@ -215,7 +215,7 @@ class UpdateMessage(Request[WriteResult]):
 
 @endpoint("GET /_plugins/_ml/memory/message/{message_id}/traces", since="2.12")
 class ListTraces(Request[TracePage]):
-    """List a message's traces, ``max_results`` (default 10) of them from number ``next_token`` on.
+    """List a message's traces by page: ``max_results`` (default 10) from offset ``next_token``.
 
     https://docs.opensearch.org/latest/ml-commons-plugin/api/memory-apis/get-message-traces/
     """

@@ -1,4 +1,4 @@
-"""Memory containers: where agentic memory lives, how it is made and how long it is kept."""
+"""Memory containers: stores of agentic memory, with extraction strategies and retention policies."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from aiomlcommons.record import Null, Record, as_body, in_query, mixin, record
 
 
 class StrategyType(StrEnum):
-    """What long-term memories are made of a conversation."""
+    """Type of a memory strategy: what is extracted from a conversation."""
 
     SEMANTIC = "SEMANTIC"
     USER_PREFERENCE = "USER_PREFERENCE"
@@ -23,7 +23,7 @@ class StrategyType(StrEnum):
 
 @record
 class MemoryStrategy(Record):
-    """How long-term memories are made."""
+    """A strategy for extracting long-term memories from conversations."""
 
     type: StrategyType | str | None = None
     namespace: list[str] | None = None
@@ -34,7 +34,7 @@ class MemoryStrategy(Record):
 
 @record
 class RetentionRule(Record):
-    """How long and how many memories are kept; ``NULL`` is an explicit "no limit"."""
+    """Limits on the age and number of memories; ``NULL`` is an explicit "no limit"."""
 
     retention_days: int | Null | None = None
     max_count: int | Null | None = None
@@ -42,7 +42,7 @@ class RetentionRule(Record):
 
 @record
 class MemoryConfiguration(Record):
-    """How a container makes and keeps memories. ``retention_policy=NULL`` clears the policy, None leaves it."""
+    """The configuration of a container. ``retention_policy=NULL`` clears the policy, None leaves it unchanged."""
 
     index_prefix: str | None = None
     embedding_model_type: FunctionName | str | None = None
@@ -85,7 +85,7 @@ class MemoryContainerCreated(Record):
 
 @record
 class RetentionTriggered(Record):
-    """Whether the retention job began: ``status`` says why not."""
+    """The response to starting the retention job: ``status`` has the reason if ``triggered`` is False."""
 
     acknowledged: bool
     triggered: bool
@@ -95,7 +95,7 @@ class RetentionTriggered(Record):
 
 @record
 class WouldDelete(Record):
-    """How many memories of a kind would go, and for which reason."""
+    """The number of memories of one type that would be deleted, by reason."""
 
     total: int
     by_reason: Mapping[str, int] | None = None
@@ -103,7 +103,7 @@ class WouldDelete(Record):
 
 @record
 class RetentionPreview(Record):
-    """What the retention job would delete from one container. ``evaluated_at`` is in epoch milliseconds."""
+    """A dry run of the retention job on one container. ``evaluated_at`` is in epoch milliseconds."""
 
     container_id: str
     evaluated_at: int
@@ -117,7 +117,7 @@ class RetentionPreview(Record):
 
 @record
 class RetentionPreviews(Record):
-    """What the retention job would delete from each container."""
+    """A dry run of the retention job on each container."""
 
     skipped_count: int
     truncated: bool
@@ -166,7 +166,7 @@ class GetMemoryContainer(Request[MemoryContainer]):
 
 @endpoint("PUT /_plugins/_ml/memory_containers/{memory_container_id}", since="3.3", needs_body=True)
 class UpdateMemoryContainer(MemoryContainerSpec, Request[WriteResult]):
-    """Change a memory container.
+    """Update a memory container.
 
     https://docs.opensearch.org/latest/ml-commons-plugin/api/agentic-memory-apis/update-memory-container/
     """

@@ -1,4 +1,4 @@
-"""What a memory container holds: sessions, working and long-term memories and their history."""
+"""Documents of a memory container: sessions, working and long-term memories, and their history."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MemoryType: TypeAlias = Literal["sessions", "working", "long-term", "history"]
 
 @record
 class MessageInput(Record):
-    """What somebody said: ``role``, and content blocks such as ``{"type": "text", "text": "..."}``."""
+    """A message: ``role``, and content blocks such as ``{"type": "text", "text": "..."}``."""
 
     role: str | None = None
     content: list[Mapping[str, Any]] | None = None
@@ -21,7 +21,7 @@ class MessageInput(Record):
 
 @record
 class WorkingMemory(Record):
-    """A working memory: the messages or the data that were added. ``session_id`` is told by searches, since 3.8."""
+    """A working memory: messages or data, as added. Only searches return ``session_id``, since 3.8."""
 
     payload_type: str
     infer: bool
@@ -46,7 +46,7 @@ class WorkingMemory(Record):
 
 @record
 class LongTermMemory(Record):
-    """A long-term memory: what a model kept of a conversation. ``memory_embedding`` is a vector or token weights."""
+    """A long-term memory, extracted from messages by a model. ``memory_embedding`` is a vector or token weights."""
 
     memory: str
     strategy_type: StrategyType | str
@@ -65,7 +65,7 @@ class LongTermMemory(Record):
 
 @record
 class MemoryHistory(Record):
-    """What was done to a long-term memory: ``ADD``, ``UPDATE``, ``DELETE`` or ``NONE``."""
+    """A change of a long-term memory: ``action`` is ``ADD``, ``UPDATE``, ``DELETE`` or ``NONE``."""
 
     memory_id: str
     action: str
@@ -84,7 +84,7 @@ class MemoryHistory(Record):
 
 @record
 class MemorySession(Record):
-    """A session that working memories belong to."""
+    """A session, which groups working memories."""
 
     owner_id: str | None = None
     memory_container_id: str | None = None
@@ -99,7 +99,7 @@ class MemorySession(Record):
     pinned: bool | None = None
 
 
-# The server names no kind; what a document must hold tells it, and a session must hold nothing.
+# Documents have no type field: their required fields tell them apart, and a session has none.
 MemoryDocument: TypeAlias = WorkingMemory | LongTermMemory | MemoryHistory | MemorySession
 
 
@@ -113,7 +113,7 @@ class SessionCreated(Record):
 
 @record
 class MemoryResult(Record):
-    """The change of a long-term memory by added messages."""
+    """A change of a long-term memory that added messages caused."""
 
     id: str | None = None
     text: str | None = None
@@ -124,7 +124,7 @@ class MemoryResult(Record):
 
 @record
 class MemoriesAdded(Record):
-    """The ids of what was added."""
+    """The ids of the added memories."""
 
     session_id: str | None = None
     working_memory_id: str | None = None
@@ -133,7 +133,7 @@ class MemoriesAdded(Record):
 
 @record
 class DeletedByQuery(Record):
-    """How many documents a delete-by-query found and deleted, in ``took`` milliseconds."""
+    """The result of a delete-by-query: counts of documents, and ``took`` in milliseconds."""
 
     took: int
     timed_out: bool

@@ -1,4 +1,4 @@
-"""Searches of long-term memories by their meaning."""
+"""Semantic and hybrid search of long-term memories."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from aiomlcommons.record import mixin
 
 @mixin
 class SearchInput:
-    """What narrows a search of long-term memories. ``k`` is 1 to 10,000 (default 10)."""
+    """Filters and size of a search of long-term memories. ``k`` is 1 to 10,000 (default 10)."""
 
     k: int | None = None
     namespace: Mapping[str, str] | None = None
@@ -34,7 +34,7 @@ class SearchInput:
     repeatable=True,
 )
 class SemanticSearch(SearchInput, Request[Hits[MemoryDocument]]):
-    """Find the long-term memories whose meaning is nearest to a text.
+    """Search the long-term memories by semantic similarity to a text.
 
     https://docs.opensearch.org/latest/ml-commons-plugin/api/agentic-memory-apis/semantic-search-memory/
     """
@@ -50,7 +50,7 @@ class SemanticSearch(SearchInput, Request[Hits[MemoryDocument]]):
     repeatable=True,
 )
 class HybridSearch(SearchInput, Request[Hits[MemoryDocument]]):
-    """Find long-term memories by words and by meaning. The two weights (default 0.5 each) add up to 1.
+    """Search the long-term memories by keywords (BM25) and semantics. The weights (default 0.5 each) must sum to 1.
 
     https://docs.opensearch.org/latest/ml-commons-plugin/api/agentic-memory-apis/hybrid-search-memory/
     """

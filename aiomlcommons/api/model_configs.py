@@ -1,4 +1,4 @@
-"""Model configurations, by the kind of model."""
+"""Configurations of local models, by type of model."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 class FrameworkType(StrEnum):
-    """What a local model was made with. Requests may say it in small letters."""
+    """Framework of a local model. Case-insensitive in requests."""
 
     HUGGINGFACE_TRANSFORMERS = "HUGGINGFACE_TRANSFORMERS"
     SENTENCE_TRANSFORMERS = "SENTENCE_TRANSFORMERS"
@@ -22,7 +22,7 @@ class FrameworkType(StrEnum):
 
 
 class PoolingMode(StrEnum):
-    """How the vectors of tokens become one. Requests may say it in small letters."""
+    """Pooling of token vectors into one. Case-insensitive in requests."""
 
     MEAN = "MEAN"
     MEAN_SQRT_LEN = "MEAN_SQRT_LEN"
@@ -62,7 +62,7 @@ def _kind(cls: type[T]) -> type[T]:
 
 @_kind
 class TextEmbeddingModelConfig(ModelConfig):
-    """The config of a dense model, which the server refuses without these three."""
+    """The config of a dense model; the server rejects it without these three fields."""
 
     model_type: str  # pyright: ignore[reportGeneralTypeIssues]
     embedding_dimension: int  # pyright: ignore[reportGeneralTypeIssues]

@@ -1,4 +1,4 @@
-"""Model groups: versions of one model, and who may use them."""
+"""Model groups: versions of a model with shared access control."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from aiomlcommons.record import Record, as_body, mixin, record
 
 @record
 class ModelGroup(Record):
-    """A model group. Times are epoch milliseconds; ``latest_version`` counts the models registered into it."""
+    """A model group. Times are epoch milliseconds; ``latest_version`` is the number of models registered in it."""
 
     name: str | None = None
     latest_version: int | None = None
@@ -62,7 +62,7 @@ class ModelGroupSpec:
     newer={"2.9": ("access_mode",), "2.19": ("tenant_id",), "3.9": ("model_group_id",)},
 )
 class RegisterModelGroup(ModelGroupSpec, Request[ModelGroupRegistered]):
-    """Register a model group. Its name must be new to the cluster.
+    """Register a model group. Its name must be unique in the cluster.
 
     https://docs.opensearch.org/latest/ml-commons-plugin/api/model-group-apis/register-model-group/
     """
@@ -93,7 +93,7 @@ class GetModelGroup(Request[ModelGroup]):
     newer={"2.19": ("tenant_id",)},
 )
 class UpdateModelGroup(ModelGroupSpec, Request[ModelGroupUpdated]):
-    """Change a model group's name, description or access.
+    """Update a model group's name, description or access.
 
     https://docs.opensearch.org/latest/ml-commons-plugin/api/model-group-apis/update-model-group/
     """
@@ -129,7 +129,7 @@ class SearchModelGroups(Request[Hits[ModelGroup]]):
 
 
 class ModelGroups(Namespace):
-    """``ml.model_groups``: versions of one model, and who may use them."""
+    """``ml.model_groups``: versions of a model with shared access control."""
 
     register = op(RegisterModelGroup)
     get = op(GetModelGroup)

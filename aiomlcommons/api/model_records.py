@@ -1,4 +1,4 @@
-"""Models as the server keeps them, and what it answers about them."""
+"""Records of models, and responses to requests that change them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from aiomlcommons.record import Record, record
 
 
 class ModelState(StrEnum):
-    """How far a model is. Servers before 2.7 say UPLOADING to LOAD_FAILED."""
+    """State of a model. UPLOADING to LOAD_FAILED are the names of servers before 2.7."""
 
     TRAINED = "TRAINED"
     REGISTERING = "REGISTERING"
@@ -35,7 +35,7 @@ class ModelState(StrEnum):
 
 
 class ModelFormat(StrEnum):
-    """How a local model's file is written."""
+    """File format of a local model."""
 
     TORCH_SCRIPT = "TORCH_SCRIPT"
     ONNX = "ONNX"
@@ -46,7 +46,7 @@ Format: TypeAlias = ModelFormat | Literal["TORCH_SCRIPT", "ONNX"]
 
 @record
 class RateLimiter(Record):
-    """At most ``limit`` requests a ``unit``, such as ``MINUTES``; the server keeps the number as text."""
+    """A rate limit: ``limit`` requests per ``unit``; responses have the number as text."""
 
     limit: str | int | float
     unit: Literal["NANOSECONDS", "MICROSECONDS", "MILLISECONDS", "SECONDS", "MINUTES", "HOURS", "DAYS"]
@@ -54,7 +54,7 @@ class RateLimiter(Record):
 
 @record
 class DeploySetting(Record):
-    """Whether a model is deployed by its first prediction, and how long it stays without one."""
+    """Automatic deployment by the first prediction, and undeployment after idle ``model_ttl_minutes``."""
 
     is_auto_deploy_enabled: bool | None = None
     model_ttl_minutes: int | None = None
@@ -62,7 +62,7 @@ class DeploySetting(Record):
 
 @record
 class StopWords(Record):
-    """Words in an index that a guardrail looks for."""
+    """Stop words of a guardrail, stored in fields of an index."""
 
     index_name: str | None = None
     source_fields: list[str] | None = None
@@ -70,7 +70,7 @@ class StopWords(Record):
 
 @record
 class Guardrail(Record):
-    """What is not let through: words and patterns, or what a model says of the text."""
+    """Guardrail of a model's input or output: stop words and patterns, or a model's verdict."""
 
     stop_words: list[StopWords] | None = None
     regex: list[str] | None = None
@@ -81,7 +81,7 @@ class Guardrail(Record):
 
 @record
 class Guardrails(Record):
-    """Checks before and after a remote model; ``type`` is ``local_regex`` or ``model``."""
+    """Guardrails of a remote model's input and output; ``type`` is ``local_regex`` or ``model``."""
 
     type: str | None = None
     input_guardrail: Guardrail | None = None
@@ -90,7 +90,7 @@ class Guardrails(Record):
 
 @record
 class Model(Record):
-    """A model. Times are epoch milliseconds; names that only old servers use stand last."""
+    """A model. Times are epoch milliseconds; the fields that only old servers have come last."""
 
     name: str | None = None
     model_group_id: str | None = None
@@ -137,13 +137,13 @@ class Model(Record):
 
     @property
     def is_deployed(self) -> bool:
-        """Whether every node that should have the model has it."""
+        """Whether the model is deployed on all of its planned nodes."""
         return self.model_state in {ModelState.DEPLOYED, ModelState.LOADED}
 
 
 @record
 class MetaRegistered(Record):
-    """The id of a model whose chunks are still to come."""
+    """The id of a model whose file is yet to be uploaded in chunks."""
 
     model_id: str
     status: str
@@ -151,13 +151,13 @@ class MetaRegistered(Record):
 
 @record
 class ChunkUploaded(Record):
-    """The response to a chunk: ``Uploaded``."""
+    """The response to uploading a chunk: ``status`` is ``Uploaded``."""
 
     status: str
 
 
 @record
 class NodeUndeployed(Record):
-    """What a node did with each model: ``undeployed`` or ``not_found`` (``unloaded`` before 2.7)."""
+    """A node's result for each model: ``undeployed`` or ``not_found`` (``unloaded`` before 2.7)."""
 
     stats: Mapping[str, str] | None = None

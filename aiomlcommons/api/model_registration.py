@@ -1,4 +1,4 @@
-"""Registering models: what a model is told, and how its file comes."""
+"""Registration of models: their metadata, and the upload of their files in chunks."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ CHUNK_SIZE = 10_000_000
 
 @mixin
 class ModelSpec:
-    """The fields that all ways of registering a model share."""
+    """The fields that all requests which register a model share."""
 
     version: str | None = None
     description: str | None = None
@@ -65,7 +65,7 @@ class ModelSpec:
 @endpoint(
     "POST /_plugins/_ml/models/_register",
     since="2.7",
-    # The server lists the last two, and refuses both: it never reads their path.
+    # The server has routes for the last two, but rejects both: it never reads their path.
     was=[
         "POST /_plugins/_ml/models/_upload",
         "POST /_plugins/_ml/models/{model_id}/{version}/_upload",
@@ -157,7 +157,7 @@ class RegisterModelMeta(ModelSpec, Request[MetaRegistered]):
     repeatable=True,
 )
 class UploadModelChunk(Request[ChunkUploaded]):
-    """Upload one chunk (numbers begin at 0) of at most 10,000,000 raw bytes.
+    """Upload one chunk (numbered from 0) of at most 10,000,000 raw bytes.
 
     https://docs.opensearch.org/latest/ml-commons-plugin/api/model-apis/register-model/
     """

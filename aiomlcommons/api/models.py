@@ -1,4 +1,4 @@
-"""Models: register, deploy, look up, change, undeploy, delete."""
+"""Models: register, deploy, get, update, undeploy, delete."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Predictions: what goes into a model and what comes out of it."""
+"""Predictions: input and output of models."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class ColumnMeta(Record):
 
 @record
 class Cell(Record):
-    """A value with its type. The server wants ``column_type`` first."""
+    """A value with its type. The server requires ``column_type`` to come first."""
 
     column_type: str
     value: Any = None
@@ -40,7 +40,7 @@ class Row(Record):
 
 @record
 class DataFrame(Record):
-    """Columns and rows, as the classic algorithms take and give them."""
+    """A data frame (columns and rows): input and output of the classic algorithms."""
 
     column_metas: list[ColumnMeta]
     rows: list[Row]
@@ -48,7 +48,7 @@ class DataFrame(Record):
 
 @record
 class Prediction(Record):
-    """What a model answered: ``inference_results`` of deep-learning and remote models, else ``prediction_result``."""
+    """The output of a model: ``inference_results`` of deep-learning and remote models, else ``prediction_result``."""
 
     inference_results: list[ModelTensors] | None = None
     task_id: str | None = None
@@ -58,13 +58,13 @@ class Prediction(Record):
 
     @property
     def tensors(self) -> list[ModelTensor]:
-        """Every output in order, whether a model gives one result for each document or many outputs in one."""
+        """All outputs in order, whether the model returns one result per document or one with many outputs."""
         return [tensor for result in self.inference_results or () for tensor in result.output or ()]
 
 
 @mixin
 class MLInput:
-    """What a model can be given. Which fields it wants depends on its kind; see ``Predict``."""
+    """The input of a model. The required fields depend on its function; see ``Predict``."""
 
     query_text: str | None = None
     text_docs: Sequence[str] | None = None
@@ -97,12 +97,12 @@ INPUT_SINCE_2_4 = {"2.4": INPUT_OF_2_4, **INPUT_SINCE_2_12}
     newer=INPUT_SINCE_2_4,
 )
 class Predict(MLInput, Request[Prediction]):
-    """Predict, naming the kind of input. The only route that passes ``text_docs`` to a remote model too.
+    """Predict with the function named. The only route that passes ``text_docs`` to a remote model too.
 
     ``text_docs`` for embeddings and sparse encoders; ``query_text`` with ``text_docs`` for cross-encoders; ``question``
     with ``context`` for question answering; ``parameters`` for remote models; ``input_data`` or ``input_index`` with
     ``input_query`` for the classic algorithms. ``return_bytes`` with ``return_number=False`` gives a dense embedding
-    as bytes, where a local model runs.
+    as bytes, from local models only.
 
     https://docs.opensearch.org/latest/ml-commons-plugin/api/train-predict/predict/
     """
@@ -119,7 +119,7 @@ class Predict(MLInput, Request[Prediction]):
     newer={**INPUT_SINCE_2_12, "2.16": ("action_type",)},
 )
 class PredictByModel(MLInput, Request[Prediction]):
-    """Predict with a model whose kind the server looks up. Fields as of ``ml.predict``; remote: ``parameters``.
+    """Predict with a model whose function the server looks up. Fields as for ``ml.predict``; remote: ``parameters``.
 
     https://docs.opensearch.org/latest/ml-commons-plugin/api/train-predict/predict/
     """
@@ -131,7 +131,7 @@ class PredictByModel(MLInput, Request[Prediction]):
 
 @record
 class BatchStarted(TaskStarted):
-    """A remote service started the job; wait for it with ``ml.task(started)``. ``remote_job`` is its response."""
+    """A batch job that a remote service started; wait with ``ml.task(started)``. ``remote_job`` is its response."""
 
     remote_job: Mapping[str, Any] | None = None
 
@@ -142,9 +142,9 @@ class BatchStarted(TaskStarted):
 class BatchPredict(Request[BatchStarted]):
     """Start an offline batch prediction: a remote service reads its input from files, and writes files.
 
-    ``job = ml.task(await ml.models.batch_predict(...))``: ``await job`` is its end, ``await job.cancel()`` stops it.
-    A server from 3.7 on (3.9 too) starts jobs, but refuses to follow or cancel them; before, it does so with a provider
-    at a private address. The job goes on: ask its provider, by the id in ``remote_job``.
+    ``job = ml.task(await ml.models.batch_predict(...))``: ``await job`` waits for its end, ``job.cancel()`` cancels it.
+    A server from 3.7 on (3.9 too) starts jobs, but refuses to poll or cancel them; before, it does so with a provider
+    at a private address. The job continues: poll its provider, by the id in ``remote_job``.
 
     ``dlq`` is the dead letter queue (bucket and region) of failed records.
 
@@ -160,7 +160,7 @@ class BatchPredict(Request[BatchStarted]):
 
 @record
 class Words(Record):
-    """Some words of an answer: ``content``, and whether it ``is_last``; ``tensors`` has all that came with them."""
+    """A chunk of a streamed response: text (``content``), whether it ``is_last``, and all outputs (``tensors``)."""
 
     inference_results: list[ModelTensors]
 
@@ -176,24 +176,24 @@ class Words(Record):
 
     @property
     def content(self) -> str:
-        """The words; the last event's may be empty."""
+        """The text of this chunk; may be empty in the last one."""
         return str(self._response.get("content", ""))
 
     @property
     def is_last(self) -> bool:
-        """Whether the answer ends here."""
+        """Whether this is the last chunk of the response."""
         return bool(self._response.get("is_last", False))
 
     @property
     def memory_id(self) -> str | None:
-        """The conversation of an agent."""
+        """The id of an agent's conversation."""
         tensor = self.tensors.get("memory_id")
         return (tensor.result or None) if isinstance(tensor, TextTensor) else None
 
 
 @endpoint("POST /_plugins/_ml/models/{model_id}/_predict/stream", since="3.3", needs_body=True)
 class PredictStream(StreamRequest[Words]):
-    """Predict with a remote model and stream its answer.
+    """Predict with a remote model and stream its response.
 
     ``async with ml.models.predict_stream(model_id, parameters={...}) as events: async for words in events: ...``.
 

@@ -8,7 +8,7 @@ from aiomlcommons.record import Record, record
 
 @record
 class Version(Record):
-    """What the node runs; ``distribution`` is ``opensearch``."""
+    """The version that a node runs; ``distribution`` is ``opensearch``."""
 
     number: str
     distribution: str | None = None
@@ -23,7 +23,7 @@ class Version(Record):
 
 @record
 class Info(Record):
-    """The node that answered, and its version."""
+    """The node that responded, and its version."""
 
     name: str
     cluster_name: str

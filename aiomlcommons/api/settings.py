@@ -1,4 +1,4 @@
-"""Cluster settings of ML Commons: looked up, changed, and put back."""
+"""Cluster settings of ML Commons: read, change and restore."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ __all__ = [
 
 @record
 class ClusterSettings(Record):
-    """Settings as the cluster has them, nested or flat as asked for; values are text or lists of text."""
+    """Settings of the cluster, nested or flat as requested; values are text or lists of text."""
 
     acknowledged: bool | None = None
     persistent: Mapping[str, Any] | None = None
@@ -50,7 +50,7 @@ class GetClusterSettings(Request[ClusterSettings]):
 
 @endpoint("PUT /_cluster/settings", since="1.0", needs_body=True)
 class PutClusterSettings(Request[ClusterSettings]):
-    """Change settings of the cluster: ``persistent`` ones outlive a restart, ``transient`` ones do not.
+    """Change settings of the cluster: ``persistent`` ones survive a restart, ``transient`` ones do not.
 
     https://docs.opensearch.org/latest/api-reference/cluster-api/cluster-settings/
     """
@@ -62,7 +62,7 @@ class PutClusterSettings(Request[ClusterSettings]):
 
 
 class Settings(Namespace):
-    """``ml.settings``: what the cluster allows ML Commons to do."""
+    """``ml.settings``: the cluster settings of ML Commons."""
 
     get = op(GetClusterSettings)
     put = op(PutClusterSettings)
@@ -105,7 +105,7 @@ class Settings(Namespace):
         return await self.apply(MLSettings(only_run_on_ml_node=not allowed), transient=transient)
 
     async def allow_first_model(self, *, transient: bool = False) -> MLSettings:
-        """Set what a first local model needs on a cluster without ML nodes, and return the previous values.
+        """Apply the settings that a local model needs on a cluster without ML nodes; return the previous values.
 
         Any node may run models, models may be registered by URL and by upload, and memory may be used up to 99 %; an
         old server that lacks one of these settings allows it anyway. Restore with ``await ml.settings.apply(before)``.

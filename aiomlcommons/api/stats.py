@@ -1,4 +1,4 @@
-"""Statistics and profiles: what models, tasks and nodes are doing."""
+"""Statistics and profiles of models, tasks and nodes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class ActionStats(Record):
 
 @record
 class NodeStats(Record):
-    """What a node does. ``algorithms`` and ``models`` count by action; the last six names are those of 2.4 to 2.9."""
+    """A node's statistics. ``algorithms`` and ``models`` count by action; the last six fields are of 2.4 to 2.9."""
 
     ml_request_count: int | None = None
     ml_failure_count: int | None = None
@@ -32,7 +32,7 @@ class NodeStats(Record):
     ml_jvm_heap_usage: int | None = None
     ml_circuit_breaker_trigger_count: int | None = None
     algorithms: Mapping[str, Mapping[str, ActionStats]] | None = None
-    # A hidden model says "is_hidden": true among its actions.
+    # A hidden model has "is_hidden": true among its actions.
     models: Mapping[str, Mapping[str, ActionStats | bool]] | None = None
     ml_node_total_request_count: int | None = None
     ml_node_total_failure_count: int | None = None
@@ -44,7 +44,7 @@ class NodeStats(Record):
 
 @record
 class Stats(Record):
-    """What the cluster has, and what each node does."""
+    """Statistics of the cluster, and of each node by id."""
 
     ml_model_count: int | None = None
     ml_connector_count: int | None = None
@@ -58,7 +58,7 @@ class Stats(Record):
 
 @record
 class Durations(Record):
-    """How long requests took, in milliseconds."""
+    """Latencies of requests, in milliseconds."""
 
     count: int | None = None
     max: float | None = None
@@ -71,7 +71,7 @@ class Durations(Record):
 
 @record
 class ModelProfile(Record):
-    """A model on a node. Memory sizes are bytes."""
+    """Profile of a model on a node. Memory sizes are bytes."""
 
     model_state: ModelState | str | None = None
     predictor: str | None = None
@@ -94,7 +94,7 @@ class NodeProfile(Record):
 
 @record
 class ModelView(Record):
-    """A model on all its nodes."""
+    """Profile of a model on all its nodes."""
 
     target_worker_nodes: list[str] | None = None
     worker_nodes: list[str] | None = None
@@ -104,7 +104,7 @@ class ModelView(Record):
 
 @record
 class Profile(Record):
-    """``nodes`` by id, or with ``view="model"`` ``models`` by id; neither where there is nothing to tell."""
+    """Profiles: ``nodes`` by id, or with ``view="model"`` ``models`` by id; both None if there is nothing to report."""
 
     nodes: Mapping[str, NodeProfile] | None = None
     models: Mapping[str, ModelView] | None = None
@@ -147,7 +147,7 @@ class GetStats(Request[Stats]):
 
 @mixin
 class ProfileInput:
-    """What to profile. ``view`` is by ``node`` (the default) or by ``model``."""
+    """The scope of a profile. ``view`` groups by ``node`` (the default) or ``model``."""
 
     model_ids: Sequence[str] | None = None
     task_ids: Sequence[str] | None = None
@@ -186,7 +186,7 @@ class GetTaskProfiles(ProfileInput, Request[Profile]):
 
 
 class Profiles(Namespace):
-    """``ml.profile``: what models and tasks are on the nodes."""
+    """``ml.profile``: the models and tasks on the nodes."""
 
     all = op(GetProfile)
     models = op(GetModelProfiles)

@@ -1,4 +1,4 @@
-"""Tasks: what the server does after it has answered."""
+"""Tasks: asynchronous jobs on the server."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from aiomlcommons.record import Record, as_body, record
 
 
 class TaskState(StrEnum):
-    """How far a task is."""
+    """State of a task."""
 
     CREATED = "CREATED"
     RUNNING = "RUNNING"
@@ -30,7 +30,7 @@ class TaskState(StrEnum):
 
 
 class TaskType(StrEnum):
-    """What a task does. Servers before 2.7 say UPLOAD_MODEL and LOAD_MODEL."""
+    """Type of a task. Servers before 2.7 have UPLOAD_MODEL and LOAD_MODEL for REGISTER_MODEL and DEPLOY_MODEL."""
 
     TRAINING = "TRAINING"
     PREDICTION = "PREDICTION"
@@ -47,7 +47,7 @@ class TaskType(StrEnum):
 
 @record
 class TaskStarted(Record):
-    """The server started a task; wait for it with ``ml.task(started)``."""
+    """A task that the server started; wait for it with ``ml.task(started)``."""
 
     task_id: str
     status: str
@@ -57,7 +57,7 @@ class TaskStarted(Record):
 
 @record
 class TaskInfo(Record):
-    """A task as it stands. Times are epoch milliseconds; ``worker_node`` is one string on servers before 2.5."""
+    """The record of a task. Times are epoch milliseconds; ``worker_node`` is one string on servers before 2.5."""
 
     task_type: TaskType | str | None = None
     state: TaskState | str | None = None
@@ -79,7 +79,7 @@ class TaskInfo(Record):
 
     @property
     def worker_nodes(self) -> list[str]:
-        """``worker_node`` as a list, whichever form the server gave."""
+        """``worker_node`` as a list, for every server version."""
         nodes = self.worker_node or []
         return nodes.split(",") if isinstance(nodes, str) else nodes
 
@@ -105,7 +105,7 @@ class GetTask(Request[TaskInfo]):
 
 @endpoint("DELETE /_plugins/_ml/tasks/{task_id}", since="1.3")
 class DeleteTask(Request[WriteResult]):
-    """Delete a task's record. The work itself is not stopped.
+    """Delete a task's record. Does not stop the task.
 
     https://docs.opensearch.org/latest/ml-commons-plugin/api/tasks-apis/delete-task/
     """
@@ -143,7 +143,7 @@ class CancelTask(Request[Cancelled]):
 
 
 class Tasks(Namespace):
-    """``ml.tasks``: what the server does after it has answered. To wait for one: ``await ml.task(id)``."""
+    """``ml.tasks``: asynchronous jobs on the server; ``await ml.task(id)`` waits for one."""
 
     get = op(GetTask)
     delete = op(DeleteTask)

@@ -1,4 +1,4 @@
-"""Tensors: what comes out of a model, or of an agent, one output at a time."""
+"""Tensors: the outputs of models and agents."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from aiomlcommons.record import Record, record
 
 
 class DataType(StrEnum):
-    """What a tensor's numbers are."""
+    """Data type of a tensor."""
 
     FLOAT32 = "FLOAT32"
     FLOAT64 = "FLOAT64"
@@ -46,7 +46,7 @@ class MapTensor(Record):
 
 @record
 class TextTensor(Record):
-    """An output that is text: an answer, or what a tool gave."""
+    """An output that is text, such as an answer or the result of a tool."""
 
     result: str
     name: str | None = None
@@ -54,7 +54,7 @@ class TextTensor(Record):
 
 @record
 class NumberTensor(Record):
-    """An output of numbers, or of their bytes, or both: an embedding, a score."""
+    """An output of numbers, as a list, as bytes, or both: an embedding, a score."""
 
     data_type: DataType | str | None = None
     shape: list[int] | None = None
@@ -63,7 +63,7 @@ class NumberTensor(Record):
     name: str | None = None
 
 
-# What an output holds tells its kind; one that holds nothing but a name is taken for numbers that were left out.
+# Outputs are told apart by their fields; one with a name only is parsed as a NumberTensor without its numbers.
 ModelTensor: TypeAlias = MapTensor | TextTensor | NumberTensor
 
 

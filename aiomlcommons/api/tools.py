@@ -1,4 +1,4 @@
-"""Tools: what agents can do, and what can be run without one."""
+"""Tools of agents, which can also be run without an agent."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class ExecuteTool(Request[Prediction]):
 
 
 class Tools(Namespace):
-    """``ml.tools``: what agents can do."""
+    """``ml.tools``: the tools of agents."""
 
     list = op(ListTools)
     get = op(GetTool)
