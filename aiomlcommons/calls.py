@@ -25,7 +25,7 @@ _PATH = re.compile(r"/[!-\"$-~]*")
 
 
 class Calls:
-    """What a client sends over its exchange, and what it knows of the server's version."""
+    """Base of the client: typed and untyped requests, and the cached version of the server."""
 
     _exchange: Exchange
     _server: Server

@@ -1,4 +1,4 @@
-"""``ml.ingest``: what a session adds for bulk jobs."""
+"""``ml.ingest``: the mixin of a session that runs bulk jobs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Ingests(HasClient):
-    """Bulk jobs: millions of documents, nothing lost, nothing twice."""
+    """Bulk jobs: millions of documents, none lost, none duplicated."""
 
     @asynccontextmanager
     async def ingest(
@@ -63,12 +63,12 @@ class Ingests(HasClient):
             text: The field of a row's text, a path (``"meta.title"``), a template (``"{title} {body}"``), or a
                 function.
             id: The field of a row's id or a function that finds it; None numbers the rows.
-            checkpoint: A file from which the same call resumes after a crash (a write-ahead journal). Without one a
-                job that is broken off begins anew.
+            checkpoint: A file from which the same call resumes after a crash (a write-ahead journal). Without one, an
+                interrupted job starts over.
             dead_letters: A file for the documents that fail for good. Default: beside the checkpoint or the sink;
-                those of an earlier job are put aside under a number.
-            batch: Documents in a request; fewer where the server refuses so many.
-            batch_bytes: Bytes of text in a request; fewer where the server refuses so many.
+                the file of an earlier job is renamed with a number.
+            batch: Documents per request; fewer where the server rejects so many.
+            batch_bytes: Bytes of text per request; fewer where the server rejects so many.
             concurrency: Requests at once: a number, or the two bounds between which an AIMD limiter finds it. It stays
                 below what the nodes' threads make use of, where they tell.
             requests_per_minute: A rate limit, kept evenly (a token bucket without a burst). Default: none.
@@ -81,8 +81,8 @@ class Ingests(HasClient):
                 last some thousand texts are known.
             skip_unchanged: Leave out documents that an earlier job with this cache wrote into the same sink with the
                 same text and kind of model. Other fields are not compared. Not for a sink that is a new file.
-            linger: Seconds that a batch waits to be full. Default: until it is.
-            backoff: The pauses between the tries of a request. Default: full jitter, up to 10 s.
+            linger: Seconds that a batch waits for more documents. Default: until it is full.
+            backoff: The delays between the attempts of a request. Default: full jitter, up to 10 s.
             retry_budget: Retries that all requests together have ahead; each five successes earn another one
                 (a retry token bucket, as botocore's).
             stall_timeout: Seconds without a response that settles a request. After them the job ends: with JobStalled
@@ -92,12 +92,16 @@ class Ingests(HasClient):
             checkpoint_every: Batches between two checkpoints.
 
         Raises:
-            InvalidRequest: An option cannot be, or two of them do not go together.
-            WrongJob: The checkpoint is another job's.
+            InvalidRequest: An option is invalid, or two of them exclude each other.
+            ValueError, TypeError: No sink writes files with this suffix, or the object is not a sink.
+            NoSuchModel, BlockedBySetting, NotDeployed, TaskFailed: As ``ml.models.ensure`` raises them, with others.
+            WrongJob: The checkpoint belongs to another job.
             JobUnderWay: The same job is running already.
             SourceError, SinkError, CacheError, SeenError, OSError: A file or an index cannot be read or written.
-            JobStalled, ModelFails: The server or the model was out of order for too long.
-            ApiError: The cluster refuses what no other document would change, or does not deploy the model.
+            ImportError: A file needs an optional library; the error names the extra to install.
+            JobStalled, ModelFails: No response within ``stall_timeout``, or the model fails whatever the text.
+            ApiError: The cluster rejects requests whatever the document, or does not deploy the model.
+            RowsLost: The counts of the report do not balance, which is a bug in this package.
         """
         # Most programs that open a session run no bulk job, and need not wait for what only that needs.
         from aiomlcommons.ingest.options import JobOptions

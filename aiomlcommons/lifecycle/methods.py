@@ -53,8 +53,8 @@ class ModelLife(Models):
     ) -> EnsuredModel:
         """Register and deploy a model where that is missing, and return it. Idempotent: a second call does nothing.
 
-        What the cluster has already is found by name and content. Two clients that ensure the same model at once end
-        with one.
+        A model that the cluster already has is found by name and content. Two clients that ensure the same model
+        concurrently end with one.
 
         Args:
             spec: A PretrainedModel, UrlModel, FileModel, RemoteModel or ExistingModel, or a string: the id or name of a
@@ -62,19 +62,20 @@ class ModelLife(Models):
             deploy: False stops after registering.
             node_ids: The nodes to deploy to. Default: the cluster chooses.
             allow_partial: Accept a model that only some of the nodes have.
-            change_settings: Change cluster settings that stand in the way.
-            keep: Leave a model in the cluster whose file turned out wrong.
-            backoff: The pauses between two looks at the server.
-            stall_timeout: Seconds without a change after which a task counts as forgotten.
-            wait: Seconds to wait for a cluster that is restarted, recovers or lacks memory.
+            change_settings: Change cluster settings that prevent registering or deploying the model.
+            keep: Keep the registered model if its content is wrong or the upload fails for good. Default: delete it.
+            backoff: The delays between polls.
+            stall_timeout: Seconds without progress after which a task is considered lost.
+            wait: Seconds to wait for a cluster that restarts, recovers or lacks memory.
             report: Called with each step. Default: the log.
 
         Raises:
-            BlockedBySetting: A setting stands in the way; the error names it.
-            BadPackage, FileChanged: The file is no model, or was changed during the upload.
-            NotDeployed, TaskFailed: The server gave up.
-            NoSuchModel: Nothing has that id or name.
-            InvalidRequest, ApiError: The request cannot be, or the cluster refuses it.
+            BlockedBySetting: A cluster setting prevents it; the error names the setting.
+            BadPackage, FileChanged: The file is not a valid model, or was changed during the upload.
+            NotRegistered, NotDeployed, TaskFailed, TaskStalled: Registering or deploying the model failed.
+            NoSuchModel: No model has this id or name.
+            InvalidRequest, NotSupported: The request is invalid, or the server is too old for it.
+            ApiError, ConnectError: The cluster rejects a request, or is unreachable for longer than ``wait``.
         """
         return await ensure(
             self._session,
@@ -129,7 +130,7 @@ class ModelLife(Models):
             empty_group: Delete its model group too, if no other model is in it. May take a second, because the server
                 still counts the chunks that it has just deleted.
             backoff: The delays between attempts while the nodes still unload the model.
-            wait: Seconds to wait for a cluster that is restarted, recovers or lacks memory.
+            wait: Seconds to wait for a cluster that restarts, recovers or lacks memory.
             report: Called with each step. Default: the log.
 
         Raises:

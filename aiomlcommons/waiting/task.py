@@ -174,17 +174,17 @@ class Waits(HasSession):
     """Mixin of the session with ``task``, which waits for tasks."""
 
     def task(self, task: str | Started, *, backoff: Backoff = Backoff(), stall_timeout: float = 600.0) -> Task:
-        """Wait for a job on the server, by its id or by the answer that started it: ``await ml.task(started)``.
+        """Wait for a job on the server, by its id or by the response that started it: ``await ml.task(started)``.
 
         A restart of the server is waited out. A deployment that failed only because another one of the same model was
         under way is followed to the other. A remote batch prediction may take hours and never stalls: errors of its
-        provider are waited out, and since each look asks the provider, ``Backoff(cap=60)`` is kinder.
+        provider are waited out. Each poll calls the provider; use ``backoff=Backoff(cap=60)``.
 
         Args:
-            task: The id of a task, or an answer that has a ``task_id``.
-            backoff: The pauses between two looks: 0.1 s at first, up to 10 s.
-            stall_timeout: Seconds without a change (or, of a provider's job, without an answer) after which TaskStalled
-                is raised; the default is the server's own limit. A task that no node works on any more is noticed after
+            task: The id of a task, or a response that has a ``task_id``.
+            backoff: The delays between polls: 0.1 s at first, up to 10 s.
+            stall_timeout: Seconds without a change (or, for a provider's job, without a response) before TaskStalled is
+                raised; the default is the server's own limit. A task that no node works on any more is detected after
                 ten seconds.
         """
         task_id = task if isinstance(task, str) else task.task_id
