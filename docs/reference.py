@@ -34,7 +34,7 @@ TABLE = """
 
 
 def reference() -> str:
-    """The page as it should be."""
+    """Return the text of the page."""
     rows = sorted(endpoints(), key=lambda row: (_space(row), row[0]))
     routes = sum(len(cls.endpoint.routes) for cls in ENDPOINTS)
     head = HEAD.format(count=len(ENDPOINTS), routes=routes)

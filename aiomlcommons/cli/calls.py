@@ -22,7 +22,7 @@ def endpoints() -> Iterator[tuple[str, type[Request[Any]]]]:
 
 
 def is_endpoint(name: str = "") -> bool:
-    """Whether this is the full name of an endpoint, as ``info`` is, and ``models`` is not."""
+    """Return whether this is the full name of an endpoint, as ``info`` is, and ``models`` is not."""
     return name in dict(endpoints())
 
 

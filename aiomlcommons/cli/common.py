@@ -40,7 +40,7 @@ async def cluster(options: argparse.Namespace) -> AsyncGenerator[Session]:
 
 
 def confirmed(options: argparse.Namespace, what: Sequence[str]) -> bool:
-    """Whether the user confirms a deletion, by --yes or on the terminal. Raises UsageError without a terminal."""
+    """Return whether the user confirms a deletion, by --yes or at the prompt. Raises UsageError without a terminal."""
     if options.yes:
         return True
     if not sys.stdin.isatty():

@@ -161,7 +161,7 @@ class Engine:
             finished.set()
 
     async def _limit_writes(self, finished: anyio.Event) -> None:
-        """When the job is left before it is finished, set a deadline for the writes in flight."""
+        """Set a deadline for the writes in flight when the job is left before it is finished."""
         try:
             await finished.wait()
         finally:

@@ -42,7 +42,7 @@ class Job:
         return self._engine.stats
 
     def done(self) -> bool:
-        """Whether the job has ended, successfully or not, so that awaiting it returns at once."""
+        """Return whether the job has ended, successfully or not, so that awaiting it returns at once."""
         return self._ended.is_set()
 
     @property

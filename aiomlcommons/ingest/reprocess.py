@@ -42,7 +42,7 @@ class RetryFiles:
         return Path(f"{self.path}.failed")
 
     def committed(self) -> bool:
-        """Whether an interrupted retry had replaced the file already."""
+        """Return whether an interrupted retry had replaced the file already."""
         found = CheckpointFile.peek(self.checkpoint)
         if found is None or not found[1].finished:
             return False

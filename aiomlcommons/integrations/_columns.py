@@ -84,7 +84,7 @@ def _vectors(batch: Columns, name: str) -> Vectors | Sparse:
 
 
 def _are_weights(value: Any) -> bool:
-    """Whether a value is a sparse vector as Embed returns it: a map, which Arrow gives as pairs, or objects."""
+    """Return whether a value is a sparse vector as Embed returns it: a map, which Arrow gives as pairs, or objects."""
     return isinstance(value, list) and len(value) > 0 and isinstance(value[0], tuple | Mapping)
 
 

@@ -91,7 +91,7 @@ class ModelCheck:
 
 
 def _may_recover(error: MLCommonsError) -> bool:
-    """Whether the harmless text may succeed later. If the cluster itself refuses it for good, it will not."""
+    """Return whether the harmless text may succeed later. If the cluster itself refuses it for good, it will not."""
     if isinstance(error, ApiError):
         return error.trouble.kind is not Kind.FINAL or error.trouble.party is Party.PROVIDER
     return error.transient or isinstance(error, DecodeError)

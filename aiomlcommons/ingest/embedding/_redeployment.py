@@ -65,7 +65,7 @@ class Redeployment:
 
 
 def _may_succeed_later(error: MLCommonsError) -> bool:
-    """Whether another deployment may succeed."""
+    """Return whether another deployment may succeed."""
     if isinstance(error, ApiError | TaskFailed):
         return error.trouble.kind is not Kind.FINAL
     return error.transient or isinstance(error, TaskStalled | NotDeployed)

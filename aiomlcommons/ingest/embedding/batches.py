@@ -101,7 +101,7 @@ class BatchEmbedder:
         return True
 
     def _failed_since_success(self) -> bool:
-        """Whether no request has succeeded since the last failure: bisecting would add load to a possible outage."""
+        """Return whether no request succeeded since the last failure: bisecting would add load to a likely outage."""
         previous, self._successes = self._successes, self.requests.successes
         return previous == self._successes
 
@@ -141,7 +141,7 @@ class BatchEmbedder:
 
 
 def _is_texts_fault(error: MLCommonsError) -> bool:
-    """Whether the texts are certainly to blame: invalid, or too large together."""
+    """Return whether the texts are certainly to blame: invalid, or too large together."""
     return isinstance(error, InvalidRequest) or (isinstance(error, ApiError) and error.status == 413)
 
 

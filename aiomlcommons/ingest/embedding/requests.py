@@ -82,7 +82,7 @@ class ModelRequests:
             return await self._with_retries(texts)
 
     def is_fatal(self, error: MLCommonsError) -> bool:
-        """Whether an error ends the job, because it does not depend on the documents."""
+        """Return whether an error ends the job, because it does not depend on the documents."""
         return isinstance(error, FATAL) or (self.redeploy is not None and error is self.redeploy.failed)
 
     async def probe(self, texts: list[str]) -> None:
@@ -184,12 +184,12 @@ class ModelRequests:
 
 
 def _is_retryable(error: MLCommonsError) -> bool:
-    """Whether the same request may succeed later. An error caused by a document is not retryable."""
+    """Return whether the same request may succeed later. An error caused by a document is not retryable."""
     if isinstance(error, ApiError):
         return error.trouble.passes or error.trouble.kind in {Kind.RACE, Kind.NOT_READY}
     return error.transient
 
 
 def _is_throttled(error: MLCommonsError) -> bool:
-    """Whether the server, or the model's provider, throttled the request."""
+    """Return whether the server, or the model's provider, throttled the request."""
     return isinstance(error, TooManyRequests) and error.transient

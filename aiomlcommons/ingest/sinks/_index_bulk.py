@@ -79,7 +79,7 @@ class BulkRequest:
 
     @contextmanager
     def in_flight(self) -> Iterator[None]:
-        """The context in which the request is sent. An error in it is raised in those who wait for its chunks."""
+        """Send the request within this context: an error in it is raised in the tasks that wait for its chunks."""
         error: Exception | None = None
         try:
             with self.scope:

@@ -33,7 +33,7 @@ def check_index(name: str, mappings: Mapping[str, Any], field: str, dimension: i
 
 
 def holds_floats(mappings: Mapping[str, Any], field: str) -> bool:
-    """Whether a field of vectors is known to hold float32, not byte, binary or half-precision vectors."""
+    """Return whether a field of vectors is known to hold float32, not byte, binary or half-precision vectors."""
     found = _field(mappings, field)
     return "model_id" not in found and found.get("data_type", "float") == "float"
 

@@ -96,7 +96,7 @@ class Target:
         )
 
     async def reads_base64(self, wanted: bool | None) -> bool:
-        """Whether to send vectors as base64: as ``wanted``, or if the server's version is known to read it."""
+        """Return whether to send vectors as base64: as ``wanted``, or if the server's version is known to read it."""
         floats = all(holds_floats(mappings, self.field) for mappings in (self.mappings or {}).values())
         if self.sparse or not floats:
             return False

@@ -94,7 +94,7 @@ def _column(name: str, values: list[Any]) -> Any:
 
 
 def _holds_empty(kind: Any) -> bool:
-    """Whether a type contains a struct without fields, which Parquet cannot store."""
+    """Return whether a type contains a struct without fields, which Parquet cannot store."""
     pa = arrow()
     parts = [kind.field(i).type for i in range(kind.num_fields)]
     return (pa.types.is_struct(kind) and not parts) or any(map(_holds_empty, parts))

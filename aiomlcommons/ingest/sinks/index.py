@@ -173,7 +173,7 @@ class IndexSink:
         return Target(ml, self._index, self.field, self._create, self.sparse, uuid)
 
     async def _prepare(self, vectors: Vectors | Sparse) -> None:
-        """With the first vectors, check the mapping, or create the index if their dimension was not known before."""
+        """Check the mapping against the first vectors, or create the index if their dimension was unknown before."""
         if (sparse := isinstance(vectors, list)) is not self.sparse:
             kind = "sparse" if sparse else "dense"
             raise SinkError(

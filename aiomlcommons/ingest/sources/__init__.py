@@ -60,7 +60,7 @@ def open_source(what: Any) -> Source:
 
 
 def once_only(source: Source) -> bool:
-    """Whether a source can be read only once: standard input or a named pipe. It may block: call it in a thread."""
+    """Return whether a source can be read only once: standard input or a named pipe. May block: call it in a thread."""
     if isinstance(source, MappedSource):
         return once_only(source.source)
     return isinstance(source, StdinSource) or (isinstance(source, FileSource) and Path(source.path).is_fifo())

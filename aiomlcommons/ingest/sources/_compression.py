@@ -58,7 +58,7 @@ def opened(path: str | PathLike[str]) -> Content:
 
 
 def is_compressed(path: str | PathLike[str]) -> bool:
-    """Whether a file is compressed, by its suffix."""
+    """Return whether a file is compressed, by its suffix."""
     return Path(path).suffix.lower() in _DECOMPRESSORS
 
 

@@ -69,7 +69,7 @@ class StdinSource:
     _begun: bool = False
 
     async def count(self) -> int | None:
-        """None: it is not known before all is read."""
+        """Return None: the number of rows is unknown until all are read."""
         return None
 
     async def read(self, position: Any = None, start: int = 0) -> AsyncGenerator[Rows]:

@@ -37,7 +37,7 @@ class FileSource:
         return printable(self.path)
 
     async def count(self) -> int | None:
-        """None: the file would have to be read for it."""
+        """Return None: counting the rows would mean reading the whole file."""
         return None
 
 
