@@ -84,7 +84,7 @@ class Client(Calls, Api, Inference, Waits):
         )
         self._server = Server(None if compat is None else Version.parse(compat))
 
-    # ---- lifecycle -------------------------------------------------------------------------------------------------
+    # ---- connection ------------------------------------------------------------------------------------------------
 
     @classmethod
     async def connect(cls, url: str = "https://localhost:9200", **options: Any) -> Self:

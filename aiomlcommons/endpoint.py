@@ -145,7 +145,7 @@ def _since_of_keys(cls: type[Any], newer: Mapping[str, Sequence[str]]) -> dict[s
     since = {name: version for version, names in newer.items() for name in names}
     keys = {field.name: wire_name(field) for field in attrs.fields(cls)}
     if unknown := since.keys() - keys.keys():
-        raise TypeError(f"{cls.__name__} has no field {sorted(unknown)}, of which newer= tells the version")
+        raise TypeError(f"{cls.__name__} has no field {sorted(unknown)}, which newer= names")
     return {keys[name]: version for name, version in since.items()}
 
 

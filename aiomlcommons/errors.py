@@ -59,7 +59,7 @@ class DecodeError(MLCommonsError):
     """A response that does not match its declared type; ``.response`` holds it, the message has the path."""
 
     def __init__(self, message: str, response: HttpResponse) -> None:
-        super().__init__(f"{message} ({response.request}); the answer begins {response.body[:120]!r}")
+        super().__init__(f"{message} ({response.request}); the response begins {response.body[:120]!r}")
         self.message, self.response, self.request = message, response, response.request
 
     def __reduce__(self) -> Any:

@@ -18,7 +18,7 @@ class StallTimeout:
 
     Time counts from the first request without a response, through its failures, retries and pauses; a response to any
     request restarts it for all. It is stopped while no request is outstanding. Cancelled calls raise
-    ``stalled(message)``, with a message such as ``no answer for 600 s, the last trouble was: ...``
+    ``stalled(message)``, with a message such as ``no response for 600 s, the last error was: ...``
     """
 
     seconds: float
@@ -76,7 +76,7 @@ class StallTimeout:
             break
 
     def _error(self) -> Exception:
-        last = f", the last trouble was: {self._last_error}" if self._last_error else ""
-        error = self.stalled(f"no answer for {self.seconds:g} s{last}")
+        last = f", the last error was: {self._last_error}" if self._last_error else ""
+        error = self.stalled(f"no response for {self.seconds:g} s{last}")
         error.__cause__ = self._last_error if isinstance(self._last_error, MLCommonsError) else None
         return error

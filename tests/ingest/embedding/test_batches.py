@@ -308,7 +308,7 @@ async def test_a_server_that_never_comes_back_ends_the_job(capacity: float) -> N
     world = EmbedderOnAClock(
         Model([api(503, "gone")] * 10_000), budget=RetryBudget(capacity=capacity), stall_timeout=60
     )
-    with pytest.raises(JobStalled, match="no answer for 60 s, the last trouble was: gone") as caught:
+    with pytest.raises(JobStalled, match="no response for 60 s, the last error was: gone") as caught:
         await world.one("a", "b")
     assert isinstance(caught.value.__cause__, ApiError)
     assert 60 < world.clock.now <= 60 + 8

@@ -83,7 +83,7 @@ class RequestsOnALoop:
             self.ended[text] = (anyio.current_time(), f"{type(error).__name__}: {error}")
 
 
-SILENT = "JobStalled: no answer for 60 s"
+SILENT = "JobStalled: no response for 60 s"
 
 
 def test_a_request_that_is_never_answered_is_given_up_when_patience_is_over() -> None:
@@ -114,12 +114,12 @@ def test_patience_begins_anew_with_the_last_answer_and_ends_for_all_at_once() ->
 
 def test_trouble_and_then_silence_count_together() -> None:
     script = {"a": [Response(20, api(503, "gone")), Response(NEVER)]}
-    assert RequestsOnALoop(script).run((0, "a")) == {"a": (60, f"{SILENT}, the last trouble was: {api(503, 'gone')}")}
+    assert RequestsOnALoop(script).run((0, "a")) == {"a": (60, f"{SILENT}, the last error was: {api(503, 'gone')}")}
 
 
 def test_a_pause_that_is_longer_than_patience_is_cut_short() -> None:
     script = {"a": [Response(0, throttled("600"))]}
-    assert RequestsOnALoop(script).run((0, "a")) == {"a": (60, f"{SILENT}, the last trouble was: {throttled()}")}
+    assert RequestsOnALoop(script).run((0, "a")) == {"a": (60, f"{SILENT}, the last error was: {throttled()}")}
 
 
 def test_an_answer_to_others_lets_a_long_pause_come_to_its_end() -> None:

@@ -120,14 +120,14 @@ def test_an_index_that_is_back_before_patience_is_over_takes_all(trouble: Any) -
 @pytest.mark.parametrize("stall_timeout", [5.0, 600.0])
 def test_an_index_that_takes_nothing_until_patience_is_over_ends_the_job(trouble: Any, stall_timeout: float) -> None:
     cluster = Cluster(until(math.inf, trouble))
-    with pytest.raises(SinkError, match=rf"index docs accepts no documents: no answer for {stall_timeout:g} s"):
+    with pytest.raises(SinkError, match=rf"index docs accepts no documents: no response for {stall_timeout:g} s"):
         cluster.run(write(cluster.sink(stall_timeout=stall_timeout)))
     assert cluster.loop.time() == pytest.approx(cluster.sent[0] + stall_timeout)
 
 
 def test_the_error_says_what_the_trouble_was() -> None:
     cluster = Cluster(until(math.inf, BUSY))
-    why = "no answer for 600 s, the last trouble was: rejected_execution_exception: rejected execution"
+    why = "no response for 600 s, the last error was: rejected_execution_exception: rejected execution"
     with pytest.raises(SinkError, match=why):
         cluster.run(write(cluster.sink()))
 
