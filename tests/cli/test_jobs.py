@@ -583,7 +583,7 @@ FAIL = ["d7", None, "d30"]
 GOOD = [f"d{number}" for number in range(60) if number not in {7, 30}]
 
 
-def test_letters_are_counted_by_reason(dead: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_dead_letters_are_counted_by_reason(dead: Path, capsys: pytest.CaptureFixture[str]) -> None:
     dead.write_bytes(dead.read_bytes() + DeadLetter(70, "d70", "its text has 9,000 characters", {"id": "d70"}).line())
     dead.write_bytes(dead.read_bytes() + DeadLetter(71, "d71", "its text has 8,500 characters", {"id": "d71"}).line())
     assert cli.main(["dead-letter", "list", str(dead), "--examples", "1"]) == 0
@@ -638,7 +638,7 @@ async def test_a_retry_that_leaves_nothing_leaves_no_file(place: Place, index: B
 
 
 @pytest.mark.asyncio
-async def test_a_letter_without_an_id_has_the_one_that_was_put_into_it(place: Place) -> None:
+async def test_a_dead_letter_without_an_id_has_the_one_that_was_put_into_it(place: Place) -> None:
     lines = [orjson.loads(letter(1, "one", None)), orjson.loads(letter(2, "two", None))]
     del lines[1]["document"]["id"]
     words = ("dead-letter", "retry", place.write("a.dead.jsonl", *lines), *MODEL, "--out", "more.jsonl")
@@ -648,7 +648,7 @@ async def test_a_letter_without_an_id_has_the_one_that_was_put_into_it(place: Pl
 
 
 @pytest.mark.asyncio
-async def test_a_retry_that_is_broken_off_loses_no_letter(place: Place, dead: Path) -> None:
+async def test_an_interrupted_retry_loses_no_dead_letter(place: Place, dead: Path) -> None:
     words = ("dead-letter", "retry", dead.name, *MODEL, "--out", "more.jsonl")
     before = dead.read_bytes()
     await place.broken(*words, after=5)
@@ -683,7 +683,7 @@ async def test_a_retry_that_ends_between_its_last_steps_has_done_all_of_it(
 
 @pytest.mark.parametrize("removed", range(4))
 @pytest.mark.asyncio
-async def test_a_retry_that_ends_while_it_tidies_up_loses_no_letter(
+async def test_a_retry_that_ends_while_it_tidies_up_loses_no_dead_letter(
     place: Place, dead: Path, removed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """All fail again for the same reasons, so that the new file equals the old one."""
@@ -709,7 +709,7 @@ async def test_a_retry_that_ends_while_it_tidies_up_loses_no_letter(
 
 
 @pytest.mark.asyncio
-async def test_a_retry_that_is_killed_again_and_again_loses_no_letter(place: Place, dead: Path) -> None:
+async def test_a_retry_that_is_killed_again_and_again_loses_no_dead_letter(place: Place, dead: Path) -> None:
     words = (
         "dead-letter",
         "retry",
@@ -750,7 +750,7 @@ async def test_a_retry_does_not_replace_the_output_of_the_job(place: Place, dead
 
 
 @pytest.mark.asyncio
-async def test_the_letters_of_a_job_that_is_not_finished_are_left_to_it(place: Place) -> None:
+async def test_the_dead_letters_of_a_job_that_is_not_finished_are_left_to_it(place: Place) -> None:
     words = ("ingest", place.write("in.jsonl", {"id": "e", "text": ""}, *documents()), *MODEL, "--out", "out.npy")
     await place.broken(*words)
     code, _, err = await place.run("dead-letter", "retry", "out.npy.dead.jsonl", *MODEL, "--out", "more.npy")
@@ -759,7 +759,7 @@ async def test_the_letters_of_a_job_that_is_not_finished_are_left_to_it(place: P
 
 
 @pytest.mark.asyncio
-async def test_a_finished_job_that_is_found_done_does_not_cut_letters_that_were_retried(place: Place) -> None:
+async def test_a_finished_job_that_is_found_done_does_not_cut_dead_letters_that_were_retried(place: Place) -> None:
     ingest = ("ingest", place.write("in.jsonl", {"id": "e", "text": ""}), *MODEL, "--out", "out.npy")
     await place.job(*ingest)
     retried = DeadLetter(0, "e", "another reason, which is longer than the one before", {"id": "e", "text": ""}).line()

@@ -10,7 +10,7 @@ from aiomlcommons.errors import InvalidRequest
 from aiomlcommons.inference.fields import FieldMap, TextFrom
 from aiomlcommons.ingest.sources import IterableSource, MappedSource
 from aiomlcommons.ingest.types import BadRow
-from tests.support.sources import check_marks, rows_of
+from tests.support.sources import check_positions, rows_of
 
 ROW = {"title": "T", "n": 3, "none": None, "list": [1], "meta": {"title": "M", "deep": {"er": "D"}}, "a.b": "dot"}
 
@@ -71,7 +71,7 @@ def test_a_row_under_other_names_has_only_those() -> None:
 @pytest.mark.asyncio
 async def test_a_mapped_source_is_read_and_read_on_as_the_source_is() -> None:
     rows = [{"n": n} for n in range(600)]
-    mapped = await check_marks(lambda: MappedSource(IterableSource(rows), FieldMap({"text": "number {n}"})))
+    mapped = await check_positions(lambda: MappedSource(IterableSource(rows), FieldMap({"text": "number {n}"})))
     assert mapped == [{"text": f"number {n}"} for n in range(600)]
 
 

@@ -47,7 +47,7 @@ async def test_a_job_without_rows_is_one_too(world: JobsOnAnEmulator) -> None:
         assert (await job).read == 0
 
 
-async def test_what_is_no_document_is_a_letter_with_the_reason(world: JobsOnAnEmulator) -> None:
+async def test_what_is_no_document_is_a_dead_letter_with_the_reason(world: JobsOnAnEmulator) -> None:
     rows: list[Any] = documents(20)
     rows[3] = {"id": "d3"}
     rows[5] = {"id": "d5", "text": "  "}
@@ -94,7 +94,7 @@ async def test_a_model_that_fails_on_everything_loses_no_document(world: JobsOnA
         assert (await job).written == 30
 
 
-async def test_what_a_sink_refuses_is_a_letter(world: JobsOnAnEmulator) -> None:
+async def test_what_a_sink_refuses_is_a_dead_letter(world: JobsOnAnEmulator) -> None:
     shelf = Shelf(refuses=lambda key: "mapper_parsing_exception" if key == "d8" else "")
     async with world.job(Memory(documents(30)), shelf) as job:
         report = await job
@@ -204,7 +204,7 @@ async def test_a_job_whose_output_does_not_become_whole_is_not_finished(world: J
     assert (again.complete, again.writes) == (True, [])
 
 
-async def test_a_crash_at_any_moment_repeats_no_more_than_was_not_noted(world: JobsOnAnEmulator) -> None:
+async def test_a_crash_at_any_moment_repeats_no_more_than_the_checkpoint_lacks(world: JobsOnAnEmulator) -> None:
     """The sink loses what was not flushed, and the job resumes, many times."""
     chance = random.Random(7)  # noqa: S311
     shelf = Shelf()
@@ -258,7 +258,7 @@ async def test_a_job_that_is_under_way_is_not_begun_twice(
     assert (report.written, len(shelf.durable)) == (100, 100)
 
 
-async def test_a_job_that_is_refused_leaves_the_letters_of_another_alone(world: JobsOnAnEmulator) -> None:
+async def test_a_job_that_is_refused_leaves_the_dead_letters_of_another_alone(world: JobsOnAnEmulator) -> None:
     class Taken(Shelf):
         async def open(self, state: Any) -> None:
             raise SinkError("is being written by another job")
@@ -393,7 +393,7 @@ async def test_a_job_that_is_left_while_it_is_opened_leaves_no_file_open(world: 
     assert scope.cancelled_caught
 
 
-async def test_no_batch_is_written_while_a_note_is_made(world: JobsOnAnEmulator) -> None:
+async def test_no_batch_is_written_while_a_checkpoint_is_saved(world: JobsOnAnEmulator) -> None:
     """A batch that is written after the flush of the sink, but counted in the checkpoint, would be lost in a crash."""
 
     class Busy(Shelf):

@@ -234,7 +234,7 @@ async def test_a_checkpoint_counts_nothing_that_went_into_an_index_made_anew(wor
 
 
 @pytest.mark.parametrize(("how", "stall_timeout"), [({}, 600.0), ({"stall_timeout": 7.0}, 7.0)])
-async def test_an_index_is_as_patient_as_the_job(
+async def test_an_index_has_the_stall_timeout_of_the_job(
     world: JobsOnAnEmulator, how: dict[str, Any], stall_timeout: float
 ) -> None:
     sink = IndexSink(world.ml, "docs", stall_timeout=1.0)

@@ -103,18 +103,18 @@ def test_a_file_that_was_changed_is_another_source(tmp_path: Path) -> None:
         (letter(1, "a").line() + b'{"row', "the last line of .*dead is incomplete"),
     ],
 )
-def test_what_is_no_whole_letter_is_refused(tmp_path: Path, data: bytes, words: str) -> None:
+def test_what_is_no_whole_dead_letter_is_refused(tmp_path: Path, data: bytes, words: str) -> None:
     (tmp_path / "dead").write_bytes(data)
     with pytest.raises(SourceError, match=words):
         DeadLetterSource.of(tmp_path / "dead")
 
 
-def test_a_file_without_letters_is_one_too(tmp_path: Path) -> None:
+def test_a_file_without_dead_letters_is_valid(tmp_path: Path) -> None:
     (tmp_path / "dead").touch()
     assert DeadLetterSource.of(tmp_path / "dead").total == 0
 
 
-def test_an_id_is_the_letters_own_else_that_of_a_field() -> None:
+def test_an_id_is_the_dead_letters_own_else_that_of_a_field() -> None:
     find = retried_id("key")
     assert find(RetriedDocument({"key": "x"}, "7")) == "7"
     assert find(RetriedDocument({"key": "x"}, None)) == "x"
@@ -150,14 +150,14 @@ def test_without_failures_the_file_is_gone(tmp_path: Path) -> None:
     assert not (tmp_path / "dead").exists()
 
 
-def test_a_later_letter_of_the_same_id_stays_with_one_that_failed(tmp_path: Path) -> None:
+def test_a_later_dead_letter_of_the_same_id_stays_with_one_that_failed(tmp_path: Path) -> None:
     # The job skipped it as a duplicate, so it was not written.
     found = [letter(1, "a"), letter(2, "b"), letter(3, "b", {"other": 1}), letter(4, None), letter(5, None)]
     left = kept(tmp_path, [letter(1, "b", why="new"), letter(3, None, why="new")], *found)
     assert [(one.row, one.why) for one in left] == [(2, "new"), (3, "away"), (4, "new")]
 
 
-def test_an_earlier_letter_of_the_same_id_does_not(tmp_path: Path) -> None:
+def test_an_earlier_dead_letter_of_the_same_id_does_not(tmp_path: Path) -> None:
     assert [one.row for one in kept(tmp_path, [letter(1, "a")], letter(1, "a"), letter(2, "a"))] == [2]
 
 
@@ -170,7 +170,7 @@ def test_a_file_that_cannot_be_written_leaves_all_as_it_is(tmp_path: Path) -> No
     assert (path.read_bytes(), failed.exists()) == (before, True)
 
 
-def test_letters_that_failed_and_are_gone_are_missed(tmp_path: Path) -> None:
+def test_dead_letters_that_failed_and_are_gone_are_missed(tmp_path: Path) -> None:
     path = write(tmp_path / "dead", letter(1, "a"))
     before = path.read_bytes()
     with pytest.raises(
@@ -181,7 +181,7 @@ def test_letters_that_failed_and_are_gone_are_missed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("left", [1, 0])
-def test_what_is_left_is_on_the_disk_before_the_new_letters_go(
+def test_what_is_left_is_on_the_disk_before_the_new_dead_letters_go(
     tmp_path: Path, left: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = write(tmp_path / "dead", letter(0, "a"), letter(1, "b"))

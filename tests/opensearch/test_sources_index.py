@@ -13,7 +13,7 @@ import pytest_asyncio
 
 from aiomlcommons import ApiError, NotFound, Session
 from aiomlcommons.ingest.sources import IndexSource
-from tests.support.sources import check_marks, flat, rows_of
+from tests.support.sources import check_positions, flat, rows_of
 
 pytestmark = pytest.mark.asyncio
 COUNT = 250
@@ -55,8 +55,8 @@ def expected(count: int) -> list[dict[str, Any]]:
     return [{"n": n, "text": f"text {n}", "_id": f"{n:05}"} for n in range(count)]
 
 
-async def test_reading_on_from_any_mark_gives_exactly_the_rest(ml: Session, index: str) -> None:
-    assert await check_marks(lambda: IndexSource(ml, index, size=40)) == expected(COUNT)
+async def test_reading_on_from_any_position_gives_exactly_the_rest(ml: Session, index: str) -> None:
+    assert await check_positions(lambda: IndexSource(ml, index, size=40)) == expected(COUNT)
     assert await IndexSource(ml, index).count() == COUNT
     assert await open_points_in_time(ml) == []
 

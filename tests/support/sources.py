@@ -23,7 +23,7 @@ def flat(batches: Sequence[Rows]) -> list[Row | BadRow]:
     return [row for rows in batches for row in rows.rows]
 
 
-async def check_marks(make: Callable[[], Source]) -> list[Row | BadRow]:
+async def check_positions(make: Callable[[], Source]) -> list[Row | BadRow]:
     """Check that a new source resumes at each position, stored as JSON, with the rest; return all rows."""
     batches = await batches_of(make())
     everything = flat(batches)

@@ -83,7 +83,7 @@ async def test_sparse_vectors_are_a_list() -> None:
 
 
 @pytest.mark.asyncio
-async def test_a_batch_without_documents_asks_nothing_and_keeps_its_letters() -> None:
+async def test_a_batch_without_documents_sends_nothing_and_keeps_its_dead_letters() -> None:
     model = Model()
     dead_letter = DeadLetter(5, None, "bad", {})
     (result,) = await EmbedderOnAClock(model).all(batch_of(settled=[5, 6], dead_letters=[dead_letter], deduplicated=1))
@@ -323,7 +323,7 @@ async def test_a_stall_is_no_reason_to_halve_a_batch() -> None:
 
 
 @pytest.mark.asyncio
-async def test_any_answer_renews_the_patience() -> None:
+async def test_any_response_restarts_the_stall_timeout() -> None:
     trouble = [api(503)] * 3
     world = EmbedderOnAClock(Model([*[*trouble, None] * 40]), backoff=Backoff(first=8, cap=8), stall_timeout=30)
     for number in range(40):
@@ -332,7 +332,7 @@ async def test_any_answer_renews_the_patience() -> None:
 
 
 @pytest.mark.asyncio
-async def test_a_slow_source_does_not_use_patience_up() -> None:
+async def test_a_slow_source_does_not_use_up_the_stall_timeout() -> None:
     world = EmbedderOnAClock(Model([None, api(503)]), stall_timeout=60)
     await world.one("a")
     world.clock.now += 10_000
@@ -397,7 +397,7 @@ async def test_whatever_is_no_passing_trouble_is_looked_for_in_the_texts(refusal
 
 
 @pytest.mark.asyncio
-async def test_documents_with_the_same_poisoned_text_are_all_letters_and_it_is_judged_once() -> None:
+async def test_documents_with_the_same_poisoned_text_are_all_dead_letters_and_it_is_judged_once() -> None:
     model = Model(poison=frozenset({"p"}))
     world = EmbedderOnAClock(model)
     result = await world.one("p", "a", "p", "b", "a", "p")

@@ -70,7 +70,7 @@ async def proven(world: EmbedderOnAClock) -> None:
 
 @each
 @pytest.mark.parametrize("texts", [("a",), ("a", "b", "c")])
-async def test_a_model_that_is_in_order_again_before_patience_is_over_gets_all_documents(
+async def test_a_model_that_is_in_order_again_before_the_stall_timeout_gets_all_documents(
     error: MLCommonsError, texts: tuple[str, ...]
 ) -> None:
     provider = Provider(error, breaks=2, mends=500)
@@ -135,7 +135,7 @@ async def test_a_text_that_failed_just_before_the_model_was_in_order_again_is_no
     assert (embedded(result), result.dead_letters) == (["a"], [])
 
 
-async def test_a_model_that_stays_out_of_order_ends_the_job_when_patience_is_over() -> None:
+async def test_a_model_that_stays_out_of_order_ends_the_job_after_the_stall_timeout() -> None:
     provider = Provider(BROKEN[0], breaks=2, mends=1e9)
     world = provider.world(stall_timeout=120)
     await proven(world)

@@ -86,11 +86,11 @@ class RequestsOnALoop:
 SILENT = "JobStalled: no response for 60 s"
 
 
-def test_a_request_that_is_never_answered_is_given_up_when_patience_is_over() -> None:
+def test_a_request_without_a_response_is_given_up_after_the_stall_timeout() -> None:
     assert RequestsOnALoop({"a": [Response(NEVER)]}).run((5, "a")) == {"a": (65, SILENT)}
 
 
-def test_a_slow_request_within_patience_is_waited_for() -> None:
+def test_a_slow_request_within_the_stall_timeout_is_waited_for() -> None:
     assert RequestsOnALoop({"a": [Response(59)]}).run((0, "a")) == {"a": (59, "answered")}
 
 
@@ -103,7 +103,7 @@ def test_a_request_is_waited_for_as_long_as_others_are_answered(error: MLCommons
     assert ended["slow"] == (300, "answered")
 
 
-def test_patience_begins_anew_with_the_last_answer_and_ends_for_all_at_once() -> None:
+def test_the_last_response_restarts_the_stall_timeout_which_ends_for_all_at_once() -> None:
     script = {"a": [Response(NEVER)], "b": [Response(50)], "c": [Response(NEVER)]}
     assert RequestsOnALoop(script).run((0, "a"), (0, "b"), (90, "c")) == {
         "b": (50, "answered"),
@@ -117,7 +117,7 @@ def test_trouble_and_then_silence_count_together() -> None:
     assert RequestsOnALoop(script).run((0, "a")) == {"a": (60, f"{SILENT}, the last error was: {api(503, 'gone')}")}
 
 
-def test_a_pause_that_is_longer_than_patience_is_cut_short() -> None:
+def test_a_pause_that_is_longer_than_the_stall_timeout_is_cut_short() -> None:
     script = {"a": [Response(0, throttled("600"))]}
     assert RequestsOnALoop(script).run((0, "a")) == {"a": (60, f"{SILENT}, the last error was: {throttled()}")}
 
@@ -139,7 +139,7 @@ def test_a_turn_that_a_rate_gives_is_no_silence() -> None:
     assert [ended[text] for text in texts] == [(120 * number + 1, "answered") for number in range(4)]
 
 
-def test_who_asks_after_a_stall_has_all_of_the_patience_again() -> None:
+def test_a_request_after_a_stall_has_the_whole_stall_timeout_again() -> None:
     script = {"a": [Response(NEVER)], "b": [Response(50)]}
     assert RequestsOnALoop(script).run((0, "a"), (100, "b")) == {"a": (60, SILENT), "b": (150, "answered")}
 
@@ -186,7 +186,7 @@ def answer(life: Life, number: int, error: str = "") -> None:
 
 
 @pytest.mark.parametrize("ordered", [True, False])
-def test_a_server_that_hangs_ends_the_job_when_patience_is_over(life: Life, ordered: bool) -> None:
+def test_a_server_that_hangs_ends_the_job_after_the_stall_timeout(life: Life, ordered: bool) -> None:
     begin(life, ordered=ordered, concurrency=3)
     life.loop.run(seconds=STALL_TIMEOUT - 2)
     assert life.runs
@@ -212,7 +212,9 @@ def test_what_is_finished_before_a_stall_is_written_in_order_and_kept(life: Life
 
 @pytest.mark.parametrize("sink", ["tape", "tapes", "index"])
 @pytest.mark.parametrize("how", ["inner", "outer"])
-def test_a_write_that_hangs_when_the_job_is_left_is_cut_and_the_note_before_it_counts(how: str, sink: str) -> None:
+def test_a_write_that_hangs_when_the_job_is_left_is_cut_and_the_checkpoint_before_it_counts(
+    how: str, sink: str
+) -> None:
     life = Life(["good"] * 12, sink, 12, Counter())
     begin(life, concurrency=1)
     answer(life, 0)
@@ -230,7 +232,7 @@ def test_a_write_that_hangs_when_the_job_is_left_is_cut_and_the_note_before_it_c
     life.end()
 
 
-def test_a_write_that_ends_soon_after_the_job_is_left_is_noted(life: Life) -> None:
+def test_a_write_that_ends_soon_after_the_job_is_left_is_in_the_checkpoint(life: Life) -> None:
     begin(life, concurrency=1)
     answer(life, 0)
     life.model.tell(life.model.questions[0])

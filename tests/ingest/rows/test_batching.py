@@ -101,7 +101,7 @@ def only(work: Work) -> Batch:
         ({"id": "a", "text": "ab\udfff"}, "a", "its text has a lone surrogate at character 2: not valid Unicode"),
     ],
 )
-def test_a_bad_row_is_a_letter_with_the_reason_and_the_next_row_goes_on(
+def test_a_bad_row_is_a_dead_letter_with_the_reason_and_the_next_row_continues(
     seen: SeenIds, row: Any, key: str | None, why: str
 ) -> None:
     work = working(seen, max_chars=1000)
@@ -112,7 +112,7 @@ def test_a_bad_row_is_a_letter_with_the_reason_and_the_next_row_goes_on(
 
 
 @pytest.mark.parametrize("row", [None, 7, "text and id", ["id", "text"]])
-def test_a_row_that_has_no_fields_is_a_letter_too(seen: SeenIds, row: Any) -> None:
+def test_a_row_that_has_no_fields_is_a_dead_letter_too(seen: SeenIds, row: Any) -> None:
     work = working(seen)
     work.add([good(0), row])
     (dead_letter,) = only(work).dead_letters
@@ -266,7 +266,7 @@ def test_rows_that_are_no_documents_do_not_pile_up_either(seen: SeenIds) -> None
     assert sorted(row for batch in work.batches for row in [*batch.numbers, *batch.settled]) == list(range(1001))
 
 
-def test_a_batch_waits_when_it_holds_a_document_or_a_letter(seen: SeenIds) -> None:
+def test_a_batch_waits_when_it_holds_a_document_or_a_dead_letter(seen: SeenIds) -> None:
     work = working(seen)
     waiting = [work.batcher.pending]
     for start, rows in ((0, []), (0, [BAD]), (1, [good(1)])):
@@ -379,7 +379,7 @@ def test_a_part_of_a_batch_is_some_of_its_documents_and_nothing_that_is_settled(
     assert (part.settled, part.dead_letters) == ([], [])
 
 
-def test_a_document_that_cannot_be_embedded_is_a_letter(seen: SeenIds) -> None:
+def test_a_document_that_cannot_be_embedded_is_a_dead_letter(seen: SeenIds) -> None:
     work = working(seen)
     work.add([good(0), good(1)])
     assert only(work).fail(1, "why not") == DeadLetter(1, "d1", "why not", good(1))

@@ -195,7 +195,7 @@ async def test_a_file_that_is_gone_since_is_refused_by_name(tmp_path: Path, endi
 
 
 @every_file
-async def test_a_sink_that_is_not_open_has_no_state_to_note(tmp_path: Path, ending: str) -> None:
+async def test_a_sink_that_is_not_open_has_no_state_for_a_checkpoint(tmp_path: Path, ending: str) -> None:
     """The state of a sink that failed to open would make the next run truncate the file."""
     (tmp_path / "folder").mkdir()
     sink = open_sink(tmp_path / "folder" / f"out{ending}")

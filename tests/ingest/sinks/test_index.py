@@ -208,7 +208,7 @@ async def test_an_index_that_is_gone_since_is_not_made_anew() -> None:
 # ---- the same index ------------------------------------------------------------------------------------------------
 
 
-async def test_an_index_that_is_deleted_and_made_anew_by_what_is_written_is_found_out_at_the_next_note() -> None:
+async def test_an_index_that_is_deleted_and_made_anew_by_what_is_written_is_found_out_at_the_next_checkpoint() -> None:
     async with bulk_server(knn(DIMENSION)) as server, sinking(server) as sink:
         await sink.open(None)
         await sink.write(batch(0, 3))
@@ -251,13 +251,13 @@ async def test_a_checkpoint_of_an_index_that_took_nothing_yet_may_go_on_with_ano
         assert await sink.flush() == {"documents": 1, "uuid": "docs-7"}
 
 
-async def test_a_checkpoint_of_before_uuids_were_noted_goes_on() -> None:
+async def test_a_checkpoint_of_before_uuids_were_stored_can_be_resumed() -> None:
     async with bulk_server(knn(DIMENSION)) as server, sinking(server) as sink:
         await written(sink, batch(3, 1), state={"documents": 3})
         assert await sink.flush() == {"documents": 4, "uuid": "docs-1"}
 
 
-async def test_an_index_that_the_sink_makes_is_noted_with_its_uuid() -> None:
+async def test_the_checkpoint_of_an_index_that_the_sink_creates_has_its_uuid() -> None:
     async with bulk_server() as server, sinking(server, create=True) as sink:
         await sink.open(None)
         assert await sink.flush() == {"documents": 0, "uuid": None}

@@ -110,7 +110,7 @@ TROUBLE = [AWAY, refusal(429), refusal(503), BUSY]
 
 
 @pytest.mark.parametrize("trouble", TROUBLE, ids=["away", "429", "503", "items"])
-def test_an_index_that_is_back_before_patience_is_over_takes_all(trouble: Any) -> None:
+def test_an_index_that_is_back_before_the_stall_timeout_takes_all(trouble: Any) -> None:
     cluster = Cluster(until(560, trouble))
     assert cluster.run(write(cluster.sink())) == []
     assert 560 <= cluster.sent[-1] <= 590
@@ -118,7 +118,7 @@ def test_an_index_that_is_back_before_patience_is_over_takes_all(trouble: Any) -
 
 @pytest.mark.parametrize("trouble", [*TROUBLE, NEVER], ids=["away", "429", "503", "items", "hung"])
 @pytest.mark.parametrize("stall_timeout", [5.0, 600.0])
-def test_an_index_that_takes_nothing_until_patience_is_over_ends_the_job(trouble: Any, stall_timeout: float) -> None:
+def test_an_index_that_takes_nothing_until_the_stall_timeout_ends_the_job(trouble: Any, stall_timeout: float) -> None:
     cluster = Cluster(until(math.inf, trouble))
     with pytest.raises(SinkError, match=rf"index docs accepts no documents: no response for {stall_timeout:g} s"):
         cluster.run(write(cluster.sink(stall_timeout=stall_timeout)))

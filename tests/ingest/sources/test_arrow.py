@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from aiomlcommons.errors import InvalidRequest
 from aiomlcommons.ingest.sources import ArrowSource, SourceError
 from aiomlcommons.ingest.sources import arrow as arrow_source
-from tests.support.sources import batches_of, check_marks, read_one, rows_of
+from tests.support.sources import batches_of, check_positions, read_one, rows_of
 
 pa: Any = pytest.importorskip("pyarrow")
 ds: Any = pytest.importorskip("pyarrow.dataset")
@@ -35,7 +35,7 @@ def expected(first: int, count: int) -> list[dict[str, Any]]:
 
 @settings(max_examples=40, deadline=None)
 @given(counts=st.lists(st.integers(0, 12), min_size=1, max_size=4), group=st.integers(1, 7), size=st.integers(1, 5))
-def test_reading_on_in_parquet_files_from_any_mark_gives_exactly_the_rest(
+def test_reading_on_in_parquet_files_from_any_position_gives_exactly_the_rest(
     tmp_path_factory: pytest.TempPathFactory, counts: list[int], group: int, size: int
 ) -> None:
     folder = tmp_path_factory.mktemp("parquet")
@@ -43,7 +43,7 @@ def test_reading_on_in_parquet_files_from_any_mark_gives_exactly_the_rest(
         pq.write_table(table(sum(counts[:i]), count), folder / f"part-{i}.parquet", row_group_size=group)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(arrow_source, "ROWS_AT_ONCE", size)
-        rows = asyncio.run(check_marks(lambda: ArrowSource(folder)))
+        rows = asyncio.run(check_positions(lambda: ArrowSource(folder)))
     assert rows == expected(0, sum(counts))
 
 
@@ -57,11 +57,12 @@ def test_reading_on_in_arrow_files_and_tables_gives_exactly_the_rest(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(arrow_source, "ROWS_AT_ONCE", size)
         for data in (path, table(0, count), ds.dataset(path, format="feather")):
-            assert asyncio.run(check_marks(lambda data=data: ArrowSource(data, format="arrow"))) == expected(0, count)  # type: ignore[misc]
+            rows = asyncio.run(check_positions(lambda data=data: ArrowSource(data, format="arrow")))  # type: ignore[misc]
+            assert rows == expected(0, count)
 
 
 @pytest.mark.asyncio
-async def test_a_mark_in_a_later_file_does_not_open_the_files_before_it(tmp_path: Path) -> None:
+async def test_a_position_in_a_later_file_does_not_open_the_files_before_it(tmp_path: Path) -> None:
     for i in range(3):
         pq.write_table(table(10 * i, 10), tmp_path / f"{i}.parquet", row_group_size=5)
     positions = [rows.position for rows in await batches_of(ArrowSource(ds.dataset(tmp_path)))]
@@ -147,7 +148,7 @@ async def test_a_file_that_is_spoiled_in_the_middle_is_an_error_and_no_shorter_f
         ([1], "which is not a position in it"),
     ],
 )
-async def test_files_that_are_not_those_of_the_mark_are_refused(
+async def test_files_that_are_not_those_of_the_position_are_refused(
     tmp_path: Path, position: list[Any], words: str
 ) -> None:
     path = tmp_path / "a.parquet"

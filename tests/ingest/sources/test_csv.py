@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from aiomlcommons.ingest.sources import CsvSource, SourceError
 from aiomlcommons.ingest.sources import csv as csv_source
 from aiomlcommons.ingest.types import BadRow
-from tests.support.sources import batches_of, check_marks, read_one, rows_of
+from tests.support.sources import batches_of, check_positions, read_one, rows_of
 
 CELL = st.text(st.sampled_from('ab,"\n\r é;'), max_size=6)
 ROW = st.lists(CELL, min_size=1, max_size=4)
@@ -63,7 +63,7 @@ async def test_a_quote_that_nobody_closes_spoils_only_what_is_near(tmp_path: Pat
 
 @settings(max_examples=80, deadline=None)
 @given(records=st.lists(ROW, max_size=25), size=st.integers(1, 5), ending=st.sampled_from(["", ".gz"]))
-def test_reading_on_from_any_mark_gives_exactly_the_rest(
+def test_reading_on_from_any_position_gives_exactly_the_rest(
     tmp_path_factory: pytest.TempPathFactory, records: list[list[str]], size: int, ending: str
 ) -> None:
     path = tmp_path_factory.mktemp("records") / f"a.csv{ending}"
@@ -71,7 +71,7 @@ def test_reading_on_from_any_mark_gives_exactly_the_rest(
     csv.writer(text, quoting=csv.QUOTE_ALL).writerows([["a", "b"], *records])
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(csv_source, "ROWS_AT_ONCE", size)
-        rows = asyncio.run(check_marks(lambda: written(path, text.getvalue().encode())))
+        rows = asyncio.run(check_positions(lambda: written(path, text.getvalue().encode())))
     assert len(rows) == len(records)
     for row, record in zip(rows, records, strict=True):
         assert isinstance(row, BadRow) == (len(record) != 2)
@@ -86,7 +86,7 @@ def test_reading_on_in_whatever_stands_there_gives_exactly_the_rest(
     path = tmp_path_factory.mktemp("anything") / "a.csv"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(csv_source, "BYTES_AT_ONCE", size)
-        asyncio.run(check_marks(lambda: written(path, b"a,b\n" + data.encode())))
+        asyncio.run(check_positions(lambda: written(path, b"a,b\n" + data.encode())))
 
 
 @pytest.mark.asyncio
@@ -115,7 +115,7 @@ async def test_a_bad_header_is_refused(tmp_path: Path, data: bytes, words: str) 
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize("ending", ["", ".gz"])
-async def test_a_file_that_is_shorter_than_its_mark_is_refused(tmp_path: Path, ending: str) -> None:
+async def test_a_file_that_is_shorter_than_the_position_is_refused(tmp_path: Path, ending: str) -> None:
     with pytest.raises(SourceError, match=r"a\.csv.* has 8 bytes, and was read to byte 900 before"):
         await rows_of(written(tmp_path / f"a.csv{ending}", b"a,b\n1,2\n"), [900, 60, 0], 59)
 

@@ -20,7 +20,7 @@ from aiomlcommons.ingest.sources import IndexSource, IterableSource, MappedSourc
 from tests.support.jobs import NOW
 from tests.support.recording_server import Server, reply, serve
 from tests.support.searched_index import MISSING, Index
-from tests.support.sources import check_marks, read_one, rows_of
+from tests.support.sources import check_positions, read_one, rows_of
 
 
 def expected(ids: list[str]) -> list[dict[str, str]]:
@@ -34,13 +34,13 @@ def searches(index: Index) -> list[Any]:
 async def check_reading(ids: list[str], size: int, expires: int) -> None:
     index = Index(ids, expires)
     async with serve(index.answer) as server, Session(server.url, backoff=NOW) as ml:
-        assert await check_marks(lambda: IndexSource(ml, "books", size=size)) == expected(ids)
+        assert await check_positions(lambda: IndexSource(ml, "books", size=size)) == expected(ids)
         assert index.open == {}, "points in time are left open"
 
 
 @settings(max_examples=25, deadline=None)
 @given(ids=st.lists(st.text("abc", min_size=1, max_size=3), unique=True, max_size=12), size=st.integers(1, 5))
-def test_reading_on_from_any_mark_gives_exactly_the_rest(ids: list[str], size: int) -> None:
+def test_reading_on_from_any_position_gives_exactly_the_rest(ids: list[str], size: int) -> None:
     asyncio.run(check_reading(ids, size, expires=1_000_000))
 
 
@@ -149,7 +149,7 @@ async def test_a_cluster_that_restarts_is_waited_for_by_each_request() -> None:
             await impatient.count()
 
 
-def test_a_job_sets_the_patience_of_a_source_that_it_reads_from_an_index() -> None:
+def test_a_job_sets_the_stall_timeout_of_a_source_that_it_reads_from_an_index() -> None:
     index = IndexSource(Session(), "books")
     mapped = MappedSource(index, FieldMap({"text": "title"}))
     assert with_stall_timeout(index, 7) == attrs.evolve(index, stall_timeout=7)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from aiomlcommons.errors import InvalidRequest
 from aiomlcommons.ingest.sources import IterableSource, SourceError, iterables
 from aiomlcommons.ingest.types import BadRow
-from tests.support.sources import batches_of, check_marks, flat, read_one, rows_of
+from tests.support.sources import batches_of, check_positions, flat, read_one, rows_of
 
 ROWS = [{"n": n} for n in range(600)]
 
@@ -28,11 +28,11 @@ async def slowly(count: int, pause_each: int = 1) -> AsyncGenerator[dict[str, in
 
 @settings(max_examples=60, deadline=None)
 @given(count=st.integers(0, 40), size=st.integers(1, 9), pause=st.integers(1, 12))
-def test_reading_on_from_any_mark_gives_exactly_the_rest(count: int, size: int, pause: int) -> None:
+def test_reading_on_from_any_position_gives_exactly_the_rest(count: int, size: int, pause: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(iterables, "ROWS_AT_ONCE", size)
         for rows in (ROWS[:count], lambda: iter(ROWS[:count]), lambda: slowly(count, pause)):
-            assert asyncio.run(check_marks(lambda rows=rows: IterableSource(rows))) == ROWS[:count]  # type: ignore[misc]
+            assert asyncio.run(check_positions(lambda rows=rows: IterableSource(rows))) == ROWS[:count]  # type: ignore[misc]
 
 
 @pytest.mark.asyncio

@@ -25,7 +25,7 @@ from aiomlcommons.ingest.sources import JsonlSource, SourceError, StdinSource, _
 from aiomlcommons.ingest.types import BadRow
 from tests.support.fifo import written_to
 from tests.support.job_simulation import open_files
-from tests.support.sources import batches_of, check_marks, read_one, rows_of
+from tests.support.sources import batches_of, check_positions, read_one, rows_of
 
 PACK: dict[str, Callable[[bytes], bytes]] = {
     "": bytes,
@@ -94,14 +94,14 @@ async def test_a_torn_last_line_is_a_bad_row_that_says_so(tmp_path: Path) -> Non
     size=st.integers(1, 40),
     ending=st.sampled_from([*PACK]),
 )
-def test_reading_on_from_any_mark_gives_exactly_the_rest(
+def test_reading_on_from_any_position_gives_exactly_the_rest(
     tmp_path_factory: pytest.TempPathFactory, parts: list[bytes], end: bytes, size: int, ending: str
 ) -> None:
     path = tmp_path_factory.mktemp("lines") / f"a.jsonl{ending}"
     data = b"\n".join(parts) + end
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(jsonl, "BYTES_AT_ONCE", size)
-        rows = asyncio.run(check_marks(lambda: written(path, data)))
+        rows = asyncio.run(check_positions(lambda: written(path, data)))
     assert len(rows) == sum(bool(line.strip()) for line in data.split(b"\n"))
 
 
@@ -151,7 +151,7 @@ async def test_zstd_without_its_library_names_the_extra(tmp_path: Path, monkeypa
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize("ending", [*PACK])
-async def test_a_file_that_is_shorter_than_its_mark_is_refused(tmp_path: Path, ending: str) -> None:
+async def test_a_file_that_is_shorter_than_the_position_is_refused(tmp_path: Path, ending: str) -> None:
     source = written(tmp_path / f"a.jsonl{ending}", b'{"a": 1}\n')
     with pytest.raises(SourceError, match=r"a\.jsonl.* has 9 bytes, and was read to byte 1,000 before"):
         await rows_of(source, [1000, 100, 0], 100)
@@ -190,7 +190,7 @@ async def test_what_has_no_size_has_no_share(tmp_path: Path) -> None:
 
 
 @pytest.mark.asyncio
-async def test_a_mark_of_something_else_is_refused(tmp_path: Path) -> None:
+async def test_a_position_of_something_else_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="which is not a position in it"):
         await rows_of(written(tmp_path / "a.jsonl", b"{}\n"), {"row": 1}, 1)
 
@@ -298,7 +298,7 @@ async def test_a_regular_file_as_standard_input_is_read_and_read_on(
         return StdinSource(descriptors[-1])
 
     try:
-        assert await check_marks(fresh) == [{"n": n} for n in range(50)]
+        assert await check_positions(fresh) == [{"n": n} for n in range(50)]
         with pytest.raises(SourceError, match="- has changed before byte 90 since it was read"):
             await rows_of(fresh(), [90, 10, 0], 10)
         with pytest.raises(SourceError, match="- has 490 bytes, and was read to byte 10,000 before"):

@@ -51,12 +51,12 @@ def lines(path: Path) -> list[Any]:
     return [orjson.loads(line) for line in path.read_bytes().splitlines()]
 
 
-def test_a_new_journal_begins_at_the_beginning(tmp_path: Path) -> None:
+def test_a_new_checkpoint_begins_at_the_beginning(tmp_path: Path) -> None:
     assert resumed(tmp_path / "job") == Checkpoint()
     assert lines(tmp_path / "job")[0] == HEADER
 
 
-def test_a_journal_can_be_looked_at_and_stays_as_it_is(tmp_path: Path) -> None:
+def test_a_checkpoint_can_be_looked_at_and_stays_as_it_is(tmp_path: Path) -> None:
     path = tmp_path / "job"
     assert CheckpointFile.peek(path) is None
     path.touch()
@@ -71,7 +71,7 @@ def test_a_journal_can_be_looked_at_and_stays_as_it_is(tmp_path: Path) -> None:
         CheckpointFile.peek(path)
 
 
-def test_an_empty_file_is_a_new_journal(tmp_path: Path) -> None:
+def test_an_empty_file_is_a_new_checkpoint(tmp_path: Path) -> None:
     (tmp_path / "job").touch()
     assert resumed(tmp_path / "job") == Checkpoint()
 
@@ -109,7 +109,7 @@ def write_on(path: Path, saved: Checkpoint) -> None:
         CheckpointFile(path, file, HEADER).write(saved)
 
 
-def test_a_journal_that_was_cut_is_whole_again_after_it_is_opened(tmp_path: Path) -> None:
+def test_a_checkpoint_that_was_cut_is_whole_again_after_it_is_opened(tmp_path: Path) -> None:
     path = tmp_path / "job"
     write(path, Checkpoint(done=1), Checkpoint(done=2))
     path.write_bytes(path.read_bytes()[:-3])
@@ -138,7 +138,7 @@ def test_a_header_alone_is_a_job_that_has_not_begun(tmp_path: Path) -> None:
         ({"job": "ingest", "source": "in.jsonl", "model": "mini"}, "batch was 64 and is None"),
     ],
 )
-def test_the_journal_of_another_job_is_refused_and_left_as_it_is(
+def test_the_checkpoint_of_another_job_is_refused_and_left_as_it_is(
     tmp_path: Path, header: Mapping[str, Any], words: str
 ) -> None:
     path = tmp_path / "job"
@@ -169,7 +169,7 @@ def test_a_header_is_compared_as_json_keeps_it(tmp_path: Path) -> None:
         b"\xff\xfe\n",
     ],
 )
-def test_a_file_that_is_no_journal_is_refused_and_left_as_it_is(tmp_path: Path, content: bytes) -> None:
+def test_a_file_that_is_no_checkpoint_is_refused_and_left_as_it_is(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "data.csv"
     path.write_bytes(content)
     with pytest.raises(WrongJob, match=r"data.csv is not the checkpoint of a job; name another file"):
@@ -226,7 +226,9 @@ def test_a_full_disk_is_an_error_that_names_the_file(tmp_path: Path) -> None:
         CheckpointFile.open(tmp_path / "job", HEADER)
 
 
-def test_a_long_journal_is_written_anew_with_its_last_entry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_long_checkpoint_file_is_rewritten_with_its_last_entry(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(checkpoint, "COMPACT", 2_000)
     path = tmp_path / "job"
     opened, _ = CheckpointFile.open(path, HEADER)
@@ -240,7 +242,7 @@ def test_a_long_journal_is_written_anew_with_its_last_entry(tmp_path: Path, monk
     assert [found.name for found in tmp_path.iterdir()] == ["job"]
 
 
-def test_a_journal_that_cannot_be_written_anew_now_can_be_later(
+def test_a_checkpoint_file_that_cannot_be_rewritten_now_can_be_later(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "job"
@@ -256,7 +258,7 @@ def test_a_journal_that_cannot_be_written_anew_now_can_be_later(
     assert resumed(path) == Checkpoint(done=3)
 
 
-def test_a_journal_is_never_overwritten_in_its_place(tmp_path: Path) -> None:
+def test_a_checkpoint_file_is_never_overwritten_in_its_place(tmp_path: Path) -> None:
     path, other = tmp_path / "job", tmp_path / "other"
     write(path, Checkpoint(done=1))
     other.hardlink_to(path)

@@ -43,7 +43,7 @@ def letters(tmp_path: Path) -> Generator[DeadLetters]:
     letters.close()
 
 
-def test_a_letter_has_the_row_the_id_the_reason_and_the_document(letters: DeadLetters) -> None:
+def test_a_dead_letter_has_the_row_the_id_the_reason_and_the_document(letters: DeadLetters) -> None:
     letters.write(
         [DeadLetter(7, "d7", "its text is empty", {"id": "d7", "text": ""}), DeadLetter(8, None, "no id", {"a": 1})]
     )
@@ -70,13 +70,13 @@ def test_a_document_is_never_taken_for_a_bad_row(letters: DeadLetters) -> None:
     assert list(documents(letters.path)) == [document, {**document, "id": 2}]
 
 
-def test_without_letters_there_is_no_file(letters: DeadLetters) -> None:
+def test_without_dead_letters_there_is_no_file(letters: DeadLetters) -> None:
     letters.write([])
     assert letters.flush() == [0, 0]
     assert not letters.path.exists()
 
 
-def test_a_new_job_begins_with_no_letters_and_loses_none(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_new_job_begins_with_no_dead_letters_and_loses_none(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     for number in range(3):
         letters = DeadLetters(tmp_path / "dead")
         letters.open(None)
@@ -93,7 +93,7 @@ def test_an_empty_file_is_no_earlier_jobs(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["dead"]
 
 
-def test_a_job_that_goes_on_takes_back_what_was_written_after_its_note(tmp_path: Path) -> None:
+def test_a_resumed_job_cuts_off_what_was_written_after_its_checkpoint(tmp_path: Path) -> None:
     path = tmp_path / "dead"
     first = DeadLetters(path)
     first.open(None)
@@ -148,7 +148,7 @@ def test_a_file_is_one_jobs(tmp_path: Path) -> None:
     assert [one["row"] for one in read(path)] == [1]
 
 
-def test_a_document_that_is_nested_too_deeply_is_a_letter_too(tmp_path: Path) -> None:
+def test_a_document_that_is_nested_too_deeply_is_a_dead_letter_too(tmp_path: Path) -> None:
     deep: Any = []
     for _ in range(400):
         deep = [deep]
@@ -238,7 +238,7 @@ GOOD = {"row": 1, "id": "d1", "why": "it failed", "document": {"id": "d1"}}
     ],
     ids=str,
 )
-def test_a_line_that_is_no_letter_is_named(tmp_path: Path, line: Any) -> None:
+def test_a_line_that_is_no_dead_letter_is_named(tmp_path: Path, line: Any) -> None:
     path = tmp_path / "dead"
     path.write_bytes(letter(0).line() + orjson.dumps(line) + b"\n")
     with pytest.raises(SourceError, match=r"dead, line 2 is not a dead letter"):
@@ -260,7 +260,7 @@ def test_a_full_disk_is_an_error_that_names_the_file(tmp_path: Path) -> None:
     more.close()
 
 
-def test_two_threads_with_the_first_letters_open_one_file(
+def test_two_threads_with_the_first_dead_letters_open_one_file(
     letters: DeadLetters, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = threading.Thread(target=letters.write, args=([letter(2)],))
