@@ -29,7 +29,7 @@ async def show(options: argparse.Namespace) -> None:
             {"reason": why, "count": count, "examples": [orjson.loads(one.line()) for one in examples[why]]}
             for why, count in counts.most_common()
         ]
-        print_json({"file": options.file, "letters": counts.total(), "reasons": reasons})
+        print_json({"file": options.file, "dead_letters": counts.total(), "reasons": reasons})
         return
     print(f"{counts.total():,} dead letters in {options.file}")
     for why, count in counts.most_common():

@@ -72,7 +72,7 @@ class Engine:
         self.stats.total = await self.source.count()
         await self.sink.open(state.get("state"))  # first: this refuses a sink that another job is writing
         # The dead letters of a finished job may have been retried since: keep the file at its present length.
-        length = await anyio.to_thread.run_sync(self.dead_letters.flush) if finished else state.get("letters")
+        length = await anyio.to_thread.run_sync(self.dead_letters.flush) if finished else state.get("dead_letters")
         await anyio.to_thread.run_sync(self.dead_letters.open, length)
         self.torn = 0
         # From here on the contents of these files are covered by this job's checkpoint.
@@ -228,7 +228,7 @@ class Engine:
             beyond=self.tracker.beyond,
             start=start,
             position=position,
-            sink={"state": state, "letters": length},
+            sink={"state": state, "dead_letters": length},
             counts=counts,
         )
         await self._write_checkpoint()

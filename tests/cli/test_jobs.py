@@ -188,7 +188,7 @@ async def test_names_of_files_that_are_no_utf8_are_names_too(place: Place, endin
     code, out, _ = await place.run_alone("dead-letter", "list", dead_letters)
     assert (code, "1 dead letters in caf" in out) == (0, True)
     code, out, _ = await place.run_alone("dead-letter", "list", dead_letters, "--json")
-    assert (code, orjson.loads(out)["letters"]) == (0, 1)
+    assert (code, orjson.loads(out)["dead_letters"]) == (0, 1)
     place.write(dead_letters, {"row": 1, "id": "x", "why": "the model was away", "document": {"text": "a"}})
     code, report = await place.job("dead-letter", "retry", dead_letters, *MODEL, "--out", f"{odd}.more.jsonl")
     assert (code, report["written"]) == (0, 1)
@@ -601,7 +601,7 @@ def test_dead_letters_are_counted_by_reason(dead: Path, capsys: pytest.CaptureFi
     ]
     assert cli.main(["dead-letter", "list", str(dead), "--json"]) == 0
     said = orjson.loads(capsys.readouterr().out)
-    assert (said["letters"], [reason["count"] for reason in said["reasons"]]) == (63, [60, 2, 1])
+    assert (said["dead_letters"], [reason["count"] for reason in said["reasons"]]) == (63, [60, 2, 1])
     assert [example["id"] for example in said["reasons"][1]["examples"]] == ["d70", "d71"]
 
 

@@ -42,14 +42,14 @@ def noted(folder: Path) -> Note:
     lines = path.read_bytes().split(b"\n")[1:-1] if path.exists() else []
     saved = next((found for line in reversed(lines) if (found := _decoded(line)) and found["sink"]), NOTHING)
     runs = [(0, saved["done"] - 1), *saved["beyond"]]
-    sink = saved["sink"] or {"state": None, "letters": [0, 0]}
+    sink = saved["sink"] or {"state": None, "dead_letters": [0, 0]}
     return Note(
         frozenset(row for first, last in runs for row in range(first, last + 1)),
         saved["start"],
         sink["state"],
         saved["counts"],
         saved["finished"],
-        read_dead_letters(folder, sink["letters"][0]),
+        read_dead_letters(folder, sink["dead_letters"][0]),
     )
 
 

@@ -205,7 +205,7 @@ def test_a_damaged_entry_is_refused_and_left_as_it_is(tmp_path: Path, line: Any,
 
 
 def test_an_entry_that_lacks_a_key_is_not_taken_for_one_with_its_default(tmp_path: Path) -> None:
-    saved = attrs.asdict(Checkpoint(done=5, sink={"state": {"bytes": 7}, "letters": 0}))
+    saved = attrs.asdict(Checkpoint(done=5, sink={"state": {"bytes": 7}, "dead_letters": 0}))
     del saved["sink"]
     (tmp_path / "job").write_bytes(orjson.dumps(HEADER) + b"\n" + orjson.dumps(saved) + b"\n")
     with pytest.raises(WrongJob, match=r"job is damaged: missing or unknown keys: sink; remove it"):
@@ -280,7 +280,7 @@ def test_each_entry_is_on_disk_when_write_returns(tmp_path: Path) -> None:
 
 def test_an_entry_keeps_all_its_fields(tmp_path: Path) -> None:
     saved = Checkpoint(
-        5, [(7, 9), (11, 11)], 3, {"offset": 17}, {"letters": 2, "state": None}, {"read": 9}, finished=True
+        5, [(7, 9), (11, 11)], 3, {"offset": 17}, {"dead_letters": 2, "state": None}, {"read": 9}, finished=True
     )
     write(tmp_path / "job", saved)
     assert resumed(tmp_path / "job") == saved
