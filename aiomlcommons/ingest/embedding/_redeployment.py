@@ -41,6 +41,8 @@ class Redeployment:
     async def __call__(self, error: ModelNotReady) -> None:
         """Deploy the model, unless that was done just now; wait at most ``LONGEST`` seconds. Raises ``failed``."""
         async with self._lock:
+            if self.failed is not None:
+                raise self.failed  # of a batch that waited for the lock meanwhile
             if self.clock() < self._next:
                 return
             log.warning("model %s is gone from the nodes (%s): deploying it again", self.model_id, error.reason)

@@ -52,6 +52,8 @@ class MemoryCache:
 
     async def keep(self, vectors: Mapping[str, Any]) -> None:
         """Add vectors by text, and evict the oldest ones above the size limit."""
+        if not vectors:
+            return
         size = sum(map(len, vectors)) + _bytes_of(list(vectors.values()))
         self._batches.append((size, list(vectors)))
         self._vectors.update(vectors)

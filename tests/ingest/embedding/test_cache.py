@@ -39,6 +39,13 @@ async def test_the_last_texts_are_known_and_the_first_forgotten() -> None:
     assert (await recent.find(["2"]))["2"].tolist() == [2, 2]
 
 
+async def test_a_batch_without_vectors_takes_no_memory() -> None:
+    cache = MemoryCache()
+    for _ in range(1000):
+        await cache.keep({})
+    assert not cache._batches
+
+
 async def test_a_file_knows_every_kind_of_vector_in_the_next_job_too(tmp_path: Path) -> None:
     def first() -> None:
         with opened(tmp_path / "v.sqlite") as file:

@@ -12,7 +12,7 @@ import pytest
 from aiomlcommons.api.models import DeployModel
 from aiomlcommons.api.tasks import TaskInfo, TaskState
 from aiomlcommons.emulator.faults import PREDICTIONS
-from aiomlcommons.errors import ConnectError, MLCommonsError
+from aiomlcommons.errors import ConnectError, MLCommonsError, ModelNotReady
 from aiomlcommons.inference.vectors import Vectors
 from aiomlcommons.ingest.embedding._redeployment import Redeployment
 from aiomlcommons.ingest.errors import JobStalled
@@ -117,6 +117,20 @@ async def test_what_keeps_it_from_being_deployed_for_good_ends_the_job(
         await node.world().one(*texts)
     assert caught.value is error
     assert len(node.deployments) == 1
+
+
+async def test_batches_that_wait_for_a_deployment_that_fails_for_good_start_no_other_one() -> None:
+    node = Node(ends=[failed("illegal model")])
+    redeploy = Redeployment("m1", node.deploy, node.clock)
+    assert isinstance(MISSED, ModelNotReady)
+
+    async def miss() -> MLCommonsError:
+        with pytest.raises(TaskFailed) as caught:
+            await redeploy(MISSED)
+        return caught.value
+
+    errors = await node.clock.run(*(miss() for _ in range(5)))
+    assert (len(node.deployments), set(map(id, errors))) == (1, {id(redeploy.failed)})
 
 
 async def test_a_model_that_stays_away_is_not_deployed_in_a_storm() -> None:
