@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import re
 import threading
 from collections.abc import Awaitable, Sequence
 from pathlib import Path
@@ -11,7 +12,15 @@ from typing import Any, cast
 
 import pytest
 
-from aiomlcommons.ingest.sinks import CallableSink, JsonLinesSink, NpySink, ParquetSink, SinkError, open_sink
+from aiomlcommons.ingest.sinks import (
+    _BY_SUFFIX,
+    CallableSink,
+    JsonLinesSink,
+    NpySink,
+    ParquetSink,
+    SinkError,
+    open_sink,
+)
 from aiomlcommons.ingest.sources import open_source
 from aiomlcommons.ingest.types import Documents, Refused, Row, Sink
 from tests.support.sinks import DIMENSION, batch, written
@@ -47,7 +56,8 @@ def test_a_sink_is_itself() -> None:
 
 
 def test_what_is_no_sink_is_refused_with_what_would_be_one() -> None:
-    with pytest.raises(ValueError, match=r"cannot write out.txt: name it .jsonl, .ndjson, .npy, .parquet"):
+    assert {".jsonl", ".ndjson", ".npy", ".parquet"} <= _BY_SUFFIX.keys()
+    with pytest.raises(ValueError, match=re.escape(f"cannot write out.txt: name it {', '.join(_BY_SUFFIX)}")):
         open_sink("out.txt")
     with pytest.raises(SinkError, match=r"cannot write no/such/out.npy: there is no folder no/such"):
         open_sink("no/such/out.npy")
