@@ -122,11 +122,11 @@ async def test_what_keeps_it_from_being_deployed_for_good_ends_the_job(
 async def test_batches_that_wait_for_a_deployment_that_fails_for_good_start_no_other_one() -> None:
     node = Node(ends=[failed("illegal model")])
     redeploy = Redeployment("m1", node.deploy, node.clock)
-    assert isinstance(MISSED, ModelNotReady)
+    missed = ModelNotReady(MISSED.response)
 
     async def miss() -> MLCommonsError:
         with pytest.raises(TaskFailed) as caught:
-            await redeploy(MISSED)
+            await redeploy(missed)
         return caught.value
 
     errors = await node.clock.run(*(miss() for _ in range(5)))
