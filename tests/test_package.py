@@ -13,6 +13,7 @@ import pytest
 import aiomlcommons
 from aiomlcommons import ingest
 from aiomlcommons.cli.arguments import parser
+from aiomlcommons.ingest import sources
 from aiomlcommons.ingest.options import JobOptions
 from aiomlcommons.lifecycle.ensure import EnsureModel
 from aiomlcommons.lifecycle.methods import ModelLife
@@ -35,6 +36,7 @@ def test_every_exported_name_is_there(package: ModuleType) -> None:
         (ingest, "Letter", "DeadLetter"),
         (ingest, "Unbalanced", "RowsLost"),
         (ingest, "letters", "read_dead_letters"),
+        (sources, "with_patience", "with_stall_timeout"),
     ],
 )
 def test_an_old_name_still_works_and_warns(package: ModuleType, old: str, new: str) -> None:

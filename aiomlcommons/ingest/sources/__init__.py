@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
@@ -20,6 +20,7 @@ from aiomlcommons.ingest.sources.jsonl import JsonlSource, PipeSource, StdinSour
 from aiomlcommons.ingest.sources.mapping import MappedSource
 from aiomlcommons.ingest.sources.reading import FileSource
 from aiomlcommons.ingest.types import Source
+from aiomlcommons.lazy import lazily
 
 __all__ = [
     "ArrowSource",
@@ -34,6 +35,9 @@ __all__ = [
     "open_source",
     "with_stall_timeout",
 ]
+
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = lazily(__name__, __all__, (), renamed={"with_patience": "with_stall_timeout"})
 
 
 def open_source(what: Any) -> Source:
