@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any
@@ -52,8 +52,33 @@ class RetryFiles:
         return failed_is_gone or not self.path.exists() or header.get("source") != DeadLetterSource.of(self.path).name
 
     def commit(self, count: int) -> None:
-        """Leave in the file only the ``count`` dead letters that failed again. Raises as ``_keep_failed`` does."""
-        _keep_failed(self.path, self.failed, count)
+        """Leave in the file only the ``count`` dead letters that failed again, with the new reasons.
+
+        The ``row`` of a dead letter in ``failed`` is a line number in ``path``, from 0. ``path`` is removed if nothing
+        is left. Raises SourceError if ``failed`` does not hold ``count`` dead letters, and changes nothing then.
+        """
+        again = read_dead_letters(self.failed) if self.failed.exists() else ()
+        why = {dead_letter.row: dead_letter.why for dead_letter in again}
+        if len(why) != count:
+            raise SourceError(
+                f"{self.failed} holds {len(why):,} dead letters, and {count:,} documents failed: "
+                f"{self.path} stays as it is"
+            )
+        self._replace(dead_letter.line() for dead_letter in _still_failing(self.path, why))
+        self.failed.unlink(missing_ok=True)
+
+    def _replace(self, lines: Iterable[bytes]) -> None:
+        part = self.path.with_name(f"{self.path.name}.tmp")
+        with part.open("wb") as file:
+            file.writelines(lines)
+            file.flush()
+            os.fsync(file.fileno())
+        if part.stat().st_size:
+            part.replace(self.path)
+        else:
+            self.path.unlink()
+            part.unlink()
+        sync_folder(self.path.parent)
 
     def clean_up(self) -> int:
         """Remove the files of the retry; return how many dead letters are left."""
@@ -85,7 +110,7 @@ class DeadLetterSource:
 
     @classmethod
     def of(cls, path: Path) -> DeadLetterSource:
-        """Read a file once; it blocks. Raises SourceError for a line that is torn or no dead letter, OSError."""
+        """Read through a file; it blocks. Raises SourceError for a line that is torn or no dead letter, OSError."""
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
             if file.tell():
@@ -135,32 +160,6 @@ def retried_id(field: str) -> Callable[[Row], Any]:
         return read(row) if known is None else known
 
     return find
-
-
-def _keep_failed(path: Path, failed: Path, count: int) -> None:
-    """Replace a dead letter file by those of its dead letters that failed again, with the new reasons. It blocks.
-
-    ``failed`` holds the ``count`` dead letters of the retry, whose ``row`` is a line number in ``path``, from 0; it is
-    removed. ``path`` is replaced by atomic rename, or removed if nothing is left. Raises SourceError if ``failed`` does
-    not hold ``count`` dead letters, and changes nothing then.
-    """
-    why = {dead_letter.row: dead_letter.why for dead_letter in read_dead_letters(failed)} if failed.exists() else {}
-    if len(why) != count:
-        raise SourceError(
-            f"{failed} holds {len(why):,} dead letters, and {count:,} documents failed: {path} stays as it is"
-        )
-    part = path.with_name(path.name + ".tmp")
-    with part.open("wb") as file:
-        file.writelines(dead_letter.line() for dead_letter in _still_failing(path, why))
-        file.flush()
-        os.fsync(file.fileno())
-    if part.stat().st_size:
-        part.replace(path)
-    else:
-        path.unlink()
-        part.unlink()
-    sync_folder(path.parent)
-    failed.unlink(missing_ok=True)
 
 
 def _still_failing(path: Path, why: Mapping[int, str]) -> Iterator[DeadLetter]:

@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 import pytest
 
-from aiomlcommons.ingest.reprocess import DeadLetterSource, RetriedDocument, _keep_failed, retried_id
+from aiomlcommons.ingest.reprocess import DeadLetterSource, RetriedDocument, RetryFiles, retried_id
 from aiomlcommons.ingest.sources import SourceError
 from aiomlcommons.ingest.state.dead_letters import DeadLetter, read_dead_letters
 from aiomlcommons.ingest.types import BadRow
@@ -130,7 +130,7 @@ def kept(tmp_path: Path, failed: list[DeadLetter], *found: DeadLetter) -> list[D
     path, again = write(tmp_path / "dead", *found), tmp_path / "dead.failed"
     if failed:
         write(again, *failed)
-    _keep_failed(path, again, len(failed))
+    RetryFiles(path, tmp_path / "unused").commit(len(failed))
     assert {file.name for file in tmp_path.iterdir()} <= {"dead"}
     return list(read_dead_letters(path)) if path.exists() else []
 
@@ -162,11 +162,11 @@ def test_an_earlier_dead_letter_of_the_same_id_does_not(tmp_path: Path) -> None:
 
 
 def test_a_file_that_cannot_be_written_leaves_all_as_it_is(tmp_path: Path) -> None:
-    path, failed = write(tmp_path / "dead", letter(1, "a")), write(tmp_path / "failed", letter(0, "a"))
+    path, failed = write(tmp_path / "dead", letter(1, "a")), write(tmp_path / "dead.failed", letter(0, "a"))
     (tmp_path / "dead.tmp").mkdir()
     before = path.read_bytes()
     with pytest.raises(IsADirectoryError):
-        _keep_failed(path, failed, 1)
+        RetryFiles(path, tmp_path / "unused").commit(1)
     assert (path.read_bytes(), failed.exists()) == (before, True)
 
 
@@ -176,7 +176,7 @@ def test_dead_letters_that_failed_and_are_gone_are_missed(tmp_path: Path) -> Non
     with pytest.raises(
         SourceError, match=r"failed holds 0 dead letters, and 1 documents failed: .*dead stays as it is"
     ):
-        _keep_failed(path, tmp_path / "failed", 1)
+        RetryFiles(path, tmp_path / "unused").commit(1)
     assert path.read_bytes() == before
 
 
@@ -185,7 +185,7 @@ def test_what_is_left_is_on_the_disk_before_the_new_dead_letters_go(
     tmp_path: Path, left: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = write(tmp_path / "dead", letter(0, "a"), letter(1, "b"))
-    failed = write(tmp_path / "failed", *[letter(0, "a", why="again")][:left])
+    failed = write(tmp_path / "dead.failed", *[letter(0, "a", why="again")][:left])
     heard: list[tuple[str, bool, int]] = []
     fsync = os.fsync
 
@@ -195,6 +195,6 @@ def test_what_is_left_is_on_the_disk_before_the_new_dead_letters_go(
         heard.append((Path(f"/proc/self/fd/{number}").readlink().name, failed.exists(), rows))
 
     monkeypatch.setattr(os, "fsync", listen)
-    _keep_failed(path, failed, left)
+    RetryFiles(path, tmp_path / "unused").commit(left)
     assert heard == [("dead.tmp", True, 2), (tmp_path.name, True, left)]
     assert not failed.exists()
