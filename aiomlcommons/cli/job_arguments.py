@@ -109,6 +109,8 @@ def _where(parser: argparse.ArgumentParser) -> Any:
 def _what(parser: argparse.ArgumentParser, *, id: str, default: str | None) -> None:
     parser.add_argument("--model", required=True, metavar="NAME_OR_ID", help="as for `models ensure`")
     parser.add_argument("--text", default="text", metavar="FIELD", help="a field, a path or a template (default: text)")
+    words = "what stands for a field of --text that is missing, null or NaN (default: such a row fails)"
+    parser.add_argument("--text-default", metavar="TEXT", help=words)
     parser.add_argument("--id", default=default, metavar="FIELD", help=id)
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
 

@@ -75,6 +75,7 @@ def how(options: argparse.Namespace) -> dict[str, Any]:
     """Return the options of the job as arguments of ``ml.ingest``, without those of ``known``."""
     names = (
         "text",
+        "text_default",
         "batch",
         "batch_bytes",
         "concurrency",

@@ -20,6 +20,7 @@ import attrs
 from aiomlcommons.concurrency import Results, batched, fan_out
 from aiomlcommons.errors import BatchFailed, InvalidRequest
 from aiomlcommons.inference.fields import TextFrom, text_by
+from aiomlcommons.inference.tables import rows_of
 from aiomlcommons.inference.vectors import Vectors
 
 T = TypeVar("T")
@@ -69,6 +70,7 @@ async def embed(
     rows: Rows[T],
     *,
     text: TextOf[T],
+    text_default: str | None = None,
     batch: int,
     concurrency: int,
     ordered: bool,
@@ -81,10 +83,11 @@ async def embed(
     for name, value in (("batch", batch), ("concurrency", concurrency)):
         if value < 1:
             raise ValueError(f"{name} must be 1 or more, not {value}")
-    if isinstance(rows, str | Mapping) or not isinstance(rows, Iterable | AsyncIterable):
+    rows = rows_of(rows)
+    if isinstance(rows, str | bytes | Mapping) or not isinstance(rows, Iterable | AsyncIterable):
         raise InvalidRequest(f"rows must be an iterable of rows, not {type(rows).__name__}")
 
-    pick = None if text is None else text_by(text)
+    pick = None if text is None else text_by(text, text_default)
 
     async def work(part: _Part[T]) -> Batch[T]:
         try:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from string import Formatter
 from typing import Any, TypeAlias
 
 from aiomlcommons.errors import InvalidRequest
+from aiomlcommons.inference.words import is_missing, words
 
 Row: TypeAlias = Mapping[str, Any]
 
@@ -15,51 +17,92 @@ class TextFrom:
     """A callable that extracts a row's text by a field, a path or a template.
 
     That is ``"title"``, ``"meta.title"`` or ``"{title} {meta.body}"``. In a template, ``{{`` and ``}}`` are literal
-    braces, and numbers are converted to text. A field with a dot in its name takes precedence over a path.
+    braces; numbers are converted to text (whole ones without ``.0``), dates to ISO text, booleans to ``true`` and
+    ``false``. A field with a dot in its name takes precedence over a path.
+
+    Null, NaN, NaT and NA are missing values, as is a field that the row lacks. ``default`` is the text that stands for
+    them; without one they are an error.
 
     Raises:
-        InvalidRequest: The template is invalid.
-        LookupError: On call, if the row lacks the field; names it.
-        TypeError: On call, if a field of a template is neither text nor a number.
+        InvalidRequest: The template or the default is invalid.
+        LookupError: On call, if a value is missing; names the field.
+        TypeError: On call, if a field of a template is a list, bytes, or another value that is not text; names it.
     """
 
-    def __init__(self, spec: str) -> None:
-        self.spec = spec
-        self._parts = _parsed(spec) if "{" in spec or "}" in spec else None
+    def __init__(self, spec: str, default: str | None = None) -> None:
+        if not isinstance(default, str | None):
+            raise InvalidRequest(f"the default of {spec!r} must be a text, not {default!r}")
+        self.spec, self.default = spec, default
+        self._parts = _parsed(spec) if is_template(spec) else None
 
     def __call__(self, row: Row) -> Any:
         """Return the value of the field, of any type, or the formatted template."""
         if self._parts is None:
-            return value_of(row, self.spec)
-        return "".join(before + ("" if name is None else _words(row, name)) for before, name in self._parts)
+            return self._value(row, self.spec)
+        return "".join(before + ("" if name is None else self._words(row, name)) for before, name in self._parts)
 
     def __repr__(self) -> str:
-        return f"TextFrom({self.spec!r})"
+        return f"TextFrom({self.spec!r}" + ("" if self.default is None else f", default={self.default!r}") + ")"
+
+    def _value(self, row: Row, path: str) -> Any:
+        try:
+            found = value_of(row, path)
+        except LookupError:
+            if self.default is None:
+                raise
+            return self.default
+        if not is_missing(found):
+            return found
+        if self.default is None:
+            raise LookupError(f"its field {path!r} is {_kind(found)}, a missing value without a default")
+        return self.default
+
+    def _words(self, row: Row, path: str) -> str:
+        found = self._value(row, path)
+        text = words(found)
+        if text is None:
+            raise TypeError(f"its field {path!r} must be a text, a number or a date, not {_kind(found)}")
+        return text
 
 
 class FieldMap:
     """A callable that maps a row to new fields: ``FieldMap({"text": "{title} {body}", "id": "meta.key"})``.
 
-    Each value is a specification for TextFrom, and raises as that does.
+    Each value is a field, a path or a template, or a TextFrom, and raises as that does; but the missing value of a
+    field or path is kept as it is.
     """
 
-    def __init__(self, fields: Mapping[str, str]) -> None:
-        self._fields = {name: TextFrom(spec) for name, spec in fields.items()}
+    def __init__(self, fields: Mapping[str, str | TextFrom]) -> None:
+        self._shown = {name: spec if isinstance(spec, str) else repr(spec) for name, spec in fields.items()}
+        self._fields = {name: _mapped_by(spec) for name, spec in fields.items()}
 
     def __call__(self, row: Row) -> dict[str, Any]:
         """Return the new row."""
         return {name: find(row) for name, find in self._fields.items()}
 
     def __repr__(self) -> str:
-        return f"FieldMap({ {name: find.spec for name, find in self._fields.items()} })"
+        return f"FieldMap({self._shown})"
 
 
-def text_by(name: str | Callable[[Any], Any]) -> Callable[[Any], Any]:
+def _mapped_by(spec: str | TextFrom) -> Callable[[Row], Any]:
+    if isinstance(spec, TextFrom):
+        return spec
+    return TextFrom(spec) if is_template(spec) else partial(value_of, path=spec)
+
+
+def is_template(spec: str) -> bool:
+    """Return whether a specification of a text is a template, not a field or a path."""
+    return "{" in spec or "}" in spec
+
+
+def text_by(name: str | Callable[[Any], Any], default: str | None = None) -> Callable[[Any], Any]:
     """Return the function that extracts a row's text: a TextFrom, or ``name`` if callable. Raises InvalidRequest."""
     if isinstance(name, str):
-        return TextFrom(name)
+        return TextFrom(name, default)
     if not callable(name):
         raise InvalidRequest(f"text must be a field, a path, a template, or a function of the row, not {name!r}")
+    if default is not None:
+        raise InvalidRequest("text_default is for a field or a template: let the function itself return it")
     return name
 
 
@@ -77,15 +120,10 @@ def value_of(row: Any, path: str) -> Any:
     return found
 
 
-def _words(row: Row, path: str) -> str:
-    found = value_of(row, path)
-    if found is None or isinstance(found, bool) or not isinstance(found, str | int | float):
-        raise TypeError(f"its field {path!r} must be a text or a number, not {_kind(found)}")
-    return str(found)
-
-
 def _kind(found: Any) -> str:
-    return "null" if found is None else type(found).__name__
+    if found is None:
+        return "null"
+    return str(found) if is_missing(found) or isinstance(found, float) else type(found).__name__
 
 
 def _parsed(template: str) -> Sequence[tuple[str, str | None]]:

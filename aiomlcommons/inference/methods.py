@@ -14,6 +14,7 @@ from aiomlcommons.errors import DecodeError, InvalidRequest
 from aiomlcommons.http import CBOR, HttpResponse
 from aiomlcommons.inference import vectors
 from aiomlcommons.inference.embed import Embedded, Rows, TextOf, embed
+from aiomlcommons.inference.tables import is_column, is_table, values_of
 from aiomlcommons.inference.vectors import Vectors
 from aiomlcommons.namespace import HasSession
 from aiomlcommons.record import Record, record
@@ -38,16 +39,24 @@ class Highlight(Record):
     position: int | None = None
 
 
-def check_texts(name: str, texts: Any) -> None:
-    """Raise InvalidRequest, with the name and the position, unless ``texts`` is a non-empty list of strings."""
+def checked_texts(name: str, texts: Any) -> Sequence[str]:
+    """Return texts: a list of strings as it is, those of a column (an array, a Series) as a list.
+
+    Raises InvalidRequest, with the name and the position, if there are none, or one that is not a string.
+    """
+    if is_table(texts):
+        column = "column of its texts, such as frame['text']"
+        raise InvalidRequest(f"{name} must be a list of strings, not a {type(texts).__name__}: give the {column}")
+    if is_column(texts):
+        texts = values_of(texts)
     if isinstance(texts, str) or not isinstance(texts, Sequence):
         raise InvalidRequest(f"{name} must be a list of strings, not {type(texts).__name__}")
     if not texts:
         raise InvalidRequest(f"{name} must not be empty: there is nothing to send to the model")
-    if set(map(type, texts)) == {str}:
-        return  # fast path for the usual case
-    for position, text in enumerate(texts):
-        check_text(f"{name}[{position}]", text)
+    if set(map(type, texts)) != {str}:  # a fast path for the usual case
+        for position, text in enumerate(texts):
+            check_text(f"{name}[{position}]", text)
+    return texts
 
 
 def check_text(name: str, text: Any) -> None:
@@ -76,7 +85,7 @@ class Inference(HasSession):
 
         Args:
             model_id: The model.
-            texts: The texts; at least one.
+            texts: The texts; at least one. An array or a Series of texts is one too.
             content_type: For an asymmetric model: whether these are a ``query`` or a ``passage``.
 
         Raises:
@@ -84,7 +93,7 @@ class Inference(HasSession):
             DecodeError: The response does not have one embedding for each text.
             ModelNotReady: The model is not deployed.
         """
-        check_texts("texts", texts)
+        texts = checked_texts("texts", texts)
         parameters = {"content_type": content_type} if content_type else None
         # Only this route passes text_docs to a remote model; a local one ignores the algorithm in the path. Bytes are
         # requested; a model that does not support them responds with numbers.
@@ -99,6 +108,7 @@ class Inference(HasSession):
         rows: Rows[Row],
         *,
         text: TextOf[Row] = None,
+        text_default: str | None = None,
         batch: int = 64,
         concurrency: int = 4,
         ordered: bool = True,
@@ -112,9 +122,10 @@ class Inference(HasSession):
 
         Args:
             model_id: The model.
-            rows: Any iterable or async iterable.
+            rows: Any iterable or async iterable. A data frame or an Arrow table yields its rows as dicts.
             text: Where a row has its text, as for ``ml.ingest``: a field, a path (``"meta.title"``), a template
                 (``"{title} {body}"``), or a function of the row. Default: the rows are strings.
+            text_default: Stands for a field of ``text`` that is missing, null or NaN. Default: that is an error.
             batch: Rows in one request. Default: 64.
             concurrency: Requests at once; memory is bounded by as many batches. Default: 4.
             ordered: Yield results in the order of the rows; False yields them as they complete. Default: True.
@@ -126,7 +137,15 @@ class Inference(HasSession):
             ValueError: ``batch`` or ``concurrency`` is below 1.
         """
         embed_texts = partial(self.embed_many, model_id, content_type=content_type)
-        return embed(embed_texts, rows, text=text, batch=batch, concurrency=concurrency, ordered=ordered)
+        return embed(
+            embed_texts,
+            rows,
+            text=text,
+            text_default=text_default,
+            batch=batch,
+            concurrency=concurrency,
+            ordered=ordered,
+        )
 
     async def sparse(
         self,
@@ -139,7 +158,7 @@ class Inference(HasSession):
 
         Keys are the tokens, or with ``TOKEN_ID`` their ids as text. Raises as ``embed_many`` does.
         """
-        check_texts("texts", texts)
+        texts = checked_texts("texts", texts)
         parameters = {"sparse_embedding_format": sparse_embedding_format} if sparse_embedding_format else None
         got = await self._session.raw(Predict("sparse_encoding", model_id, text_docs=texts, parameters=parameters))
         return _read(got, len(texts), _weights)
@@ -151,7 +170,7 @@ class Inference(HasSession):
         ``embed_many`` does.
         """
         check_text("query_text", query_text)
-        check_texts("text_docs", text_docs)
+        text_docs = checked_texts("text_docs", text_docs)
         got = await self._session.raw(Predict("text_similarity", model_id, query_text=query_text, text_docs=text_docs))
         return np.array(_read(got, len(text_docs), _scores), dtype=np.float32)
 

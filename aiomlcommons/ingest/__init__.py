@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from aiomlcommons.lazy import lazily
 
 if TYPE_CHECKING:
-    from aiomlcommons.inference.fields import FieldMap
+    from aiomlcommons.inference.fields import FieldMap, TextFrom
     from aiomlcommons.ingest.dry_run import Estimate, estimate
     from aiomlcommons.ingest.errors import (
         CacheError,
@@ -73,6 +73,7 @@ __all__ = [
     "SourceError",
     "Stats",
     "StdinSource",
+    "TextFrom",
     "WrongJob",
     "documents",
     "estimate",

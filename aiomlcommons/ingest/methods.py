@@ -29,6 +29,7 @@ class Ingests(HasClient):
         model: Spec | str,
         sink: Any,
         text: str | Callable[[Row], str] = "text",
+        text_default: str | None = None,
         id: str | Callable[[Row], Any] | None = "id",
         checkpoint: str | PathLike[str] | None = None,
         dead_letters: str | PathLike[str] | None = None,
@@ -62,6 +63,8 @@ class Ingests(HasClient):
             sink: A path (.jsonl, .npy, .parquet), a function that takes Documents, or a Sink such as IndexSink.
             text: The field of a row's text, a path (``"meta.title"``), a template (``"{title} {body}"``), or a
                 function.
+            text_default: Stands for a field of ``text`` that is missing, null or NaN. Default: such a row is a dead
+                letter.
             id: The field of a row's id or a function that finds it; None numbers the rows.
             checkpoint: A file from which the same call resumes after a crash (a write-ahead journal). Without one, an
                 interrupted job starts over.
@@ -109,6 +112,7 @@ class Ingests(HasClient):
 
         options = JobOptions(
             text=text,
+            text_default=text_default,
             id=id,
             checkpoint=checkpoint,
             dead_letters=dead_letters,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from aiomlcommons.errors import InvalidRequest
+from aiomlcommons.inference.fields import text_by
 from aiomlcommons.ingest.pacing.concurrency_limit import ConcurrencyLimit
 from aiomlcommons.ingest.pacing.rate_limit import RateLimit, about_tokens
 from aiomlcommons.ingest.rows.checking import RowChecker
@@ -30,6 +31,7 @@ class JobOptions:
     """The options of a job; ``Session.ingest`` documents each. ``clock`` returns seconds. Raises InvalidRequest."""
 
     text: str | Callable[[Row], str] = "text"
+    text_default: str | None = None
     id: str | Callable[[Row], Any] | None = "id"
     checkpoint: str | PathLike[str] | None = None
     dead_letters: str | PathLike[str] | None = None
@@ -65,9 +67,14 @@ class JobOptions:
         if self.skip_unchanged and self.cache is None:
             raise InvalidRequest("skip_unchanged needs cache=, the file that records what was written before")
 
+    @property
+    def text_of(self) -> Callable[[Any], Any]:
+        """The function that extracts a row's text. Raises InvalidRequest for a wrong ``text`` or ``text_default``."""
+        return text_by(self.text, self.text_default)
+
     def checker(self) -> RowChecker:
         """Return what extracts and validates ids and texts. Raises InvalidRequest for a wrong ``text`` or ``id``."""
-        return RowChecker.of(self.text, self.id, self.max_chars)
+        return RowChecker.of(self.text_of, self.id, self.max_chars)
 
     @property
     def alike(self) -> int:

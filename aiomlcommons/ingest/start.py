@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import anyio.to_thread
 
+from aiomlcommons.inference.fields import TextFrom
 from aiomlcommons.ingest.embedding.model import job_model
 from aiomlcommons.ingest.job import Job, ingesting
 from aiomlcommons.ingest.options import JobOptions
@@ -61,7 +62,7 @@ def _header(source: Source, sink: Sink, options: JobOptions) -> dict[str, Any]:
         "source": source.name,
         "sink": sink.name,
         "field": getattr(sink, "field", None),
-        "text": _identity(options.text),
+        "text": _identity(options.text_of),
         "id": _identity(options.id),
     }
 
@@ -73,4 +74,6 @@ async def _target(sink: Sink, options: JobOptions) -> str:
 
 def _identity(extractor: str | Callable[[Row], Any] | None) -> str | None:
     """Return how a checkpoint identifies a field or a function."""
+    if isinstance(extractor, TextFrom):
+        return extractor.spec if extractor.default is None else repr(extractor)
     return getattr(extractor, "__qualname__", "a function") if callable(extractor) else extractor

@@ -351,6 +351,7 @@ def test_what_is_typed_is_how_the_job_is_done() -> None:
     plain = parser().parse_args(["ingest", "in.jsonl", *MODEL, "--out", "o.npy"])
     assert jobs.how(plain) == {
         "text": "text",
+        "text_default": None,
         "id": "id",
         "batch": 64,
         "batch_bytes": 1_000_000,
@@ -367,10 +368,11 @@ def test_what_is_typed_is_how_the_job_is_done() -> None:
     }
     words = "--batch 8 --batch-bytes 900 --concurrency 2-3 --unordered --max-chars 70 --linger 0.5 --stall-timeout 9"
     words += " --retry-budget 40 --checkpoint-every 5 --requests-per-minute 60 --tokens-per-minute 99 --no-redeploy"
-    words += " --text {title} --id"
+    words += " --text {title} --text-default=- --id"
     typed = parser().parse_args(["ingest", "in.jsonl", *MODEL, "--out", "o.npy", *words.split(), ""])
     assert jobs.how(typed) == {
         "text": "{title}",
+        "text_default": "-",
         "id": None,
         "batch": 8,
         "batch_bytes": 900,
@@ -385,6 +387,14 @@ def test_what_is_typed_is_how_the_job_is_done() -> None:
         "redeploy": False,
         "checkpoint_every": 5,
     }
+
+
+@pytest.mark.asyncio
+async def test_a_text_may_stand_for_missing_fields(place: Place) -> None:
+    source = place.write("in.jsonl", {"id": "a", "title": "Chair", "size": None}, {"id": "b", "title": "Table"})
+    words = ("--text", "{title} {size}", "--text-default", "?", "--max-chars", "7")
+    code, report = await place.job("ingest", source, *MODEL, "--out", "o.jsonl", *words)
+    assert (code, report["written"]) == (0, 2)
 
 
 @pytest.mark.asyncio

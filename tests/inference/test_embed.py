@@ -65,7 +65,7 @@ async def test_no_rows_give_no_batches() -> None:
         (["a", "b", "c", 5], None, r"batch 1 \(rows 2 to 3\) failed: .*the text of row 3 must be a string, not int"),
         ([{"text": "a"}], None, r"the text of row 0 must be a string, not dict; name its text with text='\.\.\.'"),
         ([{"body": "a"}], "text", r"row 0 has no text 'text'"),
-        ([{"text": None}], "text", r"the text of row 0 must be a string, not NoneType"),
+        ([{"text": None}], "text", r"row 0 has no text 'text': .*its field 'text' is null"),
         ([7], "text", r"row 0 has no text 'text'"),
     ],
 )

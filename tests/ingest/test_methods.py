@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncGenerator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -124,6 +125,7 @@ async def test_a_cache_serves_the_next_job(world: JobsOnAnEmulator) -> None:
         ),
         ({"ordered": False, "sink": "out.npy"}, "holds vectors without ids.* set ordered=True"),
         ({"text": "{title"}, "the template"),
+        ({"text": str, "text_default": ""}, "text_default is for a field or a template"),
         ({"source": "no/such.jsonl"}, "No such file or directory: 'no/such.jsonl'"),
         ({"sink": "no/such/out.jsonl"}, r"cannot write no/such/out\.jsonl: there is no folder no/such"),
     ],
@@ -145,6 +147,25 @@ async def test_what_cannot_be_is_refused_before_the_first_request(
             pass
     assert not seen
     assert not await asyncio.to_thread(lambda: list(world.folder.iterdir()))
+
+
+@pytest.mark.parametrize("missing", [None, float("nan"), np.float32("nan"), Decimal("nan")])
+async def test_a_missing_value_is_no_text_of_a_template(world: JobsOnAnEmulator, missing: Any) -> None:
+    rows = [{"id": "a", "title": "Chair", "size": missing}, {"id": "b", "title": "Table", "size": 3.0}]
+    texts: list[str] = []
+    how: dict[str, Any] = {
+        "model": world.model_id,
+        "text": "{title}, size {size}",
+        "sink": lambda b: texts.extend(b.texts),
+    }
+    dead = world.folder / "dead"
+    async with world.ml.ingest(rows, dead_letters=dead, **how) as job:
+        report = await job
+    assert (report.written, report.failed, texts) == (1, 1, ["Table, size 3"])
+    assert "its field 'size' is" in (await written(dead))[0]["why"]
+    async with world.ml.ingest(rows, dead_letters=dead, text_default="unknown", **how) as job:
+        report = await job
+    assert (report.written, texts[1:]) == (2, ["Chair, size unknown", "Table, size 3"])
 
 
 async def test_numbers_of_numpy_are_numbers(world: JobsOnAnEmulator) -> None:
@@ -190,6 +211,7 @@ async def test_one_file_is_not_used_for_two_things(world: JobsOnAnEmulator, name
         ({"field": "vector"}, "field was 'embedding' and is 'vector'"),
         ({"source": "more"}, "source was 'rows' and is 'more'"),
         ({"text": "{text}"}, "text was 'text' and is '{text}'"),
+        ({"text_default": ""}, "text was 'text' and is \"TextFrom('text', default='')\""),
         ({"id": None}, "id was 'id' and is None"),
         ({"content_type": "query"}, "content_type was None and is 'query'"),
     ],

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from aiomlcommons.errors import InvalidRequest
+from aiomlcommons.inference.tables import is_column
 from aiomlcommons.ingest.errors import SourceError
 from aiomlcommons.ingest.paths import printable
 from aiomlcommons.ingest.sources._compression import suffix_of
@@ -45,8 +46,8 @@ def open_source(what: Any) -> Source:
 
     ``-`` is JSON Lines from standard input, and a named pipe of JSON Lines is read alike; .jsonl, .ndjson, .csv and
     .tsv may be compressed (.gz, .bz2, .xz, .zst); .parquet, .arrow and .feather, a folder of Parquet files, datasets
-    and tables of pyarrow, and data frames are read by pyarrow. An (async) iterable of rows, or a function that returns
-    one, becomes an IterableSource; a Source is returned as it is.
+    and tables of pyarrow, and data frames are read by pyarrow. An (async) iterable of rows or texts, a column of texts
+    (an array, a Series), or a function that returns one, becomes an IterableSource; a Source is returned as it is.
 
     It looks at the file system: call it in a thread. Raises OSError if there is no such file, InvalidRequest for
     anything else.
@@ -56,8 +57,8 @@ def open_source(what: Any) -> Source:
     if all(callable(getattr(what, name, None)) for name in ("read", "count")) and hasattr(what, "name"):
         source: Source = what
         return source
-    if type(what).__name__ == "Series":
-        raise InvalidRequest("a Series is one column: give a data frame, such as series.to_frame(), or a list of texts")
+    if is_column(what):
+        return IterableSource(what)
     if hasattr(what, "__arrow_c_stream__") or type(what).__module__.startswith("pyarrow."):
         return ArrowSource(what)
     return IterableSource(what)

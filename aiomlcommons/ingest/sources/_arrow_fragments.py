@@ -10,6 +10,7 @@ from typing import Any, Protocol, TypeAlias
 import attrs
 
 from aiomlcommons.errors import InvalidRequest
+from aiomlcommons.inference.tables import with_index
 
 Columns: TypeAlias = "Sequence[str] | None"
 
@@ -114,11 +115,19 @@ def dataset_library() -> Any:
 def as_table(data: Any) -> Any:
     """Convert an object with the Arrow C stream interface, such as a data frame, to a Table.
 
-    Raises InvalidRequest for a RecordBatchReader, which can be read only once.
+    The index of a data frame is a column if it has a name. Raises InvalidRequest for a RecordBatchReader, which can be
+    read only once, and for a frame with columns that Arrow cannot hold.
     """
-    if type(data).__name__ == "RecordBatchReader":
+    name = type(data).__name__
+    if name == "RecordBatchReader":
         raise InvalidRequest("a RecordBatchReader can be read once only: give a Table, a Dataset or the files")
-    return _library("lib").table(data) if hasattr(data, "__arrow_c_stream__") else data
+    if not hasattr(data, "__arrow_c_stream__"):
+        return data
+    try:
+        return _library("lib").table(with_index(data))
+    except (ValueError, TypeError) as error:
+        remedy = "give its rows, such as frame.to_dict('records')"
+        raise InvalidRequest(f"the {name} cannot be converted to an Arrow table: {error}; {remedy}") from error
 
 
 def _library(name: str) -> Any:

@@ -22,6 +22,7 @@ import anyio
 import attrs
 
 from aiomlcommons.errors import InvalidRequest
+from aiomlcommons.inference.tables import rows_of
 from aiomlcommons.ingest.errors import SourceError
 from aiomlcommons.ingest.types import BadRow, Row, Rows
 
@@ -32,6 +33,8 @@ Items: TypeAlias = "Iterable[Any] | AsyncIterable[Any]"
 @attrs.define
 class IterableSource:
     """The rows of an (async) iterable, or of the one that a function returns each time the source is read.
+
+    A data frame or an Arrow table yields its rows, a column (an array, a Series) its values.
 
     A row is a mapping; a string becomes ``{"text": ...}``; anything else is a BadRow. Rows of an async iterable are
     yielded as soon as they arrive, in chunks. A plain iterable is read in the event loop, so it must not block.
@@ -45,6 +48,7 @@ class IterableSource:
     _begun: bool = False
 
     def __attrs_post_init__(self) -> None:
+        self.rows = rows_of(self.rows)
         if isinstance(self.rows, str | bytes | Mapping) or not (_is_items(self.rows) or callable(self.rows)):
             raise InvalidRequest(f"rows must be an iterable of rows, not {type(self.rows).__name__}")
 
@@ -65,7 +69,7 @@ class IterableSource:
             raise SourceError(f"{self.name} has {start - to_skip:,} rows, and was read to row {start:,} before")
 
     def _items(self, start: int) -> Items:
-        items = cast("Items", self.rows if _is_items(self.rows) else self.rows())  # type: ignore[operator]
+        items = cast("Items", self.rows if _is_items(self.rows) else rows_of(self.rows()))  # type: ignore[operator]
         if isinstance(items, Iterator | AsyncIterator) and items is self.rows and (start or self._begun):
             raise SourceError(
                 f"{self.name} is an iterator, which can be read once only, so it cannot be read from row {start:,} on; "

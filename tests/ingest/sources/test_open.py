@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from aiomlcommons import Session
@@ -69,12 +71,44 @@ def test_a_folder_is_one_of_parquet_files_whatever_its_name(tmp_path: Path, name
     assert open_source(tmp_path / name) == ArrowSource(tmp_path / name)
 
 
-def test_a_column_is_no_rows() -> None:
-    pandas: Any = pytest.importorskip("pandas")
-    with pytest.raises(
-        InvalidRequest, match=r"a Series is one column: give a data frame, such as series\.to_frame\(\)"
+@pytest.mark.asyncio
+async def test_the_values_of_a_column_are_texts() -> None:
+    pandas, pa = pytest.importorskip("pandas"), pytest.importorskip("pyarrow")
+    for column in (
+        pandas.Series(["a", "b"]),
+        np.array(["a", "b"]),
+        pa.array(["a", "b"]),
+        pa.chunked_array([["a"], ["b"]]),
     ):
-        open_source(pandas.Series(["a", "b"]))
+        assert await rows_of(open_source(column)) == [{"text": "a"}, {"text": "b"}]
+        assert await rows_of(IterableSource([column].pop)) == [{"text": "a"}, {"text": "b"}]
+
+
+@pytest.mark.asyncio
+async def test_the_named_index_of_a_frame_is_a_column_and_a_missing_cell_is_null() -> None:
+    pandas: Any = pytest.importorskip("pandas")
+    frame = pandas.DataFrame({"id": [7, 8, 9], "text": ["a", None, float("nan")]})
+    expected = [{"id": 8, "text": None}, {"id": 9, "text": None}]
+    assert await rows_of(open_source(frame[frame.id > 7])) == expected
+    assert await rows_of(open_source(frame.set_index("id")[1:])) == expected
+
+
+def test_a_frame_that_arrow_cannot_hold_is_refused_with_another_way() -> None:
+    pandas: Any = pytest.importorskip("pandas")
+    mixed, twice = pandas.DataFrame({"a": [1, "x"]}), pandas.DataFrame([[1, 2]], columns=["a", "a"])
+    for frame, words in (
+        (mixed, r"column a .*give its rows, such as frame\.to_dict\('records'\)"),
+        (twice, "Duplicate"),
+    ):
+        with pytest.raises(InvalidRequest, match=words):
+            asyncio.run(rows_of(open_source(frame)))
+
+
+@pytest.mark.asyncio
+async def test_a_function_may_return_a_frame_anew() -> None:
+    pandas: Any = pytest.importorskip("pandas")
+    source = IterableSource(lambda: pandas.DataFrame({"a": [1, 2], "b": ["x", "y"]}))
+    assert await rows_of(source, None, 1) == [{"a": 2, "b": "y"}]
 
 
 def test_a_source_stays_itself() -> None:
