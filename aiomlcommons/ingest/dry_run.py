@@ -17,7 +17,7 @@ from aiomlcommons.ingest.job import Job
 from aiomlcommons.ingest.options import JobOptions
 from aiomlcommons.ingest.rows.checking import RowChecker
 from aiomlcommons.ingest.sinks.index_dry_run import DryRunIndexSink
-from aiomlcommons.ingest.sources import once_only
+from aiomlcommons.ingest.sources.traits import WrappedSource, once_only, with_stall_timeout
 from aiomlcommons.ingest.start import start_job
 from aiomlcommons.ingest.state.dead_letters import DeadLetter, by_reason, read_dead_letters
 from aiomlcommons.ingest.stats import Stats
@@ -168,13 +168,12 @@ class _Trial:
 
 
 @attrs.define
-class Head:
+class Head(WrappedSource):
     """A source of at most the first ``most`` rows of another one; ``exhausted`` is set if that has no more.
 
     ``seconds`` counts from the start of the reading, because the time to start a job does not grow with the rows.
     """
 
-    source: Source
     most: int
     exhausted: bool = False
     count_read: int = 0
@@ -185,10 +184,10 @@ class Head:
         """Seconds since the reading began."""
         return max(time.monotonic() - self.begun, 1e-9)
 
-    @property
-    def name(self) -> str:
-        """The name of the source."""
-        return self.source.name
+    def with_stall_timeout(self, seconds: float) -> Head:
+        """Give the source this stall timeout; return the same object, which the dry run looks at afterwards."""
+        self.source = with_stall_timeout(self.source, seconds)
+        return self
 
     async def count(self) -> int | None:
         """Return an upper bound of the number of rows."""

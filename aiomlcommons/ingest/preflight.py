@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from os import PathLike
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from aiomlcommons.errors import InvalidRequest
 from aiomlcommons.ingest.sinks import CallableSink, NpySink
 from aiomlcommons.ingest.sinks.file_sink import BlockingSink
-from aiomlcommons.ingest.sources import ArrowSource
-from aiomlcommons.ingest.sources.reading import FileSource
+from aiomlcommons.ingest.sources.traits import reads
 from aiomlcommons.ingest.types import Sink, Source
 
 Name: TypeAlias = "str | PathLike[str]"
@@ -42,10 +41,12 @@ def check_sink(sink: Sink, *, ordered: bool, skip_unchanged: bool) -> None:
 
 def check_files(source: Source, sink: Sink, **others: Name | None) -> None:
     """Raise InvalidRequest if two arguments would use the same file; ``others`` are paths by argument. It blocks."""
-    named = {"source": _source_file(source), "sink": sink.path if isinstance(sink, BlockingSink) else None, **others}
+    named = {"sink": sink.path if isinstance(sink, BlockingSink) else None, **others}
     owners: dict[str, str] = {}
     for argument, name in named.items():
         for file in () if name is None else _files(argument, name):
+            if reads(source, file):
+                owners[file] = "source"
             if (owner := owners.setdefault(file, argument)) != argument:
                 raise InvalidRequest(f"{argument} and {owner} would both use {file}: name another file")
 
@@ -53,10 +54,3 @@ def check_files(source: Source, sink: Sink, **others: Name | None) -> None:
 def _files(argument: str, name: Name) -> Iterator[str]:
     path = os.path.realpath(name)
     yield from (path + suffix for suffix in ("", *BESIDE.get(argument, ())))
-
-
-def _source_file(source: Any) -> Name | None:
-    source = getattr(source, "source", source)
-    if isinstance(source, FileSource):
-        return source.path
-    return source.data if isinstance(source, ArrowSource) and isinstance(source.data, str | PathLike) else None

@@ -6,8 +6,6 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import attrs
-
 from aiomlcommons.errors import InvalidRequest
 from aiomlcommons.inference.tables import is_column
 from aiomlcommons.ingest.errors import SourceError
@@ -19,7 +17,7 @@ from aiomlcommons.ingest.sources.index import IndexSource
 from aiomlcommons.ingest.sources.iterables import IterableSource
 from aiomlcommons.ingest.sources.jsonl import JsonlSource, PipeSource, StdinSource
 from aiomlcommons.ingest.sources.mapping import MappedSource
-from aiomlcommons.ingest.sources.reading import FileSource
+from aiomlcommons.ingest.sources.traits import once_only, with_stall_timeout
 from aiomlcommons.ingest.types import Source
 from aiomlcommons.lazy import lazily
 
@@ -62,22 +60,6 @@ def open_source(what: Any) -> Source:
     if hasattr(what, "__arrow_c_stream__") or type(what).__module__.startswith("pyarrow."):
         return ArrowSource(what)
     return IterableSource(what)
-
-
-def once_only(source: Source) -> bool:
-    """Return whether a source can be read only once: standard input or a named pipe. May block: call it in a thread."""
-    if isinstance(source, MappedSource):
-        return once_only(source.source)
-    return isinstance(source, StdinSource) or (isinstance(source, FileSource) and Path(source.path).is_fifo())
-
-
-def with_stall_timeout(source: Source, seconds: float) -> Source:
-    """Return the source with this stall timeout, if it reads from a cluster."""
-    if isinstance(source, IndexSource):
-        return attrs.evolve(source, stall_timeout=seconds)
-    if isinstance(source, MappedSource):
-        return attrs.evolve(source, source=with_stall_timeout(source.source, seconds))
-    return source
 
 
 def _of_path(path: Path) -> Source:

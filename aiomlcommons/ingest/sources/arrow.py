@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncGenerator, Generator, Sequence
 from os import PathLike
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import attrs
@@ -42,6 +43,10 @@ class ArrowSource:
         if self.label is not None:
             return self.label
         return printable(self.data) if isinstance(self.data, str | PathLike) else type(self.data).__name__
+
+    def reads(self, path: str) -> bool:
+        """Return whether this is the file, or one in the folder."""
+        return self._own and Path(path).is_relative_to(os.path.realpath(self.data))
 
     async def count(self) -> int | None:
         """Return the number of rows in the metadata of the files, or None for files of text."""

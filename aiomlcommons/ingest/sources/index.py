@@ -74,6 +74,10 @@ class IndexSource:
             with anyio.CancelScope(shield=True):
                 await reading.close()
 
+    def with_stall_timeout(self, seconds: float) -> IndexSource:
+        """Return the source with another stall timeout."""
+        return attrs.evolve(self, stall_timeout=seconds)
+
     def _after(self, position: Any) -> list[Any] | None:
         if position is not None and (not isinstance(position, list) or self.sort != BY_ID):
             raise SourceError(f"{self.name} cannot resume at {position!r}: only a reading sorted by {BY_ID} can")

@@ -72,6 +72,10 @@ class StdinSource:
         """Return None: the number of rows is unknown until all are read."""
         return None
 
+    def once_only(self) -> bool:
+        """Return True."""
+        return True
+
     async def read(self, position: Any = None, start: int = 0) -> AsyncGenerator[Rows]:
         """Yield the rows. Raises SourceError if it was read before, or ends before the position."""
         if self._begun:

@@ -9,20 +9,19 @@ from typing import Any
 import attrs
 
 from aiomlcommons.inference.fields import FieldMap
+from aiomlcommons.ingest.sources.traits import WrappedSource, with_stall_timeout
 from aiomlcommons.ingest.types import SHOWN, BadRow, Row, Rows, Source
 
 
 @attrs.frozen
-class MappedSource:
+class MappedSource(WrappedSource):
     """A source whose rows are mapped by a FieldMap; a row without one of the fields becomes a BadRow."""
 
-    source: Source
     fields: FieldMap
 
-    @property
-    def name(self) -> str:
-        """The name of the wrapped source."""
-        return self.source.name
+    def with_stall_timeout(self, seconds: float) -> Source:
+        """Return the same of the wrapped source with this stall timeout."""
+        return attrs.evolve(self, source=with_stall_timeout(self.source, seconds))
 
     async def count(self) -> int | None:
         """Return the count of the wrapped source."""

@@ -7,6 +7,7 @@ import zlib
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from os import PathLike
+from pathlib import Path
 from typing import IO, Any, TypeVar
 
 import anyio
@@ -39,6 +40,14 @@ class FileSource:
     async def count(self) -> int | None:
         """Return None: counting the rows would mean reading the whole file."""
         return None
+
+    def reads(self, path: str) -> bool:
+        """Return whether this is the file."""
+        return os.path.realpath(self.path) == path
+
+    def once_only(self) -> bool:
+        """Return whether it is a named pipe."""
+        return Path(self.path).is_fifo()
 
 
 async def content_of(path: str | PathLike[str]) -> Content:
