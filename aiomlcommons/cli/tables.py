@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from aiomlcommons.ingest.json_values import dumped
+from aiomlcommons.ingest.json_values import dumped_anyhow
 
 
 def table(titles: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
@@ -24,7 +24,7 @@ def table(titles: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
 def print_json(data: Any) -> None:
     """Print data as indented JSON."""
     sys.stdout.flush()
-    sys.stdout.buffer.write(dumped(data, orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+    sys.stdout.buffer.write(dumped_anyhow(data, orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
     sys.stdout.buffer.flush()
 
 

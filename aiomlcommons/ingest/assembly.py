@@ -14,7 +14,7 @@ from aiomlcommons.ingest.rows.batch_size import BatchSize
 from aiomlcommons.ingest.rows.batching import Batcher
 from aiomlcommons.ingest.rows.tracking import Tracker
 from aiomlcommons.ingest.stats import Stats
-from aiomlcommons.ingest.types import Sink, Source
+from aiomlcommons.ingest.types import Screening, Sink, Source
 
 
 def engine_of(
@@ -32,11 +32,12 @@ def engine_of(
     # A run that fails before it reads must save the position of the run before.
     tracker.read(checkpoint.start, checkpoint.position)
     unchanged = files.unchanged if options.skip_unchanged else None
+    refused = sink.screen if isinstance(sink, Screening) else None
     embedder = embedder_of(model, options, stats, sizes, files.cache)
     return Engine(
         source=source,
         sink=sink,
-        batcher=Batcher(options.checker(), tracker, sizes, files.duplicates, unchanged, options.alike),
+        batcher=Batcher(options.checker(), tracker, sizes, files.duplicates, unchanged, options.alike, refused),
         embedder=embedder,
         tracker=tracker,
         stats=stats,

@@ -202,7 +202,7 @@ class Engine:
 
     def _documents(self, embedded: EmbeddedBatch) -> Documents:
         batch = embedded.batch
-        return Documents(batch.ids, batch.rows, batch.texts, embedded.vectors)
+        return Documents(batch.ids, batch.rows, batch.texts, embedded.vectors, batch.numbers)
 
     def _settle(self, batch: Batch, refused: set[int], dead_letters: list[DeadLetter]) -> None:
         self.tracker.done(batch.numbers)

@@ -1,38 +1,164 @@
-"""JSON for values that orjson does not take by itself."""
+"""JSON that changes no value: numbers of any length stay whole, and what JSON cannot hold is named by its path."""
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from decimal import Decimal
+from typing import Any, TypeAlias
 
+import numpy as np
 import orjson
 
+# Levels of nesting; orjson writes some more.
+DEEPEST = 250
+# Characters of a path in a message: that of a value nested too deeply has hundreds.
+_PATH = 80
+# What stands in for a value that JSON cannot hold, if it does not raise the reason.
+_Substitute: TypeAlias = Callable[[Any, "NotJson"], Any]
 
-def plain(value: Any) -> str | None:
-    """Return a subclass of date or time, such as pandas.Timestamp, in ISO format: a ``default`` for orjson.
 
-    ``pandas.NaT`` becomes null, as NaN does. Raises TypeError for other types.
+class NotJson(TypeError):
+    """A value that JSON cannot hold; the message names its path, its type and the remedy."""
+
+    def __init__(self, path: str, why: str) -> None:
+        shown = path if len(path) <= _PATH else f"{path[:_PATH]}..."
+        super().__init__(f"its field {ascii(shown) if not _is_unicode(shown) else repr(shown)} {why}")
+
+
+def dumped(data: Any, option: int = 0) -> bytes:
+    """Return JSON in which no value is changed: whole numbers of any length and Decimals are written digit by digit.
+
+    Dates become ISO text; NaN, infinity and the NA and NaT of pandas become null; arrays and scalars of numpy, UUIDs,
+    enums and dataclasses are written as orjson does. ``option`` is that of orjson. Raises NotJson for anything else:
+    bytes, sets, keys that are not text, text that is not valid Unicode, more than 250 levels.
     """
-    if not isinstance(value, dt.date | dt.time):
-        raise TypeError(type(value).__name__)
-    return value.isoformat() if value == value else None
+    return _dumped(data, option, _refused)
 
 
-def dumped(data: Any, option: int = 0, default: Callable[[Any], Any] | None = None) -> bytes:
-    """Return JSON, also of texts and keys that orjson refuses; ``option`` and ``default`` are those of orjson."""
+def dumped_anyhow(data: Any, option: int = 0) -> bytes:
+    """Return JSON as ``dumped`` does, with text in place of what JSON cannot hold."""
+    return _dumped(data, option, lambda value, _: _as_text(value))
+
+
+def numbers(vector: Any) -> orjson.Fragment:
+    """Return the numbers of a numpy array or scalar as JSON. Raises TypeError for other kinds."""
+    return orjson.Fragment(orjson.dumps(vector, option=orjson.OPT_SERIALIZE_NUMPY))
+
+
+def _dumped(data: Any, option: int, substitute: _Substitute) -> bytes:
     try:
-        return orjson.dumps(data, default, option)
+        return orjson.dumps(data, _plain, option)
     except TypeError:
-        return orjson.dumps(_sanitized(data), default, option)
+        # orjson neither calls its default for long numbers nor names the place of the trouble.
+        return orjson.dumps(_Walk(substitute)(data, "", DEEPEST), _plain, option)
 
 
-def _sanitized(value: Any) -> Any:
-    """Replace what orjson never takes: lone surrogates, integers of more than 64 bits, keys that are no text."""
+def _plain(value: Any) -> Any:
+    """Convert a value of a type that orjson does not know: a ``default`` for it. Raises TypeError if JSON has none."""
+    if isinstance(value, dt.date | dt.time):
+        return value.isoformat() if value == value else None  # pandas.NaT differs from itself
+    if isinstance(value, Decimal):
+        return orjson.Fragment(str(value)) if value.is_finite() else None
     if isinstance(value, Mapping):
-        return {_sanitized(str(key)): _sanitized(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_sanitized(item) for item in value]
-    if isinstance(value, str):
-        return value.encode(errors="backslashreplace").decode()
-    return str(value) if isinstance(value, int) and value.bit_length() > 63 else value
+        return dict(value)
+    if isinstance(value, np.generic | np.ndarray):
+        return _of_numpy(value)
+    if type(value).__name__ == "NAType":
+        return None
+    if type(value).__name__ in {"TimestampScalar", "Time64Scalar"}:
+        return _arrow_moment(value)
+    raise TypeError(type(value).__name__)
+
+
+def _of_numpy(value: Any) -> Any:
+    if isinstance(value, np.datetime64):  # orjson would drop the nanoseconds
+        return None if np.isnat(value) else str(np.datetime_as_string(value))
+    if value.ndim and value.dtype.kind not in "biuf":
+        return list(value)
+    return numbers(np.ascontiguousarray(value, value.dtype.newbyteorder("=")) if value.ndim else value[()])
+
+
+def _arrow_moment(value: Any) -> str:
+    """Return a time of pyarrow that Python's types cannot hold as ISO text. Raises TypeError if there is none."""
+    text = str(value.cast("string"))
+    if text.startswith("<"):  # <value out of range: 100000000000000>
+        raise TypeError(text)
+    return text.replace(" ", "T")
+
+
+class _Walk:
+    """Rebuilds a value so that orjson takes it; ``substitute`` decides on what JSON cannot hold."""
+
+    def __init__(self, substitute: _Substitute) -> None:
+        self._substitute = substitute
+
+    def __call__(self, value: Any, path: str, levels: int) -> Any:
+        if isinstance(value, np.ndarray) and value.dtype.kind == "O" and value.ndim:
+            value = list(value)
+        if not (isinstance(value, Mapping) or type(value) in {list, tuple}):
+            return self._leaf(value, path)
+        if not levels:
+            return self._substitute(value, NotJson(path, f"is nested in more than {DEEPEST} levels: flatten it"))
+        if isinstance(value, Mapping):
+            return dict(self._items(value, path, levels - 1))
+        return [self(item, f"{path}[{i}]", levels - 1) for i, item in enumerate(value)]
+
+    def _items(self, value: Mapping[Any, Any], path: str, levels: int) -> Iterator[tuple[str, Any]]:
+        for key, item in value.items():
+            inner = f"{path}.{key}" if path else str(key)
+            if not isinstance(key, str):
+                why = f"has a name of type {_kind(key)}: JSON has only text as names"
+            else:
+                why = "" if _is_unicode(key) else "has a name with a lone surrogate: it is not valid Unicode"
+            name = self._substitute(key, NotJson(inner, why)) if why else str.__str__(key)
+            yield name, self(item, inner, levels)
+
+    def _leaf(self, value: Any, path: str) -> Any:
+        if isinstance(value, int) and value.bit_length() > 63:
+            return orjson.Fragment(int.__repr__(value))
+        if isinstance(value, dt.datetime | dt.time):
+            return _plain(value)  # of any time zone
+        if isinstance(value, str) and not _is_unicode(value):
+            return self._substitute(value, NotJson(path, "has a lone surrogate: it is not valid Unicode"))
+        try:
+            orjson.dumps(value, _plain)
+        except TypeError:
+            why = f"is of type {_kind(value)}, which JSON cannot hold: {_remedy(value)}"
+            return self._substitute(value, NotJson(path, why))
+        return value
+
+
+def _refused(_: Any, why: NotJson) -> Any:
+    raise why
+
+
+def _as_text(value: Any) -> str:
+    try:
+        text = value if isinstance(value, str) else repr(value)
+    except RecursionError:  # nested too deeply for any text
+        text = "..."
+    return text.encode(errors="backslashreplace").decode()
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _kind(value: Any) -> str:
+    kind = type(value)
+    return kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"
+
+
+def _remedy(value: Any) -> str:
+    if isinstance(value, bytes | bytearray | memoryview):
+        return "decode it, or encode it as base64"
+    if isinstance(value, set | frozenset):
+        return "make it a list"
+    if isinstance(value, dt.timedelta | np.timedelta64):
+        return "make it a number of seconds"
+    return "make it text, a number, a list or a mapping"

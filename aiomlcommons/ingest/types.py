@@ -64,12 +64,14 @@ class Documents:
     """A batch of embedded documents: row, id and text ``i`` belong to ``vectors[i]``.
 
     ``vectors`` is an array of shape ``(documents, dimension)``, or for a sparse model a list of ``{token: weight}``.
+    ``numbers`` are the numbers of the rows in the source, from 0; empty if the documents are not those of a job.
     """
 
     ids: list[str]
     rows: list[Row]
     texts: list[str]
     vectors: Vectors | Sparse
+    numbers: list[int] = attrs.field(factory=list)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -113,6 +115,19 @@ class Sink(Protocol):
 
     async def close(self, *, complete: bool) -> None:
         """Close; ``complete`` publishes the result, else what is written stays for a later ``open``."""
+        ...
+
+
+@runtime_checkable
+class Screening(Protocol):
+    """A sink that tells which documents it cannot hold, before they are embedded and paid for."""
+
+    def screen(self, ids: Sequence[str], rows: Sequence[Row], /) -> Sequence[Refused]:
+        """Return the documents that are refused for good; each reason names the field, its type and the remedy.
+
+        It is called before ``write``, in the order of the source, and after a resume again for documents that are not
+        settled. It blocks: it is called in a thread, beside the other methods, but once at a time.
+        """
         ...
 
 

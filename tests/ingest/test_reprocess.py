@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 from datetime import datetime
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +51,7 @@ async def test_documents_are_read_with_the_ids_under_which_they_failed(tmp_path:
 
 
 @pytest.mark.asyncio
-@pytest.mark.parametrize("text", [b"bytes", Decimal("1.5"), "half a \ud800", ("a", {1, 2})])
+@pytest.mark.parametrize("text", [b"bytes", {1.5}, "half a \ud800", ("a", {1, 2})])
 async def test_a_document_that_json_cannot_hold_is_not_taken_for_what_stands_in_its_place(
     tmp_path: Path, text: Any
 ) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TypeAlias
 
 import attrs
@@ -11,10 +11,12 @@ from aiomlcommons.ingest.rows.batch_size import BatchSize, size_of
 from aiomlcommons.ingest.rows.checking import CheckedRow, RowChecker
 from aiomlcommons.ingest.rows.tracking import Tracker
 from aiomlcommons.ingest.state.dead_letters import DeadLetter
-from aiomlcommons.ingest.types import Row, Rows
+from aiomlcommons.ingest.types import Refused, Row, Rows
 
 # Answers a yes-or-no question for many documents at once.
 BatchPredicate: TypeAlias = Callable[[list[CheckedRow]], list[bool]]
+# Returns what a sink cannot hold, of documents given as ids and rows.
+Screen: TypeAlias = Callable[[Sequence[str], Sequence[Row]], Sequence[Refused]]
 # Bounds the settled rows that a batch carries, as a multiple of its documents: they take memory too.
 SETTLED = 16
 
@@ -57,8 +59,9 @@ class Batcher:
     """Fills batches with rows, up to the size limit ``sizes``.
 
     ``seen`` tells which documents have an id that an earlier row of the job had, ``unchanged`` which were written
-    before with the same text. With ``alike`` above 1, so many batches are filled together and then sorted by text
-    length (length bucketing), because a model takes as long for each text of a batch as for the longest.
+    before with the same text, and ``refused`` which of the others the sink cannot hold. With ``alike`` above 1, so many
+    batches are filled together and then sorted by text length (length bucketing), because a model takes as long for
+    each text of a batch as for the longest.
     """
 
     check: RowChecker
@@ -67,6 +70,7 @@ class Batcher:
     seen: BatchPredicate
     unchanged: BatchPredicate | None = None
     alike: int = 1
+    refused: Screen | None = None
     _pending: Batch = attrs.field(factory=Batch)
     _made: int = 0
 
@@ -78,7 +82,7 @@ class Batcher:
         valid = [row for row in checked if not row.why]
         duplicates = _matching(self.seen, valid)
         unchanged = _matching(self.unchanged, [row for row in valid if row.number not in duplicates])
-        for row in checked:
+        for row in self._screened(checked, duplicates | unchanged):
             if row.why or row.number in duplicates or row.number in unchanged:
                 self._settle(row, skipped=row.number in unchanged)
             else:
@@ -86,6 +90,16 @@ class Batcher:
             if self._full:
                 full += self.flush()
         return full
+
+    def _screened(self, checked: list[CheckedRow], settled: set[int]) -> list[CheckedRow]:
+        """Return the rows, those that the sink refuses with its reason."""
+        wanted = [i for i, row in enumerate(checked) if not row.why and row.number not in settled]
+        if self.refused is None or not wanted:
+            return checked
+        documents = [checked[i] for i in wanted]
+        for one in self.refused([row.id for row in documents], [row.row for row in documents]):  # type: ignore[misc]
+            checked[wanted[one.index]] = attrs.evolve(documents[one.index], why=one.why)
+        return checked
 
     def flush(self) -> list[Batch]:
         """Return the pending batches, although they are not full."""

@@ -13,7 +13,7 @@ import orjson
 
 from aiomlcommons.errors import DecodeError
 from aiomlcommons.http import HttpResponse
-from aiomlcommons.ingest.sinks._json_rows import encoded
+from aiomlcommons.ingest.sinks._json_rows import encoded, not_json
 from aiomlcommons.ingest.types import Documents, Refused, Row
 from aiomlcommons.trouble.parsed_error import parse_error
 from aiomlcommons.trouble.table import Kind, trouble_of
@@ -106,19 +106,35 @@ class Outcome:
     why: str = ""
 
 
+def unfit(ids: Sequence[str], rows: Sequence[Row], field: str) -> list[Refused]:
+    """Return the documents that no index can hold."""
+    bad_ids = _bad_ids(ids)
+    known = {one.index for one in bad_ids}
+    return bad_ids + [one for one in not_json(list(map(_row, rows)), field) if one.index not in known]
+
+
 def actions(batch: Documents, field: str, base64: bool) -> tuple[list[Action], list[Refused]]:
     """Encode a batch; return its actions, and the documents that are refused without asking the server."""
+    bad_ids = _bad_ids(batch.ids)
     lines, refused = encoded(attrs.evolve(batch, rows=list(map(_row, batch.rows))), field, base64=base64)
+    for one in bad_ids:
+        if lines.pop(one.index, None) is not None:
+            refused.append(one)
     made: list[Action] = []
     for i, line in lines.items():
-        id = batch.ids[i]  # noqa: A001 - the API's own word
-        # For such an id the server refuses the whole request with 400.
-        if not 0 < len(id.encode(errors="replace")) <= LONGEST_ID:
-            refused.append(Refused(i, f"its id must be of 1 to {LONGEST_ID} bytes"))
-            continue
-        header = orjson.dumps({"index": {"_id": id}}, option=orjson.OPT_APPEND_NEWLINE)
+        header = orjson.dumps({"index": {"_id": batch.ids[i]}}, option=orjson.OPT_APPEND_NEWLINE)
         made.append(Action(i, header + line, refused))
     return made, refused
+
+
+def _bad_ids(ids: Sequence[str]) -> list[Refused]:
+    """Refuse ids for which the server refuses the whole request with 400."""
+    lengths = [len(id.encode(errors="replace")) for id in ids]  # noqa: A001 - the API's own word
+    return [
+        Refused(i, f"its id has {length:,} bytes, and an index takes 1 to {LONGEST_ID}: shorten it, or hash it")
+        for i, length in enumerate(lengths)
+        if not 0 < length <= LONGEST_ID
+    ]
 
 
 def _row(row: Row) -> Row:

@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 from binascii import b2a_base64
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import orjson
 
 from aiomlcommons.inference.vectors import Vectors
-from aiomlcommons.ingest.json_values import plain
-from aiomlcommons.ingest.types import Documents, Refused, Sparse
+from aiomlcommons.ingest.json_values import NotJson, dumped, numbers
+from aiomlcommons.ingest.types import Documents, Refused, Row, Sparse
 
-OPTIONS = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_APPEND_NEWLINE
+
+def not_json(rows: Sequence[Row], field: str) -> list[Refused]:
+    """Return the rows that JSON cannot hold, whatever they have as ``field``, which the vector replaces."""
+    refused: list[Refused] = []
+    for i, row in enumerate(rows):
+        try:
+            dumped({**row, field: None})
+        except NotJson as error:
+            refused.append(Refused(i, str(error)))
+    return refused
 
 
 def encoded(batch: Documents, field: str, *, base64: bool = False) -> tuple[dict[int, bytes], list[Refused]]:
     """Return the line of each document by its index in the batch, with the vector as ``field``, and the refused ones.
 
-    In a row NaN and infinity become null, and dates ISO text; bytes and Decimal, among others, are refused.
     With ``base64`` a dense vector is the base64 text of its little-endian float32 bytes.
     """
     vectors = _plain(batch.vectors, "<f4" if base64 else None)
@@ -29,10 +38,10 @@ def encoded(batch: Documents, field: str, *, base64: bool = False) -> tuple[dict
         if i in bad:
             continue
         try:
-            vector = b2a_base64(vectors[i], newline=False).decode() if base64 else vectors[i]
-            lines[i] = orjson.dumps({**row, field: vector}, default=plain, option=OPTIONS)
-        except (TypeError, ValueError) as error:
-            refused.append(Refused(i, f"cannot be written as JSON: {error}"))
+            vector = b2a_base64(vectors[i], newline=False).decode() if base64 else numbers(vectors[i])
+            lines[i] = dumped({**row, field: vector}, orjson.OPT_APPEND_NEWLINE)
+        except NotJson as error:
+            refused.append(Refused(i, str(error)))
     return lines, refused
 
 

@@ -23,9 +23,10 @@ from aiomlcommons.ingest.sinks._index_bulk import (
     chunks,
     coalesce,
     outcome,
+    unfit,
 )
 from aiomlcommons.ingest.sinks._index_target import Target
-from aiomlcommons.ingest.types import Documents, Refused, Sparse
+from aiomlcommons.ingest.types import Documents, Refused, Row, Sparse
 from aiomlcommons.net.backoff import Backoff
 
 if TYPE_CHECKING:
@@ -119,6 +120,10 @@ class IndexSink:
         if target.mappings is not None or self.sparse or self.dimension is not None:
             await target.fit(self.dimension)
         self._is_open = True
+
+    def screen(self, ids: Sequence[str], rows: Sequence[Row], /) -> Sequence[Refused]:
+        """Return the documents that no index can hold: JSON has no form for a field, or the id is too long."""
+        return unfit(ids, rows, self.field)
 
     async def write(self, batch: Documents, /) -> Sequence[Refused]:
         """Index a batch; return the documents that the server refuses, with its reasons. May be called concurrently.

@@ -5,21 +5,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 from os import PathLike
 
-from aiomlcommons.ingest.sinks._json_rows import encoded
+from aiomlcommons.ingest.sinks._json_rows import encoded, not_json
 from aiomlcommons.ingest.sinks.file_sink import FileSink
-from aiomlcommons.ingest.types import Documents, Refused
+from aiomlcommons.ingest.types import Documents, Refused, Row
 
 
 class JsonLinesSink(FileSink):
     """A file of one JSON object a line: the keys of the row, and its vector as ``field`` (default ``embedding``).
 
-    A dense vector is an array, a sparse one an object. Documents that JSON cannot hold are refused: NaN or infinity in
-    the vector, bytes or a Decimal in the row. In a row NaN and infinity become null, and dates ISO text.
+    A dense vector is an array, a sparse one an object. It replaces a key of the row with its name. Whole numbers and
+    Decimals are written digit by digit; in a row NaN and infinity become null, and dates ISO text. Documents that JSON
+    cannot hold are refused: NaN or infinity in the vector, bytes or a set in the row.
     """
 
     def __init__(self, path: str | PathLike[str], *, field: str = "embedding") -> None:
         super().__init__(path)
         self.field = field
+
+    def screen(self, _: Sequence[str], rows: Sequence[Row], /) -> Sequence[Refused]:
+        """Return the documents whose row JSON cannot hold."""
+        return not_json(rows, self.field)
 
     def _write(self, batch: Documents) -> Sequence[Refused]:
         lines, refused = encoded(batch, self.field)

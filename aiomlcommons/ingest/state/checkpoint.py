@@ -14,7 +14,7 @@ import attrs
 import orjson
 
 from aiomlcommons.ingest.errors import WrongJob
-from aiomlcommons.ingest.json_values import dumped
+from aiomlcommons.ingest.json_values import dumped_anyhow
 from aiomlcommons.ingest.paths import naming, printable
 from aiomlcommons.wire import convert
 
@@ -152,7 +152,7 @@ def _damaged(path: Path, why: str) -> WrongJob:
 
 
 def _line(data: Mapping[str, Any]) -> bytes:
-    return dumped(data, orjson.OPT_APPEND_NEWLINE)
+    return dumped_anyhow(data, orjson.OPT_APPEND_NEWLINE)
 
 
 def _sync(file: IO[bytes]) -> None:

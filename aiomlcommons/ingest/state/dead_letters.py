@@ -19,12 +19,11 @@ import orjson
 
 from aiomlcommons.ingest.durable import REMEDY, TAIL, lock
 from aiomlcommons.ingest.errors import SinkError, SourceError
-from aiomlcommons.ingest.json_values import dumped, plain
+from aiomlcommons.ingest.json_values import NotJson, dumped, dumped_anyhow
 from aiomlcommons.ingest.paths import naming, printable
-from aiomlcommons.ingest.types import SHOWN, BadRow, Row
+from aiomlcommons.ingest.types import BadRow, Row
 
 log = logging.getLogger("aiomlcommons")
-_OPTIONS = orjson.OPT_APPEND_NEWLINE | orjson.OPT_SERIALIZE_NUMPY
 # Not the digits within a word, such as the name of a model.
 _NUMBER = re.compile(r"(?<!\w)\d+(?:[.,]\d+)*")
 
@@ -55,13 +54,9 @@ class DeadLetter:
         else:
             data["document"] = dict(self.document) if isinstance(self.document, Mapping) else self.document
         try:
-            return orjson.dumps(data if self.whole else {**data, "whole": False}, plain, _OPTIONS)
-        except TypeError:
-            data["whole"] = False
-        try:
-            return dumped(data, _OPTIONS, repr)
-        except (TypeError, RecursionError):  # nested too deeply for any JSON
-            return dumped({**data, "document": str(self.document)[:SHOWN]}, _OPTIONS)
+            return dumped(data if self.whole else {**data, "whole": False}, orjson.OPT_APPEND_NEWLINE)
+        except NotJson:
+            return dumped_anyhow({**data, "whole": False}, orjson.OPT_APPEND_NEWLINE)
 
 
 class DeadLetters:

@@ -12,12 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aiomlcommons.ingest.rows.batch_size import BatchSize
-from aiomlcommons.ingest.rows.batching import SETTLED, Batch, Batcher, BatchPredicate
+from aiomlcommons.ingest.rows.batching import SETTLED, Batch, Batcher, BatchPredicate, Screen
 from aiomlcommons.ingest.rows.checking import CheckedRow, IdOf, RowChecker, TextOf, by_field, id_by
 from aiomlcommons.ingest.rows.tracking import Tracker
 from aiomlcommons.ingest.state.dead_letters import DeadLetter
 from aiomlcommons.ingest.state.seen_ids import SeenIds
-from aiomlcommons.ingest.types import BadRow, Rows
+from aiomlcommons.ingest.types import BadRow, Refused, Row, Rows
 
 BAD = BadRow("is not JSON", "a.jsonl, line 3", "{")
 
@@ -58,12 +58,13 @@ def working(
     max_chars: int | None = None,
     unchanged: BatchPredicate | None = None,
     alike: int = 1,
+    refused: Screen | None = None,
 ) -> Work:
     def duplicates(documents: list[CheckedRow]) -> list[bool]:
         return seen.add([(one.id, one.number) for one in documents])
 
     check, sizes = RowChecker(text_of, id_of, max_chars), BatchSize(count, most_bytes)
-    return Work(Batcher(check, tracker or Tracker(), sizes, duplicates, unchanged, alike))
+    return Work(Batcher(check, tracker or Tracker(), sizes, duplicates, unchanged, alike, refused))
 
 
 def good(number: int, text: str = "some text") -> dict[str, Any]:
@@ -325,6 +326,26 @@ some_rows = st.one_of(
     st.builds(good, st.integers(0, 12), st.sampled_from(["a", "text", "日本語", "x" * 40])),
     st.sampled_from([BAD, {}, {"id": "d1"}, {"text": "x"}, {"id": None, "text": "x"}, {"id": "d2", "text": " "}]),
 )
+
+
+def test_what_the_sink_cannot_hold_is_a_dead_letter_and_nothing_else_is_asked_about(seen: SeenIds) -> None:
+    asked: list[list[str]] = []
+
+    def refused(ids: Sequence[str], rows: Sequence[Row]) -> list[Refused]:
+        asked.append(list(ids))
+        assert [row["id"] for row in rows] == list(ids)
+        return [Refused(i, f"its field 'price' of {key}") for i, key in enumerate(ids) if key in {"d1", "d3"}]
+
+    work = working(seen, refused=refused, unchanged=lambda rows: [row.id == "d2" for row in rows])
+    work.add([good(0), BAD, good(1), good(0), good(2), good(3), {"id": "d4"}], start=10)
+    batch = only(work)
+    assert asked == [["d0", "d1", "d3"]]
+    assert (batch.ids, batch.deduplicated, batch.skipped) == (["d0"], 1, 1)
+    assert [(one.row, one.id, one.why) for one in batch.dead_letters if "price" in one.why] == [
+        (12, "d1", "its field 'price' of d1"),
+        (15, "d3", "its field 'price' of d3"),
+    ]
+    assert sorted(batch.settled) == [11, 12, 13, 14, 15, 16]
 
 
 @settings(derandomize=True, max_examples=200, deadline=None, database=None)

@@ -6,7 +6,6 @@ import datetime as dt
 import errno
 import io
 import os
-import re
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -24,7 +23,6 @@ from hypothesis import strategies as st
 from aiomlcommons.ingest.sinks import JsonLinesSink, NpySink, ParquetSink, SinkError, open_sink
 from aiomlcommons.ingest.sinks import _parquet_parts as folders
 from aiomlcommons.ingest.sinks._index_bulk import actions
-from aiomlcommons.ingest.sinks._json_rows import encoded
 from tests.support.sinks import DIMENSION, batch, documents, sparse, vectors, written
 
 # It has no type hints.
@@ -340,14 +338,14 @@ def fails(_: int) -> None:
 
 async def test_json_lines_refuse_what_json_cannot_hold_and_take_the_rest(tmp_path: Path) -> None:
     path = tmp_path / "out.jsonl"
-    rows: list[Any] = [{"id": "a"}, {"id": "b", "raw": b"\xff"}, {"id": "c"}, {"id": "d", "n": 1 << 70}, {"id": "e"}]
+    rows: list[Any] = [{"id": "a"}, {"id": "b", "raw": b"\xff"}, {"id": "c"}, {"id": "d", "n": {1, 2}}, {"id": "e"}]
     given_ = vectors(0, 5)
     given_[2, 1] = np.nan
     refused = await written(JsonLinesSink(path, field="v"), documents(rows, given_))
     assert {one.index: one.why.partition(":")[0] for one in refused} == {
-        1: "cannot be written as JSON",
+        1: "its field 'raw' is of type bytes, which JSON cannot hold",
         2: "its vector holds NaN or infinity",
-        3: "cannot be written as JSON",
+        3: "its field 'n' is of type set, which JSON cannot hold",
     }
     assert [(row["id"], len(row["v"])) for row in lines(path)] == [("a", DIMENSION), ("e", DIMENSION)]
 
@@ -404,11 +402,25 @@ async def test_a_timestamp_of_pandas_is_iso_text(tmp_path: Path) -> None:
     assert [row["at"] for row in lines(tmp_path / "out.jsonl")] == ["2026-01-02T03:04:05.000000006", None]
 
 
-@pytest.mark.parametrize(("value", "kind"), [(Decimal(1), "Decimal"), (b"a", "bytes"), (dt.timedelta(1), "timedelta")])
-async def test_what_json_has_no_word_for_is_refused_by_the_name_of_its_type(value: Any, kind: str) -> None:
-    _, refused = encoded(documents([{"id": "a", "v": value}], vectors(0, 1)), "embedding")
-    assert [one.index for one in refused] == [0]
-    assert re.fullmatch(rf"cannot be written as JSON: Type is not JSON serializable: .*{kind}", refused[0].why)
+async def test_numbers_are_written_digit_by_digit(tmp_path: Path) -> None:
+    row = {"id": "a", "hash": 12345678901234567890123, "price": Decimal("9.990"), "ids": [-(2**70), np.int64(7)]}
+    assert await written(JsonLinesSink(tmp_path / "out.jsonl"), documents([row], vectors(0, 1))) == []
+    line = (tmp_path / "out.jsonl").read_bytes()
+    assert line.startswith(
+        b'{"id":"a","hash":12345678901234567890123,"price":9.990,"ids":[-1180591620717411303424,7],"embedding":['
+    )
+
+
+@pytest.mark.parametrize("field", ["embedding", "v"])
+async def test_a_key_with_the_name_of_the_vector_is_replaced_whatever_it_holds(tmp_path: Path, field: str) -> None:
+    sink = JsonLinesSink(tmp_path / "out.jsonl", field=field)
+    given_ = documents([{"id": "a", "embedding": b"old", "v": b"old"}], vectors(0, 1))
+    other = {"embedding": "v", "v": "embedding"}[field]
+    assert [one.why.split(" is of")[0] for one in sink.screen(given_.ids, given_.rows)] == [f"its field {other!r}"]
+    rest = documents([{"id": "a", field: b"old"}], vectors(0, 1))
+    assert sink.screen(rest.ids, rest.rows) == []
+    assert await written(sink, rest) == []
+    assert lines(tmp_path / "out.jsonl")[0][field] == pytest.approx(vectors(0, 1)[0].tolist())
 
 
 @pytest.mark.parametrize("dtype", [">f4", "f8", "f2", "i1", "u1"])

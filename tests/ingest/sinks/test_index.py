@@ -597,10 +597,10 @@ async def test_what_can_be_told_beforehand_is_refused_without_asking() -> None:
     async with bulk_server(knn(DIMENSION)) as server, sinking(server) as sink:
         refused = await written(sink, documents(rows, given))
         assert {one.index: one.why.partition(":")[0] for one in refused} == {
-            1: "its id must be of 1 to 512 bytes",
-            2: "its id must be of 1 to 512 bytes",
+            1: "its id has 0 bytes, and an index takes 1 to 512",
+            2: "its id has 514 bytes, and an index takes 1 to 512",
             4: "its vector holds NaN or infinity",
-            5: "cannot be written as JSON",
+            5: "its field 'raw' is of type bytes, which JSON cannot hold",
         }
         assert list(server.documents) == ["a", "x" * 512]
 

@@ -6,6 +6,7 @@ import datetime as dt
 import tempfile
 import threading
 from collections.abc import Generator
+from decimal import Decimal
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -156,7 +157,8 @@ def test_a_document_that_is_nested_too_deeply_is_a_dead_letter_too(tmp_path: Pat
     letters.write([letter(1, {"text": deep})])
     letters.close()
     (found,) = read(tmp_path / "dead")
-    assert (found["row"], found["whole"], found["document"][:12]) == (1, False, "{'text': [[[")
+    assert (found["row"], found["whole"]) == (1, False)
+    assert str(found["document"]).startswith("{'text': [[[")
 
 
 @settings(derandomize=True, max_examples=30, deadline=None, database=None)
@@ -184,9 +186,6 @@ def test_a_file_that_is_cut_at_any_byte_of_its_last_line_gives_the_others(found:
         ({1: "one"}, {"1": "one"}),
         ({(1, 2): [b"x"]}, {"(1, 2)": ["b'x'"]}),
         ("half \ud83d a smile", "half \\ud83d a smile"),
-        (2**70, str(2**70)),
-        (-(2**64), str(-(2**64))),
-        ((2**70, "a"), [str(2**70), "a"]),
     ],
 )
 def test_a_document_that_is_not_quite_json_is_kept_as_well_as_can_be(
@@ -195,6 +194,15 @@ def test_a_document_that_is_not_quite_json_is_kept_as_well_as_can_be(
     letters.write([letter(1, {"id": "d1", "value": value})])
     letters.flush()
     assert list(documents(letters.path)) == [{"id": "d1", "value": kept}]
+
+
+def test_numbers_of_any_length_are_kept_digit_by_digit(letters: DeadLetters) -> None:
+    letters.write([letter(1, {"big": [2**70, -(2**64)], "price": Decimal("9.990"), "raw": raw}) for raw in ("a", b"a")])
+    letters.flush()
+    good, bad = letters.path.read_bytes().splitlines()
+    numbers = b'{"big":[1180591620717411303424,-18446744073709551616],"price":9.990,"raw":'
+    assert good.endswith(numbers + b'"a"}}')
+    assert numbers + b'"b\'a\'"},"whole":false}' in bad
 
 
 @pytest.mark.parametrize("row", [MappingProxyType({"id": 1}), {"id": 1}])
