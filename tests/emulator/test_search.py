@@ -91,7 +91,7 @@ async def test_an_index_that_does_not_exist_yet_is_an_empty_page(ml: Session) ->
         ({"query": {"nope": {}}}, "parsing_exception", r"unknown query \[nope\]"),
         ({"query": {"bool": {"must": [{"nope": {}}]}}}, "parsing_exception", r"unknown query \[nope\]"),
         ({"query": {}, "from": 9_991}, "search_phase_execution_exception", "all shards failed"),
-        ({"query": {"term": {"a": 1}, "match_all": {}}}, "illegal_argument_exception", "query malformed"),
+        ({"query": {"term": {"a": 1}, "match_all": {}}}, "parsing_exception", "malformed query"),
     ],
 )
 async def test_a_search_that_the_server_refuses_is_refused(

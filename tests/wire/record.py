@@ -19,23 +19,31 @@ import orjson
 from aiomlcommons import ApiError, Session
 from aiomlcommons.http import JSON, HttpResponse
 
+LINES = "application/x-ndjson"
+
 
 async def record(ml: Session, case: str, method: str, path: str, body: bytes | None = None) -> dict[str, Any]:
     """Send a request and return the exchange as ``tests.wire.recordings`` reads it."""
+    sent = {} if body is None else _sent(body)
     try:
-        response = await ml.request(method, path, body=body, repeatable=False)
+        response = await ml.request(method, path, body=body, headers=sent.get("headers"), repeatable=False)
     except ApiError as error:
         response = error.response
-    request: dict[str, Any] = {"method": method, "path": path}
-    if body is not None:
-        request |= {"headers": {"content-type": JSON}, "body": orjson.loads(body)}
-    return {"case": case, "request": request, "response": _recorded(response)}
+    return {"case": case, "request": {"method": method, "path": path, **sent}, "response": _recorded(response)}
+
+
+def _sent(body: bytes) -> dict[str, Any]:
+    """Return a body and its type: lines of JSON, such as those of ``_bulk``, are kept as text."""
+    try:
+        return {"headers": {"content-type": JSON}, "body": orjson.loads(body)}
+    except orjson.JSONDecodeError:
+        return {"headers": {"content-type": LINES}, "body_text": body.decode()}
 
 
 def _recorded(response: HttpResponse) -> dict[str, Any]:
     kind = response.headers.get("content-type", "")
     found = {"status": response.status, "content_type": kind}
-    if response.content_type == JSON:
+    if response.content_type == JSON and response.body:  # a HEAD has none
         return {**found, "body": orjson.loads(response.body)}
     return {**found, "body_base64": base64.b64encode(response.body).decode()}
 
@@ -45,7 +53,7 @@ async def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("case", help="a name for the exchange, such as models.get_missing")
     parser.add_argument("method")
     parser.add_argument("path", help="with its query string: /_plugins/_ml/models/nope")
-    parser.add_argument("body", nargs="?", help="JSON")
+    parser.add_argument("body", nargs="?", help="JSON, or lines of JSON that end with a line break")
     options = parser.parse_args(arguments)
     body = None if options.body is None else options.body.encode()
     async with Session.from_env() as ml:

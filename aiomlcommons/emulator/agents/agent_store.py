@@ -19,10 +19,10 @@ from aiomlcommons.api.agents import (
     UpdateAgent,
 )
 from aiomlcommons.api.common import Hits, WriteResult
-from aiomlcommons.emulator import search
 from aiomlcommons.emulator.cluster import Cluster, alter
 from aiomlcommons.emulator.connectors.connector_store import as_text
 from aiomlcommons.emulator.errors import NO_AGENTS, NO_UNIFIED_AGENTS, Refused, illegal, missing, refused
+from aiomlcommons.emulator.querying import records
 from aiomlcommons.emulator.registry import Bare, handles
 
 LONGEST_NAME = 128
@@ -104,7 +104,7 @@ async def delete(cluster: Cluster, request: DeleteAgent) -> WriteResult:
 async def find_all(cluster: Cluster, request: SearchAgents) -> Hits[Agent]:
     """Search agents."""
     check_enabled(cluster)
-    return search.search(cluster.agents, request.body, cluster.node_id)
+    return records.search(cluster.agents, request.body, cluster.node_id)
 
 
 def find(cluster: Cluster, agent_id: str) -> Agent:

@@ -24,10 +24,10 @@ from aiomlcommons.api.connectors import (
     SearchConnectors,
     UpdateConnector,
 )
-from aiomlcommons.emulator import search
 from aiomlcommons.emulator.cluster import Cluster, alter
 from aiomlcommons.emulator.connectors.templates import fill
 from aiomlcommons.emulator.errors import illegal, missing, status_error
+from aiomlcommons.emulator.querying import records
 from aiomlcommons.emulator.registry import handles
 from aiomlcommons.wire import convert
 
@@ -104,7 +104,7 @@ async def delete(cluster: Cluster, request: DeleteConnector) -> WriteResult:
 @handles(SearchConnectors)
 async def find_all(cluster: Cluster, request: SearchConnectors) -> Hits[Connector]:
     """Search connectors."""
-    return search.search(cluster.connectors, request.body, cluster.node_id)
+    return records.search(cluster.connectors, request.body, cluster.node_id)
 
 
 def check_exists(cluster: Cluster, connector_id: str, reason: str | None = None) -> Connector:

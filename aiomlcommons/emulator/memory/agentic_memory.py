@@ -25,12 +25,13 @@ from aiomlcommons.api.memory_documents import (
     SessionCreated,
     WorkingMemory,
 )
-from aiomlcommons.emulator import search
 from aiomlcommons.emulator.cluster import Cluster, Index, alter
 from aiomlcommons.emulator.errors import NO_DELETE_QUERY, NO_LLM, illegal, missing, refused, status_error
 from aiomlcommons.emulator.memory.configuration import index_name
 from aiomlcommons.emulator.memory.containers import configuration_in
 from aiomlcommons.emulator.memory.conversations import texts
+from aiomlcommons.emulator.querying import records
+from aiomlcommons.emulator.querying.errors import WINDOW
 from aiomlcommons.emulator.rate_limits import CALLER
 from aiomlcommons.emulator.registry import handles
 from aiomlcommons.wire import convert
@@ -141,7 +142,7 @@ async def find_all(cluster: Cluster, request: SearchMemoryDocuments) -> Hits[Mem
     configuration = configuration_in(cluster, request.memory_container_id)
     index = _existing(cluster, configuration, request.memory_type)
     own = _within(index, request.memory_container_id)
-    return search.search(own, request.body, cluster.node_id)
+    return records.search(own, request.body, cluster.node_id)
 
 
 @handles(DeleteMemoryDocuments)
@@ -153,8 +154,8 @@ async def delete_found(cluster: Cluster, request: DeleteMemoryDocuments) -> Dele
         raise status_error(400, f"Invalid memory type or memory type is disabled: {request.memory_type}")
     if request.query is None:
         raise status_error(400, NO_DELETE_QUERY)
-    body = {"query": request.query, "size": search.WINDOW}
-    hits = search.search(_within(index, request.memory_container_id), body, cluster.node_id)
+    body = {"query": request.query, "size": WINDOW}
+    hits = records.search(_within(index, request.memory_container_id), body, cluster.node_id)
     for hit in hits.hits.hits:
         index.delete(hit.id)
     return _deleted(len(hits))

@@ -17,10 +17,10 @@ from aiomlcommons.api.memory_containers import (
     UpdateMemoryContainer,
 )
 from aiomlcommons.api.memory_documents import MemoryType
-from aiomlcommons.emulator import search
 from aiomlcommons.emulator.cluster import Cluster, Index, alter
 from aiomlcommons.emulator.errors import NO_AGENTIC_MEMORY, NO_CONTAINER, SHARED_PREFIX, missing, status_error
 from aiomlcommons.emulator.memory.configuration import TYPES, changed, check, completed, index_name
+from aiomlcommons.emulator.querying import records
 from aiomlcommons.emulator.rate_limits import CALLER
 from aiomlcommons.emulator.registry import handles
 
@@ -88,7 +88,7 @@ async def delete(cluster: Cluster, request: DeleteMemoryContainer) -> WriteResul
 async def find_all(cluster: Cluster, request: SearchMemoryContainers) -> Hits[MemoryContainer]:
     """Search containers."""
     check_enabled(cluster)
-    return search.search(cluster.containers, request.body, cluster.node_id)
+    return records.search(cluster.containers, request.body, cluster.node_id)
 
 
 def find(cluster: Cluster, container_id: str, message: str = "Memory container not found") -> MemoryContainer:

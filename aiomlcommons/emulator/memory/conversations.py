@@ -22,9 +22,9 @@ from aiomlcommons.api.memory import (
     SearchMemories,
     UpdateMemory,
 )
-from aiomlcommons.emulator import search
 from aiomlcommons.emulator.cluster import Cluster, alter
 from aiomlcommons.emulator.errors import NO_CONVERSATIONS, Refused, illegal, refused
+from aiomlcommons.emulator.querying import records
 from aiomlcommons.emulator.rate_limits import CALLER
 from aiomlcommons.emulator.registry import handles
 
@@ -85,7 +85,7 @@ async def delete(cluster: Cluster, request: DeleteMemory) -> MemoryDeleted:
 async def find_all(cluster: Cluster, request: SearchMemories) -> Hits[Memory]:
     """Search conversations."""
     check_enabled(cluster)
-    return search.search(cluster.memories, with_query(request.body), cluster.node_id)
+    return records.search(cluster.memories, with_query(request.body), cluster.node_id)
 
 
 def create_memory(cluster: Cluster, name: str = "", **fields: Any) -> str:

@@ -15,10 +15,10 @@ from aiomlcommons.api.memory import (
     TracePage,
     UpdateMessage,
 )
-from aiomlcommons.emulator import search
 from aiomlcommons.emulator.cluster import Cluster, alter
 from aiomlcommons.emulator.errors import EMPTY_MESSAGE, illegal
 from aiomlcommons.emulator.memory import conversations
+from aiomlcommons.emulator.querying import records
 from aiomlcommons.emulator.registry import handles
 
 
@@ -91,7 +91,7 @@ async def find_messages(cluster: Cluster, request: SearchMessages) -> Hits[Memor
     conversations.find_memory(cluster, request.memory_id)
     body = conversations.with_query(request.body)
     query = {"bool": {"must": [body["query"], {"term": {"memory_id": request.memory_id}}]}}
-    return search.search(cluster.messages, {**body, "query": query}, cluster.node_id)
+    return records.search(cluster.messages, {**body, "query": query}, cluster.node_id)
 
 
 def _check_content(request: CreateMessage) -> None:

@@ -19,7 +19,6 @@ from aiomlcommons.api.model_groups import (
     UpdateModelGroup,
 )
 from aiomlcommons.api.model_registration import RegisterModel, RegisterModelMeta
-from aiomlcommons.emulator import search
 from aiomlcommons.emulator.cluster import Cluster
 from aiomlcommons.emulator.errors import (
     GROUP_IN_USE,
@@ -31,6 +30,7 @@ from aiomlcommons.emulator.errors import (
     status_error,
 )
 from aiomlcommons.emulator.models import _custom_ids
+from aiomlcommons.emulator.querying import records
 from aiomlcommons.emulator.registry import handles
 from aiomlcommons.endpoint import Request
 
@@ -75,7 +75,7 @@ async def delete(cluster: Cluster, request: DeleteModelGroup) -> WriteResult:
 @handles(SearchModelGroups)
 async def find_all(cluster: Cluster, request: SearchModelGroups) -> Hits[ModelGroup]:
     """Search groups."""
-    return search.search(cluster.groups, request.body, cluster.node_id)
+    return records.search(cluster.groups, request.body, cluster.node_id)
 
 
 def find(cluster: Cluster, group_id: str) -> ModelGroup:

@@ -8,11 +8,12 @@ from aiomlcommons.api.common import FunctionName, Hits, WriteResult
 from aiomlcommons.api.model_records import ChunkUploaded, Model, ModelState
 from aiomlcommons.api.model_registration import CHUNK_SIZE, UploadModelChunk
 from aiomlcommons.api.models import DeleteModel, GetModel, SearchModels, UpdateModel
-from aiomlcommons.emulator import errors, search
+from aiomlcommons.emulator import errors
 from aiomlcommons.emulator.cluster import Cluster, alter
 from aiomlcommons.emulator.connectors.connector_store import as_connector, as_text, check_endpoints, check_exists
 from aiomlcommons.emulator.errors import illegal, missing, refused, status_error
 from aiomlcommons.emulator.models import groups
+from aiomlcommons.emulator.querying import records
 from aiomlcommons.emulator.registry import handles
 from aiomlcommons.wire import convert
 
@@ -47,7 +48,7 @@ async def get(cluster: Cluster, request: GetModel) -> Model:
 @handles(SearchModels)
 async def find_all(cluster: Cluster, request: SearchModels) -> Hits[Model]:
     """Search models. Chunks are found too, as on the server."""
-    return search.search(cluster.models, request.body, cluster.node_id)
+    return records.search(cluster.models, request.body, cluster.node_id)
 
 
 @handles(UpdateModel)

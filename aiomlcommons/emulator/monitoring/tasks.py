@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from aiomlcommons.api.common import Hits, WriteResult
 from aiomlcommons.api.tasks import DeleteTask, GetTask, SearchTasks, TaskInfo
-from aiomlcommons.emulator import search
 from aiomlcommons.emulator.cluster import Cluster
 from aiomlcommons.emulator.errors import NO_TASK, missing
 from aiomlcommons.emulator.models import batch_predict
+from aiomlcommons.emulator.querying import records
 from aiomlcommons.emulator.registry import handles
 
 
@@ -32,7 +32,7 @@ async def delete(cluster: Cluster, request: DeleteTask) -> WriteResult:
 @handles(SearchTasks)
 async def find_all(cluster: Cluster, request: SearchTasks) -> Hits[TaskInfo]:
     """Search tasks; this advances none."""
-    return search.search(cluster.tasks, request.body, cluster.node_id)
+    return records.search(cluster.tasks, request.body, cluster.node_id)
 
 
 def _find(cluster: Cluster, task_id: str) -> TaskInfo:

@@ -1,0 +1,1 @@
+"""Searches: the query DSL, scores, sorting, and what of a document is shown."""

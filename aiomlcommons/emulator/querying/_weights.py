@@ -1,0 +1,87 @@
+"""Queries of weights: features of ``rank_features`` and ``rank_feature`` fields."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from aiomlcommons.emulator.querying.errors import not_emulated
+from aiomlcommons.emulator.querying.scope import Row, Scope, Scorer, no_row, values
+
+Function = Callable[[float], float]
+FUNCTIONS = ("saturation", "linear", "log", "sigmoid")
+# A weight is stored as a float32 whose mantissa has lost its last bits.
+LOST_BITS = 15
+
+
+def rank_feature(wanted: Any, scope: Scope) -> Scorer:
+    """Score documents by a function of a feature."""
+    name, boost = wanted["field"], float(wanted.get("boost", 1.0))
+    path = _path(scope, name)
+    if path is None:
+        return no_row
+    function = _function(wanted, [weight for row in scope.rows if (weight := _weight(row, path)) is not None])
+
+    def score(row: Row) -> float | None:
+        weight = _weight(row, path)
+        return None if weight is None else boost * function(weight)
+
+    return score
+
+
+def neural_sparse(wanted: Any, scope: Scope) -> Scorer:
+    """Score documents by the sum of products of weights, with the query's tokens given."""
+    ((name, options),) = wanted.items()
+    if not (tokens := options.get("query_tokens")):
+        raise not_emulated("query [neural_sparse] without query_tokens")
+    wanted = ({"field": f"{name}.{token}", "linear": {}, "boost": boost} for token, boost in tokens.items())
+    scorers = [rank_feature(one, scope) for one in wanted]
+
+    def score(row: Row) -> float | None:
+        found = [score for one in scorers if (score := one(row)) is not None]
+        return sum(found) if found else None
+
+    return score
+
+
+def _path(scope: Scope, name: str) -> str | None:
+    """Return the path of a feature, or None if the mapping has no such field."""
+    field = scope.field(name)
+    parent, _, feature = name.rpartition(".")
+    if field is None and parent and (above := scope.field(parent)) is not None and above.type == "rank_features":
+        return f"{above.path}.{feature}"
+    if field is not None and field.type != "rank_feature":
+        only = "[rank_feature] fields and features of [rank_features] fields"
+        reason = f"[rank_feature] query only works on {only}, not [{field.type}]"
+        raise scope.refuse("illegal_argument_exception", reason)
+    return None if field is None else field.path
+
+
+def _weight(row: Row, path: str) -> float | None:
+    found = values(row.source, path)
+    return _stored(float(found[0])) if found else None
+
+
+def _stored(weight: float) -> float:
+    return float((np.float32(weight).view(np.int32) >> LOST_BITS << LOST_BITS).view(np.float32))
+
+
+def _function(wanted: Mapping[str, Any], weights: list[float]) -> Function:
+    kind = next((name for name in FUNCTIONS if name in wanted), "saturation")
+    options = wanted.get(kind) or {}
+    if kind == "linear":
+        return lambda weight: weight
+    if kind == "log":
+        return lambda weight: math.log(options["scaling_factor"] + weight)
+    pivot = float(options.get("pivot") or _mean(weights))
+    if kind == "saturation":
+        return lambda weight: weight / (weight + pivot)
+    power = float(options["exponent"])
+    return lambda weight: weight**power / (weight**power + pivot**power)
+
+
+def _mean(weights: list[float]) -> float:
+    return sum(weights) / len(weights) if weights else 1.0

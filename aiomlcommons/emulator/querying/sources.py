@@ -1,0 +1,50 @@
+"""Which part of a document is shown: ``_source`` of a request."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+
+def shown(source: Mapping[str, Any], wanted: Any) -> Mapping[str, Any] | None:
+    """Return the part of a document that is wanted; None where none is."""
+    if wanted is False:
+        return None
+    includes, excludes = _patterns(wanted)
+    return _filtered(source, includes, excludes) if includes or excludes else source
+
+
+def _patterns(wanted: Any) -> tuple[list[str], list[str]]:
+    if isinstance(wanted, str):
+        wanted = [wanted]
+    if isinstance(wanted, Sequence):
+        wanted = {"includes": wanted}
+    if not isinstance(wanted, Mapping):
+        return [], []
+    includes, excludes = (wanted.get(f"{word}s", wanted.get(word)) for word in ("include", "exclude"))
+    return _listed(includes), _listed(excludes)
+
+
+def _listed(patterns: Any) -> list[str]:
+    return [patterns] if isinstance(patterns, str) else list(patterns or ())
+
+
+def _filtered(
+    node: Mapping[str, Any], includes: Sequence[str], excludes: Sequence[str], above: str = ""
+) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in node.items():
+        path = f"{above}{key}"
+        if _named(path, excludes):
+            continue
+        inner = [] if _named(path, includes) else includes
+        if not inner and not any(pattern.startswith(f"{path}.") for pattern in excludes):
+            found[key] = value
+        elif isinstance(value, Mapping) and (part := _filtered(value, inner, excludes, f"{path}.")):
+            found[key] = part
+    return found
+
+
+def _named(path: str, patterns: Sequence[str]) -> bool:
+    return any(fnmatch.fnmatchcase(path, pattern) for pattern in patterns)
