@@ -6,7 +6,7 @@ import base64
 import hmac
 import logging
 import ssl
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
@@ -15,7 +15,7 @@ import attrs
 from aiohttp import web
 from yarl import URL
 
-from aiomlcommons.emulator import decoding, legacy, rate_limits, restart
+from aiomlcommons.emulator import decoding, legacy, rate_limits, restart, routes
 from aiomlcommons.emulator.cluster import Cluster
 from aiomlcommons.emulator.encoding import to_cbor, to_json, wants_cbor
 from aiomlcommons.emulator.errors import Refused, refused
@@ -102,18 +102,36 @@ class Emulator:
         rate_limits.CALLER.set(user)
         http = await _read(request)
         as_cbor = wants_cbor(request.headers.get("accept", ""))
-        match: Match | None = None
-        try:
-            match = decoding.find(self._router, http, self.cluster.version)
-            call_next: CallNext = partial(self._respond, match, http, as_cbor=as_cbor)
-        except Refused as error:
-            call_next = partial(_refusal, error, as_cbor=as_cbor)
-        for action in reversed(self.faults.actions_for(match.request if match else None, http)):
+        endpoint, call_next = self._resolved(http, as_cbor=as_cbor)
+        for action in reversed(self.faults.actions_for(endpoint, http)):
             call_next = partial(_call_action, action, request, call_next)
         try:
             return await call_next()
         except Refused as error:
             return await _refusal(error, as_cbor=as_cbor)
+
+    def _resolved(self, http: HttpRequest, *, as_cbor: bool) -> tuple[type[Request[Any]] | None, CallNext]:
+        """Return the endpoint of a request, if it is one of ML Commons, and what answers the request."""
+        try:
+            match = decoding.find(self._router, http, self.cluster.version)
+        except Refused as error:
+            return None, self._beside(http, error, as_cbor=as_cbor)
+        return match.request, partial(self._respond, match, http, as_cbor=as_cbor)
+
+    def _beside(self, http: HttpRequest, unknown: Refused, *, as_cbor: bool) -> CallNext:
+        """Return what answers a request beside ML Commons; ``unknown`` is the error if nothing does."""
+        try:
+            found = routes.find(http, self.cluster.version)
+        except Refused as error:
+            return partial(_refusal, error, as_cbor=as_cbor)
+        if found is None:
+            return partial(_refusal, unknown, as_cbor=as_cbor)
+        return partial(self._respond_beside, *found, as_cbor=as_cbor)
+
+    async def _respond_beside(self, known: routes.PlainRoute, call: routes.Call, *, as_cbor: bool) -> web.Response:
+        routes.check(known, call)
+        restart.check_shards(self.cluster, known, call)
+        return _encoded(await _answered(known.answer(self.cluster, call), call.http), call.http, as_cbor=as_cbor)
 
     async def _respond(self, match: Match, http: HttpRequest, *, as_cbor: bool) -> web.Response:
         handler = HANDLERS.get(match.request)
@@ -122,20 +140,29 @@ class Emulator:
         request: Request[Any] = decoding.read(match, http, self.cluster.version)
         restart.check_recovered(self.cluster, request)
         try:
-            answer = await handler(self.cluster, request)
+            answer = await _answered(handler(self.cluster, request), http)
         except Refused as error:
             raise (legacy.refusal(request, error) if self.cluster.is_old else error) from None
-        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-            # An unexpected search body or the like: respond with an error instead of closing the connection.
-            log.exception("%s", http)
-            raise refused(500, "exception", f"the emulator cannot answer this: {error!r}") from error
-        if self.cluster.is_old:
-            answer = legacy.answer(answer)
-        if isinstance(answer, Bare):
-            return web.Response(status=answer.status, body=answer.body, headers={"content-type": answer.content_type})
-        pretty = http.query.get("pretty", "false") != "false"
-        data = answer.data if isinstance(answer, Plain) else convert.unstructure(answer)
-        return _response(200, data, as_cbor, pretty=pretty)
+        return _encoded(legacy.answer(answer) if self.cluster.is_old else answer, http, as_cbor=as_cbor)
+
+
+async def _answered(answering: Awaitable[Any], http: HttpRequest) -> Any:
+    """Return what a handler answers. Raises Refused, also for a request that nobody thought of."""
+    try:
+        return await answering
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        # An unexpected search body or the like: respond with an error instead of closing the connection.
+        log.exception("%s", http)
+        raise refused(500, "exception", f"the emulator cannot answer this: {error!r}") from error
+
+
+def _encoded(answer: Any, http: HttpRequest, *, as_cbor: bool) -> web.Response:
+    if isinstance(answer, Bare):
+        return web.Response(status=answer.status, body=answer.body, headers={"content-type": answer.content_type})
+    pretty = http.query.get("pretty", "false") != "false"
+    if isinstance(answer, Plain):
+        return _response(answer.status, answer.data, as_cbor, pretty=pretty)
+    return _response(200, convert.unstructure(answer), as_cbor, pretty=pretty)
 
 
 async def _call_action(action: Action, request: web.Request, call_next: CallNext) -> Any:

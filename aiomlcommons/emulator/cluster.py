@@ -71,6 +71,9 @@ class Cluster:
     containers: Index[MemoryContainer] = attrs.field(factory=lambda: Index(".plugins-ml-am-memory-container"))
     # The contents of containers by index name: containers with the same prefix share indices.
     contents: dict[str, Index[Any]] = attrs.field(factory=dict, repr=False)
+    # The indices of users by name, and the points in time of searches by id.
+    own: dict[str, Index[Any]] = attrs.field(factory=dict, repr=False)
+    points: dict[str, Any] = attrs.field(factory=dict, repr=False)
     credentials: dict[str, Mapping[str, str]] = attrs.field(factory=dict, repr=False)
     chunks: dict[str, dict[int, bytes]] = attrs.field(factory=dict, repr=False)
     trained: dict[str, Any] = attrs.field(factory=dict, repr=False)
@@ -98,17 +101,20 @@ class Cluster:
     def lag(self, refresh: Refresh) -> None:
         """Set how long changes are delayed from now on."""
         self.refresh = refresh
-        # Deletions force a refresh since 2.14.
-        deletes_lag = self.is_before("2.14")
         for index in self.indices():
-            index.refresh, index.clock = refresh, lambda: self.clock()
-            index.deletes_lag, index.is_old = deletes_lag, self.is_old
+            self.adopt(index)
+
+    def adopt(self, index: Index[Any]) -> None:
+        """Let an index lag as those of this cluster do."""
+        index.refresh, index.clock = self.refresh, lambda: self.clock()
+        # Deletions force a refresh since 2.14.
+        index.deletes_lag, index.is_old = self.is_before("2.14"), self.is_old
 
     def indices(self) -> Iterator[Index[Any]]:
-        """Return the fixed indices, then those of memory containers."""
+        """Return the fixed indices, then those of memory containers and those of users."""
         values = (getattr(self, field.name) for field in attrs.fields(Cluster))
         yield from (value for value in values if isinstance(value, Index))
-        yield from self.contents.values()
+        yield from (*self.contents.values(), *self.own.values())
 
     @property
     def is_old(self) -> bool:

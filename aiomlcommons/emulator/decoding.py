@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import attrs
@@ -14,6 +14,7 @@ from aiomlcommons.api.connectors import CreateConnector
 from aiomlcommons.api.model_records import ModelFormat
 from aiomlcommons.api.model_registration import RegisterModel, RegisterModelMeta, UploadModelChunk
 from aiomlcommons.api.predict import Predict
+from aiomlcommons.emulator.bad_json import bad_json
 from aiomlcommons.emulator.errors import Refused, illegal, plain, refused
 from aiomlcommons.endpoint import Request, wire_name
 from aiomlcommons.http import CBOR, JSON, HttpRequest
@@ -72,9 +73,7 @@ def read(match: Match, http: HttpRequest, version: str) -> Request[Any]:
 
     Raises Refused for a body that is not JSON, an unknown query parameter, or an invalid value.
     """
-    kind = http.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if http.body is not None and kind not in {JSON, CBOR}:
-        raise plain(406, f"Content-Type header [{http.headers.get('content-type', '')}] is not supported")
+    kind = check_content_type(http)
     http = attrs.evolve(http, query=_known_query(match, http))
     if match.request is UploadModelChunk and http.body is None:
         http = attrs.evolve(http, body=b"")
@@ -84,9 +83,18 @@ def read(match: Match, http: HttpRequest, version: str) -> Request[Any]:
         _check_required(match.request, http.body)
         return read_request(match, http)
     except orjson.JSONDecodeError as error:
-        raise _bad_json((http.body or b"").decode("utf-8", "replace"), error, Version.parse(version)) from None
+        raise bad_json(http.body or b"", error, version) from None
     except convert.Unreadable as error:
         raise _null_text(match, str(error)) or illegal(str(error)) from None
+
+
+def check_content_type(http: HttpRequest, allowed: Collection[str] = (JSON, CBOR)) -> str:
+    """Return the media type of a body. Raises Refused (406) for one that the server does not read."""
+    given = http.headers.get("content-type", "")
+    kind = given.partition(";")[0].strip().lower()
+    if http.body is not None and kind not in allowed:
+        raise plain(406, f"Content-Type header [{given}] is not supported")
+    return kind
 
 
 def _null_text(match: Match, problem: str) -> Refused | None:
@@ -105,12 +113,17 @@ def _null_text(match: Match, problem: str) -> Refused | None:
 def _known_query(match: Match, http: HttpRequest) -> dict[str, str]:
     places = attrs.fields(match.request)
     known = {wire_name(field) for field in places if field.metadata.get("in") == "query"}
-    unknown = [name for name in http.query if name not in known | ALWAYS]
+    check_query(http, known)
+    return {name: value for name, value in http.query.items() if name in known}
+
+
+def check_query(http: HttpRequest, known: Collection[str]) -> None:
+    """Raise Refused for a query parameter that the route does not know."""
+    unknown = [name for name in http.query if name not in known and name not in ALWAYS]
     if unknown:
         names = ", ".join(f"[{name}]" for name in unknown)
         word = "parameter" if len(unknown) == 1 else "parameters"
         raise illegal(f"request [{http.path}] contains unrecognized {word}: {names}")
-    return {name: value for name, value in http.query.items() if name in known}
 
 
 def _check_required(request: type[Request[Any]], body: bytes | None) -> None:
@@ -134,46 +147,3 @@ def _no_object(value: Any) -> Refused:
     found = kinds.get(type(value), "VALUE_NUMBER")
     words = f"Failed to parse object: expecting token of type [START_OBJECT] but found [{found}]"
     return refused(400, "parsing_exception", words, None, line=1, col=1)
-
-
-# ---- bad JSON, with the messages of the server's parser ------------------------------------------------------------
-
-_SOURCE = "[Source: REDACTED (`StreamReadFeature.INCLUDE_SOURCE_IN_LOCATION` disabled); {}]"
-NEW_PARSER = Version.parse("3.8")
-
-
-def _bad_json(text: str, error: orjson.JSONDecodeError, version: Version) -> Refused:
-    opened = _unclosed(text)
-    if opened is None:
-        place = _SOURCE.format(f"line: {error.lineno}, column: {error.colno}")
-        return refused(400, "json_parse_exception", f"{error.msg}\n at {place}")
-    kind = "Array" if text[opened] == "[" else "Object"
-    words = f"Unexpected end-of-input: expected close marker for {kind} (start marker at {{}})\n at {{}}"
-    if version < NEW_PARSER:
-        where = (_SOURCE.format(_position(text, opened)), _SOURCE.format(_position(text, len(text))))
-        return refused(400, "json_e_o_f_exception", words.format(*where))
-    # The newer parser reports byte offsets, and not where the bracket was.
-    where = (_SOURCE.format("byte offset: #UNKNOWN"), _SOURCE.format(f"byte offset: #{len(text.encode())}"))
-    cause = {"type": "unexpected_end_of_input_exception", "reason": words.format(*where)}
-    return refused(400, cause["type"], cause["reason"], cause)
-
-
-def _position(text: str, index: int) -> str:
-    return f"line: {text.count(chr(10), 0, index) + 1}, column: {index - text.rfind(chr(10), 0, index)}"
-
-
-def _unclosed(text: str) -> int | None:
-    """Return the index of the innermost bracket that is never closed, or None."""
-    opened: list[int] = []
-    in_text = escaped = False
-    for index, letter in enumerate(text):
-        if in_text:
-            in_text = escaped or letter != '"'
-            escaped = letter == "\\" and not escaped
-        elif letter == '"':
-            in_text = True
-        elif letter in "[{":
-            opened.append(index)
-        elif letter in "]}" and opened:
-            opened.pop()
-    return opened[-1] if opened else None

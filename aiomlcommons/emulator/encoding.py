@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from typing import Any
 
 import cbor2
@@ -15,7 +16,15 @@ from aiomlcommons.http import CBOR
 def to_json(data: Any, *, pretty: bool = False) -> bytes:
     """Encode as JSON; float32 values have the shortest representation, bytes become base64."""
     options = orjson.OPT_SERIALIZE_NUMPY | (orjson.OPT_INDENT_2 if pretty else 0)
-    return orjson.dumps(data, default=_base64, option=options)
+    try:
+        return orjson.dumps(data, default=_base64, option=options)
+    except TypeError:
+        # A whole number beyond 64 bits, which a document may hold.
+        return json.dumps(data, default=_plain, ensure_ascii=False, indent=2 if pretty else None).encode()
+
+
+def _plain(value: Any) -> Any:
+    return orjson.loads(orjson.dumps(value, default=_base64, option=orjson.OPT_SERIALIZE_NUMPY))
 
 
 def _base64(value: Any) -> str:

@@ -93,6 +93,8 @@ class Index(Generic[T]):
     _searched: Mapping[str, Document[T]] | None = None
     _refreshes: Wait | None = None
     _late: dict[str, Late[T]] = attrs.field(factory=dict)
+    # The versions of deleted documents, from which those of new ones go on.
+    _deleted: dict[str, int] = attrs.field(factory=dict)
 
     # ---- reads -----------------------------------------------------------------------------------------------------
 
@@ -119,14 +121,23 @@ class Index(Generic[T]):
 
     # ---- writes ----------------------------------------------------------------------------------------------------
 
-    def put(self, key: str, source: T, *, if_seq_no: int | None = None) -> None:
+    def put(self, key: str, source: T, *, if_seq_no: int | None = None, refreshed: bool = True) -> None:
         """Add or replace a document; raise Conflict where its sequence number is not ``if_seq_no`` any more."""
+        old = self.check(key, if_seq_no)
+        self.existed = True
+        if not refreshed:
+            self._lag()
+        version = (old.version if old else self._deleted.pop(key, 0)) + 1
+        self.documents[key] = Document(key, source, version, next(self.sequence))
+        if refreshed:
+            self._refresh()
+
+    def check(self, key: str, if_seq_no: int | None) -> Document[T] | None:
+        """Return a document or None; raise Conflict where its sequence number is not ``if_seq_no`` any more."""
         old = self.documents.get(key)
         if if_seq_no is not None and (old is None or old.seq_no != if_seq_no):
             raise version_conflict(self.name, self.uuid, key, if_seq_no, old.seq_no if old else None)
-        self.existed = True
-        self.documents[key] = Document(key, source, old.version + 1 if old else 1, next(self.sequence))
-        self._refresh()
+        return old
 
     def change(self, key: str, **fields: Any) -> None:
         """Change fields of an existing document, after its pending write."""
@@ -146,7 +157,8 @@ class Index(Generic[T]):
         document = self.documents.pop(key, None)
         if refreshed:
             self._refresh()
-        version = document.version + 1 if document else 1
+        version = (document.version if document else self._deleted.get(key, 0)) + 1
+        self._deleted[key] = version
         return self._written(key, "deleted" if document else "not_found", version, refreshed=refreshed)
 
     def updated(self, key: str) -> WriteResult:

@@ -24,6 +24,7 @@ class Plain:
     """A response that is already wire data: predictions hold too many numbers to convert."""
 
     data: Any
+    status: int = 200
 
 
 @attrs.frozen

@@ -12,6 +12,7 @@ from aiomlcommons.api.stats import GetModelProfiles, GetProfile, GetStats, GetTa
 from aiomlcommons.emulator.cluster import Cluster
 from aiomlcommons.emulator.counting import Counts
 from aiomlcommons.emulator.errors import SHARD, Refused, refused, status_error
+from aiomlcommons.emulator.routes import Call, PlainRoute
 from aiomlcommons.endpoint import Request
 
 # Answered from the cluster state or by the node.
@@ -33,7 +34,7 @@ def restart(cluster: Cluster, recovering: int = 0) -> None:
     """Clear the state of the node and leave the records as they were, stale where they described that state."""
     for index in cluster.indices():
         index.settle_all()
-    for state in (cluster.jobs, cluster.deploying, cluster.on_node, cluster.calls):
+    for state in (cluster.jobs, cluster.deploying, cluster.on_node, cluster.calls, cluster.points):
         state.clear()
     cluster.counts, cluster.loads, cluster.recovering = Counts(), 0, recovering
 
@@ -47,6 +48,26 @@ def check_recovered(cluster: Cluster, request: Request[Any]) -> None:
         return
     cluster.recovering -= 1
     raise _refusal(cluster, request, is_there=cluster.recovering == 0)
+
+
+def check_shards(cluster: Cluster, known: PlainRoute, call: Call) -> None:
+    """Count a request for an index of a user; raise Refused during shard recovery if it needs a shard."""
+    if not cluster.recovering or known.needs == "nothing":
+        return
+    cluster.recovering -= 1
+    raise _no_shard(call) if known.needs == "get" else _no_shards()
+
+
+def _no_shard(call: Call) -> Refused:
+    name, key = call.names.get("index", "_all"), call.names.get("id", "")
+    reason = f"No shard available for [get [{name}][{key}]: routing [null]]"
+    return refused(503, "no_shard_available_action_exception", reason)
+
+
+def _no_shards() -> Refused:
+    error = {"root_cause": [], "type": "search_phase_execution_exception", "reason": "all shards failed"}
+    more = {"phase": "query", "grouped": True, "failed_shards": []}
+    return Refused(503, {"error": {**error, **more}, "status": 503})
 
 
 def _refusal(cluster: Cluster, request: Request[Any], *, is_there: bool) -> Refused:

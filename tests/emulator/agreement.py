@@ -29,6 +29,7 @@ from aiomlcommons.http import HttpRequest, HttpResponse
 from aiomlcommons.net.auth import BasicAuth
 from aiomlcommons.net.secret import Secret
 from tests.support import model_server
+from tests.support.agreement.indices import index_differences
 from tests.support.agreement.left_out import reason_of
 from tests.support.agreement.recorded_servers import RecordedServer, by_server
 from tests.support.agreement.setup import after_case, before_case, before_file, whole_path, with_true_hash
@@ -43,13 +44,14 @@ ZIP = MODELS / "tiny-dense.zip"
 RECORDED_SHA256 = "4a9ffadd17e9c53df0d6af940a5daf0f83c2b73232de80648200a86f91a39194"
 LOOKS = 8
 NODE_ID = 22
-COUNTED = re.compile(r"\d+/\d[\d.]*[kmg]?b|\[\d+\]|(?<=ID: )[\w-]+")
+COUNTED = re.compile(r"\d+/\d[\d.]*[kmg]?b|\[\d+(?::\d+)?\]|(?<=ID: )[\w-]+")
 NOBODY = "*auth*"
+OF_INDICES = "opensearch-3.8.0-indices.jsonl"
 PROVIDERS = ("127.0.0.1:8090", "127.0.0.1:18091", "127.0.0.1:8191")
 USER = BasicAuth("admin", Secret("of the emulator"))
 PASSING = {"CREATED", "RUNNING"}
 IDS = {"model_id", "task_id", "model_group_id", "connector_id"}
-IDS |= {"agent_id", "memory_id", "message_id", "memory_container_id", "session_id", "working_memory_id"}
+IDS |= {"pit_id", "agent_id", "memory_id", "message_id", "memory_container_id", "session_id", "working_memory_id"}
 
 
 @attrs.define
@@ -110,6 +112,8 @@ class Player:
             return
         for key in IDS & recorded.keys() & got.keys():
             self.names.setdefault(recorded[key], got[key])
+        if uuid := _index_uuid(recorded):
+            self.names.setdefault(uuid, _index_uuid(got) or uuid)
         for was, now in ((recorded, got), (recorded.get("nodes"), got.get("nodes"))):
             if isinstance(was, Mapping) and isinstance(now, Mapping) and _is_by_node(was) and _is_by_node(now):
                 self.names.setdefault(*was, *now)
@@ -131,12 +135,20 @@ class Player:
             expected = tuple(map(self._translate, _error(was)))
             if tuple(map(_without_numbers, _error(now))) != tuple(map(_without_numbers, expected)):
                 found.append(f"error {_error(now)}, recorded is {expected}")
+        if exchange.file == OF_INDICES:
+            found += index_differences(was, now, lambda words: _without_numbers(self._translate(words)))
         # How often the recorder saw a task running depends on timing; its final state does not.
         if _state(recorded) not in PASSING and _state(got) != _state(recorded):
             found.append(f"state {_state(got)}, recorded is {_state(recorded)}")
         if got.content_type != recorded.content_type:
             found.append(f"content type {got.content_type!r}, recorded is {recorded.content_type!r}")
         return found
+
+
+def _index_uuid(body: Mapping[str, Any]) -> str | None:
+    """Return the UUID of an index that an error names."""
+    error = body.get("error")
+    return error.get("index_uuid") if isinstance(error, Mapping) else None
 
 
 def _is_silent(recorded: HttpResponse) -> bool:

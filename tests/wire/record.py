@@ -12,6 +12,7 @@ import asyncio
 import base64
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import orjson
@@ -34,10 +35,10 @@ async def record(ml: Session, case: str, method: str, path: str, body: bytes | N
 
 def _sent(body: bytes) -> dict[str, Any]:
     """Return a body and its type: lines of JSON, such as those of ``_bulk``, are kept as text."""
-    try:
-        return {"headers": {"content-type": JSON}, "body": orjson.loads(body)}
-    except orjson.JSONDecodeError:
-        return {"headers": {"content-type": LINES}, "body_text": body.decode()}
+    if not body.endswith(b"\n"):
+        with suppress(orjson.JSONDecodeError):
+            return {"headers": {"content-type": JSON}, "body": orjson.loads(body)}
+    return {"headers": {"content-type": LINES}, "body_text": body.decode()}
 
 
 def _recorded(response: HttpResponse) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import orjson
 
 from aiomlcommons.emulator.cluster import Cluster, Index
 from aiomlcommons.emulator.connectors.templates import is_json
+from aiomlcommons.emulator.encoding import to_json
 from aiomlcommons.emulator.errors import illegal, no_index
 from aiomlcommons.wire import convert
 
@@ -63,9 +64,14 @@ def _chosen(indices: Sequence[Index[Any]], wanted: Sequence[str]) -> Iterable[In
 
 
 def _row(number: int, index: Index[Any]) -> str:
-    size = _size(sum(len(orjson.dumps(convert.unstructure(d.source))) for d in index.documents.values()))
+    size = _size(sum(len(to_json(_data(document.source))) for document in index.documents.values()))
     cells = (number, "green", "open", index.name, index.uuid, 1, 0, len(index.documents), 0, size, size)
     return ",".join(map(str, cells))
+
+
+def _data(source: Any) -> Any:
+    # Documents of users are wire data already, and hold vectors.
+    return source if isinstance(source, dict) else convert.unstructure(source)
 
 
 def _size(octets: int) -> str:

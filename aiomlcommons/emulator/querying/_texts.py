@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from aiomlcommons.emulator.querying._fields import matching, one_field, words
 from aiomlcommons.emulator.querying.errors import not_emulated
-from aiomlcommons.emulator.querying.scope import Field, Row, Scope, Scorer, values
+from aiomlcommons.emulator.querying.scope import Row, Scope, Scorer, no_row, values
 from aiomlcommons.emulator.querying.texts import tokens
 
 ANALYZED = {"text", ""}
+IsLast = Callable[[str, str], bool]
 
 
 def match(wanted: Any, scope: Scope) -> Scorer:
@@ -42,33 +43,33 @@ def multi_match(wanted: Any, scope: Scope) -> Scorer:
 
 def match_phrase(wanted: Any, scope: Scope) -> Scorer:
     """Match texts that have the words in this order, one after the other."""
-    return _phrase("match_phrase", wanted, scope, last=str.__eq__)
+    return _phrase("match_phrase", wanted, scope, str.__eq__)
 
 
 def match_phrase_prefix(wanted: Any, scope: Scope) -> Scorer:
     """Match as ``match_phrase``; the last word may be the beginning of one."""
-    return _phrase("match_phrase_prefix", wanted, scope, last=str.startswith)
+    return _phrase("match_phrase_prefix", wanted, scope, str.startswith)
 
 
-def _phrase(query: str, wanted: Any, scope: Scope, last: Any) -> Scorer:
+def _phrase(query: str, wanted: Any, scope: Scope, is_last: IsLast) -> Scorer:
     name, text, options = one_field(query, wanted, "query")
     field, boost = scope.field(name), float(options.get("boost", 1.0))
     if field is None or field.type not in ANALYZED:
         return matching(scope, name, [text], boost)
-    phrase = tokens(str(text))
-    scored = words(scope, field, phrase[:-1] or phrase, boost)
+    phrase, texts = tokens(str(text)), scope.texts(field.path)
+    if not phrase:
+        return no_row
+    every = [*phrase[:-1], *(word for word in texts.frequencies if is_last(word, phrase[-1]))]
 
     def score(row: Row) -> float | None:
-        return (scored(row) or boost) if _has(row, field, phrase, last) else None
+        found = values(row.source, field.path)
+        count = sum(_occurrences(tokens(str(one)), phrase, is_last) for one in found)
+        return boost * texts.phrase_score(every, count, row.id) if count else None
 
     return score
 
 
-def _has(row: Row, field: Field, phrase: Sequence[str], last: Any) -> bool:
-    return any(_stands_in(tokens(str(text)), phrase, last) for text in values(row.source, field.path))
-
-
-def _stands_in(text: Sequence[str], phrase: Sequence[str], last: Any) -> bool:
+def _occurrences(text: Sequence[str], phrase: Sequence[str], is_last: IsLast) -> int:
     size = len(phrase)
-    places = range(len(text) - size + 1)
-    return any(text[i : i + size - 1] == phrase[:-1] and last(text[i + size - 1], phrase[-1]) for i in places)
+    parts = (text[i : i + size] for i in range(len(text) - size + 1))
+    return sum(part[:-1] == phrase[:-1] and is_last(part[-1], phrase[-1]) for part in parts)

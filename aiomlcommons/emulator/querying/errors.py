@@ -52,7 +52,7 @@ def unreadable(reason: str, caused_by: Mapping[str, Any] | None = None) -> Refus
 
 def malformed() -> Refused:
     """Return the error of what is no query."""
-    return illegal("query malformed, empty clause found")
+    return illegal("query malformed, empty clause found at [1:1]")
 
 
 def unknown_query(name: str, known: Iterable[str], body: Mapping[str, Any]) -> Refused:

@@ -7,7 +7,7 @@ from typing import Any
 
 import attrs
 
-from aiomlcommons.emulator.errors import illegal
+from aiomlcommons.emulator.errors import illegal, refused
 from aiomlcommons.emulator.querying.errors import WINDOW, too_large
 from aiomlcommons.emulator.querying.queries import compiled
 from aiomlcommons.emulator.querying.scope import Scope
@@ -55,7 +55,7 @@ def _amount(body: Any, name: str, default: int) -> int:
     try:
         amount = int(given)
     except ValueError:
-        raise illegal(f'For input string: "{given}"') from None
+        raise refused(400, "number_format_exception", f'For input string: "{given}"') from None
     if amount < 0:
         raise illegal(f"[{name}] parameter cannot be negative, found [{amount}]")
     return amount

@@ -39,6 +39,8 @@ def compiled(query: Any, scope: Scope) -> Scorer:
     (name, wanted), *more = query.items()
     if more:
         raise parsing(f"[{name}] malformed query, expected [END_OBJECT] but found [FIELD_NAME]")
+    if not isinstance(wanted, Mapping):
+        raise parsing(f"[{name}] query malformed, no start_object after query name")
     if name in OTHERS:
         raise not_emulated(f"query [{name}]")
     if name not in QUERIES:

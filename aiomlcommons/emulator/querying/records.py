@@ -27,7 +27,7 @@ def search(index: Index[T], body: Mapping[str, Any], node_id: str) -> Hits[T]:
     """
     if index.is_old and not index.existed:
         raise no_index(index.name)
-    rows = [Row(document, _source(index, document)) for document in index.seen().values()]
+    rows = [Row(document, _source(index, document), index.name) for document in index.seen().values()]
     query = body.get("query") or None
     found = page(Scope(index.name, index.uuid, node_id, rows, {**body, "query": query}))
     return Hits(

@@ -17,10 +17,11 @@ Source = Mapping[str, Any]
 
 @attrs.frozen
 class Row:
-    """A document that a search looks at; ``source`` is its wire data."""
+    """A document that a search looks at; ``source`` is its wire data, ``index`` the name of its index."""
 
     document: Document[Any]
     source: Source
+    index: str
 
     @property
     def id(self) -> str:

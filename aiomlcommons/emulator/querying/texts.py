@@ -37,10 +37,15 @@ class Texts:
     def score(self, word: str, key: str) -> float | None:
         """Return the score of a document for a word, or None if it lacks the word."""
         count = self.words[key][word] if key in self.words else 0
-        if not count:
-            return None
+        return self._weight(count, key) * self._rarity(word) if count else None
+
+    def phrase_score(self, words: Iterable[str], count: int, key: str) -> float:
+        """Return the score of a document that has a phrase of these words ``count`` times."""
+        return self._weight(count, key) * sum(map(self._rarity, words))
+
+    def _weight(self, count: int, key: str) -> float:
         average = sum(self.lengths.values()) / len(self.lengths)
-        return self._rarity(word) * count / (count + K1 * (1 - B + B * _stored(self.lengths[key]) / average))
+        return count / (count + K1 * (1 - B + B * _stored(self.lengths[key]) / average))
 
     def _rarity(self, word: str) -> float:
         having = self.frequencies[word]

@@ -36,6 +36,7 @@ SERVERS: Mapping[str, Mapping[str, RecordedServer]] = {
         "new39.*": RecordedServer("3.9.0", switches=SWITCHES),
         "*": attrs.evolve(PLAIN_38, switches=SWITCHES),
     },
+    "opensearch-3.8.0-indices.jsonl": {"*": PLAIN_38},
     "opensearch-3.8.0-neural.jsonl": {"*": PLAIN_38},
     "real-servers.jsonl": {
         "real.3_9.*": RecordedServer("3.9.0"),

@@ -1,0 +1,121 @@
+"""Indices themselves: creating, looking at and deleting them, their mappings, settings and aliases."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from aiomlcommons.emulator.cluster import Cluster
+from aiomlcommons.emulator.errors import Refused, illegal, refused
+from aiomlcommons.emulator.indices import mappings, names, settings
+from aiomlcommons.emulator.indices.creation import create
+from aiomlcommons.emulator.indices.errors import no_body
+from aiomlcommons.emulator.indices.state import UserIndex
+from aiomlcommons.emulator.registry import Plain
+from aiomlcommons.emulator.routes import Call, route
+
+ACKNOWLEDGED = {"acknowledged": True}
+TIMES = "timeout master_timeout cluster_manager_timeout"
+CHOICE = "ignore_unavailable allow_no_indices expand_wildcards local flat_settings include_defaults"
+ALIAS_GIVEN = "The provided expression [{name}] matches an alias, specify the corresponding concrete indices instead."
+
+
+def _found(cluster: Cluster, call: Call) -> list[UserIndex]:
+    expression = call.names.get("index", "_all")
+    return names.found(cluster, expression, lenient=call.flag("ignore_unavailable"))
+
+
+def _body(call: Call) -> Mapping[str, Any]:
+    try:
+        body = call.json()
+    except Refused as error:
+        # The server tells its parser's words as the cause.
+        why = {key: value for key, value in error.body["error"].items() if key != "root_cause"}
+        raise refused(400, "parse_exception", "Failed to parse content to map", why) from None
+    return body or {}
+
+
+@route("GET /{index}", parameters=CHOICE)
+async def get(cluster: Cluster, call: Call) -> Plain:
+    """Return all that there is to know of indices."""
+    return Plain({index.name: _whole(cluster, index) for index in _found(cluster, call)})
+
+
+def _whole(cluster: Cluster, index: UserIndex) -> dict[str, Any]:
+    return {"aliases": index.aliases, "mappings": index.mappings, "settings": settings.shown(cluster, index)}
+
+
+@route("PUT /{index}", parameters=f"{TIMES} wait_for_active_shards include_type_name")
+async def put(cluster: Cluster, call: Call) -> Plain:
+    """Create an index."""
+    name = call.names["index"]
+    create(cluster, name, _body(call))
+    return Plain({**ACKNOWLEDGED, "shards_acknowledged": True, "index": name})
+
+
+@route("DELETE /{index}", parameters=f"{TIMES} {CHOICE}")
+async def delete(cluster: Cluster, call: Call) -> Plain:
+    """Delete indices; an alias does not stand for its indices here."""
+    for name in call.names["index"].split(","):
+        if names.is_alias(cluster, name):
+            raise illegal(ALIAS_GIVEN.format(name=name))
+    for index in _found(cluster, call):
+        del cluster.own[index.name]
+    return Plain(ACKNOWLEDGED)
+
+
+@route("GET /{index}/_mapping", "GET /_mapping", parameters=f"{TIMES} {CHOICE}")
+async def get_mapping(cluster: Cluster, call: Call) -> Plain:
+    """Return the mappings of indices."""
+    return Plain({index.name: {"mappings": index.mappings} for index in _found(cluster, call)})
+
+
+@route(
+    *("PUT /{index}/_mapping", "POST /{index}/_mapping"),
+    parameters=f"{TIMES} {CHOICE} write_index_only",
+)
+async def put_mapping(cluster: Cluster, call: Call) -> Plain:
+    """Add fields to the mappings of indices."""
+    indices, given = _found(cluster, call), _body(call)
+    if call.http.body is None:
+        raise no_body()
+    wanted = [mappings.merged(index.mappings, mappings.checked(given)) for index in indices]
+    for index, merged in zip(indices, wanted, strict=True):
+        index.mappings = merged
+    return Plain(ACKNOWLEDGED)
+
+
+@route("GET /{index}/_settings", "GET /_settings", parameters=f"{TIMES} {CHOICE}")
+async def get_settings(cluster: Cluster, call: Call) -> Plain:
+    """Return the settings of indices."""
+    return Plain({index.name: {"settings": settings.shown(cluster, index)} for index in _found(cluster, call)})
+
+
+@route("PUT /{index}/_settings", parameters=f"{TIMES} {CHOICE} preserve_existing")
+async def put_settings(cluster: Cluster, call: Call) -> Plain:
+    """Change settings of indices."""
+    given = _body(call)
+    changes = settings.read(given.get("settings", given))
+    for index in _found(cluster, call):
+        index.settings |= changes
+    return Plain(ACKNOWLEDGED)
+
+
+@route("GET /{index}/_alias", "GET /_alias", parameters=CHOICE)
+async def get_aliases(cluster: Cluster, call: Call) -> Plain:
+    """Return the aliases of indices."""
+    return Plain({index.name: {"aliases": index.aliases} for index in _found(cluster, call)})
+
+
+@route(
+    *("POST /{index}/_refresh", "GET /{index}/_refresh", "POST /_refresh", "GET /_refresh"),
+    *("POST /{index}/_flush", "GET /{index}/_flush", "POST /_flush"),
+    parameters=CHOICE,
+)
+async def refresh(cluster: Cluster, call: Call) -> Plain:
+    """Make all writes visible to searches."""
+    indices = _found(cluster, call)
+    for index in indices:
+        index.settle_all()
+    shards = {"total": sum(index.copies for index in indices), "successful": len(indices), "failed": 0}
+    return Plain({"_shards": shards})

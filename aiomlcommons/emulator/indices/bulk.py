@@ -1,0 +1,124 @@
+"""``_bulk``: many writes in one request, each with its own result."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import orjson
+
+from aiomlcommons.emulator.bad_json import bad_json
+from aiomlcommons.emulator.cluster import Cluster
+from aiomlcommons.emulator.errors import Refused, illegal
+from aiomlcommons.emulator.indices import writes
+from aiomlcommons.emulator.indices.documents import loaded
+from aiomlcommons.emulator.indices.errors import invalid_request, no_body
+from aiomlcommons.emulator.indices.writes import NO_PIPELINE, Write
+from aiomlcommons.emulator.registry import Plain
+from aiomlcommons.emulator.routes import Call, route
+
+ACTIONS = "[create, delete, index, update]"
+METADATA = {"_index", "_id", "routing", "if_seq_no", "if_primary_term", "version", "version_type", "require_alias"}
+METADATA |= {"pipeline", "_source", "retry_on_conflict", "op_type"}
+TOKENS = {str: "VALUE_STRING", list: "START_ARRAY", bool: "VALUE_BOOLEAN", type(None): "VALUE_NULL"}
+
+
+@route(
+    *("POST /_bulk", "PUT /_bulk", "POST /{index}/_bulk", "PUT /{index}/_bulk"),
+    parameters="refresh pipeline require_alias routing timeout wait_for_active_shards _source",
+)
+async def bulk(cluster: Cluster, call: Call) -> Plain:
+    """Do the writes of a request in order. One that fails does not keep others from being done."""
+    mode = writes.refresh_mode(call.http.query.get("refresh"))
+    wanted = list(_read(call))
+    if not wanted:
+        raise invalid_request("no requests added")
+    if found := [problem for write in wanted for problem in _problems(write)]:
+        raise invalid_request(*found)
+    items = [{write.action: _item(cluster, write, mode)} for write in wanted]
+    errors = any("error" in item for one in items for item in one.values())
+    ingest = {} if all(write.pipeline in {"", NO_PIPELINE} for write in wanted) else {"ingest_took": 0}
+    return Plain({"took": 1, **ingest, "errors": errors, "items": items})
+
+
+def _problems(write: Write) -> list[str]:
+    return (["index is missing"] if not write.index else []) + writes.problems(write)
+
+
+def _item(cluster: Cluster, write: Write, mode: str) -> dict[str, Any]:
+    try:
+        done = writes.perform(cluster, write)
+    except Refused as error:
+        where = {"_index": write.index, "_id": write.key}
+        return {**where, "status": error.status, "error": writes.said_of(error)}
+    return {**writes.answered(done, mode), "status": done.status}
+
+
+# ---- lines -----------------------------------------------------------------------------------------------------------
+
+
+def _read(call: Call) -> Iterator[Write]:
+    """Yield the writes of a body. Raises Refused for one that cannot be read, whichever its line."""
+    body = call.http.body
+    if not body:
+        raise no_body()
+    if not body.endswith(b"\n"):
+        raise illegal("The bulk request must be terminated by a newline [\\n]")
+    lines = enumerate(body.split(b"\n")[:-1], 1)
+    for number, line in lines:
+        if not line.strip():
+            continue
+        action, metadata = _action(number, line, call.version)
+        source = b""
+        if action != "delete":
+            following = next(lines, None)
+            if following is None:
+                return  # the server drops an action without a line after it
+            source = following[1]
+        if action == "update":
+            writes.check_update(loaded(source, call.version))
+        yield _write(call, action, metadata, source)
+
+
+def _action(number: int, line: bytes, version: str) -> tuple[str, Mapping[str, Any]]:
+    try:
+        given = orjson.loads(line)
+    except orjson.JSONDecodeError as error:
+        raise bad_json(line, error, version) from None
+    if not isinstance(given, dict):
+        raise _malformed(number, f"expected START_OBJECT but found [{_token(given)}]")
+    if not given:
+        raise _malformed(number, "expected FIELD_NAME but found [END_OBJECT]")
+    action, metadata = next(iter(given.items()))
+    if action not in writes.ACTIONS:
+        raise _malformed(number, f"expected one of {ACTIONS} but found [{action}]")
+    if not isinstance(metadata, dict):
+        raise _malformed(number, f"expected START_OBJECT or END_OBJECT but found [{_token(metadata)}]")
+    for name, value in metadata.items():
+        if isinstance(value, list | dict):
+            raise _malformed(number, f"expected a simple value for field [{name}] but found [{_token(value)}]")
+        if name not in METADATA:
+            raise illegal(f"Action/metadata line [{number}] contains an unknown parameter [{name}]")
+    return action, metadata
+
+
+def _malformed(number: int, why: str) -> Refused:
+    return illegal(f"Malformed action/metadata line [{number}], {why}")
+
+
+def _token(value: Any) -> str:
+    return "START_OBJECT" if isinstance(value, dict) else TOKENS.get(type(value), "VALUE_NUMBER")
+
+
+def _write(call: Call, action: str, metadata: Mapping[str, Any], source: bytes) -> Write:
+    key, query = metadata.get("_id"), call.http.query
+    return Write(
+        metadata.get("op_type", action),
+        str(metadata.get("_index") or call.names.get("index", "")),
+        None if key is None else str(key),
+        source,
+        metadata.get("if_seq_no"),
+        metadata.get("version"),
+        bool(metadata.get("require_alias", call.flag("require_alias"))),
+        str(metadata.get("pipeline", query.get("pipeline", ""))),
+    )

@@ -1,0 +1,170 @@
+"""Searches and counts of indices."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import attrs
+
+from aiomlcommons.emulator.cluster import Cluster
+from aiomlcommons.emulator.indices import names
+from aiomlcommons.emulator.indices.docs import source_of
+from aiomlcommons.emulator.indices.errors import invalid_request
+from aiomlcommons.emulator.indices.points import Snapshot, opened
+from aiomlcommons.emulator.querying.errors import not_emulated, parsing
+from aiomlcommons.emulator.querying.paging import Page, matching, page
+from aiomlcommons.emulator.querying.scope import Row, Scope
+from aiomlcommons.emulator.querying.sorting import Found, in_order
+from aiomlcommons.emulator.querying.sources import shown
+from aiomlcommons.emulator.registry import Plain
+from aiomlcommons.emulator.routes import Call, route
+
+CHOICE = "ignore_unavailable allow_no_indices expand_wildcards ignore_throttled preference routing"
+IN_QUERY = "size from sort _source _source_includes _source_excludes track_total_hits version seq_no_primary_term"
+IGNORED = "allow_partial_search_results request_cache timeout search_type batched_reduce_size ccs_minimize_roundtrips"
+NOT_EMULATED = ("q", "scroll", "search_pipeline")
+KNOWN = {"query", "from", "size", "sort", "search_after", "_source", "track_total_hits", "min_score", "pit", "version"}
+KNOWN |= {"seq_no_primary_term", "timeout", "track_scores"}
+# The server knows these, too.
+OTHERS = {
+    *("aggs", "aggregations", "highlight", "fields", "docvalue_fields", "stored_fields", "script_fields", "suggest"),
+    *("rescore", "collapse", "slice", "profile", "explain", "ext", "post_filter", "terminate_after", "derived"),
+    *("indices_boost", "search_pipeline", "verbose_pipeline"),
+}
+COUNTED_EXACTLY = 10_000
+NO_PIT = "_shard_doc is only supported with point-in-time (PIT). Add a PIT or remove _shard_doc."
+
+
+@route(
+    *("GET /{index}/_search", "POST /{index}/_search", "GET /_search", "POST /_search"),
+    parameters=f"{CHOICE} {IN_QUERY} {IGNORED} {' '.join(NOT_EMULATED)}",
+    needs="search",
+)
+async def search(cluster: Cluster, call: Call) -> Plain:
+    """Return a page of hits, of indices or of a point in time."""
+    body = _body(call)
+    snapshot, head = _snapshot(cluster, call, body)
+    scopes = [_scope(cluster, one, body) for one in snapshot]
+    found = _merged(scopes, body)
+    shards = {"total": len(scopes), "successful": len(scopes), "skipped": 0, "failed": 0}
+    hits = [_hit(one, found, body) for one in found.hits]
+    best = (found.best if found.is_scored else None) if scopes else 0.0
+    counted = {**_total(found.total, body.get("track_total_hits", COUNTED_EXACTLY)), "max_score": best, "hits": hits}
+    return Plain({**head, "took": 1, "timed_out": False, "_shards": shards, "hits": counted})
+
+
+@route("GET /{index}/_count", "POST /{index}/_count", "GET /_count", "POST /_count", parameters=CHOICE, needs="search")
+async def count(cluster: Cluster, call: Call) -> Plain:
+    """Return how many documents match."""
+    body = _object(call.json())
+    if others := [name for name in body if name != "query"]:
+        raise parsing(f"request does not support [{others[0]}]")
+    scopes = [_scope(cluster, one, body) for one in _seen(cluster, call)]
+    counted = sum(len(matching(scope, body.get("query"))) for scope in scopes)
+    shards = {"total": len(scopes), "successful": len(scopes), "skipped": 0, "failed": 0}
+    return Plain({"count": counted, "_shards": shards})
+
+
+# ---- requests --------------------------------------------------------------------------------------------------------
+
+
+def _body(call: Call) -> dict[str, Any]:
+    """Return the body of a search, with what the query string says instead."""
+    query = call.http.query
+    for name in NOT_EMULATED:
+        if query.get(name, "_none") != "_none":
+            raise not_emulated(f"parameter [{name}]")
+    body = _object(call.json())
+    for name, value in body.items():
+        if name in OTHERS:
+            raise not_emulated(f"[{name}] of a search")
+        if name not in KNOWN or (name == "query" and not isinstance(value, dict)):
+            raise parsing(f"Unknown key for a {_token(value)} in [{name}].")
+    given: dict[str, Any] = {name: query[name] for name in ("size", "from") if name in query}
+    if "sort" in query:
+        given["sort"] = [_sort(part) for part in query["sort"].split(",")]
+    if any(name.startswith("_source") for name in query):
+        given["_source"] = source_of(call)
+    flags = ("track_total_hits", "version", "seq_no_primary_term")
+    return {**body, **given, **{name: call.flag(name) for name in flags if name in query}}
+
+
+def _object(body: Any) -> dict[str, Any]:
+    if body is not None and not isinstance(body, dict):
+        raise parsing(f"Expected [START_OBJECT] but found [{_token(body)}]")
+    return body or {}
+
+
+def _token(value: Any) -> str:
+    names_of = {str: "VALUE_STRING", list: "START_ARRAY", dict: "START_OBJECT", bool: "VALUE_BOOLEAN"}
+    return names_of.get(type(value), "VALUE_NULL" if value is None else "VALUE_NUMBER")
+
+
+def _sort(part: str) -> Any:
+    name, _, order = part.partition(":")
+    return {name: order} if order else name
+
+
+# ---- what is searched ------------------------------------------------------------------------------------------------
+
+
+def _snapshot(cluster: Cluster, call: Call, body: Mapping[str, Any]) -> tuple[Snapshot, dict[str, Any]]:
+    """Return the documents that are searched, and what the response says of a point in time."""
+    if "pit" not in body:
+        if "_shard_doc" in str(body.get("sort")):
+            raise invalid_request(NO_PIT)
+        return _seen(cluster, call), {}
+    if "index" in call.names:
+        raise invalid_request("[indices] cannot be used with point in time")
+    return opened(cluster, body["pit"]).snapshot, {"pit_id": body["pit"]["id"]}
+
+
+def _seen(cluster: Cluster, call: Call) -> Snapshot:
+    lenient = call.flag("ignore_unavailable")
+    found = names.found(cluster, call.names.get("index", "_all"), lenient=lenient)
+    return [(index, index.seen()) for index in found]
+
+
+def _scope(cluster: Cluster, one: Any, body: Mapping[str, Any]) -> Scope:
+    index, documents = one
+    rows = [Row(document, document.source, index.name) for document in documents.values()]
+    return Scope(index.name, index.uuid, cluster.node_id, rows, body, index.fields(), cluster.now())
+
+
+def _merged(scopes: Sequence[Scope], body: Mapping[str, Any]) -> Page:
+    """Return the page of all indices together."""
+    if len(scopes) == 1:
+        return page(scopes[0])
+    start, size = int(body.get("from", 0)), int(body.get("size", 10))
+    every = {**body, "from": 0, "size": start + size}
+    pages = [page(attrs.evolve(scope, body=every)) for scope in scopes]
+    keys = pages[0].keys if pages else []
+    hits = in_order([one for each in pages for one in each.hits], keys)[start : start + size]
+    best = max((each.best for each in pages if each.best is not None), default=None)
+    return Page(hits, sum(each.total for each in pages), best, keys)
+
+
+# ---- responses -------------------------------------------------------------------------------------------------------
+
+
+def _hit(one: Found, found: Page, body: Mapping[str, Any]) -> dict[str, Any]:
+    document = one.row.document
+    hit: dict[str, Any] = {"_index": one.row.index, "_id": document.id}
+    if body.get("version"):
+        hit["_version"] = document.version
+    if body.get("seq_no_primary_term"):
+        hit |= {"_seq_no": document.seq_no, "_primary_term": 1}
+    hit["_score"] = one.score if found.is_scored else None
+    source = shown(one.row.source, body.get("_source"))
+    if source is not None:
+        hit["_source"] = source
+    return {**hit, "sort": [key.value(one) for key in found.keys]} if found.keys else hit
+
+
+def _total(total: int, wanted: Any) -> dict[str, Any]:
+    """Return the number of hits as far as it is wanted: all, none, or up to a number."""
+    if wanted is False:
+        return {}
+    is_more = wanted is not True and total > int(wanted)
+    return {"total": {"value": int(wanted) if is_more else total, "relation": "gte" if is_more else "eq"}}

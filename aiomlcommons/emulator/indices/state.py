@@ -1,0 +1,50 @@
+"""An index of a user: its documents, its mapping, its settings and its aliases."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import attrs
+
+from aiomlcommons.emulator.cluster import Index
+from aiomlcommons.emulator.querying.scope import Field
+
+Source = dict[str, Any]
+
+
+@attrs.define
+class UserIndex(Index[Source]):
+    """An index with a mapping. ``settings`` are flat and texts, as the server keeps them: ``number_of_replicas``."""
+
+    mappings: dict[str, Any] = attrs.field(factory=dict)
+    settings: dict[str, str] = attrs.field(factory=dict)
+    aliases: dict[str, Any] = attrs.field(factory=dict)
+    created: int = 0
+
+    @property
+    def copies(self) -> int:
+        """The shards that a write goes to: the primary, and the replicas that no node has."""
+        return 1 + int(self.settings["number_of_replicas"])
+
+    @property
+    def shards(self) -> dict[str, int]:
+        """The shards of a response to a write."""
+        return {"total": self.copies, "successful": 1, "failed": 0}
+
+    def write(self, key: str, source: Source, if_seq_no: int | None = None) -> None:
+        """Add or replace a document; searches see it after a refresh."""
+        self.put(key, source, if_seq_no=if_seq_no, refreshed=False)
+
+    def fields(self) -> Mapping[str, Field]:
+        """Return the fields of the mapping by name, those of objects and those within others too."""
+        return dict(_fields(self.mappings.get("properties", {}), ""))
+
+
+def _fields(properties: Mapping[str, Any], above: str) -> Iterator[tuple[str, Field]]:
+    for name, spec in properties.items():
+        path = f"{above}{name}"
+        yield path, Field(path, spec.get("type", "object"), spec)
+        yield from _fields(spec.get("properties", {}), f"{path}.")
+        for inner, other in spec.get("fields", {}).items():
+            yield f"{path}.{inner}", Field(path, other["type"], other)
