@@ -20,7 +20,7 @@ help: ## say what there is
 install: $(DEV) ## set .venv up with all that the others need
 	@$(RUN) -c 'import sys; print("$(VENV) is ready, with Python", sys.version.split()[0])'
 
-demo: $(CORE) ## embed 1,137 verses on the embedded emulator and answer three queries
+demo: $(CORE) ## embed 1,137 verses into an index of the embedded emulator and answer three queries
 	@$(RUN) examples/embed_corpus.py
 
 test: $(TEST) ## run every test, and tell what they cover

@@ -1,10 +1,11 @@
-"""Embed a corpus and find the verses nearest to three queries.
+"""Embed a corpus into an index and find the verses nearest to three queries.
 
     python examples/embed_corpus.py [--model NAME_OR_ID]
 
-1,137 verses are sent to the model in concurrent batches over a real socket, and returned as one array. It runs on the
-embedded emulator, whose vectors are lexical (texts are near when they share words), or on your cluster when
-OPENSEARCH_URL names one.
+A bulk job sends 1,137 verses to the model in concurrent batches over a real socket, and writes them with their vectors
+into an index, which then answers k-NN searches. It runs on the embedded emulator, whose vectors are lexical (texts are
+near when they share words), or on your cluster when OPENSEARCH_URL names one with the k-NN plugin: the index is new,
+and is deleted at the end.
 """
 
 from __future__ import annotations
@@ -12,16 +13,19 @@ from __future__ import annotations
 import argparse
 import asyncio
 import time
+import uuid
 from typing import Any
 
-import numpy as np
-import orjson
 from cluster import CORPUS, TINY_CONFIG, TINY_MODEL, on_emulator, session
 
-from aiomlcommons import FileModel, NotSupported, Session, TaskFailed
+from aiomlcommons import BadRequest, FileModel, NotSupported, Session, TaskFailed
+from aiomlcommons.ingest import IndexSink
 
 TINY_NAME = "aiomlcommons tiny-dense"
 QUERIES = ("a soft answer turns away anger", "a time to be born and a time to die", "go to the ant and be wise")
+# The engine that needs no native library.
+METHOD = {"name": "hnsw", "engine": "lucene", "space_type": "cosinesimil"}
+INDEX = {"mappings": {"properties": {"embedding": {"method": METHOD}}}, "settings": {"number_of_replicas": 0}}
 
 
 async def model(ml: Session, name: str) -> str:
@@ -34,35 +38,51 @@ async def model(ml: Session, name: str) -> str:
     return (await ml.models.ensure(tiny, report=print)).model_id
 
 
-def corpus() -> list[dict[str, Any]]:
-    """Return the verses with their ``id`` and ``text``."""
-    return [orjson.loads(line) for line in CORPUS.read_bytes().splitlines()]
+async def fill(ml: Session, index: str, model_id: str) -> None:
+    """Embed the verses into a new index."""
+    started = time.perf_counter()
+    async with ml.ingest(CORPUS, model=model_id, sink=IndexSink(ml, index, create=INDEX)) as job:
+        report = await job
+    seconds = time.perf_counter() - started
+    where = "the embedded emulator" if on_emulator() else ml.url
+    print(report)
+    print(f"{report.written:,} documents embedded into the index {index} on {where} in {seconds:.2f} s")
+    print(f"{report.written / seconds:,.0f} documents/s")
 
 
-async def embed(ml: Session, model_id: str, verses: list[dict[str, Any]]) -> np.ndarray:
-    """Return their vectors, in the same order: an array of shape (verses, dimension)."""
-    async with ml.embed(model_id, verses, text="text") as embedded:
-        return np.concatenate([batch.vectors async for batch in embedded.batches()])
+async def nearest(ml: Session, index: str, vector: list[float]) -> list[Any]:
+    """Return the three documents whose vectors are nearest: their scores and sources."""
+    query = {"knn": {"embedding": {"vector": vector, "k": 3}}}
+    body = {"query": query, "size": 3, "_source": ["id", "text"]}
+    response = await ml.request("POST", f"/{index}/_search", body=body, repeatable=True)
+    hits: list[Any] = response.json()["hits"]["hits"]
+    return hits
+
+
+async def answer(ml: Session, index: str, model_id: str) -> None:
+    """Print the verses nearest to each query."""
+    vectors = await ml.embed_many(model_id, QUERIES)
+    for query, vector in zip(QUERIES, vectors, strict=True):
+        print(f"\n{query}")
+        for hit in await nearest(ml, index, vector.tolist()):
+            print(f"  {hit['_score']:.2f}  {hit['_source']['id']}: {hit['_source']['text']}")
 
 
 async def main(name: str) -> None:
-    verses = await asyncio.to_thread(corpus)
+    index = f"aiomlcommons-demo-{uuid.uuid4().hex[:8]}"
     async with session() as ml:
         before = await ml.settings.allow_first_model()
-        model_id = await model(ml, name)
-        started = time.perf_counter()
-        vectors = await embed(ml, model_id, verses)
-        seconds = time.perf_counter() - started
-        where = "the embedded emulator" if on_emulator() else ml.url
-        print(f"{len(verses):,} documents embedded on {where} in {seconds:.2f} s")
-        print(f"{len(verses) / seconds:,.0f} documents/s")
-        print(f"{vectors.shape[1]} dimensions of {vectors.dtype}")
-        likeness = await ml.embed_many(model_id, QUERIES) @ vectors.T
-        for query, nearest in zip(QUERIES, likeness, strict=True):
-            print(f"\n{query}")
-            for i in np.argsort(-nearest)[:3]:
-                print(f"  {nearest[i]:.2f}  {verses[i]['id']}: {verses[i]['text']}")
-        await ml.settings.apply(before)
+        try:
+            model_id = await model(ml, name)
+            await fill(ml, index, model_id)
+            await answer(ml, index, model_id)
+        except BadRequest as error:
+            if "knn" not in str(error):
+                raise
+            raise SystemExit(f"{error}\nThe cluster has no k-NN plugin, which an index of vectors needs.") from error
+        finally:
+            await ml.request("DELETE", f"/{index}", query={"ignore_unavailable": "true"})
+            await ml.settings.apply(before)
 
 
 if __name__ == "__main__":

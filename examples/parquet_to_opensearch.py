@@ -1,12 +1,12 @@
 """Embed a Parquet file on Ray, write it to an OpenSearch index, and search that index.
 
     pip install "aiomlcommons[ray]"
-    OPENSEARCH_URL=https://host:9200 python examples/parquet_to_opensearch.py [--emulator]
+    [OPENSEARCH_URL=https://host:9200] python examples/parquet_to_opensearch.py [--emulator]
 
 1,137 verses are read from Parquet and embedded by two actors; a third one writes them to the index ``verses``, which is
 created if it does not exist. Then the index is searched for the verses that are nearest to a question. Model and index
-are on the cluster of OPENSEARCH_URL; with --emulator the vectors are those of the embedded emulator, for a cluster
-without ML Commons. The embedded emulator has no indices, so without a cluster the example does nothing.
+are on the cluster of OPENSEARCH_URL, or on the embedded emulator; with --emulator only the vectors are those of the
+emulator, for a cluster without ML Commons.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from typing import Any
 import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.json  # type: ignore[import-untyped]
 import pyarrow.parquet  # type: ignore[import-untyped]
-from cluster import CORPUS, on_emulator
+from cluster import CORPUS, on_emulator, session
 
 from aiomlcommons import Session, emulator
 from aiomlcommons.integrations.ray import Embed, Index
@@ -72,15 +72,15 @@ async def nearest(cluster: Session, index: str, vector: list[float]) -> list[str
     return [hit["_source"]["text"] for hit in found["hits"]["hits"]]
 
 
-async def run(ml: Session, cluster: Session, model: str, index: str, url: str | None) -> None:
-    """Embed with the model of one session into an index of the other."""
+async def run(ml: Session, cluster: Session, model: str, index: str, *urls: str | None) -> None:
+    """Embed with the model of one session into an index of the other; ``urls`` are where the actors find the two."""
     before = await ml.settings.allow_first_model()
     model_id = (await ml.models.ensure(model, report=print)).model_id
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder, "verses.parquet")
         pa.parquet.write_table(pa.json.read_json(CORPUS), source)
-        # The actors read the address of your cluster from the environment.
-        rows = await asyncio.to_thread(embed_and_write, source, {"model": model_id, "url": url}, {"index": index})
+        embed, write = {"model": model_id, "url": urls[0]}, {"index": index, "url": urls[1]}
+        rows = await asyncio.to_thread(embed_and_write, source, embed, write)
     print(f"{rows:,} documents are in the index {index}; nearest to {QUESTION!r} are")
     for text in await nearest(cluster, index, (await ml.embed_one(model_id, QUESTION)).tolist()):
         print(f"  {text}")
@@ -88,15 +88,14 @@ async def run(ml: Session, cluster: Session, model: str, index: str, url: str | 
 
 
 async def main(model: str, index: str, *, emulated: bool) -> None:
-    if on_emulator():
-        print("The embedded emulator has no indexes: name a cluster in OPENSEARCH_URL")
-        return
-    async with Session.from_env() as cluster:
-        if not emulated:
-            await run(cluster, cluster, model, index, None)
+    async with session() as cluster:
+        # The actors read the address of your cluster from the environment, with user and password.
+        own = cluster.url if on_emulator() else None
+        if on_emulator() or not emulated:
+            await run(cluster, cluster, model, index, own, own)
             return
         async with emulator.serve() as url, Session(url) as ml:
-            await run(ml, cluster, model, index, url)
+            await run(ml, cluster, model, index, url, own)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,10 @@ writes to one document the later one fails with a version conflict (optimistic c
 visible after two reads, whatever the time; ``Emulator(refresh=AT_ONCE)`` disables the delay. ``.restart()`` leaves
 models DEPLOYED in their records that no node has loaded.
 
+It has small indices for the documents of a job and for searches of them: mappings, ``_bulk``, documents by id, queries
+by value, by words (BM25), by weights and by k-NN (exact), points in time. Writes lag as on a real cluster, until a
+``_refresh``. There are no pipelines, aggregations and scripts: what a server would do and the emulator cannot is 501.
+
 It runs no models: embeddings, weights, scores and responses are computed from the words that texts share, not from
 their meaning. They are deterministic, and good enough to see that a program works, not to judge search results.
 """

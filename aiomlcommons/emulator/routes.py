@@ -39,15 +39,18 @@ class Call:
         given = self.http.query.get(name)
         return default if given is None else given != "false"
 
+    @property
+    def body(self) -> bytes:
+        """The body as JSON, whether it came as that or as CBOR; empty if there is none. It may be no JSON at all."""
+        body = self.http.body or b""
+        is_cbor = bool(body) and self.http.headers.get("content-type", "").startswith(CBOR)
+        return orjson.dumps(cbor2.loads(body)) if is_cbor else body
+
     def json(self) -> Any:
-        """Return the body, or None if there is none. Raises Refused for one that is not JSON or CBOR."""
-        body = self.http.body
-        if body is None:
-            return None
-        if self.http.headers.get("content-type", "").startswith(CBOR):
-            return cbor2.loads(body)
+        """Return the value of the body, or None if there is no body. Raises Refused for one that is not JSON."""
+        body = self.body
         try:
-            return orjson.loads(body)
+            return orjson.loads(body) if body else None
         except orjson.JSONDecodeError as error:
             raise bad_json(body, error, self.version) from None
 

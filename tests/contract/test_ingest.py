@@ -11,10 +11,11 @@ import numpy as np
 import orjson
 import pytest
 
-from aiomlcommons import MLCommonsError, Session
+from aiomlcommons import Session
 from aiomlcommons.ingest.sinks import IndexSink
 from tests.support.contract.kinds import deployed
 from tests.support.contract.undoing import afterwards
+from tests.support.contract.versions import has_knn
 
 pytestmark = pytest.mark.asyncio
 # The engine without native libraries: a node that lacks them crashes at the first vector.
@@ -62,8 +63,8 @@ async def test_a_sparse_job_writes_weights(ml: Session, unique: str, zips: dict[
 
 
 async def test_an_index_is_filled_and_searched(ml: Session, unique: str, zips: dict[str, Path]) -> None:
-    if not await _has_knn(ml):
-        pytest.skip("needs a cluster with the k-NN plugin, which the emulator is not: set OPENSEARCH_URL")
+    if not await has_knn(ml):
+        pytest.skip("needs a cluster with the k-NN plugin")
     index = f"aiomlcommons-{uuid.uuid4().hex[:12]}"
     async with deployed(ml, "dense", zips["dense"], unique) as model_id:
         async with afterwards(lambda: ml.request("DELETE", f"/{index}")):
@@ -73,11 +74,3 @@ async def test_an_index_is_filled_and_searched(ml: Session, unique: str, zips: d
             query = {"size": 1, "query": {"knn": {"embedding": {"vector": vector, "k": 1}}}}
             hits = (await ml.request("POST", f"/{index}/_search", body=query)).json()["hits"]["hits"]
             assert [hit["_id"] for hit in hits] == ["d7"]
-
-
-async def _has_knn(ml: Session) -> bool:
-    try:
-        plugins = (await ml.request("GET", "/_cat/plugins?format=json")).json()
-    except MLCommonsError:
-        return False
-    return any(plugin["component"] == "opensearch-knn" for plugin in plugins)

@@ -27,8 +27,10 @@ def test_the_example_runs_on_the_emulator() -> None:
     assert "embedding is fixed_size_list<element: float>[384]" in said
 
 
-def test_the_example_with_an_index_does_nothing_where_there_is_none() -> None:
-    assert example("parquet_to_opensearch.py").startswith("The embedded emulator has no indexes: name a cluster in ")
+def test_the_example_with_an_index_runs_on_the_emulator() -> None:
+    said = example("parquet_to_opensearch.py")
+    assert "1,137 documents are in the index verses" in said
+    assert "A soft answer turneth away wrath" in said
 
 
 @pytest.mark.timeout(LIMIT)

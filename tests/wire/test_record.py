@@ -42,3 +42,15 @@ async def test_a_body_that_is_no_json_is_recorded_as_bytes(tmp_path: Path) -> No
     (tmp_path / "recorded.jsonl").write_bytes(orjson.dumps(row))
     (exchange,) = exchanges([tmp_path / "recorded.jsonl"])
     assert (exchange.response.status, exchange.response.text) == (401, "Unauthorized")
+
+
+async def test_lines_of_a_bulk_request_are_recorded_as_text(tmp_path: Path) -> None:
+    body = b'{"index":{"_id":"a"}}\n{"n":1}\n'
+    async with emulator.serve() as url, Session(url) as ml:
+        rows = [await record(ml, "bulk", "POST", "/docs/_bulk", body), await record(ml, "head", "HEAD", "/docs")]
+    (tmp_path / "recorded.jsonl").write_bytes(b"".join(orjson.dumps(row) + b"\n" for row in rows))
+    written, head = exchanges([tmp_path / "recorded.jsonl"])
+    assert written.request.body == body
+    assert written.request.headers["content-type"] == "application/x-ndjson"
+    assert written.response.json()["items"][0]["index"]["status"] == 201
+    assert (head.request.method, head.response.status, head.response.body) == ("HEAD", 200, b"")

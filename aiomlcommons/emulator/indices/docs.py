@@ -115,7 +115,7 @@ def _written(cluster: Cluster, call: Call, action: str) -> Plain:
         action,
         call.names["index"],
         call.names.get("id"),
-        call.http.body or b"",
+        call.body,
         _number(query.get("if_seq_no")),
         _number(query.get("version")),
         call.flag("require_alias"),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from aiomlcommons import Session, TaskFailed
+from aiomlcommons import MLCommonsError, Session, TaskFailed
 from aiomlcommons.lifecycle.deployment import NEVER_AGAIN
 from aiomlcommons.wire.version import Version
 
@@ -34,3 +34,12 @@ async def skip_by_version(ml: Session, test: pytest.Item) -> None:
     for first, last, words in (mark.args for mark in test.iter_markers("defect")):
         if Version.parse(first) <= version <= Version.parse(last):
             pytest.skip(f"OpenSearch {version}: {words} (a defect of {first} to {last})")
+
+
+async def has_knn(ml: Session) -> bool:
+    """Return whether the server has the k-NN plugin."""
+    try:
+        plugins = (await ml.request("GET", "/_cat/plugins?format=json")).json()
+    except MLCommonsError:
+        return False
+    return any(plugin["component"] == "opensearch-knn" for plugin in plugins)
