@@ -28,6 +28,10 @@ async def write(ml: Session, index: str, *ids: str, **query: str) -> None:
     await ml.request("POST", f"/{index}/_bulk", query=query, body=body, headers=LINES)
 
 
+def mapped(dimension: int) -> dict[str, Any]:
+    return {"mappings": {"properties": {"v": {"type": "knn_vector", "dimension": dimension}}}}
+
+
 async def seen(ml: Session, index: str = "docs", **body: Any) -> list[str]:
     """Return the ids that a search finds."""
     found = (await ml.request("POST", f"/{index}/_search", body={**EVERYTHING, **body}, repeatable=True)).json()
@@ -107,7 +111,7 @@ async def test_faults_apply_to_indices_too(ml: Session, ml_emulator: Emulator) -
 
 
 async def test_answers_are_cbor_for_who_asks_for_it(ml: Session, ml_url: str) -> None:
-    await ml.request("PUT", "/docs", body={"mappings": {"properties": {"v": {"type": "knn_vector", "dimension": 2}}}})
+    await ml.request("PUT", "/docs", body=mapped(2))
     headers = {"content-type": CBOR, "accept": CBOR}
     async with aiohttp.ClientSession() as client:
         body = cbor2.dumps({"v": [0.5, 1]})
@@ -127,6 +131,25 @@ async def test_a_whole_number_beyond_64_bits_is_kept(ml: Session) -> None:
     await ml.request("PUT", "/docs", body={"mappings": {"properties": {"n": {"type": "keyword"}}}})
     await ml.request("PUT", "/docs/_doc/a", body='{"n": 123456789012345678901234567890}')
     assert b"123456789012345678901234567890" in (await ml.request("GET", "/docs/_doc/a")).body
+
+
+@pytest.mark.parametrize(("version", "status"), [("3.5.0", 400), ("3.8.0", 201)])
+async def test_vectors_of_base64_are_read_by_newer_servers(version: str, status: int) -> None:
+    async with Emulator(Cluster(version=version)).serve() as url, Session(url) as ml:
+        await ml.request(
+            "PUT", "/docs", body={"mappings": {"properties": {"v": {"type": "knn_vector", "dimension": 3}}}}
+        )
+        body = b'{"index":{"_id":"a"}}\n{"v":"P4AAAEAAAABAQAAA"}\n'
+        items = (await ml.request("POST", "/docs/_bulk", body=body, headers=LINES)).json()["items"]
+        assert items[0]["index"]["status"] == status
+
+
+async def test_an_index_without_a_refresh_interval_waits_for_a_refresh(ml: Session) -> None:
+    await ml.request("PUT", "/docs", body={"settings": {"refresh_interval": "-1"}})
+    await write(ml, "docs", "a")
+    assert [await seen(ml) for _ in range(4)] == [[]] * 4
+    await ml.request("PUT", "/docs/_settings", body={"refresh_interval": "1s"})
+    assert await seen(ml) == ["a"]
 
 
 @pytest.mark.parametrize(

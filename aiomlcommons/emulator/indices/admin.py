@@ -98,6 +98,8 @@ async def put_settings(cluster: Cluster, call: Call) -> Plain:
     changes = settings.read(given.get("settings", given))
     for index in _found(cluster, call):
         index.settings |= changes
+        if changes.get("refresh_interval", "-1") != "-1":
+            index.settle_all()
     return Plain(ACKNOWLEDGED)
 
 

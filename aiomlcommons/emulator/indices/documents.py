@@ -49,10 +49,11 @@ def loaded(raw: bytes, version: str) -> dict[str, Any]:
 
 @attrs.frozen
 class Parser:
-    """Parses the document ``key`` of an index with these mappings."""
+    """Parses the document ``key`` of an index with these mappings. Older servers do not read vectors of base64."""
 
     key: str
     mappings: Mapping[str, Any]
+    reads_base64: bool = True
 
     def parse(self, source: Mapping[str, Any]) -> tuple[dict[str, Any], Mapped]:
         """Return the source with its vectors as arrays, and the mapping that it needs. Raises Refused."""
@@ -135,6 +136,8 @@ class Parser:
         return self._field(name, value, properties, above, dynamic)
 
     def _leaf(self, path: str, spec: Mapped, value: Any) -> Any:
+        if spec["type"] == "knn_vector" and isinstance(value, str) and not self.reads_base64:
+            value = []
         try:
             return _values.read(path, spec, value)
         except Unreadable as error:

@@ -32,6 +32,12 @@ class UserIndex(Index[Source]):
         """The shards of a response to a write."""
         return {"total": self.copies, "successful": 1, "failed": 0}
 
+    def _lag(self) -> None:
+        if self.settings.get("refresh_interval") != "-1":
+            super()._lag()
+        elif self._searched is None:
+            self._searched = dict(self.documents)  # until somebody refreshes the index
+
     def write(self, key: str, source: Source, if_seq_no: int | None = None) -> None:
         """Add or replace a document; searches see it after a refresh."""
         self.put(key, source, if_seq_no=if_seq_no, refreshed=False)

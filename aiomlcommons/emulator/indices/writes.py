@@ -20,6 +20,7 @@ from aiomlcommons.emulator.querying.errors import not_emulated, suggestion, unre
 
 LONGEST_ID = 512
 NO_PIPELINE = "_none"
+READS_BASE64 = "3.8"
 IN_UPDATE = ("doc", "doc_as_upsert", "upsert", "script", "scripted_upsert", "detect_noop", "_source", "lang")
 BLOCKED = "index [{name}] blocked by: [FORBIDDEN/8/index write (api)];"
 
@@ -87,7 +88,7 @@ def _target(cluster: Cluster, write: Write) -> UserIndex:
 
 def _index(cluster: Cluster, index: UserIndex, write: Write) -> Written:
     key = write.key or cluster.new_id()
-    source = _parsed(index, key, loaded(write.body, cluster.version))
+    source = _parsed(cluster, index, key, loaded(write.body, cluster.version))
     old = _checked(index, key, write)
     if old is not None and write.action == "create":
         raise conflict(index.name, index.uuid, key, f"document already exists (current version [{old.version}])")
@@ -104,9 +105,9 @@ def _put(index: UserIndex, key: str, source: Source, write: Write) -> Written:
     return Written(index, result, 201 if is_new else 200)
 
 
-def _parsed(index: UserIndex, key: str, given: Mapping[str, Any]) -> Source:
+def _parsed(cluster: Cluster, index: UserIndex, key: str, given: Mapping[str, Any]) -> Source:
     """Return a document with its vectors as arrays; its new fields are added to the mapping."""
-    source, mappings = Parser(key, index.mappings).parse(given)
+    source, mappings = Parser(key, index.mappings, not cluster.is_before(READS_BASE64)).parse(given)
     index.mappings = mappings or index.mappings
     return source
 
@@ -135,8 +136,8 @@ def _update(cluster: Cluster, index: UserIndex, write: Write) -> Written:
         new = change.get("doc") if change.get("doc_as_upsert") else change.get("upsert")
         if new is None:
             raise no_document(index.name, index.uuid, key)
-        return _put(index, key, _parsed(index, key, new), write)
-    source = _parsed(index, key, _merged(old.source, change.get("doc", {})))
+        return _put(index, key, _parsed(cluster, index, key, new), write)
+    source = _parsed(cluster, index, key, _merged(old.source, change.get("doc", {})))
     if change.get("detect_noop", True) and to_json(source) == to_json(old.source):
         result = _result(index, key, "noop", old)
         return Written(index, {**result, "_shards": {"total": 0, "successful": 0, "failed": 0}}, 200)
