@@ -81,7 +81,7 @@ async def put_mapping(cluster: Cluster, call: Call) -> Plain:
         raise no_body()
     wanted = [mappings.merged(index.mappings, mappings.checked(given)) for index in indices]
     for index, merged in zip(indices, wanted, strict=True):
-        index.mappings = merged
+        index.remap(merged)
     return Plain(ACKNOWLEDGED)
 
 

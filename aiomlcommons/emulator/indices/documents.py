@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import attrs
 import orjson
 
 from aiomlcommons.emulator.bad_json import what_is_bad
-from aiomlcommons.emulator.errors import Refused, illegal, refused
+from aiomlcommons.emulator.errors import Refused, refused
 from aiomlcommons.emulator.indices import _values
-from aiomlcommons.emulator.indices.errors import Unreadable, bad_document
+from aiomlcommons.emulator.indices._dynamic import check_alike, mapped, parts
+from aiomlcommons.emulator.indices.errors import Unreadable, bad_document, too_deep
 from aiomlcommons.emulator.indices.mappings import Mapped, java
 from aiomlcommons.emulator.querying.errors import cause
 
@@ -24,14 +25,6 @@ NOT_IN_DOCUMENT = (
 NO_OBJECT = "Compressor detection can only be called on some xcontent bytes or compressed xcontent bytes"
 # Whole numbers that orjson may take for floats.
 LARGE = re.compile(rb"\d{19}")
-DAY = re.compile(r"\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2})?)?$")
-SLASHED = re.compile(r"\d{4}/\d{2}/\d{2}( \d{2}:\d{2}:\d{2})?$")
-WORDS: Mapped = {"type": "text", "fields": {"keyword": {"type": "keyword", "ignore_above": 256}}}
-SLASHED_DATE: Mapped = {
-    "type": "date",
-    "format": "yyyy/MM/dd HH:mm:ss||yyyy/MM/dd||epoch_millis",
-    "print_format": "yyyy/MM/dd HH:mm:ss",
-}
 
 
 def loaded(raw: bytes, version: str) -> dict[str, Any]:
@@ -49,19 +42,26 @@ def loaded(raw: bytes, version: str) -> dict[str, Any]:
 
 @attrs.frozen
 class Parser:
-    """Parses the document ``key`` of an index with these mappings. Older servers do not read vectors of base64."""
+    """Parses the document ``key`` of an index with these mappings; ``deepest`` limits objects within objects.
+
+    Older servers do not read vectors of base64.
+    """
 
     key: str
     mappings: Mapping[str, Any]
-    reads_base64: bool = True
+    deepest: int
+    reads_base64: bool
+    # The fields that this document is the first to have.
+    _made: set[str] = attrs.field(factory=set)
 
     def parse(self, source: Mapping[str, Any]) -> tuple[dict[str, Any], Mapped]:
         """Return the source with its vectors as arrays, and the mapping that it needs. Raises Refused."""
         for name in source:
             if name in METADATA:
                 raise self._metadata(name, source[name])
-        kept, properties = self._object(source, self.mappings, "", str(self.mappings.get("dynamic", "true")))
-        return kept, {**self.mappings, "properties": properties} if properties else {}
+        place = _Place(dict(self.mappings.get("properties", {})), "", str(self.mappings.get("dynamic", "true")))
+        kept = self._object(source, place)
+        return kept, {**self.mappings, "properties": place.sorted()} if place.properties else {}
 
     def _metadata(self, name: str, value: Any) -> Refused:
         why = cause("mapper_parsing_exception", NOT_IN_DOCUMENT.format(name=name))
@@ -73,67 +73,64 @@ class Parser:
         where = f"failed to parse field [{path}] of type [{kind}] in document with id '{self.key}'."
         return f"{where} Preview of field's value: '{preview}'"
 
-    def _object(
-        self, node: Mapping[str, Any], mapping: Mapping[str, Any], above: str, dynamic: str
-    ) -> tuple[dict[str, Any], Mapped]:
-        kept: dict[str, Any] = {}
-        properties: Mapped = dict(mapping.get("properties", {}))
-        dynamic = str(mapping.get("dynamic", dynamic))
-        for name, value in node.items():
-            if not name:
-                empty = cause("illegal_argument_exception", "field name cannot be an empty string")
-                raise bad_document("failed to parse", empty)
-            kept[name] = self._field(name, value, properties, above, dynamic)
-        return kept, {name: properties[name] for name in sorted(properties)}
+    def _object(self, node: Mapping[str, Any], place: _Place) -> dict[str, Any]:
+        if place.depth > self.deepest:
+            raise too_deep(self.deepest)
+        return {name: self._named(parts(name), value, place) for name, value in node.items()}
 
-    def _field(self, name: str, value: Any, properties: Mapped, above: str, dynamic: str) -> Any:
-        head, _, rest = name.partition(".")
-        if rest:
-            return self._dotted(head, rest, value, properties, above, dynamic)
-        spec = properties.get(name)
+    def _named(self, names: Sequence[str], value: Any, place: _Place) -> Any:
+        """Parse a field whose name may have dots, each of which stands for an object."""
+        head, *rest = names
+        if not rest:
+            return self._field(head, value, place)
+        kind = place.properties.get(head, {}).get("type", "object")
+        if kind != "object":
+            path = f"{place.above}{head}"
+            where = f"field [{path}.{'.'.join(rest)}]. Existing mapping for [{path}]"
+            raise bad_document(
+                f"Could not dynamically add mapping for {where} must be of type object but found [{kind}]."
+            )
+        name = ".".join(rest)
+        return self._field(head, {name: value}, place)[name]
+
+    def _field(self, name: str, value: Any, place: _Place) -> Any:
+        path, spec = f"{place.above}{name}", place.properties.get(name)
         if spec is None:
-            return self._new(name, value, properties, above, dynamic)
+            return self._new(name, value, place)
+        if path in self._made and (now := mapped(path, value)) is not None:
+            check_alike(path, now, spec)
         if spec.get("type", "object") != "object":
-            return self._leaf(f"{above}{name}", spec, value)
-        kept, properties[name] = self._objects(name, value, spec, above, dynamic)
+            return self._leaf(path, spec, value)
+        return self._objects(name, value, place, name)
+
+    def _objects(self, name: str, value: Any, place: _Place, shown: str) -> Any:
+        if value is None:
+            return None
+        if isinstance(value, list):
+            return [self._objects(name, item, place, "null") for item in value]
+        if not isinstance(value, Mapping):
+            where = f"object mapping for [{place.above}{name}] tried to parse field [{shown}] as object"
+            raise bad_document(f"{where}, but found a concrete value")
+        spec = place.properties[name]
+        inner = place.within(name, spec)
+        kept = self._object(value, inner)
+        # The server leaves the type out where there are fields.
+        bare = {key: one for key, one in spec.items() if key not in {"type", "properties"}}
+        place.properties[name] = {**bare, "properties": inner.sorted()} if inner.properties else spec
         return kept
 
-    def _dotted(self, head: str, rest: str, value: Any, properties: Mapped, above: str, dynamic: str) -> Any:
-        kind = properties.get(head, {}).get("type", "object")
-        if kind != "object":
-            place = f"field [{above}{head}.{rest}]. Existing mapping for [{above}{head}]"
-            why = f"must be of type object but found [{kind}]."
-            raise bad_document(f"Could not dynamically add mapping for {place} {why}")
-        inner = self._field(head, {rest: value}, properties, above, dynamic)
-        return inner[rest]
-
-    def _objects(
-        self, name: str, value: Any, spec: Mapped, above: str, dynamic: str, shown: str | None = None
-    ) -> tuple[Any, Mapped]:
-        if value is None:
-            return None, spec
-        if isinstance(value, list):
-            kept = []
-            for item in value:
-                one, spec = self._objects(name, item, spec, above, dynamic, "null")
-                kept.append(one)
-            return kept, spec
-        if not isinstance(value, Mapping):
-            where = f"object mapping for [{above}{name}] tried to parse field [{shown or name}] as object"
-            raise bad_document(f"{where}, but found a concrete value")
-        source, properties = self._object(value, spec, f"{above}{name}.", dynamic)
-        return source, _object_spec(spec, properties)
-
-    def _new(self, name: str, value: Any, properties: Mapped, above: str, dynamic: str) -> Any:
-        if dynamic == "false" or (spec := mapped(value)) is None:
+    def _new(self, name: str, value: Any, place: _Place) -> Any:
+        path = f"{place.above}{name}"
+        if place.dynamic == "false" or (spec := mapped(path, value)) is None:
             return value
-        if dynamic == "strict":
-            within = above.rstrip(".") or "_doc"
+        if place.dynamic == "strict":
+            within = place.above.rstrip(".") or "_doc"
             reason = f"mapping set to strict, dynamic introduction of [{name}] within [{within}] is not allowed"
             raise refused(400, "strict_dynamic_mapping_exception", reason)
-        _check_alike(name, value, spec)
-        properties[name] = spec
-        return self._field(name, value, properties, above, dynamic)
+        place.properties[name] = spec
+        kept = self._field(name, value, place)
+        self._made.add(path)
+        return kept
 
     def _leaf(self, path: str, spec: Mapped, value: Any) -> Any:
         if spec["type"] == "knn_vector" and isinstance(value, str) and not self.reads_base64:
@@ -146,33 +143,20 @@ class Parser:
             raise bad_document(self._failed(path, spec["type"], error.preview), error.why) from None
 
 
-def _object_spec(spec: Mapped, properties: Mapped) -> Mapped:
-    # The server leaves the type out where there are fields.
-    kept = {key: one for key, one in spec.items() if key != "type" or not properties}
-    return {**kept, "properties": properties} if properties else kept
+@attrs.frozen
+class _Place:
+    """An object of a document: its fields, which may become more, the path above them, and how deep it is."""
 
+    properties: Mapped
+    above: str
+    dynamic: str
+    depth: int = 1
 
-def mapped(value: Any) -> Mapped | None:
-    """Return the mapping of a new field by its value; None for a value that says nothing."""
-    if isinstance(value, list):
-        return next((spec for item in value if (spec := mapped(item)) is not None), None)
-    if value is None:
-        return None
-    if isinstance(value, Mapping):
-        return {"type": "object"}
-    if isinstance(value, bool):
-        return {"type": "boolean"}
-    if isinstance(value, int | float):
-        return {"type": "long" if isinstance(value, int) else "float"}
-    return {"type": "date"} if DAY.match(value) else SLASHED_DATE if SLASHED.match(value) else WORDS
+    def within(self, name: str, spec: Mapping[str, Any]) -> _Place:
+        """Return the place within an object."""
+        dynamic = str(spec.get("dynamic", self.dynamic))
+        return _Place(dict(spec.get("properties", {})), f"{self.above}{name}.", dynamic, self.depth + 1)
 
-
-def _check_alike(name: str, value: Any, spec: Mapped) -> None:
-    """Raise Refused where the values of a list would make the field of different types."""
-    kinds = [spec.get("type"), *(one.get("type") for item in _items(value) if (one := mapped(item)) is not None)]
-    if other := [kind for kind in kinds if kind != kinds[0]]:
-        raise illegal(f"mapper [{name}] cannot be changed from type [{kinds[0]}] to [{other[0]}]")
-
-
-def _items(value: Any) -> list[Any]:
-    return [inner for item in value for inner in _items(item)] if isinstance(value, list) else [value]
+    def sorted(self) -> Mapped:
+        """Return the fields as the server keeps them."""
+        return {name: self.properties[name] for name in sorted(self.properties)}

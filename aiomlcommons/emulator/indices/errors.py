@@ -72,3 +72,15 @@ def immense_term(path: str, term: bytes) -> Refused:
     )
     why = {"type": "max_bytes_length_exceeded_exception", "reason": original}
     return refused(400, "illegal_argument_exception", reason, why)
+
+
+def too_deep(limit: int) -> Refused:
+    """Return the error of a document with objects within objects beyond a limit."""
+    reason = (
+        f"The depth of the field has exceeded the allowed limit of [{limit}]. This limit can be set by changing the "
+        "[index.mapping.depth.limit] index level setting."
+    )
+    why = {"type": "parse_exception", "reason": reason}
+    error = bad_document("failed to parse", why)
+    error.body["error"]["root_cause"] = [why]
+    return error

@@ -10,11 +10,11 @@ from aiomlcommons.emulator.errors import refused
 from aiomlcommons.emulator.indices.state import UserIndex
 from aiomlcommons.wire.version import Version
 
-# What is kept, and of it only these have an effect: number_of_replicas and blocks.write.
+# What is kept. Only replicas, the refresh interval, the default pipeline, blocked writes and limits have an effect.
 KNOWN = {
     *("number_of_shards", "number_of_replicas", "refresh_interval", "codec", "hidden", "auto_expand_replicas"),
-    *("max_result_window", "default_pipeline", "final_pipeline", "blocks.write", "mapping.total_fields.limit"),
-    *("translog.durability", "translog.sync_interval", "replication.type", "search.default_pipeline"),
+    *("max_result_window", "default_pipeline", "final_pipeline", "blocks.write", "replication.type"),
+    *("mapping.total_fields.limit", "mapping.depth.limit"),
 }
 FAMILIES = ("knn", "merge.", "routing.", "search.", "translog.")
 OF_KNN = {"merge.policy.floor_segment": "2mb", "merge.policy.max_merge_at_once": "10"}

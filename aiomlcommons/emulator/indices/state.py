@@ -8,9 +8,11 @@ from typing import Any
 import attrs
 
 from aiomlcommons.emulator.cluster import Index
+from aiomlcommons.emulator.errors import illegal
 from aiomlcommons.emulator.querying.scope import Field
 
 Source = dict[str, Any]
+MOST_FIELDS = 1_000
 
 
 @attrs.define
@@ -26,6 +28,17 @@ class UserIndex(Index[Source]):
     def copies(self) -> int:
         """The shards that a write goes to: the primary, and the replicas that no node has."""
         return 1 + int(self.settings["number_of_replicas"])
+
+    def limit(self, name: str, default: int) -> int:
+        """Return a limit of the mapping: ``total_fields`` or ``depth``."""
+        return int(self.settings.get(f"mapping.{name}.limit", default))
+
+    def remap(self, mappings: dict[str, Any]) -> None:
+        """Replace the mapping by one with more fields. Raises Refused where it would have too many."""
+        most = self.limit("total_fields", MOST_FIELDS)
+        if mappings != self.mappings and sum(1 for _ in _fields(mappings.get("properties", {}), "")) > most:
+            raise illegal(f"Limit of total fields [{most}] has been exceeded")
+        self.mappings = mappings
 
     @property
     def shards(self) -> dict[str, int]:

@@ -21,6 +21,7 @@ from aiomlcommons.emulator.querying.errors import not_emulated, suggestion, unre
 LONGEST_ID = 512
 NO_PIPELINE = "_none"
 READS_BASE64 = "3.8"
+DEEPEST = 20
 IN_UPDATE = ("doc", "doc_as_upsert", "upsert", "script", "scripted_upsert", "detect_noop", "_source", "lang")
 BLOCKED = "index [{name}] blocked by: [FORBIDDEN/8/index write (api)];"
 
@@ -107,8 +108,9 @@ def _put(index: UserIndex, key: str, source: Source, write: Write) -> Written:
 
 def _parsed(cluster: Cluster, index: UserIndex, key: str, given: Mapping[str, Any]) -> Source:
     """Return a document with its vectors as arrays; its new fields are added to the mapping."""
-    source, mappings = Parser(key, index.mappings, not cluster.is_before(READS_BASE64)).parse(given)
-    index.mappings = mappings or index.mappings
+    reads_base64 = not cluster.is_before(READS_BASE64)
+    source, mappings = Parser(key, index.mappings, index.limit("depth", DEEPEST), reads_base64).parse(given)
+    index.remap(mappings or index.mappings)
     return source
 
 
