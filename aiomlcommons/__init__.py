@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         ModelNotReady,
         NotFound,
         NotSupported,
+        QuotaExceeded,
         Redirected,
         RequestTimeout,
         ServerError,
@@ -57,7 +58,7 @@ if TYPE_CHECKING:
     from aiomlcommons.net.transport import SendFunction, Streamed, Timeout, Transport
     from aiomlcommons.record import NULL
     from aiomlcommons.session import Session
-    from aiomlcommons.trouble.table import Trouble
+    from aiomlcommons.trouble.kinds import Trouble
     from aiomlcommons.waiting.errors import TaskFailed, TaskStalled
     from aiomlcommons.waiting.task import Task
 
@@ -101,6 +102,7 @@ __all__ = [
     "Phase",
     "PretrainedModel",
     "Progress",
+    "QuotaExceeded",
     "Redirected",
     "RemoteModel",
     "Request",

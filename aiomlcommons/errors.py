@@ -13,9 +13,11 @@ from typing import Any
 from aiomlcommons.http import HttpRequest, HttpResponse, is_success
 from aiomlcommons.trouble import hints
 from aiomlcommons.trouble.defects import defect_of
+from aiomlcommons.trouble.delays import delay_in
 from aiomlcommons.trouble.error_body import body_of, describe, disabled_setting, retry_after
+from aiomlcommons.trouble.kinds import Kind, Party, Trouble
 from aiomlcommons.trouble.parsed_error import parse_error
-from aiomlcommons.trouble.table import Kind, Party, Trouble, trouble_of
+from aiomlcommons.trouble.table import trouble_of
 
 
 class MLCommonsError(Exception):
@@ -25,7 +27,7 @@ class MLCommonsError(Exception):
     """Whether a retry of the same call a little later is likely to succeed."""
 
     retry_after: float | None = None
-    """Seconds to wait before a retry, if the server sent ``Retry-After``."""
+    """Seconds to wait before a retry, if the server sent ``Retry-After`` or a model's provider names them."""
 
 
 class InvalidRequest(MLCommonsError, ValueError):
@@ -56,14 +58,17 @@ class RequestTimeout(ConnectError):
 
 
 class DecodeError(MLCommonsError):
-    """A response that does not match its declared type; ``.response`` holds it, the message has the path."""
+    """A response that does not match its declared type; ``.response`` holds it, the message has the path.
 
-    def __init__(self, message: str, response: HttpResponse) -> None:
+    ``.index`` is the position of the text whose embedding is at fault, if it is a single one.
+    """
+
+    def __init__(self, message: str, response: HttpResponse, index: int | None = None) -> None:
         super().__init__(f"{message} ({response.request}); the response begins {response.body[:120]!r}")
-        self.message, self.response, self.request = message, response, response.request
+        self.message, self.response, self.request, self.index = message, response, response.request, index
 
     def __reduce__(self) -> Any:
-        return type(self), (self.message, self.response)
+        return type(self), (self.message, self.response, self.index)
 
 
 class ApiError(MLCommonsError):
@@ -86,11 +91,13 @@ class ApiError(MLCommonsError):
         self.trouble = _trouble(response)
         words = ": ".join(filter(None, (self.reason, self.details))) or f"status {self.status}"
         super().__init__(f"{words}{self._remedy()} ({self.request})")
-        self.retry_after = retry_after(response.headers)
         self.transient = self.trouble.passes
+        self.retry_after = retry_after(response.headers)
+        if self.retry_after is None and self.transient and self.trouble.party is Party.PROVIDER:
+            self.retry_after = delay_in(words)
 
     def _remedy(self) -> str:
-        return hints.breaker(f"{self.reason} {self.details}")
+        return hints.breaker(f"{self.reason} {self.details}") or hints.provider(self.trouble)
 
     def __reduce__(self) -> Any:
         return type(self), (self.response,)
@@ -116,20 +123,26 @@ class ModelNotReady(BadRequest):
 
 
 class Unauthorized(ApiError):
-    """401: the server rejects the user name, password or token."""
+    """401: the cluster rejects the user name, password or token; or a model's provider that of its connector.
+
+    In the latter case ``trouble.party`` is ``provider``, and the status may be another one.
+    """
 
     def _remedy(self) -> str:
         if self.trouble.party is Party.PROVIDER:
-            return _CONNECTORS
+            return hints.provider(self.trouble)
         where = "in auth=..., or in OPENSEARCH_USERNAME and OPENSEARCH_PASSWORD"
         return f"; check the user name and password, or the token, {where}"
 
 
 class Forbidden(ApiError):
-    """403: the user lacks the permission, or the feature or model is disabled."""
+    """403: the user lacks the permission, or the feature or model is disabled; or a model's provider refuses.
+
+    In the latter case ``trouble.party`` is ``provider``.
+    """
 
     def _remedy(self) -> str:
-        return _CONNECTORS if self.trouble.party is Party.PROVIDER else ""
+        return super()._remedy() or (hints.FORBIDDEN if self.trouble.party is Party.PROVIDER else "")
 
 
 class FeatureDisabled(ApiError):
@@ -148,7 +161,10 @@ class FeatureDisabled(ApiError):
 
 
 class NotFound(ApiError):
-    """404, or what older servers send in its place: no such model, group, task or connector."""
+    """404, or what older servers send in its place: no such model, group, task or connector.
+
+    If ``trouble.party`` is ``provider``, the provider of a remote model has no such model or deployment.
+    """
 
 
 class Conflict(ApiError):
@@ -162,6 +178,10 @@ class TooManyRequests(ApiError):
     """
 
 
+class QuotaExceeded(ApiError):
+    """A quota at a model's provider is spent, under any status; waiting a little does not help."""
+
+
 class ServerError(ApiError):
     """500 and above: the server failed."""
 
@@ -171,7 +191,16 @@ class Unavailable(ServerError):
 
 
 class StreamFailed(MLCommonsError):
-    """The server reported an error within a stream; its text is the message."""
+    """The server reported an error within a stream; its text is the message.
+
+    ``trouble`` is what kind of error it is, which says whether a retry helps, and who caused it.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.trouble = trouble_of(parse_error(0, message))
+        self.transient = self.trouble.passes
+        self.retry_after = delay_in(message) if self.transient else None
 
 
 class StreamCut(MLCommonsError):
@@ -188,20 +217,21 @@ class StreamCut(MLCommonsError):
 class BatchFailed(MLCommonsError):
     """A batch of ``ml.embed`` failed: ``rows`` are its rows, ``start`` is the number of the first, counted from 0.
 
-    ``cause`` is the error, which is ``__cause__`` too.
+    ``cause`` is the error, which is ``__cause__`` too. ``row`` is the number of the row that is at fault, if known.
     """
 
     def __init__(self, index: int, start: int, rows: list[Any], cause: BaseException) -> None:
         self.index, self.start, self.rows, self.cause = index, start, rows, cause
+        position = cause.index if isinstance(cause, DecodeError) else None
+        self.row = None if position is None else start + position
         where = f"rows {start} to {start + len(rows) - 1}" if rows else f"reading rows from row {start} on"
+        where += "" if self.row is None else f", because of row {self.row}"
         super().__init__(f"batch {index} ({where}) failed: {type(cause).__name__}: {cause}")
 
     def __reduce__(self) -> Any:
         return type(self), (self.index, self.start, self.rows, self.cause)
 
 
-# The provider of a remote model rejects the connector's credential; changing the session's own would not help.
-_CONNECTORS = "; the model's provider refuses the credential of its connector: check that, not your own"
 # ML Commons 2.4 sends these types with status 500, so the type takes precedence over the status.
 _BY_TYPE: Mapping[str, type[ApiError]] = {"m_l_resource_not_found_exception": NotFound}
 _BY_HUNDRED: Mapping[int, type[ApiError]] = {3: Redirected, 5: ServerError}
@@ -237,6 +267,12 @@ def _by_trouble(trouble: Trouble, status: int) -> type[ApiError] | None:
             return ModelNotReady
         case Kind.THROTTLED:
             return TooManyRequests
+        case Kind.QUOTA:
+            return QuotaExceeded
+        case Kind.CREDENTIAL if status != 403:
+            return Unauthorized
+        case Kind.MISSING:
+            return NotFound
         case Kind.PASSES if trouble.party is Party.CLUSTER and status != 429:
             return Unavailable
     return None

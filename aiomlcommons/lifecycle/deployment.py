@@ -17,7 +17,7 @@ from aiomlcommons.lifecycle.errors import NotDeployed
 from aiomlcommons.lifecycle.progress import Phase, Progress, Report
 from aiomlcommons.lifecycle.remedies import is_retryable
 from aiomlcommons.net.backoff import Backoff
-from aiomlcommons.trouble.table import Kind
+from aiomlcommons.trouble.kinds import Kind
 from aiomlcommons.waiting.errors import TaskFailed, TaskStalled
 from aiomlcommons.waiting.task import RESTART
 from aiomlcommons.wire.version import Version

@@ -23,7 +23,7 @@ from aiomlcommons.lifecycle._lookup import find_model
 from aiomlcommons.lifecycle.remedies import should_look_again
 from aiomlcommons.lifecycle.spec import GroupSpec
 from aiomlcommons.net.backoff import Backoff
-from aiomlcommons.trouble.table import Kind
+from aiomlcommons.trouble.kinds import Kind
 from aiomlcommons.wire.version import Version
 
 if TYPE_CHECKING:

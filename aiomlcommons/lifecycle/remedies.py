@@ -10,7 +10,7 @@ import attrs
 from aiomlcommons.api.settings import PREFIX, MLSettings
 from aiomlcommons.errors import ApiError, FeatureDisabled, MLCommonsError, NotFound
 from aiomlcommons.trouble.hints import BREAKERS
-from aiomlcommons.trouble.table import Kind
+from aiomlcommons.trouble.kinds import Kind
 from aiomlcommons.waiting.errors import TaskFailed, TaskStalled
 
 

@@ -14,7 +14,7 @@ from aiomlcommons.lifecycle.deployment import IN_PROGRESS, PARTIAL
 from aiomlcommons.lifecycle.groups import delete_if_empty, group_left_by
 from aiomlcommons.lifecycle.progress import Phase, Progress, Report, to_log
 from aiomlcommons.net.backoff import Backoff
-from aiomlcommons.trouble.table import Kind
+from aiomlcommons.trouble.kinds import Kind
 
 if TYPE_CHECKING:
     from aiomlcommons.client import Client

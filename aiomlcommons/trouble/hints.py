@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+
+from aiomlcommons.trouble.kinds import Kind, Party, Trouble
 
 ARTIFACTS = "artifacts.opensearch.org"
 """The host of the pretrained models, which the cluster itself downloads."""
@@ -31,6 +34,26 @@ BREAKERS = {
 """What each circuit breaker measures and the setting that limits it, by its message. The first match counts, because
 the message of an earlier breaker contains that of a later one."""
 
+# The credential is the connector's, and changing the session's own would not help.
+_CONNECTORS = (
+    "; the model's provider refuses the credential of its connector, not yours: undeploy the model, update the "
+    "connector (ml.connectors.update(connector_id, credential={...})), and deploy it again"
+)
+PROVIDERS: Mapping[Kind, str] = {
+    Kind.CREDENTIAL: _CONNECTORS,
+    Kind.QUOTA: "; the quota of the account at the model's provider is spent: raise its limit there, and try again",
+    Kind.MISSING: (
+        "; the model's provider has no such model, deployment or route: correct the name or the URL in its connector"
+    ),
+    Kind.TOO_LONG: "; send fewer or shorter texts, or let the provider truncate them if it can",
+    Kind.DOCUMENT: "; the model's provider refuses the content of the text",
+}
+"""What helps against each kind of error of a provider."""
+FORBIDDEN = (
+    "; the model's provider refuses this: the credential of its connector lacks a right, or a firewall refuses the text"
+)
+"""What a provider's 403 may mean that says no more."""
+
 # A whole message: the text of Java's UnknownHostException is the host name and nothing else.
 _HOST = re.compile(r"(?:[\w-]+\.)+[a-z]{2,}")
 _UNKNOWN = re.compile(
@@ -50,6 +73,11 @@ _LOCAL = "register it from a local file (FileModel, or `aiomlcommons models uplo
 def breaker(words: str) -> str:
     """Return a hint if a circuit breaker is open; else an empty string."""
     return next((f"; {hint}" for sign, hint in BREAKERS.items() if sign in words), "")
+
+
+def provider(trouble: Trouble) -> str:
+    """Return a hint for an error of a remote model's provider; empty for any other, and where none is needed."""
+    return PROVIDERS.get(trouble.kind, "") if trouble.party is Party.PROVIDER else ""
 
 
 def fetching(words: str) -> str:

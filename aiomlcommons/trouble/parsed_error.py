@@ -9,22 +9,21 @@ from typing import Any
 import attrs
 import orjson
 
-_PROVIDER_SAYS = "Error from remote service"
+from aiomlcommons.trouble.provider_answer import ProviderAnswer, provider_answer
 
 
 @attrs.frozen
 class ParsedError:
-    """A parsed error: HTTP status (0 for that of a task), every exception type in snake case, and all its messages."""
+    """A parsed error: HTTP status (0 for that of a task), every exception type in snake case, and all its messages.
+
+    ``provider`` is the relayed error of a remote model's provider, which says nothing about the cluster.
+    """
 
     status: int
     types: frozenset[str]
     words: str
     permanent: bool = False
-
-    @property
-    def is_from_provider(self) -> bool:
-        """Whether this is the relayed error of a remote model's provider, which says nothing about the cluster."""
-        return _PROVIDER_SAYS in self.words
+    provider: ProviderAnswer | None = None
 
 
 def parse_error(status: int, *parts: Any) -> ParsedError:
@@ -42,7 +41,7 @@ def parse_error(status: int, *parts: Any) -> ParsedError:
     types |= {_snake(name) for name in _JAVA.findall(text)}
     # A truncated body is no valid JSON, but its text still contains the types.
     types |= set(_TYPE.findall(text))
-    return ParsedError(status, frozenset(types), text, permanent)
+    return ParsedError(status, frozenset(types), text, permanent, provider_answer(text))
 
 
 def _each(key: str, value: Any) -> Iterator[tuple[str, str]]:

@@ -6,66 +6,13 @@ errors are matched by exception types, at any depth, and by message text only wh
 
 from __future__ import annotations
 
-import functools
-import re
 from collections.abc import Iterator
-from enum import StrEnum
 
 import attrs
 
+from aiomlcommons.trouble.kinds import Kind, Party, Trouble
 from aiomlcommons.trouble.parsed_error import ParsedError
-
-
-class Kind(StrEnum):
-    """The kind of an error, by what helps against it."""
-
-    PASSES = "passes"
-    """Transient: retry with backoff. A node starts, shards recover, memory is short."""
-    THROTTLED = "throttled"
-    """Retry later, with less concurrency."""
-    RACE = "race"
-    """A version conflict or duplicate (optimistic concurrency): another client wrote at the same time. Read again."""
-    NOT_READY = "not ready"
-    """Deploy the model: no node has loaded it, or not yet."""
-    UNCLEAR = "unclear"
-    """A retry may help: it is unknown whether the request is at fault."""
-    FINAL = "final"
-    """Permanent: the same request will always fail."""
-
-
-class Party(StrEnum):
-    """The party that caused the error."""
-
-    CLUSTER = "cluster"
-    PROVIDER = "provider"
-    """The provider of a remote model, or the network to it."""
-    CALLER = "caller"
-
-
-@attrs.frozen
-class Trouble:
-    """One row of the table.
-
-    ``sign`` is an exception type (in snake case) or a message of the server, in which ``...`` matches any text.
-    ``source`` is the evidence: a recording (a file of tests/wire and its case), or a public source.
-    """
-
-    sign: str
-    kind: Kind
-    party: Party
-    source: str
-
-    @property
-    def passes(self) -> bool:
-        """Whether a retry of the same request is likely to succeed later."""
-        return self.kind in {Kind.PASSES, Kind.THROTTLED}
-
-    def matches(self, error: ParsedError) -> bool:
-        """Return whether a parsed error has the sign of this row."""
-        if self.sign.endswith("_exception"):
-            return self.sign in error.types
-        return _pattern(self.sign).search(error.words) is not None
-
+from aiomlcommons.trouble.providers import PROVIDERS
 
 _RACES, _RUNS, _FAULTS = "races-and-restarts", "ml-commons-runs", "ml-commons-3.4.0-faults"
 _REAL = "real-servers"
@@ -81,17 +28,6 @@ def _rows(kind: Kind, party: Party, **sources: str) -> Iterator[Trouble]:
 
 # The first matching row counts. A provider's error is matched against PROVIDERS only, so that its message is never
 # mistaken for the cluster's own.
-PROVIDERS = (
-    *_rows(
-        Kind.THROTTLED,
-        Party.PROVIDER,
-        **{
-            "remote_connector_throttling_exception": f"{_RUNS} plain38.remote_bedrock_3s",
-            "denied due to remote server throttling": f"{_SEEN} (3.8, a provider of SageMaker's form, 400)",
-            'Error from remote service: {"message":null}': "ml-commons issue 2249 (SageMaker, 400)",
-        },
-    ),
-)
 CLUSTERS = (
     *_rows(
         Kind.THROTTLED,
@@ -190,12 +126,30 @@ CLUSTERS = (
     ),
 )
 TABLE = (*PROVIDERS, *CLUSTERS)
-_BY_STATUS = {429: Kind.THROTTLED, 502: Kind.PASSES, 503: Kind.PASSES, 504: Kind.PASSES}
+_BY_STATUS = {
+    413: Kind.TOO_LONG,
+    429: Kind.THROTTLED,
+    502: Kind.PASSES,
+    503: Kind.PASSES,
+    504: Kind.PASSES,
+}
+# Providers know more statuses: 402 is payment required, 520 to 524 are Cloudflare's, 529 is Anthropic's "overloaded",
+# 530 is SageMaker's for a dependency. 408 stays unclear, because one document may be what takes too long.
+_BY_PROVIDERS_STATUS = {
+    **_BY_STATUS,
+    401: Kind.CREDENTIAL,
+    402: Kind.QUOTA,
+    404: Kind.MISSING,
+    408: Kind.UNCLEAR,
+    424: Kind.UNCLEAR,
+    **dict.fromkeys((520, 521, 522, 523, 524, 530), Kind.PASSES),
+    529: Kind.THROTTLED,
+}
 
 
 def trouble_of(error: ParsedError) -> Trouble:
     """Return the first row of the table that matches an error, or one derived from the status alone."""
-    rows = PROVIDERS if error.is_from_provider else TABLE
+    rows = PROVIDERS if error.provider else TABLE
     found = next((row for row in rows if row.matches(error)), None) or _by_status(error)
     # The parent breaker counts garbage too; it reports PERMANENT if caches exceed requests, but recovers all the same.
     is_permanent = error.permanent and "[parent]" not in error.words
@@ -203,13 +157,9 @@ def trouble_of(error: ParsedError) -> Trouble:
 
 
 def _by_status(error: ParsedError) -> Trouble:
-    kind = _BY_STATUS.get(error.status, Kind.UNCLEAR if error.status >= 500 else Kind.FINAL)
-    party = Party.CALLER if kind is Kind.FINAL else Party.CLUSTER
-    return Trouble(
-        f"status {error.status}", kind, Party.PROVIDER if error.is_from_provider else party, "the status alone"
-    )
-
-
-@functools.cache
-def _pattern(words: str) -> re.Pattern[str]:
-    return re.compile(".*".join(map(re.escape, words.split("..."))))
+    # The provider's own status counts more than the one that came with it: some hops replace it by 400 or 500.
+    status = (error.provider.status if error.provider else 0) or error.status
+    kinds = _BY_PROVIDERS_STATUS if error.provider else _BY_STATUS
+    kind = kinds.get(status, Kind.UNCLEAR if status >= 500 else Kind.FINAL)
+    party = Party.CALLER if kind in {Kind.FINAL, Kind.TOO_LONG} else Party.CLUSTER
+    return Trouble(f"status {status}", kind, Party.PROVIDER if error.provider else party, "the status alone")

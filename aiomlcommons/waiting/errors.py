@@ -8,8 +8,9 @@ from typing import Any
 from aiomlcommons.api.tasks import TaskInfo
 from aiomlcommons.errors import MLCommonsError
 from aiomlcommons.trouble import hints
+from aiomlcommons.trouble.kinds import Trouble
 from aiomlcommons.trouble.parsed_error import parse_error
-from aiomlcommons.trouble.table import Trouble, trouble_of
+from aiomlcommons.trouble.table import trouble_of
 
 
 class TaskFailed(MLCommonsError):

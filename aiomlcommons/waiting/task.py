@@ -15,8 +15,9 @@ from aiomlcommons.endpoint import Sends
 from aiomlcommons.errors import MLCommonsError, ServerError
 from aiomlcommons.namespace import HasSession
 from aiomlcommons.net.backoff import Backoff
+from aiomlcommons.trouble.kinds import Kind
 from aiomlcommons.trouble.parsed_error import parse_error
-from aiomlcommons.trouble.table import Kind, trouble_of
+from aiomlcommons.trouble.table import trouble_of
 from aiomlcommons.waiting.errors import TaskFailed, TaskStalled
 
 ENDED = frozenset(

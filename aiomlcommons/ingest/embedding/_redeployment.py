@@ -12,7 +12,7 @@ import attrs
 from aiomlcommons.errors import ApiError, MLCommonsError, ModelNotReady
 from aiomlcommons.lifecycle.errors import NotDeployed
 from aiomlcommons.net.backoff import Backoff
-from aiomlcommons.trouble.table import Kind
+from aiomlcommons.trouble.kinds import Kind
 from aiomlcommons.waiting.errors import TaskFailed, TaskStalled
 
 log = logging.getLogger("aiomlcommons")

@@ -15,8 +15,9 @@ from aiomlcommons.errors import DecodeError
 from aiomlcommons.http import HttpResponse
 from aiomlcommons.ingest.sinks._json_rows import encoded, not_json
 from aiomlcommons.ingest.types import Documents, Refused, Row
+from aiomlcommons.trouble.kinds import Kind
 from aiomlcommons.trouble.parsed_error import parse_error
-from aiomlcommons.trouble.table import Kind, trouble_of
+from aiomlcommons.trouble.table import trouble_of
 
 # The index takes no document: no rights, no such index, blocked for writes, or rejected for good.
 UNUSABLE = {401, 403, 404, 429, 503}

@@ -1,0 +1,20 @@
+"""Error responses of a cluster, as it sends them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from aiomlcommons.http import HttpRequest, HttpResponse
+
+
+def answer(status: int, body: Any) -> HttpResponse:
+    """Return a response with a body, which is encoded unless it is bytes."""
+    raw = body if isinstance(body, bytes) else orjson.dumps(body)
+    return HttpResponse(status, raw, {"content-type": "application/json"}, HttpRequest("GET", "/"))
+
+
+def error_body(reason: str, kind: str = "status_exception", **more: Any) -> dict[str, Any]:
+    """Return the body of an error."""
+    return {"error": {"root_cause": [{"type": kind, "reason": reason}], "type": kind, "reason": reason, **more}}
