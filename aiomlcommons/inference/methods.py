@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from functools import partial
@@ -161,7 +162,12 @@ class Inference(HasSession):
         texts = checked_texts("texts", texts)
         parameters = {"sparse_embedding_format": sparse_embedding_format} if sparse_embedding_format else None
         got = await self._session.raw(Predict("sparse_encoding", model_id, text_docs=texts, parameters=parameters))
-        return _read(got, len(texts), _weights)
+        found = _read(got, len(texts), _weights)
+        for i, weights in enumerate(found):
+            if token := _bad_weight(weights):
+                words = f"the weight of {token!r} for texts[{i}] must be a finite number, not {weights[token]!r}"
+                raise DecodeError(words, got, i)
+        return found
 
     async def rerank(self, model_id: str, query_text: str, text_docs: Sequence[str]) -> Vectors:
         """Score how well each document answers a query, by a cross-encoder; higher is better.
@@ -209,6 +215,16 @@ def _read(got: HttpResponse, count: int | None, pick: Callable[[Mapping[str, Any
 def _weights(tensor: Mapping[str, Any]) -> list[dict[str, float]]:
     # A local model returns one map per text; a remote one may return all of them in one tensor.
     return [dict(weights.items()) for weights in tensor["dataAsMap"]["response"]]
+
+
+def _bad_weight(weights: Mapping[str, Any]) -> str | None:
+    """Return the first token whose weight is not a finite number, or None."""
+    if set(map(type, weights.values())) <= {float, int} and math.isfinite(sum(weights.values())):
+        return None  # fast path for the usual case
+    return next(
+        (token for token, weight in weights.items() if type(weight) not in {float, int} or not math.isfinite(weight)),
+        None,
+    )
 
 
 def _scores(tensor: Mapping[str, Any]) -> list[float]:

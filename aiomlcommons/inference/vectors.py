@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -44,17 +45,28 @@ def embeddings(got: HttpResponse, count: int) -> Vectors:
     """Decode the dense embeddings of a response to an array of shape ``(count, dimension)``.
 
     Handles bytes and numbers, JSON and CBOR, local and remote models. The array is float32 unless the model declares
-    another type. Raises DecodeError if there are not ``count`` embeddings, or if they differ in length.
+    another type. Raises DecodeError if there are not ``count`` embeddings, or one is empty, differs from most in length
+    or holds anything but finite numbers, whose index the error has.
     """
-    if got.content_type == CBOR and (quick := _evenly_spaced(got.body, count)) is not None:
-        return quick
     try:
+        if got.content_type == CBOR and (quick := _evenly_spaced(got.body, count)) is not None:
+            return _finite(quick)
         tensors = outputs(got.json())
         # A model may return other tensors beside the embedding; a remote one may give its only tensor any name.
         named = [tensor for tensor in tensors if tensor.get("name") == DENSE]
-        return _stack(named or tensors, count)
+        return _finite(_stack(named or tensors, count))
+    except _BadEmbedding as error:
+        raise DecodeError(f"the embedding of texts[{error.index}] {error}", got, error.index) from None
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
         raise DecodeError(f"no embeddings in the response: {error}", got) from None
+
+
+class _BadEmbedding(ValueError):
+    """An embedding that is no vector; the message continues "the embedding of texts[3] ..."."""
+
+    def __init__(self, index: int, why: str) -> None:
+        super().__init__(why)
+        self.index = index
 
 
 _ARRAY = b"\x65array"
@@ -95,19 +107,54 @@ def _stack(tensors: Sequence[Mapping[str, Any]], count: int) -> Vectors:
     if "byte_buffer" in first:
         # A bytearray, because an array over immutable bytes would be read-only.
         flat = np.frombuffer(bytearray().join(map(_bytes, tensors)), _order(first) + dtype).astype(dtype, copy=False)
-        return _rows(flat, count, (len(_bytes(tensor)) for tensor in tensors))
+        _check_lengths([len(_bytes(tensor)) for tensor in tensors], "bytes")
+        return flat.reshape(count, -1)
     if "data" not in first:
         raise ValueError(f"the outputs have neither numbers nor bytes but {sorted(first)}; is it an embedding model?")
-    array = np.array([tensor["data"] for tensor in tensors], dtype)
-    if array.ndim != 2:
-        raise ValueError(f"an embedding must be a list of numbers, not of shape {array.shape[1:]}")
+    return _numbers([tensor["data"] for tensor in tensors], dtype)
+
+
+def _numbers(rows: list[Any], dtype: str) -> Vectors:
+    for i, row in enumerate(rows):
+        if not isinstance(row, list):
+            raise _BadEmbedding(i, f"must be a list of numbers, not {type(row).__name__}")
+    _check_lengths(list(map(len, rows)), "numbers")
+    try:
+        # The type that numpy finds tells numbers from strings, which it would convert, and from null.
+        found = np.array(rows)
+    except ValueError:
+        raise _not_numbers(rows) from None
+    if found.ndim != 2 or found.dtype.kind not in "fiub":
+        raise _not_numbers(rows)
+    # JSON has no limits, so that a number may be too large for float32; of integers numpy refuses those.
+    with np.errstate(over="ignore"):
+        return found.astype(dtype, copy=False) if dtype.startswith("f") else np.array(rows, dtype)
+
+
+def _not_numbers(rows: list[Any]) -> ValueError:
+    for i, row in enumerate(rows):
+        for position, value in enumerate(row):
+            if not isinstance(value, int | float):
+                # The server writes NaN and infinity as strings.
+                shown = "null" if value is None else repr(value)[:40]
+                return _BadEmbedding(i, f"has {shown} in place of a number, at position {position}")
+    return ValueError("the embeddings are not numbers")
+
+
+def _check_lengths(lengths: list[int], unit: str) -> None:
+    usual, times = Counter(lengths).most_common(1)[0]
+    if usual and times == len(lengths):
+        return
+    odd = next(i for i, length in enumerate(lengths) if length != usual or not length)
+    others = f", and the others {usual}" if usual else ""
+    raise _BadEmbedding(odd, f"has {lengths[odd]} {unit}{others}")
+
+
+def _finite(array: Vectors) -> Vectors:
+    if array.dtype.kind == "f" and not (finite := np.isfinite(array)).all():
+        row, position = (int(number) for number in np.argwhere(~finite)[0])
+        raise _BadEmbedding(row, f"has {array[row, position]} in place of a number, at position {position}")
     return array
-
-
-def _rows(flat: Vectors, count: int, sizes: Iterable[int]) -> Vectors:
-    if len(set(sizes)) > 1:
-        raise ValueError("the embeddings differ in length")
-    return flat.reshape(count, -1)
 
 
 def _order(tensor: Mapping[str, Any]) -> str:

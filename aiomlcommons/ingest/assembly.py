@@ -34,6 +34,7 @@ def engine_of(
     unchanged = files.unchanged if options.skip_unchanged else None
     refused = sink.screen if isinstance(sink, Screening) else None
     embedder = embedder_of(model, options, stats, sizes, files.cache)
+    embedder.dimension = embedder.dimension or checkpoint.dimension
     return Engine(
         source=source,
         sink=sink,
@@ -69,4 +70,6 @@ def embedder_of(
         model.redeploy,
     )
     sizes = sizes or BatchSize(options.batch, options.batch_bytes)
-    return BatchEmbedder(requests, stats, sizes, cache or MemoryCache())
+    embedder = BatchEmbedder(requests, stats, sizes, cache or MemoryCache())
+    embedder.dimension = model.dimension
+    return embedder

@@ -230,6 +230,7 @@ class Engine:
             position=position,
             sink={"state": state, "dead_letters": length},
             counts=counts,
+            dimension=self.embedder.dimension,
         )
         await self._write_checkpoint()
         if self.written is not None:

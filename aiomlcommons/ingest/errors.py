@@ -29,8 +29,12 @@ class CacheError(MLCommonsError):
     """The cache of vectors cannot be read or written; the message names the file and the remedy."""
 
 
+class BadVector(MLCommonsError):
+    """A text's vector is of another dimension than those of the model, or empty; the message names both dimensions."""
+
+
 class ModelFails(MLCommonsError):
-    """The model fails on a harmless text too, or its vectors differ in dimension: no document is to blame."""
+    """The model fails on a harmless text too, or the dimension of its vectors has changed: no document is to blame."""
 
 
 class JobStalled(MLCommonsError):

@@ -9,7 +9,7 @@ import anyio
 import numpy as np
 import pytest
 
-from aiomlcommons import BatchFailed, InvalidRequest
+from aiomlcommons import BatchFailed, DecodeError, HttpResponse, InvalidRequest
 from aiomlcommons.inference.embed import Embedded, embed
 from aiomlcommons.inference.vectors import Vectors
 
@@ -90,6 +90,18 @@ async def test_a_failing_batch_is_named_and_those_before_it_are_handed_out() -> 
     assert (caught.value.index, caught.value.start, caught.value.rows) == (1, 2, ["c", "d"])
     assert isinstance(caught.value.__cause__, ConnectionError)
     assert str(caught.value) == "batch 1 (rows 2 to 3) failed: ConnectionError: gone"
+
+
+async def test_the_row_whose_embedding_is_at_fault_is_named_by_its_number() -> None:
+    async def fails_on_d(texts: list[str]) -> Vectors:
+        if "d" in texts:
+            raise DecodeError("it is NaN", HttpResponse(200, b"{}"), texts.index("d"))
+        return await lengths(texts)
+
+    with pytest.raises(BatchFailed, match=r"batch 1 \(rows 2 to 3, because of row 3\) failed: DecodeError") as caught:
+        async with embed(fails_on_d, ["a", "b", "c", "d", "e"], **HOW) as embedded:
+            await rows_of(embedded)
+    assert caught.value.row == 3
 
 
 async def test_a_source_that_breaks_says_where() -> None:

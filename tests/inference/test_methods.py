@@ -71,6 +71,15 @@ async def test_sparse_weights_of_local_models() -> None:
     assert says.body["parameters"] == {"sparse_embedding_format": "WORD"}
 
 
+@pytest.mark.parametrize("weight", ["1.0", None, "NaN", True, [1.0]])
+async def test_a_sparse_weight_that_is_no_number_is_named(weight: Any) -> None:
+    answer = said({"dataAsMap": {"response": [{"a": 1.0}, {"b": 2, "c": weight}]}})
+    async with Session(transport=Says(answer)) as ml:
+        with pytest.raises(DecodeError, match=r"the weight of 'c' for texts\[1\] must be a finite number") as caught:
+            await ml.sparse("m", ["x", "y"])
+    assert caught.value.index == 1
+
+
 async def test_sparse_weights_of_a_remote_model_in_one_output() -> None:
     async with Session(transport=Says(said({"dataAsMap": {"response": [{"a": 1.0}, {"b": 2.0}]}}))) as ml:
         assert await ml.sparse("m", ["a", "b"]) == [{"a": 1.0}, {"b": 2.0}]

@@ -94,13 +94,16 @@ def test_the_models_own_type_is_kept(data_type: str, dtype: str) -> None:
     [
         (json(local([tensor([1], "numbers")])), "2 texts were sent and 1 embeddings came back"),
         (cbor(local([tensor([1], "bytes")] * 3)), "2 texts were sent and 3 embeddings came back"),
-        (json(local([tensor([1], "numbers"), tensor([1, 2], "numbers")])), "no embeddings in the response"),
-        (cbor(local([tensor([1], "bytes"), tensor([1, 2], "bytes")])), "the embeddings differ in length"),
+        (
+            json(local([tensor([1], "numbers"), tensor([1, 2], "numbers")])),
+            r"of texts\[1\] has 2 numbers, and the others 1",
+        ),
+        (cbor(local([tensor([1], "bytes"), tensor([1, 2], "bytes")])), r"of texts\[1\] has 8 bytes, and the others 4"),
         (
             json(local([{"name": "output", "dataAsMap": {}}] * 2)),
             "neither numbers nor bytes but .*; is it an",
         ),
-        (json(local([{"name": "x", "data": ["a"]}] * 2)), "could not convert"),
+        (json(local([{"name": "x", "data": ["a"]}] * 2)), r"of texts\[0\] has 'a' in place of a number"),
         (json([]), "it has no inference_results"),
         (json({"inference_results": [1]}), "it has no inference_results"),
         (HttpResponse(200, b"<html>", {"content-type": "text/html"}), "no embeddings in the response"),
@@ -211,7 +214,7 @@ TEXT = tensor([1.0, 2.0], "base64")
     ],
 )
 def test_an_embedding_that_is_none_is_refused_and_never_guessed(got: HttpResponse) -> None:
-    with pytest.raises(DecodeError, match="no embeddings in the response") as caught:
+    with pytest.raises(DecodeError, match=r"no embeddings in the response|the embedding of texts\[0\]") as caught:
         embeddings(got, 1)
     assert caught.value.response is got
 
@@ -251,7 +254,7 @@ def test_too_few_or_too_many_long_vectors_are_refused(given: int, count: int) ->
 
 
 def test_long_vectors_of_other_lengths_are_refused() -> None:
-    with pytest.raises(DecodeError, match="the embeddings differ in length"):
+    with pytest.raises(DecodeError, match=r"the embedding of texts\[1\] has 60 bytes, and the others 64"):
         embeddings(cbor(local([tensor(LONG[0], "bytes"), tensor(LONG[1][:15], "bytes")])), 2)
     odd = {**BYTES, "byte_buffer": {"array": bytes(30), "order": "LITTLE_ENDIAN"}}
     with pytest.raises(DecodeError, match="no embeddings in the response"):
@@ -262,3 +265,46 @@ def test_long_bytes_of_another_type_are_of_that_type() -> None:
     raw = {"array": bytes(range(64)), "order": "LITTLE_ENDIAN"}
     one = {"name": "sentence_embedding", "data_type": "UINT8", "byte_buffer": raw}
     assert embeddings(cbor(local([one])), 1).tolist() == [list(range(64))]
+
+
+NAN, INF = float("nan"), float("inf")
+
+
+@pytest.mark.parametrize(
+    ("vector", "words"),
+    [
+        ([1.0, None], "has null in place of a number, at position 1"),
+        # ML Commons writes these as strings (3.8).
+        ([1.0, "NaN"], "has 'NaN' in place of a number, at position 1"),
+        (["Infinity", 1.0], "has 'Infinity' in place of a number, at position 0"),
+        (["1.5", "2.5"], "has '1.5' in place of a number, at position 0"),
+        ([1.0, 1e300], "has inf in place of a number, at position 1"),
+        ([1.0, [2.0]], r"has \[2.0\] in place of a number, at position 1"),
+        ([], "has 0 numbers, and the others 2"),
+        ([1.0], "has 1 numbers, and the others 2"),
+        ([1.0, 2.0, 3.0], "has 3 numbers, and the others 2"),
+        (None, "must be a list of numbers, not NoneType"),
+    ],
+)
+@pytest.mark.parametrize("index", [0, 1, 2])
+@pytest.mark.parametrize("encode", [json, cbor])
+def test_the_text_whose_embedding_is_at_fault_is_named(encode: Any, index: int, vector: Any, words: str) -> None:
+    rows = [tensor([1, 2], "numbers") for _ in range(3)]
+    rows[index]["data"] = vector
+    with pytest.raises(DecodeError, match=rf"the embedding of texts\[{index}\] {words}") as caught:
+        embeddings(encode(remote(rows)), 3)
+    assert caught.value.index == index
+
+
+@pytest.mark.parametrize("form", ["bytes", "big"])
+@pytest.mark.parametrize("number", [NAN, INF, -INF])
+def test_bytes_that_are_no_finite_numbers_are_refused(form: str, number: float) -> None:
+    with pytest.raises(DecodeError, match=rf"the embedding of texts\[1\] has {number} in place of a number") as caught:
+        embeddings(cbor(local([tensor([1, 2], form), tensor([1, number], form)])), 2)
+    assert caught.value.index == 1
+
+
+def test_embeddings_without_a_number_are_refused() -> None:
+    for form in ("numbers", "bytes"):
+        with pytest.raises(DecodeError, match=r"the embedding of texts\[0\] has 0 (numbers|bytes)"):
+            embeddings(cbor(local([tensor([], form)] * 2)), 2)

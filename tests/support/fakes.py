@@ -24,6 +24,7 @@ from tests.support.scripted_model import REQUEST, api
 T = TypeVar("T")
 TICK = 0.001  # seconds that blocking work takes
 AGES = 100.0  # seconds that a hanging write takes
+DIMENSION = 32  # of vectors; longer texts are not given
 POISON, UNWANTED = "poison", "unwanted"
 
 # The kinds of rows; ``i`` is the number of a row and ``j`` that of an earlier one.
@@ -60,7 +61,7 @@ ERRORS: Mapping[str, Callable[[], MLCommonsError]] = {
 
 def vector(text: str) -> Vectors:
     """Return a vector that is unique for each text."""
-    return np.frombuffer(text.encode().ljust(32, b"\0"), dtype=np.uint8).astype(np.float32)
+    return np.frombuffer(text.encode().ljust(DIMENSION, b"\0"), dtype=np.uint8).astype(np.float32)
 
 
 @attrs.define(eq=False)

@@ -28,7 +28,7 @@ from aiomlcommons.ingest.job import Job, ingesting
 from aiomlcommons.ingest.options import JobOptions
 from aiomlcommons.ingest.stats import Report
 from aiomlcommons.ingest.types import Documents
-from tests.support.fakes import KINDS, SINKS, Model, Tape, Threads, vector
+from tests.support.fakes import DIMENSION, KINDS, SINKS, Model, Tape, Threads, vector
 from tests.support.job_accounts import Accounts, noted, read_dead_letters, tear, text_in
 from tests.support.jobs import Memory
 from tests.support.virtual_time import Loop
@@ -132,7 +132,7 @@ class Life:
 
     def _ingesting(self) -> AbstractAsyncContextManager[Job]:
         return ingesting(
-            JobModel(self.model.embed),
+            JobModel(self.model.embed, dimension=DIMENSION),
             self.source,
             self.sink,
             header={},

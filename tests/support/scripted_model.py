@@ -82,6 +82,7 @@ class EmbedderOnAClock:
     stall_timeout: float = 100.0
     clock: Clock = attrs.field(factory=Clock)
     stats: Stats = attrs.field(factory=Stats)
+    dimension: int | None = 2
     embedder: BatchEmbedder = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -96,6 +97,7 @@ class EmbedderOnAClock:
             sleep=self.clock.sleep,
         )
         self.embedder = BatchEmbedder(requests, self.stats)
+        self.embedder.dimension = self.dimension
 
     async def all(self, *batches: Batch) -> list[EmbeddedBatch]:
         return await self.clock.run(*(self.embedder(batch) for batch in batches))

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
 
 import anyio
 import attrs
 
 from aiomlcommons.errors import ApiError, DecodeError, MLCommonsError
+from aiomlcommons.ingest.embedding._vector_check import VectorCheck
+from aiomlcommons.ingest.embedding.requests import ModelRequests, is_firewalls
 from aiomlcommons.ingest.errors import ModelFails
-from aiomlcommons.trouble.table import Kind, Party
-
-if TYPE_CHECKING:
-    from aiomlcommons.ingest.embedding.requests import ModelRequests
+from aiomlcommons.trouble.kinds import Kind, Party
 
 log = logging.getLogger("aiomlcommons")
 # A text that any model embeds: if it fails too, the documents are not the cause.
@@ -30,6 +28,7 @@ class ModelCheck:
     """
 
     requests: ModelRequests
+    vectors: VectorCheck
     _lock: anyio.Lock = attrs.field(factory=anyio.Lock)
     # Probes are numbered, so that batches that wait for the lock can tell whether a result is newer than their failure.
     _sent: int = 0
@@ -41,8 +40,9 @@ class ModelCheck:
     async def settled(self, error: MLCommonsError) -> bool:
         """Wait until the model embeds a harmless text; return whether it was out of order meanwhile.
 
-        Raises ModelFails if it stays out of order for as long as the stall timeout, or if waiting cannot help, and any
-        fatal error as it is. ``error`` is the failure that led here, for the message.
+        Raises ModelFails if it stays out of order for as long as the stall timeout, if waiting cannot help, or if its
+        vectors have another dimension than those of the job; and any fatal error as it is. ``error`` is the failure
+        that led here, for the message.
         """
         before, outages = self._sent, self._outages
         async with self._lock:
@@ -81,11 +81,12 @@ class ModelCheck:
         self._sent += 1
         number = self._sent
         try:
-            await self.requests.probe([HARMLESS])
+            vectors = await self.requests.probe([HARMLESS])
         except MLCommonsError as error:
-            if self.requests.is_fatal(error):
+            if self.requests.is_fatal(error) or is_firewalls(error):
                 raise
             return error
+        self.vectors.verify(vectors)
         self._last_success = number
         return None
 

@@ -8,17 +8,19 @@ import anyio
 import attrs
 import numpy as np
 
-from aiomlcommons.errors import ApiError, InvalidRequest, MLCommonsError
+from aiomlcommons.errors import ApiError, DecodeError, InvalidRequest, MLCommonsError
 from aiomlcommons.inference.vectors import Vectors
-from aiomlcommons.ingest.embedding._model_check import ModelCheck
+from aiomlcommons.ingest.embedding._model_check import HARMLESS, ModelCheck
+from aiomlcommons.ingest.embedding._vector_check import VectorCheck
 from aiomlcommons.ingest.embedding.cache import Cache, MemoryCache
 from aiomlcommons.ingest.embedding.requests import ModelRequests
-from aiomlcommons.ingest.errors import ModelFails
+from aiomlcommons.ingest.errors import BadVector
 from aiomlcommons.ingest.rows.batch_size import BatchSize
 from aiomlcommons.ingest.rows.batching import Batch
 from aiomlcommons.ingest.state.dead_letters import DeadLetter
 from aiomlcommons.ingest.stats import Stats
 from aiomlcommons.ingest.types import Sparse
+from aiomlcommons.trouble.kinds import Kind
 
 
 @attrs.frozen
@@ -41,12 +43,23 @@ class BatchEmbedder:
     stats: Stats
     sizes: BatchSize = attrs.field(factory=BatchSize)
     cache: Cache = attrs.field(factory=MemoryCache)
+    _vectors: VectorCheck = attrs.field(init=False)
     _check: ModelCheck = attrs.field(init=False)
     _successes: int = attrs.field(init=False, default=-1)
     _pending: dict[str, anyio.Event] = attrs.field(factory=dict)
 
     def __attrs_post_init__(self) -> None:
-        self._check = ModelCheck(self.requests)
+        self._vectors = VectorCheck(self._harmless_vector)
+        self._check = ModelCheck(self.requests, self._vectors)
+
+    @property
+    def dimension(self) -> int | None:
+        """The dimension of the model's vectors, if known."""
+        return self._vectors.dimension
+
+    @dimension.setter
+    def dimension(self, dimension: int | None) -> None:
+        self._vectors.dimension = dimension
 
     async def __call__(self, batch: Batch) -> EmbeddedBatch:
         """Return the batch with its vectors. Raises JobStalled, ModelFails, CacheError, and fatal errors."""
@@ -55,7 +68,7 @@ class BatchEmbedder:
         reasons: dict[str, str] = {}
         newly_embedded = 0
         while wanted:
-            found |= await self.cache.find(wanted)
+            found |= await self._vectors.fitting(await self.cache.find(wanted))
             wanted = [text for text in wanted if text not in found]
             claimed = [text for text in wanted if text not in self._pending]
             pending = [(text, self._pending[text]) for text in wanted if text in self._pending]
@@ -94,8 +107,8 @@ class BatchEmbedder:
             if self.requests.is_fatal(error):
                 raise
             if len(texts) == 1:
-                return await self._recheck(texts[0], found, reasons, error)
-            if not _is_texts_fault(error) and self._failed_since_success() and await self._check.settled(error):
+                return await self._give_up(texts[0], found, reasons, error)
+            if not _may_be_texts_fault(error) and self._failed_since_success() and await self._check.settled(error):
                 return await self._embed_or_bisect(texts, found, reasons)
             return await self._bisect(texts, found, reasons, error)
         return True
@@ -106,12 +119,25 @@ class BatchEmbedder:
         return previous == self._successes
 
     async def _request(self, texts: list[str], found: dict[str, Any]) -> None:
-        found.update(zip(texts, await self.requests(texts), strict=True))
+        vectors = await self.requests(texts)
+        await self._vectors(vectors)
+        found.update(zip(texts, vectors, strict=True))
         self.stats.embedded += len(texts)
 
-    async def _recheck(self, text: str, found: dict[str, Any], reasons: dict[str, str], error: MLCommonsError) -> bool:
-        """Retry a text that failed alone; give it up only if it fails again right after a harmless text succeeded."""
-        while True:
+    async def _harmless_vector(self) -> Vectors | Sparse | None:
+        try:
+            return await self.requests([HARMLESS])
+        except MLCommonsError as error:
+            if self.requests.is_fatal(error):
+                raise
+            return None
+
+    async def _give_up(self, text: str, found: dict[str, Any], reasons: dict[str, str], error: MLCommonsError) -> bool:
+        """Give up a text that failed alone; if it may not be to blame, only if it fails again.
+
+        That must be right after a harmless text succeeded.
+        """
+        while not _is_texts_fault(error):
             was_out_of_order = await self._check.settled(error)
             try:
                 await self._request([text], found)
@@ -120,29 +146,43 @@ class BatchEmbedder:
                     raise
                 error = latest
                 if not was_out_of_order:
-                    reasons[text] = f"{type(error).__name__}: {error}"
-                    return False
+                    break
             else:
                 return True
+        reasons[text] = f"{type(error).__name__}: {error}"
+        return False
 
     async def _bisect(
         self, texts: list[str], found: dict[str, Any], reasons: dict[str, str], error: MLCommonsError
     ) -> bool:
-        status = error.status if isinstance(error, ApiError) else None
-        if status == 413:
-            self.sizes.too_large(texts)
-        half = (len(texts) + 1) // 2
-        first = await self._embed_or_bisect(texts[:half], found, reasons)
-        second = await self._embed_or_bisect(texts[half:], found, reasons)
-        if first and second and status == 400:
+        first, second = _split(texts, error)
+        first_succeeded = await self._embed_or_bisect(first, found, reasons)
+        succeeded = await self._embed_or_bisect(second, found, reasons) and first_succeeded
+        if succeeded and isinstance(error, ApiError):
             # Each text succeeded in a smaller request, so there were too many: providers have limits of their own.
-            self.sizes.too_many(len(texts))
-        return first and second
+            if error.status == 413:
+                self.sizes.too_large(texts)
+            elif error.status == 400 or error.trouble.kind is Kind.TOO_LONG:
+                self.sizes.too_many(len(texts))
+        return succeeded
+
+
+def _split(texts: list[str], error: MLCommonsError) -> tuple[list[str], list[str]]:
+    """Return the texts in two parts: halves, or all others and the one whose vector is known to be at fault."""
+    if isinstance(error, DecodeError) and error.index is not None:
+        return [*texts[: error.index], *texts[error.index + 1 :]], [texts[error.index]]
+    half = (len(texts) + 1) // 2
+    return texts[:half], texts[half:]
 
 
 def _is_texts_fault(error: MLCommonsError) -> bool:
-    """Return whether the texts are certainly to blame: invalid, or too large together."""
-    return isinstance(error, InvalidRequest) or (isinstance(error, ApiError) and error.status == 413)
+    """Return whether a text that failed alone is certainly to blame: its content, or its length."""
+    return isinstance(error, ApiError) and error.trouble.is_texts_fault
+
+
+def _may_be_texts_fault(error: MLCommonsError) -> bool:
+    """Return whether the model works, but not for these texts: they are invalid, or too large together."""
+    return isinstance(error, InvalidRequest | BadVector) or _is_texts_fault(error)
 
 
 def _assemble(batch: Batch, found: dict[str, Any], reasons: dict[str, str]) -> EmbeddedBatch:
@@ -159,7 +199,4 @@ def _assemble(batch: Batch, found: dict[str, Any], reasons: dict[str, str]) -> E
 def _stack(vectors: list[Any]) -> Vectors | Sparse:
     if not (vectors and isinstance(vectors[0], np.ndarray)):
         return vectors
-    dimensions = {len(vector) for vector in vectors}
-    if len(dimensions) > 1:
-        raise ModelFails(f"the model or the cache returned vectors of different dimensions: {sorted(dimensions)}")
     return np.array(vectors)

@@ -16,9 +16,9 @@ from aiomlcommons.errors import (
     ModelNotReady,
     NotFound,
     NotSupported,
+    QuotaExceeded,
     Redirected,
     RequestTimeout,
-    ServerError,
     SessionClosed,
     TooManyRequests,
     Unauthorized,
@@ -34,7 +34,7 @@ from aiomlcommons.ingest.pacing.stall_timeout import StallTimeout
 from aiomlcommons.ingest.stats import Stats
 from aiomlcommons.ingest.types import Sparse
 from aiomlcommons.net.backoff import Backoff
-from aiomlcommons.trouble.table import Kind
+from aiomlcommons.trouble.kinds import Kind, Party
 
 # A plain 500 ("Error from remote service") may be the fault of a document or of the server. So many attempts for a
 # batch, and for a single text, decide which. Like bisection they take nothing from the retry budget: their number is
@@ -42,7 +42,17 @@ from aiomlcommons.trouble.table import Kind
 # text that is sent alone is given up once in 125,000 times, and few texts are ever sent alone.
 ATTEMPTS, ATTEMPTS_ALONE = 2, 3
 # Errors that do not depend on the documents: they end the job, which can be resumed.
-FATAL = (JobStalled, FeatureDisabled, Forbidden, NotFound, NotSupported, Redirected, SessionClosed, Unauthorized)
+FATAL = (
+    JobStalled,
+    FeatureDisabled,
+    Forbidden,
+    NotFound,
+    NotSupported,
+    QuotaExceeded,
+    Redirected,
+    SessionClosed,
+    Unauthorized,
+)
 # While the retry budget is empty, the server is probed so many times per longest backoff pause.
 PROBES = 10
 
@@ -69,6 +79,7 @@ class ModelRequests:
     stall: StallTimeout = attrs.field(init=False)
     _probing: anyio.Lock = attrs.field(factory=anyio.Lock)
     _release: anyio.Event | None = None
+    _fatal: MLCommonsError | None = None
 
     def __attrs_post_init__(self) -> None:
         self.stall = StallTimeout(self.stall_timeout, JobStalled, self.clock)
@@ -83,12 +94,14 @@ class ModelRequests:
 
     def is_fatal(self, error: MLCommonsError) -> bool:
         """Return whether an error ends the job, because it does not depend on the documents."""
+        if is_firewalls(error):
+            return False
         return isinstance(error, FATAL) or (self.redeploy is not None and error is self.redeploy.failed)
 
-    async def probe(self, texts: list[str]) -> None:
+    async def probe(self, texts: list[str]) -> Vectors | Sparse:
         """Send one request without retries, even while others are held back. Raises what it fails with."""
         try:
-            await self._attempt(texts, probe=True)
+            return await self._attempt(texts, probe=True)
         except MLCommonsError as error:
             if _is_retryable(error):
                 self.stall.troubled(error)
@@ -117,7 +130,7 @@ class ModelRequests:
                     attempt = self._retry(texts, error, delays)
                     continue
                 attempts_left -= 1
-                if not attempts_left or not isinstance(error, ServerError):
+                if not attempts_left or not _is_unclear(error) or self.is_fatal(error):
                     raise
                 attempt = self._pause_and_attempt(texts, next(delays))
 
@@ -137,6 +150,8 @@ class ModelRequests:
                 await self._release.wait()
             try:
                 async with self.limiter.slot() as slot:
+                    if self._fatal is not None:
+                        raise self._fatal  # any other request would fail for it too, and may cost
                     if self._release is None or probe:
                         self._update_stats()
                         self.stats.requests += 1
@@ -154,6 +169,8 @@ class ModelRequests:
                     slot.refused()
                 if not _is_retryable(error):
                     self.stall.answered()  # an error response, but the server is up
+                if self.is_fatal(error):
+                    self._fatal = error
                 raise
             self.stall.answered()
         self.stats.answered(self.clock() - started)
@@ -188,6 +205,15 @@ def _is_retryable(error: MLCommonsError) -> bool:
     if isinstance(error, ApiError):
         return error.trouble.passes or error.trouble.kind in {Kind.RACE, Kind.NOT_READY}
     return error.transient
+
+
+def _is_unclear(error: MLCommonsError) -> bool:
+    return isinstance(error, ApiError) and error.trouble.kind is Kind.UNCLEAR
+
+
+def is_firewalls(error: MLCommonsError) -> bool:
+    """Return whether a 403 may come from a firewall in front of a provider, which refuses the words of a document."""
+    return isinstance(error, Forbidden) and error.trouble.party is Party.PROVIDER and error.trouble.kind is Kind.FINAL
 
 
 def _is_throttled(error: MLCommonsError) -> bool:

@@ -27,7 +27,7 @@ class Checkpoint:
     """The state of a job: rows below ``done`` are settled, and so are the ranges ``beyond`` it (first and last row).
 
     The source is read again from ``position``, which is that of row ``start``. ``sink`` is the state from which the
-    sink resumes, ``counts`` are the job's counters by name.
+    sink resumes, ``counts`` are the job's counters by name, ``dimension`` is that of the model's vectors, if known.
     """
 
     done: int = 0
@@ -37,6 +37,7 @@ class Checkpoint:
     sink: Mapping[str, Any] | None = None
     counts: Mapping[str, int] = attrs.field(factory=dict)
     finished: bool = False
+    dimension: int | None = None
 
     @property
     def begun(self) -> bool:
@@ -141,8 +142,8 @@ def _parsed(path: Path, data: Any) -> Checkpoint:
         checkpoint = convert.structure(data, Checkpoint)
     except convert.Unreadable as error:
         raise _damaged(path, str(error)) from None
-    # A missing key would get its default, as if nothing were done yet.
-    if differing := {field.name for field in attrs.fields(Checkpoint)}.symmetric_difference(data):
+    # A missing key would get its default, as if nothing were done yet; only a missing dimension is learned anew.
+    if differing := {field.name for field in attrs.fields(Checkpoint)}.symmetric_difference(data) - {"dimension"}:
         raise _damaged(path, f"missing or unknown keys: {', '.join(sorted(differing))}")
     return checkpoint
 

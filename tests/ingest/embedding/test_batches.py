@@ -18,6 +18,7 @@ from aiomlcommons.errors import (
     ApiError,
     ConnectError,
     DecodeError,
+    Forbidden,
     InvalidRequest,
     MLCommonsError,
     NotSupported,
@@ -501,6 +502,45 @@ async def test_by_chance_alone_hardly_any_document_is_given_up() -> None:
     assert given_up == 100
 
 
+TOO_LONG = api(400, 'Error from remote service: {"message": "Input is too long for requested model."}')
+FILTERED = api(400, 'Error from remote service: {"error": {"code": "content_filter", "message": "It was filtered"}}')
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("refusal", [TOO_LONG, FILTERED])
+async def test_a_text_that_is_certainly_at_fault_costs_no_more_than_the_halving(refusal: ApiError) -> None:
+    model = Model(poison=frozenset({"p"}), refusal=refusal)
+    world = EmbedderOnAClock(model)
+    result = await world.one("a", "p", "b", "c")
+    assert embedded(result) == ["a", "b", "c"]
+    assert model.requests == [["a", "p", "b", "c"], ["a", "p"], ["a"], ["p"], ["b", "c"]]
+    assert result.dead_letters[0].why == f"BadRequest: {refusal}"
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("refusal", [TOO_LONG, api(413, "too large")])
+async def test_one_text_that_is_too_long_does_not_make_all_later_requests_small(refusal: ApiError) -> None:
+    world = EmbedderOnAClock(Model(poison=frozenset({"p"}), refusal=refusal))
+    before = attrs.evolve(world.embedder.sizes)
+    await world.one("a", "p", "b", "c")
+    assert world.embedder.sizes == before
+
+
+@pytest.mark.asyncio
+async def test_a_provider_that_takes_fewer_texts_at_once_is_sent_fewer() -> None:
+    words = 'Error from remote service: {"message": "invalid request: total number of texts must be at most 4"}'
+
+    async def embed(texts: list[str]) -> Vectors:
+        if len(texts) > 4:
+            raise api(422, words)
+        return vectors(texts)
+
+    world = EmbedderOnAClock(embed)
+    texts = [f"text {number}" for number in range(16)]
+    assert embedded(await world.one(*texts)) == texts
+    assert world.embedder.sizes.count == 4
+
+
 # ---- fatal errors ----------------------------------------------------------------------------------------------------
 
 FINAL: list[Exception] = [
@@ -509,6 +549,12 @@ FINAL: list[Exception] = [
     api(401, "wrong password"),
     api(403, "not allowed"),
     api(401, "Error from remote service: bad key"),
+    api(400, 'Error from remote service: {"error": {"message": "API key not valid. Please pass a valid API key."}}'),
+    api(403, 'Error from remote service: {"message": "User: u is not authorized to perform: bedrock:InvokeModel"}'),
+    api(429, 'Error from remote service: {"error": {"code": "insufficient_quota", "message": "You exceeded"}}'),
+    api(402, "Error from remote service: pay"),
+    api(404, 'Error from remote service: {"error": {"code": "DeploymentNotFound"}}'),
+    api(400, 'Error from remote service: {"error": {"code": "model_not_found"}}'),
     api(400, "It is off. To enable, please update the setting plugins.ml_commons.remote_inference.enabled"),
     api(302, ""),
     NotSupported("since 2.11"),
@@ -527,6 +573,36 @@ async def test_what_no_document_can_help_ends_the_job_at_once(error: Exception, 
     assert caught.value is error
     assert (len(model.requests), world.clock.slept) == (1, [])
     assert (world.stats.in_flight, world.limiter.in_flight) == (0, 0)
+
+
+@pytest.mark.asyncio
+async def test_after_a_final_error_no_other_batch_sends_a_request() -> None:
+    model = Model([None, api(429, 'Error from remote service: {"error": {"code": "insufficient_quota"}}')])
+    world = EmbedderOnAClock(model, limiter=ConcurrencyLimit.fixed(1))
+    batches = [batch_of(f"text {number}") for number in range(20)]
+    results = await asyncio.gather(*(world.embedder(batch) for batch in batches), return_exceptions=True)
+    assert len(model.requests) == 2
+    assert [type(result).__name__ for result in results] == ["EmbeddedBatch", *["QuotaExceeded"] * 19]
+
+
+@pytest.mark.asyncio
+async def test_a_firewalls_403_for_one_document_is_a_dead_letter() -> None:
+    refusal = api(403, "Error from remote service: <html><h1>403 Forbidden</h1></html>")
+    world = EmbedderOnAClock(Model(poison=frozenset({"p"}), refusal=refusal))
+    result = await world.one("a", "b", "p", "c")
+    assert embedded(result) == ["a", "b", "c"]
+    assert [dead_letter.id for dead_letter in result.dead_letters] == ["d12"]
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("texts", [("a",), ("a", "b", "c")])
+async def test_a_403_for_a_harmless_text_too_ends_the_job(texts: tuple[str, ...]) -> None:
+    refusal = api(403, "Error from remote service: <html><h1>403 Forbidden</h1></html>")
+    model = Model([refusal] * 100)
+    with pytest.raises(Forbidden) as caught:
+        await EmbedderOnAClock(model).one(*texts)
+    assert caught.value is refusal
+    assert model.requests[-1] == [HARMLESS]
 
 
 @pytest.mark.asyncio
@@ -580,14 +656,3 @@ async def test_who_is_cancelled_holds_no_slot_and_does_not_keep_others_from_prob
 
     await world.clock.run(cancelled())
     assert embedded(await world.one("second")) == ["second"]
-
-
-@pytest.mark.asyncio
-async def test_vectors_of_different_dimensions_in_a_batch_end_the_job() -> None:
-    async def embed(texts: list[str]) -> Any:
-        return np.zeros((len(texts), len(texts[0])), np.float32)
-
-    world = EmbedderOnAClock(embed)
-    world.embedder.sizes.count = 1
-    with pytest.raises(ModelFails, match=r"different dimensions: \[1, 2\]"):
-        await world.one("a", "bb")
