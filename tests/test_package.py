@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 import subprocess
 import sys
 from types import ModuleType
@@ -17,6 +18,7 @@ from aiomlcommons.ingest import sources
 from aiomlcommons.ingest.options import JobOptions
 from aiomlcommons.lifecycle.ensure import EnsureModel
 from aiomlcommons.lifecycle.methods import ModelLife
+from tests.support.paths import ROOT
 
 
 @pytest.mark.parametrize("package", [aiomlcommons, ingest], ids=lambda package: package.__name__)
@@ -52,6 +54,14 @@ def test_help_does_not_wait_for_aiohttp_and_numpy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)  # noqa: S603
     assert done.stdout == "[]\n"
+
+
+def test_neither_help_nor_any_default_value_shows_the_environment() -> None:
+    environ = {**os.environ, "OPENSEARCH_PASSWORD": "canary-4711", "SOME_TOKEN": "canary-4712"}
+    command = [sys.executable, "-m", "tests.support.signatures"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environ, cwd=ROOT)  # noqa: S603
+    assert "from_env(environ" in done.stdout
+    assert "canary" not in done.stdout
 
 
 def test_importing_the_package_knows_every_endpoint() -> None:
