@@ -110,8 +110,9 @@ class Client(Calls, Api, Inference, Waits):
     def from_env(cls, environ: Mapping[str, str] | None = None, **options: Any) -> Self:
         """Create a session from environment variables; ``options`` are those of ``Session``.
 
-        ``environ`` holds the variables. Default: those of the process. Reads ``OPENSEARCH_URL``, ``OPENSEARCH_USERNAME``, ``OPENSEARCH_PASSWORD`` and ``OPENSEARCH_CA_CERTS``. Raises
-        ValueError if OPENSEARCH_URL is not set.
+        ``environ`` holds the variables. Default: those of the process. Reads ``OPENSEARCH_URL``,
+        ``OPENSEARCH_USERNAME``, ``OPENSEARCH_PASSWORD`` and ``OPENSEARCH_CA_CERTS``. Raises ValueError if
+        OPENSEARCH_URL is not set.
         """
         # Not the default value itself, because help() and documentation would print all of its passwords.
         environ = os.environ if environ is None else environ

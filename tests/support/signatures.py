@@ -46,7 +46,7 @@ def main() -> None:
             print(name)
             for function in functions(module):
                 print(defaults(function))
-            print(pydoc.plaintext.document(module))
+            print(pydoc.plain(pydoc.TextDoc().document(module)))
 
 
 if __name__ == "__main__":

@@ -54,16 +54,18 @@ class VectorCheck:
 
     async def _expected(self, vectors: Collection[Vectors], length: int) -> int:
         """Return the dimension; ``length`` is that of the vectors, or 0 if they differ."""
-        if self.dimension is None and len(vectors) > 1 and length:
-            self.dimension = length
         if self.dimension is None:
-            async with self._asking:
-                if self.dimension is None:
-                    harmless = await self.ask()
-                    self.dimension = harmless.shape[1] if isinstance(harmless, np.ndarray) else length
+            self.dimension = length if len(vectors) > 1 and length else await self._harmless_length(length)
         elif self.dimension == 8 * length and _is_packed(vectors):
             self.dimension = length
         return self.dimension
+
+    async def _harmless_length(self, otherwise: int) -> int:
+        async with self._asking:
+            if self.dimension is not None:
+                return self.dimension  # learned while this waited
+            harmless = await self.ask()
+            return harmless.shape[1] if isinstance(harmless, np.ndarray) else otherwise
 
 
 def _common_length(vectors: list[Vectors]) -> int:
