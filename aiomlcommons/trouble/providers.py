@@ -75,6 +75,7 @@ _SOURCES = {
     "DeepSeek": "https://api-docs.deepseek.com/quick_start/error_codes",
     "gateway": "nginx, Envoy, Kong and API gateways in front of a provider",
 }
+_RECORDED = "ml-commons-runs plain38.provider.sagemaker_throttles"
 _BOTOCORE = "botocore: data/_retry.json"
 _API_MANAGEMENT = "https://learn.microsoft.com/azure/api-management/rate-limit-policy"
 _QUOTA, _BUSY, _PASSES, _UNCLEAR = Kind.QUOTA, Kind.THROTTLED, Kind.PASSES, Kind.UNCLEAR
@@ -86,7 +87,13 @@ PROVIDERS: tuple[Trouble, ...] = (
     Trouble(
         "remote_connector_throttling_exception", _BUSY, Party.PROVIDER, "ml-commons-runs plain38.remote_bedrock_3s"
     ),
-    _row("AWS", _BUSY, 400, words="...denied due to remote server throttling", source="ml-commons #2429"),
+    _row(
+        "AWS",
+        _BUSY,
+        400,
+        words="...denied due to remote server throttling",
+        source=_RECORDED,
+    ),
     _row("SageMaker", _BUSY, 400, words='{"message":null}', source="ml-commons #2249"),
     # ---- quotas that do not pass, and limits of one request, before the codes of throttling that they share
     _row("Gemini", _QUOTA, 429, "...PerDay..."),

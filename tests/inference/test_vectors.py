@@ -296,6 +296,21 @@ def test_the_text_whose_embedding_is_at_fault_is_named(encode: Any, index: int, 
     assert caught.value.index == index
 
 
+@pytest.mark.parametrize(
+    ("case", "count", "words"),
+    [
+        ("vector_with_null", 1, r"texts\[0\] has null in place of a number, at position 1"),
+        ("vector_with_nan", 1, r"texts\[0\] has 'NaN' in place of a number, at position 1"),
+        ("vectors_too_few", 1, "1 texts were sent and 0 embeddings came back"),
+        ("vectors_of_two_dimensions", 2, r"texts\[1\] has 2 numbers, and the others 1"),
+    ],
+)
+def test_what_a_real_cluster_makes_of_odd_vectors_is_refused(case: str, count: int, words: str) -> None:
+    (got,) = [e.response for e in exchanges() if e.case == f"plain38.provider.{case}"]
+    with pytest.raises(DecodeError, match=words):
+        embeddings(got, count)
+
+
 @pytest.mark.parametrize("form", ["bytes", "big"])
 @pytest.mark.parametrize("number", [NAN, INF, -INF])
 def test_bytes_that_are_no_finite_numbers_are_refused(form: str, number: float) -> None:

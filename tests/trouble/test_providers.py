@@ -9,6 +9,7 @@ import pytest
 
 from aiomlcommons.errors import (
     ApiError,
+    BadRequest,
     Forbidden,
     NotFound,
     QuotaExceeded,
@@ -25,6 +26,7 @@ from aiomlcommons.trouble.providers import PROVIDERS, ProviderTrouble
 from aiomlcommons.trouble.table import trouble_of
 from tests.support.error_answers import answer, error_body
 from tests.support.provider_examples import EXAMPLES
+from tests.wire.recordings import exchanges
 
 ROWS = [row for row in PROVIDERS if isinstance(row, ProviderTrouble)]
 each_row = pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
@@ -72,6 +74,27 @@ def test_the_words_count_in_streams_and_tasks(row: ProviderTrouble) -> None:
         assert (failed.trouble.kind, failed.transient) == (row.kind, row.passes)
     task = orjson.dumps({"node": f"{SAYS}{body}"}).decode()
     assert trouble_of(parse_error(0, task)).kind is row.kind
+
+
+RECORDED = {exchange.case.removeprefix("plain38.provider."): exchange.response for exchange in exchanges()}
+
+
+@pytest.mark.parametrize(
+    ("case", "kind", "expected"),
+    [
+        ("sagemaker_throttles", Kind.THROTTLED, TooManyRequests),
+        ("sagemaker_wraps_429", Kind.THROTTLED, TooManyRequests),
+        ("openai_quota", Kind.QUOTA, QuotaExceeded),
+        ("gemini_key", Kind.CREDENTIAL, Unauthorized),
+        ("azure_deployment", Kind.MISSING, NotFound),
+        ("bedrock_too_long", Kind.TOO_LONG, BadRequest),
+        ("says_nothing_401", Kind.CREDENTIAL, Unauthorized),
+        ("payment_402", Kind.QUOTA, QuotaExceeded),
+    ],
+)
+def test_what_a_real_cluster_relays_is_known(case: str, kind: Kind, expected: type[ApiError]) -> None:
+    error = error_for(RECORDED[case])
+    assert (error.trouble.kind, error.trouble.party, type(error)) == (kind, Party.PROVIDER, expected)
 
 
 @pytest.mark.parametrize("keep", [0.6, 0.8])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -42,7 +43,15 @@ def _embedding(vector: Any) -> dict[str, Any]:
         raise illegal("The embedding should be a non-empty List containing List of Float values.")
     if not vector or not isinstance(vector[0], int | float):
         raise illegal("The embedding should be a non-empty List containing Float values.")
-    return {"name": "sentence_embedding", "data_type": "FLOAT32", "shape": [len(vector)], "data": vector}
+    data = [_shown(number) for number in vector]
+    return {"name": "sentence_embedding", "data_type": "FLOAT32", "shape": [len(vector)], "data": data}
+
+
+def _shown(number: Any) -> Any:
+    """Return a number as the server writes it to JSON, which has no NaN and no infinity."""
+    if not isinstance(number, float) or math.isfinite(number):
+        return number
+    return "NaN" if math.isnan(number) else "Infinity" if number > 0 else "-Infinity"
 
 
 def _similarity(score: Any) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 from collections.abc import AsyncGenerator, Mapping
 from typing import Any
@@ -77,7 +78,8 @@ async def ask(
     values = _values(cluster, model_id, model, connector, given)
     check_endpoints(cluster, [action], values["parameters"])
     status, answer = await _call(cluster, connector, action, values)
-    return {"output": after(action.post_process_function, answer), "status_code": status}
+    output = after(action.post_process_function, answer)
+    return {**({"output": output} if output else {}), "status_code": status}
 
 
 def _values(
@@ -194,7 +196,7 @@ def _check_payload(cluster: Cluster, body: str) -> None:
 
 def _read(text: str) -> Any:
     try:
-        return orjson.loads(text)
+        return json.loads(text)  # which knows NaN, as the server's parser does
     except ValueError:
         return text
 

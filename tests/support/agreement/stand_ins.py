@@ -9,6 +9,8 @@ from typing import Any
 from urllib.parse import quote
 
 from tests.support.agreement.records import ML, WRITERS, Calls, Record, write, written_in
+from tests.support.provider_examples import EXAMPLES, Example
+from tests.support.throttling_provider import WAYS
 from tests.wire.recordings import Exchange
 
 SAMPLED = {
@@ -75,6 +77,27 @@ def _remote(name: str, path: str, action: Record = EMBED) -> dict[str, Any]:
 
 def _says(status: int, words: str) -> Record:
     return _remote("provider", f"/says/{status}?words={quote(words)}")
+
+
+def _example(example: Example) -> tuple[int, str]:
+    return example.status, example.body
+
+
+PROVIDERS = {
+    "sagemaker_wraps_429": _example(WAYS["SageMaker, a container of TEI"]),
+    "openai_quota": _example(EXAMPLES["OpenAI: insufficient_quota"]),
+    "gemini_key": _example(EXAMPLES["Gemini: API_KEY_INVALID"]),
+    "azure_deployment": _example(EXAMPLES["Azure OpenAI: DeploymentNotFound"]),
+    "bedrock_too_long": _example(EXAMPLES["Bedrock: 400 Bad Request: Too many input tokens"]),
+    "says_nothing_401": (401, ""),
+    "payment_402": _example(EXAMPLES["DeepSeek: Insufficient Balance"]),
+    "vector_with_null": (200, '{"data":[{"embedding":[1.0,null]}]}'),
+    "vector_with_nan": (200, '{"data":[{"embedding":[1.0,NaN]}]}'),
+    "vector_of_strings": (200, '{"data":[{"embedding":["1.0","2.0"]}]}'),
+    "vectors_too_few": (200, '{"data":[]}'),
+    "vectors_of_two_dimensions": (200, '{"data":[{"embedding":[1.0]},{"embedding":[1.0,2.0]}]}'),
+}
+"""What a provider said in the exchanges ``plain38.provider.*``: status and body."""
 
 
 def _agent(kind: str, model_id: str) -> Record:
@@ -163,6 +186,8 @@ OF_CASES: Mapping[str, Mapping[str, Record]] = {
     "plain38.remote_html502_3s": {"oUDTF6IBqWaxbMqH3Lo4": _says(502, "<html><body>502 Bad Gateway</body></html>")},
     "plain38.remote_503_3s": {"oUDTF6IBqWaxbMqH3Lo4": _says(503, '{"error": {"message": "overloaded"}}')},
     "plain38.remote_401_3s": {"oUDTF6IBqWaxbMqH3Lo4": _says(401, '{"error": {"message": "bad key"}}')},
+    "plain38.provider.sagemaker_throttles": {"oMLfGaIB1KhvgqagrHgk": _remote("provider", "/throttles/400")},
+    **{f"plain38.provider.{case}": {"oMLfGaIB1KhvgqagrHgk": _says(*said)} for case, said in PROVIDERS.items()},
     "stream38.*": {STREAMED: _remote("r2 schat", "/proverb/v1/chat/completions", CHAT)},
     "stream38.*_tool": {STREAMED: _remote("chat", "/tool/v1/chat/completions", CHAT)},
     "stream38.*_500": {STREAMED: _remote("chat", "/boom/v1/chat/completions", CHAT)},
