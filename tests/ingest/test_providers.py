@@ -165,3 +165,20 @@ async def test_a_model_that_is_changed_during_a_job_ends_it(tmp_path: Path) -> N
     with pytest.raises(ModelFails, match=r"dimension 2, and those of this job.* 16: the model was changed"):
         await run(changing, tmp_path, concurrency=1)
     assert not (tmp_path / "dead").exists()
+
+
+async def test_a_model_that_is_changed_between_two_runs_ends_the_second(tmp_path: Path) -> None:
+    def twist(texts: list[str], found: list[Any]) -> web.Response | None:
+        if changing.requests == 3:
+            return response(EXAMPLES["OpenAI: insufficient_quota"])
+        if changing.requests > 3:
+            found[:] = [TWO] * len(texts)
+        return None
+
+    changing = Provider(twist)
+    async with emulator.serve() as url, changing.serve() as endpoint, remote_model(url, endpoint) as (ml, model_id):
+        options: dict[str, Any] = {"batch": BATCH, "checkpoint": tmp_path / "job", "concurrency": 1}
+        for expected in (QuotaExceeded, ModelFails):
+            with pytest.raises(expected):
+                async with ml.ingest(ROWS, model=model_id, sink=tmp_path / "out.jsonl", **options) as running:
+                    await running
