@@ -275,6 +275,8 @@ TRANSIENT = {
     "new39.stop_new39_remote",
     "new39.stop_new39_sparse_index",
     "plain38.jvm_heap_breaker_6s",
+    "plain38.provider.sagemaker_throttles",
+    "plain38.provider.sagemaker_wraps_429",
     "plain38.remote_503_3s",
     "plain38.remote_bedrock_3s",
     "plain38.remote_html502_3s",
