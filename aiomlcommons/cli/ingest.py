@@ -16,7 +16,6 @@ from aiomlcommons.cli.tables import print_json
 from aiomlcommons.ingest.dry_run import Estimate, estimate
 from aiomlcommons.ingest.sinks import open_sink
 from aiomlcommons.ingest.sinks.index_dry_run import DryRunIndexSink
-from aiomlcommons.ingest.sources import open_source
 from aiomlcommons.ingest.types import Sink
 from aiomlcommons.session import Session
 
@@ -26,8 +25,7 @@ _UNITS = ("bytes", "kB", "MB", "GB", "TB")
 async def ingest(options: argparse.Namespace) -> int:
     """Embed a source into a file or an index; return 3 if there are dead letters."""
     target = jobs.target(options)
-    if jobs.from_index(options) is None:
-        open_source(options.source)  # only to check it early
+    jobs.check_source(options)
     if options.dry_run:
         return await _dry_run(options)
     checkpoint = Path(options.checkpoint or f"{target}.checkpoint")

@@ -19,6 +19,7 @@ def add_ingest(commands: Any, cluster: argparse.ArgumentParser) -> None:
     )
     ingest.set_defaults(command="ingest.ingest")
     ingest.add_argument("source", metavar="SOURCE", help="what to embed")
+    _reading(ingest.add_argument_group("source", "how a .csv or .tsv file is read; --encoding is for JSON too"))
     _what(ingest, id="the field of the id (default: id, or _id of an index); '' numbers the rows", default=None)
     _where(ingest).add_argument(
         "--dead-letters",
@@ -94,6 +95,30 @@ def concurrency(text: str) -> int | tuple[int, int]:
     if least > most:
         raise argparse.ArgumentTypeError(f"must be like 4 or 1-64, not {text!r}")
     return least, most
+
+
+def delimiter(text: str) -> str:
+    """Parse a delimiter; ``\\t`` and ``tab`` are a tab."""
+    return "\t" if text in {"\\t", "tab"} else text
+
+
+def names(text: str) -> list[str]:
+    """Parse names that commas divide."""
+    return text.split(",")
+
+
+def _reading(group: Any) -> None:
+    words = "what divides cells; \\t is a tab (default: a comma, or what the header tells)"
+    group.add_argument("--delimiter", type=delimiter, metavar="CHARACTER", help=words)
+    words = "whether quotes may enclose a cell, or are text (default: none in a .tsv file, else minimal)"
+    group.add_argument("--quoting", choices=("minimal", "none"), help=words)
+    words = "the text encoding, such as latin-1 (default: by the byte order mark, else utf-8)"
+    group.add_argument("--encoding", metavar="NAME", help=words)
+    header = group.add_mutually_exclusive_group()
+    words = "the names of the columns, with commas between them, of a file without a header"
+    header.add_argument("--header", type=names, metavar="NAMES", help=words)
+    words = "the file has no header: name its columns column_1, column_2, ..."
+    header.add_argument("--no-header", action="store_const", const=False, dest="header", help=words)
 
 
 def _where(parser: argparse.ArgumentParser) -> Any:

@@ -58,10 +58,28 @@ def from_index(options: argparse.Namespace) -> str | None:
     return index if index != options.source else None
 
 
+def check_source(options: argparse.Namespace) -> None:
+    """Check the source before the cluster is asked for anything. Raises UsageError, OSError, or as ``source`` does."""
+    if from_index(options) is None:
+        _of_file(options)
+    elif given := _reading(options):
+        raise UsageError(f"{', '.join(f'--{name}' for name in given)}: only for files of text, not for an index")
+
+
 def source(ml: Session, options: argparse.Namespace) -> Source:
-    """Return the source of the job. Raises InvalidRequest for a source of unknown type."""
+    """Return the source of the job. Raises InvalidRequest for a source of unknown type, or an option of another one."""
     index = from_index(options)
-    return open_source(options.source) if index is None else IndexSource(ml, index)
+    return _of_file(options) if index is None else IndexSource(ml, index)
+
+
+def _of_file(options: argparse.Namespace) -> Source:
+    return open_source(options.source, **_reading(options))
+
+
+def _reading(options: argparse.Namespace) -> dict[str, Any]:
+    """Return the options of a file of text that were given."""
+    given = {name: getattr(options, name) for name in ("delimiter", "quoting", "encoding", "header")}
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def sink(ml: Session, options: argparse.Namespace) -> Sink:

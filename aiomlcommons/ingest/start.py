@@ -16,6 +16,7 @@ from aiomlcommons.ingest.options import JobOptions
 from aiomlcommons.ingest.preflight import check_files, check_sink
 from aiomlcommons.ingest.sinks import IndexSink, open_sink
 from aiomlcommons.ingest.sources import open_source, with_stall_timeout
+from aiomlcommons.ingest.sources.traits import options_of
 from aiomlcommons.ingest.types import Row, Sink, Source
 from aiomlcommons.lifecycle.ensure import ensure
 from aiomlcommons.lifecycle.spec import Spec
@@ -60,6 +61,7 @@ def _header(source: Source, sink: Sink, options: JobOptions) -> dict[str, Any]:
     """Return what identifies the job in its checkpoint, beside the model."""
     return {
         "source": source.name,
+        "options": options_of(source),
         "sink": sink.name,
         "field": getattr(sink, "field", None),
         "text": _identity(options.text_of),

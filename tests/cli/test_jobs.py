@@ -398,6 +398,38 @@ async def test_a_text_may_stand_for_missing_fields(place: Place) -> None:
 
 
 @pytest.mark.asyncio
+async def test_how_a_file_of_text_is_read_is_told_by_options(place: Place) -> None:
+    (place.folder / "in.csv").write_text("1\t'a\tü\n2\tb\t\"c\n", encoding="latin-1")
+    words = ("--delimiter", "\\t", "--quoting", "none", "--encoding", "latin-1", "--header", "id,text,more")
+    code, report = await place.job("ingest", "in.csv", *MODEL, "--out", "o.jsonl", *words)
+    assert (code, report["written"]) == (0, 2)
+    rows = [{name: row[name] for name in ("id", "text", "more")} for row in place.rows("o.jsonl")]
+    assert rows == [{"id": "1", "text": "'a", "more": "ü"}, {"id": "2", "text": "b", "more": '"c'}]
+    others = ("--delimiter", "tab", "--encoding", "latin-1", "--no-header", "--text", "column_2", "--id", "column_1")
+    code, report = await place.job("ingest", "in.csv", *MODEL, "--out", "n.jsonl", *others)
+    assert (code, [row["column_3"] for row in place.rows("n.jsonl")]) == (0, ["ü", '"c'])
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("source", "words", "code", "said"),
+    [
+        ("in.jsonl", ("--delimiter", ";"), 1, "in.jsonl cannot be read with delimiter"),
+        ("in.jsonl", ("--no-header",), 1, "in.jsonl cannot be read with header"),
+        ("index:docs", ("--encoding", "utf-16"), 2, "--encoding: only for files of text, not for an index"),
+        ("in.csv", ("--delimiter", "||"), 1, "delimiter must be one character"),
+    ],
+)
+async def test_an_option_that_the_source_does_not_have_is_refused(
+    place: Place, source: str, words: Sequence[str], code: int, said: str
+) -> None:
+    for name in ("in.jsonl", "in.csv"):
+        place.write(name)
+    found, out, err = await place.run("ingest", source, *MODEL, "--out", "o.jsonl", *words)
+    assert (found, out, said in err) == (code, "", True)
+
+
+@pytest.mark.asyncio
 async def test_every_option_is_one_that_a_job_knows(place: Place) -> None:
     source = place.write("in.jsonl", *documents(20), {"id": "long", "text": "x" * 71})
     words = "--batch 8 --batch-bytes 900 --concurrency 2 --unordered --max-chars 70 --linger 5"

@@ -15,10 +15,12 @@ import pytest
 
 from aiomlcommons import InvalidRequest, Session
 from aiomlcommons.emulator.faults import PREDICTIONS
+from aiomlcommons.errors import MLCommonsError
+from aiomlcommons.inference.fields import FieldMap
 from aiomlcommons.inference.methods import Side
 from aiomlcommons.ingest.errors import WrongJob
 from aiomlcommons.ingest.sinks import IndexSink, SinkError
-from aiomlcommons.ingest.sources import IterableSource
+from aiomlcommons.ingest.sources import CsvSource, IterableSource, MappedSource
 from aiomlcommons.ingest.state.checkpoint import CheckpointFile
 from aiomlcommons.ingest.types import Documents, Row
 from tests.support.bulk_server import bulk_server, knn
@@ -228,6 +230,18 @@ async def test_a_checkpoint_knows_its_job(world: JobsOnAnEmulator, other: dict[s
         await attempt()
     with pytest.raises(WrongJob, match=f"is the checkpoint of another job: {re.escape(words)}; name another file"):
         await attempt(**other)
+
+
+async def test_a_checkpoint_knows_how_its_file_was_read(world: JobsOnAnEmulator) -> None:
+    path = world.folder / "in.csv"
+    path.write_text("id,text\n1,a\n")
+    files: Any = {"sink": world.folder / "out.jsonl", "checkpoint": world.folder / "job"}
+    async with world.ml.ingest(path, model=world.model_id, **files) as job:
+        assert (await job).written == 1
+    again = MappedSource(CsvSource(path, encoding="cp1252"), FieldMap({"id": "id", "text": "text"}))
+    with pytest.raises(WrongJob, match=r"another job: options was None and is \{'encoding': 'cp1252'\}; name another"):
+        async with world.ml.ingest(again, model=world.model_id, **files):
+            pass
 
 
 async def test_a_checkpoint_counts_nothing_that_went_into_an_index_made_anew(world: JobsOnAnEmulator) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Mapping
+from inspect import signature
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -39,7 +41,7 @@ if not TYPE_CHECKING:
     __getattr__, __dir__ = lazily(__name__, __all__, (), renamed={"with_patience": "with_stall_timeout"})
 
 
-def open_source(what: Any) -> Source:
+def open_source(what: Any, **options: Any) -> Source:
     """Return the source for a path, by its suffix, or for an object, by its type. Opens nothing yet.
 
     ``-`` is JSON Lines from standard input, and a named pipe of JSON Lines is read alike; .jsonl, .ndjson, .csv and
@@ -47,11 +49,16 @@ def open_source(what: Any) -> Source:
     and tables of pyarrow, and data frames are read by pyarrow. An (async) iterable of rows or texts, a column of texts
     (an array, a Series), or a function that returns one, becomes an IterableSource; a Source is returned as it is.
 
+    ``options`` are those of the source of a file of text: ``delimiter``, ``quoting``, ``encoding`` and ``header`` of
+    CsvSource, ``encoding`` of JsonlSource.
+
     It looks at the file system: call it in a thread. Raises OSError if there is no such file, InvalidRequest for
-    anything else.
+    anything else, and for an option that the source does not have.
     """
     if isinstance(what, str | PathLike):
-        return StdinSource() if what == "-" else _of_path(Path(what))
+        return _of(StdinSource, "-", options) if what == "-" else _of_path(Path(what), options)
+    if options:
+        raise _no_option(options, f"a source of type {type(what).__name__}")
     if all(callable(getattr(what, name, None)) for name in ("read", "count")) and hasattr(what, "name"):
         source: Source = what
         return source
@@ -62,30 +69,44 @@ def open_source(what: Any) -> Source:
     return IterableSource(what)
 
 
-def _of_path(path: Path) -> Source:
+def _of_path(path: Path, options: Mapping[str, Any]) -> Source:
     if path.is_dir():
-        return ArrowSource(path)
+        return _of(ArrowSource, path, options, data=path)
     if path.is_fifo() and path.suffix.lower() in {".jsonl", ".ndjson"}:
-        return PipeSource(path=path)
-    source = _by_suffix(path)
+        return _of(PipeSource, path, options, path=path)
+    source = _by_suffix(path, options)
     path.stat()  # raises FileNotFoundError early
     return source
 
 
-def _by_suffix(path: Path) -> Source:
+def _by_suffix(path: Path, options: Mapping[str, Any]) -> Source:
     match suffix_of(path):
         case ".jsonl" | ".ndjson":
-            return JsonlSource(path)
+            return _of(JsonlSource, path, options, path=path)
         case ".csv":
-            return CsvSource(path)
+            return _of(CsvSource, path, options, path=path)
         case ".tsv":
-            return CsvSource(path, delimiter="\t")
+            return _of(CsvSource, path, {"delimiter": "\t", **options}, path=path)
         case ".parquet" if path.suffix.lower() == ".parquet":
-            return ArrowSource(path)
+            return _of(ArrowSource, path, options, data=path)
         case ".arrow" | ".feather" if path.suffix.lower() in {".arrow", ".feather"}:
-            return ArrowSource(path, format="arrow")
+            return _of(ArrowSource, path, options, data=path, format="arrow")
         case "" if path.suffix == "":
-            return ArrowSource(path)
+            return _of(ArrowSource, path, options, data=path)
     raise InvalidRequest(
         f"cannot read {printable(path)}: name it .jsonl, .csv, .tsv, .parquet or .arrow, or give a Source"
+    )
+
+
+def _of(kind: Callable[..., Source], what: str | Path, options: Mapping[str, Any], **given: Any) -> Source:
+    """Return a source of a kind. Raises InvalidRequest for an option that it does not have."""
+    if unknown := [name for name in options if name not in signature(kind).parameters]:
+        raise _no_option(unknown, printable(what))
+    return kind(**given, **options)
+
+
+def _no_option(names: Iterable[str], what: str) -> InvalidRequest:
+    return InvalidRequest(
+        f"{what} cannot be read with {', '.join(names)}: delimiter, quoting and header are for .csv and .tsv files, "
+        "encoding is for these and for JSON"
     )

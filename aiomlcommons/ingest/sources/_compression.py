@@ -19,13 +19,17 @@ import attrs
 Decompressor: TypeAlias = Callable[[IO[bytes]], IO[bytes]]
 
 
-@attrs.frozen
+SKIPPED_AT_ONCE = 1 << 20
+
+
+@attrs.define
 class Content:
     """An open file: ``file`` reads it decompressed, ``raw`` is the file itself, of ``size`` bytes."""
 
     file: IO[bytes]
     raw: IO[bytes]
     size: int
+    _ahead: bytes = b""
 
     @property
     def is_pipe(self) -> bool:
@@ -36,6 +40,30 @@ class Content:
     def share(self) -> float | None:
         """The fraction of the file that is read; None without a size, as for a named pipe."""
         return self.raw.tell() / self.size if self.size else None
+
+    def head(self, size: int) -> bytes:
+        """Return the next bytes, fewer only at the end of the file; ``read`` returns them too."""
+        while len(self._ahead) < size and (data := self.file.read(size - len(self._ahead))):
+            self._ahead += data
+        return self._ahead[:size]
+
+    def read(self, size: int) -> bytes:
+        """Read at most so many bytes; none are the end of the file."""
+        if not self._ahead:
+            return self.file.read(size)
+        data, self._ahead = self._ahead[:size], self._ahead[size:]
+        return data
+
+    def skip(self, count: int) -> int:
+        """Skip so many bytes; return how many there were."""
+        if self.file is self.raw and self.raw.seekable():
+            begin = self.raw.tell() - len(self._ahead)
+            self._ahead = b""
+            return min(self.raw.seek(begin + count), self.size) - begin
+        left = count
+        while left and (data := self.read(min(left, SKIPPED_AT_ONCE))):
+            left -= len(data)
+        return count - left
 
     def close(self) -> None:
         """Close both files."""

@@ -1,42 +1,78 @@
-"""CSV files with a header, compressed or not."""
+"""CSV and TSV files, compressed or not."""
 
 from __future__ import annotations
 
-import csv
-from collections.abc import AsyncGenerator, Generator, Iterator
+from collections.abc import AsyncGenerator, Sequence
 from typing import Any
 
 import attrs
 
-from aiomlcommons.ingest.errors import SourceError
+from aiomlcommons.errors import InvalidRequest
 from aiomlcommons.ingest.sources._compression import Content
+from aiomlcommons.ingest.sources._csv_cells import Quoting
+from aiomlcommons.ingest.sources._csv_layout import LayoutFinder
+from aiomlcommons.ingest.sources._csv_reader import CsvReader
+from aiomlcommons.ingest.sources._encoding import check_encoding
 from aiomlcommons.ingest.sources.reading import (
-    BOM,
-    LONGEST_LINE,
+    HEAD,
     FileSource,
     LinePosition,
-    checked_length,
     content_of,
     in_thread,
     seek,
     source_errors,
 )
-from aiomlcommons.ingest.types import SHOWN, BadRow, Row, Rows
+from aiomlcommons.ingest.types import Rows
 
-ROWS_AT_ONCE = 1_000
-BYTES_AT_ONCE = 1 << 20
+
+def _check_delimiter(_: object, __: object, value: str | None) -> None:
+    if value is not None and (not isinstance(value, str) or len(value) != 1 or value in '"\r\n\0'):
+        raise InvalidRequest(f"delimiter must be one character, and no quote or line end, not {value!r}")
+
+
+def _check_quoting(_: object, __: object, value: str | None) -> None:
+    if value not in {None, "minimal", "none"}:
+        raise InvalidRequest(f"quoting must be 'minimal' or 'none', not {value!r}")
+
+
+def _check_header(_: object, __: object, value: bool | Sequence[str]) -> None:
+    if isinstance(value, bool):
+        return
+    if isinstance(value, str) or not value or not all(isinstance(name, str) for name in value):
+        raise InvalidRequest(f"header must be True, False, or a list of names, not {value!r}")
+    if len(set(value)) < len(value):
+        raise InvalidRequest(f"header has a name more than once: {list(value)}")
 
 
 @attrs.frozen
 class CsvSource(FileSource):
-    """A CSV file in UTF-8 with a header, decompressed by its suffix; all values are strings.
+    """A CSV file, decompressed by its suffix; all values are strings.
 
-    Empty lines are not rows. A row with too many or too few cells, bad quotes or invalid UTF-8 is a BadRow, and so is
-    one with a cell above ``csv.field_size_limit()``, which bounds an unclosed quote. A position is the byte offset
-    after decompression, the number of lines before it, and a checksum of the bytes before it.
+    Empty lines are not rows. A line ends with a line feed, or with a carriage return if the beginning of the file has
+    no line feed; a carriage return elsewhere is text, unless it divides a line into rows of as many cells as the
+    header. A quote encloses a cell if the cell begins with it.
+
+    A record with too many or too few cells or not in the encoding of the file is a BadRow with its raw text. So is a
+    line in which a quote is opened that is not closed within 16 MiB, or not at the end of a cell: then
+    reading goes on with the next line.
+
+    A position is the byte offset after decompression, the number of lines before it, and a checksum of the bytes
+    before it.
+
+    Attributes:
+        delimiter: What divides cells. None finds it in the header: a semicolon, tab or bar if it has one of these and
+            no comma, else a comma.
+        quoting: ``"minimal"`` if quotes may enclose a cell, ``"none"`` if they are text. None means ``"none"`` in a
+            file with tabs whose header has no quotes, else ``"minimal"``.
+        encoding: The name of the text encoding in Python. None is that of the byte order mark, else UTF-8.
+        header: Whether the first line has the names of the columns; False names them ``column_1`` and so on. Or the
+            names, for a file without them.
     """
 
-    delimiter: str = ","
+    delimiter: str | None = attrs.field(default=None, validator=_check_delimiter)
+    quoting: Quoting | None = attrs.field(default=None, validator=_check_quoting)
+    encoding: str | None = attrs.field(default=None, validator=check_encoding)
+    header: bool | Sequence[str] = attrs.field(default=True, validator=_check_header)
 
     async def read(self, position: Any = None, start: int = 0) -> AsyncGenerator[Rows]:
         """Yield the rows, read off the event loop.
@@ -45,98 +81,19 @@ class CsvSource(FileSource):
         """
         content = await content_of(self.path)
         try:
-            reader = _Reader(self.name, content, self.delimiter, start)
-            await in_thread(lambda: reader.begin(position))
+            reader = await in_thread(lambda: self._reader(content, position, start))
             while (rows := await in_thread(reader.next)).rows:
                 yield rows
         finally:
             content.close()
 
-
-@attrs.define
-class _Reader:
-    """A parser of lines into rows; ``place`` is how far the file is read."""
-
-    name: str
-    content: Content
-    delimiter: str
-    start: int
-    place: LinePosition = attrs.field(factory=LinePosition)
-    columns: list[str] = attrs.field(factory=list)
-    not_utf8: bool = False
-    records: Iterator[Row | BadRow] = attrs.field(factory=lambda: iter(()))
-
-    def begin(self, position: Any) -> None:
-        """Read the header, then seek to the position if one is given."""
+    def _reader(self, content: Content, position: Any, start: int) -> CsvReader:
+        find = LayoutFinder(self.name, self.encoding, self.delimiter, self.quoting, self.header)
         with source_errors(self.name):
-            self.columns = self._header()
-        if position is not None:
-            seek(self.content, self.name, self.place, position)
-        self.records = self._records()
-
-    def next(self) -> Rows:
-        """Return the next rows; none mean the end."""
-        position, start = self.place.position, self.start
-        rows: list[Row | BadRow] = []
-        with source_errors(f"{self.name}, after line {self.place.line}"):
-            while len(rows) < ROWS_AT_ONCE and self.place.offset - position[0] < BYTES_AT_ONCE:
-                if (row := next(self.records, None)) is None:
-                    break
-                rows.append(row)
-        self.start += len(rows)
-        return Rows(start, rows, position, self.content.share)
-
-    def _header(self) -> list[str]:
-        names = next((cells for _, cells in self._cells()), [])
-        if isinstance(names, csv.Error):
-            raise SourceError(f"the header of {self.name} cannot be read: {names}")
-        if duplicates := {name for name in names if names.count(name) > 1}:
-            raise SourceError(
-                f"the header of {self.name} has {', '.join(map(repr, sorted(duplicates)))} more than once"
-            )
-        return names
-
-    def _records(self) -> Generator[Row | BadRow]:
-        for line, cells in self._cells():
-            if isinstance(cells, csv.Error):
-                yield BadRow(f"not CSV: {cells}", self._where(line))
-            elif self.not_utf8:
-                yield self._bad("not UTF-8", line, cells)
-            elif len(cells) != len(self.columns):
-                yield self._bad(f"{len(cells)} cells under a header of {len(self.columns)}", line, cells)
-            else:
-                yield dict(zip(self.columns, cells, strict=True))
-
-    def _cells(self) -> Generator[tuple[int, list[str] | csv.Error]]:
-        """Yield the first line number of each record that is not empty, and its cells or the error in it."""
-        reader = csv.reader(self._lines(), delimiter=self.delimiter, strict=True)
-        while True:
-            first, self.not_utf8 = self.place.line + 1, False
-            try:
-                cells = next(reader)
-            except StopIteration:
-                return
-            except csv.Error as error:
-                yield first, error
-            else:
-                if cells:
-                    yield first, cells
-
-    def _lines(self) -> Generator[str]:
-        while data := self.content.file.readline(LONGEST_LINE):
-            checked_length(data, self.name)
-            self.place.advance(data, 1)
-            yield self._decoded(data.removeprefix(BOM) if self.place.line == 1 else data)
-
-    def _decoded(self, data: bytes) -> str:
-        try:
-            return data.decode()
-        except UnicodeDecodeError:
-            self.not_utf8 = True
-            return data.decode(errors="replace")
-
-    def _bad(self, why: str, line: int, cells: list[str]) -> BadRow:
-        return BadRow(why, self._where(line), self.delimiter.join(cells)[:SHOWN])
-
-    def _where(self, line: int) -> str:
-        return f"{self.name}, line {line}"
+            layout = find(content.head(HEAD))
+        place = LinePosition()
+        if position is None:
+            place.advance(content.read(len(layout.before)), layout.lines)
+        else:
+            seek(content, self.name, place, position)
+        return CsvReader(self.name, content, layout, place, start)

@@ -11,24 +11,24 @@ from typing import Any
 
 import anyio
 import attrs
-import orjson
 
 from aiomlcommons.ingest.errors import SourceError
 from aiomlcommons.ingest.paths import printable
 from aiomlcommons.ingest.sources._compression import Content, opened
+from aiomlcommons.ingest.sources._encoding import Encoding, check_encoding
+from aiomlcommons.ingest.sources._json_objects import LineObjects
+from aiomlcommons.ingest.sources._lines import LineSplitter
 from aiomlcommons.ingest.sources.reading import (
-    BOM,
+    HEAD,
     FileSource,
     LinePosition,
-    checked_length,
     checked_position,
     content_of,
-    excerpt,
     in_thread,
     seek,
     source_errors,
 )
-from aiomlcommons.ingest.types import BadRow, Row, Rows
+from aiomlcommons.ingest.types import Rows
 
 # About 1,000 lines of a usual size, so that the cost of the thread switch does not matter.
 BYTES_AT_ONCE = 1 << 18
@@ -38,15 +38,22 @@ BYTES_AT_ONCE = 1 << 18
 class JsonlSource(FileSource):
     """A JSON Lines file with one object a line, decompressed by its suffix (.gz, .bz2, .xz, .zst).
 
-    Empty lines are not rows. A line that is not an object is a BadRow. A position is the byte offset after
-    decompression, the number of lines before it, and a checksum of the bytes before it.
+    A line ends with a line feed, or with a carriage return if the file has no line feeds. Empty lines are not rows. A
+    line that is not an object is a BadRow. Whole numbers keep all digits; other numbers are IEEE doubles, and one
+    beyond their range makes a BadRow.
+
+    ``encoding`` is the name of the text encoding in Python; None is that of the byte order mark, else UTF-8.
+    A position is the byte offset after decompression, the number of lines before it, and a checksum of the bytes
+    before it.
     """
+
+    encoding: str | None = attrs.field(default=None, validator=check_encoding)
 
     async def read(self, position: Any = None, start: int = 0) -> AsyncGenerator[Rows]:
         """Yield the rows, read off the event loop. Raises SourceError, OSError if the file cannot be opened."""
         content = await content_of(self.path)
         try:
-            parser = _Parser(self.name, start)
+            parser = await in_thread(lambda: self._parser(content, start))
             if position is not None:
                 await in_thread(lambda: seek(content, self.name, parser.place, position))
             while not parser.ended:
@@ -56,17 +63,30 @@ class JsonlSource(FileSource):
         finally:
             content.close()
 
+    def _parser(self, content: Content, start: int) -> _Parser:
+        with source_errors(f"{self.name}, after line 0"):
+            head = content.head(HEAD)
+        encoding = Encoding.of(head, self.encoding)
+        return _Parser(self.name, start, encoding, encoding.newline(head))
+
 
 @attrs.define
 class StdinSource:
     """JSON Lines from standard input or another file descriptor; rows are yielded as soon as they arrive.
 
-    It can be read only once. A later process resumes if it is given the same input from its beginning.
+    It can be read only once. A later process resumes if it is given the same input from its beginning. ``encoding`` is
+    that of JsonlSource.
     """
 
     descriptor: int = 0
     name: str = "-"
-    _begun: bool = False
+    encoding: str | None = attrs.field(default=None, validator=check_encoding, kw_only=True)
+    _begun: bool = attrs.field(default=False, init=False)
+
+    @property
+    def options(self) -> dict[str, Any] | None:
+        """How it is read, as of a FileSource."""
+        return None if self.encoding is None else {"encoding": self.encoding}
 
     async def count(self) -> int | None:
         """Return None: the number of rows is unknown until all are read."""
@@ -81,9 +101,15 @@ class StdinSource:
         if self._begun:
             raise SourceError(f"{'standard input' if self.name == '-' else self.name} can be read once only")
         self._begun = True
-        parser = _Parser(self.name, start, skip=None if position is None else checked_position(position, 3, self.name))
-        while not parser.ended:
+        skip = None if position is None else checked_position(position, 3, self.name)
+        parser, head = None, b""
+        while parser is None or not parser.ended:
             data = await self._bytes()
+            if parser is None:
+                head += data
+                if data and Encoding.undecided(head):
+                    continue
+                parser, data = _Parser(self.name, start, Encoding.of(head, self.encoding), skip=skip), head
             rows = await in_thread(partial(parser.feed, data))
             if rows.rows:
                 yield rows
@@ -127,27 +153,32 @@ class _Parser:
 
     name: str
     start: int
+    encoding: Encoding
+    newline: str = "\n"
     skip: Sequence[int] | None = None
     place: LinePosition = attrs.field(factory=LinePosition)
     ended: bool = False
-    rest: bytes = b""
+    _lines: LineSplitter = attrs.field(init=False)
+    _objects: LineObjects = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._objects = LineObjects(self.name, self.encoding)
+        self._lines = LineSplitter(self.name, self.encoding, self.newline)
 
     def next(self, content: Content) -> Rows:
         """Read and parse the next chunk of a file."""
         with source_errors(f"{self.name}, after line {self.place.line}"):
-            data = content.file.read(BYTES_AT_ONCE)
+            data = content.read(BYTES_AT_ONCE)
         return attrs.evolve(self.feed(data), share=content.share)
 
     def feed(self, data: bytes) -> Rows:
         """Return the rows whose lines end in ``data``; empty data is the end of the file."""
         self.ended = not data
-        content = self.rest + (self._after_skip(self.skip, data) if self.skip else data)
-        position, start, end = self.place.position, self.start, len(content) if self.ended else content.rfind(b"\n") + 1
-        self.rest = content[end:]
-        checked_length(self.rest, self.name)
-        lines = content[:end].removesuffix(b"\n").split(b"\n") if end else []
-        rows = [self._row(number, line) for number, line in enumerate(lines, self.place.line + 1) if line.strip()]
-        self.place.advance(content[:end], len(lines))
+        rest = self._after_skip(self.skip, data) if self.skip else data
+        lines = self._lines.feed(rest) if rest or self.ended else []
+        position, start = self.place.position, self.start
+        rows = self._objects.rows(self.place.line + 1, lines)
+        self.place.advance(b"".join(lines), len(lines))
         self.start += len(rows)
         return Rows(start, rows, position)
 
@@ -158,20 +189,3 @@ class _Parser:
             self.place.check(position, self.name)
             self.skip = None
         return data[left:]
-
-    def _row(self, number: int, line: bytes) -> Row | BadRow:
-        if number == 1:
-            line = line.removeprefix(BOM)
-        try:
-            row = orjson.loads(line)
-        except ValueError as error:
-            why = f"the file ends within the line: {error}" if self.ended else f"not JSON: {error}"
-            return self._bad(why, number, line)
-        return row if isinstance(row, dict) else self._bad(f"not a JSON object but {_kind(row)}", number, line)
-
-    def _bad(self, why: str, number: int, line: bytes) -> BadRow:
-        return BadRow(why, f"{self.name}, line {number}", excerpt(line))
-
-
-def _kind(value: Any) -> str:
-    return "null" if value is None else type(value).__name__

@@ -8,7 +8,7 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import Any, TypeVar
 
 import anyio
 import anyio.to_thread
@@ -18,12 +18,11 @@ from aiomlcommons.ingest.durable import TAIL
 from aiomlcommons.ingest.errors import SourceError
 from aiomlcommons.ingest.paths import printable
 from aiomlcommons.ingest.sources._compression import Content, opened
-from aiomlcommons.ingest.types import SHOWN
 
 T = TypeVar("T")
-SKIPPED_AT_ONCE = 1 << 20
 LONGEST_LINE = 1 << 28
-BOM = b"\xef\xbb\xbf"
+# Bytes at the beginning of a file that tell its encoding, what ends its lines, and its header.
+HEAD = 1 << 18
 
 
 @attrs.frozen
@@ -36,6 +35,13 @@ class FileSource:
     def name(self) -> str:
         """The path, printable."""
         return printable(self.path)
+
+    @property
+    def options(self) -> dict[str, Any] | None:
+        """How the file is read, if not by default: a checkpoint of other options does not fit."""
+        fields = attrs.fields(type(self))[1:]  # all but the path
+        values = ((field, getattr(self, field.name)) for field in fields)
+        return {field.name: value for field, value in values if value != field.default} or None
 
     async def count(self) -> int | None:
         """Return None: counting the rows would mean reading the whole file."""
@@ -122,27 +128,12 @@ def seek(content: Content, name: str, place: LinePosition, position: Any) -> Non
     wanted = checked_position(position, 3, name)
     begin = max(place.offset, wanted[0] - TAIL)
     with source_errors(name):
-        if content.file.seekable() and content.file is content.raw:
-            place.offset = min(content.file.seek(begin), content.size)
-        else:
-            place.offset += _skipped(content.file, begin - place.offset)
-        place.advance(content.file.read(wanted[0] - begin), 0)
+        place.offset += content.skip(begin - place.offset)
+        place.advance(content.read(len(content.head(wanted[0] - begin))), 0)
     place.check(wanted, name)
 
 
-def checked_length(line: bytes, name: str) -> None:
+def checked_length(length: int, name: str) -> None:
     """Raise SourceError for a line so long that the file is likely not one of lines, before it fills the memory."""
-    if len(line) >= LONGEST_LINE:
+    if length >= LONGEST_LINE:
         raise SourceError(f"{name} has a line of more than {LONGEST_LINE:,} bytes: is it a file of lines?")
-
-
-def excerpt(data: bytes) -> str:
-    """Return the beginning of a bad line as text."""
-    return data[:SHOWN].decode(errors="replace")
-
-
-def _skipped(file: IO[bytes], count: int) -> int:
-    left = count
-    while left and (data := file.read(min(left, SKIPPED_AT_ONCE))):
-        left -= len(data)
-    return count - left

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import attrs
 
@@ -28,6 +28,16 @@ class OnceOnly(Protocol):
 
 
 @runtime_checkable
+class HasOptions(Protocol):
+    """A source that can be read in several ways, such as a file of text."""
+
+    @property
+    def options(self) -> dict[str, Any] | None:
+        """How it is read, as JSON; None if that is the default. A position belongs to it."""
+        ...
+
+
+@runtime_checkable
 class Patient(Protocol):
     """A source that retries for up to a stall timeout, such as an index."""
 
@@ -46,6 +56,11 @@ def once_only(source: Source) -> bool:
     return isinstance(source, OnceOnly) and source.once_only()
 
 
+def options_of(source: Source) -> dict[str, Any] | None:
+    """Return how a source is read, which a checkpoint must know; None if there is but one way or it is the default."""
+    return source.options if isinstance(source, HasOptions) else None
+
+
 def with_stall_timeout(source: Source, seconds: float) -> Source:
     """Return the source with this stall timeout, if it reads from a cluster."""
     return source.with_stall_timeout(seconds) if isinstance(source, Patient) else source
@@ -61,6 +76,11 @@ class WrappedSource:
     def name(self) -> str:
         """The name of the wrapped source."""
         return self.source.name
+
+    @property
+    def options(self) -> dict[str, Any] | None:
+        """How the wrapped source is read."""
+        return options_of(self.source)
 
     def reads(self, path: str) -> bool:
         """Return whether the wrapped source reads a file."""

@@ -11,6 +11,7 @@ import os
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import aclosing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +77,96 @@ async def test_a_malformed_line_is_a_bad_row_that_names_its_place_and_reading_go
     ]
     assert [row.why[22:] for row in bad[1:3]] == ["list", "null"]
     assert [row.raw for row in bad] == ['{"a": ', "[2]", "null", "\ufffd"]
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    "number",
+    [
+        2**63 - 1,
+        2**63,
+        -(2**63) - 1,
+        2**64,
+        12345678901234567890123,
+        -(10**400) - 1,
+        0.1,
+        1.7976931348623157e308,
+        0.12345678901234567,
+        12345678901234567890123.0,
+    ],
+)
+async def test_a_whole_number_stays_whole_and_every_other_one_is_a_double(tmp_path: Path, number: float) -> None:
+    data = f'{{"n": [{number}], "text": "1234567890123456789012"}}\n{{"a": 1}}\n'
+    for encoding in ("utf-8", "utf-16"):
+        row, other = await rows_of(written(tmp_path / "a.jsonl", data.encode(encoding)))
+        assert (row, other) == ({"n": [number], "text": "1234567890123456789012"}, {"a": 1})
+        assert isinstance(row, dict)
+        assert type(row["n"][0]) is type(number)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        (b'{"n": 1e400}', "not JSON: number is infinity"),
+        (
+            b'{"n": -1%s.5}' % (b"0" * 400),
+            "not JSON: the number -1000000000000000000... is beyond the range of a double",
+        ),
+        (b'{"n": 1%s}' % (b"0" * 5000), "not JSON: Exceeds the limit"),
+        (b'{"n": NaN}', "not JSON: "),
+        (b'{"n": 12345678901234567890123, "m": Infinity}', "not JSON: "),
+        (b'{"n": 12345678901234567890123, "m": "\\ud800"}', "not JSON: "),
+        (b'{"n": 12345678901234567890123, "m": %s}' % (b"[" * 3000 + b"]" * 3000), "not JSON: "),
+        (b'{"a": "\0"}', "not JSON: "),
+        (b'{"a": 1}{"a": 2}', "not JSON: "),
+    ],
+)
+async def test_a_number_that_python_cannot_hold_and_what_is_no_strict_json_is_a_bad_row(
+    tmp_path: Path, line: bytes, words: str
+) -> None:
+    bad, row = await rows_of(written(tmp_path / "a.jsonl", line + b'\n{"a": 1}\n'))
+    assert row == {"a": 1}
+    assert isinstance(bad, BadRow)
+    assert bad.why.startswith(words)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32", "utf-16-be", "latin-1", "cp1252", "cp037"])
+async def test_other_encodings_are_understood_by_their_mark_or_their_name(
+    tmp_path: Path, encoding: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jsonl, "BYTES_AT_ONCE", 64)
+    options = {} if encoding in {"utf-8-sig", "utf-16", "utf-32"} else {"encoding": encoding}
+    rows = [{"n": n, "text": f"zwölf Boxkämpfer {n}"} for n in range(20)]
+    data = "".join(json.dumps(row, ensure_ascii=False) + "\r\n\n" for row in rows).encode(encoding)
+    for ending in ("", ".gz"):
+        path = Path(written(tmp_path / f"a.jsonl{ending}", data).path)
+        assert await check_positions(partial(open_source, path, **options)) == rows
+    descriptors: list[int] = []
+
+    def standard_input() -> StdinSource:
+        descriptors.append(os.open(tmp_path / "a.jsonl", os.O_RDONLY))
+        return StdinSource(descriptors[-1], **options)
+
+    try:
+        assert await check_positions(standard_input) == rows
+    finally:
+        for descriptor in descriptors:
+            os.close(descriptor)
+
+
+@pytest.mark.asyncio
+async def test_a_line_in_another_encoding_is_a_bad_row(tmp_path: Path) -> None:
+    first, last = ('{"a": "ä"}\n'.encode("utf-16-le"), '{"a": "b"}\n'.encode("utf-16-le"))
+    found = await rows_of(written(tmp_path / "a.jsonl", b"\xff\xfe" + first + b"\x00\xd8\n\x00" + last))
+    assert found == [{"a": "ä"}, BadRow("not UTF-16-LE", f"{tmp_path / 'a.jsonl'}, line 2", "\ufffd"), {"a": "b"}]
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("data", [b'{"a": 1}\r{"a": 2}\r', b'{"a": 1}\r{"a": 2}\n', b'{"a": 1}\r\n\r\n{"a":\r2}'])
+async def test_carriage_returns_divide_lines_or_are_blanks(tmp_path: Path, data: bytes) -> None:
+    assert await rows_of(written(tmp_path / "a.jsonl", data)) == [{"a": 1}, {"a": 2}]
 
 
 @pytest.mark.asyncio

@@ -71,6 +71,40 @@ def test_a_folder_is_one_of_parquet_files_whatever_its_name(tmp_path: Path, name
     assert open_source(tmp_path / name) == ArrowSource(tmp_path / name)
 
 
+@pytest.mark.parametrize(
+    ("path", "options", "source"),
+    [
+        ("a.csv", {"delimiter": ";", "header": False}, CsvSource(Path("a.csv"), ";", header=False)),
+        ("a.tsv.gz", {"quoting": "minimal"}, CsvSource(Path("a.tsv.gz"), "\t", "minimal")),
+        ("a.tsv", {"delimiter": "|"}, CsvSource(Path("a.tsv"), "|")),
+        ("a.jsonl", {"encoding": "latin-1"}, JsonlSource(Path("a.jsonl"), "latin-1")),
+        ("-", {"encoding": "utf-16"}, StdinSource(encoding="utf-16")),
+    ],
+)
+def test_how_a_file_is_read_may_be_told(
+    path: str, options: dict[str, Any], source: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path(path).touch()
+    opened = open_source(path, **options)
+    assert opened == source
+    assert getattr(opened, "options", None) == {**({"delimiter": "\t"} if ".tsv" in path else {}), **options}
+
+
+@pytest.mark.parametrize(
+    ("what", "named"),
+    [("a.jsonl", "a.jsonl"), ("a.parquet", "a.parquet"), ("-", "-"), ([{"a": 1}], "a source of type list")],
+)
+def test_an_option_of_another_kind_of_source_is_refused(
+    what: Any, named: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("a.jsonl", "a.parquet"):
+        Path(name).touch()
+    with pytest.raises(InvalidRequest, match=f"^{named} cannot be read with delimiter: .* are for .csv and .tsv files"):
+        open_source(what, delimiter=";")
+
+
 @pytest.mark.asyncio
 async def test_the_values_of_a_column_are_texts() -> None:
     pandas, pa = pytest.importorskip("pandas"), pytest.importorskip("pyarrow")

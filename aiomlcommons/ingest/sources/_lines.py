@@ -1,0 +1,68 @@
+"""Splitting of bytes that come in pieces into lines, in any encoding."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from aiomlcommons.ingest.sources._encoding import Encoding
+from aiomlcommons.ingest.sources.reading import checked_length
+
+# What a line feed of UTF-16 beside a Latin letter is one byte off, as after a lost byte: no text has this code point.
+_SHIFTED = 0x0A00
+
+
+class LineSplitter:
+    """An incremental splitter of bytes into lines, each with its newline at the end.
+
+    A byte that is lost in UTF-16 spoils few lines, and not all lines after it.
+    """
+
+    def __init__(self, name: str, encoding: Encoding, newline: str = "\n") -> None:
+        self._name, self._code = name, ord(newline)
+        self._newline = newline.encode(encoding.name)
+        self._big_endian = encoding.name.endswith("-be")
+        # Parts of a line without an end are joined once, so that a long line costs no more than many short ones.
+        self._rest: list[bytes] = []
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """Return the lines that end in ``data``; empty data is the end of the file.
+
+        Raises SourceError, naming the file, for a line so long that the file is likely not one of lines.
+        """
+        before = self._rest[-1][1 - self._width :] if self._rest and self._width > 1 else b""
+        if data and self._newline not in before + data:
+            return self._keep(data)
+        content, self._rest = b"".join([*self._rest, data]), []
+        *lines, last = self._split(content)
+        if not data:
+            return [*lines, last] if last else lines
+        return lines + self._keep(last)
+
+    @property
+    def _width(self) -> int:
+        return len(self._newline)
+
+    def _keep(self, data: bytes) -> list[bytes]:
+        self._rest += [data] if data else []
+        checked_length(sum(map(len, self._rest)), self._name)
+        return []
+
+    def _split(self, content: bytes) -> list[bytes]:
+        """Return the lines of the content, and what follows the last newline."""
+        if self._width == 1:
+            *lines, last = content.split(self._newline)
+            return [*(line + self._newline for line in lines), last]
+        ends: list[int] = []
+        while (more := self._ends(content, ends[-1] if ends else 0)).size:
+            ends += more.tolist()
+        return [content[begin:end] for begin, end in zip([0, *ends], [*ends, len(content)], strict=True)]
+
+    def _ends(self, content: bytes, begin: int) -> np.ndarray:
+        """Return where lines end after ``begin``, up to the first that ends between two code units."""
+        kind = f"{'>' if self._big_endian else '<'}u{self._width}"
+        units = np.frombuffer(content, kind, (len(content) - begin) // self._width, begin)
+        shifted = np.flatnonzero(units == _SHIFTED)[:1] if self._width == 2 else units[:0]
+        ends = np.flatnonzero(units[: shifted[0] if shifted.size else None] == self._code) + 1
+        # Its second byte is the first of the newline, or the other way round.
+        off = begin + 2 * shifted + (1 if self._big_endian else 3)
+        return np.concatenate([begin + self._width * ends, off[off <= len(content)]])
