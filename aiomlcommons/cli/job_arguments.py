@@ -12,10 +12,10 @@ def add_ingest(commands: Any, cluster: argparse.ArgumentParser) -> None:
         "ingest",
         parents=[cluster],
         help="embed a source into a file or an index",
-        description="Embed a source (.jsonl, .csv, .tsv, .parquet, .arrow, compressed or not; a folder of Parquet "
-        "files; - for standard input; index:NAME for an index of the cluster) into a file or an index. --resume "
-        "continues an interrupted job, even after kill -9. Documents that fail for good are dead letters; then the "
-        "exit code is 3.",
+        description="Embed a source (.jsonl, .json, .csv, .tsv, .parquet, .arrow, compressed or not; a folder of "
+        "Parquet files; - for standard input; index:NAME for an index of the cluster) into a file or an index. "
+        "--resume continues an interrupted job, even after kill -9. Documents that fail for good are dead letters; "
+        "then the exit code is 3.",
     )
     ingest.set_defaults(command="ingest.ingest")
     ingest.add_argument("source", metavar="SOURCE", help="what to embed")

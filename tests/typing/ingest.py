@@ -18,6 +18,7 @@ from aiomlcommons.ingest.sources import (
     IndexSource,
     IterableSource,
     JsonlSource,
+    JsonSource,
     MappedSource,
     StdinSource,
 )
@@ -74,7 +75,8 @@ def every_source(ml: Session) -> Sequence[Source]:
     return [
         lines,
         StdinSource(),
-        CsvSource("a.csv"),
+        CsvSource("a.csv", delimiter=";", quoting="none", encoding="latin-1", header=["id", "text"]),
+        JsonSource("a.json", encoding="utf-16"),
         ArrowSource("a.parquet"),
         IterableSource([]),
         IndexSource(ml, "i"),

@@ -17,6 +17,7 @@ from aiomlcommons.ingest.sources.arrow import ArrowSource
 from aiomlcommons.ingest.sources.csv import CsvSource
 from aiomlcommons.ingest.sources.index import IndexSource
 from aiomlcommons.ingest.sources.iterables import IterableSource
+from aiomlcommons.ingest.sources.json import JsonSource
 from aiomlcommons.ingest.sources.jsonl import JsonlSource, PipeSource, StdinSource
 from aiomlcommons.ingest.sources.mapping import MappedSource
 from aiomlcommons.ingest.sources.traits import once_only, with_stall_timeout
@@ -28,6 +29,7 @@ __all__ = [
     "CsvSource",
     "IndexSource",
     "IterableSource",
+    "JsonSource",
     "JsonlSource",
     "MappedSource",
     "SourceError",
@@ -44,13 +46,14 @@ if not TYPE_CHECKING:
 def open_source(what: Any, **options: Any) -> Source:
     """Return the source for a path, by its suffix, or for an object, by its type. Opens nothing yet.
 
-    ``-`` is JSON Lines from standard input, and a named pipe of JSON Lines is read alike; .jsonl, .ndjson, .csv and
-    .tsv may be compressed (.gz, .bz2, .xz, .zst); .parquet, .arrow and .feather, a folder of Parquet files, datasets
-    and tables of pyarrow, and data frames are read by pyarrow. An (async) iterable of rows or texts, a column of texts
-    (an array, a Series), or a function that returns one, becomes an IterableSource; a Source is returned as it is.
+    ``-`` is JSON Lines from standard input, and a named pipe of JSON Lines is read alike; .jsonl, .ndjson, .json, .csv
+    and .tsv may be compressed (.gz, .bz2, .xz, .zst); .parquet, .arrow and .feather, a folder of Parquet files,
+    datasets and tables of pyarrow, and data frames are read by pyarrow. An (async) iterable of rows or texts, a column
+    of texts (an array, a Series), or a function that returns one, becomes an IterableSource; a Source is returned as it
+    is.
 
     ``options`` are those of the source of a file of text: ``delimiter``, ``quoting``, ``encoding`` and ``header`` of
-    CsvSource, ``encoding`` of JsonlSource.
+    CsvSource, ``encoding`` of JsonlSource and JsonSource.
 
     It looks at the file system: call it in a thread. Raises OSError if there is no such file, InvalidRequest for
     anything else, and for an option that the source does not have.
@@ -83,6 +86,8 @@ def _by_suffix(path: Path, options: Mapping[str, Any]) -> Source:
     match suffix_of(path):
         case ".jsonl" | ".ndjson":
             return _of(JsonlSource, path, options, path=path)
+        case ".json":
+            return _of(JsonSource, path, options, path=path)
         case ".csv":
             return _of(CsvSource, path, options, path=path)
         case ".tsv":
@@ -94,7 +99,7 @@ def _by_suffix(path: Path, options: Mapping[str, Any]) -> Source:
         case "" if path.suffix == "":
             return _of(ArrowSource, path, options, data=path)
     raise InvalidRequest(
-        f"cannot read {printable(path)}: name it .jsonl, .csv, .tsv, .parquet or .arrow, or give a Source"
+        f"cannot read {printable(path)}: name it .jsonl, .json, .csv, .tsv, .parquet or .arrow, or give a Source"
     )
 
 

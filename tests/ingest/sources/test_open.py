@@ -18,6 +18,7 @@ from aiomlcommons.ingest.sources import (
     IndexSource,
     IterableSource,
     JsonlSource,
+    JsonSource,
     StdinSource,
     open_source,
 )
@@ -32,6 +33,8 @@ from tests.support.sources import rows_of
         ("a.jsonl", JsonlSource(Path("a.jsonl"))),
         ("a.NDJSON.gz", JsonlSource(Path("a.NDJSON.gz"))),
         (Path("x/a.jsonl.zst"), JsonlSource(Path("x/a.jsonl.zst"))),
+        ("a.json", JsonSource(Path("a.json"))),
+        ("a.JSON.xz", JsonSource(Path("a.JSON.xz"))),
         ("a.csv.bz2", CsvSource(Path("a.csv.bz2"))),
         ("a.tsv.xz", CsvSource(Path("a.tsv.xz"), "\t")),
         ("a.parquet", ArrowSource(Path("a.parquet"))),
@@ -53,7 +56,7 @@ def test_the_ending_of_a_path_says_what_it_is(
     assert opened.name == str(path)
 
 
-@pytest.mark.parametrize("path", ["a.txt", "a.json", "a.parquet.gz", "a.gz", Path("a.zip")])
+@pytest.mark.parametrize("path", ["a.txt", "a.xlsx", "a.parquet.gz", "a.gz", Path("a.zip")])
 def test_any_other_ending_is_refused(path: Any) -> None:
     with pytest.raises(InvalidRequest, match=rf"cannot read {path}: name it \.jsonl"):
         open_source(path)
