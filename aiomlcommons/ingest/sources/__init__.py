@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from inspect import signature
 from os import PathLike
 from pathlib import Path
@@ -59,7 +60,7 @@ def open_source(what: Any, **options: Any) -> Source:
     anything else, and for an option that the source does not have.
     """
     if isinstance(what, str | PathLike):
-        return _of(StdinSource, "-", options) if what == "-" else _of_path(Path(what), options)
+        return _stdin(options) if what == "-" else _of_path(Path(what), options)
     if options:
         raise _no_option(options, f"a source of type {type(what).__name__}")
     if all(callable(getattr(what, name, None)) for name in ("read", "count")) and hasattr(what, "name"):
@@ -72,11 +73,17 @@ def open_source(what: Any, **options: Any) -> Source:
     return IterableSource(what)
 
 
+def _stdin(options: Mapping[str, Any]) -> Source:
+    _check_options(StdinSource, "-", options)
+    return StdinSource(**options)
+
+
 def _of_path(path: Path, options: Mapping[str, Any]) -> Source:
     if path.is_dir():
-        return _of(ArrowSource, path, options, data=path)
+        return _file(ArrowSource, path, options)
     if path.is_fifo() and path.suffix.lower() in {".jsonl", ".ndjson"}:
-        return _of(PipeSource, path, options, path=path)
+        _check_options(PipeSource, path, options)
+        return PipeSource(path=path, **options)
     source = _by_suffix(path, options)
     path.stat()  # raises FileNotFoundError early
     return source
@@ -85,29 +92,33 @@ def _of_path(path: Path, options: Mapping[str, Any]) -> Source:
 def _by_suffix(path: Path, options: Mapping[str, Any]) -> Source:
     match suffix_of(path):
         case ".jsonl" | ".ndjson":
-            return _of(JsonlSource, path, options, path=path)
+            return _file(JsonlSource, path, options)
         case ".json":
-            return _of(JsonSource, path, options, path=path)
+            return _file(JsonSource, path, options)
         case ".csv":
-            return _of(CsvSource, path, options, path=path)
+            return _file(CsvSource, path, options)
         case ".tsv":
-            return _of(CsvSource, path, {"delimiter": "\t", **options}, path=path)
+            return _file(CsvSource, path, {"delimiter": "\t", **options})
         case ".parquet" if path.suffix.lower() == ".parquet":
-            return _of(ArrowSource, path, options, data=path)
+            return _file(ArrowSource, path, options)
         case ".arrow" | ".feather" if path.suffix.lower() in {".arrow", ".feather"}:
-            return _of(ArrowSource, path, options, data=path, format="arrow")
+            return _file(partial(ArrowSource, format="arrow"), path, options)
         case "" if path.suffix == "":
-            return _of(ArrowSource, path, options, data=path)
+            return _file(ArrowSource, path, options)
     raise InvalidRequest(
         f"cannot read {printable(path)}: name it .jsonl, .json, .csv, .tsv, .parquet or .arrow, or give a Source"
     )
 
 
-def _of(kind: Callable[..., Source], what: str | Path, options: Mapping[str, Any], **given: Any) -> Source:
-    """Return a source of a kind. Raises InvalidRequest for an option that it does not have."""
+def _file(kind: Callable[..., Source], path: Path, options: Mapping[str, Any]) -> Source:
+    _check_options(kind, path, options)
+    return kind(path, **options)
+
+
+def _check_options(kind: Callable[..., Source], what: str | Path, options: Mapping[str, Any]) -> None:
+    """Raise InvalidRequest for an option that this kind of source does not have."""
     if unknown := [name for name in options if name not in signature(kind).parameters]:
         raise _no_option(unknown, printable(what))
-    return kind(**given, **options)
 
 
 def _no_option(names: Iterable[str], what: str) -> InvalidRequest:
