@@ -137,9 +137,11 @@ class JsonReader:
 
     def _broken(self, why: str) -> BadRow:
         """Move to the next object after a value that is not JSON, and return all before it as a bad row."""
+        while len(self._text) - self._at < _BEFORE_OBJECT and self._fill():
+            continue  # so that what is shown does not depend on how the file is read
         begin, at = self._place(), self._at
         found = self._next_object.search(self._text, at + 1)
-        raw = self._text[at : found.start() if found else at + SHOWN]
+        raw = self._text[at : min(found.start() if found else len(self._text), at + _BEFORE_OBJECT)]
         if found is None and (found := self._later_object()) is None:
             self._at, self.in_array = len(self._text.rstrip()), False  # what closes the array may be in it
             return self._bad_row(why, begin, raw)
