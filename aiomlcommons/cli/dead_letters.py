@@ -8,11 +8,11 @@ from pathlib import Path
 
 import anyio.to_thread
 import attrs
-import orjson
 
 from aiomlcommons.cli import jobs
 from aiomlcommons.cli.common import UsageError, cluster
 from aiomlcommons.cli.tables import print_json
+from aiomlcommons.ingest.json_values import dumped_anyhow, loaded
 from aiomlcommons.ingest.reprocess import DeadLetterSource, RetryFiles, retried_id
 from aiomlcommons.ingest.state.checkpoint import CheckpointFile
 from aiomlcommons.ingest.state.dead_letters import DeadLetter, read_dead_letters
@@ -26,7 +26,7 @@ async def show(options: argparse.Namespace) -> None:
     counts, examples = await anyio.to_thread.run_sync(_counted, options.file, options.examples)
     if options.json:
         reasons = [
-            {"reason": why, "count": count, "examples": [orjson.loads(one.line()) for one in examples[why]]}
+            {"reason": why, "count": count, "examples": [loaded(one.line()) for one in examples[why]]}
             for why, count in counts.most_common()
         ]
         print_json({"file": options.file, "dead_letters": counts.total(), "reasons": reasons})
@@ -70,7 +70,7 @@ def _words(dead_letter: DeadLetter) -> str:
     if isinstance(dead_letter.document, BadRow):
         return f"         {dead_letter.document.where}: {dead_letter.document.raw[:_SHOWN]}"
     where = f"row {dead_letter.row}" if dead_letter.id is None else f"row {dead_letter.row}, id {dead_letter.id}"
-    return f"         {where}: {orjson.dumps(dead_letter.document).decode()[:_SHOWN]}"
+    return f"         {where}: {dumped_anyhow(dead_letter.document).decode()[:_SHOWN]}"
 
 
 def _check(files: RetryFiles, options: argparse.Namespace) -> None:

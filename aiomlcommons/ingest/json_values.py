@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
+import math
+import re
 from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any, TypeAlias
@@ -14,6 +17,9 @@ import orjson
 DEEPEST = 250
 # Characters of a path in a message: that of a value nested too deeply has hundreds.
 _PATH = 80
+# A whole number of so many digits fits into 64 bits.
+_DIGITS = 18
+_LONG_NUMBER = re.compile(rb"\d{%d,}" % (_DIGITS + 1))
 # What stands in for a value that JSON cannot hold, if it does not raise the reason.
 _Substitute: TypeAlias = Callable[[Any, "NotJson"], Any]
 
@@ -39,6 +45,22 @@ def dumped(data: Any, option: int = 0) -> bytes:
 def dumped_anyhow(data: Any, option: int = 0) -> bytes:
     """Return JSON as ``dumped`` does, with text in place of what JSON cannot hold."""
     return _dumped(data, option, lambda value, _: _as_text(value))
+
+
+def loaded(data: bytes) -> Any:
+    """Parse strict JSON in UTF-8: whole numbers become ints of any size, other numbers doubles.
+
+    Raises ValueError, which says why, also for a number beyond the range of a double.
+    """
+    if _LONG_NUMBER.search(data) is None:
+        return orjson.loads(data)
+    # orjson makes a float of a whole number of more than 64 bits, and is stricter otherwise, for example about
+    # surrogates. A number loses digits here, and no escape such as \u0041.
+    orjson.loads(_LONG_NUMBER.sub(lambda digits: digits[0][:_DIGITS], data))
+    try:
+        return json.loads(data, parse_float=_finite)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
 
 
 def numbers(vector: Any) -> orjson.Fragment:
@@ -127,6 +149,12 @@ class _Walk:
             why = f"is of type {_kind(value)}, which JSON cannot hold: {_remedy(value)}"
             return self._substitute(value, NotJson(path, why))
         return value
+
+
+def _finite(text: str) -> float:
+    if math.isinf(number := float(text)):
+        raise ValueError(f"the number {text[:20]}... is beyond the range of a double")
+    return number
 
 
 def _refused(_: Any, why: NotJson) -> Any:

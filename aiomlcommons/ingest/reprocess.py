@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import attrs
-import orjson
 
 from aiomlcommons.ingest.durable import sync_folder
 from aiomlcommons.ingest.errors import SourceError
+from aiomlcommons.ingest.json_values import dumped_anyhow
 from aiomlcommons.ingest.rows.checking import by_field
 from aiomlcommons.ingest.sources.jsonl import JsonlSource
 from aiomlcommons.ingest.state.checkpoint import CheckpointFile
@@ -145,7 +145,7 @@ def _row(dead_letter: Row | BadRow) -> Row | BadRow:
     document = dead_letter["document"]
     if not dead_letter.get("whole", True):
         why = "JSON could not hold all of the document: embed it from its source"
-        return BadRow(why, f"row {dead_letter['row']}", orjson.dumps(document).decode()[:SHOWN])
+        return BadRow(why, f"row {dead_letter['row']}", dumped_anyhow(document).decode()[:SHOWN])
     if not isinstance(document, Mapping):
         return BadRow(f"not a mapping but {type(document).__name__}", "its source", str(document)[:SHOWN])
     return RetriedDocument(document, dead_letter["id"])

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from aiomlcommons.ingest.json_values import DEEPEST, NotJson, dumped, dumped_anyhow
+from aiomlcommons.ingest.json_values import DEEPEST, NotJson, dumped, dumped_anyhow, loaded
 
 Point = namedtuple("Point", "x")
 UTC = dt.UTC
@@ -116,3 +116,32 @@ def test_what_json_cannot_hold_is_named_by_its_path(row: Any, why: str) -> None:
 
 def test_what_is_nested_less_deeply_is_written() -> None:
     assert json.loads(dumped({"a": nested(DEEPEST - 1), "n": 2**70})) == {"a": nested(DEEPEST - 1), "n": 2**70}
+
+
+@pytest.mark.parametrize("number", [2**63, -(2**64), 12345678901234567890123, -(10**400) - 1, 0.1, 1e308, 1e25])
+def test_a_whole_number_is_read_as_it_is_written_and_every_other_one_as_a_double(number: float) -> None:
+    found = loaded(dumped({"n": [number], "text": "1234567890123456789012"}))
+    assert found == {"n": [number], "text": "1234567890123456789012"}
+    assert type(found["n"][0]) is type(number)
+
+
+def test_digits_in_a_text_are_left_alone() -> None:
+    escaped = rb'{"n": 12345678901234567890123, "text": "\u00411234567890123456789\\u1234567890123456789"}'
+    assert loaded(escaped) == {"n": 12345678901234567890123, "text": "A1234567890123456789\\u1234567890123456789"}
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"1e400",
+        b"-1%s.5" % (b"0" * 400),
+        b"1" + b"0" * 5000,
+        b"[12345678901234567890123, NaN]",
+        b'[12345678901234567890123, "\\ud800"]',
+        b"[012345678901234567890123]",
+        b"[12345678901234567890123, %s]" % (b"[" * 3000 + b"]" * 3000),
+    ],
+)
+def test_what_is_no_strict_json_or_too_much_for_python_is_refused(data: bytes) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        loaded(data)

@@ -174,8 +174,9 @@ def _encodings_mixed(file: DamagedFile, number: int, random: Random) -> None:
         return  # bytes of another width would leave no line after them as it was
     other = random.choice(["latin-1", "utf-16-le", "utf-8"])
     text = file.records[number].decode(file.codec, errors="replace")
-    file.records[number] = text.encode(other, errors="replace")
-    file.damaged |= {number, number + 1}
+    if "\ufffd" not in text:
+        file.records[number] = text.encode(other, errors="replace")
+        file.damaged |= {number, number + 1}
 
 
 def _nul(file: DamagedFile, number: int, random: Random) -> None:

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import math
-import re
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any
 
 import attrs
 import numpy as np
 import orjson
 
+from aiomlcommons.ingest.json_values import loaded
 from aiomlcommons.ingest.sources._encoding import Encoding
 from aiomlcommons.ingest.types import BadRow, Row
-
-# From 19 digits on a whole number may exceed 64 bits, and orjson makes a float of it.
-_LONG = re.compile(rb"\d{19,}")
 
 
 @attrs.frozen
@@ -71,8 +65,8 @@ def parsed(data: bytes) -> Row:
     a double.
     """
     try:
-        value = _exact(data) if _LONG.search(data) else orjson.loads(data)
-    except (ValueError, RecursionError) as error:
+        value = loaded(data)
+    except ValueError as error:
         raise ValueError(f"not JSON: {error}") from None
     if isinstance(value, dict):
         return value
@@ -85,14 +79,3 @@ def _may_have_long_numbers(data: bytes) -> bool:
     for step in (1, 2, 4, 8, 3):  # found[i] tells of 2, 4, 8, 16 and then 19 digits from i on
         found = found[step:] & found[:-step]
     return bool(found.any())
-
-
-def _exact(data: bytes) -> Any:
-    orjson.loads(_LONG.sub(b"0", data))  # is stricter than the standard library, about surrogates for example
-    return json.loads(data, parse_float=_finite)
-
-
-def _finite(text: str) -> float:
-    if math.isinf(number := float(text)):
-        raise ValueError(f"the number {text[:20]}... is beyond the range of a double")
-    return number

@@ -19,7 +19,7 @@ import orjson
 
 from aiomlcommons.ingest.durable import REMEDY, TAIL, lock
 from aiomlcommons.ingest.errors import SinkError, SourceError
-from aiomlcommons.ingest.json_values import NotJson, dumped, dumped_anyhow
+from aiomlcommons.ingest.json_values import NotJson, dumped, dumped_anyhow, loaded
 from aiomlcommons.ingest.paths import naming, printable
 from aiomlcommons.ingest.types import BadRow, Row
 
@@ -157,7 +157,7 @@ def _document(data: Mapping[Any, Any]) -> Any:
 
 def _parsed(line: bytes, where: str) -> DeadLetter:
     with suppress(ValueError):
-        match orjson.loads(line):
+        match loaded(line):
             case {"row": int(row), "id": None | str() as key, "why": str(why), **data}:
                 return DeadLetter(row, key, why, _document(data), data.get("whole", True) is True)
     raise SourceError(f"{where} is not a dead letter")

@@ -289,3 +289,9 @@ def test_two_threads_with_the_first_dead_letters_open_one_file(
     letters.flush()
     assert len(opened) == 1
     assert [line["row"] for line in read(letters.path)] == [1, 2]
+
+
+def test_a_long_number_is_read_from_a_dead_letter_as_it_is(tmp_path: Path) -> None:
+    letter = DeadLetter(0, "a", "poison", {"id": "a", "hash": 12345678901234567890123})
+    (tmp_path / "dead.jsonl").write_bytes(letter.line())
+    assert list(read_back(tmp_path / "dead.jsonl")) == [letter]
