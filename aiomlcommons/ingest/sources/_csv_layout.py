@@ -14,6 +14,8 @@ from aiomlcommons.ingest.sources._encoding import Encoding
 from aiomlcommons.ingest.sources._lines import LineSplitter
 from aiomlcommons.ingest.sources.reading import HEAD
 
+# What spreadsheets understand, and some write, before the header.
+_SEPARATOR = re.compile(r"sep=(.)[\r\n]+")
 _ENCLOSED = re.compile(r'"[^"]*"')
 # A header that ends with a carriage return in a file whose other lines end with line feeds.
 _RETURNED = re.compile(r'[\r\n]*(?:"[^"]*"|[^"\r\n\ufffd])+\r(?=[^\r\n])')
@@ -47,16 +49,19 @@ class LayoutFinder:
         newline, mark = encoding.newline(head), head[: encoding.bom]
         lines = _Lines(self.name, encoding, _split(self.name, head, encoding, newline))
         if self.header is True:
-            dialect = self._dialect(text := lines.first())
+            text = lines.first()
+            if said := _SEPARATOR.fullmatch(text):
+                text = lines.first()
+            dialect = self._dialect(text, said[1] if said else None)
             return Layout(encoding, newline, dialect, lines.columns(dialect, text), mark + lines.data, lines.read)
         dialect = self._dialect("")
         if self.header is not False:
             return Layout(encoding, newline, dialect, list(self.header), mark, 0)
-        count = len(dialect.alone(lines.first()))
-        return Layout(encoding, newline, dialect, [f"column_{n}" for n in range(1, count + 1)], mark, 0)
+        names = [f"column_{number}" for number in range(1, lines.width(dialect) + 1)]
+        return Layout(encoding, newline, dialect, names, mark, 0)
 
-    def _dialect(self, header: str) -> Dialect:
-        delimiter = self.delimiter or _sniffed(header)
+    def _dialect(self, header: str, said: str | None = None) -> Dialect:
+        delimiter = self.delimiter or said or _sniffed(header)
         # In a file with tabs quotes are text, unless they enclose the names.
         quoting = self.quoting or ("none" if delimiter == "\t" and '"' not in header else "minimal")
         return Dialect(delimiter, quoting == "minimal")
@@ -89,6 +94,16 @@ class _Lines:
             return None
         self.read += 1
         return self.encoding.shown(self.lines[self.read - 1])
+
+    def width(self, dialect: Dialect) -> int:
+        """Return the number of cells of the first record whose quotes are right; 0 if there is none."""
+        while text := self.first():
+            read = self.read
+            try:
+                return len(dialect.cells(text, self.more))
+            except ValueError:
+                self.read = read
+        return 0
 
     def columns(self, dialect: Dialect, text: str) -> list[str]:
         """Return the names in the header that begins with ``text``. Raises SourceError."""

@@ -61,7 +61,7 @@ class CsvSource(FileSource):
 
     Attributes:
         delimiter: What divides cells. None finds it in the header: a semicolon, tab or bar if it has one of these and
-            no comma, else a comma.
+            no comma, else a comma; or what a line such as ``sep=;`` before the header says.
         quoting: ``"minimal"`` if quotes may enclose a cell, ``"none"`` if they are text. None means ``"none"`` in a
             file with tabs whose header has no quotes, else ``"minimal"``.
         encoding: The name of the text encoding in Python. None is that of the byte order mark, else UTF-8.

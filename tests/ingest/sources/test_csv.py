@@ -164,6 +164,7 @@ async def test_quotes_are_text_in_a_file_with_tabs_unless_they_enclose_its_names
     [
         (b"a;b\n1,5;x\n", {"a": "1,5", "b": "x"}),
         (b"a|b\n1,5|x\n", {"a": "1,5", "b": "x"}),
+        (b"sep=;\r\na,x;b\r\n1,5;x\r\n", {"a,x": "1,5", "b": "x"}),
         (b'"a;x",b\n1,2\n', {"a;x": "1", "b": "2"}),
         (b"a;b,c\n1,2\n", {"a;b": "1", "c": "2"}),
         (b"a;b|c\nx\n", {"a;b|c": "x"}),
@@ -182,6 +183,10 @@ async def test_a_file_may_have_no_header(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_bytes(b"\xef\xbb\xbf1,x\n2,y\n")
     assert (await rows_of(CsvSource(path, header=False)))[0] == {"column_1": "1", "column_2": "x"}
+    path.write_bytes(b'\n1,"open\n"2\n","x"\n')
+    spoiled, row = await rows_of(CsvSource(path, header=False))
+    assert (type(spoiled), row) == (BadRow, {"column_1": "2\n", "column_2": "x"})
+    path.write_bytes(b"\xef\xbb\xbf1,x\n2,y\n")
     named = await check_positions(lambda: CsvSource(path, header=["id", "text"]))
     assert named == [{"id": "1", "text": "x"}, {"id": "2", "text": "y"}]
 
