@@ -59,7 +59,7 @@ async def test_the_accounts_balance_through_a_plan_of_faults(world: JobsOnAnEmul
     dead = [orjson.loads(line) for line in (world.folder / "job.dead").read_bytes().splitlines()]
     assert {letter["id"] for letter in dead} == POISONED
     assert len(dead) == 3
-    # Whether the outage uses the budget up is a matter of timing: how many requests were in flight, or held, as it began.
+    # Whether the outage uses the budget up is a matter of timing: how many requests it met.
     assert 0 <= report.retried - budget.spent - budget.denied < 60
 
 

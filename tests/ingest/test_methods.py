@@ -15,7 +15,6 @@ import pytest
 
 from aiomlcommons import InvalidRequest, Session
 from aiomlcommons.emulator.faults import PREDICTIONS
-from aiomlcommons.errors import MLCommonsError
 from aiomlcommons.inference.fields import FieldMap
 from aiomlcommons.inference.methods import Side
 from aiomlcommons.ingest.errors import WrongJob
