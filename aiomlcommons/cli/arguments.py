@@ -25,9 +25,7 @@ def parser() -> argparse.ArgumentParser:
     add_ingest(commands, cluster)
     add_dead_letter(commands, cluster)
 
-    emulator = commands.add_parser(
-        "emulator", help="serve an emulated cluster with ML Commons until interrupted"
-    )
+    emulator = commands.add_parser("emulator", help="serve an emulated cluster with ML Commons until interrupted")
     emulator.set_defaults(command="commands.serve")
     emulator.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")
     emulator.add_argument("--port", type=_port, default=9200, help="port to listen on (default: 9200; 0 for any)")
