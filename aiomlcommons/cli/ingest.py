@@ -25,7 +25,7 @@ _UNITS = ("bytes", "kB", "MB", "GB", "TB")
 async def ingest(options: argparse.Namespace) -> int:
     """Embed a source into a file or an index; return 3 if there are dead letters."""
     target = jobs.target(options)
-    jobs.check_source(options)
+    await jobs.check_source(options)
     if options.dry_run:
         return await _dry_run(options)
     checkpoint = Path(options.checkpoint or f"{target}.checkpoint")
@@ -34,7 +34,7 @@ async def ingest(options: argparse.Namespace) -> int:
     files = {"checkpoint": checkpoint, "dead_letters": dead_letters}
     async with cluster(options) as ml:
         report = await jobs.run(
-            ml, options, jobs.source(ml, options), **files, **jobs.how(options), **jobs.known(options)
+            ml, options, await jobs.source(ml, options), **files, **jobs.how(options), **jobs.known(options)
         )
     print_json(attrs.asdict(report)) if options.json else print(report)
     return jobs.SOME_FAILED if report.failed else 0
@@ -46,7 +46,7 @@ async def _dry_run(options: argparse.Namespace) -> int:
         with Progress("rows") as line:
             found = await estimate(
                 ml,
-                jobs.source(ml, options),
+                await jobs.source(ml, options),
                 lambda folder: _rehearsal(ml, options, folder),
                 model=model,
                 rows=options.sample,

@@ -12,13 +12,13 @@ def add_ingest(commands: Any, cluster: argparse.ArgumentParser) -> None:
         "ingest",
         parents=[cluster],
         help="embed a source into a file or an index",
-        description="Embed a source (.jsonl, .json, .csv, .tsv, .parquet, .arrow, compressed or not; a folder of "
-        "Parquet files; - for standard input; index:NAME for an index of the cluster) into a file or an index. "
-        "--resume continues an interrupted job, even after kill -9. Documents that fail for good are dead letters; "
-        "then the exit code is 3.",
+        description="Embed a source (.jsonl, .json, .csv, .tsv, .parquet, .arrow, compressed or not; several of them, "
+        "a glob or a folder; a URL such as s3://bucket/*.jsonl; - for standard input; index:NAME for an index of the "
+        "cluster) into a file or an index. --resume continues an interrupted job, even after kill -9. Documents that "
+        "fail for good are dead letters; then the exit code is 3.",
     )
     ingest.set_defaults(command="ingest.ingest")
-    ingest.add_argument("source", metavar="SOURCE", help="what to embed")
+    ingest.add_argument("source", metavar="SOURCE", nargs="+", help="what to embed")
     _reading(ingest.add_argument_group("source", "how a .csv or .tsv file is read; --encoding is for JSON too"))
     _what(ingest, id="the field of the id (default: id, or _id of an index); '' numbers the rows", default=None)
     _where(ingest).add_argument(

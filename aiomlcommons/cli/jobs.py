@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -19,7 +20,7 @@ from aiomlcommons.cli.models import shown_on
 from aiomlcommons.cli.progress import Progress
 from aiomlcommons.ingest.job import Job
 from aiomlcommons.ingest.sinks import IndexSink, open_sink
-from aiomlcommons.ingest.sources import IndexSource, open_source
+from aiomlcommons.ingest.sources import FilesSource, IndexSource, open_source
 from aiomlcommons.ingest.sources.index import BY_ID
 from aiomlcommons.ingest.state.checkpoint import CheckpointFile
 from aiomlcommons.ingest.state.seen_ids import SeenIds
@@ -54,26 +55,31 @@ def target(options: argparse.Namespace) -> str:
 
 def from_index(options: argparse.Namespace) -> str | None:
     """Return the index of the cluster that is the source, or None."""
-    index = str(options.source).removeprefix(INDEX)
-    return index if index != options.source else None
+    first = str(options.source[0])
+    return first.removeprefix(INDEX) if first.startswith(INDEX) and len(options.source) == 1 else None
 
 
-def check_source(options: argparse.Namespace) -> None:
+async def check_source(options: argparse.Namespace) -> None:
     """Check the source before the cluster is asked for anything. Raises UsageError, OSError, or as ``source`` does."""
     if from_index(options) is None:
-        _of_file(options)
+        await _of_files(options)
     elif given := _reading(options):
         raise UsageError(f"{', '.join(f'--{name}' for name in given)}: only for files of text, not for an index")
 
 
-def source(ml: Session, options: argparse.Namespace) -> Source:
-    """Return the source of the job. Raises InvalidRequest for a source of unknown type, or an option of another one."""
+async def source(ml: Session, options: argparse.Namespace) -> Source:
+    """Return the source of the job. Raises as ``open_source`` does."""
     index = from_index(options)
-    return _of_file(options) if index is None else IndexSource(ml, index)
+    return await _of_files(options) if index is None else IndexSource(ml, index)
 
 
-def _of_file(options: argparse.Namespace) -> Source:
-    return open_source(options.source, **_reading(options))
+async def _of_files(options: argparse.Namespace) -> Source:
+    given, several = _reading(options), len(options.source) > 1
+    if several and (alone := next((one for one in options.source if one == "-" or one.startswith(INDEX)), None)):
+        raise UsageError(f"{alone} cannot be one of several sources: give it alone")
+    if several:
+        return await anyio.to_thread.run_sync(open_source, FilesSource(options.source, given or None))
+    return await anyio.to_thread.run_sync(partial(open_source, options.source[0], **given))
 
 
 def _reading(options: argparse.Namespace) -> dict[str, Any]:

@@ -23,12 +23,15 @@ if TYPE_CHECKING:
     from aiomlcommons.ingest.sinks import CallableSink, IndexSink, JsonLinesSink, NpySink, ParquetSink, SinkError
     from aiomlcommons.ingest.sources import (
         ArrowSource,
+        ArrowStreamSource,
         CsvSource,
+        FilesSource,
         IndexSource,
         IterableSource,
         JsonlSource,
         JsonSource,
         MappedSource,
+        RemotePath,
         SourceError,
         StdinSource,
     )
@@ -41,6 +44,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ArrowSource",
+    "ArrowStreamSource",
     "BadRow",
     "CacheError",
     "CallableSink",
@@ -49,6 +53,7 @@ __all__ = [
     "Documents",
     "Estimate",
     "FieldMap",
+    "FilesSource",
     "IndexSink",
     "IndexSource",
     "IterableSource",
@@ -64,6 +69,7 @@ __all__ = [
     "NpySink",
     "ParquetSink",
     "Refused",
+    "RemotePath",
     "Report",
     "Row",
     "Rows",

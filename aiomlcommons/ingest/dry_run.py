@@ -174,6 +174,7 @@ class Head(WrappedSource):
     ``seconds`` counts from the start of the reading, because the time to start a job does not grow with the rows.
     """
 
+    source: Source
     most: int
     exhausted: bool = False
     count_read: int = 0

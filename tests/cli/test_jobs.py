@@ -390,6 +390,24 @@ def test_what_is_typed_is_how_the_job_is_done() -> None:
 
 
 @pytest.mark.asyncio
+async def test_several_sources_and_globs_are_one_job_that_is_gone_on_with(place: Place) -> None:
+    for first in range(0, ROWS, 50):
+        place.write(f"in-{first:03}.jsonl", *documents()[first : first + 50])
+    place.write("more.jsonl", {"id": "more", "text": "one more"})
+    words = ("ingest", "in-*.jsonl", "more.jsonl", *MODEL, "--out", "out/o.jsonl")
+    (place.folder / "out").mkdir()
+    await place.broken(*words)
+    code, report = await place.job(*words, "--resume")
+    assert (code, report["written"]) == (0, ROWS + 1)
+    assert place.ids("out/o.jsonl") == [*(row["id"] for row in documents()), "more"]
+    code, _, err = await place.run("ingest", "no-*.jsonl", *MODEL, "--out", "o.jsonl")
+    assert (code, "no file matches: 'no-*.jsonl'" in err) == (1, True)
+    for alone in ("-", "index:verses"):
+        code, _, err = await place.run("ingest", "more.jsonl", alone, *MODEL, "--out", "o.jsonl")
+        assert (code, f"{alone} cannot be one of several sources: give it alone" in err) == (2, True)
+
+
+@pytest.mark.asyncio
 async def test_a_text_may_stand_for_missing_fields(place: Place) -> None:
     source = place.write("in.jsonl", {"id": "a", "title": "Chair", "size": None}, {"id": "b", "title": "Table"})
     words = ("--text", "{title} {size}", "--text-default", "?", "--max-chars", "7")

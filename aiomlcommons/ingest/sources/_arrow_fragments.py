@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from importlib import import_module
-from typing import Any, Protocol, TypeAlias
+from typing import IO, Any, Protocol, TypeAlias
 
 import attrs
 
@@ -110,6 +110,14 @@ def _present(schema: Any, columns: Columns) -> list[str] | None:
 def dataset_library() -> Any:
     """Import ``pyarrow.dataset``. Raises ImportError, naming the extra, if it is not installed."""
     return _library("dataset")
+
+
+@contextmanager
+def opened_stream(file: IO[bytes] | str) -> Generator[Any]:
+    """Open a file in Arrow's streaming format, and yield its reader; the file of a path is mapped into memory."""
+    source = _library("lib").memory_map(file) if isinstance(file, str) else file
+    with source, closing(_library("ipc").open_stream(source)) as reader:
+        yield reader
 
 
 def as_table(data: Any) -> Any:

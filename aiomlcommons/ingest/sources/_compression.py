@@ -16,6 +16,8 @@ from typing import IO, Any, TypeAlias, cast
 
 import attrs
 
+from aiomlcommons.ingest.sources.remote import RemotePath
+
 Decompressor: TypeAlias = Callable[[IO[bytes]], IO[bytes]]
 
 
@@ -29,12 +31,8 @@ class Content:
     file: IO[bytes]
     raw: IO[bytes]
     size: int
+    is_pipe: bool = False  # whose reader waits for a writer
     _ahead: bytes = b""
-
-    @property
-    def is_pipe(self) -> bool:
-        """Whether it is a named pipe, whose reader waits for a writer."""
-        return stat.S_ISFIFO(os.fstat(self.raw.fileno()).st_mode)
 
     @property
     def share(self) -> float | None:
@@ -78,11 +76,22 @@ def opened(path: str | PathLike[str]) -> Content:
     Raises OSError if it cannot be opened, ImportError, naming the extra, if .zst needs a library.
     """
     with ExitStack() as stack:
-        raw = stack.enter_context(open(path, "rb", opener=_without_waiting))
+        raw, size, is_pipe = _elsewhere(path) if isinstance(path, RemotePath) else _here(path)
+        stack.enter_context(raw)
         file = _DECOMPRESSORS.get(Path(path).suffix.lower(), _plain)(raw)
-        content = Content(file, raw, os.fstat(raw.fileno()).st_size)
+        content = Content(file, raw, size, is_pipe)
         stack.pop_all()
     return content
+
+
+def _elsewhere(path: RemotePath) -> tuple[IO[bytes], int, bool]:
+    return path.open(), path.size(), False
+
+
+def _here(path: str | PathLike[str]) -> tuple[IO[bytes], int, bool]:
+    raw = open(path, "rb", opener=_without_waiting)  # noqa: SIM115 - the caller closes it
+    status = os.fstat(raw.fileno())
+    return raw, status.st_size, stat.S_ISFIFO(status.st_mode)
 
 
 def is_compressed(path: str | PathLike[str]) -> bool:

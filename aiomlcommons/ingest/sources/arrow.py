@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncGenerator, Generator, Sequence
+from collections.abc import AsyncGenerator, Callable, Generator, Sequence
+from contextlib import nullcontext
+from operator import attrgetter
 from os import PathLike
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -12,14 +14,20 @@ import attrs
 
 from aiomlcommons.errors import InvalidRequest
 from aiomlcommons.ingest.errors import SourceError
-from aiomlcommons.ingest.paths import printable
+from aiomlcommons.ingest.paths import printable, redacted
 from aiomlcommons.ingest.sources._arrow_fragments import Part, as_table, dataset_library, opened_part
+from aiomlcommons.ingest.sources._listing import in_folder, is_folder
 from aiomlcommons.ingest.sources.reading import in_thread, source_errors
+from aiomlcommons.ingest.sources.remote import RemotePath, located
 from aiomlcommons.ingest.types import Rows
 
 ROWS_AT_ONCE = 1_000
 # The file, its row group, the row in that, and the size of the file in bytes (None for a table).
 Position: TypeAlias = "tuple[str, int, int, int | None]"
+
+
+def _located(data: Any) -> Any:
+    return located(data) if isinstance(data, str) else data
 
 
 @attrs.frozen
@@ -32,7 +40,7 @@ class ArrowSource:
     in bytes]``. Needs the extra ``arrow``.
     """
 
-    data: Any
+    data: Any = attrs.field(converter=_located)
     columns: Sequence[str] | None = None
     format: str = "parquet"
     label: str | None = None
@@ -87,10 +95,22 @@ class ArrowSource:
         library = dataset_library()
         if not self._own:
             return self.data if isinstance(self.data, library.Dataset) else library.dataset(as_table(self.data))
-        try:
-            return library.dataset(os.fspath(self.data), format=self.format, partitioning="hive")
-        except ValueError as error:
-            raise SourceError(f"{self.name} cannot be read: {error}") from error
+        base, files, filesystem = self._files()
+        how = {"format": self.format, "partitioning": "hive", "partition_base_dir": base, "filesystem": filesystem}
+        with self.data.errors() if isinstance(self.data, RemotePath) else nullcontext():
+            try:
+                return library.dataset(files, **how)
+            except ValueError as error:
+                raise SourceError(f"{self.name} cannot be read: {redacted(str(error))}") from None
+
+    def _files(self) -> tuple[str | None, str | list[str], Any]:
+        """Return the folder if it is one, its files or the file, and their filesystem, as pyarrow takes them."""
+        path = self.data if isinstance(self.data, RemotePath) else Path(self.data)
+        inner: Callable[[Any], str] = attrgetter("path") if isinstance(path, RemotePath) else os.fspath
+        filesystem = path.filesystem if isinstance(path, RemotePath) else None
+        if is_folder(path):
+            return inner(path), [inner(file) for file in in_folder(path)], filesystem
+        return None, inner(path), filesystem
 
     def _rows(self, dataset: Any, begin: Position | None, start: int) -> Generator[Rows]:
         with source_errors(self.name):
@@ -127,7 +147,8 @@ def _from_row(part: Part, group: int, skip: int, file: str) -> Generator[tuple[i
 
 def _files(dataset: Any, begin: Position | None, name: str) -> list[tuple[str, Any]]:
     """Return the files from a position on with their names; fragments of a table are numbered."""
-    named = [(getattr(part, "path", None) or f"{i:09}", part) for i, part in enumerate(dataset.get_fragments())]
+    parts = enumerate(dataset.get_fragments())
+    named = [(redacted(getattr(part, "path", None) or f"{i:09}"), part) for i, part in parts]
     files = sorted(named, key=lambda one: one[0])
     if begin is None:
         return files

@@ -17,6 +17,7 @@ from aiomlcommons.ingest.types import SHOWN, BadRow, Row, Rows, Source
 class MappedSource(WrappedSource):
     """A source whose rows are mapped by a FieldMap; a row without one of the fields becomes a BadRow."""
 
+    source: Source
     fields: FieldMap
 
     def with_stall_timeout(self, seconds: float) -> Source:

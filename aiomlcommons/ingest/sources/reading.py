@@ -16,8 +16,9 @@ import attrs
 
 from aiomlcommons.ingest.durable import TAIL
 from aiomlcommons.ingest.errors import SourceError
-from aiomlcommons.ingest.paths import printable
+from aiomlcommons.ingest.paths import printable, redacted
 from aiomlcommons.ingest.sources._compression import Content, opened
+from aiomlcommons.ingest.sources.remote import located
 
 T = TypeVar("T")
 LONGEST_LINE = 1 << 28
@@ -29,7 +30,7 @@ HEAD = 1 << 18
 class FileSource:
     """The base of sources that read one file of lines."""
 
-    path: str | PathLike[str]
+    path: str | PathLike[str] = attrs.field(converter=located)
 
     @property
     def name(self) -> str:
@@ -83,7 +84,9 @@ def source_errors(name: str) -> Generator[None]:
     except (SourceError, ImportError):
         raise
     except Exception as error:  # each decompressor has its own exceptions
-        raise SourceError(f"{name}: reading failed: {type(error).__name__}: {error}") from error
+        words = redacted(f"{type(error).__name__}: {error}")
+        # A traceback would show the credentials that errors of a driver may have.
+        raise SourceError(f"{name}: reading failed: {words}") from None if "://" in name else error
 
 
 def checked_position(position: Any, length: int, name: str) -> list[int]:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any, Protocol, runtime_checkable
 
-import attrs
-
 from aiomlcommons.ingest.types import Source
 
 
@@ -66,9 +64,8 @@ def with_stall_timeout(source: Source, seconds: float) -> Source:
     return source.with_stall_timeout(seconds) if isinstance(source, Patient) else source
 
 
-@attrs.define
 class WrappedSource:
-    """The base of sources that change the rows of another one, which tells the rest."""
+    """The base of sources that change the rows of another one, ``source``, which tells the rest."""
 
     source: Source
 
