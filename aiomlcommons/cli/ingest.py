@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 import anyio.to_thread
 import attrs
@@ -26,21 +27,20 @@ async def ingest(options: argparse.Namespace) -> int:
     """Embed a source into a file or an index; return 3 if there are dead letters."""
     target = jobs.target(options)
     await jobs.check_source(options)
+    how = jobs.how(options) | jobs.chunked(options)
     if options.dry_run:
-        return await _dry_run(options)
+        return await _dry_run(options, how)
     checkpoint = Path(options.checkpoint or f"{target}.checkpoint")
     dead_letters = Path(options.dead_letters or f"{target}.dead.jsonl")
     await anyio.to_thread.run_sync(jobs.may_begin, checkpoint, options)
     files = {"checkpoint": checkpoint, "dead_letters": dead_letters}
     async with cluster(options) as ml:
-        report = await jobs.run(
-            ml, options, await jobs.source(ml, options), **files, **jobs.how(options), **jobs.known(options)
-        )
+        report = await jobs.run(ml, options, await jobs.source(ml, options), **files, **how, **jobs.known(options))
     print_json(attrs.asdict(report)) if options.json else print(report)
     return jobs.SOME_FAILED if report.failed else 0
 
 
-async def _dry_run(options: argparse.Namespace) -> int:
+async def _dry_run(options: argparse.Namespace, how: dict[str, Any]) -> int:
     async with cluster(options) as ml:
         model = await jobs.ensured(ml, options)
         with Progress("rows") as line:
@@ -52,7 +52,7 @@ async def _dry_run(options: argparse.Namespace) -> int:
                 rows=options.sample,
                 watched=lambda stats: line.show(f"sample: {stats}"),
                 counted=lambda rows: line.show(f"{rows:,} rows counted"),
-                **jobs.how(options),
+                **how,
             )
     print_json(attrs.asdict(found)) if options.json else print(_words(found))
     return 0

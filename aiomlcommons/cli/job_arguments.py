@@ -20,6 +20,7 @@ def add_ingest(commands: Any, cluster: argparse.ArgumentParser) -> None:
     ingest.set_defaults(command="ingest.ingest")
     ingest.add_argument("source", metavar="SOURCE", nargs="+", help="what to embed")
     _reading(ingest.add_argument_group("source", "how a .csv or .tsv file is read; --encoding is for JSON too"))
+    _chunking(ingest.add_argument_group("chunks", "each a document of its own, ID#0, ID#1, ..."))
     _what(ingest, id="the field of the id (default: id, or _id of an index); '' numbers the rows", default=None)
     _where(ingest).add_argument(
         "--dead-letters",
@@ -119,6 +120,13 @@ def _reading(group: Any) -> None:
     header.add_argument("--header", type=names, metavar="NAMES", help=words)
     words = "the file has no header: name its columns column_1, column_2, ..."
     header.add_argument("--no-header", action="store_const", const=False, dest="header", help=words)
+
+
+def _chunking(group: Any) -> None:
+    words = "split texts into chunks of at most N characters, at sentences or whitespace (default: texts stay whole)"
+    group.add_argument("--chunk-chars", type=positive, metavar="N", help=words)
+    words = "the most characters that a chunk has in common with the one before it (default: 0)"
+    group.add_argument("--chunk-overlap", type=positive, metavar="N", help=words)
 
 
 def _where(parser: argparse.ArgumentParser) -> Any:

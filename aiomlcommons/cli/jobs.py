@@ -20,7 +20,7 @@ from aiomlcommons.cli.models import shown_on
 from aiomlcommons.cli.progress import Progress
 from aiomlcommons.ingest.job import Job
 from aiomlcommons.ingest.sinks import IndexSink, open_sink
-from aiomlcommons.ingest.sources import FilesSource, IndexSource, open_source
+from aiomlcommons.ingest.sources import Chunks, FilesSource, IndexSource, open_source
 from aiomlcommons.ingest.sources.index import BY_ID
 from aiomlcommons.ingest.state.checkpoint import CheckpointFile
 from aiomlcommons.ingest.state.seen_ids import SeenIds
@@ -120,6 +120,14 @@ def _id(options: argparse.Namespace) -> str:
     if options.id is not None:
         return str(options.id)
     return "id" if from_index(options) is None else BY_ID
+
+
+def chunked(options: argparse.Namespace) -> dict[str, Any]:
+    """Return how texts are split as an argument of ``ml.ingest``. Raises UsageError, InvalidRequest."""
+    size, overlap = options.chunk_chars, options.chunk_overlap
+    if size is None and overlap is not None:
+        raise UsageError("--chunk-overlap is for chunks: pass --chunk-chars N too")
+    return {"chunk": None if size is None else Chunks(size=size, overlap=overlap or 0)}
 
 
 def known(options: argparse.Namespace) -> dict[str, Any]:

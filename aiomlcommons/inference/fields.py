@@ -120,6 +120,14 @@ def value_of(row: Any, path: str) -> Any:
     return found
 
 
+def with_value(row: Row, path: str, value: Any) -> dict[str, Any]:
+    """Return a copy of a row with another value for a field or dotted path."""
+    name, dot, rest = path.partition(".")
+    if path in row or not dot or not isinstance(row.get(name), Mapping):
+        return {**row, path: value}
+    return {**row, name: with_value(row[name], rest, value)}
+
+
 def _kind(found: Any) -> str:
     if found is None:
         return "null"

@@ -60,7 +60,7 @@ def with_index(frame: Any) -> Any:
 
 def check_columns(table: Any) -> None:
     """Raise InvalidRequest for a table with two columns of one name, of which a row could hold only one."""
-    names = list(table.schema.names if hasattr(table, "schema") and hasattr(table.schema, "names") else table.columns)
+    names = list(table.columns if type(table).__name__ == "DataFrame" else table.schema.names)
     if twice := sorted({str(name) for name in names if names.count(name) > 1}):
         raise InvalidRequest(
             f"the {type(table).__name__} has {', '.join(map(repr, twice))} more than once: rename them"

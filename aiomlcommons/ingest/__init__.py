@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from aiomlcommons.ingest.sources import (
         ArrowSource,
         ArrowStreamSource,
+        Chunks,
         CsvSource,
         FilesSource,
         IndexSource,
@@ -48,6 +49,7 @@ __all__ = [
     "BadRow",
     "CacheError",
     "CallableSink",
+    "Chunks",
     "CsvSource",
     "DeadLetter",
     "Documents",

@@ -112,7 +112,9 @@ async def estimate(
         Exception: As ``ml.ingest`` does.
     """
     options = JobOptions(**how)
-    trial = _Trial(ml, sink_in, seconds, model, options)
+    # Split before the sample is taken, for it is documents that are counted and extrapolated.
+    source = options.chunked(source)
+    trial = _Trial(ml, sink_in, seconds, model, attrs.evolve(options, chunk=None))
     read_twice = not await anyio.to_thread.run_sync(once_only, source)
     async with anyio.TemporaryDirectory(prefix="aiomlcommons-") as folder:
         if read_twice:

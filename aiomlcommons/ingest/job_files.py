@@ -63,7 +63,7 @@ class JobFiles:
 
     def duplicates(self, documents: Sequence[CheckedRow]) -> list[bool]:
         """Return for each document whether an earlier row had its id, and record the ids."""
-        return self.seen.add([(one.id, one.number) for one in documents])
+        return self.seen.add([one.seen_as for one in documents])
 
     def unchanged(self, documents: Sequence[CheckedRow]) -> list[bool]:
         """Return for each document whether it was written before with the same text."""

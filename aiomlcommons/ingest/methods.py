@@ -15,6 +15,7 @@ from aiomlcommons.net.backoff import Backoff
 if TYPE_CHECKING:
     from aiomlcommons.inference.methods import Side
     from aiomlcommons.ingest.job import Job
+    from aiomlcommons.ingest.sources.chunks import Chunks, Split
     from aiomlcommons.ingest.types import Row
 
 
@@ -31,6 +32,7 @@ class Ingests(HasClient):
         text: str | Callable[[Row], str] = "text",
         text_default: str | None = None,
         id: str | Callable[[Row], Any] | None = "id",
+        chunk: Chunks | Split | None = None,
         checkpoint: str | PathLike[str] | None = None,
         dead_letters: str | PathLike[str] | None = None,
         batch: int = 64,
@@ -57,8 +59,9 @@ class Ingests(HasClient):
         a slow sink holds back the requests, and slow requests hold back the source (backpressure).
 
         Args:
-            source: A path (.jsonl, .csv, .parquet and others, compressed or not; ``-`` is standard input), an (async)
-                iterable of rows, or a Source.
+            source: A path (.jsonl, .csv, .parquet and others, compressed or not; ``-`` is standard input), a glob, a
+                folder, a list of Path objects, a URL (``s3://``, ``https://`` and others), a data frame or an Arrow
+                table, an (async) iterable of rows or texts, or a Source.
             model: An id, a name or a spec, as ``ml.models.ensure`` takes it.
             sink: A path (.jsonl, .npy, .parquet), a function that takes Documents, or a Sink such as IndexSink.
             text: The field of a row's text, a path (``"meta.title"``), a template (``"{title} {body}"``), or a
@@ -66,6 +69,8 @@ class Ingests(HasClient):
             text_default: Stands for a field of ``text`` that is missing, null or NaN. Default: such a row is a dead
                 letter.
             id: The field of a row's id or a function that finds it; None numbers the rows.
+            chunk: Splits each row into documents with a chunk of its text: a Chunks, or a function from a text to its
+                chunks. Their ids are ``ID#0``, ``ID#1``, ...; each counts as one row. Default: texts stay whole.
             checkpoint: A file from which the same call resumes after a crash (a write-ahead journal). Without one, an
                 interrupted job starts over.
             dead_letters: A file for the documents that fail for good. Default: beside the checkpoint or the sink;
@@ -114,6 +119,7 @@ class Ingests(HasClient):
             text=text,
             text_default=text_default,
             id=id,
+            chunk=chunk,
             checkpoint=checkpoint,
             dead_letters=dead_letters,
             batch=batch,

@@ -12,15 +12,17 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from aiomlcommons.errors import InvalidRequest
-from aiomlcommons.inference.fields import text_by
+from aiomlcommons.inference.fields import is_template, text_by
 from aiomlcommons.ingest.pacing.concurrency_limit import ConcurrencyLimit
 from aiomlcommons.ingest.pacing.rate_limit import RateLimit, about_tokens
 from aiomlcommons.ingest.rows.checking import RowChecker
+from aiomlcommons.ingest.sources.chunking import ChunkedSource
+from aiomlcommons.ingest.sources.chunks import Chunks, Split
 from aiomlcommons.net.backoff import Backoff
 
 if TYPE_CHECKING:
     from aiomlcommons.inference.methods import Side
-    from aiomlcommons.ingest.types import Row
+    from aiomlcommons.ingest.types import Row, Source
 
 # Batches that are filled together for length bucketing, if the order of documents is free.
 ALIKE = 16
@@ -33,6 +35,7 @@ class JobOptions:
     text: str | Callable[[Row], str] = "text"
     text_default: str | None = None
     id: str | Callable[[Row], Any] | None = "id"
+    chunk: Chunks | Split | None = None
     checkpoint: str | PathLike[str] | None = None
     dead_letters: str | PathLike[str] | None = None
     batch: int = 64
@@ -64,6 +67,7 @@ class JobOptions:
         _check_number("retry_budget", self.retry_budget)
         _check_concurrency(self.concurrency)
         self.checker()
+        Chunks.of(self.chunk)
         if self.skip_unchanged and self.cache is None:
             raise InvalidRequest("skip_unchanged needs cache=, the file that records what was written before")
 
@@ -71,6 +75,15 @@ class JobOptions:
     def text_of(self) -> Callable[[Any], Any]:
         """The function that extracts a row's text. Raises InvalidRequest for a wrong ``text`` or ``text_default``."""
         return text_by(self.text, self.text_default)
+
+    def chunked(self, source: Source) -> Source:
+        """Return the source of documents with a chunk of text each, or the source itself without ``chunk``."""
+        if (chunks := Chunks.of(self.chunk)) is None:
+            return source
+        # Only chunks need be short, not the texts that they are cut from.
+        check = attrs.evolve(self.checker(), max_chars=None)
+        text = self.text if isinstance(self.text, str) and not is_template(self.text) else "text"
+        return ChunkedSource(source, chunks, check, text, self.id if isinstance(self.id, str) else None)
 
     def checker(self) -> RowChecker:
         """Return what extracts and validates ids and texts. Raises InvalidRequest for a wrong ``text`` or ``id``."""

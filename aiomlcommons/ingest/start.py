@@ -16,6 +16,7 @@ from aiomlcommons.ingest.options import JobOptions
 from aiomlcommons.ingest.preflight import check_files, check_sink
 from aiomlcommons.ingest.sinks import IndexSink, open_sink
 from aiomlcommons.ingest.sources import open_source, with_stall_timeout
+from aiomlcommons.ingest.sources.chunks import Chunks
 from aiomlcommons.ingest.sources.traits import options_of
 from aiomlcommons.ingest.types import Row, Sink, Source
 from aiomlcommons.lifecycle.ensure import ensure
@@ -47,7 +48,7 @@ async def start_job(
         opened_sink.stall_timeout = options.stall_timeout
     async with ingesting(
         embedding_model,
-        with_stall_timeout(opened_source, options.stall_timeout),
+        options.chunked(with_stall_timeout(opened_source, options.stall_timeout)),
         opened_sink,
         header=_header(opened_source, opened_sink, options),
         dead_letters=dead_letters,
@@ -66,6 +67,7 @@ def _header(source: Source, sink: Sink, options: JobOptions) -> dict[str, Any]:
         "field": getattr(sink, "field", None),
         "text": _identity(options.text_of),
         "id": _identity(options.id),
+        "chunk": None if options.chunk is None else repr(Chunks.of(options.chunk)),
     }
 
 

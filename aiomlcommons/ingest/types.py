@@ -24,6 +24,19 @@ class BadRow:
     raw: str = ""
 
 
+class Chunk(dict[str, Any]):
+    """A document whose text is one chunk of the text of a row: ``parent`` is the id of that row."""
+
+    def __init__(self, fields: Row, *, parent: str, number: int, text: str) -> None:
+        super().__init__(fields)
+        self.parent, self.number, self.text = parent, number, text
+
+    @property
+    def id(self) -> str:
+        """The id, which no chunk of another row has: a number follows the last ``#``."""
+        return f"{self.parent}#{self.number}"
+
+
 @attrs.frozen(eq=False)
 class Rows:
     """A chunk of rows as a source yields them: ``rows[i]`` is row ``start + i`` of the source, counted from 0.

@@ -390,6 +390,18 @@ def test_what_is_typed_is_how_the_job_is_done() -> None:
 
 
 @pytest.mark.asyncio
+async def test_long_texts_are_split_and_estimated_as_their_chunks(place: Place) -> None:
+    source = place.write("in.jsonl", {"id": "a", "text": "one two three"}, {"id": "b", "text": "four"})
+    words = ("ingest", source, *MODEL, "--out", "o.jsonl", "--chunk-chars", "8")
+    code, found = await place.job(*words, "--chunk-overlap", "3", "--dry-run")
+    assert (code, found["rows"], found["sampled"]) == (0, 3, 3)
+    code, _ = await place.job(*words)
+    assert (code, place.ids("o.jsonl")) == (0, ["a#0", "a#1", "b#0"])
+    code, _, err = await place.run("ingest", source, *MODEL, "--out", "p.jsonl", "--chunk-overlap", "3")
+    assert (code, "--chunk-overlap is for chunks: pass --chunk-chars N too" in err) == (2, True)
+
+
+@pytest.mark.asyncio
 async def test_several_sources_and_globs_are_one_job_that_is_gone_on_with(place: Place) -> None:
     for first in range(0, ROWS, 50):
         place.write(f"in-{first:03}.jsonl", *documents()[first : first + 50])

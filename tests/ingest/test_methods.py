@@ -17,6 +17,7 @@ from aiomlcommons import InvalidRequest, Session
 from aiomlcommons.emulator.faults import PREDICTIONS
 from aiomlcommons.inference.fields import FieldMap
 from aiomlcommons.inference.methods import Side
+from aiomlcommons.ingest import Chunks
 from aiomlcommons.ingest.errors import WrongJob
 from aiomlcommons.ingest.sinks import IndexSink, SinkError
 from aiomlcommons.ingest.sources import CsvSource, IterableSource, MappedSource
@@ -213,6 +214,7 @@ async def test_one_file_is_not_used_for_two_things(world: JobsOnAnEmulator, name
         ({"text": "{text}"}, "text was 'text' and is '{text}'"),
         ({"text_default": ""}, "text was 'text' and is \"TextFrom('text', default='')\""),
         ({"id": None}, "id was 'id' and is None"),
+        ({"chunk": str.split}, f"chunk was None and is {str(Chunks(split=str.split))!r}"),
         ({"content_type": "query"}, "content_type was None and is 'query'"),
     ],
 )

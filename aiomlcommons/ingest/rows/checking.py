@@ -10,7 +10,7 @@ import attrs
 
 from aiomlcommons.errors import InvalidRequest
 from aiomlcommons.inference.fields import text_by
-from aiomlcommons.ingest.types import BadRow, Row
+from aiomlcommons.ingest.types import BadRow, Chunk, Row
 
 TextOf: TypeAlias = Callable[[Row], Any]
 IdOf: TypeAlias = Callable[[Row, int], Any]
@@ -25,6 +25,14 @@ class CheckedRow:
     id: str
     text: str
     why: str
+
+    @property
+    def seen_as(self) -> tuple[str, int]:
+        """The id and the number by which a later row is a duplicate; all chunks of a row share those of the row."""
+        # Else a shorter duplicate of a row would lend it the chunks that only the longer one has.
+        if isinstance(self.row, Chunk):
+            return self.row.parent, self.number - self.row.number
+        return self.id, self.number
 
 
 @attrs.frozen
@@ -48,8 +56,9 @@ class RowChecker:
             return CheckedRow(number, row, "", "", f"{row.where}: {row.why}")
         key = ""
         try:
-            key = _id(self.id_of(row, number))
-            return CheckedRow(number, row, key, self._text(self.text_of(row)), "")
+            key = _id(row.id if isinstance(row, Chunk) else self.id_of(row, number))
+            text = row.text if isinstance(row, Chunk) else self.text_of(row)
+            return CheckedRow(number, row, key, self._text(text), "")
         except (AttributeError, LookupError, TypeError, ValueError) as error:
             # str() of a KeyError is the bare key.
             why = repr(error) if isinstance(error, KeyError) else str(error) or repr(error)

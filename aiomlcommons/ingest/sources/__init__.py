@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from aiomlcommons.errors import InvalidRequest
 from aiomlcommons.inference.tables import is_column
@@ -15,6 +15,7 @@ from aiomlcommons.ingest.sources._compression import suffix_of
 from aiomlcommons.ingest.sources._listing import in_folder, is_folder, is_several
 from aiomlcommons.ingest.sources.arrow import ArrowSource
 from aiomlcommons.ingest.sources.arrow_stream import ArrowStreamSource
+from aiomlcommons.ingest.sources.chunks import Chunks
 from aiomlcommons.ingest.sources.csv import CsvSource
 from aiomlcommons.ingest.sources.files import FilesSource
 from aiomlcommons.ingest.sources.formats import check_options, file_source, kind_of, no_option
@@ -31,6 +32,7 @@ from aiomlcommons.lazy import lazily
 __all__ = [
     "ArrowSource",
     "ArrowStreamSource",
+    "Chunks",
     "CsvSource",
     "FilesSource",
     "IndexSource",
@@ -77,8 +79,7 @@ def open_source(what: Any, **options: Any) -> Source:
     if all(callable(getattr(what, name, None)) for name in ("read", "count")) and hasattr(what, "name"):
         if isinstance(what, FilesSource):
             what.opened()  # raises early
-        source: Source = what
-        return source
+        return cast("Source", what)
     if is_column(what):
         return IterableSource(what)
     if hasattr(what, "__arrow_c_stream__") or type(what).__module__.startswith("pyarrow."):

@@ -6,6 +6,7 @@ import errno
 import glob
 import os
 from collections.abc import Iterable, Iterator
+from fnmatch import fnmatch
 from itertools import pairwise
 from os import PathLike
 from pathlib import Path
@@ -35,6 +36,27 @@ def listed(paths: Names) -> list[Location]:
         if one == next_one:
             raise InvalidRequest(f"{printable(one)} is named twice: its rows would be read twice")
     return found
+
+
+def would_list(paths: Names, path: str) -> bool:
+    """Return whether a file of this machine, by its resolved path, is one of those listed, or would be. It blocks."""
+    for each in _each(paths):
+        if isinstance(each, RemotePath):
+            continue
+        parts = Path(os.path.realpath(each)).parts
+        if _matches(Path(path).parts, (*parts, "**", "*") if is_folder(each) else parts):
+            return True
+    return False
+
+
+def _matches(parts: tuple[str, ...], pattern: tuple[str, ...]) -> bool:
+    """Return whether a path matches a glob, part by part."""
+    if not pattern or not parts:
+        return not parts and all(part == "**" for part in pattern)
+    if pattern[0] == "**":
+        return _matches(parts, pattern[1:]) or _matches(parts[1:], pattern)
+    same = fnmatch(parts[0], pattern[0]) or parts[0] == pattern[0]
+    return same and _matches(parts[1:], pattern[1:])
 
 
 def is_several(path: Location) -> bool:

@@ -11,11 +11,11 @@ from typing import Any, TypeAlias
 import attrs
 
 from aiomlcommons.ingest.errors import SourceError
-from aiomlcommons.ingest.sources._listing import listed, names
+from aiomlcommons.ingest.sources._listing import listed, names, would_list
 from aiomlcommons.ingest.sources.formats import file_source
 from aiomlcommons.ingest.sources.reading import in_thread
 from aiomlcommons.ingest.sources.remote import size_of
-from aiomlcommons.ingest.sources.traits import once_only, reads
+from aiomlcommons.ingest.sources.traits import once_only
 from aiomlcommons.ingest.types import Rows, Source
 
 Name: TypeAlias = "str | PathLike[str]"
@@ -48,8 +48,8 @@ class FilesSource:
         return None if None in counts else sum(count or 0 for count in counts)
 
     def reads(self, path: str) -> bool:
-        """Return whether this is one of the files."""
-        return any(reads(source, path) for source in self.opened().sources)
+        """Return whether this is one of the files, or would be if it existed."""
+        return would_list(self.paths, path)
 
     def once_only(self) -> bool:
         """Return whether one of the files can be read only once."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -183,9 +184,29 @@ def test_names_are_the_paths_or_the_first_of_them() -> None:
     assert FilesSource([f"{n}.csv" for n in range(9)]).name == "0.csv, 1.csv, 2.csv and 6 more"
 
 
-def test_the_files_that_are_read_are_known(folder: Path) -> None:
-    source = opened(str(folder / "*.jsonl"))
-    assert reads(source, str(folder / "a.jsonl"))
-    assert not reads(source, str(folder / "b.csv"))
+@pytest.mark.parametrize(
+    ("what", "name", "expected"),
+    [
+        ("*.jsonl", "a.jsonl", True),
+        ("*.jsonl", "new.dead.jsonl", True),
+        ("*.jsonl", "new.csv", False),
+        ("*.jsonl", "sub/new.jsonl", False),
+        ("**/*.jsonl", "new.jsonl", True),
+        ("**/*.jsonl", "sub/deep/new.jsonl", True),
+        ("s*", "sub/new.jsonl", False),
+        ("sub", "sub/deep/new.jsonl", True),
+        ("sub", "new.jsonl", False),
+        ("a.jsonl", "a.jsonl", True),
+        ("a.jsonl", "a.jsonl.part", False),
+    ],
+)
+def test_the_files_that_are_read_or_would_be_are_known(folder: Path, what: str, name: str, expected: bool) -> None:
+    source = FilesSource([str(folder / what), "memory://d/*.jsonl"])
+    assert reads(source, str(folder / name)) == expected
+
+
+def test_files_can_be_read_twice_unless_one_is_a_pipe(folder: Path) -> None:
+    assert not once_only(FilesSource(folder / "*.jsonl"))
+    os.mkfifo(folder / "pipe.jsonl")
+    assert once_only(FilesSource(folder / "*.jsonl"))
     assert reads(ArrowSource(folder / "sub"), str(folder / "sub" / "new.parquet"))
-    assert not once_only(source)
