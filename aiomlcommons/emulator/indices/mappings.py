@@ -72,9 +72,21 @@ def _kept(given: Mapping[str, Any], above: str) -> Mapped:
     kept: Mapped = {name: value for name, value in given.items() if name != "properties"}
     if "dynamic" in kept:
         kept["dynamic"] = str(kept["dynamic"]).lower()
-    if properties := given.get("properties"):
+    if properties := _expanded(given.get("properties") or {}):
         kept["properties"] = {name: _field(f"{above}{name}", properties[name]) for name in sorted(properties)}
     return kept
+
+
+def _expanded(properties: Mapping[str, Any]) -> dict[str, Any]:
+    """Return fields whose names have dots as those of objects."""
+    found: dict[str, Any] = {}
+    for name, spec in properties.items():
+        head, _, rest = name.partition(".")
+        if rest:
+            found[head] = {"properties": {**found.get(head, {}).get("properties", {}), rest: spec}}
+        else:
+            found[name] = spec
+    return found
 
 
 def _field(path: str, spec: Any) -> Mapped:

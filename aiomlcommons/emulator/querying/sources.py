@@ -39,11 +39,23 @@ def _filtered(
         if _named(path, excludes):
             continue
         inner = [] if _named(path, includes) else includes
-        if not inner and not any(pattern.startswith(f"{path}.") for pattern in excludes):
-            found[key] = value
-        elif isinstance(value, Mapping) and (part := _filtered(value, inner, excludes, f"{path}.")):
+        part = _part(value, inner, excludes, f"{path}.")
+        if part is not None or value is None:
             found[key] = part
     return found
+
+
+def _part(value: Any, includes: Sequence[str], excludes: Sequence[str], above: str) -> Any:
+    """Return the part of a value below a path that is wanted, or None; without ``includes`` all of it is."""
+    if not includes and not any("*" in pattern or pattern.startswith(above) for pattern in excludes):
+        return value
+    if isinstance(value, Mapping):
+        part = _filtered(value, includes, excludes, above)
+        return part if part or not includes else None
+    if isinstance(value, list):
+        parts = [part for item in value if (part := _part(item, includes, excludes, above)) not in (None, {})]
+        return parts if parts or not includes else None
+    return None if includes else value
 
 
 def _named(path: str, patterns: Sequence[str]) -> bool:
