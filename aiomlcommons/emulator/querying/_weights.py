@@ -66,7 +66,15 @@ def _weight(row: Row, path: str) -> float | None:
 
 
 def _stored(weight: float) -> float:
-    return float((np.float32(weight).view(np.int32) >> LOST_BITS << LOST_BITS).view(np.float32))
+    return _weight_of(_bits_of(weight))
+
+
+def _bits_of(weight: float) -> int:
+    return int(np.float32(weight).view(np.int32)) >> LOST_BITS
+
+
+def _weight_of(bits: int) -> float:
+    return float(np.int32(bits << LOST_BITS).view(np.float32))
 
 
 def _function(wanted: Mapping[str, Any], weights: list[float]) -> Function:
@@ -76,12 +84,13 @@ def _function(wanted: Mapping[str, Any], weights: list[float]) -> Function:
         return lambda weight: weight
     if kind == "log":
         return lambda weight: math.log(options["scaling_factor"] + weight)
-    pivot = float(options.get("pivot") or _mean(weights))
+    pivot = float(options.get("pivot") or _usual(weights))
     if kind == "saturation":
         return lambda weight: weight / (weight + pivot)
     power = float(options["exponent"])
     return lambda weight: weight**power / (weight**power + pivot**power)
 
 
-def _mean(weights: list[float]) -> float:
-    return sum(weights) / len(weights) if weights else 1.0
+def _usual(weights: list[float]) -> float:
+    """Return the weight that the server takes for the usual one: that of the mean of the bits that are stored."""
+    return _weight_of(int(np.mean([_bits_of(weight) for weight in weights]))) if weights else 1.0
