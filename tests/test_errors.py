@@ -193,7 +193,13 @@ def test_a_failed_task_tells_the_error_of_each_node() -> None:
 def test_each_recorded_refusal_has_a_class_of_its_own(exchange: Any) -> None:
     error = error_for(exchange.response)
     assert type(error) is not errors.ApiError or error.status in {405, 406}
-    assert error.reason or error.status == 405
+    assert error.reason or error.status == 405 or exchange.request.method == "HEAD"
+
+
+def test_a_missing_document_is_named() -> None:
+    body = '{"_index":"verses","_id":"Job 1:1","found":false}'
+    error = error_for(HttpResponse(404, body.encode(), {"content-type": "application/json"}, REQUEST))
+    assert (error.status, error.reason) == (404, "no document 'Job 1:1' in verses")
 
 
 # ---- what servers and proxies send beside the rules ------------------------------------------------------------------

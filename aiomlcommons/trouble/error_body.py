@@ -33,8 +33,13 @@ def describe(body: Any) -> tuple[str, str, str]:
         return kind, reason, details or _deeper(error, reason)
     # The profile routes send {"error": "text", "exception": "text"}; a missing handler {"error": "text"}; proxies and
     # gateways {"message": "text"}.
-    words = str(error or body.get("message") or body.get("Message") or "")
+    words = str(error or body.get("message") or body.get("Message") or _missing(body))
     return "", words[:LONGEST], str(body.get("exception") or "")[:LONGEST]
+
+
+def _missing(body: Mapping[str, Any]) -> str:
+    """Return the reason of a 404 that answers with the place of the missing document, and no error."""
+    return f"no document {body['_id']!r} in {body['_index']}" if {"_id", "_index"} <= body.keys() else ""
 
 
 def _deeper(error: Mapping[str, Any], reason: str) -> str:
