@@ -23,14 +23,17 @@ class LineSplitter:
         self._big_endian = encoding.name.endswith("-be")
         # Parts of a line without an end are joined once, so that a long line costs no more than many short ones.
         self._rest: list[bytes] = []
+        self._before = b""
 
     def feed(self, data: bytes) -> list[bytes]:
         """Return the lines that end in ``data``; empty data is the end of the file.
 
         Raises SourceError, naming the file, for a line so long that the file is likely not one of lines.
         """
-        before = self._rest[-1][1 - self._width :] if self._rest and self._width > 1 else b""
-        if data and self._newline not in before + data:
+        seen = self._before + data
+        # All but the last byte of a newline may have come before.
+        self._before = seen[max(0, len(seen) - self._width + 1) :]
+        if data and self._newline not in seen:
             return self._keep(data)
         content, self._rest = b"".join([*self._rest, data]), []
         *lines, last = self._split(content)

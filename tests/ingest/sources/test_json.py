@@ -80,6 +80,13 @@ async def test_an_element_that_is_no_object_is_a_bad_row_that_names_its_place(tm
 
 
 @pytest.mark.asyncio
+async def test_a_number_is_not_divided_where_the_file_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_json_reader, "READ_AT_ONCE", 2)
+    found = await rows_of(written(tmp_path / "a.json", "[123456789, {}, true, 98765"))
+    assert [row.raw for row in found if isinstance(row, BadRow)] == ["123456789", "true", "98765", ""]
+
+
+@pytest.mark.asyncio
 @pytest.mark.parametrize(
     ("data", "lines", "raw"),
     [
