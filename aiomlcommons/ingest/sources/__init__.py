@@ -12,7 +12,7 @@ from aiomlcommons.inference.tables import is_column
 from aiomlcommons.ingest.errors import SourceError
 from aiomlcommons.ingest.paths import printable
 from aiomlcommons.ingest.sources._compression import suffix_of
-from aiomlcommons.ingest.sources._listing import in_folder, is_folder, is_several
+from aiomlcommons.ingest.sources._listing import in_folder, is_several
 from aiomlcommons.ingest.sources.arrow import ArrowSource
 from aiomlcommons.ingest.sources.arrow_stream import ArrowStreamSource
 from aiomlcommons.ingest.sources.chunks import Chunks
@@ -112,7 +112,7 @@ def _of_path(what: str | PathLike[str], options: dict[str, Any]) -> Source:
     path = location(what)
     if is_several(path):
         return open_source(FilesSource(what, options or None))
-    return _of_folder(path, options) if is_folder(path) else file_source(path, options)
+    return _of_folder(path, options) if path.is_dir() else file_source(path, options)
 
 
 def _of_folder(path: Location, options: dict[str, Any]) -> Source:

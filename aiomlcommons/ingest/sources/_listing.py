@@ -17,8 +17,9 @@ from aiomlcommons.ingest.paths import printable
 from aiomlcommons.ingest.sources.remote import Location, RemotePath, location
 
 Names: TypeAlias = "str | PathLike[str] | Iterable[str | PathLike[str]]"
-# What lies beside data and has none.
+# What lies beside data and has none: suffixes, and the names of what the datasets of Hugging Face write.
 NO_DATA = {".md", ".txt", ".rst", ".html", ".yaml", ".yml", ".crc", ".lock"}
+DESCRIPTIONS = {"dataset_info.json", "dataset_infos.json", "dataset_dict.json", "state.json"}
 
 
 def names(paths: Names) -> list[str]:
@@ -44,7 +45,7 @@ def would_list(paths: Names, path: str) -> bool:
         if isinstance(each, RemotePath):
             continue
         parts = Path(os.path.realpath(each)).parts
-        if _matches(Path(path).parts, (*parts, "**", "*") if is_folder(each) else parts):
+        if _matches(Path(path).parts, (*parts, "**", "*") if each.is_dir() else parts):
             return True
     return False
 
@@ -68,11 +69,6 @@ def is_several(path: Location) -> bool:
     return glob.has_magic(text) and not os.path.lexists(path)
 
 
-def is_folder(path: Location) -> bool:
-    """Return whether a path is a folder. It blocks."""
-    return path.is_dir()
-
-
 def in_folder(path: Location) -> list[Location]:
     """Return the files of a folder and those below it that may hold data, in the order of their names. It blocks.
 
@@ -81,11 +77,9 @@ def in_folder(path: Location) -> list[Location]:
     found: list[Location] = sorted(path.walk() if isinstance(path, RemotePath) else _walked(path), key=printable)
     within = len(Path(path).parts)
     files = [file for file in found if _holds_data(Path(file).parts[within:])]
-    # JSON beside other formats describes them.
-    kept = [file for file in files if not _is_json(file)] or files
-    if not kept:
+    if not files:
         raise FileNotFoundError(errno.ENOENT, "no file of data in the folder", printable(path))
-    return kept
+    return files
 
 
 def _each(paths: Names) -> Iterator[Location]:
@@ -95,14 +89,16 @@ def _each(paths: Names) -> Iterator[Location]:
 def _files(path: Location) -> list[Location]:
     if is_several(path):
         return _matching(path)
-    return in_folder(path) if is_folder(path) else [path]
+    return in_folder(path) if path.is_dir() else [path]
 
 
 def _matching(path: Location) -> list[Location]:
     if isinstance(path, RemotePath):
         found: list[Location] = [*path.glob()]
     else:
-        found = [Path(name) for name in glob.glob(os.fspath(path), recursive=True) if not Path(name).is_dir()]  # noqa: PTH207 - Path.glob takes no absolute patterns
+        # Path.glob takes no absolute patterns.
+        matches = map(Path, glob.glob(os.fspath(path), recursive=True))  # noqa: PTH207
+        found = [match for match in matches if not match.is_dir()]
     if not found:
         raise FileNotFoundError(errno.ENOENT, "no file matches", printable(path))
     return found
@@ -114,8 +110,5 @@ def _walked(path: Path) -> Iterator[Path]:
 
 
 def _holds_data(parts: tuple[str, ...]) -> bool:
-    return not any(part.startswith((".", "_")) for part in parts) and Path(parts[-1]).suffix.lower() not in NO_DATA
-
-
-def _is_json(path: Location) -> bool:
-    return Path(path).suffix.lower() == ".json"
+    hidden = any(part.startswith((".", "_")) for part in parts)
+    return not hidden and parts[-1] not in DESCRIPTIONS and Path(parts[-1]).suffix.lower() not in NO_DATA

@@ -16,7 +16,7 @@ from aiomlcommons.errors import InvalidRequest
 from aiomlcommons.ingest.errors import SourceError
 from aiomlcommons.ingest.paths import printable, redacted
 from aiomlcommons.ingest.sources._arrow_fragments import Part, as_table, dataset_library, opened_part
-from aiomlcommons.ingest.sources._listing import in_folder, is_folder
+from aiomlcommons.ingest.sources._listing import in_folder
 from aiomlcommons.ingest.sources.reading import in_thread, source_errors
 from aiomlcommons.ingest.sources.remote import RemotePath, located
 from aiomlcommons.ingest.types import Rows
@@ -108,7 +108,7 @@ class ArrowSource:
         path = self.data if isinstance(self.data, RemotePath) else Path(self.data)
         inner: Callable[[Any], str] = attrgetter("path") if isinstance(path, RemotePath) else os.fspath
         filesystem = path.filesystem if isinstance(path, RemotePath) else None
-        if is_folder(path):
+        if path.is_dir():
             return inner(path), [inner(file) for file in in_folder(path)], filesystem
         return None, inner(path), filesystem
 

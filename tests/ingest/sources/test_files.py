@@ -151,9 +151,12 @@ def test_the_files_of_a_folder_are_of_one_format(folder: Path) -> None:
         opened(folder)
     for name in ("b.csv", "sub/e.parquet"):
         (folder / name).unlink()
-    for name in ("README.md", "_SUCCESS", ".hidden.jsonl", "info.json"):
+    for name in ("README.md", "_SUCCESS", ".hidden.jsonl", "dataset_info.json"):
         (folder / name).touch()
     assert numbers(rows(opened(folder))) == [*range(1500), *range(1510, 2000)]
+    (folder / "more.json").write_bytes(b"[]")
+    with pytest.raises(InvalidRequest, match=r"files of several formats \(\.json, \.jsonl\)"):
+        opened(folder)
 
 
 def test_a_folder_of_parquet_files_may_have_words_about_them(tmp_path: Path) -> None:
