@@ -20,7 +20,8 @@ class WebFiles:
     sent: int = 0
 
     async def send(self, request: web.Request) -> web.Response:
-        if self.signature is not None and request.query.get("sig") != self.signature:
+        # As it was sent: a signature that is quoted anew is another one.
+        if self.signature is not None and request.raw_path.partition("?")[2] != f"sig={self.signature}":
             return web.Response(status=403)
         content = self.files.get(request.match_info["name"])
         if content is None:

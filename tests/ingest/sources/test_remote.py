@@ -18,6 +18,7 @@ from aiomlcommons.errors import InvalidRequest
 from aiomlcommons.ingest import ArrowSource, CsvSource, FilesSource, JsonlSource, RemotePath, SourceError
 from aiomlcommons.ingest.paths import redacted
 from aiomlcommons.ingest.sources import arrow, open_source
+from aiomlcommons.ingest.sources.reading import source_errors
 from aiomlcommons.ingest.sources.traits import once_only, reads
 from aiomlcommons.ingest.types import Source
 from tests.support.sources import batches_of, check_positions, rows_of
@@ -28,7 +29,7 @@ pytest.importorskip("fsspec.implementations.http")
 pa: Any = pytest.importorskip("pyarrow")
 feather: Any = pytest.importorskip("pyarrow.feather")
 pq: Any = pytest.importorskip("pyarrow.parquet")
-SECRET = "s3cr3t-4711"
+SECRET = "s3cr3t%2F4711"
 
 
 def lines(first: int, count: int) -> bytes:
@@ -115,6 +116,7 @@ async def test_every_kind_of_file_is_read_over_http(name: str, ranges: bool) -> 
         source = await asyncio.to_thread(open_source, f"{served.url}/{name}?sig={SECRET}")
         assert numbers(await check_positions(lambda: source)) == list(range(100))
         assert source.name == f"{served.url}/{name}"
+        assert SECRET not in str([batch.position for batch in await batches_of(source)])
 
 
 @pytest.mark.asyncio
@@ -229,6 +231,20 @@ async def test_no_error_shows_credentials(name: str) -> None:
                 await rows_of(await asyncio.to_thread(lambda make=make: make(url)))  # type: ignore[misc]
             assert f"{served.url}/{name}" in str(caught.value)
             assert SECRET not in "".join(traceback.format_exception(caught.value))
+
+
+def test_an_error_of_a_driver_shows_neither_its_options_nor_its_cause() -> None:
+    path = RemotePath("s3://bucket/a.jsonl", {"client": {"secret": SECRET}, "anon": False})
+    with pytest.raises(
+        SourceError, match=r"s3://bucket/a\.jsonl: reading failed: ValueError: the key \*\*\* is wrong"
+    ) as one:
+        with path.errors():
+            raise ValueError(f"the key {SECRET} is wrong")
+    with pytest.raises(SourceError, match="reading failed: RuntimeError: the driver failed") as other:
+        with source_errors(str(path)):
+            raise RuntimeError("the driver failed") from ValueError(SECRET)
+    for caught in (one, other):
+        assert SECRET not in "".join(traceback.format_exception(caught.value))
 
 
 @pytest.mark.parametrize(
