@@ -17,6 +17,7 @@ from aiomlcommons.ingest.paths import naming
 from aiomlcommons.ingest.sinks.arrow_tables import Schema, Table, arrow, conformed, unified
 
 ENDING = ".parquet"
+LOCK = "lock"
 # Readers skip whole row groups, so a file should have neither thousands of them nor huge ones. A row group is held in
 # memory while it is written.
 GROUP_ROWS = 1 << 16
@@ -50,7 +51,7 @@ class Folder:
         self._count = len(kept)
         if not self._was_complete:
             self._begin()
-            for stale in set(self.folder.iterdir()) - set(kept):
+            for stale in set(self.folder.iterdir()) - {*kept, self.folder / LOCK}:
                 stale.unlink()
         return unified(*map(_schema, kept)) if kept else None
 
@@ -76,13 +77,18 @@ class Folder:
         self._joined.replace(self.path)
         sync_folder(self.path.parent)
         # Atomic rename before removing: a folder that lacks some of its files could not be resumed from.
+        if os.name == "nt":
+            self.close()  # which renames no folder with an open file
         self.folder.replace(self._done)
         shutil.rmtree(self._done)
 
     def close(self) -> None:
-        """Release the lock."""
+        """Release the lock, and remove the folder if it holds no rows."""
         descriptor, self._locked = self._locked, None
         if descriptor is not None:
+            if not self._count:
+                # While it is locked, which Windows does not let go of: there an empty folder stays.
+                shutil.rmtree(self.folder, ignore_errors=True)
             os.close(descriptor)
 
     def _numbered(self, number: int) -> Path:
@@ -109,9 +115,14 @@ class Folder:
 
     def _begin(self) -> None:
         self.folder.mkdir(exist_ok=True)
-        if os.name == "posix":
-            self._locked = os.open(self.folder, os.O_RDONLY)
-            lock(self._locked, self.path)
+        # In a file, for Windows cannot lock a folder.
+        descriptor = os.open(self.folder / LOCK, os.O_RDWR | os.O_CREAT)
+        try:
+            lock(descriptor, self.path)
+        except BaseException:
+            os.close(descriptor)
+            raise
+        self._locked = descriptor
 
 
 def _opened(path: Path) -> Any:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import io
 import os
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from os import PathLike
 from pathlib import Path
 
-from aiomlcommons.ingest.durable import REMEDY, lock, sync_folder
+from aiomlcommons.ingest.durable import REMEDY, lock, rename_open, sync_folder
 from aiomlcommons.ingest.errors import SinkError
 from aiomlcommons.ingest.paths import naming
 
@@ -53,12 +53,16 @@ class Part:
         return self.length
 
     def close(self, *, complete: bool) -> None:
-        """Close the file; ``complete`` publishes it under its name. Raises OSError."""
+        """Close the file; ``complete`` publishes it under its name, else an empty one is removed. Raises OSError."""
         file, self._file = self._file, None
         if file is not None:
             with file:
                 if complete:
                     self._complete(file)
+                elif not self.length:
+                    # While it is locked. Windows removes no open file: there an empty one stays.
+                    with suppress(PermissionError):
+                        self.part.unlink(missing_ok=True)
 
     def _opened(self) -> io.FileIO:
         if self._was_complete:
@@ -100,7 +104,7 @@ class Part:
     def _complete(self, file: io.FileIO) -> None:
         self._cut(file)
         self._sync(file)
-        self.part.replace(self.path)
+        rename_open(file, self.part, self.path)
         sync_folder(self.path.parent)
 
     def _cut(self, file: io.FileIO) -> None:

@@ -29,6 +29,7 @@ class NpySink(FileSink):
         self._rows, self._dimension, self._descr = 0, 0, "<f4"
 
     def _open(self, state: Any) -> None:
+        state = state if state and state["rows"] else None
         super()._open(state)
         known = state or {"rows": 0, "dimension": 0, "descr": "<f4"}
         self._rows, self._dimension, self._descr = known["rows"], known["dimension"], known["descr"]
@@ -54,6 +55,8 @@ class NpySink(FileSink):
     def _close(self, *, complete: bool) -> None:
         if complete and self._part.is_open:
             self._part.write(self._header(), at=0)
+        elif not self._rows:
+            self._part.length = 0  # an empty file is not kept
         super()._close(complete=complete)
 
     def _header(self) -> bytes:

@@ -9,7 +9,7 @@ import re
 import threading
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
@@ -17,13 +17,15 @@ from typing import IO, Any
 import attrs
 import orjson
 
-from aiomlcommons.ingest.durable import REMEDY, TAIL, lock
+from aiomlcommons.ingest.durable import REMEDY, TAIL, lock, rename_open
 from aiomlcommons.ingest.errors import SinkError, SourceError
 from aiomlcommons.ingest.json_values import NotJson, dumped, dumped_anyhow, loaded
 from aiomlcommons.ingest.paths import naming, printable
 from aiomlcommons.ingest.types import BadRow, Row
 
 log = logging.getLogger("aiomlcommons")
+# What the default name of the file ends with.
+ENDING = ".dead.jsonl"
 # Not the digits within a word, such as the name of a model.
 _NUMBER = re.compile(r"(?<!\w)\d+(?:[.,]\d+)*")
 
@@ -60,12 +62,17 @@ class DeadLetter:
 
 
 class DeadLetters:
-    """A JSON Lines file of dead letters. It blocks: call it in threads; ``write`` may be called in several at once."""
+    """A JSON Lines file of dead letters. It blocks: call it in threads; ``write`` may be called in several at once.
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = Path(path)
+    If another job uses the file it is an error, unless the name is a ``suggested`` one: then ``path`` becomes the next
+    numbered name that is free.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], *, suggested: bool = False) -> None:
+        self.path, self._suggested = Path(path), suggested
         self._file: IO[bytes] | None = None
         self._opening = threading.Lock()
+        self._resumed = False
 
     def open(self, position: Sequence[int] | None) -> None:
         """Start a new file, or resume at a position that ``flush`` returned and cut off what follows it.
@@ -73,23 +80,36 @@ class DeadLetters:
         The rows of what is cut off come again. The file of an earlier job is kept under a numbered name. Raises
         SinkError if another job has locked the file or changed it since, OSError.
         """
+        self._resumed = position is not None
+        if position is None:
+            self._clear()
+        elif self.path.exists():
+            with self.path.open("rb+") as file:
+                lock(file.fileno(), self.path)
+                if self._position(position[0]) != list(position):
+                    raise SinkError(f"{self.path} is not what this job wrote there: {REMEDY}")
+                file.truncate(position[0])
+
+    def _clear(self) -> None:
+        """Make the name free: put the file of an earlier job aside, or take the next name if a job is writing it."""
         if not self.path.exists():
             return
-        with self.path.open("rb+") as file:
-            lock(file.fileno(), self.path)
-            if position is None:
-                self._put_aside()
-            elif self._position(position[0]) == list(position):
-                file.truncate(position[0])
-            else:
-                raise SinkError(f"{self.path} is not what this job wrote there: {REMEDY}")
+        try:
+            with self.path.open("rb+") as file:
+                lock(file.fileno(), self.path)
+                if self.path.stat().st_size:
+                    self._put_aside(file)
+        except FileNotFoundError:
+            pass  # another job has put it aside meanwhile
+        except SinkError:
+            if not self._suggested:
+                raise
+            stem = self.path.name.removesuffix(ENDING)
+            self.path = _free(self.path, lambda number: f"{stem}-{number + 1}{ENDING}")
 
-    def _put_aside(self) -> None:
-        if not self.path.stat().st_size:
-            return
-        numbered = (self.path.with_name(f"{self.path.name}.{number}") for number in itertools.count(1))
-        aside = next(path for path in numbered if not path.exists())
-        self.path.rename(aside)
+    def _put_aside(self, file: IO[bytes]) -> None:
+        aside = _free(self.path, lambda number: f"{self.path.name}.{number}")
+        rename_open(file, self.path, aside)
         log.warning("%s held the dead letters of an earlier job, which are in %s now", self.path, aside)
 
     def write(self, dead_letters: Iterable[DeadLetter]) -> None:
@@ -98,10 +118,20 @@ class DeadLetters:
         if lines:
             with self._opening:
                 if self._file is None:
-                    self._file = self.path.open("ab")
-                    lock(self._file.fileno(), self.path)
+                    self._file = self._created()
             with naming(self.path):
                 self._file.write(lines)
+
+    def _created(self) -> IO[bytes]:
+        if not self._resumed:
+            self._clear()  # another job may have taken the name since ``open``
+        file = self.path.open("ab")
+        try:
+            lock(file.fileno(), self.path)
+        except BaseException:
+            file.close()
+            raise
+        return file
 
     def flush(self) -> list[int]:
         """Flush and fsync the file; return the position: its length, and a CRC-32 of its end that identifies it.
@@ -124,6 +154,11 @@ class DeadLetters:
         if self._file is not None:
             with naming(self.path):
                 self._file.close()
+
+
+def _free(path: Path, name: Callable[[int], str]) -> Path:
+    """Return the first path beside this one, by its number from 1 on, that does not exist."""
+    return next(free for number in itertools.count(1) if not (free := path.with_name(name(number))).exists())
 
 
 def read_dead_letters(path: str | os.PathLike[str]) -> Iterator[DeadLetter]:
