@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import io
 import os
 import sys
@@ -9,26 +10,32 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, NoReturn
 
+from aiomlcommons.cli import signals
+
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Awaitable, Callable
 
     Command = Callable[[argparse.Namespace], Awaitable[int | None]]
 
-FAILED, USAGE, INTERRUPTED = 1, 2, 130
+FAILED, USAGE = 1, 2
+INTERRUPTED, TERMINATED = 130, 143
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; return its exit code.
 
-    0 is success, 1 a failure, 2 wrong usage, 3 some dead letters, and 130 an interrupt (Ctrl-C).
+    0 is success, 1 a failure, 2 wrong usage, 3 some dead letters, 130 an interrupt (Ctrl-C), and 143 SIGTERM.
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
         # Escape what the terminal cannot show, as standard error does, instead of failing.
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        code = _main(arguments)
-        sys.stdout.flush()
+        with signals.raising():
+            code = _main(sys.argv[1:] if arguments is None else arguments)
+            sys.stdout.flush()
+    except signals.Interrupted as interrupt:
+        print(interrupt, file=sys.stderr)
+        return interrupt.code
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return INTERRUPTED
@@ -43,20 +50,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def run() -> NoReturn:
     """Run the command of the command line, and exit."""
     code = main()
-    if code == INTERRUPTED:
-        # Without waiting for threads, which a second Ctrl-C may leave blocked for ever.
+    if code in {INTERRUPTED, TERMINATED}:
+        # Without waiting for threads, which may be blocked for ever.
         sys.stderr.flush()
         os._exit(code)
     sys.exit(code)
 
 
-def _main(arguments: Sequence[str] | None) -> int:
+def _main(arguments: Sequence[str]) -> int:
     # Slow imports are inside the handler of Ctrl-C, and --help does not need all of them.
     import asyncio
 
     from aiomlcommons.cli.arguments import parser
 
-    options = parser().parse_args(arguments)
+    options = parser().parse_args(arguments, argparse.Namespace(typed=list(arguments)))
     from aiomlcommons.cli.common import UsageError
     from aiomlcommons.errors import MLCommonsError
 
@@ -76,4 +83,5 @@ def _main(arguments: Sequence[str] | None) -> int:
 
 
 async def _run(command: Command, options: argparse.Namespace) -> int | None:
-    return await command(options)
+    with signals.cancelling():
+        return await command(options)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import math
 from collections import Counter, defaultdict
 from pathlib import Path
+from typing import Any
 
 import anyio.to_thread
 import attrs
@@ -12,6 +14,7 @@ import attrs
 from aiomlcommons.cli import jobs
 from aiomlcommons.cli.common import UsageError, cluster
 from aiomlcommons.cli.tables import print_json
+from aiomlcommons.inference.fields import TextFrom
 from aiomlcommons.ingest.json_values import dumped_anyhow, loaded
 from aiomlcommons.ingest.reprocess import DeadLetterSource, RetryFiles, retried_id
 from aiomlcommons.ingest.state.checkpoint import CheckpointFile
@@ -45,16 +48,24 @@ async def retry(options: argparse.Namespace) -> int:
         words = f"the retry had finished already; {left:,} dead letters are left"
         print_json({"failed": left, "dead_letters": options.file if left else None}) if options.json else print(words)
         return jobs.SOME_FAILED if left else 0
-    await anyio.to_thread.run_sync(_check, files, options)
+    checkpoint = await anyio.to_thread.run_sync(_check, files, options)
     source = await anyio.to_thread.run_sync(DeadLetterSource.of, files.path)
-    how = {**jobs.how(options), **jobs.known(options), "id": retried_id(options.id)}
+    how = {**jobs.how(options), **jobs.known(options), **_of_retry(options)}
     async with cluster(options) as ml:
-        report = await jobs.run(ml, options, source, checkpoint=files.checkpoint, dead_letters=files.failed, **how)
+        how |= {"checkpoint": checkpoint, "dead_letters": files.failed}
+        report = await jobs.run(ml, options, source, keep=True, **how)
     await anyio.to_thread.run_sync(files.commit, report.failed)
     left = await anyio.to_thread.run_sync(files.clean_up)
     report = attrs.evolve(report, dead_letters=options.file if left else None)
     print_json(attrs.asdict(report)) if options.json else print(report)
     return jobs.SOME_FAILED if left else 0
+
+
+def _of_retry(options: argparse.Namespace) -> dict[str, Any]:
+    """Return the options that differ: all documents failed before, perhaps for their fields, and may fail again."""
+    most = math.inf if options.max_failures is None else options.max_failures
+    text = TextFrom(options.text, options.text_default)
+    return {"text": text, "text_default": None, "id": retried_id(options.id), "max_failures": most}
 
 
 def _counted(file: str, examples: int) -> tuple[Counter[str], dict[str, list[DeadLetter]]]:
@@ -73,16 +84,20 @@ def _words(dead_letter: DeadLetter) -> str:
     return f"         {where}: {dumped_anyhow(dead_letter.document).decode()[:_SHOWN]}"
 
 
-def _check(files: RetryFiles, options: argparse.Namespace) -> None:
-    """Raise UsageError if the retry would change the file of a job that is not finished, or replace an output."""
+def _check(files: RetryFiles, options: argparse.Namespace) -> Path | None:
+    """Return the checkpoint of the retry, as ``jobs.checkpoint_of`` does.
+
+    Raises UsageError if the retry would change the file of a job that is not finished, or replace an output.
+    """
     path = files.path
     writer = path.with_name(path.name.removesuffix(".dead.jsonl") + ".checkpoint")
     found = CheckpointFile.peek(writer) if writer.name != f"{path.name}.checkpoint" else None
     if found is not None and not found[1].finished:
         raise UsageError(f"the job that writes {path} is not finished: resume it first, or remove {writer}")
-    jobs.may_begin(files.checkpoint, options)
-    resumes = CheckpointFile.peek(files.checkpoint) is not None
-    if options.out is not None and Path(options.out).exists() and not resumes:
+    checkpoint = jobs.checkpoint_of(str(files.checkpoint), options)
+    resumes = options.resume and CheckpointFile.peek(files.checkpoint) is not None
+    if options.out is not None and Path(options.out).exists() and not (resumes or options.overwrite):
         raise UsageError(
             f"{options.out} exists already, and the documents of {path} alone would replace it: name another file"
         )
+    return checkpoint

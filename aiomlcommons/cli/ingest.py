@@ -17,6 +17,7 @@ from aiomlcommons.cli.tables import print_json
 from aiomlcommons.ingest.dry_run import Estimate, estimate
 from aiomlcommons.ingest.sinks import open_sink
 from aiomlcommons.ingest.sinks.index_dry_run import DryRunIndexSink
+from aiomlcommons.ingest.state.dead_letters import ENDING
 from aiomlcommons.ingest.types import Sink
 from aiomlcommons.session import Session
 
@@ -30,14 +31,26 @@ async def ingest(options: argparse.Namespace) -> int:
     how = jobs.how(options) | jobs.chunked(options)
     if options.dry_run:
         return await _dry_run(options, how)
-    checkpoint = Path(options.checkpoint or f"{target}.checkpoint")
-    dead_letters = Path(options.dead_letters or f"{target}.dead.jsonl")
-    await anyio.to_thread.run_sync(jobs.may_begin, checkpoint, options)
-    files = {"checkpoint": checkpoint, "dead_letters": dead_letters}
+    dead_letters = Path(options.dead_letters or f"{target}{ENDING}")
+    name = options.checkpoint or f"{target}.checkpoint"
+    checkpoint = await anyio.to_thread.run_sync(jobs.checkpoint_of, name, options)
+    if await anyio.to_thread.run_sync(jobs.is_finished, name, options):
+        await anyio.to_thread.run_sync(_say_finished, options, dead_letters)
+        return 0
+    files: Any = {"checkpoint": checkpoint, "dead_letters": dead_letters}
     async with cluster(options) as ml:
         report = await jobs.run(ml, options, await jobs.source(ml, options), **files, **how, **jobs.known(options))
     print_json(attrs.asdict(report)) if options.json else print(report)
     return jobs.SOME_FAILED if report.failed else 0
+
+
+def _say_finished(options: argparse.Namespace, dead_letters: Path) -> None:
+    failed = str(dead_letters) if dead_letters.exists() else None
+    if options.json:
+        print_json({"finished": True, "out": options.out, "dead_letters": failed})
+        return
+    words = f"the job is finished: {options.out} is there, and no checkpoint; nothing is embedded"
+    print(words + (f"; its dead letters are in {failed}" if failed else ""))
 
 
 async def _dry_run(options: argparse.Namespace, how: dict[str, Any]) -> int:

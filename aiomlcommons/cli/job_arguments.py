@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from typing import Any
 
 
@@ -76,6 +77,17 @@ def positive(text: str) -> int:
     return number
 
 
+def failures(text: str) -> float:
+    """Parse the most failures: a whole number from 0 on, a share between 0 and 1, or ``inf``."""
+    try:
+        number = int(text) if text.isdecimal() else float(text)
+    except ValueError:
+        number = -1
+    if not (0 <= number < math.inf and isinstance(number, int)) and not 0 < number < 1 and number != math.inf:
+        raise argparse.ArgumentTypeError(f"must be a whole number, a share like 0.05, or inf, not {text!r}")
+    return number
+
+
 def seconds(text: str) -> float:
     """Parse a number of seconds that is not negative."""
     try:
@@ -132,7 +144,11 @@ def _chunking(group: Any) -> None:
 def _where(parser: argparse.ArgumentParser) -> Any:
     where = parser.add_argument_group("output", "either --out or --index")
     where.add_argument("--out", metavar="FILE", help="write a .jsonl, .npy or .parquet file")
+    words = "replace an output file that exists, or documents of an index whose ids are row numbers"
+    where.add_argument("--overwrite", action="store_true", help=words)
     where.add_argument("--index", metavar="NAME", help="write into an index of the cluster; created if it is missing")
+    words = "let the server make the ids of the documents of an index (default: those of the rows)"
+    where.add_argument("--ids", choices=["auto"], help=words)
     where.add_argument(
         "--field", default="embedding", metavar="NAME", help="the field of the vector (default: embedding)"
     )
@@ -150,6 +166,9 @@ def _what(parser: argparse.ArgumentParser, *, id: str, default: str | None) -> N
 
 def _job(parser: argparse.ArgumentParser, *, checkpoint: str) -> None:
     _resuming(parser.add_argument_group("resuming"), checkpoint)
+    words = "end the job after more dead letters: a number, or a share of the rows like 0.05 (default: if the first "
+    words += "1000 rows all fail for one reason); inf never ends it"
+    parser.add_argument("--max-failures", type=failures, metavar="N|SHARE", help=words)
     _caching(parser.add_argument_group("caching"))
     _batching(parser.add_argument_group("batching"))
     _pacing(parser.add_argument_group("concurrency and retries"))
@@ -157,7 +176,8 @@ def _job(parser: argparse.ArgumentParser, *, checkpoint: str) -> None:
 
 def _resuming(group: Any, checkpoint: str) -> None:
     group.add_argument("--checkpoint", metavar="FILE", help=f"the checkpoint file (default: {checkpoint})")
-    group.add_argument("--resume", action="store_true", help="continue an interrupted job")
+    words = "continue an interrupted job; begin if there is none; do nothing if it is finished"
+    group.add_argument("--resume", action="store_true", help=words)
     group.add_argument(
         "--checkpoint-every", type=positive, default=64, metavar="N", help="batches between checkpoints (default: 64)"
     )

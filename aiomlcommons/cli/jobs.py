@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import os
+import shlex
+import subprocess
 import sys
 from collections.abc import Callable
-from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import anyio
 import anyio.to_thread
@@ -19,11 +20,13 @@ from aiomlcommons.cli.display import display
 from aiomlcommons.cli.models import shown_on
 from aiomlcommons.cli.progress import Progress
 from aiomlcommons.ingest.job import Job
+from aiomlcommons.ingest.options import JobOptions
+from aiomlcommons.ingest.paths import file_name, printable
 from aiomlcommons.ingest.sinks import IndexSink, open_sink
 from aiomlcommons.ingest.sources import Chunks, FilesSource, IndexSource, open_source
 from aiomlcommons.ingest.sources.index import BY_ID
+from aiomlcommons.ingest.start import start_job
 from aiomlcommons.ingest.state.checkpoint import CheckpointFile
-from aiomlcommons.ingest.state.seen_ids import SeenIds
 from aiomlcommons.ingest.stats import Report, Stats
 from aiomlcommons.ingest.types import Sink, Source
 from aiomlcommons.session import Session
@@ -33,6 +36,8 @@ SOME_FAILED = 3
 INDEX = "index:"
 # Seconds between two updates of the display.
 LOOK_EVERY = 0.25
+# What an interrupted job says about itself.
+COUNTED = ("read", "written", "deduplicated", "skipped", "failed")
 
 
 def target(options: argparse.Namespace) -> str:
@@ -48,7 +53,7 @@ def target(options: argparse.Namespace) -> str:
             "run `aiomlcommons emulator`, and pass its address with --url"
         )
     if options.out is None:
-        return quote(options.index, safe="")
+        return file_name(options.index)
     open_sink(options.out)  # only to check it early
     return str(options.out)
 
@@ -110,6 +115,9 @@ def how(options: argparse.Namespace) -> dict[str, Any]:
         "stall_timeout",
         "retry_budget",
         "checkpoint_every",
+        "max_failures",
+        "overwrite",
+        "ids",
     )
     given = {name: getattr(options, name) for name in names}
     negated = {"ordered": not options.unordered, "redeploy": not options.no_redeploy}
@@ -135,23 +143,28 @@ def known(options: argparse.Namespace) -> dict[str, Any]:
     return {"cache": options.cache, "skip_unchanged": options.skip_unchanged}
 
 
-def may_begin(checkpoint: Path, options: argparse.Namespace) -> None:
-    """Raise UsageError if the checkpoint is of an interrupted job and --resume is missing. It blocks.
+def checkpoint_of(path: str, options: argparse.Namespace) -> Path | None:
+    """Return the checkpoint, or None with --emulator, whose cluster is gone when the job is resumed.
 
-    Raises WrongJob if the file is not a checkpoint.
+    Raises UsageError if the job would begin anew although it was interrupted, WrongJob if the file is no checkpoint. It
+    blocks.
     """
+    checkpoint = Path(path)
     found = CheckpointFile.peek(checkpoint)
-    if found is None or found[1].finished or not found[1].begun or options.resume:
-        return
-    remedy = "" if options.emulator else "pass --resume to continue it, or "
-    raise UsageError(f"{checkpoint} belongs to an interrupted job: {remedy}remove the file to begin anew")
+    unfinished = found is not None and not found[1].finished and found[1].begun
+    if unfinished and not options.resume and not options.overwrite:
+        remedy = "" if options.emulator else "pass --resume to continue it, or "
+        raise UsageError(f"{checkpoint} belongs to an interrupted job: {remedy}--overwrite to begin anew")
+    if options.resume and found is None and not is_finished(path, options):
+        print(f"there is no checkpoint {checkpoint}: the job starts from the beginning", file=sys.stderr)
+    return None if options.emulator else checkpoint
 
 
-def _begin_anew(checkpoint: Path) -> None:
-    """Remove the checkpoint of an earlier job. Raises JobUnderWay if that is running."""
-    if checkpoint.exists():
-        with closing(SeenIds(Path(f"{checkpoint}.seen"))):
-            checkpoint.unlink()
+def is_finished(path: str, options: argparse.Namespace) -> bool:
+    """Return whether the job to resume is finished: its output is there, and no checkpoint any more. It blocks."""
+    if not options.resume or options.overwrite or options.out is None:
+        return False
+    return Path(options.out).exists() and not Path(path).exists()
 
 
 async def ensured(ml: Session, options: argparse.Namespace) -> str:
@@ -162,23 +175,52 @@ async def ensured(ml: Session, options: argparse.Namespace) -> str:
 
 
 async def run(
-    ml: Session, options: argparse.Namespace, source: Source, *, checkpoint: Path, dead_letters: Path, **how: Any
+    ml: Session,
+    options: argparse.Namespace,
+    source: Source,
+    *,
+    checkpoint: Path | None,
+    dead_letters: Path,
+    keep: bool = False,
+    **how: Any,
 ) -> Report:
-    """Run or resume a job; if it is interrupted, print how to continue it."""
-    model = await ensured(ml, options)
-    if not options.resume:
-        await anyio.to_thread.run_sync(_begin_anew, checkpoint)
-    how |= {"checkpoint": checkpoint, "dead_letters": dead_letters}
-    begun = False
+    """Run or resume a job; if it is interrupted, print its counts and the command that continues it."""
+    job_options = JobOptions(checkpoint=checkpoint, dead_letters=dead_letters, **how)
+    stats: Stats | None = None
     try:
-        async with ml.ingest(source, model=model, sink=sink(ml, options), **how) as job:
-            begun = True
-            with display(f"{source.name} -> {options.out or options.index}") as show:
-                return await followed(job, show)
+        with Progress("bytes") as line:
+            async with start_job(
+                ml,
+                source,
+                model=options.model,
+                sink=sink(ml, options),
+                options=job_options,
+                anew=not options.resume,
+                keep=keep,
+                report=shown_on(line),
+            ) as job:
+                stats = job.stats
+                with display(f"{source.name} -> {options.out or options.index}") as show:
+                    return await followed(job, show)
     except BaseException:
-        if begun and not options.emulator:
-            print("progress is kept: run the same command with --resume to continue", file=sys.stderr)
+        if stats is not None:
+            await anyio.to_thread.run_sync(_say_where_it_is, stats, checkpoint, options)
         raise
+
+
+def _say_where_it_is(stats: Stats, checkpoint: Path | None, options: argparse.Namespace) -> None:
+    counts = ", ".join(f"{stats.counts[name]:,} {name}" for name in COUNTED)
+    print(f"so far: {counts}", file=sys.stderr)
+    if checkpoint is not None and checkpoint.exists():
+        print(f"progress is kept; this continues it:\n{command(options)}", file=sys.stderr)
+
+
+def command(options: argparse.Namespace) -> str:
+    """Return the command that continues the job, quoted for a shell."""
+    is_script = Path(sys.argv[0]).stem == "aiomlcommons"
+    program = ["aiomlcommons"] if is_script else [sys.executable, "-m", "aiomlcommons"]
+    words = [*program, *options.typed, *(() if options.resume else ("--resume",))]
+    return printable(subprocess.list2cmdline(words) if os.name == "nt" else shlex.join(words))
 
 
 async def followed(job: Job, show: Callable[[Stats], None]) -> Report:

@@ -35,6 +35,11 @@ class TextFrom:
         self.spec, self.default = spec, default
         self._parts = _parsed(spec) if is_template(spec) else None
 
+    @property
+    def names(self) -> list[str]:
+        """The fields and paths that are read."""
+        return [self.spec] if self._parts is None else [name for _, name in self._parts if name is not None]
+
     def __call__(self, row: Row) -> Any:
         """Return the value of the field, of any type, or the formatted template."""
         if self._parts is None:

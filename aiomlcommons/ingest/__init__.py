@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         ModelFails,
         RowsLost,
         SeenError,
+        TooManyFailures,
         WrongJob,
     )
     from aiomlcommons.ingest.job import Job
@@ -84,6 +85,7 @@ __all__ = [
     "Stats",
     "StdinSource",
     "TextFrom",
+    "TooManyFailures",
     "WrongJob",
     "documents",
     "estimate",

@@ -12,6 +12,7 @@ from aiomlcommons.ingest.options import JobOptions
 from aiomlcommons.ingest.pacing.retry_budget import RetryBudget
 from aiomlcommons.ingest.rows.batch_size import BatchSize
 from aiomlcommons.ingest.rows.batching import Batcher
+from aiomlcommons.ingest.rows.failure_limit import FailureLimit
 from aiomlcommons.ingest.rows.tracking import Tracker
 from aiomlcommons.ingest.stats import Stats
 from aiomlcommons.ingest.types import Screening, Sink, Source
@@ -43,6 +44,7 @@ def engine_of(
         tracker=tracker,
         stats=stats,
         dead_letters=files.dead_letters,
+        failures=FailureLimit(files.dead_letters, options.max_failures, checkpoint.done),
         checkpoint_file=files.checkpoint_file,
         checkpoint=checkpoint,
         written=files.cache if options.skip_unchanged else None,

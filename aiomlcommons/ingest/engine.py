@@ -21,6 +21,7 @@ from aiomlcommons.ingest.embedding.batches import BatchEmbedder, EmbeddedBatch
 from aiomlcommons.ingest.embedding.cache import CacheFile
 from aiomlcommons.ingest.errors import JobStalled, ModelFails
 from aiomlcommons.ingest.rows.batching import Batch, Batcher
+from aiomlcommons.ingest.rows.failure_limit import FailureLimit
 from aiomlcommons.ingest.rows.tracking import Tracker
 from aiomlcommons.ingest.state.checkpoint import Checkpoint, CheckpointFile
 from aiomlcommons.ingest.state.dead_letters import DeadLetter, DeadLetters
@@ -51,6 +52,7 @@ class Engine:
     tracker: Tracker
     stats: Stats
     dead_letters: DeadLetters
+    failures: FailureLimit
     checkpoint_file: CheckpointFile | None
     checkpoint: Checkpoint
     written: CacheFile | None = None
@@ -93,6 +95,11 @@ class Engine:
             # Only now: a job whose output could not be published is not finished.
             await self._finish()
 
+    @property
+    def began(self) -> bool:
+        """Whether anything may have been written, so that there is something to resume."""
+        return self.stats.settled > 0 or (self.torn > 0 and self.checkpoint.sink is not None)
+
     async def run(self) -> None:
         """Run to the last row. Raises the error of source, model or sink that ends the job."""
         sender, receiver = anyio.create_memory_object_stream[Rows](1)
@@ -104,6 +111,7 @@ class Engine:
                 async with fan_out(self.embedder, batches, **options) as embedded:
                     await self._drain(embedded)
         await self.save()
+        self.failures.check(self.stats.settled, self.stats.failed, ended=True)
 
     # ---- source to model -------------------------------------------------------------------------------------------
 
@@ -190,6 +198,8 @@ class Engine:
             finally:
                 self._writing.remove(scope)
             self.torn -= 1
+        # Only now: what is written is whole, so that the job can be resumed.
+        self.failures.check(self.stats.settled, self.stats.failed)
         slots.release()
 
     async def _write_documents(self, embedded: EmbeddedBatch) -> None:
@@ -211,6 +221,7 @@ class Engine:
         self.stats.deduplicated += batch.deduplicated
         self.stats.skipped += batch.skipped
         self.stats.failed += len(dead_letters)
+        self.failures.add(dead_letters)
         if self.written is not None:
             pairs = enumerate(zip(batch.ids, batch.texts, strict=True))
             self._unsaved += [pair for i, pair in pairs if i not in refused]

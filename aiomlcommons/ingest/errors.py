@@ -33,6 +33,10 @@ class BadVector(MLCommonsError):
     """A text's vector is of another dimension than those of the model, or empty; the message names both dimensions."""
 
 
+class TooManyFailures(MLCommonsError):
+    """More documents failed than ``max_failures`` allows; the message has the most frequent reason."""
+
+
 class ModelFails(MLCommonsError):
     """The model fails on a harmless text too, or the dimension of its vectors has changed: no document is to blame."""
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
-from os import PathLike
 from typing import Any
 
 import anyio
@@ -21,6 +21,8 @@ from aiomlcommons.ingest.options import JobOptions
 from aiomlcommons.ingest.state.dead_letters import DeadLetters
 from aiomlcommons.ingest.stats import Report, Stats
 from aiomlcommons.ingest.types import Sink, Source
+
+log = logging.getLogger("aiomlcommons")
 
 
 class Job:
@@ -80,6 +82,14 @@ def _unwrap(error: Exception) -> Exception:
     return error
 
 
+async def _discard(files: JobFiles) -> None:
+    """Remove the checkpoint, which says itself that the job is finished if it cannot be removed."""
+    try:
+        await anyio.to_thread.run_sync(files.discard)
+    except OSError as error:
+        log.warning("the checkpoint of a job that needs it no more could not be removed: %s", error)
+
+
 @asynccontextmanager
 async def ingesting(
     model: JobModel,
@@ -87,30 +97,33 @@ async def ingesting(
     sink: Sink,
     *,
     header: Mapping[str, Any],
-    dead_letters: str | PathLike[str],
+    dead_letters: DeadLetters,
     target: str,
     options: JobOptions,
+    anew: bool = False,
+    keep: bool = False,
 ) -> AsyncGenerator[Job]:
     """Run a job while the context is open; after leaving it early, the next call resumes from the checkpoint.
 
-    Leaving it raises the error that ended the job unless that was retrieved by ``await job``, and RowsLost if the
-    counts do not balance.
+    The checkpoint is removed when the job is finished, or has not written anything. Leaving the context raises the
+    error that ended the job unless that was retrieved by ``await job``, and RowsLost if the counts do not balance.
 
     Args:
         model: The model to embed with.
         source: Where rows are read from.
         sink: Where documents are written to.
         header: What identifies the job in its checkpoint, besides the model.
-        dead_letters: The path of the dead letter file.
+        dead_letters: The dead letter file.
         target: The identity of the sink in the cache.
         options: How the job is run.
+        anew: Drop the checkpoint of an earlier job.
+        keep: Leave the checkpoint of a finished job to the caller.
     """
     job_header = {"job": "ingest", **model.identity, **header}
-    dead_letter_file = DeadLetters(dead_letters)
-    opening = partial(JobFiles.open, job_header, dead_letter_file, options, model, target)
+    opening = partial(JobFiles.open, job_header, dead_letters, options, model, target, anew=anew)
     files = await anyio.to_thread.run_sync(opening)
     engine = engine_of(model, source, sink, files, options)
-    job = Job(engine, lambda: Report.of(engine.stats, dead_letters))
+    job = Job(engine, lambda: Report.of(engine.stats, dead_letters.path))
     try:
         await engine.open()
         async with beside(job._run):
@@ -121,6 +134,8 @@ async def ingesting(
                 await engine.close(complete=job.succeeded)
             finally:
                 await anyio.to_thread.run_sync(files.close)
+            if (job.succeeded and not keep) or not engine.began:
+                await _discard(files)
     if job._unretrieved is not None:
         raise job._unretrieved
     if job.succeeded and not job._report().balanced:

@@ -13,6 +13,7 @@ from aiomlcommons.ingest.embedding.cache import CacheFile
 from aiomlcommons.ingest.embedding.model import JobModel
 from aiomlcommons.ingest.errors import SeenError
 from aiomlcommons.ingest.options import JobOptions
+from aiomlcommons.ingest.preflight import BESIDE
 from aiomlcommons.ingest.rows.checking import CheckedRow
 from aiomlcommons.ingest.state.checkpoint import Checkpoint, CheckpointFile
 from aiomlcommons.ingest.state.dead_letters import DeadLetters
@@ -38,15 +39,24 @@ class JobFiles:
         options: JobOptions,
         model: JobModel,
         target: str,
+        *,
+        anew: bool = False,
     ) -> JobFiles:
-        """Open or create the files. Raises WrongJob, JobUnderWay, SeenError, CacheError, OSError."""
+        """Open or create the files; ``anew`` drops the checkpoint of an earlier job.
+
+        Raises WrongJob, JobUnderWay, SeenError, CacheError, OSError.
+        """
         path = options.checkpoint
         ids = None if path is None else Path(f"{path}.seen")
-        if path is not None and ids is not None and CheckpointFile.check(path, header) and not ids.exists():
-            raise SeenError(f"{ids} is gone, without which the job cannot be resumed: remove {path} to begin anew")
+        if path is not None and ids is not None and not anew:
+            found = CheckpointFile.check(path, header)
+            if found is not None and not found.finished and not ids.exists():
+                raise SeenError(f"{ids} is gone, without which the job cannot be resumed: remove {path} to begin anew")
         with ExitStack() as opened:
             # Before the checkpoint is touched: the lock of this file is the lock of the job.
             seen = opened.enter_context(closing(SeenIds(ids)))
+            if path is not None and anew:
+                Path(path).unlink(missing_ok=True)
             checkpoint_file, checkpoint = (
                 CheckpointFile.open(path, header) if path is not None else (None, Checkpoint())
             )
@@ -61,6 +71,11 @@ class JobFiles:
             opened.callback(dead_letters.close)
             return cls(checkpoint_file, checkpoint, seen, cache, dead_letters, opened.pop_all().close)
 
+    def discard(self) -> None:
+        """Remove the checkpoint and the files beside it, once they are closed."""
+        if self.checkpoint_file is not None:
+            remove_checkpoint(self.checkpoint_file.path)
+
     def duplicates(self, documents: Sequence[CheckedRow]) -> list[bool]:
         """Return for each document whether an earlier row had its id, and record the ids."""
         return self.seen.add([one.seen_as for one in documents])
@@ -69,3 +84,10 @@ class JobFiles:
         """Return for each document whether it was written before with the same text."""
         pairs = [(one.id, one.text) for one in documents]
         return self.cache.unchanged(pairs) if self.cache is not None else [False] * len(pairs)
+
+
+def remove_checkpoint(path: Path) -> None:
+    """Remove a checkpoint and the files beside it. It blocks."""
+    # The checkpoint last: after a crash in between it still tells that the job is finished.
+    for suffix in (*BESIDE["checkpoint"], ""):
+        Path(f"{path}{suffix}").unlink(missing_ok=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from os import PathLike
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from aiomlcommons.client import HasClient
 from aiomlcommons.ingest.pacing.rate_limit import about_tokens
@@ -35,6 +35,9 @@ class Ingests(HasClient):
         chunk: Chunks | Split | None = None,
         checkpoint: str | PathLike[str] | None = None,
         dead_letters: str | PathLike[str] | None = None,
+        max_failures: float | None = None,
+        overwrite: bool = False,
+        ids: Literal["auto"] | None = None,
         batch: int = 64,
         batch_bytes: int = 1_000_000,
         concurrency: int | tuple[int, int] = (1, 64),
@@ -68,13 +71,19 @@ class Ingests(HasClient):
                 function.
             text_default: Stands for a field of ``text`` that is missing, null or NaN. Default: such a row is a dead
                 letter.
-            id: The field of a row's id or a function that finds it; None numbers the rows.
+            id: The field of a row's id or a function that finds it; None numbers the rows, as bare texts are anyway.
             chunk: Splits each row into documents with a chunk of its text: a Chunks, or a function from a text to its
                 chunks. Their ids are ``ID#0``, ``ID#1``, ...; each counts as one row. Default: texts stay whole.
-            checkpoint: A file from which the same call resumes after a crash (a write-ahead journal). Without one, an
-                interrupted job starts over.
+            checkpoint: A file from which the same call resumes after a crash (a write-ahead journal); removed at the
+                end. Without one, an interrupted job starts over.
             dead_letters: A file for the documents that fail for good. Default: beside the checkpoint or the sink;
                 the file of an earlier job is renamed with a number.
+            max_failures: The most dead letters, as a number, or as a share of the rows (between 0 and 1) once there are
+                100. Default: the first 1,000 rows may not all fail for one reason. ``math.inf`` is no limit.
+            overwrite: Replace an existing output file, and documents of an index whose ids are the row numbers.
+            ids: ``"auto"`` lets the server of an index make the ids of its documents, as OpenSearch Serverless wants;
+                ``id`` then only tells duplicates. Writing is not idempotent then: a job that resumes writes the
+                documents since its last checkpoint once more.
             batch: Documents per request; fewer where the server rejects so many.
             batch_bytes: Bytes of text per request; fewer where the server rejects so many.
             concurrency: Requests at once: a number, or the two bounds between which an AIMD limiter finds it. It stays
@@ -100,13 +109,15 @@ class Ingests(HasClient):
             checkpoint_every: Batches between two checkpoints.
 
         Raises:
-            InvalidRequest: An option is invalid, or two of them exclude each other.
+            InvalidRequest: An option is invalid, or two of them exclude each other; no row has a field that is named;
+                or the output exists already.
             ValueError, TypeError: No sink writes files with this suffix, or the object is not a sink.
             NoSuchModel, BlockedBySetting, NotDeployed, TaskFailed: As ``ml.models.ensure`` raises them, with others.
             WrongJob: The checkpoint belongs to another job.
             JobUnderWay: The same job is running already.
             SourceError, SinkError, CacheError, SeenError, OSError: A file or an index cannot be read or written.
             ImportError: A file needs an optional library; the error names the extra to install.
+            TooManyFailures: More documents fail than ``max_failures`` allows.
             JobStalled, ModelFails: No response within ``stall_timeout``, or the model fails whatever the text.
             ApiError: The cluster rejects requests whatever the document, or does not deploy the model.
             RowsLost: The counts of the report do not balance, which is a bug in this package.
@@ -122,6 +133,9 @@ class Ingests(HasClient):
             chunk=chunk,
             checkpoint=checkpoint,
             dead_letters=dead_letters,
+            max_failures=max_failures,
+            overwrite=overwrite,
+            ids=ids,
             batch=batch,
             batch_bytes=batch_bytes,
             concurrency=concurrency,

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from numbers import Integral, Real
 from os import PathLike
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import attrs
 
@@ -38,6 +38,9 @@ class JobOptions:
     chunk: Chunks | Split | None = None
     checkpoint: str | PathLike[str] | None = None
     dead_letters: str | PathLike[str] | None = None
+    max_failures: float | None = None
+    overwrite: bool = False
+    ids: Literal["auto"] | None = None
     batch: int = 64
     batch_bytes: int = 1_000_000
     concurrency: int | tuple[int, int] = (1, 64)
@@ -66,6 +69,9 @@ class JobOptions:
         _check_number("stall_timeout", self.stall_timeout, zero=False)
         _check_number("retry_budget", self.retry_budget)
         _check_concurrency(self.concurrency)
+        _check_failures(self.max_failures)
+        if self.ids not in {None, "auto"}:
+            raise InvalidRequest(f"ids must be 'auto' or None, not {self.ids!r}")
         self.checker()
         Chunks.of(self.chunk)
         if self.skip_unchanged and self.cache is None:
@@ -87,7 +93,7 @@ class JobOptions:
 
     def checker(self) -> RowChecker:
         """Return what extracts and validates ids and texts. Raises InvalidRequest for a wrong ``text`` or ``id``."""
-        return RowChecker.of(self.text_of, self.id, self.max_chars)
+        return RowChecker.of(self.text_of, self.id, self.max_chars, numbers=self.ids == "auto")
 
     @property
     def alike(self) -> int:
@@ -129,6 +135,13 @@ def _check_number(name: str, value: Any, *, none: bool = False, zero: bool = Tru
         raise InvalidRequest(f"{name} must be a number, not {value!r}")
     if not (float(value) > 0 or (zero and value == 0)):
         raise InvalidRequest(f"{name} must be {'0 or more' if zero else 'more than 0'}, not {value}")
+
+
+def _check_failures(value: Any) -> None:
+    _check_number("max_failures", value, none=True)
+    if value is None or isinstance(value, Integral) or 0 < value < 1 or value == math.inf:
+        return
+    raise InvalidRequest(f"max_failures must be a whole number, a share between 0 and 1, or infinity, not {value}")
 
 
 def _check_concurrency(value: Any) -> None:

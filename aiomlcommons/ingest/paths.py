@@ -9,11 +9,21 @@ from contextlib import contextmanager
 from os import PathLike
 
 _URL = re.compile(r"""\b([a-z][a-z0-9+.-]+)://([^/?\s'"<>]*@)?([^\s'"<>]*)""")
+# Of characters, so that what is added to it fits into 255 bytes whatever they are.
+LONGEST = 50
+# Names that Windows keeps for devices, whatever the suffix.
+RESERVED = {"CON", "PRN", "AUX", "NUL", *(f"{port}{number}" for port in ("COM", "LPT") for number in range(10))}
 
 
 def printable(path: str | PathLike[str]) -> str:
     r"""Return a path as text for terminals and JSON; bytes that are not UTF-8 are escaped, as in ``\xe9``."""
     return os.fsencode(path).decode(errors="backslashreplace")
+
+
+def file_name(name: str) -> str:
+    """Return the name of an index or a function as part of a file name that every system takes."""
+    plain = re.sub(r'[:"/\\|?*\s\x00-\x1f]', "_", re.sub("[<>]", "", name))[:LONGEST].rstrip(".")
+    return f"_{plain}" if plain.partition(".")[0].upper() in RESERVED or not plain else plain
 
 
 @contextmanager

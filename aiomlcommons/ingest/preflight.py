@@ -8,9 +8,11 @@ from os import PathLike
 from typing import TypeAlias
 
 from aiomlcommons.errors import InvalidRequest
-from aiomlcommons.ingest.sinks import CallableSink, NpySink
+from aiomlcommons.ingest.options import JobOptions
+from aiomlcommons.ingest.sinks import CallableSink, IndexSink, NpySink
 from aiomlcommons.ingest.sinks.file_sink import BlockingSink
 from aiomlcommons.ingest.sources.traits import reads
+from aiomlcommons.ingest.state.checkpoint import CheckpointFile
 from aiomlcommons.ingest.types import Sink, Source
 
 Name: TypeAlias = "str | PathLike[str]"
@@ -22,9 +24,12 @@ BESIDE: Mapping[str, tuple[str, ...]] = {
 }
 
 
-def check_sink(sink: Sink, *, ordered: bool, skip_unchanged: bool) -> None:
+def check_sink(sink: Sink, options: JobOptions) -> None:
     """Raise InvalidRequest if the options do not suit the sink."""
-    if not ordered and isinstance(sink, NpySink):
+    skip_unchanged = options.skip_unchanged
+    if options.ids is not None and not isinstance(sink, IndexSink):
+        raise InvalidRequest(f"ids={options.ids!r} is for an index, whose server makes the ids: {sink.name} is none")
+    if not options.ordered and isinstance(sink, NpySink):
         raise InvalidRequest(
             f"{sink.name} holds vectors without ids, which only their order identifies: set ordered=True"
         )
@@ -36,6 +41,24 @@ def check_sink(sink: Sink, *, ordered: bool, skip_unchanged: bool) -> None:
     if skip_unchanged and isinstance(sink, CallableSink) and "<lambda>" in sink.name:
         raise InvalidRequest(
             "skip_unchanged identifies a sink by its name, and all lambdas share one: name the function"
+        )
+
+
+def resumes(options: JobOptions) -> bool:
+    """Return whether the checkpoint is of a job that has opened its sink. It blocks. Raises WrongJob, OSError."""
+    found = None if options.checkpoint is None else CheckpointFile.peek(options.checkpoint)
+    return found is not None and found[1].sink is not None
+
+
+def check_output(sink: Sink, *, overwrite: bool) -> None:
+    """Raise InvalidRequest if the file of a sink exists and may not be replaced. It blocks."""
+    if not isinstance(sink, BlockingSink) or not os.path.lexists(sink.path):
+        return
+    if sink.path.is_dir():
+        raise InvalidRequest(f"{sink.name} is a folder: name another file")
+    if not overwrite:
+        raise InvalidRequest(
+            f"{sink.name} exists already: name another file, or replace it with overwrite=True (--overwrite)"
         )
 
 

@@ -13,6 +13,7 @@ import attrs
 
 from aiomlcommons.ingest.durable import sync_folder
 from aiomlcommons.ingest.errors import SourceError
+from aiomlcommons.ingest.job_files import remove_checkpoint
 from aiomlcommons.ingest.json_values import dumped_anyhow
 from aiomlcommons.ingest.rows.checking import by_field
 from aiomlcommons.ingest.sources.jsonl import JsonlSource
@@ -82,9 +83,9 @@ class RetryFiles:
 
     def clean_up(self) -> int:
         """Remove the files of the retry; return how many dead letters are left."""
-        # The checkpoint last, because `committed` needs it.
-        for name in (self.failed, *(Path(f"{self.checkpoint}.seen{part}") for part in ("", "-wal")), self.checkpoint):
-            name.unlink(missing_ok=True)
+        self.failed.unlink(missing_ok=True)
+        # Last, because `committed` needs the checkpoint.
+        remove_checkpoint(self.checkpoint)
         return sum(1 for _ in read_dead_letters(self.path)) if self.path.exists() else 0
 
 

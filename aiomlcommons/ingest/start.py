@@ -5,21 +5,27 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import anyio.to_thread
 
 from aiomlcommons.inference.fields import TextFrom
 from aiomlcommons.ingest.embedding.model import job_model
+from aiomlcommons.ingest.head import CheckedSource, HeadCheck, check_head
 from aiomlcommons.ingest.job import Job, ingesting
 from aiomlcommons.ingest.options import JobOptions
-from aiomlcommons.ingest.preflight import check_files, check_sink
+from aiomlcommons.ingest.paths import file_name
+from aiomlcommons.ingest.preflight import check_files, check_output, check_sink, resumes
 from aiomlcommons.ingest.sinks import IndexSink, open_sink
-from aiomlcommons.ingest.sources import open_source, with_stall_timeout
+from aiomlcommons.ingest.sinks.file_sink import BlockingSink
+from aiomlcommons.ingest.sources import open_source, rereadable, with_stall_timeout
 from aiomlcommons.ingest.sources.chunks import Chunks
 from aiomlcommons.ingest.sources.traits import options_of
+from aiomlcommons.ingest.state.dead_letters import ENDING, DeadLetters
 from aiomlcommons.ingest.types import Row, Sink, Source
 from aiomlcommons.lifecycle.ensure import ensure
+from aiomlcommons.lifecycle.progress import Report, to_log
 from aiomlcommons.lifecycle.spec import Spec
 
 if TYPE_CHECKING:
@@ -28,34 +34,85 @@ if TYPE_CHECKING:
 
 @asynccontextmanager
 async def start_job(
-    client: Client, source: Any, *, model: Spec | str, sink: Any, options: JobOptions
+    client: Client,
+    source: Any,
+    *,
+    model: Spec | str,
+    sink: Any,
+    options: JobOptions,
+    anew: bool = False,
+    keep: bool = False,
+    report: Report = to_log,
 ) -> AsyncGenerator[Job]:
-    """Validate the arguments and run a job; ``ml.ingest`` documents the arguments and what is raised."""
+    """Validate the arguments and run a job; ``ml.ingest`` documents the arguments and what is raised.
+
+    ``anew`` drops the checkpoint of an earlier job, ``keep`` leaves that of a finished one, and ``report`` is called
+    with each step of ensuring the model.
+    """
     opened_source = await anyio.to_thread.run_sync(open_source, source)
+    opened_source = with_stall_timeout(opened_source, options.stall_timeout)
     opened_sink = await anyio.to_thread.run_sync(open_sink, sink)
-    dead_letters = options.dead_letters or f"{options.checkpoint or opened_sink.name}.dead.jsonl"
-    check_sink(opened_sink, ordered=options.ordered, skip_unchanged=options.skip_unchanged)
-    files = {"checkpoint": options.checkpoint, "dead_letters": dead_letters, "cache": options.cache}
-    await anyio.to_thread.run_sync(partial(check_files, opened_source, opened_sink, **files))
+    dead_letters = _dead_letters(opened_sink, options)
+    resumed = not anew and await anyio.to_thread.run_sync(resumes, options)
+    await anyio.to_thread.run_sync(partial(_check, opened_source, opened_sink, dead_letters, options, resumed))
+    checked_source = await _checked(opened_source, opened_sink, options, resumed=resumed)
     # A restart of the server is waited out here for as long as it would be later.
     ml = client.options(wait=options.stall_timeout)
-    model_id = (await ensure(ml, model)).model_id
+    model_id = (await ensure(ml, model, report=report)).model_id
     embedding_model = await job_model(ml, model_id, content_type=options.content_type, redeploy=options.redeploy)
     if isinstance(opened_sink, IndexSink):
         # Lets the sink reject a mapping that does not fit before the first text is embedded.
         opened_sink.sparse = embedding_model.sparse
         opened_sink.dimension = opened_sink.dimension or embedding_model.dimension
-        opened_sink.stall_timeout = options.stall_timeout
     async with ingesting(
         embedding_model,
-        options.chunked(with_stall_timeout(opened_source, options.stall_timeout)),
+        options.chunked(checked_source),
         opened_sink,
         header=_header(opened_source, opened_sink, options),
         dead_letters=dead_letters,
         target=await _target(opened_sink, options),
         options=options,
+        anew=anew,
+        keep=keep,
     ) as job:
         yield job
+
+
+def _dead_letters(sink: Sink, options: JobOptions) -> DeadLetters:
+    """Return the dead letter file: the one that is named, or one beside the checkpoint or the output."""
+    if options.dead_letters is not None:
+        return DeadLetters(options.dead_letters)
+    beside = options.checkpoint or (sink.path if isinstance(sink, BlockingSink) else None)
+    if beside is not None:
+        return DeadLetters(Path(beside).with_name(Path(beside).name + ENDING))
+    return DeadLetters(file_name(sink.name) + ENDING, suggested=True)
+
+
+def _check(source: Source, sink: Sink, dead_letters: DeadLetters, options: JobOptions, resumed: bool) -> None:
+    """Raise InvalidRequest if the arguments do not go together, or the output exists. It blocks."""
+    check_sink(sink, options)
+    check_files(source, sink, checkpoint=options.checkpoint, dead_letters=dead_letters.path, cache=options.cache)
+    check_output(sink, overwrite=options.overwrite or resumed)
+
+
+async def _checked(source: Source, sink: Sink, options: JobOptions, *, resumed: bool) -> Source:
+    """Check the first rows of a source, now if it can be read again, else when the job reads it."""
+    if isinstance(sink, IndexSink):
+        sink.stall_timeout, sink.ids = options.stall_timeout, sink.ids or options.ids
+        sink.overwrite = sink.overwrite or options.overwrite or resumed
+    numbered = sink.check_numbers if isinstance(sink, IndexSink) else _nothing
+    if options.id is None:
+        await numbered()
+    check = HeadCheck.of(source, options)
+    if not await anyio.to_thread.run_sync(rereadable, source):
+        return CheckedSource(source, check, numbered)
+    if not resumed:
+        await check_head(source, check, numbered)
+    return source
+
+
+async def _nothing() -> None:
+    """Do nothing: only an index may hold documents of earlier jobs."""
 
 
 def _header(source: Source, sink: Sink, options: JobOptions) -> dict[str, Any]:

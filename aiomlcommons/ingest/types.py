@@ -37,6 +37,10 @@ class Chunk(dict[str, Any]):
         return f"{self.parent}#{self.number}"
 
 
+class TextRow(dict[str, Any]):
+    """The row of a bare text, which has no id of its own: ``{"text": ...}``."""
+
+
 @attrs.frozen(eq=False)
 class Rows:
     """A chunk of rows as a source yields them: ``rows[i]`` is row ``start + i`` of the source, counted from 0.

@@ -7,6 +7,7 @@ import io
 import math
 import os
 import re
+import shlex
 import signal
 import sys
 from asyncio.subprocess import PIPE
@@ -71,7 +72,7 @@ class Place:
         """Run a command that ends early because its model is gone."""
         self.emulator.faults.fail(404, times=1, every=after, reason="Failed to find model")
         code, _, err = await self.run(*words, "--concurrency", "1", "--batch", "8", "--checkpoint-every", "2")
-        assert (code, "run the same command with --resume to continue" in err) == (1, True), err
+        assert (code, "progress is kept; this continues it:" in err) == (1, True), err
 
     async def process(self, *words: str) -> asyncio.subprocess.Process:
         command = (sys.executable, "-m", "aiomlcommons", *words, "--url", self.url)
@@ -141,22 +142,26 @@ async def test_a_job_that_is_broken_off_is_gone_on_with_only_when_that_is_said(p
     code, out, err = await place.run(*words)
     assert (code, out) == (2, "")
     assert "out.jsonl.checkpoint belongs to an interrupted job" in err
-    assert "pass --resume to continue it, or remove the file to begin anew" in err
+    assert "pass --resume to continue it, or --overwrite to begin anew" in err
     assert place.files() == before
     asked = len(place.asked)
     code, report = await place.job(*words, "--resume")
     assert (code, report["read"], report["written"]) == (0, ROWS, ROWS)
     assert place.ids("out.jsonl") == [row["id"] for row in documents()]
     assert len(place.asked) - asked < ROWS
+    assert place.files() == {"in.jsonl", "out.jsonl"}
 
 
 @pytest.mark.asyncio
-async def test_a_broken_off_job_whose_checkpoint_is_removed_is_begun_anew(place: Place) -> None:
+@pytest.mark.parametrize("how", ["removed", "overwrite"])
+async def test_a_broken_off_job_is_begun_anew_if_that_is_said(place: Place, how: str) -> None:
     words = ("ingest", place.write("in.jsonl", *documents()), *MODEL, "--out", "out.jsonl")
     await place.broken(*words)
-    await asyncio.to_thread((place.folder / "out.jsonl.checkpoint").unlink)
+    if how == "removed":
+        await asyncio.to_thread((place.folder / "out.jsonl.checkpoint").unlink)
     place.asked.clear()
-    assert (await place.job(*words))[0] == 0
+    assert (await place.job(*words, *(["--overwrite"] if how == "overwrite" else [])))[0] == 0
+    assert place.files() == {"in.jsonl", "out.jsonl"}
     assert place.ids("out.jsonl") == [row["id"] for row in documents()]
     assert len(place.asked) == ROWS
 
@@ -179,11 +184,11 @@ async def test_names_of_files_that_are_no_utf8_are_names_too(place: Place, endin
         f"{odd}.db",
     )
     await place.broken(*words)
-    code, report = await place.job(*words, "--resume")
-    assert (code, report["read"], report["dead_letters"]) == (3, ROWS + 1, f"caf\\xe9.out{ending}.dead.jsonl")
     header = place.rows(f"{odd}.job")[0]
     assert (header["source"], header["sink"]) == ("caf\\xe9.jsonl", f"caf\\xe9.out{ending}")
-    assert not [name for name in place.files() if name.endswith(".tmp")]
+    code, report = await place.job(*words, "--resume")
+    assert (code, report["read"], report["dead_letters"]) == (3, ROWS + 1, f"caf\\xe9.out{ending}.dead.jsonl")
+    assert not [name for name in place.files() if ".job" in name or name.endswith(".tmp")]
     dead_letters = f"{odd}.out{ending}.dead.jsonl"
     code, out, _ = await place.run_alone("dead-letter", "list", dead_letters)
     assert (code, "1 dead letters in caf" in out) == (0, True)
@@ -195,24 +200,36 @@ async def test_names_of_files_that_are_no_utf8_are_names_too(place: Place, endin
 
 
 @pytest.mark.asyncio
-async def test_a_finished_job_is_begun_anew_or_found_done(place: Place) -> None:
-    words = ("ingest", place.write("in.jsonl", *documents(), {"id": "empty", "text": ""}), *MODEL, "--out", "out.jsonl")
+@pytest.mark.parametrize("ending", ["jsonl", "npy", "parquet"])
+async def test_a_finished_job_is_found_done_or_begun_anew_if_that_is_said(place: Place, ending: str) -> None:
+    out = f"out.{ending}"
+    words = ("ingest", place.write("in.jsonl", *documents(), {"id": "empty", "text": ""}), *MODEL, "--out", out)
     code, first = await place.job(*words)
-    assert (code, first["dead_letters"]) == (3, "out.jsonl.dead.jsonl")
-    assert "out.jsonl.checkpoint" in place.files()
-    code, again = await place.job(*words)
-    assert (code, again["embedded"], len(place.asked)) == (3, ROWS, 2 * ROWS)
+    assert (code, first["dead_letters"]) == (3, f"{out}.dead.jsonl")
+    files, whole = place.files(), (place.folder / out).read_bytes()
+    assert files == {"in.jsonl", out, f"{out}.dead.jsonl"}
+    code, _, err = await place.run(*words)
+    assert (code, f"{out} exists already: name another file, or replace it" in err, "--overwrite" in err) == (
+        1,
+        True,
+        True,
+    )
+    code, said, _ = await place.run(*words, "--resume")
+    assert (code, f"the job is finished: {out} is there" in said, len(place.asked)) == (0, True, ROWS)
     code, done = await place.job(*words, "--resume")
-    assert (code, done["written"], done["failed"], len(place.asked)) == (3, ROWS, 1, 2 * ROWS)
-    assert len(place.rows("out.jsonl")) == ROWS
+    assert (code, done) == (0, {"finished": True, "out": out, "dead_letters": f"{out}.dead.jsonl"})
+    assert (place.files(), (place.folder / out).read_bytes() == whole) == (files, True)
+    code, again = await place.job(*words, "--overwrite")
+    assert (code, again["embedded"], len(place.asked)) == (3, ROWS, 2 * ROWS)
 
 
 @pytest.mark.asyncio
 async def test_resume_without_a_checkpoint_begins(place: Place) -> None:
     words = ("ingest", place.write("in.jsonl", *documents()), *MODEL, "--out", "out.npy", "--resume")
-    code, report = await place.job(*words, "--checkpoint", "note")
-    assert (code, report["written"]) == (0, ROWS)
-    assert {"note", "out.npy"} <= place.files()
+    code, out, err = await place.run(*words, "--checkpoint", "note", "--json")
+    assert (code, orjson.loads(out)["written"]) == (0, ROWS)
+    assert "there is no checkpoint note: the job starts from the beginning" in err
+    assert {"in.jsonl", "out.npy"} == place.files()
 
 
 @pytest.mark.asyncio
@@ -242,10 +259,10 @@ async def test_ctrl_c_ends_a_job_that_can_be_gone_on_with(place: Place) -> None:
     process = await place.process(*words)
     _, errors = await process.communicate()
     assert process.returncode == 130
-    assert errors.decode().splitlines()[-2:] == [
-        "progress is kept: run the same command with --resume to continue",
-        "interrupted",
-    ]
+    counts, note, command, last = errors.decode().splitlines()[-4:]
+    assert re.fullmatch(r"so far: \d+ read, \d+ written, 0 deduplicated, 0 skipped, 0 failed", counts)
+    assert (note, last) == ("progress is kept; this continues it:", "interrupted")
+    assert command == shlex.join([sys.executable, "-m", "aiomlcommons", *words, "--url", place.url, "--resume"])
     place.asked.clear()
     code, report = await place.job(*words, "--resume")
     assert (code, report["written"]) == (0, ROWS)
@@ -293,17 +310,17 @@ async def test_an_index_gets_documents_under_their_ids(place: Place, index: Bulk
     assert (code, report["dead_letters"]) == (3, "docs.dead.jsonl")
     assert sorted(index.documents) == sorted(row["id"] for row in documents(30))
     assert len(index.documents["d7"]["vector"]) == 384
-    assert {"docs.checkpoint", "docs.dead.jsonl"} <= place.files()
+    assert place.files() == {"in.jsonl", "docs.dead.jsonl"}
 
 
 @pytest.mark.asyncio
 async def test_a_job_that_is_under_way_keeps_its_checkpoint(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("aiomlcommons.ingest.state.seen_ids.BUSY", 0.0)
-    words = ("ingest", place.write("in.jsonl", *documents(3)), *MODEL, "--out", "out.jsonl")
-    await place.job(*words)
+    words = ("ingest", place.write("in.jsonl", *documents()), *MODEL, "--out", "out.jsonl")
+    await place.broken(*words)
     before = (place.folder / "out.jsonl.checkpoint").read_bytes()
     with closing(await asyncio.to_thread(SeenIds, place.folder / "out.jsonl.checkpoint.seen")):
-        code, _, err = await place.run(*words)
+        code, _, err = await place.run(*words, "--overwrite")
     assert (code, "JobUnderWay" in err) == (1, True)
     assert (place.folder / "out.jsonl.checkpoint").read_bytes() == before
 
@@ -365,10 +382,13 @@ def test_what_is_typed_is_how_the_job_is_done() -> None:
         "retry_budget": 100,
         "redeploy": True,
         "checkpoint_every": 64,
+        "max_failures": None,
+        "overwrite": False,
+        "ids": None,
     }
     words = "--batch 8 --batch-bytes 900 --concurrency 2-3 --unordered --max-chars 70 --linger 0.5 --stall-timeout 9"
     words += " --retry-budget 40 --checkpoint-every 5 --requests-per-minute 60 --tokens-per-minute 99 --no-redeploy"
-    words += " --text {title} --text-default=- --id"
+    words += " --max-failures 0.5 --overwrite --ids auto --text {title} --text-default=- --id"
     typed = parser().parse_args(["ingest", "in.jsonl", *MODEL, "--out", "o.npy", *words.split(), ""])
     assert jobs.how(typed) == {
         "text": "{title}",
@@ -386,6 +406,9 @@ def test_what_is_typed_is_how_the_job_is_done() -> None:
         "retry_budget": 40,
         "redeploy": False,
         "checkpoint_every": 5,
+        "max_failures": 0.5,
+        "overwrite": True,
+        "ids": "auto",
     }
 
 
@@ -480,6 +503,9 @@ async def test_every_option_is_one_that_a_job_knows(place: Place) -> None:
         (("--stall-timeout", "-1"), "must be a number of seconds, not '-1'"),
         (("--linger", "nan"), "must be a number of seconds, not 'nan'"),
         (("--linger", "soon"), "must be a number of seconds, not 'soon'"),
+        (("--max-failures", "1.5"), "must be a whole number, a share like 0.05, or inf, not '1.5'"),
+        (("--max-failures", "-1"), "must be a whole number, a share like 0.05, or inf, not '-1'"),
+        (("--max-failures", "nan"), "must be a whole number, a share like 0.05, or inf, not 'nan'"),
     ],
 )
 def test_a_number_that_cannot_be_is_refused_by_name(
@@ -726,7 +752,7 @@ async def test_an_interrupted_retry_loses_no_dead_letter(place: Place, dead: Pat
     await place.broken(*words, after=5)
     assert dead.read_bytes() == before
     code, _, err = await place.run(*words)
-    assert (code, "pass --resume to continue it, or remove the file to begin anew" in err) == (2, True)
+    assert (code, "pass --resume to continue it, or --overwrite to begin anew" in err) == (2, True)
     code, report = await place.job(*words, "--resume")
     assert (code, report["written"], report["failed"]) == (3, 58, 3)
     assert (place.ids("more.jsonl"), place.ids(dead.name)) == (GOOD, FAIL)

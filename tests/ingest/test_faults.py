@@ -67,7 +67,6 @@ async def test_what_went_wrong_leaves_no_trace_in_the_vectors(world: JobsOnAnEmu
     plain = Shelf()
     async with world.job(Memory(documents(COUNT)), plain) as job:
         assert (await job).retried == 0
-    (world.folder / "job.checkpoint").unlink()
     trouble(world, 7)
     shelf = Shelf()
     async with world.job(Memory(documents(COUNT)), shelf) as job:

@@ -19,7 +19,7 @@ from aiomlcommons.ingest.errors import JobStopped, JobUnderWay, ModelFails, Seen
 from aiomlcommons.ingest.sinks import SinkError
 from aiomlcommons.ingest.state.checkpoint import CheckpointFile
 from aiomlcommons.ingest.state.dead_letters import documents as dead_documents
-from aiomlcommons.ingest.types import BadRow, Documents, Refused
+from aiomlcommons.ingest.types import BadRow, Documents, Refused, Row
 from tests.support.jobs import POISON, JobsOnAnEmulator, Memory, Shelf, documents
 from tests.support.virtual_time import turns
 
@@ -236,9 +236,15 @@ async def test_a_crash_at_any_moment_repeats_no_more_than_the_checkpoint_lacks(w
     assert set(shelf.durable) == {row["id"] for row in rows}
 
 
+async def begin(world: JobsOnAnEmulator, rows: Sequence[Row | BadRow]) -> None:
+    """Leave a job that is interrupted after half of its rows."""
+    with pytest.raises(OSError, match="cannot be read"):
+        async with world.job(Memory(rows, at_once=len(rows) // 2, fails_at=len(rows) // 2), Shelf()) as job:
+            await job
+
+
 async def test_a_checkpoint_of_another_job_is_refused(world: JobsOnAnEmulator) -> None:
-    async with world.job(Memory(documents(10)), Shelf()) as job:
-        await job
+    await begin(world, documents(20))
     other = (await world.ml.models.ensure("all-mpnet-base-v2")).model_id
     with pytest.raises(WrongJob, match=r"model was .*all-MiniLM-L6-v2' and is .*all-mpnet-base-v2'"):
         async with JobsOnAnEmulator(world.emulator, world.ml, other, world.folder).job(Memory(documents(10)), Shelf()):
@@ -271,8 +277,7 @@ async def test_a_job_that_is_refused_leaves_the_dead_letters_of_another_alone(wo
 
 
 async def test_a_job_whose_ids_are_gone_is_not_gone_on_with(world: JobsOnAnEmulator) -> None:
-    async with world.job(Memory(documents(10)), Shelf()):
-        pass
+    await begin(world, documents(20))
     (world.folder / "job.checkpoint.seen").unlink()
     with pytest.raises(SeenError, match=r"job.checkpoint.seen is gone, .* remove .*job.checkpoint to begin anew"):
         async with world.job(Memory(documents(10)), Shelf()):
@@ -280,8 +285,7 @@ async def test_a_job_whose_ids_are_gone_is_not_gone_on_with(world: JobsOnAnEmula
 
 
 async def test_ids_that_another_job_left_behind_are_not_taken_for_its_own(world: JobsOnAnEmulator) -> None:
-    async with world.job(Memory(documents(20)), Shelf()) as job:
-        await job
+    await begin(world, documents(20))
     (world.folder / "job.checkpoint").unlink()
     shelf = Shelf()
     async with world.job(Memory(documents(20)[::-1]), shelf) as job:

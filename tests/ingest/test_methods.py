@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from aiomlcommons.emulator.faults import PREDICTIONS
 from aiomlcommons.inference.fields import FieldMap
 from aiomlcommons.inference.methods import Side
 from aiomlcommons.ingest import Chunks
-from aiomlcommons.ingest.errors import WrongJob
+from aiomlcommons.ingest.errors import TooManyFailures, WrongJob
 from aiomlcommons.ingest.sinks import IndexSink, SinkError
 from aiomlcommons.ingest.sources import CsvSource, IterableSource, MappedSource
 from aiomlcommons.ingest.state.checkpoint import CheckpointFile
@@ -69,8 +69,8 @@ async def test_what_the_texts_are_is_told_to_the_model(world: JobsOnAnEmulator) 
 
     world.emulator.faults.add(listen, on=PREDICTIONS, times=None)
     sides: list[Side | None] = ["passage", None]
-    for side in sides:
-        sink = world.folder / "out.jsonl"
+    for number, side in enumerate(sides):
+        sink = world.folder / f"{number}.jsonl"
         async with world.ml.ingest(
             documents(3),
             model=world.model_id,
@@ -176,8 +176,8 @@ async def test_numbers_of_numpy_are_numbers(world: JobsOnAnEmulator) -> None:
         "stall_timeout": np.float32(5),
         "retry_budget": 0,
     }
-    out = world.folder / "out.jsonl"
     for more in ({}, {"concurrency": np.int64(2)}):
+        out = world.folder / f"{len(more)}.jsonl"
         async with world.ml.ingest(documents(20), model=world.model_id, sink=out, **{**how, **more}) as job:
             assert (await job).written == 20
 
@@ -219,26 +219,34 @@ async def test_one_file_is_not_used_for_two_things(world: JobsOnAnEmulator, name
     ],
 )
 async def test_a_checkpoint_knows_its_job(world: JobsOnAnEmulator, other: dict[str, Any], words: str) -> None:
+    def half() -> Iterator[Row]:
+        yield from documents(2)
+        raise OSError("row 2 cannot be read")
+
     async def attempt(
         sink: str = "verses", field: str = "embedding", source: str = "rows", text: str = "text", **how: Any
     ) -> None:
-        rows, out = IterableSource(documents(3), name=source), IndexSink(world.ml, sink, field=field)
+        rows, out = IterableSource(half, name=source), IndexSink(elsewhere, sink, field=field, overwrite=True)
         checkpoint = world.folder / "job"
-        async with world.ml.ingest(rows, model=world.model_id, sink=out, text=text, checkpoint=checkpoint, **how):
-            pass
+        async with world.ml.ingest(
+            rows, model=world.model_id, sink=out, text=text, checkpoint=checkpoint, **how
+        ) as job:
+            await job
 
-    with pytest.raises(SinkError, match="there is no index verses"):
-        await attempt()
-    with pytest.raises(WrongJob, match=f"is the checkpoint of another job: {re.escape(words)}; name another file"):
-        await attempt(**other)
+    async with bulk_server(knn(384)) as server, Session(server.url) as elsewhere:
+        with pytest.raises(OSError, match="cannot be read"):
+            await attempt()
+        with pytest.raises(WrongJob, match=f"is the checkpoint of another job: {re.escape(words)}; name another file"):
+            await attempt(**other)
 
 
 async def test_a_checkpoint_knows_how_its_file_was_read(world: JobsOnAnEmulator) -> None:
     path = world.folder / "in.csv"
-    path.write_text("id,text\n1,a\n")
+    path.write_text("id,text\n1,a\n2,\n")
     files: Any = {"sink": world.folder / "out.jsonl", "checkpoint": world.folder / "job"}
-    async with world.ml.ingest(path, model=world.model_id, **files) as job:
-        assert (await job).written == 1
+    with pytest.raises(TooManyFailures):
+        async with world.ml.ingest(path, model=world.model_id, max_failures=0, **files) as job:
+            await job
     again = MappedSource(CsvSource(path, encoding="cp1252"), FieldMap({"id": "id", "text": "text"}))
     with pytest.raises(WrongJob, match=r"another job: options was None and is \{'encoding': 'cp1252'\}; name another"):
         async with world.ml.ingest(again, model=world.model_id, **files):

@@ -15,6 +15,7 @@ from aiomlcommons.emulator import Emulator
 from aiomlcommons.ingest.embedding.model import job_model
 from aiomlcommons.ingest.job import Job, ingesting
 from aiomlcommons.ingest.options import JobOptions
+from aiomlcommons.ingest.state.dead_letters import DeadLetters
 from aiomlcommons.ingest.types import BadRow, Documents, Refused, Row, Rows
 
 NOW = Backoff(first=0, cap=0)
@@ -97,7 +98,7 @@ class JobsOnAnEmulator:
             source,
             sink,
             header={},
-            dead_letters=self.folder / "job.dead",
+            dead_letters=DeadLetters(self.folder / "job.dead"),
             target=sink.name,
             options=JobOptions(**{"backoff": NOW, "batch": 10, "checkpoint_every": 3, **own, **options}),
         )

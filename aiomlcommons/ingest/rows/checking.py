@@ -10,7 +10,7 @@ import attrs
 
 from aiomlcommons.errors import InvalidRequest
 from aiomlcommons.inference.fields import text_by
-from aiomlcommons.ingest.types import BadRow, Chunk, Row
+from aiomlcommons.ingest.types import BadRow, Chunk, Row, TextRow
 
 TextOf: TypeAlias = Callable[[Row], Any]
 IdOf: TypeAlias = Callable[[Row, int], Any]
@@ -45,10 +45,18 @@ class RowChecker:
 
     @classmethod
     def of(
-        cls, text: str | Callable[[Row], Any], id: str | Callable[[Row], Any] | None, max_chars: int | None
+        cls,
+        text: str | Callable[[Row], Any],
+        id: str | Callable[[Row], Any] | None,
+        max_chars: int | None,
+        *,
+        numbers: bool = False,
     ) -> RowChecker:
-        """Return a checker for fields, templates or functions, as ``ml.ingest`` takes them. Raises InvalidRequest."""
-        return cls(text_by(text), id_by(id), max_chars)
+        """Return a checker for fields, templates or functions, as ``ml.ingest`` takes them. Raises InvalidRequest.
+
+        ``numbers`` gives rows without the field of the id their number.
+        """
+        return cls(text_by(text), id_by(id, numbers=numbers), max_chars)
 
     def __call__(self, number: int, row: Row | BadRow) -> CheckedRow:
         """Return the row with id and text. An invalid row does not raise: its ``why`` becomes a dead letter."""
@@ -111,11 +119,16 @@ def by_field(name: str) -> Callable[[Row], Any]:
     return read
 
 
-def id_by(name: str | Callable[[Row], Any] | None) -> IdOf:
-    """Return the function that extracts a row's id, which is the row's number for None. Raises InvalidRequest."""
+def id_by(name: str | Callable[[Row], Any] | None, *, numbers: bool = False) -> IdOf:
+    """Return the function that extracts a row's id, which is the row's number for None. Raises InvalidRequest.
+
+    A bare text, and with ``numbers`` any row without the field, gets its number too.
+    """
     if name is None:
         return lambda _, number: number
     if not (isinstance(name, str) or callable(name)):
         raise InvalidRequest(f"id must be the name of a field, a function of the row, or None, not {name!r}")
-    read = name if callable(name) else by_field(name)
-    return lambda row, _: read(row)
+    if callable(name):
+        return lambda row, _: name(row)
+    read = by_field(name)
+    return lambda row, number: number if isinstance(row, TextRow) or (numbers and name not in row) else read(row)

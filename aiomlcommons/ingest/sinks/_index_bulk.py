@@ -114,16 +114,20 @@ def unfit(ids: Sequence[str], rows: Sequence[Row], field: str) -> list[Refused]:
     return bad_ids + [one for one in not_json(list(map(_row, rows)), field) if one.index not in known]
 
 
-def actions(batch: Documents, field: str, base64: bool) -> tuple[list[Action], list[Refused]]:
-    """Encode a batch; return its actions, and the documents that are refused without asking the server."""
-    bad_ids = _bad_ids(batch.ids)
+def actions(batch: Documents, field: str, base64: bool, *, auto: bool = False) -> tuple[list[Action], list[Refused]]:
+    """Encode a batch; return its actions, and the documents that are refused without asking the server.
+
+    With ``auto`` the server makes the ids.
+    """
+    bad_ids = [] if auto else _bad_ids(batch.ids)
     lines, refused = encoded(attrs.evolve(batch, rows=list(map(_row, batch.rows))), field, base64=base64)
     for one in bad_ids:
         if lines.pop(one.index, None) is not None:
             refused.append(one)
     made: list[Action] = []
     for i, line in lines.items():
-        header = orjson.dumps({"index": {"_id": batch.ids[i]}}, option=orjson.OPT_APPEND_NEWLINE)
+        operation = {"index": {} if auto else {"_id": batch.ids[i]}}
+        header = orjson.dumps(operation, option=orjson.OPT_APPEND_NEWLINE)
         made.append(Action(i, header + line, refused))
     return made, refused
 

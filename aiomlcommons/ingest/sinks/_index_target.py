@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 log = logging.getLogger("aiomlcommons")
 # The first k-NN that reads a vector from base64.
 READS_BASE64 = Version(3, 9)
+# Row numbers that are looked for: a server takes 65,536 terms at most.
+NUMBERS = 1_000
 
 
 @attrs.define
@@ -59,6 +61,22 @@ class Target:
             raise self._gone(taken)
         elif not self.create:
             raise SinkError(f"there is no index {self.name}: create it, or let the sink do so with create=True")
+
+    async def numbered(self) -> str | None:
+        """Return an id of the index that is the number of one of the first rows, or None. Raises ApiError."""
+        # Those of the first chunks too, if rows are split.
+        query = {"ids": {"values": [f"{number}{chunk}" for number in range(NUMBERS) for chunk in ("", "#0")]}}
+        body = {"query": query, "size": 1, "_source": False}
+        try:
+            # Sees what the server has refreshed, as it does at the end of a job.
+            response = await self.ml.request("GET", f"{self.path}/_search", body=body)
+        except NotFound:
+            return None
+        except Forbidden as error:
+            log.warning("no permission to check whether index %s holds numbered rows already: %s", self.name, error)
+            return None
+        hits = response.json()["hits"]["hits"]
+        return str(hits[0]["_id"]) if hits else None
 
     async def fit(self, dimension: int | None) -> None:
         """Create a missing index, and check the mapping. Raises SinkError if the vectors do not fit, ApiError."""

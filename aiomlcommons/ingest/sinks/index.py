@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal
 
 import anyio
 import anyio.to_thread
 
-from aiomlcommons.errors import ApiError, MLCommonsError
+from aiomlcommons.errors import ApiError, InvalidRequest, MLCommonsError
 from aiomlcommons.inference.vectors import Vectors
 from aiomlcommons.ingest.errors import SinkError
 from aiomlcommons.ingest.pacing.stall_timeout import StallTimeout
@@ -53,6 +54,8 @@ class IndexSink:
         index: The name of the index, or an alias with a write index.
         field: The field of the vector, a ``knn_vector`` of its dimension, or ``rank_features`` with ``sparse``.
         create: Create the index if it is missing: True, or the body to create it with, to which the field is added.
+        ids: ``"auto"`` lets the server make the ids: a document that is sent twice is there twice then.
+        overwrite: Replace documents of earlier jobs whose ids are the numbers of rows, as those of the job are.
         dimension: The dimension of the vectors, so that ``open`` checks the mapping; else the first vector does. A job
             sets it.
         sparse: Whether the vectors are sparse. A job sets it.
@@ -74,6 +77,8 @@ class IndexSink:
         *,
         field: str = "embedding",
         create: bool | Mapping[str, Any] = False,
+        ids: Literal["auto"] | None = None,
+        overwrite: bool = False,
         dimension: int | None = None,
         sparse: bool = False,
         base64: bool | None = None,
@@ -83,6 +88,7 @@ class IndexSink:
         stall_timeout: float = 600.0,
     ) -> None:
         self._ml, self._index, self.field, self._create = ml, index, field, create
+        self.ids, self.overwrite = ids, overwrite
         self.dimension, self.sparse, self.stall_timeout = dimension, sparse, stall_timeout
         self._base64, self._bulk_bytes, self._backoff = base64, bulk_bytes, backoff
         self._slots, self._preparing = anyio.Semaphore(concurrency), anyio.Lock()
@@ -105,6 +111,15 @@ class IndexSink:
             cluster = self._ml.url
         return f"{cluster} {self._index}"
 
+    async def check_numbers(self) -> None:
+        """Raise InvalidRequest if the ids are row numbers, which documents of the index have already; ApiError."""
+        if self.ids is None and not self.overwrite and (known := await self._target_of(None).numbered()):
+            raise InvalidRequest(
+                f"index {self._index} holds a document {known} already, and numbered rows would replace it: name the "
+                "field of the ids with id= (--id), let the server make them with ids='auto' (--ids auto), or replace "
+                "the documents with overwrite=True (--overwrite)"
+            )
+
     async def open(self, state: Any) -> None:
         """Look the index up; check its mapping, or create it, if the dimension is known already.
 
@@ -123,7 +138,7 @@ class IndexSink:
 
     def screen(self, ids: Sequence[str], rows: Sequence[Row], /) -> Sequence[Refused]:
         """Return the documents that no index can hold: JSON has no form for a field, or the id is too long."""
-        return unfit(ids, rows, self.field)
+        return unfit(ids if self.ids is None else (), rows, self.field)
 
     async def write(self, batch: Documents, /) -> Sequence[Refused]:
         """Index a batch; return the documents that the server refuses, with its reasons. May be called concurrently.
@@ -132,7 +147,8 @@ class IndexSink:
         """
         self._check_open()
         await self._prepare(batch.vectors)
-        made, refused = await anyio.to_thread.run_sync(actions, batch, self.field, self._in_base64)
+        encoding = partial(actions, batch, self.field, self._in_base64, auto=self.ids is not None)
+        made, refused = await anyio.to_thread.run_sync(encoding)
         try:
             async with anyio.create_task_group() as group:
                 for chunk in chunks(made, self._bulk_bytes):

@@ -25,7 +25,7 @@ from aiomlcommons.ingest.sources.json import JsonSource
 from aiomlcommons.ingest.sources.jsonl import JsonlSource, StdinSource
 from aiomlcommons.ingest.sources.mapping import MappedSource
 from aiomlcommons.ingest.sources.remote import Location, RemotePath, location
-from aiomlcommons.ingest.sources.traits import once_only, with_stall_timeout
+from aiomlcommons.ingest.sources.traits import once_only, rereadable, with_stall_timeout
 from aiomlcommons.ingest.types import Source
 from aiomlcommons.lazy import lazily
 
@@ -45,6 +45,7 @@ __all__ = [
     "StdinSource",
     "once_only",
     "open_source",
+    "rereadable",
     "with_stall_timeout",
 ]
 

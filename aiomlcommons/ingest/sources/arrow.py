@@ -56,6 +56,10 @@ class ArrowSource:
         """Return whether this is the file, or one in the folder."""
         return self._own and Path(path).is_relative_to(os.path.realpath(self.data))
 
+    def rereadable(self) -> bool:
+        """Return whether it is not a reader of a stream."""
+        return not hasattr(self.data, "read_next_batch")
+
     async def count(self) -> int | None:
         """Return the number of rows in the metadata of the files, or None for files of text."""
         return await in_thread(self._count)

@@ -55,6 +55,10 @@ class FilesSource:
         """Return whether one of the files can be read only once."""
         return any(map(once_only, self.opened().sources))
 
+    def rereadable(self) -> bool:
+        """Return whether all of the files can be read again."""
+        return not self.once_only()
+
     async def read(self, position: Any = None, start: int = 0) -> AsyncGenerator[Rows]:
         """Yield the rows. Raises as the sources of the files do, and SourceError if these are not those of before."""
         files = await in_thread(self.opened)

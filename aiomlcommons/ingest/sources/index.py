@@ -57,6 +57,10 @@ class IndexSource:
         chosen = "" if self.query is None else " " + orjson.dumps(self.query, option=orjson.OPT_SORT_KEYS).decode()
         return f"{self.index}{chosen}"
 
+    def rereadable(self) -> bool:
+        """Return True."""
+        return True
+
     async def count(self) -> int | None:
         """Return the current number of documents. Raises as ``session.request`` does."""
         body = None if self.query is None else {"query": self.query}

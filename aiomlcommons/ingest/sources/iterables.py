@@ -24,7 +24,7 @@ import attrs
 from aiomlcommons.errors import InvalidRequest
 from aiomlcommons.inference.tables import rows_of
 from aiomlcommons.ingest.errors import SourceError
-from aiomlcommons.ingest.types import BadRow, Row, Rows
+from aiomlcommons.ingest.types import BadRow, Row, Rows, TextRow
 
 ROWS_AT_ONCE = 256
 Items: TypeAlias = "Iterable[Any] | AsyncIterable[Any]"
@@ -56,6 +56,11 @@ class IterableSource:
         """Return the length of the iterable, or None if it has none."""
         return len(self.rows) if isinstance(self.rows, Sized) else None
 
+    def rereadable(self) -> bool:
+        """Return whether it is a collection in memory, which can be read again without waiting."""
+        rows: Any = self.rows
+        return isinstance(rows, Sized) and not isinstance(rows, Iterator | AsyncIterable)
+
     async def read(self, position: Any = None, start: int = 0) -> AsyncGenerator[Rows]:  # noqa: ARG002 - rows are counted
         """Yield the rows after the first ``start``. Raises SourceError if there are fewer or none can be read again."""
         to_skip, number = start, start
@@ -82,7 +87,7 @@ class IterableSource:
         if isinstance(item, Mapping | BadRow):
             return item
         if isinstance(item, str):
-            return {"text": item}
+            return TextRow(text=item)
         return BadRow(f"not a mapping but {type(item).__name__}", f"{self.name}, row {number}", repr(item)[:200])
 
 

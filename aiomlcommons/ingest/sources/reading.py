@@ -56,6 +56,10 @@ class FileSource:
         """Return whether it is a named pipe."""
         return Path(self.path).is_fifo()
 
+    def rereadable(self) -> bool:
+        """Return whether it is not a named pipe."""
+        return not self.once_only()
+
 
 async def content_of(path: str | PathLike[str]) -> Content:
     """Open a file as ``opened`` does, and wait for a writer if it is a named pipe."""

@@ -36,6 +36,15 @@ class HasOptions(Protocol):
 
 
 @runtime_checkable
+class Rereadable(Protocol):
+    """A source whose first rows can be looked at before the job reads it."""
+
+    def rereadable(self) -> bool:
+        """Return whether it yields its first rows at once, and again. May block."""
+        ...
+
+
+@runtime_checkable
 class Patient(Protocol):
     """A source that retries for up to a stall timeout, such as an index."""
 
@@ -57,6 +66,11 @@ def once_only(source: Source) -> bool:
 def options_of(source: Source) -> dict[str, Any] | None:
     """Return how a source is read, which a checkpoint must know; None if there is but one way or it is the default."""
     return source.options if isinstance(source, HasOptions) else None
+
+
+def rereadable(source: Source) -> bool:
+    """Return whether a source is known to yield its first rows at once, and again. May block: call it in a thread."""
+    return isinstance(source, Rereadable) and source.rereadable()
 
 
 def with_stall_timeout(source: Source, seconds: float) -> Source:
@@ -86,3 +100,7 @@ class WrappedSource:
     def once_only(self) -> bool:
         """Return whether the wrapped source can be read only once."""
         return once_only(self.source)
+
+    def rereadable(self) -> bool:
+        """Return whether the wrapped source yields its first rows at once, and again."""
+        return rereadable(self.source)
