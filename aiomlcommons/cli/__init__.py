@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import io
 import os
 import sys
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, NoReturn
 from aiomlcommons.cli import signals
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Awaitable, Callable
 
     Command = Callable[[argparse.Namespace], Awaitable[int | None]]
@@ -30,9 +30,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Escape what the terminal cannot show, as standard error does, instead of failing.
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        with signals.raising():
-            code = _main(sys.argv[1:] if arguments is None else arguments)
-            sys.stdout.flush()
+        code = _main(sys.argv[1:] if arguments is None else arguments)
+        sys.stdout.flush()
     except signals.Interrupted as interrupt:
         print(interrupt, file=sys.stderr)
         return interrupt.code
@@ -49,7 +48,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def run() -> NoReturn:
     """Run the command of the command line, and exit."""
-    code = main()
+    try:
+        signals.raise_interrupted()
+        code = main()
+        signals.ignore()
+    except signals.Interrupted as interrupt:  # after the command
+        code = interrupt.code
     if code in {INTERRUPTED, TERMINATED}:
         # Without waiting for threads, which may be blocked for ever.
         sys.stderr.flush()
@@ -59,6 +63,7 @@ def run() -> NoReturn:
 
 def _main(arguments: Sequence[str]) -> int:
     # Slow imports are inside the handler of Ctrl-C, and --help does not need all of them.
+    import argparse
     import asyncio
 
     from aiomlcommons.cli.arguments import parser

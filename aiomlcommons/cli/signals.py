@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import signal
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 # What a shell reports for a process that the signal has ended.
 EXIT_CODE = 128
+CAUGHT = (signal.SIGINT, signal.SIGTERM)
 
 
 class Interrupted(BaseException):
@@ -26,37 +24,41 @@ def _interrupt(number: int, _: FrameType | None) -> None:
     raise Interrupted(number)
 
 
-@contextmanager
-def raising() -> Iterator[None]:
-    """Let SIGTERM raise Interrupted, as Ctrl-C raises KeyboardInterrupt. Only the main thread can."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, _interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
+def raise_interrupted() -> None:
+    """Let SIGTERM raise Interrupted from now on, as Ctrl-C raises KeyboardInterrupt."""
+    signal.signal(signal.SIGTERM, _interrupt)
+
+
+def ignore() -> None:
+    """Ignore signals from now on: the command has ended, and its exit code counts."""
+    for number in CAUGHT:
+        signal.signal(number, signal.SIG_IGN)
 
 
 @contextmanager
 def cancelling() -> Iterator[None]:
     """Let the first signal cancel the task, which raises Interrupted then, and the second one kill the process."""
+    import asyncio  # which is slow, so that a signal meanwhile must find its handler
+
     loop, tasks = asyncio.get_running_loop(), [asyncio.current_task()]
-    received: list[int] = []
+    before, received = {number: signal.getsignal(number) for number in CAUGHT}, list[int]()
 
     def cancel(number: int) -> None:
         received.append(number)
-        for one in (signal.SIGINT, signal.SIGTERM):
-            loop.remove_signal_handler(one)
-            signal.signal(one, signal.SIG_DFL)
+        before.update(dict.fromkeys(CAUGHT, signal.SIG_DFL))
+        restore()
         for task in filter(None, tasks):
             task.cancel()
 
-    # A loop on Windows has no handlers: there Ctrl-C cancels the task by itself, and SIGTERM does not exist. Neither
-    # has one that does not run in the main thread.
-    with contextlib.suppress(NotImplementedError, ValueError, RuntimeError):
-        for number in (signal.SIGINT, signal.SIGTERM):
+    def restore() -> None:
+        for number, handler in before.items():
+            if loop.remove_signal_handler(number):
+                signal.signal(number, handler)
+
+    # A loop on Windows has no handlers: there asyncio itself lets Ctrl-C cancel the task. Neither has one that does not
+    # run in the main thread.
+    with suppress(NotImplementedError, ValueError, RuntimeError):
+        for number in CAUGHT:
             loop.add_signal_handler(number, cancel, number)
     try:
         yield
@@ -64,3 +66,6 @@ def cancelling() -> Iterator[None]:
         if received:
             raise Interrupted(received[0]) from None
         raise
+    finally:
+        with suppress(NotImplementedError):
+            restore()

@@ -7,15 +7,10 @@ from pathlib import Path
 
 import pytest_asyncio
 
-from aiomlcommons import Session
-from aiomlcommons.emulator import Emulator
-from tests.support.jobs import NOW, JobsOnAnEmulator
+from tests.support.jobs import JobsOnAnEmulator, jobs_on_an_emulator
 
 
 @pytest_asyncio.fixture
 async def world(tmp_path: Path) -> AsyncGenerator[JobsOnAnEmulator]:
-    emulator = Emulator()
-    async with emulator.serve() as url, Session(url, backoff=NOW) as ml:
-        await ml.settings.allow_first_model()
-        ensured = await ml.models.ensure("all-MiniLM-L6-v2", backoff=NOW)
-        yield JobsOnAnEmulator(emulator, ml, ensured.model_id, tmp_path)
+    async with jobs_on_an_emulator(tmp_path) as world:
+        yield world

@@ -30,6 +30,7 @@ class BulkServer:
     others: tuple[str, ...] = ()
     writes_to: str = ""
     made: int = 1
+    made_ids: int = 0
     forbids: str = ""
     recovering: int = 0
     url: str = ""
@@ -71,9 +72,18 @@ class BulkServer:
         if path.endswith("/_alias"):
             known = {name: {"is_write_index": True} if name == self.writes_to else {} for name in indices}
             return answer({name: {"aliases": {path.split("/")[1]: one}} for name, one in known.items()})
+        if path.endswith("/_search"):
+            return self._search(body)
         assert path.endswith("/_refresh")
         self.refreshed = True
         return answer({"_shards": {"total": 2, "successful": 1, "failed": 0}})
+
+    def _search(self, body: bytes) -> web.Response:
+        """Find documents by their ids."""
+        known = [key for key in orjson.loads(body)["query"]["ids"]["values"] if key in self.documents]
+        hits = [{"_index": "docs", "_id": key, "_score": 1.0} for key in known[: orjson.loads(body)["size"]]]
+        total = {"value": len(known), "relation": "eq"}
+        return answer({"took": 1, "timed_out": False, "hits": {"total": total, "max_score": 1.0, "hits": hits}})
 
     def _create(self, body: bytes) -> web.Response:
         if self.index is not None:
@@ -114,9 +124,14 @@ class BulkServer:
             self.index, self.made = {"mappings": {"properties": {"embedding": {"type": "float"}}}}, self.made + 1
         lines = [orjson.loads(line) for line in body.splitlines()]
         items = [
-            {"index": self._item(act["index"]["_id"], row)} for act, row in zip(lines[::2], lines[1::2], strict=True)
+            {"index": self._item(act["index"].get("_id") or self._own_id(), row)}
+            for act, row in zip(lines[::2], lines[1::2], strict=True)
         ]
         return {"took": 1, "errors": any("error" in item["index"] for item in items), "items": items}
+
+    def _own_id(self) -> str:
+        self.made_ids += 1
+        return f"AY{self.made_ids:018}"
 
     def _item(self, key: str, row: Any) -> Item:
         other = self.on_item(key, row)

@@ -121,3 +121,13 @@ class JobsOnAnEmulator:
         from aiomlcommons.emulator.errors import refused
 
         raise refused(500, "translate_exception", "the text cannot be translated")
+
+
+@asynccontextmanager
+async def jobs_on_an_emulator(folder: Path) -> AsyncGenerator[JobsOnAnEmulator]:
+    """Serve an emulator with a deployed model."""
+    emulator = Emulator()
+    async with emulator.serve() as url, Session(url, backoff=NOW) as ml:
+        await ml.settings.allow_first_model()
+        ensured = await ml.models.ensure("all-MiniLM-L6-v2", backoff=NOW)
+        yield JobsOnAnEmulator(emulator, ml, ensured.model_id, folder)
