@@ -43,7 +43,7 @@ async def retry(options: argparse.Namespace) -> int:
     """Embed the documents of a dead letter file again; return 3 if some still fail."""
     jobs.target(options)
     files = RetryFiles(Path(options.file), Path(options.checkpoint or f"{options.file}.checkpoint"))
-    if options.resume and await anyio.to_thread.run_sync(files.committed):
+    if options.resume and await anyio.to_thread.run_sync(_is_finished, files, options):
         left = await anyio.to_thread.run_sync(files.clean_up)
         words = f"the retry had finished already; {left:,} dead letters are left"
         print_json({"failed": left, "dead_letters": options.file if left else None}) if options.json else print(words)
@@ -59,6 +59,13 @@ async def retry(options: argparse.Namespace) -> int:
     report = attrs.evolve(report, dead_letters=options.file if left else None)
     print_json(attrs.asdict(report)) if options.json else print(report)
     return jobs.SOME_FAILED if left else 0
+
+
+def _is_finished(files: RetryFiles, options: argparse.Namespace) -> bool:
+    """Return whether the retry to resume has done all of its steps. It blocks."""
+    if files.checkpoint.exists():
+        return files.committed()
+    return not files.path.exists() or jobs.is_finished(str(files.checkpoint), options)
 
 
 def _of_retry(options: argparse.Namespace) -> dict[str, Any]:

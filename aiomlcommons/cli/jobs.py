@@ -14,6 +14,7 @@ from typing import Any
 
 import anyio
 import anyio.to_thread
+from yarl import URL
 
 from aiomlcommons.cli.common import UsageError
 from aiomlcommons.cli.display import display
@@ -216,10 +217,12 @@ def _say_where_it_is(stats: Stats, checkpoint: Path | None, options: argparse.Na
 
 
 def command(options: argparse.Namespace) -> str:
-    """Return the command that continues the job, quoted for a shell."""
+    """Return the command that continues the job, quoted for a shell; a password in the URL is masked."""
     is_script = Path(sys.argv[0]).stem == "aiomlcommons"
     program = ["aiomlcommons"] if is_script else [sys.executable, "-m", "aiomlcommons"]
     words = [*program, *options.typed, *(() if options.resume else ("--resume",))]
+    if options.url and (url := URL(options.url)).password:
+        words = [word.replace(options.url, str(url.with_password("***"))) for word in words]
     return printable(subprocess.list2cmdline(words) if os.name == "nt" else shlex.join(words))
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import anyio.to_thread
 
 from aiomlcommons.inference.fields import TextFrom
+from aiomlcommons.ingest.embedding.cache import check_cache
 from aiomlcommons.ingest.embedding.model import job_model
 from aiomlcommons.ingest.head import CheckedSource, HeadCheck, check_head
 from aiomlcommons.ingest.job import Job, ingesting
@@ -89,10 +90,12 @@ def _dead_letters(sink: Sink, options: JobOptions) -> DeadLetters:
 
 
 def _check(source: Source, sink: Sink, dead_letters: DeadLetters, options: JobOptions, resumed: bool) -> None:
-    """Raise InvalidRequest if the arguments do not go together, or the output exists. It blocks."""
+    """Raise InvalidRequest if the arguments do not go together, or the output exists; CacheError. It blocks."""
     check_sink(sink, options)
     check_files(source, sink, checkpoint=options.checkpoint, dead_letters=dead_letters.path, cache=options.cache)
     check_output(sink, overwrite=options.overwrite or resumed)
+    if options.cache is not None:
+        check_cache(options.cache)
 
 
 async def _checked(source: Source, sink: Sink, options: JobOptions, *, resumed: bool) -> Source:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import io
 import math
@@ -243,6 +244,44 @@ async def test_a_file_that_is_no_checkpoint_is_left_alone(place: Place) -> None:
 def test_an_emulator_of_its_own_has_nothing_to_go_on_with(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["ingest", "x.jsonl", *MODEL, "--out", "o.npy", "--resume", "--emulator"]) == 2
     assert "run `aiomlcommons emulator`, and pass its address with --url" in capsys.readouterr().err
+
+
+def test_the_command_that_continues_a_job_can_be_pasted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["/usr/bin/aiomlcommons"])
+    typed = ["ingest", "my file.jsonl", *MODEL, "--out", "o.npy", "--url", "https://me:secret@host:9200", "--id="]
+    options = parser().parse_args(typed, argparse.Namespace(typed=typed))
+    assert jobs.command(options) == (
+        "aiomlcommons ingest 'my file.jsonl' --model all-MiniLM-L6-v2 --out o.npy "
+        "--url 'https://me:***@host:9200' --id= --resume"
+    )
+
+
+@pytest.mark.asyncio
+async def test_a_job_on_an_emulator_of_its_own_leaves_no_checkpoint(place: Place) -> None:
+    words = ("ingest", place.write("in.jsonl", *documents(20)), *MODEL, "--out", "out.jsonl", "--emulator")
+    for more in ((), ("--overwrite",)):
+        code, out, err = await place.run_alone(*words, *more)
+        assert (code, out.startswith("20 read = 20 written")) == (0, True), err
+        assert place.files() == {"in.jsonl", "out.jsonl"}
+    bad = place.write("bad.jsonl", *documents(20), {"id": "e", "text": ""})
+    words = ("ingest", bad, *MODEL, "--out", "bad.npy", "--emulator", "--max-failures", "0")
+    for _ in range(2):
+        code, _, err = await place.run_alone(*words)
+        assert (code, "TooManyFailures: 1 of 21 rows failed" in err, "progress is kept" in err) == (1, True, False)
+        assert not [name for name in place.files() if "checkpoint" in name]
+    code, _, err = await place.run_alone(
+        "dead-letter", "retry", "bad.npy.dead.jsonl", *words[2:4], *words[6:7], "--out", "x.npy"
+    )
+    assert (code, [name for name in place.files() if "checkpoint" in name]) == (3, []), err
+
+
+@pytest.mark.asyncio
+async def test_a_job_on_an_emulator_of_its_own_spares_an_interrupted_one(place: Place) -> None:
+    words = ("ingest", place.write("in.jsonl", *documents()), *MODEL, "--out", "out.jsonl")
+    await place.broken(*words)
+    before = place.files()
+    code, _, err = await place.run_alone(*words, "--emulator")
+    assert (code, "belongs to an interrupted job" in err, place.files()) == (2, True, before)
 
 
 @pytest.mark.asyncio
@@ -723,6 +762,19 @@ async def test_a_retry_leaves_what_still_fails(place: Place, dead: Path) -> None
     ]
     assert left[1]["bad_row"] == {"why": "not JSON", "where": "in.jsonl, line 10", "raw": "{"}
     assert place.files() == {dead.name, "more.jsonl"}
+
+
+@pytest.mark.asyncio
+async def test_a_finished_retry_is_found_done(place: Place, dead: Path) -> None:
+    words = ("dead-letter", "retry", dead.name, *MODEL, "--out", "more.jsonl")
+    await place.job(*words)
+    before, place.asked = place.files(), []
+    code, out, _ = await place.run(*words, "--resume")
+    assert (code, "the retry had finished already; 3 dead letters are left" in out) == (3, True)
+    await asyncio.to_thread(dead.unlink)
+    code, out, _ = await place.run(*words, "--resume")
+    assert (code, "0 dead letters are left" in out) == (0, True)
+    assert (place.files() | {dead.name}, place.asked) == (before, [])
 
 
 @pytest.mark.asyncio

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import sqlite3
 from collections.abc import AsyncGenerator, Callable, Iterator
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 
 from aiomlcommons import InvalidRequest, Session
 from aiomlcommons.errors import MLCommonsError
-from aiomlcommons.ingest.errors import TooManyFailures
+from aiomlcommons.ingest.errors import CacheError, SinkError, TooManyFailures, WrongJob
 from aiomlcommons.ingest.sinks import IndexSink
 from aiomlcommons.ingest.state.dead_letters import read_dead_letters
 from aiomlcommons.ingest.stats import Report
@@ -54,6 +55,30 @@ async def test_a_folder_is_never_replaced(world: JobsOnAnEmulator) -> None:
     (world.folder / "out.parquet").mkdir()
     with pytest.raises(InvalidRequest, match=r"out\.parquet is a folder: name another file"):
         await run(world, documents(5), world.folder / "out.parquet", overwrite=True)
+
+
+async def test_files_of_others_in_the_folder_of_a_job_are_not_removed(world: JobsOnAnEmulator) -> None:
+    other = world.folder / "out.parquet.parts" / "notes.txt"
+    other.parent.mkdir()
+    await asyncio.to_thread(other.write_bytes, b"precious\n")
+    with pytest.raises(SinkError, match=r"notes\.txt is not of a job"):
+        await run(world, documents(5), world.folder / "out.parquet")
+    assert await asyncio.to_thread(other.read_bytes) == b"precious\n"
+
+
+@pytest.mark.parametrize("option", ["checkpoint", "cache"])
+async def test_a_file_of_something_else_is_refused_before_the_model_is_ensured(
+    world: JobsOnAnEmulator, option: str
+) -> None:
+    path = world.folder / "precious"
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        db.execute("CREATE TABLE people (name TEXT)")
+    before = await asyncio.to_thread(path.read_bytes)
+    with pytest.raises((WrongJob, CacheError), match=r"precious.* name another file"):
+        given: Any = {option: path}
+        async with world.ml.ingest(documents(5), model="no-such-model", sink=world.folder / "out.jsonl", **given):
+            pass
+    assert (await asyncio.to_thread(path.read_bytes), files(world)) == (before, {"precious"})
 
 
 @every_file

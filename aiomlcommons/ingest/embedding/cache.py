@@ -5,8 +5,10 @@ from __future__ import annotations
 import sqlite3
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from hashlib import blake2b
 from os import PathLike
+from pathlib import Path
 from threading import Lock
 from typing import Any, Protocol, TypeVar
 
@@ -15,6 +17,7 @@ import numpy as np
 import orjson
 
 from aiomlcommons.ingest.errors import CacheError
+from aiomlcommons.ingest.paths import printable
 
 T = TypeVar("T")
 # Default size of the memory cache: some ten thousand vectors of 384 numbers.
@@ -23,6 +26,7 @@ SCHEMA = """
 CREATE TABLE IF NOT EXISTS vectors (key BLOB PRIMARY KEY, type TEXT NOT NULL, vector BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS written (key BLOB PRIMARY KEY, text BLOB NOT NULL) WITHOUT ROWID;
 """
+TABLES = {"vectors", "written"}
 
 
 class Cache(Protocol):
@@ -83,6 +87,7 @@ class CacheFile:
         # Several worker threads use the connection, but the lock admits one at a time.
         db = sqlite3.connect(self._path, check_same_thread=False, isolation_level=None, timeout=30)
         try:
+            _check_own(db)
             db.execute("PRAGMA journal_mode=WAL")
             # No fsync: entries lost in a power failure are just embedded again.
             db.execute("PRAGMA synchronous=OFF")
@@ -146,7 +151,28 @@ class CacheFile:
             with self._lock:
                 return work()
         except sqlite3.Error as error:
-            raise CacheError(f"the cache {self._path}: {error}; name another file, or remove this one") from error
+            raise _unusable(self._path, error) from error
+
+
+def check_cache(path: str | PathLike[str]) -> None:
+    """Raise CacheError if a file exists that is not a cache; it is not changed. It blocks."""
+    if not Path(path).exists():
+        return
+    try:
+        with closing(sqlite3.connect(path)) as db:
+            _check_own(db)
+    except sqlite3.Error as error:
+        raise _unusable(path, error) from error
+
+
+def _check_own(db: sqlite3.Connection) -> None:
+    names = {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    if names and not names & TABLES:
+        raise sqlite3.DatabaseError(f"it is a database of something else, with the table {min(names)}")
+
+
+def _unusable(path: str | PathLike[str], error: sqlite3.Error) -> CacheError:
+    return CacheError(f"the cache {printable(path)}: {error}; name another file, or remove this one")
 
 
 def _digest(text: str, salt: bytes = b"") -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -18,6 +19,8 @@ from aiomlcommons.ingest.sinks.arrow_tables import Schema, Table, arrow, conform
 
 ENDING = ".parquet"
 LOCK = "lock"
+# The names of the files that a job writes into its folder.
+OWN = re.compile(rf"\d{{8}}\.(parquet|part)|{LOCK}")
 # Readers skip whole row groups, so a file should have neither thousands of them nor huge ones. A row group is held in
 # memory while it is written.
 GROUP_ROWS = 1 << 16
@@ -42,8 +45,10 @@ class Folder:
     def open(self, rows: int | None) -> Schema | None:
         """Start anew, or keep just the first ``rows`` rows; return their schema, or None without rows.
 
-        Raises SinkError if the rows do not exist any more, OSError.
+        Raises SinkError if the rows do not exist any more, or a file is in the folder that no job wrote; OSError.
         """
+        for folder in (self.folder, self._done):
+            _check_own(folder)
         shutil.rmtree(self._done, ignore_errors=True)
         kept = self._kept(rows) if rows else []
         # A finished job is resumed: its file stays as it is unless there is more to write.
@@ -123,6 +128,13 @@ class Folder:
             os.close(descriptor)
             raise
         self._locked = descriptor
+
+
+def _check_own(folder: Path) -> None:
+    """Raise SinkError if there is a file in a folder that no job wrote, and which must not be removed."""
+    for path in folder.iterdir() if folder.exists() else ():
+        if not OWN.fullmatch(path.name):
+            raise SinkError(f"{path} is not of a job, and the files of {folder} would be removed: name another output")
 
 
 def _opened(path: Path) -> Any:
