@@ -14,7 +14,6 @@ from typing import Any
 
 import anyio
 import anyio.to_thread
-from yarl import URL
 
 from aiomlcommons.cli.common import UsageError
 from aiomlcommons.cli.display import display
@@ -22,8 +21,9 @@ from aiomlcommons.cli.models import shown_on
 from aiomlcommons.cli.progress import Progress
 from aiomlcommons.ingest.job import Job
 from aiomlcommons.ingest.options import JobOptions
-from aiomlcommons.ingest.paths import file_name, printable
+from aiomlcommons.ingest.paths import file_name, printable, redacted
 from aiomlcommons.ingest.sinks import IndexSink, open_sink
+from aiomlcommons.ingest.sinks.file_sink import BlockingSink
 from aiomlcommons.ingest.sources import Chunks, FilesSource, IndexSource, open_source
 from aiomlcommons.ingest.sources.index import BY_ID
 from aiomlcommons.ingest.start import start_job
@@ -162,10 +162,18 @@ def checkpoint_of(path: str, options: argparse.Namespace) -> Path | None:
 
 
 def is_finished(path: str, options: argparse.Namespace) -> bool:
-    """Return whether the job to resume is finished: its output is there, and no checkpoint any more. It blocks."""
+    """Return whether the job to resume is finished: its output is there, and no checkpoint any more. It blocks.
+
+    Raises UsageError if the file is not the output of a job.
+    """
     if not options.resume or options.overwrite or options.out is None:
         return False
-    return Path(options.out).exists() and not Path(path).exists()
+    if not Path(options.out).is_file() or Path(path).exists():
+        return False
+    found = open_sink(options.out, field=options.field)
+    if isinstance(found, BlockingSink) and not found.is_output():
+        raise UsageError(f"{options.out} exists, and is not the output of a job: name another file")
+    return True
 
 
 async def ensured(ml: Session, options: argparse.Namespace) -> str:
@@ -217,12 +225,10 @@ def _say_where_it_is(stats: Stats, checkpoint: Path | None, options: argparse.Na
 
 
 def command(options: argparse.Namespace) -> str:
-    """Return the command that continues the job, quoted for a shell; a password in the URL is masked."""
+    """Return the command that continues the job, quoted for a shell, without the credentials in URLs."""
     is_script = Path(sys.argv[0]).stem == "aiomlcommons"
     program = ["aiomlcommons"] if is_script else [sys.executable, "-m", "aiomlcommons"]
-    words = [*program, *options.typed, *(() if options.resume else ("--resume",))]
-    if options.url and (url := URL(options.url)).password:
-        words = [word.replace(options.url, str(url.with_password("***"))) for word in words]
+    words = [*program, *map(redacted, options.typed), *(() if options.resume else ("--resume",))]
     return printable(subprocess.list2cmdline(words) if os.name == "nt" else shlex.join(words))
 
 

@@ -6,11 +6,12 @@ import os
 import re
 from collections.abc import Generator
 from contextlib import contextmanager
+from hashlib import blake2b
 from os import PathLike
 
 _URL = re.compile(r"""\b([a-z][a-z0-9+.-]+)://([^/?\s'"<>]*@)?([^\s'"<>]*)""")
-# Of characters, so that what is added to it fits into 255 bytes whatever they are.
-LONGEST = 50
+# Bytes, so that what is added to it fits into 255.
+LONGEST = 180
 # Names that Windows keeps for devices, whatever the suffix.
 RESERVED = {"CON", "PRN", "AUX", "NUL", *(f"{port}{number}" for port in ("COM", "LPT") for number in range(10))}
 
@@ -22,7 +23,9 @@ def printable(path: str | PathLike[str]) -> str:
 
 def file_name(name: str) -> str:
     """Return the name of an index or a function as part of a file name that every system takes."""
-    plain = re.sub(r'[:"/\\|?*\s\x00-\x1f]', "_", re.sub("[<>]", "", name))[:LONGEST].rstrip(".")
+    plain = re.sub(r'[:"/\\|?*\s\x00-\x1f]', "_", re.sub("[<>]", "", name)).rstrip(".")
+    if len(plain.encode()) > LONGEST:
+        plain = f"{plain[: LONGEST // 4]}-{blake2b(plain.encode(), digest_size=8).hexdigest()}"
     return f"_{plain}" if plain.partition(".")[0].upper() in RESERVED or not plain else plain
 
 

@@ -225,6 +225,36 @@ async def test_a_finished_job_is_found_done_or_begun_anew_if_that_is_said(place:
 
 
 @pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("keep.jsonl", b"precious\n"),
+        ("keep.jsonl", b'{"id": 1}\n'),
+        ("keep.npy", b"precious"),
+        ("keep.parquet", b"PAR1"),
+    ],
+)
+async def test_a_file_of_somebody_is_no_finished_job(place: Place, name: str, content: bytes) -> None:
+    (place.folder / name).write_bytes(content)
+    words = ("ingest", place.write("in.jsonl", *documents(3)), *MODEL, "--out", name)
+    code, _, err = await place.run(*words, "--resume")
+    assert (code, f"{name} exists, and is not the output of a job" in err) == (2, True)
+    code, _, err = await place.run(*words)
+    assert (code, f"{name} exists already" in err) == (1, True)
+    assert ((place.folder / name).read_bytes(), place.asked) == (content, [])
+
+
+@pytest.mark.asyncio
+async def test_a_field_that_no_row_has_is_said_at_once(place: Place) -> None:
+    words = ("ingest", place.write("in.jsonl", *documents(3)), "--model", "no-such-model", "--out", "out.parquet")
+    code, _, err = await place.run(*words, "--text", "body")
+    assert (code, "no row of in.jsonl has the field 'body'; the fields are: id, text" in err) == (1, True)
+    code, _, err = await place.run(*words[:2], *MODEL, *words[4:], "--text", "body", "--dry-run")
+    assert (code, "no row of in.jsonl has the field 'body'" in err) == (1, True)
+    assert (place.files(), place.asked) == ({"in.jsonl"}, [])
+
+
+@pytest.mark.asyncio
 async def test_resume_without_a_checkpoint_begins(place: Place) -> None:
     words = ("ingest", place.write("in.jsonl", *documents()), *MODEL, "--out", "out.npy", "--resume")
     code, out, err = await place.run(*words, "--checkpoint", "note", "--json")
@@ -252,7 +282,7 @@ def test_the_command_that_continues_a_job_can_be_pasted(monkeypatch: pytest.Monk
     options = parser().parse_args(typed, argparse.Namespace(typed=typed))
     assert jobs.command(options) == (
         "aiomlcommons ingest 'my file.jsonl' --model all-MiniLM-L6-v2 --out o.npy "
-        "--url 'https://me:***@host:9200' --id= --resume"
+        "--url https://host:9200 --id= --resume"
     )
 
 
@@ -264,14 +294,13 @@ async def test_a_job_on_an_emulator_of_its_own_leaves_no_checkpoint(place: Place
         assert (code, out.startswith("20 read = 20 written")) == (0, True), err
         assert place.files() == {"in.jsonl", "out.jsonl"}
     bad = place.write("bad.jsonl", *documents(20), {"id": "e", "text": ""})
-    words = ("ingest", bad, *MODEL, "--out", "bad.npy", "--emulator", "--max-failures", "0")
+    broken = ("ingest", bad, *MODEL, "--out", "bad.npy", "--emulator", "--max-failures", "0")
     for _ in range(2):
-        code, _, err = await place.run_alone(*words)
+        code, _, err = await place.run_alone(*broken)
         assert (code, "TooManyFailures: 1 of 21 rows failed" in err, "progress is kept" in err) == (1, True, False)
         assert not [name for name in place.files() if "checkpoint" in name]
-    code, _, err = await place.run_alone(
-        "dead-letter", "retry", "bad.npy.dead.jsonl", *words[2:4], *words[6:7], "--out", "x.npy"
-    )
+    retry = ("dead-letter", "retry", "bad.npy.dead.jsonl", *MODEL, "--out", "x.npy", "--emulator")
+    code, _, err = await place.run_alone(*retry)
     assert (code, [name for name in place.files() if "checkpoint" in name]) == (3, []), err
 
 

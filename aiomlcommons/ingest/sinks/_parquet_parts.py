@@ -152,6 +152,14 @@ def _schema(path: Path) -> Schema:
         return arrow().parquet.read_schema(file)
 
 
+def names_in(path: Path) -> list[str] | None:
+    """Return the names of the columns of a file, or None if it is no Parquet file. Raises OSError."""
+    try:
+        return list(_schema(path).names)
+    except arrow().ArrowInvalid:
+        return None
+
+
 def _write(path: Path, tables: Sequence[Table] | Iterator[Table], schema: Schema) -> None:
     """Write a durable file, or remove it on an error."""
     try:

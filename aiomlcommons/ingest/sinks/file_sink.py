@@ -64,6 +64,11 @@ class BlockingSink(ABC):
             raise
 
     @abstractmethod
+    def is_output(self) -> bool:
+        """Return whether the file under its name looks like what this sink writes. It blocks. Raises OSError."""
+        ...
+
+    @abstractmethod
     def _open(self, state: Any) -> None: ...
 
     @abstractmethod

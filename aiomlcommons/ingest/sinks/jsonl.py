@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from os import PathLike
 
+import orjson
+
 from aiomlcommons.ingest.sinks._json_rows import encoded, not_json
 from aiomlcommons.ingest.sinks.file_sink import FileSink
 from aiomlcommons.ingest.types import Documents, Refused, Row
@@ -25,6 +27,15 @@ class JsonLinesSink(FileSink):
     def screen(self, _: Sequence[str], rows: Sequence[Row], /) -> Sequence[Refused]:
         """Return the documents whose row JSON cannot hold."""
         return not_json(rows, self.field)
+
+    def is_output(self) -> bool:
+        """Return whether the file is empty, or its first line has a vector."""
+        with self.path.open("rb") as file:
+            line = file.readline()
+        try:
+            return not line or isinstance(orjson.loads(line).get(self.field), list | dict)
+        except (ValueError, AttributeError):
+            return False
 
     def _write(self, batch: Documents) -> Sequence[Refused]:
         lines, refused = encoded(batch, self.field)

@@ -28,6 +28,16 @@ class NpySink(FileSink):
         super().__init__(path)
         self._rows, self._dimension, self._descr = 0, 0, "<f4"
 
+    def is_output(self) -> bool:
+        """Return whether the file is an array of vectors."""
+        try:
+            with self.path.open("rb") as file:
+                np.lib.format.read_magic(file)
+                shape, _, _ = np.lib.format.read_array_header_1_0(file)
+        except ValueError:
+            return False
+        return len(shape) == 2
+
     def _open(self, state: Any) -> None:
         state = state if state and state["rows"] else None
         super()._open(state)

@@ -8,7 +8,7 @@ from os import PathLike
 from typing import Any
 
 from aiomlcommons.ingest.errors import SinkError
-from aiomlcommons.ingest.sinks._parquet_parts import Folder
+from aiomlcommons.ingest.sinks._parquet_parts import Folder, names_in
 from aiomlcommons.ingest.sinks.arrow_tables import (
     Misfit,
     Schema,
@@ -40,6 +40,11 @@ class ParquetSink(BlockingSink):
         self._schema: Schema | None = None
         self._rows = self._bytes = 0
         self._is_open = False
+
+    def is_output(self) -> bool:
+        """Return whether the file is empty, or has the column of vectors."""
+        names = names_in(self.path)
+        return names is not None and (not names or self.field in names)
 
     def _open(self, state: Any) -> None:
         arrow()  # raises ImportError early
