@@ -102,8 +102,8 @@ async def _checked(source: Source, sink: Sink, options: JobOptions, *, resumed: 
     """Check the first rows of a source, now if it can be read again, else when the job reads it."""
     if isinstance(sink, IndexSink):
         sink.stall_timeout, sink.ids = options.stall_timeout, sink.ids or options.ids
-        sink.overwrite = sink.overwrite or options.overwrite or resumed
-    numbered = sink.check_numbers if isinstance(sink, IndexSink) else _nothing
+    may_replace = options.overwrite or resumed
+    numbered = sink.check_numbers if isinstance(sink, IndexSink) and not may_replace else _nothing
     if options.id is None:
         await numbered()
     check = HeadCheck.of(source, options)
