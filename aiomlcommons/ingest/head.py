@@ -13,6 +13,7 @@ import attrs
 from aiomlcommons.errors import InvalidRequest
 from aiomlcommons.inference.fields import TextFrom, value_of
 from aiomlcommons.ingest.options import JobOptions
+from aiomlcommons.ingest.sources.traits import WrappedSource
 from aiomlcommons.ingest.types import BadRow, Row, Rows, Source, TextRow
 
 log = logging.getLogger("aiomlcommons")
@@ -98,17 +99,11 @@ class HeadCheck:
 
 
 @attrs.define
-class CheckedSource:
+class CheckedSource(WrappedSource):
     """A source whose first rows are held back until they are checked; ``when_bare`` is called if they are bare."""
 
-    source: Source
     check: HeadCheck
     when_bare: Callable[[], Awaitable[None]]
-
-    @property
-    def name(self) -> str:
-        """The name of the source."""
-        return self.source.name
 
     async def count(self) -> int | None:
         """Return the count of the source."""
