@@ -102,6 +102,7 @@ class HeadCheck:
 class CheckedSource(WrappedSource):
     """A source whose first rows are held back until they are checked; ``when_bare`` is called if they are bare."""
 
+    source: Source
     check: HeadCheck
     when_bare: Callable[[], Awaitable[None]]
 

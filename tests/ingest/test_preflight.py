@@ -13,7 +13,9 @@ import pytest
 
 from aiomlcommons import InvalidRequest, Session
 from aiomlcommons.errors import MLCommonsError
+from aiomlcommons.ingest import Chunks
 from aiomlcommons.ingest.errors import CacheError, SinkError, TooManyFailures, WrongJob
+from aiomlcommons.ingest.paths import file_name
 from aiomlcommons.ingest.sinks import IndexSink
 from aiomlcommons.ingest.state.dead_letters import read_dead_letters
 from aiomlcommons.ingest.stats import Report
@@ -21,7 +23,6 @@ from aiomlcommons.ingest.types import Documents, Row
 from tests.support.bulk_server import BulkServer, bulk_server, knn
 from tests.support.jobs import JobsOnAnEmulator, documents
 
-pytestmark = pytest.mark.asyncio
 every_file = pytest.mark.parametrize("ending", [".jsonl", ".npy", ".parquet"])
 
 
@@ -37,6 +38,7 @@ def files(world: JobsOnAnEmulator) -> set[str]:
 # ---- files -----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.asyncio
 @every_file
 async def test_a_file_that_exists_is_replaced_only_if_that_is_said(world: JobsOnAnEmulator, ending: str) -> None:
     out = world.folder / f"keep{ending}"
@@ -51,12 +53,14 @@ async def test_a_file_that_exists_is_replaced_only_if_that_is_said(world: JobsOn
     assert await asyncio.to_thread(out.read_bytes) != b"precious\n"
 
 
+@pytest.mark.asyncio
 async def test_a_folder_is_never_replaced(world: JobsOnAnEmulator) -> None:
     (world.folder / "out.parquet").mkdir()
     with pytest.raises(InvalidRequest, match=r"out\.parquet is a folder: name another file"):
         await run(world, documents(5), world.folder / "out.parquet", overwrite=True)
 
 
+@pytest.mark.asyncio
 async def test_files_of_others_in_the_folder_of_a_job_are_not_removed(world: JobsOnAnEmulator) -> None:
     other = world.folder / "out.parquet.parts" / "notes.txt"
     other.parent.mkdir()
@@ -66,6 +70,7 @@ async def test_files_of_others_in_the_folder_of_a_job_are_not_removed(world: Job
     assert await asyncio.to_thread(other.read_bytes) == b"precious\n"
 
 
+@pytest.mark.asyncio
 @pytest.mark.parametrize("option", ["checkpoint", "cache"])
 async def test_a_file_of_something_else_is_refused_before_the_model_is_ensured(
     world: JobsOnAnEmulator, option: str
@@ -81,6 +86,7 @@ async def test_a_file_of_something_else_is_refused_before_the_model_is_ensured(
     assert (await asyncio.to_thread(path.read_bytes), files(world)) == (before, {"precious"})
 
 
+@pytest.mark.asyncio
 @every_file
 async def test_a_job_leaves_its_output_alone_and_a_finished_one_is_not_run_again(
     world: JobsOnAnEmulator, ending: str
@@ -106,6 +112,7 @@ async def test_a_job_leaves_its_output_alone_and_a_finished_one_is_not_run_again
     assert files(world) == {out.name}
 
 
+@pytest.mark.asyncio
 @every_file
 async def test_a_crash_between_publishing_and_cleaning_up_is_recognized(
     world: JobsOnAnEmulator, ending: str, monkeypatch: pytest.MonkeyPatch
@@ -128,6 +135,7 @@ async def test_a_crash_between_publishing_and_cleaning_up_is_recognized(
     assert (files(world), await asyncio.to_thread(out.read_bytes) == whole) == ({out.name}, True)
 
 
+@pytest.mark.asyncio
 @pytest.mark.parametrize("ending", [".jsonl", ".npy", ".parquet", ""])
 async def test_a_job_that_ends_before_anything_is_settled_leaves_nothing(world: JobsOnAnEmulator, ending: str) -> None:
     world.emulator.faults.fail(404, times=None, reason="Failed to find model")
@@ -144,6 +152,7 @@ def bad(count: int) -> list[Row]:
     return [{"id": f"d{number}", "text": ""} for number in range(count)]
 
 
+@pytest.mark.asyncio
 @every_file
 async def test_a_job_whose_first_rows_all_fail_ends_and_says_why(world: JobsOnAnEmulator, ending: str) -> None:
     out = world.folder / f"out{ending}"
@@ -154,11 +163,13 @@ async def test_a_job_whose_first_rows_all_fail_ends_and_says_why(world: JobsOnAn
     assert 1_000 <= len(found) < 5_000
 
 
+@pytest.mark.asyncio
 async def test_a_job_of_few_rows_may_fail_as_a_whole(world: JobsOnAnEmulator) -> None:
     report = await run(world, bad(999), world.folder / "out.jsonl")
     assert (report.read, report.failed) == (999, 999)
 
 
+@pytest.mark.asyncio
 async def test_a_job_with_too_many_failures_is_continued_with_a_higher_limit(world: JobsOnAnEmulator) -> None:
     rows: list[Row] = [*documents(300), *bad(20), {"id": "last", "text": "text"}]
     out, how = world.folder / "out.jsonl", {"checkpoint": world.folder / "job", "batch": 8}
@@ -169,6 +180,7 @@ async def test_a_job_with_too_many_failures_is_continued_with_a_higher_limit(wor
     assert files(world) == {"out.jsonl", "job.dead.jsonl"}
 
 
+@pytest.mark.asyncio
 async def test_a_share_counts_for_few_rows_at_the_end(world: JobsOnAnEmulator) -> None:
     out = world.folder / "out.jsonl"
     with pytest.raises(TooManyFailures, match=r"2 of 8 rows failed, more than max_failures=0\.2"):
@@ -177,6 +189,7 @@ async def test_a_share_counts_for_few_rows_at_the_end(world: JobsOnAnEmulator) -
     assert (report.written, report.failed) == (6, 2)
 
 
+@pytest.mark.asyncio
 @pytest.mark.parametrize(
     ("value", "words"),
     [(-1, "0 or more, not -1"), (1.5, "a share between 0 and 1"), (True, "a number"), ("1", "a number")],
@@ -189,6 +202,7 @@ async def test_a_limit_that_cannot_be_is_refused(world: JobsOnAnEmulator, value:
 # ---- names of files --------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.asyncio
 async def test_jobs_with_functions_at_once_have_dead_letters_of_their_own(
     world: JobsOnAnEmulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -224,6 +238,7 @@ async def an_index() -> AsyncGenerator[tuple[BulkServer, Session]]:
         yield server, elsewhere
 
 
+@pytest.mark.asyncio
 @pytest.mark.parametrize("bare", [False, True])
 @pytest.mark.parametrize("once", [False, True])
 async def test_numbered_rows_do_not_replace_those_of_another_job(
@@ -247,6 +262,24 @@ async def test_numbered_rows_do_not_replace_those_of_another_job(
         assert server.documents["3"]["text"] == "fourth 3"
 
 
+@pytest.mark.asyncio
+async def test_numbers_of_chunks_do_not_replace_those_of_another_job(world: JobsOnAnEmulator) -> None:
+    async with an_index() as (_, ml):
+        how: dict[str, Any] = {"id": None, "chunk": Chunks(size=20)}
+        await run(world, [{"text": "one sentence. another sentence."}], IndexSink(ml, "docs"), **how)
+        with pytest.raises(InvalidRequest, match="index docs holds a document 0#0 already"):
+            await run(world, [{"text": "something else"}], IndexSink(ml, "docs"), **how)
+
+
+def test_names_of_files_are_of_any_system_and_differ() -> None:
+    names = ["main.<locals>.<lambda>", "con", "a:b/c", "n" * 300, "n" * 299 + "m", "", "dots..."]
+    files = [file_name(name) for name in names]
+    assert files[:3] == ["main.locals.lambda", "_con", "a_b_c"]
+    assert len(set(files)) == len(names)
+    assert all(0 < len(file.encode()) <= 200 and not file.endswith(".") for file in files)
+
+
+@pytest.mark.asyncio
 async def test_numbered_rows_of_an_interrupted_job_are_its_own(world: JobsOnAnEmulator) -> None:
     fails = True
 
@@ -264,6 +297,7 @@ async def test_numbered_rows_of_an_interrupted_job_are_its_own(world: JobsOnAnEm
         assert (await run(world, rows, IndexSink(ml, "docs"), **how)).written == 40
 
 
+@pytest.mark.asyncio
 @pytest.mark.parametrize("where", ["job", "sink"])
 async def test_the_server_makes_the_ids_if_that_is_said(world: JobsOnAnEmulator, where: str) -> None:
     job: dict[str, Any] = {"ids": "auto"} if where == "job" else {}
@@ -276,6 +310,7 @@ async def test_the_server_makes_the_ids_if_that_is_said(world: JobsOnAnEmulator,
         assert not {str(number) for number in range(10)} & server.documents.keys()
 
 
+@pytest.mark.asyncio
 async def test_ids_that_the_server_makes_need_no_field(world: JobsOnAnEmulator) -> None:
     rows: list[Row] = [{"text": "a"}, {"text": "b", "id": "x"}, {"text": "c", "id": "x"}]
     async with an_index() as (server, ml):
@@ -283,6 +318,7 @@ async def test_ids_that_the_server_makes_need_no_field(world: JobsOnAnEmulator) 
     assert (report.written, report.deduplicated, len(server.documents)) == (2, 1, 2)
 
 
+@pytest.mark.asyncio
 async def test_only_an_index_makes_ids(world: JobsOnAnEmulator) -> None:
     with pytest.raises(InvalidRequest, match=r"ids='auto' is for an index, .*out\.jsonl is none"):
         await run(world, documents(1), world.folder / "out.jsonl", ids="auto")
