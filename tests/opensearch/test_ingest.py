@@ -56,7 +56,7 @@ async def test_a_corpus_goes_into_an_index_and_is_found_again(opensearch_url: st
         # Some verses are duplicates.
         assert verse["_source"]["text"] in [hit["_source"]["text"] for hit in hits]
 
-        # The same job again writes nothing.
+        # The same job again writes the same documents.
         again = IndexSink(target, index, create=KNN)
         async with ml.ingest(CORPUS, model="all-MiniLM-L6-v2", sink=again, checkpoint=note, ordered=False) as job:
             assert (await job).written == VERSES
