@@ -29,7 +29,7 @@ FLOORS = (
     "lifecycle.files",
     "lifecycle",
     "ingest.errors ingest.paths ingest.json_values ingest.pacing",
-    "ingest.types ingest.durable",
+    "ingest.types ingest.durable ingest.arrow_rows",
     "ingest.stats ingest.state",
     "ingest.rows",
     "ingest.sources ingest.sinks ingest.embedding",

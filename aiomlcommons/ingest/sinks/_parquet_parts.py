@@ -15,7 +15,7 @@ from typing import IO, Any
 from aiomlcommons.ingest.durable import REMEDY, lock, sync_folder
 from aiomlcommons.ingest.errors import SinkError
 from aiomlcommons.ingest.paths import naming
-from aiomlcommons.ingest.sinks.arrow_tables import Schema, Table, arrow, conformed, unified
+from aiomlcommons.ingest.sinks.arrow_tables import Schema, Table, arrow, conformed
 
 ENDING = ".parquet"
 LOCK = "lock"
@@ -43,7 +43,7 @@ class Folder:
         self._locked: int | None = None
 
     def open(self, rows: int | None) -> Schema | None:
-        """Start anew, or keep just the first ``rows`` rows; return their schema, or None without rows.
+        """Start anew, or keep just the first ``rows`` rows; return the schema of the last ones, or None without rows.
 
         Raises SinkError if the rows do not exist any more, or a file is in the folder that no job wrote; OSError.
         """
@@ -58,7 +58,7 @@ class Folder:
             self._begin()
             for stale in set(self.folder.iterdir()) - {*kept, self.folder / LOCK}:
                 stale.unlink()
-        return unified(*map(_schema, kept)) if kept else None
+        return _schema(kept[-1]) if kept else None
 
     def add(self, table: Table) -> None:
         """Write a table as the next part file. Raises OSError, naming the file."""
@@ -69,15 +69,14 @@ class Folder:
         sync_folder(self.folder)
         self._count += 1
 
-    def complete(self, empty: Schema) -> None:
-        """Join the part files into the final file, one row group at a time; ``empty`` is its schema without rows.
+    def complete(self, schema: Schema) -> None:
+        """Join the part files into the final file of this schema, one row group at a time.
 
         Raises OSError, naming the file; the part files stay then.
         """
         if self._was_complete:
             return
         files = [self._numbered(i) for i in range(self._count)]
-        schema = unified(*map(_schema, files)) if files else empty
         _write(self._joined, _row_groups(files, schema), schema)
         self._joined.replace(self.path)
         sync_folder(self.path.parent)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from base64 import b64decode, b64encode
 from collections.abc import Sequence
 from contextlib import closing
 from os import PathLike
@@ -9,27 +11,19 @@ from typing import Any
 
 from aiomlcommons.ingest.errors import SinkError
 from aiomlcommons.ingest.sinks._parquet_parts import Folder, names_in
-from aiomlcommons.ingest.sinks.arrow_tables import (
-    Misfit,
-    Schema,
-    Table,
-    arrow,
-    conformed,
-    fitting,
-    table_of,
-    unified,
-    vectors_of,
-)
+from aiomlcommons.ingest.sinks._row_schema import RowSchema
+from aiomlcommons.ingest.sinks.arrow_tables import DataType, Schema, Table, arrow, conformed, vectors_of
 from aiomlcommons.ingest.sinks.file_sink import BlockingSink
-from aiomlcommons.ingest.types import Documents, Refused
+from aiomlcommons.ingest.types import Documents, Refused, Row
 
 
 class ParquetSink(BlockingSink):
     """A Parquet file of the rows and their vectors, as ``field`` (default ``embedding``).
 
-    Dense vectors are ``FixedSizeList<float32>`` (or of the model's own dtype), sparse ones ``map<string, float>``.
-    Until it is complete, ``NAME.parts/`` holds the rows; about ``held`` bytes (default 16 MB) are buffered in memory.
-    A row whose types do not fit those of earlier rows is refused, as is a vector of another dimension.
+    Dense vectors are ``FixedSizeList<float32>`` (or of the model's own dtype), sparse ones ``map<string, float>``; they
+    replace a column of that name. Rows of Arrow data keep their types, the types of others are inferred. Until it is
+    complete, ``NAME.parts/`` holds the rows; about ``held`` bytes (default 16 MB) are buffered in memory. A row whose
+    types do not fit those of earlier rows is refused, as is a vector of another dimension.
     Needs pyarrow: ``pip install aiomlcommons[arrow]``.
     """
 
@@ -37,7 +31,9 @@ class ParquetSink(BlockingSink):
         super().__init__(path)
         self._folder, self.field, self._held = Folder(path), field, held
         self._tables: list[Table] = []
-        self._schema: Schema | None = None
+        self._known = RowSchema()
+        self._vectors: DataType | None = None
+        self._screening = threading.Lock()
         self._rows = self._bytes = 0
         self._is_open = False
 
@@ -46,43 +42,59 @@ class ParquetSink(BlockingSink):
         names = names_in(self.path)
         return names is not None and (not names or self.field in names)
 
+    def screen(self, _: Sequence[str], rows: Sequence[Row], /) -> Sequence[Refused]:
+        """Return the documents whose row fits neither Parquet nor the types of the rows before it."""
+        _, refused = self._admit(rows)
+        return [Refused(i, why) for i, why in refused.items()]
+
+    def _admit(self, rows: Sequence[Row]) -> tuple[list[Table], dict[int, str]]:
+        with self._screening:
+            self._known, tables, refused = self._known.admit(rows, self.field)
+        return tables, refused
+
     def _open(self, state: Any) -> None:
         arrow()  # raises ImportError early
         self._rows = 0 if state is None else state["rows"]
-        self._schema = self._folder.open(None if state is None else self._rows)
+        written = self._folder.open(None if state is None else self._rows)
+        self._vectors = None if written is None else written.field(self.field).type
+        self._known = RowSchema() if state is None else _loaded(state, self.name)
         self._clear()
         self._is_open = True
 
     def _write(self, batch: Documents) -> Sequence[Refused]:
         self._check_open()
         vectors = vectors_of(batch.vectors)
-        if why := self._type_conflict(vectors.type):
+        if self._vectors not in {None, vectors.type}:
+            why = f"its vector is {vectors.type}, and those before are {self._vectors}"
             return [Refused(i, why) for i in range(len(batch))]
-        known = self._schema or arrow().schema([(self.field, vectors.type)])
-        reasons: dict[int, str] = {}
-        try:
-            table = table_of(batch.rows, self.field, vectors)
-            tables, schema = [table], unified(known, table.schema)
-        except Misfit:
-            tables, schema, reasons = fitting(batch.rows, self.field, vectors, known)
-        self._buffer(tables, schema)
-        return [Refused(i, why) for i, why in reasons.items()]
+        tables, refused = self._admit(batch.rows)
+        self._vectors = vectors.type
+        if refused:
+            vectors = vectors.take(arrow().array([i for i in range(len(batch)) if i not in refused], "int64"))
+        self._buffer(tables, vectors)
+        return [Refused(i, why) for i, why in refused.items()]
 
-    def _buffer(self, tables: Sequence[Table], schema: Schema) -> None:
-        self._tables += tables
-        self._schema = schema
+    def _buffer(self, tables: Sequence[Table], vectors: Any) -> None:
+        for table in tables:
+            column, vectors = vectors[: table.num_rows], vectors[table.num_rows :]
+            self._tables.append(table.set_column(0, self.field, column))
         self._rows += sum(table.num_rows for table in tables)
-        self._bytes += sum(table.nbytes for table in tables)
+        self._bytes += sum(table.nbytes for table in self._tables[len(self._tables) - len(tables) :])
         if self._bytes >= self._held:
             self._write_out()
 
-    def _type_conflict(self, kind: Any) -> str:
-        known = kind if self._schema is None else self._schema.field(self.field).type
-        return "" if known == kind else f"its vector is {kind}, and those before are {known}"
+    @property
+    def _schema(self) -> Schema:
+        """The schema of the file so far: the columns of the rows, then the vectors."""
+        known = self._known.schema
+        vectors = [] if self._vectors is None else [arrow().field(self.field, self._vectors)]
+        rows = [] if known is None else [field for field in known if field.name != self.field]
+        return arrow().schema([*rows, *vectors], None if known is None else known.metadata)
 
     def _write_out(self) -> None:
-        if self._schema is not None and any(table.num_rows for table in self._tables):
-            self._folder.add(arrow().concat_tables([conformed(table, self._schema) for table in self._tables]))
+        if any(table.num_rows for table in self._tables):
+            schema = self._schema
+            self._folder.add(arrow().concat_tables([conformed(table, schema) for table in self._tables]))
         self._clear()
 
     def _clear(self) -> None:
@@ -91,16 +103,29 @@ class ParquetSink(BlockingSink):
     def _flush(self) -> Any:
         self._check_open()
         self._write_out()
-        return {"rows": self._rows}
+        return {"rows": self._rows, **_saved(self._known)}
 
     def _close(self, *, complete: bool) -> None:
         with closing(self._folder):
             if complete and self._is_open:
                 self._write_out()
-                self._folder.complete(arrow().schema([]))
+                self._folder.complete(self._schema)
             self._is_open = False
             self._clear()
 
     def _check_open(self) -> None:
         if not self._is_open:
             raise SinkError(f"{self.name} is not open")
+
+
+def _saved(known: RowSchema) -> dict[str, Any]:
+    """Return a schema as JSON; the ranges as text, because they may have more than 64 bits."""
+    schema = None if known.schema is None else b64encode(known.schema.serialize()).decode()
+    return {"schema": schema, "ranges": {path: [str(low), str(high)] for path, (low, high) in known.ranges.items()}}
+
+
+def _loaded(state: Any, name: str) -> RowSchema:
+    if "schema" not in state:
+        raise SinkError(f"{name} was begun by an earlier version: remove the checkpoint to begin anew")
+    schema = None if state["schema"] is None else arrow().ipc.read_schema(arrow().py_buffer(b64decode(state["schema"])))
+    return RowSchema(schema, {path: (int(low), int(high)) for path, (low, high) in state["ranges"].items()})

@@ -23,11 +23,6 @@ class Part(Protocol):
         """The number of row groups."""
         ...
 
-    @property
-    def keys(self) -> Mapping[str, Any]:
-        """The partition keys: columns from the name of its folder, the same in all rows."""
-        ...
-
     def batches(self, group: int, size: int) -> Iterator[Any]:
         """Yield the record batches of a row group, of about ``size`` rows each."""
         ...
@@ -40,7 +35,7 @@ def opened_part(dataset: Any, fragment: Any, columns: Columns, *, own: bool) -> 
         yield _Fragment(dataset, fragment, columns)
         return
     # Not by a scan of the dataset, whose threads keep files open for a while after it is closed.
-    keys = dataset_library().get_partition_keys(fragment.partition_expression)
+    keys = _Keys(dataset.schema, dataset_library().get_partition_keys(fragment.partition_expression))
     with fragment.open() as file:
         if hasattr(fragment, "row_groups"):
             yield _Parquet(_library("parquet").ParquetFile(file), columns, keys)
@@ -49,10 +44,28 @@ def opened_part(dataset: Any, fragment: Any, columns: Columns, *, own: bool) -> 
 
 
 @attrs.frozen
+class _Keys:
+    """The partition keys of a file: columns from the name of its folder, the same in all rows."""
+
+    schema: Any
+    values: Mapping[str, Any]
+
+    def added(self, batch: Any) -> Any:
+        """Return a record batch with the keys as columns; they replace columns of the same name."""
+        for name, value in self.values.items():
+            field = self.schema.field(name)
+            column = _library("lib").array([value] * len(batch), field.type)
+            if name in batch.schema.names:
+                batch = batch.drop_columns([name])
+            batch = batch.append_column(field, column)
+        return batch
+
+
+@attrs.frozen
 class _Parquet:
     file: Any
     columns: Columns
-    keys: Mapping[str, Any]
+    keys: _Keys
 
     @property
     def groups(self) -> int:
@@ -60,14 +73,14 @@ class _Parquet:
 
     def batches(self, group: int, size: int) -> Iterator[Any]:
         names = _present(self.file.schema_arrow, self.columns)
-        yield from self.file.iter_batches(size, row_groups=[group], columns=names)
+        yield from map(self.keys.added, self.file.iter_batches(size, row_groups=[group], columns=names))
 
 
 @attrs.frozen
 class _Ipc:
     file: Any
     columns: Columns
-    keys: Mapping[str, Any]
+    keys: _Keys
 
     @property
     def groups(self) -> int:
@@ -78,7 +91,7 @@ class _Ipc:
         names = _present(batch.schema, self.columns)
         chosen = batch if names is None else batch.select(names)
         for begin in range(0, len(batch), size):
-            yield chosen.slice(begin, size)
+            yield self.keys.added(chosen.slice(begin, size))
 
 
 @attrs.frozen
@@ -86,7 +99,6 @@ class _Fragment:
     dataset: Any
     fragment: Any
     columns: Columns
-    keys: Mapping[str, Any] = attrs.field(factory=dict)
 
     @property
     def groups(self) -> int:

@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 import attrs
 
 from aiomlcommons.errors import InvalidRequest
+from aiomlcommons.ingest.arrow_rows import ArrowRow, rows_of
 from aiomlcommons.ingest.errors import SourceError
 from aiomlcommons.ingest.paths import printable, redacted
 from aiomlcommons.ingest.sources._arrow_fragments import Part, as_table, dataset_library, opened_part
@@ -126,7 +127,7 @@ class ArrowSource:
                         start += len(rows)
 
 
-def _rows_of(part: Part, begin: Position) -> Generator[tuple[Position, list[Any]]]:
+def _rows_of(part: Part, begin: Position) -> Generator[tuple[Position, list[ArrowRow]]]:
     """Yield the rows of a file from a position on, in chunks with their positions."""
     file, first, skip, size = begin
     if first and first >= part.groups:
@@ -136,14 +137,13 @@ def _rows_of(part: Part, begin: Position) -> Generator[tuple[Position, list[Any]
             yield (file, group, row, size), rows
 
 
-def _from_row(part: Part, group: int, skip: int, file: str) -> Generator[tuple[int, list[Any]]]:
+def _from_row(part: Part, group: int, skip: int, file: str) -> Generator[tuple[int, list[ArrowRow]]]:
     """Yield the rows of a row group after the first ``skip``, in chunks with the number of their first row."""
     at = 0
     for batch in part.batches(group, ROWS_AT_ONCE):
         begin = max(0, skip - at)
         if begin < len(batch):
-            rows = batch.slice(begin).to_pylist()
-            yield at + begin, [{**row, **part.keys} for row in rows] if part.keys else rows
+            yield at + begin, rows_of(batch.slice(begin))
         at += len(batch)
     if at < skip:
         raise SourceError(f"row group {group} of {file} has {at:,} rows, and was read to row {skip:,} before")
