@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import sys
+from contextlib import nullcontext, redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +42,9 @@ async def ingest(options: argparse.Namespace) -> int:
     files: Any = {"checkpoint": checkpoint, "dead_letters": dead_letters}
     async with cluster(options) as ml:
         report = await jobs.run(ml, options, await jobs.source(ml, options), **files, **how, **jobs.known(options))
-    print_json(attrs.asdict(report)) if options.json else print(report)
+    # Standard output is for the documents if they go there.
+    with redirect_stdout(sys.stderr) if options.out == jobs.STDOUT else nullcontext():
+        print_json(attrs.asdict(report)) if options.json else print(report)
     return jobs.SOME_FAILED if report.failed else 0
 
 
@@ -74,7 +78,8 @@ async def _dry_run(options: argparse.Namespace, how: dict[str, Any]) -> int:
 def _rehearsal(ml: Session, options: argparse.Namespace, folder: Path) -> Sink:
     if options.out is None:
         return DryRunIndexSink(ml, options.index, field=options.field, create=True)
-    return open_sink(folder / Path(options.out).name, field=options.field)
+    name = "stdout.jsonl" if options.out == jobs.STDOUT else Path(options.out).name
+    return open_sink(folder / name, field=options.field)
 
 
 def _words(found: Estimate) -> str:

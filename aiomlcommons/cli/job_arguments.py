@@ -143,7 +143,7 @@ def _chunking(group: Any) -> None:
 
 def _where(parser: argparse.ArgumentParser) -> Any:
     where = parser.add_argument_group("output", "either --out or --index")
-    where.add_argument("--out", metavar="FILE", help="write a .jsonl, .npy or .parquet file")
+    where.add_argument("--out", metavar="FILE", help="write a .jsonl, .npy or .parquet file; - for standard output")
     words = "replace an output file that exists, or documents of an index whose ids are row numbers"
     where.add_argument("--overwrite", action="store_true", help=words)
     where.add_argument("--index", metavar="NAME", help="write into an index of the cluster; created if it is missing")

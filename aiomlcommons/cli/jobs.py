@@ -35,6 +35,8 @@ from aiomlcommons.session import Session
 SOME_FAILED = 3
 # No index has a colon in its name.
 INDEX = "index:"
+# As --out: JSON Lines to standard output.
+STDOUT = "-"
 # Seconds between two updates of the display.
 LOOK_EVERY = 0.25
 # What an interrupted job says about itself.
@@ -55,6 +57,8 @@ def target(options: argparse.Namespace) -> str:
         )
     if options.out is None:
         return file_name(options.index)
+    if options.out == STDOUT:
+        return "stdout"
     open_sink(options.out)  # only to check it early
     return str(options.out)
 
@@ -145,11 +149,17 @@ def known(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def checkpoint_of(path: str, options: argparse.Namespace) -> Path | None:
-    """Return the checkpoint, or None with --emulator, whose cluster is gone when the job is resumed.
+    """Return the checkpoint, or None where none is of use: for standard output, and with --emulator, which ends too.
 
-    Raises UsageError if the job would begin anew although it was interrupted, WrongJob if the file is no checkpoint. It
-    blocks.
+    Raises UsageError if the job would begin anew although it was interrupted, or if standard output is to be resumed;
+    WrongJob if the file is no checkpoint. It blocks.
     """
+    if options.out == STDOUT:
+        if options.checkpoint or options.resume:
+            raise UsageError(
+                "standard output cannot be resumed: pass a file to --out, or drop --checkpoint and --resume"
+            )
+        return None
     checkpoint = Path(path)
     found = CheckpointFile.peek(checkpoint)
     unfinished = found is not None and not found[1].finished and found[1].begun
@@ -166,7 +176,7 @@ def is_finished(path: str, options: argparse.Namespace) -> bool:
 
     Raises UsageError if the file is not the output of a job.
     """
-    if not options.resume or options.overwrite or options.out is None:
+    if not options.resume or options.overwrite or options.out in {None, STDOUT}:
         return False
     if not Path(options.out).is_file() or Path(path).exists():
         return False

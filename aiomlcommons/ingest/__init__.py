@@ -21,7 +21,15 @@ if TYPE_CHECKING:
         WrongJob,
     )
     from aiomlcommons.ingest.job import Job
-    from aiomlcommons.ingest.sinks import CallableSink, IndexSink, JsonLinesSink, NpySink, ParquetSink, SinkError
+    from aiomlcommons.ingest.sinks import (
+        CallableSink,
+        IndexSink,
+        JsonLinesSink,
+        NpySink,
+        ParquetSink,
+        SinkError,
+        StdoutSink,
+    )
     from aiomlcommons.ingest.sources import (
         ArrowSource,
         ArrowStreamSource,
@@ -84,6 +92,7 @@ __all__ = [
     "SourceError",
     "Stats",
     "StdinSource",
+    "StdoutSink",
     "TextFrom",
     "TooManyFailures",
     "WrongJob",

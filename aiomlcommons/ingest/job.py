@@ -18,6 +18,7 @@ from aiomlcommons.ingest.engine import Engine
 from aiomlcommons.ingest.errors import JobStopped, RowsLost
 from aiomlcommons.ingest.job_files import JobFiles
 from aiomlcommons.ingest.options import JobOptions
+from aiomlcommons.ingest.sinks import NpySink
 from aiomlcommons.ingest.state.dead_letters import DeadLetters
 from aiomlcommons.ingest.stats import Report, Stats
 from aiomlcommons.ingest.types import Sink, Source
@@ -123,7 +124,8 @@ async def ingesting(
     opening = partial(JobFiles.open, job_header, dead_letters, options, model, target, anew=anew)
     files = await anyio.to_thread.run_sync(opening)
     engine = engine_of(model, source, sink, files, options)
-    job = Job(engine, lambda: Report.of(engine.stats, dead_letters.path))
+    ids = sink.ids_path if isinstance(sink, NpySink) else None
+    job = Job(engine, lambda: Report.of(engine.stats, dead_letters.path, ids))
     try:
         await engine.open()
         async with beside(job._run):

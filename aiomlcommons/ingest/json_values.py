@@ -13,6 +13,8 @@ from typing import Any, TypeAlias
 import numpy as np
 import orjson
 
+from aiomlcommons.inference.words import is_missing
+
 # Levels of nesting; orjson writes some more.
 DEEPEST = 250
 # Characters of a path in a message: that of a value nested too deeply has hundreds.
@@ -78,16 +80,16 @@ def _dumped(data: Any, option: int, substitute: _Substitute) -> bytes:
 
 def _plain(value: Any) -> Any:
     """Convert a value of a type that orjson does not know: a ``default`` for it. Raises TypeError if JSON has none."""
+    if is_missing(value):
+        return None
     if isinstance(value, dt.date | dt.time):
-        return value.isoformat() if value == value else None  # pandas.NaT differs from itself
+        return value.isoformat()
     if isinstance(value, Decimal):
         return orjson.Fragment(str(value)) if value.is_finite() else None
     if isinstance(value, Mapping):
         return dict(value)
     if isinstance(value, np.generic | np.ndarray):
         return _of_numpy(value)
-    if type(value).__name__ == "NAType":
-        return None
     if type(value).__name__ in {"TimestampScalar", "Time64Scalar"}:
         return _arrow_moment(value)
     raise TypeError(type(value).__name__)
@@ -95,7 +97,7 @@ def _plain(value: Any) -> Any:
 
 def _of_numpy(value: Any) -> Any:
     if isinstance(value, np.datetime64):  # orjson would drop the nanoseconds
-        return None if np.isnat(value) else str(np.datetime_as_string(value))
+        return str(np.datetime_as_string(value))
     if value.ndim and value.dtype.kind not in "biuf":
         return list(value)
     return numbers(np.ascontiguousarray(value, value.dtype.newbyteorder("=")) if value.ndim else value[()])

@@ -9,7 +9,8 @@ from typing import TypeAlias
 
 from aiomlcommons.errors import InvalidRequest
 from aiomlcommons.ingest.options import JobOptions
-from aiomlcommons.ingest.sinks import CallableSink, IndexSink, NpySink
+from aiomlcommons.ingest.paths import printable
+from aiomlcommons.ingest.sinks import CallableSink, IndexSink, StdoutSink
 from aiomlcommons.ingest.sinks.file_sink import BlockingSink
 from aiomlcommons.ingest.sources.traits import reads
 from aiomlcommons.ingest.state.checkpoint import CheckpointFile
@@ -18,7 +19,7 @@ from aiomlcommons.ingest.types import Sink, Source
 Name: TypeAlias = "str | PathLike[str]"
 # The suffixes of the files beside a file that is being written, by the argument that names it.
 BESIDE: Mapping[str, tuple[str, ...]] = {
-    "sink": (".part", ".parts", ".parts.old"),
+    "sink": (".part", ".parts", ".parts.old", ".ids.jsonl", ".ids.jsonl.part"),
     "checkpoint": (".tmp", ".seen", ".seen-wal"),
     "cache": ("-wal", "-shm"),
 }
@@ -29,10 +30,8 @@ def check_sink(sink: Sink, options: JobOptions) -> None:
     skip_unchanged = options.skip_unchanged
     if options.ids is not None and not isinstance(sink, IndexSink):
         raise InvalidRequest(f"ids={options.ids!r} is for an index, whose server makes the ids: {sink.name} is none")
-    if not options.ordered and isinstance(sink, NpySink):
-        raise InvalidRequest(
-            f"{sink.name} holds vectors without ids, which only their order identifies: set ordered=True"
-        )
+    if options.checkpoint is not None and isinstance(sink, StdoutSink):
+        raise InvalidRequest("standard output cannot be resumed: drop the checkpoint, or name a file as the sink")
     if skip_unchanged and isinstance(sink, BlockingSink):
         raise InvalidRequest(
             f"skip_unchanged needs a sink that keeps its documents, such as an index: {sink.name} is written anew, and "
@@ -51,14 +50,14 @@ def resumes(options: JobOptions) -> bool:
 
 
 def check_output(sink: Sink, *, overwrite: bool) -> None:
-    """Raise InvalidRequest if the file of a sink exists and may not be replaced. It blocks."""
-    if not isinstance(sink, BlockingSink) or not os.path.lexists(sink.path):
-        return
-    if sink.path.is_dir():
-        raise InvalidRequest(f"{sink.name} is a folder: name another file")
-    if not overwrite:
+    """Raise InvalidRequest if a file of a sink exists and may not be replaced. It blocks."""
+    found = [path for path in sink.outputs if os.path.lexists(path)] if isinstance(sink, BlockingSink) else []
+    for path in found:
+        if path.is_dir():
+            raise InvalidRequest(f"{printable(path)} is a folder: name another file")
+    if found and not overwrite:
         raise InvalidRequest(
-            f"{sink.name} exists already: name another file, or replace it with overwrite=True (--overwrite)"
+            f"{printable(found[0])} exists already: name another file, or replace it with overwrite=True (--overwrite)"
         )
 
 

@@ -128,7 +128,7 @@ def _header(source: Source, sink: Sink, options: JobOptions) -> dict[str, Any]:
         "text": _identity(options.text_of),
         "id": _identity(options.id),
         "chunk": None if options.chunk is None else repr(Chunks.of(options.chunk)),
-        "ids": getattr(sink, "ids", None),
+        "ids": sink.ids if isinstance(sink, IndexSink) else None,
     }
 
 

@@ -107,7 +107,10 @@ class Stats:
 
 @attrs.frozen(kw_only=True)
 class Report:
-    """The result of a job: its counters, its seconds, and the dead letter file if any document failed."""
+    """The result of a job: its counters, its seconds, and the dead letter file if any document failed.
+
+    ``ids`` is the file with the rows and ids of the vectors, if the sink is a ``.npy`` file.
+    """
 
     read: int
     written: int
@@ -120,12 +123,14 @@ class Report:
     requests: int
     seconds: float
     dead_letters: str | None = None
+    ids: str | None = None
 
     @classmethod
-    def of(cls, stats: Stats, dead_letters: Any) -> Report:
+    def of(cls, stats: Stats, dead_letters: Any, ids: Any = None) -> Report:
         """Build the report of a finished job."""
         where = printable(dead_letters) if stats.failed and dead_letters else None
-        return cls(**stats.counts, seconds=stats.seconds, dead_letters=where)
+        named = None if ids is None else printable(ids)
+        return cls(**stats.counts, seconds=stats.seconds, dead_letters=where, ids=named)
 
     @property
     def balanced(self) -> bool:
@@ -135,4 +140,5 @@ class Report:
     def __str__(self) -> str:
         words = f"{self.read:,} read = {self.written:,} written + {self.deduplicated:,} deduplicated + "
         words += f"{self.skipped:,} skipped + {self.failed:,} failed; {self.seconds:.1f} s"
+        words += f"; rows and ids of the vectors are in {self.ids}" if self.ids else ""
         return words + (f"; the failed ones are in {self.dead_letters}" if self.dead_letters else "")

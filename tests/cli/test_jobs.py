@@ -131,6 +131,59 @@ def index(place: Place) -> BulkServer:
     return server
 
 
+# ---- output ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.asyncio
+async def test_documents_go_to_standard_output_and_all_else_to_standard_error(place: Place) -> None:
+    source = place.write("in.jsonl", *documents(), {"id": "e", "text": ""})
+    process = await place.process("ingest", source, *MODEL, "--out", "-", "--json")
+    out, err = await process.communicate()
+    assert process.returncode == 3, err
+    assert [orjson.loads(line)["id"] for line in out.splitlines()] == [f"d{number}" for number in range(ROWS)]
+    assert b'"written": 200' in err
+    assert place.files() == {"in.jsonl", "stdout.dead.jsonl"}
+
+
+@pytest.mark.asyncio
+async def test_a_reader_that_leaves_ends_the_job_in_one_line(place: Place) -> None:
+    source = place.write("in.jsonl", *documents(5_000))
+    process = await place.process("ingest", source, *MODEL, "--out", "-")
+    assert process.stdout is not None
+    assert orjson.loads(await process.stdout.readline())["id"] == "d0"
+    process.stdout._transport.close()  # type: ignore[attr-defined]
+    assert process.stderr is not None
+    err = (await process.stderr.read()).decode()
+    assert await process.wait() == 1
+    assert "aiomlcommons: SinkError: the reader of standard output closed it after" in err
+    assert "Traceback" not in err
+    assert "--resume" not in err
+
+
+@pytest.mark.asyncio
+async def test_standard_output_is_not_resumed_but_tried(place: Place) -> None:
+    words = ("ingest", place.write("in.jsonl", *documents()), *MODEL, "--out", "-")
+    for more in ("--resume",), ("--checkpoint", "job"):
+        code, _, err = await place.run(*words, *more)
+        assert (code, "standard output cannot be resumed: pass a file to --out" in err) == (2, True), err
+    code, out, _ = await place.run(*words, "--dry-run")
+    assert (code, "documents/s" in out) == (0, True)
+
+
+@pytest.mark.asyncio
+async def test_the_report_names_the_ids_of_a_numpy_file(place: Place) -> None:
+    rows = [*documents(3), {"id": "d1", "text": "again"}, {"id": "e", "text": ""}, {"id": "d3", "text": "last"}]
+    words = ("ingest", place.write("in.jsonl", *rows), *MODEL, "--out", "out.npy")
+    code, out, err = await place.run(*words)
+    assert (code, "; rows and ids of the vectors are in out.npy.ids.jsonl; the failed ones" in out) == (3, True), err
+    assert [(row["row"], row["id"]) for row in place.rows("out.npy.ids.jsonl")] == [
+        (0, "d0"),
+        (1, "d1"),
+        (2, "d2"),
+        (5, "d3"),
+    ]
+
+
 # ---- start, interruption, resume -------------------------------------------------------------------------------------
 
 

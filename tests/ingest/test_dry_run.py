@@ -62,7 +62,8 @@ async def test_a_source_that_tells_its_rows_is_not_read_through(world: JobsOnAnE
     assert (found.rows, found.faulty, found.sampled, found.written, found.failed) == (1_000, None, 100, 100, 0)
     assert found.seconds == pytest.approx(10 * found.sampling)
     assert found.rate == pytest.approx(100 / found.sampling)
-    assert found.size == 10 * (128 + 100 * 384 * 4)
+    ids = "".join(f'{{"row":{number},"id":"d{number}"}}\n' for number in range(100))
+    assert found.size == 10 * (128 + 100 * 384 * 4 + len(ids))
     assert found.latency > 0
     assert 2 <= found.concurrency <= 64
 

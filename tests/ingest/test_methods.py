@@ -124,7 +124,7 @@ async def test_a_cache_serves_the_next_job(world: JobsOnAnEmulator) -> None:
             {"skip_unchanged": True, "cache": "vectors.sqlite", "sink": lambda _: None},
             "all lambdas share one: name the function",
         ),
-        ({"ordered": False, "sink": "out.npy"}, "holds vectors without ids.* set ordered=True"),
+        ({"checkpoint": "job", "sink": "-"}, "standard output cannot be resumed: drop the checkpoint, or name a file"),
         ({"text": "{title"}, "the template"),
         ({"text": str, "text_default": ""}, "text_default is for a field or a template"),
         ({"source": "no/such.jsonl"}, "No such file or directory: 'no/such.jsonl'"),

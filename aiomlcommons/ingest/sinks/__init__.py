@@ -14,9 +14,19 @@ from aiomlcommons.ingest.sinks.index import IndexSink
 from aiomlcommons.ingest.sinks.jsonl import JsonLinesSink
 from aiomlcommons.ingest.sinks.npy import NpySink
 from aiomlcommons.ingest.sinks.parquet import ParquetSink
+from aiomlcommons.ingest.sinks.stdout import StdoutSink
 from aiomlcommons.ingest.types import Documents, Sink
 
-__all__ = ["CallableSink", "IndexSink", "JsonLinesSink", "NpySink", "ParquetSink", "SinkError", "open_sink"]
+__all__ = [
+    "CallableSink",
+    "IndexSink",
+    "JsonLinesSink",
+    "NpySink",
+    "ParquetSink",
+    "SinkError",
+    "StdoutSink",
+    "open_sink",
+]
 
 _BY_SUFFIX: Mapping[str, Callable[[Path, str], Sink]] = {
     ".jsonl": lambda path, field: JsonLinesSink(path, field=field),
@@ -29,11 +39,12 @@ _BY_SUFFIX: Mapping[str, Callable[[Path, str], Sink]] = {
 def open_sink(what: Any, *, field: str = "embedding") -> Sink:
     """Return the sink for a path, by its suffix, or for a function; a Sink is returned as it is.
 
-    ``field`` is the name of the vector in a JSON Lines or Parquet file. It looks at the file system: call it in a
-    thread. Raises ValueError for another suffix, SinkError if the folder does not exist, TypeError for anything else.
+    ``-`` is JSON Lines to standard output. ``field`` is the name of the vector in JSON Lines or Parquet. It looks at
+    the file system: call it in a thread. Raises ValueError for another suffix, SinkError if the folder does not exist,
+    TypeError for anything else.
     """
     if isinstance(what, str | PathLike):
-        return _of_path(Path(what), field)
+        return StdoutSink(field=field) if what == "-" else _of_path(Path(what), field)
     if all(hasattr(what, method) for method in ("open", "write", "flush", "close")):
         return cast("Sink", what)
     if callable(what):

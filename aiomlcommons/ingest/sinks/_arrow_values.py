@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from aiomlcommons.inference.words import is_missing
 from aiomlcommons.ingest.sinks.arrow_tables import Array, Misfit, arrow
 
 # Arrow keeps these as they are, if all of a column are of one type.
@@ -136,9 +137,7 @@ def _plain_items(value: Mapping[Any, Any], path: str, levels: int) -> dict[str, 
 def _is_missing(value: Any) -> bool:
     if isinstance(value, Decimal):
         return not value.is_finite()
-    if isinstance(value, np.datetime64 | np.timedelta64):
-        return bool(np.isnat(value))
-    return value is None or type(value).__name__ in {"NAType", "NaTType"}
+    return is_missing(value) and not isinstance(value, float | np.floating)
 
 
 def _changed(before: Any, after: Any, path: str) -> Iterator[str]:

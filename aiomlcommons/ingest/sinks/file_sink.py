@@ -16,6 +16,7 @@ from aiomlcommons.ingest.sinks._part_file import Part
 from aiomlcommons.ingest.types import Documents, Refused
 
 T = TypeVar("T")
+EARLIER = "was begun by an earlier version: remove the checkpoint to begin anew"
 
 
 class BlockingSink(ABC):
@@ -32,6 +33,11 @@ class BlockingSink(ABC):
     def name(self) -> str:
         """The path, printable."""
         return printable(self.path)
+
+    @property
+    def outputs(self) -> tuple[Path, ...]:
+        """The files that it publishes."""
+        return (self.path,)
 
     async def open(self, state: Any) -> None:
         """Start anew, or resume from ``state`` and undo later writes. Raises SinkError, OSError."""

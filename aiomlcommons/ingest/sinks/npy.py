@@ -1,16 +1,20 @@
-"""A numpy file of the vectors alone, which ``np.load(path, mmap_mode="r")`` memory-maps."""
+"""A numpy file of the vectors, which ``np.load(path, mmap_mode="r")`` memory-maps, and a file of their ids."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
 from os import PathLike
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import orjson
 
 from aiomlcommons.ingest.errors import SinkError
-from aiomlcommons.ingest.sinks.file_sink import FileSink
+from aiomlcommons.ingest.sinks._part_file import Part
+from aiomlcommons.ingest.sinks.file_sink import EARLIER, FileSink
 from aiomlcommons.ingest.types import Documents, Refused
 
 # numpy pads the header for any number of rows, so its length is always this.
@@ -18,15 +22,24 @@ HEADER = 128
 
 
 class NpySink(FileSink):
-    """A file of all vectors as one array of shape ``(rows, dimension)``, in the order of writing.
+    """A file of all vectors as one array of shape ``(documents, dimension)``, in the order of writing.
 
-    The first vector decides the dtype and the dimension; vectors of another one are refused. The header is written
-    last, when the number of rows is known.
+    Beside it, ``NAME.npy.ids.jsonl`` has a line for each vector, in the same order: ``{"row": 7, "id": "d7"}`` with the
+    number of the row in the source, from 0. A row that is missing there failed, or is a duplicate: then the line with
+    its id is that of its vector. The first vector decides the dtype and the dimension; vectors of another one are
+    refused.
     """
 
     def __init__(self, path: str | PathLike[str]) -> None:
         super().__init__(path)
+        self.ids_path = Path(f"{os.fspath(path)}.ids.jsonl")
+        self._ids_part = Part(self.ids_path)
         self._rows, self._dimension, self._descr = 0, 0, "<f4"
+
+    @property
+    def outputs(self) -> tuple[Path, ...]:
+        """The file of the vectors, and that of their rows and ids."""
+        return (self.path, self.ids_path)
 
     def is_output(self) -> bool:
         """Return whether the file is an array of vectors."""
@@ -39,8 +52,11 @@ class NpySink(FileSink):
         return len(shape) == 2
 
     def _open(self, state: Any) -> None:
+        if state is not None and "ids" not in state:
+            raise SinkError(f"{self.name} {EARLIER}")
         state = state if state and state["rows"] else None
         super()._open(state)
+        self._ids_part.open(None if state is None else state["ids"])
         known = state or {"rows": 0, "dimension": 0, "descr": "<f4"}
         self._rows, self._dimension, self._descr = known["rows"], known["dimension"], known["descr"]
         if state is None:
@@ -55,22 +71,41 @@ class NpySink(FileSink):
             why = f"a vector of {dimension} {descr} after vectors of {self._dimension} {self._descr}"
             return [Refused(i, why) for i in range(len(batch))]
         self._part.write(np.ascontiguousarray(batch.vectors, descr).reshape(-1).view("u1").data)
+        self._ids_part.write(b"".join(_lines(batch)))
         self._dimension, self._descr = dimension, descr
         self._rows += len(batch)
         return ()
 
     def _flush(self) -> Any:
-        return {**super()._flush(), "rows": self._rows, "dimension": self._dimension, "descr": self._descr}
+        return {
+            **super()._flush(),
+            "ids": self._ids_part.sync(),
+            "rows": self._rows,
+            "dimension": self._dimension,
+            "descr": self._descr,
+        }
 
     def _close(self, *, complete: bool) -> None:
-        if complete and self._part.is_open:
-            self._part.write(self._header(), at=0)
-        elif not self._rows:
-            self._part.length = 0  # an empty file is not kept
-        super()._close(complete=complete)
+        published = False
+        if not complete and not self._rows:
+            self._part.length = self._ids_part.length = 0  # empty files are not kept
+        try:
+            if complete and self._part.is_open:
+                # Last, because only now is the number of vectors known.
+                self._part.write(self._header(), at=0)
+            self._ids_part.close(complete=complete)
+            published = complete
+        finally:
+            super()._close(complete=published)
 
     def _header(self) -> bytes:
         header = io.BytesIO()
         shape = (self._rows, self._dimension)
         np.lib.format.write_array_header_1_0(header, {"descr": self._descr, "fortran_order": False, "shape": shape})
         return header.getvalue()
+
+
+def _lines(batch: Documents) -> Iterator[bytes]:
+    for i, key in enumerate(batch.ids):
+        line = {"row": batch.numbers[i] if batch.numbers else None, "id": key}
+        yield orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)

@@ -13,7 +13,7 @@ from aiomlcommons.ingest.errors import SinkError
 from aiomlcommons.ingest.sinks._parquet_parts import Folder, names_in
 from aiomlcommons.ingest.sinks._row_schema import RowSchema
 from aiomlcommons.ingest.sinks.arrow_tables import DataType, Schema, Table, arrow, conformed, vectors_of
-from aiomlcommons.ingest.sinks.file_sink import BlockingSink
+from aiomlcommons.ingest.sinks.file_sink import EARLIER, BlockingSink
 from aiomlcommons.ingest.types import Documents, Refused, Row
 
 
@@ -126,6 +126,6 @@ def _saved(known: RowSchema) -> dict[str, Any]:
 
 def _loaded(state: Any, name: str) -> RowSchema:
     if "schema" not in state:
-        raise SinkError(f"{name} was begun by an earlier version: remove the checkpoint to begin anew")
+        raise SinkError(f"{name} {EARLIER}")
     schema = None if state["schema"] is None else arrow().ipc.read_schema(arrow().py_buffer(b64decode(state["schema"])))
     return RowSchema(schema, {path: (int(low), int(high)) for path, (low, high) in state["ranges"].items()})

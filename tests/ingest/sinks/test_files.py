@@ -14,6 +14,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import attrs
 import numpy as np
 import orjson
 import pytest
@@ -36,10 +37,9 @@ every_file = pytest.mark.parametrize("ending", ENDINGS)
 
 
 def read(path: Path) -> tuple[list[str], Any]:
-    """Read the ids and vectors of a file; a numpy file has no ids."""
+    """Read the ids and vectors of a file."""
     if path.suffix == ".npy":
-        found = np.load(path)
-        return [], found
+        return [line["id"] for line in lines(NpySink(path).ids_path)], np.load(path)
     rows = lines(path) if path.suffix == ".jsonl" else pq.read_table(path).to_pylist()
     return [row["id"] for row in rows], np.array([row["embedding"] for row in rows], "f4").reshape(-1, DIMENSION)
 
@@ -50,8 +50,12 @@ def lines(path: Path) -> list[dict[str, Any]]:
 
 def holds(path: Path, count: int) -> bool:
     ids, found = read(path)
-    right = path.suffix == ".npy" or ids == [f"d{i}" for i in range(count)]
-    return right and found.tobytes() == vectors(0, count).tobytes()
+    return ids == [f"d{i}" for i in range(count)] and found.tobytes() == vectors(0, count).tobytes()
+
+
+def files(path: Path) -> list[Path]:
+    """Return the files that a finished sink leaves."""
+    return [path, NpySink(path).ids_path] if path.suffix == ".npy" else [path]
 
 
 @every_file
@@ -70,7 +74,7 @@ async def test_nobody_else_writes_where_a_job_writes(tmp_path: Path, ending: str
     await second.write(batch(0, 9))
     await second.close(complete=True)
     assert holds(path, 9)
-    assert list(tmp_path.iterdir()) == [path]
+    assert sorted(tmp_path.iterdir()) == files(path)
 
 
 @every_file
@@ -78,7 +82,7 @@ async def test_what_is_written_is_read_back_bit_by_bit(tmp_path: Path, ending: s
     path = tmp_path / f"out{ending}"
     assert await written(open_sink(path), batch(0, 7), batch(7, 1), batch(8, 30)) == []
     assert holds(path, 38)
-    assert list(tmp_path.iterdir()) == [path]
+    assert sorted(tmp_path.iterdir()) == files(path)
 
 
 @every_file
@@ -101,6 +105,38 @@ async def test_a_job_without_documents_leaves_a_valid_empty_file(tmp_path: Path,
     path = tmp_path / f"out{ending}"
     await written(open_sink(path))
     assert len(read(path)[1]) == 0
+
+
+async def test_the_vectors_of_a_numpy_file_have_their_rows_and_ids_beside_it(tmp_path: Path) -> None:
+    path = tmp_path / "out.npy"
+    some = attrs.evolve(batch(0, 3), numbers=[0, 4, 7])
+    assert await written(NpySink(path), some, batch(3, 1)) == []
+    assert (tmp_path / "out.npy.ids.jsonl").read_text() == (
+        '{"row":0,"id":"d0"}\n{"row":4,"id":"d1"}\n{"row":7,"id":"d2"}\n{"row":null,"id":"d3"}\n'
+    )
+    pandas: Any = pytest.importorskip("pandas")
+    found = pandas.read_json(NpySink(path).ids_path, lines=True, dtype={"id": str})
+    assert len(found) == len(np.load(path))
+
+
+async def test_the_ids_are_published_before_the_vectors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "out.npy"
+    sink = NpySink(path)
+    await sink.open(None)
+    await sink.write(batch(0, 3))
+    state = await sink.flush()
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", fails)
+        with pytest.raises(OSError, match="Input/output error"):
+            await sink.close(complete=True)
+    assert not path.exists()
+    await written(NpySink(path), batch(3, 2), state=state)
+    assert holds(path, 5)
+
+
+async def test_the_state_of_an_earlier_version_is_refused_with_the_remedy(tmp_path: Path) -> None:
+    with pytest.raises(SinkError, match=r"out\.npy was begun by an earlier version: remove the checkpoint"):
+        await NpySink(tmp_path / "out.npy").open({"bytes": 128, "rows": 0, "dimension": 0, "descr": "<f4"})
 
 
 # ---- crashes ---------------------------------------------------------------------------------------------------------
@@ -135,7 +171,7 @@ async def test_after_a_crash_anywhere_the_file_is_the_whole_and_nothing_twice(en
         await sink.write(batch(number, 2))
         await sink.close(complete=True)
         assert holds(path, number + 2)
-        assert [one.name for one in Path(folder).iterdir()] == [path.name]
+        assert sorted(Path(folder).iterdir()) == files(path)
 
 
 @every_file
@@ -160,7 +196,7 @@ async def test_what_a_crash_left_torn_is_cut_off(tmp_path: Path, ending: str) ->
     await sink.write(batch(3, 2))
     await sink.close(complete=True)
     assert holds(path, 5)
-    assert list(tmp_path.iterdir()) == [path]
+    assert sorted(tmp_path.iterdir()) == files(path)
 
 
 @every_file
@@ -329,7 +365,7 @@ async def test_a_failed_fsync_is_not_forgotten(tmp_path: Path, monkeypatch: pyte
     assert not (tmp_path / "out.jsonl").exists()
 
 
-def fails(_: int) -> None:
+def fails(*_: Any) -> None:
     raise OSError(errno.EIO, "Input/output error")
 
 
@@ -361,6 +397,9 @@ class NoTime(Moment):
 
     def __eq__(self, other: object) -> bool:
         return False
+
+    def __ne__(self, other: object) -> bool:
+        return True
 
 
 class Day(dt.date):
