@@ -65,6 +65,7 @@ class Big(IntEnum):
         (dt.datetime(2026, 1, 2, 3, tzinfo=dt.timezone(dt.timedelta(hours=2))), '"2026-01-02T03:00:00+02:00"'),
         (dt.date(2026, 1, 2), '"2026-01-02"'),
         (dt.time(1, 2, 3), '"01:02:03"'),
+        (dt.time(0, 0, 0, 10_000), '"00:00:00.010000"'),
         (dt.time(1, tzinfo=UTC), '"01:00:00+00:00"'),
         (uuid.UUID(int=1), '"00000000-0000-0000-0000-000000000001"'),
         (MappingProxyType({"a": MappingProxyType({"b": 1})}), '{"a":{"b":1}}'),
@@ -97,6 +98,7 @@ def test_missing_values_of_pandas_are_null() -> None:
             "'took' is of type datetime.timedelta, .*: make it a number of seconds",
         ),
         ({"a": np.array([b"a"], object)}, r"'a\[0\]' is of type bytes"),
+        ({"a": [10**5000]}, r"'a\[0\]' has more digits than Python writes: make it text"),
         ({"a": 1j}, "'a' is of type complex, which JSON cannot hold: make it text, a number, a list or a mapping"),
         ({"a": Point(1)}, "'a' is of type .*Point"),
         ({"a": {1: "one"}}, "'a.1' has a name of type int: JSON has only text as names"),
@@ -112,6 +114,14 @@ def test_what_json_cannot_hold_is_named_by_its_path(row: Any, why: str) -> None:
     with pytest.raises(NotJson, match=why.replace("tags[2]", r"tags\[2\]")):
         dumped(row)
     assert json.loads(dumped_anyhow(row)), "and is kept as text where that is better than nothing"
+
+
+def test_a_class_whose_repr_fails_is_kept_by_its_name() -> None:
+    class Broken:
+        def __repr__(self) -> str:
+            raise OverflowError
+
+    assert b"Broken>" in dumped_anyhow({"a": Broken()})
 
 
 def test_what_is_nested_less_deeply_is_written() -> None:
