@@ -11,7 +11,7 @@ import attrs
 from aiomlcommons.ingest.arrow_rows import ArrowRow
 from aiomlcommons.ingest.sinks._arrow_types import Ranges, check_kept, joined, ranges_of
 from aiomlcommons.ingest.sinks._arrow_values import array_of
-from aiomlcommons.ingest.sinks.arrow_tables import Misfit, Schema, Table, arrow, conformed
+from aiomlcommons.ingest.sinks.arrow_tables import Array, Misfit, Schema, Table, arrow, conformed
 from aiomlcommons.ingest.types import Row
 
 Field: TypeAlias = Any
@@ -43,6 +43,20 @@ class RowSchema:
             last, more, others = wider.admit(rows[middle:], vector, first + middle)
             return last, tables + more, reasons | others
         return wider, [table], {}
+
+    def table(self, rows: Sequence[Row], vector: str) -> Table | None:
+        """Return the table of rows of Python that were admitted before, without a second look at their types.
+
+        It is None if that takes the look after all.
+        """
+        pa = arrow()
+        if self.schema is None or any(isinstance(row, ArrowRow) for row in rows):
+            return None
+        try:
+            columns = [_column(field, rows, vector) for field in self.schema]
+        except (pa.ArrowException, OverflowError, ValueError, TypeError):
+            return None
+        return pa.Table.from_arrays(columns, schema=self.schema)
 
     def _with(self, table: Table) -> tuple[RowSchema, Table]:
         """Return the schema that holds a table too, and the table cast to it. Raises Misfit."""
@@ -122,6 +136,12 @@ def _continues(first: Row, row: Row, distance: int) -> bool:
     if not isinstance(first, ArrowRow):
         return not isinstance(row, ArrowRow)
     return isinstance(row, ArrowRow) and row.batch is first.batch and row.index == first.index + distance
+
+
+def _column(field: Field, rows: Sequence[Row], vector: str) -> Array:
+    if field.name == vector:
+        return arrow().nulls(len(rows))
+    return arrow().array([row.get(field.name) for row in rows], field.type)
 
 
 def _copied(batch: Any, vector: str) -> Table:

@@ -34,6 +34,7 @@ class ParquetSink(BlockingSink):
         self._known = RowSchema()
         self._vectors: DataType | None = None
         self._screening = threading.Lock()
+        self._screens = False
         self._rows = self._bytes = 0
         self._is_open = False
 
@@ -45,12 +46,18 @@ class ParquetSink(BlockingSink):
     def screen(self, _: Sequence[str], rows: Sequence[Row], /) -> Sequence[Refused]:
         """Return the documents whose row fits neither Parquet nor the types of the rows before it."""
         _, refused = self._admit(rows)
+        self._screens = True
         return [Refused(i, why) for i, why in refused.items()]
 
     def _admit(self, rows: Sequence[Row]) -> tuple[list[Table], dict[int, str]]:
         with self._screening:
             self._known, tables, refused = self._known.admit(rows, self.field)
         return tables, refused
+
+    def _tables_of(self, rows: Sequence[Row]) -> tuple[list[Table], dict[int, str]]:
+        # A job screens all rows that it writes.
+        table = self._known.table(rows, self.field) if self._screens else None
+        return self._admit(rows) if table is None else ([table], {})
 
     def _open(self, state: Any) -> None:
         arrow()  # raises ImportError early
@@ -59,7 +66,7 @@ class ParquetSink(BlockingSink):
         self._vectors = None if written is None else written.field(self.field).type
         self._known = RowSchema() if state is None else _loaded(state, self.name)
         self._clear()
-        self._is_open = True
+        self._is_open, self._screens = True, False
 
     def _write(self, batch: Documents) -> Sequence[Refused]:
         self._check_open()
@@ -67,7 +74,7 @@ class ParquetSink(BlockingSink):
         if self._vectors not in {None, vectors.type}:
             why = f"its vector is {vectors.type}, and those before are {self._vectors}"
             return [Refused(i, why) for i in range(len(batch))]
-        tables, refused = self._admit(batch.rows)
+        tables, refused = self._tables_of(batch.rows)
         self._vectors = vectors.type
         if refused:
             vectors = vectors.take(arrow().array([i for i in range(len(batch)) if i not in refused], "int64"))
