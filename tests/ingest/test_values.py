@@ -78,7 +78,8 @@ class Ran:
             assert rows[number]["text"] not in self.embedded, why
             assert any(f"its field '{name}" in why for name in rows[number]), why
         kept = [row for number, row in enumerate(rows) if number not in self.dead]
-        assert self.embedded == {row["text"] for row in kept}
+        # A job embeds a harmless text too.
+        assert self.embedded & {row["text"] for row in rows} == {row["text"] for row in kept}
         return kept
 
 
@@ -221,8 +222,17 @@ def an_arrow_file(folder: Path, table: Any) -> Any:
     return folder / "in.arrow"
 
 
+def an_arrow_stream(folder: Path, table: Any) -> Any:
+    with pa.OSFile(os.fsencode(folder / "in.arrow"), "wb") as file, pa.ipc.new_stream(file, table.schema) as writer:
+        writer.write_table(table)
+    return folder / "in.arrow"
+
+
 def a_table(_: Path, table: Any) -> Any:
     return table
+
+
+ARROW_SOURCES = (a_parquet_file, an_arrow_file, an_arrow_stream, a_table)
 
 
 def run(source: Callable[[Path, Any], Any], sink: Sink, rows: Any) -> None:
@@ -267,7 +277,7 @@ def test_rows_come_out_as_they_went_in_or_are_dead_letters(check: Callable[[Sink
 
 
 @pytest.mark.parametrize("sink", ARROW_SINKS, ids=lambda sink: sink.__name__)
-@pytest.mark.parametrize("source", [a_parquet_file, an_arrow_file, a_table], ids=lambda source: source.__name__)
+@pytest.mark.parametrize("source", ARROW_SOURCES, ids=lambda source: source.__name__)
 def test_arrow_comes_out_as_it_went_in_or_is_a_dead_letter(source: Callable[[Path, Any], Any], sink: Sink) -> None:
     check_arrow(source, sink, CASES)
 
@@ -279,6 +289,6 @@ if __name__ == "__main__":
             check(into, number)
             print(f"{check.__name__[6:]} {into.__name__}: {number} cases, so far {dict(TALLY)}", flush=True)
     for into in ARROW_SINKS:
-        for origin in (a_parquet_file, an_arrow_file, a_table):
+        for origin in ARROW_SOURCES:
             check_arrow(origin, into, number)
             print(f"{origin.__name__} {into.__name__}: {number} cases, so far {dict(TALLY)}", flush=True)

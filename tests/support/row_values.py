@@ -127,7 +127,7 @@ def in_json(value: Any) -> Any:
         return value if isinstance(value, bool | int) else None
     if isinstance(value, np.datetime64):
         return None if np.isnat(value) else str(value)
-    if isinstance(value, np.ndarray | np.generic):
+    if hasattr(value, "tolist"):  # of numpy
         return in_json(float(str(value)) if isinstance(value, np.float32) else value.tolist())
     if isinstance(value, float | Decimal):
         return value if Decimal(value).is_finite() else None
@@ -169,7 +169,7 @@ def is_kept(given: Any, found: Any) -> bool:
         return _is_null(given) and _is_null(found)
     if isinstance(given, np.datetime64):
         return bool(given == pd.Timestamp(found).to_datetime64())
-    if isinstance(given, np.ndarray | np.generic):
+    if hasattr(given, "tolist"):  # of numpy
         return is_kept(given.tolist(), found)
     if isinstance(given, dict) and isinstance(found, dict):
         return all(is_kept(given.get(key), found.get(key)) for key in {*given, *found})
