@@ -128,7 +128,7 @@ def in_json(value: Any) -> Any:
     if isinstance(value, np.datetime64):
         return None if np.isnat(value) else str(value)
     if hasattr(value, "tolist"):  # of numpy
-        return in_json(float(str(value)) if isinstance(value, np.float32) else value.tolist())
+        return in_json(float(str(value)) if type(value) is np.float32 else value.tolist())
     if isinstance(value, float | Decimal):
         return value if Decimal(value).is_finite() else None
     if isinstance(value, dt.date | dt.time):
