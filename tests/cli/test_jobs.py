@@ -748,7 +748,8 @@ async def test_a_dry_run_measures_and_writes_nothing(place: Place) -> None:
     assert found["reasons"] == {"its text is empty": 1}
     assert found["rate"] > 0
     assert found["seconds"] == pytest.approx(found["sampling"] * 503 / 201)
-    assert found["size"] == round((128 + 200 * 384 * 4) * 503 / 201)
+    ids = "".join(f'{{"row":{number + 1},"id":"d{number}"}}\n' for number in range(200))
+    assert found["size"] == round((128 + 200 * 384 * 4 + len(ids)) * 503 / 201)
     code, out, _ = await place.run(*words)
     lines = [line.split()[0] for line in out.splitlines()]
     assert lines == ["rows", "1", "1", "1", "sample", "1", "documents/s", "time", "output"]
