@@ -52,11 +52,10 @@ class _Keys:
 
     def added(self, batch: Any) -> Any:
         """Return a record batch with the keys as columns; they replace columns of the same name."""
-        for name, value in self.values.items():
-            field = self.schema.field(name)
-            column = _library("lib").array([value] * len(batch), field.type)
-            if name in batch.schema.names:
-                batch = batch.drop_columns([name])
+        for field in (self.schema.field(name) for name in self.schema.names if name in self.values):
+            column = _library("lib").array([self.values[field.name]] * len(batch), field.type)
+            if field.name in batch.schema.names:
+                batch = batch.drop_columns([field.name])
             batch = batch.append_column(field, column)
         return batch
 

@@ -17,6 +17,7 @@ from aiomlcommons.ingest.arrow_rows import rows_of
 from aiomlcommons.ingest.errors import SinkError
 from aiomlcommons.ingest.json_values import dumped
 from aiomlcommons.ingest.sinks import ParquetSink
+from aiomlcommons.ingest.sources import ArrowSource
 from tests.support.sinks import documents, vectors, written
 
 pa: Any = import_module("pyarrow")
@@ -245,3 +246,19 @@ async def test_a_state_of_an_earlier_version_is_refused_with_the_remedy(tmp_path
 async def test_rows_without_columns_are_rows(tmp_path: Path) -> None:
     assert await written(ParquetSink(tmp_path / "out.parquet"), documents([{}, {"embedding": 1}], vectors(0, 2))) == []
     assert pq.read_table(tmp_path / "out.parquet").num_rows == 2
+
+
+async def test_the_keys_of_a_partitioned_folder_are_columns_of_their_types(tmp_path: Path) -> None:
+    for year, place in ((2025, "a"), (2026, "b")):
+        (tmp_path / f"in/year={year}/place={place}").mkdir(parents=True)
+        pq.write_table(table_of(typed(pa.int8(), year - 2025)), tmp_path / f"in/year={year}/place={place}/f.parquet")
+    rows: list[Any] = [row async for chunk in ArrowSource(tmp_path / "in").read() for row in chunk.rows]
+    assert await written(ParquetSink(tmp_path / "out.parquet"), documents(rows, vectors(0, 2))) == []
+    found = pq.read_table(tmp_path / "out.parquet")
+    assert [(field.name, str(field.type)) for field in found.schema][:4] == [
+        ("id", "string"),
+        ("c", "int8"),
+        ("year", "int32"),
+        ("place", "string"),
+    ]
+    assert (found["year"].to_pylist(), found["place"].to_pylist()) == ([2025, 2026], ["a", "b"])
