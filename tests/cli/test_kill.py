@@ -27,7 +27,9 @@ import pytest
 from aiomlcommons import Session
 from aiomlcommons.emulator import Emulator
 from aiomlcommons.emulator.faults import PREDICTIONS
+from aiomlcommons.ingest.sinks import NpySink
 from aiomlcommons.ingest.state.dead_letters import documents as dead_documents
+from tests.support.jobs import outputs
 
 pq: Any = pytest.importorskip("pyarrow.parquet")
 
@@ -155,19 +157,19 @@ def check(report: dict[str, Any], code: int, folder: Path, ending: str) -> None:
         assert (code, *counts) == (3, ROWS, len(GOOD), len(BAD), dead)
     assert held(out) == GOOD
     assert sorted(document["id"] for document in dead_documents(folder / dead)) == sorted(f"d{n}" for n in BAD)
-    left = {path.name for path in folder.iterdir()} - {"in.jsonl", out.name, dead, f"{out.name}.ids"}
+    left = {path.name for path in folder.iterdir()} - {"in.jsonl", *outputs(out), dead}
     assert not left, left
 
 
 def held(out: Path) -> list[str]:
-    """Return the ids in an output; for vectors without ids check how many there are."""
+    """Return the ids in an output, those of vectors from the file beside them."""
     if out.suffix == ".parquet":
         return list(pq.read_table(out)["id"].to_pylist())
     if out.suffix == ".npy":
         vectors = np.load(out)
         assert vectors.shape == (len(GOOD), 384)
         assert len({row.tobytes() for row in vectors}) == len(GOOD)
-        return GOOD
+        out = NpySink(out).ids_path
     return [orjson.loads(line)["id"] for line in out.read_bytes().splitlines()]
 
 

@@ -21,7 +21,7 @@ from aiomlcommons.ingest.state.dead_letters import read_dead_letters
 from aiomlcommons.ingest.stats import Report
 from aiomlcommons.ingest.types import Documents, Row
 from tests.support.bulk_server import BulkServer, bulk_server, knn
-from tests.support.jobs import JobsOnAnEmulator, documents
+from tests.support.jobs import JobsOnAnEmulator, documents, outputs
 
 every_file = pytest.mark.parametrize("ending", [".jsonl", ".npy", ".parquet"])
 
@@ -49,7 +49,7 @@ async def test_a_file_that_exists_is_replaced_only_if_that_is_said(world: JobsOn
             pass
     assert (await asyncio.to_thread(out.read_bytes), files(world)) == (b"precious\n", {out.name})
     report = await run(world, documents(5), out, overwrite=True)
-    assert (report.written, files(world)) == (5, {out.name})
+    assert (report.written, files(world)) == (5, outputs(out))
     assert await asyncio.to_thread(out.read_bytes) != b"precious\n"
 
 
@@ -106,10 +106,10 @@ async def test_a_job_leaves_its_output_alone_and_a_finished_one_is_not_run_again
         await run(world, rows(True), out, **how)
     assert {"job", "job.seen"} < files(world)
     report = await run(world, rows(False), out, **how)
-    assert (report.written, files(world)) == (50, {out.name})
+    assert (report.written, files(world)) == (50, outputs(out))
     with pytest.raises(InvalidRequest, match="exists already"):
         await run(world, rows(False), out, **how)
-    assert files(world) == {out.name}
+    assert files(world) == outputs(out)
 
 
 @pytest.mark.asyncio
@@ -132,7 +132,7 @@ async def test_a_crash_between_publishing_and_cleaning_up_is_recognized(
     (world.folder / "job.seen").unlink()  # the checkpoint is removed last
     report = await run(world, documents(50), out, checkpoint=checkpoint)
     assert (report.written, report.embedded, asked) == (50, first.embedded, [])
-    assert (files(world), await asyncio.to_thread(out.read_bytes) == whole) == ({out.name}, True)
+    assert (files(world), await asyncio.to_thread(out.read_bytes) == whole) == (outputs(out), True)
 
 
 @pytest.mark.asyncio

@@ -33,6 +33,7 @@ from aiomlcommons.ingest.job import ingesting
 from aiomlcommons.ingest.options import JobOptions
 from aiomlcommons.ingest.sinks import IndexSink, StdoutSink, open_sink
 from aiomlcommons.ingest.sources import open_source
+from aiomlcommons.ingest.state.dead_letters import DeadLetters
 from aiomlcommons.ingest.types import Documents
 from tests.support.bulk_server import BulkServer, bulk_server, knn
 from tests.support.row_values import PLAIN, NoJson, in_json, is_kept, is_read, python_rows, tables
@@ -61,13 +62,13 @@ class Ran:
             self.embedded.update(texts)
             return np.ones((len(texts), DIMENSION), "f4")
 
-        dead_letters = self.folder / "dead"
-        options: Any = {"header": {}, "dead_letters": dead_letters, "target": "", "options": JobOptions(batch=2)}
+        dead = self.folder / "dead"
+        options: Any = {"header": {}, "dead_letters": DeadLetters(dead), "target": "", "options": JobOptions(batch=2)}
         async with ingesting(JobModel(embed), source, sink, **options) as job:
             report = await job
         assert report.balanced
-        if dead_letters.exists():
-            self.dead = {one["row"]: one["why"] for one in map(orjson.loads, dead_letters.read_bytes().splitlines())}
+        if dead.exists():
+            self.dead = {one["row"]: one["why"] for one in map(orjson.loads, dead.read_bytes().splitlines())}
         assert report.failed == len(self.dead)
         TALLY["written"] += report.written
         TALLY["dead letters"] += report.failed

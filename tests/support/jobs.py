@@ -15,6 +15,8 @@ from aiomlcommons.emulator import Emulator
 from aiomlcommons.ingest.embedding.model import job_model
 from aiomlcommons.ingest.job import Job, ingesting
 from aiomlcommons.ingest.options import JobOptions
+from aiomlcommons.ingest.sinks import open_sink
+from aiomlcommons.ingest.sinks.file_sink import BlockingSink
 from aiomlcommons.ingest.state.dead_letters import DeadLetters
 from aiomlcommons.ingest.types import BadRow, Documents, Refused, Row, Rows
 
@@ -74,6 +76,13 @@ class Shelf:
 
     async def close(self, *, complete: bool) -> None:
         self.complete = complete
+
+
+def outputs(path: Path | str) -> set[str]:
+    """Return the names of the files that a job with this output leaves."""
+    sink = open_sink(path)
+    assert isinstance(sink, BlockingSink)
+    return {one.name for one in sink.outputs}
 
 
 def documents(count: int) -> list[Row]:

@@ -123,15 +123,18 @@ class DeadLetters:
                 self._file.write(lines)
 
     def _created(self) -> IO[bytes]:
-        if not self._resumed:
-            self._clear()  # another job may have taken the name since ``open``
-        file = self.path.open("ab")
-        try:
-            lock(file.fileno(), self.path)
-        except BaseException:
-            file.close()
-            raise
-        return file
+        while True:
+            if not self._resumed:
+                self._clear()  # another job may have taken the name since ``open``
+            file = self.path.open("ab")
+            try:
+                lock(file.fileno(), self.path)
+            except SinkError:
+                file.close()
+                if self._resumed or not self._suggested:
+                    raise
+            else:
+                return file
 
     def flush(self) -> list[int]:
         """Flush and fsync the file; return the position: its length, and a CRC-32 of its end that identifies it.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import tempfile
 import threading
@@ -147,6 +148,26 @@ def test_a_file_is_one_jobs(tmp_path: Path) -> None:
     first.close()
     second.close()
     assert [one["row"] for one in read(path)] == [1]
+
+
+def test_two_jobs_that_take_one_suggested_name_at_the_same_moment_have_a_file_each(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "job.dead.jsonl"
+    first, second = (DeadLetters(path, suggested=True) for _ in range(2))
+    clear = DeadLetters._clear
+
+    def meanwhile(late: DeadLetters) -> None:
+        clear(late)
+        if late is second:
+            monkeypatch.setattr(DeadLetters, "_clear", clear)
+            first.write([letter(1)])
+
+    monkeypatch.setattr(DeadLetters, "_clear", meanwhile)
+    with contextlib.closing(first), contextlib.closing(second):
+        second.write([letter(2)])
+    assert ([one["row"] for one in read(path)], [one["row"] for one in read(second.path)]) == ([1], [2])
+    assert second.path == tmp_path / "job-2.dead.jsonl"
 
 
 def test_a_document_that_is_nested_too_deeply_is_a_dead_letter_too(tmp_path: Path) -> None:
