@@ -19,7 +19,7 @@ from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStre
 from aiomlcommons.concurrency import Results, fan_out
 from aiomlcommons.ingest.embedding.batches import BatchEmbedder, EmbeddedBatch
 from aiomlcommons.ingest.embedding.cache import CacheFile
-from aiomlcommons.ingest.errors import JobStalled, ModelFails
+from aiomlcommons.ingest.errors import JobStalled, ModelFails, SourceError
 from aiomlcommons.ingest.rows.batching import Batch, Batcher
 from aiomlcommons.ingest.rows.failure_limit import FailureLimit
 from aiomlcommons.ingest.rows.tracking import Tracker
@@ -119,11 +119,22 @@ class Engine:
         """Read ahead. An error is raised only after the rows before it are embedded and written."""
         with sender:
             try:
-                async with aclosing(self.source.read(self.checkpoint.position, self.checkpoint.start)) as reading:
+                end = self.checkpoint.start
+                async with aclosing(self.source.read(self.checkpoint.position, end)) as reading:
                     async for rows in reading:
+                        end = rows.start + len(rows.rows)
                         await sender.send(rows)
+                self._check_end(end)
             except Exception as error:
                 self._read_error = error
+
+    def _check_end(self, end: int) -> None:
+        """Raise SourceError if the source has fewer rows than an earlier run settled."""
+        if end < (settled := self.checkpoint.settled_below):
+            raise SourceError(
+                f"{self.source.name} ends after {end:,} rows, and had at least {settled:,} before: it was changed or "
+                "replaced since; remove the checkpoint to begin anew"
+            )
 
     async def _batches(self, receiver: MemoryObjectReceiveStream[Rows]) -> AsyncGenerator[Batch]:
         """Yield batches that are full, or have lingered long enough, and the last one."""

@@ -15,7 +15,7 @@ import pytest
 from aiomlcommons import NotFound
 from aiomlcommons.emulator.errors import refused
 from aiomlcommons.emulator.faults import PREDICTIONS
-from aiomlcommons.ingest.errors import JobStopped, JobUnderWay, ModelFails, SeenError, WrongJob
+from aiomlcommons.ingest.errors import JobStopped, JobUnderWay, ModelFails, SeenError, SourceError, WrongJob
 from aiomlcommons.ingest.sinks import SinkError
 from aiomlcommons.ingest.state.checkpoint import CheckpointFile
 from aiomlcommons.ingest.state.dead_letters import documents as dead_documents
@@ -241,6 +241,16 @@ async def begin(world: JobsOnAnEmulator, rows: Sequence[Row | BadRow]) -> None:
     with pytest.raises(OSError, match="cannot be read"):
         async with world.job(Memory(rows, at_once=len(rows) // 2, fails_at=len(rows) // 2), Shelf()) as job:
             await job
+
+
+async def test_a_source_that_has_fewer_rows_than_were_settled_is_not_finished(world: JobsOnAnEmulator) -> None:
+    await begin(world, documents(20))
+    for left in (0, 3, 9):
+        with pytest.raises(SourceError, match=rf"memory ends after {left} rows, and had at least 10 before: it was ch"):
+            async with world.job(Memory(documents(left)), Shelf(durable={f"d{n}": None for n in range(10)})) as job:
+                await job
+    async with world.job(Memory(documents(12)), Shelf(durable={f"d{n}": None for n in range(10)})) as job:
+        assert (await job).read == 12
 
 
 async def test_a_checkpoint_of_another_job_is_refused(world: JobsOnAnEmulator) -> None:

@@ -44,6 +44,11 @@ class Checkpoint:
         """Whether any row is settled."""
         return self.done > 0 or bool(self.beyond)
 
+    @property
+    def settled_below(self) -> int:
+        """The number of the last settled row, plus one."""
+        return max(self.done, *(last + 1 for _, last in self.beyond), 0)
+
 
 class CheckpointFile:
     """An open checkpoint file; what ``write`` appends is durable when it returns. It blocks: call it in a thread."""
