@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, NoReturn
 
-from aiomlcommons.cli import signals
+from aiomlcommons.cli import signals, streams
 
 if TYPE_CHECKING:
     import argparse
@@ -38,8 +38,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return INTERRUPTED
-    except BrokenPipeError:
-        # The reader of the pipe has closed it; redirect, or Python reports the error again when it exits.
+    except OSError as error:  # of standard output: a command reports its own
+        if not isinstance(error, BrokenPipeError):  # as when the reader of a pipe has closed it
+            print(f"aiomlcommons: standard output cannot be written: {error.strerror}", file=sys.stderr)
+        # Redirect, or Python reports the error again when it exits.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
     else:
@@ -50,6 +52,7 @@ def run() -> NoReturn:
     """Run the command of the command line, and exit."""
     try:
         signals.raise_interrupted()
+        streams.replace_closed()
         code = main()
         signals.ignore()
     except signals.Interrupted as interrupt:  # after the command

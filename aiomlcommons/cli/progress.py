@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from types import TracebackType
 from typing import Self, TextIO
 
@@ -40,8 +41,7 @@ class Progress:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._live:
-            self._out.write("\r\033[K")
-            self._out.flush()
+            self._write("\r\033[K")
 
     def add(self, count: int) -> None:
         """Count this many more, and show the count."""
@@ -70,8 +70,7 @@ class Progress:
 
     def say(self, words: str) -> None:
         """Print a text on a line of its own."""
-        self._out.write(f"\r\033[K{words}\n" if self._live else f"{words}\n")
-        self._out.flush()
+        self._write(f"\r\033[K{words}\n" if self._live else f"{words}\n")
 
     @property
     def rate(self) -> str:
@@ -79,5 +78,10 @@ class Progress:
         return f"{self.count / max(self.seconds, 1e-9):,.0f} {self._noun}/s"
 
     def _show(self, words: str) -> None:
-        self._out.write(f"\r\033[K{words}" if self._live else f"{words}\n")
-        self._out.flush()
+        self._write(f"\r\033[K{words}" if self._live else f"{words}\n")
+
+    def _write(self, words: str) -> None:
+        # A terminal may be closed, or a disk full, while the job itself goes on.
+        with suppress(OSError):
+            self._out.write(words)
+            self._out.flush()

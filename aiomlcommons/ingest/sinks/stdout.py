@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import select
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import anyio
@@ -42,15 +42,18 @@ class StdoutSink:
         return not_json(rows, self.field)
 
     async def open(self, state: Any) -> None:
-        """Start. Raises SinkError if the job has a state to resume from."""
+        """Start. Raises SinkError if the job has a state to resume from, or if nobody could read what is written."""
         if state is not None:
             raise SinkError("standard output cannot be resumed: name a file as the sink")
+        with _naming():
+            await anyio.to_thread.run_sync(os.write, self._descriptor, b"")  # fails if it is closed
 
     async def write(self, batch: Documents, /) -> Sequence[Refused]:
-        """Write a batch; return the documents that are refused. Raises SinkError if nobody reads any more, OSError."""
+        """Write a batch; return the documents that are refused. Raises SinkError if it cannot be written."""
         lines, refused = await anyio.to_thread.run_sync(encoded, batch, self.field)
         try:
-            await self._send(b"".join(lines.values()))
+            with _naming():
+                await self._send(b"".join(lines.values()))
         except BrokenPipeError:
             raise SinkError(
                 f"the reader of standard output closed it after {self._written:,} documents or a few more"
@@ -73,3 +76,13 @@ class StdoutSink:
             with suppress(OSError):
                 await anyio.wait_writable(self._descriptor)
             left = left[await anyio.to_thread.run_sync(os.write, self._descriptor, left[:AT_ONCE]) :]
+
+
+@contextmanager
+def _naming() -> Generator[None]:
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise SinkError(f"standard output cannot be written: {error.strerror}") from error
