@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from os import PathLike
+from pathlib import Path
 from typing import TypeAlias
 
 from aiomlcommons.errors import InvalidRequest
+from aiomlcommons.inference.fields import TextFrom
 from aiomlcommons.ingest.options import JobOptions
 from aiomlcommons.ingest.paths import printable
 from aiomlcommons.ingest.sinks import CallableSink, IndexSink, StdoutSink
@@ -28,6 +30,7 @@ BESIDE: Mapping[str, tuple[str, ...]] = {
 def check_sink(sink: Sink, options: JobOptions) -> None:
     """Raise InvalidRequest if the options do not suit the sink."""
     skip_unchanged = options.skip_unchanged
+    _check_field(sink, options)
     if options.ids is not None and not isinstance(sink, IndexSink):
         raise InvalidRequest(f"ids={options.ids!r} is for an index, whose server makes the ids: {sink.name} is none")
     if options.checkpoint is not None and isinstance(sink, StdoutSink):
@@ -41,6 +44,21 @@ def check_sink(sink: Sink, options: JobOptions) -> None:
         raise InvalidRequest(
             "skip_unchanged identifies a sink by its name, and all lambdas share one: name the function"
         )
+
+
+def _check_field(sink: Sink, options: JobOptions) -> None:
+    """Raise InvalidRequest if the vectors would have no name, or replace the ids or texts of the rows."""
+    field = getattr(sink, "field", None)
+    if field == "":
+        raise InvalidRequest("field= (--field) must be the name of the field of the vectors, not empty")
+    texts = TextFrom(options.text) if isinstance(options.text, str) else options.text
+    used = {"id": [options.id], "text": texts.names if isinstance(texts, TextFrom) else []}
+    for what, names in used.items():
+        if isinstance(field, str) and field in names:
+            raise InvalidRequest(
+                f"the vectors would replace the field {field!r} of the rows, which {what}= (--{what}) names: name "
+                "another one for them with field= (--field)"
+            )
 
 
 def resumes(options: JobOptions) -> bool:
@@ -71,6 +89,24 @@ def check_files(source: Source, sink: Sink, **others: Name | None) -> None:
                 owners[file] = "source"
             if (owner := owners.setdefault(file, argument)) != argument:
                 raise InvalidRequest(f"{argument} and {owner} would both use {file}: name another file")
+
+
+def check_places(sink: Sink, **others: Name | None) -> None:
+    """Raise InvalidRequest if a file of a job cannot be created; ``others`` are paths by argument. It blocks."""
+    named = {"sink": sink.path if isinstance(sink, BlockingSink) else None, **others}
+    for argument, path in ((argument, Path(name)) for argument, name in named.items() if name is not None):
+        folder, shown = path.parent, f"{argument}: cannot write {printable(path)}:"
+        if path.exists() and not path.is_file():
+            # Renaming a file to its name would remove a device, such as /dev/null.
+            raise InvalidRequest(f"{shown} it is no regular file; name another one")
+        if not folder.is_dir():
+            raise InvalidRequest(f"{shown} there is no folder {printable(folder)}")
+        if not _may_write(folder):
+            raise InvalidRequest(f"{shown} the folder {printable(folder)} is read-only; name a file in another one")
+
+
+def _may_write(path: Path) -> bool:
+    return os.access(path, os.W_OK, effective_ids=os.access in os.supports_effective_ids)
 
 
 def _files(argument: str, name: Name) -> Iterator[str]:

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
+import re
 import sqlite3
+import sys
 from collections.abc import AsyncGenerator, Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -84,6 +88,67 @@ async def test_a_file_of_something_else_is_refused_before_the_model_is_ensured(
         async with world.ml.ingest(documents(5), model="no-such-model", sink=world.folder / "out.jsonl", **given):
             pass
     assert (await asyncio.to_thread(path.read_bytes), files(world)) == (before, {"precious"})
+
+
+every_place = pytest.mark.parametrize("option", ["sink", "checkpoint", "dead_letters", "cache"])
+
+
+async def refused(world: JobsOnAnEmulator, option: str, name: str, words: str) -> None:
+    """Check that a job with a file there is refused before the model is looked for, and leaves nothing."""
+    given: dict[str, Any] = {"sink": world.folder / "out.jsonl", option: world.folder / name}
+    before = files(world)
+    with pytest.raises((InvalidRequest, SinkError), match=words):
+        async with world.ml.ingest(documents(5), model="no-such-model", **given):
+            pass
+    assert files(world) == before
+
+
+@pytest.mark.asyncio
+@every_place
+async def test_a_folder_that_is_missing_is_named_first(world: JobsOnAnEmulator, option: str) -> None:
+    await refused(world, option, "no/a.jsonl", r"cannot write .*a\.jsonl: there is no folder .*no")
+
+
+@pytest.mark.asyncio
+@every_place
+async def test_a_folder_that_is_read_only_is_named_first(
+    world: JobsOnAnEmulator, option: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (world.folder / "fixed").mkdir()
+    monkeypatch.setattr("os.access", lambda path, *_, **__: Path(path).name != "fixed")  # root may write anywhere
+    await refused(
+        world, option, "fixed/a.jsonl", rf"{option}: cannot write .*a\.jsonl: the folder .*fixed is read-only"
+    )
+
+
+@pytest.mark.asyncio
+@pytest.mark.skipif(sys.platform == "win32", reason="no named pipes")
+@pytest.mark.parametrize("option", ["checkpoint", "dead_letters", "cache"])
+async def test_a_device_or_pipe_is_not_replaced(world: JobsOnAnEmulator, option: str) -> None:
+    if sys.platform != "win32":
+        os.mkfifo(world.folder / "pipe")
+    await refused(world, option, "pipe", rf"{option}: cannot write .*pipe: it is no regular file")
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"id": "embedding"}, "the field 'embedding' of the rows, which id= (--id) names"),
+        ({"text": "embedding"}, "the field 'embedding' of the rows, which text= (--text) names"),
+        ({"text": "{title}: {embedding}"}, "the field 'embedding' of the rows, which text= (--text) names"),
+    ],
+)
+async def test_vectors_do_not_replace_ids_or_texts(world: JobsOnAnEmulator, given: dict[str, Any], words: str) -> None:
+    for sink in (world.folder / "out.jsonl", world.folder / "out.parquet", IndexSink(world.ml, "docs", create=True)):
+        with pytest.raises(InvalidRequest, match=re.escape(words)):
+            await run(world, documents(5), sink, **given)
+
+
+@pytest.mark.asyncio
+async def test_vectors_have_a_name(world: JobsOnAnEmulator) -> None:
+    with pytest.raises(InvalidRequest, match="must be the name of the field of the vectors, not empty"):
+        await run(world, documents(5), IndexSink(world.ml, "docs", field=""))
 
 
 @pytest.mark.asyncio
