@@ -272,15 +272,15 @@ async def test_jobs_with_functions_at_once_have_dead_letters_of_their_own(
     world: JobsOnAnEmulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(world.folder)
-    both = asyncio.Barrier(2)
+    both_read, both_write = asyncio.Barrier(2), asyncio.Barrier(2)
 
     async def rows(name: str) -> AsyncGenerator[Row]:
         yield {"id": f"{name}-bad", "text": ""}
         yield {"id": f"{name}-good", "text": "text"}
-        await both.wait()
+        await both_read.wait()
 
     async def keep(_: Documents) -> None:
-        await both.wait()  # until both have written a dead letter
+        await both_write.wait()  # until both have written a dead letter
 
     reports = await asyncio.gather(*(run(world, rows(name), lambda batch: keep(batch), batch=1) for name in "ab"))
     names = {str(report.dead_letters) for report in reports}
