@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import bisect
 from typing import Any
 
 import attrs
@@ -23,13 +22,17 @@ MISSING = {
 
 @attrs.define
 class Index:
-    """Documents by id, searched in points in time, each of which is lost after ``expires`` searches."""
+    """Documents by id, searched in points in time, each of which is lost after ``expires`` searches.
+
+    Each of the ``indices`` behind its name has a document of each id.
+    """
 
     ids: list[str]
     expires: int = 1_000_000
     opened: int = 0
     open: dict[str, int] = attrs.field(factory=dict)
     heard: list[tuple[str, str, Any]] = attrs.field(factory=list)
+    indices: tuple[str, ...] = ("books",)
 
     async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
         body = orjson.loads(await request.read() or b"{}")
@@ -42,7 +45,9 @@ class Index:
             return reply(
                 {"pits": [{"pit_id": pit, "successful": bool(self.open.pop(pit, 1))} for pit in body["pit_id"]]}
             )
-        return reply({"count": len(self.ids)}) if "_count" in request.raw_path else self.search(body)
+        return (
+            reply({"count": len(self.ids) * len(self.indices)}) if "_count" in request.raw_path else self.search(body)
+        )
 
     def search(self, body: Any) -> web.Response:
         pit = body["pit"]["id"]
@@ -50,8 +55,9 @@ class Index:
             self.open.pop(pit, None)
             return reply(MISSING, 404)
         self.open[pit] += 1
-        ids = sorted(self.ids)
-        first = bisect.bisect_right(ids, body["search_after"][0]) if "search_after" in body else 0
-        found = ids[first : first + body["size"]]
-        hits = [{"_id": key, "_source": {"text": f"text of {key}"}, "sort": [key]} for key in found]
+        sort = [next(iter(key)) for key in body["sort"]]
+        found = [{"_id": key, "_index": index} for key in self.ids for index in self.indices]
+        keyed = sorted((([one.get(name, 0) for name in sort], one) for one in found), key=lambda pair: pair[0])
+        rest = [pair for pair in keyed if pair[0] > body.get("search_after", [])][: body["size"]]
+        hits = [{**one, "_source": {"text": f"text of {one['_id']}"}, "sort": values} for values, one in rest]
         return reply({"pit_id": pit, "hits": {"hits": hits}})

@@ -35,7 +35,7 @@ class Found:
 
 @attrs.frozen
 class Key:
-    """A sort key: a field or one of ``_score``, ``_id``, ``_doc``, ``_shard_doc`` and ``_seq_no``."""
+    """A sort key: a field or one of ``_score``, ``_id``, ``_index``, ``_doc``, ``_shard_doc`` and ``_seq_no``."""
 
     name: str
     descending: bool
@@ -47,6 +47,7 @@ class Key:
         own: Mapping[str, Any] = {
             "_score": found.score,
             "_id": found.row.id,
+            "_index": found.row.index,
             "_doc": found.place,
             "_shard_doc": found.place,
             "_seq_no": found.row.document.seq_no,
@@ -100,7 +101,7 @@ def _key(scope: Scope, row: Any) -> Key:
     order = str(options.get("order", "desc" if name == "_score" else "asc")).lower()
     if order not in ORDERS:
         raise illegal(f"No enum constant org.opensearch.search.sort.SortOrder.{order.upper()}")
-    is_own = name in {"_score", "_id", "_seq_no", *PLACES}
+    is_own = name in {"_score", "_id", "_index", "_seq_no", *PLACES}
     field = None if is_own else _sortable(scope, name, options.get("unmapped_type"))
     return Key(name, order == "desc", options.get("missing") == "_first", field)
 

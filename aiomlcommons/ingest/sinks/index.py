@@ -87,6 +87,8 @@ class IndexSink:
         backoff: Backoff = Backoff(first=0.5, cap=30),
         stall_timeout: float = 600.0,
     ) -> None:
+        if not index.strip() or index == "_all" or set("*?,") & set(index):
+            raise InvalidRequest(f"{index!r} is not the name of one index or alias to write into")
         self._ml, self._index, self.field, self._create = ml, index, field, create
         self.ids, self.overwrite = ids, overwrite
         self.dimension, self.sparse, self.stall_timeout = dimension, sparse, stall_timeout

@@ -10,7 +10,7 @@ import anyio
 import attrs
 import orjson
 
-from aiomlcommons.errors import ApiError, ConnectError
+from aiomlcommons.errors import ApiError, ConnectError, InvalidRequest
 from aiomlcommons.ingest.errors import SourceError
 from aiomlcommons.ingest.types import Row, Rows
 
@@ -21,6 +21,12 @@ EXPIRED = b"search_context_missing_exception"
 BY_ID = "_id"
 # Timeout in seconds for deleting the point in time, which delays the end of the reading.
 CLOSING = 5.0
+
+
+def _check_named(_: object, __: object, index: str) -> None:
+    # To the server no name is a pattern for all indices, as when a variable of a script is empty.
+    if not index.strip():
+        raise InvalidRequest("an index to read must have a name; '*' stands for all of them")
 
 
 @attrs.frozen
@@ -38,12 +44,13 @@ class IndexSource:
         fields: The fields to fetch. Default: all.
         size: Documents in a page.
         keep_alive: How long the point in time lives after each request.
-        sort: ``_id``, or ``_shard_doc``, which is cheaper for the cluster (OpenSearch 3.3 or newer) but cannot resume.
+        sort: ``_id``, and the index, of which a pattern may have several; or ``_shard_doc``, which is cheaper for the
+            cluster (OpenSearch 3.3 or newer) but cannot resume.
         stall_timeout: Seconds to retry while the cluster is unavailable; a job sets its own.
     """
 
     session: Client
-    index: str
+    index: str = attrs.field(validator=_check_named)
     query: Mapping[str, Any] | None = None
     fields: Sequence[str] | None = None
     size: int = 1_000
@@ -83,9 +90,16 @@ class IndexSource:
         return attrs.evolve(self, stall_timeout=seconds)
 
     def _after(self, position: Any) -> list[Any] | None:
-        if position is not None and (not isinstance(position, list) or self.sort != BY_ID):
+        if position is None:
+            return None
+        if not isinstance(position, list) or len(position) != len(self.sort_keys) or self.sort != BY_ID:
             raise SourceError(f"{self.name} cannot resume at {position!r}: only a reading sorted by {BY_ID} can")
         return position
+
+    @property
+    def sort_keys(self) -> tuple[str, ...]:
+        """What the documents are sorted by: without their index, those of one id would be lost between two pages."""
+        return (BY_ID, "_index") if self.sort == BY_ID else (self.sort,)
 
     @property
     def _patient_client(self) -> Client:
@@ -158,7 +172,7 @@ class _Reading:
         body = {
             "size": source.size,
             "pit": {"id": self.pit, "keep_alive": source.keep_alive},
-            "sort": [{source.sort: "asc"}],
+            "sort": [{key: "asc"} for key in source.sort_keys],
             "track_total_hits": False,
             "query": source.query,
             "_source": None if source.fields is None else list(source.fields),

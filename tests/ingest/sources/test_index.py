@@ -14,8 +14,9 @@ from aiohttp import web
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aiomlcommons import ApiError, Session, Unavailable
+from aiomlcommons import ApiError, InvalidRequest, Session, Unavailable
 from aiomlcommons.inference.fields import FieldMap
+from aiomlcommons.ingest.sinks import IndexSink
 from aiomlcommons.ingest.sources import IndexSource, IterableSource, MappedSource, SourceError, with_stall_timeout
 from tests.support.jobs import NOW
 from tests.support.recording_server import Server, reply, serve
@@ -51,6 +52,25 @@ def test_a_lost_point_in_time_is_opened_anew_after_the_last_document(ids: list[s
 
 
 @pytest.mark.asyncio
+@pytest.mark.parametrize("size", [1, 2, 3, 4])
+async def test_documents_of_several_indices_with_one_id_are_all_read(size: int) -> None:
+    index = Index(["a", "b", "c"], indices=("books-1", "books-2", "books-3"))
+    async with serve(index.answer) as server, Session(server.url, backoff=NOW) as ml:
+        rows = await check_positions(lambda: IndexSource(ml, "books-*", size=size))
+    assert [row["_id"] for row in rows] == list("aaabbbccc")
+
+
+@pytest.mark.asyncio
+async def test_no_name_does_not_stand_for_all_indices() -> None:
+    async with Session("http://127.0.0.1:9") as ml:
+        with pytest.raises(InvalidRequest, match=r"an index to read must have a name; '\*' stands for all of them"):
+            IndexSource(ml, "")
+        for name in ("", " ", "*", "_all", "a,b", "docs-?"):
+            with pytest.raises(InvalidRequest, match=r"is not the name of one index or alias to write into"):
+                IndexSink(ml, name)
+
+
+@pytest.mark.asyncio
 async def test_what_is_asked_for_reaches_the_server() -> None:
     index = Index(["a", "b", "c"])
     async with serve(index.answer) as server, Session(server.url, backoff=NOW) as ml:
@@ -64,9 +84,10 @@ async def test_what_is_asked_for_reaches_the_server() -> None:
         f"{path}/_search/point_in_time?keep_alive=2m&allow_partial_pit_creation=false",
     )
     assert index.heard[1][:2] == ("GET", "/_search?allow_partial_search_results=false")
-    asked = {"size": 2, "pit": {"id": "pit-1", "keep_alive": "2m"}, "sort": [{"_id": "asc"}], "track_total_hits": False}
+    sort = [{"_id": "asc"}, {"_index": "asc"}]
+    asked = {"size": 2, "pit": {"id": "pit-1", "keep_alive": "2m"}, "sort": sort, "track_total_hits": False}
     asked |= {"query": query, "_source": ["text"]}
-    assert searches(index) == [asked, {**asked, "search_after": ["b"]}, {**asked, "search_after": ["c"]}]
+    assert searches(index) == [asked, *[{**asked, "search_after": [key, "books"]} for key in "bc"]]
     assert index.heard[-2] == ("DELETE", "/_search/point_in_time", {"pit_id": ["pit-1"]})
     assert index.heard[-1] == ("GET", f"{path}/_count", {"query": query})
     assert source.name == 'bö/oks {"term":{"kind":"novel"}}'
