@@ -18,13 +18,14 @@ if TYPE_CHECKING:
     Command = Callable[[argparse.Namespace], Awaitable[int | None]]
 
 FAILED, USAGE = 1, 2
-INTERRUPTED, TERMINATED = 130, 143
+INTERRUPTED = signals.EXIT_CODE + 2
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; return its exit code.
 
-    0 is success, 1 a failure, 2 wrong usage, 3 some dead letters, 130 an interrupt (Ctrl-C), and 143 SIGTERM.
+    0 is success, 1 a failure, 2 wrong usage, 3 some dead letters, 130 an interrupt (Ctrl-C), 143 SIGTERM, and
+    129 SIGHUP.
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
         # Escape what the terminal cannot show, as standard error does, instead of failing.
@@ -57,7 +58,7 @@ def run() -> NoReturn:
         signals.ignore()
     except signals.Interrupted as interrupt:  # after the command
         code = interrupt.code
-    if code in {INTERRUPTED, TERMINATED}:
+    if code > signals.EXIT_CODE:
         # Without waiting for threads, which may be blocked for ever.
         sys.stderr.flush()
         os._exit(code)

@@ -1,4 +1,7 @@
-"""Ctrl-C and SIGTERM: the first one ends a command in good order, the second one kills the process."""
+"""Ctrl-C, SIGTERM and SIGHUP: the first one ends a command in good order, the second one kills the process.
+
+SIGHUP comes when a terminal or a connection by ssh is closed.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,8 @@ from types import FrameType
 
 # What a shell reports for a process that the signal has ended.
 EXIT_CODE = 128
-CAUGHT = (signal.SIGINT, signal.SIGTERM)
+CAUGHT = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
+_WORDS = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
 
 
 class Interrupted(BaseException):
@@ -17,7 +21,7 @@ class Interrupted(BaseException):
 
     def __init__(self, number: int) -> None:
         self.code = EXIT_CODE + number
-        super().__init__("interrupted" if number == signal.SIGINT else "terminated")
+        super().__init__(_WORDS.get(signal.Signals(number), "hung up"))
 
 
 def _interrupt(number: int, _: FrameType | None) -> None:
@@ -25,8 +29,15 @@ def _interrupt(number: int, _: FrameType | None) -> None:
 
 
 def raise_interrupted() -> None:
-    """Let SIGTERM raise Interrupted from now on, as Ctrl-C raises KeyboardInterrupt."""
-    signal.signal(signal.SIGTERM, _interrupt)
+    """Let SIGTERM and SIGHUP raise Interrupted from now on, as Ctrl-C raises KeyboardInterrupt."""
+    for number in CAUGHT:
+        if number != signal.SIGINT and not _is_ignored(number):
+            signal.signal(number, _interrupt)
+
+
+def _is_ignored(number: int) -> bool:
+    """Return whether the caller ignores a signal, as ``nohup`` does with SIGHUP."""
+    return number not in {signal.SIGINT, signal.SIGTERM} and signal.getsignal(number) is signal.SIG_IGN
 
 
 def ignore() -> None:
@@ -41,11 +52,11 @@ def cancelling() -> Iterator[None]:
     import asyncio  # which is slow, so that a signal meanwhile must find its handler
 
     loop, tasks = asyncio.get_running_loop(), [asyncio.current_task()]
-    before, received = {number: signal.getsignal(number) for number in CAUGHT}, list[int]()
+    before, received = {number: signal.getsignal(number) for number in CAUGHT if not _is_ignored(number)}, list[int]()
 
     def cancel(number: int) -> None:
         received.append(number)
-        before.update(dict.fromkeys(CAUGHT, signal.SIG_DFL))
+        before.update(dict.fromkeys(before, signal.SIG_DFL))
         restore()
         for task in filter(None, tasks):
             task.cancel()
@@ -58,7 +69,7 @@ def cancelling() -> Iterator[None]:
     # A loop on Windows has no handlers: there asyncio itself lets Ctrl-C cancel the task. Neither has one that does not
     # run in the main thread.
     with suppress(NotImplementedError, ValueError, RuntimeError):
-        for number in CAUGHT:
+        for number in before:
             loop.add_signal_handler(number, cancel, number)
     try:
         yield

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM on the command line: good order at the first, an end at the second, the exit code of a shell."""
+"""Ctrl-C, SIGTERM and SIGHUP: good order at the first, an end at the second, the exit code of a shell."""
 
 from __future__ import annotations
 
@@ -19,8 +19,9 @@ from tests.support.jobs import JobsOnAnEmulator, documents, outputs
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.skipif(sys.platform == "win32", reason="no signals")]
 
-BOTH = pytest.mark.parametrize(
-    ("number", "code", "word"), [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")]
+EACH = pytest.mark.parametrize(
+    ("number", "code", "word"),
+    [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated"), (1, 129, "hung up")],  # SIGHUP is 1
 )
 
 
@@ -48,7 +49,7 @@ def ingest(world: JobsOnAnEmulator) -> tuple[str, ...]:
     return ("ingest", "in.jsonl", "--model", "all-MiniLM-L6-v2", "--out", "out.npy", "--batch", "8")
 
 
-@BOTH
+@EACH
 async def test_a_job_says_where_it_is_and_how_it_is_continued(
     world: JobsOnAnEmulator, number: int, code: int, word: str
 ) -> None:
@@ -61,7 +62,7 @@ async def test_a_job_says_where_it_is_and_how_it_is_continued(
     assert (process.returncode, out.startswith(b"100 read = 100 written")) == (0, True)
 
 
-@BOTH
+@EACH
 async def test_before_a_job_has_begun_there_is_nothing_to_continue(
     world: JobsOnAnEmulator, number: int, code: int, word: str
 ) -> None:
@@ -71,7 +72,7 @@ async def test_before_a_job_has_begun_there_is_nothing_to_continue(
     assert await asyncio.to_thread(lambda: [path.name for path in world.folder.iterdir()]) == ["in.jsonl"]
 
 
-@BOTH
+@EACH
 async def test_a_second_signal_kills_a_command_that_does_not_end(
     world: JobsOnAnEmulator, number: int, code: int, word: str
 ) -> None:
@@ -104,7 +105,7 @@ asyncio.run(main())
 """
 
 
-@BOTH
+@EACH
 async def test_a_retry_of_dead_letters_is_continued_too(
     world: JobsOnAnEmulator, number: int, code: int, word: str
 ) -> None:
@@ -121,12 +122,12 @@ async def test_a_retry_of_dead_letters_is_continued_too(
     assert left == outputs(world.folder / "out.npy")
 
 
-@BOTH
+@EACH
 async def test_any_command_ends_without_a_traceback(world: JobsOnAnEmulator, number: int, code: int, word: str) -> None:
     assert await signalled(world, "models", "list", on=lambda _: True, number=number) == (code, [word])
 
 
-@BOTH
+@EACH
 async def test_the_emulator_ends_without_a_traceback(number: int, code: int, word: str) -> None:
     command = (sys.executable, "-m", "aiomlcommons", "emulator", "--port", "0")
     process = await asyncio.create_subprocess_exec(*command, stdout=PIPE, stderr=PIPE)
@@ -135,3 +136,19 @@ async def test_the_emulator_ends_without_a_traceback(number: int, code: int, wor
     process.send_signal(number)
     _, errors = await process.communicate()
     assert (process.returncode, errors.decode().splitlines()) == (code, [word])
+
+
+async def test_a_command_that_nohup_runs_is_not_ended_by_a_closed_terminal(world: JobsOnAnEmulator) -> None:
+    words = await asyncio.to_thread(ingest, world)
+    process: Process | None = None
+
+    async def send(_: Any, go: Any) -> Any:
+        assert process is not None
+        process.send_signal(1)
+        return await go()
+
+    world.emulator.faults.add(send, on=PREDICTIONS, times=3)
+    command = ("nohup", sys.executable, "-m", "aiomlcommons", *words, "--url", world.ml.url)
+    process = await asyncio.create_subprocess_exec(*command, cwd=world.folder, stdout=PIPE, stderr=PIPE)
+    out, errors = await process.communicate()
+    assert (process.returncode, out.startswith(b"100 read = 100 written")) == (0, True), errors
