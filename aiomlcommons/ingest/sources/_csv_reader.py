@@ -34,8 +34,8 @@ class CsvReader:
     _lines: deque[bytes] = attrs.field(factory=deque, init=False)
     _ended: bool = attrs.field(default=False, init=False)
     _splitter: LineSplitter = attrs.field(init=False)
-    # The lines of the record that is being read, whether one of them is not in the encoding of
-    # the file, and how many bytes it may have yet.
+    # The lines of the record that is being read, whether one of them is not in the encoding of the file, and how many
+    # bytes it may have yet.
     _record: list[bytes] = attrs.field(factory=list, init=False)
     _not_text: bool = attrs.field(default=False, init=False)
     _left: int = attrs.field(default=LONGEST_RECORD, init=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import attrs
@@ -13,16 +13,7 @@ from aiomlcommons.ingest.sources._csv_cells import Quoting
 from aiomlcommons.ingest.sources._csv_layout import LayoutFinder
 from aiomlcommons.ingest.sources._csv_reader import CsvReader
 from aiomlcommons.ingest.sources._encoding import check_encoding
-from aiomlcommons.ingest.sources.reading import (
-    HEAD,
-    FileSource,
-    LinePosition,
-    content_of,
-    in_thread,
-    seek,
-    source_errors,
-)
-from aiomlcommons.ingest.types import Rows
+from aiomlcommons.ingest.sources.reading import HEAD, LinePosition, RecordSource, seek, source_errors
 
 
 def _check_delimiter(_: object, __: object, value: str | None) -> None:
@@ -45,7 +36,7 @@ def _check_header(_: object, __: object, value: bool | Sequence[str]) -> None:
 
 
 @attrs.frozen
-class CsvSource(FileSource):
+class CsvSource(RecordSource):
     """A CSV file, decompressed by its suffix; all values are strings.
 
     Empty lines are not rows. A line ends with a line feed, or with a carriage return if the beginning of the file has
@@ -53,8 +44,8 @@ class CsvSource(FileSource):
     header. A quote encloses a cell if the cell begins with it.
 
     A record with too many or too few cells or not in the encoding of the file is a BadRow with its raw text. So is a
-    line in which a quote is opened that is not closed within 16 MiB, or not at the end of a cell: then
-    reading goes on with the next line.
+    line in which a quote is opened that is not closed within 16 MiB, or not at the end of a cell: then reading goes on
+    with the next line. A header that cannot be read, or has a name more than once, is a SourceError.
 
     A position is the byte offset after decompression, the number of lines before it, and a checksum of the bytes
     before it.
@@ -73,19 +64,6 @@ class CsvSource(FileSource):
     quoting: Quoting | None = attrs.field(default=None, validator=_check_quoting)
     encoding: str | None = attrs.field(default=None, validator=check_encoding)
     header: bool | Sequence[str] = attrs.field(default=True, validator=_check_header)
-
-    async def read(self, position: Any = None, start: int = 0) -> AsyncGenerator[Rows]:
-        """Yield the rows, read off the event loop.
-
-        Raises SourceError, also for a header with duplicate names, and OSError if the file cannot be opened.
-        """
-        content = await content_of(self.path)
-        try:
-            reader = await in_thread(lambda: self._reader(content, position, start))
-            while (rows := await in_thread(reader.next)).rows:
-                yield rows
-        finally:
-            content.close()
 
     def _reader(self, content: Content, position: Any, start: int) -> CsvReader:
         find = LayoutFinder(self.name, self.encoding, self.delimiter, self.quoting, self.header)

@@ -28,8 +28,8 @@ class FilesSource:
 
     ``paths`` are files, globs (``"data/**/*.jsonl.gz"``) and folders, whose files may be of different formats. A
     folder is read with those below it, without names that begin with ``.`` or ``_``. ``options`` are those of the
-    sources of files of text, as ``open_source`` takes them. A position is ``[file, position
-    in it, row in it, number and checksum of all names]``: after a file came or went, a job does not resume.
+    sources of files of text, as ``open_source`` takes them. A position is ``[file, position in it, row in it, number of
+    all names, their checksum]``: after a file came or went, a job does not resume.
     """
 
     paths: Name | Sequence[Name]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import codecs
-from collections.abc import AsyncGenerator
 from typing import Any
 
 import attrs
@@ -12,17 +11,7 @@ from aiomlcommons.errors import InvalidRequest
 from aiomlcommons.ingest.sources._compression import Content
 from aiomlcommons.ingest.sources._encoding import Encoding, check_encoding
 from aiomlcommons.ingest.sources._json_reader import JsonReader
-from aiomlcommons.ingest.sources.reading import (
-    HEAD,
-    FileSource,
-    LinePosition,
-    checked_position,
-    content_of,
-    in_thread,
-    seek,
-    source_errors,
-)
-from aiomlcommons.ingest.types import Rows
+from aiomlcommons.ingest.sources.reading import LinePosition, RecordSource, checked_position, head_of, seek
 
 
 def _check_bytes_of_characters(_: object, __: object, named: str | None) -> None:
@@ -39,7 +28,7 @@ def _check_bytes_of_characters(_: object, __: object, named: str | None) -> None
 
 
 @attrs.frozen
-class JsonSource(FileSource):
+class JsonSource(RecordSource):
     """A JSON file, decompressed by its suffix, whose rows are the objects of an array, read one by one.
 
     A file that is no array is read as objects one after another: a single one, or JSON Lines. Commas between objects
@@ -57,19 +46,8 @@ class JsonSource(FileSource):
 
     encoding: str | None = attrs.field(default=None, validator=[check_encoding, _check_bytes_of_characters])
 
-    async def read(self, position: Any = None, start: int = 0) -> AsyncGenerator[Rows]:
-        """Yield the rows, read off the event loop. Raises SourceError, OSError if the file cannot be opened."""
-        content = await content_of(self.path)
-        try:
-            reader = await in_thread(lambda: self._reader(content, position, start))
-            while (rows := await in_thread(reader.next)).rows:
-                yield rows
-        finally:
-            content.close()
-
     def _reader(self, content: Content, position: Any, start: int) -> JsonReader:
-        with source_errors(f"{self.name}, after line 0"):
-            head = content.head(HEAD)
+        head = head_of(content, self.name)
         encoding, place, in_array = Encoding.of(head, self.encoding), LinePosition(), False
         if position is None:
             place.advance(content.read(encoding.bom), 0)

@@ -19,11 +19,11 @@ from aiomlcommons.ingest.sources._encoding import Encoding, check_encoding
 from aiomlcommons.ingest.sources._json_objects import LineObjects
 from aiomlcommons.ingest.sources._lines import LineSplitter
 from aiomlcommons.ingest.sources.reading import (
-    HEAD,
     FileSource,
     LinePosition,
     checked_position,
     content_of,
+    head_of,
     in_thread,
     seek,
     source_errors,
@@ -64,8 +64,7 @@ class JsonlSource(FileSource):
             content.close()
 
     def _parser(self, content: Content, start: int) -> _Parser:
-        with source_errors(f"{self.name}, after line 0"):
-            head = content.head(HEAD)
+        head = head_of(content, self.name)
         encoding = Encoding.of(head, self.encoding)
         return _Parser(self.name, start, encoding, encoding.newline(head))
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import zlib
-from collections.abc import Callable, Generator, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import AsyncGenerator, Callable, Generator, Sequence
 from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import anyio
 import anyio.to_thread
@@ -19,6 +20,7 @@ from aiomlcommons.ingest.errors import SourceError
 from aiomlcommons.ingest.paths import printable, redacted
 from aiomlcommons.ingest.sources._compression import Content, opened
 from aiomlcommons.ingest.sources.remote import located
+from aiomlcommons.ingest.types import Rows
 
 T = TypeVar("T")
 LONGEST_LINE = 1 << 28
@@ -59,6 +61,32 @@ class FileSource:
     def rereadable(self) -> bool:
         """Return whether it is not a named pipe."""
         return not self.once_only()
+
+
+class RecordReader(Protocol):
+    """A reader of rows from an open file."""
+
+    def next(self) -> Rows:
+        """Return the next rows; none mean the end. It blocks. Raises SourceError."""
+        ...
+
+
+@attrs.frozen
+class RecordSource(FileSource, ABC):
+    """The base of sources whose file is read by a RecordReader."""
+
+    async def read(self, position: Any = None, start: int = 0) -> AsyncGenerator[Rows]:
+        """Yield the rows, read off the event loop. Raises SourceError, OSError if the file cannot be opened."""
+        content = await content_of(self.path)
+        try:
+            reader = await in_thread(lambda: self._reader(content, position, start))
+            while (rows := await in_thread(reader.next)).rows:
+                yield rows
+        finally:
+            content.close()
+
+    @abstractmethod
+    def _reader(self, content: Content, position: Any, start: int) -> RecordReader: ...
 
 
 async def content_of(path: str | PathLike[str]) -> Content:
@@ -128,6 +156,12 @@ class LinePosition:
         if zlib.crc32(self.tail) != position[2]:
             raise SourceError(f"{name} has changed before byte {position[0]:,} since it was read: was it replaced?")
         self.line = position[1]
+
+
+def head_of(content: Content, name: str) -> bytes:
+    """Return the first bytes of a file, which are read again afterwards. Raises SourceError."""
+    with source_errors(name):
+        return content.head(HEAD)
 
 
 def seek(content: Content, name: str, place: LinePosition, position: Any) -> None:
