@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from aiomlcommons.errors import (
         ApiError,
         BadRequest,
-        BatchFailed,
         Conflict,
         ConnectError,
         DecodeError,
@@ -38,6 +37,7 @@ if TYPE_CHECKING:
         Unavailable,
     )
     from aiomlcommons.http import HttpRequest, HttpResponse
+    from aiomlcommons.inference.errors import BatchFailed
     from aiomlcommons.lifecycle.declared import DeclaredModel
     from aiomlcommons.lifecycle.ensure import EnsuredModel
     from aiomlcommons.lifecycle.errors import (
@@ -147,6 +147,7 @@ if not TYPE_CHECKING:
             ".session",
             ".trouble.table",
             ".waiting.errors",
+            ".inference.errors",
             ".api.model_configs",
             ".api.settings",
             *(f".lifecycle.{name}" for name in ("spec", "progress", "ensure", "declared", "errors")),

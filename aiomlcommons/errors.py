@@ -1,7 +1,7 @@
 """Every error of a call, and the mapping from HTTP responses to exception classes.
 
-Errors of tasks are in waiting/errors.py, those of the model lifecycle in lifecycle/errors.py, those of bulk jobs in
-ingest/errors.py.
+Errors of batches are in inference/errors.py, those of tasks in waiting/errors.py, those of the model lifecycle in
+lifecycle/errors.py, those of bulk jobs in ingest/errors.py.
 """
 
 from __future__ import annotations
@@ -212,24 +212,6 @@ class StreamCut(MLCommonsError):
 
     def __reduce__(self) -> Any:
         return type(self), (self.name,)
-
-
-class BatchFailed(MLCommonsError):
-    """A batch of ``ml.embed`` failed: ``rows`` are its rows, ``start`` is the number of the first, counted from 0.
-
-    ``cause`` is the error, which is ``__cause__`` too. ``row`` is the number of the row that is at fault, if known.
-    """
-
-    def __init__(self, index: int, start: int, rows: list[Any], cause: BaseException) -> None:
-        self.index, self.start, self.rows, self.cause = index, start, rows, cause
-        position = cause.index if isinstance(cause, DecodeError) else None
-        self.row = None if position is None else start + position
-        where = f"rows {start} to {start + len(rows) - 1}" if rows else f"reading rows from row {start} on"
-        where += "" if self.row is None else f", because of row {self.row}"
-        super().__init__(f"batch {index} ({where}) failed: {type(cause).__name__}: {cause}")
-
-    def __reduce__(self) -> Any:
-        return type(self), (self.index, self.start, self.rows, self.cause)
 
 
 # ML Commons 2.4 sends these types with status 500, so the type takes precedence over the status.

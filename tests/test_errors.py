@@ -17,6 +17,7 @@ from aiomlcommons import errors
 from aiomlcommons.api.tasks import TaskInfo
 from aiomlcommons.errors import error_for
 from aiomlcommons.http import HttpRequest, HttpResponse
+from aiomlcommons.inference.errors import BatchFailed
 from aiomlcommons.trouble.error_body import disabled_setting, retry_after
 from aiomlcommons.waiting.errors import TaskFailed, TaskStalled
 from tests.support.copies import copies
@@ -168,7 +169,7 @@ EVERY: Mapping[str, Exception] = {
     "RequestTimeout": errors.RequestTimeout("too late", REQUEST),
     "TaskFailed": TaskFailed("t", INFO),
     "TaskStalled": TaskStalled("t", INFO, 5),
-    "BatchFailed": errors.BatchFailed(1, 2, ["a"], OSError("x")),
+    "BatchFailed": BatchFailed(1, 2, ["a"], OSError("x")),
     "StreamCut": errors.StreamCut("PredictStream"),
     "InvalidRequest": errors.InvalidRequest("bad"),
 }

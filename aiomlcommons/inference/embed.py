@@ -18,7 +18,8 @@ from typing import Any, Generic, TypeAlias, TypeVar
 import attrs
 
 from aiomlcommons.concurrency import Results, batched, fan_out
-from aiomlcommons.errors import BatchFailed, InvalidRequest
+from aiomlcommons.errors import InvalidRequest
+from aiomlcommons.inference.errors import BatchFailed
 from aiomlcommons.inference.fields import TextFrom, text_by
 from aiomlcommons.inference.tables import rows_of
 from aiomlcommons.inference.vectors import Vectors

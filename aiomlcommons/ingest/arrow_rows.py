@@ -1,8 +1,9 @@
-"""Rows of Arrow data: Python values for everybody, and the place of the values themselves for a sink of Arrow."""
+"""pyarrow, which is optional, and rows of its data: Python values, and the place of the values themselves."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from importlib import import_module
 from typing import Any
 
 _NANOSECONDS = "time64[ns]"
@@ -19,6 +20,16 @@ class ArrowRow(dict[str, Any]):
     def __init__(self, items: Iterable[tuple[str, Any]], batch: Any, index: int) -> None:
         super().__init__(items)
         self.batch, self.index = batch, index
+
+
+def pyarrow(*modules: str) -> Any:
+    """Import pyarrow, with modules such as ``"parquet"``. Raises ImportError that says how to install it."""
+    try:
+        for module in modules:
+            import_module(f"pyarrow.{module}")
+        return import_module("pyarrow")
+    except ImportError as error:
+        raise ImportError("Parquet and Arrow need pyarrow: pip install aiomlcommons[arrow]") from error
 
 
 def rows_of(batch: Any) -> list[ArrowRow]:

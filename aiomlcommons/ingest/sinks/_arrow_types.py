@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from importlib import import_module
 from typing import Any, TypeAlias
 
+from aiomlcommons.ingest.arrow_rows import pyarrow
 from aiomlcommons.ingest.sinks.arrow_tables import Array, DataType, Misfit, Table, arrow
 
 # The least and the largest whole number by path, times as nanoseconds.
@@ -75,7 +75,7 @@ def _extremes(path: str, array: Array) -> Iterator[tuple[str, int, int]]:
     pa, kind = arrow(), array.type
     if pa.types.is_integer(kind) or hasattr(kind, "unit"):
         unit = _NANOSECONDS.get(getattr(kind, "unit", ""), 1)
-        found = import_module("pyarrow.compute").min_max(_as_integers(array))
+        found = pyarrow("compute").compute.min_max(_as_integers(array))
         if found["min"].is_valid:
             yield path, found["min"].as_py() * unit, found["max"].as_py() * unit
     elif pa.types.is_struct(kind):

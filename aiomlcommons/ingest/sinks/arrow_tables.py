@@ -1,13 +1,13 @@
-"""pyarrow, which is optional, and what its users share: vectors as a column, and tables of a wider schema."""
+"""Tables of Arrow: vectors as a column, and a wider schema."""
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import Any, TypeAlias
 
 import numpy as np
 
 from aiomlcommons.inference.vectors import Vectors
+from aiomlcommons.ingest.arrow_rows import pyarrow
 from aiomlcommons.ingest.types import Sparse
 
 # pyarrow has no type hints.
@@ -22,12 +22,8 @@ class Misfit(ValueError):
 
 
 def arrow() -> Any:
-    """Import pyarrow. Raises ImportError that says how to install it."""
-    try:
-        import_module("pyarrow.parquet")
-        return import_module("pyarrow")
-    except ImportError as error:
-        raise ImportError("Parquet needs pyarrow: pip install aiomlcommons[arrow]") from error
+    """Return pyarrow, with its module for Parquet. Raises ImportError that says how to install it."""
+    return pyarrow("parquet")
 
 
 def vectors_of(vectors: Vectors | Sparse) -> Array:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from importlib import import_module
 from typing import IO, Any, Protocol, TypeAlias
 
 import attrs
 
 from aiomlcommons.errors import InvalidRequest
 from aiomlcommons.inference.tables import with_index
+from aiomlcommons.ingest.arrow_rows import pyarrow
 
 Columns: TypeAlias = "Sequence[str] | None"
 
@@ -35,12 +35,12 @@ def opened_part(dataset: Any, fragment: Any, columns: Columns, *, own: bool) -> 
         yield _Fragment(dataset, fragment, columns)
         return
     # Not by a scan of the dataset, whose threads keep files open for a while after it is closed.
-    keys = _Keys(dataset.schema, dataset_library().get_partition_keys(fragment.partition_expression))
+    keys = _Keys(dataset.schema, pyarrow("dataset").dataset.get_partition_keys(fragment.partition_expression))
     with fragment.open() as file:
         if hasattr(fragment, "row_groups"):
-            yield _Parquet(_library("parquet").ParquetFile(file), columns, keys)
+            yield _Parquet(pyarrow("parquet").parquet.ParquetFile(file), columns, keys)
         else:
-            yield _Ipc(_library("ipc").open_file(file), columns, keys)
+            yield _Ipc(pyarrow("ipc").ipc.open_file(file), columns, keys)
 
 
 @attrs.frozen
@@ -53,7 +53,7 @@ class _Keys:
     def added(self, batch: Any) -> Any:
         """Return a record batch with the keys as columns; they replace columns of the same name."""
         for field in (self.schema.field(name) for name in self.schema.names if name in self.values):
-            column = _library("lib").array([self.values[field.name]] * len(batch), field.type)
+            column = pyarrow().array([self.values[field.name]] * len(batch), field.type)
             if field.name in batch.schema.names:
                 batch = batch.drop_columns([field.name])
             batch = batch.append_column(field, column)
@@ -118,16 +118,11 @@ def _present(schema: Any, columns: Columns) -> list[str] | None:
     return None if columns is None else [name for name in columns if name in schema.names]
 
 
-def dataset_library() -> Any:
-    """Import ``pyarrow.dataset``. Raises ImportError, naming the extra, if it is not installed."""
-    return _library("dataset")
-
-
 @contextmanager
 def opened_stream(file: IO[bytes] | str) -> Generator[Any]:
     """Open a file in Arrow's streaming format, and yield its reader; the file of a path is mapped into memory."""
-    source = _library("lib").memory_map(file) if isinstance(file, str) else file
-    with source, closing(_library("ipc").open_stream(source)) as reader:
+    source = pyarrow().memory_map(file) if isinstance(file, str) else file
+    with source, closing(pyarrow("ipc").ipc.open_stream(source)) as reader:
         yield reader
 
 
@@ -143,14 +138,7 @@ def as_table(data: Any) -> Any:
     if not hasattr(data, "__arrow_c_stream__"):
         return data
     try:
-        return _library("lib").table(with_index(data))
+        return pyarrow().table(with_index(data))
     except (ValueError, TypeError) as error:
         remedy = "give its rows, such as frame.to_dict('records')"
         raise InvalidRequest(f"the {name} cannot be converted to an Arrow table: {error}; {remedy}") from error
-
-
-def _library(name: str) -> Any:
-    try:
-        return import_module(f"pyarrow.{name}")
-    except ImportError as error:
-        raise ImportError("reading Parquet and Arrow needs pyarrow: pip install aiomlcommons[arrow]") from error

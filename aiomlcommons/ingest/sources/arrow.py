@@ -13,10 +13,10 @@ from typing import Any, TypeAlias
 import attrs
 
 from aiomlcommons.errors import InvalidRequest
-from aiomlcommons.ingest.arrow_rows import ArrowRow, rows_of
+from aiomlcommons.ingest.arrow_rows import ArrowRow, pyarrow, rows_of
 from aiomlcommons.ingest.errors import SourceError
 from aiomlcommons.ingest.paths import printable, redacted
-from aiomlcommons.ingest.sources._arrow_fragments import Part, as_table, dataset_library, opened_part
+from aiomlcommons.ingest.sources._arrow_fragments import Part, as_table, opened_part
 from aiomlcommons.ingest.sources._listing import in_folder
 from aiomlcommons.ingest.sources.reading import in_thread, source_errors
 from aiomlcommons.ingest.sources.remote import RemotePath, located
@@ -97,7 +97,7 @@ class ArrowSource:
         return isinstance(self.data, str | PathLike)
 
     def _dataset(self) -> Any:
-        library = dataset_library()
+        library = pyarrow("dataset").dataset
         if not self._own:
             return self.data if isinstance(self.data, library.Dataset) else library.dataset(as_table(self.data))
         base, files, filesystem = self._files()
