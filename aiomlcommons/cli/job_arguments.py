@@ -68,12 +68,21 @@ def add_dead_letter(commands: Any, cluster: argparse.ArgumentParser) -> None:
 
 def positive(text: str) -> int:
     """Parse a whole number from 1 on."""
+    return _whole(text, 1)
+
+
+def not_negative(text: str) -> int:
+    """Parse a whole number from 0 on."""
+    return _whole(text, 0)
+
+
+def _whole(text: str, least: int) -> int:
     try:
         number = int(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"must be a whole number, not {text!r}") from None
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"must be 1 or more, not {number}")
+    if number < least:
+        raise argparse.ArgumentTypeError(f"must be {least} or more, not {number}")
     return number
 
 
@@ -138,7 +147,7 @@ def _chunking(group: Any) -> None:
     words = "split texts into chunks of at most N characters, at sentences or whitespace (default: texts stay whole)"
     group.add_argument("--chunk-chars", type=positive, metavar="N", help=words)
     words = "the most characters that a chunk has in common with the one before it (default: 0)"
-    group.add_argument("--chunk-overlap", type=positive, metavar="N", help=words)
+    group.add_argument("--chunk-overlap", type=not_negative, metavar="N", help=words)
 
 
 def _where(parser: argparse.ArgumentParser) -> Any:
@@ -161,6 +170,8 @@ def _what(parser: argparse.ArgumentParser, *, id: str, default: str | None) -> N
     words = "what stands for a field of --text that is missing, null or NaN (default: such a row fails)"
     parser.add_argument("--text-default", metavar="TEXT", help=words)
     parser.add_argument("--id", default=default, metavar="FIELD", help=id)
+    words = "what the texts are, for an asymmetric model"
+    parser.add_argument("--content-type", choices=("query", "passage"), help=words)
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
 
 
@@ -209,6 +220,6 @@ def _pacing(group: Any) -> None:
     words = "end the job after this time without any response (default: 600)"
     group.add_argument("--stall-timeout", type=seconds, default=600.0, metavar="SECONDS", help=words)
     words = "retries that all requests share; each five successes earn another one (default: 100)"
-    group.add_argument("--retry-budget", type=positive, default=100, metavar="N", help=words)
+    group.add_argument("--retry-budget", type=not_negative, default=100, metavar="N", help=words)
     words = "do not redeploy a model that is gone from the nodes, but wait for it"
     group.add_argument("--no-redeploy", action="store_true", help=words)

@@ -110,6 +110,7 @@ def how(options: argparse.Namespace) -> dict[str, Any]:
     names = (
         "text",
         "text_default",
+        "content_type",
         "batch",
         "batch_bytes",
         "concurrency",

@@ -491,6 +491,7 @@ def test_what_is_typed_is_how_the_job_is_done() -> None:
     assert jobs.how(plain) == {
         "text": "text",
         "text_default": None,
+        "content_type": None,
         "id": "id",
         "batch": 64,
         "batch_bytes": 1_000_000,
@@ -509,12 +510,13 @@ def test_what_is_typed_is_how_the_job_is_done() -> None:
         "ids": None,
     }
     words = "--batch 8 --batch-bytes 900 --concurrency 2-3 --unordered --max-chars 70 --linger 0.5 --stall-timeout 9"
-    words += " --retry-budget 40 --checkpoint-every 5 --requests-per-minute 60 --tokens-per-minute 99 --no-redeploy"
-    words += " --max-failures 0.5 --overwrite --ids auto --text {title} --text-default=- --id"
+    words += " --retry-budget 0 --checkpoint-every 5 --requests-per-minute 60 --tokens-per-minute 99 --no-redeploy"
+    words += " --max-failures 0.5 --overwrite --ids auto --text {title} --text-default=- --content-type passage --id"
     typed = parser().parse_args(["ingest", "in.jsonl", *MODEL, "--out", "o.npy", *words.split(), ""])
     assert jobs.how(typed) == {
         "text": "{title}",
         "text_default": "-",
+        "content_type": "passage",
         "id": None,
         "batch": 8,
         "batch_bytes": 900,
@@ -525,7 +527,7 @@ def test_what_is_typed_is_how_the_job_is_done() -> None:
         "max_chars": 70,
         "linger": 0.5,
         "stall_timeout": 9.0,
-        "retry_budget": 40,
+        "retry_budget": 0,
         "redeploy": False,
         "checkpoint_every": 5,
         "max_failures": 0.5,
@@ -620,6 +622,7 @@ async def test_every_option_is_one_that_a_job_knows(place: Place) -> None:
     [
         (("--concurrency", "4-2"), "must be like 4 or 1-64, not '4-2'"),
         (("--concurrency", "0"), "must be 1 or more, not 0"),
+        (("--retry-budget", "-1"), "must be 0 or more, not -1"),
         (("--concurrency", "4-"), "must be a whole number, not ''"),
         (("--batch", "many"), "must be a whole number, not 'many'"),
         (("--stall-timeout", "-1"), "must be a number of seconds, not '-1'"),
