@@ -50,13 +50,13 @@ async def start_job(
     ``anew`` drops the checkpoint of an earlier job, ``keep`` leaves that of a finished one, and ``report`` is called
     with each step of ensuring the model.
     """
-    opened_source = await anyio.to_thread.run_sync(open_source, source)
-    opened_source = with_stall_timeout(opened_source, options.stall_timeout)
-    opened_sink = await anyio.to_thread.run_sync(open_sink, sink)
+    opened_source, opened_sink = await _opened(source, sink, options)
     dead_letters = _dead_letters(opened_sink, options)
     resumed = not anew and await anyio.to_thread.run_sync(resumes, options)
-    await anyio.to_thread.run_sync(partial(_check, opened_source, opened_sink, dead_letters, options, resumed))
-    checked_source = await _checked(opened_source, opened_sink, options, resumed=resumed)
+    await anyio.to_thread.run_sync(
+        partial(_check_arguments, opened_source, opened_sink, dead_letters, options, resumed)
+    )
+    checked_source = await _with_checked_head(opened_source, opened_sink, options, resumed=resumed)
     # A restart of the server is waited out here for as long as it would be later.
     ml = client.options(wait=options.stall_timeout)
     model_id = (await ensure(ml, model, report=report)).model_id
@@ -79,6 +79,15 @@ async def start_job(
         yield job
 
 
+async def _opened(source: Any, sink: Any, options: JobOptions) -> tuple[Source, Sink]:
+    """Return source and sink, with the options that they share with the job."""
+    opened_source = await anyio.to_thread.run_sync(open_source, source)
+    opened_sink = await anyio.to_thread.run_sync(open_sink, sink)
+    if isinstance(opened_sink, IndexSink):
+        opened_sink.stall_timeout, opened_sink.ids = options.stall_timeout, opened_sink.ids or options.ids
+    return with_stall_timeout(opened_source, options.stall_timeout), opened_sink
+
+
 def _dead_letters(sink: Sink, options: JobOptions) -> DeadLetters:
     """Return the dead letter file: the one that is named, or one beside the checkpoint or the output."""
     if options.dead_letters is not None:
@@ -89,7 +98,7 @@ def _dead_letters(sink: Sink, options: JobOptions) -> DeadLetters:
     return DeadLetters(file_name(sink.name) + ENDING, suggested=True)
 
 
-def _check(source: Source, sink: Sink, dead_letters: DeadLetters, options: JobOptions, resumed: bool) -> None:
+def _check_arguments(source: Source, sink: Sink, dead_letters: DeadLetters, options: JobOptions, resumed: bool) -> None:
     """Raise InvalidRequest if the arguments do not go together, or the output exists; CacheError. It blocks."""
     check_sink(sink, options)
     check_files(source, sink, checkpoint=options.checkpoint, dead_letters=dead_letters.path, cache=options.cache)
@@ -100,10 +109,8 @@ def _check(source: Source, sink: Sink, dead_letters: DeadLetters, options: JobOp
         check_cache(options.cache)
 
 
-async def _checked(source: Source, sink: Sink, options: JobOptions, *, resumed: bool) -> Source:
+async def _with_checked_head(source: Source, sink: Sink, options: JobOptions, *, resumed: bool) -> Source:
     """Check the first rows of a source, now if it can be read again, else when the job reads it."""
-    if isinstance(sink, IndexSink):
-        sink.stall_timeout, sink.ids = options.stall_timeout, sink.ids or options.ids
     may_replace = options.overwrite or resumed
     numbered = sink.check_numbers if isinstance(sink, IndexSink) and not may_replace else _nothing
     if options.id is None:
