@@ -14,6 +14,8 @@ from typing import IO, Any
 from aiomlcommons.ingest.errors import SinkError
 
 REMEDY = "it was changed or removed since; remove the checkpoint to begin anew"
+# Bytes before a position whose checksum tells the file from another one: more than one line of most files.
+TAIL = 256
 
 
 def lock(descriptor: int, path: Path) -> None:
@@ -60,7 +62,3 @@ def sync_folder(path: Path) -> None:
             os.fsync(folder)
         finally:
             os.close(folder)
-
-
-# Bytes before a position whose checksum tells the file from another one: more than one line of most files.
-TAIL = 256

@@ -43,7 +43,7 @@ class TextRow(dict[str, Any]):
 
 @attrs.frozen(eq=False)
 class Rows:
-    """A chunk of rows as a source yields them: ``rows[i]`` is row ``start + i`` of the source, counted from 0.
+    """Some rows as a source yields them: ``rows[i]`` is row ``start + i`` of the source, counted from 0.
 
     ``position`` is the cursor, a JSON value, from which the source reads these rows again:
     ``source.read(position, start)`` yields ``rows[0]`` first. ``share`` is the fraction of the source that is read

@@ -40,8 +40,8 @@ class Action:
 
 
 @attrs.define(eq=False)
-class Chunk:
-    """The actions of one batch that go in one request, which may coalesce several chunks; and how that ended."""
+class Portion:
+    """The actions of one batch that go in one request, which may coalesce several portions; and how that ended."""
 
     actions: list[Action]
     size: int
@@ -64,32 +64,32 @@ class Chunk:
 
 @attrs.define(eq=False)
 class BulkRequest:
-    """A request of several chunks. It is shielded from cancellation until all who wait for its chunks are cancelled."""
+    """A request of several portions, shielded from cancellation until all who wait for one of them are cancelled."""
 
-    chunks: Sequence[Chunk]
+    portions: Sequence[Portion]
     scope: anyio.CancelScope = attrs.field(factory=lambda: anyio.CancelScope(shield=True))
 
     def __attrs_post_init__(self) -> None:
-        for chunk in self.chunks:
-            chunk.request = self
+        for portion in self.portions:
+            portion.request = self
 
     def cancel_if_abandoned(self) -> None:
-        """Cancel the request if nobody waits for any of its chunks."""
-        if not any(chunk.awaited for chunk in self.chunks):
+        """Cancel the request if nobody waits for any of its portions."""
+        if not any(portion.awaited for portion in self.portions):
             self.scope.cancel()
 
     @contextmanager
     def in_flight(self) -> Iterator[None]:
-        """Send the request within this context: an error in it is raised in the tasks that wait for its chunks."""
+        """Send the request within this context: an error in it is raised in the tasks that wait for its portions."""
         error: Exception | None = None
         try:
             with self.scope:
                 yield
         except Exception as caught:
             error = caught
-        for chunk in self.chunks:
-            chunk.error, chunk.request = error, None  # a reference cycle would keep the documents in memory
-            chunk.done.set()
+        for portion in self.portions:
+            portion.error, portion.request = error, None  # a reference cycle would keep the documents in memory
+            portion.done.set()
 
 
 @attrs.define
@@ -147,22 +147,22 @@ def _row(row: Row) -> Row:
     return {key: value for key, value in row.items() if key != "_id"} if "_id" in row else row
 
 
-def chunks(actions: Sequence[Action], max_bytes: int) -> Iterator[Chunk]:
-    """Split actions into chunks of at most ``max_bytes``, or of one document that is larger."""
+def portions(actions: Sequence[Action], max_bytes: int) -> Iterator[Portion]:
+    """Split actions into portions of at most ``max_bytes``, or of one document that is larger."""
     part: list[Action] = []
     size = 0
     for action in actions:
         if part and size + len(action.lines) > max_bytes:
-            yield Chunk(part, size)
+            yield Portion(part, size)
             part, size = [], 0
         part.append(action)
         size += len(action.lines)
     if part:
-        yield Chunk(part, size)
+        yield Portion(part, size)
 
 
-def coalesce(waiting: deque[Chunk], max_bytes: int) -> list[Chunk]:
-    """Take the first chunk off the queue, and those after it that fit into ``max_bytes`` with it."""
+def coalesce(waiting: deque[Portion], max_bytes: int) -> list[Portion]:
+    """Take the first portion off the queue, and those after it that fit into ``max_bytes`` with it."""
     taken = [waiting.popleft()]
     size = taken[0].size
     while waiting and size + waiting[0].size <= max_bytes:

@@ -18,12 +18,12 @@ from aiomlcommons.ingest.pacing.stall_timeout import StallTimeout
 from aiomlcommons.ingest.sinks._index_bulk import (
     Action,
     BulkRequest,
-    Chunk,
     Outcome,
+    Portion,
     actions,
-    chunks,
     coalesce,
     outcome,
+    portions,
     unfit,
 )
 from aiomlcommons.ingest.sinks._index_target import Target
@@ -94,7 +94,7 @@ class IndexSink:
         self.dimension, self.sparse, self.stall_timeout = dimension, sparse, stall_timeout
         self._base64, self._bulk_bytes, self._backoff = base64, bulk_bytes, backoff
         self._slots, self._preparing = anyio.Semaphore(concurrency), anyio.Lock()
-        self._waiting: deque[Chunk] = deque()
+        self._waiting: deque[Portion] = deque()
         self._left = anyio.Event()
         self._target = self._target_of(None)
         self._is_open = self._is_fit = self._in_base64 = False
@@ -153,9 +153,9 @@ class IndexSink:
         made, refused = await anyio.to_thread.run_sync(encoding)
         try:
             async with anyio.create_task_group() as group:
-                for chunk in chunks(made, self._bulk_bytes):
-                    group.start_soon(self._send, chunk)
-                    group.start_soon(chunk.wait)
+                for portion in portions(made, self._bulk_bytes):
+                    group.start_soon(self._send, portion)
+                    group.start_soon(portion.wait)
         except ExceptionGroup as errors:
             raise errors.exceptions[0] from None
         self._taken += len(batch) - len(refused)
@@ -211,19 +211,19 @@ class IndexSink:
 
     # ---- requests ---------------------------------------------------------------------------------------------------
 
-    async def _send(self, chunk: Chunk) -> None:
-        """Send a chunk together with others that wait, unless one of their requests includes it first."""
-        self._waiting.append(chunk)
+    async def _send(self, portion: Portion) -> None:
+        """Send a portion together with others that wait, unless one of their requests includes it first."""
+        self._waiting.append(portion)
         try:
             # A request keeps its slot while it backs off, so that an overloaded server does not get more of them.
             async with self._slots:
-                while chunk in self._waiting:
+                while portion in self._waiting:
                     request = BulkRequest(coalesce(self._waiting, self._bulk_bytes))
                     with request.in_flight(), self._stall.call():
-                        await self._deliver([action for one in request.chunks for action in one.actions])
+                        await self._deliver([action for one in request.portions for action in one.actions])
         finally:
-            if chunk in self._waiting:
-                self._waiting.remove(chunk)
+            if portion in self._waiting:
+                self._waiting.remove(portion)
 
     async def _deliver(self, pending: Sequence[Action]) -> None:
         """Send actions, and retry them until each document is accepted or refused."""

@@ -128,7 +128,7 @@ class ArrowSource:
 
 
 def _rows_of(part: Part, begin: Position) -> Generator[tuple[Position, list[ArrowRow]]]:
-    """Yield the rows of a file from a position on, in chunks with their positions."""
+    """Yield the rows of a file from a position on, some at a time with their position."""
     file, first, skip, size = begin
     if first and first >= part.groups:
         raise SourceError(f"{file} has {part.groups:,} row groups, and was read to row group {first:,} before")
@@ -138,7 +138,7 @@ def _rows_of(part: Part, begin: Position) -> Generator[tuple[Position, list[Arro
 
 
 def _from_row(part: Part, group: int, skip: int, file: str) -> Generator[tuple[int, list[ArrowRow]]]:
-    """Yield the rows of a row group after the first ``skip``, in chunks with the number of their first row."""
+    """Yield the rows of a row group after the first ``skip``, some at a time with the number of the first one."""
     at = 0
     for batch in part.batches(group, ROWS_AT_ONCE):
         begin = max(0, skip - at)

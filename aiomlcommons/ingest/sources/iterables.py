@@ -37,7 +37,7 @@ class IterableSource:
     A data frame or an Arrow table yields its rows, a column (an array, a Series) its values.
 
     A row is a mapping; a string becomes ``{"text": ...}``; anything else is a BadRow. Rows of an async iterable are
-    yielded as soon as they arrive, in chunks. A plain iterable is read in the event loop, so it must not block.
+    yielded as soon as they arrive. A plain iterable is read in the event loop, so it must not block.
 
     To resume, the first rows are read and skipped. An iterator, which can be read only once, cannot resume: give a
     function that returns a new one.

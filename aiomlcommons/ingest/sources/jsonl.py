@@ -165,7 +165,7 @@ class _Parser:
         self._lines = LineSplitter(self.name, self.encoding, self.newline)
 
     def next(self, content: Content) -> Rows:
-        """Read and parse the next chunk of a file."""
+        """Read and parse the next bytes of a file."""
         with source_errors(f"{self.name}, after line {self.place.line}"):
             data = content.read(BYTES_AT_ONCE)
         return attrs.evolve(self.feed(data), share=content.share)
