@@ -26,9 +26,9 @@ def add_ingest(commands: Any, cluster: argparse.ArgumentParser) -> None:
     _where(ingest).add_argument(
         "--dead-letters",
         metavar="FILE",
-        help="the file for documents that fail (default: beside the output, OUT.dead.jsonl)",
+        help="the file for documents that fail (default: beside the output, OUT.dead.jsonl; INDEX.dead.jsonl)",
     )
-    _job(ingest, checkpoint="beside the output, OUT.checkpoint; INDEX.checkpoint for an index")
+    _job(ingest, checkpoint="beside the output, OUT.checkpoint; INDEX.checkpoint")
     trial = ingest.add_argument_group("dry run")
     trial.add_argument(
         "--dry-run",
@@ -132,7 +132,7 @@ def names(text: str) -> list[str]:
 def _reading(group: Any) -> None:
     words = "what divides cells; \\t is a tab (default: a comma, or what the header tells)"
     group.add_argument("--delimiter", type=delimiter, metavar="CHARACTER", help=words)
-    words = "whether quotes may enclose a cell, or are text (default: none in a .tsv file, else minimal)"
+    words = "whether quotes may enclose a cell (default: minimal, but none for tabs under a header without quotes)"
     group.add_argument("--quoting", choices=("minimal", "none"), help=words)
     words = "the text encoding, such as latin-1 (default: by the byte order mark, else utf-8)"
     group.add_argument("--encoding", metavar="NAME", help=words)

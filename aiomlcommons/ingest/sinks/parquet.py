@@ -23,8 +23,7 @@ class ParquetSink(BlockingSink):
     Dense vectors are ``FixedSizeList<float32>`` (or of the model's own dtype), sparse ones ``map<string, float>``; they
     replace a column of that name. Rows of Arrow data keep their types, the types of others are inferred. Until it is
     complete, ``NAME.parts/`` holds the rows; about ``held`` bytes (default 16 MB) are buffered in memory. A row whose
-    types do not fit those of earlier rows is refused, as is a vector of another dimension.
-    Needs pyarrow: ``pip install aiomlcommons[arrow]``.
+    types do not fit those of earlier rows is refused, as is a vector of another dimension. Needs the extra ``arrow``.
     """
 
     def __init__(self, path: str | PathLike[str], *, field: str = "embedding", held: int = 1 << 24) -> None:
