@@ -10,7 +10,6 @@ from email.utils import format_datetime
 from typing import Any
 
 import cbor2
-import orjson
 import pytest
 
 from aiomlcommons import errors
@@ -21,46 +20,38 @@ from aiomlcommons.inference.errors import BatchFailed
 from aiomlcommons.trouble.error_body import disabled_setting, retry_after
 from aiomlcommons.waiting.errors import TaskFailed, TaskStalled
 from tests.support.copies import copies
+from tests.support.error_answers import REQUEST, answer, error_body
 from tests.wire.recordings import exchanges
-
-REQUEST = HttpRequest("GET", "/_plugins/_ml/models/abc")
-
-
-def answer(status: int, body: Any = b"", **headers: str) -> HttpResponse:
-    raw = body if isinstance(body, bytes) else orjson.dumps(body)
-    return HttpResponse(status, raw, {"content-type": "application/json", **headers}, REQUEST)
-
-
-def said(reason: str, kind: str = "status_exception", **more: Any) -> dict[str, Any]:
-    return {"error": {"root_cause": [], "type": kind, "reason": reason, **more}, "status": 0}
 
 
 @pytest.mark.parametrize(
     ("status", "body", "cls"),
     [
-        (400, said("bad"), errors.BadRequest),
-        (400, said("Model not ready yet. Please deploy the model first."), errors.ModelNotReady),
-        (500, said("model not loaded", "m_l_exception"), errors.ModelNotReady),
+        (400, error_body("bad"), errors.BadRequest),
+        (400, error_body("Model not ready yet. Please deploy the model first."), errors.ModelNotReady),
+        (500, error_body("model not loaded", "m_l_exception"), errors.ModelNotReady),
         (401, b"Unauthorized", errors.Unauthorized),
-        (403, said("no permissions", "security_exception"), errors.Forbidden),
-        (404, said("Failed to find model"), errors.NotFound),
-        (500, said("Fail to find model", "m_l_resource_not_found_exception"), errors.NotFound),
-        (409, said("in use"), errors.Conflict),
-        (429, said("Request is throttled at model level."), errors.TooManyRequests),
-        (500, said("boom"), errors.ServerError),
+        (403, error_body("no permissions", "security_exception"), errors.Forbidden),
+        (404, error_body("Failed to find model"), errors.NotFound),
+        (500, error_body("Fail to find model", "m_l_resource_not_found_exception"), errors.NotFound),
+        (409, error_body("in use"), errors.Conflict),
+        (429, error_body("Request is throttled at model level."), errors.TooManyRequests),
+        (500, error_body("boom"), errors.ServerError),
         (503, b"", errors.Unavailable),
         (
             404,
-            said("Failed to get data object", caused_by={"type": "no_shard_available_action_exception"}),
+            error_body("Failed to get data object", caused_by={"type": "no_shard_available_action_exception"}),
             errors.Unavailable,
         ),
-        (400, said("Error from remote service: denied due to remote server throttling"), errors.TooManyRequests),
-        (503, said("Error from remote service: busy"), errors.ServerError),
+        (400, error_body("Error from remote service: denied due to remote server throttling"), errors.TooManyRequests),
+        (503, error_body("Error from remote service: busy"), errors.ServerError),
         (302, b"", errors.Redirected),
         (405, {"error": "Incorrect HTTP method", "status": 405}, errors.ApiError),
         (
             400,
-            said("Unified agent API is not enabled. To enable, please update the setting plugins.ml_commons.x_enabled"),
+            error_body(
+                "Unified agent API is not enabled. To enable, please update the setting plugins.ml_commons.x_enabled"
+            ),
             errors.FeatureDisabled,
         ),
     ],
@@ -75,7 +66,7 @@ def test_the_class_goes_by_type_and_status(status: int, body: Any, cls: type[err
 @pytest.mark.parametrize(
     ("body", "kind", "reason", "details"),
     [
-        (said("why", "t"), "t", "why", ""),
+        (error_body("why", "t"), "t", "why", ""),
         (
             {"status": 400, "error": {"type": "T", "reason": "Invalid Request", "details": "no tool"}},
             "T",
@@ -97,7 +88,7 @@ def test_each_form_of_a_body_is_read_and_kept(body: Any, kind: str, reason: str,
 
 
 def test_an_error_in_cbor_is_read_too() -> None:
-    body = cbor2.dumps(said("why", "t"))
+    body = cbor2.dumps(error_body("why", "t"))
     got = HttpResponse(404, body, {"content-type": "application/cbor"}, REQUEST)
     assert str(error_for(got)) == "why (GET /_plugins/_ml/models/abc)"
 
@@ -105,18 +96,18 @@ def test_an_error_in_cbor_is_read_too() -> None:
 @pytest.mark.parametrize(
     ("status", "body", "transient"),
     [
-        (400, said("bad"), False),
-        (404, said("missing"), False),
-        (429, said("Request is throttled at model level."), True),
-        (429, said("[parent] Data too large", "circuit_breaking_exception", durability="TRANSIENT"), True),
-        (429, said("[fielddata] Data too large", "circuit_breaking_exception", durability="PERMANENT"), False),
-        (500, said("boom"), False),
-        (500, said("Error communicating with remote model: Read timed out"), True),
-        (500, said("Error from remote service: {}"), False),
-        (500, said("CurrentState[RECOVERING] operations only allowed when"), True),
+        (400, error_body("bad"), False),
+        (404, error_body("missing"), False),
+        (429, error_body("Request is throttled at model level."), True),
+        (429, error_body("[parent] Data too large", "circuit_breaking_exception", durability="TRANSIENT"), True),
+        (429, error_body("[fielddata] Data too large", "circuit_breaking_exception", durability="PERMANENT"), False),
+        (500, error_body("boom"), False),
+        (500, error_body("Error communicating with remote model: Read timed out"), True),
+        (500, error_body("Error from remote service: {}"), False),
+        (500, error_body("CurrentState[RECOVERING] operations only allowed when"), True),
         (502, b"", True),
         (503, b"OpenSearch Security not initialized.", True),
-        (503, said("busy"), True),
+        (503, error_body("busy"), True),
         (504, b"", True),
     ],
 )
@@ -151,7 +142,7 @@ def test_retry_after_may_be_a_date() -> None:
 )
 def test_a_switched_off_feature_names_the_real_key(words: str, setting: str) -> None:
     assert disabled_setting(words) == f"plugins.ml_commons.{setting}"
-    error = error_for(answer(400, said(words)))
+    error = error_for(answer(400, error_body(words)))
     assert isinstance(error, errors.FeatureDisabled)
     assert f"switch it on with the setting plugins.ml_commons.{setting}" in str(error)
 
@@ -163,7 +154,7 @@ def test_other_words_are_no_switched_off_feature(words: str) -> None:
 
 INFO = TaskInfo(task_type="DEPLOY_MODEL", state="FAILED", error='{"node": "no memory"}')
 EVERY: Mapping[str, Exception] = {
-    "ApiError": error_for(answer(429, said("why"), **{"retry-after": "1"})),
+    "ApiError": error_for(answer(429, error_body("why"), **{"retry-after": "1"})),
     "DecodeError": errors.DecodeError("not JSON", answer(200, b"<html>")),
     "ConnectError": errors.ConnectError("refused", REQUEST, transient=False),
     "RequestTimeout": errors.RequestTimeout("too late", REQUEST),
@@ -326,17 +317,17 @@ def test_a_recorded_refusal_is_of_its_class(case: str, cls: type[errors.ApiError
         ({"message": "no healthy upstream"}, "no healthy upstream"),
         ({"error": None}, "status 503"),
         (
-            said("all shards failed", root_cause=[{"reason": "field [x] is gone"}]),
+            error_body("all shards failed", root_cause=[{"reason": "field [x] is gone"}]),
             "all shards failed: field [x] is gone",
         ),
-        (said("no", caused_by={"reason": "the disk is full"}), "no: the disk is full"),
-        (said("the disk is full", caused_by={"reason": "disk is full"}), "the disk is full"),
+        (error_body("no", caused_by={"reason": "the disk is full"}), "no: the disk is full"),
+        (error_body("the disk is full", caused_by={"reason": "disk is full"}), "the disk is full"),
     ],
 )
 def test_the_words_that_tell_most_are_found(body: Any, words: str) -> None:
     assert str(error_for(answer(503, body))).startswith(words)
 
 
-@pytest.mark.parametrize("body", [said("x" * 5_000_000), {"error": "x" * 5_000_000}, b"x" * 5_000_000])
+@pytest.mark.parametrize("body", [error_body("x" * 5_000_000), {"error": "x" * 5_000_000}, b"x" * 5_000_000])
 def test_endless_words_are_cut(body: Any) -> None:
     assert len(str(error_for(answer(500, body)))) < 3000

@@ -46,9 +46,9 @@ def _deeper(error: Mapping[str, Any], reason: str) -> str:
     """Return the reason of a cause that the error itself lacks, as "all shards failed" does."""
     causes = error.get("root_cause") or []
     for cause in [*(causes if isinstance(causes, list) else []), error.get("caused_by")]:
-        words = str(cause.get("reason") or "") if isinstance(cause, Mapping) else ""
+        words = str(cause.get("reason") or "")[:LONGEST] if isinstance(cause, Mapping) else ""
         if words and words not in reason:
-            return words[:LONGEST]
+            return words
     return ""
 
 

@@ -10,6 +10,8 @@ from pathlib import Path
 import attrs
 from aiohttp import web
 
+from tests.support.serving import serving
+
 
 @attrs.frozen
 class Held:
@@ -33,7 +35,7 @@ async def held_file(file: Path, host: str = "127.0.0.1") -> AsyncGenerator[Held]
 
     app = web.Application()
     app.router.add_get(f"/{file.name}", send)
-    async with _serving(app, host) as url:
+    async with serving(app, host) as url:
         yield Held(f"{url}/{file.name}", asked, release)
 
 
@@ -46,17 +48,5 @@ async def served_file(file: Path, host: str = "127.0.0.1", port: int = 0) -> Asy
 
     app = web.Application()
     app.router.add_get(f"/{file.name}", send)
-    async with _serving(app, host, port) as url:
+    async with serving(app, host, port) as url:
         yield f"{url}/{file.name}"
-
-
-@asynccontextmanager
-async def _serving(app: web.Application, host: str, port: int = 0) -> AsyncGenerator[str]:
-    # A client that waits for a held file must not delay the shutdown.
-    runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.01)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, host, port).start()
-        yield f"http://{host}:{runner.addresses[0][1]}"
-    finally:
-        await runner.cleanup()

@@ -28,6 +28,7 @@ import orjson
 from aiohttp import web
 
 from aiomlcommons.api.connectors import ConnectorAction
+from tests.support.serving import serving
 
 DIMENSION = 16
 BAD_INPUT = b'{"error": {"message": "bad input", "type": "invalid_request_error"}}'
@@ -250,11 +251,5 @@ async def serve(host: str = "127.0.0.1", port: int = 0) -> AsyncGenerator[str]:
     for path, handler in ROUTES.items():
         app.router.add_post(path, handler)
     app.router.add_get(BATCHES_PATH + "/{id}", _look_at_batch)
-    # A client that waits for a response that never comes must not delay the shutdown.
-    runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.01)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, host, port).start()
-        yield f"http://{host}:{runner.addresses[0][1]}"
-    finally:
-        await runner.cleanup()
+    async with serving(app, host, port) as url:
+        yield url

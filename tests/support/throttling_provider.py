@@ -13,6 +13,7 @@ from aiohttp import web
 
 from tests.support.model_server import vector_of
 from tests.support.provider_examples import EXAMPLES, Example
+from tests.support.serving import serving
 
 PLAIN = Example(429, '{"error": "429"}')
 _AWS = {"x-amzn-ErrorType": "ThrottlingException:http://internal.amazon.com/coral/com.amazon.coral.availability/"}
@@ -46,7 +47,6 @@ WAYS = {
 }
 """Responses to a throttled request, with status, body and headers, by provider."""
 
-
 Twist: TypeAlias = "Callable[[list[str], list[Any]], web.Response | None]"
 """Gets the texts of a request and their vectors, which it may change; returns another response, or None."""
 
@@ -77,13 +77,8 @@ class Provider:
         """Listen on a free port of this machine; yield the URL."""
         app = web.Application()
         app.router.add_post("/v1/embeddings", self.answer)
-        runner = web.AppRunner(app)
-        await runner.setup()
-        try:
-            await web.TCPSite(runner, "127.0.0.1", 0).start()
-            yield f"http://127.0.0.1:{runner.addresses[0][1]}"
-        finally:
-            await runner.cleanup()
+        async with serving(app) as url:
+            yield url
 
 
 def response(example: Example) -> web.Response:

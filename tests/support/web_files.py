@@ -8,6 +8,8 @@ from contextlib import asynccontextmanager
 import attrs
 from aiohttp import web
 
+from tests.support.serving import serving
+
 
 @attrs.define
 class WebFiles:
@@ -45,11 +47,5 @@ async def web_files(
     served = WebFiles(files, ranges, signature)
     app = web.Application()
     app.router.add_get("/{name}", served.send)
-    runner = web.AppRunner(app, shutdown_timeout=0.01)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        served.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    async with serving(app) as served.url:
         yield served
-    finally:
-        await runner.cleanup()
