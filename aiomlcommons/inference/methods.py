@@ -2,42 +2,23 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from functools import partial
 from typing import Any, Literal, TypeAlias, TypeVar
 
-import numpy as np
-
 from aiomlcommons.api.predict import Predict
-from aiomlcommons.errors import DecodeError, InvalidRequest
+from aiomlcommons.errors import InvalidRequest
 from aiomlcommons.http import CBOR, HttpResponse
-from aiomlcommons.inference import vectors
+from aiomlcommons.inference import predictions, vectors
 from aiomlcommons.inference.embed import Embedded, Rows, TextOf, embed
+from aiomlcommons.inference.predictions import Highlight
 from aiomlcommons.inference.tables import is_column, is_table, values_of
 from aiomlcommons.inference.vectors import Vectors
 from aiomlcommons.namespace import HasSession
-from aiomlcommons.record import Record, record
-from aiomlcommons.wire import convert
 
-T = TypeVar("T")
 Row = TypeVar("Row")
 Side: TypeAlias = Literal["query", "passage"]
-
-
-@record
-class Highlight(Record):
-    """A sentence that answers a question: ``text`` is ``context[start:end]`` without surrounding whitespace.
-
-    ``position`` is the number of the sentence, from 0. ``start`` and ``end`` are indices of the Python string,
-    converted from the server's UTF-16 code units, in which a character such as an emoji counts twice.
-    """
-
-    start: int
-    end: int
-    text: str = ""
-    position: int | None = None
 
 
 def checked_texts(name: str, texts: Any) -> Sequence[str]:
@@ -162,12 +143,7 @@ class Inference(HasSession):
         texts = checked_texts("texts", texts)
         parameters = {"sparse_embedding_format": sparse_embedding_format} if sparse_embedding_format else None
         got = await self._session.raw(Predict("sparse_encoding", model_id, text_docs=texts, parameters=parameters))
-        found = _read(got, len(texts), _weights)
-        for i, weights in enumerate(found):
-            if token := _bad_weight(weights):
-                words = f"the weight of {token!r} for texts[{i}] must be a finite number, not {weights[token]!r}"
-                raise DecodeError(words, got, i)
-        return found
+        return predictions.sparse_vectors(got, len(texts))
 
     async def rerank(self, model_id: str, query_text: str, text_docs: Sequence[str]) -> Vectors:
         """Score how well each document answers a query, by a cross-encoder; higher is better.
@@ -178,85 +154,23 @@ class Inference(HasSession):
         check_text("query_text", query_text)
         text_docs = checked_texts("text_docs", text_docs)
         got = await self._session.raw(Predict("text_similarity", model_id, query_text=query_text, text_docs=text_docs))
-        return np.array(_read(got, len(text_docs), _scores), dtype=np.float32)
+        return predictions.scores(got, len(text_docs))
 
     async def highlight(self, model_id: str, question: str, context: str) -> list[Highlight]:
         """Find the sentences of ``context`` that answer a question, by a semantic highlighter; return them in order.
 
         Raises InvalidRequest for an argument that is not a string, DecodeError for a response without highlights.
         """
-        got = await self._ask(model_id, question, context)
-        return _read(got, None, partial(_highlights, context))
+        return predictions.highlights(await self._ask(model_id, question, context), context)
 
     async def answer(self, model_id: str, question: str, context: str) -> str:
         """Extract the part of ``context`` that answers a question, by a question-answering model.
 
         Raises InvalidRequest for an argument that is not a string, DecodeError for a response without a result.
         """
-        return _read(await self._ask(model_id, question, context), 1, _results)[0]
+        return predictions.answer(await self._ask(model_id, question, context))
 
     async def _ask(self, model_id: str, question: str, context: str) -> HttpResponse:
         check_text("question", question)
         check_text("context", context)
         return await self._session.raw(Predict("question_answering", model_id, question=question, context=context))
-
-
-def _read(got: HttpResponse, count: int | None, pick: Callable[[Mapping[str, Any]], list[T]]) -> list[T]:
-    """Decode a response with ``pick``, which returns the values of one tensor; verify that there are ``count``."""
-    try:
-        found = [value for tensor in vectors.outputs(got.json()) for value in pick(tensor)]
-    except (ValueError, LookupError, TypeError, AttributeError) as error:
-        raise DecodeError(f"the response is not of this kind of model: {error!r}", got) from None
-    if count is not None and len(found) != count:
-        raise DecodeError(f"expected {count} results, got {len(found)}", got)
-    return found
-
-
-def _weights(tensor: Mapping[str, Any]) -> list[dict[str, float]]:
-    # A local model returns one map per text; a remote one may return all of them in one tensor.
-    return [dict(weights.items()) for weights in tensor["dataAsMap"]["response"]]
-
-
-def _bad_weight(weights: Mapping[str, Any]) -> str | None:
-    """Return the first token whose weight is not a finite number, or None."""
-    if set(map(type, weights.values())) <= {float, int} and math.isfinite(sum(weights.values())):
-        return None  # fast path for the usual case
-    return next(
-        (token for token, weight in weights.items() if type(weight) not in {float, int} or not math.isfinite(weight)),
-        None,
-    )
-
-
-def _scores(tensor: Mapping[str, Any]) -> list[float]:
-    return [float(tensor["data"][0])]
-
-
-def _results(tensor: Mapping[str, Any]) -> list[str]:
-    return [convert.structure(tensor["result"], str)]
-
-
-def _highlights(context: str, tensor: Mapping[str, Any]) -> list[Highlight]:
-    return [_highlight(context, span) for span in tensor["dataAsMap"]["highlights"]]
-
-
-def _highlight(context: str, span: Mapping[str, Any]) -> Highlight:
-    # The server sends these numbers as floats, a remote model as integers.
-    numbers = {key: _as_int(span[key]) for key in ("start", "end", "position") if key in span}
-    start, end = _python_span(context, numbers["start"], numbers["end"], span.get("text"))
-    return convert.structure({"text": context[start:end], **span, **numbers, "start": start, "end": end}, Highlight)
-
-
-def _as_int(number: Any) -> Any:
-    return int(number) if isinstance(number, float) and number.is_integer() else number
-
-
-def _python_span(context: str, start: int, end: int, text: str | None) -> tuple[int, int]:
-    """Convert the span of a passage to indices of the Python string.
-
-    A local model counts UTF-16 code units and sends the text, which verifies the conversion. A remote model that is
-    written in Python counts code points already.
-    """
-    units = context.encode("utf-16-le")
-    first, last = (len(units[: 2 * offset].decode("utf-16-le", "ignore")) for offset in (start, end))
-    is_python = text is None or (context[first:last].strip() != text and context[start:end].strip() == text)
-    return (start, end) if is_python else (first, last)

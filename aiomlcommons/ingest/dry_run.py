@@ -100,7 +100,7 @@ async def estimate(
     Args:
         ml: The session.
         source: The source; it is read up to three times, unless it can be read only once.
-        sink_in: Makes the sink in a temporary folder; an IndexRehearsal does not use the folder.
+        sink_in: Makes the sink in a temporary folder, which a DryRunIndexSink does not use.
         rows: The rows of the sample.
         seconds: About how long the sample may take.
         model: The model, as for ``ml.ingest``.

@@ -11,7 +11,7 @@ import pytest
 
 from aiomlcommons import DecodeError, HttpRequest, HttpResponse, InvalidRequest, Session
 from aiomlcommons.http import CBOR, JSON
-from aiomlcommons.inference.methods import Highlight
+from aiomlcommons.inference.predictions import Highlight
 from aiomlcommons.net.transport import Timeout
 from tests.wire.recordings import exchanges
 

@@ -28,7 +28,7 @@ from aiomlcommons.api.models import DeployModel, GetModel, SearchModels, Undeplo
 from aiomlcommons.api.settings import MLSettings
 from aiomlcommons.api.tasks import TaskInfo, TaskStarted
 from aiomlcommons.inference.embed import Embedded
-from aiomlcommons.inference.methods import Highlight
+from aiomlcommons.inference.predictions import Highlight
 from aiomlcommons.lifecycle.methods import ModelLife
 from aiomlcommons.wire.version import Version
 

@@ -57,7 +57,7 @@ if not TYPE_CHECKING:
 
 
 def open_source(what: Any, **options: Any) -> Source:
-    """Return the source for a path, by its suffix, or for an object, by its type. Opens nothing yet.
+    """Return the source for a path, by its suffix, or for an object, by its type. Reads no rows yet.
 
     ``-`` is JSON Lines from standard input, and a named pipe of JSON Lines is read alike; .jsonl, .ndjson, .json, .csv
     and .tsv may be compressed (.gz, .bz2, .xz, .zst); .parquet, .arrow and .feather, datasets and tables of pyarrow,

@@ -1,0 +1,118 @@
+"""Decoding of the predictions of models that do not return dense embeddings."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, TypeVar
+
+import numpy as np
+
+from aiomlcommons.errors import DecodeError
+from aiomlcommons.http import HttpResponse
+from aiomlcommons.inference.vectors import Vectors, outputs
+from aiomlcommons.record import Record, record
+from aiomlcommons.wire import convert
+
+T = TypeVar("T")
+
+
+@record
+class Highlight(Record):
+    """A sentence that answers a question: ``text`` is ``context[start:end]`` without surrounding whitespace.
+
+    ``position`` is the number of the sentence, from 0. ``start`` and ``end`` are indices of the Python string,
+    converted from the server's UTF-16 code units, in which a character such as an emoji counts twice.
+    """
+
+    start: int
+    end: int
+    text: str = ""
+    position: int | None = None
+
+
+def sparse_vectors(got: HttpResponse, count: int) -> list[dict[str, float]]:
+    """Return the weights of the tokens of each text. Raises DecodeError unless they are finite, of ``count`` texts."""
+    found = _read(got, count, _weights)
+    for i, weights in enumerate(found):
+        if token := _bad_weight(weights):
+            words = f"the weight of {token!r} for texts[{i}] must be a finite number, not {weights[token]!r}"
+            raise DecodeError(words, got, i)
+    return found
+
+
+def scores(got: HttpResponse, count: int) -> Vectors:
+    """Return the scores of ``count`` documents as float32. Raises DecodeError."""
+    return np.array(_read(got, count, _scores), dtype=np.float32)
+
+
+def highlights(got: HttpResponse, context: str) -> list[Highlight]:
+    """Return the highlights in a context. Raises DecodeError."""
+    return _read(got, None, partial(_highlights, context))
+
+
+def answer(got: HttpResponse) -> str:
+    """Return the answer of a question-answering model. Raises DecodeError."""
+    return _read(got, 1, _results)[0]
+
+
+def _read(got: HttpResponse, count: int | None, pick: Callable[[Mapping[str, Any]], list[T]]) -> list[T]:
+    """Decode a response with ``pick``, which returns the values of one tensor; verify that there are ``count``."""
+    try:
+        found = [value for tensor in outputs(got.json()) for value in pick(tensor)]
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise DecodeError(f"the response is not of this kind of model: {error!r}", got) from None
+    if count is not None and len(found) != count:
+        raise DecodeError(f"expected {count} results, got {len(found)}", got)
+    return found
+
+
+def _weights(tensor: Mapping[str, Any]) -> list[dict[str, float]]:
+    # A local model returns one map per text; a remote one may return all of them in one tensor.
+    return [dict(weights.items()) for weights in tensor["dataAsMap"]["response"]]
+
+
+def _bad_weight(weights: Mapping[str, Any]) -> str | None:
+    """Return the first token whose weight is not a finite number, or None."""
+    if set(map(type, weights.values())) <= {float, int} and math.isfinite(sum(weights.values())):
+        return None  # fast path for the usual case
+    return next(
+        (token for token, weight in weights.items() if type(weight) not in {float, int} or not math.isfinite(weight)),
+        None,
+    )
+
+
+def _scores(tensor: Mapping[str, Any]) -> list[float]:
+    return [float(tensor["data"][0])]
+
+
+def _results(tensor: Mapping[str, Any]) -> list[str]:
+    return [convert.structure(tensor["result"], str)]
+
+
+def _highlights(context: str, tensor: Mapping[str, Any]) -> list[Highlight]:
+    return [_highlight(context, span) for span in tensor["dataAsMap"]["highlights"]]
+
+
+def _highlight(context: str, span: Mapping[str, Any]) -> Highlight:
+    # The server sends these numbers as floats, a remote model as integers.
+    numbers = {key: _as_int(span[key]) for key in ("start", "end", "position") if key in span}
+    start, end = _python_span(context, numbers["start"], numbers["end"], span.get("text"))
+    return convert.structure({"text": context[start:end], **span, **numbers, "start": start, "end": end}, Highlight)
+
+
+def _as_int(number: Any) -> Any:
+    return int(number) if isinstance(number, float) and number.is_integer() else number
+
+
+def _python_span(context: str, start: int, end: int, text: str | None) -> tuple[int, int]:
+    """Convert the span of a passage to indices of the Python string.
+
+    A local model counts UTF-16 code units and sends the text, which verifies the conversion. A remote model that is
+    written in Python counts code points already.
+    """
+    units = context.encode("utf-16-le")
+    first, last = (len(units[: 2 * offset].decode("utf-16-le", "ignore")) for offset in (start, end))
+    is_python = text is None or (context[first:last].strip() != text and context[start:end].strip() == text)
+    return (start, end) if is_python else (first, last)
