@@ -41,8 +41,9 @@ except ApiError as error:
 Rows are tried from the top, and the first match counts. A text after "Error from remote service" is the message of a
 model's provider, and is matched against the rows of providers only. Without a match the status decides: 413 is too
 long, 429 is throttled, 502, 503 and 504 pass, other statuses from 500 on are unclear, and the rest is final. Of a
-provider, also 401 is a matter of its credential, 402 of its quota, 404 of its model, and 529 is throttled. A memory
-circuit breaker that reports itself as permanent is final, unless it is the parent breaker.
+provider, also 401 is a matter of its credential, 402 of its quota, 404 of its model; 408 and 424 are unclear, 520 to
+524 and 530 pass, and 529 is throttled. A memory circuit breaker that reports itself as permanent is final, unless it is
+the parent breaker.
 
 | sign | kind | whose fault | evidence |
 |---|---|---|---|
