@@ -16,6 +16,7 @@ from aiomlcommons.ingest.sinks import CallableSink, IndexSink, StdoutSink
 from aiomlcommons.ingest.sinks.file_sink import BlockingSink
 from aiomlcommons.ingest.sources.traits import reads
 from aiomlcommons.ingest.state.checkpoint import CheckpointFile
+from aiomlcommons.ingest.state.dead_letters import holds_dead_letters
 from aiomlcommons.ingest.types import Sink, Source
 
 Name: TypeAlias = "str | PathLike[str]"
@@ -103,6 +104,14 @@ def check_places(sink: Sink, **others: Name | None) -> None:
             raise InvalidRequest(f"{shown} there is no folder {printable(folder)}")
         if not _may_write(folder):
             raise InvalidRequest(f"{shown} the folder {printable(folder)} is read-only; name a file in another one")
+
+
+def check_dead_letters(path: Path) -> None:
+    """Raise InvalidRequest if a file would be put aside as dead letters that is something else. It blocks."""
+    if path.is_file() and not holds_dead_letters(path):
+        raise InvalidRequest(
+            f"dead_letters: {printable(path)} holds something else than dead letters: name another file"
+        )
 
 
 def _may_write(path: Path) -> bool:

@@ -17,7 +17,14 @@ from aiomlcommons.ingest.head import CheckedSource, HeadCheck, check_head
 from aiomlcommons.ingest.job import Job, ingesting
 from aiomlcommons.ingest.options import JobOptions
 from aiomlcommons.ingest.paths import file_name
-from aiomlcommons.ingest.preflight import check_files, check_output, check_places, check_sink, resumes
+from aiomlcommons.ingest.preflight import (
+    check_dead_letters,
+    check_files,
+    check_output,
+    check_places,
+    check_sink,
+    resumes,
+)
 from aiomlcommons.ingest.sinks import IndexSink, open_sink
 from aiomlcommons.ingest.sinks.file_sink import BlockingSink
 from aiomlcommons.ingest.sources import open_source, rereadable, with_stall_timeout
@@ -105,6 +112,7 @@ def _check_arguments(source: Source, sink: Sink, dead_letters: DeadLetters, opti
     check_output(sink, overwrite=options.overwrite or resumed)
     # Not a dead letter file that nobody named, and that most jobs never create.
     check_places(sink, checkpoint=options.checkpoint, dead_letters=options.dead_letters, cache=options.cache)
+    check_dead_letters(dead_letters.path)
     if options.cache is not None:
         check_cache(options.cache)
 

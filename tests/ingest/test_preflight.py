@@ -75,7 +75,7 @@ async def test_files_of_others_in_the_folder_of_a_job_are_not_removed(world: Job
 
 
 @pytest.mark.asyncio
-@pytest.mark.parametrize("option", ["checkpoint", "cache"])
+@pytest.mark.parametrize("option", ["checkpoint", "cache", "dead_letters"])
 async def test_a_file_of_something_else_is_refused_before_the_model_is_ensured(
     world: JobsOnAnEmulator, option: str
 ) -> None:
@@ -83,7 +83,7 @@ async def test_a_file_of_something_else_is_refused_before_the_model_is_ensured(
     with contextlib.closing(sqlite3.connect(path)) as db:
         db.execute("CREATE TABLE people (name TEXT)")
     before = await asyncio.to_thread(path.read_bytes)
-    with pytest.raises((WrongJob, CacheError), match=r"precious.* name another file"):
+    with pytest.raises((WrongJob, CacheError, InvalidRequest), match=r"precious.* name another file"):
         given: Any = {option: path}
         async with world.ml.ingest(documents(5), model="no-such-model", sink=world.folder / "out.jsonl", **given):
             pass

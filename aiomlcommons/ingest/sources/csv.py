@@ -31,6 +31,8 @@ def _check_header(_: object, __: object, value: bool | Sequence[str]) -> None:
         return
     if isinstance(value, str) or not value or not all(isinstance(name, str) for name in value):
         raise InvalidRequest(f"header must be True, False, or a list of names, not {value!r}")
+    if not all(name.strip() for name in value):
+        raise InvalidRequest(f"header has an empty name: {list(value)}")
     if len(set(value)) < len(value):
         raise InvalidRequest(f"header has a name more than once: {list(value)}")
 

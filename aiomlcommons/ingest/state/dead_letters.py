@@ -26,6 +26,8 @@ from aiomlcommons.ingest.types import BadRow, Row
 log = logging.getLogger("aiomlcommons")
 # What the default name of the file ends with.
 ENDING = ".dead.jsonl"
+# Of each line.
+BEGINNING = b'{"row":'
 # Not the digits within a word, such as the name of a model.
 _NUMBER = re.compile(r"(?<!\w)\d+(?:[.,]\d+)*")
 
@@ -170,6 +172,17 @@ def read_dead_letters(path: str | os.PathLike[str]) -> Iterator[DeadLetter]:
         for number, line in enumerate(file, 1):
             if line.endswith(b"\n") and not line.isspace():
                 yield _parsed(line, f"{printable(path)}, line {number}")
+
+
+def holds_dead_letters(path: str | os.PathLike[str]) -> bool:
+    """Return whether a file begins with a dead letter, whole or torn, or is empty."""
+    with Path(path).open("rb") as file:
+        begins = BEGINNING.startswith(file.read(len(BEGINNING)))
+    try:
+        next(read_dead_letters(path), None)
+    except SourceError:
+        return False
+    return begins
 
 
 def documents(path: str | os.PathLike[str]) -> Iterator[Row]:

@@ -265,6 +265,7 @@ async def test_cells_may_be_divided_by_something_else(tmp_path: Path) -> None:
         ({"header": "id,text"}, "header must be True, False, or a list of names, not 'id,text'"),
         ({"header": []}, "header must be True, False, or a list of names"),
         ({"header": ["a", "a"]}, "header has a name more than once"),
+        ({"header": [""]}, "header has an empty name"),
     ],
 )
 def test_a_wrong_option_is_refused(options: dict[str, Any], words: str) -> None:
