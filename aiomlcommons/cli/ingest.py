@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from contextlib import nullcontext, redirect_stdout
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from aiomlcommons.cli.tables import print_json
 from aiomlcommons.ingest.dry_run import Estimate, estimate
 from aiomlcommons.ingest.sinks import open_sink
 from aiomlcommons.ingest.sinks.index_dry_run import DryRunIndexSink
-from aiomlcommons.ingest.state.dead_letters import ENDING
+from aiomlcommons.ingest.state.dead_letters import ENDING, read_dead_letters
 from aiomlcommons.ingest.types import Sink
 from aiomlcommons.session import Session
 
@@ -45,7 +46,15 @@ async def ingest(options: argparse.Namespace) -> int:
     # Standard output is for the documents if they go there.
     with redirect_stdout(sys.stderr) if options.out == jobs.STDOUT else nullcontext():
         print_json(attrs.asdict(report)) if options.json else print(report)
+    if report.failed and not report.written:
+        await anyio.to_thread.run_sync(_say_why, dead_letters)
     return jobs.SOME_FAILED if report.failed else 0
+
+
+def _say_why(dead_letters: Path) -> None:
+    """Say why nothing was written: a file of another format may have too few rows to end its job."""
+    for first in islice(read_dead_letters(dead_letters), 1):
+        print(f"nothing was written; the first reason: {first.why}", file=sys.stderr)
 
 
 def _say_finished(options: argparse.Namespace, dead_letters: Path) -> None:

@@ -27,6 +27,12 @@ def test_a_job_on_the_embedded_emulator_fills_an_index(capsys: pytest.CaptureFix
     assert "50 read = 50 written" in capsys.readouterr().out
 
 
+def test_a_job_of_which_nothing_is_written_says_why(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("other.jsonl").write_bytes(b"id,text\n1,a\n2,b\n")
+    assert cli.main(["ingest", "other.jsonl", *MODEL, "--index", "docs", "--emulator"]) == 3
+    assert "nothing was written; the first reason: other.jsonl, line 1: not JSON" in capsys.readouterr().err
+
+
 @pytest.mark.asyncio
 async def test_an_index_of_a_served_emulator_is_filled_searched_and_read(tmp_path: Path) -> None:
     async with emulator.serve() as url, Session(url) as ml:
