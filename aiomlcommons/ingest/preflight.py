@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator, Mapping
 from os import PathLike
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from aiomlcommons.errors import InvalidRequest
 from aiomlcommons.inference.fields import TextFrom
@@ -53,7 +53,7 @@ def _check_field(sink: Sink, options: JobOptions) -> None:
     if field == "":
         raise InvalidRequest("field= (--field) must be the name of the field of the vectors, not empty")
     texts = TextFrom(options.text) if isinstance(options.text, str) else options.text
-    used = {"id": [options.id], "text": texts.names if isinstance(texts, TextFrom) else []}
+    used: dict[str, list[Any]] = {"id": [options.id], "text": texts.names if isinstance(texts, TextFrom) else []}
     for what, names in used.items():
         if isinstance(field, str) and field in names:
             raise InvalidRequest(

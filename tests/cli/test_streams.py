@@ -7,6 +7,7 @@ import shlex
 import sys
 from asyncio.subprocess import PIPE
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
@@ -45,7 +46,7 @@ async def test_documents_for_a_closed_or_full_output_are_not_embedded(
     if "full" in streams and not Path("/dev/full").exists():
         pytest.skip("no device that is full")
 
-    async def never(_: object, __: object) -> object:
+    async def never(_: Any, __: Any) -> Any:
         raise AssertionError("embedded")
 
     world.emulator.faults.add(never, on=PREDICTIONS, times=None)

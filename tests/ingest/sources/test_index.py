@@ -56,7 +56,7 @@ def test_a_lost_point_in_time_is_opened_anew_after_the_last_document(ids: list[s
 async def test_documents_of_several_indices_with_one_id_are_all_read(size: int) -> None:
     index = Index(["a", "b", "c"], indices=("books-1", "books-2", "books-3"))
     async with serve(index.answer) as server, Session(server.url, backoff=NOW) as ml:
-        rows = await check_positions(lambda: IndexSource(ml, "books-*", size=size))
+        rows: list[Any] = await check_positions(lambda: IndexSource(ml, "books-*", size=size))
     assert [row["_id"] for row in rows] == list("aaabbbccc")
 
 
