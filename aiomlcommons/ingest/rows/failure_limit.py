@@ -9,6 +9,7 @@ import attrs
 
 from aiomlcommons.ingest.errors import TooManyFailures
 from aiomlcommons.ingest.state.dead_letters import DeadLetter, DeadLetters
+from aiomlcommons.ingest.types import BadRow
 
 # The rows that may not all fail for one reason, if no limit is given.
 FIRST = 1_000
@@ -23,7 +24,7 @@ class FailureLimit:
     """Counts dead letters, and raises TooManyFailures, naming the most frequent reason and the file.
 
     ``most`` is a number, or a share of the settled rows. Without it the job ends if its first 1,000 rows from
-    ``start`` on all fail for one reason.
+    ``start`` on all fail for one reason; that they cannot be read is one.
     """
 
     file: DeadLetters
@@ -38,7 +39,8 @@ class FailureLimit:
             if one.reason in self._reasons or len(self._reasons) < REASONS:
                 self._reasons[one.reason] += 1
             if self.most is None and one.row - self.start < FIRST:
-                self._first[one.reason] += 1
+                # A file of another format fails for as many reasons as it has kinds of lines.
+                self._first["" if isinstance(one.document, BadRow) else one.reason] += 1
 
     def check(self, settled: int, failed: int, *, ended: bool = False) -> None:
         """Raise TooManyFailures if of the ``settled`` rows of the job too many ``failed``."""

@@ -57,7 +57,7 @@ class LayoutFinder:
         dialect = self._dialect("")
         if self.header is not False:
             return Layout(encoding, newline, dialect, list(self.header), mark, 0)
-        names = [f"column_{number}" for number in range(1, lines.width(dialect) + 1)]
+        names = [_column(number) for number in range(1, lines.width(dialect) + 1)]
         return Layout(encoding, newline, dialect, names, mark, 0)
 
     def _dialect(self, header: str, said: str | None = None) -> Dialect:
@@ -111,16 +111,20 @@ class _Lines:
             names = dialect.cells(text, self.more) if text else []
             self.encoding.decode(self.data)
         except UnicodeDecodeError:
-            raise SourceError(
-                f"the header of {self.name} is not {self.encoding.name.upper()}: name the encoding of the file"
-            ) from None
+            raise SourceError(f"the header of {self.name} is {self.encoding.misfit}") from None
         except ValueError as error:
             raise SourceError(f"the header of {self.name} cannot be read: {error}") from None
+        # pandas writes its index, and spreadsheets write columns, without a name: there may be several.
+        names = [name or _column(number) for number, name in enumerate(names, 1)]
         if "\0" in text:
             raise SourceError(f"the header of {self.name} has NUL characters: if it is UTF-16, name the encoding")
         if twice := [name for name, count in Counter(names).items() if count > 1]:
             raise SourceError(f"the header of {self.name} has {', '.join(map(repr, sorted(twice)))} more than once")
         return names
+
+
+def _column(number: int) -> str:
+    return f"column_{number}"
 
 
 def _split(name: str, head: bytes, encoding: Encoding, newline: str) -> list[bytes]:

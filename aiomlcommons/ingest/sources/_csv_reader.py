@@ -73,7 +73,7 @@ class CsvReader:
     def _rows(self, text: str, cells: list[str]) -> Sequence[Row | BadRow]:
         columns = self.layout.columns
         if self._not_text:
-            return self._bad(f"not {self.layout.encoding.name.upper()}")
+            return self._bad(self.layout.encoding.misfit)
         if not text.strip("\r\n"):
             return ()
         if len(cells) == len(columns):

@@ -55,6 +55,11 @@ class Encoding:
         """Whether it is UTF-8."""
         return self.name == "utf-8"
 
+    @property
+    def misfit(self) -> str:
+        """Why a row is bad that is not in this encoding."""
+        return f"not {self.name.upper()}: name the encoding of the file"
+
     def newline(self, head: bytes) -> str:
         """Return what ends the lines of a file: a line feed, or a carriage return if ``head`` has only those."""
         text = self.shown(head)

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from contextlib import suppress
+from json import JSONDecoder
 
 import attrs
 import numpy as np
 import orjson
 
+from aiomlcommons.ingest.errors import SourceError
 from aiomlcommons.ingest.json_values import loaded
 from aiomlcommons.ingest.sources._encoding import Encoding
 from aiomlcommons.ingest.types import BadRow, Row
+
+# What stands before the first object of an array, or of one that has several lines.
+_NOT_LINES = re.compile(r"\s*(?:\[\s*(?=\{)|(?=\{[ \t]*[\r\n]))")
 
 
 @attrs.frozen
@@ -38,9 +44,9 @@ class LineObjects:
     def _rows(self, number: int, line: bytes) -> Sequence[Row | BadRow]:
         text = line[self.encoding.bom :] if number == 1 else line
         try:
-            data = text if self.encoding.is_utf8 else self.encoding.decode(text).encode()
+            data = self.encoding.decode(text).encode()
         except UnicodeError:
-            return [self._bad(f"not {self.encoding.name.upper()}", number, text)]
+            return [self._bad(self.encoding.misfit, number, text)]
         try:
             return [parsed(data)] if data.strip() else []
         except ValueError as error:
@@ -56,6 +62,32 @@ class LineObjects:
             return [parsed(part) for part in parts] if len(parts) > 1 else []
         except ValueError:
             return []
+
+
+def check_lines(name: str, text: str) -> None:
+    """Raise SourceError if a file that begins with ``text`` holds an array, or objects of several lines each.
+
+    Each of its lines would be a bad row. Damage alone does not make a whole object of what such a file begins with.
+    """
+    line, _, rest = text.lstrip().partition("\n")
+    if (begin := _NOT_LINES.match(text)) is None or (rest.strip() and _after_json(line) is not None):
+        return
+    after, in_array = _after_json(text[begin.end() :]), "[" in begin[0]
+    if after is None or (in_array and after.lstrip()[:1] not in {",", "]"}):
+        return
+    kind = "an array of objects" if in_array else "objects of several lines each"
+    raise SourceError(
+        f"{name} is not JSON Lines but has {kind}: let its name end in .json, read it with JsonSource, or make "
+        "lines of it, as jq -c does"
+    )
+
+
+def _after_json(text: str) -> str | None:
+    """Return what follows the value that a text begins with; None if that is not JSON."""
+    try:
+        return text[JSONDecoder().raw_decode(text)[1] :]
+    except (ValueError, RecursionError):
+        return None
 
 
 def parsed(data: bytes) -> Row:

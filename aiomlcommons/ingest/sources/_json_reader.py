@@ -93,7 +93,7 @@ class JsonReader:
         try:
             row = parsed(self._text[self._at : end].encode())
         except UnicodeEncodeError:
-            return self._bad(f"not {self.encoding.name.upper()}", end)
+            return self._bad(self.encoding.misfit, end)
         except ValueError as error:
             return self._bad(str(error), end)
         self._at = end

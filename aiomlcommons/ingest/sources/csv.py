@@ -13,7 +13,7 @@ from aiomlcommons.ingest.sources._csv_cells import Quoting
 from aiomlcommons.ingest.sources._csv_layout import LayoutFinder
 from aiomlcommons.ingest.sources._csv_reader import CsvReader
 from aiomlcommons.ingest.sources._encoding import check_encoding
-from aiomlcommons.ingest.sources.reading import HEAD, LinePosition, RecordSource, seek, source_errors
+from aiomlcommons.ingest.sources.reading import LinePosition, RecordSource, head_of, seek, source_errors
 
 
 def _check_delimiter(_: object, __: object, value: str | None) -> None:
@@ -58,8 +58,8 @@ class CsvSource(RecordSource):
         quoting: ``"minimal"`` if quotes may enclose a cell, ``"none"`` if they are text. None means ``"none"`` in a
             file with tabs whose header has no quotes, else ``"minimal"``.
         encoding: The name of the text encoding in Python. None is that of the byte order mark, else UTF-8.
-        header: Whether the first line has the names of the columns; False names them ``column_1`` and so on. Or the
-            names, for a file without them.
+        header: Whether the first line has the names of the columns; False names them ``column_1`` and so on, which
+            also name a column without a name. Or the names, for a file without them.
     """
 
     delimiter: str | None = attrs.field(default=None, validator=_check_delimiter)
@@ -70,7 +70,7 @@ class CsvSource(RecordSource):
     def _reader(self, content: Content, position: Any, start: int) -> CsvReader:
         find = LayoutFinder(self.name, self.encoding, self.delimiter, self.quoting, self.header)
         with source_errors(self.name):
-            layout = find(content.head(HEAD))
+            layout = find(head_of(content, self.name))
         place = LinePosition()
         if position is None:
             place.advance(content.read(len(layout.before)), layout.lines)

@@ -16,7 +16,7 @@ from aiomlcommons.ingest.errors import SourceError
 from aiomlcommons.ingest.paths import printable
 from aiomlcommons.ingest.sources._compression import Content, opened
 from aiomlcommons.ingest.sources._encoding import Encoding, check_encoding
-from aiomlcommons.ingest.sources._json_objects import LineObjects
+from aiomlcommons.ingest.sources._json_objects import LineObjects, check_lines
 from aiomlcommons.ingest.sources._lines import LineSplitter
 from aiomlcommons.ingest.sources.reading import (
     FileSource,
@@ -66,6 +66,7 @@ class JsonlSource(FileSource):
     def _parser(self, content: Content, start: int) -> _Parser:
         head = head_of(content, self.name)
         encoding = Encoding.of(head, self.encoding)
+        check_lines(self.name, encoding.shown(head[encoding.bom :]))
         return _Parser(self.name, start, encoding, encoding.newline(head))
 
 
@@ -108,7 +109,9 @@ class StdinSource:
                 head += data
                 if data and Encoding.undecided(head):
                     continue
-                parser, data = _Parser(self.name, start, Encoding.of(head, self.encoding), skip=skip), head
+                encoding = Encoding.of(head, self.encoding)
+                check_lines(self.name, encoding.shown(head[encoding.bom :]))
+                parser, data = _Parser(self.name, start, encoding, skip=skip), head
             rows = await in_thread(partial(parser.feed, data))
             if rows.rows:
                 yield rows

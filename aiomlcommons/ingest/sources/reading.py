@@ -26,6 +26,16 @@ T = TypeVar("T")
 LONGEST_LINE = 1 << 28
 # Bytes at the beginning of a file that tell its encoding, what ends its lines, and its header.
 HEAD = 1 << 18
+# What files that are no text begin with.
+_NOT_TEXT = {
+    b"\x1f\x8b\x08": "compressed with gzip: let its name end in .gz",
+    b"BZh91AY&SY": "compressed with bzip2: let its name end in .bz2",
+    b"\xfd7zXZ\0": "compressed with xz: let its name end in .xz",
+    b"\x28\xb5\x2f\xfd": "compressed with Zstandard: let its name end in .zst",
+    b"PK\x03\x04": "a ZIP file, perhaps of a spreadsheet: unpack it, or save it as CSV",
+    b"PAR1": "Parquet: let its name end in .parquet",
+    b"ARROW1\0": "Arrow: let its name end in .arrow",
+}
 
 
 @attrs.frozen
@@ -159,9 +169,16 @@ class LinePosition:
 
 
 def head_of(content: Content, name: str) -> bytes:
-    """Return the first bytes of a file, which are read again afterwards. Raises SourceError."""
+    """Return the first bytes of a file of text, which are read again afterwards.
+
+    Raises SourceError, also for a file of another kind under a wrong name.
+    """
     with source_errors(name):
-        return content.head(HEAD)
+        head = content.head(HEAD)
+    for mark, kind in _NOT_TEXT.items():
+        if head.startswith(mark):
+            raise SourceError(f"{name} is not text but {kind}")
+    return head
 
 
 def seek(content: Content, name: str, place: LinePosition, position: Any) -> None:

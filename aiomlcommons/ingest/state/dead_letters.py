@@ -28,8 +28,8 @@ log = logging.getLogger("aiomlcommons")
 ENDING = ".dead.jsonl"
 # Of each line.
 BEGINNING = b'{"row":'
-# Not the digits within a word, such as the name of a model.
-_NUMBER = re.compile(r"(?<!\w)\d+(?:[.,]\d+)*")
+# Not the digits within a word, such as the name of a model or UTF-8.
+_NUMBER = re.compile(r"(?<!\w)(?<![A-Za-z]-)\d+(?:[.,]\d+)*")
 
 
 @attrs.frozen

@@ -10,6 +10,7 @@ import pytest
 from aiomlcommons.ingest.errors import TooManyFailures
 from aiomlcommons.ingest.rows.failure_limit import FIRST, LEAST, FailureLimit
 from aiomlcommons.ingest.state.dead_letters import DeadLetter, DeadLetters
+from aiomlcommons.ingest.types import BadRow
 
 
 def limit(most: float | None = None, start: int = 0) -> FailureLimit:
@@ -45,6 +46,14 @@ def test_rows_that_fail_for_several_reasons_or_later_are_no_wrong_setting() -> N
     one.add([*letters(0, FIRST - 1), *letters(FIRST - 1, FIRST, "its text is empty")])
     one.add(letters(FIRST, 9 * FIRST))
     one.check(9 * FIRST, 9 * FIRST, ended=True)
+
+
+def test_a_file_of_another_format_may_fail_for_many_reasons() -> None:
+    one = limit()
+    words = ["unexpected end", "not a list", "trailing comma"]
+    one.add([DeadLetter(n, None, "", BadRow(f"not JSON: {words[n % 3]}", "a", "{")) for n in range(FIRST)])
+    with pytest.raises(TooManyFailures, match="not JSON: unexpected end"):
+        one.check(FIRST, FIRST)
 
 
 def test_numbers_in_a_reason_do_not_make_it_another_one() -> None:

@@ -61,7 +61,7 @@ async def test_a_bad_record_names_its_place_and_reading_goes_on(tmp_path: Path) 
         ("1 cells under a header of 2", "line 2"),
         ("3 cells under a header of 2", "line 3"),
         ("not CSV: ',' expected after a closing quote", "line 4"),
-        ("not UTF-8", "line 5"),
+        ("not UTF-8: name the encoding of the file", "line 5"),
         ("not CSV: a quote is opened and not closed", "line 7"),
     ]
     assert [row.raw for row in rows if isinstance(row, BadRow)] == ["1", "2,b,c", '3,"x"y', "4,\ufffd", '6,"torn']
@@ -274,6 +274,15 @@ def test_a_wrong_option_is_refused(options: dict[str, Any], words: str) -> None:
 
 
 @pytest.mark.asyncio
+async def test_a_column_without_a_name_is_called_by_its_number(tmp_path: Path) -> None:
+    source = written(tmp_path / "a.csv", b",id,,\n0,a,,\n1,b,x,\n")
+    assert await rows_of(source) == [
+        {"column_1": "0", "id": "a", "column_3": "", "column_4": ""},
+        {"column_1": "1", "id": "b", "column_3": "x", "column_4": ""},
+    ]
+
+
+@pytest.mark.asyncio
 @pytest.mark.parametrize("data", [b"", b"a,b\n", b"\n\n", b"\xef\xbb\xbf", b"\xff\xfe"])
 async def test_a_file_without_records_has_no_rows(tmp_path: Path, data: bytes) -> None:
     assert await rows_of(written(tmp_path / "a.csv", data)) == []
@@ -284,6 +293,7 @@ async def test_a_file_without_records_has_no_rows(tmp_path: Path, data: bytes) -
     ("data", "words"),
     [
         (b"a,b,a\n1,2,3\n", "the header of .*a.csv has 'a' more than once"),
+        (b"column_2,,b\n1,2,3\n", "the header of .*a.csv has 'column_2' more than once"),
         (b'"a"b,c\n1,2\n', "the header of .*a.csv cannot be read"),
         (b'"a,c\n1,2\n', "the header of .*a.csv cannot be read: a quote is opened and not closed"),
         ("zwölf,b\n1,2\n".encode("latin-1"), "the header of .*a.csv is not UTF-8: name the encoding of the file"),

@@ -169,7 +169,7 @@ async def test_other_encodings_have_a_name_and_bytes_that_can_be_counted(tmp_pat
     path.write_bytes('[{"a": "ä"}, {"a": "b"}]'.encode("latin-1"))
     assert await check_positions(partial(open_source, path, encoding="latin-1")) == [{"a": "ä"}, {"a": "b"}]
     assert await rows_of(JsonSource(path)) == [
-        BadRow("not UTF-8", f"{path}, line 1, byte 1", '{"a": "\ufffd"}'),
+        BadRow("not UTF-8: name the encoding of the file", f"{path}, line 1, byte 1", '{"a": "\ufffd"}'),
         {"a": "b"},
     ]
     with pytest.raises(InvalidRequest, match="must be a UTF or have one byte a character, unlike 'shift_jis'"):

@@ -81,6 +81,74 @@ async def test_a_malformed_line_is_a_bad_row_that_names_its_place_and_reading_go
 
 
 @pytest.mark.asyncio
+async def test_a_line_that_is_not_utf8_is_a_bad_row_that_says_what_to_do(tmp_path: Path) -> None:
+    bad, row = await rows_of(written(tmp_path / "a.jsonl", b'{"a": "\xe9"}\n{"a": "b"}\n'))
+    assert bad == BadRow(
+        "not UTF-8: name the encoding of the file", f"{tmp_path / 'a.jsonl'}, line 1", '{"a": "\ufffd"}'
+    )
+    assert row == {"a": "b"}
+
+
+OBJECTS = [{"a": n, "b": {"c": [n]}} for n in range(3)]
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        (json.dumps(OBJECTS), "an array of objects"),
+        (json.dumps(OBJECTS * 9000), "an array of objects"),
+        (json.dumps(OBJECTS, indent=2), "an array of objects"),
+        ("\n[\n" + ",\n".join(map(json.dumps, OBJECTS)) + "\n]\n", "an array of objects"),
+        ("[" + ",\r\n".join(map(json.dumps, OBJECTS)) + "]\r\n", "an array of objects"),
+        ("\n".join(json.dumps(one, indent=2) for one in OBJECTS), "objects of several lines each"),
+    ],
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+async def test_json_that_is_no_json_lines_is_refused_with_the_remedy(
+    tmp_path: Path, text: str, kind: str, encoding: str
+) -> None:
+    path = tmp_path / "a.jsonl"
+    words = rf"a\.jsonl is not JSON Lines but has {kind}: let its name end in \.json, read it with JsonSource"
+    with pytest.raises(SourceError, match=words):
+        await rows_of(written(path, text.encode(encoding)))
+    path.rename(tmp_path / "a.json")
+    assert (await rows_of(open_source(tmp_path / "a.json")))[:3] == OBJECTS
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("first", ["[", "{", "[1, 2", '[{"a": 1}]', '[{"a": 1', '{"a": [', "[{", "[{" * 5000])
+async def test_a_damaged_first_line_is_a_bad_row(tmp_path: Path, first: str) -> None:
+    bad, row = await rows_of(written(tmp_path / "a.jsonl", f'{first}\n{{"a": 1}}\n'.encode()))
+    assert isinstance(bad, BadRow)
+    assert row == {"a": 1}
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("suffix", [".jsonl", ".json", ".csv", ".tsv"])
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        *(
+            (PACK[ending](b'{"a": 1}'), rf"compressed with \w+: let its name end in \{ending}")
+            for ending in PACK
+            if ending
+        ),
+        (b"PAR1\x15\x04", r"Parquet: let its name end in \.parquet"),
+        (b"ARROW1\0\0", r"Arrow: let its name end in \.arrow"),
+        (b"PK\x03\x04\x14", "a ZIP file, perhaps of a spreadsheet"),
+    ],
+)
+async def test_a_file_of_another_kind_is_refused_with_the_remedy(
+    tmp_path: Path, suffix: str, data: bytes, words: str
+) -> None:
+    path = tmp_path / f"a{suffix}"
+    path.write_bytes(data)
+    with pytest.raises(SourceError, match=rf"a\{suffix} is not text but {words}"):
+        await rows_of(open_source(path))
+
+
+@pytest.mark.asyncio
 @pytest.mark.parametrize(
     "number",
     [
@@ -195,7 +263,8 @@ async def until_empty(descriptor: int) -> None:
 async def test_a_line_in_another_encoding_is_a_bad_row(tmp_path: Path) -> None:
     first, last = ('{"a": "ä"}\n'.encode("utf-16-le"), '{"a": "b"}\n'.encode("utf-16-le"))
     found = await rows_of(written(tmp_path / "a.jsonl", b"\xff\xfe" + first + b"\x00\xd8\n\x00" + last))
-    assert found == [{"a": "ä"}, BadRow("not UTF-16-LE", f"{tmp_path / 'a.jsonl'}, line 2", "\ufffd"), {"a": "b"}]
+    why = "not UTF-16-LE: name the encoding of the file"
+    assert found == [{"a": "ä"}, BadRow(why, f"{tmp_path / 'a.jsonl'}, line 2", "\ufffd"), {"a": "b"}]
 
 
 @pytest.mark.asyncio

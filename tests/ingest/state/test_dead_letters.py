@@ -65,6 +65,11 @@ def test_what_is_no_document_is_kept_and_not_tried_again(letters: DeadLetters) -
     assert list(documents(letters.path)) == [{"id": "d1"}]
 
 
+def test_a_reason_has_n_for_numbers_and_none_for_digits_of_a_word() -> None:
+    why = "not UTF-8 but v2: 1,024 of -5 at line 7"
+    assert DeadLetter(1, None, why, {}).reason == "not UTF-8 but v2: N of -N at line N"
+
+
 def test_a_document_is_never_taken_for_a_bad_row(letters: DeadLetters) -> None:
     document = {"why": "a poem", "where": "here", "raw": "fish"}
     letters.write([letter(1, document), letter(2, {**document, "id": 2})])
