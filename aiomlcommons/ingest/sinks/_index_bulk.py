@@ -24,6 +24,8 @@ UNUSABLE = {401, 403, 404, 429, 503}
 # Worth a retry: the same document may be accepted later.
 RETRYABLE = {Kind.PASSES, Kind.THROTTLED, Kind.RACE, Kind.NOT_READY}
 LONGEST_ID = 512
+# Fields of a document's own that the server refuses in it, beside ``_id``.
+METADATA = {"_index", "_source", "_routing", "_version", "_seq_no", "_field_names", "_ignored", "_nested_path"}
 
 
 @attrs.frozen
@@ -109,9 +111,10 @@ class Outcome:
 
 def unfit(ids: Sequence[str], rows: Sequence[Row], field: str) -> list[Refused]:
     """Return the documents that no index can hold."""
-    bad_ids = _bad_ids(ids)
-    known = {one.index for one in bad_ids}
-    return bad_ids + [one for one in not_json(list(map(_row, rows)), field) if one.index not in known]
+    rows = list(map(_row, rows))
+    # The first reason of a document counts.
+    found = [*not_json(rows, field), *_bad_names(rows, field), *_bad_ids(ids)]
+    return list({one.index: one for one in found}.values())
 
 
 def actions(batch: Documents, field: str, base64: bool, *, auto: bool = False) -> tuple[list[Action], list[Refused]]:
@@ -140,6 +143,25 @@ def _bad_ids(ids: Sequence[str]) -> list[Refused]:
         for i, length in enumerate(lengths)
         if not 0 < length <= LONGEST_ID
     ]
+
+
+def _bad_names(rows: Sequence[Row], field: str) -> list[Refused]:
+    """Refuse documents with a field whose name the server refuses, whatever the mapping says."""
+    why = {name: _bad_name(name) for row in rows for name in row if isinstance(name, str) and name != field}
+    bad = {name: reason for name, reason in why.items() if reason}
+    if not bad:
+        return []
+    first = ((i, next((name for name in row if name in bad), None)) for i, row in enumerate(rows))
+    return [Refused(i, f"its field {name!r} {bad[name]}: rename it") for i, name in first if name is not None]
+
+
+def _bad_name(name: str) -> str:
+    if name in METADATA:
+        return "has the name of a metadata field of OpenSearch"
+    # Dots divide a path, and those at its end count for nothing.
+    if not name or "" in (name.rstrip(".") or ".").split("."):
+        return "has an empty name, or one with an empty part, which an index refuses"
+    return ""
 
 
 def _row(row: Row) -> Row:

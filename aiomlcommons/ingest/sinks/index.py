@@ -139,7 +139,7 @@ class IndexSink:
         self._is_open = True
 
     def screen(self, ids: Sequence[str], rows: Sequence[Row], /) -> Sequence[Refused]:
-        """Return the documents that no index can hold: JSON has no form for a field, or the id is too long."""
+        """Return the documents that no index can hold: a field, its name or the id is none."""
         return unfit(ids if self.ids is None else (), rows, self.field)
 
     async def write(self, batch: Documents, /) -> Sequence[Refused]:

@@ -605,6 +605,18 @@ async def test_what_can_be_told_beforehand_is_refused_without_asking() -> None:
         assert list(server.documents) == ["a", "x" * 512]
 
 
+async def test_a_field_whose_name_no_index_takes_is_refused_before_it_is_embedded() -> None:
+    names = ["text", "", ".", ".a", "a..b", "_index", "a.", "a.b", " ", "_id", "embedding", "_source"]
+    async with bulk_server(knn(DIMENSION)) as server, sinking(server) as sink:
+        refused = sink.screen([f"d{n}" for n in range(12)], [{"text": "x", name: 1} for name in names])
+        empty = "has an empty name, or one with an empty part, which an index refuses: rename it"
+        metadata = "has the name of a metadata field of OpenSearch: rename it"
+        assert {one.index: one.why for one in refused} == {
+            **{n: f"its field {names[n]!r} {empty}" for n in (1, 2, 3, 4)},
+            **{n: f"its field {names[n]!r} {metadata}" for n in (5, 11)},
+        }
+
+
 async def test_a_dropped_connection_is_tried_again_and_no_document_is_there_twice() -> None:
     async with bulk_server(knn(DIMENSION), drops=2) as server, sinking(server) as sink:
         assert await written(sink, batch(0, 2)) == []
