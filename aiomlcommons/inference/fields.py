@@ -125,6 +125,15 @@ def value_of(row: Any, path: str) -> Any:
     return found
 
 
+def has_value(row: Any, path: str) -> bool:
+    """Return whether a row has a field or dotted path."""
+    try:
+        value_of(row, path)
+    except LookupError:
+        return False
+    return True
+
+
 def with_value(row: Row, path: str, value: Any) -> dict[str, Any]:
     """Return a copy of a row with another value for a field or dotted path."""
     name, dot, rest = path.partition(".")

@@ -11,7 +11,7 @@ from typing import Any
 import attrs
 
 from aiomlcommons.errors import InvalidRequest
-from aiomlcommons.inference.fields import TextFrom, value_of
+from aiomlcommons.inference.fields import TextFrom, has_value
 from aiomlcommons.ingest.options import JobOptions
 from aiomlcommons.ingest.sources.traits import WrappedSource
 from aiomlcommons.ingest.types import BadRow, Row, Rows, Source, TextRow
@@ -149,13 +149,7 @@ async def check_head(source: Source, check: HeadCheck, when_bare: Callable[[], A
 
 
 def _has(row: Row, field: str, option: str) -> bool:
-    if option == "id":
-        return isinstance(row, TextRow) or field in row
-    try:
-        value_of(row, field)
-    except LookupError:
-        return False
-    return True
+    return (option == "id" and isinstance(row, TextRow)) or has_value(row, field)
 
 
 def _fields(row: Mapping[str, Any], before: str = "") -> Iterator[str]:

@@ -71,7 +71,8 @@ class Ingests(HasClient):
                 function.
             text_default: Stands for a field of ``text`` that is missing, null or NaN. Default: such a row is a dead
                 letter.
-            id: The field of a row's id or a function that finds it; None numbers the rows, as bare texts are anyway.
+            id: The field of a row's id, a path, or a function that finds it; None numbers the rows, as bare texts are
+                anyway.
             chunk: Splits each row into documents with a chunk of its text: a Chunks, or a function from a text to its
                 chunks. Their ids are ``ID#0``, ``ID#1``, ...; each counts as one row. Default: texts stay whole.
             checkpoint: A file from which the same call resumes after a crash (a write-ahead journal); removed at the

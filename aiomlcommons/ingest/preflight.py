@@ -64,7 +64,9 @@ def _check_field(sink: Sink, options: JobOptions) -> None:
 
 def resumes(options: JobOptions) -> bool:
     """Return whether the checkpoint is of a job that has opened its sink. It blocks. Raises WrongJob, OSError."""
-    found = None if options.checkpoint is None else CheckpointFile.peek(options.checkpoint)
+    if options.checkpoint is None or Path(options.checkpoint).is_dir():  # which ``check_places`` refuses
+        return False
+    found = CheckpointFile.peek(options.checkpoint)
     return found is not None and found[1].sink is not None
 
 

@@ -91,6 +91,18 @@ async def test_of_a_template_those_fields_are_named_that_no_row_has(
     assert why.count("has the field") == len(named)
 
 
+async def test_an_id_may_be_a_path_as_a_text(world: JobsOnAnEmulator) -> None:
+    kept: list[str] = []
+
+    def keep(batch: Documents) -> None:
+        kept.extend(batch.ids)
+
+    async with world.ml.ingest(people(2), model=world.model_id, sink=keep, text="city", id="meta.title") as job:
+        await job
+    assert kept == ["t0", "t1"]
+    assert "did you mean 'meta.title'?" in await refused(world, people(3), text="city", id="meta.titel")
+
+
 async def test_with_a_default_one_field_of_a_template_is_enough(world: JobsOnAnEmulator) -> None:
     rows = await taken(world, people(3), text="{name} of {town}", text_default="nowhere", id="name")
     assert len(rows) == 3

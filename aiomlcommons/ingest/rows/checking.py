@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from operator import index
 from typing import Any, TypeAlias
 
 import attrs
 
 from aiomlcommons.errors import InvalidRequest
-from aiomlcommons.inference.fields import text_by
+from aiomlcommons.inference.fields import has_value, text_by, value_of
 from aiomlcommons.ingest.types import BadRow, Chunk, Row, TextRow
 
 TextOf: TypeAlias = Callable[[Row], Any]
@@ -109,20 +110,14 @@ def _check_unicode(name: str, text: str) -> None:
 
 
 def by_field(name: str) -> Callable[[Row], Any]:
-    """Return a function that reads a field of a row, and raises LookupError if the row lacks it."""
-
-    def read(row: Row) -> Any:
-        if name not in row:
-            raise LookupError(f"it has no field {name!r}")
-        return row[name]
-
-    return read
+    """Return a function that reads a field or a path of a row, and raises LookupError if the row lacks it."""
+    return partial(value_of, path=name)
 
 
 def id_by(name: str | Callable[[Row], Any] | None, *, numbers: bool = False) -> IdOf:
     """Return the function that extracts a row's id, which is the row's number for None. Raises InvalidRequest.
 
-    A bare text, and with ``numbers`` any row without the field, gets its number too.
+    The name may be a path. A bare text, and with ``numbers`` any row without the field, gets its number too.
     """
     if name is None:
         return lambda _, number: number
@@ -131,4 +126,6 @@ def id_by(name: str | Callable[[Row], Any] | None, *, numbers: bool = False) -> 
     if callable(name):
         return lambda row, _: name(row)
     read = by_field(name)
-    return lambda row, number: number if isinstance(row, TextRow) or (numbers and name not in row) else read(row)
+    return lambda row, number: (
+        number if isinstance(row, TextRow) or (numbers and not has_value(row, name)) else read(row)
+    )

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Callable, Mapping
 from os import PathLike
 from pathlib import Path
 from typing import Any, cast
 
 from aiomlcommons.ingest.errors import SinkError
-from aiomlcommons.ingest.paths import printable
+from aiomlcommons.ingest.paths import printable, redacted
 from aiomlcommons.ingest.sinks.callables import CallableSink
 from aiomlcommons.ingest.sinks.index import IndexSink
 from aiomlcommons.ingest.sinks.jsonl import JsonLinesSink
@@ -28,6 +30,7 @@ __all__ = [
     "open_sink",
 ]
 
+_URL = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 _BY_SUFFIX: Mapping[str, Callable[[Path, str], Sink]] = {
     ".jsonl": lambda path, field: JsonLinesSink(path, field=field),
     ".ndjson": lambda path, field: JsonLinesSink(path, field=field),
@@ -44,6 +47,9 @@ def open_sink(what: Any, *, field: str = "embedding") -> Sink:
     TypeError for anything else.
     """
     if isinstance(what, str | PathLike):
+        if _URL.match(os.fspath(what)):
+            url = redacted(os.fspath(what))
+            raise SinkError(f"cannot write {url}: files are written on this machine, name one and copy it afterwards")
         return StdoutSink(field=field) if what == "-" else _of_path(Path(what), field)
     if all(hasattr(what, method) for method in ("open", "write", "flush", "close")):
         return cast("Sink", what)

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 import anyio.to_thread
 
+from aiomlcommons.ingest.errors import SinkError
 from aiomlcommons.ingest.types import Documents, Refused
 
 Taken: TypeAlias = "Sequence[Refused] | None"
@@ -35,12 +36,23 @@ class CallableSink:
         """Do nothing: the function keeps its own state."""
 
     async def write(self, batch: Documents, /) -> Sequence[Refused]:
-        """Call the function. Raises what it raises."""
+        """Call the function. Raises what it raises, SinkError if it returns anything but None or what it refuses."""
         if self._is_async:
             taken = self._function(batch)
         else:
             taken = await anyio.to_thread.run_sync(self._function, batch)
-        return (await taken if inspect.isawaitable(taken) else taken) or ()
+        return self._refused(await taken if inspect.isawaitable(taken) else taken, len(batch))
+
+    def _refused(self, taken: Any, count: int) -> Sequence[Refused]:
+        """Return the documents of a batch of so many that were refused. Raises SinkError for anything else."""
+        refused = taken or ()
+        right = isinstance(refused, Sequence) and all(isinstance(one, Refused) for one in refused)
+        if not right or not all(0 <= one.index < count for one in refused):
+            raise SinkError(
+                f"the sink {self.name} must return None or a list of Refused, by their index in the batch of "
+                f"{count:,}, not {taken!r:.200}"
+            )
+        return refused
 
     async def flush(self) -> Any:
         """Do nothing: there is no state to resume from."""

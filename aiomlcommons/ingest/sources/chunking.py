@@ -24,8 +24,8 @@ ROWS_AT_ONCE = 1_000
 class ChunkedSource(WrappedSource):
     """The documents of a source's rows, in which the text is one chunk.
 
-    Each has the fields of its row, with the chunk under ``text_field`` (a field or a path), its own id, ``ID#0``,
-    ``ID#1``, ..., under ``id_field`` if there is one, and parent id and number under the fields of ``chunks``. All
+    Each has the fields of its row, with the chunk under ``text_field``, its own id, ``ID#0``, ``ID#1``, ..., under
+    ``id_field`` if there is one, and parent id and number under the fields of ``chunks``. Text and id may be paths. All
     rows get a number, so that no id can be that of another row. A row without text or id is passed on as it is.
 
     A position is ``[position of the source, row there, rows after it]``. All chunks of a row are yielded together.
@@ -82,9 +82,10 @@ class ChunkedSource(WrappedSource):
 
     def _with_chunks(self, row: Row, key: str, chunks: list[str]) -> Iterator[Row]:
         for number, text in enumerate(chunks):
-            chunk = Chunk(with_value(row, self.text_field, text), parent=key, number=number, text=text)
+            document = with_value(row, self.text_field, text)
+            chunk = Chunk(document, parent=key, number=number, text=text)
             if self.id_field is not None:
-                chunk[self.id_field] = chunk.id
+                chunk |= with_value(document, self.id_field, chunk.id)
             chunk |= {self.chunks.parent: key, self.chunks.number: number}
             yield chunk
 

@@ -59,6 +59,8 @@ def test_what_is_no_sink_is_refused_with_what_would_be_one() -> None:
     assert {".jsonl", ".ndjson", ".npy", ".parquet"} <= _BY_SUFFIX.keys()
     with pytest.raises(ValueError, match=re.escape(f"cannot write out.txt: name it {', '.join(_BY_SUFFIX)}")):
         open_sink("out.txt")
+    with pytest.raises(SinkError, match=r"cannot write s3://bucket/out.npy: files are written on this machine"):
+        open_sink("s3://key:secret@bucket/out.npy")
     with pytest.raises(SinkError, match=r"cannot write no/such/out.npy: there is no folder no/such"):
         open_sink("no/such/out.npy")
     with pytest.raises(TypeError, match="not 7"):
@@ -95,6 +97,13 @@ async def test_any_function_takes_the_batches_and_may_refuse_documents(way: str)
     assert kept.ids == [f"d{i}" for i in range(5)]
     assert refused == [Refused(0, "not wanted")]
     assert (threading.get_ident() in kept.threads) is (way != "sync"), "only what may block goes to a thread"
+
+
+@pytest.mark.asyncio
+async def test_what_no_function_should_return_is_named() -> None:
+    for wrong in (5, "no", [5], [Refused(3, "why")], [Refused(-1, "why")]):
+        with pytest.raises(SinkError, match=r"the sink .*<lambda> must return None or a list of Refused.* 3, not "):
+            await written(CallableSink(lambda _, wrong=wrong: wrong), batch(0, 3))  # type: ignore[misc]
 
 
 @pytest.mark.asyncio

@@ -39,6 +39,7 @@ async def test_each_document_is_its_row_with_a_chunk_and_an_id_of_its_own() -> N
     ("options", "expected"),
     [
         ({"text": "meta.body", "id": "key"}, {"meta": {"body": "x", "n": 1}, "key": "k#0", "parent_id": "k"}),
+        ({"text": "key", "id": "meta.n"}, {"meta": {"body": "x", "n": "1#0"}, "key": "k", "parent_id": "1"}),
         ({"text": "{meta.body}!", "id": None}, {"text": "x!", "parent_id": "0"}),
         ({"text": lambda row: row["meta"]["body"], "id": lambda row: row["key"]}, {"text": "x", "parent_id": "k"}),
     ],
