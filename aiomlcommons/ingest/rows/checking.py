@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from operator import index
 from typing import Any, TypeAlias
+from uuid import UUID
 
 import attrs
 
@@ -85,6 +86,8 @@ class RowChecker:
 
 
 def _id(key: Any) -> str:
+    if isinstance(key, UUID):
+        key = str(key)
     if not isinstance(key, str):
         key = _whole_number(key)
     if key == "":

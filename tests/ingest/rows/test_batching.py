@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Generator, Sequence
 from typing import Any
 
@@ -164,6 +165,11 @@ def test_texts_of_just_the_limit_are_taken(seen: SeenIds) -> None:
 @pytest.mark.parametrize("key", [np.int64(5), np.uint8(5), np.array(5), np.str_("5")], ids=repr)
 def test_whole_numbers_of_numpy_are_ids(key: Any) -> None:
     assert RowChecker(by_field("text"), id_by("id"))(0, {"id": key, "text": "one"}).id == "5"
+
+
+def test_a_uuid_as_databases_give_it_is_an_id() -> None:
+    key = uuid.UUID("0123456789abcdef0123456789abcdef")
+    assert RowChecker(by_field("text"), id_by("id"))(0, {"id": key, "text": "one"}).id == str(key)
 
 
 @pytest.mark.parametrize("key", [np.True_, np.float64(5), np.array([5]), np.array(["a", "b"]), np.datetime64("2026")])
