@@ -117,6 +117,14 @@ async def test_json_that_is_no_json_lines_is_refused_with_the_remedy(
 
 
 @pytest.mark.asyncio
+async def test_json_that_is_piped_in_is_refused_too(pipe: tuple[int, int]) -> None:
+    os.write(pipe[1], json.dumps(OBJECTS, indent=2).encode())
+    os.close(pipe[1])
+    with pytest.raises(SourceError, match="- is not JSON Lines but has an array of objects"):
+        await rows_of(StdinSource(pipe[0]))
+
+
+@pytest.mark.asyncio
 @pytest.mark.parametrize("first", ["[", "{", "[1, 2", '[{"a": 1}]', '[{"a": 1', '{"a": [', "[{", "[{" * 5000])
 async def test_a_damaged_first_line_is_a_bad_row(tmp_path: Path, first: str) -> None:
     bad, row = await rows_of(written(tmp_path / "a.jsonl", f'{first}\n{{"a": 1}}\n'.encode()))
