@@ -76,20 +76,6 @@ async def test_files_of_others_in_the_folder_of_a_job_are_not_removed(world: Job
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize("option", ["checkpoint", "cache", "dead_letters"])
-async def test_a_file_that_cannot_be_there_is_refused_before_the_model_is_ensured(
-    world: JobsOnAnEmulator, option: str
-) -> None:
-    (world.folder / "folder").mkdir()
-    for path, why in ("no/file", "cannot write .*file: there is no folder .*no"), ("folder", "cannot write .*folder: it is no regular file"):
-        options: Any = {option: world.folder / path}
-        with pytest.raises(InvalidRequest, match=f"{option}: {why}"):
-            async with world.ml.ingest(documents(5), model="no-such-model", sink=[].append, **options):
-                pass
-    assert files(world) == {"folder"}
-
-
-@pytest.mark.asyncio
-@pytest.mark.parametrize("option", ["checkpoint", "cache", "dead_letters"])
 async def test_a_file_of_something_else_is_refused_before_the_model_is_ensured(
     world: JobsOnAnEmulator, option: str
 ) -> None:
@@ -133,6 +119,13 @@ async def test_a_folder_that_is_read_only_is_named_first(
     await refused(
         world, option, "fixed/a.jsonl", rf"{option}: cannot write .*a\.jsonl: the folder .*fixed is read-only"
     )
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("option", ["checkpoint", "dead_letters", "cache"])
+async def test_a_folder_is_no_file_of_a_job(world: JobsOnAnEmulator, option: str) -> None:
+    (world.folder / "folder").mkdir()
+    await refused(world, option, "folder", rf"{option}: cannot write .*folder: it is no regular file")
 
 
 @pytest.mark.asyncio
