@@ -58,9 +58,9 @@ def run() -> NoReturn:
         signals.ignore()
     except signals.Interrupted as interrupt:  # after the command
         code = interrupt.code
+    streams.flush_errors()
     if code > signals.EXIT_CODE:
         # Without waiting for threads, which may be blocked for ever.
-        sys.stderr.flush()
         os._exit(code)
     sys.exit(code)
 

@@ -1,4 +1,4 @@
-"""Standard streams that the caller has closed: no file of a command may take their place."""
+"""Standard streams that are closed, whose place no file of a command may take, or full."""
 
 from __future__ import annotations
 
@@ -18,6 +18,14 @@ def replace_closed() -> None:
             _occupy(number, way)
             # What is printed is lost, as the caller wants.
             setattr(sys, name, Path(os.devnull).open("r" if name == "stdin" else "w", encoding="utf-8"))  # noqa: SIM115
+
+
+def flush_errors() -> None:
+    """Flush standard error; drop what it cannot take, or Python ends with an exit code of its own (120)."""
+    try:
+        sys.stderr.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
 
 
 def _occupy(number: int, way: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shlex
 import sys
 from asyncio.subprocess import PIPE
@@ -24,7 +25,11 @@ async def shell(world: JobsOnAnEmulator, words: str, streams: str) -> tuple[int 
     await asyncio.to_thread((world.folder / "in.jsonl").write_bytes, lines)
     command = shlex.join([sys.executable, "-m", "aiomlcommons", "ingest", *words.split(), "--url", world.ml.url])
     command += f" --model {world.model_id} {streams}"
-    process = await asyncio.create_subprocess_shell(command, cwd=world.folder, stdin=PIPE, stdout=PIPE, stderr=PIPE)
+    # What a full stream did not take is still in Python's buffer when the command ends, unless there is none.
+    buffered = {**os.environ, "PYTHONUNBUFFERED": ""}
+    process = await asyncio.create_subprocess_shell(
+        command, cwd=world.folder, env=buffered, stdin=PIPE, stdout=PIPE, stderr=PIPE
+    )
     _, errors = await process.communicate()
     assert b"Traceback" not in errors, errors
     return process.returncode, errors.decode()
