@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from functools import partial
 from typing import Any, TypeVar
 
@@ -70,7 +71,14 @@ def _read(got: HttpResponse, count: int | None, pick: Callable[[Mapping[str, Any
 
 def _weights(tensor: Mapping[str, Any]) -> list[dict[str, float]]:
     # A local model returns one map per text; a remote one may return all of them in one tensor.
-    return [dict(weights.items()) for weights in tensor["dataAsMap"]["response"]]
+    return [_floats(dict(weights.items())) for weights in tensor["dataAsMap"]["response"]]
+
+
+def _floats(weights: dict[str, Any]) -> dict[str, float]:
+    """Return the weights without decimals, which is what CBOR makes of a provider's number of many digits."""
+    if Decimal not in map(type, weights.values()):
+        return weights
+    return {token: float(weight) if isinstance(weight, Decimal) else weight for token, weight in weights.items()}
 
 
 def _bad_weight(weights: Mapping[str, Any]) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -124,6 +125,9 @@ def _numbers(rows: list[Any], dtype: str) -> Vectors:
         found = np.array(rows)
     except ValueError:
         raise _not_numbers(rows) from None
+    if found.dtype.kind == "O" and not any(_is_no_number(value) for row in rows for value in row):
+        # CBOR has decimals: the server passes on a provider's number of many digits as one.
+        found = found.astype("f8")
     if found.ndim != 2 or found.dtype.kind not in "fiub":
         raise _not_numbers(rows)
     # JSON has no limits, so that a number may be too large for float32; of integers numpy refuses those.
@@ -131,10 +135,14 @@ def _numbers(rows: list[Any], dtype: str) -> Vectors:
         return found.astype(dtype, copy=False) if dtype.startswith("f") else np.array(rows, dtype)
 
 
+def _is_no_number(value: Any) -> bool:
+    return not isinstance(value, int | float | Decimal)
+
+
 def _not_numbers(rows: list[Any]) -> ValueError:
     for i, row in enumerate(rows):
         for position, value in enumerate(row):
-            if not isinstance(value, int | float):
+            if _is_no_number(value):
                 # The server writes NaN and infinity as strings.
                 shown = "null" if value is None else repr(value)[:40]
                 return _BadEmbedding(i, f"has {shown} in place of a number, at position {position}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from decimal import Decimal
 from typing import Any
 
 import cbor2
@@ -11,6 +12,7 @@ import orjson
 import pytest
 
 from aiomlcommons import DecodeError, HttpResponse
+from aiomlcommons.inference.predictions import sparse_vectors
 from aiomlcommons.inference.vectors import embeddings, outputs
 from tests.wire.recordings import exchanges
 
@@ -46,6 +48,19 @@ def json(data: Any) -> HttpResponse:
 
 def cbor(data: Any) -> HttpResponse:
     return HttpResponse(200, cbor2.dumps(data), {"content-type": "application/cbor"})
+
+
+def test_a_number_of_many_digits_that_cbor_has_as_a_decimal_is_a_number() -> None:
+    rows = [[0.5, Decimal("0.35355339059327373")], [0.25, -0.75]]
+    got = embeddings(
+        cbor(local([{"name": "sentence_embedding", "data_type": "FLOAT32", "data": row} for row in rows])), 2
+    )
+    assert got.dtype == np.float32
+    np.testing.assert_array_equal(got, np.array([[0.5, 0.35355339059327373], [0.25, -0.75]], "f4"))
+    weights = {"dataAsMap": {"response": [{"soft": Decimal("0.35355339059327373"), "answer": 1.5}]}}
+    sparse = sparse_vectors(cbor({"inference_results": [{"output": [weights]}]}), 1)
+    assert sparse == [{"soft": 0.35355339059327373, "answer": 1.5}]
+    assert {type(weight) for one in sparse for weight in one.values()} == {float}
 
 
 @pytest.mark.parametrize("shape", [local, remote])
