@@ -15,13 +15,16 @@ from aiomlcommons.api import Api
 from aiomlcommons.calls import Calls
 from aiomlcommons.errors import DecodeError, Forbidden, MLCommonsError
 from aiomlcommons.inference.methods import Inference
-from aiomlcommons.net.aiohttp_transport import AiohttpTransport, check_url
-from aiomlcommons.net.auth import Auth, BasicAuth, as_auth
+from aiomlcommons.net.aiohttp_transport import AiohttpTransport
+from aiomlcommons.net.auth import Auth, BasicAuth
 from aiomlcommons.net.backoff import Backoff
-from aiomlcommons.net.exchange import Exchange, Options
+from aiomlcommons.net.exchange import Exchange
+from aiomlcommons.net.nodes import NodePool, NodeState
+from aiomlcommons.net.options import Options
 from aiomlcommons.net.secret import Secret
 from aiomlcommons.net.tls import TLS
 from aiomlcommons.net.transport import SendFunction, Timeout, Transport, as_timeout, as_transport
+from aiomlcommons.net.urls import Urls, base_of, check_urls, credentials_in
 from aiomlcommons.waiting.task import Waits
 from aiomlcommons.wire.version import Server, Version
 
@@ -41,7 +44,7 @@ class Client(Calls, Api, Inference, Waits):
 
     def __init__(
         self,
-        url: str = "https://localhost:9200",
+        url: Urls = "https://localhost:9200",
         *,
         auth: Auth | tuple[str, str] | None = None,
         verify: bool = True,
@@ -60,10 +63,12 @@ class Client(Calls, Api, Inference, Waits):
         compat: str | None = None,
         transport: Transport | SendFunction | None = None,
     ) -> None:
-        parsed = check_url(url)
-        if parsed.user is not None and auth is None:
-            auth = BasicAuth(parsed.user, Secret(parsed.password or ""))
-        self.url = str(parsed.with_user(None))
+        urls = check_urls(url)
+        if (found := credentials_in(urls)) is not None:
+            if auth is not None:
+                raise ValueError("credentials are both in url and in auth: give them once")
+            auth = found
+        self.url = str(urls[0].with_user(None))
         tls = TLS(
             verify=verify,
             ca_certs=_path(ca_certs),
@@ -72,9 +77,13 @@ class Client(Calls, Api, Inference, Waits):
             client_key_password=client_key_password,
         )
         self._exchange = Exchange(
-            transport=as_transport(transport or AiohttpTransport(self.url, tls=tls, pool_size=pool_size, gzip=gzip)),
-            auth=as_auth(auth),
+            transport=as_transport(
+                transport
+                or AiohttpTransport(tls=tls if urls[0].scheme == "https" else None, pool_size=pool_size, gzip=gzip)
+            ),
+            nodes=NodePool.of(map(base_of, urls)),
             options=Options(
+                auth=auth,
                 timeout=as_timeout(timeout),
                 retries=retries,
                 wait=wait,
@@ -87,7 +96,7 @@ class Client(Calls, Api, Inference, Waits):
     # ---- connection ------------------------------------------------------------------------------------------------
 
     @classmethod
-    async def connect(cls, url: str = "https://localhost:9200", **options: Any) -> Self:
+    async def connect(cls, url: Urls = "https://localhost:9200", **options: Any) -> Self:
         """Open a session and verify that an OpenSearch cluster responds; close it with ``await session.close()``.
 
         Takes the arguments of ``Session``.
@@ -153,12 +162,19 @@ class Client(Calls, Api, Inference, Waits):
     def _session(self) -> Self:
         return self
 
+    @property
+    def nodes(self) -> tuple[NodeState, ...]:
+        """The nodes of the session, in the order of their URLs, and which of them take calls now."""
+        return self._exchange.nodes.states()
+
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.url} {self._exchange.state.name}>"
+        urls = ", ".join(node.url for node in self._exchange.nodes.nodes)
+        return f"<{type(self).__name__} {urls} {self._exchange.state.name}>"
 
     def options(
         self,
         *,
+        auth: Auth | tuple[str, str] | None = None,
         timeout: Timeout | float | None = None,
         retries: int | None = None,
         wait: float | None = None,
@@ -168,9 +184,12 @@ class Client(Calls, Api, Inference, Waits):
     ) -> Self:
         """Return a view of this session with other request options; it shares the connection pool.
 
-        ``await ml.options(timeout=5, retries=0).models.get(model_id)``. None keeps the session's own value.
+        ``await ml.options(timeout=5, retries=0).models.get(model_id)``. None keeps the session's own value. A service
+        that acts for its users makes a view for each: ``ml.options(auth=BearerAuth(token_of_user))``.
 
         Args:
+            auth: The credentials of these calls, in place of those of the session. Likewise an ``authorization``
+                header in ``headers`` replaces them; giving both is a ValueError.
             timeout: Seconds for one whole attempt, or a Timeout.
             retries: How often an idempotent request is retried.
             wait: Seconds to keep retrying beyond ``retries`` while the cluster is unavailable.
@@ -179,7 +198,13 @@ class Client(Calls, Api, Inference, Waits):
             opaque_id: Sent as ``x-opaque-id``. Default: a new random id for each call.
         """
         changed = self._exchange.options.changed(
-            headers, timeout, retries=retries, wait=wait, backoff=backoff, opaque_id=opaque_id
+            auth=auth,
+            headers=headers,
+            timeout=timeout,
+            retries=retries,
+            wait=wait,
+            backoff=backoff,
+            opaque_id=opaque_id,
         )
         view = copy.copy(self)
         view._exchange = attrs.evolve(self._exchange, options=changed)

@@ -43,14 +43,18 @@ class SessionClosed(MLCommonsError, RuntimeError):
 
 
 class ConnectError(MLCommonsError):
-    """No response: connection refused, dropped or truncated, or an untrusted certificate; ``.request`` was sent."""
+    """No response: connection refused, dropped or truncated, or an untrusted certificate.
 
-    def __init__(self, message: str, request: HttpRequest, *, transient: bool = True) -> None:
+    ``.sent`` is False if the connection failed before anything of ``.request`` was sent, so that nothing can have
+    happened on the server.
+    """
+
+    def __init__(self, message: str, request: HttpRequest, *, transient: bool = True, sent: bool = True) -> None:
         super().__init__(f"{message} ({request})")
-        self.message, self.request, self.transient = message, request, transient
+        self.message, self.request, self.transient, self.sent = message, request, transient, sent
 
     def __reduce__(self) -> Any:
-        return partial(type(self), transient=self.transient), (self.message, self.request)
+        return partial(type(self), transient=self.transient, sent=self.sent), (self.message, self.request)
 
 
 class RequestTimeout(ConnectError):

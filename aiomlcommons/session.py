@@ -15,8 +15,10 @@ class Session(Client, Ingests):
     ``ml = await Session.connect(...)`` and ``await ml.close()``. A session belongs to the event loop that opened it.
 
     Args:
-        url: The cluster's URL. User name and password in it are moved to ``auth``. Default: ``https://localhost:9200``.
-        auth: A pair (user name, password), a BasicAuth or a BearerAuth. Default: none.
+        url: The cluster's URL, or a list of those of its nodes, which then take calls in turn; one that fails is set
+            aside for 1 to 30 s. User name and password in it are moved to ``auth``. Default: ``https://localhost:9200``.
+        auth: A pair (user name, password), a BasicAuth or a BearerAuth. An ``authorization`` header that is given for
+            some calls replaces it there. Default: none.
         verify: Verify the server's certificate; False accepts any, for throw-away clusters only. Default: True.
         ca_certs: PEM file of the certificate authorities to trust. Default: those of the system.
         client_cert: PEM file of the client's certificate (mutual TLS). Default: none.

@@ -459,11 +459,63 @@ async def test_half_a_user_in_the_url_is_taken_out_too(url: str, shown: str) -> 
     assert Session(url).url == shown
 
 
-async def test_given_auth_wins_over_the_url() -> None:
-    script = Script(answer())
-    async with Session("http://a:b@h", auth=("c", "d"), transport=script) as ml:
-        await ml.models.get("m")
-    assert script.sent[0].headers["authorization"] == basic("c", "d")
+@pytest.mark.parametrize(
+    ("url", "options"),
+    [
+        ("http://a:b@h", {"auth": ("c", "d")}),
+        ("http://a:b@h", {"headers": {"Authorization": "Bearer e"}}),
+        ("http://h", {"auth": ("c", "d"), "headers": {"authorization": "Bearer e"}}),
+    ],
+)
+async def test_two_credentials_in_one_place_are_refused(url: str, options: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"credentials are both in url and in auth|give one of them"):
+        Session(url, **options)
+
+
+BOB, EVE = {"Authorization": "Bearer bob"}, {"AUTHORIZATION": "Bearer eve"}
+
+
+@pytest.mark.parametrize(
+    ("of_session", "of_view", "of_request", "arrives"),
+    [
+        ({"auth": ("service", "s")}, {}, {}, basic("service", "s")),
+        ({"auth": ("service", "s")}, {"headers": BOB}, {}, "Bearer bob"),
+        ({"auth": ("service", "s")}, {"auth": ("ann", "a")}, {}, basic("ann", "a")),
+        ({"auth": ("service", "s")}, {"auth": ("ann", "a")}, EVE, "Bearer eve"),
+        ({"auth": ("service", "s")}, {"headers": BOB}, EVE, "Bearer eve"),
+        ({"auth": ("service", "s")}, {"headers": {"x-team": "search"}}, {}, basic("service", "s")),
+        ({"headers": BOB}, {"auth": ("ann", "a")}, {}, basic("ann", "a")),
+        ({"headers": BOB}, {"headers": EVE}, {}, "Bearer eve"),
+        ({"headers": BOB}, {"headers": {"x-team": "search"}}, {}, "Bearer bob"),
+        ({}, {"auth": BearerAuth("ann")}, {}, "Bearer ann"),
+    ],
+)
+async def test_the_credential_nearest_to_the_call_arrives(
+    of_session: dict[str, Any], of_view: dict[str, Any], of_request: dict[str, str], arrives: str
+) -> None:
+    async with serve() as server, Session(server.url, **of_session) as ml:
+        await ml.options(**of_view).request("GET", "/", headers=of_request)
+    assert server.heard[0].headers["authorization"] == arrives
+
+
+async def test_a_view_of_a_view_keeps_its_credentials_and_the_session_its_own() -> None:
+    async with serve() as server, Session(server.url, auth=("service", "s")) as ml:
+        ann = ml.options(auth=("ann", "a")).options(retries=0, headers={"x-trace": "1"})
+        await ann.info()
+        await ml.info()
+        with pytest.raises(ValueError, match="give one of them"):
+            ml.options(auth=("ann", "a"), headers=BOB)
+    assert [heard.headers["authorization"] for heard in server.heard] == [basic("ann", "a"), basic("service", "s")]
+
+
+async def test_an_error_holds_no_credentials_however_they_were_given() -> None:
+    async with serve(reply({"error": "no"}, status=400)) as server, Session(server.url) as ml:
+        with pytest.raises(ApiError) as caught:
+            await ml.options(headers={**BOB, "X-Team": "search"}).info()
+    assert "authorization" in server.heard[0].headers
+    assert "authorization" not in caught.value.request.headers
+    assert "authorization" not in caught.value.response.request.headers
+    assert caught.value.request.headers["x-team"] == "search"
 
 
 async def test_auth_of_another_kind_is_refused() -> None:

@@ -28,9 +28,8 @@ LARGE = 2**20
 class AiohttpTransport:
     """HTTP/1.1 over a connection pool. Bound to one event loop: open, use and close it there."""
 
-    def __init__(self, url: str, *, tls: TLS, pool_size: int, gzip: bool) -> None:
-        self._url = URL(url.rstrip("/"))
-        self._base = str(self._url)
+    def __init__(self, *, tls: TLS | None, pool_size: int, gzip: bool) -> None:
+        """``tls`` is None where the nodes speak plain HTTP."""
         self._tls = tls
         self._pool_size = pool_size
         self._gzip = gzip
@@ -38,7 +37,7 @@ class AiohttpTransport:
 
     async def open(self) -> None:
         """Create the connection pool; connections are opened on demand."""
-        context = await anyio.to_thread.run_sync(self._tls.context) if self._url.scheme == "https" else True
+        context = True if self._tls is None else await anyio.to_thread.run_sync(self._tls.context)
         self._client = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=self._pool_size, ssl=context),
             headers={"accept-encoding": "gzip, deflate" if self._gzip else "identity"},
@@ -84,11 +83,10 @@ class AiohttpTransport:
             raise SessionClosed("the session is not open")
         if asyncio.get_running_loop() is not self._loop:
             raise SessionClosed("the session belongs to another event loop: open one session for each loop")
-        # encoded=True: the path is percent-encoded already; encoding it again would change an id.
-        url = URL(f"{self._base}{request.path}", encoded=True)
         return client.request(
             request.method,
-            url.update_query(request.query) if request.query else url,
+            # encoded=True: encoding the URL again would change an id, or break a signature.
+            URL(request.url, encoded=True),
             data=_payload(request.body),
             headers=request.headers,
             # aiohttp would send application/octet-stream for a POST without a body, which the server rejects with 406.
@@ -107,37 +105,43 @@ class AiohttpTransport:
 
     def _translate(self, error: Exception, request: HttpRequest, timeout: Timeout) -> ConnectError:
         """Map an error of aiohttp to a ConnectError that names the host and the remedy."""
-        where = str(self._url.origin())
+        url = URL(request.base)
+        where = str(url.with_user(None).origin())
         lasting = partial(ConnectError, request=request, transient=False)
         match error:
             case TimeoutError():
-                failure: ConnectError = RequestTimeout(_too_late(error, where, timeout), request)
+                sent = not isinstance(error, aiohttp.ConnectionTimeoutError)
+                failure: ConnectError = RequestTimeout(_too_late(error, where, timeout), request, sent=sent)
             case aiohttp.ClientConnectorCertificateError():
-                failure = lasting(_no_trust(error.certificate_error, where))
+                failure = lasting(_no_trust(error.certificate_error, where), sent=False)
             case aiohttp.ClientConnectorSSLError():
                 hint = "does this port speak TLS? If not, the URL must begin with http"
-                failure = lasting(f"TLS with {where} failed: {error.os_error}; {hint}")
+                failure = lasting(f"TLS with {where} failed: {error.os_error}; {hint}", sent=False)
             case aiohttp.ClientConnectorError():
                 hint = "is the cluster up, and are host and port right?"
-                failure = ConnectError(f"cannot connect to {where}: {error.os_error}; {hint}", request)
+                failure = ConnectError(f"cannot connect to {where}: {error.os_error}; {hint}", request, sent=False)
             case aiohttp.ClientPayloadError():
                 failure = ConnectError(f"the response of {where} was truncated: {error}", request)
             case aiohttp.ServerDisconnectedError():
-                failure = ConnectError(f"{where} closed the connection without a response{self._hint()}", request)
+                failure = ConnectError(f"{where} closed the connection without a response{self._hint(url)}", request)
             case aiohttp.ClientResponseError():
                 # The error holds the request's headers, credentials included, so it is not kept as the cause.
                 message = " ".join(error.message.split())
                 return lasting(f"{where} did not respond in HTTP: {message}; is another program at this port?")
             case _:
-                broken = f"the connection to {where} broke: {error}{self._hint()}"
+                broken = f"the connection to {where} broke: {error}{self._hint(url)}"
                 failure = ConnectError(broken, request, transient="[SSL" not in str(error))
         failure.__cause__ = error
         return failure
 
-    def _hint(self) -> str:
-        if self._url.scheme == "http":
+    def _hint(self, url: URL) -> str:
+        if url.scheme == "http":
             return "; if the cluster uses TLS, the URL must begin with https"
-        return "" if self._tls.client_cert else "; if the cluster asks for a client certificate, name it in client_cert"
+        return (
+            ""
+            if self._tls is None or self._tls.client_cert
+            else "; if the cluster asks for a client certificate, name it in client_cert"
+        )
 
 
 def _too_late(error: TimeoutError, where: str, timeout: Timeout) -> str:
@@ -170,16 +174,3 @@ def _payload(body: bytes | None) -> bytes | io.BytesIO | None:
 
 def _timeout(timeout: Timeout) -> aiohttp.ClientTimeout:
     return aiohttp.ClientTimeout(total=timeout.total, connect=timeout.connect, sock_read=timeout.read)
-
-
-def check_url(url: Any) -> URL:
-    """Parse and validate the cluster's URL. Raises ValueError, whose message shows no password."""
-    try:
-        parsed = URL(url)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"url must be like 'https://host:9200': {error}") from None
-    if parsed.scheme not in {"http", "https"} or not parsed.host or parsed.query_string or parsed.fragment:
-        raise ValueError(f"url must be like 'https://host:9200', not {str(url).rpartition('@')[2]!r}")
-    if "@" in parsed.path:
-        raise ValueError("url must be like 'https://host:9200': quote the password, or give it in auth=...")
-    return parsed

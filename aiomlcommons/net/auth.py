@@ -14,10 +14,14 @@ from aiomlcommons.net.secret import Secret, as_secret, reveal
 
 
 class Auth(Protocol):
-    """The interface of an authentication scheme. It is called for every attempt, so credentials may be renewed."""
+    """The interface of an authentication scheme. It is called for every attempt, so credentials may be renewed.
+
+    A scheme may have ``async def rejected(self, request, response) -> bool``, too: it is called once for a call whose
+    credentials the cluster refuses (401 or 403), and returns whether there are other ones now to send it again with.
+    """
 
     async def headers(self, request: HttpRequest) -> Mapping[str, str]:
-        """Return the headers to add to a request."""
+        """Return the headers to add to a request, which is finished: its ``url`` and ``body`` are sent as they are."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""The one path to the network: request options, authentication, and retries of idempotent requests with backoff."""
+"""The one path to the network: nodes, authentication, and retries of idempotent requests with backoff."""
 
 from __future__ import annotations
 
@@ -6,43 +6,26 @@ import logging
 import math
 import secrets
 import time
-from collections.abc import AsyncGenerator, Generator, Mapping
-from contextlib import asynccontextmanager, contextmanager
-from typing import Any
+from collections.abc import AsyncGenerator, Generator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 
 import anyio
 import attrs
 
 from aiomlcommons.endpoint import Pieces
-from aiomlcommons.errors import ConnectError, MLCommonsError, SessionClosed, error_for, raise_for_status
+from aiomlcommons.errors import ApiError, ConnectError, MLCommonsError, SessionClosed, error_for, raise_for_status
 from aiomlcommons.http import HttpRequest, HttpResponse, is_success
-from aiomlcommons.net.auth import Auth
-from aiomlcommons.net.backoff import Backoff
-from aiomlcommons.net.transport import Timeout, Transport, as_timeout
+from aiomlcommons.net.nodes import Node, NodePool
+from aiomlcommons.net.options import Options
+from aiomlcommons.net.transport import Streamed, Transport
+from aiomlcommons.trouble.kinds import Party
 
 log = logging.getLogger("aiomlcommons")
 
 # In seconds. A longer Retry-After is left to the caller, who knows whether the work can wait.
 LONGEST_RETRY_AFTER = 60.0
-
-
-@attrs.frozen(kw_only=True)
-class Options:
-    """Request options; ``session.options(...)`` overrides them for some calls. ``Session`` documents the fields."""
-
-    timeout: Timeout = Timeout()
-    retries: int = attrs.field(default=3, validator=attrs.validators.ge(0))
-    wait: float = attrs.field(default=0.0, validator=attrs.validators.ge(0))
-    backoff: Backoff = Backoff()
-    headers: Mapping[str, str] = attrs.field(factory=dict, repr=lambda headers: f"<{', '.join(headers)}>")
-    opaque_id: str | None = None
-
-    def changed(self, headers: Mapping[str, str] | None, timeout: Timeout | float | None, **others: Any) -> Options:
-        """Return a copy with the options that are not None; headers are merged."""
-        changes = {name: value for name, value in others.items() if value is not None}
-        if timeout is not None:
-            changes["timeout"] = as_timeout(timeout)
-        return attrs.evolve(self, headers={**self.headers, **(headers or {})}, **changes)
+NODE_FAILS = frozenset({502, 503, 504})
+"""Statuses that set a node aside, if the cluster itself sends them."""
 
 
 @attrs.define
@@ -55,10 +38,10 @@ class State:
 
 @attrs.frozen
 class Exchange:
-    """Sends requests over a transport adapter, with authentication, timeouts and retries."""
+    """Sends requests to the nodes over a transport adapter, with authentication, timeouts and retries."""
 
     transport: Transport
-    auth: Auth | None
+    nodes: NodePool
     options: Options
     state: State = attrs.field(factory=State)
 
@@ -75,42 +58,91 @@ class Exchange:
         await self.transport.close()
 
     async def __call__(self, request: HttpRequest, *, repeatable: bool) -> HttpResponse:
-        """Send a request, and retry it if it is idempotent and the error is transient. The only place that retries."""
+        """Send a request, and retry it if it is idempotent and the error is transient. The only place that retries.
+
+        A request that cannot have reached the server is retried too, whatever it is.
+        """
         sent = self._prepared(request)
         pauses = iter(self.options.backoff)
-        began, attempt = math.inf, 0
+        began, attempt, tried = math.inf, 0, list[Node]()
         while True:
             attempt += 1
+            node = self.nodes.pick(tried, trial=repeatable)
             try:
-                return await self._once(sent)
+                return await self._once(sent.at(node.url), node)
             except MLCommonsError as error:
+                tried.append(node)
                 began = min(began, anyio.current_time())
-                if not (repeatable and self._should_retry(error, attempt, anyio.current_time() - began)):
+                may_repeat = repeatable or _is_unsent(error)
+                if not (may_repeat and self._should_retry(error, attempt, anyio.current_time() - began, tried)):
                     if attempt > 1:
                         error.add_note(f"sent {attempt} times, x-opaque-id {sent.headers['x-opaque-id']}")
                     raise
                 log.log(_log_level(attempt, self.options), "%s: %s; retrying", sent, error)
-                await anyio.sleep(max(next(pauses), error.retry_after or 0.0))
+                await anyio.sleep(self._pause(error, next(pauses), tried))
 
-    def _should_retry(self, error: MLCommonsError, attempt: int, waited: float) -> bool:
+    def _should_retry(self, error: MLCommonsError, attempt: int, waited: float, tried: list[Node]) -> bool:
         """Return whether to retry after so many attempts, and so many seconds since the first one failed."""
         if not error.transient or (error.retry_after or 0.0) > LONGEST_RETRY_AFTER:
             return False
         # An address that never responded may be a wrong URL, which must fail fast.
-        return attempt <= self.options.retries or (self.state.answered and waited < self.options.wait)
+        if attempt <= self.options.retries or (self.state.answered and waited < self.options.wait):
+            return True
+        # Each node is worth a try, however many there are.
+        return self.options.retries > 0 and _is_nodes_fault(error) and self.nodes.has_other(tried)
+
+    def _pause(self, error: MLCommonsError, pause: float, tried: list[Node]) -> float:
+        """Return the seconds before a retry: none if another node can take the request at once."""
+        if _is_nodes_fault(error) and self.nodes.has_other(tried):
+            return 0.0
+        return max(pause, error.retry_after or 0.0)
 
     @asynccontextmanager
     async def pieces(self, request: HttpRequest) -> AsyncGenerator[Pieces]:
-        """Send once, without retries, and stream the body. Leaving the context closes the connection."""
+        """Send once, without retries, and stream the body. Leaving the context closes the connection.
+
+        Only a request that cannot have reached a node is sent to another one.
+        """
         sent = self._prepared(request)
+        async with AsyncExitStack() as stack:
+            answer = await self._begun(sent, stack)
+            yield answer.pieces
+
+    async def _begun(self, sent: HttpRequest, stack: AsyncExitStack) -> Streamed:
+        tried = list[Node]()
+        while True:
+            node = self.nodes.pick(tried)
+            try:
+                return await self._stream(sent.at(node.url), node, stack)
+            except ConnectError as error:
+                tried.append(node)
+                if not (_is_unsent(error) and self.nodes.has_other(tried)):
+                    raise
+
+    async def _stream(self, sent: HttpRequest, node: Node, stack: AsyncExitStack) -> Streamed:
         signed = await self._signed(sent)
-        with _without_credentials(signed, sent):
-            async with self.transport.stream(signed, self.options.timeout) as answer:
-                self.state.answered = True
-                if not is_success(answer.status):
-                    body = b"".join([piece async for piece in _each(answer.pieces)])
-                    raise error_for(HttpResponse(answer.status, body, answer.headers, sent))
-                yield answer.pieces
+        answer, got = await self._open_stream(signed, sent, node, stack)
+        if got is not None and await self._has_other_credentials(signed, got):
+            answer, got = await self._open_stream(await self._signed(sent), sent, node, stack)
+        if got is not None:
+            raise error_for(got)
+        return answer
+
+    async def _open_stream(
+        self, signed: HttpRequest, sent: HttpRequest, node: Node, stack: AsyncExitStack
+    ) -> tuple[Streamed, HttpResponse | None]:
+        """Return the response, and its complete form if it is an error."""
+        # Stays on the stack, so that errors in the middle of the stream have no credentials either.
+        stack.enter_context(_without_credentials(signed, sent))
+        with self._watching(node):
+            answer = await stack.enter_async_context(self.transport.stream(signed, self.options.timeout))
+            if is_success(answer.status):
+                self._answered(node)
+                return answer, None
+            body = b"".join([piece async for piece in _each(answer.pieces)])
+        got = HttpResponse(answer.status, body, answer.headers, sent.bare)
+        self._answered(node, got)
+        return answer, got
 
     def _prepared(self, request: HttpRequest) -> HttpRequest:
         if self.state.name != "open":
@@ -120,18 +152,52 @@ class Exchange:
         return request.with_headers(self.options.headers, {"x-opaque-id": opaque_id}, request.headers)
 
     async def _signed(self, sent: HttpRequest) -> HttpRequest:
-        return sent if self.auth is None else sent.with_headers(await self.auth.headers(sent))
+        """Return the request with the credentials of ``auth``, unless it has an authorization header of its own."""
+        auth = self.options.auth
+        if auth is None or "authorization" in sent.headers:
+            return sent
+        return sent.with_headers(await auth.headers(sent))
 
-    async def _once(self, sent: HttpRequest) -> HttpResponse:
+    async def _once(self, sent: HttpRequest, node: Node) -> HttpResponse:
+        """Send a request to a node; once more if its credentials are refused and there are others."""
         signed = await self._signed(sent)
-        started = time.perf_counter()
-        with _without_credentials(signed, sent):
-            got = await self.transport.send(signed, self.options.timeout)
-        self.state.answered = True
-        log.debug("%s: %d, %d bytes in %.3f s", sent, got.status, len(got.body), time.perf_counter() - started)
-        got = HttpResponse(got.status, got.body, got.headers, sent)
+        got = await self._transmit(signed, sent, node)
+        if await self._has_other_credentials(signed, got):
+            got = await self._transmit(await self._signed(sent), sent, node)
         raise_for_status(got)
         return got
+
+    async def _transmit(self, signed: HttpRequest, sent: HttpRequest, node: Node) -> HttpResponse:
+        started = time.perf_counter()
+        with _without_credentials(signed, sent), self._watching(node):
+            got = await self.transport.send(signed, self.options.timeout)
+        log.debug("%s: %d, %d bytes in %.3f s", sent, got.status, len(got.body), time.perf_counter() - started)
+        got = HttpResponse(got.status, got.body, got.headers, sent.bare)
+        self._answered(node, got)
+        return got
+
+    async def _has_other_credentials(self, signed: HttpRequest, got: HttpResponse) -> bool:
+        """Return whether the cluster refused the credentials of ``auth``, and it has others now."""
+        rejected = getattr(self.options.auth, "rejected", None)
+        if got.status not in {401, 403} or rejected is None or error_for(got).trouble.party is Party.PROVIDER:
+            return False
+        return bool(await rejected(signed, got))
+
+    @contextmanager
+    def _watching(self, node: Node) -> Generator[None]:
+        try:
+            yield
+        except ConnectError as error:
+            self.nodes.failed(node, error)
+            raise
+
+    def _answered(self, node: Node, got: HttpResponse | None = None) -> None:
+        """Note that a node responded: with success, or with ``got``, which may mean that it cannot work now."""
+        self.state.answered = True
+        if got is not None and got.status in NODE_FAILS and _is_nodes_fault(error := error_for(got)):
+            self.nodes.failed(node, error)
+        else:
+            self.nodes.succeeded(node)
 
 
 @contextmanager
@@ -141,8 +207,19 @@ def _without_credentials(signed: HttpRequest, sent: HttpRequest) -> Generator[No
         yield
     except ConnectError as error:
         if error.request is signed:
-            error.request = sent
+            error.request = sent.bare
         raise
+
+
+def _is_unsent(error: MLCommonsError) -> bool:
+    return isinstance(error, ConnectError) and not error.sent
+
+
+def _is_nodes_fault(error: MLCommonsError) -> bool:
+    """Return whether an error is that of a node, so that another one may do better."""
+    if isinstance(error, ApiError):
+        return error.status in NODE_FAILS and error.trouble.party is not Party.PROVIDER
+    return isinstance(error, ConnectError)
 
 
 def _log_level(attempt: int, options: Options) -> int:

@@ -1,0 +1,209 @@
+"""The pool of nodes: calls take turns, a node that fails is set aside, and a repeat goes to another one."""
+
+from __future__ import annotations
+
+from collections import Counter
+from contextlib import AsyncExitStack
+
+import pytest
+from aiohttp import web
+
+from aiomlcommons import ApiError, Backoff, ConnectError, Session, StreamFailed
+from aiomlcommons.api.predict import Predict
+from aiomlcommons.http import HttpRequest
+from aiomlcommons.net.nodes import LONGEST, Node, NodePool
+from aiomlcommons.net.urls import check_urls
+from tests.support.recording_server import Answer, Server, reply, serve
+
+NO_WAIT = Backoff(first=0)
+BROKEN = RuntimeError("broken")
+BUSY = reply({"error": {"type": "cluster_manager_not_discovered_exception", "reason": "no"}}, status=503)
+
+
+class Clock:
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def pool(clock: Clock) -> NodePool:
+    return NodePool([Node("a"), Node("b"), Node("c")], clock)
+
+
+def names(pool: NodePool, count: int, *, trial: bool = True) -> Counter[str]:
+    return Counter(pool.pick(trial=trial).url for _ in range(count))
+
+
+def test_live_nodes_take_turns(pool: NodePool) -> None:
+    assert names(pool, 9) == {"a": 3, "b": 3, "c": 3}
+
+
+def test_a_node_that_fails_takes_no_calls_until_its_time_is_over(pool: NodePool, clock: Clock) -> None:
+    pool.failed(pool.nodes[0], BROKEN)
+    assert names(pool, 6) == {"b": 3, "c": 3}
+    clock.now += 1.0
+    assert "a" in names(pool, 3)
+
+
+def test_one_call_tries_a_node_again_while_the_others_avoid_it(pool: NodePool, clock: Clock) -> None:
+    pool.failed(pool.nodes[0], BROKEN)
+    clock.now += 1.0
+    assert names(pool, 30)["a"] == 1
+    pool.succeeded(pool.nodes[0])
+    assert names(pool, 30)["a"] == 10
+
+
+def test_what_may_not_be_repeated_tries_no_node_of_doubt(pool: NodePool, clock: Clock) -> None:
+    pool.failed(pool.nodes[0], BROKEN)
+    clock.now += 60.0
+    assert names(pool, 30, trial=False) == {"b": 15, "c": 15}
+
+
+@pytest.mark.parametrize(
+    ("failures", "seconds"), [(1, 1.0), (2, 2.0), (3, 4.0), (5, 16.0), (6, LONGEST), (99, LONGEST)]
+)
+def test_each_failure_in_a_row_doubles_the_time_aside(pool: NodePool, failures: int, seconds: float) -> None:
+    for _ in range(failures):
+        pool.failed(pool.nodes[0], BROKEN)
+    state = pool.states()[0]
+    assert (state.is_live, state.aside_for, state.failures, state.error) == (False, seconds, failures, "broken")
+
+
+def test_a_node_that_responds_is_taken_back(pool: NodePool) -> None:
+    pool.failed(pool.nodes[0], BROKEN)
+    pool.succeeded(pool.nodes[0])
+    state = pool.states()[0]
+    assert (state.is_live, state.aside_for, state.failures, state.error) == (True, 0.0, 0, "")
+
+
+def test_a_repeat_goes_to_a_node_that_has_not_had_it(pool: NodePool) -> None:
+    tried: list[Node] = []
+    for _ in range(3):
+        tried.append(pool.pick(tried))
+    assert {node.url for node in tried} == {"a", "b", "c"}
+    assert not pool.has_other(tried)
+
+
+def test_where_all_are_aside_the_one_tried_least_recently_is_next(pool: NodePool, clock: Clock) -> None:
+    for node in pool.nodes:
+        pool.failed(node, BROKEN)
+        clock.now += 0.1
+    picked = []
+    for _ in range(6):
+        picked.append(pool.pick().url)
+        clock.now += 0.01
+    assert picked == ["a", "b", "c", "a", "b", "c"]
+
+
+@pytest.mark.parametrize(
+    ("urls", "words"),
+    [
+        ([], "must name a node at least"),
+        (["http://a:1", "https://b:1"], "all speak https, or all http"),
+        (["http://a:1", "b:1"], "url must be like"),
+        ({"http://a:1"}, "url must be like"),
+    ],
+)
+def test_urls_that_cannot_be_one_cluster_are_refused(urls: object, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        check_urls(urls)
+
+
+# ---- over sockets ----------------------------------------------------------------------------------------------------
+
+
+async def drops(request: web.BaseRequest) -> web.StreamResponse:
+    assert request.transport is not None
+    request.transport.abort()
+    return web.Response()
+
+
+async def started(stack: AsyncExitStack, *answers: Answer) -> list[Server]:
+    return [await stack.enter_async_context(serve(answer)) for answer in answers]
+
+
+async def dead(stack: AsyncExitStack) -> str:
+    """Return a URL that nothing listens at."""
+    async with serve() as server:
+        return server.url
+
+
+@pytest.mark.asyncio
+async def test_calls_are_spread_over_the_nodes() -> None:
+    async with AsyncExitStack() as stack:
+        servers = await started(stack, reply(), reply(), reply())
+        async with Session([server.url for server in servers]) as ml:
+            for _ in range(9):
+                await ml.info()
+            assert [node.calls for node in ml.nodes] == [3, 3, 3]
+            assert repr(ml) == f"<Session {', '.join(server.url for server in servers)} open>"
+    assert [len(server.heard) for server in servers] == [3, 3, 3]
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("answer", [drops, BUSY])
+async def test_a_repeat_goes_to_another_node_at_once(answer: Answer) -> None:
+    async with AsyncExitStack() as stack:
+        servers = await started(stack, answer, answer, answer, answer, answer, reply())
+        # More nodes than retries: each node is worth a try. A pause of a minute would end the test.
+        async with Session([server.url for server in servers], retries=1, backoff=Backoff(first=60, cap=60)) as ml:
+            for _ in range(5):
+                await ml.info()
+            assert sum(node.is_live for node in ml.nodes) == 1
+    assert len(servers[-1].heard) == 5
+
+
+@pytest.mark.asyncio
+async def test_a_status_of_a_models_provider_sets_no_node_aside() -> None:
+    words = "Error from remote service: the model is overloaded"
+    answer = reply({"error": {"type": "status_exception", "reason": words}, "status": 503}, status=503)
+    async with serve(answer) as server, Session([server.url, server.url + "/b"], backoff=NO_WAIT) as ml:
+        with pytest.raises(ApiError):
+            await ml.send(Predict("remote", "m", parameters={"a": "b"}))
+        assert all(node.is_live for node in ml.nodes)
+
+
+@pytest.mark.asyncio
+async def test_what_may_not_be_repeated_goes_to_another_node_only_if_the_first_cannot_have_it() -> None:
+    async with AsyncExitStack() as stack:
+        gone = await dead(stack)
+        [dropping, fine] = await started(stack, drops, reply({"model_group_id": "g", "status": "CREATED"}))
+        async with Session([gone, fine.url], backoff=NO_WAIT) as ml:
+            for _ in range(4):
+                await ml.model_groups.register(name="group")
+        async with Session([dropping.url, fine.url], backoff=NO_WAIT) as ml:
+            outcomes = []
+            for _ in range(2):
+                try:
+                    await ml.model_groups.register(name="group")
+                except ConnectError as error:
+                    outcomes.append(error.sent)
+    assert len(fine.heard) == 4 + 1
+    assert outcomes == [True]
+    assert len(dropping.heard) == 1
+
+
+@pytest.mark.asyncio
+async def test_a_stream_begins_at_another_node_only_if_the_first_cannot_have_it() -> None:
+    async with AsyncExitStack() as stack:
+        gone = await dead(stack)
+        events = web.Response(body=b'data: {"error": "no"}\n\n', headers={"content-type": "text/event-stream"})
+        [fine] = await started(stack, events)
+        async with Session([gone, fine.url]) as ml:
+            for _ in range(3):
+                with pytest.raises(StreamFailed):
+                    async with ml.models.predict_stream("m") as stream:
+                        [_ async for _ in stream]
+    assert len(fine.heard) == 3
+
+
+def test_the_url_of_a_request_is_strictly_quoted() -> None:
+    request = HttpRequest("GET", "/a%2Fb/_search?pretty&q=x y", {"sort": "a:asc,b*", "é": "+~"}, base="https://h:1/p")
+    assert request.url == "https://h:1/p/a%2Fb/_search?pretty=&q=x%20y&sort=a%3Aasc%2Cb%2A&%C3%A9=%2B~"
