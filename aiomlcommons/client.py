@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
+import ssl
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Protocol, Self
@@ -15,12 +16,17 @@ from aiomlcommons.api import Api
 from aiomlcommons.calls import Calls
 from aiomlcommons.errors import DecodeError, Forbidden, MLCommonsError
 from aiomlcommons.inference.methods import Inference
+from aiomlcommons.net import option_rules
 from aiomlcommons.net.aiohttp_transport import AiohttpTransport
-from aiomlcommons.net.auth import Auth, BasicAuth
+from aiomlcommons.net.auth import Auth
 from aiomlcommons.net.backoff import Backoff
+from aiomlcommons.net.environment import options_from
 from aiomlcommons.net.exchange import Exchange
+from aiomlcommons.net.insecure import warn_of_insecure
 from aiomlcommons.net.nodes import NodePool, NodeState
 from aiomlcommons.net.options import Options
+from aiomlcommons.net.proxy import Proxies
+from aiomlcommons.net.rules import checked
 from aiomlcommons.net.secret import Secret
 from aiomlcommons.net.tls import TLS
 from aiomlcommons.net.transport import SendFunction, Timeout, Transport, as_timeout, as_transport
@@ -42,6 +48,7 @@ class Client(Calls, Api, Inference, Waits):
     The package's own modules are written against this class; programs open a ``Session``, which documents the options.
     """
 
+    @checked(option_rules.SESSION)
     def __init__(
         self,
         url: Urls = "https://localhost:9200",
@@ -52,6 +59,10 @@ class Client(Calls, Api, Inference, Waits):
         client_cert: str | os.PathLike[str] | None = None,
         client_key: str | os.PathLike[str] | None = None,
         client_key_password: str | Secret | None = None,
+        fingerprint: str | None = None,
+        ssl_context: ssl.SSLContext | None = None,
+        proxy: str | None = None,
+        trust_env: bool = False,
         timeout: Timeout | float | None = Timeout(),
         retries: int = 3,
         wait: float = 0.0,
@@ -75,12 +86,15 @@ class Client(Calls, Api, Inference, Waits):
             client_cert=_path(client_cert),
             client_key=_path(client_key),
             client_key_password=client_key_password,
+            fingerprint=fingerprint,
+            ssl_context=ssl_context,
         )
+        proxies = Proxies.of(proxy, trust_env=trust_env)
+        if transport is None:
+            used = tls if urls[0].scheme == "https" else None
+            transport = AiohttpTransport(tls=used, pool_size=pool_size, gzip=gzip, proxies=proxies)
         self._exchange = Exchange(
-            transport=as_transport(
-                transport
-                or AiohttpTransport(tls=tls if urls[0].scheme == "https" else None, pool_size=pool_size, gzip=gzip)
-            ),
+            transport=as_transport(transport),
             nodes=NodePool.of(map(base_of, urls)),
             options=Options(
                 auth=auth,
@@ -92,6 +106,8 @@ class Client(Calls, Api, Inference, Waits):
             ),
         )
         self._server = Server(None if compat is None else Version.parse(compat))
+        options = self._exchange.options
+        warn_of_insecure(urls, tls, credentials=options.auth is not None or "authorization" in options.headers)
 
     # ---- connection ------------------------------------------------------------------------------------------------
 
@@ -120,19 +136,17 @@ class Client(Calls, Api, Inference, Waits):
         """Create a session from environment variables; ``options`` are those of ``Session``.
 
         ``environ`` holds the variables. Default: those of the process. Reads ``OPENSEARCH_URL``,
-        ``OPENSEARCH_USERNAME``, ``OPENSEARCH_PASSWORD`` and ``OPENSEARCH_CA_CERTS``. Raises ValueError if
-        OPENSEARCH_URL is not set.
+        ``OPENSEARCH_USERNAME``, ``OPENSEARCH_PASSWORD``, ``OPENSEARCH_CA_CERTS`` and ``OPENSEARCH_VERIFY_CERTS``
+        (true or false). An option that is given counts before its variable, and one of ``verify``, ``ca_certs``,
+        ``fingerprint`` and ``ssl_context`` before both variables of certificates. Raises ValueError if OPENSEARCH_URL
+        is not set, or a variable holds something else.
         """
         # Not the default value itself, because help() and documentation would print all of its passwords.
         environ = os.environ if environ is None else environ
         url = environ.get("OPENSEARCH_URL")
         if not url:
             raise ValueError("OPENSEARCH_URL is not set; it must be like 'https://host:9200'")
-        if username := environ.get("OPENSEARCH_USERNAME"):
-            options.setdefault("auth", BasicAuth(username, Secret(environ.get("OPENSEARCH_PASSWORD", ""))))
-        if ca_certs := environ.get("OPENSEARCH_CA_CERTS"):
-            options.setdefault("ca_certs", ca_certs)
-        return cls(url, **options)
+        return cls(url, **options_from(environ, options))
 
     async def __aenter__(self) -> Self:
         await self._exchange.open()
@@ -171,6 +185,7 @@ class Client(Calls, Api, Inference, Waits):
         urls = ", ".join(node.url for node in self._exchange.nodes.nodes)
         return f"<{type(self).__name__} {urls} {self._exchange.state.name}>"
 
+    @checked(option_rules.VIEW)
     def options(
         self,
         *,

@@ -30,6 +30,10 @@ class MLCommonsError(Exception):
     """Seconds to wait before a retry, if the server sent ``Retry-After`` or a model's provider names them."""
 
 
+class InsecureWarning(UserWarning):
+    """Certificates are not verified: anyone on the network may pose as the cluster."""
+
+
 class InvalidRequest(MLCommonsError, ValueError):
     """A request that failed validation and was not sent; the message names the field and what is wrong with it."""
 

@@ -17,6 +17,7 @@ from yarl import URL
 
 from aiomlcommons.errors import ConnectError, RequestTimeout, SessionClosed
 from aiomlcommons.http import HttpRequest, HttpResponse
+from aiomlcommons.net.proxy import DIRECT, Proxies, Proxy
 from aiomlcommons.net.tls import TLS
 from aiomlcommons.net.transport import Streamed, Timeout
 
@@ -28,11 +29,12 @@ LARGE = 2**20
 class AiohttpTransport:
     """HTTP/1.1 over a connection pool. Bound to one event loop: open, use and close it there."""
 
-    def __init__(self, *, tls: TLS | None, pool_size: int, gzip: bool) -> None:
+    def __init__(self, *, tls: TLS | None, pool_size: int, gzip: bool, proxies: Proxies = DIRECT) -> None:
         """``tls`` is None where the nodes speak plain HTTP."""
         self._tls = tls
         self._pool_size = pool_size
         self._gzip = gzip
+        self._proxies = proxies
         self._client: aiohttp.ClientSession | None = None
 
     async def open(self) -> None:
@@ -59,6 +61,7 @@ class AiohttpTransport:
 
     async def _send(self, request: HttpRequest, timeout: Timeout) -> HttpResponse:
         async with self._begin(request, timeout) as answer:
+            self._refuse_of_proxy(answer.status, request)
             return HttpResponse(answer.status, await answer.read(), _headers(answer))
 
     @asynccontextmanager
@@ -72,6 +75,7 @@ class AiohttpTransport:
             return await self._translated(answer.content.readany(), request, endless)
 
         try:
+            self._refuse_of_proxy(answer.status, request)
             yield Streamed(answer.status, _headers(answer), pieces)
         finally:
             # Close the connection rather than drain the unread rest; the server notices that and stops.
@@ -83,12 +87,17 @@ class AiohttpTransport:
             raise SessionClosed("the session is not open")
         if asyncio.get_running_loop() is not self._loop:
             raise SessionClosed("the session belongs to another event loop: open one session for each loop")
+        url = URL(request.url, encoded=True)  # encoding it again would change an id, or break a signature
+        proxy = self._proxies.of_url(url)
+        for_proxy = {} if proxy is None else proxy.headers
         return client.request(
             request.method,
-            # encoded=True: encoding the URL again would change an id, or break a signature.
-            URL(request.url, encoded=True),
+            url,
+            proxy=None if proxy is None else proxy.url,
+            # Within TLS the cluster would get them, and without it aiohttp forgets them.
+            proxy_headers=for_proxy if url.scheme == "https" else None,
             data=_payload(request.body),
-            headers=request.headers,
+            headers=request.headers if url.scheme == "https" else {**request.headers, **for_proxy},
             # aiohttp would send application/octet-stream for a POST without a body, which the server rejects with 406.
             skip_auto_headers=("content-type",) if request.body is None else None,
             timeout=_timeout(timeout),
@@ -106,7 +115,9 @@ class AiohttpTransport:
     def _translate(self, error: Exception, request: HttpRequest, timeout: Timeout) -> ConnectError:
         """Map an error of aiohttp to a ConnectError that names the host and the remedy."""
         url = URL(request.base)
-        where = str(url.with_user(None).origin())
+        where, proxy = str(url.origin()), self._proxies.of_url(url)
+        if proxy is not None:
+            where = f"{where} through the proxy {proxy.url}"
         lasting = partial(ConnectError, request=request, transient=False)
         match error:
             case TimeoutError():
@@ -117,6 +128,14 @@ class AiohttpTransport:
             case aiohttp.ClientConnectorSSLError():
                 hint = "does this port speak TLS? If not, the URL must begin with http"
                 failure = lasting(f"TLS with {where} failed: {error.os_error}; {hint}", sent=False)
+            case aiohttp.ClientProxyConnectionError() if proxy is not None:
+                hint = "is it up, and are its host and port right in proxy=... or HTTPS_PROXY?"
+                words = f"cannot connect to the proxy {proxy.url}: {error.os_error}; {hint}"
+                failure = ConnectError(words, request, sent=False)
+            case aiohttp.ClientConnectorError(os_error=ConnectionResetError()):
+                hint = "does it speak TLS 1.2 or newer?"
+                words = f"{where} closed the connection in the middle of the TLS handshake; {hint}"
+                failure = ConnectError(words, request, sent=False)
             case aiohttp.ClientConnectorError():
                 hint = "is the cluster up, and are host and port right?"
                 failure = ConnectError(f"cannot connect to {where}: {error.os_error}; {hint}", request, sent=False)
@@ -124,6 +143,9 @@ class AiohttpTransport:
                 failure = ConnectError(f"the response of {where} was truncated: {error}", request)
             case aiohttp.ServerDisconnectedError():
                 failure = ConnectError(f"{where} closed the connection without a response{self._hint(url)}", request)
+            case aiohttp.ClientHttpProxyError() if proxy is not None:
+                # The error holds the password of the proxy, so it is not kept as the cause.
+                return _refused_by(proxy, error.status, error.message, request)
             case aiohttp.ClientResponseError():
                 # The error holds the request's headers, credentials included, so it is not kept as the cause.
                 message = " ".join(error.message.split())
@@ -133,6 +155,11 @@ class AiohttpTransport:
                 failure = ConnectError(broken, request, transient="[SSL" not in str(error))
         failure.__cause__ = error
         return failure
+
+    def _refuse_of_proxy(self, status: int, request: HttpRequest) -> None:
+        # Only a proxy answers 407; for a cluster behind TLS aiohttp raises an error by itself.
+        if status == 407 and (proxy := self._proxies.of_url(URL(request.base))) is not None:
+            raise _refused_by(proxy, status, "Proxy Authentication Required", request)
 
     def _hint(self, url: URL) -> str:
         if url.scheme == "http":
@@ -155,8 +182,17 @@ def _too_late(error: TimeoutError, where: str, timeout: Timeout) -> str:
             return f"no complete response from {where} within {timeout.total} s; timeout=... sets another limit"
 
 
+def _refused_by(proxy: Proxy, status: int, message: str, request: HttpRequest) -> ConnectError:
+    words = f"the proxy {proxy.url} refuses the connection to {URL(request.base).origin()}: {status} {message}"
+    if status == 407:
+        words += "; check user name and password in proxy='http://user:password@...' or HTTPS_PROXY"
+    return ConnectError(words, request, transient=status in {502, 503, 504}, sent=False)
+
+
 def _no_trust(error: Exception, where: str) -> str:
     why = getattr(error, "verify_message", "") or str(error)
+    if "fingerprint=" in why:
+        return f"the certificate of {where} is not the one that is pinned: {why}; has it been renewed?"
     if "mismatch" in why:
         return f"the certificate of {where} is for another host: {why}; use one of its names in the URL"
     remedy = "name its authority with ca_certs=... or OPENSEARCH_CA_CERTS"

@@ -5,12 +5,13 @@ from __future__ import annotations
 import base64
 import inspect
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import attrs
 
 from aiomlcommons.http import HttpRequest
-from aiomlcommons.net.secret import Secret, as_secret, reveal
+from aiomlcommons.net.rules import SECRET_HEADER, Rule
+from aiomlcommons.net.secret import Secret, reveal
 
 
 class Auth(Protocol):
@@ -25,6 +26,22 @@ class Auth(Protocol):
         ...
 
 
+# RFC 7617: the colon ends the user name.
+_USERNAME = Rule((str,), "a text without a colon", lambda name: ":" not in name)
+_PASSWORD = Rule((Secret,), "a text or a Secret", secret=True)
+
+
+def _is_token(token: Any) -> bool:
+    return callable(token) or SECRET_HEADER.holds(reveal(token))
+
+
+_TOKEN = Rule((str, Secret, Callable), "a printable text without line breaks, or a function", _is_token, secret=True)  # type: ignore[arg-type]
+
+
+def _secret(password: str | Secret) -> Secret:
+    return Secret(password) if isinstance(password, str) else password  # the rule refuses all others by name
+
+
 @attrs.frozen
 class BasicAuth:
     """HTTP basic authentication: user name and password.
@@ -32,8 +49,8 @@ class BasicAuth:
     https://docs.opensearch.org/latest/security/authentication-backends/basic-authc/
     """
 
-    username: str
-    password: Secret = attrs.field(converter=as_secret)
+    username: str = attrs.field(validator=_USERNAME)
+    password: Secret = attrs.field(converter=_secret, validator=_PASSWORD)
 
     async def headers(self, request: HttpRequest) -> Mapping[str, str]:  # noqa: ARG002
         """Return the ``authorization`` header."""
@@ -51,7 +68,7 @@ class BearerAuth:
     https://docs.opensearch.org/latest/security/authentication-backends/jwt/
     """
 
-    token: TokenSource = attrs.field(repr=lambda _: "'***'")
+    token: TokenSource = attrs.field(repr=lambda _: "'***'", validator=_TOKEN)
 
     async def headers(self, request: HttpRequest) -> Mapping[str, str]:  # noqa: ARG002
         """Return the ``authorization`` header."""
@@ -66,6 +83,8 @@ def as_auth(auth: Auth | tuple[str, str] | None) -> Auth | None:
     """Return an Auth as it is, and a pair (user name, password) as a BasicAuth. Raises TypeError for other types."""
     if isinstance(auth, tuple) and len(auth) == 2:
         return BasicAuth(*auth)
-    if auth is None or hasattr(auth, "headers"):
+    if auth is None or (not isinstance(auth, type) and callable(getattr(auth, "headers", None))):
         return auth
-    raise TypeError(f"auth must be a pair (user name, password), BasicAuth or BearerAuth, not {type(auth).__name__}")
+    found = f"the class {auth.__name__} itself" if isinstance(auth, type) else type(auth).__name__
+    found += f" of {len(auth)}" if isinstance(auth, tuple) else ""
+    raise TypeError(f"auth must be a pair (user name, password), BasicAuth or BearerAuth, not {found}")

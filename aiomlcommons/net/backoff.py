@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from numbers import Real
 
 import attrs
+
+from aiomlcommons.net.rules import SECONDS, Rule
+
+_FACTOR = Rule((Real,), "a number of at least 1", lambda factor: factor >= 1)
+_SHARE = Rule((Real,), "a number from 0 to 1", lambda share: 0 <= share <= 1)
 
 
 @attrs.frozen
@@ -20,10 +26,10 @@ class Backoff:
             together. Default: 0.5, a delay between half and all of the nominal one.
     """
 
-    first: float = attrs.field(default=0.1, validator=attrs.validators.ge(0))
-    factor: float = attrs.field(default=1.6, validator=attrs.validators.ge(1))
-    cap: float = attrs.field(default=10.0, validator=attrs.validators.ge(0))
-    jitter: float = attrs.field(default=0.5, validator=[attrs.validators.ge(0), attrs.validators.le(1)])
+    first: float = attrs.field(default=0.1, validator=SECONDS)
+    factor: float = attrs.field(default=1.6, validator=_FACTOR)
+    cap: float = attrs.field(default=10.0, validator=SECONDS)
+    jitter: float = attrs.field(default=0.5, validator=_SHARE)
 
     def __iter__(self) -> Iterator[float]:
         delay = float(self.first)  # unlike a power, a repeated product does not raise OverflowError

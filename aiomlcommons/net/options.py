@@ -26,8 +26,8 @@ class Options:
 
     auth: Auth | None = attrs.field(default=None, converter=as_auth)
     timeout: Timeout = Timeout()
-    retries: int = attrs.field(default=3, validator=attrs.validators.ge(0))
-    wait: float = attrs.field(default=0.0, validator=attrs.validators.ge(0))
+    retries: int = 3
+    wait: float = 0.0
     backoff: Backoff = Backoff()
     headers: Mapping[str, str] = attrs.field(
         factory=dict, converter=_lower, repr=lambda headers: f"<{', '.join(headers)}>"

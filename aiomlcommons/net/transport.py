@@ -10,6 +10,7 @@ import attrs
 
 from aiomlcommons.endpoint import Pieces
 from aiomlcommons.http import HttpRequest, HttpResponse
+from aiomlcommons.net.rules import LIMIT
 
 SendFunction: TypeAlias = Callable[[HttpRequest, "Timeout"], Awaitable[HttpResponse]]
 """An async function from request to response, which raises ConnectError if there is no response."""
@@ -25,9 +26,9 @@ class Timeout:
         total: The whole attempt; not applied to streams. Default: 300.
     """
 
-    connect: float | None = 10.0
-    read: float | None = 60.0
-    total: float | None = 300.0
+    connect: float | None = attrs.field(default=10.0, validator=LIMIT)
+    read: float | None = attrs.field(default=60.0, validator=LIMIT)
+    total: float | None = attrs.field(default=300.0, validator=LIMIT)
 
 
 @attrs.frozen
@@ -90,11 +91,12 @@ class FunctionTransport:
 
 def as_transport(given: Transport | SendFunction) -> Transport:
     """Return a transport as it is, and wrap a function as one. Raises TypeError for anything else."""
-    if isinstance(given, Transport):
+    if isinstance(given, Transport) and not isinstance(given, type):
         return given
-    if callable(given):
+    if callable(given) and not isinstance(given, type):
         return FunctionTransport(given)
-    raise TypeError(f"transport must have open, close, send and stream, or be an async function, not {given!r}")
+    found = f"the class {given.__name__} itself" if isinstance(given, type) else f"this {type(given).__name__}"
+    raise TypeError(f"transport must have open, close, send and stream, or be an async function, not {found}")
 
 
 def as_timeout(value: Timeout | float | None) -> Timeout:

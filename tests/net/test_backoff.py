@@ -56,5 +56,5 @@ def test_ten_thousand_delays_are_within_bounds(first: float, factor: float, cap:
 
 @pytest.mark.parametrize("wrong", [{"first": -1}, {"factor": 0.9}, {"cap": -1}, {"jitter": 1.1}, {"jitter": -0.1}])
 def test_what_makes_no_sense_is_refused(wrong: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match=f"'{next(iter(wrong))}' must be"):
+    with pytest.raises(ValueError, match=f"Backoff.{next(iter(wrong))} must be"):
         Backoff(**wrong)

@@ -4,26 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import copy
-import ssl
-import threading
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 from unittest.mock import AsyncMock
 
 import anyio
-import attrs
 import pytest
-import trustme
 from aiohttp import ClientOSError, web
 from aioresponses import aioresponses
-from cryptography.hazmat.primitives import serialization
 
 from aiomlcommons import Backoff, ConnectError, DecodeError, RequestTimeout, Session, SessionClosed, Streamed, Timeout
 from aiomlcommons.http import HttpRequest, HttpResponse
 from aiomlcommons.net.aiohttp_transport import AiohttpTransport
-from aiomlcommons.net.tls import TLS
 from aiomlcommons.net.transport import as_timeout
 from aiomlcommons.net.urls import check_url
 from tests.support.bad_server import (
@@ -113,7 +106,7 @@ async def test_each_limit_of_time_is_kept_and_named(deed: Deed, timeout: Timeout
 async def test_the_time_to_connect_has_its_own_limit() -> None:
     async with misbehave(never_answers) as bad:
         url = bad.url.replace("http:", "https:")
-        error = await failure(url, RequestTimeout, timeout=Timeout(connect=0.02), verify=False)
+        error = await failure(url, RequestTimeout, timeout=Timeout(connect=0.02))
     assert f"no connection to {url} within 0.02 s; is it reachable, and pool_size large enough?" in str(error)
 
 
@@ -136,7 +129,7 @@ async def test_an_alert_of_tls_after_the_handshake_is_not_repeated() -> None:
     with aioresponses() as network:
         alert = ClientOSError(1, "[SSL: TLSV13_ALERT_CERTIFICATE_REQUIRED] tlsv13 alert certificate required")
         network.get("https://node:9200/", exception=alert)
-        error = await failure("https://node:9200", ConnectError, verify=False)
+        error = await failure("https://node:9200", ConnectError)
     assert "name it in client_cert" in str(error)
     assert not error.transient
 
@@ -154,151 +147,6 @@ async def test_an_error_can_be_copied_and_pickled() -> None:
         error = await failure(bad.url, ConnectError)
     again = copy.copy(error)  # uses __reduce__, as pickling does
     assert (type(again), str(again), again.transient) == (type(error), str(error), False)
-
-
-# ---- TLS -------------------------------------------------------------------------------------------------------------
-
-
-@attrs.frozen
-class Authority:
-    """An authority, a server's certificate by it, and a client's, as files."""
-
-    ca: trustme.CA
-    ca_certs: Path
-    client_cert: Path
-
-    def server(self, name: str = "127.0.0.1", *, client: bool = False) -> ssl.SSLContext:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self.ca.issue_cert(name).configure_cert(context)
-        if client:
-            self.ca.configure_trust(context)
-            context.verify_mode = ssl.CERT_REQUIRED
-        return context
-
-
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    folder, ca = tmp_path_factory.mktemp("tls"), trustme.CA()
-    made = Authority(ca, folder / "ca.pem", folder / "client.pem")
-    ca.cert_pem.write_to_path(str(made.ca_certs))
-    ca.issue_cert("me@example.org").private_key_and_cert_chain_pem.write_to_path(str(made.client_cert))
-    return made
-
-
-async def test_an_untrusted_certificate_says_how_to_trust_it(authority: Authority) -> None:
-    async with serve(tls=authority.server()) as server:
-        error = await failure(server.url, ConnectError)
-    assert f"the certificate of {server.url} is not trusted: " in str(error)
-    assert "name its authority with ca_certs=... or OPENSEARCH_CA_CERTS" in str(error)
-    assert not error.transient
-
-
-async def test_a_certificate_for_another_host_is_told_apart(authority: Authority) -> None:
-    async with serve(tls=authority.server("elsewhere.example")) as server:
-        error = await failure(server.url, ConnectError, ca_certs=authority.ca_certs)
-    assert f"the certificate of {server.url} is for another host" in str(error)
-
-
-@pytest.mark.parametrize("options", [{"ca_certs": True}, {"verify": False}])
-async def test_an_own_authority_or_no_check_lets_the_session_in(authority: Authority, options: dict[str, Any]) -> None:
-    trust: dict[str, Any] = {"ca_certs": authority.ca_certs} if "ca_certs" in options else options
-    async with serve(tls=authority.server()) as server, Session(server.url, **trust) as ml:
-        assert (await ml.info()).cluster_name == "test"
-
-
-async def test_a_missing_client_certificate_says_which_option_gives_it(authority: Authority) -> None:
-    async with serve(tls=authority.server(client=True)) as server:
-        error = await failure(server.url, ConnectError, ca_certs=authority.ca_certs)
-    assert server.url in str(error)
-    assert "if the cluster asks for a client certificate, name it in client_cert" in str(error)
-
-
-async def test_a_client_certificate_lets_the_session_in(authority: Authority) -> None:
-    files: dict[str, Any] = {"ca_certs": authority.ca_certs, "client_cert": authority.client_cert}
-    async with serve(tls=authority.server(client=True)) as server, Session(server.url, **files) as ml:
-        assert (await ml.info()).cluster_name == "test"
-
-
-async def test_with_a_client_certificate_a_dropped_connection_has_no_hint_at_it(authority: Authority) -> None:
-    async def drops(request: web.BaseRequest) -> web.StreamResponse:
-        assert request.transport is not None
-        request.transport.abort()
-        return web.Response()
-
-    files: dict[str, Any] = {"ca_certs": authority.ca_certs, "client_cert": authority.client_cert}
-    async with serve(drops, tls=authority.server(client=True)) as server:
-        error = await failure(server.url, ConnectError, **files)
-    assert "name it in client_cert" not in str(error)
-
-
-@pytest.fixture(scope="module")
-def locked(authority: Authority) -> Path:
-    """The client's certificate with its key under the password 'sesame-7c1e', which is in no path."""
-    key = serialization.load_pem_private_key(authority.client_cert.read_bytes(), None)
-    sealed = serialization.BestAvailableEncryption(b"sesame-7c1e")
-    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, sealed)
-    path = authority.client_cert.with_name("locked.pem")
-    path.write_bytes(pem)
-    return path
-
-
-async def test_the_password_of_a_client_key_is_used(authority: Authority, locked: Path) -> None:
-    tls = TLS(client_cert=str(authority.client_cert), client_key=str(locked), client_key_password="sesame-7c1e")
-    assert isinstance(tls.context(), ssl.SSLContext)
-    assert "sesame-7c1e" not in repr(tls)
-
-
-@pytest.mark.parametrize("password", [None, "shut"])
-async def test_a_client_key_without_its_password_fails_and_asks_no_terminal(
-    authority: Authority, locked: Path, password: str | None
-) -> None:
-    tls = TLS(client_cert=str(authority.client_cert), client_key=str(locked), client_key_password=password)
-    with pytest.raises(ssl.SSLError, match=r"client_cert='.*client\.pem' cannot be used"):
-        tls.context()
-
-
-async def test_certificates_are_read_off_the_event_loop() -> None:
-    threads: list[int] = []
-
-    class Watched(TLS):
-        def context(self) -> ssl.SSLContext:
-            threads.append(threading.get_ident())
-            return super().context()
-
-    transport = AiohttpTransport(tls=Watched(), pool_size=1, gzip=False)
-    await transport.open()
-    await transport.close()
-    assert threads != [threading.get_ident()]
-
-
-@pytest.mark.parametrize(
-    ("options", "kind", "words"),
-    [
-        ({"ca_certs": "missing.pem"}, FileNotFoundError, "ca_certs='missing.pem' cannot be used: No such file"),
-        ({"client_cert": "missing.pem"}, FileNotFoundError, "client_cert='missing.pem' cannot be used: No such file"),
-        ({"ca_certs": __file__}, ssl.SSLError, f"ca_certs='{__file__}' cannot be used: "),
-        ({"client_key": "key.pem"}, ValueError, "client_key requires client_cert"),
-    ],
-)
-async def test_a_file_that_cannot_be_used_is_named_before_the_network(
-    options: dict[str, str], kind: type[Exception], words: str
-) -> None:
-    error = await failure("https://127.0.0.1:9", kind, **options)
-    assert words in str(error)
-
-
-async def test_http_to_a_tls_port_says_https(authority: Authority) -> None:
-    async with serve(tls=authority.server()) as server:
-        error = await failure(server.url.replace("https:", "http:"), ConnectError)
-    assert "the URL must begin with https" in str(error)
-
-
-async def test_https_to_a_plain_port_says_http() -> None:
-    async with serve() as server:
-        error = await failure(server.url.replace("http:", "https:"), ConnectError, verify=False)
-    assert "TLS with https://127.0.0.1" in str(error)
-    assert "does this port speak TLS? If not, the URL must begin with http" in str(error)
-    assert not error.transient
 
 
 # ---- what goes over the wire -----------------------------------------------------------------------------------------

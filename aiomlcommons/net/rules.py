@@ -1,0 +1,125 @@
+"""What an option takes: a wrong type or value is refused at once, by name, with what was given and what is accepted."""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import inspect
+import math
+import re
+from collections.abc import Callable, Mapping
+from numbers import Integral, Real
+from typing import Any, ParamSpec, TypeAlias, TypeVar
+
+import attrs
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+Check: TypeAlias = Callable[[str, Any], None]
+"""Takes the name of an option and its value. Raises TypeError or ValueError."""
+
+SHOWN = 60
+
+
+def _anything(_: Any) -> bool:
+    return True
+
+
+@attrs.frozen
+class Rule:
+    """The kinds of values that an option takes, and which of them; ``accepted`` says so in words.
+
+    A value of another kind is a TypeError, another value of these kinds a ValueError. With ``secret`` no message shows
+    the value. A rule is a validator of attrs as well.
+    """
+
+    kinds: tuple[type, ...]
+    accepted: str
+    holds: Callable[[Any], Any] = _anything
+    secret: bool = False
+
+    def check(self, name: str, value: Any) -> None:
+        """Raise TypeError or ValueError if a value does not keep to the rule."""
+        # To Python True is the number 1, but it is never meant as one.
+        if not isinstance(value, self.kinds) or (isinstance(value, bool) and bool not in self.kinds):
+            raise TypeError(f"{name} must be {self.accepted}, not {_shown(value, self.secret)}")
+        if not self.holds(value):
+            raise ValueError(f"{name} must be {self.accepted}, not {_shown(value, self.secret)}")
+
+    def __call__(self, instance: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
+        """Check a field of an attrs class."""
+        self.check(f"{type(instance).__name__}.{attribute.alias}", value)
+
+
+def _shown(value: Any, secret: bool) -> str:
+    # Only plain values are shown: the repr of any other object may hold a credential.
+    if value is None or (not secret and isinstance(value, (Real, str))):
+        text = repr(value)
+        return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
+    return f"this {type(value).__name__}"
+
+
+def _finite(value: Any) -> bool:
+    return math.isfinite(value)
+
+
+def _printable(text: str) -> bool:
+    return bool(text.strip()) and text.replace("\t", " ").isprintable()
+
+
+FLAG = Rule((bool,), "True or False")
+COUNT = Rule((Integral,), "a whole number of at least 0", lambda count: count >= 0)
+AMOUNT = Rule((Integral,), "a whole number of at least 1", lambda count: count >= 1)
+SECONDS = Rule((Real,), "a number of seconds of at least 0", lambda seconds: seconds >= 0)
+# Zero is refused because aiohttp takes it for no limit at all.
+LIMIT = Rule(
+    (Real, type(None)),
+    "a number of seconds above 0, or None for no limit",
+    lambda seconds: seconds is None or (_finite(seconds) and seconds > 0),
+)
+HEADER = Rule((str,), "a text of printable characters", _printable)
+SECRET_HEADER = attrs.evolve(HEADER, secret=True)
+# RFC 9110, section 5.6.2
+_TOKEN = Rule(
+    (str,), "a word of letters, digits and !#$%&'*+-.^_`|~", re.compile(r"[\w!#$%&'*+.^`|~-]+", re.ASCII).fullmatch
+)
+_HEADERS = Rule((Mapping,), "a mapping from names to texts", secret=True)
+
+
+def headers(name: str, value: Any) -> None:
+    """Refuse headers that no request can carry; their values may be secrets, and are not shown."""
+    _HEADERS.check(name, value)
+    for key, text in value.items():
+        _TOKEN.check(f"a name in {name}", key)
+        SECRET_HEADER.check(f"{name}[{key!r}]", text)
+
+
+def checked(rules: Mapping[str, Check]) -> Callable[[Callable[P, T]], Callable[P, T]]:
+    """Check the keyword arguments of a function by their rules before it runs; a default value is always accepted.
+
+    An argument that the function does not take is a TypeError that says which one may be meant.
+    """
+
+    def decorate(function: Callable[P, T]) -> Callable[P, T]:
+        parameters = inspect.signature(function).parameters
+
+        @functools.wraps(function)
+        def wrapper(*arguments: P.args, **options: P.kwargs) -> T:
+            for name, value in options.items():
+                if name not in parameters:
+                    raise TypeError(_unknown(name, list(parameters)[1:]))
+                if name in rules and value is not parameters[name].default:
+                    rules[name](name, value)
+            return function(*arguments, **options)
+
+        return wrapper
+
+    return decorate
+
+
+def _unknown(name: str, known: list[str]) -> str:
+    meant = difflib.get_close_matches(name, known, n=1)
+    return f"there is no option {name!r}" + (
+        f": did you mean {meant[0]!r}?" if meant else f"; there are {', '.join(known)}"
+    )
