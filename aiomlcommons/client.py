@@ -20,12 +20,12 @@ from aiomlcommons.net import option_rules
 from aiomlcommons.net.aiohttp_transport import AiohttpTransport
 from aiomlcommons.net.auth import Auth
 from aiomlcommons.net.backoff import Backoff
-from aiomlcommons.net.environment import options_from
+from aiomlcommons.net.environment import options_from, urls_from
 from aiomlcommons.net.exchange import Exchange
 from aiomlcommons.net.insecure import warn_of_insecure
 from aiomlcommons.net.nodes import NodePool, NodeState
-from aiomlcommons.net.options import Options
-from aiomlcommons.net.proxy import Proxies
+from aiomlcommons.net.options import Options, with_tenant
+from aiomlcommons.net.proxy import DIRECT, Proxies
 from aiomlcommons.net.rules import checked
 from aiomlcommons.net.secret import Secret
 from aiomlcommons.net.tls import TLS
@@ -72,6 +72,7 @@ class Client(Calls, Api, Inference, Waits):
         pool_size: int = 100,
         gzip: bool = False,
         compat: str | None = None,
+        tenant_id: str | None = None,
         transport: Transport | SendFunction | None = None,
     ) -> None:
         urls = check_urls(url)
@@ -79,7 +80,6 @@ class Client(Calls, Api, Inference, Waits):
             if auth is not None:
                 raise ValueError("credentials are both in url and in auth: give them once")
             auth = found
-        self.url = str(urls[0].with_user(None))
         tls = TLS(
             verify=verify,
             ca_certs=_path(ca_certs),
@@ -89,11 +89,14 @@ class Client(Calls, Api, Inference, Waits):
             fingerprint=fingerprint,
             ssl_context=ssl_context,
         )
+        tls.check_scheme(urls[0].scheme)
         proxies = Proxies.of(proxy, trust_env=trust_env)
         if transport is None:
             used = tls if urls[0].scheme == "https" else None
             transport = AiohttpTransport(tls=used, pool_size=pool_size, gzip=gzip, proxies=proxies)
-        self._exchange = Exchange(
+        elif proxies != DIRECT or fingerprint or ssl_context:
+            raise ValueError("transport takes the place of what proxy, trust_env, fingerprint and ssl_context are for")
+        exchange = Exchange(
             transport=as_transport(transport),
             nodes=NodePool.of(map(base_of, urls)),
             options=Options(
@@ -102,12 +105,14 @@ class Client(Calls, Api, Inference, Waits):
                 retries=retries,
                 wait=wait,
                 backoff=backoff,
-                headers={"user-agent": user_agent, **(headers or {})},
+                headers={"user-agent": user_agent, **(with_tenant(headers, tenant_id) or {})},
             ),
         )
         self._server = Server(None if compat is None else Version.parse(compat))
-        options = self._exchange.options
-        warn_of_insecure(urls, tls, credentials=options.auth is not None or "authorization" in options.headers)
+        self._exchange = exchange
+        self.url = str(urls[0].with_user(None))
+        credentials = exchange.options.auth is not None or "authorization" in exchange.options.headers
+        warn_of_insecure(map(base_of, urls), tls, credentials=credentials)
 
     # ---- connection ------------------------------------------------------------------------------------------------
 
@@ -135,18 +140,16 @@ class Client(Calls, Api, Inference, Waits):
     def from_env(cls, environ: Mapping[str, str] | None = None, **options: Any) -> Self:
         """Create a session from environment variables; ``options`` are those of ``Session``.
 
-        ``environ`` holds the variables. Default: those of the process. Reads ``OPENSEARCH_URL``,
-        ``OPENSEARCH_USERNAME``, ``OPENSEARCH_PASSWORD``, ``OPENSEARCH_CA_CERTS`` and ``OPENSEARCH_VERIFY_CERTS``
-        (true or false). An option that is given counts before its variable, and one of ``verify``, ``ca_certs``,
-        ``fingerprint`` and ``ssl_context`` before both variables of certificates. Raises ValueError if OPENSEARCH_URL
-        is not set, or a variable holds something else.
+        ``environ`` holds the variables. Default: those of the process. Reads ``OPENSEARCH_URL`` (one, or those of
+        several nodes, with commas between them), ``OPENSEARCH_USERNAME``, ``OPENSEARCH_PASSWORD``,
+        ``OPENSEARCH_CA_CERTS``, ``OPENSEARCH_VERIFY_CERTS`` (true or false) and ``OPENSEARCH_TENANT_ID``. An option
+        that is given counts before its variable, and one of ``verify``, ``ca_certs``, ``fingerprint`` and
+        ``ssl_context`` before both variables of certificates. Raises ValueError if OPENSEARCH_URL is not set, or a
+        variable holds what its option does not take.
         """
         # Not the default value itself, because help() and documentation would print all of its passwords.
         environ = os.environ if environ is None else environ
-        url = environ.get("OPENSEARCH_URL")
-        if not url:
-            raise ValueError("OPENSEARCH_URL is not set; it must be like 'https://host:9200'")
-        return cls(url, **options_from(environ, options))
+        return cls(urls_from(environ), **options_from(environ, options))
 
     async def __aenter__(self) -> Self:
         await self._exchange.open()
@@ -196,6 +199,7 @@ class Client(Calls, Api, Inference, Waits):
         backoff: Backoff | None = None,
         headers: Mapping[str, str] | None = None,
         opaque_id: str | None = None,
+        tenant_id: str | None = None,
     ) -> Self:
         """Return a view of this session with other request options; it shares the connection pool.
 
@@ -211,10 +215,11 @@ class Client(Calls, Api, Inference, Waits):
             backoff: The delays between attempts.
             headers: Headers to add to those of the session.
             opaque_id: Sent as ``x-opaque-id``. Default: a new random id for each call.
+            tenant_id: The tenant of these calls, sent as ``x-tenant-id``.
         """
         changed = self._exchange.options.changed(
             auth=auth,
-            headers=headers,
+            headers=with_tenant(headers, tenant_id),
             timeout=timeout,
             retries=retries,
             wait=wait,

@@ -19,11 +19,18 @@ class Session(Client, Ingests):
             aside for 1 to 30 s. User name and password in it are moved to ``auth``. Default: ``https://localhost:9200``.
         auth: A pair (user name, password), a BasicAuth or a BearerAuth. An ``authorization`` header that is given for
             some calls replaces it there. Default: none.
-        verify: Verify the server's certificate; False accepts any, for throw-away clusters only. Default: True.
+        verify: Verify the server's certificate; False accepts any, for throw-away clusters only, and is an
+            InsecureWarning. Default: True.
         ca_certs: PEM file of the certificate authorities to trust. Default: those of the system.
         client_cert: PEM file of the client's certificate (mutual TLS). Default: none.
         client_key: PEM file of the client's private key. Default: it is in the file of ``client_cert``.
         client_key_password: The password of an encrypted private key. Default: none.
+        fingerprint: The SHA-256 of the one certificate to accept, in hex, with or without colons; it may be
+            self-signed, or name another host. Default: none.
+        ssl_context: An own SSL context, in place of the options above; TLS 1.2 is the oldest version. Default: none.
+        proxy: The URL of an HTTP proxy, like ``http://user:password@proxy:3128``. Default: none.
+        trust_env: Take the proxy of the environment: ``HTTPS_PROXY`` or ``HTTP_PROXY``, but for the hosts of
+            ``NO_PROXY``. Default: False.
         timeout: Seconds for one whole attempt, or a Timeout; None is no limit. Default: connect 10, read 60, total 300.
         retries: How often an idempotent request is retried after a transient error. Default: 3.
         wait: Seconds, counted from the first failure, to keep retrying beyond ``retries`` while the cluster is
@@ -36,6 +43,7 @@ class Session(Client, Ingests):
         gzip: Request compressed responses, which pays off on slow networks only. Default: False.
         compat: The server's version, such as ``"2.4"``, assumed until the server reports its own and if it cannot be
             determined; routes and fields of that version are used. Default: the current ones.
+        tenant_id: The tenant, on clusters with multi-tenancy; sent as ``x-tenant-id``. Default: none.
         transport: A transport adapter that replaces aiohttp: a Transport, or an async function from HttpRequest and
             Timeout to HttpResponse. Default: aiohttp.
     """

@@ -15,8 +15,9 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(
         prog="aiomlcommons",
         description="OpenSearch ML Commons from the command line.",
-        epilog="The cluster is named by --url or OPENSEARCH_URL; user, password and authority by OPENSEARCH_USERNAME, "
-        "OPENSEARCH_PASSWORD and OPENSEARCH_CA_CERTS.",
+        epilog="The cluster is named by --url or OPENSEARCH_URL, which may hold the URLs of several nodes with commas "
+        "between them; user and password by OPENSEARCH_USERNAME and OPENSEARCH_PASSWORD; its authority by "
+        "OPENSEARCH_CA_CERTS; a tenant by OPENSEARCH_TENANT_ID. OPENSEARCH_VERIFY_CERTS=false accepts any certificate.",
     )
     top.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = top.add_subparsers(required=True, metavar="COMMAND")

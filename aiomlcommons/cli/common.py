@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import warnings
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from aiomlcommons import emulator
+from aiomlcommons.errors import InsecureWarning
 from aiomlcommons.session import Session
 
 REFUSED = 1
@@ -32,7 +34,10 @@ async def cluster(options: argparse.Namespace) -> AsyncGenerator[Session]:
         if options.emulator:
             session = Session(await stack.enter_async_context(emulator.serve()))
         else:
-            session = Session.from_env({**os.environ, "OPENSEARCH_URL": str(url)})
+            with warnings.catch_warnings():
+                # It is logged as well, in words that are not about a line of this package.
+                warnings.simplefilter("ignore", InsecureWarning)
+                session = Session.from_env({**os.environ, "OPENSEARCH_URL": str(url)})
         ml = await stack.enter_async_context(session)
         if options.emulator:
             await ml.settings.allow_first_model()

@@ -10,7 +10,7 @@ from typing import Any, Protocol, TypeAlias
 import attrs
 
 from aiomlcommons.http import HttpRequest
-from aiomlcommons.net.rules import SECRET_HEADER, Rule
+from aiomlcommons.net.rules import HEADER, Rule
 from aiomlcommons.net.secret import Secret, reveal
 
 
@@ -31,11 +31,14 @@ _USERNAME = Rule((str,), "a text without a colon", lambda name: ":" not in name)
 _PASSWORD = Rule((Secret,), "a text or a Secret", secret=True)
 
 
-def _is_token(token: Any) -> bool:
-    return callable(token) or SECRET_HEADER.holds(reveal(token))
+def _is_token(token: Any) -> Any:
+    return callable(token) or HEADER.holds(reveal(token))
 
 
-_TOKEN = Rule((str, Secret, Callable), "a printable text without line breaks, or a function", _is_token, secret=True)  # type: ignore[arg-type]
+_FUNCTION: Any = Callable  # isinstance takes it, though it is no type
+_TOKEN = Rule(
+    (str, Secret, _FUNCTION), "a printable text without line breaks, not empty, or a function", _is_token, secret=True
+)
 
 
 def _secret(password: str | Secret) -> Secret:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,6 +12,15 @@ from aiomlcommons.net.secret import Secret
 _FLAGS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 # What a program says of trust counts alone: no variable may weaken it.
 _TRUST = frozenset({"verify", "ca_certs", "fingerprint", "ssl_context"})
+
+
+def urls_from(environ: Mapping[str, str]) -> str | list[str]:
+    """Return the URL of OPENSEARCH_URL, or those of several nodes in it. Raises ValueError if it is not set."""
+    # Only a comma before a scheme divides URLs: a password may hold one.
+    urls = [url.strip() for url in re.split(r",\s*(?=https?://)", environ.get("OPENSEARCH_URL", "").strip(" ,"))]
+    if urls == [""]:
+        raise ValueError("OPENSEARCH_URL is not set; it must be like 'https://host:9200'")
+    return urls if len(urls) > 1 else urls[0]
 
 
 def options_from(environ: Mapping[str, str], given: Mapping[str, Any]) -> dict[str, Any]:
@@ -25,6 +35,8 @@ def options_from(environ: Mapping[str, str], given: Mapping[str, Any]) -> dict[s
         found["ca_certs"] = ca_certs
     if verify := environ.get("OPENSEARCH_VERIFY_CERTS"):
         found["verify"] = _flag("OPENSEARCH_VERIFY_CERTS", verify)
+    if tenant_id := environ.get("OPENSEARCH_TENANT_ID"):
+        found["tenant_id"] = tenant_id
     if not _TRUST.isdisjoint(given):
         found = {name: value for name, value in found.items() if name not in _TRUST}
     return {**found, **given}

@@ -16,9 +16,9 @@ from aiomlcommons.net.tls import TLS
 log = logging.getLogger("aiomlcommons")
 
 
-def warn_of_insecure(urls: Iterable[URL], tls: TLS, *, credentials: bool) -> None:
+def warn_of_insecure(urls: Iterable[str], tls: TLS, *, credentials: bool) -> None:
     """Warn of a session whose connections others on the network can read or pose in."""
-    for url in urls:
+    for url in map(URL, urls):
         where = url.origin()
         if url.scheme == "https" and tls.insecure:
             words = (

@@ -18,18 +18,16 @@ from aiomlcommons.net.secret import Secret
 from aiomlcommons.net.tls import is_fingerprint
 from aiomlcommons.net.transport import Timeout, as_transport
 
-_TIMEOUT = Rule((Timeout, Real, type(None)), "a number of seconds above 0, a Timeout, or None for no limit")
+_TIMEOUT = Rule(
+    (Timeout, Real, type(None)),
+    "a number of seconds above 0, a Timeout, or None for no limit",
+    lambda timeout: isinstance(timeout, Timeout) or rules.LIMIT.holds(timeout),
+)
 _PATH = Rule((str, os.PathLike), "the path of a PEM file", lambda path: path != "")
 _FINGERPRINT = Rule((str,), "a SHA-256 in hex, with or without colons", is_fingerprint)
 _CONTEXT = Rule((ssl.SSLContext,), "an ssl.SSLContext, such as ssl.create_default_context()")
 # From 7 on it is a version of Elasticsearch (wire/version.py).
 _COMPAT = Rule((str,), "a version of OpenSearch, such as '2.4'", re.compile(r"[1-6](\.\d+(\..*)?)?").fullmatch)
-
-
-def _timeout(name: str, value: Any) -> None:
-    _TIMEOUT.check(name, value)
-    if not isinstance(value, Timeout):
-        rules.LIMIT.check(name, value)
 
 
 def _auth(_: str, value: Any) -> None:
@@ -47,12 +45,13 @@ def _proxy(name: str, value: Any) -> None:
 
 VIEW: Mapping[str, Check] = {
     "auth": _auth,
-    "timeout": _timeout,
+    "timeout": _TIMEOUT.check,
     "retries": rules.COUNT.check,
     "wait": rules.SECONDS.check,
     "backoff": Rule((Backoff,), "a Backoff, such as Backoff(first=0.5)").check,
     "headers": rules.headers,
     "opaque_id": rules.HEADER.check,
+    "tenant_id": rules.HEADER.check,
 }
 """What ``session.options(...)`` takes."""
 

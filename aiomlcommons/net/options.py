@@ -11,9 +11,21 @@ from aiomlcommons.net.auth import Auth, as_auth
 from aiomlcommons.net.backoff import Backoff
 from aiomlcommons.net.transport import Timeout, as_timeout
 
+TENANT = "x-tenant-id"
+"""The header that names the tenant, where ``plugins.ml_commons.multi_tenancy_enabled`` is set."""
+
 
 def _lower(headers: Mapping[str, str] | None) -> Mapping[str, str]:
     return {name.lower(): value for name, value in (headers or {}).items()}
+
+
+def with_tenant(headers: Mapping[str, str] | None, tenant_id: str | None) -> Mapping[str, str] | None:
+    """Return headers with that of a tenant. Raises ValueError if they name one already."""
+    if tenant_id is None:
+        return headers
+    if TENANT in _lower(headers):
+        raise ValueError(f"tenant_id and an {TENANT} header are both given: give one of them")
+    return {**(headers or {}), TENANT: tenant_id}
 
 
 @attrs.frozen(kw_only=True)

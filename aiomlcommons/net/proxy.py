@@ -30,7 +30,7 @@ class Proxy:
         except (TypeError, ValueError):
             url = URL()
         if url.scheme != "http" or not url.host or url.path not in {"", "/"} or url.query_string or url.fragment:
-            given = repr(text.rpartition("@")[2]) if isinstance(text, str) else f"this {type(text).__name__}"
+            given = repr(text.rpartition("@")[2]) if isinstance(text, str) else type(text).__name__
             raise ValueError(f"{name} must be like {EXAMPLE}, not {given}; a proxy is spoken to in plain HTTP")
         if url.user is None and url.password is None:
             return cls(str(url.origin()))

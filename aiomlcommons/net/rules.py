@@ -45,7 +45,8 @@ class Rule:
         if not isinstance(value, self.kinds) or (isinstance(value, bool) and bool not in self.kinds):
             raise TypeError(f"{name} must be {self.accepted}, not {_shown(value, self.secret)}")
         if not self.holds(value):
-            raise ValueError(f"{name} must be {self.accepted}, not {_shown(value, self.secret)}")
+            given = "; what is given is not shown" if self.secret else f", not {_shown(value, self.secret)}"
+            raise ValueError(f"{name} must be {self.accepted}{given}")
 
     def __call__(self, instance: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
         """Check a field of an attrs class."""
@@ -57,15 +58,16 @@ def _shown(value: Any, secret: bool) -> str:
     if value is None or (not secret and isinstance(value, (Real, str))):
         text = repr(value)
         return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
-    return f"this {type(value).__name__}"
+    return type(value).__name__
 
 
 def _finite(value: Any) -> bool:
     return math.isfinite(value)
 
 
-def _printable(text: str) -> bool:
-    return bool(text.strip()) and text.replace("\t", " ").isprintable()
+def is_printable(text: str) -> bool:
+    """Return whether a header can hold a text; a line break in it would begin another header."""
+    return text.replace("\t", " ").isprintable()
 
 
 FLAG = Rule((bool,), "True or False")
@@ -78,8 +80,10 @@ LIMIT = Rule(
     "a number of seconds above 0, or None for no limit",
     lambda seconds: seconds is None or (_finite(seconds) and seconds > 0),
 )
-HEADER = Rule((str,), "a text of printable characters", _printable)
-SECRET_HEADER = attrs.evolve(HEADER, secret=True)
+HEADER = Rule(
+    (str,), "a printable text without line breaks, not empty", lambda text: text.strip() and is_printable(text)
+)
+_VALUE = Rule((str,), "a printable text without line breaks", is_printable, secret=True)
 # RFC 9110, section 5.6.2
 _TOKEN = Rule(
     (str,), "a word of letters, digits and !#$%&'*+-.^_`|~", re.compile(r"[\w!#$%&'*+.^`|~-]+", re.ASCII).fullmatch
@@ -92,7 +96,7 @@ def headers(name: str, value: Any) -> None:
     _HEADERS.check(name, value)
     for key, text in value.items():
         _TOKEN.check(f"a name in {name}", key)
-        SECRET_HEADER.check(f"{name}[{key!r}]", text)
+        _VALUE.check(f"{name}[{key!r}]", text)
 
 
 def checked(rules: Mapping[str, Check]) -> Callable[[Callable[P, T]], Callable[P, T]]:

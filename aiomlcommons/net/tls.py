@@ -52,6 +52,12 @@ class TLS:
         if self.ssl_context is not None:
             _check_context(self.ssl_context)
 
+    def check_scheme(self, scheme: str) -> None:
+        """Raise ValueError for options that promise what a URL of another scheme than https does not keep."""
+        given = [name for name in ("fingerprint", "ssl_context", "client_cert") if getattr(self, name) is not None]
+        if given and scheme != "https":
+            raise ValueError(f"{given[0]} is for TLS: the URL must begin with https")
+
     @property
     def insecure(self) -> bool:
         """Whether any certificate is accepted, so that anyone on the way may pose as the cluster."""

@@ -95,7 +95,7 @@ def as_transport(given: Transport | SendFunction) -> Transport:
         return given
     if callable(given) and not isinstance(given, type):
         return FunctionTransport(given)
-    found = f"the class {given.__name__} itself" if isinstance(given, type) else f"this {type(given).__name__}"
+    found = f"the class {given.__name__} itself" if isinstance(given, type) else type(given).__name__
     raise TypeError(f"transport must have open, close, send and stream, or be an async function, not {found}")
 
 

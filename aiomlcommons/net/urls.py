@@ -14,10 +14,12 @@ Urls = str | Sequence[str]
 
 
 def check_url(url: Any) -> URL:
-    """Parse and validate the cluster's URL. Raises ValueError, whose message shows no password."""
+    """Parse and validate the cluster's URL. Raises TypeError or ValueError, which show no password."""
+    if not isinstance(url, str | URL):
+        raise TypeError(f"url must be like 'https://host:9200', not {type(url).__name__}")
     try:
         parsed = URL(url)
-    except (TypeError, ValueError) as error:
+    except ValueError as error:
         raise ValueError(f"url must be like 'https://host:9200': {error}") from None
     if parsed.scheme not in {"http", "https"} or not parsed.host or parsed.query_string or parsed.fragment:
         raise ValueError(f"url must be like 'https://host:9200', not {str(url).rpartition('@')[2]!r}")
@@ -27,8 +29,8 @@ def check_url(url: Any) -> URL:
 
 
 def check_urls(urls: Any) -> list[URL]:
-    """Parse and validate the URL of a cluster, or those of its nodes, each once. Raises ValueError."""
-    if isinstance(urls, str) or not isinstance(urls, Sequence):
+    """Parse and validate the URL of a cluster, or those of its nodes, each once. Raises TypeError or ValueError."""
+    if isinstance(urls, str | bytes) or not isinstance(urls, Sequence):
         return [check_url(urls)]
     if not urls:
         raise ValueError("url must name a node at least, not be an empty list")

@@ -32,7 +32,7 @@ from tests.support.recording_server import serve
 
 @pytest.fixture(autouse=True)
 def no_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("URL", "USERNAME", "PASSWORD", "CA_CERTS"):
+    for name in ("URL", "USERNAME", "PASSWORD", "CA_CERTS", "VERIFY_CERTS", "TENANT_ID"):
         monkeypatch.delenv(f"OPENSEARCH_{name}", raising=False)
 
 
@@ -179,6 +179,25 @@ def test_ctrl_c_while_a_command_is_still_imported_is_no_stack_trace(
 
     monkeypatch.setattr(moment, interrupted)
     assert run(capsys, "models", "pretrained") == (130, "", "interrupted\n")
+
+
+def test_a_variable_that_cannot_be_is_one_line(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENSEARCH_VERIFY_CERTS", "maybe")
+    words = "aiomlcommons: ValueError: OPENSEARCH_VERIFY_CERTS must be true, false, 1, 0, yes or no, not 'maybe'\n"
+    assert run(capsys, "call", "info", "--url", "https://127.0.0.1:9") == (1, "", words)
+
+
+def test_a_cluster_that_is_not_verified_is_told_once_and_in_words_for_users(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("OPENSEARCH_VERIFY_CERTS", "false")
+    code, _, err = run(capsys, "call", "info", "--url", "https://127.0.0.1:9")
+    assert code == 1
+    assert "InsecureWarning" not in err
+    warned = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert [words.partition(",")[0] for words in warned] == ["the certificate of https://127.0.0.1:9 is not verified"]
 
 
 def test_call_reaches_an_endpoint_and_prints_its_answer(served: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -315,7 +315,7 @@ async def test_a_url_of_http_or_https_is_taken(url: str) -> None:
     ],
 )
 async def test_any_other_url_is_refused_with_an_example(url: Any) -> None:
-    with pytest.raises(ValueError, match="url must be like 'https://host:9200'"):
+    with pytest.raises((TypeError, ValueError), match="url must be like 'https://host:9200'"):
         check_url(url)
 
 
