@@ -14,6 +14,7 @@ from aiomlcommons.api.server import GetInfo
 from aiomlcommons.endpoint import Pieces, Request, Route
 from aiomlcommons.errors import ApiError, MLCommonsError, NotSupported
 from aiomlcommons.http import JSON, HttpRequest, HttpResponse
+from aiomlcommons.net import rules
 from aiomlcommons.net.exchange import Exchange
 from aiomlcommons.wire.codec import TYPED_JSON, from_http, to_http
 from aiomlcommons.wire.version import Server, Version, is_unknown_route, needs_version, route_at
@@ -123,10 +124,11 @@ class Calls:
             headers: Headers to add; they override those of the session.
             repeatable: Whether the request is idempotent and may be retried. Default: GET, HEAD, PUT and DELETE are.
 
-        Raises as ``send`` does.
+        Raises as ``send`` does, and ValueError or TypeError for a path or headers that cannot be sent.
         """
         if not _PATH.fullmatch(path):
             raise ValueError(f"path must begin with '/' and be quoted (see urllib.parse.quote), not {path!r}")
+        rules.headers("headers", headers or {})
         raw = body.encode() if isinstance(body, str) else body
         data = raw if raw is None or isinstance(raw, bytes) else orjson.dumps(raw)
         sent = HttpRequest(method.upper(), path, query or {}, data, {} if data is None else TYPED_JSON)

@@ -90,7 +90,7 @@ class Client(Calls, Api, Inference, Waits):
             ssl_context=ssl_context,
         )
         tls.check_scheme(urls[0].scheme)
-        proxies = Proxies.of(proxy, trust_env=trust_env)
+        proxies = Proxies.of(proxy, urls[0].scheme, trust_env=trust_env)
         if transport is None:
             used = tls if urls[0].scheme == "https" else None
             transport = AiohttpTransport(tls=used, pool_size=pool_size, gzip=gzip, proxies=proxies)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import urllib.request
-from collections.abc import Mapping
 from typing import Any
 
 import attrs
@@ -45,14 +44,14 @@ class Proxy:
 
 @attrs.frozen
 class Proxies:
-    """The proxies of a session: one for every URL, or those that the environment names, or none."""
+    """The proxies of a session: one for every node, or the one that the environment names for some, or none."""
 
     every: Proxy | None = None
-    by_scheme: Mapping[str, Proxy] = attrs.field(factory=dict)
+    of_environment: Proxy | None = None
 
     @classmethod
-    def of(cls, proxy: str | None, *, trust_env: bool) -> Proxies:
-        """Read the options. Raises ValueError for a URL that is none of a proxy, and for both options at once."""
+    def of(cls, proxy: str | None, scheme: str, *, trust_env: bool) -> Proxies:
+        """Read the options; ``scheme`` is that of the nodes. Raises ValueError for what is no proxy, and for both."""
         if proxy is not None and trust_env:
             raise ValueError(
                 "proxy and trust_env exclude each other: trust_env=True takes the proxy of the environment"
@@ -61,15 +60,13 @@ class Proxies:
             return cls(Proxy.parse("proxy", proxy))
         # Not by aiohttp's own trust_env: that would also send the credentials of ~/.netrc.
         named = urllib.request.getproxies() if trust_env else {}
-        used = {scheme: named[scheme] for scheme in ("http", "https") if scheme in named}
-        return cls(None, {scheme: Proxy.parse(f"{scheme.upper()}_PROXY", url) for scheme, url in used.items()})
+        return cls(None, Proxy.parse(f"{scheme.upper()}_PROXY", named[scheme]) if scheme in named else None)
 
     def of_url(self, url: URL) -> Proxy | None:
-        """Return the proxy for the URL of a node; NO_PROXY counts only for proxies of the environment."""
-        found = self.by_scheme.get(url.scheme)
-        if found is None or urllib.request.proxy_bypass(f"{url.host}:{url.port}"):
+        """Return the proxy for the URL of a node; NO_PROXY counts only for that of the environment."""
+        if self.of_environment is None or urllib.request.proxy_bypass(f"{url.host}:{url.port}"):
             return self.every
-        return found
+        return self.of_environment
 
 
 DIRECT = Proxies()

@@ -271,7 +271,7 @@ async def test_no_repr_of_a_session_shows_a_password() -> None:
     for ml in (
         Session("http://admin:h0sh-h0sh@node:9200"),
         Session("http://node:9200", auth=("admin", "h0sh-h0sh"), headers={"x-key": "h0sh-h0sh"}),
-        Session("https://node:9200", client_key_password="h0sh-h0sh"),
+        Session("https://node:9200", client_cert="c.pem", client_key_password="h0sh-h0sh"),
     ):
         assert "h0sh" not in f"{ml!r} {ml} {ml.url} {ml.models!r} {ml.options(retries=1)!r} {vars(ml)!r}"
     with pytest.raises(ValueError, match="url must be like") as caught:

@@ -73,6 +73,15 @@ async def test_connect_refuses_a_wrong_option_before_the_network() -> None:
         Session.from_env({"OPENSEARCH_URL": "https://node:9200"}, tiemout=3)
 
 
+@pytest.mark.asyncio
+async def test_the_headers_of_one_request_are_refused_before_it_is_sent() -> None:
+    ml = Session("https://node:9200")
+    for wrong in ({"x-team": f"{HUSH}\nx-evil: 1"}, {"x-team": None}, {"x team": HUSH}):
+        with pytest.raises((TypeError, ValueError), match="headers") as caught:
+            await ml.request("GET", "/", headers=wrong)  # type: ignore[arg-type]
+        assert HUSH not in str(caught.value)
+
+
 @pytest.mark.parametrize(
     "options",
     [

@@ -84,11 +84,13 @@ async def test_a_server_of_an_old_tls_is_refused(authority: Authority) -> None:
 async def test_no_version_before_1_2_is_spoken_and_no_newer_minimum_of_the_system_lowered(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    assert TLS().context().minimum_version == ssl.TLSVersion.TLSv1_2
-    strict = ssl.create_default_context()
-    strict.minimum_version = ssl.TLSVersion.TLSv1_3
-    monkeypatch.setattr(ssl, "create_default_context", lambda cafile: strict)
-    assert TLS().context().minimum_version == ssl.TLSVersion.TLSv1_3
+    lax = ssl.TLSVersion.MINIMUM_SUPPORTED
+    for systems, ours in ((lax, ssl.TLSVersion.TLSv1_2), (ssl.TLSVersion.TLSv1_3, ssl.TLSVersion.TLSv1_3)):
+        context = ssl.create_default_context()
+        context.minimum_version = systems
+        with monkeypatch.context() as patched:
+            patched.setattr(ssl, "create_default_context", lambda cafile, made=context: made)
+            assert TLS().context().minimum_version == ours
 
 
 async def test_http_to_a_tls_port_says_https(authority: Authority) -> None:

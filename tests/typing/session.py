@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from pathlib import Path
 from typing import Any, assert_type
 
 import numpy as np
@@ -39,6 +41,8 @@ async def life() -> None:
     async with Session("https://h", auth=BasicAuth("u", Secret("p")), timeout=Timeout(read=1)) as ml:
         assert_type(ml, Session)
     Session("https://h", auth=BearerAuth(lambda: "token"), timeout=None, client_key_password=Secret("p"))
+    Session("https://h", ssl_context=ssl.create_default_context(), proxy="http://p:3128", tenant_id="acme")
+    Session("https://h", fingerprint="ab" * 32, client_cert=Path("me.pem"), trust_env=True)
 
 
 async def function(request: HttpRequest, timeout: Timeout) -> HttpResponse:
@@ -128,5 +132,7 @@ async def what_the_type_checkers_refuse(ml: Session) -> None:
     GetModel("m").model_id = "other"  # type: ignore[misc]
     Session(auth="admin:password")  # type: ignore[arg-type]
     Session(transport=5)  # type: ignore[arg-type]
+    Session(fingerprint=b"ab")  # type: ignore[arg-type]
+    Session(tiemout=5)  # type: ignore[call-arg]
     wrong: TaskStarted = await ml.models.get("m")  # type: ignore[assignment]
     assert wrong

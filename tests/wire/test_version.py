@@ -307,5 +307,5 @@ def test_what_is_no_version_of_opensearch_is_refused(text: str) -> None:
 
 
 def test_compat_must_be_a_version() -> None:
-    with pytest.raises(ValueError, match=r"7\.10 is not a version of OpenSearch"):
+    with pytest.raises(ValueError, match=r"compat must be a version of OpenSearch, such as '2\.4', not '7\.10'"):
         Session(compat="7.10")
