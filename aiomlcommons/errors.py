@@ -150,6 +150,8 @@ class Forbidden(ApiError):
     """
 
     def _remedy(self) -> str:
+        if self.reason.startswith("Tenant ID"):  # as in "Tenant ID header is missing or has no value"
+            return hints.TENANT
         return super()._remedy() or (hints.FORBIDDEN if self.trouble.party is Party.PROVIDER else "")
 
 

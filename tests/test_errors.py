@@ -331,3 +331,9 @@ def test_the_words_that_tell_most_are_found(body: Any, words: str) -> None:
 @pytest.mark.parametrize("body", [error_body("x" * 5_000_000), {"error": "x" * 5_000_000}, b"x" * 5_000_000])
 def test_endless_words_are_cut(body: Any) -> None:
     assert len(str(error_for(answer(500, body)))) < 3000
+
+
+def test_a_cluster_of_many_tenants_says_where_to_name_one() -> None:
+    error = error_for(answer(403, error_body("Tenant ID header is missing or has no value", "status_exception")))
+    assert type(error) is errors.Forbidden
+    assert "; the cluster has many tenants: name yours in tenant_id=... or OPENSEARCH_TENANT_ID" in str(error)

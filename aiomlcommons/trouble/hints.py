@@ -54,6 +54,9 @@ FORBIDDEN = (
 )
 """What a provider's 403 may mean that says no more."""
 
+TENANT = "; the cluster has many tenants: name yours in tenant_id=... or OPENSEARCH_TENANT_ID"
+"""What helps against a 403 of a cluster with multi-tenancy."""
+
 # A whole message: the text of Java's UnknownHostException is the host name and nothing else.
 _HOST = re.compile(r"(?:[\w-]+\.)+[a-z]{2,}")
 _UNKNOWN = re.compile(
