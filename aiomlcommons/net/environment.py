@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from aiomlcommons.net.auth import BasicAuth
+from aiomlcommons.net.rules import MAPPING
 from aiomlcommons.net.secret import Secret
 
 _FLAGS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
@@ -16,6 +17,7 @@ _TRUST = frozenset({"verify", "ca_certs", "fingerprint", "ssl_context"})
 
 def urls_from(environ: Mapping[str, str]) -> str | list[str]:
     """Return the URL of OPENSEARCH_URL, or those of several nodes in it. Raises ValueError if it is not set."""
+    MAPPING.check("environ", environ)
     # Only a comma before a scheme divides URLs: a password may hold one.
     urls = [url.strip() for url in re.split(r",\s*(?=https?://)", environ.get("OPENSEARCH_URL", "").strip(" ,"))]
     if urls == [""]:

@@ -43,9 +43,9 @@ class Rule:
         """Raise TypeError or ValueError if a value does not keep to the rule."""
         # To Python True is the number 1, but it is never meant as one.
         if not isinstance(value, self.kinds) or (isinstance(value, bool) and bool not in self.kinds):
-            raise TypeError(f"{name} must be {self.accepted}, not {_shown(value, self.secret)}")
+            raise TypeError(f"{name} must be {self.accepted}, not {_shown(value, secret=self.secret)}")
         if not self.holds(value):
-            given = "; what is given is not shown" if self.secret else f", not {_shown(value, self.secret)}"
+            given = "; what is given is not shown" if self.secret else f", not {_shown(value, secret=False)}"
             raise ValueError(f"{name} must be {self.accepted}{given}")
 
     def __call__(self, instance: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
@@ -53,7 +53,7 @@ class Rule:
         self.check(f"{type(instance).__name__}.{attribute.alias}", value)
 
 
-def _shown(value: Any, secret: bool) -> str:
+def _shown(value: Any, *, secret: bool) -> str:
     # Only plain values are shown: the repr of any other object may hold a credential.
     if value is None or (not secret and isinstance(value, (Real, str))):
         text = repr(value)
@@ -84,18 +84,21 @@ HEADER = Rule(
     (str,), "a printable text without line breaks, not empty", lambda text: text.strip() and is_printable(text)
 )
 _VALUE = Rule((str,), "a printable text without line breaks", is_printable, secret=True)
-# RFC 9110, section 5.6.2
-_TOKEN = Rule(
-    (str,), "a word of letters, digits and !#$%&'*+-.^_`|~", re.compile(r"[\w!#$%&'*+.^`|~-]+", re.ASCII).fullmatch
+# RFC 9110, section 5.6.2. Not shown, because who confuses name and value gives a secret here.
+_NAME = Rule(
+    (str,),
+    "a word of letters, digits and !#$%&'*+-.^_`|~",
+    re.compile(r"[\w!#$%&'*+.^`|~-]+", re.ASCII).fullmatch,
+    secret=True,
 )
-_HEADERS = Rule((Mapping,), "a mapping from names to texts", secret=True)
+MAPPING = Rule((Mapping,), "a mapping from names to texts", secret=True)
 
 
 def headers(name: str, value: Any) -> None:
     """Refuse headers that no request can carry; their values may be secrets, and are not shown."""
-    _HEADERS.check(name, value)
+    MAPPING.check(name, value)
     for key, text in value.items():
-        _TOKEN.check(f"a name in {name}", key)
+        _NAME.check(f"a name in {name}", key)
         _VALUE.check(f"{name}[{key!r}]", text)
 
 

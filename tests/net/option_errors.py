@@ -22,7 +22,8 @@ PLACES: Mapping[str, Callable[..., Any]] = {
     "Backoff": Backoff,
     "BasicAuth": lambda **options: BasicAuth(**{"username": "admin", "password": HUSH, **options}),
     "BearerAuth": BearerAuth,
-    "from_env": lambda **environ: Session.from_env({"OPENSEARCH_URL": "https://node:9200", **environ}),
+    "Session.from_env": Session.from_env,
+    "environment": lambda **environ: Session.from_env({"OPENSEARCH_URL": "https://node:9200", **environ}),
 }
 """What takes options, by name."""
 
@@ -92,7 +93,7 @@ BOTH: Mapping[str, tuple[str, tuple[Any, ...]]] = {
     ),
     "tenant_id": (HEADER, ("", "acme\n", 7)),
 }
-NAMES = ({"x team": "a"}, {"": "a"}, {"x:y": "a"}, {5: "a"}, {"größe": "a"})
+NAMES = ({f"Bearer {HUSH}": "authorization"}, {"": "a"}, {"x:y": "a"}, {5: "a"}, {"größe": "a"})
 
 WRONG = [
     *_cases("Session", "url", URL, "node:9200", "node", "", "ftp://node", "https://node/?pretty", "https://node/#top"),
@@ -158,8 +159,9 @@ WRONG = [
     *_cases("BasicAuth", "username", "a text without a colon", "a:b", 5, None),
     *_cases("BasicAuth", "password", "a text or a Secret", 5, None, HUSH.encode()),
     *_cases("BearerAuth", "token", HEADER, "", f"{HUSH}\n", 5, HUSH.encode()),
-    *_cases("from_env", "OPENSEARCH_VERIFY_CERTS", "must be true, false, 1, 0, yes or no", "maybe", "off", "2"),
-    *_cases("from_env", "OPENSEARCH_URL", "it must be like 'https://host:9200'", "", " , "),
+    *_cases("environment", "OPENSEARCH_VERIFY_CERTS", "must be true, false, 1, 0, yes or no", "maybe", "off", "2"),
+    *_cases("Session.from_env", "environ", "a mapping from names to texts", "OPENSEARCH_URL=https://node", [HUSH]),
+    *_cases("environment", "OPENSEARCH_URL", "it must be like 'https://host:9200'", "", " , "),
 ]
 
 
