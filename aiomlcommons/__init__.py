@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         InvalidRequest,
         MLCommonsError,
         ModelNotReady,
+        NoCredentials,
         NotFound,
         NotSupported,
         QuotaExceeded,
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
     from aiomlcommons.lifecycle.progress import Phase, Progress
     from aiomlcommons.lifecycle.spec import ExistingModel, FileModel, GroupSpec, PretrainedModel, RemoteModel, UrlModel
     from aiomlcommons.net.auth import BasicAuth, BearerAuth
+    from aiomlcommons.net.aws import AwsAuth
     from aiomlcommons.net.backoff import Backoff
     from aiomlcommons.net.secret import Secret
     from aiomlcommons.net.transport import SendFunction, Streamed, Timeout, Transport
@@ -69,6 +71,7 @@ __all__ = [
     "ENDPOINTS",
     "NULL",
     "ApiError",
+    "AwsAuth",
     "Backoff",
     "BadPackage",
     "BadRequest",
@@ -95,6 +98,7 @@ __all__ = [
     "MLSettings",
     "ModelConfig",
     "ModelNotReady",
+    "NoCredentials",
     "NoSuchModel",
     "NotComplete",
     "NotDeployed",
@@ -138,6 +142,7 @@ if not TYPE_CHECKING:
         (
             ".errors",
             ".net.auth",
+            ".net.aws",
             ".net.backoff",
             ".http",
             ".net.secret",

@@ -12,8 +12,10 @@ from typing import Any
 
 from aiomlcommons.http import HttpRequest, HttpResponse, is_success
 from aiomlcommons.trouble import hints
+from aiomlcommons.trouble.aws import aws_hint
 from aiomlcommons.trouble.defects import defect_of
 from aiomlcommons.trouble.delays import delay_in
+from aiomlcommons.trouble.echoes import without_echo
 from aiomlcommons.trouble.error_body import body_of, describe, disabled_setting, retry_after
 from aiomlcommons.trouble.kinds import Kind, Party, Trouble
 from aiomlcommons.trouble.parsed_error import parse_error
@@ -44,6 +46,17 @@ class NotSupported(MLCommonsError):
 
 class SessionClosed(MLCommonsError, RuntimeError):
     """A session that is not open: not entered yet, closed, or opened on another event loop."""
+
+
+class NoCredentials(MLCommonsError):
+    """No credentials of AWS were found or could be renewed, or no region; nothing was sent. The message says more."""
+
+    def __init__(self, message: str, *, transient: bool = False) -> None:
+        super().__init__(message)
+        self.transient = transient
+
+    def __reduce__(self) -> Any:
+        return partial(type(self), transient=self.transient), self.args
 
 
 class ConnectError(MLCommonsError):
@@ -93,22 +106,26 @@ class ApiError(MLCommonsError):
     """
 
     def __init__(self, response: HttpResponse) -> None:
+        response = without_echo(response)
         self.request, self.response, self.status = response.request, response, response.status
         self.body = body_of(response)
         self.type, self.reason, self.details = describe(self.body)
         self.trouble = _trouble(response)
         words = ": ".join(filter(None, (self.reason, self.details))) or f"status {self.status}"
-        super().__init__(f"{words}{self._remedy()} ({self.request})")
+        remedy = self._remedy()
+        super().__init__(f"{words.rstrip('. ') if remedy else words}{remedy} ({self.request})")
         self.transient = self.trouble.passes
         self.retry_after = retry_after(response.headers)
         if self.retry_after is None and self.transient and self.trouble.party is Party.PROVIDER:
             self.retry_after = delay_in(words)
 
     def _remedy(self) -> str:
-        return hints.breaker(f"{self.reason} {self.details}") or hints.provider(self.trouble)
+        words = f"{self.reason} {self.details}"
+        return hints.breaker(words) or hints.provider(self.trouble) or aws_hint(self.response, words)
 
     def __reduce__(self) -> Any:
-        return type(self), (self.response,)
+        # The message as it was, because a hint may tell by how much the clock was wrong.
+        return type(self), (self.response,), {"args": self.args}
 
 
 class Redirected(ApiError):
@@ -137,8 +154,8 @@ class Unauthorized(ApiError):
     """
 
     def _remedy(self) -> str:
-        if self.trouble.party is Party.PROVIDER:
-            return hints.provider(self.trouble)
+        if known := super()._remedy():
+            return known
         where = "in auth=..., or in OPENSEARCH_USERNAME and OPENSEARCH_PASSWORD"
         return f"; check the user name and password, or the token, {where}"
 

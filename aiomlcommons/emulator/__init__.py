@@ -17,6 +17,9 @@ It has small indices for the documents of a job and for searches of them: mappin
 by value, by words (BM25), by weights and by k-NN (exact), points in time. Writes lag as on a real cluster, until a
 ``_refresh``. There are no pipelines, aggregations and scripts: what a server would do and the emulator cannot is 501.
 
+``Emulator(aws=AwsVerifier("eu-west-1"))`` wants requests signed by AWS, and answers others in the words of Amazon's
+gateways.
+
 It runs no models: embeddings, weights, scores and responses are computed from the words that texts share, not from
 their meaning. They are deterministic, and good enough to see that a program works, not to judge search results.
 """
@@ -27,11 +30,12 @@ import ssl
 from contextlib import AbstractAsyncContextManager
 
 from aiomlcommons.emulator.app import Emulator
+from aiomlcommons.emulator.aws import AwsVerifier
 from aiomlcommons.emulator.cluster import Cluster
 from aiomlcommons.emulator.faults import Faults
 from aiomlcommons.emulator.index import AT_ONCE, Refresh
 
-__all__ = ["AT_ONCE", "Cluster", "Emulator", "Faults", "Refresh", "serve"]
+__all__ = ["AT_ONCE", "AwsVerifier", "Cluster", "Emulator", "Faults", "Refresh", "serve"]
 
 
 def serve(

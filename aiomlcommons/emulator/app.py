@@ -16,6 +16,7 @@ from aiohttp import web
 from yarl import URL
 
 from aiomlcommons.emulator import decoding, legacy, rate_limits, restart, routes
+from aiomlcommons.emulator.aws import AwsVerifier, Received
 from aiomlcommons.emulator.cluster import Cluster
 from aiomlcommons.emulator.encoding import to_cbor, to_json, wants_cbor
 from aiomlcommons.emulator.errors import Refused, refused
@@ -39,11 +40,13 @@ class Emulator:
 
     The state is kept when the emulator is served again. Changes that are delayed on a real cluster are delayed here,
     for two reads unless ``refresh`` says otherwise: ``Emulator(refresh=AT_ONCE)``,
-    ``Emulator(refresh=Refresh(seconds=1))``.
+    ``Emulator(refresh=Refresh(seconds=1))``. With ``aws``, requests must be signed as for Amazon's clusters:
+    ``Emulator(aws=AwsVerifier("eu-west-1"))``.
     """
 
     cluster: Cluster = attrs.field(factory=Cluster)
     refresh: Refresh | None = attrs.field(default=None, kw_only=True, repr=False)
+    aws: AwsVerifier | None = attrs.field(default=None, kw_only=True)
     _router: Router = attrs.field(factory=Router, repr=False)
 
     def __attrs_post_init__(self) -> None:
@@ -98,6 +101,11 @@ class Emulator:
             return web.Response(
                 status=401, text="Unauthorized", headers={"www-authenticate": 'Basic realm="OpenSearch"'}
             )
+        if self.aws is not None:
+            try:
+                self.aws.check(await _received(request))
+            except Refused as error:
+                return await _refusal(error, as_cbor=False)
         # Each request is handled in its own asyncio task, so this is set for this request only.
         rate_limits.CALLER.set(user)
         http = await _read(request)
@@ -176,6 +184,11 @@ async def _read(request: web.Request) -> HttpRequest:
     body = await request.read()
     method = "GET" if request.method == "HEAD" else request.method
     return HttpRequest(method, path, dict(request.query), body or None, headers)
+
+
+async def _received(request: web.Request) -> Received:
+    pairs = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in request.raw_headers]
+    return Received(request.method, request.raw_path, pairs, await request.read())
 
 
 async def _refusal(error: Refused, *, as_cbor: bool) -> web.Response:

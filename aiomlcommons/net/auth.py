@@ -90,4 +90,4 @@ def as_auth(auth: Auth | tuple[str, str] | None) -> Auth | None:
         return auth
     found = f"the class {auth.__name__} itself" if isinstance(auth, type) else type(auth).__name__
     found += f" of {len(auth)}" if isinstance(auth, tuple) else ""
-    raise TypeError(f"auth must be a pair (user name, password), BasicAuth or BearerAuth, not {found}")
+    raise TypeError(f"auth must be a pair (user name, password), BasicAuth, BearerAuth or AwsAuth, not {found}")

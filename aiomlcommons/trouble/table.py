@@ -18,6 +18,8 @@ _RACES, _RUNS, _FAULTS = "races-and-restarts", "ml-commons-runs", "ml-commons-3.
 _REAL = "real-servers"
 _3_4, _2_4 = "ml-commons-3.4.0", "ml-commons-2.4.1"
 _SEEN, _PUBLIC = "seen on real servers", "public source of OpenSearch"
+_AWS = "https://docs.aws.amazon.com/opensearch-service/latest/developerguide/handling-errors.html"
+_SERVERLESS = "Synapse-Repository-Services #5689, NASA-PDS/registry #340 (Serverless, 402)"
 _SOURCE = "public source of ML Commons 3.8 (access control, where a group's shard does not answer)"
 
 
@@ -85,6 +87,11 @@ CLUSTERS = (
             "rejected_execution_exception": _PUBLIC,
             "open_search_rejected_execution_exception": _PUBLIC,
             "es_rejected_execution_exception": _PUBLIC,
+            # Gateways of AWS: under 403, 402 and 400, too.
+            "Request throttled due to too many requests": _AWS,
+            "maximum OCU capacity reached": _SERVERLESS,
+            "throttling_exception": "botocore: data/_retry.json",
+            "Rate exceeded": "botocore: data/_retry.json",
         },
     ),
     *_rows(
