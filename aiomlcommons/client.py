@@ -31,6 +31,7 @@ from aiomlcommons.net.secret import Secret
 from aiomlcommons.net.tls import TLS
 from aiomlcommons.net.transport import SendFunction, Timeout, Transport, as_timeout, as_transport
 from aiomlcommons.net.urls import Urls, base_of, check_urls, credentials_in
+from aiomlcommons.trouble.kinds import Kind
 from aiomlcommons.waiting.task import Waits
 from aiomlcommons.wire.version import Server, Version
 
@@ -167,7 +168,9 @@ class Client(Calls, Api, Inference, Waits):
     async def _greet(self) -> None:
         try:
             info = await self.info()
-        except Forbidden:
+        except Forbidden as error:
+            if error.trouble.kind is Kind.CREDENTIAL:  # of a gateway of AWS, which will let nothing through
+                raise
             return  # A user without the cluster:monitor/main permission may still be allowed everything else.
         except DecodeError as error:
             raise DecodeError(f"{self.url} is not an OpenSearch: {error.message}", error.response) from None

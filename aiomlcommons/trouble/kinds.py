@@ -25,7 +25,7 @@ class Kind(StrEnum):
     QUOTA = "quota"
     """Raise a limit or pay: the provider's quota is spent, and waiting a little does not help."""
     CREDENTIAL = "credential"
-    """Update the connector's credential, or its rights: the provider refuses it."""
+    """Update the connector's credential, or its rights: the provider refuses it. Of the caller: your own, of AWS."""
     MISSING = "missing"
     """Correct the connector: the provider has no such model, deployment or route."""
     TOO_LONG = "too long"

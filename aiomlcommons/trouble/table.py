@@ -19,6 +19,7 @@ _REAL = "real-servers"
 _3_4, _2_4 = "ml-commons-3.4.0", "ml-commons-2.4.1"
 _SEEN, _PUBLIC = "seen on real servers", "public source of OpenSearch"
 _AWS = "https://docs.aws.amazon.com/opensearch-service/latest/developerguide/handling-errors.html"
+_SIGNATURES = "https://docs.aws.amazon.com/IAM/latest/UserGuide/signature-v4-troubleshooting.html"
 _SERVERLESS = "Synapse-Repository-Services #5689, NASA-PDS/registry #340 (Serverless, 402)"
 _SOURCE = "public source of ML Commons 3.8 (access control, where a group's shard does not answer)"
 
@@ -92,6 +93,22 @@ CLUSTERS = (
             "maximum OCU capacity reached": _SERVERLESS,
             "throttling_exception": "botocore: data/_retry.json",
             "Rate exceeded": "botocore: data/_retry.json",
+        },
+    ),
+    # Of the gateways of AWS, about the caller's own credentials.
+    *_rows(
+        Kind.CREDENTIAL,
+        Party.CALLER,
+        **{
+            "The security token included in the request is": "fluent-plugin-opensearch #24, aws-for-fluent-bit #187",
+            "The request signature we calculated does not match": "aws-requests-auth #31, http-aws-es #43",
+            "Signature expired: ": _SIGNATURES,
+            "Signature not yet current: ": _SIGNATURES,
+            "Credential should be scoped to ": "aws-es-curl #15, elasticsearch-dump #661, vector #2403",
+            "User: anonymous is not authorized to perform: ": "aws/serverless-application-model #3704",
+            "Missing Authentication Token": _SIGNATURES,
+            "Authorization header requires ": "elastic/elasticsearch #39065, ElasticsearchBundle #928",
+            "(missing equal-sign) in Authorization header": "sivasamyk/logtrail #323",
         },
     ),
     *_rows(

@@ -9,7 +9,6 @@ import pickle
 import threading
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import anyio
@@ -25,36 +24,14 @@ from aiomlcommons.net import _aws_credentials, aws
 from aiomlcommons.net.aiohttp_transport import AiohttpTransport
 from aiomlcommons.net.transport import Timeout
 from tests.net.sigv4 import NOW, STAMP, Cases, accepts, changes, compare, verifier
+from tests.support.aws_machine import HUSH, TOKEN, Machine, fixed
 from tests.support.recording_server import serve
 
 REQUEST = HttpRequest("GET", "/", base="https://search-mine.eu-west-1.es.amazonaws.com")
 EXPIRED = HttpResponse(403, b'{"message":"The security token included in the request is expired"}')
-HUSH = "hush+SECRET/0123456789"
-TOKEN = "t0ken-of-a-session"
 
 
-@pytest.fixture(autouse=True)
-def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """Return the folder of the files of AWS; there is nothing else that botocore could find."""
-    for name in (
-        "AWS_ACCESS_KEY_ID",
-        "AWS_SECRET_ACCESS_KEY",
-        "AWS_SESSION_TOKEN",
-        "AWS_DEFAULT_REGION",
-        "AWS_PROFILE",
-    ):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    monkeypatch.setattr(_aws_credentials, "PAUSE", 0.0)
-    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
-    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
-    return tmp_path
-
-
-def write(machine: Path, access_key: str, secret_key: str = HUSH, token: str = TOKEN) -> None:
-    values = {"aws_access_key_id": access_key, "aws_secret_access_key": secret_key, "aws_session_token": token}
-    text = "".join(f"{name} = {value}\n" for name, value in values.items())
-    (machine / "credentials").write_text(f"[default]\n{text}")
+pytestmark = pytest.mark.usefixtures("machine")
 
 
 class Renewing:
@@ -106,10 +83,9 @@ async def test_what_arrives_is_byte_for_byte_what_was_signed(monkeypatch: pytest
         transport = AiohttpTransport(tls=None, pool_size=1, gzip=False)
         await transport.open()
         for case in Cases(seed=2).of(100):
-            session = botocore.session.Session()
-            session.set_credentials(case.access_key, case.secret_key, case.token)
+            auth = fixed(case.access_key, case.secret_key, case.token, region=case.region, service=case.service)
             request = attrs.evolve(case.request, base=f"{server.url}/prefix%20")
-            added = await AwsAuth(case.region, case.service, session).headers(request)  # type: ignore[arg-type]
+            added = await auth.headers(request)
             await transport.send(request.with_headers(added), Timeout())
             heard = server.heard.pop()
             got = Received(heard.method, heard.path, list(heard.headers.items()), heard.body)
@@ -120,8 +96,8 @@ async def test_what_arrives_is_byte_for_byte_what_was_signed(monkeypatch: pytest
 
 
 @pytest.mark.asyncio
-async def test_only_host_and_headers_of_aws_are_signed(machine: Path) -> None:
-    write(machine, "ASIA1")
+async def test_only_host_and_headers_of_aws_are_signed(machine: Machine) -> None:
+    machine.write("ASIA1")
     request = REQUEST.with_headers({"connection": "keep-alive", "accept": "*/*", "x-amz-meta": "a", "x-opaque-id": "b"})
     added = await AwsAuth("eu-west-1", "aoss").headers(request)
     names = "host;x-amz-content-sha256;x-amz-date;x-amz-meta;x-amz-security-token"
@@ -131,8 +107,8 @@ async def test_only_host_and_headers_of_aws_are_signed(machine: Path) -> None:
 
 
 @pytest.mark.asyncio
-async def test_large_bodies_are_hashed_in_a_thread(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write(machine, "ASIA1")
+async def test_large_bodies_are_hashed_in_a_thread(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    machine.write("ASIA1")
     threads = {}
 
     def noted(request: HttpRequest, *rest: Any) -> dict[str, str]:
@@ -151,9 +127,9 @@ async def test_large_bodies_are_hashed_in_a_thread(machine: Path, monkeypatch: p
 
 
 @pytest.mark.asyncio
-async def test_credentials_and_region_are_those_of_the_profile(machine: Path) -> None:
-    write(machine, "ASIA1")
-    (machine / "config").write_text("[default]\nregion = eu-north-1\n")
+async def test_credentials_and_region_are_those_of_the_profile(machine: Machine) -> None:
+    machine.write("ASIA1")
+    machine.set_region("eu-north-1")
     added = await AwsAuth().headers(REQUEST)
     assert key_of(added) == "ASIA1"
     assert "/eu-north-1/es/aws4_request" in added["authorization"]
@@ -187,14 +163,14 @@ async def test_without_credentials_the_error_says_where_botocore_looked() -> Non
 
 
 @pytest.mark.asyncio
-async def test_without_a_region_the_error_says_where_to_give_it(machine: Path) -> None:
-    write(machine, "ASIA1")
+async def test_without_a_region_the_error_says_where_to_give_it(machine: Machine) -> None:
+    machine.write("ASIA1")
     with pytest.raises(NoCredentials, match=r"no AWS region: .*AwsAuth\('eu-west-1'\), or set AWS_DEFAULT_REGION"):
         await AwsAuth().headers(REQUEST)
 
 
 @pytest.mark.asyncio
-async def test_a_broken_profile_is_named(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_broken_profile_is_named(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_PROFILE", "nobody")
     with pytest.raises(NoCredentials, match=r"ProfileNotFound: .*\(nobody\).*; renew them") as caught:
         await AwsAuth("eu-west-1").headers(REQUEST)
@@ -333,40 +309,40 @@ def test_two_event_loops_may_share_credentials() -> None:
 
 
 @pytest.mark.asyncio
-async def test_rejected_credentials_are_looked_for_again(machine: Path) -> None:
-    write(machine, "ASIA1")
+async def test_rejected_credentials_are_looked_for_again(machine: Machine) -> None:
+    machine.write("ASIA1")
     auth = AwsAuth("eu-west-1")
     first = await signed(auth)
     assert not await auth.rejected(first, EXPIRED), "there are no others yet"
-    write(machine, "ASIA2")
+    machine.write("ASIA2")
     assert await auth.rejected(first, EXPIRED)
     second = await signed(auth)
     assert key_of(second.headers) == "ASIA2"
-    write(machine, "ASIA3")
+    machine.write("ASIA3")
     assert await auth.rejected(first, EXPIRED), "others were found in between"
     assert key_of((await signed(auth)).headers) == "ASIA2"
-    (machine / "credentials").unlink()
+    machine.forget()
     assert not await auth.rejected(second, EXPIRED), "what AWS says counts, not that there are none now"
 
 
 @pytest.mark.asyncio
-async def test_a_new_token_of_the_same_key_is_another_credential(machine: Path) -> None:
-    write(machine, "ASIA1")
+async def test_a_new_token_of_the_same_key_is_another_credential(machine: Machine) -> None:
+    machine.write("ASIA1")
     auth = AwsAuth("eu-west-1")
     first = await signed(auth)
-    write(machine, "ASIA1", token="another")
+    machine.write("ASIA1", token="another")
     assert await auth.rejected(first, EXPIRED)
 
 
 @pytest.mark.asyncio
-async def test_many_rejections_at_once_make_one_search(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_many_rejections_at_once_make_one_search(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[Any] = []
     new = _aws_credentials._new_session
     monkeypatch.setattr(_aws_credentials, "_new_session", lambda: made.append(1) or new())
-    write(machine, "ASIA1")
+    machine.write("ASIA1")
     auth = AwsAuth("eu-west-1")
     first = await signed(auth)
-    write(machine, "ASIA2")
+    machine.write("ASIA2")
     assert await asyncio.gather(*(auth.rejected(first, EXPIRED) for _ in range(20))) == [True] * 20
     assert len(made) == 2, "one for the first credentials, one for the others"
 
@@ -391,20 +367,20 @@ async def test_many_rejections_at_once_make_one_search(machine: Path, monkeypatc
 )
 @pytest.mark.asyncio
 async def test_only_what_is_said_of_credentials_starts_a_search(
-    machine: Path, status: int, body: bytes, headers: dict[str, str], searched: bool
+    machine: Machine, status: int, body: bytes, headers: dict[str, str], searched: bool
 ) -> None:
-    write(machine, "ASIA1")
+    machine.write("ASIA1")
     auth = AwsAuth("eu-west-1")
     first = await signed(auth)
-    write(machine, "ASIA2")
+    machine.write("ASIA2")
     assert await auth.rejected(first, HttpResponse(status, body, headers)) is searched
     assert not await auth.rejected(REQUEST, HttpResponse(status, body, headers)), "it was not signed here"
 
 
 @pytest.mark.parametrize("method", ["explicit", "a role that the program assumed"])
 @pytest.mark.asyncio
-async def test_credentials_that_a_program_chose_are_never_replaced(machine: Path, method: str) -> None:
-    write(machine, "ASIA-OF-ANOTHER")
+async def test_credentials_that_a_program_chose_are_never_replaced(machine: Machine, method: str) -> None:
+    machine.write("ASIA-OF-ANOTHER")
     session = botocore.session.Session()
     session._credentials = Credentials("AKIA1", HUSH, method=method)
     auth = AwsAuth("eu-west-1", session=session)
@@ -413,11 +389,11 @@ async def test_credentials_that_a_program_chose_are_never_replaced(machine: Path
 
 
 @pytest.mark.asyncio
-async def test_credentials_of_a_session_are_looked_for_where_they_were_found(machine: Path) -> None:
-    write(machine, "ASIA1")
+async def test_credentials_of_a_session_are_looked_for_where_they_were_found(machine: Machine) -> None:
+    machine.write("ASIA1")
     auth = AwsAuth("eu-west-1", session=botocore.session.Session())
     first = await signed(auth)
-    write(machine, "ASIA2")
+    machine.write("ASIA2")
     assert await auth.rejected(first, EXPIRED)
 
 
@@ -425,9 +401,9 @@ async def test_credentials_of_a_session_are_looked_for_where_they_were_found(mac
 
 
 @pytest.mark.asyncio
-async def test_no_secret_is_shown_logged_or_pickled(machine: Path, caplog: pytest.LogCaptureFixture) -> None:
+async def test_no_secret_is_shown_logged_or_pickled(machine: Machine, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
-    write(machine, "ASIA1")
+    machine.write("ASIA1")
     auth = AwsAuth("eu-west-1")
     await auth.headers(REQUEST)
     assert repr(auth) == str(auth) == "AwsAuth(region='eu-west-1', service='es')"
@@ -437,11 +413,11 @@ async def test_no_secret_is_shown_logged_or_pickled(machine: Path, caplog: pytes
 
 
 @pytest.mark.asyncio
-async def test_a_pickled_copy_finds_the_credentials_of_its_machine(machine: Path) -> None:
-    write(machine, "ASIA1")
+async def test_a_pickled_copy_finds_the_credentials_of_its_machine(machine: Machine) -> None:
+    machine.write("ASIA1")
     auth = AwsAuth("eu-west-1", "aoss")
     await auth.headers(REQUEST)
-    write(machine, "ASIA2")
+    machine.write("ASIA2")
     other = pickle.loads(pickle.dumps(auth))  # noqa: S301
     assert (other.region, other.service) == ("eu-west-1", "aoss")
     assert key_of(await other.headers(REQUEST)) == "ASIA2"
