@@ -43,7 +43,7 @@ def right(**options: str) -> AwsAuth:
     [
         (None, "User: anonymous is not authorized to perform: es:ESHttpPost", "signed by AWS: give auth=AwsAuth("),
         (BasicAuth("admin", SECRET), "Authorization header requires 'Credential' parameter.", "signed by AWS"),
-        (BasicAuth("adminss", SECRET), "*** not a valid key=value pair (missing equal-sign)", "signed by AWS"),
+        (BasicAuth("adminss", SECRET), "'***' not a valid key=value pair (missing equal-sign)", "signed by AWS"),
         (BearerAuth(TOKEN), "Authorization header requires 'Credential' parameter.", "signed by AWS"),
         (fixed(KEY, "another", TOKEN), "The request signature we calculated does not match", "secret access key is"),
         (fixed("AKIAOTHER", SECRET), "The security token included in the request is invalid", "access key is wrong"),

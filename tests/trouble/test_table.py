@@ -17,6 +17,7 @@ from aiomlcommons.trouble.parsed_error import parse_error
 from aiomlcommons.trouble.providers import PROVIDERS, ProviderTrouble
 from aiomlcommons.trouble.table import TABLE, trouble_of
 from aiomlcommons.waiting.errors import TaskFailed
+from tests.support.aws_answers import GATEWAYS
 from tests.support.error_answers import answer, error_body
 from tests.support.paths import ROOT
 from tests.wire.recordings import exchanges
@@ -51,6 +52,8 @@ def said_of(row: Trouble) -> list[tuple[int, Any]]:
     if row.sign in SEEN:
         status, words = SEEN[row.sign]
         return [(status, error_body(words))]
+    if row.sign in GATEWAYS:
+        return [GATEWAYS[row.sign]]
     assert row.sign.endswith("_exception"), f"{row.sign} has no example"
     return [(500, error_body("no words tell", caused_by={"type": row.sign, "reason": "-"}))]
 
