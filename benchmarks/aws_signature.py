@@ -38,7 +38,7 @@ def ways(body: bytes) -> Mapping[str, Way]:
     session.set_credentials("ASIAEXAMPLEEXAMPLE00", "s" * 40, "t" * 900)
     credentials = session.get_credentials()
     request = HttpRequest("POST", PATH, {}, body, HEADERS, BASE)
-    ours = AwsAuth(REGION, SERVICE, session)
+    ours = AwsAuth(REGION, "es", session)
     theirs = AWSV4SignerAsyncAuth(credentials, REGION, SERVICE)
 
     async def by_botocore() -> object:
@@ -84,21 +84,18 @@ def report(title: str, costs: Mapping[str, Sequence[tuple[float, float]]]) -> No
         print(f"{name:20} {1e6 * seconds:7.0f} us {1e6 * on_loop:9.0f} us {whole:6.2f} {loop:12.2f}")
 
 
-async def thresholds(rounds: int) -> None:
+async def hashing(rounds: int) -> None:
     """Print what a body costs the loop's thread if it is hashed there, and in a thread: why ``net.aws.LARGE``."""
-
-    async def here(body: bytes) -> object:
-        return sha256(body)
-
     for size in (32, 64, 128, 256, 512):
         body = b"x" * (size * 1024)
-        pairs = [
-            (
-                (await cost(lambda body=body: here(body), 200))[1],
-                (await cost(lambda body=body: run_sync(sha256, body), 200))[1],
-            )
-            for _ in range(rounds)
-        ]
+
+        async def here(body: bytes = body) -> object:
+            return sha256(body)
+
+        async def in_thread(body: bytes = body) -> object:
+            return await run_sync(sha256, body)
+
+        pairs = [((await cost(here, 200))[1], (await cost(in_thread, 200))[1]) for _ in range(rounds)]
         direct, hop = (1e6 * median(pair[part] for pair in pairs) for part in (0, 1))
         print(f"hash of {size:4} KiB on the loop: {direct:5.0f} us; in a thread: {hop:5.0f} us of the loop's")
 
@@ -107,7 +104,7 @@ async def main(rounds: int) -> None:
     """Print all tables."""
     for title, size in SIZES.items():
         report(title, await measure(size, rounds))
-    await thresholds(rounds)
+    await hashing(rounds)
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ except ApiError as error:
 | race (a version conflict) | reading again: another client wrote too | raised; `ml.task` follows the winner | retried |
 | not ready | deploying the model: no node has loaded it (yet) | `ModelNotReady` | deployed |
 | quota | raising a limit at the model's provider, or paying | `QuotaExceeded` | the job ends, and can be resumed |
-| credential | updating the connector's credential or its rights; or your own (AWS) | `Unauthorized`, or `Forbidden` | the same |
+| credential | correcting a connector's credential or rights; or yours (AWS) | `Unauthorized`, `Forbidden` | the same |
 | missing | correcting the connector: its provider has no such model | `NotFound` | the same |
 | too long | sending less | raised | the batch is bisected, down to a dead letter |
 | document | leaving the text out: the provider refuses its content | raised | the same |

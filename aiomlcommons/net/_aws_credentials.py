@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 from weakref import WeakKeyDictionary
 
 import anyio
@@ -66,8 +66,7 @@ class Chain:
             self._last = credentials.get_frozen_credentials()
         elif self._last is None or not self._is_on_the_way():
             await self._alone(self._look)
-        last: Frozen = self._last
-        return last
+        return cast(Frozen, self._last)
 
     @property
     def has_fixed_token(self) -> bool:

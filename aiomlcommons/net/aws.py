@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from hashlib import sha256
 from importlib.util import find_spec
 from typing import Any, Literal
 
@@ -21,27 +21,12 @@ from aiomlcommons.trouble.aws import is_serverless
 # the event loop's time (benchmarks/aws_signature.py), so that smaller bodies would gain nothing.
 LARGE = 128 * 1024
 
-_REGION = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+_REGION = re.compile(r"[a-z]{2}[a-z0-9]*(-[a-z0-9]+)+")
 # What AWS says where other credentials may help: https://repost.aws/knowledge-center/opensearch-troubleshoot-403
 _OUTDATED = re.compile(
     rb"security token included in the request is (?:expired|invalid)|ExpiredToken|InvalidClientToken"
 )
 _CREDENTIAL = re.compile(r"Credential=([^/]+)/")
-
-
-def _service(_: Any, __: Any, value: Any) -> None:
-    if value not in ("es", "aoss"):
-        raise ValueError(f"service must be 'es' (OpenSearch Service) or 'aoss' (Serverless), not {value!r}")
-
-
-def _region(_: Any, __: Any, value: Any) -> None:
-    if value is not None and (not isinstance(value, str) or not _REGION.fullmatch(value) or value in {"es", "aoss"}):
-        raise ValueError(f"region must be like 'eu-west-1', not {value!r}")
-
-
-def _session(_: Any, __: Any, value: Any) -> None:
-    if value is not None and not hasattr(value, "get_credentials"):
-        raise TypeError(f"session must be a session of botocore or boto3, not {type(value).__name__}")
 
 
 @attrs.frozen(eq=False)
@@ -63,15 +48,26 @@ class AwsAuth:
     https://docs.aws.amazon.com/opensearch-service/latest/developerguide/managedomains-signing-service-requests.html
     """
 
-    region: str | None = attrs.field(default=None, validator=_region)
-    service: Literal["es", "aoss"] = attrs.field(default="es", validator=_service)
-    _session: Any = attrs.field(default=None, repr=False, validator=_session)
+    region: str | None = None
+    service: Literal["es", "aoss"] = "es"
+    session: Any = attrs.field(default=None, repr=False)
     _chain: Chain = attrs.field(init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
+        self._check()
+        object.__setattr__(self, "_chain", Chain(self.session))
+
+    def _check(self) -> None:
+        region: Any = self.region
+        if region is not None and not (isinstance(region, str) and _REGION.fullmatch(region)):
+            raise ValueError("region must be like 'eu-west-1'; credentials come from session=..., or botocore's chain")
+        if self.service not in ("es", "aoss"):
+            # Not shown, because it may be a secret key: AwsAuth(access_key, secret_key) is what others take.
+            raise ValueError("service must be 'es' (OpenSearch Service) or 'aoss' (OpenSearch Serverless)")
+        if self.session is not None and not hasattr(self.session, "get_credentials"):
+            raise TypeError(f"session must be a session of botocore or boto3, not {type(self.session).__name__}")
         if find_spec("botocore") is None:
             raise ImportError("AwsAuth needs botocore: pip install aiomlcommons[aws]")
-        object.__setattr__(self, "_chain", Chain(self._session))
 
     async def headers(self, request: HttpRequest) -> Mapping[str, str]:
         """Return the headers of the signature: of the method, the URL, the body, ``host`` and ``x-amz-*`` headers."""
@@ -122,7 +118,7 @@ def signed(request: HttpRequest, credentials: Frozen, region: str, service: str)
 
     signer = SigV4Auth(credentials, service, region)
     now = timestamp()
-    ours = {"x-amz-date": now, "x-amz-content-sha256": sha256(request.body or b"").hexdigest()}
+    ours = {"x-amz-date": now, "x-amz-content-sha256": hashlib.sha256(request.body or b"").hexdigest()}
     if credentials.token:
         ours["x-amz-security-token"] = credentials.token
     given = {name: value for name, value in request.headers.items() if name == "host" or name.startswith("x-amz-")}
