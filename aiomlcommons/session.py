@@ -17,8 +17,8 @@ class Session(Client, Ingests):
     Args:
         url: The cluster's URL, or a list of those of its nodes, which then take calls in turn; one that fails is set
             aside for 1 to 30 s. User name and password in it are moved to ``auth``. Default: ``https://localhost:9200``.
-        auth: A pair (user name, password), a BasicAuth or a BearerAuth. An ``authorization`` header that is given for
-            some calls replaces it there. Default: none.
+        auth: A pair (user name, password), a BasicAuth, a BearerAuth or an AwsAuth. An ``authorization`` header that is
+            given for some calls replaces it there. Default: none.
         verify: Verify the server's certificate; False accepts any, for throw-away clusters only, and is an
             InsecureWarning. Default: True.
         ca_certs: PEM file of the certificate authorities to trust. Default: those of the system.

@@ -10,7 +10,7 @@ from typing import Any
 
 import attrs
 
-from aiomlcommons import Backoff, BasicAuth, BearerAuth, HttpRequest, HttpResponse, Session, Timeout
+from aiomlcommons import AwsAuth, Backoff, BasicAuth, BearerAuth, HttpRequest, HttpResponse, Session, Timeout
 
 HUSH = "h0sh-h0sh"
 """A secret: no message may show it."""
@@ -22,6 +22,7 @@ PLACES: Mapping[str, Callable[..., Any]] = {
     "Backoff": Backoff,
     "BasicAuth": lambda **options: BasicAuth(**{"username": "admin", "password": HUSH, **options}),
     "BearerAuth": BearerAuth,
+    "AwsAuth": AwsAuth,
     "Session.from_env": Session.from_env,
     "environment": lambda **environ: Session.from_env({"OPENSEARCH_URL": "https://node:9200", **environ}),
 }
@@ -75,7 +76,7 @@ HEX = "a SHA-256 in hex, with or without colons"
 # What a session and a view of it take alike; None is a value of its own for a session, and no change for a view.
 BOTH: Mapping[str, tuple[str, tuple[Any, ...]]] = {
     "auth": (
-        "a pair (user name, password), BasicAuth or BearerAuth",
+        "a pair (user name, password), BasicAuth, BearerAuth or AwsAuth",
         (("only",), ("a", HUSH, "c"), f"admin:{HUSH}", ["admin", HUSH], 5, BasicAuth, {"admin": HUSH}),
     ),
     "timeout": (LIMIT, (-1, 0, "5", math.nan, math.inf, True, [5])),
@@ -159,6 +160,12 @@ WRONG = [
     *_cases("BasicAuth", "username", "a text without a colon", "a:b", 5, None),
     *_cases("BasicAuth", "password", "a text or a Secret", 5, None, HUSH.encode()),
     *_cases("BearerAuth", "token", HEADER, "", f"{HUSH}\n", 5, HUSH.encode()),
+    *_cases(
+        "AwsAuth", "region", "be like 'eu-west-1'; credentials come from session=", "", "es", "eu west", 5, f"{HUSH}/"
+    ),
+    Wrong("AwsAuth", "region", {"region": "AKIA1", "service": HUSH}, "be like 'eu-west-1'"),
+    *_cases("AwsAuth", "service", "'es' (OpenSearch Service) or 'aoss' (OpenSearch Serverless)", HUSH, None, ["es"], 5),
+    *_cases("AwsAuth", "session", "a session of botocore or boto3", HUSH, ("AKIA1", HUSH), 5),
     *_cases("environment", "OPENSEARCH_VERIFY_CERTS", "must be true, false, 1, 0, yes or no", "maybe", "off", "2"),
     *_cases("Session.from_env", "environ", "a mapping from names to texts", "OPENSEARCH_URL=https://node", [HUSH]),
     *_cases("environment", "OPENSEARCH_URL", "it must be like 'https://host:9200'", "", " , "),

@@ -179,26 +179,6 @@ async def test_a_broken_profile_is_named(machine: Machine, monkeypatch: pytest.M
     assert pickle.loads(pickle.dumps(caught.value)).transient  # noqa: S301
 
 
-@pytest.mark.parametrize(
-    ("options", "error", "said"),
-    [
-        ({"region": ""}, ValueError, "region must be like 'eu-west-1'; credentials come from session="),
-        ({"region": "es"}, ValueError, "region must be like 'eu-west-1'"),
-        ({"region": "eu west"}, ValueError, "region must be like"),
-        ({"region": 5}, ValueError, "region must be like"),
-        ({"region": "AKIA1", "service": HUSH}, ValueError, "region must be like"),
-        ({"region": "eu-west-1", "service": HUSH}, ValueError, r"service must be 'es' .* or 'aoss'"),
-        ({"service": None}, ValueError, "service must be"),
-        ({"service": ["es"]}, ValueError, "service must be"),
-        ({"session": "AKIA1"}, TypeError, "session must be a session of botocore or boto3, not str"),
-    ],
-)
-def test_a_wrong_option_is_named(options: dict[str, Any], error: type[Exception], said: str) -> None:
-    with pytest.raises(error, match=said) as caught:
-        AwsAuth(**options)
-    assert HUSH not in str(caught.value)
-
-
 def test_without_botocore_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(aws, "find_spec", lambda name: None)
     with pytest.raises(ImportError, match=r"pip install aiomlcommons\[aws\]"):

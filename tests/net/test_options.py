@@ -11,7 +11,7 @@ import attrs
 import numpy as np
 import pytest
 
-from aiomlcommons import Backoff, BasicAuth, BearerAuth, Session, Timeout
+from aiomlcommons import AwsAuth, Backoff, BasicAuth, BearerAuth, Session, Timeout
 from aiomlcommons.net import option_rules
 from tests.net.option_errors import HUSH, WRONG, Wrong, main
 
@@ -32,6 +32,7 @@ def test_every_option_is_in_the_table() -> None:
         "ml.options": [name for name in inspect.signature(Session.options).parameters if name != "self"],
         **{kind.__name__: [field.name for field in attrs.fields(kind)] for kind in (Timeout, Backoff, BasicAuth)},
         "BearerAuth": ["token"],
+        "AwsAuth": list(inspect.signature(AwsAuth).parameters),
     }
     missing = {(place, name) for place, names in takes.items() for name in names} - tried
     assert not missing, "add wrong values of it to tests/net/option_errors.py, and its rule to net/option_rules.py"
