@@ -17,8 +17,8 @@ from aiomlcommons.http import HttpRequest, HttpResponse
 from aiomlcommons.net._aws_credentials import NO_REGION, Chain, Frozen
 from aiomlcommons.trouble.aws import is_serverless
 
-# From this size on, in bytes, a body is hashed in a thread. Hashing takes 1 us per KiB and the way to a thread 50 us of
-# the event loop's time (benchmarks/aws_signature.py), so that smaller bodies would gain nothing.
+# From this size on, in bytes, a body is hashed in a thread. Hashing takes 0.8 us per KiB, and the way to a thread 80 to
+# 100 us of the event loop's time (benchmarks/aws_signature.py), so that smaller bodies would gain nothing.
 LARGE = 128 * 1024
 
 _REGION = re.compile(r"[a-z]{2}[a-z0-9]*(-[a-z0-9]+)+")
