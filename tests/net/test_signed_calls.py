@@ -173,6 +173,33 @@ async def test_credentials_that_expire_during_a_job_are_found_again(to: Signed, 
     assert to.gateway.keys[-1] == "ASIA2"
 
 
+async def test_a_job_whose_credentials_nobody_renews_ends_and_can_be_resumed(to: Signed, machine: Machine) -> None:
+    model_id = await deployed(to.ml)
+    rows, checkpoint = machine.folder / "rows.jsonl", machine.folder / "job"
+    rows.write_bytes(b"".join(orjson.dumps({"id": str(i), "text": f"text {i}"}) + b"\n" for i in range(40)))
+    predictions = count()
+
+    async def expiring(_: Any, call_next: Any) -> Any:
+        if next(predictions) == 3:
+            to.gateway.expire("ASIA1")
+        return await call_next()
+
+    def job() -> Any:
+        sink = IndexSink(to.ml, "docs", create=True, backoff=NOW)
+        return to.ml.ingest(rows, model=model_id, sink=sink, batch=4, checkpoint=checkpoint)
+
+    to.emulator.faults.add(expiring, on=PREDICTIONS, times=None)
+    with pytest.raises(Forbidden):
+        async with job() as first:
+            await first
+    to.gateway.allow("ASIA2", HUSH, TOKEN)
+    machine.write("ASIA2", token=TOKEN)
+    async with job() as second:
+        report = await second
+    assert report.failed == 0
+    assert orjson.loads((await to.ml.request("GET", "/docs/_count")).body)["count"] == 40
+
+
 async def test_a_stream_is_asked_for_again_with_other_credentials(to: Signed, machine: Machine) -> None:
     async with model_server.serve() as url, chat_model(to.ml, "chat", f"{url}/proverb") as model_id:
         to.gateway.rotate(machine, "ASIA1", "ASIA2")

@@ -14,6 +14,7 @@ from aiomlcommons.errors import (
     Forbidden,
     MLCommonsError,
     ModelNotReady,
+    NoCredentials,
     NotFound,
     NotSupported,
     QuotaExceeded,
@@ -46,6 +47,7 @@ FATAL = (
     JobStalled,
     FeatureDisabled,
     Forbidden,
+    NoCredentials,
     NotFound,
     NotSupported,
     QuotaExceeded,
@@ -94,7 +96,7 @@ class ModelRequests:
 
     def is_fatal(self, error: MLCommonsError) -> bool:
         """Return whether an error ends the job, because it does not depend on the documents."""
-        if is_firewalls(error):
+        if is_firewalls(error) or (isinstance(error, NoCredentials) and error.transient):
             return False
         return isinstance(error, FATAL) or (self.redeploy is not None and error is self.redeploy.failed)
 

@@ -21,6 +21,7 @@ from aiomlcommons.errors import (
     Forbidden,
     InvalidRequest,
     MLCommonsError,
+    NoCredentials,
     NotSupported,
     RequestTimeout,
     SessionClosed,
@@ -148,6 +149,7 @@ PASSING: list[Exception] = [
     api(409, "[abc]: version conflict, required seqNo [3]", kind="version_conflict_engine_exception"),
     api(400, "Error from remote service: The request was denied due to remote server throttling. To change the retry"),
     ConnectError("dropped", REQUEST),
+    NoCredentials("they could not be renewed", transient=True),
     RequestTimeout("too slow", REQUEST),
 ]
 
@@ -559,6 +561,8 @@ FINAL: list[Exception] = [
     api(302, ""),
     NotSupported("since 2.11"),
     SessionClosed("closed"),
+    NoCredentials("no AWS credentials"),
+    api(403, "The security token included in the request is expired"),
 ]
 
 
