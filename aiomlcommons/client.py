@@ -143,10 +143,11 @@ class Client(Calls, Api, Inference, Waits):
 
         ``environ`` holds the variables. Default: those of the process. Reads ``OPENSEARCH_URL`` (one, or those of
         several nodes, with commas between them), ``OPENSEARCH_USERNAME``, ``OPENSEARCH_PASSWORD``,
-        ``OPENSEARCH_CA_CERTS``, ``OPENSEARCH_VERIFY_CERTS`` (true or false) and ``OPENSEARCH_TENANT_ID``. An option
-        that is given counts before its variable, and one of ``verify``, ``ca_certs``, ``fingerprint`` and
-        ``ssl_context`` before both variables of certificates. Raises ValueError if OPENSEARCH_URL is not set, or a
-        variable holds what its option does not take.
+        ``OPENSEARCH_CA_CERTS``, ``OPENSEARCH_VERIFY_CERTS`` (true or false), ``OPENSEARCH_TENANT_ID``, and for
+        signatures of AWS ``OPENSEARCH_AWS_REGION`` and ``OPENSEARCH_AWS_SERVICE`` (es or aoss). An option that is given
+        counts before its variable, and one of ``verify``, ``ca_certs``, ``fingerprint`` and ``ssl_context`` before both
+        variables of certificates. Raises ValueError if OPENSEARCH_URL is not set, or a variable holds what its option
+        does not take.
         """
         # Not the default value itself, because help() and documentation would print all of its passwords.
         environ = os.environ if environ is None else environ

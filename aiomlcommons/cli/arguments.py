@@ -17,7 +17,8 @@ def parser() -> argparse.ArgumentParser:
         description="OpenSearch ML Commons from the command line.",
         epilog="The cluster is named by --url or OPENSEARCH_URL, which may hold the URLs of several nodes with commas "
         "between them; user and password by OPENSEARCH_USERNAME and OPENSEARCH_PASSWORD; its authority by "
-        "OPENSEARCH_CA_CERTS; a tenant by OPENSEARCH_TENANT_ID. OPENSEARCH_VERIFY_CERTS=false accepts any certificate.",
+        "OPENSEARCH_CA_CERTS; a tenant by OPENSEARCH_TENANT_ID. OPENSEARCH_VERIFY_CERTS=false accepts any certificate. "
+        "OPENSEARCH_AWS_REGION and OPENSEARCH_AWS_SERVICE (es or aoss) sign requests for Amazon's clusters.",
     )
     top.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = top.add_subparsers(required=True, metavar="COMMAND")

@@ -6,7 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from aiomlcommons.net.auth import BasicAuth
+from aiomlcommons.net.auth import Auth, BasicAuth
+from aiomlcommons.net.aws import AwsAuth
 from aiomlcommons.net.rules import MAPPING
 from aiomlcommons.net.secret import Secret
 
@@ -31,8 +32,8 @@ def options_from(environ: Mapping[str, str], given: Mapping[str, Any]) -> dict[s
     Raises ValueError, which names the variable.
     """
     found: dict[str, Any] = {}
-    if username := environ.get("OPENSEARCH_USERNAME"):
-        found["auth"] = BasicAuth(username, Secret(environ.get("OPENSEARCH_PASSWORD", "")))
+    if (auth := _auth(environ)) is not None:
+        found["auth"] = auth
     if ca_certs := environ.get("OPENSEARCH_CA_CERTS"):
         found["ca_certs"] = ca_certs
     if verify := environ.get("OPENSEARCH_VERIFY_CERTS"):
@@ -42,6 +43,19 @@ def options_from(environ: Mapping[str, str], given: Mapping[str, Any]) -> dict[s
     if not _TRUST.isdisjoint(given):
         found = {name: value for name, value in found.items() if name not in _TRUST}
     return {**found, **given}
+
+
+def _auth(environ: Mapping[str, str]) -> Auth | None:
+    username, region, service = (
+        environ.get(f"OPENSEARCH_{name}") for name in ("USERNAME", "AWS_REGION", "AWS_SERVICE")
+    )
+    if not (region or service):
+        return BasicAuth(username, Secret(environ.get("OPENSEARCH_PASSWORD", ""))) if username else None
+    if username:
+        raise ValueError("OPENSEARCH_USERNAME and OPENSEARCH_AWS_REGION or OPENSEARCH_AWS_SERVICE are set: keep one")
+    if service not in {None, "", "es", "aoss"}:
+        raise ValueError(f"OPENSEARCH_AWS_SERVICE must be es or aoss, not {service!r}")
+    return AwsAuth(region or None, "aoss" if service == "aoss" else "es")
 
 
 def _flag(name: str, text: str) -> bool:

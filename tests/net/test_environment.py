@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from aiomlcommons import BasicAuth, InsecureWarning, Session
+from aiomlcommons import AwsAuth, BasicAuth, InsecureWarning, Session
 from aiomlcommons.net.environment import options_from, urls_from
 from tests.support.recording_server import serve
 
@@ -44,6 +44,35 @@ def test_each_variable_is_an_option_and_a_given_option_counts_before_it() -> Non
     assert options_from(environ, {"retries": 0}) == {**found, "retries": 0}
     given: dict[str, Any] = {"auth": ("bob", "x"), "ca_certs": "other.pem", "tenant_id": "umbrella"}
     assert options_from(environ, given) == given
+
+
+@pytest.mark.parametrize(
+    ("environ", "region", "service"),
+    [
+        ({"OPENSEARCH_AWS_REGION": "eu-west-1"}, "eu-west-1", "es"),
+        ({"OPENSEARCH_AWS_REGION": "eu-west-1", "OPENSEARCH_AWS_SERVICE": "aoss"}, "eu-west-1", "aoss"),
+        ({"OPENSEARCH_AWS_SERVICE": "es", "OPENSEARCH_AWS_REGION": ""}, None, "es"),
+    ],
+)
+def test_signatures_of_aws_are_switched_on_by_their_own_variables(
+    environ: dict[str, str], region: str | None, service: str
+) -> None:
+    auth = options_from(environ, {})["auth"]
+    assert isinstance(auth, AwsAuth)
+    assert (auth.region, auth.service) == (region, service)
+
+
+@pytest.mark.parametrize(
+    ("environ", "words"),
+    [
+        ({"OPENSEARCH_AWS_SERVICE": "s3"}, "OPENSEARCH_AWS_SERVICE must be es or aoss, not 's3'"),
+        ({"OPENSEARCH_AWS_REGION": "here!"}, "region must be like 'eu-west-1'"),
+        ({"OPENSEARCH_AWS_SERVICE": "es", "OPENSEARCH_USERNAME": "admin"}, "are set: keep one"),
+    ],
+)
+def test_wrong_variables_of_aws_are_refused(environ: dict[str, str], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        options_from(environ, {})
 
 
 @pytest.mark.parametrize(
