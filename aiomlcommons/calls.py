@@ -17,6 +17,8 @@ from aiomlcommons.http import JSON, HttpRequest, HttpResponse
 from aiomlcommons.net import rules
 from aiomlcommons.net.exchange import Exchange
 from aiomlcommons.wire.codec import TYPED_JSON, from_http, to_http
+from aiomlcommons.wire.features import Feature
+from aiomlcommons.wire.flavors import Flavor
 from aiomlcommons.wire.version import Server, Version, is_unknown_route, needs_version, route_at
 
 log = logging.getLogger("aiomlcommons")
@@ -36,7 +38,7 @@ class Calls:
 
         Raises:
             InvalidRequest: A field is invalid; nothing was sent.
-            NotSupported: The server's version does not have the endpoint, a field or a value.
+            NotSupported: The server's version or kind does not have the endpoint, a field or a value.
             ConnectError: No response.
             ApiError: A response with a status of 300 or above.
             DecodeError: A response that does not match the declared type.
@@ -56,13 +58,19 @@ class Calls:
         async with self._exchange.pieces(to_http(request, await self._route(request))) as pieces:
             yield pieces
 
+    @property
+    def flavor(self) -> Flavor:
+        """The kind of server, as far as it is known: see ``Session(flavor=...)``."""
+        return self._server.flavor
+
     async def version(self) -> Version | None:
         """Return the server's version, fetched once and then cached.
 
         Falls back to ``compat`` (or None) if the server cannot be reached, does not say, or the user may not ask. A
-        transient failure is not cached: the next call asks again.
+        transient failure is not cached: the next call asks again. Amazon OpenSearch Serverless has no version, and is
+        not asked: its routes are the current ones.
         """
-        if not self._server.asked:
+        if not self._server.asked and self.flavor.has(Feature.INFO):
             async with self._server.lock:
                 await self._ask_version()
         return self._server.version
@@ -77,6 +85,8 @@ class Calls:
         except (MLCommonsError, ValueError) as error:
             # The user may lack the permission, and a proxy may let only ML Commons routes through.
             log.debug("the server's version is unknown: %s", error)
+            if isinstance(error, ApiError):
+                self._server.recognised(error.response.headers)
             self._server.asked = not getattr(error, "transient", False)
 
     async def _get(self, request: Request[Any], headers: Mapping[str, str] | None = None) -> HttpResponse:
@@ -85,6 +95,8 @@ class Calls:
         try:
             return await self._try(request, route, headers)
         except ApiError as error:
+            if self._server.recognised(error.response.headers):
+                self.flavor.check(request, error)
             if not is_unknown_route(error):
                 raise
             other = route_at(request, await self.version(), error)
@@ -93,6 +105,7 @@ class Calls:
         return await self._try(request, other, headers)
 
     async def _route(self, request: Request[Any]) -> Route | None:
+        self.flavor.check(request)
         if not needs_version(request):
             with suppress(NotSupported):  # compat may be wrong: only the version that the server reports refuses
                 return route_at(request, self._server.version)

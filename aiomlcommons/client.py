@@ -13,8 +13,10 @@ import attrs
 
 from aiomlcommons.__about__ import __version__
 from aiomlcommons.api import Api
+from aiomlcommons.api.server import GetInfo
 from aiomlcommons.calls import Calls
-from aiomlcommons.errors import DecodeError, Forbidden, MLCommonsError
+from aiomlcommons.errors import DecodeError, Forbidden, MLCommonsError, NotFound
+from aiomlcommons.inference.inputs import KnownInputs
 from aiomlcommons.inference.methods import Inference
 from aiomlcommons.net import option_rules
 from aiomlcommons.net.aiohttp_transport import AiohttpTransport
@@ -33,6 +35,9 @@ from aiomlcommons.net.transport import SendFunction, Timeout, Transport, as_time
 from aiomlcommons.net.urls import Urls, base_of, check_urls, credentials_in
 from aiomlcommons.trouble.kinds import Kind
 from aiomlcommons.waiting.task import Waits
+from aiomlcommons.wire.codec import from_http
+from aiomlcommons.wire.features import Feature
+from aiomlcommons.wire.flavors import flavor_named, flavor_of
 from aiomlcommons.wire.version import Server, Version
 
 
@@ -66,7 +71,7 @@ class Client(Calls, Api, Inference, Waits):
         trust_env: bool = False,
         timeout: Timeout | float | None = Timeout(),
         retries: int = 3,
-        wait: float = 0.0,
+        wait: float | None = None,
         backoff: Backoff = Backoff(),
         headers: Mapping[str, str] | None = None,
         user_agent: str = f"aiomlcommons/{__version__}",
@@ -74,6 +79,7 @@ class Client(Calls, Api, Inference, Waits):
         gzip: bool = False,
         compat: str | None = None,
         tenant_id: str | None = None,
+        flavor: str | None = None,
         transport: Transport | SendFunction | None = None,
     ) -> None:
         urls = check_urls(url)
@@ -81,6 +87,8 @@ class Client(Calls, Api, Inference, Waits):
             if auth is not None:
                 raise ValueError("credentials are both in url and in auth: give them once")
             auth = found
+        kind = flavor_of((one.host or "" for one in urls), auth) if flavor is None else flavor_named(flavor)
+        self._server = Server(None if compat is None else Version.parse(compat), kind=kind)
         tls = TLS(
             verify=verify,
             ca_certs=_path(ca_certs),
@@ -104,16 +112,16 @@ class Client(Calls, Api, Inference, Waits):
                 auth=auth,
                 timeout=as_timeout(timeout),
                 retries=retries,
-                wait=wait,
+                wait=self.flavor.wait if wait is None else wait,
                 backoff=backoff,
                 headers={"user-agent": user_agent, **(with_tenant(headers, tenant_id) or {})},
             ),
         )
-        self._server = Server(None if compat is None else Version.parse(compat))
         self._exchange = exchange
         self.url = str(urls[0].with_user(None))
         credentials = exchange.options.auth is not None or "authorization" in exchange.options.headers
         warn_of_insecure(map(base_of, urls), tls, credentials=credentials)
+        self._inputs = KnownInputs()
 
     # ---- connection ------------------------------------------------------------------------------------------------
 
@@ -168,11 +176,16 @@ class Client(Calls, Api, Inference, Waits):
 
     async def _greet(self) -> None:
         try:
-            info = await self.info()
+            info = from_http(GetInfo(), await self._try(GetInfo(), None))
         except Forbidden as error:
             if error.trouble.kind is Kind.CREDENTIAL:  # of a gateway of AWS, which will let nothing through
                 raise
             return  # A user without the cluster:monitor/main permission may still be allowed everything else.
+        except NotFound as error:
+            self._server.recognised(error.response.headers)
+            if self.flavor.has(Feature.INFO):
+                raise
+            return  # Serverless has no GET /, and its 404 shows that it accepts the credentials.
         except DecodeError as error:
             raise DecodeError(f"{self.url} is not an OpenSearch: {error.message}", error.response) from None
         if info.version.distribution != "opensearch":

@@ -96,6 +96,13 @@ class Request(Generic[R_co]):
         """Yield given values that older servers do not know, as (description, version that added it)."""
         return iter(())
 
+    def features(self) -> Iterator[tuple[str, str]]:
+        """Yield what the values use beyond the endpoint's own feature, as (feature, what to name in a message).
+
+        The features are those of ``aiomlcommons.wire.features``, which some kinds of servers lack.
+        """
+        return iter(())
+
 
 ENDPOINTS: list[type[Request[Any]]] = []
 """The registry of every endpoint of the package, in the order of its modules."""

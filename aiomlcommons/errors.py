@@ -41,7 +41,7 @@ class InvalidRequest(MLCommonsError, ValueError):
 
 
 class NotSupported(MLCommonsError):
-    """The server's version does not have this endpoint, field or value; the message names the version that does."""
+    """The server's version or kind does not have this endpoint, field or value; the message says which does, or why."""
 
 
 class SessionClosed(MLCommonsError, RuntimeError):
@@ -169,7 +169,9 @@ class Forbidden(ApiError):
     def _remedy(self) -> str:
         if self.reason.startswith("Tenant ID"):  # as in "Tenant ID header is missing or has no value"
             return hints.TENANT
-        return super()._remedy() or (hints.FORBIDDEN if self.trouble.party is Party.PROVIDER else "")
+        if found := super()._remedy() or hints.amazon(self.reason):
+            return found
+        return hints.FORBIDDEN if self.trouble.party is Party.PROVIDER else ""
 
 
 class FeatureDisabled(ApiError):
@@ -265,6 +267,8 @@ def error_for(response: HttpResponse) -> ApiError:
     kind, reason, details = describe(body_of(response))
     if disabled_setting(f"{reason} {details}"):
         return FeatureDisabled(response)
+    if hints.amazon(reason):
+        return Forbidden(response)  # whatever the status, which is 401: the credentials are accepted
     fallback = _BY_HUNDRED.get(response.status // 100, ApiError)
     by_status = _BY_TYPE.get(kind) or _BY_STATUS.get(response.status, fallback)
     return (_by_trouble(_trouble(response), response.status) or by_status)(response)

@@ -35,7 +35,7 @@ class Session(Client, Ingests):
         retries: How often an idempotent request is retried after a transient error. Default: 3.
         wait: Seconds, counted from the first failure, to keep retrying beyond ``retries`` while the cluster is
             unavailable (a node restarts, shards recover, a memory breaker is open). Applies only once the cluster has
-            responded, so that a wrong URL fails fast. Default: 0.
+            responded, so that a wrong URL fails fast. Default: 0; with ``flavor="aoss"`` 60, for its cold starts.
         backoff: The delays between attempts: exponential backoff with jitter. Default: 0.1 s, growing to 10 s.
         headers: Headers to send with each request. Default: none.
         user_agent: The ``user-agent`` header. Default: ``aiomlcommons/VERSION``.
@@ -44,6 +44,10 @@ class Session(Client, Ingests):
         compat: The server's version, such as ``"2.4"``, assumed until the server reports its own and if it cannot be
             determined; routes and fields of that version are used. Default: the current ones.
         tenant_id: The tenant, on clusters with multi-tenancy; sent as ``x-tenant-id``. Default: none.
+        flavor: The kind of server: ``"opensearch"``, ``"managed"`` (a domain of Amazon OpenSearch Service), or
+            ``"aoss"`` (Amazon OpenSearch Serverless). What it lacks raises NotSupported before anything is sent.
+            Default: what the host name, the service of an AwsAuth, or the headers of its responses tell; else
+            ``"opensearch"``.
         transport: A transport adapter that replaces aiohttp: a Transport, or an async function from HttpRequest and
             Timeout to HttpResponse. Default: aiohttp.
     """

@@ -22,6 +22,7 @@ from aiomlcommons.api.model_records import (
 from aiomlcommons.api.tasks import TaskStarted
 from aiomlcommons.endpoint import Request, endpoint
 from aiomlcommons.record import as_body, in_query, mixin
+from aiomlcommons.wire.features import Feature
 
 CHUNK_SIZE = 10_000_000
 """The most bytes that one uploaded chunk may hold."""
@@ -114,6 +115,12 @@ class RegisterModel(ModelSpec, Request[TaskStarted]):
         yield from super().newer_values()
         if self.url is None and self.connector_id is None and self.connector is None:
             yield "a pretrained model by its name", "2.6"
+
+    def features(self) -> Iterator[tuple[str, str]]:
+        if self.url is not None:
+            yield Feature.MODEL_URLS, "url"
+        elif str(self.function_name).upper() != FunctionName.REMOTE:
+            yield Feature.LOCAL_MODELS, self.name
 
 
 @endpoint(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import KW_ONLY
 from typing import Any
@@ -14,6 +14,7 @@ from aiomlcommons.endpoint import Request, endpoint
 from aiomlcommons.errors import NotSupported
 from aiomlcommons.namespace import Namespace, op
 from aiomlcommons.record import NULL, Record, in_query, record
+from aiomlcommons.wire.features import Feature
 
 __all__ = [
     "FIRST_MODEL",
@@ -24,6 +25,9 @@ __all__ = [
     "PutClusterSettings",
     "Settings",
 ]
+
+SOURCES = {PREFIX + "allow_registering_model_via_url", PREFIX + "allow_registering_model_via_local_file"}
+"""The settings that managed domains of Amazon refuse."""
 
 
 @record
@@ -59,6 +63,14 @@ class PutClusterSettings(Request[ClusterSettings]):
     persistent: Mapping[str, Any] | None = None
     transient: Mapping[str, Any] | None = None
     flat_settings: bool | None = in_query(default=None)
+
+    def features(self) -> Iterator[tuple[str, str]]:
+        for changes in (self.persistent or {}, self.transient or {}):
+            for key, value in changes.items():
+                if key in SOURCES:
+                    yield Feature.MODEL_SOURCE_SETTINGS, key
+                elif isinstance(value, Mapping):
+                    yield Feature.NESTED_SETTINGS, key
 
 
 class Settings(Namespace):
@@ -109,6 +121,7 @@ class Settings(Namespace):
 
         Any node may run models, models may be registered by URL and by upload, and memory may be used up to 99 %; an
         old server that lacks one of these settings allows it anyway. Restore with ``await ml.settings.apply(before)``.
+        Raises NotSupported on a managed domain of Amazon, which refuses the settings for URLs and uploads.
         """
         return await self.apply(FIRST_MODEL, transient=transient, skip_missing=True)
 

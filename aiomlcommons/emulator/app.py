@@ -15,7 +15,7 @@ import attrs
 from aiohttp import web
 from yarl import URL
 
-from aiomlcommons.emulator import decoding, legacy, rate_limits, restart, routes
+from aiomlcommons.emulator import decoding, flavors, legacy, rate_limits, restart, routes
 from aiomlcommons.emulator.aws import AwsVerifier, Received
 from aiomlcommons.emulator.cluster import Cluster
 from aiomlcommons.emulator.encoding import to_cbor, to_json, wants_cbor
@@ -27,6 +27,7 @@ from aiomlcommons.emulator.registry import HANDLERS, Bare, Plain, load_handlers
 from aiomlcommons.endpoint import Request
 from aiomlcommons.http import CBOR, HttpRequest
 from aiomlcommons.wire import convert
+from aiomlcommons.wire.flavors import SERVERLESS, flavor_named
 from aiomlcommons.wire.routes import Match, Router
 
 load_handlers()
@@ -41,17 +42,21 @@ class Emulator:
     The state is kept when the emulator is served again. Changes that are delayed on a real cluster are delayed here,
     for two reads unless ``refresh`` says otherwise: ``Emulator(refresh=AT_ONCE)``,
     ``Emulator(refresh=Refresh(seconds=1))``. With ``aws``, requests must be signed as for Amazon's clusters:
-    ``Emulator(aws=AwsVerifier("eu-west-1"))``.
+    ``Emulator(aws=AwsVerifier("eu-west-1"))``. ``flavor`` is the kind of server, as for a Session:
+    ``Emulator(flavor="aoss")`` lacks what Amazon OpenSearch Serverless lacks.
     """
 
     cluster: Cluster = attrs.field(factory=Cluster)
     refresh: Refresh | None = attrs.field(default=None, kw_only=True, repr=False)
     aws: AwsVerifier | None = attrs.field(default=None, kw_only=True)
+    flavor: str | None = attrs.field(default=None, kw_only=True, repr=False)
     _router: Router = attrs.field(factory=Router, repr=False)
 
     def __attrs_post_init__(self) -> None:
         if self.refresh is not None:
             self.cluster.lag(self.refresh)
+        if self.flavor is not None:
+            self.cluster.flavor = flavor_named(self.flavor)
 
     @property
     def faults(self) -> Faults:
@@ -114,9 +119,12 @@ class Emulator:
         for action in reversed(self.faults.actions_for(endpoint, http)):
             call_next = partial(_call_action, action, request, call_next)
         try:
-            return await call_next()
+            response = await call_next()
         except Refused as error:
-            return await _refusal(error, as_cbor=as_cbor)
+            response = await _refusal(error, as_cbor=as_cbor)
+        if self.cluster.flavor is SERVERLESS and not response.prepared:
+            response.headers.update(flavors.SERVER)
+        return response
 
     def _resolved(self, http: HttpRequest, *, as_cbor: bool) -> tuple[type[Request[Any]] | None, CallNext]:
         """Return the endpoint of a request, if it is one of ML Commons, and what answers the request."""
@@ -137,15 +145,18 @@ class Emulator:
         return partial(self._respond_beside, *found, as_cbor=as_cbor)
 
     async def _respond_beside(self, known: routes.PlainRoute, call: routes.Call, *, as_cbor: bool) -> web.Response:
+        flavors.check_route(self.cluster, None, call.http)
         routes.check(known, call)
         restart.check_shards(self.cluster, known, call)
         return _encoded(await _answered(known.answer(self.cluster, call), call.http), call.http, as_cbor=as_cbor)
 
     async def _respond(self, match: Match, http: HttpRequest, *, as_cbor: bool) -> web.Response:
+        flavors.check_route(self.cluster, match.request, http)
         handler = HANDLERS.get(match.request)
         if handler is None:
             raise refused(501, "not_emulated", f"the emulator knows {match.route} and does not answer it")
         request: Request[Any] = decoding.read(match, http, self.cluster.version)
+        flavors.check_request(self.cluster, request)
         restart.check_recovered(self.cluster, request)
         try:
             answer = await _answered(handler(self.cluster, request), http)

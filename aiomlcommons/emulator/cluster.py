@@ -30,11 +30,17 @@ from aiomlcommons.emulator.faults import Faults
 from aiomlcommons.emulator.index import Document, Index, Refresh, alter, token
 from aiomlcommons.emulator.settings.store import SettingStore
 from aiomlcommons.endpoint import Request
+from aiomlcommons.wire.flavors import OPENSEARCH, SERVERLESS, Flavor, flavor_named
 from aiomlcommons.wire.version import Version
 
 __all__ = ["Cluster", "Document", "Index", "alter"]
 
 T = TypeVar("T")
+COLLECTIONS = ("SEARCH", "TIMESERIES", "VECTORSEARCH")
+
+
+def _flavor(given: str | Flavor) -> Flavor:
+    return flavor_named(given) if isinstance(given, str) else given
 
 
 @attrs.define
@@ -43,13 +49,16 @@ class Cluster:
 
     It reports OpenSearch ``version`` and has no routes that came later. ``refresh`` sets how long changes are delayed
     that are delayed on a real cluster. ``streams`` adds the transport that streams need. With ``follows_batches`` it
-    can poll a provider for a batch job that it started, which no recorded server could do.
+    can poll a provider for a batch job that it started, which no recorded server could do. ``flavor`` is the kind of
+    server, as for a Session; ``collection`` is the type of that of Amazon OpenSearch Serverless: only SEARCH takes ids.
     """
 
     clock: Callable[[], float] = time
     version: str = "3.4.0"
     refresh: Refresh = attrs.field(factory=Refresh)
     streams: bool = False
+    flavor: Flavor = attrs.field(default=OPENSEARCH, converter=_flavor)
+    collection: str = attrs.field(default="VECTORSEARCH", validator=attrs.validators.in_(COLLECTIONS))
     follows_batches: bool = False
     faults: Faults = attrs.field(factory=Faults)
     settings: SettingStore = attrs.field(factory=SettingStore)
@@ -120,6 +129,11 @@ class Cluster:
     def is_old(self) -> bool:
         """Whether this is a server with the old names, before 2.7: models are uploaded and loaded, without groups."""
         return self.is_before("2.7")
+
+    @property
+    def takes_ids(self) -> bool:
+        """Whether documents may be written under ids of the caller."""
+        return self.flavor is not SERVERLESS or self.collection == "SEARCH"
 
     def is_before(self, version: str) -> bool:
         """Return whether this OpenSearch is older than a version."""

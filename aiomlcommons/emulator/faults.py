@@ -126,6 +126,16 @@ class Faults:
         """Respond with 429 as the memory circuit breaker of OpenSearch, or with ``heap`` that of ML Commons."""
         self.add(refuse(heap_full() if heap else circuit_broken()), times=times, **matching)
 
+    def cold_start(self, *, times: int = 2, seconds: float = 0.0) -> None:
+        """Respond to the next requests, whichever, with 503 after so many seconds, as a collection that wakes up."""
+        waking = refuse(Refused(503, None))
+
+        async def action(request: web.BaseRequest, call_next: CallNext) -> web.StreamResponse:
+            await asyncio.sleep(seconds)
+            return await waking(request, call_next)
+
+        self.add(action, on=lambda _: True, times=times)
+
     def drop(self, *, times: int | None = 1, **matching: Unpack[Matching]) -> None:
         """Close the connection without a response."""
         self.add(drop_connection, times=times, **matching)

@@ -8,14 +8,18 @@ from functools import partial
 from typing import Any, Literal, TypeAlias, TypeVar
 
 from aiomlcommons.api.predict import Predict
-from aiomlcommons.errors import InvalidRequest
-from aiomlcommons.http import CBOR, HttpResponse
+from aiomlcommons.errors import InvalidRequest, NotSupported
+from aiomlcommons.http import CBOR, JSON, HttpResponse
 from aiomlcommons.inference import predictions, vectors
+from aiomlcommons.inference._by_parameters import ByParameters
 from aiomlcommons.inference.embed import Embedded, Rows, TextOf, embed
+from aiomlcommons.inference.inputs import KnownInputs, ModelInputs
 from aiomlcommons.inference.predictions import Highlight
 from aiomlcommons.inference.tables import is_column, is_table, values_of
 from aiomlcommons.inference.vectors import Vectors
 from aiomlcommons.namespace import HasSession
+from aiomlcommons.wire.features import Feature
+from aiomlcommons.wire.version import Server
 
 Row = TypeVar("Row")
 Side: TypeAlias = Literal["query", "passage"]
@@ -53,6 +57,17 @@ class Inference(HasSession):
     https://docs.opensearch.org/latest/ml-commons-plugin/api/train-predict/predict/
     """
 
+    _server: Server
+    _inputs: KnownInputs
+
+    def declare_inputs(self, model_id: str, inputs: ModelInputs) -> None:
+        """Name the parameters by which a remote model takes texts: ``ModelInputs(texts="input")``.
+
+        Only Amazon OpenSearch Serverless needs it, and only for a model whose connector does not tell them, or may not
+        be read. It holds for this session and its views, bulk jobs included.
+        """
+        self._inputs.declared[model_id] = inputs
+
     async def embed_one(self, model_id: str, text: str, *, content_type: Side | None = None) -> Vectors:
         """Embed one text; return an array of shape ``(dimension,)``. See ``embed_many``."""
         check_text("text", text)
@@ -82,7 +97,10 @@ class Inference(HasSession):
         request = Predict(
             "text_embedding", model_id, text_docs=texts, return_bytes=True, return_number=False, parameters=parameters
         )
-        return vectors.embeddings(await self._session.raw(request, accept=CBOR), len(texts))
+        if (got := await self._by_algorithm(request, accept=CBOR)) is not None:
+            return vectors.embeddings(got, len(texts))
+        parts = await self._remote(model_id).each(texts, {"side": content_type}, vectors.embeddings, accept=CBOR)
+        return vectors.joined(parts)
 
     def embed(
         self,
@@ -142,8 +160,11 @@ class Inference(HasSession):
         """
         texts = checked_texts("texts", texts)
         parameters = {"sparse_embedding_format": sparse_embedding_format} if sparse_embedding_format else None
-        got = await self._session.raw(Predict("sparse_encoding", model_id, text_docs=texts, parameters=parameters))
-        return predictions.sparse_vectors(got, len(texts))
+        request = Predict("sparse_encoding", model_id, text_docs=texts, parameters=parameters)
+        if (got := await self._by_algorithm(request)) is not None:
+            return predictions.sparse_vectors(got, len(texts))
+        parts = await self._remote(model_id).each(texts, {"further": parameters}, predictions.sparse_vectors)
+        return [weights for part in parts for weights in part]
 
     async def rerank(self, model_id: str, query_text: str, text_docs: Sequence[str]) -> Vectors:
         """Score how well each document answers a query, by a cross-encoder; higher is better.
@@ -153,8 +174,11 @@ class Inference(HasSession):
         """
         check_text("query_text", query_text)
         text_docs = checked_texts("text_docs", text_docs)
-        got = await self._session.raw(Predict("text_similarity", model_id, query_text=query_text, text_docs=text_docs))
-        return predictions.scores(got, len(text_docs))
+        request = Predict("text_similarity", model_id, query_text=query_text, text_docs=text_docs)
+        if (got := await self._by_algorithm(request)) is not None:
+            return predictions.scores(got, len(text_docs))
+        remote = self._remote(model_id)
+        return vectors.joined(await remote.each(text_docs, {"query": query_text}, predictions.scores))
 
     async def highlight(self, model_id: str, question: str, context: str) -> list[Highlight]:
         """Find the sentences of ``context`` that answer a question, by a semantic highlighter; return them in order.
@@ -173,4 +197,19 @@ class Inference(HasSession):
     async def _ask(self, model_id: str, question: str, context: str) -> HttpResponse:
         check_text("question", question)
         check_text("context", context)
-        return await self._session.raw(Predict("question_answering", model_id, question=question, context=context))
+        got = await self._by_algorithm(Predict("question_answering", model_id, question=question, context=context))
+        return got or await self._remote(model_id).ask({"question": question, "context": context})
+
+    async def _by_algorithm(self, request: Predict, *, accept: str = JSON) -> HttpResponse | None:
+        """Return the response of the algorithm route; None if this kind of server does not have it."""
+        try:
+            if self._server.flavor.has(Feature.ALGORITHM_ROUTE):
+                return await self._session.raw(request, accept=accept)
+        except NotSupported:
+            # The response may have told what kind of server it is.
+            if self._server.flavor.has(Feature.ALGORITHM_ROUTE):
+                raise
+        return None
+
+    def _remote(self, model_id: str) -> ByParameters:
+        return ByParameters(self._session, self._inputs, model_id)

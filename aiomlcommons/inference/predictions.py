@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from functools import partial
 from typing import Any, TypeVar
@@ -12,6 +12,7 @@ import numpy as np
 
 from aiomlcommons.errors import DecodeError
 from aiomlcommons.http import HttpResponse
+from aiomlcommons.inference import _raw_answers
 from aiomlcommons.inference.vectors import Vectors, outputs
 from aiomlcommons.record import Record, record
 from aiomlcommons.wire import convert
@@ -45,7 +46,7 @@ def sparse_vectors(got: HttpResponse, count: int) -> list[dict[str, float]]:
 
 def scores(got: HttpResponse, count: int) -> Vectors:
     """Return the scores of ``count`` documents as float32. Raises DecodeError."""
-    return np.array(_read(got, count, _scores), dtype=np.float32)
+    return np.array(_read(got, count, _scores, unwrapped=_raw_answers.scores), dtype=np.float32)
 
 
 def highlights(got: HttpResponse, context: str) -> list[Highlight]:
@@ -58,10 +59,16 @@ def answer(got: HttpResponse) -> str:
     return _read(got, 1, _results)[0]
 
 
-def _read(got: HttpResponse, count: int | None, pick: Callable[[Mapping[str, Any]], list[T]]) -> list[T]:
+def _read(
+    got: HttpResponse,
+    count: int | None,
+    pick: Callable[[Mapping[str, Any]], list[T]],
+    *,
+    unwrapped: Callable[[Iterable[Mapping[str, Any]]], list[Mapping[str, Any]]] = list,
+) -> list[T]:
     """Decode a response with ``pick``, which returns the values of one tensor; verify that there are ``count``."""
     try:
-        found = [value for tensor in outputs(got.json()) for value in pick(tensor)]
+        found = [value for tensor in unwrapped(outputs(got.json())) for value in pick(tensor)]
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise DecodeError(f"the response is not of this kind of model: {error!r}", got) from None
     if count is not None and len(found) != count:
@@ -96,7 +103,7 @@ def _scores(tensor: Mapping[str, Any]) -> list[float]:
 
 
 def _results(tensor: Mapping[str, Any]) -> list[str]:
-    return [convert.structure(tensor["result"], str)]
+    return [convert.structure(_raw_answers.result(tensor), str)]
 
 
 def _highlights(context: str, tensor: Mapping[str, Any]) -> list[Highlight]:

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from aiomlcommons.errors import DecodeError
 from aiomlcommons.http import CBOR, HttpResponse
+from aiomlcommons.inference._raw_answers import dense
 
 Vectors = npt.NDArray[Any]
 
@@ -52,7 +53,7 @@ def embeddings(got: HttpResponse, count: int) -> Vectors:
     try:
         if got.content_type == CBOR and (quick := _evenly_spaced(got.body, count)) is not None:
             return _finite(quick)
-        tensors = outputs(got.json())
+        tensors = dense(outputs(got.json()))
         # A model may return other tensors beside the embedding; a remote one may give its only tensor any name.
         named = [tensor for tensor in tensors if tensor.get("name") == DENSE]
         return _finite(_stack(named or tensors, count))
@@ -60,6 +61,11 @@ def embeddings(got: HttpResponse, count: int) -> Vectors:
         raise DecodeError(f"the embedding of texts[{error.index}] {error}", got, error.index) from None
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
         raise DecodeError(f"no embeddings in the response: {error}", got) from None
+
+
+def joined(parts: Sequence[Vectors]) -> Vectors:
+    """Return the arrays of several responses as one."""
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
 class _BadEmbedding(ValueError):

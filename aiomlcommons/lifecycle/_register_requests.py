@@ -71,14 +71,16 @@ async def send(
 
 
 async def check_server(ml: Client, spec: New, name: str) -> None:
-    """Raise NotSupported if the server is too old for a model, before anything is created for it."""
+    """Raise NotSupported if the server is too old for a model or lacks its kind, before anything is created for it."""
     version = await ml.version()
     if isinstance(spec, PretrainedModel) and version is not None:
         function = spec.known.function_name
         since = Version.parse(FUNCTIONS_SINCE.get(function, str(OLDEST)))
         if version < since:
             raise NotSupported(f"{name}: a {function} model needs OpenSearch {since}; this server is {version}")
-    route_at(_request(spec, name, version), version)
+    request = _request(spec, name, version)
+    ml.flavor.check(request)
+    route_at(request, version)
 
 
 def _request(spec: New, name: str, version: Version | None, **ids: str | None) -> RegisterModel | RegisterModelMeta:

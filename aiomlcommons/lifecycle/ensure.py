@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -23,10 +24,12 @@ from aiomlcommons.lifecycle.remedies import Remedy, remedy_for
 from aiomlcommons.lifecycle.spec import ExistingModel, FileModel, PretrainedModel, Spec
 from aiomlcommons.lifecycle.upload import UNFINISHED
 from aiomlcommons.net.backoff import Backoff
+from aiomlcommons.wire.features import Feature
 
 if TYPE_CHECKING:
     from aiomlcommons.client import Client
 
+log = logging.getLogger("aiomlcommons")
 T = TypeVar("T")
 _TRIES = 4
 WAIT = 60.0
@@ -79,6 +82,8 @@ class EnsureModel:
         how = attrs.evolve(self, report=report)
         spec = await named(self.ml, wanted) if isinstance(wanted, str) else wanted
         if isinstance(spec, FileModel):
+            # Before the file is packed and hashed, which takes long.
+            self.ml.flavor.need(Feature.MODEL_FILES, f"{type(spec).__name__} {spec.path}")
             async with named_file(spec, report) as file:
                 return await how._ensure(file, did)
         return await how._ensure(spec, did)
@@ -141,9 +146,12 @@ class EnsureModel:
                 remedy = remedy_for(error)
                 if remedy is None:
                     raise
+                advice = self.ml.flavor.advice.get(remedy.setting, "")
                 if not self.change_settings or remedy in tried:
-                    raise BlockedBySetting(name, remedy) from error
+                    raise BlockedBySetting(name, remedy, advice) from error
             tried.add(remedy)
+            if advice:
+                log.warning("%s: changing %s: %s", name, remedy.setting, advice)
             self.report(Progress(phase=Phase.SETTING, name=name, words=f"{remedy.setting} to {remedy.value}"))
             await self.ml.settings.apply(remedy.settings)
 

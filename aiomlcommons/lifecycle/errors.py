@@ -49,12 +49,12 @@ class FileChanged(MLCommonsError):
 class BlockedBySetting(MLCommonsError):
     """A cluster setting blocks registering or deploying the model; ``.remedy`` is the setting that would allow it.
 
-    The server's error is ``__cause__``.
+    The server's error is ``__cause__``. ``.advice`` is what the provider of the server says of changing the setting.
     """
 
-    def __init__(self, name: str, remedy: Remedy) -> None:
-        super().__init__(f"{name}: {remedy}")
-        self.name, self.remedy = name, remedy
+    def __init__(self, name: str, remedy: Remedy, advice: str = "") -> None:
+        super().__init__(f"{name}: {remedy}" + (advice and f"; {advice}"))
+        self.name, self.remedy, self.advice = name, remedy, advice
 
     def __reduce__(self) -> Any:
-        return type(self), (self.name, self.remedy)
+        return type(self), (self.name, self.remedy, self.advice)

@@ -56,6 +56,11 @@ FORBIDDEN = (
 
 TENANT = "; the cluster has many tenants: name yours in tenant_id=... or OPENSEARCH_TENANT_ID"
 """What helps against a 403 of a cluster with multi-tenancy."""
+AMAZON = (
+    "; Amazon OpenSearch Service does not allow this request, or not this setting: "
+    "https://docs.aws.amazon.com/opensearch-service/latest/developerguide/supported-operations.html"
+)
+_REFUSED_BY_AMAZON = re.compile(r"Your request:? '[^']*' (payload )?is not allowed")
 
 # A whole message: the text of Java's UnknownHostException is the host name and nothing else.
 _HOST = re.compile(r"(?:[\w-]+\.)+[a-z]{2,}")
@@ -81,6 +86,11 @@ def breaker(words: str) -> str:
 def provider(trouble: Trouble) -> str:
     """Return a hint for an error of a remote model's provider; empty for any other, and where none is needed."""
     return PROVIDERS.get(trouble.kind, "") if trouble.party is Party.PROVIDER else ""
+
+
+def amazon(words: str) -> str:
+    """Return a hint if a domain of Amazon OpenSearch Service refuses a request or a setting; else an empty string."""
+    return AMAZON if _REFUSED_BY_AMAZON.match(words) else ""
 
 
 def fetching(words: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import anyio
@@ -10,6 +11,7 @@ import attrs
 
 from aiomlcommons.endpoint import Request, Route, fields_of, wire_name
 from aiomlcommons.errors import ApiError, NotSupported
+from aiomlcommons.wire.flavors import OPENSEARCH, Flavor, flavor_in
 
 
 class Version(NamedTuple):
@@ -38,20 +40,33 @@ OLDEST = Version(2, 4)
 
 @attrs.define
 class Server:
-    """The cached version of a session's server: the one that it ``reported``, else ``compat``.
+    """What is known of a session's server: its version (the one that it ``reported``, else ``compat``) and its kind.
 
-    The reported one takes precedence: a newer server may require what is omitted for an old ``compat``.
+    The reported version takes precedence: a newer server may require what is omitted for an old ``compat``.
     """
 
     compat: Version | None = None
     reported: Version | None = None
     asked: bool = False
     lock: anyio.Lock = attrs.field(factory=anyio.Lock, repr=False, eq=False)
+    kind: Flavor | None = None
 
     @property
     def version(self) -> Version | None:
         """The best known version so far, without a request."""
         return self.reported or self.compat
+
+    @property
+    def flavor(self) -> Flavor:
+        """The kind of server; as long as it is not known, OpenSearch."""
+        return self.kind or OPENSEARCH
+
+    def recognised(self, headers: Mapping[str, str]) -> bool:
+        """Take the kind from the headers of a response, if it was not known; return whether they tell it."""
+        if self.kind is None:
+            self.kind = flavor_in(headers)
+            return self.kind is not None
+        return False
 
 
 @functools.cache

@@ -10,6 +10,7 @@ import attrs
 from aiomlcommons.emulator.cluster import Cluster
 from aiomlcommons.emulator.encoding import to_json
 from aiomlcommons.emulator.errors import Refused, illegal, no_index, refused
+from aiomlcommons.emulator.flavors import NO_IDS
 from aiomlcommons.emulator.index import Document
 from aiomlcommons.emulator.indices import names
 from aiomlcommons.emulator.indices.creation import create
@@ -67,6 +68,8 @@ def perform(cluster: Cluster, write: Write) -> Written:
     """Do a write. Raises Refused; then nothing is changed, but that the index may have been created."""
     if write.key == "":
         raise illegal("if _id is specified it must not be empty")
+    if write.key is not None and write.action != "delete" and not cluster.takes_ids:
+        raise illegal(NO_IDS)
     index = _target(cluster, write)
     pipeline = write.pipeline or index.settings.get("default_pipeline", NO_PIPELINE)
     if pipeline != NO_PIPELINE and write.action in {"index", "create"}:

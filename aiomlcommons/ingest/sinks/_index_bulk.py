@@ -24,6 +24,8 @@ UNUSABLE = {401, 403, 404, 429, 503}
 # Worth a retry: the same document may be accepted later.
 RETRYABLE = {Kind.PASSES, Kind.THROTTLED, Kind.RACE, Kind.NOT_READY}
 LONGEST_ID = 512
+# What collections of Amazon OpenSearch Serverless say, but for those of the type SEARCH.
+NO_IDS = "Document ID is not supported"
 # Fields of a document's own that the server refuses in it, beside ``_id``.
 METADATA = {"_index", "_source", "_routing", "_version", "_seq_no", "_field_names", "_ignored", "_nested_path"}
 
@@ -39,6 +41,12 @@ class Action:
     def refuse(self, why: str) -> None:
         """Record that the document is refused for good."""
         self.refused.append(Refused(self.index, why))
+
+    def without_id(self, id_field: str) -> Action:
+        """Return the action with its id in a field of the document, for a server that makes the ids itself."""
+        header, _, document = self.lines.partition(b"\n")
+        kept = orjson.dumps({id_field: orjson.loads(header)["index"].get("_id")})
+        return attrs.evolve(self, lines=b'{"index":{}}\n' + kept[:-1] + b"," + document[1:])
 
 
 @attrs.define(eq=False)
@@ -99,13 +107,14 @@ class Outcome:
     """The result of a request: the actions to ``retry`` after ``wait`` seconds; the others are accepted or refused.
 
     ``halve`` means that the request was refused as a whole and is to be bisected, ``unusable`` that the index accepts
-    no document; ``why`` is the reason.
+    no document; ``why`` is the reason. ``no_ids`` means that the server makes the ids itself.
     """
 
     retry: list[Action] = attrs.field(factory=list)
     wait: float = 0.0
     halve: bool = False
     unusable: bool = False
+    no_ids: bool = False
     why: str = ""
 
 
@@ -117,13 +126,19 @@ def unfit(ids: Sequence[str], rows: Sequence[Row], field: str) -> list[Refused]:
     return list({one.index: one for one in found}.values())
 
 
-def actions(batch: Documents, field: str, base64: bool, *, auto: bool = False) -> tuple[list[Action], list[Refused]]:
+def actions(
+    batch: Documents, field: str, base64: bool, *, auto: bool = False, id_field: str | None = None
+) -> tuple[list[Action], list[Refused]]:
     """Encode a batch; return its actions, and the documents that are refused without asking the server.
 
-    With ``auto`` the server makes the ids.
+    With ``auto`` the server makes the ids; with ``id_field`` too, and that field of each document holds its own.
     """
-    bad_ids = [] if auto else _bad_ids(batch.ids)
-    lines, refused = encoded(attrs.evolve(batch, rows=list(map(_row, batch.rows))), field, base64=base64)
+    auto = auto or id_field is not None
+    bad_ids = other_ids(batch.ids, batch.rows, id_field) if id_field else [] if auto else _bad_ids(batch.ids)
+    rows = list(map(_row, batch.rows))
+    if id_field:
+        rows = [{**row, id_field: row.get(id_field, key)} for key, row in zip(batch.ids, rows, strict=True)]
+    lines, refused = encoded(attrs.evolve(batch, rows=rows), field, base64=base64)
     for one in bad_ids:
         if lines.pop(one.index, None) is not None:
             refused.append(one)
@@ -142,6 +157,15 @@ def _bad_ids(ids: Sequence[str]) -> list[Refused]:
         Refused(i, f"its id has {length:,} bytes, and an index takes 1 to {LONGEST_ID}: shorten it, or hash it")
         for i, length in enumerate(lengths)
         if not 0 < length <= LONGEST_ID
+    ]
+
+
+def other_ids(ids: Sequence[str], rows: Sequence[Row], id_field: str) -> list[Refused]:
+    """Refuse documents that have something other than their id in the field that is to hold it."""
+    return [
+        Refused(i, f"its field {id_field!r} is not its id, which is to be kept there: name another field as id_field")
+        for i, (key, row) in enumerate(zip(ids, rows, strict=True))
+        if id_field in row and str(row[id_field]) != key
     ]
 
 
@@ -214,7 +238,10 @@ def _classified(items: Sequence[Mapping[str, Any]], sent: Sequence[Action]) -> O
         if error is None and status < 300:
             continue
         why = _reason(error) or f"status {status}"
-        if trouble_of(parse_error(status, error)).kind in RETRYABLE:
+        if NO_IDS in why:
+            found.retry.append(action)
+            found.no_ids = True
+        elif trouble_of(parse_error(status, error)).kind in RETRYABLE:
             found.retry.append(action)
             found.why = found.why or why
         elif status in UNUSABLE:

@@ -8,13 +8,19 @@ from typing import Any
 from aiomlcommons.ingest.errors import SinkError
 
 
-def index_body(given: Mapping[str, Any], field: str, dimension: int | None) -> dict[str, Any]:
-    """Return the body that creates an index for vectors (``dimension`` None: sparse ones); ``given`` overrides it."""
+def index_body(
+    given: Mapping[str, Any], field: str, dimension: int | None, id_field: str | None = None
+) -> dict[str, Any]:
+    """Return the body that creates an index for vectors (``dimension`` None: sparse ones); ``given`` overrides it.
+
+    ``id_field`` is the field that keeps the ids of the documents, if there is one.
+    """
     kind: dict[str, Any] = {"type": "rank_features"}
     settings: dict[str, Any] = {}
     if dimension is not None:
         kind, settings = {"type": "knn_vector", "dimension": dimension}, {"index": {"knn": True}}
-    ours: dict[str, Any] = {"mappings": {"properties": {field: kind}}, "settings": settings}
+    ids = {id_field: {"type": "keyword"}} if id_field else {}
+    ours: dict[str, Any] = {"mappings": {"properties": {field: kind, **ids}}, "settings": settings}
     return _merged(ours, given)
 
 
@@ -30,6 +36,15 @@ def check_index(name: str, mappings: Mapping[str, Any], field: str, dimension: i
         raise SinkError(
             f"index {name}: the field {field!r} is of dimension {existing}, and these vectors of {dimension}"
         )
+
+
+def searchable(mappings: Mapping[str, Any], field: str) -> str | None:
+    """Return the name by which whole values of a field are found: its own, or that of its keywords; None if by none."""
+    found = _field(mappings, field)
+    if not found or found.get("type") == "text":
+        # A dynamic mapping gives a text its keywords.
+        return f"{field}.keyword" if not found or "keyword" in found.get("fields", {}) else None
+    return field
 
 
 def holds_floats(mappings: Mapping[str, Any], field: str) -> bool:

@@ -6,7 +6,7 @@ The server creates a missing index on the first write, with a mapping of its own
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -14,7 +14,7 @@ import attrs
 
 from aiomlcommons.errors import BadRequest, Forbidden, NotFound
 from aiomlcommons.ingest.errors import SinkError
-from aiomlcommons.ingest.sinks._index_mapping import check_index, holds_floats, index_body
+from aiomlcommons.ingest.sinks._index_mapping import check_index, holds_floats, index_body, searchable
 from aiomlcommons.wire.version import Version
 
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ log = logging.getLogger("aiomlcommons")
 READS_BASE64 = Version(3, 9)
 # Row numbers that are looked for: a server takes 65,536 terms at most.
 NUMBERS = 1_000
+# The most documents that a search returns, unless the index says otherwise.
+LARGEST_PAGE = 10_000
 
 
 @attrs.define
@@ -42,6 +44,7 @@ class Target:
     uuid: str | None = None
     mappings: dict[str, Any] | None = None
     may_ask: bool = True
+    id_field: str | None = None
 
     @property
     def path(self) -> str:
@@ -100,12 +103,27 @@ class Target:
             )
             self.may_ask = False
             return
-        if self.uuid not in {None, uuid}:
+        if None not in {self.uuid, uuid} and self.uuid != uuid:
             raise SinkError(
                 f"index {self.name} was deleted and created again, and {taken:,} documents written before are lost; "
                 "check its mapping, and remove the checkpoint to begin anew"
             )
         self.uuid = uuid
+
+    async def holding(self, field: str, ids: Sequence[str]) -> set[str]:
+        """Return those of the ids that documents hold in a field, as far as a search finds them. Raises ApiError.
+
+        A server that takes no ids shows documents some seconds after it has accepted them.
+        """
+        names = {searchable(mappings, field) for mappings in (self.mappings or {}).values()}
+        clauses = [{"terms": {name: list(ids)}} for name in names if name is not None]
+        if not clauses:
+            log.warning("index %s cannot be searched by the field %r: documents may be there twice", self.name, field)
+            return set()
+        # More than there are ids, because some documents may be there twice already.
+        body = {"query": {"bool": {"should": clauses}}, "size": min(2 * len(ids), LARGEST_PAGE), "_source": [field]}
+        response = await self.ml.request("GET", f"{self.path}/_search", body=body)
+        return {str(hit["_source"][field]) for hit in response.json()["hits"]["hits"]}
 
     def _gone(self, taken: int) -> SinkError:
         return SinkError(
@@ -133,7 +151,7 @@ class Target:
 
     async def _make(self, dimension: int | None) -> None:
         given = self.create if isinstance(self.create, Mapping) else {}
-        body = index_body(given, self.field, dimension)
+        body = index_body(given, self.field, dimension, self.id_field)
         check_index(self.name, body["mappings"], self.field, dimension, sparse=self.sparse)
         try:
             await self.ml.request("PUT", self.path, body=body)
@@ -144,10 +162,11 @@ class Target:
             # Another client created it meanwhile, or the response to the first try was lost.
             self.mappings = await self._found()
 
-    async def _uuid(self) -> str:
+    async def _uuid(self) -> str | None:
         indices = (await self.ml.request("GET", f"{self.path}/_settings")).json()
         name = next(iter(indices)) if len(indices) == 1 else await self._write_index()
-        return str(indices[name]["settings"]["index"]["uuid"])
+        uuid = indices[name]["settings"]["index"].get("uuid")
+        return None if uuid is None else str(uuid)
 
     async def _write_index(self) -> str:
         """Return the write index of an alias for several indices."""

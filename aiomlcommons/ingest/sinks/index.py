@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import anyio
 import anyio.to_thread
 
-from aiomlcommons.errors import ApiError, InvalidRequest, MLCommonsError
+from aiomlcommons.errors import ApiError, InvalidRequest, MLCommonsError, NotSupported
 from aiomlcommons.inference.vectors import Vectors
 from aiomlcommons.ingest.errors import SinkError
 from aiomlcommons.ingest.pacing.stall_timeout import StallTimeout
@@ -22,6 +22,7 @@ from aiomlcommons.ingest.sinks._index_bulk import (
     Portion,
     actions,
     coalesce,
+    other_ids,
     outcome,
     portions,
     unfit,
@@ -55,6 +56,9 @@ class IndexSink:
         field: The field of the vector, a ``knn_vector`` of its dimension, or ``rank_features`` with ``sparse``.
         create: Create the index if it is missing: True, or the body to create it with, to which the field is added.
         ids: ``"auto"`` lets the server make the ids: a document that is sent twice is there twice then.
+        id_field: The field that keeps a document's id where the server takes no ids of a caller, as collections for
+            vectors of Amazon OpenSearch Serverless do. Delivery is at-least-once there: a document may be there twice
+            after a lost response or a crash; a job that resumes leaves out those that a search finds.
         overwrite: Replace documents of earlier jobs whose ids are the numbers of rows, as those of the job are.
         dimension: The dimension of the vectors, so that ``open`` checks the mapping; else the first vector does. A job
             sets it.
@@ -78,6 +82,7 @@ class IndexSink:
         field: str = "embedding",
         create: bool | Mapping[str, Any] = False,
         ids: Literal["auto"] | None = None,
+        id_field: str = "ingest_id",
         overwrite: bool = False,
         dimension: int | None = None,
         sparse: bool = False,
@@ -90,14 +95,14 @@ class IndexSink:
         if not index.strip() or index == "_all" or set("*?,") & set(index):
             raise InvalidRequest(f"{index!r} is not the name of one index or alias to write into")
         self._ml, self._index, self.field, self._create = ml, index, field, create
-        self.ids, self.overwrite = ids, overwrite
+        self.ids, self.id_field, self.overwrite = ids, id_field, overwrite
         self.dimension, self.sparse, self.stall_timeout = dimension, sparse, stall_timeout
         self._base64, self._bulk_bytes, self._backoff = base64, bulk_bytes, backoff
         self._slots, self._preparing = anyio.Semaphore(concurrency), anyio.Lock()
         self._waiting: deque[Portion] = deque()
         self._left = anyio.Event()
         self._target = self._target_of(None)
-        self._is_open = self._is_fit = self._in_base64 = False
+        self._is_open = self._is_fit = self._in_base64 = self._ids_refused = self._resumed = False
         self._taken = 0
 
     @property
@@ -105,17 +110,24 @@ class IndexSink:
         """The name of the index."""
         return self._index
 
+    @property
+    def kept_in(self) -> str | None:
+        """The field that keeps the id of a document, if the server takes no ids; else None."""
+        refused = self._ids_refused or not (self._ml.flavor.takes_ids or self.sparse)
+        return self.id_field if refused and self.ids is None else None
+
     async def target(self) -> str:
         """Identify the index: its name and the UUID of its cluster, or the URL if the user may not read that."""
         try:
             cluster = (await self._ml.options(wait=self.stall_timeout).info()).cluster_uuid
-        except ApiError:
+        except (ApiError, NotSupported):
             cluster = self._ml.url
         return f"{cluster} {self._index}"
 
     async def check_numbers(self) -> None:
         """Raise InvalidRequest if the ids are row numbers, which documents of the index have already; ApiError."""
-        if self.ids is None and not self.overwrite and (known := await self._target_of(None).numbered()):
+        replaces = self.ids is None and self.kept_in is None
+        if replaces and not self.overwrite and (known := await self._target_of(None).numbered()):
             raise InvalidRequest(
                 f"index {self._index} holds a document {known} already, and numbered rows would replace it: name the "
                 "field of the ids with id= (--id), let the server make them with ids='auto' (--ids auto), or replace "
@@ -128,6 +140,7 @@ class IndexSink:
         Raises SinkError if it cannot hold the vectors, or is not the index of ``state``; ApiError.
         """
         self._taken = 0 if state is None else state["documents"]
+        self._resumed = state is not None
         self._target = target = self._target_of(state.get("uuid") if state and self._taken else None)
         self._stall = StallTimeout(
             self.stall_timeout, lambda what: SinkError(f"index {self._index} accepts no documents: {what}")
@@ -137,9 +150,13 @@ class IndexSink:
         if target.mappings is not None or self.sparse or self.dimension is not None:
             await target.fit(self.dimension)
         self._is_open = True
+        if self.kept_in is not None:
+            self._tell_no_ids()
 
     def screen(self, ids: Sequence[str], rows: Sequence[Row], /) -> Sequence[Refused]:
         """Return the documents that no index can hold: a field, its name or the id is none."""
+        if self.kept_in is not None:
+            return [*unfit((), rows, self.field), *other_ids(ids, rows, self.kept_in)]
         return unfit(ids if self.ids is None else (), rows, self.field)
 
     async def write(self, batch: Documents, /) -> Sequence[Refused]:
@@ -149,8 +166,13 @@ class IndexSink:
         """
         self._check_open()
         await self._prepare(batch.vectors)
-        encoding = partial(actions, batch, self.field, self._in_base64, auto=self.ids is not None)
+        encoding = partial(
+            actions, batch, self.field, self._in_base64, auto=self.ids is not None, id_field=self.kept_in
+        )
         made, refused = await anyio.to_thread.run_sync(encoding)
+        if self._resumed and self.kept_in is not None:
+            there = await self._target.holding(self.kept_in, batch.ids)
+            made = [action for action in made if batch.ids[action.index] not in there]
         try:
             async with anyio.create_task_group() as group:
                 for portion in portions(made, self._bulk_bytes):
@@ -178,7 +200,7 @@ class IndexSink:
 
     async def close(self, *, complete: bool) -> None:
         """Refresh the index if it is ``complete``, so that searches see the documents."""
-        if not (complete and self._target.mappings is not None):
+        if not (complete and self._target.mappings is not None and self._ml.flavor.refreshes):
             return
         # A job that is being left does not wait for the cluster, which refreshes the index by itself anyway.
         ml = self._ml if self._left.is_set() else self._target.ml
@@ -193,7 +215,7 @@ class IndexSink:
     def _target_of(self, uuid: str | None) -> Target:
         """Return the target; ``uuid`` is that of the index that an earlier run wrote to."""
         ml = self._ml.options(wait=self.stall_timeout)
-        return Target(ml, self._index, self.field, self._create, self.sparse, uuid)
+        return Target(ml, self._index, self.field, self._create, self.sparse, uuid, id_field=self.kept_in)
 
     async def _prepare(self, vectors: Vectors | Sparse) -> None:
         """Check the mapping against the first vectors, or create the index if their dimension was unknown before."""
@@ -238,9 +260,25 @@ class IndexSink:
                 await self._halve(pending, result.why)
                 return
             pending = result.retry
-            if pending:
+            if result.no_ids:
+                pending = self._without_ids(pending)
+            elif pending:
                 self._stall.troubled(result.why)
                 await self._pause(max(next(pauses), result.wait), result.why)
+
+    def _without_ids(self, pending: Sequence[Action]) -> Sequence[Action]:
+        if not self._ids_refused:
+            self._ids_refused = True
+            self._tell_no_ids()
+        return [action.without_id(self.id_field) for action in pending]
+
+    def _tell_no_ids(self) -> None:
+        log.warning(
+            "index %s takes no ids, so each document keeps its own in the field %r: delivery is at-least-once, and a "
+            "document may be there twice after a lost response or a crash",
+            self._index,
+            self.id_field,
+        )
 
     async def _pause(self, seconds: float, why: str) -> None:
         with anyio.move_on_after(seconds):

@@ -1,0 +1,152 @@
+"""Kinds of servers: the one table of what each of them has, for calls, inference, lifecycle, jobs and the emulator.
+
+https://docs.aws.amazon.com/opensearch-service/latest/developerguide/serverless-machine-learning-unsupported-features.html
+https://docs.aws.amazon.com/opensearch-service/latest/developerguide/ml.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import attrs
+
+from aiomlcommons.endpoint import Request
+from aiomlcommons.errors import NotSupported
+from aiomlcommons.wire.features import Feature, features_of
+
+GUIDE = "https://docs.aws.amazon.com/opensearch-service/latest/developerguide/"
+
+
+@attrs.frozen
+class Flavor:
+    """A kind of server: what it lacks, and how it differs otherwise.
+
+    Attributes:
+        name: What ``Session(flavor=...)`` calls it.
+        title: What messages call it.
+        lacks: Why it lacks a feature, and what to use in its place; every other feature it has.
+        guide: The page that says so.
+        takes_ids: Whether an index of vectors takes documents under ids of the caller.
+        refreshes: Whether ``_refresh`` exists.
+        wait: Seconds for which the session retries by default while the server wakes up.
+        advice: What its provider says of changing a setting, by the setting's key without prefix.
+    """
+
+    name: str
+    title: str
+    lacks: Mapping[Feature, str] = attrs.field(factory=dict, repr=False)
+    guide: str = attrs.field(default="", repr=False)
+    takes_ids: bool = True
+    refreshes: bool = True
+    wait: float = 0.0
+    advice: Mapping[str, str] = attrs.field(factory=dict, repr=False)
+
+    def has(self, feature: Feature) -> bool:
+        """Return whether this kind of server has a feature."""
+        return feature not in self.lacks
+
+    def check(self, request: Request[Any], error: BaseException | None = None) -> None:
+        """Raise NotSupported, in one sentence, if this kind of server lacks what a request uses."""
+        if self.lacks:
+            for feature, what in features_of(request):
+                self.need(feature, what, error)
+
+    def need(self, feature: Feature, what: str, error: BaseException | None = None) -> None:
+        """Raise NotSupported if this kind of server lacks a feature; ``what`` is what wanted it."""
+        if feature in self.lacks:
+            why = f"{self.lacks[feature]} ({self.guide})"
+            raise NotSupported(f"{self.title} has no {feature} ({what}): {why}") from error
+
+
+def _listed(words: str, remedy: str = "") -> str:
+    return f'AWS lists "{words}" as unsupported{remedy and f"; {remedy}"}'
+
+
+_REMOTE = "use a RemoteModel with a connector"
+_BY_MODEL = "ask remote models with ml.embed_many, ml.rerank or ml.models.predict(model_id, parameters=...)"
+_NOT_SUPPORTED = "it is not among the operations that AWS lists as supported"
+_SOURCES = f"AWS refuses to switch it on; {_REMOTE}, or a PretrainedModel"
+
+OPENSEARCH = Flavor("opensearch", "OpenSearch")
+MANAGED = Flavor(
+    "managed",
+    "Amazon OpenSearch Service",
+    lacks={
+        Feature.MODEL_URLS: f"AWS does not support plugins.ml_commons.allow_registering_model_via_url; {_SOURCES}",
+        Feature.MODEL_FILES: (
+            f"AWS does not support plugins.ml_commons.allow_registering_model_via_local_file; {_SOURCES}"
+        ),
+        Feature.MODEL_SOURCE_SETTINGS: (
+            f"AWS does not support changing them; {_REMOTE}, or a PretrainedModel, which needs only "
+            "ml.settings.ml_on_all_nodes()"
+        ),
+        Feature.NESTED_SETTINGS: "AWS allows only whole keys; write each setting as one key with dots",
+    },
+    guide=f"{GUIDE}ml.html",
+    advice={
+        "only_run_on_ml_node": (
+            "AWS advises against switching it off on production domains, which should use connectors to remote models"
+        )
+    },
+)
+SERVERLESS = Flavor(
+    "aoss",
+    "Amazon OpenSearch Serverless",
+    lacks={
+        Feature.INFO: f"{_NOT_SUPPORTED}; the current routes are assumed",
+        Feature.CLUSTER_SETTINGS: f"{_NOT_SUPPORTED}; AWS manages them",
+        Feature.ALGORITHM_ROUTE: _listed("Model Predict algorithm API", _BY_MODEL),
+        Feature.BATCH_PREDICTION: _listed("Model Batch Predict API", "embed files with ml.ingest"),
+        Feature.TRAINING: _listed("Model Train API"),
+        Feature.EXECUTION: _listed("Execute Algorithm API"),
+        Feature.AGENTS: _listed("Agents API and its corresponding tools"),
+        Feature.MCP: _listed("MCP Server APIs"),
+        Feature.MEMORY: _listed("Memory APIs"),
+        Feature.CONTROLLERS: _listed("Controller APIs", "use the rate_limiter of the model"),
+        Feature.PROFILE: _listed("ML Profile API", "the state of a model is in ml.models.get(model_id)"),
+        Feature.STATS: _listed("ML stats API", "see the metrics of the collection in CloudWatch"),
+        Feature.LOCAL_MODELS: _listed("Local Model functionality", _REMOTE),
+        Feature.MODEL_FILES: _listed("Local Model functionality", _REMOTE),
+        Feature.MODEL_URLS: _listed("Local Model functionality", _REMOTE),
+    },
+    guide=f"{GUIDE}serverless-machine-learning-unsupported-features.html",
+    takes_ids=False,
+    refreshes=False,
+    # "Expect 10-30 seconds of latency on the first request": twice that, for an error before it answers.
+    wait=60.0,
+)
+FLAVORS: Mapping[str, Flavor] = {flavor.name: flavor for flavor in (OPENSEARCH, MANAGED, SERVERLESS)}
+
+# collection.region.aoss.amazonaws.com, collection.aoss.region.on.aws; domain.region.es.amazonaws.com,
+# domain.aos.region.on.aws; and their FIPS variants.
+_DOMAINS = (".amazonaws.com", ".amazonaws.com.cn", ".on.aws", ".on.amazonwebservices.com.cn")
+_LABELS: Mapping[str, Flavor] = {
+    **dict.fromkeys(("aoss", "aoss-fips"), SERVERLESS),
+    **dict.fromkeys(("es", "es-fips", "aos", "aos-fips"), MANAGED),
+}
+_SERVICES: Mapping[str, Flavor] = {"aoss": SERVERLESS, "es": MANAGED}
+
+
+def flavor_named(name: str) -> Flavor:
+    """Return the flavor of a name. Raises ValueError, with the list, for another."""
+    if not isinstance(name, str) or name not in FLAVORS:
+        known = ", ".join(f"{key!r} ({flavor.title})" for key, flavor in FLAVORS.items())
+        raise ValueError(f"flavor must be one of {known}, not {name!r}")
+    return FLAVORS[name]
+
+
+def flavor_of(hosts: Iterable[str], auth: Any = None) -> Flavor | None:
+    """Return the flavor that host names tell, else the AWS service that ``auth`` signs for; None if neither does."""
+    for host in hosts:
+        # The first label is the name of a domain or a collection, which may be any.
+        labels = host.lower().rstrip(".").split(".")[1:] if host.lower().rstrip(".").endswith(_DOMAINS) else []
+        if found := next((_LABELS[label] for label in labels if label in _LABELS), None):
+            return found
+    return _SERVICES.get(str(getattr(auth, "service", "")))
+
+
+def flavor_in(headers: Mapping[str, str]) -> Flavor | None:
+    """Return the flavor that the headers of a response tell, or None. Serverless names itself even in a 404."""
+    is_named = headers.get("server", "").lower().startswith("aoss-amazon")
+    return SERVERLESS if is_named or any(name.startswith(("x-amzn-aoss", "x-aoss")) for name in headers) else None
