@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     )
     from aiomlcommons.http import HttpRequest, HttpResponse
     from aiomlcommons.inference.errors import BatchFailed
+    from aiomlcommons.inference.inputs import ModelInputs
     from aiomlcommons.lifecycle.declared import DeclaredModel
     from aiomlcommons.lifecycle.ensure import EnsuredModel
     from aiomlcommons.lifecycle.errors import (
@@ -97,6 +98,7 @@ __all__ = [
     "MLCommonsError",
     "MLSettings",
     "ModelConfig",
+    "ModelInputs",
     "ModelNotReady",
     "NoCredentials",
     "NoSuchModel",
@@ -155,6 +157,7 @@ if not TYPE_CHECKING:
             ".trouble.table",
             ".waiting.errors",
             ".inference.errors",
+            ".inference.inputs",
             ".api.model_configs",
             ".api.settings",
             *(f".lifecycle.{name}" for name in ("spec", "progress", "ensure", "declared", "errors")),

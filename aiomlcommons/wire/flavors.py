@@ -25,8 +25,7 @@ class Flavor:
     Attributes:
         name: What ``Session(flavor=...)`` calls it.
         title: What messages call it.
-        lacks: Why it lacks a feature, and what to use in its place; every other feature it has.
-        guide: The page that says so.
+        lacks: Why it lacks a feature, what to use in its place, and the page that says so; every other feature it has.
         takes_ids: Whether an index of vectors takes documents under ids of the caller.
         refreshes: Whether ``_refresh`` exists.
         wait: Seconds for which the session retries by default while the server wakes up.
@@ -36,7 +35,6 @@ class Flavor:
     name: str
     title: str
     lacks: Mapping[Feature, str] = attrs.field(factory=dict, repr=False)
-    guide: str = attrs.field(default="", repr=False)
     takes_ids: bool = True
     refreshes: bool = True
     wait: float = 0.0
@@ -55,38 +53,48 @@ class Flavor:
     def need(self, feature: Feature, what: str, error: BaseException | None = None) -> None:
         """Raise NotSupported if this kind of server lacks a feature; ``what`` is what wanted it."""
         if feature in self.lacks:
-            why = f"{self.lacks[feature]} ({self.guide})"
-            raise NotSupported(f"{self.title} has no {feature} ({what}): {why}") from error
+            raise NotSupported(f"{self.title} has no {feature} ({what}): {self.lacks[feature]}") from error
 
 
 def _listed(words: str, remedy: str = "") -> str:
-    return f'AWS lists "{words}" as unsupported{remedy and f"; {remedy}"}'
+    guide = f"{GUIDE}serverless-machine-learning-unsupported-features.html"
+    return f'AWS lists "{words}" as unsupported{remedy and f"; {remedy}"} ({guide})'
+
+
+def _unlisted(remedy: str) -> str:
+    return f"it is not among the operations that AWS lists as supported; {remedy} ({GUIDE}serverless-genref.html)"
 
 
 _REMOTE = "use a RemoteModel with a connector"
 _BY_MODEL = "ask remote models with ml.embed_many, ml.rerank or ml.models.predict(model_id, parameters=...)"
-_NOT_SUPPORTED = "it is not among the operations that AWS lists as supported"
-_SOURCES = f"AWS refuses to switch it on; {_REMOTE}, or a PretrainedModel"
+_DOMAINS_GUIDE = f"({GUIDE}ml.html)"
+
+
+def _source(setting: str) -> str:
+    what = f"AWS does not support the setting plugins.ml_commons.{setting}"
+    return f"{what}; {_REMOTE}, or a PretrainedModel {_DOMAINS_GUIDE}"
+
 
 OPENSEARCH = Flavor("opensearch", "OpenSearch")
 MANAGED = Flavor(
     "managed",
     "Amazon OpenSearch Service",
     lacks={
-        Feature.MODEL_URLS: f"AWS does not support plugins.ml_commons.allow_registering_model_via_url; {_SOURCES}",
-        Feature.MODEL_FILES: (
-            f"AWS does not support plugins.ml_commons.allow_registering_model_via_local_file; {_SOURCES}"
-        ),
+        Feature.MODEL_URLS: _source("allow_registering_model_via_url"),
+        Feature.MODEL_FILES: _source("allow_registering_model_via_local_file"),
         Feature.MODEL_SOURCE_SETTINGS: (
             f"AWS does not support changing them; {_REMOTE}, or a PretrainedModel, which needs only "
-            "ml.settings.ml_on_all_nodes()"
+            f"ml.settings.ml_on_all_nodes() {_DOMAINS_GUIDE}"
         ),
-        Feature.NESTED_SETTINGS: "AWS allows only whole keys; write each setting as one key with dots",
+        Feature.NESTED_SETTINGS: (
+            "AWS allows only whole keys; write each setting as one key with dots "
+            "(https://github.com/opensearch-project/documentation-website/pull/8554)"
+        ),
     },
-    guide=f"{GUIDE}ml.html",
     advice={
         "only_run_on_ml_node": (
-            "AWS advises against switching it off on production domains, which should use connectors to remote models"
+            "AWS advises against switching it off on production domains, which should use connectors to remote models "
+            f"{_DOMAINS_GUIDE}"
         )
     },
 )
@@ -94,8 +102,8 @@ SERVERLESS = Flavor(
     "aoss",
     "Amazon OpenSearch Serverless",
     lacks={
-        Feature.INFO: f"{_NOT_SUPPORTED}; the current routes are assumed",
-        Feature.CLUSTER_SETTINGS: f"{_NOT_SUPPORTED}; AWS manages them",
+        Feature.INFO: _unlisted("the current routes are assumed"),
+        Feature.CLUSTER_SETTINGS: _unlisted("AWS manages them"),
         Feature.ALGORITHM_ROUTE: _listed("Model Predict algorithm API", _BY_MODEL),
         Feature.BATCH_PREDICTION: _listed("Model Batch Predict API", "embed files with ml.ingest"),
         Feature.TRAINING: _listed("Model Train API"),
@@ -106,14 +114,15 @@ SERVERLESS = Flavor(
         Feature.CONTROLLERS: _listed("Controller APIs", "use the rate_limiter of the model"),
         Feature.PROFILE: _listed("ML Profile API", "the state of a model is in ml.models.get(model_id)"),
         Feature.STATS: _listed("ML stats API", "see the metrics of the collection in CloudWatch"),
-        Feature.LOCAL_MODELS: _listed("Local Model functionality", _REMOTE),
-        Feature.MODEL_FILES: _listed("Local Model functionality", _REMOTE),
-        Feature.MODEL_URLS: _listed("Local Model functionality", _REMOTE),
+        **dict.fromkeys(
+            (Feature.LOCAL_MODELS, Feature.MODEL_FILES, Feature.MODEL_URLS),
+            _listed("Local Model functionality", _REMOTE),
+        ),
     },
-    guide=f"{GUIDE}serverless-machine-learning-unsupported-features.html",
     takes_ids=False,
     refreshes=False,
-    # "Expect 10-30 seconds of latency on the first request": twice that, for an error before it answers.
+    # "Expect 10-30 seconds of latency on the first request" (serverless-scale-to-zero.html): twice that, for a
+    # collection that answers with an error before.
     wait=60.0,
 )
 FLAVORS: Mapping[str, Flavor] = {flavor.name: flavor for flavor in (OPENSEARCH, MANAGED, SERVERLESS)}

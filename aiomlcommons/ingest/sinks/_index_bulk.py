@@ -13,6 +13,7 @@ import orjson
 
 from aiomlcommons.errors import DecodeError
 from aiomlcommons.http import HttpResponse
+from aiomlcommons.ingest.sinks._index_ids import NO_IDS, other_ids, with_ids
 from aiomlcommons.ingest.sinks._json_rows import encoded, not_json
 from aiomlcommons.ingest.types import Documents, Refused, Row
 from aiomlcommons.trouble.kinds import Kind
@@ -24,8 +25,6 @@ UNUSABLE = {401, 403, 404, 429, 503}
 # Worth a retry: the same document may be accepted later.
 RETRYABLE = {Kind.PASSES, Kind.THROTTLED, Kind.RACE, Kind.NOT_READY}
 LONGEST_ID = 512
-# What collections of Amazon OpenSearch Serverless say, but for those of the type SEARCH.
-NO_IDS = "Document ID is not supported"
 # Fields of a document's own that the server refuses in it, beside ``_id``.
 METADATA = {"_index", "_source", "_routing", "_version", "_seq_no", "_field_names", "_ignored", "_nested_path"}
 
@@ -137,7 +136,7 @@ def actions(
     bad_ids = other_ids(batch.ids, batch.rows, id_field) if id_field else [] if auto else _bad_ids(batch.ids)
     rows = list(map(_row, batch.rows))
     if id_field:
-        rows = [{**row, id_field: row.get(id_field, key)} for key, row in zip(batch.ids, rows, strict=True)]
+        rows = with_ids(batch.ids, rows, id_field)
     lines, refused = encoded(attrs.evolve(batch, rows=rows), field, base64=base64)
     for one in bad_ids:
         if lines.pop(one.index, None) is not None:
@@ -157,15 +156,6 @@ def _bad_ids(ids: Sequence[str]) -> list[Refused]:
         Refused(i, f"its id has {length:,} bytes, and an index takes 1 to {LONGEST_ID}: shorten it, or hash it")
         for i, length in enumerate(lengths)
         if not 0 < length <= LONGEST_ID
-    ]
-
-
-def other_ids(ids: Sequence[str], rows: Sequence[Row], id_field: str) -> list[Refused]:
-    """Refuse documents that have something other than their id in the field that is to hold it."""
-    return [
-        Refused(i, f"its field {id_field!r} is not its id, which is to be kept there: name another field as id_field")
-        for i, (key, row) in enumerate(zip(ids, rows, strict=True))
-        if id_field in row and str(row[id_field]) != key
     ]
 
 

@@ -22,11 +22,11 @@ from aiomlcommons.ingest.sinks._index_bulk import (
     Portion,
     actions,
     coalesce,
-    other_ids,
     outcome,
     portions,
     unfit,
 )
+from aiomlcommons.ingest.sinks._index_ids import other_ids, tell_no_ids
 from aiomlcommons.ingest.sinks._index_target import Target
 from aiomlcommons.ingest.types import Documents, Refused, Row, Sparse
 from aiomlcommons.net.backoff import Backoff
@@ -101,8 +101,8 @@ class IndexSink:
         self._slots, self._preparing = anyio.Semaphore(concurrency), anyio.Lock()
         self._waiting: deque[Portion] = deque()
         self._left = anyio.Event()
-        self._target = self._target_of(None)
         self._is_open = self._is_fit = self._in_base64 = self._ids_refused = self._resumed = False
+        self._target = self._target_of(None)
         self._taken = 0
 
     @property
@@ -151,7 +151,7 @@ class IndexSink:
             await target.fit(self.dimension)
         self._is_open = True
         if self.kept_in is not None:
-            self._tell_no_ids()
+            tell_no_ids(self._index, self.id_field)
 
     def screen(self, ids: Sequence[str], rows: Sequence[Row], /) -> Sequence[Refused]:
         """Return the documents that no index can hold: a field, its name or the id is none."""
@@ -269,16 +269,8 @@ class IndexSink:
     def _without_ids(self, pending: Sequence[Action]) -> Sequence[Action]:
         if not self._ids_refused:
             self._ids_refused = True
-            self._tell_no_ids()
+            tell_no_ids(self._index, self.id_field)
         return [action.without_id(self.id_field) for action in pending]
-
-    def _tell_no_ids(self) -> None:
-        log.warning(
-            "index %s takes no ids, so each document keeps its own in the field %r: delivery is at-least-once, and a "
-            "document may be there twice after a lost response or a crash",
-            self._index,
-            self.id_field,
-        )
 
     async def _pause(self, seconds: float, why: str) -> None:
         with anyio.move_on_after(seconds):
