@@ -1,4 +1,4 @@
-"""A collection of Amazon OpenSearch Serverless: what works there, and what is said of the rest before anything is sent."""
+"""A collection of Amazon OpenSearch Serverless: what works there, and what is said of the rest, before it is sent."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ from aiomlcommons.api.connectors import CreateConnector
 from aiomlcommons.emulator import Emulator
 from aiomlcommons.http import HttpRequest
 from aiomlcommons.wire.flavors import SERVERLESS
+from tests.support.documents import guide, run
 from tests.support.model_server import vector_of
 from tests.support.serverless import NOW, Serverless, cohere, openai, plain, reranker, serverless, titan
 
@@ -181,8 +182,8 @@ async def test_a_connector_that_was_changed_is_looked_up_again(there: Serverless
     await there.ml.embed_one(model_id, "a")
     connector_id = (await there.ml.models.get(model_id)).connector_id or ""
     await there.ml.models.undeploy(model_id)
-    (action,) = plain(there.provider, "/v1/embeddings", '{"input": ${parameters.b}}').actions or ()
-    await there.ml.connectors.update(connector_id, actions=[action])
+    changed = plain(there.provider, "/v1/embeddings", '{"input": ${parameters.b}}')
+    await there.ml.connectors.update(connector_id, actions=changed.actions)
     assert (await there.ml.embed_one(model_id, "a")).shape == (16,)
 
 
@@ -203,6 +204,13 @@ async def test_a_session_that_is_not_told_embeds_too() -> None:
         model_id = await made.model(openai(there.provider))
         assert (await there.ml.embed_many(model_id, ["a", "b"])).shape == (2, 16)
         assert there.ml.flavor is SERVERLESS
+
+
+async def test_the_guide_runs_as_it_is_written(there: Serverless) -> None:
+    (code,) = guide(" serverless", "clusters.md")
+    code = code.replace("https://api.openai.com", there.provider)
+    await run(code + "    assert report.written == 2", ml=there.ml, key="not a real key")
+    assert len(there.emulator.cluster.own["proverbs"].documents) == 2
 
 
 async def test_ensure_finds_the_remote_model_that_it_made(there: Serverless) -> None:

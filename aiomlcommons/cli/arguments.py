@@ -8,6 +8,7 @@ from typing import Any
 
 from aiomlcommons.__about__ import __version__
 from aiomlcommons.cli.job_arguments import add_dead_letter, add_ingest, positive, seconds
+from aiomlcommons.wire.flavors import FLAVORS
 
 
 def parser() -> argparse.ArgumentParser:
@@ -139,5 +140,9 @@ def _cluster_options() -> argparse.ArgumentParser:
     options = argparse.ArgumentParser(add_help=False)
     group = options.add_argument_group("cluster")
     group.add_argument("--url", help="like https://host:9200 (default: OPENSEARCH_URL)")
+    words = (
+        "the kind of server: opensearch, managed (Amazon OpenSearch Service) or aoss (Serverless); default: by asking"
+    )
+    group.add_argument("--flavor", choices=list(FLAVORS), help=words)
     group.add_argument("--emulator", action="store_true", help="use the embedded emulator instead of a cluster")
     return options

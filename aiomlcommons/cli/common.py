@@ -37,7 +37,7 @@ async def cluster(options: argparse.Namespace) -> AsyncGenerator[Session]:
             with warnings.catch_warnings():
                 # It is logged as well, in words that are not about a line of this package.
                 warnings.simplefilter("ignore", InsecureWarning)
-                session = Session.from_env({**os.environ, "OPENSEARCH_URL": str(url)})
+                session = Session.from_env({**os.environ, "OPENSEARCH_URL": str(url)}, flavor=options.flavor)
         ml = await stack.enter_async_context(session)
         if options.emulator:
             await ml.settings.allow_first_model()

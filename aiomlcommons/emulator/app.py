@@ -131,7 +131,7 @@ class Emulator:
         try:
             match = decoding.find(self._router, http, self.cluster.version)
         except Refused as error:
-            return None, self._beside(http, error, as_cbor=as_cbor)
+            return None, self._beside(http, flavors.unknown_route(self.cluster, error), as_cbor=as_cbor)
         return match.request, partial(self._respond, match, http, as_cbor=as_cbor)
 
     def _beside(self, http: HttpRequest, unknown: Refused, *, as_cbor: bool) -> CallNext:

@@ -27,6 +27,11 @@ NOT_ALLOWED = "Your request: '/_cluster/settings' payload is not allowed."
 _LACKING = re.compile(r"\w+ (/[^/]+)?/_refresh/?|PUT (/[^/]+)?/_bulk/?|GET /_cat/(?!indices).*|\w+ /_nodes.*")
 
 
+def unknown_route(cluster: Cluster, error: Refused) -> Refused:
+    """Return what this kind of server says of a route that it does not know."""
+    return Refused(404, None) if cluster.flavor is SERVERLESS else error
+
+
 def check_route(cluster: Cluster, endpoint: type[Request[Any]] | None, http: HttpRequest) -> None:
     """Raise Refused (404, without a body) for a route that this kind of server lacks."""
     if cluster.flavor is not SERVERLESS:

@@ -82,9 +82,10 @@ class Ingests(HasClient):
             max_failures: The most dead letters, as a number, or as a share of the rows (between 0 and 1) once there are
                 100. Default: the first 1,000 rows may not all fail for one reason. ``math.inf`` is no limit.
             overwrite: Replace an existing output file, and documents of an index whose ids are the row numbers.
-            ids: ``"auto"`` lets the server of an index make the ids of its documents, as OpenSearch Serverless wants;
-                ``id`` then only tells duplicates. Writing is not idempotent then: a job that resumes writes the
-                documents since its last checkpoint once more.
+            ids: ``"auto"`` lets the server of an index make the ids of its documents; ``id`` then only tells
+                duplicates. Writing is not idempotent then: a job that resumes writes the documents since its last
+                checkpoint once more. Where an index takes no ids, as on Amazon OpenSearch Serverless, the default
+                keeps them in a field: see IndexSink.
             batch: Documents per request; fewer where the server rejects so many.
             batch_bytes: Bytes of text per request; fewer where the server rejects so many.
             concurrency: Requests at once: a number, or the two bounds between which an AIMD limiter finds it. It stays

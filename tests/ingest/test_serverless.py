@@ -72,7 +72,8 @@ async def test_documents_are_written_without_ids_and_keep_their_own_in_a_field(
     assert (report.written, report.failed) == (COUNT, 0)
     assert ids(there) == _once(f"r{i}" for i in range(COUNT))
     assert not set(documents(there)) & {f"r{i}" for i in range(COUNT)}
-    assert there.emulator.cluster.own["docs"].mappings["properties"]["ingest_id"] == {"type": "keyword"}
+    mapping = (await there.ml.request("GET", "/docs/_mapping")).json()
+    assert mapping["docs"]["mappings"]["properties"]["ingest_id"] == {"type": "keyword"}
     lacking = ("_refresh", "/profile", "/stats", "/_predict/", "/_cluster", "GET /_nodes")
     assert not [request for request in sent if request == "GET /" or any(word in request for word in lacking)]
     (warning,) = [one.message for one in caplog.records if one.levelno >= logging.WARNING]

@@ -8,9 +8,9 @@ import textwrap
 from tests.support.paths import ROOT
 
 
-def guide(kind: str) -> list[str]:
-    """Return the code blocks of the guide to bulk jobs that need nothing, a ``cluster``, or a ``remote`` model."""
-    text = (ROOT / "docs" / "ingest.md").read_text()
+def guide(kind: str, page: str = "ingest.md") -> list[str]:
+    """Return the code blocks of a guide that need nothing, or are of a kind: a ``cluster``, or a ``remote`` model."""
+    text = (ROOT / "docs" / page).read_text()
     found: list[str] = re.findall(rf"```python{kind}\n(.*?)```", text, re.DOTALL)
     return found
 

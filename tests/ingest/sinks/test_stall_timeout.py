@@ -16,6 +16,7 @@ from aiomlcommons import Backoff, Session
 from aiomlcommons.errors import ConnectError, MLCommonsError, error_for
 from aiomlcommons.http import HttpRequest, HttpResponse
 from aiomlcommons.ingest.sinks import IndexSink, SinkError
+from aiomlcommons.wire.flavors import OPENSEARCH, Flavor
 from tests.support.bulk_server import error, failed, knn
 from tests.support.fakes import Threads
 from tests.support.sinks import DIMENSION, batch
@@ -44,6 +45,7 @@ class Cluster:
     takes: float = 0.0
     loop: Loop = attrs.field(factory=Loop)
     sent: list[float] = attrs.field(factory=list)
+    flavor: Flavor = OPENSEARCH
 
     async def request(self, method: str, path: str, *, body: bytes = b"", **_: Any) -> HttpResponse:
         if path.endswith("_mapping"):
