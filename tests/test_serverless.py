@@ -26,6 +26,7 @@ from aiomlcommons import (
 from aiomlcommons.api.connectors import CreateConnector
 from aiomlcommons.emulator import Emulator
 from aiomlcommons.http import HttpRequest
+from aiomlcommons.ingest import IndexSink
 from aiomlcommons.wire.flavors import SERVERLESS
 from tests.support.documents import guide, run
 from tests.support.model_server import vector_of
@@ -240,6 +241,23 @@ async def test_a_local_model_is_refused_before_anything_is_made_for_it(there: Se
     looked = [request for request in sent if "GET" in request or "_search" in request]
     assert sent == looked
     assert isinstance(spec, str) or sent == []
+
+
+async def test_a_connector_within_the_model_tells_its_parameters_too(there: Serverless) -> None:
+    spec = RemoteModel(name="m", connector=openai(there.provider))
+    model_id = (await there.ml.models.ensure(spec, backoff=NOW)).model_id
+    assert (await there.ml.embed_many(model_id, ["a", "b"])).shape == (2, 16)
+
+
+async def test_ensure_and_a_job_wait_for_a_collection_that_wakes_up(there: Serverless) -> None:
+    created = await there.ml.send(openai(there.provider))
+    spec = RemoteModel(name="m", connector_id=created.connector_id)
+    there.emulator.faults.cold_start(times=6)
+    ensured = await there.ml.models.ensure(spec, backoff=NOW)
+    there.emulator.faults.cold_start(times=6)
+    sink = IndexSink(there.ml, "docs", create=True, backoff=NOW)
+    async with there.ml.ingest(["a", "b"], model=ensured.model_id, sink=sink, backoff=NOW) as job:
+        assert (await job).written == 2
 
 
 async def test_a_collection_that_wakes_up_is_waited_for(there: Serverless) -> None:

@@ -22,7 +22,7 @@ from aiomlcommons.api.model_records import (
 from aiomlcommons.api.tasks import TaskStarted
 from aiomlcommons.endpoint import Request, endpoint
 from aiomlcommons.record import as_body, in_query, mixin
-from aiomlcommons.wire.features import Feature
+from aiomlcommons.wire import features
 
 CHUNK_SIZE = 10_000_000
 """The most bytes that one uploaded chunk may hold."""
@@ -118,9 +118,9 @@ class RegisterModel(ModelSpec, Request[TaskStarted]):
 
     def features(self) -> Iterator[tuple[str, str]]:
         if self.url is not None:
-            yield Feature.MODEL_URLS, "url"
-        elif str(self.function_name).upper() != FunctionName.REMOTE:
-            yield Feature.LOCAL_MODELS, self.name
+            yield features.Feature.MODEL_URLS, "url"
+        elif not self.connector_id and not self.connector and str(self.function_name).upper() != FunctionName.REMOTE:
+            yield features.Feature.LOCAL_MODELS, self.name
 
 
 @endpoint(

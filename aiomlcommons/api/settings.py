@@ -14,7 +14,7 @@ from aiomlcommons.endpoint import Request, endpoint
 from aiomlcommons.errors import NotSupported
 from aiomlcommons.namespace import Namespace, op
 from aiomlcommons.record import NULL, Record, in_query, record
-from aiomlcommons.wire.features import Feature
+from aiomlcommons.wire import features
 
 __all__ = [
     "FIRST_MODEL",
@@ -68,9 +68,9 @@ class PutClusterSettings(Request[ClusterSettings]):
         for changes in (self.persistent or {}, self.transient or {}):
             for key, value in changes.items():
                 if key in SOURCES:
-                    yield Feature.MODEL_SOURCE_SETTINGS, key
+                    yield features.Feature.MODEL_SOURCE_SETTINGS, key
                 elif isinstance(value, Mapping):
-                    yield Feature.NESTED_SETTINGS, key
+                    yield features.Feature.NESTED_SETTINGS, key
 
 
 class Settings(Namespace):

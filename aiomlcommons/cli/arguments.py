@@ -140,9 +140,7 @@ def _cluster_options() -> argparse.ArgumentParser:
     options = argparse.ArgumentParser(add_help=False)
     group = options.add_argument_group("cluster")
     group.add_argument("--url", help="like https://host:9200 (default: OPENSEARCH_URL)")
-    words = (
-        "the kind of server: opensearch, managed (Amazon OpenSearch Service) or aoss (Serverless); default: by asking"
-    )
+    words = "the kind of server; managed and aoss are Amazon OpenSearch Service and Serverless (default: by asking)"
     group.add_argument("--flavor", choices=list(FLAVORS), help=words)
     group.add_argument("--emulator", action="store_true", help="use the embedded emulator instead of a cluster")
     return options

@@ -157,10 +157,9 @@ def _where(parser: argparse.ArgumentParser) -> Any:
     where.add_argument("--overwrite", action="store_true", help=words)
     where.add_argument("--index", metavar="NAME", help="write into an index of the cluster; created if it is missing")
     words = (
-        "let the server make the ids of the documents of an index (default: those of the rows; where an index takes "
+        "let the server make the ids of an index's documents (default: those of the rows; a server that takes none, as "
     )
-    words += "none, as on Amazon OpenSearch Serverless, they are kept in the field ingest_id, and delivery is "
-    words += "at-least-once)"
+    words += "Amazon OpenSearch Serverless, finds them in the field ingest_id, and delivery is at-least-once)"
     where.add_argument("--ids", choices=["auto"], help=words)
     where.add_argument(
         "--field", default="embedding", metavar="NAME", help="the field of the vector (default: embedding)"

@@ -21,8 +21,8 @@ AWS: dict[str, Any] = {"access_key": "k", "secret_key": "s"}
 
 
 def _inputs(connector: CreateConnector) -> ModelInputs:
-    actions = connector.actions or ()
-    return inputs_of(actions[0], connector.parameters or {})
+    (action,) = list(connector.actions or ())
+    return inputs_of(action, connector.parameters or {})
 
 
 def _of(body: str, **parameters: Any) -> ModelInputs:
