@@ -88,7 +88,7 @@ class Client(Calls, Api, Inference, Waits):
                 raise ValueError("credentials are both in url and in auth: give them once")
             auth = found
         kind = flavor_of((one.host or "" for one in urls), auth) if flavor is None else flavor_named(flavor)
-        self._server = Server(None if compat is None else Version.parse(compat), kind=kind)
+        server = Server(None if compat is None else Version.parse(compat), kind=kind)
         tls = TLS(
             verify=verify,
             ca_certs=_path(ca_certs),
@@ -112,16 +112,16 @@ class Client(Calls, Api, Inference, Waits):
                 auth=auth,
                 timeout=as_timeout(timeout),
                 retries=retries,
-                wait=self.flavor.wait if wait is None else wait,
+                wait=server.flavor.wait if wait is None else wait,
                 backoff=backoff,
                 headers={"user-agent": user_agent, **(with_tenant(headers, tenant_id) or {})},
             ),
         )
+        self._server, self._inputs = server, KnownInputs()
         self._exchange = exchange
         self.url = str(urls[0].with_user(None))
         credentials = exchange.options.auth is not None or "authorization" in exchange.options.headers
         warn_of_insecure(map(base_of, urls), tls, credentials=credentials)
-        self._inputs = KnownInputs()
 
     # ---- connection ------------------------------------------------------------------------------------------------
 

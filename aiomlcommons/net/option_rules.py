@@ -28,6 +28,12 @@ _FINGERPRINT = Rule((str,), "a SHA-256 in hex, with or without colons", is_finge
 _CONTEXT = Rule((ssl.SSLContext,), "an ssl.SSLContext, such as ssl.create_default_context()")
 # From 7 on it is a version of Elasticsearch (wire/version.py).
 _COMPAT = Rule((str,), "a version of OpenSearch, such as '2.4'", re.compile(r"[1-6](\.\d+(\..*)?)?").fullmatch)
+# The kinds of wire/flavors.py.
+_FLAVOR = Rule(
+    (str,),
+    "'opensearch', 'managed' (Amazon OpenSearch Service) or 'aoss' (Amazon OpenSearch Serverless)",
+    {"opensearch", "managed", "aoss"}.__contains__,
+)
 
 
 def _auth(_: str, value: Any) -> None:
@@ -70,6 +76,7 @@ SESSION: Mapping[str, Check] = {
     "pool_size": rules.AMOUNT.check,
     "gzip": rules.FLAG.check,
     "compat": _COMPAT.check,
+    "flavor": _FLAVOR.check,
     "transport": _transport,
 }
 """What ``Session(...)`` takes besides its URL."""

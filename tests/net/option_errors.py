@@ -139,6 +139,9 @@ WRONG = [
     *_cases("Session", "pool_size", "a whole number of at least 1", 0, -1, "10", 1.5, None, True),
     *_cases("Session", "gzip", "True or False", "yes", 1, None),
     *_cases("Session", "compat", "a version of OpenSearch, such as '2.4'", "eight", "", "8.1", "2.x", 2.4, (2, 4)),
+    *_cases(
+        "Session", "flavor", "'opensearch', 'managed' (Amazon OpenSearch Service) or 'aoss'", "AOSS", "", 3, b"aoss"
+    ),
     *_cases("Session", "transport", TRANSPORT, object(), "aiohttp", NoTransport, 0, False),
     Wrong("Session", "tenant_id", {"tenant_id": "a", "headers": {"X-Tenant-Id": "b"}}, "give one of them"),
     Wrong("Session", "auth", {"auth": ("a", HUSH), "headers": {"Authorization": HUSH}}, "give one of them"),

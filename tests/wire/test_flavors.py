@@ -13,7 +13,16 @@ from aiomlcommons.api.model_registration import RegisterModel
 from aiomlcommons.api.settings import PutClusterSettings
 from aiomlcommons.endpoint import ENDPOINTS, Request
 from aiomlcommons.wire.features import feature_of
-from aiomlcommons.wire.flavors import FLAVORS, MANAGED, OPENSEARCH, SERVERLESS, Flavor, flavor_in, flavor_of
+from aiomlcommons.wire.flavors import (
+    FLAVORS,
+    MANAGED,
+    OPENSEARCH,
+    SERVERLESS,
+    Flavor,
+    flavor_in,
+    flavor_named,
+    flavor_of,
+)
 from tests.sentences import BY_VALUE, requests, said
 
 # What Serverless has, of the routes of ML Commons, by what AWS does not list as unsupported.
@@ -97,8 +106,15 @@ def test_the_headers_of_a_response_tell_serverless() -> None:
 
 @pytest.mark.parametrize("flavor", ["serverless", "AOSS", "", 3, SERVERLESS])
 def test_another_flavor_is_refused_with_the_list(flavor: Any) -> None:
-    with pytest.raises(ValueError, match=r"flavor must be one of 'opensearch' .*, 'managed' .*, 'aoss' .*, not "):
+    with pytest.raises((TypeError, ValueError), match=r"flavor must be 'opensearch', 'managed' .* or 'aoss' .*, not "):
         Session(flavor=flavor)
+    with pytest.raises(ValueError, match=r"flavor must be one of 'opensearch' .*, 'managed' .*, 'aoss' .*, not "):
+        flavor_named(flavor)
+
+
+@pytest.mark.parametrize("name", FLAVORS)
+def test_a_session_takes_each_flavor(name: str) -> None:
+    assert Session(flavor=name).flavor is FLAVORS[name]
 
 
 def test_what_is_said_of_the_kind_counts_more_than_the_host() -> None:
