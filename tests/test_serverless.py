@@ -13,6 +13,7 @@ from aiomlcommons import (
     BatchFailed,
     DecodeError,
     FileModel,
+    Forbidden,
     InvalidRequest,
     ModelInputs,
     NotFound,
@@ -24,10 +25,11 @@ from aiomlcommons import (
     UrlModel,
 )
 from aiomlcommons.api.connectors import CreateConnector
-from aiomlcommons.emulator import Emulator
+from aiomlcommons.emulator import AwsVerifier, Emulator
 from aiomlcommons.http import HttpRequest
 from aiomlcommons.ingest import IndexSink
 from aiomlcommons.wire.flavors import SERVERLESS
+from tests.support.aws_machine import HUSH, fixed
 from tests.support.documents import guide, run
 from tests.support.model_server import vector_of
 from tests.support.serverless import NOW, Serverless, cohere, openai, plain, reranker, serverless, titan
@@ -212,6 +214,22 @@ async def test_the_guide_runs_as_it_is_written(there: Serverless) -> None:
     code = code.replace("https://api.openai.com", there.provider)
     await run(code + "    assert report.written == 2", ml=there.ml, key="not a real key")
     assert len(there.emulator.cluster.own["proverbs"].documents) == 2
+
+
+async def test_a_signed_session_knows_by_its_signatures_that_it_speaks_to_a_collection() -> None:
+    gateway = AwsVerifier("eu-west-1", "aoss")
+    gateway.allow("AKIAEXAMPLE", HUSH)
+    auth = fixed("AKIAEXAMPLE", HUSH, service="aoss")
+    async with serverless(flavor=None, aws=gateway, auth=auth) as there:
+        assert there.ml.flavor is SERVERLESS
+        model_id = await there.model(titan(there.provider))
+        sink = IndexSink(there.ml, "docs", create=True)
+        async with there.ml.ingest(["a", "b"], model=model_id, sink=sink) as job:
+            assert (await job).written == 2
+        ml = await Session.connect(there.url, auth=auth)
+        await ml.close()
+        with pytest.raises(Forbidden):
+            await Session.connect(there.url, flavor="aoss")
 
 
 async def test_ensure_finds_the_remote_model_that_it_made(there: Serverless) -> None:

@@ -72,7 +72,8 @@ async def signed(machine: Machine, service: Any = "es") -> AsyncGenerator[Signed
     emulator = Emulator(Cluster(version="3.8.0", streams=True), aws=gateway)
     async with emulator.serve() as url:
         auth = AwsAuth("eu-west-1", service)
-        async with Session(f"{url}", auth=auth, retries=2, backoff=NOW) as ml:
+        # The emulator has everything, whatever a server of Amazon lacks.
+        async with Session(url, auth=auth, flavor="opensearch", retries=2, backoff=NOW) as ml:
             await ml.settings.apply(FIRST_MODEL)
             await ml.settings.apply(ALLOWED)
             await ml.settings.apply(MLSettings(stream_enabled=True))

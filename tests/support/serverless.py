@@ -10,9 +10,9 @@ import attrs
 import orjson
 from aiohttp import web
 
-from aiomlcommons import Backoff, RemoteModel, Session, connectors
+from aiomlcommons import AwsAuth, Backoff, RemoteModel, Session, connectors
 from aiomlcommons.api.connectors import ConnectorAction, CreateConnector
-from aiomlcommons.emulator import AT_ONCE, Emulator
+from aiomlcommons.emulator import AT_ONCE, AwsVerifier, Emulator
 from tests.support.model_server import score_of, vector_of
 from tests.support.serving import serving
 
@@ -113,9 +113,15 @@ async def serve_provider(asked: list[tuple[str, Any]]) -> AsyncGenerator[str]:
 
 
 @asynccontextmanager
-async def serverless(flavor: str | None = "aoss", *, collection: str = "VECTORSEARCH") -> AsyncGenerator[Serverless]:
+async def serverless(
+    flavor: str | None = "aoss",
+    *,
+    collection: str = "VECTORSEARCH",
+    aws: AwsVerifier | None = None,
+    auth: AwsAuth | None = None,
+) -> AsyncGenerator[Serverless]:
     """Serve a collection; ``flavor`` is what the session is told, which knows the kind by asking if that is None."""
-    emulator = Emulator(flavor="aoss", refresh=AT_ONCE)
+    emulator = Emulator(flavor="aoss", refresh=AT_ONCE, aws=aws)
     emulator.cluster.collection = collection
     changes: Mapping[str, Any] = TRUSTED
     emulator.cluster.settings.put(changes, {})
@@ -123,6 +129,6 @@ async def serverless(flavor: str | None = "aoss", *, collection: str = "VECTORSE
     async with (
         emulator.serve() as url,
         serve_provider(asked) as provider,
-        Session(url, flavor=flavor, backoff=NOW) as ml,
+        Session(url, flavor=flavor, auth=auth, backoff=NOW) as ml,
     ):
         yield Serverless(emulator, url, ml, provider, asked)
