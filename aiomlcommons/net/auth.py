@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import base64
-import inspect
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Protocol, TypeAlias
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
 
 import attrs
 
-from aiomlcommons.http import HttpRequest
-from aiomlcommons.net.rules import HEADER, Rule
-from aiomlcommons.net.secret import Secret, reveal
+from aiomlcommons.http import HttpRequest, HttpResponse
+from aiomlcommons.net.rules import Rule
+from aiomlcommons.net.secret import Secret
+from aiomlcommons.net.tokens import TOKEN, TokenFunction, Tokens
 
 
 class Auth(Protocol):
@@ -26,34 +27,52 @@ class Auth(Protocol):
         ...
 
 
-# RFC 7617: the colon ends the user name.
-_USERNAME = Rule((str,), "a text without a colon", lambda name: ":" not in name)
-_PASSWORD = Rule((Secret,), "a text or a Secret", secret=True)
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
-def _is_token(token: Any) -> Any:
-    return callable(token) or HEADER.holds(reveal(token))
+def _is_username(name: str) -> bool:
+    # RFC 7617: the colon ends the user name.
+    return ":" not in name and not _CONTROL.search(name)
 
 
+# Not shown, because who gives both as one text gives the password here.
+_USERNAME = Rule((str,), "a text without a colon or control characters", _is_username, secret=True)
+_PASSWORD = Rule(
+    (Secret,),
+    "a text or a Secret without control characters, such as the line end of a file",
+    lambda password: not _CONTROL.search(password.reveal()),
+    secret=True,
+)
 _FUNCTION: Any = Callable  # isinstance takes it, though it is no type
 _TOKEN = Rule(
-    (str, Secret, _FUNCTION), "a printable text without line breaks, not empty, or a function", _is_token, secret=True
+    (*TOKEN.kinds, _FUNCTION),
+    f"{TOKEN.accepted}, or a function",
+    lambda token: callable(token) or TOKEN.holds(token),
+    secret=True,
 )
 
 
-def _secret(password: str | Secret) -> Secret:
-    return Secret(password) if isinstance(password, str) else password  # the rule refuses all others by name
+# The rules refuse all others by name.
+def _password(text: str | Secret) -> Secret:
+    return Secret(text) if isinstance(text, str) else text
+
+
+def _token(given: str | Secret | TokenFunction) -> Secret | TokenFunction:
+    return Secret(given) if isinstance(given, str) else given
 
 
 @attrs.frozen
 class BasicAuth:
     """HTTP basic authentication: user name and password.
 
+    Raises TypeError for what is no text, ValueError for a colon in the user name, which RFC 7617 has no way to write,
+    and for control characters, such as the line end of the file that a password was read from.
+
     https://docs.opensearch.org/latest/security/authentication-backends/basic-authc/
     """
 
     username: str = attrs.field(validator=_USERNAME)
-    password: Secret = attrs.field(converter=_secret, validator=_PASSWORD)
+    password: Secret = attrs.field(converter=_password, validator=_PASSWORD)
 
     async def headers(self, request: HttpRequest) -> Mapping[str, str]:  # noqa: ARG002
         """Return the ``authorization`` header."""
@@ -61,25 +80,39 @@ class BasicAuth:
         return {"authorization": f"Basic {base64.b64encode(pair).decode()}"}
 
 
-TokenSource: TypeAlias = "str | Secret | Callable[[], str | Awaitable[str]]"
+def _tokens_of(auth: BearerAuth) -> Tokens:
+    return Tokens(auth.token)
 
 
 @attrs.frozen
 class BearerAuth:
-    """Bearer authentication: a token (JWT, OIDC), or a function, sync or async, that is called for each attempt.
+    """Bearer authentication: a token (JWT, OIDC), or a function, sync or async, that returns the current one.
+
+    A function is called when the first token is needed, 30 s before a JWT expires (its ``exp``), and once for a call
+    that the cluster answers with 401, which is then sent again with the new token. All calls that need a token at
+    that time wait for one call of the function. What it raises goes to them, and the next call asks it again. It runs
+    on the event loop: one that blocks belongs in a thread, ``BearerAuth(lambda: asyncio.to_thread(read_token))``.
+
+    These credentials stand for one identity. A service that acts for its users gives each their own:
+    ``ml.options(auth=BearerAuth(token_of_user))``.
+
+    Raises TypeError or ValueError for a token that is no text, empty, or not valid in a header.
 
     https://docs.opensearch.org/latest/security/authentication-backends/jwt/
     """
 
-    token: TokenSource = attrs.field(repr=lambda _: "'***'", validator=_TOKEN)
+    token: Secret | TokenFunction = attrs.field(converter=_token, validator=_TOKEN, repr=lambda _: "'***'")
+    _tokens: Tokens = attrs.field(init=False, eq=False, repr=False, default=attrs.Factory(_tokens_of, takes_self=True))
 
     async def headers(self, request: HttpRequest) -> Mapping[str, str]:  # noqa: ARG002
-        """Return the ``authorization`` header."""
-        token = self.token
-        if callable(token):
-            result = token()
-            token = await result if inspect.isawaitable(result) else result
-        return {"authorization": f"Bearer {reveal(token)}"}
+        """Return the ``authorization`` header. Raises what the token function raises."""
+        token = await self._tokens.get()
+        return {"authorization": f"Bearer {token.reveal()}"}
+
+    async def rejected(self, request: HttpRequest, response: HttpResponse) -> bool:
+        """Return whether there is another token than that of a request that was answered with 401."""
+        refused = request.headers.get("authorization", "").removeprefix("Bearer ")
+        return response.status == 401 and await self._tokens.other_than(refused)
 
 
 def as_auth(auth: Auth | tuple[str, str] | None) -> Auth | None:
