@@ -108,6 +108,7 @@ class Client(Calls, Api, Inference, Waits):
         exchange = Exchange(
             transport=as_transport(transport),
             nodes=NodePool.of(map(base_of, urls)),
+            hidden=proxies.secrets,
             options=Options(
                 auth=auth,
                 timeout=as_timeout(timeout),

@@ -24,7 +24,7 @@ from typing import (
 import attrs
 
 from aiomlcommons.http import HttpResponse
-from aiomlcommons.record import as_body, in_query, masked, renamed
+from aiomlcommons.record import as_body, in_query, mask_secrets, masked, renamed
 
 R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
@@ -128,6 +128,10 @@ def _keyword_only_after_marker(cls: type, fields: list[attrs.Attribute[Any]]) ->
     return fields[:marker] + [field.evolve(kw_only=True) for field in fields[marker + 1 :]]
 
 
+def _arranged(cls: type, fields: list[attrs.Attribute[Any]]) -> list[attrs.Attribute[Any]]:
+    return mask_secrets(cls, _keyword_only_after_marker(cls, fields))
+
+
 def _answer_of(cls: type) -> Any:
     for base in getattr(cls, "__orig_bases__", ()):
         origin = get_origin(base)
@@ -190,7 +194,7 @@ def endpoint(
     """
 
     def make(cls: type[T]) -> type[T]:
-        made: Any = attrs.frozen(cls, field_transformer=_keyword_only_after_marker)
+        made: Any = attrs.frozen(cls, field_transformer=_arranged)
         spec = Endpoint(
             route=Route.parse(route),
             returns=_answer_of(made),

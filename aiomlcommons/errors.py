@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
+import attrs
+
 from aiomlcommons.http import HttpRequest, HttpResponse, is_success
 from aiomlcommons.trouble import hints
 from aiomlcommons.trouble.aws import aws_hint
@@ -67,11 +69,13 @@ class ConnectError(MLCommonsError):
     """
 
     def __init__(self, message: str, request: HttpRequest, *, transient: bool = True, sent: bool = True) -> None:
+        request, message = request.bare, request.hidden_in(message)
         super().__init__(f"{message} ({request})")
         self.message, self.request, self.transient, self.sent = message, request, transient, sent
 
     def __reduce__(self) -> Any:
-        return partial(type(self), transient=self.transient, sent=self.sent), (self.message, self.request)
+        request = attrs.evolve(self.request, body=None)
+        return partial(type(self), transient=self.transient, sent=self.sent), (self.message, request)
 
 
 class RequestTimeout(ConnectError):
@@ -85,6 +89,7 @@ class DecodeError(MLCommonsError):
     """
 
     def __init__(self, message: str, response: HttpResponse, index: int | None = None) -> None:
+        response, message = response.veiled, response.request.hidden_in(message)
         super().__init__(f"{message} ({response.request}); the response begins {response.body[:120]!r}")
         self.message, self.response, self.request, self.index = message, response, response.request, index
 
@@ -96,7 +101,8 @@ class ApiError(MLCommonsError):
     """A response with an error status: 300 or above.
 
     Attributes:
-        request, response: What was sent and what was received.
+        request, response: What was sent and what was received, without credentials: those of the request are masked
+            where the response repeats them. A pickled error has its request without the body.
         status: The HTTP status.
         type: The server's type of the exception, in snake case; empty if it sent none.
         reason: The server's message.
@@ -106,7 +112,7 @@ class ApiError(MLCommonsError):
     """
 
     def __init__(self, response: HttpResponse) -> None:
-        response = without_echo(response)
+        response = without_echo(response.veiled)
         self.request, self.response, self.status = response.request, response, response.status
         self.body = body_of(response)
         self.type, self.reason, self.details = describe(self.body)

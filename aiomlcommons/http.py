@@ -11,10 +11,10 @@ import attrs
 import cbor2
 import orjson
 
+from aiomlcommons.masking import HARMLESS_HEADERS, MASK, Veil, is_secret, shown, without_parameters
+
 JSON = "application/json"
 CBOR = "application/cbor"
-CREDENTIALS = frozenset({"authorization", "proxy-authorization", "cookie", "x-api-key", "x-amz-security-token"})
-"""The headers that hold credentials, in lower case."""
 
 
 def _size(body: bytes | None) -> str:
@@ -29,15 +29,18 @@ def _names(headers: Mapping[str, str]) -> str:
 class HttpRequest:
     """A serialized request: ``path`` is percent-encoded and relative to ``base``, the URL of the node that gets it.
 
-    ``repr`` masks the body and the header values, because both may hold credentials.
+    ``repr`` masks the body, the header values and parameters that are named like credentials, and ``str`` the latter.
+    ``veil`` takes the credentials out of what a server says about the request, and ``hidden``, those of a proxy.
     """
 
     method: str
-    path: str
-    query: Mapping[str, str] = attrs.field(factory=dict)
+    path: str = attrs.field(repr=shown)
+    query: Mapping[str, str] = attrs.field(factory=dict, repr=shown)
     body: bytes | None = attrs.field(default=None, repr=_size)
     headers: Mapping[str, str] = attrs.field(factory=dict, repr=_names)
     base: str = ""
+    veil: Veil | None = attrs.field(default=None, repr=False, eq=False)
+    hidden: tuple[str, ...] = attrs.field(default=(), repr=False, eq=False)
 
     @cached_property
     def url(self) -> str:
@@ -52,9 +55,30 @@ class HttpRequest:
 
     @cached_property
     def bare(self) -> HttpRequest:
-        """The request without credentials, for errors: these are printed, logged and pickled."""
-        kept = {name: value for name, value in self.headers.items() if name.lower() not in CREDENTIALS}
-        return self if len(kept) == len(self.headers) else attrs.evolve(self, headers=kept)
+        """The request without credentials, for errors and responses: these are printed, logged and pickled.
+
+        It has only harmless headers, and no value of a parameter that is named like a credential.
+        """
+        if self.veil is not None:
+            return self
+        headers = {name: value for name, value in self.headers.items() if name.lower() in HARMLESS_HEADERS}
+        query = {name: MASK if is_secret(name) else value for name, value in self.query.items()}
+        taken = [*self.hidden]
+        taken += [value for name, value in self.headers.items() if name not in headers]
+        taken += [value for name, value in self.query.items() if is_secret(name)]
+        taken += [value for name, value in parse_qsl(self.path.partition("?")[2]) if is_secret(name)]
+        return attrs.evolve(
+            self,
+            path=without_parameters(self.path),
+            query=query,
+            headers=headers,
+            veil=Veil(tuple(taken), self.body),
+            hidden=(),
+        )
+
+    def hidden_in(self, text: str) -> str:
+        """Return a server's text without the credentials of the request."""
+        return (self.bare.veil or Veil()).over(text)
 
     def at(self, base: str) -> HttpRequest:
         """Return a copy for the node at a URL without a slash at its end."""
@@ -66,7 +90,7 @@ class HttpRequest:
         return attrs.evolve(self, headers=merged)
 
     def __str__(self) -> str:
-        return f"{self.method} {self.path}"
+        return f"{self.method} {without_parameters(self.path)}"
 
 
 def is_success(status: int) -> bool:
@@ -76,11 +100,14 @@ def is_success(status: int) -> bool:
 
 @attrs.frozen(slots=False)
 class HttpResponse:
-    """A response with its undecoded body, its headers (names in lower case), and the request that it belongs to."""
+    """A response with its undecoded body, its headers (names in lower case), and the request that it belongs to.
+
+    A pickled or copied response has the request without its body.
+    """
 
     status: int
     body: bytes = attrs.field(repr=_size)
-    headers: Mapping[str, str] = attrs.field(factory=dict)
+    headers: Mapping[str, str] = attrs.field(factory=dict, repr=_names)
     request: HttpRequest = attrs.field(default=HttpRequest("", ""), repr=str)
 
     @property
@@ -92,6 +119,18 @@ class HttpResponse:
     def text(self) -> str:
         """The body decoded as UTF-8; invalid bytes are replaced."""
         return self.body.decode("utf-8", "replace")
+
+    @property
+    def veiled(self) -> HttpResponse:
+        """The response without the credentials of its request, which some servers and proxies repeat in errors."""
+        request = self.request.bare
+        body = (request.veil or Veil()).over_bytes(self.body)
+        headers = {name: MASK if is_secret(name) else request.hidden_in(value) for name, value in self.headers.items()}
+        made = HttpResponse(self.status, body, headers, request)
+        return self if made == self else made
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "request": attrs.evolve(self.request, body=None)}
 
     def json(self) -> Any:
         """Decode the body from JSON, or from CBOR if the content type says so. Raises ValueError if it is invalid."""

@@ -7,6 +7,8 @@ from typing import Any, Final, Literal, TypeVar, dataclass_transform
 
 import attrs
 
+from aiomlcommons.masking import shown, shown_headers
+
 T = TypeVar("T")
 
 
@@ -49,16 +51,24 @@ def masked(*, default: Any = attrs.NOTHING) -> Any:
     return attrs.field(default=default, repr=lambda value: "None" if value is None else "'***'")
 
 
+def mask_secrets(_: type, fields: list[attrs.Attribute[Any]]) -> list[attrs.Attribute[Any]]:
+    """Mask the values of secret names, such as ``api_key`` in ``parameters``, in the ``repr`` of each field."""
+    return [
+        field.evolve(repr=shown_headers if field.name == "headers" else shown) if field.repr is True else field
+        for field in fields
+    ]
+
+
 @dataclass_transform(frozen_default=True, field_specifiers=(attrs.field, renamed, masked))
 def record(cls: type[T]) -> type[T]:
     """Turn a class into a record: a frozen JSON object of the API."""
-    return attrs.frozen(cls)
+    return attrs.frozen(cls, field_transformer=mask_secrets)
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(attrs.field, in_query, masked))
 def mixin(cls: type[T]) -> type[T]:
     """Turn a class into a set of keyword-only fields that several requests share."""
-    return attrs.frozen(cls, kw_only=True)
+    return attrs.frozen(cls, kw_only=True, field_transformer=mask_secrets)
 
 
 @record

@@ -58,7 +58,9 @@ def request_of(words: Sequence[str]) -> Request[Any]:
         name, equals, text = value.partition("=")
         if not equals or name not in fields:
             if not leading:
-                raise InvalidRequest(f"{cls.__name__} has no field for {value!r}; its fields are {', '.join(fields)}")
+                # Without its value, which may be a credential whose name was mistyped.
+                what = repr(name) if equals else repr(value)
+                raise InvalidRequest(f"{cls.__name__} has no field for {what}; its fields are {', '.join(fields)}")
             name, text = leading[0], value
         leading = [other for other in leading if other != name]
         data[name] = _value(text, hints[fields[name].name])

@@ -71,7 +71,9 @@ def http_embeddings(
     if post_process_function is not None:
         functions["post_process_function"] = checked_text("post_process_function", post_process_function)
     action = predict(checked_url("url", url), _body(input, values), shown, **functions)
-    return connector(f"embeddings at {url}", action, credential=credential, parameters=values, options=options)
+    # Without the query, where some servers take their key: the name is shown everywhere.
+    title = f"embeddings at {url.partition('?')[0]}"
+    return connector(title, action, credential=credential, parameters=values, options=options)
 
 
 def _body(input: str | None, values: Mapping[str, Any]) -> str:

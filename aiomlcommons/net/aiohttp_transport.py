@@ -15,7 +15,7 @@ import anyio.to_thread
 import attrs
 from yarl import URL
 
-from aiomlcommons.errors import ConnectError, RequestTimeout, SessionClosed
+from aiomlcommons.errors import ConnectError, InvalidRequest, MLCommonsError, RequestTimeout, SessionClosed
 from aiomlcommons.http import HttpRequest, HttpResponse
 from aiomlcommons.net.proxy import DIRECT, Proxies, Proxy
 from aiomlcommons.net.tls import TLS
@@ -108,7 +108,9 @@ class AiohttpTransport:
         try:
             return await work
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            failure = self._translate(error, request, timeout)
+            failure: MLCommonsError = self._translate(error, request, timeout)
+        except UnicodeError:
+            failure = InvalidRequest("a header or the path has a character that cannot be sent, such as half of a pair")
         # Raised outside of the except block: aiohttp's error may hold credentials, and must not become its context.
         raise failure
 
@@ -122,9 +124,10 @@ class AiohttpTransport:
         match error:
             case TimeoutError():
                 sent = not isinstance(error, aiohttp.ConnectionTimeoutError)
-                failure: ConnectError = RequestTimeout(_too_late(error, where, timeout), request, sent=sent)
+                # The error holds the URL with its query, so it is not kept as the cause.
+                return RequestTimeout(_too_late(error, where, timeout), request, sent=sent)
             case aiohttp.ClientConnectorCertificateError():
-                failure = lasting(_no_trust(error.certificate_error, where), sent=False)
+                failure: ConnectError = lasting(_no_trust(error.certificate_error, where), sent=False)
             case aiohttp.ClientConnectorSSLError():
                 hint = "does this port speak TLS? If not, the URL must begin with http"
                 failure = lasting(f"TLS with {where} failed: {error.os_error}; {hint}", sent=False)

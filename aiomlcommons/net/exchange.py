@@ -8,6 +8,7 @@ import secrets
 import time
 from collections.abc import AsyncGenerator, Generator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from typing import NoReturn
 
 import anyio
 import attrs
@@ -17,6 +18,7 @@ from aiomlcommons.errors import ApiError, ConnectError, MLCommonsError, SessionC
 from aiomlcommons.http import HttpRequest, HttpResponse, is_success
 from aiomlcommons.net.nodes import Node, NodePool
 from aiomlcommons.net.options import Options
+from aiomlcommons.net.secret import Secret, reveal
 from aiomlcommons.net.transport import Streamed, Transport
 from aiomlcommons.trouble.kinds import Party
 
@@ -38,12 +40,19 @@ class State:
 
 @attrs.frozen
 class Exchange:
-    """Sends requests to the nodes over a transport adapter, with authentication, timeouts and retries."""
+    """Sends requests to the nodes over a transport adapter, with authentication, timeouts and retries.
+
+    ``hidden`` are credentials that the transport adds for a proxy, to be masked in what it says.
+    """
 
     transport: Transport
     nodes: NodePool
     options: Options
     state: State = attrs.field(factory=State)
+    hidden: tuple[Secret, ...] = ()
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a session cannot be pickled or copied deeply: open another one with the same arguments")
 
     async def open(self) -> None:
         """Open the transport. Raises SessionClosed if it was opened before."""
@@ -121,26 +130,24 @@ class Exchange:
 
     async def _stream(self, sent: HttpRequest, node: Node, stack: AsyncExitStack) -> Streamed:
         signed = await self._signed(sent)
-        answer, got = await self._open_stream(signed, sent, node, stack)
+        answer, got = await self._open_stream(signed, node, stack)
         if got is not None and await self._has_other_credentials(signed, got):
-            answer, got = await self._open_stream(await self._signed(sent), sent, node, stack)
+            answer, got = await self._open_stream(await self._signed(sent), node, stack)
         if got is not None:
             raise error_for(got)
         return answer
 
     async def _open_stream(
-        self, signed: HttpRequest, sent: HttpRequest, node: Node, stack: AsyncExitStack
+        self, signed: HttpRequest, node: Node, stack: AsyncExitStack
     ) -> tuple[Streamed, HttpResponse | None]:
         """Return the response, and its complete form if it is an error."""
-        # Stays on the stack, so that errors in the middle of the stream have no credentials either.
-        stack.enter_context(_without_credentials(signed, sent))
         with self._watching(node):
             answer = await stack.enter_async_context(self.transport.stream(signed, self.options.timeout))
             if is_success(answer.status):
                 self._answered(node)
                 return answer, None
             body = b"".join([piece async for piece in _each(answer.pieces)])
-        got = HttpResponse(answer.status, body, answer.headers, sent.bare)
+        got = HttpResponse(answer.status, body, answer.headers, signed.bare)
         self._answered(node, got)
         return answer, got
 
@@ -149,7 +156,8 @@ class Exchange:
             remedy = "use `async with Session(...) as ml:` or `await Session.connect(...)`"
             raise SessionClosed(f"the session is {self.state.name}: {remedy}")
         opaque_id = self.options.opaque_id or f"aiomlcommons-{secrets.token_hex(16)}"
-        return request.with_headers(self.options.headers, {"x-opaque-id": opaque_id}, request.headers)
+        sent = request.with_headers(self.options.headers, {"x-opaque-id": opaque_id}, request.headers)
+        return attrs.evolve(sent, hidden=tuple(map(reveal, self.hidden))) if self.hidden else sent
 
     async def _signed(self, sent: HttpRequest) -> HttpRequest:
         """Return the request with the credentials of ``auth``, unless it has an authorization header of its own."""
@@ -161,18 +169,18 @@ class Exchange:
     async def _once(self, sent: HttpRequest, node: Node) -> HttpResponse:
         """Send a request to a node; once more if its credentials are refused and there are others."""
         signed = await self._signed(sent)
-        got = await self._transmit(signed, sent, node)
+        got = await self._transmit(signed, node)
         if await self._has_other_credentials(signed, got):
-            got = await self._transmit(await self._signed(sent), sent, node)
+            got = await self._transmit(await self._signed(sent), node)
         raise_for_status(got)
         return got
 
-    async def _transmit(self, signed: HttpRequest, sent: HttpRequest, node: Node) -> HttpResponse:
+    async def _transmit(self, signed: HttpRequest, node: Node) -> HttpResponse:
         started = time.perf_counter()
-        with _without_credentials(signed, sent), self._watching(node):
+        with self._watching(node):
             got = await self.transport.send(signed, self.options.timeout)
-        log.debug("%s: %d, %d bytes in %.3f s", sent, got.status, len(got.body), time.perf_counter() - started)
-        got = HttpResponse(got.status, got.body, got.headers, sent.bare)
+        log.debug("%s: %d, %d bytes in %.3f s", signed, got.status, len(got.body), time.perf_counter() - started)
+        got = HttpResponse(got.status, got.body, got.headers, signed.bare)
         self._answered(node, got)
         return got
 
@@ -198,17 +206,6 @@ class Exchange:
             self.nodes.failed(node, error)
         else:
             self.nodes.succeeded(node)
-
-
-@contextmanager
-def _without_credentials(signed: HttpRequest, sent: HttpRequest) -> Generator[None]:
-    """Replace the signed request in errors by the one without credentials: errors are printed, logged and pickled."""
-    try:
-        yield
-    except ConnectError as error:
-        if error.request is signed:
-            error.request = sent.bare
-        raise
 
 
 def _is_unsent(error: MLCommonsError) -> bool:

@@ -29,8 +29,9 @@ class Proxy:
         except (TypeError, ValueError):
             url = URL()
         if url.scheme != "http" or not url.host or url.path not in {"", "/"} or url.query_string or url.fragment:
-            given = repr(text.rpartition("@")[2]) if isinstance(text, str) else type(text).__name__
-            raise ValueError(f"{name} must be like {EXAMPLE}, not {given}; a proxy is spoken to in plain HTTP")
+            # What is given is not shown, because any part of it may be that of a password that is not quoted.
+            words = "not another URL; a proxy is spoken to in plain HTTP, and a password in its URL must be quoted"
+            raise ValueError(f"{name} must be like {EXAMPLE}, {words}")
         if url.user is None and url.password is None:
             return cls(str(url.origin()))
         pair = f"{url.user or ''}:{url.password or ''}".encode()
@@ -61,6 +62,12 @@ class Proxies:
         # Not by aiohttp's own trust_env: that would also send the credentials of ~/.netrc.
         named = urllib.request.getproxies() if trust_env else {}
         return cls(None, Proxy.parse(f"{scheme.upper()}_PROXY", named[scheme]) if scheme in named else None)
+
+    @property
+    def secrets(self) -> tuple[Secret, ...]:
+        """The credentials of the proxies."""
+        used = [proxy.authorization for proxy in (self.every, self.of_environment) if proxy is not None]
+        return tuple(secret for secret in used if secret is not None)
 
     def of_url(self, url: URL) -> Proxy | None:
         """Return the proxy for the URL of a node; NO_PROXY counts only for that of the environment."""

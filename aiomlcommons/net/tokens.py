@@ -30,7 +30,7 @@ TOKEN = Rule(
 
 
 class Tokens:
-    """A token, or that of a function. The first caller that needs one calls the function, and all others wait for it."""
+    """A token, or that of a function: the first caller that needs one calls it, and all others wait for the result."""
 
     def __init__(self, source: Secret | TokenFunction) -> None:
         self._source = source

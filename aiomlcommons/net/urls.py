@@ -11,21 +11,33 @@ from aiomlcommons.net.auth import BasicAuth
 from aiomlcommons.net.secret import Secret
 
 Urls = str | Sequence[str]
+EXAMPLE = "url must be like 'https://host:9200'"
+QUOTE = "quote the password in it, or give it in auth=..."
 
 
 def check_url(url: Any) -> URL:
-    """Parse and validate the cluster's URL. Raises TypeError or ValueError, which show no password."""
+    """Parse and validate the cluster's URL. Raises TypeError or ValueError, which show nothing of it."""
     if not isinstance(url, str | URL):
-        raise TypeError(f"url must be like 'https://host:9200', not {type(url).__name__}")
-    try:
-        parsed = URL(url)
-    except ValueError as error:
-        raise ValueError(f"url must be like 'https://host:9200': {error}") from None
-    if parsed.scheme not in {"http", "https"} or not parsed.host or parsed.query_string or parsed.fragment:
-        raise ValueError(f"url must be like 'https://host:9200', not {str(url).rpartition('@')[2]!r}")
+        raise TypeError(f"{EXAMPLE}, not {type(url).__name__}")
+    parsed = _parsed(url)
+    # Nothing of the URL is shown, because any part of it may be that of a password that is not quoted.
+    if parsed is None:
+        raise ValueError(f"{EXAMPLE}: it has no valid host and port; {QUOTE}")
+    if parsed.scheme not in {"http", "https"} or not parsed.host:
+        raise ValueError(f"{EXAMPLE}: it must begin with https:// or http://, and a host must follow")
+    if parsed.query_string or parsed.fragment:
+        raise ValueError(f"{EXAMPLE}: it must have no query (?) and no fragment (#); {QUOTE}")
     if "@" in parsed.path:
-        raise ValueError("url must be like 'https://host:9200': quote the password, or give it in auth=...")
+        raise ValueError(f"{EXAMPLE}: {QUOTE}")
     return parsed
+
+
+def _parsed(url: str | URL) -> URL | None:
+    # The parser's error may quote the part of the password that it takes for the port: it must not be a context either.
+    try:
+        return URL(url)
+    except ValueError:
+        return None
 
 
 def check_urls(urls: Any) -> list[URL]:

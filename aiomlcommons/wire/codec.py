@@ -13,6 +13,7 @@ import orjson
 from aiomlcommons.endpoint import Request, Route, fields_of, wire_name
 from aiomlcommons.errors import DecodeError, InvalidRequest, raise_for_status
 from aiomlcommons.http import JSON, HttpRequest, HttpResponse
+from aiomlcommons.masking import raise_alone
 from aiomlcommons.wire import convert
 
 R = TypeVar("R")
@@ -65,7 +66,7 @@ def from_http(request: Request[R], got: HttpResponse) -> R:
     try:
         answer: R = convert.structure(data, returns)
     except convert.Unreadable as error:
-        raise DecodeError(f"the response is not a {_name(returns)}: {error}", got) from None
+        raise_alone(DecodeError(f"the response is not a {_name(returns)}: {error}", got))
     return answer
 
 

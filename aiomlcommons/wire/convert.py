@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any, TypeVar
 
 import cattrs
 
 from aiomlcommons.endpoint import Request
+from aiomlcommons.masking import MASK, is_secret, without_urls_secrets
 from aiomlcommons.net.secret import Secret
 from aiomlcommons.record import Null
 from aiomlcommons.wire import _hooks
 from aiomlcommons.wire._unions import is_union, union_in
 
 T = TypeVar("T")
-# Masks the values of fields that hold secrets in error messages.
-_SHOWN = re.compile(r"got .*(?= @ \$\S*\.(?:credential|headers)\b)", re.DOTALL)
+# A problem as cattrs words it: the value, and the path of the field that it is in.
+_PROBLEM = re.compile(r"(?P<words>.*)got .* @ (?P<path>\$\S*)", re.DOTALL)
+_NAME = re.compile(r"[\w-]+")
 
 
 class Unreadable(ValueError):
@@ -30,10 +33,10 @@ class Unreadable(ValueError):
 
 def structure(data: Any, cls: type[T]) -> T:
     """Convert wire data to a type. Raises Unreadable with the path of each problem."""
-    try:
+    # The converter's errors hold the values, so that they must not be the context of others either.
+    with suppress(Exception):
         return _fast.structure(data, cls)
-    except Exception:
-        return _explain(data, cls)
+    return _explain(data, cls)
 
 
 def _explain(data: Any, cls: type[T]) -> T:
@@ -42,7 +45,15 @@ def _explain(data: Any, cls: type[T]) -> T:
         return _detailed.structure(data, cls)
     except Exception as error:
         problems = cattrs.transform_error(error, path="$", format_exception=_words)
-        raise Unreadable([_SHOWN.sub("got ***", problem) for problem in problems]) from None
+    raise Unreadable(list(map(_masked, problems)))
+
+
+def _masked(problem: str) -> str:
+    """Mask the value in the message of a problem, if a name in its path is that of a credential."""
+    found = _PROBLEM.fullmatch(problem)
+    if found and any(name == "headers" or is_secret(name) for name in _NAME.findall(found["path"])):
+        return f"{found['words']}got {MASK} @ {found['path']}"
+    return without_urls_secrets(problem)
 
 
 def unstructure(value: Any, declared: Any = None) -> Any:

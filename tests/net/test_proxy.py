@@ -192,7 +192,7 @@ async def test_a_proxy_of_the_environment_that_is_none_is_named_by_its_variable(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("HTTPS_PROXY", f"socks5://me:{QUOTED}@proxy:1080")
-    with pytest.raises(ValueError, match=r"HTTPS_PROXY must be like 'http://proxy:3128', not 'proxy:1080'") as caught:
+    with pytest.raises(ValueError, match=r"HTTPS_PROXY must be like 'http://proxy:3128', not another URL") as caught:
         Session("https://node:9200", trust_env=True)
     assert "s3same" not in str(caught.value)
     Session("http://node:9200", trust_env=True)  # which it is not for

@@ -22,7 +22,7 @@ USERS = 50
 
 
 class Issuer:
-    """A token function that waits for ``go`` and returns ``token-1``, ``token-2``, ... or raises what ``errors`` has."""
+    """A token function: it waits for ``go`` and returns ``token-1``, ``token-2``, ... or raises what ``errors`` has."""
 
     def __init__(self) -> None:
         self.calls = 0

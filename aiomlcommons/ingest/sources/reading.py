@@ -21,6 +21,7 @@ from aiomlcommons.ingest.paths import printable, redacted
 from aiomlcommons.ingest.sources._compression import Content, opened
 from aiomlcommons.ingest.sources.remote import located
 from aiomlcommons.ingest.types import Rows
+from aiomlcommons.masking import raise_alone
 
 T = TypeVar("T")
 LONGEST_LINE = 1 << 28
@@ -126,9 +127,10 @@ def source_errors(name: str) -> Generator[None]:
     except (SourceError, ImportError):
         raise
     except Exception as error:  # each decompressor has its own exceptions
-        words = redacted(f"{type(error).__name__}: {error}")
-        # A traceback would show the credentials that errors of a driver may have.
-        raise SourceError(f"{name}: reading failed: {words}") from None if "://" in name else error
+        failure = SourceError(f"{name}: reading failed: {redacted(f'{type(error).__name__}: {error}')}")
+        if "://" in name:
+            raise_alone(failure)  # the error of a driver may hold credentials
+        raise failure from error
 
 
 def checked_position(position: Any, length: int, name: str) -> list[int]:

@@ -20,6 +20,7 @@ import attrs
 from aiomlcommons.errors import InvalidRequest
 from aiomlcommons.ingest.errors import SourceError
 from aiomlcommons.ingest.paths import redacted
+from aiomlcommons.masking import raise_alone
 
 # Two letters or more, as Windows has drives of one; fsspec chains protocols by "::".
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+(::|://)")
@@ -36,9 +37,9 @@ class RemotePath(PathLike[str]):
     adlfs, huggingface_hub).
     """
 
-    url: str
-    storage_options: Mapping[str, Any] = attrs.field(factory=dict, eq=False)
-    _found: tuple[Any, str] | None = attrs.field(default=None, eq=False)
+    url: str = attrs.field(repr=redacted)
+    storage_options: Mapping[str, Any] = attrs.field(factory=dict, eq=False, repr=False)
+    _found: tuple[Any, str] | None = attrs.field(default=None, eq=False, repr=False)
 
     def __fspath__(self) -> str:
         return redacted(self.url)
@@ -108,11 +109,11 @@ class RemotePath(PathLike[str]):
         except (SourceError, InvalidRequest, ImportError):
             raise
         except FileNotFoundError:
-            # Without the driver's own error, here and below, which a traceback would show with its credentials.
-            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(self)) from None
+            # Without the driver's own error, here and below, which may hold credentials.
+            raise_alone(FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(self)))
         except Exception as error:
             words = f"{type(error).__name__}: {self._without_secrets(error)}"
-            raise SourceError(f"{self}: reading failed: {words}") from None
+            raise_alone(SourceError(f"{self}: reading failed: {words}"))
 
     def _without_secrets(self, error: Exception) -> str:
         text = redacted(str(error))
@@ -184,7 +185,7 @@ def _resolved(path: RemotePath) -> tuple[Any, str]:
     except ImportError as error:
         raise ImportError(_to_install(scheme, error)) from error
     except ValueError as error:
-        raise InvalidRequest(f"cannot read {path}: {redacted(str(error))}") from None
+        raise_alone(InvalidRequest(f"cannot read {path}: {redacted(str(error))}"))
     return filesystem, str(inner)
 
 
