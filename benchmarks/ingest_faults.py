@@ -29,7 +29,7 @@ from aiomlcommons import Session
 from aiomlcommons.emulator import Emulator
 from aiomlcommons.http import HttpRequest
 from aiomlcommons.ingest import Report, documents
-from aiomlcommons.ingest.pacing.retry_budget import RetryBudget
+from aiomlcommons.net.retry_budget import RetryBudget
 
 MODEL = "all-MiniLM-L6-v2"
 BATCH = 64

@@ -9,13 +9,13 @@ from aiomlcommons.ingest.embedding.requests import ModelRequests
 from aiomlcommons.ingest.engine import Engine
 from aiomlcommons.ingest.job_files import JobFiles
 from aiomlcommons.ingest.options import JobOptions
-from aiomlcommons.ingest.pacing.retry_budget import RetryBudget
 from aiomlcommons.ingest.rows.batch_size import BatchSize
 from aiomlcommons.ingest.rows.batching import Batcher
 from aiomlcommons.ingest.rows.failure_limit import FailureLimit
 from aiomlcommons.ingest.rows.tracking import Tracker
 from aiomlcommons.ingest.stats import Stats
 from aiomlcommons.ingest.types import Screening, Sink, Source
+from aiomlcommons.net.retry_budget import RetryBudget
 
 
 def engine_of(

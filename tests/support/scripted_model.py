@@ -20,9 +20,9 @@ from aiomlcommons.inference.vectors import Vectors
 from aiomlcommons.ingest.embedding.batches import BatchEmbedder, EmbeddedBatch
 from aiomlcommons.ingest.embedding.requests import ModelRequests
 from aiomlcommons.ingest.pacing.concurrency_limit import ConcurrencyLimit
-from aiomlcommons.ingest.pacing.retry_budget import RetryBudget
 from aiomlcommons.ingest.rows.batching import Batch
 from aiomlcommons.ingest.stats import Stats
+from aiomlcommons.net.retry_budget import RetryBudget
 from tests.support.virtual_time import Clock
 
 REQUEST = HttpRequest("POST", "/_plugins/_ml/_predict")

@@ -30,11 +30,11 @@ from aiomlcommons.ingest.embedding.model import Embed
 from aiomlcommons.ingest.errors import JobStalled
 from aiomlcommons.ingest.pacing.concurrency_limit import ConcurrencyLimit, Slot
 from aiomlcommons.ingest.pacing.rate_limit import RateLimit
-from aiomlcommons.ingest.pacing.retry_budget import RetryBudget, pause_for
 from aiomlcommons.ingest.pacing.stall_timeout import StallTimeout
 from aiomlcommons.ingest.stats import Stats
 from aiomlcommons.ingest.types import Sparse
 from aiomlcommons.net.backoff import Backoff
+from aiomlcommons.net.retry_budget import RetryBudget, pause_between_probes, pause_for
 from aiomlcommons.trouble.kinds import Kind, Party
 
 # A plain 500 ("Error from remote service") may be the fault of a document or of the server. So many attempts for a
@@ -55,8 +55,6 @@ FATAL = (
     SessionClosed,
     Unauthorized,
 )
-# While the retry budget is empty, the server is probed so many times per longest backoff pause.
-PROBES = 10
 
 
 @attrs.define
@@ -193,7 +191,7 @@ class ModelRequests:
         successes = self.successes
         async with self._probing:
             # A request that waited while another one succeeded need not pause as well, even if errors came again.
-            delay = self.backoff.cap / PROBES if successes == self.successes else 0.0
+            delay = pause_between_probes(self.backoff) if successes == self.successes else 0.0
             return await self._pause_and_attempt(texts, pause_for(error, delay))
 
     async def _pause_and_attempt(self, texts: list[str], delay: float) -> Vectors | Sparse:

@@ -33,8 +33,8 @@ from aiomlcommons.inference.vectors import Vectors
 from aiomlcommons.ingest.embedding._model_check import HARMLESS
 from aiomlcommons.ingest.errors import JobStalled, ModelFails
 from aiomlcommons.ingest.pacing.concurrency_limit import ConcurrencyLimit
-from aiomlcommons.ingest.pacing.retry_budget import RetryBudget
 from aiomlcommons.ingest.state.dead_letters import DeadLetter
+from aiomlcommons.net.retry_budget import RetryBudget
 from tests.support.scripted_model import REQUEST, EmbedderOnAClock, Model, api, batch_of, embedded, throttled, vectors
 from tests.support.virtual_time import Clock, turns
 

@@ -21,9 +21,9 @@ from aiomlcommons.ingest.errors import JobStalled
 from aiomlcommons.ingest.options import JobOptions
 from aiomlcommons.ingest.pacing.concurrency_limit import ConcurrencyLimit
 from aiomlcommons.ingest.pacing.rate_limit import RateLimit
-from aiomlcommons.ingest.pacing.retry_budget import RetryBudget
 from aiomlcommons.ingest.stats import Stats
 from aiomlcommons.ingest.types import Documents, Refused
+from aiomlcommons.net.retry_budget import RetryBudget
 from tests.support.fakes import Tape
 from tests.support.job_simulation import Life
 from tests.support.scripted_model import api, throttled, vectors

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aiomlcommons.errors import MLCommonsError
-from aiomlcommons.ingest.pacing.retry_budget import RetryBudget, pause_for
+from aiomlcommons.net.retry_budget import RetryBudget, pause_for
 
 
 def test_a_new_budget_pays_for_a_hundred_retries() -> None:
