@@ -58,6 +58,8 @@ if TYPE_CHECKING:
     from aiomlcommons.net.auth import BasicAuth, BearerAuth
     from aiomlcommons.net.aws import AwsAuth
     from aiomlcommons.net.backoff import Backoff
+    from aiomlcommons.net.hedge import Hedge
+    from aiomlcommons.net.nodes import NodeState
     from aiomlcommons.net.secret import Secret
     from aiomlcommons.net.transport import SendFunction, Streamed, Timeout, Transport
     from aiomlcommons.record import NULL
@@ -91,6 +93,7 @@ __all__ = [
     "FileModel",
     "Forbidden",
     "GroupSpec",
+    "Hedge",
     "HttpRequest",
     "HttpResponse",
     "InsecureWarning",
@@ -102,6 +105,7 @@ __all__ = [
     "ModelNotReady",
     "NoCredentials",
     "NoSuchModel",
+    "NodeState",
     "NotComplete",
     "NotDeployed",
     "NotFound",
@@ -148,6 +152,8 @@ if not TYPE_CHECKING:
             ".net.backoff",
             ".http",
             ".net.secret",
+            ".net.hedge",
+            ".net.nodes",
             ".api",
             ".record",
             ".endpoint",

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import orjson
 
+from aiomlcommons.api.predict import Predict, PredictByModel
 from aiomlcommons.api.server import GetInfo
 from aiomlcommons.endpoint import Pieces, Request, Route
 from aiomlcommons.errors import ApiError, MLCommonsError, NotSupported
@@ -115,7 +116,8 @@ class Calls:
         self, request: Request[Any], route: Route | None, headers: Mapping[str, str] | None = None
     ) -> HttpResponse:
         sent = to_http(request, route).with_headers(headers or {})
-        return await self._exchange(sent, repeatable=request.endpoint.repeatable)
+        hedged = isinstance(request, Predict | PredictByModel)
+        return await self._exchange(sent, repeatable=request.endpoint.repeatable, hedged=hedged)
 
     async def request(
         self,

@@ -7,7 +7,7 @@ import os
 import ssl
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, TypeVar
 
 import attrs
 
@@ -16,14 +16,18 @@ from aiomlcommons.api import Api
 from aiomlcommons.api.server import GetInfo
 from aiomlcommons.calls import Calls
 from aiomlcommons.errors import DecodeError, Forbidden, MLCommonsError, NotFound
+from aiomlcommons.http import HttpRequest
 from aiomlcommons.inference.inputs import KnownInputs
 from aiomlcommons.inference.methods import Inference
 from aiomlcommons.net import option_rules
 from aiomlcommons.net.aiohttp_transport import AiohttpTransport
 from aiomlcommons.net.auth import Auth
 from aiomlcommons.net.backoff import Backoff
+from aiomlcommons.net.discovery import Discovery
 from aiomlcommons.net.environment import options_from, urls_from
 from aiomlcommons.net.exchange import Exchange
+from aiomlcommons.net.health import ping
+from aiomlcommons.net.hedge import Hedge, as_hedge
 from aiomlcommons.net.insecure import warn_of_insecure
 from aiomlcommons.net.nodes import NodePool, NodeState
 from aiomlcommons.net.options import Options, with_tenant
@@ -39,6 +43,8 @@ from aiomlcommons.wire.codec import from_http
 from aiomlcommons.wire.features import Feature
 from aiomlcommons.wire.flavors import flavor_named, flavor_of
 from aiomlcommons.wire.version import Server, Version
+
+C = TypeVar("C", bound="Client")
 
 
 class HasClient(Protocol):
@@ -81,6 +87,8 @@ class Client(Calls, Api, Inference, Waits):
         tenant_id: str | None = None,
         flavor: str | None = None,
         transport: Transport | SendFunction | None = None,
+        discover: bool | float = False,
+        hedge: Hedge | float | None = None,
     ) -> None:
         urls = check_urls(url)
         if (found := credentials_in(urls)) is not None:
@@ -105,18 +113,21 @@ class Client(Calls, Api, Inference, Waits):
             transport = AiohttpTransport(tls=used, pool_size=pool_size, gzip=gzip, proxies=proxies)
         elif proxies != DIRECT or fingerprint or ssl_context:
             raise ValueError("transport takes the place of what proxy, trust_env, fingerprint and ssl_context are for")
+        request_options = Options(
+            auth=auth,
+            timeout=as_timeout(timeout),
+            retries=retries,
+            wait=server.flavor.wait if wait is None else wait,
+            backoff=backoff,
+            headers={"user-agent": user_agent, **(with_tenant(headers, tenant_id) or {})},
+            hedge=as_hedge(hedge),
+        )
         exchange = Exchange(
             transport=as_transport(transport),
             nodes=NodePool.of(map(base_of, urls)),
             hidden=proxies.secrets,
-            options=Options(
-                auth=auth,
-                timeout=as_timeout(timeout),
-                retries=retries,
-                wait=server.flavor.wait if wait is None else wait,
-                backoff=backoff,
-                headers={"user-agent": user_agent, **(with_tenant(headers, tenant_id) or {})},
-            ),
+            options=request_options,
+            discovery=Discovery.of(discover, urls, request_options),
         )
         self._server, self._inputs = server, KnownInputs()
         self._exchange = exchange
@@ -198,6 +209,20 @@ class Client(Calls, Api, Inference, Waits):
     def _session(self) -> Self:
         return self
 
+    async def ping(self) -> bool:
+        """Return whether the cluster responds: ``GET /`` is sent to every node at once, without retries.
+
+        A node has 5 s, or the session's ``timeout`` if that is less. Any response counts but 502, 503, 504 and
+        redirects: the user may lack the permission, and Amazon OpenSearch Serverless answers 404. ``ml.nodes`` says
+        which nodes responded. Fit for readiness probes.
+
+        Raises:
+            Unauthorized: The credentials are not accepted.
+            SessionClosed: The session is not open.
+        """
+        request = self._exchange.prepared(HttpRequest("GET", "/"))
+        return bool(await ping(self._exchange, request, self._exchange.nodes.nodes))
+
     @property
     def nodes(self) -> tuple[NodeState, ...]:
         """The nodes of the session, in the order of their URLs, and which of them take calls now."""
@@ -219,6 +244,7 @@ class Client(Calls, Api, Inference, Waits):
         headers: Mapping[str, str] | None = None,
         opaque_id: str | None = None,
         tenant_id: str | None = None,
+        hedge: Hedge | float | None = None,
     ) -> Self:
         """Return a view of this session with other request options; it shares the connection pool.
 
@@ -235,6 +261,7 @@ class Client(Calls, Api, Inference, Waits):
             headers: Headers to add to those of the session.
             opaque_id: Sent as ``x-opaque-id``. Default: a new random id for each call.
             tenant_id: The tenant of these calls, sent as ``x-tenant-id``.
+            hedge: When a prediction is sent to a second node, too; ``Hedge(after=1, cap=0)`` is never.
         """
         changed = self._exchange.options.changed(
             auth=auth,
@@ -244,10 +271,20 @@ class Client(Calls, Api, Inference, Waits):
             wait=wait,
             backoff=backoff,
             opaque_id=opaque_id,
+            hedge=as_hedge(hedge),
         )
-        view = copy.copy(self)
-        view._exchange = attrs.evolve(self._exchange, options=changed)
-        return view
+        return _view(self, changed)
+
+
+def at_own_pace(ml: Client) -> Client:
+    """Return a view for a bulk job, which repeats and spaces its requests by itself: each is sent once, at once."""
+    return _view(ml, attrs.evolve(ml._exchange.options, retries=0, wait=0, paced=False))
+
+
+def _view(ml: C, options: Options) -> C:
+    view = copy.copy(ml)
+    view._exchange = attrs.evolve(ml._exchange, options=options)
+    return view
 
 
 def _path(path: str | os.PathLike[str] | None) -> str | None:

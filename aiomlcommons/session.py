@@ -39,7 +39,7 @@ class Session(Client, Ingests):
         backoff: The delays between attempts: exponential backoff with jitter. Default: 0.1 s, growing to 10 s.
         headers: Headers to send with each request. Default: none.
         user_agent: The ``user-agent`` header. Default: ``aiomlcommons/VERSION``.
-        pool_size: The maximum of open connections. Default: 100.
+        pool_size: The maximum of open connections to each node. Default: 100.
         gzip: Request compressed responses, which pays off on slow networks only. Default: False.
         compat: The server's version, such as ``"2.4"``, assumed until the server reports its own and if it cannot be
             determined; routes and fields of that version are used. Default: the current ones.
@@ -50,6 +50,10 @@ class Session(Client, Ingests):
             ``"opensearch"``.
         transport: A transport adapter that replaces aiohttp: a Transport, or an async function from HttpRequest and
             Timeout to HttpResponse. Default: aiohttp.
+        discover: Ask the cluster for its nodes (``GET _nodes/http``), when the session is opened and every so many
+            seconds; True is 300. Not for clusters behind a proxy or load balancer. Default: False.
+        hedge: Seconds after which a prediction without a response is sent to a second node, too, or a Hedge. The first
+            response counts; at most 5 % of the predictions are sent twice. Default: None, never.
     """
 
     models = space(ModelLife)

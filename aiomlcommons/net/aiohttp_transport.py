@@ -41,7 +41,7 @@ class AiohttpTransport:
         """Create the connection pool; connections are opened on demand."""
         context = True if self._tls is None else await anyio.to_thread.run_sync(self._tls.context)
         self._client = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=self._pool_size, ssl=context),
+            connector=aiohttp.TCPConnector(limit=0, limit_per_host=self._pool_size, ssl=context),
             headers={"accept-encoding": "gzip, deflate" if self._gzip else "identity"},
             cookie_jar=aiohttp.DummyCookieJar(),
         )

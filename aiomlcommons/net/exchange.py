@@ -1,55 +1,38 @@
-"""The one path to the network: nodes, authentication, and retries of idempotent requests with backoff."""
+"""The one path to the network: turns of nodes and circuits, and retries of idempotent requests with backoff."""
 
 from __future__ import annotations
 
 import logging
 import math
-import secrets
-import time
-from collections.abc import AsyncGenerator, Generator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import NoReturn
 
 import anyio
 import attrs
 
 from aiomlcommons.endpoint import Pieces
-from aiomlcommons.errors import ApiError, ConnectError, MLCommonsError, SessionClosed, error_for, raise_for_status
-from aiomlcommons.http import HttpRequest, HttpResponse, is_success
-from aiomlcommons.net.nodes import Node, NodePool
+from aiomlcommons.errors import ConnectError, MLCommonsError, SessionClosed
+from aiomlcommons.http import HttpRequest, HttpResponse
+from aiomlcommons.net.attempts import Attempts, is_nodes_fault
+from aiomlcommons.net.discovery import Discovery
+from aiomlcommons.net.hedge import race
+from aiomlcommons.net.nodes import Node
 from aiomlcommons.net.options import Options
-from aiomlcommons.net.secret import Secret, reveal
-from aiomlcommons.net.transport import Streamed, Transport
-from aiomlcommons.trouble.kinds import Party
+from aiomlcommons.net.retry_budget import pause_between_probes, pause_for
+from aiomlcommons.net.transport import Streamed
 
 log = logging.getLogger("aiomlcommons")
 
 # In seconds. A longer Retry-After is left to the caller, who knows whether the work can wait.
 LONGEST_RETRY_AFTER = 60.0
-NODE_FAILS = frozenset({502, 503, 504})
-"""Statuses that set a node aside, if the cluster itself sends them."""
-
-
-@attrs.define
-class State:
-    """State shared by a session and its views, so that closing one closes all; ``answered``: it ever got a response."""
-
-    name: str = "not open"
-    answered: bool = False
 
 
 @attrs.frozen
-class Exchange:
-    """Sends requests to the nodes over a transport adapter, with authentication, timeouts and retries.
+class Exchange(Attempts):
+    """Sends requests to the nodes over a transport adapter, with authentication, timeouts and retries."""
 
-    ``hidden`` are credentials that the transport adds for a proxy, to be masked in what it says.
-    """
-
-    transport: Transport
-    nodes: NodePool
-    options: Options
-    state: State = attrs.field(factory=State)
-    hidden: tuple[Secret, ...] = ()
+    discovery: Discovery | None = None
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a session cannot be pickled or copied deeply: open another one with the same arguments")
@@ -60,51 +43,83 @@ class Exchange:
             raise SessionClosed(f"this session is {self.state.name}; create a new one with Session(...)")
         await self.transport.open()
         self.state.name = "open"
+        await self._discover()
 
     async def close(self) -> None:
         """Close the transport; it cannot be reopened."""
         self.state.name = "closed"
         await self.transport.close()
 
-    async def __call__(self, request: HttpRequest, *, repeatable: bool) -> HttpResponse:
+    async def __call__(self, request: HttpRequest, *, repeatable: bool, hedged: bool = False) -> HttpResponse:
         """Send a request, and retry it if it is idempotent and the error is transient. The only place that retries.
 
-        A request that cannot have reached the server is retried too, whatever it is.
+        A request that cannot have reached the server is retried too, whatever it is. Going to another node at once is
+        no retry: else a cluster of many nodes would use up all of them in a moment. One that may be ``hedged`` is sent
+        to a second node if the first one is slow, if the options say so.
         """
-        sent = self._prepared(request)
+        sent = self.prepared(request)
         pauses = iter(self.options.backoff)
-        began, attempt, tried = math.inf, 0, list[Node]()
+        began, attempt, tried = math.inf, 1, list[Node]()
         while True:
-            attempt += 1
-            node = self.nodes.pick(tried, trial=repeatable)
+            await self._discover()
+            await self._turn(sent, tried, trial=repeatable)
             try:
-                return await self._once(sent.at(node.url), node)
+                return await self._attempt(sent, tried, trial=repeatable, hedged=hedged)
             except MLCommonsError as error:
-                tried.append(node)
                 began = min(began, anyio.current_time())
                 may_repeat = repeatable or _is_unsent(error)
-                if not (may_repeat and self._should_retry(error, attempt, anyio.current_time() - began, tried)):
-                    if attempt > 1:
-                        error.add_note(f"sent {attempt} times, x-opaque-id {sent.headers['x-opaque-id']}")
+                if may_repeat and self._goes_on(error, tried):
+                    log.debug("%s: %s; sending it to another node", sent, error)
+                    continue
+                if not (may_repeat and self._should_retry(error, attempt, anyio.current_time() - began)):
+                    if len(tried) > 1:
+                        error.add_note(f"sent {len(tried)} times, x-opaque-id {sent.headers['x-opaque-id']}")
                     raise
                 log.log(_log_level(attempt, self.options), "%s: %s; retrying", sent, error)
-                await anyio.sleep(self._pause(error, next(pauses), tried))
+                await anyio.sleep(pause_for(error, next(pauses)))
+                attempt += 1
 
-    def _should_retry(self, error: MLCommonsError, attempt: int, waited: float, tried: list[Node]) -> bool:
+    async def _turn(self, sent: HttpRequest, tried: list[Node], *, trial: bool) -> None:
+        """Wait for the turn of a call, while the next node, or the provider behind the route, does nothing but refuse.
+
+        Raises the last refusal if that would take too long. A bulk job repeats and spaces its requests by itself.
+        """
+        if not self.options.paced:
+            return
+        patience = max(LONGEST_RETRY_AFTER if self.options.retries else 0.0, self.options.wait)
+        spacing = pause_between_probes(self.options.backoff)
+        keys = self.nodes.next(tried, trial=trial).url, sent.path
+        await self.state.circuits.turn(keys, sent, self.whose(sent), spacing=spacing, patience=patience)
+
+    async def _attempt(self, sent: HttpRequest, tried: list[Node], *, trial: bool, hedged: bool) -> HttpResponse:
+        """Send a request to the next node, which is added to ``tried``, and if that is slow to another one."""
+
+        async def send(is_hedge: bool) -> HttpResponse:
+            with self.nodes.turn(tried, trial=trial and not is_hedge) as node:
+                tried.append(node)
+                return await self.once(sent, node)
+
+        hedge = self.options.hedge
+        if hedge is None or not hedged or not self.options.paced:
+            return await send(False)
+        if not tried:
+            self.state.hedges.earn(hedge.cap)
+        return await race(send, hedge.after, self.state.hedges.take)
+
+    def _goes_on(self, error: MLCommonsError, tried: list[Node]) -> bool:
+        """Return whether another node can take the request at once: each is worth a try, however many there are.
+
+        What was not sent is not repeated, so that needs no retries.
+        """
+        may = _is_unsent(error) or (error.transient and self.options.retries > 0)
+        return may and is_nodes_fault(error) and self.nodes.has_other(tried)
+
+    def _should_retry(self, error: MLCommonsError, attempt: int, waited: float) -> bool:
         """Return whether to retry after so many attempts, and so many seconds since the first one failed."""
         if not error.transient or (error.retry_after or 0.0) > LONGEST_RETRY_AFTER:
             return False
         # An address that never responded may be a wrong URL, which must fail fast.
-        if attempt <= self.options.retries or (self.state.answered and waited < self.options.wait):
-            return True
-        # Each node is worth a try, however many there are.
-        return self.options.retries > 0 and _is_nodes_fault(error) and self.nodes.has_other(tried)
-
-    def _pause(self, error: MLCommonsError, pause: float, tried: list[Node]) -> float:
-        """Return the seconds before a retry: none if another node can take the request at once."""
-        if _is_nodes_fault(error) and self.nodes.has_other(tried):
-            return 0.0
-        return max(pause, error.retry_after or 0.0)
+        return attempt <= self.options.retries or (self.state.answered and waited < self.options.wait)
 
     @asynccontextmanager
     async def pieces(self, request: HttpRequest) -> AsyncGenerator[Pieces]:
@@ -112,7 +127,7 @@ class Exchange:
 
         Only a request that cannot have reached a node is sent to another one.
         """
-        sent = self._prepared(request)
+        sent = self.prepared(request)
         async with AsyncExitStack() as stack:
             answer = await self._begun(sent, stack)
             yield answer.pieces
@@ -120,110 +135,25 @@ class Exchange:
     async def _begun(self, sent: HttpRequest, stack: AsyncExitStack) -> Streamed:
         tried = list[Node]()
         while True:
-            node = self.nodes.pick(tried)
+            await self._discover()
+            await self._turn(sent, tried, trial=False)
             try:
-                return await self._stream(sent.at(node.url), node, stack)
+                with self.nodes.turn(tried, trial=False) as node:
+                    tried.append(node)
+                    return await self.stream(sent, node, stack)
             except ConnectError as error:
-                tried.append(node)
-                if not (_is_unsent(error) and self.nodes.has_other(tried)):
+                if not (_is_unsent(error) and self._goes_on(error, tried)):
                     raise
 
-    async def _stream(self, sent: HttpRequest, node: Node, stack: AsyncExitStack) -> Streamed:
-        signed = await self._signed(sent)
-        answer, got = await self._open_stream(signed, node, stack)
-        if got is not None and await self._has_other_credentials(signed, got):
-            answer, got = await self._open_stream(await self._signed(sent), node, stack)
-        if got is not None:
-            raise error_for(got)
-        return answer
-
-    async def _open_stream(
-        self, signed: HttpRequest, node: Node, stack: AsyncExitStack
-    ) -> tuple[Streamed, HttpResponse | None]:
-        """Return the response, and its complete form if it is an error."""
-        with self._watching(node):
-            answer = await stack.enter_async_context(self.transport.stream(signed, self.options.timeout))
-            if is_success(answer.status):
-                self._answered(node)
-                return answer, None
-            body = b"".join([piece async for piece in _each(answer.pieces)])
-        got = HttpResponse(answer.status, body, answer.headers, signed.bare)
-        self._answered(node, got)
-        return answer, got
-
-    def _prepared(self, request: HttpRequest) -> HttpRequest:
-        if self.state.name != "open":
-            remedy = "use `async with Session(...) as ml:` or `await Session.connect(...)`"
-            raise SessionClosed(f"the session is {self.state.name}: {remedy}")
-        opaque_id = self.options.opaque_id or f"aiomlcommons-{secrets.token_hex(16)}"
-        sent = request.with_headers(self.options.headers, {"x-opaque-id": opaque_id}, request.headers)
-        return attrs.evolve(sent, hidden=tuple(map(reveal, self.hidden))) if self.hidden else sent
-
-    async def _signed(self, sent: HttpRequest) -> HttpRequest:
-        """Return the request with the credentials of ``auth``, unless it has an authorization header of its own."""
-        auth = self.options.auth
-        if auth is None or "authorization" in sent.headers:
-            return sent
-        return sent.with_headers(await auth.headers(sent))
-
-    async def _once(self, sent: HttpRequest, node: Node) -> HttpResponse:
-        """Send a request to a node; once more if its credentials are refused and there are others."""
-        signed = await self._signed(sent)
-        got = await self._transmit(signed, node)
-        if await self._has_other_credentials(signed, got):
-            got = await self._transmit(await self._signed(sent), node)
-        raise_for_status(got)
-        return got
-
-    async def _transmit(self, signed: HttpRequest, node: Node) -> HttpResponse:
-        started = time.perf_counter()
-        with self._watching(node):
-            got = await self.transport.send(signed, self.options.timeout)
-        log.debug("%s: %d, %d bytes in %.3f s", signed, got.status, len(got.body), time.perf_counter() - started)
-        got = HttpResponse(got.status, got.body, got.headers, signed.bare)
-        self._answered(node, got)
-        return got
-
-    async def _has_other_credentials(self, signed: HttpRequest, got: HttpResponse) -> bool:
-        """Return whether the cluster refused the credentials of ``auth``, and it has others now."""
-        rejected = getattr(self.options.auth, "rejected", None)
-        if got.status not in {401, 403} or rejected is None or error_for(got).trouble.party is Party.PROVIDER:
-            return False
-        return bool(await rejected(signed, got))
-
-    @contextmanager
-    def _watching(self, node: Node) -> Generator[None]:
-        try:
-            yield
-        except ConnectError as error:
-            self.nodes.failed(node, error)
-            raise
-
-    def _answered(self, node: Node, got: HttpResponse | None = None) -> None:
-        """Note that a node responded: with success, or with ``got``, which may mean that it cannot work now."""
-        self.state.answered = True
-        if got is not None and got.status in NODE_FAILS and _is_nodes_fault(error := error_for(got)):
-            self.nodes.failed(node, error)
-        else:
-            self.nodes.succeeded(node)
+    async def _discover(self) -> None:
+        if self.discovery is not None:
+            await self.discovery.refresh(self)
 
 
 def _is_unsent(error: MLCommonsError) -> bool:
     return isinstance(error, ConnectError) and not error.sent
 
 
-def _is_nodes_fault(error: MLCommonsError) -> bool:
-    """Return whether an error is that of a node, so that another one may do better."""
-    if isinstance(error, ApiError):
-        return error.status in NODE_FAILS and error.trouble.party is not Party.PROVIDER
-    return isinstance(error, ConnectError)
-
-
 def _log_level(attempt: int, options: Options) -> int:
     """Log retries at DEBUG, but warn once when a call starts to wait for the cluster."""
     return logging.WARNING if attempt == options.retries + 1 else logging.DEBUG
-
-
-async def _each(pieces: Pieces) -> AsyncGenerator[bytes]:
-    while piece := await pieces():
-        yield piece

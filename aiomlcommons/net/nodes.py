@@ -2,13 +2,30 @@
 
 from __future__ import annotations
 
+import logging
+import math
+import random
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Generator, Iterable
+from contextlib import contextmanager
 
+import anyio
 import attrs
+
+from aiomlcommons.errors import ConnectError
+
+log = logging.getLogger("aiomlcommons")
 
 # Seconds for which a node is set aside after its first failure in a row; each further one doubles them.
 FIRST, LONGEST = 1.0, 30.0
+# A longer Retry-After of a node is not believed: it is tried again after so many seconds.
+LONGEST_ASKED = 60.0
+# A node that owes responses gets no further calls while others respond, once it has sent none for so many seconds, or
+# each of the others has had so many successes. To prefer the node with the fewest requests in flight would be simpler,
+# but then one that fails fast would get them all.
+SILENT, BEHIND = 2.0, 4
+# Refusals (429, 503) in a row after which a node is set aside, and calls to it are spaced.
+REFUSES = 5
 
 
 @attrs.frozen
@@ -19,8 +36,9 @@ class NodeState:
         url: Its URL.
         is_live: Whether it takes calls; False while it is set aside after failures.
         aside_for: Seconds until a call tries it again; 0 if it is live.
-        failures: Failures in a row: no response, or a 502, 503 or 504 of the cluster itself.
+        failures: Failures in a row: no response, or a 502, 503 or 504 of the cluster itself, or refusals (429) only.
         calls: The requests sent to it so far.
+        in_flight: The requests that it has not responded to yet.
         error: The last failure, if it is not live; else empty.
     """
 
@@ -29,24 +47,34 @@ class NodeState:
     aside_for: float
     failures: int
     calls: int
+    in_flight: int
     error: str
 
 
 @attrs.define(eq=False)
 class Node:
-    """A node of a cluster: ``since`` and ``until`` say for which time it is set aside, in seconds of the clock."""
+    """A node of a cluster. Times are in seconds of the pool's clock.
+
+    ``since`` is when it was tried last, ``until`` how long it is set aside, ``failed_at`` its last failure; ``heard``
+    is when it responded last, or since when it owes a response, ``mark`` the successes of the pool at that time. One
+    in ``reserve`` is called only if no other is live; ``is_seed`` is whether the session was opened with its URL.
+    """
 
     url: str
+    is_seed: bool = True
+    reserve: bool = False
     failures: int = 0
+    refusals: int = 0
     calls: int = 0
+    in_flight: int = 0
     since: float = 0.0
     until: float = 0.0
+    failed_at: float = -math.inf
+    heard: float = 0.0
+    mark: int = 0
     error: str = ""
-
-    @property
-    def span(self) -> float:
-        """The seconds for which the last failure sets the node aside."""
-        return min(LONGEST, FIRST * 2.0 ** (self.failures - 1))
+    trying: bool = False
+    turn: float = 0.0
 
 
 @attrs.define
@@ -58,57 +86,131 @@ class NodePool:
 
     nodes: list[Node]
     clock: Callable[[], float] = time.monotonic
-    _turn: int = 0
+    _turns: int = 0
+    _successes: int = 0
 
     @classmethod
     def of(cls, urls: Iterable[str]) -> NodePool:
-        """Return the pool of the nodes at some URLs."""
-        return cls([Node(url) for url in urls])
+        """Return the pool of the nodes at some URLs, in which the first turn is drawn by lot.
 
-    def pick(self, tried: Collection[Node] = (), *, trial: bool = True) -> Node:
-        """Return the node for the next request: a live one in turn, if possible one that is not among ``tried``.
+        Else many short-lived sessions would all call the first node.
+        """
+        return cls([Node(url, turn=-random.random()) for url in urls])  # noqa: S311 - spreading load is not cryptography
+
+    def next(self, tried: Collection[Node] = (), *, trial: bool = True) -> Node:
+        """Return the node whose turn is next: a live one, if possible one that is not among ``tried``.
 
         If there is none, it is the one that was tried least recently. ``trial`` is whether the request may try a node
         whose time aside is over.
         """
-        node = self._next([node for node in self.nodes if self._takes(node, trial=trial)], tried)
-        if node.failures:  # this call tries it, and the others wait for the outcome
+        live = [node for node in self.nodes if self._takes(node, trial=trial)]
+        if live:
+            return min(live, key=lambda node: (node in tried, self._is_late(node), node.reserve, node.turn))
+        return min(self.nodes, key=lambda node: (node in tried, node.since))
+
+    @contextmanager
+    def turn(self, tried: Collection[Node] = (), *, trial: bool = True) -> Generator[Node]:
+        """Take the turn of the next node. If that is set aside, no other request tries it until this one has ended."""
+        node = self.next(tried, trial=trial)
+        self._turns += 1
+        node.turn = self._turns
+        if not node.failures or node.trying:
             node.since = self.clock()
-            node.until = node.since + node.span
+            yield node
+            return
+        node.since, node.trying = self.clock(), True
+        try:
+            yield node
+        finally:
+            node.trying = False
+            if node.failures:  # nor may the next one try it at once, if this one was cancelled
+                node.until = max(node.until, self.clock() + _span(node))
+
+    @contextmanager
+    def watching(self, node: Node) -> Generator[float]:
+        """Watch a request to a node until its response, and give the time; a ConnectError sets the node aside."""
+        began = self.clock()
+        if not node.in_flight:
+            node.heard, node.mark = began, self._successes
         node.calls += 1
-        return node
+        node.in_flight += 1
+        try:
+            yield began
+        except ConnectError as error:
+            self.failed(node, error, began)
+            raise
+        except anyio.get_cancelled_exc_class():
+            # Callers with deadlines of their own would else be sent to a hanging node for ever.
+            if self._is_silent(node) and len(self.nodes) > 1:
+                waited = f"no response for {self.clock() - node.heard:.1f} s, after which the call was cancelled"
+                self.failed(node, TimeoutError(waited), began)
+            raise
+        finally:
+            node.in_flight -= 1
 
     def has_other(self, tried: Collection[Node]) -> bool:
         """Return whether there is a live node that is not among ``tried``."""
         return any(self._takes(node, trial=True) and node not in tried for node in self.nodes)
 
-    def failed(self, node: Node, error: Exception) -> None:
-        """Set a node aside."""
+    def failed(self, node: Node, error: Exception, began: float = math.inf) -> None:
+        """Set a node aside, because a request that was sent at ``began`` failed."""
+        if began < node.failed_at:
+            return  # sent before another one failed: requests that fail together are one failure
+        now = self.clock()
         node.failures += 1
-        node.since = self.clock()
-        node.until = node.since + node.span
-        node.error = str(error)
+        node.failed_at, node.heard, node.error = now, now, str(error)
+        node.until = now + max(_span(node), min(getattr(error, "retry_after", None) or 0.0, LONGEST_ASKED))
+        if self._has_choice(node):
+            level = logging.WARNING if node.failures == 1 else logging.DEBUG
+            log.log(level, "%s is set aside for %.0f s: %s", node.url, node.until - now, error)
+
+    def refused(self, node: Node, error: Exception, began: float) -> None:
+        """Count a refusal; a node that does nothing else is set aside, if there are others."""
+        refusals = node.refusals + 1
+        if refusals < REFUSES or len(self.nodes) == 1:
+            self.responded(node)
+        else:
+            self.failed(node, error, began)
+        node.refusals = refusals
 
     def succeeded(self, node: Node) -> None:
-        """Take a node back: it responded."""
-        node.failures, node.error = 0, ""
+        """Count a success of a node, and take it back."""
+        self._successes += 1
+        self.responded(node)
+
+    def responded(self, node: Node) -> None:
+        """Take a node back: it responded with something else than a refusal."""
+        node.heard, node.mark = self.clock(), self._successes
+        if node.failures and self._has_choice(node):
+            log.info("%s responds again and takes calls", node.url)
+        node.failures, node.refusals, node.error = 0, 0, ""
 
     def states(self) -> tuple[NodeState, ...]:
         """Return the state of each node."""
         return tuple(map(self._state, self.nodes))
 
-    def _takes(self, node: Node, *, trial: bool) -> bool:
-        return not node.failures or (trial and self.clock() >= node.until)
+    def _has_choice(self, node: Node) -> bool:
+        return len(self.nodes) > 1 and node in self.nodes
 
-    def _next(self, live: list[Node], tried: Collection[Node]) -> Node:
-        found = [node for node in live if node not in tried] or live
-        if not found:
-            aside = [node for node in self.nodes if node not in tried] or self.nodes
-            return min(aside, key=lambda node: node.since)
-        self._turn += 1
-        return found[self._turn % len(found)]
+    def _takes(self, node: Node, *, trial: bool) -> bool:
+        return not node.failures or (trial and not node.trying and self.clock() >= node.until)
+
+    def _is_late(self, node: Node) -> bool:
+        return self._is_silent(node) or self._is_behind(node)
+
+    def _is_silent(self, node: Node) -> bool:
+        return node.in_flight > 0 and self.clock() - node.heard >= SILENT
+
+    def _is_behind(self, node: Node) -> bool:
+        return node.in_flight > 0 and self._successes - node.mark >= BEHIND * (len(self.nodes) - 1)
 
     def _state(self, node: Node) -> NodeState:
         is_live = not node.failures
         rest = 0.0 if is_live else max(0.0, node.until - self.clock())
-        return NodeState(node.url, is_live, rest, node.failures, node.calls, node.error)
+        return NodeState(node.url, is_live, rest, node.failures, node.calls, node.in_flight, node.error)
+
+
+def _span(node: Node) -> float:
+    """Return the seconds for which the last failure sets a node aside."""
+    # Bounded before it is a power: thousands of failures in a row would overflow.
+    return min(LONGEST, FIRST * 2.0 ** min(node.failures - 1, 10))

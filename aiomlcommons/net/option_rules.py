@@ -12,6 +12,7 @@ from typing import Any
 from aiomlcommons.net import rules
 from aiomlcommons.net.auth import as_auth
 from aiomlcommons.net.backoff import Backoff
+from aiomlcommons.net.hedge import Hedge
 from aiomlcommons.net.proxy import Proxy
 from aiomlcommons.net.rules import Check, Rule
 from aiomlcommons.net.secret import Secret
@@ -33,6 +34,15 @@ _FLAVOR = Rule(
     (str,),
     "'opensearch', 'managed' (Amazon OpenSearch Service) or 'aoss' (Amazon OpenSearch Serverless)",
     {"opensearch", "managed", "aoss"}.__contains__,
+)
+
+_HEDGE = Rule(
+    (Hedge, Real),
+    "a number of seconds above 0, or a Hedge, such as Hedge(after=0.2)",
+    lambda hedge: isinstance(hedge, Hedge) or rules.LIMIT.holds(hedge),
+)
+_DISCOVER = Rule(
+    (bool, Real), "True, False or a number of seconds above 0", lambda every: isinstance(every, bool) or every > 0
 )
 
 
@@ -58,6 +68,7 @@ VIEW: Mapping[str, Check] = {
     "headers": rules.headers,
     "opaque_id": rules.HEADER.check,
     "tenant_id": rules.HEADER.check,
+    "hedge": _HEDGE.check,
 }
 """What ``session.options(...)`` takes."""
 
@@ -78,5 +89,6 @@ SESSION: Mapping[str, Check] = {
     "compat": _COMPAT.check,
     "flavor": _FLAVOR.check,
     "transport": _transport,
+    "discover": _DISCOVER.check,
 }
 """What ``Session(...)`` takes besides its URL."""

@@ -9,6 +9,7 @@ import attrs
 
 from aiomlcommons.net.auth import Auth, as_auth
 from aiomlcommons.net.backoff import Backoff
+from aiomlcommons.net.hedge import Hedge, as_hedge
 from aiomlcommons.net.transport import Timeout, as_timeout
 
 TENANT = "x-tenant-id"
@@ -45,6 +46,9 @@ class Options:
         factory=dict, converter=_lower, repr=lambda headers: f"<{', '.join(headers)}>"
     )
     opaque_id: str | None = None
+    hedge: Hedge | None = attrs.field(default=None, converter=as_hedge)
+    paced: bool = True
+    """False for bulk jobs, which repeat and space their requests by themselves: no circuit or hedge is for them."""
 
     def __attrs_post_init__(self) -> None:
         if self.auth is not None and "authorization" in self.headers:

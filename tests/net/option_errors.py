@@ -10,7 +10,7 @@ from typing import Any
 
 import attrs
 
-from aiomlcommons import AwsAuth, Backoff, BasicAuth, BearerAuth, HttpRequest, HttpResponse, Session, Timeout
+from aiomlcommons import AwsAuth, Backoff, BasicAuth, BearerAuth, Hedge, HttpRequest, HttpResponse, Session, Timeout
 
 HUSH = "h0sh-h0sh"
 """A secret: no message may show it."""
@@ -20,6 +20,7 @@ PLACES: Mapping[str, Callable[..., Any]] = {
     "ml.options": lambda **options: Session("https://node:9200").options(**options),
     "Timeout": Timeout,
     "Backoff": Backoff,
+    "Hedge": Hedge,
     "BasicAuth": lambda **options: BasicAuth(**{"username": "admin", "password": HUSH, **options}),
     "BearerAuth": BearerAuth,
     "AwsAuth": AwsAuth,
@@ -69,6 +70,7 @@ URL = "must be like 'https://host:9200'"
 LIMIT = "a number of seconds above 0, "
 HEADER = "a printable text without line breaks"
 PROXY = "must be like 'http://proxy:3128'"
+AMAZONS = "https://domain.eu-west-1.es.amazonaws.com"
 TRANSPORT = "must have open, close, send and stream"
 PEM = "the path of a PEM file"
 HEX = "a SHA-256 in hex, with or without colons"
@@ -93,6 +95,7 @@ BOTH: Mapping[str, tuple[str, tuple[Any, ...]]] = {
         ),
     ),
     "tenant_id": (HEADER, ("", "acme\n", 7)),
+    "hedge": ("a number of seconds above 0, or a Hedge", (0, -1, "0.2", True, math.nan, {"after": 1}, Hedge)),
 }
 NAMES = ({f"Bearer {HUSH}": "authorization"}, {"": "a"}, {"x:y": "a"}, {5: "a"}, {"größe": "a"})
 
@@ -142,6 +145,9 @@ WRONG = [
     *_cases(
         "Session", "flavor", "'opensearch', 'managed' (Amazon OpenSearch Service) or 'aoss'", "AOSS", "", 3, b"aoss"
     ),
+    *_cases("Session", "discover", "True, False or a number of seconds above 0", 0, -5, "yes", None, math.nan),
+    Wrong("Session", "discover", {"url": "https://proxy/search", "discover": True}, "not of a proxy with a path"),
+    Wrong("Session", "discover", {"url": AMAZONS, "discover": 60}, "Amazon's services, which have one address"),
     *_cases("Session", "transport", TRANSPORT, object(), "aiohttp", NoTransport, 0, False),
     Wrong("Session", "tenant_id", {"tenant_id": "a", "headers": {"X-Tenant-Id": "b"}}, "give one of them"),
     Wrong("Session", "auth", {"auth": ("a", HUSH), "headers": {"Authorization": HUSH}}, "give one of them"),
@@ -160,6 +166,9 @@ WRONG = [
     *_cases("Backoff", "cap", "a number of seconds of at least 0", -1, "10", math.nan),
     *_cases("Backoff", "factor", "a number of at least 1", 0.9, "2", math.nan),
     *_cases("Backoff", "jitter", "a number from 0 to 1", -0.1, 1.1, "half", math.nan),
+    *_cases("Hedge", "after", "a number of seconds above 0", 0, -1, "0.2", math.nan, True),
+    Wrong("Hedge", "cap", {"after": 1, "cap": 1.5}, "a share from 0 to 1"),
+    Wrong("Hedge", "cap", {"after": 1, "cap": "5 %"}, "a share from 0 to 1"),
     *_cases("BasicAuth", "username", "a text without a colon", f"a:{HUSH}", 5, None),
     *_cases("BasicAuth", "password", "a text or a Secret", 5, None, HUSH.encode()),
     *_cases("BearerAuth", "token", "visible ASCII characters", "", f"{HUSH}\n", 5, HUSH.encode()),

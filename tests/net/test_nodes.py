@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import logging
 from collections import Counter
+from collections.abc import Collection
 from contextlib import AsyncExitStack
 
 import pytest
@@ -11,12 +15,13 @@ from aiohttp import web
 from aiomlcommons import ApiError, Backoff, ConnectError, Session, StreamFailed
 from aiomlcommons.api.predict import Predict
 from aiomlcommons.http import HttpRequest
-from aiomlcommons.net.nodes import LONGEST, Node, NodePool
+from aiomlcommons.net.nodes import BEHIND, LONGEST, LONGEST_ASKED, REFUSES, SILENT, Node, NodePool
 from aiomlcommons.net.urls import check_urls
 from tests.support.recording_server import Answer, Server, reply, serve
 
 NO_WAIT = Backoff(first=0)
 BROKEN = RuntimeError("broken")
+GONE = ConnectError("gone", HttpRequest("GET", "/"))
 BUSY = reply({"error": {"type": "cluster_manager_not_discovered_exception", "reason": "no"}}, status=503)
 
 
@@ -37,12 +42,43 @@ def pool(clock: Clock) -> NodePool:
     return NodePool([Node("a"), Node("b"), Node("c")], clock)
 
 
+def one(pool: NodePool, *, tried: Collection[Node] = (), trial: bool = True) -> Node:
+    """Return the node of a call that has no outcome."""
+    with pool.turn(tried, trial=trial) as node:
+        return node
+
+
 def names(pool: NodePool, count: int, *, trial: bool = True) -> Counter[str]:
-    return Counter(pool.pick(trial=trial).url for _ in range(count))
+    return Counter(one(pool, trial=trial).url for _ in range(count))
+
+
+def asking(pool: NodePool, node: Node, outcome: BaseException | None = None) -> None:
+    """Send a request to a node, which ends with an error if there is one."""
+    with contextlib.suppress(BaseException), pool.watching(node):
+        if outcome is not None:
+            raise outcome
+        pool.succeeded(node)
 
 
 def test_live_nodes_take_turns(pool: NodePool) -> None:
     assert names(pool, 9) == {"a": 3, "b": 3, "c": 3}
+
+
+def test_turns_stay_fair_while_nodes_come_and_go(pool: NodePool, clock: Clock) -> None:
+    a, b, _ = pool.nodes
+    found = names(pool, 2)
+    pool.failed(a, BROKEN)
+    found += names(pool, 5)
+    pool.failed(b, BROKEN)
+    pool.responded(a)
+    found += names(pool, 5)
+    pool.responded(b)
+    assert found == {"a": 4, "b": 3, "c": 5}
+    assert names(pool, 9) == {"a": 3, "b": 3, "c": 3}
+
+
+def test_the_first_turn_is_drawn_by_lot() -> None:
+    assert len({one(NodePool.of(["a", "b", "c"])).url for _ in range(50)}) == 3
 
 
 def test_a_node_that_fails_takes_no_calls_until_its_time_is_over(pool: NodePool, clock: Clock) -> None:
@@ -55,9 +91,21 @@ def test_a_node_that_fails_takes_no_calls_until_its_time_is_over(pool: NodePool,
 def test_one_call_tries_a_node_again_while_the_others_avoid_it(pool: NodePool, clock: Clock) -> None:
     pool.failed(pool.nodes[0], BROKEN)
     clock.now += 1.0
-    assert names(pool, 30)["a"] == 1
-    pool.succeeded(pool.nodes[0])
+    with pool.turn() as node:
+        assert node.url == "a"
+        clock.now += 3600  # as long as it may take
+        assert names(pool, 30) == {"b": 15, "c": 15}
+        pool.responded(node)
     assert names(pool, 30)["a"] == 10
+
+
+def test_a_trial_that_is_cancelled_leaves_the_node_aside_and_another_follows(pool: NodePool, clock: Clock) -> None:
+    pool.failed(pool.nodes[0], BROKEN)
+    clock.now += 1.0
+    assert one(pool).url == "a"
+    assert names(pool, 30) == {"b": 15, "c": 15}
+    clock.now += 1.0
+    assert one(pool).url == "a"
 
 
 def test_what_may_not_be_repeated_tries_no_node_of_doubt(pool: NodePool, clock: Clock) -> None:
@@ -67,7 +115,7 @@ def test_what_may_not_be_repeated_tries_no_node_of_doubt(pool: NodePool, clock: 
 
 
 @pytest.mark.parametrize(
-    ("failures", "seconds"), [(1, 1.0), (2, 2.0), (3, 4.0), (5, 16.0), (6, LONGEST), (99, LONGEST)]
+    ("failures", "seconds"), [(1, 1.0), (2, 2.0), (3, 4.0), (5, 16.0), (6, LONGEST), (9999, LONGEST)]
 )
 def test_each_failure_in_a_row_doubles_the_time_aside(pool: NodePool, failures: int, seconds: float) -> None:
     for _ in range(failures):
@@ -76,9 +124,99 @@ def test_each_failure_in_a_row_doubles_the_time_aside(pool: NodePool, failures: 
     assert (state.is_live, state.aside_for, state.failures, state.error) == (False, seconds, failures, "broken")
 
 
+def test_requests_that_fail_together_are_one_failure(pool: NodePool, clock: Clock) -> None:
+    """Else the death of a node under load would set it aside for 30 s at once, and not for 1 s."""
+    a = pool.nodes[0]
+    sent = [pool.watching(a) for _ in range(50)]
+    for request in sent:
+        request.__enter__()
+        clock.now += 0.001
+    assert a.in_flight == 50
+    for request in sent:
+        clock.now += 0.001
+        request.__exit__(ConnectError, GONE, None)
+    assert (a.failures, a.in_flight) == (1, 0)
+
+
+@pytest.mark.parametrize(("asked", "aside"), [(None, 1.0), (0.2, 1.0), (20.0, 20.0), (9999.0, LONGEST_ASKED)])
+def test_a_node_that_asks_for_time_gets_it(pool: NodePool, asked: float | None, aside: float) -> None:
+    error = ConnectError("busy", HttpRequest("GET", "/"))
+    error.retry_after = asked
+    pool.failed(pool.nodes[0], error)
+    assert pool.states()[0].aside_for == aside
+
+
+def test_a_node_that_owes_a_response_gets_no_calls_while_others_respond(pool: NodePool, clock: Clock) -> None:
+    a, b, c = pool.nodes
+    with pool.watching(a):
+        clock.now += SILENT / 2
+        assert names(pool, 3) == {"a": 1, "b": 1, "c": 1}
+        clock.now += SILENT / 2
+        assert names(pool, 6) == {"b": 3, "c": 3}
+        pool.responded(a)  # to another request
+        assert names(pool, 3) == {"a": 1, "b": 1, "c": 1}
+        with pool.watching(b), pool.watching(c):
+            clock.now += SILENT
+            assert names(pool, 3) == {"a": 1, "b": 1, "c": 1}, "slow models make all nodes slow"
+
+
+def test_a_node_that_falls_behind_the_others_gets_no_calls_until_it_responds(pool: NodePool) -> None:
+    a, b, c = pool.nodes
+    with pool.watching(a):
+        for _ in range(BEHIND):
+            assert "a" in names(pool, 3)
+            asking(pool, b)
+            asking(pool, c)
+        assert names(pool, 6) == {"b": 3, "c": 3}
+        pool.succeeded(a)
+        assert "a" in names(pool, 3)
+
+
+def test_a_node_that_fails_fast_draws_no_calls_from_those_that_work(pool: NodePool, clock: Clock) -> None:
+    """With the fewest requests in flight it would look like the best one."""
+    a, b, c = pool.nodes
+    with pool.watching(b), pool.watching(c):
+        for _ in range(100):
+            with pool.watching(a):
+                pool.responded(a)  # with an error
+        assert names(pool, 9) == {"a": 3, "b": 3, "c": 3}
+
+
+@pytest.mark.asyncio
+async def test_a_hanging_node_whose_callers_give_up_is_set_aside(pool: NodePool, clock: Clock) -> None:
+    a = pool.nodes[0]
+    with contextlib.suppress(asyncio.CancelledError), pool.watching(a):
+        clock.now += SILENT / 2
+        raise asyncio.CancelledError
+    assert not a.failures, "it may have been only slow"
+    with contextlib.suppress(asyncio.CancelledError), pool.watching(a):
+        clock.now += SILENT
+        raise asyncio.CancelledError
+    assert pool.states()[0].error == "no response for 2.0 s, after which the call was cancelled"
+
+
+def test_a_node_that_does_nothing_but_refuse_is_set_aside(pool: NodePool, clock: Clock) -> None:
+    a = pool.nodes[0]
+    for _ in range(REFUSES - 1):
+        pool.refused(a, BROKEN, clock())
+    pool.responded(a)
+    for _ in range(REFUSES - 1):
+        pool.refused(a, BROKEN, clock())
+    assert not a.failures
+    pool.refused(a, BROKEN, clock())
+    assert names(pool, 6) == {"b": 3, "c": 3}
+
+
+def test_a_refusal_is_a_sign_of_life(pool: NodePool) -> None:
+    a = pool.nodes[0]
+    pool.failed(a, GONE)
+    pool.refused(a, BROKEN, 0.0)
+    assert not a.failures
+
+
 def test_a_node_that_responds_is_taken_back(pool: NodePool) -> None:
     pool.failed(pool.nodes[0], BROKEN)
-    pool.succeeded(pool.nodes[0])
+    pool.responded(pool.nodes[0])
     state = pool.states()[0]
     assert (state.is_live, state.aside_for, state.failures, state.error) == (True, 0.0, 0, "")
 
@@ -86,20 +224,42 @@ def test_a_node_that_responds_is_taken_back(pool: NodePool) -> None:
 def test_a_repeat_goes_to_a_node_that_has_not_had_it(pool: NodePool) -> None:
     tried: list[Node] = []
     for _ in range(3):
-        tried.append(pool.pick(tried))
+        tried.append(one(pool, tried=tried))
     assert {node.url for node in tried} == {"a", "b", "c"}
     assert not pool.has_other(tried)
 
 
 def test_where_all_are_aside_the_one_tried_least_recently_is_next(pool: NodePool, clock: Clock) -> None:
-    for node in pool.nodes:
-        pool.failed(node, BROKEN)
+    for _ in range(3):
+        asking(pool, one(pool), GONE)
         clock.now += 0.1
     picked = []
     for _ in range(6):
-        picked.append(pool.pick().url)
+        picked.append(one(pool).url)
         clock.now += 0.01
     assert picked == ["a", "b", "c", "a", "b", "c"]
+
+
+def test_a_node_that_is_set_aside_and_taken_back_is_logged_once_each(
+    pool: NodePool, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    for _ in range(3):
+        pool.failed(pool.nodes[0], BROKEN)
+    for _ in range(3):
+        pool.responded(pool.nodes[0])
+    assert [(record.levelname, record.message) for record in caplog.records] == [
+        ("WARNING", "a is set aside for 1 s: broken"),
+        ("INFO", "a responds again and takes calls"),
+    ]
+
+
+def test_a_single_node_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """There is no other one, and the call itself tells what happens."""
+    pool = NodePool([Node("a")])
+    pool.failed(pool.nodes[0], BROKEN)
+    pool.responded(pool.nodes[0])
+    assert not caplog.records
 
 
 @pytest.mark.parametrize(

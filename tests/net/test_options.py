@@ -11,7 +11,7 @@ import attrs
 import numpy as np
 import pytest
 
-from aiomlcommons import AwsAuth, Backoff, BasicAuth, BearerAuth, Session, Timeout
+from aiomlcommons import AwsAuth, Backoff, BasicAuth, BearerAuth, Hedge, Session, Timeout
 from aiomlcommons.net import option_rules
 from tests.net.option_errors import HUSH, WRONG, Wrong, main
 
@@ -25,12 +25,17 @@ def test_a_wrong_option_is_refused_with_its_name_and_what_is_accepted(case: Wron
     assert HUSH not in "".join(traceback.format_exception(error))
 
 
+KINDS: tuple[type, ...] = (Timeout, Backoff, Hedge, BasicAuth)
+
+
 def test_every_option_is_in_the_table() -> None:
     tried = {(case.place, case.option) for case in WRONG}
     takes = {
         "Session": list(inspect.signature(Session).parameters),
         "ml.options": [name for name in inspect.signature(Session.options).parameters if name != "self"],
-        **{kind.__name__: [field.name for field in attrs.fields(kind)] for kind in (Timeout, Backoff, BasicAuth)},
+        **{
+            kind.__name__: [field.name for field in attrs.fields(kind)] for kind in (Timeout, Backoff, Hedge, BasicAuth)
+        },
         "BearerAuth": ["token"],
         "AwsAuth": list(inspect.signature(AwsAuth).parameters),
     }

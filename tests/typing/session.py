@@ -15,8 +15,10 @@ from aiomlcommons import (
     NULL,
     BasicAuth,
     BearerAuth,
+    Hedge,
     HttpRequest,
     HttpResponse,
+    NodeState,
     NotFound,
     Secret,
     Session,
@@ -42,6 +44,8 @@ async def life() -> None:
         assert_type(ml, Session)
     Session("https://h", auth=BearerAuth(lambda: "token"), timeout=None, client_key_password=Secret("p"))
     Session("https://h", ssl_context=ssl.create_default_context(), proxy="http://p:3128", tenant_id="acme")
+    Session(["https://a", "https://b"], discover=60, hedge=Hedge(after=0.2, cap=0.1))
+    Session("https://h", discover=True, hedge=0.2)
     Session("https://h", fingerprint="ab" * 32, client_cert=Path("me.pem"), trust_env=True)
 
 
@@ -52,6 +56,9 @@ async def function(request: HttpRequest, timeout: Timeout) -> HttpResponse:
 async def calls(ml: Session) -> None:
     assert_type(ml.options(timeout=5, retries=0, headers={}, opaque_id="x"), Session)
     assert_type(await ml.options(retries=0).models.get("m"), Model)
+    assert_type(ml.options(hedge=1), Session)
+    assert_type(await ml.ping(), bool)
+    assert_type(ml.nodes, tuple[NodeState, ...])
     assert_type(ml.models, ModelLife)
     assert_type(await ml.send(GetModel("m")), Model)
     assert_type(await ml.send(SearchModels()), Hits[Model])
@@ -133,6 +140,8 @@ async def what_the_type_checkers_refuse(ml: Session) -> None:
     Session(auth="admin:password")  # type: ignore[arg-type]
     Session(transport=5)  # type: ignore[arg-type]
     Session(fingerprint=b"ab")  # type: ignore[arg-type]
+    Session(discover="yes")  # type: ignore[arg-type]
+    Session(hedge="soon")  # type: ignore[arg-type]
     Session(tiemout=5)  # type: ignore[call-arg]
     wrong: TaskStarted = await ml.models.get("m")  # type: ignore[assignment]
     assert wrong

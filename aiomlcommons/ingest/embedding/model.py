@@ -10,6 +10,7 @@ import attrs
 
 from aiomlcommons.api.common import FunctionName
 from aiomlcommons.api.model_records import Model
+from aiomlcommons.client import Client, at_own_pace
 from aiomlcommons.inference.vectors import Vectors
 from aiomlcommons.ingest.embedding._node_capacity import max_useful_requests
 from aiomlcommons.ingest.embedding._redeployment import Redeployment
@@ -17,7 +18,6 @@ from aiomlcommons.ingest.types import Sparse
 from aiomlcommons.lifecycle.ensure import ensure
 
 if TYPE_CHECKING:
-    from aiomlcommons.client import Client
     from aiomlcommons.inference.methods import Side
 
 Embed: TypeAlias = Callable[[list[str]], Awaitable["Vectors | Sparse"]]
@@ -51,7 +51,7 @@ async def job_model(ml: Client, model_id: str, *, content_type: Side | None = No
     """Return the model as a job uses it; with ``redeploy`` the job deploys it again if need be. Raises NotFound."""
     model = await ml.models.get(model_id)
     # The job retries by itself, within its retry budget and stall timeout.
-    single = ml.options(retries=0, wait=0)
+    single = at_own_pace(ml)
     side = {"content_type": content_type} if content_type else {}
     kind = {"model": model.name, "version": model.model_version, "hash": model.model_content_hash_value, **side}
     identity = {"model_id": model_id, **kind}

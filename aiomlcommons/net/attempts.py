@@ -1,0 +1,160 @@
+"""One attempt at a request: credentials, the response of a node, and what that says about the node."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import time
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack
+
+import attrs
+
+from aiomlcommons.endpoint import Pieces
+from aiomlcommons.errors import ApiError, ConnectError, SessionClosed, error_for, raise_for_status
+from aiomlcommons.http import HttpRequest, HttpResponse, is_success
+from aiomlcommons.net.circuit import Circuits, is_refusal
+from aiomlcommons.net.hedge import hedges
+from aiomlcommons.net.nodes import Node, NodePool
+from aiomlcommons.net.options import Options
+from aiomlcommons.net.retry_budget import RetryBudget
+from aiomlcommons.net.secret import Secret, reveal
+from aiomlcommons.net.transport import Streamed, Transport
+from aiomlcommons.trouble.kinds import Party
+
+log = logging.getLogger("aiomlcommons")
+
+NODE_FAILS = frozenset({502, 503, 504})
+"""Statuses that set a node aside, if the cluster itself sends them."""
+
+
+@attrs.define
+class State:
+    """State shared by a session and its views, so that closing one closes all; ``answered``: it ever got a response."""
+
+    name: str = "not open"
+    answered: bool = False
+    circuits: Circuits = attrs.field(factory=Circuits)
+    hedges: RetryBudget = attrs.field(factory=hedges)
+
+
+@attrs.frozen
+class Attempts:
+    """Sends a request to a node over a transport adapter, once.
+
+    ``hidden`` are credentials that the transport adds for a proxy, to be masked in what it says.
+    """
+
+    transport: Transport
+    nodes: NodePool
+    options: Options
+    state: State = attrs.field(factory=State)
+    hidden: tuple[Secret, ...] = ()
+
+    def prepared(self, request: HttpRequest) -> HttpRequest:
+        """Return a request with the headers of the session and an id. Raises SessionClosed unless it is open."""
+        if self.state.name != "open":
+            remedy = "use `async with Session(...) as ml:` or `await Session.connect(...)`"
+            raise SessionClosed(f"the session is {self.state.name}: {remedy}")
+        opaque_id = self.options.opaque_id or f"aiomlcommons-{secrets.token_hex(16)}"
+        sent = request.with_headers(self.options.headers, {"x-opaque-id": opaque_id}, request.headers)
+        return attrs.evolve(sent, hidden=tuple(map(reveal, self.hidden))) if self.hidden else sent
+
+    async def once(self, sent: HttpRequest, node: Node) -> HttpResponse:
+        """Send a request to a node; once more if its credentials are refused and there are others."""
+        sent = sent.at(node.url)
+        signed = await self._signed(sent)
+        got = await self._transmit(signed, sent, node)
+        if await self._has_other_credentials(signed, got):
+            got = await self._transmit(await self._signed(sent), sent, node)
+        raise_for_status(got)
+        return got
+
+    async def stream(self, sent: HttpRequest, node: Node, stack: AsyncExitStack) -> Streamed:
+        """Send a request to a node, and return its response, which stays open as long as the stack."""
+        sent = sent.at(node.url)
+        signed = await self._signed(sent)
+        answer, got = await self._open_stream(signed, sent, node, stack)
+        if got is not None and await self._has_other_credentials(signed, got):
+            answer, got = await self._open_stream(await self._signed(sent), sent, node, stack)
+        if got is not None:
+            raise error_for(got)
+        return answer
+
+    async def _open_stream(
+        self, signed: HttpRequest, sent: HttpRequest, node: Node, stack: AsyncExitStack
+    ) -> tuple[Streamed, HttpResponse | None]:
+        """Return the response, and its complete form if it is an error."""
+        with self.nodes.watching(node) as began:
+            answer = await stack.enter_async_context(self.transport.stream(signed, self.options.timeout))
+            if is_success(answer.status):
+                self._succeeded(sent, node)
+                return answer, None
+            body = b"".join([piece async for piece in _each(answer.pieces)])
+        got = HttpResponse(answer.status, body, answer.headers, signed.bare)
+        self._answered(sent, node, got, began)
+        return answer, got
+
+    async def _signed(self, sent: HttpRequest) -> HttpRequest:
+        """Return the request with the credentials of ``auth``, unless it has an authorization header of its own."""
+        auth = self.options.auth
+        if auth is None or "authorization" in sent.headers:
+            return sent
+        return sent.with_headers(await auth.headers(sent))
+
+    async def _transmit(self, signed: HttpRequest, sent: HttpRequest, node: Node) -> HttpResponse:
+        started = time.perf_counter()
+        with self.nodes.watching(node) as began:
+            got = await self.transport.send(signed, self.options.timeout)
+        log.debug("%s: %d, %d bytes in %.3f s", signed, got.status, len(got.body), time.perf_counter() - started)
+        got = HttpResponse(got.status, got.body, got.headers, signed.bare)
+        self._answered(sent, node, got, began)
+        return got
+
+    async def _has_other_credentials(self, signed: HttpRequest, got: HttpResponse) -> bool:
+        """Return whether the cluster refused the credentials of ``auth``, and it has others now."""
+        rejected = getattr(self.options.auth, "rejected", None)
+        if got.status not in {401, 403} or rejected is None or error_for(got).trouble.party is Party.PROVIDER:
+            return False
+        return bool(await rejected(signed, got))
+
+    def _answered(self, sent: HttpRequest, node: Node, got: HttpResponse, began: float) -> None:
+        """Note that a node responded to a request sent at ``began``, which may mean that it cannot work now."""
+        if is_success(got.status):
+            self._succeeded(sent, node)
+            return
+        self.state.answered = True
+        error = error_for(got)
+        is_providers, refuses = error.trouble.party is Party.PROVIDER, is_refusal(error)
+        if is_nodes_fault(error):
+            self.nodes.failed(node, error, began)
+        elif refuses and not is_providers and self.options.paced:
+            self.nodes.refused(node, error, began)
+        else:
+            self.nodes.responded(node)
+        if is_providers or not refuses:
+            self.state.circuits.answered(node.url)
+        if refuses and self.options.paced:
+            self.state.circuits.refused(sent.path if is_providers else node.url, got, self.whose(sent))
+
+    def whose(self, sent: HttpRequest) -> int:
+        """Return a number that stands for the credentials of a request that is not signed yet."""
+        return hash((id(self.options.auth), sent.headers.get("authorization")))
+
+    def _succeeded(self, sent: HttpRequest, node: Node) -> None:
+        self.state.answered = True
+        self.nodes.succeeded(node)
+        self.state.circuits.answered(node.url, sent.path)
+        self.state.circuits.budget.succeeded()
+
+
+def is_nodes_fault(error: Exception) -> bool:
+    """Return whether an error is that of a node, so that another one may do better."""
+    if isinstance(error, ApiError):
+        return error.status in NODE_FAILS and error.trouble.party is not Party.PROVIDER
+    return isinstance(error, ConnectError)
+
+
+async def _each(pieces: Pieces) -> AsyncGenerator[bytes]:
+    while piece := await pieces():
+        yield piece

@@ -1,0 +1,113 @@
+"""Circuits: while a node, or a model's provider, does nothing but refuse, the calls to it are spaced."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+import anyio
+import attrs
+
+from aiomlcommons.errors import ApiError, error_for
+from aiomlcommons.http import HttpRequest, HttpResponse
+from aiomlcommons.net.nodes import REFUSES
+from aiomlcommons.net.retry_budget import RetryBudget
+from aiomlcommons.trouble.kinds import Kind
+
+STATUSES = frozenset({429, 503})
+# The retries that open circuits are granted before calls are spaced; of throttled ones five times as many.
+AHEAD = 10.0
+# Of more than so many, the oldest are forgotten.
+MOST = 1000
+
+
+def is_refusal(error: ApiError) -> bool:
+    """Return whether an error says "not now": a 429 or 503 that passes, or a throttling error under another status."""
+    return error.transient and (error.status in STATUSES or error.trouble.kind is Kind.THROTTLED)
+
+
+@attrs.define(eq=False)
+class Circuit:
+    """Refusals in a row by one node, or by the provider behind one route. It is open from the fifth one on.
+
+    ``last`` is the last one, and ``whose`` stands for the credentials of its call.
+    """
+
+    last: HttpResponse
+    whose: int = 0
+    refusals: int = 0
+    closed: anyio.Event = attrs.field(factory=anyio.Event)
+    _queue: anyio.Lock = attrs.field(factory=anyio.Lock)
+    _waiting: int = 0
+    _next: float = -math.inf
+
+    @property
+    def is_open(self) -> bool:
+        """Whether calls are spaced."""
+        return self.refusals >= REFUSES and not self.closed.is_set()
+
+    async def turn(self, spacing: float, patience: float) -> bool:
+        """Wait for the turn of a call, first come, first served; return False if it would be after ``patience`` s.
+
+        Turns are ``spacing`` seconds apart. Those who wait are released as soon as the circuit closes.
+        """
+        if max(0.0, self._next - anyio.current_time()) + self._waiting * spacing > patience:
+            return False
+        self._waiting += 1
+        try:
+            async with self._queue:
+                with anyio.move_on_after(self._next - anyio.current_time()):
+                    await self.closed.wait()
+                self._next = anyio.current_time() + spacing
+        finally:
+            self._waiting -= 1
+        return True
+
+    def refusal_of(self, request: HttpRequest, whose: int) -> ApiError:
+        """Return the last refusal as that of a request which is not sent; of other users it has only the status.
+
+        Each call has an error of its own: raised twice, one would collect the traces and notes of both.
+        """
+        last = self.last if whose == self.whose else HttpResponse(self.last.status, b"")
+        error = error_for(attrs.evolve(last, request=request.bare))
+        error.add_note(f"not sent: the last {self.refusals} requests were refused, and others wait before this one")
+        return error
+
+
+@attrs.define
+class Circuits:
+    """The circuits of a session, by the URL of a node or the path of a provider's route, and their shared budget."""
+
+    budget: RetryBudget = attrs.field(factory=lambda: RetryBudget.of(AHEAD))
+    _circuits: dict[str, Circuit] = attrs.field(factory=dict)
+
+    def refused(self, key: str, response: HttpResponse, whose: int) -> None:
+        """Count a refusal."""
+        circuit = self._circuits.setdefault(key, Circuit(response))
+        circuit.refusals += 1
+        circuit.last, circuit.whose = response, whose
+        if len(self._circuits) > MOST:
+            self._forget(next(iter(self._circuits)))
+
+    def answered(self, *keys: str) -> None:
+        """Close circuits: there was a response other than a refusal."""
+        for key in keys:
+            if key in self._circuits:
+                self._forget(key)
+
+    async def turn(
+        self, keys: Iterable[str], request: HttpRequest, whose: int, *, spacing: float, patience: float
+    ) -> None:
+        """Wait for the turn of a call, unless the budget pays for it.
+
+        Turns are ``spacing`` seconds apart. Raises the last refusal if its turn would come after ``patience`` seconds.
+        """
+        circuits = [circuit for key in keys if (circuit := self._circuits.get(key)) and circuit.is_open]
+        if not circuits or not spacing or self.budget.take(throttled=True):
+            return
+        for circuit in circuits:
+            if not await circuit.turn(spacing, patience):
+                raise circuit.refusal_of(request, whose)
+
+    def _forget(self, key: str) -> None:
+        self._circuits.pop(key).closed.set()
