@@ -200,6 +200,7 @@ def test_a_provider_that_refuses_holds_up_the_calls_of_its_model_only(serving: S
             return lasted
 
     assert served.run(work()) == pytest.approx(SERVICE)
+    assert len(served.sent) <= CALLERS + BUDGET + 5 / SPACING + 2, "those are spaced, whatever node they go to"
 
 
 def test_a_node_that_refuses_is_avoided_while_another_is_live(serving: Serving) -> None:

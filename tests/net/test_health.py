@@ -73,7 +73,7 @@ async def test_a_node_that_accepts_the_credentials_is_enough() -> None:
 @pytest.mark.parametrize("kind", [LookupError, NoCredentials])
 async def test_what_an_auth_raises_is_raised(kind: type[Exception]) -> None:
     class Vault:
-        async def headers(self, request: Any) -> Any:  # noqa: ARG002
+        async def headers(self, request: Any) -> Any:
             raise kind("the vault is sealed")
 
     async with serve() as server, Session([server.url, f"{server.url}/b"], auth=Vault()) as ml:

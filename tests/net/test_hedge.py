@@ -154,6 +154,32 @@ def test_only_predictions_are_hedged_and_none_of_bulk_jobs(call: Any, hedged: bo
     assert [http.base for _, http in served.sent] == ["http://a:1", "http://b:1"][: 1 + hedged]
 
 
+def test_a_hedge_tries_no_node_of_doubt() -> None:
+    """It is to be fast: the trial of a node that failed is not."""
+    with cluster(slow_at_first_node) as served:
+
+        async def work() -> None:
+            async with served.session(["http://a:1", "http://b:1", "http://c:1"], hedge=Hedge(after=5, cap=1)) as ml:
+                pool = ml._exchange.nodes
+                pool.failed(pool.nodes[1], GONE)
+                await predict(ml)
+
+        served.run(work())
+    assert [http.base for _, http in served.sent] == ["http://a:1", "http://c:1"]
+
+
+def test_a_prediction_earns_its_share_once_however_often_it_is_repeated() -> None:
+    with cluster(lambda _: (429, {"error": "too many requests"})) as served:
+
+        async def work() -> float:
+            async with served.session(hedge=Hedge(after=5, cap=0.05), backoff=Backoff(first=0)) as ml:
+                await asyncio.gather(*(predict(ml) for _ in range(10)), return_exceptions=True)
+                return ml._exchange.state.hedges.tokens
+
+        assert served.run(work()) == pytest.approx(10 * 0.05)
+    assert len(served.sent) == 40
+
+
 def test_no_more_than_the_cap_is_hedged() -> None:
     """Where all is slow, hedging must not double the load."""
     with cluster(slow_at_first_node) as served:
