@@ -13,10 +13,11 @@ import orjson
 from aiomlcommons.api.predict import Predict, PredictByModel
 from aiomlcommons.api.server import GetInfo
 from aiomlcommons.endpoint import Pieces, Request, Route
-from aiomlcommons.errors import ApiError, MLCommonsError, NotSupported
+from aiomlcommons.errors import ApiError, DecodeError, Forbidden, MLCommonsError, NotFound, NotSupported
 from aiomlcommons.http import JSON, HttpRequest, HttpResponse
 from aiomlcommons.net import rules
 from aiomlcommons.net.exchange import Exchange
+from aiomlcommons.trouble.kinds import Kind
 from aiomlcommons.wire.codec import TYPED_JSON, from_http, to_http
 from aiomlcommons.wire.features import Feature
 from aiomlcommons.wire.flavors import Flavor
@@ -89,6 +90,27 @@ class Calls:
             if isinstance(error, ApiError):
                 self._server.recognised(error.response.headers)
             self._server.asked = not getattr(error, "transient", False)
+
+    async def _greet(self) -> None:
+        """Raise an error unless an OpenSearch responds that accepts the credentials."""
+        url = self._exchange.nodes.nodes[0].url
+        try:
+            info = from_http(GetInfo(), await self._try(GetInfo(), None))
+        except Forbidden as error:
+            # A gateway of AWS will let nothing through; that of a collection says 404 to whom it accepts.
+            if error.trouble.kind is Kind.CREDENTIAL or not self.flavor.has(Feature.INFO):
+                raise
+            return  # A user without the cluster:monitor/main permission may still be allowed everything else.
+        except NotFound as error:
+            self._server.recognised(error.response.headers)
+            if self.flavor.has(Feature.INFO):
+                raise
+            return  # Serverless has no GET /, and its 404 shows that it accepts the credentials.
+        except DecodeError as error:
+            raise DecodeError(f"{url} is not an OpenSearch: {error.message}", error.response) from None
+        if info.version.distribution != "opensearch":
+            found = info.version.distribution or info.tagline or "something else"
+            raise MLCommonsError(f"{url} is not an OpenSearch: it says {found!r}; is it the right URL?")
 
     async def _get(self, request: Request[Any], headers: Mapping[str, str] | None = None) -> HttpResponse:
         """Send to the route that the server's version knows; retry once with the old route if the first is unknown."""

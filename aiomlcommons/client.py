@@ -13,34 +13,25 @@ import attrs
 
 from aiomlcommons.__about__ import __version__
 from aiomlcommons.api import Api
-from aiomlcommons.api.server import GetInfo
 from aiomlcommons.calls import Calls
-from aiomlcommons.errors import DecodeError, Forbidden, MLCommonsError, NotFound
 from aiomlcommons.http import HttpRequest
 from aiomlcommons.inference.inputs import KnownInputs
 from aiomlcommons.inference.methods import Inference
 from aiomlcommons.net import option_rules
-from aiomlcommons.net.aiohttp_transport import AiohttpTransport
 from aiomlcommons.net.auth import Auth
 from aiomlcommons.net.backoff import Backoff
-from aiomlcommons.net.discovery import Discovery
+from aiomlcommons.net.connection import Connection
 from aiomlcommons.net.environment import options_from, urls_from
-from aiomlcommons.net.exchange import Exchange
 from aiomlcommons.net.health import ping
 from aiomlcommons.net.hedge import Hedge, as_hedge
-from aiomlcommons.net.insecure import warn_of_insecure
-from aiomlcommons.net.nodes import NodePool, NodeState
+from aiomlcommons.net.nodes import NodeState
 from aiomlcommons.net.options import Options, with_tenant
-from aiomlcommons.net.proxy import DIRECT, Proxies
 from aiomlcommons.net.rules import checked
 from aiomlcommons.net.secret import Secret
 from aiomlcommons.net.tls import TLS
-from aiomlcommons.net.transport import SendFunction, Timeout, Transport, as_timeout, as_transport
-from aiomlcommons.net.urls import Urls, base_of, check_urls, credentials_in
-from aiomlcommons.trouble.kinds import Kind
+from aiomlcommons.net.transport import SendFunction, Timeout, Transport, as_timeout
+from aiomlcommons.net.urls import Urls, check_urls, credentials_in
 from aiomlcommons.waiting.task import Waits
-from aiomlcommons.wire.codec import from_http
-from aiomlcommons.wire.features import Feature
 from aiomlcommons.wire.flavors import flavor_named, flavor_of
 from aiomlcommons.wire.version import Server, Version
 
@@ -97,23 +88,24 @@ class Client(Calls, Api, Inference, Waits):
             auth = found
         kind = flavor_of((one.host or "" for one in urls), auth) if flavor is None else flavor_named(flavor)
         server = Server(None if compat is None else Version.parse(compat), kind=kind)
-        tls = TLS(
-            verify=verify,
-            ca_certs=_path(ca_certs),
-            client_cert=_path(client_cert),
-            client_key=_path(client_key),
-            client_key_password=client_key_password,
-            fingerprint=fingerprint,
-            ssl_context=ssl_context,
+        connection = Connection(
+            tls=TLS(
+                verify=verify,
+                ca_certs=ca_certs,
+                client_cert=client_cert,
+                client_key=client_key,
+                client_key_password=client_key_password,
+                fingerprint=fingerprint,
+                ssl_context=ssl_context,
+            ),
+            proxy=proxy,
+            trust_env=trust_env,
+            pool_size=pool_size,
+            gzip=gzip,
+            discover=discover,
+            transport=transport,
         )
-        tls.check_scheme(urls[0].scheme)
-        proxies = Proxies.of(proxy, urls[0].scheme, trust_env=trust_env)
-        if transport is None:
-            used = tls if urls[0].scheme == "https" else None
-            transport = AiohttpTransport(tls=used, pool_size=pool_size, gzip=gzip, proxies=proxies)
-        elif proxies != DIRECT or fingerprint or ssl_context:
-            raise ValueError("transport takes the place of what proxy, trust_env, fingerprint and ssl_context are for")
-        request_options = Options(
+        options = Options(
             auth=auth,
             timeout=as_timeout(timeout),
             retries=retries,
@@ -122,18 +114,10 @@ class Client(Calls, Api, Inference, Waits):
             headers={"user-agent": user_agent, **(with_tenant(headers, tenant_id) or {})},
             hedge=as_hedge(hedge),
         )
-        exchange = Exchange(
-            transport=as_transport(transport),
-            nodes=NodePool.of(map(base_of, urls)),
-            hidden=proxies.secrets,
-            options=request_options,
-            discovery=Discovery.of(discover, urls, request_options),
-        )
-        self._server, self._inputs = server, KnownInputs()
-        self._exchange = exchange
+        exchange = connection.exchange(urls, options)
+        # Last of all, so that a session whose options are refused is not left half made.
         self.url = str(urls[0].with_user(None))
-        credentials = exchange.options.auth is not None or "authorization" in exchange.options.headers
-        warn_of_insecure(map(base_of, urls), tls, credentials=credentials)
+        self._exchange, self._server, self._inputs = exchange, server, KnownInputs()
 
     # ---- connection ------------------------------------------------------------------------------------------------
 
@@ -185,25 +169,6 @@ class Client(Calls, Api, Inference, Waits):
     async def close(self) -> None:
         """Close the connection pool. A closed session cannot be reopened; closing it twice is allowed."""
         await self._exchange.close()
-
-    async def _greet(self) -> None:
-        try:
-            info = from_http(GetInfo(), await self._try(GetInfo(), None))
-        except Forbidden as error:
-            # A gateway of AWS will let nothing through; that of a collection says 404 to whom it accepts.
-            if error.trouble.kind is Kind.CREDENTIAL or not self.flavor.has(Feature.INFO):
-                raise
-            return  # A user without the cluster:monitor/main permission may still be allowed everything else.
-        except NotFound as error:
-            self._server.recognised(error.response.headers)
-            if self.flavor.has(Feature.INFO):
-                raise
-            return  # Serverless has no GET /, and its 404 shows that it accepts the credentials.
-        except DecodeError as error:
-            raise DecodeError(f"{self.url} is not an OpenSearch: {error.message}", error.response) from None
-        if info.version.distribution != "opensearch":
-            found = info.version.distribution or info.tagline or "something else"
-            raise MLCommonsError(f"{self.url} is not an OpenSearch: it says {found!r}; is it the right URL?")
 
     @property
     def _session(self) -> Self:
@@ -285,7 +250,3 @@ def _view(ml: C, options: Options) -> C:
     view = copy.copy(ml)
     view._exchange = attrs.evolve(ml._exchange, options=options)
     return view
-
-
-def _path(path: str | os.PathLike[str] | None) -> str | None:
-    return None if path is None else os.fspath(path)

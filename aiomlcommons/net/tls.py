@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import ssl
 from collections.abc import Iterator
@@ -18,6 +19,10 @@ OLDEST = ssl.TLSVersion.TLSv1_2
 _FINGERPRINT = re.compile(r"([0-9a-fA-F]{2}:){31}[0-9a-fA-F]{2}|[0-9a-fA-F]{64}")
 
 
+def _path(path: str | os.PathLike[str] | None) -> str | None:
+    return None if path is None else os.fspath(path)
+
+
 @attrs.frozen(kw_only=True)
 class TLS:
     """TLS options of a session; TLS 1.2 is the oldest version.
@@ -31,9 +36,9 @@ class TLS:
     """
 
     verify: bool = True
-    ca_certs: str | None = None
-    client_cert: str | None = None
-    client_key: str | None = None
+    ca_certs: str | None = attrs.field(default=None, converter=_path)
+    client_cert: str | None = attrs.field(default=None, converter=_path)
+    client_key: str | None = attrs.field(default=None, converter=_path)
     client_key_password: str | Secret | None = attrs.field(default=None, repr=lambda _: "'***'")
     fingerprint: str | None = None
     ssl_context: ssl.SSLContext | None = None
