@@ -53,7 +53,7 @@ class Discovery:
         for url in urls:
             if url.path.strip("/"):
                 raise ValueError(f"discover needs the URL of a node, not of a proxy with a path such as {url.path}")
-            if (url.host or "").endswith(".amazonaws.com"):
+            if (url.host or "").endswith((".amazonaws.com", ".on.aws")):
                 raise ValueError("discover cannot work with Amazon's services, which have one address and hide nodes")
         return cls(EVERY if discover is True else float(discover), options)
 

@@ -113,6 +113,7 @@ def test_it_is_off_unless_it_is_wanted(given: Any, seconds: float | None) -> Non
         ("yes", A, "True, False or a number of seconds above 0, not 'yes'"),
         (True, "https://proxy/opensearch", "not of a proxy with a path such as /opensearch"),
         (True, "https://x.eu-west-1.aoss.amazonaws.com", "Amazon's services, which have one address"),
+        (True, "https://x.aos.eu-west-1.on.aws", "Amazon's services, which have one address"),
     ],
 )
 def test_what_cannot_work_is_refused(given: Any, url: str, words: str) -> None:
