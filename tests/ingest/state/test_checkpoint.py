@@ -85,7 +85,7 @@ def test_the_last_entry_is_where_a_job_goes_on(noted: list[Checkpoint]) -> None:
             assert resumed(Path(folder) / "job") == (noted[-1] if noted else Checkpoint())
 
 
-@settings(derandomize=True, max_examples=25, deadline=None, database=None)
+@settings(derandomize=True, max_examples=10, deadline=None, database=None)
 @given(st.lists(entries, min_size=1, max_size=3), entries)
 def test_an_entry_that_is_cut_off_at_any_byte_is_as_if_it_were_not_there(
     before: list[Checkpoint], last: Checkpoint
