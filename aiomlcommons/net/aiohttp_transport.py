@@ -24,6 +24,9 @@ from aiomlcommons.net.transport import Streamed, Timeout
 T = TypeVar("T")
 
 LARGE = 2**20
+# Seconds for the farewell of a connection with TLS that is dropped, which OpenSearch does not return. asyncio waits 30,
+# and until then the socket is open, though the pool has long replaced it.
+FAREWELL = 0.1
 
 
 class AiohttpTransport:
@@ -36,12 +39,16 @@ class AiohttpTransport:
         self._gzip = gzip
         self._proxies = proxies
         self._client: aiohttp.ClientSession | None = None
+        self._responded: set[str] = set()
 
     async def open(self) -> None:
         """Create the connection pool; connections are opened on demand."""
         context = True if self._tls is None else await anyio.to_thread.run_sync(self._tls.context)
+        connector = aiohttp.TCPConnector(limit=0, limit_per_host=self._pool_size, ssl=context)
+        # The argument of this name is deprecated; without it only connections that end with the session close at once.
+        connector._ssl_shutdown_timeout = FAREWELL
         self._client = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, limit_per_host=self._pool_size, ssl=context),
+            connector=connector,
             headers={"accept-encoding": "gzip, deflate" if self._gzip else "identity"},
             cookie_jar=aiohttp.DummyCookieJar(),
         )
@@ -53,6 +60,8 @@ class AiohttpTransport:
         """Close every connection. Idempotent."""
         client, self._client = self._client, None
         if client is not None:
+            if client.connector is not None:
+                await client.connector.close(abort_ssl=True)
             await client.close()
 
     async def send(self, request: HttpRequest, timeout: Timeout) -> HttpResponse:
@@ -62,6 +71,7 @@ class AiohttpTransport:
     async def _send(self, request: HttpRequest, timeout: Timeout) -> HttpResponse:
         async with self._begin(request, timeout) as answer:
             self._refuse_of_proxy(answer.status, request)
+            self._responded.add(request.base)
             return HttpResponse(answer.status, await answer.read(), _headers(answer))
 
     @asynccontextmanager
@@ -76,6 +86,7 @@ class AiohttpTransport:
 
         try:
             self._refuse_of_proxy(answer.status, request)
+            self._responded.add(request.base)
             yield Streamed(answer.status, _headers(answer), pieces)
         finally:
             # Close the connection rather than drain the unread rest; the server notices that and stops.
@@ -145,7 +156,9 @@ class AiohttpTransport:
             case aiohttp.ClientPayloadError():
                 failure = ConnectError(f"the response of {where} was truncated: {error}", request)
             case aiohttp.ServerDisconnectedError():
-                failure = ConnectError(f"{where} closed the connection without a response{self._hint(url)}", request)
+                failure = ConnectError(
+                    f"{where} closed the connection without a response{self._hint(request)}", request
+                )
             case aiohttp.ClientHttpProxyError() if proxy is not None:
                 # The error holds the password of the proxy, so it is not kept as the cause.
                 return _refused_by(proxy, error.status, error.message, request)
@@ -154,7 +167,7 @@ class AiohttpTransport:
                 message = " ".join(error.message.split())
                 return lasting(f"{where} did not respond in HTTP: {message}; is another program at this port?")
             case _:
-                broken = f"the connection to {where} broke: {error}{self._hint(url)}"
+                broken = f"the connection to {where} broke: {error}{self._hint(request)}"
                 failure = ConnectError(broken, request, transient="[SSL" not in str(error))
         failure.__cause__ = error
         return failure
@@ -164,8 +177,10 @@ class AiohttpTransport:
         if status == 407 and (proxy := self._proxies.of_url(URL(request.base))) is not None:
             raise _refused_by(proxy, status, "Proxy Authentication Required", request)
 
-    def _hint(self, url: URL) -> str:
-        if url.scheme == "http":
+    def _hint(self, request: HttpRequest) -> str:
+        if request.base in self._responded:
+            return ""  # so its scheme and certificates are right
+        if URL(request.base).scheme == "http":
             return "; if the cluster uses TLS, the URL must begin with https"
         return (
             ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import ssl
 import threading
@@ -9,6 +10,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 from aiohttp import web
 
@@ -16,7 +18,9 @@ from aiomlcommons import ConnectError, InsecureWarning, Session
 from aiomlcommons.net.aiohttp_transport import AiohttpTransport
 from aiomlcommons.net.tls import TLS
 from tests.support.authority import Authority, fingerprint, locked
+from tests.support.bad_server import misbehave
 from tests.support.recording_server import serve
+from tests.support.silent_tls import without_farewell
 
 pytestmark = pytest.mark.asyncio
 
@@ -354,3 +358,18 @@ async def test_credentials_in_clear_text_are_logged(
         True
     ] * warned
     assert HUSH not in caplog.text
+
+
+# ---- the end of connections ------------------------------------------------------------------------------------------
+
+
+async def test_a_dropped_connection_does_not_wait_for_the_servers_farewell(authority: Authority) -> None:
+    shaken = asyncio.Event()
+    async with misbehave(without_farewell(authority.server(), shaken)) as bad:
+        async with Session(bad.url.replace("http:", "https:"), ca_certs=authority.ca_certs) as ml:
+            async with anyio.create_task_group() as group:
+                group.start_soon(ml.info)
+                await shaken.wait()
+                group.cancel_scope.cancel()
+            with anyio.fail_after(10):  # asyncio itself would wait for 30 s
+                await bad.gone.wait()

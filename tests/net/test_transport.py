@@ -266,6 +266,19 @@ async def test_a_call_that_waits_too_long_for_a_free_connection_is_told_of_the_p
         first.cancel()
 
 
+async def test_a_server_that_responded_before_gets_no_hint_at_its_scheme() -> None:
+    async def drop(request: web.BaseRequest) -> web.StreamResponse:
+        assert request.transport is not None
+        request.transport.abort()
+        return web.Response()
+
+    async with serve(reply(), drop) as server, Session(server.url, retries=0) as ml:
+        await ml.info()
+        with pytest.raises(ConnectError) as caught:
+            await ml.info()
+    assert "TLS" not in str(caught.value)
+
+
 # ---- lifetime --------------------------------------------------------------------------------------------------------
 
 
