@@ -162,8 +162,7 @@ class Unauthorized(ApiError):
     def _remedy(self) -> str:
         if known := super()._remedy():
             return known
-        where = "in auth=..., or in OPENSEARCH_USERNAME and OPENSEARCH_PASSWORD"
-        return f"; check the user name and password, or the token, {where}"
+        return hints.unauthorized(self.request.scheme)
 
 
 class Forbidden(ApiError):

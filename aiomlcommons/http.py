@@ -25,12 +25,26 @@ def _names(headers: Mapping[str, str]) -> str:
     return f"<{', '.join(headers)}>"
 
 
+# Of another one not even the first word is shown: it may be the credential itself.
+_SCHEMES = frozenset({"basic", "bearer", "aws4-hmac-sha256"})
+NO_CREDENTIALS = "none"
+
+
+def _scheme(headers: Mapping[str, str]) -> str:
+    value = next((value for name, value in headers.items() if name.lower() == "authorization"), None)
+    if value is None:
+        return NO_CREDENTIALS
+    found = value.partition(" ")[0].lower()
+    return found if found in _SCHEMES else ""
+
+
 @attrs.frozen(slots=False)
 class HttpRequest:
     """A serialized request: ``path`` is percent-encoded and relative to ``base``, the URL of the node that gets it.
 
     ``repr`` masks the body, the header values and parameters that are named like credentials, and ``str`` the latter.
     ``veil`` takes the credentials out of what a server says about the request, and ``hidden``, those of a proxy.
+    ``scheme`` is that of the credentials that ``bare`` took out, if it is a known one.
     """
 
     method: str
@@ -41,6 +55,7 @@ class HttpRequest:
     base: str = ""
     veil: Veil | None = attrs.field(default=None, repr=False, eq=False)
     hidden: tuple[str, ...] = attrs.field(default=(), repr=False, eq=False)
+    scheme: str = attrs.field(default="", repr=False, eq=False)
 
     @cached_property
     def url(self) -> str:
@@ -74,6 +89,7 @@ class HttpRequest:
             headers=headers,
             veil=Veil(tuple(taken), self.body),
             hidden=(),
+            scheme=_scheme(self.headers),
         )
 
     def hidden_in(self, text: str) -> str:

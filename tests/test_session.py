@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import logging
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -119,6 +120,24 @@ async def test_connect_to_a_web_page_names_the_host_and_the_kind() -> None:
     async with misbehave(html) as bad:
         with pytest.raises(DecodeError, match=f"{bad.url} is not an OpenSearch: .* not JSON but text/html"):
             await Session.connect(bad.url)
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (None, "the request carried no credentials: give them in auth=..., or in OPENSEARCH_USERNAME"),
+        ("Basic eDp5", "check the user name and password, or the token, in auth=..."),
+        ("Bearer abc", "check the token in auth=..., and whether the cluster is configured for such tokens"),
+        ("AWS4-HMAC-SHA256 Credential=a", "signed for AWS, which only Amazon's clusters understand"),
+        (HUSH, "check the user name and password, or the token, in auth=..."),
+    ],
+)
+async def test_a_401_says_what_to_check_of_what_was_sent(value: str | None, words: str) -> None:
+    headers = {} if value is None else {"authorization": value}
+    async with misbehave(unauthorized) as bad, Session(bad.url, headers=headers) as ml:
+        with pytest.raises(Unauthorized, match=re.escape(words)) as caught:
+            await ml.info()
+    assert HUSH not in f"{caught.value!r} {vars(caught.value)}"
 
 
 async def test_connect_with_a_wrong_password_says_what_to_check() -> None:

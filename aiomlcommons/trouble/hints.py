@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from aiomlcommons.http import NO_CREDENTIALS
 from aiomlcommons.trouble.kinds import Kind, Party, Trouble
 
 ARTIFACTS = "artifacts.opensearch.org"
@@ -60,6 +61,15 @@ AMAZON = (
     "; Amazon OpenSearch Service does not allow this request, or not this setting: "
     "https://docs.aws.amazon.com/opensearch-service/latest/developerguide/supported-operations.html"
 )
+_WHERE = "in auth=..., or in OPENSEARCH_USERNAME and OPENSEARCH_PASSWORD"
+_UNAUTHORIZED = {
+    NO_CREDENTIALS: f"; the request carried no credentials: give them {_WHERE}",
+    "bearer": "; check the token in auth=..., and whether the cluster is configured for such tokens",
+    "aws4-hmac-sha256": (
+        "; the request was signed for AWS, which only Amazon's clusters understand: for another one give a user name "
+        "and password, or a token, in auth=..., without AwsAuth, OPENSEARCH_AWS_REGION and OPENSEARCH_AWS_SERVICE"
+    ),
+}
 _REFUSED_BY_AMAZON = re.compile(r"Your request:? '[^']*' (payload )?is not allowed")
 
 # A whole message: the text of Java's UnknownHostException is the host name and nothing else.
@@ -86,6 +96,11 @@ def breaker(words: str) -> str:
 def provider(trouble: Trouble) -> str:
     """Return a hint for an error of a remote model's provider; empty for any other, and where none is needed."""
     return PROVIDERS.get(trouble.kind, "") if trouble.party is Party.PROVIDER else ""
+
+
+def unauthorized(scheme: str) -> str:
+    """Return what to check after a 401, by the scheme of the credentials that were sent."""
+    return _UNAUTHORIZED.get(scheme, f"; check the user name and password, or the token, {_WHERE}")
 
 
 def amazon(words: str) -> str:
