@@ -177,9 +177,9 @@ class Client(Calls, Api, Inference, Waits):
     async def ping(self) -> bool:
         """Return whether the cluster responds: ``GET /`` is sent to every node at once, without retries.
 
-        A node has 5 s, or the session's ``timeout`` if that is less. Any response counts but 502, 503, 504 and
-        redirects: the user may lack the permission, and Amazon OpenSearch Serverless answers 404. ``ml.nodes`` says
-        which nodes responded. Fit for readiness probes.
+        A node has 5 s, or the session's ``timeout`` if that is less, and 2 s once another one has responded. Any
+        response counts but 502, 503, 504 and redirects: the user may lack the permission, and Amazon OpenSearch
+        Serverless answers 404. ``ml.nodes`` says which nodes responded. Fit for readiness probes.
 
         Raises:
             Unauthorized: The credentials are not accepted.

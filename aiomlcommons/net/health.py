@@ -10,12 +10,14 @@ import attrs
 from aiomlcommons.errors import ApiError, MLCommonsError, NoCredentials, Redirected, Unauthorized
 from aiomlcommons.http import HttpRequest, HttpResponse
 from aiomlcommons.net.attempts import NODE_FAILS, Attempts
-from aiomlcommons.net.nodes import Node
+from aiomlcommons.net.nodes import SILENT, Node
 from aiomlcommons.net.transport import Timeout
 from aiomlcommons.trouble.kinds import Kind
 
 PATIENCE = 5.0
 """Seconds that a node has to respond."""
+GRACE = SILENT
+"""Seconds that it has once another one has responded: a hanging node must not make the probe of a live cluster fail."""
 
 
 async def ping(attempts: Attempts, request: HttpRequest, nodes: Sequence[Node]) -> list[Node]:
@@ -27,16 +29,19 @@ async def ping(attempts: Attempts, request: HttpRequest, nodes: Sequence[Node]) 
     brief = attrs.evolve(attempts, options=attrs.evolve(attempts.options, timeout=_at_most(attempts.options.timeout)))
     outcomes: dict[Node, HttpResponse | Exception] = {}
 
-    async def ask(node: Node) -> None:
-        try:
-            outcomes[node] = await brief.once(request, node)
-        except Exception as error:
-            outcomes[node] = error
-
     async with anyio.create_task_group() as group:
+
+        async def ask(node: Node) -> None:
+            try:
+                outcomes[node] = await brief.once(request, node)
+            except Exception as error:
+                outcomes[node] = error
+            if _is_response(outcomes[node]):
+                group.cancel_scope.deadline = min(group.cancel_scope.deadline, anyio.current_time() + GRACE)
+
         for node in nodes:
             group.start_soon(ask, node)
-    live = [node for node in nodes if _is_response(outcomes[node])]
+    live = [node for node in nodes if node in outcomes and _is_response(outcomes[node])]
     refusals = [error for error in outcomes.values() if isinstance(error, Exception) and _is_defect(error)]
     if refusals and not live:
         raise refusals[0]

@@ -5,9 +5,11 @@ from __future__ import annotations
 from contextlib import AsyncExitStack
 from typing import Any
 
+import anyio
 import pytest
 
 from aiomlcommons import NoCredentials, Session, SessionClosed, Timeout, Unauthorized
+from aiomlcommons.net import health, nodes
 from tests.support.bad_server import closes_at_once, misbehave, never_answers
 from tests.support.recording_server import Answer, reply, serve
 
@@ -49,6 +51,15 @@ async def test_one_node_is_enough_and_all_states_are_up_to_date() -> None:
         broken.answers = [FINE]
         assert await ml.ping()
         assert [node.is_live for node in ml.nodes] == [True, False, False, True]
+
+
+async def test_a_hanging_node_has_less_time_once_another_one_responds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(health, "GRACE", 0.02)
+    monkeypatch.setattr(nodes, "SILENT", 0.0)
+    async with misbehave(never_answers) as bad, serve() as fine, Session([bad.url, fine.url]) as ml:
+        with anyio.fail_after(health.PATIENCE - 1):
+            assert await ml.ping()
+        assert [node.is_live for node in ml.nodes] == [False, True]
 
 
 async def test_without_any_response_it_is_false() -> None:
