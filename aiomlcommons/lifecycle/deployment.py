@@ -31,6 +31,8 @@ _TRIES = 20
 COUNTS_BACK = Version(2, 5)
 """The first version whose nodes stop counting a deployment once it has ended."""
 NEVER_AGAIN = "a node of this version loads ten models in its life, whatever was unloaded meanwhile: restart the node"
+LOOK = 20.0
+"""Seconds without news of a deploy task after which the nodes themselves are asked for the model."""
 # A deploy task completes a moment before the model's record is updated.
 _POLLS = 10
 
@@ -150,7 +152,26 @@ class Deployment:
         return model
 
     async def _await(self, task: Any) -> None:
-        await self.ml.task(task, backoff=self.backoff, stall_timeout=self.stall_timeout)
+        """Wait for the end of a deploy task, or until all nodes have the model.
+
+        Where a node left the cluster and came back meanwhile, the task may stay RUNNING although all is done: the node
+        that coordinates it waits for ever for the word of another one.
+        """
+        waited, last = 0.0, None
+        while True:
+            look = min(LOOK, self.stall_timeout - waited)
+            try:
+                await self.ml.task(task, backoff=self.backoff, stall_timeout=look)
+            except TaskStalled as error:
+                waited = error.seconds + (waited if error.info == last else 0.0)
+                last = error.info
+                if error.seconds < look or waited >= self.stall_timeout:  # no node works on it, or it took too long
+                    raise
+                model = await self._get()
+                if self._is_satisfied(model) and await is_on_nodes(self.ml, self.model_id, model):
+                    return
+            else:
+                return
 
     async def _await_other_deployment(self, model: Model) -> bool:
         """Wait for a deployment by another client; undeploy the model and return False if that is abandoned."""

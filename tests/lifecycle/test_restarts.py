@@ -15,7 +15,8 @@ from aiomlcommons.api.model_registration import RegisterModel, UploadModelChunk
 from aiomlcommons.api.models import DeployModel, GetModel
 from aiomlcommons.api.stats import GetModelProfiles, GetTaskProfiles
 from aiomlcommons.api.tasks import GetTask, TaskInfo, TaskState, TaskType
-from aiomlcommons.lifecycle import _other_clients
+from aiomlcommons.emulator.models.deployment import put_on_node
+from aiomlcommons.lifecycle import _other_clients, deployment
 from aiomlcommons.lifecycle.declared import DeclaredModel
 from aiomlcommons.lifecycle.progress import Phase, Progress
 from aiomlcommons.lifecycle.spec import PretrainedModel, UrlModel
@@ -159,6 +160,35 @@ async def test_a_task_that_a_node_is_at_work_on_is_waited_for(world: ServedEmula
     with pytest.raises(TaskStalled):
         await world.ml.task(started, backoff=NOW)
     assert asked >= MANY
+
+
+async def test_a_deployment_is_done_when_the_nodes_have_the_model_whatever_its_task_says(
+    world: ServedEmulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where a node leaves the cluster and comes back while it deploys: the task stays RUNNING, on a node."""
+    monkeypatch.setattr(deployment, "LOOK", 0.0)
+    made = await world.ml.models.ensure(FILE, deploy=False, backoff=NOW)
+    world.emulator.faults.hang_task()
+    asked = deploys = 0
+
+    async def load(_: Any, go: Any) -> Any:
+        nonlocal asked
+        asked += 1
+        if asked == MANY:
+            put_on_node(world.emulator.cluster, made.model_id)
+        return await go()
+
+    async def count(_: Any, go: Any) -> Any:
+        nonlocal deploys
+        deploys += 1
+        return await go()
+
+    world.emulator.faults.add(load, on=GetTask, times=None)
+    world.emulator.faults.add(count, on=DeployModel, times=None)
+    ensured = await world.ml.models.ensure(FILE, backoff=NOW)
+    assert ensured.model.is_deployed
+    assert asked >= MANY
+    assert deploys == 1
 
 
 async def test_a_task_is_looked_at_again_when_its_server_is_back(world: ServedEmulator) -> None:
