@@ -81,16 +81,11 @@ class HttpRequest:
         taken = [*self.hidden]
         taken += [value for name, value in self.headers.items() if name not in headers]
         taken += [value for name, value in self.query.items() if is_secret(name)]
-        taken += [value for name, value in parse_qsl(self.path.partition("?")[2]) if is_secret(name)]
-        return attrs.evolve(
-            self,
-            path=without_parameters(self.path),
-            query=query,
-            headers=headers,
-            veil=Veil(tuple(taken), self.body),
-            hidden=(),
-            scheme=_scheme(self.headers),
-        )
+        if "?" in self.path:
+            taken += [value for name, value in parse_qsl(self.path.partition("?")[2]) if is_secret(name)]
+        path, veil = without_parameters(self.path), Veil(tuple(taken), self.body)
+        scheme = _scheme(self.headers)
+        return HttpRequest(self.method, path, query, self.body, headers, self.base, veil, scheme=scheme)
 
     def hidden_in(self, text: str) -> str:
         """Return a server's text without the credentials of the request."""
@@ -98,12 +93,13 @@ class HttpRequest:
 
     def at(self, base: str) -> HttpRequest:
         """Return a copy for the node at a URL without a slash at its end."""
-        return attrs.evolve(self, base=base)
+        # Not by evolve, here and above, which takes several times as long: each call makes some copies.
+        return HttpRequest(self.method, self.path, self.query, self.body, self.headers, base, self.veil, self.hidden)
 
     def with_headers(self, *more: Mapping[str, str]) -> HttpRequest:
         """Return a copy with further headers, names in lower case; later ones override earlier ones."""
         merged = {name.lower(): value for headers in (self.headers, *more) for name, value in headers.items()}
-        return attrs.evolve(self, headers=merged)
+        return HttpRequest(self.method, self.path, self.query, self.body, merged, self.base, self.veil, self.hidden)
 
     def __str__(self) -> str:
         return f"{self.method} {without_parameters(self.path)}"

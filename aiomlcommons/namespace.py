@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Coroutine
+from functools import cached_property
 from typing import Any, Generic, ParamSpec, Protocol, TypeVar, overload
 
 import attrs
@@ -43,8 +44,13 @@ class Operation(Generic[P]):
         """Copy the name, signature and docs of the request to a function."""
         call.__name__ = call.__qualname__ = getattr(self.request, "__name__", "call")
         call.__doc__ = self.request.__doc__
-        call.__signature__ = inspect.signature(self.request)
+        call.__signature__ = self._signature
         return call
+
+    @cached_property
+    def _signature(self) -> inspect.Signature:
+        # Computed once: it would take longer than all else that this package does for a call.
+        return inspect.signature(self.request)
 
 
 class op(Operation[P], Generic[P, R]):  # noqa: N801 - it reads as a word of the class body: deploy = op(DeployModel)

@@ -81,6 +81,9 @@ class Circuits:
     budget: RetryBudget = attrs.field(factory=lambda: RetryBudget.of(AHEAD))
     _circuits: dict[str, Circuit] = attrs.field(factory=dict)
 
+    def __bool__(self) -> bool:
+        return bool(self._circuits)
+
     def refused(self, key: str, response: HttpResponse, whose: int) -> None:
         """Count a refusal."""
         circuit = self._circuits.setdefault(key, Circuit(response))

@@ -84,7 +84,7 @@ class Exchange(Attempts):
 
         Raises the last refusal if that would take too long. A bulk job repeats and spaces its requests by itself.
         """
-        if not self.options.paced:
+        if not self.options.paced or not self.state.circuits:
             return
         patience = max(LONGEST_RETRY_AFTER if self.options.retries else 0.0, self.options.wait)
         spacing = pause_between_probes(self.options.backoff)

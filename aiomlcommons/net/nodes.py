@@ -103,6 +103,8 @@ class NodePool:
         If there is none, it is the one that was tried least recently. ``trial`` is whether the request may try a node
         whose time aside is over.
         """
+        if len(self.nodes) == 1:
+            return self.nodes[0]
         live = [node for node in self.nodes if self._takes(node, trial=trial)]
         if live:
             return min(live, key=lambda node: (node in tried, self._is_late(node), node.reserve, node.turn))
