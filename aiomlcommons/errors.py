@@ -51,7 +51,10 @@ class SessionClosed(MLCommonsError, RuntimeError):
 
 
 class NoCredentials(MLCommonsError):
-    """No credentials of AWS were found or could be renewed, or no region; nothing was sent. The message says more."""
+    """No credentials: an ``auth`` gave none in time, or none of AWS were found or could be renewed, or no region.
+
+    Nothing was sent. The message says more.
+    """
 
     def __init__(self, message: str, *, transient: bool = False) -> None:
         super().__init__(message)

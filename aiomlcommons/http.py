@@ -11,7 +11,15 @@ import attrs
 import cbor2
 import orjson
 
-from aiomlcommons.masking import HARMLESS_HEADERS, MASK, Veil, is_secret, shown, without_parameters
+from aiomlcommons.masking import (
+    HARMLESS_HEADERS,
+    MASK,
+    Veil,
+    is_secret,
+    shown,
+    without_parameters,
+    without_urls_secrets,
+)
 
 JSON = "application/json"
 CBOR = "application/cbor"
@@ -137,7 +145,10 @@ class HttpResponse:
         """The response without the credentials of its request, which some servers and proxies repeat in errors."""
         request = self.request.bare
         body = (request.veil or Veil()).over_bytes(self.body)
-        headers = {name: MASK if is_secret(name) else request.hidden_in(value) for name, value in self.headers.items()}
+        headers = {
+            name: MASK if is_secret(name) else request.hidden_in(without_urls_secrets(value))
+            for name, value in self.headers.items()
+        }
         made = HttpResponse(self.status, body, headers, request)
         return self if made == self else made
 

@@ -5,15 +5,17 @@ from __future__ import annotations
 import logging
 import secrets
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable
 from contextlib import AsyncExitStack
+from typing import TypeVar
 
+import anyio
 import attrs
 
 from aiomlcommons.endpoint import Pieces
-from aiomlcommons.errors import ApiError, ConnectError, SessionClosed, error_for, raise_for_status
+from aiomlcommons.errors import ApiError, ConnectError, NoCredentials, SessionClosed, error_for, raise_for_status
 from aiomlcommons.http import HttpRequest, HttpResponse, is_success
-from aiomlcommons.net.circuit import Circuits, is_refusal
+from aiomlcommons.net.circuit import Caller, Circuits, is_refusal
 from aiomlcommons.net.hedge import hedges
 from aiomlcommons.net.nodes import Node, NodePool
 from aiomlcommons.net.options import Options
@@ -22,6 +24,7 @@ from aiomlcommons.net.secret import Secret, reveal
 from aiomlcommons.net.transport import Streamed, Transport
 from aiomlcommons.trouble.kinds import Party
 
+T = TypeVar("T")
 log = logging.getLogger("aiomlcommons")
 
 NODE_FAILS = frozenset({502, 503, 504})
@@ -100,7 +103,19 @@ class Attempts:
         auth = self.options.auth
         if auth is None or "authorization" in sent.headers:
             return sent
-        return sent.with_headers(await auth.headers(sent))
+        return sent.with_headers(await self._in_time(auth.headers(sent)))
+
+    async def _in_time(self, work: Awaitable[T]) -> T:
+        """Wait for what an Auth does as long as for an attempt: a function that fetches tokens may hang.
+
+        Raises NoCredentials if that is too short.
+        """
+        with anyio.move_on_after(self.options.timeout.total):
+            return await work
+        raise NoCredentials(
+            f"auth gave no credentials within {self.options.timeout.total} s, so nothing was sent; timeout=... sets "
+            "another limit"
+        )
 
     async def _transmit(self, signed: HttpRequest, sent: HttpRequest, node: Node) -> HttpResponse:
         started = time.perf_counter()
@@ -116,7 +131,7 @@ class Attempts:
         rejected = getattr(self.options.auth, "rejected", None)
         if got.status not in {401, 403} or rejected is None or error_for(got).trouble.party is Party.PROVIDER:
             return False
-        return bool(await rejected(signed, got))
+        return bool(await self._in_time(rejected(signed, got)))
 
     def _answered(self, sent: HttpRequest, node: Node, got: HttpResponse, began: float) -> None:
         """Note that a node responded to a request sent at ``began``, which may mean that it cannot work now."""
@@ -124,27 +139,24 @@ class Attempts:
             self._succeeded(sent, node)
             return
         self.state.answered = True
-        error = error_for(got)
-        is_providers, refuses = error.trouble.party is Party.PROVIDER, is_refusal(error)
+        error, whose = error_for(got), Caller.of(self.options.auth, sent)
+        refuses, key = is_refusal(error), whose.circuit_of(error, node.url, sent)
         if is_nodes_fault(error):
             self.nodes.failed(node, error, began)
-        elif refuses and not is_providers and self.options.paced:
+        elif refuses and key == node.url and self.options.paced:
             self.nodes.refused(node, error, began)
         else:
             self.nodes.responded(node)
-        if is_providers or not refuses:
+        if key != node.url or not refuses:
             self.state.circuits.answered(node.url)
         if refuses and self.options.paced:
-            self.state.circuits.refused(sent.path if is_providers else node.url, got, self.whose(sent))
-
-    def whose(self, sent: HttpRequest) -> int:
-        """Return a number that stands for the credentials of a request that is not signed yet."""
-        return hash((id(self.options.auth), sent.headers.get("authorization")))
+            self.state.circuits.refused(key, got, whose)
 
     def _succeeded(self, sent: HttpRequest, node: Node) -> None:
         self.state.answered = True
         self.nodes.succeeded(node)
-        self.state.circuits.answered(node.url, sent.path)
+        if self.state.circuits:
+            self.state.circuits.answered(*Caller.of(self.options.auth, sent).circuits(node.url, sent))
         self.state.circuits.budget.succeeded()
 
 

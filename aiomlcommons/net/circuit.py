@@ -10,15 +10,53 @@ import attrs
 
 from aiomlcommons.errors import ApiError, error_for
 from aiomlcommons.http import HttpRequest, HttpResponse
+from aiomlcommons.masking import HARMLESS_HEADERS
 from aiomlcommons.net.nodes import REFUSES
 from aiomlcommons.net.retry_budget import RetryBudget
-from aiomlcommons.trouble.kinds import Kind
+from aiomlcommons.trouble.kinds import Kind, Party
 
 STATUSES = frozenset({429, 503})
 # The retries that open circuits are granted before calls are spaced; of throttled ones five times as many.
 AHEAD = 10.0
 # Of more than so many, the oldest are forgotten.
 MOST = 1000
+# The rate limiters of ML Commons, whose refusals say nothing about the node: that of a model, and that of a user of it.
+MODELS, USERS = "Request is throttled at model level", "Request is throttled at user level"
+_SAME_FOR_ALL = HARMLESS_HEADERS - {"x-tenant-id", "securitytenant"}
+
+
+@attrs.frozen(eq=False)
+class Caller:
+    """Whose a request is: it has the credentials of an ``auth``, and headers that stand for somebody.
+
+    It keeps ``auth`` itself: the ``id`` of one that is gone may be that of another one now.
+    """
+
+    auth: object = attrs.field(repr=False)
+    headers: int
+
+    @classmethod
+    def of(cls, auth: object, request: HttpRequest) -> Caller:
+        """Return the caller of a request that is not signed yet."""
+        return cls(auth, hash(frozenset(item for item in request.headers.items() if item[0] not in _SAME_FOR_ALL)))
+
+    def is_same(self, other: Caller) -> bool:
+        """Return whether two requests are of one caller."""
+        return self.auth is other.auth and self.headers == other.headers
+
+    def circuits(self, node: str, request: HttpRequest) -> tuple[str, str, str]:
+        """Return the keys of the circuits that a request has to pass: of the node, of the route, and its own of both.
+
+        Behind a route, which has the id of a model in its path, is the model's limiter or its provider.
+        """
+        return node, request.path, f"{request.path} {id(self.auth)} {self.headers}"
+
+    def circuit_of(self, error: ApiError, node: str, request: HttpRequest) -> str:
+        """Return the key of the circuit that counts a refusal: the others do not depend on what refused."""
+        nodes, routes, own = self.circuits(node, request)
+        if USERS in error.reason:
+            return own
+        return routes if MODELS in error.reason or error.trouble.party is Party.PROVIDER else nodes
 
 
 def is_refusal(error: ApiError) -> bool:
@@ -30,11 +68,11 @@ def is_refusal(error: ApiError) -> bool:
 class Circuit:
     """Refusals in a row by one node, or by the provider behind one route. It is open from the fifth one on.
 
-    ``last`` is the last one, and ``whose`` stands for the credentials of its call.
+    ``last`` is the last one, and ``whose`` is who got it.
     """
 
     last: HttpResponse
-    whose: int = 0
+    whose: Caller
     refusals: int = 0
     closed: anyio.Event = attrs.field(factory=anyio.Event)
     _queue: anyio.Lock = attrs.field(factory=anyio.Lock)
@@ -63,12 +101,12 @@ class Circuit:
             self._waiting -= 1
         return True
 
-    def refusal_of(self, request: HttpRequest, whose: int) -> ApiError:
+    def refusal_of(self, request: HttpRequest, whose: Caller) -> ApiError:
         """Return the last refusal as that of a request which is not sent; of other users it has only the status.
 
         Each call has an error of its own: raised twice, one would collect the traces and notes of both.
         """
-        last = self.last if whose == self.whose else HttpResponse(self.last.status, b"")
+        last = self.last if whose.is_same(self.whose) else HttpResponse(self.last.status, b"")
         error = error_for(attrs.evolve(last, request=request.bare))
         error.add_note(f"not sent: the last {self.refusals} requests were refused, and others wait before this one")
         return error
@@ -76,7 +114,7 @@ class Circuit:
 
 @attrs.define
 class Circuits:
-    """The circuits of a session, by the URL of a node or the path of a provider's route, and their shared budget."""
+    """The circuits of a session, by the keys of ``Caller.circuits``, and their shared budget."""
 
     budget: RetryBudget = attrs.field(factory=lambda: RetryBudget.of(AHEAD))
     _circuits: dict[str, Circuit] = attrs.field(factory=dict)
@@ -84,9 +122,9 @@ class Circuits:
     def __bool__(self) -> bool:
         return bool(self._circuits)
 
-    def refused(self, key: str, response: HttpResponse, whose: int) -> None:
+    def refused(self, key: str, response: HttpResponse, whose: Caller) -> None:
         """Count a refusal."""
-        circuit = self._circuits.setdefault(key, Circuit(response))
+        circuit = self._circuits.setdefault(key, Circuit(response, whose))
         circuit.refusals += 1
         circuit.last, circuit.whose = response, whose
         if len(self._circuits) > MOST:
@@ -99,7 +137,7 @@ class Circuits:
                 self._forget(key)
 
     async def turn(
-        self, keys: Iterable[str], request: HttpRequest, whose: int, *, spacing: float, patience: float
+        self, keys: Iterable[str], request: HttpRequest, whose: Caller, *, spacing: float, patience: float
     ) -> None:
         """Wait for the turn of a call, unless the budget pays for it.
 

@@ -16,7 +16,7 @@ from aiomlcommons.net.options import Options
 from aiomlcommons.net.proxy import DIRECT, Proxies
 from aiomlcommons.net.tls import TLS
 from aiomlcommons.net.transport import SendFunction, Transport, as_transport
-from aiomlcommons.net.urls import base_of
+from aiomlcommons.net.urls import bases_of
 
 
 @attrs.frozen(kw_only=True)
@@ -36,18 +36,18 @@ class Connection:
 
         Warns of connections that others on the network can read or pose in.
         """
-        scheme = urls[0].scheme
+        scheme, bases = urls[0].scheme, bases_of(urls)
         self.tls.check_scheme(scheme)
         proxies = Proxies.of(self.proxy, scheme, trust_env=self.trust_env)
         exchange = Exchange(
             transport=self._transport(scheme, proxies),
-            nodes=NodePool.of(map(base_of, urls)),
+            nodes=NodePool.of(bases),
             hidden=proxies.secrets,
             options=options,
             discovery=Discovery.of(self.discover, urls, options),
         )
         credentials = options.auth is not None or "authorization" in options.headers
-        warn_of_insecure(map(base_of, urls), self.tls, credentials=credentials)
+        warn_of_insecure(bases, self.tls, credentials=credentials)
         return exchange
 
     def _transport(self, scheme: str, proxies: Proxies) -> Transport:

@@ -18,6 +18,7 @@ from aiomlcommons.net.health import PATIENCE, ping
 from aiomlcommons.net.nodes import Node, NodePool
 from aiomlcommons.net.options import Options
 from aiomlcommons.net.urls import base_of
+from aiomlcommons.trouble.aws import service_of
 
 log = logging.getLogger("aiomlcommons")
 
@@ -53,7 +54,7 @@ class Discovery:
         for url in urls:
             if url.path.strip("/"):
                 raise ValueError(f"discover needs the URL of a node, not of a proxy with a path such as {url.path}")
-            if (url.host or "").endswith((".amazonaws.com", ".on.aws")):
+            if service_of(url.host or "") is not None:
                 raise ValueError("discover cannot work with Amazon's services, which have one address and hide nodes")
         return cls(EVERY if discover is True else float(discover), options)
 

@@ -15,6 +15,7 @@ from aiomlcommons.endpoint import Pieces
 from aiomlcommons.errors import ConnectError, MLCommonsError, SessionClosed
 from aiomlcommons.http import HttpRequest, HttpResponse
 from aiomlcommons.net.attempts import Attempts, is_nodes_fault
+from aiomlcommons.net.circuit import Caller
 from aiomlcommons.net.discovery import Discovery
 from aiomlcommons.net.hedge import race
 from aiomlcommons.net.nodes import Node
@@ -41,9 +42,15 @@ class Exchange(Attempts):
         """Open the transport. Raises SessionClosed if it was opened before."""
         if self.state.name != "not open":
             raise SessionClosed(f"this session is {self.state.name}; create a new one with Session(...)")
-        await self.transport.open()
-        self.state.name = "open"
-        await self._discover()
+        try:
+            await self.transport.open()
+            self.state.name = "open"
+            await self._discover()
+        except BaseException:
+            # Cancelled, for one: no `async with` closes what was not entered.
+            with anyio.CancelScope(shield=True):
+                await self.close()
+            raise
 
     async def close(self) -> None:
         """Close the transport; it cannot be reopened."""
@@ -88,8 +95,9 @@ class Exchange(Attempts):
             return
         patience = max(LONGEST_RETRY_AFTER if self.options.retries else 0.0, self.options.wait)
         spacing = pause_between_probes(self.options.backoff)
-        keys = self.nodes.next(tried, trial=trial).url, sent.path
-        await self.state.circuits.turn(keys, sent, self.whose(sent), spacing=spacing, patience=patience)
+        node, whose = self.nodes.next(tried, trial=trial), Caller.of(self.options.auth, sent)
+        keys = whose.circuits(node.url, sent)
+        await self.state.circuits.turn(keys, sent, whose, spacing=spacing, patience=patience)
 
     async def _attempt(self, sent: HttpRequest, tried: list[Node], *, trial: bool, hedged: bool) -> HttpResponse:
         """Send a request to the next node, which is added to ``tried``, and if that is slow to another one."""

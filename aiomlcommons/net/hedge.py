@@ -41,7 +41,7 @@ class Hedge:
 
 def as_hedge(value: Hedge | float | None) -> Hedge | None:
     """Return a Hedge as it is; a number is its ``after``."""
-    return Hedge(value) if isinstance(value, int | float) else value
+    return value if value is None or isinstance(value, Hedge) else Hedge(value)
 
 
 def hedges() -> RetryBudget:

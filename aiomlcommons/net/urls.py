@@ -29,6 +29,8 @@ def check_url(url: Any) -> URL:
         raise ValueError(f"{EXAMPLE}: it must have no query (?) and no fragment (#); {QUOTE}")
     if "@" in parsed.path:
         raise ValueError(f"{EXAMPLE}: {QUOTE}")
+    if parsed.password is not None and not parsed.user:
+        raise ValueError(f"{EXAMPLE}: it has a password without a user name; name both")
     return parsed
 
 
@@ -41,15 +43,20 @@ def _parsed(url: str | URL) -> URL | None:
 
 
 def check_urls(urls: Any) -> list[URL]:
-    """Parse and validate the URL of a cluster, or those of its nodes, each once. Raises TypeError or ValueError."""
+    """Parse and validate the URL of a cluster, or those of its nodes. Raises TypeError or ValueError."""
     if isinstance(urls, str | bytes) or not isinstance(urls, Sequence):
         return [check_url(urls)]
     if not urls:
         raise ValueError("url must name a node at least, not be an empty list")
-    parsed = list(dict.fromkeys(map(check_url, urls)))
+    parsed = list(map(check_url, urls))
     if len({url.scheme for url in parsed}) > 1:
         raise ValueError("url must name nodes that all speak https, or all http: credentials would travel in the clear")
     return parsed
+
+
+def bases_of(urls: Sequence[URL]) -> list[str]:
+    """Return the bases of the URLs of a cluster, each once: a node that is named twice gets one turn."""
+    return list(dict.fromkeys(map(base_of, urls)))
 
 
 def credentials_in(urls: Sequence[URL]) -> BasicAuth | None:

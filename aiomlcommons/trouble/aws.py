@@ -50,6 +50,10 @@ _HINTS = {
         "larger instances"
     ),
 }
+# collection.region.aoss.amazonaws.com, collection.aoss.region.on.aws; domain.region.es.amazonaws.com,
+# domain.aos.region.on.aws; and their FIPS variants.
+_DOMAINS = (".amazonaws.com", ".amazonaws.com.cn", ".on.aws", ".on.amazonwebservices.com.cn")
+_SERVICES = {"aoss": "aoss", "aoss-fips": "aoss", "es": "es", "es-fips": "es", "aos": "es", "aos-fips": "es"}
 _ENDPOINT = re.compile(r"\.([a-z0-9-]+)\.(es|aoss)\.amazonaws\.com|\.(aos|aoss)\.([a-z0-9-]+)\.on\.aws")
 _SKEWED = re.compile(r"Signature (?:expired|not yet current): (\d{8}T\d{6}Z) is .*\((\d{8}T\d{6}Z) [-+]")
 # AWS refuses signatures that are more than five minutes old.
@@ -79,6 +83,14 @@ def is_serverless(response: HttpResponse) -> bool:
     """Return whether Amazon OpenSearch Serverless has answered."""
     names = response.headers.keys()
     return response.headers.get("server", "").startswith("aoss") or any(name.startswith("x-aoss-") for name in names)
+
+
+def service_of(host: str) -> str | None:
+    """Return the service of Amazon that a host belongs to, as signatures name it: es or aoss; None for any other."""
+    name = host.lower().rstrip(".")
+    # The first label is the name of a domain or a collection, which may be any.
+    labels = name.split(".")[1:] if name.endswith(_DOMAINS) else []
+    return next((_SERVICES[label] for label in labels if label in _SERVICES), None)
 
 
 def _auth_for(base: str) -> str:

@@ -13,6 +13,7 @@ import attrs
 
 from aiomlcommons.endpoint import Request
 from aiomlcommons.errors import NotSupported
+from aiomlcommons.trouble.aws import service_of
 from aiomlcommons.wire.features import Feature, features_of
 
 GUIDE = "https://docs.aws.amazon.com/opensearch-service/latest/developerguide/"
@@ -127,13 +128,6 @@ SERVERLESS = Flavor(
 )
 FLAVORS: Mapping[str, Flavor] = {flavor.name: flavor for flavor in (OPENSEARCH, MANAGED, SERVERLESS)}
 
-# collection.region.aoss.amazonaws.com, collection.aoss.region.on.aws; domain.region.es.amazonaws.com,
-# domain.aos.region.on.aws; and their FIPS variants.
-_DOMAINS = (".amazonaws.com", ".amazonaws.com.cn", ".on.aws", ".on.amazonwebservices.com.cn")
-_LABELS: Mapping[str, Flavor] = {
-    **dict.fromkeys(("aoss", "aoss-fips"), SERVERLESS),
-    **dict.fromkeys(("es", "es-fips", "aos", "aos-fips"), MANAGED),
-}
 _SERVICES: Mapping[str, Flavor] = {"aoss": SERVERLESS, "es": MANAGED}
 
 
@@ -148,10 +142,8 @@ def flavor_named(name: str) -> Flavor:
 def flavor_of(hosts: Iterable[str], auth: Any = None) -> Flavor | None:
     """Return the flavor that host names tell, else the AWS service that ``auth`` signs for; None if neither does."""
     for host in hosts:
-        # The first label is the name of a domain or a collection, which may be any.
-        labels = host.lower().rstrip(".").split(".")[1:] if host.lower().rstrip(".").endswith(_DOMAINS) else []
-        if found := next((_LABELS[label] for label in labels if label in _LABELS), None):
-            return found
+        if (service := service_of(host)) is not None:
+            return _SERVICES[service]
     return _SERVICES.get(str(getattr(auth, "service", "")))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from typing import Any, TypeAlias
 
@@ -12,7 +12,7 @@ import pytest
 
 from aiomlcommons import ApiError, Backoff, ConnectError, HttpRequest, HttpResponse, Session, TooManyRequests
 from aiomlcommons.client import Client, at_own_pace
-from aiomlcommons.net.circuit import AHEAD, MOST, Circuits
+from aiomlcommons.net.circuit import AHEAD, MOST, Caller, Circuits
 from aiomlcommons.net.exchange import LONGEST_RETRY_AFTER
 from aiomlcommons.net.nodes import REFUSES
 from aiomlcommons.net.retry_budget import PROBES
@@ -121,6 +121,74 @@ def test_a_refusal_of_one_user_tells_another_only_its_status(serving: Serving) -
                 assert error.transient
 
     served.run(work())
+
+
+def test_a_user_never_hears_what_an_earlier_one_was_told_however_short_their_views_live(serving: Serving) -> None:
+    """The object of a credential that is gone may lie where that of another user lies now."""
+    served = serving(lambda http: (429, {"error": {"reason": f"slow down, {http.headers['authorization']}"}}))
+
+    async def work() -> None:
+        async with served.session(backoff=BACKOFF, retries=0) as ml:
+            for number in range(4 * BUDGET):
+                auth = Named(f"u-{number:03}")
+                error = (await all_at_once(ml.options(auth=auth)))[0]
+                assert "slow down" not in str(error) or auth.name in str(error)
+                del auth, error
+
+    served.run(work())
+
+
+class Named:
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    async def headers(self, _: HttpRequest) -> Mapping[str, str]:
+        return {"authorization": self.name}
+
+
+def limited(level: str) -> Any:
+    reason = f"Request is throttled at {level} level."
+    return 429, {"error": {"type": "status_exception", "reason": reason}, "status": 429}
+
+
+@pytest.mark.parametrize("level", ["model", "user"])
+def test_the_limiter_of_a_model_holds_up_no_other_model_and_sets_no_node_aside(serving: Serving, level: str) -> None:
+    served = serving(lambda http: limited(level) if "/busy/" in http.path else (200, {"inference_results": []}))
+
+    async def work() -> float:
+        async with served.session(BOTH, backoff=BACKOFF, retries=0) as ml:
+            for _ in range(2):
+                predictions = [ml.models.predict("busy", parameters={}) for _ in range(BUDGET)]
+                await asyncio.gather(*predictions, return_exceptions=True)
+            began = served.loop.time()
+            await ml.models.predict("fine", parameters={})
+            assert all(node.is_live for node in ml.nodes)
+            return served.loop.time() - began
+
+    assert served.run(work()) == pytest.approx(SERVICE)
+    assert len(served.sent) <= BUDGET + BUDGET + 1
+
+
+def test_the_limiter_of_one_user_holds_up_no_other(serving: Serving) -> None:
+    served = serving(
+        lambda http: limited("user") if http.headers["authorization"] == "alice" else (200, {"inference_results": []})
+    )
+
+    async def work() -> tuple[float, int]:
+        async with served.session(backoff=BACKOFF, retries=0) as ml:
+            alice, bob = (ml.options(headers={"authorization": name}) for name in ("alice", "bob"))
+            for _ in range(3):
+                predictions = [alice.models.predict("m", parameters={}) for _ in range(BUDGET)]
+                await asyncio.gather(*predictions, return_exceptions=True)
+            began, sent = served.loop.time(), len(served.sent)
+            await bob.models.predict("m", parameters={})
+            lasted = served.loop.time() - began
+            await asyncio.gather(*[alice.models.predict("m", parameters={}) for _ in range(9)], return_exceptions=True)
+            return lasted, len(served.sent) - sent
+
+    lasted, sent = served.run(work())
+    assert lasted == pytest.approx(SERVICE)
+    assert sent <= 3, "nor does the success of another release her"
 
 
 def test_a_call_without_retries_does_not_wait_for_its_turn(serving: Serving) -> None:
@@ -255,7 +323,7 @@ def test_cancelled_calls_do_not_lengthen_the_queue(serving: Serving) -> None:
 def test_no_more_circuits_are_kept_than_a_bound() -> None:
     circuits = Circuits()
     for number in range(2 * MOST):
-        circuits.refused(f"/{number}", HttpResponse(429, b""), 0)
+        circuits.refused(f"/{number}", HttpResponse(429, b""), Caller(None, 0))
     assert len(circuits._circuits) == MOST
 
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from typing import Any
 
+import anyio
 import orjson
 import pytest
 from aiohttp import web
@@ -114,11 +115,16 @@ def test_it_is_off_unless_it_is_wanted(given: Any, seconds: float | None) -> Non
         (True, "https://proxy/opensearch", "not of a proxy with a path such as /opensearch"),
         (True, "https://x.eu-west-1.aoss.amazonaws.com", "Amazon's services, which have one address"),
         (True, "https://x.aos.eu-west-1.on.aws", "Amazon's services, which have one address"),
+        (True, "https://x.cn-north-1.es.amazonaws.com.cn", "Amazon's services, which have one address"),
     ],
 )
 def test_what_cannot_work_is_refused(given: Any, url: str, words: str) -> None:
     with pytest.raises((ValueError, TypeError), match=words):
         Session(url, discover=given)
+
+
+def test_a_cluster_on_machines_of_amazon_is_discovered_as_any_other() -> None:
+    Session("https://ec2-203-0-113-25.compute-1.amazonaws.com:9200", discover=True)
 
 
 # ---- calls, in virtual time ------------------------------------------------------------------------------------------
@@ -167,6 +173,20 @@ def test_a_session_finds_the_nodes_when_it_is_opened_and_spreads_its_calls() -> 
 
     run(answers, work)
     assert answers.asked == 1
+
+
+def test_a_session_whose_opening_is_cancelled_is_closed() -> None:
+    answers = Clustered([A])
+    answers.hangs = True
+    with cluster(answers) as served:
+
+        async def work() -> None:
+            ml = served.session(A, discover=True)
+            with pytest.raises(TimeoutError), anyio.fail_after(1):
+                await ml.__aenter__()
+            assert "closed" in repr(ml)
+
+        served.run(work())
 
 
 def test_one_call_asks_again_when_it_is_time_and_the_others_go_on() -> None:

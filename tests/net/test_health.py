@@ -8,7 +8,7 @@ from typing import Any
 import anyio
 import pytest
 
-from aiomlcommons import NoCredentials, Session, SessionClosed, Timeout, Unauthorized
+from aiomlcommons import BearerAuth, NoCredentials, Session, SessionClosed, Timeout, Unauthorized
 from aiomlcommons.net import health, nodes
 from tests.support.bad_server import closes_at_once, misbehave, never_answers
 from tests.support.recording_server import Answer, reply, serve
@@ -90,6 +90,14 @@ async def test_what_an_auth_raises_is_raised(kind: type[Exception]) -> None:
     async with serve() as server, Session([server.url, f"{server.url}/b"], auth=Vault()) as ml:
         with pytest.raises(kind, match="sealed"):
             await ml.ping()
+
+
+async def test_an_auth_that_hangs_is_an_error_in_time() -> None:
+    async with serve() as server, Session(server.url, auth=BearerAuth(anyio.sleep_forever), timeout=0.02) as ml:
+        for call in (ml.ping(), ml.info()):
+            with pytest.raises(NoCredentials, match=r"auth gave no credentials within 0\.02 s, so nothing was sent"):
+                await call
+        assert not server.heard
 
 
 async def test_a_session_that_is_not_open_cannot_ping() -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack
+from fractions import Fraction
 from typing import Any
 
 import attrs
+import numpy as np
 import pytest
 from aiohttp import web
 from hypothesis import given, settings
@@ -14,7 +16,7 @@ from hypothesis import strategies as st
 
 from aiomlcommons import Backoff, BadRequest, ConnectError, Hedge, HttpRequest, HttpResponse, Session
 from aiomlcommons.client import Client, at_own_pace
-from aiomlcommons.net.hedge import hedges, race
+from aiomlcommons.net.hedge import as_hedge, hedges, race
 from tests.support.recording_server import Server, reply, serve
 from tests.support.virtual_cluster import cluster
 
@@ -251,6 +253,11 @@ def test_the_share_of_hedges_is_never_above_the_cap(cap: float, slow: list[bool]
         bucket.earn(cap)
         hedged += one and bucket.take()
         assert hedged <= cap * number + 1e-6
+
+
+@pytest.mark.parametrize("number", [2, 0.5, np.float32(0.5), Fraction(1, 2)])
+def test_any_number_is_a_time(number: Any) -> None:
+    assert as_hedge(number) == Hedge(number)
 
 
 @pytest.mark.parametrize("given_", [0, -1, float("nan")])

@@ -269,11 +269,20 @@ def test_a_single_node_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
         (["http://a:1", "https://b:1"], "all speak https, or all http"),
         (["http://a:1", "b:1"], "url must be like"),
         ({"http://a:1"}, "url must be like"),
+        ("http://:secret@a:1", "a password without a user name"),
     ],
 )
 def test_urls_that_cannot_be_one_cluster_are_refused(urls: object, words: str) -> None:
     with pytest.raises((TypeError, ValueError), match=words):
         check_urls(urls)
+
+
+@pytest.mark.parametrize(
+    "again", ["https://a", "https://a/", "https://A", "https://a:443", "https://user:password@a", "https://a//"]
+)
+def test_a_node_that_is_named_twice_gets_one_turn(again: str) -> None:
+    ml = Session(["https://a", again, "https://b", "https://b/x", "https://b/x/"])
+    assert [node.url for node in ml.nodes] == ["https://a", "https://b", "https://b/x"]
 
 
 # ---- over sockets ----------------------------------------------------------------------------------------------------
