@@ -240,6 +240,9 @@ def test_a_redirect_says_where_to() -> None:
     error = error_for(answer(307, b"", location="https://elsewhere"))
     assert "the server redirects to https://elsewhere: open the session with the URL" in str(error)
     assert "redirects to an unnamed place" in str(error_for(answer(301)))
+    secret = error_for(answer(302, b"", location="https://ann:hunter2@login/?access_token=hunter2&next=x"))
+    assert "the server redirects to https://ann:***@login/?access_token=***&next=x" in str(secret)
+    assert "hunter2" not in repr(pickle.dumps(secret))
 
 
 @pytest.mark.parametrize("name", EVERY)

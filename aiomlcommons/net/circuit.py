@@ -40,9 +40,11 @@ class Caller:
         """Return the caller of a request that is not signed yet."""
         return cls(auth, hash(frozenset(item for item in request.headers.items() if item[0] not in _SAME_FOR_ALL)))
 
-    def is_same(self, other: Caller) -> bool:
-        """Return whether two requests are of one caller."""
-        return self.auth is other.auth and self.headers == other.headers
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Caller) and self.auth is other.auth and self.headers == other.headers
+
+    def __hash__(self) -> int:
+        return hash((id(self.auth), self.headers))
 
     def circuits(self, node: str, request: HttpRequest) -> tuple[str, str, str]:
         """Return the keys of the circuits that a request has to pass: of the node, of the route, and its own of both.
@@ -65,29 +67,17 @@ def is_refusal(error: ApiError) -> bool:
 
 
 @attrs.define(eq=False)
-class Circuit:
-    """Refusals in a row by one node, or by the provider behind one route. It is open from the fifth one on.
+class Lane:
+    """Calls that wait for their turns, first come, first served."""
 
-    ``last`` is the last one, and ``whose`` is who got it.
-    """
-
-    last: HttpResponse
-    whose: Caller
-    refusals: int = 0
-    closed: anyio.Event = attrs.field(factory=anyio.Event)
     _queue: anyio.Lock = attrs.field(factory=anyio.Lock)
     _waiting: int = 0
     _next: float = -math.inf
 
-    @property
-    def is_open(self) -> bool:
-        """Whether calls are spaced."""
-        return self.refusals >= REFUSES and not self.closed.is_set()
+    async def turn(self, closed: anyio.Event, spacing: float, patience: float) -> bool:
+        """Wait for the turn of a call; return False if it would be after ``patience`` s.
 
-    async def turn(self, spacing: float, patience: float) -> bool:
-        """Wait for the turn of a call, first come, first served; return False if it would be after ``patience`` s.
-
-        Turns are ``spacing`` seconds apart. Those who wait are released as soon as the circuit closes.
+        Turns are ``spacing`` seconds apart. Those who wait are released as soon as the circuit is closed.
         """
         if max(0.0, self._next - anyio.current_time()) + self._waiting * spacing > patience:
             return False
@@ -95,18 +85,53 @@ class Circuit:
         try:
             async with self._queue:
                 with anyio.move_on_after(self._next - anyio.current_time()):
-                    await self.closed.wait()
+                    await closed.wait()
                 self._next = anyio.current_time() + spacing
         finally:
             self._waiting -= 1
         return True
+
+
+@attrs.define(eq=False)
+class Circuit:
+    """Refusals in a row by one node, or by the provider behind one route. It is open from the fifth one on.
+
+    ``last`` is the last one, and ``whose`` is who got it. Callers that were not refused yet have a lane of their own:
+    where a quota is that of one of them, the others must not wait behind all of the calls that it refuses.
+    """
+
+    last: HttpResponse
+    whose: Caller
+    refusals: int = 0
+    closed: anyio.Event = attrs.field(factory=anyio.Event)
+    _refused: dict[Caller, None] = attrs.field(factory=dict)
+    _known: Lane = attrs.field(factory=Lane)
+    _new: Lane = attrs.field(factory=Lane)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether calls are spaced."""
+        return self.refusals >= REFUSES and not self.closed.is_set()
+
+    def refused(self, response: HttpResponse, whose: Caller) -> None:
+        """Count a refusal."""
+        self.refusals += 1
+        self.last, self.whose = response, whose
+        self._refused[whose] = None
+        if len(self._refused) > MOST:
+            del self._refused[next(iter(self._refused))]
+
+    async def turn(self, whose: Caller, spacing: float, patience: float) -> bool:
+        """Wait for the turn of a call in its lane; return False if it would be after ``patience`` s."""
+        lane = self._known if whose in self._refused else self._new
+        return await lane.turn(self.closed, spacing, patience)
 
     def refusal_of(self, request: HttpRequest, whose: Caller) -> ApiError:
         """Return the last refusal as that of a request which is not sent; of other users it has only the status.
 
         Each call has an error of its own: raised twice, one would collect the traces and notes of both.
         """
-        last = self.last if whose.is_same(self.whose) else HttpResponse(self.last.status, b"")
+        last = self.last if whose == self.whose else HttpResponse(self.last.status, b"")
         error = error_for(attrs.evolve(last, request=request.bare))
         error.add_note(f"not sent: the last {self.refusals} requests were refused, and others wait before this one")
         return error
@@ -124,9 +149,9 @@ class Circuits:
 
     def refused(self, key: str, response: HttpResponse, whose: Caller) -> None:
         """Count a refusal."""
-        circuit = self._circuits.setdefault(key, Circuit(response, whose))
-        circuit.refusals += 1
-        circuit.last, circuit.whose = response, whose
+        if key not in self._circuits:
+            self._circuits[key] = Circuit(response, whose)
+        self._circuits[key].refused(response, whose)
         if len(self._circuits) > MOST:
             self._forget(next(iter(self._circuits)))
 
@@ -147,7 +172,7 @@ class Circuits:
         if not circuits or not spacing or self.budget.take(throttled=True):
             return
         for circuit in circuits:
-            if not await circuit.turn(spacing, patience):
+            if not await circuit.turn(whose, spacing, patience):
                 raise circuit.refusal_of(request, whose)
 
     def _forget(self, key: str) -> None:

@@ -62,6 +62,8 @@ class _Run(Generic[T]):
         return self.ended and not (isinstance(self.error, MLCommonsError) and self.error.transient)
 
     def outcome(self) -> T:
+        if not self.ended:  # by a CancelledError of its own, which ends a task group quietly
+            raise anyio.get_cancelled_exc_class()
         if self.error is not None:
             raise self.error
         return self.result  # type: ignore[return-value]  # T itself may be an optional type

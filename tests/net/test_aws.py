@@ -199,6 +199,18 @@ async def test_credentials_are_renewed_in_a_thread_before_they_expire() -> None:
 
 
 @pytest.mark.asyncio
+async def test_what_a_chain_says_shows_no_password_of_a_proxy() -> None:
+    class Broken:
+        def get_config_variable(self, _: str) -> str:
+            return "eu-west-1"
+
+        def get_credentials(self) -> None:
+            raise OSError("cannot reach http://me:hunter2@proxy:3128")
+
+    with pytest.raises(NoCredentials, match=r"cannot reach http://me:\*\*\*@proxy:3128; renew them"):
+        await AwsAuth(session=Broken()).headers(REQUEST)
+
+
 async def test_many_requests_at_once_renew_expired_credentials_once() -> None:
     credentials = Renewing(minutes=-1)
     auth = credentials.auth

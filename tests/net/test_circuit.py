@@ -114,7 +114,8 @@ def test_a_refusal_of_one_user_tells_another_only_its_status(serving: Serving) -
             alice, bob = ml.options(auth=("alice", "a")), ml.options(headers={"authorization": "bob"})
             await opened(alice)
             await all_at_once(alice)
-            for user, words in ((alice, "too many requests (GET /)"), (bob, "status 429 (GET /)"), (ml, "status 429")):
+            sent = "too many requests (GET /)"
+            for user, words in ((alice, sent), (bob, sent), (ml, "status 429 (GET /)"), (alice, "status 429 (GET /)")):
                 error = (await all_at_once(user))[0]
                 assert isinstance(error, TooManyRequests)
                 assert str(error).startswith(words)
@@ -136,6 +137,30 @@ def test_a_user_never_hears_what_an_earlier_one_was_told_however_short_their_vie
                 del auth, error
 
     served.run(work())
+
+
+def test_a_user_who_was_not_refused_does_not_wait_behind_one_who_is(serving: Serving) -> None:
+    """A quota may be that of one user or tenant."""
+    served = serving(lambda http: THROTTLED if http.headers["authorization"] == "alice" else FINE)
+
+    async def work() -> list[float]:
+        async with served.session(backoff=BACKOFF) as ml:
+            alice, bob = (ml.options(headers={"authorization": name}) for name in ("alice", "bob"))
+            await opened(alice)
+            waits = []
+            for retries in (3, 0):
+                waiting = [asyncio.create_task(alice.info()) for _ in range(CALLERS)]
+                await asyncio.sleep(5)
+                began = served.loop.time()
+                await bob.options(retries=retries).info()
+                waits.append(served.loop.time() - began)
+                for task in waiting:
+                    task.cancel()
+                await asyncio.gather(*waiting, return_exceptions=True)
+                await opened(alice)
+            return waits
+
+    assert served.run(work()) == pytest.approx([SERVICE] * 2)
 
 
 class Named:

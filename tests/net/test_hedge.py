@@ -255,6 +255,17 @@ def test_the_share_of_hedges_is_never_above_the_cap(cap: float, slow: list[bool]
         assert hedged <= cap * number + 1e-6
 
 
+@pytest.mark.asyncio
+@pytest.mark.parametrize("hedge", [None, 5])
+async def test_a_transport_that_cancels_itself_cancels_the_call(hedge: float | None) -> None:
+    async def cancels(*_: Any) -> HttpResponse:
+        raise asyncio.CancelledError
+
+    async with Session("http://a:1", transport=cancels, hedge=hedge) as ml:
+        with pytest.raises(asyncio.CancelledError):
+            await predict(ml)
+
+
 @pytest.mark.parametrize("number", [2, 0.5, np.float32(0.5), Fraction(1, 2)])
 def test_any_number_is_a_time(number: Any) -> None:
     assert as_hedge(number) == Hedge(number)
