@@ -211,6 +211,7 @@ async def test_what_a_chain_says_shows_no_password_of_a_proxy() -> None:
         await AwsAuth(session=Broken()).headers(REQUEST)
 
 
+@pytest.mark.asyncio
 async def test_many_requests_at_once_renew_expired_credentials_once() -> None:
     credentials = Renewing(minutes=-1)
     auth = credentials.auth
