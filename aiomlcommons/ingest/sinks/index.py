@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections import deque
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
@@ -14,18 +13,8 @@ import anyio.to_thread
 from aiomlcommons.errors import ApiError, InvalidRequest, MLCommonsError, NotSupported
 from aiomlcommons.inference.vectors import Vectors
 from aiomlcommons.ingest.errors import SinkError
-from aiomlcommons.ingest.pacing.stall_timeout import StallTimeout
-from aiomlcommons.ingest.sinks._index_bulk import (
-    Action,
-    BulkRequest,
-    Outcome,
-    Portion,
-    actions,
-    coalesce,
-    outcome,
-    portions,
-    unfit,
-)
+from aiomlcommons.ingest.sinks._index_bulk import actions, portions, unfit
+from aiomlcommons.ingest.sinks._index_delivery import Delivery
 from aiomlcommons.ingest.sinks._index_ids import other_ids, tell_no_ids
 from aiomlcommons.ingest.sinks._index_target import Target
 from aiomlcommons.ingest.types import Documents, Refused, Row, Sparse
@@ -35,9 +24,6 @@ if TYPE_CHECKING:
     from aiomlcommons.client import Client
 
 log = logging.getLogger("aiomlcommons")
-NDJSON = {"content-type": "application/x-ndjson"}
-# The request is refused as a whole: it is too large, or the server cannot parse a document in it.
-REFUSED_WHOLE = {400, 413}
 
 
 class IndexSink:
@@ -97,11 +83,9 @@ class IndexSink:
         self._ml, self._index, self.field, self._create = ml, index, field, create
         self.ids, self.id_field, self.overwrite = ids, id_field, overwrite
         self.dimension, self.sparse, self.stall_timeout = dimension, sparse, stall_timeout
-        self._base64, self._bulk_bytes, self._backoff = base64, bulk_bytes, backoff
-        self._slots, self._preparing = anyio.Semaphore(concurrency), anyio.Lock()
-        self._waiting: deque[Portion] = deque()
-        self._left = anyio.Event()
-        self._is_open = self._is_fit = self._in_base64 = self._ids_refused = self._resumed = False
+        self._base64, self._bulk_bytes, self._preparing = base64, bulk_bytes, anyio.Lock()
+        self._delivery = Delivery(ml, index, id_field, bulk_bytes, backoff, anyio.Semaphore(concurrency))
+        self._is_open = self._is_fit = self._in_base64 = self._resumed = False
         self._target = self._target_of(None)
         self._taken = 0
 
@@ -113,7 +97,7 @@ class IndexSink:
     @property
     def kept_in(self) -> str | None:
         """The field that keeps the id of a document, if the server takes no ids; else None."""
-        refused = self._ids_refused or not (self._ml.flavor.takes_ids or self.sparse)
+        refused = self._delivery.ids_refused or not (self._ml.flavor.takes_ids or self.sparse)
         return self.id_field if refused and self.ids is None else None
 
     async def target(self) -> str:
@@ -142,10 +126,7 @@ class IndexSink:
         self._taken = 0 if state is None else state["documents"]
         self._resumed = state is not None
         self._target = target = self._target_of(state.get("uuid") if state and self._taken else None)
-        self._stall = StallTimeout(
-            self.stall_timeout, lambda what: SinkError(f"index {self._index} accepts no documents: {what}")
-        )
-        self._left = anyio.Event()
+        self._delivery.begin(target.path, self.stall_timeout)
         await target.find(self._taken)
         if target.mappings is not None or self.sparse or self.dimension is not None:
             await target.fit(self.dimension)
@@ -176,7 +157,7 @@ class IndexSink:
         try:
             async with anyio.create_task_group() as group:
                 for portion in portions(made, self._bulk_bytes):
-                    group.start_soon(self._send, portion)
+                    group.start_soon(self._delivery.send, portion)
                     group.start_soon(portion.wait)
         except ExceptionGroup as errors:
             raise errors.exceptions[0] from None
@@ -185,7 +166,7 @@ class IndexSink:
 
     def leave(self) -> None:
         """Stop retrying: the context of the job is being left."""
-        self._left.set()
+        self._delivery.left.set()
 
     async def flush(self) -> Any:
         """Return the number of documents that were accepted and the UUID of the index; they are durable already.
@@ -194,7 +175,7 @@ class IndexSink:
         """
         self._check_open()
         # Not when the job is being left, which must not wait for a cluster: ``open`` checks it when the job resumes.
-        if self._target.mappings is not None and not self._left.is_set():
+        if self._target.mappings is not None and not self._delivery.left.is_set():
             await self._target.check_same(self._taken)
         return {"documents": self._taken, "uuid": self._target.uuid}
 
@@ -203,7 +184,7 @@ class IndexSink:
         if not (complete and self._target.mappings is not None and self._ml.flavor.refreshes):
             return
         # A job that is being left does not wait for the cluster, which refreshes the index by itself anyway.
-        ml = self._ml if self._left.is_set() else self._target.ml
+        ml = self._ml if self._delivery.left.is_set() else self._target.ml
         try:
             # GET, which the session may retry.
             await ml.request("GET", f"{self._target.path}/_refresh")
@@ -230,79 +211,6 @@ class IndexSink:
                 await self._target.fit(None if isinstance(vectors, list) else int(vectors.shape[1]))
                 self._in_base64 = await self._target.reads_base64(self._base64)
                 self._is_fit = True
-
-    # ---- requests ---------------------------------------------------------------------------------------------------
-
-    async def _send(self, portion: Portion) -> None:
-        """Send a portion together with others that wait, unless one of their requests includes it first."""
-        self._waiting.append(portion)
-        try:
-            # A request keeps its slot while it backs off, so that an overloaded server does not get more of them.
-            async with self._slots:
-                while portion in self._waiting:
-                    request = BulkRequest(coalesce(self._waiting, self._bulk_bytes))
-                    with request.in_flight(), self._stall.call():
-                        await self._deliver([action for one in request.portions for action in one.actions])
-        finally:
-            if portion in self._waiting:
-                self._waiting.remove(portion)
-
-    async def _deliver(self, pending: Sequence[Action]) -> None:
-        """Send actions, and retry them until each document is accepted or refused."""
-        pauses = iter(self._backoff)
-        while pending:
-            with self._stall.asking():
-                result = await self._try(pending)
-                if len(result.retry) < len(pending):
-                    self._stall.answered()
-                    pauses = iter(self._backoff)  # some progress, however slow
-            if result.halve:
-                await self._halve(pending, result.why)
-                return
-            pending = result.retry
-            if result.no_ids:
-                pending = self._without_ids(pending)
-            elif pending:
-                self._stall.troubled(result.why)
-                await self._pause(max(next(pauses), result.wait), result.why)
-
-    def _without_ids(self, pending: Sequence[Action]) -> Sequence[Action]:
-        if not self._ids_refused:
-            self._ids_refused = True
-            tell_no_ids(self._index, self.id_field)
-        return [action.without_id(self.id_field) for action in pending]
-
-    async def _pause(self, seconds: float, why: str) -> None:
-        with anyio.move_on_after(seconds):
-            await self._left.wait()
-            raise SinkError(
-                f"the job was left before index {self._index} accepted all documents, which are not retried now: {why}"
-            )
-
-    async def _try(self, pending: Sequence[Action]) -> Outcome:
-        """Send one request. Raises SinkError, ApiError if a retry would not help."""
-        body = b"".join(action.lines for action in pending)
-        try:
-            response = await self._ml.request("POST", f"{self._target.path}/_bulk", body=body, headers=NDJSON)
-            result = outcome(response, pending)
-        except MLCommonsError as error:
-            if error.transient:
-                return Outcome(retry=list(pending), why=str(error), wait=error.retry_after or 0.0)
-            if isinstance(error, ApiError) and error.status in REFUSED_WHOLE:
-                return Outcome(halve=True, why=str(error))
-            raise
-        if result.unusable:
-            raise SinkError(f"index {self._index} accepts no documents: {result.why}")
-        return result
-
-    async def _halve(self, pending: Sequence[Action], why: str) -> None:
-        """Find the document that is too large or cannot be parsed, by bisecting the failing request."""
-        if len(pending) == 1:
-            pending[0].refuse(why)
-            return
-        middle = len(pending) // 2
-        await self._deliver(pending[:middle])
-        await self._deliver(pending[middle:])
 
     def _check_open(self) -> None:
         if not self._is_open:

@@ -385,8 +385,8 @@ async def writes_that_waited(sink: IndexSink, *batches: Documents) -> list[Any]:
 
     await sink.open(None)
     async with anyio.create_task_group() as group, AsyncExitStack() as places:
-        for _ in range(sink._slots.value):
-            await places.enter_async_context(sink._slots)
+        for _ in range(sink._delivery.slots.value):
+            await places.enter_async_context(sink._delivery.slots)
         for i in range(len(batches)):
             group.start_soon(write, i)
             await until_waiting(sink, i + 1)
@@ -394,7 +394,7 @@ async def writes_that_waited(sink: IndexSink, *batches: Documents) -> list[Any]:
 
 
 async def until_waiting(sink: IndexSink, count: int) -> None:
-    while len(sink._waiting) < count:
+    while len(sink._delivery.waiting) < count:
         await anyio.lowlevel.checkpoint()
 
 
@@ -449,7 +449,7 @@ async def test_a_write_that_is_cancelled_under_way_waits_for_the_others_that_tra
 
     async with bulk_server(knn(DIMENSION), on_bulk=cancels) as server, sinking(server, concurrency=1) as sink:
         await sink.open(None)
-        async with anyio.create_task_group() as group, sink._slots:
+        async with anyio.create_task_group() as group, sink._delivery.slots:
             group.start_soon(cancellable, sink, scopes)
             await until_waiting(sink, 1)
             group.start_soon(sink.write, batch(3, 2))
@@ -461,12 +461,12 @@ async def test_a_write_that_is_cancelled_while_it_waits_keeps_no_other_one_waiti
     scopes: list[anyio.CancelScope] = []
     async with bulk_server(knn(DIMENSION)) as server, sinking(server, concurrency=1, bulk_bytes=300) as sink:
         await sink.open(None)
-        async with anyio.create_task_group() as group, sink._slots:
+        async with anyio.create_task_group() as group, sink._delivery.slots:
             group.start_soon(cancellable, sink, scopes)
             await until_waiting(sink, 1)
             scopes[0].cancel()
             group.start_soon(sink.write, batch(3, 2))
-            while not sink._waiting or b'"d3"' not in sink._waiting[0].actions[0].lines:
+            while not sink._delivery.waiting or b'"d3"' not in sink._delivery.waiting[0].actions[0].lines:
                 await anyio.lowlevel.checkpoint()
         assert {"d3", "d4"} <= set(server.documents)
 

@@ -1,0 +1,122 @@
+"""Delivery of documents to an index: requests of several portions, repeated until each document is accepted or not."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import anyio
+import attrs
+
+from aiomlcommons.errors import ApiError, MLCommonsError
+from aiomlcommons.ingest.errors import SinkError
+from aiomlcommons.ingest.pacing.stall_timeout import StallTimeout
+from aiomlcommons.ingest.sinks._index_bulk import Action, BulkRequest, Outcome, Portion, coalesce, outcome
+from aiomlcommons.ingest.sinks._index_ids import tell_no_ids
+from aiomlcommons.net.backoff import Backoff
+
+if TYPE_CHECKING:
+    from aiomlcommons.client import Client
+
+NDJSON = {"content-type": "application/x-ndjson"}
+# The request is refused as a whole: it is too large, or the server cannot parse a document in it.
+REFUSED_WHOLE = {400, 413}
+
+
+@attrs.define(eq=False)
+class Delivery:
+    """Sends the portions of an index sink: ``slots`` requests at once, in which those that wait are coalesced.
+
+    ``ids_refused`` is whether the server has said that it takes no ids; ``left``, that the job is being left.
+    """
+
+    ml: Client
+    index: str
+    id_field: str
+    bulk_bytes: int
+    backoff: Backoff
+    slots: anyio.Semaphore
+    waiting: deque[Portion] = attrs.field(factory=deque)
+    left: anyio.Event = attrs.field(factory=anyio.Event)
+    ids_refused: bool = False
+    _path: str = attrs.field(init=False)
+    _stall: StallTimeout = attrs.field(init=False)
+
+    def begin(self, path: str, stall_timeout: float) -> None:
+        """Begin a run: deliver to a path; a SinkError ends it where the index accepts nothing for ``stall_timeout`` s."""
+        self._path, self.left = path, anyio.Event()
+        self._stall = StallTimeout(
+            stall_timeout, lambda what: SinkError(f"index {self.index} accepts no documents: {what}")
+        )
+
+    async def send(self, portion: Portion) -> None:
+        """Send a portion together with others that wait, unless one of their requests includes it first."""
+        self.waiting.append(portion)
+        try:
+            # A request keeps its slot while it backs off, so that an overloaded server does not get more of them.
+            async with self.slots:
+                while portion in self.waiting:
+                    request = BulkRequest(coalesce(self.waiting, self.bulk_bytes))
+                    with request.in_flight(), self._stall.call():
+                        await self._deliver([action for one in request.portions for action in one.actions])
+        finally:
+            if portion in self.waiting:
+                self.waiting.remove(portion)
+
+    async def _deliver(self, pending: Sequence[Action]) -> None:
+        """Send actions, and retry them until each document is accepted or refused."""
+        pauses = iter(self.backoff)
+        while pending:
+            with self._stall.asking():
+                result = await self._try(pending)
+                if len(result.retry) < len(pending):
+                    self._stall.answered()
+                    pauses = iter(self.backoff)  # some progress, however slow
+            if result.halve:
+                await self._halve(pending, result.why)
+                return
+            pending = result.retry
+            if result.no_ids:
+                pending = self._without_ids(pending)
+            elif pending:
+                self._stall.troubled(result.why)
+                await self._pause(max(next(pauses), result.wait), result.why)
+
+    def _without_ids(self, pending: Sequence[Action]) -> Sequence[Action]:
+        if not self.ids_refused:
+            self.ids_refused = True
+            tell_no_ids(self.index, self.id_field)
+        return [action.without_id(self.id_field) for action in pending]
+
+    async def _pause(self, seconds: float, why: str) -> None:
+        with anyio.move_on_after(seconds):
+            await self.left.wait()
+            raise SinkError(
+                f"the job was left before index {self.index} accepted all documents, which are not retried now: {why}"
+            )
+
+    async def _try(self, pending: Sequence[Action]) -> Outcome:
+        """Send one request. Raises SinkError, ApiError if a retry would not help."""
+        body = b"".join(action.lines for action in pending)
+        try:
+            response = await self.ml.request("POST", f"{self._path}/_bulk", body=body, headers=NDJSON)
+            result = outcome(response, pending)
+        except MLCommonsError as error:
+            if error.transient:
+                return Outcome(retry=list(pending), why=str(error), wait=error.retry_after or 0.0)
+            if isinstance(error, ApiError) and error.status in REFUSED_WHOLE:
+                return Outcome(halve=True, why=str(error))
+            raise
+        if result.unusable:
+            raise SinkError(f"index {self.index} accepts no documents: {result.why}")
+        return result
+
+    async def _halve(self, pending: Sequence[Action], why: str) -> None:
+        """Find the document that is too large or cannot be parsed, by bisecting the failing request."""
+        if len(pending) == 1:
+            pending[0].refuse(why)
+            return
+        middle = len(pending) // 2
+        await self._deliver(pending[:middle])
+        await self._deliver(pending[middle:])
