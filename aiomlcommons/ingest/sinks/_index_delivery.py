@@ -44,7 +44,7 @@ class Delivery:
     _stall: StallTimeout = attrs.field(init=False)
 
     def begin(self, path: str, stall_timeout: float) -> None:
-        """Begin a run: deliver to a path; a SinkError ends it where the index accepts nothing for ``stall_timeout`` s."""
+        """Begin a run: deliver to a path; a SinkError ends it where nothing is accepted for ``stall_timeout`` s."""
         self._path, self.left = path, anyio.Event()
         self._stall = StallTimeout(
             stall_timeout, lambda what: SinkError(f"index {self.index} accepts no documents: {what}")
