@@ -1,4 +1,4 @@
-"""Every error of a call, and the mapping from HTTP responses to exception classes.
+"""Every error of a call; ``statuses.py`` says which one a response becomes.
 
 Errors of batches are in inference/errors.py, those of tasks in waiting/errors.py, those of the model lifecycle in
 lifecycle/errors.py, those of bulk jobs in ingest/errors.py.
@@ -6,20 +6,19 @@ lifecycle/errors.py, those of bulk jobs in ingest/errors.py.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
 import attrs
 
-from aiomlcommons.http import HttpRequest, HttpResponse, is_success
+from aiomlcommons.http import HttpRequest, HttpResponse
 from aiomlcommons.trouble import hints
 from aiomlcommons.trouble.aws import aws_hint
 from aiomlcommons.trouble.defects import defect_of
 from aiomlcommons.trouble.delays import delay_in
 from aiomlcommons.trouble.echoes import without_echo
 from aiomlcommons.trouble.error_body import body_of, describe, disabled_setting, retry_after
-from aiomlcommons.trouble.kinds import Kind, Party, Trouble
+from aiomlcommons.trouble.kinds import Party, Trouble
 from aiomlcommons.trouble.parsed_error import parse_error
 from aiomlcommons.trouble.table import trouble_of
 
@@ -119,7 +118,7 @@ class ApiError(MLCommonsError):
         self.request, self.response, self.status = response.request, response, response.status
         self.body = body_of(response)
         self.type, self.reason, self.details = describe(self.body)
-        self.trouble = _trouble(response)
+        self.trouble = trouble_in(response)
         words = ": ".join(filter(None, (self.reason, self.details))) or f"status {self.status}"
         remedy = self._remedy()
         super().__init__(f"{words.rstrip('. ') if remedy else words}{remedy} ({self.request})")
@@ -251,53 +250,6 @@ class StreamCut(MLCommonsError):
         return type(self), (self.name,)
 
 
-# ML Commons 2.4 sends these types with status 500, so the type takes precedence over the status.
-_BY_TYPE: Mapping[str, type[ApiError]] = {"m_l_resource_not_found_exception": NotFound}
-_BY_HUNDRED: Mapping[int, type[ApiError]] = {3: Redirected, 5: ServerError}
-_BY_STATUS: Mapping[int, type[ApiError]] = {
-    400: BadRequest,
-    401: Unauthorized,
-    403: Forbidden,
-    404: NotFound,
-    409: Conflict,
-    429: TooManyRequests,
-}
-
-
-def raise_for_status(response: HttpResponse) -> None:
-    """Raise the matching ApiError if the status is 300 or above."""
-    if not is_success(response.status):
-        raise error_for(response)
-
-
-def error_for(response: HttpResponse) -> ApiError:
-    """Return the ApiError of the class that matches a response of 300 or above."""
-    kind, reason, details = describe(body_of(response))
-    if disabled_setting(f"{reason} {details}"):
-        return FeatureDisabled(response)
-    if hints.amazon(reason):
-        return Forbidden(response)  # whatever the status, which is 401: the credentials are accepted
-    fallback = _BY_HUNDRED.get(response.status // 100, ApiError)
-    by_status = _BY_TYPE.get(kind) or _BY_STATUS.get(response.status, fallback)
-    return (_by_trouble(_trouble(response), response.status) or by_status)(response)
-
-
-def _by_trouble(trouble: Trouble, status: int) -> type[ApiError] | None:
-    match trouble.kind:
-        case Kind.NOT_READY:
-            return ModelNotReady
-        case Kind.THROTTLED:
-            return TooManyRequests
-        case Kind.QUOTA:
-            return QuotaExceeded
-        case Kind.CREDENTIAL if status != 403:
-            return Unauthorized
-        case Kind.MISSING:
-            return NotFound
-        case Kind.PASSES if trouble.party is Party.CLUSTER and status != 429:
-            return Unavailable
-    return None
-
-
-def _trouble(response: HttpResponse) -> Trouble:
+def trouble_in(response: HttpResponse) -> Trouble:
+    """Return what kind of error a response of 300 or above is."""
     return trouble_of(parse_error(response.status, body_of(response)))

@@ -14,9 +14,9 @@ import pytest
 
 from aiomlcommons import errors
 from aiomlcommons.api.tasks import TaskInfo
-from aiomlcommons.errors import error_for
 from aiomlcommons.http import HttpRequest, HttpResponse
 from aiomlcommons.inference.errors import BatchFailed
+from aiomlcommons.statuses import error_for
 from aiomlcommons.trouble.error_body import disabled_setting, retry_after
 from aiomlcommons.waiting.errors import TaskFailed, TaskStalled
 from tests.support.copies import copies

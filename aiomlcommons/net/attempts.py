@@ -13,7 +13,7 @@ import anyio
 import attrs
 
 from aiomlcommons.endpoint import Pieces
-from aiomlcommons.errors import ApiError, ConnectError, NoCredentials, SessionClosed, error_for, raise_for_status
+from aiomlcommons.errors import ApiError, ConnectError, NoCredentials, SessionClosed
 from aiomlcommons.http import HttpRequest, HttpResponse, is_success
 from aiomlcommons.net.circuit import Caller, Circuits, is_refusal
 from aiomlcommons.net.hedge import hedges
@@ -22,6 +22,7 @@ from aiomlcommons.net.options import Options
 from aiomlcommons.net.retry_budget import RetryBudget
 from aiomlcommons.net.secret import Secret, reveal
 from aiomlcommons.net.transport import Streamed, Transport
+from aiomlcommons.statuses import error_for, raise_for_status
 from aiomlcommons.trouble.kinds import Party
 
 T = TypeVar("T")

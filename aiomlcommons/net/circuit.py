@@ -8,11 +8,12 @@ from collections.abc import Iterable
 import anyio
 import attrs
 
-from aiomlcommons.errors import ApiError, error_for
+from aiomlcommons.errors import ApiError
 from aiomlcommons.http import HttpRequest, HttpResponse
 from aiomlcommons.masking import HARMLESS_HEADERS
 from aiomlcommons.net.nodes import REFUSES
 from aiomlcommons.net.retry_budget import RetryBudget
+from aiomlcommons.statuses import error_for
 from aiomlcommons.trouble.kinds import Kind, Party
 
 STATUSES = frozenset({429, 503})

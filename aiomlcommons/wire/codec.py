@@ -11,9 +11,10 @@ import attrs
 import orjson
 
 from aiomlcommons.endpoint import Request, Route, fields_of, wire_name
-from aiomlcommons.errors import DecodeError, InvalidRequest, raise_for_status
+from aiomlcommons.errors import DecodeError, InvalidRequest
 from aiomlcommons.http import JSON, HttpRequest, HttpResponse
 from aiomlcommons.masking import raise_alone
+from aiomlcommons.statuses import raise_for_status
 from aiomlcommons.wire import convert
 
 R = TypeVar("R")

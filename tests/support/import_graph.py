@@ -19,6 +19,7 @@ FLOORS = (
     "http record net.backoff",
     "endpoint trouble",
     "errors",
+    "statuses",
     "namespace wire net",
     "stream",
     "api",

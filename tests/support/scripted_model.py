@@ -11,10 +11,7 @@ import numpy as np
 import orjson
 
 from aiomlcommons import Backoff
-from aiomlcommons.errors import (
-    ApiError,
-    error_for,
-)
+from aiomlcommons.errors import ApiError
 from aiomlcommons.http import HttpRequest, HttpResponse
 from aiomlcommons.inference.vectors import Vectors
 from aiomlcommons.ingest.embedding.batches import BatchEmbedder, EmbeddedBatch
@@ -23,6 +20,7 @@ from aiomlcommons.ingest.pacing.concurrency_limit import ConcurrencyLimit
 from aiomlcommons.ingest.rows.batching import Batch
 from aiomlcommons.ingest.stats import Stats
 from aiomlcommons.net.retry_budget import RetryBudget
+from aiomlcommons.statuses import error_for
 from tests.support.virtual_time import Clock
 
 REQUEST = HttpRequest("POST", "/_plugins/_ml/_predict")

@@ -12,7 +12,7 @@ import orjson
 import pytest
 
 from aiomlcommons import ApiError, Forbidden, HttpRequest, HttpResponse, TooManyRequests, Unauthorized
-from aiomlcommons.errors import error_for
+from aiomlcommons.statuses import error_for
 from aiomlcommons.trouble import aws
 from aiomlcommons.trouble.kinds import Kind
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from aiomlcommons.errors import BadRequest, error_for
+from aiomlcommons.errors import BadRequest
 from aiomlcommons.http import JSON, HttpRequest, HttpResponse
+from aiomlcommons.statuses import error_for
 from tests.support.copies import copies
 from tests.wire.recordings import exchanges
 

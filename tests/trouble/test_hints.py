@@ -10,7 +10,8 @@ import pytest
 
 from aiomlcommons import HttpRequest, HttpResponse
 from aiomlcommons.api.tasks import TaskInfo
-from aiomlcommons.errors import TooManyRequests, error_for
+from aiomlcommons.errors import TooManyRequests
+from aiomlcommons.statuses import error_for
 from aiomlcommons.trouble import hints
 from aiomlcommons.waiting.errors import TaskFailed
 from tests.wire.recordings import exchanges

@@ -16,8 +16,8 @@ from aiomlcommons.errors import (
     StreamFailed,
     TooManyRequests,
     Unauthorized,
-    error_for,
 )
+from aiomlcommons.statuses import error_for
 from aiomlcommons.trouble.delays import delay_in
 from aiomlcommons.trouble.kinds import Kind, Party
 from aiomlcommons.trouble.parsed_error import parse_error

@@ -10,8 +10,8 @@ import orjson
 import pytest
 
 from aiomlcommons.api.tasks import TaskInfo
-from aiomlcommons.errors import error_for
 from aiomlcommons.http import HttpRequest, HttpResponse
+from aiomlcommons.statuses import error_for
 from aiomlcommons.trouble.kinds import Kind, Party, Trouble
 from aiomlcommons.trouble.parsed_error import parse_error
 from aiomlcommons.trouble.providers import PROVIDERS, ProviderTrouble

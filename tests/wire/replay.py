@@ -20,8 +20,9 @@ import orjson
 
 from aiomlcommons import ENDPOINTS
 from aiomlcommons.endpoint import Request
-from aiomlcommons.errors import ApiError, error_for
+from aiomlcommons.errors import ApiError
 from aiomlcommons.http import HttpRequest, HttpResponse
+from aiomlcommons.statuses import error_for
 from aiomlcommons.stream import StreamRequest
 from aiomlcommons.wire import convert
 from aiomlcommons.wire.codec import from_http, to_http

@@ -26,7 +26,6 @@ from aiomlcommons.errors import (
     RequestTimeout,
     SessionClosed,
     TooManyRequests,
-    error_for,
 )
 from aiomlcommons.http import HttpResponse
 from aiomlcommons.inference.vectors import Vectors
@@ -35,6 +34,7 @@ from aiomlcommons.ingest.errors import JobStalled, ModelFails
 from aiomlcommons.ingest.pacing.concurrency_limit import ConcurrencyLimit
 from aiomlcommons.ingest.state.dead_letters import DeadLetter
 from aiomlcommons.net.retry_budget import RetryBudget
+from aiomlcommons.statuses import error_for
 from tests.support.scripted_model import REQUEST, EmbedderOnAClock, Model, api, batch_of, embedded, throttled, vectors
 from tests.support.virtual_time import Clock, turns
 

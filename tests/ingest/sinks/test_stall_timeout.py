@@ -13,9 +13,10 @@ import orjson
 import pytest
 
 from aiomlcommons import Backoff, Session
-from aiomlcommons.errors import ConnectError, MLCommonsError, error_for
+from aiomlcommons.errors import ConnectError, MLCommonsError
 from aiomlcommons.http import HttpRequest, HttpResponse
 from aiomlcommons.ingest.sinks import IndexSink, SinkError
+from aiomlcommons.statuses import error_for
 from aiomlcommons.wire.flavors import OPENSEARCH, Flavor
 from tests.support.bulk_server import error, failed, knn
 from tests.support.fakes import Threads
