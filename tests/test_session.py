@@ -473,9 +473,8 @@ async def test_a_user_in_the_url_signs_and_is_shown_nowhere() -> None:
     assert server.heard[0].headers["authorization"] == basic("admin", "p@ss/w")
 
 
-@pytest.mark.parametrize(("url", "shown"), [("https://admin@h:1", "https://h:1"), ("https://:hush@h:1", "https://h:1")])
-async def test_half_a_user_in_the_url_is_taken_out_too(url: str, shown: str) -> None:
-    assert Session(url).url == shown
+async def test_a_user_without_a_password_in_the_url_is_taken_out_too() -> None:
+    assert Session("https://admin@h:1").url == "https://h:1"
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ import attrs
 from aiomlcommons.endpoint import Pieces
 from aiomlcommons.errors import ApiError, ConnectError, NoCredentials, SessionClosed
 from aiomlcommons.http import HttpRequest, HttpResponse, is_success
+from aiomlcommons.net.auth import BasicAuth
 from aiomlcommons.net.circuit import Caller, Circuits, is_refusal
 from aiomlcommons.net.hedge import hedges
 from aiomlcommons.net.nodes import Node, NodePool
@@ -104,7 +105,9 @@ class Attempts:
         auth = self.options.auth
         if auth is None or "authorization" in sent.headers:
             return sent
-        return sent.with_headers(await self._in_time(auth.headers(sent)))
+        added = auth.headers(sent)
+        # BasicAuth never waits, and a time limit takes as long as all else that this class does.
+        return sent.with_headers(await (added if isinstance(auth, BasicAuth) else self._in_time(added)))
 
     async def _in_time(self, work: Awaitable[T]) -> T:
         """Wait for what an Auth does as long as for an attempt: a function that fetches tokens may hang.
