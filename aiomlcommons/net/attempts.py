@@ -118,7 +118,8 @@ class Attempts:
             return await work
         raise NoCredentials(
             f"auth gave no credentials within {self.options.timeout.total} s, so nothing was sent; timeout=... sets "
-            "another limit"
+            "another limit",
+            transient=True,
         )
 
     async def _transmit(self, signed: HttpRequest, sent: HttpRequest, node: Node) -> HttpResponse:

@@ -167,7 +167,7 @@ class Named:
     def __init__(self, name: str) -> None:
         self.name = name
 
-    async def headers(self, _: HttpRequest) -> Mapping[str, str]:
+    async def headers(self, request: HttpRequest) -> Mapping[str, str]:
         return {"authorization": self.name}
 
 

@@ -97,7 +97,7 @@ async def test_an_auth_that_hangs_is_an_error_in_time() -> None:
         await anyio.sleep_forever()
         return "never"
 
-    async with serve() as server, Session(server.url, auth=BearerAuth(token), timeout=0.02) as ml:
+    async with serve() as server, Session(server.url, auth=BearerAuth(token), timeout=0.02, retries=0) as ml:
         for call in (ml.ping(), ml.info()):
             with pytest.raises(NoCredentials, match=r"auth gave no credentials within 0\.02 s, so nothing was sent"):
                 await call
