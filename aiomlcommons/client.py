@@ -84,7 +84,7 @@ class Client(Calls, Api, Inference, Waits):
         urls = check_urls(url)
         if (found := credentials_in(urls)) is not None:
             if auth is not None:
-                raise ValueError("credentials are both in url and in auth: give them once")
+                raise ValueError("credentials are both in url and in auth (or OPENSEARCH_USERNAME): give them once")
             auth = found
         kind = flavor_of((one.host or "" for one in urls), auth) if flavor is None else flavor_named(flavor)
         server = Server(None if compat is None else Version.parse(compat), kind=kind)
