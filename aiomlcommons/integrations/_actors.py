@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import weakref
 from collections.abc import Awaitable, Callable, Mapping
@@ -52,7 +53,7 @@ class Worker(Generic[Input, Output]):
             if self._opened is None:
                 self._opened = _Opened(self._working())
                 # A finalizer also runs when the process exits.
-                weakref.finalize(self, self._opened.close)
+                weakref.finalize(self, _close, self._opened.close)
             return self._opened
 
     def __getstate__(self) -> dict[str, Any]:
@@ -61,6 +62,19 @@ class Worker(Generic[Input, Output]):
     def __setstate__(self, state: Mapping[str, Any]) -> None:
         Worker.__init__(self)
         self.__dict__.update(state)
+
+
+def _close(close: Callable[[], None]) -> None:
+    """Close a context for the garbage collector, which may run on any thread.
+
+    On that of an event loop it must not wait: what it waits for may need this very loop.
+    """
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        close()
+    else:
+        threading.Thread(target=close, name="aiomlcommons closes").start()
 
 
 class _Opened(Generic[Input, Output]):

@@ -34,6 +34,9 @@ def _no_thread_left() -> Iterator[None]:
 
 
 def threads() -> list[threading.Thread]:
+    """Return the threads of workers, once those have ended that were collected on the thread of an event loop."""
+    for closing in [one for one in threading.enumerate() if one.name == f"{THREAD} closes"]:
+        closing.join()
     return [one for one in threading.enumerate() if one.name == THREAD]
 
 
