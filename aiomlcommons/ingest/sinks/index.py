@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import anyio
 import anyio.to_thread
@@ -59,6 +59,7 @@ class IndexSink:
     """
 
     concurrent = True
+    _delivering: ClassVar[type[Delivery]] = Delivery
 
     def __init__(
         self,
@@ -84,7 +85,7 @@ class IndexSink:
         self.ids, self.id_field, self.overwrite = ids, id_field, overwrite
         self.dimension, self.sparse, self.stall_timeout = dimension, sparse, stall_timeout
         self._base64, self._bulk_bytes, self._preparing = base64, bulk_bytes, anyio.Lock()
-        self._delivery = Delivery(ml, index, id_field, bulk_bytes, backoff, anyio.Semaphore(concurrency))
+        self._delivery = self._delivering(ml, index, id_field, bulk_bytes, backoff, anyio.Semaphore(concurrency))
         self._is_open = self._is_fit = self._in_base64 = self._resumed = False
         self._target = self._target_of(None)
         self._taken = 0

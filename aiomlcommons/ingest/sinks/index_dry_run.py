@@ -3,20 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
+
+import attrs
 
 from aiomlcommons.ingest.sinks._index_bulk import Action, Outcome
+from aiomlcommons.ingest.sinks._index_delivery import Delivery
 from aiomlcommons.ingest.sinks._index_mapping import index_body
 from aiomlcommons.ingest.sinks._index_target import Target
 from aiomlcommons.ingest.sinks.index import IndexSink
 
 
+@attrs.define(eq=False)
+class _DryRunDelivery(Delivery):
+    """A delivery that sends nothing, and counts the bytes that it would send."""
+
+    sent: int = 0
+
+    async def _try(self, pending: Sequence[Action]) -> Outcome:
+        self.sent += sum(len(action.lines) for action in pending)
+        return Outcome()
+
+
 class DryRunIndexSink(IndexSink):
-    """An IndexSink that checks the mapping and encodes documents, but neither creates the index nor sends them.
+    """An IndexSink that checks the mapping and encodes documents, but neither creates the index nor sends them."""
 
-    ``sent`` counts the bytes of the requests that it would send.
-    """
+    _delivering: ClassVar[type[Delivery]] = _DryRunDelivery
 
-    sent = 0
+    @property
+    def sent(self) -> int:
+        """The bytes of the requests that it would send."""
+        return self._delivery.sent if isinstance(self._delivery, _DryRunDelivery) else 0
 
     async def close(self, *, complete: bool) -> None:
         """Do nothing: no refresh is needed without writes."""
@@ -24,10 +41,6 @@ class DryRunIndexSink(IndexSink):
     def _target_of(self, uuid: str | None) -> Target:
         target = super()._target_of(uuid)
         return _DryRunTarget(target.ml, target.name, target.field, target.create, target.sparse)
-
-    async def _try(self, pending: Sequence[Action]) -> Outcome:
-        self.sent += sum(len(action.lines) for action in pending)
-        return Outcome()
 
 
 class _DryRunTarget(Target):
