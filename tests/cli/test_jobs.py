@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import io
+import itertools
 import math
 import os
 import re
@@ -29,6 +30,7 @@ from aiomlcommons.cli import jobs
 from aiomlcommons.cli.arguments import parser
 from aiomlcommons.cli.display import block, display, span
 from aiomlcommons.emulator import Emulator
+from aiomlcommons.emulator.errors import refused
 from aiomlcommons.ingest.reprocess import RetryFiles
 from aiomlcommons.ingest.state.dead_letters import DeadLetter
 from aiomlcommons.ingest.state.seen_ids import SeenIds
@@ -71,10 +73,24 @@ class Place:
         return code, orjson.loads(out)
 
     async def broken(self, *words: str, after: int = 6) -> None:
-        """Run a command that ends early because its model is gone."""
-        self.emulator.faults.fail(404, times=1, every=after, reason="Failed to find model")
+        """Run a command that ends early because its model is gone: from a request on, once progress is noted."""
+        left = itertools.count(after, -1)
+        gone: list[bool] = []
+
+        async def action(_: Any, go: Any) -> Any:
+            if next(left) <= 1 and not gone and await asyncio.to_thread(self.has_noted):
+                gone.append(True)
+                raise refused(404, "status_exception", "Failed to find model")
+            return await go()
+
+        self.emulator.faults.add(action, times=None)
         code, _, err = await self.run(*words, "--concurrency", "1", "--batch", "8", "--checkpoint-every", "2")
         assert (code, "progress is kept; this continues it:" in err) == (1, True), err
+
+    def has_noted(self) -> bool:
+        """Return whether a checkpoint has an entry after its header."""
+        found = [path for path in self.folder.rglob("*") if path.name.endswith((".checkpoint", ".job"))]
+        return any(path.read_bytes().count(b"\n") > 1 for path in found)
 
     async def process(self, *words: str) -> asyncio.subprocess.Process:
         command = (sys.executable, "-m", "aiomlcommons", *words, "--url", self.url)
