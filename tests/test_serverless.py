@@ -26,7 +26,6 @@ from aiomlcommons import (
 )
 from aiomlcommons.api.connectors import CreateConnector
 from aiomlcommons.emulator import AwsVerifier, Emulator
-from aiomlcommons.http import HttpRequest
 from aiomlcommons.ingest import IndexSink
 from aiomlcommons.wire.flavors import SERVERLESS
 from tests.support.aws_machine import HUSH, fixed
@@ -44,22 +43,6 @@ ANSWERED = '{"question": "${parameters.question}", "context": "${parameters.cont
 async def there() -> AsyncGenerator[Serverless]:
     async with serverless() as served:
         yield served
-
-
-def _count(served: Serverless) -> list[str]:
-    """Return the list to which each request to the collection is added from now on."""
-    sent: list[str] = []
-
-    def seen(http: HttpRequest) -> bool:
-        sent.append(str(http))
-        return False
-
-    served.emulator.faults.add(_never, on=seen, times=None)
-    return sent
-
-
-async def _never(*_: Any) -> Any:
-    raise AssertionError
 
 
 async def test_a_session_connects_without_the_root_that_serverless_lacks(there: Serverless) -> None:
@@ -85,7 +68,7 @@ async def test_a_404_of_another_server_is_no_collection() -> None:
 
 
 async def test_the_version_is_not_asked_for(there: Serverless) -> None:
-    sent = _count(there)
+    sent = there.requests()
     assert await there.ml.version() is None
     assert sent == []
 
@@ -95,7 +78,7 @@ async def test_texts_are_embedded_by_the_parameters_of_each_provider(
     there: Serverless, make: Callable[[str], CreateConnector]
 ) -> None:
     model_id = await there.model(make(there.provider))
-    sent = _count(there)
+    sent = there.requests()
     array = await there.ml.embed_many(model_id, TEXTS)
     np.testing.assert_allclose(array, [vector_of(text) for text in TEXTS], rtol=1e-6)
     assert array.dtype == np.float32
@@ -166,7 +149,7 @@ async def test_a_question_is_answered_and_highlighted(there: Serverless) -> None
 async def test_a_connector_that_does_not_tell_is_an_error_with_the_remedy_which_helps(there: Serverless) -> None:
     body = '{"input": ${parameters.a}, "user": "${parameters.b}"}'
     model_id = await there.model(plain(there.provider, "/v1/embeddings", body))
-    sent = _count(there)
+    sent = there.requests()
     with pytest.raises(InvalidRequest, match=r"which parameter takes the texts; .* ml\.declare_inputs\("):
         await there.ml.embed_many(model_id, ["a"])
     assert not any("_predict" in request for request in sent)
@@ -252,7 +235,7 @@ async def test_ensure_finds_the_remote_model_that_it_made(there: Serverless) -> 
     ids=lambda spec: type(spec).__name__,
 )
 async def test_a_local_model_is_refused_before_anything_is_made_for_it(there: Serverless, spec: Any) -> None:
-    sent = _count(there)
+    sent = there.requests()
     with pytest.raises(NotSupported, match=r"has no (local )?models.*RemoteModel with a connector"):
         await there.ml.models.ensure(spec, change_settings=True)
     # Looking for a registered model of this name.

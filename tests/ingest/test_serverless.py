@@ -15,7 +15,6 @@ import pytest
 import pytest_asyncio
 
 from aiomlcommons import Session
-from aiomlcommons.http import HttpRequest
 from aiomlcommons.ingest import IndexSink, read_dead_letters
 from tests.support.serverless import NOW, Serverless, openai, serverless
 from tests.support.sinks import DIMENSION, batch, sparse, written
@@ -46,26 +45,11 @@ def _once(names: Iterable[str]) -> Counter[str]:
     return Counter(dict.fromkeys(names, 1))
 
 
-def _requests(served: Serverless) -> list[str]:
-    sent: list[str] = []
-
-    def seen(http: HttpRequest) -> bool:
-        sent.append(str(http))
-        return False
-
-    served.emulator.faults.add(_never, on=seen, times=None)
-    return sent
-
-
-async def _never(*_: Any) -> Any:
-    raise AssertionError
-
-
 async def test_documents_are_written_without_ids_and_keep_their_own_in_a_field(
     there: Serverless, caplog: pytest.LogCaptureFixture
 ) -> None:
     model_id = await there.model(openai(there.provider))
-    sent = _requests(there)
+    sent = there.requests()
     sink = IndexSink(there.ml, "docs", create=True)
     async with there.ml.ingest(rows(), model=model_id, sink=sink, backoff=NOW) as job:
         report = await job

@@ -13,6 +13,7 @@ from aiohttp import web
 from aiomlcommons import AwsAuth, Backoff, RemoteModel, Session, connectors
 from aiomlcommons.api.connectors import ConnectorAction, CreateConnector
 from aiomlcommons.emulator import AT_ONCE, AwsVerifier, Emulator
+from aiomlcommons.http import HttpRequest
 from tests.support.model_server import score_of, vector_of
 from tests.support.serving import serving
 
@@ -71,6 +72,21 @@ class Serverless:
     def bodies(self, path: str) -> list[Any]:
         """Return what the provider was sent at a path."""
         return [body for sent, body in self.asked if sent == path]
+
+    def requests(self) -> list[str]:
+        """Return the list to which each request to the collection is added from now on."""
+        sent: list[str] = []
+
+        def seen(http: HttpRequest) -> bool:
+            sent.append(str(http))
+            return False
+
+        self.emulator.faults.add(_never, on=seen, times=None)
+        return sent
+
+
+async def _never(*_: Any) -> Any:
+    raise AssertionError
 
 
 def _answers(path: str, asked: Any) -> Any:
