@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from aiomlcommons.__about__ import __version__ as __version__
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
     from aiomlcommons.lifecycle.files.package import sha256
     from aiomlcommons.lifecycle.progress import Phase, Progress
     from aiomlcommons.lifecycle.spec import ExistingModel, FileModel, GroupSpec, PretrainedModel, RemoteModel, UrlModel
+    from aiomlcommons.logs import show_logs
     from aiomlcommons.net.auth import BasicAuth, BearerAuth
     from aiomlcommons.net.aws import AwsAuth
     from aiomlcommons.net.backoff import Backoff
@@ -138,7 +140,13 @@ __all__ = [
     "Unavailable",
     "UrlModel",
     "sha256",
+    "show_logs",
 ]
+
+if os.environ.get("AIOMLCOMMONS_LOG"):
+    from aiomlcommons.logs import follow_environment
+
+    follow_environment(os.environ)
 
 if not TYPE_CHECKING:
     # Lazy, so that `aiomlcommons --help` does not wait for the import of aiohttp and numpy.
@@ -168,6 +176,7 @@ if not TYPE_CHECKING:
             ".api.settings",
             *(f".lifecycle.{name}" for name in ("spec", "progress", "ensure", "declared", "errors")),
             ".lifecycle.files.package",
+            ".logs",
         ),
         renamed={"Prevented": "BlockedBySetting"},
     )
