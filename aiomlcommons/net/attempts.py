@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import secrets
 import time
 from collections.abc import AsyncGenerator, Awaitable
@@ -17,6 +16,7 @@ from aiomlcommons.errors import ApiError, ConnectError, NoCredentials, SessionCl
 from aiomlcommons.http import HttpRequest, HttpResponse, is_success
 from aiomlcommons.net.auth import BasicAuth
 from aiomlcommons.net.circuit import Caller, Circuits, is_refusal
+from aiomlcommons.net.events import Events
 from aiomlcommons.net.hedge import hedges
 from aiomlcommons.net.nodes import Node, NodePool
 from aiomlcommons.net.options import Options
@@ -27,7 +27,6 @@ from aiomlcommons.statuses import error_for, raise_for_status
 from aiomlcommons.trouble.kinds import Party
 
 T = TypeVar("T")
-log = logging.getLogger("aiomlcommons")
 
 NODE_FAILS = frozenset({502, 503, 504})
 """Statuses that set a node aside, if the cluster itself sends them."""
@@ -37,9 +36,10 @@ NODE_FAILS = frozenset({502, 503, 504})
 class State:
     """State shared by a session and its views, so that closing one closes all; ``answered``: it ever got a response."""
 
+    events: Events = attrs.field(factory=Events)
     name: str = "not open"
     answered: bool = False
-    circuits: Circuits = attrs.field(factory=Circuits)
+    circuits: Circuits = attrs.field(default=attrs.Factory(lambda self: Circuits(self.events), takes_self=True))
     hedges: RetryBudget = attrs.field(factory=hedges)
 
 
@@ -65,13 +65,13 @@ class Attempts:
         sent = request.with_headers(self.options.headers, {"x-opaque-id": opaque_id}, request.headers)
         return attrs.evolve(sent, hidden=tuple(map(reveal, self.hidden))) if self.hidden else sent
 
-    async def once(self, sent: HttpRequest, node: Node) -> HttpResponse:
+    async def once(self, sent: HttpRequest, node: Node, attempt: int = 1) -> HttpResponse:
         """Send a request to a node; once more if its credentials are refused and there are others."""
         sent = sent.at(node.url)
         signed = await self._signed(sent)
-        got = await self._transmit(signed, sent, node)
+        got = await self._transmit(signed, sent, node, attempt)
         if await self._has_other_credentials(signed, got):
-            got = await self._transmit(await self._signed(sent), sent, node)
+            got = await self._transmit(await self._signed(sent), sent, node, attempt)
         raise_for_status(got)
         return got
 
@@ -90,8 +90,10 @@ class Attempts:
         self, signed: HttpRequest, sent: HttpRequest, node: Node, stack: AsyncExitStack
     ) -> tuple[Streamed, HttpResponse | None]:
         """Return the response, and its complete form if it is an error."""
+        started = time.perf_counter()
         with self.nodes.watching(node) as began:
             answer = await stack.enter_async_context(self.transport.stream(signed, self.options.timeout))
+            self.state.events.streams(sent, answer.status, seconds=time.perf_counter() - started)
             if is_success(answer.status):
                 self._succeeded(sent, node)
                 return answer, None
@@ -122,11 +124,15 @@ class Attempts:
             transient=True,
         )
 
-    async def _transmit(self, signed: HttpRequest, sent: HttpRequest, node: Node) -> HttpResponse:
+    async def _transmit(self, signed: HttpRequest, sent: HttpRequest, node: Node, attempt: int) -> HttpResponse:
         started = time.perf_counter()
-        with self.nodes.watching(node) as began:
-            got = await self.transport.send(signed, self.options.timeout)
-        log.debug("%s: %d, %d bytes in %.3f s", signed, got.status, len(got.body), time.perf_counter() - started)
+        try:
+            with self.nodes.watching(node) as began:
+                got = await self.transport.send(signed, self.options.timeout)
+        except ConnectError as error:
+            self.state.events.unanswered(sent, error, attempt=attempt, seconds=time.perf_counter() - started)
+            raise
+        self.state.events.answered(sent, got, attempt=attempt, seconds=time.perf_counter() - started)
         got = HttpResponse(got.status, got.body, got.headers, signed.bare)
         self._answered(sent, node, got, began)
         return got
@@ -136,7 +142,10 @@ class Attempts:
         rejected = getattr(self.options.auth, "rejected", None)
         if got.status not in {401, 403} or rejected is None or error_for(got).trouble.party is Party.PROVIDER:
             return False
-        return bool(await self._in_time(rejected(signed, got)))
+        has_others = bool(await self._in_time(rejected(signed, got)))
+        if has_others:
+            self.state.events.renewed(signed, got.status)
+        return has_others
 
     def _answered(self, sent: HttpRequest, node: Node, got: HttpResponse, began: float) -> None:
         """Note that a node responded to a request sent at ``began``, which may mean that it cannot work now."""

@@ -11,6 +11,7 @@ import attrs
 from aiomlcommons.errors import ApiError
 from aiomlcommons.http import HttpRequest, HttpResponse
 from aiomlcommons.masking import HARMLESS_HEADERS
+from aiomlcommons.net.events import Events, where_of
 from aiomlcommons.net.nodes import REFUSES
 from aiomlcommons.net.retry_budget import RetryBudget
 from aiomlcommons.statuses import error_for
@@ -75,12 +76,16 @@ class Lane:
     _waiting: int = 0
     _next: float = -math.inf
 
+    def wait(self, spacing: float) -> float:
+        """Return the seconds until the turn of a call that comes now."""
+        return max(0.0, self._next - anyio.current_time()) + self._waiting * spacing
+
     async def turn(self, closed: anyio.Event, spacing: float, patience: float) -> bool:
         """Wait for the turn of a call; return False if it would be after ``patience`` s.
 
         Turns are ``spacing`` seconds apart. Those who wait are released as soon as the circuit is closed.
         """
-        if max(0.0, self._next - anyio.current_time()) + self._waiting * spacing > patience:
+        if self.wait(spacing) > patience:
             return False
         self._waiting += 1
         try:
@@ -122,10 +127,9 @@ class Circuit:
         if len(self._refused) > MOST:
             del self._refused[next(iter(self._refused))]
 
-    async def turn(self, whose: Caller, spacing: float, patience: float) -> bool:
-        """Wait for the turn of a call in its lane; return False if it would be after ``patience`` s."""
-        lane = self._known if whose in self._refused else self._new
-        return await lane.turn(self.closed, spacing, patience)
+    def lane(self, whose: Caller) -> Lane:
+        """Return where a caller's calls wait."""
+        return self._known if whose in self._refused else self._new
 
     def refusal_of(self, request: HttpRequest, whose: Caller) -> ApiError:
         """Return the last refusal as that of a request which is not sent; of other users it has only the status.
@@ -142,6 +146,7 @@ class Circuit:
 class Circuits:
     """The circuits of a session, by the keys of ``Caller.circuits``, and their shared budget."""
 
+    events: Events = attrs.field(factory=Events)
     budget: RetryBudget = attrs.field(factory=lambda: RetryBudget.of(AHEAD))
     _circuits: dict[str, Circuit] = attrs.field(factory=dict)
 
@@ -152,14 +157,19 @@ class Circuits:
         """Count a refusal."""
         if key not in self._circuits:
             self._circuits[key] = Circuit(response, whose)
-        self._circuits[key].refused(response, whose)
+        circuit = self._circuits[key]
+        circuit.refused(response, whose)
+        if circuit.refusals == REFUSES:
+            self.events.opened(where_of(key), error_for(response), REFUSES)
         if len(self._circuits) > MOST:
             self._forget(next(iter(self._circuits)))
 
     def answered(self, *keys: str) -> None:
         """Close circuits: there was a response other than a refusal."""
         for key in keys:
-            if key in self._circuits:
+            if (circuit := self._circuits.get(key)) is not None:
+                if circuit.is_open:
+                    self.events.closed(where_of(key), circuit.refusals)
                 self._forget(key)
 
     async def turn(
@@ -169,11 +179,15 @@ class Circuits:
 
         Turns are ``spacing`` seconds apart. Raises the last refusal if its turn would come after ``patience`` seconds.
         """
-        circuits = [circuit for key in keys if (circuit := self._circuits.get(key)) and circuit.is_open]
-        if not circuits or not spacing or self.budget.take(throttled=True):
+        found = {key: circuit for key in keys if (circuit := self._circuits.get(key)) and circuit.is_open}
+        if not found or not spacing or self.budget.take(throttled=True):
             return
-        for circuit in circuits:
-            if not await circuit.turn(whose, spacing, patience):
+        for key, circuit in found.items():
+            lane = circuit.lane(whose)
+            pause = lane.wait(spacing)
+            if 0 < pause <= patience:
+                self.events.waits_for_turn(request, where_of(key), pause=pause, status=circuit.last.status)
+            if not await lane.turn(circuit.closed, spacing, patience):
                 raise circuit.refusal_of(request, whose)
 
     def _forget(self, key: str) -> None:

@@ -8,7 +8,9 @@ import attrs
 from yarl import URL
 
 from aiomlcommons.net.aiohttp_transport import AiohttpTransport
+from aiomlcommons.net.attempts import State
 from aiomlcommons.net.discovery import Discovery
+from aiomlcommons.net.events import Events
 from aiomlcommons.net.exchange import Exchange
 from aiomlcommons.net.insecure import warn_of_insecure
 from aiomlcommons.net.nodes import NodePool
@@ -39,9 +41,11 @@ class Connection:
         scheme, bases = urls[0].scheme, bases_of(urls)
         self.tls.check_scheme(scheme)
         proxies = Proxies.of(self.proxy, scheme, trust_env=self.trust_env)
+        events = Events()
         exchange = Exchange(
             transport=self._transport(scheme, proxies),
-            nodes=NodePool.of(bases),
+            nodes=NodePool.of(bases, events),
+            state=State(events),
             hidden=proxies.secrets,
             options=options,
             discovery=Discovery.of(self.discover, urls, options),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -19,8 +18,6 @@ from aiomlcommons.net.nodes import Node, NodePool
 from aiomlcommons.net.options import Options
 from aiomlcommons.net.urls import base_of
 from aiomlcommons.trouble.aws import service_of
-
-log = logging.getLogger("aiomlcommons")
 
 EVERY = 300.0
 # Seconds after which a failure of a node leads to another look.
@@ -68,9 +65,9 @@ class Discovery:
             with anyio.move_on_after(PATIENCE) as scope:
                 await self._look(attrs.evolve(attempts, options=self.options))
             if scope.cancelled_caught:
-                log.warning("the nodes of the cluster could not be discovered within %.0f s", PATIENCE)
+                attempts.state.events.undiscovered(f"no response within {PATIENCE:.0f} s")
         except Exception as error:
-            log.warning("the nodes of the cluster could not be discovered: %s", error)
+            attempts.state.events.undiscovered(error)
         finally:
             self._running = False
 
@@ -87,8 +84,7 @@ class Discovery:
         live = await ping(attempts, attempts.prepared(HttpRequest("GET", "/")), new)
         for node in new:
             if node not in live:
-                # Clusters in containers name addresses that nobody can reach from outside.
-                log.warning("%s is a node of the cluster but does not respond: it gets no calls", node.url)
+                attempts.state.events.mute(node.url)
         update(attempts.nodes, urls, live)
 
 
@@ -101,7 +97,9 @@ def update(pool: NodePool, urls: Sequence[str], new: Sequence[Node]) -> None:
     kept = [node for node in pool.nodes if node.is_seed or node.url in urls]
     for node in pool.nodes:
         if node not in kept:
-            log.info("%s left the cluster", node.url)
+            pool.events.left(node.url)
+    for node in new:
+        pool.events.joined(node.url)
     pool.nodes = [*kept, *new]
     named = any(node.url in urls for node in pool.nodes)
     for node in pool.nodes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -19,11 +18,8 @@ from aiomlcommons.net.circuit import Caller
 from aiomlcommons.net.discovery import Discovery
 from aiomlcommons.net.hedge import race
 from aiomlcommons.net.nodes import Node
-from aiomlcommons.net.options import Options
 from aiomlcommons.net.retry_budget import pause_between_probes, pause_for
 from aiomlcommons.net.transport import Streamed
-
-log = logging.getLogger("aiomlcommons")
 
 # In seconds. A longer Retry-After is left to the caller, who knows whether the work can wait.
 LONGEST_RETRY_AFTER = 60.0
@@ -55,6 +51,7 @@ class Exchange(Attempts):
     async def close(self) -> None:
         """Close the transport; it cannot be reopened."""
         self.state.name = "closed"
+        self.state.events.close()
         await self.transport.close()
 
     async def __call__(self, request: HttpRequest, *, repeatable: bool, hedged: bool = False) -> HttpResponse:
@@ -71,20 +68,25 @@ class Exchange(Attempts):
             await self._discover()
             await self._turn(sent, tried, trial=repeatable)
             try:
-                return await self._attempt(sent, tried, trial=repeatable, hedged=hedged)
+                return await self._attempt(sent, tried, attempt, trial=repeatable, hedged=hedged)
             except MLCommonsError as error:
                 began = min(began, anyio.current_time())
                 may_repeat = repeatable or _is_unsent(error)
                 if may_repeat and self._goes_on(error, tried):
-                    log.debug("%s: %s; sending it to another node", sent, error)
+                    self.state.events.elsewhere(sent, tried[-1].url, error, attempt=attempt)
                     continue
                 if not (may_repeat and self._should_retry(error, attempt, anyio.current_time() - began)):
                     if len(tried) > 1:
                         error.add_note(f"sent {len(tried)} times, x-opaque-id {sent.headers['x-opaque-id']}")
                     raise
-                log.log(_log_level(attempt, self.options), "%s: %s; retrying", sent, error)
-                await anyio.sleep(pause_for(error, next(pauses)))
+                await self._pause(sent, tried[-1], error, attempt, pause_for(error, next(pauses)))
                 attempt += 1
+
+    async def _pause(self, sent: HttpRequest, node: Node, error: MLCommonsError, attempt: int, pause: float) -> None:
+        retries = self.options.retries
+        waits = attempt > retries
+        self.state.events.retrying(sent, node.url, error, attempt=attempt, of=retries + 1, pause=pause, waits=waits)
+        await anyio.sleep(pause)
 
     async def _turn(self, sent: HttpRequest, tried: list[Node], *, trial: bool) -> None:
         """Wait for the turn of a call, while the next node, or the provider behind the route, does nothing but refuse.
@@ -99,15 +101,20 @@ class Exchange(Attempts):
         keys = whose.circuits(node.url, sent)
         await self.state.circuits.turn(keys, sent, whose, spacing=spacing, patience=patience)
 
-    async def _attempt(self, sent: HttpRequest, tried: list[Node], *, trial: bool, hedged: bool) -> HttpResponse:
+    async def _attempt(
+        self, sent: HttpRequest, tried: list[Node], attempt: int, *, trial: bool, hedged: bool
+    ) -> HttpResponse:
         """Send a request to the next node, which is added to ``tried``, and if that is slow to another one."""
+
+        hedge = self.options.hedge
 
         async def send(is_hedge: bool) -> HttpResponse:
             with self.nodes.turn(tried, trial=trial and not is_hedge) as node:
                 tried.append(node)
-                return await self.once(sent, node)
+                if hedge is not None and is_hedge:
+                    self.state.events.hedged(sent, node.url, after=hedge.after)
+                return await self.once(sent, node, attempt)
 
-        hedge = self.options.hedge
         if hedge is None or not hedged or not self.options.paced:
             return await send(False)
         if not tried:
@@ -160,8 +167,3 @@ class Exchange(Attempts):
 
 def _is_unsent(error: MLCommonsError) -> bool:
     return isinstance(error, ConnectError) and not error.sent
-
-
-def _log_level(attempt: int, options: Options) -> int:
-    """Log retries at DEBUG, but warn once when a call starts to wait for the cluster."""
-    return logging.WARNING if attempt == options.retries + 1 else logging.DEBUG

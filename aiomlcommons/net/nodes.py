@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 import random
 import time
@@ -13,8 +12,7 @@ import anyio
 import attrs
 
 from aiomlcommons.errors import ConnectError
-
-log = logging.getLogger("aiomlcommons")
+from aiomlcommons.net.events import Events
 
 # Seconds for which a node is set aside after its first failure in a row; each further one doubles them.
 FIRST, LONGEST = 1.0, 30.0
@@ -86,16 +84,18 @@ class NodePool:
 
     nodes: list[Node]
     clock: Callable[[], float] = time.monotonic
+    events: Events = attrs.field(factory=Events)
     _turns: int = 0
     _successes: int = 0
 
     @classmethod
-    def of(cls, urls: Iterable[str]) -> NodePool:
+    def of(cls, urls: Iterable[str], events: Events | None = None) -> NodePool:
         """Return the pool of the nodes at some URLs, in which the first turn is drawn by lot.
 
         Else many short-lived sessions would all call the first node.
         """
-        return cls([Node(url, turn=-random.random()) for url in urls])  # noqa: S311 - spreading load is not cryptography
+        nodes = [Node(url, turn=-random.random()) for url in urls]  # noqa: S311 - spreading load is not cryptography
+        return cls(nodes, events=events or Events())
 
     def next(self, tried: Collection[Node] = (), *, trial: bool = True) -> Node:
         """Return the node whose turn is next: a live one, if possible one that is not among ``tried``.
@@ -163,8 +163,7 @@ class NodePool:
         node.failed_at, node.heard, node.error = now, now, str(error)
         node.until = now + max(_span(node), min(getattr(error, "retry_after", None) or 0.0, LONGEST_ASKED))
         if self._has_choice(node):
-            level = logging.WARNING if node.failures == 1 else logging.DEBUG
-            log.log(level, "%s is set aside for %.0f s: %s", node.url, node.until - now, error)
+            self.events.set_aside(node.url, error, seconds=node.until - now, failures=node.failures)
 
     def refused(self, node: Node, error: Exception, began: float) -> None:
         """Count a refusal; a node that does nothing else is set aside, if there are others."""
@@ -184,7 +183,7 @@ class NodePool:
         """Take a node back: it responded with something else than a refusal."""
         node.heard, node.mark = self.clock(), self._successes
         if node.failures and self._has_choice(node):
-            log.info("%s responds again and takes calls", node.url)
+            self.events.back(node.url)
         node.failures, node.refusals, node.error = 0, 0, ""
 
     def states(self) -> tuple[NodeState, ...]:

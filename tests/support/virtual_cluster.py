@@ -37,7 +37,7 @@ class Cluster:
     def session(self, urls: str | list[str] = "http://a:1", **options: Any) -> Session:
         """Return a session on its nodes, which take turns in their order."""
         ml = Session(urls, transport=self, **options)
-        ml._exchange.nodes.clock = self.loop.time
+        ml._exchange.nodes.clock = ml._exchange.state.events.lines.clock = self.loop.time
         for turn, node in enumerate(ml._exchange.nodes.nodes):
             node.turn = turn - 100
         return ml
