@@ -23,9 +23,8 @@ install: $(DEV) ## set .venv up with all that the others need
 demo: $(CORE) ## embed 1,137 verses into an index of the embedded emulator and answer three queries
 	@$(RUN) examples/embed_corpus.py
 
-test: $(TEST) ## run every test, and tell what they cover
-	@$(RUN) -m coverage run -m pytest
-	@$(RUN) -m coverage report
+test: $(TEST) ## run every test, on two processors, and tell what they cover
+	@$(RUN) -m pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder --cov --cov-report term-missing
 
 check: $(DEV) ## judge format, style and types
 	$(RUN) -m ruff format --check
@@ -45,8 +44,9 @@ bench-ingest: $(DEV) ## measure bulk jobs: Parquet, faults, concurrency, Ray, an
 	@$(RUN) -m benchmarks.ingest_ray
 	@$(RUN) -m benchmarks.ingest_opensearch
 
-docs: $(CORE) ## write docs/reference.md, the table of every endpoint, and docs/trouble.md, that of trouble
+docs: $(CORE) ## write docs/reference.md (every endpoint), docs/trouble.md, and the types of the synchronous session
 	@$(RUN) docs/reference.py
+	@$(RUN) docs/blocking.py
 	@$(RUN) docs/trouble.py
 
 $(CORE): NEEDED := .

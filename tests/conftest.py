@@ -34,6 +34,14 @@ aioresponses.core.ClientResponse = _Response  # type: ignore[attr-defined]
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    # What shares a server, or what a file makes once, goes to one of the processes that the tests are divided among.
+    for item in items:
+        shared = "opensearch" if "opensearch_url" in getattr(item, "fixturenames", ()) else item.location[0]
+        item.add_marker(pytest.mark.xdist_group(shared))
+
+
 def pytest_collection_finish() -> None:
     # What the imports made stays until the end, and looking through it after each test would take most of the time.
     gc.freeze()
@@ -48,6 +56,8 @@ def _nothing_blocks() -> Iterator[None]:
         # One look at a path before a job: ml.ingest does it in a thread; a command, and a test, has nothing else to do.
         for package in ("sources", "sinks"):
             blocking.functions["os.stat"].can_block_in(f"ingest/{package}/__init__.py", "_of_path")
+        # Who calls a synchronous session on an event loop, as in a notebook, wants this loop to wait.
+        blocking.functions["threading.Lock.acquire"].can_block_in("aiomlcommons/portal.py", {"_task", "_result"})
         _let_coverage_wait(blocking.functions["threading.Lock.acquire"])
         yield
 
