@@ -19,7 +19,7 @@ FLOORS = (
     "http record net.backoff",
     "endpoint trouble",
     "errors",
-    "statuses",
+    "statuses portal",
     "namespace wire net",
     "stream",
     "api",
@@ -46,7 +46,7 @@ FLOORS = (
     "emulator.monitoring",
     "emulator.app",
     "emulator.__init__",
-    "integrations emulator.pytest_plugin",
+    "integrations blocking emulator.pytest_plugin",
     "cli",
     "__main__ __init__",
 )
