@@ -16,33 +16,15 @@ import pytest
 
 from aiomlcommons import ConnectError, NotFound, SessionClosed
 from aiomlcommons.blocking import Session
-from aiomlcommons.emulator import Emulator
 from aiomlcommons.ingest import IndexSink
-from aiomlcommons.portal import Portal
+from tests.support.threaded_emulator import ThreadedEmulator
 
 MODEL = "all-MiniLM-L6-v2"
 EVERY: dict[str, Any] = {"query": {"match_all": {}}}
 
 
-class Served:
-    """An emulator on a thread of its own, and its URL."""
-
-    def __init__(self) -> None:
-        self.emulator = Emulator()
-        self.portal = Portal(self.emulator.serve(), self)
-        self.url: str = self.portal.value
-
-
 @pytest.fixture
-def served() -> Iterator[Served]:
-    served = Served()
-    yield served
-    served.portal.close()
-    assert not [thread.name for thread in threading.enumerate() if thread.name.startswith("aiomlcommons")]
-
-
-@pytest.fixture
-def ml(served: Served) -> Iterator[Session]:
+def ml(served: ThreadedEmulator) -> Iterator[Session]:
     with Session(served.url) as ml:
         yield ml
 
@@ -108,7 +90,9 @@ def test_a_view_shares_the_session(ml: Session, model_id: str) -> None:
         list(view.models)  # type: ignore[call-overload]  # the types tell it, too
 
 
-def test_threads_share_a_session_and_their_calls_run_concurrently(served: Served, ml: Session, model_id: str) -> None:
+def test_threads_share_a_session_and_their_calls_run_concurrently(
+    served: ThreadedEmulator, ml: Session, model_id: str
+) -> None:
     together = threading.Barrier(8, timeout=60)
 
     def counted(text: str) -> str:
@@ -150,7 +134,7 @@ def test_ctrl_c_cancels_the_call_and_waits_for_its_end(ml: Session, model_id: st
     assert ml.ping()
 
 
-def test_ctrl_c_while_a_context_is_entered_leaves_none_open(ml: Session, served: Served) -> None:
+def test_ctrl_c_while_a_context_is_entered_leaves_none_open(ml: Session, served: ThreadedEmulator) -> None:
     def interrupted(_: Any) -> None:
         signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
 
@@ -161,7 +145,7 @@ def test_ctrl_c_while_a_context_is_entered_leaves_none_open(ml: Session, served:
     assert ml.ping()
 
 
-def test_closing_a_session_ends_the_calls_under_way(served: Served, model_id: str) -> None:
+def test_closing_a_session_ends_the_calls_under_way(served: ThreadedEmulator, model_id: str) -> None:
     ml = Session.connect(served.url)
     arrived = threading.Event()
 
@@ -178,7 +162,7 @@ def test_closing_a_session_ends_the_calls_under_way(served: Served, model_id: st
             call.result()
 
 
-def test_a_session_may_be_closed_within_a_context(served: Served, model_id: str) -> None:
+def test_a_session_may_be_closed_within_a_context(served: ThreadedEmulator, model_id: str) -> None:
     ml = Session.connect(served.url)
     with ml.embed(model_id, ["a text"]) as embedded:
         ml.close()
@@ -186,7 +170,7 @@ def test_a_session_may_be_closed_within_a_context(served: Served, model_id: str)
             list(embedded)
 
 
-def test_a_session_that_is_not_open_or_closed_says_so(served: Served) -> None:
+def test_a_session_that_is_not_open_or_closed_says_so(served: ThreadedEmulator) -> None:
     ml = Session(served.url)
     with pytest.raises(SessionClosed, match=r"not open: use `with Session\(\.\.\.\) as ml:`"):
         ml.ping()
@@ -197,7 +181,7 @@ def test_a_session_that_is_not_open_or_closed_says_so(served: Served) -> None:
     ml.close()
 
 
-def test_connect_opens_a_session_that_close_closes(served: Served) -> None:
+def test_connect_opens_a_session_that_close_closes(served: ThreadedEmulator) -> None:
     ml = Session.connect(served.url, retries=0)
     assert ml.ping()
     ml.close()
@@ -206,7 +190,7 @@ def test_connect_opens_a_session_that_close_closes(served: Served) -> None:
         Session.connect("http://127.0.0.1:9", retries=0)
 
 
-def test_options_are_those_of_the_async_session(served: Served) -> None:
+def test_options_are_those_of_the_async_session(served: ThreadedEmulator) -> None:
     with Session.from_env({"OPENSEARCH_URL": served.url}, retries=0) as ml:
         assert ml.ping()
     with pytest.raises(ValueError, match="retries"):
@@ -215,7 +199,7 @@ def test_options_are_those_of_the_async_session(served: Served) -> None:
         Session(served.url, timout=5)  # type: ignore[call-arg]
 
 
-def test_a_session_closes_when_nothing_refers_to_it_and_not_before(served: Served) -> None:
+def test_a_session_closes_when_nothing_refers_to_it_and_not_before(served: ThreadedEmulator) -> None:
     models = Session.connect(served.url).models
     gc.collect()
     assert len(models.search(EVERY).result()) == 0
@@ -223,7 +207,7 @@ def test_a_session_closes_when_nothing_refers_to_it_and_not_before(served: Serve
     gc.collect()
 
 
-def test_it_shows_what_it_is_and_what_it_has(served: Served, ml: Session) -> None:
+def test_it_shows_what_it_is_and_what_it_has(served: ThreadedEmulator, ml: Session) -> None:
     assert repr(ml) == f"<blocking <Session {served.url} open>>"
     assert {"embed", "models", "result"} <= set(dir(ml))
     assert "search" in dir(ml.models)
