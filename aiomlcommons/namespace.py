@@ -10,6 +10,7 @@ from typing import Any, Generic, ParamSpec, Protocol, TypeVar, overload
 import attrs
 
 from aiomlcommons.endpoint import Request, Sends
+from aiomlcommons.spelling import did_you_mean
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -39,6 +40,18 @@ class Operation(Generic[P]):
     def __init__(self, request: Callable[P, Request[Any]]) -> None:
         self.request = request
         self.__doc__ = request.__doc__
+
+    def make(self, *args: Any, **kwargs: Any) -> Any:
+        """Make the request. Raises TypeError, which suggests the name of a field that is near to an unknown one."""
+        try:
+            return self.request(*args, **kwargs)
+        except TypeError as error:
+            known = self._signature.parameters
+            unknown = next((name for name in kwargs if name not in known), None)
+            if unknown is None:
+                raise
+            hint = did_you_mean(unknown, known, f"its fields are {', '.join(known)}")
+            raise TypeError(f"{error}; {hint}") from None
 
     def dress(self, call: Any) -> Any:
         """Copy the name, signature and docs of the request to a function."""
@@ -71,7 +84,7 @@ class op(Operation[P], Generic[P, R]):  # noqa: N801 - it reads as a word of the
         session = space._session
 
         async def call(*args: P.args, **kwargs: P.kwargs) -> R:
-            return await session.send(self.request(*args, **kwargs))
+            return await session.send(self.make(*args, **kwargs))
 
         return self.dress(call)
 

@@ -163,7 +163,7 @@ class streams(Operation[P], Generic[P, E]):  # noqa: N801 - predict_stream = str
 
         @asynccontextmanager
         async def call(*args: P.args, **kwargs: P.kwargs) -> AsyncGenerator[Events[E]]:
-            request = self.request(*args, **kwargs)
+            request = self.make(*args, **kwargs)
             async with session.pieces(request) as pieces:
                 yield Events(request, pieces)
 

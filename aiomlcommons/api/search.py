@@ -106,7 +106,7 @@ class searches(Operation[P], Generic[P, T]):  # noqa: N801 - search = searches(S
         session = space._session
 
         def call(*args: P.args, **kwargs: P.kwargs) -> Search[T]:
-            request: Any = self.request(*args, **kwargs)
+            request: Any = self.make(*args, **kwargs)
             if self._leave_out:
                 request = attrs.evolve(request, body=without(self._leave_out, request.body))
             return Search(session, request)

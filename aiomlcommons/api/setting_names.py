@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping
 from typing import Any, dataclass_transform, get_type_hints
 
@@ -11,6 +10,7 @@ import attrs
 from aiomlcommons.api.setting_values import Flag, Number, Ratio, Text, Texts, kept, read
 from aiomlcommons.endpoint import fields_of, wire_name
 from aiomlcommons.errors import InvalidRequest
+from aiomlcommons.spelling import did_you_mean
 from aiomlcommons.wire import convert
 
 PREFIX = "plugins.ml_commons."
@@ -199,8 +199,8 @@ def _name_of(word: str) -> str:
     for field in fields_of(MLSettings):
         if short in {field.name, wire_name(field).removeprefix(PREFIX)}:
             return str(field.name)
-    near = difflib.get_close_matches(short, [wire_name(f).removeprefix(PREFIX) for f in fields_of(MLSettings)])
-    hint = f"did you mean {' or '.join(near)}?" if near else "`aiomlcommons settings list` shows them"
+    known = [wire_name(field).removeprefix(PREFIX) for field in fields_of(MLSettings)]
+    hint = did_you_mean(short, known, "`aiomlcommons settings list` shows them")
     raise InvalidRequest(f"there is no setting {PREFIX}{short}; {hint}")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import aclosing
@@ -15,6 +14,7 @@ from aiomlcommons.inference.fields import TextFrom, has_value
 from aiomlcommons.ingest.options import JobOptions
 from aiomlcommons.ingest.sources.traits import WrappedSource
 from aiomlcommons.ingest.types import BadRow, Row, Rows, Source, TextRow
+from aiomlcommons.spelling import did_you_mean
 
 log = logging.getLogger("aiomlcommons")
 # Rows that are looked at, if none of them has a field.
@@ -88,8 +88,8 @@ class HeadCheck:
 
     def _words(self, field: str, option: str) -> str:
         rows = f"none of the first {HEAD:,} rows" if self.looked == HEAD else "no row"
-        close = difflib.get_close_matches(field, self._fields, 1)
-        meant = f" (did you mean {close[0]!r}?)" if close else ""
+        hint = did_you_mean(field, self._fields)
+        meant = f" ({hint})" if hint else ""
         known = list(self._fields)
         listed = ", ".join(known[:LISTED]) + (f" and {len(known) - LISTED} others" if len(known) > LISTED else "")
         remedy = f"set {option}= (--{option}) to one of them"

@@ -12,6 +12,7 @@ from aiomlcommons.inference.vectors import Vectors
 from aiomlcommons.ingest.sinks.arrow_tables import arrow, vectors_of
 from aiomlcommons.ingest.types import Documents, Row, Sparse
 from aiomlcommons.integrations.errors import RowsFailed
+from aiomlcommons.spelling import did_you_mean
 
 # A batch of Ray Data: numpy arrays by name, or a pyarrow Table (pyarrow has no type hints).
 Columns: TypeAlias = Any
@@ -20,7 +21,8 @@ Columns: TypeAlias = Any
 def column(batch: Columns, name: str) -> list[Any]:
     """Return the values of a column. Raises InvalidRequest if it is missing, TypeError for another batch format."""
     if name not in (names := _names(batch)):
-        raise InvalidRequest(f"the batch has no column {name!r}; it has {', '.join(map(repr, names)) or 'none'}")
+        hint = did_you_mean(name, names, f"it has {', '.join(map(repr, names)) or 'none'}")
+        raise InvalidRequest(f"the batch has no column {name!r}; {hint}")
     values: list[Any] = batch[name].tolist() if isinstance(batch, Mapping) else batch[name].to_pylist()
     return values
 

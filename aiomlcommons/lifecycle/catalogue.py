@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 
 import attrs
@@ -10,6 +9,7 @@ import attrs
 from aiomlcommons.api.common import FunctionName
 from aiomlcommons.api.model_records import ModelFormat
 from aiomlcommons.errors import InvalidRequest
+from aiomlcommons.spelling import did_you_mean
 
 ARTIFACTS = "https://artifacts.opensearch.org/models/ml-models"
 
@@ -258,6 +258,5 @@ def pretrained(name: str) -> Pretrained:
     """Return a pretrained model by full or short name. Raises InvalidRequest, which suggests similar names."""
     if found := find(name):
         return found
-    near = difflib.get_close_matches(name, [key for m in PRETRAINED for key in (m.name, m.short_name)], cutoff=0.5)
-    hint = f"; did you mean {', '.join(near)}?" if near else "; `aiomlcommons models pretrained` lists them"
-    raise InvalidRequest(f"no pretrained model is called {name!r}{hint}")
+    hint = did_you_mean(name, [model.short_name for model in PRETRAINED], "`aiomlcommons models pretrained` lists them")
+    raise InvalidRequest(f"no pretrained model is called {name!r}; {hint}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import functools
 import inspect
 import math
@@ -12,6 +11,8 @@ from numbers import Integral, Real
 from typing import Any, ParamSpec, TypeAlias, TypeVar
 
 import attrs
+
+from aiomlcommons.spelling import did_you_mean
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -126,7 +127,4 @@ def checked(rules: Mapping[str, Check]) -> Callable[[Callable[P, T]], Callable[P
 
 
 def _unknown(name: str, known: list[str]) -> str:
-    meant = difflib.get_close_matches(name, known, n=1)
-    return f"there is no option {name!r}" + (
-        f": did you mean {meant[0]!r}?" if meant else f"; there are {', '.join(known)}"
-    )
+    return f"there is no option {name!r}; {did_you_mean(name, known, 'there are ' + ', '.join(known))}"

@@ -18,6 +18,7 @@ from cattrs.gen import (
 
 from aiomlcommons.endpoint import fields_of, wire_name
 from aiomlcommons.record import Record
+from aiomlcommons.spelling import did_you_mean
 
 Hook: TypeAlias = Callable[[Any, Any], Any]
 """A structure hook: takes wire data and the target type, returns the typed value."""
@@ -40,7 +41,8 @@ def expected(what: str, data: Any) -> TypeError:
 
 def not_one_of(words: Sequence[str], data: Any) -> TypeError:
     """Return the error for a value outside of a closed set."""
-    return expected(" or ".join(map(repr, words)), data)
+    hint = did_you_mean(str(data), words)
+    return expected(" or ".join(map(repr, words)) + (hint and f" ({hint})"), data)
 
 
 def fits(data: Any, accepted: tuple[type, ...]) -> bool:

@@ -173,8 +173,8 @@ def test_a_setting_goes_by_its_key_or_by_its_name(word: str) -> None:
 @pytest.mark.parametrize(
     ("word", "words"),
     [
-        ("only_run_on_ml_nodes", "there is no setting plugins.ml_commons.only_run_on_ml_nodes; did you mean only_run"),
-        (P + "max_models_on_node", "no setting plugins.ml_commons.max_models_on_node; did you mean max_model_on_node"),
+        ("only_run_on_ml_nodes", "there is no setting plugins.ml_commons.only_run_on_ml_nodes; did you mean 'only_run"),
+        (P + "max_models_on_node", "no setting plugins.ml_commons.max_models_on_node; did you mean 'max_model_on_node"),
         ("xyz", "there is no setting plugins.ml_commons.xyz; `aiomlcommons settings list` shows them"),
     ],
 )

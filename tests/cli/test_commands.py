@@ -452,7 +452,7 @@ def test_a_setting_is_switched_on_in_any_case(served: str, word: str, capsys: py
         (["settings", "set", "native_memory_threshold=9x"], "native_memory_threshold must be a number, not '9x'"),
         (["settings", "set", "mcp_server_enabled=null"], "mcp_server_enabled must be true or false, not None"),
         (["settings", "set", "no_such=1"], "there is no setting plugins.ml_commons.no_such"),
-        (["settings", "set", "only_run_on_ml=1"], "only_run_on_ml; did you mean only_run_on_ml_node?"),
+        (["settings", "set", "only_run_on_ml=1"], "only_run_on_ml; did you mean 'only_run_on_ml_node'?"),
         (["settings", "set", "max_load_model_tasks_per_node=1"], "needs OpenSearch 2.4 to 2.6; this server does not"),
         (["settings", "set", "only_run_on_ml_node"], "a setting must be NAME=VALUE"),
         (["models", "ensure", "https://host/m.zip"], "a model by URL needs --sha256"),

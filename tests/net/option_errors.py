@@ -153,7 +153,7 @@ WRONG = [
     Wrong("Session", "auth", {"auth": ("a", HUSH), "headers": {"Authorization": HUSH}}, "give one of them"),
     Wrong("Session", "auth", {"url": f"https://admin:{HUSH}@node", "auth": ("a", HUSH)}, "give them once"),
     *_cases("Session", "tiemout", "did you mean 'timeout'?", 5),
-    *_cases("Session", "verify_certs", "did you mean 'verify'?", False),
+    *_cases("Session", "verify_certs", "did you mean 'verify'", False),
     *_cases("Session", "quux", "there are url, auth, verify", 5),
     *_cases("ml.options", "retry", "did you mean 'retries'?", 5),
     *_cases("ml.options", "verify", "there are auth, timeout", False),

@@ -18,6 +18,7 @@ from aiomlcommons.ingest.sinks.npy import NpySink
 from aiomlcommons.ingest.sinks.parquet import ParquetSink
 from aiomlcommons.ingest.sinks.stdout import StdoutSink
 from aiomlcommons.ingest.types import Documents, Sink
+from aiomlcommons.spelling import did_you_mean
 
 __all__ = [
     "CallableSink",
@@ -61,7 +62,8 @@ def open_sink(what: Any, *, field: str = "embedding") -> Sink:
 def _of_path(path: Path, field: str) -> Sink:
     kind = _BY_SUFFIX.get(path.suffix.lower())
     if kind is None:
-        raise ValueError(f"cannot write {printable(path)}: name it {', '.join(_BY_SUFFIX)}")
+        hint = did_you_mean(path.suffix, _BY_SUFFIX)
+        raise ValueError(f"cannot write {printable(path)}: name it {', '.join(_BY_SUFFIX)}" + (hint and f"; {hint}"))
     if not path.parent.is_dir():
         raise SinkError(f"cannot write {printable(path)}: there is no folder {printable(path.parent)}")
     return kind(path, field)

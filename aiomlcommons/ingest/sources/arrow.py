@@ -21,6 +21,7 @@ from aiomlcommons.ingest.sources._listing import in_folder
 from aiomlcommons.ingest.sources.reading import in_thread, source_errors
 from aiomlcommons.ingest.sources.remote import RemotePath, located
 from aiomlcommons.ingest.types import Rows
+from aiomlcommons.spelling import did_you_mean
 
 ROWS_AT_ONCE = 1_000
 # The file, its row group, the row in that, and the size of the file in bytes (None for a table).
@@ -88,8 +89,10 @@ class ArrowSource:
 
     def _opened(self) -> Any:
         dataset = self._dataset()
-        if missing := set(self.columns or ()) - set(dataset.schema.names):
-            raise InvalidRequest(f"{self.name} has no column {', '.join(map(repr, sorted(missing)))}")
+        known = dataset.schema.names
+        if missing := sorted(set(self.columns or ()) - set(known)):
+            hint = did_you_mean(missing[0], known)
+            raise InvalidRequest(f"{self.name} has no column {', '.join(map(repr, missing))}" + (hint and f"; {hint}"))
         return dataset
 
     @property

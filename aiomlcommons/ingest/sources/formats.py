@@ -20,6 +20,7 @@ from aiomlcommons.ingest.sources.json import JsonSource
 from aiomlcommons.ingest.sources.jsonl import JsonlSource, PipeSource
 from aiomlcommons.ingest.sources.remote import Location, RemotePath, size_of
 from aiomlcommons.ingest.types import Source
+from aiomlcommons.spelling import did_you_mean
 
 
 def file_source(path: Location, options: Mapping[str, Any]) -> Source:
@@ -29,8 +30,10 @@ def file_source(path: Location, options: Mapping[str, Any]) -> Source:
     """
     kind = kind_of(path)
     if kind is None:
+        hint = did_you_mean(suffix_of(path), KINDS)
         raise InvalidRequest(
             f"cannot read {printable(path)}: name it .jsonl, .json, .csv, .tsv, .parquet or .arrow, or give a Source"
+            + (hint and f"; {hint}")
         )
     if kind is JsonlSource and isinstance(path, Path) and path.is_fifo() and not is_compressed(path):
         check_options(PipeSource, path, options)
@@ -48,15 +51,16 @@ def kind_of(path: str | PathLike[str]) -> Callable[..., Source] | None:
 
 def check_options(kind: Callable[..., Source], what: str | PathLike[str], options: Mapping[str, Any]) -> None:
     """Raise InvalidRequest for an option that this kind of source does not have."""
-    if unknown := [name for name in options if name not in signature(kind).parameters]:
-        raise no_option(unknown, printable(what))
+    known = signature(kind).parameters
+    if unknown := [name for name in options if name not in known]:
+        raise no_option(unknown, printable(what), did_you_mean(unknown[0], known))
 
 
-def no_option(names: Iterable[str], what: str) -> InvalidRequest:
+def no_option(names: Iterable[str], what: str, hint: str = "") -> InvalidRequest:
     """Return the error for options that do not suit a source."""
     return InvalidRequest(
         f"{what} cannot be read with {', '.join(names)}: delimiter, quoting and header are for .csv and .tsv files, "
-        "encoding is for these and for JSON"
+        "encoding is for these and for JSON" + (hint and f"; {hint}")
     )
 
 
