@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from aiomlcommons.inference.errors import BatchFailed
     from aiomlcommons.inference.inputs import ModelInputs
     from aiomlcommons.lifecycle.declared import DeclaredModel
-    from aiomlcommons.lifecycle.ensure import EnsuredModel
+    from aiomlcommons.lifecycle.ensured import EnsuredModel
     from aiomlcommons.lifecycle.errors import (
         BadPackage,
         BlockedBySetting,
@@ -174,7 +174,7 @@ if not TYPE_CHECKING:
             ".inference.inputs",
             ".api.model_configs",
             ".api.settings",
-            *(f".lifecycle.{name}" for name in ("spec", "progress", "ensure", "declared", "errors")),
+            *(f".lifecycle.{name}" for name in ("spec", "progress", "ensured", "declared", "errors")),
             ".lifecycle.files.package",
             ".logs",
         ),

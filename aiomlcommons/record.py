@@ -79,3 +79,16 @@ class Record:
     """
 
     extra: dict[str, Any] = attrs.field(factory=dict, repr=False, kw_only=True)
+
+
+def kind_of(value: Any) -> str:
+    """Return the type of a value that is not what was wanted, and, of a record, where the id is that may be meant."""
+    name = type(value).__name__
+    if not isinstance(value, Record):
+        return name
+    place = next((place for place in ("id", "model_id") if isinstance(getattr(value, place, None), str)), None)
+    return (
+        f"{name}: give its {place}"
+        if place
+        else f"{name}, which does not have its own id: give the id that it was found by"
+    )

@@ -28,7 +28,8 @@ def did_you_mean(word: str, known: Iterable[str], otherwise: str = "") -> str:
 def similar(word: str, known: Iterable[str]) -> list[str]:
     """Return up to three of the known names that are close to a word, or have it as a part; the most similar first.
 
-    Case does not count, nor whether words are joined by dashes, underscores or spaces.
+    Case does not count, nor whether words are joined by dashes, underscores or spaces. What has slashes may also be
+    close by its last part alone.
     """
     wanted = _plain(word[:_LONGEST])
     likeness = {name: _likeness(wanted, _plain(name)) for name in known}
@@ -44,8 +45,9 @@ def _plain(word: str) -> str:
 
 
 def _likeness(word: str, name: str) -> float:
+    pairs = {(word, name), (word.rpartition("/")[2], name.rpartition("/")[2])}
     # Without the heuristic for long texts, which takes frequent letters for noise.
-    return SequenceMatcher(None, word, name, autojunk=False).ratio()
+    return max(SequenceMatcher(None, one, other, autojunk=False).ratio() for one, other in pairs)
 
 
 def _has_part(word: str, name: str) -> bool:

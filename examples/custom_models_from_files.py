@@ -71,8 +71,8 @@ async def main() -> None:
         try:
             for kind, spec in specs(group).items():
                 model = await ml.models.ensure(spec)
-                made.append(model.model_id)
-                await use(ml, kind, model.model_id)
+                made.append(model)
+                await use(ml, kind, model)
             with tempfile.TemporaryDirectory() as folder:
                 try:
                     await ml.models.ensure(FileModel(path=unpacked(Path(folder)), model_config=TINY_CONFIG))

@@ -25,16 +25,16 @@ async def use(ml: Session, url: str) -> str:
     name = "aiomlcommons legacy"
     spec = UrlModel(name=name, version="1.0.0", url=url, model_content_hash_value=digest, model_config=TINY_CONFIG)
     uploaded = await ml.models.ensure(spec, deploy=False)
-    print(f"uploaded  {uploaded.model_id} {uploaded.model.model_state}")
+    print(f"uploaded  {uploaded} {uploaded.model.model_state}")
     try:
         # 2. Load: POST _load, and the task LOAD_MODEL. To some nodes only: deploy(model_id, node_ids=[...]).
-        info = await ml.task(await ml.models.deploy(uploaded.model_id))
+        info = await ml.task(await ml.models.deploy(uploaded))
         print(f"loaded    task {info.task_type} {info.state} on {len(info.worker_nodes)} node")
 
         # 3. Predict, with the requested format and output.
         answer = await ml.predict(
             "text_embedding",
-            uploaded.model_id,
+            uploaded,
             text_docs=["today is sunny"],
             return_number=True,
             target_response=["sentence_embedding"],
@@ -44,9 +44,9 @@ async def use(ml: Session, url: str) -> str:
                 print(f"predicted {tensor.name} {tensor.data_type} {tensor.shape}")
     finally:
         # 4. Unload: POST _unload, whose response lists the nodes.
-        for done in (await ml.models.undeploy(uploaded.model_id)).values():
+        for done in (await ml.models.undeploy(uploaded)).values():
             print(f"unloaded  {done.stats}")
-    return uploaded.model_id
+    return uploaded
 
 
 async def main() -> None:

@@ -75,14 +75,14 @@ async def nearest(cluster: Session, index: str, vector: list[float]) -> list[str
 async def run(ml: Session, cluster: Session, model: str, index: str, *urls: str | None) -> None:
     """Embed with the model of one session into an index of the other; ``urls`` are where the actors find the two."""
     before = await ml.settings.allow_first_model()
-    model_id = (await ml.models.ensure(model, report=print)).model_id
+    ensured = await ml.models.ensure(model, report=print)
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder, "verses.parquet")
         pa.parquet.write_table(pa.json.read_json(CORPUS), source)
-        embed, write = {"model": model_id, "url": urls[0]}, {"index": index, "url": urls[1]}
+        embed, write = {"model": ensured, "url": urls[0]}, {"index": index, "url": urls[1]}
         rows = await asyncio.to_thread(embed_and_write, source, embed, write)
     print(f"{rows:,} documents are in the index {index}; nearest to {QUESTION!r} are")
-    for text in await nearest(cluster, index, (await ml.embed_one(model_id, QUESTION)).tolist()):
+    for text in await nearest(cluster, index, (await ml.embed_one(ensured, QUESTION)).tolist()):
         print(f"  {text}")
     await ml.settings.apply(before)
 

@@ -49,7 +49,7 @@ async def main() -> None:
                 try:
                     # Undeployed at the end if it was not deployed before; it stays registered.
                     async with ml.models.deployed(spec) as model:
-                        print(f"  {await use(ml, known.function_name, model.model_id)}")
+                        print(f"  {await use(ml, known.function_name, model)}")
                 except TaskFailed as error:
                     print(f"  {error}: can the cluster reach {known.artifact_url()}?")
         finally:

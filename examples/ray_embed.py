@@ -59,10 +59,10 @@ async def main(name: str, actors: int) -> None:
         async with session() as ml:
             before = await ml.settings.allow_first_model()
             # Deploy once, here: the actors find it deployed.
-            model_id = (await ml.models.ensure(name, report=print)).model_id
+            model = await ml.models.ensure(name, report=print)
             started = time.perf_counter()
             # The actors read the address of your cluster from the environment, and get that of the emulator.
-            how = {"model": model_id, "url": ml.url if on_emulator() else None}
+            how = {"model": model, "url": ml.url if on_emulator() else None}
             await asyncio.to_thread(embed, source, target, actors, **how)
             seconds = time.perf_counter() - started
             await ml.settings.apply(before)

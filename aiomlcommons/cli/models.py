@@ -17,7 +17,9 @@ from aiomlcommons.cli.progress import Progress as Line
 from aiomlcommons.cli.tables import moment, print_json, table
 from aiomlcommons.errors import MLCommonsError
 from aiomlcommons.lifecycle.catalogue import PRETRAINED
-from aiomlcommons.lifecycle.ensure import EnsuredModel, named
+from aiomlcommons.lifecycle.ensured import EnsuredModel
+from aiomlcommons.lifecycle.names import named
+from aiomlcommons.lifecycle.pasted_names import plain_name
 from aiomlcommons.lifecycle.progress import Phase, Progress, Report
 from aiomlcommons.lifecycle.spec import ExistingModel, FileModel, PretrainedModel, RemoteModel, Spec, UrlModel
 from aiomlcommons.session import Session
@@ -73,7 +75,7 @@ def _spec(options: argparse.Namespace) -> Spec | str:
     what, common = options.model, {"group": options.group}
     if options.connector_id:
         return RemoteModel(name=what, connector_id=options.connector_id, **common)
-    if "://" in what:
+    if "://" in what and plain_name(what) == what:
         if not options.sha256:
             raise UsageError("a model by URL needs --sha256, the checksum of its file")
         given = {"model_content_hash_value": options.sha256, **_described(options)}

@@ -9,6 +9,7 @@ import attrs
 from aiomlcommons.api.common import FunctionName
 from aiomlcommons.api.model_records import ModelFormat
 from aiomlcommons.errors import InvalidRequest
+from aiomlcommons.lifecycle.pasted_names import key, keys_of, plain_name
 from aiomlcommons.spelling import did_you_mean
 
 ARTIFACTS = "https://artifacts.opensearch.org/models/ml-models"
@@ -216,9 +217,6 @@ PRETRAINED: tuple[Pretrained, ...] = (
 )
 """Every known pretrained model, in the order of names."""
 
-_BY_NAME: Mapping[str, Pretrained] = {model.name: model for model in PRETRAINED}
-
-
 NICKNAMES: Mapping[str, str] = {
     "neural_sparse_encoding": "amazon/neural-sparse/opensearch-neural-sparse-encoding-v1",
     "neural_sparse_encoding_doc": "amazon/neural-sparse/opensearch-neural-sparse-encoding-doc-v1",
@@ -245,18 +243,26 @@ NICKNAMES: Mapping[str, str] = {
 """Aliases without slashes and dashes, for users of another client that has them."""
 
 
+_BY_KEY: Mapping[str, Pretrained] = {written: model for model in PRETRAINED for written in keys_of(model.name)}
+
+
 def find(name: str) -> Pretrained | None:
-    """Return a pretrained model by full name, nickname, or unambiguous short name; else None."""
-    name = NICKNAMES.get(name, name)
-    if name in _BY_NAME:
-        return _BY_NAME[name]
-    named = [model for model in PRETRAINED if model.short_name == name]
-    return named[0] if len(named) == 1 else None
+    """Return a pretrained model by name, short name, nickname, or its id or address on Hugging Face; else None.
+
+    Case does not count, nor do spaces around the name.
+    """
+    wanted = key(name)
+    return _BY_KEY.get(key(NICKNAMES.get(wanted, wanted)))
 
 
 def pretrained(name: str) -> Pretrained:
-    """Return a pretrained model by full or short name. Raises InvalidRequest, which suggests similar names."""
+    """Return a pretrained model by a name that ``find`` knows. Raises InvalidRequest, which suggests similar names."""
     if found := find(name):
         return found
-    hint = did_you_mean(name, [model.short_name for model in PRETRAINED], "`aiomlcommons models pretrained` lists them")
+    hint = did_you_mean(plain_name(name), short_names(), "`aiomlcommons models pretrained` lists them")
     raise InvalidRequest(f"no pretrained model is called {name!r}; {hint}")
+
+
+def short_names() -> list[str]:
+    """Return the short names of all pretrained models."""
+    return [model.short_name for model in PRETRAINED]

@@ -15,7 +15,8 @@ from aiomlcommons.api.model_records import DeploySetting, Model, ModelFormat, Mo
 from aiomlcommons.errors import InvalidRequest
 from aiomlcommons.lifecycle._lookup import find_model
 from aiomlcommons.lifecycle.deployment import is_on_nodes
-from aiomlcommons.lifecycle.ensure import WAIT, EnsuredModel, ensure, find_registered
+from aiomlcommons.lifecycle.ensure import WAIT, ensure, find_registered
+from aiomlcommons.lifecycle.ensured import EnsuredModel
 from aiomlcommons.lifecycle.errors import NotComplete
 from aiomlcommons.lifecycle.groups import delete_if_empty, find_groups
 from aiomlcommons.lifecycle.removal import remove_model

@@ -11,19 +11,19 @@ import attrs
 
 from aiomlcommons.api.model_records import Model
 from aiomlcommons.errors import InvalidRequest, MLCommonsError, NotFound
-from aiomlcommons.lifecycle import catalogue
 from aiomlcommons.lifecycle._candidates import Candidates
-from aiomlcommons.lifecycle._lookup import find_model
 from aiomlcommons.lifecycle._named_file import named_file
 from aiomlcommons.lifecycle._register_requests import New
 from aiomlcommons.lifecycle.deployment import Deployment
-from aiomlcommons.lifecycle.errors import BlockedBySetting, NoSuchModel
+from aiomlcommons.lifecycle.ensured import EnsuredModel
+from aiomlcommons.lifecycle.errors import BlockedBySetting
+from aiomlcommons.lifecycle.names import named
 from aiomlcommons.lifecycle.progress import Phase, Progress, Report, to_log
 from aiomlcommons.lifecycle.registration import Registration
 from aiomlcommons.lifecycle.remedies import Remedy, remedy_for
-from aiomlcommons.lifecycle.spec import ExistingModel, FileModel, PretrainedModel, Spec
-from aiomlcommons.lifecycle.upload import UNFINISHED
+from aiomlcommons.lifecycle.spec import ExistingModel, FileModel, Spec
 from aiomlcommons.net.backoff import Backoff
+from aiomlcommons.record import Record, kind_of
 from aiomlcommons.wire.features import Feature
 
 if TYPE_CHECKING:
@@ -34,25 +34,6 @@ T = TypeVar("T")
 _TRIES = 4
 WAIT = 60.0
 """Seconds for which a cluster that is restarted, recovers or lacks memory is waited for, unless the caller says."""
-
-
-@attrs.frozen(kw_only=True)
-class EnsuredModel:
-    """The result of ``ensure``: the model, and the phases (``did``) that this call went through."""
-
-    model_id: str
-    model: Model
-    did: tuple[Phase, ...] = ()
-
-    @property
-    def registered(self) -> bool:
-        """Whether this call registered the model."""
-        return Phase.REGISTERED in self.did
-
-    @property
-    def deployed(self) -> bool:
-        """Whether this call deployed the model."""
-        return Phase.DEPLOYING in self.did
 
 
 @attrs.frozen(kw_only=True)
@@ -72,7 +53,7 @@ class EnsureModel:
     async def __call__(self, wanted: Spec | str) -> EnsuredModel:
         """Ensure the model, and return it with its final record."""
         if not isinstance(wanted, str | Spec):
-            raise InvalidRequest(f"model must be an id, a name or a spec such as PretrainedModel, not {wanted!r}")
+            raise InvalidRequest(f"model must be an id, a name or a spec such as PretrainedModel, not {_shown(wanted)}")
         did: list[Phase] = []
 
         def report(progress: Progress) -> None:
@@ -156,6 +137,10 @@ class EnsureModel:
             await self.ml.settings.apply(remedy.settings)
 
 
+def _shown(value: Any) -> str:
+    return kind_of(value) if isinstance(value, Record) else repr(value)
+
+
 async def ensure(ml: Client, spec: Spec | str, *, wait: float | None = None, **options: Any) -> EnsuredModel:
     """Register and deploy a model unless it is already. Options and errors are those of ``ml.models.ensure``.
 
@@ -176,34 +161,3 @@ async def _find(ml: Client, spec: New | ExistingModel) -> tuple[str, Model] | No
     if isinstance(spec, ExistingModel):
         return spec.model_id, await ml.models.get(spec.model_id)
     return await Candidates(ml, spec).find()
-
-
-async def named(ml: Client, name_or_id: str) -> PretrainedModel | ExistingModel:
-    """Resolve a model's id, the name of a registered model, or that of a pretrained one, in this order.
-
-    Of several registered models of one name, the newest whose registration is complete is taken. Raises NoSuchModel.
-    """
-    try:
-        await ml.models.get(name_or_id)
-        return ExistingModel(model_id=name_or_id)
-    except (NotFound, InvalidRequest):
-        pass  # a name may contain characters that are invalid in an id
-    if newest := await _newest(ml, name_or_id):
-        return ExistingModel(model_id=newest)
-    if known := catalogue.find(name_or_id):
-        return PretrainedModel(name=known.name)
-    remedy = "give an id, a registered model's name, or a pretrained one such as all-MiniLM-L6-v2"
-    raise NoSuchModel(f"no model has the id or the name {name_or_id!r}; {remedy}")
-
-
-async def _newest(ml: Client, name: str) -> str | None:
-    """Return the id of the newest model of a name; one whose registration is incomplete only if there is no other."""
-    unfinished = None
-    query = {"term": {"name.keyword": name}}
-    async for hit in ml.models.search({"query": query, "sort": [{"created_time": "desc"}]}):
-        model = await find_model(ml, hit.id)
-        if model and model.model_state not in UNFINISHED:
-            return hit.id
-        if model:
-            unfinished = unfinished or hit.id
-    return unfinished

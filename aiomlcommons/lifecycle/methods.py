@@ -12,7 +12,8 @@ import attrs
 from aiomlcommons.api.models import Models
 from aiomlcommons.lifecycle import catalogue
 from aiomlcommons.lifecycle.catalogue import Pretrained
-from aiomlcommons.lifecycle.ensure import WAIT, EnsuredModel, ensure
+from aiomlcommons.lifecycle.ensure import WAIT, ensure
+from aiomlcommons.lifecycle.ensured import EnsuredModel
 from aiomlcommons.lifecycle.progress import Report, to_log
 from aiomlcommons.lifecycle.removal import remove_model
 from aiomlcommons.lifecycle.spec import Spec
@@ -58,7 +59,8 @@ class ModelLife(Models):
 
         Args:
             spec: A PretrainedModel, UrlModel, FileModel, RemoteModel or ExistingModel, or a string: the id or name of a
-                registered model, or the name of a pretrained one.
+                registered model, or the name of a pretrained one, in any case, as a short name, or as the id or address
+                on Hugging Face. What ``ensure`` returned is the model that it was.
             deploy: False stops after registering.
             node_ids: The nodes to deploy to. Default: the cluster chooses.
             allow_partial: Accept a model that only some of the nodes have.
@@ -73,7 +75,7 @@ class ModelLife(Models):
             BlockedBySetting: A cluster setting prevents it; the error names the setting.
             BadPackage, FileChanged: The file is not a valid model, or was changed during the upload.
             NotRegistered, NotDeployed, TaskFailed, TaskStalled: Registering or deploying the model failed.
-            NoSuchModel: No model has this id or name.
+            NoSuchModel: No model has this id or name; the error suggests similar ones.
             InvalidRequest, NotSupported: The request is invalid, or the server is too old for it.
             ApiError, ConnectError: The cluster rejects a request, or is unreachable for longer than ``wait``.
         """

@@ -53,7 +53,7 @@ class Common:
 
 @attrs.frozen(kw_only=True)
 class PretrainedModel(Common):
-    """A model of the pretrained catalogue, by full or short name.
+    """A model of the pretrained catalogue, by full or short name, or its id on Hugging Face, in any case.
 
     ``version`` and ``model_format`` default to the newest and to TORCH_SCRIPT. ``dimension`` is the expected one.
     Raises InvalidRequest if it is another, and for a name, version or format that the catalogue lacks.

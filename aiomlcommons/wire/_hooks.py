@@ -17,7 +17,7 @@ from cattrs.gen import (
 )
 
 from aiomlcommons.endpoint import fields_of, wire_name
-from aiomlcommons.record import Record
+from aiomlcommons.record import Record, kind_of
 from aiomlcommons.spelling import did_you_mean
 
 Hook: TypeAlias = Callable[[Any, Any], Any]
@@ -30,7 +30,7 @@ def _kind(data: Any) -> str:
         return "null"
     if isinstance(data, Mapping):
         return "an object"
-    return kinds.get(type(data)) or ("an array" if isinstance(data, Sequence) else type(data).__name__)
+    return kinds.get(type(data)) or ("an array" if isinstance(data, Sequence) else kind_of(data))
 
 
 def expected(what: str, data: Any) -> TypeError:

@@ -51,7 +51,9 @@ def test_a_model_is_found_by_its_full_and_its_short_name(name: str) -> None:
     )
 
 
-@pytest.mark.parametrize("name", ["", "no such model", "sentence-transformers/all-MiniLM-L6-v2"])
+@pytest.mark.parametrize(
+    "name", ["", " ", "no such model", "someone/all-MiniLM-L6-v2", "https://example.com/all-MiniLM-L6-v2"]
+)
 def test_what_is_not_in_the_catalogue_is_none(name: str) -> None:
     assert catalogue.find(name) is None
 

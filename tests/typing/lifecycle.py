@@ -6,6 +6,7 @@ from typing import assert_type
 
 from aiomlcommons import DeclaredModel, EnsuredModel, FileModel, MLSettings, PretrainedModel, Session
 from aiomlcommons.api.model_records import Model
+from aiomlcommons.inference.vectors import Vectors
 from aiomlcommons.lifecycle.catalogue import Pretrained
 
 
@@ -18,7 +19,13 @@ async def life(ml: Session) -> None:
     assert_type(await ml.models.ensure("all-MiniLM-L6-v2"), EnsuredModel)
     async with ml.models.deployed(FileModel(path="model.zip")) as model:
         assert_type(model, EnsuredModel)
-    assert_type(await ml.models.remove(ensured.model_id, empty_group=True), bool)
+    assert_type(ensured.model_id, str)
+    assert_type(await ml.models.ensure(ensured), EnsuredModel)
+    assert_type(await ml.models.get(ensured), Model)
+    assert_type(await ml.embed_one(ensured, "a"), Vectors)
+    async with ml.ingest("in.jsonl", model=ensured, sink="out.jsonl") as job:
+        await job
+    assert_type(await ml.models.remove(ensured, empty_group=True), bool)
 
 
 class Encoder(DeclaredModel):
