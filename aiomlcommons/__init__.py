@@ -51,6 +51,7 @@ if TYPE_CHECKING:
         NoSuchModel,
         NotComplete,
         NotDeployed,
+        NotDownloaded,
         NotRegistered,
     )
     from aiomlcommons.lifecycle.files.package import sha256
@@ -110,6 +111,7 @@ __all__ = [
     "NodeState",
     "NotComplete",
     "NotDeployed",
+    "NotDownloaded",
     "NotFound",
     "NotRegistered",
     "NotSupported",

@@ -6,15 +6,17 @@ import os
 import re
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from aiomlcommons import Backoff, RemoteModel, Session, emulator
+from aiomlcommons import Backoff, FileModel, NoSuchModel, RemoteModel, Session, emulator
 from aiomlcommons.api.connectors import CreateConnector
 from tests.support import model_server
 from tests.support.documents import guide, run
 from tests.support.emulated_models import ALLOWED
+from tests.support.hub_server import Repository, dense_repository, hub_server
 from tests.support.paths import ROOT
 
 CORPUS = ROOT / "examples" / "data" / "kjv-wisdom.jsonl"
@@ -68,6 +70,23 @@ async def test_the_guides_offline_prediction_runs(capsys: pytest.CaptureFixture[
         model = await ml.models.ensure(RemoteModel(name="remote", connector=connector))
         await run(code.replace("cap=60", "first=0"), ml=ml, model_id=model.model_id, Backoff=Backoff)
     assert capsys.readouterr().out.split("\n")[-2] == "COMPLETED completed"
+
+
+@pytest.mark.asyncio
+async def test_the_guide_to_models_runs_as_it_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with emulator.serve() as url, Session(url) as ml:
+        await ml.settings.allow_first_model()
+        await run("\n".join(guide("", "models.md")), ml=ml, NoSuchModel=NoSuchModel)
+        assert "True 384\n" in (said := capsys.readouterr().out)
+        assert "'all-MiniLM-L6-v3'; did you mean 'huggingface/sentence-transformers/all-MiniLM-L6-v2'" in said
+        async with hub_server() as hub:
+            hub.repositories["tiny/dense"] = Repository({"v1": dense_repository()})
+            here = partial(FileModel.from_hub, endpoint=hub.url, cache_dir=tmp_path)
+            monkeypatch.setattr(FileModel, "from_hub", here)
+            await run(*guide(" hub", "models.md"), ml=ml, FileModel=FileModel)
+        assert (await ml.models.ensure("tiny/dense")).model.is_deployed
 
 
 @pytest.mark.parametrize("name", EXAMPLES)

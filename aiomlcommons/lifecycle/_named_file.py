@@ -15,9 +15,11 @@ import attrs
 from aiomlcommons.api.checks import name_of_file
 from aiomlcommons.api.common import FunctionName
 from aiomlcommons.api.model_configs import ModelConfig
+from aiomlcommons.lifecycle._hub_files import downloaded
 from aiomlcommons.lifecycle._register_requests import NamedFile
 from aiomlcommons.lifecycle.errors import BadPackage
 from aiomlcommons.lifecycle.files.archive import pack
+from aiomlcommons.lifecycle.files.hub_repository import HubRepository
 from aiomlcommons.lifecycle.files.hugging_face import read_config
 from aiomlcommons.lifecycle.files.package import check_package, sha256
 from aiomlcommons.lifecycle.progress import Phase, Progress, Report
@@ -32,13 +34,23 @@ _NEED_NO_CONFIG = {FunctionName.SPARSE_ENCODING, FunctionName.SPARSE_TOKENIZE}
 async def named_file(spec: FileModel, report: Report) -> AsyncGenerator[NamedFile]:
     """Check and hash the file of a model; a directory is packed into a temporary file, deleted with the context.
 
-    Raises BadPackage, InvalidRequest, OSError.
+    Files on Hugging Face are downloaded before. Raises BadPackage, NotDownloaded, InvalidRequest, OSError, ImportError.
     """
-    path = Path(spec.path)
-    name = spec.name or name_of_file(path.name)
-    report(Progress(phase=Phase.CHECKING, name=name, words=str(path)))
-    async with anyio.TemporaryDirectory(prefix="aiomlcommons-") as folder:
-        yield await anyio.to_thread.run_sync(_read, spec, path, name, Path(folder), report)
+    async with anyio.TemporaryDirectory(prefix="aiomlcommons-") as temporary:
+        folder = Path(temporary)
+        if isinstance(spec.path, HubRepository):
+            name = spec.name or spec.path.repo_id
+            path = await downloaded(spec.path, folder, model_format=spec.model_format, name=name, report=report)
+        else:
+            path = Path(spec.path)
+            name = spec.name or name_of_file(path.name)
+        report(Progress(phase=Phase.CHECKING, name=name, words=str(spec.path)))
+        try:
+            found = await anyio.to_thread.run_sync(_read, spec, path, name, folder, report)
+        except BadPackage as error:
+            # A temporary folder says nothing to the caller.
+            raise BadPackage(str(error).replace(str(path), str(spec.path))) from error
+        yield found
 
 
 def _read(spec: FileModel, path: Path, name: str, folder: Path, report: Report) -> NamedFile:

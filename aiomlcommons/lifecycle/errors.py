@@ -42,6 +42,10 @@ class BadPackage(MLCommonsError):
     """Model files that a cluster cannot use; the message names the file, the defect and the remedy."""
 
 
+class NotDownloaded(MLCommonsError):
+    """The files of a model could not be downloaded from Hugging Face; the message says why, and what to do."""
+
+
 class FileChanged(MLCommonsError):
     """The model's file was modified or truncated during the upload; the model's registration was not completed."""
 

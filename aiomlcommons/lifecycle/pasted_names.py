@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 # The address of a repository, which may go on to a page or a file in it.
 _ADDRESS = re.compile(
-    r"(?:(?:https?://)?(?:www\.)?(?:huggingface\.co|hf\.co)/|hf://)(?:models/)?(?P<name>[\w.-]+(?:/[\w.-]+)?)(?:[/?#@].*)?",
+    r"(?:(?:https?://)?(?:www\.)?(?:huggingface\.co|hf\.co)/|hf://)(?:models/)?(?P<name>[\w.-]+(?:/[\w.-]+)?)"
+    r"(?:/(?:tree|blob|resolve)/(?P<branch>[^/?#]+)|@(?P<tag>[^/?#]+))?(?:[/?#].*)?",
     re.IGNORECASE,
 )
 _ID = re.compile(r"[\w.-]+/[\w.-]+")
@@ -27,6 +28,12 @@ def plain_name(text: str) -> str:
     text = text.strip()
     found = _ADDRESS.fullmatch(text)
     return found["name"] if found else text
+
+
+def revision_in(text: str) -> str | None:
+    """Return the revision that an address on Hugging Face names, if any: ``main`` in ``.../tree/main``."""
+    found = _ADDRESS.fullmatch(text.strip())
+    return (found["branch"] or found["tag"]) if found else None
 
 
 def is_hub_id(name: str) -> bool:

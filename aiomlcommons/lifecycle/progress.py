@@ -15,6 +15,7 @@ log = logging.getLogger("aiomlcommons")
 class Phase(StrEnum):
     """The phase of the lifecycle that a progress event reports."""
 
+    DOWNLOADING = "downloading"
     CHECKING = "checking"
     FOUND = "found"
     WAITING = "waiting"
@@ -38,7 +39,7 @@ class Progress:
         name: The model's name; empty if unknown.
         model_id: The model's id, once it has one.
         words: Details as text.
-        bytes_done, bytes_total: The bytes of a file that are hashed or uploaded.
+        bytes_done, bytes_total: The bytes of a file that are downloaded, hashed or uploaded.
         chunks_done, chunks_total: The chunks of a file that are uploaded.
         nodes_done, nodes_total: The nodes that have loaded the model.
     """

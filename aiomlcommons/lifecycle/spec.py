@@ -2,53 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from os import PathLike
+from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 import attrs
 import orjson
 
-from aiomlcommons.api import checks
-from aiomlcommons.api.common import AccessMode, FunctionName
+from aiomlcommons.api.common import FunctionName
 from aiomlcommons.api.connectors import CreateConnector
 from aiomlcommons.api.model_configs import ModelConfig
-from aiomlcommons.api.model_records import DeploySetting, Guardrails, Model, ModelFormat, RateLimiter
+from aiomlcommons.api.model_records import Guardrails, Model, ModelFormat
 from aiomlcommons.errors import InvalidRequest
 from aiomlcommons.lifecycle import catalogue
+from aiomlcommons.lifecycle.file_model import FileModel
+from aiomlcommons.lifecycle.spec_fields import Common, GroupSpec, check_name, lower
 from aiomlcommons.wire import convert
 
-
-def _lower(text: str) -> str:
-    return text.lower()
-
-
-@attrs.frozen(kw_only=True)
-class GroupSpec:
-    """A model group by name; if none has that name, it is registered with the other fields."""
-
-    name: str
-    description: str | None = None
-    access_mode: AccessMode | str | None = None
-    backend_roles: Sequence[str] | None = None
-    add_all_backend_roles: bool | None = None
-
-
-@attrs.frozen(kw_only=True)
-class Common:
-    """The fields that specs of new models share. ``group`` is the name of a model group, or a GroupSpec."""
-
-    group: GroupSpec | str | None = None
-    description: str | None = None
-    is_enabled: bool | None = None
-    rate_limiter: RateLimiter | None = None
-    deploy_setting: DeploySetting | None = None
-    interface: Mapping[str, Any] | None = None
-
-    def given_fields(self) -> dict[str, Any]:
-        """Return the given fields that every register request accepts."""
-        names = ("description", "is_enabled", "rate_limiter", "deploy_setting", "interface")
-        return {name: value for name in names if (value := getattr(self, name)) is not None}
+__all__ = ["ExistingModel", "FileModel", "GroupSpec", "PretrainedModel", "RemoteModel", "Spec", "UrlModel"]
 
 
 @attrs.frozen(kw_only=True)
@@ -110,48 +80,18 @@ class UrlModel(Common):
 
     name: str
     url: str
-    model_content_hash_value: str = attrs.field(converter=_lower)
+    model_content_hash_value: str = attrs.field(converter=lower)
     function_name: FunctionName | str = FunctionName.TEXT_EMBEDDING
     model_format: ModelFormat | str = ModelFormat.TORCH_SCRIPT
     model_config: ModelConfig | None = None
     version: str = "1"
 
     def __attrs_post_init__(self) -> None:
-        _check_name(self.name, self.model_format)
+        check_name(self.name, self.model_format)
 
     def same(self, model: Model) -> bool:
         """Return whether a registered model of this name has the same content."""
         return _hash_of(model) == self.model_content_hash_value
-
-
-@attrs.frozen(kw_only=True)
-class FileModel(Common):
-    """A model to upload from a local zip file, or from a directory, which is packed into one.
-
-    Args:
-        path: The zip file or directory.
-        name: The model's name. Default: the file's name without its extension.
-        function_name: The kind of model. Default: TEXT_EMBEDDING.
-        model_format: TORCH_SCRIPT or ONNX. Default: that of the model file in the zip file.
-        model_config: Default: read from a Hugging Face ``config.json`` beside the zip file or in the directory.
-        model_content_hash_value: The expected SHA-256 in hex; BadPackage if the file has another. Default: not checked.
-        version: The model's version. Default: "1".
-        concurrency: Chunks of 10,000,000 bytes uploaded at once; as many are held in memory. Default: 4.
-
-    https://docs.opensearch.org/latest/ml-commons-plugin/custom-local-models/
-    """
-
-    path: str | PathLike[str]
-    name: str | None = None
-    function_name: FunctionName | str = FunctionName.TEXT_EMBEDDING
-    model_format: ModelFormat | str | None = None
-    model_config: ModelConfig | None = None
-    model_content_hash_value: str | None = attrs.field(default=None, converter=attrs.converters.optional(_lower))
-    version: str = "1"
-    concurrency: int = attrs.field(default=4, validator=attrs.validators.ge(1))
-
-    def __attrs_post_init__(self) -> None:
-        _check_name(self.name or "", self.model_format)
 
 
 @attrs.frozen(kw_only=True)
@@ -190,11 +130,6 @@ class ExistingModel:
 
 
 Spec: TypeAlias = PretrainedModel | UrlModel | FileModel | RemoteModel | ExistingModel
-
-
-def _check_name(name: str, model_format: str | None) -> None:
-    for problem in checks.deployable_name(name, model_format):
-        raise InvalidRequest(problem)
 
 
 def _hash_of(model: Model) -> str:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from tests.secrets import commands, jobs, records, sessions
+from tests.secrets import commands, hub, jobs, records, sessions
 from tests.secrets.canaries import Outputs
 from tests.secrets.servers import QUOTED
 
@@ -28,6 +28,7 @@ SCENES: Sequence[Scene] = (
     records.connectors_in_a_cluster,
     records.requests_of_wrong_types,
     jobs.jobs_with_credentials,
+    hub.models_on_hugging_face,
     commands.documents,
     commands.commands,
 )
@@ -64,8 +65,9 @@ class _Searching(logging.Handler):
         self._outputs, self._where = outputs, where
 
     def emit(self, record: logging.LogRecord) -> None:
-        # The first two are of the servers that the scenes run. fsspec logs the URLs of files itself, at DEBUG.
-        if record.name in {"aiohttp.access", "aiohttp.server"} or record.name.startswith("fsspec"):
+        # The first two are of the servers that the scenes run. fsspec logs the URLs of files itself, at DEBUG, and the
+        # client below huggingface_hub the headers of responses, in which a hub may quote what it was sent.
+        if record.name in {"aiohttp.access", "aiohttp.server"} or record.name.startswith(("fsspec", "httpcore")):
             return
         self._outputs.add(f"logs of {record.name.partition('.')[0]}", self._where, self.format(record))
         self._outputs.add("arguments of logs", self._where, repr(record.args))

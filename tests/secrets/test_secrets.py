@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from aiomlcommons import ConnectError, HttpRequest
-from tests.secrets import commands, jobs, records, servers, sessions
+from tests.secrets import commands, hub, jobs, records, servers, sessions
 from tests.secrets.canaries import Canaries, Outputs
 from tests.secrets.search import SCENES, Scene, report, watched
 
@@ -22,6 +22,7 @@ STEPS: Mapping[Scene, int] = {
     records.requests_with_credentials: 5,
     records.connectors_in_a_cluster: 5,
     jobs.jobs_with_credentials: 5,
+    hub.models_on_hugging_face: 5,
     commands.documents: 3,
     commands.commands: 7,
 }
@@ -30,6 +31,7 @@ STEPS: Mapping[Scene, int] = {
 KINDS: Mapping[Scene, Sequence[str]] = {
     sessions.sessions_at_failing_servers: ["tracebacks", "pickles of errors", "help", "logs of aiomlcommons"],
     jobs.jobs_with_credentials: ["files: .checkpoint", "files: .dead", "files: .seen", "reports as JSON", "tracebacks"],
+    hub.models_on_hugging_face: ["tracebacks", "repr, str, format", "logs of aiomlcommons", "files: .json"],
     commands.documents: ["standard output", "documents of the repository"],
     commands.commands: ["standard output", "standard error", "files: .jsonl"],
 }

@@ -19,6 +19,7 @@ async def life(ml: Session) -> None:
     assert_type(await ml.models.ensure("all-MiniLM-L6-v2"), EnsuredModel)
     async with ml.models.deployed(FileModel(path="model.zip")) as model:
         assert_type(model, EnsuredModel)
+    assert_type(FileModel.from_hub("a/b", revision="v1", token="hf_...", group="g"), FileModel)
     assert_type(ensured.model_id, str)
     assert_type(await ml.models.ensure(ensured), EnsuredModel)
     assert_type(await ml.models.get(ensured), Model)

@@ -35,8 +35,9 @@ MAX_DIRECTORY = 1_000_000
 
 TOKENIZER = "tokenizer.json"
 
-# The server recognizes a model file by these extensions, case-sensitively.
-_FORMATS: Mapping[str, ModelFormat] = {".pt": ModelFormat.TORCH_SCRIPT, ".onnx": ModelFormat.ONNX}
+FORMATS: Mapping[str, ModelFormat] = {".pt": ModelFormat.TORCH_SCRIPT, ".onnx": ModelFormat.ONNX}
+"""The extensions by which the server recognizes a model file, case-sensitively."""
+
 _TEXT_KINDS = (
     FunctionName.TEXT_EMBEDDING,
     FunctionName.SPARSE_ENCODING,
@@ -164,6 +165,11 @@ def _known(function_name: str, model_format: str | None) -> ModelFormat | None:
         raise InvalidRequest(
             f"function_name: a {function_name} model cannot be registered from a file; {', '.join(_KINDS)} can"
         )
+    return checked_format(model_format)
+
+
+def checked_format(model_format: str | None) -> ModelFormat | None:
+    """Return a model format as a ModelFormat. Raises InvalidRequest."""
     if model_format is None:
         return None
     if model_format not in set(ModelFormat):
@@ -172,7 +178,7 @@ def _known(function_name: str, model_format: str | None) -> ModelFormat | None:
 
 
 def _format(name: str) -> ModelFormat:
-    return _FORMATS[name[name.rindex(".") :]]
+    return FORMATS[name[name.rindex(".") :]]
 
 
 def _check_members(path: Path, size: int, infos: list[zipfile.ZipInfo]) -> None:
@@ -215,7 +221,7 @@ def _escapes(name: str) -> bool:
 
 
 def _model_file(where: Path, sizes: Mapping[str, int], *, needed: bool) -> str | None:
-    models = [name for name in sizes if name.endswith(tuple(_FORMATS))]
+    models = [name for name in sizes if name.endswith(tuple(FORMATS))]
     if len(models) > 1:
         raise BadPackage(f"{where} holds several models ({', '.join(models[:5])}); the server takes one: leave one in")
     if not models and needed:
