@@ -117,8 +117,8 @@ class HubRepository:
         has = f"only weights ({_list(weights)})" if weights else f"{_list(files) or 'no files'}"
         export = f"optimum-cli export onnx --model {self.repo_id} --library transformers --task feature-extraction DIR"
         return (
-            f"{self} has {has}, but OpenSearch needs TorchScript (.pt) or ONNX (.onnx): export it with `{export}` and give "
-            "FileModel(path=DIR), or take a pretrained model, which `aiomlcommons models pretrained` lists"
+            f"{self} has {has}, but OpenSearch needs TorchScript (.pt) or ONNX (.onnx): export it with `{export}` and "
+            "give FileModel(path=DIR), or take a pretrained model, which `aiomlcommons models pretrained` lists"
         )
 
 
