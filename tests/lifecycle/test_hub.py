@@ -118,8 +118,9 @@ async def test_what_the_hub_refuses_is_said_in_words(
 ) -> None:
     hub.add("tiny/private", TINY, token=TOKEN)
     hub.add("tiny/gated", TINY, token=TOKEN, gated=True)
+    given: Any = {"endpoint": hub.url, "cache_dir": tmp_path, **options}
     with pytest.raises(NotDownloaded, match=words) as caught:
-        await ensure(world, FileModel.from_hub(repo_id, **{"endpoint": hub.url, "cache_dir": tmp_path, **options}))
+        await ensure(world, FileModel.from_hub(repo_id, **given))
     assert caught.value.__cause__ is caught.value.__context__ is None
     assert not await world.models()
 

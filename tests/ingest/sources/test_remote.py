@@ -257,7 +257,10 @@ def test_an_error_of_a_driver_shows_neither_its_options_nor_its_cause() -> None:
         ("nope://bucket/a.jsonl", InvalidRequest, "cannot read nope://bucket/a.jsonl: Protocol not known: nope"),
     ],
 )
-def test_a_driver_that_is_missing_is_named(url: str, error: type[Exception], words: str) -> None:
+def test_a_driver_that_is_missing_is_named(
+    url: str, error: type[Exception], words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "huggingface_hub", None)  # installed for the tests of models from there
     with pytest.raises(error, match=words):
         opened(url)
 
