@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
-from collections.abc import AsyncGenerator
+import threading
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import anyio
 import attrs
@@ -17,10 +18,12 @@ import pytest_asyncio
 from aiomlcommons import BadPackage, FileModel, NotDownloaded, NotSupported, Phase, Progress, Session
 from aiomlcommons.api.model_configs import ModelConfig
 from aiomlcommons.lifecycle.file_model import FileFields
+from aiomlcommons.lifecycle.files.hub_download import HubDownload
 from tests.support.hub_server import COMMITS, HubServer, Repository, dense_repository, hub_server
 from tests.support.served_emulator import NOW, ServedEmulator
 
 pytestmark = pytest.mark.asyncio
+ThreadsEnd: TypeAlias = Callable[[], Awaitable[Any]]
 TOKEN = "hf_0123456789abcdef"
 
 
@@ -37,6 +40,21 @@ async def hub() -> AsyncGenerator[HubServer]:
 @pytest.fixture
 def spec(hub: HubServer, tmp_path: Path) -> FileModel:
     return FileModel.from_hub("tiny/dense", endpoint=hub.url, cache_dir=tmp_path, token=TOKEN)
+
+
+@pytest.fixture
+def threads_end(monkeypatch: pytest.MonkeyPatch) -> ThreadsEnd:
+    """Wait for the end of the thread that downloads, which an abandoned call does not."""
+    ended, run = threading.Event(), HubDownload.run
+
+    def noted(self: HubDownload) -> Any:
+        try:
+            return run(self)
+        finally:
+            ended.set()
+
+    monkeypatch.setattr(HubDownload, "run", noted)
+    return lambda: asyncio.to_thread(ended.wait, 60)
 
 
 async def ensure(world: ServedEmulator, spec: FileModel, **options: Any) -> Any:
@@ -158,7 +176,7 @@ async def test_a_server_that_takes_no_files_is_told_before_the_download(hub: Hub
 
 
 async def test_a_cancelled_call_does_not_wait_for_the_download(
-    world: ServedEmulator, hub: HubServer, spec: FileModel
+    world: ServedEmulator, hub: HubServer, spec: FileModel, threads_end: ThreadsEnd
 ) -> None:
     hub.hold = asyncio.Event()
     async with anyio.create_task_group() as group:
@@ -166,19 +184,15 @@ async def test_a_cancelled_call_does_not_wait_for_the_download(
         await hub.held.wait()
         group.cancel_scope.cancel()
     hub.hold.set()
-    await stopped()
+    await threads_end()
     assert "config.json" not in hub.downloads(), "the next files are not downloaded"
     hub.hold = None
     assert (await ensure(world, spec)).registered, "the next call downloads them"
 
 
-async def stopped() -> None:
-    """Wait until no thread downloads any more."""
-    while anyio.to_thread.current_default_thread_limiter().borrowed_tokens:  # noqa: ASYNC110 - nothing tells of it
-        await asyncio.sleep(0.01)
-
-
-async def test_an_error_of_the_report_ends_the_call(world: ServedEmulator, hub: HubServer, spec: FileModel) -> None:
+async def test_an_error_of_the_report_ends_the_call(
+    world: ServedEmulator, hub: HubServer, spec: FileModel, threads_end: ThreadsEnd
+) -> None:
     def report(progress: Progress) -> None:
         if progress.bytes_total:
             raise KeyError("enough")
@@ -187,7 +201,7 @@ async def test_an_error_of_the_report_ends_the_call(world: ServedEmulator, hub: 
     with pytest.raises(KeyError, match="enough"):
         await ensure(world, spec, report=report)
     hub.hold.set()
-    await stopped()
+    await threads_end()
 
 
 async def test_progress_is_told_while_a_file_arrives(world: ServedEmulator, hub: HubServer, spec: FileModel) -> None:

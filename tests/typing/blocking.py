@@ -11,7 +11,7 @@ from aiomlcommons.api.tasks import TaskInfo
 from aiomlcommons.blocking import Session
 from aiomlcommons.inference.embed import Batch
 from aiomlcommons.ingest.stats import Report
-from aiomlcommons.lifecycle.ensure import EnsuredModel
+from aiomlcommons.lifecycle.ensured import EnsuredModel
 
 
 def calls(ml: Session) -> None:
