@@ -24,13 +24,28 @@ from aiomlcommons.trouble.table import trouble_of
 
 
 class MLCommonsError(Exception):
-    """Base of the errors of the package; misuse of Python types raises TypeError or ValueError."""
+    """Base of the errors of the package; misuse of Python types raises TypeError or ValueError.
+
+    The text of an error of a call ends with its ``x-opaque-id``, by which the logs of the server tell about it.
+    """
 
     transient: bool = False
     """Whether a retry of the same call a little later is likely to succeed."""
 
     retry_after: float | None = None
     """Seconds to wait before a retry, if the server sent ``Retry-After`` or a model's provider names them."""
+
+    opaque_id: str | None = None
+    """The ``x-opaque-id`` that the request was sent with; None if the error is not that of a request."""
+
+    attempts: int = 1
+    """How often the request was sent."""
+
+    def __str__(self) -> str:
+        if self.opaque_id is None:
+            return words_of(self)
+        times = f", sent {self.attempts} times" if self.attempts > 1 else ""
+        return f"{words_of(self)} [x-opaque-id {self.opaque_id}{times}]"
 
 
 class InsecureWarning(UserWarning):
@@ -74,10 +89,12 @@ class ConnectError(MLCommonsError):
         request, message = request.bare, request.hidden_in(message)
         super().__init__(f"{message} ({request})")
         self.message, self.request, self.transient, self.sent = message, request, transient, sent
+        self.opaque_id = request.opaque_id
 
     def __reduce__(self) -> Any:
         request = attrs.evolve(self.request, body=None)
-        return partial(type(self), transient=self.transient, sent=self.sent), (self.message, request)
+        made = partial(type(self), transient=self.transient, sent=self.sent)
+        return made, (self.message, request), {"attempts": self.attempts}
 
 
 class RequestTimeout(ConnectError):
@@ -94,9 +111,10 @@ class DecodeError(MLCommonsError):
         response, message = response.veiled, response.request.hidden_in(message)
         super().__init__(f"{message} ({response.request}); the response begins {response.body[:120]!r}")
         self.message, self.response, self.request, self.index = message, response, response.request, index
+        self.opaque_id = self.request.opaque_id
 
     def __reduce__(self) -> Any:
-        return type(self), (self.message, self.response, self.index)
+        return type(self), (self.message, self.response, self.index), {"attempts": self.attempts}
 
 
 class ApiError(MLCommonsError):
@@ -116,6 +134,7 @@ class ApiError(MLCommonsError):
     def __init__(self, response: HttpResponse) -> None:
         response = without_echo(response.veiled)
         self.request, self.response, self.status = response.request, response, response.status
+        self.opaque_id = self.request.opaque_id
         self.body = body_of(response)
         self.type, self.reason, self.details = describe(self.body)
         self.trouble = trouble_in(response)
@@ -133,7 +152,7 @@ class ApiError(MLCommonsError):
 
     def __reduce__(self) -> Any:
         # The message as it was, because a hint may tell by how much the clock was wrong.
-        return type(self), (self.response,), {"args": self.args}
+        return type(self), (self.response,), {"args": self.args, "attempts": self.attempts}
 
 
 class Redirected(ApiError):
@@ -238,6 +257,9 @@ class StreamFailed(MLCommonsError):
         self.transient = self.trouble.passes
         self.retry_after = delay_in(message) if self.transient else None
 
+    def __reduce__(self) -> Any:
+        return type(self), self.args, {"opaque_id": self.opaque_id}
+
 
 class StreamCut(MLCommonsError):
     """A truncated stream: the server or a proxy closed it before its last event."""
@@ -247,7 +269,12 @@ class StreamCut(MLCommonsError):
         self.name = name
 
     def __reduce__(self) -> Any:
-        return type(self), (self.name,)
+        return type(self), (self.name,), {"opaque_id": self.opaque_id}
+
+
+def words_of(error: BaseException) -> str:
+    """Return the text of an error without the id of its call, so that those of calls that fail alike are equal."""
+    return Exception.__str__(error) if isinstance(error, MLCommonsError) else str(error)
 
 
 def trouble_in(response: HttpResponse) -> Trouble:

@@ -76,6 +76,11 @@ class HttpRequest:
         query = "&".join(f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in pairs)
         return f"{self.base}{path}?{query}" if query else f"{self.base}{path}"
 
+    @property
+    def opaque_id(self) -> str | None:
+        """The ``x-opaque-id``, by which the server's logs name the request; None before it is sent."""
+        return self.headers.get("x-opaque-id")
+
     @cached_property
     def bare(self) -> HttpRequest:
         """The request without credentials, for errors and responses: these are printed, logged and pickled.

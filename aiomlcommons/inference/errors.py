@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from aiomlcommons.errors import DecodeError, MLCommonsError
+from aiomlcommons.errors import DecodeError, MLCommonsError, words_of
 
 
 class BatchFailed(MLCommonsError):
@@ -19,7 +19,9 @@ class BatchFailed(MLCommonsError):
         self.row = None if position is None else start + position
         where = f"rows {start} to {start + len(rows) - 1}" if rows else f"reading rows from row {start} on"
         where += "" if self.row is None else f", because of row {self.row}"
-        super().__init__(f"batch {index} ({where}) failed: {type(cause).__name__}: {cause}")
+        super().__init__(f"batch {index} ({where}) failed: {type(cause).__name__}: {words_of(cause)}")
+        if isinstance(cause, MLCommonsError):
+            self.opaque_id, self.attempts = cause.opaque_id, cause.attempts
 
     def __reduce__(self) -> Any:
         return type(self), (self.index, self.start, self.rows, self.cause)

@@ -61,7 +61,7 @@ class Attempts:
         if self.state.name != "open":
             remedy = "use `async with Session(...) as ml:` or `await Session.connect(...)`"
             raise SessionClosed(f"the session is {self.state.name}: {remedy}")
-        opaque_id = self.options.opaque_id or f"aiomlcommons-{secrets.token_hex(16)}"
+        opaque_id = self.options.opaque_id or f"aiomlcommons-{secrets.token_hex(8)}"
         sent = request.with_headers(self.options.headers, {"x-opaque-id": opaque_id}, request.headers)
         return attrs.evolve(sent, hidden=tuple(map(reveal, self.hidden))) if self.hidden else sent
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import attrs
 
-from aiomlcommons.errors import ApiError, ConnectError
+from aiomlcommons.errors import ApiError, ConnectError, words_of
 from aiomlcommons.http import HttpRequest, HttpResponse
 from aiomlcommons.masking import without_parameters
 from aiomlcommons.net.sparing import Sparing
@@ -142,7 +142,8 @@ class Events:
         """Tell that a node gets no calls for so many seconds, after so many failures in a row."""
         level = logging.WARNING if failures == 1 else logging.DEBUG
         known = {"node": node, "error": type(error).__name__, "pause": seconds}
-        log.log(level, "%s is set aside for %.0f s: %s", node, seconds, reason(error), extra=known)
+        found = getattr(error, "opaque_id", None)
+        log.log(level, "%s is set aside for %.0f s: %s%s", node, seconds, reason(error), _tag(found), extra=known)
 
     def back(self, node: str) -> None:
         """Tell that a node that was set aside responded."""
@@ -162,10 +163,9 @@ class Events:
         """Tell that a node is not among those of the cluster any more."""
         log.info("%s left the cluster", node, extra={"node": node})
 
-    def undiscovered(self, error: str | Exception) -> None:
+    def undiscovered(self, why: str | Exception) -> None:
         """Tell that the cluster could not be asked for its nodes."""
-        words = error if isinstance(error, str) else reason(error)
-        log.warning("the nodes of the cluster could not be discovered: %s", words)
+        log.warning("the nodes of the cluster could not be discovered: %s", _line(str(why)))
 
 
 def reason(error: BaseException) -> str:
@@ -173,9 +173,8 @@ def reason(error: BaseException) -> str:
     if isinstance(error, ApiError):
         words = f"{error.status} {error.reason or type(error).__name__}"
     else:
-        words = str(getattr(error, "message", error)) or type(error).__name__
-    line = " ".join(words.split())
-    return line if len(line) <= LONGEST else f"{line[:LONGEST]} ..."
+        words = str(getattr(error, "message", "")) or words_of(error) or type(error).__name__
+    return _line(words)
 
 
 def where_of(key: str) -> str:
@@ -187,15 +186,23 @@ def _short(error: BaseException) -> str:
     return str(error.status) if isinstance(error, ApiError) else type(error).__name__
 
 
+def _line(words: str) -> str:
+    line = " ".join(words.split())
+    return line if len(line) <= LONGEST else f"{line[:LONGEST]} ..."
+
+
 def _id(sent: HttpRequest) -> str:
-    found = sent.headers.get("x-opaque-id")
-    return f" [x-opaque-id {found}]" if found else ""
+    return _tag(sent.opaque_id)
+
+
+def _tag(opaque_id: str | None) -> str:
+    return f" [x-opaque-id {opaque_id}]" if opaque_id else ""
 
 
 def _of(sent: HttpRequest, error: BaseException | None = None, attempt: int | None = None) -> dict[str, Any]:
     """Return the attributes of a log record that tell about a request."""
     found: dict[str, Any] = {
-        "opaque_id": sent.headers.get("x-opaque-id"),
+        "opaque_id": sent.opaque_id,
         "method": sent.method,
         "path": without_parameters(sent.path),
         "node": sent.base,

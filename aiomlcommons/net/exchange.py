@@ -11,7 +11,7 @@ import anyio
 import attrs
 
 from aiomlcommons.endpoint import Pieces
-from aiomlcommons.errors import ConnectError, MLCommonsError, SessionClosed
+from aiomlcommons.errors import ConnectError, MLCommonsError, SessionClosed, StreamCut, StreamFailed
 from aiomlcommons.http import HttpRequest, HttpResponse
 from aiomlcommons.net.attempts import Attempts, is_nodes_fault
 from aiomlcommons.net.circuit import Caller
@@ -76,8 +76,7 @@ class Exchange(Attempts):
                     self.state.events.elsewhere(sent, tried[-1].url, error, attempt=attempt)
                     continue
                 if not (may_repeat and self._should_retry(error, attempt, anyio.current_time() - began)):
-                    if len(tried) > 1:
-                        error.add_note(f"sent {len(tried)} times, x-opaque-id {sent.headers['x-opaque-id']}")
+                    error.attempts = len(tried)
                     raise
                 await self._pause(sent, tried[-1], error, attempt, pause_for(error, next(pauses)))
                 attempt += 1
@@ -145,7 +144,11 @@ class Exchange(Attempts):
         sent = self.prepared(request)
         async with AsyncExitStack() as stack:
             answer = await self._begun(sent, stack)
-            yield answer.pieces
+            try:
+                yield answer.pieces
+            except (StreamFailed, StreamCut) as error:  # which who reads the pieces makes of them
+                error.opaque_id = sent.opaque_id
+                raise
 
     async def _begun(self, sent: HttpRequest, stack: AsyncExitStack) -> Streamed:
         tried = list[Node]()
@@ -158,7 +161,9 @@ class Exchange(Attempts):
                     return await self.stream(sent, node, stack)
             except ConnectError as error:
                 if not (_is_unsent(error) and self._goes_on(error, tried)):
+                    error.attempts = len(tried)
                     raise
+                self.state.events.elsewhere(sent, tried[-1].url, error, attempt=1)
 
     async def _discover(self) -> None:
         if self.discovery is not None:

@@ -12,6 +12,7 @@ import pytest
 
 from aiomlcommons import ApiError, Backoff, ConnectError, HttpRequest, HttpResponse, Session, TooManyRequests
 from aiomlcommons.client import Client, at_own_pace
+from aiomlcommons.errors import words_of
 from aiomlcommons.net.circuit import AHEAD, MOST, Caller, Circuits
 from aiomlcommons.net.exchange import LONGEST_RETRY_AFTER
 from aiomlcommons.net.nodes import REFUSES
@@ -101,7 +102,7 @@ def test_a_call_whose_turn_is_too_far_away_fails_at_once_with_the_last_refusal(s
         assert len(at_once) >= 2 * CALLERS - LONGEST_RETRY_AFTER / SPACING - 1
         assert len(set(map(id, at_once))) == len(at_once), "an error of its own for each"
         assert all("not sent: the last" in error.__notes__[0] for error in at_once)
-        assert str(at_once[0]) == "too many requests (GET /)"
+        assert words_of(at_once[0]) == "too many requests (GET /)"
 
     served.run(work())
 

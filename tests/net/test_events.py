@@ -103,14 +103,14 @@ def test_a_node_that_fails_is_one_line_and_one_when_it_is_back(
 
     async def work() -> None:
         async with served.session([A, B]) as ml:
-            await ml.info()
+            await ml.options(opaque_id="one").info()
             await asyncio.sleep(2)
             await ml.info()
             await ml.info()
 
     served.run(work())
     assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
-        ("WARNING", "http://127.0.0.1:1 is set aside for 1 s: connection refused"),
+        ("WARNING", "http://127.0.0.1:1 is set aside for 1 s: connection refused [x-opaque-id one]"),
         ("INFO", "http://127.0.0.1:1 responds again and takes calls"),
     ]
 

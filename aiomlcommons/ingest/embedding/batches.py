@@ -8,7 +8,7 @@ import anyio
 import attrs
 import numpy as np
 
-from aiomlcommons.errors import ApiError, DecodeError, InvalidRequest, MLCommonsError
+from aiomlcommons.errors import ApiError, DecodeError, InvalidRequest, MLCommonsError, words_of
 from aiomlcommons.inference.vectors import Vectors
 from aiomlcommons.ingest.embedding._model_check import HARMLESS, ModelCheck
 from aiomlcommons.ingest.embedding._vector_check import VectorCheck
@@ -149,7 +149,7 @@ class BatchEmbedder:
                     break
             else:
                 return True
-        reasons[text] = f"{type(error).__name__}: {error}"
+        reasons[text] = f"{type(error).__name__}: {words_of(error)}"
         return False
 
     async def _bisect(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import anyio
 import attrs
 
-from aiomlcommons.errors import ApiError, MLCommonsError
+from aiomlcommons.errors import ApiError, MLCommonsError, words_of
 from aiomlcommons.ingest.errors import SinkError
 from aiomlcommons.ingest.pacing.stall_timeout import StallTimeout
 from aiomlcommons.ingest.sinks._index_bulk import Action, BulkRequest, Outcome, Portion, coalesce, outcome
@@ -106,7 +106,7 @@ class Delivery:
             if error.transient:
                 return Outcome(retry=list(pending), why=str(error), wait=error.retry_after or 0.0)
             if isinstance(error, ApiError) and error.status in REFUSED_WHOLE:
-                return Outcome(halve=True, why=str(error))
+                return Outcome(halve=True, why=words_of(error))
             raise
         if result.unusable:
             raise SinkError(f"index {self.index} accepts no documents: {result.why}")
