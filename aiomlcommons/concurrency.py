@@ -17,6 +17,8 @@ import attrs
 
 A = TypeVar("A")
 B = TypeVar("B")
+# Of what items in flight waited for when all were cancelled, so much is told.
+NOTES = 3
 
 
 async def batched(source: Iterable[A] | AsyncIterable[A], size: int) -> AsyncGenerator[list[A]]:
@@ -58,6 +60,7 @@ class Results(Generic[B]):
         self._next = 0
         self._changed = anyio.Event()
         self._end: type[Exception] | None = None
+        self.notes: dict[str, None] = {}
 
     def __aiter__(self) -> AsyncIterator[B]:
         return self
@@ -121,6 +124,10 @@ async def fan_out(
     try:
         async with beside(_feed, work, source, concurrency, slots, results):
             yield results
+    except anyio.get_cancelled_exc_class() as error:
+        for note in itertools.islice(results.notes, NOTES):
+            error.add_note(note)
+        raise
     finally:
         results.end(anyio.ClosedResourceError)
         with anyio.CancelScope(shield=True):
@@ -193,5 +200,9 @@ async def _worker(
             done = _Done(await work(item))
         except Exception as error:
             done = _Done(error=error)
+        except anyio.get_cancelled_exc_class() as error:
+            # The error that is raised is that of the task which waits for the results.
+            results.notes.update(dict.fromkeys(getattr(error, "__notes__", ())))
+            raise
         results.put(index, done)
         await available.acquire()

@@ -268,3 +268,27 @@ async def test_a_cancellation_in_the_moment_of_a_deadline_is_not_lost() -> None:
 
     with pytest.raises(asyncio.CancelledError):
         await asyncio.ensure_future(reader())
+
+
+async def test_what_items_in_flight_say_when_they_are_cancelled_is_said_of_all() -> None:
+    notes: list[str] = []
+
+    async def work(number: int) -> int:
+        if number == 4:
+            scope.cancel()
+        try:
+            await anyio.sleep_forever()
+        except asyncio.CancelledError as error:
+            error.add_note(f"waited for {number}")
+            raise
+        return number
+
+    with anyio.CancelScope() as scope:
+        try:
+            async with fan_out(work, numbers(9), concurrency=5, ordered=True) as results:
+                await anext(results)
+        except asyncio.CancelledError as error:
+            notes = error.__notes__
+            raise
+    assert len(notes) == 3
+    assert set(notes) < {f"waited for {number}" for number in range(5)}

@@ -29,12 +29,16 @@ async def wait(options: argparse.Namespace) -> int:
     """Wait for the end of a task, and print each change of its state."""
     async with cluster(options) as ml:
         task = ml.task(options.task_id)
-        with anyio.move_on_after(options.timeout):
-            async for info in task:
-                print(f"{info.task_type or 'task'} {options.task_id} {info.state}", file=sys.stderr)
-            # Awaited too, because that follows a deployment which failed as a duplicate to the one that continues.
-            info = await task
-            print(f"{info.state}" + (f" model_id={info.model_id}" if info.model_id else ""))
-            return 0
-    print(f"aiomlcommons: task {options.task_id} has not ended in {options.timeout:g} s", file=sys.stderr)
-    return 1
+        try:
+            with anyio.fail_after(options.timeout):
+                async for info in task:
+                    print(f"{info.task_type or 'task'} {options.task_id} {info.state}", file=sys.stderr)
+                # Awaited too, because that follows a deployment which failed as a duplicate to the one that continues.
+                info = await task
+        except TimeoutError as error:
+            print(f"aiomlcommons: task {options.task_id} has not ended in {options.timeout:g} s", file=sys.stderr)
+            for note in getattr(error.__context__, "__notes__", ()):
+                print(f"  {note}", file=sys.stderr)
+            return 1
+        print(f"{info.state}" + (f" model_id={info.model_id}" if info.model_id else ""))
+        return 0

@@ -7,6 +7,7 @@ from aiomlcommons.ingest.embedding.cache import Cache, MemoryCache
 from aiomlcommons.ingest.embedding.model import JobModel
 from aiomlcommons.ingest.embedding.requests import ModelRequests
 from aiomlcommons.ingest.engine import Engine
+from aiomlcommons.ingest.events import JobEvents
 from aiomlcommons.ingest.job_files import JobFiles
 from aiomlcommons.ingest.options import JobOptions
 from aiomlcommons.ingest.rows.batch_size import BatchSize
@@ -24,6 +25,7 @@ def engine_of(
     sink: Sink,
     files: JobFiles,
     options: JobOptions,
+    events: JobEvents,
 ) -> Engine:
     """Return an engine that resumes from the checkpoint in ``files``."""
     checkpoint, stats = files.checkpoint, Stats(clock=options.clock)
@@ -34,7 +36,7 @@ def engine_of(
     tracker.read(checkpoint.start, checkpoint.position)
     unchanged = files.unchanged if options.skip_unchanged else None
     refused = sink.screen if isinstance(sink, Screening) else None
-    embedder = embedder_of(model, options, stats, sizes, files.cache)
+    embedder = embedder_of(model, options, stats, sizes, files.cache, events)
     embedder.dimension = embedder.dimension or checkpoint.dimension
     return Engine(
         source=source,
@@ -53,11 +55,17 @@ def engine_of(
         ordered=options.ordered,
         checkpoint_every=options.checkpoint_every,
         linger=options.linger,
+        events=events,
     )
 
 
 def embedder_of(
-    model: JobModel, options: JobOptions, stats: Stats, sizes: BatchSize | None = None, cache: Cache | None = None
+    model: JobModel,
+    options: JobOptions,
+    stats: Stats,
+    sizes: BatchSize | None = None,
+    cache: Cache | None = None,
+    events: JobEvents | None = None,
 ) -> BatchEmbedder:
     """Return what embeds the batches of a job; without ``cache`` it remembers recent texts in memory."""
     limiter, rate = options.limiter(model.most), options.rate()
@@ -70,6 +78,7 @@ def embedder_of(
         options.stall_timeout,
         rate,
         model.redeploy,
+        events or JobEvents(),
     )
     sizes = sizes or BatchSize(options.batch, options.batch_bytes)
     embedder = BatchEmbedder(requests, stats, sizes, cache or MemoryCache())

@@ -20,6 +20,8 @@ from aiomlcommons.concurrency import Results, fan_out
 from aiomlcommons.ingest.embedding.batches import BatchEmbedder, EmbeddedBatch
 from aiomlcommons.ingest.embedding.cache import CacheFile
 from aiomlcommons.ingest.errors import JobStalled, ModelFails, SourceError
+from aiomlcommons.ingest.events import JobEvents
+from aiomlcommons.ingest.paths import printable
 from aiomlcommons.ingest.rows.batching import Batch, Batcher
 from aiomlcommons.ingest.rows.failure_limit import FailureLimit
 from aiomlcommons.ingest.rows.tracking import Tracker
@@ -61,6 +63,7 @@ class Engine:
     ordered: bool = True
     linger: float | None = None
     checkpoint_every: int = 64
+    events: JobEvents = attrs.field(factory=JobEvents)
     torn: int = 0
     _read_error: Exception | None = None
     _write_deadline: float = math.inf
@@ -219,6 +222,8 @@ class Engine:
         dead_letters = [*dead_letters, *(batch.fail(one.index, one.why) for one in refused)]
         if dead_letters:
             await anyio.to_thread.run_sync(self.dead_letters.write, dead_letters)
+            told = ((one.row, one.id, one.why, one.reason) for one in dead_letters)
+            self.events.failed(told, printable(self.dead_letters.path))
         self._settle(batch, {one.index for one in refused}, dead_letters)
 
     def _documents(self, embedded: EmbeddedBatch) -> Documents:
@@ -259,6 +264,7 @@ class Engine:
             # Only now: rows after the checkpoint are read again on resume, and must not pass for unchanged then.
             unsaved, self._unsaved = self._unsaved, []
             await self.written.written(unsaved)
+        self.events.saved(self.stats.done, self.stats)
 
     async def _finish(self) -> None:
         """Mark the checkpoint as finished."""

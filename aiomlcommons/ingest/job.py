@@ -16,8 +16,10 @@ from aiomlcommons.ingest.assembly import engine_of
 from aiomlcommons.ingest.embedding.model import JobModel
 from aiomlcommons.ingest.engine import Engine
 from aiomlcommons.ingest.errors import JobStopped, RowsLost
+from aiomlcommons.ingest.events import JobEvents
 from aiomlcommons.ingest.job_files import JobFiles
 from aiomlcommons.ingest.options import JobOptions
+from aiomlcommons.ingest.paths import printable
 from aiomlcommons.ingest.sinks import NpySink
 from aiomlcommons.ingest.state.dead_letters import DeadLetters
 from aiomlcommons.ingest.stats import Report, Stats
@@ -83,6 +85,19 @@ def _unwrap(error: Exception) -> Exception:
     return error
 
 
+def _told(model: JobModel, options: JobOptions) -> dict[str, Any]:
+    """Return what the log says of how a job is run."""
+    least_most = options.concurrency
+    return {
+        "model": model.identity.get("model_id"),
+        "batches of": options.batch,
+        "concurrency": " to ".join(map(str, least_most)) if isinstance(least_most, tuple | list) else least_most,
+        "requests a minute": options.requests_per_minute,
+        "tokens a minute": options.tokens_per_minute,
+        "checkpoint": None if options.checkpoint is None else printable(options.checkpoint),
+    }
+
+
 async def _discard(files: JobFiles) -> None:
     """Remove the checkpoint, which says itself that the job is finished if it cannot be removed."""
     try:
@@ -123,11 +138,13 @@ async def ingesting(
     job_header = {"job": "ingest", **model.identity, **header}
     opening = partial(JobFiles.open, job_header, dead_letters, options, model, target, anew=anew)
     files = await anyio.to_thread.run_sync(opening)
-    engine = engine_of(model, source, sink, files, options)
+    events = JobEvents()
+    engine = engine_of(model, source, sink, files, options, events)
     ids = sink.ids_path if isinstance(sink, NpySink) else None
     job = Job(engine, lambda: Report.of(engine.stats, dead_letters.path, ids))
     try:
         await engine.open()
+        events.started(source.name, sink.name, done=engine.stats.settled, options=_told(model, options))
         async with beside(job._run):
             yield job
     finally:
@@ -138,6 +155,10 @@ async def ingesting(
                 await anyio.to_thread.run_sync(files.close)
             if (job.succeeded and not keep) or not engine.began:
                 await _discard(files)
+            if job.succeeded:
+                events.ended(job._report())
+            elif job._error is not None:
+                events.broke_off(job._error, engine.stats)
     if job._unretrieved is not None:
         raise job._unretrieved
     if job.succeeded and not job._report().balanced:

@@ -23,6 +23,7 @@ from aiomlcommons.lifecycle.registration import Registration
 from aiomlcommons.lifecycle.remedies import Remedy, remedy_for
 from aiomlcommons.lifecycle.spec import ExistingModel, FileModel, Spec
 from aiomlcommons.net.backoff import Backoff
+from aiomlcommons.net.events import told_if_cancelled
 from aiomlcommons.record import Record, kind_of
 from aiomlcommons.wire.features import Feature
 
@@ -55,19 +56,25 @@ class EnsureModel:
         if not isinstance(wanted, str | Spec):
             raise InvalidRequest(f"model must be an id, a name or a spec such as PretrainedModel, not {_shown(wanted)}")
         did: list[Phase] = []
+        step = Progress(phase=Phase.CHECKING, name=wanted if isinstance(wanted, str) else "")
 
         def report(progress: Progress) -> None:
+            nonlocal step
+            step = progress
             did.append(progress.phase)
             self.report(progress)
 
-        how = attrs.evolve(self, report=report)
+        with told_if_cancelled(lambda: f"ensure, whose last step was {step}"):
+            return await attrs.evolve(self, report=report)._ensure_any(wanted, did)
+
+    async def _ensure_any(self, wanted: Spec | str, did: list[Phase]) -> EnsuredModel:
         spec = await named(self.ml, wanted) if isinstance(wanted, str) else wanted
         if isinstance(spec, FileModel):
             # Before the file is packed and hashed, which takes long.
             self.ml.flavor.need(Feature.MODEL_FILES, f"{type(spec).__name__} {spec.path}")
-            async with named_file(spec, report) as file:
-                return await how._ensure(file, did)
-        return await how._ensure(spec, did)
+            async with named_file(spec, self.report) as file:
+                return await self._ensure(file, did)
+        return await self._ensure(spec, did)
 
     async def _ensure(self, spec: New | ExistingModel, did: list[Phase]) -> EnsuredModel:
         model_id, model = await self._register_and_deploy(spec)

@@ -7,8 +7,12 @@ by which the call is found in the logs of the server. Each line has these as att
 from __future__ import annotations
 
 import logging
+import time
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from typing import Any
 
+import anyio
 import attrs
 
 from aiomlcommons.errors import ApiError, ConnectError, words_of
@@ -114,6 +118,35 @@ class Events:
             extra={**_of(sent), "pause": pause, "status": status},
         )
 
+    def given_up(
+        self,
+        cancelled: BaseException,
+        sent: HttpRequest,
+        node: str | None,
+        *,
+        waits_for: str,
+        error: Exception | None,
+        attempt: int,
+        seconds: float,
+    ) -> None:
+        """Tell that a call was cancelled, as by a deadline, so many seconds after it began.
+
+        ``cancelled`` is given a note, which a traceback shows above the TimeoutError of a deadline, that has no words
+        of its own. ``error`` is the last failure of the call.
+        """
+        where = sent if node is None else f"{sent} at {node}"
+        last = f"; attempt {attempt}, the last failure was {reason(error)}" if error is not None else ""
+        words = f"{where}: given up after {seconds:.1f} s, while it waited for {waits_for}{last}{_id(sent)}"
+        cancelled.add_note(words)
+        self.lines.say(
+            logging.DEBUG if error is None else logging.INFO,
+            ("given up", node),
+            "%s",
+            words,
+            more="calls given up",
+            extra={**_of(sent.at(node or ""), error, attempt), "seconds": seconds},
+        )
+
     # ---- nodes and circuits ------------------------------------------------------------------------------------------
 
     def opened(self, where: str, error: ApiError, refusals: int) -> None:
@@ -143,7 +176,7 @@ class Events:
         level = logging.WARNING if failures == 1 else logging.DEBUG
         known = {"node": node, "error": type(error).__name__, "pause": seconds}
         found = getattr(error, "opaque_id", None)
-        log.log(level, "%s is set aside for %.0f s: %s%s", node, seconds, reason(error), _tag(found), extra=known)
+        log.log(level, "%s is set aside for %.0f s: %s%s", node, seconds, reason(error), tag(found), extra=known)
 
     def back(self, node: str) -> None:
         """Tell that a node that was set aside responded."""
@@ -165,7 +198,7 @@ class Events:
 
     def undiscovered(self, why: str | Exception) -> None:
         """Tell that the cluster could not be asked for its nodes."""
-        log.warning("the nodes of the cluster could not be discovered: %s", _line(str(why)))
+        log.warning("the nodes of the cluster could not be discovered: %s", one_line(str(why)))
 
 
 def reason(error: BaseException) -> str:
@@ -174,7 +207,23 @@ def reason(error: BaseException) -> str:
         words = f"{error.status} {error.reason or type(error).__name__}"
     else:
         words = str(getattr(error, "message", "")) or words_of(error) or type(error).__name__
-    return _line(words)
+    return one_line(words)
+
+
+@contextmanager
+def told_if_cancelled(words: Callable[[], str]) -> Generator[None]:
+    """Tell what was waited for if that is cancelled, as by a deadline: in a note of the error, and at INFO.
+
+    ``words`` says it, after "given up after 5.0 s: ".
+    """
+    began = time.monotonic()
+    try:
+        yield
+    except anyio.get_cancelled_exc_class() as cancelled:
+        told = f"given up after {time.monotonic() - began:.1f} s: {words()}"
+        cancelled.add_note(told)
+        log.info("%s", told)
+        raise
 
 
 def where_of(key: str) -> str:
@@ -186,16 +235,18 @@ def _short(error: BaseException) -> str:
     return str(error.status) if isinstance(error, ApiError) else type(error).__name__
 
 
-def _line(words: str) -> str:
+def one_line(words: str) -> str:
+    """Return a server's words as one line of bounded length."""
     line = " ".join(words.split())
     return line if len(line) <= LONGEST else f"{line[:LONGEST]} ..."
 
 
 def _id(sent: HttpRequest) -> str:
-    return _tag(sent.opaque_id)
+    return tag(sent.opaque_id)
 
 
-def _tag(opaque_id: str | None) -> str:
+def tag(opaque_id: str | None) -> str:
+    """Return the end of a line that names a call; empty without an id."""
     return f" [x-opaque-id {opaque_id}]" if opaque_id else ""
 
 

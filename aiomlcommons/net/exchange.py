@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import NoReturn
@@ -14,6 +13,7 @@ from aiomlcommons.endpoint import Pieces
 from aiomlcommons.errors import ConnectError, MLCommonsError, SessionClosed, StreamCut, StreamFailed
 from aiomlcommons.http import HttpRequest, HttpResponse
 from aiomlcommons.net.attempts import Attempts, is_nodes_fault
+from aiomlcommons.net.call import Call
 from aiomlcommons.net.circuit import Caller
 from aiomlcommons.net.discovery import Discovery
 from aiomlcommons.net.hedge import race
@@ -61,33 +61,54 @@ class Exchange(Attempts):
         no retry: else a cluster of many nodes would use up all of them in a moment. One that may be ``hedged`` is sent
         to a second node if the first one is slow, if the options say so.
         """
-        sent = self.prepared(request)
+        call = Call(self.prepared(request), self.nodes.clock())
+        try:
+            return await self._response(call, repeatable=repeatable, hedged=hedged)
+        except anyio.get_cancelled_exc_class() as cancelled:
+            self._note(cancelled, call)
+            raise
+
+    async def _response(self, call: Call, *, repeatable: bool, hedged: bool) -> HttpResponse:
         pauses = iter(self.options.backoff)
-        began, attempt, tried = math.inf, 1, list[Node]()
         while True:
             await self._discover()
-            await self._turn(sent, tried, trial=repeatable)
+            await self._turn(call, trial=repeatable)
             try:
-                return await self._attempt(sent, tried, attempt, trial=repeatable, hedged=hedged)
+                return await self._attempt(call, trial=repeatable, hedged=hedged)
             except MLCommonsError as error:
-                began = min(began, anyio.current_time())
+                now = anyio.current_time()
+                call.error, call.failed = error, now if call.failed is None else call.failed
                 may_repeat = repeatable or _is_unsent(error)
-                if may_repeat and self._goes_on(error, tried):
-                    self.state.events.elsewhere(sent, tried[-1].url, error, attempt=attempt)
+                if may_repeat and self._goes_on(error, call.tried):
+                    self.state.events.elsewhere(call.sent, call.tried[-1].url, error, attempt=call.attempt)
                     continue
-                if not (may_repeat and self._should_retry(error, attempt, anyio.current_time() - began)):
-                    error.attempts = len(tried)
+                if not (may_repeat and self._should_retry(error, call.attempt, now - call.failed)):
+                    error.attempts = len(call.tried)
                     raise
-                await self._pause(sent, tried[-1], error, attempt, pause_for(error, next(pauses)))
-                attempt += 1
+                await self._pause(call, error, pause_for(error, next(pauses)))
 
-    async def _pause(self, sent: HttpRequest, node: Node, error: MLCommonsError, attempt: int, pause: float) -> None:
-        retries = self.options.retries
-        waits = attempt > retries
-        self.state.events.retrying(sent, node.url, error, attempt=attempt, of=retries + 1, pause=pause, waits=waits)
-        await anyio.sleep(pause)
+    async def _pause(self, call: Call, error: MLCommonsError, pause: float) -> None:
+        """Pause before the next attempt."""
+        retries, number, node = self.options.retries, call.attempt, call.tried[-1].url
+        waits = number > retries
+        self.state.events.retrying(call.sent, node, error, attempt=number, of=retries + 1, pause=pause, waits=waits)
+        with call.waiting_for(f"its next attempt (a pause of {pause:.1f} s)"):
+            await anyio.sleep(pause)
+        call.attempt += 1
 
-    async def _turn(self, sent: HttpRequest, tried: list[Node], *, trial: bool) -> None:
+    def _note(self, cancelled: BaseException, call: Call) -> None:
+        """Tell what a call waited for when it was cancelled: a deadline of the caller knows only that it is over."""
+        self.state.events.given_up(
+            cancelled,
+            call.sent,
+            call.tried[-1].url if call.tried else None,
+            waits_for=call.waits_for,
+            error=call.error,
+            attempt=call.attempt,
+            seconds=self.nodes.clock() - call.began,
+        )
+
+    async def _turn(self, call: Call, *, trial: bool) -> None:
         """Wait for the turn of a call, while the next node, or the provider behind the route, does nothing but refuse.
 
         Raises the last refusal if that would take too long. A bulk job repeats and spaces its requests by itself.
@@ -96,15 +117,15 @@ class Exchange(Attempts):
             return
         patience = max(LONGEST_RETRY_AFTER if self.options.retries else 0.0, self.options.wait)
         spacing = pause_between_probes(self.options.backoff)
-        node, whose = self.nodes.next(tried, trial=trial), Caller.of(self.options.auth, sent)
+        sent = call.sent
+        node, whose = self.nodes.next(call.tried, trial=trial), Caller.of(self.options.auth, sent)
         keys = whose.circuits(node.url, sent)
-        await self.state.circuits.turn(keys, sent, whose, spacing=spacing, patience=patience)
+        with call.waiting_for("its turn"):
+            await self.state.circuits.turn(keys, sent, whose, spacing=spacing, patience=patience)
 
-    async def _attempt(
-        self, sent: HttpRequest, tried: list[Node], attempt: int, *, trial: bool, hedged: bool
-    ) -> HttpResponse:
+    async def _attempt(self, call: Call, *, trial: bool, hedged: bool) -> HttpResponse:
         """Send a request to the next node, which is added to ``tried``, and if that is slow to another one."""
-
+        sent, tried = call.sent, call.tried
         hedge = self.options.hedge
 
         async def send(is_hedge: bool) -> HttpResponse:
@@ -112,7 +133,7 @@ class Exchange(Attempts):
                 tried.append(node)
                 if hedge is not None and is_hedge:
                     self.state.events.hedged(sent, node.url, after=hedge.after)
-                return await self.once(sent, node, attempt)
+                return await self.once(sent, node, call.attempt)
 
         if hedge is None or not hedged or not self.options.paced:
             return await send(False)
@@ -141,20 +162,24 @@ class Exchange(Attempts):
 
         Only a request that cannot have reached a node is sent to another one.
         """
-        sent = self.prepared(request)
+        call = Call(self.prepared(request), self.nodes.clock())
         async with AsyncExitStack() as stack:
-            answer = await self._begun(sent, stack)
+            try:
+                answer = await self._begun(call, stack)
+            except anyio.get_cancelled_exc_class() as cancelled:
+                self._note(cancelled, call)
+                raise
             try:
                 yield answer.pieces
             except (StreamFailed, StreamCut) as error:  # which who reads the pieces makes of them
-                error.opaque_id = sent.opaque_id
+                error.opaque_id = call.sent.opaque_id
                 raise
 
-    async def _begun(self, sent: HttpRequest, stack: AsyncExitStack) -> Streamed:
-        tried = list[Node]()
+    async def _begun(self, call: Call, stack: AsyncExitStack) -> Streamed:
+        sent, tried = call.sent, call.tried
         while True:
             await self._discover()
-            await self._turn(sent, tried, trial=False)
+            await self._turn(call, trial=False)
             try:
                 with self.nodes.turn(tried, trial=False) as node:
                     tried.append(node)

@@ -13,7 +13,7 @@ import attrs
 log = logging.getLogger("aiomlcommons")
 
 # Lines of a kind that are written before the others are counted; and the seconds that a sum is about.
-FIRST, EVERY = 5, 10.0
+FIRST, EVERY = 3, 10.0
 # Kinds that are known at a time; of more, the oldest is summed up and begins anew.
 MOST = 100
 
@@ -49,7 +49,7 @@ class Sparing:
         first: int = FIRST,
         extra: Mapping[str, Any] | None = None,
     ) -> None:
-        """Write a line, or count it if its kind had its lines; ``more`` is the name of the kind in the sum."""
+        """Write a line, or count it if its kind had its lines; the sum of these is named by the last ``more``."""
         if not log.isEnabledFor(level):
             return
         found = self._kind(kind, level, more)
@@ -58,6 +58,7 @@ class Sparing:
             log.log(level, words, *values, extra=extra)
             return
         found.counted += 1
+        found.more = more
         self._wake()
 
     def close(self) -> None:

@@ -15,6 +15,7 @@ from aiomlcommons.endpoint import Sends
 from aiomlcommons.errors import MLCommonsError, ServerError
 from aiomlcommons.namespace import HasSession
 from aiomlcommons.net.backoff import Backoff
+from aiomlcommons.net.events import told_if_cancelled
 from aiomlcommons.trouble.kinds import Kind
 from aiomlcommons.trouble.parsed_error import parse_error
 from aiomlcommons.trouble.table import trouble_of
@@ -73,22 +74,23 @@ class Task:
         last: TaskInfo | None = None
         progressed = seen = anyio.current_time()
         delays = iter(self._backoff)
-        while last is None or last.state not in ENDED:
-            if last is not None:
-                await anyio.sleep(next(delays))
-            info = await self._poll(last, anyio.current_time() - seen)
-            if info is None:
-                continue
-            seen = anyio.current_time()
-            unchanged = seen - progressed
-            changed = _is_changed(info, last)
-            if changed or _is_remote(info):
-                progressed = anyio.current_time()
-            elif unchanged >= self._stall_timeout or (unchanged >= LAG and await self._is_on_no_node(info)):
-                raise TaskStalled(self.task_id, info, unchanged)
-            last = info
-            if changed:
-                yield info
+        with told_if_cancelled(lambda: f"the wait for {_named(self.task_id, last)}"):
+            while last is None or last.state not in ENDED:
+                if last is not None:
+                    await anyio.sleep(next(delays))
+                info = await self._poll(last, anyio.current_time() - seen)
+                if info is None:
+                    continue
+                seen = anyio.current_time()
+                unchanged = seen - progressed
+                changed = _is_changed(info, last)
+                if changed or _is_remote(info):
+                    progressed = anyio.current_time()
+                elif unchanged >= self._stall_timeout or (unchanged >= LAG and await self._is_on_no_node(info)):
+                    raise TaskStalled(self.task_id, info, unchanged)
+                last = info
+                if changed:
+                    yield info
 
     async def _poll(self, last: TaskInfo | None, unseen: float) -> TaskInfo | None:
         """Return the task, or None on a transient error of the server, or of the provider of a remote job."""
@@ -137,6 +139,12 @@ class Task:
                     return attrs.evolve(self, task_id=hit.id)
             await anyio.sleep(delay)
         return None
+
+
+def _named(task_id: str, info: TaskInfo | None) -> str:
+    if info is None:
+        return f"task {task_id}, of which nothing is known yet"
+    return f"{info.task_type or 'task'} {task_id}, which is {info.state}"
 
 
 def is_duplicate(info: TaskInfo) -> bool:

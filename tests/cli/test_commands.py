@@ -27,7 +27,7 @@ from aiomlcommons.endpoint import ENDPOINTS
 from aiomlcommons.errors import InvalidRequest
 from aiomlcommons.lifecycle.spec import UrlModel
 from tests.support.paths import MODELS
-from tests.support.recording_server import serve
+from tests.support.recording_server import reply, serve
 
 
 @pytest.fixture(autouse=True)
@@ -261,6 +261,22 @@ def test_task_wait_shows_each_change_and_the_end(served: str, capsys: pytest.Cap
     assert code == 0
     assert out.startswith("COMPLETED model_id=")
     assert err.splitlines()[-1] == f"REGISTER_MODEL {task_id} COMPLETED"
+
+
+def test_task_wait_that_gives_up_says_what_it_waited_for() -> None:
+    async def waited() -> tuple[int | None, str]:
+        async with serve(reply({"error": "busy"}, status=429, retry_after="30")) as server:
+            words = ("tasks", "wait", "t", "--url", server.url, "--timeout", "0.2")
+            command = (sys.executable, "-m", "aiomlcommons", *words)
+            process = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.PIPE)
+            _, errors = await process.communicate()
+            return process.returncode, errors.decode()
+
+    code, errors = asyncio.run(waited())
+    first, call, task = errors.splitlines()
+    assert (code, first) == (1, "aiomlcommons: task t has not ended in 0.2 s")
+    assert "while it waited for its next attempt (a pause of 30.0 s); attempt 1, the last failure was 429 busy" in call
+    assert task.endswith(": the wait for task t, of which nothing is known yet")
 
 
 def test_every_endpoint_is_reached_by_exactly_one_name() -> None:

@@ -71,6 +71,7 @@ class _Searching(logging.Handler):
             return
         self._outputs.add(f"logs of {record.name.partition('.')[0]}", self._where, self.format(record))
         self._outputs.add("arguments of logs", self._where, repr(record.args))
+        self._outputs.add("attributes of logs", self._where, repr(vars(record)))
 
 
 @contextmanager

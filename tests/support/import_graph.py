@@ -30,7 +30,7 @@ FLOORS = (
     "lifecycle.errors",
     "lifecycle.files",
     "lifecycle",
-    "ingest.errors ingest.paths ingest.json_values ingest.pacing",
+    "ingest.errors ingest.events ingest.paths ingest.json_values ingest.pacing",
     "ingest.types ingest.durable ingest.arrow_rows",
     "ingest.stats ingest.state",
     "ingest.rows",

@@ -12,6 +12,7 @@ import attrs
 from aiomlcommons.errors import ApiError, MLCommonsError, ModelNotReady
 from aiomlcommons.lifecycle.errors import NotDeployed
 from aiomlcommons.net.backoff import Backoff
+from aiomlcommons.net.events import reason, tag
 from aiomlcommons.trouble.kinds import Kind
 from aiomlcommons.waiting.errors import TaskFailed, TaskStalled
 
@@ -45,7 +46,8 @@ class Redeployment:
                 raise self.failed  # of a batch that waited for the lock meanwhile
             if self.clock() < self._next:
                 return
-            log.warning("model %s is gone from the nodes (%s): deploying it again", self.model_id, error.reason)
+            why, call = reason(error), tag(error.opaque_id)
+            log.warning("model %s is gone from the nodes (%s): deploying it again%s", self.model_id, why, call)
             with anyio.move_on_after(LONGEST):
                 await self._deploy()
             self._next = self.clock() + next(self._pauses)

@@ -28,6 +28,7 @@ from aiomlcommons.inference.vectors import Vectors
 from aiomlcommons.ingest.embedding._redeployment import Redeployment
 from aiomlcommons.ingest.embedding.model import Embed
 from aiomlcommons.ingest.errors import JobStalled
+from aiomlcommons.ingest.events import JobEvents
 from aiomlcommons.ingest.pacing.concurrency_limit import ConcurrencyLimit, Slot
 from aiomlcommons.ingest.pacing.rate_limit import RateLimit
 from aiomlcommons.ingest.pacing.stall_timeout import StallTimeout
@@ -73,6 +74,7 @@ class ModelRequests:
     stall_timeout: float = 600.0
     rate: RateLimit | None = None
     redeploy: Redeployment | None = None
+    events: JobEvents = attrs.field(factory=JobEvents)
     clock: Callable[[], float] = anyio.current_time
     sleep: Callable[[float], Awaitable[None]] = anyio.sleep
     successes: int = attrs.field(init=False, default=0)
@@ -132,7 +134,7 @@ class ModelRequests:
                 attempts_left -= 1
                 if not attempts_left or not _is_unclear(error) or self.is_fatal(error):
                     raise
-                attempt = self._pause_and_attempt(texts, next(delays))
+                attempt = self._pause_and_attempt(texts, error, next(delays))
 
     async def _attempt(self, texts: list[str], *, probe: bool = False) -> Vectors | Sparse:
         if self.rate is not None:
@@ -166,7 +168,7 @@ class ModelRequests:
                 vectors = await self.embed(texts)
             except MLCommonsError as error:
                 if isinstance(error, RequestTimeout) or _is_throttled(error):
-                    slot.refused()
+                    self._slow_down(slot, error)
                 if not _is_retryable(error):
                     self.stall.answered()  # an error response, but the server is up
                 if self.is_fatal(error):
@@ -177,9 +179,16 @@ class ModelRequests:
         slot.done(len(texts))
         self.successes += 1
         self.budget.succeeded()
+        self.events.answered()
         if self.redeploy is not None:
             self.redeploy.answered()
         return vectors
+
+    def _slow_down(self, slot: Slot, error: MLCommonsError) -> None:
+        before = self.limiter.limit
+        slot.refused()
+        if self.limiter.limit < before:
+            self.events.slowed(before, self.limiter.limit, error)
 
     def _update_stats(self) -> None:
         self.stats.in_flight, self.stats.limit = self.limiter.in_flight, self.limiter.limit
@@ -187,14 +196,16 @@ class ModelRequests:
     async def _retry(self, texts: list[str], error: MLCommonsError, delays: Iterator[float]) -> Vectors | Sparse:
         """Pause and send the request again. With the retry budget empty, one request at a time probes the server."""
         if self.budget.take(throttled=_is_throttled(error)):
-            return await self._pause_and_attempt(texts, pause_for(error, next(delays)))
+            return await self._pause_and_attempt(texts, error, pause_for(error, next(delays)))
         successes = self.successes
         async with self._probing:
             # A request that waited while another one succeeded need not pause as well, even if errors came again.
             delay = pause_between_probes(self.backoff) if successes == self.successes else 0.0
-            return await self._pause_and_attempt(texts, pause_for(error, delay))
+            self.events.probing(error, pause=pause_for(error, delay))
+            return await self._pause_and_attempt(texts, error, pause_for(error, delay))
 
-    async def _pause_and_attempt(self, texts: list[str], delay: float) -> Vectors | Sparse:
+    async def _pause_and_attempt(self, texts: list[str], error: MLCommonsError, delay: float) -> Vectors | Sparse:
+        self.events.retrying(len(texts), error, pause=delay, retries=self.stats.retried + 1)
         await self.sleep(delay)
         self.stats.retried += 1
         return await self._attempt(texts)

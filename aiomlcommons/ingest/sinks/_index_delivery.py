@@ -11,6 +11,7 @@ import attrs
 
 from aiomlcommons.errors import ApiError, MLCommonsError, words_of
 from aiomlcommons.ingest.errors import SinkError
+from aiomlcommons.ingest.events import IndexEvents
 from aiomlcommons.ingest.pacing.stall_timeout import StallTimeout
 from aiomlcommons.ingest.sinks._index_bulk import Action, BulkRequest, Outcome, Portion, coalesce, outcome
 from aiomlcommons.ingest.sinks._index_ids import tell_no_ids
@@ -40,6 +41,7 @@ class Delivery:
     waiting: deque[Portion] = attrs.field(factory=deque)
     left: anyio.Event = attrs.field(factory=anyio.Event)
     ids_refused: bool = False
+    events: IndexEvents = attrs.field(default=attrs.Factory(lambda self: IndexEvents(self.index), takes_self=True))
     _path: str = attrs.field(init=False)
     _stall: StallTimeout = attrs.field(init=False)
 
@@ -81,7 +83,9 @@ class Delivery:
                 pending = self._without_ids(pending)
             elif pending:
                 self._stall.troubled(result.why)
-                await self._pause(max(next(pauses), result.wait), result.why)
+                pause = max(next(pauses), result.wait)
+                self.events.retrying(len(pending), result.why, pause=pause)
+                await self._pause(pause, result.why)
 
     def _without_ids(self, pending: Sequence[Action]) -> Sequence[Action]:
         if not self.ids_refused:

@@ -182,6 +182,7 @@ class IndexSink:
 
     async def close(self, *, complete: bool) -> None:
         """Refresh the index if it is ``complete``, so that searches see the documents."""
+        self._delivery.events.lines.close()
         if not (complete and self._target.mappings is not None and self._ml.flavor.refreshes):
             return
         # A job that is being left does not wait for the cluster, which refreshes the index by itself anyway.
