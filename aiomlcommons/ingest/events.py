@@ -97,7 +97,15 @@ class JobEvents:
     def answered(self) -> None:
         """Tell of the first response after the retry budget was spent."""
         if self._probing is not None:
-            log.info("the server answers again, after %.1f s", self.lines.clock() - self._probing)
+            # A server under throttling answers now and then.
+            self.lines.say(
+                logging.INFO,
+                "answers",
+                "the server answers again, after %.1f s",
+                self.lines.clock() - self._probing,
+                more="times the server answered again",
+                first=1,
+            )
             self._probing = None
 
     def slowed(self, before: int, now: int, error: MLCommonsError) -> None:

@@ -237,7 +237,7 @@ def _short(error: BaseException) -> str:
 
 def one_line(words: str) -> str:
     """Return a server's words as one line of bounded length."""
-    line = " ".join(words.split())
+    line = " ".join(words.split()).rstrip(".")
     return line if len(line) <= LONGEST else f"{line[:LONGEST]} ..."
 
 

@@ -68,7 +68,7 @@ async def test_batches_that_miss_it_at_once_share_one_deployment(caplog: pytest.
     assert node.deployments == [1.0]
     words = [record.getMessage() for record in caplog.records]
     assert words == [
-        "model m1 is gone from the nodes (400 Model not ready yet. Please deploy the model first.): deploying it again",
+        "model m1 is gone from the nodes (400 Model not ready yet. Please deploy the model first): deploying it again",
         "model m1 is deployed again",
     ]
 
