@@ -20,7 +20,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import anyio
 import orjson
@@ -88,14 +88,14 @@ def say(words: str) -> None:
     print(f"--- {words}", flush=True)
 
 
-async def work(url: str | list[str], restart: Restart, rows: int, **options: object) -> None:
+async def work(url: str | list[str], restart: Restart, rows: int, **options: Any) -> None:
     """Run the job, with the log on standard output."""
     name = f"logs-of-a-job-{uuid.uuid4().hex[:6]}"
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder) / "texts.jsonl"
         texts = [{"id": n, "text": f"text number {n}" if n % 997 else ""} for n in range(rows)]
         source.write_bytes(b"\n".join(map(orjson.dumps, texts)))
-        async with Session(url, **options) as ml:  # type: ignore[arg-type]
+        async with Session(url, **options) as ml:
             model = await ml.models.ensure(spec_of("dense", MODELS / "tiny-dense.zip", name), change_settings=True)
 
             def set_limit(limit: int) -> Awaitable[object]:
@@ -103,8 +103,8 @@ async def work(url: str | list[str], restart: Restart, rows: int, **options: obj
 
             try:
                 sink = IndexSink(ml, name, create=True)
-                job_options = {"checkpoint": Path(folder) / "job", "batch": 16, "concurrency": (1, 16)}
-                async with ml.ingest(source, model=model.model_id, sink=sink, **job_options) as job:
+                how: Any = {"checkpoint": Path(folder) / "job", "batch": 16, "concurrency": (1, 16)}
+                async with ml.ingest(source, model=model.model_id, sink=sink, **how) as job:
                     async with asyncio.TaskGroup() as group:
                         group.create_task(trouble(job, rows, set_limit, restart))
                         await job
@@ -124,8 +124,8 @@ async def main() -> None:
     options = parser.parse_args()
     show_logs("INFO", stream=sys.stdout)
     if options.server:
-        restart = partial(run, options.restart)
-        await work(options.server.split(","), restart, options.rows, auth=options.auth, ca_certs=options.ca_certs)
+        secured = {"auth": options.auth, "ca_certs": options.ca_certs}
+        await work(options.server.split(","), partial(run, options.restart), options.rows, **secured)
         return
     async with emulated() as (url, restart):
         await work(url, restart, options.rows)

@@ -90,7 +90,7 @@ class JobEvents:
             "probing",
             "the retry budget is spent (%s): one request at a time is sent again, each %.1f s, until one succeeds%s",
             *(reason(error), pause, tag(error.opaque_id)),
-            more="retries one at a time",
+            more=None,
             first=1,
         )
 
@@ -103,7 +103,7 @@ class JobEvents:
                 "answers",
                 "the server answers again, after %.1f s",
                 self.lines.clock() - self._probing,
-                more="times the server answered again",
+                more=None,
                 first=1,
             )
             self._probing = None

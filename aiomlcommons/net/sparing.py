@@ -21,7 +21,7 @@ MOST = 100
 @attrs.define
 class _Kind:
     level: int
-    more: str
+    more: str | None
     began: float
     written: int = 0
     counted: int = 0
@@ -45,11 +45,11 @@ class Sparing:
         kind: Hashable,
         words: str,
         *values: Any,
-        more: str,
+        more: str | None,
         first: int = FIRST,
         extra: Mapping[str, Any] | None = None,
     ) -> None:
-        """Write a line, or count it if its kind had its lines; the sum of these is named by the last ``more``."""
+        """Write a line, or count it if its kind had its lines; the sum is named by ``more``, None is no sum."""
         if not log.isEnabledFor(level):
             return
         found = self._kind(kind, level, more)
@@ -70,7 +70,7 @@ class Sparing:
             self._sum_up(kind)
         self._kinds.clear()
 
-    def _kind(self, key: Hashable, level: int, more: str) -> _Kind:
+    def _kind(self, key: Hashable, level: int, more: str | None) -> _Kind:
         now = self.clock()
         found = self._kinds.get(key)
         if found is None:
@@ -88,7 +88,7 @@ class Sparing:
         kind.began, kind.written = now, 0
 
     def _sum_up(self, kind: _Kind) -> None:
-        if kind.counted:
+        if kind.counted and kind.more is not None:
             seconds = max(1.0, self.clock() - kind.began)
             log.log(kind.level, "%s: %d more in %.0f s", kind.more, kind.counted, seconds)
         kind.counted = 0

@@ -100,7 +100,10 @@ class Task:
             remote = last is not None and _is_remote(last)
             passes = error.transient or (remote and isinstance(error, ServerError))
             longest = min(self._stall_timeout, math.inf if remote else RESTART)
-            if not (passes and (last or self._is_known)) or unseen >= longest:
+            if not (passes and (last or self._is_known)):
+                raise
+            if unseen >= longest:
+                error.add_note(f"for {unseen:.0f} s nothing was heard of {_named(self.task_id, last)}")
                 raise
             return None
 

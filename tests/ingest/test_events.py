@@ -6,6 +6,7 @@ import logging
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -65,7 +66,8 @@ async def test_a_job_that_is_left_says_so_and_the_next_one_that_it_resumes(
     emulated: tuple[Emulator, Session, str], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     _, ml, model_id = emulated
-    source, how = rows(600), {"sink": tmp_path / "out.jsonl", "checkpoint": tmp_path / "state"}
+    source = rows(600)
+    how: Any = {"sink": tmp_path / "out.jsonl", "checkpoint": tmp_path / "state"}
     with pytest.raises(JobStopped):
         async with ml.ingest(source, model=model_id, batch=10, checkpoint_every=1, **how) as job:
             while job.stats.settled < 100:
@@ -84,7 +86,7 @@ async def test_throttling_is_a_line_of_each_kind_however_long_it_lasts(
 ) -> None:
     emulator, ml, model_id = emulated
     emulator.faults.throttle(times=400, on=PREDICTIONS)
-    how = {"batch": 5, "backoff": PACE, "retry_budget": 20}
+    how: Any = {"batch": 5, "backoff": PACE, "retry_budget": 20}
     async with ml.ingest(rows(300), model=model_id, sink=tmp_path / "out.jsonl", **how) as job:
         await job
     lines = about(caplog, "429", "TooManyRequests", "one request at a time", "answers again")
