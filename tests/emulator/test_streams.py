@@ -18,6 +18,7 @@ from aiomlcommons.emulator import Cluster, Emulator
 from aiomlcommons.errors import ServerError
 from tests.support import model_server
 from tests.support.contract.chat import chat_model
+from tests.support.copies import copies
 from tests.support.emulated_models import ALLOWED, NOW, deployed
 
 pytestmark = pytest.mark.asyncio
@@ -97,6 +98,8 @@ async def test_what_goes_wrong_is_told_in_the_stream(
         with pytest.raises(StreamFailed) as caught:
             await _words(ml, model_id, **parameters)
         assert why in str(caught.value)
+        assert str(caught.value).endswith(f" [x-opaque-id {caught.value.opaque_id}]")
+        assert all(str(twin) == str(caught.value) for twin in copies(caught.value))
 
 
 async def test_what_cannot_begin_is_refused(ml: Session) -> None:

@@ -11,7 +11,9 @@ from collections.abc import Awaitable, Callable, Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeAlias
+from unittest import mock
 
+from aiomlcommons.net.sparing import Sparing
 from tests.secrets import commands, hub, jobs, records, sessions
 from tests.secrets.canaries import Outputs
 from tests.secrets.servers import QUOTED
@@ -21,6 +23,7 @@ Scene: TypeAlias = Callable[[Outputs, Path], Awaitable[None]]
 
 SCENES: Sequence[Scene] = (
     sessions.sessions_at_failing_servers,
+    sessions.sessions_that_give_up,
     sessions.sessions_with_a_client_key,
     sessions.sessions_behind_a_proxy,
     sessions.sessions_with_wrong_arguments,
@@ -74,6 +77,13 @@ class _Searching(logging.Handler):
         self._outputs.add("attributes of logs", self._where, repr(vars(record)))
 
 
+def _say(_: Sparing, level: int, kind: Any, words: str, *values: Any, more: str | None, **how: Any) -> None:
+    """Write every line, and the name of its kind, where else most are counted only."""
+    log = logging.getLogger("aiomlcommons")
+    log.log(level, words, *values, extra=how.get("extra"))
+    log.log(level, "%s: %d more in %.0f s", more, 1, 1.0)
+
+
 @contextmanager
 def _logs(outputs: Outputs, where: str) -> Generator[None]:
     root, handler = logging.getLogger(), _Searching(outputs, where)
@@ -81,7 +91,8 @@ def _logs(outputs: Outputs, where: str) -> Generator[None]:
     root.addHandler(handler)
     root.setLevel(logging.DEBUG)
     try:
-        yield
+        with mock.patch.object(Sparing, "say", _say):
+            yield
     finally:
         root.removeHandler(handler)
         root.setLevel(before)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import pickle
 import pydoc
 from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -19,7 +20,8 @@ from aiomlcommons.api.server import GetInfo
 from aiomlcommons.http import HttpRequest, HttpResponse
 from tests.secrets.canaries import Outputs
 from tests.secrets.credentials import Way, ways
-from tests.secrets.servers import SERVERS, proxy_that_quotes
+from tests.secrets.servers import SERVERS, proxy_that_quotes, quoting
+from tests.support.recording_server import serve
 
 Call = Callable[[Session, Way], Awaitable[Any]]
 
@@ -93,6 +95,24 @@ async def _call(outputs: Outputs, where: str, call: Call, ml: Session, way: Way)
         if isinstance(answer, HttpResponse):
             outputs.show(where, answer)
             outputs.show(where, answer.request)
+
+
+async def sessions_that_give_up(outputs: Outputs, folder: Path) -> None:
+    """Have a deadline end calls that are refused, with all that is said of what they waited for."""
+    for kind in ("json", "text"):
+        async with serve(quoting(429, kind)) as running:
+            for way in outputs.some(list(ways(outputs.canaries))):
+                await _give_up(outputs, f"given up, {kind}, {way.name}", way.url(running.url), way)
+
+
+async def _give_up(outputs: Outputs, where: str, url: str, way: Way) -> None:
+    async with Session(url, **{"backoff": Backoff(first=30), **way.session}) as ml:
+        view = ml.options(**way.view)
+        try:
+            async with asyncio.timeout(0.1):
+                await view.request("POST" if "body" in way.call else "GET", way.path, repeatable=True, **way.call)
+        except Exception as error:
+            outputs.error(where, error)
 
 
 async def sessions_with_a_client_key(outputs: Outputs, folder: Path) -> None:

@@ -19,6 +19,7 @@ pytestmark = pytest.mark.asyncio
 # How much of each scene is done here: every so many of its deeds.
 STEPS: Mapping[Scene, int] = {
     sessions.sessions_at_failing_servers: 19,
+    sessions.sessions_that_give_up: 3,
     records.requests_with_credentials: 5,
     records.connectors_in_a_cluster: 5,
     jobs.jobs_with_credentials: 5,
@@ -30,6 +31,7 @@ STEPS: Mapping[Scene, int] = {
 # What a scene must have searched, among others.
 KINDS: Mapping[Scene, Sequence[str]] = {
     sessions.sessions_at_failing_servers: ["tracebacks", "pickles of errors", "help", "logs of aiomlcommons"],
+    sessions.sessions_that_give_up: ["tracebacks", "notes of errors", "attributes of logs"],
     jobs.jobs_with_credentials: ["files: .checkpoint", "files: .dead", "files: .seen", "reports as JSON", "tracebacks"],
     hub.models_on_hugging_face: ["tracebacks", "repr, str, format", "logs of aiomlcommons", "files: .json"],
     commands.documents: ["standard output", "documents of the repository"],
