@@ -17,6 +17,7 @@ from aiomlcommons import (
     Backoff,
     BearerAuth,
     ConnectError,
+    Hedge,
     HttpRequest,
     HttpResponse,
     MLCommonsError,
@@ -138,9 +139,22 @@ def test_what_only_refuses_is_told_when_calls_are_spaced_and_when_no_more(
 
 
 def test_a_hedge_is_told(serving: Serving, caplog: pytest.LogCaptureFixture) -> None:
-    """Only of a prediction: the event itself is tested here, its place in test_hedge.py."""
-    Events().hedged(HttpRequest("POST", "/p", headers={"x-opaque-id": "one"}), "http://127.0.0.2:1", after=0.5)
-    assert caplog.messages == [f"POST /p: no response after 0.50 s, sent to http://127.0.0.2:1, too{ID}"]
+    pauses = iter([9.0, 0.0])
+
+    async def slow_at_first() -> Any:
+        await asyncio.sleep(next(pauses))
+        return 200, {"inference_results": []}
+
+    served = serving(lambda http: FINE if http.path == "/" else slow_at_first())
+
+    async def work() -> None:
+        async with served.session([A, B], hedge=Hedge(0.5, cap=1)) as ml:
+            await ml.info()
+            await ml.options(opaque_id="one").predict("text_embedding", "m", text_docs=["a"])
+
+    served.run(work())
+    path = "/_plugins/_ml/_predict/text_embedding/m"
+    assert caplog.messages == [f"POST {path}: no response after 0.50 s, sent to {A}, too{ID}"]
 
 
 def test_renewed_credentials_are_told_once_for_all_calls_in_flight(
