@@ -23,6 +23,7 @@ from typing import (
 
 import attrs
 
+from aiomlcommons.display.shown import Readable
 from aiomlcommons.http import HttpResponse
 from aiomlcommons.record import as_body, in_query, mask_secrets, masked, renamed
 
@@ -82,8 +83,8 @@ class Endpoint:
         return max(fitting or [self.route], key=lambda route: len(route.names))
 
 
-class Request(Generic[R_co]):
-    """Base of every request; ``R_co`` is the type of the response."""
+class Request(Readable, Generic[R_co]):
+    """Base of every request; ``R_co`` is the type of the response. ``to_dict()`` has path, query and body."""
 
     endpoint: ClassVar[Endpoint]
     __attrs_attrs__: ClassVar[Any]
@@ -194,7 +195,7 @@ def endpoint(
     """
 
     def make(cls: type[T]) -> type[T]:
-        made: Any = attrs.frozen(cls, field_transformer=_arranged)
+        made: Any = attrs.frozen(cls, repr=False, field_transformer=_arranged)
         spec = Endpoint(
             route=Route.parse(route),
             returns=_answer_of(made),

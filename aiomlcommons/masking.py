@@ -17,6 +17,10 @@ MASK = "***"
 SHORTEST = 8
 # In bytes. A larger body holds documents; looking for credentials in it would take milliseconds.
 LARGEST_BODY = 2**16
+# Characters that are searched for credentials beyond those of a text that are shown.
+_WINDOW = 2_000
+# Characters at the end of a name that tell whether it is one of a credential.
+_LONGEST_NAME = 200
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 _SECRET = frozenset(
     {
@@ -58,6 +62,7 @@ HARMLESS_HEADERS = frozenset(
 # A placeholder, which the server fills in, with the scheme of an authorization header before it.
 _PLACEHOLDER = re.compile(r"(\w+ )?\$\{[\w.]+\}")
 _USER = re.compile(r"(?<=://)([^/\s:@]*):([^/\s@]+)(?=@)")
+_UNFINISHED_USER = re.compile(r"(?<=://)([^/\s:@]*):([^/\s@]+)\Z")
 _ACCESS_KEY = re.compile(r"(?<=Credential=)[^/\s]+")
 _PARAMETER = re.compile(r"(?<=[?&])([\w.-]+)=([^&\s#'\"]+)")
 
@@ -79,18 +84,17 @@ def shown(value: Any) -> str:
 
 
 def _entry(name: Any, value: Any) -> str:
+    return repr(MASK) if is_hidden(name, value) else shown(value)
+
+
+def is_hidden(name: Any, value: Any) -> bool:
+    """Return whether the value of a key is masked: the name is that of a credential, and the value may be one."""
     harmless = value is None or isinstance(value, bool | int | float) or is_placeholder(value)
-    return repr(MASK) if isinstance(name, str) and is_secret(name) and not harmless else shown(value)
+    return isinstance(name, str) and is_secret(name[-_LONGEST_NAME:]) and not harmless
 
 
-def shown_headers(value: Any) -> str:
-    """Return the ``repr`` of the headers that a record holds: harmless ones and placeholders, and names of others."""
-    if not isinstance(value, Mapping):
-        return repr(value if value is None else MASK)
-    return shown({name: MASK if _is_secret_header(name, text) else text for name, text in value.items()})
-
-
-def _is_secret_header(name: Any, text: Any) -> bool:
+def is_secret_header(name: Any, text: Any) -> bool:
+    """Return whether the value of a header is masked: it is neither a harmless header nor a placeholder."""
     return str(name).lower() not in HARMLESS_HEADERS and not is_placeholder(text)
 
 
@@ -102,6 +106,18 @@ def is_placeholder(value: Any) -> bool:
 def without_urls_secrets(text: str) -> str:
     """Mask the passwords in the URLs of a text, and the credentials in their queries."""
     return without_parameters(_USER.sub(rf"\1:{MASK}", text))
+
+
+def beginning(text: str, most: int) -> tuple[str, int]:
+    """Return the first characters of a text without credentials in URLs, and the number of those that are left out.
+
+    Only the beginning of a long text is read. What is masked is masked before the text is cut.
+    """
+    window = text[: most + _WINDOW]
+    masked = without_urls_secrets(window)
+    if len(window) < len(text):  # the end of a URL's password may be beyond the window
+        masked = _UNFINISHED_USER.sub(rf"\1:{MASK}", masked)
+    return masked[:most], max(0, len(masked) - most) + len(text) - len(window)
 
 
 def without_parameters(url: str) -> str:
@@ -122,7 +138,7 @@ def secrets_in(value: Any, *, inside: bool = False) -> Iterator[str]:
     if isinstance(value, Mapping):
         for name, part in value.items():
             if name == "headers" and isinstance(part, Mapping):
-                part = {key: text for key, text in part.items() if _is_secret_header(key, text)}
+                part = {key: text for key, text in part.items() if is_secret_header(key, text)}
             yield from secrets_in(part, inside=inside or is_secret(str(name)) or name == "headers")
     elif isinstance(value, list):
         for part in value:

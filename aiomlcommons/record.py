@@ -7,7 +7,8 @@ from typing import Any, Final, Literal, TypeVar, dataclass_transform
 
 import attrs
 
-from aiomlcommons.masking import shown, shown_headers
+from aiomlcommons.display.brief import brief, brief_headers
+from aiomlcommons.display.shown import Readable
 
 T = TypeVar("T")
 
@@ -52,9 +53,12 @@ def masked(*, default: Any = attrs.NOTHING) -> Any:
 
 
 def mask_secrets(_: type, fields: list[attrs.Attribute[Any]]) -> list[attrs.Attribute[Any]]:
-    """Mask the values of secret names, such as ``api_key`` in ``parameters``, in the ``repr`` of each field."""
+    """Mask the values of secret names, such as ``api_key`` in ``parameters``, in the ``repr`` of each field.
+
+    The repr of records and requests does so itself; this is for subclasses for which attrs makes one.
+    """
     return [
-        field.evolve(repr=shown_headers if field.name == "headers" else shown) if field.repr is True else field
+        field.evolve(repr=brief_headers if field.name == "headers" else brief) if field.repr is True else field
         for field in fields
     ]
 
@@ -62,23 +66,24 @@ def mask_secrets(_: type, fields: list[attrs.Attribute[Any]]) -> list[attrs.Attr
 @dataclass_transform(frozen_default=True, field_specifiers=(attrs.field, renamed, masked))
 def record(cls: type[T]) -> type[T]:
     """Turn a class into a record: a frozen JSON object of the API."""
-    return attrs.frozen(cls, field_transformer=mask_secrets)
+    return attrs.frozen(cls, repr=False, field_transformer=mask_secrets)
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(attrs.field, in_query, masked))
 def mixin(cls: type[T]) -> type[T]:
     """Turn a class into a set of keyword-only fields that several requests share."""
-    return attrs.frozen(cls, kw_only=True, field_transformer=mask_secrets)
+    return attrs.frozen(cls, kw_only=True, repr=False, field_transformer=mask_secrets)
 
 
 @record
-class Record:
+class Record(Readable):
     """Base of a JSON object of the API. Unknown keys are kept in ``extra`` and written back.
 
+    Its ``repr`` is short; ``to_dict()`` and ``to_json()`` have everything, and ``from_dict`` reads it back.
     A field without a default is always serialized; one whose default is None is omitted when None.
     """
 
-    extra: dict[str, Any] = attrs.field(factory=dict, repr=False, kw_only=True)
+    extra: dict[str, Any] = attrs.field(factory=dict, kw_only=True)
 
 
 def kind_of(value: Any) -> str:

@@ -68,7 +68,8 @@ def test_records_and_requests_mask_what_is_named_like_a_credential() -> None:
     action = ConnectorAction("predict", "POST", "https://h?key=h0sh", headers={"x-api-key": HUSH})
     for value in (agent, [agent], action):
         assert "h0sh" not in repr(value)
-    assert "'google_api_key': '***', 'engine': 'google'" in repr(agent)
+    assert "'google_api_key': '***', 'engine': 'google'" in repr(tool)
+    assert "'session_token': '***'" in repr(agent)
 
 
 # ---- what a server says ----------------------------------------------------------------------------------------------

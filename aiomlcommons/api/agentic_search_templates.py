@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY
 from typing import Any
 
-from aiomlcommons.api.common import WriteResult
+from aiomlcommons.api.common import Listed, WriteResult
 from aiomlcommons.endpoint import Request, endpoint
 from aiomlcommons.namespace import Namespace, op
 from aiomlcommons.record import Record, in_query, record
@@ -34,11 +34,15 @@ class AgenticSearchTemplateStatus(Record):
 
 
 @record
-class AgenticSearchTemplateList(Record):
+class AgenticSearchTemplateList(Record, Listed[AgenticSearchTemplate]):
     """A page of templates."""
 
     total: int
     templates: list[AgenticSearchTemplate]
+
+    @property
+    def _items(self) -> Sequence[AgenticSearchTemplate]:
+        return self.templates
 
 
 @endpoint("POST /_plugins/_ml/agentic_search_templates", since="3.9")

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
-from typing import Any, Generic, Literal, TypeAlias, TypeVar
+from typing import Any, ClassVar, Generic, Literal, TypeAlias, TypeVar, overload
 
+from aiomlcommons.display.brief import Part
+from aiomlcommons.display.shown import Shown
 from aiomlcommons.record import Record, record, renamed
 
 T = TypeVar("T")
+# Not T, by which the converter would take the hits of a page for its documents.
+Item = TypeVar("Item")
 
 
 class FunctionName(StrEnum):
@@ -96,9 +100,34 @@ class WriteResult(Record):
     forced_refresh: bool | None = None
 
 
+class Listed(Generic[Item]):
+    """Mixin of a response that holds a list: iterate it, index it, take its ``len``; an empty one is falsy."""
+
+    __slots__ = ()
+
+    @property
+    def _items(self) -> Sequence[Item]:
+        raise NotImplementedError
+
+    def __iter__(self) -> Iterator[Item]:
+        return iter(self._items)
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    @overload
+    def __getitem__(self, index: int) -> Item: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Item]: ...
+    def __getitem__(self, index: int | slice) -> Item | Sequence[Item]:
+        return self._items[index]
+
+
 @record
 class Hit(Record, Generic[T]):
-    """A document that a search found; ``source`` is the document."""
+    """A document that a search found: ``source`` is the document, None if the search left it out by ``_source``."""
+
+    _first: ClassVar = ("id", "score", "source")
 
     index: str = renamed("_index")
     id: str = renamed("_id")
@@ -108,6 +137,13 @@ class Hit(Record, Generic[T]):
     seq_no: int | None = renamed("_seq_no", default=None)
     primary_term: int | None = renamed("_primary_term", default=None)
     sort: list[Any] | None = None
+
+    def _parts(self) -> Iterable[Part]:
+        return [Part(part.name, part.value, is_key=part.name in {"id", "source"}) for part in super()._parts()]
+
+    def _row(self) -> Iterable[Part]:
+        yield from (part for part in self._parts() if part.name in {"id", "score"})
+        yield from self.source._row() if isinstance(self.source, Shown) else ()
 
 
 @record
@@ -128,19 +164,20 @@ class Found(Record, Generic[T]):
 
 
 @record
-class Hits(Record, Generic[T]):
-    """The response to a search. Iterating yields its documents; ``hits.hits`` has them with id and score."""
+class Hits(Record, Listed[Hit[T]], Generic[T]):
+    """The response to a search: a page of hits. Iterate it, index it, take its ``len``; an empty one is falsy."""
 
     took: int
     timed_out: bool
     shards: Shards = renamed("_shards")
     hits: Found[T]
 
-    def __iter__(self) -> Iterator[T]:
-        return (hit.source for hit in self.hits.hits if hit.source is not None)
+    @property
+    def _items(self) -> Sequence[Hit[T]]:
+        return self.hits.hits
 
-    def __len__(self) -> int:
-        return len(self.hits.hits)
+    def _parts(self) -> Iterable[Part]:
+        return [Part("total", self.total, is_key=True), Part("", self._items)]
 
     @property
     def total(self) -> int:

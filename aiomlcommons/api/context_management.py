@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY
 from typing import Any
 
-from aiomlcommons.api.common import WriteResult
+from aiomlcommons.api.common import Listed, WriteResult
 from aiomlcommons.endpoint import Request, endpoint
 from aiomlcommons.namespace import Namespace, op
 from aiomlcommons.record import Record, in_query, mixin, record
@@ -42,11 +42,15 @@ class ContextManagementStatus(Record):
 
 
 @record
-class ContextManagementTemplates(Record):
+class ContextManagementTemplates(Record, Listed[ContextManagementTemplate]):
     """A page of templates."""
 
     total: int
     templates: list[ContextManagementTemplate]
+
+    @property
+    def _items(self) -> Sequence[ContextManagementTemplate]:
+        return self.templates
 
 
 @mixin

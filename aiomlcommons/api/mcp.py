@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY
 from typing import Any
 
+from aiomlcommons.api.common import Listed
 from aiomlcommons.endpoint import Request, endpoint
 from aiomlcommons.namespace import Namespace, op
 from aiomlcommons.record import Null, Record, as_body, record
@@ -25,10 +26,14 @@ class McpTool(Record):
 
 
 @record
-class McpTools(Record):
+class McpTools(Record, Listed[McpTool]):
     """The tools of the cluster's MCP server."""
 
     tools: list[McpTool]
+
+    @property
+    def _items(self) -> Sequence[McpTool]:
+        return self.tools
 
 
 @record
@@ -53,10 +58,14 @@ class ConnectorTool(Record):
 
 
 @record
-class ConnectorTools(Record):
+class ConnectorTools(Record, Listed[ConnectorTool]):
     """The tools that an MCP connector offers."""
 
     tools: list[ConnectorTool]
+
+    @property
+    def _items(self) -> Sequence[ConnectorTool]:
+        return self.tools
 
 
 @record

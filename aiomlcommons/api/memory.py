@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY
 from typing import Any
 
-from aiomlcommons.api.common import Hits, WriteResult
+from aiomlcommons.api.common import Hits, Listed, WriteResult
 from aiomlcommons.api.search import searches
 from aiomlcommons.endpoint import Request, endpoint
 from aiomlcommons.namespace import Namespace, op
@@ -68,27 +68,39 @@ class MemoryDeleted(Record):
 
 
 @record
-class MemoryPage(Record):
+class MemoryPage(Record, Listed[Memory]):
     """A page of conversations; ``next_token`` is None on the last one."""
 
     memories: list[Memory]
     next_token: int | None = None
 
+    @property
+    def _items(self) -> Sequence[Memory]:
+        return self.memories
+
 
 @record
-class MessagePage(Record):
+class MessagePage(Record, Listed[MemoryMessage]):
     """A page of messages; ``next_token`` is None on the last one."""
 
     messages: list[MemoryMessage]
     next_token: int | None = None
 
+    @property
+    def _items(self) -> Sequence[MemoryMessage]:
+        return self.messages
+
 
 @record
-class TracePage(Record):
+class TracePage(Record, Listed[MemoryMessage]):
     """A page of traces; ``next_token`` is None on the last one."""
 
     traces: list[MemoryMessage]
     next_token: int | None = None
+
+    @property
+    def _items(self) -> Sequence[MemoryMessage]:
+        return self.traces
 
 
 @endpoint("POST /_plugins/_ml/memory", since="2.12", newer={"2.17": ("additional_info",)})

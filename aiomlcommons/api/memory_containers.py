@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from aiomlcommons.api import checks
-from aiomlcommons.api.common import FunctionName, Hits, User, WriteResult
+from aiomlcommons.api.common import FunctionName, Hits, Listed, User, WriteResult
 from aiomlcommons.endpoint import Request, endpoint
 from aiomlcommons.record import Null, Record, as_body, in_query, mixin, record
 
@@ -116,13 +116,17 @@ class RetentionPreview(Record):
 
 
 @record
-class RetentionPreviews(Record):
+class RetentionPreviews(Record, Listed[RetentionPreview]):
     """A dry run of the retention job on each container."""
 
     skipped_count: int
     truncated: bool
     results: list[RetentionPreview]
     warning: str | None = None
+
+    @property
+    def _items(self) -> Sequence[RetentionPreview]:
+        return self.results
 
 
 @mixin

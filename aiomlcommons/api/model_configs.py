@@ -57,7 +57,7 @@ class ModelConfig(Record):
 def _kind(cls: type[T]) -> type[T]:
     # Fields of the base class that this kind needs are declared anew without a default. attrs lets them follow others
     # that have one, because all are keywords; pyright keeps them in the place where the base class has them.
-    return attrs.frozen(cls, kw_only=True)
+    return attrs.frozen(cls, kw_only=True, repr=False)
 
 
 @_kind

@@ -50,8 +50,8 @@ def answer(exchange: Exchange) -> Any:
         ("model_groups.delete", lambda a: a.result == "deleted"),
         ("model_groups.delete_missing", lambda a: a.result == "not_found"),
         ("acl.private_group_get", lambda a: a.owner.name == "alice" and a.owner.backend_roles == ["team-a"]),
-        ("model_groups.search", lambda a: a.total == 3 == len(a) and all(type(g) is ModelGroup for g in a)),
-        ("models.search", lambda a: a.total == 6 and len(list(a)) == 3 and all(type(m) is Model for m in a)),
+        ("model_groups.search", lambda a: a.total == 3 == len(a) and all(type(g.source) is ModelGroup for g in a)),
+        ("models.search", lambda a: a.total == 6 and len(list(a)) == 3 and all(type(m.source) is Model for m in a)),
         ("models.update", lambda a: a.result == "updated" and a.index == ".plugins-ml-model" and a.shards.failed == 0),
         ("models.deploy_again", lambda a: a.task_type is TaskType.DEPLOY_MODEL and a.status == "CREATED"),
         ("models.undeploy", lambda a: [set(n.stats.values()) for n in a.values()] == [{"undeployed"}]),
@@ -119,13 +119,16 @@ def test_a_model_is_deployed_where_all_its_nodes_have_it(state: ModelState) -> N
     assert not Model().is_deployed
 
 
-def test_hits_are_iterated_by_their_documents_and_counted() -> None:
+def test_a_page_is_a_collection_of_hits() -> None:
     one: Hit[Model] = Hit(index="i", id="1", score=1.0, source=Model(name="one"))
     bare: Hit[Model] = Hit(index="i", id="2", score=None)
     shards = Shards(1, 1, 0)
     hits = Hits(1, False, shards, Found(1.0, [one, bare], Total(70, "gte")))
-    assert [model.name for model in hits] == ["one"]
+    assert list(hits) == [*hits] == hits[:] == [one, bare]
+    assert (hits[0].id, hits[-1].source, hits[0].source) == ("1", None, Model(name="one"))
     assert (len(hits), hits.total) == (2, 70)
+    assert hits
+    assert not Hits(1, False, shards, Found(None, []))
     assert Hits(1, False, shards, Found(None, [one])).total == 1
 
 
@@ -179,13 +182,14 @@ def test_messages_and_traces_survive_reading_and_writing() -> None:
     request = SearchMessages("c")
     found = from_http(request, HttpResponse(200, orjson.dumps(FOUND), {"content-type": JSON}))
     assert convert.unstructure(found, SearchMessages.endpoint.returns) == FOUND
-    assert [bool(message.parent_message_id) for message in found] == [False, True]
-    assert [message.trace_number or 0 for message in found] == [0, 1]
-    assert all(message.extra == {} for message in found)
+    messages = [hit.source for hit in found if hit.source]
+    assert [bool(message.parent_message_id) for message in messages] == [False, True]
+    assert [message.trace_number or 0 for message in messages] == [0, 1]
+    assert all(message.extra == {} for message in messages)
 
 
 def test_a_working_memory_that_was_searched_tells_its_session() -> None:
-    (memory,) = list(answer(RECORDED["stack38.TEXT_EMBEDDING_search_working"]))[:1]
+    memory = answer(RECORDED["stack38.TEXT_EMBEDDING_search_working"])[0].source
     assert isinstance(memory, WorkingMemory)
     assert memory.session_id
     assert memory.extra == {}

@@ -35,7 +35,7 @@ def page_of(*ids: str, **more: Any) -> dict[str, Any]:
 async def test_awaiting_gives_one_page(ml: Session) -> None:
     hits = await ml.model_groups.search({"size": 3})
     assert (len(hits), hits.total, hits.total_is_exact) == (3, 25, True)
-    assert all(group.name and group.name.startswith("group ") for group in hits)
+    assert all(hit.source and (hit.source.name or "").startswith("group ") for hit in hits)
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ ROOT = Path(aiomlcommons.__file__).parent
 FLOORS = (
     "__about__ lazy logs masking concurrency spelling",
     "net.secret net.rules",
+    "display",
     "http record net.backoff",
     "endpoint trouble",
     "errors",
