@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY
 from enum import StrEnum
-from typing import Any
+from typing import Any, ClassVar
 
 from aiomlcommons.api import checks
 from aiomlcommons.api.agent_runs import ExecuteAgent, ExecuteAgentStream
@@ -76,6 +76,8 @@ class ToolSpec(Record):
 @record
 class Agent(Record):
     """An agent. Times are epoch milliseconds; credentials are never returned."""
+
+    _first: ClassVar = ("name", "type", "description", "tools", "created_time")
 
     name: str | None = None
     type: AgentType | str | None = None

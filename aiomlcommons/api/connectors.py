@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY
 from enum import StrEnum
-from typing import Any, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 import attrs
 
@@ -74,6 +74,8 @@ class ConnectorProtocol(StrEnum):
 @record
 class AnyConnector(Record):
     """The fields common to all protocols. Responses omit the credential; times are epoch milliseconds."""
+
+    _first: ClassVar = ("name", "protocol", "version", "description", "created_time")
 
     name: str | None = None
     version: str | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY
-from typing import Any
+from typing import Any, ClassVar
 
 from aiomlcommons.api.common import Hits, Listed, WriteResult
 from aiomlcommons.api.search import searches
@@ -16,6 +16,8 @@ from aiomlcommons.record import Null, Record, as_body, in_query, record
 @record
 class Memory(Record):
     """A conversation."""
+
+    _first: ClassVar = ("name", "memory_id", "create_time", "updated_time")
 
     memory_id: str | None = None
     create_time: str | None = None
@@ -32,6 +34,8 @@ class MemoryMessage(Record):
 
     For a message that is no trace, searches return both of these as ``NULL``, which is falsy like None.
     """
+
+    _first: ClassVar = ("message_id", "input", "response", "create_time")
 
     memory_id: str | None = None
     message_id: str | None = None

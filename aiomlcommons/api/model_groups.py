@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY
-from typing import Any
+from typing import Any, ClassVar
 
 from aiomlcommons.api import checks
 from aiomlcommons.api.common import Access, AccessMode, Hits, User, WriteResult
@@ -17,6 +17,8 @@ from aiomlcommons.record import Record, as_body, mixin, record
 @record
 class ModelGroup(Record):
     """A model group. Times are epoch milliseconds; ``latest_version`` is the number of models registered in it."""
+
+    _first: ClassVar = ("name", "access", "latest_version", "description", "created_time")
 
     name: str | None = None
     latest_version: int | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Literal, TypeAlias
+from typing import ClassVar, Literal, TypeAlias
 
 import attrs
 
@@ -91,6 +91,16 @@ class Guardrails(Record):
 @record
 class Model(Record):
     """A model. Times are epoch milliseconds; the fields that only old servers have come last."""
+
+    _first: ClassVar = (
+        "name",
+        "algorithm",
+        "model_state",
+        "model_version",
+        "current_worker_node_count",
+        "planning_worker_node_count",
+        "model_group_id",
+    )
 
     name: str | None = None
     model_group_id: str | None = None

@@ -43,7 +43,7 @@ class Search(Generic[T]):
         body = {**body, "size": size, "sort": [*_sort(body), TIEBREAKER]}
         while True:
             page = await self._page(attrs.evolve(self._request, body=body))  # type: ignore[misc]
-            for hit in page.hits.hits:
+            for hit in page:
                 yield hit
             if len(page) < size:
                 return
@@ -53,7 +53,7 @@ class Search(Generic[T]):
 
     def _last(self, page: Hits[T]) -> list[Any]:
         """Return the cursor of the next page: the sort keys of the last hit."""
-        if last := page.hits.hits[-1].sort:
+        if last := page[-1].sort:
             return last
         got = HttpResponse(200, orjson.dumps(convert.unstructure(page)), request=to_http(self._request))
         raise DecodeError("the last hit of a page has no sort keys, so there is no cursor for the next page", got)

@@ -8,10 +8,10 @@ from typing import Any, dataclass_transform, get_type_hints
 import attrs
 
 from aiomlcommons.api.setting_values import Flag, Number, Ratio, Text, Texts, kept, read
+from aiomlcommons.display.shown import Readable
 from aiomlcommons.endpoint import fields_of, wire_name
 from aiomlcommons.errors import InvalidRequest
 from aiomlcommons.spelling import did_you_mean
-from aiomlcommons.wire import convert
 
 PREFIX = "plugins.ml_commons."
 
@@ -26,12 +26,13 @@ def _settings(cls: type[MLSettings]) -> type[MLSettings]:
 
 
 @_settings
-class MLSettings:
+class MLSettings(Readable):
     """Settings of ML Commons by name: ``MLSettings(only_run_on_ml_node=False)``.
 
     None leaves a setting unchanged, ``NULL`` resets it to its default. A dot of the setting's key is an underscore
     here: ``plugins.ml_commons.model_auto_deploy.enable`` is ``model_auto_deploy_enable``. The list has the settings of
     every version; ``ml.settings.apply`` raises for those that the server lacks.
+    ``to_dict()`` has the settings by key, as the cluster accepts them.
 
     https://docs.opensearch.org/latest/ml-commons-plugin/cluster-settings/
     """
@@ -146,20 +147,10 @@ class MLSettings:
     )
     memory_default_history_max_count: Number = _setting("memory.default_history_max_count", since="3.8", default=None)
 
-    def to_wire(self) -> dict[str, Any]:
-        """Return the settings by key, as the cluster accepts them."""
-        wire: dict[str, Any] = convert.unstructure(self)
-        return wire
-
     def without(self, keys: Iterable[str]) -> MLSettings:
         """Return a copy without the settings of some keys."""
         left = [field.name for field in fields_of(MLSettings) if wire_name(field) not in set(keys)]
         return MLSettings(**{name: getattr(self, name) for name in left})
-
-    def __repr__(self) -> str:
-        given = {field.name: getattr(self, field.name) for field in fields_of(MLSettings)}
-        words = ", ".join(f"{name}={value!r}" for name, value in given.items() if value is not None)
-        return f"MLSettings({words})"
 
     @classmethod
     def from_wire(cls, flat: Mapping[str, Any]) -> MLSettings:

@@ -90,10 +90,10 @@ class Settings(Namespace):
         Raises NotSupported for a setting that the server does not have, naming the version that does, unless
         ``skip_missing`` omits it; BadRequest for an invalid value, Forbidden without the permission.
         """
-        if not settings.to_wire():
+        if not settings.to_dict():
             return MLSettings()  # the server rejects an empty change
         got = await self.get(flat_settings=True, include_defaults=True)
-        wanted = settings.without(_missing(settings, got, skip=skip_missing)).to_wire()
+        wanted = settings.without(_missing(settings, got, skip=skip_missing)).to_dict()
         if not wanted:
             return MLSettings()
         had = (got.transient if transient else got.persistent) or {}
@@ -135,7 +135,7 @@ def _missing(settings: MLSettings, got: ClusterSettings, *, skip: bool) -> list[
     if not any(key.startswith(PREFIX) for key in defaults):
         return []  # some managed services hide the defaults, so it is unknown which settings exist
     known = {*defaults, *(got.persistent or {}), *(got.transient or {})}
-    missing = {key: value for key, value in settings.to_wire().items() if key not in known}
+    missing = {key: value for key, value in settings.to_dict().items() if key not in known}
     needed = [] if skip else [key for key, value in missing.items() if value is not None]
     if needed:
         words = ", ".join(f"{key} needs OpenSearch {versions_of(key)}" for key in needed)

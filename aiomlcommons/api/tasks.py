@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Any
+from typing import Any, ClassVar
 
 import orjson
 
@@ -58,6 +58,8 @@ class TaskStarted(Record):
 @record
 class TaskInfo(Record):
     """The record of a task. Times are epoch milliseconds; ``worker_node`` is one string on servers before 2.5."""
+
+    _first: ClassVar = ("task_type", "state", "task_id", "model_id", "function_name", "create_time", "error")
 
     task_type: TaskType | str | None = None
     state: TaskState | str | None = None

@@ -19,7 +19,7 @@ _NONE = {"": NULL, "null": None}
 async def show(options: argparse.Namespace) -> None:
     """Show the settings in effect."""
     async with cluster(options) as ml:
-        wire = (await ml.settings.read()).to_wire()
+        wire = (await ml.settings.read()).to_dict()
     shown = {key.removeprefix(PREFIX): value for key, value in sorted(wire.items()) if options.name in key}
     if options.json:
         print_json(shown)
@@ -38,5 +38,5 @@ async def change(options: argparse.Namespace) -> None:
     wanted = MLSettings.from_words(words)
     async with cluster(options) as ml:
         before = await ml.settings.apply(wanted)
-    for key, value in before.to_wire().items():
+    for key, value in before.to_dict().items():
         print(f"{key}: was {'the default' if value is None else orjson.dumps(value).decode()}")

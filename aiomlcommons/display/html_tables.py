@@ -17,31 +17,30 @@ TEXT, VALUE, ROWS, COLUMNS = 200, 300, 20, 8
 # Colors are those of the notebook, whether dark or light; lines are gray on both.
 _TABLE = "border-collapse:collapse;margin:0.2em 0 0.6em;color:inherit;font-size:0.9em"
 _LINE = "border:none;border-bottom:1px solid rgba(128,128,128,0.35)"
-_CELL = f"{_LINE};text-align:left;vertical-align:top;padding:0.2em 0.8em 0.2em 0;overflow-wrap:anywhere"
-_NAME = f"{_CELL};font-weight:600;white-space:nowrap;overflow-wrap:normal"
+_CELL = f"{_LINE};text-align:left;vertical-align:top;padding:0.2em 0.8em 0.2em 0"
+_NAME = f"{_CELL};font-weight:600"
+# Ids and times stay on one line; longer values are broken where they must be.
+_SHORT, _ONE_LINE, _LINES = 40, "white-space:nowrap", "overflow-wrap:anywhere;min-width:14em"
 _TITLE = "margin:0.4em 0 0.1em"
 
 
 def html_of(value: HasParts) -> str:
     """Return an object as a table of its parts, or of its items if it is a collection."""
-    parts = list(value._parts())
+    parts = {part.name: part.value for part in value._parts()}
+    title = type(value).__name__
     if (items := _items(value)) is not None:
-        some = [part for part in parts if part.value is not items]
-        told = ", ".join(f"{_words(part.name)} {_plain(part.value)}" for part in some if _is_short(part.value))
-        return several(f"{type(value).__name__} of {len(items):,}", items, told)
-    wide = {id(part): found for part in parts if (found := _several_in(part.value))}
-    name = next((str(part.value) for part in parts if part.name == "name"), "")
-    whole = key_values(type(value).__name__, {p.name: p.value for p in parts if id(p) not in wide}, subtitle=name)
-    return whole + "".join(several(_words(part.name), wide[id(part)]) for part in parts if id(part) in wide)
+        told = {name: part for name, part in parts.items() if part is not items}
+        count = f"{title}: {len(items):,}" + (f" of {told.pop('total'):,}" if "total" in told else "")
+        return several(count, items, ", ".join(f"{name} {_plain(part)}" for name, part in told.items()))
+    wide = {name: some for name, part in parts.items() if (some := _several_in(part))}
+    narrow = {name: part for name, part in parts.items() if name not in {*wide, "name"}}
+    whole = key_values(title, narrow, subtitle=parts.get("name", ""))
+    return whole + "".join(several(name, some) for name, some in wide.items())
 
 
-def key_values(title: str, values: Mapping[str, Any], *, subtitle: str = "") -> str:
+def key_values(title: str, values: Mapping[str, Any], *, subtitle: Any = "") -> str:
     """Return a table of names and values, under a title. Long values are cut, credentials masked."""
-    cells = ((_safe(_words(name)), cell(name, value)) for name, value in values.items())
-    rows = "".join(
-        f'<tr><th scope="row" style="{_NAME}">{th}</th><td style="{_CELL}">{td}</td></tr>' for th, td in cells
-    )
-    return _titled(title, subtitle, f"<tbody>{rows}</tbody>" if rows else "")
+    return _titled(title, subtitle, _rows(values))
 
 
 def several(title: str, items: Sequence[Any] | Mapping[str, Any], subtitle: str = "") -> str:
@@ -57,7 +56,9 @@ def grid(
 ) -> str:
     """Return a table of named columns, under a title; ``total`` is the number of all rows, if only some are given."""
     given = list(rows)
-    head = "".join(f'<th scope="col" style="{_NAME}">{_safe(_words(name))}</th>' for name in names)
+    # A long name of a column is broken after an underscore.
+    heads = (_safe(name).replace("_", "_<wbr>") for name in names)
+    head = "".join(f'<th scope="col" style="{_NAME}">{name}</th>' for name in heads)
     body = "".join(f"<tr>{''.join(_cells(names, row))}</tr>" for row in given)
     left = (len(given) if total is None else total) - len(given)
     foot = f'<div style="opacity:0.7">{more(left)}</div>' if left > 0 else ""
@@ -72,16 +73,41 @@ def cell(name: str, value: Any) -> str:
         return _safe(brief_headers(value, VALUE))
     if type(value) is int:
         return _safe(_moment(name, value) or (f"{value:,}" if value.bit_length() < 64 else brief(value)))
+    if isinstance(value, float) and (abs(value) >= 0.001 or not value):
+        return f"{value:,.3f}".rstrip("0").rstrip(".")
     return _safe(_plain(value))
 
 
+def _rows(values: Mapping[str, Any], depth: int = 1) -> str:
+    """Return the rows of names and values; a record among the values is a table in its cell, down to a depth."""
+    rows = [
+        f'<tr><th scope="row" style="{_NAME};{_ONE_LINE}">{_safe(name)}</th>{_inner(name, value, depth)}</tr>'
+        for name, value in values.items()
+    ]
+    return f"<tbody>{''.join(rows)}</tbody>" if rows else ""
+
+
+def _inner(name: str, value: Any, depth: int) -> str:
+    if depth and isinstance(value, HasParts):
+        rows = _rows({part.name: part.value for part in value._parts()}, depth - 1)
+        return f'<td style="{_CELL}"><table style="{_TABLE};margin:0">{rows}</table></td>'
+    return _td(name, value)
+
+
+def _td(name: str, value: Any) -> str:
+    text = cell(name, value)
+    return f'<td style="{_CELL};{_ONE_LINE if len(text) <= _SHORT else _LINES}">{text}</td>'
+
+
 def _cells(names: Sequence[str], row: Sequence[Any]) -> Iterable[str]:
-    return (f'<td style="{_CELL}">{cell(name, value)}</td>' for name, value in zip(names, row, strict=True))
+    return (_td(name, value) for name, value in zip(names, row, strict=True))
 
 
-def _titled(title: str, subtitle: str, table: str) -> str:
+def _titled(title: str, subtitle: Any, table: str) -> str:
     words = f"<b>{_safe(title)}</b>" + (f" {_safe(_plain(subtitle))}" if subtitle else "")
-    return f'<div style="{_TITLE}">{words}</div>' + (f'<table style="{_TABLE}">{table}</table>' if table else "")
+    return f'<div style="{_TITLE}">{words}</div>' + (
+        f'<div style="overflow-x:auto"><table style="{_TABLE}">{table}</table></div>' if table else ""
+    )
 
 
 def _row(key: str | None, item: Any) -> dict[str, Any]:
@@ -103,10 +129,6 @@ def _several_in(value: Any) -> Sequence[Any] | Mapping[str, Any] | None:
     return value if all(isinstance(item, HasParts) for item in islice(some, ROWS)) else None
 
 
-def _is_short(value: Any) -> bool:
-    return isinstance(value, str | int | float)
-
-
 def _plain(value: Any) -> str:
     if isinstance(value, str):
         text, left = beginning(value, TEXT)
@@ -119,10 +141,6 @@ def _moment(name: str, value: int) -> str | None:
         with suppress(ValueError, OverflowError, OSError):
             return f"{dt.datetime.fromtimestamp(value / 1000, dt.UTC):%Y-%m-%d %H:%M:%S} UTC"
     return None
-
-
-def _words(name: str) -> str:
-    return name.replace("_", " ").strip()
 
 
 def _safe(text: str) -> str:

@@ -13,6 +13,7 @@ import anyio
 import anyio.to_thread
 import attrs
 
+from aiomlcommons.display.shown import Readable
 from aiomlcommons.ingest.job import Job
 from aiomlcommons.ingest.options import JobOptions
 from aiomlcommons.ingest.rows.checking import RowChecker
@@ -31,8 +32,8 @@ if TYPE_CHECKING:
 LOOK_EVERY = 0.5
 
 
-@attrs.frozen(kw_only=True)
-class Estimate:
+@attrs.frozen(kw_only=True, repr=False)
+class Estimate(Readable):
     """The result of a dry run: what a job is expected to take.
 
     Attributes:

@@ -55,6 +55,22 @@ class Job:
         """Whether the job has ended without an error."""
         return self.done() and self._error is None
 
+    @property
+    def _state(self) -> str:
+        return "running" if not self.done() else "succeeded" if self.succeeded else "failed"
+
+    def __repr__(self) -> str:
+        return f"<Job {self._state}: {self.stats}>"
+
+    def _repr_html_(self) -> str:
+        """Return a table of this moment, for notebooks."""
+        from aiomlcommons.display.html_tables import key_values  # only notebooks need it
+
+        error = {} if self._error is None else {"error": f"{type(self._error).__name__}: {self._error}"}
+        return key_values(
+            "Job", {**error, **{part.name: part.value for part in self.stats._parts()}}, subtitle=self._state
+        )
+
     def __await__(self) -> Generator[Any, Any, Report]:
         """Wait for the end of the job and return its report."""
         return self._end().__await__()

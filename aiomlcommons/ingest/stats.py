@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import attrs
 
+from aiomlcommons.display.brief import Part
+from aiomlcommons.display.json_data import plain
+from aiomlcommons.display.shown import Readable, Shown
 from aiomlcommons.ingest.paths import printable
 
 # The weight of one response in the moving average of the latency.
 SMOOTHING = 0.1
 COUNTS = ("read", "written", "deduplicated", "skipped", "failed", "embedded", "reused", "retried", "requests")
+TIMES = ("seconds", "rate", "eta")
+LIVE = ("in_flight", "limit", "latency", "total", "about", *TIMES)
 
 
-@attrs.define
-class Stats:
+@attrs.define(repr=False)
+class Stats(Shown):
     """The live statistics of a job. Each row that is read ends as written, deduplicated, skipped or failed.
 
     ``embedded`` counts texts that the model embedded, ``reused`` documents that got the vector of an equal text,
@@ -63,6 +68,14 @@ class Stats:
         if self.total is None or self.about:
             self.total, self.about = round(rows / share), True
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return the statistics of this moment as JSON data, with ``seconds``, ``rate`` and ``eta``."""
+        now = {name: getattr(self, name) for name in (*COUNTS, *LIVE)}
+        return {name: plain(value) for name, value in now.items() if value is not None}
+
+    def _parts(self) -> Iterable[Part]:
+        return [*super()._parts(), *(Part(name, value) for name in TIMES if (value := getattr(self, name)) is not None)]
+
     @property
     def done(self) -> str:
         """The progress as text: ``200 of 1,000 documents``."""
@@ -105,8 +118,8 @@ class Stats:
         return ", ".join(parts)
 
 
-@attrs.frozen(kw_only=True)
-class Report:
+@attrs.frozen(kw_only=True, repr=False)
+class Report(Readable):
     """The result of a job: its counters, its seconds, and the dead letter file if any document failed.
 
     ``ids`` is the file with the rows and ids of the vectors, if the sink is a ``.npy`` file.

@@ -9,6 +9,8 @@ from typing import Any, TypeAlias
 
 import attrs
 
+from aiomlcommons.display.shown import Readable
+
 log = logging.getLogger("aiomlcommons")
 
 
@@ -30,8 +32,8 @@ class Phase(StrEnum):
     DELETED = "deleted"
 
 
-@attrs.frozen(kw_only=True)
-class Progress:
+@attrs.frozen(kw_only=True, repr=False)
+class Progress(Readable):
     """A progress event: its phase, the model, and counters.
 
     Attributes:

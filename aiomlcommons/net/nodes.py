@@ -11,6 +11,7 @@ from contextlib import contextmanager
 import anyio
 import attrs
 
+from aiomlcommons.display.shown import Readable
 from aiomlcommons.errors import ConnectError
 from aiomlcommons.net.events import Events
 
@@ -26,8 +27,8 @@ SILENT, BEHIND = 2.0, 4
 REFUSES = 5
 
 
-@attrs.frozen
-class NodeState:
+@attrs.frozen(repr=False)
+class NodeState(Readable):
     """The state of a node of ``ml.nodes``.
 
     Attributes:
@@ -47,6 +48,17 @@ class NodeState:
     calls: int
     in_flight: int
     error: str
+
+
+class NodeStates(tuple[NodeState, ...]):
+    """The states of the nodes of a session; a table in a notebook."""
+
+    __slots__ = ()
+
+    def _repr_html_(self) -> str:
+        from aiomlcommons.display.html_tables import several  # only notebooks need it
+
+        return several(f"Nodes: {len(self)}", self)
 
 
 @attrs.define(eq=False)
@@ -186,9 +198,9 @@ class NodePool:
             self.events.back(node.url)
         node.failures, node.refusals, node.error = 0, 0, ""
 
-    def states(self) -> tuple[NodeState, ...]:
+    def states(self) -> NodeStates:
         """Return the state of each node."""
-        return tuple(map(self._state, self.nodes))
+        return NodeStates(map(self._state, self.nodes))
 
     def _has_choice(self, node: Node) -> bool:
         return len(self.nodes) > 1 and node in self.nodes

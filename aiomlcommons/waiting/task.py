@@ -47,10 +47,10 @@ class Task:
     """
 
     task_id: str
-    _session: Sends
-    _backoff: Backoff = Backoff()
-    _stall_timeout: float = 600.0
-    _is_known: bool = attrs.field(default=False, alias="is_known")
+    _session: Sends = attrs.field(repr=False)
+    _backoff: Backoff = attrs.field(default=Backoff(), repr=False)
+    _stall_timeout: float = attrs.field(default=600.0, repr=False)
+    _is_known: bool = attrs.field(default=False, alias="is_known", repr=False)
 
     def __await__(self) -> Generator[Any, Any, TaskInfo]:
         """Wait until the task ends, and return its final state.
@@ -137,7 +137,7 @@ class Task:
         # Searches see a task only after the index refresh, a second after it was written, so this may take some polls.
         for _, delay in zip(range(8), self._backoff, strict=False):
             found = await self._session.send(SearchTasks(body))
-            for hit in found.hits.hits:
+            for hit in found:
                 if hit.id != self.task_id and hit.source is not None and _was_under_way(hit.source, info):
                     return attrs.evolve(self, task_id=hit.id)
             await anyio.sleep(delay)

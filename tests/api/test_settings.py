@@ -60,7 +60,7 @@ def test_settings_go_by_their_keys_and_none_is_left_as_it_is() -> None:
         trusted_connector_endpoints_regex=[],
         model_auto_redeploy_success_ratio=0.5,
     )
-    assert settings.to_wire() == {
+    assert settings.to_dict() == {
         P + "only_run_on_ml_node": False,
         P + "native_memory_threshold": 0,
         P + "model_auto_deploy.enable": True,
@@ -68,7 +68,7 @@ def test_settings_go_by_their_keys_and_none_is_left_as_it_is() -> None:
         P + "trusted_connector_endpoints_regex": [],
         P + "model_auto_redeploy_success_ratio": 0.5,
     }
-    assert MLSettings().to_wire() == {}
+    assert MLSettings().to_dict() == {}
 
 
 def test_settings_show_what_they_set() -> None:
@@ -77,7 +77,7 @@ def test_settings_show_what_they_set() -> None:
 
 
 def test_null_puts_a_setting_back_to_its_default() -> None:
-    assert MLSettings(only_run_on_ml_node=NULL).to_wire() == {P + "only_run_on_ml_node": None}
+    assert MLSettings(only_run_on_ml_node=NULL).to_dict() == {P + "only_run_on_ml_node": None}
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ def test_text_is_read_as_what_the_setting_holds(key: str, value: Any, name: str,
 def test_what_a_setting_cannot_hold_is_kept_of_a_cluster_and_refused_of_a_person(
     name: str, value: Any, holds: str
 ) -> None:
-    assert MLSettings.from_wire({P + name: value}).to_wire() == {P + name: value}
+    assert MLSettings.from_wire({P + name: value}).to_dict() == {P + name: value}
     with pytest.raises(InvalidRequest, match=re.escape(f"{name} must be {holds}, not {value!r}")):
         MLSettings.from_words({P + name: value})
 
@@ -146,7 +146,7 @@ def test_every_setting_survives_the_way_there_and_back(field: Any) -> None:
         get_type_hints(MLSettings)[field.name]
     ]
     settings = MLSettings(**{field.name: value})
-    assert settings.to_wire() == {wire_name(field): value}
+    assert settings.to_dict() == {wire_name(field): value}
     stored = value if isinstance(value, list) else str(value).lower()
     assert MLSettings.from_wire({wire_name(field): stored}) == settings
 

@@ -47,7 +47,7 @@ async def test_the_settings_for_a_first_model_are_refused_with_the_setting_and_t
     words = r"PutClusterSettings: plugins\.ml_commons\.allow_registering_model_via_url\).*ml\.settings\.ml_on_all_nodes"
     with pytest.raises(NotSupported, match=words):
         await domain.ml.settings.allow_first_model()
-    assert (await domain.ml.settings.read(defaults=False)).to_wire() == {}
+    assert (await domain.ml.settings.read(defaults=False)).to_dict() == {}
 
 
 async def test_a_model_that_needs_an_ml_node_says_what_amazon_advises(domain: ServedEmulator) -> None:
