@@ -118,6 +118,8 @@ def _mapping(value: Mapping[Any, Any], room: int, depth: int, is_hidden: Callabl
 
 
 def _collection(value: Collection[Any], room: int, depth: int) -> str:
+    if type(value) is set and not value:
+        return "set()"
     before, after = _BRACKETS.get(type(value)) or (f"{type(value).__name__}([", "])")
     shows = ((lambda room, part=part: brief(part, room, depth - 1)) for part in value)
     comma = "," if type(value) is tuple and len(value) == 1 else ""
