@@ -24,7 +24,7 @@ from aiomlcommons.net.connection import Connection
 from aiomlcommons.net.environment import options_from, urls_from
 from aiomlcommons.net.health import ping
 from aiomlcommons.net.hedge import Hedge, as_hedge
-from aiomlcommons.net.nodes import NodeStates
+from aiomlcommons.net.nodes import NodeState
 from aiomlcommons.net.options import Options, with_tenant
 from aiomlcommons.net.rules import checked
 from aiomlcommons.net.secret import Secret
@@ -189,7 +189,7 @@ class Client(Calls, Api, Inference, Waits):
         return bool(await ping(self._exchange, request, self._exchange.nodes.nodes))
 
     @property
-    def nodes(self) -> NodeStates:
+    def nodes(self) -> tuple[NodeState, ...]:
         """The nodes of the session, in the order of their URLs, and which of them take calls now."""
         return self._exchange.nodes.states()
 

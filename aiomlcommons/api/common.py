@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import Any, ClassVar, Generic, Literal, TypeAlias, TypeVar, overload
 
+import attrs
+
 from aiomlcommons.display.brief import Part
 from aiomlcommons.display.shown import Shown
 from aiomlcommons.record import Record, record, renamed
@@ -125,25 +127,40 @@ class Listed(Generic[Item]):
 
 @record
 class Hit(Record, Generic[T]):
-    """A document that a search found: ``source`` is the document, None if the search left it out by ``_source``."""
+    """A document that a search found: ``id``, ``score``, and ``source``, which is the document itself."""
 
     _first: ClassVar = ("id", "score", "source")
 
     index: str = renamed("_index")
     id: str = renamed("_id")
     score: float | None = renamed("_score")
-    source: T | None = renamed("_source", default=None)
+    _source: T | None = attrs.field(default=None, alias="source")
     version: int | None = renamed("_version", default=None)
     seq_no: int | None = renamed("_seq_no", default=None)
     primary_term: int | None = renamed("_primary_term", default=None)
     sort: list[Any] | None = None
 
+    @property
+    def source(self) -> T:
+        """The document. Raises LookupError if the search left it out, by ``"_source": False``; see ``has_source``."""
+        if self._source is None:
+            raise LookupError(f"the hit {self.id!r} has no source: ask for it by _source in the body of the search")
+        return self._source
+
+    @property
+    def has_source(self) -> bool:
+        """Whether the document came with the hit."""
+        return self._source is not None
+
     def _parts(self) -> Iterable[Part]:
-        return [Part(part.name, part.value, is_key=part.name in {"id", "source"}) for part in super()._parts()]
+        parts = super()._parts()
+        named = {part.name.removeprefix("_"): part.value for part in parts}
+        first = [Part(name, named.pop(name), is_key=name != "score") for name in self._first if name in named]
+        return [*first, *(part for part in parts if part.name in named)]
 
     def _row(self) -> Iterable[Part]:
         yield from (part for part in self._parts() if part.name in {"id", "score"})
-        yield from self.source._row() if isinstance(self.source, Shown) else ()
+        yield from self._source._row() if isinstance(self._source, Shown) else ()
 
 
 @record

@@ -194,4 +194,4 @@ class Deployment:
         ]
         body = {"query": {"bool": {"filter": filters}}, "sort": [{"create_time": "desc"}], "size": 5}
         found = await self.ml.tasks.search(body)
-        return [hit.id for hit in found.hits.hits]
+        return [hit.id for hit in found]

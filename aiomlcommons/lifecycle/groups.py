@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import anyio
 import attrs
 
-from aiomlcommons.api.common import Hit
+from aiomlcommons.api.common import Hits
 from aiomlcommons.api.model_records import Model
 from aiomlcommons.api.models import SearchModels
 from aiomlcommons.errors import ApiError, Conflict, ConnectError, MLCommonsError, NotFound
@@ -143,7 +142,7 @@ async def delete_if_empty(ml: Client, group_id: str, backoff: Backoff = Backoff(
     pauses = backoff.tries(_POLLS)
     while True:
         found = await ml.models.search({"query": {"term": {"model_group_id": group_id}}, "size": 1})
-        if len(found) and await find_model(ml, found.hits.hits[0].id):
+        if len(found) and await find_model(ml, found[0].id):
             return False
         pause = next(pauses)
         try:
@@ -162,15 +161,14 @@ async def delete_if_empty(ml: Client, group_id: str, backoff: Backoff = Backoff(
 async def group_left_by(ml: Client, model_id: str) -> str | None:
     """Return the group of a deleted model, known from its leftover chunks, which may stay for a moment or forever."""
     sources = [hit.source for hit in await chunks(ml, "model_id", model_id)]
-    return next((source.model_group_id for source in sources if source and source.model_group_id), None)
+    return next((source.model_group_id for source in sources if source.model_group_id), None)
 
 
-async def chunks(ml: Client, field: str, value: str) -> Sequence[Hit[Model]]:
+async def chunks(ml: Client, field: str, value: str) -> Hits[Model]:
     """Return the chunk documents that match, without their content; ``ml.models.search`` excludes chunks."""
     query = {"bool": {"filter": [{"term": {field: value}}, {"exists": {"field": "chunk_number"}}]}}
     fields = ["model_id", "model_group_id", "chunk_number"]
-    page = await ml.send(SearchModels({"query": query, "size": _PAGE, "_source": fields}))
-    return page.hits.hits
+    return await ml.send(SearchModels({"query": query, "size": _PAGE, "_source": fields}))
 
 
 async def _sweep(ml: Client, group_id: str) -> None:

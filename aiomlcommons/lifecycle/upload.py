@@ -45,7 +45,7 @@ async def uploaded_chunks(ml: Client, model_id: str, total: int) -> set[int]:
         ids = [f"{model_id}_{number}" for number in range(start, min(start + _PAGE, total))]
         body = {"query": {"ids": {"values": ids}}, "size": len(ids), "_source": ["chunk_number"]}
         page = await ml.send(SearchModels(body))
-        found |= {int(hit.id.rpartition("_")[2]) for hit in page.hits.hits}
+        found |= {int(hit.id.rpartition("_")[2]) for hit in page}
     return found
 
 

@@ -198,7 +198,7 @@ class NodePool:
             self.events.back(node.url)
         node.failures, node.refusals, node.error = 0, 0, ""
 
-    def states(self) -> NodeStates:
+    def states(self) -> tuple[NodeState, ...]:
         """Return the state of each node."""
         return NodeStates(map(self._state, self.nodes))
 

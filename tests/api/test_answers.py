@@ -125,7 +125,10 @@ def test_a_page_is_a_collection_of_hits() -> None:
     shards = Shards(1, 1, 0)
     hits = Hits(1, False, shards, Found(1.0, [one, bare], Total(70, "gte")))
     assert list(hits) == [*hits] == hits[:] == [one, bare]
-    assert (hits[0].id, hits[-1].source, hits[0].source) == ("1", None, Model(name="one"))
+    assert (hits[0].id, hits[0].source, hits[0].has_source) == ("1", Model(name="one"), True)
+    assert not hits[-1].has_source
+    with pytest.raises(LookupError, match="the hit '2' has no source: ask for it by _source"):
+        assert hits[-1].source
     assert (len(hits), hits.total) == (2, 70)
     assert hits
     assert not Hits(1, False, shards, Found(None, []))
@@ -182,7 +185,7 @@ def test_messages_and_traces_survive_reading_and_writing() -> None:
     request = SearchMessages("c")
     found = from_http(request, HttpResponse(200, orjson.dumps(FOUND), {"content-type": JSON}))
     assert convert.unstructure(found, SearchMessages.endpoint.returns) == FOUND
-    messages = [hit.source for hit in found if hit.source]
+    messages = [hit.source for hit in found]
     assert [bool(message.parent_message_id) for message in messages] == [False, True]
     assert [message.trace_number or 0 for message in messages] == [0, 1]
     assert all(message.extra == {} for message in messages)

@@ -38,7 +38,7 @@ async def test_an_agent_is_registered_changed_found_and_deleted(ml: Session, uni
         agent = await ml.agents.get(made.agent_id)
         assert (agent.name, agent.type, agent.description, agent.parameters) == (unique, "flow", "changed", {"a": "1"})
         hits = await ml.agents.search({"query": {"ids": {"values": [made.agent_id]}}})
-        assert [hit.name for hit in hits] == [unique]
+        assert [hit.source.name for hit in hits] == [unique]
     with pytest.raises(NotFound, match=made.agent_id):
         await ml.agents.get(made.agent_id)
 

@@ -24,7 +24,7 @@ async def test_a_conversation_is_begun_renamed_found_and_deleted(ml: Session, un
         newest = await ml.memory.list(max_results=1)
         assert (len(newest.memories), newest.next_token) == (1, 1)
         hits = await ml.memory.search({"query": {"ids": {"values": [memory_id]}}})
-        assert [(one.name, one.memory_id) for one in hits] == [(f"{unique} renamed", None)]
+        assert [(hit.source.name, hit.source.memory_id) for hit in hits] == [(f"{unique} renamed", None)]
     with pytest.raises(NotFound, match=rf"Memory \[{memory_id}\] not found"):
         await ml.memory.get(memory_id)
 
@@ -57,7 +57,7 @@ async def test_a_message_is_added_to_traced_found_and_deleted_with_its_conversat
         assert (trace.parent_message_id, trace.trace_number) == (made.message_id, 1)
         assert [one.input for one in (await ml.memory.list_messages(memory_id)).messages] == ["q"]
         hits = await ml.memory.search_messages(memory_id, {"query": {"ids": {"values": [made.message_id]}}})
-        assert [one.input for one in hits] == ["q"]
+        assert [hit.source.input for hit in hits] == ["q"]
     with pytest.raises(NotFound):
         await ml.memory.get_message(made.message_id)
 

@@ -19,7 +19,7 @@ async def test_a_group_is_registered_changed_found_and_deleted(ml: Session, uniq
         with pytest.raises(BadRequest, match="already being used by a model group with ID"):
             await ml.model_groups.register(unique)
         hits = await ml.model_groups.search({"query": {"ids": {"values": [group.model_group_id]}}})
-        assert [one.name for one in hits] == [unique]
+        assert [hit.source.name for hit in hits] == [unique]
     with pytest.raises(NotFound):
         await ml.model_groups.get(group.model_group_id)
 

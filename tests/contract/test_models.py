@@ -130,7 +130,7 @@ async def test_models_are_searched(ml: Session, unique: str, zips: dict[str, Pat
             }
         }
         hits = await ml.models.search({"query": query})
-        assert [(hit.id, hit.source and hit.source.name) for hit in hits.hits.hits] == [(model_id, unique)]
+        assert [(hit.id, hit.source.name) for hit in hits] == [(model_id, unique)]
         assert hits.total == 1
 
 

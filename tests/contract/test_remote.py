@@ -101,7 +101,7 @@ async def test_a_provider_takes_an_offline_prediction(ml: Session, offline: str)
     assert started.remote_job is not None
     # Found by a search, which does not poll the provider.
     found = await ml.tasks.search({"query": {"ids": {"values": [started.task_id]}}})
-    assert [(task.task_type, task.model_id) for task in found] == [("BATCH_PREDICTION", offline)]
+    assert [(hit.source.task_type, hit.source.model_id) for hit in found] == [("BATCH_PREDICTION", offline)]
 
 
 async def test_an_offline_prediction_is_followed_to_its_end(ml: Session, offline: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import attrs
 import numpy as np
-import pandas as pd
+import pandas as pd  # type: ignore[import-untyped]
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -24,7 +24,7 @@ from aiomlcommons.api.predict import Predict
 from aiomlcommons.api.tasks import TaskInfo
 from aiomlcommons.api.tensors import NumberTensor
 from aiomlcommons.display.brief import brief
-from aiomlcommons.endpoint import Request
+from aiomlcommons.endpoint import Request, fields_of
 from aiomlcommons.record import Record, masked, record
 from aiomlcommons.wire.codec import from_http
 from aiomlcommons.wire.routes import Router, read_request
@@ -117,7 +117,9 @@ def test_a_model_of_a_server_is_one_line_with_what_matters() -> None:
 
 
 def test_a_name_an_id_and_a_state_are_never_left_out() -> None:
-    long = {field.name: "x" * 50 for field in attrs.fields(TaskInfo) if field.type and "str" in str(field.type)}
+    long: dict[str, Any] = {
+        field.name: "x" * 50 for field in fields_of(TaskInfo) if field.type and "str" in str(field.type)
+    }
     task = TaskInfo(**{**long, "task_id": "the id", "state": "RUNNING"})
     assert "task_id='the id'" in repr(task)
     assert "state='RUNNING'" in repr(task)
@@ -235,7 +237,8 @@ def test_a_subclass_that_attrs_gives_a_repr_masks_too() -> None:
     class Plain(Own):
         more: int = 0
 
-    shown = repr(Plain(HUSH, {"api_key": HUSH}, {"x": HUSH}))
+    given: Any = {"key": HUSH, "parameters": {"api_key": HUSH}, "headers": {"x": HUSH}}
+    shown = repr(Plain(**given))
     assert HUSH not in shown
     assert shown.count("***") == 3
 

@@ -44,9 +44,9 @@ class Reader(HTMLParser):
         self.close()
         assert self._open == []
 
-    def handle_starttag(self, tag: str, given: list[tuple[str, str | None]]) -> None:
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.add(tag)
-        self.attributes |= {name for name, _ in given}
+        self.attributes |= {name for name, _ in attrs}
         if tag in {"td", "th", "b"}:
             self.cells.append("")
         if tag != "wbr":
@@ -117,7 +117,9 @@ def test_a_long_page_says_how_many_rows_are_left_out() -> None:
 
 
 def test_reports_and_settings_are_tables_too() -> None:
-    numbers = dict.fromkeys((field.name for field in attrs.fields(Report) if field.default is attrs.NOTHING), 1)
+    numbers: dict[str, Any] = dict.fromkeys(
+        (field.name for field in attrs.fields(Report) if field.default is attrs.NOTHING), 1
+    )
     assert read(Report(**{**numbers, "seconds": 1.5})).cells[3:5] == ["written", "1"]
     assert read(MLSettings(only_run_on_ml_node=False)).cells == ["MLSettings", "only_run_on_ml_node", "False"]
 

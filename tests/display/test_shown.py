@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from importlib import import_module
+from operator import attrgetter
 from typing import Any
 
 import attrs
@@ -33,6 +34,7 @@ from tests.support.strategies import requests, values
 from tests.wire.recordings import exchanges, is_other
 
 HUSH = "h0sh-h0sh"
+NAME: Any = attrgetter("__name__")
 
 
 def classes() -> list[type[Record]]:
@@ -77,27 +79,27 @@ def check(value: Shown, *of: Any) -> None:
         assert twin == value
 
 
-@pytest.mark.parametrize("cls", classes(), ids=lambda cls: cls.__name__)
+@pytest.mark.parametrize("cls", classes(), ids=NAME)
 @given(data=st.data())
 @settings(max_examples=5, deadline=None)
-def test_every_record_is_read_back_from_its_json(cls: type[Record], data: st.DataObject) -> None:
+def test_every_record_is_read_back_from_its_json(cls: Any, data: st.DataObject) -> None:
     if getattr(cls, "__parameters__", ()):
-        check(data.draw(values(cls[ModelGroup])), ModelGroup)  # type: ignore[index]
+        check(data.draw(values(cls[ModelGroup])), ModelGroup)
     else:
         check(data.draw(values(cls)))
 
 
-@pytest.mark.parametrize("cls", ENDPOINTS, ids=lambda cls: cls.__name__)
+@pytest.mark.parametrize("cls", ENDPOINTS, ids=NAME)
 @given(data=st.data())
 @settings(max_examples=5, deadline=None)
 def test_every_request_is_read_back_from_its_json(cls: type[Request[Any]], data: st.DataObject) -> None:
     check(data.draw(requests(cls)))
 
 
-@pytest.mark.parametrize("cls", [MLSettings, NodeState, Report, Estimate], ids=lambda cls: cls.__name__)
+@pytest.mark.parametrize("cls", [MLSettings, NodeState, Report, Estimate], ids=NAME)
 @given(data=st.data())
 @settings(max_examples=20, deadline=None)
-def test_settings_and_reports_are_read_back_from_their_json(cls: type[Readable], data: st.DataObject) -> None:
+def test_settings_and_reports_are_read_back_from_their_json(cls: Any, data: st.DataObject) -> None:
     check(data.draw(values(cls)))
 
 

@@ -38,7 +38,7 @@ async def test_a_session_and_its_messages(ml: Session, container: str) -> None:
     found = await ml.memory_containers.search_memories(
         container, "working", {"query": {"term": {"namespace.session_id": "mine"}}}
     )
-    assert [hit.id for hit in found.hits.hits] == [added.working_memory_id]
+    assert [hit.id for hit in found] == [added.working_memory_id]
 
 
 async def test_an_update_replaces_what_may_be_changed() -> None:
@@ -78,7 +78,7 @@ async def test_what_was_changed_last_is_found_last(ml: Session, container: str) 
         await ml.memory_containers.create_session(container, session_id=session)
     await ml.memory_containers.update_memory(container, "sessions", "a", {"summary": "new"})
     found = await ml.memory_containers.search_memories(container, "sessions", ALL)
-    assert [hit.id for hit in found.hits.hits] == ["b", "a"]
+    assert [hit.id for hit in found] == ["b", "a"]
 
 
 async def test_containers_of_one_prefix_do_not_see_each_others_memories(ml: Session) -> None:

@@ -199,7 +199,7 @@ async def test_a_question_is_asked_again_in_place_of_the_first_time(ml: Session,
     new = _texts(again)["parent_interaction_id"]
     assert (message.message_id, message.input, new != old) == (new, "please count", True)
     found = await ml.memory.search_messages(memory_id, {"query": {"match_all": {}}})
-    assert old not in {one.parent_message_id for one in found}
+    assert old not in {hit.source.parent_message_id for hit in found}
 
 
 async def test_only_a_message_that_is_there_is_answered_again(ml: Session, model_id: str) -> None:

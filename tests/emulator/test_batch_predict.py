@@ -63,7 +63,7 @@ async def test_a_provider_that_breaks_now_and_then_is_followed_to_the_end(ml: Se
 async def test_a_provider_that_does_not_begin_starts_no_task(ml: Session, model_url: str) -> None:
     with pytest.raises(BadRequest, match="Error from remote service"):
         await _begin(ml, await _model(ml, batch_actions(model_url)), "no such file")
-    kinds = [hit.source and hit.source.task_type async for hit in ml.tasks.search({})]
+    kinds = [hit.source.task_type async for hit in ml.tasks.search({})]
     assert kinds == ["REGISTER_MODEL"]
 
 

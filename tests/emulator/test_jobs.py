@@ -62,7 +62,7 @@ async def test_looking_at_the_model_moves_its_task_on(ml: Session) -> None:
 async def test_searching_tasks_moves_none_on(ml: Session) -> None:
     await ml.models.deploy(await _uploaded(ml))
     for _ in range(5):
-        assert [task.state for task in await ml.tasks.search()] == ["CREATED"]
+        assert [hit.source.state for hit in await ml.tasks.search()] == ["CREATED"]
 
 
 async def test_a_second_deployment_is_a_duplicate_and_followed_to_the_first(ml: Session) -> None:

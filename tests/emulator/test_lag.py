@@ -20,11 +20,11 @@ async def states(ml: Session, model_id: str, looks: int) -> list[ModelState | st
 
 async def test_what_is_written_is_found_at_once(ml: Session) -> None:
     group = (await ml.model_groups.register("g")).model_group_id
-    assert [hit.id for hit in (await ml.model_groups.search()).hits.hits] == [group]
+    assert [hit.id for hit in await ml.model_groups.search()] == [group]
     model_id = await announced(ml, group)
     assert await hits(ml) == {model_id}
     task = await ml.models.deploy(model_id)
-    assert [hit.id for hit in (await ml.tasks.search()).hits.hits] == [task.task_id]
+    assert [hit.id for hit in await ml.tasks.search()] == [task.task_id]
 
 
 async def test_a_model_is_registered_a_moment_after_its_last_chunk(ml: Session) -> None:
@@ -124,7 +124,7 @@ async def test_chunks_say_their_group(ml: Session) -> None:
     group = (await ml.model_groups.register("g")).model_group_id
     model_id = await announced(ml, group)
     await ml.models.upload_chunk(model_id, 0, b"x")
-    (hit,) = (await ml.send(SearchModels({"query": {"ids": {"values": [f"{model_id}_0"]}}}))).hits.hits
+    (hit,) = await ml.send(SearchModels({"query": {"ids": {"values": [f"{model_id}_0"]}}}))
     assert hit.source
     assert (hit.source.model_id, hit.source.model_group_id, hit.source.name) == (model_id, group, None)
 

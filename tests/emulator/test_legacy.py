@@ -46,8 +46,8 @@ async def test_its_words_are_searched_by(old: Session) -> None:
     await seen(old, model_id, ModelState.LOADED)
     assert await hits(old, {"query": {"term": {"model_state": "LOADED"}}}) == {model_id}
     assert await hits(old, {"query": {"term": {"model_state": "DEPLOYED"}}}) == set()
-    found = (await old.tasks.search({"query": {"term": {"task_type": "LOAD_MODEL"}}})).hits.hits
-    assert [hit.source and hit.source.model_id for hit in found] == [model_id]
+    found = await old.tasks.search({"query": {"term": {"task_type": "LOAD_MODEL"}}})
+    assert [hit.source.model_id for hit in found] == [model_id]
 
 
 async def test_nothing_is_found_where_nothing_was_written(old: Session) -> None:

@@ -113,7 +113,7 @@ async def test_without_a_name_nothing_else_is_kept(ml: Session) -> None:
     named = await ml.memory.create("named", application_type="chat")
     assert (await ml.memory.get(named.memory_id)).application_type is None
     hits = await ml.memory.search({"query": {"match": {"name": "named"}}})
-    assert [hit.application_type for hit in hits] == ["chat"]
+    assert [hit.source.application_type for hit in hits] == ["chat"]
 
 
 async def test_a_search_stays_in_its_conversation_and_needs_a_query(ml: Session, memory_id: str) -> None:
@@ -121,7 +121,7 @@ async def test_a_search_stays_in_its_conversation_and_needs_a_query(ml: Session,
     for talk in (memory_id, other):
         await ml.memory.create_message(talk, input="hello there", origin=talk)
     hits = await ml.memory.search_messages(memory_id, {"query": {"match": {"input": "hello"}}})
-    assert [message.origin for message in hits] == [memory_id]
+    assert [hit.source.origin for hit in hits] == [memory_id]
     for search in (ml.memory.search({}), ml.memory.search_messages(memory_id, {})):
         with pytest.raises(BadRequest, match="inner bool query clause cannot be null"):
             await search

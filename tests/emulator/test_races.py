@@ -85,7 +85,7 @@ async def test_a_name_that_was_taken_meanwhile_is_refused(ml: Session, ml_emulat
 async def test_a_group_is_registered_although_somebody_else_was_quicker(ml: Session, ml_emulator: Emulator) -> None:
     ml_emulator.faults.race(on=RegisterModelGroup)
     await ml.model_groups.register("g")
-    assert [hit.source and hit.source.name for hit in (await ml.model_groups.search()).hits.hits] == ["g", "g"]
+    assert [hit.source.name for hit in await ml.model_groups.search()] == ["g", "g"]
 
 
 # ---- the group's next version ---------------------------------------------------------------------------------------
@@ -124,8 +124,8 @@ async def test_remote_models_conflict_in_other_words(ml: Session, ml_emulator: E
     ml_emulator.faults.race(on=RegisterModel)
     with pytest.raises(Conflict, match=r"Document version conflict updating .* in index .plugins-ml-model-group"):
         await remote(ml)
-    failed = (await ml.tasks.search({"query": {"term": {"state": "FAILED"}}})).hits.hits
-    assert ["version conflict" in ((hit.source and hit.source.error) or "") for hit in failed] == [True]
+    failed = await ml.tasks.search({"query": {"term": {"state": "FAILED"}}})
+    assert ["version conflict" in (hit.source.error or "") for hit in failed] == [True]
 
 
 # ---- deployments ---------------------------------------------------------------------------------------------------

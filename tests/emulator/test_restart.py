@@ -92,7 +92,7 @@ async def test_a_model_that_was_being_fetched_is_left_as_a_ghost(
         await ml.models.register("ghost", url=url, model_content_hash_value="0" * 64, **more)
         ml_emulator.restart()
     for _ in range(6):
-        (ghost,) = [hit.source for hit in (await ml.send(SearchModels())).hits.hits if hit.source]
+        (ghost,) = [hit.source for hit in await ml.send(SearchModels())]
         assert (ghost.name, ghost.model_state, ghost.model_content_hash_value) == ("ghost", "REGISTERING", None)
 
 

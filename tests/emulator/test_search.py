@@ -44,7 +44,7 @@ async def _register(ml: Session) -> None:
 async def test_a_query_finds_what_it_asks_for(ml: Session, query: dict[str, Any], names: list[str]) -> None:
     await _register(ml)
     found = await ml.model_groups.search({"query": query})
-    assert [group.name for group in found] == names
+    assert [hit.source.name for hit in found] == names
     assert found.total == len(names)
 
 
@@ -52,15 +52,15 @@ async def test_pages_are_sorted_and_counted_whole(ml: Session) -> None:
     await _register(ml)
     body = {"sort": [{"name.keyword": {"order": "desc"}}, "_id"], "from": 1, "size": 2}
     found = await ml.model_groups.search(body)
-    assert [group.name for group in found] == ["beta two", "alpha one"]
-    first = found.hits.hits[0]
+    assert [hit.source.name for hit in found] == ["beta two", "alpha one"]
+    first = found[0]
     assert (found.total, first.sort, first.score) == (3, ["beta two", first.id], None)
 
 
 async def test_what_has_no_value_is_sorted_last(ml: Session) -> None:
     await _register(ml)
     found = await ml.model_groups.search({"sort": "description"})
-    assert next(iter(found)).name == "beta two"
+    assert found[0].source.name == "beta two"
 
 
 @pytest.mark.parametrize(

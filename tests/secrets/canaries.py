@@ -81,10 +81,10 @@ class Outputs:
         """Search what any way of printing a value shows, and the values that it is made of."""
         for shown in (repr, str, "{}".format, ascii, pprint.pformat):
             self.add("repr, str, format", where, shown(value))
-        if callable(html := getattr(value, "_repr_html_", None)):
-            self.add("HTML in notebooks", where, html())
-        if callable(rich := getattr(value, "__rich_repr__", None)):
-            self.add("repr by rich", where, repr(list(rich())))
+        if hasattr(value, "_repr_html_"):
+            self.add("HTML in notebooks", where, value._repr_html_())
+        if hasattr(value, "__rich_repr__"):
+            self.add("repr by rich", where, repr(list(value.__rich_repr__())))
         for name, part in _parts(value).items():
             self.add("repr of attributes", f"{where}.{name}", part)
 

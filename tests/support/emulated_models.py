@@ -35,7 +35,7 @@ async def announced(ml: Session, group_id: str | None = None, total: int = 1) ->
 async def hits(ml: Session, body: object = None) -> set[str]:
     """Return the hits of a search for models, chunks included."""
     found = await ml.send(SearchModels(body or {"query": {"match_all": {}}}))  # type: ignore[arg-type]
-    return {hit.id for hit in found.hits.hits}
+    return {hit.id for hit in found}
 
 
 async def ended(ml: Session, task_id: str) -> TaskInfo:

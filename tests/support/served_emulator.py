@@ -21,4 +21,4 @@ class ServedEmulator:
 
     async def models(self) -> list[tuple[str, Model]]:
         """Return every model of the cluster."""
-        return [(hit.id, hit.source) async for hit in self.ml.models.search() if hit.source]
+        return [(hit.id, hit.source) async for hit in self.ml.models.search()]

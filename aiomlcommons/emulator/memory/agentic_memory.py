@@ -156,7 +156,7 @@ async def delete_found(cluster: Cluster, request: DeleteMemoryDocuments) -> Dele
         raise status_error(400, NO_DELETE_QUERY)
     body = {"query": request.query, "size": WINDOW}
     hits = records.search(_within(index, request.memory_container_id), body, cluster.node_id)
-    for hit in hits.hits.hits:
+    for hit in hits:
         index.delete(hit.id)
     return _deleted(len(hits))
 

@@ -42,5 +42,5 @@ async def _seen(ml: Session, name: str) -> list[str]:
             found = await search(query)
         except (NotSupported, NotFound):
             continue  # the server has none of that type, or not even their index
-        left += [f"{kind} {hit.id}" for hit in found.hits.hits]
+        left += [f"{kind} {hit.id}" for hit in found]
     return left
