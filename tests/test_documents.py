@@ -89,6 +89,17 @@ async def test_the_guide_to_models_runs_as_it_is_written(
         assert (await ml.models.ensure("tiny/dense")).model.is_deployed
 
 
+@pytest.mark.asyncio
+async def test_the_guide_to_results_runs_as_it_is_written(capsys: pytest.CaptureFixture[str]) -> None:
+    async with emulator.serve() as url, Session(url) as ml:
+        for number in range(3):
+            await ml.model_groups.register(f"g{number}")
+        await run("\n".join(guide("", "results.md")), ml=ml)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "2 of 3"
+    assert lines[3].startswith("ModelGroup(name='g")
+
+
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_each_example_runs_on_the_emulator(name: str) -> None:
     environment = {key: value for key, value in os.environ.items() if not key.startswith("OPENSEARCH_")}

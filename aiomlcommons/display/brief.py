@@ -16,7 +16,7 @@ TEXT = 60
 # Characters of a part of a repr, and fewer than which a container has no room for any of its parts.
 _PART, _LEAST = 70, 16
 # Levels of nesting; deeper values are only counted.
-_DEPTH = 4
+_DEPTH = 6
 # Bits of the largest integer that is shown: Python refuses to write one of some thousand digits.
 _BITS = 200
 _BRACKETS: Mapping[type, tuple[str, str]] = {list: ("[", "]"), tuple: ("(", ")"), set: ("{", "}")}
@@ -131,7 +131,7 @@ def _joined(shows: Iterable[_Show], total: int, room: int, depth: int) -> str:
     shown: list[str] = []
     if room >= _LEAST and depth > 0:
         for show in islice(shows, room):
-            part = show(min(room - _LEAST, _PART))
+            part = show(room - _LEAST if total == 1 else min(room - _LEAST, _PART))
             if shown and len(part) > room:
                 break
             shown.append(part)
@@ -151,7 +151,8 @@ def _parts(value: HasParts, room: int, depth: int) -> str:
             continue
         show = brief_headers if part.name == "headers" else brief
         before = f"{part.name}=" if part.name else ""
-        text = before + show(part.value, min(max(room, _LEAST) - len(before), _PART), depth - 1)
+        left = max(room, _LEAST) - len(before)
+        text = before + show(part.value, left if len(parts) == 1 else min(left, _PART), depth - 1)
         if part.is_key or not shown or len(text) <= room:
             shown.append(text)
             room -= len(text) + 2

@@ -93,7 +93,7 @@ def test_only_fields_that_are_set_are_shown(value: Any, shown: str | None) -> No
         (None, "None"),
         (ModelState.DEPLOYED, "'DEPLOYED'"),
         ("\x00" * 100, f"{chr(0) * 14!r} … 86 more"),
-        ([[[[[[1]]]]]], "[[[[[… 1 more]]]]]"),
+        ([[[[[[1]]]]]], "[[[[[[1]]]]]]"),
     ],
     ids=lambda value: type(value).__name__,
 )

@@ -68,6 +68,8 @@ async def memory(ml: Session) -> None:
     assert_type(await ml.memory.create(), MemoryCreated)
     assert_type(await ml.memory.list(max_results=2), MemoryPage)
     assert_type(await ml.memory.get("m"), Memory)
+    for memory in await ml.memory.list():
+        assert_type(memory, Memory)
     assert_type(await ml.memory.update("m"), WriteResult)
     assert_type(await ml.memory.delete("m"), MemoryDeleted)
     assert_type(await ml.memory.search(), Hits[Memory])

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import assert_type
+from collections.abc import Sequence
+from typing import Any, assert_type
 
 from aiomlcommons import Secret, Session
 from aiomlcommons.api.algorithms import Execution, Training
@@ -45,9 +46,19 @@ async def models(ml: Session) -> None:
     assert_type(await ml.models.get("m"), Model)
     assert_type(await ml.models.update("m", is_enabled=False), WriteResult)
     assert_type(await ml.models.delete("m"), WriteResult)
-    assert_type(await ml.models.search(), Hits[Model])
+    page = await ml.models.search()
+    assert_type(page, Hits[Model])
+    assert_type(page[0], Hit[Model])
+    assert_type(page[0].source, Model)
+    assert_type(page[:2], Sequence[Hit[Model]])
+    for hit in page:
+        assert_type(hit, Hit[Model])
     async for hit in ml.models.search():
         assert_type(hit, Hit[Model])
+    assert_type(Model.from_dict(page[0].source.to_dict()), Model)
+    assert_type(page.to_dict(), dict[str, Any])
+    assert_type(page.to_json(indent=True), str)
+    assert_type(Hits[Model].from_dict(page.to_dict(), Model), Hits[Model])
     assert_type(await ml.models.deploy("m", node_ids=["n"]), TaskStarted)
     assert_type(await ml.models.undeploy("m"), dict[str, NodeUndeployed])
     assert_type(await ml.models.undeploy_many(), dict[str, NodeUndeployed])
