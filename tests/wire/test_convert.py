@@ -83,7 +83,7 @@ def test_null_is_told_from_absent(value: Any, written: dict[str, Any]) -> None:
         (
             hits({"_index": "i", "_id": "x", "_score": 1, "_source": {"name": 1}}),
             Hits[ModelGroup],
-            "$.hits.hits[0].source.name",
+            "$.hits.hits[0]._source.name",
         ),
     ],
 )
