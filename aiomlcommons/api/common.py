@@ -144,7 +144,9 @@ class Hit(Record, Generic[T]):
     def source(self) -> T:
         """The document. Raises LookupError if the search left it out, by ``"_source": False``; see ``has_source``."""
         if self._source is None:
-            raise LookupError(f"the hit {self.id!r} has no source: ask for it by _source in the body of the search")
+            raise LookupError(
+                f"the hit {self.id!r} has no source (see has_source): ask for it by _source in the search"
+            )
         return self._source
 
     @property

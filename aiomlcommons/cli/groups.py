@@ -13,7 +13,7 @@ async def show(options: argparse.Namespace) -> None:
     """List the model groups."""
     async with cluster(options) as ml:
         hits = [hit async for hit in ml.model_groups.search()]
-    rows = [(hit.id, hit.source) for hit in hits if hit.source]
+    rows = [(hit.id, hit.source) for hit in hits if hit.has_source]
     if options.json:
         print_json([{"model_group_id": key, **convert.unstructure(group)} for key, group in rows])
         return

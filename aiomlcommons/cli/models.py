@@ -119,7 +119,7 @@ async def show(options: argparse.Namespace) -> None:
     query = {"wildcard": {"name.keyword": f"*{options.name}*"}} if options.name else {"match_all": {}}
     async with cluster(options) as ml:
         hits = [hit async for hit in ml.models.search({"query": query, "sort": [{"created_time": "asc"}]})]
-    rows = [(hit.id, hit.source) for hit in hits if hit.source]
+    rows = [(hit.id, hit.source) for hit in hits if hit.has_source]
     if options.json:
         print_json([{"model_id": key, **convert.unstructure(model)} for key, model in rows])
         return

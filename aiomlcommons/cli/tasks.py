@@ -17,7 +17,7 @@ async def show(options: argparse.Namespace) -> None:
     body = {"sort": [{"create_time": "desc"}], "size": options.last, "query": {"match_all": {}}}
     async with cluster(options) as ml:
         found = await ml.tasks.search(body)
-    rows = [(hit.id, hit.source) for hit in found.hits.hits if hit.source]
+    rows = [(hit.id, hit.source) for hit in found if hit.has_source]
     if options.json:
         print_json([{"task_id": key, **convert.unstructure(task)} for key, task in rows])
         return

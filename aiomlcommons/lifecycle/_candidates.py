@@ -42,7 +42,7 @@ class Candidates:
             clauses.append({"terms": {"model_group_id": await find_groups(self.ml, group)}})
         body = {"query": {"bool": {"filter": clauses}}, "sort": [{"created_time": "asc"}]}
         async for hit in self.ml.models.search(body):
-            if self.may_be(hit.source):
+            if hit.has_source and self.may_be(hit.source):
                 yield hit.id, hit.source
 
     @property

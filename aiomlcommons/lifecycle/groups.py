@@ -160,7 +160,7 @@ async def delete_if_empty(ml: Client, group_id: str, backoff: Backoff = Backoff(
 
 async def group_left_by(ml: Client, model_id: str) -> str | None:
     """Return the group of a deleted model, known from its leftover chunks, which may stay for a moment or forever."""
-    sources = [hit.source for hit in await chunks(ml, "model_id", model_id)]
+    sources = [hit.source for hit in await chunks(ml, "model_id", model_id) if hit.has_source]
     return next((source.model_group_id for source in sources if source.model_group_id), None)
 
 

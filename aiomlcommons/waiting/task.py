@@ -138,7 +138,7 @@ class Task:
         for _, delay in zip(range(8), self._backoff, strict=False):
             found = await self._session.send(SearchTasks(body))
             for hit in found:
-                if hit.id != self.task_id and _was_under_way(hit.source, info):
+                if hit.id != self.task_id and hit.has_source and _was_under_way(hit.source, info):
                     return attrs.evolve(self, task_id=hit.id)
             await anyio.sleep(delay)
         return None

@@ -127,7 +127,7 @@ def test_a_page_is_a_collection_of_hits() -> None:
     assert list(hits) == [*hits] == hits[:] == [one, bare]
     assert (hits[0].id, hits[0].source, hits[0].has_source) == ("1", Model(name="one"), True)
     assert not hits[-1].has_source
-    with pytest.raises(LookupError, match="the hit '2' has no source: ask for it by _source"):
+    with pytest.raises(LookupError, match=r"the hit '2' has no source \(see has_source\): ask for it by _source"):
         assert hits[-1].source
     assert (len(hits), hits.total) == (2, 70)
     assert hits

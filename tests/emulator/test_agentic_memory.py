@@ -86,7 +86,7 @@ async def test_containers_of_one_prefix_do_not_see_each_others_memories(ml: Sess
     for container in (first, second):
         await ml.memory_containers.add_memories(container, payload_type="data", structured_data={"of": container})
     found = await ml.memory_containers.search_memories(first, "working", ALL)
-    assert [memory.structured_data for memory in found if isinstance(memory, WorkingMemory)] == [{"of": first}]
+    assert [hit.source.structured_data for hit in found if isinstance(hit.source, WorkingMemory)] == [{"of": first}]
     assert (await ml.memory_containers.delete_memories(first, "working", query={"match_all": {}})).deleted == 1
     assert (await ml.memory_containers.search_memories(second, "working", ALL)).total == 1
 
@@ -97,7 +97,7 @@ async def test_memories_are_deleted_by_query(ml: Session, container: str) -> Non
     gone = await ml.memory_containers.delete_memories(container, "working", query={"term": {"tags.t": "old"}})
     assert (gone.total, gone.deleted, gone.timed_out, gone.failures, gone.extra) == (2, 2, False, [], {})
     left = await ml.memory_containers.search_memories(container, "working", ALL)
-    assert [memory.tags for memory in left if isinstance(memory, WorkingMemory)] == [{"t": "new"}]
+    assert [hit.source.tags for hit in left if isinstance(hit.source, WorkingMemory)] == [{"t": "new"}]
     with pytest.raises(BadRequest, match="Query parameter is required for delete by query"):
         await ml.memory_containers.delete_memories(container, "working")
 
