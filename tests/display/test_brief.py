@@ -214,7 +214,9 @@ def test_no_cut_shows_a_part_of_a_credential(before: int, length: int, form: str
     [
         ConnectorAction("predict", "POST", "u", headers={"x-api-key": HUSH, "accept": "*/*"}),
         ToolSpec("T", parameters={"api_key": HUSH, "deep": [{"session_token": HUSH}]}),
-        ToolSpec("T", config={"headers": {"x-own": HUSH}, "a" * 300 + "_token": HUSH}),
+        ConnectorAction("a", "b", "c", headers={"own": HUSH}),
+        ToolSpec("T", config={"headers": {"x-own": HUSH}}),
+        {"a" * 300 + "_token": HUSH},
         HttpConnector(credential={"k": HUSH}, actions=[ConnectorAction("a", "b", "c", headers={"own": HUSH})]),
         {"a": Secret(HUSH)},
         Model(extra={"password": HUSH}),
