@@ -88,7 +88,9 @@ def values(declared: Any) -> Values:
 def built(cls: Any, generic: Mapping[Any, Any], fixed: Mapping[str, Values] | None = None) -> Values:
     """Generate objects of an attrs class; ``generic`` maps its type variables to types."""
     hints = get_type_hints(cls)
-    given = {field.alias: values(_filled(hints[field.name], generic)) for field in fields_of(cls) if field.init}
+    given: dict[str, Values] = {
+        str(field.alias): values(_filled(hints[field.name], generic)) for field in fields_of(cls) if field.init
+    }
     if issubclass(cls, Record):
         given["extra"] = UNKNOWN
     return st.builds(cls, **{**given, **(fixed or {})})
