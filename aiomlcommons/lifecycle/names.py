@@ -69,7 +69,8 @@ async def _in_any_case(ml: Client, name: str) -> list[str]:
 
 async def _names(ml: Client, query: dict[str, Any]) -> list[str]:
     body = {"query": query, "sort": _NEWEST_FIRST, "_source": ["name"], "size": _LOOKED_AT}
-    return sorted({model.name for model in await ml.models.search(body) if model.name})
+    found = [hit.source.name for hit in await ml.models.search(body) if hit.has_source]
+    return sorted({registered for registered in found if registered})
 
 
 async def _hint(ml: Client, name: str) -> str:
