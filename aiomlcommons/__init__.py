@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from aiomlcommons.http import HttpRequest, HttpResponse
     from aiomlcommons.inference.errors import BatchFailed
     from aiomlcommons.inference.inputs import ModelInputs
+    from aiomlcommons.inference.predictions import Ranked
     from aiomlcommons.lifecycle.declared import DeclaredModel
     from aiomlcommons.lifecycle.ensured import EnsuredModel
     from aiomlcommons.lifecycle.errors import (
@@ -64,6 +65,7 @@ if TYPE_CHECKING:
     from aiomlcommons.net.hedge import Hedge
     from aiomlcommons.net.nodes import NodeState
     from aiomlcommons.net.secret import Secret
+    from aiomlcommons.net.session_options import SessionOptions
     from aiomlcommons.net.transport import SendFunction, Streamed, Timeout, Transport
     from aiomlcommons.record import NULL
     from aiomlcommons.session import Session
@@ -119,6 +121,7 @@ __all__ = [
     "PretrainedModel",
     "Progress",
     "QuotaExceeded",
+    "Ranked",
     "Redirected",
     "RemoteModel",
     "Request",
@@ -128,6 +131,7 @@ __all__ = [
     "ServerError",
     "Session",
     "SessionClosed",
+    "SessionOptions",
     "StreamCut",
     "StreamFailed",
     "Streamed",
@@ -164,6 +168,7 @@ if not TYPE_CHECKING:
             ".net.secret",
             ".net.hedge",
             ".net.nodes",
+            ".net.session_options",
             ".api",
             ".record",
             ".endpoint",
@@ -174,6 +179,7 @@ if not TYPE_CHECKING:
             ".waiting.errors",
             ".inference.errors",
             ".inference.inputs",
+            ".inference.predictions",
             ".api.model_configs",
             ".api.settings",
             *(f".lifecycle.{name}" for name in ("spec", "progress", "ensured", "declared", "errors")),

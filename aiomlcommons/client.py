@@ -7,7 +7,7 @@ import os
 import ssl
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Any, Protocol, Self, TypeVar
+from typing import Protocol, Self, TypeVar, Unpack
 
 import attrs
 
@@ -28,9 +28,11 @@ from aiomlcommons.net.nodes import NodeState
 from aiomlcommons.net.options import Options, with_tenant
 from aiomlcommons.net.rules import checked
 from aiomlcommons.net.secret import Secret
+from aiomlcommons.net.session_options import SessionOptions
 from aiomlcommons.net.tls import TLS
 from aiomlcommons.net.transport import SendFunction, Timeout, Transport, as_timeout
 from aiomlcommons.net.urls import Urls, check_urls, credentials_in
+from aiomlcommons.usage import refuses
 from aiomlcommons.waiting.task import Waits
 from aiomlcommons.wire.flavors import flavor_named, flavor_of
 from aiomlcommons.wire.version import Server, Version
@@ -45,6 +47,7 @@ class HasClient(Protocol):
     def _session(self) -> Client: ...
 
 
+@refuses("with", write="`async with Session(...) as ml:`, or `ml = await Session.connect(...)`")
 class Client(Calls, Api, Inference, Waits):
     """A client of one cluster: every endpoint, polling of tasks, and the typed helpers over predict.
 
@@ -122,10 +125,10 @@ class Client(Calls, Api, Inference, Waits):
     # ---- connection ------------------------------------------------------------------------------------------------
 
     @classmethod
-    async def connect(cls, url: Urls = "https://localhost:9200", **options: Any) -> Self:
+    async def connect(cls, url: Urls = "https://localhost:9200", **options: Unpack[SessionOptions]) -> Self:
         """Open a session and verify that an OpenSearch cluster responds; close it with ``await session.close()``.
 
-        Takes the arguments of ``Session``.
+        Takes the arguments of ``Session``; SessionOptions is their type.
 
         Raises:
             ConnectError: No response.
@@ -142,7 +145,7 @@ class Client(Calls, Api, Inference, Waits):
         return session
 
     @classmethod
-    def from_env(cls, environ: Mapping[str, str] | None = None, **options: Any) -> Self:
+    def from_env(cls, environ: Mapping[str, str] | None = None, **options: Unpack[SessionOptions]) -> Self:
         """Create a session from environment variables; ``options`` are those of ``Session``.
 
         ``environ`` holds the variables. Default: those of the process. Reads ``OPENSEARCH_URL`` (one, or those of

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 from typing import Any, Generic, TypeVar, overload
 
 import orjson
@@ -14,6 +15,7 @@ from aiomlcommons.errors import DecodeError, RequestTimeout, StreamCut, StreamFa
 from aiomlcommons.http import HttpResponse
 from aiomlcommons.namespace import HasSession, Operation, P
 from aiomlcommons.trouble.error_body import describe
+from aiomlcommons.usage import Context, refuses
 from aiomlcommons.wire import convert
 from aiomlcommons.wire.codec import to_http
 
@@ -61,6 +63,7 @@ class Frames:
                 self._data = []
 
 
+@refuses("async with", "with", "await", "for", write="`async for event in events:`")
 class Events(Generic[E]):
     """An async iterator over the events of a stream: ``async for event in events``.
 
@@ -151,6 +154,10 @@ class streams(Operation[P], Generic[P, E]):  # noqa: N801 - predict_stream = str
 
     def __init__(self, request: Callable[P, StreamRequest[E]]) -> None:
         super().__init__(request)
+        self._call = "the stream"
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._call = f"{name}(...)"
 
     @overload
     def __get__(self, space: None, owner: type) -> streams[P, E]: ...
@@ -162,9 +169,13 @@ class streams(Operation[P], Generic[P, E]):  # noqa: N801 - predict_stream = str
         session = space._session
 
         @asynccontextmanager
-        async def call(*args: P.args, **kwargs: P.kwargs) -> AsyncGenerator[Events[E]]:
+        async def opened(*args: P.args, **kwargs: P.kwargs) -> AsyncGenerator[Events[E]]:
             request = self.make(*args, **kwargs)
             async with session.pieces(request) as pieces:
                 yield Events(request, pieces)
 
+        def call(*args: P.args, **kwargs: P.kwargs) -> Context[Events[E]]:
+            return Context(self._call, write, partial(opened, *args, **kwargs))
+
+        write = f"`async with ...{self._call} as events:`, then `async for event in events:`"
         return self.dress(call)

@@ -13,6 +13,7 @@ from aiomlcommons.endpoint import Request, Sends
 from aiomlcommons.errors import DecodeError, InvalidRequest, NotFound
 from aiomlcommons.http import HttpResponse
 from aiomlcommons.namespace import HasSession, Operation, P
+from aiomlcommons.usage import refuses
 from aiomlcommons.wire import convert
 from aiomlcommons.wire.codec import to_http
 
@@ -22,6 +23,7 @@ PAGE = 100
 TIEBREAKER: Mapping[str, str] = {"_id": "asc"}
 
 
+@refuses("async with", "with", "for", write="`await` before it for one page, or `async for hit in` for every hit")
 @attrs.frozen(eq=False)  # its body is a dict, which is unhashable
 class Search(Generic[T]):
     """A search to send: ``await`` it for one page, ``async for`` it for every hit, page after page.

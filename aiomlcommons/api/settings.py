@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Iterator, Mapping
-from contextlib import asynccontextmanager
 from dataclasses import KW_ONLY
 from typing import Any
 
@@ -14,6 +13,7 @@ from aiomlcommons.endpoint import Request, endpoint
 from aiomlcommons.errors import NotSupported
 from aiomlcommons.namespace import Namespace, op
 from aiomlcommons.record import NULL, Record, in_query, record
+from aiomlcommons.usage import context
 from aiomlcommons.wire import features
 
 __all__ = [
@@ -100,7 +100,7 @@ class Settings(Namespace):
         await (self.put(transient=wanted) if transient else self.put(persistent=wanted))
         return MLSettings.from_wire({key: had.get(key, NULL) for key in wanted})
 
-    @asynccontextmanager
+    @context("ml.settings.temporarily(...)", "`async with ml.settings.temporarily(...):`")
     async def temporarily(
         self, settings: MLSettings, *, transient: bool = False, skip_missing: bool = False
     ) -> AsyncGenerator[None]:

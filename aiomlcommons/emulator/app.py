@@ -7,7 +7,6 @@ import hmac
 import logging
 import ssl
 from collections.abc import AsyncGenerator, Awaitable
-from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
 
@@ -26,6 +25,7 @@ from aiomlcommons.emulator.pool import CallNext
 from aiomlcommons.emulator.registry import HANDLERS, Bare, Plain, load_handlers
 from aiomlcommons.endpoint import Request
 from aiomlcommons.http import CBOR, HttpRequest
+from aiomlcommons.usage import context
 from aiomlcommons.wire import convert
 from aiomlcommons.wire.flavors import SERVERLESS, flavor_named
 from aiomlcommons.wire.routes import Match, Router
@@ -71,7 +71,7 @@ class Emulator:
         """
         restart.restart(self.cluster, recovering)
 
-    @asynccontextmanager
+    @context("serve(...)", "`async with emulator.serve() as url:`")
     async def serve(
         self,
         *,

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import attrs
@@ -12,11 +11,11 @@ from aiomlcommons.api.common import FunctionName
 from aiomlcommons.api.connectors import ActionType, GetConnector, HttpConnector
 from aiomlcommons.api.models import GetModel
 from aiomlcommons.api.predict import PredictByModel
-from aiomlcommons.concurrency import batched, fan_out
 from aiomlcommons.endpoint import Sends
-from aiomlcommons.errors import ApiError, BadRequest, DecodeError, InvalidRequest
+from aiomlcommons.errors import ApiError, BadRequest, InvalidRequest
 from aiomlcommons.http import JSON, HttpResponse
 from aiomlcommons.inference.inputs import SIDES, KnownInputs, ModelInputs, inputs_of
+from aiomlcommons.inference.many import in_batches
 
 T = TypeVar("T")
 # Requests at once for the texts of one call, to a model that takes only some of them in a request.
@@ -53,31 +52,12 @@ class ByParameters:
         accept: str = JSON,
     ) -> list[T]:
         """Send texts in as many predictions as the model needs; return what ``decode`` makes of each response."""
-        size = (await self.inputs()).size or len(texts)
-        if size >= len(texts):
-            return [decode(await self.ask({**given, "texts": texts}, accept=accept), len(texts))]
-        work = partial(self._part, given=given, decode=decode, accept=accept)
-        async with fan_out(work, _parts(texts, size), concurrency=CONCURRENCY, ordered=True) as results:
-            return [one async for one in results]
 
-    async def _part(
-        self,
-        part: tuple[int, list[str]],
-        *,
-        given: Mapping[str, Any],
-        decode: Callable[[HttpResponse, int], T],
-        accept: str,
-    ) -> T:
-        start, texts = part
-        got = await self.ask({**given, "texts": texts}, accept=accept)
-        try:
-            return decode(got, len(texts))
-        except DecodeError as error:
-            if error.index is None:
-                raise
-            position = start + error.index
-            words = error.message.replace(f"texts[{error.index}]", f"texts[{position}]")
-            raise DecodeError(words, error.response, position) from None
+        async def ask(some: Sequence[str]) -> T:
+            return decode(await self.ask({**given, "texts": some}, accept=accept), len(some))
+
+        size = (await self.inputs()).size
+        return await in_batches(ask, texts, batch=size, concurrency=CONCURRENCY, noted=False)
 
     async def inputs(self) -> ModelInputs:
         """Return the names of the model's parameters, looked up once. Raises InvalidRequest, ApiError."""
@@ -117,10 +97,3 @@ class ByParameters:
 
     def _remedy(self) -> str:
         return f"name its parameters with ml.declare_inputs({self.model_id!r}, ModelInputs(texts=...))"
-
-
-async def _parts(texts: Sequence[str], size: int) -> AsyncGenerator[tuple[int, list[str]]]:
-    start = 0
-    async for part in batched(texts, size):
-        yield start, part
-        start += len(part)

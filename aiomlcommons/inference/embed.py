@@ -21,8 +21,10 @@ from aiomlcommons.concurrency import Results, batched, fan_out
 from aiomlcommons.errors import InvalidRequest
 from aiomlcommons.inference.errors import BatchFailed
 from aiomlcommons.inference.fields import TextFrom, text_by
-from aiomlcommons.inference.tables import rows_of
+from aiomlcommons.inference.many import check_sizes
+from aiomlcommons.inference.texts import checked_rows, shown
 from aiomlcommons.inference.vectors import Vectors
+from aiomlcommons.usage import refuses
 
 T = TypeVar("T")
 
@@ -43,6 +45,7 @@ class Batch(Generic[T]):
         return len(self.rows)
 
 
+@refuses("async with", "with", "await", "for", write="`async for row, vector in embedded:`")
 class Embedded(Generic[T]):
     """An async iterator of ``(row, vector)``; ``batches()`` iterates over whole batches instead."""
 
@@ -78,16 +81,11 @@ async def embed(
 ) -> AsyncGenerator[Embedded[T]]:
     """Stream rows through ``embed_texts``; ``Session.embed`` documents the options.
 
-    Raises ValueError for a ``batch`` or ``concurrency`` below 1, InvalidRequest for ``rows`` that are not iterable,
+    Raises ValueError or TypeError for a wrong ``batch`` or ``concurrency``, InvalidRequest for ``rows`` that are none,
     BatchFailed if a batch cannot be read or embedded.
     """
-    for name, value in (("batch", batch), ("concurrency", concurrency)):
-        if value < 1:
-            raise ValueError(f"{name} must be 1 or more, not {value}")
-    rows = rows_of(rows)
-    if isinstance(rows, str | bytes | Mapping) or not isinstance(rows, Iterable | AsyncIterable):
-        raise InvalidRequest(f"rows must be an iterable of rows, not {type(rows).__name__}")
-
+    check_sizes(batch=batch, concurrency=concurrency)
+    rows = checked_rows("rows", rows, named=text is not None)
     pick = None if text is None else text_by(text, text_default)
 
     async def work(part: _Part[T]) -> Batch[T]:
@@ -131,8 +129,10 @@ def _text(row: T, pick: Callable[[T], Any] | None, number: int) -> str:
         found: Any = row if pick is None else pick(row)
     except (LookupError, TypeError) as error:
         wanted = pick.spec if isinstance(pick, TextFrom) else pick
+        if isinstance(row, str) and isinstance(pick, TextFrom):
+            raise InvalidRequest(f"row {number} is a text, which has no field {wanted!r}: leave text= out") from None
         raise InvalidRequest(f"row {number} has no text {wanted!r}: {error!r}") from error
     if not isinstance(found, str):
         hint = "; name its text with text='...'" if pick is None and isinstance(found, Mapping) else ""
-        raise InvalidRequest(f"the text of row {number} must be a string, not {type(found).__name__}{hint}")
+        raise InvalidRequest(f"the text of row {number} must be a string, not {shown(found)}{hint}")
     return found

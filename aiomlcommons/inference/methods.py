@@ -5,50 +5,32 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from functools import partial
-from typing import Any, Literal, TypeAlias, TypeVar
+from typing import Any, Literal, TypeAlias, TypeVar, overload
 
 from aiomlcommons.api.predict import Predict
-from aiomlcommons.errors import InvalidRequest, NotSupported
+from aiomlcommons.errors import NotSupported
 from aiomlcommons.http import CBOR, JSON, HttpResponse
 from aiomlcommons.inference import predictions, vectors
 from aiomlcommons.inference._by_parameters import ByParameters
 from aiomlcommons.inference.embed import Embedded, Rows, TextOf, embed
 from aiomlcommons.inference.inputs import KnownInputs, ModelInputs
-from aiomlcommons.inference.predictions import Highlight
-from aiomlcommons.inference.tables import is_column, is_table, values_of
+from aiomlcommons.inference.many import check_sizes, in_batches
+from aiomlcommons.inference.predictions import Highlight, Ranked
+from aiomlcommons.inference.texts import Texts, check_text, checked_texts
 from aiomlcommons.inference.vectors import Vectors
 from aiomlcommons.namespace import HasSession
+from aiomlcommons.net.exchange import Exchange
+from aiomlcommons.net.rules import AMOUNT
+from aiomlcommons.usage import Context
 from aiomlcommons.wire.features import Feature
 from aiomlcommons.wire.version import Server
 
 Row = TypeVar("Row")
 Side: TypeAlias = Literal["query", "passage"]
-
-
-def checked_texts(name: str, texts: Any) -> Sequence[str]:
-    """Return texts: a list of strings as it is, those of a column (an array, a Series) as a list.
-
-    Raises InvalidRequest, with the name and the position, if there are none, or one that is not a string.
-    """
-    if is_table(texts):
-        column = "column of its texts, such as frame['text']"
-        raise InvalidRequest(f"{name} must be a list of strings, not a {type(texts).__name__}: give the {column}")
-    if is_column(texts):
-        texts = values_of(texts)
-    if isinstance(texts, str) or not isinstance(texts, Sequence):
-        raise InvalidRequest(f"{name} must be a list of strings, not {type(texts).__name__}")
-    if not texts:
-        raise InvalidRequest(f"{name} must not be empty: there is nothing to send to the model")
-    if set(map(type, texts)) != {str}:  # a fast path for the usual case
-        for position, text in enumerate(texts):
-            check_text(f"{name}[{position}]", text)
-    return texts
-
-
-def check_text(name: str, text: Any) -> None:
-    """Raise InvalidRequest, with the name, unless ``text`` is a string."""
-    if not isinstance(text, str):
-        raise InvalidRequest(f"{name} must be a string, not {type(text).__name__}")
+# Providers take 96 texts (Cohere), 100 (Gemini) or 2,048 (OpenAI) in a request.
+BATCH = 64
+CONCURRENCY = 4
+EMBED = "`async with ml.embed(...) as embedded:`, then `async for row, vector in embedded:`"
 
 
 class Inference(HasSession):
@@ -57,6 +39,7 @@ class Inference(HasSession):
     https://docs.opensearch.org/latest/ml-commons-plugin/api/train-predict/predict/
     """
 
+    _exchange: Exchange
     _server: Server
     _inputs: KnownInputs
 
@@ -74,23 +57,42 @@ class Inference(HasSession):
         array: Vectors = (await self.embed_many(model_id, [text], content_type=content_type))[0]
         return array
 
-    async def embed_many(self, model_id: str, texts: Sequence[str], *, content_type: Side | None = None) -> Vectors:
-        """Embed texts in one request; return an array of shape ``(len(texts), dimension)``.
+    async def embed_many(
+        self,
+        model_id: str,
+        texts: Texts,
+        *,
+        content_type: Side | None = None,
+        batch: int | None = BATCH,
+        concurrency: int = CONCURRENCY,
+    ) -> Vectors:
+        """Embed texts; return an array of shape ``(len(texts), dimension)``, in the order of the texts.
 
-        The array is float32 unless the model declares another type. For many texts use ``ml.embed``, which sends
-        batches concurrently.
+        The array is float32 unless the model declares another type. More texts than ``batch`` travel in several
+        requests; ``ml.embed`` hands out vectors as they come, for texts that need not be in memory.
 
         Args:
             model_id: The model.
-            texts: The texts; at least one. An array or a Series of texts is one too.
+            texts: The texts; at least one: a list, a tuple, a Series, an array, an Arrow column, a generator.
             content_type: For an asymmetric model: whether these are a ``query`` or a ``passage``.
+            batch: Texts in one request; None sends all of them in one. Default: 64, which all providers take.
+            concurrency: Requests at once. Default: 4.
 
         Raises:
-            InvalidRequest: The list is empty, or has an item that is not a string.
+            InvalidRequest: There are no texts, or one is not a string.
             DecodeError: The response does not have one embedding for each text.
             ModelNotReady: The model is not deployed.
+            ValueError, TypeError: ``batch`` or ``concurrency`` is not a whole number of at least 1.
+
+        Of several requests the first error is raised as it is, with a note that tells which texts it was about.
         """
         texts = checked_texts("texts", texts)
+        check_sizes(batch=batch, concurrency=concurrency)
+        ask = partial(self._embed, model_id, content_type)
+        return vectors.joined(await in_batches(ask, texts, batch=batch, concurrency=concurrency))
+
+    async def _embed(self, model_id: str, content_type: Side | None, texts: Sequence[str]) -> Vectors:
+        """Embed texts in one request, which were checked."""
         parameters = {"content_type": content_type} if content_type else None
         # Only this route passes text_docs to a remote model; a local one ignores the algorithm in the path. Bytes are
         # requested; a model that does not support them responds with numbers.
@@ -109,11 +111,11 @@ class Inference(HasSession):
         *,
         text: TextOf[Row] = None,
         text_default: str | None = None,
-        batch: int = 64,
-        concurrency: int = 4,
+        batch: int = BATCH,
+        concurrency: int = CONCURRENCY,
         ordered: bool = True,
         content_type: Side | None = None,
-    ) -> AbstractAsyncContextManager[Embedded[Row]]:
+    ) -> Context[Embedded[Row]]:
         """Stream any number of rows through a model: ``async with ml.embed(model_id, rows) as embedded:``.
 
         ``async for row, vector in embedded`` yields each row with its vector of shape ``(dimension,)``, float32 unless
@@ -122,7 +124,8 @@ class Inference(HasSession):
 
         Args:
             model_id: The model.
-            rows: Any iterable or async iterable. A data frame or an Arrow table yields its rows as dicts.
+            rows: Any iterable or async iterable of rows or texts, a Series, an array, an Arrow column. A data frame or
+                an Arrow table yields its rows as dicts, of which ``text`` names the text.
             text: Where a row has its text, as for ``ml.ingest``: a field, a path (``"meta.title"``), a template
                 (``"{title} {body}"``), or a function of the row. Default: the rows are strings.
             text_default: Stands for a field of ``text`` that is missing, null or NaN. Default: that is an error.
@@ -134,46 +137,87 @@ class Inference(HasSession):
         Raises:
             BatchFailed: A batch cannot be read or embedded; has its rows and the cause. If ordered, all batches before
                 it have been yielded.
-            ValueError: ``batch`` or ``concurrency`` is below 1.
+            InvalidRequest: ``rows`` are no rows, or a table whose text is not named, or a column of anything but texts.
+            SessionClosed: The session is not open. No row was read.
+            ValueError, TypeError: ``batch`` or ``concurrency`` is not a whole number of at least 1.
         """
-        embed_texts = partial(self.embed_many, model_id, content_type=content_type)
-        return embed(
-            embed_texts,
-            rows,
-            text=text,
-            text_default=text_default,
-            batch=batch,
-            concurrency=concurrency,
-            ordered=ordered,
-        )
+
+        def entered() -> AbstractAsyncContextManager[Embedded[Row]]:
+            self._exchange.check_open()
+            return embed(
+                partial(self._embed, model_id, content_type),
+                rows,
+                text=text,
+                text_default=text_default,
+                batch=batch,
+                concurrency=concurrency,
+                ordered=ordered,
+            )
+
+        return Context("ml.embed(...)", EMBED, entered)
 
     async def sparse(
         self,
         model_id: str,
-        texts: Sequence[str],
+        texts: Texts,
         *,
         sparse_embedding_format: Literal["WORD", "TOKEN_ID"] | None = None,
+        batch: int | None = BATCH,
+        concurrency: int = CONCURRENCY,
     ) -> list[dict[str, float]]:
         """Encode texts sparsely, by a sparse encoder or tokenizer; return the weight of each token for each text.
 
-        Keys are the tokens, or with ``TOKEN_ID`` their ids as text. Raises as ``embed_many`` does.
+        Keys are the tokens, or with ``TOKEN_ID`` their ids as text. Takes texts, sends batches and raises as
+        ``embed_many`` does.
         """
         texts = checked_texts("texts", texts)
+        check_sizes(batch=batch, concurrency=concurrency)
         parameters = {"sparse_embedding_format": sparse_embedding_format} if sparse_embedding_format else None
+        ask = partial(self._sparse, model_id, parameters)
+        found = await in_batches(ask, texts, batch=batch, concurrency=concurrency)
+        return [weights for part in found for weights in part]
+
+    async def _sparse(
+        self, model_id: str, parameters: dict[str, Any] | None, texts: Sequence[str]
+    ) -> list[dict[str, float]]:
         request = Predict("sparse_encoding", model_id, text_docs=texts, parameters=parameters)
         if (got := await self._by_algorithm(request)) is not None:
             return predictions.sparse_vectors(got, len(texts))
         parts = await self._remote(model_id).each(texts, {"further": parameters}, predictions.sparse_vectors)
         return [weights for part in parts for weights in part]
 
-    async def rerank(self, model_id: str, query_text: str, text_docs: Sequence[str]) -> Vectors:
+    @overload
+    async def rerank(self, model_id: str, query_text: str, text_docs: Texts, *, top_n: None = None) -> Vectors: ...
+    @overload
+    async def rerank(self, model_id: str, query_text: str, text_docs: Texts, *, top_n: int) -> list[Ranked]: ...
+    async def rerank(
+        self, model_id: str, query_text: str, text_docs: Texts, *, top_n: int | None = None
+    ) -> Vectors | list[Ranked]:
         """Score how well each document answers a query, by a cross-encoder; higher is better.
 
-        Returns a float32 array of shape ``(len(text_docs),)``; ``np.argsort(-scores)`` sorts by relevance. Raises as
-        ``embed_many`` does.
+        Returns a float32 array of shape ``(len(text_docs),)``, in the order of the documents. With ``top_n`` returns
+        the best documents, the best first: ``for index, score in await ml.rerank(..., top_n=5)``.
+
+        Args:
+            model_id: The model.
+            query_text: The query.
+            text_docs: The documents, as ``embed_many`` takes texts; all travel in one request.
+            top_n: The most documents to return; fewer if there are not as many. Default: the scores of all of them.
+
+        Raises:
+            InvalidRequest: There are no documents, or one is not a string.
+            DecodeError: The response does not have one score for each document.
+            ModelNotReady: The model is not deployed.
+            ValueError, TypeError: ``top_n`` is not a whole number of at least 1.
         """
         check_text("query_text", query_text)
         text_docs = checked_texts("text_docs", text_docs)
+        if top_n is not None:
+            AMOUNT.check("top_n", top_n)
+        scores = await self._scores(model_id, query_text, text_docs)
+        return scores if top_n is None else predictions.best(scores, top_n)
+
+    async def _scores(self, model_id: str, query_text: str, text_docs: Sequence[str]) -> Vectors:
         request = Predict("text_similarity", model_id, query_text=query_text, text_docs=text_docs)
         if (got := await self._by_algorithm(request)) is not None:
             return predictions.scores(got, len(text_docs))

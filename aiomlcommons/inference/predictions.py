@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -32,6 +32,19 @@ class Highlight(Record):
     end: int
     text: str = ""
     position: int | None = None
+
+
+class Ranked(NamedTuple):
+    """A document that a reranker ranked: ``index`` is its position among the documents that were given."""
+
+    index: int  # type: ignore[assignment]  # it hides the method of a tuple, which finds nothing here
+    score: float
+
+
+def best(scores: Vectors, count: int) -> list[Ranked]:
+    """Return the highest scores, the best first; of equal ones the document that was given first."""
+    order = np.argsort(-scores, kind="stable")[:count]
+    return [Ranked(int(index), float(scores[index])) for index in order]
 
 
 def sparse_vectors(got: HttpResponse, count: int) -> list[dict[str, float]]:

@@ -1,4 +1,4 @@
-"""Data frames, Arrow tables and columns as rows and texts; no library is imported for it (duck typing)."""
+"""Data frames, Arrow tables and columns as rows and values; no library is imported for it (duck typing)."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from typing import Any
 from aiomlcommons.errors import InvalidRequest
 
 ROWS_AT_ONCE = 1_000
+# Names that a column of texts usually has, the likeliest first.
+USUAL = ("text", "texts", "body", "content", "document", "passage", "sentence", "chunk", "abstract", "description")
+_KINDS_OF_TEXT = ("str", "object", "large_str", "utf8", "<u", "dictionary<values=string", "cat")
 
 
 def is_column(data: Any) -> bool:
@@ -15,17 +18,26 @@ def is_column(data: Any) -> bool:
     if hasattr(data, "to_pylist"):
         return not hasattr(data, "schema")
     is_array = hasattr(data, "dtype") and hasattr(data, "__len__") and getattr(data, "ndim", 1) == 1
-    # The items of a structured array of numpy are rows.
-    return is_array and getattr(data.dtype, "names", None) is None
+    return is_array and not _is_structured(data)
 
 
 def is_table(data: Any) -> bool:
-    """Return whether data is a data frame, or an Arrow table, record batch, reader or dataset."""
+    """Return whether data has rows and named columns: a data frame, a structured array of numpy, or Arrow's.
+
+    Those are a table, a record batch, a reader and a dataset.
+    """
     if isinstance(data, type) or is_column(data):
         return False
-    return type(data).__name__ in {"DataFrame", "LazyFrame"} or (
-        hasattr(data, "schema") and any(hasattr(data, name) for name in ("to_pylist", "to_batches", "read_next_batch"))
+    return (
+        type(data).__name__ in {"DataFrame", "LazyFrame"}
+        or (hasattr(data, "schema") and any(hasattr(data, name) for name in ("to_pylist", "to_batches")))
+        or (hasattr(data, "schema") and hasattr(data, "read_next_batch"))
+        or (_is_structured(data) and getattr(data, "ndim", 0) == 1)
     )
+
+
+def _is_structured(data: Any) -> bool:
+    return getattr(getattr(data, "dtype", None), "names", None) is not None
 
 
 def values_of(column: Any) -> list[Any]:
@@ -35,19 +47,16 @@ def values_of(column: Any) -> list[Any]:
     return found
 
 
-def rows_of(data: Any) -> Any:
-    """Return an iterable of the rows of a table, as dicts, or of the values of a column; anything else as it is.
+def rows_of(table: Any) -> Iterable[dict[str, Any]]:
+    """Return the rows of a table, as dicts.
 
     Raises InvalidRequest for a frame with two columns of one name, or one that is not computed yet.
     """
-    if is_column(data):
-        return values_of(data)
-    if not is_table(data):
-        return data
-    if hasattr(data, "collect") and not hasattr(data, "iter_rows"):
-        raise InvalidRequest(f"a {type(data).__name__} has no rows yet: give its collect()")
-    check_columns(data)
-    return _Table(with_index(data))
+    check_computed(table)
+    check_columns(table)
+    if _is_structured(table):
+        return [dict(zip(table.dtype.names, item, strict=True)) for item in table.tolist()]
+    return _Table(with_index(table))
 
 
 def with_index(frame: Any) -> Any:
@@ -58,13 +67,43 @@ def with_index(frame: Any) -> Any:
     return frame if any(unusable) else frame.reset_index()
 
 
+def check_computed(table: Any) -> None:
+    """Raise InvalidRequest for a frame that is not computed yet, such as a LazyFrame."""
+    if hasattr(table, "collect") and not hasattr(table, "iter_rows"):
+        raise InvalidRequest(f"a {type(table).__name__} has no rows yet: give its collect()")
+
+
 def check_columns(table: Any) -> None:
     """Raise InvalidRequest for a table with two columns of one name, of which a row could hold only one."""
-    names = list(table.columns if type(table).__name__ == "DataFrame" else table.schema.names)
+    names = columns_of(table)
     if twice := sorted({str(name) for name in names if names.count(name) > 1}):
         raise InvalidRequest(
             f"the {type(table).__name__} has {', '.join(map(repr, twice))} more than once: rename them"
         )
+
+
+def columns_of(table: Any) -> list[Any]:
+    """Return the names of the columns of a table."""
+    if _is_structured(table):
+        return list(table.dtype.names)
+    return list(table.columns if type(table).__name__ == "DataFrame" else table.schema.names)
+
+
+def text_column(table: Any) -> str | None:
+    """Return the name of the column that most likely holds the texts of a table, or None if none may."""
+    texts = [name for name, kind in _types(table) if str(kind).lower().startswith(_KINDS_OF_TEXT)]
+    by_name = {name.lower(): name for name in texts if isinstance(name, str)}
+    return next((by_name[name] for name in USUAL if name in by_name), next(iter(by_name.values()), None))
+
+
+def _types(table: Any) -> Iterable[tuple[Any, Any]]:
+    if _is_structured(table):
+        return [(name, table.dtype[name]) for name in table.dtype.names]
+    if hasattr(table, "iloc"):  # pandas
+        return list(table.dtypes.items())
+    if hasattr(table, "iter_rows"):  # polars
+        return list(table.schema.items())
+    return [(field.name, field.type) for field in table.schema]
 
 
 class _Table(Iterable[dict[str, Any]]):

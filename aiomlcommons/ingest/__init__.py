@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         WrongJob,
     )
     from aiomlcommons.ingest.job import Job
+    from aiomlcommons.ingest.methods import Ingestion
     from aiomlcommons.ingest.sinks import (
         CallableSink,
         IndexSink,
@@ -67,6 +68,7 @@ __all__ = [
     "FilesSource",
     "IndexSink",
     "IndexSource",
+    "Ingestion",
     "IterableSource",
     "Job",
     "JobStalled",
@@ -115,6 +117,7 @@ if not TYPE_CHECKING:
             "..inference.fields",
             ".state.dead_letters",
             ".job",
+            ".methods",
             ".dry_run",
         ),
         renamed={

@@ -24,10 +24,12 @@ from aiomlcommons.ingest.sinks import NpySink
 from aiomlcommons.ingest.state.dead_letters import DeadLetters
 from aiomlcommons.ingest.stats import Report, Stats
 from aiomlcommons.ingest.types import Sink, Source
+from aiomlcommons.usage import refuses
 
 log = logging.getLogger("aiomlcommons")
 
 
+@refuses("async with", "with", "async for", "for", write="`report = await job`")
 class Job:
     """A running job: ``stats`` has its counts so far, ``await job`` waits for its end and returns the report.
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Generator
+from contextlib import AbstractAsyncContextManager
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -11,19 +11,37 @@ from aiomlcommons.client import HasClient
 from aiomlcommons.ingest.pacing.rate_limit import about_tokens
 from aiomlcommons.lifecycle.spec import Spec
 from aiomlcommons.net.backoff import Backoff
+from aiomlcommons.usage import Context
 
 if TYPE_CHECKING:
     from aiomlcommons.inference.methods import Side
     from aiomlcommons.ingest.job import Job
     from aiomlcommons.ingest.sources.chunks import Chunks, Split
+    from aiomlcommons.ingest.stats import Report
     from aiomlcommons.ingest.types import Row
+
+WRITE = "`report = await ml.ingest(...)`, or `async with ml.ingest(...) as job:`"
+
+
+class Ingestion(Context["Job"]):
+    """A bulk job that is not begun: await it for its Report, or enter it for the Job: ``async with ... as job:``.
+
+    Awaiting it does what ``async with ml.ingest(...) as job: report = await job`` does.
+    """
+
+    def __await__(self) -> Generator[Any, Any, Report]:
+        """Run the job to its end, and return its report. Raises as ``ml.ingest`` does."""
+        return self._run().__await__()
+
+    async def _run(self) -> Report:
+        async with self as job:
+            return await job
 
 
 class Ingests(HasClient):
     """Bulk jobs: millions of documents, none lost, none duplicated."""
 
-    @asynccontextmanager
-    async def ingest(
+    def ingest(
         self,
         source: Any,
         *,
@@ -55,8 +73,11 @@ class Ingests(HasClient):
         stall_timeout: float = 600.0,
         redeploy: bool = True,
         checkpoint_every: int = 64,
-    ) -> AsyncGenerator[Job]:
-        """Embed a source into a sink: ``async with ml.ingest(...) as job: report = await job``.
+    ) -> Ingestion:
+        """Embed a source into a sink: ``report = await ml.ingest(...)``.
+
+        ``async with ml.ingest(...) as job:`` begins the job and hands it out: ``job.stats`` are its counts so far,
+        ``await job`` waits for its end, and leaving the context early ends it.
 
         Delivery is at-least-once and writing is idempotent by id, so each id ends in the sink once. Memory is bounded:
         a slow sink holds back the requests, and slow requests hold back the source (backpressure).
@@ -64,7 +85,7 @@ class Ingests(HasClient):
         Args:
             source: A path (.jsonl, .csv, .parquet and others, compressed or not; ``-`` is standard input), a glob, a
                 folder, a list of Path objects, a URL (``s3://``, ``https://`` and others), a data frame or an Arrow
-                table, an (async) iterable of rows or texts, or a Source.
+                table, an (async) iterable of rows or texts, a Series, an array, an Arrow column, or a Source.
             model: An id, a name or a spec, as ``ml.models.ensure`` takes it.
             sink: A path (.jsonl, .npy, .parquet), a function that takes Documents, or a Sink such as IndexSink.
             text: The field of a row's text, a path (``"meta.title"``), a template (``"{title} {body}"``), or a
@@ -122,39 +143,44 @@ class Ingests(HasClient):
             TooManyFailures: More documents fail than ``max_failures`` allows.
             JobStalled, ModelFails: No response within ``stall_timeout``, or the model fails whatever the text.
             ApiError: The cluster rejects requests whatever the document, or does not deploy the model.
+            SessionClosed: The session is not open. Nothing was read.
             RowsLost: The counts of the report do not balance, which is a bug in this package.
         """
-        # Most programs that open a session run no bulk job, and need not wait for what only that needs.
-        from aiomlcommons.ingest.options import JobOptions
-        from aiomlcommons.ingest.start import start_job
 
-        options = JobOptions(
-            text=text,
-            text_default=text_default,
-            id=id,
-            chunk=chunk,
-            checkpoint=checkpoint,
-            dead_letters=dead_letters,
-            max_failures=max_failures,
-            overwrite=overwrite,
-            ids=ids,
-            batch=batch,
-            batch_bytes=batch_bytes,
-            concurrency=concurrency,
-            requests_per_minute=requests_per_minute,
-            tokens_per_minute=tokens_per_minute,
-            count_tokens=count_tokens,
-            content_type=content_type,
-            ordered=ordered,
-            max_chars=max_chars,
-            cache=cache,
-            skip_unchanged=skip_unchanged,
-            linger=linger,
-            backoff=backoff,
-            retry_budget=retry_budget,
-            stall_timeout=stall_timeout,
-            redeploy=redeploy,
-            checkpoint_every=checkpoint_every,
-        )
-        async with start_job(self._session, source, model=model, sink=sink, options=options) as job:
-            yield job
+        def enter() -> AbstractAsyncContextManager[Job]:
+            # Most programs that open a session run no bulk job, and need not wait for what only that needs.
+            from aiomlcommons.ingest.options import JobOptions
+            from aiomlcommons.ingest.start import start_job
+
+            self._session._exchange.check_open()
+            options = JobOptions(
+                text=text,
+                text_default=text_default,
+                id=id,
+                chunk=chunk,
+                checkpoint=checkpoint,
+                dead_letters=dead_letters,
+                max_failures=max_failures,
+                overwrite=overwrite,
+                ids=ids,
+                batch=batch,
+                batch_bytes=batch_bytes,
+                concurrency=concurrency,
+                requests_per_minute=requests_per_minute,
+                tokens_per_minute=tokens_per_minute,
+                count_tokens=count_tokens,
+                content_type=content_type,
+                ordered=ordered,
+                max_chars=max_chars,
+                cache=cache,
+                skip_unchanged=skip_unchanged,
+                linger=linger,
+                backoff=backoff,
+                retry_budget=retry_budget,
+                stall_timeout=stall_timeout,
+                redeploy=redeploy,
+                checkpoint_every=checkpoint_every,
+            )
+            return start_job(self._session, source, model=model, sink=sink, options=options)
+
+        return Ingestion("ml.ingest(...)", WRITE, enter)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import anyio
@@ -18,6 +17,7 @@ from aiomlcommons.lifecycle.progress import Report, to_log
 from aiomlcommons.lifecycle.removal import remove_model
 from aiomlcommons.lifecycle.spec import Spec
 from aiomlcommons.net.backoff import Backoff
+from aiomlcommons.usage import context
 
 if TYPE_CHECKING:
     from aiomlcommons.client import Client
@@ -93,7 +93,7 @@ class ModelLife(Models):
             report=report,
         )
 
-    @asynccontextmanager
+    @context("ml.models.deployed(...)", "`async with ml.models.deployed(...) as model:`")
     async def deployed(
         self,
         spec: Spec | str,

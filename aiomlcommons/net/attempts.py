@@ -56,11 +56,15 @@ class Attempts:
     state: State = attrs.field(factory=State)
     hidden: tuple[Secret, ...] = ()
 
-    def prepared(self, request: HttpRequest) -> HttpRequest:
-        """Return a request with the headers of the session and an id. Raises SessionClosed unless it is open."""
+    def check_open(self) -> None:
+        """Raise SessionClosed, with what to write, unless the session is open."""
         if self.state.name != "open":
             remedy = "use `async with Session(...) as ml:` or `await Session.connect(...)`"
             raise SessionClosed(f"the session is {self.state.name}: {remedy}")
+
+    def prepared(self, request: HttpRequest) -> HttpRequest:
+        """Return a request with the headers of the session and an id. Raises SessionClosed unless it is open."""
+        self.check_open()
         opaque_id = self.options.opaque_id or f"aiomlcommons-{secrets.token_hex(8)}"
         sent = request.with_headers(self.options.headers, {"x-opaque-id": opaque_id}, request.headers)
         return attrs.evolve(sent, hidden=tuple(map(reveal, self.hidden))) if self.hidden else sent

@@ -19,6 +19,7 @@ from aiomlcommons.net.events import told_if_cancelled
 from aiomlcommons.trouble.kinds import Kind
 from aiomlcommons.trouble.parsed_error import parse_error
 from aiomlcommons.trouble.table import trouble_of
+from aiomlcommons.usage import refuses
 from aiomlcommons.waiting.errors import TaskFailed, TaskStalled
 
 ENDED = frozenset(
@@ -39,6 +40,7 @@ RESTART = 120.0
 """Seconds that a server may be unavailable while it is restarted or its shards recover, before polling fails."""
 
 
+@refuses("async with", "with", "for", write="`await ml.task(...)` for its end, or `async for info in ml.task(...)`")
 @attrs.frozen
 class Task:
     """A handle of a task on the server: ``await`` it for its end, ``async for`` it for each change of state.

@@ -117,7 +117,7 @@ async def test_a_source_that_breaks_says_where() -> None:
 
 @pytest.mark.parametrize("name", ["batch", "concurrency"])
 async def test_sizes_below_one_are_refused(name: str) -> None:
-    with pytest.raises(ValueError, match=f"{name} must be 1 or more, not 0"):
+    with pytest.raises(ValueError, match=f"{name} must be a whole number of at least 1, not 0"):
         async with embed(lengths, [], **{**HOW, name: 0}):
             pass
 

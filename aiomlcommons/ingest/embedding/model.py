@@ -61,9 +61,9 @@ async def job_model(ml: Client, model_id: str, *, content_type: Side | None = No
     most = None if model.algorithm == FunctionName.REMOTE else await max_useful_requests(ml)
     redeployment = Redeployment(model_id, partial(ensure, ml, model_id)) if redeploy else None
     if model.algorithm in SPARSE:
-        embed_sparse = partial(single.sparse, model_id)
+        embed_sparse = partial(single.sparse, model_id, batch=None)
         return JobModel(embed_sparse, identity, cache_kind, sparse=True, most=most, redeploy=redeployment)
-    embed = partial(single.embed_many, model_id, content_type=content_type)
+    embed = partial(single.embed_many, model_id, content_type=content_type, batch=None)
     return JobModel(embed, identity, cache_kind, dimension=_dimension(model), most=most, redeploy=redeployment)
 
 

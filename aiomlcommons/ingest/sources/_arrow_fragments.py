@@ -138,7 +138,9 @@ def as_table(data: Any) -> Any:
     if not hasattr(data, "__arrow_c_stream__"):
         return data
     try:
-        return pyarrow().table(with_index(data))
+        if hasattr(data, "reset_index"):  # pandas
+            return pyarrow().Table.from_pandas(with_index(data), preserve_index=False)
+        return pyarrow().table(data)
     except (ValueError, TypeError) as error:
         remedy = "give its rows, such as frame.to_dict('records')"
         raise InvalidRequest(f"the {name} cannot be converted to an Arrow table: {error}; {remedy}") from error

@@ -22,7 +22,8 @@ import anyio
 import attrs
 
 from aiomlcommons.errors import InvalidRequest
-from aiomlcommons.inference.tables import rows_of
+from aiomlcommons.inference.texts import checked_rows, shown
+from aiomlcommons.inference.words import is_missing
 from aiomlcommons.ingest.errors import SourceError
 from aiomlcommons.ingest.types import BadRow, Row, Rows, TextRow
 
@@ -48,9 +49,8 @@ class IterableSource:
     _begun: bool = False
 
     def __attrs_post_init__(self) -> None:
-        self.rows = rows_of(self.rows)
-        if isinstance(self.rows, str | bytes | Mapping) or not (_is_items(self.rows) or callable(self.rows)):
-            raise InvalidRequest(f"rows must be an iterable of rows, not {type(self.rows).__name__}")
+        if _is_items(self.rows) or not callable(self.rows):
+            self.rows = _checked(self.name, self.rows)
 
     async def count(self) -> int | None:
         """Return the length of the iterable, or None if it has none."""
@@ -74,7 +74,7 @@ class IterableSource:
             raise SourceError(f"{self.name} has {start - to_skip:,} rows, and was read to row {start:,} before")
 
     def _items(self, start: int) -> Items:
-        items = cast("Items", self.rows if _is_items(self.rows) else rows_of(self.rows()))  # type: ignore[operator]
+        items = cast("Items", self.rows if _is_items(self.rows) else _checked(self.name, self.rows()))  # type: ignore[operator]
         if isinstance(items, Iterator | AsyncIterator) and items is self.rows and (start or self._begun):
             raise SourceError(
                 f"{self.name} is an iterator, which can be read once only, so it cannot be read from row {start:,} on; "
@@ -88,11 +88,22 @@ class IterableSource:
             return item
         if isinstance(item, str):
             return TextRow(text=item)
+        if is_missing(item):
+            return BadRow("its text is missing", f"{self.name}, row {number}", repr(item))
         return BadRow(f"not a mapping but {type(item).__name__}", f"{self.name}, row {number}", repr(item)[:200])
 
 
 def _is_items(rows: Any) -> bool:
     return isinstance(rows, Iterable | AsyncIterable)
+
+
+def _checked(name: str, rows: Any) -> Any:
+    """Return the rows. Raises InvalidRequest for what is no collection of rows, or one of neither rows nor texts."""
+    rows = checked_rows(name, rows, named=True)
+    head = rows[:ROWS_AT_ONCE] if isinstance(rows, list | tuple) else ()
+    if head and not any(isinstance(item, Mapping | str | BadRow) or is_missing(item) for item in head):
+        raise InvalidRequest(f"{name}[0] must be a row (a mapping) or a text, not {shown(head[0])}")
+    return rows
 
 
 async def _batches(items: Items) -> AsyncGenerator[list[Any]]:
