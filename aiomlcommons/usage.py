@@ -45,7 +45,10 @@ def _refusal(form: str, write: str | None) -> Callable[..., NoReturn]:
 
 
 def _shown(what: Any) -> str:
-    return repr(what) if isinstance(what, Context) else f"a {type(what).__name__}"
+    if isinstance(what, Context):
+        return repr(what)
+    name = type(what).__name__
+    return f"{'an' if name[0] in 'AEIOU' else 'a'} {name}"
 
 
 @refuses("with", "await", "async for", "for")

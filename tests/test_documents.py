@@ -60,6 +60,17 @@ async def test_the_guide_to_bulk_jobs_runs_as_it_is_written(tmp_path: Path, monk
 
 
 @pytest.mark.asyncio
+async def test_the_guide_to_embedding_runs_as_it_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    async with emulator.serve() as url, Session(url) as ml:
+        await ml.settings.allow_first_model()
+        model = await ml.models.ensure("all-MiniLM-L6-v2")
+        reranker = await ml.models.ensure("ms-marco-MiniLM-L-6-v2")
+        code = "\n".join(guide("", "embedding.md"))
+        await run(code, ml=ml, model_id=model.model_id, reranker_id=reranker.model_id)
+
+
+@pytest.mark.asyncio
 async def test_the_guides_offline_prediction_runs(capsys: pytest.CaptureFixture[str]) -> None:
     (code,) = guide(" remote")
     # No released server follows such a job; the guide says so, and is for the one that will.

@@ -34,13 +34,7 @@ def checked_texts(name: str, texts: Any) -> Sequence[str]:
 
     Raises InvalidRequest, with the name, the position and the remedy, if there are none, or one that is not a string.
     """
-    if is_table(texts):
-        raise InvalidRequest(f"{name} must be a list of strings, not {type(texts).__name__}: {_column_remedy(texts)}")
-    _refuse(name, "a list of strings", texts)
-    if isinstance(texts, AsyncIterable) and not isinstance(texts, Iterable):
-        remedy = f"collect them, [text async for text in {name}], or stream them through ml.embed"
-        raise InvalidRequest(f"{name} must be a list of strings, not {type(texts).__name__}: {remedy}")
-    found = texts if isinstance(texts, Sequence) else _listed(texts)
+    found: Sequence[Any] = texts if type(texts) is list else _collected(name, texts)
     if not found:
         raise InvalidRequest(f"{name} must not be empty: there is nothing to send to the model")
     _check_each(name, found, texts)
@@ -78,8 +72,16 @@ def shown(value: Any) -> str:
     return type(value).__name__ + (": decode it" if isinstance(value, bytes) else "")
 
 
-def _listed(texts: Any) -> list[Any]:
-    return values_of(texts) if is_column(texts) else list(texts)
+def _collected(name: str, texts: Any) -> Sequence[Any]:
+    if is_table(texts):
+        raise InvalidRequest(f"{name} must be a list of strings, not {type(texts).__name__}: {_column_remedy(texts)}")
+    _refuse(name, "a list of strings", texts)
+    if is_column(texts):
+        return values_of(texts)
+    if isinstance(texts, AsyncIterable) and not isinstance(texts, Iterable):
+        remedy = f"collect them, [text async for text in {name}], or stream them through ml.embed"
+        raise InvalidRequest(f"{name} must be a list of strings, not {type(texts).__name__}: {remedy}")
+    return texts if isinstance(texts, Sequence) else list(texts)
 
 
 def _check_each(name: str, texts: Sequence[Any], given: Any) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from aiomlcommons.errors import DecodeError
+from aiomlcommons.errors import DecodeError, MLCommonsError
 from aiomlcommons.http import CBOR, HttpResponse
 from aiomlcommons.inference._raw_answers import dense
 
@@ -64,8 +64,13 @@ def embeddings(got: HttpResponse, count: int) -> Vectors:
 
 
 def joined(parts: Sequence[Vectors]) -> Vectors:
-    """Return the arrays of several responses as one."""
-    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+    """Return the arrays of several responses as one. Raises MLCommonsError if their vectors differ in length."""
+    if len(parts) == 1:
+        return parts[0]
+    if len(shapes := sorted({part.shape[1:] for part in parts})) > 1:
+        lengths = " and ".join(str(shape[0]) for shape in shapes)
+        raise MLCommonsError(f"the model gave embeddings of {lengths} numbers to the texts of one call")
+    return np.concatenate(parts)
 
 
 class _BadEmbedding(ValueError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import AsyncIterator, Generator
 from typing import Any, Protocol
@@ -201,6 +202,9 @@ class Waits(HasSession):
                 raised; the default is the server's own limit. A task that no node works on any more is detected after
                 ten seconds.
         """
-        task_id = task if isinstance(task, str) else task.task_id
+        task_id = task if isinstance(task, str) else getattr(task, "task_id", None)
+        if not isinstance(task_id, str):
+            given = type(task).__name__ + (": await it first" if inspect.iscoroutine(task) else "")
+            raise TypeError(f"task must be the id of a task, or a response that has one, not {given}")
         # A server that has started the task is known to exist, so a failure of the first poll may be a restart.
         return Task(task_id, self._session, backoff, stall_timeout, is_known=task is not task_id)

@@ -9,38 +9,14 @@ import numpy as np
 import orjson
 import pytest
 
-from aiomlcommons import DecodeError, HttpRequest, HttpResponse, InvalidRequest, Session
+from aiomlcommons import DecodeError, HttpResponse, InvalidRequest, Session
 from aiomlcommons.http import CBOR, JSON
 from aiomlcommons.inference.predictions import Highlight
-from aiomlcommons.net.transport import Timeout
+from tests.support.one_answer import Says, said
 from tests.wire.recordings import exchanges
 
 pytestmark = pytest.mark.asyncio
 RECORDED = {exchange.case: exchange for exchange in exchanges()}
-
-
-class Says:
-    """A server that returns one response, and records the requests."""
-
-    def __init__(self, answer: Any) -> None:
-        self.answer = answer if isinstance(answer, HttpResponse) else self._json(answer)
-        self.heard: list[HttpRequest] = []
-
-    @staticmethod
-    def _json(data: Any) -> HttpResponse:
-        return HttpResponse(200, orjson.dumps(data), {"content-type": "application/json"})
-
-    async def __call__(self, request: HttpRequest, timeout: Timeout) -> HttpResponse:
-        self.heard.append(request)
-        return self.answer
-
-    @property
-    def body(self) -> Any:
-        return orjson.loads(self.heard[-1].body or b"")
-
-
-def said(*tensors: dict[str, Any]) -> dict[str, Any]:
-    return {"inference_results": [{"output": list(tensors)}]}
 
 
 async def test_embedding_asks_for_bytes_in_cbor_on_the_route_that_every_model_answers() -> None:

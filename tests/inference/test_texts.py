@@ -16,7 +16,7 @@ import pytest
 from aiomlcommons import InvalidRequest, Session
 from aiomlcommons.inference.texts import checked_texts
 from aiomlcommons.ingest import IterableSource
-from tests.inference.test_methods import Says
+from tests.support.one_answer import Says
 
 
 @pytest.mark.parametrize(

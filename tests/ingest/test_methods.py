@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 import orjson
+import pandas as pd  # type: ignore[import-untyped]
+import pyarrow as pa  # type: ignore[import-untyped]
 import pytest
 
 from aiomlcommons import InvalidRequest, Session
@@ -18,10 +20,11 @@ from aiomlcommons.emulator.faults import PREDICTIONS
 from aiomlcommons.inference.fields import FieldMap
 from aiomlcommons.inference.methods import Side
 from aiomlcommons.ingest import Chunks
-from aiomlcommons.ingest.errors import TooManyFailures, WrongJob
+from aiomlcommons.ingest.errors import ModelFails, TooManyFailures, WrongJob
 from aiomlcommons.ingest.sinks import IndexSink, SinkError
 from aiomlcommons.ingest.sources import CsvSource, IterableSource, MappedSource
 from aiomlcommons.ingest.state.checkpoint import CheckpointFile
+from aiomlcommons.ingest.stats import Report
 from aiomlcommons.ingest.types import Documents, Row
 from tests.support.bulk_server import bulk_server, knn
 from tests.support.jobs import JobsOnAnEmulator, documents
@@ -42,6 +45,68 @@ async def test_rows_become_lines_with_their_vectors(world: JobsOnAnEmulator) -> 
     assert [line["id"] for line in lines] == [row["id"] for row in documents(100)]
     expected = await world.ml.embed_one(world.model_id, "text number 42")
     assert lines[42]["embedding"] == pytest.approx(expected.tolist())
+
+
+async def test_awaiting_it_runs_the_job_to_its_end(world: JobsOnAnEmulator) -> None:
+    out = world.folder / "out.jsonl"
+    report = await world.ml.ingest(documents(100), model=world.model_id, sink=out)
+    assert (report.read, report.written) == (100, 100)
+    assert [line["id"] for line in await written(out)] == [row["id"] for row in documents(100)]
+    with pytest.raises(InvalidRequest, match="exists already"):
+        await world.ml.ingest(documents(100), model=world.model_id, sink=out)
+    reports = await asyncio.gather(
+        *(world.ml.ingest(documents(20), model=world.model_id, sink=world.folder / f"{n}.jsonl") for n in range(3))
+    )
+    assert [report.written for report in reports] == [20, 20, 20]
+
+
+async def test_awaiting_it_raises_what_ended_the_job(world: JobsOnAnEmulator) -> None:
+    world.emulator.faults.fail(400, times=None)
+    job = world.ml.ingest(documents(5), model=world.model_id, sink=world.folder / "out.jsonl", max_failures=0)
+    with pytest.raises(ModelFails):
+        await job
+    with pytest.raises(RuntimeError, match=r"ml\.ingest\(\.\.\.\) was entered before: call it again"):
+        await job
+
+
+async def test_a_job_whose_awaiting_is_cancelled_is_left_and_resumes(world: JobsOnAnEmulator) -> None:
+    out, note = world.folder / "out.jsonl", world.folder / "note"
+
+    async def run() -> Report:
+        return await world.ml.ingest(documents(200), model=world.model_id, sink=out, checkpoint=note, batch=10)
+
+    asked = asyncio.Event()
+
+    async def wait(request: Any, go: Any) -> Any:
+        asked.set()
+        await asyncio.Event().wait()
+
+    world.emulator.faults.add(wait, on=PREDICTIONS, times=None)
+    running = asyncio.create_task(run())
+    await asked.wait()
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    world.emulator.faults.clear()
+    assert (await run()).written == 200
+
+
+async def test_a_series_an_array_and_an_arrow_column_are_texts(world: JobsOnAnEmulator) -> None:
+    columns: list[Any] = [pd.Series(["a", "b"]), np.array(["a", "b"]), pa.array(["a", "b"]), ("a", "b")]
+    for number, column in enumerate(columns):
+        out = world.folder / f"{number}.jsonl"
+        assert (await world.ml.ingest(column, model=world.model_id, sink=out)).written == 2
+        assert [line["text"] for line in await written(out)] == ["a", "b"]
+
+
+@pytest.mark.parametrize("missing", [None, float("nan")])
+async def test_a_missing_text_of_a_series_is_a_dead_letter_that_says_so(world: JobsOnAnEmulator, missing: Any) -> None:
+    report = await world.ml.ingest(
+        pd.Series(["a", missing, "b"], dtype=object), model=world.model_id, sink=world.folder / "out.jsonl"
+    )
+    assert (report.written, report.failed) == (2, 1)
+    (letter,) = await written(Path(report.dead_letters or ""))
+    assert letter["why"] == "rows, row 1: its text is missing"
 
 
 async def test_the_end_of_a_file_is_foreseen_without_counting_it(world: JobsOnAnEmulator) -> None:

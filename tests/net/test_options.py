@@ -72,11 +72,11 @@ def test_no_session_is_half_made(case: Wrong) -> None:
 @pytest.mark.asyncio
 async def test_connect_refuses_a_wrong_option_before_the_network() -> None:
     with pytest.raises(TypeError, match=r"^retries must be a whole number of at least 0, not '3'$"):
-        await Session.connect("https://node.invalid:9200", retries="3")
+        await Session.connect("https://node.invalid:9200", retries="3")  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="there is no option 'tiemout'; did you mean 'timeout'"):
-        await Session.connect("https://node.invalid:9200", tiemout=3)
+        await Session.connect("https://node.invalid:9200", tiemout=3)  # type: ignore[call-arg]
     with pytest.raises(TypeError, match="there is no option 'tiemout'; did you mean 'timeout'"):
-        Session.from_env({"OPENSEARCH_URL": "https://node:9200"}, tiemout=3)
+        Session.from_env({"OPENSEARCH_URL": "https://node:9200"}, tiemout=3)  # type: ignore[call-arg]
 
 
 @pytest.mark.asyncio

@@ -11,6 +11,7 @@ from aiomlcommons import Backoff, PretrainedModel, Session
 from aiomlcommons.api.predict import BatchStarted
 from aiomlcommons.api.tasks import TaskInfo
 from aiomlcommons.ingest.job import Job
+from aiomlcommons.ingest.methods import Ingestion
 from aiomlcommons.ingest.sinks import CallableSink, IndexSink, JsonLinesSink, NpySink, ParquetSink
 from aiomlcommons.ingest.sources import (
     ArrowSource,
@@ -39,6 +40,8 @@ async def a_job(ml: Session, row: Row) -> None:
         assert_type(job.done(), bool)
         report = await job
         assert_type(report, Report)
+    assert_type(await ml.ingest(["a"], model="m", sink="a.npy"), Report)
+    assert_type(ml.ingest(["a"], model="m", sink="a.npy"), Ingestion)
     assert_type((report.read, report.written, report.failed), tuple[int, int, int])
     assert_type(report.seconds, float)
     assert_type(report.dead_letters, str | None)

@@ -6,7 +6,7 @@ from __future__ import annotations
 import ssl
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from pathlib import Path
-from typing import Any, assert_type
+from typing import Any, Unpack, assert_type
 
 import numpy as np
 import numpy.typing as npt
@@ -20,8 +20,10 @@ from aiomlcommons import (
     HttpResponse,
     NodeState,
     NotFound,
+    Ranked,
     Secret,
     Session,
+    SessionOptions,
     Task,
     Timeout,
     TooManyRequests,
@@ -47,6 +49,12 @@ async def life() -> None:
     Session(["https://a", "https://b"], discover=60, hedge=Hedge(after=0.2, cap=0.1))
     Session("https://h", discover=True, hedge=0.2)
     Session("https://h", fingerprint="ab" * 32, client_cert=Path("me.pem"), trust_env=True)
+
+
+async def passed_on(**options: Unpack[SessionOptions]) -> None:
+    Session("https://h", **options)
+    assert_type(await Session.connect("https://h", **options), Session)
+    assert_type(Session.from_env({}, **options), Session)
 
 
 async def function(request: HttpRequest, timeout: Timeout) -> HttpResponse:
@@ -85,7 +93,12 @@ async def waiting(ml: Session) -> None:
 async def inference(ml: Session) -> None:
     assert_type(await ml.embed_one("m", "text", content_type="query"), npt.NDArray[Any])
     assert_type(await ml.embed_many("m", ["text"]), npt.NDArray[Any])
+    assert_type(await ml.embed_many("m", (text for text in ["text"]), batch=None, concurrency=2), npt.NDArray[Any])
     assert_type(await ml.rerank("m", "query", ["text"]), npt.NDArray[Any])
+    assert_type(await ml.rerank("m", "query", ["text"], top_n=3), list[Ranked])
+    for index, score in await ml.rerank("m", "query", ["text"], top_n=3):
+        assert_type(index, int)
+        assert_type(score, float)
     assert_type(await ml.sparse("m", ("text",), sparse_embedding_format="TOKEN_ID"), list[dict[str, float]])
     assert_type(await ml.highlight("m", "question", "context"), list[Highlight])
     assert_type(await ml.answer("m", "question", "context"), str)
@@ -143,5 +156,15 @@ async def what_the_type_checkers_refuse(ml: Session) -> None:
     Session(discover="yes")  # type: ignore[arg-type]
     Session(hedge="soon")  # type: ignore[arg-type]
     Session(tiemout=5)  # type: ignore[call-arg]
+    await Session.connect(tiemout=5)  # type: ignore[call-arg]
+    await Session.connect(timeout="5")  # type: ignore[arg-type]
+    Session.from_env(tiemout=5)  # type: ignore[call-arg]
+    Session.from_env(retries=None)  # type: ignore[arg-type]
+    await ml.embed("m", ["a"])  # type: ignore[misc]
+    await ml.rerank("m", "query", ["text"], top_n="3")  # type: ignore[call-overload]
+    async for _ in ml.embed("m", ["a"]):  # type: ignore[attr-defined]
+        pass
+    with ml:  # type: ignore[attr-defined]
+        pass
     wrong: TaskStarted = await ml.models.get("m")  # type: ignore[assignment]
     assert wrong

@@ -432,3 +432,17 @@ async def test_a_duplicate_without_another_fails_after_a_few_looks() -> None:
 async def test_a_hit_without_a_source_is_passed_over() -> None:
     async with cluster(DUPLICATE, hits(bare=None), hits(**{FIRST: RUNNING.json()}), COMPLETED) as (ml, _):
         assert (await ml.task(SECOND, backoff=NO_WAIT)).state == "COMPLETED"
+
+
+async def test_what_is_no_task_is_refused_with_the_remedy() -> None:
+    async def started() -> str:
+        return "t"
+
+    ml = Session("http://node:9200")
+    coroutine: Any = started()
+    with pytest.raises(TypeError, match=r"a response that has one, not coroutine: await it first$"):
+        ml.task(coroutine)
+    assert await coroutine == "t"
+    for wrong in (None, 5, object()):
+        with pytest.raises(TypeError, match=f"a response that has one, not {type(wrong).__name__}$"):
+            ml.task(wrong)  # type: ignore[arg-type]
