@@ -53,8 +53,7 @@ async def test_a_job_writes_what_the_model_says(
 @pytest.mark.since("2.11", "a sparse model")
 async def test_a_sparse_job_writes_weights(ml: Session, unique: str, zips: dict[str, Path], tmp_path: Path) -> None:
     async with deployed(ml, "sparse", zips["sparse"], unique) as model_id:
-        async with ml.ingest(ROWS[:10], model=model_id, sink=tmp_path / "out.jsonl") as job:
-            assert (await job).written == 10
+        assert (await ml.ingest(ROWS[:10], model=model_id, sink=tmp_path / "out.jsonl")).written == 10
         (first, *_) = await written(tmp_path / "out.jsonl")
         (expected,) = await ml.sparse(model_id, [ROWS[0]["text"]])
         assert first["embedding"] == pytest.approx(expected, rel=1e-3)

@@ -46,7 +46,11 @@ async def test_dense_embeddings(ml: Session, unique: str, zips: dict[str, Path])
         async with ml.embed(model_id, rows, batch=7, concurrency=3) as embedded:
             got_rows = [(row, vector) async for row, vector in embedded]
         assert [row for row, _ in got_rows] == rows
-        np.testing.assert_allclose(np.stack([v for _, v in got_rows]), await ml.embed_many(model_id, rows), atol=1e-4)
+        stacked = np.stack([vector for _, vector in got_rows])
+        np.testing.assert_allclose(stacked, await ml.embed_many(model_id, rows), atol=1e-4)
+
+        # As does one call whose texts travel in batches.
+        np.testing.assert_allclose(await ml.embed_many(model_id, iter(rows), batch=7), stacked, atol=1e-4)
 
 
 @pytest.mark.since("2.11", "asking for a sparse embedding")
@@ -77,6 +81,9 @@ async def test_cross_encoder_scores(ml: Session, unique: str, zips: dict[str, Pa
         assert scores.dtype == np.float32
         assert scores[0] == pytest.approx(scores[2], abs=1e-5)
         assert scores[0] != scores[1]
+        best = await ml.rerank(model_id, "hello world", ("something else", "hello world"), top_n=2)
+        assert sorted(index for index, _ in best) == [0, 1]
+        assert best[0].score > best[1].score
 
 
 @pytest.mark.defect("2.4", "2.4", "an unknown model is one that is not loaded")
