@@ -22,6 +22,7 @@ from aiomlcommons.errors import InvalidRequest
 from aiomlcommons.inference.errors import BatchFailed
 from aiomlcommons.inference.fields import TextFrom, text_by
 from aiomlcommons.inference.many import check_sizes
+from aiomlcommons.inference.tables import text_field
 from aiomlcommons.inference.texts import checked_rows, shown
 from aiomlcommons.inference.vectors import Vectors
 from aiomlcommons.usage import refuses
@@ -133,6 +134,7 @@ def _text(row: T, pick: Callable[[T], Any] | None, number: int) -> str:
             raise InvalidRequest(f"row {number} is a text, which has no field {wanted!r}: leave text= out") from None
         raise InvalidRequest(f"row {number} has no text {wanted!r}: {error!r}") from error
     if not isinstance(found, str):
-        hint = "; name its text with text='...'" if pick is None and isinstance(found, Mapping) else ""
+        named = pick is None and isinstance(found, Mapping)
+        hint = f"; name its text with text={text_field(found) or '...'!r}" if named else ""
         raise InvalidRequest(f"the text of row {number} must be a string, not {shown(found)}{hint}")
     return found

@@ -54,7 +54,7 @@ class Inference(HasSession):
     async def embed_one(self, model_id: str, text: str, *, content_type: Side | None = None) -> Vectors:
         """Embed one text; return an array of shape ``(dimension,)``. See ``embed_many``."""
         check_text("text", text)
-        array: Vectors = (await self.embed_many(model_id, [text], content_type=content_type))[0]
+        array: Vectors = (await self._embed(model_id, content_type, [text]))[0]
         return array
 
     async def embed_many(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from aiomlcommons.errors import InvalidRequest
@@ -91,8 +91,16 @@ def columns_of(table: Any) -> list[Any]:
 
 def text_column(table: Any) -> str | None:
     """Return the name of the column that most likely holds the texts of a table, or None if none may."""
-    texts = [name for name, kind in _types(table) if str(kind).lower().startswith(_KINDS_OF_TEXT)]
-    by_name = {name.lower(): name for name in texts if isinstance(name, str)}
+    return _likeliest(name for name, kind in _types(table) if str(kind).lower().startswith(_KINDS_OF_TEXT))
+
+
+def text_field(row: Mapping[Any, Any]) -> str | None:
+    """Return the name of the field that most likely holds the text of a row, or None if none may."""
+    return _likeliest(name for name, value in row.items() if isinstance(value, str))
+
+
+def _likeliest(names: Iterable[Any]) -> str | None:
+    by_name = {name.lower(): name for name in names if isinstance(name, str)}
     return next((by_name[name] for name in USUAL if name in by_name), next(iter(by_name.values()), None))
 
 

@@ -63,7 +63,10 @@ async def test_no_rows_give_no_batches() -> None:
     ("rows", "pick", "words"),
     [
         (["a", "b", "c", 5], None, r"batch 1 \(rows 2 to 3\) failed: .*the text of row 3 must be a string, not int"),
-        ([{"text": "a"}], None, r"the text of row 0 must be a string, not dict; name its text with text='\.\.\.'"),
+        ([{"n": 1}], None, r"the text of row 0 must be a string, not dict; name its text with text='\.\.\.'"),
+        ([{"id": "a", "Body": "b"}], None, r"must be a string, not dict; name its text with text='Body'"),
+        (["a"], "text", r"row 0 is a text, which has no field 'text': leave text= out"),
+        ([b"a"], None, r"the text of row 0 must be a string, not bytes: decode it"),
         ([{"body": "a"}], "text", r"row 0 has no text 'text'"),
         ([{"text": None}], "text", r"row 0 has no text 'text': .*its field 'text' is null"),
         ([7], "text", r"row 0 has no text 'text'"),

@@ -87,6 +87,21 @@ async def test_no_more_requests_are_under_way_than_the_concurrency() -> None:
     assert ([text for part in found for text in part], most) == (texts(20), 3)
 
 
+async def test_the_order_is_that_of_the_texts_whichever_request_ends_first() -> None:
+    others_ended = anyio.Event()
+
+    async def ask(some: Any) -> Any:
+        if "text number 0" in some:
+            await others_ended.wait()
+        elif "text number 5" in some:
+            others_ended.set()
+        return some
+
+    assert await in_batches(ask, texts(6), batch=2, concurrency=3) == [
+        texts(6)[first : first + 2] for first in (0, 2, 4)
+    ]
+
+
 async def test_the_first_failing_batch_is_named_in_a_note_and_the_error_is_what_it_was(world: JobsOnAnEmulator) -> None:
     world.poison()
     some = [*texts(7), f"{POISON} 7", *texts(12)]
