@@ -13,7 +13,7 @@ from typing import Any
 import anyio
 import pytest
 
-from aiomlcommons import Session, SessionClosed, emulator
+from aiomlcommons import FileModel, Session, SessionClosed, emulator
 from aiomlcommons.api.settings import MLSettings
 from aiomlcommons.ingest import Job
 from aiomlcommons.usage import Context, context, refuses
@@ -167,7 +167,8 @@ async def test_a_session_that_was_never_opened_is_named_before_a_row_is_read() -
                 await async_with(wrong)
         with pytest.raises(SessionClosed, match="the session is not open"):
             await ml.ingest(rows(), model="m", sink="a.npy")
-        for right in (ml.embed_many("m", ["a"]), ml.models.search(), ml.task("t"), ml.models.ensure("m")):
+        file = FileModel(path="no-such.zip", name="m")
+        for right in (ml.embed_many("m", ["a"]), ml.models.search(), ml.task("t"), ml.models.ensure(file)):
             with pytest.raises(SessionClosed, match="the session is not open"):
                 await right
         for stream in (ml.models.predict_stream("m"), ml.models.deployed("m")):

@@ -79,6 +79,7 @@ class ModelLife(Models):
             InvalidRequest, NotSupported: The request is invalid, or the server is too old for it.
             ApiError, ConnectError: The cluster rejects a request, or is unreachable for longer than ``wait``.
         """
+        self._session._exchange.check_open()  # before a file is read, which may take minutes
         return await ensure(
             self._session,
             spec,

@@ -204,7 +204,8 @@ class Waits(HasSession):
         """
         task_id = task if isinstance(task, str) else getattr(task, "task_id", None)
         if not isinstance(task_id, str):
-            given = type(task).__name__ + (": await it first" if inspect.iscoroutine(task) else "")
+            anything: object = task
+            given = type(task).__name__ + (": await it first" if inspect.iscoroutine(anything) else "")
             raise TypeError(f"task must be the id of a task, or a response that has one, not {given}")
         # A server that has started the task is known to exist, so a failure of the first poll may be a restart.
         return Task(task_id, self._session, backoff, stall_timeout, is_known=task is not task_id)
