@@ -166,7 +166,7 @@ async def test_a_session_that_was_never_opened_is_named_before_a_row_is_read() -
             with pytest.raises(SessionClosed, match=r"the session is not open: use `async with Session\(...\) as ml:`"):
                 await async_with(wrong)
         with pytest.raises(SessionClosed, match="the session is not open"):
-            await ml.ingest(rows(), model="m", sink="a.npy")
+            await ml.ingest("no-such.jsonl", model="m", sink="a.npy")
         file = FileModel(path="no-such.zip", name="m")
         for right in (ml.embed_many("m", ["a"]), ml.models.search(), ml.task("t"), ml.models.ensure(file)):
             with pytest.raises(SessionClosed, match="the session is not open"):

@@ -22,6 +22,7 @@ from aiomlcommons import (
 )
 from aiomlcommons.emulator.faults import PREDICTIONS
 from aiomlcommons.inference.many import in_batches
+from aiomlcommons.inference.predictions import best
 from tests.support.jobs import POISON, JobsOnAnEmulator
 from tests.support.one_answer import Says, said
 
@@ -182,6 +183,11 @@ async def test_the_best_documents_come_first_with_their_place() -> None:
         assert [(type(index), type(score)) for index, score in found] == [(int, float)] * 3
         assert [one.index for one in await ml.rerank("m", "q", list("abcd"), top_n=9)] == [1, 3, 2, 0]
         assert (await ml.rerank("m", "q", tuple("abcd"))).tolist() == [0.25, 0.75, 0.5, 0.75]
+
+
+async def test_of_equal_documents_the_first_ones_are_the_best() -> None:
+    ranked = best(np.arange(1_000, dtype="f4") % 7, 200)
+    assert [one.index for one in ranked] == [*range(6, 1_000, 7), *range(5, 1_000, 7)][:200]
 
 
 @pytest.mark.parametrize("top_n", [0, -1, 1.5, "5", True])

@@ -99,6 +99,19 @@ async def test_a_series_an_array_and_an_arrow_column_are_texts(world: JobsOnAnEm
         assert [line["text"] for line in await written(out)] == ["a", "b"]
 
 
+@pytest.mark.parametrize("name", ["all-MiniLM-L6-v2", "opensearch-neural-sparse-encoding-doc-v2-mini"])
+async def test_a_batch_of_a_job_is_one_request_however_large_it_is(world: JobsOnAnEmulator, name: str) -> None:
+    sizes: list[int] = []
+
+    async def listen(request: Any, go: Any) -> Any:
+        sizes.append(len(orjson.loads(await request.read())["text_docs"]))
+        return await go()
+
+    world.emulator.faults.add(listen, on=PREDICTIONS, times=None)
+    await world.ml.ingest(documents(500), model=name, sink=world.folder / "out.jsonl", batch=250)
+    assert sizes == [250, 250]
+
+
 @pytest.mark.parametrize("missing", [None, float("nan")])
 async def test_a_missing_text_of_a_series_is_a_dead_letter_that_says_so(world: JobsOnAnEmulator, missing: Any) -> None:
     report = await world.ml.ingest(
