@@ -41,7 +41,14 @@ def _refusal(form: str, write: str | None) -> Callable[..., NoReturn]:
     def refuse(self: Any, *_: object) -> NoReturn:
         raise TypeError(f"`{form}` is not for {_shown(self)}: write {write or self._write}")
 
+    vars(refuse)["refuses"] = form
     return refuse
+
+
+def offers(kind: type, method: str) -> bool:
+    """Return whether a class has a special method, such as ``__aiter__``, and does not refuse it."""
+    found = getattr(kind, method, None)
+    return found is not None and not hasattr(found, "refuses")
 
 
 def _shown(what: Any) -> str:

@@ -26,6 +26,7 @@ from aiomlcommons.client import Client
 from aiomlcommons.namespace import Namespace, Operation, space
 from aiomlcommons.session import Session
 from aiomlcommons.stream import Events, streams
+from aiomlcommons.usage import offers
 
 STUB = Path(__file__).parent.parent / "aiomlcommons" / "blocking" / "__init__.pyi"
 HEAD = '"""The types of the synchronous session. `make docs` writes this file: do not change it by hand."""\n\n'
@@ -207,14 +208,14 @@ def is_face(found: Any) -> bool:
     if not isinstance(found, type) or not found.__module__.startswith("aiomlcommons"):
         return False
     asyncs = ("__await__", "__aiter__", "__aenter__")
-    return issubclass(found, Client | Namespace) or any(hasattr(found, name) for name in asyncs)
+    return issubclass(found, Client | Namespace) or any(offers(found, name) for name in asyncs)
 
 
 def members(cls: type) -> Iterator[tuple[str, Any]]:
     """Yield the public members of a class, and those that are replaced; of an attrs class also its fields."""
     special = {"__await__", "__aiter__", "__aenter__", *(["__init__"] if issubclass(cls, Client) else [])}
     for name, member in inspect.getmembers_static(cls):
-        if name in special or not name.startswith("_"):
+        if (name in special and offers(cls, name)) or not name.startswith("_"):
             yield name, member
 
 

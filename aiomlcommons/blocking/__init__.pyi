@@ -42,6 +42,7 @@ import aiomlcommons.net.backoff
 import aiomlcommons.net.hedge
 import aiomlcommons.net.nodes
 import aiomlcommons.net.secret
+import aiomlcommons.net.session_options
 import aiomlcommons.net.transport
 import aiomlcommons.session
 import aiomlcommons.waiting.task
@@ -81,7 +82,7 @@ class Session:
     def config(self) -> Configs: 
         '``ml.config``: configurations stored in the cluster.'
     @classmethod
-    def connect(cls, url: str | collections.abc.Sequence[str] = ..., **options: typing.Any) -> typing.Self: 
+    def connect(cls, url: str | collections.abc.Sequence[str] = ..., **options: typing.Unpack[aiomlcommons.net.session_options.SessionOptions]) -> typing.Self: 
         'Open a session and verify that an OpenSearch cluster responds; close it with ``await session.close()``.'
     @property
     def connectors(self) -> Connectors: 
@@ -96,8 +97,8 @@ class Session:
         'Name the parameters by which a remote model takes texts: ``ModelInputs(texts="input")``.'
     def embed(self, model_id: str, rows: collections.abc.Iterable[Row] | collections.abc.AsyncIterable[Row], *, text: str | collections.abc.Callable[[Row], str] | None = ..., text_default: str | None = ..., batch: int = ..., concurrency: int = ..., ordered: bool = ..., content_type: typing.Literal['query', 'passage'] | None = ...) -> contextlib.AbstractContextManager[Embedded[Row]]: 
         'Stream any number of rows through a model: ``async with ml.embed(model_id, rows) as embedded:``.'
-    def embed_many(self, model_id: str, texts: collections.abc.Sequence[str], *, content_type: typing.Literal['query', 'passage'] | None = ...) -> numpy.ndarray[tuple[typing.Any, ...], numpy.dtype[typing.Any]]: 
-        'Embed texts in one request; return an array of shape ``(len(texts), dimension)``.'
+    def embed_many(self, model_id: str, texts: collections.abc.Iterable[str], *, content_type: typing.Literal['query', 'passage'] | None = ..., batch: int | None = ..., concurrency: int = ...) -> numpy.ndarray[tuple[typing.Any, ...], numpy.dtype[typing.Any]]: 
+        'Embed texts; return an array of shape ``(len(texts), dimension)``, in the order of the texts.'
     def embed_one(self, model_id: str, text: str, *, content_type: typing.Literal['query', 'passage'] | None = ...) -> numpy.ndarray[tuple[typing.Any, ...], numpy.dtype[typing.Any]]: 
         'Embed one text; return an array of shape ``(dimension,)``. See ``embed_many``.'
     def execute(self, algorithm: str, body: collections.abc.Mapping[str, typing.Any], *, async_: bool | None = ...) -> aiomlcommons.api.algorithms.Execution: 
@@ -106,7 +107,7 @@ class Session:
     def flavor(self) -> aiomlcommons.wire.flavors.Flavor: 
         'The kind of server, as far as it is known: see ``Session(flavor=...)``.'
     @classmethod
-    def from_env(cls, environ: collections.abc.Mapping[str, str] | None = ..., **options: typing.Any) -> typing.Self: 
+    def from_env(cls, environ: collections.abc.Mapping[str, str] | None = ..., **options: typing.Unpack[aiomlcommons.net.session_options.SessionOptions]) -> typing.Self: 
         'Create a session from environment variables; ``options`` are those of ``Session``.'
     def highlight(self, model_id: str, question: str, context: str) -> list[aiomlcommons.inference.predictions.Highlight]: 
         'Find the sentences of ``context`` that answer a question, by a semantic highlighter; return them in order.'
@@ -115,8 +116,8 @@ class Session:
         '``ml.index_insight``: LLM-generated descriptions of an index.'
     def info(self) -> aiomlcommons.api.server.Info: 
         "Get a node's name, cluster and version."
-    def ingest(self, source: typing.Any, *, model: aiomlcommons.lifecycle.spec.PretrainedModel | aiomlcommons.lifecycle.spec.UrlModel | aiomlcommons.lifecycle.file_model.FileModel | aiomlcommons.lifecycle.spec.RemoteModel | aiomlcommons.lifecycle.spec.ExistingModel | str, sink: typing.Any, text: str | collections.abc.Callable[[collections.abc.Mapping[str, typing.Any]], str] = ..., text_default: str | None = ..., id: str | collections.abc.Callable[[collections.abc.Mapping[str, typing.Any]], typing.Any] | None = ..., chunk: aiomlcommons.ingest.sources.chunks.Chunks | collections.abc.Callable[[str], collections.abc.Iterable[str]] | None = ..., checkpoint: str | os.PathLike[str] | None = ..., dead_letters: str | os.PathLike[str] | None = ..., max_failures: float | None = ..., overwrite: bool = ..., ids: typing.Literal['auto'] | None = ..., batch: int = ..., batch_bytes: int = ..., concurrency: int | tuple[int, int] = ..., requests_per_minute: float | None = ..., tokens_per_minute: float | None = ..., count_tokens: collections.abc.Callable[[str], int] = ..., content_type: typing.Literal['query', 'passage'] | None = ..., ordered: bool = ..., max_chars: int | None = ..., cache: str | os.PathLike[str] | None = ..., skip_unchanged: bool = ..., linger: float | None = ..., backoff: aiomlcommons.net.backoff.Backoff = ..., retry_budget: float = ..., stall_timeout: float = ..., redeploy: bool = ..., checkpoint_every: int = ...) -> contextlib.AbstractContextManager[Job]: 
-        'Embed a source into a sink: ``async with ml.ingest(...) as job: report = await job``.'
+    def ingest(self, source: typing.Any, *, model: aiomlcommons.lifecycle.spec.PretrainedModel | aiomlcommons.lifecycle.spec.UrlModel | aiomlcommons.lifecycle.file_model.FileModel | aiomlcommons.lifecycle.spec.RemoteModel | aiomlcommons.lifecycle.spec.ExistingModel | str, sink: typing.Any, text: str | collections.abc.Callable[[collections.abc.Mapping[str, typing.Any]], str] = ..., text_default: str | None = ..., id: str | collections.abc.Callable[[collections.abc.Mapping[str, typing.Any]], typing.Any] | None = ..., chunk: aiomlcommons.ingest.sources.chunks.Chunks | collections.abc.Callable[[str], collections.abc.Iterable[str]] | None = ..., checkpoint: str | os.PathLike[str] | None = ..., dead_letters: str | os.PathLike[str] | None = ..., max_failures: float | None = ..., overwrite: bool = ..., ids: typing.Literal['auto'] | None = ..., batch: int = ..., batch_bytes: int = ..., concurrency: int | tuple[int, int] = ..., requests_per_minute: float | None = ..., tokens_per_minute: float | None = ..., count_tokens: collections.abc.Callable[[str], int] = ..., content_type: typing.Literal['query', 'passage'] | None = ..., ordered: bool = ..., max_chars: int | None = ..., cache: str | os.PathLike[str] | None = ..., skip_unchanged: bool = ..., linger: float | None = ..., backoff: aiomlcommons.net.backoff.Backoff = ..., retry_budget: float = ..., stall_timeout: float = ..., redeploy: bool = ..., checkpoint_every: int = ...) -> Ingestion: 
+        'Embed a source into a sink: ``report = await ml.ingest(...)``.'
     @property
     def mcp(self) -> Mcp: 
         "``ml.mcp``: the cluster's own MCP server, and the tools of MCP connectors."
@@ -150,14 +151,16 @@ class Session:
         'Send a typed request and return the undecoded response: status, headers, bytes, ``json()``.'
     def request(self, method: str, path: str, *, query: collections.abc.Mapping[str, str] | None = ..., body: typing.Any = ..., headers: collections.abc.Mapping[str, str] | None = ..., repeatable: bool | None = ...) -> aiomlcommons.http.HttpResponse: 
         'Send an untyped request to any route: ``await ml.request("GET", "/_cat/nodes", query={"format": "json"})``.'
-    def rerank(self, model_id: str, query_text: str, text_docs: collections.abc.Sequence[str]) -> numpy.ndarray[tuple[typing.Any, ...], numpy.dtype[typing.Any]]: 
-        'Score how well each document answers a query, by a cross-encoder; higher is better.'
+    @typing.overload
+    def rerank(self, model_id: str, query_text: str, text_docs: collections.abc.Iterable[str], *, top_n: None = ...) -> numpy.ndarray[tuple[typing.Any, ...], numpy.dtype[typing.Any]]: ...
+    @typing.overload
+    def rerank(self, model_id: str, query_text: str, text_docs: collections.abc.Iterable[str], *, top_n: int) -> list[aiomlcommons.inference.predictions.Ranked]: ...
     def send(self, request: aiomlcommons.endpoint.Request[R], /) -> R: 
         'Send a typed request and return its typed response; every JSON call of the package goes through here.'
     @property
     def settings(self) -> Settings: 
         '``ml.settings``: the cluster settings of ML Commons.'
-    def sparse(self, model_id: str, texts: collections.abc.Sequence[str], *, sparse_embedding_format: typing.Literal['WORD', 'TOKEN_ID'] | None = ...) -> list[dict[str, float]]: 
+    def sparse(self, model_id: str, texts: collections.abc.Iterable[str], *, sparse_embedding_format: typing.Literal['WORD', 'TOKEN_ID'] | None = ..., batch: int | None = ..., concurrency: int = ...) -> list[dict[str, float]]: 
         'Encode texts sparsely, by a sparse encoder or tokenizer; return the weight of each token for each text.'
     def stats(self, stat: str | None = ..., *, node_id: str | None = ..., target_stat_levels: collections.abc.Sequence[str] | None = ..., cluster_level_stats: collections.abc.Sequence[str] | None = ..., node_level_stats: collections.abc.Sequence[str] | None = ..., action_level_stats: collections.abc.Sequence[str] | None = ..., node_ids: collections.abc.Sequence[str] | None = ..., algorithms: collections.abc.Sequence[str] | None = ..., models: collections.abc.Sequence[str] | None = ..., actions: collections.abc.Sequence[str] | None = ...) -> aiomlcommons.api.stats.Stats: 
         'Get statistics of the cluster and its nodes. ``stat`` and ``node_id`` are one name or a comma-separated list.'
@@ -273,6 +276,12 @@ class IndexInsight:
         'Get the configuration of index insight.'
     def put_config(self, is_enable: bool, tenant_id: str | None = ...) -> aiomlcommons.api.index_insight.Acknowledged: 
         'Enable or disable index insight.'
+
+
+class Ingestion:
+    def __enter__(self) -> Job: ...
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: types.TracebackType | None) -> None: ...
+    def result(self) -> aiomlcommons.ingest.stats.Report: ...
 
 
 class Job:

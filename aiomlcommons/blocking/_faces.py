@@ -12,6 +12,7 @@ from typing import Any, cast
 from aiomlcommons.client import Client
 from aiomlcommons.namespace import Namespace
 from aiomlcommons.portal import Portal
+from aiomlcommons.usage import offers
 
 _ASYNC = ("__await__", "__aiter__", "__aenter__")
 _END = object()
@@ -43,7 +44,7 @@ class Face:
                 return self._face(self._running().call(value, *arguments, **options))
 
             return call
-        if isinstance(value, Client | Namespace) or any(hasattr(type(value), name) for name in _ASYNC):
+        if isinstance(value, Client | Namespace) or any(offers(type(value), name) for name in _ASYNC):
             return Face(value, self._root or self)
         return value
 
@@ -87,7 +88,7 @@ class Face:
         return cast(AbstractContextManager[Any], self._context).__exit__(kind, error, trace)
 
     def _needs(self, method: str, words: str) -> None:
-        if not hasattr(type(self._inner), method):
+        if not offers(type(self._inner), method):
             raise TypeError(f"{self!r} cannot be {words}")
 
     def __dir__(self) -> list[str]:

@@ -115,7 +115,7 @@ class Inference(HasSession):
         concurrency: int = CONCURRENCY,
         ordered: bool = True,
         content_type: Side | None = None,
-    ) -> Context[Embedded[Row]]:
+    ) -> AbstractAsyncContextManager[Embedded[Row]]:
         """Stream any number of rows through a model: ``async with ml.embed(model_id, rows) as embedded:``.
 
         ``async for row, vector in embedded`` yields each row with its vector of shape ``(dimension,)``, float32 unless

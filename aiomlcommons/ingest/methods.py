@@ -29,6 +29,10 @@ class Ingestion(Context["Job"]):
     Awaiting it does what ``async with ml.ingest(...) as job: report = await job`` does.
     """
 
+    async def __aenter__(self) -> Job:
+        """Begin the job, and return it. Raises as ``ml.ingest`` does."""
+        return await super().__aenter__()
+
     def __await__(self) -> Generator[Any, Any, Report]:
         """Run the job to its end, and return its report. Raises as ``ml.ingest`` does."""
         return self._run().__await__()

@@ -75,6 +75,18 @@ def test_a_job_is_waited_for_into_a_file_and_into_an_index(ml: Session, model_id
     assert ml.request("GET", "/docs/_count").json()["count"] == 100
 
 
+def test_a_job_runs_to_its_end(ml: Session, model_id: str, tmp_path: Path) -> None:
+    assert ml.ingest(["a", "b"], model=model_id, sink=tmp_path / "out.npy").result().written == 2
+
+
+def test_a_context_is_neither_iterated_over_nor_waited_for(ml: Session, model_id: str) -> None:
+    context: Any = ml.embed(model_id, ["a"])
+    with pytest.raises(TypeError, match=r"<blocking ml\.embed\(\.\.\.\)> cannot be iterated over"):
+        list(context)
+    with pytest.raises(TypeError, match=r"<blocking ml\.embed\(\.\.\.\)> cannot be waited for"):
+        context.result()
+
+
 def test_what_is_opened_by_with_is_closed_by_it(ml: Session, model_id: str) -> None:
     with ml.models.deployed(model_id) as model:
         assert model.model_id == model_id
