@@ -56,7 +56,6 @@ if TYPE_CHECKING:
         NotRegistered,
     )
     from aiomlcommons.lifecycle.files.package import sha256
-    from aiomlcommons.lifecycle.progress import Phase, Progress
     from aiomlcommons.lifecycle.spec import ExistingModel, FileModel, GroupSpec, PretrainedModel, RemoteModel, UrlModel
     from aiomlcommons.logs import show_logs
     from aiomlcommons.net.auth import BasicAuth, BearerAuth
@@ -67,6 +66,7 @@ if TYPE_CHECKING:
     from aiomlcommons.net.secret import Secret
     from aiomlcommons.net.session_options import SessionOptions
     from aiomlcommons.net.transport import SendFunction, Streamed, Timeout, Transport
+    from aiomlcommons.progress.event import Phase, Progress
     from aiomlcommons.record import NULL
     from aiomlcommons.session import Session
     from aiomlcommons.trouble.kinds import Trouble
@@ -182,9 +182,10 @@ if not TYPE_CHECKING:
             ".inference.predictions",
             ".api.model_configs",
             ".api.settings",
-            *(f".lifecycle.{name}" for name in ("spec", "progress", "ensured", "declared", "errors")),
+            *(f".lifecycle.{name}" for name in ("spec", "ensured", "declared", "errors")),
             ".lifecycle.files.package",
             ".logs",
+            ".progress.event",
         ),
         renamed={"Prevented": "BlockedBySetting"},
     )

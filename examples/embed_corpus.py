@@ -31,11 +31,11 @@ INDEX = {"mappings": {"properties": {"embedding": {"method": METHOD}}}, "setting
 async def model(ml: Session, name: str) -> str:
     """Return a deployed model; a cluster that cannot download a pretrained one gets a tiny one from this repository."""
     try:
-        return await ml.models.ensure(name, report=print)
+        return await ml.models.ensure(name, progress=print)
     except (TaskFailed, NotSupported) as error:
         print(f"{error}; a tiny model with random weights takes its place")
     tiny = FileModel(path=TINY_MODEL, name=TINY_NAME, model_config=TINY_CONFIG)
-    return await ml.models.ensure(tiny, report=print)
+    return await ml.models.ensure(tiny, progress=print)
 
 
 async def fill(ml: Session, index: str, model_id: str) -> None:

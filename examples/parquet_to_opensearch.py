@@ -75,7 +75,7 @@ async def nearest(cluster: Session, index: str, vector: list[float]) -> list[str
 async def run(ml: Session, cluster: Session, model: str, index: str, *urls: str | None) -> None:
     """Embed with the model of one session into an index of the other; ``urls`` are where the actors find the two."""
     before = await ml.settings.allow_first_model()
-    ensured = await ml.models.ensure(model, report=print)
+    ensured = await ml.models.ensure(model, progress=print)
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder, "verses.parquet")
         pa.parquet.write_table(pa.json.read_json(CORPUS), source)

@@ -59,7 +59,7 @@ async def main(name: str, actors: int) -> None:
         async with session() as ml:
             before = await ml.settings.allow_first_model()
             # Deploy once, here: the actors find it deployed.
-            model = await ml.models.ensure(name, report=print)
+            model = await ml.models.ensure(name, progress=print)
             started = time.perf_counter()
             # The actors read the address of your cluster from the environment, and get that of the emulator.
             how = {"model": model, "url": ml.url if on_emulator() else None}

@@ -79,7 +79,7 @@ def test_the_three_lists_of_the_options_of_a_job_have_the_same_defaults() -> Non
     fields = {one.name: one.default for one in attrs.fields(JobOptions) if one.name not in OWN}
     command = vars(parser().parse_args(["ingest", "in.jsonl", "--model", "m", "--out", "o.jsonl"]))
     assert fields == {name: method[name] for name in fields}
-    assert method.keys() - fields.keys() == {"self", "source", "model", "sink"}
+    assert method.keys() - fields.keys() == {"self", "source", "model", "sink", "progress"}
     shared = command.keys() & fields.keys() - {"id"}  # which the command chooses by the source
     assert {name: command[name] for name in shared} == {name: fields[name] for name in shared}
     # The command has other words for some, and none for functions; Backoff is several numbers.
@@ -88,6 +88,6 @@ def test_the_three_lists_of_the_options_of_a_job_have_the_same_defaults() -> Non
 
 def test_ensure_has_one_set_of_defaults() -> None:
     method = {name: one.default for name, one in inspect.signature(ModelLife.ensure).parameters.items()}
-    fields = {one.name: one.default for one in attrs.fields(EnsureModel) if one.name != "ml"}
+    fields = {one.name: one.default for one in attrs.fields(EnsureModel) if one.name not in {"ml", "teller"}}
     assert fields == {name: method[name] for name in fields}
-    assert method.keys() - fields.keys() == {"self", "spec", "wait"}
+    assert method.keys() - fields.keys() == {"self", "spec", "wait", "progress"}

@@ -11,6 +11,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from aiomlcommons import emulator
 from aiomlcommons.errors import InsecureWarning
+from aiomlcommons.progress.display import Display
+from aiomlcommons.progress.event import Phase
+from aiomlcommons.progress.here import display_here
 from aiomlcommons.session import Session
 
 REFUSED = 1
@@ -18,6 +21,11 @@ REFUSED = 1
 
 class UsageError(Exception):
     """Wrong usage of the command line: a missing option, or options that exclude each other."""
+
+
+def shown() -> Display:
+    """Return the display of a command, which says itself how it ended."""
+    return display_here(hide={Phase.FINISHED}, says_end=False)
 
 
 @asynccontextmanager

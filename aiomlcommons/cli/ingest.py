@@ -13,18 +13,15 @@ import anyio.to_thread
 import attrs
 
 from aiomlcommons.cli import jobs
-from aiomlcommons.cli.common import cluster
-from aiomlcommons.cli.display import span
-from aiomlcommons.cli.progress import Progress
+from aiomlcommons.cli.common import cluster, shown
 from aiomlcommons.cli.tables import print_json
 from aiomlcommons.ingest.dry_run import Estimate, estimate
 from aiomlcommons.ingest.sinks import open_sink
 from aiomlcommons.ingest.sinks.index_dry_run import DryRunIndexSink
 from aiomlcommons.ingest.state.dead_letters import ENDING, read_dead_letters
 from aiomlcommons.ingest.types import Sink
+from aiomlcommons.progress.words import size, span
 from aiomlcommons.session import Session
-
-_UNITS = ("bytes", "kB", "MB", "GB", "TB")
 
 
 async def ingest(options: argparse.Namespace) -> int:
@@ -69,17 +66,15 @@ def _say_finished(options: argparse.Namespace, dead_letters: Path) -> None:
 async def _dry_run(options: argparse.Namespace, how: dict[str, Any]) -> int:
     async with cluster(options) as ml:
         model = await jobs.ensured(ml, options)
-        with Progress("rows") as line:
-            found = await estimate(
-                ml,
-                await jobs.source(ml, options),
-                lambda folder: _rehearsal(ml, options, folder),
-                model=model,
-                rows=options.sample,
-                watched=lambda stats: line.show(f"sample: {stats}"),
-                counted=lambda rows: line.show(f"{rows:,} rows counted"),
-                **how,
-            )
+        found = await estimate(
+            ml,
+            await jobs.source(ml, options),
+            lambda folder: _rehearsal(ml, options, folder),
+            model=model,
+            rows=options.sample,
+            progress=shown(),
+            **how,
+        )
     print_json(attrs.asdict(found)) if options.json else print(_words(found))
     return 0
 
@@ -100,7 +95,7 @@ def _words(found: Estimate) -> str:
         "sample": sample + _listed(found.reasons, "would fail"),
         "documents/s": f"{found.rate:,.0f}, with {requests}",
         "time": span(found.seconds),
-        "output": _bytes(found.size),
+        "output": size(found.size),
     }
     return "\n".join(f"{name:<13}{words}" for name, words in lines.items())
 
@@ -110,12 +105,3 @@ def _listed(reasons: dict[str, int], what: str) -> str:
         return ""
     lines = [f"\n             {count:>7,}  {reason}" for reason, count in reasons.items()]
     return f", {sum(reasons.values()):,} {what}:" + "".join(lines)
-
-
-def _bytes(size: int | None) -> str:
-    if size is None:
-        return "-"
-    number, unit = float(size), 0
-    while number >= 1000 and unit + 1 < len(_UNITS):
-        number, unit = number / 1000, unit + 1
-    return f"{number:,.1f} {_UNITS[unit]}" if unit else f"{size} bytes"

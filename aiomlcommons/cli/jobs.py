@@ -7,19 +7,13 @@ import os
 import shlex
 import subprocess
 import sys
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import anyio
 import anyio.to_thread
 
-from aiomlcommons.cli.common import UsageError
-from aiomlcommons.cli.display import display
-from aiomlcommons.cli.models import shown_on
-from aiomlcommons.cli.progress import Progress
-from aiomlcommons.ingest.job import Job
+from aiomlcommons.cli.common import UsageError, shown
 from aiomlcommons.ingest.options import JobOptions
 from aiomlcommons.ingest.paths import file_name, printable, redacted
 from aiomlcommons.ingest.sinks import IndexSink, open_sink
@@ -30,6 +24,7 @@ from aiomlcommons.ingest.start import start_job
 from aiomlcommons.ingest.state.checkpoint import CheckpointFile
 from aiomlcommons.ingest.stats import Report, Stats
 from aiomlcommons.ingest.types import Sink, Source
+from aiomlcommons.lifecycle.ensure import ensure
 from aiomlcommons.session import Session
 
 SOME_FAILED = 3
@@ -37,8 +32,6 @@ SOME_FAILED = 3
 INDEX = "index:"
 # As --out: JSON Lines to standard output.
 STDOUT = "-"
-# Seconds between two updates of the display.
-LOOK_EVERY = 0.25
 # What an interrupted job says about itself.
 COUNTED = ("read", "written", "deduplicated", "skipped", "failed")
 
@@ -189,9 +182,7 @@ def is_finished(path: str, options: argparse.Namespace) -> bool:
 
 async def ensured(ml: Session, options: argparse.Namespace) -> str:
     """Ensure the model; return its id."""
-    with Progress("bytes") as line:
-        found = await ml.models.ensure(options.model, wait=options.stall_timeout, report=shown_on(line))
-        return found.model_id
+    return (await ensure(ml, options.model, wait=options.stall_timeout, progress=shown())).model_id
 
 
 async def run(
@@ -208,20 +199,18 @@ async def run(
     job_options = JobOptions(checkpoint=checkpoint, dead_letters=dead_letters, **how)
     stats: Stats | None = None
     try:
-        with Progress("bytes") as line:
-            async with start_job(
-                ml,
-                source,
-                model=options.model,
-                sink=sink(ml, options),
-                options=job_options,
-                anew=not options.resume,
-                keep=keep,
-                report=shown_on(line),
-            ) as job:
-                stats = job.stats
-                with display(f"{source.name} -> {options.out or options.index}") as show:
-                    return await followed(job, show)
+        async with start_job(
+            ml,
+            source,
+            model=options.model,
+            sink=sink(ml, options),
+            options=job_options,
+            anew=not options.resume,
+            keep=keep,
+            progress=shown(),
+        ) as job:
+            stats = job.stats
+            return await job
     except BaseException:
         if stats is not None:
             await anyio.to_thread.run_sync(_say_where_it_is, stats, checkpoint, options)
@@ -241,13 +230,3 @@ def command(options: argparse.Namespace) -> str:
     program = ["aiomlcommons"] if is_script else [sys.executable, "-m", "aiomlcommons"]
     words = [*program, *map(redacted, options.typed), *(() if options.resume else ("--resume",))]
     return printable(subprocess.list2cmdline(words) if os.name == "nt" else shlex.join(words))
-
-
-async def followed(job: Job, show: Callable[[Stats], None]) -> Report:
-    """Show the statistics until the job ends; return its report."""
-    report: Report | None = None
-    while report is None:
-        with anyio.move_on_after(LOOK_EVERY):
-            report = await job
-        show(job.stats)
-    return report

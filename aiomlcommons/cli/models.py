@@ -12,30 +12,17 @@ from yarl import URL
 
 from aiomlcommons.api.checks import name_of_file
 from aiomlcommons.api.model_configs import ModelConfig
-from aiomlcommons.cli.common import REFUSED, UsageError, cluster, confirmed
-from aiomlcommons.cli.progress import Progress as Line
+from aiomlcommons.cli.common import REFUSED, UsageError, cluster, confirmed, shown
 from aiomlcommons.cli.tables import moment, print_json, table
 from aiomlcommons.errors import MLCommonsError
+from aiomlcommons.lifecycle import ensure as ensuring
 from aiomlcommons.lifecycle.catalogue import PRETRAINED
 from aiomlcommons.lifecycle.ensured import EnsuredModel
 from aiomlcommons.lifecycle.names import named
 from aiomlcommons.lifecycle.pasted_names import plain_name
-from aiomlcommons.lifecycle.progress import Phase, Progress, Report
 from aiomlcommons.lifecycle.spec import ExistingModel, FileModel, PretrainedModel, RemoteModel, Spec, UrlModel
 from aiomlcommons.session import Session
 from aiomlcommons.wire import convert
-
-
-def shown_on(line: Line) -> Report:
-    """Return a callback that prints the steps of ``ensure`` on lines of their own, and an upload as a bar."""
-
-    def report(progress: Progress) -> None:
-        if progress.bytes_done is not None and progress.bytes_total:
-            line.bar(progress.bytes_done, progress.bytes_total, progress.phase)
-        elif progress.phase is not Phase.FOUND:
-            line.say(str(progress))
-
-    return report
 
 
 def _print_model(model_id: str, name: str | None, state: object, *, as_json: bool) -> None:
@@ -64,11 +51,9 @@ async def deploy(options: argparse.Namespace) -> None:
 
 
 async def _ensure(options: argparse.Namespace, spec: Spec | str, *, deploy: bool) -> EnsuredModel:
+    how = {"deploy": deploy, "change_settings": options.change_settings}
     async with cluster(options) as ml:
-        with Line("bytes") as line:
-            return await ml.models.ensure(
-                spec, deploy=deploy, change_settings=options.change_settings, report=shown_on(line)
-            )
+        return await ensuring.ensure(ml, spec, wait=ensuring.WAIT, progress=shown(), **how)
 
 
 def _spec(options: argparse.Namespace) -> Spec | str:

@@ -11,10 +11,12 @@ from collections.abc import (
     Iterable,
     Iterator,
     Mapping,
+    Sized,
 )
 from contextlib import aclosing, asynccontextmanager
 from typing import Any, Generic, TypeAlias, TypeVar
 
+import anyio
 import attrs
 
 from aiomlcommons.concurrency import Results, batched, fan_out
@@ -25,6 +27,8 @@ from aiomlcommons.inference.many import check_sizes
 from aiomlcommons.inference.tables import text_field
 from aiomlcommons.inference.texts import checked_rows, shown
 from aiomlcommons.inference.vectors import Vectors
+from aiomlcommons.progress.event import Callback, Phase, Progress
+from aiomlcommons.progress.telling import telling
 from aiomlcommons.usage import refuses
 
 T = TypeVar("T")
@@ -79,8 +83,12 @@ async def embed(
     batch: int,
     concurrency: int,
     ordered: bool,
+    called: str = "",
+    progress: bool | Callback = False,
 ) -> AsyncGenerator[Embedded[T]]:
     """Stream rows through ``embed_texts``; ``Session.embed`` documents the options.
+
+    ``called`` is what the rows are embedded by, in what is told of progress.
 
     Raises ValueError or TypeError for a wrong ``batch`` or ``concurrency``, InvalidRequest for ``rows`` that are none,
     BatchFailed if a batch cannot be read or embedded.
@@ -89,14 +97,39 @@ async def embed(
     rows = checked_rows("rows", rows, named=text is not None)
     pick = None if text is None else text_by(text, text_default)
 
+    count = _Count(called, len(rows) if isinstance(rows, Sized) else None)
+
     async def work(part: _Part[T]) -> Batch[T]:
         try:
-            return Batch(part.index, part.start, part.rows, await embed_texts(_texts(part, pick)))
+            vectors = await embed_texts(_texts(part, pick))
         except Exception as error:
             raise BatchFailed(part.index, part.start, part.rows, error) from error
+        count.done += len(part.rows)
+        return Batch(part.index, part.start, part.rows, vectors)
 
-    async with fan_out(work, _parts(rows, batch), concurrency=concurrency, ordered=ordered) as results:
-        yield Embedded(results)
+    async with telling(progress, count.event()) as tell:
+        if progress is not False:
+            tell(count.event())
+            tell.watch(count.event)
+        async with fan_out(work, _parts(rows, batch), concurrency=concurrency, ordered=ordered) as results:
+            yield Embedded(results)
+        if progress is not False:
+            tell(count.event(Phase.FINISHED))
+
+
+@attrs.define
+class _Count:
+    """How many rows are embedded, of how many if that is known."""
+
+    name: str
+    total: int | None
+    done: int = 0
+    began: float = attrs.field(factory=anyio.current_time)
+
+    def event(self, phase: Phase = Phase.EMBEDDING) -> Progress:
+        rate = self.done / max(anyio.current_time() - self.began, 1e-9)
+        eta = None if self.total is None or not rate else (self.total - self.done) / rate
+        return Progress(phase=phase, name=self.name, done=self.done, total=self.total, unit="rows", rate=rate, eta=eta)
 
 
 @attrs.frozen

@@ -21,6 +21,7 @@ from aiomlcommons.inference.vectors import Vectors
 from aiomlcommons.namespace import HasSession
 from aiomlcommons.net.exchange import Exchange
 from aiomlcommons.net.rules import AMOUNT
+from aiomlcommons.progress.event import Callback
 from aiomlcommons.usage import Context
 from aiomlcommons.wire.features import Feature
 from aiomlcommons.wire.version import Server
@@ -115,6 +116,7 @@ class Inference(HasSession):
         concurrency: int = CONCURRENCY,
         ordered: bool = True,
         content_type: Side | None = None,
+        progress: bool | Callback = False,
     ) -> AbstractAsyncContextManager[Embedded[Row]]:
         """Stream any number of rows through a model: ``async with ml.embed(model_id, rows) as embedded:``.
 
@@ -133,6 +135,8 @@ class Inference(HasSession):
             concurrency: Requests at once; memory is bounded by as many batches. Default: 4.
             ordered: Yield results in the order of the rows; False yields them as they complete. Default: True.
             content_type: For an asymmetric model: whether these are a ``query`` or a ``passage``.
+            progress: True shows how many rows are embedded, in the terminal or the notebook; a function is called with
+                a Progress, and awaited if it is async. What it raises ends the call. Default: nothing is shown.
 
         Raises:
             BatchFailed: A batch cannot be read or embedded; has its rows and the cause. If ordered, all batches before
@@ -152,6 +156,8 @@ class Inference(HasSession):
                 batch=batch,
                 concurrency=concurrency,
                 ordered=ordered,
+                called=model_id,
+                progress=progress,
             )
 
         return Context("ml.embed(...)", EMBED, entered)

@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ import attrs
 from aiomlcommons.display.shown import Readable
 from aiomlcommons.ingest.job import Job
 from aiomlcommons.ingest.options import JobOptions
+from aiomlcommons.ingest.paths import redacted
 from aiomlcommons.ingest.rows.checking import RowChecker
 from aiomlcommons.ingest.sinks.index_dry_run import DryRunIndexSink
 from aiomlcommons.ingest.sources.traits import WrappedSource, once_only, with_stall_timeout
@@ -24,6 +26,8 @@ from aiomlcommons.ingest.state.dead_letters import DeadLetter, by_reason, read_d
 from aiomlcommons.ingest.stats import Stats
 from aiomlcommons.ingest.types import Rows, Sink, Source
 from aiomlcommons.lifecycle.spec import Spec
+from aiomlcommons.progress.event import Phase, Progress
+from aiomlcommons.progress.telling import Logging, Progressing, Teller, telling
 
 if TYPE_CHECKING:
     from aiomlcommons.client import Client
@@ -92,8 +96,7 @@ async def estimate(
     rows: int = 1_000,
     seconds: float = 10.0,
     model: Spec | str,
-    watched: Callable[[Stats], None] = lambda _: None,
-    counted: Callable[[int], None] = lambda _: None,
+    progress: Progressing = False,
     **how: Any,
 ) -> Estimate:
     """Estimate a job: embed a sample of the source as ``ml.ingest`` would, and count its rows.
@@ -105,8 +108,7 @@ async def estimate(
         rows: The rows of the sample.
         seconds: About how long the sample may take.
         model: The model, as for ``ml.ingest``.
-        watched: Called with the statistics of the sample.
-        counted: Called with the number of rows counted so far.
+        progress: As for ``ml.ingest``: of the sample, and of the counting of rows.
         **how: The other options of ``ml.ingest``.
 
     Raises:
@@ -117,15 +119,16 @@ async def estimate(
     source = options.chunked(source)
     trial = _Trial(ml, sink_in, seconds, model, attrs.evolve(options, chunk=None))
     read_twice = not await anyio.to_thread.run_sync(once_only, source)
-    async with anyio.TemporaryDirectory(prefix="aiomlcommons-") as folder:
-        if read_twice:
-            # Warm up, so that one-time costs, those of the server too, are not extrapolated.
-            await trial(Head(source, 1), Path(folder, "first"))
-        sample = Head(source, rows)
-        found = await trial(sample, Path(folder, "sample"), watched)
-    total, faulty = sample.count_read if sample.exhausted else await source.count(), None
-    if total is None and read_twice:
-        total, faulty = await _read_through(source, options.checker(), counted)
+    async with telling(progress, Progress(phase=Phase.CHECKING, name=redacted(source.name))) as tell:
+        async with anyio.TemporaryDirectory(prefix="aiomlcommons-") as folder:
+            if read_twice:
+                # Warm up, so that one-time costs, those of the server too, are not extrapolated.
+                await trial(Head(source, 1), Path(folder, "first"), Logging())
+            sample = Head(source, rows)
+            found = await trial(sample, Path(folder, "sample"), tell)
+        total, faulty = sample.count_read if sample.exhausted else await source.count(), None
+        if total is None and read_twice:
+            total, faulty = await _read_through(source, options.checker(), tell)
     return _extrapolated(attrs.evolve(found, rows=total, faulty=faulty))
 
 
@@ -147,13 +150,15 @@ class _Trial:
     model: Spec | str
     options: JobOptions
 
-    async def __call__(self, sample: Head, folder: Path, watched: Callable[[Stats], None] = lambda _: None) -> Estimate:
+    async def __call__(self, sample: Head, folder: Path, tell: Teller) -> Estimate:
         """Embed a sample; return its estimate."""
         out, dead = folder / "out", folder / "dead.jsonl"
         await anyio.to_thread.run_sync(lambda: out.mkdir(parents=True))
         sink, options = self.sink_in(out), attrs.evolve(self.options, dead_letters=dead)
         async with start_job(self.ml, sample, model=self.model, sink=sink, options=options) as job:
-            await self._enough(job, watched)
+            tell(job.progress("a sample"))
+            tell.watch(partial(job.progress, "a sample"))
+            await self._enough(job)
             sampling, in_time = sample.seconds, job.stats.settled
         # Batches that were in flight when the time was up are finished on leaving: scale the time up to them.
         sampling *= job.stats.settled / in_time if in_time else 1
@@ -161,13 +166,12 @@ class _Trial:
         reasons = await anyio.to_thread.run_sync(lambda: by_reason(read_dead_letters(dead)) if job.stats.failed else {})
         return Estimate.of(job.stats, reasons, sampling, size)
 
-    async def _enough(self, job: Job, watched: Callable[[Stats], None]) -> None:
+    async def _enough(self, job: Job) -> None:
         """Wait for the end of the job, or until the time is up and some row is settled. Raises the error of the job."""
         while job.stats.seconds < self.seconds or not job.stats.settled:
             with anyio.move_on_after(LOOK_EVERY):
                 await job
                 return
-            watched(job.stats)
 
 
 @attrs.define
@@ -216,9 +220,7 @@ def _size(folder: Path, sink: Sink) -> int:
     return in_files + (sink.sent if isinstance(sink, DryRunIndexSink) else 0)
 
 
-async def _read_through(
-    source: Source, check: RowChecker, counted: Callable[[int], None]
-) -> tuple[int, dict[str, int]]:
+async def _read_through(source: Source, check: RowChecker, tell: Teller) -> tuple[int, dict[str, int]]:
     """Count the rows of a source, and those of them that are not documents, by reason."""
     total, found = 0, Counter[str]()
 
@@ -230,5 +232,5 @@ async def _read_through(
         async for rows in reading:
             found.update(by_reason(await anyio.to_thread.run_sync(failing, rows)))
             total += len(rows.rows)
-            counted(total)
+            tell(Progress(phase=Phase.READING, name=redacted(source.name), done=total, unit="rows"))
     return total, dict(found.most_common())

@@ -20,10 +20,11 @@ from aiomlcommons.ingest.events import JobEvents
 from aiomlcommons.ingest.job_files import JobFiles
 from aiomlcommons.ingest.options import JobOptions
 from aiomlcommons.ingest.paths import printable
-from aiomlcommons.ingest.sinks import NpySink
+from aiomlcommons.ingest.sinks import IndexSink, NpySink
 from aiomlcommons.ingest.state.dead_letters import DeadLetters
 from aiomlcommons.ingest.stats import Report, Stats
 from aiomlcommons.ingest.types import Sink, Source
+from aiomlcommons.progress.event import Progress
 from aiomlcommons.usage import refuses
 
 log = logging.getLogger("aiomlcommons")
@@ -48,6 +49,11 @@ class Job:
         """The counts so far."""
         return self._engine.stats
 
+    def progress(self, name: str) -> Progress:
+        """Return how far the job is; ``name`` is what it is called there."""
+        sink = self._engine.sink
+        return self.stats.progress(name, sink.waiting if isinstance(sink, IndexSink) else "")
+
     def done(self) -> bool:
         """Return whether the job has ended, successfully or not, so that awaiting it returns at once."""
         return self._ended.is_set()
@@ -56,6 +62,11 @@ class Job:
     def succeeded(self) -> bool:
         """Whether the job has ended without an error."""
         return self.done() and self._error is None
+
+    @property
+    def report(self) -> Report:
+        """The report of what was done until now."""
+        return self._report()
 
     @property
     def _state(self) -> str:
@@ -179,5 +190,5 @@ async def ingesting(
                 events.broke_off(job._error, engine.stats)
     if job._unretrieved is not None:
         raise job._unretrieved
-    if job.succeeded and not job._report().balanced:
-        raise RowsLost(str(job._report()))
+    if job.succeeded and not job.report.balanced:
+        raise RowsLost(str(job.report))

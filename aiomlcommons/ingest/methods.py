@@ -11,6 +11,7 @@ from aiomlcommons.client import HasClient
 from aiomlcommons.ingest.pacing.rate_limit import about_tokens
 from aiomlcommons.lifecycle.spec import Spec
 from aiomlcommons.net.backoff import Backoff
+from aiomlcommons.progress.event import Callback
 from aiomlcommons.usage import Context
 
 if TYPE_CHECKING:
@@ -77,6 +78,7 @@ class Ingests(HasClient):
         stall_timeout: float = 600.0,
         redeploy: bool = True,
         checkpoint_every: int = 64,
+        progress: bool | Callback = False,
     ) -> Ingestion:
         """Embed a source into a sink: ``report = await ml.ingest(...)``.
 
@@ -134,6 +136,9 @@ class Ingests(HasClient):
                 where it is an IndexSource's.
             redeploy: Deploy a model again that is gone from the nodes, as after a restart.
             checkpoint_every: Batches between two checkpoints.
+            progress: True shows rates, counts and pauses in the terminal or the notebook; a function is called with a
+                Progress some times a second, and awaited if it is async. What it raises ends the job, which can be
+                resumed. Default: the steps of ensuring the model go to the log.
 
         Raises:
             InvalidRequest: An option is invalid, or two of them exclude each other; no row has a field that is named;
@@ -185,6 +190,6 @@ class Ingests(HasClient):
                 redeploy=redeploy,
                 checkpoint_every=checkpoint_every,
             )
-            return start_job(self._session, source, model=model, sink=sink, options=options)
+            return start_job(self._session, source, model=model, sink=sink, options=options, progress=progress)
 
         return Ingestion("ml.ingest(...)", WRITE, enter)

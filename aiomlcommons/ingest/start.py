@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import anyio.to_thread
+import attrs
 
 from aiomlcommons.inference.fields import TextFrom
 from aiomlcommons.ingest.embedding.cache import check_cache
@@ -16,7 +17,7 @@ from aiomlcommons.ingest.embedding.model import job_model
 from aiomlcommons.ingest.head import CheckedSource, HeadCheck, check_head
 from aiomlcommons.ingest.job import Job, ingesting
 from aiomlcommons.ingest.options import JobOptions
-from aiomlcommons.ingest.paths import file_name
+from aiomlcommons.ingest.paths import file_name, redacted
 from aiomlcommons.ingest.preflight import (
     check_dead_letters,
     check_files,
@@ -33,8 +34,9 @@ from aiomlcommons.ingest.sources.traits import options_of
 from aiomlcommons.ingest.state.dead_letters import ENDING, DeadLetters
 from aiomlcommons.ingest.types import Row, Sink, Source
 from aiomlcommons.lifecycle.ensure import ensure
-from aiomlcommons.lifecycle.progress import Report, to_log
 from aiomlcommons.lifecycle.spec import Spec
+from aiomlcommons.progress.event import Phase, Progress
+from aiomlcommons.progress.telling import Progressing, Teller, telling
 
 if TYPE_CHECKING:
     from aiomlcommons.client import Client
@@ -50,14 +52,38 @@ async def start_job(
     options: JobOptions,
     anew: bool = False,
     keep: bool = False,
-    report: Report = to_log,
+    progress: Progressing = False,
 ) -> AsyncGenerator[Job]:
     """Validate the arguments and run a job; ``ml.ingest`` documents the arguments and what is raised.
 
-    ``anew`` drops the checkpoint of an earlier job, ``keep`` leaves that of a finished one, and ``report`` is called
-    with each step of ensuring the model.
+    ``anew`` drops the checkpoint of an earlier job, ``keep`` leaves that of a finished one.
     """
-    opened_source, opened_sink = await _opened(source, sink, options)
+    begun = Progress(phase=Phase.CHECKING, name="the source and the sink")
+    async with telling(progress, begun) as tell:
+        opened_source, opened_sink = await _opened(source, sink, options)
+        name = redacted(f"{opened_source.name} -> {opened_sink.name}")
+        tell.quietly(Progress(phase=Phase.CHECKING, name=name))
+        async with _started(client, opened_source, model, opened_sink, options, tell, anew=anew, keep=keep) as job:
+            tell(job.progress(name))
+            tell.watch(partial(job.progress, name))
+            yield job
+            tell.quietly(attrs.evolve(job.progress(name), phase=Phase.FINISHING))
+        if job.succeeded:
+            tell(attrs.evolve(job.progress(name), phase=Phase.FINISHED, words=str(job.report)))
+
+
+@asynccontextmanager
+async def _started(
+    client: Client,
+    opened_source: Source,
+    model: Spec | str,
+    opened_sink: Sink,
+    options: JobOptions,
+    tell: Teller,
+    *,
+    anew: bool,
+    keep: bool,
+) -> AsyncGenerator[Job]:
     dead_letters = _dead_letters(opened_sink, options)
     resumed = not anew and await anyio.to_thread.run_sync(resumes, options)
     await anyio.to_thread.run_sync(
@@ -66,7 +92,7 @@ async def start_job(
     checked_source = await _with_checked_head(opened_source, opened_sink, options, resumed=resumed)
     # A restart of the server is waited out here for as long as it would be later.
     ml = client.options(wait=options.stall_timeout)
-    model_id = (await ensure(ml, model, report=report)).model_id
+    model_id = (await ensure(ml, model, progress=tell)).model_id
     embedding_model = await job_model(ml, model_id, content_type=options.content_type, redeploy=options.redeploy)
     if isinstance(opened_sink, IndexSink):
         # Lets the sink reject a mapping that does not fit before the first text is embedded.

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import attrs
@@ -13,6 +13,7 @@ from aiomlcommons.display.brief import Part
 from aiomlcommons.display.json_data import plain
 from aiomlcommons.display.shown import Readable, Shown
 from aiomlcommons.ingest.paths import printable
+from aiomlcommons.progress.event import Phase, Progress
 
 # The weight of one response in the moving average of the latency.
 SMOOTHING = 0.1
@@ -49,6 +50,7 @@ class Stats(Shown):
     clock: Callable[[], float] = attrs.field(default=time.monotonic, repr=False)
     started: float = attrs.field(init=False, repr=False)
     before: int = attrs.field(init=False, default=0, repr=False)
+    _pauses: dict[object, str] = attrs.field(init=False, factory=dict, repr=False, eq=False)
 
     def __attrs_post_init__(self) -> None:
         self.started = self.clock()
@@ -79,8 +81,44 @@ class Stats(Shown):
     @property
     def done(self) -> str:
         """The progress as text: ``200 of 1,000 documents``."""
-        of = f" of {'about ' if self.about else ''}{self.total:,}" if self.total else ""
-        return f"{self.settled:,}{of} documents"
+        return self.progress("").counted
+
+    @contextmanager
+    def pausing(self, why: str) -> Iterator[None]:
+        """Note why a request waits, for as long as it does."""
+        key = object()
+        self._pauses[key] = why
+        try:
+            yield
+        finally:
+            del self._pauses[key]
+
+    @property
+    def waiting(self) -> str:
+        """How many requests pause, and why the last one of them does; empty if none does."""
+        if not self._pauses:
+            return ""
+        *_, last = self._pauses.values()
+        return f"{len(self._pauses):,} {'request pauses' if len(self._pauses) == 1 else 'requests pause'}: {last}"
+
+    def progress(self, name: str, words: str = "") -> Progress:
+        """Return the state as an event, which does not change any more."""
+        return Progress(
+            phase=Phase.EMBEDDING,
+            name=name,
+            words=words or self.waiting,
+            done=self.settled,
+            total=self.total,
+            about=self.about,
+            unit="documents",
+            seconds=self.seconds,
+            rate=self.rate,
+            eta=self.eta,
+            counts=self.counts,
+            in_flight=self.in_flight,
+            limit=self.limit,
+            latency=self.latency or None,
+        )
 
     @property
     def counts(self) -> dict[str, int]:
@@ -110,12 +148,7 @@ class Stats(Shown):
         return max(0.0, self.total - self.settled) / self.rate
 
     def __str__(self) -> str:
-        parts = [self.done, f"{self.rate:,.0f}/s", f"{self.in_flight} of {self.limit} requests under way"]
-        parts += [f"{self.latency * 1000:,.0f} ms each"] if self.latency else []
-        parts += [f"{getattr(self, name):,} {name}" for name in ("retried", "failed") if getattr(self, name)]
-        if self.eta is not None and math.isfinite(self.eta):
-            parts.append(f"{self.eta:,.0f} s to go")
-        return ", ".join(parts)
+        return self.progress("").line
 
 
 @attrs.frozen(kw_only=True, repr=False)

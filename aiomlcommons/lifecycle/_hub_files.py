@@ -13,14 +13,14 @@ import attrs
 from aiomlcommons.concurrency import beside
 from aiomlcommons.lifecycle.files.hub_download import HubDownload
 from aiomlcommons.lifecycle.files.hub_repository import HubRepository
-from aiomlcommons.lifecycle.progress import Phase, Progress, Report
+from aiomlcommons.progress.event import Phase, Progress, Tell
 
-# Seconds between two reports of the bytes that have arrived.
+# Seconds between two events of the bytes that have arrived.
 _EVERY = 0.2
 
 
 async def downloaded(
-    repository: HubRepository, folder: Path, *, model_format: str | None, name: str, report: Report
+    repository: HubRepository, folder: Path, *, model_format: str | None, name: str, tell: Tell
 ) -> Path:
     """Download the files that a model needs, or take them from the cache, and return a folder of them within another.
 
@@ -28,16 +28,16 @@ async def downloaded(
     """
     work = _Work(HubDownload(repository, model_format))
     told = Progress(phase=Phase.DOWNLOADING, name=name, words="" if name == str(repository) else str(repository))
-    report(told)
+    tell(told)
     try:
         async with beside(work.run):
             while not await work.has_ended(_EVERY):
                 if (now := work.progress(told)) != told:
-                    report(told := now)
+                    tell(told := now)
     finally:
         work.download.stop()
     files = work.files()
-    report(work.progress(told))
+    tell(work.progress(told))
     return await anyio.to_thread.run_sync(_linked, files, folder / repository.repo_id)
 
 
@@ -73,7 +73,7 @@ class _Work:
         if self.download.total is None:
             return told  # the hub has not answered yet
         return attrs.evolve(
-            told, words=self.download.file, bytes_done=self.download.done, bytes_total=self.download.total
+            told, words=self.download.file, done=self.download.done, total=self.download.total, unit="bytes"
         )
 
 

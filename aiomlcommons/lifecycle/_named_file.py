@@ -22,16 +22,16 @@ from aiomlcommons.lifecycle.files.archive import pack
 from aiomlcommons.lifecycle.files.hub_repository import HubRepository
 from aiomlcommons.lifecycle.files.hugging_face import read_config
 from aiomlcommons.lifecycle.files.package import check_package, sha256
-from aiomlcommons.lifecycle.progress import Phase, Progress, Report
 from aiomlcommons.lifecycle.spec import FileModel
 from aiomlcommons.lifecycle.upload import ModelFile
+from aiomlcommons.progress.event import Phase, Progress, Tell
 
 # The server registers these without a model_config.
 _NEED_NO_CONFIG = {FunctionName.SPARSE_ENCODING, FunctionName.SPARSE_TOKENIZE}
 
 
 @asynccontextmanager
-async def named_file(spec: FileModel, report: Report) -> AsyncGenerator[NamedFile]:
+async def named_file(spec: FileModel, tell: Tell) -> AsyncGenerator[NamedFile]:
     """Check and hash the file of a model; a directory is packed into a temporary file, deleted with the context.
 
     Files on Hugging Face are downloaded before. Raises BadPackage, NotDownloaded, InvalidRequest, OSError, ImportError.
@@ -40,28 +40,28 @@ async def named_file(spec: FileModel, report: Report) -> AsyncGenerator[NamedFil
         folder = Path(temporary)
         if isinstance(spec.path, HubRepository):
             name = spec.name or spec.path.repo_id
-            path = await downloaded(spec.path, folder, model_format=spec.model_format, name=name, report=report)
+            path = await downloaded(spec.path, folder, model_format=spec.model_format, name=name, tell=tell)
         else:
             path = Path(spec.path)
             name = spec.name or name_of_file(path.name)
-        report(Progress(phase=Phase.CHECKING, name=name, words=str(spec.path)))
+        tell(Progress(phase=Phase.CHECKING, name=name, words=str(spec.path)))
         try:
-            found = await anyio.to_thread.run_sync(_read, spec, path, name, folder, report)
+            found = await anyio.to_thread.run_sync(_read, spec, path, name, folder, tell)
         except BadPackage as error:
             # A temporary folder says nothing to the caller.
             raise BadPackage(str(error).replace(str(path), str(spec.path))) from error
         yield found
 
 
-def _read(spec: FileModel, path: Path, name: str, folder: Path, report: Report) -> NamedFile:
+def _read(spec: FileModel, path: Path, name: str, folder: Path, tell: Tell) -> NamedFile:
     kind: dict[str, Any] = {"function_name": str(spec.function_name).upper(), "model_format": spec.model_format}
     file = pack(path, folder / f"{path.name}.zip", **kind) if path.is_dir() else path
     package = check_package(file, **kind)
 
     def hashed(done: int) -> None:
-        # Reports are made on the thread of the event loop. Here a cancelled caller also interrupts the hashing.
-        progress = Progress(phase=Phase.CHECKING, name=name, bytes_done=done, bytes_total=package.size)
-        anyio.from_thread.run_sync(report, progress)
+        # Progress is told on the thread of the event loop. Here a cancelled caller also interrupts the hashing.
+        progress = Progress(phase=Phase.CHECKING, name=name, done=done, total=package.size, unit="bytes")
+        anyio.from_thread.run_sync(tell, progress)
 
     digest = sha256(file, progress=hashed)
     if spec.model_content_hash_value not in {None, digest}:

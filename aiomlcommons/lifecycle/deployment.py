@@ -14,9 +14,9 @@ from aiomlcommons.api.tasks import TaskState, TaskType
 from aiomlcommons.errors import ApiError, NotFound
 from aiomlcommons.lifecycle._nodes import nodes_with
 from aiomlcommons.lifecycle.errors import NotDeployed
-from aiomlcommons.lifecycle.progress import Phase, Progress, Report
 from aiomlcommons.lifecycle.remedies import is_retryable
 from aiomlcommons.net.backoff import Backoff
+from aiomlcommons.progress.event import Phase, Progress, Tell
 from aiomlcommons.trouble.kinds import Kind
 from aiomlcommons.waiting.errors import TaskFailed, TaskStalled
 from aiomlcommons.waiting.task import RESTART
@@ -52,7 +52,7 @@ class Deployment:
 
     ml: Client
     model_id: str
-    report: Report
+    teller: Tell
     node_ids: Sequence[str] | None
     allow_partial: bool
     backoff: Backoff
@@ -114,14 +114,15 @@ class Deployment:
         return passes and anyio.current_time() - began < longest
 
     def tell(self, phase: Phase, model: Model, words: str = "") -> None:
-        self.report(
+        self.teller(
             Progress(
                 phase=phase,
                 name=model.name or "",
                 model_id=self.model_id,
                 words=words,
-                nodes_done=model.current_worker_node_count,
-                nodes_total=model.planning_worker_node_count,
+                done=model.current_worker_node_count,
+                total=model.planning_worker_node_count,
+                unit="nodes",
             )
         )
 
@@ -138,7 +139,7 @@ class Deployment:
         if await is_on_nodes(self.ml, self.model_id, model, least=1 if self.allow_partial else None):
             return True
         words = f"its record says {model.model_state}, but not all nodes have loaded it: deploying again"
-        self.report(Progress(phase=Phase.HEALING, name=model.name or "", model_id=self.model_id, words=words))
+        self.teller(Progress(phase=Phase.HEALING, name=model.name or "", model_id=self.model_id, words=words))
         return False
 
     async def _wait_for_record(self) -> Model:

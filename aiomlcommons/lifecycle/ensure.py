@@ -18,12 +18,13 @@ from aiomlcommons.lifecycle.deployment import Deployment
 from aiomlcommons.lifecycle.ensured import EnsuredModel
 from aiomlcommons.lifecycle.errors import BlockedBySetting
 from aiomlcommons.lifecycle.names import named
-from aiomlcommons.lifecycle.progress import Phase, Progress, Report, to_log
 from aiomlcommons.lifecycle.registration import Registration
 from aiomlcommons.lifecycle.remedies import Remedy, remedy_for
 from aiomlcommons.lifecycle.spec import ExistingModel, FileModel, Spec
 from aiomlcommons.net.backoff import Backoff
 from aiomlcommons.net.events import told_if_cancelled
+from aiomlcommons.progress.event import Phase, Progress, Tell
+from aiomlcommons.progress.telling import Progressing, telling, to_log
 from aiomlcommons.record import Record, kind_of
 from aiomlcommons.wire.features import Feature
 
@@ -49,7 +50,7 @@ class EnsureModel:
     keep: bool = False
     backoff: Backoff = Backoff()
     stall_timeout: float = 600.0
-    report: Report = to_log
+    teller: Tell = to_log
 
     async def __call__(self, wanted: Spec | str) -> EnsuredModel:
         """Ensure the model, and return it with its final record."""
@@ -58,33 +59,34 @@ class EnsureModel:
         did: list[Phase] = []
         step = Progress(phase=Phase.CHECKING, name=wanted if isinstance(wanted, str) else "")
 
-        def report(progress: Progress) -> None:
+        def tell(progress: Progress) -> None:
             nonlocal step
             step = progress
             did.append(progress.phase)
-            self.report(progress)
+            self.teller(progress)
 
         with told_if_cancelled(lambda: f"ensure, whose last step was {step}"):
-            return await attrs.evolve(self, report=report)._ensure_any(wanted, did)
+            return await attrs.evolve(self, teller=tell)._ensure_any(wanted, did)
 
     async def _ensure_any(self, wanted: Spec | str, did: list[Phase]) -> EnsuredModel:
         spec = await named(self.ml, wanted) if isinstance(wanted, str) else wanted
         if isinstance(spec, FileModel):
             # Before the file is packed and hashed, which takes long.
             self.ml.flavor.need(Feature.MODEL_FILES, f"{type(spec).__name__} {spec.path}")
-            async with named_file(spec, self.report) as file:
+            async with named_file(spec, self.teller) as file:
                 return await self._ensure(file, did)
         return await self._ensure(spec, did)
 
     async def _ensure(self, spec: New | ExistingModel, did: list[Phase]) -> EnsuredModel:
         model_id, model = await self._register_and_deploy(spec)
-        self.report(
+        self.teller(
             Progress(
                 phase=Phase.DEPLOYED if self.deploy else Phase.FOUND,
                 name=model.name or "",
                 model_id=model_id,
-                nodes_done=model.current_worker_node_count,
-                nodes_total=model.planning_worker_node_count,
+                done=model.current_worker_node_count,
+                total=model.planning_worker_node_count,
+                unit="nodes",
             )
         )
         return EnsuredModel(model_id=model_id, model=model, did=tuple(dict.fromkeys(did)))
@@ -105,7 +107,7 @@ class EnsureModel:
         registration = Registration(
             ml=self.ml,
             spec=spec,
-            report=self.report,
+            teller=self.teller,
             backoff=self.backoff,
             stall_timeout=self.stall_timeout,
             keep=self.keep,
@@ -116,7 +118,7 @@ class EnsureModel:
         deployment = Deployment(
             ml=self.ml,
             model_id=model_id,
-            report=self.report,
+            teller=self.teller,
             node_ids=self.node_ids,
             allow_partial=self.allow_partial,
             backoff=self.backoff,
@@ -140,7 +142,7 @@ class EnsureModel:
             tried.add(remedy)
             if advice:
                 log.warning("%s: changing %s: %s", name, remedy.setting, advice)
-            self.report(Progress(phase=Phase.SETTING, name=name, words=f"{remedy.setting} to {remedy.value}"))
+            self.teller(Progress(phase=Phase.SETTING, name=name, words=f"{remedy.setting} to {remedy.value}"))
             await self.ml.settings.apply(remedy.settings)
 
 
@@ -148,12 +150,16 @@ def _shown(value: Any) -> str:
     return kind_of(value) if isinstance(value, Record) else repr(value)
 
 
-async def ensure(ml: Client, spec: Spec | str, *, wait: float | None = None, **options: Any) -> EnsuredModel:
+async def ensure(
+    ml: Client, spec: Spec | str, *, wait: float | None = None, progress: Progressing = False, **options: Any
+) -> EnsuredModel:
     """Register and deploy a model unless it is already. Options and errors are those of ``ml.models.ensure``.
 
     ``wait`` is None for what the client itself waits.
     """
-    return await EnsureModel(ml=ml.options(wait=wait), **options)(spec)
+    begun = Progress(phase=Phase.CHECKING, name=spec if isinstance(spec, str) else getattr(spec, "name", None) or "")
+    async with telling(progress, begun) as tell:
+        return await EnsureModel(ml=ml.options(wait=wait), teller=tell, **options)(spec)
 
 
 async def find_registered(ml: Client, spec: Spec) -> tuple[str, Model] | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from aiomlcommons.api.model_records import Model
-from aiomlcommons.lifecycle.progress import Phase
+from aiomlcommons.progress.event import Phase
 
 
 class EnsuredModel(str):

@@ -13,10 +13,10 @@ from aiomlcommons.lifecycle import catalogue
 from aiomlcommons.lifecycle.catalogue import Pretrained
 from aiomlcommons.lifecycle.ensure import WAIT, ensure
 from aiomlcommons.lifecycle.ensured import EnsuredModel
-from aiomlcommons.lifecycle.progress import Report, to_log
 from aiomlcommons.lifecycle.removal import remove_model
 from aiomlcommons.lifecycle.spec import Spec
 from aiomlcommons.net.backoff import Backoff
+from aiomlcommons.progress.event import Callback
 from aiomlcommons.usage import context
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class ModelLife(Models):
         backoff: Backoff = Backoff(),
         stall_timeout: float = 600.0,
         wait: float = WAIT,
-        report: Report = to_log,
+        progress: bool | Callback = False,
     ) -> EnsuredModel:
         """Register and deploy a model where that is missing, and return it. Idempotent: a second call does nothing.
 
@@ -69,7 +69,8 @@ class ModelLife(Models):
             backoff: The delays between polls.
             stall_timeout: Seconds without progress after which a task is considered lost.
             wait: Seconds to wait for a cluster that restarts, recovers or lacks memory.
-            report: Called with each step. Default: the log.
+            progress: True shows each step in the terminal or the notebook; a function is called with a Progress, and
+                awaited if it is async. What it raises ends the call. Default: the log.
 
         Raises:
             BlockedBySetting: A cluster setting prevents it; the error names the setting.
@@ -91,7 +92,7 @@ class ModelLife(Models):
             keep=keep,
             backoff=backoff,
             stall_timeout=stall_timeout,
-            report=report,
+            progress=progress,
         )
 
     @context("ml.models.deployed(...)", "`async with ml.models.deployed(...) as model:`")
@@ -101,13 +102,13 @@ class ModelLife(Models):
         *,
         change_settings: bool = False,
         backoff: Backoff = Backoff(),
-        report: Report = to_log,
+        progress: bool | Callback = False,
     ) -> AsyncGenerator[EnsuredModel]:
         """Keep a model deployed while the context is open; undeploy it afterwards if this call deployed it.
 
         Options and errors are those of ``ensure``.
         """
-        model = await self.ensure(spec, change_settings=change_settings, backoff=backoff, report=report)
+        model = await self.ensure(spec, change_settings=change_settings, backoff=backoff, progress=progress)
         try:
             yield model
         finally:
@@ -123,7 +124,7 @@ class ModelLife(Models):
         empty_group: bool = False,
         backoff: Backoff = Backoff(),
         wait: float = WAIT,
-        report: Report = to_log,
+        progress: bool | Callback = False,
     ) -> bool:
         """Undeploy a model and delete it with its chunks; return whether there was one. Idempotent.
 
@@ -134,7 +135,8 @@ class ModelLife(Models):
                 still counts the chunks that it has just deleted.
             backoff: The delays between attempts while the nodes still unload the model.
             wait: Seconds to wait for a cluster that restarts, recovers or lacks memory.
-            report: Called with each step. Default: the log.
+            progress: True shows each step in the terminal or the notebook; a function is called with a Progress, and
+                awaited if it is async. What it raises ends the call. Default: the log.
 
         Raises:
             ApiError: The cluster still refuses after the last attempt.
@@ -146,5 +148,5 @@ class ModelLife(Models):
             undeploy=undeploy,
             empty_group=empty_group,
             backoff=backoff,
-            report=report,
+            progress=progress,
         )

@@ -25,12 +25,12 @@ from aiomlcommons.lifecycle._other_clients import OtherClients
 from aiomlcommons.lifecycle._register_requests import NamedFile, New, check_content, check_server, send
 from aiomlcommons.lifecycle.errors import FileChanged, NotRegistered
 from aiomlcommons.lifecycle.groups import OWN_IDS, EnsureGroup, delete_if_empty, taken_by
-from aiomlcommons.lifecycle.progress import Phase, Progress, Report
 from aiomlcommons.lifecycle.remedies import should_look_again
 from aiomlcommons.lifecycle.removal import withdraw
 from aiomlcommons.lifecycle.spec import GroupSpec, RemoteModel
 from aiomlcommons.lifecycle.upload import UNFINISHED, Upload, uploaded_chunks
 from aiomlcommons.net.backoff import Backoff
+from aiomlcommons.progress.event import Phase, Progress, Tell
 
 if TYPE_CHECKING:
     from aiomlcommons.client import Client
@@ -44,7 +44,7 @@ class Registration:
 
     ml: Client
     spec: New
-    report: Report
+    teller: Tell
     backoff: Backoff
     stall_timeout: float
     keep: bool
@@ -63,7 +63,7 @@ class Registration:
         return self.candidates.name
 
     def tell(self, phase: Phase, words: str = "", model_id: str | None = None) -> None:
-        self.report(Progress(phase=phase, name=self.name, words=words, model_id=model_id))
+        self.teller(Progress(phase=phase, name=self.name, words=words, model_id=model_id))
 
     async def __call__(self) -> str:
         """Return the id of the registered model. If that fails for good, groups created for it are deleted."""
@@ -237,7 +237,7 @@ class Registration:
         uploaded = await uploaded_chunks(self.ml, model_id, spec.file.total_chunks)
         if len(uploaded) == spec.file.total_chunks and await self._is_ready(model_id):
             return True  # the record lags behind the last chunk
-        upload = Upload(self.ml, model_id, spec.file, uploaded, self.report)
+        upload = Upload(self.ml, model_id, spec.file, uploaded, self.teller)
         try:
             await upload(spec.concurrency)
         except NotFound:

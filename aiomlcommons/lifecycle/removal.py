@@ -12,8 +12,9 @@ from aiomlcommons.errors import ApiError, NotFound
 from aiomlcommons.lifecycle._lookup import find_model
 from aiomlcommons.lifecycle.deployment import IN_PROGRESS, PARTIAL
 from aiomlcommons.lifecycle.groups import delete_if_empty, group_left_by
-from aiomlcommons.lifecycle.progress import Phase, Progress, Report, to_log
 from aiomlcommons.net.backoff import Backoff
+from aiomlcommons.progress.event import Phase, Progress
+from aiomlcommons.progress.telling import Progressing, telling
 from aiomlcommons.trouble.kinds import Kind
 
 if TYPE_CHECKING:
@@ -33,24 +34,25 @@ async def remove_model(
     empty_group: bool = False,
     backoff: Backoff = Backoff(),
     wait: float | None = None,
-    report: Report = to_log,
+    progress: Progressing = False,
 ) -> bool:
     """Undeploy and delete a model. Options and errors are those of ``ml.models.remove``.
 
     ``wait`` is None for what the client itself waits.
     """
     ml = ml.options(wait=wait)
-    model = await find_model(ml, model_id)
-    # A deleted model may have left chunks, which name its group, and which one more delete request cleans up.
-    group_id = (model.model_group_id if model else await group_left_by(ml, model_id)) if empty_group else None
-    if model is not None and undeploy and _is_on_a_node(model):
-        await _undeploy(ml, model_id)
-        report(Progress(phase=Phase.UNDEPLOYED, name=model.name or "", model_id=model_id))
-    await _delete(ml, model_id, backoff, gone=model is None, undeploy=undeploy)
-    emptied = group_id is not None and await delete_if_empty(ml, group_id, backoff)
-    if model is not None:
-        report(Progress(phase=Phase.DELETED, name=model.name or "", model_id=model_id))
-    return model is not None or emptied
+    async with telling(progress, Progress(phase=Phase.CHECKING, model_id=model_id)) as tell:
+        model = await find_model(ml, model_id)
+        # A deleted model may have left chunks, which name its group, and which one more delete request cleans up.
+        group_id = (model.model_group_id if model else await group_left_by(ml, model_id)) if empty_group else None
+        if model is not None and undeploy and _is_on_a_node(model):
+            await _undeploy(ml, model_id)
+            tell(Progress(phase=Phase.UNDEPLOYED, name=model.name or "", model_id=model_id))
+        await _delete(ml, model_id, backoff, gone=model is None, undeploy=undeploy)
+        emptied = group_id is not None and await delete_if_empty(ml, group_id, backoff)
+        if model is not None:
+            tell(Progress(phase=Phase.DELETED, name=model.name or "", model_id=model_id))
+        return model is not None or emptied
 
 
 async def withdraw(ml: Client, model_id: str, winner: str | None, backoff: Backoff) -> None:

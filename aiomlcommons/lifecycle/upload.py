@@ -15,7 +15,7 @@ from aiomlcommons.api.model_registration import CHUNK_SIZE
 from aiomlcommons.api.models import SearchModels
 from aiomlcommons.concurrency import fan_out
 from aiomlcommons.lifecycle.errors import FileChanged
-from aiomlcommons.lifecycle.progress import Phase, Progress, Report
+from aiomlcommons.progress.event import Phase, Progress, Tell
 
 if TYPE_CHECKING:
     from aiomlcommons.client import Client
@@ -61,7 +61,7 @@ class Upload:
     model_id: str
     file: ModelFile
     uploaded: set[int]
-    report: Report
+    teller: Tell
     last: bytes = attrs.field(default=b"", repr=False)
 
     async def __call__(self, concurrency: int) -> None:
@@ -105,16 +105,14 @@ class Upload:
         self.tell()
 
     def tell(self) -> None:
-        done, total = len(self.uploaded), self.file.total_chunks
-        size = min(self.file.size, done * CHUNK_SIZE)
-        self.report(
+        size = min(self.file.size, len(self.uploaded) * CHUNK_SIZE)
+        self.teller(
             Progress(
                 phase=Phase.UPLOADING,
                 name=self.file.path.name,
                 model_id=self.model_id,
-                bytes_done=size,
-                bytes_total=self.file.size,
-                chunks_done=done,
-                chunks_total=total,
+                done=size,
+                total=self.file.size,
+                unit="bytes",
             )
         )

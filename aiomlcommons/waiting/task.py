@@ -13,10 +13,12 @@ import attrs
 from aiomlcommons.api.stats import GetTaskProfiles
 from aiomlcommons.api.tasks import CancelTask, GetTask, SearchTasks, TaskInfo, TaskState, TaskType
 from aiomlcommons.endpoint import Sends
-from aiomlcommons.errors import MLCommonsError, ServerError
+from aiomlcommons.errors import InvalidRequest, MLCommonsError, ServerError
 from aiomlcommons.namespace import HasSession
 from aiomlcommons.net.backoff import Backoff
 from aiomlcommons.net.events import told_if_cancelled
+from aiomlcommons.progress.event import Callback, Phase, Progress
+from aiomlcommons.progress.telling import telling
 from aiomlcommons.trouble.kinds import Kind
 from aiomlcommons.trouble.parsed_error import parse_error
 from aiomlcommons.trouble.table import trouble_of
@@ -54,6 +56,7 @@ class Task:
     _backoff: Backoff = attrs.field(default=Backoff(), repr=False)
     _stall_timeout: float = attrs.field(default=600.0, repr=False)
     _is_known: bool = attrs.field(default=False, alias="is_known", repr=False)
+    _progress: bool | Callback = attrs.field(default=False, repr=False)
 
     def __await__(self) -> Generator[Any, Any, TaskInfo]:
         """Wait until the task ends, and return its final state.
@@ -72,8 +75,16 @@ class Task:
         await self._session.send(CancelTask(self.task_id))
         return await self._session.send(GetTask(self.task_id))
 
-    async def __aiter__(self) -> AsyncIterator[TaskInfo]:
-        """Poll the task, and yield each state that differs from the one before; the last one is final, failures too."""
+    def __aiter__(self) -> AsyncIterator[TaskInfo]:
+        """Poll the task, and yield each state that differs from the one before; the last one is final, failures too.
+
+        Raises InvalidRequest with ``progress``, which is for ``await``.
+        """
+        if self._progress is not False:
+            raise InvalidRequest("progress= is for `await ml.task(...)`: `async for` yields each change itself")
+        return self._states()
+
+    async def _states(self) -> AsyncIterator[TaskInfo]:
         last: TaskInfo | None = None
         progressed = seen = anyio.current_time()
         delays = iter(self._backoff)
@@ -122,13 +133,19 @@ class Task:
 
     async def _end(self) -> TaskInfo:
         info = TaskInfo()
-        async for info in self:  # noqa: B007 - only the final state is needed
-            pass
-        if info.state in SUCCEEDED:
-            return info
-        if is_duplicate(info) and (other := await self._winner_over(info)):
-            return await other
-        raise TaskFailed(self.task_id, info)
+        async with telling(self._progress, self._event(info)) as tell:
+            async for info in self._states():
+                if self._progress is not False:
+                    tell(self._event(info))
+            if info.state in SUCCEEDED:
+                return info
+            if is_duplicate(info) and (other := await self._winner_over(info)):
+                return await other
+            raise TaskFailed(self.task_id, info)
+
+    def _event(self, info: TaskInfo) -> Progress:
+        name = f"{info.task_type} {self.task_id}" if info.task_type else self.task_id
+        return Progress(phase=Phase.TASK, name=name, model_id=info.model_id, words=str(info.state or ""))
 
     async def _winner_over(self, info: TaskInfo) -> Task | None:
         """Return the deployment that this one is a duplicate of: the newest other that is no duplicate itself."""
@@ -188,7 +205,14 @@ class Started(Protocol):
 class Waits(HasSession):
     """Mixin of the session with ``task``, which waits for tasks."""
 
-    def task(self, task: str | Started, *, backoff: Backoff = Backoff(), stall_timeout: float = 600.0) -> Task:
+    def task(
+        self,
+        task: str | Started,
+        *,
+        backoff: Backoff = Backoff(),
+        stall_timeout: float = 600.0,
+        progress: bool | Callback = False,
+    ) -> Task:
         """Wait for a job on the server, by its id or by the response that started it: ``await ml.task(started)``.
 
         A restart of the server is waited out. A deployment that failed only because another one of the same model was
@@ -201,6 +225,8 @@ class Waits(HasSession):
             stall_timeout: Seconds without a change (or, for a provider's job, without a response) before TaskStalled is
                 raised; the default is the server's own limit. A task that no node works on any more is detected after
                 ten seconds.
+            progress: True shows each state in the terminal or the notebook; a function is called with a Progress, and
+                awaited if it is async. What it raises ends the wait. Default: nothing is told.
         """
         task_id = task if isinstance(task, str) else getattr(task, "task_id", None)
         if not isinstance(task_id, str):
@@ -208,4 +234,4 @@ class Waits(HasSession):
             given = type(task).__name__ + (": await it first" if inspect.iscoroutine(anything) else "")
             raise TypeError(f"task must be the id of a task, or a response that has one, not {given}")
         # A server that has started the task is known to exist, so a failure of the first poll may be a restart.
-        return Task(task_id, self._session, backoff, stall_timeout, is_known=task is not task_id)
+        return Task(task_id, self._session, backoff, stall_timeout, task is not task_id, progress)

@@ -22,7 +22,6 @@ import aiomlcommons
 from aiomlcommons import cli
 from aiomlcommons.cli import calls, commands, models
 from aiomlcommons.cli.arguments import parser
-from aiomlcommons.cli.progress import Progress
 from aiomlcommons.endpoint import ENDPOINTS
 from aiomlcommons.errors import InvalidRequest
 from aiomlcommons.lifecycle.spec import UrlModel
@@ -317,29 +316,6 @@ def test_a_value_of_the_wrong_kind_is_named() -> None:
         calls.request_of(["models", "get", "id", "return_content=5"])
 
 
-def test_progress_speaks_when_time_has_passed() -> None:
-    now, out = [0.0], io.StringIO()
-    with Progress("rows", out=out, clock=lambda: now[0]) as progress:
-        progress.add(10)
-        now[0] = 2.0
-        progress.add(10)
-        progress.say("a step")
-    assert out.getvalue() == "20 rows, 10 rows/s\na step\n"
-
-
-def test_progress_keeps_to_one_line_of_a_terminal() -> None:
-    class Terminal(io.StringIO):
-        def isatty(self) -> bool:
-            return True
-
-    now, out = [0.0], Terminal()
-    with Progress("rows", out=out, clock=lambda: now[0]) as progress:
-        now[0] = 1.0
-        progress.add(10)
-        progress.say("a step")
-    assert out.getvalue() == "\r\033[K10 rows, 10 rows/s\r\033[Ka step\n\r\033[K"
-
-
 # ---- models, groups, tasks, settings -------------------------------------------------------------------------------
 
 ZIP = str(MODELS / "tiny-tokenizer.zip")
@@ -351,7 +327,7 @@ def uploaded(served: str, capsys: pytest.CaptureFixture[str]) -> Iterator[str]:
     words = ("--function", "SPARSE_TOKENIZE", "--name", "by hand", "--group", "hands", "--change-settings", "--json")
     code, out, err = run(capsys, "models", "ensure", ZIP, *words, "--url", served)
     assert code == 0, err
-    assert "[##############################] 100 % of 191,930 bytes" in err
+    assert "191.9 kB of 191.9 kB, 100 %" in err
     assert orjson.loads(out)["model_state"] == "DEPLOYED"
     model_id = orjson.loads(out)["model_id"]
     yield model_id

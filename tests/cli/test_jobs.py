@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import io
 import itertools
-import math
 import os
 import re
 import shlex
@@ -23,18 +21,15 @@ import orjson
 import pytest
 import pytest_asyncio
 from aiohttp import web
-from rich.console import Console
 
 from aiomlcommons import Session, cli
 from aiomlcommons.cli import jobs
 from aiomlcommons.cli.arguments import parser
-from aiomlcommons.cli.display import block, display, span
 from aiomlcommons.emulator import Emulator
 from aiomlcommons.emulator.errors import refused
 from aiomlcommons.ingest.reprocess import RetryFiles
 from aiomlcommons.ingest.state.dead_letters import DeadLetter
 from aiomlcommons.ingest.state.seen_ids import SeenIds
-from aiomlcommons.ingest.stats import Stats
 from aiomlcommons.ingest.types import BadRow
 from tests.support.bulk_server import BulkServer, answer, error, knn
 from tests.support.jobs import outputs
@@ -656,97 +651,6 @@ def test_a_number_that_cannot_be_is_refused_by_name(
         cli.main(["ingest", "in.jsonl", *MODEL, "--out", "o.npy", *words])
     assert end.value.code == 2
     assert f"argument {words[0]}: {message}" in capsys.readouterr().err
-
-
-# ---- the display -----------------------------------------------------------------------------------------------------
-
-
-class Terminal(io.StringIO):
-    def isatty(self) -> bool:
-        return True
-
-
-STATS: dict[str, Any] = {"written": 1_200, "failed": 50, "retried": 7, "in_flight": 3, "limit": 8, "latency": 0.0342}
-
-
-def drawn(**counts: Any) -> list[str]:
-    """Render the live block for a terminal of 100 columns."""
-    now = [0.0]
-    stats = Stats(clock=lambda: now[0], **{**STATS, **counts})
-    now[0] = 10.0
-    out = io.StringIO()
-    Console(file=out, width=100).print(block("in.jsonl -> out.npy", stats))
-    return out.getvalue().splitlines()
-
-
-def test_the_live_block_has_all_that_one_watches() -> None:
-    title, bar, names, values = drawn(total=5_000)
-    assert title.strip() == "in.jsonl -> out.npy"
-    assert "1,250 of 5,000 documents, 25 %" in bar
-    assert re.split(r" {2,}", names.strip()) == ["documents/s", "latency", "requests", "retried", "failed", "to go"]
-    assert re.split(r" {2,}", values.strip()) == ["125", "34 ms", "3 of 8", "7", "50", "30 s"]
-
-
-@pytest.mark.parametrize("total", [None, 0])
-def test_the_live_block_does_not_guess_what_is_not_known(total: int | None) -> None:
-    _, bar, _, values = drawn(total=total, latency=0.0)
-    assert bar.rstrip().endswith("  1,250 documents")
-    assert re.split(r" {2,}", values.strip())[1::4] == ["-", "-" if total is None else "0.0 s"]
-
-
-def test_a_source_with_more_rows_than_it_said_fills_the_bar() -> None:
-    assert "1,250 of 1,000 documents, 100 %" in drawn(total=1_000)[1]
-
-
-def test_with_rich_a_terminal_has_one_block_that_is_gone_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TERM", "xterm")
-    terminal = Terminal()
-    monkeypatch.setattr(sys, "stderr", terminal)
-    with display("in.jsonl -> out.npy") as show:
-        show(Stats(**STATS))
-        show(Stats(**{**STATS, "written": 1_300}))
-    before, _, after = terminal.getvalue().rpartition("1,350 documents")
-    assert "1,250 documents" in before
-    assert after.endswith("\x1b[1A\x1b[2K" * 4)
-
-
-def test_without_rich_a_terminal_has_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("aiomlcommons.cli.display.find_spec", lambda _: None)
-    assert shown(Terminal(), monkeypatch) == "\r\033[K1,250 documents"
-
-
-def test_where_nobody_looks_there_are_plain_lines(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert shown(io.StringIO(), monkeypatch) == "1,250 documents"
-
-
-def shown(out: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Return the start of what is shown when enough time has passed."""
-    now = [0.0]
-    monkeypatch.setattr(sys, "stderr", out)
-    with display("title", clock=lambda: now[0]) as show:
-        show(Stats(**STATS))
-        assert out.getvalue() == ""
-        now[0] = 3.0
-        show(Stats(**STATS))
-    return out.getvalue().partition(",")[0] + "," + out.getvalue().split(",")[1]
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words"),
-    [
-        (None, "-"),
-        (math.inf, "-"),
-        (0, "0.0 s"),
-        (9.94, "9.9 s"),
-        (59.4, "59 s"),
-        (59.6, "1 min 0 s"),
-        (800, "13 min 20 s"),
-        (7_500, "2 h 5 min"),
-        (36e5, "1,000 h 0 min"),
-    ],
-)
-def test_time_is_said_as_people_say_it(seconds: float | None, words: str) -> None:
-    assert span(seconds) == words
 
 
 # ---- dry runs --------------------------------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ import pytest_asyncio
 
 from aiomlcommons import EnsuredModel, Session, TaskFailed, TaskStalled, UrlModel
 from aiomlcommons.lifecycle.groups import find_groups
-from aiomlcommons.lifecycle.progress import Phase, Progress
+from aiomlcommons.progress.event import Phase, Progress
 from tests.support.contract.kinds import KINDS, forget, padded, spec_of
 from tests.support.contract.servers import Server
 from tests.support.contract.undoing import afterwards
@@ -79,7 +79,7 @@ async def test_a_restart_in_the_middle_of_it_is_waited_out(
         if progress.phase is phase:
             reached.set()
 
-    ensuring = asyncio.ensure_future(ml.models.ensure(spec, report=report, stall_timeout=server.stall_timeout))
+    ensuring = asyncio.ensure_future(ml.models.ensure(spec, progress=report, stall_timeout=server.stall_timeout))
     await reached.wait()
     await restart()
     await _is_one(ml, await ensuring, unique)

@@ -79,11 +79,12 @@ def test_no_time_at_all_is_no_division_by_zero(watch: Watch) -> None:
 @pytest.mark.parametrize(
     ("counts", "words"),
     [
-        ({}, "0 documents, 0/s, 3 of 8 requests under way"),
-        ({"total": 1_000_000}, "0 of 1,000,000 documents, 0/s, 3 of 8 requests under way"),
+        ({}, "0 documents, 3 of 8 requests under way"),
+        ({"total": 1_000_000}, "0 of 1,000,000 documents, 0 %, 3 of 8 requests under way"),
         (
             {"total": 50_000, "written": 24_000, "failed": 1000, "retried": 2000},
-            "25,000 of 50,000 documents, 2,500/s, 3 of 8 requests under way, 2,000 retried, 1,000 failed, 10 s to go",
+            "25,000 of 50,000 documents, 50 %, 2,500/s, 3 of 8 requests under way, 2,000 retried, 1,000 failed, "
+            "10 s to go",
         ),
         ({"written": 20, "retried": 1}, "20 documents, 2/s, 3 of 8 requests under way, 1 retried"),
     ],

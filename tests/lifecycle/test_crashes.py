@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from aiomlcommons.api.model_registration import UploadModelChunk
-from aiomlcommons.lifecycle.progress import Phase
+from aiomlcommons.progress.event import Phase
 from tests.support.ensure_process import SPECS, big
 from tests.support.model_files import big_zip
 from tests.support.served_emulator import NOW, ServedEmulator

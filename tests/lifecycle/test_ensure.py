@@ -27,7 +27,6 @@ from aiomlcommons.api.tasks import GetTask, TaskState
 from aiomlcommons.connectors import openai_embeddings
 from aiomlcommons.emulator import Cluster, Emulator
 from aiomlcommons.lifecycle.errors import BadPackage, BlockedBySetting, NoSuchModel, NotDeployed, NotRegistered
-from aiomlcommons.lifecycle.progress import Phase, Progress
 from aiomlcommons.lifecycle.spec import (
     ExistingModel,
     FileModel,
@@ -37,6 +36,7 @@ from aiomlcommons.lifecycle.spec import (
     Spec,
     UrlModel,
 )
+from aiomlcommons.progress.event import Phase, Progress
 from tests.support.ensure_process import DENSE, FILE, SPECS
 from tests.support.file_server import served_file
 from tests.support.paths import MODELS
@@ -257,7 +257,7 @@ async def test_a_server_that_is_restarted_at_a_phase_ends_with_one_model(
             world.emulator.restart()
             world.emulator.faults.drop(on=lambda _: True, times=1)
 
-    ensured = await ensure(world.ml, SPECS[kind], report=restart)
+    ensured = await ensure(world.ml, SPECS[kind], progress=restart)
     assert ensured.model.is_deployed
     assert [key for key, _ in await world.models()] == [ensured.model_id]
     assert met == [phase] or (phase is Phase.UPLOADING and kind != "file")
@@ -303,7 +303,7 @@ async def test_a_task_that_the_server_forgot_is_not_the_end(world: ServedEmulato
 async def test_a_registration_that_misses_something_is_not_taken_for_a_forgotten_task(world: ServedEmulator) -> None:
     seen: list[Progress] = []
     with pytest.raises(NotFound, match="Failed to find connector"):
-        await ensure(world.ml, RemoteModel(name="x", connector_id="nope"), report=seen.append)
+        await ensure(world.ml, RemoteModel(name="x", connector_id="nope"), progress=seen.append)
     assert [one.phase for one in seen].count(Phase.REGISTERING) == 1
 
 

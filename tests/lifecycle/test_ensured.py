@@ -22,7 +22,7 @@ from aiomlcommons.api.predict import Predict
 from aiomlcommons.api.stats import GetModelProfiles
 from aiomlcommons.connectors import openai_embeddings
 from aiomlcommons.emulator.faults import PREDICTIONS
-from aiomlcommons.lifecycle.progress import Phase
+from aiomlcommons.progress.event import Phase
 from aiomlcommons.wire import convert
 from aiomlcommons.wire.codec import to_http
 from tests.support.copies import copies

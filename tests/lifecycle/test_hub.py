@@ -65,7 +65,7 @@ async def test_a_model_is_downloaded_uploaded_and_deployed_once(
     world: ServedEmulator, hub: HubServer, spec: FileModel
 ) -> None:
     steps: list[Progress] = []
-    made = await ensure(world, spec, report=steps.append)
+    made = await ensure(world, spec, progress=steps.append)
     assert (made.model.name, made.registered, made.model.is_deployed) == ("tiny/dense", True, True)
     config = made.model.model_config
     assert isinstance(config, ModelConfig)
@@ -79,7 +79,7 @@ async def test_a_model_is_downloaded_uploaded_and_deployed_once(
     assert len(await world.ml.embed_one(made, "hello")) == 16
     assert [step.phase for step in steps][:1] == [Phase.DOWNLOADING]
     arrived = next(step for step in reversed(steps) if step.phase is Phase.DOWNLOADING)
-    assert arrived.bytes_done == arrived.bytes_total == sum(map(len, TINY.values())) - len(TINY["README.md"])
+    assert arrived.done == arrived.total == sum(map(len, TINY.values())) - len(TINY["README.md"])
 
     before = len(hub.asked)
     again = await ensure(world, spec)
@@ -190,16 +190,16 @@ async def test_a_cancelled_call_does_not_wait_for_the_download(
     assert (await ensure(world, spec)).registered, "the next call downloads them"
 
 
-async def test_an_error_of_the_report_ends_the_call(
+async def test_an_error_of_the_callback_ends_the_call(
     world: ServedEmulator, hub: HubServer, spec: FileModel, threads_end: ThreadsEnd
 ) -> None:
-    def report(progress: Progress) -> None:
-        if progress.bytes_total:
+    def tell(progress: Progress) -> None:
+        if progress.total:
             raise KeyError("enough")
 
     hub.hold = asyncio.Event()
     with pytest.raises(KeyError, match="enough"):
-        await ensure(world, spec, report=report)
+        await ensure(world, spec, progress=tell)
     hub.hold.set()
     await threads_end()
 
@@ -208,13 +208,13 @@ async def test_progress_is_told_while_a_file_arrives(world: ServedEmulator, hub:
     seen: list[Progress] = []
     hub.hold = hold = asyncio.Event()
 
-    def report(progress: Progress) -> None:
+    def tell(progress: Progress) -> None:
         seen.append(progress)
-        if progress.bytes_total and not progress.bytes_done:
+        if progress.total and not progress.done:
             hold.set()
 
-    await ensure(world, spec, report=report)
-    while_it_came = next(one for one in seen if one.bytes_total)
+    await ensure(world, spec, progress=tell)
+    while_it_came = next(one for one in seen if one.total)
     assert (while_it_came.words, while_it_came.phase) == ("traced/dense.pt", Phase.DOWNLOADING)
 
 

@@ -23,8 +23,8 @@ from aiomlcommons.emulator.cluster import alter
 from aiomlcommons.emulator.errors import refused
 from aiomlcommons.lifecycle.ensure import find_registered
 from aiomlcommons.lifecycle.groups import EnsureGroup, find_groups, own_id
-from aiomlcommons.lifecycle.progress import Phase, Progress
 from aiomlcommons.lifecycle.spec import ExistingModel, GroupSpec, UrlModel
+from aiomlcommons.progress.event import Phase, Progress
 from tests.support.ensure_process import DENSE, FILE, REMOTE, SPECS
 from tests.support.file_server import served_file
 from tests.support.paths import MODELS
@@ -337,7 +337,7 @@ async def test_who_registers_a_model_at_the_same_time_takes_it_back_for_the_olde
     told: list[Progress] = []
     spec = attrs.evolve(FILE, group=None)
     world.emulator.faults.add(comes_late, on=is_search, times=None)
-    ensured = await world.ml.models.ensure(spec, deploy=False, backoff=NOW, report=told.append)
+    ensured = await world.ml.models.ensure(spec, deploy=False, backoff=NOW, progress=told.append)
     assert [key for key, _ in await world.models()] == [ensured.model_id] == ["older"]
     (healing,) = [progress for progress in told if progress.phase is Phase.HEALING]
     assert (healing.name, healing.words) == ("tiny", "older was registered at the same time, and is kept")
@@ -374,7 +374,7 @@ async def test_a_registration_that_cannot_be_taken_back_ends_with_what_was_wrong
     world.emulator.faults.fail(400, reason="too large", on=UploadModelChunk)
     world.emulator.faults.drop(on=DeleteModel, times=None)
     with pytest.raises(BadRequest, match="too large"):
-        await world.ml.models.ensure(FILE, backoff=NOW, wait=0, report=told.append)
+        await world.ml.models.ensure(FILE, backoff=NOW, wait=0, progress=told.append)
     ((model_id, _),) = await world.models()
     (healing,) = [progress for progress in told if progress.phase is Phase.HEALING]
     assert (healing.model_id, healing.words.startswith("could not be deleted")) == (model_id, True)

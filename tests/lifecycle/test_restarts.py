@@ -18,8 +18,8 @@ from aiomlcommons.api.tasks import GetTask, TaskInfo, TaskState, TaskType
 from aiomlcommons.emulator.models.deployment import put_on_node
 from aiomlcommons.lifecycle import _other_clients, deployment
 from aiomlcommons.lifecycle.declared import DeclaredModel
-from aiomlcommons.lifecycle.progress import Phase, Progress
 from aiomlcommons.lifecycle.spec import PretrainedModel, UrlModel
+from aiomlcommons.progress.event import Phase, Progress
 from tests.support.ensure_process import DENSE, FILE, SPECS
 from tests.support.file_server import served_file
 from tests.support.paths import MODELS
@@ -49,7 +49,7 @@ async def test_a_model_that_no_node_has_is_deployed_again(world: ServedEmulator,
     made = await world.ml.models.ensure(SPECS[kind], backoff=NOW)
     world.emulator.restart()
     told: list[Progress] = []
-    again = await world.ml.models.ensure(SPECS[kind], backoff=NOW, report=told.append)
+    again = await world.ml.models.ensure(SPECS[kind], backoff=NOW, progress=told.append)
     assert (again.model_id, again.registered, again.deployed) == (made.model_id, False, True)
     (healing,) = [progress for progress in told if progress.phase is Phase.HEALING]
     assert (healing.name, healing.model_id) == (made.model.name, made.model_id)
@@ -123,7 +123,7 @@ async def test_a_restart_under_way_is_waited_out(world: ServedEmulator, endpoint
 
     world.emulator.faults.add(dies, on=endpoint, times=1)
     told: list[Progress] = []
-    ensured = await world.ml.models.ensure(MINILM, backoff=NOW, stall_timeout=0, report=told.append)
+    ensured = await world.ml.models.ensure(MINILM, backoff=NOW, stall_timeout=0, progress=told.append)
     assert ensured.model.is_deployed
     assert any(progress.words.startswith(words) for progress in told if progress.phase is Phase.HEALING)
     assert len(await world.models()) == 1
@@ -283,7 +283,7 @@ async def test_a_ghost_holds_up_nobody_else(world: ServedEmulator) -> None:
     told: list[Progress] = []
     async with by_url() as spec:
         await ghost(world, spec)
-        await world.ml.models.ensure(MINILM, backoff=NOW, report=told.append)
+        await world.ml.models.ensure(MINILM, backoff=NOW, progress=told.append)
     assert Phase.WAITING not in {progress.phase for progress in told}
 
 
@@ -331,7 +331,7 @@ async def test_of_several_deployments_the_newest_is_waited_for_first(world: Serv
         dead = TaskInfo(task_type=kind, state=state, model_id=made.model_id, create_time=created)
         world.emulator.cluster.tasks.put(f"task-{created}", dead)
     told: list[Progress] = []
-    ensured = await world.ml.models.ensure(made.model_id, backoff=NOW, stall_timeout=0, report=told.append)
+    ensured = await world.ml.models.ensure(made.model_id, backoff=NOW, stall_timeout=0, progress=told.append)
     waits = [progress.words for progress in told if progress.phase is Phase.WAITING]
     assert [words[-6:] for words in waits] == ["task-3", "task-2", "task-1"]
     assert ensured.model.is_deployed

@@ -14,7 +14,7 @@ from aiomlcommons.api.settings import MLSettings
 from aiomlcommons.emulator import Cluster, Emulator
 from aiomlcommons.emulator.models.deployment import put_on_node
 from aiomlcommons.lifecycle.groups import find_groups
-from aiomlcommons.lifecycle.progress import Phase, Progress
+from aiomlcommons.progress.event import Phase, Progress
 from tests.support.ensure_process import FILE, SPECS
 from tests.support.served_emulator import NOW, ServedEmulator
 
@@ -55,7 +55,7 @@ async def test_models_run_on_all_nodes_or_on_ml_nodes_alone(world: ServedEmulato
 async def test_a_model_is_taken_off_its_node_and_deleted_with_its_empty_group(world: ServedEmulator) -> None:
     told: list[Progress] = []
     made = await world.ml.models.ensure(FILE, backoff=NOW)
-    assert await world.ml.models.remove(made.model_id, empty_group=True, backoff=NOW, report=told.append) is True
+    assert await world.ml.models.remove(made.model_id, empty_group=True, backoff=NOW, progress=told.append) is True
     assert [(progress.phase, progress.name) for progress in told] == [
         (Phase.UNDEPLOYED, "tiny"),
         (Phase.DELETED, "tiny"),
@@ -91,7 +91,7 @@ async def test_what_is_on_some_nodes_or_on_its_way_is_taken_off_first(world: Ser
     told: list[Progress] = []
     made = await world.ml.models.ensure(FILE, backoff=NOW)
     world.emulator.cluster.models.change(made.model_id, model_state=state)
-    assert await world.ml.models.remove(made.model_id, backoff=NOW, report=told.append)
+    assert await world.ml.models.remove(made.model_id, backoff=NOW, progress=told.append)
     assert [progress.phase for progress in told] == [Phase.UNDEPLOYED, Phase.DELETED]
 
 

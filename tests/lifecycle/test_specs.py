@@ -16,8 +16,8 @@ from aiomlcommons.api.model_records import DeploySetting, Model, RateLimiter
 from aiomlcommons.api.model_registration import RegisterModel, RegisterModelMeta
 from aiomlcommons.connectors import openai_embeddings
 from aiomlcommons.lifecycle.declared import DeclaredModel
-from aiomlcommons.lifecycle.progress import Phase, Progress
 from aiomlcommons.lifecycle.spec import FileModel, PretrainedModel, RemoteModel, UrlModel
+from aiomlcommons.progress.event import Phase, Progress
 from aiomlcommons.wire import convert
 from tests.support.ensure_process import DENSE
 from tests.support.paths import MODELS
@@ -69,11 +69,11 @@ async def test_the_checking_of_a_file_is_told_first_and_then_how_far_it_is(world
     told: list[Progress] = []
     path = MODELS / "tiny-dense.zip"
     await world.ml.models.ensure(
-        FileModel(path=path, model_config=DENSE), deploy=False, backoff=NOW, report=told.append
+        FileModel(path=path, model_config=DENSE), deploy=False, backoff=NOW, progress=told.append
     )
     size = path.stat().st_size
     checking = [progress for progress in told if progress.phase is Phase.CHECKING]
-    assert [(progress.words, progress.bytes_done, progress.bytes_total) for progress in checking] == [
+    assert [(progress.words, progress.done, progress.total) for progress in checking] == [
         (str(path), None, None),
         ("", size, size),
     ]

@@ -14,8 +14,9 @@ from aiomlcommons import ApiError, BadRequest, ConnectError, TooManyRequests
 from aiomlcommons.api.model_records import ModelState
 from aiomlcommons.api.model_registration import CHUNK_SIZE, UploadModelChunk
 from aiomlcommons.emulator.errors import refused
+from aiomlcommons.lifecycle.ensure import EnsureModel
 from aiomlcommons.lifecycle.errors import BadPackage, FileChanged
-from aiomlcommons.lifecycle.progress import Phase, Progress
+from aiomlcommons.progress.event import Phase, Progress
 from tests.support.ensure_process import big
 from tests.support.model_files import big_zip
 from tests.support.served_emulator import NOW, ServedEmulator
@@ -31,11 +32,11 @@ def file(tmp_path: Path) -> Path:
 
 async def test_a_file_comes_whole_and_is_reported_on_its_way(world: ServedEmulator, file: Path) -> None:
     told: list[Progress] = []
-    ensured = await world.ml.models.ensure(big(file), backoff=NOW, report=told.append)
+    ensured = await EnsureModel(ml=world.ml, backoff=NOW, teller=told.append)(big(file))
     assert (told[-1].phase, told[-1].name, told[-1].model_id) == (Phase.DEPLOYED, "big", ensured.model_id)
-    uploading = [(p.chunks_done, p.bytes_done) for p in told if p.phase == Phase.UPLOADING]
+    uploading = [(p.done, p.total, p.unit) for p in told if p.phase == Phase.UPLOADING]
     size = file.stat().st_size
-    assert uploading == [(n, min(n * CHUNK_SIZE, size)) for n in range(CHUNKS + 1)]
+    assert uploading == [(min(n * CHUNK_SIZE, size), size, "bytes") for n in range(CHUNKS + 1)]
     chunks = world.emulator.cluster.chunks[ensured.model_id]
     content = b"".join(chunks[n] for n in sorted(chunks))
     assert ensured.model.model_content_hash_value == hashlib.sha256(content).hexdigest()

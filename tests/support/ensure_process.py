@@ -13,9 +13,11 @@ from pathlib import Path
 
 from aiomlcommons import Session
 from aiomlcommons.api.model_configs import ModelConfig
+from aiomlcommons.api.model_registration import CHUNK_SIZE
 from aiomlcommons.connectors import openai_embeddings
-from aiomlcommons.lifecycle.progress import Progress, Report
+from aiomlcommons.lifecycle.ensure import EnsureModel
 from aiomlcommons.lifecycle.spec import FileModel, PretrainedModel, RemoteModel, Spec
+from aiomlcommons.progress.event import Progress, Tell
 from tests.support.paths import MODELS
 
 DENSE = ModelConfig(model_type="bert", embedding_dimension=16, framework_type="sentence_transformers")
@@ -33,21 +35,23 @@ def big(path: str | Path) -> FileModel:
     return FileModel(path=path, name="big", model_config=DENSE, concurrency=2)
 
 
-def stopping_at(phase: str | None, chunks: int) -> Report:
+def stopping_at(phase: str | None, chunks: int) -> Tell:
     """Return a progress callback that hangs at a phase, once so many chunks are uploaded."""
 
-    def report(progress: Progress) -> None:
-        if progress.phase == phase and (progress.chunks_done or 0) >= chunks:
+    def tell(progress: Progress) -> None:
+        done = progress.done or 0 if progress.unit == "bytes" else 0
+        if progress.phase == phase and done >= min(chunks * CHUNK_SIZE, progress.total or 0):
             print(phase, flush=True)
             signal.pause()
 
-    return report
+    return tell
 
 
 async def main(url: str, kind: str, phase: str | None = None, chunks: str = "0") -> None:
     spec = SPECS.get(kind) or big(kind)
     async with Session(url) as ml:
-        ensured = await ml.models.ensure(spec, report=stopping_at(phase, int(chunks)))
+        # Every chunk counts here, and a callback of `ml.models.ensure` is told of some only.
+        ensured = await EnsureModel(ml=ml, teller=stopping_at(phase, int(chunks)))(spec)
         print(ensured.model_id, flush=True)
 
 

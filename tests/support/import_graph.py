@@ -22,7 +22,7 @@ FLOORS = (
     "endpoint trouble",
     "errors",
     "statuses portal",
-    "namespace wire net",
+    "namespace wire net progress",
     "stream",
     "api",
     "waiting frames connectors inference calls",

@@ -138,12 +138,14 @@ class ModelRequests:
 
     async def _attempt(self, texts: list[str], *, probe: bool = False) -> Vectors | Sparse:
         if self.rate is not None:
-            await self.rate.wait(texts)
+            with self.stats.pausing("the job's own limit per minute"):
+                await self.rate.wait(texts)
         try:
             return await self._with_slot(texts, probe)
         except ModelNotReady as error:
             if self.redeploy is not None:
-                await self.redeploy(error)
+                with self.stats.pausing("the model is gone from the nodes, and is deployed again"):
+                    await self.redeploy(error)
             raise
 
     async def _with_slot(self, texts: list[str], probe: bool) -> Vectors | Sparse:
@@ -198,15 +200,20 @@ class ModelRequests:
         if self.budget.take(throttled=_is_throttled(error)):
             return await self._pause_and_attempt(texts, error, pause_for(error, next(delays)))
         successes = self.successes
-        async with self._probing:
+        with self.stats.pausing(str(error)):
+            await self._probing.acquire()
+        try:
             # A request that waited while another one succeeded need not pause as well, even if errors came again.
             delay = pause_between_probes(self.backoff) if successes == self.successes else 0.0
             self.events.probing(error, pause=pause_for(error, delay))
             return await self._pause_and_attempt(texts, error, pause_for(error, delay))
+        finally:
+            self._probing.release()
 
     async def _pause_and_attempt(self, texts: list[str], error: MLCommonsError, delay: float) -> Vectors | Sparse:
         self.events.retrying(len(texts), error, pause=delay, retries=self.stats.retried + 1)
-        await self.sleep(delay)
+        with self.stats.pausing(str(error)):
+            await self.sleep(delay)
         self.stats.retried += 1
         return await self._attempt(texts)
 

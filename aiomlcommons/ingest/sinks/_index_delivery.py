@@ -29,7 +29,8 @@ REFUSED_WHOLE = {400, 413}
 class Delivery:
     """Sends the portions of an index sink: ``slots`` requests at once, in which those that wait are coalesced.
 
-    ``ids_refused`` is whether the server has said that it takes no ids; ``left``, that the job is being left.
+    ``ids_refused`` is whether the server has said that it takes no ids; ``left``, that the job is being left;
+    ``why``, why a request pauses before it is sent again, if one does.
     """
 
     ml: Client
@@ -41,6 +42,7 @@ class Delivery:
     waiting: deque[Portion] = attrs.field(factory=deque)
     left: anyio.Event = attrs.field(factory=anyio.Event)
     ids_refused: bool = False
+    why: str = ""
     events: IndexEvents = attrs.field(default=attrs.Factory(lambda self: IndexEvents(self.index), takes_self=True))
     _path: str = attrs.field(init=False)
     _stall: StallTimeout = attrs.field(init=False)
@@ -94,11 +96,13 @@ class Delivery:
         return [action.without_id(self.id_field) for action in pending]
 
     async def _pause(self, seconds: float, why: str) -> None:
+        self.why = why
         with anyio.move_on_after(seconds):
             await self.left.wait()
             raise SinkError(
                 f"the job was left before index {self.index} accepted all documents, which are not retried now: {why}"
             )
+        self.why = ""
 
     async def _try(self, pending: Sequence[Action]) -> Outcome:
         """Send one request. Raises SinkError, ApiError if a retry would not help."""

@@ -96,6 +96,11 @@ class IndexSink:
         return self._index
 
     @property
+    def waiting(self) -> str:
+        """Why documents that the index did not accept are sent again later; empty if there are none."""
+        return f"the index pauses: {self._delivery.why}" if self._delivery.why else ""
+
+    @property
     def kept_in(self) -> str | None:
         """The field that keeps the id of a document, if the server takes no ids; else None."""
         refused = self._delivery.ids_refused or not (self._ml.flavor.takes_ids or self.sparse)

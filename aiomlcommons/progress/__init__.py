@@ -1,0 +1,1 @@
+"""Progress of calls that take long: events for callbacks, and the displays of terminals, notebooks and log files."""

@@ -1,0 +1,120 @@
+"""A display in a notebook: one output of the cell, which is updated in place."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from html import escape
+from importlib import import_module
+from typing import Any
+
+from aiomlcommons.progress.display import trouble
+from aiomlcommons.progress.event import Phase, Progress
+from aiomlcommons.progress.words import plain, span
+
+_STEPS = 8
+"""Steps that are shown, the newest ones."""
+# Colors are those of the notebook, whether dark or light; lines are gray on both.
+_LINE = "rgba(128,128,128,0.35)"
+_BLUE, _GREEN, _RED = "#3987e5", "#2e9e5b", "#d9534f"
+_TITLE = "margin:0.4em 0 0.1em;overflow-wrap:anywhere"
+_GREY = "opacity:0.7;overflow-wrap:anywhere"
+_BAR = f"width:24em;max-width:100%;height:0.5em;margin:0.4em 0;border-radius:0.25em;overflow:hidden;background:{_LINE}"
+_CELL = "border:none;text-align:left;padding:0.1em 1.4em 0.1em 0;background:transparent"
+_TABLE = "border-collapse:collapse;margin:0;color:inherit;font-size:0.9em"
+
+
+class NotebookDisplay:
+    """One call: its title, a bar and figures where something is counted, and its last steps."""
+
+    def __init__(self, hidden: Collection[Phase] = ()) -> None:
+        self._hidden = hidden
+        self._steps: list[Progress] = []
+        self._last: Progress | None = None
+        self._handle: Any = None
+
+    def heard(self, progress: Progress, *, step: bool) -> None:
+        """Update the output; a step is shown until newer ones take its place."""
+        if step and progress.phase not in self._hidden:
+            self._steps.append(progress)
+        self._last = progress
+        self._show(Face(progress, self._steps))
+
+    def ended(self, error: BaseException | None) -> None:
+        """Show how the call ended."""
+        if self._last is not None:
+            self._show(Face(self._last, self._steps, ended=True, error=error))
+
+    def _show(self, face: Face) -> None:
+        display: Any = import_module("IPython.display").display  # which has no types
+        if self._handle is None:
+            self._handle = display(face, display_id=True)
+        else:
+            self._handle.update(face)
+
+
+class Face:
+    """The state of a call as HTML, and as a line of text where there is none."""
+
+    def __init__(
+        self, progress: Progress, steps: list[Progress], *, ended: bool = False, error: BaseException | None = None
+    ) -> None:
+        self._progress, self._steps, self._ended = progress, steps, ended
+        self._trouble = trouble(progress, error) if ended else ""
+
+    def __repr__(self) -> str:
+        return plain(f"{self._trouble}: {self._progress}" if self._trouble else str(self._progress))
+
+    def _repr_html_(self) -> str:
+        progress = self._progress
+        parts = [_div(_TITLE, f"<b>{_safe(progress.name) or progress.phase}</b> {self._state()}")]
+        if progress.done is not None and progress.unit != "nodes":
+            parts += [
+                self._bar(),
+                _div("", _safe(", ".join(filter(None, (progress.counted, progress.percent))))),
+                _figures(progress),
+            ]
+            if progress.words and not self._ended:
+                parts.append(_div(_GREY, _safe(progress.words)))
+        for step in self._steps[-_STEPS:]:
+            if (step.phase, step.words) != (progress.phase, progress.words) or self._ended:
+                parts.append(_div(f"{_GREY};font-size:0.9em", _safe(str(step))))
+        return "".join(parts)
+
+    def _state(self) -> str:
+        """Return what is being done, and since when; or how it ended."""
+        seconds = span(self._progress.seconds)
+        if self._trouble:
+            return f'<span style="color:{_RED}">{_safe(self._trouble)}</span>'
+        if self._ended:
+            return f'<span style="color:{_GREEN}">done in {seconds}</span>'
+        counts = self._progress.done is not None
+        words = "" if counts else self._progress.words
+        return f"<span>{_safe(f'{self._progress.phase} {words}'.strip())} … {seconds}</span>"
+
+    def _bar(self) -> str:
+        share = self._progress.share
+        color = _RED if self._trouble else _GREEN if self._ended else _BLUE
+        # Without a total the bar only tells that there is one no more: full at the end, faint before.
+        width, faint = (100 * share, 1.0) if share is not None else (100.0, 1.0 if self._ended else 0.35)
+        return _div(_BAR, _div(f"width:{width:.1f}%;height:100%;background:{color};opacity:{faint}", ""))
+
+
+def _figures(progress: Progress) -> str:
+    shown = progress.figures
+    names = "".join(
+        f'<th scope="col" style="{_CELL};font-weight:normal;opacity:0.7">{_safe(name)}</th>' for name in shown
+    )
+    values = "".join(f'<td style="{_CELL}{_warning(name, value)}">{_safe(value)}</td>' for name, value in shown.items())
+    return f'<table style="{_TABLE}"><tr>{names}</tr><tr>{values}</tr></table>'
+
+
+def _warning(name: str, value: str) -> str:
+    return f";color:{_RED};font-weight:600" if name == "failed" and value != "0" else ""
+
+
+def _div(style: str, content: str) -> str:
+    return f'<div style="{style}">{content}</div>'
+
+
+def _safe(text: str) -> str:
+    return escape(plain(text))
