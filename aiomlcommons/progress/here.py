@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Collection
 from contextlib import suppress
-from importlib.util import find_spec
+from importlib import import_module
 from typing import Any, TextIO
 
 from aiomlcommons.progress.display import Display
@@ -31,13 +31,22 @@ def display_here(*, hide: Collection[Phase] = (), says_end: bool = True) -> Disp
         return Lines(out, hidden, says_end=says_end)
     from aiomlcommons.progress.terminal import TerminalDisplay, board_on
 
-    return TerminalDisplay(board_on(out, with_rich=find_spec("rich") is not None), hidden, says_end=says_end)
+    return TerminalDisplay(board_on(out, with_rich=_has_rich()), hidden, says_end=says_end)
 
 
 def _is_notebook() -> bool:
     """Return whether this is the kernel of a notebook: a shell of IPython in a terminal has none."""
     shell: Any = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
     return getattr(shell, "kernel", None) is not None
+
+
+def _has_rich() -> bool:
+    """Return whether rich is there, by importing it, so that a job does not fail in the middle for want of it."""
+    try:
+        import_module("aiomlcommons.progress.blocks")
+    except ImportError:
+        return False
+    return True
 
 
 def _is_terminal(out: TextIO | None) -> bool:

@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from typing import Any, Protocol, TypeAlias
 
 import anyio
+import anyio.to_thread
 import attrs
 
 from aiomlcommons.concurrency import beside
@@ -79,15 +80,15 @@ async def telling(progress: Progressing, begun: Progress) -> AsyncGenerator[Tell
     elif progress is False:
         yield Logging()
     else:
-        async with _reporting(_display(progress), begun) as reporter:
+        async with _reporting(await _display(progress), begun) as reporter:
             yield reporter
 
 
-def _display(progress: Progressing) -> Display:
+async def _display(progress: Progressing) -> Display:
     if isinstance(progress, Display):
         return progress
     if progress is True:
-        return display_here()
+        return await anyio.to_thread.run_sync(display_here)  # which may import rich
     if not callable(progress):
         raise InvalidRequest(f"progress must be True, False or a function that takes a Progress, not {progress!r}")
     return ToCallback(progress)
@@ -178,7 +179,8 @@ class Reporter:
             await self._tell(counts=self._uncounted)
         except Exception as error:
             self._error = error
-            self.scope.cancel()
+            if not self._is_ending:
+                self.scope.cancel()
         finally:
             self._ended.set()
 

@@ -8,13 +8,14 @@ import threading
 from collections.abc import Collection
 from contextlib import suppress
 from typing import Protocol, TextIO
+from weakref import WeakValueDictionary
 
 from aiomlcommons.progress._above import Above, behind
 from aiomlcommons.progress.display import trouble
 from aiomlcommons.progress.event import Phase, Progress
 from aiomlcommons.progress.words import plain
 
-_boards: dict[tuple[int, bool], Board] = {}
+_boards: WeakValueDictionary[tuple[int, bool], Board] = WeakValueDictionary()
 _lock = threading.RLock()
 
 
@@ -76,10 +77,10 @@ class Board:
             if foot is None:
                 return
             atexit.unregister(self.close)
-            if above is not None:
-                above.close()
             with suppress(OSError, ValueError):
                 foot.close()
+            if above is not None:
+                above.close()
 
     def _opened(self) -> Foot:
         if self._with_rich:
@@ -93,9 +94,7 @@ def board_on(out: TextIO, *, with_rich: bool) -> Board:
     """Return the board of a terminal, which calls that are under way at once share."""
     with _lock:
         terminal = behind(out)
-        for key, board in list(_boards.items()):
-            if board._foot is None:
-                del _boards[key]
+        # A board holds its terminal, so that no other one has this id while there is the board.
         return _boards.setdefault((id(terminal), with_rich), Board(terminal, with_rich=with_rich))
 
 
@@ -109,7 +108,7 @@ class OneLine:
         """Draw the line over the one before."""
         width = shutil.get_terminal_size().columns - 1
         each = max(1, (width - 3 * (len(states) - 1)) // max(1, len(states)))
-        self._line = " | ".join(plain(str(state), each) for state in states)[:width]
+        self._line = " | ".join(_cut(state, each) for state in states)[:width]
         self._write(f"\r\033[K{self._line}")
 
     def say(self, text: str) -> None:
@@ -123,6 +122,14 @@ class OneLine:
     def _write(self, text: str) -> None:
         self._out.write(text)
         self._out.flush()
+
+
+def _cut(state: Progress, width: int) -> str:
+    """Return the state in so many characters: at most a third of them are the name, so that figures are seen."""
+    if state.done is None:
+        return plain(str(state), width)
+    line = plain(f"{plain(state.name, max(8, width // 3))} {state.line}; {state.words}".rstrip("; "))
+    return line if len(line) <= width else f"{line[: width - 1]}…"
 
 
 class TerminalDisplay:

@@ -11,6 +11,7 @@ import anyio
 import attrs
 import pytest
 
+from aiomlcommons import Phase, Progress
 from aiomlcommons.emulator.faults import PREDICTIONS
 from aiomlcommons.ingest import dry_run
 from aiomlcommons.ingest.dry_run import Estimate, Head, estimate
@@ -75,9 +76,9 @@ async def test_a_source_that_does_not_is_read_through_and_judged(world: JobsOnAn
     rows[251] = {"id": "d251", "text": "x" * 300}
     rows[260] = {"text": "no id"}
     rows[270] = BadRow("not JSON", "line 271", "{")
-    counted: list[int] = []
+    told: list[Progress] = []
     source = Uncounted(rows)
-    found = await estimated(world, source, rows=120, max_chars=100, counted=counted.append)
+    found = await estimated(world, source, rows=120, max_chars=100, progress=told.append)
     assert (found.rows, found.sampled, found.failed) == (300, 120, 1)
     assert found.reasons == {"its text is empty": 1}
     assert found.faulty == {
@@ -86,7 +87,7 @@ async def test_a_source_that_does_not_is_read_through_and_judged(world: JobsOnAn
         "it has no field 'id'": 1,
         "not JSON": 1,
     }
-    assert counted == [50, 100, 150, 200, 250, 300]
+    assert [(one.done, one.unit) for one in told if one.phase is Phase.READING] == [(50, "rows"), (300, "rows")]
 
 
 async def test_a_small_source_is_all_sample(world: JobsOnAnEmulator) -> None:
@@ -124,15 +125,13 @@ async def test_a_slow_model_is_asked_for_so_long_only(world: JobsOnAnEmulator, m
         return await go()
 
     world.emulator.faults.add(later, on=PREDICTIONS, every=4)  # one of the warm-up, three of the sample
-    watched: list[int] = []
-    found = await estimated(
-        world, Memory(documents(200)), seconds=0, concurrency=1, watched=lambda stats: watched.append(stats.settled)
-    )
+    told: list[Progress] = []
+    found = await estimated(world, Memory(documents(200)), seconds=0, concurrency=1, progress=told.append)
     assert 10 <= found.sampled <= 30
     assert found.rows == 200
     assert found.seconds == pytest.approx(found.sampling * 200 / found.sampled)
     assert found.size is not None
-    assert watched[-1:] != [0]
+    assert (told[-1].name, told[-1].phase, told[-1].done) == ("a sample", Phase.EMBEDDING, found.sampled)
 
 
 async def test_standard_input_is_sampled_and_not_counted(world: JobsOnAnEmulator) -> None:
