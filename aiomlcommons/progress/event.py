@@ -118,7 +118,7 @@ class Progress(Readable):
             found["requests"] = f"{self.in_flight or 0:,} of {self.limit:,}"
             found |= {name: f"{self.counts.get(name, 0):,}" for name in ("retried", "failed")}
         found["time"] = span(self.seconds)
-        if self.rate is not None:
+        if self.rate is not None and self.phase is not Phase.FINISHED:
             found["to go"] = span(self.eta)
         return found
 
@@ -128,7 +128,7 @@ class Progress(Readable):
         line = " ".join(
             filter(None, [f"{self.phase}:", self.name, f"({self.model_id})" if self.model_id else "", figures])
         )
-        return f"{line}{'; ' if self.done is not None else ' '}{self.words}" if self.words else line
+        return f"{line}{'; ' if figures or self.phase is Phase.FINISHED else ' '}{self.words}" if self.words else line
 
 
 Tell: TypeAlias = Callable[[Progress], None]

@@ -7,6 +7,8 @@ from html import escape
 from importlib import import_module
 from typing import Any
 
+import attrs
+
 from aiomlcommons.progress.display import trouble
 from aiomlcommons.progress.event import Phase, Progress
 from aiomlcommons.progress.words import plain, span
@@ -20,6 +22,7 @@ _TITLE = "margin:0.4em 0 0.1em;overflow-wrap:anywhere"
 _GREY = "opacity:0.7;overflow-wrap:anywhere"
 _BAR = f"width:24em;max-width:100%;height:0.5em;margin:0.4em 0;border-radius:0.25em;overflow:hidden;background:{_LINE}"
 _CELL = "border:none;text-align:left;padding:0.1em 1.4em 0.1em 0;background:transparent"
+_ROW = "background:transparent"  # Jupyter stripes the rows of tables
 _TABLE = "border-collapse:collapse;margin:0;color:inherit;font-size:0.9em"
 
 
@@ -75,10 +78,13 @@ class Face:
             ]
             if progress.words and not self._ended:
                 parts.append(_div(_GREY, _safe(progress.words)))
-        for step in self._steps[-_STEPS:]:
-            if (step.phase, step.words) != (progress.phase, progress.words) or self._ended:
-                parts.append(_div(f"{_GREY};font-size:0.9em", _safe(str(step))))
-        return "".join(parts)
+        return "".join([*parts, *(_div(f"{_GREY};font-size:0.9em", _safe(line)) for line in self._said())])
+
+    def _said(self) -> list[str]:
+        """Return the last steps, without the present one and what the title says."""
+        now = None if self._ended else (self._progress.phase, self._progress.words)
+        told = [step for step in self._steps if step.phase is not Phase.EMBEDDING and (step.phase, step.words) != now]
+        return [_without(self._progress.name, step) for step in told[-_STEPS:]]
 
     def _state(self) -> str:
         """Return what is being done, and since when; or how it ended."""
@@ -105,7 +111,14 @@ def _figures(progress: Progress) -> str:
         f'<th scope="col" style="{_CELL};font-weight:normal;opacity:0.7">{_safe(name)}</th>' for name in shown
     )
     values = "".join(f'<td style="{_CELL}{_warning(name, value)}">{_safe(value)}</td>' for name, value in shown.items())
-    return f'<table style="{_TABLE}"><tr>{names}</tr><tr>{values}</tr></table>'
+    return f'<table style="{_TABLE}"><tr style="{_ROW}">{names}</tr><tr style="{_ROW}">{values}</tr></table>'
+
+
+def _without(title: str, step: Progress) -> str:
+    """Return a step as a line, without its name if that is the title."""
+    if step.phase is Phase.FINISHED and step.words:
+        return step.words
+    return str(attrs.evolve(step, name="") if step.name == title else step).removesuffix(":")
 
 
 def _warning(name: str, value: str) -> str:

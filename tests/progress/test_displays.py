@@ -132,7 +132,8 @@ def test_how_a_call_ended_that_did_not_succeed_is_said(
 @pytest.mark.parametrize("rich", [True, False])
 def test_what_is_printed_and_logged_meanwhile_stays_above(monkeypatch: pytest.MonkeyPatch, rich: bool) -> None:
     terminal, display = on_terminal(monkeypatch, rich=rich)
-    monkeypatch.setattr(sys, "stdout", io.StringIO())
+    piped = io.StringIO()
+    monkeypatch.setattr(sys, "stdout", piped)
     handler = logging.StreamHandler()  # made before the display is there
     logger = logging.getLogger("tests.progress")
     logger.addHandler(handler)
@@ -155,7 +156,7 @@ def test_what_is_printed_and_logged_meanwhile_stays_above(monkeypatch: pytest.Mo
     assert lines[0:3] == ["a warning", "half a line", "red"]
     assert "later" in lines[-1]
     assert any(line.startswith("not whole") for line in lines)
-    assert sys.stdout.getvalue() == "to a pipe\n"  # type: ignore[attr-defined]
+    assert piped.getvalue() == "to a pipe\n"
     assert "\x1b[31mred" in terminal.getvalue()
 
 

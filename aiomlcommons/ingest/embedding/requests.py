@@ -200,7 +200,7 @@ class ModelRequests:
         if self.budget.take(throttled=_is_throttled(error)):
             return await self._pause_and_attempt(texts, error, pause_for(error, next(delays)))
         successes = self.successes
-        with self.stats.pausing(str(error)):
+        with self.stats.pausing(_why(error)):
             await self._probing.acquire()
         try:
             # A request that waited while another one succeeded need not pause as well, even if errors came again.
@@ -212,10 +212,15 @@ class ModelRequests:
 
     async def _pause_and_attempt(self, texts: list[str], error: MLCommonsError, delay: float) -> Vectors | Sparse:
         self.events.retrying(len(texts), error, pause=delay, retries=self.stats.retried + 1)
-        with self.stats.pausing(str(error)):
+        with self.stats.pausing(_why(error)):
             await self.sleep(delay)
         self.stats.retried += 1
         return await self._attempt(texts)
+
+
+def _why(error: MLCommonsError) -> str:
+    """Return why a request is sent again, in the server's words if there are some."""
+    return (error.reason if isinstance(error, ApiError) else "") or str(error)
 
 
 def _is_retryable(error: MLCommonsError) -> bool:
