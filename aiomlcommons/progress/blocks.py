@@ -51,13 +51,13 @@ class Block:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
         progress, width = self._progress, options.max_width
         yield _line(Text.assemble((plain(progress.name) or str(progress.phase), "bold")))
-        if progress.done is None or progress.unit == "nodes":
-            yield self._busy()
-        else:
+        if progress.has_bar:
             yield _bar(progress, width)
             yield _table(progress) if width >= _NARROW else _list(progress)
-        if progress.words and progress.done is not None:
-            yield _line(Text(plain(progress.words), "yellow"))
+            if progress.words:
+                yield _line(Text(plain(progress.words), "yellow"))
+        else:
+            yield self._busy()
 
     def _busy(self) -> RenderableType:
         """Return a line for what has no count: a spinner, the phase and the time."""
@@ -77,7 +77,15 @@ def _bar(progress: Progress, width: int) -> RenderableType:
     words = ", ".join(filter(None, (progress.counted, progress.percent)))
     room = max(4, min(_BAR, width - len(words) - 2))
     row = Table.grid(padding=(0, 2))
-    row.add_row(ProgressBar(progress.total or None, min(done, progress.total or done), room), _line(Text(words)))
+    bar = ProgressBar(
+        progress.total or None,
+        min(done, progress.total or done),
+        room,
+        complete_style="cyan",
+        finished_style="green",
+        pulse_style="cyan",
+    )
+    row.add_row(bar, _line(Text(words)))
     return row
 
 

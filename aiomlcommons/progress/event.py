@@ -90,9 +90,14 @@ class Progress(Readable):
         return f"{amount(self.done, self.unit)}{of}{unit}"
 
     @property
+    def has_bar(self) -> bool:
+        """Whether so much is counted that a bar shows how far it is; of nodes there are few."""
+        return self.done is not None and self.unit != "nodes"
+
+    @property
     def percent(self) -> str:
         """The part that is done as text, like ``20 %``; empty where that is not known or says nothing."""
-        return "" if self.share is None or self.unit == "nodes" else f"{int(100 * self.share)} %"
+        return "" if self.share is None or not self.has_bar else f"{int(100 * self.share)} %"
 
     @property
     def line(self) -> str:

@@ -70,7 +70,7 @@ class Face:
     def _repr_html_(self) -> str:
         progress = self._progress
         parts = [_div(_TITLE, f"<b>{_safe(progress.name) or progress.phase}</b> {self._state()}")]
-        if progress.done is not None and progress.unit != "nodes":
+        if progress.has_bar:
             parts += [
                 self._bar(),
                 _div("", _safe(", ".join(filter(None, (progress.counted, progress.percent))))),
@@ -93,8 +93,7 @@ class Face:
             return f'<span style="color:{_RED}">{_safe(self._trouble)}</span>'
         if self._ended:
             return f'<span style="color:{_GREEN}">done in {seconds}</span>'
-        counts = self._progress.done is not None
-        words = "" if counts else self._progress.words
+        words = "" if self._progress.has_bar else self._progress.words
         return f"<span>{_safe(f'{self._progress.phase} {words}'.strip())} … {seconds}</span>"
 
     def _bar(self) -> str:

@@ -126,7 +126,7 @@ class OneLine:
 
 def _cut(state: Progress, width: int) -> str:
     """Return the state in so many characters: at most a third of them are the name, so that figures are seen."""
-    if state.done is None:
+    if not state.has_bar:
         return plain(str(state), width)
     line = plain(f"{plain(state.name, max(8, width // 3))} {state.line}; {state.words}".rstrip("; "))
     return line if len(line) <= width else f"{line[: width - 1]}…"
