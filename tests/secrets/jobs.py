@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from functools import partial
 from importlib import import_module
 from itertools import product
 from pathlib import Path
@@ -13,10 +14,11 @@ import attrs
 import orjson
 from aiohttp import web
 
-from aiomlcommons import Backoff, MLCommonsError, Session
+from aiomlcommons import Backoff, MLCommonsError, Progress, Session
 from aiomlcommons.emulator import Emulator
 from aiomlcommons.emulator.faults import PREDICTIONS, Where
 from aiomlcommons.ingest import FilesSource, IndexSink, IndexSource, JsonlSource, RemotePath
+from aiomlcommons.progress.notebook import Face
 from tests.secrets.canaries import Outputs
 from tests.secrets.servers import quoting
 from tests.support.web_files import web_files
@@ -82,7 +84,14 @@ async def _run(outputs: Outputs, world: World, where: str, source: Any, sink: An
     outputs.show(where, sink)
     try:
         async with world.ml.ingest(
-            source, model=world.model_id, sink=sink, cache=folder / f"{where}.cache", backoff=NOW, batch=8, **own
+            source,
+            model=world.model_id,
+            sink=sink,
+            cache=folder / f"{where}.cache",
+            backoff=NOW,
+            batch=8,
+            progress=partial(_told, outputs, where),
+            **own,
         ) as job:
             outputs.show(where, job)
             report = await job
@@ -92,6 +101,11 @@ async def _run(outputs: Outputs, world: World, where: str, source: Any, sink: An
         outputs.show(where, report)
         outputs.add("reports as JSON", where, orjson.dumps(attrs.asdict(report)))
     files(outputs, where, folder)
+
+
+def _told(outputs: Outputs, where: str, progress: Progress) -> None:
+    outputs.show(f"progress: {where}", progress)
+    outputs.add("HTML of progress", where, Face(progress, [progress])._repr_html_())
 
 
 async def _interrupted(outputs: Outputs, world: World, source: Any, folder: Path) -> None:
