@@ -108,13 +108,11 @@ async def embed(
         return Batch(part.index, part.start, part.rows, vectors)
 
     async with telling(progress, count.event()) as tell:
-        if progress is not False:
-            tell(count.event())
-            tell.watch(count.event)
+        tell(count.event())
+        tell.watch(count.event)
         async with fan_out(work, _parts(rows, batch), concurrency=concurrency, ordered=ordered) as results:
             yield Embedded(results)
-        if progress is not False:
-            tell(count.event(Phase.FINISHED))
+        tell(count.event(Phase.FINISHED))
 
 
 @attrs.define

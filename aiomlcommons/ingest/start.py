@@ -61,7 +61,7 @@ async def start_job(
     begun = Progress(phase=Phase.CHECKING, name="the source and the sink")
     async with telling(progress, begun) as tell:
         opened_source, opened_sink = await _opened(source, sink, options)
-        name = redacted(f"{opened_source.name} -> {opened_sink.name}")
+        name = _name(opened_source, opened_sink)
         tell.quietly(Progress(phase=Phase.CHECKING, name=name))
         async with _started(client, opened_source, model, opened_sink, options, tell, anew=anew, keep=keep) as job:
             tell(job.progress(name))
@@ -93,6 +93,7 @@ async def _started(
     # A restart of the server is waited out here for as long as it would be later.
     ml = client.options(wait=options.stall_timeout)
     model_id = (await ensure(ml, model, progress=tell)).model_id
+    tell.quietly(Progress(phase=Phase.READING, name=_name(opened_source, opened_sink)))  # the rows are counted
     embedding_model = await job_model(ml, model_id, content_type=options.content_type, redeploy=options.redeploy)
     if isinstance(opened_sink, IndexSink):
         # Lets the sink reject a mapping that does not fit before the first text is embedded.
@@ -110,6 +111,11 @@ async def _started(
         keep=keep,
     ) as job:
         yield job
+
+
+def _name(source: Source, sink: Sink) -> str:
+    """Return what a job is called where its progress is told."""
+    return redacted(f"{source.name} -> {sink.name}")
 
 
 async def _opened(source: Any, sink: Any, options: JobOptions) -> tuple[Source, Sink]:

@@ -17,13 +17,15 @@ import attrs
 from aiomlcommons.concurrency import beside
 from aiomlcommons.errors import InvalidRequest
 from aiomlcommons.progress.display import Display
-from aiomlcommons.progress.event import Callback, Progress
+from aiomlcommons.progress.event import Callback, Phase, Progress
 from aiomlcommons.progress.here import display_here
 
 log = logging.getLogger("aiomlcommons")
 
 EVERY = 0.25
 """Seconds between two looks at a count. A new step is told at once."""
+_DISPLAYED = {Phase.TASK, Phase.READING, Phase.EMBEDDING, Phase.FINISHING, Phase.FINISHED}
+"""Phases that are no change of the cluster, and so are only displayed: jobs log what they do themselves."""
 _RATED = {"bytes", "rows", "texts", "documents"}
 
 
@@ -53,10 +55,11 @@ def to_log(progress: Progress) -> None:
 
 
 class Logging:
-    """A teller to the log: steps and counts that are told, at INFO; the default."""
+    """A teller to the log: the steps of a model's lifecycle, at INFO; the default."""
 
     def __call__(self, progress: Progress, /) -> None:
-        to_log(progress)
+        if progress.phase not in _DISPLAYED:
+            to_log(progress)
 
     def quietly(self, progress: Progress) -> None:
         """Leave it out."""

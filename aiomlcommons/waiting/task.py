@@ -135,8 +135,7 @@ class Task:
         info = TaskInfo()
         async with telling(self._progress, self._event(info)) as tell:
             async for info in self._states():
-                if self._progress is not False:
-                    tell(self._event(info))
+                tell(self._event(info))
             if info.state in SUCCEEDED:
                 return info
             if is_duplicate(info) and (other := await self._winner_over(info)):

@@ -35,6 +35,7 @@ from aiomlcommons.ingest.pacing.stall_timeout import StallTimeout
 from aiomlcommons.ingest.stats import Stats
 from aiomlcommons.ingest.types import Sparse
 from aiomlcommons.net.backoff import Backoff
+from aiomlcommons.net.events import reason
 from aiomlcommons.net.retry_budget import RetryBudget, pause_between_probes, pause_for
 from aiomlcommons.trouble.kinds import Kind, Party
 
@@ -200,7 +201,7 @@ class ModelRequests:
         if self.budget.take(throttled=_is_throttled(error)):
             return await self._pause_and_attempt(texts, error, pause_for(error, next(delays)))
         successes = self.successes
-        with self.stats.pausing(_why(error)):
+        with self.stats.pausing(reason(error)):
             await self._probing.acquire()
         try:
             # A request that waited while another one succeeded need not pause as well, even if errors came again.
@@ -212,15 +213,10 @@ class ModelRequests:
 
     async def _pause_and_attempt(self, texts: list[str], error: MLCommonsError, delay: float) -> Vectors | Sparse:
         self.events.retrying(len(texts), error, pause=delay, retries=self.stats.retried + 1)
-        with self.stats.pausing(_why(error)):
+        with self.stats.pausing(reason(error)):
             await self.sleep(delay)
         self.stats.retried += 1
         return await self._attempt(texts)
-
-
-def _why(error: MLCommonsError) -> str:
-    """Return why a request is sent again, in the server's words if there are some."""
-    return (error.reason if isinstance(error, ApiError) else "") or str(error)
 
 
 def _is_retryable(error: MLCommonsError) -> bool:
