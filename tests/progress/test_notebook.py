@@ -163,7 +163,7 @@ def test_the_first_ten_minutes_run(monkeypatch: pytest.MonkeyPatch) -> None:
     assert connect.outputs[0].text.startswith("OpenSearch ")
     assert "deployed" in displays(ensure)[0]
     assert "500 of 500 documents, 100 %" in displays(ingest)[0]
-    assert "500 read = 500 written" in ingest.outputs[-1].text
+    assert "500 read = 500 written" in displays(ingest)[0]
     found = "".join(out.text for out in search.outputs).splitlines()
     assert [found[number].split()[1] for number in (1, 5)] == ["proverbs-15-1:", "ecclesiastes-3-2:"]
     (figure,) = [out for out in plot.outputs if out.output_type == "display_data"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import assert_type
 
-from aiomlcommons import DeclaredModel, EnsuredModel, FileModel, MLSettings, PretrainedModel, Session
+from aiomlcommons import DeclaredModel, EnsuredModel, FileModel, MLSettings, PretrainedModel, Progress, Session
 from aiomlcommons.api.model_records import Model
 from aiomlcommons.inference.vectors import Vectors
 from aiomlcommons.lifecycle.catalogue import Pretrained
@@ -27,6 +27,19 @@ async def life(ml: Session) -> None:
     async with ml.ingest("in.jsonl", model=ensured, sink="out.jsonl") as job:
         await job
     assert_type(await ml.models.remove(ensured, empty_group=True), bool)
+
+
+async def progress(ml: Session, told: list[Progress]) -> None:
+    async def later(progress: Progress) -> None:
+        assert_type(progress.share, float | None)
+
+    await ml.models.ensure("m", progress=True)
+    await ml.models.ensure("m", progress=told.append)
+    await ml.models.remove("m", progress=later)
+    await ml.task("id", progress=print)
+    await ml.models.ensure("m", progress="yes")  # type: ignore[arg-type]
+    await ml.models.ensure("m", progress=lambda: None)  # type: ignore[arg-type, misc]
+    await ml.models.ensure("m", report=print)  # type: ignore[call-arg]
 
 
 class Encoder(DeclaredModel):
