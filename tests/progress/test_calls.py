@@ -182,8 +182,9 @@ async def test_a_job_tells_everything_from_the_check_to_the_report(world: JobsOn
         [*documents(100), {"id": "x", "text": ""}], model=world.model_id, sink=sink, batch=10, progress=told.append
     ) as job:
         report = await job
-    steps = [Phase.DEPLOYED, Phase.READING, Phase.EMBEDDING, Phase.FINISHING, Phase.FINISHED]
-    assert [phase for phase in phases(told) if phase is not Phase.CHECKING] == steps
+    quiet = {Phase.CHECKING, Phase.READING, Phase.FINISHING}  # told only where a look falls into them
+    steps = [Phase.DEPLOYED, Phase.EMBEDDING, Phase.FINISHED]
+    assert [phase for phase in phases(told) if phase not in quiet] == steps
     embedding = [one for one in told if one.phase is Phase.EMBEDDING]
     assert (embedding[0].done, embedding[0].name) == (0, f"rows -> {sink}")
     last = told[-1]
