@@ -35,15 +35,14 @@ import aiomlcommons.ingest.stats
 import aiomlcommons.lifecycle.catalogue
 import aiomlcommons.lifecycle.ensured
 import aiomlcommons.lifecycle.file_model
-import aiomlcommons.lifecycle.progress
 import aiomlcommons.lifecycle.spec
 import aiomlcommons.net.auth
 import aiomlcommons.net.backoff
 import aiomlcommons.net.hedge
 import aiomlcommons.net.nodes
 import aiomlcommons.net.secret
-import aiomlcommons.net.session_options
 import aiomlcommons.net.transport
+import aiomlcommons.progress.event
 import aiomlcommons.session
 import aiomlcommons.waiting.task
 import aiomlcommons.wire.flavors
@@ -82,7 +81,7 @@ class Session:
     def config(self) -> Configs: 
         '``ml.config``: configurations stored in the cluster.'
     @classmethod
-    def connect(cls, url: str | collections.abc.Sequence[str] = ..., **options: typing.Unpack[aiomlcommons.net.session_options.SessionOptions]) -> typing.Self: 
+    def connect(cls, url: str | collections.abc.Sequence[str] = ..., **options: typing.Any) -> typing.Self: 
         'Open a session and verify that an OpenSearch cluster responds; close it with ``await session.close()``.'
     @property
     def connectors(self) -> Connectors: 
@@ -95,10 +94,10 @@ class Session:
         "``ml.controllers``: a model's rate limits, by user."
     def declare_inputs(self, model_id: str, inputs: aiomlcommons.inference.inputs.ModelInputs) -> None: 
         'Name the parameters by which a remote model takes texts: ``ModelInputs(texts="input")``.'
-    def embed(self, model_id: str, rows: collections.abc.Iterable[Row] | collections.abc.AsyncIterable[Row], *, text: str | collections.abc.Callable[[Row], str] | None = ..., text_default: str | None = ..., batch: int = ..., concurrency: int = ..., ordered: bool = ..., content_type: typing.Literal['query', 'passage'] | None = ...) -> contextlib.AbstractContextManager[Embedded[Row]]: 
+    def embed(self, model_id: str, rows: collections.abc.Iterable[Row] | collections.abc.AsyncIterable[Row], *, text: str | collections.abc.Callable[[Row], str] | None = ..., text_default: str | None = ..., batch: int = ..., concurrency: int = ..., ordered: bool = ..., content_type: typing.Literal['query', 'passage'] | None = ..., progress: bool | collections.abc.Callable[[aiomlcommons.progress.event.Progress], typing.Any] = ...) -> contextlib.AbstractContextManager[Embedded[Row]]: 
         'Stream any number of rows through a model: ``async with ml.embed(model_id, rows) as embedded:``.'
-    def embed_many(self, model_id: str, texts: collections.abc.Iterable[str], *, content_type: typing.Literal['query', 'passage'] | None = ..., batch: int | None = ..., concurrency: int = ...) -> numpy.ndarray[tuple[typing.Any, ...], numpy.dtype[typing.Any]]: 
-        'Embed texts; return an array of shape ``(len(texts), dimension)``, in the order of the texts.'
+    def embed_many(self, model_id: str, texts: collections.abc.Sequence[str], *, content_type: typing.Literal['query', 'passage'] | None = ...) -> numpy.ndarray[tuple[typing.Any, ...], numpy.dtype[typing.Any]]: 
+        'Embed texts in one request; return an array of shape ``(len(texts), dimension)``.'
     def embed_one(self, model_id: str, text: str, *, content_type: typing.Literal['query', 'passage'] | None = ...) -> numpy.ndarray[tuple[typing.Any, ...], numpy.dtype[typing.Any]]: 
         'Embed one text; return an array of shape ``(dimension,)``. See ``embed_many``.'
     def execute(self, algorithm: str, body: collections.abc.Mapping[str, typing.Any], *, async_: bool | None = ...) -> aiomlcommons.api.algorithms.Execution: 
@@ -107,7 +106,7 @@ class Session:
     def flavor(self) -> aiomlcommons.wire.flavors.Flavor: 
         'The kind of server, as far as it is known: see ``Session(flavor=...)``.'
     @classmethod
-    def from_env(cls, environ: collections.abc.Mapping[str, str] | None = ..., **options: typing.Unpack[aiomlcommons.net.session_options.SessionOptions]) -> typing.Self: 
+    def from_env(cls, environ: collections.abc.Mapping[str, str] | None = ..., **options: typing.Any) -> typing.Self: 
         'Create a session from environment variables; ``options`` are those of ``Session``.'
     def highlight(self, model_id: str, question: str, context: str) -> list[aiomlcommons.inference.predictions.Highlight]: 
         'Find the sentences of ``context`` that answer a question, by a semantic highlighter; return them in order.'
@@ -116,8 +115,8 @@ class Session:
         '``ml.index_insight``: LLM-generated descriptions of an index.'
     def info(self) -> aiomlcommons.api.server.Info: 
         "Get a node's name, cluster and version."
-    def ingest(self, source: typing.Any, *, model: aiomlcommons.lifecycle.spec.PretrainedModel | aiomlcommons.lifecycle.spec.UrlModel | aiomlcommons.lifecycle.file_model.FileModel | aiomlcommons.lifecycle.spec.RemoteModel | aiomlcommons.lifecycle.spec.ExistingModel | str, sink: typing.Any, text: str | collections.abc.Callable[[collections.abc.Mapping[str, typing.Any]], str] = ..., text_default: str | None = ..., id: str | collections.abc.Callable[[collections.abc.Mapping[str, typing.Any]], typing.Any] | None = ..., chunk: aiomlcommons.ingest.sources.chunks.Chunks | collections.abc.Callable[[str], collections.abc.Iterable[str]] | None = ..., checkpoint: str | os.PathLike[str] | None = ..., dead_letters: str | os.PathLike[str] | None = ..., max_failures: float | None = ..., overwrite: bool = ..., ids: typing.Literal['auto'] | None = ..., batch: int = ..., batch_bytes: int = ..., concurrency: int | tuple[int, int] = ..., requests_per_minute: float | None = ..., tokens_per_minute: float | None = ..., count_tokens: collections.abc.Callable[[str], int] = ..., content_type: typing.Literal['query', 'passage'] | None = ..., ordered: bool = ..., max_chars: int | None = ..., cache: str | os.PathLike[str] | None = ..., skip_unchanged: bool = ..., linger: float | None = ..., backoff: aiomlcommons.net.backoff.Backoff = ..., retry_budget: float = ..., stall_timeout: float = ..., redeploy: bool = ..., checkpoint_every: int = ...) -> Ingestion: 
-        'Embed a source into a sink: ``report = await ml.ingest(...)``.'
+    def ingest(self, source: typing.Any, *, model: aiomlcommons.lifecycle.spec.PretrainedModel | aiomlcommons.lifecycle.spec.UrlModel | aiomlcommons.lifecycle.file_model.FileModel | aiomlcommons.lifecycle.spec.RemoteModel | aiomlcommons.lifecycle.spec.ExistingModel | str, sink: typing.Any, text: str | collections.abc.Callable[[collections.abc.Mapping[str, typing.Any]], str] = ..., text_default: str | None = ..., id: str | collections.abc.Callable[[collections.abc.Mapping[str, typing.Any]], typing.Any] | None = ..., chunk: aiomlcommons.ingest.sources.chunks.Chunks | collections.abc.Callable[[str], collections.abc.Iterable[str]] | None = ..., checkpoint: str | os.PathLike[str] | None = ..., dead_letters: str | os.PathLike[str] | None = ..., max_failures: float | None = ..., overwrite: bool = ..., ids: typing.Literal['auto'] | None = ..., batch: int = ..., batch_bytes: int = ..., concurrency: int | tuple[int, int] = ..., requests_per_minute: float | None = ..., tokens_per_minute: float | None = ..., count_tokens: collections.abc.Callable[[str], int] = ..., content_type: typing.Literal['query', 'passage'] | None = ..., ordered: bool = ..., max_chars: int | None = ..., cache: str | os.PathLike[str] | None = ..., skip_unchanged: bool = ..., linger: float | None = ..., backoff: aiomlcommons.net.backoff.Backoff = ..., retry_budget: float = ..., stall_timeout: float = ..., redeploy: bool = ..., checkpoint_every: int = ..., progress: bool | collections.abc.Callable[[aiomlcommons.progress.event.Progress], typing.Any] = ...) -> contextlib.AbstractContextManager[Job]: 
+        'Embed a source into a sink: ``async with ml.ingest(...) as job: report = await job``.'
     @property
     def mcp(self) -> Mcp: 
         "``ml.mcp``: the cluster's own MCP server, and the tools of MCP connectors."
@@ -151,20 +150,18 @@ class Session:
         'Send a typed request and return the undecoded response: status, headers, bytes, ``json()``.'
     def request(self, method: str, path: str, *, query: collections.abc.Mapping[str, str] | None = ..., body: typing.Any = ..., headers: collections.abc.Mapping[str, str] | None = ..., repeatable: bool | None = ...) -> aiomlcommons.http.HttpResponse: 
         'Send an untyped request to any route: ``await ml.request("GET", "/_cat/nodes", query={"format": "json"})``.'
-    @typing.overload
-    def rerank(self, model_id: str, query_text: str, text_docs: collections.abc.Iterable[str], *, top_n: None = ...) -> numpy.ndarray[tuple[typing.Any, ...], numpy.dtype[typing.Any]]: ...
-    @typing.overload
-    def rerank(self, model_id: str, query_text: str, text_docs: collections.abc.Iterable[str], *, top_n: int) -> list[aiomlcommons.inference.predictions.Ranked]: ...
+    def rerank(self, model_id: str, query_text: str, text_docs: collections.abc.Sequence[str]) -> numpy.ndarray[tuple[typing.Any, ...], numpy.dtype[typing.Any]]: 
+        'Score how well each document answers a query, by a cross-encoder; higher is better.'
     def send(self, request: aiomlcommons.endpoint.Request[R], /) -> R: 
         'Send a typed request and return its typed response; every JSON call of the package goes through here.'
     @property
     def settings(self) -> Settings: 
         '``ml.settings``: the cluster settings of ML Commons.'
-    def sparse(self, model_id: str, texts: collections.abc.Iterable[str], *, sparse_embedding_format: typing.Literal['WORD', 'TOKEN_ID'] | None = ..., batch: int | None = ..., concurrency: int = ...) -> list[dict[str, float]]: 
+    def sparse(self, model_id: str, texts: collections.abc.Sequence[str], *, sparse_embedding_format: typing.Literal['WORD', 'TOKEN_ID'] | None = ...) -> list[dict[str, float]]: 
         'Encode texts sparsely, by a sparse encoder or tokenizer; return the weight of each token for each text.'
     def stats(self, stat: str | None = ..., *, node_id: str | None = ..., target_stat_levels: collections.abc.Sequence[str] | None = ..., cluster_level_stats: collections.abc.Sequence[str] | None = ..., node_level_stats: collections.abc.Sequence[str] | None = ..., action_level_stats: collections.abc.Sequence[str] | None = ..., node_ids: collections.abc.Sequence[str] | None = ..., algorithms: collections.abc.Sequence[str] | None = ..., models: collections.abc.Sequence[str] | None = ..., actions: collections.abc.Sequence[str] | None = ...) -> aiomlcommons.api.stats.Stats: 
         'Get statistics of the cluster and its nodes. ``stat`` and ``node_id`` are one name or a comma-separated list.'
-    def task(self, task: str | aiomlcommons.waiting.task.Started, *, backoff: aiomlcommons.net.backoff.Backoff = ..., stall_timeout: float = ...) -> Task: 
+    def task(self, task: str | aiomlcommons.waiting.task.Started, *, backoff: aiomlcommons.net.backoff.Backoff = ..., stall_timeout: float = ..., progress: bool | collections.abc.Callable[[aiomlcommons.progress.event.Progress], typing.Any] = ...) -> Task: 
         'Wait for a job on the server, by its id or by the response that started it: ``await ml.task(started)``.'
     @property
     def tasks(self) -> Tasks: 
@@ -278,16 +275,15 @@ class IndexInsight:
         'Enable or disable index insight.'
 
 
-class Ingestion:
-    def __enter__(self) -> Job: ...
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: types.TracebackType | None) -> None: ...
-    def result(self) -> aiomlcommons.ingest.stats.Report: ...
-
-
 class Job:
     def result(self) -> aiomlcommons.ingest.stats.Report: ...
     def done(self) -> bool: 
         'Return whether the job has ended, successfully or not, so that awaiting it returns at once.'
+    def progress(self, name: str) -> aiomlcommons.progress.event.Progress: 
+        'Return how far the job is; ``name`` is what it is called there.'
+    @property
+    def report(self) -> aiomlcommons.ingest.stats.Report: 
+        'The report of what was done until now.'
     @property
     def stats(self) -> aiomlcommons.ingest.stats.Stats: 
         'The counts so far.'
@@ -397,9 +393,9 @@ class ModelLife:
         'Delete a model that is not deployed, with its chunks.'
     def deploy(self, model_id: str, *, node_ids: collections.abc.Sequence[str] | None = ...) -> aiomlcommons.api.tasks.TaskStarted: 
         'Load a registered model onto the ML nodes; returns a task, to wait for with ``ml.task``.'
-    def deployed(self, spec: aiomlcommons.lifecycle.spec.PretrainedModel | aiomlcommons.lifecycle.spec.UrlModel | aiomlcommons.lifecycle.file_model.FileModel | aiomlcommons.lifecycle.spec.RemoteModel | aiomlcommons.lifecycle.spec.ExistingModel | str, *, change_settings: bool = ..., backoff: aiomlcommons.net.backoff.Backoff = ..., report: collections.abc.Callable[[aiomlcommons.lifecycle.progress.Progress], typing.Any] = ...) -> contextlib.AbstractContextManager[aiomlcommons.lifecycle.ensured.EnsuredModel]: 
+    def deployed(self, spec: aiomlcommons.lifecycle.spec.PretrainedModel | aiomlcommons.lifecycle.spec.UrlModel | aiomlcommons.lifecycle.file_model.FileModel | aiomlcommons.lifecycle.spec.RemoteModel | aiomlcommons.lifecycle.spec.ExistingModel | str, *, change_settings: bool = ..., backoff: aiomlcommons.net.backoff.Backoff = ..., progress: bool | collections.abc.Callable[[aiomlcommons.progress.event.Progress], typing.Any] = ...) -> contextlib.AbstractContextManager[aiomlcommons.lifecycle.ensured.EnsuredModel]: 
         'Keep a model deployed while the context is open; undeploy it afterwards if this call deployed it.'
-    def ensure(self, spec: aiomlcommons.lifecycle.spec.PretrainedModel | aiomlcommons.lifecycle.spec.UrlModel | aiomlcommons.lifecycle.file_model.FileModel | aiomlcommons.lifecycle.spec.RemoteModel | aiomlcommons.lifecycle.spec.ExistingModel | str, *, deploy: bool = ..., node_ids: collections.abc.Sequence[str] | None = ..., allow_partial: bool = ..., change_settings: bool = ..., keep: bool = ..., backoff: aiomlcommons.net.backoff.Backoff = ..., stall_timeout: float = ..., wait: float = ..., report: collections.abc.Callable[[aiomlcommons.lifecycle.progress.Progress], typing.Any] = ...) -> aiomlcommons.lifecycle.ensured.EnsuredModel: 
+    def ensure(self, spec: aiomlcommons.lifecycle.spec.PretrainedModel | aiomlcommons.lifecycle.spec.UrlModel | aiomlcommons.lifecycle.file_model.FileModel | aiomlcommons.lifecycle.spec.RemoteModel | aiomlcommons.lifecycle.spec.ExistingModel | str, *, deploy: bool = ..., node_ids: collections.abc.Sequence[str] | None = ..., allow_partial: bool = ..., change_settings: bool = ..., keep: bool = ..., backoff: aiomlcommons.net.backoff.Backoff = ..., stall_timeout: float = ..., wait: float = ..., progress: bool | collections.abc.Callable[[aiomlcommons.progress.event.Progress], typing.Any] = ...) -> aiomlcommons.lifecycle.ensured.EnsuredModel: 
         'Register and deploy a model where that is missing, and return it. Idempotent: a second call does nothing.'
     def get(self, model_id: str, *, return_content: bool | None = ...) -> aiomlcommons.api.model_records.Model: 
         'Get a model. ``return_content`` adds the content of a trained model.'
@@ -413,7 +409,7 @@ class ModelLife:
         'Register a pretrained model by name, a local one by URL, or a remote one by connector; returns a task.'
     def register_meta(self, name: str, *, model_format: aiomlcommons.api.model_records.ModelFormat | typing.Literal['TORCH_SCRIPT', 'ONNX'], model_content_hash_value: str, total_chunks: int, model_state: aiomlcommons.api.model_records.ModelState | str | None = ..., version: str | None = ..., description: str | None = ..., function_name: aiomlcommons.api.common.FunctionName | str | None = ..., model_group_id: str | None = ..., model_content_size_in_bytes: int | None = ..., model_config: aiomlcommons.api.model_configs.ModelConfig | None = ..., is_enabled: bool | None = ..., rate_limiter: aiomlcommons.api.model_records.RateLimiter | None = ..., deploy_setting: aiomlcommons.api.model_records.DeploySetting | None = ..., interface: collections.abc.Mapping[str, typing.Any] | None = ..., access_mode: aiomlcommons.api.common.AccessMode | typing.Literal['public', 'private', 'restricted'] | None = ..., backend_roles: collections.abc.Sequence[str] | None = ..., add_all_backend_roles: bool | None = ..., does_version_create_model_group: bool | None = ..., is_hidden: bool | None = ..., model_id: str | None = ...) -> aiomlcommons.api.model_records.MetaRegistered: 
         'Register the metadata of a model whose file is then uploaded in ``total_chunks`` chunks.'
-    def remove(self, model_id: str, *, undeploy: bool = ..., empty_group: bool = ..., backoff: aiomlcommons.net.backoff.Backoff = ..., wait: float = ..., report: collections.abc.Callable[[aiomlcommons.lifecycle.progress.Progress], typing.Any] = ...) -> bool: 
+    def remove(self, model_id: str, *, undeploy: bool = ..., empty_group: bool = ..., backoff: aiomlcommons.net.backoff.Backoff = ..., wait: float = ..., progress: bool | collections.abc.Callable[[aiomlcommons.progress.event.Progress], typing.Any] = ...) -> bool: 
         'Undeploy a model and delete it with its chunks; return whether there was one. Idempotent.'
     def search(self, body: collections.abc.Mapping[str, typing.Any] = ...) -> Search[aiomlcommons.api.model_records.Model]: 
         'Search the models with a query DSL body. ``ml.models.search`` leaves out the chunks of model files, which are'

@@ -152,7 +152,7 @@ def test_ctrl_c_while_a_context_is_entered_leaves_none_open(ml: Session, served:
 
     served.emulator.faults.slow(3600, on=lambda http: "_register" in http.path)
     with pytest.raises(KeyboardInterrupt):
-        with ml.models.deployed(MODEL, change_settings=True, report=interrupted):
+        with ml.models.deployed(MODEL, change_settings=True, progress=interrupted):
             pytest.fail("it was entered")
     assert ml.ping()
 
