@@ -8,7 +8,7 @@ import time
 from collections import deque
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
-from typing import Any, Protocol, TypeAlias
+from typing import Protocol, TypeAlias
 
 import anyio
 import anyio.to_thread
@@ -16,7 +16,7 @@ import attrs
 
 from aiomlcommons.concurrency import beside
 from aiomlcommons.errors import InvalidRequest
-from aiomlcommons.progress.display import Display
+from aiomlcommons.progress.display import Display, Harmless, ToCallback
 from aiomlcommons.progress.event import Callback, Phase, Progress
 from aiomlcommons.progress.here import display_here
 
@@ -89,31 +89,12 @@ async def telling(progress: Progressing, begun: Progress) -> AsyncGenerator[Tell
 
 async def _display(progress: Progressing) -> Display:
     if isinstance(progress, Display):
-        return progress
+        return Harmless(progress)
     if progress is True:
-        return await anyio.to_thread.run_sync(display_here)  # which may import rich
+        return Harmless(await anyio.to_thread.run_sync(display_here))  # which may import rich
     if not callable(progress):
         raise InvalidRequest(f"progress must be True, False or a function that takes a Progress, not {progress!r}")
     return ToCallback(progress)
-
-
-@attrs.define
-class ToCallback:
-    """Calls a function with each step, and with counts that have changed."""
-
-    function: Callable[[Progress], Any]
-    _last: Progress | None = None
-
-    def heard(self, progress: Progress, *, step: bool) -> Any:
-        """Call the function; return what it returns, which may be awaitable."""
-        timeless = attrs.evolve(progress, seconds=0.0, rate=None, eta=None)
-        if not step and timeless == self._last:
-            return None
-        self._last = timeless
-        return self.function(progress)
-
-    def ended(self, error: BaseException | None) -> None:
-        """Do nothing: the call itself returns or raises."""
 
 
 @asynccontextmanager

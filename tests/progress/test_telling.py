@@ -13,6 +13,7 @@ import pytest
 
 from aiomlcommons import InvalidRequest, Phase, Progress
 from aiomlcommons.progress import telling as module
+from aiomlcommons.progress.display import ToCallback
 from aiomlcommons.progress.telling import telling
 
 pytestmark = pytest.mark.asyncio
@@ -153,6 +154,21 @@ async def test_without_progress_steps_go_to_the_log(caplog: pytest.LogCaptureFix
     assert caplog.messages == ["registering: m"]
 
 
+class Broken:
+    def heard(self, progress: Progress, *, step: bool) -> None:
+        raise ZeroDivisionError
+
+    def ended(self, error: BaseException | None) -> None:
+        raise ZeroDivisionError
+
+
+async def test_a_display_that_fails_ends_no_call_and_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    async with telling(Broken(), BEGUN) as tell:
+        tell(STEP)
+        tell(count(1))
+    assert caplog.messages == ["progress can be shown no more"]
+
+
 @pytest.mark.parametrize("wrong", ["yes", None, 1, 0])
 async def test_anything_else_is_refused_and_named(wrong: Any) -> None:
     with pytest.raises(InvalidRequest, match=f"progress must be True, False or a function .*, not {wrong!r}"):
@@ -163,7 +179,7 @@ async def test_anything_else_is_refused_and_named(wrong: Any) -> None:
 async def test_a_rate_and_the_time_left_are_those_of_the_step() -> None:
     told: list[Progress] = []
     now = [0.0]
-    reporter = module.Reporter(module.ToCallback(told.append), BEGUN, clock=lambda: now[0])
+    reporter = module.Reporter(ToCallback(told.append), BEGUN, clock=lambda: now[0])
     now[0] = 100.0
     reporter(count(100))
     now[0] = 110.0
