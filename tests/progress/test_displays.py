@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -270,3 +271,9 @@ def test_a_command_says_itself_how_it_ended(says_end: bool, last: list[str]) -> 
     lines.heard(Progress(**JOB), step=False)
     lines.ended(KeyboardInterrupt())
     assert out.getvalue().splitlines() == last
+
+
+def test_a_session_does_not_wait_for_what_only_displays_need() -> None:
+    code = "import sys; from aiomlcommons import Session; print({'rich', 'IPython'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)  # noqa: S603
+    assert done.stdout == "set()\n"
