@@ -10,8 +10,10 @@ import struct
 import subprocess
 import sys
 import termios
+from codecs import getincrementaldecoder
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from pathlib import Path
 
 import attrs
 import pytest
@@ -19,31 +21,28 @@ import pytest
 from tests.support.paths import ROOT
 from tests.support.screen import Screen
 
-COMMAND = [sys.executable, "-W", "error", "-m", "tests.support.progress_process"]
+PYTHON = [sys.executable, "-W", "error", "-m"]
+PROGRAM = "tests.support.progress_process"
 RICH = pytest.mark.parametrize("rich", [(), ("--without-rich",)], ids=["rich", "without"])
 
 
 @attrs.define
 class Running:
-    """A program in a terminal of some width, and all that it wrote to it."""
+    """A program in a terminal, and the screen of that."""
 
     process: subprocess.Popen[bytes]
     terminal: int
-    width: int
-    written: str = ""
+    screen: Screen
 
     def read(self, until: Callable[[str], bool] = lambda _: False) -> Screen:
         """Read until the text of the screen fulfils a condition, or the program has ended; return the screen."""
+        decode = getincrementaldecoder("utf-8")().decode
         while not until("\n".join(self.screen.lines)):
             try:
-                self.written += os.read(self.terminal, 65536).decode()
+                self.screen.write(decode(os.read(self.terminal, 65536)))
             except OSError:  # nobody has the terminal open any more
                 break
         return self.screen
-
-    @property
-    def screen(self) -> Screen:
-        return Screen.of(self.written, self.width)
 
 
 @contextmanager
@@ -52,13 +51,12 @@ def running(*words: str, width: int) -> Generator[Running]:
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, width, 0, 0))
     environment = {key: value for key, value in os.environ.items() if key not in {"COLUMNS", "LINES", "NO_COLOR"}}
     environment |= {"TERM": "xterm", "PYTHONIOENCODING": "utf-8"}
-    command = [*COMMAND, *words]
     process = subprocess.Popen(  # noqa: S603
-        command, stdin=theirs, stdout=theirs, stderr=theirs, env=environment, cwd=ROOT
+        [*PYTHON, *words], stdin=theirs, stdout=theirs, stderr=theirs, env=environment, cwd=ROOT
     )
     os.close(theirs)
     try:
-        yield Running(process, terminal, width)
+        yield Running(process, terminal, Screen(width))
     finally:
         process.kill()
         process.wait()
@@ -68,12 +66,11 @@ def running(*words: str, width: int) -> Generator[Running]:
 @RICH
 @pytest.mark.parametrize("width", [40, 80, 140])
 def test_two_calls_at_once_among_what_is_printed_and_logged(rich: tuple[str, ...], width: int) -> None:
-    with running("two", *rich, width=width) as program:
+    with running(PROGRAM, "two", *rich, width=width) as program:
         program.read(lambda text: text.count("rows") > 1)
         screen = program.read()
         assert program.process.wait() == 0
-    text = "".join(line.ljust(width) if len(line) == width else f"{line}\n" for line in screen.lines)
-    lines = text.splitlines()
+    lines = screen.unwrapped
     assert [line.partition(":")[0] for line in lines[:4]] == ["registering", "registered", "deploying", "deployed"]
     assert lines[-1] == "the end"
     said = [line for line in lines[4:-1] if not line.startswith(("embedding: ", "finished: "))]
@@ -84,9 +81,9 @@ def test_two_calls_at_once_among_what_is_printed_and_logged(rich: tuple[str, ...
 
 @RICH
 def test_ctrl_c_leaves_the_terminal_in_order(rich: tuple[str, ...]) -> None:
-    with running("hang", *rich, width=100) as program:
-        shown = program.read(lambda text: "0 rows" in text.rpartition("embedding: ")[2].partition("\n")[2])
-        assert shown.cursor is bool(rich)
+    with running(PROGRAM, "hang", *rich, width=100) as program:
+        program.read(lambda text: "0 rows" in text.rpartition("embedding: ")[2].partition("\n")[2])
+        assert program.screen.cursor is bool(rich)
         program.process.send_signal(signal.SIGINT)
         screen = program.read()
         assert program.process.wait() == -signal.SIGINT
@@ -97,8 +94,28 @@ def test_ctrl_c_leaves_the_terminal_in_order(rich: tuple[str, ...]) -> None:
     assert sum("0 rows" in line for line in screen.lines) == 2, "the state is gone"
 
 
+@pytest.mark.parametrize("width", [80, 140])
+def test_a_command_leaves_its_steps_and_its_report(tmp_path: Path, width: int) -> None:
+    source = tmp_path / "in.jsonl"
+    source.write_text("".join(f'{{"id": "d{number}", "text": "text {number}"}}\n' for number in range(500)))
+    words = ("ingest", str(source), "--model", "all-MiniLM-L6-v2", "--out", str(tmp_path / "out.npy"), "--emulator")
+    with running("aiomlcommons", *words, width=width) as program:
+        screen = program.read()
+        assert program.process.wait() == 0
+    said = [
+        "registering",
+        "registered",
+        "deploying",
+        "deployed",
+        "embedding",
+        "500 read = 500 written + 0 deduplicated",
+    ]
+    assert [line.partition(":")[0].partition(" + 0 skipped")[0] for line in screen.unwrapped] == said
+    assert screen.cursor
+
+
 def test_in_a_pipe_there_are_plain_lines_and_standard_output_is_the_programs_own() -> None:
-    done = subprocess.run([*COMMAND, "two"], capture_output=True, text=True, check=True, cwd=ROOT)  # noqa: S603
+    done = subprocess.run([*PYTHON, PROGRAM, "two"], capture_output=True, text=True, check=True, cwd=ROOT)  # noqa: S603
     assert sorted(done.stdout.splitlines()) == ["printed by 5", "printed by 7", "the end"]
     assert "\x1b" not in done.stderr
     words = [line.partition(":")[0] for line in done.stderr.splitlines()]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 
+_BEGUN = re.compile(r"\x1b(?:\[[?\d;]*)?\Z")
 _PIECE = re.compile(r"\x1b\[([?\d;]*)([A-Za-z])|([\r\n])|([^\x1b\r\n]+)|\x1b")
 
 
@@ -17,6 +18,8 @@ class Screen:
     def __init__(self, width: int = 80) -> None:
         self.width, self.cursor = width, True
         self._rows, self._row, self._column = [""], 0, 0
+        self._wrapped: set[int] = set()
+        self._rest = ""
 
     @classmethod
     def of(cls, text: str, width: int = 80) -> Screen:
@@ -33,8 +36,17 @@ class Screen:
             rows.pop()
         return rows
 
+    @property
+    def unwrapped(self) -> list[str]:
+        """The lines as they were written, before the terminal wrapped them."""
+        ends = ["" if number in self._wrapped else "\n" for number in range(len(self._rows))]
+        return "".join(row + end for row, end in zip(self._rows, ends, strict=True)).rstrip().splitlines()
+
     def write(self, text: str) -> None:
-        """Write to the terminal."""
+        """Write to the terminal; an escape sequence that is not whole waits for the rest of it."""
+        text, self._rest = self._rest + text, ""
+        if begun := _BEGUN.search(text):
+            text, self._rest = text[: begun.start()], begun[0]
         for piece in _PIECE.finditer(text):
             if piece[2]:
                 self._control(piece[1], piece[2])
@@ -49,6 +61,7 @@ class Screen:
 
     def _put(self, char: str) -> None:
         if self._column == self.width:
+            self._wrapped.add(self._row)
             self._down()
         row = self._rows[self._row].ljust(self._column)
         self._rows[self._row] = row[: self._column] + char + row[self._column + 1 :]
@@ -63,6 +76,7 @@ class Screen:
         if letter == "A":
             self._row = max(0, self._row - int(argument or 1))
         elif letter == "K":
+            self._wrapped.discard(self._row)
             self._rows[self._row] = "" if argument == "2" else self._rows[self._row][: self._column]
         elif argument == "?25":
             self.cursor = letter == "h"
