@@ -13,7 +13,7 @@ from weakref import WeakValueDictionary
 from aiomlcommons.progress._above import Above, behind
 from aiomlcommons.progress.display import trouble
 from aiomlcommons.progress.event import Phase, Progress
-from aiomlcommons.progress.words import plain
+from aiomlcommons.progress.words import fit, plain
 
 _boards: WeakValueDictionary[tuple[int, bool], Board] = WeakValueDictionary()
 _lock = threading.RLock()
@@ -108,7 +108,7 @@ class OneLine:
         """Draw the line over the one before."""
         width = shutil.get_terminal_size().columns - 1
         each = max(1, (width - 3 * (len(states) - 1)) // max(1, len(states)))
-        self._line = " | ".join(_cut(state, each) for state in states)[:width]
+        self._line = fit(" | ".join(_cut(state, each) for state in states), width)
         self._write(f"\r\033[K{self._line}")
 
     def say(self, text: str) -> None:
@@ -127,9 +127,9 @@ class OneLine:
 def _cut(state: Progress, width: int) -> str:
     """Return the state in so many characters: at most a third of them are the name, so that figures are seen."""
     if not state.has_bar:
-        return plain(str(state), width)
-    line = plain(f"{plain(state.name, max(8, width // 3))} {state.line}; {state.words}".rstrip("; "))
-    return line if len(line) <= width else f"{line[: width - 1]}…"
+        return fit(plain(str(state), width), width)
+    name = fit(plain(state.name, max(8, width // 3)), max(8, width // 3))
+    return fit(plain(f"{name} {state.line}; {state.words}".rstrip("; ")), width)
 
 
 class TerminalDisplay:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from itertools import accumulate
+from unicodedata import combining, east_asian_width
 
 _UNITS = ("bytes", "kB", "MB", "GB", "TB")
 
@@ -45,3 +47,15 @@ def plain(text: str, most: int = 500) -> str:
         return line
     half = (most - 1) // 2
     return f"{line[: most - 1 - half]}…{line[len(line) - half :]}"
+
+
+def fit(text: str, width: int) -> str:
+    """Return a text of at most so many columns of a terminal, where a Chinese character takes two; its end is cut."""
+    columns = list(accumulate(_columns(char) for char in text))
+    if not columns or columns[-1] <= width:
+        return text
+    return f"{text[: sum(count < width for count in columns)]}…"
+
+
+def _columns(char: str) -> int:
+    return 0 if combining(char) else 2 if east_asian_width(char) in {"W", "F"} else 1

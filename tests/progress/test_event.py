@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from aiomlcommons import Phase, Progress
-from aiomlcommons.progress.words import plain, size, span
+from aiomlcommons.progress.words import fit, plain, size, span
 
 JOB: dict[str, Any] = {
     "phase": Phase.EMBEDDING,
@@ -128,3 +128,20 @@ def test_bytes_are_said_in_units(count: int | None, words: str) -> None:
 )
 def test_a_text_becomes_one_line_without_what_changes_a_terminal(text: str, most: int, shown: str) -> None:
     assert plain(text, most) == shown
+
+
+@pytest.mark.parametrize(
+    ("text", "width", "shown"),
+    [
+        ("", 3, ""),
+        ("abc", 3, "abc"),
+        ("abcd", 3, "ab…"),
+        ("\u540d\u524d", 4, "\u540d\u524d"),
+        ("\u540d\u524d", 3, "\u540d…"),
+        ("\u540d\u524d", 2, "…"),
+        ("e\u0301e\u0301", 2, "e\u0301e\u0301"),
+        ("abc", 0, "…"),
+    ],
+)
+def test_a_text_is_cut_to_columns_of_a_terminal(text: str, width: int, shown: str) -> None:
+    assert fit(text, width) == shown
