@@ -47,7 +47,7 @@ async def _ensured(outputs: Outputs, ml: Session, where: str, name: str, **optio
     outputs.show(where, spec.path)
     told: list[Progress] = []
     try:
-        outputs.show(where, await ml.models.ensure(spec, deploy=False, backoff=NOW, report=told.append))
+        outputs.show(where, await ml.models.ensure(spec, deploy=False, backoff=NOW, progress=told.append))
     except MLCommonsError as error:
         outputs.error(where, error)
     for step in told:
