@@ -188,7 +188,9 @@ async def test_a_job_tells_everything_from_the_check_to_the_report(world: JobsOn
     embedding = [one for one in told if one.phase is Phase.EMBEDDING]
     assert (embedding[0].done, embedding[0].name) == (0, f"rows -> {sink}")
     last = told[-1]
-    assert (last.done, last.total, last.words) == (101, 101, str(report))
+    counts, seconds, _ = str(report).split("; ", 2)
+    assert seconds.endswith(" s")
+    assert (last.done, last.total, last.words.partition("; ")[0]) == (101, 101, counts)
     assert last.counts == {"written": 100, "failed": 1, "read": 101} | {
         name: last.counts[name] for name in last.counts if name not in {"written", "failed", "read"}
     }
@@ -278,10 +280,10 @@ async def test_two_jobs_at_once_show_both(world: JobsOnAnEmulator, monkeypatch: 
     assert terminal.screen.cursor
 
 
-async def test_a_job_without_progress_logs_only_what_is_done_to_the_model(
+async def test_a_job_without_progress_logs_what_is_done_to_the_model_and_its_start_and_end(
     world: JobsOnAnEmulator, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level("INFO", "aiomlcommons"):
         async with world.ml.ingest(documents(5), model=world.model_id, sink=[].append) as job:
             await job
-    assert [line.partition(":")[0] for line in caplog.messages] == ["deployed"]
+    assert [line.partition(":")[0] for line in caplog.messages] == ["deployed", "job started", "job ended"]
