@@ -170,7 +170,7 @@ class Stub:
 
     def _property(self, name: str, answer: str, documented: object) -> Iterator[str]:
         yield "@property"
-        yield f"def {name}(self) -> {answer}: {summary(documented)}"
+        yield f"def {name}(self) -> {answer}:{summary(documented)}"
 
     def _function(
         self, name: str, signature: inspect.Signature, hints: dict[str, Any], answer: str, documented: object
@@ -190,13 +190,13 @@ class Stub:
             parts.append(word if one.default is one.empty else f"{word} = ...")
             if one.kind is one.POSITIONAL_ONLY and one is not found[0]:
                 parts.append("/")
-        return f"def {name}({', '.join(parts)}) -> {answer}: {summary(documented)}"
+        return f"def {name}({', '.join(parts)}) -> {answer}:{summary(documented)}"
 
 
 def summary(documented: object) -> str:
     """Return the body of a function: the first line of the documentation."""
     line = (getattr(documented, "__doc__", None) or "").strip().partition("\n")[0]
-    return f"\n        {line!r}" if line else "..."
+    return f"\n        {line!r}" if line else " ..."
 
 
 def _context_of(value: Any) -> Any:
