@@ -11,9 +11,17 @@ from typing import Any, TypeVar
 import orjson
 
 from aiomlcommons.api.predict import Predict, PredictByModel
-from aiomlcommons.api.server import GetInfo
+from aiomlcommons.api.server import GetInfo, Info
 from aiomlcommons.endpoint import Pieces, Request, Route
-from aiomlcommons.errors import ApiError, DecodeError, Forbidden, MLCommonsError, NotFound, NotSupported
+from aiomlcommons.errors import (
+    ApiError,
+    DecodeError,
+    Forbidden,
+    MLCommonsError,
+    NotFound,
+    NotOpenSearch,
+    NotSupported,
+)
 from aiomlcommons.http import JSON, HttpRequest, HttpResponse
 from aiomlcommons.net import rules
 from aiomlcommons.net.exchange import Exchange
@@ -91,8 +99,14 @@ class Calls:
                 self._server.recognised(error.response.headers)
             self._server.asked = not getattr(error, "transient", False)
 
-    async def _greet(self) -> None:
-        """Raise an error unless an OpenSearch responds that accepts the credentials."""
+    async def greet(self) -> None:
+        """Verify that an OpenSearch responds and accepts the credentials, as ``Session.connect`` does.
+
+        Raises:
+            NotOpenSearch: Something else responds.
+            ConnectError: No response.
+            ApiError: The credentials are not accepted, the server redirects, or is not well.
+        """
         url = self._exchange.nodes.nodes[0].url
         try:
             info = from_http(GetInfo(), await self._try(GetInfo(), None))
@@ -104,13 +118,12 @@ class Calls:
         except NotFound as error:
             self._server.recognised(error.response.headers)
             if self.flavor.has(Feature.INFO):
-                raise
+                raise NotOpenSearch(url, str(error)) from error
             return  # Serverless has no GET /, and its 404 shows that it accepts the credentials.
         except DecodeError as error:
-            raise DecodeError(f"{url} is not an OpenSearch: {error.message}", error.response) from None
+            raise NotOpenSearch(url, str(error)) from error
         if info.version.distribution != "opensearch":
-            found = info.version.distribution or info.tagline or "something else"
-            raise MLCommonsError(f"{url} is not an OpenSearch: it says {found!r}; is it the right URL?")
+            raise NotOpenSearch(url, _who(info))
 
     async def _get(self, request: Request[Any], headers: Mapping[str, str] | None = None) -> HttpResponse:
         """Send to the route that the server's version knows; retry once with the old route if the first is unknown."""
@@ -172,3 +185,10 @@ class Calls:
         if repeatable is None:
             repeatable = sent.method in {"GET", "HEAD", "PUT", "DELETE"}
         return await self._exchange(sent.with_headers(headers or {}), repeatable=repeatable)
+
+
+def _who(info: Info) -> str:
+    """Return who says that it is something other than OpenSearch."""
+    if info.tagline == "You Know, for Search":
+        return f"it is Elasticsearch {info.version.number}"
+    return f"it says {info.version.distribution or info.tagline or 'something else'!r}; is it the right URL?"

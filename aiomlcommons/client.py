@@ -133,12 +133,12 @@ class Client(Calls, Api, Inference, Waits):
         Raises:
             ConnectError: No response.
             Unauthorized: The credentials are not accepted.
-            DecodeError, MLCommonsError: Something other than OpenSearch responds at this URL.
+            NotOpenSearch: Something other than OpenSearch responds at this URL.
         """
         session = cls(url, **options)
         await session._exchange.open()
         try:
-            await session._greet()
+            await session.greet()
         except BaseException:
             await session.close()
             raise

@@ -17,8 +17,9 @@ from aiomlcommons.trouble.aws import aws_hint
 from aiomlcommons.trouble.defects import defect_of
 from aiomlcommons.trouble.delays import delay_in
 from aiomlcommons.trouble.echoes import without_echo
-from aiomlcommons.trouble.error_body import body_of, describe, disabled_setting, retry_after
+from aiomlcommons.trouble.error_body import LONGEST, body_of, describe, disabled_setting, retry_after
 from aiomlcommons.trouble.kinds import Party, Trouble
+from aiomlcommons.trouble.pages import page_hint, page_in
 from aiomlcommons.trouble.parsed_error import parse_error
 from aiomlcommons.trouble.table import trouble_of
 
@@ -109,12 +110,28 @@ class DecodeError(MLCommonsError):
 
     def __init__(self, message: str, response: HttpResponse, index: int | None = None) -> None:
         response, message = response.veiled, response.request.hidden_in(message)
-        super().__init__(f"{message} ({response.request}); the response begins {response.body[:120]!r}")
+        begins = page_in(response.body[:LONGEST].decode("utf-8", "replace"))
+        begins = f"is {begins}" if begins else f"begins {response.body[:120]!r}"
+        super().__init__(f"{message} ({response.request}); the response {begins}")
         self.message, self.response, self.request, self.index = message, response, response.request, index
         self.opaque_id = self.request.opaque_id
 
     def __reduce__(self) -> Any:
         return type(self), (self.message, self.response, self.index), {"attempts": self.attempts}
+
+
+class NotOpenSearch(MLCommonsError):
+    """Something other than an OpenSearch responds at the URL: a web server, a proxy, another database.
+
+    ``.url`` is the URL, and the message says what it answers.
+    """
+
+    def __init__(self, url: str, what: str) -> None:
+        super().__init__(f"{url} is not an OpenSearch: {what}")
+        self.url, self.what = url, what
+
+    def __reduce__(self) -> Any:
+        return type(self), (self.url, self.what)
 
 
 class ApiError(MLCommonsError):
@@ -139,7 +156,7 @@ class ApiError(MLCommonsError):
         self.type, self.reason, self.details = describe(self.body)
         self.trouble = trouble_in(response)
         words = ": ".join(filter(None, (self.reason, self.details))) or f"status {self.status}"
-        remedy = self._remedy()
+        remedy = self._remedy() or page_hint(self.body)
         super().__init__(f"{words.rstrip('. ') if remedy else words}{remedy} ({self.request})")
         self.transient = self.trouble.passes
         self.retry_after = retry_after(response.headers)

@@ -155,6 +155,7 @@ def test_other_words_are_no_switched_off_feature(words: str) -> None:
 INFO = TaskInfo(task_type="DEPLOY_MODEL", state="FAILED", error='{"node": "no memory"}')
 EVERY: Mapping[str, Exception] = {
     "ApiError": error_for(answer(429, error_body("why"), **{"retry-after": "1"})),
+    "NotOpenSearch": errors.NotOpenSearch("https://host:9200", "it is Elasticsearch 8.1.0"),
     "DecodeError": errors.DecodeError("not JSON", answer(200, b"<html>")),
     "ConnectError": errors.ConnectError("refused", REQUEST, transient=False),
     "RequestTimeout": errors.RequestTimeout("too late", REQUEST),

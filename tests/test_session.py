@@ -25,6 +25,7 @@ from aiomlcommons import (
     InvalidRequest,
     MLCommonsError,
     NotFound,
+    NotOpenSearch,
     Redirected,
     RequestTimeout,
     Secret,
@@ -102,7 +103,7 @@ async def test_connect_opens_and_close_closes() -> None:
 @pytest.mark.parametrize(
     ("body", "words"),
     [
-        ({**INFO, "version": {"number": "8.1.0"}, "tagline": "You Know, for Search"}, "it says 'You Know, for Search'"),
+        ({**INFO, "version": {"number": "8.1.0"}, "tagline": "You Know, for Search"}, "it is Elasticsearch 8.1.0"),
         ({**INFO, "version": {"number": "1", "distribution": "other"}}, "it says 'other'"),
         ({**INFO, "version": {"number": "1"}, "tagline": ""}, "it says 'something else'"),
         ({"hello": "world"}, "required key 'cluster_name' is missing"),
@@ -111,7 +112,7 @@ async def test_connect_opens_and_close_closes() -> None:
 )
 async def test_connect_refuses_what_is_no_opensearch(body: Any, words: str) -> None:
     async with serve(reply(body)) as server:
-        with pytest.raises(MLCommonsError) as caught:
+        with pytest.raises(NotOpenSearch) as caught:
             await Session.connect(server.url)
     assert f"{server.url} is not an OpenSearch: " in str(caught.value)
     assert words in str(caught.value)
@@ -119,8 +120,10 @@ async def test_connect_refuses_what_is_no_opensearch(body: Any, words: str) -> N
 
 async def test_connect_to_a_web_page_names_the_host_and_the_kind() -> None:
     async with misbehave(html) as bad:
-        with pytest.raises(DecodeError, match=f"{bad.url} is not an OpenSearch: .* not JSON but text/html"):
+        with pytest.raises(NotOpenSearch, match=f"{bad.url} is not an OpenSearch: .* not JSON but text/html") as caught:
             await Session.connect(bad.url)
+    assert str(caught.value).endswith('; the response is an HTML page, "It works!"')
+    assert isinstance(caught.value.__cause__, DecodeError)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The command line: ``aiomlcommons ingest | dead-letter | models | groups | tasks | settings | call | emulator``."""
+"""The command line: ``aiomlcommons COMMAND``; docs/cli.md is its guide."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, NoReturn
 
 from aiomlcommons.cli import signals, streams
+from aiomlcommons.cli.exit_codes import BY_SIGNAL, FAILED, INTERRUPTED, USAGE
 
 if TYPE_CHECKING:
     import argparse
@@ -17,16 +18,9 @@ if TYPE_CHECKING:
 
     Command = Callable[[argparse.Namespace], Awaitable[int | None]]
 
-FAILED, USAGE = 1, 2
-INTERRUPTED = signals.EXIT_CODE + 2
-
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; return its exit code.
-
-    0 is success, 1 a failure, 2 wrong usage, 3 some dead letters, 130 an interrupt (Ctrl-C), 143 SIGTERM, and
-    129 SIGHUP.
-    """
+    """Run a command; return its exit code, which is one of ``exit_codes``."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         # Escape what the terminal cannot show, as standard error does, instead of failing.
         sys.stdout.reconfigure(errors="backslashreplace")
@@ -59,7 +53,7 @@ def run() -> NoReturn:
     except signals.Interrupted as interrupt:  # after the command
         code = interrupt.code
     streams.flush_errors()
-    if code > signals.EXIT_CODE:
+    if code > BY_SIGNAL:
         # Without waiting for threads, which may be blocked for ever.
         os._exit(code)
     sys.exit(code)
@@ -67,18 +61,22 @@ def run() -> NoReturn:
 
 def _main(arguments: Sequence[str]) -> int:
     # Slow imports are inside the handler of Ctrl-C, and --help does not need all of them.
-    import argparse
     import asyncio
 
-    from aiomlcommons.cli.arguments import parser
+    from aiomlcommons.cli.arguments import parse
 
-    options = parser().parse_args(arguments, argparse.Namespace(typed=list(arguments)))
-    from aiomlcommons.cli.common import UsageError
+    options = parse(arguments)
+    from aiomlcommons.cli.errors import UsageError
     from aiomlcommons.errors import MLCommonsError
 
     module, name = options.command.split(".")
     command: Command = getattr(import_module(f"aiomlcommons.cli.{module}"), name)
+    undo = _show_logs(options)
     try:
+        if not options.local and not options.emulator:
+            from aiomlcommons.cli.common import connection_of
+
+            connection_of(options)  # before the loop runs, where Ctrl-C ends the prompt for a password
         return asyncio.run(_run(command, options)) or 0
     except UsageError as error:
         print(f"aiomlcommons: {error}", file=sys.stderr)
@@ -89,6 +87,17 @@ def _main(arguments: Sequence[str]) -> int:
         notes = "".join(f" ({note})" for note in getattr(error, "__notes__", ()))
         print(f"aiomlcommons: {type(error).__name__}: {error}{notes}", file=sys.stderr)
         return FAILED
+    finally:
+        undo()
+
+
+def _show_logs(options: argparse.Namespace) -> Callable[[], None]:
+    """Show log lines as -v and -q ask for; return what undoes it."""
+    if not (options.verbose or options.quiet):
+        return lambda: None
+    from aiomlcommons.logs import show_logs
+
+    return show_logs("error" if options.quiet else "info" if options.verbose == 1 else "debug")
 
 
 async def _run(command: Command, options: argparse.Namespace) -> int | None:

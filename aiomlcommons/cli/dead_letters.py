@@ -1,4 +1,4 @@
-"""``aiomlcommons dead-letter``: list the documents that failed for good, and retry them."""
+"""``aiomlcommons dead-letters``: list the documents that failed for good, and retry them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ import anyio.to_thread
 import attrs
 
 from aiomlcommons.cli import jobs
-from aiomlcommons.cli.common import UsageError, cluster
+from aiomlcommons.cli.common import cluster
+from aiomlcommons.cli.errors import UsageError
+from aiomlcommons.cli.exit_codes import SOME_FAILED
 from aiomlcommons.cli.tables import print_json
 from aiomlcommons.inference.fields import TextFrom
 from aiomlcommons.ingest.json_values import dumped_anyhow, loaded
@@ -47,7 +49,7 @@ async def retry(options: argparse.Namespace) -> int:
         left = await anyio.to_thread.run_sync(files.clean_up)
         words = f"the retry had finished already; {left:,} dead letters are left"
         print_json({"failed": left, "dead_letters": options.file if left else None}) if options.json else print(words)
-        return jobs.SOME_FAILED if left else 0
+        return SOME_FAILED if left else 0
     checkpoint = await anyio.to_thread.run_sync(_check, files, options)
     source = await anyio.to_thread.run_sync(DeadLetterSource.of, files.path)
     how = {**jobs.how(options), **jobs.known(options), **_of_retry(options)}
@@ -58,7 +60,7 @@ async def retry(options: argparse.Namespace) -> int:
     left = await anyio.to_thread.run_sync(files.clean_up)
     report = attrs.evolve(report, dead_letters=options.file if left else None)
     print_json(attrs.asdict(report)) if options.json else print(report)
-    return jobs.SOME_FAILED if left else 0
+    return SOME_FAILED if left else 0
 
 
 def _is_finished(files: RetryFiles, options: argparse.Namespace) -> bool:

@@ -14,6 +14,7 @@ import attrs
 
 from aiomlcommons.cli import jobs
 from aiomlcommons.cli.common import cluster, shown
+from aiomlcommons.cli.exit_codes import SOME_FAILED
 from aiomlcommons.cli.tables import print_json
 from aiomlcommons.ingest.dry_run import Estimate, estimate
 from aiomlcommons.ingest.sinks import open_sink
@@ -45,7 +46,7 @@ async def ingest(options: argparse.Namespace) -> int:
         print_json(attrs.asdict(report)) if options.json else print(report)
     if report.failed and not report.written:
         await anyio.to_thread.run_sync(_say_why, dead_letters)
-    return jobs.SOME_FAILED if report.failed else 0
+    return SOME_FAILED if report.failed else 0
 
 
 def _say_why(dead_letters: Path) -> None:
@@ -72,7 +73,7 @@ async def _dry_run(options: argparse.Namespace, how: dict[str, Any]) -> int:
             lambda folder: _rehearsal(ml, options, folder),
             model=model,
             rows=options.sample,
-            progress=shown(),
+            progress=shown(options),
             **how,
         )
     print_json(attrs.asdict(found)) if options.json else print(_words(found))

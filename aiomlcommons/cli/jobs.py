@@ -13,7 +13,9 @@ from typing import Any
 
 import anyio.to_thread
 
-from aiomlcommons.cli.common import UsageError, shown
+from aiomlcommons.cli.common import note, shown
+from aiomlcommons.cli.connection import without_password
+from aiomlcommons.cli.errors import UsageError
 from aiomlcommons.ingest.options import JobOptions
 from aiomlcommons.ingest.paths import file_name, printable, redacted
 from aiomlcommons.ingest.sinks import IndexSink, open_sink
@@ -27,7 +29,6 @@ from aiomlcommons.ingest.types import Sink, Source
 from aiomlcommons.lifecycle.ensure import ensure
 from aiomlcommons.session import Session
 
-SOME_FAILED = 3
 # No index has a colon in its name.
 INDEX = "index:"
 # As --out: JSON Lines to standard output.
@@ -161,7 +162,7 @@ def checkpoint_of(path: str, options: argparse.Namespace) -> Path | None:
         remedy = "" if options.emulator else "pass --resume to continue it, or "
         raise UsageError(f"{checkpoint} belongs to an interrupted job: {remedy}--overwrite to begin anew")
     if options.resume and found is None and not is_finished(path, options):
-        print(f"there is no checkpoint {checkpoint}: the job starts from the beginning", file=sys.stderr)
+        note(options, f"there is no checkpoint {checkpoint}: the job starts from the beginning")
     return None if options.emulator else checkpoint
 
 
@@ -182,7 +183,7 @@ def is_finished(path: str, options: argparse.Namespace) -> bool:
 
 async def ensured(ml: Session, options: argparse.Namespace) -> str:
     """Ensure the model; return its id."""
-    return (await ensure(ml, options.model, wait=options.stall_timeout, progress=shown())).model_id
+    return (await ensure(ml, options.model, wait=options.stall_timeout, progress=shown(options))).model_id
 
 
 async def run(
@@ -207,7 +208,7 @@ async def run(
             options=job_options,
             anew=not options.resume,
             keep=keep,
-            progress=shown(),
+            progress=shown(options),
         ) as job:
             stats = job.stats
             return await job
@@ -225,8 +226,8 @@ def _say_where_it_is(stats: Stats, checkpoint: Path | None, options: argparse.Na
 
 
 def command(options: argparse.Namespace) -> str:
-    """Return the command that continues the job, quoted for a shell, without the credentials in URLs."""
+    """Return the command that continues the job, quoted for a shell, without the credentials in URLs and --user."""
     is_script = Path(sys.argv[0]).stem == "aiomlcommons"
     program = ["aiomlcommons"] if is_script else [sys.executable, "-m", "aiomlcommons"]
-    words = [*program, *map(redacted, options.typed), *(() if options.resume else ("--resume",))]
+    words = [*program, *map(redacted, without_password(options.typed)), *(() if options.resume else ("--resume",))]
     return printable(subprocess.list2cmdline(words) if os.name == "nt" else shlex.join(words))

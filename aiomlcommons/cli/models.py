@@ -1,4 +1,4 @@
-"""``aiomlcommons models``: ensure, upload, deploy, undeploy, list and delete models."""
+"""``aiomlcommons models``: ensure, upload, deploy, undeploy, list, show and delete models."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ from yarl import URL
 
 from aiomlcommons.api.checks import name_of_file
 from aiomlcommons.api.model_configs import ModelConfig
-from aiomlcommons.cli.common import REFUSED, UsageError, cluster, confirmed, shown
-from aiomlcommons.cli.tables import moment, print_json, table
+from aiomlcommons.cli.common import cluster, confirmed, shown
+from aiomlcommons.cli.errors import UsageError
+from aiomlcommons.cli.exit_codes import FAILED
+from aiomlcommons.cli.tables import moment, print_json, print_record, table
 from aiomlcommons.errors import MLCommonsError
 from aiomlcommons.lifecycle import ensure as ensuring
 from aiomlcommons.lifecycle.catalogue import PRETRAINED
@@ -23,6 +25,8 @@ from aiomlcommons.lifecycle.pasted_names import plain_name
 from aiomlcommons.lifecycle.spec import ExistingModel, FileModel, PretrainedModel, RemoteModel, Spec, UrlModel
 from aiomlcommons.session import Session
 from aiomlcommons.wire import convert
+
+_ALL: dict[str, Any] = {"match_all": {}}
 
 
 def _print_model(model_id: str, name: str | None, state: object, *, as_json: bool) -> None:
@@ -53,7 +57,7 @@ async def deploy(options: argparse.Namespace) -> None:
 async def _ensure(options: argparse.Namespace, spec: Spec | str, *, deploy: bool) -> EnsuredModel:
     how = {"deploy": deploy, "change_settings": options.change_settings}
     async with cluster(options) as ml:
-        return await ensuring.ensure(ml, spec, wait=ensuring.WAIT, progress=shown(), **how)
+        return await ensuring.ensure(ml, spec, wait=ensuring.WAIT, progress=shown(options), **how)
 
 
 def _spec(options: argparse.Namespace) -> Spec | str:
@@ -88,23 +92,25 @@ def _described(options: argparse.Namespace) -> dict[str, Any]:
 
 async def undeploy(options: argparse.Namespace) -> None:
     """Take models off the nodes."""
+    done: list[dict[str, Any]] = []
     async with cluster(options) as ml:
         for word in options.models:
-            model_id = await _existing(ml, word)
+            model_id = await existing(ml, word)
             got = await ml.models.undeploy(model_id)
-            stats = {node: (done.stats or {}).get(model_id, "not_found") for node, done in got.items()}
-            if options.json:
-                print_json({"model_id": model_id, "nodes": stats})
-            else:
-                print(model_id, *(f"{node}: {word}" for node, word in stats.items()))
+            nodes = {node: (found.stats or {}).get(model_id, "not_found") for node, found in got.items()}
+            done.append({"model_id": model_id, "nodes": nodes})
+            if not options.json:
+                print(model_id, *(f"{node}: {word}" for node, word in nodes.items()))
+    if options.json:
+        print_json(done)
 
 
 async def show(options: argparse.Namespace) -> None:
     """List the models of the cluster."""
-    query = {"wildcard": {"name.keyword": f"*{options.name}*"}} if options.name else {"match_all": {}}
+    part = options.name.lower()
     async with cluster(options) as ml:
-        hits = [hit async for hit in ml.models.search({"query": query, "sort": [{"created_time": "asc"}]})]
-    rows = [(hit.id, hit.source) for hit in hits if hit.has_source]
+        hits = [hit async for hit in ml.models.search({"query": _ALL, "sort": [{"created_time": "asc"}]})]
+    rows = [(hit.id, hit.source) for hit in hits if hit.has_source and part in (hit.source.name or "").lower()]
     if options.json:
         print_json([{"model_id": key, **convert.unstructure(model)} for key, model in rows])
         return
@@ -114,6 +120,14 @@ async def show(options: argparse.Namespace) -> None:
         for key, m in rows
     ]
     print(table(titles, cells))
+
+
+async def get(options: argparse.Namespace) -> None:
+    """Show one model."""
+    async with cluster(options) as ml:
+        model_id = await existing(ml, options.model)
+        found = await ml.models.get(model_id)
+    print_record({"model_id": model_id, **convert.unstructure(found)}, as_json=options.json)
 
 
 async def pretrained(options: argparse.Namespace) -> None:
@@ -128,19 +142,37 @@ async def pretrained(options: argparse.Namespace) -> None:
 
 async def delete(options: argparse.Namespace) -> int | None:
     """Undeploy models and delete them, after confirmation."""
+    done: list[dict[str, str]] = []
     async with cluster(options) as ml:
-        ids = [await _existing(ml, word) for word in options.models]
+        ids = [await existing(ml, word) for word in options.models]
         found = [(model_id, (await ml.models.get(model_id)).name) for model_id in ids]
         if not confirmed(options, [f"model {model_id} ({name})" for model_id, name in found]):
-            return REFUSED
-        for model_id in ids:
-            await ml.models.remove(model_id, empty_group=options.empty_group)
-            print(f"deleted {model_id}")
+            return FAILED
+        try:
+            for model_id in ids:
+                await ml.models.remove(model_id, empty_group=options.empty_group)
+                done.append({"model_id": model_id, "result": "deleted"})
+                if not options.json:
+                    print(f"deleted {model_id}")
+        finally:
+            if options.json and done:
+                print_json(done)
     return None
 
 
-async def _existing(ml: Session, word: str) -> str:
+async def existing(ml: Session, word: str, *, ensure: bool = False) -> str:
+    """Return the id of a model that the cluster has. Raises MLCommonsError, with the remedy, if it has none.
+
+    With ``ensure`` a pretrained one is registered and deployed.
+    """
     found = await named(ml, word)
+    if isinstance(found, PretrainedModel):
+        found = await named(ml, found.name)  # the name under which it is registered
     if isinstance(found, ExistingModel):
         return found.model_id
-    raise MLCommonsError(f"the cluster has no model {word!r}; `aiomlcommons models list` shows what it has")
+    if ensure:
+        return (await ml.models.ensure(found)).model_id
+    raise MLCommonsError(
+        f"the cluster has no model {word!r}: `aiomlcommons models ensure {found.name}` makes it, and "
+        "`aiomlcommons models list` shows what there is"
+    )

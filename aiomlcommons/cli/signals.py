@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
 
-# What a shell reports for a process that the signal has ended.
-EXIT_CODE = 128
+from aiomlcommons.cli.exit_codes import BY_SIGNAL
+
 CAUGHT = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 _WORDS = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
 
@@ -20,7 +20,7 @@ class Interrupted(BaseException):
     """A signal ended the command; ``code`` is the exit code, and the text tells which it was."""
 
     def __init__(self, number: int) -> None:
-        self.code = EXIT_CODE + number
+        self.code = BY_SIGNAL + number
         super().__init__(_WORDS.get(signal.Signals(number), "hung up"))
 
 

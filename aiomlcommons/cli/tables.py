@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -26,6 +26,23 @@ def print_json(data: Any) -> None:
     sys.stdout.flush()
     sys.stdout.buffer.write(dumped_anyhow(data, orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
     sys.stdout.buffer.flush()
+
+
+def print_line(data: Any) -> None:
+    """Print data as JSON on one line, for a reader who waits for it."""
+    sys.stdout.flush()
+    sys.stdout.buffer.write(dumped_anyhow(data, orjson.OPT_APPEND_NEWLINE))
+    sys.stdout.buffer.flush()
+
+
+def print_record(data: Mapping[str, Any], *, as_json: bool) -> None:
+    """Print one thing: as JSON, or a field a line."""
+    if as_json:
+        print_json(data)
+        return
+    rows = [(name, value if isinstance(value, str) else dumped_anyhow(value).decode()) for name, value in data.items()]
+    width = max(map(len, data), default=0)
+    print("\n".join(f"{name:<{width}}  {value}" for name, value in rows))
 
 
 def moment(millis: int | None) -> str:

@@ -7,8 +7,9 @@ import sys
 
 import anyio
 
-from aiomlcommons.cli.common import cluster
-from aiomlcommons.cli.tables import moment, print_json, table
+from aiomlcommons.cli.common import cluster, note
+from aiomlcommons.cli.exit_codes import OK, STILL_RUNNING
+from aiomlcommons.cli.tables import moment, print_json, print_record, table
 from aiomlcommons.wire import convert
 
 
@@ -25,20 +26,30 @@ async def show(options: argparse.Namespace) -> None:
     print(table(("TASK_ID", "TYPE", "STATE", "MODEL_ID", "CREATED", "ERROR"), cells))
 
 
+async def get(options: argparse.Namespace) -> None:
+    """Show one task."""
+    async with cluster(options) as ml:
+        found = await ml.tasks.get(options.id)
+    print_record({"task_id": options.id, **convert.unstructure(found)}, as_json=options.json)
+
+
 async def wait(options: argparse.Namespace) -> int:
     """Wait for the end of a task, and print each change of its state."""
     async with cluster(options) as ml:
-        task = ml.task(options.task_id)
+        task = ml.task(options.id)
         try:
             with anyio.fail_after(options.timeout):
                 async for info in task:
-                    print(f"{info.task_type or 'task'} {options.task_id} {info.state}", file=sys.stderr)
+                    note(options, f"{info.task_type or 'task'} {options.id} {info.state}")
                 # Awaited too, because that follows a deployment which failed as a duplicate to the one that continues.
                 info = await task
         except TimeoutError as error:
-            print(f"aiomlcommons: task {options.task_id} has not ended in {options.timeout:g} s", file=sys.stderr)
-            for note in getattr(error.__context__, "__notes__", ()):
-                print(f"  {note}", file=sys.stderr)
-            return 1
+            print(f"aiomlcommons: task {options.id} has not ended in {options.timeout:g} s", file=sys.stderr)
+            for words in getattr(error.__context__, "__notes__", ()):
+                print(f"  {words}", file=sys.stderr)
+            return STILL_RUNNING
+    if options.json:
+        print_json({"task_id": options.id, **convert.unstructure(info)})
+    else:
         print(f"{info.state}" + (f" model_id={info.model_id}" if info.model_id else ""))
-        return 0
+    return OK

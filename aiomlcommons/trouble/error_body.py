@@ -9,6 +9,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from aiomlcommons.http import HttpResponse
+from aiomlcommons.trouble.pages import page_in
 
 # Maximum length of each text of an error, in characters.
 LONGEST = 2000
@@ -25,7 +26,8 @@ def body_of(response: HttpResponse) -> Any:
 def describe(body: Any) -> tuple[str, str, str]:
     """Return type, reason and details of an error body of any shape; what is missing is empty."""
     if not isinstance(body, Mapping):
-        return "", str(body or "").strip()[:LONGEST], ""
+        words = str(body or "").strip()
+        return "", page_in(words) or words[:LONGEST], ""
     error = body.get("error") or ""
     if isinstance(error, Mapping):
         # The execute routes send a class name, a generic reason, and the specific message as details.

@@ -20,10 +20,11 @@ from aiohttp import web
 
 import aiomlcommons
 from aiomlcommons import cli
-from aiomlcommons.cli import calls, commands, models
-from aiomlcommons.cli.arguments import parser
+from aiomlcommons.cli import calls, models
+from aiomlcommons.cli.arguments import parse
+from aiomlcommons.cli.connection import Connection
+from aiomlcommons.cli.errors import UsageError
 from aiomlcommons.endpoint import ENDPOINTS
-from aiomlcommons.errors import InvalidRequest
 from aiomlcommons.lifecycle.spec import UrlModel
 from tests.support.paths import MODELS
 from tests.support.recording_server import reply, serve
@@ -86,7 +87,7 @@ def test_ingest_writes_an_array(corpus: Path, capsys: pytest.CaptureFixture[str]
         (
             ["ingest", "x.jsonl", "--model", "m", "--out", "o.npy"],
             2,
-            "no cluster is given: pass --url or set OPENSEARCH",
+            "no cluster is given: pass --url or --profile, or set OPENSEARCH",
         ),
         (["tasks", "wait", "t"], 2, "pass --emulator"),
         (["tasks", "wait", "t", "--url", "http://h", "--emulator"], 2, "--url and --emulator exclude each other"),
@@ -122,10 +123,10 @@ def test_ingest_writes_an_array(corpus: Path, capsys: pytest.CaptureFixture[str]
             "cannot write o.txt: name it .jsonl",
         ),
         (["ingest", "x.pdf", "--model", "m", "--out", "o.npy", "--emulator"], 1, "cannot read x.pdf: name it .jsonl"),
-        (["dead-letter", "list", "no.jsonl"], 1, "no.jsonl"),
-        (["call", "models", "nope", "--emulator"], 1, "there is no endpoint 'models nope'"),
-        (["call", "models", "get", "--emulator"], 1, "required key 'model_id' is missing"),
-        (["call", "models", "get", "a", "b", "--emulator"], 1, "GetModel has no field for 'b'"),
+        (["dead-letters", "list", "no.jsonl"], 1, "no.jsonl"),
+        (["call", "models", "nope", "--emulator"], 2, "there is no endpoint 'models nope'"),
+        (["call", "models", "get", "--emulator"], 2, "required key 'model_id' is missing"),
+        (["call", "models", "get", "a", "b", "--emulator"], 2, "GetModel has no field for 'b'"),
         (["call", "models", "get", "missing", "--emulator"], 1, "NotFound: Failed to find model"),
     ],
 )
@@ -169,7 +170,7 @@ def test_a_port_that_cannot_be_is_refused_by_name(port: str, capsys: pytest.Capt
     assert f"argument --port: must be a number from 0 to 65535, not {port!r}" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("moment", ["aiomlcommons.cli.arguments.parser", "aiomlcommons.cli.import_module"])
+@pytest.mark.parametrize("moment", ["aiomlcommons.cli.arguments.parse", "aiomlcommons.cli.import_module"])
 def test_ctrl_c_while_a_command_is_still_imported_is_no_stack_trace(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, moment: str
 ) -> None:
@@ -221,32 +222,46 @@ def test_call_reaches_an_endpoint_of_a_single_word(
 
 def test_call_of_a_single_word_says_what_is_missing(served: str, capsys: pytest.CaptureFixture[str]) -> None:
     code, _, err = run(capsys, "call", "predict", "--url", served)
-    assert (code, "required key 'algorithm' is missing" in err) == (1, True)
+    assert (code, "required key 'algorithm' is missing" in err) == (2, True)
 
 
 @pytest.mark.parametrize(
     ("word", "first"),
     [("tas", "tasks cancel"), ("tasks", "tasks cancel"), ("models.g", "models get"), ("inf", "info  ")],
 )
-def test_call_lists_what_begins_with_a_word(capsys: pytest.CaptureFixture[str], word: str, first: str) -> None:
-    code, out, _ = run(capsys, "call", word)
+def test_endpoints_are_listed_that_begin_with_a_word(capsys: pytest.CaptureFixture[str], word: str, first: str) -> None:
+    code, out, _ = run(capsys, "endpoints", word)
     assert (code, out[: len(first)]) == (0, first)
 
 
-@pytest.mark.parametrize("word", ["nope", "models.nope"])
-def test_call_of_a_word_that_nothing_begins_with_says_so(capsys: pytest.CaptureFixture[str], word: str) -> None:
-    code, _, err = run(capsys, "call", word)
-    assert (code, f"there is no endpoint {word!r}; `call` alone lists all of them" in err) == (1, True)
+@pytest.mark.parametrize("verb", ["call", "endpoints"])
+@pytest.mark.parametrize(
+    ("words", "error"),
+    [
+        (["xyzzy"], "there is no endpoint 'xyzzy'; `aiomlcommons endpoints` lists all of them"),
+        (["models.gte"], "there is no endpoint 'models.gte'; did you mean 'models.get'"),
+    ],
+)
+def test_a_word_that_no_endpoint_begins_with_says_so(
+    capsys: pytest.CaptureFixture[str], verb: str, words: list[str], error: str
+) -> None:
+    code, _, err = run(capsys, verb, *words, "--emulator")
+    assert (code, error in err) == (2, True), err
+
+
+def test_call_of_a_namespace_says_where_its_methods_are(capsys: pytest.CaptureFixture[str]) -> None:
+    words = "'models' is a namespace, not an endpoint; `aiomlcommons endpoints models` lists its methods"
+    assert run(capsys, "call", "models", "--emulator") == (2, "", f"aiomlcommons: {words}\n")
 
 
 @pytest.mark.parametrize("body", ['data: {"a": 1}\n\n', "", "green"])
 def test_call_prints_what_is_no_json_as_it_is(body: str, capsys: pytest.CaptureFixture[str]) -> None:
-    options = parser().parse_args(("call", "models", "get", "m"))
+    options = parse(("call", "models", "get", "m"))
 
     async def called() -> None:
         async with serve(web.Response(status=202, text=body)) as server:
-            options.url = server.url
-            await commands.call(options)
+            options.connection = Connection({"OPENSEARCH_URL": server.url})
+            await calls.call(options)
 
     asyncio.run(called())
     assert capsys.readouterr().out == body
@@ -284,12 +299,15 @@ def test_every_endpoint_is_reached_by_exactly_one_name() -> None:
     assert len({name for name, _ in names}) == len(names)
 
 
-def test_call_lists_what_there_is(capsys: pytest.CaptureFixture[str]) -> None:
-    code, out, _ = run(capsys, "call")
+def test_endpoints_lists_what_there_is(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = run(capsys, "endpoints")
     assert code == 0
     assert "models deploy " in out
     assert len(out.splitlines()) == len(ENDPOINTS)
-    _, out, _ = run(capsys, "call", "tasks")
+    found = orjson.loads(run(capsys, "endpoints", "--json")[1])
+    assert len(found) == len(ENDPOINTS)
+    assert next(one for one in found if one["name"] == "models.get")["fields"][0] == "model_id"
+    _, out, _ = run(capsys, "endpoints", "tasks")
     assert all(line.startswith("tasks ") for line in out.splitlines())
 
 
@@ -312,7 +330,7 @@ def test_words_become_fields(words: list[str], fields: dict[str, object]) -> Non
 
 
 def test_a_value_of_the_wrong_kind_is_named() -> None:
-    with pytest.raises(InvalidRequest, match=r"return_content"):
+    with pytest.raises(UsageError, match=r"return_content"):
         calls.request_of(["models", "get", "id", "return_content=5"])
 
 
@@ -347,7 +365,7 @@ def test_a_model_is_ensured_listed_and_deleted(uploaded: str, served: str, capsy
     code, out, _ = run(capsys, "models", "delete", "by hand", "--yes", "--empty-group", "--url", served)
     assert (code, out) == (0, f"deleted {uploaded}\n")
     assert run(capsys, "models", "list", "--name", "hand", "--json", "--url", served)[1] == "[]\n"
-    assert "hands" not in run(capsys, "groups", "list", "--url", served)[1]
+    assert "hands" not in run(capsys, "model-groups", "list", "--url", served)[1]
 
 
 def test_nothing_is_deleted_without_a_yes(
@@ -362,9 +380,9 @@ def test_nothing_is_deleted_without_a_yes(
         terminal = io.StringIO(answer + "\n")
         monkeypatch.setattr(terminal, "isatty", lambda: True)
         monkeypatch.setattr(sys, "stdin", terminal)
-        code, out, _ = run(capsys, "models", "delete", uploaded, "--url", served)
-        assert code == expected
-        assert f"model {uploaded} (by hand)" in out
+        code, out, err = run(capsys, "models", "delete", uploaded, "--url", served)
+        assert (code, out) == (expected, f"deleted {uploaded}\n" if answer == "y" else "")
+        assert f"model {uploaded} (by hand)" in err
 
 
 @pytest.mark.parametrize(
@@ -376,7 +394,7 @@ def test_nothing_is_deleted_without_a_yes(
     ],
 )
 def test_a_model_by_url_is_called_by_its_file(words: list[str], name: str) -> None:
-    spec = models._spec(parser().parse_args(["models", "ensure", *words, "--sha256", "0" * 64]))
+    spec = models._spec(parse(["models", "ensure", *words, "--sha256", "0" * 64]))
     assert isinstance(spec, UrlModel)
     assert (spec.name, spec.url) == (name, words[0])
 
@@ -402,10 +420,10 @@ def test_pretrained_models_are_listed(capsys: pytest.CaptureFixture[str]) -> Non
 
 
 def test_groups_and_tasks_are_listed(uploaded: str, served: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert re.search(r"\S+ +hands +\S+ +\d+ ", run(capsys, "groups", "list", "--url", served)[1])
-    groups = orjson.loads(run(capsys, "groups", "list", "--json", "--url", served)[1])
+    assert re.search(r"\S+ +hands +\S+ +\d+ ", run(capsys, "model-groups", "list", "--url", served)[1])
+    groups = orjson.loads(run(capsys, "model-groups", "list", "--json", "--url", served)[1])
     group_id = next(group["model_group_id"] for group in groups if group["name"] == "hands")
-    code, _, err = run(capsys, "groups", "delete", group_id, "--yes", "--url", served)
+    code, _, err = run(capsys, "model-groups", "delete", group_id, "--yes", "--url", served)
     assert (code, "associated model versions" in err) == (1, True)
     rows = orjson.loads(run(capsys, "tasks", "list", "--last", "5", "--json", "--url", served)[1])
     assert uploaded in {row.get("model_id") for row in rows}
@@ -469,7 +487,7 @@ def test_the_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) 
 
 
 def test_a_reader_who_has_had_enough_is_no_error_to_be_shown(served: str) -> None:
-    command = [sys.executable, "-m", "aiomlcommons", "call", "models", "--url", served]
+    command = [sys.executable, "-m", "aiomlcommons", "endpoints", "--url", served]
     reading, writing = os.pipe()
     os.close(reading)
     process = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, check=False)  # noqa: S603

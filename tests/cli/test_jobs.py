@@ -256,12 +256,12 @@ async def test_names_of_files_that_are_no_utf8_are_names_too(place: Place, endin
     assert (code, report["read"], report["dead_letters"]) == (3, ROWS + 1, f"caf\\xe9.out{ending}.dead.jsonl")
     assert not [name for name in place.files() if ".job" in name or name.endswith(".tmp")]
     dead_letters = f"{odd}.out{ending}.dead.jsonl"
-    code, out, _ = await place.run_alone("dead-letter", "list", dead_letters)
+    code, out, _ = await place.run_alone("dead-letters", "list", dead_letters)
     assert (code, "1 dead letters in caf" in out) == (0, True)
-    code, out, _ = await place.run_alone("dead-letter", "list", dead_letters, "--json")
+    code, out, _ = await place.run_alone("dead-letters", "list", dead_letters, "--json")
     assert (code, orjson.loads(out)["dead_letters"]) == (0, 1)
     place.write(dead_letters, {"row": 1, "id": "x", "why": "the model was away", "document": {"text": "a"}})
-    code, report = await place.job("dead-letter", "retry", dead_letters, *MODEL, "--out", f"{odd}.more.jsonl")
+    code, report = await place.job("dead-letters", "retry", dead_letters, *MODEL, "--out", f"{odd}.more.jsonl")
     assert (code, report["written"]) == (0, 1)
 
 
@@ -364,7 +364,7 @@ async def test_a_job_on_an_emulator_of_its_own_leaves_no_checkpoint(place: Place
         code, _, err = await place.run_alone(*broken)
         assert (code, "TooManyFailures: 1 of 21 rows failed" in err, "progress is kept" in err) == (1, True, False)
         assert not [name for name in place.files() if "checkpoint" in name]
-    retry = ("dead-letter", "retry", "bad.npy.dead.jsonl", *MODEL, "--out", "x.npy", "--emulator")
+    retry = ("dead-letters", "retry", "bad.npy.dead.jsonl", *MODEL, "--out", "x.npy", "--emulator")
     code, _, err = await place.run_alone(*retry)
     assert (code, [name for name in place.files() if "checkpoint" in name]) == (3, []), err
 
@@ -428,7 +428,7 @@ async def test_ctrl_c_ends_a_job_whose_index_is_away(place: Place, index: BulkSe
 
 
 @pytest.mark.parametrize("words", [[], ["--out", "a.jsonl", "--index", "b"]])
-@pytest.mark.parametrize("command", [["ingest", "in.jsonl"], ["dead-letter", "retry", "in.jsonl"]])
+@pytest.mark.parametrize("command", [["ingest", "in.jsonl"], ["dead-letters", "retry", "in.jsonl"]])
 def test_a_job_wants_to_be_told_where_to(
     command: list[str], words: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -730,7 +730,7 @@ GOOD = [f"d{number}" for number in range(60) if number not in {7, 30}]
 def test_dead_letters_are_counted_by_reason(dead: Path, capsys: pytest.CaptureFixture[str]) -> None:
     dead.write_bytes(dead.read_bytes() + DeadLetter(70, "d70", "its text has 9,000 characters", {"id": "d70"}).line())
     dead.write_bytes(dead.read_bytes() + DeadLetter(71, "d71", "its text has 8,500 characters", {"id": "d71"}).line())
-    assert cli.main(["dead-letter", "list", str(dead), "--examples", "1"]) == 0
+    assert cli.main(["dead-letters", "list", str(dead), "--examples", "1"]) == 0
     assert capsys.readouterr().out.splitlines() == [
         f"63 dead letters in {dead}",
         "",
@@ -743,7 +743,7 @@ def test_dead_letters_are_counted_by_reason(dead: Path, capsys: pytest.CaptureFi
         "      1  not JSON",
         "         in.jsonl, line 10: {",
     ]
-    assert cli.main(["dead-letter", "list", str(dead), "--json"]) == 0
+    assert cli.main(["dead-letters", "list", str(dead), "--json"]) == 0
     said = orjson.loads(capsys.readouterr().out)
     assert (said["dead_letters"], [reason["count"] for reason in said["reasons"]]) == (63, [60, 2, 1])
     assert [example["id"] for example in said["reasons"][1]["examples"]] == ["d70", "d71"]
@@ -751,13 +751,13 @@ def test_dead_letters_are_counted_by_reason(dead: Path, capsys: pytest.CaptureFi
 
 def test_a_file_of_something_else_is_named(dead: Path, capsys: pytest.CaptureFixture[str]) -> None:
     dead.write_bytes(BAD + b'{"id": "a", "text": "b"}\n')
-    assert cli.main(["dead-letter", "list", str(dead)]) == 1
+    assert cli.main(["dead-letters", "list", str(dead)]) == 1
     assert f"SourceError: {dead}, line 2 is not a dead letter" in capsys.readouterr().err
 
 
 @pytest.mark.asyncio
 async def test_a_retry_leaves_what_still_fails(place: Place, dead: Path) -> None:
-    words = ("dead-letter", "retry", dead.name, *MODEL, "--out", "more.jsonl")
+    words = ("dead-letters", "retry", dead.name, *MODEL, "--out", "more.jsonl")
     code, report = await place.job(*words)
     assert (code, report["written"], report["failed"], report["dead_letters"]) == (3, 58, 3, dead.name)
     assert place.ids("more.jsonl") == GOOD
@@ -773,7 +773,7 @@ async def test_a_retry_leaves_what_still_fails(place: Place, dead: Path) -> None
 
 @pytest.mark.asyncio
 async def test_a_finished_retry_is_found_done(place: Place, dead: Path) -> None:
-    words = ("dead-letter", "retry", dead.name, *MODEL, "--out", "more.jsonl")
+    words = ("dead-letters", "retry", dead.name, *MODEL, "--out", "more.jsonl")
     await place.job(*words)
     before, place.asked = place.files(), []
     code, out, _ = await place.run(*words, "--resume")
@@ -788,7 +788,7 @@ async def test_a_finished_retry_is_found_done(place: Place, dead: Path) -> None:
 async def test_a_retry_that_leaves_nothing_leaves_no_file(place: Place, index: BulkServer) -> None:
     # A document that failed under its row number is written under that, not under the number of its dead letter.
     (place.folder / "docs.dead.jsonl").write_bytes(letter(1, "one", "801") + letter(2, "two", "4"))
-    code, report = await place.job("dead-letter", "retry", "docs.dead.jsonl", *MODEL, "--index", "docs")
+    code, report = await place.job("dead-letters", "retry", "docs.dead.jsonl", *MODEL, "--index", "docs")
     assert (code, report["written"], report["dead_letters"]) == (0, 2, None)
     assert sorted(index.documents) == ["4", "801"]
     assert place.files() == set()
@@ -798,7 +798,7 @@ async def test_a_retry_that_leaves_nothing_leaves_no_file(place: Place, index: B
 async def test_a_dead_letter_without_an_id_has_the_one_that_was_put_into_it(place: Place) -> None:
     lines = [orjson.loads(letter(1, "one", None)), orjson.loads(letter(2, "two", None))]
     del lines[1]["document"]["id"]
-    words = ("dead-letter", "retry", place.write("a.dead.jsonl", *lines), *MODEL, "--out", "more.jsonl")
+    words = ("dead-letters", "retry", place.write("a.dead.jsonl", *lines), *MODEL, "--out", "more.jsonl")
     code, _ = await place.job(*words)
     assert (code, place.ids("more.jsonl")) == (3, ["d1"])
     assert [one["why"] for one in place.rows("a.dead.jsonl")] == ["it has no field 'id'"]
@@ -806,7 +806,7 @@ async def test_a_dead_letter_without_an_id_has_the_one_that_was_put_into_it(plac
 
 @pytest.mark.asyncio
 async def test_an_interrupted_retry_loses_no_dead_letter(place: Place, dead: Path) -> None:
-    words = ("dead-letter", "retry", dead.name, *MODEL, "--out", "more.jsonl")
+    words = ("dead-letters", "retry", dead.name, *MODEL, "--out", "more.jsonl")
     before = dead.read_bytes()
     await place.broken(*words, after=5)
     assert dead.read_bytes() == before
@@ -826,7 +826,7 @@ async def test_a_retry_that_ends_between_its_last_steps_has_done_all_of_it(
     def full(*_: Any) -> None:
         raise OSError("no space left")
 
-    words = ("dead-letter", "retry", dead.name, *MODEL, "--out", "more.jsonl")
+    words = ("dead-letters", "retry", dead.name, *MODEL, "--out", "more.jsonl")
     before = dead.read_bytes()
     with monkeypatch.context() as patched:
         patched.setattr(RetryFiles, step, full)
@@ -844,7 +844,7 @@ async def test_a_retry_that_ends_while_it_tidies_up_loses_no_dead_letter(
     place: Place, dead: Path, removed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """All fail again for the same reasons, so that the new file equals the old one."""
-    words = ("dead-letter", "retry", dead.name, *MODEL, "--out", "more.jsonl")
+    words = ("dead-letters", "retry", dead.name, *MODEL, "--out", "more.jsonl")
     await place.job(*words)
     before = dead.read_bytes()
     (place.folder / "more.jsonl").unlink()
@@ -868,7 +868,7 @@ async def test_a_retry_that_ends_while_it_tidies_up_loses_no_dead_letter(
 @pytest.mark.asyncio
 async def test_a_retry_that_is_killed_again_and_again_loses_no_dead_letter(place: Place, dead: Path) -> None:
     words = (
-        "dead-letter",
+        "dead-letters",
         "retry",
         dead.name,
         *MODEL,
@@ -901,7 +901,7 @@ async def test_a_retry_that_is_killed_again_and_again_loses_no_dead_letter(place
 async def test_a_retry_does_not_replace_the_output_of_the_job(place: Place, dead: Path) -> None:
     place.write("docs.jsonl", {"id": "dear"})
     before = dead.read_bytes()
-    code, _, err = await place.run("dead-letter", "retry", dead.name, *MODEL, "--out", "docs.jsonl")
+    code, _, err = await place.run("dead-letters", "retry", dead.name, *MODEL, "--out", "docs.jsonl")
     assert (code, "docs.jsonl exists already" in err, "name another file" in err) == (2, True, True)
     assert (place.ids("docs.jsonl"), dead.read_bytes() == before) == (["dear"], True)
 
@@ -910,7 +910,7 @@ async def test_a_retry_does_not_replace_the_output_of_the_job(place: Place, dead
 async def test_the_dead_letters_of_a_job_that_is_not_finished_are_left_to_it(place: Place) -> None:
     words = ("ingest", place.write("in.jsonl", {"id": "e", "text": ""}, *documents()), *MODEL, "--out", "out.npy")
     await place.broken(*words)
-    code, _, err = await place.run("dead-letter", "retry", "out.npy.dead.jsonl", *MODEL, "--out", "more.npy")
+    code, _, err = await place.run("dead-letters", "retry", "out.npy.dead.jsonl", *MODEL, "--out", "more.npy")
     assert (code, "the job that writes out.npy.dead.jsonl is not finished" in err) == (2, True)
     assert place.ids("out.npy.dead.jsonl") == ["e"]
 

@@ -420,7 +420,9 @@ def test_an_answer_that_is_none_is_refused_and_kept(answer: HttpResponse, words:
     with pytest.raises(DecodeError, match=words) as caught:
         from_http(GetModel("m"), answer)
     assert caught.value.response is answer
-    assert "(GET /_plugins/_ml/models/m); the response begins" in str(caught.value)
+    is_page = answer.content_type == "text/html"
+    what = 'is an HTML page, "hello"' if is_page else "begins"
+    assert f"(GET /_plugins/_ml/models/m); the response {what}" in str(caught.value)
 
 
 def test_a_generic_answer_is_named_in_full() -> None:

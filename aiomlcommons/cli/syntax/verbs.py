@@ -1,0 +1,86 @@
+"""How a command is declared: a verb, or a noun with verbs."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import attrs
+
+from aiomlcommons.cli.syntax.parsing import PROGRAM, Parser
+from aiomlcommons.cli.syntax.shared import add_options
+
+
+def _nothing(_: argparse.ArgumentParser) -> None:
+    """Add no argument."""
+
+
+@attrs.frozen
+class Verb:
+    """A command that runs something.
+
+    Attributes:
+        name: What is typed.
+        command: The function that runs it, as ``module.function`` of ``aiomlcommons.cli``.
+        words: What it does, in one line.
+        add: Adds its own arguments to its parser. Default: it has none.
+        examples: What can be typed after ``aiomlcommons``; a test runs each of them on the emulator, where the words
+            of ``tests/cli/example_world.py`` stand for ids.
+        more: Further sentences of its help.
+        local: Whether it needs no cluster. It takes the options of one all the same, for aliases that give them, but
+            does not show them.
+        given: What else its function finds among the options.
+    """
+
+    name: str
+    command: str
+    words: str
+    add: Callable[[argparse.ArgumentParser], None] = _nothing
+    examples: Sequence[str] = ()
+    more: str = ""
+    local: bool = False
+    given: Mapping[str, Any] = attrs.field(factory=dict)
+
+    def add_to(self, commands: Any) -> None:
+        """Add the parser of the verb."""
+        sentence = f"{self.words[0].upper()}{self.words[1:]}. {self.more}".strip()
+        parser = commands.add_parser(
+            self.name,
+            help=self.words,
+            description=sentence,
+            epilog=shown_examples(self.examples),
+        )
+        parser.set_defaults(command=self.command, local=self.local, **self.given)
+        self.add(parser)
+        add_options(parser, cluster=not self.local)
+
+
+@attrs.frozen
+class Noun:
+    """What verbs are about, such as ``models``."""
+
+    name: str
+    words: str
+    verbs: Sequence[Verb]
+
+    def add_to(self, commands: Any) -> None:
+        """Add the parsers of the noun and of its verbs."""
+        examples = [verb.examples[0] for verb in self.verbs if verb.examples][:3]
+        parser = commands.add_parser(
+            self.name,
+            help=self.words,
+            description=f"{self.words[0].upper()}{self.words[1:]}.",
+            epilog=shown_examples(examples),
+        )
+        add_options(parser, cluster=False, output=False)
+        verbs = parser.add_subparsers(
+            required=True, metavar="VERB", parser_class=Parser, title="verbs", prog=f"{PROGRAM} {self.name}"
+        )
+        for verb in self.verbs:
+            verb.add_to(verbs)
+
+
+def shown_examples(examples: Sequence[str]) -> str:
+    """Return examples as the end of a help text."""
+    return "\n".join(["examples:", *(f"  {PROGRAM} {example}" for example in examples)]) if examples else ""
