@@ -26,6 +26,7 @@ from aiomlcommons.http import JSON, HttpRequest, HttpResponse
 from aiomlcommons.net import rules
 from aiomlcommons.net.exchange import Exchange
 from aiomlcommons.trouble.kinds import Kind
+from aiomlcommons.trouble.pages import page_in
 from aiomlcommons.wire.codec import TYPED_JSON, from_http, to_http
 from aiomlcommons.wire.features import Feature
 from aiomlcommons.wire.flavors import Flavor
@@ -35,6 +36,8 @@ log = logging.getLogger("aiomlcommons")
 R = TypeVar("R")
 # Visible ASCII but '#', which would begin a fragment that no server sees.
 _PATH = re.compile(r"/[!-\"$-~]*")
+# Characters that are shown of what something other than OpenSearch answers.
+_SHOWN = 80
 
 
 class Calls:
@@ -118,10 +121,10 @@ class Calls:
         except NotFound as error:
             self._server.recognised(error.response.headers)
             if self.flavor.has(Feature.INFO):
-                raise NotOpenSearch(url, str(error)) from error
+                raise NotOpenSearch(url, f"GET / answers 404, {error.reason or 'without a reason'}") from error
             return  # Serverless has no GET /, and its 404 shows that it accepts the credentials.
         except DecodeError as error:
-            raise NotOpenSearch(url, str(error)) from error
+            raise NotOpenSearch(url, f"GET / answers with {_shown(error)}") from error
         if info.version.distribution != "opensearch":
             raise NotOpenSearch(url, _who(info))
 
@@ -185,6 +188,12 @@ class Calls:
         if repeatable is None:
             repeatable = sent.method in {"GET", "HEAD", "PUT", "DELETE"}
         return await self._exchange(sent.with_headers(headers or {}), repeatable=repeatable)
+
+
+def _shown(error: DecodeError) -> str:
+    """Return what came in place of the cluster's version: a page by its title, the beginning of anything else."""
+    text = error.response.text
+    return page_in(text) or f"{' '.join(text.split())[:_SHOWN]!r} ({error.message.partition(';')[0]})"
 
 
 def _who(info: Info) -> str:

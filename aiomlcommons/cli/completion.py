@@ -6,6 +6,8 @@ import argparse
 from collections.abc import Iterator
 from typing import Any
 
+import anyio.to_thread
+
 from aiomlcommons.cli.arguments import parser
 from aiomlcommons.cli.tables import print_json
 
@@ -15,7 +17,7 @@ _FILES = {"FILE", "PATH", "SOURCE"}
 
 async def show(options: argparse.Namespace) -> None:
     """Print the script for a shell. Raises ImportError, which names the extra, without shtab."""
-    script = written(options.shell)
+    script = await anyio.to_thread.run_sync(written, options.shell)
     if options.json:
         print_json({"shell": options.shell, "script": script})
     else:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+import anyio.to_thread
+
 from aiomlcommons.cli import exit_codes
 from aiomlcommons.cli.arguments import parser
 from aiomlcommons.cli.errors import UsageError
@@ -49,7 +51,7 @@ AIOMLCOMMONS_LOG=info or debug logs as -v and -vv do."""
 async def show(options: argparse.Namespace) -> None:
     """Print help on a topic."""
     topic = " ".join(options.topic)
-    text = _text(options.topic)
+    text = await anyio.to_thread.run_sync(_text, options.topic)
     if options.json:
         codes = {str(code): words for code, words in exit_codes.MEANINGS.items()}
         print_json({"topic": topic, "text": text, **({"exit_codes": codes} if topic == "exit-codes" else {})})

@@ -172,7 +172,7 @@ DEAD_LETTERS = Noun(
             "dead_letters.show",
             "count the dead letters of a file by reason",
             _list,
-            examples=["dead-letters list docs.dead.jsonl"],
+            examples=["dead-letters list old.dead.jsonl"],
             local=True,
         ),
         Verb(
@@ -182,7 +182,7 @@ DEAD_LETTERS = Noun(
             _retry,
             more="They get the ids under which they failed. At the end the file is replaced by those that still fail, "
             "and the exit code is 3; if none does, it is removed. Until then it does not change.",
-            examples=["dead-letters retry docs.dead.jsonl --model all-MiniLM-L6-v2 --index docs"],
+            examples=["dead-letters retry old.dead.jsonl --model all-MiniLM-L6-v2 --index docs"],
         ),
     ],
 )

@@ -28,7 +28,10 @@ class Parser(argparse.ArgumentParser):
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """Parse words: options may stand anywhere; an unknown one is an error that says what is near."""
         words = self._ordered(sys.argv[1:] if args is None else list(args))
-        return super().parse_known_args(words, namespace)
+        found, extra = super().parse_known_args(words, namespace)
+        if extra:
+            self.error(f"too many words: {' '.join(word for word in extra if word != '--')}")
+        return found, extra
 
     def error(self, message: str) -> NoReturn:
         """Print the error and where help is; exit."""

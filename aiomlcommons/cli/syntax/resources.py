@@ -9,25 +9,26 @@ from aiomlcommons.cli.syntax.models import confirmation, named, response_time
 from aiomlcommons.cli.syntax.verbs import Noun, Verb
 
 _Add = Callable[[argparse.ArgumentParser], None]
+_LISTED = "an id, as `list` shows it"
 
 
 def _id(metavar: str) -> _Add:
     def add(verb: argparse.ArgumentParser) -> None:
-        verb.add_argument("id", metavar=metavar)
+        verb.add_argument("id", metavar=metavar, help=_LISTED)
 
     return add
 
 
 def _delete(metavar: str) -> _Add:
     def add(verb: argparse.ArgumentParser) -> None:
-        verb.add_argument("ids", metavar=metavar, nargs="+")
+        verb.add_argument("ids", metavar=metavar, nargs="+", help=_LISTED)
         confirmation(verb)
 
     return add
 
 
 def _execute(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("id", metavar="AGENT_ID")
+    verb.add_argument("id", metavar="AGENT_ID", help=_LISTED)
     verb.add_argument("question", metavar="QUESTION", nargs="?", help="the parameter `question` of most agents")
     words = "a parameter of the agent; VALUE is text, or JSON"
     verb.add_argument("--parameter", metavar="NAME=VALUE", action="append", default=[], help=words)

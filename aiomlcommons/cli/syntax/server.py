@@ -15,7 +15,7 @@ def _list(verb: argparse.ArgumentParser) -> None:
 
 
 def _task(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("id", metavar="TASK_ID")
+    verb.add_argument("id", metavar="TASK_ID", help="an id, as `list` shows it")
 
 
 def _wait(verb: argparse.ArgumentParser) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import attrs
 
-from aiomlcommons.cli.syntax.parsing import PROGRAM, Parser
+from aiomlcommons.cli.syntax.parsing import PROGRAM, WIDEST, Parser
 from aiomlcommons.cli.syntax.shared import add_options
 
 
@@ -82,5 +82,13 @@ class Noun:
 
 
 def shown_examples(examples: Sequence[str]) -> str:
-    """Return examples as the end of a help text."""
-    return "\n".join(["examples:", *(f"  {PROGRAM} {example}" for example in examples)]) if examples else ""
+    """Return examples as the end of a help text; a long one goes on in a second line, as shells take it."""
+    return "\n".join(["examples:", *map(_shown, examples)]) if examples else ""
+
+
+def _shown(example: str) -> str:
+    line = f"  {PROGRAM} {example}"
+    if len(line) <= WIDEST:
+        return line
+    place = max(line.rfind(mark, 0, WIDEST - 2) for mark in (" --", ' "'))
+    return f"{line[:place]} \\\n     {line[place:]}"
