@@ -18,12 +18,16 @@ from aiomlcommons.cli.common import cluster
 from aiomlcommons.cli.errors import UsageError
 from aiomlcommons.cli.models import existing
 from aiomlcommons.cli.tables import print_json
+from aiomlcommons.endpoint import fields_of, wire_name
+from aiomlcommons.errors import MLCommonsError
 from aiomlcommons.session import Session
+from aiomlcommons.spelling import did_you_mean
 from aiomlcommons.wire import convert
 
 # What is shown of a vector, of token weights, and of a text.
 _NUMBERS, _TOKENS, _CHARACTERS = 4, 6, 60
 _SPARSE = {"SPARSE_ENCODING", "SPARSE_TOKENIZE"}
+_VERBS = {"embed": {"TEXT_EMBEDDING", *_SPARSE}, "rerank": {"TEXT_SIMILARITY"}}
 
 
 async def embed(options: argparse.Namespace) -> None:
@@ -33,9 +37,10 @@ async def embed(options: argparse.Namespace) -> None:
     texts = await _texts(options)
     async with cluster(options) as ml:
         model_id = await _model(ml, options)
-        if _function(await ml.models.get(model_id)) in _SPARSE:
+        if (function := _function(await ml.models.get(model_id))) in _SPARSE:
             _show_weights(options, texts, await ml.sparse(model_id, texts))
             return
+        _check(function, "embed", options.model)
         vectors = await ml.embed_many(model_id, texts, content_type=options.content_type)
     if options.out is not None:
         await anyio.to_thread.run_sync(np.save, options.out, vectors)
@@ -58,6 +63,13 @@ def _function(model: Model) -> str:
     return str(model.algorithm or model.function_name or "").upper()
 
 
+def _check(function: str, verb: str, name: str) -> None:
+    """Raise MLCommonsError if a local model does something else than a verb needs, which servers say in Java."""
+    if function not in {"", "REMOTE", *_VERBS[verb]}:
+        other = next((known for known, of in _VERBS.items() if function in of), "predict")
+        raise MLCommonsError(f"{name} is a model of the kind {function}: try it by `aiomlcommons {other}`, not {verb}")
+
+
 def _show_weights(options: argparse.Namespace, texts: Sequence[str], weights: Sequence[Mapping[str, float]]) -> None:
     if options.out is not None:
         raise UsageError("a sparse model gives weights of tokens, which no .npy file holds: drop --out, or pass --json")
@@ -74,7 +86,9 @@ async def rerank(options: argparse.Namespace) -> None:
     """Score texts by how well they answer a query, the best first."""
     texts = await _texts(options)
     async with cluster(options) as ml:
-        scores = await ml.rerank(await _model(ml, options), options.query, texts)
+        model_id = await _model(ml, options)
+        _check(_function(await ml.models.get(model_id)), "rerank", options.model)
+        scores = await ml.rerank(model_id, options.query, texts)
     order = [int(place) for place in np.argsort(-scores, kind="stable")]
     if options.json:
         print_json([{"index": place, "score": float(scores[place]), "text": texts[place]} for place in order])
@@ -95,6 +109,11 @@ def convert_input(body: Any) -> Any:
     """Return what makes a request of a model's id. Raises UsageError, naming the field, if the body is none."""
     if not isinstance(body, Mapping):
         raise UsageError('the input must be a JSON object, such as \'{"text_docs": ["a text"]}\'')
+    known = [wire_name(field) for field in fields_of(PredictByModel) if field.name != "model_id"]
+    for name in body:
+        if name not in known:
+            near = did_you_mean(str(name), known, f"there are {', '.join(known)}")
+            raise UsageError(f"the input has the unknown key {name!r}; {near}")
     try:
         convert.structure({"model_id": "-", **body}, PredictByModel)
     except convert.Unreadable as error:

@@ -62,22 +62,23 @@ async def judged(folder: Path, *, jq: bool) -> AsyncGenerator[Judged]:
 async def _judge(world: World, command: str, folder: Path, *, jq: bool) -> Judged:
     program = f'"{sys.executable}" -m aiomlcommons {world.filled(command)}'
     if command.startswith("emulator"):
-        return await _judge_emulator(command, folder, jq=jq)
+        return await judge_emulator(command, folder, jq=jq)
     process = await asyncio.create_subprocess_shell(
         program, cwd=folder, env=_environment(world), stdout=PIPE, stderr=PIPE, stdin=asyncio.subprocess.DEVNULL
     )
     out, errors = await process.communicate()
-    return Judged(command, process.returncode or 0, await _found(out, jq=jq), errors.decode())
+    return Judged(command, process.returncode or 0, await found_in(out, jq=jq), errors.decode())
 
 
-async def _judge_emulator(command: str, folder: Path, *, jq: bool) -> Judged:
+async def judge_emulator(command: str, folder: Path, *, jq: bool) -> Judged:
+    """Start the emulator, judge its first line, and end it."""
     words = [sys.executable, "-m", "aiomlcommons", "emulator", "--port", "0", "--json"]
     process = await asyncio.create_subprocess_exec(*words, cwd=folder, env=_environment(None), stdout=PIPE, stderr=PIPE)
     assert process.stdout
     line = await process.stdout.readline()
     process.terminate()
     _, errors = await process.communicate()
-    return Judged(command, process.returncode or 0, await _found(line, jq=jq), errors.decode())
+    return Judged(command, process.returncode or 0, await found_in(line, jq=jq), errors.decode())
 
 
 def _environment(world: World | None) -> dict[str, str]:
@@ -85,7 +86,8 @@ def _environment(world: World | None) -> dict[str, str]:
     return {**kept, "PYTHONPATH": str(ROOT), **({} if world is None else {"OPENSEARCH_URL": world.url})}
 
 
-async def _found(data: bytes, *, jq: bool) -> str:
+async def found_in(data: bytes, *, jq: bool) -> str:
+    """Return what jq, or Python, says of one JSON document; ``NO JSON`` if it is none, or there are several."""
     if not jq:
         return type(json.loads(data)).__name__
     process = await asyncio.create_subprocess_exec(

@@ -130,6 +130,21 @@ TABLE = [
     Wrong("predict m nonsense --emulator", 2, "the input is not JSON: "),
     Wrong("predict m '[1]' --emulator", 2, "the input must be a JSON object"),
     Wrong("""predict m '{"text_docs": "a"}' --emulator""", 2, "the input is not that of a model: "),
+    Wrong(
+        """predict m '{"text_dcos": ["a"]}' --emulator""",
+        2,
+        "key 'text_dcos'; did you mean 'text_docs'",
+    ),
+    Wrong(
+        "embed ms-marco-MiniLM-L-6-v2 a --emulator",
+        1,
+        "TEXT_SIMILARITY: try it by `aiomlcommons rerank`",
+    ),
+    Wrong(
+        "rerank all-MiniLM-L6-v2 q a --emulator",
+        1,
+        "TEXT_EMBEDDING: try it by `aiomlcommons embed`",
+    ),
     Wrong("predict m @no.json --emulator", 1, "No such file or directory: 'no.json'"),
     Wrong("ingest no.jsonl --model m --out o.npy --emulator", 1, "No such file or directory: 'no.jsonl'"),
     Wrong("ingest a.pdf --model m --out o.npy --emulator", 1, "cannot read a.pdf: name it .jsonl"),
