@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import warnings
 from collections.abc import AsyncGenerator, Mapping, Sequence
@@ -51,7 +52,7 @@ async def cluster(options: argparse.Namespace) -> AsyncGenerator[Session]:
 def connection_of(options: argparse.Namespace) -> Connection:
     """Return the connection of a command, which is gathered once. It blocks, as it may ask for a password."""
     if getattr(options, "connection", None) is None:
-        options.connection = connection(options)
+        options.connection = connection(options, os.environ)
     found: Connection = options.connection
     return found
 

@@ -42,7 +42,7 @@ class Connection:
         return URL_ in self.environ
 
 
-def connection(options: argparse.Namespace, environ: Mapping[str, str] = os.environ) -> Connection:
+def connection(options: argparse.Namespace, environ: Mapping[str, str]) -> Connection:
     """Gather what options, variables and profile say; ask for a missing password on a terminal.
 
     It blocks. Raises UsageError for a profile that is wrong, and for a password that nobody gives.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 
 import anyio.to_thread
 
@@ -63,7 +64,7 @@ def _text(topic: list[str]) -> str:
     if topic == ["exit-codes"]:
         return exit_codes.table()
     if topic == ["configuration"]:
-        return CONFIGURATION.format(file=config_file())
+        return CONFIGURATION.format(file=config_file(os.environ))
     level: argparse.ArgumentParser = parser()
     for number, word in enumerate(topic):
         below = next((one.choices for one in level._actions if isinstance(one, argparse._SubParsersAction)), None) or {}

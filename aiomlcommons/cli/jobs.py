@@ -1,4 +1,4 @@
-"""What ``ingest`` and ``dead-letter retry`` share: source, sink and options of a job, running and displaying it."""
+"""What ``ingest`` and ``dead-letters retry`` share: source, sink and options of a job, running and displaying it."""
 
 from __future__ import annotations
 

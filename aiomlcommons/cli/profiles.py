@@ -73,7 +73,7 @@ class Profile:
         return Secret(done.stdout.splitlines()[0])
 
 
-def config_file(environ: Mapping[str, str] = os.environ, platform: str = sys.platform) -> Path:
+def config_file(environ: Mapping[str, str], platform: str = sys.platform) -> Path:
     """Return the place of the configuration file: that of AIOMLCOMMONS_CONFIG, or the platform's."""
     if given := environ.get(FILE):
         return Path(given)

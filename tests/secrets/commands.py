@@ -30,7 +30,8 @@ async def documents(outputs: Outputs, folder: Path) -> None:
         ["-m", "aiomlcommons", "ingest", "--help"],
         ["-c", code, "docs/trouble.py", "page"],
         ["-m", "aiomlcommons", "--help"],
-        ["-m", "aiomlcommons", "call"],
+        ["-m", "aiomlcommons", "endpoints"],
+        ["-m", "aiomlcommons", "help", "configuration"],
     )
     for words in outputs.some(ways):
         await _ran(outputs, "documents", words, environment, ROOT, fails=False)
@@ -50,6 +51,7 @@ async def commands(outputs: Outputs, folder: Path) -> None:
         in_url = {**right, "OPENSEARCH_URL": url.replace("://", f"://admin:{password}@")}
         in_url = {name: value for name, value in in_url.items() if name != "OPENSEARCH_USERNAME"}
         await _on_a_cluster(outputs, folder, right, wrong, in_url)
+        await _by_options_and_profiles(outputs, folder, url, password)
     for name in outputs.some(("refused", "quotes in a 401", "quotes in a 500", "untrusted")):
         async with SERVERS[name]() as url:
             with_user = url.replace("://", f"://admin:{plant('--url of the command line')}@")
@@ -85,6 +87,31 @@ async def _on_a_cluster(outputs: Outputs, folder: Path, right: _Env, wrong: _Env
     ]
     for words, environment in outputs.some(calls):
         await _ran(outputs, " ".join(words[:3]), _command(words), environment, folder)
+
+
+async def _by_options_and_profiles(outputs: Outputs, folder: Path, url: str, password: str) -> None:
+    """Give passwords by --user and in the configuration file, right, wrong, and where they do not fit."""
+    plant, environment = outputs.canaries.plant, _environment(outputs, {})
+    environment |= {"AIOMLCOMMONS_CONFIG": "config.toml", "OPENSEARCH_URL": url}
+    kept, wrong = plant("password of a profile"), plant("password of a profile with an unknown key")
+    table = f'[right]\nuser = "admin"\npassword = "{password}"\n[wrong]\nuser = "admin"\npassword = "{kept}"\n'
+    table += f'[typo]\nuser = "admin"\npasword = "{wrong}"\n[kind]\nuser = "admin"\npassword = ["{wrong}"]\n'
+    (folder / "config.toml").write_text(table)
+    user, mistyped = plant("--user of the command line"), plant("--pasword of the command line")
+    job = ["ingest", "rows.jsonl", "--model", "no-such-model", "--out", "d.jsonl"]
+    calls = [
+        *(["models", "list", "--profile", name, "-vv"] for name in ("right", "wrong", "typo", "kind")),
+        ["--user", f"admin:{user}", "models", "list", "-vv"],
+        ["--user", f"admin:{user}", *job],
+        ["--user", f"admin:{password}", *job],
+        [f"--user=admin:{user}", "models", "list", "--ulr", "x"],
+        [f"--pasword={mistyped}", "models", "list"],
+        ["models", "list", f"--user=:{user}"],
+        ["models", "list", "--user", f"admin:{user}", "--url", f"http://me:{user}@127.0.0.1:1"],
+    ]
+    for words in outputs.some(calls):
+        await _ran(outputs, " ".join(words[:1]).partition("=")[0], _command(words), environment, folder)
+    (folder / "config.toml").unlink()  # it holds what it was given
 
 
 def _command(words: list[str]) -> list[str]:
