@@ -25,7 +25,9 @@ class Parser(argparse.ArgumentParser):
     def __init__(self, **options: Any) -> None:
         super().__init__(allow_abbrev=False, formatter_class=Formatter, **options)
 
-    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+    def parse_known_args(  # pyright: ignore[reportIncompatibleMethodOverride] # its overloads say no more
+        self, args: Any = None, namespace: Any = None
+    ) -> Any:
         """Parse words: options may stand anywhere; an unknown one is an error that says what is near."""
         words = self._ordered(sys.argv[1:] if args is None else list(args))
         found, extra = super().parse_known_args(words, namespace)
