@@ -401,7 +401,7 @@ def test_a_model_by_url_is_called_by_its_file(words: list[str], name: str) -> No
 
 @pytest.mark.parametrize("what", ["https://huggingface.co/a/b", "hf.co/a/b", "A/B "])
 def test_an_address_on_hugging_face_is_the_name_of_a_model(what: str) -> None:
-    assert models._spec(parser().parse_args(["models", "ensure", what])) == what
+    assert models._spec(parse(["models", "ensure", what])) == what
 
 
 def test_an_upload_without_a_deployment_goes_on_where_it_was(served: str, capsys: pytest.CaptureFixture[str]) -> None:
