@@ -61,7 +61,7 @@ TABLE = [
     Wrong("models show", 2, "there is no verb 'show'; choose from ensure, upload, deploy, undeploy, list"),
     Wrong("models list --jsn", 2, "there is no option --jsn; did you mean '--json'"),
     Wrong("--ulr http://h models list", 2, "there is no option --ulr; did you mean '--url'"),
-    Wrong("models --ulr http://h list", 2, "there is no option --ulr; its help lists them"),
+    Wrong("models --ulr http://h list", 2, "there is no option --ulr; did you mean '--url'"),
     Wrong("models list -x", 2, "there is no option -x"),
     Wrong("models list --js", 2, "there is no option --js; did you mean '--json'"),
     Wrong("models list extra", 2, "too many words: extra"),

@@ -77,11 +77,9 @@ class Parser(argparse.ArgumentParser):
         found = self._option_string_actions.get(name) or self._option_string_actions.get(short)
         if found is None:
             # Without its value, which may be a credential.
-            self.error(f"there is no option {name}; {did_you_mean(name, self._shown_options(), 'its help lists them')}")
+            near = did_you_mean(name, self._option_string_actions, "its help lists them")
+            self.error(f"there is no option {name}; {near}")
         return found
-
-    def _shown_options(self) -> list[str]:
-        return [name for name, action in self._option_string_actions.items() if action.help != argparse.SUPPRESS]
 
     def format_usage(self) -> str:
         """Return the usage on one line, as ``format_help`` begins with it."""
