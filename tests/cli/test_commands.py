@@ -288,7 +288,7 @@ def test_task_wait_that_gives_up_says_what_it_waited_for() -> None:
 
     code, errors = asyncio.run(waited())
     first, call, task = errors.splitlines()
-    assert (code, first) == (1, "aiomlcommons: task t has not ended in 0.2 s")
+    assert (code, first) == (4, "aiomlcommons: task t has not ended in 0.2 s")
     assert "while it waited for its next attempt (a pause of 30.0 s); attempt 1, the last failure was 429 busy" in call
     assert task.endswith(": the wait for task t, of which nothing is known yet")
 
