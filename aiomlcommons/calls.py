@@ -4,27 +4,34 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncGenerator, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from functools import cache
 from typing import Any, TypeVar
 
 import orjson
 
 from aiomlcommons.api.predict import Predict, PredictByModel
 from aiomlcommons.api.server import GetInfo, Info
-from aiomlcommons.endpoint import Pieces, Request, Route
+from aiomlcommons.endpoint import Pieces, Request, Route, fields_of
 from aiomlcommons.errors import (
     ApiError,
+    ConnectError,
     DecodeError,
     Forbidden,
     MLCommonsError,
     NotFound,
     NotOpenSearch,
     NotSupported,
+    StreamCut,
+    StreamFailed,
 )
 from aiomlcommons.http import JSON, HttpRequest, HttpResponse
+from aiomlcommons.namespace import operations
 from aiomlcommons.net import rules
 from aiomlcommons.net.exchange import Exchange
+from aiomlcommons.tracing.calls import NO_CALL, Call, named_by_path
+from aiomlcommons.tracing.telemetry import telemetry
 from aiomlcommons.trouble.kinds import Kind
 from aiomlcommons.trouble.pages import page_in
 from aiomlcommons.wire.codec import TYPED_JSON, from_http, to_http
@@ -34,6 +41,8 @@ from aiomlcommons.wire.version import Server, Version, is_unknown_route, needs_v
 
 log = logging.getLogger("aiomlcommons")
 R = TypeVar("R")
+# What ends a stream that has begun, of all that may leave the block that reads it.
+_OF_STREAMS = (StreamFailed, StreamCut, DecodeError, ConnectError)
 # Visible ASCII but '#', which would begin a fragment that no server sees.
 _PATH = re.compile(r"/[!-\"$-~]*")
 # Characters that are shown of what something other than OpenSearch answers.
@@ -56,19 +65,25 @@ class Calls:
             ApiError: A response with a status of 300 or above.
             DecodeError: A response that does not match the declared type.
         """
-        return from_http(request, await self._get(request))
+        with self._call(request):
+            return from_http(request, await self._get(request))
 
     async def raw(self, request: Request[Any], /, *, accept: str = JSON) -> HttpResponse:
         """Send a typed request and return the undecoded response: status, headers, bytes, ``json()``.
 
         ``accept="application/cbor"`` requests CBOR. Raises as ``send`` does.
         """
-        return await self._get(request, {"accept": accept})
+        with self._call(request):
+            return await self._get(request, {"accept": accept})
 
     @asynccontextmanager
     async def pieces(self, request: Request[Any], /) -> AsyncGenerator[Pieces]:
         """Send a typed request and stream the undecoded body of the response. Raises as ``send`` does."""
-        async with self._exchange.pieces(to_http(request, await self._route(request))) as pieces:
+        async with AsyncExitStack() as stack:
+            call = stack.enter_context(self._call(request).ending(*_OF_STREAMS))
+            with call.current():
+                sent = to_http(request, await self._route(request))
+                pieces = await stack.enter_async_context(self._exchange.pieces(sent))
             yield pieces
 
     @property
@@ -92,7 +107,7 @@ class Calls:
         if self._server.asked:
             return
         try:
-            info = from_http(GetInfo(), await self._try(GetInfo(), None))
+            info = await self._info()
             self._server.reported = Version.parse(info.version.number)
             self._server.asked = True
         except (MLCommonsError, ValueError) as error:
@@ -101,6 +116,10 @@ class Calls:
             if isinstance(error, ApiError):
                 self._server.recognised(error.response.headers)
             self._server.asked = not getattr(error, "transient", False)
+
+    async def _info(self) -> Info:
+        with self._call(GetInfo()):
+            return from_http(GetInfo(), await self._try(GetInfo(), None))
 
     async def greet(self) -> None:
         """Verify that an OpenSearch responds and accepts the credentials, as ``Session.connect`` does.
@@ -112,7 +131,7 @@ class Calls:
         """
         url = self._exchange.nodes.nodes[0].url
         try:
-            info = from_http(GetInfo(), await self._try(GetInfo(), None))
+            info = await self._info()
         except Forbidden as error:
             # A gateway of AWS will let nothing through; that of a collection says 404 to whom it accepts.
             if error.trouble.kind is Kind.CREDENTIAL or not self.flavor.has(Feature.INFO):
@@ -187,7 +206,34 @@ class Calls:
         sent = HttpRequest(method.upper(), path, query or {}, data, {} if data is None else TYPED_JSON)
         if repeatable is None:
             repeatable = sent.method in {"GET", "HEAD", "PUT", "DELETE"}
-        return await self._exchange(sent.with_headers(headers or {}), repeatable=repeatable)
+        found = telemetry()
+        with NO_CALL if found is None else Call(found, *named_by_path(sent.method, path)):
+            return await self._exchange(sent.with_headers(headers or {}), repeatable=repeatable)
+
+    def _call(self, request: Request[Any]) -> Call:
+        """Begin the span of a call."""
+        found = telemetry()
+        if found is None:
+            return NO_CALL
+        session: Any = type(self)
+        call = Call(found, _names(session).get(type(request), type(request).__name__))
+        if call.is_recording:
+            call.put({f"db.operation.parameter.{name}": text for name, text in _path_parameters(request)})
+        return call
+
+
+@cache
+def _names(session: type) -> Mapping[type[Request[Any]], str]:
+    """Return the name of each endpoint on a session, as users write it."""
+    return {request: name for name, request in operations(session)}
+
+
+def _path_parameters(request: Request[Any]) -> Iterator[tuple[str, str]]:
+    given = {field.name for field in fields_of(type(request)) if getattr(request, field.name) is not None}
+    for name in request.endpoint.route_for(given).names:
+        # A value of another type will be refused, and may be anything.
+        if isinstance(value := getattr(request, name), str | int):
+            yield name, str(value)
 
 
 def _shown(error: DecodeError) -> str:

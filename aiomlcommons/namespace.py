@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from functools import cached_property
 from typing import Any, Generic, ParamSpec, Protocol, TypeVar, overload
 
@@ -102,3 +102,12 @@ class space(Generic[N]):  # noqa: N801 - models = space(Models)
     def __get__(self, session: HasSession, owner: type) -> N: ...
     def __get__(self, session: HasSession | None, owner: type) -> Any:
         return self if session is None else self.namespace(session._session)
+
+
+def operations(owner: type, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the request class of each endpoint of a session, with its name there: ``models.deploy``, ``predict``."""
+    for name, member in inspect.getmembers_static(owner):
+        if isinstance(member, Operation):
+            yield prefix + name, member.request
+        elif isinstance(member, space) and issubclass(member.namespace, Namespace):
+            yield from operations(member.namespace, f"{prefix}{name}.")

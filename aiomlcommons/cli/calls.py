@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import inspect
 from collections.abc import Iterator, Sequence
 from types import UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
@@ -14,7 +13,7 @@ from aiomlcommons.cli.common import cluster
 from aiomlcommons.cli.errors import UsageError
 from aiomlcommons.cli.tables import print_json
 from aiomlcommons.endpoint import Request, fields_of, wire_name
-from aiomlcommons.namespace import Namespace, Operation, space
+from aiomlcommons.namespace import operations
 from aiomlcommons.session import Session
 from aiomlcommons.spelling import did_you_mean
 from aiomlcommons.wire import convert
@@ -22,7 +21,7 @@ from aiomlcommons.wire import convert
 
 def endpoints() -> Iterator[tuple[str, type[Request[Any]]]]:
     """Yield every endpoint with its name on a session: ``models.deploy``, ``predict``."""
-    yield from _ops("", Session)
+    yield from operations(Session)
 
 
 async def call(options: argparse.Namespace) -> None:
@@ -64,12 +63,6 @@ def _names() -> set[str]:
     return {*names, *(name.partition(".")[0] for name in names)}
 
 
-def _ops(prefix: str, owner: type) -> Iterator[tuple[str, Any]]:
-    for name, member in inspect.getmembers_static(owner):
-        if isinstance(member, Operation):
-            yield prefix + name, member.request
-        elif isinstance(member, space) and issubclass(member.namespace, Namespace):
-            yield from _ops(f"{prefix}{name}.", member.namespace)
 
 
 def request_of(words: Sequence[str]) -> Request[Any]:

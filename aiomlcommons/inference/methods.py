@@ -22,6 +22,7 @@ from aiomlcommons.namespace import HasSession
 from aiomlcommons.net.exchange import Exchange
 from aiomlcommons.net.rules import AMOUNT
 from aiomlcommons.progress.event import Callback
+from aiomlcommons.tracing.models import asks_model
 from aiomlcommons.usage import Context
 from aiomlcommons.wire.features import Feature
 from aiomlcommons.wire.version import Server
@@ -92,6 +93,7 @@ class Inference(HasSession):
         ask = partial(self._embed, model_id, content_type)
         return vectors.joined(await in_batches(ask, texts, batch=batch, concurrency=concurrency))
 
+    @asks_model("embeddings")
     async def _embed(self, model_id: str, content_type: Side | None, texts: Sequence[str]) -> Vectors:
         """Embed texts in one request, which were checked."""
         parameters = {"content_type": content_type} if content_type else None
@@ -162,6 +164,7 @@ class Inference(HasSession):
 
         return Context("ml.embed(...)", EMBED, entered)
 
+    @asks_model("embeddings")
     async def sparse(
         self,
         model_id: str,
@@ -196,6 +199,7 @@ class Inference(HasSession):
     async def rerank(self, model_id: str, query_text: str, text_docs: Texts, *, top_n: None = None) -> Vectors: ...
     @overload
     async def rerank(self, model_id: str, query_text: str, text_docs: Texts, *, top_n: int) -> list[Ranked]: ...
+    @asks_model("rerank")
     async def rerank(
         self, model_id: str, query_text: str, text_docs: Texts, *, top_n: int | None = None
     ) -> Vectors | list[Ranked]:

@@ -7,7 +7,7 @@ least once: after a crash the batches since the last checkpoint are written agai
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from typing import Any
 
@@ -45,6 +45,7 @@ class Engine:
         linger: Seconds that a batch waits to become full; None waits without limit.
         checkpoint_every: Batches between two checkpoints.
         torn: Writes that are in flight, or failed: no checkpoint matches the state of the sink while there are any.
+        counted: Called with the counts of ``stats`` after each batch.
     """
 
     source: Source
@@ -65,6 +66,7 @@ class Engine:
     checkpoint_every: int = 64
     events: JobEvents = attrs.field(factory=JobEvents)
     torn: int = 0
+    counted: Callable[[Mapping[str, int]], None] = lambda _: None
     _read_error: Exception | None = None
     _write_deadline: float = math.inf
     _writing: set[anyio.CancelScope] = attrs.field(factory=set)
@@ -238,6 +240,7 @@ class Engine:
         self.stats.skipped += batch.skipped
         self.stats.failed += len(dead_letters)
         self.failures.add(dead_letters)
+        self.counted(self.stats.counts)
         if self.written is not None:
             pairs = enumerate(zip(batch.ids, batch.texts, strict=True))
             self._unsaved += [pair for i, pair in pairs if i not in refused]

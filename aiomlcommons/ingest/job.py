@@ -23,8 +23,10 @@ from aiomlcommons.ingest.paths import printable
 from aiomlcommons.ingest.sinks import IndexSink, NpySink
 from aiomlcommons.ingest.state.dead_letters import DeadLetters
 from aiomlcommons.ingest.stats import Report, Stats
-from aiomlcommons.ingest.types import Sink, Source
+from aiomlcommons.ingest.types import Sink, Source, kind_of
 from aiomlcommons.progress.event import Progress
+from aiomlcommons.tracing.jobs import JobCounters
+from aiomlcommons.tracing.spans import NO_SPAN, Span
 from aiomlcommons.usage import refuses
 
 log = logging.getLogger("aiomlcommons")
@@ -38,8 +40,8 @@ class Job:
     OSError; JobStopped if its context was left early.
     """
 
-    def __init__(self, engine: Engine, report: Callable[[], Report]) -> None:
-        self._engine, self._report = engine, report
+    def __init__(self, engine: Engine, report: Callable[[], Report], span: Span = NO_SPAN) -> None:
+        self._engine, self._report, self._span = engine, report, span
         self._ended = anyio.Event()
         self._error: Exception | None = None
         self._unretrieved: Exception | None = None
@@ -97,13 +99,16 @@ class Job:
 
     async def _run(self) -> None:
         try:
-            await self._engine.run()
+            with self._span.current():
+                await self._engine.run()
         except Exception as error:
             self._error = self._unretrieved = _unwrap(error)
         except anyio.get_cancelled_exc_class():
             self._error = JobStopped("the job was left before its end; with a checkpoint, the same call resumes it")
             raise
         finally:
+            if self._error is not None:
+                self._span.failed(self._error)
             self._ended.set()
 
 
@@ -147,6 +152,7 @@ async def ingesting(
     options: JobOptions,
     anew: bool = False,
     keep: bool = False,
+    span: Span = NO_SPAN,
 ) -> AsyncGenerator[Job]:
     """Run a job while the context is open; after leaving it early, the next call resumes from the checkpoint.
 
@@ -163,6 +169,7 @@ async def ingesting(
         options: How the job is run.
         anew: Drop the checkpoint of an earlier job.
         keep: Leave the checkpoint of a finished job to the caller.
+        span: The span of the job, which the caller ends.
     """
     job_header = {"job": "ingest", **model.identity, **header}
     opening = partial(JobFiles.open, job_header, dead_letters, options, model, target, anew=anew)
@@ -170,17 +177,22 @@ async def ingesting(
     events = JobEvents()
     engine = engine_of(model, source, sink, files, options, events)
     ids = sink.ids_path if isinstance(sink, NpySink) else None
-    job = Job(engine, lambda: Report.of(engine.stats, dead_letters.path, ids))
+    job = Job(engine, lambda: Report.of(engine.stats, dead_letters.path, ids), span)
+    engine.counted = JobCounters(kind_of(sink), engine.stats.counts)
     try:
-        await engine.open()
+        with span.current():
+            await engine.open()
         events.started(source.name, sink.name, done=engine.stats.settled, options=_told(model, options))
         async with beside(job._run):
             yield job
     finally:
         with anyio.CancelScope(shield=True):
             try:
-                await engine.close(complete=job.succeeded)
+                with span.current():
+                    await engine.close(complete=job.succeeded)
             finally:
+                engine.counted(engine.stats.counts)
+                span.put({f"aiomlcommons.ingest.{name}": count for name, count in engine.stats.counts.items()})
                 await anyio.to_thread.run_sync(files.close)
             if (job.succeeded and not keep) or not engine.began:
                 await _discard(files)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,11 +32,12 @@ from aiomlcommons.ingest.sources import open_source, rereadable, with_stall_time
 from aiomlcommons.ingest.sources.chunks import Chunks
 from aiomlcommons.ingest.sources.traits import options_of
 from aiomlcommons.ingest.state.dead_letters import ENDING, DeadLetters
-from aiomlcommons.ingest.types import Row, Sink, Source
+from aiomlcommons.ingest.types import Row, Sink, Source, kind_of
 from aiomlcommons.lifecycle.ensure import ensure
 from aiomlcommons.lifecycle.spec import Spec
 from aiomlcommons.progress.event import Phase, Progress
 from aiomlcommons.progress.telling import Progressing, Teller, telling
+from aiomlcommons.tracing.spans import Span, work
 
 if TYPE_CHECKING:
     from aiomlcommons.client import Client
@@ -58,32 +59,35 @@ async def start_job(
 
     ``anew`` drops the checkpoint of an earlier job, ``keep`` leaves that of a finished one.
     """
-    begun = Progress(phase=Phase.CHECKING, name="the source and the sink")
-    async with telling(progress, begun) as tell:
-        opened_source, opened_sink = await _opened(source, sink, options)
-        name = _name(opened_source, opened_sink)
-        tell.quietly(Progress(phase=Phase.CHECKING, name=name))
-        async with _started(client, opened_source, model, opened_sink, options, tell, anew=anew, keep=keep) as job:
-            tell(job.progress(name))
-            tell.watch(partial(job.progress, name))
-            yield job
-            tell.quietly(attrs.evolve(job.progress(name), phase=Phase.FINISHING))
-        if job.succeeded:
-            tell(attrs.evolve(job.progress(name), phase=Phase.FINISHED, words=str(job.report)))
+    with work("ingest").ending() as span:
+        async with telling(progress, Progress(phase=Phase.CHECKING, name="the source and the sink")) as tell:
+            with span.current():
+                opened = await _opened(source, sink, options)
+                name = _name(*opened)
+                tell.quietly(Progress(phase=Phase.CHECKING, name=name))
+                running = await _prepared(client, *opened, model, options, anew=anew, tell=tell, span=span)
+            async with running(anew=anew, keep=keep, span=span) as job:
+                tell(job.progress(name))
+                tell.watch(partial(job.progress, name))
+                yield job
+                tell.quietly(attrs.evolve(job.progress(name), phase=Phase.FINISHING))
+            if job.succeeded:
+                tell(attrs.evolve(job.progress(name), phase=Phase.FINISHED, words=str(job.report)))
 
 
-@asynccontextmanager
-async def _started(
+async def _prepared(
     client: Client,
     opened_source: Source,
-    model: Spec | str,
     opened_sink: Sink,
+    model: Spec | str,
     options: JobOptions,
-    tell: Teller,
     *,
     anew: bool,
-    keep: bool,
-) -> AsyncGenerator[Job]:
+    tell: Teller,
+    span: Span,
+) -> Callable[..., AbstractAsyncContextManager[Job]]:
+    """Check source and sink, ensure the model, and return the job, which does not run yet."""
+    span.put({"aiomlcommons.ingest.source": kind_of(opened_source), "aiomlcommons.ingest.sink": kind_of(opened_sink)})
     dead_letters = _dead_letters(opened_sink, options)
     resumed = not anew and await anyio.to_thread.run_sync(resumes, options)
     await anyio.to_thread.run_sync(
@@ -93,13 +97,15 @@ async def _started(
     # A restart of the server is waited out here for as long as it would be later.
     ml = client.options(wait=options.stall_timeout)
     model_id = (await ensure(ml, model, progress=tell)).model_id
+    span.put({"aiomlcommons.model.id": model_id})
     tell.quietly(Progress(phase=Phase.READING, name=_name(opened_source, opened_sink)))  # the rows are counted
     embedding_model = await job_model(ml, model_id, content_type=options.content_type, redeploy=options.redeploy)
     if isinstance(opened_sink, IndexSink):
         # Lets the sink reject a mapping that does not fit before the first text is embedded.
         opened_sink.sparse = embedding_model.sparse
         opened_sink.dimension = opened_sink.dimension or embedding_model.dimension
-    async with ingesting(
+    return partial(
+        ingesting,
         embedding_model,
         options.chunked(checked_source),
         opened_sink,
@@ -107,10 +113,7 @@ async def _started(
         dead_letters=dead_letters,
         target=await _target(opened_sink, options),
         options=options,
-        anew=anew,
-        keep=keep,
-    ) as job:
-        yield job
+    )
 
 
 def _name(source: Source, sink: Sink) -> str:

@@ -155,3 +155,8 @@ class Retrying(Protocol):
     def leave(self) -> None:
         """Stop retrying: a write that fails from now on fails at once."""
         ...
+
+
+def kind_of(place: Source | Sink) -> str:
+    """Return the kind of a source or a sink in one word, from the name of its class: ``parquet``, ``index``."""
+    return type(place).__name__.removesuffix("Source").removesuffix("Sink").lower()

@@ -26,6 +26,7 @@ from aiomlcommons.net.events import told_if_cancelled
 from aiomlcommons.progress.event import Phase, Progress, Tell
 from aiomlcommons.progress.telling import Progressing, telling, to_log
 from aiomlcommons.record import Record, kind_of
+from aiomlcommons.tracing.spans import Span, work
 from aiomlcommons.wire.features import Feature
 
 if TYPE_CHECKING:
@@ -158,8 +159,25 @@ async def ensure(
     ``wait`` is None for what the client itself waits.
     """
     begun = Progress(phase=Phase.CHECKING, name=spec if isinstance(spec, str) else getattr(spec, "name", None) or "")
-    async with telling(progress, begun) as tell:
-        return await EnsureModel(ml=ml.options(wait=wait), teller=tell, **options)(spec)
+    with work("models.ensure") as span:
+        async with telling(progress, begun) as tell:
+            how = EnsureModel(ml=ml.options(wait=wait), teller=_noted(span, tell), **options)
+            found = await how(spec)
+        span.put({"aiomlcommons.model.id": found.model_id, "aiomlcommons.model.name": found.model.name})
+        return found
+
+
+def _noted(span: Span, tell: Tell) -> Tell:
+    """Return a function that makes each phase an event of a span, too, when it begins."""
+    begun: set[Phase] = set()
+
+    def both(progress: Progress) -> None:
+        if progress.phase not in begun:
+            begun.add(progress.phase)
+            span.event("aiomlcommons.phase", {"aiomlcommons.phase": progress.phase.value})
+        tell(progress)
+
+    return both
 
 
 async def find_registered(ml: Client, spec: Spec) -> tuple[str, Model] | None:

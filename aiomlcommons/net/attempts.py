@@ -94,6 +94,7 @@ class Attempts:
         self, signed: HttpRequest, sent: HttpRequest, node: Node, stack: AsyncExitStack
     ) -> tuple[Streamed, HttpResponse | None]:
         """Return the response, and its complete form if it is an error."""
+        self.state.events.sending(sent)
         started = time.perf_counter()
         with self.nodes.watching(node) as began:
             answer = await stack.enter_async_context(self.transport.stream(signed, self.options.timeout))
@@ -129,6 +130,7 @@ class Attempts:
         )
 
     async def _transmit(self, signed: HttpRequest, sent: HttpRequest, node: Node, attempt: int) -> HttpResponse:
+        self.state.events.sending(sent)
         started = time.perf_counter()
         try:
             with self.nodes.watching(node) as began:

@@ -17,6 +17,7 @@ from aiomlcommons.net.health import PATIENCE, ping
 from aiomlcommons.net.nodes import Node, NodePool
 from aiomlcommons.net.options import Options
 from aiomlcommons.net.urls import base_of
+from aiomlcommons.tracing.calls import aside
 from aiomlcommons.trouble.aws import service_of
 
 EVERY = 300.0
@@ -62,7 +63,7 @@ class Discovery:
         self._running = True
         self._asked = attempts.nodes.clock()
         try:
-            with anyio.move_on_after(PATIENCE) as scope:
+            with anyio.move_on_after(PATIENCE) as scope, aside():
                 await self._look(attrs.evolve(attempts, options=self.options))
             if scope.cancelled_caught:
                 attempts.state.events.undiscovered(f"no response within {PATIENCE:.0f} s")

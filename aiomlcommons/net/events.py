@@ -1,4 +1,4 @@
-"""What happens to calls on the network, told to the log: one method for each thing that happens.
+"""What happens to calls on the network, told to the log and to spans: one method for each thing that happens.
 
 Never a body or a header: method, path, node, status, the server's reason without credentials, and the ``x-opaque-id``,
 by which the call is found in the logs of the server. Each line has these as attributes of its record, too.
@@ -19,6 +19,7 @@ from aiomlcommons.errors import ApiError, ConnectError, words_of
 from aiomlcommons.http import HttpRequest, HttpResponse
 from aiomlcommons.masking import without_parameters
 from aiomlcommons.net.sparing import Sparing
+from aiomlcommons.tracing.calls import current_call
 
 log = logging.getLogger("aiomlcommons")
 # Of a reason that is longer only the beginning is told: some servers put a stack trace into it.
@@ -37,8 +38,15 @@ class Events:
 
     # ---- one call --------------------------------------------------------------------------------------------------
 
+    def sending(self, sent: HttpRequest) -> None:
+        """Tell that a request is sent to the node whose URL it has; the line in the log is that of its end."""
+        if (call := current_call()) is not None:
+            call.sending(sent)
+
     def answered(self, sent: HttpRequest, got: HttpResponse, *, attempt: int, seconds: float) -> None:
         """Tell that a node sent a complete response, of any status; ``sent`` has the node's URL."""
+        if (call := current_call()) is not None:
+            call.answered(sent, got.status)
         if log.isEnabledFor(logging.DEBUG):
             known = {**_of(sent, attempt=attempt), "status": got.status, "seconds": seconds}
             words = "%s at %s: %d, %d bytes in %.3f s, attempt %d%s"
@@ -47,6 +55,8 @@ class Events:
 
     def streams(self, sent: HttpRequest, status: int, *, seconds: float) -> None:
         """Tell that a node began to send a response that is streamed."""
+        if (call := current_call()) is not None:
+            call.answered(sent, status)
         if log.isEnabledFor(logging.DEBUG):
             known = {**_of(sent), "status": status, "seconds": seconds}
             log.debug("%s at %s: %d, streamed after %.3f s%s", sent, sent.base, status, seconds, _id(sent), extra=known)
@@ -65,6 +75,10 @@ class Events:
 
         ``waits``: the call is beyond its retries, and goes on for the ``wait`` of the session, whatever ``of`` is.
         """
+        if (call := current_call()) is not None:
+            call.happened(
+                "aiomlcommons.retry", node, error, {"aiomlcommons.attempt": attempt, "aiomlcommons.pause": pause}
+            )
         # A call that begins to wait for the cluster is slow to its user; a retry that comes in time is not.
         level = logging.WARNING if waits and attempt == of else logging.INFO
         number = f"{attempt}, waiting for the cluster" if waits else f"{attempt} of {of}"
@@ -79,6 +93,8 @@ class Events:
 
     def elsewhere(self, sent: HttpRequest, node: str, error: Exception, *, attempt: int) -> None:
         """Tell that the request goes to another node at once, because it failed at ``node``."""
+        if (call := current_call()) is not None:
+            call.happened("aiomlcommons.elsewhere", node, error, {"aiomlcommons.attempt": attempt})
         # The node is set aside, which is a line of its own: this one would come for each call in flight.
         if log.isEnabledFor(logging.DEBUG):
             known = _of(sent.at(node), error, attempt)
@@ -86,6 +102,8 @@ class Events:
 
     def hedged(self, sent: HttpRequest, node: str, *, after: float) -> None:
         """Tell that the request goes to ``node``, too, because its first one had no response after so many seconds."""
+        if (call := current_call()) is not None:
+            call.happened("aiomlcommons.hedge", node, attributes={"aiomlcommons.pause": after})
         self.lines.say(
             logging.INFO,
             "hedge",
@@ -97,6 +115,8 @@ class Events:
 
     def renewed(self, sent: HttpRequest, status: int) -> None:
         """Tell that the credentials of a request were refused, and it is sent again with others."""
+        if (call := current_call()) is not None:
+            call.happened("aiomlcommons.renewed_credentials", sent.base, attributes={"error.type": str(status)})
         self.lines.say(
             logging.INFO,
             ("renewed", sent.base),
@@ -109,6 +129,9 @@ class Events:
 
     def waits_for_turn(self, sent: HttpRequest, where: str, *, pause: float, status: int) -> None:
         """Tell that the request waits for about ``pause`` seconds: ``where``, a node or a path, only refuses."""
+        if (call := current_call()) is not None:
+            told: dict[str, str | float] = {"aiomlcommons.pause": pause, "aiomlcommons.refuses": where}
+            call.event("aiomlcommons.turn", {**told, "error.type": str(status)})
         self.lines.say(
             logging.INFO,
             ("turn", where),

@@ -19,6 +19,7 @@ from aiomlcommons.net.backoff import Backoff
 from aiomlcommons.net.events import told_if_cancelled
 from aiomlcommons.progress.event import Callback, Phase, Progress
 from aiomlcommons.progress.telling import telling
+from aiomlcommons.tracing.spans import Span, work
 from aiomlcommons.trouble.kinds import Kind
 from aiomlcommons.trouble.parsed_error import parse_error
 from aiomlcommons.trouble.table import trouble_of
@@ -132,10 +133,16 @@ class Task:
         return not any(self.task_id in (node.tasks or {}) for node in (profile.nodes or {}).values())
 
     async def _end(self) -> TaskInfo:
+        with work("task", {"aiomlcommons.task.id": self.task_id}) as span:
+            return await self._followed(span)
+
+    async def _followed(self, span: Span) -> TaskInfo:
         info = TaskInfo()
         async with telling(self._progress, self._event(info)) as tell:
             async for info in self._states():
                 tell(self._event(info))
+            # As plain text: exporters need not know what an enum is.
+            span.put({"aiomlcommons.task.type": _text(info.task_type), "aiomlcommons.task.state": _text(info.state)})
             if info.state in SUCCEEDED:
                 return info
             if is_duplicate(info) and (other := await self._winner_over(info)):
@@ -167,6 +174,10 @@ def _named(task_id: str, info: TaskInfo | None) -> str:
     if info is None:
         return f"task {task_id}, of which nothing is known yet"
     return f"{info.task_type or 'task'} {task_id}, which is {info.state}"
+
+
+def _text(word: str | None) -> str | None:
+    return word and str.__str__(word)
 
 
 def is_duplicate(info: TaskInfo) -> bool:

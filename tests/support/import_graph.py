@@ -21,7 +21,7 @@ FLOORS = (
     "http record net.backoff",
     "endpoint trouble",
     "errors",
-    "statuses portal",
+    "statuses portal tracing",
     "namespace wire net progress",
     "stream",
     "api",
