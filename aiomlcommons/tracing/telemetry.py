@@ -110,11 +110,18 @@ def telemetry() -> Telemetry | None:
         return _Known.telemetry
     if _Known.is_unwanted or "opentelemetry" not in sys.modules or not _has_provider():
         return None
-    if not is_wanted(os.environ):
-        _Known.is_unwanted = True
-        return None
-    _Known.telemetry = Telemetry.of()
+    _Known.telemetry = _made() if is_wanted(os.environ) else None
+    _Known.is_unwanted = _Known.telemetry is None
     return _Known.telemetry
+
+
+def _made() -> Telemetry | None:
+    try:
+        return Telemetry.of()
+    except (ImportError, TypeError, AttributeError) as error:
+        # The program may have an older one than the extra asks for, and its calls matter more than their spans.
+        log.warning("no spans and no metrics, because opentelemetry-api is older than 1.30: %s", error)
+        return None
 
 
 def is_wanted(environ: Mapping[str, str]) -> bool:

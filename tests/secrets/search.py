@@ -1,4 +1,4 @@
-"""The whole search: every scene, with all that is logged, warned of and said to the event loop meanwhile."""
+"""The whole search: every scene, with all that is logged, recorded in spans, warned of and said to the loop meanwhile."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from aiomlcommons.net.sparing import Sparing
 from tests.secrets import commands, hub, jobs, records, sessions
 from tests.secrets.canaries import Outputs
 from tests.secrets.servers import QUOTED
+from tests.support.telemetry import recorded
 
 Scene: TypeAlias = Callable[[Outputs, Path], Awaitable[None]]
 """A function that plants canaries, does something with them, and searches what left."""
@@ -47,7 +48,7 @@ def searched(scenes: Sequence[Scene] = SCENES) -> Outputs:
 
 
 async def watched(scene: Scene, outputs: Outputs, folder: Path) -> None:
-    """Run a scene, and search what is logged at DEBUG by anybody, what is warned of, and the loop's errors."""
+    """Run a scene, and search what is logged at DEBUG by anybody, warned of, recorded, and the loop's errors."""
 
     def handle(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         outputs.add("the event loop's errors", scene.__name__, repr(context))
@@ -55,9 +56,13 @@ async def watched(scene: Scene, outputs: Outputs, folder: Path) -> None:
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(handle)
     loop.set_debug(True)
-    with _logs(outputs, scene.__name__), warnings.catch_warnings(record=True) as warned:
+    with recorded() as found, _logs(outputs, scene.__name__), warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
         await scene(outputs, folder)
+        for span in found.spans:
+            outputs.add("spans", f"{scene.__name__}, {span.name}", span.to_json())
+        for name, metric in found.metrics.items():
+            outputs.add("metrics", f"{scene.__name__}, {name}", metric.to_json())
     for warning in warned:
         outputs.add("warnings", scene.__name__, f"{warning.message!r} {warning}")
 

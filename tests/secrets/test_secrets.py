@@ -30,9 +30,17 @@ STEPS: Mapping[Scene, int] = {
 
 # What a scene must have searched, among others.
 KINDS: Mapping[Scene, Sequence[str]] = {
-    sessions.sessions_at_failing_servers: ["tracebacks", "pickles of errors", "help", "logs of aiomlcommons"],
     sessions.sessions_that_give_up: ["tracebacks", "notes of errors", "attributes of logs"],
-    jobs.jobs_with_credentials: ["files: .checkpoint", "files: .dead", "files: .seen", "reports as JSON", "tracebacks"],
+    sessions.sessions_at_failing_servers: ["tracebacks", "pickles of errors", "help", "logs of aiomlcommons", "spans"],
+    jobs.jobs_with_credentials: [
+        "files: .checkpoint",
+        "files: .dead",
+        "files: .seen",
+        "reports as JSON",
+        "tracebacks",
+        "spans",
+        "metrics",
+    ],
     hub.models_on_hugging_face: ["tracebacks", "repr, str, format", "logs of aiomlcommons", "files: .json"],
     commands.documents: ["standard output", "documents of the repository"],
     commands.commands: ["standard output", "standard error", "files: .jsonl"],
