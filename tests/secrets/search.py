@@ -1,4 +1,4 @@
-"""The whole search: every scene, with all that is logged, recorded in spans, warned of and said to the loop meanwhile."""
+"""The whole search: every scene, with all that is logged, recorded in spans, warned of and told to the loop."""
 
 from __future__ import annotations
 

@@ -121,6 +121,16 @@ def test_a_provider_of_the_api_that_is_set_explicitly_does_no_harm() -> None:
     assert ran(f"{code}asyncio.run(calls())\nprint('fine')") == "fine"
 
 
+def test_an_api_that_is_too_old_is_told_and_harms_no_call() -> None:
+    code = f"import logging, sys{CALL}{PROVIDER}trace.set_tracer_provider(provider)\n"
+    code += "from opentelemetry.metrics import _internal\n"
+    code += "_internal._ProxyMeter.create_histogram = lambda self, name, unit='', description='': None\n"
+    code += "logging.basicConfig(stream=sys.stdout, format='%(message)s')\nasyncio.run(calls())\nprint(names())"
+    printed = ran(code)
+    assert printed.startswith("no spans and no metrics, because opentelemetry-api is older than 1.30: ")
+    assert printed.endswith("\n[]")
+
+
 @pytest.mark.parametrize(("value", "expected"), [("false", "[]"), ("FALSE", "[]"), ("", "['models.get']")])
 def test_the_variable_switches_it_off(value: str, expected: str) -> None:
     code = f"{CALL}{PROVIDER}trace.set_tracer_provider(provider)\nasyncio.run(calls())\nprint(names())"
