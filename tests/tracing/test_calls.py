@@ -19,10 +19,13 @@ from aiomlcommons import (
     DecodeError,
     Hedge,
     HttpRequest,
+    HttpResponse,
     InvalidRequest,
     NotFound,
     Session,
     StreamCut,
+    Timeout,
+    blocking,
 )
 from aiomlcommons.api.models import UpdateModel
 from aiomlcommons.errors import TooManyRequests
@@ -377,3 +380,16 @@ def test_a_call_that_is_not_sampled_is_measured_and_none_of_its_parts_is_sampled
         assert not found.spans
         assert [count for _, count in found.points("db.client.operation.duration")] == [1]
     assert inside == [False]
+
+
+# ---- without an event loop -------------------------------------------------------------------------------------------
+
+
+def test_a_blocking_call_is_a_child_of_the_span_of_its_thread(found: Recorded) -> None:
+    async def respond(request: HttpRequest, _: Timeout) -> HttpResponse:
+        return HttpResponse(200, b'{"name": "m"}', {"content-type": "application/json"}, request)
+
+    with blocking.Session(A, transport=respond) as ml:
+        with found.tracers.get_tracer("the caller's").start_as_current_span("request"):
+            ml.models.get("m")
+    assert [span.name for span in found.children(found.one("request"))] == ["models.get"]

@@ -85,7 +85,10 @@ async def test_ensure_is_one_span_with_its_phases_and_all_of_its_calls(found: Re
     phases = [(event.attributes or {})["aiomlcommons.phase"] for event in span.events]
     assert phases == ["registering", "registered", "deploying", "deployed"]
     tasks = found.named("task")
-    assert {(task.attributes or {})["aiomlcommons.task.type"] for task in tasks} == {"REGISTER_MODEL", "DEPLOY_MODEL"}
+    assert {str((task.attributes or {})["aiomlcommons.task.type"]) for task in tasks} == {
+        "REGISTER_MODEL",
+        "DEPLOY_MODEL",
+    }
     assert all(task in found.children(span) for task in tasks)
     assert all(call.name == "tasks.get" for task in tasks for call in found.children(task))
     assert {one.name for one in found.children(None)} == {"models.ensure", "settings.get", "settings.put"}
