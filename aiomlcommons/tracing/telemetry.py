@@ -12,13 +12,11 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-import attrs
-
 from aiomlcommons.__about__ import __version__
 
 if TYPE_CHECKING:
-    from opentelemetry.metrics import Counter, Histogram, MeterProvider
-    from opentelemetry.trace import Tracer, TracerProvider
+    from opentelemetry.metrics import MeterProvider
+    from opentelemetry.trace import TracerProvider
 
 log = logging.getLogger("aiomlcommons")
 
@@ -28,67 +26,46 @@ SCHEMA = "https://opentelemetry.io/schemas/1.41.0"
 # Both as the conventions advise, in seconds.
 CALL_BUCKETS = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0)
 MODEL_BUCKETS = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92)
-
-
 _GETTERS = (("opentelemetry.trace", "get_tracer_provider"), ("opentelemetry.metrics", "get_meter_provider"))
 
 
-@attrs.frozen(eq=False)
 class Telemetry:
-    """The tracer and the instruments, and what of the API is needed for each span."""
+    """The tracer and the instruments, and what of the API each span needs: those of some providers.
 
-    tracer: Tracer
-    call_seconds: Histogram
-    model_seconds: Histogram
-    documents_read: Counter
-    documents_settled: Counter
-    requests_retried: Counter
-    client: Any
-    internal: Any
-    error: Any
-    with_span: Any
-    attach: Any
-    detach: Any
+    Default: the providers that the program has set. Raises ImportError or TypeError if the API is missing or too old.
+    """
 
-    @classmethod
-    def of(cls, tracers: TracerProvider | None = None, meters: MeterProvider | None = None) -> Telemetry:
-        """Return those of some providers. Default: those that the program has set. Raises ImportError."""
+    def __init__(self, tracers: TracerProvider | None = None, meters: MeterProvider | None = None) -> None:
         from opentelemetry import context, metrics, trace
 
+        self.tracer = trace.get_tracer("aiomlcommons", __version__, tracers, SCHEMA)
+        self.client, self.internal, self.error = trace.SpanKind.CLIENT, trace.SpanKind.INTERNAL, trace.StatusCode.ERROR
+        self.with_span, self.attach, self.detach = trace.set_span_in_context, context.attach, context.detach
         meter = metrics.get_meter("aiomlcommons", __version__, meters, SCHEMA)
-        return cls(
-            tracer=trace.get_tracer("aiomlcommons", __version__, tracers, SCHEMA),
-            call_seconds=meter.create_histogram(
-                "db.client.operation.duration",
-                unit="s",
-                description="Duration of database client operations.",
-                explicit_bucket_boundaries_advisory=CALL_BUCKETS,
-            ),
-            model_seconds=meter.create_histogram(
-                "gen_ai.client.operation.duration",
-                unit="s",
-                description="GenAI operation duration.",
-                explicit_bucket_boundaries_advisory=MODEL_BUCKETS,
-            ),
-            documents_read=meter.create_counter(
-                "aiomlcommons.ingest.documents.read", unit="{document}", description="Documents that jobs have read."
-            ),
-            documents_settled=meter.create_counter(
-                "aiomlcommons.ingest.documents.settled",
-                unit="{document}",
-                description="Documents that jobs have written, deduplicated, skipped, or given up as failed.",
-            ),
-            requests_retried=meter.create_counter(
-                "aiomlcommons.ingest.requests.retried",
-                unit="{request}",
-                description="Requests to a model that jobs have sent again.",
-            ),
-            client=trace.SpanKind.CLIENT,
-            internal=trace.SpanKind.INTERNAL,
-            error=trace.StatusCode.ERROR,
-            with_span=trace.set_span_in_context,
-            attach=context.attach,
-            detach=context.detach,
+        self.call_seconds = meter.create_histogram(
+            "db.client.operation.duration",
+            unit="s",
+            description="Duration of database client operations.",
+            explicit_bucket_boundaries_advisory=CALL_BUCKETS,
+        )
+        self.model_seconds = meter.create_histogram(
+            "gen_ai.client.operation.duration",
+            unit="s",
+            description="GenAI operation duration.",
+            explicit_bucket_boundaries_advisory=MODEL_BUCKETS,
+        )
+        self.documents_read = meter.create_counter(
+            "aiomlcommons.ingest.documents.read", unit="{document}", description="Documents that jobs have read."
+        )
+        self.documents_settled = meter.create_counter(
+            "aiomlcommons.ingest.documents.settled",
+            unit="{document}",
+            description="Documents that jobs have written, deduplicated, skipped, or given up as failed.",
+        )
+        self.requests_retried = meter.create_counter(
+            "aiomlcommons.ingest.requests.retried",
+            unit="{request}",
+            description="Requests to a model that jobs have sent again.",
         )
 
 
@@ -117,7 +94,7 @@ def telemetry() -> Telemetry | None:
 
 def _made() -> Telemetry | None:
     try:
-        return Telemetry.of()
+        return Telemetry()
     except (ImportError, TypeError, AttributeError) as error:
         # The program may have an older one than the extra asks for, and its calls matter more than their spans.
         log.warning("no spans and no metrics, because opentelemetry-api is older than 1.30: %s", error)

@@ -90,7 +90,7 @@ def recorded(sampler: Sampler = ALWAYS_ON, *, metrics: bool = True) -> Generator
     found.tracers.add_span_processor(SimpleSpanProcessor(found.exporter))
     meters = MeterProvider([found.reader])
     with pytest.MonkeyPatch.context() as patch:
-        made = telemetry.Telemetry.of(found.tracers, meters if metrics else None)
+        made = telemetry.Telemetry(found.tracers, meters if metrics else None)
         patch.setattr(telemetry._Known, "telemetry", made)
         try:
             yield found
