@@ -365,21 +365,34 @@ async def test_a_stream_that_is_refused_fails_its_span_once(found: Recorded) -> 
     assert (span.attributes["error.type"], [event.name for event in span.events]) == ("404", ["exception"])
 
 
+def test_a_stream_without_a_response_tells_which_node_it_was_sent_to(found: Recorded) -> None:
+    async def work(ml: Session) -> None:
+        with pytest.raises(ConnectError):
+            async with ml.models.predict_stream("m"):
+                pass
+
+    run(work, None)
+    span = found.one("models.predict_stream")
+    assert span.attributes
+    assert (span.attributes["error.type"], span.attributes["server.port"]) == ("ConnectError", 9200)
+
+
 # ---- what is not recorded --------------------------------------------------------------------------------------------
 
 
 def test_a_call_that_is_not_sampled_is_measured_and_none_of_its_parts_is_sampled() -> None:
-    inside = list[bool]()
+    inside = list[tuple[bool, bool]]()
 
     def answer(_: HttpRequest) -> Any:
-        inside.append(trace.get_current_span().get_span_context().trace_flags.sampled)
+        context = trace.get_current_span().get_span_context()
+        inside.append((context.is_valid, context.trace_flags.sampled))
         return MODEL
 
     with recorded(ALWAYS_OFF) as found:
         run(lambda ml: ml.models.get("m"), THROTTLED, answer)
         assert not found.spans
         assert [count for _, count in found.points("db.client.operation.duration")] == [1]
-    assert inside == [False]
+    assert inside == [(True, False)]
 
 
 # ---- without an event loop -------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from opentelemetry.trace import SpanKind, StatusCode
 
 from aiomlcommons import Forbidden, InvalidRequest, ModelNotReady, NotFound, Session, emulator
 from aiomlcommons.emulator import Emulator
+from aiomlcommons.ingest import Documents
 from aiomlcommons.lifecycle.errors import NoSuchModel
 from aiomlcommons.waiting.errors import TaskFailed
 from tests.spans import page, scenes
@@ -152,6 +153,19 @@ async def test_a_job_is_one_span_with_its_counts_and_counters(tmp_path: Path) ->
         "deduplicated": 1,
         "failed": 1,
     }
+
+
+async def test_the_counters_of_a_job_grow_while_it_runs(found: Recorded) -> None:
+    so_far = list[int]()
+
+    def sink(_: Documents) -> None:
+        points = found.points("aiomlcommons.ingest.documents.settled") if so_far else []
+        so_far.append(sum(count for _, count in points))
+
+    async with emulator.serve() as url, Session(url) as ml:
+        async with ml.ingest(TEXTS, model=await model(ml), sink=sink, batch=50) as job:
+            await job
+    assert so_far == [0, 50, 100]
 
 
 async def test_a_job_that_resumes_counts_what_is_new_only(tmp_path: Path) -> None:
