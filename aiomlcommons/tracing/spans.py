@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from asyncio import CancelledError
 from collections.abc import Generator, Mapping
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 Value: TypeAlias = str | int | float | bool
 Attributes: TypeAlias = Mapping[str, Value]
+# A type as servers name them. What a proxy puts into its place may be anything.
+_TYPE = re.compile(r"[a-z0-9_]{1,80}")
 
 
 class Span:
@@ -161,7 +164,7 @@ def detail_of(error: BaseException) -> str:
     Of a response this is the server's type of the exception, of others the class of their first cause.
     """
     if isinstance(error, ApiError):
-        return error.type
+        return error.type if _TYPE.fullmatch(error.type) else ""
     cause = error
     while cause.__cause__ is not None:
         cause = cause.__cause__

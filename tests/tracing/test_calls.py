@@ -14,6 +14,7 @@ from opentelemetry.trace import SpanKind, StatusCode
 
 from aiomlcommons import (
     Backoff,
+    BadRequest,
     BearerAuth,
     ConnectError,
     DecodeError,
@@ -275,6 +276,13 @@ def test_an_error_of_the_server_is_recorded_once_without_its_words(found: Record
     assert "a text of yours" not in span.to_json()
     ((attributes, _),) = found.points("db.client.operation.duration")
     assert (attributes["error.type"], attributes["db.response.status_code"]) == ("429", "429")
+
+
+def test_what_is_no_type_of_an_exception_is_not_recorded_as_one(found: Recorded) -> None:
+    quoting = {"error": {"type": "you said: a text of yours", "reason": "a text of yours"}, "status": 400}
+    run(lambda ml: _raises(ml.models.get("m"), BadRequest), (400, quoting))
+    assert found.one("models.get").status.description == "BadRequest"
+    assert "text of yours" not in found.one("models.get").to_json()
 
 
 def test_no_response_is_an_error_by_its_class_and_the_cause(found: Recorded) -> None:
