@@ -233,7 +233,7 @@ def _path_parameters(request: Request[Any]) -> Iterator[tuple[str, str]]:
     for name in request.endpoint.route_for(given).names:
         # A value of another type will be refused, and may be anything.
         if isinstance(value := getattr(request, name), str | int):
-            yield name, str(value)
+            yield name, value if isinstance(value, str) else str(value)
 
 
 def _shown(error: DecodeError) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
-from aiomlcommons.tracing.spans import Span, Value
+from aiomlcommons.tracing.spans import Span, Value, plain
 from aiomlcommons.tracing.telemetry import Telemetry, telemetry
 
 P = ParamSpec("P")
@@ -51,8 +51,8 @@ def _span(found: Telemetry, operation: str, model: object) -> Span:
     known: dict[str, Value] = {"gen_ai.operation.name": operation, "gen_ai.provider.name": PROVIDER}
     if not isinstance(model, str):  # which the method itself will refuse
         return Span(found, operation, known, is_client=True, seconds=found.model_seconds)
-    known["gen_ai.request.model"] = model
-    return Span(found, f"{operation} {model}", known, is_client=True, seconds=found.model_seconds)
+    known["gen_ai.request.model"] = name = plain(model)
+    return Span(found, f"{operation} {name}", known, is_client=True, seconds=found.model_seconds)
 
 
 def _dimension(result: object) -> int | None:

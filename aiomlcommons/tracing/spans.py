@@ -53,7 +53,7 @@ class Span:
     def put(self, attributes: Mapping[str, Value | None]) -> None:
         """Set attributes; those that are None are left out."""
         if self.is_recording:
-            self._span.set_attributes({name: value for name, value in attributes.items() if value is not None})
+            self._span.set_attributes({name: plain(value) for name, value in attributes.items() if value is not None})
 
     def event(self, name: str, attributes: Attributes) -> None:
         """Add an event."""
@@ -151,6 +151,11 @@ NO_SPAN = Span(None, "", {})
 def work(name: str, attributes: Attributes | None = None) -> Span:
     """Begin the span of some work of several calls, whose spans are its children if it is the current one."""
     return Span(telemetry(), name, attributes or {})
+
+
+def plain(value: Value) -> Value:
+    """Return a value as exporters know it: of an enum, or of what else is a string with more to it, the text."""
+    return str.__str__(value) if isinstance(value, str) else value
 
 
 def kind_of(error: BaseException) -> str:

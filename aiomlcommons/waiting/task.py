@@ -141,8 +141,7 @@ class Task:
         async with telling(self._progress, self._event(info)) as tell:
             async for info in self._states():
                 tell(self._event(info))
-            # As plain text: exporters need not know what an enum is.
-            span.put({"aiomlcommons.task.type": _text(info.task_type), "aiomlcommons.task.state": _text(info.state)})
+            span.put({"aiomlcommons.task.type": info.task_type, "aiomlcommons.task.state": info.state})
             if info.state in SUCCEEDED:
                 return info
             if is_duplicate(info) and (other := await self._winner_over(info)):
@@ -174,10 +173,6 @@ def _named(task_id: str, info: TaskInfo | None) -> str:
     if info is None:
         return f"task {task_id}, of which nothing is known yet"
     return f"{info.task_type or 'task'} {task_id}, which is {info.state}"
-
-
-def _text(word: str | None) -> str | None:
-    return word and str.__str__(word)
 
 
 def is_duplicate(info: TaskInfo) -> bool:

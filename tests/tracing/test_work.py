@@ -47,6 +47,20 @@ async def test_embeddings_are_a_span_by_the_conventions_with_the_call_in_it() ->
     assert found.points("gen_ai.client.operation.duration") == [({**known, "gen_ai.request.model": model_id}, 1)]
 
 
+async def test_what_ensure_returned_is_told_as_the_plain_id() -> None:
+    async with emulator.serve() as url, Session(url) as ml:
+        await ml.settings.allow_first_model()
+        ensured = await ml.models.ensure("all-MiniLM-L6-v2", backoff=NOW)
+        with recorded() as found:
+            await ml.embed_many(ensured, ["a soft answer"])
+            await ml.models.get(ensured)
+    told = [found.one("embeddings").attributes, found.one("models.get").attributes]
+    for attributes, name in zip(told, ("gen_ai.request.model", "db.operation.parameter.model_id"), strict=True):
+        assert attributes
+        assert (type(attributes[name]), attributes[name]) == (str, str.__str__(ensured))
+    assert found.one("embeddings").name == f"embeddings {str.__str__(ensured)}"
+
+
 async def test_each_batch_of_a_stream_is_a_span_of_its_own_below_the_callers() -> None:
     async with emulator.serve() as url, Session(url) as ml:
         model_id = await model(ml)
