@@ -94,5 +94,9 @@ class Face:
     def __dir__(self) -> list[str]:
         return sorted({*(name for name in dir(self._inner) if not name.startswith("_")), *super().__dir__()})
 
+    def _repr_html_(self) -> str | None:
+        """Return the table of the async object, for notebooks; None if it has none."""
+        return self._inner._repr_html_() if hasattr(self._inner, "_repr_html_") else None
+
     def __repr__(self) -> str:
         return f"<blocking {self._inner!r}>"

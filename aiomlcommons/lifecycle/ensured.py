@@ -46,6 +46,10 @@ class EnsuredModel(str):
     def __repr__(self) -> str:
         return f"<EnsuredModel {self} {self.model.name!r} {self.model.model_state}>"
 
+    def _repr_html_(self) -> str:
+        """Return the table of the model, for notebooks."""
+        return self.model._repr_html_()
+
     def __getnewargs_ex__(self) -> tuple[tuple[()], dict[str, Any]]:
         """Return what ``copy`` and ``pickle`` make an equal one of."""
         return (), {"model_id": str(self), "model": self.model, "did": self.did}

@@ -6,7 +6,7 @@ import asyncio
 import gc
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -131,7 +131,7 @@ def test_ctrl_c_cancels_the_call_and_waits_for_its_end(ml: Session, model_id: st
     ended = list[str]()
 
     class Source:
-        async def __aiter__(self) -> Any:
+        async def __aiter__(self) -> AsyncIterator[str]:
             try:
                 yield "a text"
                 signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)

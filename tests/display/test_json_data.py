@@ -56,7 +56,7 @@ ONE = uuid.UUID(int=1)
         (ONE, str(ONE)),
         (Path("a"), "a"),
     ],
-    ids=repr,
+    ids=lambda value: type(value).__name__ if isinstance(value, memoryview) else repr(value),
 )
 def test_a_value_becomes_what_json_holds(value: Any, data: Any) -> None:
     made = plain(value)
