@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from aiomlcommons.client import Client
+from aiomlcommons.diagnosis.methods import Diagnoses
 from aiomlcommons.ingest.methods import Ingests
 from aiomlcommons.lifecycle.methods import ModelLife
 from aiomlcommons.namespace import space
 
 
-class Session(Client, Ingests):
+class Session(Client, Ingests, Diagnoses):
     """An async session with an OpenSearch cluster that runs ML Commons: one connection pool, typed calls, retries.
 
     ``async with Session("https://host:9200", auth=("admin", "...")) as ml:``, or in a notebook

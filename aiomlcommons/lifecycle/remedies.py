@@ -68,7 +68,12 @@ def remedy_for(error: MLCommonsError) -> Remedy | None:
     if isinstance(error, FeatureDisabled) and error.setting.startswith(PREFIX):
         key = error.setting.removeprefix(PREFIX)
         return Remedy(error.reason, "the cluster does not allow it", key, True)
-    return next((remedy for remedy in REMEDIES for words in _words(error) if remedy.words in words), None)
+    return next((found for words in _words(error) if (found := remedy_in(words)) is not None), None)
+
+
+def remedy_in(words: str) -> Remedy | None:
+    """Return the setting that would allow what a server's message refuses, or None."""
+    return next((remedy for remedy in REMEDIES if remedy.words in words), None)
 
 
 def is_retryable(error: TaskFailed) -> bool:

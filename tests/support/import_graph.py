@@ -36,7 +36,7 @@ FLOORS = (
     "ingest.stats ingest.state",
     "ingest.rows",
     "ingest.sources ingest.sinks ingest.embedding",
-    "ingest",
+    "ingest diagnosis",
     "session",
     "emulator.errors emulator.settings._defaults",
     "emulator.settings.store",

@@ -1,0 +1,50 @@
+"""Whether the cluster can download models, as far as its failed tasks tell: only the cluster itself could try."""
+
+from __future__ import annotations
+
+from aiomlcommons.api.common import FunctionName
+from aiomlcommons.api.tasks import TaskInfo, TaskState
+from aiomlcommons.diagnosis.checks.models import REGISTERS, reason
+from aiomlcommons.diagnosis.facts import Facts
+from aiomlcommons.diagnosis.findings import Checked, Finding, Severity
+from aiomlcommons.diagnosis.remedies import uploading
+from aiomlcommons.trouble import hints
+from aiomlcommons.wire.features import Feature
+
+NAME = "downloads"
+
+
+async def check(facts: Facts) -> Checked:
+    """Look for the newest registration that failed to download, unless a local model was registered since."""
+    facts.ml.flavor.need(Feature.LOCAL_MODELS, "downloads of models")
+    registrations = [task for _, task in await facts.tasks() if task.task_type in REGISTERS]
+    failed = next((task for task in registrations if _failed_to_fetch(task)), None)
+    if failed is None:
+        done = sum(task.state == TaskState.COMPLETED for task in registrations)
+        return Checked(NAME, f"{done} registrations by download completed, none failed to reach its host")
+    if (failed.create_time or 0) < await _last_registered(facts, registrations):
+        return Checked(NAME, "one failed to reach its host, and a local model was registered since")
+    return Checked(NAME, "the newest one failed", [_finding(failed)])
+
+
+def _failed_to_fetch(task: TaskInfo) -> bool:
+    return task.state == TaskState.FAILED and bool(hints.fetching(hints.without_stack(task.error or "")))
+
+
+async def _last_registered(facts: Facts, registrations: list[TaskInfo]) -> int:
+    """Return when a local model was last registered, in epoch milliseconds of the cluster."""
+    times = [task.create_time for task in registrations if task.state == TaskState.COMPLETED]
+    for _, model in await facts.models():
+        if model.algorithm != FunctionName.REMOTE:
+            times.append(model.last_registered_time or model.last_uploaded_time)
+    return max((time for time in times if time is not None), default=0)
+
+
+def _finding(task: TaskInfo) -> Finding:
+    return Finding(
+        Severity.PROBLEM,
+        "the cluster cannot download models",
+        reason(task),
+        advice="open its firewall or set its proxy; or download the file here, and upload it:",
+        **uploading(),
+    )
