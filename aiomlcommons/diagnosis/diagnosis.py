@@ -22,6 +22,7 @@ from aiomlcommons.diagnosis.checks import (
     tasks,
     version,
 )
+from aiomlcommons.diagnosis.denials import why
 from aiomlcommons.diagnosis.facts import Facts
 from aiomlcommons.diagnosis.findings import Checked, Report
 from aiomlcommons.errors import MLCommonsError, SessionClosed
@@ -77,7 +78,7 @@ class Diagnosis:
         except SessionClosed:
             raise
         except MLCommonsError as error:
-            return Checked(name, unchecked=[str(error)])
+            return Checked(name, unchecked=[why(error)])
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
             # An answer of another shape than any known server's.
             return Checked(name, unchecked=[f"an unexpected answer: {error!r}"])

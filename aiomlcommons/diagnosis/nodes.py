@@ -34,7 +34,7 @@ class Node:
 class NodeUse:
     """How full a node is: percentages, and bytes. None is what the server did not tell.
 
-    ``memory`` is that of the machine, as the native memory breaker of ML Commons sees it: the page cache counts as
+    ``memory`` is that of the machine, where the page cache counts as
     used. ``tripped`` counts how often the parent circuit breaker has opened.
     """
 
@@ -87,7 +87,7 @@ def _use(key: str, told: Mapping[str, Any]) -> NodeUse:
         heap_max=heap.get("heap_max_in_bytes"),
         cpu=_at(told, "os", "cpu", "percent"),
         load=load.get("1m"),
-        free_disk=_at(told, "fs", "total", "available_in_bytes"),
+        free_disk=_at(told, "fs", "total", "free_in_bytes"),
         tripped=_at(told, "breakers", "parent", "tripped") or 0,
     )
 

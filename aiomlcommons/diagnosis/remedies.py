@@ -44,7 +44,7 @@ def uploading() -> Typed:
     """Return what registers a model from a file of this machine."""
     return {
         "command": "aiomlcommons models upload PATH",
-        "python": "await ml.models.ensure(FileModel(path))",
+        "python": "await ml.models.ensure(FileModel(path=path))",
     }
 
 

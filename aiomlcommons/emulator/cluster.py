@@ -28,6 +28,8 @@ from aiomlcommons.api.tasks import TaskInfo
 from aiomlcommons.emulator.counting import Counts
 from aiomlcommons.emulator.faults import Faults
 from aiomlcommons.emulator.index import Document, Index, Refresh, alter, token
+from aiomlcommons.emulator.machine import Machine
+from aiomlcommons.emulator.security import Security
 from aiomlcommons.emulator.settings.store import SettingStore
 from aiomlcommons.endpoint import Request
 from aiomlcommons.wire.flavors import OPENSEARCH, SERVERLESS, Flavor, flavor_named
@@ -62,6 +64,9 @@ class Cluster:
     follows_batches: bool = False
     faults: Faults = attrs.field(factory=Faults)
     settings: SettingStore = attrs.field(factory=SettingStore)
+    machine: Machine = attrs.field(factory=Machine)
+    # The security plugin, with the user of all requests; None if it is not installed.
+    security: Security | None = None
     groups: Index[ModelGroup] = attrs.field(factory=lambda: Index(".plugins-ml-model-group"))
     models: Index[Model] = attrs.field(factory=lambda: Index(".plugins-ml-model"))
     connectors: Index[Connector] = attrs.field(factory=lambda: Index(".plugins-ml-connector"))

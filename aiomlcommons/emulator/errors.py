@@ -144,9 +144,8 @@ NO_MCP_SERVER = (
 NO_MCP_CONNECTORS = (
     "The MCP connector is not enabled. To enable, please update the setting plugins.ml_commons.mcp_connector_enabled"
 )
-
-
 HEAP_FULL = "Memory Circuit Breaker is open, please check your resources!"
+DISK_FULL = "Disk Circuit Breaker is open, please check your resources!"
 SHARD = "0"
 """The only shard of every index."""
 
@@ -208,10 +207,10 @@ def circuit_broken(wanted: int = 2_082_304_048, limit: int = 2_040_109_465) -> R
     return refused(429, "circuit_breaking_exception", reason, **more)
 
 
-def heap_full() -> Refused:
-    """Return 429: the circuit breaker of ML Commons for the JVM heap is open."""
+def breaker_open(message: str) -> Refused:
+    """Return 429: a circuit breaker of ML Commons is open."""
     more: dict[str, Any] = {"bytes_wanted": 0, "bytes_limit": 0, "durability": "TRANSIENT"}
-    return refused(429, "circuit_breaking_exception", HEAP_FULL, **more)
+    return refused(429, "circuit_breaking_exception", message, **more)
 
 
 def plain(status: int, message: str, *, with_status: bool = True) -> Refused:

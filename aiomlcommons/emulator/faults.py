@@ -18,7 +18,7 @@ from aiohttp import web
 
 from aiomlcommons.api.models import DeployModel
 from aiomlcommons.api.predict import Predict, PredictByModel
-from aiomlcommons.emulator.errors import Refused, circuit_broken, heap_full, refused
+from aiomlcommons.emulator.errors import HEAP_FULL, Refused, breaker_open, circuit_broken, refused
 from aiomlcommons.emulator.pool import CallNext, Pool
 from aiomlcommons.endpoint import Request
 from aiomlcommons.http import HttpRequest
@@ -124,7 +124,7 @@ class Faults:
 
     def break_circuit(self, *, heap: bool = False, times: int | None = 1, **matching: Unpack[Matching]) -> None:
         """Respond with 429 as the memory circuit breaker of OpenSearch, or with ``heap`` that of ML Commons."""
-        self.add(refuse(heap_full() if heap else circuit_broken()), times=times, **matching)
+        self.add(refuse(breaker_open(HEAP_FULL) if heap else circuit_broken()), times=times, **matching)
 
     def cold_start(self, *, times: int = 2, seconds: float = 0.0) -> None:
         """Respond to the next requests, whichever, with 503 after so many seconds, as a collection that wakes up."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from aiomlcommons.diagnosis.denials import why
 from aiomlcommons.diagnosis.facts import Facts
 from aiomlcommons.diagnosis.findings import Checked, Finding, Severity
 from aiomlcommons.errors import MLCommonsError
@@ -29,7 +30,7 @@ async def check(facts: Facts) -> Checked:
         settings = (await facts.ml.request("GET", f"/{PATTERN}/_settings", query=query)).json()
         findings += _blocked(facts.ml.url, settings)
     except MLCommonsError as error:
-        unchecked.append(f"whether the indices can be written: {error}")
+        unchecked.append(f"whether the indices can be written: {why(error)}")
     states = [str(index.get("status")) for index in indices.values()]
     seen = ", ".join(f"{states.count(state)} {state}" for state in ("green", "yellow", "red") if state in states)
     return Checked(NAME, seen or "none yet: there are no models", findings, unchecked)

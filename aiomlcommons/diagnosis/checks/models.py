@@ -8,6 +8,7 @@ from typing import Any
 from aiomlcommons.api.common import FunctionName
 from aiomlcommons.api.model_records import Model, ModelState
 from aiomlcommons.api.tasks import TaskInfo, TaskState, TaskType
+from aiomlcommons.diagnosis.denials import why
 from aiomlcommons.diagnosis.facts import MOST_MODELS, Facts
 from aiomlcommons.diagnosis.findings import Checked, Finding, Severity
 from aiomlcommons.diagnosis.remedies import Typed, deleting, deploying, setting, typed
@@ -40,14 +41,16 @@ async def check(facts: Facts) -> Checked:
     if len(findings) > MOST_FINDINGS:
         unchecked.append(f"{len(findings) - MOST_FINDINGS} findings more are not shown: mend these first")
     deployed = sum(model.model_state in _DEPLOYED for _, model in models)
-    return Checked(NAME, f"{len(models)}, {deployed} of them deployed", findings[:MOST_FINDINGS], unchecked)
+    return Checked(
+        NAME, f"{len(models)}, {deployed} of them deployed" if models else "none", findings[:MOST_FINDINGS], unchecked
+    )
 
 
 async def _profile_is_known(facts: Facts, unchecked: list[str]) -> bool:
     try:
         await facts.profile()
     except MLCommonsError as error:
-        unchecked.append(f"whether nodes have the models that are deployed in their records: {error}")
+        unchecked.append(f"whether nodes have the models that are deployed in their records: {why(error)}")
         return False
     return True
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 from collections.abc import Awaitable, Iterator, Mapping
 from typing import Any
@@ -11,9 +10,10 @@ import attrs
 import orjson
 
 from aiomlcommons.api.settings import PREFIX
+from aiomlcommons.diagnosis.denials import missing_privilege
 from aiomlcommons.diagnosis.facts import Facts
 from aiomlcommons.diagnosis.findings import Checked, Finding, Severity
-from aiomlcommons.errors import ApiError, Forbidden, MLCommonsError
+from aiomlcommons.errors import ApiError, MLCommonsError
 from aiomlcommons.wire.features import Feature
 from aiomlcommons.wire.version import is_unknown_route
 
@@ -24,7 +24,6 @@ _WHO = "/_plugins/_security/authinfo"
 # request with an unknown parameter before they do anything.
 _ONLY_ASK: Mapping[str, str] = {"perform_permission_check": "true"}
 _NOBODYS = "aiomlcommons-doctor-only-asks"
-_MISSING = re.compile(r"no permissions for \[([^\]]+)\]")
 # Without these a user cannot do with models what most want to.
 _NEEDED = {"search models", "predict", "register models", "deploy models"}
 # All others are in the role of ML Commons.
@@ -41,10 +40,11 @@ class Write:
     body: Any = None
 
 
+_MODEL = {"name": _NOBODYS, "version": "1", "model_format": "TORCH_SCRIPT", "function_name": "TEXT_EMBEDDING"}
 # The first is one that could do nothing even if it were executed: nobody has this model.
 _WRITES = (
     Write("deploy models", "POST", f"/_plugins/_ml/models/{_NOBODYS}/_deploy"),
-    Write("register models", "POST", "/_plugins/_ml/models/_register", {"name": _NOBODYS, "version": "1"}),
+    Write("register models", "POST", "/_plugins/_ml/models/_register", _MODEL),
     Write("change settings", "PUT", "/_cluster/settings", {"persistent": {f"{PREFIX}{_NOBODYS}": None}}),
 )
 
@@ -101,12 +101,8 @@ async def _why_denied(call: Awaitable[Any]) -> str | None:
     """Return the privilege that a call lacks, perhaps empty; None if it is allowed, or fails otherwise."""
     try:
         await call
-    except ApiError as error:
-        if missing := _MISSING.search(error.response.text):
-            return missing[1]
-        return "" if type(error) is Forbidden else None
-    except MLCommonsError:
-        return None
+    except MLCommonsError as error:
+        return missing_privilege(error)
     return None
 
 
@@ -117,8 +113,8 @@ async def _writes(facts: Facts, unchecked: list[str]) -> list[Denied]:
         answer = await _asked(facts, write)
         if answer is None:
             unchecked.append(
-                "whether the user may deploy and register models and change settings: this server can only be asked by "
-                "trying (OpenSearch 3.4 tells without)"
+                "whether the user may deploy and register models and change settings: a server before 3.4 tells only "
+                "who tries"
             )
             break
         if not answer.get("accessAllowed"):

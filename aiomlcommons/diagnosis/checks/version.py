@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from aiomlcommons.api import ENDPOINTS
+from aiomlcommons.diagnosis.denials import why
 from aiomlcommons.diagnosis.facts import Facts
 from aiomlcommons.diagnosis.findings import Checked, Finding, Severity
 from aiomlcommons.diagnosis.nodes import ML_PLUGIN, Node
 from aiomlcommons.errors import ApiError, MLCommonsError, NotSupported
-from aiomlcommons.wire.features import Feature
-from aiomlcommons.wire.version import Version, is_unknown_route
+from aiomlcommons.wire.features import Feature, feature_of
+from aiomlcommons.wire.version import OLDEST, Version, is_unknown_route
 
 NAME = "version"
 _INSTALL = f"bin/opensearch-plugin install {ML_PLUGIN}"
@@ -31,7 +32,7 @@ async def check(facts: Facts) -> Checked:
     try:
         nodes = await facts.nodes()
     except MLCommonsError as error:
-        unchecked.append(f"whether all nodes have the same version of ML Commons: {error}")
+        unchecked.append(f"whether all nodes have the same version of ML Commons: {why(error)}")
     found_versions = {node.name: node.plugins.get(ML_PLUGIN) for node in nodes}
     return Checked(NAME, await _seen(facts, found_versions), _differences(found_versions), unchecked)
 
@@ -66,15 +67,16 @@ async def _seen(facts: Facts, versions: dict[str, str | None]) -> str:
 
 
 def _missing(version: Version) -> Iterator[str]:
-    """Yield what came after a version, and with which."""
-    first: dict[str, Version] = {}
+    """Yield the parts of the API that came after a version, and with which."""
+    first: dict[Feature, Version] = {}
     for request in ENDPOINTS:
-        name = request.__module__.rpartition(".")[2].replace("_", " ")
-        since = Version.parse(request.endpoint.since)
-        first[name] = min(first.get(name, since), since)
-    for name, since in sorted(first.items(), key=lambda item: item[1]):
+        feature = feature_of(request)
+        since = OLDEST if request.endpoint.was else Version.parse(request.endpoint.since)
+        if feature is not None:
+            first[feature] = min(first.get(feature, since), since)
+    for feature, since in sorted(first.items(), key=lambda item: item[1]):
         if version < since:
-            yield f"{name} ({since})"
+            yield f"{feature} ({since})"
 
 
 def _differences(versions: dict[str, str | None]) -> Iterator[Finding]:

@@ -40,7 +40,7 @@ async def start_deploying(cluster: Cluster, request: Request[Any], model_id: str
     function = find(cluster, model_id).algorithm or FunctionName.TEXT_EMBEDDING
     if function == FunctionName.REMOTE:
         return await _deploy_remote(cluster, request, model_id)
-    if cluster.settings.flag("only_run_on_ml_node"):
+    if cluster.settings.flag("only_run_on_ml_node") and "ml" not in cluster.machine.roles:
         raise illegal(errors.NO_NODE)
     cluster.counts.watch(model_id)
     if problem := await _begin(cluster, request, model_id):
@@ -90,6 +90,8 @@ def _no_room(cluster: Cluster, model_id: str) -> str | None:
         return None
     if is_deploying(cluster, model_id):
         return errors.DUPLICATE_DEPLOY
+    if broken := cluster.machine.open_breaker(cluster.settings):
+        return broken
     under_way = sum(is_deploying(cluster, other) for other in cluster.deploying)
     too_many = under_way >= cluster.settings.number("max_deploy_model_tasks_per_node")
     return errors.TOO_MANY_TASKS if too_many else None

@@ -31,6 +31,11 @@ async def register(cluster: Cluster, request: RegisterModel, function: FunctionN
     if cluster.is_old and request.model_config is None:
         raise illegal(errors.NO_CONFIG)
     place = await groups.place(cluster, request)
+    if broken := cluster.machine.open_breaker(cluster.settings):
+        failing = jobs.failing(broken)
+        return TaskStarted(
+            task_id=jobs.start(cluster, request, TaskType.REGISTER_MODEL, function, failing), status="CREATED"
+        )
     work: jobs.Work
     undo: jobs.Undo | None = None
     makes: str | None = None

@@ -14,7 +14,7 @@ from aiomlcommons.emulator import errors, rate_limits
 from aiomlcommons.emulator.cluster import Cluster
 from aiomlcommons.emulator.connectors import remote
 from aiomlcommons.emulator.counting import timed
-from aiomlcommons.emulator.errors import illegal, status_error
+from aiomlcommons.emulator.errors import breaker_open, illegal, status_error
 from aiomlcommons.emulator.models import _vectors, deployment, model_store, training
 from aiomlcommons.emulator.registry import Plain, handles
 
@@ -79,6 +79,8 @@ async def _infer(cluster: Cluster, model_id: str, model: Model, ml_input: MLInpu
     if model.algorithm == FunctionName.REMOTE:
         remote.check_allowed(cluster)
         return Plain({"inference_results": [await remote.predict(cluster, model_id, model, ml_input, texts=texts)]})
+    if broken := cluster.machine.open_breaker(cluster.settings):
+        raise breaker_open(broken)
     answer = _ANSWERS.get(FunctionName(model.algorithm or ""))
     if answer is None:
         raise illegal(f"the emulator has no predictions of {model.algorithm}")

@@ -106,8 +106,8 @@ def _of_node(cluster: Cluster) -> dict[str, int]:
         "ml_failure_count": cluster.counts.failures.total(),
         "ml_deployed_model_count": len(cluster.on_node),
         "ml_executing_task_count": len(cluster.jobs),
-        # There is no JVM whose heap could fill, and no circuit breaker to open.
-        "ml_jvm_heap_usage": 0,
+        "ml_jvm_heap_usage": cluster.machine.heap,
+        # Opened by faults and by a full machine alike, and not counted.
         "ml_circuit_breaker_trigger_count": 0,
     }
 

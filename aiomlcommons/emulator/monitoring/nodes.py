@@ -1,0 +1,86 @@
+"""The routes of the node and the cluster beside ML Commons: roles, plugins, statistics, health, and the user."""
+
+from __future__ import annotations
+
+import fnmatch
+from typing import Any
+
+from aiomlcommons.emulator.cluster import Cluster
+from aiomlcommons.emulator.errors import plain
+from aiomlcommons.emulator.indices.cat import PLUGINS
+from aiomlcommons.emulator.machine import GB
+from aiomlcommons.emulator.registry import Plain
+from aiomlcommons.emulator.routes import Call, route
+
+HEAP = GB
+NAME = "emulator"
+
+
+@route("GET /_nodes/plugins")
+async def plugins(cluster: Cluster, _: Call) -> Plain:
+    """Return the node with its roles and plugins."""
+    found = [{"name": name, "version": f"{cluster.version}.0"} for name in PLUGINS]
+    return _nodes(cluster, {"version": cluster.version, "plugins": found})
+
+
+@route("GET /_nodes/stats/{metrics}", parameters="timeout")
+async def stats(cluster: Cluster, call: Call) -> Plain:
+    """Return the requested statistics of the node, with the fields that matter to ML Commons."""
+    machine = cluster.machine
+    heap = {"heap_used_in_bytes": machine.heap * HEAP // 100, "heap_max_in_bytes": HEAP}
+    load = {"1m": machine.cpu / 50, "5m": machine.cpu / 50, "15m": machine.cpu / 50}
+    found: dict[str, Any] = {
+        "os": {
+            "cpu": {"percent": machine.cpu, "load_average": load},
+            "mem": {"used_percent": machine.memory, "free_percent": 100 - machine.memory},
+        },
+        "jvm": {"mem": {**heap, "heap_used_percent": machine.heap}},
+        "fs": {"total": {"total_in_bytes": machine.disk, "free_in_bytes": machine.free_disk}},
+        "breaker": {"parent": {"limit_size_in_bytes": HEAP * 95 // 100, "tripped": 0}},
+    }
+    wanted = call.names["metrics"].split(",")
+    return _nodes(cluster, {("breakers" if name == "breaker" else name): found[name] for name in wanted})
+
+
+def _nodes(cluster: Cluster, told: dict[str, Any]) -> Plain:
+    node = {"name": NAME, "host": "127.0.0.1", "roles": list(cluster.machine.roles), **told}
+    counts = {"total": 1, "successful": 1, "failed": 0}
+    return Plain({"_nodes": counts, "cluster_name": "aiomlcommons-emulator", "nodes": {cluster.node_id: node}})
+
+
+@route("GET /_cluster/health", "GET /_cluster/health/{names}", parameters="level timeout expand_wildcards")
+async def health(cluster: Cluster, call: Call) -> Plain:
+    """Return the health of indices, which are all green."""
+    pattern = call.names.get("names", "*")
+    found: dict[str, Any] = {
+        "cluster_name": "aiomlcommons-emulator",
+        "status": "green",
+        "timed_out": False,
+        "number_of_nodes": 1,
+        "number_of_data_nodes": 1,
+    }
+    if call.http.query.get("level") == "indices":
+        indices = (index.name for index in cluster.indices() if index.existed)
+        found["indices"] = {name: {"status": "green"} for name in indices if fnmatch.fnmatchcase(name, pattern)}
+    return Plain(found)
+
+
+@route("GET /_plugins/_security/authinfo")
+async def authinfo(cluster: Cluster, call: Call) -> Plain:
+    """Return who the user is; without the security plugin there is no such route."""
+    security = cluster.security
+    if security is None:
+        uri = f"for uri [{call.http.path}] and method [{call.http.method}]"
+        raise plain(400, f"no handler found {uri}", with_status=False)
+    user = f"User [name={security.user}, backend_roles=[], requestedTenant=null]"
+    return Plain({"user": user, "user_name": security.user, "backend_roles": [], "roles": security.roles})
+
+
+@route("PUT /_plugins/_security/api/rolesmapping/{role}")
+async def map_role(cluster: Cluster, call: Call) -> Plain:
+    """Map a role to users; ml_full_access gives the privileges of ML Commons and those to monitor."""
+    security = cluster.security
+    if security is not None and security.user in (call.json() or {}).get("users", ()):
+        security.roles.append(call.names["role"])
+        security.denied = [] if call.names["role"] == "ml_full_access" else security.denied
+    return Plain({"status": "CREATED", "message": f"'{call.names['role']}' created."}, 201)
