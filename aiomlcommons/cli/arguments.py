@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from aiomlcommons.__about__ import __version__
 from aiomlcommons.cli import exit_codes
 from aiomlcommons.cli.syntax.about import COMPLETION, HELP
+from aiomlcommons.cli.syntax.health import DOCTOR, TOP
 from aiomlcommons.cli.syntax.jobs import DEAD_LETTERS, INGEST
 from aiomlcommons.cli.syntax.models import EMBED, MODELS, PREDICT, RERANK
 from aiomlcommons.cli.syntax.parsing import PROGRAM, Parser
@@ -28,6 +29,8 @@ COMMANDS: Sequence[Noun | Verb] = (
     AGENTS,
     TASKS,
     SETTINGS,
+    DOCTOR,
+    TOP,
     CALL,
     ENDPOINTS,
     EMULATOR,

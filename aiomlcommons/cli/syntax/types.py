@@ -48,6 +48,14 @@ def seconds(text: str) -> float:
     return number
 
 
+def some_seconds(text: str) -> float:
+    """Parse a number of seconds that is finite and more than 0."""
+    number = seconds(text)
+    if not 0 < number < math.inf:
+        raise argparse.ArgumentTypeError(f"must be a number of seconds above 0, not {text!r}")
+    return number
+
+
 def concurrency(text: str) -> int | tuple[int, int]:
     """Parse a concurrency: ``4``, or the bounds ``1-64``."""
     first, dash, last = text.partition("-")

@@ -13,6 +13,7 @@ from aiomlcommons.api.settings import MLSettings
 from aiomlcommons.diagnosis.facts import Facts
 from aiomlcommons.diagnosis.findings import Checked, Finding, Severity
 from aiomlcommons.diagnosis.remedies import setting
+from aiomlcommons.errors import NotSupported
 
 NAME = "connectors"
 _TRUSTED = "trusted_connector_endpoints_regex"
@@ -22,7 +23,10 @@ _PARAMETER = re.compile(r"\$\{parameters\.([^}]+)\}")
 
 async def check(facts: Facts) -> Checked:
     """Compare the URL of each connector with the settings."""
-    connectors = await facts.connectors()
+    try:
+        connectors = await facts.connectors()
+    except NotSupported as error:
+        return Checked(NAME, f"none: {error}")
     settings = await facts.settings()
     findings: list[Finding] = []
     unchecked: list[str] = []

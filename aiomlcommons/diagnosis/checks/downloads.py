@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aiomlcommons.api.common import FunctionName
 from aiomlcommons.api.tasks import TaskInfo, TaskState
-from aiomlcommons.diagnosis.checks.models import REGISTERS, reason
+from aiomlcommons.diagnosis.checks.models import LONGEST, REGISTERS
 from aiomlcommons.diagnosis.facts import Facts
 from aiomlcommons.diagnosis.findings import Checked, Finding, Severity
 from aiomlcommons.diagnosis.remedies import uploading
@@ -28,7 +28,13 @@ async def check(facts: Facts) -> Checked:
 
 
 def _failed_to_fetch(task: TaskInfo) -> bool:
-    return task.state == TaskState.FAILED and bool(hints.fetching(hints.without_stack(task.error or "")))
+    return task.state == TaskState.FAILED and bool(_why(task))
+
+
+def _why(task: TaskInfo) -> str:
+    """Return which host the cluster did not reach, without the remedy; empty if it failed otherwise."""
+    why = hints.fetching(hints.without_stack(task.error or "")).removeprefix("; ")
+    return why.partition(": ")[0] if why.startswith("the cluster cannot") else ""
 
 
 async def _last_registered(facts: Facts, registrations: list[TaskInfo]) -> int:
@@ -43,8 +49,8 @@ async def _last_registered(facts: Facts, registrations: list[TaskInfo]) -> int:
 def _finding(task: TaskInfo) -> Finding:
     return Finding(
         Severity.PROBLEM,
-        "the cluster cannot download models",
-        reason(task),
+        _why(task),
+        f"a registration of a model failed: {(task.error or '')[:LONGEST]}",
         advice="open its firewall or set its proxy; or download the file here, and upload it:",
         **uploading(),
     )
