@@ -30,9 +30,10 @@ def setting(values: Mapping[str, Any]) -> Typed:
     return typed("settings", "set", *words, python=f"await ml.settings.apply({wanted!r})")
 
 
-def deploying(model_id: str) -> Typed:
-    """Return what deploys a model, and waits until it is deployed."""
-    return typed("models", "deploy", model_id, python=f"await ml.models.ensure({model_id!r})")
+def deploying(model_id: str, *, change_settings: bool = False) -> Typed:
+    """Return what deploys a model, and waits until it is deployed; it changes settings that prevent it if told so."""
+    words, argument = (["--change-settings"], ", change_settings=True") if change_settings else ([], "")
+    return typed("models", "deploy", model_id, *words, python=f"await ml.models.ensure({model_id!r}{argument})")
 
 
 def deleting(model_id: str) -> Typed:

@@ -14,7 +14,7 @@ import attrs
 from aiohttp import web
 from yarl import URL
 
-from aiomlcommons.emulator import decoding, flavors, legacy, rate_limits, restart, routes, security
+from aiomlcommons.emulator import decoding, flavors, legacy, privileges, rate_limits, restart, routes
 from aiomlcommons.emulator.aws import AwsVerifier, Received
 from aiomlcommons.emulator.cluster import Cluster
 from aiomlcommons.emulator.encoding import to_cbor, to_json, wants_cbor
@@ -146,7 +146,7 @@ class Emulator:
 
     async def _respond_beside(self, known: routes.PlainRoute, call: routes.Call, *, as_cbor: bool) -> web.Response:
         flavors.check_route(self.cluster, None, call.http)
-        if (told := security.check(self.cluster, None, call.http)) is not None:
+        if (told := privileges.check(self.cluster, None, call.http)) is not None:
             return _encoded(told, call.http, as_cbor=as_cbor)
         routes.check(known, call)
         restart.check_shards(self.cluster, known, call)
@@ -154,7 +154,7 @@ class Emulator:
 
     async def _respond(self, match: Match, http: HttpRequest, *, as_cbor: bool) -> web.Response:
         flavors.check_route(self.cluster, match.request, http)
-        if (told := security.check(self.cluster, match.request, http)) is not None:
+        if (told := privileges.check(self.cluster, match.request, http)) is not None:
             return _encoded(told, http, as_cbor=as_cbor)
         handler = HANDLERS.get(match.request)
         if handler is None:

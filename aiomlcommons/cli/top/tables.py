@@ -29,12 +29,11 @@ class Column:
 
 @attrs.frozen
 class Table:
-    """A table: its title, and its rows as cells; ``hidden`` counts the rows for which there was no room."""
+    """A table: its title, which says if there was no room for all rows, and its rows as cells."""
 
     title: str
     columns: Sequence[Column]
     rows: Sequence[Sequence[Cell]]
-    hidden: int = 0
 
 
 def tables(look: Look, change: Change, width: int, height: int | None) -> list[Table]:
@@ -42,8 +41,8 @@ def tables(look: Look, change: Change, width: int, height: int | None) -> list[T
     nodes = sorted(look.nodes, key=lambda node: (node.is_gone, node.name))
     models = sorted(look.models, key=lambda model: _busy(model, change), reverse=True)
     tasks = sorted(look.tasks, key=lambda task: task.created or 0)
-    # Each table has a title, a line of column titles, and an empty line after it; the header has two lines.
-    rows = None if height is None else max(3, height - 2 - 3 * 3 - len(look.trouble))
+    # Each table has a title, a line of column titles, and an empty line after it; one line is the header.
+    rows = None if height is None else max(3, height - 1 - 3 * 3 - len(look.trouble))
     of_nodes, of_tasks, of_models = _shares(rows, len(nodes), len(tasks))
     return [
         _table("nodes", _NODES, nodes, change, width, of_nodes),
@@ -67,7 +66,8 @@ def _table(
     shown = [column for column in columns if width >= WIDE or not column.wide]
     kept = things if most is None else things[:most]
     rows = [[column.cell(one, change) for column in shown] for one in kept]
-    return Table(f"{title}: {len(things)}", shown, rows, len(things) - len(kept))
+    cut = f", {len(kept)} shown" if len(kept) < len(things) else ""
+    return Table(f"{title}: {len(things)}{cut}", shown, rows)
 
 
 def _busy(model: ModelLook, change: Change) -> tuple[float, int, str]:

@@ -65,7 +65,6 @@ def block(title: str, look: Look, change: Change, width: int, height: int) -> Re
 
 
 def _rendered(table: Table, style: str) -> RenderableType:
-    from rich.console import Group
     from rich.table import Table as Grid
     from rich.text import Text
 
@@ -78,4 +77,4 @@ def _rendered(table: Table, style: str) -> RenderableType:
         )
     for row in table.rows:
         grid.add_row(*(Text(words, cell_style) for words, cell_style in row))
-    return Group(grid, Text(f"  and {table.hidden} more", "dim")) if table.hidden else grid
+    return grid

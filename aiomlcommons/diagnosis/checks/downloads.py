@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aiomlcommons.api.common import FunctionName
 from aiomlcommons.api.tasks import TaskInfo, TaskState
-from aiomlcommons.diagnosis.checks.models import LONGEST, REGISTERS
+from aiomlcommons.diagnosis.checks.models import LONGEST, REGISTERING, REGISTERS
 from aiomlcommons.diagnosis.facts import Facts
 from aiomlcommons.diagnosis.findings import Checked, Finding, Severity
 from aiomlcommons.diagnosis.remedies import uploading
@@ -41,8 +41,9 @@ async def _last_registered(facts: Facts, registrations: list[TaskInfo]) -> int:
     """Return when a local model was last registered, in epoch milliseconds of the cluster."""
     times = [task.create_time for task in registrations if task.state == TaskState.COMPLETED]
     for _, model in await facts.models():
-        if model.algorithm != FunctionName.REMOTE:
-            times.append(model.last_registered_time or model.last_uploaded_time)
+        # An upload has no task, and its record no time of registration.
+        if model.algorithm != FunctionName.REMOTE and model.model_state not in REGISTERING:
+            times.append(model.created_time)
     return max((time for time in times if time is not None), default=0)
 
 

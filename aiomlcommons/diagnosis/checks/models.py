@@ -11,7 +11,7 @@ from aiomlcommons.api.tasks import TaskInfo, TaskState, TaskType
 from aiomlcommons.diagnosis.denials import why
 from aiomlcommons.diagnosis.facts import MOST_MODELS, Facts
 from aiomlcommons.diagnosis.findings import Checked, Finding, Severity
-from aiomlcommons.diagnosis.remedies import Typed, deleting, deploying, setting, typed
+from aiomlcommons.diagnosis.remedies import deleting, deploying, typed
 from aiomlcommons.errors import MLCommonsError, NotFound
 from aiomlcommons.lifecycle.remedies import remedy_in
 from aiomlcommons.trouble import hints
@@ -23,7 +23,7 @@ _DEPLOYED = {ModelState.DEPLOYED, ModelState.LOADED}
 _PARTIALLY = {ModelState.PARTIALLY_DEPLOYED, ModelState.PARTIALLY_LOADED}
 _DEPLOYING = {ModelState.DEPLOYING, ModelState.LOADING}
 _FAILED = {ModelState.DEPLOY_FAILED, ModelState.LOAD_FAILED}
-_REGISTERING = {ModelState.REGISTERING, ModelState.UPLOADING}
+REGISTERING = {ModelState.REGISTERING, ModelState.UPLOADING}
 DEPLOYS = {TaskType.DEPLOY_MODEL, TaskType.LOAD_MODEL}
 REGISTERS = {TaskType.REGISTER_MODEL, TaskType.UPLOAD_MODEL}
 
@@ -69,7 +69,7 @@ async def _findings(facts: Facts, model_id: str, model: Model, *, known: bool) -
             yield Finding(Severity.WARNING, what, await _why(facts, model_id), **deploying(model_id))
         case state if state in _FAILED:
             yield await _failed(facts, model_id, name, is_loaded=known and bool(await facts.nodes_with(model_id)))
-        case state if state in _REGISTERING and not await _is_registered_now(facts, model_id):
+        case state if state in REGISTERING and not await _is_registered_now(facts, model_id):
             what = f"{name} has been begun to register, and is not complete"
             advice = "if no upload is under way, the last one was broken off: delete the model, and register it again"
             yield Finding(Severity.WARNING, what, f"its state is {state}", advice=advice, **deleting(model_id))
@@ -93,8 +93,8 @@ async def _failed(facts: Facts, model_id: str, name: str, *, is_loaded: bool) ->
         what = f"{name} failed to deploy in its record, although nodes have it"
         return Finding(Severity.WARNING, what, why, **deploying(model_id))
     remedy = remedy_in(why)
-    mends: Typed = deploying(model_id) if remedy is None else setting({remedy.setting: remedy.value})
-    advice = "" if remedy is None else f"{remedy.why}; then deploy it again: {deploying(model_id)['command']}"
+    advice = "" if remedy is None else f"{remedy.why}: {remedy.setting} is changed to {remedy.value}"
+    mends = deploying(model_id, change_settings=remedy is not None)
     return Finding(Severity.PROBLEM, f"{name} could not be deployed", why, advice=advice, **mends)
 
 

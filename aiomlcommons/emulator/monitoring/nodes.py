@@ -14,6 +14,7 @@ from aiomlcommons.emulator.routes import Call, route
 
 HEAP = GB
 NAME = "emulator"
+METRICS = ("os", "jvm", "breaker", "fs")
 
 
 @route("GET /_nodes/plugins")
@@ -23,9 +24,9 @@ async def plugins(cluster: Cluster, _: Call) -> Plain:
     return _nodes(cluster, {"version": cluster.version, "plugins": found})
 
 
-@route("GET /_nodes/stats/{metrics}", parameters="timeout")
-async def stats(cluster: Cluster, call: Call) -> Plain:
-    """Return the requested statistics of the node, with the fields that matter to ML Commons."""
+@route(f"GET /_nodes/stats/{','.join(METRICS)}")
+async def stats(cluster: Cluster, _: Call) -> Plain:
+    """Return those statistics of the node that matter to ML Commons."""
     machine = cluster.machine
     heap = {"heap_used_in_bytes": machine.heap * HEAP // 100, "heap_max_in_bytes": HEAP}
     load = {"1m": machine.cpu / 50, "5m": machine.cpu / 50, "15m": machine.cpu / 50}
@@ -36,10 +37,9 @@ async def stats(cluster: Cluster, call: Call) -> Plain:
         },
         "jvm": {"mem": {**heap, "heap_used_percent": machine.heap}},
         "fs": {"total": {"total_in_bytes": machine.disk, "free_in_bytes": machine.free_disk}},
-        "breaker": {"parent": {"limit_size_in_bytes": HEAP * 95 // 100, "tripped": 0}},
+        "breakers": {"parent": {"limit_size_in_bytes": HEAP * 95 // 100, "tripped": 0}},
     }
-    wanted = call.names["metrics"].split(",")
-    return _nodes(cluster, {("breakers" if name == "breaker" else name): found[name] for name in wanted})
+    return _nodes(cluster, found)
 
 
 def _nodes(cluster: Cluster, told: dict[str, Any]) -> Plain:
