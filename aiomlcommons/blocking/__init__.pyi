@@ -25,6 +25,7 @@ import aiomlcommons.api.settings
 import aiomlcommons.api.stats
 import aiomlcommons.api.tasks
 import aiomlcommons.api.tools
+import aiomlcommons.diagnosis.findings
 import aiomlcommons.endpoint
 import aiomlcommons.http
 import aiomlcommons.inference.embed
@@ -95,6 +96,8 @@ class Session:
         "``ml.controllers``: a model's rate limits, by user."
     def declare_inputs(self, model_id: str, inputs: aiomlcommons.inference.inputs.ModelInputs) -> None:
         'Name the parameters by which a remote model takes texts: ``ModelInputs(texts="input")``.'
+    def diagnose(self, *, timeout: float = ...) -> Diagnosis:
+        'Find out what is wrong with the cluster for ML, and what mends it; nothing is changed.'
     def embed(self, model_id: str, rows: collections.abc.Iterable[Row] | collections.abc.AsyncIterable[Row], *, text: str | collections.abc.Callable[[Row], str] | None = ..., text_default: str | None = ..., batch: int = ..., concurrency: int = ..., ordered: bool = ..., content_type: typing.Literal['query', 'passage'] | None = ..., progress: bool | collections.abc.Callable[[aiomlcommons.progress.event.Progress], typing.Any] = ...) -> contextlib.AbstractContextManager[Embedded[Row]]:
         'Stream any number of rows through a model: ``async with ml.embed(model_id, rows) as embedded:``.'
     def embed_many(self, model_id: str, texts: collections.abc.Iterable[str], *, content_type: typing.Literal['query', 'passage'] | None = ..., batch: int | None = ..., concurrency: int = ...) -> numpy.ndarray[tuple[typing.Any, ...], numpy.dtype[typing.Any]]:
@@ -263,6 +266,11 @@ class Controllers:
         "Get a model's controller."
     def update(self, model_id: str, user_rate_limiter: collections.abc.Mapping[str, aiomlcommons.api.model_records.RateLimiter]) -> aiomlcommons.api.common.WriteResult:
         'Update the rate limits of some users.'
+
+
+class Diagnosis:
+    def __iter__(self) -> collections.abc.Iterator[aiomlcommons.diagnosis.findings.Checked]: ...
+    def result(self) -> aiomlcommons.diagnosis.findings.Report: ...
 
 
 class Embedded(typing.Generic[T]):

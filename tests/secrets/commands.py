@@ -84,6 +84,9 @@ async def _on_a_cluster(outputs: Outputs, folder: Path, right: _Env, wrong: _Env
         (["ingest", remote, "--model", "all-MiniLM-L6-v2", "--out", "c.jsonl"], right),
         (["tasks", "list"], right),
         (["models", "list", "--json"], right),
+        (["doctor"], in_url),
+        (["doctor"], wrong),
+        (["top", "--once"], in_url),
     ]
     for words, environment in outputs.some(calls):
         await _ran(outputs, " ".join(words[:3]), _command(words), environment, folder)

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives import serialization
 
 from aiomlcommons import Backoff, Secret, Session, Timeout
 from aiomlcommons.api.server import GetInfo
+from aiomlcommons.diagnosis import Report
 from aiomlcommons.http import HttpRequest, HttpResponse
 from tests.secrets.canaries import Outputs
 from tests.secrets.credentials import Way, ways
@@ -36,12 +37,17 @@ async def _streamed(ml: Session, _: Way) -> None:
             pass
 
 
+async def _diagnosed(ml: Session, _: Way) -> Report:
+    return await ml.diagnose(timeout=5)
+
+
 CALLS: tuple[Call, ...] = (
     _untyped,
     lambda ml, _: ml.info(),
     lambda ml, _: ml.raw(GetInfo()),
     lambda ml, _: ml.predict("text_embedding", "m", text_docs=["a"]),
     _streamed,
+    _diagnosed,
 )
 
 
@@ -95,6 +101,8 @@ async def _call(outputs: Outputs, where: str, call: Call, ml: Session, way: Way)
         if isinstance(answer, HttpResponse):
             outputs.show(where, answer)
             outputs.show(where, answer.request)
+        elif isinstance(answer, Report):
+            outputs.show(where, answer)
 
 
 async def sessions_that_give_up(outputs: Outputs, folder: Path) -> None:

@@ -55,9 +55,7 @@ def _blocked(url: str, settings: Mapping[str, Any]) -> Iterator[Finding]:
         if not names:
             continue
         is_flood = block == _FLOOD
-        why = (
-            "a disk passed the flood stage (95 %), at which OpenSearch blocks writes" if is_flood else f"{key} is true"
-        )
+        why = f"{key} is true" + (", which OpenSearch sets when a disk passes its flood stage" if is_flood else "")
         path = f"/{','.join(names)}/_settings"
         body = {key: None}
         yield Finding(

@@ -29,7 +29,8 @@ def _no_ml_node(facts: Facts) -> Finding:
     remedy = remedy_in(_NO_NODE)
     assert remedy is not None  # noqa: S101 - a line of the table of remedies
     advice = facts.ml.flavor.advice.get(
-        remedy.setting, "or start a node with node.roles: [ml], which is better for large models"
+        remedy.setting,
+        "start a node with node.roles: [ml], which is better for large models; or let every node run them:",
     )
     return Finding(
         Severity.PROBLEM,
