@@ -14,7 +14,8 @@ from aiomlcommons.api.settings import GetClusterSettings
 from aiomlcommons.diagnosis import Checked, Finding, Report, Severity
 from aiomlcommons.diagnosis.diagnosis import NAMES
 from aiomlcommons.emulator import AT_ONCE, Cluster, Emulator
-from aiomlcommons.emulator.faults import Action, CallNext
+from aiomlcommons.emulator.faults import Action
+from aiomlcommons.emulator.pool import CallNext
 from aiomlcommons.emulator.security import Security
 from aiomlcommons.http import HttpRequest
 
@@ -50,7 +51,7 @@ async def test_a_healthy_cluster_has_no_problem_and_nothing_is_left_unchecked() 
     assert [checked.name for checked in report.checks] == list(NAMES)
     assert (report.findings, report.unchecked, report.healthy) == ((), (), True)
     assert report.summary == "no problems, no warnings"
-    assert "ok: models: 1, 1 of them deployed" in str(report)
+    assert "ok: models: 1 known, 1 deployed" in str(report)
 
 
 @pytest.mark.asyncio

@@ -150,7 +150,7 @@ class Watcher:
             yield ModelLook(
                 key,
                 self._names.get(key, key),
-                ", ".join(sorted(states)) or "-",
+                ", ".join(sorted(states)) or "not loaded",
                 len(loaded),
                 max(len(targets), len(loaded)),
                 _of_model(stats, key),

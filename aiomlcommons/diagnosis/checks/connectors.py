@@ -37,7 +37,7 @@ async def check(facts: Facts) -> Checked:
                 findings += _findings(name, url, settings)
             except (ValueError, re.error) as error:
                 unchecked.append(f"the URL of {name}: {error}")
-    return Checked(NAME, f"{len(connectors)}" if connectors else "none", findings, unchecked)
+    return Checked(NAME, f"{len(connectors)} known" if connectors else "none", findings, unchecked)
 
 
 def _urls(connector: Connector) -> Iterator[str]:

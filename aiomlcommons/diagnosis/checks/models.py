@@ -42,7 +42,7 @@ async def check(facts: Facts) -> Checked:
         unchecked.append(f"{len(findings) - MOST_FINDINGS} findings more are not shown: mend these first")
     deployed = sum(model.model_state in _DEPLOYED for _, model in models)
     return Checked(
-        NAME, f"{len(models)}, {deployed} of them deployed" if models else "none", findings[:MOST_FINDINGS], unchecked
+        NAME, f"{len(models)} known, {deployed} deployed" if models else "none", findings[:MOST_FINDINGS], unchecked
     )
 
 
