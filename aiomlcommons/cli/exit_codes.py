@@ -15,7 +15,7 @@ TERMINATED = BY_SIGNAL + 15
 
 MEANINGS = {
     OK: "success",
-    FAILED: "it failed, or a deletion was not confirmed: standard error says why; `doctor` found a problem",
+    FAILED: "failed or not confirmed (see standard error), or `doctor` found a problem",
     USAGE: "wrong usage or configuration: nothing was sent",
     SOME_FAILED: "the job ended, but some documents failed: see its dead letters",
     STILL_RUNNING: "the time of `tasks wait --timeout` is over, and the task still runs",

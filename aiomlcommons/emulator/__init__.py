@@ -5,7 +5,9 @@ faults, ``.serve()`` starts the server. It emulates model groups, models, tasks,
 connectors, settings, statistics, agents, tools, MCP, context management, conversation memory and memory containers of
 OpenSearch 3.4. ``Emulator(Cluster(version="3.8.0"))`` emulates a newer server with its routes and responses,
 ``Cluster(version="2.4.1")`` an old one with its names and errors. ``Cluster(streams=True)`` has the transport that
-streams need, once they are enabled in the settings. There is no ML node and there are no users.
+streams need, once they are enabled in the settings. ``cluster.machine`` is the node: its roles, and how full it
+is, which opens circuit breakers. ``cluster.security = Security("ann", denied=["cluster:*"])`` is the security plugin
+with one user; by default there are no users.
 
 It is eventually consistent and has the race conditions of a real cluster: a record is updated a moment after the
 response, searches still find deleted chunks, two clients can create groups of the same name, and of two concurrent
@@ -34,8 +36,10 @@ from aiomlcommons.emulator.aws import AwsVerifier
 from aiomlcommons.emulator.cluster import Cluster
 from aiomlcommons.emulator.faults import Faults
 from aiomlcommons.emulator.index import AT_ONCE, Refresh
+from aiomlcommons.emulator.machine import Machine
+from aiomlcommons.emulator.security import Security
 
-__all__ = ["AT_ONCE", "AwsVerifier", "Cluster", "Emulator", "Faults", "Refresh", "serve"]
+__all__ = ["AT_ONCE", "AwsVerifier", "Cluster", "Emulator", "Faults", "Machine", "Refresh", "Security", "serve"]
 
 
 def serve(

@@ -25,7 +25,7 @@ _WHO = "/_plugins/_security/authinfo"
 _ONLY_ASK: Mapping[str, str] = {"perform_permission_check": "true"}
 _NOBODYS = "aiomlcommons-doctor-only-asks"
 # Without these a user cannot do with models what most want to.
-_NEEDED = {"search models", "predict", "register models", "deploy models"}
+_NEEDED = {"search models", "register models", "deploy models"}
 # All others are in the role of ML Commons.
 _ADMINS = "cluster:admin/settings/update"
 
