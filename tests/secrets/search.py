@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any, TypeAlias
 from unittest import mock
 
-from tests.secrets import Sparing, commands, diagnoses, hub, jobs, records, sessions
+from aiomlcommons.net.sparing import Sparing
+from tests.secrets import commands, diagnoses, hub, jobs, records, sessions
 from tests.secrets.canaries import Outputs
 from tests.secrets.servers import QUOTED
 from tests.support.telemetry import recorded

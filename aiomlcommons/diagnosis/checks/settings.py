@@ -43,7 +43,7 @@ _SWITCHES = (
 
 async def check(facts: Facts) -> Checked:
     """Look for switches that are off. A setting that the server does not have, or hides, is no finding."""
-    wire = (await facts.settings()).to_wire()
+    wire = (await facts.settings()).to_dict()
     if not wire:
         return Checked(NAME, unchecked=["the server does not show the settings of ML Commons"])
     findings = list(_off(wire, facts))
@@ -54,7 +54,7 @@ async def check(facts: Facts) -> Checked:
 
 def _first_model() -> dict[str, bool]:
     """Return the switches among the settings that a first local model needs."""
-    return {key: value for key, value in FIRST_MODEL.to_wire().items() if value is True}
+    return {key: value for key, value in FIRST_MODEL.to_dict().items() if value is True}
 
 
 def _off(wire: Mapping[str, Any], facts: Facts) -> Iterator[Finding]:
