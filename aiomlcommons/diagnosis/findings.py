@@ -7,6 +7,7 @@ from enum import StrEnum
 
 import attrs
 
+from aiomlcommons.display.shown import Readable
 from aiomlcommons.masking import without_urls_secrets
 
 
@@ -26,8 +27,8 @@ def _all_shown(given: Iterable[str]) -> tuple[str, ...]:
     return tuple(map(_shown, given))
 
 
-@attrs.frozen
-class Finding:
+@attrs.frozen(repr=False)
+class Finding(Readable):
     """Something that is wrong, and what mends it.
 
     Attributes:
@@ -51,8 +52,8 @@ def _kept(given: Iterable[Finding]) -> tuple[Finding, ...]:
     return tuple(given)
 
 
-@attrs.frozen
-class Checked:
+@attrs.frozen(repr=False)
+class Checked(Readable):
     """The result of one check.
 
     Attributes:
@@ -79,8 +80,8 @@ def _in_order(given: Iterable[Checked]) -> tuple[Checked, ...]:
     return tuple(given)
 
 
-@attrs.frozen
-class Report:
+@attrs.frozen(repr=False)
+class Report(Readable):
     """A whole diagnosis: the results of its checks, in their order. Its ``str`` is readable."""
 
     checks: tuple[Checked, ...] = attrs.field(converter=_in_order)

@@ -281,3 +281,11 @@ def test_the_state_of_a_check_is_its_worst() -> None:
     report = Report(states.values())
     assert report.summary == "1 problem, 2 warnings, 2 things could not be checked"
     assert not report.healthy
+
+
+def test_a_report_is_shown_briefly_and_read_back_from_its_data() -> None:
+    finding = Finding(Severity.PROBLEM, "no node may run models " * 20, command="aiomlcommons settings set a=b")
+    report = Report([Checked("memory", "heap 88 %", [finding]), Checked("tasks", "none")])
+    assert Report.from_dict(report.to_dict()) == report
+    assert len(repr(report)) < 250
+    assert "heap 88 %" in report._repr_html_()
