@@ -16,7 +16,7 @@ from aiomlcommons import (
     Forbidden,
     InvalidRequest,
     ModelInputs,
-    NotFound,
+    NotOpenSearch,
     NotSupported,
     PretrainedModel,
     RemoteModel,
@@ -63,7 +63,7 @@ async def test_a_404_of_another_server_is_no_collection() -> None:
     emulator = Emulator()
     emulator.faults.fail(404, on=lambda _: True)
     async with emulator.serve() as url:
-        with pytest.raises(NotFound):
+        with pytest.raises(NotOpenSearch, match="answers 404"):
             await Session.connect(url)
 
 
