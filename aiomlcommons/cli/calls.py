@@ -63,8 +63,6 @@ def _names() -> set[str]:
     return {*names, *(name.partition(".")[0] for name in names)}
 
 
-
-
 def request_of(words: Sequence[str]) -> Request[Any]:
     """Build a request from arguments: ``["models", "get", "ID"]``, ``["models.search", "body={...}"]``.
 
