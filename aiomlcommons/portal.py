@@ -23,13 +23,15 @@ Owned = TypeVar("Owned")
 class Portal(Generic[Owned]):
     """A context that is open on an event loop in a thread of its own, until ``close``; ``value`` is what it holds.
 
-    Any thread may call it, but that of the loop. It closes with ``owner``: when that is collected, or the process ends.
+    Any thread may call it, but that of the loop, which would wait for itself: it raises RuntimeError there. It closes
+    with ``owner``: when that is collected, or the process ends.
     """
 
     def __init__(self, context: AbstractAsyncContextManager[Owned], owner: object) -> None:
         with ExitStack() as stack:
             self._portal: BlockingPortal = stack.enter_context(start_blocking_portal(name="aiomlcommons"))
             stack.callback(self._portal.call, self._portal.stop, True)  # what still runs would be waited for
+            self._thread: threading.Thread = self._portal.call(threading.current_thread)  # an ident is used anew
             self.value = stack.enter_context(self._portal.wrap_async_context_manager(context))
             self._stack = stack.pop_all()
         self.closed = False
@@ -37,6 +39,7 @@ class Portal(Generic[Owned]):
 
     def close(self) -> None:
         """Leave the context, cancel what still runs, and end the thread. Closing it twice is allowed."""
+        self._refuse_own_thread()
         self.closed = True
         self._stack.close()
 
@@ -81,11 +84,21 @@ class Portal(Generic[Owned]):
                 self._portal.call(leaving.set)
                 _result(future)
 
+    def _refuse_own_thread(self) -> None:
+        """Raise RuntimeError on the thread of the loop, before anything is done."""
+        if threading.current_thread() is self._thread:
+            raise RuntimeError(
+                "the session is used by a function or generator that was given to one of its own calls, and so runs on "
+                "its event loop: give a list in place of a generator, let a callback be async and await "
+                "ml.async_session, or use a second session there"
+            )
+
     @contextmanager
     def _task(self, run: Callable[[], Awaitable[T]]) -> Iterator[Future[T]]:
         """Run a task on the event loop. An interrupt, such as Ctrl-C, cancels it, and is raised once it has ended."""
         if self.closed:
             raise SessionClosed("the session is closed; create a new one with Session(...)")
+        self._refuse_own_thread()
         scopes, ended = list[anyio.CancelScope](), threading.Event()
         future: Future[T | None] | None = None
 

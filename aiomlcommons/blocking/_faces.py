@@ -18,6 +18,11 @@ _ASYNC = ("__await__", "__aiter__", "__aenter__")
 _END = object()
 
 
+def _inner(value: Any) -> Any:
+    """Return the async object of a face, which is what a call on the event loop can use; anything else as it is."""
+    return value._inner if isinstance(value, Face) else value
+
+
 class Face:
     """The synchronous face of an async object.
 
@@ -41,7 +46,8 @@ class Face:
 
             @functools.wraps(value)
             def call(*arguments: Any, **options: Any) -> Any:
-                return self._face(self._running().call(value, *arguments, **options))
+                inner = {name: _inner(option) for name, option in options.items()}
+                return self._face(self._running().call(value, *map(_inner, arguments), **inner))
 
             return call
         if isinstance(value, Client | Namespace) or any(offers(type(value), name) for name in _ASYNC):

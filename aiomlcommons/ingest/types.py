@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import AsyncGenerator, Sequence
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
@@ -160,3 +161,13 @@ class Retrying(Protocol):
 def kind_of(place: Source | Sink) -> str:
     """Return the kind of a source or a sink in one word, from the name of its class: ``parquet``, ``index``."""
     return type(place).__name__.removesuffix("Source").removesuffix("Sink").lower()
+
+
+def check_session(ml: Any) -> None:
+    """Raise TypeError for what is no async session: the methods of a blocking one cannot be awaited."""
+    if not inspect.iscoroutinefunction(getattr(type(ml), "request", None)):
+        kind = type(ml)
+        raise TypeError(
+            f"ml must be an aiomlcommons.Session, not {kind.__module__}.{kind.__qualname__}; "
+            "of an aiomlcommons.blocking.Session, give its async_session"
+        )

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from aiomlcommons import ConnectError, NotFound, SessionClosed
+from aiomlcommons import ConnectError, NotFound, Progress, SessionClosed
 from aiomlcommons.blocking import Session
-from aiomlcommons.ingest import IndexSink
+from aiomlcommons.ingest import IndexSink, IndexSource
 from tests.support.threaded_emulator import ThreadedEmulator
 
 MODEL = "all-MiniLM-L6-v2"
@@ -191,6 +191,31 @@ def test_a_session_that_is_not_open_or_closed_says_so(served: ThreadedEmulator) 
     with pytest.raises(SessionClosed, match="the session is closed"):
         models.search(EVERY)
     ml.close()
+
+
+def test_a_session_that_is_used_on_its_own_event_loop_says_so_and_stays_open(ml: Session, model_id: str) -> None:
+    def names() -> Iterator[str]:
+        yield ml.models.get(model_id).name or ""
+
+    def told(_: Progress) -> None:
+        ml.close()
+
+    with pytest.raises(RuntimeError, match="its event loop: give a list in place of a generator"):
+        ml.embed_many(model_id, names())
+    with pytest.raises(RuntimeError, match="its event loop"):
+        ml.models.ensure(model_id, progress=told)
+    assert ml.embed_many(model_id, list(names())).shape == (1, 384)
+
+
+def test_what_the_session_gave_is_given_to_it_as_the_async_one(ml: Session, model_id: str) -> None:
+    with ml.embed(model_id, ml.models.search(EVERY), text=lambda hit: hit.source.name or "") as embedded:
+        assert [hit.id for hit, _ in embedded] == [model_id]
+
+
+def test_an_index_wants_the_async_session(ml: Session) -> None:
+    for make in (IndexSink, IndexSource):
+        with pytest.raises(TypeError, match=r"of an aiomlcommons.blocking.Session, give its async_session$"):
+            make(ml, "docs")  # type: ignore[arg-type]
 
 
 def test_connect_opens_a_session_that_close_closes(served: ThreadedEmulator) -> None:

@@ -17,7 +17,7 @@ from aiomlcommons.ingest.sinks._index_bulk import actions, portions, unfit
 from aiomlcommons.ingest.sinks._index_delivery import Delivery
 from aiomlcommons.ingest.sinks._index_ids import other_ids, tell_no_ids
 from aiomlcommons.ingest.sinks._index_target import Target
-from aiomlcommons.ingest.types import Documents, Refused, Row, Sparse
+from aiomlcommons.ingest.types import Documents, Refused, Row, Sparse, check_session
 from aiomlcommons.net.backoff import Backoff
 
 if TYPE_CHECKING:
@@ -79,6 +79,7 @@ class IndexSink:
         backoff: Backoff = Backoff(first=0.5, cap=30),
         stall_timeout: float = 600.0,
     ) -> None:
+        check_session(ml)
         if not index.strip() or index == "_all" or set("*?,") & set(index):
             raise InvalidRequest(f"{index!r} is not the name of one index or alias to write into")
         self._ml, self._index, self.field, self._create = ml, index, field, create

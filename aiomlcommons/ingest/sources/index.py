@@ -12,7 +12,7 @@ import orjson
 
 from aiomlcommons.errors import ApiError, ConnectError, InvalidRequest
 from aiomlcommons.ingest.errors import SourceError
-from aiomlcommons.ingest.types import Row, Rows
+from aiomlcommons.ingest.types import Row, Rows, check_session
 
 if TYPE_CHECKING:
     from aiomlcommons.client import Client
@@ -21,6 +21,10 @@ EXPIRED = b"search_context_missing_exception"
 BY_ID = "_id"
 # Timeout in seconds for deleting the point in time, which delays the end of the reading.
 CLOSING = 5.0
+
+
+def _check_session(_: object, __: object, session: Client) -> None:
+    check_session(session)
 
 
 def _check_named(_: object, __: object, index: str) -> None:
@@ -49,7 +53,7 @@ class IndexSource:
         stall_timeout: Seconds to retry while the cluster is unavailable; a job sets its own.
     """
 
-    session: Client
+    session: Client = attrs.field(validator=_check_session)
     index: str = attrs.field(validator=_check_named)
     query: Mapping[str, Any] | None = None
     fields: Sequence[str] | None = None
