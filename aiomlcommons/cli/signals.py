@@ -49,7 +49,9 @@ def ignore() -> None:
 @contextmanager
 def cancelling() -> Iterator[None]:
     """Let the first signal cancel the task, which raises Interrupted then, and the second one kill the process."""
-    import asyncio  # which is slow, so that a signal meanwhile must find its handler
+    import asyncio  # these are slow, so that a signal meanwhile must find its handler
+
+    from aiomlcommons.progress.terminal import show_cursors
 
     loop, tasks = asyncio.get_running_loop(), [asyncio.current_task()]
     before, received = {number: signal.getsignal(number) for number in CAUGHT if not _is_ignored(number)}, list[int]()
@@ -60,6 +62,7 @@ def cancelling() -> Iterator[None]:
         restore()
         for task in filter(None, tasks):
             task.cancel()
+        show_cursors()  # now, because a process that the second one kills gives nothing back
 
     def restore() -> None:
         for number, handler in before.items():

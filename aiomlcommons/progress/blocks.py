@@ -37,6 +37,10 @@ class Blocks:
         """Print a text above the blocks; its colours stay."""
         self._console.print(Text.from_ansi(text.removesuffix("\n")), soft_wrap=True)
 
+    def show_cursor(self) -> None:
+        """Show the cursor."""
+        self._console.show_cursor(True)
+
     def close(self) -> None:
         """Erase the blocks, and show the cursor again."""
         self._live.stop()

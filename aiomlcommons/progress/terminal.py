@@ -28,6 +28,9 @@ class Foot(Protocol):
     def say(self, text: str) -> None:
         """Print a text of whole lines above."""
 
+    def show_cursor(self) -> None:
+        """Show the cursor, if it is hidden."""
+
     def close(self) -> None:
         """Erase the lines, and show the cursor again."""
 
@@ -69,6 +72,12 @@ class Board:
             elif self._foot is not None:
                 self._foot.draw(self._states.values())
 
+    def show_cursor(self) -> None:
+        """Show the cursor, which stays, since the process may be killed before the end."""
+        with _lock, suppress(OSError, ValueError):
+            if self._foot is not None:
+                self._foot.show_cursor()
+
     def close(self) -> None:
         """Erase all, and give back the terminal."""
         with _lock:
@@ -98,6 +107,12 @@ def board_on(out: TextIO, *, with_rich: bool) -> Board:
         return _boards.setdefault((id(terminal), with_rich), Board(terminal, with_rich=with_rich))
 
 
+def show_cursors() -> None:
+    """Show the cursor of each terminal on which a call is shown."""
+    for board in list(_boards.values()):
+        board.show_cursor()
+
+
 class OneLine:
     """The states of all calls on one line, cut to the width of the terminal; without rich."""
 
@@ -114,6 +129,9 @@ class OneLine:
     def say(self, text: str) -> None:
         """Print a text in place of the line, and the line below it."""
         self._write(f"\r\033[K{text}{self._line}")
+
+    def show_cursor(self) -> None:
+        """Do nothing: it was never hidden."""
 
     def close(self) -> None:
         """Erase the line."""

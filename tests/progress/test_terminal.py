@@ -94,6 +94,18 @@ def test_ctrl_c_leaves_the_terminal_in_order(rich: tuple[str, ...]) -> None:
     assert sum("0 rows" in line for line in screen.lines) == 2, "the state is gone"
 
 
+@RICH
+def test_a_second_ctrl_c_leaves_the_cursor_on_the_terminal(rich: tuple[str, ...]) -> None:
+    with running(PROGRAM, "stubborn", *rich, width=100) as program:
+        program.read(lambda text: "0 rows" in text.rpartition("embedding: ")[2].partition("\n")[2])
+        program.process.send_signal(signal.SIGINT)
+        program.read(lambda text: "told" in text)
+        program.process.send_signal(signal.SIGINT)
+        screen = program.read()
+        assert program.process.wait() == -signal.SIGINT
+    assert screen.cursor
+
+
 @pytest.mark.parametrize("width", [80, 140])
 def test_a_command_leaves_its_steps_and_its_report(tmp_path: Path, width: int) -> None:
     source = tmp_path / "in.jsonl"
