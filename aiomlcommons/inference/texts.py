@@ -30,7 +30,7 @@ _AS_TEXTS = {"pandas": "{}.astype(str)", "polars": "{}.cast(str)", "pyarrow": "{
 
 
 def checked_texts(name: str, texts: Any) -> Sequence[str]:
-    """Return texts as a sequence: those of a column or a generator as a list, a list or tuple as it is.
+    """Return texts as a sequence: a list or tuple as it is, those of any other collection as a list.
 
     Raises InvalidRequest, with the name, the position and the remedy, if there are none, or one that is not a string.
     """
@@ -81,7 +81,7 @@ def _collected(name: str, texts: Any) -> Sequence[Any]:
     if isinstance(texts, AsyncIterable) and not isinstance(texts, Iterable):
         remedy = f"collect them, [text async for text in {name}], or stream them through ml.embed"
         raise InvalidRequest(f"{name} must be a list of strings, not {type(texts).__name__}: {remedy}")
-    return texts if isinstance(texts, Sequence) else list(texts)
+    return texts if isinstance(texts, list | tuple) else list(texts)  # a deque cannot be sliced, for one
 
 
 def _check_each(name: str, texts: Sequence[Any], given: Any) -> None:

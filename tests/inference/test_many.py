@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import traceback
+from collections import deque
 from typing import Any
 
 import anyio
@@ -70,6 +71,13 @@ async def test_a_request_has_at_most_a_batch(
     requests = heard(world)
     assert len(await world.ml.embed_many(world.model_id, (text for text in texts(count)), **options)) == count
     assert sorted(map(len, requests)) == sizes
+
+
+async def test_a_collection_that_cannot_be_sliced_travels_in_batches_too(world: JobsOnAnEmulator) -> None:
+    requests = heard(world)
+    assert len(await world.ml.embed_many(world.model_id, deque(texts(5)), batch=2)) == 5
+    assert sorted(map(len, requests)) == [1, 2, 2]
+    assert len(await world.ml.embed_many(world.model_id, deque(texts(5)))) == 5
 
 
 async def test_no_more_requests_are_under_way_than_the_concurrency() -> None:
