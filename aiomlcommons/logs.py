@@ -51,9 +51,11 @@ def show_logs(level: str | int = "INFO", *, stream: TextIO | None = None) -> Cal
             the logging module. Default: INFO.
         stream: Where the lines go. Default: ``sys.stderr``, as it is at that time.
 
-    Raises ValueError or TypeError for another level.
+    Raises ValueError or TypeError for another level, TypeError for what has no ``write``.
     """
     number = _number(level)
+    if stream is not None and not hasattr(stream, "write"):
+        raise TypeError(f"the stream must be an open text file, such as sys.stdout, not {type(stream).__name__}")
     before = log.level, _handler.fixed, _handler in log.handlers
     log.setLevel(number)
     _handler.fixed = stream

@@ -61,6 +61,13 @@ def test_another_level_is_refused_and_changes_nothing(level: Any, error: type[Ex
     assert (log.level, list(log.handlers)) == before
 
 
+def test_what_is_no_stream_is_refused_and_changes_nothing() -> None:
+    before = log.level, list(log.handlers)
+    with pytest.raises(TypeError, match=r"the stream must be an open text file, such as sys\.stdout, not str"):
+        show_logs(stream="a.log")  # type: ignore[arg-type]
+    assert (log.level, list(log.handlers)) == before
+
+
 def test_called_again_it_writes_no_line_twice_but_changes_level_and_stream() -> None:
     first, second = io.StringIO(), io.StringIO()
     show_logs("debug", stream=first)

@@ -13,6 +13,7 @@ from aiomlcommons.endpoint import Request, Sends
 from aiomlcommons.errors import DecodeError, InvalidRequest, NotFound
 from aiomlcommons.http import HttpResponse
 from aiomlcommons.namespace import HasSession, Operation, P
+from aiomlcommons.record import kind_of
 from aiomlcommons.usage import refuses
 from aiomlcommons.wire import convert
 from aiomlcommons.wire.codec import to_http
@@ -109,6 +110,11 @@ class searches(Operation[P], Generic[P, T]):  # noqa: N801 - search = searches(S
 
         def call(*args: P.args, **kwargs: P.kwargs) -> Search[T]:
             request: Any = self.make(*args, **kwargs)
+            if not isinstance(request.body, Mapping):
+                raise InvalidRequest(
+                    f"the body of a search must be a dict such as {{'query': {{'match_all': {{}}}}}}, "
+                    f"not {kind_of(request.body)}"
+                )
             if self._leave_out:
                 request = attrs.evolve(request, body=without(self._leave_out, request.body))
             return Search(session, request)

@@ -65,6 +65,10 @@ class JobOptions:
             _check_count(name, getattr(self, name), none=name == "max_chars")
         for name in ("requests_per_minute", "tokens_per_minute"):
             _check_number(name, getattr(self, name), none=True, zero=False)
+        for name in ("checkpoint", "dead_letters", "cache"):
+            _check_path(name, getattr(self, name))
+        for name in ("overwrite", "ordered", "redeploy", "skip_unchanged"):
+            _check_flag(name, getattr(self, name))
         _check_number("linger", self.linger, none=True)
         _check_number("stall_timeout", self.stall_timeout, zero=False)
         _check_number("retry_budget", self.retry_budget)
@@ -135,6 +139,16 @@ def _check_number(name: str, value: Any, *, none: bool = False, zero: bool = Tru
         raise InvalidRequest(f"{name} must be a number, not {value!r}")
     if not (float(value) > 0 or (zero and value == 0)):
         raise InvalidRequest(f"{name} must be {'0 or more' if zero else 'more than 0'}, not {value}")
+
+
+def _check_path(name: str, value: Any) -> None:
+    if not isinstance(value, str | PathLike | None):
+        raise InvalidRequest(f"{name} must be the path of a file, not {value!r}")
+
+
+def _check_flag(name: str, value: Any) -> None:
+    if not isinstance(value, bool):  # a word such as "no" would count as True, and replace files
+        raise InvalidRequest(f"{name} must be True or False, not {value!r}")
 
 
 def _check_failures(value: Any) -> None:

@@ -95,14 +95,14 @@ class FileModel(Common):
         Raises:
             InvalidRequest: It is no id of a repository, or a field is invalid.
         """
-        name = plain_name(repo_id)
+        text = isinstance(repo_id, str)  # HubRepository refuses anything else
         repository = HubRepository(
-            name,
-            revision or revision_in(repo_id),
+            plain_name(repo_id) if text else repo_id,
+            revision or (revision_in(repo_id) if text else None),
             filename,
             token=token,
             endpoint=endpoint,
             cache_dir=cache_dir,
         )
-        given: dict[str, Any] = {"name": name, **fields}
+        given: dict[str, Any] = {"name": repository.repo_id, **fields}
         return cls(path=repository, **given)

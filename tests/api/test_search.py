@@ -10,6 +10,7 @@ import pytest
 import pytest_asyncio
 
 from aiomlcommons import DecodeError, HttpRequest, HttpResponse, InvalidRequest, NotFound, Session, emulator
+from aiomlcommons.api.common import Hit
 from aiomlcommons.api.search import without
 from aiomlcommons.net.transport import Timeout
 from tests.support.recording_server import reply, serve
@@ -104,6 +105,16 @@ async def test_a_size_that_makes_no_pages_is_refused_before_the_network(size: An
     async with serve(reply(page_of())) as server, Session(server.url) as ml:
         with pytest.raises(InvalidRequest, match=r"^size must be a positive integer"):
             [hit async for hit in ml.tasks.search({"size": size})]
+    assert server.heard == []
+
+
+@pytest.mark.parametrize("body", ["all", None, [], Hit(index="i", id="a", score=None)])
+@pytest.mark.asyncio
+async def test_a_body_that_is_no_object_is_refused_before_the_network(body: Any) -> None:
+    async with serve(reply(page_of())) as server, Session(server.url) as ml:
+        for search in (ml.models.search, ml.tasks.search):
+            with pytest.raises(InvalidRequest, match=r"^the body of a search must be a dict such as .*, not [\w:]+"):
+                search(body)
     assert server.heard == []
 
 

@@ -50,7 +50,11 @@ class HubRepository:
     cache_dir: str | PathLike[str] | None = attrs.field(default=None, eq=False, kw_only=True)
 
     def __attrs_post_init__(self) -> None:
-        if not _ID.fullmatch(self.repo_id) or ".." in self.repo_id:
+        for name in ("revision", "filename", "endpoint", "cache_dir"):
+            value = getattr(self, name)
+            if not isinstance(value, str | None) and not (name == "cache_dir" and isinstance(value, PathLike)):
+                raise InvalidRequest(f"{name} must be a string, not {type(value).__name__}")
+        if not isinstance(self.repo_id, str) or not _ID.fullmatch(self.repo_id) or ".." in self.repo_id:
             raise InvalidRequest(f"repo_id must be like 'sentence-transformers/all-MiniLM-L6-v2', not {self.repo_id!r}")
         if self.endpoint is not None and not _ENDPOINT.match(self.endpoint):
             # The libraries that download the files log the URL as it is.

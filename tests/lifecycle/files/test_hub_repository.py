@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -104,8 +106,18 @@ def test_the_revision_of_an_address_counts_unless_another_is_given(address: str)
     assert str(FileModel.from_hub(address, revision="main").path) == "a/b@main"
 
 
-@pytest.mark.parametrize("name", ["", "a/b/c", "a b", "../x", "a/..", "/abs/path", "https://example.com/a/b"])
-def test_what_is_no_repository_is_refused_at_once(name: str) -> None:
+@pytest.mark.parametrize("name", ["revision", "filename", "endpoint", "cache_dir"])
+def test_a_field_of_another_type_is_refused_at_once(name: str) -> None:
+    wrong: dict[str, Any] = {name: 5}
+    with pytest.raises(InvalidRequest, match=f"^{name} must be a string, not int$"):
+        FileModel.from_hub("a/b", **wrong)
+    assert FileModel.from_hub("a/b", cache_dir=Path("models")).name == "a/b"
+
+
+@pytest.mark.parametrize(
+    "name", [None, 5, b"a/b", "", "a/b/c", "a b", "../x", "a/..", "/abs/path", "https://example.com/a/b"]
+)
+def test_what_is_no_repository_is_refused_at_once(name: Any) -> None:
     with pytest.raises(
         InvalidRequest, match=re.escape(f"repo_id must be like 'sentence-transformers/all-MiniLM-L6-v2', not {name!r}")
     ):
