@@ -17,11 +17,12 @@ from tests.support.paths import ROOT
 ROWS = re.findall(
     r"^\| (?!cap|-)(.+?) \| (.+?) \| (\S+) \|$", (ROOT / "docs" / "capabilities.md").read_text(), re.MULTILINE
 )
+MODULES = ("lifecycle.", "record.", "tracing.", "blocking.", "cli.")
 HOMES = (aiomlcommons, models, predict, settings, tasks, api)
 
 
 def found(name: str) -> object:
-    if name.startswith("lifecycle."):
+    if name.startswith(MODULES):
         module, _, last = name.rpartition(".")
         return getattr(import_module(f"aiomlcommons.{module}"), last)
     first, *rest = name.split(".")

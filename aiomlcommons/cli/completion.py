@@ -29,7 +29,7 @@ def written(shell: str) -> str:
     try:
         import shtab
     except ImportError as error:
-        raise ImportError(f"completion needs shtab: pip install aiomlcommons[completion] ({error})") from None
+        raise ImportError(f"completion needs shtab: pip install 'aiomlcommons[completion]' ({error})") from None
     top = parser()
     for action in _actions(top):
         if action.metavar in _FILES:

@@ -29,7 +29,7 @@ def pyarrow(*modules: str) -> Any:
             import_module(f"pyarrow.{module}")
         return import_module("pyarrow")
     except ImportError as error:
-        raise ImportError("Parquet and Arrow need pyarrow: pip install aiomlcommons[arrow]") from error
+        raise ImportError("Parquet and Arrow need pyarrow: pip install 'aiomlcommons[arrow]'") from error
 
 
 def rows_of(batch: Any) -> list[ArrowRow]:

@@ -67,7 +67,7 @@ class AwsAuth:
         if self.session is not None and not hasattr(self.session, "get_credentials"):
             raise TypeError(f"session must be a session of botocore or boto3, not {type(self.session).__name__}")
         if find_spec("botocore") is None:
-            raise ImportError("AwsAuth needs botocore: pip install aiomlcommons[aws]")
+            raise ImportError("AwsAuth needs botocore: pip install 'aiomlcommons[aws]'")
 
     async def headers(self, request: HttpRequest) -> Mapping[str, str]:
         """Return the headers of the signature: of the method, the URL, the body, ``host`` and ``x-amz-*`` headers."""

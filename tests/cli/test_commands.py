@@ -159,7 +159,7 @@ def test_an_extra_that_is_not_installed_is_named(
     words = ("ingest", str(rows), "--model", "all-MiniLM-L6-v2", "--out", str(tmp_path / out), "--emulator")
     code, _, errors = run(capsys, *words)
     assert code == 1
-    assert re.search(r"^aiomlcommons: ImportError: .* pip install aiomlcommons\[arrow\]$", errors, re.MULTILINE)
+    assert re.search(r"^aiomlcommons: ImportError: .* pip install 'aiomlcommons\[arrow\]'$", errors, re.MULTILINE)
     assert "Traceback" not in errors
 
 

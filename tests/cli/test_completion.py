@@ -119,4 +119,4 @@ def test_completion_without_shtab_names_the_extra(
 ) -> None:
     monkeypatch.setitem(sys.modules, "shtab", None)
     assert cli.main(["completion", "bash"]) == 1
-    assert "ImportError: completion needs shtab: pip install aiomlcommons[completion]" in capsys.readouterr().err
+    assert "ImportError: completion needs shtab: pip install 'aiomlcommons[completion]'" in capsys.readouterr().err

@@ -16,7 +16,7 @@ from tests.support.opensearch.fixture import LIMIT
 from tests.support.paths import ROOT
 
 if os.environ.get("CI") != "true":
-    pytest.importorskip("ray", reason="Ray is not installed: pip install aiomlcommons[ray]")
+    pytest.importorskip("ray", reason="Ray is not installed: pip install 'aiomlcommons[ray]'")
 
 EXAMPLES = ROOT / "examples"
 

@@ -25,7 +25,7 @@ if os.environ.get("CI") == "true":
     import ray
     import ray.exceptions
 else:
-    ray = pytest.importorskip("ray", reason="Ray is not installed: pip install aiomlcommons[ray]")
+    ray = pytest.importorskip("ray", reason="Ray is not installed: pip install 'aiomlcommons[ray]'")
 
 # Ray itself warns in this process, its driver; Embed runs in other processes.
 pytestmark = pytest.mark.filterwarnings("ignore")

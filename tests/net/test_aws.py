@@ -181,7 +181,7 @@ async def test_a_broken_profile_is_named(machine: Machine, monkeypatch: pytest.M
 
 def test_without_botocore_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(aws, "find_spec", lambda name: None)
-    with pytest.raises(ImportError, match=r"pip install aiomlcommons\[aws\]"):
+    with pytest.raises(ImportError, match=r"pip install 'aiomlcommons\[aws\]'"):
         AwsAuth("eu-west-1")
 
 

@@ -138,7 +138,7 @@ def _zstd_library() -> Any:
             return import_module(name)
         except ImportError:
             continue
-    raise ImportError("reading .zst files needs backports.zstd: pip install aiomlcommons[zstd]")
+    raise ImportError("reading .zst files needs backports.zstd: pip install 'aiomlcommons[zstd]'")
 
 
 _DECOMPRESSORS: dict[str, Decompressor] = {".gz": _gzip, ".bz2": _bzip, ".xz": _lzma, ".zst": _zstd}

@@ -191,7 +191,7 @@ def _resolved(path: RemotePath) -> tuple[Any, str]:
 
 def _to_install(scheme: str, error: ImportError) -> str:
     if (error.name or "").partition(".")[0] == "fsspec":
-        return f"reading {scheme}:// needs fsspec: pip install aiomlcommons[remote]"
+        return f"reading {scheme}:// needs fsspec: pip install 'aiomlcommons[remote]'"
     return f"reading {scheme}:// needs a driver of fsspec: {error}"
 
 

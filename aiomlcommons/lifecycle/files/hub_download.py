@@ -131,7 +131,7 @@ def _library() -> Any:
         # It takes long to import, and few programs need it.
         import huggingface_hub
     except ImportError as error:
-        raise ImportError("FileModel.from_hub needs huggingface_hub: pip install aiomlcommons[hub]") from error
+        raise ImportError("FileModel.from_hub needs huggingface_hub: pip install 'aiomlcommons[hub]'") from error
     return huggingface_hub
 
 

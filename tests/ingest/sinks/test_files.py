@@ -614,5 +614,5 @@ async def test_joining_needs_the_memory_of_a_row_group_or_two_however_large_the_
 
 async def test_without_pyarrow_the_error_names_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "pyarrow.parquet", None)
-    with pytest.raises(ImportError, match=r"pip install aiomlcommons\[arrow\]"):
+    with pytest.raises(ImportError, match=r"pip install 'aiomlcommons\[arrow\]'"):
         await ParquetSink(tmp_path / "out.parquet").open(None)

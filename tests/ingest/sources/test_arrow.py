@@ -178,5 +178,5 @@ async def test_names_are_the_path_the_kind_or_the_label() -> None:
 async def test_without_pyarrow_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: str) -> None:
     pq.write_table(table(0, 2), tmp_path / "a.parquet")
     monkeypatch.setitem(sys.modules, f"pyarrow.{module}", None)
-    with pytest.raises(ImportError, match=r"pip install aiomlcommons\[arrow\]"):
+    with pytest.raises(ImportError, match=r"pip install 'aiomlcommons\[arrow\]'"):
         await rows_of(ArrowSource(tmp_path / "a.parquet"))

@@ -348,7 +348,7 @@ async def test_zstd_without_its_library_names_the_extra(tmp_path: Path, monkeypa
         raise ImportError(name)
 
     monkeypatch.setattr(_compression, "import_module", absent)
-    with pytest.raises(ImportError, match=r"pip install aiomlcommons\[zstd\]"):
+    with pytest.raises(ImportError, match=r"pip install 'aiomlcommons\[zstd\]'"):
         await rows_of(written(tmp_path / "a.jsonl.zst", b"{}\n"))
 
 

@@ -267,5 +267,5 @@ def test_a_driver_that_is_missing_is_named(
 
 def test_without_fsspec_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "fsspec.core", None)
-    with pytest.raises(ImportError, match=r"reading s3:// needs fsspec: pip install aiomlcommons\[remote\]"):
+    with pytest.raises(ImportError, match=r"reading s3:// needs fsspec: pip install 'aiomlcommons\[remote\]'"):
         opened("s3://bucket/a.jsonl")
