@@ -30,7 +30,7 @@ from aiomlcommons.http import JSON, HttpRequest, HttpResponse
 from aiomlcommons.namespace import operations
 from aiomlcommons.net import rules
 from aiomlcommons.net.exchange import Exchange
-from aiomlcommons.tracing.calls import NO_CALL, Call, named_by_path
+from aiomlcommons.tracing.calls import NO_CALL, CallSpan, named_by_path
 from aiomlcommons.tracing.telemetry import telemetry
 from aiomlcommons.trouble.kinds import Kind
 from aiomlcommons.trouble.pages import page_in
@@ -207,16 +207,16 @@ class Calls:
         if repeatable is None:
             repeatable = sent.method in {"GET", "HEAD", "PUT", "DELETE"}
         found = telemetry()
-        with NO_CALL if found is None else Call(found, *named_by_path(sent.method, path)):
+        with NO_CALL if found is None else CallSpan(found, *named_by_path(sent.method, path)):
             return await self._exchange(sent.with_headers(headers or {}), repeatable=repeatable)
 
-    def _call(self, request: Request[Any]) -> Call:
+    def _call(self, request: Request[Any]) -> CallSpan:
         """Begin the span of a call."""
         found = telemetry()
         if found is None:
             return NO_CALL
         session: Any = type(self)
-        call = Call(found, _names(session).get(type(request), type(request).__name__))
+        call = CallSpan(found, _names(session).get(type(request), type(request).__name__))
         if call.is_recording:
             call.put({f"db.operation.parameter.{name}": text for name, text in _path_parameters(request)})
         return call

@@ -15,13 +15,14 @@ from aiomlcommons.masking import beginning
 # Characters of a text in a table, of any other value, and rows and columns of a table of several.
 TEXT, VALUE, ROWS, COLUMNS = 200, 300, 20, 8
 # Colors are those of the notebook, whether dark or light; lines are gray on both.
-_TABLE = "border-collapse:collapse;margin:0.2em 0 0.6em;color:inherit;font-size:0.9em"
-_LINE = "border:none;border-bottom:1px solid rgba(128,128,128,0.35)"
+GRAY = "rgba(128,128,128,0.35)"
+TABLE = "border-collapse:collapse;margin:0.2em 0 0.6em;color:inherit;font-size:0.9em"
+_LINE = f"border:none;border-bottom:1px solid {GRAY}"
 _CELL = f"{_LINE};text-align:left;vertical-align:top;padding:0.2em 0.8em 0.2em 0"
 _NAME = f"{_CELL};font-weight:600"
 # Ids and times stay on one line; longer values are broken where they must be.
 _SHORT, _ONE_LINE, _LINES = 40, "white-space:nowrap", "overflow-wrap:anywhere;min-width:14em"
-_TITLE = "margin:0.4em 0 0.1em"
+TITLE = "margin:0.4em 0 0.1em"
 
 
 def html_of(value: HasParts) -> str:
@@ -90,7 +91,7 @@ def _rows(values: Mapping[str, Any], depth: int = 1) -> str:
 def _inner(name: str, value: Any, depth: int) -> str:
     if depth and isinstance(value, HasParts):
         rows = _rows({part.name: part.value for part in value._parts()}, depth - 1)
-        return f'<td style="{_CELL}"><table style="{_TABLE};margin:0">{rows}</table></td>'
+        return f'<td style="{_CELL}"><table style="{TABLE};margin:0">{rows}</table></td>'
     return _td(name, value)
 
 
@@ -105,8 +106,8 @@ def _cells(names: Sequence[str], row: Sequence[Any]) -> Iterable[str]:
 
 def _titled(title: str, subtitle: Any, table: str) -> str:
     words = f"<b>{_safe(title)}</b>" + (f" {_safe(_plain(subtitle))}" if subtitle else "")
-    return f'<div style="{_TITLE}">{words}</div>' + (
-        f'<div style="overflow-x:auto"><table style="{_TABLE}">{table}</table></div>' if table else ""
+    return f'<div style="{TITLE}">{words}</div>' + (
+        f'<div style="overflow-x:auto"><table style="{TABLE}">{table}</table></div>' if table else ""
     )
 
 

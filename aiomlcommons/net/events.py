@@ -20,6 +20,7 @@ from aiomlcommons.http import HttpRequest, HttpResponse
 from aiomlcommons.masking import without_parameters
 from aiomlcommons.net.sparing import Sparing
 from aiomlcommons.tracing.calls import current_call
+from aiomlcommons.tracing.spans import kind_of
 
 log = logging.getLogger("aiomlcommons")
 # Of a reason that is longer only the beginning is told: some servers put a stack trace into it.
@@ -84,10 +85,10 @@ class Events:
         number = f"{attempt}, waiting for the cluster" if waits else f"{attempt} of {of}"
         self.lines.say(
             level,
-            ("retry", waits, node, _short(error)),
+            ("retry", waits, node, kind_of(error)),
             "%s at %s: %s; attempt %s, the next in %.2f s%s",
             *(sent, node, reason(error), number, pause, _id(sent)),
-            more=f"retries because of {_short(error)} from {node}",
+            more=f"retries because of {kind_of(error)} from {node}",
             extra={**_of(sent.at(node), error, attempt), "pause": pause},
         )
 
@@ -252,10 +253,6 @@ def told_if_cancelled(words: Callable[[], str]) -> Generator[None]:
 def where_of(key: str) -> str:
     """Return what the key of a circuit is about, as it is shown: the URL of a node, or a path."""
     return without_parameters(key.partition(" ")[0])
-
-
-def _short(error: BaseException) -> str:
-    return str(error.status) if isinstance(error, ApiError) else type(error).__name__
 
 
 def one_line(words: str) -> str:

@@ -9,21 +9,19 @@ from typing import Any
 
 import attrs
 
+from aiomlcommons.display.html_tables import GRAY, TABLE, TITLE
 from aiomlcommons.progress.display import trouble
 from aiomlcommons.progress.event import Phase, Progress
 from aiomlcommons.progress.words import plain, span
 
 _STEPS = 8
 """Steps that are shown, the newest ones."""
-# Colors are those of the notebook, whether dark or light; lines are gray on both.
-_LINE = "rgba(128,128,128,0.35)"
 _BLUE, _GREEN, _RED = "#3987e5", "#2e9e5b", "#d9534f"
-_TITLE = "margin:0.4em 0 0.1em;overflow-wrap:anywhere"
+_TITLE = f"{TITLE};overflow-wrap:anywhere"
 _GREY = "opacity:0.7;overflow-wrap:anywhere"
-_BAR = f"width:24em;max-width:100%;height:0.5em;margin:0.4em 0;border-radius:0.25em;overflow:hidden;background:{_LINE}"
+_BAR = f"width:24em;max-width:100%;height:0.5em;margin:0.4em 0;border-radius:0.25em;overflow:hidden;background:{GRAY}"
 _CELL = "border:none;text-align:left;padding:0.1em 1.4em 0.1em 0;background:transparent"
 _ROW = "background:transparent"  # Jupyter stripes the rows of tables
-_TABLE = "border-collapse:collapse;margin:0;color:inherit;font-size:0.9em"
 
 
 class NotebookDisplay:
@@ -40,23 +38,23 @@ class NotebookDisplay:
         if step and progress.phase not in self._hidden:
             self._steps.append(progress)
         self._last = progress
-        self._show(Face(progress, self._steps))
+        self._show(HtmlBlock(progress, self._steps))
 
     def ended(self, error: BaseException | None) -> None:
         """Show how the call ended."""
         if self._last is not None:
-            self._show(Face(self._last, self._steps, ended=True, error=error))
+            self._show(HtmlBlock(self._last, self._steps, ended=True, error=error))
 
-    def _show(self, face: Face) -> None:
+    def _show(self, block: HtmlBlock) -> None:
         display: Any = import_module("IPython.display").display  # which has no types
         if self._handle is None:
-            self._handle = display(face, display_id=True)
+            self._handle = display(block, display_id=True)
         else:
-            self._handle.update(face)
+            self._handle.update(block)
 
 
-class Face:
-    """The state of a call as HTML, and as a line of text where there is none."""
+class HtmlBlock:
+    """The block of one call as HTML, and as a line of text where there is none."""
 
     def __init__(
         self, progress: Progress, steps: list[Progress], *, ended: bool = False, error: BaseException | None = None
@@ -110,7 +108,7 @@ def _figures(progress: Progress) -> str:
         f'<th scope="col" style="{_CELL};font-weight:normal;opacity:0.7">{_safe(name)}</th>' for name in shown
     )
     values = "".join(f'<td style="{_CELL}{_warning(name, value)}">{_safe(value)}</td>' for name, value in shown.items())
-    return f'<table style="{_TABLE}"><tr style="{_ROW}">{names}</tr><tr style="{_ROW}">{values}</tr></table>'
+    return f'<table style="{TABLE};margin:0"><tr style="{_ROW}">{names}</tr><tr style="{_ROW}">{values}</tr></table>'
 
 
 def _without(title: str, step: Progress) -> str:

@@ -23,7 +23,7 @@ ON_INDICES = {"PUT": "indices.create", "GET": "indices.get", "DELETE": "indices.
 PORTS = {"http": 80, "https": 443}
 
 
-class Call(Span):
+class CallSpan(Span):
     """The span of a call. ``sends`` counts how often it was sent to a node, ``status`` is that of its last response."""
 
     def __init__(self, found: Telemetry | None, operation: str = "", collection: str = "") -> None:
@@ -33,7 +33,7 @@ class Call(Span):
         self.sends = 0
         self.status: int | None = None
         self._sent: HttpRequest | None = None
-        self._previous: Token[Call | None] | None = None
+        self._previous: Token[CallSpan | None] | None = None
 
     def sending(self, request: HttpRequest) -> None:
         """Note that it is sent to a node, whose URL the request has."""
@@ -88,10 +88,10 @@ class Call(Span):
         return {**super()._measured(error), **server, **status}
 
 
-_CURRENT: ContextVar[Call | None] = ContextVar("call", default=None)
+_CURRENT: ContextVar[CallSpan | None] = ContextVar("call", default=None)
 
 
-def current_call() -> Call | None:
+def current_call() -> CallSpan | None:
     """Return the call on whose behalf this code runs; None if nobody would see what is told of it."""
     return _CURRENT.get()
 
@@ -141,4 +141,4 @@ def named_by_path(method: str, path: str) -> tuple[str, str]:
     return (ON_INDICES.get(method, f"indices.{method.lower()}") if collection else "info"), collection
 
 
-NO_CALL = Call(None)
+NO_CALL = CallSpan(None)

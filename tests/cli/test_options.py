@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from aiomlcommons.cli.arguments import parse
+from aiomlcommons.cli.syntax import shared
+from aiomlcommons.wire.flavors import FLAVORS
 
 URL = ["--url", "http://h:1"]
 
@@ -62,3 +64,7 @@ def test_a_text_with_spaces_may_begin_with_dashes() -> None:
 @pytest.mark.parametrize("value", ["-1", "a=b", "-", ""])
 def test_the_value_of_an_option_is_kept(value: str) -> None:
     assert parse(["embed", "m", "t", "--out", value]).out == value
+
+
+def test_the_flavors_to_choose_from_are_all_that_there_are() -> None:
+    assert tuple(FLAVORS) == shared.FLAVORS

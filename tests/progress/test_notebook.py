@@ -12,7 +12,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
 from aiomlcommons import Phase, Progress
-from aiomlcommons.progress.notebook import Face
+from aiomlcommons.progress.notebook import HtmlBlock
 from tests.support.paths import ROOT
 
 CONNECT = """
@@ -124,7 +124,7 @@ def test_nothing_is_written_to_standard_error(notebook: Any) -> None:
 @pytest.mark.parametrize("name", ["<script>alert(1)</script>", '" onload="x', "a & b", "\x1b[31m", "half \ud83d"])
 def test_names_and_words_are_escaped(name: str) -> None:
     progress = Progress(phase=Phase.EMBEDDING, name=name, done=1, unit="rows", words=name)
-    html = Face(progress, [Progress(phase=Phase.WAITING, name=name, words=name)], ended=True)._repr_html_()
+    html = HtmlBlock(progress, [Progress(phase=Phase.WAITING, name=name, words=name)], ended=True)._repr_html_()
     assert "<script" not in html
     assert '" onload' not in html
     assert "\x1b" not in html
@@ -133,14 +133,14 @@ def test_names_and_words_are_escaped(name: str) -> None:
 
 def test_a_state_without_a_total_has_a_faint_bar_until_it_ends() -> None:
     progress = Progress(phase=Phase.EMBEDDING, name="m", done=5, unit="rows", rate=2.0)
-    assert "width:100.0%;height:100%;background:#3987e5;opacity:0.35" in Face(progress, [])._repr_html_()
+    assert "width:100.0%;height:100%;background:#3987e5;opacity:0.35" in HtmlBlock(progress, [])._repr_html_()
     ended = Progress(phase=Phase.FINISHED, name="m", done=5, unit="rows", rate=2.0)
-    assert "background:#2e9e5b;opacity:1.0" in Face(ended, [], ended=True)._repr_html_()
+    assert "background:#2e9e5b;opacity:1.0" in HtmlBlock(ended, [], ended=True)._repr_html_()
 
 
 def test_what_is_not_counted_is_one_line_with_the_time() -> None:
     progress = Progress(phase=Phase.DEPLOYING, name="m", words="again", seconds=5.0, done=0, total=3, unit="nodes")
-    html = Face(progress, [progress])._repr_html_()
+    html = HtmlBlock(progress, [progress])._repr_html_()
     assert "<b>m</b> <span>deploying again … 5.0 s</span>" in html
     assert html.count("<div") == 1
 

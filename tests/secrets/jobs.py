@@ -18,7 +18,7 @@ from aiomlcommons import Backoff, MLCommonsError, Progress, Session
 from aiomlcommons.emulator import Emulator
 from aiomlcommons.emulator.faults import PREDICTIONS, Where
 from aiomlcommons.ingest import FilesSource, IndexSink, IndexSource, JsonlSource, RemotePath
-from aiomlcommons.progress.notebook import Face
+from aiomlcommons.progress.notebook import HtmlBlock
 from tests.secrets.canaries import Outputs
 from tests.secrets.servers import quoting
 from tests.support.web_files import web_files
@@ -105,7 +105,7 @@ async def _run(outputs: Outputs, world: World, where: str, source: Any, sink: An
 
 def _told(outputs: Outputs, where: str, progress: Progress) -> None:
     outputs.show(f"progress: {where}", progress)
-    outputs.add("HTML of progress", where, Face(progress, [progress])._repr_html_())
+    outputs.add("HTML of progress", where, HtmlBlock(progress, [progress])._repr_html_())
 
 
 async def _interrupted(outputs: Outputs, world: World, source: Any, folder: Path) -> None:

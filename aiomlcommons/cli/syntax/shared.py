@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from aiomlcommons.wire.flavors import FLAVORS
+# The names in `wire.flavors`, which is not imported for them: `--help` would take twice as long.
+FLAVORS = ("opensearch", "managed", "aoss")
 
 DEFAULTS: dict[str, Any] = {
     "url": None,
@@ -51,7 +52,7 @@ def _of_cluster(group: _Group) -> None:
     group.add("--insecure", action="store_true", help="accept any certificate: for throw-away clusters")
     group.add("--profile", metavar="NAME", help="a cluster of the configuration file (OPENSEARCH_PROFILE)")
     words = f"{', '.join(FLAVORS)}: OpenSearch, Amazon OpenSearch Service, Serverless (default: by asking)"
-    group.add("--flavor", metavar="KIND", choices=list(FLAVORS), help=words)
+    group.add("--flavor", metavar="KIND", choices=FLAVORS, help=words)
     group.add("--emulator", action="store_true", help="use the embedded emulator, which starts empty")
 
 
