@@ -1,4 +1,4 @@
-"""Spelling: what a name that is not known may stand for, said the same way wherever names are typed."""
+"""Names in messages: what one that is not known may stand for, and lists of many, said the same way everywhere."""
 
 from __future__ import annotations
 
@@ -23,6 +23,13 @@ def did_you_mean(word: str, known: Iterable[str], otherwise: str = "") -> str:
     if not names:
         return otherwise
     return f"did you mean {' or '.join(filter(None, (', '.join(names[:-1]), names[-1])))}?"
+
+
+def some_of(names: Iterable[object], most: int) -> str:
+    """Return names with commas between them; of more than ``most`` the first ones: ``a, b and 7 more``."""
+    known = list(map(str, names))
+    left = len(known) - most
+    return ", ".join(known[:most]) + (f" and {left:,} more" if left > 0 else "")
 
 
 def similar(word: str, known: Iterable[str]) -> list[str]:

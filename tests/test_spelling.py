@@ -13,7 +13,7 @@ from aiomlcommons.ingest.sinks import open_sink
 from aiomlcommons.ingest.sources import open_source
 from aiomlcommons.integrations._columns import column
 from aiomlcommons.lifecycle.catalogue import PRETRAINED, pretrained
-from aiomlcommons.spelling import did_you_mean, similar
+from aiomlcommons.spelling import did_you_mean, similar, some_of
 
 MODELS = [model.short_name for model in PRETRAINED]
 
@@ -91,3 +91,9 @@ def test_a_file_name_is_answered_with_the_suffix_that_is_meant(tmp_path: Path) -
     (tmp_path / "in.csv").write_text("text\na\n")
     with pytest.raises(InvalidRequest, match=r"cannot be read with delimter: .*; did you mean 'delimiter'\?"):
         open_source(tmp_path / "in.csv", delimter=";")
+
+
+def test_of_many_names_the_first_are_listed_and_the_others_counted() -> None:
+    assert some_of([], 2) == ""
+    assert some_of(["a", "b"], 2) == "a, b"
+    assert some_of(range(1002), 2) == "0, 1 and 1,000 more"

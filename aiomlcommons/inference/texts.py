@@ -19,6 +19,7 @@ from aiomlcommons.inference.tables import (
     values_of,
 )
 from aiomlcommons.inference.words import is_missing
+from aiomlcommons.spelling import some_of
 
 Texts: TypeAlias = Iterable[str]
 """A list, a tuple, a Series, an array, an Arrow column or a generator of texts."""
@@ -144,6 +145,5 @@ def _text_remedy(table: Any) -> str:
     check_computed(table)
     if (column := text_column(table)) is not None:
         return f"name the column of the text, such as text={column!r}"
-    names = columns_of(table)
-    listed = ", ".join(map(repr, names[:LISTED])) + (" and others" if len(names) > LISTED else "")
-    return f"name the column of the text with text='...'; it has {listed or 'none'}"
+    names = some_of(map(repr, columns_of(table)), LISTED)
+    return f"name the column of the text with text='...'; it has {names or 'none'}"

@@ -14,7 +14,7 @@ from aiomlcommons.inference.fields import TextFrom, has_value
 from aiomlcommons.ingest.options import JobOptions
 from aiomlcommons.ingest.sources.traits import WrappedSource
 from aiomlcommons.ingest.types import BadRow, Row, Rows, Source, TextRow
-from aiomlcommons.spelling import did_you_mean
+from aiomlcommons.spelling import did_you_mean, some_of
 
 log = logging.getLogger("aiomlcommons")
 # Rows that are looked at, if none of them has a field.
@@ -90,12 +90,11 @@ class HeadCheck:
         rows = f"none of the first {HEAD:,} rows" if self.looked == HEAD else "no row"
         hint = did_you_mean(field, self._fields)
         meant = f" ({hint})" if hint else ""
-        known = list(self._fields)
-        listed = ", ".join(known[:LISTED]) + (f" and {len(known) - LISTED} others" if len(known) > LISTED else "")
+        fields = some_of(self._fields, LISTED)
         remedy = f"set {option}= (--{option}) to one of them"
         if option == "id":
             remedy += ", or id=None (--id '') to number the rows"
-        return f"{rows} of {self.source} has the field {field!r}{meant}; the fields are: {listed or 'none'}; {remedy}"
+        return f"{rows} of {self.source} has the field {field!r}{meant}; the fields are: {fields or 'none'}; {remedy}"
 
 
 @attrs.define

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from aiomlcommons.errors import MLCommonsError
+from aiomlcommons.spelling import some_of
 
 
 class RowsFailed(MLCommonsError):
@@ -25,8 +26,7 @@ class RowsFailed(MLCommonsError):
 
 
 def _list(values: Sequence[Any]) -> str:
-    more = f" and {len(values) - _MOST_NAMED} more" if len(values) > _MOST_NAMED else ""
-    return ", ".join(map(repr, values[:_MOST_NAMED])) + more
+    return some_of(map(repr, values), _MOST_NAMED)
 
 
 def _s(values: Sequence[Any]) -> str:

@@ -222,7 +222,9 @@ async def test_without_the_library_the_extra_is_named(
     world: ServedEmulator, spec: FileModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
-    with pytest.raises(ImportError, match=r"FileModel.from_hub needs huggingface_hub: pip install 'aiomlcommons\[hub\]'"):
+    with pytest.raises(
+        ImportError, match=r"FileModel.from_hub needs huggingface_hub: pip install 'aiomlcommons\[hub\]'"
+    ):
         await ensure(world, spec)
 
 

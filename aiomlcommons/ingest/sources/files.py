@@ -17,6 +17,7 @@ from aiomlcommons.ingest.sources.reading import in_thread
 from aiomlcommons.ingest.sources.remote import size_of
 from aiomlcommons.ingest.sources.traits import once_only
 from aiomlcommons.ingest.types import Rows, Source
+from aiomlcommons.spelling import some_of
 
 Name: TypeAlias = "str | PathLike[str]"
 SHOWN = 3
@@ -38,9 +39,7 @@ class FilesSource:
     @property
     def name(self) -> str:
         """The paths, or the first of them and their number."""
-        given = names(self.paths)
-        more = f" and {len(given) - SHOWN} more" if len(given) > SHOWN else ""
-        return ", ".join(given[:SHOWN]) + more
+        return some_of(names(self.paths), SHOWN)
 
     async def count(self) -> int | None:
         """Return the number of rows, or None if one of the files does not tell it."""

@@ -14,7 +14,7 @@ from aiomlcommons.lifecycle.errors import BadPackage
 from aiomlcommons.lifecycle.files.package import FORMATS, TOKENIZER, checked_format
 from aiomlcommons.masking import shown
 from aiomlcommons.net.secret import Secret, as_secret
-from aiomlcommons.spelling import did_you_mean
+from aiomlcommons.spelling import did_you_mean, some_of
 
 _ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
 _ENDPOINT = re.compile(r"https?://[^/?#@\s]+(/[^?#@\s]*)?\Z")
@@ -133,5 +133,4 @@ def _modules(files: Collection[str]) -> Iterator[tuple[str, str]]:
 
 
 def _list(files: Collection[str]) -> str:
-    names = sorted(files)
-    return ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED} others" if len(names) > _NAMED else "")
+    return some_of(sorted(files), _NAMED)
