@@ -201,9 +201,9 @@ def test_content_type_reaches_the_model(world: EmulatorForRay, monkeypatch: pyte
     seen: list[Any] = []
     real = Inference.embed_many
 
-    async def spy(self: Any, model_id: str, texts: Any, *, content_type: Any = None) -> Any:
+    async def spy(self: Any, model_id: str, texts: Any, *, content_type: Any = None, **options: Any) -> Any:
         seen.append(content_type)
-        return await real(self, model_id, texts)
+        return await real(self, model_id, texts, **options)
 
     monkeypatch.setattr(Inference, "embed_many", spy)
     Embed(world.dense, world.url, content_type="passage")(arrays(["a"]))
