@@ -9,7 +9,7 @@ from typing import Any
 import attrs
 
 from aiomlcommons.errors import MLCommonsError
-from aiomlcommons.net.events import one_line, reason, tag
+from aiomlcommons.net.event_words import one_line, reason, tag
 from aiomlcommons.net.sparing import Sparing
 
 log = logging.getLogger("aiomlcommons")

@@ -22,7 +22,7 @@ from aiomlcommons.lifecycle.registration import Registration
 from aiomlcommons.lifecycle.remedies import Remedy, remedy_for
 from aiomlcommons.lifecycle.spec import ExistingModel, FileModel, Spec
 from aiomlcommons.net.backoff import Backoff
-from aiomlcommons.net.events import told_if_cancelled
+from aiomlcommons.net.event_words import told_if_cancelled
 from aiomlcommons.progress.event import Phase, Progress, Tell
 from aiomlcommons.progress.telling import Progressing, telling, to_log
 from aiomlcommons.record import Record, kind_of

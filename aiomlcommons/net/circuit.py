@@ -10,8 +10,8 @@ import attrs
 
 from aiomlcommons.errors import ApiError
 from aiomlcommons.http import HttpRequest, HttpResponse
-from aiomlcommons.masking import HARMLESS_HEADERS
-from aiomlcommons.net.events import Events, where_of
+from aiomlcommons.masking import HARMLESS_HEADERS, without_parameters
+from aiomlcommons.net.events import Events
 from aiomlcommons.net.nodes import REFUSES
 from aiomlcommons.net.retry_budget import RetryBudget
 from aiomlcommons.statuses import error_for
@@ -160,7 +160,7 @@ class Circuits:
         circuit = self._circuits[key]
         circuit.refused(response, whose)
         if circuit.refusals == REFUSES:
-            self.events.opened(where_of(key), error_for(response), REFUSES)
+            self.events.opened(_where(key), error_for(response), REFUSES)
         if len(self._circuits) > MOST:
             self._forget(next(iter(self._circuits)))
 
@@ -169,7 +169,7 @@ class Circuits:
         for key in keys:
             if (circuit := self._circuits.get(key)) is not None:
                 if circuit.is_open:
-                    self.events.closed(where_of(key), circuit.refusals)
+                    self.events.closed(_where(key), circuit.refusals)
                 self._forget(key)
 
     async def turn(
@@ -186,9 +186,14 @@ class Circuits:
             lane = circuit.lane(whose)
             pause = lane.wait(spacing)
             if 0 < pause <= patience:
-                self.events.waits_for_turn(request, where_of(key), pause=pause, status=circuit.last.status)
+                self.events.waits_for_turn(request, _where(key), pause=pause, status=circuit.last.status)
             if not await lane.turn(circuit.closed, spacing, patience):
                 raise circuit.refusal_of(request, whose)
 
     def _forget(self, key: str) -> None:
         self._circuits.pop(key).closed.set()
+
+
+def _where(key: str) -> str:
+    """Return what the key of a circuit is about, as it is shown: the URL of a node, or a path."""
+    return without_parameters(key.partition(" ")[0])

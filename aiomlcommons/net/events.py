@@ -7,24 +7,19 @@ by which the call is found in the logs of the server. Each line has these as att
 from __future__ import annotations
 
 import logging
-import time
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
 from typing import Any
 
-import anyio
 import attrs
 
-from aiomlcommons.errors import ApiError, ConnectError, words_of
+from aiomlcommons.errors import ApiError, ConnectError
 from aiomlcommons.http import HttpRequest, HttpResponse
 from aiomlcommons.masking import without_parameters
+from aiomlcommons.net.event_words import one_line, reason, tag
 from aiomlcommons.net.sparing import Sparing
 from aiomlcommons.tracing.calls import current_call
 from aiomlcommons.tracing.spans import kind_of
 
 log = logging.getLogger("aiomlcommons")
-# Of a reason that is longer only the beginning is told: some servers put a stack trace into it.
-LONGEST = 300
 
 
 @attrs.define
@@ -225,49 +220,8 @@ class Events:
         log.warning("the nodes of the cluster could not be discovered: %s", one_line(str(why)))
 
 
-def reason(error: BaseException) -> str:
-    """Return why a call failed, as one line without its request: the status and the server's reason, or the error."""
-    if isinstance(error, ApiError):
-        words = f"{error.status} {error.reason or type(error).__name__}"
-    else:
-        words = str(getattr(error, "message", "")) or words_of(error) or type(error).__name__
-    return one_line(words)
-
-
-@contextmanager
-def told_if_cancelled(words: Callable[[], str]) -> Generator[None]:
-    """Tell what was waited for if that is cancelled, as by a deadline: in a note of the error, and at INFO.
-
-    ``words`` says it, after "given up after 5.0 s: ".
-    """
-    began = time.monotonic()
-    try:
-        yield
-    except anyio.get_cancelled_exc_class() as cancelled:
-        told = f"given up after {time.monotonic() - began:.1f} s: {words()}"
-        cancelled.add_note(told)
-        log.info("%s", told)
-        raise
-
-
-def where_of(key: str) -> str:
-    """Return what the key of a circuit is about, as it is shown: the URL of a node, or a path."""
-    return without_parameters(key.partition(" ")[0])
-
-
-def one_line(words: str) -> str:
-    """Return a server's words as one line of bounded length."""
-    line = " ".join(words.split()).rstrip(".")
-    return line if len(line) <= LONGEST else f"{line[:LONGEST]} ..."
-
-
 def _id(sent: HttpRequest) -> str:
     return tag(sent.opaque_id)
-
-
-def tag(opaque_id: str | None) -> str:
-    """Return the end of a line that names a call; empty without an id."""
-    return f" [x-opaque-id {opaque_id}]" if opaque_id else ""
 
 
 def _of(sent: HttpRequest, error: BaseException | None = None, attempt: int | None = None) -> dict[str, Any]:

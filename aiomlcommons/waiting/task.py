@@ -16,7 +16,7 @@ from aiomlcommons.endpoint import Sends
 from aiomlcommons.errors import InvalidRequest, MLCommonsError, ServerError
 from aiomlcommons.namespace import HasSession
 from aiomlcommons.net.backoff import Backoff
-from aiomlcommons.net.events import told_if_cancelled
+from aiomlcommons.net.event_words import told_if_cancelled
 from aiomlcommons.progress.event import Callback, Phase, Progress
 from aiomlcommons.progress.telling import telling
 from aiomlcommons.tracing.spans import Span, work

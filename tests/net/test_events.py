@@ -22,7 +22,8 @@ from aiomlcommons import (
     HttpResponse,
     MLCommonsError,
 )
-from aiomlcommons.net.events import LONGEST, Events, reason
+from aiomlcommons.net.event_words import LONGEST, reason
+from aiomlcommons.net.events import Events
 from aiomlcommons.net.nodes import REFUSES
 from aiomlcommons.net.sparing import EVERY, FIRST
 from aiomlcommons.statuses import error_for

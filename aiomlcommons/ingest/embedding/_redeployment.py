@@ -12,7 +12,7 @@ import attrs
 from aiomlcommons.errors import ApiError, MLCommonsError, ModelNotReady
 from aiomlcommons.lifecycle.errors import NotDeployed
 from aiomlcommons.net.backoff import Backoff
-from aiomlcommons.net.events import reason, tag
+from aiomlcommons.net.event_words import reason, tag
 from aiomlcommons.trouble.kinds import Kind
 from aiomlcommons.waiting.errors import TaskFailed, TaskStalled
 

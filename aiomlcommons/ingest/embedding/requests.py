@@ -35,7 +35,7 @@ from aiomlcommons.ingest.pacing.stall_timeout import StallTimeout
 from aiomlcommons.ingest.stats import Stats
 from aiomlcommons.ingest.types import Sparse
 from aiomlcommons.net.backoff import Backoff
-from aiomlcommons.net.events import reason
+from aiomlcommons.net.event_words import reason
 from aiomlcommons.net.retry_budget import RetryBudget, pause_between_probes, pause_for
 from aiomlcommons.trouble.kinds import Kind, Party
 
