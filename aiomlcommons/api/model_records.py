@@ -34,6 +34,12 @@ class ModelState(StrEnum):
     LOAD_FAILED = "LOAD_FAILED"
 
 
+# Each state by its new and its old name.
+DEPLOYING = frozenset({ModelState.DEPLOYING, ModelState.LOADING})
+DEPLOYED = frozenset({ModelState.DEPLOYED, ModelState.LOADED})
+PARTIALLY_DEPLOYED = frozenset({ModelState.PARTIALLY_DEPLOYED, ModelState.PARTIALLY_LOADED})
+
+
 class ModelFormat(StrEnum):
     """File format of a local model."""
 
@@ -148,7 +154,7 @@ class Model(Record):
     @property
     def is_deployed(self) -> bool:
         """Whether the model is deployed on all of its planned nodes."""
-        return self.model_state in {ModelState.DEPLOYED, ModelState.LOADED}
+        return self.model_state in DEPLOYED
 
 
 @record

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 from aiomlcommons.api.connectors import Connector
-from aiomlcommons.api.model_records import Model, ModelState
+from aiomlcommons.api.model_records import DEPLOYED, Model
 from aiomlcommons.api.settings import MLSettings
 from aiomlcommons.api.stats import Profile
 from aiomlcommons.api.tasks import TaskInfo
@@ -18,7 +18,6 @@ T = TypeVar("T")
 MOST_MODELS = 1_000
 MOST_TASKS = 500
 _WITHOUT_CONTENT = {"excludes": ["content", "model_content"]}
-_LOADED = {ModelState.DEPLOYED, ModelState.LOADED}
 
 
 class Facts:
@@ -74,17 +73,17 @@ class Facts:
     async def nodes_with(self, model_id: str) -> set[str]:
         """Return the nodes that have loaded a model."""
         held = ((key, (node.models or {}).get(model_id)) for key, node in ((await self.profile()).nodes or {}).items())
-        return {key for key, model in held if model is not None and model.model_state in _LOADED}
+        return {key for key, model in held if model is not None and model.model_state in DEPLOYED}
 
     async def _tasks(self) -> list[tuple[str, TaskInfo]]:
         page = await self.ml.tasks.search({"sort": [{"create_time": "desc"}], "size": MOST_TASKS})
-        return [(hit.id, hit.source) for hit in page.hits.hits if hit.source]
+        return [(hit.id, hit.source) for hit in page if hit.has_source]
 
     async def _all(self, search: Any) -> list[tuple[str, Any]]:
         found: list[tuple[str, Any]] = []
         async for hit in search:
             if len(found) == MOST_MODELS:
                 break
-            if hit.source:
+            if hit.has_source:
                 found.append((hit.id, hit.source))
         return found

@@ -34,8 +34,8 @@ class Node:
 class NodeUse:
     """How full a node is: percentages, and bytes. None is what the server did not tell.
 
-    ``memory`` is that of the machine, where the page cache counts as
-    used. ``tripped`` counts how often the parent circuit breaker has opened.
+    ``memory`` is that of the machine, where the page cache counts as used. ``tripped`` counts how often the parent
+    circuit breaker has opened.
     """
 
     id: str

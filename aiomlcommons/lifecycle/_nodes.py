@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from aiomlcommons.api.model_records import ModelState
+from aiomlcommons.api.model_records import DEPLOYED
 from aiomlcommons.api.stats import Profile
 from aiomlcommons.api.tasks import TaskType
 from aiomlcommons.errors import ApiError, NotSupported
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
     from aiomlcommons.client import Client
 
-_READY = {ModelState.DEPLOYED, ModelState.LOADED}
 _REGISTERING = {TaskType.REGISTER_MODEL, TaskType.UPLOAD_MODEL}
 
 
@@ -28,7 +27,7 @@ async def nodes_with(ml: Client, model_id: str) -> set[str] | None:
     return {
         node
         for node, has in (profile.nodes or {}).items()
-        if (model := (has.models or {}).get(model_id)) is not None and model.model_state in _READY
+        if (model := (has.models or {}).get(model_id)) is not None and model.model_state in DEPLOYED
     }
 
 

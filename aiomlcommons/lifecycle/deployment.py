@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import attrs
 
-from aiomlcommons.api.model_records import Model, ModelState
+from aiomlcommons.api.model_records import DEPLOYING, PARTIALLY_DEPLOYED, Model
 from aiomlcommons.api.tasks import TaskState, TaskType
 from aiomlcommons.errors import ApiError, NotFound
 from aiomlcommons.lifecycle._nodes import nodes_with
@@ -25,8 +25,6 @@ from aiomlcommons.wire.version import Version
 if TYPE_CHECKING:
     from aiomlcommons.client import Client
 
-IN_PROGRESS = {ModelState.DEPLOYING, ModelState.LOADING}
-PARTIAL = {ModelState.PARTIALLY_DEPLOYED, ModelState.PARTIALLY_LOADED}
 _TRIES = 20
 COUNTS_BACK = Version(2, 5)
 """The first version whose nodes stop counting a deployment once it has ended."""
@@ -68,7 +66,7 @@ class Deployment:
         if self._is_satisfied(model) and await self._is_on_nodes(model):
             return model
         while True:
-            done = model.model_state in IN_PROGRESS and await self._await_other_deployment(model)
+            done = model.model_state in DEPLOYING and await self._await_other_deployment(model)
             if not done:
                 self.tell(Phase.DEPLOYING, model)
                 done = await self._deploy(model)
@@ -133,7 +131,7 @@ class Deployment:
         if model.is_deployed:
             # A model that is deployed on nodes other than the requested ones must be deployed again.
             return self.node_ids is None or set(self.node_ids) <= set(model.planning_worker_nodes or ())
-        return self.allow_partial and model.model_state in PARTIAL
+        return self.allow_partial and model.model_state in PARTIALLY_DEPLOYED
 
     async def _is_on_nodes(self, model: Model) -> bool:
         if await is_on_nodes(self.ml, self.model_id, model, least=1 if self.allow_partial else None):
@@ -146,7 +144,7 @@ class Deployment:
         """Return the model after its deploy task has ended, once the record has caught up."""
         model = await self._get()
         for _, delay in zip(range(_POLLS), self.backoff, strict=False):
-            if model.model_state not in IN_PROGRESS:
+            if model.model_state not in DEPLOYING:
                 break
             await anyio.sleep(delay)
             model = await self._get()
@@ -181,7 +179,7 @@ class Deployment:
             with suppress(TaskFailed, TaskStalled, NotFound):
                 await self._await(task_id)
                 return True
-        if (await self._wait_for_record()).model_state not in IN_PROGRESS:
+        if (await self._wait_for_record()).model_state not in DEPLOYING:
             return True
         self.tell(Phase.HEALING, model, "its deployment was abandoned: undeploying first")
         await self.ml.models.undeploy(self.model_id)

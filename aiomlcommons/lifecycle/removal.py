@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from aiomlcommons.api.model_records import Model
+from aiomlcommons.api.model_records import DEPLOYING, PARTIALLY_DEPLOYED, Model
 from aiomlcommons.errors import ApiError, NotFound
 from aiomlcommons.lifecycle._lookup import find_model
-from aiomlcommons.lifecycle.deployment import IN_PROGRESS, PARTIAL
 from aiomlcommons.lifecycle.groups import delete_if_empty, group_left_by
 from aiomlcommons.net.backoff import Backoff
 from aiomlcommons.progress.event import Phase, Progress
@@ -67,7 +66,7 @@ async def withdraw(ml: Client, model_id: str, winner: str | None, backoff: Backo
 
 
 def _is_on_a_node(model: Model) -> bool:
-    return model.is_deployed or model.model_state in PARTIAL | IN_PROGRESS
+    return model.is_deployed or model.model_state in PARTIALLY_DEPLOYED | DEPLOYING
 
 
 async def _undeploy(ml: Client, model_id: str) -> None:

@@ -15,13 +15,14 @@ import orjson
 import pytest
 from rich.console import Console
 
-from aiomlcommons import Session, cli
+from aiomlcommons import HttpRequest, HttpResponse, Session, Timeout, cli
 from aiomlcommons.cli.top.rates import UNKNOWN, Change, Rates, change
 from aiomlcommons.cli.top.snapshot import Counts, Look, ModelLook, NodeLook, TaskLook, Watcher
 from aiomlcommons.cli.top.tables import tables
 from aiomlcommons.cli.top.view import block, text
 from aiomlcommons.emulator import AT_ONCE, Emulator
 from aiomlcommons.emulator.security import Security
+from tests.support.pages import page_of
 from tests.support.paths import ROOT
 
 PRETRAINED = "all-MiniLM-L6-v2"
@@ -214,3 +215,17 @@ def _read_until(terminal: int, words: bytes) -> bytes:
         assert ready, shown
         shown += os.read(terminal, 65_536)
     return shown
+
+
+@pytest.mark.asyncio
+async def test_a_model_whose_record_the_user_may_not_read_goes_by_its_id() -> None:
+    page = page_of({"hidden": None, "seen": {"name": "a name"}})
+    profile = {"nodes": {"n": {"models": {key: {"model_state": "DEPLOYED"} for key in ("hidden", "seen")}}}}
+
+    async def answered(request: HttpRequest, _: Timeout) -> HttpResponse:
+        data = page if request.path.endswith("_search") else profile
+        return HttpResponse(200, orjson.dumps(data), {"content-type": "application/json"})
+
+    async with Session(transport=answered) as ml:
+        look = await Watcher(ml, Clock()).look()
+    assert [(model.id, model.name) for model in look.models] == [("hidden", "hidden"), ("seen", "a name")]

@@ -5,19 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import orjson
 import pytest
 from aiohttp import web
 
-from aiomlcommons import Session, SessionClosed
+from aiomlcommons import HttpResponse, Session, SessionClosed, Timeout
 from aiomlcommons.api.models import SearchModels
 from aiomlcommons.api.settings import GetClusterSettings
 from aiomlcommons.diagnosis import Checked, Finding, Report, Severity
 from aiomlcommons.diagnosis.diagnosis import NAMES
+from aiomlcommons.diagnosis.facts import Facts
 from aiomlcommons.emulator import AT_ONCE, Cluster, Emulator
 from aiomlcommons.emulator.faults import Action
 from aiomlcommons.emulator.pool import CallNext
 from aiomlcommons.emulator.security import Security
 from aiomlcommons.http import HttpRequest
+from tests.support.pages import page_of
 
 PRETRAINED = "all-MiniLM-L6-v2"
 
@@ -289,3 +292,16 @@ def test_a_report_is_shown_briefly_and_read_back_from_its_data() -> None:
     assert Report.from_dict(report.to_dict()) == report
     assert len(repr(report)) < 250
     assert "heap 88 %" in report._repr_html_()
+
+
+@pytest.mark.asyncio
+async def test_records_that_the_user_may_not_read_are_passed_over() -> None:
+    page = orjson.dumps(page_of({"hidden": None, "seen": {"name": "a"}}))
+
+    async def answered(request: HttpRequest, _: Timeout) -> HttpResponse:
+        return HttpResponse(200, page, {"content-type": "application/json"})
+
+    async with Session(transport=answered) as ml:
+        facts = Facts(ml)
+        assert [key for key, _ in await facts.tasks()] == ["seen"]
+        assert [key for key, _ in await facts.models()] == ["seen"]

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import anyio
 import attrs
 
-from aiomlcommons.api.model_records import ModelState
+from aiomlcommons.api.model_records import DEPLOYED
 from aiomlcommons.api.stats import ActionStats, Durations, NodeStats, Profile, Stats
 from aiomlcommons.client import Client
 from aiomlcommons.diagnosis.denials import why
@@ -16,7 +16,6 @@ from aiomlcommons.diagnosis.nodes import NodeUse, node_uses
 from aiomlcommons.errors import ConnectError, MLCommonsError, SessionClosed
 
 T = TypeVar("T")
-_LOADED = {ModelState.DEPLOYED, ModelState.LOADED}
 # Names of models change so seldom that only new ids are looked up.
 _MOST_NAMES = 1_000
 
@@ -135,7 +134,7 @@ class Watcher:
             page = await self.ml.models.search(body)
         except MLCommonsError:
             return
-        self._names |= {hit.id: hit.source.name for hit in page.hits.hits if hit.source and hit.source.name}
+        self._names |= {hit.id: hit.source.name for hit in page if hit.has_source and hit.source.name}
 
     def _models(self, stats: Stats, profile: Profile) -> Iterator[ModelLook]:
         held: dict[str, list[Any]] = {}
@@ -143,7 +142,7 @@ class Watcher:
             for key, model in (node.models or {}).items():
                 held.setdefault(key, []).append(model)
         for key, models in held.items():
-            loaded = [model for model in models if model.model_state in _LOADED]
+            loaded = [model for model in models if model.model_state in DEPLOYED]
             targets = {node for model in models for node in model.target_worker_nodes or ()}
             busiest = max((m.predict_request_stats or Durations() for m in models), key=lambda d: d.count or 0)
             states = {str(model.model_state) for model in models if model.model_state}

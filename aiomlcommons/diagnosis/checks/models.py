@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from aiomlcommons.api.common import FunctionName
-from aiomlcommons.api.model_records import Model, ModelState
+from aiomlcommons.api.model_records import DEPLOYED, DEPLOYING, PARTIALLY_DEPLOYED, Model, ModelState
 from aiomlcommons.api.tasks import TaskInfo, TaskState, TaskType
 from aiomlcommons.diagnosis.denials import why
 from aiomlcommons.diagnosis.facts import MOST_MODELS, Facts
@@ -19,9 +19,6 @@ from aiomlcommons.trouble import hints
 NAME = "models"
 MOST_FINDINGS = 20
 LONGEST = 240
-_DEPLOYED = {ModelState.DEPLOYED, ModelState.LOADED}
-_PARTIALLY = {ModelState.PARTIALLY_DEPLOYED, ModelState.PARTIALLY_LOADED}
-_DEPLOYING = {ModelState.DEPLOYING, ModelState.LOADING}
 _FAILED = {ModelState.DEPLOY_FAILED, ModelState.LOAD_FAILED}
 REGISTERING = {ModelState.REGISTERING, ModelState.UPLOADING}
 DEPLOYS = {TaskType.DEPLOY_MODEL, TaskType.LOAD_MODEL}
@@ -40,7 +37,7 @@ async def check(facts: Facts) -> Checked:
         unchecked.append(f"models beyond the first {MOST_MODELS:,}")
     if len(findings) > MOST_FINDINGS:
         unchecked.append(f"{len(findings) - MOST_FINDINGS} findings more are not shown: mend these first")
-    deployed = sum(model.model_state in _DEPLOYED for _, model in models)
+    deployed = sum(model.model_state in DEPLOYED for _, model in models)
     return Checked(
         NAME, f"{len(models)} known, {deployed} deployed" if models else "none", findings[:MOST_FINDINGS], unchecked
     )
@@ -63,7 +60,7 @@ async def _findings(facts: Facts, model_id: str, model: Model, *, known: bool) -
         words = ("call", "models", "update", model_id, "is_enabled=true")
         yield Finding(Severity.WARNING, what, "is_enabled is false", **typed(*words, python=python))
     match model.model_state:
-        case state if state in _PARTIALLY:
+        case state if state in PARTIALLY_DEPLOYED:
             nodes = f"on {model.current_worker_node_count} of {model.planning_worker_node_count} nodes"
             what = f"{name} is deployed only {nodes}"
             yield Finding(Severity.WARNING, what, await _why(facts, model_id), **deploying(model_id))
@@ -73,12 +70,12 @@ async def _findings(facts: Facts, model_id: str, model: Model, *, known: bool) -
             what = f"{name} has been begun to register, and is not complete"
             advice = "if no upload is under way, the last one was broken off: delete the model, and register it again"
             yield Finding(Severity.WARNING, what, f"its state is {state}", advice=advice, **deleting(model_id))
-        case state if known and state in _DEPLOYING | _DEPLOYED and await _is_only_in_record(facts, model_id, model):
+        case state if known and state in DEPLOYING | DEPLOYED and await _is_only_in_record(facts, model_id, model):
             yield _lost(model_id, name, state)
 
 
 def _lost(model_id: str, name: str, state: Any) -> Finding:
-    if state in _DEPLOYED:
+    if state in DEPLOYED:
         what = f"{name} is deployed in its record, but on no node: predictions fail"
         why = "no node has it in its profile, as after a restart"
     else:
