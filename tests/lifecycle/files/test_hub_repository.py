@@ -48,7 +48,7 @@ def test_the_usual_model_is_taken_or_the_only_one(files: list[str], model_format
         ),
         (["README.md"], None, None, r"a/b has README.md, but OpenSearch needs"),
         ([], None, None, "a/b has no files, but OpenSearch needs"),
-        ([f"{n}.bin" for n in range(20)], None, None, r"\(0.bin, .*, 15.bin and 12 others\)"),
+        ([f"{n}.bin" for n in range(20)], None, None, r"\(0.bin, .*, 15.bin and 12 more\)"),
         (["a.onnx", "b.onnx"], None, None, "a/b has 2 models; give the one to take as filename=: a.onnx, b.onnx"),
         (["a.onnx", "b.onnx"], "c.onnx", None, "a/b has no model c.onnx; did you mean 'a.onnx' or 'b.onnx'"),
         (["a.onnx"], "model.safetensors", None, "a/b has no model model.safetensors; a.onnx"),
