@@ -16,6 +16,7 @@ import pytest
 from rich.console import Console
 
 from aiomlcommons import HttpRequest, HttpResponse, Session, Timeout, cli
+from aiomlcommons.cli.tables import table
 from aiomlcommons.cli.top.rates import UNKNOWN, Change, Rates, change
 from aiomlcommons.cli.top.snapshot import Counts, Look, ModelLook, NodeLook, TaskLook, Watcher
 from aiomlcommons.cli.top.tables import tables
@@ -229,3 +230,13 @@ async def test_a_model_whose_record_the_user_may_not_read_goes_by_its_id() -> No
     async with Session(transport=answered) as ml:
         look = await Watcher(ml, Clock()).look()
     assert [(model.id, model.name) for model in look.models] == [("hidden", "hidden"), ("seen", "a name")]
+
+
+def test_a_name_with_an_escape_sequence_does_not_reach_the_terminal() -> None:
+    look = attrs.evolve(LOOK, models=(attrs.evolve(MODEL, name="a\x1b[2Jb\nc"),))
+    console = Console(width=140)
+    with console.capture() as captured:
+        console.print(block("title", look, Change(), 140, 40))
+    for shown in (captured.get(), text("title", look, Change()), table(["NAME"], [["a\x1b[2Jb\nc"]])):
+        assert "a\N{REPLACEMENT CHARACTER}[2Jb c" in shown
+        assert "\x1b[2J" not in shown

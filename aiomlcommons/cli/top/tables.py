@@ -10,6 +10,7 @@ import attrs
 
 from aiomlcommons.cli.top.rates import UNKNOWN, Change
 from aiomlcommons.cli.top.snapshot import Look, ModelLook, NodeLook, TaskLook
+from aiomlcommons.progress.words import plain
 
 WIDE = 110
 """From this width on, tables have all their columns."""
@@ -65,7 +66,8 @@ def _table(
 ) -> Table:
     shown = [column for column in columns if width >= WIDE or not column.wide]
     kept = things if most is None else things[:most]
-    rows = [[column.cell(one, change) for column in shown] for one in kept]
+    cells = ([column.cell(one, change) for column in shown] for one in kept)
+    rows = [[(plain(words), style) for words, style in row] for row in cells]
     cut = f", {len(kept)} shown" if len(kept) < len(things) else ""
     return Table(f"{title}: {len(things)}{cut}", shown, rows)
 
