@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from functools import partial
 from pathlib import Path
 
@@ -42,6 +43,12 @@ async def test_the_readmes_tour_runs_as_it_is_written() -> None:
 
 def test_the_tour_is_ten_lines() -> None:
     assert len([line for line in tour().splitlines() if line.strip()]) <= 10
+
+
+def test_the_readme_names_each_extra() -> None:
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"].keys()
+    paragraph = next(part for part in (ROOT / "README.md").read_text().split("\n\n") if "is an extra" in part)
+    assert set(re.findall(r"`(\w+)`", paragraph)) == extras - {"test", "dev"}
 
 
 @pytest.mark.asyncio
