@@ -6,7 +6,6 @@ import functools
 import inspect
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
-from types import TracebackType
 from typing import Any, cast
 
 from aiomlcommons.client import Client
@@ -88,10 +87,8 @@ class Face:
         self._context = self._running().entered(self._inner)
         return self._face(self._context.__enter__())
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> bool | None:
-        return cast(AbstractContextManager[Any], self._context).__exit__(kind, error, trace)
+    def __exit__(self, *error: Any) -> bool | None:
+        return cast(AbstractContextManager[Any], self._context).__exit__(*error)
 
     def _needs(self, method: str, words: str) -> None:
         if not offers(type(self._inner), method):
