@@ -10,6 +10,8 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import TextIO
 
+from aiomlcommons.masking import without_escapes
+
 log = logging.getLogger("aiomlcommons")
 
 LEVELS: Mapping[str, int] = {
@@ -22,13 +24,20 @@ VARIABLE = "AIOMLCOMMONS_LOG"
 FORMAT = "%(asctime)s.%(msecs)03d %(levelname)-7s %(message)s"
 
 
+class _Formatter(logging.Formatter):
+    """Keeps from the terminal what would change it: a line may have the words of a server."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return without_escapes(super().format(record))
+
+
 class _Shown(logging.StreamHandler[TextIO]):
     """Writes to a stream; without one, to what ``sys.stderr`` is when a line is written, as notebooks replace it."""
 
     def __init__(self) -> None:
         super().__init__()
         self.fixed: TextIO | None = None
-        self.setFormatter(logging.Formatter(FORMAT, datefmt="%H:%M:%S"))
+        self.setFormatter(_Formatter(FORMAT, datefmt="%H:%M:%S"))
 
     def emit(self, record: logging.LogRecord) -> None:
         self.stream = self.fixed or sys.stderr

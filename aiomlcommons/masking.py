@@ -103,6 +103,16 @@ def is_placeholder(value: Any) -> bool:
     return isinstance(value, str) and _PLACEHOLDER.fullmatch(value) is not None
 
 
+def without_escapes(text: str) -> str:
+    """Return a text without what could change a terminal, such as escape sequences; lines and tabs are kept.
+
+    Names come from servers and files, and so do the words of errors.
+    """
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() or char in "\n\t" else "\N{REPLACEMENT CHARACTER}" for char in text)
+
+
 def without_urls_secrets(text: str) -> str:
     """Mask the passwords in the URLs of a text, and the credentials in their queries."""
     return without_parameters(_USER.sub(rf"\1:{MASK}", text))

@@ -138,3 +138,11 @@ def test_without_the_variable_nothing_more_is_imported() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environ
     )
     assert done.stdout == "False\n"
+
+
+def test_the_words_of_a_server_do_not_reach_the_terminal_as_commands() -> None:
+    stream = io.StringIO()
+    undo = show_logs(stream=stream)
+    log.warning("%s", "429 \x1b[31mslow down")
+    undo()
+    assert "429 \ufffd[31mslow down" in stream.getvalue()

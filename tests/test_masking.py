@@ -15,7 +15,7 @@ from aiomlcommons import ApiError, ConnectError, DecodeError, HttpRequest, HttpR
 from aiomlcommons.api.agents import LLMSpec, RegisterAgent, ToolSpec
 from aiomlcommons.api.connectors import ConnectorAction
 from aiomlcommons.http import CBOR
-from aiomlcommons.masking import LARGEST_BODY, Veil, is_secret, raise_alone, shown, without_parameters
+from aiomlcommons.masking import LARGEST_BODY, Veil, is_secret, raise_alone, shown, without_escapes, without_parameters
 
 HUSH = 'h0sh-"h0sh"/é'
 
@@ -152,3 +152,16 @@ def test_an_error_may_be_raised_without_its_context() -> None:
 def test_a_session_cannot_be_pickled() -> None:
     with pytest.raises(TypeError, match="a session cannot be pickled"):
         pickle.dumps(Session("http://h", auth=("a", HUSH)))
+
+
+@pytest.mark.parametrize(
+    ("text", "safe"),
+    [
+        ("plain", "plain"),
+        ("zwölf\n\ttexts", "zwölf\n\ttexts"),
+        ("\x1b[31mred\x1b[0m", "\ufffd[31mred\ufffd[0m"),
+        ("a\rb\x07\x9b2J\u202e", "a\ufffdb\ufffd\ufffd2J\ufffd"),
+    ],
+)
+def test_what_could_change_a_terminal_is_replaced(text: str, safe: str) -> None:
+    assert without_escapes(text) == safe

@@ -79,16 +79,22 @@ def _main(arguments: Sequence[str]) -> int:
             connection_of(options)  # before the loop runs, where Ctrl-C ends the prompt for a password
         return asyncio.run(_run(command, options)) or 0
     except UsageError as error:
-        print(f"aiomlcommons: {error}", file=sys.stderr)
+        _say(str(error))
         return USAGE
     except BrokenPipeError:
         raise
     except (MLCommonsError, ImportError, OSError, ValueError) as error:  # an ImportError names an extra
         notes = "".join(f" ({note})" for note in getattr(error, "__notes__", ()))
-        print(f"aiomlcommons: {type(error).__name__}: {error}{notes}", file=sys.stderr)
+        _say(f"{type(error).__name__}: {error}{notes}")
         return FAILED
     finally:
         undo()
+
+
+def _say(words: str) -> None:
+    from aiomlcommons.masking import without_escapes
+
+    print(without_escapes(f"aiomlcommons: {words}"), file=sys.stderr)
 
 
 def _show_logs(options: argparse.Namespace) -> Callable[[], None]:

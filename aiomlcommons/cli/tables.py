@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 
 from aiomlcommons.ingest.json_values import dumped_anyhow
+from aiomlcommons.masking import without_escapes
 from aiomlcommons.progress.words import plain
 
 
@@ -44,7 +45,7 @@ def print_record(data: Mapping[str, Any], *, as_json: bool) -> None:
         return
     rows = [(name, value if isinstance(value, str) else dumped_anyhow(value).decode()) for name, value in data.items()]
     width = max(map(len, data), default=0)
-    print("\n".join(f"{name:<{width}}  {value}" for name, value in rows))
+    print(without_escapes("\n".join(f"{name:<{width}}  {value}" for name, value in rows)))
 
 
 def moment(millis: int | None) -> str:

@@ -8,7 +8,7 @@ from enum import StrEnum
 import attrs
 
 from aiomlcommons.display.shown import Readable
-from aiomlcommons.masking import without_urls_secrets
+from aiomlcommons.masking import without_escapes, without_urls_secrets
 
 
 class Severity(StrEnum):
@@ -19,8 +19,8 @@ class Severity(StrEnum):
 
 
 def _shown(words: str) -> str:
-    """Return words on one line, without credentials in their URLs."""
-    return without_urls_secrets(" ".join(words.split()))
+    """Return words on one line, without credentials in their URLs, and without what could change a terminal."""
+    return without_escapes(without_urls_secrets(" ".join(words.split())))
 
 
 def _all_shown(given: Iterable[str]) -> tuple[str, ...]:

@@ -6,6 +6,8 @@ import math
 from itertools import accumulate
 from unicodedata import combining, east_asian_width
 
+from aiomlcommons.masking import without_escapes
+
 _UNITS = ("bytes", "kB", "MB", "GB", "TB")
 
 
@@ -42,7 +44,7 @@ def plain(text: str, most: int = 500) -> str:
 
     Names come from servers and files: an escape sequence in them would reach the terminal. The middle is left out.
     """
-    line = "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in " ".join(text.split()))
+    line = without_escapes(" ".join(text.split()))
     if len(line) <= most:
         return line
     half = (most - 1) // 2

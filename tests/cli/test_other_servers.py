@@ -129,3 +129,11 @@ async def test_errors_say_a_page_by_its_title_and_keep_all_of_it() -> None:
         with pytest.raises(NotFound) as caught:
             await ml.models.get("m")
     assert (caught.value.reason, caught.value.body) == ('an HTML page, "404 Not Found"', MISSING)
+
+
+async def test_the_words_of_a_server_do_not_reach_the_terminal_as_commands(capsys: pytest.CaptureFixture[str]) -> None:
+    refused = {"error": {"type": "x", "reason": "\x1b[2J\x1b[31mno"}, "status": 400}
+    async with serve(reply(refused, 400)) as server:
+        assert await asyncio.to_thread(cli.main, ["models", "list", "--url", server.url]) == 1
+    assert "\ufffd[2J\ufffd[31mno" in (told := capsys.readouterr().err)
+    assert "\x1b" not in told
