@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any, TypeVar
@@ -68,6 +68,18 @@ def checked(request: Request[Any]) -> tuple[dict[str, Any], Request[Any]]:
     """
     keys: dict[str, Any] = unstructure(request)
     return keys, structure(keys, type(request))
+
+
+def values_of(request: Request[Any], method: Callable[[Any], Iterable[T]]) -> Iterable[T]:
+    """Return what a method of a request tells of its values, with typed objects for those that are given as dicts.
+
+    Nothing if a value does not match its type, which is said where the request is encoded.
+    """
+    if getattr(type(request), method.__name__) is method:
+        return ()  # the base's, as most requests have it
+    with suppress(Unreadable):
+        return getattr(checked(request)[1], method.__name__)()  # type: ignore[no-any-return]
+    return ()
 
 
 def _words(error: BaseException, _: Any) -> str:

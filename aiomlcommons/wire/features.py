@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from aiomlcommons.endpoint import Request
+from aiomlcommons.wire import convert
 
 
 class Feature(StrEnum):
@@ -85,5 +86,5 @@ def features_of(request: Request[Any]) -> Iterator[tuple[Feature, str]]:
     name = type(request).__name__
     if feature := feature_of(type(request)):
         yield feature, name
-    for word, what in request.features():
+    for word, what in convert.values_of(request, Request.features):
         yield Feature(word), f"{name}: {what}"

@@ -11,6 +11,7 @@ import attrs
 
 from aiomlcommons.endpoint import Request, Route, fields_of, wire_name
 from aiomlcommons.errors import ApiError, NotSupported
+from aiomlcommons.wire import convert
 from aiomlcommons.wire.flavors import OPENSEARCH, Flavor, flavor_in
 
 
@@ -81,7 +82,8 @@ def _newer(cls: Any) -> tuple[tuple[str, Version], ...]:
 def _newer_given(request: Request[Any]) -> list[tuple[str, Version]]:
     cls: Any = type(request)
     fields = [(name, since) for name, since in _newer(cls) if getattr(request, name) is not None]
-    values = [(words, Version.parse(since)) for words, since in request.newer_values()]
+    given = convert.values_of(request, Request.newer_values)
+    values = [(words, Version.parse(since)) for words, since in given]
     return fields + [(words, since) for words, since in values if since > OLDEST]
 
 

@@ -10,8 +10,9 @@ import pytest
 
 from aiomlcommons import HttpRequest, HttpResponse, NotSupported, Session
 from aiomlcommons.api.model_configs import ModelConfig
+from aiomlcommons.api.model_registration import RegisterModel
 from aiomlcommons.net.transport import Timeout
-from aiomlcommons.wire.version import Version
+from aiomlcommons.wire.version import Version, needs_version, route_at
 from tests.support.recording_server import INFO
 from tests.wire.recordings import HERE, exchanges
 
@@ -309,3 +310,13 @@ def test_what_is_no_version_of_opensearch_is_refused(text: str) -> None:
 def test_compat_must_be_a_version() -> None:
     with pytest.raises(ValueError, match=r"compat must be a version of OpenSearch, such as '2\.4', not '7\.10'"):
         Session(compat="7.10")
+
+
+def test_values_are_asked_about_where_they_are_given_as_dicts_too() -> None:
+    config: Any = {"model_type": "bert", "embedding_dimension": 4, "query_prefix": "query: "}
+    given = RegisterModel("m", version="1", model_config=config)
+    assert needs_version(given)
+    with pytest.raises(NotSupported, match=r"model_config\.query_prefix"):
+        route_at(given, Version.parse("2.4"))
+    config["query_prefix"] = 5  # which is refused where the request is encoded
+    assert not needs_version(RegisterModel("m", version="1", model_config=config))
