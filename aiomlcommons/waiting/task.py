@@ -142,10 +142,10 @@ class Task:
             async for info in self._states():
                 tell(self._event(info))
             span.put({"aiomlcommons.task.type": info.task_type, "aiomlcommons.task.state": info.state})
+            if (is_duplicate(info) or _is_partly(info)) and (other := await self._winner_over(info)):
+                return await other
             if info.state in SUCCEEDED:
                 return info
-            if is_duplicate(info) and (other := await self._winner_over(info)):
-                return await other
             raise TaskFailed(self.task_id, info)
 
     def _event(self, info: TaskInfo) -> Progress:
@@ -160,11 +160,15 @@ class Task:
             "size": 20,
         }
         # Searches see a task only after the index refresh, a second after it was written, so this may take some polls.
-        for _, delay in zip(range(8), self._backoff, strict=False):
+        looks = 4 if _is_partly(info) else 8
+        for _, delay in zip(range(looks), self._backoff, strict=False):
             found = await self._session.send(SearchTasks(body))
             for hit in found:
-                if hit.id != self.task_id and hit.has_source and _was_under_way(hit.source, info):
-                    return attrs.evolve(self, task_id=hit.id)
+                if hit.id == self.task_id or not hit.has_source or not _was_under_way(hit.source, info):
+                    continue
+                if _is_partly(info) and _is_partly(hit.source):
+                    return None  # each is the other's duplicate, on different nodes
+                return attrs.evolve(self, task_id=hit.id)
             await anyio.sleep(delay)
         return None
 
@@ -177,8 +181,22 @@ def _named(task_id: str, info: TaskInfo | None) -> str:
 
 def is_duplicate(info: TaskInfo) -> bool:
     """Return whether a deployment failed only because another one of the same model was under way."""
-    lost_race = info.state == TaskState.FAILED and trouble_of(parse_error(0, info.error)).kind is Kind.RACE
-    return lost_race and info.model_id is not None and info.task_type in {TaskType.DEPLOY_MODEL, TaskType.LOAD_MODEL}
+    return info.state == TaskState.FAILED and _is_race(info.error) and _is_deployment(info)
+
+
+def _is_partly(info: TaskInfo) -> bool:
+    """Return whether a deployment succeeded but on nodes where another one of the same model was under way."""
+    errors = info.node_errors.values()
+    succeeded = info.state == TaskState.COMPLETED_WITH_ERROR and bool(errors)
+    return succeeded and all(map(_is_race, errors)) and _is_deployment(info)
+
+
+def _is_race(error: str | None) -> bool:
+    return trouble_of(parse_error(0, error)).kind is Kind.RACE
+
+
+def _is_deployment(info: TaskInfo) -> bool:
+    return info.model_id is not None and info.task_type in {TaskType.DEPLOY_MODEL, TaskType.LOAD_MODEL}
 
 
 def _is_remote(info: TaskInfo) -> bool:

@@ -429,6 +429,34 @@ async def test_a_duplicate_without_another_fails_after_a_few_looks() -> None:
     assert script.paths == [SECOND, *["_search"] * 8]
 
 
+# What a cluster of three real nodes says (3.8): the other deployment was under way on two of them.
+_DUPLICATE = "Duplicate deploy model task"
+_LOST = orjson.dumps({"bbzNgKV2Tm2yR628mNkEbQ": _DUPLICATE, "0wSsmrSjQJ--w3d8mBJ9MQ": _DUPLICATE}).decode()
+PARTLY = {**DUPLICATE.json(), "state": "COMPLETED_WITH_ERROR", "error": _LOST}
+
+
+async def test_a_deployment_that_is_a_duplicate_on_some_nodes_is_followed_to_the_other() -> None:
+    found = hits(**{SECOND: PARTLY, FIRST: RUNNING.json()})
+    async with cluster(as_json(PARTLY), found, RUNNING, COMPLETED) as (ml, script):
+        info = await ml.task(SECOND, backoff=NO_WAIT)
+    assert info.state == "COMPLETED"
+    assert script.paths == [SECOND, "_search", FIRST, FIRST]
+
+
+async def test_two_that_are_duplicates_of_each_other_have_both_succeeded() -> None:
+    async with cluster(as_json(PARTLY), hits(**{SECOND: PARTLY, FIRST: PARTLY})) as (ml, script):
+        info = await ml.task(SECOND, backoff=NO_WAIT)
+    assert info.state == "COMPLETED_WITH_ERROR"
+    assert script.paths == [SECOND, "_search"]
+
+
+async def test_a_node_that_failed_otherwise_is_told_of() -> None:
+    other = {**PARTLY, "error": '{"a": "Duplicate deploy model task", "b": "no memory"}'}
+    async with cluster(as_json(other)) as (ml, script):
+        assert (await ml.task(SECOND, backoff=NO_WAIT)).node_errors["b"] == "no memory"
+    assert script.paths == [SECOND]
+
+
 async def test_a_hit_without_a_source_is_passed_over() -> None:
     async with cluster(DUPLICATE, hits(bare=None), hits(**{FIRST: RUNNING.json()}), COMPLETED) as (ml, _):
         assert (await ml.task(SECOND, backoff=NO_WAIT)).state == "COMPLETED"
