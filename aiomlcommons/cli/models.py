@@ -15,7 +15,7 @@ from aiomlcommons.api.model_configs import ModelConfig
 from aiomlcommons.cli.common import cluster, confirmed, shown
 from aiomlcommons.cli.errors import UsageError
 from aiomlcommons.cli.exit_codes import FAILED
-from aiomlcommons.cli.tables import moment, print_json, print_record, table
+from aiomlcommons.cli.tables import moment, print_json, print_record, results, table
 from aiomlcommons.errors import MLCommonsError
 from aiomlcommons.lifecycle import ensure as ensuring
 from aiomlcommons.lifecycle.catalogue import PRETRAINED
@@ -92,17 +92,14 @@ def _described(options: argparse.Namespace) -> dict[str, Any]:
 
 async def undeploy(options: argparse.Namespace) -> None:
     """Take models off the nodes."""
-    done: list[dict[str, Any]] = []
     async with cluster(options) as ml:
-        for word in options.models:
-            model_id = await existing(ml, word)
-            got = await ml.models.undeploy(model_id)
-            nodes = {node: (found.stats or {}).get(model_id, "not_found") for node, found in got.items()}
-            done.append({"model_id": model_id, "nodes": nodes})
-            if not options.json:
-                print(model_id, *(f"{node}: {word}" for node, word in nodes.items()))
-    if options.json:
-        print_json(done)
+        with results(as_json=options.json) as take:
+            for word in options.models:
+                model_id = await existing(ml, word)
+                got = await ml.models.undeploy(model_id)
+                nodes = {node: (found.stats or {}).get(model_id, "not_found") for node, found in got.items()}
+                line = " ".join([model_id, *(f"{node}: {state}" for node, state in nodes.items())])
+                take({"model_id": model_id, "nodes": nodes}, line)
 
 
 async def show(options: argparse.Namespace) -> None:
@@ -142,21 +139,15 @@ async def pretrained(options: argparse.Namespace) -> None:
 
 async def delete(options: argparse.Namespace) -> int | None:
     """Undeploy models and delete them, after confirmation."""
-    done: list[dict[str, str]] = []
     async with cluster(options) as ml:
         ids = [await existing(ml, word) for word in options.models]
         found = [(model_id, (await ml.models.get(model_id)).name) for model_id in ids]
         if not confirmed(options, [f"model {model_id} ({name})" for model_id, name in found]):
             return FAILED
-        try:
+        with results(as_json=options.json) as take:
             for model_id in ids:
                 await ml.models.remove(model_id, empty_group=options.empty_group)
-                done.append({"model_id": model_id, "result": "deleted"})
-                if not options.json:
-                    print(f"deleted {model_id}")
-        finally:
-            if options.json and done:
-                print_json(done)
+                take({"model_id": model_id, "result": "deleted"}, f"deleted {model_id}")
     return None
 
 

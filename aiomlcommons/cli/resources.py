@@ -10,7 +10,7 @@ import attrs
 
 from aiomlcommons.cli.common import cluster, confirmed
 from aiomlcommons.cli.exit_codes import FAILED
-from aiomlcommons.cli.tables import moment, print_json, print_record, table
+from aiomlcommons.cli.tables import moment, print_json, print_record, results, table
 from aiomlcommons.session import Session
 from aiomlcommons.wire import convert
 
@@ -85,15 +85,9 @@ async def delete(options: argparse.Namespace) -> int | None:
     kind = _KINDS[options.noun]
     if not confirmed(options, [f"{kind.one} {one}" for one in options.ids]):
         return FAILED
-    done: list[dict[str, object]] = []
     async with cluster(options) as ml:
-        try:
+        with results(as_json=options.json) as take:
             for one in options.ids:
                 result = (await kind.space(ml).delete(one)).result
-                done.append({kind.key: one, "result": result})
-                if not options.json:
-                    print(f"{result} {one}")
-        finally:
-            if options.json and done:
-                print_json(done)
+                take({kind.key: one, "result": result}, f"{result} {one}")
     return None

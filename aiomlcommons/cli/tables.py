@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
@@ -29,6 +30,26 @@ def print_json(data: Any) -> None:
     sys.stdout.flush()
     sys.stdout.buffer.write(dumped_anyhow(data, orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
     sys.stdout.buffer.flush()
+
+
+@contextmanager
+def results(*, as_json: bool) -> Iterator[Callable[[Mapping[str, object], str], None]]:
+    """Give a function that takes each result, as data and as a line: the line is printed at once, or JSON at the end.
+
+    What was done before an error is printed, too.
+    """
+    done: list[Mapping[str, object]] = []
+
+    def take(data: Mapping[str, object], line: str) -> None:
+        done.append(data)
+        if not as_json:
+            print(line)
+
+    try:
+        yield take
+    finally:
+        if as_json and done:
+            print_json(done)
 
 
 def print_line(data: Any) -> None:

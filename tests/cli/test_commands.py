@@ -24,6 +24,7 @@ from aiomlcommons.cli import calls, models
 from aiomlcommons.cli.arguments import parse
 from aiomlcommons.cli.connection import Connection
 from aiomlcommons.cli.errors import UsageError
+from aiomlcommons.cli.tables import results
 from aiomlcommons.endpoint import ENDPOINTS
 from aiomlcommons.lifecycle.spec import UrlModel
 from tests.support.paths import MODELS
@@ -500,3 +501,10 @@ def test_a_time_that_is_none_is_refused(given: str, capsys: pytest.CaptureFixtur
     with pytest.raises(SystemExit):
         cli.main(["tasks", "wait", "t", "--timeout", given])
     assert f"must be a number of seconds, not '{given}'" in capsys.readouterr().err
+
+
+def test_what_was_done_before_an_error_is_printed_as_json_too(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(ValueError, match="no second"), results(as_json=True) as take:
+        take({"id": "a"}, "deleted a")
+        raise ValueError("no second")
+    assert orjson.loads(capsys.readouterr().out) == [{"id": "a"}]
