@@ -9,7 +9,7 @@ from aiomlcommons.__about__ import __version__ as __version__
 from aiomlcommons.lazy import lazily
 
 if TYPE_CHECKING:
-    from aiomlcommons.api import ENDPOINTS
+    from aiomlcommons.api.endpoints import ENDPOINTS
     from aiomlcommons.api.model_configs import ModelConfig
     from aiomlcommons.api.settings import MLSettings
     from aiomlcommons.endpoint import Request
@@ -161,33 +161,44 @@ if not TYPE_CHECKING:
     __getattr__, __dir__ = lazily(
         __name__,
         __all__,
-        (
-            ".errors",
-            ".net.auth",
-            ".net.aws",
-            ".net.backoff",
-            ".http",
-            ".net.secret",
-            ".net.hedge",
-            ".net.nodes",
-            ".net.session_options",
-            ".api",
-            ".record",
-            ".endpoint",
-            ".net.transport",
-            ".waiting.task",
-            ".session",
-            ".trouble.table",
-            ".waiting.errors",
-            ".inference.errors",
-            ".inference.inputs",
-            ".inference.predictions",
-            ".api.model_configs",
-            ".api.settings",
-            *(f".lifecycle.{name}" for name in ("spec", "ensured", "declared", "errors")),
-            ".lifecycle.files.package",
-            ".logs",
-            ".progress.event",
-        ),
+        {
+            ".api.endpoints": "ENDPOINTS",
+            ".api.model_configs": "ModelConfig",
+            ".api.settings": "MLSettings",
+            ".endpoint": "Request",
+            ".errors": (
+                "ApiError BadRequest Conflict ConnectError DecodeError FeatureDisabled Forbidden "
+                "InsecureWarning InvalidRequest MLCommonsError ModelNotReady NoCredentials NotFound "
+                "NotOpenSearch NotSupported QuotaExceeded Redirected RequestTimeout ServerError SessionClosed "
+                "StreamCut StreamFailed TooManyRequests Unauthorized Unavailable"
+            ),
+            ".http": "HttpRequest HttpResponse",
+            ".inference.errors": "BatchFailed",
+            ".inference.inputs": "ModelInputs",
+            ".inference.predictions": "Ranked",
+            ".lifecycle.declared": "DeclaredModel",
+            ".lifecycle.ensured": "EnsuredModel",
+            ".lifecycle.errors": (
+                "BadPackage BlockedBySetting FileChanged NoSuchModel NotComplete NotDeployed NotDownloaded "
+                "NotRegistered"
+            ),
+            ".lifecycle.files.package": "sha256",
+            ".lifecycle.spec": "ExistingModel FileModel GroupSpec PretrainedModel RemoteModel UrlModel",
+            ".logs": "show_logs",
+            ".net.auth": "BasicAuth BearerAuth",
+            ".net.aws": "AwsAuth",
+            ".net.backoff": "Backoff",
+            ".net.hedge": "Hedge",
+            ".net.nodes": "NodeState",
+            ".net.secret": "Secret",
+            ".net.session_options": "SessionOptions",
+            ".net.transport": "SendFunction Streamed Timeout Transport",
+            ".progress.event": "Phase Progress",
+            ".record": "NULL",
+            ".session": "Session",
+            ".trouble.kinds": "Trouble",
+            ".waiting.errors": "TaskFailed TaskStalled",
+            ".waiting.task": "Task",
+        },
         renamed={"Prevented": "BlockedBySetting"},
     )

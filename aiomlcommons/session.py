@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from aiomlcommons.client import Client
 from aiomlcommons.diagnosis.methods import Diagnoses
 from aiomlcommons.ingest.methods import Ingests
-from aiomlcommons.lifecycle.methods import ModelLife
 from aiomlcommons.namespace import space
+
+if TYPE_CHECKING:
+    from aiomlcommons.lifecycle.methods import ModelLife
 
 
 class Session(Client, Ingests, Diagnoses):
@@ -57,4 +61,4 @@ class Session(Client, Ingests, Diagnoses):
             response counts; at most 5 % of the predictions are sent twice. Default: None, never.
     """
 
-    models = space(ModelLife)
+    models: space[ModelLife] = space("lifecycle.methods:ModelLife")

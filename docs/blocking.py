@@ -21,6 +21,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
+import numpy.typing as npt
+
 from aiomlcommons.api.search import Search, searches
 from aiomlcommons.client import Client
 from aiomlcommons.namespace import Namespace, Operation, space
@@ -235,7 +237,8 @@ def _checked_names(module: str) -> dict[str, Any]:
 def hints_of(owner: Any) -> dict[str, Any]:
     """Return the type hints of a function or class, also where they name what only type checkers import."""
     classes = owner.__mro__[:-1] if isinstance(owner, type) else [owner]
-    names = {name: value for one in classes for name, value in _names(one.__module__).items()}
+    names = {"Vectors": npt.NDArray[Any]}  # its module does without numpy until an array is made
+    names |= {name: value for one in classes for name, value in _names(one.__module__).items()}
     return typing.get_type_hints(owner, localns=names, include_extras=True)
 
 

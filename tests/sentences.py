@@ -12,10 +12,10 @@ from typing import Any
 import attrs
 
 import aiomlcommons.api  # noqa: F401 - fills ENDPOINTS
-from aiomlcommons import NotSupported
+from aiomlcommons import ENDPOINTS, NotSupported
 from aiomlcommons.api.model_registration import RegisterModel
 from aiomlcommons.api.settings import PutClusterSettings
-from aiomlcommons.endpoint import ENDPOINTS, Request
+from aiomlcommons.endpoint import Request
 from aiomlcommons.wire.flavors import FLAVORS, Flavor
 
 URL = "plugins.ml_commons.allow_registering_model_via_url"

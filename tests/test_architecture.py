@@ -12,7 +12,7 @@ from tests.support.paths import ROOT as REPOSITORY
 
 PAGE = (REPOSITORY / "docs" / "architecture.md").read_text(encoding="utf-8")
 PACKAGE, INGEST = re.findall(r"^```mermaid\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
-NOT_DRAWN = {"__init__", "__main__", "__about__", "lazy"}
+NOT_DRAWN = {"__init__", "__main__", "__about__", "lazy", "deferred"}
 
 
 def top_room(module: str) -> str | None:

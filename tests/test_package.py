@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import os
 import subprocess
 import sys
+from importlib import import_module
 from types import ModuleType
 
 import attrs
 import pytest
 
 import aiomlcommons
-from aiomlcommons import ingest
+from aiomlcommons import diagnosis, ingest
 from aiomlcommons.cli.arguments import parser
 from aiomlcommons.ingest import sources
 from aiomlcommons.ingest.options import JobOptions
@@ -54,6 +56,32 @@ def test_help_does_not_wait_for_aiohttp_and_numpy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)  # noqa: S603
     assert done.stdout == "[]\n"
+
+
+def test_a_session_costs_no_class_of_the_api_before_it_is_used() -> None:
+    late = ("numpy", "aiohttp", "aiomlcommons.lifecycle.spec", "aiomlcommons.api.agents", "aiomlcommons.api.connectors")
+    code = f"import sys; from aiomlcommons import Session; print([name for name in {late} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)  # noqa: S603
+    assert done.stdout == "[]\n"
+
+
+def test_the_endpoints_are_in_one_order_whatever_was_used_before() -> None:
+    orders = set()
+    for before in ("", "import aiomlcommons.api.tools; "):
+        code = before + "from aiomlcommons import ENDPOINTS; print([one.__name__ for one in ENDPOINTS])"
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)  # noqa: S603
+        orders.add(done.stdout)
+    assert len(orders) == 1
+
+
+@pytest.mark.parametrize("package", [aiomlcommons, ingest, diagnosis], ids=lambda package: package.__name__)
+def test_a_lazy_name_comes_from_where_type_checkers_find_it(package: ModuleType) -> None:
+    tree = ast.parse(inspect.getsource(package))
+    checked = next(node for node in tree.body if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING")
+    twins = [line for line in checked.body if isinstance(line, ast.ImportFrom) and line.module]
+    for line in twins:
+        for alias in line.names:
+            assert getattr(package, alias.name) is getattr(import_module(line.module or ""), alias.name)
 
 
 def test_neither_help_nor_any_default_value_shows_the_environment() -> None:

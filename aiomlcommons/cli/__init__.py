@@ -61,11 +61,11 @@ def run() -> NoReturn:
 
 def _main(arguments: Sequence[str]) -> int:
     # Slow imports are inside the handler of Ctrl-C, and --help does not need all of them.
-    import asyncio
-
     from aiomlcommons.cli.arguments import parse
 
     options = parse(arguments)
+    import asyncio
+
     from aiomlcommons.cli.errors import UsageError
     from aiomlcommons.errors import MLCommonsError
 

@@ -13,4 +13,11 @@ if TYPE_CHECKING:
 __all__ = ["Checked", "Diagnosis", "Finding", "Report", "Severity"]
 
 if not TYPE_CHECKING:
-    __getattr__, __dir__ = lazily(__name__, __all__, (".findings", ".diagnosis"))
+    __getattr__, __dir__ = lazily(
+        __name__,
+        __all__,
+        {
+            ".diagnosis": "Diagnosis",
+            ".findings": "Checked Finding Report Severity",
+        },
+    )

@@ -14,6 +14,7 @@ import attrs
 from aiohttp import web
 from yarl import URL
 
+from aiomlcommons.api.endpoints import ENDPOINTS
 from aiomlcommons.emulator import decoding, flavors, legacy, privileges, rate_limits, restart, routes
 from aiomlcommons.emulator.aws import AwsVerifier, Received
 from aiomlcommons.emulator.cluster import Cluster
@@ -50,7 +51,7 @@ class Emulator:
     refresh: Refresh | None = attrs.field(default=None, kw_only=True, repr=False)
     aws: AwsVerifier | None = attrs.field(default=None, kw_only=True)
     flavor: str | None = attrs.field(default=None, kw_only=True, repr=False)
-    _router: Router = attrs.field(factory=Router, repr=False)
+    _router: Router = attrs.field(factory=lambda: Router(ENDPOINTS), repr=False)
 
     def __attrs_post_init__(self) -> None:
         if self.refresh is not None:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import orjson
 
-from aiomlcommons.api.connectors import ConnectorAction
+if TYPE_CHECKING:
+    from aiomlcommons.api.connectors import ConnectorAction
 
 TEXTS = ("input", "inputs", "texts", "text_docs", "documents", "inputText", "text", "sentences", "passages", "sources")
 QUERIES = ("query", "query_text", "queries")

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from functools import partial
-from typing import Any, Literal, TypeAlias, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, overload
 
 from aiomlcommons.api.predict import Predict
 from aiomlcommons.errors import NotSupported
 from aiomlcommons.http import CBOR, JSON, HttpResponse
 from aiomlcommons.inference import predictions, vectors
-from aiomlcommons.inference._by_parameters import ByParameters
 from aiomlcommons.inference.embed import Embedded, Rows, TextOf, embed
 from aiomlcommons.inference.inputs import KnownInputs, ModelInputs
 from aiomlcommons.inference.many import check_sizes, in_batches
@@ -26,6 +25,9 @@ from aiomlcommons.tracing.models import asks_model
 from aiomlcommons.usage import Context
 from aiomlcommons.wire.features import Feature
 from aiomlcommons.wire.version import Server
+
+if TYPE_CHECKING:
+    from aiomlcommons.inference._by_parameters import ByParameters
 
 Row = TypeVar("Row")
 Side: TypeAlias = Literal["query", "passage"]
@@ -266,4 +268,6 @@ class Inference(HasSession):
         return None
 
     def _remote(self, model_id: str) -> ByParameters:
+        from aiomlcommons.inference._by_parameters import ByParameters  # with the classes of models and connectors
+
         return ByParameters(self._session, self._inputs, model_id)

@@ -8,8 +8,7 @@ from decimal import Decimal
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
-import numpy as np
-
+from aiomlcommons.deferred import np
 from aiomlcommons.errors import DecodeError
 from aiomlcommons.http import HttpResponse
 from aiomlcommons.inference import _raw_answers

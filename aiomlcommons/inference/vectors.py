@@ -6,16 +6,19 @@ import base64
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-import numpy as np
-import numpy.typing as npt
-
+from aiomlcommons.deferred import np
 from aiomlcommons.errors import DecodeError, MLCommonsError
 from aiomlcommons.http import CBOR, HttpResponse
 from aiomlcommons.inference._raw_answers import dense
 
-Vectors = npt.NDArray[Any]
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    Vectors: TypeAlias = npt.NDArray[Any]
+else:
+    Vectors = Any  # numpy is not imported yet
 
 DENSE = "sentence_embedding"
 _DTYPES: Mapping[str, str] = {

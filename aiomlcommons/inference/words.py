@@ -9,7 +9,7 @@ from numbers import Integral, Real
 from typing import Any
 from uuid import UUID
 
-import numpy as np
+from aiomlcommons.deferred import np
 
 # Up to here every whole number has its own float, so that the digits are those of the data.
 _WHOLE_FLOATS = 2.0**53

@@ -108,18 +108,23 @@ if not TYPE_CHECKING:
     __getattr__, __dir__ = lazily(
         __name__,
         __all__,
-        (
-            ".errors",
-            ".types",
-            ".sources",
-            ".sinks",
-            ".stats",
-            "..inference.fields",
-            ".state.dead_letters",
-            ".job",
-            ".methods",
-            ".dry_run",
-        ),
+        {
+            "..inference.fields": "FieldMap TextFrom",
+            ".dry_run": "Estimate estimate",
+            ".errors": (
+                "CacheError JobStalled JobStopped JobUnderWay ModelFails RowsLost SeenError TooManyFailures WrongJob"
+            ),
+            ".job": "Job",
+            ".methods": "Ingestion",
+            ".sinks": "CallableSink IndexSink JsonLinesSink NpySink ParquetSink SinkError StdoutSink",
+            ".sources": (
+                "ArrowSource ArrowStreamSource Chunks CsvSource FilesSource IndexSource IterableSource "
+                "JsonlSource JsonSource MappedSource RemotePath SourceError StdinSource"
+            ),
+            ".state.dead_letters": "DeadLetter documents read_dead_letters",
+            ".stats": "Report Stats",
+            ".types": "BadRow Documents Refused Row Rows Sink Source",
+        },
         renamed={
             "JobLeft": "JobStopped",
             "Letter": "DeadLetter",

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from aiomlcommons.client import HasClient
 from aiomlcommons.ingest.pacing.rate_limit import about_tokens
-from aiomlcommons.lifecycle.spec import Spec
 from aiomlcommons.net.backoff import Backoff
 from aiomlcommons.progress.event import Callback
 from aiomlcommons.usage import Context
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from aiomlcommons.ingest.sources.chunks import Chunks, Split
     from aiomlcommons.ingest.stats import Report
     from aiomlcommons.ingest.types import Row
+    from aiomlcommons.lifecycle.spec import Spec
 
 WRITE = "`report = await ml.ingest(...)`, or `async with ml.ingest(...) as job:`"
 

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import attrs
 from yarl import URL
 
-from aiomlcommons.net.aiohttp_transport import AiohttpTransport
 from aiomlcommons.net.attempts import State
 from aiomlcommons.net.discovery import Discovery
 from aiomlcommons.net.events import Events
@@ -56,6 +55,9 @@ class Connection:
 
     def _transport(self, scheme: str, proxies: Proxies) -> Transport:
         if self.transport is None:
+            # Here, because aiohttp takes a third of all time to import, which a command's --help need not wait for.
+            from aiomlcommons.net.aiohttp_transport import AiohttpTransport
+
             tls = self.tls if scheme == "https" else None
             return AiohttpTransport(tls=tls, pool_size=self.pool_size, gzip=self.gzip, proxies=proxies)
         if proxies != DIRECT or self.tls.fingerprint or self.tls.ssl_context:

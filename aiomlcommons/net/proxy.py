@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import base64
-import urllib.request
 from typing import Any
 
 import attrs
 from yarl import URL
 
+from aiomlcommons.deferred import urllib_request
 from aiomlcommons.net.secret import Secret
 
 EXAMPLE = "'http://proxy:3128'"
@@ -60,7 +60,7 @@ class Proxies:
         if proxy is not None:
             return cls(Proxy.parse("proxy", proxy))
         # Not by aiohttp's own trust_env: that would also send the credentials of ~/.netrc.
-        named = urllib.request.getproxies() if trust_env else {}
+        named = urllib_request.getproxies() if trust_env else {}
         return cls(None, Proxy.parse(f"{scheme.upper()}_PROXY", named[scheme]) if scheme in named else None)
 
     @property
@@ -71,7 +71,7 @@ class Proxies:
 
     def of_url(self, url: URL) -> Proxy | None:
         """Return the proxy for the URL of a node; NO_PROXY counts only for that of the environment."""
-        if self.of_environment is None or urllib.request.proxy_bypass(f"{url.host}:{url.port}"):
+        if self.of_environment is None or urllib_request.proxy_bypass(f"{url.host}:{url.port}"):
             return self.every
         return self.of_environment
 

@@ -13,8 +13,8 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 
+from aiomlcommons.deferred import email_utils
 from aiomlcommons.http import HttpResponse
 
 _NEW = "AwsAuth takes the new ones by itself, unless they were put into its session"
@@ -105,7 +105,7 @@ def _auth_for(base: str) -> str:
 def _skew_by_header(response: HttpResponse) -> timedelta:
     """Return by how much this machine's clock is behind the server's, by the ``date`` of a response that came now."""
     try:
-        theirs = parsedate_to_datetime(response.headers.get("date", ""))
+        theirs = email_utils.parsedate_to_datetime(response.headers.get("date", ""))
     except ValueError:
         return timedelta()
     return theirs.replace(tzinfo=theirs.tzinfo or UTC) - datetime.now(UTC)

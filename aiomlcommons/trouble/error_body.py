@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any
 
+from aiomlcommons.deferred import email_utils
 from aiomlcommons.http import HttpResponse
 from aiomlcommons.trouble.pages import page_in
 
@@ -62,7 +62,7 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     if value.isdecimal():
         return float(value)
     try:
-        when = parsedate_to_datetime(value)
+        when = email_utils.parsedate_to_datetime(value)
     except (ValueError, OverflowError):
         return None
     # A date without a zone, or with the unknown zone -0000, is parsed as naive; in HTTP it is UTC.

@@ -10,7 +10,6 @@ from typing import Any, Protocol
 import anyio
 import attrs
 
-from aiomlcommons.api.stats import GetTaskProfiles
 from aiomlcommons.api.tasks import CancelTask, GetTask, SearchTasks, TaskInfo, TaskState, TaskType
 from aiomlcommons.endpoint import Sends
 from aiomlcommons.errors import InvalidRequest, MLCommonsError, ServerError
@@ -127,6 +126,8 @@ class Task:
         if info.task_type not in ON_NODES:
             return False
         try:
+            from aiomlcommons.api.stats import GetTaskProfiles  # the many classes of statistics are seldom needed
+
             profile = await self._session.send(GetTaskProfiles(self.task_id))
         except MLCommonsError:
             return False

@@ -10,7 +10,7 @@ from urllib.parse import unquote
 import attrs
 import orjson
 
-from aiomlcommons.endpoint import ENDPOINTS, Request, Route, wire_name
+from aiomlcommons.endpoint import Request, Route, wire_name
 from aiomlcommons.http import HttpRequest
 from aiomlcommons.wire import convert
 from aiomlcommons.wire.codec import from_word
@@ -32,9 +32,9 @@ def _pattern(route: Route) -> re.Pattern[str]:
 
 
 class Router:
-    """Matches percent-encoded paths against all routes; a literal segment takes precedence over a parameter."""
+    """Matches percent-encoded paths against the routes of endpoints; a literal segment goes before a parameter."""
 
-    def __init__(self, endpoints: Iterable[type[Request[Any]]] = ENDPOINTS) -> None:
+    def __init__(self, endpoints: Iterable[type[Request[Any]]]) -> None:
         table = [(cls, route, _pattern(route)) for cls in endpoints for route in cls.endpoint.routes]
         self._table = sorted(table, key=lambda row: len(row[1].names))
 

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 import pytest
 
-from aiomlcommons import HttpResponse
+from aiomlcommons import ENDPOINTS, HttpResponse
 from aiomlcommons.api.common import AccessMode, Found, FunctionName, Hit, Hits, Shards, Total
 from aiomlcommons.api.connectors import GetConnector, HttpConnector
 from aiomlcommons.api.memory import SearchMessages
@@ -24,7 +24,7 @@ from aiomlcommons.wire.codec import from_http
 from aiomlcommons.wire.routes import Router, read_request
 from tests.wire.recordings import Exchange, exchanges
 
-ROUTER = Router()
+ROUTER = Router(ENDPOINTS)
 RECORDED: dict[str, Exchange] = {}
 for found in exchanges():
     # The first of each name is that of the oldest server, so 3.4.0 takes its place.

@@ -20,7 +20,7 @@ from aiomlcommons.wire.codec import from_http, to_http
 from aiomlcommons.wire.routes import Router, read_request
 from tests.support.strategies import answers, requests
 
-ROUTER = Router()
+ROUTER = Router(ENDPOINTS)
 FEW = settings(
     derandomize=True,
     deadline=None,

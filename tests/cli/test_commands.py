@@ -19,13 +19,12 @@ import pytest
 from aiohttp import web
 
 import aiomlcommons
-from aiomlcommons import cli
+from aiomlcommons import ENDPOINTS, cli
 from aiomlcommons.cli import calls, models
 from aiomlcommons.cli.arguments import parse
 from aiomlcommons.cli.connection import Connection
 from aiomlcommons.cli.errors import UsageError
 from aiomlcommons.cli.tables import results
-from aiomlcommons.endpoint import ENDPOINTS
 from aiomlcommons.lifecycle.spec import UrlModel
 from tests.support.paths import MODELS
 from tests.support.recording_server import reply, serve

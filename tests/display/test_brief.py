@@ -102,7 +102,7 @@ def test_a_value_is_shown_in_short(value: Any, shown: str) -> None:
 
 
 def test_a_model_of_a_server_is_one_line_with_what_matters() -> None:
-    router = Router()
+    router = Router(ENDPOINTS)
     models = [
         from_http(read_request(match, e.request), e.response)
         for e in exchanges()

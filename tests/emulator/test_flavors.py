@@ -6,9 +6,8 @@ import re
 
 import pytest
 
-from aiomlcommons import BadRequest, Forbidden, NotFound, Session, Unavailable
+from aiomlcommons import ENDPOINTS, BadRequest, Forbidden, NotFound, Session, Unavailable
 from aiomlcommons.emulator import Cluster, Emulator
-from aiomlcommons.endpoint import ENDPOINTS
 from aiomlcommons.wire.codec import to_http
 from aiomlcommons.wire.flavors import SERVERLESS, flavor_in
 from tests.sentences import example, said

@@ -15,7 +15,7 @@ ROOT = Path(aiomlcommons.__file__).parent
 # From the ground up. A module may import from floors below its own, and from its own room: rooms on one floor do not
 # know each other. The longest name counts, so that one module of a room may stand lower than the rest.
 FLOORS = (
-    "__about__ lazy masking concurrency spelling usage",
+    "__about__ lazy deferred masking concurrency spelling usage",
     "logs net.secret net.rules",
     "display",
     "http record net.backoff",

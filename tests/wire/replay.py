@@ -120,7 +120,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     names = sorted({cls.__module__.rpartition(".")[2] for cls in ENDPOINTS})
     parser.add_argument("--only", nargs="+", choices=names, metavar="RESOURCE", help=f"of {', '.join(names)}")
     options = parser.parse_args(arguments)
-    router = Router()
+    router = Router(ENDPOINTS)
     passed = failed = others = skipped = 0
     for exchange in exchanges(files_in(options.paths)):
         if options.only and _resource(exchange, router) not in options.only:

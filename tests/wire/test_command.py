@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from aiomlcommons import ENDPOINTS
 from aiomlcommons.http import JSON
 from aiomlcommons.wire.routes import Router
 from tests.wire.recordings import exchanges, is_other
@@ -15,7 +16,7 @@ from tests.wire.rows import GROUP, lines, row
 
 def test_the_command_replays_all_recordings(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([]) == 0
-    recorded, router = list(exchanges()), Router()
+    recorded, router = list(exchanges()), Router(ENDPOINTS)
     others = sum(is_other(e.request, router) for e in recorded)
     assert others == 541
     assert capsys.readouterr().out == f"{len(recorded) - others} passed, 0 failed, {others} other APIs'\n"

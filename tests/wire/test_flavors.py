@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 import aiomlcommons.api  # noqa: F401 - fills ENDPOINTS
-from aiomlcommons import HttpRequest, HttpResponse, NotSupported, Session, Timeout
+from aiomlcommons import ENDPOINTS, HttpRequest, HttpResponse, NotSupported, Session, Timeout
 from aiomlcommons.api.model_registration import RegisterModel
 from aiomlcommons.api.settings import PutClusterSettings
-from aiomlcommons.endpoint import ENDPOINTS, Request
+from aiomlcommons.endpoint import Request
 from aiomlcommons.wire.features import feature_of
 from aiomlcommons.wire.flavors import (
     FLAVORS,

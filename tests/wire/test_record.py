@@ -7,7 +7,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from aiomlcommons import Session, emulator
+from aiomlcommons import ENDPOINTS, Session, emulator
 from aiomlcommons.http import JSON
 from aiomlcommons.wire.routes import Router
 from tests.wire.record import main, record
@@ -33,7 +33,7 @@ async def test_recorded_exchanges_pass_the_replay(
     assert (missing.request.method, missing.response.status, missing.request.body) == ("GET", 404, None)
     for exchange in (registered, missing):
         assert exchange.response.content_type == JSON
-        replay(exchange, Router())
+        replay(exchange, Router(ENDPOINTS))
 
 
 async def test_a_body_that_is_no_json_is_recorded_as_bytes(tmp_path: Path) -> None:

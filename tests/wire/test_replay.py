@@ -9,7 +9,7 @@ import cbor2
 import orjson
 import pytest
 
-from aiomlcommons import Request
+from aiomlcommons import ENDPOINTS, Request
 from aiomlcommons.endpoint import Route
 from aiomlcommons.errors import DecodeError
 from aiomlcommons.http import CBOR, JSON, HttpRequest, HttpResponse
@@ -23,7 +23,7 @@ from tests.wire.replay import replay, resource_of
 from tests.wire.rows import GROUP
 from tests.wire.streams import EVENTS
 
-ROUTER = Router()
+ROUTER = Router(ENDPOINTS)
 ALL = list(exchanges())
 COVERED = ("models", "model_registration", "model_groups", "tasks", "predict", "settings", "connectors", "server")
 WROTE = {

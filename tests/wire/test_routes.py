@@ -16,7 +16,7 @@ from aiomlcommons.api.tasks import SearchTasks
 from aiomlcommons.wire.convert import Unreadable
 from aiomlcommons.wire.routes import Router, read_request
 
-ROUTER = Router()
+ROUTER = Router(ENDPOINTS)
 BASE = "/_plugins/_ml"
 
 

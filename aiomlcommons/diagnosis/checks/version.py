@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from aiomlcommons.api import ENDPOINTS
+from aiomlcommons.api.endpoints import ENDPOINTS
 from aiomlcommons.diagnosis.denials import why
 from aiomlcommons.diagnosis.facts import Facts
 from aiomlcommons.diagnosis.findings import Checked, Finding, Severity

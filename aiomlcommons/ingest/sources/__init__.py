@@ -53,7 +53,7 @@ __all__ = [
 LONGEST_NAME = 1_000
 
 if not TYPE_CHECKING:
-    __getattr__, __dir__ = lazily(__name__, __all__, (), renamed={"with_patience": "with_stall_timeout"})
+    __getattr__, __dir__ = lazily(__name__, __all__, {}, renamed={"with_patience": "with_stall_timeout"})
 
 
 def open_source(what: Any, **options: Any) -> Source:
