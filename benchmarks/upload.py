@@ -26,7 +26,7 @@ import aiohttp
 from aiomlcommons import Session
 from aiomlcommons.api.model_registration import CHUNK_SIZE
 from aiomlcommons.lifecycle.upload import ModelFile, Upload
-from benchmarks.fixed_server import running_sink
+from benchmarks.replay.server import replaying
 
 IN_FLIGHT = 4
 JSON = {"content-type": "application/json"}
@@ -110,7 +110,7 @@ def main() -> None:
         one(*options.one)
         return
     size = int(options.gigabytes * 1_000_000_000)
-    with tempfile.NamedTemporaryFile() as stream, running_sink() as url:
+    with tempfile.NamedTemporaryFile() as stream, replaying() as url:
         stream.truncate(size)
         file = Path(stream.name)
         with file.open("rb") as content:

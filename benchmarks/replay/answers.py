@@ -32,12 +32,14 @@ def response(body: bytes, content_type: bytes = JSON) -> bytes:
 def vectors(count: int, dimension: int) -> npt.NDArray[np.float32]:
     """Return the embeddings that every prediction of so many texts has: unit vectors of random directions."""
     numbers = np.random.default_rng(dimension).standard_normal((count, dimension))
-    return (numbers / np.linalg.norm(numbers, axis=1, keepdims=True)).astype("f4")
+    unit: npt.NDArray[np.float32] = (numbers / np.linalg.norm(numbers, axis=1, keepdims=True)).astype("f4")
+    return unit
 
 
 @cache
 def embeddings(kind: str, count: int, dimension: int) -> bytes:
     """Return the response to a prediction: bytes of a local model, or numbers of a provider, rounded as OpenAI does."""
+    results: list[dict[str, object]]
     if kind == LOCAL:
         results = [{"output": [_of_bytes(row.tobytes(), dimension)]} for row in vectors(count, dimension)]
     else:
@@ -112,7 +114,7 @@ def routes(version: str) -> dict[re.Pattern[str], Callable[..., Handler]]:
     task = {"task_id": TASK_ID, "task_type": "DEPLOY_MODEL", "function_name": "TEXT_EMBEDDING", "state": "COMPLETED"}
     task |= {"model_id": "local-384", "worker_node": ["n1"], "create_time": 1764236400000, "is_async": True}  # type: ignore[dict-item]
     deployed = {"model_state": "DEPLOYED", "worker_nodes": ["n1"]}
-    shards = {"_shards": {"total": 1, "successful": 1, "failed": 0}}
+    shards: dict[str, object] = {"_shards": {"total": 1, "successful": 1, "failed": 0}}
     hits = {"took": 1, "timed_out": False, **shards, "hits": {"total": {"value": 0, "relation": "eq"}, "hits": []}}
     own = {"uuid": UUID, "knn": "true", "number_of_shards": "1"}
     table: dict[str, Callable[..., Handler]] = {

@@ -49,39 +49,38 @@ def requests() -> Mapping[str, bytes]:
 def rate(url: str, message: bytes, seconds: float = SECONDS) -> tuple[float, int]:
     """Return the requests per second over some connections, and the bytes of a response."""
     place = urlsplit(url)
-    size = _size(str(place.hostname), place.port or 0, message)
-    room, count = bytearray(1 << 20), 0
+    links = [socket.create_connection((place.hostname or "", place.port or 0)) for _ in range(CONNECTIONS)]
+    size = _size(links[0], message)
+    room, count, left = bytearray(1 << 20), 0, dict.fromkeys(range(CONNECTIONS), size)
     with selectors.DefaultSelector() as ready:
-        for _ in range(CONNECTIONS):
-            link = socket.create_connection((str(place.hostname), place.port or 0))
+        for number, link in enumerate(links):
+            ready.register(link, selectors.EVENT_READ, number)
             link.sendall(message)
-            ready.register(link, selectors.EVENT_READ, [size])
         started = time.perf_counter()
         while time.perf_counter() - started < seconds:
             for key, _ in ready.select():
-                link, left = key.fileobj, key.data
-                left[0] -= link.recv_into(room)  # type: ignore[union-attr]
-                if not left[0]:
-                    count, left[0] = count + 1, size
-                    link.sendall(message)  # type: ignore[union-attr]
+                number = key.data
+                left[number] -= links[number].recv_into(room)
+                if not left[number]:
+                    count, left[number] = count + 1, size
+                    links[number].sendall(message)
         spent = time.perf_counter() - started
-        for key in list(ready.get_map().values()):
-            key.fileobj.close()  # type: ignore[union-attr]
+    for link in links:
+        link.close()
     return count / spent, size
 
 
-def _size(host: str, port: int, message: bytes) -> int:
+def _size(link: socket.socket, message: bytes) -> int:
     """Return the bytes of a response, which is the same each time."""
-    with socket.create_connection((host, port)) as link:
-        link.sendall(message)
-        found = b""
-        while b"\r\n\r\n" not in found:
-            found += link.recv(1 << 16)
-        head, _, rest = found.partition(b"\r\n\r\n")
-        length = int(head.lower().partition(b"content-length: ")[2].split(b"\r\n")[0])
-        while len(rest) < length:
-            rest += link.recv(1 << 16)
-        return len(head) + 4 + len(rest)
+    link.sendall(message)
+    found = b""
+    while b"\r\n\r\n" not in found:
+        found += link.recv(1 << 16)
+    head, _, rest = found.partition(b"\r\n\r\n")
+    length, received = int(head.lower().partition(b"content-length: ")[2].split(b"\r\n")[0]), len(rest)
+    while received < length:
+        received += len(link.recv(1 << 16))
+    return len(head) + 4 + length
 
 
 def limits(url: str) -> dict[str, float]:
