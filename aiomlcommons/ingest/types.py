@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import inspect
+from abc import abstractmethod
 from collections.abc import AsyncGenerator, Sequence
+from operator import itemgetter
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import attrs
@@ -42,19 +44,52 @@ class TextRow(dict[str, Any]):
     """The row of a bare text, which has no id of its own: ``{"text": ...}``."""
 
 
+class ColumnarRows(Sequence[Row]):
+    """Rows that are kept as columns, such as those of Arrow. ``rows[i]`` makes a row, ``rows[i:j]`` is of this kind.
+
+    None of them is a BadRow. A job asks for the columns that it needs, and for no row as long as no sink does.
+    """
+
+    @abstractmethod
+    def column(self, name: str) -> list[Any] | None:
+        """Return ``[row[name] for row in rows]``, or None if there is no such column."""
+        ...
+
+    @abstractmethod
+    def take(self, indices: Sequence[int]) -> Sequence[Row]:
+        """Return some of the rows, in this order."""
+        ...
+
+    @abstractmethod
+    def __add__(self, others: Sequence[Row]) -> Sequence[Row]:
+        """Return these rows, then others: as columns if those are of this kind too, else a list."""
+        ...
+
+
 @attrs.frozen(eq=False)
 class Rows:
     """Some rows as a source yields them: ``rows[i]`` is row ``start + i`` of the source, counted from 0.
 
-    ``position`` is the cursor, a JSON value, from which the source reads these rows again:
-    ``source.read(position, start)`` yields ``rows[0]`` first. ``share`` is the fraction of the source that is read
-    with them, or None if it is not known.
+    ``rows`` may be ColumnarRows. ``position`` is the cursor, a JSON value, from which the source reads these rows
+    again: ``source.read(position, start)`` yields ``rows[0]`` first. ``share`` is the fraction of the source that is
+    read with them, or None if it is not known.
     """
 
     start: int
     rows: Sequence[Row | BadRow]
     position: Any
     share: float | None = None
+
+    def column(self, name: str) -> list[Any] | None:
+        """Return a field of all rows, or None unless all have it and are plain dicts, or kept as columns."""
+        if isinstance(self.rows, ColumnarRows):
+            return self.rows.column(name)
+        if set(map(type, self.rows)) != {dict}:
+            return None
+        try:
+            return list(map(itemgetter(name), self.rows))  # type: ignore[arg-type]  # all are dicts
+        except KeyError:
+            return None
 
 
 class Source(Protocol):
@@ -82,14 +117,15 @@ class Documents:
     """A batch of embedded documents: row, id and text ``i`` belong to ``vectors[i]``.
 
     ``vectors`` is an array of shape ``(documents, dimension)``, or for a sparse model a list of ``{token: weight}``.
-    ``numbers`` are the numbers of the rows in the source, from 0; empty if the documents are not those of a job.
+    ``rows`` is a list, or ColumnarRows if the source has such. ``numbers`` are the numbers of the rows in the source,
+    from 0, as a list or a range; empty if the documents are not those of a job.
     """
 
     ids: list[str]
-    rows: list[Row]
+    rows: Sequence[Row]
     texts: list[str]
     vectors: Vectors | Sparse
-    numbers: list[int] = attrs.field(factory=list)
+    numbers: Sequence[int] = ()
 
     def __len__(self) -> int:
         return len(self.ids)
