@@ -49,6 +49,8 @@ def _scores(tensor: Mapping[str, Any]) -> list[Mapping[str, Any]]:
         return [tensor]
     if all(isinstance(row, Mapping) and "index" in row for row in rows):
         ordered = sorted(rows, key=lambda row: row["index"])
+        if [row["index"] for row in ordered] != list(range(len(rows))):
+            raise ValueError("the results are not one for each document")
         rows = [row.get("relevance_score", row.get("relevanceScore", row.get("score"))) for row in ordered]
     return [{"data": [row]} for row in rows]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from functools import partial
@@ -12,11 +13,12 @@ from aiomlcommons.deferred import np
 from aiomlcommons.errors import DecodeError
 from aiomlcommons.http import HttpResponse
 from aiomlcommons.inference import _raw_answers
-from aiomlcommons.inference.vectors import Vectors, outputs
+from aiomlcommons.inference.vectors import Vectors, outputs, shown
 from aiomlcommons.record import Record, record
 from aiomlcommons.wire import convert
 
 T = TypeVar("T")
+_FLOAT32, _DOUBLE = 3.4028234663852886e38, sys.float_info.max
 
 
 @record
@@ -51,14 +53,18 @@ def sparse_vectors(got: HttpResponse, count: int) -> list[dict[str, float]]:
     found = _read(got, count, _weights)
     for i, weights in enumerate(found):
         if token := _bad_weight(weights):
-            words = f"the weight of {token!r} for texts[{i}] must be a finite number, not {weights[token]!r}"
+            words = f"the weight of {token!r} for texts[{i}] must be a finite number, not {shown(weights[token])}"
             raise DecodeError(words, got, i)
     return found
 
 
 def scores(got: HttpResponse, count: int) -> Vectors:
-    """Return the scores of ``count`` documents as float32. Raises DecodeError."""
-    return np.array(_read(got, count, _scores, unwrapped=_raw_answers.scores), dtype=np.float32)
+    """Return the scores of ``count`` documents as float32. Raises DecodeError unless they are finite numbers."""
+    found = list(map(_float, _read(got, count, _scores, unwrapped=_raw_answers.scores)))
+    for i, score in enumerate(found):
+        if not _is_number(score, _FLOAT32):
+            raise DecodeError(f"the score of texts[{i}] must be a finite number, not {shown(score)}", got, i)
+    return np.array(found, dtype=np.float32)
 
 
 def highlights(got: HttpResponse, context: str) -> list[Highlight]:
@@ -81,7 +87,7 @@ def _read(
     """Decode a response with ``pick``, which returns the values of one tensor; verify that there are ``count``."""
     try:
         found = [value for tensor in unwrapped(outputs(got.json())) for value in pick(tensor)]
-    except (ValueError, LookupError, TypeError, AttributeError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError) as error:
         raise DecodeError(f"the response is not of this kind of model: {error!r}", got) from None
     if count is not None and len(found) != count:
         raise DecodeError(f"expected {count} results, got {len(found)}", got)
@@ -94,24 +100,30 @@ def _weights(tensor: Mapping[str, Any]) -> list[dict[str, float]]:
 
 
 def _floats(weights: dict[str, Any]) -> dict[str, float]:
-    """Return the weights without decimals, which is what CBOR makes of a provider's number of many digits."""
     if Decimal not in map(type, weights.values()):
         return weights
-    return {token: float(weight) if isinstance(weight, Decimal) else weight for token, weight in weights.items()}
+    return {token: _float(weight) for token, weight in weights.items()}
+
+
+def _float(number: Any) -> Any:
+    """Return a number without decimals, which is what CBOR makes of a provider's number of many digits."""
+    return float(number) if isinstance(number, Decimal) else number
 
 
 def _bad_weight(weights: Mapping[str, Any]) -> str | None:
     """Return the first token whose weight is not a finite number, or None."""
-    if set(map(type, weights.values())) <= {float, int} and math.isfinite(sum(weights.values())):
+    if set(map(type, weights.values())) <= {float} and math.isfinite(sum(weights.values())):
         return None  # fast path for the usual case
-    return next(
-        (token for token, weight in weights.items() if type(weight) not in {float, int} or not math.isfinite(weight)),
-        None,
-    )
+    return next((token for token, weight in weights.items() if not _is_number(weight, _DOUBLE)), None)
 
 
-def _scores(tensor: Mapping[str, Any]) -> list[float]:
-    return [float(tensor["data"][0])]
+def _is_number(value: Any, largest: float) -> bool:
+    """Return whether a value is a number up to a size, which NaN and infinity are not."""
+    return type(value) in {float, int} and abs(value) <= largest
+
+
+def _scores(tensor: Mapping[str, Any]) -> list[Any]:
+    return [tensor["data"][0]]
 
 
 def _results(tensor: Mapping[str, Any]) -> list[str]:
@@ -126,6 +138,8 @@ def _highlight(context: str, span: Mapping[str, Any]) -> Highlight:
     # The server sends these numbers as floats, a remote model as integers.
     numbers = {key: _as_int(span[key]) for key in ("start", "end", "position") if key in span}
     start, end = _python_span(context, numbers["start"], numbers["end"], span.get("text"))
+    if not 0 <= start <= end <= len(context):
+        raise ValueError(f"the span from {start} to {end} is not in the context")
     return convert.structure({"text": context[start:end], **span, **numbers, "start": start, "end": end}, Highlight)
 
 

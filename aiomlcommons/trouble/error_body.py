@@ -26,17 +26,25 @@ def body_of(response: HttpResponse) -> Any:
 def describe(body: Any) -> tuple[str, str, str]:
     """Return type, reason and details of an error body of any shape; what is missing is empty."""
     if not isinstance(body, Mapping):
-        words = str(body or "").strip()
+        words = text_of(body).strip()
         return "", page_in(words) or words[:LONGEST], ""
     error = body.get("error") or ""
     if isinstance(error, Mapping):
         # The execute routes send a class name, a generic reason, and the specific message as details.
-        kind, reason, details = (str(error.get(key) or "")[:LONGEST] for key in ("type", "reason", "details"))
+        kind, reason, details = (text_of(error.get(key))[:LONGEST] for key in ("type", "reason", "details"))
         return kind, reason, details or _deeper(error, reason)
     # The profile routes send {"error": "text", "exception": "text"}; a missing handler {"error": "text"}; proxies and
     # gateways {"message": "text"}.
-    words = str(error or body.get("message") or body.get("Message") or _missing(body))
-    return "", words[:LONGEST], str(body.get("exception") or "")[:LONGEST]
+    words = text_of(error or body.get("message") or body.get("Message") or _missing(body))
+    return "", words[:LONGEST], text_of(body.get("exception"))[:LONGEST]
+
+
+def text_of(value: Any) -> str:
+    """Return a value as text, as Python writes it if it is none; nothing is empty."""
+    try:
+        return str(value or "")
+    except (RecursionError, ValueError):  # nested in 1,000 levels, or a number of more than 4,300 digits
+        return f"<{type(value).__name__}>"
 
 
 def _missing(body: Mapping[str, Any]) -> str:
@@ -48,7 +56,7 @@ def _deeper(error: Mapping[str, Any], reason: str) -> str:
     """Return the reason of a cause that the error itself lacks, as "all shards failed" does."""
     causes = error.get("root_cause") or []
     for cause in [*(causes if isinstance(causes, list) else []), error.get("caused_by")]:
-        words = str(cause.get("reason") or "")[:LONGEST] if isinstance(cause, Mapping) else ""
+        words = text_of(cause.get("reason"))[:LONGEST] if isinstance(cause, Mapping) else ""
         if words and words not in reason:
             return words
     return ""

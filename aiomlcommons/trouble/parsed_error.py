@@ -11,6 +11,9 @@ import orjson
 
 from aiomlcommons.trouble.provider_answer import ProviderAnswer, provider_answer
 
+# Levels of nesting. Real errors have some ten; CBOR may even hold a list that contains itself.
+DEEPEST = 100
+
 
 @attrs.frozen
 class ParsedError:
@@ -27,7 +30,7 @@ class ParsedError:
 
 
 def parse_error(status: int, *parts: Any) -> ParsedError:
-    """Parse the parts of an error response or of a task's error, at any depth."""
+    """Parse the parts of an error response or of a task's error."""
     types: set[str] = set()
     words: list[str] = []
     permanent = False
@@ -44,19 +47,21 @@ def parse_error(status: int, *parts: Any) -> ParsedError:
     return ParsedError(status, frozenset(types), text, permanent, provider_answer(text))
 
 
-def _each(key: str, value: Any) -> Iterator[tuple[str, str]]:
-    """Yield every string of an error, at any depth, with its key."""
+def _each(key: str, value: Any, levels: int = DEEPEST) -> Iterator[tuple[str, str]]:
+    """Yield every string of an error with its key, down to a depth."""
+    if not levels:
+        return
     if isinstance(value, Mapping):
         for name, part in value.items():
-            yield from _each(str(name), part)
+            yield from _each(str(name), part, levels - 1)
     elif isinstance(value, str):
         yield key, value
         inner = _parsed(value)
         if inner is not None:
-            yield from _each("", inner)
+            yield from _each("", inner, levels - 1)
     elif isinstance(value, Sequence) and not isinstance(value, bytes):
         for part in value:
-            yield from _each(key, part)
+            yield from _each(key, part, levels - 1)
 
 
 def _parsed(text: str) -> Any:

@@ -16,6 +16,7 @@ from aiomlcommons.http import HttpResponse
 from aiomlcommons.ingest.sinks._index_ids import NO_IDS, other_ids, with_ids
 from aiomlcommons.ingest.sinks._json_rows import encoded, not_json
 from aiomlcommons.ingest.types import Documents, Refused, Row
+from aiomlcommons.trouble.error_body import text_of
 from aiomlcommons.trouble.kinds import Kind
 from aiomlcommons.trouble.parsed_error import parse_error
 from aiomlcommons.trouble.table import trouble_of
@@ -213,7 +214,7 @@ def outcome(response: HttpResponse, sent: Sequence[Action]) -> Outcome:
         body = response.json()
         if not body["errors"]:
             return Outcome()
-        items = [item["index"] for item in body["items"]]
+        items = [_item(item["index"]) for item in body["items"]]
     except (ValueError, TypeError, KeyError) as error:
         raise DecodeError(f"not a response of _bulk: {error!r}", response) from None
     if len(items) != len(sent):
@@ -221,10 +222,17 @@ def outcome(response: HttpResponse, sent: Sequence[Action]) -> Outcome:
     return _classified(items, sent)
 
 
-def _classified(items: Sequence[Mapping[str, Any]], sent: Sequence[Action]) -> Outcome:
+def _item(item: Any) -> tuple[int, Any]:
+    """Return status and error of a document. Raises TypeError if it is no result of one."""
+    status = item.get("status", 500) if isinstance(item, Mapping) else None
+    if type(status) is not int:
+        raise TypeError(f"a document without a status, which is {status!r:.40}")
+    return status, item.get("error")
+
+
+def _classified(items: Sequence[tuple[int, Any]], sent: Sequence[Action]) -> Outcome:
     found = Outcome()
-    for item, action in zip(items, sent, strict=True):
-        error, status = item.get("error"), item.get("status", 500)
+    for (status, error), action in zip(items, sent, strict=True):
         if error is None and status < 300:
             continue
         why = _reason(error) or f"status {status}"
@@ -241,10 +249,10 @@ def _classified(items: Sequence[Mapping[str, Any]], sent: Sequence[Action]) -> O
     return found
 
 
-def _reason(error: Any) -> str:
+def _reason(error: Any, causes: int = 10) -> str:
     """Return the server's type and reason, and those of the cause, which say what is wrong with the document."""
     if not isinstance(error, Mapping):
-        return str(error or "")
-    reason = ": ".join(str(error[key]) for key in ("type", "reason") if error.get(key))
-    cause = _reason(error.get("caused_by"))
+        return text_of(error)
+    reason = ": ".join(text_of(error[key]) for key in ("type", "reason") if error.get(key))
+    cause = _reason(error.get("caused_by"), causes - 1) if causes else ""
     return f"{reason}; {cause}" if cause else reason
