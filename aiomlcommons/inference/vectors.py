@@ -6,8 +6,9 @@ import base64
 import math
 import struct
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
+from functools import cache
 from numbers import Real
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 else:
     Vectors = Any  # numpy is not imported yet
 
+_Quick: TypeAlias = Callable[[bytes, int, Callable[[bytes, int], Vectors]], Vectors | None]
 DENSE = "sentence_embedding"
 _DTYPES: Mapping[str, str] = {
     "FLOAT32": "f4",
@@ -89,14 +91,18 @@ class _BadEmbedding(ValueError):
 
 
 def _quickly(body: bytes, count: int) -> Vectors | None:
-    # These need numpy for their tables, which a session without embeddings does not import.
+    strided, with_decimals = _quick_ways()
+    array = strided(body, count, _of_cbor)
+    return with_decimals(body, count, _of_cbor) if array is None else array
+
+
+@cache
+def _quick_ways() -> tuple[_Quick, _Quick]:
+    # They make tables with numpy, which a session without embeddings does not import.
+    from aiomlcommons.inference._decimals import with_decimals
     from aiomlcommons.inference._strided import strided
 
-    if (array := strided(body, count, _of_cbor)) is not None:
-        return array
-    from aiomlcommons.inference._decimals import with_decimals
-
-    return with_decimals(body, count, _of_cbor)
+    return strided, with_decimals
 
 
 def _of_cbor(body: bytes, count: int) -> Vectors:
