@@ -36,7 +36,8 @@ _PART, _MOST = 32_768, 1_048_576
 _PADDING = bytes(16)
 # Steps until all are dropped that are not in a chain: a false number leads to a false one once in 30 times.
 _STEPS = 8
-_LARGEST = np.uint64(2**63 - 1)
+# Digits of decimals below it are decoded here: from int64's least number on, abs() would be negative.
+_LARGEST = 2**62
 # The powers of ten that a double holds exactly.
 _POWERS = np.array([10**power for power in range(23)], "f8")
 
@@ -142,7 +143,7 @@ def _values(data: _Bytes, first: _Positions) -> npt.NDArray[np.float64] | None:
     at += 1 + is_long
     if len(which):
         digits = _whole(data, at)
-        if (abs(digits) >= 2**62).any():
+        if (abs(digits) >= _LARGEST).any():
             return None
         values[which] = _decimals(digits, scale)
     return values
@@ -156,13 +157,13 @@ def _at(data: _Bytes, positions: _Positions, wire: str) -> npt.NDArray[Any]:
 
 
 def _whole(data: _Bytes, first: _Positions) -> npt.NDArray[np.int64]:
-    """Return whole numbers; of those beyond 63 bits the largest."""
+    """Return whole numbers, none of them larger than 62 bits allow."""
     heads = data[first]
     values = (heads & 0x1F).astype("i8")
     for info, wire in ((0x18, "u1"), (0x19, ">u2"), (0x1A, ">u4"), (0x1B, ">u8")):
         which = np.flatnonzero((heads & 0x1F) == info)
         if len(which):
-            values[which] = np.minimum(_at(data, first[which] + 1, wire).astype("u8"), _LARGEST)
+            values[which] = np.minimum(_at(data, first[which] + 1, wire).astype("u8"), np.uint64(_LARGEST))
     negative = (heads & 0x20) > 0
     values[negative] = ~values[negative]
     return values

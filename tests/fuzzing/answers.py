@@ -43,7 +43,8 @@ ODD: list[Any] = [
     10**30,
     -(10**400),
 ]
-HUGE = [Decimal("1E+999"), Decimal("1E-999"), Decimal("12345678901234567890123E-3")]
+HUGE = [Decimal(digits).scaleb(-16) for digits in (2**62, 2**63, 2**64 - 1, -(2**62), -(2**63) - 1, -(2**64))]
+HUGE += [Decimal("1E+999"), Decimal("1E-999"), Decimal("12345678901234567890123E-3")]
 
 # Beginnings of containers, of tags, and of references to containers around.
 NESTS = [b"\x81", b"\x9f", b"\xa1\x61a", b"[", b'{"a":', b"\xc1", b"\xd8\x1c\x81", b"\xd8\x1d\x00"]
@@ -85,6 +86,8 @@ def _row(random: Random, kind: str, form: str, size: int) -> list[Any]:
     if form == "decimals":
         share = random.random()
         row = [Decimal(repr(number)) if random.random() < share else number for number in row]
+        if random.random() < 0.1:
+            row[random.randrange(size)] = random.choice(HUGE)
     return row
 
 

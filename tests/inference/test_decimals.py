@@ -81,7 +81,18 @@ def test_bytes_that_look_like_heads_are_not_taken_for_numbers() -> None:
 
 
 @pytest.mark.parametrize(
-    "odd", [0, "0.5", None, True, 10**30, Decimal("1E+3"), Decimal(2**63).scaleb(-20), Decimal(1).scaleb(-400)]
+    "odd",
+    [
+        0,
+        "0.5",
+        None,
+        True,
+        10**30,
+        Decimal("1E+3"),
+        Decimal(2**63).scaleb(-20),
+        Decimal(-(2**63) - 5).scaleb(-20),
+        Decimal(1).scaleb(-400),
+    ],
 )
 def test_what_is_neither_is_left_to_the_careful_decoder(odd: Any) -> None:
     rows = mixed(3, 50)
