@@ -110,7 +110,8 @@ def errors(random: Random) -> None:
     error = error_for(attrs.evolve(got, headers=headers))
     if not isinstance(error, ApiError) or error.status != got.status:
         raise Difference(f"{error!r} is not the error of a {got.status}")
-    str(error), repr(error)
+    str(error)
+    repr(error)
 
 
 def stream(random: Random) -> None:
