@@ -7,7 +7,6 @@ start of each row to its end.
 
 from __future__ import annotations
 
-import re
 from itertools import pairwise
 from typing import Any, TypeAlias
 
@@ -15,11 +14,11 @@ import numpy as np
 import numpy.typing as npt
 
 from aiomlcommons.inference._strided import NEAR, OPEN, Careful, Layout, made_of, types_of
+from aiomlcommons.inference._whole import DATA
 
 _Bytes: TypeAlias = npt.NDArray[np.uint8]
 _Positions: TypeAlias = npt.NDArray[np.intp]
 
-_DATA = re.compile(rb"\x64data([\x9f\x81-\x97]|\x98.|\x99..|\x9a.{4})", re.DOTALL)
 _DECIMAL, _PAIR, _LONG_EXPONENT = 0xC4, 0x82, 0x38
 _DECIMAL_HEAD = bytes((_DECIMAL, _PAIR))
 # The width of a whole number by its head, and of the exponent of a decimal; 0 are heads of other items.
@@ -44,7 +43,7 @@ _POWERS = np.array([10**power for power in range(23)], "f8")
 
 def with_decimals(body: bytes, count: int, careful: Careful) -> npt.NDArray[Any] | None:
     """Return embeddings of floats, doubles and decimals in a CBOR body, as ``strided`` does. None if it has others."""
-    head = _DATA.search(body, 0, NEAR)
+    head = DATA.search(body, 0, NEAR)
     if head is None or _DECIMAL_HEAD not in body or not count or (starts := _starts(body, head[0], count)) is None:
         return None
     values: list[npt.NDArray[np.float64]] = []

@@ -100,12 +100,12 @@ def _places(body: bytes, head: re.Match[bytes], count: int) -> _Places | None:
 def _size(body: bytes, head: re.Match[bytes], width: int) -> int:
     """Return how many bytes the first embedding takes."""
     if head[1] == OPEN:
-        return width * _run(body, head.end(), width)
+        return width * run_of(body, head.end(), width)
     first, *more = head[1]
     return (int.from_bytes(more, "big") if more else first & 0x1F) * (width or 1)
 
 
-def _run(body: bytes, start: int, width: int) -> int:
+def run_of(body: bytes, start: int, width: int) -> int:
     """Return how many items of a width, one behind the other, have the tag of the first."""
     tag, most = body[start : start + 1], 1024
     while True:

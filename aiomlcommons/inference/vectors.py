@@ -91,18 +91,20 @@ class _BadEmbedding(ValueError):
 
 
 def _quickly(body: bytes, count: int) -> Vectors | None:
-    strided, with_decimals = _quick_ways()
-    array = strided(body, count, _of_cbor)
-    return with_decimals(body, count, _of_cbor) if array is None else array
+    for quick in _quick_ways():
+        if (array := quick(body, count, _of_cbor)) is not None:
+            return array
+    return None
 
 
 @cache
-def _quick_ways() -> tuple[_Quick, _Quick]:
+def _quick_ways() -> tuple[_Quick, ...]:
     # They make tables with numpy, which a session without embeddings does not import.
     from aiomlcommons.inference._decimals import with_decimals
     from aiomlcommons.inference._strided import strided
+    from aiomlcommons.inference._whole import with_whole
 
-    return strided, with_decimals
+    return strided, with_decimals, with_whole
 
 
 def _of_cbor(body: bytes, count: int) -> Vectors:

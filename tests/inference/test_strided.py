@@ -11,6 +11,7 @@ import pytest
 from aiomlcommons import DecodeError, HttpResponse
 from aiomlcommons.inference import _strided, vectors
 from aiomlcommons.inference._strided import strided
+from aiomlcommons.inference._whole import with_whole
 from aiomlcommons.inference.vectors import embeddings
 from tests.fuzzing.cbor import Style, encoded
 
@@ -31,6 +32,11 @@ def body_of(rows: Any, form: str, style: Style, **more: Any) -> bytes:
         tensors.append(tensor)
     data = {"inference_results": [{"output": tensors, "status_code": 200}]}
     return encoded(data, Random(0), style)  # noqa: S311
+
+
+def body_of_numbers(rows: Any, style: Style) -> bytes:
+    tensors = [{"name": "sentence_embedding", "data_type": "FLOAT64", "data": row} for row in rows]
+    return encoded({"inference_results": [{"output": tensors}]}, Random(0), style)  # noqa: S311
 
 
 def careful(body: bytes, count: int) -> Any:
@@ -96,13 +102,38 @@ def test_a_byte_that_differs_around_one_embedding_is_noticed(form: str) -> None:
         embeddings(HttpResponse(200, other, CBOR), 3)
 
 
-def test_a_whole_number_among_doubles_is_the_number_that_it_is() -> None:
-    rows: list[list[float]] = [[0.5, 0, 1.25], [1, 0.25, -1]]
-    tensors = [{"name": "sentence_embedding", "data": row} for row in rows]
-    data = {"inference_results": [{"output": tensors}]}
-    body = encoded(data, Random(0), STYLES["open"])  # noqa: S311
-    assert strided(body, 2, careful) is None
-    assert embeddings(HttpResponse(200, body, CBOR), 2).tolist() == rows
+@pytest.mark.parametrize("style", ["open", "of known length"])
+@pytest.mark.parametrize("whole", [0, 1, -1, 23, 24, -24, -25, 255, 256, -70_000, 2**40, 2**53 - 1])
+def test_a_few_whole_numbers_among_doubles_are_the_numbers_that_they_are(style: str, whole: int) -> None:
+    rows = RANDOM.standard_normal((3, 40)).tolist()
+    for row, position in ((0, 0), (0, 1), (1, 7), (2, 38), (2, 39)):
+        rows[row][position] = whole
+    body = body_of_numbers(rows, STYLES[style])
+    assert strided(body, 3, careful) is None
+    found = with_whole(body, 3, careful)
+    assert found is not None
+    assert found.tobytes() == np.array(rows).tobytes() == careful(body, 3).tobytes()
+
+
+@pytest.mark.parametrize("whole", [2**53, 2**63, 2**64 - 1, -(2**64), 10**30])
+def test_large_whole_numbers_are_left_to_the_careful_decoder(whole: int) -> None:
+    rows: list[list[Any]] = [[0.5, whole, 1.25], [1.5, 0.25, 2.5]]
+    body = body_of_numbers(rows, STYLES["open"])
+    assert with_whole(body, 2, careful) is None
+    assert embeddings(HttpResponse(200, body, CBOR), 2).tolist() == [list(map(float, row)) for row in rows]
+
+
+@pytest.mark.parametrize("count", [1, 2, 4, 5])
+def test_whole_numbers_of_other_than_so_many_texts_are_left_to_the_careful_decoder(count: int) -> None:
+    body = body_of_numbers([[0.5, 0], [1, 0.25], [0.5, 1.5]], STYLES["open"])
+    assert with_whole(body, count, careful) is None
+
+
+def test_many_whole_numbers_are_left_to_the_careful_decoder() -> None:
+    rows = RANDOM.integers(-100, 100, (3, 40)).tolist()
+    body = body_of_numbers(rows, STYLES["open"])
+    assert with_whole(body, 3, careful) is None
+    assert embeddings(HttpResponse(200, body, CBOR), 3).tolist() == rows
 
 
 @pytest.mark.parametrize("floats", [4, 8])
