@@ -12,8 +12,8 @@ from aiomlcommons.inference._strided import NEAR, Careful, run_of, strided
 
 DATA = re.compile(rb"\x64data([\x9f\x81-\x97]|\x98.|\x99..|\x9a.{4})", re.DOTALL)
 _DOUBLE, _DOUBLE_WIDTH, _EXACT = 0xFB, 9, 2**53
-# Of more of them for each embedding the careful decoder makes an array in less time.
-_MOST = 2
+# Of more of them, one in so many bytes, the careful decoder makes an array in less time.
+_SOME, _BYTES_FOR_EACH = 8, 600
 
 
 def with_whole(body: bytes, count: int, careful: Careful) -> npt.NDArray[Any] | None:
@@ -27,6 +27,7 @@ def with_whole(body: bytes, count: int, careful: Careful) -> npt.NDArray[Any] | 
 def _as_doubles(body: bytes, head: re.Match[bytes], count: int) -> bytes | None:
     """Return the body with a double for each whole number; None if there are none, many, or large ones."""
     pieces: list[bytes] = []
+    most = _SOME + len(body) // _BYTES_FOR_EACH
     at = done = 0
     for _ in range(count):
         if (found := body.find(head[0], at)) < 0:
@@ -34,7 +35,7 @@ def _as_doubles(body: bytes, head: re.Match[bytes], count: int) -> bytes | None:
         at = found + len(head[0])
         while (at := _behind_doubles(body, at)) < len(body) and (width := _width(body[at])):
             number = int.from_bytes(body[at + 1 : at + width], "big") if width > 1 else body[at] & 0x1F
-            if number >= _EXACT or len(pieces) >= 2 * _MOST * count:
+            if number >= _EXACT or len(pieces) >= 2 * most:
                 return None
             value = -1 - number if body[at] & 0x20 else number
             pieces += body[done:at], struct.pack(">Bd", _DOUBLE, value)
