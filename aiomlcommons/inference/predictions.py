@@ -52,7 +52,7 @@ def sparse_vectors(got: HttpResponse, count: int) -> list[dict[str, float]]:
     """Return the weights of the tokens of each text. Raises DecodeError unless they are finite, of ``count`` texts."""
     found = _read(got, count, _weights)
     for i, weights in enumerate(found):
-        if token := _bad_weight(weights):
+        for token in _bad_weights(weights):
             words = f"the weight of {token!r} for texts[{i}] must be a finite number, not {shown(weights[token])}"
             raise DecodeError(words, got, i)
     return found
@@ -110,11 +110,11 @@ def _float(number: Any) -> Any:
     return float(number) if isinstance(number, Decimal) else number
 
 
-def _bad_weight(weights: Mapping[str, Any]) -> str | None:
-    """Return the first token whose weight is not a finite number, or None."""
+def _bad_weights(weights: Mapping[str, Any]) -> list[str]:
+    """Return the tokens whose weights are not finite numbers; the empty one may be among them."""
     if set(map(type, weights.values())) <= {float} and math.isfinite(sum(weights.values())):
-        return None  # fast path for the usual case
-    return next((token for token, weight in weights.items() if not _is_number(weight, _DOUBLE)), None)
+        return []  # fast path for the usual case
+    return [token for token, weight in weights.items() if not _is_number(weight, _DOUBLE)]
 
 
 def _is_number(value: Any, largest: float) -> bool:

@@ -45,6 +45,12 @@ def test_a_weight_that_is_no_finite_number_is_refused_and_its_token_named(odd: A
         predictions.sparse_vectors(got, 2)
 
 
+@pytest.mark.parametrize("token", ["", 0, None])
+def test_a_token_without_a_name_may_have_no_bad_weight_either(token: Any) -> None:
+    with pytest.raises(DecodeError, match=rf"the weight of {token!r} for texts\[0\] must be a finite number, not 'x'"):
+        predictions.sparse_vectors(answered({"dataAsMap": {"response": [{token: "x"}]}}), 1)
+
+
 @pytest.mark.parametrize("indexes", [[0, 0], [1, 2], [0, 5], [0, None]])
 def test_results_that_are_not_one_for_each_document_are_refused(indexes: list[Any]) -> None:
     results = [{"index": index, "relevance_score": 0.5} for index in indexes]
