@@ -6,7 +6,7 @@ import datetime as dt
 import json
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, TypeAlias
 
@@ -44,6 +44,14 @@ def dumped(data: Any, option: int = 0) -> bytes:
     bytes, sets, keys that are not text, text that is not valid Unicode, more than 250 levels.
     """
     return _dumped(data, option, _refused)
+
+
+def all_dumped(values: Sequence[Any]) -> list[bytes] | None:
+    """Return the JSON of each value as ``dumped`` does, or None if that may fail for some: then try one by one."""
+    try:
+        return [orjson.dumps(value, _plain, _OPTION) for value in values]
+    except TypeError:
+        return None
 
 
 def dumped_anyhow(data: Any, option: int = 0) -> bytes:

@@ -1,7 +1,8 @@
-"""Requests of ``_bulk``: encoding documents, batching them by size, and reading the result of each one."""
+"""Requests of ``_bulk``: batching documents by size, and reading the result of each one."""
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -9,13 +10,11 @@ from typing import Any
 
 import anyio
 import attrs
-import orjson
 
 from aiomlcommons.errors import DecodeError
 from aiomlcommons.http import HttpResponse
-from aiomlcommons.ingest.sinks._index_ids import NO_IDS, other_ids, with_ids
-from aiomlcommons.ingest.sinks._json_rows import encoded, not_json
-from aiomlcommons.ingest.types import Documents, Refused, Row
+from aiomlcommons.ingest.sinks._index_actions import Actions
+from aiomlcommons.ingest.sinks._index_ids import NO_IDS
 from aiomlcommons.trouble.error_body import text_of
 from aiomlcommons.trouble.kinds import Kind
 from aiomlcommons.trouble.parsed_error import parse_error
@@ -25,40 +24,24 @@ from aiomlcommons.trouble.table import trouble_of
 UNUSABLE = {401, 403, 404, 429, 503}
 # Worth a retry: the same document may be accepted later.
 RETRYABLE = {Kind.PASSES, Kind.THROTTLED, Kind.RACE, Kind.NOT_READY}
-LONGEST_ID = 512
-# Fields of a document's own that the server refuses in it, beside ``_id``.
-METADATA = {"_index", "_source", "_routing", "_version", "_seq_no", "_field_names", "_ignored", "_nested_path"}
-
-
-@attrs.frozen
-class Action:
-    """An index action: a document as two lines of a request, its index in the batch, and the list for its refusal."""
-
-    index: int
-    lines: bytes
-    refused: list[Refused]
-
-    def refuse(self, why: str) -> None:
-        """Record that the document is refused for good."""
-        self.refused.append(Refused(self.index, why))
-
-    def without_id(self, id_field: str) -> Action:
-        """Return the action with its id in a field of the document, for a server that makes the ids itself."""
-        header, _, document = self.lines.partition(b"\n")
-        kept = orjson.dumps({id_field: orjson.loads(header)["index"].get("_id")})
-        return attrs.evolve(self, lines=b'{"index":{}}\n' + kept[:-1] + b"," + document[1:])
+# How a response begins that has no errors, so that its items, of one for each document, need not be parsed.
+_ACCEPTED = re.compile(rb'\{"took":\d+,(?:"ingest_took":\d+,)?"errors":false,"items":\[')
 
 
 @attrs.define(eq=False)
 class Portion:
     """The actions of one batch that go in one request, which may coalesce several portions; and how that ended."""
 
-    actions: list[Action]
-    size: int
+    actions: Actions
     done: anyio.Event = attrs.field(factory=anyio.Event)
     error: Exception | None = None
     awaited: bool = True
     request: BulkRequest | None = None
+
+    @property
+    def size(self) -> int:
+        """The bytes of the actions."""
+        return len(self.actions.body)
 
     async def wait(self) -> None:
         """Wait for the end of the request. Raises its error. Cancelling the wait withdraws from the request."""
@@ -104,13 +87,14 @@ class BulkRequest:
 
 @attrs.define
 class Outcome:
-    """The result of a request: the actions to ``retry`` after ``wait`` seconds; the others are accepted or refused.
+    """The result of a request: the positions of the actions to ``retry`` after ``wait`` seconds.
 
-    ``halve`` means that the request was refused as a whole and is to be bisected, ``unusable`` that the index accepts
-    no document; ``why`` is the reason. ``no_ids`` means that the server makes the ids itself.
+    The others are accepted or refused. ``halve`` means that the request was refused as a whole and is to be bisected,
+    ``unusable`` that the index accepts no document; ``why`` is the reason. ``no_ids`` means that the server makes the
+    ids itself.
     """
 
-    retry: list[Action] = attrs.field(factory=list)
+    retry: list[int] = attrs.field(factory=list)
     wait: float = 0.0
     halve: bool = False
     unusable: bool = False
@@ -118,84 +102,18 @@ class Outcome:
     why: str = ""
 
 
-def unfit(ids: Sequence[str], rows: Sequence[Row], field: str) -> list[Refused]:
-    """Return the documents that no index can hold."""
-    rows = list(map(_row, rows))
-    # The first reason of a document counts.
-    found = [*not_json(rows, field), *_bad_names(rows, field), *_bad_ids(ids)]
-    return list({one.index: one for one in found}.values())
-
-
-def actions(
-    batch: Documents, field: str, base64: bool, *, auto: bool = False, id_field: str | None = None
-) -> tuple[list[Action], list[Refused]]:
-    """Encode a batch; return its actions, and the documents that are refused without asking the server.
-
-    With ``auto`` the server makes the ids; with ``id_field`` too, and that field of each document holds its own.
-    """
-    auto = auto or id_field is not None
-    bad_ids = other_ids(batch.ids, batch.rows, id_field) if id_field else [] if auto else _bad_ids(batch.ids)
-    rows = list(map(_row, batch.rows))
-    if id_field:
-        rows = with_ids(batch.ids, rows, id_field)
-    lines, refused = encoded(attrs.evolve(batch, rows=rows), field, base64=base64)
-    for one in bad_ids:
-        if lines.pop(one.index, None) is not None:
-            refused.append(one)
-    made: list[Action] = []
-    for i, line in lines.items():
-        operation = {"index": {} if auto else {"_id": batch.ids[i]}}
-        header = orjson.dumps(operation, option=orjson.OPT_APPEND_NEWLINE)
-        made.append(Action(i, header + line, refused))
-    return made, refused
-
-
-def _bad_ids(ids: Sequence[str]) -> list[Refused]:
-    """Refuse ids for which the server refuses the whole request with 400."""
-    lengths = [len(id.encode(errors="replace")) for id in ids]  # noqa: A001 - the API's own word
-    return [
-        Refused(i, f"its id has {length:,} bytes, and an index takes 1 to {LONGEST_ID}: shorten it, or hash it")
-        for i, length in enumerate(lengths)
-        if not 0 < length <= LONGEST_ID
-    ]
-
-
-def _bad_names(rows: Sequence[Row], field: str) -> list[Refused]:
-    """Refuse documents with a field whose name the server refuses, whatever the mapping says."""
-    why = {name: _bad_name(name) for row in rows for name in row if isinstance(name, str) and name != field}
-    bad = {name: reason for name, reason in why.items() if reason}
-    if not bad:
-        return []
-    first = ((i, next((name for name in row if name in bad), None)) for i, row in enumerate(rows))
-    return [Refused(i, f"its field {name!r} {bad[name]}: rename it") for i, name in first if name is not None]
-
-
-def _bad_name(name: str) -> str:
-    if name in METADATA:
-        return "has the name of a metadata field of OpenSearch"
-    # Dots divide a path, and those at its end count for nothing.
-    if not name or "" in (name.rstrip(".") or ".").split("."):
-        return "has an empty name, or one with an empty part, which an index refuses"
-    return ""
-
-
-def _row(row: Row) -> Row:
-    """Drop ``_id``, which rows from an index have, and which the server refuses as a field."""
-    return {key: value for key, value in row.items() if key != "_id"} if "_id" in row else row
-
-
-def portions(actions: Sequence[Action], max_bytes: int) -> Iterator[Portion]:
+def portions(actions: Actions, max_bytes: int) -> list[Portion]:
     """Split actions into portions of at most ``max_bytes``, or of one document that is larger."""
-    part: list[Action] = []
-    size = 0
-    for action in actions:
-        if part and size + len(action.lines) > max_bytes:
-            yield Portion(part, size)
-            part, size = [], 0
-        part.append(action)
-        size += len(action.lines)
-    if part:
-        yield Portion(part, size)
+    if 0 < len(actions.body) <= max_bytes:
+        return [Portion(actions)]
+    found: list[Portion] = []
+    start = size = 0
+    for position, more in enumerate([*actions.sizes, max_bytes]):
+        if position > start and size + more > max_bytes:
+            found.append(Portion(actions.chosen(range(start, position))))
+            start, size = position, 0
+        size += more
+    return found
 
 
 def coalesce(waiting: deque[Portion], max_bytes: int) -> list[Portion]:
@@ -208,8 +126,10 @@ def coalesce(waiting: deque[Portion], max_bytes: int) -> list[Portion]:
     return taken
 
 
-def outcome(response: HttpResponse, sent: Sequence[Action]) -> Outcome:
+def outcome(response: HttpResponse, sent: Actions) -> Outcome:
     """Read a response, and record the refused documents. Raises DecodeError if it is not a response to the actions."""
+    if _ACCEPTED.match(response.body) and response.body.endswith(b"]}"):
+        return Outcome()
     try:
         body = response.json()
         if not body["errors"]:
@@ -230,22 +150,22 @@ def _item(item: Any) -> tuple[int, Any]:
     return status, item.get("error")
 
 
-def _classified(items: Sequence[tuple[int, Any]], sent: Sequence[Action]) -> Outcome:
+def _classified(items: Sequence[tuple[int, Any]], sent: Actions) -> Outcome:
     found = Outcome()
-    for (status, error), action in zip(items, sent, strict=True):
+    for position, (status, error) in enumerate(items):
         if error is None and status < 300:
             continue
         why = _reason(error) or f"status {status}"
         if NO_IDS in why:
-            found.retry.append(action)
+            found.retry.append(position)
             found.no_ids = True
         elif trouble_of(parse_error(status, error)).kind in RETRYABLE:
-            found.retry.append(action)
+            found.retry.append(position)
             found.why = found.why or why
         elif status in UNUSABLE:
             found.unusable, found.why = True, why
         else:
-            action.refuse(why)
+            sent.refuse(position, why)
     return found
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import anyio
@@ -13,7 +12,8 @@ from aiomlcommons.errors import ApiError, MLCommonsError, words_of
 from aiomlcommons.ingest.errors import SinkError
 from aiomlcommons.ingest.events import IndexEvents
 from aiomlcommons.ingest.pacing.stall_timeout import StallTimeout
-from aiomlcommons.ingest.sinks._index_bulk import Action, BulkRequest, Outcome, Portion, coalesce, outcome
+from aiomlcommons.ingest.sinks._index_actions import Actions
+from aiomlcommons.ingest.sinks._index_bulk import BulkRequest, Outcome, Portion, coalesce, outcome
 from aiomlcommons.ingest.sinks._index_ids import tell_no_ids
 from aiomlcommons.net.backoff import Backoff
 
@@ -63,12 +63,12 @@ class Delivery:
                 while portion in self.waiting:
                     request = BulkRequest(coalesce(self.waiting, self.bulk_bytes))
                     with request.in_flight(), self._stall.call():
-                        await self._deliver([action for one in request.portions for action in one.actions])
+                        await self._deliver(Actions.joined([one.actions for one in request.portions]))
         finally:
             if portion in self.waiting:
                 self.waiting.remove(portion)
 
-    async def _deliver(self, pending: Sequence[Action]) -> None:
+    async def _deliver(self, pending: Actions) -> None:
         """Send actions, and retry them until each document is accepted or refused."""
         pauses = iter(self.backoff)
         while pending:
@@ -80,7 +80,7 @@ class Delivery:
             if result.halve:
                 await self._halve(pending, result.why)
                 return
-            pending = result.retry
+            pending = pending.chosen(result.retry)
             if result.no_ids:
                 pending = self._without_ids(pending)
             elif pending:
@@ -89,11 +89,11 @@ class Delivery:
                 self.events.retrying(len(pending), result.why, pause=pause)
                 await self._pause(pause, result.why)
 
-    def _without_ids(self, pending: Sequence[Action]) -> Sequence[Action]:
+    def _without_ids(self, pending: Actions) -> Actions:
         if not self.ids_refused:
             self.ids_refused = True
             tell_no_ids(self.index, self.id_field)
-        return [action.without_id(self.id_field) for action in pending]
+        return pending.without_ids(self.id_field)
 
     async def _pause(self, seconds: float, why: str) -> None:
         self.why = why
@@ -104,15 +104,14 @@ class Delivery:
             )
         self.why = ""
 
-    async def _try(self, pending: Sequence[Action]) -> Outcome:
+    async def _try(self, pending: Actions) -> Outcome:
         """Send one request. Raises SinkError, ApiError if a retry would not help."""
-        body = b"".join(action.lines for action in pending)
         try:
-            response = await self.ml.request("POST", f"{self._path}/_bulk", body=body, headers=NDJSON)
+            response = await self.ml.request("POST", f"{self._path}/_bulk", body=pending.body, headers=NDJSON)
             result = outcome(response, pending)
         except MLCommonsError as error:
             if error.transient:
-                return Outcome(retry=list(pending), why=str(error), wait=error.retry_after or 0.0)
+                return Outcome(retry=[*range(len(pending))], why=str(error), wait=error.retry_after or 0.0)
             if isinstance(error, ApiError) and error.status in REFUSED_WHOLE:
                 return Outcome(halve=True, why=words_of(error))
             raise
@@ -120,11 +119,11 @@ class Delivery:
             raise SinkError(f"index {self.index} accepts no documents: {result.why}")
         return result
 
-    async def _halve(self, pending: Sequence[Action], why: str) -> None:
+    async def _halve(self, pending: Actions, why: str) -> None:
         """Find the document that is too large or cannot be parsed, by bisecting the failing request."""
         if len(pending) == 1:
-            pending[0].refuse(why)
+            pending.refuse(0, why)
             return
         middle = len(pending) // 2
-        await self._deliver(pending[:middle])
-        await self._deliver(pending[middle:])
+        await self._deliver(pending.chosen(range(middle)))
+        await self._deliver(pending.chosen(range(middle, len(pending))))

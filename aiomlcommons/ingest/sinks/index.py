@@ -13,7 +13,8 @@ import anyio.to_thread
 from aiomlcommons.errors import ApiError, InvalidRequest, MLCommonsError, NotSupported
 from aiomlcommons.inference.vectors import Vectors
 from aiomlcommons.ingest.errors import SinkError
-from aiomlcommons.ingest.sinks._index_bulk import actions, portions, unfit
+from aiomlcommons.ingest.sinks._index_actions import Actions, actions, unfit
+from aiomlcommons.ingest.sinks._index_bulk import portions
 from aiomlcommons.ingest.sinks._index_delivery import Delivery
 from aiomlcommons.ingest.sinks._index_ids import other_ids, tell_no_ids
 from aiomlcommons.ingest.sinks._index_target import Target
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from aiomlcommons.client import Client
 
 log = logging.getLogger("aiomlcommons")
+# Numbers of vectors that take one or two milliseconds to encode. The event loop does that itself: a thread would be no
+# faster, because it holds the interpreter's lock too, and costs as much as several documents.
+AT_ONCE = 50_000
 
 
 class IndexSink:
@@ -49,7 +53,7 @@ class IndexSink:
         dimension: The dimension of the vectors, so that ``open`` checks the mapping; else the first vector does. A job
             sets it.
         sparse: Whether the vectors are sparse. A job sets it.
-        base64: Send float vectors as base64, which halves the bytes. Default: if the server's version is 3.9 or newer;
+        base64: Send float vectors as base64, which halves the bytes. Default: if the server's version is 3.8 or newer;
             set it for a cluster of mixed versions.
         concurrency: Requests at once.
         bulk_bytes: Bytes in a request.
@@ -154,18 +158,19 @@ class IndexSink:
         """
         self._check_open()
         await self._prepare(batch.vectors)
-        encoding = partial(
-            actions, batch, self.field, self._in_base64, auto=self.ids is not None, id_field=self.kept_in
-        )
-        made, refused = await anyio.to_thread.run_sync(encoding)
+        made, refused = await self._encoded(batch)
         if self._resumed and self.kept_in is not None:
             there = await self._target.holding(self.kept_in, batch.ids)
-            made = [action for action in made if batch.ids[action.index] not in there]
+            made = made.chosen([at for at, i in enumerate(made.indices) if batch.ids[i] not in there])
         try:
             async with anyio.create_task_group() as group:
-                for portion in portions(made, self._bulk_bytes):
+                parts = portions(made, self._bulk_bytes)
+                for portion in parts:
                     group.start_soon(self._delivery.send, portion)
+                for portion in parts[1:]:
                     group.start_soon(portion.wait)
+                for portion in parts[:1]:  # usually there is one, and no further task is needed
+                    await portion.wait()
         except ExceptionGroup as errors:
             raise errors.exceptions[0] from None
         self._taken += len(batch) - len(refused)
@@ -206,6 +211,14 @@ class IndexSink:
         ml = self._ml.options(wait=self.stall_timeout)
         return Target(ml, self._index, self.field, self._create, self.sparse, uuid, id_field=self.kept_in)
 
+    async def _encoded(self, batch: Documents) -> tuple[Actions, list[Refused]]:
+        encoding = partial(
+            actions, batch, self.field, self._in_base64, auto=self.ids is not None, id_field=self.kept_in
+        )
+        if isinstance(batch.vectors, list) or batch.vectors.size > AT_ONCE:
+            return await anyio.to_thread.run_sync(encoding)
+        return encoding()
+
     async def _prepare(self, vectors: Vectors | Sparse) -> None:
         """Check the mapping against the first vectors, or create the index if their dimension was unknown before."""
         if (sparse := isinstance(vectors, list)) is not self.sparse:
@@ -214,6 +227,8 @@ class IndexSink:
                 f"index {self._index}: the sink has sparse={self.sparse}, but the vectors are {kind}: "
                 f"set sparse={sparse}"
             )
+        if self._is_fit:
+            return
         async with self._preparing:
             if not self._is_fit:
                 await self._target.fit(None if isinstance(vectors, list) else int(vectors.shape[1]))

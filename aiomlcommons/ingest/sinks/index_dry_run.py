@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import ClassVar
 
 import attrs
 
-from aiomlcommons.ingest.sinks._index_bulk import Action, Outcome
+from aiomlcommons.ingest.sinks._index_actions import Actions
+from aiomlcommons.ingest.sinks._index_bulk import Outcome
 from aiomlcommons.ingest.sinks._index_delivery import Delivery
 from aiomlcommons.ingest.sinks._index_mapping import index_body
 from aiomlcommons.ingest.sinks._index_target import Target
@@ -20,8 +20,8 @@ class _DryRunDelivery(Delivery):
 
     sent: int = 0
 
-    async def _try(self, pending: Sequence[Action]) -> Outcome:
-        self.sent += sum(len(action.lines) for action in pending)
+    async def _try(self, pending: Actions) -> Outcome:
+        self.sent += len(pending.body)
         return Outcome()
 
 

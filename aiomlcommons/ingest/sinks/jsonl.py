@@ -38,6 +38,6 @@ class JsonLinesSink(FileSink):
             return False
 
     def _write(self, batch: Documents) -> Sequence[Refused]:
-        lines, refused = encoded(batch, self.field)
-        self._part.write(b"".join(lines.values()))
-        return refused
+        found = encoded(batch.rows, batch.vectors, self.field)
+        self._part.write(found.body)
+        return found.refused

@@ -50,16 +50,16 @@ class StdoutSink:
 
     async def write(self, batch: Documents, /) -> Sequence[Refused]:
         """Write a batch; return the documents that are refused. Raises SinkError if it cannot be written."""
-        lines, refused = await anyio.to_thread.run_sync(encoded, batch, self.field)
+        found = await anyio.to_thread.run_sync(encoded, batch.rows, batch.vectors, self.field)
         try:
             with _naming():
-                await self._send(b"".join(lines.values()))
+                await self._send(found.body)
         except BrokenPipeError:
             raise SinkError(
                 f"the reader of standard output closed it after {self._written:,} documents or a few more"
             ) from None
-        self._written += len(lines)
-        return refused
+        self._written += len(found.sizes)
+        return found.refused
 
     async def flush(self) -> Any:
         """Return None: there is no state to resume from."""

@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 
 from aiomlcommons.ingest.sinks import JsonLinesSink, NpySink, ParquetSink, SinkError, open_sink
 from aiomlcommons.ingest.sinks import _parquet_parts as folders
-from aiomlcommons.ingest.sinks._index_bulk import actions
+from aiomlcommons.ingest.sinks._index_actions import actions
 from tests.support.sinks import DIMENSION, batch, documents, sparse, vectors, written
 
 # It has no type hints.
@@ -430,7 +430,7 @@ async def test_dates_of_any_class_are_iso_text_and_what_is_no_number_is_null(tmp
     assert await written(JsonLinesSink(tmp_path / "out.jsonl"), given_) == []
     made, refused = actions(given_, "embedding", base64=False)
     assert not refused
-    for line in ((tmp_path / "out.jsonl").read_bytes(), made[0].lines.splitlines()[1]):
+    for line in ((tmp_path / "out.jsonl").read_bytes(), made.body.splitlines()[1]):
         assert {**orjson.loads(line), "embedding": 0} == {**wanted, "embedding": 0}
 
 
