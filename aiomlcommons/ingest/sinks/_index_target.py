@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from aiomlcommons.client import Client
 
 log = logging.getLogger("aiomlcommons")
-# The first k-NN that reads a vector from base64.
-READS_BASE64 = Version(3, 9)
+# The first k-NN that reads a vector from base64, in little-endian byte order.
+READS_BASE64 = Version(3, 8)
 # Row numbers that are looked for: a server takes 65,536 terms at most.
 NUMBERS = 1_000
 # The most documents that a search returns, unless the index says otherwise.
