@@ -35,6 +35,7 @@ class Encoded:
 
 def not_json(rows: Sequence[Row], field: str) -> list[Refused]:
     """Return the rows that JSON cannot hold, whatever they have as ``field``, which the vector replaces."""
+    rows = [*rows]  # made once, if they are kept as columns
     if all_dumped([rows]) is not None:  # all rows in one call, which takes a fraction of the time
         return []
     refused: list[Refused] = []
@@ -58,6 +59,7 @@ def encoded(
 
     With ``base64`` a dense vector is the base64 text of its little-endian float32 bytes.
     """
+    rows = [*rows]
     if not isinstance(vectors, list):
         vectors = _contiguous(vectors, "<f4" if base64 else None)
     infinite = not_finite(vectors)
