@@ -1,4 +1,4 @@
-"""Three programs that embed documents and index them: ours, and two loops around opensearch-py.
+"""Programs that embed documents and index them: ours, loops around opensearch-py, and loops by hand around aiohttp.
 
 All send texts in the same batches to the same model, and end when the server has every document. Each has ``AT_ONCE``
 requests in flight, except ``async_streaming_bulk``, which is sequential.
@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
+from binascii import b2a_base64
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
+import aiohttp
 import attrs
+import orjson
 from opensearchpy import AsyncOpenSearch
 from opensearchpy.helpers import async_streaming_bulk
 
@@ -25,6 +29,8 @@ AT_ONCE = 4
 # The default chunk size of async_streaming_bulk; half and twice as many make no lasting difference.
 CHUNK = 500
 SECONDS = 60
+LINE = orjson.OPT_APPEND_NEWLINE | orjson.OPT_SERIALIZE_NUMPY
+NDJSON = {"content-type": "application/x-ndjson"}
 MAPPING: dict[str, Any] = {
     "settings": {"index": {"knn": True, "number_of_shards": 1, "refresh_interval": "30s"}},
     "mappings": {
@@ -113,8 +119,37 @@ async def gathered(task: Task) -> None:
             await asyncio.gather(*map(one, batches[start : start + AT_ONCE]))
 
 
+async def by_hand(task: Task, *, base64: bool) -> None:
+    """Keep ``AT_ONCE`` batches under way, each embedded and then sent by aiohttp alone, as orjson or base64 has it."""
+    batches = task.batches()
+    async with aiohttp.ClientSession(task.url, timeout=aiohttp.ClientTimeout(SECONDS)) as http:
+        async with http.put(f"/{task.index}", json=MAPPING) as response:
+            response.raise_for_status()
+
+        async def work() -> None:
+            for batch in batches:
+                vectors = await task.ml.embed_many(task.model_id, [row["text"] for row in batch])
+                lines = _lines(batch, vectors, base64=base64)
+                async with http.post(f"/{task.index}/_bulk", data=b"".join(lines), headers=NDJSON) as response:
+                    if orjson.loads(await response.read())["errors"]:
+                        raise AssertionError("a bulk request had errors")
+
+        async with asyncio.TaskGroup() as group:
+            for _ in range(AT_ONCE):
+                group.create_task(work())
+
+
+def _lines(batch: Sequence[Document], vectors: Any, *, base64: bool) -> Iterator[bytes]:
+    for row, vector in zip(batch, vectors, strict=True):
+        yield orjson.dumps({"index": {"_id": row["id"]}}, option=LINE)
+        sent = b2a_base64(vector, newline=False).decode() if base64 else vector
+        yield orjson.dumps({**row, "embedding": sent}, option=LINE)
+
+
 PROGRAMS: dict[str, Program] = {
     "aiomlcommons": ours,
+    "aiohttp, numbers": partial(by_hand, base64=False),
+    "aiohttp, base64": partial(by_hand, base64=True),
     "async_streaming_bulk": streaming_bulk,
     "gather and bulk": gathered,
 }

@@ -1,10 +1,10 @@
-"""Documents into a real OpenSearch k-NN index, compared with two loops around opensearch-py that do the same.
+"""Documents into a real OpenSearch k-NN index, compared with loops that do the same by opensearch-py or by hand.
 
-    python -m benchmarks.ingest_opensearch [--documents N] [--rounds N] [--short N]
+    python -m benchmarks.ingest_opensearch [--documents N] [--rounds N] [--short N] [--url URL]
 
-The model is the emulator's, in its own process; the index is that of a real server (see tests/opensearch) on the same
-machine. The programs are those of ``indexing.py``. A job is 1,137 verses and N synthetic documents, embedded and
-written into a new index, and ends when they can be searched.
+The model is the emulator's, in its own process; the index is that of a real server: one that is started for it (see
+tests/opensearch) on the same machine, or the one at URL. The programs are those of ``indexing.py``. A job is 1,137
+verses and N synthetic documents, embedded and written into a new index, and ends when they can be searched.
 
 The first program meets a server with a cold JIT, and the next ones may meet one that still merges segments of the
 previous one. So the server is warmed up with a job that does not count; an index is deleted after its turn, and the
@@ -24,6 +24,7 @@ import asyncio
 import random
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack
 from itertools import pairwise
 from statistics import fmean, median
 
@@ -61,7 +62,7 @@ class Bench:
 
     async def turn(self, name: str, rows: Sequence[Document], *, queries: int = 0) -> Turn:
         """Run one job of one program, search its index, and remove it."""
-        task = Task(self.ml, self.model_id, self.target.ml.url, "documents", rows)
+        task = Task(self.ml, self.model_id, self.target.ml.url, "benchmark-documents", rows)
         before, spent, started = await self.target.cpu(), time.process_time(), time.perf_counter()
         await PROGRAMS[name](task)
         count = await self.target.refresh(task.index)
@@ -119,15 +120,18 @@ def report(turns: Mapping[str, Sequence[Turn]]) -> None:
         print(f"{name:<21}{median(rates):6,.0f} documents/s{spread}; {words}{found}", flush=True)
 
 
-async def measure(count: int, short: int, rounds: int) -> None:
-    """Run the warm-up, then the rounds, then the full jobs."""
+async def measure(count: int, short: int, rounds: int, url: str = "") -> None:
+    """Run the warm-up, then the rounds, then the full jobs, if those have documents."""
     with emulated() as models:
-        async with running() as url, Session(models) as ml, Session(url) as server:
+        async with AsyncExitStack() as stack, Session(models) as ml:
+            server = await stack.enter_async_context(Session(url or await stack.enter_async_context(running())))
             bench = Bench(ml, await deployed(ml), Target(server))
             rows = [*verses(), *mixed(short)]
             await bench.turn(WARMING, rows)
             print(f"{len(rows):,} documents, {rounds} rounds: median (and range)", flush=True)
             report(await rounds_of(bench, rows, rounds))
+            if not count:
+                return
             rows = [*verses(), *mixed(count)]
             print(
                 f"{len(rows):,} documents, once; recall is of the {NEAREST} nearest, of {QUERIES} queries", flush=True
@@ -138,11 +142,12 @@ async def measure(count: int, short: int, rounds: int) -> None:
 def main() -> None:
     """Parse the options, and measure."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--documents", type=int, default=100_000)
+    parser.add_argument("--documents", type=int, default=100_000, help="synthetic documents of a full job; 0: none")
     parser.add_argument("--short", type=int, default=10_000, help="synthetic documents of a job in the rounds")
     parser.add_argument("--rounds", type=int, default=len(PROGRAMS))
+    parser.add_argument("--url", default="", help="of a server that runs already")
     options = parser.parse_args()
-    asyncio.run(measure(options.documents, options.short, options.rounds))
+    asyncio.run(measure(options.documents, options.short, options.rounds, options.url))
 
 
 if __name__ == "__main__":

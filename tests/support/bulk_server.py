@@ -112,6 +112,10 @@ class BulkServer:
         finally:
             self.at_once -= 1
 
+    def answer_all(self) -> None:
+        """Hold no request any more."""
+        self._meeting.set()
+
     async def _meet(self) -> None:
         """Hold requests until ``together`` of them are here."""
         if self.at_once >= self.together:

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from aiohttp import web
 
-from aiomlcommons import ApiError, DecodeError, Forbidden, ServerError, Session
+from aiomlcommons import ApiError, Backoff, DecodeError, Forbidden, ServerError, Session
 from aiomlcommons.ingest.sinks import IndexSink, SinkError
 from aiomlcommons.ingest.types import Documents
 from tests.support.bulk_server import INFO, BulkServer, answer, bulk_server, error, failed, knn
@@ -408,6 +408,57 @@ async def test_what_waits_travels_together_as_far_as_a_request_may_hold_it() -> 
             assert await writes_that_waited(sink, *batches) == [[]] * 12
         assert [round(12 * one / size) for one in server.sizes] == [12, 4, 4, 4]
         assert Counter(server.writes) == {f"d{i}": 2 for i in range(10, 70)}
+
+
+async def until_asked(server: BulkServer, count: int) -> None:
+    while server.at_once < count:
+        await anyio.lowlevel.checkpoint()
+
+
+async def test_what_comes_while_a_request_is_under_way_goes_together_once_it_ends() -> None:
+    async with bulk_server(knn(DIMENSION), together=2) as server, sinking(server) as sink:
+        await sink.open(None)
+        async with anyio.create_task_group() as group:
+            group.start_soon(sink.write, batch(0, 5))
+            await until_asked(server, 1)
+            for first in (5, 10, 15):
+                group.start_soon(sink.write, batch(first, 5))
+            await until_waiting(sink, 3)
+            assert server.at_once == 1
+            server.answer_all()
+        assert [round(size / server.sizes[0]) for size in server.sizes] == [1, 3]
+        assert len(server.documents) == 20
+
+
+@pytest.mark.parametrize(("writes", "bulk_bytes"), [(4, 5_000_000), (1, 1_000)])
+async def test_enough_for_one_more_request_waits_for_none(writes: int, bulk_bytes: int) -> None:
+    async with bulk_server(knn(DIMENSION), together=2) as server, sinking(server, bulk_bytes=bulk_bytes) as sink:
+        await sink.open(None)
+        async with anyio.create_task_group() as group:
+            group.start_soon(sink.write, batch(0, 2))
+            await until_asked(server, 1)
+            for first in range(5, 5 * writes + 5, 5):  # the server answers when two requests are there
+                group.start_soon(sink.write, batch(first, 5))
+        assert server.most_at_once == 2
+        assert len(server.sizes) == 2
+
+
+async def test_what_waits_is_not_kept_by_a_request_that_pauses_before_it_is_sent_again() -> None:
+    refusing = iter([True])
+
+    def on_bulk(body: bytes) -> Any:
+        return answer(error("circuit_breaking_exception", "large", 429), 429) if next(refusing, False) else None
+
+    pause = Backoff(first=3600, cap=3600)
+    async with bulk_server(knn(DIMENSION), on_bulk=on_bulk) as server, sinking(server, backoff=pause) as sink:
+        await sink.open(None)
+        async with anyio.create_task_group() as group:
+            group.start_soon(sink.write, batch(0, 2))
+            while not sink.waiting:
+                await anyio.lowlevel.checkpoint()
+            assert await sink.write(batch(5, 2)) == []
+            assert server.writes == ["d5", "d6"]
+            group.cancel_scope.cancel()
 
 
 async def test_writes_that_travel_together_get_their_own_refusals() -> None:
