@@ -75,7 +75,22 @@ class StdoutSink:
             # regular file (OSError), which is always writable.
             with suppress(OSError):
                 await anyio.wait_writable(self._descriptor)
-            left = left[await anyio.to_thread.run_sync(os.write, self._descriptor, left[:AT_ONCE]) :]
+            left = left[await anyio.to_thread.run_sync(_write, self._descriptor, left) :]
+
+
+def _write(descriptor: int, data: memoryview) -> int:
+    """Write to a descriptor that is writable, for as long as it is; return the number of bytes."""
+    written = os.write(descriptor, data[:AT_ONCE])
+    while written < len(data) and _is_writable(descriptor):
+        written += os.write(descriptor, data[written : written + AT_ONCE])
+    return written
+
+
+def _is_writable(descriptor: int) -> bool:
+    try:
+        return bool(select.select([], [descriptor], [], 0)[1])
+    except (OSError, ValueError):  # Windows selects sockets only, and no system descriptors beyond some number
+        return False
 
 
 @contextmanager

@@ -105,7 +105,7 @@ def test_rows_are_screened_together_as_each_alone(rows: list[Any], field: str) -
 
 
 def test_the_vector_takes_the_place_of_what_a_row_has_under_its_name_and_an_empty_row_has_nothing_else() -> None:
-    rows = [{"a": 1, "v": "old", "b": 2}, {}, {"a": 1}]
+    rows: list[Any] = [{"a": 1, "v": "old", "b": 2}, {}, {"a": 1}]
     found = encoded(rows, np.array([[1.5], [2.5], [3.5]], "f4"), "v")
     assert found.body == b'{"a":1,"v":[1.5],"b":2}\n{"v":[2.5]}\n{"a":1,"v":[3.5]}\n'
 
