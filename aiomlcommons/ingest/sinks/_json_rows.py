@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import repeat
 from operator import contains
 from typing import Any
@@ -16,6 +16,11 @@ from aiomlcommons.ingest.json_values import NotJson, all_dumped, dumped
 from aiomlcommons.ingest.sinks._vector_texts import in_base64, in_numbers
 from aiomlcommons.ingest.types import Refused, Row, Sparse
 
+# Numbers of vectors in a piece of a file, some 75 KB as text. The allocator gives larger blocks back to the system, and
+# then each page of the next one takes as long to get as some numbers take to write.
+PIECE = 6_000
+# Documents with sparse vectors in a piece.
+SPARSE = 16
 # What follows a vector.
 _END = b"}\n"
 
@@ -66,6 +71,15 @@ def encoded(
     texts = in_base64(vectors) if base64 and not isinstance(vectors, list) else in_numbers(vectors)
     found = None if infinite else _at_once(rows, field, texts, heads or [b""] * len(rows))
     return found or _one_by_one(rows, field, texts, heads or [b""] * len(rows), infinite)
+
+
+def in_pieces(rows: Sequence[Row], vectors: Vectors | Sparse, field: str) -> Iterator[Encoded]:
+    """Encode documents for a file, some at a time; the indices are those in the whole batch."""
+    step = SPARSE if isinstance(vectors, list) else max(1, PIECE // max(1, vectors.shape[1]))
+    for start in range(0, len(rows), step):
+        found = encoded(rows[start : start + step], vectors[start : start + step], field)
+        refused = [Refused(start + one.index, one.why) for one in found.refused]
+        yield Encoded(found.body, found.sizes, [start + i for i in found.indices], refused)
 
 
 def _at_once(rows: Sequence[Row], field: str, texts: Sequence[bytes], heads: Sequence[bytes]) -> Encoded | None:

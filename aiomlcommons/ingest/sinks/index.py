@@ -34,8 +34,8 @@ class IndexSink:
     """An OpenSearch index as a sink: each row becomes a document under its id, with its vector as ``field``.
 
     A key ``_id`` of a row is dropped, because the server refuses it as a field. An acknowledged document is durable,
-    unless the ``translog.durability`` of the index is ``async``. Calls of ``write`` that wait for a free request are
-    coalesced into the next one.
+    unless the ``translog.durability`` of the index is ``async``. Calls of ``write`` while requests are under way are
+    gathered into the next one, which goes once one of these ends, or four calls or a fourth of ``bulk_bytes`` wait.
 
     The server creates a missing index on the first write, with a mapping of its own. So the index must stay the same
     one, by its UUID, while the sink is open and when a job resumes.

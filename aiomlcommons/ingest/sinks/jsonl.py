@@ -7,7 +7,7 @@ from os import PathLike
 
 import orjson
 
-from aiomlcommons.ingest.sinks._json_rows import encoded, not_json
+from aiomlcommons.ingest.sinks._json_rows import in_pieces, not_json
 from aiomlcommons.ingest.sinks.file_sink import FileSink
 from aiomlcommons.ingest.types import Documents, Refused, Row
 
@@ -38,6 +38,8 @@ class JsonLinesSink(FileSink):
             return False
 
     def _write(self, batch: Documents) -> Sequence[Refused]:
-        found = encoded(batch.rows, batch.vectors, self.field)
-        self._part.write(found.body)
-        return found.refused
+        refused: list[Refused] = []
+        for piece in in_pieces(batch.rows, batch.vectors, self.field):
+            self._part.write(piece.body)
+            refused += piece.refused
+        return refused

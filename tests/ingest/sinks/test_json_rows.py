@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64 as codec
 from collections.abc import Sequence
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import orjson
@@ -13,8 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aiomlcommons.ingest.json_values import NotJson, dumped
+from aiomlcommons.ingest.sinks import _json_rows
 from aiomlcommons.ingest.sinks._index_actions import actions
-from aiomlcommons.ingest.sinks._json_rows import encoded, not_json
+from aiomlcommons.ingest.sinks._json_rows import encoded, in_pieces, not_json
 from aiomlcommons.ingest.types import Documents
 from tests.support.row_values import SINGLE, nested
 
@@ -60,7 +62,7 @@ def carefully(
     return lines, why
 
 
-@settings(max_examples=300, deadline=None, derandomize=True, database=None)
+@settings(max_examples=80, deadline=None, derandomize=True, database=None)
 @given(batch=batches(), field=FIELDS, base64=st.booleans())
 def test_a_batch_at_once_is_what_its_documents_are_alone(batch: Documents, field: str, base64: bool) -> None:
     lines, why = carefully(batch.rows, batch.vectors, field, base64=base64)
@@ -71,7 +73,19 @@ def test_a_batch_at_once_is_what_its_documents_are_alone(batch: Documents, field
     assert {one.index: one.why for one in found.refused} == why
 
 
-@settings(max_examples=300, deadline=None, derandomize=True, database=None)
+@settings(max_examples=80, deadline=None, derandomize=True, database=None)
+@given(batch=batches(), piece=st.integers(1, 9))
+def test_the_pieces_of_a_file_are_together_what_the_batch_is(batch: Documents, piece: int) -> None:
+    whole = encoded(batch.rows, batch.vectors, "v")
+    with patch.object(_json_rows, "PIECE", piece):
+        found = [*in_pieces(batch.rows, batch.vectors, "v")]
+    assert b"".join(one.body for one in found) == whole.body
+    assert [i for one in found for i in one.indices] == list(whole.indices)
+    assert {(r.index, r.why) for one in found for r in one.refused} == {(r.index, r.why) for r in whole.refused}
+    assert len(found) == len(range(0, len(batch), max(1, piece // 3)))
+
+
+@settings(max_examples=80, deadline=None, derandomize=True, database=None)
 @given(batch=batches(), field=FIELDS, base64=st.booleans(), auto=st.booleans())
 def test_the_actions_of_a_batch_are_those_of_its_documents(
     batch: Documents, field: str, base64: bool, auto: bool
@@ -92,7 +106,7 @@ def test_the_actions_of_a_batch_are_those_of_its_documents(
     }
 
 
-@settings(max_examples=300, deadline=None, derandomize=True, database=None)
+@settings(max_examples=80, deadline=None, derandomize=True, database=None)
 @given(rows=st.lists(ROWS, max_size=6), field=FIELDS)
 def test_rows_are_screened_together_as_each_alone(rows: list[Any], field: str) -> None:
     wanted: dict[int, str] = {}
