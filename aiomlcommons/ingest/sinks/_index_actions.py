@@ -50,7 +50,9 @@ class Actions:
         self.refused[position].append(Refused(self.indices[position], why))
 
     def chosen(self, positions: Sequence[int]) -> Actions:
-        """Return those at some positions."""
+        """Return those at some positions, which are in order."""
+        if len(positions) == len(self):
+            return self
         body, columns = b"".join(self._lines(positions)), (self.sizes, self.indices, self.refused)
         return Actions(body, *([column[i] for i in positions] for column in columns))  # type: ignore[arg-type]
 

@@ -424,7 +424,9 @@ async def test_what_comes_while_a_request_is_under_way_goes_together_once_it_end
             for first in (5, 10, 15):
                 group.start_soon(sink.write, batch(first, 5))
             await until_waiting(sink, 3)
+            await sink.flush()  # asks the server, which would have heard of another request by then
             assert server.at_once == 1
+            assert len(sink._delivery.waiting) == 3
             server.answer_all()
         assert [round(size / server.sizes[0]) for size in server.sizes] == [1, 3]
         assert len(server.documents) == 20
