@@ -75,7 +75,7 @@ def loaded(data: bytes) -> Any:
         raise ValueError("nested too deeply") from None
 
 
-def numbers(vector: Any) -> orjson.Fragment:
+def _numbers(vector: Any) -> orjson.Fragment:
     """Return the numbers of a numpy array or scalar as JSON. Raises TypeError for other kinds."""
     return orjson.Fragment(orjson.dumps(vector, option=orjson.OPT_SERIALIZE_NUMPY))
 
@@ -110,7 +110,7 @@ def _of_numpy(value: Any) -> Any:
         return str(np.datetime_as_string(value))
     if value.ndim and value.dtype.kind not in "biuf":
         return list(value)
-    return numbers(np.ascontiguousarray(value, value.dtype.newbyteorder("=")) if value.ndim else value[()])
+    return _numbers(np.ascontiguousarray(value, value.dtype.newbyteorder("=")) if value.ndim else value[()])
 
 
 def _arrow_moment(value: Any) -> str:

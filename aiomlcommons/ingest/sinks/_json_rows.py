@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from binascii import b2a_base64
 from collections.abc import Iterator, Sequence
 from itertools import repeat
 from operator import contains
@@ -13,7 +14,6 @@ import orjson
 
 from aiomlcommons.inference.vectors import Vectors
 from aiomlcommons.ingest.json_values import NotJson, all_dumped, dumped
-from aiomlcommons.ingest.sinks._vector_texts import in_base64, in_numbers
 from aiomlcommons.ingest.types import Refused, Row, Sparse
 
 # Numbers of vectors in a piece of a file, some 75 KB as text. The allocator gives larger blocks back to the system, and
@@ -68,7 +68,7 @@ def encoded(
     if not isinstance(vectors, list):
         vectors = _contiguous(vectors, "<f4" if base64 else None)
     infinite = not_finite(vectors)
-    texts = in_base64(vectors) if base64 and not isinstance(vectors, list) else in_numbers(vectors)
+    texts = _in_base64(vectors) if base64 and not isinstance(vectors, list) else _in_numbers(vectors)
     found = None if infinite else _at_once(rows, field, texts, heads or [b""] * len(rows))
     return found or _one_by_one(rows, field, texts, heads or [b""] * len(rows), infinite)
 
@@ -121,6 +121,16 @@ def not_finite(vectors: Vectors | Sparse) -> list[Refused]:
         finite = np.isfinite(vectors)
         bad = () if finite.all() else np.flatnonzero(~finite.all(axis=1))
     return [Refused(int(i), "its vector holds NaN or infinity") for i in bad]
+
+
+def _in_numbers(vectors: Any) -> list[bytes]:
+    """Return contiguous vectors of numpy as arrays of numbers, or sparse ones as objects."""
+    return [orjson.dumps(vector, option=orjson.OPT_SERIALIZE_NUMPY) for vector in vectors]
+
+
+def _in_base64(vectors: Vectors) -> list[bytes]:
+    """Return vectors of little-endian float32 as texts of base64."""
+    return [b'"%b"' % b2a_base64(vector, newline=False) for vector in vectors]
 
 
 def _contiguous(vectors: Vectors, kind: str | None) -> Vectors:
