@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 import attrs
 
 from aiomlcommons.errors import InvalidRequest
-from aiomlcommons.ingest.arrow_rows import ArrowRow, pyarrow, rows_of
+from aiomlcommons.ingest.arrow_rows import ArrowRows, pyarrow
 from aiomlcommons.ingest.errors import SourceError
 from aiomlcommons.ingest.paths import printable, redacted
 from aiomlcommons.ingest.sources._arrow_fragments import Part, as_table, opened_part
@@ -23,7 +23,8 @@ from aiomlcommons.ingest.sources.remote import RemotePath, located
 from aiomlcommons.ingest.types import Rows
 from aiomlcommons.spelling import did_you_mean
 
-ROWS_AT_ONCE = 1_000
+# Sixteen batches of the usual size, so that few batches are of two record batches.
+ROWS_AT_ONCE = 1_024
 # The file, its row group, the row in that, and the size of the file in bytes (None for a table).
 Position: TypeAlias = "tuple[str, int, int, int | None]"
 
@@ -130,7 +131,7 @@ class ArrowSource:
                         start += len(rows)
 
 
-def _rows_of(part: Part, begin: Position) -> Generator[tuple[Position, list[ArrowRow]]]:
+def _rows_of(part: Part, begin: Position) -> Generator[tuple[Position, ArrowRows]]:
     """Yield the rows of a file from a position on, some at a time with their position."""
     file, first, skip, size = begin
     if first and first >= part.groups:
@@ -140,13 +141,13 @@ def _rows_of(part: Part, begin: Position) -> Generator[tuple[Position, list[Arro
             yield (file, group, row, size), rows
 
 
-def _from_row(part: Part, group: int, skip: int, file: str) -> Generator[tuple[int, list[ArrowRow]]]:
+def _from_row(part: Part, group: int, skip: int, file: str) -> Generator[tuple[int, ArrowRows]]:
     """Yield the rows of a row group after the first ``skip``, some at a time with the number of the first one."""
     at = 0
     for batch in part.batches(group, ROWS_AT_ONCE):
         begin = max(0, skip - at)
         if begin < len(batch):
-            yield at + begin, rows_of(batch.slice(begin))
+            yield at + begin, ArrowRows([batch.slice(begin)])
         at += len(batch)
     if at < skip:
         raise SourceError(f"row group {group} of {file} has {at:,} rows, and was read to row {skip:,} before")

@@ -9,14 +9,14 @@ from typing import Any
 
 import attrs
 
-from aiomlcommons.ingest.arrow_rows import rows_of
+from aiomlcommons.ingest.arrow_rows import ArrowRows
 from aiomlcommons.ingest.errors import SourceError
 from aiomlcommons.ingest.sources._arrow_fragments import opened_stream
 from aiomlcommons.ingest.sources.reading import FileSource, checked_position, in_thread, source_errors
 from aiomlcommons.ingest.sources.remote import RemotePath, location, size_of
 from aiomlcommons.ingest.types import Rows
 
-ROWS_AT_ONCE = 1_000
+ROWS_AT_ONCE = 1_024
 
 
 @attrs.frozen
@@ -54,7 +54,7 @@ class ArrowStreamSource(FileSource):
             for number, batch in enumerate(reader):
                 begin = skip if number == first else 0
                 for row in range(begin, batch.num_rows if number >= first else 0, ROWS_AT_ONCE):
-                    rows = rows_of(batch.slice(row, ROWS_AT_ONCE))
+                    rows = ArrowRows([batch.slice(row, ROWS_AT_ONCE)])
                     yield Rows(start, rows, [number, row, size])
                     start += len(rows)
 

@@ -164,7 +164,7 @@ async def test_leaving_early_closes_the_files(tmp_path: Path) -> None:
     pq.write_table(table(0, 100_000), tmp_path / "a.parquet", row_group_size=10_000)
     feather.write_feather(table(0, 100_000), tmp_path / "a.arrow", chunksize=10_000)
     for source in (ArrowSource(tmp_path / "a.parquet"), ArrowSource(tmp_path / "a.arrow", format="arrow")):
-        assert len((await read_one(source)).rows) == 1000
+        assert len((await read_one(source)).rows) == 1024
 
 
 @pytest.mark.asyncio
