@@ -61,7 +61,8 @@ def test_a_column_of_which_there_are_two_or_which_some_rows_lack_is_none() -> No
     assert ArrowRows([twice]).column("a") is None
     one, other = pa.record_batch({"a": [1]}), pa.record_batch({"b": [2]})
     assert ArrowRows([one, other]).column("a") is None
-    assert list(ArrowRows([one]) + [{"c": 3}]) == [{"a": 1}, {"c": 3}]
+    others: list[dict[str, Any]] = [{"c": 3}]
+    assert ArrowRows([one]) + others == [{"a": 1}, *others]
 
 
 @pytest.mark.parametrize(("kind", "values"), [("string_view", ["a", None, "c"] * 4), ("binary_view", [b"a", b""] * 5)])

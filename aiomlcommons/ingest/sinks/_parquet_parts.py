@@ -1,4 +1,8 @@
-"""The numbered part files of an incomplete Parquet file. All of it blocks: call it in a thread."""
+"""The numbered part files of an incomplete Parquet file. All of it blocks: call it in a thread.
+
+They are streams of Arrow, which are written and read as fast as memory is copied: only the rows of the final file are
+encoded, once, in row groups of a useful size.
+"""
 
 from __future__ import annotations
 
@@ -8,37 +12,40 @@ import re
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from functools import partial
+from itertools import chain
 from os import PathLike
 from pathlib import Path
-from typing import IO, Any
 
 from aiomlcommons.ingest.durable import REMEDY, lock, sync_folder
 from aiomlcommons.ingest.errors import SinkError
 from aiomlcommons.ingest.paths import naming
+from aiomlcommons.ingest.sinks._arrow_files import STREAM, Format, parquet, rows_in, schema_of, stream, tables_in
 from aiomlcommons.ingest.sinks.arrow_tables import Schema, Table, arrow, conformed
 
-ENDING = ".parquet"
+# A part is a stream, unless it is the result of a finished job that goes on, or of an earlier version.
+PARQUET = ".parquet"
 LOCK = "lock"
 # The names of the files that a job writes into its folder.
-OWN = re.compile(rf"\d{{8}}\.(parquet|part)|{LOCK}")
+OWN = re.compile(rf"\d{{8}}\.(arrow|parquet|part)|{LOCK}")
 # Readers skip whole row groups, so a file should have neither thousands of them nor huge ones. A row group is held in
 # memory while it is written.
 GROUP_ROWS = 1 << 16
 GROUP_BYTES = 1 << 24
-# The Parquet reader needs several times the size of what it decodes at once.
-ROWS_AT_ONCE = 512
-READ_BUFFER = 1 << 16
 
 
 class Folder:
-    """The folder ``NAME.parts/`` of ``00000000.parquet`` and so on; each file appears by fsync and atomic rename."""
+    """The folder ``NAME.parts/`` of ``00000000.arrow`` and so on; each file appears by fsync and atomic rename.
 
-    def __init__(self, path: str | PathLike[str]) -> None:
-        self.path = Path(path)
+    ``vectors`` is the name of the column that holds them.
+    """
+
+    def __init__(self, path: str | PathLike[str], vectors: str) -> None:
+        self.path, self._vectors = Path(path), vectors
         self.folder = self.path.with_name(self.path.name + ".parts")
         self._joined = self.path.with_name(self.path.name + ".part")
         self._done = self.path.with_name(self.path.name + ".parts.old")
-        self._count = 0
+        self._parts: list[Path] = []
         self._was_complete = False
         self._locked: int | None = None
 
@@ -53,21 +60,21 @@ class Folder:
         kept = self._kept(rows) if rows else []
         # A finished job is resumed: its file stays as it is unless there is more to write.
         self._was_complete = kept == [self.path]
-        self._count = len(kept)
+        self._parts = kept
         if not self._was_complete:
             self._begin()
             for stale in set(self.folder.iterdir()) - {*kept, self.folder / LOCK}:
                 stale.unlink()
-        return _schema(kept[-1]) if kept else None
+        return schema_of(kept[-1]) if kept else None
 
     def add(self, table: Table) -> None:
         """Write a table as the next part file. Raises OSError, naming the file."""
         self._reopen()
-        path = self._numbered(self._count)
-        _write(path.with_suffix(".part"), [table], table.schema)
+        path = self._numbered(len(self._parts))
+        _write(path.with_suffix(".part"), [table], table.schema, stream)
         path.with_suffix(".part").replace(path)
         sync_folder(self.folder)
-        self._count += 1
+        self._parts.append(path)
 
     def complete(self, schema: Schema) -> None:
         """Join the part files into the final file of this schema, one row group at a time.
@@ -76,8 +83,7 @@ class Folder:
         """
         if self._was_complete:
             return
-        files = [self._numbered(i) for i in range(self._count)]
-        _write(self._joined, _row_groups(files, schema), schema)
+        _write(self._joined, _row_groups(self._parts, schema), schema, partial(parquet, vectors=self._vectors))
         self._joined.replace(self.path)
         sync_folder(self.path.parent)
         # Atomic rename before removing: a folder that lacks some of its files could not be resumed from.
@@ -90,31 +96,35 @@ class Folder:
         """Release the lock, and remove the folder if it holds no rows."""
         descriptor, self._locked = self._locked, None
         if descriptor is not None:
-            if not self._count:
+            if not self._parts:
                 # While it is locked, which Windows does not let go of: there an empty folder stays.
                 shutil.rmtree(self.folder, ignore_errors=True)
             os.close(descriptor)
 
-    def _numbered(self, number: int) -> Path:
-        return self.folder / f"{number:08}{ENDING}"
+    def _numbered(self, number: int, ending: str = STREAM) -> Path:
+        return self.folder / f"{number:08}{ending}"
 
     def _kept(self, rows: int) -> list[Path]:
         kept: list[Path] = []
         found = 0
-        while found < rows and (path := self._numbered(len(kept))).exists():
+        while found < rows and (path := self._existing(len(kept))) is not None:
             kept.append(path)
-            found += _rows(path)
+            found += rows_in(path)
         if found == rows:
             return kept
-        if self.path.exists() and _rows(self.path) == rows:
+        if self.path.exists() and rows_in(self.path) == rows:
             return [self.path]
         raise SinkError(f"{self.folder} does not hold the {rows:,} rows that were written before: {REMEDY}")
+
+    def _existing(self, number: int) -> Path | None:
+        paths = (self._numbered(number, ending) for ending in (STREAM, PARQUET))
+        return next((path for path in paths if path.exists()), None)
 
     def _reopen(self) -> None:
         if self._was_complete:
             shutil.rmtree(self.folder, ignore_errors=True)
             self._begin()
-            self.path.replace(self._numbered(0))
+            self._parts = [self.path.replace(self._numbered(0, PARQUET))]
             self._was_complete = False
 
     def _begin(self) -> None:
@@ -136,37 +146,14 @@ def _check_own(folder: Path) -> None:
             raise SinkError(f"{path} is not of a job, and the files of {folder} would be removed: name another output")
 
 
-def _opened(path: Path) -> Any:
-    """Open a file for pyarrow, which takes a name that is not UTF-8 only as bytes."""
-    return arrow().OSFile(os.fsencode(path))
-
-
-def _rows(path: Path) -> int:
-    with _opened(path) as file:
-        return int(arrow().parquet.read_metadata(file).num_rows)
-
-
-def _schema(path: Path) -> Schema:
-    with _opened(path) as file:
-        return arrow().parquet.read_schema(file)
-
-
-def names_in(path: Path) -> list[str] | None:
-    """Return the names of the columns of a file, or None if it is no Parquet file. Raises OSError."""
-    try:
-        return list(_schema(path).names)
-    except arrow().ArrowInvalid:
-        return None
-
-
-def _write(path: Path, tables: Sequence[Table] | Iterator[Table], schema: Schema) -> None:
+def _write(path: Path, tables: Sequence[Table] | Iterator[Table], schema: Schema, written_by: Format) -> None:
     """Write a durable file, or remove it on an error."""
     try:
         # Buffered, because pyarrow ignores short writes of a raw file.
         with naming(path), io.BufferedWriter(io.FileIO(path, "wb")) as file:
-            with _writer(file, schema) as writer:
+            with written_by(file, schema) as write:
                 for table in tables:
-                    writer.write_table(table, row_group_size=max(1, table.num_rows))
+                    write(table)
                     del table  # frees its memory before the next one is built
                     arrow().default_memory_pool().release_unused()
             file.flush()
@@ -177,18 +164,11 @@ def _write(path: Path, tables: Sequence[Table] | Iterator[Table], schema: Schema
         raise
 
 
-def _writer(file: IO[bytes], schema: Schema) -> Any:
-    # No dictionary for vectors, whose numbers are nearly all distinct. Without compliant names the types of nested
-    # fields are the same when they are read back.
-    texts = [field.name for field in schema if arrow().types.is_string(field.type)]
-    return arrow().parquet.ParquetWriter(file, schema, use_compliant_nested_type=False, use_dictionary=texts)
-
-
 def _row_groups(files: Sequence[Path], schema: Schema) -> Iterator[Table]:
     """Yield the rows of all files, in tables of the size of a row group, however small the files are."""
     waiting: list[Table] = []
     rows = size = 0
-    for table in _read(files):
+    for table in chain.from_iterable(map(tables_in, files)):
         waiting.append(conformed(table, schema))
         rows, size = rows + waiting[-1].num_rows, size + waiting[-1].nbytes
         if rows >= GROUP_ROWS or size >= GROUP_BYTES:
@@ -196,13 +176,3 @@ def _row_groups(files: Sequence[Path], schema: Schema) -> Iterator[Table]:
             waiting, rows, size = [], 0, 0
     if waiting:
         yield arrow().concat_tables(waiting)
-
-
-def _read(files: Sequence[Path]) -> Iterator[Table]:
-    """Yield the rows of all files in small tables."""
-    for path in files:
-        with _opened(path) as file:
-            parquet = arrow().parquet.ParquetFile(file, buffer_size=READ_BUFFER, pre_buffer=False)
-            # Without threads, each of which would keep a memory pool of its own.
-            for batch in parquet.iter_batches(ROWS_AT_ONCE, use_threads=False):
-                yield arrow().Table.from_batches([batch])

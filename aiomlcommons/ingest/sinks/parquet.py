@@ -10,7 +10,8 @@ from os import PathLike
 from typing import Any
 
 from aiomlcommons.ingest.errors import SinkError
-from aiomlcommons.ingest.sinks._parquet_parts import Folder, names_in
+from aiomlcommons.ingest.sinks._arrow_files import names_in
+from aiomlcommons.ingest.sinks._parquet_parts import Folder
 from aiomlcommons.ingest.sinks._row_schema import RowSchema
 from aiomlcommons.ingest.sinks.arrow_tables import DataType, Schema, Table, arrow, conformed, vectors_of
 from aiomlcommons.ingest.sinks.file_sink import EARLIER, BlockingSink
@@ -28,7 +29,7 @@ class ParquetSink(BlockingSink):
 
     def __init__(self, path: str | PathLike[str], *, field: str = "embedding", held: int = 1 << 24) -> None:
         super().__init__(path)
-        self._folder, self.field, self._held = Folder(path), field, held
+        self._folder, self.field, self._held = Folder(path, field), field, held
         self._tables: list[Table] = []
         self._known = RowSchema()
         self._vectors: DataType | None = None

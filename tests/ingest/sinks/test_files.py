@@ -184,7 +184,7 @@ async def test_what_a_crash_left_torn_is_cut_off(tmp_path: Path, ending: str) ->
     await sink.close(complete=False)
     if ending == ".parquet":
         (tmp_path / "out.parquet.parts" / "00000001.part").write_bytes(b"PAR1 torn")
-        (tmp_path / "out.parquet.parts" / "00000001.parquet").write_bytes(b"of a crash after the last note")
+        (tmp_path / "out.parquet.parts" / "00000001.arrow").write_bytes(b"of a crash after the last note")
         (tmp_path / "out.parquet.part").write_bytes(b"PAR1 half joined")
     else:
         with (tmp_path / f"out{ending}.part").open("ab") as file:
@@ -192,7 +192,7 @@ async def test_what_a_crash_left_torn_is_cut_off(tmp_path: Path, ending: str) ->
     sink = open_sink(path)
     await sink.open(state)
     if ending == ".parquet":
-        assert {one.name for one in (tmp_path / "out.parquet.parts").iterdir()} == {"00000000.parquet", "lock"}
+        assert {one.name for one in (tmp_path / "out.parquet.parts").iterdir()} == {"00000000.arrow", "lock"}
     await sink.write(batch(3, 2))
     await sink.close(complete=True)
     assert holds(path, 5)
@@ -267,7 +267,7 @@ def crash(*_: Any, **__: Any) -> Any:
 
 
 def half_removed(folder: Path, **_: Any) -> Any:
-    (folder / "00000000.parquet").unlink()
+    (folder / "00000000.arrow").unlink()
     raise Crash
 
 
@@ -338,7 +338,7 @@ async def test_a_full_disk_leaves_the_numbered_files_of_parquet(
     monkeypatch.setattr(Full, "room", False)
     with pytest.raises(OSError, match=r"No space left.*00000001\.part"):
         await sink.flush()
-    assert {one.name for one in (tmp_path / "out.parquet.parts").iterdir()} == {"00000000.parquet", "lock"}
+    assert {one.name for one in (tmp_path / "out.parquet.parts").iterdir()} == {"00000000.arrow", "lock"}
     monkeypatch.setattr(Full, "room", True)
     assert (await sink.flush())["rows"] == 5, "what was not written is still held, and written with the next flush"
     monkeypatch.setattr(Full, "room", False)
