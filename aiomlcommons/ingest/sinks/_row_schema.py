@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, TypeAlias
 
 import attrs
 
-from aiomlcommons.ingest.arrow_rows import ArrowRow
+from aiomlcommons.ingest.arrow_rows import ArrowRow, ArrowRows
 from aiomlcommons.ingest.sinks._arrow_types import Ranges, check_kept, joined, ranges_of
 from aiomlcommons.ingest.sinks._arrow_values import array_of
 from aiomlcommons.ingest.sinks.arrow_tables import Array, Misfit, Schema, Table, arrow, conformed
@@ -44,11 +47,13 @@ class RowSchema:
             return last, tables + more, reasons | others
         return wider, [table], {}
 
-    def table(self, rows: Sequence[Row], vector: str) -> Table | None:
-        """Return the table of rows of Python that were admitted before, without a second look at their types.
+    def tables(self, rows: Sequence[Row], vector: str) -> list[Table] | None:
+        """Return the tables of rows that were admitted before, without a second look at their types.
 
         It is None if that takes the look after all.
         """
+        if isinstance(rows, ArrowRows):
+            return list(_tables(rows, vector))
         pa = arrow()
         if self.schema is None or any(isinstance(row, ArrowRow) for row in rows):
             return None
@@ -56,7 +61,7 @@ class RowSchema:
             columns = [_column(field, rows, vector) for field in self.schema]
         except (pa.ArrowException, OverflowError, ValueError, TypeError):
             return None
-        return pa.Table.from_arrays(columns, schema=self.schema)
+        return [pa.Table.from_arrays(columns, schema=self.schema)]
 
     def _with(self, table: Table) -> tuple[RowSchema, Table]:
         """Return the schema that holds a table too, and the table cast to it. Raises Misfit."""
@@ -120,6 +125,9 @@ def _table_of(rows: Sequence[Row], vector: str) -> Table:
 
 def _tables(rows: Sequence[Row], vector: str) -> Iterator[Table]:
     """Yield slices of the batches that rows of Arrow are in, and the tables of others, in the order of the rows."""
+    if isinstance(rows, ArrowRows):
+        yield from _whole(rows.batches, vector)
+        return
     begin = 0
     while begin < len(rows):
         first, end = rows[begin], begin + 1
@@ -138,13 +146,30 @@ def _continues(first: Row, row: Row, distance: int) -> bool:
     return isinstance(row, ArrowRow) and row.batch is first.batch and row.index == first.index + distance
 
 
+def _whole(batches: Sequence[Any], vector: str) -> Iterator[Table]:
+    """Yield a table of all neighbours that have one schema, in one piece."""
+    for _, group in groupby(batches, lambda batch: batch.schema.serialize().to_pybytes()):
+        some = list(group)
+        copied = _copied(arrow().Table.from_batches(some), vector)
+        yield copied if len(some) == 1 else copied.combine_chunks()
+
+
 def _column(field: Field, rows: Sequence[Row], vector: str) -> Array:
     if field.name == vector:
         return arrow().nulls(len(rows))
-    return arrow().array([row.get(field.name) for row in rows], field.type)
+    return arrow().array(_values(field.name, rows), field.type)
+
+
+def _values(name: str, rows: Sequence[Row]) -> list[Any]:
+    """Return the values of a key, None where a row lacks it."""
+    if set(map(type, rows)) == {dict}:
+        with suppress(KeyError):
+            return list(map(itemgetter(name), rows))
+    return [row.get(name) for row in rows]
 
 
 def _copied(batch: Any, vector: str) -> Table:
+    """Return the columns of a table or a record batch, with nulls as ``vector``."""
     pa = arrow()
     kept = [i for i, name in enumerate(batch.schema.names) if name != vector]
     schema = pa.schema([pa.field(vector, pa.null()), *(batch.schema.field(i) for i in kept)], batch.schema.metadata)
@@ -152,8 +177,9 @@ def _copied(batch: Any, vector: str) -> Table:
 
 
 def _inferred(rows: Sequence[Row], vector: str) -> Table:
-    names = dict.fromkeys(key for row in rows for key in row if key != vector)
+    # Nearly all rows have the same keys.
+    names = dict.fromkeys(key for keys in dict.fromkeys(map(tuple, rows)) for key in keys if key != vector)
     if wrong := [name for name in names if not isinstance(name, str)]:
         raise Misfit(f"it has the key {wrong[0]!r}, and columns have only text as names")
-    columns = {name: array_of(name, [row.get(name) for row in rows]) for name in names}
+    columns = {name: array_of(name, _values(name, rows)) for name in names}
     return arrow().table({vector: arrow().nulls(len(rows)), **columns})

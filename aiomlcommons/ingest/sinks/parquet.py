@@ -13,9 +13,10 @@ from aiomlcommons.ingest.errors import SinkError
 from aiomlcommons.ingest.sinks._arrow_files import names_in
 from aiomlcommons.ingest.sinks._parquet_parts import Folder
 from aiomlcommons.ingest.sinks._row_schema import RowSchema
+from aiomlcommons.ingest.sinks._waiting import Waiting, kind_of_vectors
 from aiomlcommons.ingest.sinks.arrow_tables import DataType, Schema, Table, arrow, conformed, vectors_of
 from aiomlcommons.ingest.sinks.file_sink import EARLIER, BlockingSink
-from aiomlcommons.ingest.types import Documents, Refused, Row
+from aiomlcommons.ingest.types import SHOWN, Documents, Refused, Row
 
 
 class ParquetSink(BlockingSink):
@@ -25,6 +26,9 @@ class ParquetSink(BlockingSink):
     replace a column of that name. Rows of Arrow data keep their types, the types of others are inferred. Until it is
     complete, ``NAME.parts/`` holds the rows; about ``held`` bytes (default 16 MB) are buffered in memory. A row whose
     types do not fit those of earlier rows is refused, as is a vector of another dimension. Needs the extra ``arrow``.
+
+    Batches of a job, which screens its rows, wait until there are enough of them for a thread: ``write`` only keeps
+    them then.
     """
 
     def __init__(self, path: str | PathLike[str], *, field: str = "embedding", held: int = 1 << 24) -> None:
@@ -33,6 +37,8 @@ class ParquetSink(BlockingSink):
         self._tables: list[Table] = []
         self._known = RowSchema()
         self._vectors: DataType | None = None
+        self._kind: tuple[Any, ...] | None = None
+        self._waiting = Waiting(held // 4)
         self._screening = threading.Lock()
         self._screens = False
         self._rows = self._bytes = 0
@@ -54,10 +60,21 @@ class ParquetSink(BlockingSink):
             self._known, tables, refused = self._known.admit(rows, self.field)
         return tables, refused
 
-    def _tables_of(self, rows: Sequence[Row]) -> tuple[list[Table], dict[int, str]]:
-        # A job screens all rows that it writes.
-        table = self._known.table(rows, self.field) if self._screens else None
-        return self._admit(rows) if table is None else ([table], {})
+    async def write(self, batch: Documents, /) -> Sequence[Refused]:
+        """Write a batch; return the documents that are refused. Raises SinkError, OSError naming the file."""
+        return () if self._kept(batch) else await super().write(batch)
+
+    def _kept(self, batch: Documents) -> bool:
+        """Keep a batch for later, if it fits and there is room: without a thread."""
+        if not self._lock.acquire(blocking=False):
+            return False  # a call that was cancelled goes on in its thread
+        try:
+            fits = self._is_open and self._screens and self._kind == kind_of_vectors(batch.vectors)
+            if kept := fits and self._waiting.has_room(batch):
+                self._waiting.add(batch)
+            return kept
+        finally:
+            self._lock.release()
 
     def _open(self, state: Any) -> None:
         arrow()  # raises ImportError early
@@ -65,6 +82,7 @@ class ParquetSink(BlockingSink):
         written = self._folder.open(None if state is None else self._rows)
         self._vectors = None if written is None else written.field(self.field).type
         self._known = RowSchema() if state is None else _loaded(state, self.name)
+        self._kind = None
         self._clear()
         self._is_open, self._screens = True, False
 
@@ -74,19 +92,39 @@ class ParquetSink(BlockingSink):
         if self._vectors not in {None, vectors.type}:
             why = f"its vector is {vectors.type}, and those before are {self._vectors}"
             return [Refused(i, why) for i in range(len(batch))]
-        tables, refused = self._tables_of(batch.rows)
-        self._vectors = vectors.type
+        self._vectors, self._kind = vectors.type, kind_of_vectors(batch.vectors)
+        if self._screens:
+            self._waiting.add(batch)
+            self._settle()
+            return ()
+        tables, refused = self._admit(batch.rows)
         if refused:
             vectors = vectors.take(arrow().array([i for i in range(len(batch)) if i not in refused], "int64"))
         self._buffer(tables, vectors)
         return [Refused(i, why) for i, why in refused.items()]
 
+    def _settle(self) -> None:
+        """Make tables of the batches that wait."""
+        made = [(self._tables_of(rows), vectors) for rows, vectors in self._waiting.together()]
+        self._waiting.clear()
+        for tables, vectors in made:
+            self._buffer(tables, vectors)
+
+    def _tables_of(self, rows: Sequence[Row]) -> list[Table]:
+        """Return the tables of rows that were admitted when they were screened."""
+        if (tables := self._known.tables(rows, self.field)) is not None:
+            return tables
+        tables, refused = self._admit(rows)
+        for i, why in refused.items():
+            raise SinkError(f"{self.name} has a row that changed after it was screened: {why}: {repr(rows[i])[:SHOWN]}")
+        return tables
+
     def _buffer(self, tables: Sequence[Table], vectors: Any) -> None:
         for table in tables:
             column, vectors = vectors[: table.num_rows], vectors[table.num_rows :]
             self._tables.append(table.set_column(0, self.field, column))
-        self._rows += sum(table.num_rows for table in tables)
-        self._bytes += sum(table.nbytes for table in self._tables[len(self._tables) - len(tables) :])
+            self._rows += table.num_rows
+            self._bytes += self._tables[-1].nbytes
         if self._bytes >= self._held:
             self._write_out()
 
@@ -102,19 +140,22 @@ class ParquetSink(BlockingSink):
         if any(table.num_rows for table in self._tables):
             schema = self._schema
             self._folder.add(arrow().concat_tables([conformed(table, schema) for table in self._tables]))
-        self._clear()
+        self._tables, self._bytes = [], 0
 
     def _clear(self) -> None:
+        self._waiting.clear()
         self._tables, self._bytes = [], 0
 
     def _flush(self) -> Any:
         self._check_open()
+        self._settle()
         self._write_out()
         return {"rows": self._rows, **_saved(self._known)}
 
     def _close(self, *, complete: bool) -> None:
         with closing(self._folder):
             if complete and self._is_open:
+                self._settle()
                 self._write_out()
                 self._folder.complete(self._schema)
             self._is_open = False

@@ -130,9 +130,9 @@ def _column(number: int) -> str:
 def _split(name: str, head: bytes, encoding: Encoding, newline: str) -> list[bytes]:
     """Return the whole lines after the byte order mark. Raises SourceError if there is none in so many bytes."""
     splitter = LineSplitter(name, encoding, newline)
-    lines = splitter.feed(body) if (body := head[encoding.bom :]) else []
+    lines = list(splitter.feed(body).split()) if (body := head[encoding.bom :]) else []
     if len(head) < HEAD:
-        lines += splitter.feed(b"")
+        lines += splitter.feed(b"").split()
     elif not lines:
         raise SourceError(f"{name} has no whole line in its first {HEAD:,} bytes: is it a file of lines?")
     if lines and (found := _RETURNED.match(encoding.shown(lines[0]))):

@@ -113,7 +113,7 @@ class CsvReader:
                 return None
             data = self.content.read(READ_AT_ONCE)
             self._ended = not data
-            self._lines.extend(self._splitter.feed(data))
+            self._lines.extend(self._splitter.feed(data).split())
         self._record.append(line := self._lines.popleft())
         try:
             return self.layout.encoding.decode(line)

@@ -177,10 +177,12 @@ class _Parser:
         """Return the rows whose lines end in ``data``; empty data is the end of the file."""
         self.ended = not data
         rest = self._after_skip(self.skip, data) if self.skip else data
-        lines = self._lines.feed(rest) if rest or self.ended else []
         position, start = self.place.position, self.start
-        rows = self._objects.rows(self.place.line + 1, lines)
-        self.place.advance(b"".join(lines), len(lines))
+        if not (rest or self.ended):
+            return Rows(start, [], position)
+        lines = self._lines.feed(rest)
+        rows = self._objects.rows(self.place.line + 1, lines) if lines.count else []
+        self.place.advance(lines.data, lines.count)
         self.start += len(rows)
         return Rows(start, rows, position)
 
