@@ -15,7 +15,7 @@ from aiomlcommons.ingest.arrow_rows import ArrowRow, ArrowRows
 from aiomlcommons.ingest.sinks._arrow_types import Ranges, check_kept, joined, ranges_of
 from aiomlcommons.ingest.sinks._arrow_values import array_of
 from aiomlcommons.ingest.sinks.arrow_tables import Array, Misfit, Schema, Table, arrow, conformed
-from aiomlcommons.ingest.types import Row
+from aiomlcommons.ingest.types import ColumnarRows, Row
 
 Field: TypeAlias = Any
 
@@ -55,7 +55,7 @@ class RowSchema:
         if isinstance(rows, ArrowRows):
             return list(_tables(rows, vector))
         pa = arrow()
-        if self.schema is None or any(isinstance(row, ArrowRow) for row in rows):
+        if self.schema is None or (not isinstance(rows, ColumnarRows) and ArrowRow in set(map(type, rows))):
             return None
         try:
             columns = [_column(field, rows, vector) for field in self.schema]
@@ -128,6 +128,9 @@ def _tables(rows: Sequence[Row], vector: str) -> Iterator[Table]:
     if isinstance(rows, ArrowRows):
         yield from _whole(rows.batches, vector)
         return
+    if isinstance(rows, ColumnarRows):
+        yield _inferred(rows, vector)
+        return
     begin = 0
     while begin < len(rows):
         first, end = rows[begin], begin + 1
@@ -162,6 +165,8 @@ def _column(field: Field, rows: Sequence[Row], vector: str) -> Array:
 
 def _values(name: str, rows: Sequence[Row]) -> list[Any]:
     """Return the values of a key, None where a row lacks it."""
+    if isinstance(rows, ColumnarRows) and (values := rows.column(name)) is not None:
+        return values
     if set(map(type, rows)) == {dict}:
         with suppress(KeyError):
             return list(map(itemgetter(name), rows))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import reduce
 from itertools import chain, groupby
 from typing import Any
 
@@ -10,9 +11,8 @@ import attrs
 import numpy as np
 
 from aiomlcommons.inference.vectors import Vectors
-from aiomlcommons.ingest.arrow_rows import ArrowRows
 from aiomlcommons.ingest.sinks.arrow_tables import Array, vectors_of
-from aiomlcommons.ingest.types import Documents, Row, Sparse
+from aiomlcommons.ingest.types import ColumnarRows, Documents, Row, Sparse
 
 ROWS_AT_ONCE = 1_024
 # What a weight of a sparse vector takes in memory.
@@ -43,12 +43,10 @@ class Waiting:
         self._batches, self._rows, self._bytes = [], 0, 0
 
     def together(self) -> Iterator[tuple[Sequence[Row], Array]]:
-        """Yield the rows of the batches, those of Arrow as such, and the column of their vectors."""
-        for of_arrow, group in groupby(self._batches, lambda batch: isinstance(batch.rows, ArrowRows)):
+        """Yield the rows of the batches, those that are kept as columns as such, and the column of their vectors."""
+        for _, group in groupby(self._batches, lambda batch: type(batch.rows)):
             batches = list(group)
-            rows: list[Any] = [batch.rows for batch in batches]
-            vectors = _column([batch.vectors for batch in batches])
-            yield _joined(rows) if of_arrow else list(chain.from_iterable(rows)), vectors
+            yield reduce(_joined, [batch.rows for batch in batches]), _column([batch.vectors for batch in batches])
 
 
 def kind_of_vectors(vectors: Vectors | Sparse) -> tuple[Any, ...]:
@@ -62,8 +60,8 @@ def _size(batch: Documents) -> int:
     return size + sum(map(len, batch.texts))
 
 
-def _joined(rows: Sequence[ArrowRows]) -> ArrowRows:
-    return ArrowRows([batch for each in rows for batch in each.batches])
+def _joined(rows: Sequence[Row], more: Sequence[Row]) -> Sequence[Row]:
+    return rows + more if isinstance(rows, ColumnarRows) else [*rows, *more]
 
 
 def _column(vectors: Sequence[Any]) -> Array:

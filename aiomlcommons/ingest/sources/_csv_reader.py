@@ -10,7 +10,8 @@ import attrs
 
 from aiomlcommons.ingest.sources._compression import Content
 from aiomlcommons.ingest.sources._csv_layout import Layout
-from aiomlcommons.ingest.sources._lines import LineSplitter
+from aiomlcommons.ingest.sources._csv_plain import plain_rows
+from aiomlcommons.ingest.sources._lines import Lines, LineSplitter
 from aiomlcommons.ingest.sources.reading import LinePosition, source_errors
 from aiomlcommons.ingest.types import BadRow, Row, Rows
 
@@ -31,7 +32,10 @@ class CsvReader:
     layout: Layout
     place: LinePosition
     start: int
+    # Lines that are read one by one, and after them those that were read together and not looked at yet.
     _lines: deque[bytes] = attrs.field(factory=deque, init=False)
+    _untried: Lines | None = attrs.field(default=None, init=False)
+    _reads: int = attrs.field(default=0, init=False)
     _ended: bool = attrs.field(default=False, init=False)
     _splitter: LineSplitter = attrs.field(init=False)
     # The lines of the record that is being read, whether one of them is not in the encoding of the file, and how many
@@ -45,14 +49,47 @@ class CsvReader:
 
     def next(self) -> Rows:
         """Return the next rows; none mean the end. Raises SourceError."""
-        position, start, rows = self.place.position, self.start, list[Row | BadRow]()
+        position, start = self.place.position, self.start
+        rows: Sequence[Row | BadRow] = ()
         with source_errors(f"{self.name}, after line {self.place.line}"):
-            while not rows or (len(rows) < ROWS_AT_ONCE and self.place.offset - position[0] < BYTES_AT_ONCE):
-                if (found := self._next()) is None:
-                    break
-                rows += found
+            while not rows and (self._lines or self._untried or self._read()):
+                rows = self._together() or self._one_by_one()
         self.start += len(rows)
         return Rows(start, rows, position, self.content.share)
+
+    def _together(self) -> Sequence[Row | BadRow]:
+        """Return the rows of the lines that were just read, as many as the plain way finds."""
+        if (lines := self._untried) is None:
+            return ()
+        self._untried = None
+        rows, count = plain_rows(lines, self.layout)
+        if count == lines.count:
+            self.place.advance(lines.data, count)
+        else:
+            split = lines.split()
+            self.place.advance(b"".join(split[:count]), count)
+            self._lines.extend(split[count:])
+        return rows
+
+    def _one_by_one(self) -> list[Row | BadRow]:
+        """Return some rows, record by record; none mean the end."""
+        begin, rows, reads = self.place.offset, list[Row | BadRow](), self._reads
+        while not rows or (len(rows) < ROWS_AT_ONCE and self.place.offset - begin < BYTES_AT_ONCE):
+            if (found := self._next()) is None:
+                break
+            rows += found
+            if self._reads > reads:
+                # What follows a record that goes on in the next lines of the file may be plain.
+                self._try_rest()
+                break
+        return rows
+
+    def _try_rest(self) -> None:
+        if sum(map(len, self._lines)) <= BYTES_AT_ONCE:
+            self._untried = Lines(
+                b"".join(self._lines), self.layout.newline.encode(self.layout.encoding.name), len(self._lines)
+            )
+            self._lines.clear()
 
     def _next(self) -> Sequence[Row | BadRow] | None:
         """Return the row of the next record, none if its line is empty; None at the end of the file.
@@ -109,14 +146,24 @@ class CsvReader:
     def _line(self) -> str | None:
         """Return the next line of the file, and add it to the record."""
         while not self._lines:
-            if self._ended:
+            if self._untried is None and not self._read():
                 return None
-            data = self.content.read(READ_AT_ONCE)
-            self._ended = not data
-            self._lines.extend(self._splitter.feed(data).split())
+            self._lines.extend(self._untried.split() if self._untried else ())
+            self._untried = None
         self._record.append(line := self._lines.popleft())
         try:
             return self.layout.encoding.decode(line)
         except UnicodeDecodeError:
             self._not_text = True
             return self.layout.encoding.shown(line)
+
+    def _read(self) -> bool:
+        """Read the next lines of the file; return False at its end."""
+        if self._ended:
+            return False
+        data = self.content.read(READ_AT_ONCE)
+        self._ended = not data
+        lines = self._splitter.feed(data)
+        self._reads += 1
+        self._untried = lines if lines.count else None
+        return True

@@ -315,13 +315,13 @@ async def test_a_file_that_is_shorter_than_the_position_is_refused(tmp_path: Pat
 
 @pytest.mark.asyncio
 async def test_another_file_under_the_same_name_is_refused(tmp_path: Path) -> None:
-    first = written(tmp_path / "a.csv", b"a\n" + b"one\n" * 2000)
+    first = written(tmp_path / "a.csv", b"a\n" + b"one\n" * 70_000)
     second = (await batches_of(first))[1]
-    assert (second.start, second.share) == (1000, 1.0)
-    with pytest.raises(SourceError, match=r"a\.csv has changed before byte 4,002 since it was read"):
-        await rows_of(written(tmp_path / "a.csv", b"a\n" + b"two\n" * 2000), second.position, second.start)
+    assert (second.start, second.share) == (65_535, 1.0)
+    with pytest.raises(SourceError, match=r"a\.csv has changed before byte 262,142 since it was read"):
+        await rows_of(written(tmp_path / "a.csv", b"a\n" + b"two\n" * 70_000), second.position, second.start)
 
 
 @pytest.mark.asyncio
 async def test_leaving_early_closes_the_file(tmp_path: Path) -> None:
-    assert len((await read_one(written(tmp_path / "a.csv", b"a\n" + b"x\n" * 5000))).rows) == 1000
+    assert len((await read_one(written(tmp_path / "a.csv", b"a\n" + b"x\n" * 70_000))).rows) == 70_000
