@@ -45,7 +45,8 @@ class BlockingSink(ABC):
 
     async def write(self, batch: Documents, /) -> Sequence[Refused]:
         """Write a batch; return the documents that are refused. Raises SinkError, OSError naming the file."""
-        return await self._locked(lambda: self._write(batch))
+        refused = self._take_at_once(batch)
+        return await self._locked(lambda: self._write(batch)) if refused is None else refused
 
     async def flush(self) -> Any:
         """Fsync all writes; return the state. Raises SinkError if it is not open, OSError naming the file."""
@@ -61,6 +62,21 @@ class BlockingSink(ABC):
                 return work()
 
         return await anyio.to_thread.run_sync(locked)
+
+    def _take_at_once(self, batch: Documents) -> Sequence[Refused] | None:
+        if not self._lock.acquire(blocking=False):
+            return None
+        try:
+            return self._take(batch)
+        finally:
+            self._lock.release()
+
+    def _take(self, batch: Documents) -> Sequence[Refused] | None:  # noqa: ARG002 - for those that can
+        """Keep a batch for a later write, without blocking, and return what is refused; None leaves it to ``_write``.
+
+        A thread for each batch costs more than what many a sink does with it.
+        """
+        return None
 
     def _open_or_close(self, state: Any) -> None:
         try:

@@ -60,21 +60,12 @@ class ParquetSink(BlockingSink):
             self._known, tables, refused = self._known.admit(rows, self.field)
         return tables, refused
 
-    async def write(self, batch: Documents, /) -> Sequence[Refused]:
-        """Write a batch; return the documents that are refused. Raises SinkError, OSError naming the file."""
-        return () if self._kept(batch) else await super().write(batch)
-
-    def _kept(self, batch: Documents) -> bool:
-        """Keep a batch for later, if it fits and there is room: without a thread."""
-        if not self._lock.acquire(blocking=False):
-            return False  # a call that was cancelled goes on in its thread
-        try:
-            fits = self._is_open and self._screens and self._kind == kind_of_vectors(batch.vectors)
-            if kept := fits and self._waiting.has_room(batch):
-                self._waiting.add(batch)
-            return kept
-        finally:
-            self._lock.release()
+    def _take(self, batch: Documents) -> Sequence[Refused] | None:
+        fits = self._is_open and self._screens and self._kind == kind_of_vectors(batch.vectors)
+        if not fits or not self._waiting.has_room(batch):
+            return None
+        self._waiting.add(batch)
+        return ()
 
     def _open(self, state: Any) -> None:
         arrow()  # raises ImportError early

@@ -24,6 +24,8 @@ from hypothesis import strategies as st
 from aiomlcommons.ingest.sinks import JsonLinesSink, NpySink, ParquetSink, SinkError, open_sink
 from aiomlcommons.ingest.sinks import _parquet_parts as folders
 from aiomlcommons.ingest.sinks._index_actions import actions
+from aiomlcommons.ingest.sinks.npy import _lines as npy_lines
+from aiomlcommons.ingest.types import Documents
 from tests.support.sinks import DIMENSION, batch, documents, sparse, vectors, written
 
 # It has no type hints.
@@ -300,12 +302,63 @@ async def test_a_full_disk_is_an_error_that_names_the_file_and_what_is_durable_s
     monkeypatch.setattr(Full, "room", False)
     with pytest.raises(OSError, match=rf"No space left.*out\{ending}\.part") as caught:
         await sink.write(batch(3, 2))
+        await sink.flush()  # a .npy holds its batches until there are enough of them
     assert caught.value.errno == errno.ENOSPC
-    assert await sink.flush() == before
+    if ending == ".jsonl":
+        assert await sink.flush() == before
     await sink.close(complete=False)
     monkeypatch.setattr(Full, "room", True)
     await written(open_sink(path), batch(3, 2), state=before)
     assert holds(path, 5)
+
+
+async def test_what_a_full_disk_did_not_take_of_numpy_is_written_with_the_next_flush(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("aiomlcommons.ingest.sinks._part_file.io.FileIO", Full)
+    sink = NpySink(tmp_path / "out.npy")
+    await sink.open(None)
+    for first in (0, 2):
+        await sink.write(batch(first, 2))
+    write = sink._ids_part.write
+    monkeypatch.setattr(sink._ids_part, "write", fails)  # after the vectors
+    with pytest.raises(OSError, match="Input/output"):
+        await sink.flush()
+    monkeypatch.setattr(sink._ids_part, "write", write)
+    await sink.write(batch(4, 1))
+    assert (await sink.flush())["rows"] == 5
+    await sink.write(batch(5, 1))
+    monkeypatch.setattr(Full, "room", False)
+    with pytest.raises(OSError, match="No space left"):
+        await sink.close(complete=True)
+    assert not (tmp_path / "out.npy").exists()
+    monkeypatch.setattr(Full, "room", True)
+
+
+async def test_vectors_wait_until_there_are_enough_of_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sink, written_out = NpySink(tmp_path / "out.npy"), list[int]()
+    await sink.open(None)
+    write_out = sink._write_out
+    monkeypatch.setattr(sink, "_write_out", lambda: (written_out.append(len(sink._held)), write_out())[1])
+    big = np.arange(64 * 512, dtype="f4").reshape(64, 512)
+    for first in range(0, 640, 64):
+        await sink.write(documents([{"id": f"d{i}"} for i in range(first, first + 64)], big))
+        assert sink._bytes <= 1 << 20
+    assert written_out == [9], "the ninth, which completes 1 MB, with those before it"
+    other = documents([{"id": "x"}], np.zeros((1, 7), "f4"))
+    assert "a vector of 7 <f4 after vectors of 512 <f4" in (await sink.write(other))[0].why
+    await sink.close(complete=True)
+    assert np.array_equal(np.load(tmp_path / "out.npy"), np.concatenate([big] * 10))
+    lines = (tmp_path / "out.npy.ids.jsonl").read_bytes().splitlines()
+    assert [orjson.loads(line) for line in lines] == [{"row": None, "id": f"d{i}"} for i in range(640)]
+
+
+@given(st.lists(st.text('a"\\},{:\n\u2028é'), min_size=1, max_size=9), st.booleans())
+async def test_the_lines_of_ids_are_those_that_are_written_one_by_one(ids: list[str], numbered: bool) -> None:
+    numbers: Any = range(7, 7 + len(ids)) if numbered else ()
+    found = npy_lines(Documents(ids, [{} for _ in ids], ids, vectors(0, len(ids)), numbers))
+    expected = [{"row": 7 + i if numbered else None, "id": key} for i, key in enumerate(ids)]
+    assert found == b"".join(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE) for line in expected)
 
 
 class Little(io.FileIO):
