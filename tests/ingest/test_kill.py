@@ -1,6 +1,7 @@
 """kill -9 at any moment: at the end every id is in the sink exactly once, or in the dead letter file.
 
-``python -m tests.ingest.test_kill [KILLS]`` kills that many times, and prints what was embedded twice.
+``python -m tests.ingest.test_kill [KILLS] [ENDING]`` kills that many times a job that writes to such a file, and prints
+what was embedded twice.
 """
 
 from __future__ import annotations
@@ -10,10 +11,12 @@ import random
 import sys
 import tempfile
 from collections import Counter
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import attrs
+import numpy as np
 import orjson
 import pytest
 
@@ -21,6 +24,8 @@ from aiomlcommons import Session
 from aiomlcommons.emulator import Emulator
 from aiomlcommons.emulator.faults import PREDICTIONS
 from aiomlcommons.ingest.state.dead_letters import documents as dead_documents
+
+pq: Any = import_module("pyarrow.parquet")
 
 ROWS = 1_000
 BAD = {77, 500}
@@ -50,10 +55,10 @@ def write(path: Path) -> None:
             file.write(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE))
 
 
-async def killed(kills: int, folder: Path, seed: int) -> tuple[int, int]:
+async def killed(kills: int, folder: Path, seed: int, ending: str = ".jsonl") -> tuple[int, int]:
     """Run a job that is killed this many times; return how many texts were embedded, and how many more than once."""
     chance = random.Random(seed)  # noqa: S311
-    source, sink, note = (folder / name for name in ("in.jsonl", "out.jsonl", "job"))
+    source, sink, note = (folder / name for name in ("in.jsonl", f"out{ending}", "job"))
     await asyncio.to_thread(write, source)
     emulator, killing = Emulator(), Killing()
     emulator.faults.add(killing, on=PREDICTIONS, times=None)
@@ -74,23 +79,36 @@ async def killed(kills: int, folder: Path, seed: int) -> tuple[int, int]:
     return sum(killing.asked.values()), sum(killing.asked.values()) - len(killing.asked)
 
 
+def ids_in(sink: Path) -> list[str]:
+    """Return the ids in the file, each of which has its vector there."""
+    if sink.suffix == ".parquet":
+        table = pq.read_table(sink)
+        assert all(vector is not None for vector in table["embedding"].to_pylist())
+        return list(table["id"].to_pylist())
+    lines = sink.with_name(f"{sink.name}.ids.jsonl") if sink.suffix == ".npy" else sink
+    ids = [orjson.loads(line)["id"] for line in lines.read_bytes().splitlines()]
+    assert sink.suffix != ".npy" or (len(np.load(sink)) == len(ids) and np.load(sink).any(axis=1).all())
+    return ids
+
+
 def check(report: dict[str, int], sink: Path, dead: Path) -> None:
-    ids = [orjson.loads(line)["id"] for line in sink.read_bytes().splitlines()]
-    assert ids == [f"d{number}" for number in range(ROWS) if number not in BAD]
+    assert ids_in(sink) == [f"d{number}" for number in range(ROWS) if number not in BAD]
     assert [document["id"] for document in dead_documents(dead)] == [f"d{number}" for number in sorted(BAD)]
     assert (report["read"], report["written"], report["failed"]) == (ROWS, ROWS - len(BAD), len(BAD))
 
 
 @pytest.mark.asyncio
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(
+    ("seed", "ending"), [(0, ".jsonl"), (1, ".jsonl"), (2, ".jsonl"), (3, ".parquet"), (4, ".npy")]
+)
 async def test_a_job_that_is_killed_again_and_again_loses_nothing_and_writes_nothing_twice(
-    tmp_path: Path, seed: int
+    tmp_path: Path, seed: int, ending: str
 ) -> None:
-    await killed(4, tmp_path, seed)
+    await killed(4, tmp_path, seed, ending)
 
 
 if __name__ == "__main__":
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 50
     with tempfile.TemporaryDirectory() as place:
-        total, again = asyncio.run(killed(count, Path(place), seed=1))
+        total, again = asyncio.run(killed(count, Path(place), 1, *sys.argv[2:3]))
     print(f"killed {count} times: {ROWS:,} rows, every id once; {total:,} texts embedded, {again:,} of them again")
