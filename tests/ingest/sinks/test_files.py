@@ -339,7 +339,12 @@ async def test_vectors_wait_until_there_are_enough_of_them(tmp_path: Path, monke
     sink, written_out = NpySink(tmp_path / "out.npy"), list[int]()
     await sink.open(None)
     write_out = sink._write_out
-    monkeypatch.setattr(sink, "_write_out", lambda: (written_out.append(len(sink._held)), write_out())[1])
+
+    def noted() -> None:
+        written_out.append(len(sink._held))
+        write_out()
+
+    monkeypatch.setattr(sink, "_write_out", noted)
     big = np.arange(64 * 512, dtype="f4").reshape(64, 512)
     for first in range(0, 640, 64):
         await sink.write(documents([{"id": f"d{i}"} for i in range(first, first + 64)], big))
