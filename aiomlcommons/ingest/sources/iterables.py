@@ -28,6 +28,8 @@ from aiomlcommons.ingest.errors import SourceError
 from aiomlcommons.ingest.types import BadRow, Row, Rows, TextRow
 
 ROWS_AT_ONCE = 256
+# Of a list, which yields them without a call for each.
+LISTED_AT_ONCE = 1_024
 Items: TypeAlias = "Iterable[Any] | AsyncIterable[Any]"
 
 
@@ -68,7 +70,7 @@ class IterableSource:
             async for items in batches:
                 to_skip, items = max(0, to_skip - len(items)), items[to_skip:]
                 if items:
-                    yield Rows(number, [self._row(item, number + i) for i, item in enumerate(items)], None)
+                    yield Rows(number, self._rows(items, number), None)
                     number += len(items)
         if to_skip:
             raise SourceError(f"{self.name} has {start - to_skip:,} rows, and was read to row {start:,} before")
@@ -82,6 +84,11 @@ class IterableSource:
             )
         self._begun = True
         return items
+
+    def _rows(self, items: list[Any], number: int) -> list[Row | BadRow]:
+        if set(map(type, items)) == {dict}:
+            return items
+        return [self._row(item, number + i) for i, item in enumerate(items)]
 
     def _row(self, item: Any, number: int) -> Row | BadRow:
         if isinstance(item, Mapping | BadRow):
@@ -111,6 +118,12 @@ async def _batches(items: Items) -> AsyncGenerator[list[Any]]:
         async with aclosing(_Buffer(aiter(items)).batches()) as batches:
             async for batch in batches:
                 yield batch
+        return
+    if type(items) is list:
+        begin = 0
+        while part := items[begin : begin + LISTED_AT_ONCE]:
+            yield part
+            begin += len(part)
         return
     iterator = iter(items)
     try:
