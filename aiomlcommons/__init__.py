@@ -63,7 +63,7 @@ if TYPE_CHECKING:
     from aiomlcommons.net.aws import AwsAuth
     from aiomlcommons.net.backoff import Backoff
     from aiomlcommons.net.hedge import Hedge
-    from aiomlcommons.net.nodes import NodeState
+    from aiomlcommons.net.node_state import NodeState
     from aiomlcommons.net.secret import Secret
     from aiomlcommons.net.session_options import SessionOptions
     from aiomlcommons.net.transport import SendFunction, Streamed, Timeout, Transport

@@ -24,7 +24,7 @@ from aiomlcommons.net.connection import Connection
 from aiomlcommons.net.environment import options_from, urls_from
 from aiomlcommons.net.health import ping
 from aiomlcommons.net.hedge import Hedge, as_hedge
-from aiomlcommons.net.nodes import NodeState
+from aiomlcommons.net.node_state import NodeState
 from aiomlcommons.net.options import Options, with_tenant
 from aiomlcommons.net.rules import checked
 from aiomlcommons.net.secret import Secret

@@ -38,11 +38,8 @@ _SCHEMES = frozenset({"basic", "bearer", "aws4-hmac-sha256"})
 NO_CREDENTIALS = "none"
 
 
-def _scheme(headers: Mapping[str, str]) -> str:
-    value = next((value for name, value in headers.items() if name.lower() == "authorization"), None)
-    if value is None:
-        return NO_CREDENTIALS
-    found = value.partition(" ")[0].lower()
+def _scheme(authorization: str) -> str:
+    found = authorization.partition(" ")[0].lower()
     return found if found in _SCHEMES else ""
 
 
@@ -65,12 +62,14 @@ class HttpRequest:
     hidden: tuple[str, ...] = attrs.field(default=(), repr=False, eq=False)
     scheme: str = attrs.field(default="", repr=False, eq=False)
 
-    @cached_property
+    @property
     def url(self) -> str:
         """The URL that is sent, byte for byte, as signatures need it.
 
         Its query is strictly percent-encoded (RFC 3986): all but letters, digits and ``-._~`` is quoted.
         """
+        if not self.query and "?" not in self.path:
+            return self.base + self.path
         path, _, own = self.path.partition("?")
         pairs = [*parse_qsl(own, keep_blank_values=True), *self.query.items()]
         query = "&".join(f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in pairs)
@@ -89,15 +88,19 @@ class HttpRequest:
         """
         if self.veil is not None:
             return self
-        headers = {name: value for name, value in self.headers.items() if name.lower() in HARMLESS_HEADERS}
+        scheme, taken, headers = NO_CREDENTIALS, [*self.hidden], dict[str, str]()
+        for name, value in self.headers.items():
+            if name.lower() in HARMLESS_HEADERS:
+                headers[name] = value
+                continue
+            taken.append(value)
+            if scheme is NO_CREDENTIALS and name.lower() == "authorization":
+                scheme = _scheme(value)
         query = {name: MASK if is_secret(name) else value for name, value in self.query.items()}
-        taken = [*self.hidden]
-        taken += [value for name, value in self.headers.items() if name not in headers]
         taken += [value for name, value in self.query.items() if is_secret(name)]
         if "?" in self.path:
             taken += [value for name, value in parse_qsl(self.path.partition("?")[2]) if is_secret(name)]
         path, veil = without_parameters(self.path), Veil(tuple(taken), self.body)
-        scheme = _scheme(self.headers)
         return HttpRequest(self.method, path, query, self.body, headers, self.base, veil, scheme=scheme)
 
     def hidden_in(self, text: str) -> str:
@@ -106,6 +109,8 @@ class HttpRequest:
 
     def at(self, base: str) -> HttpRequest:
         """Return a copy for the node at a URL without a slash at its end."""
+        if base == self.base:
+            return self
         # Not by evolve, here and above, which takes several times as long: each call makes some copies.
         return HttpRequest(self.method, self.path, self.query, self.body, self.headers, base, self.veil, self.hidden)
 

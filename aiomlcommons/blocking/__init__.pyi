@@ -40,7 +40,7 @@ import aiomlcommons.lifecycle.spec
 import aiomlcommons.net.auth
 import aiomlcommons.net.backoff
 import aiomlcommons.net.hedge
-import aiomlcommons.net.nodes
+import aiomlcommons.net.node_state
 import aiomlcommons.net.secret
 import aiomlcommons.net.session_options
 import aiomlcommons.net.transport
@@ -139,7 +139,7 @@ class Session:
     def models(self) -> ModelLife:
         '``ml.models``: register, deploy, predict, undeploy and delete; ``ensure`` performs the steps that are missing.'
     @property
-    def nodes(self) -> tuple[aiomlcommons.net.nodes.NodeState, ...]:
+    def nodes(self) -> tuple[aiomlcommons.net.node_state.NodeState, ...]:
         'The nodes of the session, in the order of their URLs, and which of them take calls now.'
     def options(self, *, auth: aiomlcommons.net.auth.Auth | tuple[str, str] | None = ..., timeout: aiomlcommons.net.transport.Timeout | float | None = ..., retries: int | None = ..., wait: float | None = ..., backoff: aiomlcommons.net.backoff.Backoff | None = ..., headers: collections.abc.Mapping[str, str] | None = ..., opaque_id: str | None = ..., tenant_id: str | None = ..., hedge: aiomlcommons.net.hedge.Hedge | float | None = ...) -> typing.Self:
         'Return a view of this session with other request options; it shares the connection pool.'

@@ -6,8 +6,8 @@ import asyncio
 import io
 from collections.abc import AsyncGenerator, Awaitable
 from contextlib import asynccontextmanager
-from functools import partial
-from typing import Any, TypeVar
+from functools import lru_cache, partial
+from typing import TypeVar
 
 import aiohttp
 import anyio
@@ -66,13 +66,18 @@ class AiohttpTransport:
 
     async def send(self, request: HttpRequest, timeout: Timeout) -> HttpResponse:
         """Send a request and return its complete response."""
-        return await self._translated(self._send(request, timeout), request, timeout)
-
-    async def _send(self, request: HttpRequest, timeout: Timeout) -> HttpResponse:
-        async with self._begin(request, timeout) as answer:
-            self._refuse_of_proxy(answer.status, request)
-            self._responded.add(request.base)
-            return HttpResponse(answer.status, await answer.read(), _headers(answer))
+        try:
+            answer = await self._begin(request, timeout)
+            try:
+                self._check(answer.status, request)
+                return HttpResponse(answer.status, await answer.read(), _headers(answer))
+            except BaseException:
+                answer.close()
+                raise
+        except (aiohttp.ClientError, TimeoutError, OSError, UnicodeError) as error:
+            failure = self._translate(error, request, timeout)
+        # Raised outside of the except block: aiohttp's error may hold credentials, and must not become its context.
+        raise failure
 
     @asynccontextmanager
     async def stream(self, request: HttpRequest, timeout: Timeout) -> AsyncGenerator[Streamed]:
@@ -85,32 +90,33 @@ class AiohttpTransport:
             return await self._translated(answer.content.readany(), request, endless)
 
         try:
-            self._refuse_of_proxy(answer.status, request)
-            self._responded.add(request.base)
+            self._check(answer.status, request)
             yield Streamed(answer.status, _headers(answer), pieces)
         finally:
             # Close the connection rather than drain the unread rest; the server notices that and stops.
             answer.close()
 
-    def _begin(self, request: HttpRequest, timeout: Timeout) -> Any:
+    def _begin(self, request: HttpRequest, timeout: Timeout) -> Awaitable[aiohttp.ClientResponse]:
         client = self._client
         if client is None:
             raise SessionClosed("the session is not open")
         if asyncio.get_running_loop() is not self._loop:
             raise SessionClosed("the session belongs to another event loop: open one session for each loop")
         url = URL(request.url, encoded=True)  # encoding it again would change an id, or break a signature
-        proxy = self._proxies.of_url(url)
-        for_proxy = {} if proxy is None else proxy.headers
+        headers, proxy, for_proxy = request.headers, self._proxies.of_url(url), None
+        if proxy is not None and url.scheme == "https":
+            for_proxy = proxy.headers  # within TLS the cluster would get them
+        elif proxy is not None:
+            headers = {**headers, **proxy.headers}  # without TLS aiohttp forgets those that are for the proxy
         return client.request(
             request.method,
             url,
             proxy=None if proxy is None else proxy.url,
-            # Within TLS the cluster would get them, and without it aiohttp forgets them.
-            proxy_headers=for_proxy if url.scheme == "https" else None,
+            proxy_headers=for_proxy,
             data=_payload(request.body),
-            headers=request.headers if url.scheme == "https" else {**request.headers, **for_proxy},
+            headers=headers,
             # aiohttp would send application/octet-stream for a POST without a body, which the server rejects with 406.
-            skip_auto_headers=("content-type",) if request.body is None else None,
+            skip_auto_headers=("content-type",) if request.body is None and request.method != "GET" else None,
             timeout=_timeout(timeout),
             allow_redirects=False,
         )
@@ -118,14 +124,18 @@ class AiohttpTransport:
     async def _translated(self, work: Awaitable[T], request: HttpRequest, timeout: Timeout) -> T:
         try:
             return await work
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            failure: MLCommonsError = self._translate(error, request, timeout)
-        except UnicodeError:
-            failure = InvalidRequest("a header or the path has a character that cannot be sent, such as half of a pair")
-        # Raised outside of the except block: aiohttp's error may hold credentials, and must not become its context.
+        except (aiohttp.ClientError, TimeoutError, OSError, UnicodeError) as error:
+            failure = self._translate(error, request, timeout)
         raise failure
 
-    def _translate(self, error: Exception, request: HttpRequest, timeout: Timeout) -> ConnectError:
+    def _translate(self, error: Exception, request: HttpRequest, timeout: Timeout) -> MLCommonsError:
+        """Map an error of aiohttp to one of the package."""
+        if isinstance(error, UnicodeError):
+            what = "a header or the path has a character that cannot be sent, such as half of a pair"
+            return InvalidRequest(what)
+        return self._connect_error(error, request, timeout)
+
+    def _connect_error(self, error: Exception, request: HttpRequest, timeout: Timeout) -> ConnectError:
         """Map an error of aiohttp to a ConnectError that names the host and the remedy."""
         url = URL(request.base)
         where, proxy = str(url.origin()), self._proxies.of_url(url)
@@ -172,10 +182,12 @@ class AiohttpTransport:
         failure.__cause__ = error
         return failure
 
-    def _refuse_of_proxy(self, status: int, request: HttpRequest) -> None:
+    def _check(self, status: int, request: HttpRequest) -> None:
+        """Note that a node responded, unless it was the proxy that refused."""
         # Only a proxy answers 407; for a cluster behind TLS aiohttp raises an error by itself.
         if status == 407 and (proxy := self._proxies.of_url(URL(request.base))) is not None:
             raise _refused_by(proxy, status, "Proxy Authentication Required", request)
+        self._responded.add(request.base)
 
     def _hint(self, request: HttpRequest) -> str:
         if request.base in self._responded:
@@ -226,5 +238,6 @@ def _payload(body: bytes | None) -> bytes | io.BytesIO | None:
     return io.BytesIO(body) if body is not None and len(body) > LARGE else body
 
 
+@lru_cache
 def _timeout(timeout: Timeout) -> aiohttp.ClientTimeout:
     return aiohttp.ClientTimeout(total=timeout.total, connect=timeout.connect, sock_read=timeout.read)

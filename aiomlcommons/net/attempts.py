@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import time
 from collections.abc import AsyncGenerator, Awaitable
 from contextlib import AsyncExitStack
@@ -19,6 +18,7 @@ from aiomlcommons.net.circuit import Caller, Circuits, is_refusal
 from aiomlcommons.net.events import Events
 from aiomlcommons.net.hedge import hedges
 from aiomlcommons.net.nodes import Node, NodePool
+from aiomlcommons.net.opaque_ids import new_opaque_id
 from aiomlcommons.net.options import Options
 from aiomlcommons.net.retry_budget import RetryBudget
 from aiomlcommons.net.secret import Secret, reveal
@@ -65,15 +65,24 @@ class Attempts:
     def prepared(self, request: HttpRequest) -> HttpRequest:
         """Return a request with the headers of the session and an id. Raises SessionClosed unless it is open."""
         self.check_open()
-        opaque_id = self.options.opaque_id or f"aiomlcommons-{secrets.token_hex(8)}"
-        sent = request.with_headers(self.options.headers, {"x-opaque-id": opaque_id}, request.headers)
-        return attrs.evolve(sent, hidden=tuple(map(reveal, self.hidden))) if self.hidden else sent
+        options = self.options
+        own = {name.lower(): value for name, value in request.headers.items()}
+        headers = {**own, **options.headers, "x-opaque-id": options.opaque_id or new_opaque_id(), **own}
+        nodes = self.nodes.nodes
+        # Where there is one node only, the request needs no copy for it.
+        base = nodes[0].url if len(nodes) == 1 else request.base
+        hidden = tuple(map(reveal, self.hidden)) if self.hidden else request.hidden
+        return HttpRequest(
+            request.method, request.path, request.query, request.body, headers, base, request.veil, hidden
+        )
 
     async def once(self, sent: HttpRequest, node: Node, attempt: int = 1) -> HttpResponse:
         """Send a request to a node; once more if its credentials are refused and there are others."""
         sent = sent.at(node.url)
-        signed = await self._signed(sent)
+        signed = sent if self.options.auth is None else await self._signed(sent)
         got = await self._transmit(signed, sent, node, attempt)
+        if is_success(got.status):
+            return got
         if await self._has_other_credentials(signed, got):
             got = await self._transmit(await self._signed(sent), sent, node, attempt)
         raise_for_status(got)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from typing import Any, Protocol
 
 import attrs
@@ -74,10 +75,14 @@ class BasicAuth:
     username: str = attrs.field(validator=_USERNAME)
     password: Secret = attrs.field(converter=_password, validator=_PASSWORD)
 
+    @cached_property
+    def _header(self) -> Secret:
+        pair = f"{self.username}:{self.password.reveal()}".encode()
+        return Secret(f"Basic {base64.b64encode(pair).decode()}")
+
     async def headers(self, request: HttpRequest) -> Mapping[str, str]:  # noqa: ARG002
         """Return the ``authorization`` header."""
-        pair = f"{self.username}:{self.password.reveal()}".encode()
-        return {"authorization": f"Basic {base64.b64encode(pair).decode()}"}
+        return {"authorization": self._header.reveal()}
 
 
 def _tokens_of(auth: BearerAuth) -> Tokens:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import NoReturn
 
@@ -16,7 +16,7 @@ from aiomlcommons.net.attempts import Attempts, is_nodes_fault
 from aiomlcommons.net.call import Call
 from aiomlcommons.net.circuit import Caller
 from aiomlcommons.net.discovery import Discovery
-from aiomlcommons.net.hedge import race
+from aiomlcommons.net.hedge import Hedge, race
 from aiomlcommons.net.nodes import Node
 from aiomlcommons.net.retry_budget import pause_between_probes, pause_for
 from aiomlcommons.net.transport import Streamed
@@ -41,7 +41,8 @@ class Exchange(Attempts):
         try:
             await self.transport.open()
             self.state.name = "open"
-            await self._discover()
+            if self.discovery is not None:
+                await self.discovery.refresh(self)
         except BaseException:
             # Cancelled, for one: no `async with` closes what was not entered.
             with anyio.CancelScope(shield=True):
@@ -61,31 +62,37 @@ class Exchange(Attempts):
         no retry: else a cluster of many nodes would use up all of them in a moment. One that may be ``hedged`` is sent
         to a second node if the first one is slow, if the options say so.
         """
-        call = Call(self.prepared(request), self.nodes.clock())
+        call, pauses = Call(self.prepared(request), self.nodes.clock()), iter(self.options.backoff)
+        hedge = self.options.hedge if hedged and self.options.paced else None
         try:
-            return await self._response(call, repeatable=repeatable, hedged=hedged)
+            while True:
+                if self.discovery is not None:
+                    await self.discovery.refresh(self)
+                if self.state.circuits:
+                    await self._turn(call, trial=repeatable)
+                try:
+                    if hedge is None:
+                        return await self._send(call, trial=repeatable)
+                    return await self._hedged(call, hedge, trial=repeatable)
+                except MLCommonsError as error:
+                    if not await self._goes_on(error, call, pauses, may_repeat=repeatable or _is_unsent(error)):
+                        raise
         except anyio.get_cancelled_exc_class() as cancelled:
             self._note(cancelled, call)
             raise
 
-    async def _response(self, call: Call, *, repeatable: bool, hedged: bool) -> HttpResponse:
-        pauses = iter(self.options.backoff)
-        while True:
-            await self._discover()
-            await self._turn(call, trial=repeatable)
-            try:
-                return await self._attempt(call, trial=repeatable, hedged=hedged)
-            except MLCommonsError as error:
-                now = anyio.current_time()
-                call.error, call.failed = error, now if call.failed is None else call.failed
-                may_repeat = repeatable or _is_unsent(error)
-                if may_repeat and self._goes_on(error, call.tried):
-                    self.state.events.elsewhere(call.sent, call.tried[-1].url, error, attempt=call.attempt)
-                    continue
-                if not (may_repeat and self._should_retry(error, call.attempt, now - call.failed)):
-                    error.attempts = len(call.tried)
-                    raise
-                await self._pause(call, error, pause_for(error, next(pauses)))
+    async def _goes_on(self, error: MLCommonsError, call: Call, pauses: Iterator[float], *, may_repeat: bool) -> bool:
+        """Return whether a call goes on after a failed attempt, at another node at once, or here after a pause."""
+        now = anyio.current_time()
+        call.error, call.failed = error, now if call.failed is None else call.failed
+        if may_repeat and self._may_go_elsewhere(error, call.tried):
+            self.state.events.elsewhere(call.sent, call.tried[-1].url, error, attempt=call.attempt)
+        elif may_repeat and self._should_retry(error, call.attempt, now - call.failed):
+            await self._pause(call, error, pause_for(error, next(pauses)))
+        else:
+            error.attempts = len(call.tried)
+            return False
+        return True
 
     async def _pause(self, call: Call, error: MLCommonsError, pause: float) -> None:
         """Pause before the next attempt."""
@@ -113,7 +120,7 @@ class Exchange(Attempts):
 
         Raises the last refusal if that would take too long. A bulk job repeats and spaces its requests by itself.
         """
-        if not self.options.paced or not self.state.circuits:
+        if not self.options.paced:
             return
         patience = max(LONGEST_RETRY_AFTER if self.options.retries else 0.0, self.options.wait)
         spacing = pause_between_probes(self.options.backoff)
@@ -123,25 +130,25 @@ class Exchange(Attempts):
         with call.waiting_for("its turn"):
             await self.state.circuits.turn(keys, sent, whose, spacing=spacing, patience=patience)
 
-    async def _attempt(self, call: Call, *, trial: bool, hedged: bool) -> HttpResponse:
-        """Send a request to the next node, which is added to ``tried``, and if that is slow to another one."""
-        sent, tried = call.sent, call.tried
-        hedge = self.options.hedge
+    async def _send(self, call: Call, *, trial: bool, hedge: Hedge | None = None) -> HttpResponse:
+        """Send a request to the next node, which is added to those that were tried; ``hedge`` if it is a second one."""
+        with self.nodes.turn(call.tried, trial=trial) as node:
+            call.tried.append(node)
+            if hedge is not None:
+                self.state.events.hedged(call.sent, node.url, after=hedge.after)
+            return await self.once(call.sent, node, call.attempt)
+
+    async def _hedged(self, call: Call, hedge: Hedge, *, trial: bool) -> HttpResponse:
+        """Send a request to the next node, and if that is slow to another one."""
 
         async def send(is_hedge: bool) -> HttpResponse:
-            with self.nodes.turn(tried, trial=trial and not is_hedge) as node:
-                tried.append(node)
-                if hedge is not None and is_hedge:
-                    self.state.events.hedged(sent, node.url, after=hedge.after)
-                return await self.once(sent, node, call.attempt)
+            return await self._send(call, trial=trial and not is_hedge, hedge=hedge if is_hedge else None)
 
-        if hedge is None or not hedged or not self.options.paced:
-            return await send(False)
-        if not tried:
+        if not call.tried:
             self.state.hedges.earn(hedge.cap)
         return await race(send, hedge.after, self.state.hedges.take)
 
-    def _goes_on(self, error: MLCommonsError, tried: list[Node]) -> bool:
+    def _may_go_elsewhere(self, error: MLCommonsError, tried: list[Node]) -> bool:
         """Return whether another node can take the request at once: each is worth a try, however many there are.
 
         What was not sent is not repeated, so that needs no retries.
@@ -178,21 +185,19 @@ class Exchange(Attempts):
     async def _begun(self, call: Call, stack: AsyncExitStack) -> Streamed:
         sent, tried = call.sent, call.tried
         while True:
-            await self._discover()
-            await self._turn(call, trial=False)
+            if self.discovery is not None:
+                await self.discovery.refresh(self)
+            if self.state.circuits:
+                await self._turn(call, trial=False)
             try:
                 with self.nodes.turn(tried, trial=False) as node:
                     tried.append(node)
                     return await self.stream(sent, node, stack)
             except ConnectError as error:
-                if not (_is_unsent(error) and self._goes_on(error, tried)):
+                if not (_is_unsent(error) and self._may_go_elsewhere(error, tried)):
                     error.attempts = len(tried)
                     raise
                 self.state.events.elsewhere(sent, tried[-1].url, error, attempt=1)
-
-    async def _discover(self) -> None:
-        if self.discovery is not None:
-            await self.discovery.refresh(self)
 
 
 def _is_unsent(error: MLCommonsError) -> bool:

@@ -5,15 +5,14 @@ from __future__ import annotations
 import math
 import random
 import time
-from collections.abc import Callable, Collection, Generator, Iterable
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterable
 
 import anyio
 import attrs
 
-from aiomlcommons.display.shown import Readable
 from aiomlcommons.errors import ConnectError
 from aiomlcommons.net.events import Events
+from aiomlcommons.net.node_state import NodeState, NodeStates
 
 # Seconds for which a node is set aside after its first failure in a row; each further one doubles them.
 FIRST, LONGEST = 1.0, 30.0
@@ -25,40 +24,6 @@ LONGEST_ASKED = 60.0
 SILENT, BEHIND = 2.0, 4
 # Refusals (429, 503) in a row after which a node is set aside, and calls to it are spaced.
 REFUSES = 5
-
-
-@attrs.frozen(repr=False)
-class NodeState(Readable):
-    """The state of a node of ``ml.nodes``.
-
-    Attributes:
-        url: Its URL.
-        is_live: Whether it takes calls; False while it is set aside after failures.
-        aside_for: Seconds until a call tries it again; 0 if it is live.
-        failures: Failures in a row: no response, or a 502, 503 or 504 of the cluster itself, or refusals (429) only.
-        calls: The requests sent to it so far.
-        in_flight: The requests that it has not responded to yet.
-        error: The last failure, if it is not live; else empty.
-    """
-
-    url: str
-    is_live: bool
-    aside_for: float
-    failures: int
-    calls: int
-    in_flight: int
-    error: str
-
-
-class NodeStates(tuple[NodeState, ...]):
-    """The states of the nodes of a session; a table in a notebook."""
-
-    __slots__ = ()
-
-    def _repr_html_(self) -> str:
-        from aiomlcommons.display.html_tables import several  # only notebooks need it
-
-        return several(f"Nodes: {len(self)}", self)
 
 
 @attrs.define(eq=False)
@@ -122,45 +87,46 @@ class NodePool:
             return min(live, key=lambda node: (node in tried, self._is_late(node), node.reserve, node.turn))
         return min(self.nodes, key=lambda node: (node in tried, node.since))
 
-    @contextmanager
-    def turn(self, tried: Collection[Node] = (), *, trial: bool = True) -> Generator[Node]:
+    def turn(self, tried: Collection[Node] = (), *, trial: bool = True) -> Turn:
         """Take the turn of the next node. If that is set aside, no other request tries it until this one has ended."""
+        return Turn(self, tried, trial)
+
+    def watching(self, node: Node) -> Watch:
+        """Watch a request to a node until its response, and give the time; a ConnectError sets the node aside."""
+        return Watch(self, node)
+
+    def begin_turn(self, tried: Collection[Node], *, trial: bool) -> tuple[Node, bool]:
+        """Return the next node, and whether the request that gets it is alone to try it."""
         node = self.next(tried, trial=trial)
         self._turns += 1
-        node.turn = self._turns
-        if not node.failures or node.trying:
-            node.since = self.clock()
-            yield node
-            return
-        node.since, node.trying = self.clock(), True
-        try:
-            yield node
-        finally:
-            node.trying = False
-            if node.failures:  # nor may the next one try it at once, if this one was cancelled
-                node.until = max(node.until, self.clock() + _span(node))
+        node.turn, node.since = self._turns, self.clock()
+        is_alone = node.failures > 0 and not node.trying
+        node.trying = node.trying or is_alone
+        return node, is_alone
 
-    @contextmanager
-    def watching(self, node: Node) -> Generator[float]:
-        """Watch a request to a node until its response, and give the time; a ConnectError sets the node aside."""
+    def end_trial(self, node: Node) -> None:
+        """Let others try a node that one request alone has tried."""
+        node.trying = False
+        if node.failures:  # nor may the next one try it at once, if this one was cancelled
+            node.until = max(node.until, self.clock() + _span(node))
+
+    def sending(self, node: Node) -> float:
+        """Count a request that is sent to a node, and return the time."""
         began = self.clock()
         if not node.in_flight:
             node.heard, node.mark = began, self._successes
         node.calls += 1
         node.in_flight += 1
-        try:
-            yield began
-        except ConnectError as error:
+        return began
+
+    def broken(self, node: Node, error: BaseException, began: float) -> None:
+        """Judge a node by what ended a request to it without a response."""
+        if isinstance(error, ConnectError):
             self.failed(node, error, began)
-            raise
-        except anyio.get_cancelled_exc_class():
-            # Callers with deadlines of their own would else be sent to a hanging node for ever.
-            if self._is_silent(node) and len(self.nodes) > 1:
-                waited = f"no response for {self.clock() - node.heard:.1f} s, after which the call was cancelled"
-                self.failed(node, TimeoutError(waited), began)
-            raise
-        finally:
-            node.in_flight -= 1
+        # Callers with deadlines of their own would else be sent to a hanging node for ever.
+        elif isinstance(error, anyio.get_cancelled_exc_class()) and self._is_silent(node) and len(self.nodes) > 1:
+            waited = f"no response for {self.clock() - node.heard:.1f} s, after which the call was cancelled"
+            self.failed(node, TimeoutError(waited), began)
 
     def has_other(self, tried: Collection[Node]) -> bool:
         """Return whether there is a live node that is not among ``tried``."""
@@ -221,6 +187,42 @@ class NodePool:
         is_live = not node.failures
         rest = 0.0 if is_live else max(0.0, node.until - self.clock())
         return NodeState(node.url, is_live, rest, node.failures, node.calls, node.in_flight, node.error)
+
+
+class Turn:
+    """The turn of a node, as a context."""
+
+    # A class, as the next one: each call makes both, and a generator as a context takes three times as long.
+    __slots__ = ("_is_alone", "_node", "_pool", "_trial", "_tried")
+
+    def __init__(self, pool: NodePool, tried: Collection[Node], trial: bool) -> None:
+        self._pool, self._tried, self._trial = pool, tried, trial
+
+    def __enter__(self) -> Node:
+        self._node, self._is_alone = self._pool.begin_turn(self._tried, trial=self._trial)
+        return self._node
+
+    def __exit__(self, *_: object) -> None:
+        if self._is_alone:
+            self._pool.end_trial(self._node)
+
+
+class Watch:
+    """The time between a request to a node and its response, as a context."""
+
+    __slots__ = ("_began", "_node", "_pool")
+
+    def __init__(self, pool: NodePool, node: Node) -> None:
+        self._pool, self._node = pool, node
+
+    def __enter__(self) -> float:
+        self._began = self._pool.sending(self._node)
+        return self._began
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if error is not None:
+            self._pool.broken(self._node, error, self._began)
+        self._node.in_flight -= 1
 
 
 def _span(node: Node) -> float:
