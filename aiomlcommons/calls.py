@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import AsyncGenerator, Iterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import AsyncGenerator, Awaitable, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import cache
 from typing import Any, TypeVar
 
@@ -37,7 +37,7 @@ from aiomlcommons.trouble.pages import page_in
 from aiomlcommons.wire.codec import TYPED_JSON, from_http, to_http
 from aiomlcommons.wire.features import Feature
 from aiomlcommons.wire.flavors import Flavor
-from aiomlcommons.wire.version import Server, Version, is_unknown_route, needs_version, route_at
+from aiomlcommons.wire.version import Server, Version, is_current, is_unknown_route, needs_version, route_at
 
 log = logging.getLogger("aiomlcommons")
 R = TypeVar("R")
@@ -45,6 +45,8 @@ R = TypeVar("R")
 _OF_STREAMS = (StreamFailed, StreamCut, DecodeError, ConnectError)
 # Visible ASCII but '#', which would begin a fragment that no server sees.
 _PATH = re.compile(r"/[!-\"$-~]*")
+# May be hedged.
+_PREDICTIONS = (Predict, PredictByModel)
 # Characters that are shown of what something other than OpenSearch answers.
 _SHOWN = 80
 
@@ -65,6 +67,8 @@ class Calls:
             ApiError: A response with a status of 300 or above.
             DecodeError: A response that does not match the declared type.
         """
+        if telemetry() is None:
+            return from_http(request, await self._get(request))
         with self._call(request):
             return from_http(request, await self._get(request))
 
@@ -73,8 +77,10 @@ class Calls:
 
         ``accept="application/cbor"`` requests CBOR. Raises as ``send`` does.
         """
+        if telemetry() is None:
+            return await self._get(request, accept)
         with self._call(request):
-            return await self._get(request, {"accept": accept})
+            return await self._get(request, accept)
 
     @asynccontextmanager
     async def pieces(self, request: Request[Any], /) -> AsyncGenerator[Pieces]:
@@ -147,11 +153,13 @@ class Calls:
         if info.version.distribution != "opensearch":
             raise NotOpenSearch(url, _who(info))
 
-    async def _get(self, request: Request[Any], headers: Mapping[str, str] | None = None) -> HttpResponse:
+    async def _get(self, request: Request[Any], accept: str | None = None) -> HttpResponse:
         """Send to the route that the server's version knows; retry once with the old route if the first is unknown."""
-        route = await self._route(request)
+        # Most requests are for any version of any server, which takes the fewest steps to find out.
+        is_simple = is_current(request, self._server.version) and not self._server.flavor.lacks
+        route = None if is_simple else await self._route(request)
         try:
-            return await self._try(request, route, headers)
+            return await self._try(request, route, accept)
         except ApiError as error:
             if self._server.recognised(error.response.headers):
                 self.flavor.check(request, error)
@@ -160,21 +168,20 @@ class Calls:
             other = route_at(request, await self.version(), error)
             if other == route:
                 raise
-        return await self._try(request, other, headers)
+        return await self._try(request, other, accept)
 
     async def _route(self, request: Request[Any]) -> Route | None:
         self.flavor.check(request)
         if not needs_version(request):
-            with suppress(NotSupported):  # compat may be wrong: only the version that the server reports refuses
+            try:
                 return route_at(request, self._server.version)
+            except NotSupported:
+                pass  # compat may be wrong: only the version that the server reports refuses
         return route_at(request, await self.version())
 
-    async def _try(
-        self, request: Request[Any], route: Route | None, headers: Mapping[str, str] | None = None
-    ) -> HttpResponse:
-        sent = to_http(request, route).with_headers(headers or {})
-        hedged = isinstance(request, Predict | PredictByModel)
-        return await self._exchange(sent, repeatable=request.endpoint.repeatable, hedged=hedged)
+    def _try(self, request: Request[Any], route: Route | None, accept: str | None = None) -> Awaitable[HttpResponse]:
+        sent = to_http(request, route, accept=accept)
+        return self._exchange(sent, repeatable=request.endpoint.repeatable, hedged=isinstance(request, _PREDICTIONS))
 
     async def request(
         self,

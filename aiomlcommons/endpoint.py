@@ -79,6 +79,8 @@ class Endpoint:
 
     def route_for(self, given: Container[str]) -> Route:
         """Return the current route that uses most of the given path parameters: ``/stats`` or ``/stats/{stat}``."""
+        if not self.also:
+            return self.route
         fitting = [route for route in (self.route, *self.also) if all(name in given for name in route.names)]
         return max(fitting or [self.route], key=lambda route: len(route.names))
 

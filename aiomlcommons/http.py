@@ -88,16 +88,19 @@ class HttpRequest:
         """
         if self.veil is not None:
             return self
-        scheme, taken, headers = NO_CREDENTIALS, [*self.hidden], dict[str, str]()
+        headers: dict[str, str] = {}
+        scheme, taken = NO_CREDENTIALS, [*self.hidden]
         for name, value in self.headers.items():
-            if name.lower() in HARMLESS_HEADERS:
+            if name in HARMLESS_HEADERS or name.lower() in HARMLESS_HEADERS:
                 headers[name] = value
                 continue
             taken.append(value)
             if scheme is NO_CREDENTIALS and name.lower() == "authorization":
                 scheme = _scheme(value)
-        query = {name: MASK if is_secret(name) else value for name, value in self.query.items()}
-        taken += [value for name, value in self.query.items() if is_secret(name)]
+        query = self.query
+        if query:
+            query = {name: MASK if is_secret(name) else value for name, value in self.query.items()}
+            taken += [value for name, value in self.query.items() if is_secret(name)]
         if "?" in self.path:
             taken += [value for name, value in parse_qsl(self.path.partition("?")[2]) if is_secret(name)]
         path, veil = without_parameters(self.path), Veil(tuple(taken), self.body)
@@ -128,7 +131,11 @@ def is_success(status: int) -> bool:
     return status < 300
 
 
-@attrs.frozen(slots=False)
+def _bare(request: HttpRequest) -> HttpRequest:
+    return request.bare
+
+
+@attrs.frozen(slots=False, repr=False)
 class HttpResponse:
     """A response with its undecoded body, its headers (names in lower case), and the request that it belongs to.
 
@@ -136,9 +143,14 @@ class HttpResponse:
     """
 
     status: int
-    body: bytes = attrs.field(repr=_size)
-    headers: Mapping[str, str] = attrs.field(factory=dict, repr=_names)
-    request: HttpRequest = attrs.field(default=HttpRequest("", ""), repr=str)
+    body: bytes
+    headers: Mapping[str, str] = attrs.field(factory=dict)
+    _request: HttpRequest = attrs.field(default=HttpRequest("", ""), eq=_bare)
+
+    @property
+    def request(self) -> HttpRequest:
+        """The request without credentials. It is made only when it is asked for, which of few responses it is."""
+        return self._request.bare
 
     @property
     def content_type(self) -> str:
@@ -162,8 +174,12 @@ class HttpResponse:
         made = HttpResponse(self.status, body, headers, request)
         return self if made == self else made
 
+    def __repr__(self) -> str:
+        shown = f"status={self.status}, body={_size(self.body)}, headers={_names(self.headers)}"
+        return f"HttpResponse({shown}, request={self._request})"
+
     def __getstate__(self) -> dict[str, Any]:
-        return {**vars(self), "request": attrs.evolve(self.request, body=None)}
+        return {**vars(self), "_request": attrs.evolve(self.request, body=None)}
 
     def json(self) -> Any:
         """Decode the body from JSON, or from CBOR if the content type says so. Raises ValueError if it is invalid."""

@@ -65,10 +65,10 @@ class Attempts:
     def prepared(self, request: HttpRequest) -> HttpRequest:
         """Return a request with the headers of the session and an id. Raises SessionClosed unless it is open."""
         self.check_open()
-        options = self.options
-        own = {name.lower(): value for name, value in request.headers.items()}
+        options, nodes, own = self.options, self.nodes.nodes, request.headers
+        if not all(map(str.islower, own)):
+            own = {name.lower(): value for name, value in own.items()}
         headers = {**own, **options.headers, "x-opaque-id": options.opaque_id or new_opaque_id(), **own}
-        nodes = self.nodes.nodes
         # Where there is one node only, the request needs no copy for it.
         base = nodes[0].url if len(nodes) == 1 else request.base
         hidden = tuple(map(reveal, self.hidden)) if self.hidden else request.hidden
@@ -112,7 +112,7 @@ class Attempts:
                 self._succeeded(sent, node)
                 return answer, None
             body = b"".join([piece async for piece in _each(answer.pieces)])
-        got = HttpResponse(answer.status, body, answer.headers, signed.bare)
+        got = HttpResponse(answer.status, body, answer.headers, signed)
         self._answered(sent, node, got, began)
         return answer, got
 
@@ -148,7 +148,7 @@ class Attempts:
             self.state.events.unanswered(sent, error, attempt=attempt, seconds=time.perf_counter() - started)
             raise
         self.state.events.answered(sent, got, attempt=attempt, seconds=time.perf_counter() - started)
-        got = HttpResponse(got.status, got.body, got.headers, signed.bare)
+        got = HttpResponse(got.status, got.body, got.headers, signed)
         self._answered(sent, node, got, began)
         return got
 

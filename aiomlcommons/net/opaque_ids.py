@@ -6,11 +6,10 @@ import itertools
 import os
 from collections.abc import Iterator
 
-_SIZE = 8
-
 
 def _numbers() -> Iterator[int]:
-    return itertools.count(int.from_bytes(os.urandom(_SIZE), "big"))
+    # One of 63 bits, so that what is counted on from it has 16 digits too.
+    return itertools.count(int.from_bytes(os.urandom(8), "big") >> 1)
 
 
 _counter = _numbers()
@@ -21,7 +20,7 @@ def new_opaque_id() -> str:
 
     Random digits for each call would cost a system call.
     """
-    return f"aiomlcommons-{next(_counter) % 256**_SIZE:0{2 * _SIZE}x}"
+    return f"aiomlcommons-{next(_counter):016x}"
 
 
 def _begin_anew() -> None:

@@ -101,6 +101,8 @@ class Span:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self._found is None:
+            return
         self.end(error)
         # What nobody awaits any more is closed in a context of its own, in which there is nothing to restore.
         if kind is not GeneratorExit:

@@ -54,7 +54,7 @@ def strict(accepted: tuple[type, ...], what: str) -> Hook:
     """Make a hook that accepts data of these types unchanged, and rejects all other."""
 
     def hook(data: Any, _: Any) -> Any:
-        if not fits(data, accepted):
+        if type(data) not in accepted and not fits(data, accepted):
             raise expected(what, data)
         return data
 
@@ -87,13 +87,14 @@ def object_in(converter: cattrs.Converter, cls: Any) -> Hook:
     keeps = issubclass(origin, Record)
 
     def hook(data: Any, declared: Any) -> Any:
-        if isinstance(data, origin):
-            return data
-        if not isinstance(data, Mapping):
-            raise expected("an object", data)
+        if type(data) is not dict:  # most are what JSON was decoded to
+            if isinstance(data, origin):
+                return data
+            if not isinstance(data, Mapping):
+                raise expected("an object", data)
         made = read(data, declared)
-        if keeps and (unknown := data.keys() - known):
-            made.extra.update((key, data[key]) for key in data if key in unknown)
+        if keeps and not known.issuperset(data):
+            made.extra.update((key, data[key]) for key in data if key not in known)
         return made
 
     return hook

@@ -25,6 +25,7 @@ _ACCEPTS: Mapping[Any, tuple[type, ...]] = {
     Null: (type(None),),
     Secret: (str, Secret),
 }
+_UNCHANGED = (str, bool, int, float)
 
 
 def is_union(cls: Any) -> bool:
@@ -43,14 +44,6 @@ def _accepts(member: Any) -> tuple[type, ...]:
     return (Mapping,)
 
 
-def _open_enum(member: type[Enum], data: Any) -> Any:
-    # Newer servers add values, so an unknown one stays a string.
-    try:
-        return member(data)
-    except ValueError:
-        return data
-
-
 def union_in(converter: cattrs.Converter, cls: Any) -> Hook:
     """Make a hook that structures null, an enum value, an object by its keys, else the first member that accepts it."""
     members = get_args(cls)
@@ -58,17 +51,22 @@ def union_in(converter: cattrs.Converter, cls: Any) -> Hook:
     enums = [m for m in members if isinstance(m, type) and issubclass(m, Enum) and m is not Null]
     plain = [(m, _accepts(m)) for m in members if m not in enums and m is not Null]
     null = NULL if Null in members else None
-    # An enum is closed, so that other values are rejected, unless str is a member of the union too.
+    takes_null = null is NULL or type(None) in members
+    words = {word.value: word for word in enums[0]} if enums else {}
+    # An enum is closed, so that other values are rejected, unless str is a member of the union too: newer servers add
+    # values.
     closed = bool(enums) and str not in members
+    as_they_are = _as_they_are(plain) - ({str} if enums else set())
 
     def hook(data: Any, _: Any) -> Any:
-        if data is None and (null is NULL or type(None) in members):
+        if type(data) in as_they_are:
+            return data
+        if data is None and takes_null:
             return null
         if enums and isinstance(data, str):
-            words = [word.value for word in enums[0]]
             if closed and data not in words:
-                raise not_one_of(words, data)
-            return _open_enum(enums[0], data)
+                raise not_one_of(list(words), data)
+            return words.get(data, data)
         if isinstance(data, Mapping) and (member := choose(data)):
             return converter.structure(data, member)
         for member, accepted in plain:
@@ -77,6 +75,12 @@ def union_in(converter: cattrs.Converter, cls: Any) -> Hook:
         raise expected(_names(members), data)
 
     return hook
+
+
+def _as_they_are(plain: Sequence[tuple[Any, tuple[type, ...]]]) -> set[type]:
+    """Return the types of data that the first member which accepts them leaves as they are."""
+    first = {kind: next((m for m, accepted in plain if kind in accepted), None) for kind in _UNCHANGED}
+    return {kind for kind, member in first.items() if member in _UNCHANGED}
 
 
 def _chooser(members: Sequence[Any]) -> Callable[[Mapping[str, Any]], Any]:

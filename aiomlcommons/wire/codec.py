@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
-from typing import Any, TypeVar, get_args
+from typing import Any, NamedTuple, TypeVar, get_args
 from urllib.parse import quote
 
 import attrs
@@ -21,30 +21,52 @@ R = TypeVar("R")
 TYPED_JSON: Mapping[str, str] = {"content-type": JSON}
 
 
-def to_http(request: Request[Any], route: Route | None = None) -> HttpRequest:
-    """Encode a request, for its current route or another of its routes.
+def to_http(request: Request[Any], route: Route | None = None, *, accept: str | None = None) -> HttpRequest:
+    """Encode a request, for its current route or another of its routes; ``accept`` is the media type of the response.
 
     Raises InvalidRequest, naming the field, for a value that does not match its type or is invalid in a path.
     """
     cls: Any = type(request)
+    shape = _shape(cls)
     try:
         keys, read = convert.checked(request)
     except convert.Unreadable as error:
         raise InvalidRequest(f"{cls.__name__}: {error}") from None
-    # The request as read back has typed objects even for fields that were given as a dict.
-    for problem in read.problems():
-        raise InvalidRequest(f"{cls.__name__}: {problem}")
-    spec = type(request).endpoint
+    if shape.has_rules:
+        # The request as read back has typed objects even for fields that were given as a dict.
+        for problem in read.problems():
+            raise InvalidRequest(f"{cls.__name__}: {problem}")
+    spec = cls.endpoint
     route = spec.route_for(keys) if route is None else route
     path = route.path
     for name in route.names:
         path = path.replace(f"{{{name}}}", _segment(cls, name, keys.pop(name)))
-    query = {name: _word(keys.pop(name)) for name in map(wire_name, _placed(cls, "query")) if name in keys}
-    body = _body(request, keys)
+    query = {name: _word(keys.pop(name)) for name in shape.in_query if name in keys}
+    if shape.body is not None:
+        body = _own_body(request, shape.body)
+    else:
+        body = _json(cls, keys, "$") if keys or spec.needs_body else None
     headers = {} if body is None else dict(TYPED_JSON)
-    if spec.accept:
-        headers["accept"] = spec.accept
+    if accepted := accept or spec.accept:
+        headers["accept"] = accepted
     return HttpRequest(route.method, path, query, body, headers)
+
+
+class _Shape(NamedTuple):
+    """What the encoding of all requests of a class depends on."""
+
+    in_query: tuple[str, ...]
+    body: attrs.Attribute[Any] | None
+    has_rules: bool
+
+
+@functools.cache
+def _shape(cls: type[Request[Any]]) -> _Shape:
+    placed = {
+        place: [field for field in fields_of(cls) if field.metadata.get("in") == place] for place in ("query", "body")
+    }
+    has_rules = cls.problems is not Request.problems
+    return _Shape(tuple(map(wire_name, placed["query"])), next(iter(placed["body"]), None), has_rules)
 
 
 def from_http(request: Request[R], got: HttpResponse) -> R:
@@ -75,18 +97,10 @@ def _name(returns: Any) -> str:
     return getattr(returns, "__name__", None) or str(returns)
 
 
-@functools.cache
-def _placed(cls: type[Any], place: str) -> tuple[attrs.Attribute[Any], ...]:
-    return tuple(field for field in fields_of(cls) if field.metadata.get("in") == place)
-
-
-def _body(request: Request[Any], keys: Mapping[str, Any]) -> bytes | None:
-    cls: Any = type(request)
-    for field in _placed(cls, "body"):
-        body = convert.unstructure(getattr(request, field.name), field.type)
-        # Raw bytes are sent as application/json too: the server rejects application/octet-stream with 406.
-        return body if isinstance(body, bytes | None) else _json(cls, body, f"$.{field.name}")
-    return _json(cls, keys, "$") if keys or cls.endpoint.needs_body else None
+def _own_body(request: Request[Any], field: attrs.Attribute[Any]) -> bytes | None:
+    body = convert.unstructure(getattr(request, field.name), field.type)
+    # Raw bytes are sent as application/json too: the server rejects application/octet-stream with 406.
+    return body if isinstance(body, bytes | None) else _json(type(request), body, f"$.{field.name}")
 
 
 def _json(cls: type[Any], data: Any, where: str) -> bytes:
@@ -111,11 +125,16 @@ def _segment(cls: type[Any], name: str, value: Any) -> str:
     text = str(value)
     if not text.strip():
         raise InvalidRequest(f"{cls.__name__}: {name} must not be empty")
-    # URL libraries would normalize "." and ".." away; the server accepts them percent-encoded.
     try:
-        return text.replace(".", "%2E") if text in {".", ".."} else quote(text, safe="")
+        return _quoted(text)
     except UnicodeEncodeError as error:
         raise InvalidRequest(f"{cls.__name__}: {name} cannot be encoded as UTF-8: {error.reason}") from None
+
+
+@functools.lru_cache(maxsize=1024)
+def _quoted(text: str) -> str:
+    # URL libraries would normalize "." and ".." away; the server accepts them percent-encoded.
+    return text.replace(".", "%2E") if text in {".", ".."} else quote(text, safe="")
 
 
 def _word(value: Any) -> str:

@@ -15,6 +15,7 @@ from aiomlcommons.masking import MASK, is_secret, without_urls_secrets
 from aiomlcommons.net.secret import Secret
 from aiomlcommons.record import Null
 from aiomlcommons.wire import _hooks
+from aiomlcommons.wire._plain import plain_keys
 from aiomlcommons.wire._unions import is_union, union_in
 
 T = TypeVar("T")
@@ -33,9 +34,11 @@ class Unreadable(ValueError):
 
 def structure(data: Any, cls: type[T]) -> T:
     """Convert wire data to a type. Raises Unreadable with the path of each problem."""
-    # The converter's errors hold the values, so that they must not be the context of others either.
-    with suppress(Exception):
+    try:
         return _fast.structure(data, cls)
+    except Exception:  # noqa: S110
+        pass
+    # Not above: the converter's errors hold the values, so that they must not be the context of others either.
     return _explain(data, cls)
 
 
@@ -64,8 +67,10 @@ def unstructure(value: Any, declared: Any = None) -> Any:
 def checked(request: Request[Any]) -> tuple[dict[str, Any], Request[Any]]:
     """Validate a request by a round trip; return its wire data, and the request as read back from that.
 
-    Raises Unreadable, naming each field that does not match its type.
+    Plain values are checked without one. Raises Unreadable, naming each field that does not match its type.
     """
+    if (plain := plain_keys(request)) is not None:
+        return plain, request
     keys: dict[str, Any] = unstructure(request)
     return keys, structure(keys, type(request))
 

@@ -81,10 +81,33 @@ def _newer(cls: Any) -> tuple[tuple[str, Version], ...]:
 
 def _newer_given(request: Request[Any]) -> list[tuple[str, Version]]:
     cls: Any = type(request)
-    fields = [(name, since) for name, since in _newer(cls) if getattr(request, name) is not None]
-    given = convert.values_of(request, Request.newer_values)
-    values = [(words, Version.parse(since)) for words, since in given]
-    return fields + [(words, since) for words, since in values if since > OLDEST]
+    found = [(name, since) for name, since in _newer(cls) if getattr(request, name) is not None]
+    for words, text in convert.values_of(request, Request.newer_values):
+        if (since := _parsed(text)) > OLDEST:
+            found.append((words, since))
+    return found
+
+
+@functools.cache
+def _parsed(text: str) -> Version:
+    return Version.parse(text)
+
+
+def is_current(request: Request[Any], version: Version | None) -> bool:
+    """Return whether the current route takes a request, whatever its server is, as far as a quick look tells."""
+    names = _absent_if_current(type(request), version)
+    return names is not None and all(getattr(request, name) is None for name in names)
+
+
+@functools.cache
+def _absent_if_current(cls: Any, version: Version | None) -> tuple[str, ...] | None:
+    """Return the fields that a request to the current route must not have; None if more has to be looked at."""
+    spec = cls.endpoint
+    is_older = version is not None and version < _parsed(spec.since)
+    is_newer = version is not None and spec.until is not None and version >= _parsed(spec.until)
+    if is_older or is_newer or cls.newer_values is not Request.newer_values:
+        return None
+    return tuple(name for name, _ in _newer(cls))
 
 
 def needs_version(request: Request[Any]) -> bool:
@@ -100,12 +123,12 @@ def route_at(request: Request[Any], version: Version | None, error: ApiError | N
     if version is None:
         return None
     spec, name = request.endpoint, type(request).__name__
-    if spec.until and version >= Version.parse(spec.until):
+    if spec.until and version >= _parsed(spec.until):
         raise NotSupported(f"{name} was removed in OpenSearch {spec.until}; this server is {version}") from error
     for field, since in _newer_given(request):
         if version < since:
             raise NotSupported(f"{name}: {field} needs OpenSearch {since}; this server is {version}") from error
-    if version >= Version.parse(spec.since):
+    if version >= _parsed(spec.since):
         return None
     if not spec.was or version < OLDEST:
         raise NotSupported(f"{name} needs OpenSearch {spec.since}; this server is {version}") from error
