@@ -189,7 +189,7 @@ if not TYPE_CHECKING:
             ".net.aws": "AwsAuth",
             ".net.backoff": "Backoff",
             ".net.hedge": "Hedge",
-            ".net.nodes": "NodeState",
+            ".net.node_state": "NodeState",
             ".net.secret": "Secret",
             ".net.session_options": "SessionOptions",
             ".net.transport": "SendFunction Streamed Timeout Transport",
