@@ -6,14 +6,14 @@ import logging
 import re
 from collections.abc import AsyncGenerator, Awaitable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from functools import cache
+from functools import cache, partial
 from typing import Any, TypeVar
 
 import orjson
 
 from aiomlcommons.api.predict import Predict, PredictByModel
 from aiomlcommons.api.server import GetInfo, Info
-from aiomlcommons.endpoint import Pieces, Request, Route, fields_of
+from aiomlcommons.endpoint import Encode, Pieces, Request, Route, fields_of
 from aiomlcommons.errors import (
     ApiError,
     ConnectError,
@@ -68,19 +68,22 @@ class Calls:
             DecodeError: A response that does not match the declared type.
         """
         if telemetry() is None:
-            return from_http(request, await self._get(request))
+            return from_http(request, await self._get(request, partial(to_http, request)))
         with self._call(request):
-            return from_http(request, await self._get(request))
+            return from_http(request, await self._get(request, partial(to_http, request)))
 
     async def raw(self, request: Request[Any], /, *, accept: str = JSON) -> HttpResponse:
         """Send a typed request and return the undecoded response: status, headers, bytes, ``json()``.
 
         ``accept="application/cbor"`` requests CBOR. Raises as ``send`` does.
         """
+        return await self._raw(request, encode=partial(to_http, request, accept=accept))
+
+    async def _raw(self, request: Request[Any], *, encode: Encode) -> HttpResponse:
         if telemetry() is None:
-            return await self._get(request, accept)
+            return await self._get(request, encode)
         with self._call(request):
-            return await self._get(request, accept)
+            return await self._get(request, encode)
 
     @asynccontextmanager
     async def pieces(self, request: Request[Any], /) -> AsyncGenerator[Pieces]:
@@ -125,7 +128,7 @@ class Calls:
 
     async def _info(self) -> Info:
         with self._call(GetInfo()):
-            return from_http(GetInfo(), await self._try(GetInfo(), None))
+            return from_http(GetInfo(), await self._try(GetInfo(), to_http(GetInfo())))
 
     async def greet(self) -> None:
         """Verify that an OpenSearch responds and accepts the credentials, as ``Session.connect`` does.
@@ -153,13 +156,13 @@ class Calls:
         if info.version.distribution != "opensearch":
             raise NotOpenSearch(url, _who(info))
 
-    async def _get(self, request: Request[Any], accept: str | None = None) -> HttpResponse:
+    async def _get(self, request: Request[Any], encode: Encode) -> HttpResponse:
         """Send to the route that the server's version knows; retry once with the old route if the first is unknown."""
         # Most requests are for any version of any server, which takes the fewest steps to find out.
         is_simple = is_current(request, self._server.version) and not self._server.flavor.lacks
         route = None if is_simple else await self._route(request)
         try:
-            return await self._try(request, route, accept)
+            return await self._try(request, encode(route))
         except ApiError as error:
             if self._server.recognised(error.response.headers):
                 self.flavor.check(request, error)
@@ -168,7 +171,7 @@ class Calls:
             other = route_at(request, await self.version(), error)
             if other == route:
                 raise
-        return await self._try(request, other, accept)
+        return await self._try(request, encode(other))
 
     async def _route(self, request: Request[Any]) -> Route | None:
         self.flavor.check(request)
@@ -179,9 +182,9 @@ class Calls:
                 pass  # compat may be wrong: only the version that the server reports refuses
         return route_at(request, await self.version())
 
-    def _try(self, request: Request[Any], route: Route | None, accept: str | None = None) -> Awaitable[HttpResponse]:
-        sent = to_http(request, route, accept=accept)
-        return self._exchange(sent, repeatable=request.endpoint.repeatable, hedged=isinstance(request, _PREDICTIONS))
+    def _try(self, request: Request[Any], sent: HttpRequest) -> Awaitable[HttpResponse]:
+        hedged = isinstance(request, _PREDICTIONS)
+        return self._exchange(sent, repeatable=request.endpoint.repeatable, hedged=hedged)
 
     async def request(
         self,

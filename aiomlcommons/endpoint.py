@@ -24,7 +24,7 @@ from typing import (
 import attrs
 
 from aiomlcommons.display.shown import Readable
-from aiomlcommons.http import HttpResponse
+from aiomlcommons.http import HttpRequest, HttpResponse
 from aiomlcommons.record import as_body, in_query, mask_secrets, masked, renamed
 
 R = TypeVar("R")
@@ -219,6 +219,10 @@ def endpoint(
     return make
 
 
+Encode: TypeAlias = Callable[[Route | None], HttpRequest]
+"""Encodes a request for one of its routes; None is the current one."""
+
+
 class Sends(Protocol):
     """The interface of a session that modules below ``client`` depend on."""
 
@@ -228,6 +232,10 @@ class Sends(Protocol):
 
     async def raw(self, request: Request[Any], /, *, accept: str = ...) -> HttpResponse:
         """Send a request and return the undecoded response."""
+        ...
+
+    async def _raw(self, request: Request[Any], *, encode: Encode) -> HttpResponse:
+        """Send a request as ``encode`` encodes it, and return the undecoded response."""
         ...
 
     def pieces(self, request: Request[Any], /) -> AbstractAsyncContextManager[Pieces]:

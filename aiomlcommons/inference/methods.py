@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
-from functools import partial
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, overload
 
 from aiomlcommons.api.predict import Predict
+from aiomlcommons.endpoint import Encode, Request
 from aiomlcommons.errors import NotSupported
 from aiomlcommons.http import CBOR, JSON, HttpResponse
 from aiomlcommons.inference import predictions, vectors
@@ -23,7 +24,9 @@ from aiomlcommons.net.rules import AMOUNT
 from aiomlcommons.progress.event import Callback
 from aiomlcommons.tracing.models import asks_model
 from aiomlcommons.usage import Context
+from aiomlcommons.wire.codec import to_http
 from aiomlcommons.wire.features import Feature
+from aiomlcommons.wire.prepared import Prepared
 from aiomlcommons.wire.version import Server
 
 if TYPE_CHECKING:
@@ -98,13 +101,9 @@ class Inference(HasSession):
     @asks_model("embeddings")
     async def _embed(self, model_id: str, content_type: Side | None, texts: Sequence[str]) -> Vectors:
         """Embed texts in one request, which were checked."""
-        parameters = {"content_type": content_type} if content_type else None
-        # Only this route passes text_docs to a remote model; a local one ignores the algorithm in the path. Bytes are
-        # requested; a model that does not support them responds with numbers.
-        request = Predict(
-            "text_embedding", model_id, text_docs=texts, return_bytes=True, return_number=False, parameters=parameters
-        )
-        if (got := await self._by_algorithm(request, accept=CBOR)) is not None:
+        kept = type(model_id) is str and (content_type is None or type(content_type) is str)
+        asked = (_embedding if kept else _embedding.__wrapped__)(model_id, content_type)
+        if (got := await self._by_algorithm(asked.request, encode=partial(asked.to_http, texts))) is not None:
             return vectors.embeddings(got, len(texts))
         parts = await self._remote(model_id).each(texts, {"side": content_type}, vectors.embeddings, accept=CBOR)
         return vectors.joined(parts)
@@ -256,11 +255,11 @@ class Inference(HasSession):
         got = await self._by_algorithm(Predict("question_answering", model_id, question=question, context=context))
         return got or await self._remote(model_id).ask({"question": question, "context": context})
 
-    async def _by_algorithm(self, request: Predict, *, accept: str = JSON) -> HttpResponse | None:
+    async def _by_algorithm(self, request: Request[Any], *, encode: Encode | None = None) -> HttpResponse | None:
         """Return the response of the algorithm route; None if this kind of server does not have it."""
         try:
             if self._server.flavor.has(Feature.ALGORITHM_ROUTE):
-                return await self._session.raw(request, accept=accept)
+                return await self._session._raw(request, encode=encode or partial(to_http, request, accept=JSON))
         except NotSupported:
             # The response may have told what kind of server it is.
             if self._server.flavor.has(Feature.ALGORITHM_ROUTE):
@@ -271,3 +270,13 @@ class Inference(HasSession):
         from aiomlcommons.inference._by_parameters import ByParameters  # with the classes of models and connectors
 
         return ByParameters(self._session, self._inputs, model_id)
+
+
+@lru_cache
+def _embedding(model_id: str, content_type: Side | None) -> Prepared:
+    """Return the request for the embeddings of a model, without the texts."""
+    parameters = {"content_type": content_type} if content_type else None
+    # Only this route passes text_docs to a remote model; a local one ignores the algorithm in the path. Bytes are
+    # requested; a model that does not support them responds with numbers.
+    request = Predict("text_embedding", model_id, return_bytes=True, return_number=False, parameters=parameters)
+    return Prepared(request, "text_docs", accept=CBOR)

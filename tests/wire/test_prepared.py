@@ -1,0 +1,58 @@
+"""Requests that are prepared without their texts: the same bytes as of the whole request."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from aiomlcommons import InvalidRequest
+from aiomlcommons.api.predict import Predict
+from aiomlcommons.endpoint import Route
+from aiomlcommons.http import CBOR
+from aiomlcommons.inference.methods import _embedding
+from aiomlcommons.wire.codec import to_http
+from aiomlcommons.wire.prepared import Prepared
+
+OTHER = Route("POST", "/_old/{model_id}/_predict/{algorithm}")
+
+
+def whole(texts: Any, model_id: str, side: Any) -> Predict:
+    parameters = {"content_type": side} if side else None
+    return Predict(
+        "text_embedding", model_id, text_docs=texts, return_bytes=True, return_number=False, parameters=parameters
+    )
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.text(), min_size=1, max_size=4),
+    st.text(st.characters(exclude_categories=["Cs", "Zs", "Cc"]), min_size=1, max_size=4),
+    st.sampled_from([None, "query", "passage"]),
+    st.sampled_from([None, OTHER]),
+)
+def test_it_is_encoded_as_the_whole_request(texts: list[str], model_id: str, side: Any, route: Route | None) -> None:
+    prepared = _embedding(model_id, side)
+    for some in (texts, [*texts, "another"], tuple(texts)):
+        try:
+            expected = to_http(whole(some, model_id, side), route, accept=CBOR)
+        except InvalidRequest as error:
+            with pytest.raises(InvalidRequest) as caught:
+                prepared.to_http(some, route)
+            assert str(caught.value) == str(error)
+        else:
+            assert prepared.to_http(some, route) == expected
+
+
+def test_what_json_cannot_hold_is_named_in_the_words_of_the_careful_way() -> None:
+    with pytest.raises(InvalidRequest, match=r"\$\['text_docs'\]\[1\]"):
+        _embedding("m", None).to_http(["a", "\ud800"])
+
+
+def test_what_is_wrong_beside_the_texts_is_said_each_time() -> None:
+    prepared = Prepared(whole(None, "", None), "text_docs", accept=CBOR)
+    for _ in range(2):
+        with pytest.raises(InvalidRequest, match="model_id must not be empty"):
+            prepared.to_http(["a"])
