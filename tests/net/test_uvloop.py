@@ -53,5 +53,5 @@ def test_a_session_works_on_it(main: object) -> None:
 def test_it_is_not_imported_unless_a_program_does() -> None:
     imports = "import sys, aiomlcommons.session, aiomlcommons.net.aiohttp_transport"
     code = f"{imports}; print('uvloop' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)  # noqa: S603
     assert done.stdout.strip() == "False"
