@@ -141,12 +141,16 @@ class Attempts:
     async def _transmit(self, signed: HttpRequest, sent: HttpRequest, node: Node, attempt: int) -> HttpResponse:
         self.state.events.sending(sent)
         started = time.perf_counter()
+        began = self.nodes.sending(node)
         try:
-            with self.nodes.watching(node) as began:
-                got = await self.transport.send(signed, self.options.timeout)
-        except ConnectError as error:
-            self.state.events.unanswered(sent, error, attempt=attempt, seconds=time.perf_counter() - started)
+            got = await self.transport.send(signed, self.options.timeout)
+        except BaseException as error:
+            self.nodes.broken(node, error, began)
+            if isinstance(error, ConnectError):
+                self.state.events.unanswered(sent, error, attempt=attempt, seconds=time.perf_counter() - started)
             raise
+        finally:
+            node.in_flight -= 1
         self.state.events.answered(sent, got, attempt=attempt, seconds=time.perf_counter() - started)
         got = HttpResponse(got.status, got.body, got.headers, signed)
         self._answered(sent, node, got, began)

@@ -132,11 +132,15 @@ class Exchange(Attempts):
 
     async def _send(self, call: Call, *, trial: bool, hedge: Hedge | None = None) -> HttpResponse:
         """Send a request to the next node, which is added to those that were tried; ``hedge`` if it is a second one."""
-        with self.nodes.turn(call.tried, trial=trial) as node:
-            call.tried.append(node)
+        node, is_alone = self.nodes.begin_turn(call.tried, trial=trial)
+        call.tried.append(node)
+        try:
             if hedge is not None:
                 self.state.events.hedged(call.sent, node.url, after=hedge.after)
             return await self.once(call.sent, node, call.attempt)
+        finally:
+            if is_alone:
+                self.nodes.end_trial(node)
 
     async def _hedged(self, call: Call, hedge: Hedge, *, trial: bool) -> HttpResponse:
         """Send a request to the next node, and if that is slow to another one."""

@@ -45,7 +45,7 @@ def plain_keys(request: Request[Any]) -> dict[str, Any] | None:
 
 
 @cache
-def _fields(cls: type[Request[Any]]) -> tuple[_Field, ...]:
+def _fields(cls: Any) -> tuple[_Field, ...]:
     hints = get_type_hints(cls)
     return tuple(
         _Field(field.name, wire_name(field), field.default is None, *_plain(hints[field.name]))

@@ -61,7 +61,7 @@ class _Shape(NamedTuple):
 
 
 @functools.cache
-def _shape(cls: type[Request[Any]]) -> _Shape:
+def _shape(cls: Any) -> _Shape:
     placed = {
         place: [field for field in fields_of(cls) if field.metadata.get("in") == place] for place in ("query", "body")
     }
