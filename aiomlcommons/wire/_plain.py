@@ -32,8 +32,9 @@ def plain_keys(request: Request[Any]) -> dict[str, Any] | None:
 
     What is returned is what the converter would return, and would find valid.
     """
+    cls: Any = type(request)
     keys: dict[str, Any] = {}
-    for name, key, may_be_absent, taken, takes_texts in _fields(type(request)):
+    for name, key, may_be_absent, taken, takes_texts in _fields(cls):
         value = getattr(request, name)
         kind = type(value)
         if value is None and may_be_absent:

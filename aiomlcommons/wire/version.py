@@ -95,7 +95,8 @@ def _parsed(text: str) -> Version:
 
 def is_current(request: Request[Any], version: Version | None) -> bool:
     """Return whether the current route takes a request, whatever its server is, as far as a quick look tells."""
-    names = _absent_if_current(type(request), version)
+    cls: Any = type(request)
+    names = _absent_if_current(cls, version)
     return names is not None and all(getattr(request, name) is None for name in names)
 
 
