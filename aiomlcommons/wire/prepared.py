@@ -21,8 +21,8 @@ class Prepared:
 
     def __init__(self, request: Request[Any], texts: str, *, accept: str) -> None:
         """``texts`` is the name of the field."""
-        self.request: Request[Any] = attrs.evolve(request, **{texts: [""]})
-        self._name, self._accept = texts, accept
+        self._name, self._accept, self._given = texts, accept, request
+        self.request = self._with([""])
         self._encoded: dict[Route | None, tuple[HttpRequest, dict[str, Any]]] = {}
 
     def to_http(self, texts: Sequence[str], route: Route | None = None) -> HttpRequest:
@@ -35,5 +35,10 @@ class Prepared:
         try:
             body = orjson.dumps({**keys, self._name: texts})
         except TypeError:  # half of a surrogate pair: the careful way says where
-            return to_http(attrs.evolve(self.request, **{self._name: texts}), route, accept=self._accept)
+            return to_http(self._with(texts), route, accept=self._accept)
         return HttpRequest(http.method, http.path, http.query, body, http.headers)
+
+    def _with(self, texts: Sequence[str]) -> Request[Any]:
+        given: Any = self._given
+        made: Request[Any] = attrs.evolve(given, **{self._name: texts})
+        return made
