@@ -143,9 +143,9 @@ class HttpResponse:
     """
 
     status: int
-    body: bytes
-    headers: Mapping[str, str] = attrs.field(factory=dict)
-    _request: HttpRequest = attrs.field(default=HttpRequest("", ""), eq=_bare)
+    body: bytes = attrs.field(repr=_size)
+    headers: Mapping[str, str] = attrs.field(factory=dict, repr=_names)
+    _request: HttpRequest = attrs.field(default=HttpRequest("", ""), repr=str, eq=_bare)
 
     @property
     def request(self) -> HttpRequest:
@@ -174,7 +174,7 @@ class HttpResponse:
         made = HttpResponse(self.status, body, headers, request)
         return self if made == self else made
 
-    def __repr__(self) -> str:
+    def __repr__(self) -> str:  # not by attrs, which would write _request
         shown = f"status={self.status}, body={_size(self.body)}, headers={_names(self.headers)}"
         return f"HttpResponse({shown}, request={self._request})"
 
