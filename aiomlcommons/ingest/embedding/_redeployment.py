@@ -37,7 +37,7 @@ class Redeployment:
     failed: MLCommonsError | None = None
     _lock: anyio.Lock = attrs.field(factory=anyio.Lock)
     _next: float = 0.0
-    _pauses: Iterator[float] = attrs.field(factory=lambda: iter(PAUSES))
+    _pauses: Iterator[float] | None = None
 
     async def __call__(self, error: ModelNotReady) -> None:
         """Deploy the model, unless that was done just now; wait at most ``LONGEST`` seconds. Raises ``failed``."""
@@ -50,11 +50,13 @@ class Redeployment:
             log.warning("model %s is gone from the nodes (%s): deploying it again%s", self.model_id, why, call)
             with anyio.move_on_after(LONGEST):
                 await self._deploy()
+            if self._pauses is None:
+                self._pauses = iter(PAUSES)
             self._next = self.clock() + next(self._pauses)
 
     def answered(self) -> None:
         """Reset the backoff: the model is deployed."""
-        self._pauses = iter(PAUSES)
+        self._pauses = None
 
     async def _deploy(self) -> None:
         try:

@@ -1,7 +1,10 @@
-"""Control law of the AIMD concurrency limiter: decrease on refusals, and a latency probe (compare TCP Vegas).
+"""Control law of the concurrency limiter: raise the limit while throughput grows with it, and no further.
 
-A refusal lowers the limit multiplicatively; the way back is that of TCP BIC. A server that queues requests instead of
-refusing them is recognised by its latency, and Little's law gives the concurrency that it really works at.
+The knee of a server is the number of requests that it works at once; more of them only wait. It is found by comparing
+two rounds of requests under different limits, the base and a trial. By Little's law the throughput of a round is its
+limit divided by its latency. A larger limit with the same latency is served at once, so the knee is there or beyond;
+if latency grew in proportion, all of the additional requests waited. Between the two, the knee is the throughput of
+the larger limit times the latency of the smaller (compare the bandwidth-delay product of TCP BBR).
 """
 
 from __future__ import annotations
@@ -12,119 +15,210 @@ import attrs
 
 from aiomlcommons.ingest.pacing._sample import Sample
 
-# Multiplicative decrease on a refusal: gentle, because a refused batch costs little and is sent again.
-DECREASE = 0.85
-# The limit of a probe, as a share of the requests in flight before it: enough less to show in the latency.
-PROBE = 0.6
-# Requests allowed beyond the server's concurrency, or its square root if that is more, to keep it busy through jitter.
-HEADROOM = 4.0
-# Queue lengths, in units of the headroom, up to which the limit grows and above which it is probed: Vegas' alpha, beta.
-SHORT_QUEUE, LONG_QUEUE = 0.5, 2.0
-# Standard errors by which latency must exceed its base for a probe: less may be chance.
-SIGNIFICANT = 3.0
-# A sample is sized to bring the relative standard error of its mean latency to a quarter, within bounds.
-TARGET_ERROR, MIN_SAMPLE, MAX_SAMPLE = 0.25, 6, 64
-# Weight of a new sample in the moving average of the base latency.
-BASE_WEIGHT = 0.25
-# A limit that does not grow is probed after so many samples, even if its queue is not too long.
-SOON, SELDOM = 8, 100
+# Shares of the additional requests of a trial that were served at once: below the first they were not worth it, above
+# the second all were.
+POOR, GOOD = 0.3, 0.7
+# Length of a trial, as a share of the limit, but one request at least. A trial that was good is followed by one of
+# twice the limit, or half of it.
+STEP = 0.25
+# Rounds between two trials. A pause doubles, or quadruples for fewer requests, after each trial that brought nothing:
+# too many only wait for a moment, too few leave the server idle.
+SOON, SELDOM_MORE, SELDOM_FEWER = 4, 16, 64
+# A change of the latency under the same limit that is taken for one of the server: so much, and standard errors.
+CHANGE, SIGNIFICANT = 1.25, 3.0
+# A round is sized to bring the standard error of the share of a trial to so much, within bounds.
+PRECISION, MIN_ROUND, MAX_ROUND = 0.2, 6, 64
+# Few requests at once take long to become many: a round takes at most so many round trips, if that is not too short.
+ROUND_TRIPS = 4
+# The least size of the first round after the limit was doubled, or of one of half as many: what it shows is to be seen
+# as early as possible.
+MIN_GLANCE = 4
+# Weight of the rounds before, when another one under the same limit is added to them.
+MEMORY = 0.5
+# The most that refusals of one round trip lower the limit to, as a share of it.
+DECREASE = 0.5
 
 
 @attrs.define
 class Capacity:
-    """An adaptive limit between ``least`` and ``most`` requests that follows the capacity of a server.
+    """An adaptive limit between ``least`` and ``most`` requests that stays at the knee of a server.
 
-    Slow start doubles it in each round trip until the first refusal. A refusal takes 15 % off, once for all requests
-    that were in flight together; then half of the loss comes back in each round trip, and after that the limit goes
-    beyond it by 1, 3, 9 requests. Once latency is above its base by more than chance, a probe lowers the limit for one
-    sample. Latency that falls in proportion means a queue; latency that stays means a slower server. The new limit is
-    the server's concurrency by Little's law, plus headroom.
+    At the beginning the limit doubles in each round trip while latency stays as it is (slow start); then it rests at
+    the knee. Every 4 to 16 rounds, or if latency has fallen, it tries a quarter more: if these are served at once it
+    doubles again. Every 4 to 64 rounds, or if latency has grown, it tries fewer, and falls while as much gets done.
+    A refusal lowers it at once to as many requests as the server has taken.
     """
 
-    limit: float
+    limit: int
     least: int
     most: int
-    _refused_at: float = 0.0
+    # The limit where it rests, and what was measured there. During a trial ``limit`` is another one.
+    _base: int = attrs.field(init=False)
+    _here: Sample | None = None
+    # A trial, until another round under the base limit was compared with it.
+    _trial: Sample | None = None
+    _starting: bool = True
+    _sample: Sample = attrs.field(init=False)
+    _until_more: int = SOON
+    _until_fewer: int = 1
+    _pause_more: int = SOON
+    _pause_fewer: int = 1
     _decreased_at: float = -math.inf
-    _base_latency: float = math.inf
-    _may_grow: bool = True
-    _sample: Sample = attrs.field(factory=lambda: Sample(MIN_SAMPLE))
-    _sample_size: int = MIN_SAMPLE
-    # A sample of an earlier epoch began under another limit, and is discarded.
-    _epoch: int = 0
-    _before_probe: Sample | None = None
-    _probe_due: int = SELDOM
+    _floor: float = 0.0
+
+    def __attrs_post_init__(self) -> None:
+        self._base = self.limit
+        self._sample = Sample(max(MIN_GLANCE, self.limit), self.limit)
+
+    # ---- for each request -------------------------------------------------------------------------------------------
 
     def begin(self) -> Sample:
         """Return the sample that a new request belongs to; pass it to ``end`` when the request has ended."""
-        if self._sample.begun >= self._sample.size or self._sample.epoch != self._epoch:
-            self._sample = Sample(max(self._sample_size, int(self.limit)), self._epoch)
-        self._sample.begun += 1
-        return self._sample
+        sample = self._sample
+        if sample.begun >= sample.size:
+            sample = self._sample = Sample(self._size(), self.limit, sample.epoch)
+        sample.begun += 1
+        return sample
 
     def end(self, sample: Sample) -> None:
         """Count a request that has ended, successfully or not; evaluate its sample when that is complete."""
         sample.ended += 1
-        if sample.ended < sample.size or sample.epoch != self._epoch or not sample.succeeded:
-            return
-        if self._before_probe is None:
+        # What began under another limit tells nothing about this one.
+        if sample.ended >= sample.size and sample.epoch == self._sample.epoch:
             self._evaluate(sample)
-        else:
-            self._finish_probe(self._before_probe, sample)
 
-    def grow(self) -> None:
-        """Raise the limit for a request that succeeded while all of the limit was in use."""
-        if self._may_grow:
-            missing = self._refused_at - self.limit
-            # At a low limit one more in each round trip would mean many refusals.
-            step = max(min(1.0, self.limit / 8), missing / 2, -2 * missing)
-            self._set(self.limit + min(step / self.limit, 1.0))
-
-    def refuse(self, started: float, now: float) -> None:
-        """Lower the limit for a request that was sent at ``started`` and refused, once for each round trip."""
+    def refuse(self, started: float, now: float, taken: int) -> None:
+        """Lower the limit to ``taken``, the other requests in flight, for one sent at ``started`` and refused."""
         if started > self._decreased_at:
-            self._decreased_at, self._refused_at = now, self.limit
-            self._set(self.limit * DECREASE)
+            self._decreased_at, self._floor = now, self.limit * DECREASE
+        tried = self.limit > self._base
+        self._pause_more = min(2 * self._pause_more, SELDOM_MORE) if tried else SOON
+        # Those that were in flight before a trial had been taken.
+        self._rest(max(self._floor, self._base if tried else 0, min(taken, self.limit)), None)
+
+    # ---- for each round ---------------------------------------------------------------------------------------------
 
     def _evaluate(self, sample: Sample) -> None:
-        """Estimate the queue from the latency above its base, as TCP Vegas does; allow growth, or begin a probe."""
-        self._sample_size = min(MAX_SAMPLE, max(MIN_SAMPLE, int((sample.deviation / TARGET_ERROR) ** 2)))
-        if self._base_latency == math.inf or int(self.limit) == self.least:
-            self._base_latency = sample.latency
-        increase = sample.latency / self._base_latency - 1
-        error = sample.deviation * math.sqrt(2 / sample.succeeded)
-        queue = sample.in_flight * increase / (1 + increase) / _headroom(sample.in_flight)
-        self._may_grow = queue <= SHORT_QUEUE or increase <= error
-        self._probe_due -= 1
-        if self._may_grow:
-            self._base_latency += (sample.latency - self._base_latency) * BASE_WEIGHT
-        elif self._probe_due <= 0 or (queue > LONG_QUEUE and increase > SIGNIFICANT * error):
-            self._before_probe = sample
-            self._change(sample.in_flight * PROBE)
-
-    def _finish_probe(self, before: Sample, probe: Sample) -> None:
-        """Set the limit from the latencies before and during the probe."""
-        concurrency = before.in_flight * probe.latency / before.latency
-        if concurrency > 1.2 * probe.in_flight or int(self.limit) == self.least:
-            # Fewer requests were hardly faster, so that none was queued: the server has become slower. If that happened
-            # during the probe, the estimate is too high, hence the bound and an early second probe.
-            self._probe_due = SELDOM if probe.latency < 1.5 * self._base_latency else SOON
-            concurrency, self._base_latency = min(concurrency, before.in_flight), probe.latency
+        if not sample.used:
+            # There were too few requests to use all of the limit, or they came to nothing.
+            self._rest(self._base, self._here)
+        elif self._here is None or self.limit == self._base:
+            self._rested(sample)
         else:
-            # These were queued too, so that the base can only be lower than their latency.
-            self._base_latency, self._probe_due = min(self._base_latency, probe.latency), SOON
-            concurrency = probe.in_flight * self._base_latency / probe.latency
-        self._before_probe = None
-        self._change(concurrency + _headroom(concurrency))
-        self._refused_at = self.limit / 2  # so that it may double in the next round trip
+            self._tried(sample, self._here)
 
-    def _change(self, limit: float) -> None:
-        self._epoch += 1
-        self._set(limit)
+    def _rested(self, sample: Sample) -> None:
+        """Compare a round under the base limit with those before it, and decide whether to try another limit."""
+        if self._trial is not None and self._here is not None:
+            self._here.absorb(sample)
+            return self._decide(self._trial, self._here)
+        change, before = 1.0, self._here
+        self._here = sample
+        if before is not None:
+            change = sample.latency / before.latency
+            surely = 1 + max(CHANGE - 1, SIGNIFICANT * _error(before, sample))
+            if 1 / surely < change < surely:
+                change = 1.0
+                before.absorb(sample, MEMORY)
+                self._here = before
+        self._until_more -= 1
+        self._until_fewer -= 1
+        if change > 1:
+            # With fewer workers the limit is too high by as much; if they are slower, it is not.
+            self._try(max(self._base / 2, min(self._base / change, self._base - 1)))
+        elif self._starting:
+            self._starting = False
+            self._try(2 * self._base)
+        elif self._until_more <= 0 or change < 1:
+            self._try(max(self._base + 1, self._base * self._step()))
+        elif self._until_fewer <= 0:
+            self._try(min(self._base - 1, self._base / self._step()))
 
-    def _set(self, limit: float) -> None:
-        self.limit = min(max(limit, self.least), self.most)
+    def _tried(self, trial: Sample, here: Sample) -> None:
+        """Go on at once where a trial of more requests was good; where one was not, look at the base limit again."""
+        share, error = self._share(trial, here)
+        fewer = trial.limit < self._base
+        # A glance has few requests, and gets the benefit of the doubt.
+        if not fewer and share >= GOOD - (error if trial.glance else 0.0):
+            self._pause_more, self._pause_fewer = SOON, max(SOON, self._pause_fewer)
+            self._rest(trial.limit, trial)
+            self._try(2 * self._base)
+        elif fewer and share > POOR:
+            self._decide(trial, here)
+        elif not trial.glance:
+            # Longer texts look like a queue. So the trial is compared with the rounds before it and after it.
+            self._trial = trial
+            self._set(self._base)
+
+    def _decide(self, trial: Sample, here: Sample) -> None:
+        """Make the knee the base limit, as a trial and the rounds around it tell."""
+        share, error = self._share(trial, here)
+        fewer = trial.limit < self._base
+        if fewer and share <= POOR - error:
+            self._pause_fewer = SOON
+            self._rest(trial.limit, trial)
+            self._try(self._base / 2)
+            return
+        few, many = sorted((trial.limit, self._base))
+        if share >= GOOD or (fewer and share <= POOR):
+            knee = many
+        else:
+            knee = few if share <= POOR else self._within(few + share * (many - few))
+        useless = knee == self._base
+        if fewer:
+            self._pause_fewer = min(4 * self._pause_fewer, SELDOM_FEWER) if useless and share > POOR else SOON
+        else:
+            self._pause_more = min(2 * self._pause_more, SELDOM_MORE) if useless else SOON
+        self._rest(knee, here if useless else None)
+
+    def _share(self, trial: Sample, here: Sample) -> tuple[float, float]:
+        """Return which share of the additional requests of a limit was served at once, and its standard error."""
+        error = _error(here, trial)
+        few, many = (trial, here) if trial.limit < self._base else (here, trial)
+        more = abs(trial.limit - self._base) / max(trial.limit, self._base)
+        return 1 - (1 - few.latency / many.latency) / more, error / more
+
+    # ---- the limit --------------------------------------------------------------------------------------------------
+
+    def _rest(self, limit: float, here: Sample | None) -> None:
+        """Make this the base limit; ``here`` is what was measured under it."""
+        self._base, self._here, self._trial = self._within(limit), here, None
+        self._until_more, self._until_fewer = self._pause_more, self._pause_fewer
+        self._set(self._base)
+
+    def _try(self, limit: float) -> None:
+        """Try another limit for a round."""
+        self._set(self._within(limit))
+
+    def _set(self, limit: int) -> None:
+        if limit != self.limit:
+            glance = limit >= 2 * self._base
+            self.limit = limit
+            size = max(MIN_GLANCE, limit - self._base) if glance else self._size()
+            self._sample = Sample(size, limit, self._sample.epoch + 1, glance)
+
+    def _within(self, limit: float) -> int:
+        return round(min(max(limit, self.least), self.most))
+
+    def _step(self) -> float:
+        """Return the ratio of limits that rounds of the largest size can tell from each other."""
+        deviation = 0.0 if self._here is None else self._here.deviation
+        return min(max(1 + STEP, math.exp(deviation * math.sqrt(2 / self._most_of_round()) / PRECISION)), 2.0)
+
+    def _size(self) -> int:
+        """Return how many requests a round needs to tell the limits that are compared from each other."""
+        deviation = 0.0 if self._here is None else self._here.deviation
+        ratio = self.limit / self._base if self.limit != self._base else max(self._step(), 1 + 1 / self._base)
+        enough = 2 * (deviation / (PRECISION * math.log(ratio))) ** 2
+        least = MIN_GLANCE if self.limit < self._base else MIN_ROUND
+        return max(least, self.limit, min(self._most_of_round(), round(enough)))
+
+    def _most_of_round(self) -> int:
+        return min(max(MIN_ROUND, ROUND_TRIPS * self._base), MAX_ROUND)
 
 
-def _headroom(concurrency: float) -> float:
-    return max(HEADROOM, math.sqrt(concurrency))
+def _error(one: Sample, other: Sample) -> float:
+    """Return the standard error of the ratio of two latencies."""
+    # The latencies of a glance grow meanwhile.
+    deviation = one.deviation if other.glance else max(one.deviation, other.deviation)
+    return deviation * math.sqrt(1 / one.succeeded + 1 / other.succeeded)

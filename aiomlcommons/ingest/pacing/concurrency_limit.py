@@ -1,38 +1,64 @@
-"""AIMD concurrency limiter with a latency probe (compare TCP Vegas, and Netflix's concurrency-limits).
+"""Adaptive concurrency limiter (compare TCP BBR, and Netflix's concurrency-limits).
 
 Finds how many requests a server takes at once, and follows it when that changes; ``_capacity`` has the control law.
 """
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
-
-import anyio
-import attrs
+from collections.abc import Callable
+from types import TracebackType
 
 from aiomlcommons.ingest.pacing._capacity import Capacity
 from aiomlcommons.ingest.pacing._sample import Sample
 
 
-@attrs.define
 class Slot:
-    """A permit to send one request; report its outcome with ``done`` or ``refused``. Other outcomes need no report."""
+    """A permit to send one request, as an async context manager; it is released on exit.
 
-    started: float
-    in_flight: int
-    sample: Sample
-    _limiter: ConcurrencyLimit
+    Report its outcome with ``done`` or ``refused``. Other outcomes need no report.
+    """
+
+    # A class with slots, not a generator: each request enters one.
+    __slots__ = ("_limiter", "_sample", "_started")
+    _sample: Sample
+    _started: float
+
+    def __init__(self, limiter: ConcurrencyLimit) -> None:
+        self._limiter = limiter
+
+    async def __aenter__(self) -> Slot:
+        limiter = self._limiter
+        if limiter.in_flight < limiter.limit and not limiter._waiting:
+            limiter.in_flight += 1
+        else:
+            await limiter._turn()
+        self._sample = limiter._capacity.begin()
+        self._started = limiter._clock()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        limiter = self._limiter
+        limiter.in_flight -= 1
+        limiter._capacity.end(self._sample)
+        if limiter._waiting:
+            limiter._wake()
 
     def done(self, items: int = 1) -> None:
         """Report success; ``items`` is the size of the request, by which its latency is divided."""
-        self._limiter._succeeded(self, items)
+        limiter = self._limiter
+        # Without all of the limit in use, a success says nothing about whether the server could take more.
+        crowded = limiter.in_flight >= limiter.limit
+        self._sample.add(limiter._clock() - self._started, items or 1, crowded)
 
     def refused(self) -> None:
         """Report a throttled or timed-out request: the server is overloaded."""
-        self._limiter._refused(self)
+        limiter = self._limiter
+        limiter._capacity.refuse(self._started, limiter._clock(), limiter.in_flight - 1)
 
 
 class ConcurrencyLimit:
@@ -40,6 +66,10 @@ class ConcurrencyLimit:
 
     The limit starts at ``start`` and stays between ``least`` and ``most``; ``clock`` returns seconds. Raises ValueError
     unless 1 <= least <= start <= most.
+
+    Attributes:
+        most: The upper bound of the limit.
+        in_flight: The number of requests in flight.
     """
 
     def __init__(
@@ -48,10 +78,10 @@ class ConcurrencyLimit:
         if not 1 <= least <= start <= most:
             raise ValueError(f"concurrency must have 1 <= least <= start <= most, not {least}, {start}, {most}")
         self.most = most
+        self.in_flight = 0
         self._clock = clock
         self._capacity = Capacity(start, least, most)
-        self._in_flight = 0
-        self._waiting: deque[anyio.Event] = deque()
+        self._waiting: deque[asyncio.Future[None]] = deque()
 
     @classmethod
     def fixed(cls, count: int) -> ConcurrencyLimit:
@@ -61,52 +91,28 @@ class ConcurrencyLimit:
     @property
     def limit(self) -> int:
         """The most requests that may be in flight now."""
-        return int(self._capacity.limit)
+        return self._capacity.limit
 
-    @property
-    def in_flight(self) -> int:
-        """The number of requests in flight."""
-        return self._in_flight
+    def slot(self) -> Slot:
+        """Return a context that waits for a permit to send one request. Waiters are served in order (FIFO)."""
+        return Slot(self)
 
-    @asynccontextmanager
-    async def slot(self) -> AsyncGenerator[Slot]:
-        """Wait for a permit to send one request; it is released on exit. Waiters are served in order (FIFO)."""
-        await self._enter()
-        sample = self._capacity.begin()
-        try:
-            yield Slot(self._clock(), self._in_flight, sample, self)
-        finally:
-            self._in_flight -= 1
-            self._capacity.end(sample)
-            self._wake()
-
-    async def _enter(self) -> None:
-        if self._in_flight < self.limit and not self._waiting:
-            self._in_flight += 1
-            return
-        turn = anyio.Event()
+    async def _turn(self) -> None:
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append(turn)
         try:
-            await turn.wait()
+            await turn
         except BaseException:
-            if turn.is_set():
-                self._in_flight -= 1  # cancelled after its turn had come: pass the permit on
-                self._wake()
-            else:
+            if turn in self._waiting:
                 self._waiting.remove(turn)
+            elif not turn.cancelled():
+                self.in_flight -= 1  # cancelled after its turn had come: pass the permit on
+                self._wake()
             raise
 
     def _wake(self) -> None:
-        while self._waiting and self._in_flight < self.limit:
-            self._in_flight += 1
-            self._waiting.popleft().set()
-
-    def _succeeded(self, slot: Slot, items: int) -> None:
-        slot.sample.add(self._clock() - slot.started, max(items, 1), slot.in_flight)
-        # Without all of the limit in use, a success says nothing about whether the server could take more.
-        if self._in_flight >= self.limit:
-            self._capacity.grow()
-            self._wake()
-
-    def _refused(self, slot: Slot) -> None:
-        self._capacity.refuse(slot.started, self._clock())
+        while self._waiting and self.in_flight < self.limit:
+            turn = self._waiting.popleft()
+            if not turn.done():  # else it was cancelled, and its task has not run yet
+                self.in_flight += 1
+                turn.set_result(None)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from types import TracebackType
 
 import anyio
 import attrs
@@ -28,39 +29,21 @@ class StallTimeout:
     _in_flight: int = 0
     _last_error: MLCommonsError | str = ""
     _calls: dict[anyio.CancelScope, None] = attrs.field(factory=dict)
+    # One timer for all calls, set anew only when it goes off: a response costs no more than to note its time.
+    _timer: asyncio.TimerHandle | None = None
 
-    @contextmanager
-    def call(self) -> Iterator[None]:
+    def call(self) -> Call:
         """Watch one call: its requests, retries and the pauses between them. Raises the ``stalled`` error."""
-        with anyio.CancelScope() as scope:
-            self._calls[scope] = None
-            try:
-                yield
-            finally:
-                del self._calls[scope]
-                if not self._calls:
-                    self._silent_since = math.inf
-                self._set_deadline()
-        if scope.cancelled_caught:
-            raise self._error()
+        return Call(self)
 
-    @contextmanager
-    def asking(self) -> Iterator[None]:
+    def asking(self) -> Asking:
         """Count a request of a call as in flight; start the watchdog if it is stopped."""
-        if self._silent_since == math.inf:
-            self._silent_since = self.clock()
-            self._set_deadline()
-        self._in_flight += 1
-        try:
-            yield
-        finally:
-            self._in_flight -= 1
+        return Asking(self)
 
     def answered(self) -> None:
         """Restart the watchdog after a response, be it an error; stop it if no other request is in flight."""
         self._last_error = ""
         self._silent_since = self.clock() if self._in_flight > 1 else math.inf
-        self._set_deadline()
 
     def troubled(self, error: MLCommonsError | str) -> None:
         """Record a failed request that may be retried. Raises the ``stalled`` error if time is up."""
@@ -68,15 +51,77 @@ class StallTimeout:
         if self.clock() - self._silent_since >= self.seconds:
             raise self._error()
 
-    def _set_deadline(self) -> None:
-        # Only the oldest call has a deadline, so that a restart costs the same for many calls as for one. When it is
-        # cancelled the next one becomes the oldest, and its deadline has passed too.
+    def _watch(self) -> None:
+        if self._timer is None and self._silent_since < math.inf:
+            left = self._silent_since + self.seconds - self.clock()
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_at(loop.time() + left, self._on_time)
+
+    def _on_time(self) -> None:
+        self._timer = None
+        if self.clock() - self._silent_since < self.seconds:
+            self._watch()
+            return
         for scope in self._calls:
-            scope.deadline = anyio.current_time() + self._silent_since + self.seconds - self.clock()
-            break
+            scope.cancel()
+
+    def _unwatch(self) -> None:
+        self._silent_since = math.inf
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     def _error(self) -> Exception:
         last = f", the last error was: {self._last_error}" if self._last_error else ""
         error = self.stalled(f"no response for {self.seconds:g} s{last}")
         error.__cause__ = self._last_error if isinstance(self._last_error, MLCommonsError) else None
         return error
+
+
+class Call:
+    """A call that ``StallTimeout`` watches, as a context manager."""
+
+    # Classes with slots, not generators: each request enters both.
+    __slots__ = ("_scope", "_stall")
+
+    def __init__(self, stall: StallTimeout) -> None:
+        self._stall = stall
+        self._scope = anyio.CancelScope()
+
+    def __enter__(self) -> None:
+        self._scope.__enter__()
+        self._stall._calls[self._scope] = None
+        self._stall._watch()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        stall = self._stall
+        del stall._calls[self._scope]
+        if not stall._calls:
+            stall._unwatch()
+        caught = self._scope.__exit__(kind, error, trace)
+        if self._scope.cancelled_caught:
+            raise stall._error()
+        return caught
+
+
+class Asking:
+    """A request in flight, as a context manager."""
+
+    __slots__ = ("_stall",)
+
+    def __init__(self, stall: StallTimeout) -> None:
+        self._stall = stall
+
+    def __enter__(self) -> None:
+        stall = self._stall
+        if stall._silent_since == math.inf:
+            stall._silent_since = stall.clock()
+            stall._watch()
+        stall._in_flight += 1
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stall._in_flight -= 1
