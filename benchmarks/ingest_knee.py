@@ -1,13 +1,13 @@
 """Documents per second and latency of a job: fixed concurrency beside that which the job finds by itself.
 
-    python -m benchmarks.ingest_knee [--url URL] [--model ID] [--seconds N] [--fixed 1 2 ...] [--only local ...]
+    python -m benchmarks.ingest_knee [--url URL] [--model ID] [--seconds N] [--rounds N] [--only local ...]
 
 Three servers: ``local``, a model that works on two requests at once and lets the others wait; ``provider``, a remote
 model that takes any number and needs 0.2 s for each; ``refuses``, a remote model with as slow a provider that answers
 429 above 8 requests at once. The cluster is an emulator in its own process, or the one at ``--url``, where ``--model``
 is a model that is heavy enough to keep its cores busy; the provider runs in this program's other process.
 
-Each job runs for so many seconds; what it did in its first third counts in the column of the whole job only. The best
+The concurrencies take turns in rounds, and the medians count. Each job runs for so many seconds; what it did in its first third counts in the column of the whole job only. The best
 fixed concurrency is the smallest with 0.97 of the most documents/s.
 """
 
@@ -34,7 +34,7 @@ from aiomlcommons.emulator import Emulator
 from aiomlcommons.ingest import Documents
 
 MODEL = "all-MiniLM-L6-v2"
-WORKERS, SERVICE = 2, 0.1
+WORKERS, SERVICE = 2, 0.3
 PROVIDER_SECONDS, PROVIDER_MOST, DIMENSION = 0.2, 8, 64
 FIXED = (1, 2, 4, 8, 16)
 NOISE = 0.97
@@ -55,8 +55,14 @@ class Run:
     whole: float
     rate: float
     latency: float
-    retried: int
-    limits: Sequence[int]
+    retried: float
+    limits: Sequence[float]
+
+    @classmethod
+    def median(cls, runs: Sequence[Run]) -> Run:
+        """Return the medians of several runs."""
+        each = [[getattr(run, name) for run in runs] for name in ("whole", "rate", "latency", "retried")]
+        return cls(*map(median, each), [median(some) for some in zip(*(run.limits for run in runs), strict=True)])
 
 
 Job: TypeAlias = Callable[[Concurrency], Coroutine[Any, Any, Run]]
@@ -171,9 +177,11 @@ async def remote(url: str, endpoint: str) -> AsyncGenerator[str]:
             await ml.models.delete(model.model_id)
 
 
-def measure(name: str, job: Job, fixed: Sequence[int], most: int) -> None:
-    """Measure each concurrency in turn, and print a line for each."""
-    found = {concurrency: asyncio.run(job(concurrency)) for concurrency in (*fixed, (1, most))}
+def measure(name: str, job: Job, fixed: Sequence[int], most: int, rounds: int) -> None:
+    """Let the concurrencies take turns in rounds, and print a line of medians for each."""
+    choices: list[Concurrency] = [*fixed, (1, most)]
+    turns = [{concurrency: asyncio.run(job(concurrency)) for concurrency in choices} for _ in range(rounds)]
+    found = {concurrency: Run.median([turn[concurrency] for turn in turns]) for concurrency in choices}
     top = max(found[count].rate for count in fixed)
     best = found[min(count for count in fixed if found[count].rate >= NOISE * top)]
     print(f"\n{name}\n" + "| " + " | ".join(HEAD) + " |\n" + "|---" * len(HEAD) + "|")
@@ -181,7 +189,9 @@ def measure(name: str, job: Job, fixed: Sequence[int], most: int) -> None:
         words = "found" if isinstance(concurrency, tuple) else f"{concurrency}{' (best)' if one is best else ''}"
         rates = f"{one.rate:,.0f} | {one.rate / best.rate:.2f} | {one.whole:,.0f}"
         latency = f"{1000 * one.latency:,.0f} ms | {one.latency / best.latency:.2f}"
-        print(f"| {words} | {rates} | {latency} | {one.retried} | {'-'.join(map(str, one.limits))} |")
+        print(
+            f"| {words} | {rates} | {latency} | {one.retried:.0f} | {'-'.join(f'{limit:.0f}' for limit in one.limits)} |"
+        )
     sys.stdout.flush()
 
 
@@ -202,12 +212,13 @@ def main() -> None:
     parser.add_argument("--url", help="a real cluster")
     parser.add_argument("--model", default=MODEL, help="id or name of its local model")
     parser.add_argument("--seconds", type=float, default=9, help="for each job")
-    parser.add_argument("--local-seconds", type=float, default=30, help="for each job with the local model")
+    parser.add_argument("--local-seconds", type=float, default=20, help="for each job with the local model")
     parser.add_argument("--fixed", type=int, nargs="+", default=FIXED)
     parser.add_argument("--most", type=int, default=64, help="upper bound of the concurrency to be found")
     parser.add_argument(
         "--only", nargs="+", choices=("local", "provider", "refuses"), default=("local", "provider", "refuses")
     )
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--local-batch", type=int, default=4)
     parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
@@ -227,7 +238,7 @@ def main() -> None:
             else:
                 endpoint = few if name == "refuses" else any_number
                 job = partial(with_provider, url, endpoint, options.batch, options.seconds)
-            measure(name, job, options.fixed, options.most)
+            measure(name, job, options.fixed, options.most, options.rounds)
 
 
 if __name__ == "__main__":

@@ -68,7 +68,7 @@ def embedder_of(
     events: JobEvents | None = None,
 ) -> BatchEmbedder:
     """Return what embeds the batches of a job; without ``cache`` it remembers recent texts in memory."""
-    limiter, rate = options.limiter(model.most), options.rate()
+    limiter, rate = options.limiter(model.most, model.start), options.rate()
     requests = ModelRequests(
         model.embed,
         limiter,

@@ -104,14 +104,17 @@ class JobOptions:
         """How many batches are filled together for length bucketing."""
         return 1 if self.ordered else ALIKE
 
-    def limiter(self, max_useful_requests: int | None = None) -> ConcurrencyLimit:
-        """Return the concurrency limiter; ``max_useful_requests`` lowers its upper bound, but not a fixed number."""
+    def limiter(self, max_useful_requests: int | None = None, start: int = 2) -> ConcurrencyLimit:
+        """Return the concurrency limiter, which begins at ``start`` or its nearest bound.
+
+        ``max_useful_requests`` lowers the upper bound, but not a fixed number.
+        """
         if not isinstance(self.concurrency, tuple | list):
             return ConcurrencyLimit.fixed(self.concurrency)
         least, most = self.concurrency
         if max_useful_requests is not None:
             most = max(least, min(most, max_useful_requests))
-        return ConcurrencyLimit(least=least, most=most, start=min(most, max(least, 2)), clock=self.clock)
+        return ConcurrencyLimit(least=least, most=most, start=min(most, max(least, start)), clock=self.clock)
 
     def rate(self) -> RateLimit | None:
         """Return the rate limiter, or None if neither requests nor tokens are limited."""

@@ -1,4 +1,4 @@
-"""Upper bound of useful concurrency for a local model, from the CPU cores of the nodes that run models."""
+"""Concurrency that a model is expected to take, before anything is measured: where to begin, and where to end."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 # A node's predict thread pool has two threads per core; as many requests again are on the wire or next in its queue.
 # Any more would only wait in that queue, which holds ten thousand.
 REQUESTS_PER_CORE = 4
+# Requests at once to begin with, if nothing is known of the cores; and the most, which any provider takes.
+UNKNOWN, START = 2, 8
 QUERY = {"filter_path": "nodes.*.roles,nodes.*.os.allocated_processors"}
 
 
@@ -25,6 +27,13 @@ async def max_useful_requests(ml: Client) -> int | None:
         # A user may have the right to predict but not to read node information, and the bound is optional.
         return None
     return REQUESTS_PER_CORE * cores or None
+
+
+def first_requests(most: int | None, *, remote: bool) -> int:
+    """Return how many requests to begin with: 8 for a provider, and one for each core, up to 8, for a local model."""
+    if remote:
+        return START
+    return UNKNOWN if most is None else min(START, most // REQUESTS_PER_CORE)
 
 
 def _model_nodes(nodes: list[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

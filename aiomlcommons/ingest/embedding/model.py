@@ -12,7 +12,7 @@ from aiomlcommons.api.common import FunctionName
 from aiomlcommons.api.model_records import Model
 from aiomlcommons.client import Client, at_own_pace
 from aiomlcommons.inference.vectors import Vectors
-from aiomlcommons.ingest.embedding._node_capacity import max_useful_requests
+from aiomlcommons.ingest.embedding._node_capacity import first_requests, max_useful_requests
 from aiomlcommons.ingest.embedding._redeployment import Redeployment
 from aiomlcommons.ingest.types import Sparse
 from aiomlcommons.lifecycle.ensure import ensure
@@ -35,6 +35,7 @@ class JobModel:
         sparse: Whether vectors are ``{token: weight}`` instead of arrays.
         dimension: Length of the vectors, if its configuration names it.
         most: The most concurrent requests of use to it, if known.
+        start: How many concurrent requests to begin with.
         redeploy: Deploys it again if it is undeployed during the job, if that is wanted.
     """
 
@@ -44,6 +45,7 @@ class JobModel:
     sparse: bool = False
     dimension: int | None = None
     most: int | None = None
+    start: int = 2
     redeploy: Redeployment | None = None
 
 
@@ -58,13 +60,15 @@ async def job_model(ml: Client, model_id: str, *, content_type: Side | None = No
     # A remote model has no file to hash, and its connector may lead anywhere: only its id identifies its vectors.
     cache_kind = kind if model.model_content_hash_value else identity
     # The cluster's nodes do not limit a remote model, its provider does.
-    most = None if model.algorithm == FunctionName.REMOTE else await max_useful_requests(ml)
+    remote = model.algorithm == FunctionName.REMOTE
+    most = None if remote else await max_useful_requests(ml)
     redeployment = Redeployment(model_id, partial(ensure, ml, model_id)) if redeploy else None
+    model_of = partial(JobModel, most=most, start=first_requests(most, remote=remote), redeploy=redeployment)
     if model.algorithm in SPARSE:
         embed_sparse = partial(single.sparse, model_id, batch=None)
-        return JobModel(embed_sparse, identity, cache_kind, sparse=True, most=most, redeploy=redeployment)
+        return model_of(embed_sparse, identity, cache_kind, sparse=True)
     embed = partial(single.embed_many, model_id, content_type=content_type, batch=None)
-    return JobModel(embed, identity, cache_kind, dimension=_dimension(model), most=most, redeploy=redeployment)
+    return model_of(embed, identity, cache_kind, dimension=_dimension(model))
 
 
 def _dimension(model: Model) -> int | None:

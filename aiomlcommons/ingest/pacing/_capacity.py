@@ -21,9 +21,12 @@ POOR, GOOD = 0.3, 0.7
 # Length of a trial, as a share of the limit, but one request at least. A trial that was good is followed by one of
 # twice the limit, or half of it.
 STEP = 0.25
-# Rounds between two trials. A pause doubles, or quadruples for fewer requests, after each trial that brought nothing:
-# too many only wait for a moment, too few leave the server idle.
-SOON, SELDOM_MORE, SELDOM_FEWER = 4, 16, 64
+# After trials that were refused, the next one is shorter: by half for each, up to so many.
+MOST_HALVED = 3
+# Rounds between two trials of more requests: what is too many only waits for a moment.
+PAUSE = 4
+# The same for fewer requests, which may leave the server idle: at first, and quadrupled after each that brought nothing.
+SOON, SELDOM = 8, 128
 # A change of the latency under the same limit that is taken for one of the server: so much, and standard errors.
 CHANGE, SIGNIFICANT = 1.25, 3.0
 # A round is sized to bring the standard error of the share of a trial to so much, within bounds.
@@ -59,10 +62,13 @@ class Capacity:
     _trial: Sample | None = None
     _starting: bool = True
     _sample: Sample = attrs.field(init=False)
-    _until_more: int = SOON
+    _until_more: int = PAUSE
     _until_fewer: int = 1
-    _pause_more: int = SOON
     _pause_fewer: int = 1
+    # Whether latency grew since the last trial.
+    _slower: bool = False
+    # Trials of more requests that were refused, in a row.
+    _refused: int = 0
     _decreased_at: float = -math.inf
     _floor: float = 0.0
 
@@ -92,7 +98,7 @@ class Capacity:
         if started > self._decreased_at:
             self._decreased_at, self._floor = now, self.limit * DECREASE
         tried = self.limit > self._base
-        self._pause_more = min(2 * self._pause_more, SELDOM_MORE) if tried else SOON
+        self._refused += tried
         # Those that were in flight before a trial had been taken.
         self._rest(max(self._floor, self._base if tried else 0, min(taken, self.limit)), None)
 
@@ -124,13 +130,16 @@ class Capacity:
         self._until_more -= 1
         self._until_fewer -= 1
         if change > 1:
-            # With fewer workers the limit is too high by as much; if they are slower, it is not.
-            self._try(max(self._base / 2, min(self._base / change, self._base - 1)))
+            # Fewer workers, or slower ones? A trial tells, once latency has settled.
+            self._slower = True
+        elif self._slower:
+            self._try(self._base / 2)
         elif self._starting:
             self._starting = False
             self._try(2 * self._base)
         elif self._until_more <= 0 or change < 1:
-            self._try(max(self._base + 1, self._base * self._step()))
+            more = (self._step() - 1) / 2 ** min(self._refused, MOST_HALVED)
+            self._try(self._base + max(1, self._base * more))
         elif self._until_fewer <= 0:
             self._try(min(self._base - 1, self._base / self._step()))
 
@@ -140,7 +149,7 @@ class Capacity:
         fewer = trial.limit < self._base
         # A glance has few requests, and gets the benefit of the doubt.
         if not fewer and share >= GOOD - (error if trial.glance else 0.0):
-            self._pause_more, self._pause_fewer = SOON, max(SOON, self._pause_fewer)
+            self._pause_fewer, self._refused = SOON, 0
             self._rest(trial.limit, trial)
             self._try(2 * self._base)
         elif fewer and share > POOR:
@@ -165,10 +174,12 @@ class Capacity:
         else:
             knee = few if share <= POOR else self._within(few + share * (many - few))
         useless = knee == self._base
+        if fewer and useless and share > POOR:
+            self._pause_fewer = min(4 * self._pause_fewer, SELDOM)
+        elif fewer or not useless:
+            self._pause_fewer = SOON
         if fewer:
-            self._pause_fewer = min(4 * self._pause_fewer, SELDOM_FEWER) if useless and share > POOR else SOON
-        else:
-            self._pause_more = min(2 * self._pause_more, SELDOM_MORE) if useless else SOON
+            self._until_fewer = self._pause_fewer
         self._rest(knee, here if useless else None)
 
     def _share(self, trial: Sample, here: Sample) -> tuple[float, float]:
@@ -182,8 +193,11 @@ class Capacity:
 
     def _rest(self, limit: float, here: Sample | None) -> None:
         """Make this the base limit; ``here`` is what was measured under it."""
-        self._base, self._here, self._trial = self._within(limit), here, None
-        self._until_more, self._until_fewer = self._pause_more, self._pause_fewer
+        base = self._within(limit)
+        if base != self._base:
+            self._until_fewer = self._pause_fewer
+        self._base, self._here, self._trial = base, here, None
+        self._until_more, self._slower = PAUSE, False
         self._set(self._base)
 
     def _try(self, limit: float) -> None:
