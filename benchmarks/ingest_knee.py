@@ -7,8 +7,9 @@ model that takes any number and needs 0.2 s for each; ``refuses``, a remote mode
 429 above 8 requests at once. The cluster is an emulator in its own process, or the one at ``--url``, where ``--model``
 is a model that is heavy enough to keep its cores busy; the provider runs in this program's other process.
 
-The concurrencies take turns in rounds, and the medians count. Each job runs for so many seconds; what it did in its first third counts in the column of the whole job only. The best
-fixed concurrency is the smallest with 0.97 of the most documents/s.
+The concurrencies take turns in rounds, and the medians count. Each job runs for so many seconds; what it did in its
+first third counts in the column of all its time only. The best fixed concurrency is the smallest with 0.97 of the most
+documents/s. The latency is the job's smoothed one, and the limits are the least, the usual and the highest.
 """
 
 from __future__ import annotations
@@ -62,7 +63,9 @@ class Run:
     def median(cls, runs: Sequence[Run]) -> Run:
         """Return the medians of several runs."""
         each = [[getattr(run, name) for run in runs] for name in ("whole", "rate", "latency", "retried")]
-        return cls(*map(median, each), [median(some) for some in zip(*(run.limits for run in runs), strict=True)])
+        whole, rate, latency, retried = map(median, each)
+        limits = [median(some) for some in zip(*(run.limits for run in runs), strict=True)]
+        return cls(whole, rate, latency, retried, limits)
 
 
 Job: TypeAlias = Callable[[Concurrency], Coroutine[Any, Any, Run]]
@@ -189,9 +192,8 @@ def measure(name: str, job: Job, fixed: Sequence[int], most: int, rounds: int) -
         words = "found" if isinstance(concurrency, tuple) else f"{concurrency}{' (best)' if one is best else ''}"
         rates = f"{one.rate:,.0f} | {one.rate / best.rate:.2f} | {one.whole:,.0f}"
         latency = f"{1000 * one.latency:,.0f} ms | {one.latency / best.latency:.2f}"
-        print(
-            f"| {words} | {rates} | {latency} | {one.retried:.0f} | {'-'.join(f'{limit:.0f}' for limit in one.limits)} |"
-        )
+        limits = "-".join(f"{limit:.0f}" for limit in one.limits)
+        print(f"| {words} | {rates} | {latency} | {one.retried:.0f} | {limits} |")
     sys.stdout.flush()
 
 

@@ -115,8 +115,8 @@ class Ingests(HasClient):
                 keeps them in a field: see IndexSink.
             batch: Documents per request; fewer where the server rejects so many.
             batch_bytes: Bytes of text per request; fewer where the server rejects so many.
-            concurrency: Requests at once: a number, or the two bounds between which an AIMD limiter finds it. It stays
-                below what the nodes' threads make use of, where they tell.
+            concurrency: Requests at once: a number, or the two bounds between which an adaptive limiter finds it. It
+                stays below what the nodes' threads make use of, where they tell.
             requests_per_minute: A rate limit, kept evenly (a token bucket without a burst). Default: none.
             tokens_per_minute: A rate limit by the tokens of the texts.
             count_tokens: Counts the tokens of a text. Default: a fourth of its characters.

@@ -25,8 +25,8 @@ STEP = 0.25
 MOST_HALVED = 3
 # Rounds between two trials of more requests: what is too many only waits for a moment.
 PAUSE = 4
-# The same for fewer requests, which may leave the server idle: at first, and quadrupled after each that brought nothing.
-SOON, SELDOM = 8, 128
+# The same for fewer, which may leave the server idle: at first, and quadrupled after each that brought nothing.
+SOON, SELDOM = 4, 128
 # A change of the latency under the same limit that is taken for one of the server: so much, and standard errors.
 CHANGE, SIGNIFICANT = 1.25, 3.0
 # A round is sized to bring the standard error of the share of a trial to so much, within bounds.
@@ -93,14 +93,16 @@ class Capacity:
         if sample.ended >= sample.size and sample.epoch == self._sample.epoch:
             self._evaluate(sample)
 
-    def refuse(self, started: float, now: float, taken: int) -> None:
+    def refuse(self, sample: Sample, started: float, now: float, taken: int) -> None:
         """Lower the limit to ``taken``, the other requests in flight, for one sent at ``started`` and refused."""
         if started > self._decreased_at:
             self._decreased_at, self._floor = now, self.limit * DECREASE
-        tried = self.limit > self._base
-        self._refused += tried
-        # Those that were in flight before a trial had been taken.
-        self._rest(max(self._floor, self._base if tried else 0, min(taken, self.limit)), None)
+        if sample.limit > self._base:
+            # It was sent during a trial, though it may be refused after that: as many as before it had been taken.
+            self._refused += self.limit > self._base
+            self._rest(self._base, self._here)
+        else:
+            self._rest(max(self._floor, min(taken, self.limit)), None)
 
     # ---- for each round ---------------------------------------------------------------------------------------------
 
@@ -117,7 +119,8 @@ class Capacity:
         """Compare a round under the base limit with those before it, and decide whether to try another limit."""
         if self._trial is not None and self._here is not None:
             self._here.absorb(sample)
-            return self._decide(self._trial, self._here)
+            self._decide(self._trial, self._here)
+            return
         change, before = 1.0, self._here
         self._here = sample
         if before is not None:

@@ -58,7 +58,7 @@ class Slot:
     def refused(self) -> None:
         """Report a throttled or timed-out request: the server is overloaded."""
         limiter = self._limiter
-        limiter._capacity.refuse(self._started, limiter._clock(), limiter.in_flight - 1)
+        limiter._capacity.refuse(self._sample, self._started, limiter._clock(), limiter.in_flight - 1)
 
 
 class ConcurrencyLimit:

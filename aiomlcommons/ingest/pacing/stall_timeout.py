@@ -95,15 +95,15 @@ class Call:
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> bool:
+    ) -> None:
         stall = self._stall
         del stall._calls[self._scope]
         if not stall._calls:
             stall._unwatch()
-        caught = self._scope.__exit__(kind, error, trace)
+        # It swallows its own cancellation only, in place of which the error is raised.
+        self._scope.__exit__(kind, error, trace)
         if self._scope.cancelled_caught:
             raise stall._error()
-        return caught
 
 
 class Asking:

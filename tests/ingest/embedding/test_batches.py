@@ -187,10 +187,10 @@ async def test_a_pause_that_the_server_asks_for_is_kept() -> None:
 @pytest.mark.parametrize(
     ("error", "limit"),
     [
-        (throttled(), 8),
-        (RequestTimeout("too slow", REQUEST), 8),
-        (api(500, "Acquire operation took longer than the configured maximum time"), 8),
-        (api(400, "Error from remote service: The request was denied due to remote server throttling."), 8),
+        (throttled(), 5),
+        (RequestTimeout("too slow", REQUEST), 5),
+        (api(500, "Acquire operation took longer than the configured maximum time"), 5),
+        (api(400, "Error from remote service: The request was denied due to remote server throttling."), 5),
         (api(503), 10),
         (ConnectError("dropped", REQUEST), 10),
     ],
@@ -204,7 +204,10 @@ async def test_a_server_that_has_too_much_to_do_is_sent_fewer_at_once(error: Exc
 @pytest.mark.asyncio
 async def test_an_answer_is_told_to_the_limiter() -> None:
     limiter = ConcurrencyLimit(start=1, clock=lambda: 0.0)
-    await EmbedderOnAClock(Model(), limiter=limiter).one("a", "b")
+    world = EmbedderOnAClock(Model(), limiter=limiter)
+    for number in range(4):  # a round
+        assert limiter.limit == 1
+        await world.one(f"text {number}")
     assert limiter.limit == 2
 
 
