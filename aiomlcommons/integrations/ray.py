@@ -57,7 +57,7 @@ class Embed(Worker[Batch, "list[Vectors | Sparse]"]):
         output: The new column of vectors; a column of that name is replaced.
         id: A column that names rows in errors.
         batch: Texts in a request.
-        concurrency: Requests at once of an actor: a number, or the two bounds between which an adaptive limiter finds it.
+        concurrency: Requests at once of an actor: a number, or the two bounds that a limiter finds it between.
         content_type: Tells an asymmetric model whether the texts are a ``query`` or a ``passage``.
         retry_budget: Retries that all requests of an actor together have ahead (a retry token bucket).
         stall_timeout: Seconds without any response after which a batch fails.

@@ -82,7 +82,7 @@ class Capacity:
         """Return the sample that a new request belongs to; pass it to ``end`` when the request has ended."""
         sample = self._sample
         if sample.begun >= sample.size:
-            sample = self._sample = Sample(self._size(), self.limit, sample.epoch)
+            sample = self._sample = Sample(self._size(), self.limit, sample.epoch, more=sample.more)
         sample.begun += 1
         return sample
 
@@ -97,7 +97,7 @@ class Capacity:
         """Lower the limit to ``taken``, the other requests in flight, for one sent at ``started`` and refused."""
         if started > self._decreased_at:
             self._decreased_at, self._floor = now, self.limit * DECREASE
-        if sample.limit > self._base:
+        if sample.more:
             # It was sent during a trial, though it may be refused after that: as many as before it had been taken.
             self._refused += self.limit > self._base
             self._rest(self._base, self._here)
@@ -212,7 +212,7 @@ class Capacity:
             glance = limit >= 2 * self._base
             self.limit = limit
             size = max(MIN_GLANCE, limit - self._base) if glance else self._size()
-            self._sample = Sample(size, limit, self._sample.epoch + 1, glance)
+            self._sample = Sample(size, limit, self._sample.epoch + 1, glance, more=limit > self._base)
 
     def _within(self, limit: float) -> int:
         return round(min(max(limit, self.least), self.most))

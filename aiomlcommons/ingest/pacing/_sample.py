@@ -22,6 +22,8 @@ class Sample:
     epoch: int = 0
     # Whether it began while the limit rose, so that its requests found a shorter queue than there will be.
     glance: bool = False
+    # Whether it is a trial of more requests than the base limit.
+    more: bool = False
     begun: int = 0
     ended: int = 0
     succeeded: float = 0
