@@ -100,6 +100,8 @@ class Capacity:
         if sample.more:
             # It was sent during a trial, though it may be refused after that: as many as before it had been taken.
             self._refused += self.limit > self._base
+            # A server that refuses has no queue, or a short one: fewer would hardly do as much.
+            self._pause_fewer = self._until_fewer = SELDOM
             self._rest(self._base, self._here)
         else:
             self._rest(max(self._floor, min(taken, self.limit)), None)
