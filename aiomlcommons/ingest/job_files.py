@@ -14,7 +14,7 @@ from aiomlcommons.ingest.embedding.model import JobModel
 from aiomlcommons.ingest.errors import SeenError
 from aiomlcommons.ingest.options import JobOptions
 from aiomlcommons.ingest.preflight import BESIDE
-from aiomlcommons.ingest.rows.checking import CheckedRow
+from aiomlcommons.ingest.rows.checked_rows import CheckedRows
 from aiomlcommons.ingest.state.checkpoint import Checkpoint, CheckpointFile
 from aiomlcommons.ingest.state.dead_letters import DeadLetters
 from aiomlcommons.ingest.state.seen_ids import SeenIds
@@ -76,14 +76,16 @@ class JobFiles:
         if self.checkpoint_file is not None:
             remove_checkpoint(self.checkpoint_file.path)
 
-    def duplicates(self, documents: Sequence[CheckedRow]) -> list[bool]:
-        """Return for each document whether an earlier row had its id, and record the ids."""
-        return self.seen.add([one.seen_as for one in documents])
+    def duplicates(self, documents: CheckedRows) -> Sequence[int]:
+        """Return the indices of documents whose id an earlier row had, and record the ids."""
+        return self.seen.duplicates(documents.keys, documents.origins)
 
-    def unchanged(self, documents: Sequence[CheckedRow]) -> list[bool]:
-        """Return for each document whether it was written before with the same text."""
-        pairs = [(one.id, one.text) for one in documents]
-        return self.cache.unchanged(pairs) if self.cache is not None else [False] * len(pairs)
+    def unchanged(self, documents: CheckedRows) -> Sequence[int]:
+        """Return the indices of documents that were written before with the same text."""
+        if self.cache is None:
+            return ()
+        known = self.cache.unchanged(list(zip(documents.ids, documents.texts, strict=True)))
+        return [i for i, holds in enumerate(known) if holds]
 
 
 def remove_checkpoint(path: Path) -> None:

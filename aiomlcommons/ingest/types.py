@@ -80,11 +80,16 @@ class Rows:
     position: Any
     share: float | None = None
 
+    @property
+    def are_plain(self) -> bool:
+        """Whether all rows are plain dicts, or all are bare texts, or they are kept as columns."""
+        return isinstance(self.rows, ColumnarRows) or set(map(type, self.rows)) in ({dict}, {TextRow})
+
     def column(self, name: str) -> list[Any] | None:
-        """Return a field of all rows, or None unless all have it and are plain dicts, or kept as columns."""
+        """Return a field of all rows, or None unless all have it and are plain."""
         if isinstance(self.rows, ColumnarRows):
             return self.rows.column(name)
-        if set(map(type, self.rows)) != {dict}:
+        if not self.are_plain:
             return None
         try:
             return list(map(itemgetter(name), self.rows))  # type: ignore[arg-type]  # all are dicts

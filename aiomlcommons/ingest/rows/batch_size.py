@@ -6,6 +6,9 @@ from collections.abc import Iterator, Sequence
 
 import attrs
 
+# The most bytes that a character has in UTF-8.
+LONGEST = 4
+
 
 @attrs.define
 class BatchSize:
@@ -16,6 +19,9 @@ class BatchSize:
 
     def parts(self, texts: Sequence[str]) -> Iterator[slice]:
         """Yield slices that split the texts, in order, into requests within the limit."""
+        if 0 < len(texts) <= self.count and len("".join(texts)) * LONGEST <= self.most_bytes:
+            yield slice(0, len(texts))
+            return
         first = size = 0
         for i, text in enumerate(texts):
             text_size = size_of(text)

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Sequence
-from typing import TypeAlias
+from itertools import accumulate
+from typing import Any, TypeAlias
 
 import attrs
 
-from aiomlcommons.ingest.rows.batch_size import BatchSize, size_of
-from aiomlcommons.ingest.rows.checking import CheckedRow, RowChecker
+from aiomlcommons.ingest.rows.batch_size import BatchSize
+from aiomlcommons.ingest.rows.checked_rows import CheckedRows, check_rows
+from aiomlcommons.ingest.rows.checking import RowChecker
 from aiomlcommons.ingest.rows.tracking import Tracker
 from aiomlcommons.ingest.state.dead_letters import DeadLetter
-from aiomlcommons.ingest.types import Refused, Row, Rows
+from aiomlcommons.ingest.types import ColumnarRows, Refused, Row, Rows
 
-# Answers a yes-or-no question for many documents at once.
-BatchPredicate: TypeAlias = Callable[[list[CheckedRow]], list[bool]]
+# Returns the indices of those rows for which something holds.
+RowPredicate: TypeAlias = Callable[[CheckedRows], Sequence[int]]
 # Returns what a sink cannot hold, of documents given as ids and rows.
 Screen: TypeAlias = Callable[[Sequence[str], Sequence[Row]], Sequence[Refused]]
 # Bounds the settled rows that a batch carries, as a multiple of its documents: they take memory too.
 SETTLED = 16
+# Why a row is set aside that is no dead letter.
+DUPLICATE, UNCHANGED = "duplicate", "unchanged"
+# By the number of the row.
+Aside: TypeAlias = "dict[int, DeadLetter | str]"
 
 
 @attrs.define(eq=False)
@@ -30,9 +37,9 @@ class Batch:
     """
 
     index: int = 0
-    numbers: list[int] = attrs.field(factory=list)
+    numbers: Sequence[int] = attrs.field(factory=list)
     ids: list[str] = attrs.field(factory=list)
-    rows: list[Row] = attrs.field(factory=list)
+    rows: Sequence[Row] = attrs.field(factory=list)
     texts: list[str] = attrs.field(factory=list)
     settled: list[int] = attrs.field(factory=list)
     dead_letters: list[DeadLetter] = attrs.field(factory=list)
@@ -43,11 +50,24 @@ class Batch:
     def __len__(self) -> int:
         return len(self.ids)
 
+    def append(self, documents: CheckedRows, begin: int, end: int) -> None:
+        """Append some of the documents."""
+        numbers, rows = documents.numbers[begin:end], documents.rows[begin:end]
+        if self.ids:
+            self.numbers, self.rows = _joined(self.numbers, numbers), _joined(self.rows, rows)
+        else:
+            self.numbers, self.rows = numbers, rows
+        self.ids += documents.ids[begin:end]
+        self.texts += documents.texts[begin:end]
+        self.size += sum(documents.sizes[begin:end])
+
     def part(self, chosen: Iterable[int]) -> Batch:
         """Return a batch of some of the documents, without the settled rows."""
         indices = list(chosen)
-        columns = (self.numbers, self.ids, self.rows, self.texts)
-        return Batch(self.index, *([column[i] for i in indices] for column in columns))  # type: ignore[arg-type]
+        numbers, ids, texts = ([column[i] for i in indices] for column in (self.numbers, self.ids, self.texts))
+        rows = self.rows
+        taken = rows.take(indices) if isinstance(rows, ColumnarRows) else [rows[i] for i in indices]
+        return Batch(self.index, numbers, ids, taken, texts)  # type: ignore[arg-type]  # each column has its type
 
     def fail(self, position: int, why: str) -> DeadLetter:
         """Return the dead letter of a document that cannot be embedded or written."""
@@ -67,8 +87,8 @@ class Batcher:
     check: RowChecker
     tracker: Tracker
     sizes: BatchSize
-    seen: BatchPredicate
-    unchanged: BatchPredicate | None = None
+    seen: RowPredicate
+    unchanged: RowPredicate | None = None
     alike: int = 1
     refused: Screen | None = None
     _pending: Batch = attrs.field(factory=Batch)
@@ -76,30 +96,53 @@ class Batcher:
 
     def add(self, rows: Rows) -> list[Batch]:
         """Add rows; return the batches that are full."""
+        numbers = self.tracker.unsettled(rows.start, rows.start + len(rows.rows))
+        documents = check_rows(self.check, rows, numbers)
+        aside: Aside = {
+            one.number: DeadLetter(one.number, one.id or None, one.why, one.row) for one in documents.faulty
+        }
+        for predicate, why in ((self.seen, DUPLICATE), (self.unchanged, UNCHANGED)):
+            if predicate is not None and documents and (found := predicate(documents)):
+                aside |= dict.fromkeys((documents.numbers[i] for i in found), why)
+                documents = documents.without(found)
+        if self.refused is not None and documents and (refused := self.refused(documents.ids, documents.rows)):
+            for i, why in {one.index: one.why for one in refused}.items():
+                aside[documents.numbers[i]] = DeadLetter(documents.numbers[i], documents.ids[i], why, documents.rows[i])
+            documents = documents.without([one.index for one in refused])
+        return self._fill(documents, aside)
+
+    def _fill(self, documents: CheckedRows, aside: Aside) -> list[Batch]:
+        """Append all rows in their order, and return the batches that are full."""
         full: list[Batch] = []
-        numbered = enumerate(rows.rows, rows.start)
-        checked = [self.check(number, row) for number, row in numbered if number not in self.tracker]
-        valid = [row for row in checked if not row.why]
-        duplicates = _matching(self.seen, valid)
-        unchanged = _matching(self.unchanged, [row for row in valid if row.number not in duplicates])
-        for row in self._screened(checked, duplicates | unchanged):
-            if row.why or row.number in duplicates or row.number in unchanged:
-                self._settle(row, skipped=row.number in unchanged)
-            else:
-                full += self._append(row)
-            if self._full:
+        begin = 0
+        for number in sorted(aside):
+            end = bisect_left(documents.numbers, number)
+            full += self._append(documents, begin, end)
+            begin = end
+            self._settle(number, aside[number])
+            full += self.flush() if self._full else ()
+        return full + self._append(documents, begin, len(documents))
+
+    def _append(self, documents: CheckedRows, begin: int, end: int) -> list[Batch]:
+        """Append documents to the pending batch; flush it when it is full, or lacks room for the next one."""
+        full: list[Batch] = []
+        while begin < end:
+            room = max(1, self.sizes.count * self.alike - len(self._pending))
+            stop = self._within_bytes(documents.sizes, begin, min(end, begin + room))
+            if stop > begin:
+                self._pending.append(documents, begin, stop)
+            if stop == begin or self._full:
                 full += self.flush()
+            begin = stop
         return full
 
-    def _screened(self, checked: list[CheckedRow], settled: set[int]) -> list[CheckedRow]:
-        """Return the rows, those that the sink refuses with its reason."""
-        wanted = [i for i, row in enumerate(checked) if not row.why and row.number not in settled]
-        if self.refused is None or not wanted:
-            return checked
-        documents = [checked[i] for i in wanted]
-        for one in self.refused([row.id for row in documents], [row.row for row in documents]):  # type: ignore[misc]
-            checked[wanted[one.index]] = attrs.evolve(documents[one.index], why=one.why)
-        return checked
+    def _within_bytes(self, sizes: list[int], begin: int, end: int) -> int:
+        """Return up to where documents fit into the pending batch; the first one fits into an empty one."""
+        room = self.sizes.most_bytes * self.alike - self._pending.size
+        if sum(sizes[begin:end]) <= room:
+            return end
+        fitting = bisect_right(list(accumulate(sizes[begin:end])), room)
+        return begin + (fitting if self._pending.ids else max(1, fitting))
 
     def flush(self) -> list[Batch]:
         """Return the pending batches, although they are not full."""
@@ -112,7 +155,7 @@ class Batcher:
     @property
     def pending(self) -> bool:
         """Whether a batch is pending, with documents or settled rows."""
-        return bool(self._pending.numbers or self._pending.settled)
+        return bool(self._pending.ids or self._pending.settled)
 
     @property
     def _full(self) -> bool:
@@ -121,7 +164,7 @@ class Batcher:
         return many or batch.size >= self.sizes.most_bytes * self.alike
 
     def _cut(self, pool: Batch) -> list[Batch]:
-        order = sorted(range(len(pool)), key=lambda i: len(pool.texts[i]))
+        order = sorted(range(len(pool)), key=list(map(len, pool.texts)).__getitem__)
         texts = [pool.texts[i] for i in order]
         batches = [pool.part(order[part]) for part in self.sizes.parts(texts)] or [Batch()]
         first = batches[0]
@@ -129,32 +172,22 @@ class Batcher:
         first.deduplicated, first.skipped = pool.deduplicated, pool.skipped
         return batches
 
-    def _settle(self, checked: CheckedRow, *, skipped: bool) -> None:
-        self._pending.settled.append(checked.number)
-        if checked.why:
-            dead_letter = DeadLetter(checked.number, checked.id or None, checked.why, checked.row)
-            self._pending.dead_letters.append(dead_letter)
-        elif skipped:
+    def _settle(self, number: int, why: DeadLetter | str) -> None:
+        self._pending.settled.append(number)
+        if isinstance(why, DeadLetter):
+            self._pending.dead_letters.append(why)
+        elif why == UNCHANGED:
             self._pending.skipped += 1
         else:
             self._pending.deduplicated += 1
 
-    def _append(self, checked: CheckedRow) -> list[Batch]:
-        """Append a document to the pending batch; if that lacks room for it, flush and return it first."""
-        size = size_of(checked.text)
-        no_room = self._pending.size and self._pending.size + size > self.sizes.most_bytes * self.alike
-        full = self.flush() if no_room else []
-        batch = self._pending
-        batch.numbers.append(checked.number)
-        batch.ids.append(checked.id)
-        batch.rows.append(checked.row)  # type: ignore[arg-type]  # a BadRow has `why` and does not get here
-        batch.texts.append(checked.text)
-        batch.size += size
-        return full
 
-
-def _matching(predicate: BatchPredicate | None, documents: list[CheckedRow]) -> set[int]:
-    """Return the row numbers of the documents for which the predicate holds."""
-    if predicate is None or not documents:
-        return set()
-    return {one.number for one, holds in zip(documents, predicate(documents), strict=True) if holds}
+def _joined(first: Any, second: Any) -> Any:
+    """Return two sequences as one: ranges that follow each other stay a range, and rows stay columns."""
+    if isinstance(first, range) or isinstance(second, range):
+        adjoining = isinstance(first, range) and isinstance(second, range) and first.stop == second.start
+        return range(first.start, second.stop) if adjoining else [*first, *second]
+    if isinstance(first, list):
+        first += second  # in place, lest rows that come one by one be copied each time
+        return first
+    return first + second

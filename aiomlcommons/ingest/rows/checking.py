@@ -28,14 +28,6 @@ class CheckedRow:
     text: str
     why: str
 
-    @property
-    def seen_as(self) -> tuple[str, int]:
-        """The id and the number by which a later row is a duplicate; all chunks of a row share those of the row."""
-        # Else a shorter duplicate of a row would lend it the chunks that only the longer one has.
-        if isinstance(self.row, Chunk):
-            return self.row.parent, self.number - self.row.number
-        return self.id, self.number
-
 
 @attrs.frozen
 class RowChecker:
@@ -117,18 +109,27 @@ def by_field(name: str) -> Callable[[Row], Any]:
     return partial(value_of, path=name)
 
 
+@attrs.frozen
+class IdBy:
+    """Finds a row's id by a field or a path, else by its number: see ``id_by``."""
+
+    name: str | None
+    numbers: bool = False
+
+    def __call__(self, row: Row, number: int) -> Any:
+        """Return the value of any type. Raises LookupError if the row lacks the field."""
+        if self.name is None or isinstance(row, TextRow) or (self.numbers and not has_value(row, self.name)):
+            return number
+        return value_of(row, self.name)
+
+
 def id_by(name: str | Callable[[Row], Any] | None, *, numbers: bool = False) -> IdOf:
     """Return the function that extracts a row's id, which is the row's number for None. Raises InvalidRequest.
 
     The name may be a path. A bare text, and with ``numbers`` any row without the field, gets its number too.
     """
-    if name is None:
-        return lambda _, number: number
-    if not (isinstance(name, str) or callable(name)):
-        raise InvalidRequest(f"id must be the name of a field, a function of the row, or None, not {name!r}")
     if callable(name):
         return lambda row, _: name(row)
-    read = by_field(name)
-    return lambda row, number: (
-        number if isinstance(row, TextRow) or (numbers and not has_value(row, name)) else read(row)
-    )
+    if not isinstance(name, str | None):
+        raise InvalidRequest(f"id must be the name of a field, a function of the row, or None, not {name!r}")
+    return IdBy(name, numbers)

@@ -3,39 +3,69 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
-from itertools import groupby
+from collections.abc import Iterable, Sequence, Set
 from typing import Any
 
 
 class Tracker:
     """The set of settled rows: all below the low-water mark ``below``, and some beyond it.
 
-    Its size is bounded by the rows in flight, because ``below`` moves up as soon as its gap is closed. ``in`` may be
-    used from any thread, the methods from one thread only.
+    Its size is bounded by the rows in flight, because ``below`` moves up as soon as its gap is closed. ``in`` and
+    ``unsettled`` may be used from any thread, the other methods from one thread only.
     """
 
     def __init__(self, below: int = 0, beyond: Iterable[tuple[int, int]] = ()) -> None:
         self.below = below
-        self._beyond = {row for first, last in beyond for row in range(first, last + 1)}
+        # Ranges of rows, from first to end, and single rows. The dict is replaced, not changed: threads go over it.
+        self._ranges: dict[int, int] = {first: last + 1 for first, last in beyond}
+        self._single: set[int] = set()
         self._positions: deque[tuple[int, Any]] = deque()
+        self._raise_below()
 
     def __contains__(self, row: int) -> bool:
-        # The order matters, here and in `done`: a row that another thread moves meanwhile must not be missed.
-        return row in self._beyond or row < self.below
+        # The order matters, here and in `_raise_below`: a row that another thread moves meanwhile must not be missed.
+        in_range = any(first <= row < end for first, end in self._ranges.items())
+        return in_range or row in self._single or row < self.below
 
-    def done(self, rows: Iterable[int]) -> None:
+    def unsettled(self, start: int, end: int) -> Sequence[int]:
+        """Return the rows from ``start`` on and before ``end`` that are not settled."""
+        overlap = any(first < end and start < stop for first, stop in self._ranges.items())
+        if overlap or not self._single.isdisjoint(range(start, end)):
+            return [row for row in range(start, end) if row not in self]
+        return range(min(max(start, self.below), end), end)
+
+    def done(self, rows: Sequence[int] | Set[int]) -> None:
         """Add rows that are settled."""
-        self._beyond.update(row for row in rows if row >= self.below)
-        while self.below in self._beyond:
-            self.below += 1
-            self._beyond.remove(self.below - 1)
+        if not isinstance(rows, range) or rows.step != 1:
+            self._single.update(row for row in rows if row >= self.below)
+        elif rows and rows.stop > self.below:
+            self._ranges = {**self._ranges, rows.start: max(rows.stop, self._ranges.get(rows.start, 0))}
+        self._raise_below()
+
+    def _raise_below(self) -> None:
+        """Move the mark up over the rows that follow it, then drop these."""
+        ranges = self._ranges
+        while True:
+            while self.below in self._single:
+                self.below += 1
+                self._single.remove(self.below - 1)
+            reached = [end for first, end in ranges.items() if first <= self.below]
+            if not reached:
+                return
+            before, self.below = self.below, max(self.below, *reached)
+            self._single.difference_update(range(before, self.below) if self._single else ())
+            ranges = self._ranges = {first: end for first, end in ranges.items() if end > self.below}
 
     @property
     def beyond(self) -> list[tuple[int, int]]:
         """The runs of settled rows beyond the first gap, as pairs of first and last row."""
-        runs = groupby(enumerate(sorted(self._beyond)), key=lambda pair: pair[1] - pair[0])
-        return [(members[0][1], members[-1][1]) for members in (list(run) for _, run in runs)]
+        runs: list[tuple[int, int]] = []
+        for first, end in sorted([*self._ranges.items(), *((row, row + 1) for row in self._single)]):
+            if runs and first <= runs[-1][1] + 1:
+                runs[-1] = (runs[-1][0], max(runs[-1][1], end - 1))
+            else:
+                runs.append((first, end - 1))
+        return runs
 
     def read(self, start: int, position: Any) -> None:
         """Record that rows from ``start`` on were read; the source can read them again from ``position``."""

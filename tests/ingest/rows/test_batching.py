@@ -13,8 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aiomlcommons.ingest.rows.batch_size import BatchSize
-from aiomlcommons.ingest.rows.batching import SETTLED, Batch, Batcher, BatchPredicate, Screen
-from aiomlcommons.ingest.rows.checking import CheckedRow, IdOf, RowChecker, TextOf, by_field, id_by
+from aiomlcommons.ingest.rows.batching import SETTLED, Batch, Batcher, RowPredicate, Screen
+from aiomlcommons.ingest.rows.checked_rows import CheckedRows
+from aiomlcommons.ingest.rows.checking import IdOf, RowChecker, TextOf, by_field, id_by
 from aiomlcommons.ingest.rows.tracking import Tracker
 from aiomlcommons.ingest.state.dead_letters import DeadLetter
 from aiomlcommons.ingest.state.seen_ids import SeenIds
@@ -57,12 +58,12 @@ def working(
     count: int = 64,
     most_bytes: int = 1_000_000,
     max_chars: int | None = None,
-    unchanged: BatchPredicate | None = None,
+    unchanged: RowPredicate | None = None,
     alike: int = 1,
     refused: Screen | None = None,
 ) -> Work:
-    def duplicates(documents: list[CheckedRow]) -> list[bool]:
-        return seen.add([(one.id, one.number) for one in documents])
+    def duplicates(documents: CheckedRows) -> list[int]:
+        return seen.duplicates(documents.keys, documents.origins)
 
     check, sizes = RowChecker(text_of, id_of, max_chars), BatchSize(count, most_bytes)
     return Work(Batcher(check, tracker or Tracker(), sizes, duplicates, unchanged, alike, refused))
@@ -295,7 +296,9 @@ def test_texts_of_like_length_travel_together_where_order_is_free(seen: SeenIds)
 
 
 def test_what_is_settled_goes_with_the_first_of_them(seen: SeenIds) -> None:
-    work = working(seen, count=2, alike=2, unchanged=lambda known: [one.id == "d4" for one in known])
+    work = working(
+        seen, count=2, alike=2, unchanged=lambda known: [i for i, key in enumerate(known.ids) if key == "d4"]
+    )
     work.add([good(0, "xxx"), BAD, good(0), good(3, "x"), good(4)])
     batches = work.end()
     assert [(batch.ids, batch.settled) for batch in batches] == [(["d3", "d0"], [1, 2, 4])]
@@ -315,9 +318,9 @@ def test_a_batch_is_smaller_as_soon_as_the_server_takes_no_more(seen: SeenIds) -
 def test_a_document_that_was_written_before_with_its_text_is_skipped(seen: SeenIds) -> None:
     asked: list[str] = []
 
-    def unchanged(known: list[CheckedRow]) -> list[bool]:
-        asked.extend(one.id for one in known)
-        return [one.text == "old" for one in known]
+    def unchanged(known: CheckedRows) -> list[int]:
+        asked.extend(known.ids)
+        return [i for i, text in enumerate(known.texts) if text == "old"]
 
     work = working(seen, unchanged=unchanged)
     work.add([good(0, "old"), good(1, "new"), good(0, "new"), BAD])
@@ -342,7 +345,7 @@ def test_what_the_sink_cannot_hold_is_a_dead_letter_and_nothing_else_is_asked_ab
         assert [row["id"] for row in rows] == list(ids)
         return [Refused(i, f"its field 'price' of {key}") for i, key in enumerate(ids) if key in {"d1", "d3"}]
 
-    work = working(seen, refused=refused, unchanged=lambda rows: [row.id == "d2" for row in rows])
+    work = working(seen, refused=refused, unchanged=lambda known: [i for i, key in enumerate(known.ids) if key == "d2"])
     work.add([good(0), BAD, good(1), good(0), good(2), good(3), {"id": "d4"}], start=10)
     batch = only(work)
     assert asked == [["d0", "d1", "d3"]]
@@ -369,7 +372,12 @@ def test_every_row_ends_in_exactly_one_batch(
     seen, tracker = SeenIds(None), Tracker()
     tracker.done(done)
     options: Any = {"count": count, "most_bytes": most_bytes, "max_chars": 30, "alike": alike}
-    work = working(seen, tracker=tracker, unchanged=lambda known: [one.text in same for one in known], **options)
+    work = working(
+        seen,
+        tracker=tracker,
+        unchanged=lambda known: [i for i, text in enumerate(known.texts) if text in same],
+        **options,
+    )
     rows: list[Any] = []
     for call in calls:
         work.add(call, start=len(rows))

@@ -98,14 +98,14 @@ def test_memory_is_bounded_by_what_is_under_way(window: int, seed: int) -> None:
             tracker.done([under_way.pop(0)])
         elif chance.random() < 0.5:
             tracker.done([under_way.pop(chance.randrange(len(under_way)))])
-        assert len(tracker._beyond) <= window
+        assert len(tracker._single) + len(tracker._ranges) <= window
         assert len(tracker._positions) <= window + 2
 
 
 def test_rows_that_are_done_again_take_no_memory() -> None:
     tracker = Tracker(below=100)
     tracker.done(range(100))
-    assert (tracker.below, tracker.beyond, len(tracker._beyond)) == (100, [], 0)
+    assert (tracker.below, tracker.beyond, len(tracker._ranges), len(tracker._single)) == (100, [], 0, 0)
 
 
 def test_rows_that_were_done_before_take_none_while_they_are_read_over() -> None:
@@ -134,7 +134,7 @@ def test_a_row_is_not_missed_while_another_thread_moves_it_below() -> None:
             super().remove(row)
             assert row in tracker
 
-    tracker = Tracker(beyond=[(1, 9)])
-    tracker._beyond = Rows(tracker._beyond)
+    tracker = Tracker()
+    tracker._single = Rows(range(1, 10))
     assert 5 in tracker
     assert tracker.below == 10

@@ -21,16 +21,17 @@ import os, signal, sys
 from pathlib import Path
 from aiomlcommons.ingest.state.seen_ids import SeenIds
 
-class Fatal(list):
-    def __iter__(self):
-        for number in range(100_000):
-            yield f"late {number:040}", number
-        os.kill(os.getpid(), signal.SIGKILL)
-
 seen = SeenIds(Path(sys.argv[1]))
-seen.add([(f"early {number}", number) for number in range(1000)])
-seen.add(Fatal())
+seen.duplicates([f"early {number}" for number in range(1000)], range(1000))
+seen._db.set_progress_handler(lambda: os.kill(os.getpid(), signal.SIGKILL), 1)
+seen.duplicates([f"late {number:040}" for number in range(1000)], range(100_000, 101_000))
 """
+
+
+def add(seen: SeenIds, pairs: list[tuple[str, int]]) -> list[bool]:
+    """Record pairs of id and row; return for each whether it is a duplicate."""
+    found = seen.duplicates([key for key, _ in pairs], [row for _, row in pairs])
+    return [i in found for i in range(len(pairs))]
 
 
 @pytest.fixture
@@ -41,45 +42,45 @@ def seen() -> Generator[SeenIds]:
 
 
 def test_the_first_row_with_an_id_is_no_duplicate_and_the_next_one_is(seen: SeenIds) -> None:
-    assert seen.add([("a", 0), ("b", 1), ("a", 2), ("c", 3), ("a", 4)]) == [False, False, True, False, True]
+    assert add(seen, [("a", 0), ("b", 1), ("a", 2), ("c", 3), ("a", 4)]) == [False, False, True, False, True]
 
 
 def test_duplicates_over_calls_are_found(seen: SeenIds) -> None:
-    seen.add([("a", 0), ("b", 1)])
-    assert seen.add([("c", 2), ("b", 3)]) == [False, True]
+    add(seen, [("a", 0), ("b", 1)])
+    assert add(seen, [("c", 2), ("b", 3)]) == [False, True]
 
 
 def test_the_same_row_again_is_no_duplicate(seen: SeenIds) -> None:
     for _ in range(2):
-        assert seen.add([("a", 0), ("b", 1), ("a", 2)]) == [False, False, True]
+        assert add(seen, [("a", 0), ("b", 1), ("a", 2)]) == [False, False, True]
 
 
 def test_no_ids_are_no_trouble(seen: SeenIds) -> None:
-    assert seen.add([]) == []
+    assert add(seen, []) == []
 
 
 def test_ids_differ_by_every_letter(seen: SeenIds) -> None:
     keys = ["a", "A", "a ", "é", "e\u0301", "1", "01", "1.0", "\U0001f600", "a\x00b", "a\x00c"]
-    assert seen.add([(key, row) for row, key in enumerate(keys)]) == [False] * len(keys)
+    assert add(seen, [(key, row) for row, key in enumerate(keys)]) == [False] * len(keys)
 
 
 def test_a_job_that_goes_on_knows_what_it_met(tmp_path: Path) -> None:
     first = SeenIds(tmp_path / "seen")
-    first.add([("a", 0), ("b", 1)])
+    add(first, [("a", 0), ("b", 1)])
     first.close()
     again = SeenIds(tmp_path / "seen")
-    assert again.add([("b", 1), ("c", 2), ("a", 3)]) == [False, False, True]
+    assert add(again, [("b", 1), ("c", 2), ("a", 3)]) == [False, False, True]
     again.close()
     assert [path.name for path in tmp_path.iterdir()] == ["seen"]
 
 
 def test_a_fresh_one_forgets_what_another_job_met(tmp_path: Path) -> None:
     old = SeenIds(tmp_path / "seen")
-    old.add([("a", 7)])
+    add(old, [("a", 7)])
     old.close()
     new = SeenIds(tmp_path / "seen")
     new.forget()
-    assert new.add([("a", 0)]) == [False]
+    assert add(new, [("a", 0)]) == [False]
     new.close()
 
 
@@ -121,8 +122,8 @@ def test_a_process_that_is_killed_amid_a_call_leaves_all_earlier_calls_and_nothi
     assert ended.returncode == -signal.SIGKILL
     seen = SeenIds(path)
     assert seen._db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
-    assert seen.add([(f"early {number}", number + 5000) for number in range(1000)]) == [True] * 1000
-    assert seen.add([(f"late {number:040}", number + 500_000) for number in range(1000)]) == [False] * 1000
+    assert add(seen, [(f"early {number}", number + 5000) for number in range(1000)]) == [True] * 1000
+    assert add(seen, [(f"late {number:040}", number + 500_000) for number in range(1000)]) == [False] * 1000
     seen.close()
 
 
@@ -136,8 +137,8 @@ def test_it_says_what_a_set_would_say_and_says_it_again_after_a_crash(calls: lis
         expected = [key in met or key in keys[:i] for i, key in enumerate(keys)]
         row += len(keys)
         met.update(keys)
-        assert seen.add(pairs) == expected
+        assert add(seen, pairs) == expected
         said.append((pairs, expected))
     for pairs, expected in said[crash:]:
-        assert seen.add(pairs) == expected
+        assert add(seen, pairs) == expected
     seen.close()
