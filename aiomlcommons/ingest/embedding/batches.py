@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import anyio
 import attrs
-import numpy as np
 
 from aiomlcommons.errors import ApiError, DecodeError, InvalidRequest, MLCommonsError, words_of
 from aiomlcommons.inference.vectors import Vectors
+from aiomlcommons.ingest.embedding._found_vectors import FoundVectors
 from aiomlcommons.ingest.embedding._model_check import HARMLESS, ModelCheck
 from aiomlcommons.ingest.embedding._vector_check import VectorCheck
 from aiomlcommons.ingest.embedding.cache import Cache, MemoryCache
@@ -64,42 +62,45 @@ class BatchEmbedder:
     async def __call__(self, batch: Batch) -> EmbeddedBatch:
         """Return the batch with its vectors. Raises JobStalled, ModelFails, CacheError, and fatal errors."""
         wanted = list(dict.fromkeys(batch.texts))
-        found: dict[str, Any] = {}
+        found = FoundVectors()
         reasons: dict[str, str] = {}
         newly_embedded = 0
         while wanted:
-            found |= await self._vectors.fitting(await self.cache.find(wanted))
-            wanted = [text for text in wanted if text not in found]
-            claimed = [text for text in wanted if text not in self._pending]
-            pending = [(text, self._pending[text]) for text in wanted if text in self._pending]
+            if cached := await self.cache.find(wanted):
+                fitting = await self._vectors.fitting(cached)
+                found.add(list(fitting), list(fitting.values()))
+                wanted = [text for text in wanted if text not in fitting]
+            pending = {text: self._pending[text] for text in wanted if text in self._pending} if self._pending else {}
+            claimed = [text for text in wanted if text not in pending] if pending else wanted
             newly_embedded += await self._embed(claimed, found, reasons)
             # Texts that another batch is embedding are in the cache afterwards, unless they failed there.
-            for _, finished in pending:
+            for finished in pending.values():
                 await finished.wait()
-            wanted = [text for text, _ in pending]
+            wanted = list(pending)
         embedded = _assemble(batch, found, reasons)
         self.stats.reused += len(embedded.batch) - newly_embedded
         return embedded
 
-    async def _embed(self, texts: list[str], found: dict[str, Any], reasons: dict[str, str]) -> int:
+    async def _embed(self, texts: list[str], found: FoundVectors, reasons: dict[str, str]) -> int:
         """Embed texts that no other batch is embedding; return how many succeeded."""
         if not texts:
             return 0
-        new: dict[str, Any] = {}
+        new = FoundVectors()
         finished = anyio.Event()
-        self._pending |= dict.fromkeys(texts, finished)
+        self._pending.update(dict.fromkeys(texts, finished))
         try:
             for part in self.sizes.parts(texts):
                 await self._embed_or_bisect(texts[part], new, reasons)
-            await self.cache.keep(new)
+            if succeeded := new.texts:
+                await self.cache.keep(succeeded, new.of(succeeded))
         finally:
             for text in texts:
                 del self._pending[text]
             finished.set()
-        found |= new
-        return len(new)
+        found.update(new)
+        return len(succeeded)
 
-    async def _embed_or_bisect(self, texts: list[str], found: dict[str, Any], reasons: dict[str, str]) -> bool:
+    async def _embed_or_bisect(self, texts: list[str], found: FoundVectors, reasons: dict[str, str]) -> bool:
         """Embed texts; return whether all succeeded. Bisects a failing request to isolate poison documents."""
         try:
             await self._request(texts, found)
@@ -118,10 +119,10 @@ class BatchEmbedder:
         previous, self._successes = self._successes, self.requests.successes
         return previous == self._successes
 
-    async def _request(self, texts: list[str], found: dict[str, Any]) -> None:
+    async def _request(self, texts: list[str], found: FoundVectors) -> None:
         vectors = await self.requests(texts)
         await self._vectors(vectors)
-        found.update(zip(texts, vectors, strict=True))
+        found.add(texts, vectors)
         self.stats.embedded += len(texts)
 
     async def _harmless_vector(self) -> Vectors | Sparse | None:
@@ -132,7 +133,7 @@ class BatchEmbedder:
                 raise
             return None
 
-    async def _give_up(self, text: str, found: dict[str, Any], reasons: dict[str, str], error: MLCommonsError) -> bool:
+    async def _give_up(self, text: str, found: FoundVectors, reasons: dict[str, str], error: MLCommonsError) -> bool:
         """Give up a text that failed alone; if it may not be to blame, only if it fails again.
 
         That must be right after a harmless text succeeded.
@@ -153,7 +154,7 @@ class BatchEmbedder:
         return False
 
     async def _bisect(
-        self, texts: list[str], found: dict[str, Any], reasons: dict[str, str], error: MLCommonsError
+        self, texts: list[str], found: FoundVectors, reasons: dict[str, str], error: MLCommonsError
     ) -> bool:
         first, second = _split(texts, error)
         first_succeeded = await self._embed_or_bisect(first, found, reasons)
@@ -185,18 +186,12 @@ def _may_be_texts_fault(error: MLCommonsError) -> bool:
     return isinstance(error, InvalidRequest | BadVector) or _is_texts_fault(error)
 
 
-def _assemble(batch: Batch, found: dict[str, Any], reasons: dict[str, str]) -> EmbeddedBatch:
+def _assemble(batch: Batch, found: FoundVectors, reasons: dict[str, str]) -> EmbeddedBatch:
     if not reasons:
-        return EmbeddedBatch(batch, _stack([found[text] for text in batch.texts]), batch.dead_letters)
-    kept = [i for i, text in enumerate(batch.texts) if text in found]
-    dead_letters = [batch.fail(i, reasons[text]) for i, text in enumerate(batch.texts) if text not in found]
+        return EmbeddedBatch(batch, found.of(batch.texts), batch.dead_letters)
+    kept = [i for i, text in enumerate(batch.texts) if text not in reasons]
+    dead_letters = [batch.fail(i, reasons[text]) for i, text in enumerate(batch.texts) if text in reasons]
     rest = batch.part(kept)
     rest.settled = [*batch.settled, *(dead_letter.row for dead_letter in dead_letters)]
     rest.deduplicated, rest.skipped = batch.deduplicated, batch.skipped
-    return EmbeddedBatch(rest, _stack([found[text] for text in rest.texts]), [*batch.dead_letters, *dead_letters])
-
-
-def _stack(vectors: list[Any]) -> Vectors | Sparse:
-    if not (vectors and isinstance(vectors[0], np.ndarray)):
-        return vectors
-    return np.array(vectors)
+    return EmbeddedBatch(rest, found.of(rest.texts), [*batch.dead_letters, *dead_letters])

@@ -6,6 +6,7 @@ import sqlite3
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
+from copy import copy
 from hashlib import blake2b
 from os import PathLike
 from pathlib import Path
@@ -16,8 +17,10 @@ import anyio.to_thread
 import numpy as np
 import orjson
 
+from aiomlcommons.inference.vectors import Vectors
 from aiomlcommons.ingest.errors import CacheError
 from aiomlcommons.ingest.paths import printable
+from aiomlcommons.ingest.types import Sparse
 
 T = TypeVar("T")
 # Default size of the memory cache: some ten thousand vectors of 384 numbers.
@@ -36,8 +39,8 @@ class Cache(Protocol):
         """Return the vectors of those texts that are cached."""
         ...
 
-    async def keep(self, vectors: Mapping[str, Any]) -> None:
-        """Add vectors by text."""
+    async def keep(self, texts: Sequence[str], vectors: Vectors | Sparse) -> None:
+        """Add the vectors of texts."""
         ...
 
 
@@ -46,27 +49,36 @@ class MemoryCache:
 
     def __init__(self, most: int = RECENT_BYTES) -> None:
         self._most, self._size = most, 0
-        self._vectors: dict[str, Any] = {}
-        # Vectors of one request share an array, which is freed only when all of them are evicted.
-        self._batches: deque[tuple[int, list[str]]] = deque()
+        # The number of the batch of each text; they are numbered from ``_first`` on.
+        self._batch_of: dict[str, int] = {}
+        self._batches: deque[tuple[int, list[str], Vectors | Sparse]] = deque()
+        self._first = 0
 
     async def find(self, texts: Sequence[str]) -> dict[str, Any]:
         """Return the vectors of those texts that are cached."""
-        return {text: self._vectors[text] for text in texts if text in self._vectors}
+        if self._batch_of.keys().isdisjoint(texts):
+            return {}
+        return {text: self._vector(text) for text in texts if text in self._batch_of}
 
-    async def keep(self, vectors: Mapping[str, Any]) -> None:
-        """Add vectors by text, and evict the oldest ones above the size limit."""
-        if not vectors:
+    def _vector(self, text: str) -> Any:
+        _, texts, vectors = self._batches[self._batch_of[text] - self._first]
+        return vectors[texts.index(text)]
+
+    async def keep(self, texts: Sequence[str], vectors: Vectors | Sparse) -> None:
+        """Add the vectors of texts, and evict the oldest batches above the size limit."""
+        if not texts:
             return
-        size = sum(map(len, vectors)) + _bytes_of(list(vectors.values()))
-        self._batches.append((size, list(vectors)))
-        self._vectors.update(vectors)
+        size = sum(map(len, texts)) + _bytes_of(vectors)
+        self._batch_of.update(dict.fromkeys(texts, self._first + len(self._batches)))
+        # A copy, because a sink may change the vectors that it is given.
+        self._batches.append((size, list(texts), copy(vectors)))
         self._size += size
         while self._size > self._most:
-            freed, texts = self._batches.popleft()
+            freed, evicted, _ = self._batches.popleft()
+            self._first += 1
             self._size -= freed
-            for text in texts:
-                self._vectors.pop(text, None)
+            for text in evicted:
+                self._batch_of.pop(text, None)
 
 
 class CacheFile:
@@ -101,14 +113,15 @@ class CacheFile:
         """Return the vectors of those texts that are cached."""
         return await self._in_thread(lambda: self._find(texts))
 
-    async def keep(self, vectors: Mapping[str, Any]) -> None:
-        """Add vectors by text."""
+    async def keep(self, texts: Sequence[str], vectors: Vectors | Sparse) -> None:
+        """Add the vectors of texts."""
 
         def work() -> None:
-            rows = [(_digest(text, self._model), *_pack(vector)) for text, vector in vectors.items()]
+            pairs = zip(texts, vectors, strict=True)
+            rows = [(_digest(text, self._model), *_pack(vector)) for text, vector in pairs]
             self._insert("INSERT OR REPLACE INTO vectors VALUES (?, ?, ?)", rows)
 
-        if vectors:
+        if texts:
             await self._in_thread(work)
 
     def unchanged(self, documents: Sequence[tuple[str, str]]) -> list[bool]:
@@ -180,10 +193,10 @@ def _digest(text: str, salt: bytes = b"") -> bytes:
     return blake2b(text.encode(), digest_size=16, key=blake2b(salt, digest_size=16).digest() if salt else b"").digest()
 
 
-def _bytes_of(vectors: list[Any]) -> int:
+def _bytes_of(vectors: Vectors | Sparse) -> int:
     """Estimate the memory that vectors of one model take, dictionary entries included."""
-    if vectors and isinstance(vectors[0], np.ndarray):
-        return len(vectors) * (200 + int(vectors[0].nbytes))
+    if isinstance(vectors, np.ndarray):
+        return 200 * len(vectors) + int(vectors.nbytes)
     return sum(200 + 100 * len(weights) for weights in vectors)
 
 

@@ -76,6 +76,26 @@ async def test_identical_texts_are_asked_once_and_counted_as_reused() -> None:
 
 
 @pytest.mark.asyncio
+async def test_the_vectors_of_new_texts_are_those_of_the_answer_without_a_copy() -> None:
+    answers: list[Vectors] = []
+
+    async def embed(texts: list[str]) -> Vectors:
+        answers.append(vectors(texts))
+        return answers[-1]
+
+    assert (await EmbedderOnAClock(embed).one("a", "bb", "ccc")).vectors is answers[0]
+
+
+@pytest.mark.asyncio
+async def test_a_sink_that_changes_its_vectors_does_not_change_those_of_later_documents() -> None:
+    world = EmbedderOnAClock(Model())
+    result = await world.one("a", "bb")
+    assert isinstance(result.vectors, np.ndarray)
+    result.vectors[:] = 0
+    assert embedded(await world.one("bb", "a", "ccc")) == ["bb", "a", "ccc"]
+
+
+@pytest.mark.asyncio
 async def test_sparse_vectors_are_a_list() -> None:
     async def sparse(texts: list[str]) -> Any:
         return [{text: 1.0} for text in texts]

@@ -34,7 +34,7 @@ def same(found: dict[str, Any], expected: dict[str, Any]) -> bool:
 async def test_the_last_texts_are_known_and_the_first_forgotten() -> None:
     recent = MemoryCache(most=3 * 209)
     for number in range(5):
-        await recent.keep({str(number): np.full(2, number, np.float32)})
+        await recent.keep([str(number)], np.full((1, 2), number, np.float32))
     assert list(await recent.find(list("043"))) == ["4", "3"]
     assert (await recent.find(["2"]))["2"].tolist() == [2, 2]
 
@@ -42,14 +42,14 @@ async def test_the_last_texts_are_known_and_the_first_forgotten() -> None:
 async def test_a_batch_without_vectors_takes_no_memory() -> None:
     cache = MemoryCache()
     for _ in range(1000):
-        await cache.keep({})
+        await cache.keep([], [])
     assert not cache._batches
 
 
 async def test_a_file_knows_every_kind_of_vector_in_the_next_job_too(tmp_path: Path) -> None:
     def first() -> None:
         with opened(tmp_path / "v.sqlite") as file:
-            asyncio.run(file.keep(VECTORS))
+            asyncio.run(file.keep(list(VECTORS), list(VECTORS.values())))
 
     def second() -> dict[str, Any]:
         with opened(tmp_path / "v.sqlite") as file:
@@ -62,7 +62,7 @@ async def test_a_file_knows_every_kind_of_vector_in_the_next_job_too(tmp_path: P
 async def test_sparse_vectors_come_back_as_they_were(tmp_path: Path) -> None:
     def run() -> Any:
         with opened(tmp_path / "v.sqlite") as file:
-            asyncio.run(file.keep({"one": {"a": 0.1, "日": 2.0}, "two": {}}))
+            asyncio.run(file.keep(["one", "two"], [{"a": 0.1, "日": 2.0}, {}]))
             return asyncio.run(file.find(["one", "two"]))
 
     assert await asyncio.to_thread(run) == {"one": {"a": 0.1, "日": 2.0}, "two": {}}
@@ -74,7 +74,7 @@ async def test_sparse_vectors_come_back_as_they_were(tmp_path: Path) -> None:
 async def test_another_model_or_version_knows_nothing_of_them(tmp_path: Path, other: dict[str, str]) -> None:
     def run() -> Any:
         with opened(tmp_path / "v.sqlite") as file, opened(tmp_path / "v.sqlite", other) as another:
-            asyncio.run(file.keep(VECTORS))
+            asyncio.run(file.keep(list(VECTORS), list(VECTORS.values())))
             asyncio.run(file.written([("d1", "text")]))
             return asyncio.run(another.find([*VECTORS])), another.unchanged([("d1", "text")])
 
@@ -104,6 +104,6 @@ async def test_another_database_is_refused_and_left_as_it_is(tmp_path: Path) -> 
         with closing(sqlite3.connect(tmp_path / "v.sqlite")) as db:
             db.execute("CREATE TABLE vectors (mine TEXT)")
         with opened(tmp_path / "v.sqlite") as file, pytest.raises(CacheError, match=r"v\.sqlite"):
-            asyncio.run(file.keep(VECTORS))
+            asyncio.run(file.keep(list(VECTORS), list(VECTORS.values())))
 
     await asyncio.to_thread(run)

@@ -126,8 +126,8 @@ class Cached:
     async def find(self, texts: Any) -> dict[str, Any]:
         return {text: self.vectors[text] for text in texts if text in self.vectors}
 
-    async def keep(self, vectors: Any) -> None:
-        self.vectors |= vectors
+    async def keep(self, texts: Any, vectors: Any) -> None:
+        self.vectors |= dict(zip(texts, vectors, strict=True))
 
 
 @pytest.mark.parametrize("dimension", [None, 3])
