@@ -6,7 +6,6 @@ least once: after a crash the batches since the last checkpoint are written agai
 
 from __future__ import annotations
 
-import math
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from typing import Any
@@ -29,9 +28,7 @@ from aiomlcommons.ingest.state.checkpoint import Checkpoint, CheckpointFile
 from aiomlcommons.ingest.state.dead_letters import DeadLetter, DeadLetters
 from aiomlcommons.ingest.stats import Stats
 from aiomlcommons.ingest.types import Documents, Retrying, Rows, Sink, Source
-
-# Grace period in seconds for writes in flight when the job is left: a batch that is cut off is written again on resume.
-GRACE = 10.0
+from aiomlcommons.ingest.writing import Writers
 
 
 @attrs.define
@@ -68,8 +65,6 @@ class Engine:
     torn: int = 0
     counted: Callable[[Mapping[str, int]], None] = lambda _: None
     _read_error: Exception | None = None
-    _write_deadline: float = math.inf
-    _writing: set[anyio.CancelScope] = attrs.field(factory=set)
     _unsaved: list[tuple[str, str]] = attrs.field(factory=list)
 
     async def open(self) -> None:
@@ -91,8 +86,7 @@ class Engine:
             # A sink that failed during a write may hold half a batch, so the job resumes from the last checkpoint. A
             # job that succeeded has saved its final one already.
             if not complete and not self.torn:
-                if isinstance(self.sink, Retrying):
-                    self.sink.leave()
+                self._leave()
                 await self.save()
         finally:
             await self.sink.close(complete=complete)
@@ -162,61 +156,35 @@ class Engine:
         self.tracker.read(rows.start, rows.position)
         if rows.share:
             self.stats.expect(rows.start + len(rows.rows), rows.share)
-        self.stats.read += sum(rows.start + i not in self.tracker for i in range(len(rows.rows)))
+        self.stats.read += len(self.tracker.unsettled(rows.start, rows.start + len(rows.rows)))
         return await anyio.to_thread.run_sync(self.batcher.add, rows)
 
     # ---- model to sink ---------------------------------------------------------------------------------------------
 
     async def _drain(self, embedded: Results[EmbeddedBatch]) -> None:
-        writers = self.writers if self.sink.concurrent else 1
-        slots = anyio.Semaphore(writers)
-        finished = anyio.Event()
-        async with anyio.create_task_group() as group:
-            group.start_soon(self._limit_writes, finished)
-            written = 0
+        """Write the batches; save a checkpoint now and then, while no write is in flight."""
+        writers = Writers(self._write, self.writers if self.sink.concurrent else 1, self._leave)
+        written = 0
+        async with writers.running():
             async for batch in embedded:
-                await slots.acquire()
-                group.start_soon(self._write, batch, slots)
+                await writers(batch)
                 written += 1
                 if written % self.checkpoint_every == 0:
-                    await self._save_between_writes(slots, writers)
-            for _ in range(writers):
-                await slots.acquire()
-            finished.set()
+                    # The state of the sink covers whole batches then.
+                    await writers.idle()
+                    await self.save()
 
-    async def _limit_writes(self, finished: anyio.Event) -> None:
-        """Set a deadline for the writes in flight when the job is left before it is finished."""
-        try:
-            await finished.wait()
-        finally:
-            if not finished.is_set():
-                self._write_deadline = anyio.current_time() + GRACE
-                for scope in self._writing:
-                    scope.deadline = self._write_deadline
-                if isinstance(self.sink, Retrying):
-                    self.sink.leave()
+    def _leave(self) -> None:
+        if isinstance(self.sink, Retrying):
+            self.sink.leave()
 
-    async def _save_between_writes(self, slots: anyio.Semaphore, writers: int) -> None:
-        """Save a checkpoint while no write is in flight, so that the sink's state covers whole batches."""
-        for _ in range(writers):
-            await slots.acquire()
-        await self.save()
-        for _ in range(writers):
-            slots.release()
-
-    async def _write(self, embedded: EmbeddedBatch, slots: anyio.Semaphore) -> None:
-        """Write a batch and account for it, shielded from cancellation for the grace period, lest it be torn."""
+    async def _write(self, embedded: EmbeddedBatch) -> None:
+        """Write a batch and account for it."""
         self.torn += 1
-        with anyio.CancelScope(shield=True, deadline=self._write_deadline) as scope:
-            self._writing.add(scope)
-            try:
-                await self._write_documents(embedded)
-            finally:
-                self._writing.remove(scope)
-            self.torn -= 1
+        await self._write_documents(embedded)
+        self.torn -= 1
         # Only now: what is written is whole, so that the job can be resumed.
         self.failures.check(self.stats.settled, self.stats.failed)
-        slots.release()
 
     async def _write_documents(self, embedded: EmbeddedBatch) -> None:
         batch, dead_letters = embedded.batch, embedded.dead_letters

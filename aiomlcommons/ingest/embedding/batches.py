@@ -31,6 +31,23 @@ class EmbeddedBatch:
 
 
 @attrs.define
+class _Flight:
+    """Texts that a batch is embedding. Few are waited for, so that the event is made only then."""
+
+    _finished: anyio.Event | None = None
+
+    @property
+    def finished(self) -> anyio.Event:
+        if self._finished is None:
+            self._finished = anyio.Event()
+        return self._finished
+
+    def end(self) -> None:
+        if self._finished is not None:
+            self._finished.set()
+
+
+@attrs.define
 class BatchEmbedder:
     """Embeds batches, each distinct text once: concurrent batches with a text in common share it (single-flight).
 
@@ -44,7 +61,7 @@ class BatchEmbedder:
     _vectors: VectorCheck = attrs.field(init=False)
     _check: ModelCheck = attrs.field(init=False)
     _successes: int = attrs.field(init=False, default=-1)
-    _pending: dict[str, anyio.Event] = attrs.field(factory=dict)
+    _pending: dict[str, _Flight] = attrs.field(factory=dict)
 
     def __attrs_post_init__(self) -> None:
         self._vectors = VectorCheck(self._harmless_vector)
@@ -70,7 +87,9 @@ class BatchEmbedder:
                 fitting = await self._vectors.fitting(cached)
                 found.add(list(fitting), list(fitting.values()))
                 wanted = [text for text in wanted if text not in fitting]
-            pending = {text: self._pending[text] for text in wanted if text in self._pending} if self._pending else {}
+            pending: dict[str, anyio.Event] = {}
+            if not self._pending.keys().isdisjoint(wanted):
+                pending = {text: self._pending[text].finished for text in wanted if text in self._pending}
             claimed = [text for text in wanted if text not in pending] if pending else wanted
             newly_embedded += await self._embed(claimed, found, reasons)
             # Texts that another batch is embedding are in the cache afterwards, unless they failed there.
@@ -86,8 +105,8 @@ class BatchEmbedder:
         if not texts:
             return 0
         new = FoundVectors()
-        finished = anyio.Event()
-        self._pending.update(dict.fromkeys(texts, finished))
+        flight = _Flight()
+        self._pending.update(dict.fromkeys(texts, flight))
         try:
             for part in self.sizes.parts(texts):
                 await self._embed_or_bisect(texts[part], new, reasons)
@@ -96,7 +115,7 @@ class BatchEmbedder:
         finally:
             for text in texts:
                 del self._pending[text]
-            finished.set()
+            flight.end()
         found.update(new)
         return len(succeeded)
 

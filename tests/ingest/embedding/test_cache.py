@@ -17,7 +17,11 @@ from aiomlcommons.ingest.errors import CacheError
 
 pytestmark = pytest.mark.asyncio
 MODEL = {"model": "m", "version": "1", "hash": "h"}
-VECTORS = {"one": np.array([1, 2.5], np.float32), "two": np.array([3, 4], np.int8), "three": np.array([0.1], ">f8")}
+VECTORS: dict[str, Any] = {
+    "one": np.array([1, 2.5], np.float32),
+    "two": np.array([3, 4], np.int8),
+    "three": np.array([0.1], ">f8"),
+}
 
 
 @contextmanager

@@ -16,13 +16,13 @@ from aiomlcommons.errors import MLCommonsError
 from aiomlcommons.inference.vectors import Vectors
 from aiomlcommons.ingest.embedding._redeployment import LONGEST, Redeployment
 from aiomlcommons.ingest.embedding.requests import ModelRequests
-from aiomlcommons.ingest.engine import GRACE
 from aiomlcommons.ingest.errors import JobStalled
 from aiomlcommons.ingest.options import JobOptions
 from aiomlcommons.ingest.pacing.concurrency_limit import ConcurrencyLimit
 from aiomlcommons.ingest.pacing.rate_limit import RateLimit
 from aiomlcommons.ingest.stats import Stats
 from aiomlcommons.ingest.types import Documents, Refused
+from aiomlcommons.ingest.writing import GRACE
 from aiomlcommons.net.retry_budget import RetryBudget
 from tests.support.fakes import Tape
 from tests.support.job_simulation import Life
