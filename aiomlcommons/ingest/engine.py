@@ -202,7 +202,8 @@ class Engine:
 
     def _settle(self, batch: Batch, refused: set[int], dead_letters: list[DeadLetter]) -> None:
         self.tracker.done(batch.numbers)
-        self.tracker.done(batch.settled)
+        if batch.settled:
+            self.tracker.done(batch.settled)
         self.stats.written += len(batch) - len(refused)
         self.stats.deduplicated += batch.deduplicated
         self.stats.skipped += batch.skipped

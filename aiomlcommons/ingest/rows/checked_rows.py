@@ -102,7 +102,8 @@ def _ids(check: RowChecker, rows: Rows, numbers: Sequence[int]) -> list[str] | N
     """Return the ids of the rows, or None unless all have a text or a whole number of Python as their id."""
     if not isinstance(check.id_of, IdBy):
         return None
-    if check.id_of.name is None or isinstance(rows.rows[0], TextRow):
+    bare = not isinstance(rows.rows, ColumnarRows) and isinstance(rows.rows[0], TextRow)
+    if bare or check.id_of.name is None:
         return list(map(str, numbers))
     found = rows.column(check.id_of.name)
     if found is None or not set(map(type, found)) <= {str, int}:

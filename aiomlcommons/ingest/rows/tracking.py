@@ -38,23 +38,26 @@ class Tracker:
         """Add rows that are settled."""
         if not isinstance(rows, range) or rows.step != 1:
             self._single.update(row for row in rows if row >= self.below)
-        elif rows and rows.stop > self.below:
+        elif rows.start > self.below:
             self._ranges = {**self._ranges, rows.start: max(rows.stop, self._ranges.get(rows.start, 0))}
-        self._raise_below()
+        elif rows:
+            self.below = max(self.below, rows.stop)
+        if self._ranges or self._single:
+            self._raise_below()
 
     def _raise_below(self) -> None:
-        """Move the mark up over the rows that follow it, then drop these."""
-        ranges = self._ranges
+        """Move the mark up over the rows that follow it, then drop those below it."""
         while True:
             while self.below in self._single:
                 self.below += 1
                 self._single.remove(self.below - 1)
-            reached = [end for first, end in ranges.items() if first <= self.below]
+            reached = [end for first, end in self._ranges.items() if first <= self.below]
             if not reached:
-                return
-            before, self.below = self.below, max(self.below, *reached)
-            self._single.difference_update(range(before, self.below) if self._single else ())
-            ranges = self._ranges = {first: end for first, end in ranges.items() if end > self.below}
+                break
+            self.below = max(self.below, *reached)
+            self._ranges = {first: end for first, end in self._ranges.items() if end > self.below}
+        if self._single and min(self._single) < self.below:
+            self._single = {row for row in self._single if row > self.below}
 
     @property
     def beyond(self) -> list[tuple[int, int]]:

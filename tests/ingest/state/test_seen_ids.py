@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Generator
+from contextlib import closing
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aiomlcommons.ingest.errors import JobUnderWay, SeenError
+from aiomlcommons.ingest.state import _id_index, seen_ids
 from aiomlcommons.ingest.state.seen_ids import SeenIds
 
 KILLED_HALFWAY = """
@@ -113,6 +117,39 @@ def test_a_file_that_is_none_is_named_with_the_remedy(tmp_path: Path) -> None:
         SeenIds(tmp_path / "no" / "seen")
     with pytest.raises(SeenError, match="seen: file is not a database; if it is broken, remove it and the checkpoint"):
         SeenIds(tmp_path / "seen")
+
+
+def test_ids_that_an_earlier_version_kept_are_known(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "seen")) as db, db:
+        db.execute("CREATE TABLE seen (id TEXT PRIMARY KEY, row INTEGER) WITHOUT ROWID")
+        db.executemany("INSERT INTO seen VALUES (?, ?)", [(f"é {row}", row) for row in range(2_500)])
+    for _ in range(2):
+        seen = SeenIds(tmp_path / "seen")
+        assert add(seen, [("é 7", 7), ("é 7", 8), ("é 2499", 2499), ("é 2499", 1)]) == [False, True, False, True]
+        seen.close()
+
+
+def test_equal_hashes_do_not_make_equal_ids(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(seen_ids, "_hashes", lambda keys: np.full(len(keys), 5, np.uint64))
+    for again in range(2):
+        seen = SeenIds(tmp_path / "seen")
+        for row, key in enumerate(["a", "b", "é", "ab", ""]):
+            assert add(seen, [(key, row), (key, row + 10)]) == [False, True]
+            assert add(seen, [(f"{key}{again} more", row), (f"{key}{again} more", row)]) == [False, False]
+        seen.close()
+
+
+def test_ids_are_found_wherever_the_index_has_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"FIRST": 48, "RECENT": 8, "LONGEST": 128}.items():
+        monkeypatch.setattr(_id_index, name, value)
+    seen = SeenIds(None)
+    for start in range(0, 3_000, 100):
+        assert seen.duplicates([f"d{n}" for n in range(start, start + 100)], range(start, start + 100)) == []
+    again = [f"d{n}" for n in range(3_000)]
+    assert seen.duplicates(again, range(3_000)) == []
+    assert seen.duplicates(again, range(1, 3_001)) == list(range(3_000))
+    assert seen._db.execute("SELECT sum(count) FROM ids").fetchone() == (3_000,)
+    seen.close()
 
 
 @pytest.mark.skipif(os.name != "posix", reason="kills a process in the POSIX way")
