@@ -94,7 +94,12 @@ def test_rows_are_checked_at_once_as_one_by_one(
 
 def test_a_function_of_the_caller_is_called_once_for_each_row() -> None:
     called: list[Any] = []
-    check = RowChecker.of(lambda row: called.append(row["id"]) or row["text"], "id", None)
+
+    def text(row: Row) -> Any:
+        called.append(row["id"])
+        return row["text"]
+
+    check = RowChecker.of(text, "id", None)
     check_rows(check, Rows(0, [{"id": n, "text": "x" if n else ""} for n in range(5)], None), range(5))
     assert called == [0, 1, 2, 3, 4]
 
