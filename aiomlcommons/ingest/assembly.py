@@ -11,11 +11,11 @@ from aiomlcommons.ingest.events import JobEvents
 from aiomlcommons.ingest.job_files import JobFiles
 from aiomlcommons.ingest.options import JobOptions
 from aiomlcommons.ingest.rows.batch_size import BatchSize
-from aiomlcommons.ingest.rows.batching import Batcher
+from aiomlcommons.ingest.rows.batching import Batcher, Screen
 from aiomlcommons.ingest.rows.failure_limit import FailureLimit
 from aiomlcommons.ingest.rows.tracking import Tracker
 from aiomlcommons.ingest.stats import Stats
-from aiomlcommons.ingest.types import Screening, Sink, Source
+from aiomlcommons.ingest.types import Screening, Sink, Source, rows_for
 from aiomlcommons.net.retry_budget import RetryBudget
 
 
@@ -35,7 +35,7 @@ def engine_of(
     # A run that fails before it reads must save the position of the run before.
     tracker.read(checkpoint.start, checkpoint.position)
     unchanged = files.unchanged if options.skip_unchanged else None
-    refused = sink.screen if isinstance(sink, Screening) else None
+    refused = _screen(sink, sink) if isinstance(sink, Screening) else None
     embedder = embedder_of(model, options, stats, sizes, files.cache, events)
     embedder.dimension = embedder.dimension or checkpoint.dimension
     return Engine(
@@ -57,6 +57,10 @@ def engine_of(
         linger=options.linger,
         events=events,
     )
+
+
+def _screen(sink: Sink, screening: Screening) -> Screen:
+    return lambda ids, rows: screening.screen(ids, rows_for(sink, rows))
 
 
 def embedder_of(

@@ -27,7 +27,7 @@ from aiomlcommons.ingest.rows.tracking import Tracker
 from aiomlcommons.ingest.state.checkpoint import Checkpoint, CheckpointFile
 from aiomlcommons.ingest.state.dead_letters import DeadLetter, DeadLetters
 from aiomlcommons.ingest.stats import Stats
-from aiomlcommons.ingest.types import Documents, Retrying, Rows, Sink, Source
+from aiomlcommons.ingest.types import Documents, Retrying, Rows, Sink, Source, rows_for
 from aiomlcommons.ingest.writing import Writers
 
 
@@ -198,7 +198,8 @@ class Engine:
 
     def _documents(self, embedded: EmbeddedBatch) -> Documents:
         batch = embedded.batch
-        return Documents(batch.ids, batch.rows, batch.texts, embedded.vectors, batch.numbers)
+        rows = rows_for(self.sink, batch.rows)
+        return Documents(batch.ids, rows, batch.texts, embedded.vectors, batch.numbers)
 
     def _settle(self, batch: Batch, refused: set[int], dead_letters: list[DeadLetter]) -> None:
         self.tracker.done(batch.numbers)

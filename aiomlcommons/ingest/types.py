@@ -122,8 +122,8 @@ class Documents:
     """A batch of embedded documents: row, id and text ``i`` belong to ``vectors[i]``.
 
     ``vectors`` is an array of shape ``(documents, dimension)``, or for a sparse model a list of ``{token: weight}``.
-    ``rows`` is a list, or ColumnarRows if the source has such. ``numbers`` are the numbers of the rows in the source,
-    from 0, as a list or a range; empty if the documents are not those of a job.
+    ``rows`` is a list, or ColumnarRows if the source has such and the sink takes them. ``numbers`` are the numbers of
+    the rows in the source, from 0, as a list or a range; empty if the documents are not those of a job.
     """
 
     ids: list[str]
@@ -188,6 +188,20 @@ class Screening(Protocol):
         settled. It blocks: it is called in a thread, beside the other methods, but once at a time.
         """
         ...
+
+
+@runtime_checkable
+class TakesColumns(Protocol):
+    """A sink that takes rows as they are kept, also as ColumnarRows, if ``takes_columns``; any other gets lists."""
+
+    takes_columns: bool
+
+
+def rows_for(sink: Sink, rows: Sequence[Row]) -> Sequence[Row]:
+    """Return rows as a sink takes them."""
+    if isinstance(rows, ColumnarRows) and not (isinstance(sink, TakesColumns) and sink.takes_columns):
+        return list(rows)
+    return rows
 
 
 @runtime_checkable

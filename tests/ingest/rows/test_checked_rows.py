@@ -17,7 +17,8 @@ from aiomlcommons.ingest.rows.batching import Batch, Batcher
 from aiomlcommons.ingest.rows.checked_rows import check_rows
 from aiomlcommons.ingest.rows.checking import RowChecker
 from aiomlcommons.ingest.rows.tracking import Tracker
-from aiomlcommons.ingest.types import BadRow, Chunk, ColumnarRows, Row, Rows, TextRow
+from aiomlcommons.ingest.sinks import CallableSink
+from aiomlcommons.ingest.types import BadRow, Chunk, ColumnarRows, Row, Rows, TextRow, rows_for
 
 
 class Word(str):
@@ -154,3 +155,15 @@ def test_batches_of_them_are_columns_too_also_over_what_is_read_at_once() -> Non
         assert isinstance(batch.rows, Columns)
         assert list(map(str, batch.rows.columns["id"])) == batch.ids
         assert batch.part([2, 0]).rows.columns["id"] == [batch.numbers[2], batch.numbers[0]]  # type: ignore[attr-defined]
+
+
+def test_a_sink_that_does_not_ask_for_columns_gets_a_list_of_rows() -> None:
+    class Made(Columns):
+        def __getitem__(self, index: Any) -> Any:
+            return {name: column[index] for name, column in self.columns.items()}
+
+    rows = Made({"text": ["a", "b"], "id": [1, 2]})
+    sink: Any = CallableSink(lambda _: None)
+    assert rows_for(sink, rows) == [{"text": "a", "id": 1}, {"text": "b", "id": 2}]
+    sink.takes_columns = True
+    assert rows_for(sink, rows) is rows
