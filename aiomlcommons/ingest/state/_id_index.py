@@ -20,6 +20,9 @@ PER_WORD = 3
 # Hashes that are collected before they are sorted, and those of the longest array. So many of a length are merged.
 RECENT, LONGEST, WAYS = 1 << 14, 1 << 18, 4
 
+# To look so many hashes up one by one takes as long as to sort the collected ones.
+MANY = 256
+
 
 class IdIndex:
     """Hashes of 64 bits, each with its number: how many were added before it."""
@@ -71,8 +74,8 @@ class IdIndex:
                 yield from ((i, number) for number in numbers[begins[i] : end].tolist())
         first = self.count - self.count % RECENT
         recent = self._recent[: self.count - first]
-        for i, half in enumerate(wanted):
-            yield from ((i, first + number) for number in np.flatnonzero(recent == half).tolist())
+        for i in np.flatnonzero(np.isin(wanted, recent)).tolist() if len(wanted) > MANY else range(len(wanted)):
+            yield from ((i, first + number) for number in np.flatnonzero(recent == wanted[i]).tolist())
 
 
 class _Filter:

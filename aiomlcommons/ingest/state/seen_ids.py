@@ -21,7 +21,7 @@ BUSY = 1.0
 # A row for the ids of each call: the number of the first one, and how many there are. ``data`` are the rows that had
 # them (int64), where each one ends (uint32), and the ids in UTF-8.
 SCHEMA = "CREATE TABLE IF NOT EXISTS ids (first INTEGER PRIMARY KEY, count INTEGER, data BLOB)"
-OF_BLOCK = "SELECT first, count FROM ids WHERE first <= ? ORDER BY first DESC LIMIT 1"
+OF_BLOCK = "SELECT first, count, data FROM ids WHERE first <= ? ORDER BY first DESC LIMIT 1"
 # What earlier versions kept.
 EARLIER = "SELECT name FROM sqlite_master WHERE name = 'seen'"
 
@@ -109,10 +109,13 @@ class SeenIds:
     def _found(self, keys: Sequence[str], hashes: Hashes) -> dict[str, int]:
         """Return those of the ids that were recorded, with their rows: equal hashes alone do not make equal ids."""
         found: dict[str, int] = {}
-        for i, number in self._index.find(hashes):
-            first, count = self._db.execute(OF_BLOCK, (number,)).fetchone()
-            with self._db.blobopen("ids", "data", first, readonly=True) as blob:
-                key, row = _one_of(blob, count, number - first)
+        first = count = 0
+        data = b""
+        # In the order of the numbers, so that each block is read once.
+        for number, i in sorted((number, i) for i, number in self._index.find(hashes)):
+            if number >= first + count:
+                first, count, data = self._db.execute(OF_BLOCK, (number,)).fetchone()
+            key, row = _one_of(data, count, number - first)
             if key == keys[i]:
                 found[key] = row
         return found
@@ -153,14 +156,9 @@ def _unpacked(count: int, data: bytes) -> list[str]:
     return [text[begin:end].decode() for begin, end in zip([0, *ends], ends, strict=False)]
 
 
-def _one_of(blob: sqlite3.Blob, count: int, i: int) -> tuple[str, int]:
-    """Return one id of a block and its row, without reading the others."""
-    (row,) = np.frombuffer(_bytes(blob, 8 * i, 8), np.int64).tolist()
-    ends = np.frombuffer(_bytes(blob, 8 * count + 4 * max(0, i - 1), 8 if i else 4), np.uint32).tolist()
+def _one_of(data: bytes, count: int, i: int) -> tuple[str, int]:
+    """Return one id of a block and its row."""
+    (row,) = np.frombuffer(data, np.int64, 1, 8 * i).tolist()
+    ends = np.frombuffer(data, np.uint32, 2 if i else 1, 8 * count + 4 * max(0, i - 1)).tolist()
     begin, end = [0, *ends][-2:]
-    return _bytes(blob, 12 * count + begin, end - begin).decode(), row
-
-
-def _bytes(blob: sqlite3.Blob, begin: int, length: int) -> bytes:
-    blob.seek(begin)
-    return blob.read(length)
+    return data[12 * count + begin : 12 * count + end].decode(), row
