@@ -13,7 +13,7 @@ from aiomlcommons import ENDPOINTS, HttpResponse, Session
 from aiomlcommons.api.models import DeployModel, Models, SearchModels
 from aiomlcommons.api.predict import PredictStream
 from aiomlcommons.cli.calls import endpoints
-from aiomlcommons.endpoint import Pieces, Request
+from aiomlcommons.endpoint import Encode, Pieces, Request
 from aiomlcommons.lifecycle.methods import ModelLife
 from aiomlcommons.namespace import Namespace, op, space
 
@@ -25,6 +25,9 @@ class Keeps:
         return request
 
     async def raw(self, request: Request[Any], /, *, accept: str = "") -> HttpResponse:
+        raise NotImplementedError
+
+    async def _raw(self, request: Request[Any], *, encode: Encode) -> HttpResponse:
         raise NotImplementedError
 
     def pieces(self, request: Request[Any], /) -> AbstractAsyncContextManager[Pieces]:

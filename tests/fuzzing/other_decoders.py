@@ -21,7 +21,8 @@ from aiomlcommons.errors import ApiError, MLCommonsError
 from aiomlcommons.http import HttpResponse
 from aiomlcommons.ingest.errors import SourceError, WrongJob
 from aiomlcommons.ingest.json_values import loaded
-from aiomlcommons.ingest.sinks._index_bulk import Action, outcome
+from aiomlcommons.ingest.sinks._index_actions import Actions
+from aiomlcommons.ingest.sinks._index_bulk import outcome
 from aiomlcommons.ingest.state.checkpoint import Checkpoint, CheckpointFile
 from aiomlcommons.ingest.state.dead_letters import DeadLetter, read_dead_letters
 from aiomlcommons.ingest.types import BadRow
@@ -166,7 +167,7 @@ def bulk(random: Random) -> None:
     data: Any = {"took": 1, "errors": random.random() < 0.8, "items": [random.choice(items) for _ in range(count)]}
     got = _other(random, HttpResponse(200, json.dumps(data).encode(), {"content-type": "application/json"}))
     refused: list[Any] = []
-    sent = [Action(i, b"{}\n{}\n", refused) for i in range(count)]
+    sent = Actions(b"{}\n{}\n" * count, [6] * count, range(count), [refused] * count)
     try:
         found = outcome(got, sent)
     except MLCommonsError:

@@ -23,8 +23,8 @@ from aiomlcommons.ingest.paths import printable
 from aiomlcommons.ingest.types import Sparse
 
 T = TypeVar("T")
-# Default size of the memory cache: some ten thousand vectors of 384 numbers.
-RECENT_BYTES = 1 << 24
+# Default size of the memory cache: some five thousand vectors of 384 numbers.
+RECENT_BYTES = 1 << 23
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS vectors (key BLOB PRIMARY KEY, type TEXT NOT NULL, vector BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS written (key BLOB PRIMARY KEY, text BLOB NOT NULL) WITHOUT ROWID;

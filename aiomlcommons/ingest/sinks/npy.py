@@ -33,6 +33,8 @@ class NpySink(FileSink):
     refused. About 1 MB of vectors is buffered in memory.
     """
 
+    takes_columns = True  # it looks at no row
+
     def __init__(self, path: str | PathLike[str]) -> None:
         super().__init__(path)
         self.ids_path = Path(f"{os.fspath(path)}.ids.jsonl")

@@ -31,6 +31,8 @@ class ParquetSink(BlockingSink):
     them then.
     """
 
+    takes_columns = True
+
     def __init__(self, path: str | PathLike[str], *, field: str = "embedding", held: int = 1 << 24) -> None:
         super().__init__(path)
         self._folder, self.field, self._held = Folder(path, field), field, held
