@@ -1,0 +1,1 @@
+"""``make bench-check``: instruction counts of what is done most, compared with those of a baseline, under valgrind."""
