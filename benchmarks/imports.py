@@ -53,6 +53,16 @@ def report(times: Mapping[str, Sequence[float]]) -> None:
         print(f"{own / yardstick:6.2f}")
 
 
+def as_json(times: Mapping[str, Sequence[float]]) -> dict[str, dict[str, float]]:
+    """Return the figures that are kept: the median of each program in milliseconds, and its ratio."""
+    bare = median(times[BARE])
+    yardstick = median(times[YARDSTICK]) - bare
+    return {
+        name: {"ms": round(1000 * median(some), 1), "ratio": round((median(some) - bare) / yardstick, 2)}
+        for name, some in times.items()
+    }
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=15)
