@@ -11,7 +11,7 @@ CORE := $(VENV)/.with-core
 TEST := $(VENV)/.with-test
 DEV := $(VENV)/.with-dev
 
-.PHONY: help install demo test check bench bench-ingest docs
+.PHONY: help install demo test check bench bench-check bench-ingest docs
 .NOTPARALLEL:
 
 help: ## say what there is
@@ -32,10 +32,11 @@ check: $(DEV) ## judge format, style and types
 	$(RUN) -m mypy --strict
 	$(RUN) -m pyright
 
-bench: $(DEV) ## measure import times, client CPU for each embedding, and the upload of 1 GB
-	@$(RUN) -m benchmarks.imports
-	@$(RUN) -m benchmarks.embed_cpu
-	@$(RUN) -m benchmarks.upload
+bench: $(DEV) ## measure calls, embeddings, documents, memory and imports beside others (5 minutes); write a JSON
+	@$(RUN) -m benchmarks
+
+bench-check: $(DEV) ## fail if calls or documents need more instructions than the baseline (2 minutes, and valgrind)
+	@$(RUN) -m benchmarks.instructions
 
 bench-ingest: $(DEV) ## measure bulk jobs: Parquet, faults, concurrency, Ray, and a real OpenSearch (15 minutes, and Java)
 	@$(RUN) -m benchmarks.ingest_parquet

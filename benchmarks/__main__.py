@@ -19,9 +19,8 @@ from benchmarks import documents, embed_cpu, imports, memory, small_call, where
 from benchmarks.replay import limit
 from benchmarks.replay.server import replaying
 from benchmarks.turns import Table
-from benchmarks.versions import about
+from benchmarks.versions import RESULTS, about
 
-RESULTS = Path(__file__).parent / "results"
 LOCAL = [case for case in embed_cpu.CASES if case.model.startswith("local")]
 
 

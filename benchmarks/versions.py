@@ -10,6 +10,7 @@ from typing import Any
 
 import aiomlcommons
 
+RESULTS = Path(__file__).parent / "results"
 LIBRARIES = ("aiohttp", "anyio", "attrs", "cattrs", "cbor2", "numpy", "opensearch-py", "orjson", "pyarrow", "uvloop")
 
 

@@ -1,6 +1,6 @@
 """Fail where the package needs more instructions than the baseline, beyond noise: ``make bench-check``.
 
-    python -m benchmarks.instructions [--write] [--runs N]
+    python -m benchmarks.instructions [--write] [--runs N] [--no-imports]
 
 What is compared is the ratio to a reference that does the bare work on the same bytes in the same run, so that another
 machine, or a patch of Python, does not count as a regression. Each run takes about a minute on a quiet machine.
@@ -18,7 +18,8 @@ from statistics import median
 import attrs
 import orjson
 
-from benchmarks.instructions.valgrind import Counted, count, missing
+from benchmarks.instructions.counted import IMPORT
+from benchmarks.instructions.valgrind import PROGRAMS, Counted, count, missing
 from benchmarks.versions import about
 
 BASELINE = Path(__file__).parent / "baseline.json"
@@ -89,11 +90,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--write", action="store_true", help="make the counts the baseline")
     parser.add_argument("--runs", type=int, default=1)
+    parser.add_argument("--no-imports", action="store_true", help="leave out the imports, which take half of the time")
     options = parser.parse_args()
     if why := missing():
         sys.exit(f"bench-check counts nothing: {why}")
     known = baseline() if BASELINE.exists() else {}
-    runs = [count() for _ in range(options.runs)]
+    if options.no_imports:
+        known.pop(IMPORT, None)
+    runs = [count(["scenes"] if options.no_imports else PROGRAMS) for _ in range(options.runs)]
     worse = [compare(run, known) for run in runs]
     if options.write:
         write(runs)

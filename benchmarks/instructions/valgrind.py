@@ -41,12 +41,12 @@ def missing() -> str:
     return ""
 
 
-def count() -> dict[str, Counted]:
+def count(programs: Iterable[str] = PROGRAMS) -> dict[str, Counted]:
     """Return the instructions of all scenes. Raises CalledProcessError, OSError if callgrind cannot run them."""
     # Written before, so that an import is not a compilation.
     subprocess.run([sys.executable, "-c", "from aiomlcommons import Session; import opensearchpy"], check=True)
     with TemporaryDirectory() as folder, ThreadPoolExecutor(AT_ONCE) as pool:
-        list(pool.map(lambda program: _run(program, Path(folder)), PROGRAMS))
+        list(pool.map(lambda program: _run(program, Path(folder)), programs))
         return per_unit(path.read_text() for path in sorted(Path(folder).iterdir()))
 
 
