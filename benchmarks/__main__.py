@@ -9,7 +9,7 @@ the tables and the plots of docs/performance.md from such files, and ``python -m
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -55,11 +55,6 @@ SECTIONS: dict[str, Callable[[int], Any]] = {
 }
 
 
-def measure(names: Sequence[str], rounds: int) -> dict[str, Any]:
-    """Run the sections with these names."""
-    return {name: SECTIONS[name](rounds) for name in names}
-
-
 def main() -> None:
     """Measure, and write the figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -67,15 +62,13 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only", nargs="+", choices=SECTIONS, default=list(SECTIONS), metavar="NAME")
     options = parser.parse_args()
-    # Those of a file that is there already are kept, so that a part can be measured again.
-    known = (
-        orjson.loads(options.output.read_bytes())
-        if options.output.exists() and len(options.only) < len(SECTIONS)
-        else {}
-    )
-    found = {**known, "about": about(), **measure(options.only, options.rounds)}
+    # The parts of a file that is there already are kept, if only some are measured again.
+    whole = len(options.only) == len(SECTIONS) or not options.output.exists()
+    found = {**({} if whole else orjson.loads(options.output.read_bytes())), "about": about()}
     options.output.parent.mkdir(exist_ok=True)
-    options.output.write_bytes(orjson.dumps(found, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+    for name in options.only:
+        found[name] = SECTIONS[name](options.rounds)
+        options.output.write_bytes(orjson.dumps(found, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
     print(f"\nthe figures are in {options.output}")
 
 

@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Coroutine, Iterator, Sequence
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -89,10 +90,10 @@ def importing(*names: str) -> Callable[[str, Path, int], Coroutine[Any, Any, Non
 PACKAGE = ("aiohttp", "numpy", "aiomlcommons:Session", "aiomlcommons.ingest.start")
 SINKS: dict[str, Callable[..., Coroutine[Any, Any, None]]] = {
     "a loop by hand": loop,
-    "function": lambda *a: job(*a, "function"),
-    "function, ids numbered": lambda *a: job(*a, "function", id=None),
-    "npy": lambda *a: job(*a, "npy"),
-    "parquet": lambda *a: job(*a, "parquet"),
+    "function": partial(job, sink="function"),
+    "function, ids numbered": partial(job, sink="function", id=None),
+    "npy": partial(job, sink="npy"),
+    "parquet": partial(job, sink="parquet"),
 }
 STEPS: dict[str, Callable[..., Coroutine[Any, Any, None]]] = {
     "Python and asyncio": nothing,
@@ -100,10 +101,10 @@ STEPS: dict[str, Callable[..., Coroutine[Any, Any, None]]] = {
     "numpy": importing("aiohttp", "numpy"),
     "Session": importing(*PACKAGE[:3]),
     "the modules of a job": importing(*PACKAGE),
-    "a job of 64 documents": lambda url, folder, _: job(url, folder, BATCH, "function"),
-    "a job of 10,000 documents": lambda url, folder, _: job(url, folder, 10_000, "function"),
+    "a job of 64 documents": lambda url, folder, _: job(url, folder, BATCH, sink="function"),
+    "a job of 10,000 documents": lambda url, folder, _: job(url, folder, 10_000, sink="function"),
     "pyarrow": importing(*PACKAGE, "pyarrow.parquet"),
-    "a job of 10,000 documents into Parquet": lambda url, folder, _: job(url, folder, 10_000, "parquet"),
+    "a job of 10,000 documents into Parquet": lambda url, folder, _: job(url, folder, 10_000, sink="parquet"),
 }
 
 

@@ -18,6 +18,15 @@ import orjson
 from benchmarks.versions import RESULTS
 
 PAGE = Path(__file__).parent.parent / "docs" / "performance.md"
+SHOWN = (
+    "a small call",
+    "an embedding, 384 dims, 32 a batch",
+    "ml.ingest into a function",
+    "ml.ingest into .parquet",
+    "ml.ingest into .jsonl",
+    "ml.ingest into an index, JSON",
+)
+"""The programs of which it is shown where their time goes."""
 BLOCK = re.compile(r"<!-- ([a-z ]+) -->\n.*?<!-- end -->", re.DOTALL)
 Runs: TypeAlias = Mapping[str, Mapping[str, Any]]
 """The figures of each run, by its name: before, after."""
@@ -74,9 +83,7 @@ def documents(runs: Runs) -> Rows:
 
 def rooms(runs: Runs) -> Rows:
     """Make the table of where the time goes: microseconds of each room, in programs that are told most by them."""
-    chosen = ("a small call", "an embedding, 384 dims, 32 a batch", "ml.ingest into a function")
-    chosen += ("ml.ingest into .parquet", "ml.ingest into .jsonl", "ml.ingest into an index, JSON")
-    columns = [(name, run) for name in chosen for run in runs if name in runs[run].get("where", {})]
+    columns = [(name, run) for name in SHOWN for run in runs if name in runs[run].get("where", {})]
     yield ["us", *(f"{_code(name)}, {run}" for name, run in columns)]
     yield ["all of it", *(f"**{runs[run]['where'][name]['us']:.1f}**" for name, run in columns)]
     known = {room: None for name, run in columns for room in runs[run]["where"][name]["rooms"]}

@@ -11,8 +11,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 Runs = Mapping[str, Mapping[str, Any]]
-STYLE = {"svg.hashsalt": "aiomlcommons", "svg.fonttype": "none", "font.size": 9, "axes.spines.top": False}
-STYLE |= {"axes.spines.right": False}
+# Any, because matplotlib's types name each of its several hundred settings.
+STYLE: Any = {
+    "svg.hashsalt": "aiomlcommons",
+    "svg.fonttype": "none",
+    "font.size": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+}
 SHADES = {"before": "#b0b7c3", "after": "#2a6fbb", "parts": "#e0a030"}
 OTHERS = "#7a9a6a"
 

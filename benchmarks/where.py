@@ -13,7 +13,7 @@ import argparse
 import asyncio
 import tempfile
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -70,10 +70,10 @@ def short(file: str) -> str:
     return file.removeprefix(f"{OURS}/").rpartition("site-packages/")[2].rpartition("lib/python")[2]
 
 
-def by_place(samples: Samples) -> tuple[Counter[str], Counter[str]]:
+def by_place(samples: Samples) -> tuple[Mapping[str, float], Mapping[str, float]]:
     """Return the seconds of each room, and of each function within them."""
-    rooms: Counter[str] = Counter()
-    functions: Counter[str] = Counter()
+    rooms: defaultdict[str, float] = defaultdict(float)
+    functions: defaultdict[str, float] = defaultdict(float)
     for stack, seconds in samples.stacks.items():
         file, function = next(((f, name) for f, name in stack if place(f)), ("", ""))
         rooms[place(file) or REST] += seconds
@@ -97,7 +97,7 @@ def embeddings(bench: Bench) -> dict[str, Way]:
     return {"a small call": small, "an embedding, 384 dims, 32 a batch": by_batch}
 
 
-async def profile(way: Way) -> tuple[float, Counter[str], Counter[str]]:
+async def profile(way: Way) -> tuple[float, Mapping[str, float], Mapping[str, float]]:
     """Return the microseconds of a unit, without the profiler, and the seconds by room and by function, with it."""
     await way()
     spent = time.process_time()

@@ -12,9 +12,10 @@ from benchmarks.compare import ratios
 from benchmarks.instructions.__main__ import Bound, baseline, compare
 from benchmarks.instructions.scenes import respond
 from benchmarks.instructions.valgrind import Counted, per_unit
-from benchmarks.pages import PAGE, RESULTS, read, rendered
+from benchmarks.pages import PAGE, read, rendered
 from benchmarks.replay.answers import vectors
 from benchmarks.turns import Cost, Table
+from benchmarks.versions import RESULTS
 
 
 def test_a_ratio_is_to_the_sum_of_the_parts_in_the_same_round() -> None:
