@@ -1,12 +1,15 @@
 """A sampling profiler of CPU time for a program with threads: which function spends it, in the event loop or a thread.
 
 ``pyinstrument`` sees the main thread only, ``perf`` no functions of Python 3.11, and ``cProfile`` makes calls dear.
-Here a thread looks at the others every millisecond: the clock of each tells what it has spent since the last time, and
-its stack who spent it. The time of C code counts as that of the function that calls it.
+Here the main thread is interrupted by the timer of the process's CPU time, and a thread looks at the others: one that
+looked at the main thread would do so where that lets it, which is where it waits for the network. The clock of each
+thread tells what it has spent since the last time, and its stack who spent it. The time of C code counts as that of the
+function that calls it.
 """
 
 from __future__ import annotations
 
+import signal
 import sys
 import threading
 import time
@@ -19,7 +22,7 @@ from typing import TypeAlias
 import attrs
 
 INTERVAL = 0.001
-# Those that are looked at must not go on for long once they are to be: the stack would be another one then.
+# Threads that are looked at must not go on for long once they are to be: the stack would be another one then.
 SWITCH = 1e-5
 Stack: TypeAlias = tuple[tuple[str, str], ...]
 """The file and the function of each frame, the innermost first."""
@@ -33,25 +36,30 @@ class Samples:
     _clocks: dict[int, float] = attrs.field(factory=dict)
     _done: threading.Event = attrs.field(factory=threading.Event)
 
+    def interrupt(self, _: int, frame: FrameType | None) -> None:
+        """Charge the main thread, which runs this as the handler of a signal."""
+        self._charge(threading.get_ident(), frame)
+
     def watch(self) -> None:
         """Look at the other threads until the end."""
-        me = threading.get_ident()
+        known = {threading.get_ident(), threading.main_thread().ident}
         while not self._done.wait(INTERVAL):
-            for thread, top in sys._current_frames().items():
-                if thread != me and (spent := self._since(thread)) > 0:
-                    self.stacks[_stack(top)] += spent
+            for thread, frame in sys._current_frames().items():
+                if thread not in known:
+                    self._charge(thread, frame)
 
     def end(self) -> None:
         """Look no more."""
         self._done.set()
 
-    def _since(self, thread: int) -> float:
+    def _charge(self, thread: int, frame: FrameType | None) -> None:
+        """Charge a thread's time since the last sample to its stack."""
         try:
             now = time.clock_gettime(time.pthread_getcpuclockid(thread))
         except OSError:  # it has just ended
-            return 0.0
+            return
         before, self._clocks[thread] = self._clocks.get(thread, now), now
-        return now - before
+        self.stacks[_stack(frame)] += now - before
 
 
 def _stack(frame: FrameType | None) -> Stack:
@@ -65,13 +73,17 @@ def _stack(frame: FrameType | None) -> Stack:
 @contextmanager
 def sampled() -> Iterator[Samples]:
     """Take samples while the context is open."""
-    samples, before = Samples(), sys.getswitchinterval()
+    samples, switch = Samples(), sys.getswitchinterval()
     watcher = threading.Thread(target=samples.watch, daemon=True)
+    handler = signal.signal(signal.SIGPROF, samples.interrupt)
     sys.setswitchinterval(SWITCH)
     watcher.start()
+    signal.setitimer(signal.ITIMER_PROF, INTERVAL, INTERVAL)
     try:
         yield samples
     finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, handler)
         samples.end()
         watcher.join()
-        sys.setswitchinterval(before)
+        sys.setswitchinterval(switch)

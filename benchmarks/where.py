@@ -38,6 +38,7 @@ PREFIXES = {
     f"{OURS}/ingest/embedding": "ingest/embedding: batches, cache",
     f"{OURS}/ingest/pacing": "ingest/pacing",
     f"{OURS}/ingest/sinks": "ingest/sinks",
+    f"{OURS}/ingest/json_values": "ingest/sinks",
     f"{OURS}/ingest": ENGINE,
     f"{OURS}/inference": "inference: requests, decoding",
     f"{OURS}/net": "net: retries, nodes, transport",
@@ -54,7 +55,6 @@ LIBRARIES = {
     "/cattrs/": "cattrs",
     "/pyarrow/": "pyarrow",
 }
-# Libraries that only do what their caller asks for count as the caller's: these are charged by themselves.
 REST = "other (queue, threading, json)"
 
 
