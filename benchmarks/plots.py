@@ -19,8 +19,8 @@ STYLE: Any = {
     "axes.spines.top": False,
     "axes.spines.right": False,
 }
-SHADES = {"before": "#b0b7c3", "after": "#2a6fbb", "parts": "#e0a030"}
-OTHERS = "#7a9a6a"
+HAND, OTHER = "aiohttp and orjson by hand, to numpy", "opensearch-py async, to numpy"
+SHADES = {"before": "#b0b7c3", "after": "#2a6fbb", "parts": "#e0a030", HAND: "#7a9a6a", OTHER: "#c0605a"}
 
 
 def draw(runs: Runs, folder: Path) -> None:
@@ -38,11 +38,11 @@ def _bars(axes: Axes, names: list[str], series: Mapping[str, list[float]]) -> No
     thick = 0.8 / len(series)
     for number, (label, values) in enumerate(series.items()):
         places = [row + (number - (len(series) - 1) / 2) * thick for row in range(len(names))]
-        bars = axes.barh(places, values, thick, label=label, color=SHADES.get(label, OTHERS))
+        bars = axes.barh(places, values, thick, label=label, color=SHADES.get(label))
         axes.bar_label(bars, fmt="{:.1f}", padding=2, fontsize=7)
     axes.set_yticks(range(len(names)), names)
     axes.invert_yaxis()
-    axes.legend(frameon=False, loc="lower right")
+    axes.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.3, 1.0), ncols=len(series), fontsize=8)
 
 
 def documents(axes: Axes, runs: Runs) -> None:
@@ -58,17 +58,19 @@ def documents(axes: Axes, runs: Runs) -> None:
 
 def embeddings(axes: Axes, runs: Runs) -> None:
     """Draw the ratio of each way to embed to the bare read of the same bytes."""
-    others = ("aiohttp and orjson by hand, to numpy", "opensearch-py async, to numpy")
     tables = {run: {t["title"]: t["rows"] for t in figures.get("embeddings", ())} for run, figures in runs.items()}
     newest = list(tables.values())[-1]
     names = [title for title in newest if "uvloop" not in title]
     series = {
         run: [rows[title]["ml.embed, by batch"]["ratio"] for title in names] for run, rows in tables.items() if rows
     }
-    for way in others:
+    for way in (HAND, OTHER):
         series[way] = [newest[title][way]["ratio"] for title in names]
     _bars(axes, names, series)
     axes.set_xscale("log")
+    axes.set_xlim(left=1)
+    axes.set_xticks([1, 2, 5, 10, 20, 50], ["1", "2", "5", "10", "20", "50"], minor=False)
+    axes.minorticks_off()
     axes.set_xlabel("client CPU as a ratio to bare aiohttp, which reads the same bytes and decodes nothing")
 
 
