@@ -133,11 +133,11 @@ def imports(runs: Runs) -> Rows:
 
 def measured(runs: Runs) -> Rows:
     """Make the table of what was measured where."""
-    yield ["run", "commit", "Python", "machine", "libraries"]
+    yield ["run", "commit", "Python", "machine", "load", "libraries"]
     for run, figures in runs.items():
         own = figures["about"]
         libraries = ", ".join(f"{name} {version}" for name, version in own["libraries"].items())
-        yield [run, own["commit"], own["python"], own["machine"], libraries]
+        yield [run, own["commit"], own["python"], own["machine"], str(own["load"]), libraries]
 
 
 def _figures(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import subprocess
 from importlib.metadata import PackageNotFoundError, version
@@ -19,7 +20,9 @@ def about() -> dict[str, Any]:
     return {
         "commit": commit(),
         "python": platform.python_version(),
-        "machine": f"{platform.system()} {platform.machine()}, {_processor()}",
+        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} of {_processor()}",
+        # Of all processes: a machine that is busy with others makes all figures worse, those of small parts most.
+        "load": round(os.getloadavg()[0], 1),
         "libraries": {name: found for name in LIBRARIES if (found := _version(name))},
     }
 
