@@ -49,14 +49,14 @@ class Bound:
 def compare(found: Mapping[str, Counted], known: Mapping[str, Bound]) -> list[str]:
     """Print a line for each scene; return the names of those that got worse, or that only one of both has."""
     worse = [f"{name} (in one of both only)" for name in found.keys() ^ known.keys()]
-    print(f"{'instructions':28}{'each':>12}{'reference':>12}{'ratio':>8}{'before':>8}{'change':>9}{'allowed':>9}")
+    print(f"{'instructions':28}{'each':>15}{'reference':>15}{'ratio':>8}{'before':>8}{'change':>9}{'allowed':>9}")
     for name in known:
         if name not in found:
             continue
         now, bound = found[name], known[name]
         change = now.ratio / bound.ratio - 1
         verdict = "WORSE" if change > bound.tolerance else "better" if change < -bound.tolerance else ""
-        print(f"{name:28}{now.ours:12,.0f}{now.reference:12,.0f}{now.ratio:8.3f}{bound.ratio:8.3f}", end="")
+        print(f"{name:28}{now.ours:15,.0f}{now.reference:15,.0f}{now.ratio:8.3f}{bound.ratio:8.3f}", end="")
         print(f"{change:+9.1%}{bound.tolerance:9.1%}  {verdict}", flush=True)
         if verdict == "WORSE":
             worse.append(name)
