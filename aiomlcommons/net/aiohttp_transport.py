@@ -10,13 +10,12 @@ from functools import lru_cache, partial
 from typing import TypeVar
 
 import aiohttp
-import anyio
 import anyio.to_thread
-import attrs
 from yarl import URL
 
 from aiomlcommons.errors import ConnectError, InvalidRequest, MLCommonsError, RequestTimeout, SessionClosed
 from aiomlcommons.http import HttpRequest, HttpResponse
+from aiomlcommons.net._limits import Connection, Deadlines, Within
 from aiomlcommons.net.proxy import DIRECT, Proxies, Proxy
 from aiomlcommons.net.tls import TLS
 from aiomlcommons.net.transport import Streamed, Timeout
@@ -24,6 +23,8 @@ from aiomlcommons.net.transport import Streamed, Timeout
 T = TypeVar("T")
 
 LARGE = 2**20
+# Twice as many bytes are read ahead: the answer to a batch is not to stop the socket, and start it again.
+BUFFER = 2**18
 # Seconds for the farewell of a connection with TLS that is dropped, which OpenSearch does not return. asyncio waits 30,
 # and until then the socket is open, though the pool has long replaced it.
 FAREWELL = 0.1
@@ -47,33 +48,39 @@ class AiohttpTransport:
         connector = aiohttp.TCPConnector(limit=0, limit_per_host=self._pool_size, ssl=context)
         # The argument of this name is deprecated; without it only connections that end with the session close at once.
         connector._ssl_shutdown_timeout = FAREWELL
+        self._loop = asyncio.get_running_loop()
+        connector._factory = partial(Connection, loop=self._loop)
+        self._deadlines = Deadlines(self._loop)
         self._client = aiohttp.ClientSession(
             connector=connector,
             headers={"accept-encoding": "gzip, deflate" if self._gzip else "identity"},
             cookie_jar=aiohttp.DummyCookieJar(),
+            read_bufsize=BUFFER,
         )
         # aiohttp would silently resend some requests if a reused connection breaks; only Exchange decides on retries.
         self._client._retry_connection = False
-        self._loop = asyncio.get_running_loop()
 
     async def close(self) -> None:
         """Close every connection. Idempotent."""
         client, self._client = self._client, None
         if client is not None:
+            self._deadlines.close()
             if client.connector is not None:
                 await client.connector.close(abort_ssl=True)
             await client.close()
 
     async def send(self, request: HttpRequest, timeout: Timeout) -> HttpResponse:
         """Send a request and return its complete response."""
+        client = self._opened()
         try:
-            answer = await self._begin(request, timeout)
-            try:
-                self._check(answer.status, request)
-                return HttpResponse(answer.status, await answer.read(), _headers(answer))
-            except BaseException:
-                answer.close()
-                raise
+            with Within(self._deadlines, timeout.total):
+                answer = await self._begin(client, request, timeout)
+                try:
+                    self._check(answer.status, request)
+                    return HttpResponse(answer.status, await _read(answer), _headers(answer))
+                except BaseException:
+                    answer.close()
+                    raise
         except (aiohttp.ClientError, TimeoutError, OSError, UnicodeError) as error:
             failure = self._translate(error, request, timeout)
         # Raised outside of the except block: aiohttp's error may hold credentials, and must not become its context.
@@ -83,11 +90,10 @@ class AiohttpTransport:
     async def stream(self, request: HttpRequest, timeout: Timeout) -> AsyncGenerator[Streamed]:
         """Send a request and stream the body of the response."""
         # A stream may last long, so there is only the read timeout between two chunks.
-        endless = attrs.evolve(timeout, total=None)
-        answer = await self._translated(self._begin(request, endless), request, endless)
+        answer = await self._translated(self._begin(self._opened(), request, timeout), request, timeout)
 
         async def pieces() -> bytes:
-            return await self._translated(answer.content.readany(), request, endless)
+            return await self._translated(answer.content.readany(), request, timeout)
 
         try:
             self._check(answer.status, request)
@@ -96,12 +102,16 @@ class AiohttpTransport:
             # Close the connection rather than drain the unread rest; the server notices that and stops.
             answer.close()
 
-    def _begin(self, request: HttpRequest, timeout: Timeout) -> Awaitable[aiohttp.ClientResponse]:
-        client = self._client
-        if client is None:
+    def _opened(self) -> aiohttp.ClientSession:
+        if self._client is None:
             raise SessionClosed("the session is not open")
         if asyncio.get_running_loop() is not self._loop:
             raise SessionClosed("the session belongs to another event loop: open one session for each loop")
+        return self._client
+
+    def _begin(
+        self, client: aiohttp.ClientSession, request: HttpRequest, timeout: Timeout
+    ) -> Awaitable[aiohttp.ClientResponse]:
         url = URL(request.url, encoded=True)  # encoding it again would change an id, or break a signature
         headers, proxy, for_proxy = request.headers, self._proxies.of_url(url), None
         if proxy is not None and url.scheme == "https":
@@ -229,6 +239,12 @@ def _no_trust(error: Exception, where: str) -> str:
     return f"the certificate of {where} is not trusted: {why}; {remedy}"
 
 
+async def _read(answer: aiohttp.ClientResponse) -> bytes:
+    """Return the body."""
+    # A small one has come with the headers, mostly; then the connection is back in the pool already.
+    return answer.content.read_nowait() if answer.content.is_eof() else await answer.read()
+
+
 def _headers(answer: aiohttp.ClientResponse) -> dict[str, str]:
     return {name.lower(): value for name, value in answer.headers.items()}
 
@@ -240,4 +256,5 @@ def _payload(body: bytes | None) -> bytes | io.BytesIO | None:
 
 @lru_cache
 def _timeout(timeout: Timeout) -> aiohttp.ClientTimeout:
-    return aiohttp.ClientTimeout(total=timeout.total, connect=timeout.connect, sock_read=timeout.read)
+    # The limit of a whole attempt is not aiohttp's to keep: it would take a timer for each.
+    return aiohttp.ClientTimeout(total=None, connect=timeout.connect, sock_read=timeout.read)

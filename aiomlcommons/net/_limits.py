@@ -1,0 +1,138 @@
+"""Limits of time that cost a call no timer of its own: one timer looks after many calls, and is set anew when it fires.
+
+A timer for each call, and one more for each read from the socket, would cost a sixth of a small call.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from types import TracebackType
+from typing import Any
+
+from aiohttp.client_proto import ResponseHandler
+
+
+class Deadlines:
+    """The ends of what runs now, of which one timer knows the first."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop
+        self._running: set[Within] = set()
+        self._timer: asyncio.TimerHandle | None = None
+        self._looks_at = math.inf
+
+    def begun(self, one: Within) -> None:
+        """Look after what begins."""
+        self._running.add(one)
+        if one.end < self._looks_at:
+            self._look_at(one.end)
+
+    def ended(self, one: Within) -> None:
+        """Forget what has ended. The timer stays: the next one probably takes it over."""
+        self._running.discard(one)
+
+    def close(self) -> None:
+        """Look after nothing any more."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer, self._looks_at = None, math.inf
+
+    def _look_at(self, when: float) -> None:
+        self.close()
+        self._timer, self._looks_at = self.loop.call_at(when, self._look), when
+
+    def _look(self) -> None:
+        self._timer, self._looks_at = None, math.inf
+        now = self.loop.time()
+        for one in [one for one in self._running if one.end <= now]:
+            self._running.discard(one)
+            one.expire()
+        if self._running:
+            self._look_at(min(one.end for one in self._running))
+
+
+class Within:
+    """A context that ends after so many seconds, with a TimeoutError; ``asyncio.timeout`` with a shared timer."""
+
+    __slots__ = ("_before", "_deadlines", "_is_over", "_seconds", "_task", "end")
+
+    def __init__(self, deadlines: Deadlines, seconds: float | None) -> None:
+        """``seconds``: None is no limit."""
+        self._deadlines, self._seconds, self._is_over = deadlines, seconds, False
+
+    def __enter__(self) -> None:
+        if self._seconds is None:
+            return
+        task = asyncio.current_task()
+        if task is None:
+            raise RuntimeError("a call has to be made in a task")
+        self._task, self._before = task, task.cancelling()
+        self.end = self._deadlines.loop.time() + self._seconds
+        self._deadlines.begun(self)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._seconds is None:
+            return
+        self._deadlines.ended(self)
+        # Cancelled by somebody else, too, it is cancelled.
+        if self._is_over and self._task.uncancel() <= self._before and kind is asyncio.CancelledError:
+            raise TimeoutError from error
+
+    def expire(self) -> None:
+        """Cancel what runs in the context."""
+        self._is_over = True
+        self._task.cancel()
+
+
+class Connection(ResponseHandler):
+    """A connection of aiohttp that notes when it heard something, in place of a new timer for each read.
+
+    The names are those of aiohttp. Under other ones it would take its own timers.
+    """
+
+    _heard: float | None = None
+    _silence: asyncio.TimerHandle | None = None
+    _looks_at = math.inf
+
+    def _reschedule_timeout(self) -> None:
+        if not self._read_timeout:
+            self._heard = None
+            return
+        self._heard = now = self._loop.time()
+        if now + self._read_timeout < self._looks_at:
+            self._look_at(now + self._read_timeout)
+
+    def _drop_timeout(self) -> None:
+        self._heard = None
+
+    def _look_at(self, when: float) -> None:
+        self._stop_looking()
+        self._silence, self._looks_at = self._loop.call_at(when, self._look), when
+
+    def _look(self) -> None:
+        self._silence, self._looks_at = None, math.inf
+        if self._heard is None or not self._read_timeout:
+            return
+        if (end := self._heard + self._read_timeout) > self._loop.time():
+            self._look_at(end)
+        else:
+            self._heard = None
+            self._on_read_timeout()
+
+    def _stop_looking(self) -> None:
+        if self._silence is not None:
+            self._silence.cancel()
+        self._silence, self._looks_at = None, math.inf
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Forget the timer with the connection."""
+        super().connection_lost(exc)
+        self._stop_looking()
+
+    def close(self) -> Any:
+        """Forget the timer with the connection."""
+        self._stop_looking()
+        return super().close()
