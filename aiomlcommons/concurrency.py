@@ -1,41 +1,93 @@
 """Bounded fan-out with backpressure, by structured concurrency: batches, and workers over them. Independent of models.
 
-A semaphore bounds the items in memory: a slow consumer keeps its slots occupied, which stops reading the source.
+Slots bound the items in memory: a slow consumer keeps them occupied, which stops reading the source.
 Compare ``concurrent.futures.Executor.map(buffersize=...)`` and aiostream's ``map(task_limit=...)``.
 """
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable, Coroutine, Iterable
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Coroutine,
+    Generator,
+    Iterable,
+)
 from contextlib import asynccontextmanager
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import anyio
 import attrs
 
 A = TypeVar("A")
+A_co = TypeVar("A_co", covariant=True)
 B = TypeVar("B")
 # Of what items in flight waited for when all were cancelled, so much is told.
 NOTES = 3
 
 
-async def batched(source: Iterable[A] | AsyncIterable[A], size: int) -> AsyncGenerator[list[A]]:
+async def batched(source: AsyncIterable[A], size: int) -> AsyncGenerator[list[A]]:
     """Group the items of a source into lists of ``size``; the last one may be shorter."""
-    if isinstance(source, AsyncIterable):
-        batch: list[A] = []
-        async for item in source:
-            batch.append(item)
-            if len(batch) == size:
-                yield batch
-                batch = []
-        if batch:
+    batch: list[A] = []
+    async for item in source:
+        batch.append(item)
+        if len(batch) == size:
             yield batch
-    else:
-        items = iter(source)
-        while some := list(itertools.islice(items, size)):
-            yield some
+            batch = []
+    if batch:
+        yield batch
+
+
+def batches_of(source: Iterable[A], size: int) -> Generator[list[A]]:
+    """Group the items of a source into lists, as ``batched`` does."""
+    items = iter(source)
+    while some := list(itertools.islice(items, size)):
+        yield some
+
+
+class _Slots:
+    """A semaphore: ``await slots.take()``, which costs no turn of the event loop if one is free."""
+
+    # anyio's would look after the cancellation of each caller, which costs more than all else here.
+    __slots__ = ("_free", "_waiting")
+
+    def __init__(self, free: int) -> None:
+        self._free = free
+        self._waiting: deque[asyncio.Future[None]] = deque()
+
+    async def take(self) -> None:
+        """Take a slot, or wait for one. Who came first gets the first."""
+        if self._free:
+            self._free -= 1
+            return
+        waiting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(waiting)
+        try:
+            await waiting
+        except BaseException:
+            if waiting.done() and not waiting.cancelled():
+                self.release()  # cancelled when it had just got one
+            raise
+
+    def release(self) -> None:
+        """Free a slot, or hand it to who waits for one."""
+        while self._waiting:
+            waiting = self._waiting.popleft()
+            if not waiting.done():
+                waiting.set_result(None)
+                return
+        self._free += 1
+
+    def release_all(self) -> None:
+        """Give everybody who waits a slot."""
+        while self._waiting:
+            self.release()
 
 
 @attrs.frozen
@@ -51,14 +103,14 @@ class Results(Generic[B]):
     are ready in order have been taken, without waiting for unfinished items.
     """
 
-    def __init__(self, slots: anyio.Semaphore, *, ordered: bool, urgent: tuple[type[Exception], ...] = ()) -> None:
+    def __init__(self, slots: _Slots, *, ordered: bool, urgent: tuple[type[Exception], ...] = ()) -> None:
         self._slots = slots
         self._ordered = ordered
         self._urgent_types = urgent
         self._urgent: _Done[B] | None = None
         self._done: dict[int, _Done[B]] = {}
         self._next = 0
-        self._changed = anyio.Event()
+        self._waiting: list[asyncio.Future[None]] = []
         self._end: type[Exception] | None = None
         self.notes: dict[str, None] = {}
 
@@ -69,9 +121,9 @@ class Results(Generic[B]):
         while (done := self._take()) is None:
             if self._end is not None:
                 raise self._end
-            if self._changed.is_set():
-                self._changed = anyio.Event()
-            await self._changed.wait()
+            waiting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._waiting.append(waiting)
+            await waiting
         self._slots.release()
         if done.error is not None:
             raise done.error
@@ -89,18 +141,24 @@ class Results(Generic[B]):
         if self._ordered and isinstance(done.error, self._urgent_types):
             self._urgent = done
         if index == self._next or not self._ordered or self._urgent is not None:
-            self._changed.set()
+            self._wake()
 
     def end(self, error: type[Exception]) -> None:
         """Mark the end: once the stored results are taken, the iterator raises ``error``."""
         self._end = error
-        self._changed.set()
+        self._wake()
+
+    def _wake(self) -> None:
+        for waiting in self._waiting:
+            if not waiting.done():
+                waiting.set_result(None)
+        self._waiting.clear()
 
 
 @asynccontextmanager
 async def fan_out(
     work: Callable[[A], Awaitable[B]],
-    source: AsyncGenerator[A],
+    source: AsyncGenerator[A] | Generator[A],
     *,
     concurrency: int,
     ordered: bool,
@@ -114,15 +172,16 @@ async def fan_out(
 
     Args:
         work: Turns one item into its result.
-        source: The items; closed at the end.
+        source: The items; closed at the end. Those of a generator cost less.
         concurrency: Items in flight at once, finished but untaken results included.
         ordered: Yield results in the order of the source, else as they complete.
         urgent: Types of errors that are raised without waiting for the items before them.
     """
-    slots = anyio.Semaphore(concurrency, fast_acquire=True)
+    slots = _Slots(concurrency)
     results: Results[B] = Results(slots, ordered=ordered, urgent=urgent)
     try:
-        async with beside(_feed, work, source, concurrency, slots, results):
+        items = _Fed(source, slots) if isinstance(source, AsyncGenerator) else _Drawn(source, slots)
+        async with beside(items.run, work, results, concurrency):
             yield results
     except anyio.get_cancelled_exc_class() as error:
         for note in itertools.islice(results.notes, NOTES):
@@ -130,8 +189,11 @@ async def fan_out(
         raise
     finally:
         results.end(anyio.ClosedResourceError)
-        with anyio.CancelScope(shield=True):
-            await source.aclose()
+        if isinstance(source, AsyncGenerator):
+            with anyio.CancelScope(shield=True):
+                await source.aclose()
+        else:
+            source.close()
 
 
 @asynccontextmanager
@@ -153,49 +215,100 @@ async def beside(work: Callable[..., Coroutine[Any, Any, None]], *arguments: Any
         raise raised
 
 
-async def _feed(
-    work: Callable[[A], Awaitable[B]],
-    source: AsyncGenerator[A],
-    concurrency: int,
-    slots: anyio.Semaphore,
-    results: Results[B],
-) -> None:
-    # The source is read in this one task: it may hold cancel scopes, which belong to the task that entered them.
-    # Workers are reused, because starting a task for each item would cost more than handing the item over.
-    items: deque[tuple[int, A]] = deque()
-    available = anyio.Semaphore(0, fast_acquire=True)
-    source_error: Exception | None = None
-    read = 0
-    async with anyio.create_task_group() as workers:
-        while True:
-            await slots.acquire()
+class _Items(Protocol[A_co]):
+    """The items of a source, for workers."""
+
+    async def next(self) -> tuple[int, A_co] | None:
+        """Return the next item with its number; None if there is none any more."""
+        ...
+
+
+class _Drawn(Generic[A]):
+    """The items of a generator, which the workers read by themselves."""
+
+    def __init__(self, source: Generator[A], slots: _Slots) -> None:
+        self._source, self._slots = source, slots
+        self._read = 0
+        self._is_over = False
+        self._error: Exception | None = None
+
+    async def run(self, work: Callable[[A], Awaitable[B]], results: Results[B], concurrency: int) -> None:
+        """Begin a worker for each of the first items, and wait for the last."""
+        async with anyio.create_task_group() as workers:
+            for _ in range(concurrency):
+                if (first := await self.next()) is None:
+                    break
+                workers.start_soon(_worker, work, first, self, results)
+        _finish(results, self._read, self._error)
+
+    async def next(self) -> tuple[int, A] | None:
+        """Take a slot, and read an item."""
+        await self._slots.take()
+        if not self._is_over:
             try:
-                item = await anext(source)
-            except StopAsyncIteration:
-                break
+                item = next(self._source)
+            except StopIteration:
+                self._is_over = True
             except Exception as error:
-                source_error = error
-                break
-            if read < concurrency:
-                workers.start_soon(_worker, work, items, available, results)
-            items.append((read, item))
-            available.release()
-            read += 1
-        for _ in range(min(read, concurrency)):
-            available.release()
-    if source_error is not None:
+                self._error, self._is_over = error, True
+            else:
+                self._read += 1
+                return self._read - 1, item
+        self._slots.release_all()
+        return None
+
+
+class _Fed(Generic[A]):
+    """The items of an async generator, which one task reads: it may hold cancel scopes, which belong to that task."""
+
+    def __init__(self, source: AsyncGenerator[A], slots: _Slots) -> None:
+        self._source, self._slots = source, slots
+        self._items: deque[tuple[int, A]] = deque()
+        self._available = _Slots(0)
+
+    async def run(self, work: Callable[[A], Awaitable[B]], results: Results[B], concurrency: int) -> None:
+        """Read the items; begin a worker for each of the first, and hand the others over."""
+        read, failure = 0, None
+        async with anyio.create_task_group() as workers:
+            while True:
+                await self._slots.take()
+                try:
+                    item = await anext(self._source)
+                except StopAsyncIteration:
+                    break
+                except Exception as error:
+                    failure = error
+                    break
+                # Workers are reused, because starting a task for each item would cost more than handing it over.
+                if read < concurrency:
+                    workers.start_soon(_worker, work, (read, item), self, results)
+                else:
+                    self._items.append((read, item))
+                    self._available.release()
+                read += 1
+            for _ in range(min(read, concurrency)):
+                self._available.release()
+        _finish(results, read, failure)
+
+    async def next(self) -> tuple[int, A] | None:
+        """Wait for an item; an empty queue is the signal to stop."""
+        await self._available.take()
+        return self._items.popleft() if self._items else None
+
+
+def _finish(results: Results[Any], read: int, error: Exception | None) -> None:
+    if error is not None:
         # Last, also if unordered: no result of an item that was read before is lost.
-        results.put(read, _Done(error=source_error))
+        results.put(read, _Done(error=error))
     results.end(StopAsyncIteration)
 
 
 async def _worker(
-    work: Callable[[A], Awaitable[B]], items: deque[tuple[int, A]], available: anyio.Semaphore, results: Results[B]
+    work: Callable[[A], Awaitable[B]], first: tuple[int, A], items: _Items[A], results: Results[B]
 ) -> None:
-    """Process queued items until woken with an empty queue, which is the signal to stop."""
-    await available.acquire()
-    while items:
-        index, item = items.popleft()
+    found: tuple[int, A] | None = first
+    while found is not None:
+        index, item = found
         try:
             done = _Done(await work(item))
         except Exception as error:
@@ -205,4 +318,4 @@ async def _worker(
             results.notes.update(dict.fromkeys(getattr(error, "__notes__", ())))
             raise
         results.put(index, done)
-        await available.acquire()
+        found = await items.next()

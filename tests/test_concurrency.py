@@ -9,7 +9,7 @@ import anyio
 import pytest
 from anyio.lowlevel import checkpoint
 
-from aiomlcommons.concurrency import batched, fan_out
+from aiomlcommons.concurrency import batched, batches_of, fan_out
 
 pytestmark = pytest.mark.asyncio
 
@@ -40,11 +40,12 @@ async def listed(items: AsyncIterator[int]) -> list[int]:
     ],
 )
 async def test_batches_hold_every_item_in_order(items: Iterable[int], size: int, batches: list[list[int]]) -> None:
-    assert [batch async for batch in batched(items, size)] == batches
+    assert list(batches_of(items, size)) == batches
 
 
-async def test_an_async_source_is_batched_too() -> None:
-    assert [batch async for batch in batched(numbers(5), 2)] == [[0, 1], [2, 3], [4]]
+@pytest.mark.parametrize("count", [0, 1, 4, 5])
+async def test_an_async_source_is_batched_likewise(count: int) -> None:
+    assert [batch async for batch in batched(numbers(count), 2)] == list(batches_of(range(count), 2))
 
 
 @pytest.mark.parametrize("concurrency", [1, 2, 50])

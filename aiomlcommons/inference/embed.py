@@ -8,6 +8,7 @@ from collections.abc import (
     AsyncIterator,
     Awaitable,
     Callable,
+    Generator,
     Iterable,
     Iterator,
     Mapping,
@@ -19,7 +20,7 @@ from typing import Any, Generic, TypeAlias, TypeVar
 import anyio
 import attrs
 
-from aiomlcommons.concurrency import Results, batched, fan_out
+from aiomlcommons.concurrency import Results, batched, batches_of, fan_out
 from aiomlcommons.errors import InvalidRequest
 from aiomlcommons.inference.errors import BatchFailed
 from aiomlcommons.inference.fields import TextFrom, text_by
@@ -137,7 +138,11 @@ class _Part(Generic[T]):
     rows: list[T]
 
 
-async def _parts(rows: Rows[T], size: int) -> AsyncGenerator[_Part[T]]:
+def _parts(rows: Rows[T], size: int) -> AsyncGenerator[_Part[T]] | Generator[_Part[T]]:
+    return _awaited_parts(rows, size) if isinstance(rows, AsyncIterable) else _ready_parts(rows, size)
+
+
+async def _awaited_parts(rows: AsyncIterable[T], size: int) -> AsyncGenerator[_Part[T]]:
     index = start = 0
     async with aclosing(batched(rows, size)) as batches:
         try:
@@ -146,6 +151,16 @@ async def _parts(rows: Rows[T], size: int) -> AsyncGenerator[_Part[T]]:
                 index, start = index + 1, start + len(some)
         except Exception as error:
             raise BatchFailed(index, start, [], error) from error
+
+
+def _ready_parts(rows: Iterable[T], size: int) -> Generator[_Part[T]]:
+    index = start = 0
+    try:
+        for some in batches_of(rows, size):
+            yield _Part(index, start, some)
+            index, start = index + 1, start + len(some)
+    except Exception as error:
+        raise BatchFailed(index, start, [], error) from error
 
 
 def _texts(part: _Part[T], pick: Callable[[T], Any] | None) -> list[str]:

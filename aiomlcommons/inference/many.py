@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Generator, Sequence
 from typing import TypeVar
 
-from aiomlcommons.concurrency import batched, fan_out
+from aiomlcommons.concurrency import fan_out
 from aiomlcommons.errors import DecodeError
 from aiomlcommons.net.rules import AMOUNT
 
@@ -48,11 +48,9 @@ def check_sizes(*, batch: int | None, concurrency: int) -> None:
     AMOUNT.check("concurrency", concurrency)
 
 
-async def _parts(texts: Sequence[str], size: int) -> AsyncGenerator[tuple[int, list[str]]]:
-    start = 0
-    async for part in batched(texts, size):
-        yield start, part
-        start += len(part)
+def _parts(texts: Sequence[str], size: int) -> Generator[tuple[int, list[str]]]:
+    for start in range(0, len(texts), size):
+        yield start, list(texts[start : start + size])
 
 
 async def _asked(ask: Callable[[Sequence[str]], Awaitable[T]], start: int, texts: Sequence[str]) -> T:

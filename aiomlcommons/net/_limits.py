@@ -18,38 +18,29 @@ class Deadlines:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
-        self._running: set[Within] = set()
+        self.running: set[Within] = set()
+        self.looks_at = math.inf
         self._timer: asyncio.TimerHandle | None = None
-        self._looks_at = math.inf
 
-    def begun(self, one: Within) -> None:
-        """Look after what begins."""
-        self._running.add(one)
-        if one.end < self._looks_at:
-            self._look_at(one.end)
-
-    def ended(self, one: Within) -> None:
-        """Forget what has ended. The timer stays: the next one probably takes it over."""
-        self._running.discard(one)
+    def look_at(self, when: float) -> None:
+        """Look after what runs at some time. The timer stays when that has ended: the next one may take it over."""
+        self.close()
+        self._timer, self.looks_at = self.loop.call_at(when, self._look), when
 
     def close(self) -> None:
         """Look after nothing any more."""
         if self._timer is not None:
             self._timer.cancel()
-        self._timer, self._looks_at = None, math.inf
-
-    def _look_at(self, when: float) -> None:
-        self.close()
-        self._timer, self._looks_at = self.loop.call_at(when, self._look), when
+        self._timer, self.looks_at = None, math.inf
 
     def _look(self) -> None:
-        self._timer, self._looks_at = None, math.inf
+        self._timer, self.looks_at = None, math.inf
         now = self.loop.time()
-        for one in [one for one in self._running if one.end <= now]:
-            self._running.discard(one)
+        for one in [one for one in self.running if one.end <= now]:
+            self.running.discard(one)
             one.expire()
-        if self._running:
-            self._look_at(min(one.end for one in self._running))
+        if self.running:
+            self.look_at(min(one.end for one in self.running))
 
 
 class Within:
@@ -68,15 +59,18 @@ class Within:
         if task is None:
             raise RuntimeError("a call has to be made in a task")
         self._task, self._before = task, task.cancelling()
-        self.end = self._deadlines.loop.time() + self._seconds
-        self._deadlines.begun(self)
+        deadlines = self._deadlines
+        self.end = end = deadlines.loop.time() + self._seconds
+        deadlines.running.add(self)
+        if end < deadlines.looks_at:
+            deadlines.look_at(end)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._seconds is None:
             return
-        self._deadlines.ended(self)
+        self._deadlines.running.discard(self)
         # Cancelled by somebody else, too, it is cancelled.
         if self._is_over and self._task.uncancel() <= self._before and kind is asyncio.CancelledError:
             raise TimeoutError from error

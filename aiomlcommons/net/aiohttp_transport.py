@@ -11,6 +11,7 @@ from typing import TypeVar
 
 import aiohttp
 import anyio.to_thread
+from aiohttp.client_proto import ResponseHandler
 from yarl import URL
 
 from aiomlcommons.errors import ConnectError, InvalidRequest, MLCommonsError, RequestTimeout, SessionClosed
@@ -49,7 +50,7 @@ class AiohttpTransport:
         # The argument of this name is deprecated; without it only connections that end with the session close at once.
         connector._ssl_shutdown_timeout = FAREWELL
         self._loop = asyncio.get_running_loop()
-        connector._factory = partial(Connection, loop=self._loop)
+        connector._factory = partial[ResponseHandler](Connection, loop=self._loop)
         self._deadlines = Deadlines(self._loop)
         self._client = aiohttp.ClientSession(
             connector=connector,
