@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Callable, Coroutine, Iterator
 from functools import cached_property
 from importlib import import_module
+from types import MethodType
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Protocol, TypeVar, overload
 
 import attrs
@@ -101,14 +102,18 @@ class op(Operation[P], Generic[P, R]):  # noqa: N801 - it reads as a word of the
     @overload
     def __get__(self, space: HasSession, owner: type) -> Callable[P, Coroutine[Any, Any, R]]: ...
     def __get__(self, space: HasSession | None, owner: type) -> Any:
-        if space is None:
-            return self
-        session = space._session
+        return self if space is None else MethodType(self._method, space)
 
-        async def call(*args: P.args, **kwargs: P.kwargs) -> R:
-            return await session.send(self.make(*args, **kwargs))
+    @cached_property
+    def _method(self) -> Any:
+        async def call(space: HasSession, /, *args: P.args, **kwargs: P.kwargs) -> R:
+            return await space._session.send(self.make(*args, **kwargs))
 
-        return self.dress(call)
+        # A method, as Python's own are, is made once; its first parameter is what it is bound to.
+        call = self.dress(call)
+        space = inspect.Parameter("space", inspect.Parameter.POSITIONAL_ONLY)
+        call.__signature__ = self._signature.replace(parameters=[space, *self._signature.parameters.values()])
+        return call
 
 
 class space(Generic[N]):  # noqa: N801 - models = space(Models)

@@ -7,11 +7,10 @@ import io
 from collections.abc import AsyncGenerator, Awaitable
 from contextlib import asynccontextmanager
 from functools import lru_cache, partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import aiohttp
 import anyio.to_thread
-from aiohttp.client_proto import ResponseHandler
 from yarl import URL
 
 from aiomlcommons.errors import ConnectError, InvalidRequest, MLCommonsError, RequestTimeout, SessionClosed
@@ -50,7 +49,8 @@ class AiohttpTransport:
         # The argument of this name is deprecated; without it only connections that end with the session close at once.
         connector._ssl_shutdown_timeout = FAREWELL
         self._loop = asyncio.get_running_loop()
-        connector._factory = partial[ResponseHandler](Connection, loop=self._loop)
+        factory: Any = partial(Connection, loop=self._loop)
+        connector._factory = factory
         self._deadlines = Deadlines(self._loop)
         self._client = aiohttp.ClientSession(
             connector=connector,
