@@ -131,8 +131,27 @@ def is_success(status: int) -> bool:
     return status < 300
 
 
-def _bare(request: HttpRequest) -> HttpRequest:
-    return request.bare
+class _Sent:
+    """The request of a response, as it was sent: no ``attrs.asdict``, ``repr``, copy or pickle has its credentials."""
+
+    __slots__ = ("request",)
+
+    def __init__(self, request: HttpRequest) -> None:
+        self.request = request
+
+    def __repr__(self) -> str:
+        return repr(self.request.bare)
+
+    def __reduce__(self) -> tuple[type[_Sent], tuple[HttpRequest]]:
+        return _Sent, (attrs.evolve(self.request.bare, body=None),)
+
+
+def _sent(request: HttpRequest | _Sent) -> _Sent:
+    return request if type(request) is _Sent else _Sent(request)  # type: ignore[arg-type]
+
+
+def _bare(sent: _Sent) -> HttpRequest:
+    return sent.request.bare
 
 
 @attrs.frozen(slots=False, repr=False)
@@ -145,12 +164,12 @@ class HttpResponse:
     status: int
     body: bytes = attrs.field(repr=_size)
     headers: Mapping[str, str] = attrs.field(factory=dict, repr=_names)
-    _request: HttpRequest = attrs.field(default=HttpRequest("", ""), repr=str, eq=_bare)
+    _sent: _Sent = attrs.field(default=_Sent(HttpRequest("", "")), alias="request", converter=_sent, eq=_bare)
 
     @property
     def request(self) -> HttpRequest:
         """The request without credentials. It is made only when it is asked for, which of few responses it is."""
-        return self._request.bare
+        return self._sent.request.bare
 
     @property
     def content_type(self) -> str:
@@ -174,12 +193,12 @@ class HttpResponse:
         made = HttpResponse(self.status, body, headers, request)
         return self if made == self else made
 
-    def __repr__(self) -> str:  # not by attrs, which would write _request
+    def __repr__(self) -> str:  # not by attrs, which would write _sent
         shown = f"status={self.status}, body={_size(self.body)}, headers={_names(self.headers)}"
-        return f"HttpResponse({shown}, request={self._request})"
+        return f"HttpResponse({shown}, request={self._sent.request})"
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**vars(self), "_request": attrs.evolve(self.request, body=None)}
+        return {**vars(self), "_sent": _Sent(attrs.evolve(self.request, body=None))}
 
     def json(self) -> Any:
         """Decode the body from JSON, or from CBOR if the content type says so. Raises ValueError if it is invalid."""

@@ -106,11 +106,11 @@ class op(Operation[P], Generic[P, R]):  # noqa: N801 - it reads as a word of the
 
     @cached_property
     def _method(self) -> Any:
-        async def call(space: HasSession, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        async def send(space: HasSession, /, *args: P.args, **kwargs: P.kwargs) -> R:
             return await space._session.send(self.make(*args, **kwargs))
 
         # A method, as Python's own are, is made once; its first parameter is what it is bound to.
-        call = self.dress(call)
+        call: Any = self.dress(send)
         space = inspect.Parameter("space", inspect.Parameter.POSITIONAL_ONLY)
         call.__signature__ = self._signature.replace(parameters=[space, *self._signature.parameters.values()])
         return call

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import pickle
 from typing import Any
 
 import attrs
@@ -117,3 +118,11 @@ def test_broken_cbor_is_a_value_error(body: bytes) -> None:
 def test_broken_json_is_a_value_error(body: Any) -> None:
     with pytest.raises(ValueError, match=r"line 1 column|recursion|UTF-8"):
         HttpResponse(200, body, {"content-type": JSON}).json()
+
+
+@pytest.mark.parametrize("take", [attrs.asdict, attrs.astuple, lambda got: vars(got), lambda got: got.__getstate__()])
+def test_nothing_that_is_made_of_a_response_shows_the_credentials_of_its_request(take: Any) -> None:
+    got = HttpResponse(200, b"{}", {"content-type": JSON}, REQUEST)
+    assert HUSH not in repr(take(got))
+    assert all(HUSH not in repr(take(copy)) and HUSH not in str(pickle.dumps(copy)) for copy in copies(got))
+    assert HUSH.encode() not in pickle.dumps(take(got))

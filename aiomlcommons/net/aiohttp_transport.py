@@ -78,7 +78,7 @@ class AiohttpTransport:
                 answer = await self._begin(client, request, timeout)
                 try:
                     self._check(answer.status, request)
-                    return HttpResponse(answer.status, await _read(answer), _headers(answer))
+                    return HttpResponse(answer.status, await _read(answer), _headers(answer), request)
                 except BaseException:
                     answer.close()
                     raise

@@ -152,7 +152,8 @@ class Attempts:
         finally:
             node.in_flight -= 1
         self.state.events.answered(sent, got, attempt=attempt, seconds=time.perf_counter() - started)
-        got = HttpResponse(got.status, got.body, got.headers, signed)
+        if got._sent.request is not signed:
+            got = HttpResponse(got.status, got.body, got.headers, signed)
         self._answered(sent, node, got, began)
         return got
 

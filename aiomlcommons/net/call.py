@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 
 import attrs
@@ -17,7 +17,7 @@ class Call:
     """A call under way. ``tried`` are the nodes that it was sent to, in this order; ``error`` is its last failure.
 
     ``attempt`` counts from 1; going to another node at once is no attempt of its own. ``began`` is the time on the
-    clock of the nodes, ``failed`` that of its first failure.
+    clock of the nodes, ``failed`` that of its first failure; ``pauses`` are those before its next attempts.
     """
 
     sent: HttpRequest
@@ -27,6 +27,7 @@ class Call:
     waits_for: str = "its response"
     error: MLCommonsError | None = None
     failed: float | None = None
+    pauses: Iterator[float] | None = None
 
     @contextmanager
     def waiting_for(self, what: str) -> Generator[None]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import NoReturn
 
@@ -62,7 +62,7 @@ class Exchange(Attempts):
         no retry: else a cluster of many nodes would use up all of them in a moment. One that may be ``hedged`` is sent
         to a second node if the first one is slow, if the options say so.
         """
-        call, pauses = Call(self.prepared(request), self.nodes.clock()), iter(self.options.backoff)
+        call = Call(self.prepared(request), self.nodes.clock())
         hedge = self.options.hedge if hedged and self.options.paced else None
         try:
             while True:
@@ -75,20 +75,21 @@ class Exchange(Attempts):
                         return await self._send(call, trial=repeatable)
                     return await self._hedged(call, hedge, trial=repeatable)
                 except MLCommonsError as error:
-                    if not await self._goes_on(error, call, pauses, may_repeat=repeatable or _is_unsent(error)):
+                    if not await self._goes_on(error, call, may_repeat=repeatable or _is_unsent(error)):
                         raise
         except anyio.get_cancelled_exc_class() as cancelled:
             self._note(cancelled, call)
             raise
 
-    async def _goes_on(self, error: MLCommonsError, call: Call, pauses: Iterator[float], *, may_repeat: bool) -> bool:
+    async def _goes_on(self, error: MLCommonsError, call: Call, *, may_repeat: bool) -> bool:
         """Return whether a call goes on after a failed attempt, at another node at once, or here after a pause."""
         now = anyio.current_time()
         call.error, call.failed = error, now if call.failed is None else call.failed
         if may_repeat and self._may_go_elsewhere(error, call.tried):
             self.state.events.elsewhere(call.sent, call.tried[-1].url, error, attempt=call.attempt)
         elif may_repeat and self._should_retry(error, call.attempt, now - call.failed):
-            await self._pause(call, error, pause_for(error, next(pauses)))
+            call.pauses = call.pauses or iter(self.options.backoff)
+            await self._pause(call, error, pause_for(error, next(call.pauses)))
         else:
             error.attempts = len(call.tried)
             return False
