@@ -16,6 +16,7 @@ from yarl import URL
 from aiomlcommons.errors import ConnectError, InvalidRequest, MLCommonsError, RequestTimeout, SessionClosed
 from aiomlcommons.http import HttpRequest, HttpResponse
 from aiomlcommons.net._limits import Connection, Deadlines, Within
+from aiomlcommons.net._whole_request import REQUEST
 from aiomlcommons.net.proxy import DIRECT, Proxies, Proxy
 from aiomlcommons.net.tls import TLS
 from aiomlcommons.net.transport import Streamed, Timeout
@@ -57,6 +58,7 @@ class AiohttpTransport:
             headers={"accept-encoding": "gzip, deflate" if self._gzip else "identity"},
             cookie_jar=aiohttp.DummyCookieJar(),
             read_bufsize=BUFFER,
+            request_class=REQUEST,
         )
         # aiohttp would silently resend some requests if a reused connection breaks; only Exchange decides on retries.
         self._client._retry_connection = False
