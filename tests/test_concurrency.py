@@ -3,20 +3,33 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterable
+from typing import TypeAlias
 
 import anyio
 import pytest
 from anyio.lowlevel import checkpoint
 
-from aiomlcommons.concurrency import batched, batches_of, fan_out
+from aiomlcommons.concurrency import _Slots, batched, batches_of, fan_out
 
 pytestmark = pytest.mark.asyncio
+Numbers: TypeAlias = Callable[[int], AsyncGenerator[int] | Generator[int]]
 
 
-async def numbers(count: int) -> AsyncGenerator[int]:
+async def awaited(count: int) -> AsyncGenerator[int]:
     for number in range(count):
         yield number
+
+
+def ready(count: int) -> Generator[int]:
+    yield from range(count)
+
+
+@pytest.fixture(params=[awaited, ready])
+def numbers(request: pytest.FixtureRequest) -> Numbers:
+    """The two kinds of sources: all holds for both."""
+    kind: Numbers = request.param
+    return kind
 
 
 async def double(number: int) -> int:
@@ -45,11 +58,11 @@ async def test_batches_hold_every_item_in_order(items: Iterable[int], size: int,
 
 @pytest.mark.parametrize("count", [0, 1, 4, 5])
 async def test_an_async_source_is_batched_likewise(count: int) -> None:
-    assert [batch async for batch in batched(numbers(count), 2)] == list(batches_of(range(count), 2))
+    assert [batch async for batch in batched(awaited(count), 2)] == list(batches_of(range(count), 2))
 
 
 @pytest.mark.parametrize("concurrency", [1, 2, 50])
-async def test_results_keep_the_order_of_the_source(concurrency: int) -> None:
+async def test_results_keep_the_order_of_the_source(concurrency: int, numbers: Numbers) -> None:
     async def slower_at_first(number: int) -> int:
         for _ in range(20 - number):
             await checkpoint()
@@ -59,7 +72,7 @@ async def test_results_keep_the_order_of_the_source(concurrency: int) -> None:
         assert await listed(results) == list(range(20))
 
 
-async def test_results_come_as_finished_when_order_is_free() -> None:
+async def test_results_come_as_finished_when_order_is_free(numbers: Numbers) -> None:
     first_may_end = anyio.Event()
 
     async def first_waits(number: int) -> int:
@@ -113,7 +126,7 @@ async def test_a_slow_first_item_does_not_let_the_others_run_away() -> None:
         assert read == 4
 
 
-async def test_an_error_comes_after_the_results_before_it_and_as_itself() -> None:
+async def test_an_error_comes_after_the_results_before_it_and_as_itself(numbers: Numbers) -> None:
     async def fails_at_three(number: int) -> int:
         if number == 3:
             raise ArithmeticError("three")
@@ -137,7 +150,7 @@ async def hangs_or_fails(number: int) -> int:
     return number
 
 
-async def test_an_urgent_error_comes_after_what_is_finished_and_waits_for_nothing_else() -> None:
+async def test_an_urgent_error_comes_after_what_is_finished_and_waits_for_nothing_else(numbers: Numbers) -> None:
     seen = []
     with pytest.raises(ArithmeticError, match="four"):
         async with fan_out(
@@ -148,7 +161,7 @@ async def test_an_urgent_error_comes_after_what_is_finished_and_waits_for_nothin
     assert seen == [0, 1]
 
 
-async def test_an_error_that_is_not_urgent_waits_for_its_turn() -> None:
+async def test_an_error_that_is_not_urgent_waits_for_its_turn(numbers: Numbers) -> None:
     async with fan_out(hangs_or_fails, numbers(10), concurrency=8, ordered=True, urgent=(LookupError,)) as results:
         assert [await anext(results), await anext(results)] == [0, 1]
         await anyio.wait_all_tasks_blocked()
@@ -168,7 +181,7 @@ async def test_an_error_of_the_source_comes_in_its_turn() -> None:
             await anext(results)
 
 
-async def test_the_readers_own_error_comes_out_as_itself() -> None:
+async def test_the_readers_own_error_comes_out_as_itself(numbers: Numbers) -> None:
     with pytest.raises(LookupError, match="mine"):
         async with fan_out(double, numbers(10), concurrency=2, ordered=True) as results:
             async for _ in results:
@@ -201,7 +214,7 @@ async def test_leaving_early_stops_the_workers_and_closes_the_source() -> None:
     assert closed == [True]
 
 
-async def test_cancelling_from_outside_stops_everything() -> None:
+async def test_cancelling_from_outside_stops_everything(numbers: Numbers) -> None:
     stopped = []
 
     async def hangs(number: int) -> int:
@@ -220,7 +233,7 @@ async def test_cancelling_from_outside_stops_everything() -> None:
     assert sorted(stopped) == [0, 1, 2]
 
 
-async def test_a_source_may_end_while_work_is_under_way() -> None:
+async def test_a_source_may_end_while_work_is_under_way(numbers: Numbers) -> None:
     async with fan_out(double, numbers(2), concurrency=10, ordered=False) as results:
         assert sorted(await listed(results)) == [0, 2]
 
@@ -239,7 +252,7 @@ async def test_a_source_is_read_by_one_task_for_it_may_hold_cancel_scopes() -> N
 
 
 @pytest.mark.parametrize("ordered", [True, False])
-async def test_readers_may_share_the_results(ordered: bool) -> None:
+async def test_readers_may_share_the_results(ordered: bool, numbers: Numbers) -> None:
     seen: list[int] = []
 
     async def read() -> None:
@@ -253,14 +266,14 @@ async def test_readers_may_share_the_results(ordered: bool) -> None:
     assert sorted(seen) == list(range(0, 40, 2))
 
 
-async def test_there_is_nothing_to_read_after_leaving() -> None:
+async def test_there_is_nothing_to_read_after_leaving(numbers: Numbers) -> None:
     async with fan_out(double, numbers(10), concurrency=2, ordered=True) as results:
         assert await anext(results) == 0
     with pytest.raises(anyio.ClosedResourceError):
         await listed(results)
 
 
-async def test_a_cancellation_in_the_moment_of_a_deadline_is_not_lost() -> None:
+async def test_a_cancellation_in_the_moment_of_a_deadline_is_not_lost(numbers: Numbers) -> None:
     async def reader() -> None:
         async with fan_out(double, numbers(3), concurrency=2, ordered=True) as results:
             await anext(results)
@@ -271,7 +284,7 @@ async def test_a_cancellation_in_the_moment_of_a_deadline_is_not_lost() -> None:
         await asyncio.ensure_future(reader())
 
 
-async def test_what_items_in_flight_say_when_they_are_cancelled_is_said_of_all() -> None:
+async def test_what_items_in_flight_say_when_they_are_cancelled_is_said_of_all(numbers: Numbers) -> None:
     notes: list[str] = []
 
     async def work(number: int) -> int:
@@ -293,3 +306,61 @@ async def test_what_items_in_flight_say_when_they_are_cancelled_is_said_of_all()
             raise
     assert len(notes) == 3
     assert set(notes) < {f"waited for {number}" for number in range(5)}
+
+
+async def test_workers_read_a_generator_no_further_than_results_are_taken() -> None:
+    read: list[int] = []
+
+    def counted() -> Generator[int]:
+        for number in range(100):
+            read.append(number)
+            yield number
+
+    async with fan_out(double, counted(), concurrency=3, ordered=True) as results:
+        await anyio.wait_all_tasks_blocked()
+        assert len(read) == 3
+        await anext(results)
+        await anyio.wait_all_tasks_blocked()
+        assert len(read) == 4
+
+
+async def test_an_error_of_a_generator_comes_after_all_that_was_read_before() -> None:
+    def breaks() -> Generator[int]:
+        yield from range(3)
+        raise OSError("the source broke")
+
+    async with fan_out(double, breaks(), concurrency=2, ordered=False) as results:
+        assert sorted([await anext(results), await anext(results), await anext(results)]) == [0, 2, 4]
+        with pytest.raises(OSError, match="the source broke"):
+            await anext(results)
+
+
+async def test_leaving_early_closes_a_generator() -> None:
+    closed: list[bool] = []
+
+    def source() -> Generator[int]:
+        try:
+            yield from range(100)
+        finally:
+            closed.append(True)
+
+    async with fan_out(double, source(), concurrency=3, ordered=True) as results:
+        assert await anext(results) == 0
+    assert closed == [True]
+
+
+async def test_a_worker_that_is_cancelled_with_a_slot_hands_it_on() -> None:
+    slots, got = _Slots(0), []
+
+    async def take(name: str) -> None:
+        await slots.take()
+        got.append(name)
+
+    async with anyio.create_task_group() as group:
+        first, second = asyncio.create_task(take("first")), asyncio.create_task(take("second"))
+        await anyio.wait_all_tasks_blocked()
+        slots.release()
+        first.cancel()  # before it could go on
+        await asyncio.wait([first, second])
+        group.cancel_scope.cancel()
+    assert got == ["second"]

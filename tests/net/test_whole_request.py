@@ -63,7 +63,7 @@ async def test_it_takes_no_task() -> None:
             made.append(work)
             return asyncio.Task(work, loop=loop, **more)
 
-        loop.set_task_factory(make)  # type: ignore[arg-type]
+        loop.set_task_factory(make)
         async with client.post(url, data=b"{}") as answer:
             await answer.read()
         loop.set_task_factory(None)
