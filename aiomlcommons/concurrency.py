@@ -25,6 +25,8 @@ from typing import Any, Generic, Protocol, TypeVar
 import anyio
 import attrs
 
+from aiomlcommons.slots import Slots
+
 A = TypeVar("A")
 A_co = TypeVar("A_co", covariant=True)
 B = TypeVar("B")
@@ -51,45 +53,6 @@ def batches_of(source: Iterable[A], size: int) -> Generator[list[A]]:
         yield some
 
 
-class _Slots:
-    """A semaphore: ``await slots.take()``, which costs no turn of the event loop if one is free."""
-
-    # anyio's would look after the cancellation of each caller, which costs more than all else here.
-    __slots__ = ("_free", "_waiting")
-
-    def __init__(self, free: int) -> None:
-        self._free = free
-        self._waiting: deque[asyncio.Future[None]] = deque()
-
-    async def take(self) -> None:
-        """Take a slot, or wait for one. Who came first gets the first."""
-        if self._free:
-            self._free -= 1
-            return
-        waiting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append(waiting)
-        try:
-            await waiting
-        except BaseException:
-            if waiting.done() and not waiting.cancelled():
-                self.release()  # cancelled when it had just got one
-            raise
-
-    def release(self) -> None:
-        """Free a slot, or hand it to who waits for one."""
-        while self._waiting:
-            waiting = self._waiting.popleft()
-            if not waiting.done():
-                waiting.set_result(None)
-                return
-        self._free += 1
-
-    def release_all(self) -> None:
-        """Give everybody who waits a slot."""
-        while self._waiting:
-            self.release()
-
-
 @attrs.frozen
 class _Done(Generic[B]):
     value: B | None = None
@@ -103,7 +66,7 @@ class Results(Generic[B]):
     are ready in order have been taken, without waiting for unfinished items.
     """
 
-    def __init__(self, slots: _Slots, *, ordered: bool, urgent: tuple[type[Exception], ...] = ()) -> None:
+    def __init__(self, slots: Slots, *, ordered: bool, urgent: tuple[type[Exception], ...] = ()) -> None:
         self._slots = slots
         self._ordered = ordered
         self._urgent_types = urgent
@@ -177,7 +140,7 @@ async def fan_out(
         ordered: Yield results in the order of the source, else as they complete.
         urgent: Types of errors that are raised without waiting for the items before them.
     """
-    slots = _Slots(concurrency)
+    slots = Slots(concurrency)
     results: Results[B] = Results(slots, ordered=ordered, urgent=urgent)
     try:
         items = _Fed(source, slots) if isinstance(source, AsyncGenerator) else _Drawn(source, slots)
@@ -226,7 +189,7 @@ class _Items(Protocol[A_co]):
 class _Drawn(Generic[A]):
     """The items of a generator, which the workers read by themselves."""
 
-    def __init__(self, source: Generator[A], slots: _Slots) -> None:
+    def __init__(self, source: Generator[A], slots: Slots) -> None:
         self._source, self._slots = source, slots
         self._read = 0
         self._is_over = False
@@ -261,10 +224,10 @@ class _Drawn(Generic[A]):
 class _Fed(Generic[A]):
     """The items of an async generator, which one task reads: it may hold cancel scopes, which belong to that task."""
 
-    def __init__(self, source: AsyncGenerator[A], slots: _Slots) -> None:
+    def __init__(self, source: AsyncGenerator[A], slots: Slots) -> None:
         self._source, self._slots = source, slots
         self._items: deque[tuple[int, A]] = deque()
-        self._available = _Slots(0)
+        self._available = Slots(0)
 
     async def run(self, work: Callable[[A], Awaitable[B]], results: Results[B], concurrency: int) -> None:
         """Read the items; begin a worker for each of the first, and hand the others over."""

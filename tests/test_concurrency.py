@@ -10,7 +10,8 @@ import anyio
 import pytest
 from anyio.lowlevel import checkpoint
 
-from aiomlcommons.concurrency import _Slots, batched, batches_of, fan_out
+from aiomlcommons.concurrency import batched, batches_of, fan_out
+from aiomlcommons.slots import Slots
 
 pytestmark = pytest.mark.asyncio
 Numbers: TypeAlias = Callable[[int], AsyncGenerator[int] | Generator[int]]
@@ -350,7 +351,7 @@ async def test_leaving_early_closes_a_generator() -> None:
 
 
 async def test_a_worker_that_is_cancelled_with_a_slot_hands_it_on() -> None:
-    slots, got = _Slots(0), []
+    slots, got = Slots(0), []
 
     async def take(name: str) -> None:
         await slots.take()

@@ -15,6 +15,7 @@ ROOT = Path(aiomlcommons.__file__).parent
 # From the ground up. A module may import from floors below its own, and from its own room: rooms on one floor do not
 # know each other. The longest name counts, so that one module of a room may stand lower than the rest.
 FLOORS = (
+    "slots",
     "__about__ lazy deferred masking concurrency spelling usage",
     "logs net.secret net.rules",
     "display",
