@@ -10,7 +10,11 @@ import math
 from types import TracebackType
 from typing import Any
 
+import aiohttp
 from aiohttp.client_proto import ResponseHandler
+
+# How a connection keeps its read limit is no public interface of aiohttp: another version has its own timers.
+IS_KNOWN = aiohttp.__version__.startswith("3.14.")
 
 
 class Deadlines:
@@ -84,7 +88,7 @@ class Within:
 class Connection(ResponseHandler):
     """A connection of aiohttp that notes when it heard something, in place of a new timer for each read.
 
-    The names are those of aiohttp. Under other ones it would take its own timers.
+    The names are those of aiohttp.
     """
 
     _heard: float | None = None

@@ -15,8 +15,7 @@ from yarl import URL
 
 from aiomlcommons.errors import ConnectError, InvalidRequest, MLCommonsError, RequestTimeout, SessionClosed
 from aiomlcommons.http import HttpRequest, HttpResponse
-from aiomlcommons.net._limits import Connection, Deadlines, Within
-from aiomlcommons.net._whole_request import REQUEST
+from aiomlcommons.net._limits import IS_KNOWN, Connection, Deadlines, Within
 from aiomlcommons.net.proxy import DIRECT, Proxies, Proxy
 from aiomlcommons.net.tls import TLS
 from aiomlcommons.net.transport import Streamed, Timeout
@@ -50,15 +49,15 @@ class AiohttpTransport:
         # The argument of this name is deprecated; without it only connections that end with the session close at once.
         connector._ssl_shutdown_timeout = FAREWELL
         self._loop = asyncio.get_running_loop()
-        factory: Any = partial(Connection, loop=self._loop)
-        connector._factory = factory
+        if IS_KNOWN:
+            factory: Any = partial(Connection, loop=self._loop)
+            connector._factory = factory
         self._deadlines = Deadlines(self._loop)
         self._client = aiohttp.ClientSession(
             connector=connector,
             headers={"accept-encoding": "gzip, deflate" if self._gzip else "identity"},
             cookie_jar=aiohttp.DummyCookieJar(),
             read_bufsize=BUFFER,
-            request_class=REQUEST,
         )
         # aiohttp would silently resend some requests if a reused connection breaks; only Exchange decides on retries.
         self._client._retry_connection = False
