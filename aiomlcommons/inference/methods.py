@@ -101,6 +101,8 @@ class Inference(HasSession):
     @asks_model("embeddings")
     async def _embed(self, model_id: str, content_type: Side | None, texts: Sequence[str]) -> Vectors:
         """Embed texts in one request, which were checked."""
+        if isinstance(model_id, str):
+            model_id = str(model_id)  # an EnsuredModel is an id with more to it
         kept = type(model_id) is str and (content_type is None or type(content_type) is str)
         asked = (_embedding if kept else _embedding.__wrapped__)(model_id, content_type)
         if (got := await self._by_algorithm(asked.request, encode=partial(asked.to_http, texts))) is not None:

@@ -10,14 +10,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aiomlcommons import InvalidRequest
+from aiomlcommons import EnsuredModel, InvalidRequest, Session
+from aiomlcommons.api.model_records import Model
 from aiomlcommons.api.predict import Predict
 from aiomlcommons.endpoint import Route
 from aiomlcommons.http import CBOR, HttpRequest
 from aiomlcommons.inference.methods import _embedding
 from aiomlcommons.wire.codec import to_http
 from aiomlcommons.wire.prepared import Prepared
+from tests.support.one_answer import Says
+from tests.wire.recordings import exchanges
 
+RECORDED = {exchange.case: exchange for exchange in exchanges()}
 OTHER = Route("POST", "/_old/{model_id}/_predict/{algorithm}")
 
 
@@ -61,3 +65,16 @@ def test_what_is_wrong_beside_the_texts_is_said_each_time() -> None:
     for _ in range(2):
         with pytest.raises(InvalidRequest, match="model_id must not be empty"):
             prepared.to_http(["a"])
+
+
+@pytest.mark.asyncio
+async def test_an_ensured_model_is_prepared_once_as_its_id_is() -> None:
+    model = EnsuredModel(model_id="an/id", model=Model())
+    says = Says(RECORDED["predict.dense_cbor"].response)
+    async with Session(transport=says) as ml:
+        await ml.embed_many("an/id", ["a", "b"])
+        before = _embedding.cache_info().hits
+        await ml.embed_many(model, ["a", "b"])
+    assert _embedding.cache_info().hits == before + 1
+    first, second = says.heard
+    assert (first.path, first.body) == (second.path, second.body)
