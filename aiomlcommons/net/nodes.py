@@ -220,9 +220,11 @@ class Watch:
         return self._began
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if error is not None:
-            self._pool.broken(self._node, error, self._began)
-        self._node.in_flight -= 1
+        try:
+            if error is not None:
+                self._pool.broken(self._node, error, self._began)
+        finally:
+            self._node.in_flight -= 1
 
 
 def _span(node: Node) -> float:

@@ -376,3 +376,13 @@ async def test_a_stream_begins_at_another_node_only_if_the_first_cannot_have_it(
 def test_the_url_of_a_request_is_strictly_quoted() -> None:
     request = HttpRequest("GET", "/a%2Fb/_search?pretty&q=x y", {"sort": "a:asc,b*", "é": "+~"}, base="https://h:1/p")
     assert request.url == "https://h:1/p/a%2Fb/_search?pretty=&q=x%20y&sort=a%3Aasc%2Cb%2A&%C3%A9=%2B~"
+
+
+def test_a_request_is_counted_as_ended_even_if_what_is_said_of_it_fails(
+    pool: NodePool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node = pool.nodes[0]
+    monkeypatch.setattr(type(pool.events), "set_aside", lambda *_, **__: 1 / 0)
+    with pytest.raises(ZeroDivisionError), pool.watching(node):
+        raise GONE
+    assert node.in_flight == 0
