@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import suppress
-from pathlib import Path
 
 # The wrong way round, so that a job which reads or writes the stream itself is told, instead of finding no rows.
 _WAYS = {"stdin": os.O_WRONLY, "stdout": os.O_RDONLY, "stderr": os.O_RDONLY}
@@ -15,6 +14,8 @@ def replace_closed() -> None:
     """Occupy the descriptors of closed streams, and let Python's own streams lead nowhere."""
     for number, (name, way) in enumerate(_WAYS.items()):
         if getattr(sys, name) is None:
+            from pathlib import Path  # takes long to import, and streams are seldom closed
+
             _occupy(number, way)
             # What is printed is lost, as the caller wants.
             setattr(sys, name, Path(os.devnull).open("r" if name == "stdin" else "w", encoding="utf-8"))  # noqa: SIM115

@@ -43,6 +43,20 @@ def test_help_fits_into_80_columns_and_has_examples(
     assert all(action.help for action in level._actions if action.metavar not in {None, "VERB", "COMMAND"})
 
 
+@pytest.mark.parametrize(
+    "words", [[], *(name.split()[:1] for name, _ in verbs()), *(name.split() for name, _ in verbs())]
+)
+def test_the_parser_of_what_is_typed_has_the_same_help_as_that_of_all_commands(words: list[str]) -> None:
+    assert at(parser(words), words).format_help() == at(parser(), words).format_help()
+
+
+def at(level: argparse.ArgumentParser, words: list[str]) -> argparse.ArgumentParser:
+    """Return the parser of a command."""
+    for word in words:
+        level = next(one for one in level._actions if isinstance(one, argparse._SubParsersAction)).choices[word]
+    return level
+
+
 @pytest.mark.parametrize("name", [name for name, _ in verbs()])
 def test_a_verb_has_between_one_and_three_examples_of_itself(name: str) -> None:
     examples = dict(verbs())[name].examples

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
-
-import attrs
+from collections.abc import Callable, Container, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from aiomlcommons.cli.syntax.parsing import PROGRAM, WIDEST, Parser
 from aiomlcommons.cli.syntax.shared import add_options
@@ -16,8 +15,8 @@ def _nothing(_: argparse.ArgumentParser) -> None:
     """Add no argument."""
 
 
-@attrs.frozen
-class Verb:
+# Tuples, because importing attrs would take a third of the time of --help.
+class Verb(NamedTuple):
     """A command that runs something.
 
     Attributes:
@@ -40,10 +39,13 @@ class Verb:
     examples: Sequence[str] = ()
     more: str = ""
     local: bool = False
-    given: Mapping[str, Any] = attrs.field(factory=dict)
+    given: Mapping[str, Any] = MappingProxyType({})
 
-    def add_to(self, commands: Any) -> None:
-        """Add the parser of the verb."""
+    def add_to(self, commands: Any, typed: Container[str] | None = None) -> None:
+        """Add the parser of the verb; without its arguments if its name is not among what was typed."""
+        if typed is not None and self.name not in typed:
+            commands.add_parser(self.name, help=self.words)
+            return
         sentence = f"{self.words[0].upper()}{self.words[1:]}. {self.more}".strip()
         parser = commands.add_parser(
             self.name,
@@ -56,16 +58,18 @@ class Verb:
         add_options(parser, cluster=not self.local)
 
 
-@attrs.frozen
-class Noun:
+class Noun(NamedTuple):
     """What verbs are about, such as ``models``."""
 
     name: str
     words: str
     verbs: Sequence[Verb]
 
-    def add_to(self, commands: Any) -> None:
-        """Add the parsers of the noun and of its verbs."""
+    def add_to(self, commands: Any, typed: Container[str] | None = None) -> None:
+        """Add the parsers of the noun and of its verbs; none of these if the noun is not among what was typed."""
+        if typed is not None and self.name not in typed:
+            commands.add_parser(self.name, help=self.words)
+            return
         examples = [verb.examples[0] for verb in self.verbs if verb.examples][:3]
         parser = commands.add_parser(
             self.name,
@@ -78,7 +82,7 @@ class Noun:
             required=True, metavar="VERB", parser_class=Parser, title="verbs", prog=f"{PROGRAM} {self.name}"
         )
         for verb in self.verbs:
-            verb.add_to(verbs)
+            verb.add_to(verbs, typed)
 
 
 def shown_examples(examples: Sequence[str]) -> str:
