@@ -102,7 +102,8 @@ class op(Operation[P], Generic[P, R]):  # noqa: N801 - it reads as a word of the
     @overload
     def __get__(self, space: HasSession, owner: type) -> Callable[P, Coroutine[Any, Any, R]]: ...
     def __get__(self, space: HasSession | None, owner: type) -> Any:
-        return self if space is None else MethodType(self._method, space)
+        method = self._method  # also for the docs of the class's own: help(Session.predict)
+        return self if space is None else MethodType(method, space)
 
     @cached_property
     def _method(self) -> Any:

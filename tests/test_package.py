@@ -15,6 +15,7 @@ import pytest
 
 import aiomlcommons
 from aiomlcommons import diagnosis, ingest
+from aiomlcommons.api.predict import Predict
 from aiomlcommons.cli.arguments import parser
 from aiomlcommons.ingest import sources
 from aiomlcommons.ingest.options import JobOptions
@@ -62,6 +63,12 @@ def test_a_session_costs_no_class_of_the_api_before_it_is_used() -> None:
     code = f"import sys; from aiomlcommons import Session; print([name for name in {late} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)  # noqa: S603
     assert done.stdout == "[]\n"
+
+
+def test_a_call_has_its_docs_before_it_is_used() -> None:
+    code = "from aiomlcommons import Session; print(Session.predict.__doc__, Session.models.__doc__)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)  # noqa: S603
+    assert done.stdout == f"{Predict.__doc__} {ModelLife.__doc__}\n"
 
 
 def test_the_endpoints_are_in_one_order_whatever_was_used_before() -> None:
