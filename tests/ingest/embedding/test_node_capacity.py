@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 
 from aiomlcommons import Backoff, Session, emulator
-from aiomlcommons.ingest.embedding._node_capacity import max_useful_requests
+from aiomlcommons.ingest.embedding._node_capacity import first_requests, max_useful_requests
 from aiomlcommons.ingest.options import JobOptions
 
 pytestmark = pytest.mark.asyncio
@@ -69,3 +69,11 @@ async def test_a_ceiling_lowers_the_upper_bound_and_no_number(
     concurrency: Any, most: int | None, expected: int
 ) -> None:
     assert JobOptions(concurrency=concurrency).limiter(most).most == expected
+
+
+@pytest.mark.parametrize(
+    ("most", "remote", "first"),
+    [(4, False, 1), (8, False, 2), (24, False, 6), (48, False, 8), (None, False, 2), (None, True, 8)],
+)
+async def test_it_begins_with_a_request_for_each_core_or_eight(most: int | None, remote: bool, first: int) -> None:
+    assert first_requests(most, remote=remote) == first
