@@ -142,7 +142,7 @@ class Capacity:
         elif self._starting:
             self._starting = False
             self._try(2 * self._base)
-        elif self._until_more <= 0 or change < 1:
+        elif (self._until_more <= 0 or change < 1) and self._base < self.most:
             more = (self._step() - 1) / 2 ** min(self._refused, MOST_HALVED)
             self._try(self._base + max(1, self._base * more))
         elif self._until_fewer <= 0:

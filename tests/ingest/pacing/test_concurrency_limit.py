@@ -418,6 +418,16 @@ def test_trials_of_fewer_become_rare_as_long_as_they_cost_throughput() -> None:
     assert len(pauses) >= 3
 
 
+def test_fewer_are_tried_at_the_most_that_may_be_too() -> None:
+    capacity = Capacity(8, 1, 16)
+    rounds(capacity, 10)
+    assert capacity.limit == 16  # doubled once, as all were served at once
+    # So slowly that no round differs from the one before, the server comes to work on a quarter of them.
+    for number in range(2_000):
+        sample(1.0 + min(3.0, number / 200) * capacity.limit / 16, size=capacity.limit, capacity=capacity)
+    assert capacity.limit < 16
+
+
 def test_no_fewer_are_tried_than_may_be() -> None:
     capacity = Capacity(8, 8, 8)
     for number in range(200):
