@@ -89,16 +89,19 @@ class ParquetSink(BlockingSink):
         if self._screens:
             self._waiting.add(batch)
             self._settle()
+            self._write_out_if_full()
             return ()
         tables, refused = self._admit(batch.rows)
         if refused:
             vectors = vectors.take(arrow().array([i for i in range(len(batch)) if i not in refused], "int64"))
         self._buffer(tables, vectors)
+        self._write_out_if_full()
         return [Refused(i, why) for i, why in refused.items()]
 
     def _settle(self) -> None:
         """Make tables of the batches that wait."""
         made = [(self._tables_of(rows), vectors) for rows, vectors in self._waiting.together()]
+        # All are buffered before any of them is written out: if that fails, it can be repeated.
         self._waiting.clear()
         for tables, vectors in made:
             self._buffer(tables, vectors)
@@ -118,8 +121,6 @@ class ParquetSink(BlockingSink):
             self._tables.append(table.set_column(0, self.field, column))
             self._rows += table.num_rows
             self._bytes += self._tables[-1].nbytes
-        if self._bytes >= self._held:
-            self._write_out()
 
     @property
     def _schema(self) -> Schema:
@@ -128,6 +129,10 @@ class ParquetSink(BlockingSink):
         vectors = [] if self._vectors is None else [arrow().field(self.field, self._vectors)]
         rows = [] if known is None else [field for field in known if field.name != self.field]
         return arrow().schema([*rows, *vectors], None if known is None else known.metadata)
+
+    def _write_out_if_full(self) -> None:
+        if self._bytes >= self._held:
+            self._write_out()
 
     def _write_out(self) -> None:
         if any(table.num_rows for table in self._tables):

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from collections.abc import Sequence
+from errno import ENOSPC
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import attrs
 import numpy as np
 import orjson
 import pytest
@@ -229,3 +231,26 @@ async def test_texts_are_compressed_and_have_statistics_and_vectors_do_not(tmp_p
         "deep.list.item.x": ("SNAPPY", True),
         "embedding.list.item": ("UNCOMPRESSED", False),
     }
+
+
+@pytest.mark.asyncio
+async def test_a_flush_that_failed_can_be_repeated_and_loses_no_row(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sink = ParquetSink(tmp_path / "out.parquet", held=800)
+    await sink.open(None)
+    # The last two wait, and two tables come of them, of which the first one alone is enough for a part file.
+    rows = ArrowRows(pa.Table.from_pylist(batch(6, 3).rows).to_batches())
+    for one in (batch(0, 3), batch(3, 3, more="x" * 300), attrs.evolve(batch(6, 3), rows=rows)):
+        assert not sink.screen(one.ids, one.rows)
+        assert await sink.write(one) == ()
+
+    def full(*_: Any) -> None:
+        raise OSError(ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched, pytest.raises(OSError, match="No space left"):
+        patched.setattr(sink._folder, "add", full)
+        await sink.flush()
+    assert (await sink.flush())["rows"] == 9
+    await sink.close(complete=True)
+    assert pq.read_table(tmp_path / "out.parquet").column("id").to_pylist() == [f"d{i}" for i in range(9)]
