@@ -13,6 +13,10 @@ import attrs
 from aiomlcommons.errors import MLCommonsError
 
 
+# Seconds: less than that is left only by rounding, and a timer for it could go off again and again at the same time.
+_TICK = 1e-6
+
+
 @attrs.define(eq=False)
 class StallTimeout:
     """A watchdog that cancels all calls once ``seconds`` have passed without a response to any of them.
@@ -53,13 +57,14 @@ class StallTimeout:
 
     def _watch(self) -> None:
         if self._timer is None and self._silent_since < math.inf:
-            left = self._silent_since + self.seconds - self.clock()
-            loop = asyncio.get_running_loop()
-            self._timer = loop.call_at(loop.time() + left, self._on_time)
+            self._timer = asyncio.get_running_loop().call_later(self._left(), self._on_time)
+
+    def _left(self) -> float:
+        return self._silent_since + self.seconds - self.clock()
 
     def _on_time(self) -> None:
         self._timer = None
-        if self.clock() - self._silent_since < self.seconds:
+        if self._left() > _TICK:
             self._watch()
             return
         for scope in self._calls:

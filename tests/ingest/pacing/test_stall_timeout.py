@@ -20,6 +20,7 @@ from aiomlcommons.ingest.errors import JobStalled
 from aiomlcommons.ingest.options import JobOptions
 from aiomlcommons.ingest.pacing.concurrency_limit import ConcurrencyLimit
 from aiomlcommons.ingest.pacing.rate_limit import RateLimit
+from aiomlcommons.ingest.pacing.stall_timeout import StallTimeout
 from aiomlcommons.ingest.stats import Stats
 from aiomlcommons.ingest.types import Documents, Refused
 from aiomlcommons.ingest.writing import GRACE
@@ -270,3 +271,15 @@ def test_a_sink_that_tries_again_hears_at_once_that_the_job_is_left_and_not_that
     sink.on, sink.left = False, anyio.Event()
     life.to_the_end()
     assert not sink.left.is_set()
+
+
+@pytest.mark.asyncio
+async def test_a_sum_that_is_rounded_does_not_keep_the_timer_going_off() -> None:
+    since, seconds = 420.571580830845, 155.35005017577802
+    now = since
+    stall = StallTimeout(seconds, JobStalled, clock=lambda: now)
+    with pytest.raises(JobStalled, match="no response"), stall.call(), stall.asking():  # noqa: PT012
+        now = since + seconds
+        assert now - since < seconds
+        stall._on_time()
+        await anyio.sleep(0)
