@@ -50,7 +50,7 @@ class ArrowRows(ColumnarRows):
         if isinstance(index, int):
             return self._rows()[index]
         begin, end, step = index.indices(self._length)
-        return self._slice(begin, end) if step == 1 else self.take(range(begin, end, step))
+        return self._slice(begin, max(begin, end)) if step == 1 else self.take(range(begin, end, step))
 
     def __iter__(self) -> Iterator[Row]:
         # A check of the first rows looks at few of them, often at one.

@@ -70,3 +70,8 @@ def test_rows_of_a_type_that_cannot_be_gathered_are_taken_too(kind: str, values:
     batch = pa.record_batch({"c": pa.array(values, getattr(pa, kind)())})
     chosen = [9, 1, 4, 2, 7, 7, 0]
     assert ArrowRows([batch]).take(chosen).column("c") == [values[i] for i in chosen]
+
+
+def test_a_slice_that_ends_before_it_begins_is_empty() -> None:
+    rows = ArrowRows(pa.table({"a": range(6)}).to_batches(max_chunksize=2))
+    assert rows[5:2] == rows[3:1] == rows[-1:-4] == []
