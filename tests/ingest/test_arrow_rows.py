@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aiomlcommons.ingest.arrow_rows import ArrowRow, ArrowRows, rows_of
@@ -29,6 +29,7 @@ def batches_of(columns: list[list[Any]], begin: int = 0) -> list[Any]:
 
 
 @given(BATCHES, st.lists(CUTS, max_size=4), st.booleans())
+@settings(deadline=None)  # the first one imports pyarrow
 def test_any_part_has_the_rows_and_columns_of_a_list_of_rows(columns: Any, cuts: Any, made: bool) -> None:
     rows: Any = ArrowRows(batches_of(columns))
     expected: list[Any] = [dict(row) for batch in rows.batches for row in rows_of(batch)]

@@ -12,7 +12,6 @@ import attrs
 
 from aiomlcommons.errors import MLCommonsError
 
-
 # Seconds: less than that is left only by rounding, and a timer for it could go off again and again at the same time.
 _TICK = 1e-6
 
