@@ -36,6 +36,8 @@ ROUND_TRIPS = 4
 # The least size of the first round after the limit was doubled, or of one of half as many: what it shows is to be seen
 # as early as possible.
 MIN_GLANCE = 4
+# A glance has few requests, and gets the benefit of the doubt: its standard error, up to so much of a share.
+DOUBT = 0.15
 # Weight of the rounds before, when another one under the same limit is added to them.
 MEMORY = 0.5
 # The most that refusals of one round trip lower the limit to, as a share of it.
@@ -152,8 +154,7 @@ class Capacity:
         """Go on at once where a trial of more requests was good; where one was not, look at the base limit again."""
         share, error = self._share(trial, here)
         fewer = trial.limit < self._base
-        # A glance has few requests, and gets the benefit of the doubt.
-        if not fewer and share >= GOOD - (error if trial.glance else 0.0):
+        if not fewer and share >= GOOD - (min(error, DOUBT) if trial.glance else 0.0):
             self._pause_fewer, self._refused = SOON, 0
             self._rest(trial.limit, trial)
             self._try(2 * self._base)

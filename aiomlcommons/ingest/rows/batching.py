@@ -166,7 +166,9 @@ class Batcher:
     def _cut(self, pool: Batch) -> list[Batch]:
         order = sorted(range(len(pool)), key=list(map(len, pool.texts)).__getitem__)
         texts = [pool.texts[i] for i in order]
-        batches = [pool.part(order[part]) for part in self.sizes.parts(texts)] or [Batch()]
+        parts = list(self.sizes.parts(texts))
+        # Long and short ones in turn, lest the concurrency limiter take a run of long ones for a queue.
+        batches = [pool.part(order[parts[i]]) for i in scattered(len(parts))] or [Batch()]
         first = batches[0]
         first.settled, first.dead_letters = pool.settled, pool.dead_letters
         first.deduplicated, first.skipped = pool.deduplicated, pool.skipped
@@ -180,6 +182,12 @@ class Batcher:
             self._pending.skipped += 1
         else:
             self._pending.deduplicated += 1
+
+
+def scattered(count: int) -> list[int]:
+    """Return the numbers below ``count`` in an order in which neighbours are far apart (bit reversal)."""
+    width = (count - 1).bit_length()
+    return sorted(range(count), key=lambda number: int(f"{number:0{width}b}"[::-1], 2))
 
 
 def _joined(first: Any, second: Any) -> Any:

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aiomlcommons.ingest.rows.batch_size import BatchSize
-from aiomlcommons.ingest.rows.batching import SETTLED, Batch, Batcher, RowPredicate, Screen
+from aiomlcommons.ingest.rows.batching import SETTLED, Batch, Batcher, RowPredicate, Screen, scattered
 from aiomlcommons.ingest.rows.checked_rows import CheckedRows
 from aiomlcommons.ingest.rows.checking import IdOf, RowChecker, TextOf, by_field, id_by
 from aiomlcommons.ingest.rows.tracking import Tracker
@@ -293,6 +293,18 @@ def test_texts_of_like_length_travel_together_where_order_is_free(seen: SeenIds)
     assert [list(map(len, batch.texts)) for batch in work.batches] == [[1, 2, 3], [5, 8, 9]]
     assert [batch.ids for batch in work.batches] == [["d1", "d3", "d5"], ["d0", "d4", "d2"]]
     assert [batch.index for batch in work.batches] == [0, 1]
+
+
+def test_batches_of_long_and_of_short_texts_alternate(seen: SeenIds) -> None:
+    work = working(seen, count=1, alike=8)
+    work.add([good(number, "x" * (number + 1)) for number in range(8)])
+    assert [len(batch.texts[0]) for batch in work.batches] == [1, 5, 3, 7, 2, 6, 4, 8]
+    assert [batch.index for batch in work.batches] == list(range(8))
+
+
+@pytest.mark.parametrize("count", range(20))
+def test_no_number_is_lost_when_they_are_scattered(count: int) -> None:
+    assert sorted(scattered(count)) == list(range(count))
 
 
 def test_what_is_settled_goes_with_the_first_of_them(seen: SeenIds) -> None:
