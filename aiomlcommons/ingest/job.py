@@ -24,6 +24,7 @@ from aiomlcommons.ingest.sinks import IndexSink, NpySink
 from aiomlcommons.ingest.state.dead_letters import DeadLetters
 from aiomlcommons.ingest.stats import Report, Stats
 from aiomlcommons.ingest.types import Sink, Source, kind_of
+from aiomlcommons.net.sparing import Sparing
 from aiomlcommons.progress.event import Progress
 from aiomlcommons.tracing.jobs import JobCounters
 from aiomlcommons.tracing.spans import NO_SPAN, Span
@@ -174,7 +175,7 @@ async def ingesting(
     job_header = {"job": "ingest", **model.identity, **header}
     opening = partial(JobFiles.open, job_header, dead_letters, options, model, target, anew=anew)
     files = await anyio.to_thread.run_sync(opening)
-    events = JobEvents()
+    events = JobEvents(Sparing(options.clock))
     engine = engine_of(model, source, sink, files, options, events)
     ids = sink.ids_path if isinstance(sink, NpySink) else None
     job = Job(engine, lambda: Report.of(engine.stats, dead_letters.path, ids), span)

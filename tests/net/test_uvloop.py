@@ -36,12 +36,20 @@ async def fail_to_call() -> None:
 
 
 async def wait_in_vain() -> None:
-    silent = await asyncio.start_server(lambda *_: asyncio.sleep(60), "127.0.0.1", 0)
+    async def hear(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()  # until the client gives up
+        writer.close()
+        gone.set()
+
+    gone = asyncio.Event()
+    silent = await asyncio.start_server(hear, "127.0.0.1", 0)
     port = silent.sockets[0].getsockname()[1]
     async with Session(f"http://127.0.0.1:{port}", timeout=0.05, retries=0) as ml:
         with pytest.raises(RequestTimeout, match=r"within 0\.05 s"):
             await ml.info()
+    await gone.wait()
     silent.close()
+    await silent.wait_closed()
 
 
 @pytest.mark.parametrize("main", [call_it, fail_to_call, wait_in_vain])
