@@ -61,4 +61,5 @@ class Session(Client, Ingests, Diagnoses):
             response counts; at most 5 % of the predictions are sent twice. Default: None, never.
     """
 
-    models: space[ModelLife] = space("lifecycle.methods:ModelLife")
+    # Nobody assigns to it, so that it may be of a narrower type than that of Api.
+    models: space[ModelLife] = space("lifecycle.methods:ModelLife")  # pyright: ignore[reportIncompatibleVariableOverride]

@@ -39,7 +39,7 @@ def plain_keys(request: Request[Any]) -> dict[str, Any] | None:
         kind = type(value)
         if value is None and may_be_absent:
             continue
-        if not (kind in taken or (takes_texts and kind is list and set(map(type, value)) <= {str})):
+        if not (kind in taken or (takes_texts and _are_texts(value))):
             return None
         keys[key] = value
     return keys
@@ -66,3 +66,7 @@ def _plain(declared: Any) -> tuple[frozenset[type], bool]:
 def _is_texts(member: Any) -> bool:
     origin = get_origin(member)
     return isinstance(origin, type) and issubclass(origin, Sequence) and get_args(member) == (str,)
+
+
+def _are_texts(value: Any) -> bool:
+    return type(value) is list and set(map(type, value)) <= {str}

@@ -37,9 +37,9 @@ def to_http(request: Request[Any], route: Route | None = None, *, accept: str | 
         for problem in read.problems():
             raise InvalidRequest(f"{cls.__name__}: {problem}")
     spec = cls.endpoint
-    route = spec.route_for(keys) if route is None else route
-    path = route.path
-    for name in route.names:
+    taken: Route = route or spec.route_for(keys)
+    path = taken.path
+    for name in taken.names:
         path = path.replace(f"{{{name}}}", _segment(cls, name, keys.pop(name)))
     query = {name: _word(keys.pop(name)) for name in shape.in_query if name in keys}
     if shape.body is not None:
@@ -49,7 +49,7 @@ def to_http(request: Request[Any], route: Route | None = None, *, accept: str | 
     headers = {} if body is None else dict(TYPED_JSON)
     if accepted := accept or spec.accept:
         headers["accept"] = accepted
-    return HttpRequest(route.method, path, query, body, headers)
+    return HttpRequest(taken.method, path, query, body, headers)
 
 
 class _Shape(NamedTuple):
