@@ -1,4 +1,4 @@
-"""Seen ids, for deduplication: an SQLite file with an index in memory, of 10 to 20 bytes for each id.
+"""Seen ids, for deduplication: an SQLite file with an index in memory, of about 20 bytes for each id.
 
 Its exclusive lock is also the lock of the job.
 """
