@@ -116,11 +116,11 @@ def portions(actions: Actions, max_bytes: int) -> list[Portion]:
     return found
 
 
-def coalesce(waiting: deque[Portion], max_bytes: int) -> list[Portion]:
-    """Take the first portion off the queue, and those after it that fit into ``max_bytes`` with it."""
+def coalesce(waiting: deque[Portion], most: int, max_bytes: int) -> list[Portion]:
+    """Take the first portion off the queue, and those after it that fit into the bytes with it, ``most`` in all."""
     taken = [waiting.popleft()]
     size = taken[0].size
-    while waiting and size + waiting[0].size <= max_bytes:
+    while waiting and len(taken) < most and size + waiting[0].size <= max_bytes:
         size += waiting[0].size
         taken.append(waiting.popleft())
     return taken

@@ -23,16 +23,13 @@ if TYPE_CHECKING:
 NDJSON = {"content-type": "application/x-ndjson"}
 # The request is refused as a whole: it is too large, or the server cannot parse a document in it.
 REFUSED_WHOLE = {400, 413}
-# Portions, or that part of the bytes of a request, that begin another one beside those under way. Fewer wait until one
-# of these ends: a request costs as much as many documents here, and the server a write to its disk.
-GATHERED = 4
 
 
 @attrs.define(eq=False)
 class Delivery:
-    """Sends the portions of an index sink: ``slots`` requests at once, in which those that wait are coalesced.
+    """Sends the portions of an index sink: ``concurrency`` requests at once, each with its share of those that wait.
 
-    A portion goes at once if the server is asked nothing, else with others, as soon as one request ends or some wait.
+    A request with all that wait would leave the others nothing, and a server indexes a request with one thread.
 
     ``ids_refused`` is whether the server has said that it takes no ids; ``left``, that the job is being left;
     ``why``, why a request pauses before it is sent again, if one does.
@@ -43,14 +40,15 @@ class Delivery:
     id_field: str
     bulk_bytes: int
     backoff: Backoff
-    slots: anyio.Semaphore
+    concurrency: int
+    slots: anyio.Semaphore = attrs.field(
+        default=attrs.Factory(lambda self: anyio.Semaphore(self.concurrency), takes_self=True), init=False
+    )
     waiting: deque[Portion] = attrs.field(factory=deque)
     left: anyio.Event = attrs.field(factory=anyio.Event)
     ids_refused: bool = False
     why: str = ""
     events: IndexEvents = attrs.field(default=attrs.Factory(lambda self: IndexEvents(self.index), takes_self=True))
-    _asked: int = 0
-    _turn: anyio.Event = attrs.field(factory=anyio.Event)
     _path: str = attrs.field(init=False)
     _stall: StallTimeout = attrs.field(init=False)
 
@@ -65,44 +63,23 @@ class Delivery:
         """Send a portion together with others that wait, unless one of their requests includes it first."""
         self.waiting.append(portion)
         try:
-            await self._gather()
             # A request keeps its slot while it backs off, so that an overloaded server does not get more of them.
             async with self.slots:
                 while portion in self.waiting:
-                    request = BulkRequest(coalesce(self.waiting, self.bulk_bytes))
+                    share = -(-len(self.waiting) // self.concurrency)
+                    request = BulkRequest(coalesce(self.waiting, share, self.bulk_bytes))
                     with request.in_flight(), self._stall.call():
                         await self._deliver(Actions.joined([one.actions for one in request.portions]))
         finally:
             if portion in self.waiting:
                 self.waiting.remove(portion)
 
-    async def _gather(self) -> None:
-        """Wait until there are enough portions for one more request, or a request under way has ended."""
-        size = sum(portion.size for portion in self.waiting)
-        if self._asked and len(self.waiting) < GATHERED and size < self.bulk_bytes // GATHERED:
-            await self._turn.wait()
-        else:
-            self._next_turn()
-
-    def _next_turn(self) -> None:
-        """Let go the portions that wait to be gathered."""
-        self._turn.set()
-        self._turn = anyio.Event()
-
-    async def _ask(self, pending: Actions) -> Outcome:
-        self._asked += 1
-        try:
-            return await self._try(pending)
-        finally:
-            self._asked -= 1
-            self._next_turn()
-
     async def _deliver(self, pending: Actions) -> None:
         """Send actions, and retry them until each document is accepted or refused."""
         pauses = iter(self.backoff)
         while pending:
             with self._stall.asking():
-                result = await self._ask(pending)
+                result = await self._try(pending)
                 if len(result.retry) < len(pending):
                     self._stall.answered()
                     pauses = iter(self.backoff)  # some progress, however slow

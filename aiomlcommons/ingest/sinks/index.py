@@ -35,7 +35,7 @@ class IndexSink:
 
     A key ``_id`` of a row is dropped, because the server refuses it as a field. An acknowledged document is durable,
     unless the ``translog.durability`` of the index is ``async``. Calls of ``write`` while requests are under way are
-    gathered into the next one, which goes once one of these ends, or four calls or a fourth of ``bulk_bytes`` wait.
+    shared out among the next ones.
 
     The server creates a missing index on the first write, with a mapping of its own. So the index must stay the same
     one, by its UUID, while the sink is open and when a job resumes.
@@ -90,7 +90,7 @@ class IndexSink:
         self.ids, self.id_field, self.overwrite = ids, id_field, overwrite
         self.dimension, self.sparse, self.stall_timeout = dimension, sparse, stall_timeout
         self._base64, self._bulk_bytes, self._preparing = base64, bulk_bytes, anyio.Lock()
-        self._delivery = self._delivering(ml, index, id_field, bulk_bytes, backoff, anyio.Semaphore(concurrency))
+        self._delivery = self._delivering(ml, index, id_field, bulk_bytes, backoff, concurrency)
         self._is_open = self._is_fit = self._in_base64 = self._resumed = False
         self._target = self._target_of(None)
         self._taken = 0

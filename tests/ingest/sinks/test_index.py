@@ -410,39 +410,13 @@ async def test_what_waits_travels_together_as_far_as_a_request_may_hold_it() -> 
         assert Counter(server.writes) == {f"d{i}": 2 for i in range(10, 70)}
 
 
-async def until_asked(server: BulkServer, count: int) -> None:
-    while server.at_once < count:
-        await anyio.lowlevel.checkpoint()
-
-
-async def test_what_comes_while_a_request_is_under_way_goes_together_once_it_ends() -> None:
-    async with bulk_server(knn(DIMENSION), together=2) as server, sinking(server) as sink:
-        await sink.open(None)
-        async with anyio.create_task_group() as group:
-            group.start_soon(sink.write, batch(0, 5))
-            await until_asked(server, 1)
-            for first in (5, 10, 15):
-                group.start_soon(sink.write, batch(first, 5))
-            await until_waiting(sink, 3)
-            await sink.flush()  # asks the server, which would have heard of another request by then
-            assert server.at_once == 1
-            assert len(sink._delivery.waiting) == 3
-            server.answer_all()
-        assert [round(size / server.sizes[0]) for size in server.sizes] == [1, 3]
-        assert len(server.documents) == 20
-
-
-@pytest.mark.parametrize(("writes", "bulk_bytes"), [(4, 5_000_000), (1, 1_000)])
-async def test_enough_for_one_more_request_waits_for_none(writes: int, bulk_bytes: int) -> None:
-    async with bulk_server(knn(DIMENSION), together=2) as server, sinking(server, bulk_bytes=bulk_bytes) as sink:
-        await sink.open(None)
-        async with anyio.create_task_group() as group:
-            group.start_soon(sink.write, batch(0, 2))
-            await until_asked(server, 1)
-            for first in range(5, 5 * writes + 5, 5):  # the server answers when two requests are there
-                group.start_soon(sink.write, batch(first, 5))
-        assert server.most_at_once == 2
-        assert len(server.sizes) == 2
+async def test_a_request_takes_its_share_of_what_waits_and_leaves_the_others_theirs() -> None:
+    batches = [batch(first, 5) for first in range(10, 70, 5)]
+    async with bulk_server(knn(DIMENSION)) as server, sinking(server, concurrency=3) as sink:
+        assert await writes_that_waited(sink, *batches) == [[]] * 12
+        smallest = min(server.sizes)
+        assert [round(size / smallest) for size in server.sizes][:3] == [4, 3, 2]
+        assert Counter(server.writes) == {f"d{i}": 1 for i in range(10, 70)}
 
 
 async def test_what_waits_is_not_kept_by_a_request_that_pauses_before_it_is_sent_again() -> None:
@@ -482,7 +456,7 @@ async def test_writes_that_travel_together_fail_together() -> None:
     def fails(_: bytes) -> web.Response:
         return answer(error("security_exception", "no permissions", 403), 403)
 
-    async with bulk_server(knn(DIMENSION), on_bulk=fails) as server, sinking(server, concurrency=2) as sink:
+    async with bulk_server(knn(DIMENSION), on_bulk=fails) as server, sinking(server, concurrency=1) as sink:
         gave = await writes_that_waited(sink, batch(0, 3), batch(3, 2))
         assert [type(one) for one in gave] == [Forbidden, Forbidden]
         assert len(server.sizes) == 1
