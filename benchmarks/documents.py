@@ -13,7 +13,7 @@ import argparse
 import asyncio
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -76,6 +76,15 @@ def function(_: Bench) -> Callable[[Any], None]:
     return lambda _: None
 
 
+def async_function(_: Bench) -> Callable[[Any], Coroutine[Any, Any, None]]:
+    """Return a sink that does nothing and needs no thread, as a function that may block does."""
+
+    async def take(_: Any) -> None:
+        pass
+
+    return take
+
+
 def index(bench: Bench, *, base64: bool) -> IndexSink:
     """Return an index as a sink."""
     return IndexSink(bench.ml, INDEX, base64=base64)
@@ -118,6 +127,7 @@ def ways(bench: Bench) -> dict[str, tuple[Way, Sequence[str]]]:
     base: Sequence[str] = (READ, EMBED)
     jobs: dict[str, tuple[Way, Sequence[str]]] = {
         "ml.ingest into a function": (bench.job(function), base),
+        "ml.ingest into an async function": (bench.job(async_function), base),
         "ml.ingest with a checkpoint": (bench.job(function, checkpoint=checkpoint), base),
         "ml.ingest into .npy": (bench.job(lambda b: b.file(".npy")), (*base, WRITE_NPY)),
         "ml.ingest into .parquet": (bench.job(lambda b: b.file(".parquet")), (*base, WRITE_PARQUET)),
