@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from typing import Any, Final, Literal, TypeVar, dataclass_transform
+from typing import Any, ClassVar, Final, Literal, TypeVar, dataclass_transform
 
 import attrs
 
@@ -69,7 +69,9 @@ def record(cls: type[T]) -> type[T]:
     return attrs.frozen(cls, repr=False, field_transformer=mask_secrets)
 
 
-@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(attrs.field, in_query, masked))
+@dataclass_transform(
+    frozen_default=True, kw_only_default=True, field_specifiers=(attrs.field, in_query, renamed, masked)
+)
 def mixin(cls: type[T]) -> type[T]:
     """Turn a class into a set of keyword-only fields that several requests share."""
     return attrs.frozen(cls, kw_only=True, repr=False, field_transformer=mask_secrets)
@@ -84,6 +86,13 @@ class Record(Readable):
     """
 
     extra: dict[str, Any] = attrs.field(factory=dict, kw_only=True)
+
+
+@record
+class Tagged(Record):
+    """Base of an object that the API wraps in another one, whose only key is its type: ``{"rerank": {...}}``."""
+
+    type: ClassVar[str]
 
 
 def kind_of(value: Any) -> str:

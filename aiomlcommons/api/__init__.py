@@ -1,4 +1,4 @@
-"""The endpoints of ML Commons, one module per resource, and their namespaces on a session."""
+"""The endpoints of ML Commons, and those of what its models work for, one module per resource."""
 
 from __future__ import annotations
 
@@ -15,13 +15,16 @@ if TYPE_CHECKING:
     from aiomlcommons.api.connectors import Connectors
     from aiomlcommons.api.context_management import ContextManagement
     from aiomlcommons.api.controllers import Controllers
+    from aiomlcommons.api.documents import Documents
     from aiomlcommons.api.index_insight import IndexInsight
+    from aiomlcommons.api.indices import Indices
     from aiomlcommons.api.mcp import Mcp
     from aiomlcommons.api.memory import Memories
     from aiomlcommons.api.model_groups import ModelGroups
     from aiomlcommons.api.models import Models
+    from aiomlcommons.api.pipelines import Pipelines
     from aiomlcommons.api.predict import Predict
-    from aiomlcommons.api.server import GetInfo
+    from aiomlcommons.api.server import GetInfo, ListPlugins
     from aiomlcommons.api.settings import Settings
     from aiomlcommons.api.stats import GetStats, Profiles
     from aiomlcommons.api.tasks import Tasks
@@ -51,6 +54,9 @@ class Api:
     controllers: space[Controllers] = space("api.controllers:Controllers")
     profile: space[Profiles] = space("api.stats:Profiles")
     config: space[Configs] = space("api.config:Configs")
+    indices: space[Indices] = space("api.indices:Indices")
+    documents: space[Documents] = space("api.documents:Documents")
+    pipelines: space[Pipelines] = space("api.pipelines:Pipelines")
     if TYPE_CHECKING:  # there is no short way to write their parameters as an annotation
         predict = op(Predict)
         train = op(Train)
@@ -59,6 +65,7 @@ class Api:
         stats = op(GetStats)
         batch_ingestion = op(IngestBatch)
         info = op(GetInfo)
+        plugins = op(ListPlugins)
     else:
         predict = op.at("api.predict:Predict")
         train = op.at("api.algorithms:Train")
@@ -67,3 +74,4 @@ class Api:
         stats = op.at("api.stats:GetStats")
         batch_ingestion = op.at("api.config:IngestBatch")
         info = op.at("api.server:GetInfo")
+        plugins = op.at("api.server:ListPlugins")

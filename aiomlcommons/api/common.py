@@ -86,6 +86,14 @@ class Shards(Record):
     successful: int
     failed: int
     skipped: int | None = None
+    failures: Sequence[Mapping[str, Any]] | None = None
+
+
+@record
+class Acknowledged(Record):
+    """The server's acknowledgement."""
+
+    acknowledged: bool
 
 
 @record
@@ -139,6 +147,14 @@ class Hit(Record, Generic[T]):
     seq_no: int | None = renamed("_seq_no", default=None)
     primary_term: int | None = renamed("_primary_term", default=None)
     sort: list[Any] | None = None
+    fields: Mapping[str, Any] | None = None
+    highlight: Mapping[str, list[str]] | None = None
+    inner_hits: Mapping[str, Any] | None = None
+    matched_queries: Any = None
+    explanation: Mapping[str, Any] | None = renamed("_explanation", default=None)
+    ignored: list[str] | None = renamed("_ignored", default=None)
+    nested: Mapping[str, Any] | None = renamed("_nested", default=None)
+    routing: str | None = renamed("_routing", default=None)
 
     @property
     def source(self) -> T:
@@ -190,6 +206,14 @@ class Hits(Record, Listed[Hit[T]], Generic[T]):
     timed_out: bool
     shards: Shards = renamed("_shards")
     hits: Found[T]
+    aggregations: Mapping[str, Any] | None = None
+    suggest: Mapping[str, Any] | None = None
+    profile: Mapping[str, Any] | None = None
+    ext: Mapping[str, Any] | None = None
+    processor_results: list[Mapping[str, Any]] | None = None
+    pit_id: str | None = None
+    terminated_early: bool | None = None
+    num_reduce_phases: int | None = None
 
     @property
     def _items(self) -> Sequence[Hit[T]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from aiomlcommons.api.common import Acknowledged
 from aiomlcommons.endpoint import Request, endpoint
 from aiomlcommons.namespace import Namespace, op
 from aiomlcommons.record import Record, record
@@ -42,13 +43,6 @@ class InsightConfig(Record):
 
     is_enable: bool
     tenant_id: str | None = None
-
-
-@record
-class Acknowledged(Record):
-    """The server's acknowledgement."""
-
-    acknowledged: bool
 
 
 @endpoint("PUT /_plugins/_ml/index_insight_config/", since="3.3")

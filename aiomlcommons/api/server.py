@@ -1,9 +1,12 @@
-"""The cluster itself."""
+"""The cluster itself: its version, and the plugins of its nodes."""
 
 from __future__ import annotations
 
+from dataclasses import KW_ONLY
+from typing import Literal
+
 from aiomlcommons.endpoint import Request, endpoint
-from aiomlcommons.record import Record, record
+from aiomlcommons.record import Record, in_query, record
 
 
 @record
@@ -38,3 +41,23 @@ class GetInfo(Request[Info]):
 
     https://docs.opensearch.org/latest/api-reference/info/
     """
+
+
+@record
+class Plugin(Record):
+    """A plugin of a node, and its version: ``name`` is that of the node, ``component`` that of the plugin."""
+
+    name: str
+    component: str
+    version: str
+
+
+@endpoint("GET /_cat/plugins", since="1.0")
+class ListPlugins(Request[list[Plugin]]):
+    """List the plugins of every node, such as ``opensearch-knn``, with their versions.
+
+    https://docs.opensearch.org/latest/api-reference/cat/cat-plugins/
+    """
+
+    _: KW_ONLY
+    format: Literal["json"] = in_query(default="json")

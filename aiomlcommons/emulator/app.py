@@ -14,7 +14,6 @@ import attrs
 from aiohttp import web
 from yarl import URL
 
-from aiomlcommons.api.endpoints import ENDPOINTS
 from aiomlcommons.emulator import decoding, flavors, legacy, privileges, rate_limits, restart, routes
 from aiomlcommons.emulator.aws import AwsVerifier, Received
 from aiomlcommons.emulator.cluster import Cluster
@@ -23,7 +22,7 @@ from aiomlcommons.emulator.errors import Refused, refused
 from aiomlcommons.emulator.faults import Action, Faults
 from aiomlcommons.emulator.index import Refresh
 from aiomlcommons.emulator.pool import CallNext
-from aiomlcommons.emulator.registry import HANDLERS, Bare, Plain, load_handlers
+from aiomlcommons.emulator.registry import HANDLERS, Bare, Plain, answered, load_handlers
 from aiomlcommons.endpoint import Request
 from aiomlcommons.http import CBOR, HttpRequest
 from aiomlcommons.usage import context
@@ -51,7 +50,7 @@ class Emulator:
     refresh: Refresh | None = attrs.field(default=None, kw_only=True, repr=False)
     aws: AwsVerifier | None = attrs.field(default=None, kw_only=True)
     flavor: str | None = attrs.field(default=None, kw_only=True, repr=False)
-    _router: Router = attrs.field(factory=lambda: Router(ENDPOINTS), repr=False)
+    _router: Router = attrs.field(factory=lambda: Router(answered()), repr=False)
 
     def __attrs_post_init__(self) -> None:
         if self.refresh is not None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 
+from aiomlcommons.api.endpoints import ENDPOINTS
 from aiomlcommons.endpoint import Request
 
 if TYPE_CHECKING:
@@ -48,6 +49,15 @@ def handles(*endpoints: type[Request[Any]]) -> Callable[[H], H]:
         return handler
 
     return register
+
+
+def answered() -> list[type[Request[Any]]]:
+    """Return the endpoints that handlers answer, or else 501: those of ML Commons, and others that have a handler.
+
+    Most routes of indices and pipelines stand in ``ROUTES`` of ``routes.py``, as wire data is what matters there.
+    """
+    load_handlers()
+    return [one for one in ENDPOINTS if one in HANDLERS or one.endpoint.route.path.startswith("/_plugins/_ml/")]
 
 
 def load_handlers() -> None:

@@ -17,7 +17,7 @@ from cattrs.gen import (
 )
 
 from aiomlcommons.endpoint import fields_of, wire_name
-from aiomlcommons.record import Record, kind_of
+from aiomlcommons.record import Record, Tagged, kind_of
 from aiomlcommons.spelling import did_you_mean
 
 Hook: TypeAlias = Callable[[Any, Any], Any]
@@ -97,6 +97,19 @@ def object_in(converter: cattrs.Converter, cls: Any) -> Hook:
             made.extra.update((key, data[key]) for key in data if key not in known)
         return made
 
+    return _unwrapping(hook, origin) if issubclass(origin, Tagged) else hook
+
+
+def _unwrapping(read: Hook, cls: type[Tagged]) -> Hook:
+    """Make a hook that structures an object that stands under its type."""
+
+    def hook(data: Any, declared: Any) -> Any:
+        if not isinstance(data, Mapping):
+            return read(data, declared)
+        if data.keys() != {cls.type}:
+            raise expected(f"an object of the one key {cls.type!r}", data)
+        return read(data[cls.type], declared)
+
     return hook
 
 
@@ -109,7 +122,8 @@ def object_out(converter: cattrs.Converter, cls: Any) -> Callable[[Any], Any]:
     def hook(value: Any) -> Any:
         if not isinstance(value, origin):
             return value  # ``checked`` rejects it, or accepts it if it is a dict with the right keys
-        return {**write(value), **value.extra} if keeps else write(value)
+        written = {**write(value), **value.extra} if keeps else write(value)
+        return {origin.type: written} if issubclass(origin, Tagged) else written
 
     return hook
 

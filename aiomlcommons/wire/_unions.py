@@ -1,9 +1,9 @@
-"""cattrs hooks for unions: the JSON type of the data, and for objects the required keys, select the member."""
+"""cattrs hooks for unions: the JSON type of the data, for objects their type or required keys, select the member."""
 
 from __future__ import annotations
 
 import types
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from enum import Enum
 from typing import Any, Literal, Union, get_args, get_origin
 
@@ -12,8 +12,8 @@ import cattrs
 
 from aiomlcommons.endpoint import fields_of, wire_name
 from aiomlcommons.net.secret import Secret
-from aiomlcommons.record import NULL, Null
-from aiomlcommons.wire._hooks import Hook, expected, fits, is_object, not_one_of
+from aiomlcommons.record import NULL, Null, Tagged
+from aiomlcommons.wire._hooks import Hook, expected, fits, is_mapping, is_object, not_one_of
 
 _ACCEPTS: Mapping[Any, tuple[type, ...]] = {
     str: (str,),
@@ -47,7 +47,7 @@ def _accepts(member: Any) -> tuple[type, ...]:
 def union_in(converter: cattrs.Converter, cls: Any) -> Hook:
     """Make a hook that structures null, an enum value, an object by its keys, else the first member that accepts it."""
     members = get_args(cls)
-    choose = _chooser(members)
+    read_object = _object_reader(converter, members)
     enums = [m for m in members if isinstance(m, type) and issubclass(m, Enum) and m is not Null]
     plain = [(m, _accepts(m)) for m in members if m not in enums and m is not Null]
     null = NULL if Null in members else None
@@ -67,8 +67,8 @@ def union_in(converter: cattrs.Converter, cls: Any) -> Hook:
             if closed and data not in words:
                 raise not_one_of(list(words), data)
             return words.get(data, data)
-        if isinstance(data, Mapping) and (member := choose(data)):
-            return converter.structure(data, member)
+        if isinstance(data, Mapping) and read_object is not None:
+            return read_object(data)
         for member, accepted in plain:
             if fits(data, accepted):
                 return converter.structure(data, member)
@@ -83,18 +83,41 @@ def _as_they_are(plain: Sequence[tuple[Any, tuple[type, ...]]]) -> set[type]:
     return {kind for kind, member in first.items() if member in _UNCHANGED}
 
 
-def _chooser(members: Sequence[Any]) -> Callable[[Mapping[str, Any]], Any]:
-    """Make a function that selects the first member whose required keys are all present; the last one by default."""
+def _object_reader(converter: cattrs.Converter, members: Sequence[Any]) -> Callable[[Mapping[str, Any]], Any] | None:
+    """Make a function that reads an object as the first member that it fits; None if no member is an object.
+
+    An object that fits none stays a dict if that is a member too, and is read as the last member otherwise. So does one
+    of a known type (``Tagged``) whose values are not what we know of it: what a server keeps is always readable.
+    """
     objects = [member for member in members if is_object(member)]
-    required = [
-        (member, {wire_name(f) for f in fields_of(get_origin(member) or member) if f.default is attrs.NOTHING})
-        for member in objects
-    ]
+    if not objects:
+        return None
+    loose = next((member for member in members if is_mapping(member)), None)
+    tests = [(member, _test(member)) for member in objects]
 
-    def choose(data: Mapping[str, Any]) -> Any:
-        return next((member for member, keys in required if keys <= data.keys()), objects[-1] if objects else None)
+    def read(data: Mapping[str, Any]) -> Any:
+        member = next((member for member, fits_to in tests if fits_to(data.keys())), loose or objects[-1])
+        try:
+            return converter.structure(data, member)
+        except Exception:
+            if loose is None or not _is_tagged(member):
+                raise
+        return converter.structure(data, loose)
 
-    return choose
+    return read
+
+
+def _is_tagged(member: Any) -> bool:
+    return isinstance(member, type) and issubclass(member, Tagged)
+
+
+def _test(member: Any) -> Callable[[Set[str]], bool]:
+    """Make a test of whether an object of certain keys is of a class: by its type, or by the keys that are required."""
+    if _is_tagged(member):
+        alone = {member.type}
+        return lambda keys: keys == alone
+    required = {wire_name(f) for f in fields_of(get_origin(member) or member) if f.default is attrs.NOTHING}
+    return lambda keys: required <= keys
 
 
 def _names(members: Sequence[Any]) -> str:

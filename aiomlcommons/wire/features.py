@@ -36,12 +36,18 @@ class Feature(StrEnum):
     CONNECTORS = "connectors"
     TASKS = "tasks"
     CONFIG = "configurations"
+    INDICES = "indices"
+    DOCUMENTS = "documents"
+    REFRESH = "refreshes of an index"
+    PIPELINES = "ingest pipelines"
+    SEARCH_PIPELINES = "search pipelines"
+    NODES = "plugins and statistics of nodes"
     BATCH_INGESTION = "batch ingestion"
     MODEL_SOURCE_SETTINGS = "settings that allow models from URLs and local files"
     NESTED_SETTINGS = "nested settings"
 
 
-# The first match counts. A path is that of the current route, after its prefix ``/_plugins/_ml/``.
+# The first match counts. A path is that of the current route, after the prefix ``/_plugins/_ml/`` if it has that.
 _PATHS: tuple[tuple[str, Feature], ...] = (
     (r"_predict/", Feature.ALGORITHM_ROUTE),
     (r"_train/|_train_predict/", Feature.TRAINING),
@@ -63,6 +69,13 @@ _PATHS: tuple[tuple[str, Feature], ...] = (
     (r"stats(/|$)", Feature.STATS),
     (r"tasks/", Feature.TASKS),
     (r"config/", Feature.CONFIG),
+    # Beside ML Commons.
+    (r"/_cat/plugins$|/_nodes/", Feature.NODES),
+    (r"/_ingest/pipeline(/|$)", Feature.PIPELINES),
+    (r"/_search/pipeline(/|$)", Feature.SEARCH_PIPELINES),
+    (r"/\{index\}/_refresh$", Feature.REFRESH),
+    (r"/_bulk$|/\{index\}/(_doc/|_search$|_count$)", Feature.DOCUMENTS),
+    (r"/\{index\}(/_mapping|/_settings|/_alias)?$|/_aliases$", Feature.INDICES),
 )
 _BESIDE = {"/": Feature.INFO, "/_cluster/settings": Feature.CLUSTER_SETTINGS}
 _PREFIX = "/_plugins/_ml/"

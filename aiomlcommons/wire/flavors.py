@@ -28,7 +28,6 @@ class Flavor:
         title: What messages call it.
         lacks: Why it lacks a feature, what to use in its place, and the page that says so; every other feature it has.
         takes_ids: Whether an index of vectors takes documents under ids of the caller.
-        refreshes: Whether ``_refresh`` exists.
         wait: Seconds for which the session retries by default while the server wakes up.
         advice: What its provider says of changing a setting, by the setting's key without prefix.
     """
@@ -37,13 +36,17 @@ class Flavor:
     title: str
     lacks: Mapping[Feature, str] = attrs.field(factory=dict, repr=False)
     takes_ids: bool = True
-    refreshes: bool = True
     wait: float = 0.0
     advice: Mapping[str, str] = attrs.field(factory=dict, repr=False)
 
     def has(self, feature: Feature) -> bool:
         """Return whether this kind of server has a feature."""
         return feature not in self.lacks
+
+    @property
+    def refreshes(self) -> bool:
+        """Whether ``_refresh`` exists."""
+        return self.has(Feature.REFRESH)
 
     def check(self, request: Request[Any], error: BaseException | None = None) -> None:
         """Raise NotSupported, in one sentence, if this kind of server lacks what a request uses."""
@@ -114,6 +117,8 @@ SERVERLESS = Flavor(
         Feature.MEMORY: _listed("Memory APIs"),
         Feature.CONTROLLERS: _listed("Controller APIs", "use the rate_limiter of the model"),
         Feature.PROFILE: _listed("ML Profile API", "the state of a model is in ml.models.get(model_id)"),
+        Feature.REFRESH: _unlisted("a collection makes documents visible by itself"),
+        Feature.NODES: _unlisted("a collection has none"),
         Feature.STATS: _listed("ML stats API", "see the metrics of the collection in CloudWatch"),
         **dict.fromkeys(
             (Feature.LOCAL_MODELS, Feature.MODEL_FILES, Feature.MODEL_URLS),
@@ -121,7 +126,6 @@ SERVERLESS = Flavor(
         ),
     },
     takes_ids=False,
-    refreshes=False,
     # "Expect 10-30 seconds of latency on the first request" (serverless-scale-to-zero.html): twice that, for a
     # collection that answers with an error before.
     wait=60.0,

@@ -26,8 +26,12 @@ class Match:
 
 
 def _pattern(route: Route) -> re.Pattern[str]:
-    parts = re.split(r"{(\w+)}", route.path.rstrip("/"))
-    text = "".join(re.escape(part) if i % 2 == 0 else f"(?P<{part}>[^/]+)" for i, part in enumerate(parts))
+    first, *parts = re.split(r"{(\w+)}", route.path.rstrip("/"))
+    text = re.escape(first)
+    for name, rest in zip(parts[::2], parts[1::2], strict=True):
+        # A path begins with the name of an index, or with an underscore.
+        segment = r"(?:_all|[^/_][^/]*)" if text == "/" else "[^/]+"
+        text += f"(?P<{name}>{segment}){re.escape(rest)}"
     return re.compile(f"{text}/?$")
 
 

@@ -12,13 +12,13 @@ from aiomlcommons.api.agentic_search_templates import (
     AgenticSearchTemplateStatus,
 )
 from aiomlcommons.api.agents import Agent, AgentRegistered
-from aiomlcommons.api.common import Hit, Hits, WriteResult
+from aiomlcommons.api.common import Acknowledged, Hit, Hits, WriteResult
 from aiomlcommons.api.context_management import (
     ContextManagementStatus,
     ContextManagementTemplate,
     ContextManagementTemplates,
 )
-from aiomlcommons.api.index_insight import Acknowledged, InsightConfig, InsightFound
+from aiomlcommons.api.index_insight import InsightConfig, InsightFound
 from aiomlcommons.api.mcp import ConnectorTools, JsonRpc, McpNode, McpTool, McpTools
 from aiomlcommons.api.memory import (
     Memory,

@@ -53,7 +53,7 @@ def exchanges(files: Iterable[Path] = FILES) -> Iterator[Exchange]:
 
 
 def is_other(request: HttpRequest, router: Router) -> bool:
-    """Return whether a request belongs to an API outside of the package: ``_bulk``, ``_search``, pipelines, indices."""
+    """Return whether a request belongs to an API outside of the package: ``_cat/nodes``, ``_update``, ``_mget``."""
     return not f"{request.path}/".startswith(OURS) and router.find(request.method, request.path) is None
 
 

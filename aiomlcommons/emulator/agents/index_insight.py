@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from aiomlcommons.api.common import Acknowledged
 from aiomlcommons.api.index_insight import (
-    Acknowledged,
     GetIndexInsight,
     GetIndexInsightConfig,
     InsightConfig,

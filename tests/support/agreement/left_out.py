@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
 
-from aiomlcommons import ENDPOINTS
 from aiomlcommons.emulator import routes
 from aiomlcommons.emulator.errors import Refused
+from aiomlcommons.emulator.registry import answered
 from aiomlcommons.wire.routes import Router
 from tests.wire.recordings import Exchange, is_other
 
-ROUTER = Router(ENDPOINTS)
+ROUTER = Router(answered())
 OTHERS = "another API's route, which the emulator has not"
 INDICES = "the emulator has no indices of users to look into"
 USERS = "the emulator has no users, so nobody is forbidden anything"
