@@ -25,10 +25,11 @@ from aiomlcommons.wire.flavors import (
 )
 from tests.sentences import BY_VALUE, requests, said
 
-# What Serverless has, of the routes of ML Commons, by what AWS does not list as unsupported.
+# What Serverless has: of the routes of ML Commons, what AWS does not list as unsupported; of others, what it lists.
 HAS = re.compile(
     r"/_plugins/_ml/(models/(_register|_search|_undeploy|{model_id}(/_(deploy|undeploy|predict|predict/stream))?)|"
-    r"model_groups/.*|connectors/(_create|_search|{connector_id})|tasks/(_search|{task_id})|config/.*|_batch_ingestion)"
+    r"model_groups/.*|connectors/(_create|_search|{connector_id})|tasks/(_search|{task_id})|config/.*|_batch_ingestion)|"
+    r"/_(ingest|search)/pipeline.*|/_bulk|/_aliases|/{index}(/_(mapping|settings|alias|count|search|doc/{id}))?"
 )
 PUBLIC = "a-b.us-east-1"
 
