@@ -140,17 +140,19 @@ class SimulatePipeline(Request[Simulation]):
     verbose: bool | None = in_query(default=None)
 
     def problems(self) -> Iterator[str]:
-        if self.id is self.pipeline is None:
+        if self.id is None and self.pipeline is None:
             yield "give the id of a pipeline, or pipeline"
         yield from checks.at_most_one(self, "id", "pipeline")
         yield from checks.not_empty(self, "docs")
         for number, one in enumerate(self.docs):
             if not isinstance(one, IngestDocument):
                 yield f"docs[{number}] must have the document under '_source': {{'_source': {{...}}}}"
-        yield from misfits("pipeline.processors", self.pipeline and self.pipeline.processors, IngestProcessor)
+        if self.pipeline is not None:
+            yield from misfits("pipeline.processors", self.pipeline.processors, IngestProcessor)
 
     def newer_values(self) -> Iterator[tuple[str, str]]:
-        yield from newer_processors(self.pipeline and self.pipeline.processors)
+        if self.pipeline is not None:
+            yield from newer_processors(self.pipeline.processors)
 
 
 class Pipelines(Namespace):

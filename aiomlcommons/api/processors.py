@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Literal, TypeAlias, get_args
 
-import attrs
-
 from aiomlcommons.record import Record, Tagged, mixin, record, renamed
 from aiomlcommons.wire import convert
 
 FieldMap: TypeAlias = Mapping[str, Any]
 """Fields to read, and those to write: ``{"text": "embedding"}``; an object within an object maps its own fields."""
+ALGORITHMS = ("fixed_token_length", "delimiter", "fixed_char_length")
 PruneType: TypeAlias = Literal["none", "top_k", "alpha_mass", "max_ratio", "abs_value"]
 
 
@@ -157,10 +156,9 @@ class TextChunking(AnyIngestProcessor):
     ignore_missing: bool | None = None
 
     def problems(self) -> Iterator[str]:
-        names = [field.name for field in attrs.fields(Chunking) if field.name != "extra"]
-        given = [name for name in names if getattr(self.algorithm, name) is not None]
+        given = [name for name in ALGORITHMS if getattr(self.algorithm, name) is not None]
         if len(given) + len(self.algorithm.extra) != 1:
-            yield f"algorithm must be one of {', '.join(names)}, not {' and '.join(given) or 'none'}"
+            yield f"algorithm must be one of {', '.join(ALGORITHMS)}, not {' and '.join(given) or 'none'}"
 
 
 @record

@@ -159,7 +159,7 @@ class ScoreRanker(AnyProcessor):
     combination: RankCombination | None = None
 
     def problems(self) -> Iterator[str]:
-        constant = self.combination and self.combination.rank_constant
+        constant = None if self.combination is None else self.combination.rank_constant
         if constant is not None and not 1 <= constant <= 10_000:
             yield f"combination.rank_constant must be between 1 and 10000, not {constant}"
 
@@ -208,7 +208,7 @@ class Rerank(AnyProcessor):
 
     def problems(self) -> Iterator[str]:
         yield from checks.at_most_one(self, "ml_opensearch", "by_field")
-        if self.ml_opensearch is self.by_field is None and not self.extra:
+        if self.ml_opensearch is None and self.by_field is None and not self.extra:
             yield "give ml_opensearch, the model, or by_field, the field of the score"
         if self.ml_opensearch is not None and self.context is None:
             yield "ml_opensearch needs context: the document_fields that the model reads"

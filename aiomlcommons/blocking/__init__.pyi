@@ -5,12 +5,16 @@ import aiomlcommons.api.agent_runs
 import aiomlcommons.api.agentic_search_templates
 import aiomlcommons.api.agents
 import aiomlcommons.api.algorithms
+import aiomlcommons.api.aliases
 import aiomlcommons.api.common
 import aiomlcommons.api.config
 import aiomlcommons.api.connectors
 import aiomlcommons.api.context_management
 import aiomlcommons.api.controllers
+import aiomlcommons.api.documents
 import aiomlcommons.api.index_insight
+import aiomlcommons.api.index_records
+import aiomlcommons.api.indices
 import aiomlcommons.api.mcp
 import aiomlcommons.api.memory
 import aiomlcommons.api.memory_containers
@@ -18,7 +22,12 @@ import aiomlcommons.api.memory_documents
 import aiomlcommons.api.model_configs
 import aiomlcommons.api.model_groups
 import aiomlcommons.api.model_records
+import aiomlcommons.api.pipeline_stats
+import aiomlcommons.api.pipelines
 import aiomlcommons.api.predict
+import aiomlcommons.api.processors
+import aiomlcommons.api.search_pipelines
+import aiomlcommons.api.search_processors
 import aiomlcommons.api.server
 import aiomlcommons.api.setting_names
 import aiomlcommons.api.settings
@@ -98,6 +107,9 @@ class Session:
         'Name the parameters by which a remote model takes texts: ``ModelInputs(texts="input")``.'
     def diagnose(self, *, timeout: float = ...) -> Diagnosis:
         'Find out what is wrong with the cluster for ML, and what mends it; nothing is changed.'
+    @property
+    def documents(self) -> Documents:
+        '``ml.documents``: write, get and search the documents of indices.'
     def embed(self, model_id: str, rows: collections.abc.Iterable[Row] | collections.abc.AsyncIterable[Row], *, text: str | collections.abc.Callable[[Row], str] | None = ..., text_default: str | None = ..., batch: int = ..., concurrency: int = ..., ordered: bool = ..., content_type: typing.Literal['query', 'passage'] | None = ..., progress: bool | collections.abc.Callable[[aiomlcommons.progress.event.Progress], typing.Any] = ...) -> contextlib.AbstractContextManager[Embedded[Row]]:
         'Stream any number of rows through a model: ``async with ml.embed(model_id, rows) as embedded:``.'
     def embed_many(self, model_id: str, texts: collections.abc.Iterable[str], *, content_type: typing.Literal['query', 'passage'] | None = ..., batch: int | None = ..., concurrency: int = ...) -> numpy.ndarray[tuple[typing.Any, ...], numpy.dtype[typing.Any]]:
@@ -119,6 +131,9 @@ class Session:
     @property
     def index_insight(self) -> IndexInsight:
         '``ml.index_insight``: LLM-generated descriptions of an index.'
+    @property
+    def indices(self) -> Indices:
+        '``ml.indices``: create, look at and change indices; their mappings, settings and aliases.'
     def info(self) -> aiomlcommons.api.server.Info:
         "Get a node's name, cluster and version."
     def ingest(self, source: typing.Any, *, model: aiomlcommons.lifecycle.spec.PretrainedModel | aiomlcommons.lifecycle.spec.UrlModel | aiomlcommons.lifecycle.file_model.FileModel | aiomlcommons.lifecycle.spec.RemoteModel | aiomlcommons.lifecycle.spec.ExistingModel | str, sink: typing.Any, text: str | collections.abc.Callable[[collections.abc.Mapping[str, typing.Any]], str] = ..., text_default: str | None = ..., id: str | collections.abc.Callable[[collections.abc.Mapping[str, typing.Any]], typing.Any] | None = ..., chunk: aiomlcommons.ingest.sources.chunks.Chunks | collections.abc.Callable[[str], collections.abc.Iterable[str]] | None = ..., checkpoint: str | os.PathLike[str] | None = ..., dead_letters: str | os.PathLike[str] | None = ..., max_failures: float | None = ..., overwrite: bool = ..., ids: typing.Literal['auto'] | None = ..., batch: int = ..., batch_bytes: int = ..., concurrency: int | tuple[int, int] = ..., requests_per_minute: float | None = ..., tokens_per_minute: float | None = ..., count_tokens: collections.abc.Callable[[str], int] = ..., content_type: typing.Literal['query', 'passage'] | None = ..., ordered: bool = ..., max_chars: int | None = ..., cache: str | os.PathLike[str] | None = ..., skip_unchanged: bool = ..., linger: float | None = ..., backoff: aiomlcommons.net.backoff.Backoff = ..., retry_budget: float = ..., stall_timeout: float = ..., redeploy: bool = ..., checkpoint_every: int = ..., progress: bool | collections.abc.Callable[[aiomlcommons.progress.event.Progress], typing.Any] = ...) -> Ingestion:
@@ -147,6 +162,11 @@ class Session:
         'Send a typed request and stream the undecoded body of the response. Raises as ``send`` does.'
     def ping(self) -> bool:
         'Return whether the cluster responds: ``GET /`` is sent to every node at once, without retries.'
+    @property
+    def pipelines(self) -> Pipelines:
+        '``ml.pipelines``: what the server does to documents before it indexes them, and to searches.'
+    def plugins(self, *, format: typing.Literal['json'] = ...) -> list[aiomlcommons.api.server.Plugin]:
+        'List the plugins of every node, such as ``opensearch-knn``, with their versions.'
     def predict(self, algorithm: str, model_id: str, *, query_text: str | None = ..., text_docs: collections.abc.Sequence[str] | None = ..., question: str | None = ..., context: str | None = ..., return_bytes: bool | None = ..., return_number: bool | None = ..., target_response: collections.abc.Sequence[str] | None = ..., target_response_positions: collections.abc.Sequence[int] | None = ..., parameters: collections.abc.Mapping[str, typing.Any] | None = ..., input_data: aiomlcommons.api.predict.DataFrame | None = ..., input_index: collections.abc.Sequence[str] | None = ..., input_query: collections.abc.Mapping[str, typing.Any] | None = ...) -> aiomlcommons.api.predict.Prediction:
         'Predict with the function named. The only route that passes ``text_docs`` to a remote model too.'
     @property
@@ -273,6 +293,15 @@ class Diagnosis:
     def result(self) -> aiomlcommons.diagnosis.findings.Report: ...
 
 
+class Documents:
+    def bulk(self, body: bytes, *, index: str | None = ..., pipeline: str | None = ..., refresh: bool | typing.Literal['wait_for'] | None = ..., routing: str | None = ..., require_alias: bool | None = ..., timeout: str | None = ...) -> aiomlcommons.api.documents.BulkResult:
+        'Write documents: ``body`` is a line of JSON for each action, and one for its document. ``ml.ingest`` does it all.'
+    def get(self, index: str, id: str, *, source: str | None = ..., realtime: bool | None = ..., refresh: bool | None = ..., routing: str | None = ..., preference: str | None = ...) -> aiomlcommons.api.documents.Document:
+        'Get a document by its id. ``source`` are the fields to get, with commas between them, or ``false``.'
+    def search(self, index: str | None = ..., body: collections.abc.Mapping[str, typing.Any] | None = ..., *, search_pipeline: str | None = ..., routing: str | None = ..., preference: str | None = ..., ignore_unavailable: bool | None = ..., allow_no_indices: bool | None = ..., request_cache: bool | None = ..., search_type: str | None = ...) -> aiomlcommons.api.common.Hits[dict[str, typing.Any]]:
+        'Search indices with a query DSL body: one page, as the server sends it.'
+
+
 class Embedded(typing.Generic[T]):
     def __iter__(self) -> collections.abc.Iterator[tuple[T, numpy.ndarray[tuple[typing.Any, ...], numpy.dtype[typing.Any]]]]: ...
     def batches(self) -> collections.abc.Iterator[aiomlcommons.inference.embed.Batch[T]]:
@@ -284,8 +313,33 @@ class IndexInsight:
         'Get an insight of an index; the server generates it if there is none.'
     def get_config(self) -> aiomlcommons.api.index_insight.InsightConfig:
         'Get the configuration of index insight.'
-    def put_config(self, is_enable: bool, tenant_id: str | None = ...) -> aiomlcommons.api.index_insight.Acknowledged:
+    def put_config(self, is_enable: bool, tenant_id: str | None = ...) -> aiomlcommons.api.common.Acknowledged:
         'Enable or disable index insight.'
+
+
+class Indices:
+    def aliases(self, index: str | None = ..., *, name: str | None = ..., ignore_unavailable: bool | None = ..., allow_no_indices: bool | None = ..., expand_wildcards: str | None = ...) -> dict[str, aiomlcommons.api.index_records.IndexAliases]:
+        'Get the aliases of indices, by the names of the indices; of all of them, if neither is named.'
+    def count(self, index: str | None = ..., *, query: collections.abc.Mapping[str, typing.Any] | None = ..., routing: str | None = ..., ignore_unavailable: bool | None = ..., allow_no_indices: bool | None = ..., expand_wildcards: str | None = ...) -> aiomlcommons.api.indices.Count:
+        'Count the documents, or those that match a query.'
+    def create(self, index: str, *, mappings: collections.abc.Mapping[str, typing.Any] | None = ..., settings: collections.abc.Mapping[str, typing.Any] | None = ..., aliases: collections.abc.Mapping[str, typing.Any] | None = ..., wait_for_active_shards: str | None = ..., cluster_manager_timeout: str | None = ..., timeout: str | None = ...) -> aiomlcommons.api.indices.IndexCreated:
+        'Create an index. ``ml.indices.create_for`` makes the mapping that fits a model.'
+    def delete(self, index: str, *, ignore_unavailable: bool | None = ..., allow_no_indices: bool | None = ..., expand_wildcards: str | None = ..., cluster_manager_timeout: str | None = ..., timeout: str | None = ...) -> aiomlcommons.api.common.Acknowledged:
+        'Delete an index with its documents. An alias is refused.'
+    def get(self, index: str, *, flat_settings: bool | None = ..., include_defaults: bool | None = ..., ignore_unavailable: bool | None = ..., allow_no_indices: bool | None = ..., expand_wildcards: str | None = ...) -> dict[str, aiomlcommons.api.index_records.Index]:
+        'Get the aliases, mappings and settings of indices, by their names.'
+    def mapping(self, index: str | None = ..., *, ignore_unavailable: bool | None = ..., allow_no_indices: bool | None = ..., expand_wildcards: str | None = ...) -> dict[str, aiomlcommons.api.index_records.IndexMapping]:
+        'Get the mappings of indices, by their names.'
+    def put_mapping(self, index: str, mappings: collections.abc.Mapping[str, typing.Any], *, ignore_unavailable: bool | None = ..., allow_no_indices: bool | None = ..., expand_wildcards: str | None = ..., cluster_manager_timeout: str | None = ..., timeout: str | None = ...) -> aiomlcommons.api.common.Acknowledged:
+        'Add fields to the mapping: ``ml.indices.put_mapping("docs", {"properties": {...}})``. The type of one stays.'
+    def put_settings(self, index: str, settings: collections.abc.Mapping[str, typing.Any], *, preserve_existing: bool | None = ..., ignore_unavailable: bool | None = ..., allow_no_indices: bool | None = ..., expand_wildcards: str | None = ..., cluster_manager_timeout: str | None = ..., timeout: str | None = ...) -> aiomlcommons.api.common.Acknowledged:
+        'Change settings: ``ml.indices.put_settings("docs", {"index.number_of_replicas": 0})``. A null resets one.'
+    def refresh(self, index: str | None = ..., *, ignore_unavailable: bool | None = ..., allow_no_indices: bool | None = ..., expand_wildcards: str | None = ...) -> aiomlcommons.api.indices.Refreshed:
+        'Make what was written visible to searches.'
+    def settings(self, index: str | None = ..., *, flat_settings: bool | None = ..., include_defaults: bool | None = ..., ignore_unavailable: bool | None = ..., allow_no_indices: bool | None = ..., expand_wildcards: str | None = ...) -> dict[str, aiomlcommons.api.index_records.IndexSettings]:
+        'Get the settings of indices, by their names; ``flat_settings`` makes each key one, with dots.'
+    def update_aliases(self, actions: collections.abc.Sequence[aiomlcommons.api.aliases.AddAlias | aiomlcommons.api.aliases.RemoveAlias | aiomlcommons.api.aliases.RemoveIndex], *, cluster_manager_timeout: str | None = ..., timeout: str | None = ...) -> aiomlcommons.api.common.Acknowledged:
+        'Add and remove aliases in one step: ``[RemoveAlias("docs-1", "docs"), AddAlias("docs-2", "docs")]``.'
 
 
 class Ingestion:
@@ -440,6 +494,25 @@ class ModelLife:
         "Update a model's name, access and options. ``connector`` and ``connector_id`` exclude each other."
     def upload_chunk(self, model_id: str, chunk_number: int, content: bytes) -> aiomlcommons.api.model_records.ChunkUploaded:
         'Upload one chunk (numbered from 0) of at most 10,000,000 raw bytes.'
+
+
+class Pipelines:
+    def create(self, id: str, *, processors: collections.abc.Sequence[aiomlcommons.api.processors.TextEmbedding | aiomlcommons.api.processors.SparseEncoding | aiomlcommons.api.processors.TextImageEmbedding | aiomlcommons.api.processors.TextChunking | aiomlcommons.api.processors.MLInference | collections.abc.Mapping[str, typing.Any]], description: str | None = ..., version: int | None = ..., on_failure: collections.abc.Sequence[collections.abc.Mapping[str, typing.Any]] | None = ..., cluster_manager_timeout: str | None = ..., timeout: str | None = ...) -> aiomlcommons.api.common.Acknowledged:
+        'Create or replace an ingest pipeline. The server takes any model id: each document fails where there is no model.'
+    def create_search(self, id: str, *, request_processors: collections.abc.Sequence[aiomlcommons.api.search_processors.NeuralQueryEnricher | aiomlcommons.api.search_processors.NeuralSparseTwoPhase | aiomlcommons.api.search_processors.AgenticQueryTranslator | aiomlcommons.api.search_processors.MLInferenceRequest | collections.abc.Mapping[str, typing.Any]] | None = ..., phase_results_processors: collections.abc.Sequence[aiomlcommons.api.search_processors.Normalization | aiomlcommons.api.search_processors.ScoreRanker | collections.abc.Mapping[str, typing.Any]] | None = ..., response_processors: collections.abc.Sequence[aiomlcommons.api.search_processors.Rerank | aiomlcommons.api.search_processors.MLInferenceResponse | aiomlcommons.api.search_processors.RetrievalAugmentedGeneration | aiomlcommons.api.search_processors.HybridScoreExplanation | aiomlcommons.api.search_processors.AgenticContext | collections.abc.Mapping[str, typing.Any]] | None = ..., description: str | None = ..., version: int | None = ..., cluster_manager_timeout: str | None = ..., timeout: str | None = ...) -> aiomlcommons.api.common.Acknowledged:
+        "Create or replace a search pipeline, for ``search_pipeline`` of a search or as an index's default."
+    def delete(self, id: str, *, cluster_manager_timeout: str | None = ..., timeout: str | None = ...) -> aiomlcommons.api.common.Acknowledged:
+        'Delete ingest pipelines; ``id`` may have wildcards.'
+    def delete_search(self, id: str, *, cluster_manager_timeout: str | None = ..., timeout: str | None = ...) -> aiomlcommons.api.common.Acknowledged:
+        'Delete a search pipeline.'
+    def get(self, id: str | None = ..., *, cluster_manager_timeout: str | None = ...) -> dict[str, aiomlcommons.api.pipelines.IngestPipeline]:
+        'Get ingest pipelines by id: ``(await ml.pipelines.get("p"))["p"]``. ``id`` may have wildcards, or be left out.'
+    def get_search(self, id: str | None = ..., *, cluster_manager_timeout: str | None = ...) -> dict[str, aiomlcommons.api.search_pipelines.SearchPipeline]:
+        'Get search pipelines by id: ``(await ml.pipelines.get_search("p"))["p"]``. ``id`` may have wildcards.'
+    def simulate(self, id: str | None = ..., *, docs: collections.abc.Sequence[aiomlcommons.api.pipelines.IngestDocument | collections.abc.Mapping[str, typing.Any]], pipeline: aiomlcommons.api.pipelines.IngestPipeline | None = ..., verbose: bool | None = ...) -> aiomlcommons.api.pipelines.Simulation:
+        'Run documents through an ingest pipeline without indexing them. Models are asked in earnest.'
+    def stats(self) -> aiomlcommons.api.pipeline_stats.IngestStats:
+        'Get counts, times and failures of the ingest pipelines, by node, pipeline and processor.'
 
 
 class Profiles:

@@ -56,7 +56,6 @@ def answered() -> list[type[Request[Any]]]:
 
     Most routes of indices and pipelines stand in ``ROUTES`` of ``routes.py``, as wire data is what matters there.
     """
-    load_handlers()
     return [one for one in ENDPOINTS if one in HANDLERS or one.endpoint.route.path.startswith("/_plugins/_ml/")]
 
 

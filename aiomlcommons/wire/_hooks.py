@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal, TypeAlias, get_args, get_origin
 
 import attrs
@@ -164,8 +164,12 @@ def sequence_out(converter: cattrs.Converter, cls: Any) -> Callable[[Any], Any]:
     (item,) = get_args(cls)
     if item in (str, float, int, bool):
         return lambda value: value
-    # A string given in place of a list must stay a string, so that ``checked`` rejects it.
-    return lambda value: value if isinstance(value, str) else [converter.unstructure(part) for part in value]
+    # What was given in place of a list must stay what it is, so that ``checked`` rejects it.
+    return lambda value: (
+        [converter.unstructure(part) for part in value]
+        if isinstance(value, Iterable) and not isinstance(value, str)
+        else value
+    )
 
 
 def _each(data: Sequence[Any], each: Callable[[Any], Any]) -> list[Any]:

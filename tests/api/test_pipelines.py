@@ -206,14 +206,15 @@ def test_an_ingest_processor_stands_under_its_type(processor: Any, written: Any)
     ids=lambda part: getattr(part, "type", ""),
 )
 def test_a_processor_of_a_search_stands_under_its_type(place: str, processor: Any, written: Any) -> None:
-    request = CreateSearchPipeline("p", **{place: [processor]})
+    given: dict[str, Any] = {place: [processor]}
+    request = CreateSearchPipeline("p", **given)
     assert body(request) == {place: [written]}
     (read,) = getattr(answered(GetSearchPipelines("p"), {"p": {place: [written]}})["p"], place)
     assert read == processor
 
 
 def test_a_processor_without_a_class_is_a_dict_and_read_back_as_one() -> None:
-    others = [{"set": {"field": "a", "value": 1}}, {"set": {}, "lowercase": {"field": "a"}}, {}]
+    others: list[dict[str, Any]] = [{"set": {"field": "a", "value": 1}}, {"set": {}, "lowercase": {"field": "a"}}, {}]
     request = CreatePipeline("p", processors=[*others, TextEmbedding("m", MAP)])
     assert body(request)["processors"] == [*others, DENSE]
     read = answered(GetPipelines(), {"p": {"processors": [*others, DENSE]}})["p"]
@@ -307,8 +308,9 @@ def test_an_ingest_processor_that_the_server_would_refuse_is_named(processor: An
 def test_a_processor_of_a_search_that_the_server_would_refuse_is_named(
     place: str, processor: Any, problem: str
 ) -> None:
+    given: dict[str, Any] = {place: [processor]}
     with pytest.raises(InvalidRequest, match=rf"CreateSearchPipeline: {place}\[0\]\.[\w-]+: .*{problem}"):
-        to_http(CreateSearchPipeline("p", **{place: [processor]}))
+        to_http(CreateSearchPipeline("p", **given))
 
 
 def test_who_wants_the_semantic_highlighter_in_a_pipeline_is_told_of_its_setting() -> None:

@@ -32,6 +32,8 @@ from aiomlcommons.api.search_processors import (
     RerankContext,
     RerankModel,
     ScoreRanker,
+    SearchRequestProcessor,
+    SearchResponseProcessor,
     Technique,
     TwoPhase,
 )
@@ -107,7 +109,7 @@ async def test_what_a_server_refuses_in_a_pipeline_is_told_in_its_words(ml: Sess
 
 async def test_a_trial_shows_the_vectors_that_a_document_would_get(ml: Session, dense: str) -> None:
     embedding = TextEmbedding(dense, {"text": "embedding"})
-    docs = [IngestDocument({"text": TEXT}, index="i", id="1"), {"_source": {"text": ""}}, {"_source": {"text": 7}}]
+    docs = [IngestDocument({"text": TEXT}, index="i", id="1"), *(IngestDocument({"text": odd}) for odd in ("", 7))]
     tried = await ml.pipelines.simulate(docs=docs, pipeline=IngestPipeline([embedding]))
     assert len(tried) == 3
     first = document_of(tried[0])
@@ -166,10 +168,8 @@ async def test_sparse_vectors_are_pruned(ml: Session, unique: str, zips: dict[st
     if version is not None and version < (2, 19):
         pytest.skip("pruning came with 2.19")
     async with deployed(ml, "sparse", zips["sparse"], unique) as model_id:
-        whole, pruned = [
-            await _weights(ml, SparseEncoding(model_id, {"text": "w"}, **options))
-            for options in ({}, {"prune_type": "top_k", "prune_ratio": 2.0})
-        ]
+        whole = await _weights(ml, SparseEncoding(model_id, {"text": "w"}))
+        pruned = await _weights(ml, SparseEncoding(model_id, {"text": "w"}, prune_type="top_k", prune_ratio=2.0))
     assert len(pruned) == 2 < len(whole)
     assert pruned.items() <= whole.items()
 
@@ -190,9 +190,13 @@ def _lines(*rows: Any) -> bytes:
 @pytest.mark.since("2.19", "combining queries by ranks")
 async def test_a_search_pipeline_is_created_got_as_it_was_and_deleted(ml: Session, unique: str) -> None:
     name = name_of(unique)
-    requests = [NeuralQueryEnricher("m", {"a": "n"}), NeuralSparseTwoPhase(True, TwoPhase(0.4, "max_ratio", 5.0, 100))]
+    two = NeuralSparseTwoPhase(True, TwoPhase(0.4, "max_ratio", 5.0, 100))
+    requests: list[SearchRequestProcessor] = [NeuralQueryEnricher("m", {"a": "n"}), two]
     phases = [Normalization(Technique("l2"), Technique("harmonic_mean", {"weights": [0.5, 0.5]}))]
-    responses = [Rerank(RerankModel("m"), context=RerankContext(["text"])), HybridScoreExplanation(tag="t")]
+    responses: list[SearchResponseProcessor] = [
+        Rerank(RerankModel("m"), context=RerankContext(["text"])),
+        HybridScoreExplanation(tag="t"),
+    ]
     await ml.pipelines.create_search(
         name,
         request_processors=requests,

@@ -49,7 +49,9 @@ def requests(cls: type[Request[Any]], route: Route | None = None) -> Values:
     """Generate requests of a class that one of its routes can transport."""
     names = (route or cls.endpoint.route).names
     hints = get_type_hints(cls)
-    return built(cls, {}, {name: _in_path(hints[name]) for name in names}).filter(
+    elsewhere = {name for other in cls.endpoint.routes for name in other.names} - {*names}
+    places = {name: st.none() for name in elsewhere if NoneType in get_args(hints[name])}
+    return built(cls, {}, {**places, **{name: _in_path(hints[name]) for name in names}}).filter(
         lambda request: not list(request.problems())
     )
 

@@ -7,10 +7,11 @@ from fnmatch import fnmatchcase
 
 from aiomlcommons.emulator import routes
 from aiomlcommons.emulator.errors import Refused
-from aiomlcommons.emulator.registry import answered
+from aiomlcommons.emulator.registry import answered, load_handlers
 from aiomlcommons.wire.routes import Router
 from tests.wire.recordings import Exchange, is_other
 
+load_handlers()
 ROUTER = Router(answered())
 OTHERS = "another API's route, which the emulator has not"
 INDICES = "the emulator has no indices of users to look into"
