@@ -155,6 +155,8 @@ class Hit(Record, Generic[T]):
     ignored: list[str] | None = renamed("_ignored", default=None)
     nested: Mapping[str, Any] | None = renamed("_nested", default=None)
     routing: str | None = renamed("_routing", default=None)
+    shard: str | None = renamed("_shard", default=None)
+    node: str | None = renamed("_node", default=None)
 
     @property
     def source(self) -> T:

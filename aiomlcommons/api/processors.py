@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Literal, TypeAlias, get_args
 
+from aiomlcommons.api import checks
 from aiomlcommons.record import Record, Tagged, mixin, record, renamed
 from aiomlcommons.wire import convert
 
@@ -57,6 +58,9 @@ class TextEmbedding(AnyIngestProcessor):
     batch_size: int | None = None
     skip_existing: bool | None = None
 
+    def problems(self) -> Iterator[str]:
+        yield from checks.not_empty(self, "field_map")
+
 
 @record
 class SparseEncoding(AnyIngestProcessor):
@@ -80,6 +84,7 @@ class SparseEncoding(AnyIngestProcessor):
     prune_ratio: float | None = None
 
     def problems(self) -> Iterator[str]:
+        yield from checks.not_empty(self, "field_map")
         prunes = self.prune_type not in (None, "none")
         if prunes and self.prune_ratio is None:
             yield f"prune_type {self.prune_type!r} needs a prune_ratio"
@@ -102,6 +107,9 @@ class TextImageEmbedding(AnyIngestProcessor):
     embedding: str
     field_map: Mapping[str, str]
     skip_existing: bool | None = None
+
+    def problems(self) -> Iterator[str]:
+        yield from checks.not_empty(self, "field_map")
 
 
 @record
@@ -156,6 +164,7 @@ class TextChunking(AnyIngestProcessor):
     ignore_missing: bool | None = None
 
     def problems(self) -> Iterator[str]:
+        yield from checks.not_empty(self, "field_map")
         given = [name for name in ALGORITHMS if getattr(self.algorithm, name) is not None]
         if len(given) + len(self.algorithm.extra) != 1:
             yield f"algorithm must be one of {', '.join(ALGORITHMS)}, not {' and '.join(given) or 'none'}"

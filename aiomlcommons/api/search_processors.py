@@ -127,7 +127,7 @@ class Normalization(AnyProcessor):
     """Normalize the scores of the queries of a ``hybrid`` one, and combine them.
 
     Normalization is by ``min_max`` (the default), ``l2`` or ``z_score``, combination by ``arithmetic_mean`` (the
-    default), ``geometric_mean`` or ``harmonic_mean``.
+    default), ``geometric_mean`` or ``harmonic_mean``; ``z_score`` goes with ``arithmetic_mean`` only.
 
     https://docs.opensearch.org/latest/search-plugins/search-pipelines/normalization-processor/
     """
@@ -137,6 +137,11 @@ class Normalization(AnyProcessor):
 
     normalization: Technique | None = None
     combination: Technique | None = None
+
+    def problems(self) -> Iterator[str]:
+        first, second = ((one or Technique()).technique for one in (self.normalization, self.combination))
+        if first == "z_score" and second not in (None, "arithmetic_mean"):
+            yield f"z_score can only be combined by arithmetic_mean, not by {second}"
 
 
 @record

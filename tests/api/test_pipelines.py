@@ -273,14 +273,15 @@ def test_what_became_of_each_document_is_told() -> None:
 @pytest.mark.parametrize(
     ("processor", "problem"),
     [
+        (TextEmbedding("m", {}), "field_map must not be empty"),
         (TextEmbedding(5, MAP), "expected a string, got 5"),  # type: ignore[arg-type]
         ({"text_embedding": {"field_map": MAP}}, "required key 'model_id' is missing"),
         (TextEmbedding("m", MAP, batch_size="10"), "expected int, got '10'"),  # type: ignore[arg-type]
         (SparseEncoding("m", MAP, prune_type="top_k"), "prune_type 'top_k' needs a prune_ratio"),
         (SparseEncoding("m", MAP, prune_ratio=0.1), "prune_ratio needs a prune_type, such as 'max_ratio'"),
         (SparseEncoding("m", MAP, prune_type="maxratio"), "did you mean 'max_ratio'"),  # type: ignore[arg-type]
-        (TextChunking({}, Chunking()), "algorithm must be one of fixed_token_length, delimiter, fixed_char_length"),
-        (TextChunking({}, Chunking(FixedTokenLength(), Delimiter())), "not fixed_token_length and delimiter"),
+        (TextChunking(MAP, Chunking()), "algorithm must be one of fixed_token_length, delimiter, fixed_char_length"),
+        (TextChunking(MAP, Chunking(FixedTokenLength(), Delimiter())), "not fixed_token_length and delimiter"),
     ],
 )
 def test_an_ingest_processor_that_the_server_would_refuse_is_named(processor: Any, problem: str) -> None:
@@ -299,6 +300,11 @@ def test_an_ingest_processor_that_the_server_would_refuse_is_named(processor: An
         ("request_processors", NeuralSparseTwoPhase(two_phase_parameter=TwoPhase(expansion_rate=0.5)), "at least 1"),
         ("request_processors", NeuralSparseTwoPhase(two_phase_parameter=TwoPhase(max_window_size=49)), "at least 50"),
         ("phase_results_processors", ScoreRanker(RankCombination(rank_constant=0)), "between 1 and 10000, not 0"),
+        (
+            "phase_results_processors",
+            Normalization(Technique("z_score"), Technique("harmonic_mean")),
+            "z_score can only be combined by arithmetic_mean, not by harmonic_mean",
+        ),
         ("phase_results_processors", {"normalization-processor": {"combination": 1}}, "expected Technique"),
         ("response_processors", Rerank(), "give ml_opensearch, the model, or by_field"),
         ("response_processors", Rerank(RerankModel("m")), "ml_opensearch needs context: the document_fields"),
@@ -343,7 +349,7 @@ def test_a_trial_without_a_pipeline_or_documents_is_refused(request_: SimulatePi
         (TextEmbedding("m", MAP, batch_size=10), "2.16", ""),
         (TextEmbedding("m", MAP, skip_existing=True), "2.19", r"text_embedding\.skip_existing needs OpenSearch 3\.0"),
         ({"sparse_encoding": {"model_id": "m", "field_map": MAP}}, "2.10", "sparse_encoding needs OpenSearch 2.11"),
-        (TextChunking({}, Chunking(delimiter=Delimiter())), "2.12", "text_chunking needs OpenSearch 2.13"),
+        (TextChunking(MAP, Chunking(delimiter=Delimiter())), "2.12", "text_chunking needs OpenSearch 2.13"),
         ({"set": {}}, "2.4", ""),
     ],
 )

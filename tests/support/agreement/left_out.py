@@ -28,6 +28,10 @@ MAPPINGS = "the emulator's indices have no mappings to tell of"
 CLASSIC = "the emulator trains no logistic regression, and no summaries"
 REDEPLOYED = "the server had tried by itself to deploy the model again, which the emulator does not"
 PIPELINES = "a pipeline or a query that asks a model, of which the emulator's indices have none"
+ALIASES = "the emulator has no aliases but those that an index is created with"
+SETTINGS = "the emulator has no flat settings, and puts none back by null"
+ROUTED = "the emulator does not tell the routing of a document"
+SHOWN = "the emulator makes no highlights, explanations, suggestions and profiles of a search"
 METHODS = "the server lists methods in no order"
 DROPPED = "the server drops hits without the value that they are sorted by, though it counts them"
 CUT = "a body that was recorded in part"
@@ -86,6 +90,20 @@ LEFT_OUT: Mapping[str, Mapping[str, str]] = {
         "_bulk: blank text *": PIPELINES,
         "_bulk: update with doc *": PIPELINES,
         "_bulk: model that is not deployed *": PIPELINES,
+    },
+    "opensearch-3.8.0-pipelines.jsonl": {
+        "aliases.*": ALIASES,
+        "indices.delete_alias": ALIASES,
+        "indices.get_pattern": SETTINGS,
+        "indices.settings_flat": SETTINGS,
+        "indices.refresh": SETTINGS,
+        "documents.get": ROUTED,
+        "documents.search_empty": ROUTED,
+        "documents.search": SHOWN,
+        "documents.search_explain": SHOWN,
+        "documents.search_suggest": SHOWN,
+        "documents.search_profile": SHOWN,
+        "documents.search_pipeline*": PIPELINES,
     },
     "races-and-restarts.jsonl": {
         "real.secured.no_permissions": USERS,
