@@ -17,7 +17,7 @@ from aiomlcommons.trouble.aws import aws_hint
 from aiomlcommons.trouble.defects import defect_of
 from aiomlcommons.trouble.delays import delay_in
 from aiomlcommons.trouble.echoes import without_echo
-from aiomlcommons.trouble.error_body import LONGEST, body_of, describe, disabled_setting, retry_after
+from aiomlcommons.trouble.error_body import LONGEST, body_of, describe, disabled_setting, retry_after, unsaid
 from aiomlcommons.trouble.kinds import Party, Trouble
 from aiomlcommons.trouble.pages import page_hint, page_in
 from aiomlcommons.trouble.parsed_error import parse_error
@@ -154,6 +154,7 @@ class ApiError(MLCommonsError):
         self.opaque_id = self.request.opaque_id
         self.body = body_of(response)
         self.type, self.reason, self.details = describe(self.body)
+        self.reason = self.reason or unsaid(response)
         self.trouble = trouble_in(response)
         words = ": ".join(filter(None, (self.reason, self.details))) or f"status {self.status}"
         remedy = self._remedy() or page_hint(self.body)

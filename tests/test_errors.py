@@ -195,6 +195,22 @@ def test_a_missing_document_is_named() -> None:
     assert (error.status, error.reason) == (404, "no document 'Job 1:1' in verses")
 
 
+@pytest.mark.parametrize(
+    ("path", "status", "body", "reason"),
+    [
+        ("/_ingest/pipeline/a%20b", 404, b"{}", "no ingest pipeline 'a b'"),
+        ("/_search/pipeline", 404, b"{}", "no search pipelines"),
+        ("/_search/pipeline/p", 500, b"{}", ""),
+        ("/_search/pipeline/p", 404, b'{"a": 1}', ""),
+        ("/_snapshot/s", 404, b"{}", ""),
+    ],
+)
+def test_a_missing_pipeline_is_named(path: str, status: int, body: bytes, reason: str) -> None:
+    request = HttpRequest("GET", path)
+    error = error_for(HttpResponse(status, body, {"content-type": "application/json"}, request))
+    assert error.reason == reason
+
+
 # ---- what servers and proxies send beside the rules ------------------------------------------------------------------
 
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import unquote
 
 from aiomlcommons.deferred import email_utils
 from aiomlcommons.http import HttpResponse
@@ -50,6 +51,17 @@ def text_of(value: Any) -> str:
 def _missing(body: Mapping[str, Any]) -> str:
     """Return the reason of a 404 that answers with the place of the missing document, and no error."""
     return f"no document {body['_id']!r} in {body['_index']}" if {"_id", "_index"} <= body.keys() else ""
+
+
+_PIPELINE = re.compile(r"/_(ingest|search)/pipeline(?:/([^/]+))?/?")
+
+
+def unsaid(response: HttpResponse) -> str:
+    """Return the reason of a 404 that is an empty object, which is all that a server says of pipelines it has not."""
+    found = _PIPELINE.fullmatch(response.request.path)
+    if found is None or response.status != 404 or response.body.strip() != b"{}":
+        return ""
+    return f"no {found[1]} pipeline {unquote(found[2])!r}" if found[2] else f"no {found[1]} pipelines"
 
 
 def _deeper(error: Mapping[str, Any], reason: str) -> str:

@@ -9,6 +9,7 @@ import pytest_asyncio
 
 from aiomlcommons import BadRequest, NotFound, Session
 from aiomlcommons.api.agent_runs import AgentTask, AgentTensors
+from aiomlcommons.api.agent_tools import ml_model_tool
 from aiomlcommons.api.agents import LLMSpec, MemorySpec, ToolSpec
 from aiomlcommons.api.tensors import MapTensor, TextTensor
 from tests.support.contract.chat import chat_model
@@ -26,8 +27,7 @@ async def model_id(ml: Session, unique: str, loopback: str) -> AsyncGenerator[st
 
 
 def _tool(model_id: str, name: str, prompt: str, field: str = "choices") -> ToolSpec:
-    parameters = {"model_id": model_id, "prompt": prompt, "response_field": field}
-    return ToolSpec(type="MLModelTool", name=name, parameters=parameters)
+    return ml_model_tool(model_id, prompt=prompt, response_field=field, name=name)
 
 
 @pytest.mark.since("3.1", "changing an agent")

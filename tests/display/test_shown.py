@@ -25,7 +25,7 @@ from aiomlcommons.display.shown import Readable, Shown
 from aiomlcommons.endpoint import Request
 from aiomlcommons.inference.predictions import Highlight
 from aiomlcommons.ingest import Estimate, Report, Stats
-from aiomlcommons.record import Record
+from aiomlcommons.record import Record, Tagged
 from aiomlcommons.stream import StreamRequest
 from aiomlcommons.wire.codec import from_http
 from aiomlcommons.wire.routes import Router, read_request
@@ -46,7 +46,8 @@ def classes() -> list[type[Record]]:
     while todo:
         for cls in todo.pop().__subclasses__():
             todo.append(cls)
-            if cls.__module__.startswith("aiomlcommons."):
+            is_base = issubclass(cls, Tagged) and not hasattr(cls, "type")
+            if cls.__module__.startswith("aiomlcommons.") and not is_base:
                 found.add(cls)
     return sorted(found, key=lambda cls: (cls.__module__, cls.__name__))
 
