@@ -71,6 +71,25 @@ def test_any_other_path_means_none(method: str, path: str) -> None:
     assert ROUTER.find(method, path) is None
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "name"),
+    [
+        ("GET", "/docs", "GetIndex"),
+        ("GET", "/_all", "GetIndex"),
+        ("GET", "/docs-*,other/_mapping", "GetMapping"),
+        ("POST", "/_search", "SearchDocuments"),
+        ("POST", "/docs/_search", "SearchDocuments"),
+        ("PUT", "/_search/pipeline/p", "CreateSearchPipeline"),
+        ("GET", "/_search", None),
+        ("DELETE", "/_data_stream", None),
+        ("POST", "/_reindex/_refresh", None),
+    ],
+)
+def test_a_path_begins_with_an_index_or_an_underscore(method: str, path: str, name: str | None) -> None:
+    match = ROUTER.find(method, path)
+    assert (match and match.request.__name__) == name
+
+
 @pytest.mark.parametrize("path", ["/", ""])
 def test_the_root_is_a_path_too(path: str) -> None:
     match = ROUTER.find("GET", path)
