@@ -32,7 +32,8 @@ class BulkItem(Record):
 class BulkResult(Record):
     """What became of each document, by the action that was asked for. Times are milliseconds.
 
-    The status of a bulk request is 200 even where every document failed: see ``errors``, and ``failed``.
+    The status of a bulk request is 200 even where every document failed: see ``errors``, and ``failed``. A pipeline
+    changes the order of the items: only their ids tell which is which.
     """
 
     took: int
@@ -41,10 +42,9 @@ class BulkResult(Record):
     ingest_took: int | None = None
 
     @property
-    def failed(self) -> dict[int, BulkItem]:
-        """The documents that were not written, by their places in the request."""
-        rows = ((number, one) for number, item in enumerate(self.items) for one in item.values())
-        return {number: one for number, one in rows if one.error is not None}
+    def failed(self) -> list[BulkItem]:
+        """The documents that were not written."""
+        return [one for item in self.items for one in item.values() if one.error is not None]
 
 
 @endpoint("POST /_bulk", since="1.0", also=["POST /{index}/_bulk"])

@@ -142,7 +142,7 @@ class Delimiter(Record):
 
 @record
 class Chunking(Record):
-    """How a text is cut: one of three algorithms."""
+    """How a text is cut: by one of three algorithms, the first of them by default."""
 
     fixed_token_length: FixedTokenLength | None = None
     delimiter: Delimiter | None = None
@@ -166,8 +166,8 @@ class TextChunking(AnyIngestProcessor):
     def problems(self) -> Iterator[str]:
         yield from checks.not_empty(self, "field_map")
         given = [name for name in ALGORITHMS if getattr(self.algorithm, name) is not None]
-        if len(given) + len(self.algorithm.extra) != 1:
-            yield f"algorithm must be one of {', '.join(ALGORITHMS)}, not {' and '.join(given) or 'none'}"
+        if len(given) > 1:
+            yield f"algorithm must be one of {', '.join(ALGORITHMS)}, not {' and '.join(given)}"
 
 
 @record

@@ -27,7 +27,7 @@ class SearchPipeline(Record):
     version: int | None = None
 
 
-@endpoint("PUT /_search/pipeline/{id}", since="2.9")
+@endpoint("PUT /_search/pipeline/{id}", since="2.9", needs_body=True)
 class CreateSearchPipeline(Request[Acknowledged]):
     """Create or replace a search pipeline, for ``search_pipeline`` of a search or as an index's default.
 

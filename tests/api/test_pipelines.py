@@ -280,8 +280,10 @@ def test_what_became_of_each_document_is_told() -> None:
         (SparseEncoding("m", MAP, prune_type="top_k"), "prune_type 'top_k' needs a prune_ratio"),
         (SparseEncoding("m", MAP, prune_ratio=0.1), "prune_ratio needs a prune_type, such as 'max_ratio'"),
         (SparseEncoding("m", MAP, prune_type="maxratio"), "did you mean 'max_ratio'"),  # type: ignore[arg-type]
-        (TextChunking(MAP, Chunking()), "algorithm must be one of fixed_token_length, delimiter, fixed_char_length"),
-        (TextChunking(MAP, Chunking(FixedTokenLength(), Delimiter())), "not fixed_token_length and delimiter"),
+        (
+            TextChunking(MAP, Chunking(FixedTokenLength(), Delimiter())),
+            "algorithm must be one of fixed_token_length, delimiter, fixed_char_length, not fixed_token_length and deli",
+        ),
     ],
 )
 def test_an_ingest_processor_that_the_server_would_refuse_is_named(processor: Any, problem: str) -> None:

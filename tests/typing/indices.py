@@ -37,7 +37,7 @@ async def indices(ml: Session) -> None:
 async def documents(ml: Session) -> None:
     done = await ml.documents.bulk(b'{"index":{}}\n{}\n', index="i", pipeline="p", refresh="wait_for")
     assert_type(done, BulkResult)
-    assert_type(done.failed, dict[int, BulkItem])
+    assert_type(done.failed, list[BulkItem])
     assert_type(await ml.documents.get("i", "1"), Document)
     assert_type(await ml.documents.search("i", {"size": 1}, search_pipeline="p"), Hits[dict[str, Any]])
     assert_type(await ml.plugins(), list[Plugin])

@@ -91,7 +91,7 @@ LEFT_OUT: Mapping[str, Mapping[str, str]] = {
         "_bulk: update with doc *": PIPELINES,
         "_bulk: model that is not deployed *": PIPELINES,
     },
-    "opensearch-3.8.0-pipelines.jsonl": {
+    "opensearch-3.8.0-api.jsonl": {
         "aliases.*": ALIASES,
         "indices.delete_alias": ALIASES,
         "indices.get_pattern": SETTINGS,
