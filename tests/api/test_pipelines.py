@@ -282,7 +282,7 @@ def test_what_became_of_each_document_is_told() -> None:
         (SparseEncoding("m", MAP, prune_type="maxratio"), "did you mean 'max_ratio'"),  # type: ignore[arg-type]
         (
             TextChunking(MAP, Chunking(FixedTokenLength(), Delimiter())),
-            "algorithm must be one of fixed_token_length, delimiter, fixed_char_length, not fixed_token_length and deli",
+            "algorithm must be one of fixed_token_length, delimiter, fixed_char_length, not fixed_token_length and",
         ),
     ],
 )
