@@ -41,6 +41,8 @@ if TYPE_CHECKING:
         Unavailable,
     )
     from aiomlcommons.http import HttpRequest, HttpResponse
+    from aiomlcommons.indices.errors import IndexMismatch
+    from aiomlcommons.indices.for_model import ModelIndex
     from aiomlcommons.inference.errors import BatchFailed
     from aiomlcommons.inference.inputs import ModelInputs
     from aiomlcommons.inference.predictions import Ranked
@@ -102,11 +104,13 @@ __all__ = [
     "Hedge",
     "HttpRequest",
     "HttpResponse",
+    "IndexMismatch",
     "InsecureWarning",
     "InvalidRequest",
     "MLCommonsError",
     "MLSettings",
     "ModelConfig",
+    "ModelIndex",
     "ModelInputs",
     "ModelNotReady",
     "NoCredentials",
@@ -173,6 +177,8 @@ if not TYPE_CHECKING:
                 "StreamCut StreamFailed TooManyRequests Unauthorized Unavailable"
             ),
             ".http": "HttpRequest HttpResponse",
+            ".indices.errors": "IndexMismatch",
+            ".indices.for_model": "ModelIndex",
             ".inference.errors": "BatchFailed",
             ".inference.inputs": "ModelInputs",
             ".inference.predictions": "Ranked",

@@ -10,6 +10,7 @@ from aiomlcommons.ingest.methods import Ingests
 from aiomlcommons.namespace import space
 
 if TYPE_CHECKING:
+    from aiomlcommons.indices.methods import IndexLife
     from aiomlcommons.lifecycle.methods import ModelLife
 
 
@@ -61,5 +62,6 @@ class Session(Client, Ingests, Diagnoses):
             response counts; at most 5 % of the predictions are sent twice. Default: None, never.
     """
 
-    # Nobody assigns to it, so that it may be of a narrower type than that of Api.
+    # Nobody assigns to them, so that they may be of a narrower type than those of Api.
     models: space[ModelLife] = space("lifecycle.methods:ModelLife")  # pyright: ignore[reportIncompatibleVariableOverride]
+    indices: space[IndexLife] = space("indices.methods:IndexLife")  # pyright: ignore[reportIncompatibleVariableOverride]

@@ -37,6 +37,7 @@ import aiomlcommons.api.tools
 import aiomlcommons.diagnosis.findings
 import aiomlcommons.endpoint
 import aiomlcommons.http
+import aiomlcommons.indices.for_model
 import aiomlcommons.inference.embed
 import aiomlcommons.inference.inputs
 import aiomlcommons.inference.predictions
@@ -132,8 +133,8 @@ class Session:
     def index_insight(self) -> IndexInsight:
         '``ml.index_insight``: LLM-generated descriptions of an index.'
     @property
-    def indices(self) -> Indices:
-        '``ml.indices``: create, look at and change indices; their mappings, settings and aliases.'
+    def indices(self) -> IndexLife:
+        '``ml.indices``: create indices, also such that fit a model, look at them, change and delete them.'
     def info(self) -> aiomlcommons.api.server.Info:
         "Get a node's name, cluster and version."
     def ingest(self, source: typing.Any, *, model: aiomlcommons.lifecycle.spec.PretrainedModel | aiomlcommons.lifecycle.spec.UrlModel | aiomlcommons.lifecycle.file_model.FileModel | aiomlcommons.lifecycle.spec.RemoteModel | aiomlcommons.lifecycle.spec.ExistingModel | str, sink: typing.Any, text: str | collections.abc.Callable[[collections.abc.Mapping[str, typing.Any]], str] = ..., text_default: str | None = ..., id: str | collections.abc.Callable[[collections.abc.Mapping[str, typing.Any]], typing.Any] | None = ..., chunk: aiomlcommons.ingest.sources.chunks.Chunks | collections.abc.Callable[[str], collections.abc.Iterable[str]] | None = ..., checkpoint: str | os.PathLike[str] | None = ..., dead_letters: str | os.PathLike[str] | None = ..., max_failures: float | None = ..., overwrite: bool = ..., ids: typing.Literal['auto'] | None = ..., batch: int = ..., batch_bytes: int = ..., concurrency: int | tuple[int, int] = ..., requests_per_minute: float | None = ..., tokens_per_minute: float | None = ..., count_tokens: collections.abc.Callable[[str], int] = ..., content_type: typing.Literal['query', 'passage'] | None = ..., ordered: bool = ..., max_chars: int | None = ..., cache: str | os.PathLike[str] | None = ..., skip_unchanged: bool = ..., linger: float | None = ..., backoff: aiomlcommons.net.backoff.Backoff = ..., retry_budget: float = ..., stall_timeout: float = ..., redeploy: bool = ..., checkpoint_every: int = ..., progress: bool | collections.abc.Callable[[aiomlcommons.progress.event.Progress], typing.Any] = ...) -> Ingestion:
@@ -317,13 +318,15 @@ class IndexInsight:
         'Enable or disable index insight.'
 
 
-class Indices:
+class IndexLife:
     def aliases(self, index: str | None = ..., *, name: str | None = ..., ignore_unavailable: bool | None = ..., allow_no_indices: bool | None = ..., expand_wildcards: str | None = ...) -> dict[str, aiomlcommons.api.index_records.IndexAliases]:
         'Get the aliases of indices, by the names of the indices; of all of them, if neither is named.'
     def count(self, index: str | None = ..., *, query: collections.abc.Mapping[str, typing.Any] | None = ..., routing: str | None = ..., ignore_unavailable: bool | None = ..., allow_no_indices: bool | None = ..., expand_wildcards: str | None = ...) -> aiomlcommons.api.indices.Count:
         'Count the documents, or those that match a query.'
     def create(self, index: str, *, mappings: collections.abc.Mapping[str, typing.Any] | None = ..., settings: collections.abc.Mapping[str, typing.Any] | None = ..., aliases: collections.abc.Mapping[str, typing.Any] | None = ..., wait_for_active_shards: str | None = ..., cluster_manager_timeout: str | None = ..., timeout: str | None = ...) -> aiomlcommons.api.indices.IndexCreated:
         'Create an index. ``ml.indices.create_for`` makes the mapping that fits a model.'
+    def create_for(self, model: aiomlcommons.lifecycle.spec.PretrainedModel | aiomlcommons.lifecycle.spec.UrlModel | aiomlcommons.lifecycle.file_model.FileModel | aiomlcommons.lifecycle.spec.RemoteModel | aiomlcommons.lifecycle.spec.ExistingModel | str, index: str, *, field: str = ..., text_field: str | None = ..., id_field: str | None = ..., analyzer: str | None = ..., semantic: bool = ..., engine: str | None = ..., method: str | collections.abc.Mapping[str, typing.Any] | None = ..., space_type: str | None = ..., dimension: int | None = ..., sparse: bool | None = ..., body: collections.abc.Mapping[str, typing.Any] | None = ...) -> aiomlcommons.indices.for_model.ModelIndex:
+        'Create an index whose mapping fits a model, or compare the one that exists. Idempotent.'
     def delete(self, index: str, *, ignore_unavailable: bool | None = ..., allow_no_indices: bool | None = ..., expand_wildcards: str | None = ..., cluster_manager_timeout: str | None = ..., timeout: str | None = ...) -> aiomlcommons.api.common.Acknowledged:
         'Delete an index with its documents. An alias is refused.'
     def get(self, index: str, *, flat_settings: bool | None = ..., include_defaults: bool | None = ..., ignore_unavailable: bool | None = ..., allow_no_indices: bool | None = ..., expand_wildcards: str | None = ...) -> dict[str, aiomlcommons.api.index_records.Index]:

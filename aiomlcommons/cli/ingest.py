@@ -82,7 +82,7 @@ async def _dry_run(options: argparse.Namespace, how: dict[str, Any]) -> int:
 
 def _rehearsal(ml: Session, options: argparse.Namespace, folder: Path) -> Sink:
     if options.out is None:
-        return DryRunIndexSink(ml, options.index, field=options.field, create=True)
+        return DryRunIndexSink(ml, options.index, field=options.field, create=True, **jobs.of_index(options))
     name = "stdout.jsonl" if options.out == jobs.STDOUT else Path(options.out).name
     return open_sink(folder / name, field=options.field)
 

@@ -51,6 +51,8 @@ def target(options: argparse.Namespace) -> str:
         )
     if options.out is None:
         return file_name(options.index)
+    if given := [name for name in ("engine", "method", "space", "replicas_off") if getattr(options, name)]:
+        raise UsageError(f"--{given[0].replace('_', '-')} is for an index: pass --index NAME instead of --out")
     if options.out == STDOUT:
         return "stdout"
     open_sink(options.out)  # only to check it early
@@ -96,7 +98,13 @@ def sink(ml: Session, options: argparse.Namespace) -> Sink:
     """Return the sink of the job."""
     if options.out is not None:
         return open_sink(options.out, field=options.field)
-    return IndexSink(ml, options.index, field=options.field, create=True)
+    how = of_index(options)
+    return IndexSink(ml, options.index, field=options.field, create=True, replicas_off=options.replicas_off, **how)
+
+
+def of_index(options: argparse.Namespace) -> dict[str, Any]:
+    """Return how an index is made, as arguments of IndexSink."""
+    return {"engine": options.engine, "method": options.method, "space_type": options.space}
 
 
 def how(options: argparse.Namespace) -> dict[str, Any]:

@@ -34,6 +34,11 @@ def check_sink(sink: Sink, options: JobOptions) -> None:
     _check_field(sink, options)
     if options.ids is not None and not isinstance(sink, IndexSink):
         raise InvalidRequest(f"ids={options.ids!r} is for an index, whose server makes the ids: {sink.name} is none")
+    if isinstance(sink, IndexSink) and sink.replicas.wanted and options.checkpoint is None:
+        raise InvalidRequest(
+            "replicas_off=True (--replicas-off) needs checkpoint= (--checkpoint): after a crash nothing else knows how "
+            "many replicas the index had"
+        )
     if options.checkpoint is not None and isinstance(sink, StdoutSink):
         raise InvalidRequest("standard output cannot be resumed: drop the checkpoint, or name a file as the sink")
     if skip_unchanged and isinstance(sink, BlockingSink):

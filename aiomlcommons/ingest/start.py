@@ -16,6 +16,7 @@ from aiomlcommons.ingest.embedding.cache import check_cache
 from aiomlcommons.ingest.embedding.model import job_model
 from aiomlcommons.ingest.head import CheckedSource, HeadCheck, check_head
 from aiomlcommons.ingest.job import Job, ingesting
+from aiomlcommons.ingest.kept_replicas import replicas_kept
 from aiomlcommons.ingest.options import JobOptions
 from aiomlcommons.ingest.paths import file_name, redacted
 from aiomlcommons.ingest.preflight import (
@@ -60,7 +61,8 @@ async def start_job(
     ``anew`` drops the checkpoint of an earlier job, ``keep`` leaves that of a finished one.
     """
     with work("ingest").ending() as span:
-        async with telling(progress, Progress(phase=Phase.CHECKING, name="the source and the sink")) as tell:
+        begun = Progress(phase=Phase.CHECKING, name="the source and the sink")
+        async with replicas_kept(client, sink, options.checkpoint), telling(progress, begun) as tell:
             with span.current():
                 opened = await _opened(source, sink, options)
                 name = _name(*opened)
@@ -104,6 +106,7 @@ async def _prepared(
         # Lets the sink reject a mapping that does not fit before the first text is embedded.
         opened_sink.sparse = embedding_model.sparse
         opened_sink.dimension = opened_sink.dimension or embedding_model.dimension
+        opened_sink.suits = embedding_model.spaces
     return partial(
         ingesting,
         embedding_model,

@@ -48,5 +48,25 @@ async def test_an_index_of_a_served_emulator_is_filled_searched_and_read(tmp_pat
     assert {orjson.loads(line)["id"] for line in lines.splitlines()} == {f"d{number}" for number in range(50)}
 
 
+@pytest.mark.asyncio
+async def test_an_index_is_made_as_it_is_asked_for_and_has_its_replicas_back() -> None:
+    asked = ("--engine", "lucene", "--method", "hnsw", "--space", "l2", "--replicas-off")
+    async with emulator.serve() as url, Session(url) as ml:
+        await ml.settings.allow_first_model()
+        words = ["ingest", "in.jsonl", *MODEL, "--index", "docs", "--url", url, *asked]
+        assert await asyncio.to_thread(cli.main, words) == 0
+        made = await ml.indices.get("docs")
+        method = made["docs"].mappings["properties"]["embedding"]["method"]
+        assert (method["engine"], method["name"], method["space_type"]) == ("lucene", "hnsw", "l2")
+        assert made["docs"].settings["index"]["number_of_replicas"] == "1"
+
+
+def test_what_is_for_an_index_is_refused_for_a_file(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["ingest", "in.jsonl", *MODEL, "--out", "out.npy", "--replicas-off", "--emulator"]) == 2
+    assert "--replicas-off is for an index: pass --index NAME instead of --out" in capsys.readouterr().err
+    assert cli.main(["ingest", "in.jsonl", *MODEL, "--index", "docs", "--space", "cosine", "--emulator"]) == 1
+    assert "space_type: there is no 'cosine'; did you mean 'cosinesimil'" in capsys.readouterr().err
+
+
 async def model_of(ml: Session) -> str:
     return (await ml.models.ensure(MODEL[1])).model_id

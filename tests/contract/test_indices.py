@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,9 @@ import orjson
 import pytest
 import pytest_asyncio
 
-from aiomlcommons import BadRequest, Conflict, NotFound, Session
+from aiomlcommons import BadRequest, Conflict, IndexMismatch, NotFound, Session
 from aiomlcommons.ingest import IndexSink, IndexSource
+from tests.support.contract.kinds import uploaded
 from tests.support.contract.undoing import afterwards
 from tests.support.contract.versions import has_knn
 from tests.support.sinks import documents, vectors
@@ -197,3 +199,18 @@ async def test_an_index_is_read_as_it_was_when_the_reading_began(ml: Session, in
         found += rows.rows
         await ml.request("PUT", f"/{index}/_doc/z{len(found)}?refresh=true", body={"n": 99})
     assert [row["n"] for row in found] == [1, 2, 3, 4, 5, 6]
+
+
+@pytest.mark.parametrize("kind", ["dense", "sparse"])
+async def test_an_index_for_a_model_is_made_once_and_what_differs_is_told(
+    ml: Session, index: str, kind: str, zips: dict[str, Path], unique: str
+) -> None:
+    await ml.indices.delete(index)  # whose name is free then
+    asked: dict[str, Any] = {"engine": "lucene", "space_type": "l2"} if kind == "dense" else {}
+    async with uploaded(ml, kind, zips[kind], unique) as model:
+        made = await ml.indices.create_for(model, index, **asked)
+        assert made.created
+        assert not (await ml.indices.create_for(model, index, **asked)).created
+        assert made.mapping["type"] == ("knn_vector" if kind == "dense" else "rank_features")
+        with pytest.raises(IndexMismatch, match="has the space l2, not innerproduct" if asked else "is rank_features"):
+            await ml.indices.create_for(model, index, sparse=False, dimension=16, space_type="innerproduct")

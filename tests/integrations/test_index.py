@@ -108,7 +108,8 @@ def test_columns_have_the_names_that_are_asked_for_and_numbers_are_ids(server: B
     assert got.column_names == ["key"]
     assert list(server.documents) == ["7", "8", "9"]
     assert server.documents["8"]["key"] == 8
-    assert mapping(server, "vector") == {"type": "knn_vector", "dimension": 4}
+    method = {"name": "hnsw", "space_type": "cosinesimil"}
+    assert mapping(server, "vector") == {"type": "knn_vector", "dimension": 4, "method": method}
 
 
 def test_a_batch_that_comes_again_overwrites_itself(server: BulkServer) -> None:

@@ -22,7 +22,8 @@ class BulkServer:
 
     A write without an index creates one with a mapping of its own. ``others`` are further indices of the alias, of
     which ``writes_to`` is the write index. ``forbids`` is the end of a path that the user has no permission for; the
-    next ``recovering`` requests are refused as during shard recovery.
+    next ``recovering`` requests are refused as during shard recovery. ``knn`` are the versions of k-NN on the nodes,
+    none of which is told if it is None; without any, no index has vectors. ``settings`` are those of each index.
     """
 
     index: dict[str, Any] | None = None
@@ -35,6 +36,8 @@ class BulkServer:
     recovering: int = 0
     url: str = ""
     version: str = "3.5.0"
+    knn: tuple[str, ...] | None = ("3.5.0.0",)
+    settings: dict[str, Any] = attrs.field(factory=lambda: {"number_of_replicas": "1", "knn": "true"})
     documents: dict[str, Any] = attrs.field(factory=dict)
     writes: list[str] = attrs.field(factory=list)
     heard: list[str] = attrs.field(factory=list)
@@ -58,7 +61,9 @@ class BulkServer:
             return await self._bulk(request, body)
         if path == "/":
             return answer({**INFO, "version": {"number": self.version}}) if self.version else web.Response(status=403)
-        if request.method == "PUT":
+        if path == "/_cat/plugins":
+            return self._plugins()
+        if request.method == "PUT" and not path.endswith("/_settings"):
             return self._create(body)
         if self.forbids and path.endswith(self.forbids):
             return answer(error("security_exception", "no permissions for [indices:monitor/settings/get]", 403), 403)
@@ -68,7 +73,7 @@ class BulkServer:
         if path.endswith("/_mapping"):
             return answer({name: {"mappings": self.index["mappings"]} for name in indices})
         if path.endswith("/_settings"):
-            return answer({name: {"settings": {"index": {"uuid": f"{name}-{self.made}"}}} for name in indices})
+            return self._settings(request, body, indices)
         if path.endswith("/_alias"):
             known = {name: {"is_write_index": True} if name == self.writes_to else {} for name in indices}
             return answer({name: {"aliases": {path.split("/")[1]: one}} for name, one in known.items()})
@@ -77,6 +82,19 @@ class BulkServer:
         assert path.endswith("/_refresh")
         self.refreshed = True
         return answer({"_shards": {"total": 2, "successful": 1, "failed": 0}})
+
+    def _plugins(self) -> web.Response:
+        if self.knn is None:
+            return answer(error("security_exception", "no permissions for [cluster:monitor/nodes/info]", 403), 403)
+        rows = [{"name": f"n{i}", "component": "opensearch-knn", "version": one} for i, one in enumerate(self.knn)]
+        return answer([*rows, {"name": "n0", "component": "opensearch-ml", "version": f"{self.version}.0"}])
+
+    def _settings(self, request: web.BaseRequest, body: bytes, indices: list[str]) -> web.Response:
+        if request.method == "PUT":
+            self.settings |= {name: str(value) for name, value in orjson.loads(body)["index"].items()}
+            return answer({"acknowledged": True})
+        known = {name: {"uuid": f"{name}-{self.made}", **self.settings} for name in indices}
+        return answer({name: {"settings": {"index": one}} for name, one in known.items()})
 
     def _search(self, body: bytes) -> web.Response:
         """Find documents by their ids."""
@@ -88,6 +106,9 @@ class BulkServer:
     def _create(self, body: bytes) -> web.Response:
         if self.index is not None:
             return answer(error("resource_already_exists_exception", "index [docs/abc] already exists", 400), 400)
+        if self.knn == () and b"knn_vector" in body:
+            reason = "unknown setting [index.knn] please check that any required plugins are installed"
+            return answer(error("illegal_argument_exception", reason, 400), 400)
         self.index = orjson.loads(body)
         self.made += 1
         return answer({"acknowledged": True, "shards_acknowledged": True, "index": "docs"})

@@ -32,6 +32,7 @@ FLOORS = (
     "lifecycle.errors",
     "lifecycle.files",
     "lifecycle",
+    "indices",
     "ingest.errors ingest.events ingest.paths ingest.json_values ingest.pacing",
     "ingest.types ingest.durable",
     "ingest.stats ingest.state ingest.arrow_rows",

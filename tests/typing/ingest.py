@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any, assert_type
 
-from aiomlcommons import Backoff, PretrainedModel, Session
+from aiomlcommons import Backoff, ModelIndex, PretrainedModel, Session
 from aiomlcommons.api.predict import BatchStarted
 from aiomlcommons.api.tasks import TaskInfo
 from aiomlcommons.ingest.job import Job
@@ -52,7 +52,9 @@ async def every_option(ml: Session) -> None:
     job = ml.ingest(
         [{"key": 1}],
         model=PretrainedModel(name="all-MiniLM-L6-v2"),
-        sink=IndexSink(ml, "docs", create=True, base64=False),
+        sink=IndexSink(
+            ml, "docs", create=True, base64=False, engine="lucene", method={"name": "hnsw"}, replicas_off=True
+        ),
         text=lambda row: str(row["key"]),
         id=None,
         checkpoint=Path("job"),
@@ -102,6 +104,12 @@ async def an_offline_prediction(ml: Session) -> None:
     assert_type(await ml.task(started).cancel(), TaskInfo)
 
 
+async def an_index_for_a_model(ml: Session) -> None:
+    found = await ml.indices.create_for("m", index="docs", method={"name": "hnsw"}, body={"aliases": {}})
+    assert_type(found, ModelIndex)
+    assert_type(found.created, bool)
+
+
 def on_ray(batch: Any) -> None:
     Embed("m", concurrency=(1, 4), content_type="passage")(batch)
     Index("docs", "https://host:9200", create=True)(batch)
@@ -121,6 +129,8 @@ async def what_the_type_checkers_refuse(ml: Session, job: Job, mapped: MappedSou
     job.stats = Stats()  # type: ignore[misc]
     (await job).written = 5  # type: ignore[misc]
     IndexSink(ml, "docs", base64="yes")  # type: ignore[arg-type]
+    IndexSink(ml, "docs", method=5)  # type: ignore[arg-type]
+    await ml.indices.create_for("m")  # type: ignore[call-arg]
     Index()  # type: ignore[call-arg]
     wrong: Report = job  # type: ignore[assignment]
     assert wrong

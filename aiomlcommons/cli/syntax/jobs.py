@@ -78,7 +78,19 @@ def _where(parser: argparse.ArgumentParser) -> Any:
     where.add_argument(
         "--field", default="embedding", metavar="NAME", help="the field of the vector (default: embedding)"
     )
+    _indexing(parser.add_argument_group("index", "how its field of vectors is made; one that exists must be so"))
     return where
+
+
+def _indexing(group: Any) -> None:
+    words = "the engine: lucene, faiss and others (default: the server's own)"
+    group.add_argument("--engine", metavar="NAME", help=words)
+    words = "the method: hnsw and others; seismic for a sparse model (default: hnsw, or none for a sparse model)"
+    group.add_argument("--method", metavar="NAME", help=words)
+    words = "how vectors are compared: cosinesimil, innerproduct, l2 and others (default: as suits the model)"
+    group.add_argument("--space", metavar="NAME", help=words)
+    words = "have no replicas during the load, and put them back whatever ends it, after a crash with --resume"
+    group.add_argument("--replicas-off", action="store_true", help=words)
 
 
 def _what(parser: argparse.ArgumentParser, *, id: str, default: str | None) -> None:

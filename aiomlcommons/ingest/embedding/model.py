@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import attrs
 
 from aiomlcommons.api.common import FunctionName
-from aiomlcommons.api.model_records import Model
 from aiomlcommons.client import Client, at_own_pace
+from aiomlcommons.indices.model_field import SPARSE, dimension_of, spaces_of
 from aiomlcommons.inference.vectors import Vectors
 from aiomlcommons.ingest.embedding._node_capacity import first_requests, max_useful_requests
 from aiomlcommons.ingest.embedding._redeployment import Redeployment
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from aiomlcommons.inference.methods import Side
 
 Embed: TypeAlias = Callable[[list[str]], Awaitable["Vectors | Sparse"]]
-SPARSE = {FunctionName.SPARSE_ENCODING, FunctionName.SPARSE_TOKENIZE}
 
 
 @attrs.frozen
@@ -34,6 +33,7 @@ class JobModel:
         kind: Identifies equal vectors in the cache; registering the same file again makes the same kind.
         sparse: Whether vectors are ``{token: weight}`` instead of arrays.
         dimension: Length of the vectors, if its configuration names it.
+        spaces: The spaces that rank its vectors as it was trained for, if it tells them.
         most: The most concurrent requests of use to it, if known.
         start: How many concurrent requests to begin with.
         redeploy: Deploys it again if it is undeployed during the job, if that is wanted.
@@ -44,6 +44,7 @@ class JobModel:
     kind: Mapping[str, Any] = attrs.field(factory=dict)
     sparse: bool = False
     dimension: int | None = None
+    spaces: tuple[str, ...] = ()
     most: int | None = None
     start: int = 2
     redeploy: Redeployment | None = None
@@ -68,8 +69,4 @@ async def job_model(ml: Client, model_id: str, *, content_type: Side | None = No
         embed_sparse = partial(single.sparse, model_id, batch=None)
         return model_of(embed_sparse, identity, cache_kind, sparse=True)
     embed = partial(single.embed_many, model_id, content_type=content_type, batch=None)
-    return model_of(embed, identity, cache_kind, dimension=_dimension(model))
-
-
-def _dimension(model: Model) -> int | None:
-    return model.model_config.embedding_dimension if model.model_config else None
+    return model_of(embed, identity, cache_kind, dimension=dimension_of(model), spaces=spaces_of(model))

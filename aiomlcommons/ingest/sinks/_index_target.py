@@ -12,17 +12,20 @@ from urllib.parse import quote
 
 import attrs
 
-from aiomlcommons.errors import BadRequest, Forbidden, NotFound
+from aiomlcommons.errors import ApiError, Forbidden, InvalidRequest, MLCommonsError, NotFound, NotSupported
+from aiomlcommons.indices.creation import create_index, mappings_of
+from aiomlcommons.indices.differences import check_field, unsearchable, unsuited
+from aiomlcommons.indices.errors import IndexMismatch
+from aiomlcommons.indices.mapping import holds_floats, index_body, searchable
+from aiomlcommons.indices.plain_fields import KEYWORD
+from aiomlcommons.indices.plugins import reads_base64
+from aiomlcommons.indices.vector_field import Field, VectorField
 from aiomlcommons.ingest.errors import SinkError
-from aiomlcommons.ingest.sinks._index_mapping import check_index, holds_floats, index_body, searchable
-from aiomlcommons.wire.version import Version
 
 if TYPE_CHECKING:
     from aiomlcommons.client import Client
 
 log = logging.getLogger("aiomlcommons")
-# The first k-NN that reads a vector from base64, in little-endian byte order.
-READS_BASE64 = Version(3, 8)
 # Row numbers that are looked for: a server takes 65,536 terms at most.
 NUMBERS = 1_000
 # The most documents that a search returns, unless the index says otherwise.
@@ -34,15 +37,16 @@ class Target:
     """An index by its name or alias. ``mappings`` are those of each index behind it, None if there is none.
 
     ``uuid`` is that of the write index; None while it is not known, or if the user has no permission to read it.
+    ``vectors`` is what the field is to hold, but for the dimension, which only ``fit`` may know.
     """
 
     ml: Client
     name: str
     field: str
     create: bool | Mapping[str, Any] = False
-    sparse: bool = False
+    vectors: VectorField = attrs.field(factory=VectorField)
     uuid: str | None = None
-    mappings: dict[str, Any] | None = None
+    mappings: dict[str, Mapping[str, Any]] | None = None
     may_ask: bool = True
     id_field: str | None = None
 
@@ -57,7 +61,7 @@ class Target:
         Raises SinkError if it is missing and must exist (documents were written to it, or ``create`` is not set), or
         if it is not the one that was written to; ApiError.
         """
-        self.mappings = await self._found()
+        self.mappings = await mappings_of(self.ml, self.name)
         if self.mappings is not None:
             await self.check_same(taken)
         elif taken:
@@ -65,8 +69,16 @@ class Target:
         elif not self.create:
             raise SinkError(f"there is no index {self.name}: create it, or let the sink do so with create=True")
 
-    async def numbered(self) -> str | None:
-        """Return an id of the index that is the number of one of the first rows, or None. Raises ApiError."""
+    async def identity(self) -> str:
+        """Identify the index: its name and the UUID of its cluster, or the URL if the user may not read that."""
+        try:
+            cluster = (await self.ml.info()).cluster_uuid
+        except (ApiError, NotSupported):
+            cluster = self.ml.url
+        return f"{cluster} {self.name}"
+
+    async def check_numbers(self) -> None:
+        """Raise InvalidRequest if a document has the number of one of the first rows as its id; ApiError."""
         # Those of the first chunks too, if rows are split.
         query = {"ids": {"values": [f"{number}{chunk}" for number in range(NUMBERS) for chunk in ("", "#0")]}}
         body = {"query": query, "size": 1, "_source": False}
@@ -74,20 +86,27 @@ class Target:
             # Sees what the server has refreshed, as it does at the end of a job.
             response = await self.ml.request("GET", f"{self.path}/_search", body=body)
         except NotFound:
-            return None
+            return
         except Forbidden as error:
             log.warning("no permission to check whether index %s holds numbered rows already: %s", self.name, error)
-            return None
-        hits = response.json()["hits"]["hits"]
-        return str(hits[0]["_id"]) if hits else None
+            return
+        for hit in response.json()["hits"]["hits"]:
+            raise InvalidRequest(
+                f"index {self.name} holds a document {hit['_id']} already, and numbered rows would replace it: name "
+                "the field of the ids with id= (--id), let the server make them with ids='auto' (--ids auto), or "
+                "replace the documents with overwrite=True (--overwrite)"
+            )
 
     async def fit(self, dimension: int | None) -> None:
         """Create a missing index, and check the mapping. Raises SinkError if the vectors do not fit, ApiError."""
         if self.mappings is None:
             await self._make(dimension)
             await self.check_same(0)
+        wanted = attrs.evolve(self.vectors, dimension=dimension)
         for name, mappings in (self.mappings or {}).items():
-            check_index(name, mappings, self.field, dimension, sparse=self.sparse)
+            _check(name, mappings, self.field, wanted)
+            if words := unsuited(name, mappings, self.field, wanted):
+                log.warning("%s", words)
 
     async def check_same(self, taken: int) -> None:
         """Raise SinkError if the index is gone, or not the one that ``taken`` documents were written to; ApiError."""
@@ -132,46 +151,55 @@ class Target:
         )
 
     async def reads_base64(self, wanted: bool | None) -> bool:
-        """Return whether to send vectors as base64: as ``wanted``, or if the server's version is known to read it."""
+        """Return whether to send vectors as base64: as ``wanted``, or if every node is known to read it."""
         floats = all(holds_floats(mappings, self.field) for mappings in (self.mappings or {}).values())
-        if self.sparse or not floats:
+        if self.vectors.sparse or not floats:
             return False
-        if wanted is not None:
-            return wanted
-        version = await self.ml.version()
-        return version is not None and version >= READS_BASE64
+        return bool(await reads_base64(self.ml)) if wanted is None else wanted
 
-    async def _found(self) -> dict[str, Any] | None:
-        """Fetch the mappings of the index, or of each one behind an alias; None if there is none."""
+    async def refresh(self, ml: Client) -> None:
+        """Have searches see the documents; a failure is a warning."""
         try:
-            response = await self.ml.request("GET", f"{self.path}/_mapping")
-        except NotFound:
-            return None
-        return {name: index["mappings"] for name, index in response.json().items()}
+            await ml.indices.refresh(self.name)
+        except MLCommonsError as error:
+            log.warning("index %s could not be refreshed, which the cluster does later: %s", self.name, error)
+
+    async def settings(self) -> tuple[str, Mapping[str, Any]]:
+        """Return the own name of the index that is written to, and its settings. Raises SinkError, ApiError."""
+        indices = await self.ml.indices.settings(self.name)
+        name = next(iter(indices)) if len(indices) == 1 else await self._write_index()
+        return name, indices[name].settings["index"]
 
     async def _make(self, dimension: int | None) -> None:
         given = self.create if isinstance(self.create, Mapping) else {}
-        body = index_body(given, self.field, dimension, self.id_field)
-        check_index(self.name, body["mappings"], self.field, dimension, sparse=self.sparse)
+        wanted = attrs.evolve(self.vectors, dimension=dimension)
+        ids: dict[str, Field] = {self.id_field: KEYWORD} if self.id_field else {}
+        body = index_body(given, {self.field: wanted, **ids})
+        _check(self.name, body["mappings"], self.field, wanted)
         try:
-            await self.ml.request("PUT", self.path, body=body)
-            self.mappings = {self.name: body["mappings"]}
-        except BadRequest as error:
-            if error.type != "resource_already_exists_exception":
-                raise
-            # Another client created it meanwhile, or the response to the first try was lost.
-            self.mappings = await self._found()
+            made = await create_index(self.ml, self.name, body)
+        except NotSupported as error:
+            raise SinkError(f"index {self.name} cannot be created: {error}") from error
+        self.mappings = {self.name: body["mappings"]} if made else await mappings_of(self.ml, self.name)
 
     async def _uuid(self) -> str | None:
-        indices = (await self.ml.request("GET", f"{self.path}/_settings")).json()
-        name = next(iter(indices)) if len(indices) == 1 else await self._write_index()
-        uuid = indices[name]["settings"]["index"].get("uuid")
+        name, settings = await self.settings()
+        if self.uuid is None and (words := unsearchable(name, settings, self.vectors)):
+            log.warning("%s", words)
+        uuid = settings.get("uuid")
         return None if uuid is None else str(uuid)
 
     async def _write_index(self) -> str:
         """Return the write index of an alias for several indices."""
-        found: dict[str, Any] = (await self.ml.request("GET", f"{self.path}/_alias")).json()
+        found = await self.ml.indices.aliases(self.name)
         for index, known in found.items():
-            if known["aliases"].get(self.name, {}).get("is_write_index"):
+            if self.name in known.aliases and known.aliases[self.name].is_write_index:
                 return index
         raise SinkError(f"alias {self.name} stands for {', '.join(found)}, and none of them is its write index")
+
+
+def _check(name: str, mappings: Mapping[str, Any], field: str, wanted: VectorField) -> None:
+    try:
+        check_field(name, mappings, field, wanted)
+    except IndexMismatch as error:
+        raise SinkError(str(error)) from None

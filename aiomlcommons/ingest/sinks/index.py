@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -10,13 +9,15 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import anyio
 import anyio.to_thread
 
-from aiomlcommons.errors import ApiError, InvalidRequest, MLCommonsError, NotSupported
+from aiomlcommons.errors import InvalidRequest
+from aiomlcommons.indices.vector_field import Method, VectorField
 from aiomlcommons.inference.vectors import Vectors
 from aiomlcommons.ingest.errors import SinkError
 from aiomlcommons.ingest.sinks._index_actions import Actions, actions, unfit
 from aiomlcommons.ingest.sinks._index_bulk import portions
 from aiomlcommons.ingest.sinks._index_delivery import Delivery
 from aiomlcommons.ingest.sinks._index_ids import other_ids, tell_no_ids
+from aiomlcommons.ingest.sinks._index_replicas import ReplicasOff
 from aiomlcommons.ingest.sinks._index_target import Target
 from aiomlcommons.ingest.types import Documents, Refused, Row, Sparse, check_session
 from aiomlcommons.net.backoff import Backoff
@@ -24,7 +25,6 @@ from aiomlcommons.net.backoff import Backoff
 if TYPE_CHECKING:
     from aiomlcommons.client import Client
 
-log = logging.getLogger("aiomlcommons")
 # Numbers of vectors that take one or two milliseconds to encode. The event loop does that itself: a thread would be no
 # faster, because it holds the interpreter's lock too, and costs as much as several documents.
 AT_ONCE = 50_000
@@ -45,6 +45,9 @@ class IndexSink:
         index: The name of the index, or an alias with a write index.
         field: The field of the vector, a ``knn_vector`` of its dimension, or ``rank_features`` with ``sparse``.
         create: Create the index if it is missing: True, or the body to create it with, to which the field is added.
+        engine: The engine of the field, like ``"lucene"``. Default: the server's own.
+        method: Its method: a name, or a mapping with parameters. Default: HNSW with the server's parameters.
+        space_type: How it compares vectors. Default: as suits the model. An index that exists must have what is named.
         ids: ``"auto"`` lets the server make the ids: a document that is sent twice is there twice then.
         id_field: The field that keeps a document's id where the server takes no ids of a caller, as collections for
             vectors of Amazon OpenSearch Serverless do. Delivery is at-least-once there: a document may be there twice
@@ -53,8 +56,10 @@ class IndexSink:
         dimension: The dimension of the vectors, so that ``open`` checks the mapping; else the first vector does. A job
             sets it.
         sparse: Whether the vectors are sparse. A job sets it.
-        base64: Send float vectors as base64, which halves the bytes. Default: if the server's version is 3.8 or newer;
-            set it for a cluster of mixed versions.
+        base64: Send float vectors as base64, which halves the bytes. Default: if all nodes have a k-NN that reads it
+            (3.8 or newer), as far as the user may see that.
+        replicas_off: Have no replicas during the load, and put them back whatever ends it: after ``kill -9`` when the
+            job resumes, whose checkpoint knows them.
         concurrency: Requests at once.
         bulk_bytes: Bytes in a request.
         backoff: The pauses between retries of documents that were rejected for now, or of a lost request.
@@ -72,12 +77,16 @@ class IndexSink:
         *,
         field: str = "embedding",
         create: bool | Mapping[str, Any] = False,
+        engine: str | None = None,
+        method: Method | None = None,
+        space_type: str | None = None,
         ids: Literal["auto"] | None = None,
         id_field: str = "ingest_id",
         overwrite: bool = False,
         dimension: int | None = None,
         sparse: bool = False,
         base64: bool | None = None,
+        replicas_off: bool = False,
         concurrency: int = 4,
         bulk_bytes: int = 5_000_000,
         backoff: Backoff = Backoff(first=0.5, cap=30),
@@ -91,6 +100,9 @@ class IndexSink:
         self.dimension, self.sparse, self.stall_timeout = dimension, sparse, stall_timeout
         self._base64, self._bulk_bytes, self._preparing = base64, bulk_bytes, anyio.Lock()
         self._delivery = self._delivering(ml, index, id_field, bulk_bytes, backoff, concurrency)
+        self._asked: dict[str, Any] = {"engine": engine, "method": method, "space_type": space_type}
+        self.suits: tuple[str, ...] = ()  # the spaces that suit the model, which a job sets
+        self.replicas = ReplicasOff(replicas_off)
         self._is_open = self._is_fit = self._in_base64 = self._resumed = False
         self._target = self._target_of(None)
         self._taken = 0
@@ -113,21 +125,12 @@ class IndexSink:
 
     async def target(self) -> str:
         """Identify the index: its name and the UUID of its cluster, or the URL if the user may not read that."""
-        try:
-            cluster = (await self._ml.options(wait=self.stall_timeout).info()).cluster_uuid
-        except (ApiError, NotSupported):
-            cluster = self._ml.url
-        return f"{cluster} {self._index}"
+        return await self._target_of(None).identity()
 
     async def check_numbers(self) -> None:
         """Raise InvalidRequest if the ids are row numbers, which documents of the index have already; ApiError."""
-        replaces = self.ids is None and self.kept_in is None
-        if replaces and not self.overwrite and (known := await self._target_of(None).numbered()):
-            raise InvalidRequest(
-                f"index {self._index} holds a document {known} already, and numbered rows would replace it: name the "
-                "field of the ids with id= (--id), let the server make them with ids='auto' (--ids auto), or replace "
-                "the documents with overwrite=True (--overwrite)"
-            )
+        if self.ids is None and self.kept_in is None and not self.overwrite:
+            await self._target_of(None).check_numbers()
 
     async def open(self, state: Any) -> None:
         """Look the index up; check its mapping, or create it, if the dimension is known already.
@@ -139,6 +142,8 @@ class IndexSink:
         self._target = target = self._target_of(state.get("uuid") if state and self._taken else None)
         self._delivery.begin(target.path, self.stall_timeout)
         await target.find(self._taken)
+        self.replicas.learn(state)
+        await self.replicas.begin(target)
         if target.mappings is not None or self.sparse or self.dimension is not None:
             await target.fit(self.dimension)
         self._is_open = True
@@ -158,6 +163,7 @@ class IndexSink:
         """
         self._check_open()
         await self._prepare(batch.vectors)
+        await self.replicas.switch_off(self._target.ml)
         made, refused = await self._encoded(batch)
         if self._resumed and self.kept_in is not None:
             there = await self._target.holding(self.kept_in, batch.ids)
@@ -189,27 +195,25 @@ class IndexSink:
         # Not when the job is being left, which must not wait for a cluster: ``open`` checks it when the job resumes.
         if self._target.mappings is not None and not self._delivery.left.is_set():
             await self._target.check_same(self._taken)
-        return {"documents": self._taken, "uuid": self._target.uuid}
+        replicas = await self.replicas.told(self._target)
+        return {"documents": self._taken, "uuid": self._target.uuid, **replicas}
 
     async def close(self, *, complete: bool) -> None:
-        """Refresh the index if it is ``complete``, so that searches see the documents."""
+        """Put the replicas back; refresh the index if it is ``complete``, so that searches see the documents."""
         self._delivery.events.lines.close()
-        if not (complete and self._target.mappings is not None and self._ml.flavor.refreshes):
-            return
-        # A job that is being left does not wait for the cluster, which refreshes the index by itself anyway.
+        # A job that is being left does not wait for the cluster.
         ml = self._ml if self._delivery.left.is_set() else self._target.ml
-        try:
-            # GET, which the session may retry.
-            await ml.request("GET", f"{self._target.path}/_refresh")
-        except MLCommonsError as error:
-            log.warning("index %s could not be refreshed, which the cluster does later: %s", self._index, error)
+        await self.replicas.put_back(ml, must=complete)
+        if complete and self._target.mappings is not None and self._ml.flavor.refreshes:
+            await self._target.refresh(ml)
 
     # ---- the index --------------------------------------------------------------------------------------------------
 
     def _target_of(self, uuid: str | None) -> Target:
         """Return the target; ``uuid`` is that of the index that an earlier run wrote to."""
         ml = self._ml.options(wait=self.stall_timeout)
-        return Target(ml, self._index, self.field, self._create, self.sparse, uuid, id_field=self.kept_in)
+        vectors = VectorField(sparse=self.sparse, suits=self.suits, **self._asked)
+        return Target(ml, self._index, self.field, self._create, vectors, uuid, id_field=self.kept_in)
 
     async def _encoded(self, batch: Documents) -> tuple[Actions, list[Refused]]:
         encoding = partial(

@@ -6,10 +6,10 @@ from typing import ClassVar
 
 import attrs
 
+from aiomlcommons.indices.mapping import index_body
 from aiomlcommons.ingest.sinks._index_actions import Actions
 from aiomlcommons.ingest.sinks._index_bulk import Outcome
 from aiomlcommons.ingest.sinks._index_delivery import Delivery
-from aiomlcommons.ingest.sinks._index_mapping import index_body
 from aiomlcommons.ingest.sinks._index_target import Target
 from aiomlcommons.ingest.sinks.index import IndexSink
 
@@ -40,7 +40,7 @@ class DryRunIndexSink(IndexSink):
 
     def _target_of(self, uuid: str | None) -> Target:
         target = super()._target_of(uuid)
-        return _DryRunTarget(target.ml, target.name, target.field, target.create, target.sparse)
+        return _DryRunTarget(target.ml, target.name, target.field, target.create, target.vectors)
 
 
 class _DryRunTarget(Target):
@@ -50,4 +50,5 @@ class _DryRunTarget(Target):
         """Do nothing: without writes it need not stay the same index."""
 
     async def _make(self, dimension: int | None) -> None:
-        self.mappings = {self.name: index_body({}, self.field, dimension)["mappings"]}
+        wanted = attrs.evolve(self.vectors, dimension=dimension)
+        self.mappings = {self.name: index_body({}, {self.field: wanted})["mappings"]}

@@ -71,28 +71,29 @@ async def test_an_index_is_told_from_one_of_the_same_name_elsewhere() -> None:
 # ---- base64 --------------------------------------------------------------------------------------------------------
 
 
-async def vector_sent(version: str, index: dict[str, Any] | None = None, **options: Any) -> Any:
-    """Return the vector of document 7 as a server of this version receives it."""
-    async with bulk_server(index or knn(DIMENSION), version=version) as server, sinking(server, **options) as sink:
+async def vector_sent(knn_versions: Any, index: dict[str, Any] | None = None, **options: Any) -> Any:
+    """Return the vector of document 7 as a cluster with these versions of k-NN receives it."""
+    at = bulk_server(index or knn(DIMENSION), knn=knn_versions)
+    async with at as server, sinking(server, **options) as sink:
         assert await written(sink, batch(5, 3)) == []
-        assert server.heard.count("GET /") <= 1
+        assert server.heard.count("GET /_cat/plugins") <= 1
         return server.documents["d7"]["embedding"]
 
 
-@pytest.mark.parametrize("version", ["3.8.0", "3.9.0", "3.10.1", "4.0.0"])
-async def test_a_server_that_reads_base64_gets_vectors_as_little_endian_float32(version: str) -> None:
-    sent = await vector_sent(version)
+@pytest.mark.parametrize("versions", [("3.8.0.0",), ("3.9.0.0", "3.8.0.0"), ("3.10.1.0",), ("4.0.0.0",)])
+async def test_a_cluster_that_reads_base64_gets_vectors_as_little_endian_float32(versions: Any) -> None:
+    sent = await vector_sent(versions)
     assert np.array_equal(np.frombuffer(base64.b64decode(sent, validate=True), "<f4"), vectors(7, 1)[0])
 
 
-@pytest.mark.parametrize("version", ["2.4.1", "3.5.0", "3.7.9", ""])
-async def test_an_older_server_or_one_that_does_not_tell_gets_numbers(version: str) -> None:
-    assert np.array_equal(np.array(await vector_sent(version), "f4"), vectors(7, 1)[0])
+@pytest.mark.parametrize("versions", [("2.4.1.0",), ("3.7.9.0",), ("3.8.0.0", "3.7.0.0"), ("odd",), (), None])
+async def test_numbers_are_sent_where_any_node_is_older_or_the_server_does_not_tell(versions: Any) -> None:
+    assert np.array_equal(np.array(await vector_sent(versions), "f4"), vectors(7, 1)[0])
 
 
-async def test_who_knows_better_than_the_version_decides() -> None:
-    assert isinstance(await vector_sent("3.5.0", base64=True), str)
-    assert isinstance(await vector_sent("3.9.0", base64=False), list)
+async def test_who_knows_better_than_the_cluster_tells_decides() -> None:
+    assert isinstance(await vector_sent(None, base64=True), str)
+    assert isinstance(await vector_sent(("3.9.0.0",), base64=False), list)
 
 
 OTHERS: list[dict[str, Any]] = [{"data_type": kind} for kind in ("byte", "binary", "half_float")]
@@ -102,26 +103,26 @@ OTHERS: list[dict[str, Any]] = [{"data_type": kind} for kind in ("byte", "binary
 async def test_a_field_that_is_not_known_to_hold_floats_gets_numbers(more: dict[str, Any]) -> None:
     index = knn(DIMENSION)
     index["mappings"]["properties"]["embedding"] |= more
-    assert isinstance(await vector_sent("3.9.0", index, base64=True), list)
+    assert isinstance(await vector_sent(("3.9.0.0",), index, base64=True), list)
 
 
 async def test_a_field_that_says_that_it_holds_floats_gets_base64_even_in_an_index_made_just_now() -> None:
     floats = {"mappings": {"properties": {"embedding": {"data_type": "float"}}}}
-    async with bulk_server(version="3.9.0") as server, sinking(server, create=floats) as sink:
+    async with bulk_server(knn=("3.9.0.0",)) as server, sinking(server, create=floats) as sink:
         assert await written(sink, batch(0, 1)) == []
         assert isinstance(server.documents["d0"]["embedding"], str)
 
 
 @pytest.mark.parametrize("kind", ["<f4", ">f4", "f8", "i1"])
 async def test_vectors_of_any_numbers_become_float32(kind: str) -> None:
-    async with bulk_server(knn(DIMENSION), version="3.9.0") as server, sinking(server) as sink:
+    async with bulk_server(knn(DIMENSION), knn=("3.9.0.0",)) as server, sinking(server) as sink:
         assert await written(sink, documents([{"id": "a"}, {"id": "b"}], np.arange(8).reshape(2, 4).astype(kind))) == []
         sent = base64.b64decode(server.documents["b"]["embedding"])
     assert np.frombuffer(sent, "<f4").tolist() == [4, 5, 6, 7]
 
 
 async def test_what_float32_cannot_hold_is_refused_alone() -> None:
-    async with bulk_server(knn(DIMENSION), version="3.9.0") as server, sinking(server) as sink:
+    async with bulk_server(knn(DIMENSION), knn=("3.9.0.0",)) as server, sinking(server) as sink:
         given = np.array([[1, 2, 3, 4], [1e300, 0, 0, 0], [np.nan, 0, 0, 0]])
         refused = await written(sink, documents([{"id": name} for name in "abc"], given))
         assert [one.index for one in refused] == [1, 2]
@@ -130,7 +131,7 @@ async def test_what_float32_cannot_hold_is_refused_alone() -> None:
 
 async def test_the_vectors_of_a_sparse_model_stay_what_they_are() -> None:
     ranks = {"mappings": {"properties": {"embedding": {"type": "rank_features"}}}}
-    async with bulk_server(ranks, version="3.9.0") as server, sinking(server, sparse=True, base64=True) as sink:
+    async with bulk_server(ranks, knn=("3.9.0.0",)) as server, sinking(server, sparse=True, base64=True) as sink:
         assert await written(sink, sparse(0, 1)) == []
         assert server.documents["d0"]["embedding"] == {"t0": 0.5, "all": 1.0}
 
@@ -140,11 +141,59 @@ async def test_the_vectors_of_a_sparse_model_stay_what_they_are() -> None:
 
 async def test_a_new_index_is_made_for_the_models_dimension_before_any_text() -> None:
     async with bulk_server() as server, sinking(server, create=True, dimension=DIMENSION) as sink:
+        sink.suits = ("innerproduct", "l2")
         await sink.open(None)
-        assert server.index == {
-            "mappings": {"properties": {"embedding": {"type": "knn_vector", "dimension": DIMENSION}}},
-            "settings": {"index": {"knn": True}},
-        }
+        method = {"name": "hnsw", "space_type": "innerproduct"}
+        field = {"type": "knn_vector", "dimension": DIMENSION, "method": method}
+        assert server.index == {"mappings": {"properties": {"embedding": field}}, "settings": {"index": {"knn": True}}}
+
+
+async def test_a_new_index_has_the_engine_the_method_and_the_space_that_are_asked_for() -> None:
+    method = {"name": "hnsw", "parameters": {"m": 32}}
+    asked: dict[str, Any] = {"engine": "lucene", "method": method, "space_type": "l2"}
+    async with bulk_server() as server, sinking(server, create=True, dimension=DIMENSION, **asked) as sink:
+        await sink.open(None)
+        assert server.index is not None
+        made = server.index["mappings"]["properties"]["embedding"]["method"]
+        assert made == {**method, "engine": "lucene", "space_type": "l2"}
+
+
+async def test_an_index_that_has_another_engine_or_space_than_asked_for_is_refused_and_the_difference_said() -> None:
+    index = knn(DIMENSION)
+    index["mappings"]["properties"]["embedding"]["method"] = {"name": "hnsw", "engine": "faiss", "space_type": "l2"}
+    asked: dict[str, Any] = {"engine": "lucene", "space_type": "cosinesimil", "dimension": 8}
+    async with bulk_server(index) as server, sinking(server, create=True, **asked) as sink:
+        why = "is of dimension 4, .* of 8; it has the engine faiss, not lucene; it has the space l2, not cosinesimil; "
+        with pytest.raises(SinkError, match=rf"index docs: the field 'embedding' {why}.*write into a new index"):
+            await sink.open(None)
+
+
+async def test_a_cluster_without_knn_is_told_before_any_text_is_embedded() -> None:
+    async with bulk_server(knn=()) as server, sinking(server, create=True, dimension=4) as sink:
+        with pytest.raises(
+            SinkError, match=r"index docs cannot be created: .* lacks the plugin opensearch-knn: install"
+        ):
+            await sink.open(None)
+
+
+async def test_an_index_in_which_no_search_by_vectors_is_possible_is_a_warning(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with bulk_server(knn(DIMENSION), settings={}) as server, sinking(server) as sink:
+        assert await written(sink, batch(0, 1)) == []
+    assert caplog.text.count("index docs lacks the setting index.knn, without which searches") == 1
+
+
+async def test_an_index_in_whose_space_the_models_vectors_rank_otherwise_is_a_warning(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with bulk_server(knn(DIMENSION)) as server, sinking(server, dimension=DIMENSION) as sink:
+        sink.suits = ("cosinesimil", "l2")
+        await sink.open(None)
+        assert not caplog.records
+        sink.suits = ("innerproduct",)
+        await sink.open(None)
+    assert "compares vectors by l2, and those of this model are for innerproduct" in caplog.text
 
 
 async def test_a_new_index_is_made_once_for_the_first_vectors_where_no_dimension_is_known() -> None:
@@ -346,7 +395,7 @@ async def test_a_name_is_quoted_and_a_refused_refresh_is_no_failure() -> None:
         await sink.open(None)
         server.index = None
         await sink.close(complete=True)
-        assert server.heard == ["GET /a/b/_mapping", "GET /a/b/_settings", "GET /a/b/_refresh"]
+        assert server.heard == ["GET /a/b/_mapping", "GET /a/b/_settings", "POST /a/b/_refresh"]
 
 
 # ---- requests --------------------------------------------------------------------------------------------------------

@@ -12,11 +12,14 @@ import attrs
 import orjson
 import pytest
 
-from aiomlcommons import Backoff, Session
+from aiomlcommons import Backoff, Request, Session
+from aiomlcommons.api.indices import Indices
+from aiomlcommons.api.server import Plugin
 from aiomlcommons.errors import ConnectError, MLCommonsError
 from aiomlcommons.http import HttpRequest, HttpResponse
 from aiomlcommons.ingest.sinks import IndexSink, SinkError
 from aiomlcommons.statuses import error_for
+from aiomlcommons.wire.codec import from_http, to_http
 from aiomlcommons.wire.flavors import OPENSEARCH, Flavor
 from tests.support.bulk_server import error, failed, knn
 from tests.support.fakes import Threads
@@ -54,7 +57,7 @@ class Cluster:
         if path.endswith("_settings"):
             return HttpResponse(200, orjson.dumps({"docs": {"settings": {"index": {"uuid": "u"}}}}))
         if path.endswith("_refresh"):
-            return HttpResponse(200, b"{}")
+            return HttpResponse(200, orjson.dumps({"_shards": {"total": 1, "successful": 1, "failed": 0}}))
         self.sent.append(anyio.current_time())
         ids = [orjson.loads(line)["index"]["_id"] for line in body.splitlines()[::2]]
         await anyio.sleep(self.takes)
@@ -68,8 +71,17 @@ class Cluster:
         """Return itself: options have no effect."""
         return self
 
-    async def version(self) -> None:
-        """Return None: the version is not known."""
+    @property
+    def indices(self) -> Indices:
+        return Indices(cast(Session, self))
+
+    async def send(self, request: Request[Any]) -> Any:
+        http = to_http(request)
+        return from_http(request, await self.request(http.method, http.path))
+
+    async def plugins(self) -> list[Plugin]:
+        """Return none: the versions are not known."""
+        return []
 
     def sink(self, **options: Any) -> IndexSink:
         return IndexSink(cast(Session, self), "docs", **{"backoff": Backoff(first=1, cap=30), **options})

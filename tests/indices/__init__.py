@@ -1,0 +1,1 @@
+"""Indices that fit a model."""
