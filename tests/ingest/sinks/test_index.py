@@ -314,6 +314,32 @@ async def test_the_checkpoint_of_an_index_that_the_sink_creates_has_its_uuid() -
         assert await sink.flush() == {"documents": 1, "uuid": "docs-2"}
 
 
+async def test_replicas_go_off_only_once_a_checkpoint_knows_them() -> None:
+    async with bulk_server(knn(DIMENSION)) as server, sinking(server, replicas_off=True) as sink:
+        await sink.open(None)
+        await sink.write(batch(0, 1))
+        assert server.settings["number_of_replicas"] == "1"
+        await sink.flush()
+        await sink.write(batch(1, 1))
+        assert server.settings["number_of_replicas"] == "0"
+
+
+async def test_replicas_of_a_new_index_go_off_once_a_checkpoint_knows_them() -> None:
+    async with bulk_server() as server, sinking(server, create=True, replicas_off=True) as sink:
+        await sink.open(None)
+        assert "replicas" not in await sink.flush()  # there is no index yet
+        await sink.write(batch(0, 1))
+        assert server.settings["number_of_replicas"] == "1"
+        told = (await sink.flush())["replicas"]
+        assert (told["index"], told["uuid"], told["number_of_replicas"]) == ("docs", "docs-2", "1")
+        await sink.write(batch(1, 1))
+        await sink.write(batch(2, 1))
+        assert server.settings["number_of_replicas"] == "0"
+        assert server.heard.count("PUT /docs/_settings") == 1
+        await sink.close(complete=False)
+        assert server.settings["number_of_replicas"] == "1"
+
+
 async def test_of_several_indices_behind_an_alias_the_one_that_is_written_to_counts() -> None:
     several: dict[str, Any] = {"alias": "docs-8", "others": ("docs-7",), "writes_to": "docs-7"}
     async with bulk_server(knn(DIMENSION), **several) as server, sinking(server) as sink:
