@@ -122,3 +122,14 @@ async def test_a_cluster_without_the_plugin_is_told_with_its_name(
     emulator.faults.add(lacks, on=lambda http: (http.method, http.path) == ("PUT", "/docs"))
     with pytest.raises(NotSupported, match=f"lacks the plugin {plugin}: install it on every node"):
         await ml.indices.create_for(DENSE, index="docs")
+
+
+async def test_an_engine_that_lacks_the_space_is_told_with_the_remedy(emulator: Emulator, ml: Session) -> None:
+    words = 'Validation Failed: 1: "hnsw" with "faiss" configuration does not support space type: "cosinesimil".;'
+
+    async def refuses(_: Any, __: Any) -> Any:
+        raise refused(400, "mapper_parsing_exception", f"Failed to parse mapping [_doc]: {words}")
+
+    emulator.faults.add(refuses, on=lambda http: (http.method, http.path) == ("PUT", "/docs"))
+    with pytest.raises(NotSupported, match=r"cosinesimil.: name another engine= \(--engine\) or space_type="):
+        await ml.indices.create_for(DENSE, index="docs")
