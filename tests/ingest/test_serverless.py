@@ -14,7 +14,7 @@ import anyio.to_thread
 import pytest
 import pytest_asyncio
 
-from aiomlcommons import Session
+from aiomlcommons import NotSupported, Session
 from aiomlcommons.ingest import IndexSink, read_dead_letters
 from tests.support.serverless import NOW, Serverless, openai, serverless
 from tests.support.sinks import DIMENSION, batch, sparse, written
@@ -170,3 +170,9 @@ async def test_numbered_rows_are_not_refused_because_they_replace_nothing(there:
         async with there.ml.ingest(["a", "b"], model=model_id, sink=sink) as job:
             assert (await job).written == 2
     assert sum(ids(there).values()) == 4
+
+
+async def test_a_collection_has_no_replicas_to_switch_off(there: Serverless) -> None:
+    sink = IndexSink(there.ml, "docs", create=True, dimension=DIMENSION, replicas_off=True)
+    with pytest.raises(NotSupported, match=r"has no cluster settings \(replicas_off=True\): .*AWS manages them"):
+        await sink.open(None)
