@@ -88,6 +88,9 @@ class Cluster:
     # The indices of users by name, and the points in time of searches by id.
     own: dict[str, Index[Any]] = attrs.field(factory=dict, repr=False)
     points: dict[str, Any] = attrs.field(factory=dict, repr=False)
+    # The pipelines of documents and of searches by id, as they were given.
+    pipelines: dict[str, Mapping[str, Any]] = attrs.field(factory=dict, repr=False)
+    search_pipelines: dict[str, Mapping[str, Any]] = attrs.field(factory=dict, repr=False)
     credentials: dict[str, Mapping[str, str]] = attrs.field(factory=dict, repr=False)
     chunks: dict[str, dict[int, bytes]] = attrs.field(factory=dict, repr=False)
     trained: dict[str, Any] = attrs.field(factory=dict, repr=False)

@@ -16,6 +16,9 @@ _BEFORE: Mapping[str, Callable[[MLInput], dict[str, Any]]] = {
     "openai.embedding": lambda ml_input: {"input": ml_input.text_docs},
     "cohere.embedding": lambda ml_input: {"texts": ml_input.text_docs},
     "bedrock.embedding": lambda ml_input: {"inputText": (ml_input.text_docs or [""])[0]},
+    "bedrock.multimodal_embedding": lambda ml_input: dict(
+        zip(("inputText", "inputImage"), ml_input.text_docs or (), strict=False)
+    ),
     "cohere.rerank": lambda ml_input: {
         "query": ml_input.query_text,
         "documents": ml_input.text_docs,

@@ -28,12 +28,12 @@ def read(path: str, spec: Mapping[str, Any], value: Any) -> Any:
     kind = spec["type"]
     if kind == "knn_vector":
         return _vector(path, spec, value)
-    if kind == "rank_features":
-        _each(value, lambda one: _features(path, one))
+    if kind in {"rank_features", "sparse_vector"}:
+        _each(value, lambda one: _features(path, one, kind))
     elif kind == "rank_feature":
         _feature(path, value)
     else:
-        check = CHECKS[kind]
+        check = CHECKS[spec.get("raw_field_type", "text") if kind == "semantic" else kind]
         _each(value, lambda one: check(path, spec, one))
     return value
 
@@ -136,18 +136,27 @@ def _rounded(kind: str, number: float) -> float:
 # ---- weights ---------------------------------------------------------------------------------------------------------
 
 
-def _features(path: str, value: Any) -> None:
+def _features(path: str, value: Any, kind: str) -> None:
     if not isinstance(value, Mapping):
         token = "VALUE_STRING" if isinstance(value, str) else "VALUE_NUMBER"
-        reason = f"[rank_features] fields must be json objects, expected a START_OBJECT but got: {token}"
+        reason = f"[{kind}] fields must be json objects, expected a START_OBJECT but got: {token}"
         raise Unreadable(cause(ILLEGAL, reason), None)
     for name, weight in value.items():
+        if kind == "sparse_vector":
+            _check_id(name)
         if isinstance(weight, Mapping | list):
             token = "START_OBJECT" if isinstance(weight, Mapping) else "START_ARRAY"
-            takes = "[rank_features] fields take hashes that map a feature to a strictly positive float"
+            takes = f"[{kind}] fields take hashes that map a feature to a strictly positive float"
             raise Unreadable(cause(ILLEGAL, f"{takes}, but got unexpected token {token}"), None)
         if weight is not None and (why := _weak(name, path, weight)):
             raise Unreadable(why, None)
+
+
+def _check_id(name: str) -> None:
+    """Raise Unreadable for a token that is none of a vocabulary's ids."""
+    if not name.isdecimal():
+        what = "valid integer" if not name.lstrip("-").isdecimal() else "text of non-negative integer"
+        raise Unreadable(cause(ILLEGAL, f"[sparse_vector] fields should be {what}"), None)
 
 
 def _feature(path: str, value: Any) -> None:

@@ -13,7 +13,8 @@ from aiomlcommons.emulator.errors import Refused, illegal
 from aiomlcommons.emulator.indices import writes
 from aiomlcommons.emulator.indices.documents import loaded
 from aiomlcommons.emulator.indices.errors import invalid_request, no_body
-from aiomlcommons.emulator.indices.writes import NO_PIPELINE, Write
+from aiomlcommons.emulator.indices.ingesting import ingested
+from aiomlcommons.emulator.indices.writes import Write
 from aiomlcommons.emulator.registry import Plain
 from aiomlcommons.emulator.routes import Call, route
 
@@ -35,9 +36,10 @@ async def bulk(cluster: Cluster, call: Call) -> Plain:
         raise invalid_request("no requests added")
     if found := [problem for write in wanted for problem in _problems(write)]:
         raise invalid_request(*found)
-    items = [{write.action: _item(cluster, write, mode)} for write in wanted]
+    done = await ingested(cluster, wanted)
+    items = [{one.action: _item(cluster, one, ready, mode)} for one, ready in zip(wanted, done.writes, strict=True)]
     errors = any("error" in item for one in items for item in one.values())
-    ingest = {} if all(write.pipeline in {"", NO_PIPELINE} for write in wanted) else {"ingest_took": 0}
+    ingest = {"ingest_took": 0} if done.was_any else {}
     return Plain({"took": 1, **ingest, "errors": errors, "items": items})
 
 
@@ -45,9 +47,12 @@ def _problems(write: Write) -> list[str]:
     return (["index is missing"] if not write.index else []) + writes.problems(write)
 
 
-def _item(cluster: Cluster, write: Write, mode: str) -> dict[str, Any]:
+def _item(cluster: Cluster, write: Write, ready: Write | Refused, mode: str) -> dict[str, Any]:
+    """Do a write, unless its pipeline has refused its document, and return its result."""
     try:
-        done = writes.perform(cluster, write)
+        if isinstance(ready, Refused):
+            raise ready
+        done = writes.perform(cluster, ready)
     except Refused as error:
         where = {"_index": write.index, "_id": write.key}
         return {**where, "status": error.status, "error": writes.said_of(error)}

@@ -8,6 +8,7 @@ from aiomlcommons.emulator.cluster import Cluster
 from aiomlcommons.emulator.errors import Refused, refused
 from aiomlcommons.emulator.indices import names, writes
 from aiomlcommons.emulator.indices.errors import invalid_request, no_body
+from aiomlcommons.emulator.indices.ingesting import ingested
 from aiomlcommons.emulator.indices.writes import Write
 from aiomlcommons.emulator.querying.sources import shown
 from aiomlcommons.emulator.registry import Plain
@@ -79,34 +80,34 @@ def _read(cluster: Cluster, name: str, key: str, wanted: Any) -> dict[str, Any]:
 @route("PUT /{index}/_doc/{id}", "POST /{index}/_doc/{id}", parameters=f"{CONDITIONS} op_type pipeline")
 async def put(cluster: Cluster, call: Call) -> Plain:
     """Add or replace a document."""
-    return _written(cluster, call, call.http.query.get("op_type", "index"))
+    return await _written(cluster, call, call.http.query.get("op_type", "index"))
 
 
 @route("POST /{index}/_doc", parameters=f"{CONDITIONS} op_type pipeline")
 async def post(cluster: Cluster, call: Call) -> Plain:
     """Add a document; the server makes its id."""
-    return _written(cluster, call, "create")
+    return await _written(cluster, call, "create")
 
 
 @route("PUT /{index}/_create/{id}", "POST /{index}/_create/{id}", parameters=f"{CONDITIONS} pipeline")
 async def create(cluster: Cluster, call: Call) -> Plain:
     """Add a document, unless there is one with its id."""
-    return _written(cluster, call, "create")
+    return await _written(cluster, call, "create")
 
 
 @route("POST /{index}/_update/{id}", parameters=f"{CONDITIONS} retry_on_conflict _source lang")
 async def update(cluster: Cluster, call: Call) -> Plain:
     """Change fields of a document."""
-    return _written(cluster, call, "update")
+    return await _written(cluster, call, "update")
 
 
 @route("DELETE /{index}/_doc/{id}", parameters=CONDITIONS)
 async def delete(cluster: Cluster, call: Call) -> Plain:
     """Delete a document."""
-    return _written(cluster, call, "delete")
+    return await _written(cluster, call, "delete")
 
 
-def _written(cluster: Cluster, call: Call, action: str) -> Plain:
+async def _written(cluster: Cluster, call: Call, action: str) -> Plain:
     if action != "delete" and not call.http.body:
         raise no_body()
     query = call.http.query
@@ -123,7 +124,10 @@ def _written(cluster: Cluster, call: Call, action: str) -> Plain:
     )
     if call.names.get("id") and (problems := writes.problems(write)):
         raise invalid_request(*problems)
-    done = writes.perform(cluster, write)
+    (ready,) = (await ingested(cluster, [write])).writes
+    if isinstance(ready, Refused):
+        raise ready
+    done = writes.perform(cluster, ready)
     return Plain(writes.answered(done, mode), done.status)
 
 

@@ -22,6 +22,7 @@ METADATA = {"_id", "_index", "_source", "_routing", "_version", "_seq_no", "_fie
 NOT_IN_DOCUMENT = (
     "Field [{name}] is a metadata field and cannot be added inside a document. Use the index API request parameters."
 )
+OBJECTS = {"object", "nested"}
 NO_OBJECT = "Compressor detection can only be called on some xcontent bytes or compressed xcontent bytes"
 # Whole numbers that orjson may take for floats.
 LARGE = re.compile(rb"\d{19}")
@@ -84,7 +85,7 @@ class Parser:
         if not rest:
             return self._field(head, value, place)
         kind = place.properties.get(head, {}).get("type", "object")
-        if kind != "object":
+        if kind not in OBJECTS:
             path = f"{place.above}{head}"
             where = f"field [{path}.{'.'.join(rest)}]. Existing mapping for [{path}]"
             raise bad_document(
@@ -99,7 +100,7 @@ class Parser:
             return self._new(name, value, place)
         if path in self._made and (now := mapped(path, value)) is not None:
             check_alike(path, now, spec)
-        if spec.get("type", "object") != "object":
+        if spec.get("type", "object") not in OBJECTS:
             return self._leaf(path, spec, value)
         return self._objects(name, value, place, name)
 
@@ -115,7 +116,7 @@ class Parser:
         inner = place.within(name, spec)
         kept = self._object(value, inner)
         # The server leaves the type out where there are fields.
-        bare = {key: one for key, one in spec.items() if key not in {"type", "properties"}}
+        bare = {key: one for key, one in spec.items() if key != "properties" and (key, one) != ("type", "object")}
         place.properties[name] = {**bare, "properties": inner.sorted()} if inner.properties else spec
         return kept
 

@@ -27,6 +27,10 @@ COMMON = {
 OF_TEXT = {"analyzer", "search_analyzer", "norms", "index_options", "similarity", "fielddata", "term_vector"}
 OF_KEYWORD = {"ignore_above", "normalizer", "norms", "eager_global_ordinals", "split_queries_on_whitespace"}
 OF_VECTORS = {"dimension", "method", "data_type", "space_type", "mode", "compression_level", "engine", "model_id"}
+OF_SEMANTIC = {
+    *("model_id", "search_model_id", "raw_field_type", "semantic_info_field_name", "chunking"),
+    *("semantic_field_search_analyzer", "dense_embedding_config", "sparse_encoding_config", "skip_existing_embedding"),
+}
 TYPES: Mapping[str, set[str]] = {
     "text": OF_TEXT | {"position_increment_gap", "index_prefixes", "index_phrases"},
     "keyword": OF_KEYWORD,
@@ -38,18 +42,19 @@ TYPES: Mapping[str, set[str]] = {
     "knn_vector": OF_VECTORS,
     "rank_feature": {"positive_score_impact"},
     "rank_features": {"positive_score_impact"},
+    "nested": {"properties", "dynamic", "include_in_parent", "include_in_root"},
+    "sparse_vector": {"method"},
+    "semantic": OF_SEMANTIC,
 }
 # The server has these types, too.
 OTHERS = {
     *("alias", "binary", "completion", "constant_keyword", "date_nanos", "date_range", "derived", "flat_object"),
-    *("float_range", "geo_point", "geo_shape", "integer_range", "ip", "ip_range", "join", "long_range", "nested"),
+    *("float_range", "geo_point", "geo_shape", "integer_range", "ip", "ip_range", "join", "long_range"),
     *(
         "match_only_text",
         "percolator",
         "scaled_float",
         "search_as_you_type",
-        "semantic",
-        "sparse_vector",
         "token_count",
     ),
     *("unsigned_long", "wildcard", "xy_point", "xy_shape"),
@@ -100,6 +105,8 @@ def _field(path: str, spec: Any) -> Mapped:
         raise bad_mapping(f"No handler for type [{kind}] declared on field [{name}]")
     if unknown := [key for key in spec if key not in COMMON and key not in TYPES[kind]]:
         raise bad_mapping(f"unknown parameter [{unknown[0]}] on mapper [{name}] of type [{kind}]")
+    if kind == "sparse_vector" and "method" not in spec:
+        raise bad_mapping("[sparse_vector] requires [method] parameter")
     if "fields" in spec:
         spec = {**spec, "fields": {inner: _field(f"{path}.{inner}", one) for inner, one in spec["fields"].items()}}
     return _vectors(path, spec) if kind == "knn_vector" else _kept(spec, f"{path}.")

@@ -12,6 +12,7 @@ from aiomlcommons.emulator.indices import names
 from aiomlcommons.emulator.indices.docs import source_of
 from aiomlcommons.emulator.indices.errors import invalid_request
 from aiomlcommons.emulator.indices.points import Snapshot, opened
+from aiomlcommons.emulator.indices.rewriting import rewritten
 from aiomlcommons.emulator.querying.errors import not_emulated, parsing
 from aiomlcommons.emulator.querying.paging import Page, matching, page
 from aiomlcommons.emulator.querying.scope import Row, Scope
@@ -45,7 +46,7 @@ async def search(cluster: Cluster, call: Call) -> Plain:
     """Return a page of hits, of indices or of a point in time."""
     body = _body(call)
     snapshot, head = _snapshot(cluster, call, body)
-    scopes = [_scope(cluster, one, body) for one in snapshot]
+    scopes = [await _scope(cluster, one, body) for one in snapshot]
     found = _merged(scopes, body)
     shards = {"total": len(scopes), "successful": len(scopes), "skipped": 0, "failed": 0}
     hits = [_hit(one, found, body) for one in found.hits]
@@ -60,8 +61,8 @@ async def count(cluster: Cluster, call: Call) -> Plain:
     body = _object(call.json())
     if others := [name for name in body if name != "query"]:
         raise parsing(f"request does not support [{others[0]}]")
-    scopes = [_scope(cluster, one, body) for one in _seen(cluster, call)]
-    counted = sum(len(matching(scope, body.get("query"))) for scope in scopes)
+    scopes = [await _scope(cluster, one, body) for one in _seen(cluster, call)]
+    counted = sum(len(matching(scope, scope.body.get("query"))) for scope in scopes)
     shards = {"total": len(scopes), "successful": len(scopes), "skipped": 0, "failed": 0}
     return Plain({"count": counted, "_shards": shards})
 
@@ -126,8 +127,11 @@ def _seen(cluster: Cluster, call: Call) -> Snapshot:
     return [(index, index.seen()) for index in found]
 
 
-def _scope(cluster: Cluster, one: Any, body: Mapping[str, Any]) -> Scope:
+async def _scope(cluster: Cluster, one: Any, body: Mapping[str, Any]) -> Scope:
+    """Return what is searched of an index, with the models asked that the query asks."""
     index, documents = one
+    if "query" in body:
+        body = {**body, "query": await rewritten(cluster, index, body["query"])}
     rows = [Row(document, document.source, index.name) for document in documents.values()]
     return Scope(index.name, index.uuid, cluster.node_id, rows, body, index.fields(), cluster.now())
 
@@ -137,8 +141,7 @@ def _merged(scopes: Sequence[Scope], body: Mapping[str, Any]) -> Page:
     if len(scopes) == 1:
         return page(scopes[0])
     start, size = int(body.get("from", 0)), int(body.get("size", 10))
-    every = {**body, "from": 0, "size": start + size}
-    pages = [page(attrs.evolve(scope, body=every)) for scope in scopes]
+    pages = [page(attrs.evolve(scope, body={**scope.body, "from": 0, "size": start + size})) for scope in scopes]
     keys = pages[0].keys if pages else []
     hits = in_order([one for each in pages for one in each.hits], keys)[start : start + size]
     best = max((each.best for each in pages if each.best is not None), default=None)

@@ -16,7 +16,7 @@ KNOWN = {
     *("max_result_window", "default_pipeline", "final_pipeline", "blocks.write", "replication.type"),
     *("mapping.total_fields.limit", "mapping.depth.limit"),
 }
-FAMILIES = ("knn", "merge.", "routing.", "search.", "translog.")
+FAMILIES = ("knn", "merge.", "neural_search.", "routing.", "search.", "sparse", "translog.")
 OF_KNN = {"merge.policy.floor_segment": "2mb", "merge.policy.max_merge_at_once": "10"}
 UNKNOWN = (
     "unknown setting [index.{name}] please check that any required plugins are installed, or check the breaking "

@@ -62,8 +62,9 @@ class UserIndex(Index[Source]):
 
 def _fields(properties: Mapping[str, Any], above: str) -> Iterator[tuple[str, Field]]:
     for name, spec in properties.items():
-        path = f"{above}{name}"
-        yield path, Field(path, spec.get("type", "object"), spec)
+        path, kind = f"{above}{name}", spec.get("type", "object")
+        # A semantic field is searched as one of the type that its texts have.
+        yield path, Field(path, spec.get("raw_field_type", "text") if kind == "semantic" else kind, spec)
         yield from _fields(spec.get("properties", {}), f"{path}.")
         for inner, other in spec.get("fields", {}).items():
             yield f"{path}.{inner}", Field(path, other["type"], other)

@@ -20,7 +20,6 @@ from aiomlcommons.emulator.indices.state import Source, UserIndex
 from aiomlcommons.emulator.querying.errors import not_emulated, suggestion, unreadable
 
 LONGEST_ID = 512
-NO_PIPELINE = "_none"
 READS_BASE64 = "3.8"
 DEEPEST = 20
 IN_UPDATE = ("doc", "doc_as_upsert", "upsert", "script", "scripted_upsert", "detect_noop", "_source", "lang")
@@ -65,15 +64,15 @@ def problems(write: Write) -> list[str]:
 
 
 def perform(cluster: Cluster, write: Write) -> Written:
-    """Do a write. Raises Refused; then nothing is changed, but that the index may have been created."""
+    """Do a write, whose document has been through its pipelines.
+
+    Raises Refused; then nothing is changed, but that the index may have been created.
+    """
     if write.key == "":
         raise illegal("if _id is specified it must not be empty")
     if write.key is not None and write.action != "delete" and not cluster.takes_ids:
         raise illegal(NO_IDS)
     index = _target(cluster, write)
-    pipeline = write.pipeline or index.settings.get("default_pipeline", NO_PIPELINE)
-    if pipeline != NO_PIPELINE and write.action in {"index", "create"}:
-        raise illegal(f"pipeline with id [{pipeline}] does not exist")
     if index.settings.get("blocks.write") == "true":
         raise refused(403, "cluster_block_exception", BLOCKED.format(name=index.name))
     return ACTIONS[write.action](cluster, index, write)

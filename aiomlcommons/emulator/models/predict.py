@@ -32,7 +32,7 @@ async def predict(cluster: Cluster, request: Predict) -> Plain:
     if algorithm not in FunctionName.__members__:
         raise illegal("Wrong function name")
     _check_input(algorithm, request)
-    return await _predict(cluster, request.model_id, request, texts=algorithm != FunctionName.REMOTE)
+    return await infer(cluster, request.model_id, request, texts=algorithm != FunctionName.REMOTE)
 
 
 @handles(PredictByModel)
@@ -40,7 +40,7 @@ async def predict_by_model(cluster: Cluster, request: PredictByModel) -> Plain:
     """Predict by model, whose algorithm decides how the body is validated; a remote one uses ``parameters``."""
     model = model_store.find(cluster, request.model_id)
     _check_input(model.algorithm or "", request)
-    return await _predict(cluster, request.model_id, request, texts=False)
+    return await infer(cluster, request.model_id, request, texts=False)
 
 
 def _check_input(algorithm: str, ml_input: MLInput) -> None:
@@ -58,7 +58,8 @@ def _check_input(algorithm: str, ml_input: MLInput) -> None:
                 raise illegal(f"{name} is not provided")
 
 
-async def _predict(cluster: Cluster, model_id: str, ml_input: MLInput, *, texts: bool) -> Plain:
+async def infer(cluster: Cluster, model_id: str, ml_input: MLInput, *, texts: bool) -> Plain:
+    """Return what a model predicts; with ``texts``, a remote one is given texts instead of parameters."""
     model = model_store.find(cluster, model_id)
     if model.is_enabled is False:
         raise status_error(403, "Model is disabled.")
@@ -72,10 +73,10 @@ async def _predict(cluster: Cluster, model_id: str, ml_input: MLInput, *, texts:
             cluster.counts.counted(model.algorithm or "", "predict", model_id),
             timed(cluster.clock, watched.inferences),
         ):
-            return await _infer(cluster, model_id, model, ml_input, texts=texts)
+            return await _inferred(cluster, model_id, model, ml_input, texts=texts)
 
 
-async def _infer(cluster: Cluster, model_id: str, model: Model, ml_input: MLInput, *, texts: bool) -> Plain:
+async def _inferred(cluster: Cluster, model_id: str, model: Model, ml_input: MLInput, *, texts: bool) -> Plain:
     if model.algorithm == FunctionName.REMOTE:
         remote.check_allowed(cluster)
         return Plain({"inference_results": [await remote.predict(cluster, model_id, model, ml_input, texts=texts)]})

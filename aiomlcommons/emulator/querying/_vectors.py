@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -33,7 +33,7 @@ def knn(wanted: Any, scope: Scope, compiled: Compile) -> Scorer:
     keeps = compiled(options["filter"], scope) if "filter" in options else lambda _: 0.0
     rows = [row for row in scope.rows if keeps(row) is not None]
     found = _scores({row.id: values(row.source, field.path) for row in rows}, vector, space_of(field.spec))
-    nearest = _nearest(found, limit, options[limit], space_of(field.spec))
+    nearest = _nearest(scope, found, limit, options[limit], space_of(field.spec))
     boost = float(options.get("boost", 1.0))
     return lambda row: boost * nearest[row.id] if row.id in nearest else None
 
@@ -95,11 +95,19 @@ def _score(every: Numbers, query: Numbers, space: str) -> Numbers:
     raise not_emulated(f"space [{space}]")
 
 
-def _nearest(scores: Mapping[str, float], limit: str, bound: float, space: str) -> Mapping[str, float]:
+def _nearest(scope: Scope, scores: Mapping[str, float], limit: str, bound: float, space: str) -> Mapping[str, float]:
     if limit == "k":
-        return dict(sorted(scores.items(), key=lambda item: -item[1])[: int(bound)])
+        return _first(scope, sorted(scores.items(), key=lambda item: -item[1]), int(bound))
     least = bound if limit == "min_score" else _score_at(bound, space)
     return {key: score for key, score in scores.items() if score >= least}
+
+
+def _first(scope: Scope, ranked: Sequence[tuple[str, float]], k: int) -> Mapping[str, float]:
+    """Return the first ``k``; of objects within documents, those of the first ``k`` documents, the best of each."""
+    best: dict[str, tuple[str, float]] = {}
+    for key, score in ranked:
+        best.setdefault(scope.parents.get(key, key), (key, score))
+    return dict([*best.values()][:k])
 
 
 def _score_at(distance: float, space: str) -> float:

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from aiomlcommons.emulator.querying.errors import not_emulated
 from aiomlcommons.emulator.querying.scope import Row, Scope, Scorer, no_row, values
 
 Function = Callable[[float], float]
+OF_TOKENS = {"rank_features", "sparse_vector"}
 FUNCTIONS = ("saturation", "linear", "log", "sigmoid")
 # A weight is stored as a float32 whose mantissa has lost its last bits.
 LOST_BITS = 15
@@ -35,14 +35,15 @@ def rank_feature(wanted: Any, scope: Scope) -> Scorer:
 def neural_sparse(wanted: Any, scope: Scope) -> Scorer:
     """Score documents by the sum of products of weights, with the query's tokens given."""
     ((name, options),) = wanted.items()
-    if not (tokens := options.get("query_tokens")):
-        raise not_emulated("query [neural_sparse] without query_tokens")
-    wanted = ({"field": f"{name}.{token}", "linear": {}, "boost": boost} for token, boost in tokens.items())
+    tokens, boost = options.get("query_tokens") or {}, float(options.get("boost", 1.0))
+    if scope.fields is not None and ((field := scope.field(name)) is None or field.type not in OF_TOKENS):
+        raise scope.refuse("illegal_argument_exception", "[neural_sparse] query only works on [rank_features] fields")
+    wanted = ({"field": f"{name}.{token}", "linear": {}, "boost": weight} for token, weight in tokens.items())
     scorers = [rank_feature(one, scope) for one in wanted]
 
     def score(row: Row) -> float | None:
         found = [score for one in scorers if (score := one(row)) is not None]
-        return sum(found) if found else None
+        return boost * sum(found) if found else None
 
     return score
 
@@ -51,7 +52,7 @@ def _path(scope: Scope, name: str) -> str | None:
     """Return the path of a feature, or None if the mapping has no such field."""
     field = scope.field(name)
     parent, _, feature = name.rpartition(".")
-    if field is None and parent and (above := scope.field(parent)) is not None and above.type == "rank_features":
+    if field is None and parent and (above := scope.field(parent)) is not None and above.type in OF_TOKENS:
         return f"{above.path}.{feature}"
     if field is not None and field.type != "rank_feature":
         only = "[rank_feature] fields and features of [rank_features] fields"

@@ -6,7 +6,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from aiomlcommons.emulator.querying import _fields, _texts, _vectors, _weights
+from aiomlcommons.emulator.errors import illegal
+from aiomlcommons.emulator.querying import _fields, _nested, _texts, _vectors, _weights
 from aiomlcommons.emulator.querying.errors import (
     malformed,
     not_emulated,
@@ -25,7 +26,7 @@ OTHERS = re.findall(
     r"\w+",
     """
     boosting common dis_max distance_feature function_score fuzzy geo_bounding_box geo_distance geo_polygon geo_shape
-    has_child has_parent hybrid intervals match_bool_prefix more_like_this nested neural parent_id percolate pinned
+    has_child has_parent intervals match_bool_prefix more_like_this parent_id percolate pinned
     query_string regexp script script_score simple_query_string span_containing span_first span_multi span_near
     span_not span_or span_term span_within template terms_set wrapper
     """,
@@ -97,6 +98,19 @@ def _knn(wanted: Any, scope: Scope) -> Scorer:
     return _vectors.knn(wanted, scope, compiled)
 
 
+def _nested_query(wanted: Any, scope: Scope) -> Scorer:
+    return _nested.nested(wanted, scope, compiled)
+
+
+def _hybrid(_wanted: Any, _scope: Scope) -> Scorer:
+    raise illegal("hybrid query must be a top level query and cannot be wrapped into other queries")
+
+
+def _unasked(_wanted: Any, _scope: Scope) -> Scorer:
+    """Refuse a query of a text that nobody has asked a model about: only searches of users' indices do."""
+    raise not_emulated("query [neural] in this place")
+
+
 QUERIES: Mapping[str, Callable[[Any, Scope], Scorer]] = {
     "match_all": _match_all,
     "match_none": _match_none,
@@ -116,4 +130,7 @@ QUERIES: Mapping[str, Callable[[Any, Scope], Scorer]] = {
     "knn": _knn,
     "rank_feature": _weights.rank_feature,
     "neural_sparse": _weights.neural_sparse,
+    "nested": _nested_query,
+    "hybrid": _hybrid,
+    "neural": _unasked,
 }

@@ -56,6 +56,8 @@ class Scope:
     body: Mapping[str, Any]
     fields: Mapping[str, Field] | None = None
     now: int = 0
+    # Of rows that are objects within documents: the ids of these by their own.
+    parents: Mapping[str, str] = attrs.field(factory=dict)
     _texts: dict[str, Texts] = attrs.field(factory=dict)
 
     def field(self, name: str) -> Field | None:

@@ -1,0 +1,115 @@
+"""Field maps: which texts of a document a model is given, and where its answers go."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import attrs
+
+from aiomlcommons.emulator.errors import illegal
+from aiomlcommons.emulator.pipelines.options import java_type
+
+NEITHER = "map type field [{name}] is neither string nor nested type, cannot process it"
+LISTED = "list type field [{name}] {what}, cannot process it"
+UNLIKE = (
+    "[{name}] configuration doesn't match actual value type, configuration type is: {config}, actual value type is: "
+    "{value}"
+)
+FieldMap = Mapping[str, Any]
+
+
+@attrs.define
+class Slot:
+    """Texts of one field, and the place of their results: the name ``target`` in ``node``, which is at ``path``."""
+
+    node: dict[str, Any]
+    target: str
+    path: str
+    texts: list[str]
+    is_list: bool
+    # What the index has in the same place: the texts, and what was made of them.
+    was: Any = None
+    had: Any = None
+
+    def fill(self, results: list[Any], key: str) -> None:
+        """Put results in place: those of a list as objects, with the result under a key."""
+        *above, last = self.target.split(".")
+        node = self.node
+        for name in above:
+            node = node.setdefault(name, {})
+        node[last] = [{key: one} for one in results] if self.is_list else results[0]
+
+    def reuse(self) -> bool:
+        """Put what the index has in place, if it was made of the same texts; return whether it was."""
+        if self.had is None or self.was != (self.texts if self.is_list else self.texts[0]):
+            return False
+        self.node[self.target] = self.had
+        return True
+
+
+def nested(source: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a source with names that have dots as objects."""
+    found: dict[str, Any] = {}
+    for name, value in source.items():
+        *above, last = name.split(".")
+        node = found
+        for part in above:
+            below = node.get(part)
+            node[part] = node = below if isinstance(below, dict) else {}
+        value = _nested(value)
+        old = node.get(last)
+        node[last] = {**old, **value} if isinstance(old, dict) and isinstance(value, dict) else value
+    return found
+
+
+def _nested(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return nested(value)
+    return [_nested(one) for one in value] if isinstance(value, list) else value
+
+
+def slots(node: Any, field_map: FieldMap, stored: Any = None, above: str = "") -> Iterator[Slot]:
+    """Yield the texts that a nested field map names; what is missing, null or blank is passed over."""
+    before = stored if isinstance(stored, Mapping) else {}
+    for name, target in field_map.items():
+        value, was = node.get(name), before.get(name)
+        if isinstance(target, Mapping):
+            yield from _within(value, target, was, f"{above}{name}.")
+        elif (isinstance(value, list) and value) or (isinstance(value, str) and value.strip()):
+            texts = value if isinstance(value, list) else [value]
+            path = f"{above}{target}"
+            yield Slot(node, str(target), path, list(texts), isinstance(value, list), was, before.get(str(target)))
+
+
+def _within(value: Any, field_map: FieldMap, stored: Any, above: str) -> Iterator[Slot]:
+    if isinstance(value, list):
+        olds = stored if isinstance(stored, list) and len(stored) == len(value) else [None] * len(value)
+        for one, old in zip(value, olds, strict=True):
+            yield from _within(one, field_map, old, above)
+    elif isinstance(value, dict):
+        yield from slots(value, field_map, stored, above)
+
+
+def check(node: Mapping[str, Any], field_map: Any, name: str = "field_map") -> None:
+    """Raise Refused for a value that is no text, no list of texts and no object that the map goes into."""
+    if not isinstance(field_map, Mapping):
+        config, value = java_type(field_map), java_type(dict(node))
+        raise illegal(UNLIKE.format(name=name, config=config, value=value))
+    for key, target in field_map.items():
+        value = node.get(key)
+        if isinstance(value, list):
+            _check_list(key, value, target)
+        elif isinstance(value, Mapping):
+            check(value, target, key)
+        elif value is not None and not isinstance(value, str):
+            raise illegal(NEITHER.format(name=key))
+
+
+def _check_list(name: str, values: list[Any], target: Any) -> None:
+    for one in values:
+        if isinstance(one, Mapping):
+            check(one, target, name)
+        elif not isinstance(one, str):
+            what = "has null" if one is None else "is nested list type" if isinstance(one, list) else None
+            raise illegal(LISTED.format(name=name, what=what or "has non string value"))
