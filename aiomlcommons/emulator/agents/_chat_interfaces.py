@@ -11,9 +11,9 @@ import orjson
 
 from aiomlcommons.api.agents import ToolSpec
 from aiomlcommons.api.memory import MemoryMessage
-from aiomlcommons.emulator.agents._json_paths import look_up
 from aiomlcommons.emulator.agents.agent_store import tool_name
 from aiomlcommons.emulator.agents.tools import known, schema_of, to_json
+from aiomlcommons.emulator.json_paths import look_up
 
 # Not the server's own prompt: only the model reads it.
 PROMPT = """Answer the question. Use a tool where that helps.

@@ -12,11 +12,11 @@ from aiomlcommons.api.predict import PredictByModel
 from aiomlcommons.api.tensors import MapTensor, ModelTensor, TextTensor
 from aiomlcommons.emulator.agents import tools
 from aiomlcommons.emulator.agents._chat_interfaces import INTERFACES, PROMPT, Decision, OpenAIChat, Prompted
-from aiomlcommons.emulator.agents._json_paths import look_up
 from aiomlcommons.emulator.agents.agent_memory import Conversation, number
 from aiomlcommons.emulator.agents.agent_store import tool_name
 from aiomlcommons.emulator.cluster import Cluster
 from aiomlcommons.emulator.errors import Refused, refused
+from aiomlcommons.emulator.json_paths import look_up
 from aiomlcommons.emulator.models import predict
 
 DEFAULTS = {"prompt": PROMPT, "system_prompt": "You are a helpful assistant."}

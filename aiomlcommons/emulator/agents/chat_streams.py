@@ -10,10 +10,10 @@ import attrs
 import orjson
 
 from aiomlcommons.api.common import FunctionName
-from aiomlcommons.emulator.agents._json_paths import look_up
 from aiomlcommons.emulator.cluster import Cluster
 from aiomlcommons.emulator.connectors import remote
 from aiomlcommons.emulator.errors import refused, status_error
+from aiomlcommons.emulator.json_paths import look_up
 from aiomlcommons.emulator.models import model_store, predict
 
 OPENAI_CHAT = "openai/v1/chat/completions"

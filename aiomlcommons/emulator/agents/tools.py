@@ -12,13 +12,13 @@ from aiomlcommons.api.predict import PredictByModel, Prediction
 from aiomlcommons.api.tensors import ModelTensors, TextTensor
 from aiomlcommons.api.tools import ExecuteTool, GetTool, ListTools, Tool
 from aiomlcommons.emulator.agents._index_table import list_indices
-from aiomlcommons.emulator.agents._json_paths import look_up
 from aiomlcommons.emulator.agents._tool_catalogue import TOOLS
 from aiomlcommons.emulator.agents.agent_store import tool_name
 from aiomlcommons.emulator.cluster import Cluster, alter
 from aiomlcommons.emulator.connectors.connector_store import as_text
 from aiomlcommons.emulator.connectors.templates import fill, is_json
 from aiomlcommons.emulator.errors import NO_TOOLS, execution, illegal, missing, refused
+from aiomlcommons.emulator.json_paths import look_up
 from aiomlcommons.emulator.models import predict
 from aiomlcommons.emulator.registry import handles
 

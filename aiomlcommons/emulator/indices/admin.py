@@ -1,4 +1,4 @@
-"""Indices themselves: creating, looking at and deleting them, their mappings, settings and aliases."""
+"""Indices themselves: creating, looking at and deleting them, their mappings and settings."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from aiomlcommons.emulator.errors import Refused, illegal, refused
 from aiomlcommons.emulator.indices import mappings, names, settings
 from aiomlcommons.emulator.indices.creation import create
 from aiomlcommons.emulator.indices.errors import no_body
+from aiomlcommons.emulator.indices.semantic_mappings import expanded
 from aiomlcommons.emulator.indices.state import UserIndex
 from aiomlcommons.emulator.registry import Plain
 from aiomlcommons.emulator.routes import Call, route
@@ -79,7 +80,7 @@ async def put_mapping(cluster: Cluster, call: Call) -> Plain:
     indices, given = _found(cluster, call), _body(call)
     if call.http.body is None:
         raise no_body()
-    wanted = [mappings.merged(index.mappings, mappings.checked(given)) for index in indices]
+    wanted = [mappings.merged(index.mappings, mappings.checked(expanded(cluster, given))) for index in indices]
     for index, merged in zip(indices, wanted, strict=True):
         index.remap(merged)
     return Plain(ACKNOWLEDGED)
@@ -101,12 +102,6 @@ async def put_settings(cluster: Cluster, call: Call) -> Plain:
         if changes.get("refresh_interval", "-1") != "-1":
             index.settle_all()
     return Plain(ACKNOWLEDGED)
-
-
-@route("GET /{index}/_alias", "GET /_alias", parameters=CHOICE)
-async def get_aliases(cluster: Cluster, call: Call) -> Plain:
-    """Return the aliases of indices."""
-    return Plain({index.name: {"aliases": index.aliases} for index in _found(cluster, call)})
 
 
 @route(

@@ -7,7 +7,8 @@ from typing import Any
 
 from aiomlcommons.emulator.cluster import Cluster
 from aiomlcommons.emulator.errors import refused
-from aiomlcommons.emulator.indices import mappings, names, settings
+from aiomlcommons.emulator.indices import aliases, mappings, names, settings
+from aiomlcommons.emulator.indices.semantic_mappings import expanded
 from aiomlcommons.emulator.indices.state import UserIndex
 
 KEYS = ("settings", "mappings", "aliases")
@@ -25,11 +26,13 @@ def create(cluster: Cluster, name: str, body: Mapping[str, Any] | None = None) -
     index = UserIndex(
         name,
         existed=True,
-        mappings=mappings.checked(body.get("mappings") or {}),
+        mappings=mappings.checked(expanded(cluster, body.get("mappings") or {})),
         settings={"number_of_replicas": "1", **settings.read(body.get("settings") or {})},
-        aliases=dict(body.get("aliases") or {}),
+        aliases={alias: aliases.kept(alias, given) for alias, given in (body.get("aliases") or {}).items()},
         created=cluster.now(),
     )
+    for alias in index.aliases:
+        aliases.check(alias, {name: index.aliases, **{one.name: one.aliases for one in names.every(cluster)}})
     cluster.adopt(index)
     cluster.own[name] = index
     return index

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,35 +10,42 @@ import attrs
 from aiomlcommons.emulator.cluster import Cluster
 from aiomlcommons.emulator.encoding import to_json
 from aiomlcommons.emulator.errors import Refused
-from aiomlcommons.emulator.indices import names
+from aiomlcommons.emulator.indices import names, semantic_ingest
 from aiomlcommons.emulator.indices.documents import loaded
 from aiomlcommons.emulator.indices.state import UserIndex
 from aiomlcommons.emulator.indices.writes import Write
 from aiomlcommons.emulator.pipelines import ingest_pipelines
-from aiomlcommons.emulator.pipelines.drafts import Draft
+from aiomlcommons.emulator.pipelines.drafts import Draft, Processor
+from aiomlcommons.emulator.querying.scope import Field
 
 NO_PIPELINE = "_none"
 
 
 @attrs.frozen
 class Ingested:
-    """Writes after their pipelines: each as it is to be done, or the error of its document. ``was_any`` tells whether
-    there was a pipeline at all."""
+    """Writes after their pipelines: each as it is to be done, or the error of its document.
+
+    ``was_any`` tells whether there was a pipeline at all.
+    """
 
     writes: Sequence[Write | Refused]
     was_any: bool
 
 
+@attrs.define(eq=False)
+class _Steps:
+    """What documents for an index go through: pipelines, and what embeds semantic fields; and the documents."""
+
+    name: str
+    index: UserIndex | None
+    pipelines: Sequence[str]
+    fields: Mapping[str, Field]
+    semantic: Processor | None
+    pending: list[_Pending] = attrs.field(factory=list)
+
+
 @attrs.frozen
-class _Road:
-    """The pipelines that documents of one index go through, in order."""
-
-    index: str
-    pipelines: tuple[str, ...]
-
-
-@attrs.define
-class _Passenger:
+class _Pending:
     """A write whose document is on its way, the whole of its body, and the key of the document in that, if any."""
 
     place: int
@@ -52,24 +58,33 @@ class _Passenger:
 async def ingested(cluster: Cluster, writes: Sequence[Write]) -> Ingested:
     """Send the documents of writes through their pipelines; writes without one stay as they are."""
     done: list[Write | Refused] = list(writes)
-    roads: dict[_Road, list[_Passenger]] = defaultdict(list)
+    every: dict[tuple[str, str], _Steps] = {}
     for place, write in enumerate(writes):
-        index = _index(cluster, write)
-        road = _Road(index.name if index else write.index, tuple(_pipelines(write, index)))
-        if not road.pipelines:
-            continue
-        try:
-            if (passenger := _passenger(cluster, place, write, index)) is not None:
-                roads[road].append(passenger)
-        except Refused:
-            continue  # a body that is no JSON object, which the write itself refuses
-    for road, passengers in roads.items():
-        drafts = [one.draft for one in passengers]
-        for pipeline in road.pipelines:
+        key = (write.index, write.pipeline)
+        steps = every[key] = every.get(key) or _steps(cluster, write)
+        if steps.pipelines or steps.semantic is not None:
+            _collect(cluster, steps, place, write)
+    for steps in every.values():
+        drafts = [one.draft for one in steps.pending]
+        for pipeline in steps.pipelines:
             await ingest_pipelines.run(cluster, pipeline, drafts)
-        for one in passengers:
+        if steps.semantic is not None:
+            await ingest_pipelines.process(cluster, steps.semantic, drafts)
+        for one in steps.pending:
             done[one.place] = one.draft.error or _rewritten(one)
-    return Ingested(done, bool(roads))
+    return Ingested(done, any(steps.pending for steps in every.values()))
+
+
+def _steps(cluster: Cluster, write: Write) -> _Steps:
+    index = _index(cluster, write)
+    settings: Mapping[str, str] = index.settings if index else {}
+    fields = index.fields() if index else {}
+    size = int(settings.get("neural_search.semantic_ingest_batch_size", semantic_ingest.BATCH_SIZE))
+    wanted = write.pipeline or settings.get("default_pipeline", NO_PIPELINE)
+    found = [wanted, settings.get("final_pipeline", NO_PIPELINE)]
+    pipelines = [name for name in found if name != NO_PIPELINE]
+    name = index.name if index else write.index
+    return _Steps(name, index, pipelines, fields, semantic_ingest.processor_of(fields, size))
 
 
 def _index(cluster: Cluster, write: Write) -> UserIndex | None:
@@ -80,30 +95,25 @@ def _index(cluster: Cluster, write: Write) -> UserIndex | None:
         return None
 
 
-def _pipelines(write: Write, index: UserIndex | None) -> list[str]:
-    settings: Mapping[str, str] = index.settings if index else {}
-    wanted = write.pipeline or settings.get("default_pipeline", NO_PIPELINE)
-    found = [wanted, settings.get("final_pipeline", NO_PIPELINE)]
-    return [name for name in found if name != NO_PIPELINE]
-
-
-def _passenger(cluster: Cluster, place: int, write: Write, index: UserIndex | None) -> _Passenger | None:
+def _collect(cluster: Cluster, steps: _Steps, place: int, write: Write) -> None:
+    """Note the document of a write, if it has one. A body that is no object is left to the write, which refuses it."""
     if write.action == "delete":
-        return None
-    body = loaded(write.body, cluster.version)
+        return
+    try:
+        body = loaded(write.body, cluster.version)
+    except Refused:
+        return
     inner = None
     if write.action == "update":
         # Of an update only a document that may be new goes through pipelines, not the change of an old one.
         inner = "doc" if body.get("doc_as_upsert") else "upsert"
         if not isinstance(body.get(inner), dict):
-            return None
-    stored = index.get(write.key) if index and write.key else None
-    fields = index.fields() if index else {}
-    source = body if inner is None else body[inner]
-    draft = Draft(index.name if index else write.index, write.key, source, fields, stored)
-    return _Passenger(place, write, body, inner, draft)
+            return
+    stored = steps.index.get(write.key) if steps.index and write.key else None
+    draft = Draft(steps.name, write.key, body if inner is None else body[inner], steps.fields, stored)
+    steps.pending.append(_Pending(place, write, body, inner, draft))
 
 
-def _rewritten(one: _Passenger) -> Write:
+def _rewritten(one: _Pending) -> Write:
     body = one.draft.source if one.inner is None else {**one.body, one.inner: one.draft.source}
     return attrs.evolve(one.write, body=to_json(body))

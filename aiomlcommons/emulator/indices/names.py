@@ -26,7 +26,7 @@ def check_name(cluster: Cluster, name: str) -> None:
         raise _system(name)
     if why := _problem(name):
         raise invalid_name(name, why)
-    if any(name in index.aliases for index in _own(cluster)):
+    if any(name in index.aliases for index in every(cluster)):
         raise invalid_name(name, "already exists as alias")
 
 
@@ -66,7 +66,7 @@ def found(cluster: Cluster, expression: str, kind: str = "index_or_alias", *, le
 
 def _matching(cluster: Cluster, name: str) -> Iterator[UserIndex]:
     pattern = "*" if name == "_all" else name
-    for index in _own(cluster):
+    for index in every(cluster):
         # A pattern finds no hidden index, unless it begins with a dot itself.
         if index.name.startswith(".") and "*" in pattern and not pattern.startswith("."):
             continue
@@ -86,7 +86,7 @@ def one_index(cluster: Cluster, name: str) -> UserIndex:
 
 def is_alias(cluster: Cluster, name: str) -> bool:
     """Return whether a name is one of an alias."""
-    return any(name in index.aliases for index in _own(cluster))
+    return any(name in index.aliases for index in every(cluster))
 
 
 def exists(cluster: Cluster, name: str) -> bool:
@@ -94,5 +94,6 @@ def exists(cluster: Cluster, name: str) -> bool:
     return name in cluster.own or is_alias(cluster, name)
 
 
-def _own(cluster: Cluster) -> list[UserIndex]:
+def every(cluster: Cluster) -> list[UserIndex]:
+    """Return all indices of users, by their names."""
     return [cast("UserIndex", cluster.own[name]) for name in sorted(cluster.own)]

@@ -10,6 +10,7 @@ from aiomlcommons.emulator.errors import illegal
 from aiomlcommons.emulator.indices.semantic import Target, target_of
 from aiomlcommons.emulator.indices.state import UserIndex
 from aiomlcommons.emulator.models import asking
+from aiomlcommons.emulator.pipelines.enriching import INNER
 from aiomlcommons.emulator.querying.errors import malformed, parsing
 from aiomlcommons.emulator.querying.texts import tokens
 
@@ -19,13 +20,6 @@ KNN = ("k", "max_distance", "min_score", "filter", "boost", "method_parameters",
 OF_NEURAL = {*KNN, "query_text", "query_image", "model_id", "query_tokens", "semantic_field_search_analyzer"}
 OF_SPARSE = {"query_text", "model_id", "analyzer", "max_token_score", "query_tokens", "method_parameters"}
 OF_SPARSE |= {"boost", "_name"}
-INNER: Mapping[str, tuple[str, ...]] = {
-    "bool": ("must", "filter", "must_not", "should"),
-    "constant_score": ("filter",),
-    "hybrid": ("queries", "filter"),
-    "nested": ("query",),
-}
-"""By the name of a query, where it has others within."""
 EITHER = "either query_text field or query_tokens field must be provided for [neural_sparse] query"
 BOTH = (
     "Cannot use both [model_id: {model}] and [analyzer: {analyzer}] for neural sparse query tokenization. Specify only "

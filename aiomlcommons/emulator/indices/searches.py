@@ -8,11 +8,14 @@ from typing import Any
 import attrs
 
 from aiomlcommons.emulator.cluster import Cluster
-from aiomlcommons.emulator.indices import names
+from aiomlcommons.emulator.indices import hybrid, names
 from aiomlcommons.emulator.indices.docs import source_of
 from aiomlcommons.emulator.indices.errors import invalid_request
 from aiomlcommons.emulator.indices.points import Snapshot, opened
 from aiomlcommons.emulator.indices.rewriting import rewritten
+from aiomlcommons.emulator.pipelines import searches as search_pipelines
+from aiomlcommons.emulator.pipelines.enriching import in_two_phases
+from aiomlcommons.emulator.pipelines.searches import SearchPipeline
 from aiomlcommons.emulator.querying.errors import not_emulated, parsing
 from aiomlcommons.emulator.querying.paging import Page, matching, page
 from aiomlcommons.emulator.querying.scope import Row, Scope
@@ -24,14 +27,14 @@ from aiomlcommons.emulator.routes import Call, route
 CHOICE = "ignore_unavailable allow_no_indices expand_wildcards ignore_throttled preference routing"
 IN_QUERY = "size from sort _source _source_includes _source_excludes track_total_hits version seq_no_primary_term"
 IGNORED = "allow_partial_search_results request_cache timeout search_type batched_reduce_size ccs_minimize_roundtrips"
-NOT_EMULATED = ("q", "scroll", "search_pipeline")
+NOT_EMULATED = ("q", "scroll")
 KNOWN = {"query", "from", "size", "sort", "search_after", "_source", "track_total_hits", "min_score", "pit", "version"}
-KNOWN |= {"seq_no_primary_term", "timeout", "track_scores"}
+KNOWN |= {"seq_no_primary_term", "timeout", "track_scores", "rescore", "ext", "search_pipeline"}
 # The server knows these, too.
 OTHERS = {
     *("aggs", "aggregations", "highlight", "fields", "docvalue_fields", "stored_fields", "script_fields", "suggest"),
-    *("rescore", "collapse", "slice", "profile", "explain", "ext", "post_filter", "terminate_after", "derived"),
-    *("indices_boost", "search_pipeline", "verbose_pipeline"),
+    *("collapse", "slice", "profile", "explain", "post_filter", "terminate_after", "derived"),
+    *("indices_boost", "verbose_pipeline"),
 }
 COUNTED_EXACTLY = 10_000
 NO_PIT = "_shard_doc is only supported with point-in-time (PIT). Add a PIT or remove _shard_doc."
@@ -39,18 +42,26 @@ NO_PIT = "_shard_doc is only supported with point-in-time (PIT). Add a PIT or re
 
 @route(
     *("GET /{index}/_search", "POST /{index}/_search", "GET /_search", "POST /_search"),
-    parameters=f"{CHOICE} {IN_QUERY} {IGNORED} {' '.join(NOT_EMULATED)}",
+    parameters=f"{CHOICE} {IN_QUERY} {IGNORED} search_pipeline {' '.join(NOT_EMULATED)}",
     needs="search",
 )
 async def search(cluster: Cluster, call: Call) -> Plain:
     """Return a page of hits, of indices or of a point in time."""
-    body = _body(call)
-    snapshot, head = _snapshot(cluster, call, body)
+    given = _body(call)
+    snapshot, head = _snapshot(cluster, call, given)
+    pipeline = _pipeline(cluster, snapshot, given)
+    body = await pipeline.asked(cluster, given)
+    if hybrid.is_hybrid(body):
+        hybrid.checked(body)
+        body = {**body, "query": hybrid.filtered(body["query"])}
     scopes = [await _scope(cluster, one, body) for one in snapshot]
-    found = _merged(scopes, body)
+    found = hybrid.page(scopes, body, pipeline.combine) if hybrid.is_hybrid(body) else _merged(scopes, body)
     shards = {"total": len(scopes), "successful": len(scopes), "skipped": 0, "failed": 0}
-    hits = [_hit(one, found, body) for one in found.hits]
+    raw = [_hit(one, found, body) for one in found.hits]
+    hits = await pipeline.answered(cluster, given, raw)
     best = (found.best if found.is_scored else None) if scopes else 0.0
+    if hits is not raw and hits:
+        best = hits[0]["_score"]
     counted = {**_total(found.total, body.get("track_total_hits", COUNTED_EXACTLY)), "max_score": best, "hits": hits}
     return Plain({**head, "took": 1, "timed_out": False, "_shards": shards, "hits": counted})
 
@@ -82,7 +93,7 @@ def _body(call: Call) -> dict[str, Any]:
             raise not_emulated(f"[{name}] of a search")
         if name not in KNOWN or (name == "query" and not isinstance(value, dict)):
             raise parsing(f"Unknown key for a {_token(value)} in [{name}].")
-    given: dict[str, Any] = {name: query[name] for name in ("size", "from") if name in query}
+    given: dict[str, Any] = {name: query[name] for name in ("size", "from", "search_pipeline") if name in query}
     if "sort" in query:
         given["sort"] = [_sort(part) for part in query["sort"].split(",")]
     if any(name.startswith("_source") for name in query):
@@ -121,6 +132,12 @@ def _snapshot(cluster: Cluster, call: Call, body: Mapping[str, Any]) -> tuple[Sn
     return opened(cluster, body["pit"]).snapshot, {"pit_id": body["pit"]["id"]}
 
 
+def _pipeline(cluster: Cluster, snapshot: Snapshot, body: Mapping[str, Any]) -> SearchPipeline:
+    """Return the pipeline of a search; the default is that of its only index."""
+    default = snapshot[0][0].settings.get("search.default_pipeline", "_none") if len(snapshot) == 1 else "_none"
+    return search_pipelines.found(cluster, body.get("search_pipeline"), default)
+
+
 def _seen(cluster: Cluster, call: Call) -> Snapshot:
     lenient = call.flag("ignore_unavailable")
     found = names.found(cluster, call.names.get("index", "_all"), lenient=lenient)
@@ -131,7 +148,7 @@ async def _scope(cluster: Cluster, one: Any, body: Mapping[str, Any]) -> Scope:
     """Return what is searched of an index, with the models asked that the query asks."""
     index, documents = one
     if "query" in body:
-        body = {**body, "query": await rewritten(cluster, index, body["query"])}
+        body = in_two_phases({**body, "query": await rewritten(cluster, index, body["query"])})
     rows = [Row(document, document.source, index.name) for document in documents.values()]
     return Scope(index.name, index.uuid, cluster.node_id, rows, body, index.fields(), cluster.now())
 

@@ -94,8 +94,8 @@ def _within(value: Any, field_map: FieldMap, stored: Any, above: str) -> Iterato
 def check(node: Mapping[str, Any], field_map: Any, name: str = "field_map") -> None:
     """Raise Refused for a value that is no text, no list of texts and no object that the map goes into."""
     if not isinstance(field_map, Mapping):
-        config, value = java_type(field_map), java_type(dict(node))
-        raise illegal(UNLIKE.format(name=name, config=config, value=value))
+        types = {"config": java_type(field_map), "value": java_type(dict(node))}
+        raise illegal(UNLIKE.format(name=name, **types))
     for key, target in field_map.items():
         value = node.get(key)
         if isinstance(value, list):

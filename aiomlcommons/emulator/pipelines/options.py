@@ -7,7 +7,7 @@ from typing import Any
 
 import attrs
 
-from aiomlcommons.emulator.errors import Refused, refused
+from aiomlcommons.emulator.errors import Refused, illegal, refused
 
 JAVA = {str: "java.lang.String", bool: "java.lang.Boolean", int: "java.lang.Integer", float: "java.lang.Double"}
 JAVA |= {dict: "java.util.HashMap", list: "java.util.ArrayList"}
@@ -16,8 +16,9 @@ Given = Mapping[str, Any]
 
 def bad_config(reason: str, kind: str | None = None, name: str | None = None) -> Refused:
     """Return the error of a configuration: ``kind`` is the type of the processor, ``name`` the property."""
-    more = {"processor_type": kind, "property_name": name}
-    return refused(400, "parse_exception", reason, **{key: value for key, value in more.items() if value is not None})
+    more: dict[str, Any] = {"processor_type": kind, "property_name": name}
+    known = {key: value for key, value in more.items() if value is not None}
+    return refused(400, "parse_exception", reason, None, **known)
 
 
 def java_type(value: Any) -> str:
@@ -31,6 +32,8 @@ class Options:
 
     kind: str
     rest: dict[str, Any]
+    # The server says some errors of processors of searches otherwise.
+    of_search: bool = False
 
     def text(self, name: str) -> str:
         """Return a text that must be there."""
@@ -97,6 +100,8 @@ class Options:
         if self.rest:
             unknown = ", ".join(self.rest)
             words = f"processor [{self.kind}] doesn't support one or more provided configuration parameters"
+            if self.of_search:
+                raise bad_config(f"{words}: [{unknown}]")
             raise bad_config(f"{words} [{unknown}]", self.kind)
 
     def bad(self, name: str, why: str) -> Refused:
@@ -104,7 +109,9 @@ class Options:
         return bad_config(f"[{name}] {why}", self.kind, name)
 
     def illegal(self, reason: str) -> Refused:
-        """Return the error of a configuration that the processor itself refuses, which the server says with 500."""
+        """Return the error of a configuration that the processor itself refuses; of documents it is a 500."""
+        if self.of_search:
+            return illegal(reason)
         why = {"type": "illegal_argument_exception", "reason": reason}
         said = f"java.lang.IllegalArgumentException: {reason}"
         return refused(500, "exception", said, why, processor_type=self.kind)

@@ -10,6 +10,7 @@ import attrs
 from aiomlcommons.emulator.errors import illegal, refused
 from aiomlcommons.emulator.querying.errors import WINDOW, too_large
 from aiomlcommons.emulator.querying.queries import compiled
+from aiomlcommons.emulator.querying.rescoring import rescored
 from aiomlcommons.emulator.querying.scope import Scope
 from aiomlcommons.emulator.querying.sorting import Found, Key, following, in_order, sort_keys
 
@@ -32,14 +33,15 @@ class Page:
 def page(scope: Scope) -> Page:
     """Return the page that the body of a scope asks for. Raises Refused."""
     body = scope.body
-    start, size = (_amount(body, name, default) for name, default in (("from", 0), ("size", 10)))
+    start, size = (amount(body, name, default) for name, default in (("from", 0), ("size", 10)))
     if start + size > WINDOW:
         raise too_large(scope.index, start + size, scope.node_id)
     keys = sort_keys(scope, body.get("sort"))
     found = matching(scope, body.get("query"), float(body.get("min_score", 0)))
-    ordered = following(scope, in_order(found, keys), keys, body.get("search_after"), start)
+    ranked = rescored(scope, in_order(found, keys), keys)
+    ordered = following(scope, ranked, keys, body.get("search_after"), start)
     # Without a page there is nothing to score.
-    best = max((one.score for one in found), default=None) if size else None
+    best = max((one.score for one in ranked), default=None) if size else None
     return Page(ordered[start : start + size], len(found), best, keys)
 
 
@@ -50,7 +52,8 @@ def matching(scope: Scope, query: Any, least: float = 0) -> list[Found]:
     return [Found(row, score, place) for row, score, place in scored if score is not None and score >= least]
 
 
-def _amount(body: Any, name: str, default: int) -> int:
+def amount(body: Any, name: str, default: int) -> int:
+    """Return how many hits are wanted, or passed over. Raises Refused for what is no such number."""
     given = body.get(name, default)
     try:
         amount = int(given)

@@ -1,0 +1,172 @@
+"""Aliases: other names of indices, changed all at once, so that a reader sees the old state or the new one."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Mapping
+from typing import Any
+
+from aiomlcommons.emulator.cluster import Cluster
+from aiomlcommons.emulator.errors import Refused, illegal, refused
+from aiomlcommons.emulator.indices import names
+from aiomlcommons.emulator.querying.errors import cause, not_emulated
+from aiomlcommons.emulator.registry import Plain
+from aiomlcommons.emulator.routes import Call, route
+
+ACKNOWLEDGED = {"acknowledged": True}
+CHOICE = "ignore_unavailable allow_no_indices expand_wildcards local"
+TIMES = "timeout master_timeout cluster_manager_timeout"
+ACTIONS = ("add", "remove", "remove_index")
+KEPT = ("is_write_index", "is_hidden", "index_routing", "search_routing")
+TWO_WRITE_INDICES = "alias [{name}] has more than one write index [{indices}]"
+Aliases = dict[str, dict[str, Any]]
+
+
+@route(
+    *("GET /{index}/_alias", "GET /_alias", "GET /{index}/_alias/{name}", "GET /_alias/{name}"),
+    parameters=CHOICE,
+)
+async def get(cluster: Cluster, call: Call) -> Plain:
+    """Return the aliases of indices, or those of some names; 404 for a name that none of them has."""
+    expression, wanted = call.names.get("index", "_all"), call.names.get("name")
+    found = names.found(cluster, expression, lenient=call.flag("ignore_unavailable"))
+    if wanted is None:
+        return Plain({index.name: {"aliases": index.aliases} for index in found})
+    shown = {index.name: {"aliases": own} for index in found if (own := _named(index.aliases, wanted))}
+    every = [name for one in shown.values() for name in one["aliases"]]
+    missing = [name for name in wanted.split(",") if "*" not in name and name not in every]
+    if missing:
+        said = f"alias{'es' if len(missing) > 1 else ''} [{', '.join(missing)}] missing"
+        return Plain({"error": said, "status": 404, **shown}, 404)
+    return Plain(shown)
+
+
+def _named(aliases: Mapping[str, Any], wanted: str) -> dict[str, Any]:
+    patterns = ["*" if one == "_all" else one for one in wanted.split(",")]
+    return {name: one for name, one in aliases.items() if any(fnmatch.fnmatchcase(name, each) for each in patterns)}
+
+
+@route("POST /_aliases", parameters=TIMES)
+async def update(cluster: Cluster, call: Call) -> Plain:
+    """Do several changes at once: all of them, or none where one is refused."""
+    actions = [_action(one) for one in (call.json() or {}).get("actions") or ()]
+    if not actions:
+        raise illegal("No action specified")
+    aliases = _now(cluster)
+    gone: set[str] = set()
+    done = [_apply(cluster, aliases, gone, kind, given) for kind, given in actions]
+    if not any(done) and all(kind == "remove" for kind, _ in actions):
+        raise _missing([alias for _, given in actions for alias in _listed(given, "alias")])
+    _commit(cluster, aliases, gone)
+    return Plain(ACKNOWLEDGED)
+
+
+@route(
+    *("PUT /{index}/_alias/{name}", "POST /{index}/_alias/{name}"),
+    *("PUT /{index}/_aliases/{name}", "POST /{index}/_aliases/{name}"),
+    parameters=TIMES,
+)
+async def put(cluster: Cluster, call: Call) -> Plain:
+    """Give indices an alias."""
+    aliases = _now(cluster)
+    given = {**(call.json() or {}), "index": call.names["index"], "alias": call.names["name"]}
+    _apply(cluster, aliases, set(), "add", given)
+    _commit(cluster, aliases, set())
+    return Plain(ACKNOWLEDGED)
+
+
+@route("DELETE /{index}/_alias/{name}", "DELETE /{index}/_aliases/{name}", parameters=TIMES)
+async def delete(cluster: Cluster, call: Call) -> Plain:
+    """Take aliases from indices. Raises Refused (404) where none of them has one."""
+    found = False
+    for index in names.found(cluster, call.names["index"]):
+        for alias in _named(index.aliases, call.names["name"]):
+            del index.aliases[alias]
+            found = True
+    if not found:
+        raise _missing(call.names["name"].split(","))
+    return Plain(ACKNOWLEDGED)
+
+
+# ---- actions ---------------------------------------------------------------------------------------------------------
+
+
+def _action(one: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
+    ((kind, given),) = one.items()
+    if kind not in ACTIONS:
+        why = cause("x_content_parse_exception", f"[1:14] [alias_action] unknown field [{kind}]")
+        raise _unreadable(why)
+    for name in ("index", *(["alias"] if kind != "remove_index" else [])):
+        if not _listed(given, name):
+            plural = "indices" if name == "index" else "aliases"
+            raise _unreadable(cause("illegal_argument_exception", f"One of [{name}] or [{plural}] is required"))
+    return kind, given
+
+
+def _unreadable(why: Mapping[str, Any]) -> Refused:
+    return refused(400, "x_content_parse_exception", "[1:20] [aliases] failed to parse field [actions]", why)
+
+
+def _listed(given: Mapping[str, Any], name: str) -> list[str]:
+    """Return names that may stand alone or in a list, such as ``alias`` and ``aliases``."""
+    several = given.get("indices" if name == "index" else "aliases")
+    return list(several) if several else [given[name]] if given.get(name) else []
+
+
+def _apply(cluster: Cluster, aliases: Aliases, gone: set[str], kind: str, given: Mapping[str, Any]) -> bool:
+    """Note a change in ``aliases`` and ``gone``; return whether it changes anything."""
+    indices = [index.name for one in _listed(given, "index") for index in names.found(cluster, str(one))]
+    if kind == "remove_index":
+        gone.update(indices)
+        return bool(indices)
+    found = False
+    for name in indices:
+        for alias in _listed(given, "alias"):
+            if kind == "add":
+                aliases[name][alias] = kept(alias, given)
+                found = True
+            else:
+                for old in _named(aliases[name], alias):
+                    del aliases[name][old]
+                    found = True
+    return found
+
+
+def kept(name: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options of an alias as the server keeps them."""
+    if "filter" in given:
+        raise not_emulated(f"filter of alias [{name}]")
+    routing = {f"{kind}_routing": str(given["routing"]) for kind in ("index", "search") if "routing" in given}
+    return {**routing, **{option: given[option] for option in KEPT if option in given}}
+
+
+def _commit(cluster: Cluster, aliases: Aliases, gone: set[str]) -> None:
+    left = {name: own for name, own in aliases.items() if name not in gone}
+    for name in {alias for own in left.values() for alias in own}:
+        check(name, left)
+    for name in gone:
+        del cluster.own[name]
+    for index in names.every(cluster):
+        index.aliases = aliases[index.name]
+
+
+def check(name: str, aliases: Mapping[str, Mapping[str, Any]]) -> None:
+    """Raise Refused for an alias that has the name of an index, or more than one index to write to."""
+    if name in aliases:
+        where: dict[str, Any] = {"index": name, "index_uuid": "_na_"}
+        why = f"Invalid alias name [{name}], an index exists with the same name as the alias"
+        raise refused(400, "invalid_alias_name_exception", why, **where)
+    writers = sorted(index for index, own in aliases.items() if own.get(name, {}).get("is_write_index"))
+    if len(writers) > 1:
+        reason = TWO_WRITE_INDICES.format(name=name, indices=",".join(writers))
+        raise refused(500, "illegal_state_exception", reason)
+
+
+def _now(cluster: Cluster) -> Aliases:
+    return {index.name: dict(index.aliases) for index in names.every(cluster)}
+
+
+def _missing(aliases: list[str]) -> Refused:
+    listed = ", ".join(aliases)
+    where: dict[str, Any] = {"resource.id": listed, "resource.type": "aliases"}
+    return refused(404, "aliases_not_found_exception", f"aliases [{listed}] missing", **where)

@@ -1,0 +1,108 @@
+"""Hybrid queries: several queries side by side, whose scores a processor of the search pipeline makes one of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from aiomlcommons.emulator.errors import illegal
+from aiomlcommons.emulator.pipelines.searches import Between
+from aiomlcommons.emulator.querying.errors import not_emulated, parsing
+from aiomlcommons.emulator.querying.paging import Page, amount, matching
+from aiomlcommons.emulator.querying.scope import Scope
+from aiomlcommons.emulator.querying.sorting import Found, in_order
+
+MOST_QUERIES = 5
+OPTIONS = {"queries", "filter", "pagination_depth", "boost", "_name"}
+NO_QUERIES = "[hybrid] requires 'queries' field with at least one clause"
+TOO_MANY = "Number of sub-queries exceeds maximum supported by [hybrid] query"
+UNKNOWN = "Field is not supported by [hybrid] query"
+NO_OBJECT = "[_na] query malformed, must start with start_object"
+TOO_FAR = "Reached end of search result, increase pagination_depth value to see more results"
+# What stands before and after all hits, and before those of each query, where no processor takes it out.
+ENDS, BETWEEN = -9_549_511_920.4881596047, -4_422_440_593.9791198149
+
+
+def is_hybrid(body: Mapping[str, Any]) -> bool:
+    """Return whether a search asks a hybrid query."""
+    query = body.get("query")
+    return isinstance(query, Mapping) and "hybrid" in query
+
+
+def checked(body: Mapping[str, Any]) -> None:
+    """Raise Refused for a hybrid query that the server refuses, whatever the index."""
+    wanted = body["query"]["hybrid"]
+    if "queries" not in wanted:
+        raise parsing(NO_QUERIES)
+    if not wanted["queries"]:
+        raise parsing(NO_OBJECT)
+    if len(wanted["queries"]) > MOST_QUERIES:
+        raise parsing(TOO_MANY)
+    if any(option not in OPTIONS for option in wanted):
+        raise parsing(UNKNOWN)
+    for name in ("sort", "search_after", "rescore"):
+        if body.get(name):
+            raise not_emulated(f"[{name}] of a hybrid query")
+
+
+def filtered(query: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a hybrid query with its filter in each of its queries."""
+    wanted = query["hybrid"]
+    if "filter" not in wanted:
+        return query
+    queries = [_with(one, wanted["filter"]) for one in wanted["queries"]]
+    return {"hybrid": {**{name: value for name, value in wanted.items() if name != "filter"}, "queries": queries}}
+
+
+def _with(query: Any, own: Any) -> Any:
+    """Return a query with a filter; one of vectors looks for the nearest among those that the filter takes."""
+    ((name, wanted),) = query.items()
+    if name not in {"knn", "neural"}:
+        return {"bool": {"must": [query], "filter": [own]}}
+    ((field, options),) = wanted.items()
+    both = {"bool": {"filter": [options["filter"], own]}} if "filter" in options else own
+    return {name: {field: {**options, "filter": both}}}
+
+
+def page(scopes: Sequence[Scope], body: Mapping[str, Any], combine: Between | None) -> Page:
+    """Return a page of the hits of a hybrid query. Raises Refused."""
+    start, size = amount(body, "from", 0), amount(body, "size", 10)
+    depth = int(body["query"]["hybrid"].get("pagination_depth", start + size))
+    every: dict[tuple[str, str], Found] = {}
+    kept: list[list[Found]] = []
+    for scope in scopes:
+        # Each index keeps the best hits of each query, and only these are compared.
+        for number, query in enumerate(scope.body["query"]["hybrid"]["queries"]):
+            hits = in_order(matching(scope, query), [])
+            every |= {_key(one): one for one in hits}
+            if number == len(kept):
+                kept.append([])
+            kept[number] += hits[:depth]
+    kept = [in_order(hits, []) for hits in kept]
+    if combine is None:
+        return _raw(kept, len(every), size)
+    scores = combine([[(_key(one), one.score) for one in hits] for hits in kept])
+    least = float(body.get("min_score", 0))
+    found = [Found(every[key].row, score, every[key].place) for key, score in scores.items() if score >= least]
+    ordered = sorted(found, key=lambda one: (-one.score, one.row.index, one.place))
+    if start and start > len(ordered):
+        raise illegal(TOO_FAR)
+    best = ordered[0].score if ordered and size else None
+    total = len(ordered) if "min_score" in body else len(every)
+    return Page(ordered[start : start + size], total, best if ordered else 0.0, [])
+
+
+def _key(one: Found) -> tuple[str, str]:
+    return one.row.index, one.row.id
+
+
+def _raw(kept: Sequence[Sequence[Found]], total: int, size: int) -> Page:
+    """Return the hits of all queries one after the other, with the marks between them that nobody has taken out."""
+    first = next((hits[0] for hits in kept if hits), None)
+    if first is None:
+        return Page([], 0, 0.0, [])
+    marked = [Found(first.row, ENDS, first.place)]
+    for hits in kept:
+        marked += [Found(first.row, BETWEEN, first.place), *hits]
+    marked.append(Found(first.row, ENDS, first.place))
+    return Page(marked[:size], total, max(one.score for hits in kept for one in hits), [])
