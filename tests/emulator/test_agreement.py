@@ -20,8 +20,8 @@ SUPPORTED = {
     "ml-commons-3.9.0.jsonl": 72,
     "ml-commons-runs.jsonl": 143,
     "opensearch-3.8.0-indices.jsonl": 470,
-    "opensearch-3.8.0-neural.jsonl": 14,
     "opensearch-3.8.0-api.jsonl": 16,
+    "opensearch-3.8.0-neural.jsonl": 66,
     "races-and-restarts.jsonl": 19,
     "real-servers.jsonl": 20,
 }

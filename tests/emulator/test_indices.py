@@ -158,7 +158,7 @@ async def test_an_index_without_a_refresh_interval_waits_for_a_refresh(ml: Sessi
         ("POST", "/docs/_search", {"query": {"fuzzy": {"text": "x"}}}),
         ("POST", "/docs/_search", {"aggs": {}}),
         ("POST", "/docs/_search?q=x", None),
-        ("PUT", "/more", {"mappings": {"properties": {"a": {"type": "nested"}}}}),
+        ("PUT", "/more", {"mappings": {"properties": {"a": {"type": "join"}}}}),
         ("POST", "/docs/_update/a", {"script": "ctx.op = 'none'"}),
         ("POST", "/.plugins-ml-model/_search", {}),
         ("PUT", "/.plugins-ml-mine", {}),

@@ -11,8 +11,8 @@ import pytest_asyncio
 from aiomlcommons import ApiError, BadRequest, NotFound, Session
 from aiomlcommons.api.settings import MLSettings
 from aiomlcommons.api.tensors import TextTensor
-from aiomlcommons.emulator.agents._json_paths import look_up
 from aiomlcommons.emulator.connectors.templates import fill, open_places
+from aiomlcommons.emulator.json_paths import look_up
 from tests.support import model_server
 from tests.support.contract.chat import chat_model
 from tests.support.emulated_models import ALLOWED

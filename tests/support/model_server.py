@@ -31,15 +31,16 @@ from aiomlcommons.api.connectors import ConnectorAction
 from tests.support.serving import serving
 
 DIMENSION = 16
+VECTORS = web.AppKey("VECTORS", int)
 BAD_INPUT = b'{"error": {"message": "bad input", "type": "invalid_request_error"}}'
 BOOM = b'{"error": {"message": "boom"}}'
 PROVERB = "The answer is 42 and a soft answer turneth away wrath."
 PAGE = b"<html><body>Bad Gateway</body></html>"
 
 
-def vector_of(text: str) -> list[float]:
+def vector_of(text: str, dimension: int = DIMENSION) -> list[float]:
     """Return the server's embedding of a text."""
-    return [float(number) for number in np.random.default_rng(zlib.crc32(text.encode())).random(DIMENSION).round(6)]
+    return [float(number) for number in np.random.default_rng(zlib.crc32(text.encode())).random(dimension).round(6)]
 
 
 def score_of(query: str, text: str) -> float:
@@ -52,7 +53,8 @@ async def _embeddings(request: web.Request) -> web.StreamResponse:
     texts = orjson.loads(await request.read())["input"]
     if trouble := await _misbehave(request, texts):
         return trouble
-    rows = [{"object": "embedding", "index": i, "embedding": vector_of(text)} for i, text in enumerate(texts)]
+    vectors = [vector_of(text, request.app[VECTORS]) for text in texts]
+    rows = [{"object": "embedding", "index": i, "embedding": vector} for i, vector in enumerate(vectors)]
     return web.json_response({"object": "list", "data": rows, "model": "m", "usage": {"prompt_tokens": len(texts)}})
 
 
@@ -244,9 +246,10 @@ ROUTES = {
 
 
 @asynccontextmanager
-async def serve(host: str = "127.0.0.1", port: int = 0) -> AsyncGenerator[str]:
+async def serve(host: str = "127.0.0.1", port: int = 0, *, dimension: int = DIMENSION) -> AsyncGenerator[str]:
     """Serve while the context is open, and yield the URL."""
     app = web.Application()
+    app[VECTORS] = dimension
     app[BATCHES] = {}
     for path, handler in ROUTES.items():
         app.router.add_post(path, handler)

@@ -11,15 +11,19 @@ EXACT = ("_id", "_version", "result", "status", "_seq_no", "forced_refresh", "fo
 Words = Callable[[str], str]
 
 
-def index_differences(recorded: Any, got: Any, words: Words) -> Iterator[str]:
-    """Return where the answer of an index differs from the recorded one; ``words`` leaves out what may differ."""
+def index_differences(recorded: Any, got: Any, words: Words, *, hits: bool = True, total: bool = True) -> Iterator[str]:
+    """Return where the answer of an index differs from the recorded one; ``words`` leaves out what may differ.
+
+    Without ``hits`` only the number of these is compared, not which they are; without ``total`` that of a page only.
+    """
     if not isinstance(recorded, Mapping) or not isinstance(got, Mapping):
         return
     yield from _results("$", recorded, got)
     for number, (was, now) in enumerate(zip(recorded.get("items", []), got.get("items", []), strict=False)):
         yield from _items(f"item {number}", was, now, words)
     if "hits" in recorded and "hits" in got:
-        yield from _hits(recorded["hits"], got["hits"])
+        was, now = recorded["hits"], got["hits"]
+        yield from _hits(was, now) if hits else _counts(was, now, total=total)
 
 
 def _items(where: str, was: Mapping[str, Any], now: Mapping[str, Any], words: Words) -> Iterator[str]:
@@ -41,6 +45,15 @@ def _results(where: str, was: Mapping[str, Any], now: Mapping[str, Any]) -> Iter
         made = key == "_id" and len(str(was.get(key))) == len(str(now.get(key))) == len("q5q8GaIBsuBkri4e_ZNR")
         if was.get(key) != now.get(key) and not made:
             yield f"{where}: {key} is {now.get(key)}, recorded is {was.get(key)}"
+
+
+def _counts(was: Mapping[str, Any], now: Mapping[str, Any], *, total: bool) -> Iterator[str]:
+    before, after = ((hits.get("total") if total else "", len(hits["hits"])) for hits in (was, now))
+    if before != after:
+        yield f"total and number of hits are {after}, recorded are {before}"
+    scores = [hit["_score"] for hit in now["hits"]]
+    if scores != sorted(scores, reverse=True) or (scores and now["max_score"] != scores[0]):
+        yield f"scores are {scores} with {now['max_score']} as the best"
 
 
 def _hits(was: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:

@@ -11,7 +11,7 @@ import orjson
 from aiomlcommons.stream import Frames
 
 CHANGING = {"timestamp", "messageId", "threadId", "result"}
-TOKENS = re.compile(r"dataAsMap\.response\[\]$")
+TOKENS = re.compile(r"(dataAsMap\.response\[\]|_source\.(weights|text_semantic_info\.embedding))$")
 
 
 def differences(recorded: Any, got: Any, known: Mapping[str, str] = {}, where: str = "$") -> Iterator[str]:
