@@ -84,12 +84,27 @@ def page(scopes: Sequence[Scope], body: Mapping[str, Any], combine: Between | No
     scores = combine([[(_key(one), one.score) for one in hits] for hits in kept])
     least = float(body.get("min_score", 0))
     found = [Found(every[key].row, score, every[key].place) for key, score in scores.items() if score >= least]
-    ordered = sorted(found, key=lambda one: (-one.score, one.row.index, one.place))
+    ordered = in_order(_as_hashed(found), [])
     if start and start > len(ordered):
         raise illegal(TOO_FAR)
     best = ordered[0].score if ordered and size else None
     total = len(ordered) if "min_score" in body else len(every)
     return Page(ordered[start : start + size], total, best if ordered else 0.0, [])
+
+
+def _as_hashed(found: Sequence[Found]) -> list[Found]:
+    """Return hits as in the server's hash table of each index, which is the order that equal scores leave them in.
+
+    Keys are places; within a bucket the last key that came is the first.
+    """
+    ordered = []
+    for index in sorted({one.row.index for one in found}):
+        own = [one for one in found if one.row.index == index]
+        buckets = 16
+        while len(own) > buckets * 3 // 4:
+            buckets *= 2
+        ordered += sorted(reversed(own), key=lambda one, mask=buckets - 1: one.place & mask)  # type: ignore[misc]
+    return ordered
 
 
 def _key(one: Found) -> tuple[str, str]:

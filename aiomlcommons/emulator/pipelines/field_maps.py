@@ -16,6 +16,8 @@ UNLIKE = (
     "[{name}] configuration doesn't match actual value type, configuration type is: {config}, actual value type is: "
     "{value}"
 )
+NO_NAME = "Field name cannot be null or empty"
+BAD_DOT = "Field name '{name}' contains invalid dot usage"
 FieldMap = Mapping[str, Any]
 
 
@@ -49,10 +51,16 @@ class Slot:
 
 
 def nested(source: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a source with names that have dots as objects."""
+    """Return a source with names that have dots as objects. Raises Refused for a dot without a name beside it.
+
+    The server does this to all of a document, also to tokens that a processor before has weighed: one that is a dot
+    makes it refuse the document.
+    """
     found: dict[str, Any] = {}
     for name, value in source.items():
-        *above, last = name.split(".")
+        *above, last = parts = name.split(".")
+        if not all(part.strip() for part in parts):
+            raise illegal(BAD_DOT.format(name=name) if above else NO_NAME)
         node = found
         for part in above:
             below = node.get(part)

@@ -46,7 +46,7 @@ def _in_order(hits: list[Hit], scores: list[float]) -> list[Hit]:
 
 def _by_model(options: Options) -> After:
     context = options.map("context")
-    model_id = Options("rerank", options.map("ml_opensearch"), of_search=True).text("model_id")
+    model_id = Options("rerank", dict(options.map("ml_opensearch")), of_search=True).text("model_id")
     if unknown := [name for name in context if name != "document_fields"]:
         raise options.illegal(f"unrecognized context field: {unknown[0]}")
     fields = context.get("document_fields")
@@ -94,7 +94,7 @@ def _text(hit: Hit, field: str) -> str:
 
 
 def _by_field(options: Options) -> After:
-    given = Options("rerank", options.map("by_field"), of_search=True)
+    given = Options("rerank", dict(options.map("by_field")), of_search=True)
     field, removes = given.text("target_field"), given.flag("remove_target_field")
     keeps, kept = given.flag("keep_previous_score"), given.maybe_text("previous_score_field", "previous_score")
     options.rest.pop("context", None)
