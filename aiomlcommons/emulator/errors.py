@@ -177,11 +177,11 @@ class ProviderFailed(Refused):
     """A failure of a provider, which streams report differently from an error of the server."""
 
 
-def version_conflict(index: str, index_uuid: str, key: str, wanted: int, found: int | None) -> Conflict:
+def version_conflict(index: str, index_uuid: str, key: str, wanted: int, found: int | None, term: int = 1) -> Conflict:
     """Return the error of a write with an outdated sequence number (optimistic concurrency)."""
     now = f". current document has seqNo [{found}] and primary term [1]"
     rest = now if found is not None else ". but no document was found"
-    reason = f"[{key}]: version conflict, required seqNo [{wanted}], primary term [1]{rest}"
+    reason = f"[{key}]: version conflict, required seqNo [{wanted}], primary term [{term}]{rest}"
     kind = "version_conflict_engine_exception"
     error = refused(409, kind, reason, index=index, shard=SHARD, index_uuid=index_uuid)
     return Conflict(409, error.body)

@@ -1,9 +1,9 @@
 """A model server for connectors, compatible with OpenAI and Cohere, which misbehaves on request.
 
-A text makes it fail (``please fail``: 400), break (``please break``: 500), respond with a web page (``please garble``),
-close the connection (``please drop``) or never respond (``please wait``). A chat counts its messages (``please
-count``), repeats what it was given (``please repeat``) or calls a tool (``please use name with {...}``), whose result
-it repeats.
+A text makes it fail (``please fail``: 400), break (``please break``: 500), throttle (``please throttle``: 429), respond
+with a web page (``please garble``), close the connection (``please drop``) or never respond (``please wait``).
+``/sparse`` weighs the words of texts. A chat counts its messages (``please count``), repeats what it was given
+(``please repeat``) or calls a tool (``please use name with {...}``), whose result it repeats.
 
 A streamed chat is sent word by word. Under ``/{habit}/v1/chat/completions`` it quotes a proverb (``proverb``), calls a
 tool that lists indices first (``tool``), responds with 500 (``boom``) or a page (``garbled``), is interrupted (``cut``)
@@ -33,6 +33,7 @@ from tests.support.serving import serving
 DIMENSION = 16
 VECTORS = web.AppKey("VECTORS", int)
 BAD_INPUT = b'{"error": {"message": "bad input", "type": "invalid_request_error"}}'
+SLOWER = b'{"error": {"message": "slower, please"}}'
 BOOM = b'{"error": {"message": "boom"}}'
 PROVERB = "The answer is 42 and a soft answer turneth away wrath."
 PAGE = b"<html><body>Bad Gateway</body></html>"
@@ -41,6 +42,11 @@ PAGE = b"<html><body>Bad Gateway</body></html>"
 def vector_of(text: str, dimension: int = DIMENSION) -> list[float]:
     """Return the server's embedding of a text."""
     return [float(number) for number in np.random.default_rng(zlib.crc32(text.encode())).random(dimension).round(6)]
+
+
+def weights_of(text: str) -> dict[str, float]:
+    """Return the server's weights of the words of a text."""
+    return {word: round(0.1 + zlib.crc32(word.encode()) % 1000 / 500, 3) for word in text.lower().split()}
 
 
 def score_of(query: str, text: str) -> float:
@@ -61,6 +67,13 @@ async def _embeddings(request: web.Request) -> web.StreamResponse:
 async def _plain_embeddings(request: web.Request) -> web.StreamResponse:
     texts = orjson.loads(await request.read())["input"]
     return web.json_response([vector_of(text) for text in texts])
+
+
+async def _sparse(request: web.Request) -> web.StreamResponse:
+    texts = orjson.loads(await request.read())["input"]
+    if trouble := await _misbehave(request, texts):
+        return trouble
+    return web.json_response([weights_of(text) for text in texts])
 
 
 async def _rerank(request: web.Request) -> web.StreamResponse:
@@ -167,6 +180,8 @@ async def _misbehave(request: web.Request, texts: Sequence[Any]) -> web.StreamRe
         return web.Response(status=400, body=BAD_INPUT, content_type="application/json")
     if "please break" in texts:
         return web.Response(status=500, body=BOOM, content_type="application/json")
+    if "please throttle" in texts:
+        return web.Response(status=429, body=SLOWER, content_type="application/json")
     if "please garble" in texts:
         return web.Response(body=PAGE, content_type="text/html")
     if "please wait" in texts:
@@ -236,6 +251,7 @@ ROUTES = {
     BATCHES_PATH + "/{id}/cancel": _cancel_batch,
     "/v1/embeddings": _embeddings,
     "/plain/embeddings": _plain_embeddings,
+    "/sparse": _sparse,
     "/v1/rerank": _rerank,
     "/plain/rerank": _plain_rerank,
     "/v1/chat/completions": _chat,

@@ -97,8 +97,9 @@ async def put_settings(cluster: Cluster, call: Call) -> Plain:
     """Change settings of indices."""
     given = _body(call)
     changes = settings.read(given.get("settings", given))
-    for index in _found(cluster, call):
-        index.settings |= changes
+    new = [(index, settings.changed(index, changes)) for index in _found(cluster, call)]
+    for index, changed in new:
+        index.settings = changed
         if changes.get("refresh_interval", "-1") != "-1":
             index.settle_all()
     return Plain(ACKNOWLEDGED)

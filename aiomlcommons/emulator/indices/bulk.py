@@ -37,7 +37,7 @@ async def bulk(cluster: Cluster, call: Call) -> Plain:
     if found := [problem for write in wanted for problem in _problems(write)]:
         raise invalid_request(*found)
     done = await ingested(cluster, wanted)
-    items = [{one.action: _item(cluster, one, ready, mode)} for one, ready in zip(wanted, done.writes, strict=True)]
+    items = [{one.action: _item(cluster, one, ready, mode)} for one, ready in done.writes]
     errors = any("error" in item for one in items for item in one.values())
     ingest = {"ingest_took": 0} if done.was_any else {}
     return Plain({"took": 1, **ingest, "errors": errors, "items": items})
@@ -126,4 +126,5 @@ def _write(call: Call, action: str, metadata: Mapping[str, Any], source: bytes) 
         metadata.get("version"),
         bool(metadata.get("require_alias", call.flag("require_alias"))),
         str(metadata.get("pipeline", query.get("pipeline", ""))),
+        metadata.get("if_primary_term"),
     )

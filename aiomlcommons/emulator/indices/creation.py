@@ -27,7 +27,7 @@ def create(cluster: Cluster, name: str, body: Mapping[str, Any] | None = None) -
         name,
         existed=True,
         mappings=mappings.checked(expanded(cluster, body.get("mappings") or {})),
-        settings={"number_of_replicas": "1", **settings.read(body.get("settings") or {})},
+        settings=settings.with_defaults(settings.read(body.get("settings") or {})),
         aliases={alias: aliases.kept(alias, given) for alias, given in (body.get("aliases") or {}).items()},
         created=cluster.now(),
     )

@@ -121,10 +121,11 @@ async def _written(cluster: Cluster, call: Call, action: str) -> Plain:
         _number(query.get("version")),
         call.flag("require_alias"),
         query.get("pipeline", ""),
+        _number(query.get("if_primary_term")),
     )
     if call.names.get("id") and (problems := writes.problems(write)):
         raise invalid_request(*problems)
-    (ready,) = (await ingested(cluster, [write])).writes
+    ((_, ready),) = (await ingested(cluster, [write])).writes
     if isinstance(ready, Refused):
         raise ready
     done = writes.perform(cluster, ready)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from aiomlcommons.emulator.errors import illegal
+from aiomlcommons.emulator.errors import Refused, illegal
 from aiomlcommons.emulator.pipelines.searches import Between
-from aiomlcommons.emulator.querying.errors import not_emulated, parsing
+from aiomlcommons.emulator.querying.errors import not_emulated, parsing, phase_failed
 from aiomlcommons.emulator.querying.paging import Page, amount, matching
 from aiomlcommons.emulator.querying.scope import Scope
 from aiomlcommons.emulator.querying.sorting import Found, in_order
@@ -27,6 +27,17 @@ def is_hybrid(body: Mapping[str, Any]) -> bool:
     """Return whether a search asks a hybrid query."""
     query = body.get("query")
     return isinstance(query, Mapping) and "hybrid" in query
+
+
+def unwrapped(query: Any) -> Any:
+    """Return a hybrid query without a ``bool`` that has nothing else in it, which the server sees through."""
+    if isinstance(query, Mapping) and query.keys() == {"bool"}:
+        inner = query["bool"]
+        if isinstance(inner, Mapping) and inner.keys() == {"must"}:
+            must = inner["must"] if isinstance(inner["must"], list) else [inner["must"]]
+            if len(must) == 1 and isinstance(must[0], Mapping) and "hybrid" in must[0]:
+                return must[0]
+    return query
 
 
 def checked(body: Mapping[str, Any]) -> None:
@@ -81,15 +92,22 @@ def page(scopes: Sequence[Scope], body: Mapping[str, Any], combine: Between | No
     kept = [in_order(hits, []) for hits in kept]
     if combine is None:
         return _raw(kept, len(every), size)
-    scores = combine([[(_key(one), one.score) for one in hits] for hits in kept])
+    try:
+        scores = combine([[(_key(one), one.score) for one in hits] for hits in kept])
+    except Refused as error:
+        raise phase_failed(_why(error)) from None
     least = float(body.get("min_score", 0))
     found = [Found(every[key].row, score, every[key].place) for key, score in scores.items() if score >= least]
     ordered = in_order(_as_hashed(found), [])
     if start and start > len(ordered):
-        raise illegal(TOO_FAR)
+        raise phase_failed(_why(illegal(TOO_FAR)))
     best = ordered[0].score if ordered and size else None
     total = len(ordered) if "min_score" in body else len(every)
     return Page(ordered[start : start + size], total, best if ordered else 0.0, [])
+
+
+def _why(error: Refused) -> Mapping[str, Any]:
+    return {name: error.body["error"][name] for name in ("type", "reason")}
 
 
 def _as_hashed(found: Sequence[Found]) -> list[Found]:
@@ -99,11 +117,11 @@ def _as_hashed(found: Sequence[Found]) -> list[Found]:
     """
     ordered = []
     for index in sorted({one.row.index for one in found}):
-        own = [one for one in found if one.row.index == index]
+        own = [one for one in reversed(found) if one.row.index == index]
         buckets = 16
         while len(own) > buckets * 3 // 4:
             buckets *= 2
-        ordered += sorted(reversed(own), key=lambda one, mask=buckets - 1: one.place & mask)  # type: ignore[misc]
+        ordered += sorted(own, key=lambda one, mask=buckets - 1: one.place & mask)  # type: ignore[misc]
     return ordered
 
 

@@ -23,12 +23,13 @@ NO_PIPELINE = "_none"
 
 @attrs.frozen
 class Ingested:
-    """Writes after their pipelines: each as it is to be done, or the error of its document.
+    """Writes after their pipelines: each as it was and as it is to be done, or the error of its document.
 
-    ``was_any`` tells whether there was a pipeline at all.
+    Those that failed stand in the places of such in the order in which they failed, as on the server: only by its id
+    does one know which is which. ``was_any`` tells whether there was a pipeline at all.
     """
 
-    writes: Sequence[Write | Refused]
+    writes: Sequence[tuple[Write, Write | Refused]]
     was_any: bool
 
 
@@ -53,6 +54,8 @@ class _Pending:
     body: dict[str, Any]
     inner: str | None
     draft: Draft
+    # Whether the document changes an old one.
+    is_change: bool
 
 
 async def ingested(cluster: Cluster, writes: Sequence[Write]) -> Ingested:
@@ -65,14 +68,25 @@ async def ingested(cluster: Cluster, writes: Sequence[Write]) -> Ingested:
         if steps.pipelines or steps.semantic is not None:
             _collect(cluster, steps, place, write)
     for steps in every.values():
-        drafts = [one.draft for one in steps.pending]
+        whole = [one.draft for one in steps.pending if not one.is_change]
         for pipeline in steps.pipelines:
-            await ingest_pipelines.run(cluster, pipeline, drafts)
+            await ingest_pipelines.run(cluster, pipeline, whole)
         if steps.semantic is not None:
-            await ingest_pipelines.process(cluster, steps.semantic, drafts)
+            await ingest_pipelines.process(cluster, steps.semantic, [one.draft for one in steps.pending])
         for one in steps.pending:
             done[one.place] = one.draft.error or _rewritten(one)
-    return Ingested(done, any(steps.pending for steps in every.values()))
+    pending = [one for steps in every.values() for one in steps.pending]
+    return Ingested(_as_told(writes, done, pending), bool(pending))
+
+
+def _as_told(
+    writes: Sequence[Write], done: Sequence[Write | Refused], pending: Sequence[_Pending]
+) -> list[tuple[Write, Write | Refused]]:
+    failed = sorted((one for one in pending if one.draft.error is not None), key=lambda one: one.draft.failed_at)
+    told = list(zip(writes, done, strict=True))
+    for place, one in zip(sorted(one.place for one in failed), failed, strict=True):
+        told[place] = (one.write, done[one.place])
+    return told
 
 
 def _steps(cluster: Cluster, write: Write) -> _Steps:
@@ -103,17 +117,29 @@ def _collect(cluster: Cluster, steps: _Steps, place: int, write: Write) -> None:
         body = loaded(write.body, cluster.version)
     except Refused:
         return
-    inner = None
-    if write.action == "update":
-        # Of an update only a document that may be new goes through pipelines, not the change of an old one.
-        inner = "doc" if body.get("doc_as_upsert") else "upsert"
-        if not isinstance(body.get(inner), dict):
-            return
+    if write.action != "update":
+        _add(steps, _Pending(place, write, body, None, _draft(steps, write, body), is_change=False))
+        return
+    for inner in ("doc", "upsert"):
+        # Of an update only a document that may be new goes through pipelines, not the change of an old one; the texts
+        # of semantic fields are embedded in both.
+        is_change = inner == "doc" and not body.get("doc_as_upsert")
+        if isinstance(body.get(inner), dict):
+            _add(steps, _Pending(place, write, body, inner, _draft(steps, write, body[inner]), is_change))
+
+
+def _draft(steps: _Steps, write: Write, source: dict[str, Any]) -> Draft:
     stored = steps.index.get(write.key) if steps.index and write.key else None
-    draft = Draft(steps.name, write.key, body if inner is None else body[inner], steps.fields, stored)
-    steps.pending.append(_Pending(place, write, body, inner, draft))
+    return Draft(steps.name, write.key, source, steps.fields, stored)
+
+
+def _add(steps: _Steps, one: _Pending) -> None:
+    if steps.semantic is not None or not one.is_change:
+        steps.pending.append(one)
 
 
 def _rewritten(one: _Pending) -> Write:
-    body = one.draft.source if one.inner is None else {**one.body, one.inner: one.draft.source}
-    return attrs.evolve(one.write, body=to_json(body))
+    if one.inner is None:
+        return attrs.evolve(one.write, body=to_json(one.draft.source))
+    one.body[one.inner] = one.draft.source
+    return attrs.evolve(one.write, body=to_json(one.body))

@@ -104,7 +104,8 @@ def _field(path: str, spec: Any) -> Mapped:
     if kind not in TYPES:
         raise bad_mapping(f"No handler for type [{kind}] declared on field [{name}]")
     if unknown := [key for key in spec if key not in COMMON and key not in TYPES[kind]]:
-        raise bad_mapping(f"unknown parameter [{unknown[0]}] on mapper [{name}] of type [{kind}]")
+        shown = spec.get("raw_field_type", "text") if kind == "semantic" else kind
+        raise bad_mapping(f"unknown parameter [{unknown[0]}] on mapper [{name}] of type [{shown}]")
     if kind == "sparse_vector" and "method" not in spec:
         raise bad_mapping("[sparse_vector] requires [method] parameter")
     if "fields" in spec:

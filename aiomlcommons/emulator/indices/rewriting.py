@@ -12,6 +12,7 @@ from aiomlcommons.emulator.indices.state import UserIndex
 from aiomlcommons.emulator.models import asking
 from aiomlcommons.emulator.pipelines.enriching import INNER
 from aiomlcommons.emulator.querying.errors import malformed, parsing
+from aiomlcommons.emulator.querying.scope import Scope
 from aiomlcommons.emulator.querying.texts import tokens
 
 BAD = "Invalid neural query: {problems}"
@@ -21,6 +22,11 @@ OF_NEURAL = {*KNN, "query_text", "query_image", "model_id", "query_tokens", "sem
 OF_SPARSE = {"query_text", "model_id", "analyzer", "max_token_score", "query_tokens", "method_parameters"}
 OF_SPARSE |= {"boost", "_name"}
 EITHER = "either query_text field or query_tokens field must be provided for [neural_sparse] query"
+NO_VECTORS = (
+    "Failed to process the neural query against the field {field} because its type is not supported. It should be one "
+    "of [knn_vector,semantic]"
+)
+ANALYZERS = {"bert-uncased", "mbert-uncased", "standard", "simple", "default"}
 BOTH = (
     "Cannot use both [model_id: {model}] and [analyzer: {analyzer}] for neural sparse query tokenization. Specify only "
     "one tokenization method. These parameters can be set either in the query or through the neural_query_enricher "
@@ -78,6 +84,9 @@ async def _neural(cluster: Cluster, index: UserIndex, field: str, options: Mappi
     target = target_of(index, field)
     if target is not None and target.is_sparse:
         return target.within(await _semantic_sparse(cluster, target, options))
+    mapped = index.fields().get(field)
+    if target is None and mapped is not None and mapped.type != "knn_vector":
+        raise illegal(NO_VECTORS.format(field=field))
     _check_dense(options, needs_model=target is None)
     model_id = options.get("model_id") or (target.model_id if target else "")
     vector = await _vector(cluster, model_id, options)
@@ -137,6 +146,10 @@ async def _sparse(cluster: Cluster, index: UserIndex, field: str, options: Mappi
     kept = {name: options[name] for name in ("boost", "method_parameters", "_name") if name in options}
     if "filter" in kept.get("method_parameters", {}):
         kept["method_parameters"] = await _filtered(cluster, index, kept["method_parameters"])
+    analyzer = options.get("analyzer")
+    if analyzer and analyzer not in ANALYZERS:
+        scope = Scope(index.name, index.uuid, cluster.node_id, [], {})
+        raise scope.refuse("illegal_argument_exception", f"Analyzer [{analyzer}] not found in shard context. ")
     return {"neural_sparse": {field: {**kept, "query_tokens": await _weights(cluster, options, as_ids=as_ids)}}}
 
 

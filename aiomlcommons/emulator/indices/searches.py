@@ -51,6 +51,8 @@ async def search(cluster: Cluster, call: Call) -> Plain:
     snapshot, head = _snapshot(cluster, call, given)
     pipeline = _pipeline(cluster, snapshot, given)
     body = await pipeline.asked(cluster, given)
+    if "query" in body:
+        body = {**body, "query": hybrid.unwrapped(body["query"])}
     if hybrid.is_hybrid(body):
         hybrid.checked(body)
         body = {**body, "query": hybrid.filtered(body["query"])}
@@ -60,10 +62,11 @@ async def search(cluster: Cluster, call: Call) -> Plain:
     raw = [_hit(one, found, body) for one in found.hits]
     hits = await pipeline.answered(cluster, given, raw)
     best = (found.best if found.is_scored else None) if scopes else 0.0
-    if hits is not raw and hits:
-        best = hits[0]["_score"]
+    profile: dict[str, Any] = {}
+    if hits and hits is not raw and pipeline.reranks:
+        best, profile = hits[0]["_score"], {"profile": {"shards": []}}
     counted = {**_total(found.total, body.get("track_total_hits", COUNTED_EXACTLY)), "max_score": best, "hits": hits}
-    return Plain({**head, "took": 1, "timed_out": False, "_shards": shards, "hits": counted})
+    return Plain({**head, "took": 1, "timed_out": False, "_shards": shards, "hits": counted, **profile})
 
 
 @route("GET /{index}/_count", "POST /{index}/_count", "GET /_count", "POST /_count", parameters=CHOICE, needs="search")

@@ -9,7 +9,7 @@ import attrs
 
 from aiomlcommons.api.common import FunctionName
 from aiomlcommons.emulator.cluster import Cluster
-from aiomlcommons.emulator.errors import Refused, illegal
+from aiomlcommons.emulator.errors import illegal
 from aiomlcommons.emulator.indices.semantic import INFO
 from aiomlcommons.emulator.indices.semantic_mappings import SPARSE, function_of
 from aiomlcommons.emulator.models import asking
@@ -17,12 +17,12 @@ from aiomlcommons.emulator.pipelines import pruning
 from aiomlcommons.emulator.pipelines.chunking import Cutter, cutter_of
 from aiomlcommons.emulator.pipelines.drafts import Draft, Processor
 from aiomlcommons.emulator.pipelines.field_maps import nested
-from aiomlcommons.emulator.pipelines.options import Options
+from aiomlcommons.emulator.pipelines.options import Options, java_type
 from aiomlcommons.emulator.querying.scope import Field
 
 KIND = "system_ingest_processor_semantic_field"
 BATCH_SIZE = 10
-NO_TEXT = "Expect the semantic field at path: {path} to be a string but found: {kind}."
+NO_TEXT = "Expect the semantic field at path: {path} to be a string but found: class {kind}."
 PRUNED = {"prune_type": "max_ratio", "prune_ratio": 0.1}
 
 
@@ -55,12 +55,8 @@ def processor_of(fields: Mapping[str, Field], batch_size: int = BATCH_SIZE) -> P
 
 
 def _texts(draft: Draft, semantic: Mapping[str, Field]) -> list[_Text]:
-    try:
-        draft.source = nested(draft.source)
-        return [text for path, field in semantic.items() for text in _found(draft.source, path, path, field)]
-    except Refused as error:
-        draft.error = error
-        return []
+    draft.source = nested(draft.source)
+    return [text for path, field in semantic.items() for text in _found(draft.source, path, path, field)]
 
 
 def _found(node: Any, left: str, path: str, field: Field) -> Iterator[_Text]:
@@ -73,7 +69,7 @@ def _found(node: Any, left: str, path: str, field: Field) -> Iterator[_Text]:
             yield from _found(node.get(name), rest, path, field)
         elif (value := node.get(name)) is not None:
             if not isinstance(value, str):
-                raise illegal(NO_TEXT.format(path=path, kind=type(value).__name__))
+                raise illegal(NO_TEXT.format(path=path, kind=java_type(value)))
             info = node[str(field.spec.get("semantic_info_field_name", f"{name}{INFO}"))] = {}
             cutters = _cutters(field.spec.get("chunking"))
             yield _Text(field, info, _cut(value, cutters), bool(cutters))

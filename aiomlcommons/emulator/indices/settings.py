@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from aiomlcommons.emulator.cluster import Cluster
-from aiomlcommons.emulator.errors import refused
+from aiomlcommons.emulator.errors import illegal, refused
 from aiomlcommons.emulator.indices.state import UserIndex
 from aiomlcommons.wire.version import Version
 
@@ -16,6 +16,8 @@ KNOWN = {
     *("max_result_window", "default_pipeline", "final_pipeline", "blocks.write", "replication.type"),
     *("mapping.total_fields.limit", "mapping.depth.limit"),
 }
+REPLICAS = "number_of_replicas"
+FIXED = {"number_of_shards", "codec", "knn", "sparse"}
 FAMILIES = ("knn", "merge.", "neural_search.", "routing.", "search.", "sparse", "translog.")
 OF_KNN = {"merge.policy.floor_segment": "2mb", "merge.policy.max_merge_at_once": "10"}
 UNKNOWN = (
@@ -24,17 +26,47 @@ UNKNOWN = (
 )
 
 
-def read(given: Mapping[str, Any]) -> dict[str, str]:
-    """Return settings flat, without the prefix ``index.``, as texts. Raises Refused for one that no server knows."""
+def read(given: Mapping[str, Any]) -> dict[str, str | None]:
+    """Return settings flat, without the prefix ``index.``, as texts; None is for the default.
+
+    Raises Refused for one that no server knows, and for replicas that are no number.
+    """
     flat = {name.removeprefix("index."): _text(value) for name, value in _flat(given, "")}
     for name in flat:
         if name not in KNOWN and not name.startswith(FAMILIES):
             raise refused(400, "settings_exception", UNKNOWN.format(name=name))
+    if (replicas := flat.get(REPLICAS)) is not None:
+        _check_replicas(replicas)
     return flat
 
 
-def _text(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
+def _text(value: Any) -> str | None:
+    return str(value).lower() if isinstance(value, bool) else None if value is None else str(value)
+
+
+def _check_replicas(given: str) -> None:
+    failed = f"Failed to parse value [{given}] for setting [index.{REPLICAS}]"
+    try:
+        number = int(given)
+    except ValueError:
+        why = {"type": "number_format_exception", "reason": f'For input string: "{given}"'}
+        raise refused(400, "illegal_argument_exception", failed, why) from None
+    if number < 0:
+        raise illegal(f"{failed} must be >= 0")
+
+
+def changed(index: UserIndex, changes: Mapping[str, str | None]) -> dict[str, str]:
+    """Return the settings of an index with changes. Raises Refused for one that an open index cannot change."""
+    if fixed := [f"index.{name}" for name in changes if name in FIXED]:
+        raise illegal(
+            f"Can't update non dynamic settings [[{', '.join(fixed)}]] for open indices [[{index.name}/{index.uuid}]]"
+        )
+    return with_defaults({**index.settings, **changes})
+
+
+def with_defaults(given: Mapping[str, str | None]) -> dict[str, str]:
+    """Return settings without such as are None; replicas always have a number."""
+    return {REPLICAS: "1", **{name: value for name, value in given.items() if value is not None}}
 
 
 def _flat(node: Mapping[str, Any], above: str) -> Iterator[tuple[str, Any]]:

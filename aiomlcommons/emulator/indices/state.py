@@ -52,8 +52,9 @@ class UserIndex(Index[Source]):
             self._searched = dict(self.documents)  # until somebody refreshes the index
 
     def write(self, key: str, source: Source, if_seq_no: int | None = None) -> None:
-        """Add or replace a document; searches see it after a refresh."""
+        """Add or replace a document; searches see it after a refresh, behind all others."""
         self.put(key, source, if_seq_no=if_seq_no, refreshed=False)
+        self.documents[key] = self.documents.pop(key)
 
     def fields(self) -> Mapping[str, Field]:
         """Return the fields of the mapping by name, those of objects and those within others too."""

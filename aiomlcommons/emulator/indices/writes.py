@@ -9,7 +9,7 @@ import attrs
 
 from aiomlcommons.emulator.cluster import Cluster
 from aiomlcommons.emulator.encoding import to_json
-from aiomlcommons.emulator.errors import Refused, illegal, no_index, refused
+from aiomlcommons.emulator.errors import Refused, illegal, no_index, refused, version_conflict
 from aiomlcommons.emulator.flavors import NO_IDS
 from aiomlcommons.emulator.index import Document
 from aiomlcommons.emulator.indices import names
@@ -22,6 +22,7 @@ from aiomlcommons.emulator.querying.errors import not_emulated, suggestion, unre
 LONGEST_ID = 512
 READS_BASE64 = "3.8"
 DEEPEST = 20
+PRIMARY_TERM = 1
 IN_UPDATE = ("doc", "doc_as_upsert", "upsert", "script", "scripted_upsert", "detect_noop", "_source", "lang")
 BLOCKED = "index [{name}] blocked by: [FORBIDDEN/8/index write (api)];"
 
@@ -42,6 +43,7 @@ class Write:
     version: int | None = None
     needs_alias: bool = False
     pipeline: str = ""
+    if_primary_term: int | None = None
 
 
 @attrs.frozen
@@ -118,6 +120,9 @@ def _parsed(cluster: Cluster, index: UserIndex, key: str, given: Mapping[str, An
 
 def _checked(index: UserIndex, key: str, write: Write) -> Document[Source] | None:
     old = index.check(key, write.if_seq_no)
+    if old is not None and write.if_primary_term not in {None, PRIMARY_TERM}:
+        term, wanted = write.if_primary_term or 0, write.if_seq_no or 0
+        raise version_conflict(index.name, index.uuid, key, wanted, old.seq_no, term)
     if write.version is not None and old is not None and old.version >= write.version:
         why = f"current version [{old.version}] is higher or equal to the one provided [{write.version}]"
         raise conflict(index.name, index.uuid, key, why)
@@ -176,7 +181,7 @@ def _result(index: UserIndex, key: str, result: str, document: Document[Any]) ->
         "result": result,
         "_shards": index.shards,
         "_seq_no": document.seq_no,
-        "_primary_term": 1,
+        "_primary_term": PRIMARY_TERM,
     }
 
 

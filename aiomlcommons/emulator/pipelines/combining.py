@@ -17,8 +17,8 @@ from aiomlcommons.emulator.pipelines.options import Options
 from aiomlcommons.emulator.pipelines.searches import Between, Ranked, makes
 
 Scores = NDArray[np.float32]
-Normalize = Callable[[Scores, int], Scores]
-"""Makes the scores of a query comparable with those of others; the number is that of the query."""
+Normalize = Callable[[Scores, int, int], Scores]
+"""Makes the scores of a query comparable with those of others, given its number and how many queries there are."""
 Combine = Callable[[Scores, Scores], np.float32]
 LEAST = np.float32(0.001)
 RANK_CONSTANT, RANK_CONSTANTS = 60, range(1, 10_001)
@@ -62,7 +62,7 @@ def ranker(options: Options) -> Between:
     if constant not in RANK_CONSTANTS:
         raise options.illegal(NO_CONSTANT.format(given=constant))
 
-    def normalize(scores: Scores, _: int) -> Scores:
+    def normalize(scores: Scores, _number: int, _count: int) -> Scores:
         return np.asarray([round(1 / (constant + rank), 10) for rank in range(1, len(scores) + 1)], np.float32)
 
     return _between(normalize, lambda scores, weights: (scores * weights).sum(), _weights(options, combining))
@@ -87,7 +87,8 @@ def _between(normalize: Normalize, combine: Combine, weights: list[float]) -> Be
             raise illegal(UNEQUAL.format(weights=len(weights), queries=len(ranked)))
         by_key: dict[Any, Scores] = {}
         for number, hits in enumerate(ranked):
-            scores = normalize(np.asarray([score for _, score in hits], np.float32), number) if hits else ()
+            given = np.asarray([score for _, score in hits], np.float32)
+            scores = normalize(given, number, len(ranked)) if hits else ()
             for (key, _), score in zip(hits, scores, strict=True):
                 by_key.setdefault(key, np.zeros(len(ranked), np.float32))[number] = score
         known = np.asarray(weights or [1.0] * len(ranked), np.float32)
@@ -125,11 +126,13 @@ def _min_max(options: Options, parameters: Mapping[str, Any]) -> Normalize:
         for key, name, default in (("lower_bounds", "min_score", 0.0), ("upper_bounds", "max_score", 1.0))
     )
 
-    def normalize(scores: Scores, number: int) -> Scores:
+    def normalize(scores: Scores, number: int, count: int) -> Scores:
+        if any(bounds and len(bounds) != count for bounds in (lower, upper)):
+            raise illegal(BOUNDS.format(count=count))
         least, most = scores.min(), scores.max()
         if least == most:
             return np.ones_like(scores)
-        pair = [bounds[number] if number < len(bounds) else None for bounds in (lower, upper)]
+        pair = [bounds[number] if bounds else None for bounds in (lower, upper)]
         return np.asarray([_scaled(score, least, most, *pair) for score in scores], np.float32)
 
     return normalize
@@ -160,7 +163,7 @@ def _l2(options: Options, parameters: Mapping[str, Any]) -> Normalize:
     if parameters:
         raise options.illegal(NO_PARAMETER)
 
-    def normalize(scores: Scores, _: int) -> Scores:
+    def normalize(scores: Scores, _number: int, _count: int) -> Scores:
         norm = np.float32(np.sqrt((scores * scores).sum()))
         return np.asarray(scores / norm) if norm else np.zeros_like(scores)
 
@@ -168,7 +171,7 @@ def _l2(options: Options, parameters: Mapping[str, Any]) -> Normalize:
 
 
 def _z_score(_options: Options, _parameters: Mapping[str, Any]) -> Normalize:
-    def normalize(scores: Scores, _: int) -> Scores:
+    def normalize(scores: Scores, _number: int, _count: int) -> Scores:
         mean = np.float32(scores.mean(dtype=np.float64))
         spread = np.float32(scores.std(dtype=np.float64, ddof=1)) if len(scores) > 1 else np.float32(0)
         if not spread:

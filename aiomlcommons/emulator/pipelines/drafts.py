@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -17,7 +18,8 @@ from aiomlcommons.emulator.querying.scope import Field
 class Draft:
     """A document that is not in its index yet; ``fields`` are those of the index, ``stored`` what it has under the id.
 
-    A processor changes ``source``, or leaves an ``error``: then the draft goes no further.
+    A processor changes ``source``, or leaves an ``error``: then the draft goes no further. ``failed_at`` orders the
+    failures of drafts by when they came.
     """
 
     index: str
@@ -26,7 +28,14 @@ class Draft:
     fields: Mapping[str, Field] = attrs.field(factory=dict)
     stored: Mapping[str, Any] | None = None
     error: Refused | None = None
+    failed_at: int = 0
 
+    def fail(self, error: Refused) -> None:
+        """Note an error, unless there is one, and that it came now."""
+        self.error, self.failed_at = self.error or error, next(MOMENTS)
+
+
+MOMENTS = itertools.count(1)
 
 Work = Callable[[Cluster, Sequence[Draft]], Awaitable[None]]
 """What a processor does to some drafts; what it raises is the error of each of them."""

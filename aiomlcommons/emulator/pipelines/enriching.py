@@ -76,7 +76,7 @@ def two_phase(options: Options) -> Before:
     if rate < 1:
         raise options.illegal(TOO_SMALL.format(name="expansion_rate", least="1.0", given=f"{rate:.6f}"))
     if most < SMALLEST_WINDOW:
-        raise options.illegal(TOO_SMALL.format(name="max_window_size", least=SMALLEST_WINDOW, given=most))
+        raise options.illegal(TOO_SMALL.format(name="max_window_size", least=SMALLEST_WINDOW, given=f"\n{most}"))
     pruning.check(options, kind, ratio)
 
     async def before(_: Cluster, body: Body) -> Body:

@@ -78,7 +78,7 @@ async def run(cluster: Cluster, pipeline_id: str, drafts: Sequence[Draft]) -> No
     body = cluster.pipelines.get(pipeline_id)
     if body is None:
         for draft in drafts:
-            draft.error = draft.error or missing(pipeline_id)
+            draft.fail(missing(pipeline_id))
         return
     await through(cluster, parsed(pipeline_id, body), drafts)
 
@@ -111,7 +111,11 @@ async def _work(cluster: Cluster, processor: Processor, batch: Sequence[Draft]) 
         await processor.work(cluster, batch)
     except Refused as error:
         for draft in batch:
-            draft.error = draft.error or error
+            draft.fail(error)
+    # Those of a batch that failed alone are told with the others of it.
+    for draft in batch:
+        if draft.error is not None:
+            draft.fail(draft.error)
 
 
 async def _rescue(cluster: Cluster, processors: Sequence[Processor], failed: Sequence[Draft]) -> None:

@@ -18,6 +18,10 @@ TWO_TYPES = f"Multiple rerank types found: [{', '.join(TYPES)}]. Only one is per
 NO_CONTEXT = 'No document context found! Perhaps "context.document_fields" is missing from the pipeline definition?'
 BOTH = 'Cannot specify both "query_text" and "query_text_path"'
 NEITHER = 'Must specify either "query_text" or "query_text_path"'
+NO_EXTENSION = (
+    'Cannot invoke "org.opensearch.neuralsearch.query.ext.RerankSearchExtBuilder.getParams()" because the return value '
+    'of "org.opensearch.neuralsearch.query.ext.RerankSearchExtBuilder.fromExtBuilderList(java.util.List)" is null'
+)
 NO_TEXT = "query_text_path must point to a string field"
 NO_SOURCE = "There is no source field to be able to perform rerank on hit [{id}]"
 NO_FIELD = "The field to rerank by is not found at hit [{id}]"
@@ -71,14 +75,17 @@ def _query_text(body: Mapping[str, Any]) -> str:
     """Return the text that hits are compared with: as the search gives it, or from where it says that it is."""
     given = body.get("ext", {}).get("rerank", {}).get("query_context")
     if given is None:
-        raise illegal(NEITHER)
+        raise refused(500, "null_pointer_exception", NO_EXTENSION)
     if "query_text" in given and "query_text_path" in given:
         raise illegal(BOTH)
     if "query_text" in given:
         return str(given["query_text"])
     if "query_text_path" not in given:
         raise illegal(NEITHER)
-    if not isinstance(text := look_up(body, given["query_text_path"]), str):
+    path = given["query_text_path"]
+    # The server looks into the query with all that its short form leaves out.
+    text = look_up(body, path) or look_up(body, path.removesuffix(".query").removesuffix(".value"))
+    if not isinstance(text, str):
         raise illegal(NO_TEXT)
     return text
 

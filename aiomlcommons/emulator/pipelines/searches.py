@@ -70,6 +70,11 @@ class SearchPipeline:
         combine: Between | None = self.between[0].work if self.between else None
         return combine
 
+    @property
+    def reranks(self) -> bool:
+        """Whether hits get other scores."""
+        return any(processor.kind == "rerank" for processor in self.after)
+
     async def answered(self, cluster: Cluster, body: Body, hits: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Return the hits of a search as the response processors leave them. Raises Refused."""
         for processor in self.after:

@@ -30,6 +30,20 @@ def shards_failed(index: str, node_id: str, cause: Mapping[str, Any], status: in
     return Refused(status, {"error": error, "status": status})
 
 
+def phase_failed(cause: Mapping[str, Any], status: int = 400) -> Refused:
+    """Return the error of a search that failed after its shards had answered, for this cause."""
+    error = {
+        "root_cause": [],
+        "type": "search_phase_execution_exception",
+        "reason": "The phase has failed",
+        "phase": "query",
+        "grouped": True,
+        "failed_shards": [],
+        "caused_by": cause,
+    }
+    return Refused(status, {"error": error, "status": status})
+
+
 def too_large(index: str, size: int, node_id: str) -> Refused:
     """Return the error of a page that begins too far down."""
     return shards_failed(index, node_id, cause("illegal_argument_exception", RESULT_WINDOW.format(size=size)))

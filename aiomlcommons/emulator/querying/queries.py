@@ -6,9 +6,9 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from aiomlcommons.emulator.errors import illegal
 from aiomlcommons.emulator.querying import _fields, _nested, _texts, _vectors, _weights
 from aiomlcommons.emulator.querying.errors import (
+    cause,
     malformed,
     not_emulated,
     parsing,
@@ -21,6 +21,11 @@ from aiomlcommons.emulator.querying.scope import Row, Scope, Scorer, no_row
 CLAUSES = ("must", "filter", "must_not", "should")
 # In the order and with the spellings of the server, which suggests them.
 OPTIONS = (*CLAUSES, "mustNot", "minimum_should_match", "boost", "adjust_pure_negative", "_name")
+WRAPPED = (
+    "hybrid query must be a top level query and cannot be wrapped into other queries. To use scoring wrapper queries "
+    "(function_score, script_score, etc.) with hybrid sub-queries, replace the hybrid clause with a bool query using "
+    "should clauses containing the same sub-queries"
+)
 # The server knows these, too.
 OTHERS = re.findall(
     r"\w+",
@@ -102,8 +107,8 @@ def _nested_query(wanted: Any, scope: Scope) -> Scorer:
     return _nested.nested(wanted, scope, compiled)
 
 
-def _hybrid(_wanted: Any, _scope: Scope) -> Scorer:
-    raise illegal("hybrid query must be a top level query and cannot be wrapped into other queries")
+def _hybrid(_wanted: Any, scope: Scope) -> Scorer:
+    raise scope.fail(cause("illegal_argument_exception", WRAPPED))
 
 
 def _unasked(_wanted: Any, _scope: Scope) -> Scorer:

@@ -42,4 +42,6 @@ def _rescored(scope: Scope, found: list[Found], given: Mapping[str, Any]) -> lis
         more, own = score_of(one.row), first * one.score
         return Found(one.row, own if more is None else MODES[mode](own, second * more), one.place)
 
-    return [*sorted(map(scored, found[:size]), key=lambda one: -one.score), *found[size:]]
+    # Those beyond the window are weighed as well, but not asked about.
+    rest = [Found(one.row, first * one.score, one.place) for one in found[size:]]
+    return sorted([*map(scored, found[:size]), *rest], key=lambda one: -one.score)

@@ -19,11 +19,20 @@ def index_differences(recorded: Any, got: Any, words: Words, *, hits: bool = Tru
     if not isinstance(recorded, Mapping) or not isinstance(got, Mapping):
         return
     yield from _results("$", recorded, got)
-    for number, (was, now) in enumerate(zip(recorded.get("items", []), got.get("items", []), strict=False)):
+    items = zip(_by_id(recorded.get("items", [])), _by_id(got.get("items", [])), strict=False)
+    for number, (was, now) in enumerate(items):
         yield from _items(f"item {number}", was, now, words)
     if "hits" in recorded and "hits" in got:
         was, now = recorded["hits"], got["hits"]
         yield from _hits(was, now) if hits else _counts(was, now, total=total)
+
+
+def _by_id(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return items with those that failed in the order of their ids: pipelines tell these as they happen to fail."""
+    failed = [number for number, item in enumerate(items) if "error" in next(iter(item.values()))]
+    ordered = sorted((items[number] for number in failed), key=lambda item: str(next(iter(item.values())).get("_id")))
+    places = dict(zip(failed, ordered, strict=True))
+    return [places.get(number, item) for number, item in enumerate(items)]
 
 
 def _items(where: str, was: Mapping[str, Any], now: Mapping[str, Any], words: Words) -> Iterator[str]:
