@@ -6,7 +6,7 @@ import asyncio
 import base64
 import itertools
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from time import time
 from typing import Any, TypeVar
 
@@ -38,6 +38,7 @@ from aiomlcommons.wire.version import Version
 __all__ = ["Cluster", "Document", "Index", "alter"]
 
 T = TypeVar("T")
+PLUGINS = ("opensearch-job-scheduler", "opensearch-knn", "opensearch-ml", "opensearch-neural-search")
 COLLECTIONS = ("SEARCH", "TIMESERIES", "VECTORSEARCH")
 
 
@@ -53,6 +54,7 @@ class Cluster:
     that are delayed on a real cluster. ``streams`` adds the transport that streams need. With ``follows_batches`` it
     can poll a provider for a batch job that it started, which no recorded server could do. ``flavor`` is the kind of
     server, as for a Session; ``collection`` is the type of that of Amazon OpenSearch Serverless: only SEARCH takes ids.
+    ``plugins`` are those of the node: without k-NN and neural-search their fields, queries and processors are unknown.
     """
 
     clock: Callable[[], float] = time
@@ -62,6 +64,7 @@ class Cluster:
     flavor: Flavor = attrs.field(default=OPENSEARCH, converter=_flavor)
     collection: str = attrs.field(default="VECTORSEARCH", validator=attrs.validators.in_(COLLECTIONS))
     follows_batches: bool = False
+    plugins: Collection[str] = PLUGINS
     faults: Faults = attrs.field(factory=Faults)
     settings: SettingStore = attrs.field(factory=SettingStore)
     machine: Machine = attrs.field(factory=Machine)
@@ -142,6 +145,10 @@ class Cluster:
     def takes_ids(self) -> bool:
         """Whether documents may be written under ids of the caller."""
         return self.flavor is not SERVERLESS or self.collection == "SEARCH"
+
+    def has(self, plugin: str) -> bool:
+        """Return whether the node has a plugin, such as ``knn`` or ``neural-search``."""
+        return f"opensearch-{plugin}" in self.plugins
 
     def is_before(self, version: str) -> bool:
         """Return whether this OpenSearch is older than a version."""

@@ -18,6 +18,8 @@ import attrs
 
 from aiomlcommons import Session, emulator
 from aiomlcommons.api.model_configs import ModelConfig
+from aiomlcommons.emulator.index import alter
+from aiomlcommons.wire import convert
 from tests.support.contract.kinds import KINDS, forget, spec_of
 from tests.support.model_relay import relay
 from tests.support.opensearch.same_answers import Models, Side, queries
@@ -63,7 +65,7 @@ async def _real(ml: Session) -> AsyncGenerator[Side]:
 async def _deployed(ml: Session, kind: str) -> str:
     spec = spec_of(kind, MODELS / KINDS[kind].file, f"{NAME} {kind}")
     if spec.model_config is not None and kind == "dense":
-        spec = attrs.evolve(spec, model_config=attrs.evolve(spec.model_config, additional_config=SPACE))
+        spec = attrs.evolve(spec, model_config=alter(spec.model_config, additional_config=SPACE))
     return (await ml.models.ensure(spec)).model_id
 
 
@@ -106,9 +108,7 @@ async def _remote(
     connector = {"name": url, "version": "1", "protocol": "http", "credential": {"k": "v"}, "actions": [action]}
     body: dict[str, Any] = {"name": url, "function_name": "remote", "connector": connector}
     if config is not None:
-        body["model_config"] = {
-            name: value for name, value in attrs.asdict(config).items() if value and name != "extra"
-        }
+        body["model_config"] = convert.unstructure(config)
     answer = await ml.request("POST", "/_plugins/_ml/models/_register?deploy=true", body=body)
     return str(answer.json()["model_id"])
 

@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
+from aiomlcommons.emulator.indices._weights import feature, features
 from aiomlcommons.emulator.indices.errors import LONGEST_TERM, Unreadable, immense_term
 from aiomlcommons.emulator.indices.mappings import java
 from aiomlcommons.emulator.querying.errors import cause
 from aiomlcommons.emulator.querying.types import FRACTIONS, WHOLE, milliseconds
 
 ILLEGAL = "illegal_argument_exception"
-SMALLEST = 1.1754944e-38
 PARSER = "\n at [Source: REDACTED (`StreamReadFeature.INCLUDE_SOURCE_IN_LOCATION` disabled); byte offset: #UNKNOWN]"
 JAVA_NAMES = {"integer": "int"}
 
@@ -29,9 +29,9 @@ def read(path: str, spec: Mapping[str, Any], value: Any) -> Any:
     if kind == "knn_vector":
         return _vector(path, spec, value)
     if kind in {"rank_features", "sparse_vector"}:
-        _each(value, lambda one: _features(path, one, kind))
+        _each(value, lambda one: features(path, one, kind))
     elif kind == "rank_feature":
-        _feature(path, value)
+        feature(path, value)
     else:
         check = CHECKS[spec.get("raw_field_type", "text") if kind == "semantic" else kind]
         _each(value, lambda one: check(path, spec, one))
@@ -131,53 +131,6 @@ def _check_range(kind: str, number: float, value: Any) -> None:
 def _rounded(kind: str, number: float) -> float:
     with np.errstate(over="ignore"):
         return float(np.float32(number) if kind == "float" else np.float16(number) if kind == "half_float" else number)
-
-
-# ---- weights ---------------------------------------------------------------------------------------------------------
-
-
-def _features(path: str, value: Any, kind: str) -> None:
-    if not isinstance(value, Mapping):
-        token = "VALUE_STRING" if isinstance(value, str) else "VALUE_NUMBER"
-        reason = f"[{kind}] fields must be json objects, expected a START_OBJECT but got: {token}"
-        raise Unreadable(cause(ILLEGAL, reason), None)
-    for name, weight in value.items():
-        if kind == "sparse_vector":
-            _check_id(name)
-        if isinstance(weight, Mapping | list):
-            token = "START_OBJECT" if isinstance(weight, Mapping) else "START_ARRAY"
-            takes = f"[{kind}] fields take hashes that map a feature to a strictly positive float"
-            raise Unreadable(cause(ILLEGAL, f"{takes}, but got unexpected token {token}"), None)
-        if weight is not None and (why := _weak(name, path, weight)):
-            raise Unreadable(why, None)
-
-
-def _check_id(name: str) -> None:
-    """Raise Unreadable for a token that is none of a vocabulary's ids."""
-    if not name.isdecimal():
-        what = "valid integer" if not name.lstrip("-").isdecimal() else "text of non-negative integer"
-        raise Unreadable(cause(ILLEGAL, f"[sparse_vector] fields should be {what}"), None)
-
-
-def _feature(path: str, value: Any) -> None:
-    if isinstance(value, list) and len(value) > 1:
-        reason = f"[rank_feature] fields do not support indexing multiple values for the same field [{path}]"
-        raise _wrong(ILLEGAL, f"{reason} in the same document", value[1])
-    if why := _weak(path, "_feature", value[0] if isinstance(value, list) else value):
-        raise Unreadable(why, java(value))
-
-
-def _weak(name: str, path: str, weight: Any) -> Mapping[str, Any] | None:
-    """Return what is wrong with a weight that is not a positive number."""
-    try:
-        number = float(weight)
-    except (TypeError, ValueError):
-        return cause("number_format_exception", f'For input string: "{weight}"')
-    if number >= SMALLEST:
-        return None
-    where = f"for feature {name} on field {path}"
-    least = "which is less than the minimum positive normal float: 1.1754944E-38"
-    return cause(ILLEGAL, f"featureValue must be a positive normal float, got: {number} {where} {least}")
 
 
 # ---- vectors ---------------------------------------------------------------------------------------------------------

@@ -11,7 +11,6 @@ from aiomlcommons.emulator.registry import Plain
 from aiomlcommons.emulator.routes import Call, route
 
 COLUMNS = "format h s v bytes local expand_wildcards"
-PLUGINS = ("opensearch-knn", "opensearch-ml")
 
 
 @route("GET /_cat/indices", "GET /_cat/indices/{index}", parameters=COLUMNS)
@@ -40,10 +39,10 @@ def _row(index: UserIndex) -> dict[str, str]:
 
 @route("GET /_cat/plugins", parameters=COLUMNS)
 async def plugins(cluster: Cluster, call: Call) -> Plain:
-    """Return a row for each plugin whose routes and fields the emulator has."""
+    """Return a row for each plugin of the node."""
     _check(call)
     version = f"{cluster.version}.0"
-    return Plain([{"name": "emulator", "component": name, "version": version} for name in PLUGINS])
+    return Plain([{"name": "emulator", "component": name, "version": version} for name in cluster.plugins])
 
 
 def _check(call: Call) -> None:

@@ -11,12 +11,14 @@ from aiomlcommons.emulator.indices.semantic import Target, target_of
 from aiomlcommons.emulator.indices.state import UserIndex
 from aiomlcommons.emulator.models import asking
 from aiomlcommons.emulator.pipelines.enriching import INNER
-from aiomlcommons.emulator.querying.errors import malformed, parsing
+from aiomlcommons.emulator.querying.errors import malformed, parsing, unknown_query
+from aiomlcommons.emulator.querying.queries import OTHERS, QUERIES
 from aiomlcommons.emulator.querying.scope import Scope
 from aiomlcommons.emulator.querying.texts import tokens
 
 BAD = "Invalid neural query: {problems}"
 K = 10
+PLUGIN_OF = {"knn": "knn", **dict.fromkeys(("neural", "neural_sparse", "hybrid"), "neural-search")}
 KNN = ("k", "max_distance", "min_score", "filter", "boost", "method_parameters", "rescore", "expand_nested", "_name")
 OF_NEURAL = {*KNN, "query_text", "query_image", "model_id", "query_tokens", "semantic_field_search_analyzer"}
 OF_SPARSE = {"query_text", "model_id", "analyzer", "max_token_score", "query_tokens", "method_parameters"}
@@ -41,6 +43,7 @@ async def rewritten(cluster: Cluster, index: UserIndex, query: Any) -> Any:
     ((name, wanted),) = query.items()
     if not isinstance(wanted, Mapping):
         return query
+    check_plugin(cluster, name, query)
     if name in {"neural", "neural_sparse"}:
         field, options = _field(name, wanted)
         return await (_neural if name == "neural" else _sparse)(cluster, index, field, options)
@@ -48,6 +51,13 @@ async def rewritten(cluster: Cluster, index: UserIndex, query: Any) -> Any:
         return {name: {field: await _filtered(cluster, index, options) for field, options in wanted.items()}}
     parts = [part for part in INNER.get(name, ()) if part in wanted]
     return {name: {**wanted, **{part: await _inner(cluster, index, wanted[part]) for part in parts}}}
+
+
+def check_plugin(cluster: Cluster, name: str, query: Mapping[str, Any]) -> None:
+    """Raise Refused for a query of a plugin that the node has not."""
+    if name in PLUGIN_OF and not cluster.has(PLUGIN_OF[name]):
+        known = [one for one in (*QUERIES, *OTHERS) if one not in PLUGIN_OF or cluster.has(PLUGIN_OF[one])]
+        raise unknown_query(name, known, {"query": query})
 
 
 async def _inner(cluster: Cluster, index: UserIndex, queries: Any) -> Any:

@@ -12,7 +12,7 @@ from aiomlcommons.emulator.indices import hybrid, names
 from aiomlcommons.emulator.indices.docs import source_of
 from aiomlcommons.emulator.indices.errors import invalid_request
 from aiomlcommons.emulator.indices.points import Snapshot, opened
-from aiomlcommons.emulator.indices.rewriting import rewritten
+from aiomlcommons.emulator.indices.rewriting import check_plugin, rewritten
 from aiomlcommons.emulator.pipelines import searches as search_pipelines
 from aiomlcommons.emulator.pipelines.enriching import in_two_phases
 from aiomlcommons.emulator.pipelines.searches import SearchPipeline
@@ -54,6 +54,7 @@ async def search(cluster: Cluster, call: Call) -> Plain:
     if "query" in body:
         body = {**body, "query": hybrid.unwrapped(body["query"])}
     if hybrid.is_hybrid(body):
+        check_plugin(cluster, "hybrid", body["query"])
         hybrid.checked(body)
         body = {**body, "query": hybrid.filtered(body["query"])}
     scopes = [await _scope(cluster, one, body) for one in snapshot]

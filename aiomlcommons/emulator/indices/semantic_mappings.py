@@ -9,6 +9,7 @@ from aiomlcommons.api.common import FunctionName
 from aiomlcommons.api.model_records import Model
 from aiomlcommons.emulator.cluster import Cluster
 from aiomlcommons.emulator.errors import Refused, illegal, refused
+from aiomlcommons.emulator.indices.errors import bad_mapping
 from aiomlcommons.emulator.indices.semantic import INFO
 from aiomlcommons.emulator.models import asking
 
@@ -29,6 +30,7 @@ BAD_TYPE = (
 CANNOT = "Cannot build the semantic info config because {why}"
 NOT_FOR_SPARSE = CANNOT.format(why="dense_embedding_config is not supported by the sparse model.")
 NOT_FOR_DENSE = "the dense(text embedding) model cannot support {name}"
+PLUGIN_OF = {"knn_vector": "knn", "semantic": "neural-search", "sparse_vector": "neural-search"}
 UNREAD = {"type": "text", "index": False}
 OF_MODEL = {"properties": dict.fromkeys(("id", "name", "type"), UNREAD)}
 
@@ -45,6 +47,7 @@ def _expanded(cluster: Cluster, properties: Mapping[str, Any], above: str) -> di
     found: dict[str, Any] = {}
     for name, spec in properties.items():
         path = f"{above}{name}"
+        _check_plugin(cluster, name, spec)
         if isinstance(spec, Mapping) and spec.get("type") == "semantic":
             found[name] = {**spec, "raw_field_type": spec.get("raw_field_type", "text")}
             before, _, last = name.rpartition(".")
@@ -55,6 +58,13 @@ def _expanded(cluster: Cluster, properties: Mapping[str, Any], above: str) -> di
         else:
             found[name] = spec
     return found
+
+
+def _check_plugin(cluster: Cluster, name: str, spec: Any) -> None:
+    """Raise Refused for a field of a plugin that the node has not."""
+    kind = str(spec.get("type")) if isinstance(spec, Mapping) else ""
+    if kind in PLUGIN_OF and not cluster.has(PLUGIN_OF[kind]):
+        raise bad_mapping(f"No handler for type [{kind}] declared on field [{name.rpartition('.')[2]}]")
 
 
 def _info(cluster: Cluster, path: str, spec: Mapping[str, Any]) -> dict[str, Any]:

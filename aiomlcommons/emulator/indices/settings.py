@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from aiomlcommons.emulator.cluster import Cluster
@@ -16,6 +16,7 @@ KNOWN = {
     *("max_result_window", "default_pipeline", "final_pipeline", "blocks.write", "replication.type"),
     *("mapping.total_fields.limit", "mapping.depth.limit"),
 }
+OF_NEURAL = ("neural_search.", "sparse")
 REPLICAS = "number_of_replicas"
 FIXED = {"number_of_shards", "codec", "knn", "sparse"}
 FAMILIES = ("knn", "merge.", "neural_search.", "routing.", "search.", "sparse", "translog.")
@@ -53,6 +54,14 @@ def _check_replicas(given: str) -> None:
         raise refused(400, "illegal_argument_exception", failed, why) from None
     if number < 0:
         raise illegal(f"{failed} must be >= 0")
+
+
+def check_plugins(cluster: Cluster, given: Iterable[str]) -> None:
+    """Raise Refused for a setting of a plugin that the node has not."""
+    for name in given:
+        plugin = "knn" if name.startswith("knn") else "neural-search" if name.startswith(OF_NEURAL) else None
+        if plugin is not None and not cluster.has(plugin):
+            raise refused(400, "settings_exception", UNKNOWN.format(name=name))
 
 
 def changed(index: UserIndex, changes: Mapping[str, str | None]) -> dict[str, str]:

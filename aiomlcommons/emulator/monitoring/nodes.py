@@ -7,7 +7,6 @@ from typing import Any
 
 from aiomlcommons.emulator.cluster import Cluster
 from aiomlcommons.emulator.errors import plain
-from aiomlcommons.emulator.indices.cat import PLUGINS
 from aiomlcommons.emulator.machine import GB
 from aiomlcommons.emulator.registry import Plain
 from aiomlcommons.emulator.routes import Call, route
@@ -20,7 +19,7 @@ METRICS = ("os", "jvm", "breaker", "fs")
 @route("GET /_nodes/plugins")
 async def plugins(cluster: Cluster, _: Call) -> Plain:
     """Return the node with its roles and plugins."""
-    found = [{"name": name, "version": f"{cluster.version}.0"} for name in PLUGINS]
+    found = [{"name": name, "version": f"{cluster.version}.0"} for name in cluster.plugins]
     return _nodes(cluster, {"version": cluster.version, "plugins": found})
 
 

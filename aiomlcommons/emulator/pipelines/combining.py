@@ -175,9 +175,9 @@ def _z_score(_options: Options, _parameters: Mapping[str, Any]) -> Normalize:
         mean = np.float32(scores.mean(dtype=np.float64))
         spread = np.float32(scores.std(dtype=np.float64, ddof=1)) if len(scores) > 1 else np.float32(0)
         if not spread:
-            return np.where(scores == mean, scores.max(), scores.min()).astype(np.float32)
+            return np.asarray(np.where(scores == mean, scores.max(), scores.min()), np.float32)
         shown = (scores - mean) / spread
-        return np.where(scores == mean, scores.max(), np.where(shown <= 0, LEAST, shown)).astype(np.float32)
+        return np.asarray(np.where(scores == mean, scores.max(), np.where(shown <= 0, LEAST, shown)), np.float32)
 
     return normalize
 

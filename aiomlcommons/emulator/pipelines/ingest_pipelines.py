@@ -17,6 +17,9 @@ from aiomlcommons.emulator.querying.errors import not_emulated
 
 NO_PIPELINE = "pipeline with id [{id}] does not exist"
 NO_BATCH = "batch size must be a positive integer"
+NEURAL = {"text_embedding", "sparse_encoding", "text_chunking", "text_image_embedding"}
+"""The types of processors that are those of neural-search."""
+
 # The server has these, too.
 OTHERS = re.findall(
     r"\w+",
@@ -36,30 +39,31 @@ class Pipeline:
     on_failure: Sequence[Processor] = ()
 
 
-def parsed(pipeline_id: str, body: Mapping[str, Any]) -> Pipeline:
+def parsed(cluster: Cluster, pipeline_id: str, body: Mapping[str, Any]) -> Pipeline:
     """Return a pipeline by its configuration. Raises Refused."""
     given = dict(body)
     if "processors" not in given:
         raise bad_config("[processors] required property is missing", name="processors")
-    processors = [_processor(one) for one in given.pop("processors")]
-    on_failure = [_processor(one) for one in given.pop("on_failure", ())]
+    processors = [_processor(cluster, one) for one in given.pop("processors")]
+    on_failure = [_processor(cluster, one) for one in given.pop("on_failure", ())]
     if unknown := [name for name in given if name not in {"description", "version", "_meta"}]:
         words = "doesn't support one or more provided configuration parameters"
         raise bad_config(f"pipeline [{pipeline_id}] {words} [{', '.join(unknown)}]")
     return Pipeline(processors, on_failure)
 
 
-def _processor(given: Mapping[str, Any]) -> Processor:
+def _processor(cluster: Cluster, given: Mapping[str, Any]) -> Processor:
     ((kind, config),) = given.items()
     if kind in OTHERS:
         raise not_emulated(f"processor [{kind}]")
-    if kind not in MAKERS:
+    if kind not in MAKERS or (kind in NEURAL and not cluster.has("neural-search")):
         raise bad_config(f"No processor type exists with name [{kind}]", kind)
     options = Options(kind, dict(config))
     if "if" in options.rest:
         raise not_emulated("condition of a processor, which is a script")
     tag, _ = options.maybe_text("tag"), options.maybe_text("description")
-    ignores, on_failure = options.flag("ignore_failure"), [_processor(one) for one in options.list("on_failure")]
+    ignores = options.flag("ignore_failure")
+    on_failure = [_processor(cluster, one) for one in options.list("on_failure")]
     size = options.whole("batch_size", 1) if kind in BATCHING else 1
     if size < 1:
         raise options.bad("batch_size", NO_BATCH)
@@ -80,7 +84,7 @@ async def run(cluster: Cluster, pipeline_id: str, drafts: Sequence[Draft]) -> No
         for draft in drafts:
             draft.fail(missing(pipeline_id))
         return
-    await through(cluster, parsed(pipeline_id, body), drafts)
+    await through(cluster, parsed(cluster, pipeline_id, body), drafts)
 
 
 async def through(cluster: Cluster, pipeline: Pipeline, drafts: Sequence[Draft]) -> None:

@@ -19,7 +19,7 @@ async def get(cluster: Cluster, call: Call) -> Plain:
 async def put(cluster: Cluster, call: Call) -> Plain:
     """Create or replace a pipeline. Whether its models exist is not checked."""
     body = body_of(call)
-    searches.parsed(call.names["id"], body)
+    searches.parsed(cluster, call.names["id"], body)
     cluster.search_pipelines[call.names["id"]] = body
     return Plain(ACKNOWLEDGED)
 

@@ -12,6 +12,8 @@ from aiomlcommons.emulator.errors import Refused, illegal
 from aiomlcommons.emulator.pipelines.options import Options, bad_config
 from aiomlcommons.emulator.querying.errors import not_emulated
 
+# The processor that is not one of neural-search.
+OF_MODELS = "ml_inference"
 KINDS = ("request_processors", "phase_results_processors", "response_processors")
 # The server has these, too.
 OTHERS = {
@@ -99,20 +101,22 @@ def makes(place: str, kind: str) -> Callable[[M], M]:
     return register
 
 
-def parsed(pipeline_id: str, body: Mapping[str, Any]) -> SearchPipeline:
+def parsed(cluster: Cluster, pipeline_id: str, body: Mapping[str, Any]) -> SearchPipeline:
     """Return a pipeline by its configuration. Raises Refused."""
     if unknown := [name for name in body if name not in {*KINDS, "description", "version", "_meta"}]:
         words = "doesn't support one or more provided configuration parameters"
         raise bad_config(f"pipeline [{pipeline_id}] {words} [{', '.join(unknown)}]")
     places = zip(("before", "between", "after"), KINDS, strict=True)
-    return SearchPipeline(*([_processor(place, one) for one in body.get(kind) or ()] for place, kind in places))
+    return SearchPipeline(
+        *([_processor(cluster, place, one) for one in body.get(kind) or ()] for place, kind in places)
+    )
 
 
-def _processor(place: str, given: Mapping[str, Any]) -> Processor:
+def _processor(cluster: Cluster, place: str, given: Mapping[str, Any]) -> Processor:
     ((kind, config),) = given.items()
     if kind in OTHERS:
         raise not_emulated(f"search processor [{kind}]")
-    if (place, kind) not in MAKERS:
+    if (place, kind) not in MAKERS or (kind != OF_MODELS and not cluster.has("neural-search")):
         raise illegal(UNKNOWN.format(kind=kind))
     options = Options(kind, dict(config), of_search=True)
     options.maybe_text("tag")
@@ -126,10 +130,10 @@ def _processor(place: str, given: Mapping[str, Any]) -> Processor:
 def found(cluster: Cluster, wanted: str | Mapping[str, Any] | None, default: str) -> SearchPipeline:
     """Return the pipeline of a search: the one that it names or brings along, else the default of its index."""
     if isinstance(wanted, Mapping):
-        return parsed("_ad_hoc_pipeline", wanted)
+        return parsed(cluster, "_ad_hoc_pipeline", wanted)
     name = wanted or default
     if name == "_none":
         return NO_PROCESSORS
     if name not in cluster.search_pipelines:
         raise illegal(NO_PIPELINE.format(id=name))
-    return parsed(name, cluster.search_pipelines[name])
+    return parsed(cluster, name, cluster.search_pipelines[name])

@@ -48,10 +48,10 @@ def _pipeline(cluster: Cluster, call: Call, body: Mapping[str, Any]) -> tuple[st
     if name == INLINE:
         if "pipeline" not in body:
             raise bad_config("[pipeline] required property is missing", name="pipeline")
-        return name, ingest_pipelines.parsed(name, body["pipeline"])
+        return name, ingest_pipelines.parsed(cluster, name, body["pipeline"])
     if name not in cluster.pipelines:
         raise illegal(f"pipeline [{name}] does not exist")
-    return name, ingest_pipelines.parsed(name, cluster.pipelines[name])
+    return name, ingest_pipelines.parsed(cluster, name, cluster.pipelines[name])
 
 
 def _draft(given: Mapping[str, Any]) -> Draft:

@@ -28,7 +28,7 @@ async def get(cluster: Cluster, call: Call) -> Plain:
 async def put(cluster: Cluster, call: Call) -> Plain:
     """Create or replace a pipeline. Whether its models exist is not checked."""
     body = body_of(call)
-    ingest_pipelines.parsed(call.names["id"], body)
+    ingest_pipelines.parsed(cluster, call.names["id"], body)
     cluster.pipelines[call.names["id"]] = body
     return Plain(ACKNOWLEDGED)
 
