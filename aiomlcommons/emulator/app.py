@@ -19,7 +19,7 @@ from aiomlcommons.emulator.aws import AwsVerifier, Received
 from aiomlcommons.emulator.cluster import Cluster
 from aiomlcommons.emulator.encoding import to_cbor, to_json, wants_cbor
 from aiomlcommons.emulator.errors import Refused, refused
-from aiomlcommons.emulator.faults import Action, Faults
+from aiomlcommons.emulator.faults import REQUEST, Action, Faults
 from aiomlcommons.emulator.index import Refresh
 from aiomlcommons.emulator.pool import CallNext
 from aiomlcommons.emulator.registry import HANDLERS, Bare, Plain, answered, load_handlers
@@ -111,8 +111,9 @@ class Emulator:
                 self.aws.check(await _received(request))
             except Refused as error:
                 return await _refusal(error, as_cbor=False)
-        # Each request is handled in its own asyncio task, so this is set for this request only.
+        # Each request is handled in its own asyncio task, so these are set for this request only.
         rate_limits.CALLER.set(user)
+        REQUEST.set(request)
         http = await _read(request)
         as_cbor = wants_cbor(request.headers.get("accept", ""))
         endpoint, call_next = self._resolved(http, as_cbor=as_cbor)

@@ -1,6 +1,7 @@
 """Fault injection: errors and delays that a client must survive, on request.
 
-``emulator.faults.throttle(times=3)`` answers the next three predictions with 429. A fault applies to the requests that
+``emulator.faults.throttle(times=3)`` answers the next three predictions with 429, also those that pipelines and queries
+ask for. A fault applies to the requests that
 match ``on`` (predictions by default): the first ``times`` of them (None is no limit), every ``every``-th of them, or
 each with the probability ``chance``, 0 to 1. Random numbers come from ``faults.random``, which has the same seed in
 every emulator.
@@ -11,7 +12,9 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeAlias, TypedDict, Unpack
+from contextvars import ContextVar
+from functools import partial
+from typing import Any, TypeAlias, TypedDict, TypeVar, Unpack
 
 import attrs
 from aiohttp import web
@@ -23,8 +26,13 @@ from aiomlcommons.emulator.pool import CallNext, Pool
 from aiomlcommons.endpoint import Request
 from aiomlcommons.http import HttpRequest
 
+T = TypeVar("T")
 Action: TypeAlias = Callable[[web.BaseRequest, CallNext], Awaitable[web.StreamResponse]]
 """A fault as a middleware: it receives the request, and a function that returns the normal response."""
+
+REQUEST: ContextVar[web.BaseRequest] = ContextVar("REQUEST")
+"""The request that is being answered."""
+GONE = "[emulator][127.0.0.1:9300][cluster:admin/opensearch/ml/predict] disconnected"
 
 Endpoint: TypeAlias = type[Request[Any]]
 Where: TypeAlias = "Endpoint | tuple[Endpoint, ...] | Callable[[HttpRequest], bool]"
@@ -169,6 +177,22 @@ class Faults:
         """Let the cluster fail to download pretrained models."""
         self.has_internet = False
 
+    async def around(self, ask: Callable[[], Awaitable[T]]) -> T:
+        """Let a pipeline or a query ask a model, with the faults that apply to predictions."""
+        answers: list[T] = []
+
+        async def call_next() -> web.Response:
+            answers.append(await ask())
+            return web.Response()
+
+        call: Callable[[], Awaitable[Any]] = call_next
+        for action in reversed(self._applying(Predict, None)):
+            call = partial(action, REQUEST.get(), call)
+        await call()
+        if not answers:
+            raise refused(500, "node_disconnected_exception", GONE)
+        return answers[0]
+
     def raced(self, request: Request[Any]) -> bool:
         """Return whether another client wins a race against this request, between its read and its write."""
         return any(rule.matches(type(request), None) for rule in self._races)
@@ -179,6 +203,9 @@ class Faults:
 
     def actions_for(self, endpoint: Endpoint | None, http: HttpRequest) -> list[Action]:
         """Return the actions that apply to a request."""
+        return self._applying(endpoint, http)
+
+    def _applying(self, endpoint: Endpoint | None, http: HttpRequest | None) -> list[Action]:
         return [action for rule, action in self._actions if rule.matches(endpoint, http)]
 
 

@@ -11,6 +11,7 @@ from aiomlcommons.emulator.cluster import Cluster
 from aiomlcommons.emulator.indices import hybrid, names
 from aiomlcommons.emulator.indices.docs import source_of
 from aiomlcommons.emulator.indices.errors import invalid_request
+from aiomlcommons.emulator.indices.highlighting import highlighted
 from aiomlcommons.emulator.indices.points import Snapshot, opened
 from aiomlcommons.emulator.indices.rewriting import check_plugin, rewritten
 from aiomlcommons.emulator.pipelines import searches as search_pipelines
@@ -29,10 +30,10 @@ IN_QUERY = "size from sort _source _source_includes _source_excludes track_total
 IGNORED = "allow_partial_search_results request_cache timeout search_type batched_reduce_size ccs_minimize_roundtrips"
 NOT_EMULATED = ("q", "scroll")
 KNOWN = {"query", "from", "size", "sort", "search_after", "_source", "track_total_hits", "min_score", "pit", "version"}
-KNOWN |= {"seq_no_primary_term", "timeout", "track_scores", "rescore", "ext", "search_pipeline"}
+KNOWN |= {"seq_no_primary_term", "timeout", "track_scores", "rescore", "ext", "search_pipeline", "highlight"}
 # The server knows these, too.
 OTHERS = {
-    *("aggs", "aggregations", "highlight", "fields", "docvalue_fields", "stored_fields", "script_fields", "suggest"),
+    *("aggs", "aggregations", "fields", "docvalue_fields", "stored_fields", "script_fields", "suggest"),
     *("collapse", "slice", "profile", "explain", "post_filter", "terminate_after", "derived"),
     *("indices_boost", "verbose_pipeline"),
 }
@@ -60,7 +61,7 @@ async def search(cluster: Cluster, call: Call) -> Plain:
     scopes = [await _scope(cluster, one, body) for one in snapshot]
     found = hybrid.page(scopes, body, pipeline.combine) if hybrid.is_hybrid(body) else _merged(scopes, body)
     shards = {"total": len(scopes), "successful": len(scopes), "skipped": 0, "failed": 0}
-    raw = [_hit(one, found, body) for one in found.hits]
+    raw = await highlighted(cluster, body, found.hits, [_hit(one, found, body) for one in found.hits])
     hits = await pipeline.answered(cluster, given, raw)
     best = (found.best if found.is_scored else None) if scopes else 0.0
     profile: dict[str, Any] = {}

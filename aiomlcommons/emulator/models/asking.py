@@ -11,6 +11,7 @@ from aiomlcommons.emulator.cluster import Cluster
 from aiomlcommons.emulator.errors import illegal, refused
 from aiomlcommons.emulator.models import model_store
 from aiomlcommons.emulator.models.predict import infer
+from aiomlcommons.emulator.registry import Plain
 
 NO_MODEL = "Failed to find model with the provided model id: {id}"
 SHAPE = 'Ensure the connector\'s post_process_function {verb}: {{"response": [[float, float, ...], ...]}}'
@@ -82,13 +83,17 @@ async def highlights(cluster: Cluster, model_id: str, question: str, context: st
 async def answered(cluster: Cluster, model_id: str, asked: MLInput, *, texts: bool) -> Mapping[str, Any]:
     """Return the whole answer of a model, as its prediction has it: ``inference_results``."""
     found(cluster, model_id)
-    answer: Mapping[str, Any] = (await infer(cluster, model_id, asked, texts=texts)).data
+    answer: Mapping[str, Any] = (await _infer(cluster, model_id, asked, texts=texts)).data
     return answer
 
 
 async def _tensors(cluster: Cluster, model_id: str, asked: MLInput) -> list[Mapping[str, Any]]:
-    answer = await infer(cluster, model_id, asked, texts=True)
+    answer = await _infer(cluster, model_id, asked, texts=True)
     return [tensor for result in answer.data["inference_results"] for tensor in result["output"]]
+
+
+async def _infer(cluster: Cluster, model_id: str, asked: MLInput, *, texts: bool) -> Plain:
+    return await cluster.faults.around(lambda: infer(cluster, model_id, asked, texts=texts))
 
 
 def _enough(results: list[Any], size: int) -> list[Any]:
