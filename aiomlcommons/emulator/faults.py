@@ -185,7 +185,7 @@ class Faults:
             answers.append(await ask())
             return web.Response()
 
-        call: Callable[[], Awaitable[Any]] = call_next
+        call: Any = call_next
         for action in reversed(self._applying(Predict, None)):
             call = partial(action, REQUEST.get(), call)
         await call()

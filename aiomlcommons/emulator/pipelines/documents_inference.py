@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from aiomlcommons.emulator.cluster import Cluster
@@ -53,7 +53,5 @@ def set_at(source: dict[str, Any], path: str, value: Any) -> None:
     node = source
     for name in above:
         below = node.get(name)
-        if not isinstance(below, Mapping):
-            node[name] = below = {}
-        node = below  # type: ignore[assignment]
+        node[name] = node = below if isinstance(below, dict) else {}
     node[last] = value
