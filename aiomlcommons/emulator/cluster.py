@@ -94,6 +94,8 @@ class Cluster:
     # The pipelines of documents and of searches by id, as they were given.
     pipelines: dict[str, Mapping[str, Any]] = attrs.field(factory=dict, repr=False)
     search_pipelines: dict[str, Mapping[str, Any]] = attrs.field(factory=dict, repr=False)
+    # By the id of a pipeline of documents, what it has done since the node was started.
+    ingested: dict[str, Any] = attrs.field(factory=dict, repr=False)
     credentials: dict[str, Mapping[str, str]] = attrs.field(factory=dict, repr=False)
     chunks: dict[str, dict[int, bytes]] = attrs.field(factory=dict, repr=False)
     trained: dict[str, Any] = attrs.field(factory=dict, repr=False)

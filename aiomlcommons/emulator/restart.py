@@ -34,7 +34,7 @@ def restart(cluster: Cluster, recovering: int = 0) -> None:
     """Clear the state of the node and leave the records as they were, stale where they described that state."""
     for index in cluster.indices():
         index.settle_all()
-    for state in (cluster.jobs, cluster.deploying, cluster.on_node, cluster.calls, cluster.points):
+    for state in (cluster.jobs, cluster.deploying, cluster.on_node, cluster.calls, cluster.points, cluster.ingested):
         state.clear()
     cluster.counts, cluster.loads, cluster.recovering = Counts(), 0, recovering
 

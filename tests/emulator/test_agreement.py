@@ -21,7 +21,7 @@ SUPPORTED = {
     "ml-commons-runs.jsonl": 143,
     "opensearch-3.8.0-indices.jsonl": 470,
     "opensearch-3.8.0-api.jsonl": 16,
-    "opensearch-3.8.0-neural.jsonl": 66,
+    "opensearch-3.8.0-neural.jsonl": 67,
     "opensearch-3.8.0-pipelines.jsonl": 327,
     "races-and-restarts.jsonl": 19,
     "real-servers.jsonl": 20,

@@ -144,6 +144,19 @@ async def test_what_is_unchanged_keeps_its_vector_without_a_prediction(ml: Sessi
     assert "embedding" in await call(ml, "GET", "/docs/_source/0")
 
 
+async def test_the_node_counts_what_went_through_a_pipeline(ml: Session, server: Emulator) -> None:
+    await made(ml)
+    await bulk(ml, "good", 7, "better")
+    (node,) = (await call(ml, "GET", "/_nodes/stats/ingest"))["nodes"].values()
+    counted = {"count": 3, "current": 0, "failed": 1}
+    pipeline = node["ingest"]["pipelines"]["p"]
+    for told in (node["ingest"]["total"], pipeline, pipeline["processors"][0]["text_embedding"]["stats"]):
+        assert counted.items() <= told.items()
+    server.restart()
+    (node,) = (await call(ml, "GET", "/_nodes/stats/ingest"))["nodes"].values()
+    assert not node["ingest"]["pipelines"]
+
+
 async def test_an_update_keeps_the_old_vector(ml: Session) -> None:
     await made(ml)
     await bulk(ml, *TEXTS)

@@ -8,11 +8,13 @@ from typing import Any
 from aiomlcommons.emulator.cluster import Cluster
 from aiomlcommons.emulator.errors import plain
 from aiomlcommons.emulator.machine import GB
+from aiomlcommons.emulator.pipelines.tallies import Tallies, Tally
 from aiomlcommons.emulator.registry import Plain
 from aiomlcommons.emulator.routes import Call, route
 
 HEAP = GB
 NAME = "emulator"
+ATTRIBUTES = {"shard_indexing_pressure_enabled": "true"}
 METRICS = ("os", "jvm", "breaker", "fs")
 
 
@@ -39,6 +41,21 @@ async def stats(cluster: Cluster, _: Call) -> Plain:
         "breakers": {"parent": {"limit_size_in_bytes": HEAP * 95 // 100, "tripped": 0}},
     }
     return _nodes(cluster, found)
+
+
+@route("GET /_nodes/stats/ingest")
+async def ingest_stats(cluster: Cluster, _: Call) -> Plain:
+    """Return what the pipelines of documents have done since the node was started."""
+    every: dict[str, Tallies] = {name: one for name, one in cluster.ingested.items() if name in cluster.pipelines}
+    whole = Tally()
+    for one in every.values():
+        whole.add(one.whole)
+    pipelines = {name: one.shown() for name, one in every.items()}
+    where = {"timestamp": cluster.now(), "transport_address": "127.0.0.1:9300", "ip": "127.0.0.1:9300"}
+    told = {"ingest": {"total": whole.shown(), "pipelines": pipelines}}
+    return _nodes(
+        cluster, {**where, "attributes": ATTRIBUTES, **told, "native_memory": {"total_estimated_bytes": HEAP}}
+    )
 
 
 def _nodes(cluster: Cluster, told: dict[str, Any]) -> Plain:

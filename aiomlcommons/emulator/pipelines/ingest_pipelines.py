@@ -13,6 +13,7 @@ from aiomlcommons.emulator.cluster import Cluster
 from aiomlcommons.emulator.errors import Refused, illegal
 from aiomlcommons.emulator.pipelines.drafts import BATCHING, MAKERS, Draft, Processor
 from aiomlcommons.emulator.pipelines.options import Options, bad_config
+from aiomlcommons.emulator.pipelines.tallies import tallies_of
 from aiomlcommons.emulator.querying.errors import not_emulated
 
 NO_PIPELINE = "pipeline with id [{id}] does not exist"
@@ -35,6 +36,7 @@ OTHERS = re.findall(
 class Pipeline:
     """The processors that a draft goes through, and those that it goes through where one of them fails."""
 
+    id: str
     processors: Sequence[Processor]
     on_failure: Sequence[Processor] = ()
 
@@ -49,7 +51,7 @@ def parsed(cluster: Cluster, pipeline_id: str, body: Mapping[str, Any]) -> Pipel
     if unknown := [name for name in given if name not in {"description", "version", "_meta"}]:
         words = "doesn't support one or more provided configuration parameters"
         raise bad_config(f"pipeline [{pipeline_id}] {words} [{', '.join(unknown)}]")
-    return Pipeline(processors, on_failure)
+    return Pipeline(pipeline_id, processors, on_failure)
 
 
 def _processor(cluster: Cluster, given: Mapping[str, Any]) -> Processor:
@@ -89,8 +91,16 @@ async def run(cluster: Cluster, pipeline_id: str, drafts: Sequence[Draft]) -> No
 
 async def through(cluster: Cluster, pipeline: Pipeline, drafts: Sequence[Draft]) -> None:
     """Send drafts through the processors of a pipeline, those without an error."""
-    for processor in pipeline.processors:
-        await process(cluster, processor, drafts)
+    kinds = [processor.kind for processor in pipeline.processors]
+    tallies = tallies_of(cluster, pipeline.id, kinds)
+    async with tallies.whole.counted(cluster.clock, drafts):
+        for processor, tally in zip(pipeline.processors, tallies.processors, strict=True):
+            async with tally.counted(cluster.clock, drafts):
+                await process(cluster, processor, drafts)
+        await _after(cluster, pipeline, drafts)
+
+
+async def _after(cluster: Cluster, pipeline: Pipeline, drafts: Sequence[Draft]) -> None:
     failed = [draft for draft in drafts if draft.error is not None]
     if failed and pipeline.on_failure:
         await _rescue(cluster, pipeline.on_failure, failed)

@@ -40,6 +40,11 @@ async def _a_vector(calls: Calls, _: Sequence[Exchange]) -> None:
     await calls.call("POST", "/_bulk", VECTOR)
 
 
+async def _a_simulation(calls: Calls, _: Sequence[Exchange]) -> None:
+    """Let the remote pipeline be counted, as it had been used."""
+    await calls.call("POST", "/_ingest/pipeline/s2-remote/_simulate", {"docs": [{"_source": {"text": "unrecorded"}}]})
+
+
 async def _all_again(calls: Calls, rows: Sequence[Exchange]) -> None:
     """Write all documents once more, with vectors of before."""
     processor = {"model_id": calls.names[DENSE], "field_map": {"text": "embedding"}, "skip_existing": True}
@@ -75,6 +80,7 @@ STEPS: Mapping[str, Callable[[Calls, Sequence[Exchange]], Awaitable[None]]] = {
     "_bulk: pipeline=_none and own vector": _a_write,
     "_bulk again, batch 10, no skip (50)": _all_again,
     "base64 vector (big endian)": _a_vector,
+    "ingest stats": _a_simulation,
     "_bulk semantic (sparse)": _sparse,
     "_bulk semantic (remote typed dense, chunking)": _chunks,
     "get semantic document (local dense, additional_config given)": _dense,
