@@ -93,6 +93,7 @@ class Cluster:
     points: dict[str, Any] = attrs.field(factory=dict, repr=False)
     # The pipelines of documents and of searches by id, as they were given.
     pipelines: dict[str, Mapping[str, Any]] = attrs.field(factory=dict, repr=False)
+    had_pipelines: bool = False
     search_pipelines: dict[str, Mapping[str, Any]] = attrs.field(factory=dict, repr=False)
     # By the id of a pipeline of documents, what it has done since the node was started.
     ingested: dict[str, Any] = attrs.field(factory=dict, repr=False)

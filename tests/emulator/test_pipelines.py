@@ -157,6 +157,18 @@ async def test_the_node_counts_what_went_through_a_pipeline(ml: Session, server:
     assert not node["ingest"]["pipelines"]
 
 
+async def test_an_alias_may_show_a_part_of_an_index(ml: Session) -> None:
+    model_id = await made(ml)
+    await bulk(ml, *TEXTS)
+    add = {"index": "docs", "alias": "wise", "filter": {"match": {"text": "wise"}}}
+    await call(ml, "POST", "/_aliases", {"actions": [{"add": add}]})
+    near = {"neural": {"embedding": {"query_text": "iron", "model_id": model_id, "k": 3}}}
+    for query in ({"match_all": {}}, near):
+        assert sorted(await found(ml, query, "/wise/_search")) == ["0", "1"]
+    assert (await call(ml, "POST", "/wise/_count", {}))["count"] == 2
+    assert sorted(await found(ml, near, "/docs,wise/_search")) == ["0", "1", "2"]
+
+
 async def test_an_update_keeps_the_old_vector(ml: Session) -> None:
     await made(ml)
     await bulk(ml, *TEXTS)
@@ -221,7 +233,6 @@ async def test_the_sentences_that_answer_a_query_are_highlighted(ml: Session) ->
             "condition of a processor",
         ),
         ("PUT", "/_search/pipeline/p", {"request_processors": [{"oversample": {}}]}, "search processor .oversample."),
-        ("PUT", "/docs", {"aliases": {"a": {"filter": {"match_all": {}}}}}, "filter of alias"),
         ("POST", "/_search", {"query": {"hybrid": {"queries": [{"match_all": {}}]}}, "sort": ["n"]}, ".sort."),
     ],
 )

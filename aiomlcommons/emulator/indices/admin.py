@@ -39,11 +39,13 @@ def _body(call: Call) -> Mapping[str, Any]:
 @route("GET /{index}", parameters=CHOICE)
 async def get(cluster: Cluster, call: Call) -> Plain:
     """Return all that there is to know of indices."""
-    return Plain({index.name: _whole(cluster, index) for index in _found(cluster, call)})
+    flat = call.flag("flat_settings")
+    return Plain({index.name: _whole(cluster, index, flat=flat) for index in _found(cluster, call)})
 
 
-def _whole(cluster: Cluster, index: UserIndex) -> dict[str, Any]:
-    return {"aliases": index.aliases, "mappings": index.mappings, "settings": settings.shown(cluster, index)}
+def _whole(cluster: Cluster, index: UserIndex, *, flat: bool) -> dict[str, Any]:
+    shown = settings.shown(cluster, index, flat=flat)
+    return {"aliases": index.aliases, "mappings": index.mappings, "settings": shown}
 
 
 @route("PUT /{index}", parameters=f"{TIMES} wait_for_active_shards include_type_name")
@@ -89,7 +91,10 @@ async def put_mapping(cluster: Cluster, call: Call) -> Plain:
 @route("GET /{index}/_settings", "GET /_settings", parameters=f"{TIMES} {CHOICE}")
 async def get_settings(cluster: Cluster, call: Call) -> Plain:
     """Return the settings of indices."""
-    return Plain({index.name: {"settings": settings.shown(cluster, index)} for index in _found(cluster, call)})
+    flat = call.flag("flat_settings")
+    return Plain(
+        {index.name: {"settings": settings.shown(cluster, index, flat=flat)} for index in _found(cluster, call)}
+    )
 
 
 @route("PUT /{index}/_settings", parameters=f"{TIMES} {CHOICE} preserve_existing")

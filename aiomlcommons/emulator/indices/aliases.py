@@ -9,7 +9,7 @@ from typing import Any
 from aiomlcommons.emulator.cluster import Cluster
 from aiomlcommons.emulator.errors import Refused, illegal, refused
 from aiomlcommons.emulator.indices import names
-from aiomlcommons.emulator.querying.errors import cause, not_emulated
+from aiomlcommons.emulator.querying.errors import cause
 from aiomlcommons.emulator.registry import Plain
 from aiomlcommons.emulator.routes import Call, route
 
@@ -17,7 +17,7 @@ ACKNOWLEDGED = {"acknowledged": True}
 CHOICE = "ignore_unavailable allow_no_indices expand_wildcards local"
 TIMES = "timeout master_timeout cluster_manager_timeout"
 ACTIONS = ("add", "remove", "remove_index")
-KEPT = ("is_write_index", "is_hidden", "index_routing", "search_routing")
+KEPT = ("filter", "is_write_index", "is_hidden", "index_routing", "search_routing")
 TWO_WRITE_INDICES = "alias [{name}] has more than one write index [{indices}]"
 Aliases = dict[str, dict[str, Any]]
 
@@ -123,7 +123,7 @@ def _apply(cluster: Cluster, aliases: Aliases, gone: set[str], kind: str, given:
     for name in indices:
         for alias in _listed(given, "alias"):
             if kind == "add":
-                aliases[name][alias] = kept(alias, given)
+                aliases[name][alias] = kept(given)
                 found = True
             else:
                 for old in _named(aliases[name], alias):
@@ -132,12 +132,10 @@ def _apply(cluster: Cluster, aliases: Aliases, gone: set[str], kind: str, given:
     return found
 
 
-def kept(name: str, given: Mapping[str, Any]) -> dict[str, Any]:
+def kept(given: Mapping[str, Any]) -> dict[str, Any]:
     """Return the options of an alias as the server keeps them."""
-    if "filter" in given:
-        raise not_emulated(f"filter of alias [{name}]")
     routing = {f"{kind}_routing": str(given["routing"]) for kind in ("index", "search") if "routing" in given}
-    return {**routing, **{option: given[option] for option in KEPT if option in given}}
+    return {**{option: given[option] for option in KEPT if option in given}, **routing}
 
 
 def _commit(cluster: Cluster, aliases: Aliases, gone: set[str]) -> None:

@@ -30,7 +30,7 @@ def create(cluster: Cluster, name: str, body: Mapping[str, Any] | None = None) -
         existed=True,
         mappings=mappings.checked(expanded(cluster, body.get("mappings") or {})),
         settings=settings.with_defaults(given),
-        aliases={alias: aliases.kept(alias, given) for alias, given in (body.get("aliases") or {}).items()},
+        aliases={alias: aliases.kept(given) for alias, given in (body.get("aliases") or {}).items()},
         created=cluster.now(),
     )
     for alias in index.aliases:

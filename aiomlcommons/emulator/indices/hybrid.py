@@ -65,6 +65,13 @@ def filtered(query: Mapping[str, Any]) -> Mapping[str, Any]:
     return {"hybrid": {**{name: value for name, value in wanted.items() if name != "filter"}, "queries": queries}}
 
 
+def with_filter(query: Any, own: Any) -> Any:
+    """Return a query with a filter, which each query of a hybrid one has."""
+    if isinstance(query, Mapping) and "hybrid" in query:
+        return {"hybrid": {**query["hybrid"], "queries": [_with(one, own) for one in query["hybrid"]["queries"]]}}
+    return {"bool": {"must": [query], "filter": [own]}}
+
+
 def _with(query: Any, own: Any) -> Any:
     """Return a query with a filter; one of vectors looks for the nearest among those that the filter takes."""
     ((name, wanted),) = query.items()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Iterator
-from typing import cast
+from typing import Any, cast
 
 from aiomlcommons.emulator.cluster import Cluster
 from aiomlcommons.emulator.errors import Refused, illegal, no_index, refused
@@ -82,6 +82,16 @@ def one_index(cluster: Cluster, name: str) -> UserIndex:
     if chosen := [index for index in indices if index.aliases.get(name, {}).get("is_write_index")]:
         return chosen[0]
     raise illegal(NO_WRITE_INDEX.format(name=name))
+
+
+def filter_of(index: UserIndex, expression: str) -> Any:
+    """Return the query that an alias filters an index by; None where a name in the expression stands for all of it."""
+    patterns = ["*" if name == "_all" else name for name in expression.split(",")]
+    if any(fnmatch.fnmatchcase(index.name, pattern) for pattern in patterns):
+        return None
+    own = [one for name, one in index.aliases.items() if any(fnmatch.fnmatchcase(name, each) for each in patterns)]
+    filters = [one["filter"] for one in own if "filter" in one]
+    return {"bool": {"should": filters}} if filters and len(filters) == len(own) else None
 
 
 def is_alias(cluster: Cluster, name: str) -> bool:

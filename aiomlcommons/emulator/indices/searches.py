@@ -58,7 +58,7 @@ async def search(cluster: Cluster, call: Call) -> Plain:
         check_plugin(cluster, "hybrid", body["query"])
         hybrid.checked(body)
         body = {**body, "query": hybrid.filtered(body["query"])}
-    scopes = [await _scope(cluster, one, body) for one in snapshot]
+    scopes = [await _scope(cluster, one, body, call.names.get("index", "_all")) for one in snapshot]
     found = hybrid.page(scopes, body, pipeline.combine) if hybrid.is_hybrid(body) else _merged(scopes, body)
     shards = {"total": len(scopes), "successful": len(scopes), "skipped": 0, "failed": 0}
     raw = await highlighted(cluster, body, found.hits, [_hit(one, found, body) for one in found.hits])
@@ -77,7 +77,8 @@ async def count(cluster: Cluster, call: Call) -> Plain:
     body = _object(call.json())
     if others := [name for name in body if name != "query"]:
         raise parsing(f"request does not support [{others[0]}]")
-    scopes = [await _scope(cluster, one, body) for one in _seen(cluster, call)]
+    expression = call.names.get("index", "_all")
+    scopes = [await _scope(cluster, one, body, expression) for one in _seen(cluster, call)]
     counted = sum(len(matching(scope, scope.body.get("query"))) for scope in scopes)
     shards = {"total": len(scopes), "successful": len(scopes), "skipped": 0, "failed": 0}
     return Plain({"count": counted, "_shards": shards})
@@ -149,9 +150,11 @@ def _seen(cluster: Cluster, call: Call) -> Snapshot:
     return [(index, index.seen()) for index in found]
 
 
-async def _scope(cluster: Cluster, one: Any, body: Mapping[str, Any]) -> Scope:
+async def _scope(cluster: Cluster, one: Any, body: Mapping[str, Any], expression: str) -> Scope:
     """Return what is searched of an index, with the models asked that the query asks."""
     index, documents = one
+    if (own := names.filter_of(index, expression)) is not None:
+        body = {**body, "query": hybrid.with_filter(body.get("query", {"match_all": {}}), own)}
     if "query" in body:
         body = in_two_phases({**body, "query": await rewritten(cluster, index, body["query"])})
     rows = [Row(document, document.source, index.name) for document in documents.values()]

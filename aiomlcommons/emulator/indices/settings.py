@@ -86,8 +86,8 @@ def _flat(node: Mapping[str, Any], above: str) -> Iterator[tuple[str, Any]]:
             yield f"{above}{name}", value
 
 
-def shown(cluster: Cluster, index: UserIndex) -> dict[str, Any]:
-    """Return the settings of an index, nested, with those that the server adds."""
+def shown(cluster: Cluster, index: UserIndex, *, flat: bool = False) -> dict[str, Any]:
+    """Return the settings of an index, nested unless they are wanted flat, with those that the server adds."""
     is_knn = index.settings.get("knn") == "true"
     every = {
         "replication.type": "DOCUMENT",
@@ -99,7 +99,7 @@ def shown(cluster: Cluster, index: UserIndex) -> dict[str, Any]:
         "uuid": index.uuid,
         "version.created": _created(cluster.version),
     }
-    return {"index": _nested(every)}
+    return {f"index.{name}": every[name] for name in sorted(every)} if flat else {"index": _nested(every)}
 
 
 def _created(version: str) -> str:

@@ -30,14 +30,15 @@ async def put(cluster: Cluster, call: Call) -> Plain:
     body = body_of(call)
     ingest_pipelines.parsed(cluster, call.names["id"], body)
     cluster.pipelines[call.names["id"]] = body
+    cluster.had_pipelines = True
     return Plain(ACKNOWLEDGED)
 
 
 @route("DELETE /_ingest/pipeline/{id}", parameters=TIMES)
 async def delete(cluster: Cluster, call: Call) -> Plain:
     """Delete a pipeline, or those of a pattern."""
-    # The server does not look where it has none at all.
-    return forgotten(cluster.pipelines, call.names["id"]) if cluster.pipelines else Plain(ACKNOWLEDGED)
+    # A cluster does not look that never had any.
+    return forgotten(cluster.pipelines, call.names["id"]) if cluster.had_pipelines else Plain(ACKNOWLEDGED)
 
 
 def body_of(call: Call) -> Mapping[str, Any]:

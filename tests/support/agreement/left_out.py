@@ -27,11 +27,9 @@ MEMORIES = "the emulator asks no model to make memories"
 MAPPINGS = "the emulator's indices have no mappings to tell of"
 CLASSIC = "the emulator trains no logistic regression, and no summaries"
 REDEPLOYED = "the server had tried by itself to deploy the model again, which the emulator does not"
-PIPELINES = "a pipeline or a query that asks a model, of which the emulator's indices have none"
-ALIASES = "the emulator has no aliases but those that an index is created with"
-SETTINGS = "the emulator has no flat settings, and puts none back by null"
 ROUTED = "the emulator does not tell the routing of a document"
-SHOWN = "the emulator makes no highlights, explanations, suggestions and profiles of a search"
+SHOWN = "the emulator makes no explanations, suggestions, profiles and aggregations of a search"
+PROCESSORS = "a pipeline with a script, or with a processor that asks no model or an agent, which the emulator has not"
 METHODS = "the server lists methods in no order"
 DROPPED = "the server drops hits without the value that they are sorted by, though it counts them"
 PARSER = "a query without a field, for which the server's parser takes what follows the query"
@@ -78,18 +76,23 @@ LEFT_OUT: Mapping[str, Mapping[str, str]] = {
         "indices.text.sort_date": DROPPED,
     },
     "opensearch-3.8.0-api.jsonl": {
-        "aliases.*": ALIASES,
-        "indices.delete_alias": ALIASES,
-        "indices.get_pattern": SETTINGS,
-        "indices.settings_flat": SETTINGS,
-        "indices.refresh": SETTINGS,
+        "pipelines.create": PROCESSORS,
+        "pipelines.create_text_embedding": PROCESSORS,
+        "pipelines.get*": PROCESSORS,
+        "pipelines.simulate*": PROCESSORS,
+        "pipelines.delete*": PROCESSORS,
+        "search_pipelines.create_requests": PROCESSORS,
+        "search_pipelines.create_responses": PROCESSORS,
+        "search_pipelines.get*": PROCESSORS,
+        "search_pipelines.delete_re*": PROCESSORS,
+        "nodes.ingest_stats": PROCESSORS,
         "documents.get": ROUTED,
         "documents.search_empty": ROUTED,
+        "documents.search_pipeline": ROUTED,
         "documents.search": SHOWN,
         "documents.search_explain": SHOWN,
         "documents.search_suggest": SHOWN,
         "documents.search_profile": SHOWN,
-        "documents.search_pipeline*": PIPELINES,
     },
     "opensearch-3.8.0-pipelines.jsonl": {"pipelines.neural.no_field": PARSER},
     "races-and-restarts.jsonl": {
