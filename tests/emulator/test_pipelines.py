@@ -163,7 +163,8 @@ async def test_an_alias_may_show_a_part_of_an_index(ml: Session) -> None:
     add = {"index": "docs", "alias": "wise", "filter": {"match": {"text": "wise"}}}
     await call(ml, "POST", "/_aliases", {"actions": [{"add": add}]})
     near = {"neural": {"embedding": {"query_text": "iron", "model_id": model_id, "k": 3}}}
-    for query in ({"match_all": {}}, near):
+    everything: dict[str, Any] = {"match_all": {}}
+    for query in (everything, near):
         assert sorted(await found(ml, query, "/wise/_search")) == ["0", "1"]
     assert (await call(ml, "POST", "/wise/_count", {}))["count"] == 2
     assert sorted(await found(ml, near, "/docs,wise/_search")) == ["0", "1", "2"]
