@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from aiomlcommons import Backoff, FileModel, NoSuchModel, RemoteModel, Session, emulator
+from aiomlcommons import Backoff, FileModel, InvalidRequest, NoSuchModel, RemoteModel, Session, emulator
 from aiomlcommons.api.connectors import CreateConnector
 from tests.support import model_server
 from tests.support.documents import guide, run
@@ -105,6 +105,19 @@ async def test_the_guide_to_models_runs_as_it_is_written(
             monkeypatch.setattr(FileModel, "from_hub", here)
             await run(*guide(" hub", "models.md"), ml=ml, FileModel=FileModel)
         assert (await ml.models.ensure("tiny/dense")).model.is_deployed
+
+
+@pytest.mark.asyncio
+async def test_the_guide_to_pipelines_runs_as_it_is_written(capsys: pytest.CaptureFixture[str]) -> None:
+    async with emulator.serve() as url, Session(url) as ml:
+        await ml.settings.allow_first_model()
+        await run("\n".join(guide("", "pipelines.md")), ml=ml, InvalidRequest=InvalidRequest)
+    size, failed, hit, refused = capsys.readouterr().out.splitlines()
+    assert size == "384"
+    assert failed.startswith("2 400 ")
+    assert hit.startswith("1 ")
+    assert hit.endswith(" a wise man will hear")
+    assert refused == "CreatePipeline: processors[0].text_embedding: field_map must not be empty"
 
 
 @pytest.mark.asyncio
