@@ -71,6 +71,7 @@ if TYPE_CHECKING:
     from aiomlcommons.net.transport import SendFunction, Streamed, Timeout, Transport
     from aiomlcommons.progress.event import Phase, Progress
     from aiomlcommons.record import NULL
+    from aiomlcommons.searching.errors import NotSearchable, WrongDocument
     from aiomlcommons.session import Session
     from aiomlcommons.trouble.kinds import Trouble
     from aiomlcommons.waiting.errors import TaskFailed, TaskStalled
@@ -122,6 +123,7 @@ __all__ = [
     "NotFound",
     "NotOpenSearch",
     "NotRegistered",
+    "NotSearchable",
     "NotSupported",
     "Phase",
     "PretrainedModel",
@@ -151,6 +153,7 @@ __all__ = [
     "Unauthorized",
     "Unavailable",
     "UrlModel",
+    "WrongDocument",
     "sha256",
     "show_logs",
 ]
@@ -201,6 +204,7 @@ if not TYPE_CHECKING:
             ".net.transport": "SendFunction Streamed Timeout Transport",
             ".progress.event": "Phase Progress",
             ".record": "NULL",
+            ".searching.errors": "NotSearchable WrongDocument",
             ".session": "Session",
             ".trouble.kinds": "Trouble",
             ".waiting.errors": "TaskFailed TaskStalled",

@@ -1,4 +1,4 @@
-"""The session: the public facade over the client, with bulk jobs and the model lifecycle."""
+"""The session: the public facade over the client, with bulk jobs, searches and the model lifecycle."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from aiomlcommons.client import Client
 from aiomlcommons.diagnosis.methods import Diagnoses
 from aiomlcommons.ingest.methods import Ingests
 from aiomlcommons.namespace import space
+from aiomlcommons.searching.methods import Searches
 
 if TYPE_CHECKING:
     from aiomlcommons.indices.methods import IndexLife
     from aiomlcommons.lifecycle.methods import ModelLife
 
 
-class Session(Client, Ingests, Diagnoses):
+class Session(Client, Ingests, Diagnoses, Searches):
     """An async session with an OpenSearch cluster that runs ML Commons: one connection pool, typed calls, retries.
 
     ``async with Session("https://host:9200", auth=("admin", "...")) as ml:``, or in a notebook

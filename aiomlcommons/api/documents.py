@@ -98,7 +98,8 @@ class GetDocument(Request[Document]):
 
 @endpoint("POST /{index}/_search", since="1.0", also=["POST /_search"], repeatable=True)
 class SearchDocuments(Request[Hits[dict[str, Any]]]):
-    """Search indices with a query DSL body: one page, as the server sends it.
+    """Search indices with a query DSL body: one page, as the server sends it. ``ml.search`` reads documents into a
+    class, and iterates over every hit.
 
     https://docs.opensearch.org/latest/api-reference/search-apis/search/
     """
@@ -111,6 +112,7 @@ class SearchDocuments(Request[Hits[dict[str, Any]]]):
     preference: str | None = in_query(default=None)
     ignore_unavailable: bool | None = in_query(default=None)
     allow_no_indices: bool | None = in_query(default=None)
+    allow_partial_search_results: bool | None = in_query(default=None)
     request_cache: bool | None = in_query(default=None)
     search_type: str | None = in_query(default=None)
 

@@ -55,6 +55,8 @@ import aiomlcommons.net.secret
 import aiomlcommons.net.session_options
 import aiomlcommons.net.transport
 import aiomlcommons.progress.event
+import aiomlcommons.searching.plan
+import aiomlcommons.searching.text_search
 import aiomlcommons.session
 import aiomlcommons.waiting.task
 import aiomlcommons.wire.flavors
@@ -181,6 +183,14 @@ class Session:
     def rerank(self, model_id: str, query_text: str, text_docs: collections.abc.Iterable[str], *, top_n: None = ...) -> numpy.ndarray[tuple[typing.Any, ...], numpy.dtype[typing.Any]]: ...
     @typing.overload
     def rerank(self, model_id: str, query_text: str, text_docs: collections.abc.Iterable[str], *, top_n: int) -> list[aiomlcommons.inference.predictions.Ranked]: ...
+    @typing.overload
+    def search(self, index: str, query: collections.abc.Mapping[str, typing.Any] | None = ..., *, size: int | None = ..., from_: int | None = ..., sort: typing.Any = ..., source: bool | str | collections.abc.Sequence[str] | collections.abc.Mapping[str, typing.Any] | None = ..., search_pipeline: str | collections.abc.Mapping[str, typing.Any] | None = ..., preference: str | None = ..., routing: str | None = ..., into: None = ..., **body: typing.Any) -> IndexSearch[dict[str, typing.Any]]: ...
+    @typing.overload
+    def search(self, index: str, query: collections.abc.Mapping[str, typing.Any] | None = ..., *, size: int | None = ..., from_: int | None = ..., sort: typing.Any = ..., source: bool | str | collections.abc.Sequence[str] | collections.abc.Mapping[str, typing.Any] | None = ..., search_pipeline: str | collections.abc.Mapping[str, typing.Any] | None = ..., preference: str | None = ..., routing: str | None = ..., into: collections.abc.Callable[..., T], **body: typing.Any) -> IndexSearch[T]: ...
+    @typing.overload
+    def search_text(self, index: str, text: str, model: str | None = ..., *, field: str | None = ..., text_field: str | None = ..., hybrid: bool | None = ..., k: int | None = ..., size: int = ..., filter: collections.abc.Mapping[str, typing.Any] | None = ..., source: bool | str | collections.abc.Sequence[str] | collections.abc.Mapping[str, typing.Any] | None = ..., search_pipeline: str | collections.abc.Mapping[str, typing.Any] | None = ..., into: None = ..., **body: typing.Any) -> TextSearch[dict[str, typing.Any]]: ...
+    @typing.overload
+    def search_text(self, index: str, text: str, model: str | None = ..., *, field: str | None = ..., text_field: str | None = ..., hybrid: bool | None = ..., k: int | None = ..., size: int = ..., filter: collections.abc.Mapping[str, typing.Any] | None = ..., source: bool | str | collections.abc.Sequence[str] | collections.abc.Mapping[str, typing.Any] | None = ..., search_pipeline: str | collections.abc.Mapping[str, typing.Any] | None = ..., into: collections.abc.Callable[..., T], **body: typing.Any) -> TextSearch[T]: ...
     def send(self, request: aiomlcommons.endpoint.Request[R], /) -> R:
         'Send a typed request and return its typed response; every JSON call of the package goes through here.'
     @property
@@ -299,8 +309,8 @@ class Documents:
         'Write documents: ``body`` is a line of JSON for each action, and one for its document. ``ml.ingest`` does it all.'
     def get(self, index: str, id: str, *, source: str | None = ..., realtime: bool | None = ..., refresh: bool | None = ..., routing: str | None = ..., preference: str | None = ...) -> aiomlcommons.api.documents.Document:
         'Get a document by its id. ``source`` are the fields to get, with commas between them, or ``false``.'
-    def search(self, index: str | None = ..., body: collections.abc.Mapping[str, typing.Any] | None = ..., *, search_pipeline: str | None = ..., routing: str | None = ..., preference: str | None = ..., ignore_unavailable: bool | None = ..., allow_no_indices: bool | None = ..., request_cache: bool | None = ..., search_type: str | None = ...) -> aiomlcommons.api.common.Hits[dict[str, typing.Any]]:
-        'Search indices with a query DSL body: one page, as the server sends it.'
+    def search(self, index: str | None = ..., body: collections.abc.Mapping[str, typing.Any] | None = ..., *, search_pipeline: str | None = ..., routing: str | None = ..., preference: str | None = ..., ignore_unavailable: bool | None = ..., allow_no_indices: bool | None = ..., allow_partial_search_results: bool | None = ..., request_cache: bool | None = ..., search_type: str | None = ...) -> aiomlcommons.api.common.Hits[dict[str, typing.Any]]:
+        'Search indices with a query DSL body: one page, as the server sends it. ``ml.search`` reads documents into a'
 
 
 class Embedded(typing.Generic[T]):
@@ -525,6 +535,18 @@ class Profiles:
         'Get the profiles of all models, of one, or of a comma-separated list of ids.'
     def tasks(self, task_id: str | None = ..., *, model_ids: collections.abc.Sequence[str] | None = ..., task_ids: collections.abc.Sequence[str] | None = ..., node_ids: collections.abc.Sequence[str] | None = ..., return_all_tasks: bool | None = ..., return_all_models: bool | None = ..., view: typing.Literal['node', 'model'] | None = ...) -> aiomlcommons.api.stats.Profile:
         'Get the profiles of all running tasks, of one, or of a comma-separated list of ids.'
+
+
+class IndexSearch(typing.Generic[T]):
+    def __iter__(self) -> collections.abc.Iterator[aiomlcommons.api.common.Hit[T]]: ...
+    def result(self) -> aiomlcommons.api.common.Hits[T]: ...
+
+
+class TextSearch(typing.Generic[T]):
+    def __iter__(self) -> collections.abc.Iterator[aiomlcommons.api.common.Hit[T]]: ...
+    def result(self) -> aiomlcommons.searching.text_search.TextHits[T]: ...
+    def plan(self) -> aiomlcommons.searching.plan.Plan:
+        'Return what would be sent, and why, without searching. Raises as ``ml.search_text`` does.'
 
 
 class Settings:

@@ -75,6 +75,15 @@ def test_a_job_is_waited_for_into_a_file_and_into_an_index(ml: Session, model_id
     assert ml.request("GET", "/docs/_count").json()["count"] == 100
 
 
+def test_an_index_is_searched_for_a_page_or_for_every_hit(ml: Session, model_id: str) -> None:
+    ml.ingest(["a", "b", "c"], model=model_id, sink=IndexSink(ml.async_session, "docs", create=True)).result()
+    hits = ml.search_text("docs", "b", model_id, hybrid=False, size=1).result()
+    assert [hit.source["text"] for hit in hits] == ["b"]
+    assert hits.sent is not None
+    assert len(list(ml.search("docs", hits.sent.query, size=1))) == 3
+    assert ml.search("docs", into=lambda document: document["text"]).result()[0].source in {"a", "b", "c"}
+
+
 def test_a_job_runs_to_its_end(ml: Session, model_id: str, tmp_path: Path) -> None:
     assert ml.ingest(["a", "b"], model=model_id, sink=tmp_path / "out.npy").result().written == 2
 
