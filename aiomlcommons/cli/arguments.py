@@ -13,6 +13,7 @@ from aiomlcommons.cli.syntax.jobs import DEAD_LETTERS, INGEST
 from aiomlcommons.cli.syntax.models import EMBED, MODELS, PREDICT, RERANK
 from aiomlcommons.cli.syntax.parsing import PROGRAM, Parser
 from aiomlcommons.cli.syntax.resources import AGENTS, CONNECTORS, GROUPS
+from aiomlcommons.cli.syntax.searches import SEARCH
 from aiomlcommons.cli.syntax.server import CALL, EMULATOR, ENDPOINTS, SETTINGS, TASKS
 from aiomlcommons.cli.syntax.shared import DEFAULTS, add_options
 from aiomlcommons.cli.syntax.verbs import Noun, Verb, shown_examples
@@ -20,6 +21,7 @@ from aiomlcommons.cli.syntax.verbs import Noun, Verb, shown_examples
 COMMANDS: Sequence[Noun | Verb] = (
     INGEST,
     DEAD_LETTERS,
+    SEARCH,
     EMBED,
     RERANK,
     PREDICT,

@@ -14,6 +14,7 @@ from aiomlcommons import Session
 from aiomlcommons.api.agents import ToolSpec
 from aiomlcommons.api.connectors import ConnectorAction
 from aiomlcommons.emulator import AT_ONCE, Emulator
+from aiomlcommons.ingest import IndexSink
 from aiomlcommons.ingest.state.dead_letters import DeadLetter
 from tests.support.jobs import NOW
 from tests.support.paths import MODELS
@@ -35,11 +36,12 @@ class World:
 
 @asynccontextmanager
 async def example_world(folder: Path) -> AsyncGenerator[World]:
-    """Serve an emulator with a model, a cross-encoder, a connector, an agent, a task and an empty group."""
+    """Serve an emulator with a model, an index, a cross-encoder, a connector, an agent, a task and an empty group."""
     _write_files(folder)
     async with Emulator(refresh=AT_ONCE).serve() as url, Session(url, backoff=NOW) as ml:
         await ml.settings.allow_first_model()
-        await ml.models.ensure(DENSE, backoff=NOW)
+        model_id = await ml.models.ensure(DENSE, backoff=NOW)
+        await ml.ingest(folder / "docs.jsonl", model=model_id, sink=IndexSink(ml, "docs", create=True))
         await ml.models.ensure(CROSS, backoff=NOW)
         action = ConnectorAction("PREDICT", "POST", "https://api.openai.com/v1/embeddings", request_body="{}")
         connector = await ml.connectors.create("openai", version=1, protocol="http", actions=[action])
