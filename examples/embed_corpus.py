@@ -14,12 +14,12 @@ import argparse
 import asyncio
 import time
 import uuid
-from typing import Any
 
 from cluster import CORPUS, TINY_CONFIG, TINY_MODEL, on_emulator, session
 
 from aiomlcommons import BadRequest, FileModel, NotSupported, Session, TaskFailed
 from aiomlcommons.ingest import IndexSink
+from aiomlcommons.queries import knn
 
 TINY_NAME = "aiomlcommons tiny-dense"
 QUERIES = ("a soft answer turns away anger", "a time to be born and a time to die", "go to the ant and be wise")
@@ -50,22 +50,13 @@ async def fill(ml: Session, index: str, model_id: str) -> None:
     print(f"{report.written / seconds:,.0f} documents/s")
 
 
-async def nearest(ml: Session, index: str, vector: list[float]) -> list[Any]:
-    """Return the three documents whose vectors are nearest: their scores and sources."""
-    query = {"knn": {"embedding": {"vector": vector, "k": 3}}}
-    body = {"query": query, "size": 3, "_source": ["id", "text"]}
-    response = await ml.request("POST", f"/{index}/_search", body=body, repeatable=True)
-    hits: list[Any] = response.json()["hits"]["hits"]
-    return hits
-
-
 async def answer(ml: Session, index: str, model_id: str) -> None:
-    """Print the verses nearest to each query."""
+    """Print the three verses nearest to each query."""
     vectors = await ml.embed_many(model_id, QUERIES)
     for query, vector in zip(QUERIES, vectors, strict=True):
         print(f"\n{query}")
-        for hit in await nearest(ml, index, vector.tolist()):
-            print(f"  {hit['_score']:.2f}  {hit['_source']['id']}: {hit['_source']['text']}")
+        for hit in await ml.search(index, knn("embedding", vector, k=3), size=3, source=["id", "text"]):
+            print(f"  {hit.score:.2f}  {hit.source['id']}: {hit.source['text']}")
 
 
 async def main(name: str) -> None:

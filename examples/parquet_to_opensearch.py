@@ -27,6 +27,7 @@ from cluster import CORPUS, on_emulator, session
 
 from aiomlcommons import Session, emulator
 from aiomlcommons.integrations.ray import Embed, Index
+from aiomlcommons.queries import knn
 
 try:
     import ray
@@ -64,12 +65,10 @@ def embed_and_write(source: Path, embed: Mapping[str, Any], index: Mapping[str, 
         ray.shutdown()
 
 
-async def nearest(cluster: Session, index: str, vector: list[float]) -> list[str]:
+async def nearest(cluster: Session, index: str, vector: Any) -> list[str]:
     """Return the texts of the three nearest documents."""
-    await cluster.request("POST", f"/{index}/_refresh")
-    query = {"size": 3, "query": {"knn": {"embedding": {"vector": vector, "k": 3}}}, "_source": ["text"]}
-    found = (await cluster.request("POST", f"/{index}/_search", body=query)).json()
-    return [hit["_source"]["text"] for hit in found["hits"]["hits"]]
+    await cluster.indices.refresh(index)
+    return [hit.source["text"] for hit in await cluster.search(index, knn("embedding", vector, k=3), size=3)]
 
 
 async def run(ml: Session, cluster: Session, model: str, index: str, *urls: str | None) -> None:
@@ -82,7 +81,7 @@ async def run(ml: Session, cluster: Session, model: str, index: str, *urls: str 
         embed, write = {"model": ensured, "url": urls[0]}, {"index": index, "url": urls[1]}
         rows = await asyncio.to_thread(embed_and_write, source, embed, write)
     print(f"{rows:,} documents are in the index {index}; nearest to {QUESTION!r} are")
-    for text in await nearest(cluster, index, (await ml.embed_one(ensured, QUESTION)).tolist()):
+    for text in await nearest(cluster, index, await ml.embed_one(ensured, QUESTION)):
         print(f"  {text}")
     await ml.settings.apply(before)
 

@@ -78,6 +78,15 @@ async def test_the_guide_to_embedding_runs_as_it_is_written(tmp_path: Path, monk
 
 
 @pytest.mark.asyncio
+async def test_the_guide_to_searches_runs_as_it_is_written(capsys: pytest.CaptureFixture[str]) -> None:
+    async with emulator.serve() as url, Session(url) as ml:
+        await ml.settings.allow_first_model()
+        model = await ml.models.ensure("all-MiniLM-L6-v2")
+        await run("\n".join(guide("", "search.md")), ml=ml, model_id=model.model_id)
+    assert "POST /docs/_search" in capsys.readouterr().out
+
+
+@pytest.mark.asyncio
 async def test_the_guides_offline_prediction_runs(capsys: pytest.CaptureFixture[str]) -> None:
     (code,) = guide(" remote")
     # No released server follows such a job; the guide says so, and is for the one that will.
