@@ -28,9 +28,8 @@ def search_request(
     body: Mapping[str, Any],
 ) -> SearchDocuments:
     """Return the request. A search pipeline that is a dict travels in the body. Raises InvalidRequest."""
-    for name, value in {"size": size, "from_": from_}.items():
-        if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 0):
-            raise InvalidRequest(f"{name} must be a whole number of at least 0, not {value!r}")
+    check_count("size", size)
+    check_count("from_", from_)
     if search_pipeline is not None and not isinstance(search_pipeline, str | Mapping):
         raise InvalidRequest(
             f"search_pipeline must be the name of one, or one as a dict, not {kind_of(search_pipeline)}"
@@ -52,3 +51,9 @@ def search_request(
         preference=preference,
         routing=routing,
     )
+
+
+def check_count(name: str, value: Any, *, least: int = 0) -> None:
+    """Raise InvalidRequest unless a value is a whole number from ``least`` on, or None."""
+    if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < least):
+        raise InvalidRequest(f"{name} must be a whole number of at least {least}, not {value!r}")

@@ -130,6 +130,8 @@ async def test_a_missing_index_is_said_with_the_names_that_are_near(served: Serv
         ({"text": " "}, "text must be a text with a word in it"),
         ({"text": 7}, "text must be a text with a word in it, not 7"),
         ({"filter": {"a": 1, "b": 2}}, "filter must have one kind of query as its only key"),
+        ({"size": "5"}, "size must be a whole number of at least 0, not '5'"),
+        ({"k": 0}, "k must be a whole number of at least 1, not 0"),
         ({"into": 7}, "into must be a class or a function"),
     ],
 )
