@@ -14,6 +14,7 @@ import attrs
 
 from aiomlcommons.cli import jobs
 from aiomlcommons.cli.common import cluster, shown
+from aiomlcommons.cli.errors import UsageError
 from aiomlcommons.cli.exit_codes import SOME_FAILED
 from aiomlcommons.cli.tables import print_json
 from aiomlcommons.ingest.dry_run import Estimate, estimate
@@ -30,6 +31,8 @@ async def ingest(options: argparse.Namespace) -> int:
     target = jobs.target(options)
     await jobs.check_source(options)
     how = jobs.how(options) | jobs.chunked(options)
+    if options.dry_run and options.model is None:
+        raise UsageError("--dry-run needs --model: a server that embeds the documents writes them too")
     if options.dry_run:
         return await _dry_run(options, how)
     dead_letters = Path(options.dead_letters or f"{target}{ENDING}")

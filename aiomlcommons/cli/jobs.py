@@ -44,6 +44,10 @@ def target(options: argparse.Namespace) -> str:
     """
     if (options.out is None) == (options.index is None):
         raise UsageError("pass either --out FILE or --index NAME")
+    if options.pipeline is not None and options.index is None:
+        raise UsageError("--pipeline is for an index, whose server runs it: pass --index NAME")
+    if options.model is None and options.index is None:
+        raise UsageError("pass --model MODEL: only the documents of an index are embedded by a server")
     if options.resume and options.emulator:
         raise UsageError(
             "--resume needs the model of the interrupted job, and the cluster of --emulator starts empty: "
@@ -98,8 +102,8 @@ def sink(ml: Session, options: argparse.Namespace) -> Sink:
     """Return the sink of the job."""
     if options.out is not None:
         return open_sink(options.out, field=options.field)
-    how = of_index(options)
-    return IndexSink(ml, options.index, field=options.field, create=True, replicas_off=options.replicas_off, **how)
+    how = {**of_index(options), "pipeline": options.pipeline, "replicas_off": options.replicas_off}
+    return IndexSink(ml, options.index, field=options.field, create=True, **how)
 
 
 def of_index(options: argparse.Namespace) -> dict[str, Any]:

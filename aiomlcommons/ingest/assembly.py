@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import partial
+from typing import Any
+
 from aiomlcommons.ingest.embedding.batches import BatchEmbedder
 from aiomlcommons.ingest.embedding.cache import Cache, MemoryCache
 from aiomlcommons.ingest.embedding.model import JobModel
@@ -14,13 +17,16 @@ from aiomlcommons.ingest.rows.batch_size import BatchSize
 from aiomlcommons.ingest.rows.batching import Batcher, Screen
 from aiomlcommons.ingest.rows.failure_limit import FailureLimit
 from aiomlcommons.ingest.rows.tracking import Tracker
+from aiomlcommons.ingest.server_side.embedder import PipelineEmbedder
+from aiomlcommons.ingest.server_side.model import ServerModel
+from aiomlcommons.ingest.server_side.requests import PipelineRequests
 from aiomlcommons.ingest.stats import Stats
 from aiomlcommons.ingest.types import Screening, Sink, Source, rows_for
 from aiomlcommons.net.retry_budget import RetryBudget
 
 
 def engine_of(
-    model: JobModel,
+    model: JobModel | ServerModel,
     source: Source,
     sink: Sink,
     files: JobFiles,
@@ -36,8 +42,12 @@ def engine_of(
     tracker.read(checkpoint.start, checkpoint.position)
     unchanged = files.unchanged if options.skip_unchanged else None
     refused = _screen(sink, sink) if isinstance(sink, Screening) else None
-    embedder = embedder_of(model, options, stats, sizes, files.cache, events)
-    embedder.dimension = embedder.dimension or checkpoint.dimension
+    embedder: BatchEmbedder | PipelineEmbedder
+    if isinstance(model, ServerModel):
+        embedder = pipeline_embedder_of(model, sink, options, stats, sizes, events)
+    else:
+        embedder = embedder_of(model, options, stats, sizes, files.cache, events)
+        embedder.dimension = embedder.dimension or checkpoint.dimension
     return Engine(
         source=source,
         sink=sink,
@@ -52,7 +62,8 @@ def engine_of(
         written=files.cache if options.skip_unchanged else None,
         # Twice the concurrency, for batches that wait for a slot, a retry, or their turn to be written.
         window=max(32, 2 * embedder.requests.limiter.most),
-        ordered=options.ordered,
+        # What the server embeds is written by then, and an index has no order.
+        ordered=options.ordered and isinstance(model, JobModel),
         checkpoint_every=options.checkpoint_every,
         linger=options.linger,
         events=events,
@@ -72,19 +83,36 @@ def embedder_of(
     events: JobEvents | None = None,
 ) -> BatchEmbedder:
     """Return what embeds the batches of a job; without ``cache`` it remembers recent texts in memory."""
-    limiter, rate = options.limiter(model.most, model.start), options.rate()
-    requests = ModelRequests(
-        model.embed,
-        limiter,
-        RetryBudget.of(options.retry_budget),
-        stats,
-        options.backoff,
-        options.stall_timeout,
-        rate,
-        model.redeploy,
-        events or JobEvents(),
-    )
+    requests = ModelRequests(**_pace(model, options, stats, events or JobEvents()), embed=model.embed)
     sizes = sizes or BatchSize(options.batch, options.batch_bytes)
     embedder = BatchEmbedder(requests, stats, sizes, cache or MemoryCache())
     embedder.dimension = model.dimension
     return embedder
+
+
+def pipeline_embedder_of(
+    model: ServerModel, sink: Sink, options: JobOptions, stats: Stats, sizes: BatchSize, events: JobEvents
+) -> PipelineEmbedder:
+    """Return what has a server embed the batches of a job."""
+    requests = PipelineRequests(
+        **_pace(model, options, stats, events),
+        send=model.bulk.send,
+        batch_size=model.batch_size,
+        accepted=model.accepted,
+        harmless=model.harmless,
+    )
+    return PipelineEmbedder(requests, model.bulk, sizes, partial(rows_for, sink))
+
+
+def _pace(model: JobModel | ServerModel, options: JobOptions, stats: Stats, events: JobEvents) -> dict[str, Any]:
+    """Return what the requests of a job share."""
+    return {
+        "limiter": options.limiter(model.most, model.start),
+        "budget": RetryBudget.of(options.retry_budget),
+        "stats": stats,
+        "backoff": options.backoff,
+        "stall_timeout": options.stall_timeout,
+        "rate": options.rate(),
+        "redeploy": model.redeploy,
+        "events": events,
+    }

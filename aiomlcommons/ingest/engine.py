@@ -6,9 +6,9 @@ least once: after a crash the batches since the last checkpoint are written agai
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
-from typing import Any
+from typing import Any, Protocol
 
 import anyio
 import anyio.to_thread
@@ -16,8 +16,9 @@ import attrs
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
 from aiomlcommons.concurrency import Results, fan_out
-from aiomlcommons.ingest.embedding.batches import BatchEmbedder, EmbeddedBatch
+from aiomlcommons.ingest.embedding.batches import EmbeddedBatch, WrittenBatch
 from aiomlcommons.ingest.embedding.cache import CacheFile
+from aiomlcommons.ingest.embedding.paced import PacedRequests
 from aiomlcommons.ingest.errors import JobStalled, ModelFails, SourceError
 from aiomlcommons.ingest.events import JobEvents
 from aiomlcommons.ingest.paths import printable
@@ -27,8 +28,23 @@ from aiomlcommons.ingest.rows.tracking import Tracker
 from aiomlcommons.ingest.state.checkpoint import Checkpoint, CheckpointFile
 from aiomlcommons.ingest.state.dead_letters import DeadLetter, DeadLetters
 from aiomlcommons.ingest.stats import Stats
-from aiomlcommons.ingest.types import Documents, Retrying, Rows, Sink, Source, rows_for
+from aiomlcommons.ingest.types import Documents, Refused, Retrying, Rows, Sink, Source, rows_for
 from aiomlcommons.ingest.writing import Writers
+
+
+class Embedder(Protocol):
+    """Embeds batches; ``dimension`` is that of the vectors, if known."""
+
+    dimension: int | None
+
+    @property
+    def requests(self) -> PacedRequests[Any, Any]:
+        """What sends the requests."""
+        ...
+
+    async def __call__(self, batch: Batch) -> EmbeddedBatch | WrittenBatch:
+        """Return the batch with its vectors, or as the server has embedded and written it."""
+        ...
 
 
 @attrs.define
@@ -48,7 +64,7 @@ class Engine:
     source: Source
     sink: Sink
     batcher: Batcher
-    embedder: BatchEmbedder
+    embedder: Embedder
     tracker: Tracker
     stats: Stats
     dead_letters: DeadLetters
@@ -161,7 +177,7 @@ class Engine:
 
     # ---- model to sink ---------------------------------------------------------------------------------------------
 
-    async def _drain(self, embedded: Results[EmbeddedBatch]) -> None:
+    async def _drain(self, embedded: Results[EmbeddedBatch | WrittenBatch]) -> None:
         """Write the batches; save a checkpoint now and then, while no write is in flight."""
         writers = Writers(self._write, self.writers if self.sink.concurrent else 1, self._leave)
         written = 0
@@ -178,7 +194,7 @@ class Engine:
         if isinstance(self.sink, Retrying):
             self.sink.leave()
 
-    async def _write(self, embedded: EmbeddedBatch) -> None:
+    async def _write(self, embedded: EmbeddedBatch | WrittenBatch) -> None:
         """Write a batch and account for it."""
         self.torn += 1
         await self._write_documents(embedded)
@@ -186,9 +202,11 @@ class Engine:
         # Only now: what is written is whole, so that the job can be resumed.
         self.failures.check(self.stats.settled, self.stats.failed)
 
-    async def _write_documents(self, embedded: EmbeddedBatch) -> None:
+    async def _write_documents(self, embedded: EmbeddedBatch | WrittenBatch) -> None:
         batch, dead_letters = embedded.batch, embedded.dead_letters
-        refused = await self.sink.write(self._documents(embedded)) if batch else ()
+        refused: Sequence[Refused] = ()
+        if batch and isinstance(embedded, EmbeddedBatch):
+            refused = await self.sink.write(self._documents(embedded))
         dead_letters = [*dead_letters, *(batch.fail(one.index, one.why) for one in refused)]
         if dead_letters:
             await anyio.to_thread.run_sync(self.dead_letters.write, dead_letters)

@@ -12,6 +12,7 @@ import attrs
 from aiomlcommons.errors import InvalidRequest
 from aiomlcommons.inference.fields import TextFrom, has_value
 from aiomlcommons.ingest.options import JobOptions
+from aiomlcommons.ingest.rows.pipeline_texts import PipelineTexts
 from aiomlcommons.ingest.sources.traits import WrappedSource
 from aiomlcommons.ingest.types import BadRow, Row, Rows, Source, TextRow
 from aiomlcommons.spelling import did_you_mean, some_of
@@ -21,6 +22,8 @@ log = logging.getLogger("aiomlcommons")
 HEAD = 1_000
 # Fields that an error lists.
 LISTED = 30
+# In place of an option that names the fields.
+PIPELINE = "pipeline"
 
 
 @attrs.define
@@ -46,6 +49,8 @@ class HeadCheck:
         """Return the check of a job's options."""
         texts = TextFrom(options.text).names if isinstance(options.text, str) else []
         missing = dict.fromkeys(texts, "text")
+        if isinstance(options.text, PipelineTexts) and options.text.looks:
+            missing = dict.fromkeys(options.text.names, PIPELINE)
         if isinstance(options.id, str) and options.ids is None:
             missing.setdefault(options.id, "id")
         return cls(source.name, missing, options.id is None, options.text_default)
@@ -92,6 +97,8 @@ class HeadCheck:
         meant = f" ({hint})" if hint else ""
         fields = some_of(self._fields, LISTED)
         remedy = f"set {option}= (--{option}) to one of them"
+        if option == PIPELINE:
+            remedy = "rename one of them to it, because the server embeds that field"
         if option == "id":
             remedy += ", or id=None (--id '') to number the rows"
         return f"{rows} of {self.source} has the field {field!r}{meant}; the fields are: {fields or 'none'}; {remedy}"

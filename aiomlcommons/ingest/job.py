@@ -20,6 +20,7 @@ from aiomlcommons.ingest.events import JobEvents
 from aiomlcommons.ingest.job_files import JobFiles
 from aiomlcommons.ingest.options import JobOptions
 from aiomlcommons.ingest.paths import printable
+from aiomlcommons.ingest.server_side.model import ServerModel
 from aiomlcommons.ingest.sinks import IndexSink, NpySink
 from aiomlcommons.ingest.state.dead_letters import DeadLetters
 from aiomlcommons.ingest.stats import Report, Stats
@@ -120,11 +121,12 @@ def _unwrap(error: Exception) -> Exception:
     return error
 
 
-def _told(model: JobModel, options: JobOptions) -> dict[str, Any]:
+def _told(model: JobModel | ServerModel, options: JobOptions) -> dict[str, Any]:
     """Return what the log says of how a job is run."""
     least_most = options.concurrency
     return {
         "model": model.identity.get("model_id"),
+        "embedded by": model.identity.get("embedded by"),
         "batches of": options.batch,
         "concurrency": " to ".join(map(str, least_most)) if isinstance(least_most, tuple | list) else least_most,
         "requests a minute": options.requests_per_minute,
@@ -143,7 +145,7 @@ async def _discard(files: JobFiles) -> None:
 
 @asynccontextmanager
 async def ingesting(
-    model: JobModel,
+    model: JobModel | ServerModel,
     source: Source,
     sink: Sink,
     *,
@@ -161,7 +163,7 @@ async def ingesting(
     error that ended the job unless that was retrieved by ``await job``, and RowsLost if the counts do not balance.
 
     Args:
-        model: The model to embed with.
+        model: The model to embed with, or what embeds on the server of the sink.
         source: Where rows are read from.
         sink: Where documents are written to.
         header: What identifies the job in its checkpoint, besides the model.
@@ -173,7 +175,7 @@ async def ingesting(
         span: The span of the job, which the caller ends.
     """
     job_header = {"job": "ingest", **model.identity, **header}
-    opening = partial(JobFiles.open, job_header, dead_letters, options, model, target, anew=anew)
+    opening = partial(JobFiles.open, job_header, dead_letters, options, model.kind, target, anew=anew)
     files = await anyio.to_thread.run_sync(opening)
     events = JobEvents(Sparing(options.clock))
     engine = engine_of(model, source, sink, files, options, events)

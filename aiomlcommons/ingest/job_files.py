@@ -10,7 +10,6 @@ from typing import Any
 import attrs
 
 from aiomlcommons.ingest.embedding.cache import CacheFile
-from aiomlcommons.ingest.embedding.model import JobModel
 from aiomlcommons.ingest.errors import SeenError
 from aiomlcommons.ingest.options import JobOptions
 from aiomlcommons.ingest.preflight import BESIDE
@@ -37,12 +36,12 @@ class JobFiles:
         header: Mapping[str, Any],
         dead_letters: DeadLetters,
         options: JobOptions,
-        model: JobModel,
+        kind: Mapping[str, Any],
         target: str,
         *,
         anew: bool = False,
     ) -> JobFiles:
-        """Open or create the files; ``anew`` drops the checkpoint of an earlier job.
+        """Open or create the files; ``kind`` is that of the model. ``anew`` drops the checkpoint of an earlier job.
 
         Raises WrongJob, JobUnderWay, SeenError, CacheError, OSError.
         """
@@ -67,7 +66,7 @@ class JobFiles:
                 seen.forget()
             cache = None
             if options.cache is not None:
-                cache = opened.enter_context(closing(CacheFile(options.cache, model.kind, target)))
+                cache = opened.enter_context(closing(CacheFile(options.cache, kind, target)))
             opened.callback(dead_letters.close)
             return cls(checkpoint_file, checkpoint, seen, cache, dead_letters, opened.pop_all().close)
 

@@ -50,7 +50,7 @@ class Ingests(HasClient):
         self,
         source: Any,
         *,
-        model: Spec | str,
+        model: Spec | str | None,
         sink: Any,
         text: str | Callable[[Row], str] = "text",
         text_default: str | None = None,
@@ -92,10 +92,11 @@ class Ingests(HasClient):
             source: A path (.jsonl, .csv, .parquet and others, compressed or not; ``-`` is standard input), a glob, a
                 folder, a list of Path objects, a URL (``s3://``, ``https://`` and others), a data frame or an Arrow
                 table, an (async) iterable of rows or texts, a Series, an array, an Arrow column, or a Source.
-            model: An id, a name or a spec, as ``ml.models.ensure`` takes it.
+            model: An id, a name or a spec, as ``ml.models.ensure`` takes it. None lets the server of an IndexSink embed
+                the documents, by its ``pipeline`` or by semantic fields.
             sink: A path (.jsonl, .npy, .parquet), a function that takes Documents, or a Sink such as IndexSink.
             text: The field of a row's text, a path (``"meta.title"``), a template (``"{title} {body}"``), or a
-                function.
+                function. Without a model, which of the fields that the server embeds must have a text. Default: all.
             text_default: Stands for a field of ``text`` that is missing, null or NaN. Default: such a row is a dead
                 letter.
             id: The field of a row's id, a path, or a function that finds it; None numbers the rows, as bare texts are

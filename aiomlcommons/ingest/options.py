@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import attrs
 
 from aiomlcommons.errors import InvalidRequest
-from aiomlcommons.inference.fields import is_template, text_by
+from aiomlcommons.inference.fields import TextFrom, is_template, text_by
 from aiomlcommons.ingest.pacing.concurrency_limit import ConcurrencyLimit
 from aiomlcommons.ingest.pacing.rate_limit import RateLimit, about_tokens
 from aiomlcommons.ingest.rows.checking import RowChecker
@@ -92,8 +92,9 @@ class JobOptions:
             return source
         # Only chunks need be short, not the texts that they are cut from.
         check = attrs.evolve(self.checker(), max_chars=None)
-        text = self.text if isinstance(self.text, str) and not is_template(self.text) else "text"
-        return ChunkedSource(source, chunks, check, text, self.id if isinstance(self.id, str) else None)
+        text = self.text.spec if isinstance(self.text, TextFrom) else self.text
+        field = text if isinstance(text, str) and not is_template(text) else "text"
+        return ChunkedSource(source, chunks, check, field, self.id if isinstance(self.id, str) else None)
 
     def checker(self) -> RowChecker:
         """Return what extracts and validates ids and texts. Raises InvalidRequest for a wrong ``text`` or ``id``."""

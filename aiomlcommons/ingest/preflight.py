@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from aiomlcommons.errors import InvalidRequest
-from aiomlcommons.inference.fields import TextFrom
+from aiomlcommons.inference.fields import TextFrom, is_template
 from aiomlcommons.ingest.options import JobOptions
 from aiomlcommons.ingest.paths import printable
 from aiomlcommons.ingest.sinks import CallableSink, IndexSink, StdoutSink
@@ -50,6 +50,27 @@ def check_sink(sink: Sink, options: JobOptions) -> None:
         raise InvalidRequest(
             "skip_unchanged identifies a sink by its name, and all lambdas share one: name the function"
         )
+
+
+def check_served(sink: Sink, options: JobOptions) -> IndexSink:
+    """Return the sink whose server embeds the documents. Raises InvalidRequest if it, or an option, does not suit."""
+    if not isinstance(sink, IndexSink):
+        raise InvalidRequest(
+            f"without a model the server embeds the documents of an index: {sink.name} is none; name a model with "
+            "model= (--model), or give an IndexSink with its pipeline (--index, --pipeline)"
+        )
+    if not isinstance(options.text, str | TextFrom) or (isinstance(options.text, str) and is_template(options.text)):
+        raise InvalidRequest("text= (--text) must name a field: the server embeds what the documents have there")
+    if options.text_default is not None:
+        raise InvalidRequest("text_default= (--text-default) is for texts that are embedded here, not by the server")
+    if options.content_type is not None:
+        raise InvalidRequest("content_type= (--content-type) is for a model that is asked here: the pipeline tells it")
+    if options.cache is not None and not options.skip_unchanged:
+        raise InvalidRequest(
+            "cache= (--cache) keeps vectors, and the server makes them: drop it, or set skip_unchanged=True "
+            "(--skip-unchanged), which keeps what was written"
+        )
+    return sink
 
 
 def _check_field(sink: Sink, options: JobOptions) -> None:

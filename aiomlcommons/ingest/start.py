@@ -13,7 +13,7 @@ import attrs
 
 from aiomlcommons.inference.fields import TextFrom
 from aiomlcommons.ingest.embedding.cache import check_cache
-from aiomlcommons.ingest.embedding.model import job_model
+from aiomlcommons.ingest.embedding.model import JobModel, job_model
 from aiomlcommons.ingest.head import CheckedSource, HeadCheck, check_head
 from aiomlcommons.ingest.job import Job, ingesting
 from aiomlcommons.ingest.kept_replicas import replicas_kept
@@ -24,9 +24,12 @@ from aiomlcommons.ingest.preflight import (
     check_files,
     check_output,
     check_places,
+    check_served,
     check_sink,
     resumes,
 )
+from aiomlcommons.ingest.server_side.lookup import plan_of, refuse_embedding, texts_of
+from aiomlcommons.ingest.server_side.model import ServerModel, server_model
 from aiomlcommons.ingest.sinks import IndexSink, open_sink
 from aiomlcommons.ingest.sinks.file_sink import BlockingSink
 from aiomlcommons.ingest.sources import open_source, rereadable, with_stall_timeout
@@ -49,7 +52,7 @@ async def start_job(
     client: Client,
     source: Any,
     *,
-    model: Spec | str,
+    model: Spec | str | None,
     sink: Any,
     options: JobOptions,
     anew: bool = False,
@@ -81,7 +84,7 @@ async def _prepared(
     client: Client,
     opened_source: Source,
     opened_sink: Sink,
-    model: Spec | str,
+    model: Spec | str | None,
     options: JobOptions,
     *,
     anew: bool,
@@ -95,18 +98,19 @@ async def _prepared(
     await anyio.to_thread.run_sync(
         partial(_check_arguments, opened_source, opened_sink, dead_letters, options, resumed)
     )
-    checked_source = await _with_checked_head(opened_source, opened_sink, options, resumed=resumed)
     # A restart of the server is waited out here for as long as it would be later.
     ml = client.options(wait=options.stall_timeout)
-    model_id = (await ensure(ml, model, progress=tell)).model_id
-    span.put({"aiomlcommons.model.id": model_id})
+    if model is None:
+        plan = await plan_of(check_served(opened_sink, options), wait=options.stall_timeout)
+        options = attrs.evolve(options, text=texts_of(plan, options.text))
+    checked_source = await _with_checked_head(opened_source, opened_sink, options, resumed=resumed)
+    embedding_model: JobModel | ServerModel
+    if model is None:
+        embedding_model = await server_model(plan, redeploy=options.redeploy, progress=tell)
+    else:
+        embedding_model = await _model_here(ml, model, opened_sink, options, tell)
+    span.put({"aiomlcommons.model.id": embedding_model.name})
     tell.quietly(Progress(phase=Phase.READING, name=_name(opened_source, opened_sink)))  # the rows are counted
-    embedding_model = await job_model(ml, model_id, content_type=options.content_type, redeploy=options.redeploy)
-    if isinstance(opened_sink, IndexSink):
-        # Lets the sink reject a mapping that does not fit before the first text is embedded.
-        opened_sink.sparse = embedding_model.sparse
-        opened_sink.dimension = opened_sink.dimension or embedding_model.dimension
-        opened_sink.suits = embedding_model.spaces
     return partial(
         ingesting,
         embedding_model,
@@ -117,6 +121,20 @@ async def _prepared(
         target=await _target(opened_sink, options),
         options=options,
     )
+
+
+async def _model_here(ml: Client, model: Spec | str, sink: Sink, options: JobOptions, tell: Teller) -> JobModel:
+    """Ensure the model that the job asks by itself, and return it."""
+    if isinstance(sink, IndexSink) and sink.pipeline is not None:
+        await refuse_embedding(sink, wait=options.stall_timeout)
+    model_id = (await ensure(ml, model, progress=tell)).model_id
+    found = await job_model(ml, model_id, content_type=options.content_type, redeploy=options.redeploy)
+    if isinstance(sink, IndexSink):
+        # Lets the sink reject a mapping that does not fit before the first text is embedded.
+        sink.sparse = found.sparse
+        sink.dimension = sink.dimension or found.dimension
+        sink.suits = found.spaces
+    return found
 
 
 def _name(source: Source, sink: Sink) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from aiomlcommons import Backoff, Session, emulator
-from aiomlcommons.ingest.embedding._node_capacity import REQUESTS_PER_CORE, max_useful_requests
+from aiomlcommons.ingest.embedding.node_capacity import REQUESTS_PER_CORE, max_useful_requests
 from aiomlcommons.ingest.sinks import IndexSink, SinkError
 from aiomlcommons.ingest.types import Documents
 from tests.support.documents import guide, run

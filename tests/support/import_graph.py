@@ -38,6 +38,7 @@ FLOORS = (
     "ingest.stats ingest.state ingest.arrow_rows",
     "ingest.rows",
     "ingest.sources ingest.sinks ingest.embedding",
+    "ingest.server_side",
     "ingest diagnosis searching",
     "session",
     "emulator.errors emulator.settings._defaults",

@@ -22,8 +22,8 @@ import attrs
 import numpy as np
 
 from aiomlcommons import NotFound
-from aiomlcommons.ingest.embedding._model_check import HARMLESS
 from aiomlcommons.ingest.embedding.model import JobModel
+from aiomlcommons.ingest.embedding.model_check import HARMLESS
 from aiomlcommons.ingest.errors import JobStalled, ModelFails
 from aiomlcommons.ingest.job import Job, ingesting
 from aiomlcommons.ingest.options import JobOptions

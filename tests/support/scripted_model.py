@@ -85,7 +85,6 @@ class EmbedderOnAClock:
 
     def __attrs_post_init__(self) -> None:
         requests = ModelRequests(
-            self.embed,
             self.limiter,
             self.budget,
             self.stats,
@@ -93,6 +92,7 @@ class EmbedderOnAClock:
             stall_timeout=self.stall_timeout,
             clock=self.clock,
             sleep=self.clock.sleep,
+            embed=self.embed,
         )
         self.embedder = BatchEmbedder(requests, self.stats)
         self.embedder.dimension = self.dimension

@@ -75,6 +75,8 @@ def _where(parser: argparse.ArgumentParser) -> Any:
     )
     words += "Amazon OpenSearch Serverless, finds them in the field ingest_id, and delivery is at-least-once)"
     where.add_argument("--ids", choices=["auto"], help=words)
+    words = "the ingest pipeline that the documents of an index go through; without --model it embeds them"
+    where.add_argument("--pipeline", metavar="NAME", help=words)
     where.add_argument(
         "--field", default="embedding", metavar="NAME", help="the field of the vector (default: embedding)"
     )
@@ -94,7 +96,8 @@ def _indexing(group: Any) -> None:
 
 
 def _what(parser: argparse.ArgumentParser, *, id: str, default: str | None) -> None:
-    parser.add_argument("--model", required=True, metavar="MODEL", help="an id, a name, or a pretrained name")
+    words = "an id, a name, or a pretrained name (default: the server embeds, by --pipeline or semantic fields)"
+    parser.add_argument("--model", metavar="MODEL", help=words)
     parser.add_argument("--text", default="text", metavar="FIELD", help="a field, a path or a template (default: text)")
     words = "what stands for a field of --text that is missing, null or NaN (default: such a row fails)"
     parser.add_argument("--text-default", metavar="TEXT", help=words)
@@ -172,6 +175,7 @@ INGEST = Verb(
         "ingest docs.jsonl --model all-MiniLM-L6-v2 --out vectors.npy --dry-run",
         "ingest docs.jsonl --model all-MiniLM-L6-v2 --out docs.parquet --resume",
         "ingest docs.jsonl --model all-MiniLM-L6-v2 --index docs --json",
+        "ingest docs.jsonl --index docs --pipeline embed",
     ],
 )
 

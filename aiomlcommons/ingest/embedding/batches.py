@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import anyio
 import attrs
 
 from aiomlcommons.errors import ApiError, DecodeError, InvalidRequest, MLCommonsError, words_of
 from aiomlcommons.inference.vectors import Vectors
 from aiomlcommons.ingest.embedding._found_vectors import FoundVectors
-from aiomlcommons.ingest.embedding._model_check import HARMLESS, ModelCheck
 from aiomlcommons.ingest.embedding._vector_check import VectorCheck
 from aiomlcommons.ingest.embedding.cache import Cache, MemoryCache
+from aiomlcommons.ingest.embedding.model_check import HARMLESS, ModelCheck
 from aiomlcommons.ingest.embedding.requests import ModelRequests
 from aiomlcommons.ingest.errors import BadVector
 from aiomlcommons.ingest.rows.batch_size import BatchSize
@@ -27,6 +29,14 @@ class EmbeddedBatch:
 
     batch: Batch
     vectors: Vectors | Sparse
+    dead_letters: list[DeadLetter]
+
+
+@attrs.frozen
+class WrittenBatch:
+    """The documents of a batch that the server has embedded and written itself, and the dead letters of the others."""
+
+    batch: Batch
     dead_letters: list[DeadLetter]
 
 
@@ -65,7 +75,7 @@ class BatchEmbedder:
 
     def __attrs_post_init__(self) -> None:
         self._vectors = VectorCheck(self._harmless_vector)
-        self._check = ModelCheck(self.requests, self._vectors)
+        self._check = ModelCheck(self.requests, partial(self.requests.probe, [HARMLESS]), self._vectors.verify)
 
     @property
     def dimension(self) -> int | None:

@@ -12,12 +12,13 @@ from aiomlcommons.api.common import FunctionName
 from aiomlcommons.client import Client, at_own_pace
 from aiomlcommons.indices.model_field import SPARSE, dimension_of, spaces_of
 from aiomlcommons.inference.vectors import Vectors
-from aiomlcommons.ingest.embedding._node_capacity import first_requests, max_useful_requests
-from aiomlcommons.ingest.embedding._redeployment import Redeployment
+from aiomlcommons.ingest.embedding.node_capacity import first_requests, max_useful_requests
+from aiomlcommons.ingest.embedding.redeployment import Redeployment
 from aiomlcommons.ingest.types import Sparse
 from aiomlcommons.lifecycle.ensure import ensure
 
 if TYPE_CHECKING:
+    from aiomlcommons.api.model_records import Model
     from aiomlcommons.inference.methods import Side
 
 Embed: TypeAlias = Callable[[list[str]], Awaitable["Vectors | Sparse"]]
@@ -49,17 +50,18 @@ class JobModel:
     start: int = 2
     redeploy: Redeployment | None = None
 
+    @property
+    def name(self) -> str:
+        """The id of the model."""
+        return str(self.identity.get("model_id", ""))
+
 
 async def job_model(ml: Client, model_id: str, *, content_type: Side | None = None, redeploy: bool = False) -> JobModel:
     """Return the model as a job uses it; with ``redeploy`` the job deploys it again if need be. Raises NotFound."""
     model = await ml.models.get(model_id)
     # The job retries by itself, within its retry budget and stall timeout.
     single = at_own_pace(ml)
-    side = {"content_type": content_type} if content_type else {}
-    kind = {"model": model.name, "version": model.model_version, "hash": model.model_content_hash_value, **side}
-    identity = {"model_id": model_id, **kind}
-    # A remote model has no file to hash, and its connector may lead anywhere: only its id identifies its vectors.
-    cache_kind = kind if model.model_content_hash_value else identity
+    identity, cache_kind = identities(model_id, model, content_type)
     # The cluster's nodes do not limit a remote model, its provider does.
     remote = model.algorithm == FunctionName.REMOTE
     most = None if remote else await max_useful_requests(ml)
@@ -70,3 +72,14 @@ async def job_model(ml: Client, model_id: str, *, content_type: Side | None = No
         return model_of(embed_sparse, identity, cache_kind, sparse=True)
     embed = partial(single.embed_many, model_id, content_type=content_type, batch=None)
     return model_of(embed, identity, cache_kind, dimension=dimension_of(model), spaces=spaces_of(model))
+
+
+def identities(
+    model_id: str, model: Model, content_type: Side | None = None
+) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    """Return what identifies a model, and what identifies equal vectors: ``identity`` and ``kind`` of a JobModel."""
+    side = {"content_type": content_type} if content_type else {}
+    kind = {"model": model.name, "version": model.model_version, "hash": model.model_content_hash_value, **side}
+    identity = {"model_id": model_id, **kind}
+    # A remote model has no file to hash, and its connector may lead anywhere: only its id identifies its vectors.
+    return identity, kind if model.model_content_hash_value else identity

@@ -80,17 +80,18 @@ class Capacity:
 
     # ---- for each request -------------------------------------------------------------------------------------------
 
-    def begin(self) -> Sample:
-        """Return the sample that a new request belongs to; pass it to ``end`` when the request has ended."""
+    def begin(self, count: int = 1) -> Sample:
+        """Return the sample of a new request, which has ``count`` permits; pass it to ``end`` when that has ended."""
         sample = self._sample
         if sample.begun >= sample.size:
             sample = self._sample = Sample(self._size(), self.limit, sample.epoch, more=sample.more)
-        sample.begun += 1
+        sample.begun += count
+        sample.size = max(sample.size, sample.begun)
         return sample
 
-    def end(self, sample: Sample) -> None:
+    def end(self, sample: Sample, count: int = 1) -> None:
         """Count a request that has ended, successfully or not; evaluate its sample when that is complete."""
-        sample.ended += 1
+        sample.ended += count
         # What began under another limit tells nothing about this one.
         if sample.ended >= sample.size and sample.epoch == self._sample.epoch:
             self._evaluate(sample)

@@ -12,9 +12,11 @@ LEAST_DEVIATION = 0.05
 
 @attrs.define(eq=False)
 class Sample:
-    """A cohort of ``size`` requests sent one after another, and their latencies; complete when all have ended.
+    """A cohort of requests sent one after another, and their latencies; complete when all have ended.
 
-    Evaluating the first responses alone would be biased: they are the fast ones.
+    Evaluating the first responses alone would be biased: they are the fast ones. ``size``, ``begun``, ``ended`` and
+    ``crowded`` count permits, of which a request may have several; ``succeeded`` counts requests, because what those
+    permits tell of the latency is one observation.
     """
 
     size: int
@@ -33,8 +35,8 @@ class Sample:
     _items: float = 0
     _squares: float = 0.0
 
-    def add(self, seconds: float, items: int, crowded: bool) -> None:
-        """Add a request that succeeded: its latency, its size, and whether all of the limit was in use."""
+    def add(self, seconds: float, items: float, crowded: int) -> None:
+        """Add a request that succeeded: its latency, its items for each permit, its permits if all were in use."""
         self.succeeded += 1
         self.crowded += crowded
         self._seconds += seconds

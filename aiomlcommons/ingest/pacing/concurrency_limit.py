@@ -18,24 +18,28 @@ from aiomlcommons.ingest.pacing._sample import Sample
 class Slot:
     """A permit to send one request, as an async context manager; it is released on exit.
 
+    A request that makes the server send several to a model takes ``most`` permits, or as many as there are. ``width``
+    is how many it got, and ``served`` how many of these count for nothing where it reports a refusal.
+
     Report its outcome with ``done`` or ``refused``. Other outcomes need no report.
     """
 
     # A class with slots, not a generator: each request enters one.
-    __slots__ = ("_limiter", "_sample", "_started")
+    __slots__ = ("_limiter", "_most", "_sample", "_started", "served", "width")
     _sample: Sample
     _started: float
+    width: int
 
-    def __init__(self, limiter: ConcurrencyLimit) -> None:
-        self._limiter = limiter
+    def __init__(self, limiter: ConcurrencyLimit, most: int = 1) -> None:
+        self._limiter, self._most, self.served = limiter, most, 0
 
     async def __aenter__(self) -> Slot:
         limiter = self._limiter
         if limiter.in_flight < limiter.limit and not limiter._waiting:
-            limiter.in_flight += 1
+            self.width = limiter._take(self._most)
         else:
-            await limiter._turn()
-        self._sample = limiter._capacity.begin()
+            self.width = await limiter._turn(self._most)
+        self._sample = limiter._capacity.begin(self.width)
         self._started = limiter._clock()
         return self
 
@@ -43,8 +47,8 @@ class Slot:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         limiter = self._limiter
-        limiter.in_flight -= 1
-        limiter._capacity.end(self._sample)
+        limiter.in_flight -= self.width
+        limiter._capacity.end(self._sample, self.width)
         if limiter._waiting:
             limiter._wake()
 
@@ -52,13 +56,14 @@ class Slot:
         """Report success; ``items`` is the size of the request, by which its latency is divided."""
         limiter = self._limiter
         # Without all of the limit in use, a success says nothing about whether the server could take more.
-        crowded = limiter.in_flight >= limiter.limit
-        self._sample.add(limiter._clock() - self._started, items or 1, crowded)
+        crowded = self.width if limiter.in_flight >= limiter.limit else 0
+        self._sample.add(limiter._clock() - self._started, (items or 1) / self.width, crowded)
 
     def refused(self) -> None:
         """Report a throttled or timed-out request: the server is overloaded."""
         limiter = self._limiter
-        limiter._capacity.refuse(self._sample, self._started, limiter._clock(), limiter.in_flight - 1)
+        taken = limiter.in_flight - self.width + self.served
+        limiter._capacity.refuse(self._sample, self._started, limiter._clock(), taken)
 
 
 class ConcurrencyLimit:
@@ -81,7 +86,7 @@ class ConcurrencyLimit:
         self.in_flight = 0
         self._clock = clock
         self._capacity = Capacity(start, least, most)
-        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._waiting: deque[tuple[asyncio.Future[int], int]] = deque()
 
     @classmethod
     def fixed(cls, count: int) -> ConcurrencyLimit:
@@ -93,26 +98,34 @@ class ConcurrencyLimit:
         """The most requests that may be in flight now."""
         return self._capacity.limit
 
-    def slot(self) -> Slot:
-        """Return a context that waits for a permit to send one request. Waiters are served in order (FIFO)."""
-        return Slot(self)
+    def slot(self, most: int = 1) -> Slot:
+        """Return a context that waits for a permit to send one request. Waiters are served in order (FIFO).
 
-    async def _turn(self) -> None:
-        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append(turn)
+        With ``most`` it takes up to so many at once, but does not wait for more than the first.
+        """
+        return Slot(self, most)
+
+    def _take(self, most: int) -> int:
+        width = min(most, self.limit - self.in_flight)
+        self.in_flight += width
+        return width
+
+    async def _turn(self, most: int) -> int:
+        turn: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        waiter = (turn, most)
+        self._waiting.append(waiter)
         try:
-            await turn
+            return await turn
         except BaseException:
-            if turn in self._waiting:
-                self._waiting.remove(turn)
+            if waiter in self._waiting:
+                self._waiting.remove(waiter)
             elif not turn.cancelled():
-                self.in_flight -= 1  # cancelled after its turn had come: pass the permit on
+                self.in_flight -= turn.result()  # cancelled after its turn had come: pass the permits on
                 self._wake()
             raise
 
     def _wake(self) -> None:
         while self._waiting and self.in_flight < self.limit:
-            turn = self._waiting.popleft()
+            turn, most = self._waiting.popleft()
             if not turn.done():  # else it was cancelled, and its task has not run yet
-                self.in_flight += 1
-                turn.set_result(None)
+                turn.set_result(self._take(most))

@@ -31,14 +31,14 @@ class RateLimit:
     sleep: Callable[[float], Awaitable[None]] = anyio.sleep
     _next_free: float = -math.inf
 
-    async def wait(self, texts: Sequence[str]) -> None:
-        """Wait until a request with these texts may be sent, first come, first served."""
+    async def wait(self, texts: Sequence[str], requests: int = 1) -> None:
+        """Wait until a request with these texts may be sent, or several, first come, first served."""
         now = self.clock()
         start = max(now, self._next_free)
-        self._next_free = start + self._minutes(texts) * 60
+        self._next_free = start + self._minutes(texts, requests) * 60
         if start > now:
             await self.sleep(start - now)
 
-    def _minutes(self, texts: Sequence[str]) -> float:
+    def _minutes(self, texts: Sequence[str], requests: int) -> float:
         by_tokens = 0.0 if math.isinf(self.tokens) else sum(map(self.tokens_of, texts)) / self.tokens
-        return max(1 / self.requests, by_tokens)
+        return max(requests / self.requests, by_tokens)

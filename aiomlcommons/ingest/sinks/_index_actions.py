@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import accumulate, chain
 from typing import Any
 
@@ -10,7 +10,7 @@ import attrs
 import orjson
 
 from aiomlcommons.ingest.sinks._index_ids import other_ids, with_ids
-from aiomlcommons.ingest.sinks._json_rows import encoded, not_json
+from aiomlcommons.ingest.sinks._json_rows import Encoded, encoded, encoded_alone, not_json
 from aiomlcommons.ingest.types import Documents, Refused, Row
 
 LONGEST_ID = 512
@@ -88,13 +88,34 @@ def actions(
 
     With ``auto`` the server makes the ids; with ``id_field`` too, and that field of each document holds its own.
     """
-    rows = list(map(_row, batch.rows))
+
+    def encode(rows: Sequence[Row], heads: Sequence[bytes]) -> Encoded:
+        return encoded(rows, batch.vectors, field, base64=base64, heads=heads)
+
+    return _made(batch.ids, batch.rows, encode, auto, id_field)
+
+
+def actions_alone(
+    ids: Sequence[str], rows: Sequence[Row], *, auto: bool = False, id_field: str | None = None
+) -> tuple[Actions, list[Refused]]:
+    """Encode documents without vectors, as ``actions`` does."""
+    return _made(ids, rows, encoded_alone, auto, id_field)
+
+
+def _made(
+    ids: Sequence[str],
+    rows: Sequence[Row],
+    encode: Callable[[Sequence[Row], Sequence[bytes]], Encoded],
+    auto: bool,
+    id_field: str | None,
+) -> tuple[Actions, list[Refused]]:
+    rows = list(map(_row, rows))
     if id_field is not None:
-        bad_ids, rows = other_ids(batch.ids, rows, id_field), with_ids(batch.ids, rows, id_field)
+        bad_ids, rows = other_ids(ids, rows, id_field), with_ids(ids, rows, id_field)
     else:
-        bad_ids = [] if auto else _bad_ids(batch.ids)
-    heads = [_NO_ID] * len(rows) if auto or id_field is not None else _heads(batch.ids)
-    found = encoded(rows, batch.vectors, field, base64=base64, heads=heads)
+        bad_ids = [] if auto else _bad_ids(ids)
+    heads = [_NO_ID] * len(rows) if auto or id_field is not None else _heads(ids)
+    found = encode(rows, heads)
     refused = found.refused
     made = Actions(found.body, found.sizes, found.indices, [refused] * len(found.sizes))
     if bad_ids:

@@ -128,18 +128,26 @@ def coalesce(waiting: deque[Portion], most: int, max_bytes: int) -> list[Portion
 
 def outcome(response: HttpResponse, sent: Actions) -> Outcome:
     """Read a response, and record the refused documents. Raises DecodeError if it is not a response to the actions."""
+    return _classified(failures(response, len(sent)), sent)
+
+
+def failures(response: HttpResponse, sent: int) -> dict[int, tuple[int, Any]]:
+    """Return status and error of those of the ``sent`` documents that were not accepted, by position.
+
+    Raises DecodeError if it is not a response to so many.
+    """
     if _ACCEPTED.match(response.body) and response.body.endswith(b"]}"):
-        return Outcome()
+        return {}
     try:
         body = response.json()
         if not body["errors"]:
-            return Outcome()
+            return {}
         items = [_item(item["index"]) for item in body["items"]]
     except (ValueError, TypeError, KeyError) as error:
         raise DecodeError(f"not a response of _bulk: {error!r}", response) from None
-    if len(items) != len(sent):
-        raise DecodeError(f"{len(sent)} documents were sent, and the response has {len(items)}", response)
-    return _classified(items, sent)
+    if len(items) != sent:
+        raise DecodeError(f"{sent} documents were sent, and the response has {len(items)}", response)
+    return {i: (status, error) for i, (status, error) in enumerate(items) if error is not None or status >= 300}
 
 
 def _item(item: Any) -> tuple[int, Any]:
@@ -150,11 +158,9 @@ def _item(item: Any) -> tuple[int, Any]:
     return status, item.get("error")
 
 
-def _classified(items: Sequence[tuple[int, Any]], sent: Actions) -> Outcome:
+def _classified(failed: Mapping[int, tuple[int, Any]], sent: Actions) -> Outcome:
     found = Outcome()
-    for position, (status, error) in enumerate(items):
-        if error is None and status < 300:
-            continue
+    for position, (status, error) in failed.items():
         why = _reason(error) or f"status {status}"
         if NO_IDS in why:
             found.retry.append(position)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import anyio
@@ -41,6 +42,7 @@ class Delivery:
     bulk_bytes: int
     backoff: Backoff
     concurrency: int
+    query: Mapping[str, str] = attrs.field(factory=dict)
     slots: anyio.Semaphore = attrs.field(
         default=attrs.Factory(lambda self: anyio.Semaphore(self.concurrency), takes_self=True), init=False
     )
@@ -113,7 +115,9 @@ class Delivery:
     async def _try(self, pending: Actions) -> Outcome:
         """Send one request. Raises SinkError, ApiError if a retry would not help."""
         try:
-            response = await self.ml.request("POST", f"{self._path}/_bulk", body=pending.body, headers=NDJSON)
+            response = await self.ml.request(
+                "POST", f"{self._path}/_bulk", query=self.query, body=pending.body, headers=NDJSON
+            )
             result = outcome(response, pending)
         except MLCommonsError as error:
             if error.transient:

@@ -99,14 +99,25 @@ class Target:
 
     async def fit(self, dimension: int | None) -> None:
         """Create a missing index, and check the mapping. Raises SinkError if the vectors do not fit, ApiError."""
+        await self.fit_all({self.field: attrs.evolve(self.vectors, dimension=dimension)})
+
+    async def fit_all(self, fields: Mapping[str, Field]) -> None:
+        """Do as ``fit`` for several fields, by their names."""
         if self.mappings is None:
-            await self._make(dimension)
+            await self._make(fields)
             await self.check_same(0)
-        wanted = attrs.evolve(self.vectors, dimension=dimension)
         for name, mappings in (self.mappings or {}).items():
-            _check(name, mappings, self.field, wanted)
-            if words := unsuited(name, mappings, self.field, wanted):
-                log.warning("%s", words)
+            for field, wanted in fields.items():
+                _check(name, mappings, field, wanted)
+                if isinstance(wanted, VectorField) and (words := unsuited(name, mappings, field, wanted)):
+                    log.warning("%s", words)
+
+    async def layout(self) -> tuple[Mapping[str, Any], Mapping[str, Any]] | None:
+        """Return mappings and settings of the index that is written to; None if there is none. Raises ApiError."""
+        if (mappings := await mappings_of(self.ml, self.name)) is None:
+            return None
+        name, settings = await self.settings()
+        return mappings[name], settings
 
     async def check_same(self, taken: int) -> None:
         """Raise SinkError if the index is gone, or not the one that ``taken`` documents were written to; ApiError."""
@@ -170,12 +181,12 @@ class Target:
         name = next(iter(indices)) if len(indices) == 1 else await self._write_index()
         return name, indices[name].settings["index"]
 
-    async def _make(self, dimension: int | None) -> None:
+    async def _make(self, fields: Mapping[str, Field]) -> None:
         given = self.create if isinstance(self.create, Mapping) else {}
-        wanted = attrs.evolve(self.vectors, dimension=dimension)
         ids: dict[str, Field] = {self.id_field: KEYWORD} if self.id_field else {}
-        body = index_body(given, {self.field: wanted, **ids})
-        _check(self.name, body["mappings"], self.field, wanted)
+        body = index_body(given, {**fields, **ids})
+        for field, wanted in fields.items():
+            _check(self.name, body["mappings"], field, wanted)
         try:
             made = await create_index(self.ml, self.name, body)
         except NotSupported as error:
@@ -198,7 +209,7 @@ class Target:
         raise SinkError(f"alias {self.name} stands for {', '.join(found)}, and none of them is its write index")
 
 
-def _check(name: str, mappings: Mapping[str, Any], field: str, wanted: VectorField) -> None:
+def _check(name: str, mappings: Mapping[str, Any], field: str, wanted: Field) -> None:
     try:
         check_field(name, mappings, field, wanted)
     except IndexMismatch as error:

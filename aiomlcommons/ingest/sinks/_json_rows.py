@@ -73,6 +73,23 @@ def encoded(
     return found or _one_by_one(rows, field, texts, heads or [b""] * len(rows), infinite)
 
 
+def encoded_alone(rows: Sequence[Row], heads: Sequence[bytes]) -> Encoded:
+    """Encode documents as they are, without vectors, each as one line after its head."""
+    rows = [*rows]
+    made = all_dumped(rows)
+    if made is not None:
+        lines = [b"%b%b\n" % pair for pair in zip(heads, made, strict=True)]
+        return Encoded(b"".join(lines), [*map(len, lines)], range(len(lines)), [])
+    found: dict[int, bytes] = {}
+    refused: list[Refused] = []
+    for i, row in enumerate(rows):
+        try:
+            found[i] = heads[i] + dumped({**row}, orjson.OPT_APPEND_NEWLINE)
+        except NotJson as error:
+            refused.append(Refused(i, str(error)))
+    return Encoded(b"".join(found.values()), [*map(len, found.values())], [*found], refused)
+
+
 def in_pieces(rows: Sequence[Row], vectors: Vectors | Sparse, field: str) -> Iterator[Encoded]:
     """Encode documents for a file, some at a time; the indices are those in the whole batch."""
     step = SPARSE if isinstance(vectors, list) else max(1, PIECE // max(1, vectors.shape[1]))

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import anyio
 import anyio.to_thread
 
+from aiomlcommons.client import at_own_pace
 from aiomlcommons.errors import InvalidRequest
-from aiomlcommons.indices.vector_field import Method, VectorField
+from aiomlcommons.indices.vector_field import Field, Method, VectorField
 from aiomlcommons.inference.vectors import Vectors
 from aiomlcommons.ingest.errors import SinkError
 from aiomlcommons.ingest.sinks._index_actions import Actions, actions, unfit
@@ -19,6 +20,7 @@ from aiomlcommons.ingest.sinks._index_delivery import Delivery
 from aiomlcommons.ingest.sinks._index_ids import other_ids, tell_no_ids
 from aiomlcommons.ingest.sinks._index_replicas import ReplicasOff
 from aiomlcommons.ingest.sinks._index_target import Target
+from aiomlcommons.ingest.sinks.index_pipeline import PipelineBulk
 from aiomlcommons.ingest.types import Documents, Refused, Row, Sparse, check_session
 from aiomlcommons.net.backoff import Backoff
 
@@ -44,6 +46,7 @@ class IndexSink:
         ml: The session whose cluster holds the index.
         index: The name of the index, or an alias with a write index.
         field: The field of the vector, a ``knn_vector`` of its dimension, or ``rank_features`` with ``sparse``.
+        pipeline: The ingest pipeline that the documents go through. In a job with ``model=None`` it embeds them.
         create: Create the index if it is missing: True, or the body to create it with, to which the field is added.
         engine: The engine of the field, like ``"lucene"``. Default: the server's own.
         method: Its method: a name, or a mapping with parameters. Default: HNSW with the server's parameters.
@@ -76,6 +79,7 @@ class IndexSink:
         index: str,
         *,
         field: str = "embedding",
+        pipeline: str | None = None,
         create: bool | Mapping[str, Any] = False,
         engine: str | None = None,
         method: Method | None = None,
@@ -95,11 +99,12 @@ class IndexSink:
         check_session(ml)
         if not index.strip() or index == "_all" or set("*?,") & set(index):
             raise InvalidRequest(f"{index!r} is not the name of one index or alias to write into")
-        self._ml, self._index, self.field, self._create = ml, index, field, create
+        self._ml, self._index, self.field, self.pipeline, self._create = ml, index, field, pipeline, create
+        self._served: Mapping[str, Field] | None = None
         self.ids, self.id_field, self.overwrite = ids, id_field, overwrite
         self.dimension, self.sparse, self.stall_timeout = dimension, sparse, stall_timeout
         self._base64, self._bulk_bytes, self._preparing = base64, bulk_bytes, anyio.Lock()
-        self._delivery = self._delivering(ml, index, id_field, bulk_bytes, backoff, concurrency)
+        self._delivery = self._delivering(ml, index, id_field, bulk_bytes, backoff, concurrency, self._query)
         self._asked: dict[str, Any] = {"engine": engine, "method": method, "space_type": space_type}
         self.suits: tuple[str, ...] = ()  # the spaces that suit the model, which a job sets
         self.replicas = ReplicasOff(replicas_off)
@@ -111,6 +116,11 @@ class IndexSink:
     def name(self) -> str:
         """The name of the index."""
         return self._index
+
+    @property
+    def session(self) -> Client:
+        """The session whose cluster holds the index."""
+        return self._ml
 
     @property
     def waiting(self) -> str:
@@ -144,11 +154,42 @@ class IndexSink:
         await target.find(self._taken)
         self.replicas.learn(state)
         await self.replicas.begin(target)
-        if target.mappings is not None or self.sparse or self.dimension is not None:
+        if self._served is not None:
+            await target.fit_all(self._served)
+        elif target.mappings is not None or self.sparse or self.dimension is not None:
             await target.fit(self.dimension)
         self._is_open = True
         if self.kept_in is not None:
             tell_no_ids(self._index, self.id_field)
+
+    async def layout(self) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+        """Return mappings and settings of the index, or those with which it is to be created. Raises ApiError."""
+        if (found := await self._target.layout()) is not None:
+            return found
+        body = self._create if isinstance(self._create, Mapping) else {}
+        settings = body.get("settings", {})
+        return body.get("mappings", {}), settings.get("index", settings)
+
+    def vectors(self, *, sparse: bool, dimension: int | None = None, suits: tuple[str, ...] = ()) -> VectorField:
+        """Return a field for vectors, as the sink was asked to make it."""
+        asked = {"method": self._asked["method"]} if sparse else self._asked
+        return VectorField(dimension=dimension, sparse=sparse, suits=suits, **asked)
+
+    def served(self, fields: Mapping[str, Field]) -> PipelineBulk:
+        """Leave the embedding to the server, which fills these fields; return what sends it documents."""
+        self._served = fields
+        # A job repeats and spaces its requests by itself.
+        ml, path = at_own_pace(self._ml), self._target.path
+        return PipelineBulk(
+            ml, path, self._query, self._before_sending, auto=self.ids is not None, id_field=self.kept_in
+        )
+
+    async def _before_sending(self) -> None:
+        await self.replicas.switch_off(self._target.ml)
+
+    def accepted(self, documents: int) -> None:
+        """Count documents that the index accepted, which were not given to ``write``."""
+        self._taken += documents
 
     def screen(self, ids: Sequence[str], rows: Sequence[Row], /) -> Sequence[Refused]:
         """Return the documents that no index can hold: a field, its name or the id is none."""
@@ -208,6 +249,10 @@ class IndexSink:
             await self._target.refresh(ml)
 
     # ---- the index --------------------------------------------------------------------------------------------------
+
+    @property
+    def _query(self) -> Mapping[str, str]:
+        return {} if self.pipeline is None else {"pipeline": self.pipeline}
 
     def _target_of(self, uuid: str | None) -> Target:
         """Return the target; ``uuid`` is that of the index that an earlier run wrote to."""

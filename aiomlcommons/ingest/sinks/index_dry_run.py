@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 import attrs
 
 from aiomlcommons.indices.mapping import index_body
+from aiomlcommons.indices.vector_field import Field
 from aiomlcommons.ingest.sinks._index_actions import Actions
 from aiomlcommons.ingest.sinks._index_bulk import Outcome
 from aiomlcommons.ingest.sinks._index_delivery import Delivery
@@ -49,6 +51,5 @@ class _DryRunTarget(Target):
     async def check_same(self, taken: int) -> None:
         """Do nothing: without writes it need not stay the same index."""
 
-    async def _make(self, dimension: int | None) -> None:
-        wanted = attrs.evolve(self.vectors, dimension=dimension)
-        self.mappings = {self.name: index_body({}, {self.field: wanted})["mappings"]}
+    async def _make(self, fields: Mapping[str, Field]) -> None:
+        self.mappings = {self.name: index_body({}, fields)["mappings"]}

@@ -29,7 +29,7 @@ from aiomlcommons.errors import (
 )
 from aiomlcommons.http import HttpResponse
 from aiomlcommons.inference.vectors import Vectors
-from aiomlcommons.ingest.embedding._model_check import HARMLESS
+from aiomlcommons.ingest.embedding.model_check import HARMLESS
 from aiomlcommons.ingest.errors import JobStalled, ModelFails
 from aiomlcommons.ingest.pacing.concurrency_limit import ConcurrencyLimit
 from aiomlcommons.ingest.state.dead_letters import DeadLetter

@@ -11,7 +11,7 @@ from aiomlcommons import Backoff
 from aiomlcommons.errors import DecodeError, MLCommonsError, ServerError
 from aiomlcommons.http import HttpResponse
 from aiomlcommons.inference.vectors import Vectors
-from aiomlcommons.ingest.embedding._model_check import HARMLESS, UNPROVEN
+from aiomlcommons.ingest.embedding.model_check import HARMLESS, UNPROVEN
 from aiomlcommons.ingest.errors import ModelFails
 from tests.support.scripted_model import REQUEST, EmbedderOnAClock, Model, api, batch_of, embedded, vectors
 from tests.support.virtual_time import Clock

@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 
 from aiomlcommons import Backoff, Session, emulator
-from aiomlcommons.ingest.embedding._node_capacity import first_requests, max_useful_requests
+from aiomlcommons.ingest.embedding.node_capacity import first_requests, max_useful_requests
 from aiomlcommons.ingest.options import JobOptions
 
 pytestmark = pytest.mark.asyncio

@@ -14,7 +14,7 @@ from aiomlcommons.api.tasks import TaskInfo, TaskState
 from aiomlcommons.emulator.faults import PREDICTIONS
 from aiomlcommons.errors import ConnectError, MLCommonsError, ModelNotReady
 from aiomlcommons.inference.vectors import Vectors
-from aiomlcommons.ingest.embedding._redeployment import Redeployment
+from aiomlcommons.ingest.embedding.redeployment import Redeployment
 from aiomlcommons.ingest.errors import JobStalled
 from aiomlcommons.lifecycle.errors import BlockedBySetting
 from aiomlcommons.waiting.errors import TaskFailed

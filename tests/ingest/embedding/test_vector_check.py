@@ -11,7 +11,7 @@ import pytest
 from aiomlcommons.errors import DecodeError
 from aiomlcommons.http import HttpResponse
 from aiomlcommons.inference.vectors import Vectors
-from aiomlcommons.ingest.embedding._model_check import HARMLESS
+from aiomlcommons.ingest.embedding.model_check import HARMLESS
 from aiomlcommons.ingest.errors import ModelFails
 from tests.support.scripted_model import EmbedderOnAClock, api, batch_of
 

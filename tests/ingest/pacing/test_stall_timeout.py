@@ -15,7 +15,7 @@ import pytest
 from aiomlcommons import Backoff
 from aiomlcommons.errors import MLCommonsError
 from aiomlcommons.inference.vectors import Vectors
-from aiomlcommons.ingest.embedding._redeployment import LONGEST, Redeployment
+from aiomlcommons.ingest.embedding.redeployment import LONGEST, Redeployment
 from aiomlcommons.ingest.embedding.requests import ModelRequests
 from aiomlcommons.ingest.errors import JobStalled
 from aiomlcommons.ingest.options import JobOptions
@@ -58,8 +58,8 @@ class RequestsOnALoop:
     requests: ModelRequests = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        how = (self.embed, self.limiter, RetryBudget(), Stats(), Backoff(first=0))
-        self.requests = ModelRequests(*how, stall_timeout=STALL_TIMEOUT, rate=self.rate)
+        how = (self.limiter, RetryBudget(), Stats(), Backoff(first=0))
+        self.requests = ModelRequests(*how, stall_timeout=STALL_TIMEOUT, rate=self.rate, embed=self.embed)
 
     async def embed(self, texts: list[str]) -> Vectors:
         response = self.script[texts[0]].pop(0)

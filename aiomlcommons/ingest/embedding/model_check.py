@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 import anyio
 import attrs
 
 from aiomlcommons.errors import ApiError, DecodeError, MLCommonsError
-from aiomlcommons.ingest.embedding._vector_check import VectorCheck
-from aiomlcommons.ingest.embedding.requests import ModelRequests, is_firewalls
+from aiomlcommons.ingest.embedding.paced import PacedRequests, is_firewalls
 from aiomlcommons.ingest.errors import ModelFails
 from aiomlcommons.trouble.kinds import Kind, Party
 
@@ -24,11 +25,13 @@ UNPROVEN = 30.0
 class ModelCheck:
     """A health check of the model, shared by all batches that fail: one probe at a time, with backoff.
 
-    While the probe fails all other requests are held back, as by an open circuit breaker.
+    While the probe fails all other requests are held back, as by an open circuit breaker. ``embed`` sends a harmless
+    text without retries, and ``verify`` raises ModelFails if its vector is not one of the model's.
     """
 
-    requests: ModelRequests
-    vectors: VectorCheck
+    requests: PacedRequests[Any, Any]
+    embed: Callable[[], Awaitable[Any]]
+    verify: Callable[[Any], None] = lambda _: None
     _lock: anyio.Lock = attrs.field(factory=anyio.Lock)
     # Probes are numbered, so that batches that wait for the lock can tell whether a result is newer than their failure.
     _sent: int = 0
@@ -81,12 +84,12 @@ class ModelCheck:
         self._sent += 1
         number = self._sent
         try:
-            vectors = await self.requests.probe([HARMLESS])
+            vectors = await self.embed()
         except MLCommonsError as error:
             if self.requests.is_fatal(error) or is_firewalls(error):
                 raise
             return error
-        self.vectors.verify(vectors)
+        self.verify(vectors)
         self._last_success = number
         return None
 

@@ -1,0 +1,107 @@
+"""Lookup of what a server does with the documents of an index, by its pipelines and its mapping."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from aiomlcommons.errors import Forbidden, InvalidRequest, NotFound
+from aiomlcommons.inference.fields import TextFrom
+from aiomlcommons.ingest.rows.pipeline_texts import PipelineTexts
+from aiomlcommons.ingest.server_side.plan import SEMANTIC_BATCH_SIZE, Plan
+from aiomlcommons.spelling import did_you_mean
+
+if TYPE_CHECKING:
+    from aiomlcommons.client import Client
+    from aiomlcommons.ingest.sinks import IndexSink
+
+log = logging.getLogger("aiomlcommons")
+# The name of an index's setting that means no pipeline, and of a request's parameter.
+NO_PIPELINE = "_none"
+# The field of texts where none is named.
+DEFAULT = "text"
+
+
+async def plan_of(sink: IndexSink, *, wait: float) -> Plan:
+    """Return what the server embeds of documents that are written into an index; retry for up to ``wait`` seconds.
+
+    They go through the pipeline of the sink, or the default one of the index, and through the final one. Semantic
+    fields of the mapping are embedded besides. Raises InvalidRequest if there is no such pipeline, or nothing embeds.
+    """
+    mappings, settings = await sink.layout()
+    plan, ml = Plan(sink, mappings), sink.session.options(wait=wait)
+    for name in [sink.pipeline or settings.get("default_pipeline"), settings.get("final_pipeline")]:
+        if name and name != NO_PIPELINE:
+            await _add(ml, plan, name)
+    plan.add_semantic(_semantic_batch_size(settings))
+    if not plan.steps and plan.sure:
+        raise InvalidRequest(_nothing(sink))
+    return plan
+
+
+async def refuse_embedding(sink: IndexSink, *, wait: float) -> None:
+    """Raise InvalidRequest if the pipeline of a sink embeds, or there is none; others are fine with a model."""
+    plan = Plan(sink)
+    await _add(sink.session.options(wait=wait), plan, str(sink.pipeline))
+    if plan.steps:
+        raise InvalidRequest(
+            f"both model= (--model) and the pipeline {sink.pipeline!r} would embed the documents: leave one of them out"
+        )
+
+
+def texts_of(plan: Plan, text: str | TextFrom | Callable[..., Any]) -> str | PipelineTexts:
+    """Return what must have texts of each document: the fields that are embedded, or that of them which is named.
+
+    Raises InvalidRequest for another one.
+    """
+    named = text.spec if isinstance(text, TextFrom) else str(text)
+    looks = isinstance(text, str)
+    if not plan.inputs:  # nothing is known of what the server reads
+        return PipelineTexts([named], looks=looks)
+    if named == DEFAULT:
+        return PipelineTexts(plan.inputs, looks=looks)
+    if named in plan.inputs:
+        return PipelineTexts([named], looks=looks)
+    fields = ", ".join(map(repr, plan.inputs))
+    raise InvalidRequest(
+        f"{plan.where} embeds the field{'s' * (len(plan.inputs) > 1)} {fields}, and text= (--text) names {named!r}: "
+        "leave it out, or name one of those"
+    )
+
+
+async def _add(ml: Client, plan: Plan, name: str) -> None:
+    try:
+        found = (await ml.pipelines.get(name))[name]
+    except NotFound:
+        raise InvalidRequest(await _no_such(ml, name)) from None
+    except Forbidden as error:
+        log.warning("no permission to read the pipeline %s, so that nothing of it can be checked: %s", name, error)
+        plan.sure = False
+        return
+    processors = found.to_dict()["processors"]
+    others = await _all(ml) if any("pipeline" in processor for processor in processors) else {}
+    plan.add(processors, others, (name,))
+
+
+async def _all(ml: Client) -> Mapping[str, Any]:
+    return {name: pipeline.to_dict() for name, pipeline in (await ml.pipelines.get()).items()}
+
+
+async def _no_such(ml: Client, name: str) -> str:
+    hint = did_you_mean(name, await _all(ml))
+    return f"there is no ingest pipeline {name!r}{f' ({hint})' if hint else ''}: create it with ml.pipelines.create"
+
+
+def _nothing(sink: IndexSink) -> str:
+    remedy = "name a model with model= (--model)"
+    if sink.pipeline is not None:
+        return f"the pipeline {sink.pipeline!r} embeds nothing: add a processor such as text_embedding, or {remedy}"
+    return (
+        f"nothing embeds the documents: there is no model, and index {sink.name} has neither a default pipeline nor "
+        f"semantic fields; name a pipeline with IndexSink(..., pipeline=...) (--pipeline), or {remedy}"
+    )
+
+
+def _semantic_batch_size(settings: Mapping[str, Any]) -> int:
+    return int(settings.get("neural_search", {}).get("semantic_ingest_batch_size", SEMANTIC_BATCH_SIZE))
