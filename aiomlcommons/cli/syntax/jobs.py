@@ -169,13 +169,13 @@ INGEST = Verb(
     _ingest,
     more="A source is a file (.jsonl, .json, .csv, .tsv, .parquet, .arrow, compressed or not), several of them, a "
     "glob or a folder; a URL such as s3://bucket/*.jsonl; - for standard input; index:NAME for an index of the "
-    "cluster. --resume continues an interrupted job, even after kill -9. Documents that fail for good are dead "
+    "cluster. With --index and --pipeline but no --model the server embeds. "
+    "--resume continues an interrupted job, even after kill -9. Documents that fail for good are dead "
     "letters; then the exit code is 3.",
     examples=[
         "ingest docs.jsonl --model all-MiniLM-L6-v2 --out vectors.npy --dry-run",
         "ingest docs.jsonl --model all-MiniLM-L6-v2 --out docs.parquet --resume",
         "ingest docs.jsonl --model all-MiniLM-L6-v2 --index docs --json",
-        "ingest docs.jsonl --index docs --pipeline embed",
     ],
 )
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from aiomlcommons.errors import Forbidden, InvalidRequest, NotFound
+from aiomlcommons.errors import Forbidden, InvalidRequest, MLCommonsError, NotFound
 from aiomlcommons.inference.fields import TextFrom
 from aiomlcommons.ingest.rows.pipeline_texts import PipelineTexts
 from aiomlcommons.ingest.server_side.plan import SEMANTIC_BATCH_SIZE, Plan
@@ -89,7 +90,9 @@ async def _all(ml: Client) -> Mapping[str, Any]:
 
 
 async def _no_such(ml: Client, name: str) -> str:
-    hint = did_you_mean(name, await _all(ml))
+    hint = ""
+    with suppress(MLCommonsError):  # the suggestion must not hide what it is about
+        hint = did_you_mean(name, await _all(ml))
     return f"there is no ingest pipeline {name!r}{f' ({hint})' if hint else ''}: create it with ml.pipelines.create"
 
 

@@ -192,7 +192,11 @@ async def refused(
 async def test_what_cannot_work_is_said_before_work_begins(tmp_path: Path) -> None:
     sparse = {**MODEL, "algorithm": "SPARSE_ENCODING"}
     await refused(
-        InvalidRequest, "no ingest pipeline 'embd' .did you mean", tmp_path, pipeline="embd", pipelines={"embed": {}}
+        InvalidRequest,
+        "no ingest pipeline 'embd' .did you mean",
+        tmp_path,
+        pipeline="embd",
+        pipelines={"embed": {"processors": []}},
     )
     await refused(InvalidRequest, "neither a default pipeline nor", tmp_path, pipeline=None)
     await refused(InvalidRequest, "names the model 'm', and there is none", tmp_path, models={})
@@ -231,7 +235,8 @@ async def test_a_missing_index_is_created_for_what_the_pipeline_makes(tmp_path: 
     async with pipeline_server(index=None) as server:
         await run(server, documents(10), tmp_path, create=True)
         assert server.index is not None
-        assert server.index["mappings"]["properties"]["embedding"] == {"type": "knn_vector", "dimension": 2}
+        field = server.index["mappings"]["properties"]["embedding"]
+        assert (field["type"], field["dimension"]) == ("knn_vector", 2)
 
 
 async def test_the_default_pipeline_of_an_index_embeds_where_none_is_named(tmp_path: Path) -> None:
