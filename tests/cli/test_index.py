@@ -9,6 +9,7 @@ import orjson
 import pytest
 
 from aiomlcommons import Session, cli, emulator
+from tests.support.pipeline_server import pipeline_server
 
 MODEL = ("--model", "all-MiniLM-L6-v2")
 
@@ -70,3 +71,36 @@ def test_what_is_for_an_index_is_refused_for_a_file(capsys: pytest.CaptureFixtur
 
 async def model_of(ml: Session) -> str:
     return (await ml.models.ensure(MODEL[1])).model_id
+
+
+@pytest.mark.asyncio
+async def test_a_server_embeds_by_a_pipeline_where_no_model_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    async with pipeline_server() as server:
+        words = ["ingest", "in.jsonl", "--index", "docs", "--pipeline", "p", "--url", server.url]
+        assert await asyncio.to_thread(cli.main, words) == 0
+        assert len(server.documents) == 50
+        assert all("embedding" in document for document in server.documents.values())
+        Path("dead.jsonl").write_bytes(dumped_dead_letter("again", {"id": "again", "text": "a text at last"}))
+        words = ["dead-letters", "retry", "dead.jsonl", "--index", "docs", "--pipeline", "p", "--url", server.url]
+        assert await asyncio.to_thread(cli.main, words) == 0
+        assert "embedding" in server.documents["again"]
+    assert "50 read = 50 written" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (("--out", "o.jsonl", "--pipeline", "p", *MODEL), "--pipeline is for an index"),
+        (("--out", "o.jsonl"), "pass --model MODEL: only the documents of an index"),
+        (("--index", "docs", "--pipeline", "p", "--dry-run"), "--dry-run needs --model"),
+    ],
+)
+def test_what_a_pipeline_cannot_be_used_for_is_said(
+    words: tuple[str, ...], why: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["ingest", "in.jsonl", *words]) == 2
+    assert why in capsys.readouterr().err
+
+
+def dumped_dead_letter(key: str, document: dict[str, str]) -> bytes:
+    return orjson.dumps({"row": 0, "id": key, "why": "?", "document": document}) + b"\n"

@@ -691,3 +691,79 @@ async def test_no_slot_is_lost_however_waiters_come_leave_and_are_cancelled(seed
     assert len(crowd.entered) >= 3
     assert crowd.limiter.in_flight == 3
     await crowd.end()
+
+
+# ---- requests of several permits ------------------------------------------------------------------------------------
+
+
+@pytest.mark.asyncio
+async def test_a_request_of_several_permits_takes_those_that_are_free_and_waits_for_one_only() -> None:
+    limiter = ConcurrencyLimit.fixed(5)
+    async with limiter.slot(3) as first, limiter.slot(9) as second:
+        assert (first.width, second.width, limiter.in_flight) == (3, 2, 5)
+        waiting = asyncio.create_task(limiter._turn(4))
+        await asyncio.sleep(0)
+        assert not waiting.done()
+    assert await waiting == 2  # what the second one gave back, before the first did
+    assert limiter.in_flight == 2
+
+
+@pytest.mark.asyncio
+async def test_a_cancelled_request_passes_all_of_its_permits_on() -> None:
+    limiter = ConcurrencyLimit.fixed(3)
+    async with limiter.slot(3):
+        first, second = (asyncio.create_task(limiter._turn(3)) for _ in range(2))
+        await asyncio.sleep(0)
+    first.cancel()
+    assert await second == 3
+    assert limiter.in_flight == 3
+
+
+@pytest.mark.asyncio
+async def test_permits_that_were_served_are_taken_for_what_the_server_takes() -> None:
+    limiter = ConcurrencyLimit(least=1, most=64, start=8)
+    async with limiter.slot(4), limiter.slot(4) as slot:
+        slot.served = 3
+        slot.refused()
+    assert limiter.limit == 7  # all but the one that was refused
+
+
+@attrs.define
+class ServerOfParts(Server):
+    """A server that makes several requests of each one, up to ``width``: it is answered when all of them are done."""
+
+    width: int = 1
+    _left: dict[int, int] = attrs.field(factory=dict)
+
+    def run(self, seconds: float) -> ServerOfParts:
+        limiter = ConcurrencyLimit(least=1, start=2, most=self.most, clock=lambda: self.now)
+        while self.now < seconds:
+            while limiter.in_flight < limiter.limit:
+                self._send(Held(at_once(limiter.slot(self.width).__aenter__()), self.now))
+            self._next()
+            self.limits.append((self.now, limiter.limit))
+        return self
+
+    def _send(self, held: Held) -> None:
+        self._left[id(held)] = held.slot.width
+        for _ in range(held.slot.width):
+            super()._send(held)
+
+    def _next(self) -> None:
+        self.now, _, _, held = heapq.heappop(self._events)
+        self._busy -= 1
+        self._served.append((self.now, self.now - held.since))
+        while self._waiting and self._busy < self.capacity(self.now):
+            self._work(self._waiting.popleft())
+        self._left[id(held)] -= 1
+        if not self._left[id(held)]:
+            del self._left[id(held)]
+            held.done(10 * held.slot.width)
+
+
+@pytest.mark.parametrize("width", [1, 2, 4])
+@pytest.mark.parametrize("capacity", [4, 12])
+def test_the_knee_counts_the_requests_that_a_server_makes_and_not_those_it_gets(capacity: int, width: int) -> None:
+    server = ServerOfParts(of(capacity), ENDLESS, jittery(0.2, 0.05), most=64, width=width).run(120)
+    assert server.rate(20, 120) >= 0.9 * capacity / 0.2
+    assert server.usual(20, 120) <= 2 * capacity

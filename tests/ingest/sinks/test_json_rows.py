@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from aiomlcommons.ingest.json_values import NotJson, dumped
 from aiomlcommons.ingest.sinks import _json_rows
 from aiomlcommons.ingest.sinks._index_actions import actions
-from aiomlcommons.ingest.sinks._json_rows import encoded, in_pieces, not_json
+from aiomlcommons.ingest.sinks._json_rows import encoded, encoded_alone, in_pieces, not_json
 from aiomlcommons.ingest.types import Documents
 from tests.support.row_values import SINGLE, nested
 
@@ -130,3 +130,19 @@ def test_whatever_ids_are_made_of_each_stays_its_own(keys: list[str]) -> None:
     found, _ = actions(batch, "v", base64=False)
     sent = [orjson.loads(line)["index"]["_id"] for line in found.body.splitlines()[::2]]
     assert sent == [key for key in keys if key]
+
+
+@given(rows=st.lists(ROWS, max_size=6))
+@settings(deadline=None)
+def test_documents_alone_are_written_as_one_by_one(rows: list[Any]) -> None:
+    heads = [b"%d:" % number for number in range(len(rows))]
+    found = encoded_alone(rows, heads)
+    with patch.object(_json_rows, "all_dumped", lambda _: None):
+        each = encoded_alone(rows, heads)
+    assert (found.body, found.sizes, [*found.indices], found.refused) == (
+        each.body,
+        each.sizes,
+        [*each.indices],
+        each.refused,
+    )
+    assert len(found.body) == sum(found.sizes)
