@@ -20,14 +20,15 @@ import asyncio
 import tempfile
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import attrs
 
-from aiomlcommons import RemoteModel, Session, connectors
+from aiomlcommons import NotFound, RemoteModel, Session, connectors
+from aiomlcommons.api.processors import TextEmbedding
 from benchmarks.bulk import DIMENSION, Document, documents
 from benchmarks.provider import POISON, providing
 from benchmarks.searching import Target
@@ -81,8 +82,8 @@ class Bench:
     async def pipeline(self, batch_size: int) -> str:
         """Make a pipeline; return its name."""
         name = f"{NAME}-{batch_size}"
-        embedding = {"model_id": self.model_id, "field_map": {"text": "embedding"}, "batch_size": batch_size}
-        await self.ml.request("PUT", f"/_ingest/pipeline/{name}", body={"processors": [{"text_embedding": embedding}]})
+        embedding = TextEmbedding(self.model_id, {"text": "embedding"}, batch_size=batch_size)
+        await self.ml.pipelines.create(name, processors=[embedding])
         return name
 
     async def turn(self, way: Way, rows: Sequence[Document], batch_size: int, number: int) -> Turn:
@@ -121,7 +122,8 @@ async def bench(url: str, provider: str) -> AsyncGenerator[Bench]:
                 yield Bench(ml, model.model_id, Path(folder))
             finally:
                 for batch_size in BATCH_SIZES:
-                    await ml.options(retries=0).request("DELETE", f"/_ingest/pipeline/{NAME}-{batch_size}")
+                    with suppress(NotFound):
+                        await ml.pipelines.delete(f"{NAME}-{batch_size}")
                 await ml.models.undeploy(model.model_id)
                 await ml.models.delete(model.model_id)
 
@@ -132,8 +134,6 @@ async def rates(url: str, count: int, rounds: int) -> None:
     turns: dict[str, list[Turn]] = {name: [] for name in RATES}
     with providing(DIMENSION) as provider:
         async with bench(url, provider) as on:
-            for batch_size in BATCH_SIZES:
-                await on.pipeline(batch_size)
             await on.turn(RATES["ml.ingest, pipeline"], rows, FASTEST, 0)  # a cold JIT is not what is measured
             names = list(RATES)
             for turn in range(rounds):

@@ -52,6 +52,8 @@ class PipelineServer(BulkServer):
             return self._pipelines(path.removeprefix("/_ingest/pipeline").removeprefix("/"))
         if path.startswith("/_plugins/_ml/models/"):
             return self._model(path.split("/")[-1])
+        if path.startswith("/_plugins/_ml/profile/"):
+            return answer({"nodes": {}})
         if path.startswith("/_plugins/_ml/_predict/"):
             return self._predict()
         if request.method == "GET" and path.count("/") == 1 and len(path) > 1 and self.index is not None:

@@ -42,6 +42,7 @@ async def a_job(ml: Session, row: Row) -> None:
         assert_type(report, Report)
     assert_type(await ml.ingest(["a"], model="m", sink="a.npy"), Report)
     assert_type(ml.ingest(["a"], model="m", sink="a.npy"), Ingestion)
+    assert_type(await ml.ingest(["a"], model=None, sink=IndexSink(ml, "docs", pipeline="p")), Report)
     assert_type((report.read, report.written, report.failed), tuple[int, int, int])
     assert_type(report.seconds, float)
     assert_type(report.dead_letters, str | None)

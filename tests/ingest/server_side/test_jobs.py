@@ -132,6 +132,18 @@ async def test_an_outage_of_the_model_gives_no_document_up(tmp_path: Path) -> No
     assert (report.written, report.failed) == (30, 0)
 
 
+async def test_a_document_that_fails_alone_has_another_chance_after_a_harmless_text(tmp_path: Path) -> None:
+    failures = [BROKEN]
+
+    def model(texts: list[str]) -> Item | None:
+        return failures.pop() if failures and texts != ["text"] else None
+
+    async with pipeline_server(model=model) as server:
+        report = await run(server, documents(1), tmp_path)
+        assert (server.predicted, server.asked) == (1, [["text number 0"]] * 2)
+    assert (report.written, report.failed) == (1, 0)
+
+
 async def test_a_model_that_fails_whatever_the_text_ends_the_job(tmp_path: Path) -> None:
     async with pipeline_server(model=lambda _: BROKEN) as server:
         with pytest.raises(ModelFails):

@@ -146,3 +146,18 @@ async def test_more_batches_begin_as_the_limit_grows_and_a_cancelled_one_passes_
         assert begun == [*range(20)]
         group.cancel_scope.cancel()
     assert turns._begun == []
+
+
+async def test_pauses_begin_anew_when_some_documents_were_accepted() -> None:
+    slept: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+
+    several = [{i: throttled() for i in range(count)} for count in (3, 3, 2, 2, 1)]
+    server = Server(several)
+    requests = server.over(4, batch_size=1)
+    requests.backoff, requests.sleep = Backoff(first=1, factor=2, cap=60, jitter=0), sleep
+    await requests(pending(4))
+    assert slept == [1, 2, 1, 2, 1]
+    assert server.accepted == 4
