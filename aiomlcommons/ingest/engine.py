@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
-from typing import Any, Protocol
+from typing import Any
 
 import anyio
 import anyio.to_thread
@@ -16,9 +16,8 @@ import attrs
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
 from aiomlcommons.concurrency import Results, fan_out
-from aiomlcommons.ingest.embedding.batches import EmbeddedBatch, WrittenBatch
+from aiomlcommons.ingest.embedding.batches import EmbeddedBatch, Embedder, WrittenBatch
 from aiomlcommons.ingest.embedding.cache import CacheFile
-from aiomlcommons.ingest.embedding.paced import PacedRequests
 from aiomlcommons.ingest.errors import JobStalled, ModelFails, SourceError
 from aiomlcommons.ingest.events import JobEvents
 from aiomlcommons.ingest.paths import printable
@@ -30,21 +29,6 @@ from aiomlcommons.ingest.state.dead_letters import DeadLetter, DeadLetters
 from aiomlcommons.ingest.stats import Stats
 from aiomlcommons.ingest.types import Documents, Refused, Retrying, Rows, Sink, Source, rows_for
 from aiomlcommons.ingest.writing import Writers
-
-
-class Embedder(Protocol):
-    """Embeds batches; ``dimension`` is that of the vectors, if known."""
-
-    dimension: int | None
-
-    @property
-    def requests(self) -> PacedRequests[Any, Any]:
-        """What sends the requests."""
-        ...
-
-    async def __call__(self, batch: Batch) -> EmbeddedBatch | WrittenBatch:
-        """Return the batch with its vectors, or as the server has embedded and written it."""
-        ...
 
 
 @attrs.define

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -103,12 +103,13 @@ async def _prepared(
     if model is None:
         plan = await plan_of(check_served(opened_sink, options), wait=options.stall_timeout)
         options = attrs.evolve(options, text=texts_of(plan, options.text))
-    checked_source = await _with_checked_head(opened_source, opened_sink, options, resumed=resumed)
-    embedding_model: JobModel | ServerModel
-    if model is None:
-        embedding_model = await server_model(plan, redeploy=options.redeploy, progress=tell)
+        ready: Callable[[], Awaitable[JobModel | ServerModel]] = partial(
+            server_model, plan, redeploy=options.redeploy, progress=tell
+        )
     else:
-        embedding_model = await _model_here(ml, model, opened_sink, options, tell)
+        ready = partial(_model_here, ml, model, opened_sink, options, tell)
+    checked_source = await _with_checked_head(opened_source, opened_sink, options, resumed=resumed)
+    embedding_model = await ready()
     span.put({"aiomlcommons.model.id": embedding_model.name})
     tell.quietly(Progress(phase=Phase.READING, name=_name(opened_source, opened_sink)))  # the rows are counted
     return partial(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any, Protocol
 
 import anyio
 import attrs
@@ -13,6 +14,7 @@ from aiomlcommons.ingest.embedding._found_vectors import FoundVectors
 from aiomlcommons.ingest.embedding._vector_check import VectorCheck
 from aiomlcommons.ingest.embedding.cache import Cache, MemoryCache
 from aiomlcommons.ingest.embedding.model_check import HARMLESS, ModelCheck
+from aiomlcommons.ingest.embedding.paced import PacedRequests
 from aiomlcommons.ingest.embedding.requests import ModelRequests
 from aiomlcommons.ingest.errors import BadVector
 from aiomlcommons.ingest.rows.batch_size import BatchSize
@@ -38,6 +40,24 @@ class WrittenBatch:
 
     batch: Batch
     dead_letters: list[DeadLetter]
+
+
+class Embedder(Protocol):
+    """Embeds batches."""
+
+    @property
+    def dimension(self) -> int | None:
+        """The dimension of the vectors, if known."""
+        ...
+
+    @property
+    def requests(self) -> PacedRequests[Any, Any]:
+        """What sends the requests."""
+        ...
+
+    async def __call__(self, batch: Batch) -> EmbeddedBatch | WrittenBatch:
+        """Return the batch with its vectors, or as the server has embedded and written it."""
+        ...
 
 
 @attrs.define

@@ -88,7 +88,7 @@ class PacedRequests(Generic[T, R]):
     def __attrs_post_init__(self) -> None:
         self.stall = StallTimeout(self.stall_timeout, JobStalled, self.clock)
 
-    async def __call__(self, texts: T) -> R:
+    async def __call__(self, texts: T, /) -> R:
         """Embed texts with one request, retried while that may help and the retry budget allows.
 
         Raises JobStalled, and errors that a retry would not change.
@@ -152,10 +152,10 @@ class PacedRequests(Generic[T, R]):
                     await self.redeploy(error)
             raise
 
-    async def _within_rate(self, texts: T, rate: RateLimit) -> None:
+    async def _within_rate(self, texts: T, rate: RateLimit, /) -> None:
         await rate.wait(texts)
 
-    def _slot(self, texts: T) -> Slot:  # noqa: ARG002 - of another kind of requests its size decides
+    def _slot(self, texts: T, /) -> Slot:  # noqa: ARG002 - of another kind of requests its size decides
         return self.limiter.slot()
 
     async def _with_slot(self, texts: T, probe: bool) -> R:
@@ -174,7 +174,7 @@ class PacedRequests(Generic[T, R]):
                 self._update_stats()
 
     @abstractmethod
-    async def _send(self, texts: T, slot: Slot) -> R:
+    async def _send(self, texts: T, slot: Slot, /) -> R:
         """Send one request. Raises what it fails with, after ``_failed`` was told of it."""
         ...
 

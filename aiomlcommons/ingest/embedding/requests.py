@@ -18,7 +18,7 @@ class ModelRequests(PacedRequests[list[str], "Vectors | Sparse"]):
 
     embed: Embed = attrs.field(kw_only=True)
 
-    async def _send(self, texts: list[str], slot: Slot) -> Vectors | Sparse:
+    async def _send(self, texts: list[str], slot: Slot, /) -> Vectors | Sparse:
         started = self.clock()
         with self.stall.asking():
             try:

@@ -86,7 +86,7 @@ class PipelineRequests(PacedRequests[Pending, None]):
         """Return a context that waits for the turn of a batch."""
         return self.turns.turn(self._needed(pending))
 
-    async def __call__(self, pending: Pending) -> None:
+    async def __call__(self, pending: Pending, /) -> None:
         """Send documents, as many as the limit allows; those that failed for good are noted in ``pending``.
 
         Raises JobStalled, and errors of the request as a whole that a retry would not change.
@@ -118,14 +118,14 @@ class PipelineRequests(PacedRequests[Pending, None]):
     def _needed(self, pending: Pending) -> int:
         return -(-len(pending) // self.batch_size)
 
-    def _slot(self, pending: Pending) -> Slot:
+    def _slot(self, pending: Pending, /) -> Slot:
         return self.limiter.slot(self._most(pending))
 
-    async def _within_rate(self, pending: Pending, rate: RateLimit) -> None:
+    async def _within_rate(self, pending: Pending, rate: RateLimit, /) -> None:
         most = self._most(pending)
         await rate.wait(pending[: most * self.batch_size], most)
 
-    async def _send(self, pending: Pending, slot: Slot) -> None:
+    async def _send(self, pending: Pending, slot: Slot, /) -> None:
         count = min(len(pending), slot.width * self.batch_size)
         started = self.clock()
         with self.stall.asking():

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import anyio
 import anyio.to_thread
 
-from aiomlcommons.client import at_own_pace
 from aiomlcommons.errors import InvalidRequest
-from aiomlcommons.indices.vector_field import Field, Method, VectorField
+from aiomlcommons.indices.vector_field import Method, VectorField
 from aiomlcommons.inference.vectors import Vectors
 from aiomlcommons.ingest.errors import SinkError
 from aiomlcommons.ingest.sinks._index_actions import Actions, actions, unfit
@@ -19,8 +18,8 @@ from aiomlcommons.ingest.sinks._index_bulk import portions
 from aiomlcommons.ingest.sinks._index_delivery import Delivery
 from aiomlcommons.ingest.sinks._index_ids import other_ids, tell_no_ids
 from aiomlcommons.ingest.sinks._index_replicas import ReplicasOff
+from aiomlcommons.ingest.sinks._index_served import ServedIndex
 from aiomlcommons.ingest.sinks._index_target import Target
-from aiomlcommons.ingest.sinks.index_pipeline import PipelineBulk
 from aiomlcommons.ingest.types import Documents, Refused, Row, Sparse, check_session
 from aiomlcommons.net.backoff import Backoff
 
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
 AT_ONCE = 50_000
 
 
-class IndexSink:
+class IndexSink(ServedIndex):
     """An OpenSearch index as a sink: each row becomes a document under its id, with its vector as ``field``.
 
     A key ``_id`` of a row is dropped, because the server refuses it as a field. An acknowledged document is durable,
@@ -100,7 +99,6 @@ class IndexSink:
         if not index.strip() or index == "_all" or set("*?,") & set(index):
             raise InvalidRequest(f"{index!r} is not the name of one index or alias to write into")
         self._ml, self._index, self.field, self.pipeline, self._create = ml, index, field, pipeline, create
-        self._served: Mapping[str, Field] | None = None
         self.ids, self.id_field, self.overwrite = ids, id_field, overwrite
         self.dimension, self.sparse, self.stall_timeout = dimension, sparse, stall_timeout
         self._base64, self._bulk_bytes, self._preparing = base64, bulk_bytes, anyio.Lock()
@@ -116,11 +114,6 @@ class IndexSink:
     def name(self) -> str:
         """The name of the index."""
         return self._index
-
-    @property
-    def session(self) -> Client:
-        """The session whose cluster holds the index."""
-        return self._ml
 
     @property
     def waiting(self) -> str:
@@ -161,35 +154,6 @@ class IndexSink:
         self._is_open = True
         if self.kept_in is not None:
             tell_no_ids(self._index, self.id_field)
-
-    async def layout(self) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
-        """Return mappings and settings of the index, or those with which it is to be created. Raises ApiError."""
-        if (found := await self._target.layout()) is not None:
-            return found
-        body = self._create if isinstance(self._create, Mapping) else {}
-        settings = body.get("settings", {})
-        return body.get("mappings", {}), settings.get("index", settings)
-
-    def vectors(self, *, sparse: bool, dimension: int | None = None, suits: tuple[str, ...] = ()) -> VectorField:
-        """Return a field for vectors, as the sink was asked to make it."""
-        asked = {"method": self._asked["method"]} if sparse else self._asked
-        return VectorField(dimension=dimension, sparse=sparse, suits=suits, **asked)
-
-    def served(self, fields: Mapping[str, Field]) -> PipelineBulk:
-        """Leave the embedding to the server, which fills these fields; return what sends it documents."""
-        self._served = fields
-        # A job repeats and spaces its requests by itself.
-        ml, path = at_own_pace(self._ml), self._target.path
-        return PipelineBulk(
-            ml, path, self._query, self._before_sending, auto=self.ids is not None, id_field=self.kept_in
-        )
-
-    async def _before_sending(self) -> None:
-        await self.replicas.switch_off(self._target.ml)
-
-    def accepted(self, documents: int) -> None:
-        """Count documents that the index accepted, which were not given to ``write``."""
-        self._taken += documents
 
     def screen(self, ids: Sequence[str], rows: Sequence[Row], /) -> Sequence[Refused]:
         """Return the documents that no index can hold: a field, its name or the id is none."""
@@ -249,10 +213,6 @@ class IndexSink:
             await self._target.refresh(ml)
 
     # ---- the index --------------------------------------------------------------------------------------------------
-
-    @property
-    def _query(self) -> Mapping[str, str]:
-        return {} if self.pipeline is None else {"pipeline": self.pipeline}
 
     def _target_of(self, uuid: str | None) -> Target:
         """Return the target; ``uuid`` is that of the index that an earlier run wrote to."""

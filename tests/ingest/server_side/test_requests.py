@@ -154,7 +154,7 @@ async def test_pauses_begin_anew_when_some_documents_were_accepted() -> None:
     async def sleep(seconds: float) -> None:
         slept.append(seconds)
 
-    several = [{i: throttled() for i in range(count)} for count in (3, 3, 2, 2, 1)]
+    several: list[Mapping[int, ApiError]] = [{i: throttled() for i in range(count)} for count in (3, 3, 2, 2, 1)]
     server = Server(several)
     requests = server.over(4, batch_size=1)
     requests.backoff, requests.sleep = Backoff(first=1, factor=2, cap=60, jitter=0), sleep
