@@ -15,7 +15,7 @@ from aiomlcommons import Phase, Progress
 from aiomlcommons.emulator.faults import PREDICTIONS
 from aiomlcommons.ingest import dry_run
 from aiomlcommons.ingest.dry_run import Estimate, Head, estimate
-from aiomlcommons.ingest.embedding import _model_check
+from aiomlcommons.ingest.embedding import model_check
 from aiomlcommons.ingest.errors import ModelFails
 from aiomlcommons.ingest.sinks import open_sink
 from aiomlcommons.ingest.sources import SourceError, StdinSource, open_source
@@ -155,7 +155,7 @@ async def test_a_named_pipe_is_sampled_and_not_counted(world: JobsOnAnEmulator, 
 
 
 async def test_its_folders_are_gone_whatever_happens(world: JobsOnAnEmulator, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_model_check, "UNPROVEN", 0.0)
+    monkeypatch.setattr(model_check, "UNPROVEN", 0.0)
     folders = Folders()
     await estimate(world.ml, Memory(documents(5)), folders, model=world.model_id)
     world.emulator.faults.fail(500, times=None)
