@@ -38,7 +38,6 @@ class PipelineServer(BulkServer):
 
     pipelines: dict[str, Any] = attrs.field(factory=dict)
     models: dict[str, Any] = attrs.field(factory=lambda: {"m": MODEL})
-    settings: dict[str, Any] = attrs.field(factory=dict)
     model: Callable[[list[str]], Item | None] = lambda _: None
     most: int = 1_000
     maps: Callable[[str], Item | None] = lambda _: None
@@ -53,12 +52,11 @@ class PipelineServer(BulkServer):
         if path.startswith("/_plugins/_ml/models/"):
             return self._model(path.split("/")[-1])
         if path.startswith("/_plugins/_ml/profile/"):
-            return answer({"nodes": {}})
+            return answer(
+                error("security_exception", "no permissions for [cluster:admin/opensearch/ml/profile]", 403), 403
+            )
         if path.startswith("/_plugins/_ml/_predict/"):
             return self._predict()
-        if request.method == "GET" and path.count("/") == 1 and len(path) > 1 and self.index is not None:
-            own = {"uuid": f"docs-{self.made}", **self.settings}
-            return answer({path[1:]: {"mappings": self.index["mappings"], "settings": {"index": own}}})
         if path.endswith("/_bulk"):
             name = request.query.get("pipeline", self.settings.get("default_pipeline"))
             self.on_bulk = lambda body: self._embedded(body, self.pipelines[str(name)]["processors"])
