@@ -33,7 +33,8 @@ class PipelineServer(BulkServer):
 
     ``model`` gets the texts of such a request, and may return the failed item that all of its documents get. ``most``
     is how many of the requests that one ``_bulk`` makes the provider takes, and ``maps`` may refuse a document by its
-    id. One without a text is indexed without a vector. ``asked`` are the texts of the requests.
+    id. One without a text is indexed without a vector. ``asked`` are the texts of the requests, ``texts`` those of all
+    documents by their ids.
     """
 
     pipelines: dict[str, Any] = attrs.field(factory=dict)
@@ -43,6 +44,7 @@ class PipelineServer(BulkServer):
     maps: Callable[[str], Item | None] = lambda _: None
     asked: list[list[str]] = attrs.field(factory=list)
     predicted: int = 0
+    texts: dict[str, Any] = attrs.field(factory=dict)
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         path = request.path
@@ -88,6 +90,7 @@ class PipelineServer(BulkServer):
         (source, target) = next(iter(config["field_map"].items()))
         due = [key for key, row in zip(ids, rows, strict=True) if str(row.get(source) or "").strip()]
         texts = {key: row.get(source) for key, row in zip(ids, rows, strict=True)}
+        self.texts |= texts
         items: dict[str, Item] = {}
         size = config.get("batch_size", 1)
         for number, first in enumerate(range(0, len(due), size)):
@@ -103,7 +106,16 @@ class PipelineServer(BulkServer):
             return items.get(key) or self.maps(key)
 
         self.on_item = index
-        return answer(self._items(body))
+        return answer(_unordered(self._items(body)))
+
+
+def _unordered(bulk: Any) -> Any:
+    """Have items that failed change places, as those that fail in a pipeline come in the order of their failures."""
+    failed = [place for place, item in enumerate(bulk["items"]) if "error" in item["index"]]
+    found = [*bulk["items"]]
+    for place, other in zip(failed, reversed(failed), strict=True):
+        found[place] = bulk["items"][other]
+    return {**bulk, "items": found}
 
 
 @asynccontextmanager

@@ -56,6 +56,10 @@ class Actions:
         body, columns = b"".join(self._lines(positions)), (self.sizes, self.indices, self.refused)
         return Actions(body, *([column[i] for i in positions] for column in columns))  # type: ignore[arg-type]
 
+    def ids(self) -> list[str | None]:
+        """Return the ids of the documents; None where the server makes one."""
+        return [_header(lines).get("_id") for lines in self._lines(range(len(self)))]
+
     def without_ids(self, id_field: str) -> Actions:
         """Return them with their ids in a field of the documents, for a server that makes the ids itself."""
         lines = [_without_id(line, id_field) for line in self._lines(range(len(self)))]
@@ -67,9 +71,14 @@ class Actions:
         return [self.body[starts[i] : starts[i + 1]] for i in positions]
 
 
+def _header(lines: bytes) -> dict[str, Any]:
+    header: dict[str, Any] = orjson.loads(lines[: lines.index(b"\n")])["index"]
+    return header
+
+
 def _without_id(lines: bytes, id_field: str) -> bytes:
-    header, _, document = lines.partition(b"\n")
-    kept = orjson.dumps({id_field: orjson.loads(header)["index"].get("_id")})
+    document = lines[lines.index(b"\n") + 1 :]
+    kept = orjson.dumps({id_field: _header(lines).get("_id")})
     return _NO_ID + kept[:-1] + b"," + document[1:]
 
 
@@ -96,10 +105,10 @@ def actions(
 
 
 def actions_alone(
-    ids: Sequence[str], rows: Sequence[Row], *, auto: bool = False, id_field: str | None = None
+    ids: Sequence[str], rows: Sequence[Row], *, id_field: str | None = None
 ) -> tuple[Actions, list[Refused]]:
     """Encode documents without vectors, as ``actions`` does."""
-    return _made(ids, rows, encoded_alone, auto, id_field)
+    return _made(ids, rows, encoded_alone, False, id_field)
 
 
 def _made(

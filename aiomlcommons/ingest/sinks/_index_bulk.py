@@ -128,13 +128,13 @@ def coalesce(waiting: deque[Portion], most: int, max_bytes: int) -> list[Portion
 
 def outcome(response: HttpResponse, sent: Actions) -> Outcome:
     """Read a response, and record the refused documents. Raises DecodeError if it is not a response to the actions."""
-    return _classified(failures(response, len(sent)), sent)
+    return _classified(failures(response, sent), sent)
 
 
-def failures(response: HttpResponse, sent: int) -> dict[int, tuple[int, Any]]:
-    """Return status and error of those of the ``sent`` documents that were not accepted, by position.
+def failures(response: HttpResponse, sent: Actions) -> dict[int, tuple[int, Any]]:
+    """Return status and error of those of the documents that were not accepted, by their position among the actions.
 
-    Raises DecodeError if it is not a response to so many.
+    Raises DecodeError if it is not a response to them.
     """
     if _ACCEPTED.match(response.body) and response.body.endswith(b"]}"):
         return {}
@@ -142,12 +142,36 @@ def failures(response: HttpResponse, sent: int) -> dict[int, tuple[int, Any]]:
         body = response.json()
         if not body["errors"]:
             return {}
-        items = [_item(item["index"]) for item in body["items"]]
+        items = [item["index"] for item in body["items"]]
+        found = [_item(item) for item in items]
     except (ValueError, TypeError, KeyError) as error:
         raise DecodeError(f"not a response of _bulk: {error!r}", response) from None
-    if len(items) != sent:
-        raise DecodeError(f"{sent} documents were sent, and the response has {len(items)}", response)
-    return {i: (status, error) for i, (status, error) in enumerate(items) if error is not None or status >= 300}
+    if len(found) != len(sent):
+        raise DecodeError(f"{len(sent)} documents were sent, and the response has {len(found)}", response)
+    try:
+        positions = _positions(items, sent.ids())
+    except LookupError as error:
+        raise DecodeError(f"the response has a document {error} that was not sent, or has it twice", response) from None
+    results = zip(positions, found, strict=True)
+    return {position: result for position, result in results if result[1] is not None or result[0] >= 300}
+
+
+def _positions(items: Sequence[Mapping[str, Any]], ids: Sequence[str | None]) -> Sequence[int]:
+    """Return which document each item is of: those that fail in an ingest pipeline come in the order of their failures.
+
+    Documents without ids are taken in the order in which they were sent. Raises LookupError for an id too many.
+    """
+    if None in ids:
+        return range(len(ids))
+    waiting: dict[str | None, deque[int]] = {}
+    for position, key in enumerate(ids):
+        waiting.setdefault(key, deque()).append(position)
+    found = []
+    for key in (item.get("_id") for item in items):
+        if not waiting.get(key):
+            raise LookupError(repr(key))
+        found.append(waiting[key].popleft())
+    return found
 
 
 def _item(item: Any) -> tuple[int, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from secrets import token_urlsafe
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
 class PipelineBulk:
     """Requests to the index at ``path``, whose documents go through a pipeline: the one in ``query``, or its own.
 
-    ``before`` is awaited before each one. With ``auto`` the server makes the ids; with ``id_field`` too, and that field
-    of each document holds its own.
+    ``before`` is awaited before each one. With ``auto`` the ids are random; with ``id_field`` the server makes them,
+    and that field of each document holds its own.
     """
 
     ml: Client
@@ -38,7 +39,10 @@ class PipelineBulk:
 
     def encoded(self, ids: Sequence[str], rows: Sequence[Row]) -> tuple[Actions, list[Refused]]:
         """Encode documents; return their actions, and those that are refused without asking the server."""
-        return actions_alone(ids, rows, auto=self.auto, id_field=self.id_field)
+        if self.auto and self.id_field is None:
+            # Made here, because an item that failed in the pipeline has none, and does not come in order.
+            ids = [token_urlsafe(15) for _ in ids]
+        return actions_alone(ids, rows, id_field=self.id_field)
 
     async def send(self, sent: Actions) -> dict[int, ApiError]:
         """Send one request; return the errors of the documents that were not accepted, by position.
@@ -51,7 +55,7 @@ class PipelineBulk:
         made: dict[tuple[int, bytes], ApiError] = {}
         return {
             position: _error(response, status, error, made)
-            for position, (status, error) in failures(response, len(sent)).items()
+            for position, (status, error) in failures(response, sent).items()
         }
 
 

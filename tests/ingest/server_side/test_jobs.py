@@ -33,7 +33,7 @@ pytestmark = pytest.mark.asyncio
 async def run(server: PipelineServer, rows: list[Any], folder: Path, **options: Any) -> Report:
     """Run a job through pipeline ``p``, or the ``pipeline`` that is given."""
     sink_options: dict[str, Any] = {
-        name: options.pop(name) for name in ("pipeline", "create", "field") if name in options
+        name: options.pop(name) for name in ("pipeline", "create", "field", "ids") if name in options
     }
     given: dict[str, Any] = {"backoff": NOW, "dead_letters": folder / "dead", "batch": 8, "max_failures": math.inf}
     async with Session(server.url, retries=0) as ml:
@@ -108,6 +108,23 @@ async def test_a_poisoned_document_stands_alone_and_its_neighbours_are_kept(tmp_
     assert {*why(tmp_path)} == {"d3", "d17", "d18"}
     assert "the input is invalid" in why(tmp_path)["d3"]
     assert server.predicted > 0  # a harmless text told that the model is in order
+
+
+@pytest.mark.parametrize("options", [{}, {"ids": "auto"}])
+async def test_an_item_is_of_the_document_with_its_id_not_of_that_in_its_place(options: Any, tmp_path: Path) -> None:
+    """Items of documents that fail in a pipeline come in another order than the documents."""
+    throttled = iter([True])
+
+    def model(texts: list[str]) -> Item | None:
+        return THROTTLED if "text number 7" in texts and next(throttled, False) else None
+
+    def maps(key: str) -> Item | None:
+        return failed("mapper_parsing_exception", "bad", 400) if server.texts[key] == "text number 0" else None
+
+    async with pipeline_server(model=model, maps=maps) as server:
+        report = await run(server, documents(8), tmp_path, **options)
+    assert (report.written, report.failed) == (7, 1)
+    assert [*why(tmp_path)] == ["d0"]
 
 
 async def test_what_the_mapping_refuses_is_a_dead_letter_at_once(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import anyio
 import numpy as np
+import orjson
 import pytest
 from aiohttp import web
 
@@ -510,6 +511,30 @@ async def test_what_waits_is_not_kept_by_a_request_that_pauses_before_it_is_sent
             assert await sink.write(batch(5, 2)) == []
             assert server.writes == ["d5", "d6"]
             group.cancel_scope.cancel()
+
+
+async def test_items_are_those_of_their_ids_whatever_their_order() -> None:
+    def on_bulk(body: bytes) -> Any:
+        keys = [orjson.loads(line)["index"]["_id"] for line in body.splitlines()[::2]]
+        bad = {"_index": "docs", "_id": keys[0], **failed("illegal_argument_exception", "a number as text", 400)}
+        items = [{"_index": "docs", "_id": key, "status": 201} for key in keys[1:]]
+        return answer({"took": 1, "errors": True, "items": [{"index": item} for item in [*items, bad]]})
+
+    async with bulk_server(knn(DIMENSION), on_bulk=on_bulk) as server, sinking(server) as sink:
+        await sink.open(None)
+        (refused,) = await sink.write(batch(0, 4))
+        assert (refused.index, refused.why) == (0, "illegal_argument_exception: a number as text")
+
+
+async def test_an_item_of_a_document_that_was_not_sent_is_no_answer() -> None:
+    def on_bulk(_: bytes) -> Any:
+        items = [{"index": {"_id": "other", **failed("illegal_argument_exception", "bad", 400)}}]
+        return answer({"took": 1, "errors": True, "items": items})
+
+    async with bulk_server(knn(DIMENSION), on_bulk=on_bulk) as server, sinking(server) as sink:
+        await sink.open(None)
+        with pytest.raises(DecodeError, match="'other'"):
+            await sink.write(batch(0, 1))
 
 
 async def test_writes_that_travel_together_get_their_own_refusals() -> None:
