@@ -44,7 +44,8 @@ def missing() -> str:
 def count(programs: Iterable[str] = PROGRAMS) -> dict[str, Counted]:
     """Return the instructions of all scenes. Raises CalledProcessError, OSError if callgrind cannot run them."""
     # Written before, so that an import is not a compilation.
-    subprocess.run([sys.executable, "-c", "from aiomlcommons import Session; import opensearchpy"], check=True)
+    imports = "from aiomlcommons import Session; import opensearchpy"
+    subprocess.run([sys.executable, "-c", imports], check=True, env=_environment())
     with TemporaryDirectory() as folder, ThreadPoolExecutor(AT_ONCE) as pool:
         list(pool.map(lambda program: _run(program, Path(folder)), programs))
         return per_unit(path.read_text() for path in sorted(Path(folder).iterdir()))
@@ -53,12 +54,14 @@ def count(programs: Iterable[str] = PROGRAMS) -> dict[str, Counted]:
 def _run(program: str, folder: Path) -> None:
     command = ["valgrind", "--tool=callgrind", "--instr-atstart=no", f"--callgrind-out-file={folder / program}"]
     command += [sys.executable, "-m", "benchmarks.instructions.counted", program]
-    # The order of sets, and collisions in dicts, are those of the hash seed.
-    done = subprocess.run(
-        command, env={**os.environ, "PYTHONHASHSEED": "0"}, capture_output=True, text=True, check=False
-    )
+    done = subprocess.run(command, env=_environment(), capture_output=True, text=True, check=False)
     if done.returncode:
         raise OSError(f"callgrind could not run {program}:\n{done.stderr[-3000:]}")
+
+
+def _environment() -> dict[str, str]:
+    """Return the environment of what is counted: byte code is kept, and sets have the order of one hash seed."""
+    return {**os.environ, "PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": ""}
 
 
 def per_unit(dumps: Iterable[str]) -> dict[str, Counted]:
