@@ -298,6 +298,8 @@ TRANSIENT = {
     "plain38.remote_503_3s",
     "plain38.remote_bedrock_3s",
     "plain38.remote_html502_3s",
+    "pipelines.doc.put_throttled",
+    "pipelines.neural.throttled",
 }
 
 
