@@ -17,8 +17,8 @@ from aiomlcommons.masking import (
     Veil,
     is_secret,
     shown,
+    without_credentials,
     without_parameters,
-    without_urls_secrets,
 )
 
 JSON = "application/json"
@@ -187,7 +187,7 @@ class HttpResponse:
         request = self.request.bare
         body = (request.veil or Veil()).over_bytes(self.body)
         headers = {
-            name: MASK if is_secret(name) else request.hidden_in(without_urls_secrets(value))
+            name: MASK if is_secret(name) else request.hidden_in(without_credentials(value))
             for name, value in self.headers.items()
         }
         made = HttpResponse(self.status, body, headers, request)

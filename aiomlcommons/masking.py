@@ -64,6 +64,8 @@ _PLACEHOLDER = re.compile(r"(\w+ )?\$\{[\w.]+\}")
 _USER = re.compile(r"(?<=://)([^/\s:@]*):([^/\s@]+)(?=@)")
 _UNFINISHED_USER = re.compile(r"(?<=://)([^/\s:@]*):([^/\s@]+)\Z")
 _ACCESS_KEY = re.compile(r"(?<=Credential=)[^/\s]+")
+# How a text begins in JSON, up to its value; its quotes have backslashes where the JSON was a text in another one.
+_MEMBER = re.compile(r"""(\\{0,7}["'])([\w.-]{1,200})\1\s*:\s*\1""")
 _PARAMETER = re.compile(r"(?<=[?&])([\w.-]+)=([^&\s#'\"]+)")
 
 
@@ -80,7 +82,7 @@ def shown(value: Any) -> str:
         return f"{{{', '.join(f'{key!r}: {_entry(key, entry)}' for key, entry in value.items())}}}"
     if isinstance(value, list):
         return f"[{', '.join(map(shown, value))}]"
-    return repr(without_urls_secrets(value)) if type(value) is str else repr(value)
+    return repr(without_credentials(value)) if type(value) is str else repr(value)
 
 
 def _entry(name: Any, value: Any) -> str:
@@ -113,9 +115,27 @@ def without_escapes(text: str) -> str:
     return "".join(char if char.isprintable() or char in "\n\t" else "\N{REPLACEMENT CHARACTER}" for char in text)
 
 
-def without_urls_secrets(text: str) -> str:
-    """Mask the passwords in the URLs of a text, and the credentials in their queries."""
-    return without_parameters(_USER.sub(rf"\1:{MASK}", text))
+def without_credentials(text: str) -> str:
+    """Mask the passwords in the URLs of a text, the credentials in their queries, and those in JSON."""
+    return without_parameters(_USER.sub(rf"\1:{MASK}", _without_members(text)))
+
+
+def _without_members(text: str) -> str:
+    parts, at = [], 0
+    for head in _MEMBER.finditer(text):
+        end = _end_of_text(text, head.end(), head[1])
+        if head.start() >= at and is_hidden(head[2], text[head.end() : end]):
+            parts += [text[at : head.end()], MASK]
+            at = end
+    return "".join([*parts, text[at:]]) if parts else text
+
+
+def _end_of_text(text: str, start: int, quotes: str) -> int:
+    """Return where a text in JSON ends: at its quotes, unless these are escaped, or where it was cut off."""
+    end = text.find(quotes, start)
+    while end > 0 and text[end - 1] == "\\":
+        end = text.find(quotes, end + 1)
+    return len(text) if end < 0 else end
 
 
 def beginning(text: str, most: int) -> tuple[str, int]:
@@ -124,7 +144,7 @@ def beginning(text: str, most: int) -> tuple[str, int]:
     Only the beginning of a long text is read. What is masked is masked before the text is cut.
     """
     window = text[: most + _WINDOW]
-    masked = without_urls_secrets(window)
+    masked = without_credentials(window)
     if len(window) < len(text):  # the end of a URL's password may be beyond the window
         masked = _UNFINISHED_USER.sub(rf"\1:{MASK}", masked)
     return masked[:most], max(0, len(masked) - most) + len(text) - len(window)

@@ -15,7 +15,16 @@ from aiomlcommons import ApiError, ConnectError, DecodeError, HttpRequest, HttpR
 from aiomlcommons.api.agents import LLMSpec, RegisterAgent, ToolSpec
 from aiomlcommons.api.connectors import ConnectorAction
 from aiomlcommons.http import CBOR
-from aiomlcommons.masking import LARGEST_BODY, Veil, is_secret, raise_alone, shown, without_escapes, without_parameters
+from aiomlcommons.masking import (
+    LARGEST_BODY,
+    Veil,
+    is_secret,
+    raise_alone,
+    shown,
+    without_credentials,
+    without_escapes,
+    without_parameters,
+)
 
 HUSH = 'h0sh-"h0sh"/é'
 
@@ -52,6 +61,21 @@ def test_an_ordinary_name_is_none_of_a_credential(name: str) -> None:
 )
 def test_a_value_is_shown_without_credentials(value: Any, words: str | None) -> None:
     assert shown(value) == (repr(value) if words is None else words)
+
+
+@pytest.mark.parametrize(
+    ("text", "safe"),
+    [
+        ('{"api_key":"sesame","input":"a"}', '{"api_key":"***","input":"a"}'),
+        ("{'password': 'open sesame'}", "{'password': '***'}"),
+        (r'{"body":"{\"api_key\": \"ses\\\"ame\", \"n\": 1}"}', r'{"body":"{\"api_key\": \"***\", \"n\": 1}"}'),
+        (r'{"token":"ses\"ame","a":"b"}', '{"token":"***","a":"b"}'),
+        ('{"a":"b","token":"sesame, cut off in the mid', '{"a":"b","token":"***'),
+        ('{"token":"${credential.key}","tokens":"12"}', '{"token":"${credential.key}","tokens":"12"}'),
+    ],
+)
+def test_json_in_a_text_is_shown_without_credentials(text: str, safe: str) -> None:
+    assert without_credentials(text) == safe
 
 
 def test_the_parameters_of_a_path_are_shown_by_name() -> None:

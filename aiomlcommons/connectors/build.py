@@ -9,7 +9,7 @@ from typing import Any, TypedDict
 from aiomlcommons.api.common import AccessMode
 from aiomlcommons.api.connectors import ClientConfig, ConnectorAction, CreateConnector
 from aiomlcommons.errors import InvalidRequest
-from aiomlcommons.masking import without_urls_secrets
+from aiomlcommons.masking import without_credentials
 from aiomlcommons.net.secret import Secret, as_secret
 
 HTTP, SIGV4 = "http", "aws_sigv4"
@@ -58,7 +58,7 @@ def checked_url(name: str, value: str) -> str:
     """Return a URL with scheme and host, without credentials. Raises InvalidRequest, which names the parameter."""
     if re.match(r"(\w[\w+.-]*:)?(//)?[^/]*@", checked_text(name, value)):
         raise InvalidRequest(f"{name} must not have a user name or password: the server does not keep URLs secret")
-    shown = without_urls_secrets(value)
+    shown = without_credentials(value)
     if not re.match(r"https?://[^/\s]", value):
         raise InvalidRequest(f"{name} must begin with https:// or http:// and a host, not {shown!r}")
     if re.search(r"\s", value):

@@ -8,7 +8,7 @@ from enum import StrEnum
 import attrs
 
 from aiomlcommons.display.shown import Readable
-from aiomlcommons.masking import without_escapes, without_urls_secrets
+from aiomlcommons.masking import without_credentials, without_escapes
 
 
 class Severity(StrEnum):
@@ -20,7 +20,7 @@ class Severity(StrEnum):
 
 def _shown(words: str) -> str:
     """Return words on one line, without credentials in their URLs, and without what could change a terminal."""
-    return without_escapes(without_urls_secrets(" ".join(words.split())))
+    return without_escapes(without_credentials(" ".join(words.split())))
 
 
 def _all_shown(given: Iterable[str]) -> tuple[str, ...]:

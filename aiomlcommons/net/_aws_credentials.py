@@ -14,7 +14,7 @@ import anyio
 import anyio.to_thread
 
 from aiomlcommons.errors import NoCredentials
-from aiomlcommons.masking import without_urls_secrets
+from aiomlcommons.masking import without_credentials
 
 # In seconds. botocore renews credentials in their last 15 minutes, wherever it is asked for them: a thread does so from
 # the 16th on. While credentials are valid for a minute, no request waits for others to be renewed.
@@ -149,7 +149,7 @@ def _problem(error: Exception) -> NoCredentials:
     if isinstance(error, NoCredentials):
         return error
     remedy = "renew them (as `aws sso login` does) or give AwsAuth(session=...)"
-    words = without_urls_secrets(str(error))  # such as that of a proxy
+    words = without_credentials(str(error))  # such as that of a proxy
     return NoCredentials(f"no AWS credentials: {type(error).__name__}: {words}; {remedy}", transient=True)
 
 

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import cattrs
 
 from aiomlcommons.endpoint import Request
-from aiomlcommons.masking import MASK, is_secret, without_urls_secrets
+from aiomlcommons.masking import MASK, is_secret, without_credentials
 from aiomlcommons.net.secret import Secret
 from aiomlcommons.record import Null
 from aiomlcommons.wire import _hooks
@@ -56,7 +56,7 @@ def _masked(problem: str) -> str:
     found = _PROBLEM.fullmatch(problem)
     if found and any(name == "headers" or is_secret(name) for name in _NAME.findall(found["path"])):
         return f"{found['words']}got {MASK} @ {found['path']}"
-    return without_urls_secrets(problem)
+    return without_credentials(problem)
 
 
 def unstructure(value: Any, declared: Any = None) -> Any:

@@ -15,7 +15,7 @@ from aiomlcommons.__about__ import __version__
 from aiomlcommons.errors import MLCommonsError
 from aiomlcommons.lifecycle.errors import BadPackage, NotDownloaded
 from aiomlcommons.lifecycle.files.hub_repository import HubRepository
-from aiomlcommons.masking import Veil, raise_alone, without_urls_secrets
+from aiomlcommons.masking import Veil, raise_alone, without_credentials
 
 # Seconds. The library has limits of its own for downloads.
 _TIMEOUT = 30.0
@@ -110,7 +110,7 @@ class HubDownload:
 
     def _words(self, error: Exception, library: Any) -> str:
         errors, endpoint = library.errors, self.repository.endpoint or library.constants.ENDPOINT
-        where = f"{self.repository} at {without_urls_secrets(endpoint)}"
+        where = f"{self.repository} at {without_credentials(endpoint)}"
         if isinstance(error, errors.GatedRepoError):
             return f"{where} is gated: accept its conditions on its page, and give the token of that account as token="
         if isinstance(error, errors.RepositoryNotFoundError):
@@ -122,7 +122,7 @@ class HubDownload:
         if isinstance(error, errors.OfflineModeIsEnabled):
             return f"{where} cannot be downloaded while HF_HUB_OFFLINE is set; unset it, or give FileModel(path=...)"
         token = self.repository.token
-        text = Veil((token.reveal(),) if token else ()).over(without_urls_secrets(str(error)))
+        text = Veil((token.reveal(),) if token else ()).over(without_credentials(str(error)))
         return f"{where} cannot be downloaded: {type(error).__name__}: {' '.join(text.split())[:300]}"
 
 
