@@ -6,6 +6,7 @@ import re
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from operator import itemgetter
 from typing import Any
 
 import anyio
@@ -152,26 +153,36 @@ def failures(response: HttpResponse, sent: Actions) -> dict[int, tuple[int, Any]
         positions = _positions(items, sent.ids())
     except LookupError as error:
         raise DecodeError(f"the response has a document {error} that was not sent, or has it twice", response) from None
-    results = zip(positions, found, strict=True)
+    results = sorted(zip(positions, found, strict=True), key=itemgetter(0))
     return {position: result for position, result in results if result[1] is not None or result[0] >= 300}
 
 
 def _positions(items: Sequence[Mapping[str, Any]], ids: Sequence[str | None]) -> Sequence[int]:
     """Return which document each item is of: those that fail in an ingest pipeline come in the order of their failures.
 
-    Documents without ids are taken in the order in which they were sent. Raises LookupError for an id too many.
+    An item with the id of the document in its place is of that one, also where several have this id; one without an id
+    is of any that is left. Documents without ids are taken in the order in which they were sent. Raises LookupError for
+    an id too many.
     """
     if None in ids:
         return range(len(ids))
+    given = [item.get("_id") for item in items]
+    if given == ids:
+        return range(len(ids))
     waiting: dict[str | None, deque[int]] = {}
-    for position, key in enumerate(ids):
-        waiting.setdefault(key, deque()).append(position)
-    found = []
-    for key in (item.get("_id") for item in items):
-        if not waiting.get(key):
-            raise LookupError(repr(key))
-        found.append(waiting[key].popleft())
-    return found
+    for position, (key, here) in enumerate(zip(ids, given, strict=True)):
+        if key != here:
+            waiting.setdefault(key, deque()).append(position)
+    found: list[int | None] = []
+    for position, here in enumerate(given):
+        if here is None or here == ids[position]:
+            found.append(None if here is None else position)
+        elif waiting.get(here):
+            found.append(waiting[here].popleft())
+        else:
+            raise LookupError(repr(here))
+    left = iter(sorted(position for positions in waiting.values() for position in positions))
+    return [next(left) if position is None else position for position in found]
 
 
 def _item(item: Any) -> tuple[int, Any]:
