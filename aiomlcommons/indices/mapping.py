@@ -15,7 +15,16 @@ def index_body(given: Mapping[str, Any], fields: Mapping[str, Field]) -> dict[st
     settings: dict[str, Any] = {}
     for field in fields.values():
         settings = merged(settings, field.settings)
-    return merged({"mappings": {"properties": properties}, "settings": settings}, given)
+    said = {name: value for name, value in given.items() if value is not None}
+    return merged({"mappings": {"properties": properties}, "settings": settings}, said)
+
+
+def given_settings(body: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings in the body that creates an index, as the server shows them: it takes several forms."""
+    found: dict[str, Any] = {}
+    for name, value in (body.get("settings") or {}).items():
+        found |= value if name == "index" and isinstance(value, Mapping) else {name.removeprefix("index."): value}
+    return found
 
 
 def field_of(mappings: Mapping[str, Any], field: str) -> Mapping[str, Any]:

@@ -50,7 +50,7 @@ class HeadCheck:
         texts = TextFrom(options.text).names if isinstance(options.text, str) else []
         missing = dict.fromkeys(texts, "text")
         if isinstance(options.text, PipelineTexts) and options.text.looks:
-            missing = dict.fromkeys(options.text.names, PIPELINE)
+            missing = dict.fromkeys(options.text.names, PIPELINE if options.text.known else "text")
         if isinstance(options.id, str) and options.ids is None:
             missing.setdefault(options.id, "id")
         return cls(source.name, missing, options.id is None, options.text_default)

@@ -126,7 +126,7 @@ async def _prepared(
 
 async def _model_here(ml: Client, model: Spec | str, sink: Sink, options: JobOptions, tell: Teller) -> JobModel:
     """Ensure the model that the job asks by itself, and return it."""
-    if isinstance(sink, IndexSink) and sink.pipeline is not None:
+    if isinstance(sink, IndexSink):
         await refuse_embedding(sink, wait=options.stall_timeout)
     model_id = (await ensure(ml, model, progress=tell)).model_id
     found = await job_model(ml, model_id, content_type=options.content_type, redeploy=options.redeploy)

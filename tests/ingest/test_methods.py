@@ -198,7 +198,7 @@ async def test_a_cache_serves_the_next_job(world: JobsOnAnEmulator) -> None:
         ({"retry_budget": -1}, "retry_budget must be 0 or more, not -1"),
         ({"retry_budget": "x"}, "retry_budget must be a number, not 'x'"),
         ({"requests_per_minute": "9"}, "requests_per_minute must be a number, not '9'"),
-        ({"model": None}, "model must be an id, a name or a spec such as PretrainedModel, not None"),
+        ({"model": None}, "without a model the server embeds the documents of an index: .* is none"),
         ({"text": 5}, "text must be a field, a path, a template, or a function of the row, not 5"),
         ({"id": 5}, "id must be the name of a field, a function of the row, or None, not 5"),
         ({"requests_per_minute": 0}, "requests_per_minute must be more than 0, not 0"),

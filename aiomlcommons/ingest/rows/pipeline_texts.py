@@ -12,16 +12,17 @@ class PipelineTexts(TextFrom):
     """A callable that extracts the texts of several fields or paths of a row: all of them, one after the other.
 
     A pipeline takes a text, a list of texts or an object of them. Without any it indexes the document all the same,
-    with no vector and no error. ``looks`` tells that one of the first rows of a source must have each field.
+    with no vector and no error. ``looks`` tells that one of the first rows of a source must have each field, ``known``
+    that the pipeline is known to embed them.
 
     Raises:
         LookupError, ValueError: On call, if a field is missing or has no text; names it.
         TypeError: On call, if a field holds something else, which the pipeline refuses; names it.
     """
 
-    def __init__(self, fields: Sequence[str], *, looks: bool = True) -> None:
+    def __init__(self, fields: Sequence[str], *, looks: bool = True, known: bool = True) -> None:
         super().__init__(fields[0] if len(fields) == 1 else "".join(f"{{{field}}}" for field in fields))
-        self.fields, self.looks = tuple(fields), looks
+        self.fields, self.looks, self.known = tuple(fields), looks, known
 
     @property
     def names(self) -> list[str]:

@@ -18,6 +18,12 @@ from aiomlcommons.ingest.sinks import IndexSink
 EMBEDDING = {"text_embedding": False, "sparse_encoding": True}
 # The texts that a processor, or a semantic field, sends to a model at once, unless it is told.
 BATCH_SIZE, SEMANTIC_BATCH_SIZE = 1, 10
+# Other processors that make a field, and those that leave each field one of the documents, changed or not.
+MAKERS = {"set", "append", "split"}
+IN_PLACE = {"lowercase", "uppercase", "trim", "html_strip", "gsub", "convert", "join", "sort", "urldecode", "bytes"}
+IN_PLACE |= {"date", "remove", "fingerprint", "user_agent", "geoip", "ip2geo"}
+# What a processor that runs a pipeline says for all processors of that.
+_FOR_ALL = ("if", "ignore_failure", "on_failure")
 # What the objects of a list call the vector of a text.
 _OF_CHUNKS = {False: "knn", True: "sparse_encoding"}
 
@@ -57,7 +63,8 @@ class Plan:
     """What is known of the embedding for a sink: its steps, the fields it reads of each document, and those it writes.
 
     ``mappings`` are those of the index. ``inputs`` are the fields that each document must have. ``sure`` is false from
-    a processor on whose work is not known, such as a script: it may make fields which later ones embed.
+    a processor on whose work is not known, such as a script: it may make fields which later ones embed. ``missing`` are
+    the pipelines that processors run, and that there are not.
     """
 
     sink: IndexSink
@@ -66,6 +73,7 @@ class Plan:
     inputs: list[str] = attrs.field(factory=list)
     outputs: list[Output] = attrs.field(factory=list)
     sure: bool = True
+    missing: list[str] = attrs.field(factory=list)
     # By the names of the fields that processors write, whether these hold lists.
     _made: dict[str, bool] = attrs.field(factory=dict)
 
@@ -88,8 +96,8 @@ class Plan:
         """Add what processors do, in their order; ``others`` are the pipelines that they may name."""
         for processor in processors:
             for name, config in processor.items():
-                if name == "pipeline" and (inner := config.get("name")) in others and inner not in within:
-                    self.add(others[inner].get("processors", ()), others, (*within, inner))
+                if name == "pipeline":
+                    self._runs(config, others, within)
                 else:
                     self._add(name, config)
 
@@ -98,6 +106,18 @@ class Plan:
         for path, model_id in semantic_fields(self.mappings):
             self.steps.append(Step(f"the semantic field {path!r}", model_id, batch_size))
             self._need(path)
+
+    def _runs(self, config: Mapping[str, Any], others: Mapping[str, Any], within: tuple[str, ...]) -> None:
+        """Add what another pipeline does, under the conditions of the processor that runs it."""
+        inner, for_all = str(config.get("name")), {key: config[key] for key in _FOR_ALL if key in config}
+        if inner in others and inner not in within:
+            processors = others[inner].get("processors", ())
+            under = [{name: {**one, **for_all} for name, one in processor.items()} for processor in processors]
+            self.add(under, others, (*within, inner))
+            return
+        self.sure = False
+        if inner not in within and "{{" not in inner and not for_all and not config.get("ignore_missing_pipeline"):
+            self.missing.append(inner)
 
     def _add(self, name: str, config: Mapping[str, Any]) -> None:
         model_id = config.get("model_id")
@@ -110,9 +130,9 @@ class Plan:
         elif isinstance(model_id, str):  # ml_inference, text_image_embedding: what they read may be left out
             self.steps.append(Step(f"its processor {name}", model_id, BATCH_SIZE, forgives=_forgives(config)))
             self.sure = self.sure and name != "ml_inference"
-        elif isinstance(made := config.get("target_field", config.get("field")), str):
-            self._made.setdefault(made, False)
-        else:
+        elif isinstance(made := config.get("target_field", config.get("field") if name in MAKERS else None), str):
+            self._made.setdefault(made, name == "split")
+        elif name not in IN_PLACE:
             self.sure = False
 
     def _embeds(self, name: str, config: Mapping[str, Any], model_id: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, overload
@@ -15,6 +16,9 @@ from aiomlcommons.ingest.pacing.concurrency_limit import Slot
 from aiomlcommons.ingest.pacing.rate_limit import RateLimit
 from aiomlcommons.ingest.server_side.turns import Turns
 from aiomlcommons.ingest.sinks.index_pipeline import Actions
+
+# What each document meets where its pipeline is gone, or one that this runs.
+PIPELINE_GONE = re.compile(r"^pipeline with id \[.*\] does not exist|non-existent pipeline \[")
 
 
 @attrs.define(eq=False)
@@ -85,6 +89,11 @@ class PipelineRequests(PacedRequests[Pending, None]):
     def turn(self, pending: Pending) -> AbstractAsyncContextManager[None]:
         """Return a context that waits for the turn of a batch."""
         return self.turns.turn(self._needed(pending))
+
+    def is_fatal(self, error: MLCommonsError) -> bool:
+        """Return whether an error ends the job; also where a pipeline was deleted meanwhile, which fails them all."""
+        gone = isinstance(error, ApiError) and PIPELINE_GONE.search(error.reason) is not None
+        return gone or super().is_fatal(error)
 
     async def __call__(self, pending: Pending, /) -> None:
         """Send documents, as many as the limit allows; those that failed for good are noted in ``pending``.

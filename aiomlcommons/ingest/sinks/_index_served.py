@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 from aiomlcommons.client import at_own_pace
+from aiomlcommons.indices.mapping import given_settings
 from aiomlcommons.indices.vector_field import Field, VectorField
 from aiomlcommons.ingest.sinks._index_replicas import ReplicasOff
 from aiomlcommons.ingest.sinks._index_target import Target
@@ -40,13 +41,15 @@ class ServedIndex:
         """The field that keeps the id of a document, if the server takes no ids; else None."""
         ...
 
-    async def layout(self) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
-        """Return mappings and settings of the index, or those with which it is to be created. Raises ApiError."""
+    async def layout(self) -> tuple[Mapping[str, Any], Mapping[str, Any] | None]:
+        """Return mappings and settings of the index, or those with which it is to be created. Raises ApiError.
+
+        The settings are None if the user has no permission to read them.
+        """
         if (found := await self._target.layout()) is not None:
             return found
         body = self._create if isinstance(self._create, Mapping) else {}
-        settings = body.get("settings", {})
-        return body.get("mappings", {}), settings.get("index", settings)
+        return body.get("mappings") or {}, given_settings(body)
 
     def vectors(self, *, sparse: bool, dimension: int | None = None, suits: tuple[str, ...] = ()) -> VectorField:
         """Return a field for vectors, as the sink was asked to make it."""

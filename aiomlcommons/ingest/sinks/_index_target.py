@@ -112,11 +112,18 @@ class Target:
                 if isinstance(wanted, VectorField) and (words := unsuited(name, mappings, field, wanted)):
                     log.warning("%s", words)
 
-    async def layout(self) -> tuple[Mapping[str, Any], Mapping[str, Any]] | None:
-        """Return mappings and settings of the index that is written to; None if there is none. Raises ApiError."""
+    async def layout(self) -> tuple[Mapping[str, Any], Mapping[str, Any] | None] | None:
+        """Return mappings and settings of the index that is written to; None if there is none. Raises ApiError.
+
+        The settings are None if the user has no permission to read them.
+        """
         if (mappings := await mappings_of(self.ml, self.name)) is None:
             return None
-        name, settings = await self.settings()
+        try:
+            name, settings = await self.settings()
+        except Forbidden as error:
+            log.warning("no permission to read which pipelines index %s has: %s", self.name, error)
+            return next(iter(mappings.values())), None
         return mappings[name], settings
 
     async def check_same(self, taken: int) -> None:

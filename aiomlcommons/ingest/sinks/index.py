@@ -98,6 +98,8 @@ class IndexSink(ServedIndex):
         check_session(ml)
         if not index.strip() or index == "_all" or set("*?,") & set(index):
             raise InvalidRequest(f"{index!r} is not the name of one index or alias to write into")
+        if pipeline is not None and not pipeline.strip():
+            raise InvalidRequest("pipeline= (--pipeline) must be the name of an ingest pipeline, not empty")
         self._ml, self._index, self.field, self.pipeline, self._create = ml, index, field, pipeline, create
         self.ids, self.id_field, self.overwrite = ids, id_field, overwrite
         self.dimension, self.sparse, self.stall_timeout = dimension, sparse, stall_timeout

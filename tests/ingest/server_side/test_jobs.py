@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from aiomlcommons import Forbidden, InvalidRequest, NotFound, QuotaExceeded, Session
+from aiomlcommons import BadRequest, Forbidden, InvalidRequest, NotFound, QuotaExceeded, ServerError, Session
 from aiomlcommons.ingest import IndexSink, ModelFails, SinkError
 from aiomlcommons.ingest.state.dead_letters import read_dead_letters
 from aiomlcommons.ingest.stats import Report
@@ -171,6 +171,11 @@ async def test_a_model_that_fails_whatever_the_text_ends_the_job(tmp_path: Path)
 @pytest.mark.parametrize(
     ("item", "expected"),
     [
+        (failed("illegal_argument_exception", "pipeline with id [p] does not exist", 400), BadRequest),
+        (
+            failed("illegal_state_exception", "Pipeline processor configured for non-existent pipeline [q]", 500),
+            ServerError,
+        ),
         (failed("security_exception", "no permissions for [indices:data/write/bulk]", 403), Forbidden),
         (failed("status_exception", "Failed to find model with the provided model id: m", 404), NotFound),
         (
@@ -240,6 +245,13 @@ async def test_what_cannot_work_is_said_before_work_begins(tmp_path: Path) -> No
     await refused(SinkError, "is of dimension 3, and these vectors of 2", tmp_path, index=knn(3))
     await refused(SinkError, "'embedding' is not in its mapping", tmp_path, index=knn(2, "other"))
     await refused(SinkError, "there is no index docs", tmp_path, index=None)
+    await refused(InvalidRequest, "there is no ingest pipeline 'p.'", tmp_path, pipeline="p*")
+    await refused(InvalidRequest, "pipeline= .* must be the name", tmp_path, pipeline="")
+    lost = {"p": {"processors": [{"pipeline": {"name": "gone"}}, text_embedding()]}}
+    await refused(InvalidRequest, "'p' runs another one: there is no ingest pipeline 'gone'", tmp_path, pipelines=lost)
+    unknown = {"p": {"processors": [{"script": {"source": "?"}}, text_embedding()]}}
+    rows: list[Row] = [{"id": "a", "body": "b"}]
+    await refused(InvalidRequest, r"the field 'text'.*set text= \(--text\)", tmp_path, rows, pipelines=unknown)
 
 
 async def test_only_an_index_has_a_server_that_embeds(tmp_path: Path) -> None:
@@ -252,6 +264,47 @@ async def test_a_pipeline_that_embeds_is_refused_where_the_job_embeds_too(tmp_pa
     async with pipeline_server() as server, Session(server.url) as ml:
         with pytest.raises(InvalidRequest, match=r"both model= .* and the pipeline 'p' would embed"):
             await ml.ingest(documents(1), model="m", sink=IndexSink(ml, "docs", pipeline="p"))
+
+
+BESIDES = {"p": {"processors": [{"text_embedding": {"model_id": "m", "field_map": {"text": "other"}}}]}}
+
+
+@pytest.mark.parametrize("which", ["default", "final"])
+async def test_a_pipeline_of_the_index_that_would_replace_the_vectors_of_a_job_is_refused(which: str) -> None:
+    async with pipeline_server(settings={f"{which}_pipeline": "p"}) as server, Session(server.url) as ml:
+        with pytest.raises(InvalidRequest, match=rf"the {which} pipeline 'p', whose vectors would replace .*'_none'"):
+            await ml.ingest(documents(1), model="m", sink=IndexSink(ml, "docs"))
+        assert not any("_bulk" in heard for heard in server.heard)
+
+
+async def test_a_job_with_a_model_goes_past_the_default_pipeline_of_the_index(tmp_path: Path) -> None:
+    settings = {"default_pipeline": "p"}
+    async with pipeline_server(settings=settings, pipelines={"p": {"processors": [text_embedding()]}}) as server:
+        server.pipelines["_none"] = BESIDES["p"]  # of the test server only: it has no other way to embed nothing
+        async with Session(server.url) as ml:
+            report = await ml.ingest(documents(9), model="m", sink=IndexSink(ml, "docs", pipeline="_none"))
+    assert (report.written, {*server.documents}) == (9, {f"d{number}" for number in range(9)})
+
+
+async def test_a_pipeline_of_the_index_that_embeds_other_fields_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    async with (
+        pipeline_server(settings={"default_pipeline": "p"}, pipelines=BESIDES) as server,
+        Session(server.url) as ml,
+    ):
+        assert (await ml.ingest(documents(9), model="m", sink=IndexSink(ml, "docs"))).written == 9
+    assert "index docs has the default pipeline p, which embeds besides" in caplog.text
+
+
+async def test_a_user_who_may_not_read_settings_has_the_pipeline_that_is_named(tmp_path: Path) -> None:
+    async with pipeline_server(forbids="_settings") as server:
+        assert (await run(server, documents(10), tmp_path)).written == 10
+
+
+async def test_settings_of_an_index_to_be_made_are_read_in_each_form(tmp_path: Path) -> None:
+    for settings in ({"index": {"default_pipeline": "p"}}, {"index.default_pipeline": "p"}, {"default_pipeline": "p"}):
+        async with pipeline_server(index=None, settings={"default_pipeline": "p"}) as server:
+            create = {"settings": settings, "mappings": None}
+            assert (await run(server, documents(10), tmp_path, pipeline=None, create=create)).written == 10
 
 
 async def test_a_batch_size_of_one_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

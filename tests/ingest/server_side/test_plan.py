@@ -59,6 +59,16 @@ async def test_a_field_that_another_processor_makes_need_not_be_in_the_documents
     assert plan_of(embedding({"text": "v"}), {"script": {"source": "..."}}).inputs == ["text"]
 
 
+@pytest.mark.parametrize("name", ["trim", "lowercase", "html_strip"])
+async def test_a_field_that_a_processor_changes_in_its_place_must_be_in_the_documents(name: str) -> None:
+    found = plan_of({name: {"field": "text", "ignore_missing": True}}, embedding({"text": "v"}))
+    assert (found.inputs, found.sure) == (["text"], True)
+
+
+async def test_a_text_that_is_split_in_its_place_has_a_vector_for_each_part() -> None:
+    assert plan_of({"split": {"field": "text", "separator": ";"}}, embedding({"text": "v"})).outputs[0].listed
+
+
 async def test_a_processor_with_a_condition_needs_no_field() -> None:
     found = plan_of(embedding({"text": "v"}, **{"if": "ctx.lang == 'en'"}))
     assert (found.inputs, len(found.steps)) == ([], 1)
@@ -68,6 +78,27 @@ async def test_pipelines_within_pipelines_are_followed_once() -> None:
     inner = {"inner": {"processors": [embedding({"text": "v"}), {"pipeline": {"name": "inner"}}]}}
     assert plan_of({"pipeline": {"name": "inner"}}, others=inner).inputs == ["text"]
     assert not plan_of({"pipeline": {"name": "unknown"}}, others=inner).sure
+
+
+async def test_what_a_processor_says_of_the_pipeline_that_it_runs_is_for_all_processors_of_that() -> None:
+    inner = {"inner": {"processors": [embedding({"text": "v"})]}}
+    found = plan_of({"pipeline": {"name": "inner", "if": "ctx.text != null"}}, others=inner)
+    assert (found.inputs, [output.field for output in found.outputs]) == ([], ["v"])
+    assert plan_of({"pipeline": {"name": "inner", "ignore_failure": True}}, others=inner).steps[0].forgives
+
+
+@pytest.mark.parametrize(
+    ("config", "missing"),
+    [
+        ({}, ["gone"]),
+        ({"if": "ctx.a != null"}, []),
+        ({"ignore_missing_pipeline": True}, []),
+        ({"ignore_failure": True}, []),
+        ({"name": "{{ctx.name}}"}, []),
+    ],
+)
+async def test_a_pipeline_that_each_document_would_look_for_is_missing(config: Any, missing: list[str]) -> None:
+    assert plan_of({"pipeline": {"name": "gone", **config}}).missing == missing
 
 
 async def test_failures_that_a_processor_ignores_are_noted() -> None:
