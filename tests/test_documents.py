@@ -78,6 +78,35 @@ async def test_the_guide_to_embedding_runs_as_it_is_written(tmp_path: Path, monk
 
 
 @pytest.mark.asyncio
+async def test_the_guide_to_indices_runs_as_it_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    async with emulator.serve() as url, Session(url) as ml:
+        await ml.settings.allow_first_model()
+        await run("\n".join(guide("", "indices.md")), ml=ml)
+        assert (await ml.indices.count("proverbs")).count == 2
+    made, report = capsys.readouterr().out.splitlines()
+    assert made.startswith("True {'type': 'knn_vector', 'dimension': 384, 'method': {")
+    assert report.startswith("2 read = 2 written")
+
+
+@pytest.mark.asyncio
+async def test_the_guide_to_where_vectors_are_made_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "verses.jsonl").symlink_to(CORPUS)
+    jobs, pipeline = guide("", "client-or-server.md")  # which shows the pipeline after the jobs
+    async with emulator.serve() as url, Session(url) as ml:
+        await ml.settings.allow_first_model()
+        model = await ml.models.ensure("all-MiniLM-L6-v2")
+        await ml.indices.create_for(model.model_id, index="docs")
+        await run(f"{pipeline}\n{jobs}\nprint(report)", ml=ml, model_id=model.model_id)
+        vectors = {"exists": {"field": "embedding"}}
+        found = await ml.request("POST", "/docs/_count", body={"query": vectors})
+    assert found.json()["count"] == len(CORPUS.read_text().splitlines())
+
+
+@pytest.mark.asyncio
 async def test_the_guide_to_searches_runs_as_it_is_written(capsys: pytest.CaptureFixture[str]) -> None:
     async with emulator.serve() as url, Session(url) as ml:
         await ml.settings.allow_first_model()

@@ -21,6 +21,7 @@ import orjson
 import pytest
 
 from aiomlcommons import HttpRequest, InvalidRequest, NoSuchModel, Session
+from aiomlcommons.api.processors import TextEmbedding
 from aiomlcommons.emulator import Emulator
 from aiomlcommons.emulator.errors import refused
 from aiomlcommons.ingest import IndexSink, IterableSource, SinkError, WrongJob
@@ -51,7 +52,7 @@ def moments(count: int) -> list[Moment]:
 
 @attrs.define
 class Loads:
-    """Loads of one cluster, in processes that are killed."""
+    """Loads of one cluster, in processes that are killed; ``model`` may be ``pipeline:NAME``, which embeds."""
 
     proxy: KillingProxy
     ml: Session
@@ -78,7 +79,8 @@ class Loads:
             assert await self.run(index, files) == 0
             after = await self.copies_of(index)
             await self.ml.request("GET", f"/{index}/_refresh")
-            count = (await self.ml.request("GET", f"/{index}/_count")).json()["count"]
+            query = {"query": {"exists": {"field": "embedding"}}}
+            count = (await self.ml.request("POST", f"/{index}/_count", body=query)).json()["count"]
         finally:
             await self.ml.request("DELETE", f"/{index}")
         assert (after, count) == (before, ROWS), f"killed {moment}: {before}, then {killed}, at last {after}"
@@ -125,6 +127,17 @@ async def test_a_load_that_is_killed_and_resumed_leaves_the_settings_as_they_wer
     chosen = [moments(6)[turn] for turn in (1, 2, 3, 5)]
     async with loads(tmp_path) as on:
         for turn, moment in enumerate(chosen):
+            await on.killed(moment, COPIES[turn % 2])
+
+
+@pytest.mark.asyncio
+async def test_a_load_that_the_server_embeds_is_killed_and_resumed_alike(tmp_path: Path) -> None:
+    async with loads(tmp_path) as on:
+        await on.ml.pipelines.create(
+            "embeds", processors=[TextEmbedding(on.model, {"text": "embedding"}, batch_size=4)]
+        )
+        on.model = "pipeline:embeds"
+        for turn, moment in enumerate(moments(6)[1:4]):
             await on.killed(moment, COPIES[turn % 2])
 
 
@@ -199,6 +212,23 @@ async def test_replicas_are_off_during_a_load_and_back_after_it(loading: Loading
     assert (await loading.job()).written == 100
     off, *between, back = loading.heard
     assert (off, set(between), back) == ({"number_of_replicas": 0}, {"load"}, {"number_of_replicas": "2"})
+    assert await loading.copies() == {"number_of_replicas": "2"}
+
+
+@pytest.mark.asyncio
+async def test_replicas_are_off_while_the_server_embeds_and_back_whatever_ends_it(loading: Loading) -> None:
+    await loading.make(number_of_replicas=2)
+    embedding = TextEmbedding(loading.world.model_id, {"text": "embedding"}, batch_size=5)
+    await loading.world.ml.pipelines.create("embeds", processors=[embedding])
+    served: Any = {"model": None, "sink": {"pipeline": "embeds"}}
+    loading.breaks = True
+    with pytest.raises(OSError, match="breaks off"):
+        await loading.job(**served)
+    assert await loading.copies() == {"number_of_replicas": "2"}
+    loading.breaks = False
+    assert (await loading.job(**served)).written == 100
+    changes = [one["number_of_replicas"] for one in loading.heard if one != "load"]
+    assert changes == [0, "2", 0, "2"]
     assert await loading.copies() == {"number_of_replicas": "2"}
 
 

@@ -16,6 +16,9 @@ from aiomlcommons.ingest.sinks.index_pipeline import PipelineBulk
 if TYPE_CHECKING:
     from aiomlcommons.client import Client
 
+# The settings of an index that send documents through pipelines: through the first if a request names none.
+FIRST, FINAL = "default_pipeline", "final_pipeline"
+
 
 class ServedIndex:
     """A mixin of IndexSink; ``_served`` are the fields that the server fills, None unless it embeds."""
@@ -70,6 +73,13 @@ class ServedIndex:
     @property
     def _query(self) -> Mapping[str, str]:
         return {} if self.pipeline is None else {"pipeline": self.pipeline}
+
+    @property
+    def _watched(self) -> tuple[str, ...]:
+        """The settings of the index that send documents through pipelines, if these embed."""
+        if self._served is None:
+            return ()
+        return (FINAL,) if self.pipeline is not None else (FIRST, FINAL)
 
     async def _before_sending(self) -> None:
         await self.replicas.switch_off(self._target.ml)

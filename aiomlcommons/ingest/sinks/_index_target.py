@@ -37,7 +37,8 @@ class Target:
     """An index by its name or alias. ``mappings`` are those of each index behind it, None if there is none.
 
     ``uuid`` is that of the write index; None while it is not known, or if the user has no permission to read it.
-    ``vectors`` is what the field is to hold, but for the dimension, which only ``fit`` may know.
+    ``vectors`` is what the field is to hold, but for the dimension, which only ``fit`` may know; ``served`` are the
+    fields in its place where the server makes the vectors, by ``pipelines``, settings that must not change meanwhile.
     """
 
     ml: Client
@@ -49,6 +50,9 @@ class Target:
     mappings: dict[str, Mapping[str, Any]] | None = None
     may_ask: bool = True
     id_field: str | None = None
+    served: Mapping[str, Field] | None = None
+    pipelines: Sequence[str] = ()
+    _had: Mapping[str, Any] | None = None
 
     @property
     def path(self) -> str:
@@ -202,10 +206,22 @@ class Target:
 
     async def _uuid(self) -> str | None:
         name, settings = await self.settings()
-        if self.uuid is None and (words := unsearchable(name, settings, self.vectors)):
-            log.warning("%s", words)
+        for wanted in (self.vectors,) if self.served is None else self.served.values():
+            if self.uuid is None and (words := unsearchable(name, settings, wanted)):
+                log.warning("%s", words)
+        self._check_pipelines(name, settings)
         uuid = settings.get("uuid")
         return None if uuid is None else str(uuid)
+
+    def _check_pipelines(self, name: str, settings: Mapping[str, Any]) -> None:
+        """Raise SinkError if the pipelines are others than before: documents may have been indexed without vectors."""
+        has = {setting: settings.get(setting) for setting in self.pipelines}
+        before, self._had = self._had or has, self._had or has
+        for setting in [one for one in has if has[one] != before[one]]:
+            raise SinkError(
+                f"index {name}: its {setting} is {has[setting]} now, and was {before[setting]} when the job began, so "
+                "that documents written since the last checkpoint may have no vectors: put it back, and resume"
+            )
 
     async def _write_index(self) -> str:
         """Return the write index of an alias for several indices."""

@@ -220,7 +220,8 @@ class IndexSink(ServedIndex):
         """Return the target; ``uuid`` is that of the index that an earlier run wrote to."""
         ml = self._ml.options(wait=self.stall_timeout)
         vectors = VectorField(sparse=self.sparse, suits=self.suits, **self._asked)
-        return Target(ml, self._index, self.field, self._create, vectors, uuid, id_field=self.kept_in)
+        more = {"id_field": self.kept_in, "served": self._served, "pipelines": self._watched}
+        return Target(ml, self._index, self.field, self._create, vectors, uuid, **more)
 
     async def _encoded(self, batch: Documents) -> tuple[Actions, list[Refused]]:
         encoding = partial(

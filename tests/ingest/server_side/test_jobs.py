@@ -209,6 +209,30 @@ async def test_a_job_resumes_and_writes_each_document(tmp_path: Path) -> None:
     assert len(server.writes) < 100 + 100 - before  # the first run's documents are not sent again
 
 
+@pytest.mark.parametrize("pipeline", [None, "p"])
+async def test_a_job_ends_where_the_pipelines_of_the_index_change_meanwhile(
+    pipeline: str | None, tmp_path: Path
+) -> None:
+    """Its documents would have no vectors, and no response says so."""
+    changes = True
+
+    def model(texts: list[str]) -> Item | None:
+        if changes and "text number 40" in texts:
+            server.settings["default_pipeline"] = "q"
+        return None
+
+    how: dict[str, Any] = {"checkpoint": tmp_path / "job", "checkpoint_every": 1, "concurrency": 1}
+    async with pipeline_server(settings={"default_pipeline": "p"}, model=model) as server:
+        server.pipelines["q"] = server.pipelines["p"]
+        if pipeline is not None:  # which counts before that of the index
+            assert (await run(server, documents(100), tmp_path, pipeline=pipeline, **how)).written == 100
+            return
+        with pytest.raises(SinkError, match="default_pipeline is q now, and was p when the job began"):
+            await run(server, documents(100), tmp_path, pipeline=None, **how)
+        changes, server.settings["default_pipeline"] = False, "p"
+        assert (await run(server, documents(100), tmp_path, pipeline=None, **how)).written == 100
+
+
 # ---- before work begins ---------------------------------------------------------------------------------------------
 
 

@@ -15,6 +15,7 @@ import pytest
 from aiohttp import web
 
 from aiomlcommons import ApiError, Backoff, DecodeError, Forbidden, ServerError, Session
+from aiomlcommons.indices.vector_field import VectorField
 from aiomlcommons.ingest.sinks import IndexSink, SinkError
 from aiomlcommons.ingest.types import Documents
 from tests.support.bulk_server import INFO, BulkServer, answer, bulk_server, error, failed, knn
@@ -183,6 +184,20 @@ async def test_an_index_in_which_no_search_by_vectors_is_possible_is_a_warning(
     async with bulk_server(knn(DIMENSION), settings={}) as server, sinking(server) as sink:
         assert await written(sink, batch(0, 1)) == []
     assert caplog.text.count("index docs lacks the setting index.knn, without which searches") == 1
+
+
+async def test_an_index_whose_server_makes_sparse_vectors_needs_no_setting_of_dense_ones(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    index = {"mappings": {"properties": {"sparse": {"type": "rank_features"}}}}
+    async with bulk_server(index, settings={}) as server, sinking(server) as sink:
+        sink.served({"sparse": VectorField(sparse=True)})
+        await sink.open(None)
+        assert "lacks the setting" not in caplog.text
+        sink.served({"embedding": VectorField(dimension=2)})
+        with pytest.raises(SinkError, match="'embedding' is not in its mapping"):
+            await sink.open(None)
+        assert "lacks the setting index.knn" in caplog.text
 
 
 async def test_an_index_in_whose_space_the_models_vectors_rank_otherwise_is_a_warning(
