@@ -11,12 +11,21 @@ from aiomlcommons.indices.vector_field import Field
 def index_body(given: Mapping[str, Any], fields: Mapping[str, Field]) -> dict[str, Any]:
     """Return the body that creates an index with fields, by their names. What ``given`` says counts before that."""
     mappings = given.get("mappings") or {}
-    properties = {name: field.mapping(field_of(mappings, name)) for name, field in fields.items()}
+    properties: dict[str, Any] = {}
     settings: dict[str, Any] = {}
-    for field in fields.values():
+    for name, field in fields.items():
+        properties = merged(properties, _placed(name, field.mapping(field_of(mappings, name)), mappings))
         settings = merged(settings, field.settings)
     said = {name: value for name, value in given.items() if value is not None}
     return merged({"mappings": {"properties": properties}, "settings": settings}, said)
+
+
+def _placed(name: str, mapping: dict[str, Any], mappings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a field, which may be nested in objects, as properties: in the form in which ``mappings`` have it."""
+    above, dot, rest = name.partition(".")
+    if not dot or name in (mappings.get("properties") or {}):
+        return {name: mapping}
+    return {above: {"properties": _placed(rest, mapping, (mappings.get("properties") or {}).get(above) or {})}}
 
 
 def given_settings(body: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import attrs
 from aiomlcommons.errors import InvalidRequest
 from aiomlcommons.inference.fields import TextFrom, has_value
 from aiomlcommons.ingest.options import JobOptions
-from aiomlcommons.ingest.rows.pipeline_texts import PipelineTexts
+from aiomlcommons.ingest.rows.pipeline_texts import PipelineTexts, in_lists
 from aiomlcommons.ingest.sources.traits import WrappedSource
 from aiomlcommons.ingest.types import BadRow, Row, Rows, Source, TextRow
 from aiomlcommons.spelling import did_you_mean, some_of
@@ -155,6 +155,8 @@ async def check_head(source: Source, check: HeadCheck, when_bare: Callable[[], A
 
 
 def _has(row: Row, field: str, option: str) -> bool:
+    if option == PIPELINE and any(value is not None for value in in_lists(row, field)):
+        return True
     return (option == "id" and isinstance(row, TextRow)) or has_value(row, field)
 
 

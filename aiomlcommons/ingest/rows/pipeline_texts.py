@@ -33,8 +33,28 @@ class PipelineTexts(TextFrom):
         """Return the texts."""
         return "\n".join(_text(self._value(row, field), field) for field in self.fields)
 
+    def _value(self, row: Row, path: str) -> Any:
+        try:
+            return super()._value(row, path)
+        except LookupError:
+            if found := in_lists(row, path):
+                return found
+            raise
+
     def __repr__(self) -> str:
         return f"PipelineTexts({list(self.fields)})"
+
+
+def in_lists(row: Any, path: str) -> list[Any]:
+    """Return the values of a path that leads through lists of objects, each of which the pipeline gives its vector."""
+    name, _, rest = path.partition(".")
+    if not isinstance(row, Mapping) or name not in row:
+        return []
+    if not rest:
+        return [row[name]]
+    inner = row[name]
+    several = inner if isinstance(inner, list | tuple) else [inner]
+    return [value for one in several for value in in_lists(one, rest)]
 
 
 def _text(value: Any, field: str) -> str:

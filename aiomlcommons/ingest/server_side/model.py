@@ -127,7 +127,7 @@ def _check(step: Step, model: Model, where: str) -> None:
             where,
             step.name,
         )
-    if kind == FunctionName.REMOTE and step.batch_size == 1:
+    if kind == FunctionName.REMOTE and step.texts and step.batch_size == 1:
         log.warning(
             "%s: %s sends each text to the remote model in a request of its own: set batch_size there, such as %d",
             where,
@@ -138,10 +138,12 @@ def _check(step: Step, model: Model, where: str) -> None:
 
 def _embed(ml: Client, model_id: str, model: Model, plan: Plan) -> Embed | None:
     """Return what embeds a text with a model, or None for one that may take something else."""
-    kinds = {step.sparse for step in plan.steps if step.model_id == model_id}
-    if is_sparse(model) or kinds == {True}:
+    steps = [step for step in plan.steps if step.model_id == model_id and step.texts]
+    if not steps:
+        return None
+    if is_sparse(model) or any(step.sparse for step in steps):
         return partial(at_own_pace(ml).sparse, model_id, batch=None)
-    return None if None in kinds else partial(at_own_pace(ml).embed_many, model_id, batch=None)
+    return partial(at_own_pace(ml).embed_many, model_id, batch=None)
 
 
 async def _field(ml: Client, output: Output, model: Model, plan: Plan) -> Field:

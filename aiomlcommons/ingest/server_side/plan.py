@@ -48,7 +48,7 @@ class Step:
     """A processor, or a semantic field, that sends texts to a model: so many at once.
 
     ``sparse`` is the kind of its vectors, None if it is not known. ``forgives`` tells that a document is indexed
-    although its embedding failed.
+    although its embedding failed, ``texts`` that the model is sent nothing but texts.
     """
 
     name: str
@@ -56,6 +56,7 @@ class Step:
     batch_size: int
     sparse: bool | None = None
     forgives: bool = False
+    texts: bool = True
 
 
 @attrs.define
@@ -128,7 +129,8 @@ class Plan:
                 self._reads(source, config)
                 self._made[target] = True
         elif isinstance(model_id, str):  # ml_inference, text_image_embedding: what they read may be left out
-            self.steps.append(Step(f"its processor {name}", model_id, BATCH_SIZE, forgives=_forgives(config)))
+            forgives = _forgives(config)
+            self.steps.append(Step(f"its processor {name}", model_id, BATCH_SIZE, forgives=forgives, texts=False))
             self.sure = self.sure and name != "ml_inference"
         elif isinstance(made := config.get("target_field", config.get("field") if name in MAKERS else None), str):
             self._made.setdefault(made, name == "split")
@@ -140,8 +142,8 @@ class Plan:
         self.steps.append(Step(f"its processor {name}", model_id, size, sparse, _forgives(config)))
         for source, target in _pairs(config.get("field_map", {})):
             self._reads(source, config)
-            if "." not in source:  # of nested fields the server makes nested ones, in several ways
-                self.outputs.append(Output(target, sparse, model_id, self._made.get(source, False)))
+            above, dot, _ = source.rpartition(".")  # the vector is beside its text, in the same object
+            self.outputs.append(Output(f"{above}{dot}{target}", sparse, model_id, self._made.get(source, False)))
 
     def _reads(self, source: str, config: Mapping[str, Any]) -> None:
         if "if" not in config:

@@ -11,6 +11,8 @@ import pytest
 
 from aiomlcommons import BadRequest, Forbidden, InvalidRequest, NotFound, QuotaExceeded, ServerError, Session
 from aiomlcommons.ingest import IndexSink, ModelFails, SinkError
+from aiomlcommons.ingest.server_side.lookup import plan_of
+from aiomlcommons.ingest.server_side.model import server_model
 from aiomlcommons.ingest.state.dead_letters import read_dead_letters
 from aiomlcommons.ingest.stats import Report
 from aiomlcommons.ingest.types import Row
@@ -329,6 +331,26 @@ async def test_settings_of_an_index_to_be_made_are_read_in_each_form(tmp_path: P
         async with pipeline_server(index=None, settings={"default_pipeline": "p"}) as server:
             create = {"settings": settings, "mappings": None}
             assert (await run(server, documents(10), tmp_path, pipeline=None, create=create)).written == 10
+
+
+@pytest.mark.parametrize(
+    ("index", "processors", "count"),
+    [
+        ({"mappings": {"properties": {"text": {"type": "semantic", "model_id": "m"}}}}, [], 1),
+        (knn(2), [text_embedding()], 1),
+        (knn(2), [{"ml_inference": {"model_id": "m", "input_map": [{"a": "b"}]}}], 0),
+    ],
+)
+async def test_a_harmless_text_tells_whether_each_model_of_texts_is_in_order(
+    index: Any, processors: list[Any], count: int
+) -> None:
+    async with pipeline_server(index=index, pipelines={"p": {"processors": processors}}) as server:
+        async with Session(server.url) as ml:
+            sink = IndexSink(ml, "docs", pipeline="p")
+            model = await server_model(await plan_of(sink, wait=1))
+            for embed in model.harmless:
+                await embed(["text"])
+    assert (len(model.harmless), server.predicted) == (count, count)
 
 
 async def test_a_batch_size_of_one_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -46,9 +46,10 @@ async def test_chunks_are_read_from_the_field_that_is_split_and_embedded_in_nest
     assert found.outputs[0].name == "knn"
 
 
-async def test_fields_of_objects_are_paths_whose_vectors_are_not_looked_for() -> None:
-    found = plan_of(embedding({"meta": {"title": "vector"}, "a.b": "w"}))
-    assert (found.inputs, found.outputs) == (["meta.title", "a.b"], [])
+async def test_fields_of_objects_are_paths_whose_vectors_are_in_the_same_objects() -> None:
+    found = plan_of(embedding({"meta": {"title": "vector"}, "a.b": "w", "c": "d.e"}))
+    assert found.inputs == ["meta.title", "a.b", "c"]
+    assert [output.field for output in found.outputs] == ["meta.vector", "a.w", "d.e"]
 
 
 async def test_a_field_that_another_processor_makes_need_not_be_in_the_documents() -> None:
