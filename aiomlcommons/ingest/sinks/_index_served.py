@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 from aiomlcommons.client import at_own_pace
+from aiomlcommons.errors import InvalidRequest
 from aiomlcommons.indices.mapping import given_settings
 from aiomlcommons.indices.vector_field import Field, VectorField
 from aiomlcommons.ingest.sinks._index_replicas import ReplicasOff
@@ -18,6 +19,12 @@ if TYPE_CHECKING:
 
 # The settings of an index that send documents through pipelines: through the first if a request names none.
 FIRST, FINAL = "default_pipeline", "final_pipeline"
+
+
+def check_pipeline(name: str | None) -> None:
+    """Raise InvalidRequest for an empty name, which the server takes for none."""
+    if name is not None and not name.strip():
+        raise InvalidRequest("pipeline= (--pipeline) must be the name of an ingest pipeline, not empty")
 
 
 class ServedIndex:

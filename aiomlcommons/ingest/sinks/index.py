@@ -18,7 +18,7 @@ from aiomlcommons.ingest.sinks._index_bulk import portions
 from aiomlcommons.ingest.sinks._index_delivery import Delivery
 from aiomlcommons.ingest.sinks._index_ids import other_ids, tell_no_ids
 from aiomlcommons.ingest.sinks._index_replicas import ReplicasOff
-from aiomlcommons.ingest.sinks._index_served import ServedIndex
+from aiomlcommons.ingest.sinks._index_served import ServedIndex, check_pipeline
 from aiomlcommons.ingest.sinks._index_target import Target
 from aiomlcommons.ingest.types import Documents, Refused, Row, Sparse, check_session
 from aiomlcommons.net.backoff import Backoff
@@ -98,8 +98,7 @@ class IndexSink(ServedIndex):
         check_session(ml)
         if not index.strip() or index == "_all" or set("*?,") & set(index):
             raise InvalidRequest(f"{index!r} is not the name of one index or alias to write into")
-        if pipeline is not None and not pipeline.strip():
-            raise InvalidRequest("pipeline= (--pipeline) must be the name of an ingest pipeline, not empty")
+        check_pipeline(pipeline)
         self._ml, self._index, self.field, self.pipeline, self._create = ml, index, field, pipeline, create
         self.ids, self.id_field, self.overwrite = ids, id_field, overwrite
         self.dimension, self.sparse, self.stall_timeout = dimension, sparse, stall_timeout
@@ -109,8 +108,7 @@ class IndexSink(ServedIndex):
         self.suits: tuple[str, ...] = ()  # the spaces that suit the model, which a job sets
         self.replicas = ReplicasOff(replicas_off)
         self._is_open = self._is_fit = self._in_base64 = self._resumed = False
-        self._target = self._target_of(None)
-        self._taken = 0
+        self._target, self._taken = self._target_of(None), 0
 
     @property
     def name(self) -> str:
@@ -220,7 +218,7 @@ class IndexSink(ServedIndex):
         """Return the target; ``uuid`` is that of the index that an earlier run wrote to."""
         ml = self._ml.options(wait=self.stall_timeout)
         vectors = VectorField(sparse=self.sparse, suits=self.suits, **self._asked)
-        more = {"id_field": self.kept_in, "served": self._served, "pipelines": self._watched}
+        more: dict[str, Any] = {"id_field": self.kept_in, "served": self._served, "pipelines": self._watched}
         return Target(ml, self._index, self.field, self._create, vectors, uuid, **more)
 
     async def _encoded(self, batch: Documents) -> tuple[Actions, list[Refused]]:
