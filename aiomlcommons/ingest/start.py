@@ -102,7 +102,7 @@ async def _prepared(
     ml = client.options(wait=options.stall_timeout)
     if model is None:
         plan = await plan_of(check_served(opened_sink, options), wait=options.stall_timeout)
-        options = attrs.evolve(options, text=texts_of(plan, options.text))
+        options = attrs.evolve(options, text=texts_of(plan, options.text, chunked=options.chunk is not None))
         ready: Callable[[], Awaitable[JobModel | ServerModel]] = partial(
             server_model, plan, redeploy=options.redeploy, progress=tell
         )

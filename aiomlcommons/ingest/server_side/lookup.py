@@ -82,20 +82,25 @@ def _pipelines(sink: IndexSink, settings: Mapping[str, Any]) -> dict[str, str]:
     return {how: str(name) for how, name in both.items() if name and name != NO_PIPELINE}
 
 
-def texts_of(plan: Plan, text: str | TextFrom | Callable[..., Any]) -> str | PipelineTexts:
+def texts_of(plan: Plan, text: str | TextFrom | Callable[..., Any], *, chunked: bool = False) -> PipelineTexts:
     """Return what must have texts of each document: the fields that are embedded, or that of them which is named.
 
-    Raises InvalidRequest for another one.
+    Raises InvalidRequest for another one, and for several if they are to be ``chunked``.
     """
     named = text.spec if isinstance(text, TextFrom) else str(text)
     looks = isinstance(text, str)
     if not plan.inputs:  # nothing is known of what the server reads
         return PipelineTexts([named], looks=looks, known=False)
-    if named == DEFAULT:
+    fields = ", ".join(map(repr, plan.inputs))
+    if chunked and len(plan.inputs) > 1 and named not in plan.inputs:
+        raise InvalidRequest(
+            f"{plan.where} embeds the fields {fields}, and chunk= (--chunk-chars) splits one: name it with text= "
+            "(--text)"
+        )
+    if named == DEFAULT and not (chunked and named in plan.inputs):
         return PipelineTexts(plan.inputs, looks=looks)
     if named in plan.inputs:
         return PipelineTexts([named], looks=looks)
-    fields = ", ".join(map(repr, plan.inputs))
     raise InvalidRequest(
         f"{plan.where} embeds the field{'s' * (len(plan.inputs) > 1)} {fields}, and text= (--text) names {named!r}: "
         "leave it out, or name one of those"

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from aiomlcommons import BadRequest, Forbidden, InvalidRequest, NotFound, QuotaExceeded, ServerError, Session
-from aiomlcommons.ingest import IndexSink, ModelFails, SinkError
+from aiomlcommons.ingest import Chunks, IndexSink, ModelFails, SinkError
 from aiomlcommons.ingest.server_side.lookup import plan_of
 from aiomlcommons.ingest.server_side.model import server_model
 from aiomlcommons.ingest.state.dead_letters import read_dead_letters
@@ -278,6 +278,18 @@ async def test_what_cannot_work_is_said_before_work_begins(tmp_path: Path) -> No
     unknown = {"p": {"processors": [{"script": {"source": "?"}}, text_embedding()]}}
     rows: list[Row] = [{"id": "a", "body": "b"}]
     await refused(InvalidRequest, r"the field 'text'.*set text= \(--text\)", tmp_path, rows, pipelines=unknown)
+
+
+async def test_one_field_is_chunked_of_several_that_are_embedded(tmp_path: Path) -> None:
+    config = {"model_id": "m", "field_map": {"title": "embedding", "body": "embedding"}}
+    several = {"p": {"processors": [{"text_embedding": config}]}}
+    rows: list[Row] = [{"id": "a", "title": "One sentence. And another one.", "body": "b"}]
+    how: dict[str, Any] = {"pipelines": several, "chunk": Chunks(size=20)}
+    words = r"embeds the fields 'title', 'body', and chunk= .* splits one: name it with text="
+    await refused(InvalidRequest, words, tmp_path, rows, **how)
+    async with pipeline_server(pipelines=several) as server:
+        await run(server, rows, tmp_path, text="title", chunk=Chunks(size=20))
+    assert server.texts == {"a#0": "One sentence.", "a#1": "And another one."}
 
 
 async def test_only_an_index_has_a_server_that_embeds(tmp_path: Path) -> None:
