@@ -51,12 +51,18 @@ class ServedIndex:
         """The field that keeps the id of a document, if the server takes no ids; else None."""
         ...
 
+    @abstractmethod
+    def _target_of(self, uuid: str | None) -> Target:
+        """Return the target; ``uuid`` is that of the index that an earlier run wrote to."""
+        ...
+
     async def layout(self) -> tuple[Mapping[str, Any], Mapping[str, Any] | None]:
         """Return mappings and settings of the index, or those with which it is to be created. Raises ApiError.
 
         The settings are None if the user has no permission to read them.
         """
-        if (found := await self._target.layout()) is not None:
+        # A job has set the stall timeout since the sink was made.
+        if (found := await self._target_of(None).layout()) is not None:
             return found
         body = self._create if isinstance(self._create, Mapping) else {}
         return body.get("mappings") or {}, given_settings(body)

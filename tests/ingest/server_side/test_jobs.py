@@ -7,9 +7,10 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 
-from aiomlcommons import BadRequest, Forbidden, InvalidRequest, NotFound, QuotaExceeded, ServerError, Session
+from aiomlcommons import ApiError, BadRequest, Forbidden, InvalidRequest, NotFound, QuotaExceeded, ServerError, Session
 from aiomlcommons.ingest import Chunks, IndexSink, ModelFails, SinkError
 from aiomlcommons.ingest.server_side.lookup import plan_of
 from aiomlcommons.ingest.server_side.model import server_model
@@ -290,6 +291,16 @@ async def test_one_field_is_chunked_of_several_that_are_embedded(tmp_path: Path)
     async with pipeline_server(pipelines=several) as server:
         await run(server, rows, tmp_path, text="title", chunk=Chunks(size=20))
     assert server.texts == {"a#0": "One sentence.", "a#1": "And another one."}
+
+
+@pytest.mark.parametrize("model", [None, "m"])
+async def test_a_cluster_that_recovers_is_waited_for_no_longer_than_the_job_says(
+    model: str | None, tmp_path: Path
+) -> None:
+    async with pipeline_server(recovering=1_000) as server, Session(server.url) as ml:
+        sink = IndexSink(ml, "docs", pipeline=None if model else "p")
+        with anyio.fail_after(30), pytest.raises(ApiError, match="No shard available"):
+            await ml.ingest(documents(3), model=model, sink=sink, stall_timeout=0.1, dead_letters=tmp_path / "dead")
 
 
 async def test_only_an_index_has_a_server_that_embeds(tmp_path: Path) -> None:
