@@ -2,20 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from json import JSONDecodeError
 from typing import Any
+
+import orjson
 
 from aiomlcommons.emulator.errors import Refused, refused
 from aiomlcommons.wire.version import Version
 
 _SOURCE = "[Source: REDACTED (`StreamReadFeature.INCLUDE_SOURCE_IN_LOCATION` disabled); {}]"
 _NEW_PARSER = Version.parse("3.8")
+NO_OBJECT = "Compressor detection can only be called on some xcontent bytes or compressed xcontent bytes"
+NO_MAP = "Failed to parse content to map"
 
 
 def bad_json(body: bytes, error: JSONDecodeError, version: str) -> Refused:
     """Return the error response to a body that is not JSON."""
     why = what_is_bad(body, error, version)
     return refused(400, why["type"], why["reason"], why.get("caused_by"))
+
+
+def map_of(body: bytes, version: str) -> Mapping[str, Any]:
+    """Return the object of a body that the server reads as a map. Raises Refused."""
+    if not body.lstrip().startswith(b"{"):
+        raise refused(400, "not_x_content_exception", NO_OBJECT)
+    try:
+        found: Mapping[str, Any] = orjson.loads(body)
+    except JSONDecodeError as error:
+        raise refused(400, "parse_exception", NO_MAP, what_is_bad(body, error, version)) from None
+    return found
 
 
 def what_is_bad(body: bytes, error: JSONDecodeError, version: str) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any
 import attrs
 import orjson
 
-from aiomlcommons.emulator.bad_json import what_is_bad
+from aiomlcommons.emulator.bad_json import NO_OBJECT, what_is_bad
 from aiomlcommons.emulator.errors import Refused, refused
 from aiomlcommons.emulator.indices import _values
 from aiomlcommons.emulator.indices._dynamic import check_alike, mapped, parts
@@ -23,7 +23,6 @@ NOT_IN_DOCUMENT = (
     "Field [{name}] is a metadata field and cannot be added inside a document. Use the index API request parameters."
 )
 OBJECTS = {"object", "nested"}
-NO_OBJECT = "Compressor detection can only be called on some xcontent bytes or compressed xcontent bytes"
 # Whole numbers that orjson may take for floats.
 LARGE = re.compile(rb"\d{19}")
 

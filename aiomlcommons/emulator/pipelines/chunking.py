@@ -16,11 +16,13 @@ from aiomlcommons.emulator.pipelines.options import Options
 from aiomlcommons.emulator.querying.texts import TOKEN
 
 TOKENIZERS = {
-    "standard": TOKEN,
-    "letter": re.compile(r"[^\W\d_]+"),
-    "lowercase": re.compile(r"[^\W\d_]+"),
     "whitespace": re.compile(r"\S+"),
-    **dict.fromkeys(("uax_url_email", "classic", "thai"), TOKEN),
+    "classic": TOKEN,
+    "standard": TOKEN,
+    "lowercase": re.compile(r"[^\W\d_]+"),
+    "uax_url_email": TOKEN,
+    "letter": re.compile(r"[^\W\d_]+"),
+    "thai": TOKEN,
 }
 MOST_CHUNKS = 100
 UNLIMITED = -1
@@ -89,7 +91,7 @@ def cutter_of(options: Options, algorithm: Mapping[str, Any]) -> Cutter:
 
 def _by_tokens(options: Options, given: Mapping[str, Any]) -> Places:
     size, overlap = _size(options, given, "token_limit", 384), _overlap(options, given)
-    tokenizer = str(given.get("tokenizer", "standard"))
+    tokenizer = _name(options, given, "tokenizer", "standard")
     if tokenizer not in TOKENIZERS:
         known = ", ".join(TOKENIZERS)
         words = f"Tokenizer [{tokenizer}] is not supported for [fixed_token_length] algorithm."
@@ -120,11 +122,7 @@ def _windows(length: int, size: int, overlap: float) -> Iterator[tuple[int, int]
 
 
 def _by_delimiter(options: Options, given: Mapping[str, Any]) -> Places:
-    delimiter = given.get("delimiter", "\n\n")
-    if not isinstance(delimiter, str):
-        raise options.illegal("Parameter [delimiter] must be of java.lang.String type")
-    if not delimiter:
-        raise options.illegal("Parameter [delimiter] should not be empty.")
+    delimiter = _name(options, given, "delimiter", "\n\n")
 
     def places(text: str) -> Iterator[tuple[int, int]]:
         start = 0
@@ -144,6 +142,15 @@ ALGORITHMS: Mapping[str, Callable[[Options, Mapping[str, Any]], Places]] = {
 }
 
 
+def _name(options: Options, given: Mapping[str, Any], name: str, default: str) -> str:
+    value = given.get(name, default)
+    if not isinstance(value, str):
+        raise options.illegal(f"Parameter [{name}] must be of java.lang.String type")
+    if not value:
+        raise options.illegal(f"Parameter [{name}] should not be empty.")
+    return value
+
+
 def _whole(options: Options, given: Mapping[str, Any], name: str, default: int) -> int:
     try:
         return int(str(given.get(name, default)))
@@ -159,8 +166,8 @@ def _size(options: Options, given: Mapping[str, Any], name: str, default: int) -
 
 def _overlap(options: Options, given: Mapping[str, Any]) -> float:
     try:
-        overlap = float(given.get("overlap_rate", 0.0))
-    except (TypeError, ValueError):
+        overlap = float(str(given.get("overlap_rate", 0.0)))
+    except ValueError:
         raise options.illegal("Parameter [overlap_rate] must be of java.lang.Double type") from None
     if not 0.0 <= overlap <= 0.5:
         raise options.illegal("Parameter [overlap_rate] must be between 0.0 and 0.5")

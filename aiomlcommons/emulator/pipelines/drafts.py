@@ -29,6 +29,7 @@ class Draft:
     stored: Mapping[str, Any] | None = None
     error: Refused | None = None
     failed_at: int = 0
+    routing: str | None = None
 
     def fail(self, error: Refused) -> None:
         """Note an error, unless there is one, and that it came now."""
@@ -49,6 +50,7 @@ class Processor:
     work: Work
     batch_size: int = 1
     tag: str | None = None
+    description: str | None = None
     ignores_failure: bool = False
     on_failure: Sequence[Processor] = ()
 

@@ -9,7 +9,7 @@ from aiomlcommons.emulator.cluster import Cluster
 from aiomlcommons.emulator.errors import Refused
 from aiomlcommons.emulator.models import asking
 from aiomlcommons.emulator.pipelines.drafts import Draft, Work, makes
-from aiomlcommons.emulator.pipelines.field_maps import FieldMap, Slot, check, nested, slots
+from aiomlcommons.emulator.pipelines.field_maps import FieldMap, Slot, check, check_listed, nested, slots
 from aiomlcommons.emulator.pipelines.options import Options
 from aiomlcommons.emulator.pipelines.pruning import pruner
 
@@ -54,14 +54,20 @@ def _read(options: Options) -> tuple[str, FieldMap, bool]:
     model_id, field_map = options.text("model_id"), options.map("field_map")
     if not model_id.strip():
         raise options.illegal(NO_MODEL)
-    if not field_map or any(not key.strip() or not str(value or "").strip() for key, value in field_map.items()):
+    if not field_map or any(not key.strip() or not _is_target(value) for key, value in field_map.items()):
         raise options.illegal(BAD_MAP)
-    return model_id, nested(field_map), options.flag("skip_existing")
+    return model_id, field_map, options.flag("skip_existing")
+
+
+def _is_target(value: Any) -> bool:
+    return isinstance(value, dict) or bool(str(value or "").strip())
 
 
 def _work(field_map: FieldMap, fill: Fill, *, skips: bool) -> Work:
     async def work(cluster: Cluster, drafts: Sequence[Draft]) -> None:
-        wanted = [slot for draft in drafts for slot in _slots(draft, field_map, skips=skips)]
+        # A name with a dot too many is refused for each document, and not in the configuration.
+        fields = nested(field_map)
+        wanted = [slot for draft in drafts for slot in _slots(draft, fields, skips=skips)]
         if wanted:
             await fill(cluster, wanted, drafts)
 
@@ -73,6 +79,7 @@ def _slots(draft: Draft, field_map: FieldMap, *, skips: bool) -> list[Slot]:
     try:
         draft.source = nested(draft.source)
         check(draft.source, field_map)
+        check_listed(draft.source, field_map)
     except Refused as error:
         draft.error = error
         return []

@@ -8,7 +8,7 @@ from typing import Any
 import attrs
 
 from aiomlcommons.emulator.errors import illegal
-from aiomlcommons.emulator.pipelines.options import java_type
+from aiomlcommons.emulator.pipelines.options import java_type, uncastable
 
 NEITHER = "map type field [{name}] is neither string nor nested type, cannot process it"
 LISTED = "list type field [{name}] {what}, cannot process it"
@@ -33,13 +33,23 @@ class Slot:
     # What the index has in the same place: the texts, and what was made of them.
     was: Any = None
     had: Any = None
+    # Whether the field is one of an object in a list: there a name with dots is taken as it is.
+    is_listed: bool = False
 
     def fill(self, results: list[Any], key: str) -> None:
-        """Put results in place: those of a list as objects, with the result under a key."""
-        *above, last = self.target.split(".")
-        node = self.node
+        """Put results in place: those of a list as objects, with the result under a key. Raises Refused."""
+        *above, last = [self.target] if self.is_listed else self.target.split(".")
+        node: Any = self.node
         for name in above:
-            node = node.setdefault(name, {})
+            if isinstance(node, list):
+                return  # which the server leaves as it is
+            if not isinstance(node, dict):
+                raise uncastable(node, "java.util.Map")
+            node[name] = node = {} if node.get(name) is None else node[name]
+        if isinstance(node, list):
+            return
+        if not isinstance(node, dict):
+            raise uncastable(node, "java.util.Map")
         node[last] = [{key: one} for one in results] if self.is_list else results[0]
 
     def reuse(self) -> bool:
@@ -61,14 +71,18 @@ def nested(source: Mapping[str, Any]) -> dict[str, Any]:
         *above, last = parts = name.split(".")
         if not all(part.strip() for part in parts):
             raise illegal(BAD_DOT.format(name=name) if above else NO_NAME)
-        node = found
-        for part in above:
-            below = node.get(part)
-            node[part] = node = below if isinstance(below, dict) else {}
-        value = _nested(value)
-        old = node.get(last)
-        node[last] = {**old, **value} if isinstance(old, dict) and isinstance(value, dict) else value
+        _set(found, above, last, _nested(value))
     return found
+
+
+def _set(node: dict[str, Any], above: list[str], last: str, value: Any) -> None:
+    """Put a value in place; where there is one already that is no object, the one that is not within it stays."""
+    for part in above:
+        if not isinstance(node.setdefault(part, {}), dict):
+            return
+        node = node[part]
+    old = node.get(last)
+    node[last] = {**old, **value} if isinstance(old, dict) and isinstance(value, dict) else value
 
 
 def _nested(value: Any) -> Any:
@@ -77,26 +91,44 @@ def _nested(value: Any) -> Any:
     return [_nested(one) for one in value] if isinstance(value, list) else value
 
 
-def slots(node: Any, field_map: FieldMap, stored: Any = None, above: str = "") -> Iterator[Slot]:
+def slots(
+    node: Any, field_map: FieldMap, stored: Any = None, above: str = "", *, is_listed: bool = False
+) -> Iterator[Slot]:
     """Yield the texts that a nested field map names; what is missing, null or blank is passed over."""
     before = stored if isinstance(stored, Mapping) else {}
     for name, target in field_map.items():
         value, was = node.get(name), before.get(name)
         if isinstance(target, Mapping):
-            yield from _within(value, target, was, f"{above}{name}.")
+            yield from _within(value, target, was, f"{above}{name}.", is_listed=is_listed)
         elif (isinstance(value, list) and value) or (isinstance(value, str) and value.strip()):
             texts = value if isinstance(value, list) else [value]
             path = f"{above}{target}"
-            yield Slot(node, str(target), path, list(texts), isinstance(value, list), was, before.get(str(target)))
+            had = before.get(str(target))
+            yield Slot(node, str(target), path, list(texts), isinstance(value, list), was, had, is_listed)
 
 
-def _within(value: Any, field_map: FieldMap, stored: Any, above: str) -> Iterator[Slot]:
+def _within(value: Any, field_map: FieldMap, stored: Any, above: str, *, is_listed: bool) -> Iterator[Slot]:
     if isinstance(value, list):
         olds = stored if isinstance(stored, list) and len(stored) == len(value) else [None] * len(value)
         for one, old in zip(value, olds, strict=True):
-            yield from _within(one, field_map, old, above)
+            yield from _within(one, field_map, old, above, is_listed=True)
     elif isinstance(value, dict):
-        yield from slots(value, field_map, stored, above)
+        yield from slots(value, field_map, stored, above, is_listed=is_listed)
+
+
+def check_listed(node: Any, field_map: FieldMap, *, is_listed: bool = False) -> None:
+    """Raise Refused for what the server does not cut up in lists: texts beside objects, and lists within these."""
+    for name, target in field_map.items():
+        value = node.get(name)
+        if not isinstance(target, Mapping):
+            if is_listed and isinstance(value, list):
+                raise uncastable(value, "java.lang.String")
+            continue
+        for one in value if isinstance(value, list) else [value]:
+            if isinstance(one, dict):
+                check_listed(one, target, is_listed=is_listed or isinstance(value, list))
+            elif isinstance(value, list) and isinstance(one, str):
+                raise uncastable(one, "java.util.Map")
 
 
 def check(node: Mapping[str, Any], field_map: Any, name: str = "field_map") -> None:

@@ -12,7 +12,7 @@ import attrs
 from aiomlcommons.emulator.cluster import Cluster
 from aiomlcommons.emulator.errors import Refused, illegal
 from aiomlcommons.emulator.pipelines.drafts import BATCHING, MAKERS, Draft, Processor
-from aiomlcommons.emulator.pipelines.options import Options, bad_config
+from aiomlcommons.emulator.pipelines.options import Options, bad_config, java_type, uncastable
 from aiomlcommons.emulator.pipelines.tallies import tallies_of
 from aiomlcommons.emulator.querying.errors import not_emulated
 
@@ -25,9 +25,9 @@ NEURAL = {"text_embedding", "sparse_encoding", "text_chunking", "text_image_embe
 OTHERS = re.findall(
     r"\w+",
     """
-    append bytes community_id convert copy csv date date_index_name dissect dot_expander drop fail fingerprint foreach
-    geoip geojson_feature grok gsub html_strip ip2geo join json kv lowercase pipeline remove_by_pattern script sort
-    sparse_encoding_v2 split trim uppercase urldecode user_agent
+    acl_routing append bytes community_id convert copy csv date date_index_name dissect dot_expander drop fail
+    fingerprint foreach geoip geojson_feature grok gsub hierarchical_routing html_strip ip2geo join json kv lowercase
+    pipeline remove remove_by_pattern rename script set sort split trim uppercase urldecode user_agent
     """,
 )
 
@@ -43,19 +43,35 @@ class Pipeline:
 
 def parsed(cluster: Cluster, pipeline_id: str, body: Mapping[str, Any]) -> Pipeline:
     """Return a pipeline by its configuration. Raises Refused."""
-    given = dict(body)
-    if "processors" not in given:
-        raise bad_config("[processors] required property is missing", name="processors")
-    processors = [_processor(cluster, one) for one in given.pop("processors")]
-    on_failure = [_processor(cluster, one) for one in given.pop("on_failure", ())]
-    if unknown := [name for name in given if name not in {"description", "version", "_meta"}]:
+    options = Options(None, dict(body))
+    options.maybe_text("description")
+    options.whole("version", 0)
+    if (given := options.maybe_list("processors")) is None:
+        raise options.bad("processors", "required property is missing")
+    processors = _processors(cluster, given)
+    rescuers = options.maybe_list("on_failure")
+    on_failure = _processors(cluster, rescuers or ())
+    if rescuers == []:
+        raise bad_config(f"pipeline [{pipeline_id}] cannot have an empty on_failure option defined")
+    if options.rest:
         words = "doesn't support one or more provided configuration parameters"
-        raise bad_config(f"pipeline [{pipeline_id}] {words} [{', '.join(unknown)}]")
+        raise bad_config(f"pipeline [{pipeline_id}] {words} [{', '.join(options.rest)}]")
     return Pipeline(pipeline_id, processors, on_failure)
 
 
-def _processor(cluster: Cluster, given: Mapping[str, Any]) -> Processor:
-    ((kind, config),) = given.items()
+def _processors(cluster: Cluster, given: Sequence[Any]) -> list[Processor]:
+    """Return processors, each of which has its type as its key; the server takes several of one object, or none."""
+    for one in given:
+        if not isinstance(one, Mapping):
+            raise uncastable(one, "java.util.Map")
+    return [_processor(cluster, kind, config) for one in given for kind, config in one.items()]
+
+
+def _processor(cluster: Cluster, kind: str, config: Any) -> Processor:
+    if config is None:
+        raise bad_config(f"the config of processor [{kind}] cannot be null", kind)
+    if not isinstance(config, Mapping):
+        raise bad_config(f"property isn't a map, but of type [{java_type(config)}]", kind)
     if kind in OTHERS:
         raise not_emulated(f"processor [{kind}]")
     if kind not in MAKERS or (kind in NEURAL and not cluster.has("neural-search")):
@@ -63,15 +79,20 @@ def _processor(cluster: Cluster, given: Mapping[str, Any]) -> Processor:
     options = Options(kind, dict(config))
     if "if" in options.rest:
         raise not_emulated("condition of a processor, which is a script")
-    tag, _ = options.maybe_text("tag"), options.maybe_text("description")
-    ignores = options.flag("ignore_failure")
-    on_failure = [_processor(cluster, one) for one in options.list("on_failure")]
+    # Of what all processors have, errors do not say in which it is.
+    common = Options(None, options.rest)
+    tag, description = common.maybe_text("tag"), common.maybe_text("description")
+    ignores = common.flag("ignore_failure")
+    rescuers = common.maybe_list("on_failure")
+    on_failure = _processors(cluster, rescuers or ())
+    if rescuers is not None and not on_failure:
+        raise options.bad("on_failure", "processors list cannot be empty")
     size = options.whole("batch_size", 1) if kind in BATCHING else 1
     if size < 1:
         raise options.bad("batch_size", NO_BATCH)
     work = MAKERS[kind](options)
     options.finish()
-    return Processor(kind, work, size, tag, ignores, on_failure)
+    return Processor(kind, work, size, tag, description, ignores, on_failure)
 
 
 def missing(pipeline_id: str) -> Refused:

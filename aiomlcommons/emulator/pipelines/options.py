@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -11,6 +12,9 @@ from aiomlcommons.emulator.errors import Refused, illegal, refused
 
 JAVA = {str: "java.lang.String", bool: "java.lang.Boolean", int: "java.lang.Integer", float: "java.lang.Double"}
 JAVA |= {dict: "java.util.HashMap", list: "java.util.ArrayList"}
+WHOLE = re.compile(r"[+-]?\d+")
+LARGEST = 2**31 - 1
+CAST = "class {one} cannot be cast to class {other} ({one} and {other} are in module java.base of loader 'bootstrap')"
 Given = Mapping[str, Any]
 
 
@@ -26,11 +30,19 @@ def java_type(value: Any) -> str:
     return JAVA.get(type(value), "java.lang.Object")
 
 
+def uncastable(value: Any, wanted: str) -> Refused:
+    """Return the error of a value that the server takes for one of another class without a look."""
+    return refused(500, "class_cast_exception", CAST.format(one=java_type(value), other=wanted))
+
+
 @attrs.define
 class Options:
-    """The configuration of a processor of a type; what is read of it is gone from ``rest``."""
+    """The configuration of a processor of a type; what is read of it is gone from ``rest``. What is null is not there.
 
-    kind: str
+    ``kind`` is empty for a pipeline.
+    """
+
+    kind: str | None
     rest: dict[str, Any]
     # The server says some errors of processors of searches otherwise.
     of_search: bool = False
@@ -44,29 +56,29 @@ class Options:
 
     def maybe_text(self, name: str, default: str | None = None) -> str | None:
         """Return a text, or the default."""
-        value = self.rest.pop(name, default)
+        value = self._taken(name, default)
         if value is not None and not isinstance(value, str):
             raise self._unlike(name, "a string", value)
         return value
 
     def flag(self, name: str, *, default: bool = False) -> bool:
         """Return what is true or false."""
-        value = self.rest.pop(name, default)
+        value = self._taken(name, default)
         if not isinstance(value, bool):
             raise self._unlike(name, "a boolean", value)
         return value
 
     def whole(self, name: str, default: int) -> int:
         """Return a whole number, or the default."""
-        value = self.rest.pop(name, default)
-        try:
-            return int(str(value))
-        except ValueError:
-            raise self.bad(name, f"property cannot be converted to an int [{value}]") from None
+        value = self._taken(name, default)
+        shown = str(value).lower() if isinstance(value, bool) else str(value)
+        if not WHOLE.fullmatch(shown) or not -LARGEST - 1 <= int(shown) <= LARGEST:
+            raise self.bad(name, f"property cannot be converted to an int [{shown}]")
+        return int(shown)
 
     def number(self, name: str, default: float | None = None) -> float:
         """Return a number; it must be there unless there is a default."""
-        value = self.rest.pop(name, default)
+        value = self._taken(name, default)
         if value is None:
             raise self.bad(name, "required property is missing")
         try:
@@ -88,17 +100,25 @@ class Options:
             raise self._unlike(name, "a map", value)
         return value
 
-    def list(self, name: str) -> list[Any]:
+    def list(self, name: str) -> Sequence[Any]:
         """Return a list; an empty one if there is none."""
+        return self.maybe_list(name) or []
+
+    def maybe_list(self, name: str) -> Sequence[Any] | None:
+        """Return a list, or None."""
         value = self.rest.pop(name, None)
         if value is not None and not isinstance(value, list):
             raise self._unlike(name, "a list", value)
-        return value or []
+        return value
+
+    def _taken(self, name: str, default: Any) -> Any:
+        value = self.rest.pop(name, None)
+        return default if value is None else value
 
     def finish(self) -> None:
         """Raise Refused for what nobody has read."""
         if self.rest:
-            unknown = ", ".join(self.rest)
+            unknown = ", ".join(sorted(self.rest))
             words = f"processor [{self.kind}] doesn't support one or more provided configuration parameters"
             if self.of_search:
                 raise bad_config(f"{words}: [{unknown}]")

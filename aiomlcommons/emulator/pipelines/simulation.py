@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
+
+import attrs
 
 from aiomlcommons.emulator.cluster import Cluster
 from aiomlcommons.emulator.errors import Refused, illegal
 from aiomlcommons.emulator.pipelines import ingest_pipelines
 from aiomlcommons.emulator.pipelines.drafts import Draft, Processor
 from aiomlcommons.emulator.pipelines.ingest_pipelines import Pipeline
-from aiomlcommons.emulator.pipelines.options import bad_config
+from aiomlcommons.emulator.pipelines.options import Options
 from aiomlcommons.emulator.pipelines.store import body_of
 from aiomlcommons.emulator.registry import Plain
 from aiomlcommons.emulator.routes import Call, route
@@ -29,9 +31,10 @@ async def simulate(cluster: Cluster, call: Call) -> Plain:
     """Return documents as a pipeline leaves them; ``verbose`` shows them after each processor."""
     body = body_of(call)
     name, pipeline = _pipeline(cluster, call, body)
-    if "docs" not in body:
-        raise bad_config("[docs] required property is missing", name="docs")
-    drafts = [_draft(one) for one in body["docs"]]
+    given = Options(None, dict(body))
+    if (docs := given.maybe_list("docs")) is None:
+        raise given.bad("docs", "required property is missing")
+    drafts = [_draft(one) for one in docs]
     if not drafts:
         raise illegal("must specify at least one document in [docs]")
     if call.flag("verbose"):
@@ -46,22 +49,24 @@ async def simulate(cluster: Cluster, call: Call) -> Plain:
 def _pipeline(cluster: Cluster, call: Call, body: Mapping[str, Any]) -> tuple[str, Pipeline]:
     name = call.names.get("id", INLINE)
     if name == INLINE:
-        if "pipeline" not in body:
-            raise bad_config("[pipeline] required property is missing", name="pipeline")
-        return name, ingest_pipelines.parsed(cluster, name, body["pipeline"])
+        return name, ingest_pipelines.parsed(cluster, name, Options(None, dict(body)).map("pipeline"))
     if name not in cluster.pipelines:
         raise illegal(f"pipeline [{name}] does not exist")
     return name, ingest_pipelines.parsed(cluster, name, cluster.pipelines[name])
 
 
-def _draft(given: Mapping[str, Any]) -> Draft:
-    if "_source" not in given:
-        raise bad_config("[_source] required property is missing", name="_source")
-    return Draft(str(given.get("_index", "_index")), str(given.get("_id", "_id")), copy.deepcopy(given["_source"]))
+def _draft(given: Any) -> Draft:
+    if not isinstance(given, Mapping):
+        raise illegal("malformed [docs] section, should include an inner object")
+    source = Options(None, dict(given)).map("_source")
+    draft = Draft(str(given.get("_index", "_index")), str(given.get("_id", "_id")), copy.deepcopy(source))
+    return attrs.evolve(draft, routing=given.get("_routing"))
 
 
 def _doc(draft: Draft, ingest: Mapping[str, Any]) -> dict[str, Any]:
-    return {"_index": draft.index, "_id": draft.key, "_source": copy.deepcopy(draft.source), "_ingest": ingest}
+    routing = {} if draft.routing is None else {"_routing": draft.routing}
+    where = {"_index": draft.index, "_id": draft.key, **routing}
+    return {**where, "_source": copy.deepcopy(draft.source), "_ingest": ingest}
 
 
 def _error(error: Refused) -> dict[str, Any]:
@@ -69,11 +74,18 @@ def _error(error: Refused) -> dict[str, Any]:
 
 
 async def _verbose(cluster: Cluster, name: str, pipeline: Pipeline, draft: Draft) -> dict[str, Any]:
+    return {"processor_results": await _steps(cluster, name, pipeline.processors, draft)}
+
+
+async def _steps(cluster: Cluster, name: str, processors: Sequence[Processor], draft: Draft) -> list[dict[str, Any]]:
     results = []
-    for processor in pipeline.processors:
+    for processor in processors:
         if draft.error is None:
             results += [await _step(cluster, name, processor, draft)]
-    return {"processor_results": results}
+            if draft.error is not None and processor.on_failure:
+                draft.error = None
+                results += await _steps(cluster, name, processor.on_failure, draft)
+    return results
 
 
 async def _step(cluster: Cluster, name: str, processor: Processor, draft: Draft) -> dict[str, Any]:
@@ -84,8 +96,8 @@ async def _step(cluster: Cluster, name: str, processor: Processor, draft: Draft)
     draft.source, error = heard.source, heard.error
     status = "success" if error is None else "error_ignored" if processor.ignores_failure else "error"
     step: dict[str, Any] = {"processor_type": processor.kind, "status": status}
-    if processor.tag is not None:
-        step["tag"] = processor.tag
+    said = {"tag": processor.tag, "description": processor.description}
+    step |= {name: one for name, one in said.items() if one is not None}
     if error is not None:
         step |= {"ignored_error": _error(error)} if processor.ignores_failure else _error(error)
     if error is not None and not processor.ignores_failure:

@@ -6,6 +6,7 @@ import fnmatch
 from collections.abc import Mapping
 from typing import Any
 
+from aiomlcommons.emulator.bad_json import map_of
 from aiomlcommons.emulator.cluster import Cluster
 from aiomlcommons.emulator.errors import refused
 from aiomlcommons.emulator.pipelines import ingest_pipelines
@@ -45,8 +46,7 @@ def body_of(call: Call) -> Mapping[str, Any]:
     """Return the body of a request that must have one."""
     if not call.http.body:
         raise bad_config("request body or source parameter is required")
-    body: Mapping[str, Any] = call.json()
-    return body
+    return map_of(call.http.body, call.version)
 
 
 def shown(kept: Kept, names: str) -> Plain:
@@ -57,8 +57,9 @@ def shown(kept: Kept, names: str) -> Plain:
 
 def forgotten(kept: Kept, names: str) -> Plain:
     """Delete the pipelines of some names. Raises Refused (404) where there is none."""
-    found = [key for key in kept if _is_named(key, names)]
-    if not found and "*" not in names:
+    # Unlike those that are shown, it is one name or one pattern.
+    found = [key for key in kept if fnmatch.fnmatchcase(key, names)]
+    if not found and names != "*":
         raise refused(404, "resource_not_found_exception", f"pipeline [{names}] is missing")
     for key in found:
         del kept[key]
