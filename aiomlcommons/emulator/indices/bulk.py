@@ -15,13 +15,13 @@ from aiomlcommons.emulator.indices.documents import loaded
 from aiomlcommons.emulator.indices.errors import invalid_request, no_body
 from aiomlcommons.emulator.indices.ingesting import ingested
 from aiomlcommons.emulator.indices.writes import Write
+from aiomlcommons.emulator.querying.errors import token_of
 from aiomlcommons.emulator.registry import Plain
 from aiomlcommons.emulator.routes import Call, route
 
 ACTIONS = "[create, delete, index, update]"
 METADATA = {"_index", "_id", "routing", "if_seq_no", "if_primary_term", "version", "version_type", "require_alias"}
 METADATA |= {"pipeline", "_source", "retry_on_conflict", "op_type"}
-TOKENS = {str: "VALUE_STRING", list: "START_ARRAY", bool: "VALUE_BOOLEAN", type(None): "VALUE_NULL"}
 
 
 @route(
@@ -37,7 +37,7 @@ async def bulk(cluster: Cluster, call: Call) -> Plain:
     if found := [problem for write in wanted for problem in _problems(write)]:
         raise invalid_request(*found)
     done = await ingested(cluster, wanted)
-    items = [{one.action: _item(cluster, one, ready, mode)} for one, ready in done.writes]
+    items = [_item(cluster, one, ready, mode) for one, ready in done.writes]
     errors = any("error" in item for one in items for item in one.values())
     ingest = {"ingest_took": 0} if done.was_any else {}
     return Plain({"took": 1, **ingest, "errors": errors, "items": items})
@@ -49,14 +49,20 @@ def _problems(write: Write) -> list[str]:
 
 def _item(cluster: Cluster, write: Write, ready: Write | Refused, mode: str) -> dict[str, Any]:
     """Do a write, unless its pipeline has refused its document, and return its result."""
+    if isinstance(ready, Refused):
+        # Of an update it is the document that was refused, which has no id of its own.
+        is_update = write.action == "update"
+        return {"index" if is_update else write.action: _failed(write.index, None if is_update else write.key, ready)}
     try:
-        if isinstance(ready, Refused):
-            raise ready
         done = writes.perform(cluster, ready)
     except Refused as error:
-        where = {"_index": write.index, "_id": write.key}
-        return {**where, "status": error.status, "error": writes.said_of(error)}
-    return {**writes.answered(done, mode), "status": done.status}
+        return {write.action: _failed(write.index, write.key, error)}
+    # Unlike an update by itself, one that changes nothing is told with the shards that there are.
+    return {write.action: {**writes.answered(done, mode), "_shards": done.index.shards, "status": done.status}}
+
+
+def _failed(index: str, key: str | None, error: Refused) -> dict[str, Any]:
+    return {"_index": index, "_id": key, "status": error.status, "error": writes.said_of(error)}
 
 
 # ---- lines -----------------------------------------------------------------------------------------------------------
@@ -81,7 +87,9 @@ def _read(call: Call) -> Iterator[Write]:
                 return  # the server drops an action without a line after it
             source = following[1]
         if action == "update":
-            writes.check_update(loaded(source, call.version))
+            change = writes.check_update(loaded(source, call.version))
+            if "upsert" in change and "if_seq_no" in metadata:
+                raise invalid_request(writes.NO_UPSERT)
         yield _write(call, action, metadata, source)
 
 
@@ -91,17 +99,17 @@ def _action(number: int, line: bytes, version: str) -> tuple[str, Mapping[str, A
     except orjson.JSONDecodeError as error:
         raise bad_json(line, error, version) from None
     if not isinstance(given, dict):
-        raise _malformed(number, f"expected START_OBJECT but found [{_token(given)}]")
+        raise _malformed(number, f"expected START_OBJECT but found [{token_of(given)}]")
     if not given:
         raise _malformed(number, "expected FIELD_NAME but found [END_OBJECT]")
     action, metadata = next(iter(given.items()))
     if action not in writes.ACTIONS:
         raise _malformed(number, f"expected one of {ACTIONS} but found [{action}]")
     if not isinstance(metadata, dict):
-        raise _malformed(number, f"expected START_OBJECT or END_OBJECT but found [{_token(metadata)}]")
+        raise _malformed(number, f"expected START_OBJECT or END_OBJECT but found [{token_of(metadata)}]")
     for name, value in metadata.items():
         if isinstance(value, list | dict):
-            raise _malformed(number, f"expected a simple value for field [{name}] but found [{_token(value)}]")
+            raise _malformed(number, f"expected a simple value for field [{name}] but found [{token_of(value)}]")
         if name not in METADATA:
             raise illegal(f"Action/metadata line [{number}] contains an unknown parameter [{name}]")
     return action, metadata
@@ -109,10 +117,6 @@ def _action(number: int, line: bytes, version: str) -> tuple[str, Mapping[str, A
 
 def _malformed(number: int, why: str) -> Refused:
     return illegal(f"Malformed action/metadata line [{number}], {why}")
-
-
-def _token(value: Any) -> str:
-    return "START_OBJECT" if isinstance(value, dict) else TOKENS.get(type(value), "VALUE_NUMBER")
 
 
 def _write(call: Call, action: str, metadata: Mapping[str, Any], source: bytes) -> Write:
@@ -125,6 +129,6 @@ def _write(call: Call, action: str, metadata: Mapping[str, Any], source: bytes) 
         metadata.get("if_seq_no"),
         metadata.get("version"),
         bool(metadata.get("require_alias", call.flag("require_alias"))),
-        str(metadata.get("pipeline", query.get("pipeline", ""))),
+        str(pipeline) if (pipeline := metadata.get("pipeline", query.get("pipeline"))) is not None else None,
         metadata.get("if_primary_term"),
     )

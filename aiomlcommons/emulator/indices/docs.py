@@ -120,7 +120,7 @@ async def _written(cluster: Cluster, call: Call, action: str) -> Plain:
         _number(query.get("if_seq_no")),
         _number(query.get("version")),
         call.flag("require_alias"),
-        query.get("pipeline", ""),
+        query.get("pipeline"),
         _number(query.get("if_primary_term")),
     )
     if call.names.get("id") and (problems := writes.problems(write)):

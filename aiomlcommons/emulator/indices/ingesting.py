@@ -7,11 +7,11 @@ from typing import Any
 
 import attrs
 
+from aiomlcommons.emulator.bad_json import map_of
 from aiomlcommons.emulator.cluster import Cluster
 from aiomlcommons.emulator.encoding import to_json
 from aiomlcommons.emulator.errors import Refused
 from aiomlcommons.emulator.indices import names, semantic_ingest
-from aiomlcommons.emulator.indices.documents import loaded
 from aiomlcommons.emulator.indices.state import UserIndex
 from aiomlcommons.emulator.indices.writes import Write
 from aiomlcommons.emulator.pipelines import ingest_pipelines
@@ -43,6 +43,8 @@ class _Steps:
     fields: Mapping[str, Field]
     semantic: Processor | None
     pending: list[_Pending] = attrs.field(factory=list)
+    # The error of a document that is no object: the server makes drafts of all, or of none.
+    unreadable: Refused | None = None
 
 
 @attrs.frozen
@@ -63,11 +65,14 @@ async def ingested(cluster: Cluster, writes: Sequence[Write]) -> Ingested:
     done: list[Write | Refused] = list(writes)
     every: dict[tuple[str, str], _Steps] = {}
     for place, write in enumerate(writes):
-        key = (write.index, write.pipeline)
+        key = (write.index, write.pipeline or "")
         steps = every[key] = every.get(key) or _steps(cluster, write)
         if steps.pipelines or steps.semantic is not None:
             _collect(cluster, steps, place, write)
     for steps in every.values():
+        if steps.unreadable is not None:
+            for one in steps.pending:
+                one.draft.fail(steps.unreadable)
         whole = [one.draft for one in steps.pending if not one.is_change]
         for pipeline in steps.pipelines:
             await ingest_pipelines.run(cluster, pipeline, whole)
@@ -110,13 +115,13 @@ def _index(cluster: Cluster, write: Write) -> UserIndex | None:
 
 
 def _collect(cluster: Cluster, steps: _Steps, place: int, write: Write) -> None:
-    """Note the document of a write, if it has one. A body that is no object is left to the write, which refuses it."""
+    """Note the document of a write, if it has one. One that cannot be read is refused with all others beside it."""
     if write.action == "delete":
         return
     try:
-        body = loaded(write.body, cluster.version)
-    except Refused:
-        return
+        body = dict(map_of(write.body, cluster.version))
+    except Refused as error:
+        body, steps.unreadable = {}, steps.unreadable or error
     if write.action != "update":
         _add(steps, _Pending(place, write, body, None, _draft(steps, write, body), is_change=False))
         return

@@ -17,7 +17,7 @@ from aiomlcommons.emulator.indices.rewriting import check_plugin, rewritten
 from aiomlcommons.emulator.pipelines import searches as search_pipelines
 from aiomlcommons.emulator.pipelines.enriching import in_two_phases
 from aiomlcommons.emulator.pipelines.searches import SearchPipeline
-from aiomlcommons.emulator.querying.errors import not_emulated, parsing
+from aiomlcommons.emulator.querying.errors import not_emulated, parsing, token_of
 from aiomlcommons.emulator.querying.paging import Page, matching, page
 from aiomlcommons.emulator.querying.scope import Row, Scope
 from aiomlcommons.emulator.querying.sorting import Found, in_order
@@ -98,7 +98,7 @@ def _body(call: Call) -> dict[str, Any]:
         if name in OTHERS:
             raise not_emulated(f"[{name}] of a search")
         if name not in KNOWN or (name == "query" and not isinstance(value, dict)):
-            raise parsing(f"Unknown key for a {_token(value)} in [{name}].")
+            raise parsing(f"Unknown key for a {token_of(value)} in [{name}].")
     given: dict[str, Any] = {name: query[name] for name in ("size", "from", "search_pipeline") if name in query}
     if "sort" in query:
         given["sort"] = [_sort(part) for part in query["sort"].split(",")]
@@ -110,13 +110,8 @@ def _body(call: Call) -> dict[str, Any]:
 
 def _object(body: Any) -> dict[str, Any]:
     if body is not None and not isinstance(body, dict):
-        raise parsing(f"Expected [START_OBJECT] but found [{_token(body)}]")
+        raise parsing(f"Expected [START_OBJECT] but found [{token_of(body)}]")
     return body or {}
-
-
-def _token(value: Any) -> str:
-    names_of = {str: "VALUE_STRING", list: "START_ARRAY", dict: "START_OBJECT", bool: "VALUE_BOOLEAN"}
-    return names_of.get(type(value), "VALUE_NULL" if value is None else "VALUE_NUMBER")
 
 
 def _sort(part: str) -> Any:

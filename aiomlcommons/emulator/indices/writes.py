@@ -17,9 +17,12 @@ from aiomlcommons.emulator.indices.creation import create
 from aiomlcommons.emulator.indices.documents import Parser, loaded
 from aiomlcommons.emulator.indices.errors import conflict, invalid_request, no_document
 from aiomlcommons.emulator.indices.state import Source, UserIndex
-from aiomlcommons.emulator.querying.errors import not_emulated, suggestion, unreadable
+from aiomlcommons.emulator.querying.errors import not_emulated, suggestion, token_of, unreadable
 
 LONGEST_ID = 512
+ONLY_NEW = "create operations do not support compare and set. use index instead"
+NO_UPSERT = "upsert requests don't support `if_seq_no` and `if_primary_term`"
+NAMELESS = "pipeline cannot be an empty string"
 READS_BASE64 = "3.8"
 DEEPEST = 20
 PRIMARY_TERM = 1
@@ -42,7 +45,7 @@ class Write:
     if_seq_no: int | None = None
     version: int | None = None
     needs_alias: bool = False
-    pipeline: str = ""
+    pipeline: str | None = None
     if_primary_term: int | None = None
 
 
@@ -59,10 +62,25 @@ def problems(write: Write) -> list[str]:
     """Return why a request with this write is refused as a whole."""
     if write.key is None and write.action in {"update", "delete"}:
         return ["id is missing"]
+    found = _unconditional(write)
+    if write.pipeline == "":
+        found += [NAMELESS]
     size = len((write.key or "").encode("utf-8", "replace"))
-    if size <= LONGEST_ID:
-        return []
-    return [f"id [{write.key}] is too long, must be no longer than {LONGEST_ID} bytes but was: {size}"]
+    if size > LONGEST_ID:
+        found += [f"id [{write.key}] is too long, must be no longer than {LONGEST_ID} bytes but was: {size}"]
+    return found
+
+
+def _unconditional(write: Write) -> list[str]:
+    """Return what is wrong with the conditions of a write, of which both are needed."""
+    number, term = write.if_seq_no, write.if_primary_term or 0
+    if number is not None and number < 0:
+        raise illegal(f"sequence numbers must be non negative. got [{number}].")
+    if number is not None and write.action == "create":
+        return [ONLY_NEW]
+    if number is not None and not term:
+        return [f"ifSeqNo is set, but primary term is [{term}]"]
+    return [f"ifSeqNo is unassigned, but primary term is [{term}]"] if number is None and term else []
 
 
 def perform(cluster: Cluster, write: Write) -> Written:
@@ -94,7 +112,7 @@ def _target(cluster: Cluster, write: Write) -> UserIndex:
 def _index(cluster: Cluster, index: UserIndex, write: Write) -> Written:
     key = write.key or cluster.new_id()
     source = _parsed(cluster, index, key, loaded(write.body, cluster.version))
-    old = _checked(index, key, write)
+    old = None if write.key is None else _checked(index, key, write)
     if old is not None and write.action == "create":
         raise conflict(index.name, index.uuid, key, f"document already exists (current version [{old.version}])")
     return _put(index, key, source, write)
@@ -140,11 +158,11 @@ def _delete(_: Cluster, index: UserIndex, write: Write) -> Written:
 
 def _update(cluster: Cluster, index: UserIndex, write: Write) -> Written:
     key, change = write.key or "", check_update(loaded(write.body, cluster.version))
+    new = change.get("doc") if change.get("doc_as_upsert") else change.get("upsert")
+    if new is None and key not in index.documents:
+        raise no_document(index.name, index.uuid, key)
     old = _checked(index, key, write)
-    if old is None:
-        new = change.get("doc") if change.get("doc_as_upsert") else change.get("upsert")
-        if new is None:
-            raise no_document(index.name, index.uuid, key)
+    if old is None and new is not None:
         return _put(index, key, _parsed(cluster, index, key, new), write)
     source = _parsed(cluster, index, key, _merged(old.source, change.get("doc", {})))
     if change.get("detect_noop", True) and to_json(source) == to_json(old.source):
@@ -162,6 +180,9 @@ def check_update(change: Mapping[str, Any]) -> Mapping[str, Any]:
         raise not_emulated("scripts")
     if "doc" not in change:
         raise invalid_request("script or doc is missing")
+    for name in ("doc", "upsert"):
+        if name in change and not isinstance(change[name], Mapping):
+            raise unreadable(f"[UpdateRequest] {name} doesn't support values of type: {token_of(change[name])}")
     return change
 
 

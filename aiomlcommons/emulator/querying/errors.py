@@ -11,6 +11,7 @@ from aiomlcommons.emulator.errors import RESULT_WINDOW, Refused, illegal, refuse
 
 WINDOW = 10_000
 NEAR = 0.5
+TOKENS = {str: "VALUE_STRING", list: "START_ARRAY", bool: "VALUE_BOOLEAN", type(None): "VALUE_NULL"}
 
 
 def shards_failed(index: str, node_id: str, cause: Mapping[str, Any], status: int = 400) -> Refused:
@@ -62,6 +63,11 @@ def parsing(reason: str) -> Refused:
 def unreadable(reason: str, caused_by: Mapping[str, Any] | None = None) -> Refused:
     """Return the error of a part of a body that cannot be parsed."""
     return refused(400, "x_content_parse_exception", f"[1:1] {reason}", caused_by)
+
+
+def token_of(value: Any) -> str:
+    """Return what the server's parser calls a value."""
+    return "START_OBJECT" if isinstance(value, Mapping) else TOKENS.get(type(value), "VALUE_NUMBER")
 
 
 def malformed() -> Refused:
