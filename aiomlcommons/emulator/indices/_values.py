@@ -13,7 +13,7 @@ import numpy as np
 from aiomlcommons.emulator.indices._weights import feature, features
 from aiomlcommons.emulator.indices.errors import LONGEST_TERM, Unreadable, immense_term
 from aiomlcommons.emulator.indices.mappings import java
-from aiomlcommons.emulator.querying.errors import cause
+from aiomlcommons.emulator.querying.errors import cause, token_of
 from aiomlcommons.emulator.querying.types import FRACTIONS, WHOLE, milliseconds
 
 ILLEGAL = "illegal_argument_exception"
@@ -172,7 +172,7 @@ def _numbers(given: list[Any], *, is_byte: bool) -> Any:
 
 def _component(one: Any) -> float:
     if one is None or isinstance(one, bool | list | Mapping):
-        token = "START_ARRAY" if isinstance(one, list) else f"VALUE_{java(one).upper()}"
+        token = token_of(one) if isinstance(one, list | Mapping) else f"VALUE_{java(one).upper()}"
         raise _by_parser(f"Current token ({token}) not numeric, cannot use numeric value accessors", one)
     try:
         return float(one)

@@ -9,7 +9,7 @@ from aiomlcommons.emulator.cluster import Cluster
 from aiomlcommons.emulator.errors import Refused, illegal, refused
 from aiomlcommons.emulator.indices import mappings, names, settings
 from aiomlcommons.emulator.indices.creation import create
-from aiomlcommons.emulator.indices.errors import no_body
+from aiomlcommons.emulator.indices.errors import invalid_request, no_body
 from aiomlcommons.emulator.indices.semantic_mappings import expanded
 from aiomlcommons.emulator.indices.state import UserIndex
 from aiomlcommons.emulator.registry import Plain
@@ -88,21 +88,27 @@ async def put_mapping(cluster: Cluster, call: Call) -> Plain:
     return Plain(ACKNOWLEDGED)
 
 
-@route("GET /{index}/_settings", "GET /_settings", parameters=f"{TIMES} {CHOICE}")
+@route(
+    *("GET /{index}/_settings", "GET /_settings", "GET /{index}/_settings/{name}", "GET /_settings/{name}"),
+    parameters=f"{TIMES} {CHOICE}",
+)
 async def get_settings(cluster: Cluster, call: Call) -> Plain:
-    """Return the settings of indices."""
-    flat = call.flag("flat_settings")
-    return Plain(
-        {index.name: {"settings": settings.shown(cluster, index, flat=flat)} for index in _found(cluster, call)}
-    )
+    """Return the settings of indices, or those of some names."""
+    flat, wanted = call.flag("flat_settings"), call.names.get("name", "*")
+    shown = {index.name: settings.shown(cluster, index, wanted, flat=flat) for index in _found(cluster, call)}
+    return Plain({name: {"settings": one} for name, one in shown.items() if one})
 
 
 @route("PUT /{index}/_settings", parameters=f"{TIMES} {CHOICE} preserve_existing")
 async def put_settings(cluster: Cluster, call: Call) -> Plain:
     """Change settings of indices."""
-    given = _body(call)
+    if not call.http.body:
+        raise no_body()
+    given, keeps = _body(call), call.flag("preserve_existing")
     changes = settings.read(given.get("settings", given))
-    new = [(index, settings.changed(index, changes)) for index in _found(cluster, call)]
+    if not changes:
+        raise invalid_request("no settings to update")
+    new = [(index, settings.changed(index, changes, keeps=keeps)) for index in _found(cluster, call)]
     for index, changed in new:
         index.settings = changed
         if changes.get("refresh_interval", "-1") != "-1":

@@ -7,9 +7,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from aiomlcommons.emulator.cluster import Cluster
-from aiomlcommons.emulator.errors import Refused, illegal, refused
+from aiomlcommons.emulator.errors import Refused, illegal, no_index, refused
 from aiomlcommons.emulator.indices import names
 from aiomlcommons.emulator.querying.errors import cause
+from aiomlcommons.emulator.querying.queries import compiled
+from aiomlcommons.emulator.querying.scope import Scope
 from aiomlcommons.emulator.registry import Plain
 from aiomlcommons.emulator.routes import Call, route
 
@@ -17,6 +19,17 @@ ACKNOWLEDGED = {"acknowledged": True}
 CHOICE = "ignore_unavailable allow_no_indices expand_wildcards local"
 TIMES = "timeout master_timeout cluster_manager_timeout"
 ACTIONS = ("add", "remove", "remove_index")
+NOT_EMULATED = 501
+KNOWN = {
+    *("index", "indices", "alias", "aliases", "filter", "routing", "index_routing", "search_routing"),
+    *("is_write_index", "is_hidden", "must_exist"),
+}
+NOTHING = cause(
+    "null_pointer_exception",
+    'Cannot invoke "org.opensearch.action.admin.indices.alias.IndicesAliasesRequest$AliasActions.validate()" because '
+    '"aliasAction" is null',
+)
+TOO_MANY = "Too many operations declared on operation entry"
 KEPT = ("filter", "is_write_index", "is_hidden", "index_routing", "search_routing")
 TWO_WRITE_INDICES = "alias [{name}] has more than one write index [{indices}]"
 Aliases = dict[str, dict[str, Any]]
@@ -49,14 +62,22 @@ def _named(aliases: Mapping[str, Any], wanted: str) -> dict[str, Any]:
 @route("POST /_aliases", parameters=TIMES)
 async def update(cluster: Cluster, call: Call) -> Plain:
     """Do several changes at once: all of them, or none where one is refused."""
-    actions = [_action(one) for one in (call.json() or {}).get("actions") or ()]
+    given = (call.json() or {}).get("actions", [])
+    if not isinstance(given, list):
+        raise _unreadable(NOTHING)
+    actions = [_action(one) for one in given]
     if not actions:
         raise illegal("No action specified")
     aliases = _now(cluster)
     gone: set[str] = set()
     done = [_apply(cluster, aliases, gone, kind, given) for kind, given in actions]
-    if not any(done) and all(kind == "remove" for kind, _ in actions):
-        raise _missing([alias for _, given in actions for alias in _listed(given, "alias")])
+    removed = [given for kind, given in actions if kind == "remove"]
+    if (
+        not any(done)
+        and len(removed) == len(actions)
+        and not all(given.get("must_exist") is False for given in removed)
+    ):
+        raise _missing([alias for given in removed for alias in _listed(given, "alias")])
     _commit(cluster, aliases, gone)
     return Plain(ACKNOWLEDGED)
 
@@ -91,8 +112,16 @@ async def delete(cluster: Cluster, call: Call) -> Plain:
 # ---- actions ---------------------------------------------------------------------------------------------------------
 
 
-def _action(one: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
-    ((kind, given),) = one.items()
+def _action(one: Any) -> tuple[str, Mapping[str, Any]]:
+    if not isinstance(one, Mapping):
+        why = cause("x_content_parse_exception", "[1:14] [alias_action] Expected START_OBJECT but was: END_ARRAY")
+        raise _unreadable(why, why)
+    if not one:
+        raise _unreadable(NOTHING)
+    (kind, given), *more = one.items()
+    if more:
+        why = cause("x_content_parse_exception", "Failed to build [alias_action] after last required field arrived")
+        raise _unreadable({**why, "caused_by": cause("illegal_argument_exception", TOO_MANY)}, why)
     if kind not in ACTIONS:
         why = cause("x_content_parse_exception", f"[1:14] [alias_action] unknown field [{kind}]")
         raise _unreadable(why)
@@ -100,11 +129,32 @@ def _action(one: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
         if not _listed(given, name):
             plural = "indices" if name == "index" else "aliases"
             raise _unreadable(cause("illegal_argument_exception", f"One of [{name}] or [{plural}] is required"))
+    for name, plural in (("index", "indices"), ("alias", "aliases")):
+        if name in given and plural in given:
+            raise _unfit(
+                kind, plural, cause("illegal_argument_exception", f"Only one of [{name}] and [{plural}] is supported")
+            )
+    if unknown := [name for name in given if name not in KNOWN]:
+        raise _unfit(kind, None, cause("x_content_parse_exception", f"[1:14] [{kind}] unknown field [{unknown[0]}]"))
     return kind, given
 
 
-def _unreadable(why: Mapping[str, Any]) -> Refused:
-    return refused(400, "x_content_parse_exception", "[1:20] [aliases] failed to parse field [actions]", why)
+def _unfit(kind: str, name: str | None, why: Mapping[str, Any]) -> Refused:
+    """Return the error of a field of an action; without a name that of one that there is not."""
+    if name is not None:
+        why = {
+            **cause("x_content_parse_exception", f"[1:14] [{kind}] failed to parse field [{name}]"),
+            "caused_by": why,
+        }
+    whole = cause("x_content_parse_exception", f"[1:14] [alias_action] failed to parse field [{kind}]")
+    return _unreadable({**whole, "caused_by": why}, {key: one for key, one in why.items() if key != "caused_by"})
+
+
+def _unreadable(why: Mapping[str, Any], root: Mapping[str, Any] | None = None) -> Refused:
+    error = refused(400, "x_content_parse_exception", "[1:20] [aliases] failed to parse field [actions]", why)
+    if root is not None:
+        error.body["error"]["root_cause"] = [root]
+    return error
 
 
 def _listed(given: Mapping[str, Any], name: str) -> list[str]:
@@ -115,7 +165,10 @@ def _listed(given: Mapping[str, Any], name: str) -> list[str]:
 
 def _apply(cluster: Cluster, aliases: Aliases, gone: set[str], kind: str, given: Mapping[str, Any]) -> bool:
     """Note a change in ``aliases`` and ``gone``; return whether it changes anything."""
-    indices = [index.name for one in _listed(given, "index") for index in names.found(cluster, str(one))]
+    every = [(str(one), names.found(cluster, str(one))) for one in _listed(given, "index")]
+    if empty := [one for one, matched in every if not matched]:
+        raise no_index(empty[0], "index_or_alias")
+    indices = [index.name for _, matched in every for index in matched]
     if kind == "remove_index":
         gone.update(indices)
         return bool(indices)
@@ -123,6 +176,7 @@ def _apply(cluster: Cluster, aliases: Aliases, gone: set[str], kind: str, given:
     for name in indices:
         for alias in _listed(given, "alias"):
             if kind == "add":
+                check_given(cluster, alias, given)
                 aliases[name][alias] = kept(given)
                 found = True
             else:
@@ -130,6 +184,23 @@ def _apply(cluster: Cluster, aliases: Aliases, gone: set[str], kind: str, given:
                     del aliases[name][old]
                     found = True
     return found
+
+
+def check_given(cluster: Cluster, name: str, given: Mapping[str, Any]) -> None:
+    """Raise Refused for a name that no alias may have, or a filter that is no query."""
+    # Unlike an index an alias may have large letters.
+    if why := names.problem_of(name.lower()):
+        raise refused(400, "invalid_alias_name_exception", f"Invalid alias name [{name}]: {why}")
+    if "filter" not in given:
+        return
+    try:
+        compiled(given["filter"], Scope("", "", cluster.node_id, [], given["filter"], {}))
+    except Refused as error:
+        why_not = {key: one for key, one in error.body["error"].items() if key != "root_cause"}
+        if error.status == NOT_EMULATED:
+            raise
+        words = f"failed to parse filter for alias [{name}]"
+        raise refused(400, "illegal_argument_exception", words, why_not) from None
 
 
 def kept(given: Mapping[str, Any]) -> dict[str, Any]:

@@ -33,7 +33,8 @@ def create(cluster: Cluster, name: str, body: Mapping[str, Any] | None = None) -
         aliases={alias: aliases.kept(given) for alias, given in (body.get("aliases") or {}).items()},
         created=cluster.now(),
     )
-    for alias in index.aliases:
+    for alias, of_alias in (body.get("aliases") or {}).items():
+        aliases.check_given(cluster, alias, of_alias)
         aliases.check(alias, {name: index.aliases, **{one.name: one.aliases for one in names.every(cluster)}})
     cluster.adopt(index)
     cluster.own[name] = index

@@ -67,7 +67,7 @@ def source_of(call: Call) -> Any:
 
 
 def _read(cluster: Cluster, name: str, key: str, wanted: Any) -> dict[str, Any]:
-    index = names.one_index(cluster, name)
+    index = names.read_index(cluster, name)
     document = index.documents.get(key)
     where: dict[str, Any] = {"_index": index.name, "_id": key}
     if document is None:

@@ -14,6 +14,7 @@ from aiomlcommons.emulator.indices.state import UserIndex
 SYSTEM = (".plugins-ml", ".opendistro", ".opensearch")
 FORBIDDEN = ' "*\\<|,>/?'
 LONGEST = 255
+SEVERAL = "alias [{name}] has more than one index associated with it [{indices}], can't execute a single index op"
 NO_WRITE_INDEX = (
     "no write index is defined for alias [{name}]. The write index may be explicitly disabled using "
     "is_write_index=false or the alias points to multiple indices without one being designated as a write index"
@@ -24,13 +25,14 @@ def check_name(cluster: Cluster, name: str) -> None:
     """Raise Refused for a name that no new index may have."""
     if name.startswith(SYSTEM):
         raise _system(name)
-    if why := _problem(name):
+    if why := problem_of(name):
         raise invalid_name(name, why)
     if any(name in index.aliases for index in every(cluster)):
         raise invalid_name(name, "already exists as alias")
 
 
-def _problem(name: str) -> str | None:
+def problem_of(name: str) -> str | None:
+    """Return why neither an index nor an alias may have a name; None if one may."""
     if set(name) & set(FORBIDDEN):
         return 'must not contain the following characters [ , ", *, \\, <, |, ,, >, /, ?]'
     for letter in "#:":
@@ -74,8 +76,17 @@ def _matching(cluster: Cluster, name: str) -> Iterator[UserIndex]:
             yield index
 
 
+def read_index(cluster: Cluster, name: str) -> UserIndex:
+    """Return the index that a document is read from. Raises Refused: 404, 400 for an alias of several."""
+    indices = found(cluster, name, "index_expression")
+    if len(indices) > 1:
+        listed = ", ".join(index.name for index in indices)
+        raise illegal(SEVERAL.format(name=name, indices=listed))
+    return indices[0]
+
+
 def one_index(cluster: Cluster, name: str) -> UserIndex:
-    """Return the index that a document is read from or written to. Raises Refused: 404, 400 for several."""
+    """Return the index that a document is written to. Raises Refused: 404, 400 for several without one to write to."""
     indices = found(cluster, name, "index_expression")
     if len(indices) == 1 and indices[0].aliases.get(name, {}).get("is_write_index", True):
         return indices[0]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fnmatch
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -18,7 +20,10 @@ KNOWN = {
 }
 OF_NEURAL = ("neural_search.", "sparse")
 REPLICAS = "number_of_replicas"
-FIXED = {"number_of_shards", "codec", "knn", "sparse"}
+INTERVAL, DURABILITY = "refresh_interval", "translog.durability"
+LEAST = {REPLICAS: 0, "neural_search.semantic_ingest_batch_size": 1}
+TIME = re.compile(r"-1|0|\d+(?:\.\d+)? *(?:nanos|micros|ms|s|m|h|d)", re.IGNORECASE)
+FIXED = {"number_of_shards", "codec", "knn", "knn.derived_source.enabled", "sparse"}
 FAMILIES = ("knn", "merge.", "neural_search.", "routing.", "search.", "sparse", "translog.")
 OF_KNN = {"merge.policy.floor_segment": "2mb", "merge.policy.max_merge_at_once": "10"}
 UNKNOWN = (
@@ -30,14 +35,15 @@ UNKNOWN = (
 def read(given: Mapping[str, Any]) -> dict[str, str | None]:
     """Return settings flat, without the prefix ``index.``, as texts; None is for the default.
 
-    Raises Refused for one that no server knows, and for replicas that are no number.
+    Raises Refused for one that no server knows, and for such as replicas that are no number.
     """
     flat = {name.removeprefix("index."): _text(value) for name, value in _flat(given, "")}
     for name in flat:
         if name not in KNOWN and not name.startswith(FAMILIES):
             raise refused(400, "settings_exception", UNKNOWN.format(name=name))
-    if (replicas := flat.get(REPLICAS)) is not None:
-        _check_replicas(replicas)
+    for name, value in flat.items():
+        if value is not None:
+            _check(name, value)
     return flat
 
 
@@ -45,15 +51,25 @@ def _text(value: Any) -> str | None:
     return str(value).lower() if isinstance(value, bool) else None if value is None else str(value)
 
 
-def _check_replicas(given: str) -> None:
-    failed = f"Failed to parse value [{given}] for setting [index.{REPLICAS}]"
+def _check(name: str, value: str) -> None:
+    if name in LEAST:
+        _check_number(name, value)
+    if name == INTERVAL and not TIME.fullmatch(value.strip()):
+        where = f"setting [index.{name}] with value [{value}] as a time value"
+        raise illegal(f"failed to parse {where}: unit is missing or unrecognized")
+    if name == DURABILITY and value.upper() not in {"REQUEST", "ASYNC"}:
+        raise illegal(f"No enum constant org.opensearch.index.translog.Translog.Durability.{value.upper()}")
+
+
+def _check_number(name: str, given: str) -> None:
+    failed = f"Failed to parse value [{given}] for setting [index.{name}]"
     try:
         number = int(given)
     except ValueError:
         why = {"type": "number_format_exception", "reason": f'For input string: "{given}"'}
         raise refused(400, "illegal_argument_exception", failed, why) from None
-    if number < 0:
-        raise illegal(f"{failed} must be >= 0")
+    if number < LEAST[name]:
+        raise illegal(f"{failed} must be >= {LEAST[name]}")
 
 
 def check_plugins(cluster: Cluster, given: Iterable[str]) -> None:
@@ -64,13 +80,16 @@ def check_plugins(cluster: Cluster, given: Iterable[str]) -> None:
             raise refused(400, "settings_exception", UNKNOWN.format(name=name))
 
 
-def changed(index: UserIndex, changes: Mapping[str, str | None]) -> dict[str, str]:
-    """Return the settings of an index with changes. Raises Refused for one that an open index cannot change."""
+def changed(index: UserIndex, changes: Mapping[str, str | None], *, keeps: bool = False) -> dict[str, str]:
+    """Return the settings of an index with changes, or with ``keeps`` only with such as it has not.
+
+    Raises Refused for one that an open index cannot change.
+    """
     if fixed := [f"index.{name}" for name in changes if name in FIXED]:
         raise illegal(
             f"Can't update non dynamic settings [[{', '.join(fixed)}]] for open indices [[{index.name}/{index.uuid}]]"
         )
-    return with_defaults({**index.settings, **changes})
+    return with_defaults({**changes, **index.settings} if keeps else {**index.settings, **changes})
 
 
 def with_defaults(given: Mapping[str, str | None]) -> dict[str, str]:
@@ -86,8 +105,11 @@ def _flat(node: Mapping[str, Any], above: str) -> Iterator[tuple[str, Any]]:
             yield f"{above}{name}", value
 
 
-def shown(cluster: Cluster, index: UserIndex, *, flat: bool = False) -> dict[str, Any]:
-    """Return the settings of an index, nested unless they are wanted flat, with those that the server adds."""
+def shown(cluster: Cluster, index: UserIndex, wanted: str = "*", *, flat: bool = False) -> dict[str, Any]:
+    """Return the settings of an index, nested unless they are wanted flat, with those that the server adds.
+
+    ``wanted`` are names with the prefix ``index.``, or patterns of such.
+    """
     is_knn = index.settings.get("knn") == "true"
     every = {
         "replication.type": "DOCUMENT",
@@ -99,7 +121,15 @@ def shown(cluster: Cluster, index: UserIndex, *, flat: bool = False) -> dict[str
         "uuid": index.uuid,
         "version.created": _created(cluster.version),
     }
-    return {f"index.{name}": every[name] for name in sorted(every)} if flat else {"index": _nested(every)}
+    patterns = ["*" if one == "_all" else one for one in wanted.split(",")]
+    chosen = {
+        name: every[name]
+        for name in sorted(every)
+        if any(fnmatch.fnmatchcase(f"index.{name}", pattern) for pattern in patterns)
+    }
+    return (
+        {f"index.{name}": value for name, value in chosen.items()} if flat or not chosen else {"index": _nested(chosen)}
+    )
 
 
 def _created(version: str) -> str:
