@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import cbor2
@@ -58,3 +59,12 @@ def _float32_array(numbers: Any) -> bytes:
 def wants_cbor(accept: str) -> bool:
     """Return whether an ``accept`` header asks for CBOR."""
     return accept.partition(";")[0].strip().lower() == CBOR
+
+
+def java(value: Any) -> str:
+    """Return a value of JSON as Java shows it."""
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{key}={java(one)}" for key, one in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(java, value)) + "]"
+    return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from aiomlcommons.emulator.encoding import java
 from aiomlcommons.emulator.indices._weights import feature, features
 from aiomlcommons.emulator.indices.errors import LONGEST_TERM, Unreadable, immense_term
-from aiomlcommons.emulator.indices.mappings import java
 from aiomlcommons.emulator.querying.errors import cause, token_of
 from aiomlcommons.emulator.querying.types import FRACTIONS, WHOLE, milliseconds
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from aiomlcommons.emulator.encoding import java
 from aiomlcommons.emulator.indices.errors import Unreadable
-from aiomlcommons.emulator.indices.mappings import java
 from aiomlcommons.emulator.querying.errors import cause
 
 ILLEGAL = "illegal_argument_exception"

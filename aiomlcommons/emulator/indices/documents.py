@@ -11,11 +11,12 @@ import attrs
 import orjson
 
 from aiomlcommons.emulator.bad_json import NO_OBJECT, what_is_bad
+from aiomlcommons.emulator.encoding import java
 from aiomlcommons.emulator.errors import Refused, refused
 from aiomlcommons.emulator.indices import _values
 from aiomlcommons.emulator.indices._dynamic import check_alike, mapped, parts
 from aiomlcommons.emulator.indices.errors import Unreadable, bad_document, too_deep
-from aiomlcommons.emulator.indices.mappings import Mapped, java
+from aiomlcommons.emulator.indices.mappings import Mapped
 from aiomlcommons.emulator.querying.errors import cause
 
 METADATA = {"_id", "_index", "_source", "_routing", "_version", "_seq_no", "_field_names", "_ignored", "_nested_path"}

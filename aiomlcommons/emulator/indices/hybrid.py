@@ -7,13 +7,16 @@ from typing import Any
 
 from aiomlcommons.emulator.errors import Refused, illegal
 from aiomlcommons.emulator.pipelines.searches import Between
-from aiomlcommons.emulator.querying.errors import not_emulated, parsing, phase_failed
+from aiomlcommons.emulator.querying.errors import WINDOW, cause, not_emulated, parsing, phase_failed
 from aiomlcommons.emulator.querying.paging import Page, amount, matching
 from aiomlcommons.emulator.querying.scope import Scope
 from aiomlcommons.emulator.querying.sorting import Found, in_order
 
 MOST_QUERIES = 5
-OPTIONS = {"queries", "filter", "pagination_depth", "boost", "_name"}
+OPTIONS = {"queries", "filter", "pagination_depth", "_name"}
+NO_DEPTH = "pagination_depth param is missing in the search request"
+NEGATIVE = "pagination_depth should be greater than 0"
+TOO_DEEP = "pagination_depth should be less than or equal to index.max_result_window setting"
 NO_QUERIES = "[hybrid] requires 'queries' field with at least one clause"
 TOO_MANY = "Number of sub-queries exceeds maximum supported by [hybrid] query"
 UNKNOWN = "Field is not supported by [hybrid] query"
@@ -40,17 +43,40 @@ def unwrapped(query: Any) -> Any:
     return query
 
 
+def listed(query: Any) -> Any:
+    """Return a hybrid query with a list of queries where it has a single one without a list."""
+    wanted = query["hybrid"]
+    if isinstance(wanted, Mapping) and isinstance(wanted.get("queries"), Mapping) and wanted["queries"]:
+        return {"hybrid": {**wanted, "queries": [wanted["queries"]]}}
+    return query
+
+
+def any_of(query: Any) -> Any:
+    """Return a query that matches what a hybrid one does: a count asks no more."""
+    if not is_hybrid({"query": query}):
+        return query
+    asked = {"query": listed(query)}
+    checked(asked)
+    return {"bool": {"should": filtered(asked["query"])["hybrid"]["queries"]}}
+
+
 def checked(body: Mapping[str, Any]) -> None:
     """Raise Refused for a hybrid query that the server refuses, whatever the index."""
     wanted = body["query"]["hybrid"]
+    if not isinstance(wanted, Mapping):
+        raise parsing("[hybrid] query malformed, no start_object after query name")
+    if "boost" in wanted:
+        raise parsing("[hybrid] query does not support [boost]")
     if "queries" not in wanted:
         raise parsing(NO_QUERIES)
     if not wanted["queries"]:
         raise parsing(NO_OBJECT)
+    if not isinstance(wanted["queries"], list) or any(option not in OPTIONS for option in wanted):
+        raise parsing(UNKNOWN)
     if len(wanted["queries"]) > MOST_QUERIES:
         raise parsing(TOO_MANY)
-    if any(option not in OPTIONS for option in wanted):
-        raise parsing(UNKNOWN)
+    if not isinstance(wanted.get("filter", {}), Mapping):
+        raise parsing("[hybrid] query's [filter] field must be a query object")
     for name in ("sort", "search_after", "rescore"):
         if body.get(name):
             raise not_emulated(f"[{name}] of a hybrid query")
@@ -86,17 +112,23 @@ def page(scopes: Sequence[Scope], body: Mapping[str, Any], combine: Between | No
     """Return a page of the hits of a hybrid query. Raises Refused."""
     start, size = amount(body, "from", 0), amount(body, "size", 10)
     depth = int(body["query"]["hybrid"].get("pagination_depth", start + size))
+    for scope in scopes:
+        _check_depth(scope, start, body["query"]["hybrid"].get("pagination_depth"))
     every: dict[tuple[str, str], Found] = {}
     kept: list[list[Found]] = []
     for scope in scopes:
         # Each index keeps the best hits of each query, and only these are compared.
         for number, query in enumerate(scope.body["query"]["hybrid"]["queries"]):
-            hits = in_order(matching(scope, query), [])
+            # A hit without a score, such as one of a filter, is none.
+            hits = in_order([one for one in matching(scope, query) if one.score > 0], [])
             every |= {_key(one): one for one in hits}
             if number == len(kept):
                 kept.append([])
             kept[number] += hits[:depth]
     kept = [in_order(hits, []) for hits in kept]
+    if not size:
+        best = max((one.score for one in every.values()), default=0.0)
+        return Page([], len(every), best, [])
     if combine is None:
         return _raw(kept, len(every), size)
     try:
@@ -108,9 +140,22 @@ def page(scopes: Sequence[Scope], body: Mapping[str, Any], combine: Between | No
     ordered = in_order(_as_hashed(found), [])
     if start and start > len(ordered):
         raise phase_failed(_why(illegal(TOO_FAR)))
-    best = ordered[0].score if ordered and size else None
     total = len(ordered) if "min_score" in body else len(every)
-    return Page(ordered[start : start + size], total, best if ordered else 0.0, [])
+    return Page(ordered[start : start + size], total, ordered[0].score if ordered else 0.0, [])
+
+
+def _check_depth(scope: Scope, start: int, depth: Any) -> None:
+    """Raise Refused for a page further down without a depth, or a depth that is none."""
+    if depth is None:
+        if start:
+            raise scope.fail(cause("illegal_argument_exception", NO_DEPTH))
+        return
+    if int(depth) == 0:
+        raise scope.refuse("illegal_argument_exception", "pagination_depth must not be zero")
+    if int(depth) < 0:
+        raise scope.refuse("illegal_argument_exception", NEGATIVE)
+    if int(depth) > WINDOW:
+        raise scope.refuse("illegal_argument_exception", TOO_DEEP)
 
 
 def _why(error: Refused) -> Mapping[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from aiomlcommons.emulator.encoding import java
 from aiomlcommons.emulator.errors import illegal
 from aiomlcommons.emulator.indices.errors import bad_mapping
 from aiomlcommons.emulator.querying.errors import not_emulated
@@ -159,12 +160,3 @@ def _one(name: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Mapped:
         change = f"Cannot update parameter [dimension] from [{old['dimension']}] to [{new['dimension']}]"
         raise illegal(f"Mapper for [{name}] conflicts with existing mapper:\n\t{change}")
     return merged(old, new) if "properties" in new else {**old, **new}
-
-
-def java(value: Any) -> str:
-    """Return a value of JSON as Java shows it."""
-    if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{key}={java(one)}" for key, one in value.items()) + "}"
-    if isinstance(value, list):
-        return "[" + ", ".join(map(java, value)) + "]"
-    return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from aiomlcommons.emulator.cluster import Cluster
-from aiomlcommons.emulator.errors import illegal
+from aiomlcommons.emulator.errors import illegal, refused
 from aiomlcommons.emulator.indices.semantic import Target, target_of
 from aiomlcommons.emulator.indices.state import UserIndex
 from aiomlcommons.emulator.models import asking
 from aiomlcommons.emulator.pipelines.enriching import INNER
-from aiomlcommons.emulator.querying.errors import malformed, parsing, unknown_query
+from aiomlcommons.emulator.querying.errors import malformed, parsing, token_of, unknown_query
 from aiomlcommons.emulator.querying.queries import OTHERS, QUERIES
 from aiomlcommons.emulator.querying.scope import Scope
 from aiomlcommons.emulator.querying.texts import tokens
@@ -19,10 +19,22 @@ from aiomlcommons.emulator.querying.texts import tokens
 BAD = "Invalid neural query: {problems}"
 K = 10
 PLUGIN_OF = {"knn": "knn", **dict.fromkeys(("neural", "neural_sparse", "hybrid"), "neural-search")}
-KNN = ("k", "max_distance", "min_score", "filter", "boost", "method_parameters", "rescore", "expand_nested", "_name")
+KNN = (
+    "k",
+    "max_distance",
+    "min_score",
+    "filter",
+    "boost",
+    "method_parameters",
+    "rescore",
+    "expand_nested_docs",
+    "_name",
+)
 OF_NEURAL = {*KNN, "query_text", "query_image", "model_id", "query_tokens", "semantic_field_search_analyzer"}
 OF_SPARSE = {"query_text", "model_id", "analyzer", "max_token_score", "query_tokens", "method_parameters"}
 OF_SPARSE |= {"boost", "_name"}
+TEXTS = {"query_text", "query_image", "model_id", "analyzer"}
+NUMBERS = {"k", "max_distance", "min_score", "boost"}
 EITHER = "either query_text field or query_tokens field must be provided for [neural_sparse] query"
 NO_VECTORS = (
     "Failed to process the neural query against the field {field} because its type is not supported. It should be one "
@@ -81,10 +93,24 @@ def _field(name: str, wanted: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]
     if not isinstance(options, Mapping):
         raise parsing(f"[{name}] unknown token [VALUE_STRING] after [{field}]")
     known = OF_NEURAL if name == "neural" else OF_SPARSE
-    if unknown := [option for option in options if option not in known]:
-        ending = "" if name == "neural" else " field"
-        raise parsing(f"[{name}] query does not support [{unknown[0]}]{ending}")
-    return field, options
+    ending = "" if name == "neural" else " field"
+    for option, value in options.items():
+        if option not in known or (option in TEXTS and isinstance(value, Mapping)):
+            raise parsing(f"[{name}] query does not support [{option}]{ending}")
+        if value is None or (isinstance(value, list) and option != "vector"):
+            raise parsing(f"[{name}] unknown token [{token_of(value)}] after [{option}]")
+    return field, {option: _number(option, value) if option in NUMBERS else value for option, value in options.items()}
+
+
+def _number(name: str, value: Any) -> float:
+    """Return a number that may be given as a text. Raises Refused for what is none, and where it is negative."""
+    try:
+        number = float(value)
+    except ValueError:
+        raise refused(400, "number_format_exception", f'For input string: "{value}"') from None
+    if name == "k" and number != int(number):
+        raise illegal(f"Value [{value}] has a decimal part")
+    return int(number) if name == "k" else number
 
 
 # ---- neural ----------------------------------------------------------------------------------------------------------
@@ -165,7 +191,7 @@ async def _sparse(cluster: Cluster, index: UserIndex, field: str, options: Mappi
 
 async def _weights(cluster: Cluster, options: Mapping[str, Any], *, as_ids: bool) -> Mapping[str, float]:
     """Return the tokens of a query with their weights: as given, by a model, or by the analyzer."""
-    if options.get("query_tokens"):
+    if "query_tokens" in options:
         weights: Mapping[str, float] = options["query_tokens"]
         return weights
     text, model_id, analyzer = (options.get(name) for name in ("query_text", "model_id", "analyzer"))

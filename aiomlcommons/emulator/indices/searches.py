@@ -56,6 +56,7 @@ async def search(cluster: Cluster, call: Call) -> Plain:
         body = {**body, "query": hybrid.unwrapped(body["query"])}
     if hybrid.is_hybrid(body):
         check_plugin(cluster, "hybrid", body["query"])
+        body = {**body, "query": hybrid.listed(body["query"])}
         hybrid.checked(body)
         body = {**body, "query": hybrid.filtered(body["query"])}
     scopes = [await _scope(cluster, one, body, call.names.get("index", "_all")) for one in snapshot]
@@ -78,6 +79,8 @@ async def count(cluster: Cluster, call: Call) -> Plain:
     if others := [name for name in body if name != "query"]:
         raise parsing(f"request does not support [{others[0]}]")
     expression = call.names.get("index", "_all")
+    if "query" in body:
+        body = {**body, "query": hybrid.any_of(body["query"])}
     scopes = [await _scope(cluster, one, body, expression) for one in _seen(cluster, call)]
     counted = sum(len(matching(scope, scope.body.get("query"))) for scope in scopes)
     shards = {"total": len(scopes), "successful": len(scopes), "skipped": 0, "failed": 0}

@@ -12,8 +12,8 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from aiomlcommons.emulator.errors import illegal
-from aiomlcommons.emulator.pipelines.options import Options
+from aiomlcommons.emulator.errors import illegal, refused
+from aiomlcommons.emulator.pipelines.options import Options, uncastable
 from aiomlcommons.emulator.pipelines.searches import Between, Ranked, makes
 
 Scores = NDArray[np.float32]
@@ -41,7 +41,8 @@ NO_CONSTANT = "rank constant must be in the interval between 1 and 10000, submit
 def normalization(options: Options) -> Between:
     """Normalize scores (``min_max``, ``l2`` or ``z_score``) and combine them by a mean."""
     normalizing, combining = (options.maybe_map(name) or {} for name in ("normalization", "combination"))
-    technique, mean = str(normalizing.get("technique", "min_max")), str(combining.get("technique", "arithmetic_mean"))
+    technique = _technique(options, normalizing, "min_max")
+    mean = _technique(options, combining, "arithmetic_mean")
     if technique not in NORMALIZATIONS:
         raise options.illegal(NO_NORMALIZATION)
     if mean not in MEANS:
@@ -58,7 +59,9 @@ def ranker(options: Options) -> Between:
     combining = options.maybe_map("combination") or {}
     if combining.get("technique", "rrf") != "rrf":
         raise options.illegal(NO_COMBINATION)
-    constant = int(combining.get("rank_constant", RANK_CONSTANT))
+    constant = combining.get("rank_constant", RANK_CONSTANT)
+    if not isinstance(constant, int):
+        raise options.illegal("parameter [rank_constant] must be an integer")
     if constant not in RANK_CONSTANTS:
         raise options.illegal(NO_CONSTANT.format(given=constant))
 
@@ -68,15 +71,27 @@ def ranker(options: Options) -> Between:
     return _between(normalize, lambda scores, weights: (scores * weights).sum(), _weights(options, combining))
 
 
+def _technique(options: Options, given: Mapping[str, Any], default: str) -> str:
+    inner = Options(options.kind, dict(given), of_search=True)
+    return str(inner.maybe_text("technique", default))
+
+
 def _weights(options: Options, combining: Mapping[str, Any]) -> list[float]:
     parameters = combining.get("parameters") or {}
     if any(name != "weights" for name in parameters):
         raise options.illegal(NO_WEIGHTS)
-    weights = [float(weight) for weight in parameters.get("weights", ())]
+    given = parameters.get("weights")
+    if given is None:
+        return []
+    if not isinstance(given, list):
+        raise options.illegal("parameter [weights] must be a collection of numbers")
+    if unlike := [weight for weight in given if not isinstance(weight, float)]:
+        raise uncastable(unlike[0], "java.lang.Double")
+    weights = [float(weight) for weight in given]
     shown = f"[{', '.join(map(str, weights))}]"
     if any(not 0 <= weight <= 1 for weight in weights):
         raise options.illegal(RANGE.format(weights=shown))
-    if weights and abs(sum(weights) - 1) > 0.01:
+    if abs(sum(weights) - 1) > 0.01:
         raise options.illegal(SUM.format(weights=shown))
     return weights
 
@@ -115,12 +130,20 @@ class _Bound:
         mode = str(given.get("mode", "apply")).lower()
         if mode not in {"apply", "clip", "ignore"}:
             raise options.illegal(f"invalid mode: {mode}, valid values are: apply, clip, ignore")
-        return cls(mode, np.float32(given.get(name, default)))
+        try:
+            return cls(mode, np.float32(given.get(name, default)))
+        except ValueError:
+            why = {"type": "number_format_exception", "reason": f'For input string: "{given[name]}"'}
+            reason = f"invalid format for {name}: must be a valid float value"
+            raise refused(400, "illegal_argument_exception", reason, why) from None
 
 
 def _min_max(options: Options, parameters: Mapping[str, Any]) -> Normalize:
     if any(name not in {"lower_bounds", "upper_bounds"} for name in parameters):
         raise options.illegal(NO_PARAMETER)
+    for key in ("lower_bounds", "upper_bounds"):
+        if not isinstance(parameters.get(key, []), list):
+            raise options.illegal(f"{key} must be a List")
     lower, upper = (
         [_Bound.read(options, one, name, default) for one in parameters.get(key, ())]
         for key, name, default in (("lower_bounds", "min_score", 0.0), ("upper_bounds", "max_score", 1.0))

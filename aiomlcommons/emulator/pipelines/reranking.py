@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from aiomlcommons.emulator.cluster import Cluster
+from aiomlcommons.emulator.encoding import java
 from aiomlcommons.emulator.errors import illegal, refused
 from aiomlcommons.emulator.json_paths import look_up
 from aiomlcommons.emulator.models import asking
-from aiomlcommons.emulator.pipelines.options import Options
+from aiomlcommons.emulator.pipelines.options import Options, uncastable
 from aiomlcommons.emulator.pipelines.searches import After, Body, makes
 
 TYPES = ("ml_opensearch", "by_field")
@@ -56,6 +57,8 @@ def _by_model(options: Options) -> After:
     fields = context.get("document_fields")
     if fields is not None and not isinstance(fields, list):
         raise options.illegal("document_fields must be a list of field names")
+    if unlike := [field for field in fields or () if not isinstance(field, str)]:
+        raise uncastable(unlike[0], "java.lang.String")
     if fields == []:
         raise options.illegal("document_fields must be nonempty")
 
@@ -73,28 +76,41 @@ def _by_model(options: Options) -> After:
 
 def _query_text(body: Mapping[str, Any]) -> str:
     """Return the text that hits are compared with: as the search gives it, or from where it says that it is."""
-    given = body.get("ext", {}).get("rerank", {}).get("query_context")
-    if given is None:
+    rerank = body.get("ext", {}).get("rerank")
+    if rerank is None:
         raise refused(500, "null_pointer_exception", NO_EXTENSION)
+    if (given := rerank.get("query_context")) is None:
+        raise illegal("must specify query_context")
     if "query_text" in given and "query_text_path" in given:
         raise illegal(BOTH)
     if "query_text" in given:
+        if not isinstance(given["query_text"], str):
+            raise uncastable(given["query_text"], "java.lang.String")
         return str(given["query_text"])
     if "query_text_path" not in given:
         raise illegal(NEITHER)
     path = given["query_text_path"]
     # The server looks into the query with all that its short form leaves out.
     text = look_up(body, path) or look_up(body, path.removesuffix(".query").removesuffix(".value"))
+    # A query that asks a model has been rewritten by then.
+    if "neural" in path.split("."):
+        text = None
     if not isinstance(text, str):
         raise illegal(NO_TEXT)
     return text
 
 
 def _text(hit: Hit, field: str) -> str:
-    value = look_up(hit.get("_source") or {}, field)
-    if isinstance(value, list):
-        return " ".join(map(str, value))
-    return "" if value is None else str(value)
+    return " ".join(map(java, _values(hit.get("_source") or {}, field.split("."))))
+
+
+def _values(node: Any, path: list[str]) -> list[Any]:
+    """Return the values at a path, those of lists one by one."""
+    if isinstance(node, list):
+        return [value for one in node for value in _values(one, path)]
+    if not path:
+        return [node]
+    return _values(node[path[0]], path[1:]) if isinstance(node, Mapping) and path[0] in node else []
 
 
 # ---- by a field ------------------------------------------------------------------------------------------------------

@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 import attrs
 
 from aiomlcommons.emulator.cluster import Cluster
-from aiomlcommons.emulator.errors import Refused, illegal
-from aiomlcommons.emulator.pipelines.options import Options, bad_config
+from aiomlcommons.emulator.errors import Refused, illegal, refused
+from aiomlcommons.emulator.pipelines.options import Options, bad_config, uncastable
 from aiomlcommons.emulator.querying.errors import not_emulated
 
 # The processor that is not one of neural-search.
@@ -22,6 +22,7 @@ OTHERS = {
     *("personalize_search_ranking", "hybrid_score_explanation", "agentic_context", "mmr_rerank"),
 }
 UNKNOWN = "Invalid processor type {kind}"
+NO_CONFIG = 'Cannot invoke "java.util.Map.remove(Object)" because "configuration" is null'
 NO_PIPELINE = "Pipeline {id} is not defined"
 Body = dict[str, Any]
 Ranked = Sequence[tuple[Any, float]]
@@ -103,25 +104,40 @@ def makes(place: str, kind: str) -> Callable[[M], M]:
 
 def parsed(cluster: Cluster, pipeline_id: str, body: Mapping[str, Any]) -> SearchPipeline:
     """Return a pipeline by its configuration. Raises Refused."""
-    if unknown := [name for name in body if name not in {*KINDS, "description", "version", "_meta"}]:
-        words = "doesn't support one or more provided configuration parameters"
-        raise bad_config(f"pipeline [{pipeline_id}] {words} [{', '.join(unknown)}]")
+    options = Options(None, dict(body))
+    options.maybe_text("description")
+    options.whole("version", 0)
     places = zip(("before", "between", "after"), KINDS, strict=True)
-    return SearchPipeline(
-        *([_processor(cluster, place, one) for one in body.get(kind) or ()] for place, kind in places)
-    )
+    processors = [_processors(cluster, place, options.list(kind)) for place, kind in places]
+    if options.rest:
+        words = "doesn't support one or more provided configuration parameters"
+        raise bad_config(f"pipeline [{pipeline_id}] {words} [{', '.join(options.rest)}]")
+    return SearchPipeline(*processors)
 
 
-def _processor(cluster: Cluster, place: str, given: Mapping[str, Any]) -> Processor:
-    ((kind, config),) = given.items()
+def _processors(cluster: Cluster, place: str, given: Sequence[Any]) -> list[Processor]:
+    """Return processors, each of which has its type as its key; the server takes several of one object, or none."""
+    for one in given:
+        if not isinstance(one, Mapping):
+            raise uncastable(one, "java.util.Map")
+    return [_processor(cluster, place, kind, config) for one in given for kind, config in one.items()]
+
+
+def _processor(cluster: Cluster, place: str, kind: str, config: Any) -> Processor:
     if kind in OTHERS:
         raise not_emulated(f"search processor [{kind}]")
     if (place, kind) not in MAKERS or (kind != OF_MODELS and not cluster.has("neural-search")):
         raise illegal(UNKNOWN.format(kind=kind))
+    if config is None:
+        raise refused(500, "null_pointer_exception", NO_CONFIG)
+    if not isinstance(config, Mapping):
+        raise uncastable(config, "java.util.Map")
     options = Options(kind, dict(config), of_search=True)
-    options.maybe_text("tag")
-    options.maybe_text("description")
-    ignores = options.flag("ignore_failure")
+    # Of what all processors have, errors do not say in which it is.
+    common = Options(None, options.rest)
+    common.maybe_text("tag")
+    common.maybe_text("description")
+    ignores = common.flag("ignore_failure")
     work = MAKERS[place, kind](options)
     options.finish()
     return Processor(kind, work, ignores)

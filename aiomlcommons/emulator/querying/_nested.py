@@ -37,7 +37,7 @@ def nested(wanted: Any, scope: Scope, compiled: Compile) -> Scorer:
     objects = {row.id: _objects(row, path) for row in scope.rows}
     parents = {one.id: key for key, own in objects.items() for one in own}
     rows = [one for own in objects.values() for one in own]
-    inner = compiled(wanted["query"], attrs.evolve(scope, rows=rows, parents=parents, texts={}))
+    inner = compiled(wanted["query"], attrs.evolve(scope, rows=rows, parents=parents, documents=scope.rows, texts={}))
     boost, combine = float(wanted.get("boost", 1.0)), MODES[mode]
 
     def score(row: Row) -> float | None:

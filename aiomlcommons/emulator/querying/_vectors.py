@@ -5,18 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import attrs
 import numpy as np
 from numpy.typing import NDArray
 
 from aiomlcommons.emulator.errors import illegal
 from aiomlcommons.emulator.querying.errors import WINDOW, cause, not_emulated, unreadable
-from aiomlcommons.emulator.querying.scope import Field, Scope, Scorer, values
+from aiomlcommons.emulator.querying.scope import Field, Row, Scope, Scorer, values
 
 Compile = Callable[[Any, Scope], Scorer]
 Numbers = NDArray[np.float64]
 NAME = "[knn]"
+IN_LISTS = "expand_nested_docs"
 LIMITS = ("k", "max_distance", "min_score")
-OPTIONS = {*LIMITS, "vector", "filter", "boost", "method_parameters", "ignore_unmapped", "rescore", "_name"}
+OPTIONS = {*LIMITS, "vector", "filter", "boost", "method_parameters", "ignore_unmapped", "rescore", "_name", IN_LISTS}
+NEGATIVE = f"{NAME} requires distance to be non-negative for space type: L2"
+NOT_NESTED = f"Invalid value provided for the [{IN_LISTS}] field. [{IN_LISTS}] is only supported with a nested field."
 ZERO = "zero vector is not supported when space type is [cosinesimil]"
 
 
@@ -30,12 +34,26 @@ def knn(wanted: Any, scope: Scope, compiled: Compile) -> Scorer:
     if field is None or field.type != "knn_vector":
         raise scope.refuse("illegal_argument_exception", f"Field '{name}' is not knn_vector type.")
     _check(scope, field, vector)
-    keeps = compiled(options["filter"], scope) if "filter" in options else lambda _: 0.0
-    rows = [row for row in scope.rows if keeps(row) is not None]
+    if options.get(IN_LISTS) and not scope.parents:
+        raise scope.refuse("illegal_argument_exception", NOT_NESTED)
+    rows = _rows(scope, field, options.get("filter"), compiled)
     found = _scores({row.id: values(row.source, field.path) for row in rows}, vector, space_of(field.spec))
+    if limit == "max_distance" and options[limit] < 0 and space_of(field.spec) == "l2":
+        raise scope.refuse("illegal_argument_exception", NEGATIVE)
     nearest = _nearest(scope, found, limit, options[limit], space_of(field.spec))
     boost = float(options.get("boost", 1.0))
     return lambda row: boost * nearest[row.id] if row.id in nearest else None
+
+
+def _rows(scope: Scope, field: Field, wanted: Any, compiled: Compile) -> list[Row]:
+    """Return the rows whose vectors are looked at. A filter is one of documents, also where the rows are of these."""
+    if not scope.parents and any(field.path.startswith(f"{path}.") for path in scope.nested_paths()):
+        return []
+    if wanted is None:
+        return list(scope.rows)
+    keeps = compiled(wanted, attrs.evolve(scope, rows=scope.documents or scope.rows, parents={}, texts={}))
+    taken = {row.id for row in scope.documents or scope.rows if keeps(row) is not None}
+    return [row for row in scope.rows if scope.parents.get(row.id, row.id) in taken]
 
 
 def _vector(options: Mapping[str, Any]) -> Numbers:
@@ -56,6 +74,8 @@ def _limit(options: Mapping[str, Any]) -> str:
     given = [name for name in LIMITS if name in options]
     if len(given) != 1:
         raise illegal(f"{NAME} requires exactly one of k, distance or score to be set")
+    if given == ["min_score"] and options["min_score"] <= 0:
+        raise illegal(f"{NAME} requires minScore to be greater than 0")
     if given == ["k"] and not 0 < options["k"] <= WINDOW:
         raise illegal(f"{NAME} requires k to be in the range (0, {WINDOW}]")
     return given[0]
@@ -111,6 +131,8 @@ def _first(scope: Scope, ranked: Sequence[tuple[str, float]], k: int) -> Mapping
 
 
 def _score_at(distance: float, space: str) -> float:
-    if space != "l2":
-        raise not_emulated(f"max_distance in space [{space}]")
+    if space == "cosinesimil":
+        return (2 - distance) / 2
+    if space == "innerproduct":
+        return 1 - distance if distance <= 0 else 1 / (1 + distance)
     return 1 / (1 + distance)

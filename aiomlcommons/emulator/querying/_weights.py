@@ -15,6 +15,8 @@ OF_TOKENS = {"rank_features", "sparse_vector"}
 FUNCTIONS = ("saturation", "linear", "log", "sigmoid")
 # A weight is stored as a float32 whose mantissa has lost its last bits.
 LOST_BITS = 15
+# The most that a token of a query weighs.
+HEAVIEST = 64.0
 
 
 def rank_feature(wanted: Any, scope: Scope) -> Scorer:
@@ -38,6 +40,9 @@ def neural_sparse(wanted: Any, scope: Scope) -> Scorer:
     tokens, boost = options.get("query_tokens") or {}, float(options.get("boost", 1.0))
     if scope.fields is not None and ((field := scope.field(name)) is None or field.type not in OF_TOKENS):
         raise scope.refuse("illegal_argument_exception", "[neural_sparse] query only works on [rank_features] fields")
+    for weight in tokens.values():
+        if not 0 < float(weight) <= HEAVIEST:
+            raise scope.refuse("illegal_argument_exception", f"weight must be in (0, 64.0], got: {float(weight)}")
     wanted = ({"field": f"{name}.{token}", "linear": {}, "boost": weight} for token, weight in tokens.items())
     scorers = [rank_feature(one, scope) for one in wanted]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -58,6 +58,8 @@ class Scope:
     now: int = 0
     # Of rows that are objects within documents: the ids of these by their own.
     parents: Mapping[str, str] = attrs.field(factory=dict)
+    # Then the documents themselves.
+    documents: Sequence[Row] = ()
     _texts: dict[str, Texts] = attrs.field(factory=dict)
 
     def field(self, name: str) -> Field | None:
@@ -65,6 +67,10 @@ class Scope:
         if self.fields is None:
             return Field(name.removesuffix(".keyword"))
         return self.fields.get(name)
+
+    def nested_paths(self) -> Iterator[str]:
+        """Yield the paths of nested objects."""
+        yield from (path for path, field in (self.fields or {}).items() if field.type == "nested")
 
     def texts(self, path: str) -> Texts:
         """Return the words of a field in all rows."""
