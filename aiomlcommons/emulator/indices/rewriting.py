@@ -192,8 +192,7 @@ async def _sparse(cluster: Cluster, index: UserIndex, field: str, options: Mappi
 async def _weights(cluster: Cluster, options: Mapping[str, Any], *, as_ids: bool) -> Mapping[str, float]:
     """Return the tokens of a query with their weights: as given, by a model, or by the analyzer."""
     if "query_tokens" in options:
-        weights: Mapping[str, float] = options["query_tokens"]
-        return weights
+        return {token: _number(token, weight) for token, weight in options["query_tokens"].items()}
     text, model_id, analyzer = (options.get(name) for name in ("query_text", "model_id", "analyzer"))
     if text is None:
         raise illegal(EITHER)

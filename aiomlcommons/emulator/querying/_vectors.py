@@ -9,7 +9,7 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from aiomlcommons.emulator.errors import illegal
+from aiomlcommons.emulator.errors import illegal, refused
 from aiomlcommons.emulator.querying.errors import WINDOW, cause, not_emulated, unreadable
 from aiomlcommons.emulator.querying.scope import Field, Row, Scope, Scorer, values
 
@@ -28,9 +28,10 @@ def knn(wanted: Any, scope: Scope, compiled: Compile) -> Scorer:
     """Match the ``k`` nearest vectors, or those within a distance or above a score, among those that a filter takes."""
     if not wanted:
         raise illegal(f"{NAME} field 'vector' requires to be non-null and non-empty")
-    ((name, options),) = wanted.items()
+    ((name, given),) = wanted.items()
+    options = {option: _number(value) if option in LIMITS else value for option, value in given.items()}
     vector, limit = _vector(options), _limit(options)
-    field = scope.field(name)
+    field = (scope.fields or {}).get(name)
     if field is None or field.type != "knn_vector":
         raise scope.refuse("illegal_argument_exception", f"Field '{name}' is not knn_vector type.")
     _check(scope, field, vector)
@@ -47,7 +48,7 @@ def knn(wanted: Any, scope: Scope, compiled: Compile) -> Scorer:
 
 def _rows(scope: Scope, field: Field, wanted: Any, compiled: Compile) -> list[Row]:
     """Return the rows whose vectors are looked at. A filter is one of documents, also where the rows are of these."""
-    if not scope.parents and any(field.path.startswith(f"{path}.") for path in scope.nested_paths()):
+    if not scope.parents and scope.is_nested(field.path):
         return []
     if wanted is None:
         return list(scope.rows)
@@ -68,6 +69,16 @@ def _vector(options: Mapping[str, Any]) -> Numbers:
         bad = next(number for number in options["vector"] if isinstance(number, str))
         why = cause("number_format_exception", f'For input string: "{bad}"')
         raise unreadable(f"{NAME} failed to parse field [vector]", why) from None
+
+
+def _number(value: Any) -> Any:
+    """Return a number that may be given as a text."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return float(value)
+    except ValueError:
+        raise refused(400, "number_format_exception", f'For input string: "{value}"') from None
 
 
 def _limit(options: Mapping[str, Any]) -> str:

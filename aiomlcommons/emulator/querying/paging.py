@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import attrs
@@ -11,7 +12,7 @@ from aiomlcommons.emulator.errors import illegal, refused
 from aiomlcommons.emulator.querying.errors import WINDOW, too_large
 from aiomlcommons.emulator.querying.queries import compiled
 from aiomlcommons.emulator.querying.rescoring import rescored
-from aiomlcommons.emulator.querying.scope import Scope
+from aiomlcommons.emulator.querying.scope import Scope, values
 from aiomlcommons.emulator.querying.sorting import Found, Key, following, in_order, sort_keys
 
 
@@ -48,8 +49,16 @@ def page(scope: Scope) -> Page:
 def matching(scope: Scope, query: Any, least: float = 0) -> list[Found]:
     """Return the rows that match a query; None matches all. Raises Refused."""
     score_of = compiled({"match_all": {}} if query is None else query, scope)
-    scored = ((row, score_of(row), place) for place, row in enumerate(scope.rows))
+    scored = ((row, score_of(row), place) for row, place in zip(scope.rows, _places(scope), strict=True))
     return [Found(row, score, place) for row, score, place in scored if score is not None and score >= least]
+
+
+def _places(scope: Scope) -> Iterable[int]:
+    """Return the places of documents in an index. Nested objects stand before theirs."""
+    if not (paths := scope.nested_paths):
+        return range(len(scope.rows))
+    sizes = (1 + sum(len(values(row.source, path)) for path in paths) for row in scope.rows)
+    return (end - 1 for end in itertools.accumulate(sizes))
 
 
 def amount(body: Any, name: str, default: int) -> int:

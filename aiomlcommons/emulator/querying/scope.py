@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -63,14 +63,19 @@ class Scope:
     _texts: dict[str, Texts] = attrs.field(factory=dict)
 
     def field(self, name: str) -> Field | None:
-        """Return a field by its name, or None if the mapping has none of that name."""
+        """Return a field by its name, or None if the mapping has none of that name, or it is one of nested objects."""
         if self.fields is None:
             return Field(name.removesuffix(".keyword"))
-        return self.fields.get(name)
+        return self.fields.get(name) if self.parents or not self.is_nested(name) else None
 
-    def nested_paths(self) -> Iterator[str]:
-        """Yield the paths of nested objects."""
-        yield from (path for path, field in (self.fields or {}).items() if field.type == "nested")
+    def is_nested(self, name: str) -> bool:
+        """Return whether a field is one of nested objects, which only queries of these find."""
+        return any(name.startswith(f"{path}.") for path in self.nested_paths)
+
+    @property
+    def nested_paths(self) -> list[str]:
+        """The paths of nested objects."""
+        return [path for path, field in (self.fields or {}).items() if field.type == "nested"]
 
     def texts(self, path: str) -> Texts:
         """Return the words of a field in all rows."""

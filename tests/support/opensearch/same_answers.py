@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 import attrs
 
-from aiomlcommons import Session
+from aiomlcommons import NotFound, Session
 from tests.support.paths import CORPUS
 
 SIZE = 100
@@ -58,7 +59,8 @@ class Side:
         """Remove what ``set_up`` has made, as far as it is there."""
         await self.call("DELETE", "/{}*")
         for kind in ("_ingest", "_search"):
-            await self.call("DELETE", f"/{kind}/pipeline/{{}}*")
+            with suppress(NotFound):
+                await self.call("DELETE", f"/{kind}/pipeline/{{}}*")
 
     async def _write(self, name: str) -> None:
         lines: list[Any] = []
