@@ -125,7 +125,7 @@ async def _written(cluster: Cluster, call: Call, action: str) -> Plain:
     )
     if call.names.get("id") and (problems := writes.problems(write)):
         raise invalid_request(*problems)
-    ((_, ready),) = (await ingested(cluster, [write])).writes
+    ((_, ready),) = (await ingested(cluster, [write], merges=True)).writes
     if isinstance(ready, Refused):
         raise ready
     done = writes.perform(cluster, ready)

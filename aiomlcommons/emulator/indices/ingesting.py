@@ -13,7 +13,7 @@ from aiomlcommons.emulator.encoding import to_json
 from aiomlcommons.emulator.errors import Refused
 from aiomlcommons.emulator.indices import names, semantic_ingest
 from aiomlcommons.emulator.indices.state import UserIndex
-from aiomlcommons.emulator.indices.writes import Write
+from aiomlcommons.emulator.indices.writes import Write, merged
 from aiomlcommons.emulator.pipelines import ingest_pipelines
 from aiomlcommons.emulator.pipelines.drafts import Draft, Processor
 from aiomlcommons.emulator.querying.scope import Field
@@ -60,15 +60,18 @@ class _Pending:
     is_change: bool
 
 
-async def ingested(cluster: Cluster, writes: Sequence[Write]) -> Ingested:
-    """Send the documents of writes through their pipelines; writes without one stay as they are."""
+async def ingested(cluster: Cluster, writes: Sequence[Write], *, merges: bool = False) -> Ingested:
+    """Send the documents of writes through their pipelines; writes without one stay as they are.
+
+    With ``merges``, as where it is the only one of its request, an update is embedded with what it does not change.
+    """
     done: list[Write | Refused] = list(writes)
     every: dict[tuple[str, str], _Steps] = {}
     for place, write in enumerate(writes):
         key = (write.index, write.pipeline or "")
         steps = every[key] = every.get(key) or _steps(cluster, write)
         if steps.pipelines or steps.semantic is not None:
-            _collect(cluster, steps, place, write)
+            _collect(cluster, steps, place, write, merges=merges)
     for steps in every.values():
         if steps.unreadable is not None:
             for one in steps.pending:
@@ -114,7 +117,7 @@ def _index(cluster: Cluster, write: Write) -> UserIndex | None:
         return None
 
 
-def _collect(cluster: Cluster, steps: _Steps, place: int, write: Write) -> None:
+def _collect(cluster: Cluster, steps: _Steps, place: int, write: Write, *, merges: bool) -> None:
     """Note the document of a write, if it has one. One that cannot be read is refused with all others beside it."""
     if write.action == "delete":
         return
@@ -129,8 +132,14 @@ def _collect(cluster: Cluster, steps: _Steps, place: int, write: Write) -> None:
         # Of an update only a document that may be new goes through pipelines, not the change of an old one; the texts
         # of semantic fields are embedded in both.
         is_change = inner == "doc" and not body.get("doc_as_upsert")
-        if isinstance(body.get(inner), dict):
-            _add(steps, _Pending(place, write, body, inner, _draft(steps, write, body[inner]), is_change))
+        if not isinstance(body.get(inner), dict):
+            continue
+        draft, one = _draft(steps, write, body[inner]), write
+        if merges and inner == "doc" and draft.stored is not None:
+            draft.source, one = merged(draft.stored, body[inner]), attrs.evolve(write, is_merged=True)
+            if to_json(draft.source) == to_json(draft.stored):
+                continue  # it changes nothing
+        _add(steps, _Pending(place, one, body, inner, draft, is_change))
 
 
 def _draft(steps: _Steps, write: Write, source: dict[str, Any]) -> Draft:

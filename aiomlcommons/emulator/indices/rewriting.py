@@ -30,6 +30,7 @@ KNN = (
     "expand_nested_docs",
     "_name",
 )
+OF_DENSE = {"query_image", *KNN} - {"boost", "_name"}
 OF_NEURAL = {*KNN, "query_text", "query_image", "model_id", "query_tokens", "semantic_field_search_analyzer"}
 OF_SPARSE = {"query_text", "model_id", "analyzer", "max_token_score", "query_tokens", "method_parameters"}
 OF_SPARSE |= {"boost", "_name"}
@@ -161,7 +162,7 @@ async def _vector(cluster: Cluster, model_id: str, options: Mapping[str, Any]) -
 
 
 async def _semantic_sparse(cluster: Cluster, target: Target, options: Mapping[str, Any]) -> dict[str, Any]:
-    wrong = [name for name in ("query_image", *KNN[:3]) if name in options]
+    wrong = sorted(name for name in OF_DENSE if name in options)
     if wrong:
         listed = f"[{', '.join(wrong)}] are not supported since they are for the dense model."
         problem = f"Target field is a semantic field using a sparse model. {listed}"
@@ -170,7 +171,8 @@ async def _semantic_sparse(cluster: Cluster, target: Target, options: Mapping[st
     given = {name: options[name] for name in ("query_text", "query_tokens", "model_id", "boost") if name in options}
     if "query_tokens" not in given and analyzer is None:
         given = {"model_id": target.model_id, **given}
-    return {"neural_sparse": {target.path: {"query_tokens": await _weights(cluster, given, as_ids=False)}}}
+    weights = await _weights(cluster, given, as_ids=False)
+    return {"neural_sparse": {target.path: {"query_tokens": weights, "boost": options.get("boost", 1.0)}}}
 
 
 # ---- neural_sparse ---------------------------------------------------------------------------------------------------

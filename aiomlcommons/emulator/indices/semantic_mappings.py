@@ -12,9 +12,23 @@ from aiomlcommons.emulator.errors import Refused, illegal, refused
 from aiomlcommons.emulator.indices.errors import bad_mapping
 from aiomlcommons.emulator.indices.semantic import INFO
 from aiomlcommons.emulator.models import asking
+from aiomlcommons.emulator.pipelines.chunking import ALGORITHMS as ALGORITHMS_OF_CHUNKS
+from aiomlcommons.emulator.pipelines.chunking import cutter_of
+from aiomlcommons.emulator.pipelines.options import Options
 
-ALGORITHMS = (FunctionName.TEXT_EMBEDDING, FunctionName.REMOTE, FunctionName.SPARSE_ENCODING)
+ALGORITHMS = (
+    FunctionName.SPARSE_ENCODING,
+    FunctionName.SPARSE_TOKENIZE,
+    FunctionName.TEXT_EMBEDDING,
+    FunctionName.REMOTE,
+)
 SPARSE = {FunctionName.SPARSE_ENCODING, FunctionName.SPARSE_TOKENIZE}
+BAD_MODEL = "model_id should be a non-empty string for the semantic field at {path}"
+BAD_CHUNKING = "chunking should either be a boolean or a list of maps for the semantic field at {path}"
+BAD_DENSE = "dense_embedding_config should be a Map<String, Object> for the semantic field at {path}"
+BAD_RAW = "raw_field_type {name} is not supported. It should be one of [{known}]"
+RAW = ("match_only_text", "binary", "wildcard", "text", "keyword", "token_count")
+PRUNE_TYPES = ("none", "top_k", "alpha_mass", "max_ratio", "abs_value")
 NO_MODEL = "model_id is required for the semantic field at {path}"
 FAILED = "Failed to transform the mapping for the semantic field at {path} due to {why}"
 NO_SPACE = "space_type is not defined or not a string in the additional_config of the model {id}."
@@ -68,23 +82,80 @@ def _check_plugin(cluster: Cluster, name: str, spec: Any) -> None:
 
 
 def _info(cluster: Cluster, path: str, spec: Mapping[str, Any]) -> dict[str, Any]:
-    if not isinstance(model_id := spec.get("model_id"), str):
+    model_id = spec.get("model_id")
+    if model_id is None:
         raise illegal(NO_MODEL.format(path=path))
+    if not isinstance(model_id, str) or not model_id:
+        raise illegal(BAD_MODEL.format(path=path))
+    _check_name(path, spec)
     try:
         model = asking.found(cluster, model_id)
     except Refused as error:
         why = error.body["error"]["reason"]
         raise refused(500, "runtime_exception", f"Failed to fetch model [{model_id}]: {why}") from None
     try:
+        _check_kinds(path, spec)
         embedding = _sparse(spec) if function_of(model_id, model) in SPARSE else _dense(model_id, model, spec)
     except Refused as error:
         why = {name: error.body["error"][name] for name in ("type", "reason")}
         words = FAILED.format(path=path, why=why["reason"])
         raise refused(400, "illegal_argument_exception", words, why) from None
-    if spec.get("chunking"):
+    _check_options(spec, path.rpartition(".")[2])
+    if spec.get("chunking", False) is not False:
         chunks = {"type": "nested", "properties": {"text": {"type": "text"}, "embedding": embedding}}
         return {"properties": {"chunks": chunks, "model": OF_MODEL}}
     return {"properties": {"embedding": embedding, "model": OF_MODEL}}
+
+
+def _check_name(path: str, spec: Mapping[str, Any]) -> None:
+    name = spec.get("semantic_info_field_name")
+    if name == "":
+        raise illegal(f"semantic_info_field_name cannot be an empty string for the semantic field at {path}")
+    if name is not None and "." in name:
+        raise illegal(f"semantic_info_field_name should not contain '.' for the semantic field at {path}")
+
+
+def _check_kinds(path: str, spec: Mapping[str, Any]) -> None:
+    if not isinstance(spec.get("chunking", False), bool | list):
+        raise illegal(BAD_CHUNKING.format(path=path))
+    if not isinstance(spec.get("dense_embedding_config", {}), Mapping):
+        raise illegal(BAD_DENSE.format(path=path))
+
+
+def _check_options(spec: Mapping[str, Any], name: str) -> None:
+    """Raise Refused for what the mapping itself refuses of a semantic field."""
+    raw, skips = spec.get("raw_field_type", "text"), spec.get("skip_existing_embedding", False)
+    if raw not in RAW:
+        raise bad_mapping(BAD_RAW.format(name=raw, known=", ".join(RAW)), "illegal_argument_exception")
+    if str(skips).lower() not in {"true", "false"}:
+        words = f"Failed to parse value [{skips}] as only [true] or [false] are allowed."
+        raise bad_mapping(words, "illegal_argument_exception")
+    given = spec.get("sparse_encoding_config", {})
+    if not isinstance(given, Mapping):
+        raise bad_mapping(f"[{name}] must be a Map")
+    if (kind := given.get("prune_type")) not in {None, *PRUNE_TYPES}:
+        raise bad_mapping(f"Invalid [prune_type]. Valid values are [{','.join(PRUNE_TYPES)}].")
+    if kind in {None, "none"} and "prune_ratio" in given:
+        raise bad_mapping("prune_ratio should not be defined when prune_type is none or null")
+    for one in spec["chunking"] if isinstance(spec.get("chunking"), list) else ():
+        _check_chunking(name, one)
+
+
+def _check_chunking(name: str, given: Any) -> None:
+    if not isinstance(given, Mapping):
+        raise bad_mapping(f"[{name}] must be either a List of Maps or a Boolean")
+    if unknown := [key for key in given if key not in {"algorithm", "parameters"}]:
+        raise bad_mapping(f"[chunking] does not support parameters [[{', '.join(unknown)}]]")
+    if (algorithm := given.get("algorithm")) is None:
+        raise bad_mapping("[algorithm] is required to configure the chunking strategy.")
+    if algorithm not in ALGORITHMS_OF_CHUNKS:
+        raise bad_mapping(f"[algorithm] must be [{', '.join(ALGORITHMS_OF_CHUNKS)}]")
+    if not isinstance(parameters := given.get("parameters", {}), Mapping):
+        raise bad_mapping("parameters in chunking should be a Map.")
+    try:
+        cutter_of(Options("semantic", {}, of_search=True), {algorithm: parameters})
+    except Refused as error:
+        raise bad_mapping(error.body["error"]["reason"], "illegal_argument_exception") from None
 
 
 def function_of(model_id: str, model: Model) -> str:

@@ -34,8 +34,9 @@ BLOCKED = "index [{name}] blocked by: [FORBIDDEN/8/index write (api)];"
 class Write:
     """A write of one document: what is done (``index``, ``create``, ``update``, ``delete``), to which, and with what.
 
-    ``body`` is the document, as it came; that of an update says how to change one. Without ``key`` the server makes an
-    id. ``if_seq_no`` and ``version`` are conditions. Without ``pipeline`` the document goes through that of the index.
+    ``body`` is the document, as it came; that of an update says how to change one, or with ``is_merged`` what all of it
+    is then. Without ``key`` the server makes an id. ``if_seq_no`` and ``version`` are conditions. Without ``pipeline``
+    the document goes through that of the index.
     """
 
     action: str
@@ -47,6 +48,7 @@ class Write:
     needs_alias: bool = False
     pipeline: str | None = None
     if_primary_term: int | None = None
+    is_merged: bool = False
 
 
 @attrs.frozen
@@ -164,7 +166,8 @@ def _update(cluster: Cluster, index: UserIndex, write: Write) -> Written:
     old = _checked(index, key, write)
     if old is None and new is not None:
         return _put(index, key, _parsed(cluster, index, key, new), write)
-    source = _parsed(cluster, index, key, _merged(old.source, change.get("doc", {})))
+    new_source = change["doc"] if write.is_merged else merged(old.source, change["doc"])
+    source = _parsed(cluster, index, key, new_source)
     if change.get("detect_noop", True) and to_json(source) == to_json(old.source):
         result = _result(index, key, "noop", old)
         return Written(index, {**result, "_shards": {"total": 0, "successful": 0, "failed": 0}}, 200)
@@ -186,11 +189,12 @@ def check_update(change: Mapping[str, Any]) -> Mapping[str, Any]:
     return change
 
 
-def _merged(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+def merged(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a document with what an update changes."""
     found = dict(old)
     for name, value in new.items():
         both = isinstance(value, Mapping) and isinstance(found.get(name), Mapping)
-        found[name] = _merged(found[name], value) if both else value
+        found[name] = merged(found[name], value) if both else value
     return found
 
 

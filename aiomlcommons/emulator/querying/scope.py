@@ -81,7 +81,8 @@ class Scope:
         """Return the words of a field in all rows."""
         if path not in self._texts:
             found = {row.id: values(row.source, path) for row in self.rows}
-            self._texts[path] = Texts.of({key: words_of(texts) for key, texts in found.items() if texts})
+            every = {key: words_of(texts) for key, texts in found.items()}
+            self._texts[path] = Texts.of({key: words for key, words in every.items() if words})
         return self._texts[path]
 
     def refuse(self, kind: str, reason: str) -> Refused:
