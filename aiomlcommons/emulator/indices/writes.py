@@ -164,8 +164,8 @@ def _update(cluster: Cluster, index: UserIndex, write: Write) -> Written:
     if new is None and key not in index.documents:
         raise no_document(index.name, index.uuid, key)
     old = _checked(index, key, write)
-    if old is None and new is not None:
-        return _put(index, key, _parsed(cluster, index, key, new), write)
+    if old is None:
+        return _put(index, key, _parsed(cluster, index, key, new or {}), write)
     new_source = change["doc"] if write.is_merged else merged(old.source, change["doc"])
     source = _parsed(cluster, index, key, new_source)
     if change.get("detect_noop", True) and to_json(source) == to_json(old.source):

@@ -79,8 +79,8 @@ def read(options: Options) -> Inference:
     is_remote = function == FunctionName.REMOTE
     inference = Inference(
         options.text("model_id"),
-        options.list("input_map"),
-        options.list("output_map"),
+        list(options.list("input_map")),
+        list(options.list("output_map")),
         {name: text_of(value) for name, value in config.items()},
         function,
         options.maybe_text("model_input"),

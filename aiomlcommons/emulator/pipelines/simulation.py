@@ -78,14 +78,19 @@ async def _verbose(cluster: Cluster, name: str, pipeline: Pipeline, draft: Draft
 
 
 async def _steps(cluster: Cluster, name: str, processors: Sequence[Processor], draft: Draft) -> list[dict[str, Any]]:
-    results = []
+    results: list[dict[str, Any]] = []
     for processor in processors:
-        if draft.error is None:
-            results += [await _step(cluster, name, processor, draft)]
-            if draft.error is not None and processor.on_failure:
-                draft.error = None
-                results += await _steps(cluster, name, processor.on_failure, draft)
+        results += [await _step(cluster, name, processor, draft)]
+        if _failed(draft) and processor.on_failure:
+            draft.error = None
+            results += await _steps(cluster, name, processor.on_failure, draft)
+        if _failed(draft):
+            break
     return results
+
+
+def _failed(draft: Draft) -> bool:
+    return draft.error is not None
 
 
 async def _step(cluster: Cluster, name: str, processor: Processor, draft: Draft) -> dict[str, Any]:
