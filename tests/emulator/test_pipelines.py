@@ -227,6 +227,7 @@ async def test_the_sentences_that_answer_a_query_are_highlighted(ml: Session) ->
     ("method", "path", "body", "words"),
     [
         ("PUT", "/_ingest/pipeline/p", {"processors": [{"grok": {}}]}, "processor .grok."),
+        ("PUT", "/_ingest/pipeline/p", {"processors": [{"set": {"field": "a", "value": 1}}]}, "processor .set."),
         (
             "PUT",
             "/_ingest/pipeline/p",
@@ -261,6 +262,14 @@ async def test_what_the_server_has_and_the_emulator_lacks_is_said(
             "No handler for type .knn_vector",
         ),
         ("PUT", "/more", {"settings": {"index.knn": True}}, "unknown setting .index.knn."),
+        ("PUT", "/docs/_settings", {"index.knn": True}, "unknown setting .index.knn."),
+        ("PUT", "/docs/_mapping", {"properties": {"v": {"type": "knn_vector"}}}, "^No handler for type .knn_vector"),
+        (
+            "POST",
+            "/_aliases",
+            {"actions": [{"add": {"index": "docs", "alias": "a", "filter": {"knn": {}}}}]},
+            "failed to parse filter for alias",
+        ),
     ],
 )
 async def test_a_node_without_the_plugins_knows_nothing_of_theirs(
@@ -296,3 +305,108 @@ async def test_a_semantic_field_needs_no_model_in_the_query(ml: Session) -> None
     (best, *_) = (await call(ml, "POST", "/docs/_search", {"query": query}))["hits"]["hits"]
     chunks = best["_source"]["text_semantic_info"]["chunks"]
     assert [chunk["text"] for chunk in chunks] == ["the ant is wise. ", "It works in summer. ", "The sluggard sleeps"]
+
+
+async def test_names_with_dots_are_paths_but_within_lists(ml: Session) -> None:
+    model_id = (await ml.models.ensure(DENSE)).model_id
+    config = {"model_id": model_id, "field_map": {"a": {"b": "v.w"}, "t": "x.y"}}
+    sources = ({"a": {"b": "one"}}, {"a": [{"b": "one"}]}, {"t": "one", "x": 3}, {"t": "one", "x": [{"z": 1}]})
+    asked = {"pipeline": {"processors": [{"text_embedding": config}]}, "docs": [{"_source": one} for one in sources]}
+    docs = (await call(ml, "POST", "/_ingest/pipeline/_simulate", asked))["docs"]
+    assert docs[0]["doc"]["_source"]["a"]["v"].keys() == {"w"}
+    assert docs[1]["doc"]["_source"]["a"][0].keys() == {"b", "v.w"}
+    assert docs[2]["error"]["type"] == "class_cast_exception"
+    assert docs[3]["doc"]["_source"] == sources[3]
+
+
+async def test_the_document_of_an_upsert_that_a_pipeline_refuses_is_told_without_an_id(ml: Session) -> None:
+    await made(ml)
+    rows = (
+        {"update": {"_id": "7"}},
+        {"doc": {"text": "x"}, "upsert": {"text": 4}},
+        {"index": {"_id": "8"}},
+        {"text": 3},
+    )
+    body = b"".join(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE) for row in rows)
+    items = (await ml.request("POST", "/docs/_bulk", body=body, headers=LINES)).json()["items"]
+    assert sorted((item["index"]["_id"] or "", item["index"]["status"]) for item in items) == [("", 400), ("8", 400)]
+
+
+async def sparse_semantic(ml: Session) -> None:
+    """Make an index with a semantic field of a sparse model, and a document in it."""
+    model_id = (await ml.models.ensure(SPARSE)).model_id
+    properties = {"text": {"type": "semantic", "model_id": model_id}}
+    await call(ml, "PUT", "/docs", {"mappings": {"properties": properties}})
+    await bulk(ml, "silver")
+
+
+@pytest.mark.parametrize("alone", [True, False])
+async def test_an_update_alone_embeds_the_whole_document_anew(ml: Session, *, alone: bool) -> None:
+    await sparse_semantic(ml)
+    change = {"doc": {"text": "bread"}}
+    if alone:
+        await call(ml, "POST", "/docs/_update/0", change)
+    else:
+        body = b'{"update": {"_id": "0"}}\n' + orjson.dumps(change) + b"\n"
+        await ml.request("POST", "/docs/_bulk", body=body, headers=LINES)
+    kept = (await call(ml, "GET", "/docs/_source/0"))["text_semantic_info"]["embedding"]
+    assert "bread" in kept
+    assert ("silver" in kept) is not alone
+
+
+async def test_an_update_alone_that_changes_nothing_does_nothing(ml: Session) -> None:
+    await sparse_semantic(ml)
+    assert (await call(ml, "POST", "/docs/_update/0", {"doc": {"text": "silver"}}))["result"] == "noop"
+
+
+async def test_a_boost_counts_for_a_semantic_field_of_a_sparse_model(ml: Session) -> None:
+    await sparse_semantic(ml)
+    once, twice = [
+        (await call(ml, "POST", "/docs/_search", {"query": {"neural": {"text": {"query_text": "silver", **more}}}}))
+        for more in ({}, {"boost": 2})
+    ]
+    assert twice["hits"]["max_score"] == pytest.approx(2 * once["hits"]["max_score"])
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"chunking": "x"}, "chunking should either be a boolean or a list of maps for the semantic field at text"),
+        ({"chunking": [{"algorithm": "foo"}]}, "algorithm. must be .fixed_token_length, delimiter, fixed_char_length"),
+        ({"chunking": [{}]}, "algorithm. is required to configure the chunking strategy"),
+        ({"chunking": [{"algorithm": "delimiter", "x": 1}]}, "chunking. does not support parameters"),
+        ({"chunking": [{"algorithm": "delimiter", "parameters": 1}]}, "parameters in chunking should be a Map"),
+        ({"chunking": [{"algorithm": "delimiter", "parameters": {"delimiter": ""}}]}, "should not be empty"),
+        ({"chunking": ["x"]}, "text. must be either a List of Maps or a Boolean"),
+        ({"dense_embedding_config": "x"}, "dense_embedding_config should be a Map"),
+        ({"raw_field_type": "integer"}, "raw_field_type integer is not supported"),
+        ({"model_id": ""}, "model_id should be a non-empty string"),
+        ({"sparse_encoding_config": "x"}, "text. must be a Map"),
+        ({"sparse_encoding_config": {"prune_type": "x"}}, "Invalid .prune_type."),
+        ({"sparse_encoding_config": {"prune_ratio": 0.1}}, "prune_ratio should not be defined"),
+        ({"semantic_info_field_name": "a.b"}, "should not contain"),
+        ({"semantic_info_field_name": ""}, "cannot be an empty string"),
+        ({"skip_existing_embedding": "x"}, "only .true. or .false. are allowed"),
+    ],
+)
+async def test_options_of_a_semantic_field_are_checked(ml: Session, options: Any, words: str) -> None:
+    model_id = (await ml.models.ensure(SPARSE)).model_id
+    field = {"type": "semantic", "model_id": model_id, **options}
+    with pytest.raises(ApiError, match=words) as caught:
+        await call(ml, "PUT", "/docs", {"mappings": {"properties": {"text": field}}})
+    assert caught.value.status == 400
+
+
+async def test_fields_of_hits_are_reranked_as_the_server_writes_them(ml: Session) -> None:
+    model_id = (await ml.models.ensure("huggingface/cross-encoders/ms-marco-MiniLM-L-6-v2")).model_id
+    context = {"document_fields": ["t", "n.t", "n.u", "none"]}
+    processors = [{"rerank": {"ml_opensearch": {"model_id": model_id}, "context": context}}]
+    await call(ml, "PUT", "/_search/pipeline/p", {"response_processors": processors})
+    await call(ml, "PUT", "/docs/_doc/1?refresh=true", {"t": "red ", "n": [{"t": True}, {"t": False, "u": {"z": "s"}}]})
+    wanted = {"query_text": "red house"}
+    body = {"query": {"match_all": {}}, "ext": {"rerank": {"query_context": wanted}}}
+    answer = await call(ml, "POST", "/docs/_search?search_pipeline=p", body)
+    path = f"/_plugins/_ml/_predict/text_similarity/{model_id}"
+    asked = {**wanted, "text_docs": ["red true false{z=s}"]}
+    (result,) = (await call(ml, "POST", path, asked))["inference_results"]
+    assert answer["hits"]["max_score"] == pytest.approx(result["output"][0]["data"][0])

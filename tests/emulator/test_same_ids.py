@@ -46,3 +46,8 @@ async def test_another_answer_is_told(monkeypatch: pytest.MonkeyPatch, capsys: p
     monkeypatch.setattr("tests.opensearch.same_ids.queries", queries)
     assert await compared(Emulator(Cluster(version="3.8.0"))) == 1
     assert "DIFFERS of its own\n        the server has " in capsys.readouterr().out
+
+
+async def test_what_was_never_made_is_no_fault_of_its_removal() -> None:
+    async with Emulator(Cluster(version="3.8.0")).serve() as url, Session(url, backoff=NOW) as ml:
+        await same_answers.Side(ml, same_answers.Models("", "", "", "")).tear_down()

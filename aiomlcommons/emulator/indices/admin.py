@@ -9,7 +9,7 @@ from aiomlcommons.emulator.cluster import Cluster
 from aiomlcommons.emulator.errors import Refused, illegal, refused
 from aiomlcommons.emulator.indices import mappings, names, settings
 from aiomlcommons.emulator.indices.creation import create
-from aiomlcommons.emulator.indices.errors import invalid_request, no_body
+from aiomlcommons.emulator.indices.errors import bare, invalid_request, no_body
 from aiomlcommons.emulator.indices.semantic_mappings import expanded
 from aiomlcommons.emulator.indices.state import UserIndex
 from aiomlcommons.emulator.registry import Plain
@@ -82,7 +82,10 @@ async def put_mapping(cluster: Cluster, call: Call) -> Plain:
     indices, given = _found(cluster, call), _body(call)
     if call.http.body is None:
         raise no_body()
-    wanted = [mappings.merged(index.mappings, mappings.checked(expanded(cluster, given))) for index in indices]
+    try:
+        wanted = [mappings.merged(index.mappings, mappings.checked(expanded(cluster, given))) for index in indices]
+    except Refused as error:
+        raise bare(error) from None
     for index, merged in zip(indices, wanted, strict=True):
         index.remap(merged)
     return Plain(ACKNOWLEDGED)
@@ -106,6 +109,7 @@ async def put_settings(cluster: Cluster, call: Call) -> Plain:
         raise no_body()
     given, keeps = _body(call), call.flag("preserve_existing")
     changes = settings.read(given.get("settings", given))
+    settings.check_plugins(cluster, changes)
     if not changes:
         raise invalid_request("no settings to update")
     new = [(index, settings.changed(index, changes, keeps=keeps)) for index in _found(cluster, call)]

@@ -9,6 +9,7 @@ from typing import Any
 from aiomlcommons.emulator.cluster import Cluster
 from aiomlcommons.emulator.errors import Refused, illegal, no_index, refused
 from aiomlcommons.emulator.indices import names
+from aiomlcommons.emulator.indices.rewriting import check_plugin
 from aiomlcommons.emulator.querying.errors import cause
 from aiomlcommons.emulator.querying.queries import compiled
 from aiomlcommons.emulator.querying.scope import Scope
@@ -194,6 +195,8 @@ def check_given(cluster: Cluster, name: str, given: Mapping[str, Any]) -> None:
     if "filter" not in given:
         return
     try:
+        for kind in given["filter"]:
+            check_plugin(cluster, kind, given["filter"])
         compiled(given["filter"], Scope("", "", cluster.node_id, [], given["filter"], {}))
     except Refused as error:
         why_not = {key: one for key, one in error.body["error"].items() if key != "root_cause"}

@@ -8,6 +8,7 @@ from typing import Any
 from aiomlcommons.emulator.errors import SHARD, Conflict, Refused, refused
 
 LONGEST_TERM = 32_766
+WRAPPED = "Failed to parse mapping [_doc]: "
 
 
 class Unreadable(Exception):
@@ -37,11 +38,19 @@ def no_body() -> Refused:
 
 def bad_mapping(reason: str, kind: str = "mapper_parsing_exception") -> Refused:
     """Return the error of a mapping that an index cannot be created with."""
-    whole = f"Failed to parse mapping [_doc]: {reason}"
+    whole = f"{WRAPPED}{reason}"
     error = refused(400, "mapper_parsing_exception", whole, {"type": kind, "reason": reason})
     if kind == "mapper_parsing_exception":
         error.body["error"]["root_cause"] = [{"type": kind, "reason": reason}]
     return error
+
+
+def bare(error: Refused) -> Refused:
+    """Return the error of a mapping of an index that there is already: the server says no more than the cause."""
+    said = error.body["error"]
+    if not said["reason"].startswith(WRAPPED):
+        return error
+    return refused(400, said["caused_by"]["type"], said["caused_by"]["reason"])
 
 
 def bad_document(reason: str, caused_by: Mapping[str, Any] | None = None) -> Refused:
