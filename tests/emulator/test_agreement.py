@@ -22,7 +22,7 @@ SUPPORTED = {
     "opensearch-3.8.0-indices.jsonl": 470,
     "opensearch-3.8.0-api.jsonl": 50,
     "opensearch-3.8.0-neural.jsonl": 67,
-    "opensearch-3.8.0-pipelines.jsonl": 327,
+    "opensearch-3.8.0-pipelines.jsonl": 450,
     "races-and-restarts.jsonl": 19,
     "real-servers.jsonl": 20,
 }
