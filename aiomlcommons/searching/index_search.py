@@ -33,7 +33,8 @@ class IndexSearch(Generic[T]):
 
     Hits come in the order of their scores, or of the body's ``sort``; the last hit of a page is where the next one
     begins (``search_after``), so there is no limit of 10,000 hits. Pages of a hybrid query, and of a search with a
-    search pipeline, which may put hits in another order, are counted (``from``), up to 10,000 hits.
+    search pipeline, which may put hits in another order, are counted (``from``), up to 10,000 hits. Ids have to be
+    unique in an index, which they are unless documents of one id have several routings.
     """
 
     _ml: Client
@@ -55,7 +56,7 @@ class IndexSearch(Generic[T]):
             if words := lacking(error.reason):
                 raise NotSearchable(words) from error
             raise
-        if is_hybrid(request) and any(hit.score is not None and hit.score < _DELIMITING for hit in hits):
+        if is_hybrid(request) and _is_uncombined(hits):
             raise NotSearchable(
                 "nothing combines the scores of the hybrid query: name in search_pipeline= one with a "
                 "normalization-processor or a score-ranker-processor, or give it as a dict"
@@ -68,3 +69,11 @@ class IndexSearch(Generic[T]):
                 request.index,
             )
         return read_hits(hits, self._into)
+
+
+def _is_uncombined(hits: Hits[Any]) -> bool:
+    """Return whether hits have rows between those of the queries, which without a score are seen by their ids only."""
+    if any(hit.score is not None and hit.score < _DELIMITING for hit in hits):
+        return True
+    sorted_ones = [(hit.index, hit.id) for hit in hits if hit.score is None]
+    return len(set(sorted_ones)) < len(sorted_ones)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from itertools import pairwise
+from math import inf
 from typing import Any, TypeVar
 
 import attrs
@@ -64,25 +64,30 @@ async def _after_the_last(send: SendPage[T], request: SearchDocuments, size: int
     if by_score:
         body["track_scores"] = True
     seen = int(body.get("from", 0))
+    before: set[tuple[Any, ...]] = set()
     while True:
         page = await send(_changed(request, body=body))
-        keys = [hit.sort or [] for hit in page]
-        if by_score and any(later[:1] > earlier[:1] for earlier, later in pairwise(keys)):
+        keys = [tuple(hit.sort or ()) for hit in page]
+        # The server gives what comes after the last hit. If that has come, another hit was put last.
+        if not before.isdisjoint(keys):
             raise NotSearchable(
-                "the hits do not come in the order of their scores, as if a search pipeline of the index changed it: "
-                "name it in search_pipeline=, so that pages are counted"
+                "the hits do not come in their order, as if a search pipeline of the index changed it: name it in "
+                "search_pipeline=, so that pages are counted"
             )
         yield page
         seen += len(page)
-        if not page or _ends(page, size, seen):
+        if not page or (len(page) < size and seen >= _all_hits(page)):
             return
         # Hits are skipped on the first page only; the server rejects ``from`` together with ``search_after``.
         body = {key: value for key, value in body.items() if key != "from"}
-        body["search_after"] = keys[-1]
+        body["search_after"] = list(keys[-1])
+        before = set(keys)
 
 
 async def _counted(send: SendPage[T], request: SearchDocuments, size: int) -> AsyncIterator[Hits[T]]:
     body, start = dict(body_of(request)), int(body_of(request).get("from", 0))
+    # Only the total tells the last page, as a search pipeline may drop every hit of one.
+    body["track_total_hits"] = WINDOW + 1
     if is_hybrid(request):
         # The same for each page, or their order would differ; the server has none for those after the first.
         body["query"] = {"hybrid": {"pagination_depth": WINDOW, **body["query"]["hybrid"]}}
@@ -91,7 +96,9 @@ async def _counted(send: SendPage[T], request: SearchDocuments, size: int) -> As
         page = await send(_changed(request, body={**body, "from": start, "size": count}))
         yield page
         start += count
-        if not page or _ends(page, count, start):
+        # The total of a collapsed search counts what was left out, too; after its end a hybrid query has no page.
+        collapsed = "collapse" in body and len(page) < (count if is_hybrid(request) else 1)
+        if start >= _all_hits(page) or collapsed:
             return
         if start >= WINDOW:
             raise NotSearchable(
@@ -100,12 +107,10 @@ async def _counted(send: SendPage[T], request: SearchDocuments, size: int) -> As
             )
 
 
-def _ends(page: Hits[T], asked: int, seen: int) -> bool:
-    """Return whether a page is the last one. A shorter one need not be: a search pipeline may drop hits."""
+def _all_hits(page: Hits[Any]) -> float:
+    """Return how many hits there are in all; infinite if the server stopped counting."""
     total = page.hits.total
-    if total is None or total.relation != "eq":
-        return len(page) < asked
-    return seen >= total.value
+    return inf if total is None or total.relation != "eq" else total.value
 
 
 def _changed(request: SearchDocuments, **fields: Any) -> SearchDocuments:

@@ -71,18 +71,31 @@ async def test_a_short_page_is_not_the_last_one_where_more_documents_match() -> 
     assert len(server.heard) == 3
 
 
-async def test_without_a_total_a_short_page_is_the_last_one() -> None:
-    async with serve(page([0.9, 0.8], None), page([0.7], None)) as server, Session(server.url) as ml:
-        assert [hit.score async for hit in ml.search("docs", size=2, track_total_hits=False)] == [0.9, 0.8, 0.7]
-    assert len(server.heard) == 2
+async def test_without_a_total_an_empty_page_is_the_last_one() -> None:
+    # A short one may be of a search pipeline of the index, which drops hits.
+    for counted in (None, 1):
+        pages = [page(scores, counted, first=len(scores), relation="gte") for scores in ([0.9], [0.7, 0.6], [])]
+        async with serve(*pages) as server, Session(server.url) as ml:
+            search = ml.search("docs", MATCH, size=2, track_total_hits=counted or False)
+            assert [hit.score async for hit in search] == [0.9, 0.7, 0.6]
+        assert len(server.heard) == 3
 
 
-async def test_hits_in_another_order_are_an_error_and_not_lost() -> None:
-    async with serve(page([0.5, 0.9], 9)) as server, Session(server.url) as ml:
+async def test_hits_that_are_deleted_meanwhile_do_not_end_the_pages() -> None:
+    # Each hit is deleted when it has come, so that the totals are of those that are left.
+    async with serve(page([0.9, 0.8], 5), page([0.7, 0.6], 3), page([0.5], 1)) as server, Session(server.url) as ml:
+        found = [hit.score async for hit in ml.search("docs", MATCH, size=2)]
+    assert found == [0.9, 0.8, 0.7, 0.6, 0.5]
+
+
+@pytest.mark.parametrize("options", [{}, {"sort": {"book": "asc"}}])
+async def test_hits_in_another_order_are_an_error_and_not_lost(options: dict[str, Any]) -> None:
+    # The first page was turned round, so that the second one begins after its best hit.
+    async with serve(page([0.5, 0.5, 0.9], 4), page([0.5, 0.5, 0.4], 4)) as server, Session(server.url) as ml:
         with pytest.raises(
             NotSearchable, match=r"search pipeline of the index changed it: name it in search_pipeline="
         ):
-            [hit async for hit in ml.search("docs", MATCH, size=2)]
+            [hit async for hit in ml.search("docs", MATCH, size=3, **options)]
 
 
 async def test_pages_of_a_search_pipeline_are_counted() -> None:
@@ -90,7 +103,24 @@ async def test_pages_of_a_search_pipeline_are_counted() -> None:
     async with serve(*pages) as server, Session(server.url) as ml:
         found = [hit.score async for hit in ml.search("docs", MATCH, size=2, search_pipeline="rerank")]
     assert found == [0.5, 0.9, 0.7]
-    assert bodies(server) == [{"query": MATCH, "size": 2, "from": start} for start in (0, 2)]
+    assert bodies(server) == [
+        {"query": MATCH, "size": 2, "from": start, "track_total_hits": WINDOW + 1} for start in (0, 2)
+    ]
+
+
+async def test_a_counted_page_without_hits_is_not_the_last_one_where_more_documents_match() -> None:
+    async with serve(page([0.5], 5), page([], 5), page([0.7], 5)) as server, Session(server.url) as ml:
+        search = ml.search("docs", MATCH, size=2, search_pipeline="drops", track_total_hits=False)
+        assert [hit.score async for hit in search] == [0.5, 0.7]
+    assert [body["from"] for body in bodies(server)] == [0, 2, 4]
+
+
+@pytest.mark.parametrize(("query", "requests"), [(MATCH, 3), (hybrid(MATCH), 2)])
+async def test_a_collapsed_search_ends_before_its_total(query: dict[str, Any], requests: int) -> None:
+    async with serve(page([0.9, 0.8], 9), page([0.7], 9), page([], 9)) as server, Session(server.url) as ml:
+        search = ml.search("docs", query, size=2, collapse={"field": "book"})
+        assert [hit.score async for hit in search] == [0.9, 0.8, 0.7]
+    assert len(server.heard) == requests
 
 
 async def test_pages_of_a_hybrid_query_are_counted_to_one_depth() -> None:
@@ -131,6 +161,16 @@ async def test_the_rows_between_uncombined_queries_are_an_error(rows: list[float
     async with serve(page(rows, 3)) as server, Session(server.url) as ml:
         with pytest.raises(NotSearchable, match=r"nothing combines .*: name in search_pipeline= one with a normaliz"):
             await ml.search("docs", hybrid(MATCH))
+
+
+async def test_the_rows_between_uncombined_queries_that_are_sorted_are_known_by_their_ids() -> None:
+    answer = page([None, None, None], 3).body
+    assert isinstance(answer, bytes)
+    rows = web.Response(body=answer.replace(b'"d1"', b'"d0"'), content_type="application/json")
+    async with serve(rows, page([None, None], 2)) as server, Session(server.url) as ml:
+        with pytest.raises(NotSearchable, match="nothing combines the scores"):
+            await ml.search("docs", hybrid(MATCH), sort="year")
+        assert len(await ml.search("docs", hybrid(MATCH), sort="year")) == 2
 
 
 @pytest.mark.parametrize(
