@@ -163,7 +163,8 @@ class Hit(Record, Generic[T]):
         """The document. Raises LookupError if the search left it out, by ``"_source": False``; see ``has_source``."""
         if self._source is None:
             raise LookupError(
-                f"the hit {self.id!r} has no source (see has_source): ask for it by _source in the search"
+                f"the hit {self.id!r} has no source (see has_source): ask for it by _source in the search, unless "
+                "into made None of it"
             )
         return self._source
 

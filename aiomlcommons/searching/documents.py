@@ -1,15 +1,23 @@
-"""Reading documents into the user's own class: a data class, an attrs class, a TypedDict, or what a function makes."""
+"""Reading documents into the user's own class: a class with named and typed fields, or what a function makes."""
 
 from __future__ import annotations
 
+import base64
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, MutableSequence, MutableSet, Sequence, Set
 from datetime import UTC, date, datetime
 from functools import cache
-from typing import Any, TypeAlias, TypeVar, get_origin, is_typeddict
+from typing import Any, TypeAlias, TypeVar, get_args, get_origin, is_typeddict
 
 import attrs
 import cattrs
+from cattrs.cols import (
+    is_any_set,
+    is_namedtuple,
+    is_sequence,
+    list_structure_factory,
+    namedtuple_dict_structure_factory,
+)
 from cattrs.preconf.orjson import make_converter
 
 from aiomlcommons.api.common import Hit, Hits
@@ -27,6 +35,12 @@ _PLAIN: dict[type, tuple[tuple[type, ...], str]] = {
     int: ((int,), "a whole number"),
     float: ((int, float), "a number"),
 }
+
+
+# What is made for the names of kinds of them.
+_ARRAYS: dict[Any, type] = {Sequence: tuple, MutableSequence: list, Set: frozenset, MutableSet: set}
+# Classes whose fields have names and types.
+_KINDS: tuple[Callable[[Any], bool], ...] = (attrs.has, dataclasses.is_dataclass, is_typeddict, is_namedtuple)
 
 
 def read_hits(hits: Hits[dict[str, Any]], into: Into[T]) -> Hits[Any]:
@@ -69,7 +83,7 @@ def _reader(into: Any) -> Read:
         read: Read = into.model_validate
         return read
     plain = get_origin(into) or into
-    if isinstance(plain, type) and (attrs.has(plain) or dataclasses.is_dataclass(plain) or is_typeddict(plain)):
+    if isinstance(plain, type) and any(is_kind(plain) for is_kind in _KINDS):
         converter = _converter()
         return lambda document: converter.structure(document, into)
     return into  # type: ignore[no-any-return]
@@ -78,6 +92,10 @@ def _reader(into: Any) -> Read:
 @cache
 def _converter() -> cattrs.Converter:
     converter = make_converter()
+    for is_array in (is_sequence, is_any_set):
+        converter.register_structure_hook_factory(is_array, _array)
+    converter.register_structure_hook_factory(is_namedtuple, namedtuple_dict_structure_factory)
+    converter.register_structure_hook(bytes, lambda value, _: base64.b64decode(value, validate=True))
     for cls, (accepted, what) in _PLAIN.items():
         converter.register_structure_hook(cls, _only(accepted, what))
     converter.register_structure_hook(datetime, _moment)
@@ -90,6 +108,21 @@ def _only(accepted: tuple[type, ...], what: str) -> Callable[[Any, Any], Any]:
         if not isinstance(value, accepted) or (isinstance(value, bool) and bool not in accepted):
             raise TypeError(f"it must be {what}, not {value!r:.60}")
         return value
+
+    return check
+
+
+def _array(cls: Any, converter: cattrs.BaseConverter) -> Callable[[Any, Any], Any]:
+    """Make a hook for arrays. A text is no list of its letters, and an object none of its keys."""
+    kind = get_origin(cls) or cls
+    make = _ARRAYS.get(kind, kind)
+    item = (*get_args(cls), Any)[0]
+    read = list_structure_factory(list[item], converter)  # type: ignore[valid-type]
+
+    def check(value: Any, declared: Any) -> Any:
+        if not isinstance(value, list):
+            raise TypeError(f"it must be a list, not {value!r:.60}")
+        return make(read(value, declared))
 
     return check
 

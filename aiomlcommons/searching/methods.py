@@ -84,8 +84,8 @@ class Searches(HasClient):
             search_pipeline: The name of a search pipeline, or one as a dict. Default: that of the index.
             preference: Which copies of shards are asked; the same word gives the same ones.
             routing: Which shards are asked, by the routing of the documents.
-            into: The class of the documents: a data class, an attrs class, a TypedDict, a class of pydantic; or a
-                function of the dict. A class takes the fields that it names. Default: dicts.
+            into: The class of the documents: a data class, an attrs class, a NamedTuple, a TypedDict, a class of
+                pydantic; or a function of the dict. A class takes the fields that it names. Default: dicts.
             body: Further keys of the body: ``aggs``, ``highlight``, ``min_score``, ``track_total_hits``, ...
 
         Raises:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import pickle
+from collections.abc import Sequence, Set
 from datetime import UTC, date, datetime
 from enum import Enum
-from typing import Any, TypedDict
+from typing import Any, NamedTuple, TypedDict
 
 import attrs
 import pytest
@@ -45,6 +46,19 @@ class AttrsVerse:
 
 class DictVerse(TypedDict):
     text: str
+
+
+class TupleVerse(NamedTuple):
+    text: str
+
+
+@dataclasses.dataclass
+class Arrays:
+    words: Sequence[str]
+    kinds: Set[str]
+    numbers: set[int]
+    lists: list[list[str]]
+    image: bytes
 
 
 class PydanticVerse:
@@ -92,8 +106,17 @@ def test_other_classes_and_functions_do_as_well() -> None:
     assert read_hits(hits, AttrsVerse)[0].source == AttrsVerse("a")
     assert read_hits(hits, DictVerse)[0].source == {"text": "a", "more": 1}  # a dict of more fields is one of these
     assert read_hits(hits, PydanticVerse)[0].source.text == "a"
+    assert read_hits(hits, TupleVerse)[0].source == TupleVerse("a")
     assert read_hits(hits, lambda document: document["text"])[0].source == "a"
     assert read_hits(hits, None)[0].source == read_hits(hits, dict)[0].source == {"text": "a", "more": 1}
+
+
+def test_arrays_and_binary_fields_are_read_as_the_class_says() -> None:
+    document = {"words": ["a"], "kinds": ["b", "b"], "numbers": [1], "lists": [["c"]], "image": "aGk="}
+    assert read_hits(found(document), Arrays)[0].source == Arrays(("a",), frozenset({"b"}), {1}, [["c"]], b"hi")
+    for name, value in (("words", "ab"), ("kinds", {"a": 1}), ("numbers", 1), ("lists", ["ab"])):
+        with pytest.raises(WrongDocument, match=rf"it must be a list, not .* @ \$\.{name}"):
+            read_hits(found({**document, name: value}), Arrays)
 
 
 def test_a_hit_without_a_document_stays_one() -> None:
@@ -107,6 +130,8 @@ def test_a_hit_without_a_document_stays_one() -> None:
         ({"text": 7}, r"it must be a string, not 7 .*\$\.text"),
         ({"text": "a", "weight": True}, r"it must be a number, not True .*\$\.weight"),
         ({"text": "a", "tags": ["a", 1]}, r"it must be a string, not 1 .*\$\.tags\[1\]"),
+        ({"text": "a", "tags": "wise"}, r"it must be a list, not 'wise' @ \$\.tags"),
+        ({"text": "a", "tags": None}, r"it must be a list, not None @ \$\.tags"),
         ({"text": "a", "author": {"name": None}}, r"\$\.author\.name"),
         ({"text": "a", "book": "Psalms"}, r"Psalms.*\$\.book"),
     ],
@@ -116,6 +141,12 @@ def test_a_document_of_another_class_is_named_with_the_path(document: dict[str, 
         read_hits(found(document), Verse)
     assert caught.value.hit.source == document
     assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)  # noqa: S301
+
+
+def test_none_of_a_function_is_told_from_a_document_that_was_left_out() -> None:
+    (hit,) = read_hits(found({}), lambda document: document.get("text"))
+    with pytest.raises(LookupError, match="unless into made None of it"):
+        _ = hit.source
 
 
 def test_the_error_of_a_function_comes_as_it_is_and_names_the_document() -> None:
