@@ -28,7 +28,7 @@ class Choice:
 
     field: Field
     model: QueryModel | None
-    text_field: str | None
+    text_field: Field | None
     reasons: tuple[str, ...]
 
     @property
@@ -56,6 +56,11 @@ async def choose(ml: Client, facts: Facts, wanted: Wanted) -> Choice:
         raise NotSearchable(
             f"the model {_called(model)} {words}: search index {wanted.index} in {field} by the model that made its "
             f"vectors{await suitable(ml, field)}"
+        )
+    if model is not None and not model.is_at_hand:
+        raise NotSearchable(
+            f"the model {_called(model)} is {model.record.model_state}, and cannot embed the text: "
+            f"`await ml.models.ensure({model.model_id!r})` deploys it"
         )
     text_field, why = _text_field(facts, wanted, field)
     if wanted.hybrid and text_field is None:
@@ -133,19 +138,16 @@ def _is_tokenized(facts: Facts, field: Field) -> bool:
 # ---- the field of texts ----------------------------------------------------------------------------------------------
 
 
-def _text_field(facts: Facts, wanted: Wanted, field: Field) -> tuple[str | None, str]:
+def _text_field(facts: Facts, wanted: Wanted, field: Field) -> tuple[Field | None, str]:
     """Return the field whose words are searched beside the vectors, or None, and why."""
     if wanted.hybrid is False:
         return None, "vectors only, as hybrid=False says"
     if facts.plugins.neural_search is False:
         return None, f"vectors only; for hybrid queries {install(NEURAL_SEARCH)}"
     if wanted.text_field is not None:
-        if wanted.text_field not in facts.fields:
-            near = did_you_mean(wanted.text_field, facts.fields, "give a field of texts")
-            raise NotSearchable(f"index {facts.index} has no field {wanted.text_field!r}; {near}")
-        return wanted.text_field, f"words in {wanted.text_field}, as text_field says"
+        return _named_texts(facts, wanted.text_field), f"words in {wanted.text_field}, as text_field says"
     if field.type == "semantic":
-        return field.name, f"words in {field.name} itself"
+        return field, f"words in {field.name} itself"
     texts = [one for one in facts.fields.values() if one.type in _TEXTS and one.nested is None]
     sources = {one.source for one in facts.pipelines.embedders if one.fills(field.name)}
     # A dynamic mapping makes a text of every string, and gives it keywords; who maps a text for search seldom does.
@@ -155,8 +157,26 @@ def _text_field(facts: Facts, wanted: Wanted, field: Field) -> tuple[str | None,
         (texts, "its only field of texts"),
     ):
         if len(found) == 1:
-            return found[0].name, f"words in {found[0].name}, {why}"
+            return found[0], f"words in {found[0].name}, {why}"
     if not texts:
         return None, "vectors only: the index has no field of texts"
     names = some_of((one.name for one in texts), SUGGESTED)
     return None, f"vectors only: there are several fields of texts ({names}); name one by text_field="
+
+
+def _named_texts(facts: Facts, name: str) -> Field:
+    if (found := facts.fields.get(name) or _part(facts, name)) is None:
+        near = did_you_mean(name, facts.fields, "give a field of texts")
+        raise NotSearchable(f"index {facts.index} has no field {name!r}; {near}")
+    if found.holds_vectors and found.type != "semantic":
+        raise NotSearchable(f"index {facts.index}: field {found} holds no texts; give a field of texts")
+    return found
+
+
+def _part(facts: Facts, name: str) -> Field | None:
+    """Return what a field is indexed as besides, such as ``text.english``."""
+    above, _, last = name.rpartition(".")
+    if (field := facts.fields.get(above)) is None or last not in field.spec.get("fields", {}):
+        return None
+    spec = field.spec["fields"][last]
+    return Field(name, spec, spec, name, field.nested)

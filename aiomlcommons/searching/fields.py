@@ -58,6 +58,11 @@ class Field:
         return None if dimension is None else int(dimension)
 
     @property
+    def holds_bytes(self) -> bool:
+        """Whether its dense vectors are of bytes, or of bits, eight in a byte."""
+        return str(self.embedding.get("data_type", "")).lower() in {"byte", "binary"}
+
+    @property
     def length(self) -> int | None:
         """How many numbers a dense vector has: one of a binary field holds eight dimensions."""
         is_binary = str(self.embedding.get("data_type", "")).lower() == "binary"

@@ -202,13 +202,14 @@ class Searches(HasClient):
         """
         from aiomlcommons.queries import checked_query
         from aiomlcommons.searching.documents import check_into
-        from aiomlcommons.searching.request import check_count
+        from aiomlcommons.searching.request import check_count, check_text_body
         from aiomlcommons.searching.text_search import TextSearch
         from aiomlcommons.searching.wanted import Wanted
 
         check_into(into)
         check_count("size", size)
         check_count("k", k, least=1)
+        check_text_body(body)
         if not isinstance(text, str) or not text.strip():
             raise InvalidRequest(f"text must be a text with a word in it, not {text!r:.60}")
         wanted = Wanted(

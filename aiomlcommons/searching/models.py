@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from aiomlcommons.api.common import FunctionName
-from aiomlcommons.api.model_records import Model
+from aiomlcommons.api.model_records import DEPLOYED, DEPLOYING, PARTIALLY_DEPLOYED, Model
 from aiomlcommons.errors import InvalidRequest, MLCommonsError, NotFound
 from aiomlcommons.indices.model_field import dimension_of, is_sparse
 from aiomlcommons.lifecycle.names import named
@@ -28,6 +28,7 @@ _EMBEDS = {
     FunctionName.SPARSE_TOKENIZE,
     FunctionName.REMOTE,
 }
+_AT_HAND = DEPLOYED | PARTIALLY_DEPLOYED | DEPLOYING
 # How many registered models are looked at for a suggestion, newest first.
 _LOOKED_AT = 50
 
@@ -45,6 +46,12 @@ class QueryModel:
         """Whether it embeds what is searched for otherwise than documents."""
         config = self.record.model_config
         return config is not None and bool(config.query_prefix or config.passage_prefix)
+
+    @property
+    def is_at_hand(self) -> bool:
+        """Whether the server can ask it. It deploys a remote one by itself, and others are asked where they are."""
+        state = self.record.model_state
+        return self.record.algorithm == FunctionName.REMOTE or state is None or state in _AT_HAND
 
     def misfit(self, field: Field) -> str:
         """Return why what the model makes is not what a field holds; empty if it may be."""
@@ -65,6 +72,8 @@ def misfit(model: Model, field: Field) -> str:
         return "makes dense vectors, and the field holds weights of tokens"
     if field.is_dense and None not in {dimension, field.dimension} and dimension != field.dimension:
         return f"makes vectors of {dimension} dimensions, and the field holds those of {field.dimension}"
+    if field.holds_bytes and kind == FunctionName.TEXT_EMBEDDING:
+        return "makes vectors of floats, as local models do, and the field holds bytes"
     return ""
 
 
@@ -84,9 +93,9 @@ async def given_model(ml: Client, name_or_id: str) -> QueryModel:
 
 
 async def own_model(ml: Client, facts: Facts, field: Field) -> QueryModel | None:
-    """Return the model that the index itself names for a field; None if it names none, or several.
+    """Return the model that the index itself names for a field; None if it names none.
 
-    Raises NotSearchable if there is no such model.
+    Raises NotSearchable if it names several, or there is no such model.
     """
     ids: dict[str, str] = {}
     if field.model_id is not None:
@@ -97,8 +106,13 @@ async def own_model(ml: Client, facts: Facts, field: Field) -> QueryModel | None
         for one in facts.pipelines.embedders:
             if one.fills(field.name):
                 ids[one.model_id] = f"the ingest pipeline {one.pipeline} of the index embeds by it"
-    if len(ids) != 1:
+    if not ids:
         return None
+    if len(ids) > 1:
+        raise NotSearchable(
+            f"the ingest pipelines of index {facts.index} embed {field.name} by several models ({', '.join(ids)}), "
+            "whose vectors cannot be compared: name the one to search by as model="
+        )
     ((model_id, why),) = ids.items()
     try:
         return QueryModel(model_id, await ml.models.get(model_id), why)

@@ -101,12 +101,17 @@ async def plan_by(ml: Client, facts: Facts, wanted: Wanted) -> Plan:
             reasons.append(f"scores combined by {facts.pipelines.search_pipeline}, the search pipeline of the index")
         elif pipeline is None:
             pipeline = COMBINED
-            reasons.append("scores combined by min_max and arithmetic_mean, as there is no search pipeline")
+            own = facts.pipelines.search_pipeline
+            why = "as there is no search pipeline"
+            if own is not None:
+                why = f"in place of {own}, the search pipeline of the index, which combines none"
+            reasons.append(f"scores combined by min_max and arithmetic_mean, {why}")
     source = {"excludes": _not_shown(facts)} if wanted.source is None else wanted.source
     request = search_request(
         wanted.index, query, size=wanted.size, source=source, search_pipeline=pipeline, body=wanted.body
     )
-    return Plan(wanted.index, kind, choice.field.name, choice.text_field, choice.model_id, tuple(reasons), request)
+    words_in = choice.text_field and choice.text_field.name
+    return Plan(wanted.index, kind, choice.field.name, words_in, choice.model_id, tuple(reasons), request)
 
 
 def _not_shown(facts: Facts) -> list[str]:

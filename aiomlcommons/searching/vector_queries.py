@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from aiomlcommons.inference.methods import Side
 
 
-def by_words(field: str, wanted: Wanted) -> Query:
+def by_words(field: Field, wanted: Wanted) -> Query:
     """Return the query for the words of the text."""
-    return _filtered({"match": {field: {"query": wanted.text}}}, wanted.filter)
+    return _filtered(_nested(field, {"match": {field.name: {"query": wanted.text}}}), wanted.filter)
 
 
 async def by_vectors(ml: Client, facts: Facts, choice: Choice, wanted: Wanted) -> tuple[str, Query]:

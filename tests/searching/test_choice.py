@@ -16,6 +16,7 @@ from aiomlcommons.emulator import AT_ONCE, Emulator
 from aiomlcommons.searching.choice import Choice, choose
 from aiomlcommons.searching.facts import Facts, other_fields
 from aiomlcommons.searching.fields import common_fields
+from aiomlcommons.searching.models import QueryModel
 from aiomlcommons.searching.pipelines import Embedder, OwnPipelines, pipelines_of
 from aiomlcommons.searching.plan import COMBINED, plan_by
 from aiomlcommons.searching.plugins import Plugins
@@ -75,7 +76,8 @@ async def test_the_index_names_the_model_by_its_ingest_pipeline(world: World) ->
     found = await world.choose(facts(BOTH, own, embedding=VECTOR, body=TEXT, title=TEXT))
     assert found.model is not None
     assert found.model.model_id == world.models[DENSE]
-    assert found.text_field == "body"  # which the vectors are of
+    assert found.text_field is not None
+    assert found.text_field.name == "body"  # which the vectors are of
     assert "the ingest pipeline p of the index embeds by it" in found.reasons[1]
 
 
@@ -95,7 +97,7 @@ async def test_a_semantic_field_names_its_model_and_is_searched_for_words_itself
     known = facts(text=semantic, text_semantic_info=info)
     found = await world.choose(known)
     assert found.model is not None
-    assert (found.model.model_id, found.text_field) == (world.models[SPARSE], "text")
+    assert (found.model.model_id, found.text_field) == (world.models[SPARSE], found.field)
     assert await world.query(known) == ("neural", {"neural": {"text": {"query_text": "a text"}}})
 
 
@@ -103,6 +105,27 @@ async def test_a_model_that_is_gone_is_said_with_who_names_it(world: World) -> N
     own = OwnPipelines((Embedder("p", "gone", "text", "embedding"),))
     with pytest.raises(NotSearchable, match=r"no model 'gone', although the ingest pipeline p .* by model="):
         await world.choose(facts(BOTH, own, embedding=VECTOR))
+
+
+async def test_several_models_of_the_pipelines_are_told(world: World) -> None:
+    own = OwnPipelines((Embedder("p", "one", "text", "v"), Embedder("q", "two", "text", "v")))
+    with pytest.raises(NotSearchable, match=r"of index docs embed v by several models \(one, two\), .* as model="):
+        await world.choose(facts(BOTH, own, v=VECTOR))
+
+
+async def test_a_model_that_is_not_deployed_is_said_with_the_remedy(world: World) -> None:
+    model_id = world.models[DENSE]
+    await world.ml.models.undeploy(model_id)
+    with pytest.raises(NotSearchable, match=rf"is UNDEPLOYED, .*: `await ml.models.ensure\('{model_id}'\)` deploys"):
+        await world.choose(facts(v=VECTOR), DENSE)
+    await world.ml.models.ensure(model_id, backoff=NOW)
+    assert (await world.choose(facts(v=VECTOR), DENSE)).model_id == model_id
+
+
+async def test_a_remote_model_is_deployed_by_the_server(world: World) -> None:
+    record = attrs.evolve(await world.ml.models.get(world.models[DENSE]), model_state="UNDEPLOYED")
+    assert not QueryModel("m", record, "").is_at_hand
+    assert QueryModel("m", attrs.evolve(record, algorithm="REMOTE"), "").is_at_hand
 
 
 async def test_without_a_model_those_that_fit_are_named(world: World) -> None:
@@ -151,6 +174,11 @@ async def test_a_pretrained_model_that_is_not_there_yet_is_said_with_the_remedy(
     ("name", "field", "words"),
     [
         (DENSE, {**VECTOR, "dimension": 768}, "makes vectors of 384 dimensions, and the field holds those of 768"),
+        (
+            DENSE,
+            {**VECTOR, "data_type": "byte"},
+            "makes vectors of floats, as local models do, and the field holds bytes",
+        ),
         (DENSE, WEIGHTS, "makes dense vectors, and the field holds weights of tokens"),
         (SPARSE, VECTOR, "makes weights of tokens, and the field holds dense vectors"),
         (RERANKER, VECTOR, "is a model of the kind TEXT_SIMILARITY, which makes no vectors"),
@@ -214,6 +242,7 @@ async def test_an_index_without_vectors_is_told_what_to_make_and_to_install(worl
         ({"text": DYNAMIC}, {}, "text", "its only field of texts"),
         ({"text": TEXT, "book": DYNAMIC}, {}, "text", "its only field of plain text"),
         ({"text": TEXT, "title": TEXT}, {"text_field": "title"}, "title", "as text_field says"),
+        ({"text": {**TEXT, "fields": {"en": TEXT}}}, {"text_field": "text.en"}, "text.en", "as text_field says"),
         ({"text": TEXT, "title": TEXT}, {}, None, r"several fields of texts \(text, title\); name one by text_field="),
         ({"text": TEXT}, {"hybrid": False}, None, "as hybrid=False says"),
         ({}, {}, None, "the index has no field of texts"),
@@ -223,7 +252,7 @@ async def test_words_are_searched_as_well_where_one_field_has_them(
     world: World, fields: Any, wanted: Any, expected: str | None, why: str
 ) -> None:
     found = await world.choose(facts(embedding=VECTOR, **fields), DENSE, **wanted)
-    assert found.text_field == expected
+    assert (found.text_field and found.text_field.name) == expected
     with pytest.raises(AssertionError, match=why):
         raise AssertionError(found.reasons[-1])
 
@@ -235,6 +264,8 @@ async def test_hybrid_where_that_is_impossible_is_refused(world: World) -> None:
         await world.choose(facts(KNN_ONLY, embedding=VECTOR, text=TEXT), DENSE, hybrid=True)
     with pytest.raises(NotSearchable, match="no field 'txt'; did you mean 'text'"):
         await world.choose(facts(embedding=VECTOR, text=TEXT), DENSE, text_field="txt")
+    with pytest.raises(NotSearchable, match=r"field embedding \(.*\) holds no texts; give a field of texts"):
+        await world.choose(facts(embedding=VECTOR, text=TEXT), DENSE, text_field="embedding")
 
 
 # ---- the query of the vectors ----------------------------------------------------------------------------------------
@@ -262,6 +293,9 @@ async def test_scores_are_combined_by_the_first_search_pipeline_that_is_named(wo
     plan = await plan_by(world.ml, attrs.evolve(facts(**fields), pipelines=own), asked)
     assert plan.search_pipeline is None
     assert "scores combined by s, the search pipeline of the index" in plan.reasons
+    plan = await plan_by(world.ml, attrs.evolve(facts(**fields), pipelines=attrs.evolve(own, combines=False)), asked)
+    assert plan.search_pipeline == COMBINED
+    assert plan.reasons[-1].endswith("in place of s, the search pipeline of the index, which combines none")
     pipelines: list[Any] = ["mine", {"phase_results_processors": []}]
     for given in pipelines:
         named = attrs.evolve(asked, search_pipeline=given, filter={"term": {"a": 1}})
@@ -289,6 +323,15 @@ async def test_vectors_within_nested_objects_are_searched_there(world: World) ->
     _, query = await world.query(facts(chunks=nested), DENSE)
     inner = {"neural": {"chunks.knn": {"query_text": "a text", "model_id": world.models[DENSE], "k": 100}}}
     assert query == {"nested": {"path": "chunks", "score_mode": "max", "query": inner}}
+
+
+async def test_words_within_nested_objects_are_searched_there(world: World) -> None:
+    known = facts(v=VECTOR, chunks={"type": "nested", "properties": {"text": TEXT}})
+    plan = await plan_by(world.ml, known, Wanted("docs", "a text", DENSE, text_field="chunks.text"))
+    words = {"match": {"chunks.text": {"query": "a text"}}}
+    first, _ = plan.query["hybrid"]["queries"]
+    assert first == {"nested": {"path": "chunks", "score_mode": "max", "query": words}}
+    assert plan.text_field == "chunks.text"
 
 
 async def test_a_sparse_vector_gets_the_number_of_hits_as_its_parameter(world: World) -> None:

@@ -205,6 +205,7 @@ async def test_another_refusal_comes_as_it_is() -> None:
         ({"size": True}, "not True"),
         ({"from_": "2"}, "from_ must be a whole number of at least 0, not '2'"),
         ({"search_pipeline": 7}, "search_pipeline must be the name of one, or one as a dict, not int"),
+        ({"ignore_unavailable": True}, r"no key of the body: `ml.documents.search\(index, body, ignore_unavailable="),
         ({"_source": False}, "_source is the parameter source: give it as source="),
         ({"query": "wisdom"}, "not str; ml.search_text takes a text"),
         ({"into": "Verse"}, "into must be a class or a function"),

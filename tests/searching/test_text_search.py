@@ -133,6 +133,8 @@ async def test_a_missing_index_is_said_with_the_names_that_are_near(served: Serv
         ({"size": "5"}, "size must be a whole number of at least 0, not '5'"),
         ({"k": 0}, "k must be a whole number of at least 1, not 0"),
         ({"into": 7}, "into must be a class or a function"),
+        ({"query": {"match_all": {}}}, "ml.search_text takes no query: send the query of its plan, or your own, by ml"),
+        ({"from_": 10}, "ml.search_text takes no from_: send the query of its plan"),
     ],
 )
 async def test_wrong_options_are_refused_where_they_are_given(options: dict[str, Any], words: str) -> None:
