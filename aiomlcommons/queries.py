@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from numbers import Real
+from numbers import Integral, Real
 from typing import Any, TypeAlias
 
 from aiomlcommons.errors import InvalidRequest
@@ -253,15 +253,16 @@ def _numbers(vector: Any) -> list[float]:
     if not numbers:
         raise InvalidRequest("knn: vector must not be empty")
     for place, number in enumerate(numbers):
-        if isinstance(number, Sequence):
+        if isinstance(number, Sequence) and not isinstance(number, str | bytes):
             raise InvalidRequest("knn: vector must be one vector, not several: search for each of them")
         if not _is_number(number):
             raise InvalidRequest(f"knn: vector[{place}] must be a number, not {number!r}")
-    return numbers
+    # Numbers of numpy and others are no JSON.
+    return [int(number) if isinstance(number, Integral) else float(number) for number in numbers]
 
 
 def _is_number(value: Any) -> bool:
-    return type(value) is not bool and isinstance(value, Real) and math.isfinite(value)
+    return type(value) is not bool and isinstance(value, Real) and abs(value) < math.inf
 
 
 def _some_of(kind: str, **given: Any) -> None:

@@ -41,6 +41,12 @@ def test_a_vector_is_a_list_of_numbers(vector: Any) -> None:
     assert knn("v", vector, k=3) == {"knn": {"v": {"vector": [0.5, 1.0], "k": 3}}}
 
 
+@pytest.mark.parametrize(("kind", "plain"), [("f4", float), ("i1", int)])
+def test_numbers_of_numpy_become_plain_ones(kind: str, plain: type) -> None:
+    (query,) = knn("v", list(np.array([1, 2], kind)), k=3).values()
+    assert [type(number) for number in query["v"]["vector"]] == [plain, plain]
+
+
 def test_a_hybrid_query_has_its_queries_in_order() -> None:
     found = hybrid(MATCH, neural("v", "a text"), filter={"term": {"a": 1}}, pagination_depth=50)
     assert found == {
@@ -61,6 +67,7 @@ WRONG: dict[str, tuple[Callable[[], Any], str]] = {
     "text": (lambda: knn("v", "abc", k=1), "vector must be numbers, not str"),  # type: ignore[arg-type]
     "several": (lambda: knn("v", np.zeros((2, 2)), k=1), "must be one vector, not several: search for each of them"),
     "NaN": (lambda: knn("v", [1.0, math.nan], k=1), r"vector\[1\] must be a number, not nan"),
+    "texts": (lambda: knn("v", ["1"], k=1), r"vector\[0\] must be a number, not '1'"),  # type: ignore[list-item]
     "a bool": (lambda: knn("v", [True], k=1), r"vector\[0\] must be a number, not True"),
     "nothing": (hybrid, "there is no query to combine"),
     "a word": (lambda: hybrid(MATCH, "wisdom"), r"queries\[1\] must be a dict .* not str"),  # type: ignore[arg-type]
