@@ -262,7 +262,10 @@ def _numbers(vector: Any) -> list[float]:
 
 
 def _is_number(value: Any) -> bool:
-    return type(value) is not bool and isinstance(value, Real) and abs(value) < math.inf
+    try:
+        return type(value) is not bool and isinstance(value, Real) and math.isfinite(value)
+    except OverflowError:  # an integer beyond all floats
+        return False
 
 
 def _some_of(kind: str, **given: Any) -> None:

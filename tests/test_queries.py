@@ -68,6 +68,7 @@ WRONG: dict[str, tuple[Callable[[], Any], str]] = {
     "several": (lambda: knn("v", np.zeros((2, 2)), k=1), "must be one vector, not several: search for each of them"),
     "NaN": (lambda: knn("v", [1.0, math.nan], k=1), r"vector\[1\] must be a number, not nan"),
     "texts": (lambda: knn("v", ["1"], k=1), r"vector\[0\] must be a number, not '1'"),  # type: ignore[list-item]
+    "huge": (lambda: knn("v", [10**400], k=1), r"vector\[0\] must be a number, not 1000"),
     "a bool": (lambda: knn("v", [True], k=1), r"vector\[0\] must be a number, not True"),
     "nothing": (hybrid, "there is no query to combine"),
     "a word": (lambda: hybrid(MATCH, "wisdom"), r"queries\[1\] must be a dict .* not str"),  # type: ignore[arg-type]

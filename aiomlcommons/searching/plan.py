@@ -110,7 +110,7 @@ async def plan_by(ml: Client, facts: Facts, wanted: Wanted) -> Plan:
     request = search_request(
         wanted.index, query, size=wanted.size, source=source, search_pipeline=pipeline, body=wanted.body
     )
-    words_in = choice.text_field and choice.text_field.name
+    words_in = None if choice.text_field is None else choice.text_field.name
     return Plan(wanted.index, kind, choice.field.name, words_in, choice.model_id, tuple(reasons), request)
 
 

@@ -10,6 +10,7 @@ import pytest
 import pytest_asyncio
 
 from aiomlcommons import InvalidRequest, NoSuchModel, NotSearchable, Session
+from aiomlcommons.api.model_records import Model
 from aiomlcommons.api.processors import TextEmbedding
 from aiomlcommons.api.search_processors import NeuralQueryEnricher, Normalization
 from aiomlcommons.emulator import AT_ONCE, Emulator
@@ -122,10 +123,10 @@ async def test_a_model_that_is_not_deployed_is_said_with_the_remedy(world: World
     assert (await world.choose(facts(v=VECTOR), DENSE)).model_id == model_id
 
 
-async def test_a_remote_model_is_deployed_by_the_server(world: World) -> None:
-    record = attrs.evolve(await world.ml.models.get(world.models[DENSE]), model_state="UNDEPLOYED")
-    assert not QueryModel("m", record, "").is_at_hand
-    assert QueryModel("m", attrs.evolve(record, algorithm="REMOTE"), "").is_at_hand
+async def test_a_remote_model_is_deployed_by_the_server() -> None:
+    for kind, is_at_hand in (("TEXT_EMBEDDING", False), ("REMOTE", True)):
+        record = Model(name="m", algorithm=kind, model_state="UNDEPLOYED")
+        assert QueryModel("m", record, "").is_at_hand is is_at_hand
 
 
 async def test_without_a_model_those_that_fit_are_named(world: World) -> None:
