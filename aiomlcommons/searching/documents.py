@@ -115,7 +115,7 @@ def _only(accepted: tuple[type, ...], what: str) -> Callable[[Any, Any], Any]:
 def _array(cls: Any, converter: cattrs.BaseConverter) -> Callable[[Any, Any], Any]:
     """Make a hook for arrays. A text is no list of its letters, and an object none of its keys."""
     kind = get_origin(cls) or cls
-    make = _ARRAYS.get(kind, kind)
+    make: Any = _ARRAYS.get(kind, kind)
     item = (*get_args(cls), Any)[0]
     read = list_structure_factory(list[item], converter)  # type: ignore[valid-type]
 
