@@ -700,7 +700,7 @@ async def test_a_dry_run_neither_makes_nor_fills_an_index(place: Place, index: B
     index.index = knn(7)
     code, _, err = await place.run(*words)
     assert (code, "is of dimension 7, and these vectors of 384" in err) == (1, True)
-    assert {*index.heard} == {"GET /docs/_mapping"}
+    assert {*index.heard} == {"GET /docs/_mapping", "GET /docs/_settings"}
 
 
 # ---- dead letters ----------------------------------------------------------------------------------------------------

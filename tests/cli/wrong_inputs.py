@@ -66,7 +66,7 @@ TABLE = [
     Wrong("models list --js", 2, "there is no option --js; did you mean '--json'"),
     Wrong("models list extra", 2, "too many words: extra"),
     Wrong("ingest a.jsonl --modle m --out o.npy", 2, "there is no option --modle; did you mean '--model'"),
-    Wrong("ingest a.jsonl --out o.npy", 2, "the following arguments are required: --model"),
+    Wrong("ingest a.jsonl --out o.npy", 2, "pass --model MODEL"),
     Wrong("models list --url", 2, "argument --url: expected one argument"),
     Wrong("models list --password=hush", 2, "there is no option --password;"),
     Wrong("models get", 2, "the following arguments are required: MODEL"),
