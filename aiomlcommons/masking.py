@@ -77,7 +77,7 @@ def is_secret(name: str) -> bool:
 
 
 def shown(value: Any) -> str:
-    """Return the ``repr`` of a value without credentials: those of secret names in mappings, and those in URLs."""
+    """Return the ``repr`` of a value without credentials: those of secret names, and those in URLs and in JSON."""
     if isinstance(value, Mapping):
         return f"{{{', '.join(f'{key!r}: {_entry(key, entry)}' for key, entry in value.items())}}}"
     if isinstance(value, list):
@@ -121,6 +121,7 @@ def without_credentials(text: str) -> str:
 
 
 def _without_members(text: str) -> str:
+    """Mask the texts of secret names in JSON, whole or cut off, which may be within a text of other JSON."""
     parts, at = [], 0
     for head in _MEMBER.finditer(text):
         end = _end_of_text(text, head.end(), head[1])
@@ -139,7 +140,7 @@ def _end_of_text(text: str, start: int, quotes: str) -> int:
 
 
 def beginning(text: str, most: int) -> tuple[str, int]:
-    """Return the first characters of a text without credentials in URLs, and the number of those that are left out.
+    """Return the first characters of a text without credentials, and the number of those that are left out.
 
     Only the beginning of a long text is read. What is masked is masked before the text is cut.
     """

@@ -38,7 +38,7 @@ async def put(cluster: Cluster, call: Call) -> Plain:
 @route("DELETE /_ingest/pipeline/{id}", parameters=TIMES)
 async def delete(cluster: Cluster, call: Call) -> Plain:
     """Delete a pipeline, or those of a pattern."""
-    # A cluster does not look that never had any.
+    # A cluster that never had a pipeline acknowledges the deletion of any.
     return forgotten(cluster.pipelines, call.names["id"]) if cluster.had_pipelines else Plain(ACKNOWLEDGED)
 
 
