@@ -23,6 +23,7 @@ from aiomlcommons.errors import (
     NotFound,
     NotOpenSearch,
     NotSupported,
+    ResponseTooLarge,
     StreamCut,
     StreamFailed,
 )
@@ -42,7 +43,7 @@ from aiomlcommons.wire.version import Server, Version, is_current, is_unknown_ro
 log = logging.getLogger("aiomlcommons")
 R = TypeVar("R")
 # What ends a stream that has begun, of all that may leave the block that reads it.
-_OF_STREAMS = (StreamFailed, StreamCut, DecodeError, ConnectError)
+_OF_STREAMS = (StreamFailed, StreamCut, DecodeError, ConnectError, ResponseTooLarge)
 # Visible ASCII but '#', which would begin a fragment that no server sees.
 _PATH = re.compile(r"/[!-\"$-~]*")
 # May be hedged.
@@ -57,6 +58,10 @@ class Calls:
     _exchange: Exchange
     _server: Server
 
+    @property
+    def _most(self) -> int:
+        return self._exchange.options.max_response_bytes
+
     async def send(self, request: Request[R], /) -> R:
         """Send a typed request and return its typed response; every JSON call of the package goes through here.
 
@@ -66,6 +71,7 @@ class Calls:
             ConnectError: No response.
             ApiError: A response with a status of 300 or above.
             DecodeError: A response that does not match the declared type.
+            ResponseTooLarge: A response of more than ``max_response_bytes``.
         """
         if telemetry() is None:
             return from_http(request, await self._get(request, partial(to_http, request)))

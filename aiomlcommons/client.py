@@ -14,6 +14,7 @@ import attrs
 from aiomlcommons.__about__ import __version__
 from aiomlcommons.api import Api
 from aiomlcommons.calls import Calls
+from aiomlcommons.decoding.bounded import LARGEST_RESPONSE
 from aiomlcommons.http import HttpRequest
 from aiomlcommons.inference.inputs import KnownInputs
 from aiomlcommons.inference.methods import Inference
@@ -83,6 +84,7 @@ class Client(Calls, Api, Inference, Waits):
         transport: Transport | SendFunction | None = None,
         discover: bool | float = False,
         hedge: Hedge | float | None = None,
+        max_response_bytes: int = LARGEST_RESPONSE,
     ) -> None:
         urls = check_urls(url)
         if (found := credentials_in(urls)) is not None:
@@ -116,6 +118,7 @@ class Client(Calls, Api, Inference, Waits):
             backoff=backoff,
             headers={"user-agent": user_agent, **(with_tenant(headers, tenant_id) or {})},
             hedge=as_hedge(hedge),
+            max_response_bytes=max_response_bytes,
         )
         exchange = connection.exchange(urls, options)
         # Last of all, so that a session whose options are refused is not left half made.
@@ -213,6 +216,7 @@ class Client(Calls, Api, Inference, Waits):
         opaque_id: str | None = None,
         tenant_id: str | None = None,
         hedge: Hedge | float | None = None,
+        max_response_bytes: int | None = None,
     ) -> Self:
         """Return a view of this session with other request options; it shares the connection pool.
 
@@ -230,6 +234,7 @@ class Client(Calls, Api, Inference, Waits):
             opaque_id: Sent as ``x-opaque-id``. Default: a new random id for each call.
             tenant_id: The tenant of these calls, sent as ``x-tenant-id``.
             hedge: When a prediction is sent to a second node, too; ``Hedge(after=1, cap=0)`` is never.
+            max_response_bytes: The largest response, and the largest frame of a stream.
         """
         changed = self._exchange.options.changed(
             auth=auth,
@@ -240,6 +245,7 @@ class Client(Calls, Api, Inference, Waits):
             backoff=backoff,
             opaque_id=opaque_id,
             hedge=as_hedge(hedge),
+            max_response_bytes=max_response_bytes,
         )
         return _view(self, changed)
 

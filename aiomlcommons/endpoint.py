@@ -226,6 +226,11 @@ Encode: TypeAlias = Callable[[Route | None], HttpRequest]
 class Sends(Protocol):
     """The interface of a session that modules below ``client`` depend on."""
 
+    @property
+    def _most(self) -> int:
+        """Bytes of the largest response, and of the largest frame of a stream."""
+        ...
+
     async def send(self, request: Request[R], /) -> R:
         """Send a request and return its typed response."""
         ...

@@ -102,6 +102,28 @@ class RequestTimeout(ConnectError):
     """No response within the timeout; the server may still be processing the request."""
 
 
+class ResponseTooLarge(MLCommonsError):
+    """A response of more than ``max_response_bytes``, counted after decompression; the rest of it is not read.
+
+    It is also raised for one frame of a stream, and for a response whose values would take several times as much memory
+    as its bytes may. ``.limit`` is the option's value, ``.status`` that of the response.
+    """
+
+    def __init__(self, request: HttpRequest, status: int, what: str = "") -> None:
+        request, limit = request.bare, request.most
+        words = what or f"is larger than {limit} bytes"
+        super().__init__(
+            f"the response of status {status} {words} ({request}); max_response_bytes=... of Session(...) or "
+            "session.options(...) sets another limit"
+        )
+        self.request, self.status, self.what, self.limit = request, status, what, limit
+        self.opaque_id = request.opaque_id
+
+    def __reduce__(self) -> Any:
+        request = attrs.evolve(self.request, body=None)
+        return type(self), (request, self.status, self.what), {"attempts": self.attempts}
+
+
 class DecodeError(MLCommonsError):
     """A response that does not match its declared type; ``.response`` holds it, the message has the path.
 

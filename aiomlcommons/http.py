@@ -8,9 +8,8 @@ from typing import Any
 from urllib.parse import parse_qsl, quote
 
 import attrs
-import cbor2
-import orjson
 
+from aiomlcommons.decoding.bounded import LARGEST_RESPONSE, decode_cbor, decode_json
 from aiomlcommons.masking import (
     HARMLESS_HEADERS,
     MASK,
@@ -49,7 +48,8 @@ class HttpRequest:
 
     ``repr`` masks the body, the header values and parameters that are named like credentials, and ``str`` the latter.
     ``veil`` takes the credentials out of what a server says about the request, and ``hidden``, those of a proxy.
-    ``scheme`` is that of the credentials that ``bare`` took out, if it is a known one.
+    ``scheme`` is that of the credentials that ``bare`` took out, if it is a known one. ``most`` is the limit of its
+    response: ``Session(max_response_bytes=...)``.
     """
 
     method: str
@@ -60,6 +60,7 @@ class HttpRequest:
     base: str = ""
     veil: Veil | None = attrs.field(default=None, repr=False, eq=False)
     hidden: tuple[str, ...] = attrs.field(default=(), repr=False, eq=False)
+    most: int = attrs.field(default=LARGEST_RESPONSE, repr=False, eq=False)
     scheme: str = attrs.field(default="", repr=False, eq=False)
 
     @property
@@ -104,7 +105,7 @@ class HttpRequest:
         if "?" in self.path:
             taken += [value for name, value in parse_qsl(self.path.partition("?")[2]) if is_secret(name)]
         path, veil = without_parameters(self.path), Veil(tuple(taken), self.body)
-        return HttpRequest(self.method, path, query, self.body, headers, self.base, veil, scheme=scheme)
+        return HttpRequest(self.method, path, query, self.body, headers, self.base, veil, (), self.most, scheme)
 
     def hidden_in(self, text: str) -> str:
         """Return a server's text without the credentials of the request."""
@@ -115,12 +116,16 @@ class HttpRequest:
         if base == self.base:
             return self
         # Not by evolve, here and above, which takes several times as long: each call makes some copies.
-        return HttpRequest(self.method, self.path, self.query, self.body, self.headers, base, self.veil, self.hidden)
+        return HttpRequest(
+            self.method, self.path, self.query, self.body, self.headers, base, self.veil, self.hidden, self.most
+        )
 
     def with_headers(self, *more: Mapping[str, str]) -> HttpRequest:
         """Return a copy with further headers, names in lower case; later ones override earlier ones."""
         merged = {name.lower(): value for headers in (self.headers, *more) for name, value in headers.items()}
-        return HttpRequest(self.method, self.path, self.query, self.body, merged, self.base, self.veil, self.hidden)
+        return HttpRequest(
+            self.method, self.path, self.query, self.body, merged, self.base, self.veil, self.hidden, self.most
+        )
 
     def __str__(self) -> str:
         return f"{self.method} {without_parameters(self.path)}"
@@ -201,10 +206,9 @@ class HttpResponse:
         return {**vars(self), "_sent": _Sent(attrs.evolve(self.request, body=None))}
 
     def json(self) -> Any:
-        """Decode the body from JSON, or from CBOR if the content type says so. Raises ValueError if it is invalid."""
-        if self.content_type == CBOR:
-            try:
-                return cbor2.loads(self.body)
-            except Exception as error:  # of many kinds: it makes dates, patterns and addresses of what has their tags
-                raise ValueError(f"not CBOR: {error}") from error
-        return orjson.loads(self.body)
+        """Decode the body from JSON, or from CBOR if the content type says so.
+
+        Raises ValueError if it is invalid, or its values would take several times ``max_response_bytes`` of memory.
+        """
+        most = self._sent.request.most
+        return decode_cbor(self.body, most) if self.content_type == CBOR else decode_json(self.body, most)

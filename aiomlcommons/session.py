@@ -61,6 +61,8 @@ class Session(Client, Ingests, Diagnoses, Searches):
             seconds; True is 300. Not for clusters behind a proxy or load balancer. Default: False.
         hedge: Seconds after which a prediction without a response is sent to a second node, too, or a Hedge. The first
             response counts; at most 5 % of the predictions are sent twice. Default: None, never.
+        max_response_bytes: The largest response that is read, counted after decompression, and the largest frame of a
+            stream; its values may take four times as much memory. What is larger is ResponseTooLarge. Default: 256 MiB.
     """
 
     # Nobody assigns to them, so that they may be of a narrower type than those of Api.

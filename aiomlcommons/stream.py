@@ -8,13 +8,14 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from typing import Any, Generic, TypeVar, overload
 
-import orjson
+import attrs
 
+from aiomlcommons.decoding.bounded import LARGEST_RESPONSE, TooMuch, decode_json
 from aiomlcommons.endpoint import Pieces, Request
-from aiomlcommons.errors import DecodeError, RequestTimeout, StreamCut, StreamFailed
+from aiomlcommons.errors import DecodeError, RequestTimeout, ResponseTooLarge, StreamCut, StreamFailed
 from aiomlcommons.http import HttpResponse
 from aiomlcommons.namespace import HasSession, Operation, P
-from aiomlcommons.trouble.error_body import describe
+from aiomlcommons.trouble.error_body import LARGEST, describe
 from aiomlcommons.usage import Context, refuses
 from aiomlcommons.wire import convert
 from aiomlcommons.wire.codec import to_http
@@ -45,22 +46,53 @@ class Frames:
     https://html.spec.whatwg.org/multipage/server-sent-events.html
     """
 
-    def __init__(self) -> None:
-        self._line = b""
-        self._data: list[bytes] = []
+    def __init__(self, most: int = LARGEST_RESPONSE) -> None:
+        """``most``: bytes of one frame, and of one line."""
+        self._most = most
+        self._line, self._data = bytearray(), bytearray()  # what has come of them
+        self._has_data, self._after_cr = False, False
         self._bom = BOM
 
     def feed(self, piece: bytes) -> Iterator[bytes]:
-        """Add received bytes, and yield the data of each frame that they complete."""
-        *lines, self._line = (self._line + piece).split(b"\n")
+        """Add received bytes, and yield the data of each frame that they complete.
+
+        Raises TooMuch for a frame that is too large.
+        """
+        if not piece:
+            return
+        # A line ends with CR, LF or both, which may come apart.
+        text = piece.removeprefix(b"\n") if self._after_cr else piece
+        self._after_cr = piece.endswith(b"\r")
+        lines = text.splitlines()
+        rest = b"" if text.endswith((b"\r", b"\n")) or not lines else lines.pop()
         for line in lines:
-            line = line.removeprefix(self._bom).removesuffix(b"\r")
-            self._bom = b""  # only the first line may begin with a byte order mark
-            if line.startswith(b"data:"):
-                self._data.append(line[5:].removeprefix(b" "))
-            elif not line and self._data:
-                yield b"\n".join(self._data)
-                self._data = []
+            if (data := self._data_of(line)) is not None:
+                yield data
+        self._line += rest
+        self._check()
+
+    def _data_of(self, line: bytes) -> bytes | None:
+        """Add the end of a line; return the data of the frame that it ends, if it does."""
+        if self._line:
+            self._line += line
+            line = bytes(self._line)
+            self._line.clear()
+        line = line.removeprefix(self._bom)
+        self._bom = b""  # only the first line may begin with a byte order mark
+        if line.startswith(b"data:"):
+            self._data += (b"\n" if self._has_data else b"") + line[5:].removeprefix(b" ")
+            self._has_data = True
+            self._check()
+        elif not line and self._has_data:
+            data = bytes(self._data)
+            self._data.clear()
+            self._has_data = False
+            return data
+        return None
+
+    def _check(self) -> None:
+        if len(self._line) + len(self._data) > self._most:
+            raise TooMuch(f"has a frame of more than {self._most} bytes")
 
 
 @refuses("async with", "with", "await", "for", write="`async for event in events:`")
@@ -71,13 +103,14 @@ class Events(Generic[E]):
         StreamFailed: The server reports an error within the stream.
         StreamCut: The stream ends before its last event.
         DecodeError: An event has an unexpected shape, or the response is no event stream, such as a proxy's page.
+        ResponseTooLarge: A frame has more than ``max_response_bytes``.
         RequestTimeout: Nothing was received for the read timeout. The server does not notice if a provider dies in
             the middle of a stream.
     """
 
-    def __init__(self, request: StreamRequest[E], pieces: Pieces) -> None:
-        self._request, self._pieces = request, pieces
-        self._frames = Frames()
+    def __init__(self, request: StreamRequest[E], pieces: Pieces, most: int = LARGEST_RESPONSE) -> None:
+        self._request, self._pieces, self._most = request, pieces, most
+        self._frames = Frames(most)
         self._ready: deque[bytes] = deque()
         self._beginning = b""
         self._may_end = self._has_begun = False
@@ -86,6 +119,13 @@ class Events(Generic[E]):
         return self
 
     async def __anext__(self) -> E:
+        try:
+            return await self._next_event()
+        except TooMuch as error:
+            request = attrs.evolve(to_http(self._request), most=self._most)
+            raise ResponseTooLarge(request, 200, str(error)) from None
+
+    async def _next_event(self) -> E:
         while not self._ready:
             piece = await self._next()
             if not piece:
@@ -106,7 +146,7 @@ class Events(Generic[E]):
         raise RequestTimeout(f"{silent.message}; {why}", silent.request) from silent.__cause__
 
     def _event(self, frame: bytes) -> E:
-        data = _data(frame)
+        data = _data(frame, self._most)
         try:
             event = self._request.event(data)
         except convert.Unreadable as error:
@@ -130,12 +170,14 @@ def _begins_stream(beginning: bytes) -> bool:
     return any(beginning.startswith(field) or field.startswith(beginning) for field in FIELDS)
 
 
-def _data(frame: bytes) -> Data:
+def _data(frame: bytes, most: int) -> Data:
     try:
-        data = orjson.loads(frame)
+        data = decode_json(frame, most)
+    except TooMuch:
+        raise
     except ValueError:
         # The server does not JSON-escape every error that it puts into a frame.
-        raise StreamFailed(frame.decode("utf-8", "replace")) from None
+        raise StreamFailed(frame[:LARGEST].decode("utf-8", "replace")) from None
     if not isinstance(data, Mapping):
         raise StreamFailed(f"an event must be a JSON object, not {frame[:100]!r}")
     if "error" in data and "inference_results" not in data:
@@ -172,7 +214,7 @@ class streams(Operation[P], Generic[P, E]):  # noqa: N801 - predict_stream = str
         async def opened(*args: P.args, **kwargs: P.kwargs) -> AsyncGenerator[Events[E]]:
             request = self.make(*args, **kwargs)
             async with session.pieces(request) as pieces:
-                yield Events(request, pieces)
+                yield Events(request, pieces, session._most)
 
         def call(*args: P.args, **kwargs: P.kwargs) -> Context[Events[E]]:
             return Context(self._call, write, partial(opened, *args, **kwargs))

@@ -14,6 +14,8 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from aiomlcommons.decoding.cbor_walk import run_of
+
 Careful: TypeAlias = Callable[[bytes, int], npt.NDArray[Any]]
 """Decodes a CBOR body to an array of so many embeddings, or raises."""
 
@@ -103,17 +105,6 @@ def _size(body: bytes, head: re.Match[bytes], width: int) -> int:
         return width * run_of(body, head.end(), width)
     first, *more = head[1]
     return (int.from_bytes(more, "big") if more else first & 0x1F) * (width or 1)
-
-
-def run_of(body: bytes, start: int, width: int) -> int:
-    """Return how many items of a width, one behind the other, have the tag of the first."""
-    tag, most = body[start : start + 1], 1024
-    while True:
-        tags = body[start : start + most * width : width]
-        same = len(tags) - len(tags.lstrip(tag))
-        if same < most:
-            return same
-        most *= 4
 
 
 def _read(buffer: Any, places: _Places, types: Types) -> npt.NDArray[Any] | None:

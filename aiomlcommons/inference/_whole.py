@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy.typing as npt
 
-from aiomlcommons.inference._strided import NEAR, Careful, run_of, strided
+from aiomlcommons.decoding.cbor_walk import run_of
+from aiomlcommons.inference._strided import NEAR, Careful, strided
 
 DATA = re.compile(rb"\x64data([\x9f\x81-\x97]|\x98.|\x99..|\x9a.{4})", re.DOTALL)
 _DOUBLE, _DOUBLE_WIDTH, _EXACT = 0xFB, 9, 2**53

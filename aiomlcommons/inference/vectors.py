@@ -12,10 +12,9 @@ from functools import cache
 from numbers import Real
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-import cbor2
-
 from aiomlcommons.deferred import np
-from aiomlcommons.errors import DecodeError, MLCommonsError
+from aiomlcommons.decoding.bounded import TooMuch, decode_cbor
+from aiomlcommons.errors import DecodeError, MLCommonsError, ResponseTooLarge
 from aiomlcommons.http import CBOR, HttpResponse
 from aiomlcommons.inference._raw_answers import dense
 
@@ -26,6 +25,8 @@ if TYPE_CHECKING:
 else:
     Vectors = Any  # numpy is not imported yet
 
+# The careful decoder, asked about a layout, may take so many times the bytes of its body.
+_JUDGED = 8
 _Quick: TypeAlias = Callable[[bytes, int, Callable[[bytes, int], Vectors]], Vectors | None]
 DENSE = "sentence_embedding"
 _DTYPES: Mapping[str, str] = {
@@ -60,12 +61,14 @@ def embeddings(got: HttpResponse, count: int) -> Vectors:
 
     Handles bytes and numbers, JSON and CBOR, local and remote models. The array is float32 unless the model declares
     another type. Raises DecodeError if there are not ``count`` embeddings, or one is empty, differs from most in length
-    or holds anything but finite numbers, whose index the error has.
+    or holds anything but finite numbers, whose index the error has; ResponseTooLarge if its values are too many.
     """
     try:
         if got.content_type == CBOR and (quick := _quickly(got.body, count)) is not None:
             return _finite(quick)
         return _finite(_of_tensors(got.json(), count))
+    except TooMuch as error:
+        raise ResponseTooLarge(got.request, got.status, str(error)) from None
     except _BadEmbedding as error:
         raise DecodeError(f"the embedding of texts[{error.index}] {error}", got, error.index) from None
     except (ValueError, TypeError, KeyError, AttributeError, ArithmeticError) as error:
@@ -108,7 +111,9 @@ def _quick_ways() -> tuple[_Quick, ...]:
 
 
 def _of_cbor(body: bytes, count: int) -> Vectors:
-    return _of_tensors(cbor2.loads(body), count)
+    # What surrounds embeddings is at most as heavy as they are, so that the bound of this decoder need not be that of
+    # a session, and what it found of a layout counts for all of them.
+    return _of_tensors(decode_cbor(body, _JUDGED * len(body)), count)
 
 
 def _of_tensors(data: Any, count: int) -> Vectors:

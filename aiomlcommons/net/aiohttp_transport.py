@@ -13,7 +13,7 @@ import aiohttp
 import anyio.to_thread
 from yarl import URL
 
-from aiomlcommons.errors import ConnectError, InvalidRequest, MLCommonsError, RequestTimeout, SessionClosed
+from aiomlcommons.errors import ConnectError, InvalidRequest, MLCommonsError, RequestTimeout, ResponseTooLarge, SessionClosed
 from aiomlcommons.http import HttpRequest, HttpResponse
 from aiomlcommons.net._limits import IS_KNOWN, Connection, Deadlines, Within
 from aiomlcommons.net.proxy import DIRECT, Proxies, Proxy
@@ -79,7 +79,7 @@ class AiohttpTransport:
                 answer = await self._begin(client, request, timeout)
                 try:
                     self._check(answer.status, request)
-                    return HttpResponse(answer.status, await _read(answer), _headers(answer), request)
+                    return HttpResponse(answer.status, await _read(answer, request), _headers(answer), request)
                 except BaseException:
                     answer.close()
                     raise
@@ -91,8 +91,8 @@ class AiohttpTransport:
     @asynccontextmanager
     async def stream(self, request: HttpRequest, timeout: Timeout) -> AsyncGenerator[Streamed]:
         """Send a request and stream the body of the response."""
-        # A stream may last long, so there is only the read timeout between two chunks.
-        answer = await self._translated(self._begin(self._opened(), request, timeout), request, timeout)
+        # A stream may last long: once it has begun there is only the read timeout between two chunks.
+        answer = await self._translated(self._begun(request, timeout), request, timeout)
 
         async def pieces() -> bytes:
             return await self._translated(answer.content.readany(), request, timeout)
@@ -110,6 +110,11 @@ class AiohttpTransport:
         if asyncio.get_running_loop() is not self._loop:
             raise SessionClosed("the session belongs to another event loop: open one session for each loop")
         return self._client
+
+    async def _begun(self, request: HttpRequest, timeout: Timeout) -> aiohttp.ClientResponse:
+        client = self._opened()
+        with Within(self._deadlines, timeout.total):
+            return await self._begin(client, request, timeout)
 
     def _begin(
         self, client: aiohttp.ClientSession, request: HttpRequest, timeout: Timeout
@@ -241,10 +246,24 @@ def _no_trust(error: Exception, where: str) -> str:
     return f"the certificate of {where} is not trusted: {why}; {remedy}"
 
 
-async def _read(answer: aiohttp.ClientResponse) -> bytes:
-    """Return the body."""
+async def _read(answer: aiohttp.ClientResponse, request: HttpRequest) -> bytes:
+    """Return the body. Raises ResponseTooLarge before more than is allowed of it is read."""
+    content, most = answer.content, request.most
     # A small one has come with the headers, mostly; then the connection is back in the pool already.
-    return answer.content.read_nowait() if answer.content.is_eof() else await answer.read()
+    if content.is_eof():
+        if content.total_bytes > most:
+            raise ResponseTooLarge(request, answer.status)
+        return content.read_nowait()
+    if (answer.content_length or 0) > most and request.method != "HEAD":
+        raise ResponseTooLarge(request, answer.status)
+    # Not by answer.read(), which neither counts nor stops the socket. A BytesIO, unlike a list that is joined, needs
+    # no second copy of the body.
+    body = io.BytesIO()
+    while piece := await content.readany():
+        body.write(piece)
+        if body.tell() > most:
+            raise ResponseTooLarge(request, answer.status)
+    return body.getvalue()
 
 
 def _headers(answer: aiohttp.ClientResponse) -> dict[str, str]:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, Awaitable
+from collections.abc import Awaitable
 from contextlib import AsyncExitStack
 from typing import TypeVar
 
 import anyio
 import attrs
 
-from aiomlcommons.endpoint import Pieces
-from aiomlcommons.errors import ApiError, ConnectError, NoCredentials, SessionClosed
+from aiomlcommons.errors import ApiError, ConnectError, NoCredentials, RequestTimeout, ResponseTooLarge, SessionClosed
 from aiomlcommons.http import HttpRequest, HttpResponse, is_success
 from aiomlcommons.net.auth import BasicAuth
 from aiomlcommons.net.circuit import Caller, Circuits, is_refusal
@@ -72,8 +71,9 @@ class Attempts:
         # Where there is one node only, the request needs no copy for it.
         base = nodes[0].url if len(nodes) == 1 else request.base
         hidden = tuple(map(reveal, self.hidden)) if self.hidden else request.hidden
+        most = options.max_response_bytes
         return HttpRequest(
-            request.method, request.path, request.query, request.body, headers, base, request.veil, hidden
+            request.method, request.path, request.query, request.body, headers, base, request.veil, hidden, most
         )
 
     async def once(self, sent: HttpRequest, node: Node, attempt: int = 1) -> HttpResponse:
@@ -111,10 +111,21 @@ class Attempts:
             if is_success(answer.status):
                 self._succeeded(sent, node)
                 return answer, None
-            body = b"".join([piece async for piece in _each(answer.pieces)])
+            body = await self._whole(answer, signed)
         got = HttpResponse(answer.status, body, answer.headers, signed)
         self._answered(sent, node, got, began)
         return answer, got
+
+    async def _whole(self, answer: Streamed, signed: HttpRequest) -> bytes:
+        """Return the body of an error, which ends within the limits of an attempt, though it is read as a stream is."""
+        body, total = bytearray(), self.options.timeout.total
+        with anyio.move_on_after(total):
+            while piece := await answer.pieces():
+                body += piece
+                if len(body) > signed.most:
+                    raise ResponseTooLarge(signed, answer.status)
+            return bytes(body)
+        raise RequestTimeout(f"no complete response within {total} s; timeout=... sets another limit", signed)
 
     async def _signed(self, sent: HttpRequest) -> HttpRequest:
         """Return the request with the credentials of ``auth``, unless it has an authorization header of its own."""
@@ -151,6 +162,8 @@ class Attempts:
             raise
         finally:
             node.in_flight -= 1
+        if len(got.body) > sent.most:  # of a transport that does not look
+            raise ResponseTooLarge(sent, got.status)
         self.state.events.answered(sent, got, attempt=attempt, seconds=time.perf_counter() - started)
         if got._sent.request is not signed:
             got = HttpResponse(got.status, got.body, got.headers, signed)
@@ -199,8 +212,3 @@ def is_nodes_fault(error: Exception) -> bool:
     if isinstance(error, ApiError):
         return error.status in NODE_FAILS and error.trouble.party is not Party.PROVIDER
     return isinstance(error, ConnectError)
-
-
-async def _each(pieces: Pieces) -> AsyncGenerator[bytes]:
-    while piece := await pieces():
-        yield piece

@@ -10,7 +10,7 @@ import anyio
 import attrs
 
 from aiomlcommons.endpoint import Pieces
-from aiomlcommons.errors import ConnectError, MLCommonsError, SessionClosed, StreamCut, StreamFailed
+from aiomlcommons.errors import ConnectError, MLCommonsError, ResponseTooLarge, SessionClosed, StreamCut, StreamFailed
 from aiomlcommons.http import HttpRequest, HttpResponse
 from aiomlcommons.net.attempts import Attempts, is_nodes_fault
 from aiomlcommons.net.call import Call
@@ -183,7 +183,7 @@ class Exchange(Attempts):
                 raise
             try:
                 yield answer.pieces
-            except (StreamFailed, StreamCut) as error:  # which who reads the pieces makes of them
+            except (StreamFailed, StreamCut, ResponseTooLarge) as error:  # which who reads the pieces makes of them
                 error.opaque_id = call.sent.opaque_id
                 raise
 

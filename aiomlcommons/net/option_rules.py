@@ -69,6 +69,7 @@ VIEW: Mapping[str, Check] = {
     "opaque_id": rules.HEADER.check,
     "tenant_id": rules.HEADER.check,
     "hedge": _HEDGE.check,
+    "max_response_bytes": rules.AMOUNT.check,
 }
 """What ``session.options(...)`` takes."""
 

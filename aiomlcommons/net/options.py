@@ -7,6 +7,7 @@ from typing import Any
 
 import attrs
 
+from aiomlcommons.decoding.bounded import LARGEST_RESPONSE
 from aiomlcommons.net.auth import Auth, as_auth
 from aiomlcommons.net.backoff import Backoff
 from aiomlcommons.net.hedge import Hedge, as_hedge
@@ -47,6 +48,7 @@ class Options:
     )
     opaque_id: str | None = None
     hedge: Hedge | None = attrs.field(default=None, converter=as_hedge)
+    max_response_bytes: int = LARGEST_RESPONSE
     paced: bool = True
     """False for bulk jobs, which repeat and space their requests by themselves: no circuit or hedge is for them."""
 

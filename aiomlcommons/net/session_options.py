@@ -44,3 +44,4 @@ class SessionOptions(TypedDict, total=False):
     transport: Transport | SendFunction | None
     discover: bool | float
     hedge: Hedge | float | None
+    max_response_bytes: int

@@ -23,7 +23,7 @@ class Timeout:
     Args:
         connect: Waiting for a free connection of the pool, DNS, TCP and TLS. Default: 10.
         read: Between two reads from the socket. Default: 60.
-        total: The whole attempt; not applied to streams. Default: 300.
+        total: The whole attempt; of a stream, until its response begins. Default: 300.
     """
 
     connect: float | None = attrs.field(default=10.0, validator=LIMIT)

@@ -14,10 +14,15 @@ from aiomlcommons.trouble.pages import page_in
 
 # Maximum length of each text of an error, in characters.
 LONGEST = 2000
+# Bytes of the largest body that is decoded. Errors have some hundred, with those of a provider some thousand; to look
+# for words in a hundred megabytes would take minutes.
+LARGEST = 2**18
 
 
 def body_of(response: HttpResponse) -> Any:
-    """Return the decoded body, or its text if it cannot be decoded."""
+    """Return the decoded body, or its text if it cannot be decoded; of a large one the beginning of its text."""
+    if len(response.body) > LARGEST:
+        return response.body[:LARGEST].decode("utf-8", "replace")
     try:
         return response.json()
     except ValueError:

@@ -11,8 +11,10 @@ import orjson
 
 from aiomlcommons.trouble.provider_answer import ProviderAnswer, provider_answer
 
-# Levels of nesting. Real errors have some ten; CBOR may even hold a list that contains itself.
+# Levels of nesting. Real errors have some ten.
 DEEPEST = 100
+# Characters of its texts that are looked at. Each is searched for many words.
+MOST = 2**18
 
 
 @attrs.frozen
@@ -33,13 +35,16 @@ def parse_error(status: int, *parts: Any) -> ParsedError:
     """Parse the parts of an error response or of a task's error."""
     types: set[str] = set()
     words: list[str] = []
-    permanent = False
+    permanent, left = False, MOST
     for key, value in _each("", list(parts)):
         if key == "type":
             types.add(_snake(value))
         else:
             permanent = permanent or (key == "durability" and value == "PERMANENT")
-            words.append(value)
+            words.append(value[:left])
+        left -= len(value) + 1
+        if left <= 0:
+            break
     text = "\n".join(words)
     types |= {_snake(name) for name in _JAVA.findall(text)}
     # A truncated body is no valid JSON, but its text still contains the types.

@@ -10,8 +10,9 @@ from urllib.parse import quote
 import attrs
 import orjson
 
+from aiomlcommons.decoding.bounded import TooMuch
 from aiomlcommons.endpoint import Request, Route, fields_of, wire_name
-from aiomlcommons.errors import DecodeError, InvalidRequest
+from aiomlcommons.errors import DecodeError, InvalidRequest, ResponseTooLarge
 from aiomlcommons.http import JSON, HttpRequest, HttpResponse
 from aiomlcommons.masking import raise_alone
 from aiomlcommons.statuses import raise_for_status
@@ -73,7 +74,7 @@ def from_http(request: Request[R], got: HttpResponse) -> R:
     """Decode the response to a request.
 
     Raises ApiError for a status of 300 or above, DecodeError, with the path, for a response that does not match the
-    declared type.
+    declared type, ResponseTooLarge for one whose values would take too much memory.
     """
     raise_for_status(got)
     returns = type(request).endpoint.returns
@@ -82,6 +83,8 @@ def from_http(request: Request[R], got: HttpResponse) -> R:
         return nothing  # type: ignore[no-any-return]
     try:
         data = got.json()
+    except TooMuch as error:
+        raise ResponseTooLarge(got.request, got.status, str(error)) from None
     except ValueError:
         kind = got.content_type or "no content type"
         message = f"the response is not JSON but {kind}: is this an OpenSearch with ML Commons?"
