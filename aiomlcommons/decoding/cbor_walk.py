@@ -8,6 +8,7 @@ all be equal), and numbers of thousands of digits.
 from __future__ import annotations
 
 _BYTES, _TEXT, _ARRAY, _MAP, _TAG = range(2, 7)
+_STRINGS, _CONTAINERS = (_BYTES, _TEXT), (_ARRAY, _MAP)
 _BREAK, _UNKNOWN, _OPEN = 0xFF, 0xF8, 31
 # Integers of many bytes, decimals, and the tag that says that it is CBOR. A decimal is an array, which is walked.
 _IS_CBOR = 55799
@@ -67,14 +68,14 @@ def weight_of(body: bytes, most: int) -> int:
             weight += _DECIMAL
             continue
         left -= 1
-        if kind == _ARRAY or kind == _MAP or (info == _OPEN and (kind == _BYTES or kind == _TEXT)):
+        if kind in _CONTAINERS or (info == _OPEN and kind in _STRINGS):
             around.append((left, is_map))
             is_map = kind == _MAP
             left = -2 if info == _OPEN else 2 * number if is_map else number
             weight += _DICT if is_map else _LIST
             _check_depth(len(around))
             _check_integer(len(body), tag)  # of chunks, which are not counted
-        elif kind == _BYTES or kind == _TEXT:
+        elif kind in _STRINGS:
             at += number
             # Each character of a text takes as much as its widest one: four bytes for an emoji.
             weight += _STRING + (number if kind == _BYTES else 4 * number)

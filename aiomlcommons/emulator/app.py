@@ -174,7 +174,7 @@ async def _answered(answering: Awaitable[Any], http: HttpRequest) -> Any:
     """Return what a handler answers. Raises Refused, also for a request that nobody thought of."""
     try:
         return await answering
-    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+    except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
         # An unexpected search body or the like: respond with an error instead of closing the connection.
         log.exception("%s", http)
         raise refused(500, "exception", f"the emulator cannot answer this: {error!r}") from error

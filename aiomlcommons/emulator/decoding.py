@@ -6,7 +6,6 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 import attrs
-import cbor2
 import orjson
 
 from aiomlcommons.api.agents import RegisterAgent
@@ -15,6 +14,7 @@ from aiomlcommons.api.model_records import ModelFormat
 from aiomlcommons.api.model_registration import RegisterModel, RegisterModelMeta, UploadModelChunk
 from aiomlcommons.api.predict import Predict
 from aiomlcommons.emulator.bad_json import bad_json
+from aiomlcommons.emulator.bounded import json_of
 from aiomlcommons.emulator.errors import Refused, illegal, plain, refused
 from aiomlcommons.endpoint import Request, wire_name
 from aiomlcommons.http import CBOR, JSON, HttpRequest
@@ -78,7 +78,7 @@ def read(match: Match, http: HttpRequest, version: str) -> Request[Any]:
     if match.request is UploadModelChunk and http.body is None:
         http = attrs.evolve(http, body=b"")
     if kind == CBOR and http.body is not None:
-        http = attrs.evolve(http, body=orjson.dumps(cbor2.loads(http.body)))
+        http = attrs.evolve(http, body=json_of(http.body))
     try:
         _check_required(match.request, http.body)
         return read_request(match, http)

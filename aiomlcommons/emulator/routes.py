@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from urllib.parse import unquote
 
 import attrs
-import cbor2
 import orjson
 
 from aiomlcommons.emulator.bad_json import bad_json
+from aiomlcommons.emulator.bounded import json_of
 from aiomlcommons.emulator.decoding import check_content_type, check_query
 from aiomlcommons.emulator.errors import plain
 from aiomlcommons.emulator.registry import Plain
@@ -44,7 +44,7 @@ class Call:
         """The body as JSON, whether it came as that or as CBOR; empty if there is none. It may be no JSON at all."""
         body = self.http.body or b""
         is_cbor = bool(body) and self.http.headers.get("content-type", "").startswith(CBOR)
-        return orjson.dumps(cbor2.loads(body)) if is_cbor else body
+        return json_of(body) if is_cbor else body
 
     def json(self) -> Any:
         """Return the value of the body, or None if there is no body. Raises Refused for one that is not JSON."""

@@ -12,8 +12,8 @@ from functools import cache
 from numbers import Real
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from aiomlcommons.deferred import np
 from aiomlcommons.decoding.bounded import TooMuch, decode_cbor
+from aiomlcommons.deferred import np
 from aiomlcommons.errors import DecodeError, MLCommonsError, ResponseTooLarge
 from aiomlcommons.http import CBOR, HttpResponse
 from aiomlcommons.inference._raw_answers import dense

@@ -13,7 +13,14 @@ import aiohttp
 import anyio.to_thread
 from yarl import URL
 
-from aiomlcommons.errors import ConnectError, InvalidRequest, MLCommonsError, RequestTimeout, ResponseTooLarge, SessionClosed
+from aiomlcommons.errors import (
+    ConnectError,
+    InvalidRequest,
+    MLCommonsError,
+    RequestTimeout,
+    ResponseTooLarge,
+    SessionClosed,
+)
 from aiomlcommons.http import HttpRequest, HttpResponse
 from aiomlcommons.net._limits import IS_KNOWN, Connection, Deadlines, Within
 from aiomlcommons.net.proxy import DIRECT, Proxies, Proxy

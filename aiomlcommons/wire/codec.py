@@ -129,15 +129,16 @@ def _segment(cls: type[Any], name: str, value: Any) -> str:
     if not text.strip():
         raise InvalidRequest(f"{cls.__name__}: {name} must not be empty")
     try:
-        return _quoted(text)
+        return quoted(text)
     except UnicodeEncodeError as error:
         raise InvalidRequest(f"{cls.__name__}: {name} cannot be encoded as UTF-8: {error.reason}") from None
 
 
 @functools.lru_cache(maxsize=1024)
-def _quoted(text: str) -> str:
+def quoted(text: str, safe: str = "") -> str:
+    """Return a text as one segment of a path, percent-encoded but for the characters of ``safe``."""
     # URL libraries would normalize "." and ".." away; the server accepts them percent-encoded.
-    return text.replace(".", "%2E") if text in {".", ".."} else quote(text, safe="")
+    return text.replace(".", "%2E") if text in {".", ".."} else quote(text, safe=safe)
 
 
 def _word(value: Any) -> str:

@@ -95,6 +95,7 @@ BOTH: Mapping[str, tuple[str, tuple[Any, ...]]] = {
         ),
     ),
     "tenant_id": (HEADER, ("", "acme\n", 7)),
+    "max_response_bytes": ("a whole number of at least 1", (0, -1, "10", 1.5, True)),
     "hedge": ("a number of seconds above 0, or a Hedge", (0, -1, "0.2", True, math.nan, {"after": 1}, Hedge)),
 }
 NAMES = ({f"Bearer {HUSH}": "authorization"}, {"": "a"}, {"x:y": "a"}, {5: "a"}, {"größe": "a"})

@@ -16,7 +16,7 @@ ROOT = Path(aiomlcommons.__file__).parent
 # know each other. The longest name counts, so that one module of a room may stand lower than the rest.
 FLOORS = (
     "slots",
-    "__about__ lazy deferred masking concurrency spelling usage",
+    "__about__ lazy deferred masking decoding concurrency spelling usage",
     "logs net.secret net.rules",
     "display",
     "http record net.backoff",

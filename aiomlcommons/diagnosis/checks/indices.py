@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Any
+from urllib.parse import quote
 
 from aiomlcommons.diagnosis.denials import why
 from aiomlcommons.diagnosis.facts import Facts
@@ -56,7 +57,8 @@ def _blocked(url: str, settings: Mapping[str, Any]) -> Iterator[Finding]:
             continue
         is_flood = block == _FLOOD
         why = f"{key} is true" + (", which OpenSearch sets when a disk passes its flood stage" if is_flood else "")
-        path = f"/{','.join(names)}/_settings"
+        # Quoted: a name comes from the server, and the command is pasted into a shell.
+        path = f"/{','.join(quote(name, safe='') for name in names)}/_settings"
         body = {key: None}
         yield Finding(
             Severity.PROBLEM,

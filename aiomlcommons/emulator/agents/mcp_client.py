@@ -11,6 +11,7 @@ import orjson
 from aiomlcommons.api.connectors import McpConnector
 from aiomlcommons.api.mcp import ConnectorTool, ConnectorTools, ListConnectorTools
 from aiomlcommons.emulator.agents.mcp_server import PROTOCOL
+from aiomlcommons.emulator.bounded import text_of
 from aiomlcommons.emulator.cluster import Cluster
 from aiomlcommons.emulator.connectors.connector_store import check_exists, check_host
 from aiomlcommons.emulator.connectors.templates import fill
@@ -63,7 +64,7 @@ async def _send(
     body = orjson.dumps({"jsonrpc": "2.0", **message})
     async with cluster.client.post(url, data=body, headers=headers) as response:
         response.raise_for_status()
-        text = await response.text()
+        text = await text_of(response)
     if text.startswith(("event:", "data:")):
         text = "".join(line.removeprefix("data:") for line in text.splitlines() if line.startswith("data:"))
     return response.headers.get("mcp-session-id"), orjson.loads(text) if text.strip() else {}

@@ -15,7 +15,9 @@ from yarl import URL
 from aiomlcommons.api.connectors import ActionType, Connector, ConnectorAction, HttpConnector
 from aiomlcommons.api.model_records import Model
 from aiomlcommons.api.predict import MLInput
+from aiomlcommons.decoding.bounded import TooMuch
 from aiomlcommons.emulator import errors
+from aiomlcommons.emulator.bounded import text_of
 from aiomlcommons.emulator.cluster import Cluster
 from aiomlcommons.emulator.connectors.connector_store import (
     CLIENT_DEFAULTS,
@@ -127,14 +129,14 @@ async def stream(cluster: Cluster, model_id: str, model: Model, given: Mapping[s
     try:
         async with cluster.client.request(action.method, **request) as response:
             if response.status >= 400:
-                error = _refusal(response.status, await response.text(), throttled=False)
+                error = _refusal(response.status, await text_of(response), throttled=False)
                 raise ProviderFailed(response.status, error.body)
             if response.content_type != "text/event-stream":
                 raise _interrupted()
             async for piece in response.content.iter_any():
                 for data in frames.feed(piece):
-                    yield data.decode()
-    except (aiohttp.ClientError, TimeoutError, OSError) as cause:
+                    yield data.decode("utf-8", "replace")
+    except (aiohttp.ClientError, TimeoutError, OSError, TooMuch) as cause:
         raise _interrupted() from cause
 
 
@@ -165,9 +167,9 @@ async def _call(
     request = _http_request(cluster, connector, action, values)
     try:
         async with cluster.client.request(action.method, **request) as response:
-            text = await response.text()
+            text = await text_of(response)
             throttled = response.headers.get(AWS_ERROR, "").startswith("ThrottlingException")
-    except (aiohttp.ClientError, TimeoutError, OSError) as error:
+    except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
         raise status_error(500, f"Error communicating with remote model: {_reason(error)}") from error
     if response.status >= 400:
         raise _refusal(response.status, text, throttled=throttled)
@@ -197,7 +199,7 @@ def _check_payload(cluster: Cluster, body: str) -> None:
 def _read(text: str) -> Any:
     try:
         return json.loads(text)  # which knows NaN, as the server's parser does
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
 
 

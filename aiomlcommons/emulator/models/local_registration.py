@@ -17,6 +17,7 @@ from aiomlcommons.api.model_records import Model, ModelFormat, ModelState
 from aiomlcommons.api.model_registration import CHUNK_SIZE, RegisterModel
 from aiomlcommons.api.tasks import TaskStarted, TaskType
 from aiomlcommons.emulator import errors, jobs
+from aiomlcommons.emulator.bounded import answer_of
 from aiomlcommons.emulator.cluster import Cluster, alter
 from aiomlcommons.emulator.errors import Conflict, Refused, illegal
 from aiomlcommons.emulator.jobs import JobFailed
@@ -150,7 +151,7 @@ async def _download(cluster: Cluster, url: str) -> bytes:
                 raise JobFailed(f"java.io.FileNotFoundException: {url}")
             if response.status >= 400:
                 raise JobFailed(f"Server returned HTTP response code: {response.status} for URL: {url}")
-            return await response.read()
+            return await answer_of(response)
     except aiohttp.ClientConnectorError as error:
         raise JobFailed(error.os_error.strerror or "Connection refused") from error
     except (aiohttp.ClientError, TimeoutError, ValueError) as error:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 import attrs
 
@@ -21,6 +20,7 @@ from aiomlcommons.indices.plain_fields import KEYWORD
 from aiomlcommons.indices.plugins import reads_base64
 from aiomlcommons.indices.vector_field import Field, VectorField
 from aiomlcommons.ingest.errors import SinkError
+from aiomlcommons.wire.codec import quoted
 
 if TYPE_CHECKING:
     from aiomlcommons.client import Client
@@ -57,7 +57,7 @@ class Target:
     @property
     def path(self) -> str:
         """The URL path of the index."""
-        return "/" + quote(self.name, safe="")
+        return "/" + quoted(self.name)
 
     async def find(self, taken: int) -> None:
         """Look the index up. ``taken`` is the number of documents that an earlier run wrote to it.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 import anyio
 import attrs
@@ -13,6 +12,7 @@ import orjson
 from aiomlcommons.errors import ApiError, ConnectError, InvalidRequest
 from aiomlcommons.ingest.errors import SourceError
 from aiomlcommons.ingest.types import Row, Rows, check_session
+from aiomlcommons.wire.codec import quoted
 
 if TYPE_CHECKING:
     from aiomlcommons.client import Client
@@ -113,7 +113,7 @@ class IndexSource:
     @property
     def path(self) -> str:
         """The name of the index, quoted for a URL."""
-        return quote(self.index, safe=",*")
+        return quoted(self.index, ",*")
 
 
 @attrs.define

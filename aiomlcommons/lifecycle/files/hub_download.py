@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -17,6 +18,7 @@ from aiomlcommons.lifecycle.errors import BadPackage, NotDownloaded
 from aiomlcommons.lifecycle.files.hub_repository import HubRepository
 from aiomlcommons.masking import Veil, raise_alone, without_credentials
 
+_COMMIT = re.compile(r"[0-9a-f]{40}")
 # Seconds. The library has limits of its own for downloads.
 _TIMEOUT = 30.0
 
@@ -64,6 +66,8 @@ class HubDownload:
             library_version=__version__,
         )
         found = hub.model_info(given.repo_id, revision=given.revision, files_metadata=True, timeout=_TIMEOUT)
+        if found.sha is not None and not _COMMIT.fullmatch(found.sha):  # it becomes part of the path of a file
+            raise NotDownloaded(f"{given} cannot be downloaded: {given.endpoint} gives it no hash of a commit")
         sizes = {one.rfilename: one.size or 0 for one in found.siblings or ()}
         model_file = given.model_file(sizes, self.model_format)
         needed = given.needed(sizes, model_file)

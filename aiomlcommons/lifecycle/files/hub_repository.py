@@ -11,7 +11,7 @@ import attrs
 
 from aiomlcommons.errors import InvalidRequest
 from aiomlcommons.lifecycle.errors import BadPackage
-from aiomlcommons.lifecycle.files.package import FORMATS, TOKENIZER, checked_format
+from aiomlcommons.lifecycle.files.package import FORMATS, OUTSIDE, TOKENIZER, checked_format, escapes
 from aiomlcommons.masking import shown
 from aiomlcommons.net.secret import Secret, as_secret
 from aiomlcommons.spelling import did_you_mean, some_of
@@ -108,6 +108,8 @@ class HubRepository:
                     "apply; trace the whole model to TorchScript, and give that as FileModel(path=...)"
                 )
             found[module] = module
+        if outside := next((file for file in found if escapes(file)), None):
+            raise BadPackage(f"{self}: {outside!r} {OUTSIDE}")
         return found
 
     def _several(self, models: Collection[str]) -> str:

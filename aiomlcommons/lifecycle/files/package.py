@@ -57,7 +57,7 @@ _INSTEAD: Mapping[str, str] = {
 # The server rejects other methods, and encrypted members, in files that it downloads by URL.
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _BROKEN = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, ValueError, OverflowError, RuntimeError)
-_OUTSIDE = "could be unpacked outside the model's folder; pack it again with plain names"
+OUTSIDE = "could be unpacked outside the model's folder; pack it again with plain names"
 _FLAT = "pack the files themselves, not the folder that holds them"
 _PIECE = 1 << 18
 
@@ -111,8 +111,8 @@ def check_files(
     Raises BadPackage, InvalidRequest.
     """
     wanted = _known(function_name, model_format)
-    for name in filter(_escapes, sizes):
-        raise BadPackage(f"{where}: {name!r} {_OUTSIDE}")
+    for name in filter(escapes, sizes):
+        raise BadPackage(f"{where}: {name!r} {OUTSIDE}")
     model_file = _model_file(where, sizes, needed=function_name != FunctionName.SPARSE_TOKENIZE)
     found = _format(model_file) if model_file else wanted or ModelFormat.TORCH_SCRIPT
     if wanted not in {None, found}:
@@ -203,8 +203,8 @@ def _check_unpacked(path: Path, size: int, unpacked: int) -> None:
 
 def _what_is_wrong(info: zipfile.ZipInfo) -> str:
     kind = stat.S_IFMT(info.external_attr >> 16)
-    if _escapes(info.orig_filename):  # info.filename is truncated at a NUL
-        return _OUTSIDE
+    if escapes(info.orig_filename):  # info.filename is truncated at a NUL
+        return OUTSIDE
     if kind not in {0, stat.S_IFREG, stat.S_IFDIR}:
         return "is a link or a device, which the server would not follow; pack the file itself"
     if info.flag_bits & 0x1:
@@ -214,7 +214,7 @@ def _what_is_wrong(info: zipfile.ZipInfo) -> str:
     return ""
 
 
-def _escapes(name: str) -> bool:
+def escapes(name: str) -> bool:
     """Return whether a name could escape the target folder (path traversal), on any operating system."""
     parts = name.removesuffix("/").split("/")
     return "\\" in name or "\0" in name or name[1:2] == ":" or not {"", ".", ".."}.isdisjoint(parts)
