@@ -1,0 +1,1 @@
+"""Hostile answers: what a server may send to harm its client, tried many times with the memory that it takes."""
