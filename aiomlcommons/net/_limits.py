@@ -88,6 +88,8 @@ class Within:
 class Connection(ResponseHandler):
     """A connection of aiohttp that notes when it heard something, in place of a new timer for each read.
 
+    It is not used again if something came in the meantime.
+
     The names are those of aiohttp.
     """
 
@@ -124,6 +126,11 @@ class Connection(ResponseHandler):
         if self._silence is not None:
             self._silence.cancel()
         self._silence, self._looks_at = None, math.inf
+
+    def is_connected(self) -> bool:
+        """Return whether the next request may be sent: not if an answer came that nobody asked for."""
+        # It would be taken for the answer to that request.
+        return super().is_connected() and not self._buffer and not self._tail
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Forget the timer with the connection."""

@@ -35,6 +35,8 @@ BUFFER = 2**18
 # Seconds for the farewell of a connection with TLS that is dropped, which OpenSearch does not return. asyncio waits 30,
 # and until then the socket is open, though the pool has long replaced it.
 FAREWELL = 0.1
+# Characters of an error of aiohttp that are shown.
+SHOWN = 500
 
 
 class AiohttpTransport:
@@ -188,7 +190,7 @@ class AiohttpTransport:
                 hint = "is the cluster up, and are host and port right?"
                 failure = ConnectError(f"cannot connect to {where}: {error.os_error}; {hint}", request, sent=False)
             case aiohttp.ClientPayloadError():
-                failure = ConnectError(f"the response of {where} was truncated: {error}", request)
+                failure = ConnectError(f"the response of {where} was truncated: {_brief(error)}", request)
             case aiohttp.ServerDisconnectedError():
                 failure = ConnectError(
                     f"{where} closed the connection without a response{self._hint(request)}", request
@@ -198,10 +200,9 @@ class AiohttpTransport:
                 return _refused_by(proxy, error.status, error.message, request)
             case aiohttp.ClientResponseError():
                 # The error holds the request's headers, credentials included, so it is not kept as the cause.
-                message = " ".join(error.message.split())
-                return lasting(f"{where} did not respond in HTTP: {message}; is another program at this port?")
+                return lasting(f"{where} did not respond in HTTP: {_brief(error)}; is another program at this port?")
             case _:
-                broken = f"the connection to {where} broke: {error}{self._hint(request)}"
+                broken = f"the connection to {where} broke: {_brief(error)}{self._hint(request)}"
                 failure = ConnectError(broken, request, transient="[SSL" not in str(error))
         failure.__cause__ = error
         return failure
@@ -223,6 +224,12 @@ class AiohttpTransport:
             if self._tls is None or self._tls.client_cert
             else "; if the cluster asks for a client certificate, name it in client_cert"
         )
+
+
+def _brief(error: Exception) -> str:
+    # Some of the messages quote what the server sent.
+    words = error.message if isinstance(error, aiohttp.ClientResponseError) else str(error)
+    return " ".join(words[:SHOWN].split())
 
 
 def _too_late(error: TimeoutError, where: str, timeout: Timeout) -> str:

@@ -21,10 +21,9 @@ async def _run(url: str, names: Iterable[str], seed: int) -> list[Outcome]:
     outcomes = []
     async with session(url) as ml:
         for number, name in enumerate(names):
-            began = time.perf_counter()
             outcomes.append(found := await trial(ml, name, seed + number))
             if found.loss:
-                print(f"LOSS {name} --seed {found.seed}, {time.perf_counter() - began:.1f} s: {found.loss}", flush=True)
+                print(f"LOSS --kind {name} --trials 1 --seed {found.seed}: {found.loss}", flush=True)
     return outcomes
 
 
@@ -56,7 +55,8 @@ def _print(outcomes: Sequence[Outcome]) -> None:
         largest = max(ones, key=lambda one: one.share)
         print(
             f"{name:14} {len(ones):5} trials {sum(bool(one.loss) for one in ones):3} losses"
-            f"  peak {largest.peak / MB:6.1f} MB at a limit of {largest.limit / MB:.2f} MB  {ended}"
+            f"  peak {largest.peak / MB:6.1f} MB at a limit of {largest.limit / MB:.2f} MB"
+            f"  longest {max(one.seconds for one in ones):5.1f} s  {ended}"
         )
 
 
@@ -82,7 +82,9 @@ def main() -> int:
         "largest peak, as a share of what is allowed": f"{largest:.0%}",
         "allowed for an answer": "ten times max_response_bytes (of 0.25 to 4 MB), and 24 MB",
     }
-    print(f"{len(outcomes)} trials of {len({one.kind for one in outcomes})} kinds in {time.perf_counter() - began:.0f} s:")
+    print(
+        f"{len(outcomes)} trials of {len({one.kind for one in outcomes})} kinds in {time.perf_counter() - began:.0f} s:"
+    )
     print(f"{losses} losses ({crashes} other than of memory); {figures}")
     if options.write:
         command = f"python -m tests.reliability.hostile --trials {options.trials} --seed {options.seed}"

@@ -100,7 +100,13 @@ async def continues(random: Random, writer: StreamWriter) -> None:
 @raw
 def garbage(random: Random) -> bytes:
     """Another protocol, or none."""
-    lines = (b"SSH-2.0-x\r\n", b"HTTP/9.9 200 OK\r\n\r\n", b"HTTP/1.1 99999 OK\r\n\r\n", b"HTTP/1.1 -1 OK\r\n\r\n", b"\x16\x03\x01")
+    lines = (
+        b"SSH-2.0-x\r\n",
+        b"HTTP/9.9 200 OK\r\n\r\n",
+        b"HTTP/1.1 99999 OK\r\n\r\n",
+        b"HTTP/1.1 -1 OK\r\n\r\n",
+        b"\x16\x03\x01",
+    )
     return random.choice(lines) if random.random() < 0.5 else b"\x00" + random.randbytes(random.randint(1, 5_000))
 
 
@@ -108,14 +114,20 @@ def garbage(random: Random) -> bytes:
 def injection(random: Random) -> bytes:
     """Headers that hold what ends headers."""
     odd = random.choice([b"\r", b"\n", b"\0", b"\r\n ", b"\x7f", b"\xff", b"\r\r\n", b"\n\n", b"\r\nx-b : "])
-    return b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nx-a: b" + odd + b"c\r\ncontent-length: 2\r\n\r\n{}"
+    return (
+        b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-type: application/json\r\nx-a: b"
+        + odd
+        + b"c\r\ncontent-length: 2\r\n\r\n{}"
+    )
 
 
 @raw
 def two_lengths(random: Random) -> bytes:
     """Contradictory framing, as request smuggling uses it."""
-    more = random.choice([b"content-length: 5", b"transfer-encoding: chunked", b"transfer-encoding: x, chunked", b"content-length: +2"])
-    return b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\n" + more + b"\r\n\r\n{}"
+    more = random.choice(
+        [b"content-length: 5", b"transfer-encoding: chunked", b"transfer-encoding: x, chunked", b"content-length: +2"]
+    )
+    return b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n" + more + b"\r\n\r\n{}"
 
 
 @raw
@@ -150,11 +162,15 @@ def redirects(random: Random) -> bytes:
 @raw
 def retry_after(random: Random) -> bytes:
     """Ask for a pause of ages."""
-    value = random.choice(["9" * 5_000, "-1", "1e999", "Fri, 31 Dec 9999 23:59:59 GMT", "Fri, 31 Dec 99999 0:0:0 GMT", "\u0663"])
+    value = random.choice(
+        ["9" * 5_000, "-1", "1e999", "Fri, 31 Dec 9999 23:59:59 GMT", "Fri, 31 Dec 99999 0:0:0 GMT", "\u0663"]
+    )
     return head(random.choice([429, 503]), retry_after=value, content_length=2) + b"{}"
 
 
 async def wrong_kind(random: Random, writer: StreamWriter) -> None:
-    kind = random.choice([CBOR, "text/html", "application/octet-stream", "", "application/json; charset=utf-7", ";;;", "a" * 5_000])
+    kind = random.choice(
+        [CBOR, "text/html", "application/octet-stream", "", "application/json; charset=utf-7", ";;;", "a" * 5_000]
+    )
     data = random.choice([b"{}", b"[]", b"\xa0", b"<html></html>", b"null", b"0"])
     await send(writer, head(kind=kind, content_length=len(data)), data)

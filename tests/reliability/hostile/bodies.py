@@ -12,7 +12,20 @@ import orjson
 from tests.reliability.hostile.writing import MB, repeated
 
 ODD: tuple[Any, ...] = (None, True, 0, -1, 2**63, 1.5, "", "a", "\ud800", [], [None], {}, {"a": 1}, [[[]]], "9" * 5_000)
-KEYS = ("name", "hits", "total", "inference_results", "output", "data", "error", "model_state", "_id", "_source", "status", "version")
+KEYS = (
+    "name",
+    "hits",
+    "total",
+    "inference_results",
+    "output",
+    "data",
+    "error",
+    "model_state",
+    "_id",
+    "_source",
+    "status",
+    "version",
+)
 
 
 def deep_json(random: Random) -> bytes:
@@ -36,11 +49,16 @@ def nan(random: Random) -> bytes:
 
 
 def twice(random: Random) -> bytes:
-    return b'{"name":"a","name":%b,"hits":{},"hits":%b}' % (random.choice([b"1", b'"b"']), random.choice([b"[]", b"{}"]))
+    return b'{"name":"a","name":%b,"hits":{},"hits":%b}' % (
+        random.choice([b"1", b'"b"']),
+        random.choice([b"[]", b"{}"]),
+    )
 
 
 def surrogates(random: Random) -> bytes:
-    return b'{"name":"%b"}' % random.choice([b"\xff", b"\\ud800", b"\xed\xa0\x80", b"\\udc00\\ud800", b"\xf4\x90\x80\x80", b"\xc0\xaf"])
+    return b'{"name":"%b"}' % random.choice(
+        [b"\xff", b"\\ud800", b"\xed\xa0\x80", b"\\udc00\\ud800", b"\xf4\x90\x80\x80", b"\xc0\xaf"]
+    )
 
 
 def cut_json(random: Random) -> bytes:
@@ -89,7 +107,9 @@ def deep_cbor(random: Random) -> bytes:
 
 
 def big_integers(random: Random) -> bytes:
-    large = random.choice([b"\xc2\x5a\x00\x10\x00\x00" + b"\xff" * MB, b"\xc3\x5f" + (b"\x58\x20" + b"\xff" * 32) * 9_000 + b"\xff"])
+    large = random.choice(
+        [b"\xc2\x5a\x00\x10\x00\x00" + b"\xff" * MB, b"\xc3\x5f" + (b"\x58\x20" + b"\xff" * 32) * 9_000 + b"\xff"]
+    )
     return _of_answer(b"\x81" + large)
 
 
@@ -100,7 +120,13 @@ def _of_answer(data: bytes) -> bytes:
 
 
 def itself(random: Random) -> bytes:
-    loop = random.choice([b"\xd8\x1c\x82\xd8\x1d\x00\xd8\x1d\x00", b"\xd8\x1c\xa1\x61a\xd8\x1d\x00", b"\xd9\x01\x00\x82\x63aaa\xd8\x19\x00"])
+    loop = random.choice(
+        [
+            b"\xd8\x1c\x82\xd8\x1d\x00\xd8\x1d\x00",
+            b"\xd8\x1c\xa1\x61a\xd8\x1d\x00",
+            b"\xd9\x01\x00\x82\x63aaa\xd8\x19\x00",
+        ]
+    )
     return random.choice([loop, _of_answer(loop), b"\xa1\x65error" + loop])
 
 
@@ -119,13 +145,17 @@ def tags(random: Random) -> bytes:
 
 
 def empty_items(random: Random) -> bytes:
-    piece = random.choice([b"\x80", b"\xa0", b"\x81\x80", b"\xa1\x61a\xa0", b"\x60", b"\x40", b"\xf8\xff", b"\x9f\xff", b"\x5f\xff"])
+    piece = random.choice(
+        [b"\x80", b"\xa0", b"\x81\x80", b"\xa1\x61a\xa0", b"\x60", b"\x40", b"\xf8\xff", b"\x9f\xff", b"\x5f\xff"]
+    )
     items = b"\x9f" + repeated(piece, MB // 4, MB)(random) + b"\xff"
     return random.choice([items, _of_answer(items)])
 
 
 def huge_items(random: Random) -> bytes:
-    head = random.choice([b"\x5b", b"\x7b", b"\x9b", b"\xbb"]) + struct.pack(">Q", random.choice([2**31, 2**40, 2**63, 2**64 - 1]))
+    head = random.choice([b"\x5b", b"\x7b", b"\x9b", b"\xbb"]) + struct.pack(
+        ">Q", random.choice([2**31, 2**40, 2**63, 2**64 - 1])
+    )
     return random.choice([head, _of_answer(head)]) + b"\x00" * random.randint(0, 1_000)
 
 
@@ -136,7 +166,9 @@ def odd_keys(random: Random) -> bytes:
 
 
 def decimals(random: Random) -> bytes:
-    exponent = random.choice([b"\x1b\x0d\xe0\xb6\xb3\xa7\x63\xff\xff", b"\x3b\x0d\xe0\xb6\xb3\xa7\x63\xff\xff", b"\x1a\x7f\xff\xff\xff"])
+    exponent = random.choice(
+        [b"\x1b\x0d\xe0\xb6\xb3\xa7\x63\xff\xff", b"\x3b\x0d\xe0\xb6\xb3\xa7\x63\xff\xff", b"\x1a\x7f\xff\xff\xff"]
+    )
     return _of_answer(b"\x82\xc4\x82" + exponent + b"\x01\xc4\x82\x3a\x7f\xff\xff\xff\x01")
 
 
@@ -145,7 +177,10 @@ def random_bytes(random: Random) -> bytes:
 
 
 def damaged(random: Random) -> bytes:
-    tensors = [{"name": "sentence_embedding", "data_type": "FLOAT32", "data": [random.random() for _ in range(64)]} for _ in range(2)]
+    tensors = [
+        {"name": "sentence_embedding", "data_type": "FLOAT32", "data": [random.random() for _ in range(64)]}
+        for _ in range(2)
+    ]
     body = bytearray(cbor2.dumps({"inference_results": [{"output": [tensor]} for tensor in tensors]}))
     for _ in range(random.randint(1, 5)):
         body[random.randrange(len(body))] = random.randrange(256)
@@ -162,12 +197,27 @@ def comments(random: Random) -> bytes:
 
 
 def words(random: Random) -> bytes:
-    piece = random.choice([b"A", b"aB", b"Exception ", b"plugins.ml_commons.a ", b"Error from remote service: ", b'\\"type\\" : ', b"x-amz-security-token:", b"Authorization="])
+    piece = random.choice(
+        [
+            b"A",
+            b"aB",
+            b"Exception ",
+            b"plugins.ml_commons.a ",
+            b"Error from remote service: ",
+            b'\\"type\\" : ',
+            b"x-amz-security-token:",
+            b"Authorization=",
+        ]
+    )
     return b'{"error":{"type":"a","reason":"' + repeated(piece, 10_000, 2 * MB)(random) + b'"}}'
 
 
 def nested(random: Random) -> bytes:
     error: Any = {"type": "a", "reason": "b"}
     for _ in range(random.randint(5, 12)):
-        error = {"type": "a", "reason": orjson.dumps({"error": error}).decode(), "caused_by": error if random.random() < 0.3 else None}
+        error = {
+            "type": "a",
+            "reason": orjson.dumps({"error": error}).decode(),
+            "caused_by": error if random.random() < 0.3 else None,
+        }
     return orjson.dumps({"error": error})

@@ -17,7 +17,7 @@ from random import Random
 from tests.reliability.hostile.kinds import KINDS
 from tests.support.paths import ROOT
 
-HEALTHY = b'HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}'
+HEALTHY = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}"
 
 
 async def _answer(reader: StreamReader, writer: StreamWriter) -> None:
@@ -30,7 +30,8 @@ async def _answer(reader: StreamReader, writer: StreamWriter) -> None:
                 writer.write(HEALTHY)
                 await writer.drain()
                 continue
-            await KINDS[kind.decode()].answer(Random(int(told[b"x-seed"])), writer)
+            random = Random(int(told[b"x-seed"]))  # noqa: S311 - a test
+            await KINDS[kind.decode()].answer(random, writer)
             break
     writer.close()
 
@@ -46,7 +47,10 @@ async def _serve() -> None:
 def serving() -> Iterator[str]:
     """Start the server in a process of its own, and yield its URL."""
     command = [sys.executable, "-m", "tests.reliability.hostile.server"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
+    # The command is this module.
+    with subprocess.Popen(  # noqa: S603
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT
+    ) as process:
         assert process.stdin is not None
         assert process.stdout is not None
         try:

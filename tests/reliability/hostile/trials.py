@@ -1,10 +1,11 @@
-"""Trials of hostile answers: each call has to end as promised, in bounded time and memory, and the session to work on."""
+"""Trials of hostile answers: each call ends as promised, in bounded time and memory, and the session works on."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import pickle
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -21,7 +22,9 @@ LIMITS = (MB // 4, MB, 4 * MB)
 """The values of ``max_response_bytes`` that are tried."""
 # Seconds. What drips has to end by the first, everything else long before the second, on a busy machine too.
 TOTAL, PATIENCE = 0.3, 60.0
-SLOW = frozenset({"drips", "head_drips", "late_head", "late_error", "tiny_chunks", "continues", "comments_only", "upgrade"})
+SLOW = frozenset(
+    {"drips", "head_drips", "late_head", "late_error", "tiny_chunks", "continues", "comments_only", "upgrade"}
+)
 
 
 async def _get(ml: Session) -> Any:
@@ -51,14 +54,17 @@ _CALLS: Mapping[str, Callable[[Session], Awaitable[Any]]] = {
 
 @attrs.frozen
 class Outcome:
-    """What came of a trial. ``peak`` is how much more memory the process had at most, in bytes; ``loss`` is empty, or
-    says which promise was broken."""
+    """What came of a trial: how it ended, how much more memory the process had at most, in bytes, and how long it took.
+
+    ``loss`` is empty, or says which promise was broken.
+    """
 
     kind: str
     seed: int
     limit: int
     ended: str
     peak: int
+    seconds: float
     loss: str = ""
 
     @property
@@ -74,12 +80,13 @@ def allowed(limit: int) -> int:
 
 async def trial(ml: Session, name: str, seed: int) -> Outcome:
     """Let the server send an answer of a kind, and judge what comes of it."""
-    kind, random = KINDS[name], Random(seed)
+    kind, random = KINDS[name], Random(seed)  # noqa: S311 - a test
     limit, call = random.choice(LIMITS), random.choice(kind.calls)
     timeout = Timeout(connect=PATIENCE, read=PATIENCE, total=TOTAL if name in SLOW else PATIENCE / 2)
     headers = {"x-kind": name, "x-seed": str(seed)}
     view = ml.options(headers=headers, timeout=timeout, retries=0, max_response_bytes=limit)
     before = _forget_peak()
+    began = time.perf_counter()
     result: Any = None
     error: Exception | None = None
     try:
@@ -87,8 +94,9 @@ async def trial(ml: Session, name: str, seed: int) -> Outcome:
             result = await _CALLS[call](view)
     except Exception as caught:
         error = caught
-    peak = _peak() - before
-    return Outcome(name, seed, limit, _named(error), peak, _loss(name, error, result) or _weighed(peak, limit))
+    peak, seconds = _peak() - before, time.perf_counter() - began
+    loss = _loss(name, error, result) or _weighed(peak, limit)
+    return Outcome(name, seed, limit, _named(error), peak, seconds, loss)
 
 
 def _loss(name: str, error: Exception | None, result: Any) -> str:

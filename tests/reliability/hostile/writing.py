@@ -22,7 +22,7 @@ PAUSE = 0.02
 
 def head(status: int = 200, kind: str = JSON, **headers: object) -> bytes:
     """Return the head of an answer; ``content_length`` and the like are headers."""
-    lines = [f"HTTP/1.1 {status} Reason", f"content-type: {kind}"]
+    lines = [f"HTTP/1.1 {status} Reason", f"content-type: {kind}", "connection: close"]
     lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
     return "\r\n".join([*lines, "", ""]).encode()
 
@@ -34,6 +34,11 @@ def chunk(data: bytes) -> bytes:
 
 async def send(writer: StreamWriter, *pieces: bytes) -> None:
     """Write pieces as fast as the client takes them."""
+    await send_all(writer, pieces)
+
+
+async def send_all(writer: StreamWriter, pieces: Iterable[bytes]) -> None:
+    """Write pieces, of which there may be no end, as fast as the client takes them."""
     for piece in pieces:
         writer.write(piece)
         await writer.drain()
@@ -41,7 +46,7 @@ async def send(writer: StreamWriter, *pieces: bytes) -> None:
 
 async def endless(writer: StreamWriter, piece: bytes) -> None:
     """Write a piece again and again, until the client has enough."""
-    await send(writer, *itertools.repeat(piece, 4_000_000_000 // len(piece)))
+    await send_all(writer, itertools.repeat(piece))
 
 
 async def drip(writer: StreamWriter, pieces: Iterable[bytes]) -> None:
