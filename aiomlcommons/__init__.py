@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         QuotaExceeded,
         Redirected,
         RequestTimeout,
+        ResponseTooLarge,
         ServerError,
         SessionClosed,
         StreamCut,
@@ -134,6 +135,7 @@ __all__ = [
     "RemoteModel",
     "Request",
     "RequestTimeout",
+    "ResponseTooLarge",
     "Secret",
     "SendFunction",
     "ServerError",
@@ -176,8 +178,8 @@ if not TYPE_CHECKING:
             ".errors": (
                 "ApiError BadRequest Conflict ConnectError DecodeError FeatureDisabled Forbidden "
                 "InsecureWarning InvalidRequest MLCommonsError ModelNotReady NoCredentials NotFound "
-                "NotOpenSearch NotSupported QuotaExceeded Redirected RequestTimeout ServerError SessionClosed "
-                "StreamCut StreamFailed TooManyRequests Unauthorized Unavailable"
+                "NotOpenSearch NotSupported QuotaExceeded Redirected RequestTimeout ResponseTooLarge "
+                "ServerError SessionClosed StreamCut StreamFailed TooManyRequests Unauthorized Unavailable"
             ),
             ".http": "HttpRequest HttpResponse",
             ".indices.errors": "IndexMismatch",

@@ -159,6 +159,7 @@ EVERY: Mapping[str, Exception] = {
     "DecodeError": errors.DecodeError("not JSON", answer(200, b"<html>")),
     "ConnectError": errors.ConnectError("refused", REQUEST, transient=False),
     "RequestTimeout": errors.RequestTimeout("too late", REQUEST),
+    "ResponseTooLarge": errors.ResponseTooLarge(REQUEST, 200),
     "TaskFailed": TaskFailed("t", INFO),
     "TaskStalled": TaskStalled("t", INFO, 5),
     "BatchFailed": BatchFailed(1, 2, ["a"], OSError("x")),
