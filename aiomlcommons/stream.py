@@ -50,7 +50,7 @@ class Frames:
         """``most``: bytes of one frame, and of one line."""
         self._most = most
         self._line, self._data = bytearray(), bytearray()  # what has come of them
-        self._has_data, self._after_cr = False, False
+        self._size, self._after_cr = 0, False  # bytes of the lines of the data
         self._bom = BOM
 
     def feed(self, piece: bytes) -> Iterator[bytes]:
@@ -80,18 +80,18 @@ class Frames:
         line = line.removeprefix(self._bom)
         self._bom = b""  # only the first line may begin with a byte order mark
         if line.startswith(b"data:"):
-            self._data += (b"\n" if self._has_data else b"") + line[5:].removeprefix(b" ")
-            self._has_data = True
+            self._data += (b"\n" if self._size else b"") + line[5:].removeprefix(b" ")
+            self._size += len(line) + 1
             self._check()
-        elif not line and self._has_data:
+        elif not line and self._size:
             data = bytes(self._data)
             self._data.clear()
-            self._has_data = False
+            self._size = 0
             return data
         return None
 
     def _check(self) -> None:
-        if len(self._line) + len(self._data) > self._most:
+        if len(self._line) + self._size > self._most:
             raise TooMuch(f"has a frame of more than {self._most} bytes")
 
 

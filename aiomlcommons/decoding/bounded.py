@@ -11,8 +11,6 @@ from typing import Any
 import cbor2
 import orjson
 
-from aiomlcommons.decoding.cbor_walk import check_cbor
-
 LARGEST_RESPONSE = 2**28
 """Bytes of the largest response that is read, unless the options say otherwise."""
 TIMES = 4
@@ -38,6 +36,9 @@ def decode_json(body: bytes, most: int) -> Any:
 
 def decode_cbor(body: bytes, most: int) -> Any:
     """Decode CBOR, of a response of at most ``most`` bytes. Raises ValueError if it is invalid, TooMuch beforehand."""
+    # Few programs get CBOR, and none needs it to open a session.
+    from aiomlcommons.decoding.cbor_walk import check_cbor
+
     if not check_cbor(body, most * TIMES):
         raise too_much(most)
     try:

@@ -130,7 +130,8 @@ class Connection(ResponseHandler):
     def is_connected(self) -> bool:
         """Return whether the next request may be sent: not if an answer came that nobody asked for."""
         # It would be taken for the answer to that request.
-        return super().is_connected() and not self._buffer and not self._tail
+        transport = self.transport  # not by super(), which would take longer than all else
+        return transport is not None and not transport.is_closing() and not self._buffer and not self._tail
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Forget the timer with the connection."""

@@ -35,7 +35,7 @@ def _rows(outcomes: Sequence[Outcome]) -> list[ledger.Trials]:
             group=group,
             fault=kind.fault,
             promise=kind.promise,
-            test="tests/reliability/hostile",
+            test="tests/reliability/test_hostile.py",
             against="a server of the tests",
             trials=tried[name],
             losses=lost[name],

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from random import Random
 
+from tests.reliability.hostile.answers import prepare
 from tests.reliability.hostile.kinds import KINDS
 from tests.support.paths import ROOT
 
@@ -37,6 +38,7 @@ async def _answer(reader: StreamReader, writer: StreamWriter) -> None:
 
 
 async def _serve() -> None:
+    prepare()
     server = await asyncio.start_server(_answer, "127.0.0.1", 0)
     print(server.sockets[0].getsockname()[1], flush=True)
     await asyncio.to_thread(sys.stdin.read)  # until the one who started it is gone
