@@ -11,7 +11,8 @@ from types import TracebackType
 from typing import Any
 
 import aiohttp
-from aiohttp.client_proto import ResponseHandler
+
+from aiomlcommons.net._pooled import Pooled
 
 # How a connection keeps its read limit is no public interface of aiohttp: another version has its own timers.
 IS_KNOWN = aiohttp.__version__.startswith("3.14.")
@@ -85,8 +86,8 @@ class Within:
         self._task.cancel()
 
 
-class Connection(ResponseHandler):
-    """A connection of aiohttp that notes when it heard something, in place of a new timer for each read.
+class Connection(Pooled):
+    """A pooled connection that notes when it heard something, in place of a new timer for each read.
 
     The names are those of aiohttp.
     """
