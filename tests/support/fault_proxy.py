@@ -13,7 +13,7 @@ import re
 import socket
 import struct
 from asyncio import StreamReader, StreamWriter
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager, suppress
 from enum import Enum
 from typing import Protocol
@@ -44,15 +44,19 @@ class Fault(Protocol):
 
 @attrs.define
 class Armed:
-    """A fault that waits for its exchanges: the next ``left`` (None is all) whose request line matches ``on``."""
+    """A fault that waits for exchanges whose request line matches ``on``: ``left`` (None is all) after ``skip``."""
 
     fault: Fault
     on: re.Pattern[str]
     left: int | None
+    skip: int = 0
 
     def strikes(self, line: str) -> bool:
         """Return whether it strikes an exchange, which is counted."""
         if self.left == 0 or not self.on.search(line):
+            return False
+        if self.skip:
+            self.skip -= 1
             return False
         self.left = None if self.left is None else self.left - 1
         return True
@@ -64,9 +68,11 @@ class Link:
 
     client: tuple[StreamReader, StreamWriter]
     server: tuple[StreamReader, StreamWriter]
+    on_strike: Callable[[], None]
     fault: Fault | None = None
     is_between: bool = True
     """Whether no exchange has begun since the last answer."""
+    is_freed: asyncio.Event = attrs.field(factory=asyncio.Event)
 
     async def write(self, way: Way, piece: bytes) -> None:
         """Send bytes on their way."""
@@ -110,6 +116,8 @@ class FaultProxy:
     links: set[Link] = attrs.field(factory=set)
     _armed: list[Armed] = attrs.field(factory=list)
     _server: asyncio.Server | None = None
+    _deaf: list[socket.socket] = attrs.field(factory=list)
+    _listening: asyncio.Lock = attrs.field(factory=asyncio.Lock)
     _running: set[asyncio.Task[None]] = attrs.field(factory=set)
     _ended: asyncio.Event = attrs.field(factory=asyncio.Event)
 
@@ -118,19 +126,26 @@ class FaultProxy:
         """The URL of the server, through the proxy."""
         return f"{self.scheme}://127.0.0.1:{self.port}"
 
-    def arm(self, fault: Fault, *, on: str = "", times: int | None = 1) -> None:
-        """Let a fault strike the next exchanges whose request line, such as ``POST /_bulk``, has the pattern ``on``."""
-        self._armed.append(Armed(fault, re.compile(on), times))
+    def arm(self, fault: Fault, *, on: str = "", times: int | None = 1, skip: int = 0) -> None:
+        """Let a fault strike the next exchanges whose request line, such as ``POST /_bulk``, has the pattern ``on``.
+
+        So many of them are skipped first.
+        """
+        self._armed.append(Armed(fault, re.compile(on), times, skip))
 
     def disarm(self) -> None:
-        """Forget the faults that have not struck yet."""
+        """Forget all faults; what they have done stays done."""
         self._armed.clear()
+        for link in self.links:
+            link.fault = None
 
     async def listen(self) -> None:
         """Accept connections, at the same port as before."""
-        if self._server is None:
-            self._server = await asyncio.start_server(self._accept, "127.0.0.1", self.port)
-            self.port = self._server.sockets[0].getsockname()[1]
+        async with self._listening:
+            self._hear()
+            if self._server is None:
+                self._server = await asyncio.start_server(self._accept, "127.0.0.1", self.port)
+                self.port = self._server.sockets[0].getsockname()[1]
 
     def refuse(self) -> None:
         """Refuse new connections; those that are open stay."""
@@ -138,10 +153,47 @@ class FaultProxy:
             self._server.close()
         self._server = None
 
+    def ignore(self) -> None:
+        """Answer no new connection at all, as an address that nothing is at: the queue of the port is full."""
+        self.refuse()
+        listener = socket.create_server(("127.0.0.1", self.port), backlog=0)
+        self._deaf = [listener]
+        for _ in range(2):
+            one = socket.socket()
+            one.setblocking(False)
+            one.connect_ex(listener.getsockname())
+            self._deaf.append(one)
+
+    def listen_in(self, seconds: float) -> None:
+        """Accept connections again after so many seconds."""
+
+        async def later() -> None:
+            await asyncio.sleep(seconds)
+            await self.listen()
+
+        task = asyncio.create_task(later())
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+
+    def _hear(self) -> None:
+        for one in self._deaf:
+            one.close()
+        self._deaf.clear()
+
+    def say(self, words: bytes) -> None:
+        """Send bytes that nobody asked for to every client that is connected."""
+        for link in self.links:
+            link.target(Way.ANSWER).write(words)
+
     def cut(self, *, rst: bool = False) -> None:
         """End every connection at once, idle ones too."""
         for link in list(self.links):
             link.reset() if rst else link.close()
+
+    def free(self) -> None:
+        """End the connections that a fault does not read, for which reason it does not see that the client is gone."""
+        for link in self.links:
+            link.is_freed.set()
 
     async def empty(self) -> None:
         """Wait until no connection is left."""
@@ -152,6 +204,7 @@ class FaultProxy:
     async def close(self) -> None:
         """End everything."""
         self.refuse()
+        self._hear()
         self.cut(rst=True)
         for task in self._running:
             task.cancel()
@@ -164,7 +217,7 @@ class FaultProxy:
         try:
             with suppress(OSError):  # the server may be down, and either side may go at any time
                 server = await asyncio.open_connection(self.host, self.behind)
-                await self._serve(Link((reader, writer), server))
+                await self._serve(Link((reader, writer), server, self._count))
         finally:
             writer.close()
             self._running.discard(task)
@@ -192,8 +245,10 @@ class FaultProxy:
         found = next((one for one in self._armed if one.strikes(line)), None)
         link.fault = None if found is None else copy.copy(found.fault)
         if link.fault is not None:
-            self.struck += 1
             await link.fault.begin(link)
+
+    def _count(self) -> None:
+        self.struck += 1
 
     async def _pass_on(self, link: Link, way: Way) -> None:
         """Pass the bytes of a way on until they end, as both connections do then."""

@@ -17,6 +17,7 @@ class Strike:
     way: Way
     at: int = 0
     passed: int = 0
+    has_struck: bool = False
 
     async def begin(self, link: Link) -> None:
         """Do nothing before the first byte."""
@@ -31,6 +32,9 @@ class Strike:
         if left:
             await link.write(way, piece[:left])
         if piece[left:]:
+            if not self.has_struck:
+                self.has_struck = True
+                link.on_strike()
             await self.strike(link, piece[left:])
 
     async def strike(self, link: Link, rest: bytes) -> None:
@@ -73,19 +77,23 @@ class Swallow(Strike):
 class Clog(Strike):
     """Nothing is read any more, so that who sends cannot go on; after so many ``seconds`` it flows again."""
 
-    seconds: float = 3600.0
+    seconds: float | None = None
 
     async def strike(self, link: Link, rest: bytes) -> None:
         """Wait, then send."""
-        await asyncio.sleep(self.seconds)
-        await link.write(self.way, rest)
+        try:
+            async with asyncio.timeout(self.seconds):
+                await link.is_freed.wait()
+            link.close()
+        except TimeoutError:
+            await link.write(self.way, rest)
 
 
 @attrs.define
 class Late(Clog):
     """Latency: the bytes come ``seconds`` later, all at once."""
 
-    seconds: float = 0.02
+    seconds: float | None = 0.02
 
 
 @attrs.define
@@ -94,7 +102,7 @@ class Jitter(Strike):
 
     seconds: float = 0.01
     seed: int = 0
-    longest: int = 512
+    longest: int = 4096
 
     async def strike(self, link: Link, rest: bytes) -> None:
         """Send it in pieces."""
@@ -110,7 +118,7 @@ class Jitter(Strike):
 class Trickle(Strike):
     """Little bandwidth: ``size`` bytes at a time, ``pause`` seconds apart."""
 
-    size: int = 64
+    size: int = 1024
     pause: float = 0.001
 
     async def strike(self, link: Link, rest: bytes) -> None:
@@ -175,7 +183,8 @@ class Freeze:
     """A blackhole from the beginning of the request on, both ways."""
 
     async def begin(self, link: Link) -> None:
-        """Do nothing."""
+        """Say that it strikes."""
+        link.on_strike()
 
     async def through(self, link: Link, way: Way, piece: bytes) -> None:
         """Do nothing with the bytes."""
@@ -189,6 +198,7 @@ class SlowAccept:
 
     async def begin(self, link: Link) -> None:
         """Wait."""
+        link.on_strike()
         await asyncio.sleep(self.seconds)
 
     async def through(self, link: Link, way: Way, piece: bytes) -> None:
