@@ -16,8 +16,8 @@ PAGE = HERE / "reliability.md"
 HEAD = """# Reliability: what is promised, and how often it was tried
 
 `make docs` generates this page from the runs on record in `docs/reliability/`. Each row is one kind of fault: what the
-client promises under it, which was written down before it was tried, the test, how often the fault was really met, and
-how often the promise was broken (*losses*). A trial in which the fault was not met, since the work ended before it, is
+client promises under it, which was written down before the run, the test, how often the fault was really met, and how
+often the promise was broken (*losses*). A trial in which the fault was not met, since the work ended before it, is
 not counted. Each loss that was found on the way was mended before the run that is shown here; CHANGELOG.md tells of
 them.
 
