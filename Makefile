@@ -45,10 +45,11 @@ bench-ingest: $(DEV) ## measure bulk jobs: Parquet, faults, concurrency, Ray, an
 	@$(RUN) -m benchmarks.ingest_ray
 	@$(RUN) -m benchmarks.ingest_opensearch
 
-docs: $(CORE) ## write docs/reference.md (every endpoint), docs/trouble.md, and the types of the synchronous session
+docs: $(CORE) ## write docs/reference.md, docs/trouble.md, docs/reliability.md, and the types of the synchronous session
 	@$(RUN) docs/reference.py
 	@$(RUN) docs/blocking.py
 	@$(RUN) docs/trouble.py
+	@$(RUN) docs/reliability.py
 
 $(CORE): NEEDED := .
 $(TEST): NEEDED := .[test]

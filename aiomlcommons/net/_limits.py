@@ -11,7 +11,8 @@ from types import TracebackType
 from typing import Any
 
 import aiohttp
-from aiohttp.client_proto import ResponseHandler
+
+from aiomlcommons.net._pooled import Pooled
 
 # How a connection keeps its read limit is no public interface of aiohttp: another version has its own timers.
 IS_KNOWN = aiohttp.__version__.startswith("3.14.")
@@ -85,10 +86,8 @@ class Within:
         self._task.cancel()
 
 
-class Connection(ResponseHandler):
-    """A connection of aiohttp that notes when it heard something, in place of a new timer for each read.
-
-    It is not used again if something came in the meantime.
+class Connection(Pooled):
+    """A pooled connection that notes when it heard something, in place of a new timer for each read.
 
     The names are those of aiohttp.
     """
@@ -126,12 +125,6 @@ class Connection(ResponseHandler):
         if self._silence is not None:
             self._silence.cancel()
         self._silence, self._looks_at = None, math.inf
-
-    def is_connected(self) -> bool:
-        """Return whether the next request may be sent: not if an answer came that nobody asked for."""
-        # It would be taken for the answer to that request.
-        transport = self.transport  # not by super(), which would take longer than all else
-        return transport is not None and not transport.is_closing() and not self._buffer and not self._tail
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Forget the timer with the connection."""

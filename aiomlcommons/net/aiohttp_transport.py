@@ -23,6 +23,7 @@ from aiomlcommons.errors import (
 )
 from aiomlcommons.http import HttpRequest, HttpResponse
 from aiomlcommons.net._limits import IS_KNOWN, Connection, Deadlines, Within
+from aiomlcommons.net._pooled import Pooled
 from aiomlcommons.net.proxy import DIRECT, Proxies, Proxy
 from aiomlcommons.net.tls import TLS
 from aiomlcommons.net.transport import Streamed, Timeout
@@ -35,8 +36,8 @@ BUFFER = 2**18
 # Seconds for the farewell of a connection with TLS that is dropped, which OpenSearch does not return. asyncio waits 30,
 # and until then the socket is open, though the pool has long replaced it.
 FAREWELL = 0.1
-# Characters of an error of aiohttp that are shown.
-SHOWN = 500
+# Characters of an error of aiohttp that are shown: it may quote the body of a response, of any length.
+SHOWN = 200
 
 
 class AiohttpTransport:
@@ -58,9 +59,8 @@ class AiohttpTransport:
         # The argument of this name is deprecated; without it only connections that end with the session close at once.
         connector._ssl_shutdown_timeout = FAREWELL
         self._loop = asyncio.get_running_loop()
-        if IS_KNOWN:
-            factory: Any = partial(Connection, loop=self._loop)
-            connector._factory = factory
+        factory: Any = partial(Connection if IS_KNOWN else Pooled, loop=self._loop)
+        connector._factory = factory
         self._deadlines = Deadlines(self._loop)
         self._client = aiohttp.ClientSession(
             connector=connector,
@@ -167,7 +167,10 @@ class AiohttpTransport:
         where, proxy = str(url.origin()), self._proxies.of_url(url)
         if proxy is not None:
             where = f"{where} through the proxy {proxy.url}"
+        # What did respond before is the cluster, so bytes that make no sense are the network's, and pass.
+        known = request.base in self._responded
         lasting = partial(ConnectError, request=request, transient=False)
+        puzzling = partial(ConnectError, request=request, transient=known)
         match error:
             case TimeoutError():
                 sent = not isinstance(error, aiohttp.ConnectionTimeoutError)
@@ -176,8 +179,8 @@ class AiohttpTransport:
             case aiohttp.ClientConnectorCertificateError():
                 failure: ConnectError = lasting(_no_trust(error.certificate_error, where), sent=False)
             case aiohttp.ClientConnectorSSLError():
-                hint = "does this port speak TLS? If not, the URL must begin with http"
-                failure = lasting(f"TLS with {where} failed: {error.os_error}; {hint}", sent=False)
+                hint = "" if known else "; does this port speak TLS? If not, the URL must begin with http"
+                failure = puzzling(f"TLS with {where} failed: {error.os_error}{hint}", sent=False)
             case aiohttp.ClientProxyConnectionError() if proxy is not None:
                 hint = "is it up, and are its host and port right in proxy=... or HTTPS_PROXY?"
                 words = f"cannot connect to the proxy {proxy.url}: {error.os_error}; {hint}"
@@ -200,10 +203,11 @@ class AiohttpTransport:
                 return _refused_by(proxy, error.status, error.message, request)
             case aiohttp.ClientResponseError():
                 # The error holds the request's headers, credentials included, so it is not kept as the cause.
-                return lasting(f"{where} did not respond in HTTP: {_brief(error)}; is another program at this port?")
+                hint = "" if known else "; is another program at this port?"
+                return puzzling(f"{where} did not respond in HTTP: {_brief(error)}{hint}")
             case _:
                 broken = f"the connection to {where} broke: {_brief(error)}{self._hint(request)}"
-                failure = ConnectError(broken, request, transient="[SSL" not in str(error))
+                failure = ConnectError(broken, request, transient=known or "[SSL" not in str(error))
         failure.__cause__ = error
         return failure
 

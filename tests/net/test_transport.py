@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import socket
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any
 from unittest.mock import AsyncMock
 
 import anyio
+import orjson
 import pytest
 from aiohttp import ClientOSError, web
 from aioresponses import aioresponses
+from anyio.lowlevel import checkpoint
 
 from aiomlcommons import Backoff, ConnectError, DecodeError, RequestTimeout, Session, SessionClosed, Streamed, Timeout
 from aiomlcommons.http import HttpRequest, HttpResponse
@@ -353,6 +356,112 @@ async def test_nothing_is_sent_again_behind_the_sessions_back() -> None:
         with pytest.raises(ConnectError):
             await ml.info()
         assert (len(server.heard), len(server.connections)) == (2, 1)
+
+
+# ---- connections that are used again --------------------------------------------------------------------------------
+
+
+GOOD = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%b"
+
+
+def good(body: object) -> bytes:
+    """Return a response in bytes."""
+    encoded = orjson.dumps(body)
+    return GOOD % (len(encoded), encoded)
+
+
+def answering(*answers: bytes) -> Deed:
+    """Return a deed that sends these bytes, one after each request, and then ends the connection."""
+
+    async def deed(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for answer in answers:
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(answer)
+            await writer.drain()
+
+    return deed
+
+
+async def test_an_answer_to_nobody_is_not_taken_for_that_of_the_next_call() -> None:
+    stray = {**INFO, "name": "stray"}
+    said = asyncio.Event()
+
+    async def deed(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(good(INFO))
+        if bad.calls == 1:
+            await writer.drain()
+            await said.wait()
+            writer.write(good(stray))
+            await writer.drain()
+        await reader.read()
+
+    async with misbehave(deed) as bad, Session(bad.url, retries=0) as ml:
+        await ml.info()
+        said.set()
+        for _ in range(10):
+            await checkpoint()
+        assert (await ml.info()).name == INFO["name"]
+        assert bad.calls == 2
+
+
+async def test_a_connection_that_the_server_closed_unseen_is_not_used_again() -> None:
+    """The event loop had no time to see it: a call that is not idempotent must not fail for that."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+
+        def serve_one() -> socket.socket:
+            connection, _ = listener.accept()
+            while b"\r\n\r\n" not in connection.recv(65_536):
+                pass
+            connection.sendall(good(INFO))
+            return connection
+
+        async with Session(f"http://127.0.0.1:{port}", retries=0) as ml:
+            serving = asyncio.create_task(asyncio.to_thread(serve_one))
+            await ml.info()
+            (await serving).close()
+            serving = asyncio.create_task(asyncio.to_thread(serve_one))
+            # Made without a turn of the event loop since the connection was closed.
+            await ml.request("POST", "/_once", body={})
+            (await serving).close()
+
+
+@pytest.mark.parametrize("broken", [b"zz\r\n", b"2\r\n{}{}{}\r\n0\r\n\r\n"])
+async def test_a_chunk_that_is_none_ends_the_call_and_the_stream(broken: bytes) -> None:
+    head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+
+    async def deed(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(head + b"1\r\n \r\n")
+        await writer.drain()
+        for _ in range(10):
+            await checkpoint()  # so that the client reads the head first
+        writer.write(broken)
+        await reader.read()
+
+    async with misbehave(deed) as bad, Session(bad.url, retries=0) as ml:
+        with pytest.raises(ConnectError, match="truncated"):
+            await ml.info()
+        with pytest.raises(ConnectError, match="truncated"):
+            async with ml.models.predict_stream("m", parameters={}) as events:
+                async for _ in events:
+                    pass
+
+
+async def test_garbage_of_a_server_that_responded_before_passes() -> None:
+    garbage = b"\x00\xff" + 1_000 * b"x" + b"\r\n\r\n"
+    async with misbehave(answering(good(INFO), garbage)) as bad, Session(bad.url, retries=0) as ml:
+        await ml.info()
+        with pytest.raises(ConnectError, match="did not respond in HTTP") as caught:
+            await ml.info()
+        assert caught.value.transient
+        assert "another program" not in str(caught.value)
+        assert len(str(caught.value)) < 500
+    async with misbehave(answering(good(INFO), garbage)) as bad, Session(bad.url, retries=1, backoff=NO_WAIT) as ml:
+        await ml.info()
+        await ml.info()
+        assert bad.calls == 2
 
 
 class CallableTransport:
