@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import random
 import signal
+import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -29,6 +31,10 @@ class _Response(aiohttp.ClientResponse):
 
 aioresponses.core.ClientResponse = _Response  # type: ignore[attr-defined]
 
+
+# Containers often have this set, and each of the hundreds of processes that tests start would compile the package anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 # A shell that runs the tests in the background has Ctrl-C ignored, and programs that are started here would inherit it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
