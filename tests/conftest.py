@@ -48,8 +48,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         item.add_marker(pytest.mark.xdist_group(shared))
 
 
-def pytest_collection_finish() -> None:
-    # What the imports made stays until the end, and looking through it after each test would take most of the time.
+@pytest.fixture(scope="module", autouse=True)
+def _what_stays_is_not_searched() -> None:
+    # What imports and caches made stays until the end, and looking through it after each test would take most of the
+    # time. Nothing of a test is among it between two modules.
+    gc.collect()
     gc.freeze()
 
 
