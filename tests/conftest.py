@@ -8,7 +8,8 @@ import os
 import random
 import signal
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections import Counter
+from collections.abc import AsyncIterator, Generator, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -21,6 +22,11 @@ import pytest_asyncio
 from blockbuster import BlockBusterFunction, blockbuster_ctx
 
 OPEN_FILES = Path("/proc/self/fd")
+
+# Measuring coverage takes as long as the tests themselves. Once so many cases of a test in a row have run nothing new,
+# its other cases are not measured: the figure can only be lower for it.
+MEASURED = 3
+idle: Counter[str] = Counter()
 
 
 class _Response(aiohttp.ClientResponse):
@@ -71,6 +77,28 @@ def _nothing_blocks() -> Iterator[None]:
         yield
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if idle[item.nodeid.partition("[")[0]] >= MEASURED:
+        item.add_marker(pytest.mark.no_cover)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    before = _arcs_run()
+    try:
+        return (yield)
+    finally:
+        test = item.nodeid.partition("[")[0]
+        idle[test] = 0 if _arcs_run() > before else idle[test] + 1
+
+
+def _arcs_run() -> int:
+    """Return how many steps from line to line of the package coverage has seen."""
+    collector = _collector_of_coverage()
+    return sum(map(len, list(collector.data.values()))) if collector else 0
+
+
 def _let_coverage_wait(acquire: BlockBusterFunction) -> None:
     # Coverage waits for itself in another thread, now and then, whatever line is being run. It asks for its lock from
     # C, so no frame on the stack tells who asks: the lock itself is known.
@@ -85,8 +113,11 @@ def _let_coverage_wait(acquire: BlockBusterFunction) -> None:
 
 
 def _lock_of_coverage() -> Any:
-    collector = getattr(coverage.Coverage.current(), "_collector", None)
-    return getattr(collector, "data_lock", None)
+    return getattr(_collector_of_coverage(), "data_lock", None)
+
+
+def _collector_of_coverage() -> Any:
+    return getattr(coverage.Coverage.current(), "_collector", None)
 
 
 @pytest.fixture(autouse=True)
