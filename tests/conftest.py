@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import random
 import signal
-from collections.abc import AsyncIterator, Iterator
+import sys
+from collections import Counter
+from collections.abc import AsyncIterator, Generator, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -20,6 +23,11 @@ from blockbuster import BlockBusterFunction, blockbuster_ctx
 
 OPEN_FILES = Path("/proc/self/fd")
 
+# Measuring coverage takes as long as the tests themselves. Once so many cases of a test in a row have run nothing new,
+# its other cases are not measured: the figure can only be lower for it.
+MEASURED = 3
+idle: Counter[str] = Counter()
+
 
 class _Response(aiohttp.ClientResponse):
     # aioresponses 0.7.9 makes answers without this argument, which aiohttp 3.14 asks for.
@@ -29,6 +37,10 @@ class _Response(aiohttp.ClientResponse):
 
 aioresponses.core.ClientResponse = _Response  # type: ignore[attr-defined]
 
+
+# Containers often have this set, and each of the hundreds of processes that tests start would compile the package anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 # A shell that runs the tests in the background has Ctrl-C ignored, and programs that are started here would inherit it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -42,8 +54,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         item.add_marker(pytest.mark.xdist_group(shared))
 
 
-def pytest_collection_finish() -> None:
-    # What the imports made stays until the end, and looking through it after each test would take most of the time.
+@pytest.fixture(scope="module", autouse=True)
+def _what_stays_is_not_searched() -> None:
+    # What imports and caches made stays until the end, and looking through it after each test would take most of the
+    # time. Nothing of a test is among it between two modules.
+    gc.collect()
     gc.freeze()
 
 
@@ -62,6 +77,28 @@ def _nothing_blocks() -> Iterator[None]:
         yield
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if idle[item.nodeid.partition("[")[0]] >= MEASURED:
+        item.add_marker(pytest.mark.no_cover)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    before = _arcs_run()
+    try:
+        return (yield)
+    finally:
+        test = item.nodeid.partition("[")[0]
+        idle[test] = 0 if _arcs_run() > before else idle[test] + 1
+
+
+def _arcs_run() -> int:
+    """Return how many steps from line to line of the package coverage has seen."""
+    collector = _collector_of_coverage()
+    return sum(map(len, list(collector.data.values()))) if collector else 0
+
+
 def _let_coverage_wait(acquire: BlockBusterFunction) -> None:
     # Coverage waits for itself in another thread, now and then, whatever line is being run. It asks for its lock from
     # C, so no frame on the stack tells who asks: the lock itself is known.
@@ -76,8 +113,11 @@ def _let_coverage_wait(acquire: BlockBusterFunction) -> None:
 
 
 def _lock_of_coverage() -> Any:
-    collector = getattr(coverage.Coverage.current(), "_collector", None)
-    return getattr(collector, "data_lock", None)
+    return getattr(_collector_of_coverage(), "data_lock", None)
+
+
+def _collector_of_coverage() -> Any:
+    return getattr(coverage.Coverage.current(), "_collector", None)
 
 
 @pytest.fixture(autouse=True)

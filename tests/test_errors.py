@@ -351,7 +351,7 @@ def test_the_words_that_tell_most_are_found(body: Any, words: str) -> None:
     assert str(error_for(answer(503, body))).startswith(words)
 
 
-@pytest.mark.parametrize("body", [error_body("x" * 5_000_000), {"error": "x" * 5_000_000}, b"x" * 5_000_000])
+@pytest.mark.parametrize("body", [error_body("x" * 1_000_000), {"error": "x" * 1_000_000}, b"x" * 1_000_000])
 def test_endless_words_are_cut(body: Any) -> None:
     assert len(str(error_for(answer(500, body)))) < 3000
 

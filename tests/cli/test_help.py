@@ -7,6 +7,7 @@ import asyncio
 import io
 import shlex
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,12 @@ ENDLESS = {"emulator"}
 EXAMPLES = [example for _, verb in verbs() for example in verb.examples if example.split()[0] not in ENDLESS]
 
 
+@cache
+def whole() -> argparse.ArgumentParser:
+    """Return the parser of all commands, which takes a while to build."""
+    return parser()
+
+
 def parsers(level: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
     yield level
     for action in level._actions:
@@ -31,7 +38,7 @@ def parsers(level: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]
                 yield from parsers(below)
 
 
-@pytest.mark.parametrize("level", list(parsers(parser())), ids=lambda level: level.prog)
+@pytest.mark.parametrize("level", list(parsers(whole())), ids=lambda level: level.prog)
 @pytest.mark.parametrize("columns", [80, 200])
 def test_help_fits_into_80_columns_and_has_examples(
     level: argparse.ArgumentParser, columns: int, monkeypatch: pytest.MonkeyPatch
@@ -47,7 +54,7 @@ def test_help_fits_into_80_columns_and_has_examples(
     "words", [[], *(name.split()[:1] for name, _ in verbs()), *(name.split() for name, _ in verbs())]
 )
 def test_the_parser_of_what_is_typed_has_the_same_help_as_that_of_all_commands(words: list[str]) -> None:
-    assert at(parser(words), words).format_help() == at(parser(), words).format_help()
+    assert at(parser(words), words).format_help() == at(whole(), words).format_help()
 
 
 def at(level: argparse.ArgumentParser, words: list[str]) -> argparse.ArgumentParser:
@@ -81,7 +88,7 @@ async def test_an_example_does_what_it_says(
 
 
 def test_the_help_of_all_has_the_exit_codes(capsys: pytest.CaptureFixture[str]) -> None:
-    assert exit_codes.table() in parser().format_help()
+    assert exit_codes.table() in whole().format_help()
     assert cli.main(["help", "exit-codes"]) == 0
     assert capsys.readouterr().out == f"{exit_codes.table()}\n"
 

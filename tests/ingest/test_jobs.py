@@ -365,9 +365,9 @@ async def test_batches_shrink_when_the_server_takes_no_more(
         return await go()
 
     world.emulator.faults.add(limited, on=PREDICTIONS, times=None)
-    async with world.job(Memory(documents(3000)), Shelf(), batch=16) as job:
+    async with world.job(Memory(documents(1500)), Shelf(), batch=16) as job:
         report = await job
-    assert (report.written, report.failed) == (3000, 0)
+    assert (report.written, report.failed) == (1500, 0)
     assert max(sizes) == 16
     # Only the batches that were in flight by then are halved, one by one.
     assert max(sizes[-100:]) < too_much

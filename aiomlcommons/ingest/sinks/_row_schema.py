@@ -34,8 +34,10 @@ class RowSchema:
         """Return the schema that holds these rows too, the tables of them, and why others do not fit, by index.
 
         The column ``vector`` is null, whatever the rows have there. A table has the schema of its moment, which may be
-        narrower.
+        narrower. No rows change nothing, as when all of a batch were refused.
         """
+        if not len(rows):
+            return self, [], {}
         try:
             wider, table = self._with(_table_of(rows, vector))
         except Misfit as error:

@@ -63,7 +63,7 @@ texts_of = st.sampled_from(
 ids_of = st.sampled_from(["id", "meta.title", "missing", None, lambda row: row["id"]])
 
 
-@settings(derandomize=True, max_examples=1000, deadline=None, database=None)
+@settings(derandomize=True, max_examples=300, deadline=None, database=None)
 @given(blocks, texts_of, ids_of, st.sampled_from([None, 9]), st.booleans(), st.sets(st.integers(5, 16)))
 def test_rows_are_checked_at_once_as_one_by_one(
     rows: list[Any],

@@ -14,7 +14,7 @@ import attrs
 import numpy as np
 import orjson
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from aiomlcommons.ingest.arrow_rows import ArrowRows
@@ -89,8 +89,9 @@ def without(one: Documents, refused: Sequence[Refused]) -> Documents:
 SIZES = st.lists(st.integers(1, 6), max_size=4)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(ROWS, SIZES, st.integers(-1, 3), st.sampled_from([1, 400, 1 << 24]))
+@example([{"a": -(2**63) - 1}], [], 0, 1)  # all of the first batch are refused
 def test_rows_of_any_kind_make_the_same_file(rows: Any, sizes: Any, flush_at: int, held: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         slow, quick = Path(folder, "slow.parquet"), Path(folder, "quick.parquet")
@@ -122,7 +123,8 @@ def test_rows_of_arrow_are_copied_as_they_are(lengths: list[int], sizes: Any, fl
 
 def check_same(path: Path, expected: Path) -> None:
     found, wanted = pq.read_table(path), pq.read_table(expected)
-    assert found.schema.equals(wanted.schema, check_metadata=True)
+    # Without any row, only a sink that was not resumed knows of what type the vectors were.
+    assert found.num_rows == wanted.num_rows == 0 or found.schema.equals(wanted.schema, check_metadata=True)
     assert repr(list(map(without_nulls, found.to_pylist()))) == repr(list(map(without_nulls, wanted.to_pylist())))
 
 
