@@ -135,10 +135,15 @@ class IndexedJob:
         await self._until(lambda: bool(self.ends), seconds)
 
     async def _until(self, holds: Callable[[], bool], seconds: float) -> bool:
-        with anyio.move_on_after(seconds):
-            while not holds() and not self.over:
-                await anyio.sleep(LOOK)
-        return holds()
+        return await until(lambda: self.over or holds(), seconds) and holds()
+
+
+async def until(holds: Callable[[], bool], seconds: float) -> bool:
+    """Wait until something holds, and return whether it does after so many seconds at the most."""
+    with anyio.move_on_after(seconds):
+        while not holds():  # noqa: ASYNC110 - a job tells its counts, but not when they change
+            await anyio.sleep(LOOK)
+    return holds()
 
 
 async def problems(one: IndexedJob, report: Report, vectors: Vectors) -> list[str]:
@@ -177,7 +182,7 @@ async def indexed(ml: Session, index: str) -> dict[str, Any]:
 
 
 def as_vector(value: str | Sequence[float]) -> Vectors:
-    """Return a vector as the index holds it: numbers, or base64 of floats in the order of the network."""
+    """Return a vector as the index holds it: numbers, or base64 of little-endian floats."""
     if isinstance(value, str):
-        return np.frombuffer(base64.b64decode(value), ">f4").astype(np.float32)
+        return np.frombuffer(base64.b64decode(value), "<f4")
     return np.array(value, np.float32)

@@ -26,6 +26,8 @@ RESUMES = "the job goes on, or ends with an error that names the reason, and the
 ENDS = "the job ends with an error that names the reason, no document becomes a dead letter, and the same call resumes"
 LOCAL, REMOTE, NARROW = "local", "remote", "narrow"
 IMPATIENT = Timeout(connect=2, read=2)
+# A node looks at its disk every ten seconds.
+SLOW = {"requests_per_minute": 200}
 PARENT = "indices.breaker.total.limit"
 ML = "plugins.ml_commons"
 
@@ -73,7 +75,7 @@ KINDS = [
         fault=cluster_settings({"network.breaker.inflight_requests.limit": "500b"}),
     ),
     *_on_both(name="the parent breaker opens", fault=cluster_settings({PARENT: "10mb"})),
-    *_on_both(name="the disk reaches its flood stage by the watermarks", fault=flood_stage, lasts=5),
+    *_on_both(name="the disk reaches its flood stage by the watermarks", fault=flood_stage, lasts=5, how=SLOW),
     *_on_both(name="the index is set read-only-allow-delete", fault=index_settings({FLOODED: True})),
     Kind(
         name="the disk stays full for longer than the stall timeout",

@@ -154,7 +154,8 @@ async def run(url: str, control: str, *, kills: int, trials: int, rows: int, onl
             print(f"\n{kind.name}: {kind.promise}", flush=True)
             count = kills if "kill -9" in kind.name else trials
             for moment in moments(count, rows):
-                tried.append(await trial(served, kind, moment))
+                # At 0 there may be no index yet, which only a death of the node is to meet.
+                tried.append(await trial(served, kind, moment if kind.is_restart else max(moment, 1)))
                 print(f"  {tried[-1]}", flush=True)
     return tried
 
