@@ -102,8 +102,14 @@ class IndexedJob:
     async def _once(self, source: Path) -> Report:
         stall = self.how.get("stall_timeout", 300.0)
         self.sink = sink = IndexSink(self.ml, self.index, create=CREATE, stall_timeout=stall)
-        options = {"batch": 8, "checkpoint_every": 4, "stall_timeout": stall, "concurrency": (1, 8), **self.how}
-        files = {"checkpoint": self.folder / "job", "dead_letters": self.dead}
+        options: dict[str, Any] = {
+            "batch": 8,
+            "checkpoint_every": 4,
+            "stall_timeout": stall,
+            "concurrency": (1, 8),
+            **self.how,
+        }
+        files: dict[str, Any] = {"checkpoint": self.folder / "job", "dead_letters": self.dead}
         running = self.ml.ingest(source, model=self.model, sink=sink, progress=self._told, **files, **options)
         async with running as self.job:
             return await self.job
@@ -118,8 +124,12 @@ class IndexedJob:
         return (self.job.stats.waiting or self.sink.waiting) if self.job is not None and self.sink is not None else ""
 
     async def reached(self, written: int) -> None:
-        """Wait until so many documents are written, or the job is over."""
-        await self._until(lambda: self.job is not None and self.job.stats.written >= written, ENOUGH)
+        """Wait until so many documents are written, or an error ends the job."""
+
+        def is_reached() -> bool:
+            return bool(self.ends) or (self.job is not None and self.job.stats.written >= written)
+
+        await self._until(is_reached, ENOUGH)
 
     async def felt(self, seconds: float) -> bool:
         """Wait until the job pauses, repeats a request or ends with an error; return whether it did in this time."""

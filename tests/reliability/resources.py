@@ -31,6 +31,11 @@ class Resources:
             f"{self.threads} threads"
         )
 
+    @property
+    def brief(self) -> str:
+        """The same in a few characters."""
+        return f"{self.memory:.0f}/{self.tasks}/{self.sockets}/{self.files}/{self.threads}"
+
 
 def resources(minute: float) -> Resources:
     """Measure this process, without what the garbage collector would free. Needs Linux."""

@@ -132,10 +132,17 @@ async def flood_stage(place: Place) -> AsyncGenerator[None]:
 
 
 async def _until_blocked(place: Place, wanted: bool) -> None:
+    """Wait until the node, which looks at its disk every ten seconds, has set all blocks, or lifted all of them."""
+    ml = place.ml.options(wait=60)
     with anyio.fail_after(120):
         while True:
-            answer = await place.ml.options(wait=60).request("GET", f"/{place.index}/_settings?flat_settings=true")
-            if any(FLOODED in one["settings"] for one in answer.json().values()) is wanted:
+            indices = (await ml.request("GET", "/_settings?flat_settings=true&expand_wildcards=all")).json()
+            blocked = [
+                FLOODED in one["settings"] for name, one in indices.items() if wanted is False or name == place.index
+            ]
+            # It lets nobody create an index meanwhile, either.
+            creation = (await ml.request("GET", "/_cluster/settings?flat_settings=true")).json()["persistent"]
+            if all(blocked) if wanted else not any(blocked) and "cluster.blocks.create_index" not in creation:
                 return
             await anyio.sleep(0.5)
 

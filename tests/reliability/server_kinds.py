@@ -64,11 +64,16 @@ KINDS = [
     ),
     *_on_both(name="the node is restarted", fault=controlled("restart"), promise=RESUMES, lasts=0, is_restart=True),
     *_on_both(name="the node hangs (SIGSTOP)", fault=controlled("pause", "resume"), lasts=6, timeout=IMPATIENT),
-    *_on_both(
-        name="the heap breaker of ML Commons opens", fault=cluster_settings({f"{ML}.jvm_heap_memory_threshold": 1})
+    # The server asks its own breakers for local models only, and does not register that of native memory.
+    Kind(
+        name="the heap breaker of ML Commons opens",
+        model=LOCAL,
+        fault=cluster_settings({f"{ML}.jvm_heap_memory_threshold": 1}),
     ),
-    *_on_both(
-        name="the memory breaker of ML Commons opens", fault=cluster_settings({f"{ML}.native_memory_threshold": 1})
+    Kind(
+        name="the disk breaker of ML Commons opens",
+        model=LOCAL,
+        fault=cluster_settings({f"{ML}.disk_free_space_threshold": "900000gb"}),
     ),
     *_on_both(
         name="the breaker of requests in flight opens",

@@ -29,6 +29,7 @@ from aiomlcommons import MLCommonsError, RemoteModel, Session
 from aiomlcommons.api.connectors import ClientConfig
 from aiomlcommons.connectors import http_embeddings
 from aiomlcommons.ingest import SinkError
+from aiomlcommons.lifecycle.spec import Spec
 from tests.reliability import ledger
 from tests.reliability.indexed_job import ENOUGH, RUNS, IndexedJob, Vectors, problems, row
 from tests.reliability.server_faults import Place, Provider
@@ -79,7 +80,7 @@ async def world(url: str, control: str, rows: int) -> AsyncGenerator[World]:
     unique, provider = f"soak {uuid.uuid4().hex[:8]}", Provider()
     async with provider.serve() as at, Session(url, wait=60) as ml:
         one_connection = http_embeddings(f"{at}/v1/embeddings", model="m", client_config=ClientConfig(max_connection=1))
-        specs = {
+        specs: dict[str, Spec] = {
             LOCAL: spec_of("dense", MODELS / "tiny-dense.zip", unique),
             REMOTE: RemoteModel(name=f"{unique} r", connector=http_embeddings(f"{at}/v1/embeddings", model="m")),
             NARROW: RemoteModel(name=f"{unique} n", connector=one_connection),
@@ -107,15 +108,17 @@ async def trial(world: World, kind: Kind, moment: int) -> Tried:
             place = Place(plain, world.control, world.provider, index, world.models[kind.model])
             ml = plain.options(timeout=kind.timeout) if kind.timeout else plain
             job = IndexedJob(ml, Path(folder), index, place.model, world.rows, how=kind.how)
-            striking = asyncio.ensure_future(_strike(place, kind, job, moment, undone))
             report = "no report"
-            try:
-                with anyio.fail_after(ENOUGH):
-                    done = await job.run(undone, runs=1 if kind.gone else RUNS)
-                report, found = str(done), await problems(job, done, world.vectors[kind.model])
-            except (MLCommonsError, TimeoutError) as error:
-                found = [] if kind.gone and isinstance(error, SinkError) else [f"{type(error).__name__}: {error}"]
-            felt = await striking
+            # The fault is undone before the session is closed, whatever happens.
+            async with asyncio.TaskGroup() as group:
+                striking = group.create_task(_strike(place, kind, job, moment, undone))
+                try:
+                    with anyio.fail_after(ENOUGH):
+                        done = await job.run(undone, runs=1 if kind.gone else RUNS)
+                    report, found = str(done), await problems(job, done, world.vectors[kind.model])
+                except (MLCommonsError, TimeoutError) as error:
+                    found = [] if kind.gone and isinstance(error, SinkError) else [f"{type(error).__name__}: {error}"]
+            felt = striking.result()
     if kind.resumed is False and job.ends and not kind.gone:
         found.append(f"it ended: {job.ends[0]}")
     if kind.resumed is None and not job.ends:

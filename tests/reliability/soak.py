@@ -15,7 +15,7 @@ import random
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import anyio
@@ -30,11 +30,11 @@ from tests.reliability.soak_load import Load, Tally, forever
 from tests.reliability.soak_world import world
 
 CALLERS, JOBS = 4, 2
-# What the process may hold at its end beyond what it held once each part of it had been used.
+# By how much the memory may have grown at the end.
 GROWTH = 0.15
-# Shares of the time after which the memory of the start is measured: all modules are imported, and buffers are as large
-# as they become.
 WARM = 0.1
+# Minutes below which memory tells nothing: modules are still imported, and buffers grow to their size.
+LEAST = 5
 
 
 @attrs.frozen
@@ -49,10 +49,14 @@ class Soaked:
     """At the start, every minute, and at the end."""
 
     @property
+    def warm(self) -> float:
+        """The memory after the first tenth of the time, when all modules are imported and all buffers are in use."""
+        return next(one.memory for one in self.held[1:] if one.minute >= WARM * self.minutes)
+
+    @property
     def grown(self) -> float:
-        """How much the memory has grown, as a share of that after the first tenth of the time."""
-        warm = next(one for one in self.held[1:] if one.minute >= WARM * self.minutes)
-        return self.held[-1].memory / warm.memory - 1
+        """How much the memory has grown since, as a share."""
+        return self.held[-1].memory / self.warm - 1
 
     @property
     def leaks(self) -> list[str]:
@@ -64,7 +68,7 @@ class Soaked:
             for name in names
             if getattr(last, name) > getattr(first, name)
         ]
-        return [*found, *([f"{self.grown:.0%} of memory"] if self.grown > GROWTH else [])]
+        return [*found, *([f"{self.grown:.0%} of memory"] if self.minutes >= LEAST and self.grown > GROWTH else [])]
 
     def rows(self) -> list[ledger.Trials]:
         """Return the rows of the ledger."""
@@ -107,6 +111,8 @@ class Soaked:
         return {
             "at the start": str(self.held[0]),
             "at the end": str(self.held[-1]),
+            "memory after the first tenth of the time": f"{self.warm:,.1f} MB, at the end {self.grown:+.1%}",
+            "every minute, MB/tasks/sockets/files/threads": ", ".join(one.brief for one in self.held[1:-1]),
             "most memory": f"{max(one.memory for one in self.held):,.1f} MB",
             "operations": ", ".join(f"{done[name]:,} {name}" for name in sorted(done)),
             "operations that ended with an error of the package": f"{failed:,}",
@@ -117,8 +123,8 @@ class Soaked:
         }
 
 
-async def soak(minutes: float, seed: int, *, pause: float = 2.0) -> Soaked:
-    """Run the load for so many minutes."""
+async def soak(minutes: float, seed: int, *, pause: float = 2.0, without: Collection[str] = ()) -> Soaked:
+    """Run the load for so many minutes, with pauses of so many seconds between faults."""
     chance, tally, calm, over = random.Random(seed), Tally(), anyio.Event(), anyio.Event()  # noqa: S311
     with tempfile.TemporaryDirectory() as place:
         async with world(Path(place)) as served:
@@ -132,7 +138,8 @@ async def soak(minutes: float, seed: int, *, pause: float = 2.0) -> Soaked:
                 doing += [("batches", load.batch), ("streams", load.stream), ("tasks", load.task), ("pages", load.page)]
                 async with asyncio.TaskGroup() as group:
                     for name, once in [*doing, ("job processes", jobs.process)]:
-                        group.create_task(forever(tally, name, once, over))
+                        if name not in without:
+                            group.create_task(forever(tally, name, once, over))
                     trouble = group.create_task(faults.run(calm, pause=pause))
                     while (time.monotonic() - began) / 60 < minutes:
                         await anyio.sleep(min(60.0, minutes * 60 - (time.monotonic() - began)))

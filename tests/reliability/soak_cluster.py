@@ -8,6 +8,7 @@ its port and that of the provider.
 from __future__ import annotations
 
 import asyncio
+import logging
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,7 +22,7 @@ from aiomlcommons.emulator.errors import HEAP_FULL, Refused, breaker_open, circu
 from aiomlcommons.emulator.faults import Action, cut_answer, drop_connection, latency, refuse
 from tests.support import model_server
 from tests.support.bulk_server import BulkServer, answer, knn
-from tests.support.dying_cluster import INDEX, Disk, Mortal
+from tests.support.dying_cluster import Disk, Mortal
 
 DIMENSION = 384
 CONTROL = "/_soak"
@@ -30,7 +31,7 @@ CONTROL = "/_soak"
 async def garbage(request: web.BaseRequest, _: Any) -> web.StreamResponse:
     """Answer in another protocol."""
     assert request.transport is not None
-    request.transport.write(b"SSH-2.0-OpenSSH_9.6\r\n")  # type: ignore[attr-defined]
+    request.transport.write(b"SSH-2.0-OpenSSH_9.6\r\n")
     request.transport.close()
     return web.Response()
 
@@ -95,6 +96,7 @@ def trim(folder: Path) -> None:
 
 def main(folder: Path, port: int, provider_port: int) -> None:
     """Serve with the state in the folder."""
+    logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)  # of clients that left, and troubles of ours
     trim(folder)
     emulator, index = Emulator(Cluster(version="3.8.0", streams=True)), BulkServer(knn(DIMENSION))
     cluster = SoakCluster(Disk(folder), 0, "kill", emulator=emulator, index=index)
@@ -102,5 +104,4 @@ def main(folder: Path, port: int, provider_port: int) -> None:
 
 
 if __name__ == "__main__":
-    assert INDEX.startswith("/")
     main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))

@@ -65,7 +65,7 @@ class Jobs:
 
     async def _part(self, source: Path, folder: Path, ending: str, name: str) -> Report | None:
         """Run it once; return None if it was left, or an error ended it, so that it is to be resumed."""
-        files = {"checkpoint": folder / "job", "dead_letters": folder / "dead"}
+        files: dict[str, Any] = {"checkpoint": folder / "job", "dead_letters": folder / "dead"}
         sink: Any = folder / f"out{ending}"
         if ending == "index":
             sink = IndexSink(self.ml, INDEX.removeprefix("/"), backoff=SOON)
