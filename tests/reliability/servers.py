@@ -17,9 +17,10 @@ import re
 import tempfile
 import time
 import uuid
-from collections.abc import AsyncGenerator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import anyio
 import attrs
@@ -149,8 +150,10 @@ def moments(count: int, rows: int) -> Iterable[int]:
     return [rows * number // count for number in range(count)]
 
 
-async def run(url: str, control: str, *, kills: int, trials: int, rows: int, only: str = "") -> list[Tried]:
-    """Try each kind whose name the pattern finds, so often, and print how it went."""
+async def run(
+    url: str, control: str, *, kills: int, trials: int, rows: int, only: str, tell: Callable[[Sequence[Tried]], None]
+) -> list[Tried]:
+    """Try each kind whose name the pattern finds, so often; print how each trial went, and tell of all after a kind."""
     tried: list[Tried] = []
     async with world(url, control, rows) as served:
         for kind in [kind for kind in KINDS if re.search(only, kind.name)]:
@@ -160,6 +163,7 @@ async def run(url: str, control: str, *, kills: int, trials: int, rows: int, onl
                 # At 0 there may be no index yet, which only a death of the node is to meet.
                 tried.append(await trial(served, kind, moment if kind.is_restart else max(moment, 1)))
                 print(f"  {tried[-1]}", flush=True)
+            tell(tried)
     return tried
 
 
@@ -198,21 +202,23 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=3, help="trials of each of the other kinds")
     parser.add_argument("--rows", type=int, default=1_000, help="documents of a job")
     parser.add_argument("--only", default="", help="a pattern of the names of kinds")
-    parser.add_argument("--write", action="store_true", help="write the ledger")
+    parser.add_argument("--write", action="store_true", help="write the ledger, after each kind")
     given = parser.parse_args()
     logging.getLogger("aiomlcommons").setLevel(logging.CRITICAL)  # each fault is logged, as it should be
-    tried = asyncio.run(
-        run(given.url, given.control, kills=given.kills, trials=given.trials, rows=given.rows, only=given.only)
-    )
-    found = rows_of(tried, asyncio.run(_version(given.url)))
+    against = asyncio.run(_version(given.url))
+    often = f"--kills {given.kills} --trials {given.trials}"
+
+    def tell(tried: Sequence[Tried]) -> None:
+        if given.write:
+            figures = {"documents that were accounted for": f"{given.rows * sum(one.felt for one in tried):,}"}
+            command = f"python -m tests.reliability.servers --url URL --control COMMAND {often}"
+            ledger.write("servers", command, rows_of(tried, against), figures)
+
+    how: dict[str, Any] = {"kills": given.kills, "trials": given.trials, "rows": given.rows, "only": given.only}
+    tried = asyncio.run(run(given.url, given.control, tell=tell, **how))
     print()
-    for one in found:
+    for one in rows_of(tried, against):
         print(f"{one.trials:>4} trials {one.losses:>3} losses   {one.fault}")
-    if given.write:
-        often = f"--kills {given.kills} --trials {given.trials}"
-        command = f"python -m tests.reliability.servers --url URL --control COMMAND {often}"
-        documents = sum(given.rows for _ in tried)
-        ledger.write("servers", command, found, {"documents that were accounted for": f"{documents:,}"})
 
 
 if __name__ == "__main__":

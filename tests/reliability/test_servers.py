@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -48,12 +49,12 @@ async def test_what_is_lost_odd_or_wrong_is_found(done: tuple[IndexedJob, Report
         "1 lost, such as d1",
         "1 in the index that should not be, such as d5",
         "the vector of d3 is wrong",
-        "0 dead letters instead of 3",
+        "0 dead letters instead of 4",
     ]
 
 
-async def test_what_was_not_felt_is_no_trial(done: tuple[IndexedJob, Report, Vectors]) -> None:
-    job, *_ = done
+async def test_what_was_not_felt_is_no_trial() -> None:
+    job: Any = None
     kind = KINDS[0]
     tried = [
         Tried(kind, 1, True, [], job, "", 1.0),
