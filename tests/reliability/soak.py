@@ -30,6 +30,9 @@ from tests.reliability.soak_load import Load, Tally, forever
 from tests.reliability.soak_world import world
 
 CALLERS, JOBS = 4, 2
+# Seconds of peace between two faults, each of which lasts longer than that, and than a node may be silent.
+PAUSE = 4.0
+SILENT = Timeout(connect=2, read=3, total=20)
 # By how much the memory may have grown at the end.
 GROWTH = 0.15
 WARM = 0.1
@@ -123,7 +126,7 @@ class Soaked:
         }
 
 
-async def soak(minutes: float, seed: int, *, pause: float = 2.0, without: Collection[str] = ()) -> Soaked:
+async def soak(minutes: float, seed: int, *, pause: float = PAUSE, without: Collection[str] = ()) -> Soaked:
     """Run the load for so many minutes, with pauses of so many seconds between faults."""
     chance, tally, calm, over = random.Random(seed), Tally(), anyio.Event(), anyio.Event()  # noqa: S311
     with tempfile.TemporaryDirectory() as place:
@@ -131,7 +134,7 @@ async def soak(minutes: float, seed: int, *, pause: float = 2.0, without: Collec
             began = time.monotonic()
             held = [resources(0)]
             print(f"start: {held[0]}", flush=True)
-            async with Session(served.urls, timeout=Timeout(connect=2, read=3, total=20)) as ml:
+            async with Session(served.urls, timeout=SILENT) as ml:
                 load, jobs = Load(ml, served, tally, chance), Jobs(ml, served, tally, chance)
                 faults = Faults(ml, served, tally, chance)
                 doing = [("calls", load.call)] * CALLERS + [("jobs", jobs.job)] * JOBS
