@@ -11,7 +11,7 @@ CORE := $(VENV)/.with-core
 TEST := $(VENV)/.with-test
 DEV := $(VENV)/.with-dev
 
-.PHONY: help install demo test check bench bench-check bench-ingest docs
+.PHONY: help install demo test check nightly bench bench-check bench-ingest docs
 .NOTPARALLEL:
 
 help: ## say what there is
@@ -31,6 +31,12 @@ check: $(DEV) ## judge format, style and types
 	$(RUN) -m ruff check
 	$(RUN) -m mypy --strict
 	$(RUN) -m pyright
+
+nightly: $(TEST) ## try thousands of faults, and half an hour of load under all of them (an hour)
+	@$(RUN) -m tests.reliability.hostile --trials 3000
+	@$(RUN) -m tests.reliability.network --trials 3000
+	@$(RUN) -m tests.reliability.machine --lives 500
+	@$(RUN) -m tests.reliability.soak --minutes 30
 
 bench: $(DEV) ## measure calls, embeddings, documents, memory and imports beside others (5 minutes); write a JSON
 	@$(RUN) -m benchmarks

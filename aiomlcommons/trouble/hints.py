@@ -35,6 +35,14 @@ BREAKERS = {
 """What each circuit breaker measures and the setting that limits it, by its message. The first match counts, because
 the message of an earlier breaker contains that of a later one."""
 
+BLOCKS = {
+    "cluster create-index blocked": (
+        "no index can be created, by cluster.blocks.create_index: OpenSearch sets it while the disk of every node is "
+        "above its high watermark, and lifts it once there is room again"
+    ),
+}
+"""What a block of the cluster means that does not say why it is there, by its message."""
+
 # The credential is the connector's, and changing the session's own would not help.
 _CONNECTORS = (
     "; the model's provider refuses the credential of its connector, not yours: undeploy the model, update the "
@@ -89,8 +97,8 @@ _LOCAL = "register it from a local file (FileModel, or `aiomlcommons models uplo
 
 
 def breaker(words: str) -> str:
-    """Return a hint if a circuit breaker is open; else an empty string."""
-    return next((f"; {hint}" for sign, hint in BREAKERS.items() if sign in words), "")
+    """Return a hint if a circuit breaker is open, or a block is set; else an empty string."""
+    return next((f"; {hint}" for sign, hint in (BREAKERS | BLOCKS).items() if sign in words), "")
 
 
 def provider(trouble: Trouble) -> str:

@@ -19,7 +19,7 @@ SUPPORTED = {
     "ml-commons-3.8.0.jsonl": 37,
     "ml-commons-3.9.0.jsonl": 72,
     "ml-commons-runs.jsonl": 143,
-    "opensearch-3.8.0-indices.jsonl": 470,
+    "opensearch-3.8.0-indices.jsonl": 473,
     "opensearch-3.8.0-api.jsonl": 50,
     "opensearch-3.8.0-neural.jsonl": 67,
     "opensearch-3.8.0-pipelines.jsonl": 450,

@@ -139,9 +139,12 @@ async def test_vectors_of_base64_are_read_by_newer_servers(version: str, status:
         await ml.request(
             "PUT", "/docs", body={"mappings": {"properties": {"v": {"type": "knn_vector", "dimension": 3}}}}
         )
-        body = b'{"index":{"_id":"a"}}\n{"v":"P4AAAEAAAABAQAAA"}\n'
+        body = b'{"index":{"_id":"a"}}\n{"v":"AACAPwAAAEAAAEBA"}\n'
         items = (await ml.request("POST", "/docs/_bulk", body=body, headers=LINES)).json()["items"]
         assert items[0]["index"]["status"] == status
+        if status == 201:
+            found = (await ml.request("GET", "/docs/_doc/a")).json()
+            assert found["_source"] == {"v": [1.0, 2.0, 3.0]}, "the bytes are in little-endian order"
 
 
 async def test_an_index_without_a_refresh_interval_waits_for_a_refresh(ml: Session) -> None:

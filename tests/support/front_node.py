@@ -89,7 +89,11 @@ async def _refuse(reader: StreamReader, writer: StreamWriter) -> None:
 
 
 async def _pass_on(backend: int, reader: StreamReader, writer: StreamWriter) -> None:
-    there, back = await asyncio.open_connection("127.0.0.1", backend)
+    try:
+        there, back = await asyncio.open_connection("127.0.0.1", backend)
+    except OSError:  # the cluster is down
+        writer.close()
+        return
     await asyncio.gather(_copy(reader, back), _copy(there, writer))
 
 

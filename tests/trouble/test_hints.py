@@ -119,6 +119,7 @@ LIMITS = [
         "All nodes' executing ML task count reach limitation.",
         "plugins.ml_commons.max_ml_task_per_node allows (default 10)",
     ),
+    ("blocked by: [FORBIDDEN/10/cluster create-index blocked (api)];", "by cluster.blocks.create_index: OpenSearch"),
 ]
 
 

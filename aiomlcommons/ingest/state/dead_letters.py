@@ -47,8 +47,18 @@ class DeadLetter:
 
     @property
     def reason(self) -> str:
-        """The reason with N for each number and without the place in the source, for counting."""
-        return _NUMBER.sub("N", self.document.why if isinstance(self.document, BadRow) else self.why)
+        """The reason with N for each number and without what is of this document alone, for counting.
+
+        That is its place in the source, and its id and its values where they are quoted: a server that cannot parse a
+        field says of which document and which value, so that no two reasons would be the same.
+        """
+        if isinstance(self.document, BadRow):
+            return _NUMBER.sub("N", self.document.why)
+        why, values = self.why, self.document.values() if isinstance(self.document, Mapping) else ()
+        for own in (self.id, *values) if "'" in why or '"' in why else ():
+            if isinstance(own, str) and own in why:
+                why = why.replace(f"'{own}'", "'...'").replace(f'"{own}"', '"..."')
+        return _NUMBER.sub("N", why)
 
     def line(self) -> bytes:
         """Return it as a line of JSON; a row that is no document has the key ``bad_row`` in place of ``document``."""

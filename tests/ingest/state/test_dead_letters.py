@@ -70,6 +70,18 @@ def test_a_reason_has_n_for_numbers_and_none_for_digits_of_a_word() -> None:
     assert DeadLetter(1, None, why, {}).reason == "not UTF-8 but v2: N of -N at line N"
 
 
+def test_a_reason_does_not_quote_the_document() -> None:
+    # As a server says it, with the id and the value of each document.
+    words = (
+        "mapper_parsing_exception: failed to parse field [year] of type [integer] in document with id '{}'. "
+        "Preview of field's value: '{}'; number_format_exception: For input string: \"{}\""
+    )
+    one = DeadLetter(7, "d7", words.format("d7", "none", "none"), {"id": "d7", "year": "none"})
+    other = DeadLetter(8, "d8", words.format("d8", "", ""), {"id": "d8", "year": ""})
+    assert one.reason == other.reason == words.format("...", "...", "...")
+    assert DeadLetter(7, "d7", "it has no field 'text'", {"id": "d7"}).reason == "it has no field 'text'"
+
+
 def test_a_document_is_never_taken_for_a_bad_row(letters: DeadLetters) -> None:
     document = {"why": "a poem", "where": "here", "raw": "fish"}
     letters.write([letter(1, document), letter(2, {**document, "id": 2})])
