@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-# Each module registers its cases; those after which a node must start again are the last.
-from tests.opensearch.secured import credentials, outages, rights, trust  # noqa: F401
-from tests.opensearch.secured.case import CASES
+from tests.opensearch.secured import credentials, outages, rights, trust
+from tests.opensearch.secured.case import Case
+
+# Those in which nodes start again are the last.
+CASES: tuple[Case, ...] = tuple(case for module in (trust, credentials, rights, outages) for case in module.CASES)
 
 __all__ = ["CASES"]

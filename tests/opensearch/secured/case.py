@@ -53,18 +53,18 @@ class Result:
     failure: str = ""
 
 
-CASES: list[Case] = []
-"""All cases, in the order in which the modules register them, which is the order in which they are run."""
+def collector() -> tuple[list[Case], Callable[[str, str], Callable[[Run], Run]]]:
+    """Return a list of cases, and the decorator of the functions that try them: ``@case(fault, promise)``."""
+    cases: list[Case] = []
 
+    def case(fault: str, promise: str) -> Callable[[Run], Run]:
+        def collect(run: Run) -> Run:
+            cases.append(Case(fault, promise, run))
+            return run
 
-def case(fault: str, promise: str) -> Callable[[Run], Run]:
-    """Register a function as the trial of a fault."""
+        return collect
 
-    def register(run: Run) -> Run:
-        CASES.append(Case(fault, promise, run))
-        return run
-
-    return register
+    return cases, case
 
 
 async def tried(one: Case, scene: Scene) -> Result:

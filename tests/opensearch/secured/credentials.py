@@ -10,10 +10,12 @@ import pytest
 from anyio import to_thread
 
 from aiomlcommons import BearerAuth, ConnectError, Session, Unauthorized
-from tests.opensearch.secured.case import Scene, case
+from tests.opensearch.secured.case import Scene, collector
 
 USERS, CALLS = 20, 100
 EXPIRED = 1_600_000_000
+
+CASES, case = collector()
 
 
 async def who(ml: Session) -> str:
@@ -102,7 +104,8 @@ async def foreign_certificate(scene: Scene) -> int:
     with pytest.raises(ConnectError) as caught:
         async with scene.cluster.session(client_cert=path, retries=0) as ml:
             await ml.info()
-    assert "client_cert" in str(caught.value)
+    assert "the cluster refuses the certificate in client_cert" in str(caught.value)
+    assert not caught.value.transient
     return 1
 
 
@@ -120,7 +123,8 @@ async def many_users(scene: Scene) -> int:
 
         async def call(name: str) -> None:
             nonlocal right
-            right += await who(views[name]) == name
+            mine = await who(views[name]) == name
+            right += mine
 
         async def fail() -> None:
             nonlocal right

@@ -17,9 +17,9 @@ from aiomlcommons.ingest import IndexSink, Report
 from aiomlcommons.ingest.types import Rows
 
 MODEL = "opensearch-neural-sparse-encoding-doc-v2-mini"
-ROWS, AT_ONCE = 300, 10
+ROWS, AT_ONCE = 120, 10
 # A job meets the fault here, and goes no further than there before the fault has struck.
-MIDDLE, LIMIT = 100, 200
+MIDDLE, LIMIT = 40, 80
 # Seconds that a job waits for a cluster; nodes take minutes to start on a machine that many share.
 PATIENCE = 600.0
 SOON = Backoff(first=0.1, cap=1)
@@ -43,7 +43,8 @@ class Moment:
     async def run(self) -> None:
         """Wait until it is due, and strike."""
         await self.due.wait()
-        await self.strike()
+        with anyio.CancelScope(shield=True):  # a job may end by the fault before it has struck to its end
+            await self.strike()
         self.struck.set()
         if self.then is not None:
             await self.then()

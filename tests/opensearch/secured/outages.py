@@ -13,12 +13,14 @@ import pytest
 from anyio import to_thread
 
 from aiomlcommons import BearerAuth, ConnectError, MLCommonsError, Session, Unavailable
-from tests.opensearch.secured.case import Scene, case
+from tests.opensearch.secured.case import Scene, collector
 from tests.opensearch.secured.jobs import PATIENCE, SOON, Moment, Work, embedding, together
 from tests.support.opensearch.secured import SecuredServer
 from tests.support.opensearch.secured_config import ADMIN
 
 CALLS = 20
+
+CASES, case = collector()
 
 
 @case(

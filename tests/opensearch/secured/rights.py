@@ -12,11 +12,13 @@ import pytest
 from aiomlcommons import BasicAuth, BearerAuth, Forbidden, Session, Unauthorized
 from aiomlcommons.http import HttpRequest, HttpResponse
 from aiomlcommons.ingest import SinkError
-from tests.opensearch.secured.case import Scene, case
+from tests.opensearch.secured.case import Scene, collector
 from tests.opensearch.secured.jobs import Moment, Work, embedding, ended, together
 from tests.support.opensearch.secured_config import PATTERNS, WRITER, WRITERS, role
 
 API = "/_plugins/_security/api"
+
+CASES, case = collector()
 
 
 @case("a user without any right", "The call fails at once, names the missing permission, and is sent once.")
@@ -137,8 +139,8 @@ async def user(admin: Session, name: str) -> AsyncGenerator[Callable[[], Awaitab
 @asynccontextmanager
 async def writers(admin: Session, *names: str) -> AsyncGenerator[None]:
     """Have other users be writers for a while."""
-    await admin.request("PUT", f"{API}/rolesmapping/{WRITER}", body={"users": list(names)})
     try:
+        await admin.request("PUT", f"{API}/rolesmapping/{WRITER}", body={"users": list(names)})
         yield
     finally:
         await admin.request("PUT", f"{API}/rolesmapping/{WRITER}", body={"users": list(WRITERS)})
@@ -147,8 +149,8 @@ async def writers(admin: Session, *names: str) -> AsyncGenerator[None]:
 @asynccontextmanager
 async def pattern(admin: Session, other: str) -> AsyncGenerator[None]:
     """Have writers use other indices for a while."""
-    await admin.request("PUT", f"{API}/roles/{WRITER}", body=role(other))
     try:
+        await admin.request("PUT", f"{API}/roles/{WRITER}", body=role(other))
         yield
     finally:
         await admin.request("PUT", f"{API}/roles/{WRITER}", body=role(PATTERNS[WRITER]))

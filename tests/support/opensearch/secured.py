@@ -28,7 +28,7 @@ from aiomlcommons import Session
 from tests.support.authority import Authority
 from tests.support.opensearch.artifacts import SECURED
 from tests.support.opensearch.secured_config import ADMIN, files, settings
-from tests.support.opensearch.server import Server
+from tests.support.opensearch.server import FAST, Server
 
 HEAP = "512m"
 HOST = "127.0.0.1"
@@ -40,7 +40,7 @@ class SecuredServer(Server):
     def __init__(self, authority: Authority, name: str, signing_key: str, seed: SecuredServer | None = None) -> None:
         self.authority, self.name, self._signing_key, self._seed = authority, name, signing_key, seed
         self.transport_port, self._credentials = 0, {"authorization": _basic(*ADMIN)}
-        super().__init__(HEAP, SECURED)
+        super().__init__(HEAP, SECURED, FAST)
 
     @property
     def url(self) -> str:

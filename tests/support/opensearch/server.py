@@ -26,6 +26,9 @@ from tests.support.opensearch.java import NEEDED, java
 
 HEAP = "1g"
 
+# A server of a few tests starts with half the work without a second compiler.
+FAST = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
+
 # Seconds. A start takes 10 to 20 on an idle machine, and minutes on one that many share.
 START, STOP, PAUSE = 600.0, 30.0, 0.1
 
@@ -71,11 +74,13 @@ class Server:
     Raises RuntimeError where there is no Java for it, and where Maven fails.
     """
 
-    def __init__(self, heap: str = HEAP, distribution: Distribution = VECTORS) -> None:
+    def __init__(
+        self, heap: str = HEAP, distribution: Distribution = VECTORS, java_options: Sequence[str] = ()
+    ) -> None:
         found, source = java(), gathered(distribution)
         if found is None:
             raise RuntimeError(f"OpenSearch needs a Java of version {NEEDED} or newer")
-        self.heap, self.port, self._java = heap, 0, found
+        self.heap, self.port, self._java, self._java_options = heap, 0, found, java_options
         self._process: subprocess.Popen[bytes] | None = None
         self.home = Path(tempfile.mkdtemp(prefix="opensearch-"))
         self.log = self.home / "logs" / "console.log"
@@ -188,7 +193,7 @@ class Server:
     def _command(self) -> Sequence[str | Path]:
         return [
             self._java,
-            *(f"-Xms{self.heap}", f"-Xmx{self.heap}"),
+            *(f"-Xms{self.heap}", f"-Xmx{self.heap}", *self._java_options),
             *("--add-modules=jdk.incubator.vector", "--enable-native-access=ALL-UNNAMED"),
             f"-Djava.io.tmpdir={self.home / 'tmp'}",
             f"-Dopensearch.path.home={self.home}",
