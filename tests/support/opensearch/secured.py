@@ -27,7 +27,7 @@ from cryptography.hazmat.primitives import serialization
 from aiomlcommons import Session
 from tests.support.authority import Authority
 from tests.support.opensearch.artifacts import SECURED
-from tests.support.opensearch.secured_config import ADMIN, files, settings
+from tests.support.opensearch.secured_config import ADMIN, NODE, SUBJECT, files, settings
 from tests.support.opensearch.server import FAST, Server
 
 HEAP = "512m"
@@ -83,7 +83,7 @@ class SecuredServer(Server):
         for name, content in files(self._signing_key).items():
             (config / name).write_text(json.dumps(content))  # JSON is YAML as well
         self._configure("ca.pem", self.authority.ca_certs.read_text())
-        self._write_pair("node", self.issue(common_name="node", organization_name="test"))
+        self._write_pair("node", self.issue(common_name=NODE, **SUBJECT))
         self.show(self.issue())
 
     def _write_pair(self, name: str, issued: trustme.LeafCert) -> None:
@@ -151,7 +151,7 @@ class Cluster:
 
     def certificate(self, name: str, authority: Authority | None = None) -> Path:
         """Return a file with a client certificate of a user, and its key."""
-        issued = (authority or self.authority).ca.issue_cert(f"{name}@example.org", common_name=name)
+        issued = (authority or self.authority).ca.issue_cert(f"{name}@example.org", common_name=name, **SUBJECT)
         path = self.folder / f"{name}-{secrets.token_hex(4)}.pem"
         issued.private_key_and_cert_chain_pem.write_to_path(str(path))
         return path

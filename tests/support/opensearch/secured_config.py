@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypedDict
+
+
+class Subject(TypedDict):
+    """What the names of certificates have in common, but for those that only HTTP shows."""
+
+    organization_name: str
+    organization_unit_name: str
+
 
 # The security plugin's own demo user, and the subject of a certificate that may do anything.
 ADMIN = ("admin", "admin")
 ADMINISTRATOR = "administrator"
+NODE = "node"
+SUBJECT: Subject = {"organization_name": "tests", "organization_unit_name": "secured"}
 
 # Writers may use the indices of jobs, and nothing else. Guests may do the same, but not with these indices.
 WRITER, GUEST = "writer", "guest"
@@ -40,8 +50,8 @@ def settings(name: str, host: str, seed: int | None) -> Mapping[str, Any]:
         "plugins.security.ssl.http.enforce_cert_reload_dn_verification": False,
         "plugins.security.ssl_cert_reload_enabled": True,
         "plugins.security.allow_default_init_securityindex": True,
-        "plugins.security.authcz.admin_dn": [f"CN={ADMINISTRATOR},*"],
-        "plugins.security.nodes_dn": ["CN=node,*"],
+        "plugins.security.authcz.admin_dn": [_name(ADMINISTRATOR)],
+        "plugins.security.nodes_dn": [_name(NODE)],
         "plugins.security.restapi.roles_enabled": ["all_access", "security_rest_api_access"],
     }
 
@@ -86,3 +96,7 @@ def _domain(order: int, kind: str, *, challenge: bool = False, **config: Any) ->
 
 def _meta(kind: str) -> dict[str, Any]:
     return {"_meta": {"type": kind, "config_version": 2}}
+
+
+def _name(common: str) -> str:
+    return f"CN={common},OU={SUBJECT['organization_unit_name']},O={SUBJECT['organization_name']}"

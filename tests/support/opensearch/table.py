@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pytest import TerminalReporter, TestReport  # noqa: PT013 - only the types
+import pytest
 
 FAULT, TRIALS = "fault", "trials"
 TITLE = "a real secured cluster"
@@ -13,13 +13,13 @@ def line(fault: str, outcome: str, trials: int, seconds: float) -> str:
     return f"{outcome:<6} {trials:>5} {seconds:>7.1f} s  {fault}"
 
 
-def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print the table, if cases were run."""
     lines = [
         _line(report, dict(report.user_properties))
         for outcome in ("passed", "failed")
         for report in terminalreporter.stats.get(outcome, ())
-        if isinstance(report, TestReport) and FAULT in dict(report.user_properties)
+        if isinstance(report, pytest.TestReport) and FAULT in dict(report.user_properties)
     ]
     if lines:
         terminalreporter.section(TITLE)
@@ -28,7 +28,7 @@ def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
             terminalreporter.line(one)
 
 
-def _line(report: TestReport, properties: dict[str, object]) -> str:
+def _line(report: pytest.TestReport, properties: dict[str, object]) -> str:
     trials = properties.get(TRIALS, 0)
     assert isinstance(trials, int)
     return line(str(properties[FAULT]), report.outcome, trials, report.duration)
