@@ -17,7 +17,7 @@ from aiomlcommons.ingest import IndexSink, Report
 from aiomlcommons.ingest.types import Rows
 
 MODEL = "opensearch-neural-sparse-encoding-doc-v2-mini"
-ROWS, AT_ONCE = 120, 10
+ROWS, AT_ONCE = 120, 20
 # A job meets the fault here, and goes no further than there before the fault has struck.
 MIDDLE, LIMIT = 40, 80
 # Seconds that a job waits for a cluster; nodes take minutes to start on a machine that many share.

@@ -159,7 +159,9 @@ async def one_of_two(scene: Scene) -> int:
     two, foreign = scene.cluster.two, scene.cluster.stranger.ca.issue_cert("127.0.0.1")
     async with showing(two, scene.cluster, foreign), scene.cluster.admin(scene.cluster.urls) as ml:
         assert await gathered(ml) == [None] * CONNECTIONS
-        assert "is not trusted" in str(next(node for node in ml.nodes if node.url == two.url))
+        (state,) = [node for node in ml.nodes if node.url == two.url]
+        assert not state.is_live, str(state)
+        assert "is not trusted" in state.error, str(state)
     return CONNECTIONS
 
 
