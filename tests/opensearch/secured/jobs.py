@@ -103,7 +103,7 @@ class Work:
 
     async def check(self, admin: Session, report: Report) -> None:
         """Check the accounts: each document is there once, with its own weights, and there are no dead letters."""
-        assert (report.read, report.written, report.failed, report.balanced) == (ROWS, ROWS, 0, True)
+        assert (report.read, report.written, report.failed, report.balanced) == (ROWS, ROWS, 0, True), str(report)
         assert not (self.folder / f"{self.name}.dead").exists()
         await admin.indices.refresh(self.index)
         found = (await admin.request("GET", f"/{self.index}/_search", query={"size": "10000"})).json()["hits"]["hits"]
