@@ -128,7 +128,7 @@ def coalesce(waiting: deque[Portion], most: int, max_bytes: int) -> list[Portion
     return taken
 
 
-def outcome(response: HttpResponse, sent: Actions, *, patient: bool) -> Outcome:
+def outcome(response: HttpResponse, sent: Actions, *, patient: bool = False) -> Outcome:
     """Read a response, and record the refused documents; ``patient``: not those with an unclear error yet.
 
     Raises DecodeError if it is not a response to the actions.
