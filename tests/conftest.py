@@ -21,6 +21,10 @@ import pytest
 import pytest_asyncio
 from blockbuster import BlockBusterFunction, blockbuster_ctx
 
+from tests.support.opensearch.table import pytest_terminal_summary
+
+__all__ = ["pytest_terminal_summary"]
+
 OPEN_FILES = Path("/proc/self/fd")
 
 # Measuring coverage takes as long as the tests themselves. Once so many cases of a test in a row have run nothing new,

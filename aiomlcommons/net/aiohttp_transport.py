@@ -170,7 +170,6 @@ class AiohttpTransport:
         # What did respond before is the cluster, so bytes that make no sense are the network's, and pass.
         known = request.base in self._responded
         lasting = partial(ConnectError, request=request, transient=False)
-        puzzling = partial(ConnectError, request=request, transient=known)
         match error:
             case TimeoutError():
                 sent = not isinstance(error, aiohttp.ConnectionTimeoutError)
@@ -179,8 +178,10 @@ class AiohttpTransport:
             case aiohttp.ClientConnectorCertificateError():
                 failure: ConnectError = lasting(_no_trust(error.certificate_error, where), sent=False)
             case aiohttp.ClientConnectorSSLError():
-                hint = "" if known else "; does this port speak TLS? If not, the URL must begin with http"
-                failure = puzzling(f"TLS with {where} failed: {error.os_error}{hint}", sent=False)
+                refused = self._refused(error)
+                hint = refused or ("" if known else "does this port speak TLS? If not, the URL must begin with http")
+                words = f"TLS with {where} failed: {error.os_error}{hint and '; '}{hint}"
+                failure = ConnectError(words, request, transient=known and not refused, sent=False)
             case aiohttp.ClientProxyConnectionError() if proxy is not None:
                 hint = "is it up, and are its host and port right in proxy=... or HTTPS_PROXY?"
                 words = f"cannot connect to the proxy {proxy.url}: {error.os_error}; {hint}"
@@ -196,7 +197,7 @@ class AiohttpTransport:
                 failure = ConnectError(f"the response of {where} was truncated: {_brief(error)}", request)
             case aiohttp.ServerDisconnectedError():
                 failure = ConnectError(
-                    f"{where} closed the connection without a response{self._hint(request)}", request
+                    f"{where} closed the connection without a response{self._hint(request, error)}", request
                 )
             case aiohttp.ClientHttpProxyError() if proxy is not None:
                 # The error holds the password of the proxy, so it is not kept as the cause.
@@ -204,10 +205,13 @@ class AiohttpTransport:
             case aiohttp.ClientResponseError():
                 # The error holds the request's headers, credentials included, so it is not kept as the cause.
                 hint = "" if known else "; is another program at this port?"
-                return puzzling(f"{where} did not respond in HTTP: {_brief(error)}{hint}")
+                words = f"{where} did not respond in HTTP: {_brief(error)}{hint}"
+                return ConnectError(words, request, transient=known)
             case _:
-                broken = f"the connection to {where} broke: {_brief(error)}{self._hint(request)}"
-                failure = ConnectError(broken, request, transient=known or "[SSL" not in str(error))
+                refused = self._refused(error)
+                broken = f"the connection to {where} broke: {_brief(error)}{self._hint(request, error)}"
+                transient = not refused and (known or "[SSL" not in str(error))
+                failure = ConnectError(broken, request, transient=transient)
         failure.__cause__ = error
         return failure
 
@@ -218,7 +222,9 @@ class AiohttpTransport:
             raise _refused_by(proxy, status, "Proxy Authentication Required", request)
         self._responded.add(request.base)
 
-    def _hint(self, request: HttpRequest) -> str:
+    def _hint(self, request: HttpRequest, error: Exception) -> str:
+        if refused := self._refused(error):
+            return f"; {refused}"
         if request.base in self._responded:
             return ""  # so its scheme and certificates are right
         if URL(request.base).scheme == "http":
@@ -228,6 +234,15 @@ class AiohttpTransport:
             if self._tls is None or self._tls.client_cert
             else "; if the cluster asks for a client certificate, name it in client_cert"
         )
+
+    def _refused(self, error: Exception) -> str:
+        """Return a hint if the cluster ended the connection because of the certificate that it was shown (an alert)."""
+        words = str(error)
+        if self._tls is None or not self._tls.client_cert or "ALERT" not in words:
+            return ""
+        if "CERTIFICATE" not in words and "UNKNOWN_CA" not in words:
+            return ""
+        return "the cluster refuses the certificate in client_cert: does it trust its authority, and is it valid?"
 
 
 def _brief(error: Exception) -> str:
@@ -260,6 +275,8 @@ def _no_trust(error: Exception, where: str) -> str:
         return f"the certificate of {where} is not the one that is pinned: {why}; has it been renewed?"
     if "mismatch" in why:
         return f"the certificate of {where} is for another host: {why}; use one of its names in the URL"
+    if "expired" in why or "not yet valid" in why:
+        return f"the certificate of {where} is out of date: {why}; have it renewed, or set the clock of this machine"
     remedy = "name its authority with ca_certs=... or OPENSEARCH_CA_CERTS"
     return f"the certificate of {where} is not trusted: {why}; {remedy}"
 

@@ -127,6 +127,8 @@ CLUSTERS = (
             "Fail to search": f"{_RACES} real.search.no_shard_yet.1",
             "to get model group": _SOURCE,
             "OpenSearch Security not initialized": f"{_SEEN} (3.4, 503)",
+            # What the security plugin makes of any failure of its own, such as a cluster manager that is gone.
+            "Unexpected exception indices:": f"{_SEEN} (3.4, 500 of a document in _bulk after kill -9)",
             **dict.fromkeys(
                 (
                     "unavailable_shards_exception",

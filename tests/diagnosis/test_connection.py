@@ -16,6 +16,8 @@ from aiomlcommons import Session, cli
 from aiomlcommons.diagnosis import Finding
 from aiomlcommons.emulator import Emulator
 from tests.support.authority import Authority
+from tests.support.bad_server import misbehave
+from tests.support.silent_tls import with_alert
 
 
 async def finding(url: str, **options: object) -> Finding:
@@ -70,6 +72,17 @@ async def test_a_certificate_that_has_expired_is_said_to_have(tmp_path: Path) ->
     async with well(ssl_context=authority.context(issued)) as url:
         found = await finding(url, ca_certs=str(authority.ca_certs))
     assert found.what == "the certificate of the cluster is out of date"
+
+
+@pytest.mark.asyncio
+async def test_a_client_certificate_that_the_cluster_refuses_is_named(tmp_path: Path) -> None:
+    (tmp_path / "foreign").mkdir()
+    ours, foreign = Authority(tmp_path), Authority(tmp_path / "foreign")
+    async with misbehave(with_alert(ours.server(client=True))) as bad:
+        url = bad.url.replace("http:", "https:")
+        found = await finding(url, ca_certs=ours.ca_certs, client_cert=foreign.client(), retries=0)
+    assert found.what == "the cluster refuses the client certificate"
+    assert found.command == "openssl x509 -in client.pem -noout -issuer -dates"
 
 
 @pytest.mark.asyncio

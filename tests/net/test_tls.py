@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import logging
 import ssl
 import threading
@@ -20,7 +21,7 @@ from aiomlcommons.net.tls import TLS
 from tests.support.authority import Authority, fingerprint, locked
 from tests.support.bad_server import misbehave
 from tests.support.recording_server import serve
-from tests.support.silent_tls import without_farewell
+from tests.support.silent_tls import with_alert, without_farewell
 
 pytestmark = pytest.mark.asyncio
 
@@ -65,6 +66,18 @@ async def test_a_certificate_for_another_host_is_told_apart(authority: Authority
     async with serve(tls=authority.server("elsewhere.example")) as server:
         error = await failure(server.url, ca_certs=authority.ca_certs)
     assert f"the certificate of {server.url} is for another host" in str(error)
+
+
+async def test_a_certificate_that_is_out_of_date_says_so(authority: Authority) -> None:
+    now, day = dt.datetime.now(dt.UTC), dt.timedelta(days=1)
+    for began, ended, words in ((-2, -1, "certificate has expired"), (1, 2, "certificate is not yet valid")):
+        issued = authority.ca.issue_cert("127.0.0.1", not_before=now + began * day, not_after=now + ended * day)
+        async with serve(tls=authority.context(issued)) as server:
+            error = await failure(server.url, ca_certs=authority.ca_certs)
+        assert f"the certificate of {server.url} is out of date: {words}; have it renewed, or set the clock" in str(
+            error
+        )
+        assert (error.transient, error.sent) == (False, False)
 
 
 async def test_an_own_authority_lets_the_session_in(authority: Authority) -> None:
@@ -178,6 +191,20 @@ async def test_a_missing_client_certificate_says_which_option_gives_it(authority
 async def test_a_client_certificate_lets_the_session_in(authority: Authority, client_cert: Path) -> None:
     async with serve(tls=authority.server(client=True)) as server:
         assert await enters(server.url, ca_certs=authority.ca_certs, client_cert=client_cert)
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+async def test_a_client_certificate_that_the_cluster_refuses_is_named(
+    authority: Authority, tmp_path: Path, version: ssl.TLSVersion
+) -> None:
+    foreign, context = Authority(tmp_path).client(), authority.server(client=True)
+    context.maximum_version = version
+    async with misbehave(with_alert(context)) as bad:
+        url = bad.url.replace("http:", "https:")
+        error = await failure(url, ca_certs=authority.ca_certs, client_cert=foreign)
+    hint = "the cluster refuses the certificate in client_cert: does it trust its authority, and is it valid?"
+    assert hint in str(error)
+    assert not error.transient
 
 
 async def test_with_a_client_certificate_a_dropped_connection_has_no_hint_at_it(

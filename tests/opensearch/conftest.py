@@ -7,6 +7,7 @@ from tests.support.opensearch.fixture import (
     opensearch_url,
     pytest_collection_modifyitems,
     pytest_configure,
+    secured_cluster,
 )
 
-__all__ = ["opensearch_home", "opensearch_url", "pytest_collection_modifyitems", "pytest_configure"]
+__all__ = ["opensearch_home", "opensearch_url", "pytest_collection_modifyitems", "pytest_configure", "secured_cluster"]

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.opensearch import fixture
+from tests.support.opensearch.artifacts import SECURED, VECTORS, Distribution
 from tests.support.opensearch.gather import cached, gathered
 from tests.support.opensearch.java import java
 
@@ -22,9 +23,10 @@ for pom in pathlib.Path.cwd().glob("*/pom.xml"):
     jars.mkdir(parents=True)
     for name in ("shared", pom.parent.name):
         (jars / f"{{name}}.jar").write_text(name)
-with zipfile.ZipFile("opensearch-knn/target/dependency/knn.zip", "w") as zipped:
-    zipped.writestr("plugin-descriptor.properties", "name=opensearch-knn\\nextended.plugins=lang-painless,other\\n")
-    zipped.writestr("plugin-security.policy", "grant")
+    if "zip" in pom.read_text():
+        with zipfile.ZipFile(jars / "plugin.zip", "w") as zipped:
+            zipped.writestr("plugin-descriptor.properties", "name=it\\nextended.plugins=lang-painless,other\\n")
+            zipped.writestr("plugin-security.policy", "grant")
 """
 
 
@@ -60,10 +62,11 @@ def test_a_jar_of_the_server_is_left_out_of_modules_and_plugins(tools: Path) -> 
     assert "plugins/opensearch-knn/opensearch-knn.jar" in jars
 
 
-def test_the_plugin_asks_for_nothing_that_is_not_there(tools: Path) -> None:
+@pytest.mark.parametrize(("wanted", "extends"), [(VECTORS, "lang-painless"), (SECURED, "")])
+def test_the_plugin_asks_for_nothing_that_is_not_there(tools: Path, wanted: Distribution, extends: str) -> None:
     write_program(tools / "mvn", MAVEN)
-    folder = gathered() / "plugins" / "opensearch-knn"
-    assert (folder / "plugin-descriptor.properties").read_text().splitlines()[1:] == ["extended.plugins=lang-painless"]
+    folder = gathered(wanted) / "plugins" / wanted.plugin
+    assert (folder / "plugin-descriptor.properties").read_text().splitlines()[1:] == [f"extended.plugins={extends}"]
     assert not (folder / "plugin-security.policy").exists()
 
 

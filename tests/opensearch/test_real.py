@@ -14,7 +14,7 @@ import pytest_asyncio
 from anyio import to_thread
 
 from aiomlcommons import ConnectError, Session
-from tests.support.opensearch.artifacts import VERSION
+from tests.support.opensearch.artifacts import VECTORS
 from tests.support.opensearch.server import Server, running, serving
 
 pytestmark = pytest.mark.asyncio
@@ -75,7 +75,7 @@ async def count(ml: Session, index: str) -> int:
 
 async def test_the_session_knows_the_servers_version(ml: Session) -> None:
     info = await ml.info()
-    assert (info.version.number, info.version.distribution) == (VERSION, "opensearch")
+    assert (info.version.number, info.version.distribution) == (VECTORS.version, "opensearch")
 
 
 async def test_a_knn_query_finds_the_nearest_of_what_was_bulk_indexed(ml: Session) -> None:
@@ -128,7 +128,7 @@ async def test_a_server_that_cannot_start_shows_its_log_and_leaves_nothing() -> 
 @pytest.mark.usefixtures("opensearch_home")
 async def test_running_gives_a_url_that_answers_until_its_block_ends() -> None:
     async with running() as url, Session(url, retries=0) as ml:
-        assert (await ml.info()).version.number == VERSION
+        assert (await ml.info()).version.number == VECTORS.version
     with pytest.raises(ConnectError):
         async with Session(url, retries=0) as ml:
             await ml.info()

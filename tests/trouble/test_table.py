@@ -41,6 +41,7 @@ SEEN = {
     ),
     "to get model group": (400, "Fail to get model group"),
     "OpenSearch Security not initialized": (503, "OpenSearch Security not initialized."),
+    "Unexpected exception indices:": (500, "Unexpected exception indices:admin/mapping/auto_put"),
 }
 
 

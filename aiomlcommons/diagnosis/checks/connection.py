@@ -19,6 +19,7 @@ from aiomlcommons.errors import (
 
 NAME = "connection"
 _DOCTOR = "aiomlcommons doctor"
+_LOOK = "openssl x509 -in client.pem -noout -issuer -dates"
 
 
 async def check(facts: Facts) -> Checked:
@@ -76,6 +77,9 @@ def _of_connection(url: str, error: ConnectError) -> tuple[str, str, str, str]:
         return "the cluster does not respond in time", advice, f"curl -v --max-time 10 {url}", ""
     if _is_of_certificate(error):
         return _of_certificate(url, words)
+    if "the cluster refuses the certificate in client_cert" in words:
+        advice = "give one by an authority that the cluster trusts, and that is not out of date"
+        return "the cluster refuses the client certificate", advice, _LOOK, ""
     if "WRONG_VERSION_NUMBER" in words or "record layer failure" in words.lower():
         return _of_scheme(url, "https", "http", "the port speaks plain text, and the URL says TLS")
     if url.startswith("http:") and "without a response" in words:

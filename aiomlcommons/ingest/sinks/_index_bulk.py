@@ -92,7 +92,7 @@ class Outcome:
 
     The others are accepted or refused. ``halve`` means that the request was refused as a whole and is to be bisected,
     ``unusable`` that the index accepts no document; ``why`` is the reason. ``no_ids`` means that the server makes the
-    ids itself.
+    ids itself, and ``unclear`` that nothing tells whether the server or one of the documents is at fault.
     """
 
     retry: list[int] = attrs.field(factory=list)
@@ -100,6 +100,7 @@ class Outcome:
     halve: bool = False
     unusable: bool = False
     no_ids: bool = False
+    unclear: bool = False
     why: str = ""
 
 
@@ -127,9 +128,12 @@ def coalesce(waiting: deque[Portion], most: int, max_bytes: int) -> list[Portion
     return taken
 
 
-def outcome(response: HttpResponse, sent: Actions) -> Outcome:
-    """Read a response, and record the refused documents. Raises DecodeError if it is not a response to the actions."""
-    return _classified(failures(response, sent), sent)
+def outcome(response: HttpResponse, sent: Actions, *, patient: bool = False) -> Outcome:
+    """Read a response, and record the refused documents; ``patient``: not those with an unclear error yet.
+
+    Raises DecodeError if it is not a response to the actions.
+    """
+    return _classified(failures(response, sent), sent, patient)
 
 
 def failures(response: HttpResponse, sent: Actions) -> dict[int, tuple[int, Any]]:
@@ -193,15 +197,16 @@ def _item(item: Any) -> tuple[int, Any]:
     return status, item.get("error")
 
 
-def _classified(failed: Mapping[int, tuple[int, Any]], sent: Actions) -> Outcome:
+def _classified(failed: Mapping[int, tuple[int, Any]], sent: Actions, patient: bool) -> Outcome:
     found = Outcome()
     for position, (status, error) in failed.items():
         why = _reason(error) or f"status {status}"
         if NO_IDS in why:
             found.retry.append(position)
             found.no_ids = True
-        elif trouble_of(parse_error(status, error)).kind in RETRYABLE:
+        elif (kind := trouble_of(parse_error(status, error)).kind) in RETRYABLE or (patient and kind is Kind.UNCLEAR):
             found.retry.append(position)
+            found.unclear |= kind is Kind.UNCLEAR
             found.why = found.why or why
         elif status in UNUSABLE:
             found.unusable, found.why = True, why

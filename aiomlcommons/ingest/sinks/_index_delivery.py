@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 NDJSON = {"content-type": "application/x-ndjson"}
 # The request is refused as a whole: it is too large, or the server cannot parse a document in it.
 REFUSED_WHOLE = {400, 413}
+# How often documents are sent again whose error does not tell whose fault it is: in 10 s or so a cluster may be well.
+UNCLEAR = 5
 
 
 @attrs.define(eq=False)
@@ -78,10 +80,11 @@ class Delivery:
 
     async def _deliver(self, pending: Actions) -> None:
         """Send actions, and retry them until each document is accepted or refused."""
-        pauses = iter(self.backoff)
+        pauses, unclear = iter(self.backoff), 0
         while pending:
             with self._stall.asking():
-                result = await self._try(pending)
+                result = await self._try(pending, patient=unclear < UNCLEAR)
+                unclear += result.unclear
                 if len(result.retry) < len(pending):
                     self._stall.answered()
                     pauses = iter(self.backoff)  # some progress, however slow
@@ -112,13 +115,13 @@ class Delivery:
             )
         self.why = ""
 
-    async def _try(self, pending: Actions) -> Outcome:
+    async def _try(self, pending: Actions, *, patient: bool) -> Outcome:
         """Send one request. Raises SinkError, ApiError if a retry would not help."""
         try:
             response = await self.ml.request(
                 "POST", f"{self._path}/_bulk", query=self.query, body=pending.body, headers=NDJSON
             )
-            result = outcome(response, pending)
+            result = outcome(response, pending, patient=patient)
         except MLCommonsError as error:
             if error.transient:
                 return Outcome(retry=[*range(len(pending))], why=str(error), wait=error.retry_after or 0.0)

@@ -22,7 +22,7 @@ class _DryRunDelivery(Delivery):
 
     sent: int = 0
 
-    async def _try(self, pending: Actions) -> Outcome:
+    async def _try(self, pending: Actions, **_: bool) -> Outcome:
         self.sent += len(pending.body)
         return Outcome()
 

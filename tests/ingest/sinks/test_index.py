@@ -17,6 +17,7 @@ from aiohttp import web
 from aiomlcommons import ApiError, Backoff, DecodeError, Forbidden, ServerError, Session
 from aiomlcommons.indices.vector_field import VectorField
 from aiomlcommons.ingest.sinks import IndexSink, SinkError
+from aiomlcommons.ingest.sinks._index_delivery import UNCLEAR
 from aiomlcommons.ingest.types import Documents
 from tests.support.bulk_server import INFO, BulkServer, answer, bulk_server, error, failed, knn
 from tests.support.jobs import NOW
@@ -625,6 +626,8 @@ BUSY = [
     failed("shard_not_found_exception", "no such shard", 404),
     failed("node_closed_exception", "node closed", 500),
     failed("status_exception", "Model not ready yet. Please deploy the model first.", 400),
+    failed("security_exception", "Unexpected exception indices:admin/mapping/auto_put", 500),
+    failed("null_pointer_exception", "it may be the server's fault", 500),
 ]
 
 
@@ -640,6 +643,21 @@ async def test_items_that_the_server_has_no_room_for_are_sent_again_and_the_othe
         assert await written(sink, batch(0, 5)) == []
         assert tries == {"d0": 1, "d1": 3, "d2": 1, "d3": 3, "d4": 1}
         assert sorted(server.writes) == [f"d{i}" for i in range(5)]
+
+
+async def test_a_document_whose_error_does_not_tell_whose_fault_it_is_is_refused_when_it_has_failed_for_a_while() -> (
+    None
+):
+    tries: Counter[str] = Counter()
+
+    def on_item(key: str, _: Any) -> Any:
+        tries[key] += 1
+        return failed("null_pointer_exception", "oh", 500) if key == "d2" else None
+
+    async with bulk_server(knn(DIMENSION), on_item=on_item) as server, sinking(server) as sink:
+        (refused,) = await written(sink, batch(0, 4))
+        assert (refused.index, refused.why) == (2, "null_pointer_exception: oh")
+        assert tries == {"d0": 1, "d1": 1, "d2": 1 + UNCLEAR, "d3": 1}
 
 
 async def test_a_refused_document_comes_back_with_the_servers_reason() -> None:

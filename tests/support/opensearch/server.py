@@ -6,25 +6,31 @@ kill it and start it again with the same data and port.
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
+from typing import Any
 
 from anyio import to_thread
 
+from tests.support.opensearch.artifacts import VECTORS, Distribution
 from tests.support.opensearch.gather import gathered
 from tests.support.opensearch.java import NEEDED, java
 
 HEAP = "1g"
 
-# Seconds. A start takes 10 to 20 on an idle machine.
-START, STOP, PAUSE = 180.0, 30.0, 0.1
+# A server of a few tests starts with half the work without a second compiler.
+FAST = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
+
+# Seconds. A start takes 10 to 20 on an idle machine, and minutes on one that many share.
+START, STOP, PAUSE = 600.0, 30.0, 0.1
 
 # It is ready when its indices can be searched again.
 READY = "/_cluster/health?wait_for_status=yellow&timeout=1s"
@@ -68,15 +74,19 @@ class Server:
     Raises RuntimeError where there is no Java for it, and where Maven fails.
     """
 
-    def __init__(self, heap: str = HEAP) -> None:
-        found, source = java(), gathered()
+    def __init__(
+        self, heap: str = HEAP, distribution: Distribution = VECTORS, java_options: Sequence[str] = ()
+    ) -> None:
+        found, source = java(), gathered(distribution)
         if found is None:
             raise RuntimeError(f"OpenSearch needs a Java of version {NEEDED} or newer")
-        self.heap, self.port, self._java = heap, 0, found
+        self.heap, self.port, self._java, self._java_options = heap, 0, found, java_options
         self._process: subprocess.Popen[bytes] | None = None
         self.home = Path(tempfile.mkdtemp(prefix="opensearch-"))
         self.log = self.home / "logs" / "console.log"
         self._lay_out(source)
+
+    _credentials: Mapping[str, str] = {}
 
     @property
     def url(self) -> str:
@@ -90,11 +100,21 @@ class Server:
 
     def start(self) -> None:
         """Start it and wait until it responds; raise RuntimeError with the end of its log where it does not."""
+        self.spawn()
+        self.wait()
+
+    def spawn(self) -> None:
+        """Start it without waiting."""
         self._ports.unlink(missing_ok=True)
-        self._configure("opensearch.yml", self._settings())
+        settings = "".join(f"{key}: {json.dumps(value)}\n" for key, value in self._settings().items())
+        self._configure("opensearch.yml", settings)
         self._process = self._spawned()
+
+    def wait(self) -> None:
+        """Wait until it responds; kill it and raise RuntimeError with the end of its log where it does not."""
+        assert self._process is not None, "it is not started"
         try:
-            self._wait_until_it_answers(self._process)
+            self._wait_until(self._answers, self._process)
         except BaseException:
             self.kill()
             raise
@@ -145,17 +165,16 @@ class Server:
         path.write_text(text)
         path.chmod(0o644)  # the server runs as another user if the tests run as root
 
-    def _settings(self) -> str:
+    def _settings(self) -> Mapping[str, Any]:
         # Port 0 is a free one, which the server writes into its ports file, so that there is no race for it.
-        lines = {
+        return {
             "discovery.type": "single-node",
             "network.host": "127.0.0.1",
             "http.port": self.port,
             "transport.port": 0,
-            "node.portsfile": "true",
-            "cluster.routing.allocation.disk.threshold_enabled": "false",
+            "node.portsfile": True,
+            "cluster.routing.allocation.disk.threshold_enabled": False,
         }
-        return "".join(f"{key}: {value}\n" for key, value in lines.items())
 
     def _spawned(self) -> subprocess.Popen[bytes]:
         root = os.geteuid() == 0
@@ -174,7 +193,7 @@ class Server:
     def _command(self) -> Sequence[str | Path]:
         return [
             self._java,
-            *(f"-Xms{self.heap}", f"-Xmx{self.heap}"),
+            *(f"-Xms{self.heap}", f"-Xmx{self.heap}", *self._java_options),
             *("--add-modules=jdk.incubator.vector", "--enable-native-access=ALL-UNNAMED"),
             f"-Djava.io.tmpdir={self.home / 'tmp'}",
             f"-Dopensearch.path.home={self.home}",
@@ -185,9 +204,9 @@ class Server:
 
     # ---- until it answers ------------------------------------------------------------------------------------------
 
-    def _wait_until_it_answers(self, process: subprocess.Popen[bytes]) -> None:
+    def _wait_until(self, done: Callable[[], bool], process: subprocess.Popen[bytes]) -> None:
         end = time.monotonic() + START
-        while not self._answers():
+        while not done():
             if process.poll() is not None:
                 raise RuntimeError(f"OpenSearch ended with {process.returncode} as it started:\n{self.tail()}")
             if time.monotonic() > end:
@@ -198,14 +217,17 @@ class Server:
         if not self._ports.exists():
             return False
         self.port = int(self._ports.read_text().split()[0].rpartition(":")[2])
-        connection = HTTPConnection("127.0.0.1", self.port, timeout=10)
+        connection = self._connection()
         try:
-            connection.request("GET", READY)
+            connection.request("GET", READY, headers=self._credentials)
             return connection.getresponse().status == 200
         except (OSError, HTTPException):
             return False
         finally:
             connection.close()
+
+    def _connection(self) -> HTTPConnection:
+        return HTTPConnection("127.0.0.1", self.port, timeout=10)
 
 
 def _link(source: str, target: str) -> None:
