@@ -6,6 +6,7 @@ import asyncio
 import gc
 import random
 import signal
+import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -43,8 +44,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
+    _let_hypothesis_register()
     # What the imports made stays until the end, and looking through it after each test would take most of the time.
     gc.freeze()
+
+
+def _let_hypothesis_register() -> None:
+    # At its first example it registers its random numbers, and warns if nothing seems to hold them: what is frozen does
+    # not seem to, in Python 3.14.
+    if "hypothesis" in sys.modules:
+        from hypothesis import given, settings
+        from hypothesis.strategies import none
+
+        settings(max_examples=1, database=None)(given(none())(lambda _: None))()
 
 
 @pytest.fixture(scope="session", autouse=True)
