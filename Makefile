@@ -4,7 +4,7 @@
 VENV := .venv
 RUN := $(VENV)/bin/python
 PYTHON ?=
-PYTHONS := $(or $(PYTHON),python3.11 python3.12 python3.13 python3 /usr/bin/python3)
+PYTHONS := $(or $(PYTHON),python3.11 python3.12 python3.13 python3.14 python3 /usr/bin/python3)
 
 # The extras that are installed, each with those before it.
 CORE := $(VENV)/.with-core
