@@ -4,14 +4,21 @@
 VENV := .venv
 RUN := $(VENV)/bin/python
 PYTHON ?=
-PYTHONS := $(or $(PYTHON),python3.11 python3.12 python3.13 python3 /usr/bin/python3)
+PYTHONS := $(or $(PYTHON),python3.11 python3.12 python3.13 python3.14 python3 /usr/bin/python3)
 
 # The extras that are installed, each with those before it.
 CORE := $(VENV)/.with-core
 TEST := $(VENV)/.with-test
 DEV := $(VENV)/.with-dev
 
-.PHONY: help install demo test check nightly bench bench-check bench-ingest docs
+# What builds the distribution and makes environments of other versions, apart from what it handles.
+TOOLS := .venv-release
+RELEASE := $(TOOLS)/.with-release
+# The Python of test-newest: a version, which uv finds, or the path of one.
+NEWEST ?= 3.14
+SPREAD := --numprocesses 2 --dist loadgroup --no-loadscope-reorder
+
+.PHONY: help install demo test test-lowest test-newest check nightly dist sbom bench bench-check bench-ingest docs
 .NOTPARALLEL:
 
 help: ## say what there is
@@ -24,7 +31,13 @@ demo: $(CORE) ## embed 1,137 verses into an index of the embedded emulator and a
 	@$(RUN) examples/embed_corpus.py
 
 test: $(TEST) ## run every test, on two processors, and tell what they cover
-	@$(RUN) -m pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder --cov --cov-report term-missing
+	@$(RUN) -m pytest $(SPREAD) --cov --cov-report term-missing
+
+test-lowest: $(RELEASE) ## run every test with Python 3.11 and the lowest versions that pyproject.toml allows
+	@$(call suite,.venv-lowest,3.11,--resolution lowest-direct)
+
+test-newest: $(RELEASE) ## run every test with Python 3.14 and the newest versions (or make test-newest NEWEST=3.13)
+	@$(call suite,.venv-newest,$(NEWEST),--upgrade)
 
 check: $(DEV) ## judge format, style and types
 	$(RUN) -m ruff format --check
@@ -37,6 +50,12 @@ nightly: $(TEST) ## try thousands of faults, and half an hour of load under all 
 	@$(RUN) -m tests.reliability.network --trials 3000
 	@$(RUN) -m tests.reliability.machine --lives 500
 	@$(RUN) -m tests.reliability.soak --minutes 30
+
+dist: $(RELEASE) ## build wheel and sdist of the last commit, twice, compare them, and try them in clean environments
+	@$(TOOLS)/bin/python -m tests.release dist
+
+sbom: dist ## write the software bill of materials (CycloneDX) of the wheel and all that it needs
+	@$(TOOLS)/bin/python -m tests.release sbom
 
 bench: $(DEV) ## measure calls, embeddings, documents, memory and imports beside others (5 minutes); write a JSON
 	@$(RUN) -m benchmarks
@@ -56,6 +75,19 @@ docs: $(CORE) ## write docs/reference.md, docs/trouble.md, docs/reliability.md, 
 	@$(RUN) docs/blocking.py
 	@$(RUN) docs/trouble.py
 	@$(RUN) docs/reliability.py
+
+# An environment, its Python, and how versions are chosen. It is made anew each time.
+define suite
+$(TOOLS)/bin/uv venv --quiet --clear --python $(2) $(1) && \
+$(TOOLS)/bin/uv pip install --quiet --python $(1) $(3) --editable '.[test]' && \
+$(1)/bin/python -m pytest $(SPREAD)
+endef
+
+$(RELEASE): pyproject.toml $(CORE)
+	@$(RUN) -m venv --clear $(TOOLS)
+	@echo "installing '.[release]' into $(TOOLS) ..."
+	@$(TOOLS)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[release]'
+	@touch $@
 
 $(CORE): NEEDED := .
 $(TEST): NEEDED := .[test]

@@ -74,7 +74,8 @@ class Operation(Generic[P]):
             if unknown is None:
                 raise
             hint = did_you_mean(unknown, known, f"its fields are {', '.join(known)}")
-            raise TypeError(f"{error}; {hint}") from None
+            # Python 3.14 has a suggestion of its own, of one name, after its sentence.
+            raise TypeError(f"{str(error).partition('. Did you mean')[0]}; {hint}") from None
 
     def dress(self, call: Any) -> Any:
         """Copy the name, signature and docs of the request to a function."""

@@ -32,6 +32,7 @@ from aiomlcommons.usage import offers
 
 STUB = Path(__file__).parent.parent / "aiomlcommons" / "blocking" / "__init__.pyi"
 HEAD = '"""The types of the synchronous session. `make docs` writes this file: do not change it by hand."""\n\n'
+ALIAS = getattr(typing, "TypeAliasType", ())  # since Python 3.12; NumPy has NDArray so, since 2.5
 SYNC = {
     contextlib.AbstractAsyncContextManager: contextlib.AbstractContextManager,
     cabc.AsyncIterator: cabc.Iterator,
@@ -59,6 +60,10 @@ class Stub:
     def source(self, found: Any, *, sync: bool = False) -> str:
         """Return the source of a type; ``sync`` replaces what is async in it."""
         origin, arguments = get_origin(found), get_args(found)
+        if isinstance(found, ALIAS):
+            return self.source(found.__value__, sync=sync)
+        if isinstance(origin, ALIAS):
+            return self.source(origin.__value__[arguments], sync=sync)
         if found is None or found is type(None):
             return "None"
         if found is Ellipsis:
@@ -197,7 +202,8 @@ class Stub:
 
 def summary(documented: object) -> str:
     """Return the body of a function: the first line of the documentation."""
-    line = (getattr(documented, "__doc__", None) or "").strip().partition("\n")[0]
+    # None has words of its own, since Python 3.13.
+    line = ((None if documented is None else documented.__doc__) or "").strip().partition("\n")[0]
     return f"\n        {line!r}" if line else " ..."
 
 

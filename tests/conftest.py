@@ -58,12 +58,26 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         item.add_marker(pytest.mark.xdist_group(shared))
 
 
+def pytest_collection_finish() -> None:
+    _let_hypothesis_register()
+
+
 @pytest.fixture(scope="module", autouse=True)
 def _what_stays_is_not_searched() -> None:
     # What imports and caches made stays until the end, and looking through it after each test would take most of the
     # time. Nothing of a test is among it between two modules.
     gc.collect()
     gc.freeze()
+
+
+def _let_hypothesis_register() -> None:
+    # At its first example it registers its random numbers, and warns if nothing seems to hold them: what is frozen does
+    # not seem to, in Python 3.14.
+    if "hypothesis" in sys.modules:
+        from hypothesis import given, settings
+        from hypothesis.strategies import none
+
+        settings(max_examples=1, database=None)(given(none())(lambda _: None))()
 
 
 @pytest.fixture(scope="session", autouse=True)

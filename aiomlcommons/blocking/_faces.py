@@ -75,12 +75,15 @@ class Face:
         async def following() -> Any:
             return await anext(iterator, _END)
 
+        async def close() -> None:  # what `aclose` returns is no coroutine, and the portal would not await it
+            await iterator.aclose()
+
         try:
             while (item := portal.call(following)) is not _END:
                 yield self._face(item)
         finally:
             if hasattr(iterator, "aclose"):
-                portal.call(iterator.aclose)
+                portal.call(close)
 
     def __enter__(self) -> Any:
         self._needs("__aenter__", "used in `with`")

@@ -10,6 +10,7 @@ import zipfile
 import zlib
 from collections import Counter
 from collections.abc import Callable, Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,8 @@ _BROKEN = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, ValueError, O
 OUTSIDE = "could be unpacked outside the model's folder; pack it again with plain names"
 _FLAT = "pack the files themselves, not the folder that holds them"
 _PIECE = 1 << 18
+# What stands before each member, without its name.
+_MEMBER_HEADER = 30
 
 
 @attrs.frozen
@@ -190,6 +193,11 @@ def _check_members(path: Path, size: int, infos: list[zipfile.ZipInfo]) -> None:
     for name, times in Counter(info.filename for info in infos).items():
         if times > 1:
             raise BadPackage(f"{path} holds {name!r} {times} times; pack it again with one of them")
+    for info, following in pairwise(sorted(infos, key=lambda info: info.header_offset)):
+        if info.header_offset + _MEMBER_HEADER + info.compress_size > following.header_offset:
+            # As in a zip bomb. Some versions of Python refuse it as they read, some warn, some do nothing.
+            names = f"{info.orig_filename!r} and {following.orig_filename!r}"
+            raise BadPackage(f"{path} holds {names} in the same place; pack it again")
     _check_unpacked(path, size, sum(info.file_size for info in infos))
 
 

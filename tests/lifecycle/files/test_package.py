@@ -215,6 +215,16 @@ def test_garbled_zips_are_good_or_bad_but_no_surprise(changes: list[tuple[int, i
             assert check_package(path).size == len(garbled)
 
 
+@pytest.mark.parametrize("after", [0, 40])
+def test_members_in_the_same_place_are_refused(tmp_path: Path, after: int) -> None:
+    path = tmp_path / "m.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in GOOD.items():
+            archive.writestr(name, content)
+        archive.getinfo("tokenizer.json").header_offset = archive.getinfo("model.pt").header_offset + after
+    refused(path, "holds 'model.pt' and 'tokenizer.json' in the same place")
+
+
 def test_what_unpacks_to_too_much(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = zipped(tmp_path / "m.zip", {**GOOD, "zeros": bytes(1_000_000)})
     assert check_package(path)
