@@ -19,6 +19,7 @@ from aiomlcommons.net._limits import IS_KNOWN, Connection, Deadlines, Within
 from aiomlcommons.net.proxy import DIRECT, Proxies, Proxy
 from aiomlcommons.net.tls import TLS
 from aiomlcommons.net.transport import Streamed, Timeout
+from aiomlcommons.owner import Owner
 
 T = TypeVar("T")
 
@@ -48,11 +49,11 @@ class AiohttpTransport:
         connector = aiohttp.TCPConnector(limit=0, limit_per_host=self._pool_size, ssl=context)
         # The argument of this name is deprecated; without it only connections that end with the session close at once.
         connector._ssl_shutdown_timeout = FAREWELL
-        self._loop = asyncio.get_running_loop()
+        loop = asyncio.get_running_loop()
         if IS_KNOWN:
-            factory: Any = partial(Connection, loop=self._loop)
+            factory: Any = partial(Connection, loop=loop)
             connector._factory = factory
-        self._deadlines = Deadlines(self._loop)
+        self._deadlines = Deadlines(loop)
         self._client = aiohttp.ClientSession(
             connector=connector,
             headers={"accept-encoding": "gzip, deflate" if self._gzip else "identity"},
@@ -61,11 +62,13 @@ class AiohttpTransport:
         )
         # aiohttp would silently resend some requests if a reused connection breaks; only Exchange decides on retries.
         self._client._retry_connection = False
+        # In a forked process aiohttp's finalizers are to take it for closed.
+        self._owner = Owner(keeps=connector, abandon=partial(setattr, connector, "_closed", True))
 
     async def close(self) -> None:
-        """Close every connection. Idempotent."""
+        """Close every connection. Idempotent; in a forked process the connections are its parent's, and stay open."""
         client, self._client = self._client, None
-        if client is not None:
+        if client is not None and not self._owner.is_forked:
             self._deadlines.close()
             if client.connector is not None:
                 await client.connector.close(abort_ssl=True)
@@ -95,6 +98,7 @@ class AiohttpTransport:
         answer = await self._translated(self._begin(self._opened(), request, timeout), request, timeout)
 
         async def pieces() -> bytes:
+            self._owner.check("the stream")
             return await self._translated(answer.content.readany(), request, timeout)
 
         try:
@@ -107,8 +111,6 @@ class AiohttpTransport:
     def _opened(self) -> aiohttp.ClientSession:
         if self._client is None:
             raise SessionClosed("the session is not open")
-        if asyncio.get_running_loop() is not self._loop:
-            raise SessionClosed("the session belongs to another event loop: open one session for each loop")
         return self._client
 
     def _begin(

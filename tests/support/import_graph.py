@@ -22,6 +22,7 @@ FLOORS = (
     "http record net.backoff",
     "endpoint trouble",
     "errors",
+    "owner",
     "statuses portal tracing queries",
     "namespace wire net progress",
     "stream",
