@@ -21,6 +21,7 @@ from aiomlcommons.connectors.build import (
 )
 from aiomlcommons.errors import InvalidRequest
 from aiomlcommons.net.secret import Secret
+from aiomlcommons.typed import typed
 
 BEDROCK = "https://bedrock-runtime.${parameters.region}.amazonaws.com"
 SAGEMAKER = "https://runtime.sagemaker.${parameters.region}.amazonaws.com"
@@ -43,6 +44,7 @@ class AwsOptions(Options, total=False):
 KEYS = ("access_key", "secret_key", "session_token")
 
 
+@typed
 def bedrock_titan_embeddings(
     region: str,
     model: str = TITAN_V2,
@@ -85,6 +87,7 @@ def bedrock_titan_embeddings(
     return _signed(f"Bedrock {model}", action, "bedrock", region, values, options)
 
 
+@typed
 def bedrock_converse(
     region: str, model: str, *, endpoint: str = BEDROCK, **options: Unpack[AwsOptions]
 ) -> CreateConnector:
@@ -100,6 +103,7 @@ def bedrock_converse(
     return _signed(f"Bedrock {model}", action, "bedrock", region, values, options)
 
 
+@typed
 def sagemaker_embeddings(
     region: str, endpoint_name: str, *, endpoint: str = SAGEMAKER, **options: Unpack[AwsOptions]
 ) -> CreateConnector:

@@ -22,10 +22,12 @@ from aiomlcommons.connectors.build import (
 )
 from aiomlcommons.errors import InvalidRequest
 from aiomlcommons.net.secret import Secret
+from aiomlcommons.typed import typed
 
 FUNCTIONS = {"openai": "openai.embedding", "list": "default.embedding"}
 
 
+@typed
 def http_embeddings(
     url: str,
     *,

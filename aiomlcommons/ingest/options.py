@@ -74,7 +74,9 @@ class JobOptions:
         _check_number("retry_budget", self.retry_budget)
         _check_concurrency(self.concurrency)
         _check_failures(self.max_failures)
-        if self.ids not in {None, "auto"}:
+        if self.content_type not in (None, "query", "passage"):
+            raise InvalidRequest(f"content_type must be 'query' or 'passage', not {self.content_type!r}")
+        if self.ids not in (None, "auto"):
             raise InvalidRequest(f"ids must be 'auto' or None, not {self.ids!r}")
         self.checker()
         Chunks.of(self.chunk)

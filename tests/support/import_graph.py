@@ -18,6 +18,7 @@ FLOORS = (
     "slots",
     "__about__ lazy deferred masking concurrency spelling usage",
     "logs net.secret net.rules",
+    "typed",
     "display",
     "http record net.backoff",
     "endpoint trouble",
