@@ -187,7 +187,7 @@ class Calls:
         hedged = isinstance(request, _PREDICTIONS)
         return self._exchange(sent, repeatable=request.endpoint.repeatable, hedged=hedged)
 
-    @typed
+    @typed(own="headers")
     async def request(
         self,
         method: str,

@@ -18,7 +18,7 @@ Query: TypeAlias = dict[str, Any]
 """A query of the query DSL: ``{"match": {"text": "wisdom"}}``."""
 
 
-@typed
+@typed(own="field query_text model_id filter")
 def neural(
     field: str,
     query_text: str | None = None,
@@ -83,7 +83,7 @@ def neural(
     )
 
 
-@typed
+@typed(own="field query_text model_id query_tokens")
 def neural_sparse(
     field: str,
     query_text: str | None = None,
@@ -128,7 +128,7 @@ def neural_sparse(
     )
 
 
-@typed
+@typed(own="field vector filter")
 def knn(
     field: str,
     vector: Iterable[float],
@@ -183,7 +183,7 @@ def knn(
     )
 
 
-@typed
+@typed(own="filter")
 def hybrid(
     *queries: Mapping[str, Any], filter: Mapping[str, Any] | None = None, pagination_depth: int | None = None
 ) -> Query:

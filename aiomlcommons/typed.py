@@ -25,14 +25,16 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-def typed(function: Callable[P, T] | None = None, /, **rules: Check) -> Any:
+def typed(function: Callable[P, T] | None = None, /, *, own: str = "", **rules: Check) -> Any:
     """Check the arguments of a function by their annotations before it runs; ``rules`` take the place of some.
+
+    ``own`` names, with spaces between them, the parameters that the function checks itself, in words of its own.
 
     Raises TypeError for a value of another type, ValueError for a number that makes no sense.
     """
 
     def decorate(function: Callable[P, T]) -> Callable[P, T]:
-        check = _Arguments(function, rules)
+        check = _Arguments(function, {**rules, **dict.fromkeys(own.split(), _anything)})
         if inspect.iscoroutinefunction(function):
 
             @functools.wraps(function)
@@ -50,6 +52,16 @@ def typed(function: Callable[P, T] | None = None, /, **rules: Check) -> Any:
         return called
 
     return decorate if function is None else decorate(function)
+
+
+def typed_but(own: str) -> Callable[[type, list[attrs.Attribute[Any]]], list[attrs.Attribute[Any]]]:
+    """Return what ``typed_fields`` is, but for fields that the class checks itself; spaces divide their names."""
+
+    def transform(kind: type, fields: list[attrs.Attribute[Any]]) -> list[attrs.Attribute[Any]]:
+        checked = {field.name: field for field in typed_fields(kind, fields)}
+        return [field if field.name in own.split() else checked[field.name] for field in fields]
+
+    return transform
 
 
 def typed_fields(kind: type, fields: list[attrs.Attribute[Any]]) -> list[attrs.Attribute[Any]]:

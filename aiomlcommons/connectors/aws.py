@@ -44,7 +44,7 @@ class AwsOptions(Options, total=False):
 KEYS = ("access_key", "secret_key", "session_token")
 
 
-@typed
+@typed(own="region model endpoint")
 def bedrock_titan_embeddings(
     region: str,
     model: str = TITAN_V2,
@@ -87,7 +87,6 @@ def bedrock_titan_embeddings(
     return _signed(f"Bedrock {model}", action, "bedrock", region, values, options)
 
 
-@typed
 def bedrock_converse(
     region: str, model: str, *, endpoint: str = BEDROCK, **options: Unpack[AwsOptions]
 ) -> CreateConnector:
@@ -103,7 +102,6 @@ def bedrock_converse(
     return _signed(f"Bedrock {model}", action, "bedrock", region, values, options)
 
 
-@typed
 def sagemaker_embeddings(
     region: str, endpoint_name: str, *, endpoint: str = SAGEMAKER, **options: Unpack[AwsOptions]
 ) -> CreateConnector:

@@ -27,7 +27,7 @@ from aiomlcommons.typed import typed
 FUNCTIONS = {"openai": "openai.embedding", "list": "default.embedding"}
 
 
-@typed
+@typed(own="url input model api_key pre_process_function post_process_function")
 def http_embeddings(
     url: str,
     *,

@@ -29,7 +29,7 @@ GEMINI = "https://generativelanguage.googleapis.com"
 CohereEmbedding: TypeAlias = Literal["float", "int8", "uint8", "binary", "ubinary"]
 
 
-@typed
+@typed(own="model api_key endpoint")
 def openai_embeddings(
     model: str,
     api_key: str | Secret,
@@ -53,7 +53,7 @@ def openai_embeddings(
     return connector(f"OpenAI {model}", action, credential=credential, parameters=values, options=options)
 
 
-@typed
+@typed(own="model api_key endpoint")
 def openai_chat(
     model: str,
     api_key: str | Secret,
@@ -77,7 +77,7 @@ def openai_chat(
     return connector(f"OpenAI {model}", action, credential=credential, parameters=values, options=options)
 
 
-@typed
+@typed(own="model api_key embedding_type input_type truncate endpoint")
 def cohere_embeddings(
     model: str,
     api_key: str | Secret,
@@ -124,7 +124,6 @@ def cohere_embeddings(
     return connector(f"Cohere {model}", action, credential=credential, parameters=values, options=options)
 
 
-@typed
 def cohere_rerank(
     model: str, api_key: str | Secret, *, endpoint: str = COHERE, **options: Unpack[Options]
 ) -> CreateConnector:
@@ -144,7 +143,7 @@ def cohere_rerank(
     return connector(f"Cohere {model}", action, credential=credential, parameters=values, options=options)
 
 
-@typed
+@typed(own="model api_key endpoint")
 def gemini_generate_content(
     model: str,
     api_key: str | Secret,

@@ -24,7 +24,7 @@ class IndexLife(Indices):
 
     _session: Client
 
-    @typed
+    @typed(own="model engine method space_type")
     async def create_for(
         self,
         model: Spec | str,

@@ -113,7 +113,7 @@ class Inference(HasSession):
         parts = await self._remote(model_id).each(texts, {"side": content_type}, vectors.embeddings, accept=CBOR)
         return vectors.joined(parts)
 
-    @typed
+    @typed(own="rows text concurrency progress", batch=AMOUNT.check)
     def embed(
         self,
         model_id: str,
@@ -172,7 +172,7 @@ class Inference(HasSession):
         return Context("ml.embed(...)", EMBED, entered)
 
     @asks_model("embeddings")
-    @typed
+    @typed(own="model_id texts batch concurrency")
     async def sparse(
         self,
         model_id: str,
@@ -208,7 +208,6 @@ class Inference(HasSession):
     @overload
     async def rerank(self, model_id: str, query_text: str, text_docs: Texts, *, top_n: int) -> list[Ranked]: ...
     @asks_model("rerank")
-    @typed
     async def rerank(
         self, model_id: str, query_text: str, text_docs: Texts, *, top_n: int | None = None
     ) -> Vectors | list[Ranked]:
@@ -243,7 +242,6 @@ class Inference(HasSession):
         remote = self._remote(model_id)
         return vectors.joined(await remote.each(text_docs, {"query": query_text}, predictions.scores))
 
-    @typed
     async def highlight(self, model_id: str, question: str, context: str) -> list[Highlight]:
         """Find the sentences of ``context`` that answer a question, by a semantic highlighter; return them in order.
 
@@ -251,7 +249,6 @@ class Inference(HasSession):
         """
         return predictions.highlights(await self._ask(model_id, question, context), context)
 
-    @typed
     async def answer(self, model_id: str, question: str, context: str) -> str:
         """Extract the part of ``context`` that answers a question, by a question-answering model.
 

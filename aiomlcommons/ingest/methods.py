@@ -11,7 +11,6 @@ from aiomlcommons.client import HasClient
 from aiomlcommons.ingest.pacing.rate_limit import about_tokens
 from aiomlcommons.net.backoff import Backoff
 from aiomlcommons.progress.event import Callback
-from aiomlcommons.typed import typed
 from aiomlcommons.usage import Context
 
 if TYPE_CHECKING:
@@ -47,7 +46,6 @@ class Ingestion(Context["Job"]):
 class Ingests(HasClient):
     """Bulk jobs: millions of documents, none lost, none duplicated."""
 
-    @typed
     def ingest(
         self,
         source: Any,

@@ -40,7 +40,7 @@ class ModelLife(Models):
         """
         return catalogue.pretrained(name)
 
-    @typed
+    @typed(own="spec progress")
     async def ensure(
         self,
         spec: Spec | str,
@@ -99,7 +99,7 @@ class ModelLife(Models):
         )
 
     @context("ml.models.deployed(...)", "`async with ml.models.deployed(...) as model:`")
-    @typed
+    @typed(own="spec progress")
     async def deployed(
         self,
         spec: Spec | str,
@@ -120,7 +120,7 @@ class ModelLife(Models):
                 with anyio.CancelScope(shield=True):
                     await self.undeploy(model.model_id)
 
-    @typed
+    @typed(own="model_id progress")
     async def remove(
         self,
         model_id: str,

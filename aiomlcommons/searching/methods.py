@@ -55,7 +55,7 @@ class Searches(HasClient):
         into: Callable[..., T],
         **body: Any,
     ) -> IndexSearch[T]: ...
-    @typed
+    @typed(own="query size from_ sort search_pipeline preference routing into")
     def search(
         self,
         index: str,
@@ -151,7 +151,7 @@ class Searches(HasClient):
         into: Callable[..., T],
         **body: Any,
     ) -> TextSearch[T]: ...
-    @typed
+    @typed(own="text k filter into")
     def search_text(
         self,
         index: str,

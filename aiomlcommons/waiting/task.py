@@ -230,7 +230,7 @@ class Started(Protocol):
 class Waits(HasSession):
     """Mixin of the session with ``task``, which waits for tasks."""
 
-    @typed
+    @typed(own="task progress")
     def task(
         self,
         task: str | Started,

@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 from unittest import mock
 
 import anyio
@@ -164,19 +164,30 @@ def _never_again(pool: NodePool, node: Node) -> None:
 
 
 _READ, _BROKEN = aiohttp_transport._read, NodePool.broken
-PLANTED: Mapping[str, tuple[Any, str, Any]] = {
-    "a connection that is not returned": (aiohttp_transport, "_read", _unread),
-    "a request that is counted for ever": (NodePool, "broken", _counted_for_ever),
-    "a node that is never tried again": (NodePool, "end_trial", _never_again),
+
+
+class Fault(NamedTuple):
+    """A fault of the product: what of it is replaced by what, and what the machine says of it."""
+
+    owner: Any
+    attribute: str
+    wrong: Any
+    said: str
+
+
+PLANTED: Mapping[str, Fault] = {
+    "a connection that is not returned": Fault(aiohttp_transport, "_read", _unread, "never returned"),
+    "a request that is counted for ever": Fault(NodePool, "broken", _counted_for_ever, "counted for ever"),
+    "a node that is never tried again": Fault(NodePool, "end_trial", _never_again, "gets no calls"),
 }
-"""Faults of the product that the machine has to find: where they are, and what takes its place."""
+"""Faults that the machine has to find."""
 
 
 @contextmanager
 def planted(name: str) -> Iterator[None]:
     """Put a fault into the product."""
-    owner, attribute, wrong = PLANTED[name]
-    with mock.patch.object(owner, attribute, wrong):
+    fault = PLANTED[name]
+    with mock.patch.object(fault.owner, fault.attribute, fault.wrong):
         yield
 
 

@@ -73,7 +73,7 @@ class IndexSink(ServedIndex):
     concurrent = True
     _delivering: ClassVar[type[Delivery]] = Delivery
 
-    @typed
+    @typed(own="ml engine method space_type")
     def __init__(
         self,
         ml: Client,
