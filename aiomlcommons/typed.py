@@ -83,7 +83,7 @@ class _Field:
 
     def __call__(self, _: Any, field: attrs.Attribute[Any], value: Any) -> None:
         if value is not field.default:
-            _check_of(field.type, self.module)(field.alias or field.name, value)
+            _check_of(cast(Any, field.type), self.module)(field.alias or field.name, value)
 
 
 class _Arguments:

@@ -142,7 +142,7 @@ def accepts(hint: Any, value: Any, may_be_negative: bool = False) -> bool:
     if kind in (int, float):
         if isinstance(value, bool) or not isinstance(value, Integral if kind is int else Real):
             return False
-        return not math.isnan(value) and (value >= 0 or may_be_negative)
+        return not math.isnan(value) and (float(value) >= 0 or may_be_negative)
     if kind is collections.abc.Callable:
         return callable(value)
     if not isinstance(kind, type) or getattr(kind, "_is_protocol", False):

@@ -99,6 +99,12 @@ async def job_on_another_loop(at: Open) -> tuple[str, str]:
     return said, LOOP
 
 
+def _collected(what: Any) -> str:
+    vars(what).clear()
+    gc.collect()
+    return "collected"
+
+
 async def _awaited(what: Awaitable[Any]) -> Any:
     return await what
 
@@ -123,7 +129,7 @@ async def closed_in_a_fork(at: Open) -> tuple[str, str]:
 
 
 async def collected_in_a_fork(at: Open) -> tuple[str, str]:
-    return forked(lambda: (vars(at.ml).clear(), gc.collect(), "collected")[-1]), "collected"
+    return forked(lambda: _collected(at.ml)), "collected"
 
 
 async def job_in_a_fork(at: Open) -> tuple[str, str]:
@@ -180,6 +186,12 @@ def _in_blocking(work: Callable[[BlockingSession], str], wanted: str) -> Case:
     return case
 
 
+def _closed_twice(ml: BlockingSession) -> str:
+    ml.close()
+    ml.close()
+    return "closed"
+
+
 def _left(ml: BlockingSession) -> str:
     def leave() -> None:
         with ml:
@@ -201,11 +213,9 @@ BLOCKING: Mapping[str, Case] = {
     "a call of a blocking session": _in_blocking(lambda ml: forked(ml.info), FORK),
     "an iteration of a blocking session": _in_blocking(lambda ml: forked(lambda: list(ml.models.search())), FORK),
     "the result of a blocking job": _in_blocking(_job, FORK),
-    "closing a blocking session": _in_blocking(lambda ml: forked(lambda: (ml.close(), ml.close())), "(None, None)"),
+    "closing a blocking session": _in_blocking(lambda ml: forked(lambda: _closed_twice(ml)), "closed"),
     "leaving the block of a blocking session": _in_blocking(_left, "7"),
-    "collecting a blocking session": _in_blocking(
-        lambda ml: forked(lambda: (vars(ml).clear(), gc.collect(), "collected")[-1]), "collected"
-    ),
+    "collecting a blocking session": _in_blocking(lambda ml: forked(lambda: _collected(ml)), "collected"),
     "ending a program with a blocking session": _in_blocking(lambda ml: _ended(), "0"),
 }
 

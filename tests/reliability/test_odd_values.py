@@ -83,5 +83,6 @@ async def test_a_number_that_json_lacks_is_refused_wherever_it_is_in_a_request(n
 @pytest.mark.parametrize("number", [np.int64(3), np.int32(3), np.uint8(3), 3])
 def test_numbers_of_numpy_are_numbers(number: Any) -> None:
     assert ingest.Chunks(size=number).size == 3
-    assert aiomlcommons.Backoff(first=np.float32(1)).first == 1
+    first: Any = np.float32(1)
+    assert aiomlcommons.Backoff(first=first).first == 1
     assert queries.knn("f", [1.0], k=number)["knn"]["f"]["k"] == 3
