@@ -88,6 +88,8 @@ class AiohttpTransport:
                     raise
         except (aiohttp.ClientError, TimeoutError, OSError, UnicodeError) as error:
             failure = self._translate(error, request, timeout)
+        except asyncio.CancelledError:
+            failure = self._closed_meanwhile()
         # Raised outside of the except block: aiohttp's error may hold credentials, and must not become its context.
         raise failure
 
@@ -140,7 +142,19 @@ class AiohttpTransport:
             return await work
         except (aiohttp.ClientError, TimeoutError, OSError, UnicodeError) as error:
             failure = self._translate(error, request, timeout)
+        except asyncio.CancelledError:
+            failure = self._closed_meanwhile()
         raise failure
+
+    def _closed_meanwhile(self) -> MLCommonsError:
+        """Return the error of a call that the pool cancelled when it was closed; raises again any other cancellation.
+
+        aiohttp cancels who waits for a connection, as if somebody had cancelled the task.
+        """
+        task = asyncio.current_task()
+        if self._client is not None or task is None or task.cancelling():
+            raise  # noqa: PLE0704 - within the except block of the caller
+        return SessionClosed("the session was closed meanwhile")
 
     def _translate(self, error: Exception, request: HttpRequest, timeout: Timeout) -> MLCommonsError:
         """Map an error of aiohttp to one of the package."""
