@@ -153,7 +153,7 @@ class AiohttpTransport:
         """
         task = asyncio.current_task()
         if self._client is not None or task is None or task.cancelling():
-            raise  # noqa: PLE0704 - within the except block of the caller
+            raise
         return SessionClosed("the session was closed meanwhile")
 
     def _translate(self, error: Exception, request: HttpRequest, timeout: Timeout) -> MLCommonsError:
