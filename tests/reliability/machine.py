@@ -31,7 +31,6 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from aiomlcommons.net import aiohttp_transport
 from aiomlcommons.net.nodes import Node, NodePool
 from tests.reliability import ledger
 from tests.reliability.machine_life import Life, World
@@ -147,11 +146,6 @@ class Machine(RuleBasedStateMachine):
 # ---- faults that are put in on purpose -----------------------------------------------------------------------------
 
 
-async def _unread(answer: Any) -> bytes:
-    """Leave the body of a 404 unread, so that its connection never returns to the pool."""
-    return b"" if answer.status == 404 else await _READ(answer)
-
-
 def _counted_for_ever(pool: NodePool, node: Node, error: BaseException, began: float) -> None:
     """Count a request that is cancelled once too often."""
     if isinstance(error, anyio.get_cancelled_exc_class()):
@@ -159,11 +153,7 @@ def _counted_for_ever(pool: NodePool, node: Node, error: BaseException, began: f
     _BROKEN(pool, node, error, began)
 
 
-def _never_again(pool: NodePool, node: Node) -> None:
-    """Keep a node that one call alone has tried for tried by it."""
-
-
-_READ, _BROKEN = aiohttp_transport._read, NodePool.broken
+_BROKEN = NodePool.broken
 
 
 class Fault(NamedTuple):
@@ -176,9 +166,7 @@ class Fault(NamedTuple):
 
 
 PLANTED: Mapping[str, Fault] = {
-    "a connection that is not returned": Fault(aiohttp_transport, "_read", _unread, "never returned"),
     "a request that is counted for ever": Fault(NodePool, "broken", _counted_for_ever, "counted for ever"),
-    "a node that is never tried again": Fault(NodePool, "end_trial", _never_again, "gets no calls"),
 }
 """Faults that the machine has to find."""
 
