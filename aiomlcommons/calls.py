@@ -35,6 +35,7 @@ from aiomlcommons.tracing.calls import NO_CALL, CallSpan, named_by_path
 from aiomlcommons.tracing.telemetry import telemetry
 from aiomlcommons.trouble.kinds import Kind
 from aiomlcommons.trouble.pages import page_in
+from aiomlcommons.typed import typed
 from aiomlcommons.wire.codec import TYPED_JSON, from_http, to_http
 from aiomlcommons.wire.features import Feature
 from aiomlcommons.wire.flavors import Flavor
@@ -192,6 +193,7 @@ class Calls:
         hedged = isinstance(request, _PREDICTIONS)
         return self._exchange(sent, repeatable=request.endpoint.repeatable, hedged=hedged)
 
+    @typed(own="headers")
     async def request(
         self,
         method: str,

@@ -62,7 +62,7 @@ class NotSupported(MLCommonsError):
 
 
 class SessionClosed(MLCommonsError, RuntimeError):
-    """A session that is not open: not entered yet, closed, or opened on another event loop."""
+    """A session that is not open here: not entered yet, closed, or opened on another event loop or before a fork."""
 
 
 class NoCredentials(MLCommonsError):

@@ -22,6 +22,7 @@ import numpy.typing as npt
 
 from aiomlcommons.api.predict import Cell, ColumnMeta, DataFrame, Row
 from aiomlcommons.errors import InvalidRequest
+from aiomlcommons.typed import typed
 
 Column: TypeAlias = tuple[str | None, list[Any]]
 """The type of a column (None: to be inferred) and its values."""
@@ -41,6 +42,7 @@ DTYPES = {"BOOLEAN": "bool", "SHORT": "i2", "INTEGER": "i4", "LONG": "i8", "FLOA
 FAMILIES: Mapping[type, str] = {bool: "a boolean", int: "a number", float: "a number", str: "text"}
 
 
+@typed
 def from_columns(columns: Mapping[str, Iterable[Any]]) -> DataFrame:
     """Build a frame from named columns, each a sequence or a one-dimensional numpy array.
 
@@ -50,6 +52,7 @@ def from_columns(columns: Mapping[str, Iterable[Any]]) -> DataFrame:
     return _frame({name: _values(name, values) for name, values in columns.items()})
 
 
+@typed
 def from_rows(rows: Iterable[Mapping[str, Any]]) -> DataFrame:
     """Build a frame from rows; an absent key is a missing value. Raises as ``from_columns`` does."""
     given = list(rows)

@@ -98,4 +98,6 @@ def _number(level: str | int) -> int:
         return number
     if isinstance(level, bool) or not isinstance(level, int):
         raise TypeError(f"the level must be a text such as 'info', or a number, not {type(level).__name__}")
+    if level < 0:
+        raise ValueError(f"the level must be at least 0, not {level}")
     return level

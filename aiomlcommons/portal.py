@@ -9,12 +9,14 @@ import weakref
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from contextlib import AbstractAsyncContextManager, ExitStack, contextmanager
+from functools import partial
 from typing import Any, Generic, TypeVar, cast
 
 import anyio
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from aiomlcommons.errors import SessionClosed
+from aiomlcommons.owner import Owner
 
 T = TypeVar("T")
 Owned = TypeVar("Owned")
@@ -24,23 +26,34 @@ class Portal(Generic[Owned]):
     """A context that is open on an event loop in a thread of its own, until ``close``; ``value`` is what it holds.
 
     Any thread may call it, but that of the loop, which would wait for itself: it raises RuntimeError there. It closes
-    with ``owner``: when that is collected, or the process ends.
+    with ``holder``: when that is collected, or the process ends. A forked process does not have the thread, so there it
+    is closed, and closing it does nothing.
     """
 
-    def __init__(self, context: AbstractAsyncContextManager[Owned], owner: object) -> None:
+    def __init__(self, context: AbstractAsyncContextManager[Owned], holder: object) -> None:
         with ExitStack() as stack:
             self._portal: BlockingPortal = stack.enter_context(start_blocking_portal(name="aiomlcommons"))
             stack.callback(self._portal.call, self._portal.stop, True)  # what still runs would be waited for
             self._thread: threading.Thread = self._portal.call(threading.current_thread)  # an ident is used anew
+            # In a forked process anyio's context is to take the thread for ended; to its end it would wait for it.
+            abandon = partial(setattr, self._portal, "_event_loop_thread_id", None)
+            self._owner: Owner = self._portal.call(Owner, self._portal, abandon)
             self.value = stack.enter_context(self._portal.wrap_async_context_manager(context))
             self._stack = stack.pop_all()
-        self.closed = False
-        weakref.finalize(owner, _close_collected, self.close)
+        self._closed = False
+        weakref.finalize(holder, _close_collected, self.close)
+
+    @property
+    def closed(self) -> bool:
+        """Whether it takes calls no more."""
+        return self._closed or self._owner.is_forked
 
     def close(self) -> None:
         """Leave the context, cancel what still runs, and end the thread. Closing it twice is allowed."""
+        if self._owner.is_forked:
+            return
         self._refuse_own_thread()
-        self.closed = True
+        self._closed = True
         self._stack.close()
 
     def call(self, function: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
@@ -80,7 +93,7 @@ class Portal(Generic[Owned]):
                 yield entered.result()
             except Exception as error:
                 errors.append(error)
-            if not future.done():  # as it is once the portal is closed
+            if not future.done() and not self.closed:
                 self._portal.call(leaving.set)
                 _result(future)
 
@@ -96,7 +109,9 @@ class Portal(Generic[Owned]):
     @contextmanager
     def _task(self, run: Callable[[], Awaitable[T]]) -> Iterator[Future[T]]:
         """Run a task on the event loop. An interrupt, such as Ctrl-C, cancels it, and is raised once it has ended."""
-        if self.closed:
+        if self._owner.is_forked:
+            self._owner.check("the session")
+        if self._closed:
             raise SessionClosed("the session is closed; create a new one with Session(...)")
         self._refuse_own_thread()
         scopes, ended = list[anyio.CancelScope](), threading.Event()

@@ -12,11 +12,13 @@ from typing import Any, TypeAlias
 
 from aiomlcommons.errors import InvalidRequest
 from aiomlcommons.record import kind_of
+from aiomlcommons.typed import typed
 
 Query: TypeAlias = dict[str, Any]
 """A query of the query DSL: ``{"match": {"text": "wisdom"}}``."""
 
 
+@typed(own="field query_text model_id filter")
 def neural(
     field: str,
     query_text: str | None = None,
@@ -81,6 +83,7 @@ def neural(
     )
 
 
+@typed(own="field query_text model_id query_tokens")
 def neural_sparse(
     field: str,
     query_text: str | None = None,
@@ -125,6 +128,7 @@ def neural_sparse(
     )
 
 
+@typed(own="field vector filter")
 def knn(
     field: str,
     vector: Iterable[float],
@@ -179,6 +183,7 @@ def knn(
     )
 
 
+@typed(own="filter")
 def hybrid(
     *queries: Mapping[str, Any], filter: Mapping[str, Any] | None = None, pagination_depth: int | None = None
 ) -> Query:

@@ -13,6 +13,7 @@ from aiomlcommons import ENDPOINTS, HttpResponse, Session
 from aiomlcommons.api.models import DeployModel, Models, SearchModels
 from aiomlcommons.api.predict import PredictStream
 from aiomlcommons.cli.calls import endpoints
+from aiomlcommons.decoding.bounded import LARGEST_RESPONSE
 from aiomlcommons.endpoint import Encode, Pieces, Request
 from aiomlcommons.lifecycle.methods import ModelLife
 from aiomlcommons.namespace import Namespace, op, space
@@ -20,6 +21,8 @@ from aiomlcommons.namespace import Namespace, op, space
 
 class Keeps:
     """A session that records requests and returns them."""
+
+    _most = LARGEST_RESPONSE
 
     async def send(self, request: Request[Any], /) -> Any:
         return request

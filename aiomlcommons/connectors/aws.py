@@ -21,6 +21,7 @@ from aiomlcommons.connectors.build import (
 )
 from aiomlcommons.errors import InvalidRequest
 from aiomlcommons.net.secret import Secret
+from aiomlcommons.typed import typed
 
 BEDROCK = "https://bedrock-runtime.${parameters.region}.amazonaws.com"
 SAGEMAKER = "https://runtime.sagemaker.${parameters.region}.amazonaws.com"
@@ -43,6 +44,7 @@ class AwsOptions(Options, total=False):
 KEYS = ("access_key", "secret_key", "session_token")
 
 
+@typed(own="region model endpoint")
 def bedrock_titan_embeddings(
     region: str,
     model: str = TITAN_V2,

@@ -22,10 +22,12 @@ from aiomlcommons.connectors.build import (
 )
 from aiomlcommons.errors import InvalidRequest
 from aiomlcommons.net.secret import Secret
+from aiomlcommons.typed import typed
 
 FUNCTIONS = {"openai": "openai.embedding", "list": "default.embedding"}
 
 
+@typed(own="url answer input model api_key pre_process_function post_process_function")
 def http_embeddings(
     url: str,
     *,
@@ -59,7 +61,7 @@ def http_embeddings(
 
     https://docs.opensearch.org/latest/ml-commons-plugin/remote-models/blueprints/
     """
-    if answer not in FUNCTIONS:
+    if answer not in tuple(FUNCTIONS):
         raise InvalidRequest(f"answer must be 'openai' or 'list', not {answer!r}")
     shown, credential = _headers(headers or {}, api_key)
     values = checked_further(parameters, ("model", "input"))
@@ -82,9 +84,9 @@ def _body(input: str | None, values: Mapping[str, Any]) -> str:
         raise InvalidRequest(f"input=None sends only the list of texts, without {', '.join(values)}")
     if input is None:
         return texts
-    if input in values:
+    if checked_text("input", input) in values:
         raise InvalidRequest(f"input: the key {input!r} cannot hold both the texts and a parameter")
-    return json_object({checked_text("input", input): texts, **places(values)})
+    return json_object({input: texts, **places(values)})
 
 
 def _headers(

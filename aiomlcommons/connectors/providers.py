@@ -21,6 +21,7 @@ from aiomlcommons.connectors.build import (
 )
 from aiomlcommons.errors import InvalidRequest
 from aiomlcommons.net.secret import Secret
+from aiomlcommons.typed import typed
 
 OPENAI = "https://api.openai.com"
 COHERE = "https://api.cohere.ai"
@@ -28,6 +29,7 @@ GEMINI = "https://generativelanguage.googleapis.com"
 CohereEmbedding: TypeAlias = Literal["float", "int8", "uint8", "binary", "ubinary"]
 
 
+@typed(own="model api_key endpoint")
 def openai_embeddings(
     model: str,
     api_key: str | Secret,
@@ -51,6 +53,7 @@ def openai_embeddings(
     return connector(f"OpenAI {model}", action, credential=credential, parameters=values, options=options)
 
 
+@typed(own="model api_key endpoint")
 def openai_chat(
     model: str,
     api_key: str | Secret,
@@ -74,6 +77,7 @@ def openai_chat(
     return connector(f"OpenAI {model}", action, credential=credential, parameters=values, options=options)
 
 
+@typed(own="model api_key embedding_type input_type truncate endpoint")
 def cohere_embeddings(
     model: str,
     api_key: str | Secret,
@@ -139,6 +143,7 @@ def cohere_rerank(
     return connector(f"Cohere {model}", action, credential=credential, parameters=values, options=options)
 
 
+@typed(own="model api_key endpoint")
 def gemini_generate_content(
     model: str,
     api_key: str | Secret,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from aiomlcommons.client import HasClient
+from aiomlcommons.typed import typed
 
 if TYPE_CHECKING:
     from aiomlcommons.diagnosis.diagnosis import Diagnosis
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 class Diagnoses(HasClient):
     """What is wrong with the cluster for ML."""
 
+    @typed
     def diagnose(self, *, timeout: float = 20.0) -> Diagnosis:
         """Find out what is wrong with the cluster for ML, and what mends it; nothing is changed.
 

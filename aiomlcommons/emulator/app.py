@@ -25,6 +25,7 @@ from aiomlcommons.emulator.pool import CallNext
 from aiomlcommons.emulator.registry import HANDLERS, Bare, Plain, answered, load_handlers
 from aiomlcommons.endpoint import Request
 from aiomlcommons.http import CBOR, HttpRequest
+from aiomlcommons.typed import typed, typed_fields
 from aiomlcommons.usage import context
 from aiomlcommons.wire import convert
 from aiomlcommons.wire.flavors import SERVERLESS, flavor_named
@@ -35,7 +36,7 @@ log = logging.getLogger(__name__)
 LARGEST_BODY = 100 * 1024 * 1024
 
 
-@attrs.define
+@attrs.define(field_transformer=typed_fields)
 class Emulator:
     """An emulated ML Commons: ``cluster`` is its state, ``faults`` injects faults.
 
@@ -72,6 +73,7 @@ class Emulator:
         restart.restart(self.cluster, recovering)
 
     @context("serve(...)", "`async with emulator.serve() as url:`")
+    @typed
     async def serve(
         self,
         *,

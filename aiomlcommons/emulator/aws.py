@@ -17,6 +17,7 @@ from hashlib import sha256
 import attrs
 
 from aiomlcommons.emulator.errors import Refused
+from aiomlcommons.typed import typed_fields
 
 ALGORITHM = "AWS4-HMAC-SHA256"
 TOLERATED = timedelta(minutes=5)
@@ -50,7 +51,7 @@ class _Key:
     expired: bool = False
 
 
-@attrs.define
+@attrs.define(field_transformer=typed_fields)
 class AwsVerifier:
     """The gateway of a domain (service ``es``) or of a Serverless collection (``aoss``), for ``Emulator(aws=...)``.
 

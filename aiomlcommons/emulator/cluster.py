@@ -32,6 +32,7 @@ from aiomlcommons.emulator.machine import Machine
 from aiomlcommons.emulator.security import Security
 from aiomlcommons.emulator.settings.store import SettingStore
 from aiomlcommons.endpoint import Request
+from aiomlcommons.typed import typed_fields
 from aiomlcommons.wire.flavors import OPENSEARCH, SERVERLESS, Flavor, flavor_named
 from aiomlcommons.wire.version import Version
 
@@ -46,7 +47,7 @@ def _flavor(given: str | Flavor) -> Flavor:
     return flavor_named(given) if isinstance(given, str) else given
 
 
-@attrs.define
+@attrs.define(field_transformer=typed_fields)
 class Cluster:
     """An emulated cluster of one data node. ``clock`` returns Unix time in seconds.
 

@@ -25,6 +25,7 @@ from aiomlcommons.emulator.errors import HEAP_FULL, Refused, breaker_open, circu
 from aiomlcommons.emulator.pool import CallNext, Pool
 from aiomlcommons.endpoint import Request
 from aiomlcommons.http import HttpRequest
+from aiomlcommons.typed import typed
 
 T = TypeVar("T")
 Action: TypeAlias = Callable[[web.BaseRequest, CallNext], Awaitable[web.StreamResponse]]
@@ -95,6 +96,7 @@ class Faults:
     _races: list[Rule] = attrs.field(factory=list)
     has_internet: bool = True
 
+    @typed
     def add(
         self,
         action: Action,
@@ -114,16 +116,19 @@ class Faults:
         self._races.clear()
         self.has_internet = True
 
+    @typed
     def slow(self, seconds: float, *, times: int | None = None, **matching: Unpack[Matching]) -> None:
         """Delay the response."""
         self.add(latency(seconds), times=times, **matching)
 
+    @typed
     def throttle(self, *, retry_after: int | None = None, times: int | None = 1, **matching: Unpack[Matching]) -> None:
         """Respond with 429, and with ``Retry-After`` in seconds where given."""
         throttled = refused(429, "status_exception", "Request is throttled at model level.")
         headers = {} if retry_after is None else {"retry-after": str(retry_after)}
         self.add(refuse(Refused(429, throttled.body, headers)), times=times, **matching)
 
+    @typed
     def fail(
         self, status: int = 500, *, reason: str = "boom", times: int | None = 1, **matching: Unpack[Matching]
     ) -> None:
@@ -134,6 +139,7 @@ class Faults:
         """Respond with 429 as the memory circuit breaker of OpenSearch, or with ``heap`` that of ML Commons."""
         self.add(refuse(breaker_open(HEAP_FULL) if heap else circuit_broken()), times=times, **matching)
 
+    @typed
     def cold_start(self, *, times: int = 2, seconds: float = 0.0) -> None:
         """Respond to the next requests, whichever, with 503 after so many seconds, as a collection that wakes up."""
         waking = refuse(Refused(503, None))
@@ -152,6 +158,7 @@ class Faults:
         """Close the connection in the middle of the response."""
         self.add(cut_answer, times=times, **matching)
 
+    @typed
     def limit(self, capacity: int, *, seconds: float = 0.0, queue: float = 0, on: Where = PREDICTIONS) -> Pool:
         """Process ``capacity`` requests at once, each for ``seconds``; queue up to ``queue``, reject others with 429.
 

@@ -13,6 +13,7 @@ import attrs
 
 from aiomlcommons.api.common import Shards, WriteResult
 from aiomlcommons.emulator.errors import version_conflict
+from aiomlcommons.typed import typed_fields
 
 T = TypeVar("T")
 
@@ -27,7 +28,7 @@ def token(size: int) -> str:
     return base64.urlsafe_b64encode(uuid.uuid4().bytes[:size]).rstrip(b"=").decode()
 
 
-@attrs.frozen
+@attrs.frozen(field_transformer=typed_fields)
 class Refresh:
     """How long a delayed change stays invisible: a number of reads of its index, or seconds of the cluster's clock.
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from aiomlcommons.emulator.errors import DISK_FULL, HEAP_FULL
+from aiomlcommons.typed import typed_fields
 
 if TYPE_CHECKING:
     from aiomlcommons.emulator.settings.store import SettingStore
@@ -17,7 +18,7 @@ DATA_NODE = ("cluster_manager", "data", "ingest", "remote_cluster_client")
 _SIZES = {"b": 1, "kb": 1 << 10, "mb": 1 << 20, "gb": GB, "tb": 1 << 40}
 
 
-@attrs.define
+@attrs.define(field_transformer=typed_fields)
 class Machine:
     """What the node's statistics say: percentages of memory, JVM heap and CPU in use, and bytes of disk.
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import attrs
 
+from aiomlcommons.typed import typed_fields
 
-@attrs.define
+
+@attrs.define(field_transformer=typed_fields)
 class Security:
     """The user of all requests. ``denied`` are patterns of privileges that the user lacks, such as ``cluster:*``."""
 

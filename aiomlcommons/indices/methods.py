@@ -12,6 +12,7 @@ from aiomlcommons.indices.for_model import ModelIndex, fields_for, made, vectors
 from aiomlcommons.indices.vector_field import Method, VectorField
 from aiomlcommons.lifecycle.ensure import ensure
 from aiomlcommons.lifecycle.spec import Spec
+from aiomlcommons.typed import typed
 
 if TYPE_CHECKING:
     from aiomlcommons.client import Client
@@ -23,6 +24,7 @@ class IndexLife(Indices):
 
     _session: Client
 
+    @typed(own="model engine method space_type")
     async def create_for(
         self,
         model: Spec | str,

@@ -13,6 +13,7 @@ import attrs
 
 from aiomlcommons.errors import InvalidRequest
 from aiomlcommons.spelling import did_you_mean
+from aiomlcommons.typed import typed_but
 
 Method: TypeAlias = str | Mapping[str, Any]
 """A method by its name, or as the mapping has it: ``{"name": "hnsw", "parameters": {"m": 32}}``."""
@@ -67,7 +68,7 @@ class Field(Protocol):
         ...
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, field_transformer=typed_but("engine method space_type"))
 class VectorField:
     """What a field is to hold, and how it is to be searched.
 

@@ -28,6 +28,7 @@ from aiomlcommons.inference.many import check_sizes
 from aiomlcommons.inference.tables import text_field
 from aiomlcommons.inference.texts import checked_rows, shown
 from aiomlcommons.inference.vectors import Vectors
+from aiomlcommons.owner import Owner
 from aiomlcommons.progress.event import Callback, Phase, Progress
 from aiomlcommons.progress.telling import telling
 from aiomlcommons.usage import refuses
@@ -51,17 +52,31 @@ class Batch(Generic[T]):
         return len(self.rows)
 
 
+class _Batches(Generic[T]):
+    """Batches as they complete. On another event loop nothing would wake who waits for one, so that is refused."""
+
+    def __init__(self, results: Results[Batch[T]]) -> None:
+        self._results, self._owner = results, Owner()
+
+    def __aiter__(self) -> AsyncIterator[Batch[T]]:
+        return self
+
+    async def __anext__(self) -> Batch[T]:
+        self._owner.check("ml.embed(...)")
+        return await anext(self._results)
+
+
 @refuses("async with", "with", "await", "for", write="`async for row, vector in embedded:`")
 class Embedded(Generic[T]):
     """An async iterator of ``(row, vector)``; ``batches()`` iterates over whole batches instead."""
 
     def __init__(self, results: Results[Batch[T]]) -> None:
-        self._results = results
+        self._batches = _Batches(results)
         self._pairs: Iterator[tuple[T, Vectors]] = iter(())
 
     def batches(self) -> AsyncIterator[Batch[T]]:
         """Iterate over batches: rows as a list, vectors as one array of shape ``(len(rows), dimension)``."""
-        return self._results
+        return self._batches
 
     def __aiter__(self) -> AsyncIterator[tuple[T, Vectors]]:
         return self
@@ -69,7 +84,7 @@ class Embedded(Generic[T]):
     async def __anext__(self) -> tuple[T, Vectors]:
         for pair in self._pairs:
             return pair
-        batch = await anext(self._results)
+        batch = await anext(self._batches)
         self._pairs = zip(batch.rows, batch.vectors, strict=True)
         return next(self._pairs)
 

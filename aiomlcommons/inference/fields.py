@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 
 from aiomlcommons.errors import InvalidRequest
 from aiomlcommons.inference.words import is_missing, words
+from aiomlcommons.typed import typed
 
 Row: TypeAlias = Mapping[str, Any]
 
@@ -30,6 +31,8 @@ class TextFrom:
     """
 
     def __init__(self, spec: str, default: str | None = None) -> None:
+        if not isinstance(spec, str):
+            raise TypeError(f"spec must be a field, a path or a template, not {type(spec).__name__}")
         if not isinstance(default, str | None):
             raise InvalidRequest(f"the default of {spec!r} must be a text, not {default!r}")
         self.spec, self.default = spec, default
@@ -77,6 +80,7 @@ class FieldMap:
     field or path is kept as it is.
     """
 
+    @typed
     def __init__(self, fields: Mapping[str, str | TextFrom]) -> None:
         self._shown = {name: spec if isinstance(spec, str) else repr(spec) for name, spec in fields.items()}
         self._fields = {name: _mapped_by(spec) for name, spec in fields.items()}

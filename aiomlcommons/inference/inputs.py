@@ -13,6 +13,9 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import orjson
 
+from aiomlcommons.net.rules import AMOUNT
+from aiomlcommons.typed import typed_fields
+
 if TYPE_CHECKING:
     from aiomlcommons.api.connectors import ConnectorAction
 
@@ -26,7 +29,7 @@ _PLACE = re.compile(r"\$\{parameters\.(\w+)(:-[^}]*)?\}")
 _QUOTE = re.compile(r'(?<!\\)"')
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, field_transformer=typed_fields)
 class ModelInputs:
     """The names of the parameters by which a remote model takes texts; None for those that it does not have.
 
@@ -48,7 +51,7 @@ class ModelInputs:
     context: str | None = None
     count: str | None = None
     side: str | None = None
-    most: int | None = attrs.field(default=None, validator=attrs.validators.optional(attrs.validators.ge(1)))
+    most: int | None = attrs.field(default=None, validator=attrs.validators.optional(AMOUNT))
     single: bool = False
     bedrock: bool = False
 

@@ -20,9 +20,10 @@ from aiomlcommons.inference.texts import Texts, check_text, checked_texts
 from aiomlcommons.inference.vectors import Vectors
 from aiomlcommons.namespace import HasSession
 from aiomlcommons.net.exchange import Exchange
-from aiomlcommons.net.rules import AMOUNT
+from aiomlcommons.net.rules import AMOUNT, Rule
 from aiomlcommons.progress.event import Callback
 from aiomlcommons.tracing.models import asks_model
+from aiomlcommons.typed import typed
 from aiomlcommons.usage import Context
 from aiomlcommons.wire.codec import to_http
 from aiomlcommons.wire.features import Feature
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
 Row = TypeVar("Row")
 Side: TypeAlias = Literal["query", "passage"]
+SIDE = Rule((str,), "'query' or 'passage'", {"query", "passage"}.__contains__)
 # Providers take 96 texts (Cohere), 100 (Gemini) or 2,048 (OpenAI) in a request.
 BATCH = 64
 CONCURRENCY = 4
@@ -50,6 +52,7 @@ class Inference(HasSession):
     _server: Server
     _inputs: KnownInputs
 
+    @typed
     def declare_inputs(self, model_id: str, inputs: ModelInputs) -> None:
         """Name the parameters by which a remote model takes texts: ``ModelInputs(texts="input")``.
 
@@ -110,6 +113,7 @@ class Inference(HasSession):
         parts = await self._remote(model_id).each(texts, {"side": content_type}, vectors.embeddings, accept=CBOR)
         return vectors.joined(parts)
 
+    @typed(own="rows text concurrency progress", batch=AMOUNT.check)
     def embed(
         self,
         model_id: str,
@@ -168,6 +172,7 @@ class Inference(HasSession):
         return Context("ml.embed(...)", EMBED, entered)
 
     @asks_model("embeddings")
+    @typed(own="model_id texts batch concurrency")
     async def sparse(
         self,
         model_id: str,
@@ -277,6 +282,8 @@ class Inference(HasSession):
 @lru_cache
 def _embedding(model_id: str, content_type: Side | None) -> Prepared:
     """Return the request for the embeddings of a model, without the texts."""
+    if content_type is not None:
+        SIDE.check("content_type", content_type)
     parameters = {"content_type": content_type} if content_type else None
     # Only this route passes text_docs to a remote model; a local one ignores the algorithm in the path. Bytes are
     # requested; a model that does not support them responds with numbers.

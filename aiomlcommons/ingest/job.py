@@ -26,6 +26,7 @@ from aiomlcommons.ingest.state.dead_letters import DeadLetters
 from aiomlcommons.ingest.stats import Report, Stats
 from aiomlcommons.ingest.types import Sink, Source, kind_of
 from aiomlcommons.net.sparing import Sparing
+from aiomlcommons.owner import Owner
 from aiomlcommons.progress.event import Progress
 from aiomlcommons.tracing.jobs import JobCounters
 from aiomlcommons.tracing.spans import NO_SPAN, Span
@@ -45,6 +46,7 @@ class Job:
     def __init__(self, engine: Engine, report: Callable[[], Report], span: Span = NO_SPAN) -> None:
         self._engine, self._report, self._span = engine, report, span
         self._ended = anyio.Event()
+        self._owner = Owner()
         self._error: Exception | None = None
         self._unretrieved: Exception | None = None
 
@@ -89,10 +91,11 @@ class Job:
         )
 
     def __await__(self) -> Generator[Any, Any, Report]:
-        """Wait for the end of the job and return its report."""
+        """Wait for the end of the job and return its report. Raises SessionClosed on another event loop."""
         return self._end().__await__()
 
     async def _end(self) -> Report:
+        self._owner.check("the job")
         await self._ended.wait()
         self._unretrieved = None
         if self._error is not None:

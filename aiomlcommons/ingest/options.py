@@ -74,7 +74,15 @@ class JobOptions:
         _check_number("retry_budget", self.retry_budget)
         _check_concurrency(self.concurrency)
         _check_failures(self.max_failures)
-        if self.ids not in {None, "auto"}:
+        if not isinstance(self.backoff, Backoff):
+            raise InvalidRequest(f"backoff must be a Backoff, such as Backoff(first=0.5), not {self.backoff!r}")
+        if not callable(self.count_tokens):
+            raise InvalidRequest(f"count_tokens must be a function of a text, not {self.count_tokens!r}")
+        if not isinstance(self.text_default, str | None):
+            raise InvalidRequest(f"text_default must be a string, not {self.text_default!r}")
+        if self.content_type not in (None, "query", "passage"):
+            raise InvalidRequest(f"content_type must be 'query' or 'passage', not {self.content_type!r}")
+        if self.ids not in (None, "auto"):
             raise InvalidRequest(f"ids must be 'auto' or None, not {self.ids!r}")
         self.checker()
         Chunks.of(self.chunk)

@@ -14,7 +14,9 @@ from aiomlcommons.api.model_records import DeploySetting, ModelFormat, RateLimit
 from aiomlcommons.lifecycle.files.hub_repository import HubRepository
 from aiomlcommons.lifecycle.pasted_names import plain_name, revision_in
 from aiomlcommons.lifecycle.spec_fields import Common, GroupSpec, check_name, lower
+from aiomlcommons.net.rules import AMOUNT
 from aiomlcommons.net.secret import Secret
+from aiomlcommons.typed import typed_fields
 
 
 class FileFields(TypedDict, total=False):
@@ -35,7 +37,7 @@ class FileFields(TypedDict, total=False):
     concurrency: int
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, field_transformer=typed_fields)
 class FileModel(Common):
     """A model to upload from a local zip file, or from a directory, which is packed into one.
 
@@ -59,7 +61,7 @@ class FileModel(Common):
     model_config: ModelConfig | None = None
     model_content_hash_value: str | None = attrs.field(default=None, converter=attrs.converters.optional(lower))
     version: str = "1"
-    concurrency: int = attrs.field(default=4, validator=attrs.validators.ge(1))
+    concurrency: int = attrs.field(default=4, validator=AMOUNT)
 
     def __attrs_post_init__(self) -> None:
         check_name(self.name or "", self.model_format)

@@ -17,6 +17,7 @@ from aiomlcommons.lifecycle.removal import remove_model
 from aiomlcommons.lifecycle.spec import Spec
 from aiomlcommons.net.backoff import Backoff
 from aiomlcommons.progress.event import Callback
+from aiomlcommons.typed import typed
 from aiomlcommons.usage import context
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ class ModelLife(Models):
 
     _session: Client
 
+    @typed
     def pretrained(self, name: str) -> Pretrained:
         """Look up a pretrained model by full or short name: ``ml.models.pretrained("all-MiniLM-L6-v2").dimension``.
 
@@ -38,6 +40,7 @@ class ModelLife(Models):
         """
         return catalogue.pretrained(name)
 
+    @typed(own="spec progress")
     async def ensure(
         self,
         spec: Spec | str,
@@ -96,6 +99,7 @@ class ModelLife(Models):
         )
 
     @context("ml.models.deployed(...)", "`async with ml.models.deployed(...) as model:`")
+    @typed(own="spec progress")
     async def deployed(
         self,
         spec: Spec | str,
@@ -116,6 +120,7 @@ class ModelLife(Models):
                 with anyio.CancelScope(shield=True):
                     await self.undeploy(model.model_id)
 
+    @typed(own="model_id progress")
     async def remove(
         self,
         model_id: str,

@@ -16,12 +16,13 @@ from aiomlcommons.errors import InvalidRequest
 from aiomlcommons.lifecycle import catalogue
 from aiomlcommons.lifecycle.file_model import FileModel
 from aiomlcommons.lifecycle.spec_fields import Common, GroupSpec, check_name, lower
+from aiomlcommons.typed import typed_fields
 from aiomlcommons.wire import convert
 
 __all__ = ["ExistingModel", "FileModel", "GroupSpec", "PretrainedModel", "RemoteModel", "Spec", "UrlModel"]
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, field_transformer=typed_fields)
 class PretrainedModel(Common):
     """A model of the pretrained catalogue, by full or short name, or its id on Hugging Face, in any case.
 
@@ -71,7 +72,7 @@ class PretrainedModel(Common):
         return name != self.known.name or version == self.register_version
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, field_transformer=typed_fields)
 class UrlModel(Common):
     """A model whose zip file the cluster downloads from ``url``; its SHA-256 in hex identifies the content.
 
@@ -94,7 +95,7 @@ class UrlModel(Common):
         return _hash_of(model) == self.model_content_hash_value
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, field_transformer=typed_fields)
 class RemoteModel(Common):
     """A remote model: with the id of an existing connector, or with a connector embedded in the model.
 
@@ -122,7 +123,7 @@ class RemoteModel(Common):
         return _essence(convert.unstructure(self.connector))
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, field_transformer=typed_fields)
 class ExistingModel:
     """A registered model, by id."""
 

@@ -11,9 +11,10 @@ from aiomlcommons.api import checks
 from aiomlcommons.api.common import AccessMode
 from aiomlcommons.api.model_records import DeploySetting, RateLimiter
 from aiomlcommons.errors import InvalidRequest
+from aiomlcommons.typed import typed_fields
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, field_transformer=typed_fields)
 class GroupSpec:
     """A model group by name; if none has that name, it is registered with the other fields."""
 
@@ -24,7 +25,7 @@ class GroupSpec:
     add_all_backend_roles: bool | None = None
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, field_transformer=typed_fields)
 class Common:
     """The fields that specs of new models share. ``group`` is the name of a model group, or a GroupSpec."""
 
@@ -47,4 +48,4 @@ def check_name(name: str, model_format: str | None) -> None:
 
 
 def lower(text: str) -> str:
-    return text.lower()
+    return text.lower() if isinstance(text, str) else text  # what is no text is refused after it

@@ -27,6 +27,7 @@ from aiomlcommons.net._pooled import Pooled
 from aiomlcommons.net.proxy import DIRECT, Proxies, Proxy
 from aiomlcommons.net.tls import TLS
 from aiomlcommons.net.transport import Streamed, Timeout
+from aiomlcommons.owner import Owner
 
 T = TypeVar("T")
 
@@ -58,10 +59,10 @@ class AiohttpTransport:
         connector = aiohttp.TCPConnector(limit=0, limit_per_host=self._pool_size, ssl=context)
         # The argument of this name is deprecated; without it only connections that end with the session close at once.
         connector._ssl_shutdown_timeout = FAREWELL
-        self._loop = asyncio.get_running_loop()
-        factory: Any = partial(Connection if IS_KNOWN else Pooled, loop=self._loop)
+        loop = asyncio.get_running_loop()
+        factory: Any = partial(Connection if IS_KNOWN else Pooled, loop=loop)
         connector._factory = factory
-        self._deadlines = Deadlines(self._loop)
+        self._deadlines = Deadlines(loop)
         self._client = aiohttp.ClientSession(
             connector=connector,
             headers={"accept-encoding": "gzip, deflate" if self._gzip else "identity"},
@@ -70,11 +71,13 @@ class AiohttpTransport:
         )
         # aiohttp would silently resend some requests if a reused connection breaks; only Exchange decides on retries.
         self._client._retry_connection = False
+        # In a forked process aiohttp's finalizers are to take it for closed.
+        self._owner = Owner(keeps=connector, abandon=partial(setattr, connector, "_closed", True))
 
     async def close(self) -> None:
-        """Close every connection. Idempotent."""
+        """Close every connection. Idempotent; in a forked process the connections are its parent's, and stay open."""
         client, self._client = self._client, None
-        if client is not None:
+        if client is not None and not self._owner.is_forked:
             self._deadlines.close()
             if client.connector is not None:
                 await client.connector.close(abort_ssl=True)
@@ -94,6 +97,8 @@ class AiohttpTransport:
                     raise
         except (aiohttp.ClientError, TimeoutError, OSError, UnicodeError) as error:
             failure = self._translate(error, request, timeout)
+        except asyncio.CancelledError:
+            failure = self._closed_meanwhile()
         # Raised outside of the except block: aiohttp's error may hold credentials, and must not become its context.
         raise failure
 
@@ -104,6 +109,7 @@ class AiohttpTransport:
         answer = await self._translated(self._begun(request, timeout), request, timeout)
 
         async def pieces() -> bytes:
+            self._owner.check("the stream")
             return await self._translated(answer.content.readany(), request, timeout)
 
         try:
@@ -116,8 +122,6 @@ class AiohttpTransport:
     def _opened(self) -> aiohttp.ClientSession:
         if self._client is None:
             raise SessionClosed("the session is not open")
-        if asyncio.get_running_loop() is not self._loop:
-            raise SessionClosed("the session belongs to another event loop: open one session for each loop")
         return self._client
 
     async def _begun(self, request: HttpRequest, timeout: Timeout) -> aiohttp.ClientResponse:
@@ -152,7 +156,19 @@ class AiohttpTransport:
             return await work
         except (aiohttp.ClientError, TimeoutError, OSError, UnicodeError) as error:
             failure = self._translate(error, request, timeout)
+        except asyncio.CancelledError:
+            failure = self._closed_meanwhile()
         raise failure
+
+    def _closed_meanwhile(self) -> MLCommonsError:
+        """Return the error of a call that the pool cancelled when it was closed; raises again any other cancellation.
+
+        aiohttp cancels who waits for a connection, as if somebody had cancelled the task.
+        """
+        task = asyncio.current_task()
+        if self._client is not None or task is None or task.cancelling():
+            raise
+        return SessionClosed("the session was closed meanwhile")
 
     def _translate(self, error: Exception, request: HttpRequest, timeout: Timeout) -> MLCommonsError:
         """Map an error of aiohttp to one of the package."""

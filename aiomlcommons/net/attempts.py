@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Awaitable
 from contextlib import AsyncExitStack
@@ -22,6 +23,7 @@ from aiomlcommons.net.options import Options
 from aiomlcommons.net.retry_budget import RetryBudget
 from aiomlcommons.net.secret import Secret, reveal
 from aiomlcommons.net.transport import Streamed, Transport
+from aiomlcommons.owner import Owner
 from aiomlcommons.statuses import error_for, raise_for_status
 from aiomlcommons.trouble.kinds import Party
 
@@ -33,10 +35,14 @@ NODE_FAILS = frozenset({502, 503, 504})
 
 @attrs.define
 class State:
-    """State shared by a session and its views, so that closing one closes all; ``answered``: it ever got a response."""
+    """State shared by a session and its views, so that closing one closes all; ``answered``: it ever got a response.
+
+    ``owner`` is where the session was opened; None before.
+    """
 
     events: Events = attrs.field(factory=Events)
     name: str = "not open"
+    owner: Owner | None = None
     answered: bool = False
     circuits: Circuits = attrs.field(default=attrs.Factory(lambda self: Circuits(self.events), takes_self=True))
     hedges: RetryBudget = attrs.field(factory=hedges)
@@ -56,10 +62,13 @@ class Attempts:
     hidden: tuple[Secret, ...] = ()
 
     def check_open(self) -> None:
-        """Raise SessionClosed, with what to write, unless the session is open."""
-        if self.state.name != "open":
+        """Raise SessionClosed, with what to write, unless the session is open, on this event loop of this process."""
+        state = self.state
+        if state.owner is None or state.name != "open":
             remedy = "use `async with Session(...) as ml:` or `await Session.connect(...)`"
-            raise SessionClosed(f"the session is {self.state.name}: {remedy}")
+            raise SessionClosed(f"the session is {state.name}: {remedy}")
+        if state.owner.loop is not asyncio._get_running_loop():
+            state.owner.check("the session")
 
     def prepared(self, request: HttpRequest) -> HttpRequest:
         """Return a request with the headers of the session and an id. Raises SessionClosed unless it is open."""

@@ -20,6 +20,7 @@ from aiomlcommons.net.hedge import Hedge, race
 from aiomlcommons.net.nodes import Node
 from aiomlcommons.net.retry_budget import pause_between_probes, pause_for
 from aiomlcommons.net.transport import Streamed
+from aiomlcommons.owner import Owner
 
 # In seconds. A longer Retry-After is left to the caller, who knows whether the work can wait.
 LONGEST_RETRY_AFTER = 60.0
@@ -40,7 +41,7 @@ class Exchange(Attempts):
             raise SessionClosed(f"this session is {self.state.name}; create a new one with Session(...)")
         try:
             await self.transport.open()
-            self.state.name = "open"
+            self.state.name, self.state.owner = "open", Owner()
             if self.discovery is not None:
                 await self.discovery.refresh(self)
         except BaseException:
@@ -50,7 +51,16 @@ class Exchange(Attempts):
             raise
 
     async def close(self) -> None:
-        """Close the transport; it cannot be reopened."""
+        """Close the transport; it cannot be reopened. In a forked process nothing is done.
+
+        Raises SessionClosed on another event loop than the session's, unless that is closed itself.
+        """
+        owner = self.state.owner
+        if owner is not None and self.state.name == "open":
+            if owner.is_forked:
+                return
+            if not owner.is_over:
+                owner.check("the session")
         self.state.name = "closed"
         self.state.events.close()
         await self.transport.close()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, overload
 
 from aiomlcommons.client import HasClient
 from aiomlcommons.errors import InvalidRequest
+from aiomlcommons.typed import typed
 
 if TYPE_CHECKING:
     from aiomlcommons.searching.index_search import IndexSearch
@@ -54,6 +55,7 @@ class Searches(HasClient):
         into: Callable[..., T],
         **body: Any,
     ) -> IndexSearch[T]: ...
+    @typed(own="query size from_ sort search_pipeline preference routing into")
     def search(
         self,
         index: str,
@@ -149,6 +151,7 @@ class Searches(HasClient):
         into: Callable[..., T],
         **body: Any,
     ) -> TextSearch[T]: ...
+    @typed(own="text k filter into")
     def search_text(
         self,
         index: str,

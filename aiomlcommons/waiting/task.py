@@ -22,6 +22,7 @@ from aiomlcommons.tracing.spans import Span, work
 from aiomlcommons.trouble.kinds import Kind
 from aiomlcommons.trouble.parsed_error import parse_error
 from aiomlcommons.trouble.table import trouble_of
+from aiomlcommons.typed import typed
 from aiomlcommons.usage import refuses
 from aiomlcommons.waiting.errors import TaskFailed, TaskStalled
 
@@ -229,6 +230,7 @@ class Started(Protocol):
 class Waits(HasSession):
     """Mixin of the session with ``task``, which waits for tasks."""
 
+    @typed(own="task progress")
     def task(
         self,
         task: str | Started,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
+from math import isfinite
 from typing import Any, NamedTuple, get_args, get_origin, get_type_hints
 
 from aiomlcommons.endpoint import Request, fields_of, wire_name
@@ -39,7 +40,7 @@ def plain_keys(request: Request[Any]) -> dict[str, Any] | None:
         kind = type(value)
         if value is None and may_be_absent:
             continue
-        if not (kind in taken or (takes_texts and _are_texts(value))):
+        if not (kind in taken or (takes_texts and _are_texts(value))) or (kind is float and not isfinite(value)):
             return None
         keys[key] = value
     return keys

@@ -15,6 +15,7 @@ from aiomlcommons.masking import MASK, is_secret, without_credentials
 from aiomlcommons.net.secret import Secret
 from aiomlcommons.record import Null
 from aiomlcommons.wire import _hooks
+from aiomlcommons.wire._finite import not_finite
 from aiomlcommons.wire._plain import plain_keys
 from aiomlcommons.wire._unions import is_union, union_in
 
@@ -72,6 +73,8 @@ def checked(request: Request[Any]) -> tuple[dict[str, Any], Request[Any]]:
     if (plain := plain_keys(request)) is not None:
         return plain, request
     keys: dict[str, Any] = unstructure(request)
+    if problems := list(not_finite(keys)):
+        raise Unreadable(problems)
     return keys, structure(keys, type(request))
 
 

@@ -135,7 +135,7 @@ def test_chunks_in_flight_are_one_or_more(count: int) -> None:
 
 @pytest.mark.parametrize("count", [0, -1])
 def test_no_chunks_in_flight_are_refused(count: int) -> None:
-    with pytest.raises(ValueError, match="'concurrency' must be >= 1"):
+    with pytest.raises(ValueError, match="concurrency must be a whole number of at least 1"):
         FileModel(path="m.zip", concurrency=count)
 
 

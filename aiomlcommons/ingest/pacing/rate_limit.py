@@ -8,6 +8,8 @@ from collections.abc import Awaitable, Callable, Sequence
 import anyio
 import attrs
 
+from aiomlcommons.typed import typed_fields
+
 # The providers' rule of thumb for English; a job may pass its model's own tokenizer instead.
 CHARACTERS_PER_TOKEN = 4
 
@@ -17,7 +19,7 @@ def about_tokens(text: str) -> int:
     return len(text) // CHARACTERS_PER_TOKEN + 1
 
 
-@attrs.define
+@attrs.define(field_transformer=typed_fields)
 class RateLimit:
     """A token bucket without a burst: ``requests`` and ``tokens`` per minute, evenly spaced.
 

@@ -22,6 +22,7 @@ from aiomlcommons.ingest.sinks._index_served import ServedIndex, check_pipeline
 from aiomlcommons.ingest.sinks._index_target import Target
 from aiomlcommons.ingest.types import Documents, Refused, Row, Sparse, check_session
 from aiomlcommons.net.backoff import Backoff
+from aiomlcommons.typed import typed
 
 if TYPE_CHECKING:
     from aiomlcommons.client import Client
@@ -72,6 +73,7 @@ class IndexSink(ServedIndex):
     concurrent = True
     _delivering: ClassVar[type[Delivery]] = Delivery
 
+    @typed(own="ml engine method space_type")
     def __init__(
         self,
         ml: Client,

@@ -10,6 +10,7 @@ import orjson
 from aiomlcommons.ingest.sinks._json_rows import in_pieces, not_json
 from aiomlcommons.ingest.sinks.file_sink import FileSink
 from aiomlcommons.ingest.types import Documents, Refused, Row
+from aiomlcommons.typed import typed
 
 
 class JsonLinesSink(FileSink):
@@ -20,6 +21,7 @@ class JsonLinesSink(FileSink):
     cannot hold are refused: NaN or infinity in the vector, bytes or a set in the row.
     """
 
+    @typed
     def __init__(self, path: str | PathLike[str], *, field: str = "embedding") -> None:
         super().__init__(path)
         self.field = field

@@ -17,6 +17,7 @@ from aiomlcommons.ingest.errors import SinkError
 from aiomlcommons.ingest.sinks._part_file import Part
 from aiomlcommons.ingest.sinks.file_sink import EARLIER, FileSink
 from aiomlcommons.ingest.types import Documents, Refused
+from aiomlcommons.typed import typed
 
 # numpy pads the header for any number of rows, so its length is always this.
 HEADER = 128
@@ -35,6 +36,7 @@ class NpySink(FileSink):
 
     takes_columns = True  # it looks at no row
 
+    @typed
     def __init__(self, path: str | PathLike[str]) -> None:
         super().__init__(path)
         self.ids_path = Path(f"{os.fspath(path)}.ids.jsonl")

@@ -17,6 +17,7 @@ from aiomlcommons.ingest.sinks._waiting import Waiting, kind_of_vectors
 from aiomlcommons.ingest.sinks.arrow_tables import DataType, Schema, Table, arrow, conformed, vectors_of
 from aiomlcommons.ingest.sinks.file_sink import EARLIER, BlockingSink
 from aiomlcommons.ingest.types import SHOWN, Documents, Refused, Row
+from aiomlcommons.typed import typed
 
 
 class ParquetSink(BlockingSink):
@@ -33,6 +34,7 @@ class ParquetSink(BlockingSink):
 
     takes_columns = True
 
+    @typed
     def __init__(self, path: str | PathLike[str], *, field: str = "embedding", held: int = 1 << 24) -> None:
         super().__init__(path)
         self._folder, self.field, self._held = Folder(path, field), field, held

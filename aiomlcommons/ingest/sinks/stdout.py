@@ -14,6 +14,7 @@ import anyio.to_thread
 from aiomlcommons.ingest.errors import SinkError
 from aiomlcommons.ingest.sinks._json_rows import encoded, not_json
 from aiomlcommons.ingest.types import Documents, Refused, Row
+from aiomlcommons.typed import typed
 
 # Bytes that a writable pipe takes without blocking: PIPE_BUF of POSIX, of which Windows has no pipes to wait for.
 AT_ONCE = getattr(select, "PIPE_BUF", 512)
@@ -28,6 +29,7 @@ class StdoutSink:
 
     concurrent = False
 
+    @typed
     def __init__(self, *, field: str = "embedding", descriptor: int = 1) -> None:
         self.field, self._descriptor = field, descriptor
         self._written = 0

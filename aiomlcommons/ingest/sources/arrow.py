@@ -22,6 +22,7 @@ from aiomlcommons.ingest.sources.reading import in_thread, source_errors
 from aiomlcommons.ingest.sources.remote import RemotePath, located
 from aiomlcommons.ingest.types import Rows
 from aiomlcommons.spelling import did_you_mean
+from aiomlcommons.typed import typed_fields
 
 # Sixteen batches of the usual size, so that few batches are of two record batches.
 ROWS_AT_ONCE = 1_024
@@ -33,7 +34,7 @@ def _located(data: Any) -> Any:
     return located(data) if isinstance(data, str) else data
 
 
-@attrs.frozen
+@attrs.frozen(field_transformer=typed_fields)
 class ArrowSource:
     """The rows of a Parquet or Arrow file, of a folder of such files, of a pyarrow Dataset or Table, or a data frame.
 

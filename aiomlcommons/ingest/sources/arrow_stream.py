@@ -15,11 +15,12 @@ from aiomlcommons.ingest.sources._arrow_fragments import opened_stream
 from aiomlcommons.ingest.sources.reading import FileSource, checked_position, in_thread, source_errors
 from aiomlcommons.ingest.sources.remote import RemotePath, location, size_of
 from aiomlcommons.ingest.types import Rows
+from aiomlcommons.typed import typed_fields
 
 ROWS_AT_ONCE = 1_024
 
 
-@attrs.frozen
+@attrs.frozen(field_transformer=typed_fields)
 class ArrowStreamSource(FileSource):
     """The rows of a file in Arrow's streaming format, record batch by record batch.
 

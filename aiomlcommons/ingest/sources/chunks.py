@@ -11,6 +11,7 @@ import attrs
 
 from aiomlcommons.errors import InvalidRequest
 from aiomlcommons.ingest.sources._cutting import Cutter
+from aiomlcommons.typed import typed_but
 
 Split: TypeAlias = Callable[[str], Iterable[str]]
 
@@ -20,7 +21,7 @@ def _named(value: Any) -> str:
     return "None" if value is None else str(getattr(value, "__qualname__", type(value).__name__))
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, field_transformer=typed_but("size overlap tokenizer split"))
 class Chunks:
     """How each row becomes several documents, with one chunk of its text each.
 

@@ -14,6 +14,7 @@ from aiomlcommons.ingest.sources._csv_layout import LayoutFinder
 from aiomlcommons.ingest.sources._csv_reader import CsvReader
 from aiomlcommons.ingest.sources._encoding import check_encoding
 from aiomlcommons.ingest.sources.reading import LinePosition, RecordSource, head_of, seek, source_errors
+from aiomlcommons.typed import typed_fields
 
 
 def _check_delimiter(_: object, __: object, value: str | None) -> None:
@@ -22,14 +23,15 @@ def _check_delimiter(_: object, __: object, value: str | None) -> None:
 
 
 def _check_quoting(_: object, __: object, value: str | None) -> None:
-    if value not in {None, "minimal", "none"}:
+    if value not in (None, "minimal", "none"):
         raise InvalidRequest(f"quoting must be 'minimal' or 'none', not {value!r}")
 
 
 def _check_header(_: object, __: object, value: bool | Sequence[str]) -> None:
     if isinstance(value, bool):
         return
-    if isinstance(value, str) or not value or not all(isinstance(name, str) for name in value):
+    is_list = isinstance(value, Sequence) and not isinstance(value, str)
+    if not is_list or not value or not all(isinstance(name, str) for name in value):
         raise InvalidRequest(f"header must be True, False, or a list of names, not {value!r}")
     if not all(name.strip() for name in value):
         raise InvalidRequest(f"header has an empty name: {list(value)}")
@@ -37,7 +39,7 @@ def _check_header(_: object, __: object, value: bool | Sequence[str]) -> None:
         raise InvalidRequest(f"header has a name more than once: {list(value)}")
 
 
-@attrs.frozen
+@attrs.frozen(field_transformer=typed_fields)
 class CsvSource(RecordSource):
     """A CSV file, decompressed by its suffix; all values are strings.
 

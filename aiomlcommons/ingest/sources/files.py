@@ -18,12 +18,13 @@ from aiomlcommons.ingest.sources.remote import size_of
 from aiomlcommons.ingest.sources.traits import once_only
 from aiomlcommons.ingest.types import Rows, Source
 from aiomlcommons.spelling import some_of
+from aiomlcommons.typed import typed_fields
 
 Name: TypeAlias = "str | PathLike[str]"
 SHOWN = 3
 
 
-@attrs.frozen
+@attrs.frozen(field_transformer=typed_fields)
 class FilesSource:
     """The rows of several files, one file after the other, in the order of their names.
 

@@ -12,6 +12,7 @@ import orjson
 from aiomlcommons.errors import ApiError, ConnectError, InvalidRequest
 from aiomlcommons.ingest.errors import SourceError
 from aiomlcommons.ingest.types import Row, Rows, check_session
+from aiomlcommons.typed import typed_fields
 from aiomlcommons.wire.codec import quoted
 
 if TYPE_CHECKING:
@@ -29,11 +30,13 @@ def _check_session(_: object, __: object, session: Client) -> None:
 
 def _check_named(_: object, __: object, index: str) -> None:
     # To the server no name is a pattern for all indices, as when a variable of a script is empty.
+    if not isinstance(index, str):
+        raise TypeError(f"index must be the name of an index, not {type(index).__name__}")
     if not index.strip():
         raise InvalidRequest("an index to read must have a name; '*' stands for all of them")
 
 
-@attrs.frozen
+@attrs.frozen(field_transformer=typed_fields)
 class IndexSource:
     """The documents of an index: the fields of ``_source``, with the document's id as ``_id``.
 

@@ -26,6 +26,7 @@ from aiomlcommons.inference.texts import checked_rows, shown
 from aiomlcommons.inference.words import is_missing
 from aiomlcommons.ingest.errors import SourceError
 from aiomlcommons.ingest.types import BadRow, Row, Rows, TextRow
+from aiomlcommons.typed import typed_fields
 
 ROWS_AT_ONCE = 256
 # Of a list, which yields them without a call for each.
@@ -33,7 +34,7 @@ LISTED_AT_ONCE = 1_024
 Items: TypeAlias = "Iterable[Any] | AsyncIterable[Any]"
 
 
-@attrs.define
+@attrs.define(field_transformer=typed_fields)
 class IterableSource:
     """The rows of an (async) iterable, or of the one that a function returns each time the source is read.
 

@@ -12,6 +12,7 @@ from aiomlcommons.ingest.sources._compression import Content
 from aiomlcommons.ingest.sources._encoding import Encoding, check_encoding
 from aiomlcommons.ingest.sources._json_reader import JsonReader
 from aiomlcommons.ingest.sources.reading import LinePosition, RecordSource, checked_position, head_of, seek
+from aiomlcommons.typed import typed_fields
 
 
 def _check_bytes_of_characters(_: object, __: object, named: str | None) -> None:
@@ -27,7 +28,7 @@ def _check_bytes_of_characters(_: object, __: object, named: str | None) -> None
         )
 
 
-@attrs.frozen
+@attrs.frozen(field_transformer=typed_fields)
 class JsonSource(RecordSource):
     """A JSON file, decompressed by its suffix, whose rows are the objects of an array, read one by one.
 

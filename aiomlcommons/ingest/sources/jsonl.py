@@ -29,12 +29,13 @@ from aiomlcommons.ingest.sources.reading import (
     source_errors,
 )
 from aiomlcommons.ingest.types import Rows
+from aiomlcommons.typed import typed_fields
 
 # About 1,000 lines of a usual size, so that the cost of the thread switch does not matter.
 BYTES_AT_ONCE = 1 << 18
 
 
-@attrs.frozen
+@attrs.frozen(field_transformer=typed_fields)
 class JsonlSource(FileSource):
     """A JSON Lines file with one object a line, decompressed by its suffix (.gz, .bz2, .xz, .zst).
 
@@ -70,7 +71,7 @@ class JsonlSource(FileSource):
         return _Parser(self.name, start, encoding, encoding.newline(head))
 
 
-@attrs.define
+@attrs.define(field_transformer=typed_fields)
 class StdinSource:
     """JSON Lines from standard input or another file descriptor; rows are yielded as soon as they arrive.
 

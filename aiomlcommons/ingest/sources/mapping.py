@@ -11,9 +11,10 @@ import attrs
 from aiomlcommons.inference.fields import FieldMap
 from aiomlcommons.ingest.sources.traits import WrappedSource, with_stall_timeout
 from aiomlcommons.ingest.types import SHOWN, BadRow, Row, Rows, Source
+from aiomlcommons.typed import typed_fields
 
 
-@attrs.frozen
+@attrs.frozen(field_transformer=typed_fields)
 class MappedSource(WrappedSource):
     """A source whose rows are mapped by a FieldMap; a row without one of the fields becomes a BadRow."""
 

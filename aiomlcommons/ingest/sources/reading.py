@@ -22,6 +22,7 @@ from aiomlcommons.ingest.sources._compression import Content, opened
 from aiomlcommons.ingest.sources.remote import located
 from aiomlcommons.ingest.types import Rows
 from aiomlcommons.masking import raise_alone
+from aiomlcommons.typed import typed_fields
 
 T = TypeVar("T")
 LONGEST_LINE = 1 << 28
@@ -39,7 +40,7 @@ _NOT_TEXT = {
 }
 
 
-@attrs.frozen
+@attrs.frozen(field_transformer=typed_fields)
 class FileSource:
     """The base of sources that read one file of lines."""
 

@@ -21,13 +21,14 @@ from aiomlcommons.errors import InvalidRequest
 from aiomlcommons.ingest.errors import SourceError
 from aiomlcommons.ingest.paths import redacted
 from aiomlcommons.masking import raise_alone
+from aiomlcommons.typed import typed_fields
 
 # Two letters or more, as Windows has drives of one; fsspec chains protocols by "::".
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+(::|://)")
 BUFFER = 1 << 20
 
 
-@attrs.frozen(repr=False)
+@attrs.frozen(repr=False, field_transformer=typed_fields)
 class RemotePath(PathLike[str]):
     """The URL of a file, a folder or a glob elsewhere, read by fsspec: ``RemotePath("s3://bucket/*.jsonl.gz")``.
 

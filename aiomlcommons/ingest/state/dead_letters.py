@@ -22,6 +22,7 @@ from aiomlcommons.ingest.errors import SinkError, SourceError
 from aiomlcommons.ingest.json_values import NotJson, dumped, dumped_anyhow, loaded
 from aiomlcommons.ingest.paths import naming, printable
 from aiomlcommons.ingest.types import BadRow, Row
+from aiomlcommons.typed import typed
 
 log = logging.getLogger("aiomlcommons")
 # What the default name of the file ends with.
@@ -176,6 +177,7 @@ def _free(path: Path, name: Callable[[int], str]) -> Path:
     return next(free for number in itertools.count(1) if not (free := path.with_name(name(number))).exists())
 
 
+@typed
 def read_dead_letters(path: str | os.PathLike[str]) -> Iterator[DeadLetter]:
     """Yield the dead letters of a file, but not a torn last line. Raises SourceError, naming the line."""
     with Path(path).open("rb") as file:
@@ -195,6 +197,7 @@ def holds_dead_letters(path: str | os.PathLike[str]) -> bool:
     return begins
 
 
+@typed
 def documents(path: str | os.PathLike[str]) -> Iterator[Row]:
     """Yield the documents of a dead letter file. Raises as ``read_dead_letters`` does."""
     for dead_letter in read_dead_letters(path):

@@ -21,6 +21,7 @@ from aiomlcommons.api.model_records import Format, ModelFormat
 from aiomlcommons.api.model_registration import CHUNK_SIZE
 from aiomlcommons.errors import InvalidRequest
 from aiomlcommons.lifecycle.errors import BadPackage
+from aiomlcommons.typed import typed
 
 MAX_UNPACKED = 100_000_000_000
 """The maximum unpacked size of all members of a package, in bytes."""
@@ -128,6 +129,7 @@ def check_files(
     return model_file, found
 
 
+@typed
 def sha256(path: Path | str, *, progress: Callable[[int], Any] = lambda _: None) -> str:
     """Return the SHA-256 of a file in hex; ``progress`` is called with the bytes read so far."""
     digest, done = hashlib.sha256(), 0
