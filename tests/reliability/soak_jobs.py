@@ -103,6 +103,7 @@ class Jobs:
                     out, _ = await process.communicate()
                 if process.returncode == 0:
                     break
+                await anyio.sleep(1)  # its node may be gone for some seconds, in which a job cannot begin
             else:
                 raise WrongError("a job did not end in 30 runs")
             report: Mapping[str, int] = orjson.loads(out)
