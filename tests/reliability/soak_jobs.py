@@ -91,7 +91,7 @@ class Jobs:
             for turn in range(30):
                 words = ("-m", "tests.support.job_process", self.world.nodes[1].url, source, sink, note)
                 process = await asyncio.create_subprocess_exec(
-                    sys.executable, *map(str, words), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
+                    sys.executable, *map(str, words), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
                 )
                 try:
                     with anyio.move_on_after(self.chance.uniform(1, 4) if turn < kills else 60):
@@ -100,12 +100,12 @@ class Jobs:
                     if process.returncode is None:
                         process.kill()
                         self.runs["killed"] += 1
-                    out, _ = await process.communicate()
+                    out, why = await process.communicate()
                 if process.returncode == 0:
                     break
                 await anyio.sleep(1)  # its node may be gone for some seconds, in which a job cannot begin
             else:
-                raise WrongError("a job did not end in 30 runs")
+                raise WrongError(f"a job did not end in 30 runs: {why[-500:].decode()}")
             report: Mapping[str, int] = orjson.loads(out)
             held = await asyncio.to_thread(vectors_in, sink)
             self._account(name, held, report["read"], report["written"], report["failed"])
