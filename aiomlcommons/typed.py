@@ -79,15 +79,15 @@ def typed_fields(kind: type, fields: list[attrs.Attribute[Any]]) -> list[attrs.A
     ]
 
 
-@attrs.frozen
 class _Field:
     """A validator of attrs that knows a field by its annotation."""
 
-    module: str
+    def __init__(self, module: str) -> None:
+        self._module = module
 
     def __call__(self, _: Any, field: attrs.Attribute[Any], value: Any) -> None:
         if value is not field.default:
-            _check_of(cast(Any, field.type), self.module)(field.alias or field.name, value)
+            _check_of(cast(Any, field.type), self._module)(field.alias or field.name, value)
 
 
 class _Arguments:

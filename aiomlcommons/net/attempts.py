@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
+from asyncio import _get_running_loop
 from collections.abc import Awaitable
 from contextlib import AsyncExitStack
 from typing import TypeVar
@@ -37,7 +37,7 @@ NODE_FAILS = frozenset({502, 503, 504})
 class State:
     """State shared by a session and its views, so that closing one closes all; ``answered``: it ever got a response.
 
-    ``owner`` is where the session was opened; None before.
+    ``owner`` is where the session is open; None before and after.
     """
 
     events: Events = attrs.field(factory=Events)
@@ -63,12 +63,12 @@ class Attempts:
 
     def check_open(self) -> None:
         """Raise SessionClosed, with what to write, unless the session is open, on this event loop of this process."""
-        state = self.state
-        if state.owner is None or state.name != "open":
+        owner = self.state.owner
+        if owner is None:
             remedy = "use `async with Session(...) as ml:` or `await Session.connect(...)`"
-            raise SessionClosed(f"the session is {state.name}: {remedy}")
-        if state.owner.loop is not asyncio._get_running_loop():
-            state.owner.check("the session")
+            raise SessionClosed(f"the session is {self.state.name}: {remedy}")
+        if owner.loop is not _get_running_loop():
+            owner.check("the session")
 
     def prepared(self, request: HttpRequest) -> HttpRequest:
         """Return a request with the headers of the session and an id. Raises SessionClosed unless it is open."""

@@ -56,12 +56,12 @@ class Exchange(Attempts):
         Raises SessionClosed on another event loop than the session's, unless that is closed itself.
         """
         owner = self.state.owner
-        if owner is not None and self.state.name == "open":
+        if owner is not None:
             if owner.is_forked:
                 return
             if not owner.is_over:
                 owner.check("the session")
-        self.state.name = "closed"
+        self.state.name, self.state.owner = "closed", None
         self.state.events.close()
         await self.transport.close()
 
