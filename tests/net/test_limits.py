@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Iterator
 
 import pytest
-from aiohttp.client_proto import ResponseHandler
 from aiohttp import SocketTimeoutError
+from aiohttp.client_proto import ResponseHandler
 
 from aiomlcommons.net._limits import Connection, Deadlines, Within
 from tests.support.virtual_time import Loop
