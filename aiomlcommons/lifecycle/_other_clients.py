@@ -13,6 +13,7 @@ from aiomlcommons.lifecycle._lookup import find_model
 from aiomlcommons.lifecycle._nodes import registrations
 from aiomlcommons.lifecycle.upload import UNFINISHED
 from aiomlcommons.net.backoff import Backoff
+from aiomlcommons.waiting.absence import Absence
 from aiomlcommons.waiting.task import LAG
 
 if TYPE_CHECKING:
@@ -58,21 +59,19 @@ class OtherClients:
         ``on_node``: a node has to finish it, which may take long; else only the record lags behind the chunks.
         """
         changed, last, pauses = anyio.current_time(), None, iter(self.backoff)
+        absence = Absence()
         while model := await find_model(self.ml, model_id):
             if model.model_state not in UNFINISHED:
                 return True
+            seen = anyio.current_time()
             if model != last:
-                last, changed = model, anyio.current_time()
-            elif await self._is_stalled(model_id, anyio.current_time() - changed, on_node=on_node):
+                last, changed, absence = model, seen, Absence()
+            elif seen - changed >= (self.stall_timeout if on_node else LAG):
+                return False
+            elif seen - changed >= LAG and absence.lasts(await self._is_on_no_node(model_id), seen, LAG):
                 return False
             await anyio.sleep(next(pauses))
         return False
-
-    async def _is_stalled(self, model_id: str, unchanged: float, *, on_node: bool) -> bool:
-        """Return whether a registration whose record has been unchanged for so many seconds is abandoned."""
-        if not on_node:
-            return unchanged >= LAG
-        return unchanged >= self.stall_timeout or (unchanged >= LAG and await self._is_on_no_node(model_id))
 
     async def _is_on_no_node(self, model_id: str) -> bool:
         """Return whether no node is registering a model; False if unknown, to delete no other client's work."""

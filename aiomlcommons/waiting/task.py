@@ -24,6 +24,7 @@ from aiomlcommons.trouble.parsed_error import parse_error
 from aiomlcommons.trouble.table import trouble_of
 from aiomlcommons.typed import typed
 from aiomlcommons.usage import refuses
+from aiomlcommons.waiting.absence import Absence
 from aiomlcommons.waiting.errors import TaskFailed, TaskStalled
 
 ENDED = frozenset(
@@ -88,6 +89,7 @@ class Task:
     async def _states(self) -> AsyncIterator[TaskInfo]:
         last: TaskInfo | None = None
         progressed = seen = anyio.current_time()
+        absence = Absence()
         delays = iter(self._backoff)
         with told_if_cancelled(lambda: f"the wait for {_named(self.task_id, last)}"):
             while last is None or last.state not in ENDED:
@@ -100,8 +102,10 @@ class Task:
                 unchanged = seen - progressed
                 changed = _is_changed(info, last)
                 if changed or _is_remote(info):
-                    progressed = anyio.current_time()
-                elif unchanged >= self._stall_timeout or (unchanged >= LAG and await self._is_on_no_node(info)):
+                    progressed, absence = anyio.current_time(), Absence()
+                elif unchanged >= self._stall_timeout or (
+                    unchanged >= LAG and absence.lasts(await self._is_on_no_node(info), seen, LAG)
+                ):
                     raise TaskStalled(self.task_id, info, unchanged)
                 last = info
                 if changed:
@@ -249,8 +253,8 @@ class Waits(HasSession):
             task: The id of a task, or a response that has a ``task_id``.
             backoff: The delays between polls: 0.1 s at first, up to 10 s.
             stall_timeout: Seconds without a change (or, for a provider's job, without a response) before TaskStalled is
-                raised; the default is the server's own limit. A task that no node works on any more is detected after
-                ten seconds.
+                raised; the default is the server's own limit. A task that no node has listed for ten seconds, as after
+                a restart, is detected earlier.
             progress: True shows each state in the terminal or the notebook; a function is called with a Progress, and
                 awaited if it is async. What it raises ends the wait. Default: nothing is told.
         """

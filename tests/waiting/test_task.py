@@ -325,6 +325,26 @@ async def test_a_task_that_stops_changing_is_stalled() -> None:
     assert "start the job again" in str(caught.value)
 
 
+NOWHERE, THERE = as_json({"nodes": {}}), as_json({"nodes": {"n": {"tasks": {"t": {"state": "RUNNING"}}}}})
+
+
+async def test_a_task_that_ends_between_the_looks_at_it_and_at_the_nodes_is_not_stalled(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A starved server writes the end to the record long after the node has let go of the task."""
+    monkeypatch.setattr("aiomlcommons.waiting.task.LAG", 0.0)
+    same = task("CREATED")
+    async with cluster(same, same, NOWHERE, same, THERE, same, NOWHERE, task("COMPLETED")) as (ml, _):
+        assert (await ml.task("t", backoff=NO_WAIT)).state == "COMPLETED"
+
+
+async def test_a_task_that_no_node_lists_for_a_while_is_stalled(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("aiomlcommons.waiting.task.LAG", 0.0)
+    async with cluster(*[task("CREATED")] * 2, NOWHERE, task("CREATED"), NOWHERE) as (ml, _):
+        with pytest.raises(TaskStalled, match="still CREATED"):
+            await ml.task("t", backoff=NO_WAIT)
+
+
 async def test_a_task_that_changes_is_not_stalled() -> None:
     steps = [task("RUNNING", progress=n / 4) for n in range(4)]
     async with cluster(*steps, task("COMPLETED")) as (ml, _):
