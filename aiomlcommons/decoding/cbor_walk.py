@@ -7,9 +7,13 @@ all be equal), and numbers of thousands of digits.
 
 from __future__ import annotations
 
+import re
+
 _BYTES, _TEXT, _ARRAY, _MAP, _TAG = range(2, 7)
 _STRINGS, _CONTAINERS = (_BYTES, _TEXT), (_ARRAY, _MAP)
-_BREAK, _UNKNOWN, _OPEN = 0xFF, 0xF8, 31
+_BREAK, _OPEN = 0xFF, 31
+# Simple values that mean nothing: all but false, true, null and undefined.
+_UNKNOWN = frozenset({*range(0xE0, 0xF4), 0xF8})
 # Integers of many bytes, decimals, and the tag that says that it is CBOR. A decimal is an array, which is walked.
 _IS_CBOR = 55799
 _TAGS = frozenset({2, 3, 4, _IS_CBOR})
@@ -20,12 +24,18 @@ _DEEPEST = 100
 # Bytes of memory: of a list, a dict and its table, a decimal, a number and its place in a list, and a text or bytes and
 # theirs beside what they hold.
 _LIST, _DICT, _DECIMAL, _NUMBER, _STRING = 104, 256, 112, 57, 89
-# A place in a list, of a value that exists once, such as true.
+# A place in a list, of a value that exists once: true and the like, and the numbers from -5 to 23.
 _PLACE = 9
+_ONCE = bytes((*range(0x18), *range(0x20, 0x25), *range(0xF4, 0xF8)))
 # The bytes of a head with its length or number, by the low bits of its first byte.
 _WIDTHS = (*(1,) * 24, 2, 3, 5, 9, 1, 1, 1, 1)
-# Those of floats, which come in long runs.
+# Those of floats, which come in long runs, as do numbers of several widths: of quantized embeddings, or with a 0 among
+# them. The longest blocks that fit are matched at once, since a walk number by number takes longer than to decode them.
 _FLOATS = {0xFA: 5, 0xFB: 9}
+_ANY_NUMBER = rb"(?>[\x00-\x17\x20-\x37]|[\x18\x38].|[\x19\x39\xf9]..|[\x1a\x3a\xfa].{4}|[\x1b\x3b\xfb].{8})"
+_BLOCKS = {length: re.compile(_ANY_NUMBER + b"{%d}+" % length, re.DOTALL) for length in (64, 8)}
+_FEWEST = min(_BLOCKS)
+_NUMBERS = frozenset({*range(0x1C), *range(0x20, 0x3C), 0xF9, 0xFA, 0xFB})
 
 
 def check_cbor(body: bytes, most: int) -> bool:
@@ -52,11 +62,12 @@ def weight_of(body: bytes, most: int) -> int:
             left, is_map = around.pop()
             continue
         head = body[at]
-        if head in _FLOATS and not is_map:
-            count = run_of(body, at, _FLOATS[head])
-            count = count if left < 0 else min(count, left)
-            at, left, weight = at + count * _FLOATS[head], left - count, weight + count * _NUMBER
-            continue
+        if head in _NUMBERS and not is_map and (left < 0 or left >= _FEWEST):
+            count, end, more = numbers_of(body, at, left if left > 0 else len(body))
+            if count:
+                # What a break ends stays below 0, however many items it has.
+                at, left, weight, tag = end, left - count if left > 0 else left, weight + more, 0
+                continue
         kind, info = head >> 5, head & 31
         if is_map and not left % 2 and kind != _TEXT and head != _BREAK:
             raise ValueError("not CBOR as OpenSearch writes it: a key is no text")
@@ -82,10 +93,10 @@ def weight_of(body: bytes, most: int) -> int:
             _check_integer(number, tag)
         elif head == _BREAK:
             left = _closed(left + 1, is_map)
-        elif head == _UNKNOWN:
+        elif head in _UNKNOWN:
             raise ValueError("not CBOR as OpenSearch writes it: a simple value without a meaning")
         else:
-            weight += _PLACE if width == 1 else _NUMBER
+            weight += _PLACE if head in _ONCE else _NUMBER
         tag = 0
     if at > len(body):
         raise ValueError("not CBOR: it is cut off")
@@ -115,12 +126,33 @@ def _closed(left: int, is_map: bool) -> int:
     return 0
 
 
-def run_of(body: bytes, start: int, width: int) -> int:
-    """Return how many items of a width, one behind the other, have the tag of the first."""
-    tag, most = body[start : start + 1], 1024
+def numbers_of(body: bytes, start: int, most: int) -> tuple[int, int, int]:
+    """Return how many numbers, one behind the other, are taken at once, where they end, and what they weigh.
+
+    They are at most so many; a few that are left behind them are not counted.
+    """
+    head = body[start]
+    if head in _FLOATS:
+        count = min(most, run_of(body, start, _FLOATS[head]))
+        if count >= _FEWEST:
+            return count, start + count * _FLOATS[head], count * _NUMBER
+    elif head in _ONCE:
+        count = min(most, run_of(body, start, 1, _ONCE))
+        if count >= _FEWEST:
+            return count, start + count, count * _PLACE
+    count, end = 0, start
+    for length, block in _BLOCKS.items():
+        while count + length <= most and (found := block.match(body, end)):
+            count, end = count + length, found.end()
+    return count, end, count * _NUMBER
+
+
+def run_of(body: bytes, start: int, width: int, heads: bytes = b"") -> int:
+    """Return how many items of a width, one behind the other, have the head of the first, or one of ``heads``."""
+    heads, most = heads or body[start : start + 1], 1024
     while True:
-        tags = body[start : start + most * width : width]
-        same = len(tags) - len(tags.lstrip(tag))
+        found = body[start : start + most * width : width]
+        same = len(found) - len(found.lstrip(heads))
         if same < most:
             return same
         most *= 4

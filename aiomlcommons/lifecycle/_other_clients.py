@@ -66,9 +66,9 @@ class OtherClients:
             seen = anyio.current_time()
             if model != last:
                 last, changed, absence = model, seen, Absence()
-            elif seen - changed >= (self.stall_timeout if on_node else LAG):
-                return False
-            elif seen - changed >= LAG and absence.lasts(await self._is_on_no_node(model_id), seen, LAG):
+            elif (unchanged := seen - changed) >= (self.stall_timeout if on_node else LAG) or (
+                unchanged >= LAG and absence.lasts(await self._is_on_no_node(model_id), seen, LAG)
+            ):
                 return False
             await anyio.sleep(next(pauses))
         return False

@@ -10,6 +10,7 @@ import cbor2
 import orjson
 import pytest
 
+from aiomlcommons.decoding import cbor_walk
 from aiomlcommons.decoding.bounded import LARGEST_RESPONSE, TIMES, TooMuch, decode_cbor, decode_json
 from aiomlcommons.decoding.cbor_walk import check_cbor, weight_of
 from aiomlcommons.http import CBOR
@@ -20,6 +21,10 @@ LIGHT: list[Any] = [
     {"inference_results": [{"output": [{"name": "a", "shape": [2], "data": [0.5, -1, 2**40, 2**70, None, True]}]}]},
     {"a": "x" * 70_000, "b": b"\x00" * 300, "c": [1.5] * 5_000, "d": list(range(600)), "\N{GRINNING FACE}": "é"},
     [Decimal("1.25"), Decimal("-1E+20"), -(2**200)],
+    # Quantized embeddings, doubles with whole numbers among them, and runs that end in the middle of a block.
+    [[(7 * n) % 256 - 128 for n in range(count)] for count in (7, 8, 63, 64, 71, 72, 1_000)],
+    [[[n / 3, 0, -1, 300 * n, -70_000 * n, 2**40 + n][n % 6] for n in range(1_000)], "end", 1, None],
+    [[0] * 5_000, [-20] * 5_000, [1] * 7 + [2.5] * 9, {"a": [1] * 9, "b": 1}, True],
     [],
     "a",
 ]
@@ -57,7 +62,26 @@ def test_the_weight_of_cbor_is_no_less_than_what_its_values_take(data: Any) -> N
     assert weight_of(cbor2.dumps(data), LARGEST_RESPONSE) >= _memory(data)
 
 
+def test_numbers_of_an_array_that_a_break_ends_are_walked_as_well() -> None:
+    for inner in (b"\x18\xff" * 100, b"\x05" * 100, b"\xfb" + b"\xff" * 8 + b"\x01" * 3, b"\xf9\x3c\x00" * 9):
+        body = b"\x82\x9f" + inner + b"\xff\x01"
+        assert check_cbor(body, 100_000)
+        with pytest.raises(ValueError, match="cut off"):
+            check_cbor(body[:-1], 100_000)
+
+
+def test_quantized_embeddings_are_walked_in_blocks_of_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A step for each number takes several times as long as to decode them."""
+    calls, original = [], cbor_walk.numbers_of
+    monkeypatch.setattr(cbor_walk, "numbers_of", lambda *given: calls.append(given) or original(*given))
+    body = cbor2.dumps([[(7 * n) % 256 - 128 for n in range(1_024)]] * 10)
+    assert check_cbor(body, LARGEST_RESPONSE)
+    assert len(calls) == 10
+
+
 def _memory(value: Any) -> int:
+    if isinstance(value, int) and -6 < value < 257:
+        return 0  # it exists once
     parts = [*value, *value.values()] if isinstance(value, dict) else value if isinstance(value, list) else []
     return sys.getsizeof(value) + sum(map(_memory, parts))
 
@@ -74,6 +98,9 @@ def _memory(value: Any) -> int:
         (b"\xc2\x5f" + b"\x58\x20" * 40, "an integer of 82 bytes|integer of 8"),
         (cbor2.dumps({1: 2}), "a key is no text"),
         (b"\xf8\xff", "a simple value"),
+        (b"\x9f" + b"\xe5" * 9 + b"\xff", "a simple value"),
+        (b"\x98\x50" + b"\x18" * 80, "cut off"),
+        (b"\x9f" + b"\x37" * 20_000 + b"\xff", "take more than"),
         (b"\x9b\xff\xff\xff\xff\xff\xff\xff\xff", "cut off"),
         (b"\x5b\xff\xff\xff\xff\xff\xff\xff\xff", "cut off"),
         (b"\x81", "cut off"),
