@@ -85,9 +85,12 @@ class Delivery:
             with self._stall.asking():
                 result = await self._try(pending, patient=unclear < UNCLEAR)
                 unclear += result.unclear
-                if len(result.retry) < len(pending):
+                progress = len(result.retry) < len(pending)
+                if progress or result.unclear:
+                    # Of few tries: one document must not end a job whose index takes all others.
                     self._stall.answered()
-                    pauses = iter(self.backoff)  # some progress, however slow
+                if progress:
+                    pauses = iter(self.backoff)  # however slow
             if result.halve:
                 await self._halve(pending, result.why)
                 return

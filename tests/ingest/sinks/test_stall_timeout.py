@@ -177,6 +177,14 @@ def test_what_others_have_taken_is_a_sign_of_life() -> None:
     assert cluster.loop.time() > 50
 
 
+def test_a_document_that_is_refused_after_a_while_does_not_end_the_job_before() -> None:
+    unclear = failed("null_pointer_exception", "oh", 500)
+    cluster = Cluster(lambda ids: [unclear if key == "d1" else None for key in ids])
+    backoff = Backoff(first=2, jitter=0, factor=1)
+    (refused,) = cluster.run(write(cluster.sink(stall_timeout=5, backoff=backoff)))
+    assert (refused.index, refused.why) == (1, "null_pointer_exception: oh")
+
+
 def test_the_server_and_the_callers_backoff_say_how_long_to_wait() -> None:
     refusals: Iterator[MLCommonsError] = iter([refusal(429, **{"retry-after": "7"}), refusal(429)])
 
