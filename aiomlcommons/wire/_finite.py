@@ -23,4 +23,7 @@ def not_finite(value: Any, path: str = "$") -> Iterator[str]:
 def _are_finite(values: list[Any] | tuple[Any, ...]) -> bool:
     """Return whether values are texts or finite numbers, as far as a quick look tells: vectors are long."""
     kinds = set(map(type, values))
-    return kinds <= {str} or (kinds <= {float, int} and isfinite(sum(values)))
+    try:
+        return kinds <= {str} or (kinds <= {float, int} and isfinite(sum(values)))
+    except OverflowError:  # a whole number beyond those of floats
+        return False

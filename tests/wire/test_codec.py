@@ -307,6 +307,8 @@ def test_what_does_not_fit_its_type_is_refused_by_name(request_: Any, words: str
         ({"a": {"b": [0, {1, 2}]}}, r"\$\['parameters'\]\['a'\]\['b'\]\[1\]"),
         ({"a": WRONG}, r"\$\['parameters'\]\['a'\]"),
         ({"a": 2**70}, r"Integer exceeds 64-bit range @ \$\['parameters'\]\['a'\]"),
+        ({"a": [0.5, 10**400]}, r"Integer exceeds 64-bit range @ \$\['parameters'\]\['a'\]\[1\]"),
+        ({"a": [10**400, float("inf")]}, r"a finite number, got inf @ \$\.parameters\.a\[1\]"),
         ({HALF: 1}, r"surrogates not allowed @ \$\['parameters'\]"),
     ],
 )
