@@ -11,14 +11,17 @@ from numbers import Integral, Real
 from typing import Any, TypeAlias
 
 from aiomlcommons.errors import InvalidRequest
+from aiomlcommons.net.rules import Rule, is_finite
 from aiomlcommons.record import kind_of
 from aiomlcommons.typed import typed
 
 Query: TypeAlias = dict[str, Any]
 """A query of the query DSL: ``{"match": {"text": "wisdom"}}``."""
+# By the inner product those that are near have distances below zero.
+DISTANCE = Rule((Real, type(None)), "a number or None", lambda distance: distance is None or is_finite(distance))
 
 
-@typed(own="field query_text model_id filter")
+@typed(own="field query_text model_id filter", max_distance=DISTANCE.check)
 def neural(
     field: str,
     query_text: str | None = None,
@@ -128,7 +131,7 @@ def neural_sparse(
     )
 
 
-@typed(own="field vector filter")
+@typed(own="field vector filter", max_distance=DISTANCE.check)
 def knn(
     field: str,
     vector: Iterable[float],

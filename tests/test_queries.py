@@ -41,6 +41,14 @@ def test_a_vector_is_a_list_of_numbers(vector: Any) -> None:
     assert knn("v", vector, k=3) == {"knn": {"v": {"vector": [0.5, 1.0], "k": 3}}}
 
 
+def test_a_distance_by_the_inner_product_may_be_below_zero() -> None:
+    assert knn("v", [1.0], max_distance=-0.5)["knn"]["v"]["max_distance"] == -0.5
+    assert neural("v", "a", max_distance=-0.5)["neural"]["v"]["max_distance"] == -0.5
+    for distance in (math.nan, math.inf, 10**400, "1"):
+        with pytest.raises((TypeError, ValueError), match="max_distance must be a number or None"):
+            knn("v", [1.0], max_distance=distance)  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize(("kind", "plain"), [("f4", float), ("i1", int)])
 def test_numbers_of_numpy_become_plain_ones(kind: str, plain: type) -> None:
     (query,) = knn("v", list(np.array([1, 2], kind)), k=3).values()

@@ -62,8 +62,12 @@ def _shown(value: Any, *, secret: bool) -> str:
     return type(value).__name__
 
 
-def _finite(value: Any) -> bool:
-    return math.isfinite(value)
+def is_finite(value: Any) -> bool:
+    """Return whether a number is finite, and one that a float can hold."""
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False
 
 
 def is_printable(text: str) -> bool:
@@ -79,7 +83,7 @@ SECONDS = Rule((Real,), "a number of seconds of at least 0", lambda seconds: sec
 LIMIT = Rule(
     (Real, type(None)),
     "a number of seconds above 0, or None for no limit",
-    lambda seconds: seconds is None or (_finite(seconds) and seconds > 0),
+    lambda seconds: seconds is None or (is_finite(seconds) and seconds > 0),
 )
 HEADER = Rule(
     (str,), "a printable text without line breaks, not empty", lambda text: text.strip() and is_printable(text)
