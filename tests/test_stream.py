@@ -66,7 +66,9 @@ async def contents(server: Server) -> list[str]:
         return [event.content async for event in events]
 
 
-@pytest.mark.parametrize("end", [b"\n\n", b"\r\n\r\n", b"\nevent: x\n: a comment\nid: 1\n\n"])
+@pytest.mark.parametrize(
+    "end", [b"\n\n", b"\r\n\r\n", b"\r\r", b"\n\r", b"\r\n\r", b"\nevent: x\n: a comment\nid: 1\n\n"]
+)
 async def test_frames_are_whole_wherever_the_pieces_are_cut(end: bytes) -> None:
     data = [{"a": "ä"}, {"b": [1, 2]}, {"c": "x\ny"}]
     raw = b"".join(frame(one, end) for one in data)

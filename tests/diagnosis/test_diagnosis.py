@@ -165,6 +165,15 @@ async def test_indices_that_are_red_or_cannot_be_written() -> None:
 
 
 @pytest.mark.asyncio
+async def test_a_name_that_a_server_makes_up_does_not_leave_its_quotes_in_a_command() -> None:
+    emulated = emulator()
+    settings = {"x'; echo `id` $(id) #": {"settings": {"index.blocks.read_only_allow_delete": "true"}}}
+    emulated.faults.add(answer(settings), on=lambda http: http.path.endswith("/_settings"), times=None)
+    command = (await diagnosed(emulated))["indices"].findings[0].command
+    assert "/x%27%3B%20echo%20%60id%60%20%24%28id%29%20%23/_settings" in command
+
+
+@pytest.mark.asyncio
 async def test_a_user_without_rights_is_told_which_are_missing() -> None:
     emulated = emulator()
     emulated.cluster.security = Security("ann", ["own_index"], ["cluster:*", "indices:*"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import aiohttp
@@ -119,6 +120,27 @@ async def test_answers_are_cbor_for_who_asks_for_it(ml: Session, ml_url: str) ->
             assert (answer.status, answer.content_type) == (201, CBOR)
         async with client.get(f"{ml_url}/docs/_doc/a", headers=headers) as answer:
             assert cbor2.loads(await answer.read())["_source"] == {"v": [0.5, 1.0]}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"\xa1\x61v",
+        b"\x81" * 1_000 + b"\x80",
+        b"\xd8\x1c\x81\xd8\x1d\x00",
+        cbor2.dumps({"v": b"bytes"}),
+        cbor2.dumps({1: 2}),
+        cbor2.dumps({"v": Decimal("1.5")}),
+    ],
+)
+async def test_what_is_no_json_in_cbor_is_refused(ml_url: str, body: bytes) -> None:
+    headers = {"content-type": CBOR, "accept": "application/json"}
+    async with aiohttp.ClientSession() as client:
+        for path in ("/docs/_search", "/_plugins/_ml/models/_search"):
+            async with client.post(f"{ml_url}{path}", data=body, headers=headers) as answer:
+                assert answer.status in ({400} if body else {200, 400, 404}), await answer.text()
+                assert body == b"" or "cannot be read as JSON in CBOR" in await answer.text()
 
 
 async def test_nobody_reads_an_index_without_the_password() -> None:

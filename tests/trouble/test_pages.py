@@ -51,3 +51,21 @@ def test_a_page_is_told_from_an_answer_of_opensearch(body: object, hint: str) ->
 
 def test_a_long_page_takes_no_time() -> None:
     assert page_in("<html>" + "<" * 10_000_000).startswith("an HTML page")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<html>" + "<title" * 1_000_000,
+        "<html>" + "<title>" * 1_000_000,
+        "<html>" + "<script>" * 1_000_000,
+        "<html>" + "<style></script" * 500_000,
+        "<!--" * 1_000_000,
+        "<!-- --> " * 500_000,
+        "<?xml " * 1_000_000,
+    ],
+    ids=lambda text: text[6:14],
+)
+def test_no_page_makes_a_search_in_it_begin_again_and_again(text: str) -> None:
+    page_in(text)
+    page_hint(text)

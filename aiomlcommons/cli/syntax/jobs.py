@@ -49,7 +49,7 @@ def _reading(group: Any) -> None:
     words = "whether quotes may enclose a cell (default: minimal, but none for tabs under a header without quotes)"
     group.add_argument("--quoting", choices=("minimal", "none"), help=words)
     words = "the text encoding, such as latin-1 (default: by the byte order mark, else utf-8)"
-    group.add_argument("--encoding", metavar="NAME", help=words)
+    group.add_argument("--encoding", type=types.encoding, metavar="NAME", help=words)
     header = group.add_mutually_exclusive_group()
     words = "the names of the columns, with commas between them, of a file without a header"
     header.add_argument("--header", type=types.names, metavar="NAMES", help=words)
@@ -100,8 +100,8 @@ def _what(parser: argparse.ArgumentParser, *, id: str, default: str | None) -> N
     parser.add_argument("--model", metavar="MODEL", help=words)
     parser.add_argument("--text", default="text", metavar="FIELD", help="a field, a path or a template (default: text)")
     words = "what stands for a field of --text that is missing, null or NaN (default: such a row fails)"
-    parser.add_argument("--text-default", metavar="TEXT", help=words)
-    parser.add_argument("--id", default=default, metavar="FIELD", help=id)
+    parser.add_argument("--text-default", type=types.maybe_empty, metavar="TEXT", help=words)
+    parser.add_argument("--id", type=types.maybe_empty, default=default, metavar="FIELD", help=id)
     words = "what the texts are, for an asymmetric model"
     parser.add_argument("--content-type", choices=("query", "passage"), help=words)
 
@@ -155,7 +155,7 @@ def _pacing(group: Any) -> None:
         words = f"rate limit: {what} a minute, evenly (default: no limit)"
         group.add_argument(f"--{what}-per-minute", type=types.positive, metavar="N", help=words)
     words = "end the job after this time without any response (default: 600)"
-    group.add_argument("--stall-timeout", type=types.seconds, default=600.0, metavar="SECONDS", help=words)
+    group.add_argument("--stall-timeout", type=types.from_now, default=600.0, metavar="SECONDS", help=words)
     words = "retries that all requests share; each five successes earn another one (default: 100)"
     group.add_argument("--retry-budget", type=types.not_negative, default=100, metavar="N", help=words)
     words = "do not redeploy a model that is gone from the nodes, but wait for it"

@@ -18,7 +18,7 @@ def confirmation(verb: argparse.ArgumentParser) -> None:
 def response_time(verb: argparse.ArgumentParser) -> None:
     """Add ``--timeout``, for what a slow model delays."""
     words = "give up if there is no response in this time (default: 60 s of silence, 300 s in all)"
-    verb.add_argument("--timeout", type=types.seconds, metavar="SECONDS", dest="response_time", help=words)
+    verb.add_argument("--timeout", type=types.some_seconds, metavar="SECONDS", dest="response_time", help=words)
 
 
 def _ensure(verb: argparse.ArgumentParser) -> None:
@@ -64,7 +64,9 @@ def _some(verb: argparse.ArgumentParser) -> None:
 
 def named(verb: argparse.ArgumentParser) -> None:
     """Add ``--name``, which selects what is listed."""
-    verb.add_argument("--name", default="", metavar="PART", help="only those with this in their name")
+    verb.add_argument(
+        "--name", type=types.maybe_empty, default="", metavar="PART", help="only those with this in their name"
+    )
 
 
 def _delete(verb: argparse.ArgumentParser) -> None:

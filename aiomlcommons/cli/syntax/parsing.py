@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NoReturn
 
 from aiomlcommons.cli.exit_codes import USAGE
+from aiomlcommons.cli.syntax.types import maybe_empty
 from aiomlcommons.spelling import did_you_mean
 
 PROGRAM = "aiomlcommons"
@@ -41,6 +42,9 @@ class Parser(argparse.ArgumentParser):
         sys.exit(USAGE)
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if value == "" and action.option_strings and action.type is not maybe_empty:
+            # As of a variable that is not set, `--index "$INDEX"`: not what stands for an option that is not given.
+            self.error(f"argument {action.option_strings[-1]} must not be empty")
         if action.choices is None or value in action.choices:
             return
         what = argparse.ArgumentError(action, "").argument_name or "value"

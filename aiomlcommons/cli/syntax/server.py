@@ -43,7 +43,9 @@ TASKS = Noun(
 
 
 def _named(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("--name", default="", metavar="PART", help="only those with this in their name")
+    verb.add_argument(
+        "--name", type=types.maybe_empty, default="", metavar="PART", help="only those with this in their name"
+    )
 
 
 def _set(verb: argparse.ArgumentParser) -> None:

@@ -6,6 +6,11 @@ import argparse
 import math
 
 
+def maybe_empty(text: str) -> str:
+    """Take any text, also an empty one, which the parser refuses of other options."""
+    return text
+
+
 def positive(text: str) -> int:
     """Parse a whole number from 1 on."""
     return _whole(text, 1)
@@ -48,6 +53,14 @@ def seconds(text: str) -> float:
     return number
 
 
+def from_now(text: str) -> float:
+    """Parse a number of seconds above 0; ``inf`` is without end."""
+    number = seconds(text)
+    if not number:
+        raise argparse.ArgumentTypeError(f"must be a number of seconds above 0, not {text!r}")
+    return number
+
+
 def some_seconds(text: str) -> float:
     """Parse a number of seconds that is finite and more than 0."""
     number = seconds(text)
@@ -69,12 +82,27 @@ def concurrency(text: str) -> int | tuple[int, int]:
 
 def delimiter(text: str) -> str:
     """Parse a delimiter; ``\\t`` and ``tab`` are a tab."""
-    return "\t" if text in {"\\t", "tab"} else text
+    found = "\t" if text in {"\\t", "tab"} else text
+    if len(found) != 1:
+        raise argparse.ArgumentTypeError(f"must be one character, not {text!r}")
+    return found
+
+
+def encoding(text: str) -> str:
+    """Parse the name of a text encoding."""
+    try:
+        "".encode(text)
+    except (LookupError, ValueError):
+        raise argparse.ArgumentTypeError(f"must be a text encoding such as latin-1, not {text!r}") from None
+    return text
 
 
 def names(text: str) -> list[str]:
     """Parse names that commas divide."""
-    return text.split(",")
+    found = text.split(",")
+    if not all(found):
+        raise argparse.ArgumentTypeError(f"must be names with commas between them, not {text!r}")
+    return found
 
 
 def port(text: str) -> int:

@@ -81,6 +81,6 @@ class Encoding:
 def check_encoding(_: object, __: object, name: str | None) -> None:
     """Validate the name of an encoding, as a validator of attrs. Raises InvalidRequest."""
     try:
-        "\n".encode(name or "utf-8")
-    except (LookupError, UnicodeError, TypeError) as error:
+        "\n".encode("utf-8" if name is None else name)
+    except (LookupError, ValueError, TypeError) as error:
         raise InvalidRequest(f"encoding must be one that Python knows, such as 'latin-1', not {name!r}") from error

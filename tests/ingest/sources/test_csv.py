@@ -262,6 +262,8 @@ async def test_cells_may_be_divided_by_something_else(tmp_path: Path) -> None:
         ({"quoting": "all"}, "quoting must be 'minimal' or 'none', not 'all'"),
         ({"encoding": "utf8000"}, "encoding must be one that Python knows, such as 'latin-1', not 'utf8000'"),
         ({"encoding": "base64"}, "encoding must be one that Python knows"),
+        ({"encoding": ""}, "encoding must be one that Python knows"),
+        ({"encoding": "utf-8\0"}, "encoding must be one that Python knows"),
         ({"header": "id,text"}, "header must be True, False, or a list of names, not 'id,text'"),
         ({"header": []}, "header must be True, False, or a list of names"),
         ({"header": ["a", "a"]}, "header has a name more than once"),
