@@ -168,6 +168,33 @@ async def test_a_wrong_configuration_is_named_by_the_repository(
         await ensure(world, spec)
 
 
+@pytest.mark.parametrize(
+    ("header", "form"),
+    [
+        ("ETag", '"{}/evil"'),
+        ("ETag", 'W/"{}/evil"'),
+        ("ETag", '"..\\\\evil"'),
+        ("X-Linked-ETag", "../../../evil"),
+        ("X-Repo-Commit", "../../../evil"),
+    ],
+)
+async def test_a_hub_does_not_name_files_outside_of_the_cache(
+    world: ServedEmulator, hub: HubServer, tmp_path: Path, header: str, form: str
+) -> None:
+    hub.named = {header: form.format(tmp_path)}
+    spec = FileModel.from_hub("tiny/dense", endpoint=hub.url, cache_dir=tmp_path / "a" / "cache")
+    with pytest.raises(NotDownloaded, match="names a file .* which could be written outside the cache"):
+        await ensure(world, spec)
+    assert not list(tmp_path.rglob("*evil*"))
+
+
+async def test_a_commit_that_is_a_path_is_refused(world: ServedEmulator, hub: HubServer, spec: FileModel) -> None:
+    hub.commit = "../../evil"
+    with pytest.raises(NotDownloaded, match="gives it no hash of a commit"):
+        await ensure(world, spec)
+    assert hub.downloads() == []
+
+
 async def test_a_server_that_takes_no_files_is_told_before_the_download(hub: HubServer, spec: FileModel) -> None:
     async with Session("http://localhost:1", flavor="aoss") as ml:
         with pytest.raises(NotSupported, match="FileModel tiny/dense"):

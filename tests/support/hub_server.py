@@ -37,7 +37,8 @@ class HubServer:
     """A hub with its repositories, and what it was asked: ``GET /api/models/a/b``, with its headers.
 
     ``hold`` stops a download of a large file in its middle until it is set. ``broken`` is a status that every request
-    is answered with, in words that quote the token.
+    is answered with, in words that quote the token. ``named`` are headers that replace those of each file,
+    and ``commit`` is what the repository names as its commit.
     """
 
     repositories: dict[str, Repository] = attrs.field(factory=dict)
@@ -47,6 +48,8 @@ class HubServer:
     hold: asyncio.Event | None = None
     held: asyncio.Event = attrs.field(factory=asyncio.Event)
     broken: int | None = None
+    named: Mapping[str, str] = attrs.field(factory=dict)
+    commit: str | None = None
 
     def add(self, repo_id: str, files: Mapping[str, bytes], **options: Any) -> None:
         """Add a repository with one revision."""
@@ -97,6 +100,7 @@ class HubServer:
 
     async def _info(self, request: web.Request) -> web.Response:
         commit, files = self._files(request)
+        commit = self.commit or commit
         siblings = [{"rfilename": name, "size": len(data), "blobId": _sha(data)} for name, data in files.items()]
         return web.json_response({"id": "x", "modelId": "x", "sha": commit, "siblings": siblings, "tags": []})
 
@@ -105,10 +109,10 @@ class HubServer:
         data = files.get(request.match_info["file"])
         if data is None:
             raise _refused(web.HTTPNotFound, "EntryNotFound", "Entry not found")
-        headers = {"X-Repo-Commit": commit, "ETag": f'"{_sha(data)}"'}
+        headers = {"X-Repo-Commit": commit, "ETag": f'"{_sha(data)}"', **self.named}
         if len(data) <= LARGE:
             return web.Response(body=data, headers=headers)
-        headers |= {"X-Linked-ETag": f'"{_sha(data)}"', "X-Linked-Size": str(len(data))}
+        headers |= {"X-Linked-ETag": f'"{_sha(data)}"', "X-Linked-Size": str(len(data)), **self.named}
         target = f"{self.url.replace('127.0.0.1', 'localhost')}/cdn/{_sha(data)}?X-Amz-Signature=s1gned"
         return web.Response(status=302, headers={**headers, "Location": target})
 

@@ -16,7 +16,8 @@ from aiomlcommons.__about__ import __version__
 from aiomlcommons.errors import MLCommonsError
 from aiomlcommons.lifecycle.errors import BadPackage, NotDownloaded
 from aiomlcommons.lifecycle.files.hub_repository import HubRepository
-from aiomlcommons.masking import Veil, raise_alone, without_credentials
+from aiomlcommons.lifecycle.files.package import escapes
+from aiomlcommons.masking import Veil, raise_alone, shown, without_credentials
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 # Seconds. The library has limits of its own for downloads.
@@ -74,6 +75,7 @@ class HubDownload:
         self.total = sum(sizes[file] for file in needed)
         got = {}
         for self.file, name in needed.items():
+            _guard(library.get_session())
             # By the hash of the commit: all files are of one revision, and those in the cache are not asked for.
             options = {"revision": found.sha, "cache_dir": given.cache_dir, "tqdm_class": self._bar(library)}
             got[name] = Path(hub.hf_hub_download(given.repo_id, self.file, **options))
@@ -128,6 +130,25 @@ class HubDownload:
         token = self.repository.token
         text = Veil((token.reveal(),) if token else ()).over(without_credentials(str(error)))
         return f"{where} cannot be downloaded: {type(error).__name__}: {' '.join(text.split())[:300]}"
+
+
+def _guard(client: Any) -> None:
+    """Have the client of the library, which it makes anew once it is closed, refuse what leaves its cache."""
+    hooks = client.event_hooks["response"]
+    if _check_paths not in hooks:
+        hooks.append(_check_paths)
+
+
+def _check_paths(response: Any) -> None:
+    """Refuse a commit or a tag of a file that is a path: the library writes to files that it names after them."""
+    commit = response.headers.get("x-repo-commit")
+    if commit is None:  # it takes no names from this one
+        return
+    tags = [response.headers.get(name) for name in ("x-linked-etag", "etag")]
+    names = [tag.removeprefix("W/").strip('"') for tag in tags if tag]
+    if not _COMMIT.fullmatch(commit) or any(map(escapes, names)):
+        paths = " or ".join(map(shown, [commit, *names]))
+        raise NotDownloaded(f"{response.url.host} names a file {paths}, which could be written outside the cache")
 
 
 def _library() -> Any:
