@@ -5,7 +5,7 @@ from __future__ import annotations
 import aiohttp
 import orjson
 
-from aiomlcommons.decoding.bounded import LARGEST_RESPONSE, decode_cbor
+from aiomlcommons.decoding.bounded import LARGEST_RESPONSE, TooMuch, decode_cbor
 from aiomlcommons.emulator.errors import refused
 
 
@@ -18,15 +18,15 @@ def json_of(cbor: bytes) -> bytes:
 
 
 async def answer_of(response: aiohttp.ClientResponse) -> bytes:
-    """Return the body of a response. Raises ValueError if it is too large, before all of it is read."""
+    """Return the body of a response. Raises TooMuch, a ValueError, if it is too large, before all of it is read."""
     body = bytearray()
     while piece := await response.content.readany():
         body += piece
         if len(body) > LARGEST_RESPONSE:
-            raise ValueError(f"the answer has more than {LARGEST_RESPONSE} bytes")
+            raise TooMuch(f"has more than {LARGEST_RESPONSE} bytes")
     return bytes(body)
 
 
 async def text_of(response: aiohttp.ClientResponse) -> str:
-    """Return the body of a response as text, whatever its bytes are. Raises ValueError if it is too large."""
+    """Return the body of a response as text, whatever its bytes are. Raises TooMuch if it is too large."""
     return (await answer_of(response)).decode("utf-8", "replace")

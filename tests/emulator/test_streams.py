@@ -102,6 +102,15 @@ async def test_what_goes_wrong_is_told_in_the_stream(
         assert all(str(twin) == str(caught.value) for twin in copies(caught.value))
 
 
+async def test_an_error_of_a_provider_that_is_too_large_interrupts_the_stream(
+    ml: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("aiomlcommons.emulator.bounded.LARGEST_RESPONSE", 10)
+    async with _model(ml, "boom") as model_id:
+        with pytest.raises(StreamFailed, match="SSE failure with network error"):
+            await _words(ml, model_id, **HELLO)
+
+
 async def test_what_cannot_begin_is_refused(ml: Session) -> None:
     with pytest.raises(NotFound, match="Failed to find model"):
         await _words(ml, "nope", **HELLO)

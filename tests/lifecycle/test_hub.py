@@ -183,7 +183,7 @@ async def test_a_hub_does_not_name_files_outside_of_the_cache(
 ) -> None:
     hub.named = {header: form.format(tmp_path)}
     spec = FileModel.from_hub("tiny/dense", endpoint=hub.url, cache_dir=tmp_path / "a" / "cache")
-    with pytest.raises(NotDownloaded, match="names a file .* which could be written outside the cache"):
+    with pytest.raises(NotDownloaded, match=r"names a file .* which could be written outside the cache"):
         await ensure(world, spec)
     assert not list(tmp_path.rglob("*evil*"))
 
