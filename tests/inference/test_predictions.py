@@ -18,14 +18,10 @@ def answered(*tensors: dict[str, Any]) -> HttpResponse:
     return HttpResponse(200, cbor2.dumps(data), {"content-type": "application/cbor"})
 
 
-ODD: list[Any] = [float("nan"), float("inf"), None, "NaN", "1.5", True, [], 10**400, -(10**5000)]
+ODD: list[Any] = [float("nan"), float("inf"), None, "NaN", "1.5", True, [], Decimal("1E+500")]
 
 
-def repr_of(value: Any) -> str:
-    return f"{value.bit_length()} bits" if isinstance(value, int) else repr(value)
-
-
-@pytest.mark.parametrize("odd", [*ODD, 1e300, Decimal("1E+500")], ids=repr_of)
+@pytest.mark.parametrize("odd", [*ODD, 1e300, -(10**150)], ids=repr)
 def test_a_score_that_is_no_finite_number_is_refused_and_its_document_named(odd: Any) -> None:
     got = answered({"data": [0.5]}, {"data": [odd]})
     with pytest.raises(DecodeError, match=r"the score of texts\[1\] must be a finite number, not") as caught:
@@ -38,17 +34,22 @@ def test_scores_may_be_decimals_and_whole_numbers() -> None:
     np.testing.assert_array_equal(predictions.scores(got, 2), np.array([0.35355339059327373, 2], "f4"))
 
 
-@pytest.mark.parametrize("odd", ODD, ids=repr_of)
+@pytest.mark.parametrize("odd", ODD, ids=repr)
 def test_a_weight_that_is_no_finite_number_is_refused_and_its_token_named(odd: Any) -> None:
     got = answered({"dataAsMap": {"response": [{"soft": 0.5}, {"soft": 1.5, "answer": odd}]}})
     with pytest.raises(DecodeError, match=r"the weight of 'answer' for texts\[1\] must be a finite number"):
         predictions.sparse_vectors(got, 2)
 
 
-@pytest.mark.parametrize("token", ["", 0, None])
-def test_a_token_without_a_name_may_have_no_bad_weight_either(token: Any) -> None:
-    with pytest.raises(DecodeError, match=rf"the weight of {token!r} for texts\[0\] must be a finite number, not 'x'"):
-        predictions.sparse_vectors(answered({"dataAsMap": {"response": [{token: "x"}]}}), 1)
+def test_a_token_without_a_name_may_have_no_bad_weight_either() -> None:
+    with pytest.raises(DecodeError, match=r"the weight of '' for texts\[0\] must be a finite number, not 'x'"):
+        predictions.sparse_vectors(answered({"dataAsMap": {"response": [{"": "x"}]}}), 1)
+
+
+@pytest.mark.parametrize(("answer", "words"), [({0: 1.0}, "a key is no text"), ({"a": 10**5000}, "an integer of 2077")])
+def test_weights_that_no_server_sends_are_not_decoded(answer: dict[Any, Any], words: str) -> None:
+    with pytest.raises(DecodeError, match=words):
+        predictions.sparse_vectors(answered({"dataAsMap": {"response": [answer]}}), 1)
 
 
 @pytest.mark.parametrize("indexes", [[0, 0], [1, 2], [0, 5], [0, None]])
