@@ -6,6 +6,7 @@ import asyncio
 import gc
 import threading
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import pytest
@@ -42,7 +43,8 @@ async def _working(
 async def test_a_worker_that_is_collected_on_an_event_loop_does_not_block_it() -> None:
     may_close, closed = threading.Event(), threading.Event()
     worker = Slow(may_close, closed)
-    assert await asyncio.to_thread(worker._run, 21) == 42
+    with ThreadPoolExecutor(1) as thread:  # at whose end no thread holds the worker's method any more
+        assert await asyncio.get_running_loop().run_in_executor(thread, worker._run, 21) == 42
     del worker
     gc.collect()
     assert not closed.is_set()
