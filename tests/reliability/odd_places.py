@@ -18,6 +18,7 @@ from aiomlcommons.ingest.pacing.rate_limit import RateLimit
 from aiomlcommons.lifecycle.methods import ModelLife
 
 HASH = "ab" * 32
+NEAR = frozenset({"max_distance"})  # distances by the inner product are below zero
 URL = "http://node:9200"
 
 
@@ -26,7 +27,7 @@ class Place:
     """What takes options: ``takes`` has the signature, ``call`` calls it with options.
 
     ``base`` returns options that are right. ``skip`` are parameters that take anything, ``words`` what names a
-    parameter in its refusal if not its own name, ``negative`` whether numbers may be below zero.
+    parameter in its refusal if not its own name, ``negative`` whether numbers may be below zero, or which.
     """
 
     name: str
@@ -35,7 +36,11 @@ class Place:
     given: Mapping[str, Any] = attrs.field(factory=dict)
     skip: frozenset[str] = frozenset()
     words: Mapping[str, str] = attrs.field(factory=dict)
-    negative: bool = False
+    negative: bool | frozenset[str] = False
+
+    def may_be_negative(self, name: str) -> bool:
+        """Return whether a parameter takes numbers below zero."""
+        return self.negative if isinstance(self.negative, bool) else name in self.negative
 
     def base(self) -> dict[str, Any]:
         """Return arguments that are right."""
@@ -52,7 +57,15 @@ class Place:
             await anext(asked)
 
 
-def made(kind: Any, /, *skip: str, called: str = "", negative: bool = False, words: Any = None, **given: Any) -> Place:
+def made(
+    kind: Any,
+    /,
+    *skip: str,
+    called: str = "",
+    negative: bool | frozenset[str] = False,
+    words: Any = None,
+    **given: Any,
+) -> Place:
     """Return the place of a class or function that is called as it is, and sends nothing."""
 
     def call(_: aml.Session, options: dict[str, Any]) -> None:
@@ -152,9 +165,9 @@ PLACES: tuple[Place, ...] = (
     made(ingest.read_dead_letters),
     made(RateLimit, requests=1.0, tokens=1.0),
     made(VectorField),
-    made(queries.neural, field="f", query_text="t"),
+    made(queries.neural, negative=NEAR, field="f", query_text="t"),
     made(queries.neural_sparse, field="f", query_text="t"),
-    made(queries.knn, field="f", vector=[1.0], k=1),
+    made(queries.knn, negative=NEAR, field="f", vector=[1.0], k=1),
     Place("hybrid", queries.hybrid, lambda _, options: queries.hybrid({"match_all": {}}, **options) and None),
     made(connectors.bedrock_converse, region="eu-west-1", model="m", access_key="a", secret_key="b"),
     made(connectors.bedrock_titan_embeddings, region="eu-west-1", access_key="a", secret_key="b"),

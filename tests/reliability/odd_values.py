@@ -79,7 +79,8 @@ def trials(places: Iterable[Place]) -> Iterator[Trial]:
                 continue
             for value in VALUES:
                 # A dict may stand for an object of the API.
-                if not accepts(hint, value, place.negative) and not (place.negative and isinstance(value, dict)):
+                may_be_negative = place.may_be_negative(name)
+                if not accepts(hint, value, may_be_negative) and not (may_be_negative and isinstance(value, dict)):
                     yield Trial(place, name, value)
 
 
