@@ -11,6 +11,9 @@ from decimal import Decimal
 from enum import Enum
 from typing import Any
 
+# Digits of an integer that a decimal becomes.
+LONGEST = 4_000
+
 
 def plain(value: Any) -> Any:
     """Return a value as dicts, lists, strings, numbers, booleans and None.
@@ -39,10 +42,15 @@ def _other(value: Any) -> Any:
     if isinstance(value, dt.date | dt.time):
         return value.isoformat() if value == value else None  # unequal is NaT of pandas
     if isinstance(value, Decimal):
-        return plain(int(value) if value.is_finite() and value == value.to_integral_value() else float(value))
+        return plain(int(value) if _is_whole(value) else float(value))
     if callable(tolist := getattr(value, "tolist", None)):
         return plain(tolist())
     return [plain(part) for part in value] if isinstance(value, Collection) else str(value)
+
+
+def _is_whole(value: Decimal) -> bool:
+    # Ten characters may stand for an integer of a billion digits, which takes minutes to make.
+    return value.is_finite() and value.adjusted() < LONGEST and value == value.to_integral_value()
 
 
 def _key(key: Any) -> str:

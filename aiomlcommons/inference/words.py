@@ -13,6 +13,8 @@ from aiomlcommons.deferred import np
 
 # Up to here every whole number has its own float, so that the digits are those of the data.
 _WHOLE_FLOATS = 2.0**53
+# Digits of a decimal that are written out.
+_MOST_DIGITS = 4_000
 
 
 def is_missing(value: Any) -> bool:
@@ -47,7 +49,10 @@ def _digits(value: Any) -> str | None:
     if isinstance(value, Integral):
         return str(int(value))
     if isinstance(value, Decimal):
-        return f"{value:f}" if value.is_finite() else None
+        if not value.is_finite():
+            return None
+        # Ten characters may stand for a billion digits.
+        return f"{value:f}" if abs(value.adjusted()) < _MOST_DIGITS else str(value)
     if not isinstance(value, float | np.floating) or not math.isfinite(number := float(value)):
         return None
     # A frame holds whole numbers as floats where one of them is missing.

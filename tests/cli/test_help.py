@@ -7,7 +7,6 @@ import asyncio
 import io
 import shlex
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 
 import pytest
@@ -18,16 +17,11 @@ from aiomlcommons.cli.arguments import COMMANDS, parser, verbs
 from aiomlcommons.cli.completion import written
 from aiomlcommons.cli.syntax.verbs import Verb
 from tests.cli.example_world import example_world
+from tests.cli.parsers import at, whole
 
 # It serves until it is interrupted; test_commands.py does that.
 ENDLESS = {"emulator"}
 EXAMPLES = [example for _, verb in verbs() for example in verb.examples if example.split()[0] not in ENDLESS]
-
-
-@cache
-def whole() -> argparse.ArgumentParser:
-    """Return the parser of all commands, which takes a while to build."""
-    return parser()
 
 
 def parsers(level: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
@@ -55,13 +49,6 @@ def test_help_fits_into_80_columns_and_has_examples(
 )
 def test_the_parser_of_what_is_typed_has_the_same_help_as_that_of_all_commands(words: list[str]) -> None:
     assert at(parser(words), words).format_help() == at(whole(), words).format_help()
-
-
-def at(level: argparse.ArgumentParser, words: list[str]) -> argparse.ArgumentParser:
-    """Return the parser of a command."""
-    for word in words:
-        level = next(one for one in level._actions if isinstance(one, argparse._SubParsersAction)).choices[word]
-    return level
 
 
 @pytest.mark.parametrize("name", [name for name, _ in verbs()])

@@ -12,7 +12,7 @@ import pytest
 
 from aiomlcommons.cli.arguments import verbs
 from aiomlcommons.cli.syntax import types
-from tests.cli.test_help import at, whole
+from tests.cli.parsers import at, whole
 from tests.cli.wrong_inputs import Wrong, said
 
 LONG = "9" * 5_000
