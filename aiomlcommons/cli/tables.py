@@ -70,5 +70,10 @@ def print_record(data: Mapping[str, Any], *, as_json: bool) -> None:
 
 
 def moment(millis: int | None) -> str:
-    """Format epoch milliseconds as date and time in UTC."""
-    return "-" if millis is None else datetime.fromtimestamp(millis / 1000, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+    """Format epoch milliseconds as date and time in UTC; the number itself if that is no date of ours."""
+    if millis is None:
+        return "-"
+    try:
+        return datetime.fromtimestamp(millis / 1000, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+    except (OverflowError, ValueError, OSError):
+        return str(millis)

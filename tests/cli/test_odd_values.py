@@ -12,6 +12,7 @@ import pytest
 
 from aiomlcommons.cli.arguments import verbs
 from aiomlcommons.cli.syntax import types
+from aiomlcommons.cli.tables import moment
 from tests.cli.parsers import at, whole
 from tests.cli.wrong_inputs import Wrong, said
 
@@ -72,3 +73,8 @@ def test_an_odd_value_ends_the_program(tmp_path: Path, monkeypatch: pytest.Monke
     code, out, errors = said(wrong)
     assert (code, out) == (2, "")
     assert errors.startswith(f"aiomlcommons: {wrong.says}")
+
+
+@pytest.mark.parametrize("millis", [2**63 - 1, -(2**63), 10**400])
+def test_a_time_of_a_server_that_is_no_date_is_shown_as_it_is(millis: int) -> None:
+    assert moment(millis) == str(millis)

@@ -15,6 +15,7 @@ from aiomlcommons import HttpResponse
 from aiomlcommons.inference import _decimals, vectors
 from aiomlcommons.inference._decimals import with_decimals
 from aiomlcommons.inference.vectors import embeddings
+from aiomlcommons.inference.words import words
 from tests.fuzzing.cbor import Style, encoded
 
 RANDOM = np.random.default_rng(16)
@@ -109,3 +110,9 @@ def test_rows_of_different_lengths_are_left_to_the_careful_decoder() -> None:
     assert with_decimals(body_of([rows[0], rows[1][:-1], rows[2]]), 3, vectors._of_cbor) is None
     assert with_decimals(body_of(rows), 2, vectors._of_cbor) is None
     assert with_decimals(body_of(rows), 4, vectors._of_cbor) is None
+
+
+def test_a_decimal_of_a_billion_digits_is_not_written_out() -> None:
+    assert words(Decimal("1E+1000000000")) == "1E+1000000000"
+    assert words(Decimal("1E-1000000000")) == "1E-1000000000"
+    assert words(Decimal("1E+3")) == "1000"
