@@ -91,6 +91,20 @@ def test_what_the_server_could_not_use_is_refused_before_the_download() -> None:
     assert "2_Dense/config.json" in repository().needed(files, "model.pt")
 
 
+@pytest.mark.parametrize(
+    "files",
+    [
+        ["../../model.onnx", "tokenizer.json"],
+        ["/etc/model.onnx", "tokenizer.json"],
+        ["a/../../model.onnx", "a/../../tokenizer.json"],
+        ["..\\\\model.onnx", "tokenizer.json"],
+    ],
+)
+def test_a_name_that_leaves_the_cache_is_refused_before_the_download(files: list[str]) -> None:
+    with pytest.raises(BadPackage, match="could be unpacked outside the model's folder"):
+        repository().needed(files, files[0])
+
+
 @pytest.mark.parametrize("pasted", ["a/b", " a/b ", "https://huggingface.co/a/b", "hf.co/a/b?x=1", "hf://a/b"])
 def test_a_repository_is_named_as_it_is_pasted(pasted: str) -> None:
     spec = FileModel.from_hub(pasted)
