@@ -13,7 +13,7 @@ from aiomlcommons.trouble.provider_answer import ProviderAnswer, provider_answer
 
 # Levels of nesting. Real errors have some ten.
 DEEPEST = 100
-# Characters of its texts that are looked at. Each is searched for many words.
+# Characters of its texts that are looked at, and other values. Each is searched for many words.
 MOST = 2**18
 
 
@@ -39,7 +39,7 @@ def parse_error(status: int, *parts: Any) -> ParsedError:
     for key, value in _each("", list(parts)):
         if key == "type":
             types.add(_snake(value))
-        else:
+        elif value:
             permanent = permanent or (key == "durability" and value == "PERMANENT")
             words.append(value[:left])
         left -= len(value) + 1
@@ -53,7 +53,7 @@ def parse_error(status: int, *parts: Any) -> ParsedError:
 
 
 def _each(key: str, value: Any, levels: int = DEEPEST) -> Iterator[tuple[str, str]]:
-    """Yield every string of an error with its key, down to a depth."""
+    """Yield every string of an error with its key, down to a depth; an empty one for each other value."""
     if not levels:
         return
     if isinstance(value, Mapping):
@@ -67,6 +67,8 @@ def _each(key: str, value: Any, levels: int = DEEPEST) -> Iterator[tuple[str, st
     elif isinstance(value, Sequence) and not isinstance(value, bytes):
         for part in value:
             yield from _each(key, part, levels - 1)
+    else:
+        yield "", ""  # it is counted: there may be millions
 
 
 def _parsed(text: str) -> Any:
