@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 from urllib.parse import parse_qsl, quote
 
@@ -136,6 +136,12 @@ def is_success(status: int) -> bool:
     return status < 300
 
 
+@lru_cache(maxsize=64)
+def _media_type(header: str) -> str:
+    # Kept, since a server sends the same few with all its responses.
+    return header.partition(";")[0].strip().lower()
+
+
 class _Sent:
     """The request of a response, as it was sent: no ``attrs.asdict``, ``repr``, copy or pickle has its credentials."""
 
@@ -179,7 +185,7 @@ class HttpResponse:
     @property
     def content_type(self) -> str:
         """The media type without parameters, such as ``application/json``; empty if the server sent none."""
-        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+        return _media_type(self.headers.get("content-type", ""))
 
     @cached_property
     def text(self) -> str:
