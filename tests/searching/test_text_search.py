@@ -130,7 +130,6 @@ async def test_a_missing_index_is_said_with_the_names_that_are_near(served: Serv
         ({"text": " "}, "text must be a text with a word in it"),
         ({"text": 7}, "text must be a text with a word in it, not 7"),
         ({"filter": {"a": 1, "b": 2}}, "filter must have one kind of query as its only key"),
-        ({"size": "5"}, "size must be a whole number of at least 0, not '5'"),
         ({"k": 0}, "k must be a whole number of at least 1, not 0"),
         ({"into": 7}, "into must be a class or a function"),
         ({"query": {"match_all": {}}}, "ml.search_text takes no query: send the query of its plan, or your own, by ml"),
@@ -140,6 +139,12 @@ async def test_a_missing_index_is_said_with_the_names_that_are_near(served: Serv
 async def test_wrong_options_are_refused_where_they_are_given(options: dict[str, Any], words: str) -> None:
     with pytest.raises(InvalidRequest, match=words):
         Session().search_text("docs", **{"text": "a", **options})
+
+
+async def test_a_size_that_is_none_is_refused_where_it_is_given() -> None:
+    for size, error in (("5", TypeError), (-1, ValueError)):
+        with pytest.raises(error, match="size must be a whole number of at least 0, not"):
+            Session().search_text("docs", text="a", size=size)  # type: ignore[arg-type]
 
 
 async def test_a_search_says_what_to_write_in_place_of_a_with(served: ServedEmulator) -> None:
