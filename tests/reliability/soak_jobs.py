@@ -101,14 +101,16 @@ class Jobs:
                         process.kill()
                         self.runs["killed"] += 1
                     out, why = await process.communicate()
-                if process.returncode == 0:
+                # A process that is killed after the job's end cannot tell of it, and no further one may do it again.
+                if process.returncode == 0 or (sink.exists() and not note.exists()):
                     break
                 await anyio.sleep(1)  # its node may be gone for some seconds, in which a job cannot begin
             else:
                 raise WrongError(f"a job did not end in 30 runs: {why[-500:].decode()}")
-            report: Mapping[str, int] = orjson.loads(out)
             held = await asyncio.to_thread(vectors_in, sink)
-            self._account(name, held, report["read"], report["written"], report["failed"])
+            report: Mapping[str, int] = orjson.loads(out or b"{}")
+            read, failed = report.get("read", len(TEXTS)), report.get("failed", len(TEXTS) - len(held))
+            self._account(name, held, read, report.get("written", len(held)), failed)
             await asyncio.to_thread(self._letters, name, folder / "job.dead.jsonl")
 
     def _name(self) -> str:
