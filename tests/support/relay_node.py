@@ -48,9 +48,9 @@ class RelayNode:
         if self._server is not None:
             self._server.close()
             self._server = None
-        for relay in self._relays:
-            relay.cancel()
-        while self._relays:
+        while self._relays:  # a connection that was being accepted may come meanwhile
+            for relay in self._relays:
+                relay.cancel()
             await asyncio.wait(list(self._relays))
         self.state = "down"
 
