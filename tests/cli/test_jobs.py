@@ -605,7 +605,6 @@ async def test_how_a_file_of_text_is_read_is_told_by_options(place: Place) -> No
         ("in.jsonl", ("--delimiter", ";"), 1, "in.jsonl cannot be read with delimiter"),
         ("in.jsonl", ("--no-header",), 1, "in.jsonl cannot be read with header"),
         ("index:docs", ("--encoding", "utf-16"), 2, "--encoding: only for files of text, not for an index"),
-        ("in.csv", ("--delimiter", "||"), 1, "delimiter must be one character"),
     ],
 )
 async def test_an_option_that_the_source_does_not_have_is_refused(

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -96,7 +97,7 @@ class Life:
     ahead: float = 0.0
     steps: int = 0
     _tasks: set[asyncio.Task[Any]] = attrs.field(factory=set)
-    _files: int = 0
+    _files: Mapping[str, str] = attrs.field(factory=dict)
 
     def run(self, work: Awaitable[Any]) -> Any:
         """Let the event loop run until some work has ended."""
@@ -307,7 +308,10 @@ class Life:
 
     def end(self) -> None:
         """Close everything, and check that no task, socket or file is left over."""
-        self.run(self._closed())
+        try:
+            self.run(self._closed())
+        except TimeoutError:
+            raise AssertionError(f"left open of {self._files} files: {open_files()}; nodes: {self.nodes}") from None
         left = asyncio.all_tasks(self.world.runner.get_loop()) - self._tasks
         assert not left, f"tasks are left over: {left}"
 
@@ -324,7 +328,7 @@ class Life:
             await asyncio.sleep(0)  # a client that has closed leaves no connection, once the socket has told it
         for node in self.nodes:
             await node.kill()
-        while open_files() > self._files:  # noqa: ASYNC110
+        while len(open_files()) > len(self._files):  # noqa: ASYNC110
             await asyncio.sleep(0)  # the emulator notices that its clients are gone
 
 
@@ -334,6 +338,10 @@ def taken(ml: Session) -> int:
     return len(transport._client.connector._acquired)
 
 
-def open_files() -> int:
-    """Return how many files and sockets this process has open."""
-    return sum(1 for _ in Path("/proc/self/fd").iterdir())
+def open_files() -> Mapping[str, str]:
+    """Return the files and sockets that this process has open, by their numbers."""
+    found = {}
+    for path in Path("/proc/self/fd").iterdir():
+        with suppress(OSError):  # that of the folder itself is gone by now
+            found[path.name] = str(path.readlink())
+    return found
