@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
+from functools import partial
 from typing import Any
 
 import anyio
-import anyio.to_thread
 import attrs
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
@@ -27,6 +27,7 @@ from aiomlcommons.ingest.rows.tracking import Tracker
 from aiomlcommons.ingest.state.checkpoint import Checkpoint, CheckpointFile
 from aiomlcommons.ingest.state.dead_letters import DeadLetter, DeadLetters
 from aiomlcommons.ingest.stats import Stats
+from aiomlcommons.ingest.threads import run_to_end
 from aiomlcommons.ingest.types import Documents, Refused, Retrying, Rows, Sink, Source, rows_for
 from aiomlcommons.ingest.writing import Writers
 
@@ -74,8 +75,8 @@ class Engine:
         self.stats.total = await self.source.count()
         await self.sink.open(state.get("state"))  # first: this refuses a sink that another job is writing
         # The dead letters of a finished job may have been retried since: keep the file at its present length.
-        length = await anyio.to_thread.run_sync(self.dead_letters.flush) if finished else state.get("dead_letters")
-        await anyio.to_thread.run_sync(self.dead_letters.open, length)
+        length = await run_to_end(self.dead_letters.flush) if finished else state.get("dead_letters")
+        await run_to_end(partial(self.dead_letters.open, length))
         self.torn = 0
         # From here on the contents of these files are covered by this job's checkpoint.
         await self.save()
@@ -157,7 +158,7 @@ class Engine:
         if rows.share:
             self.stats.expect(rows.start + len(rows.rows), rows.share)
         self.stats.read += len(self.tracker.unsettled(rows.start, rows.start + len(rows.rows)))
-        return await anyio.to_thread.run_sync(self.batcher.add, rows)
+        return await run_to_end(partial(self.batcher.add, rows))
 
     # ---- model to sink ---------------------------------------------------------------------------------------------
 
@@ -193,7 +194,7 @@ class Engine:
             refused = await self.sink.write(self._documents(embedded))
         dead_letters = [*dead_letters, *(batch.fail(one.index, one.why) for one in refused)]
         if dead_letters:
-            await anyio.to_thread.run_sync(self.dead_letters.write, dead_letters)
+            await run_to_end(partial(self.dead_letters.write, dead_letters))
             told = ((one.row, one.id, one.why, one.reason) for one in dead_letters)
             self.events.failed(told, printable(self.dead_letters.path))
         self._settle(batch, {one.index for one in refused}, dead_letters)
@@ -222,7 +223,7 @@ class Engine:
     async def save(self) -> None:
         """Make everything written durable, then save a checkpoint of it."""
         state: Any = await self.sink.flush()
-        length = await anyio.to_thread.run_sync(self.dead_letters.flush)
+        length = await run_to_end(self.dead_letters.flush)
         start, position = self.tracker.resume_from()
         counts = {**self.stats.counts, "read": self.stats.settled}
         self.checkpoint = Checkpoint(
@@ -248,4 +249,4 @@ class Engine:
 
     async def _write_checkpoint(self) -> None:
         if self.checkpoint_file is not None:
-            await anyio.to_thread.run_sync(self.checkpoint_file.write, self.checkpoint)
+            await run_to_end(partial(self.checkpoint_file.write, self.checkpoint))

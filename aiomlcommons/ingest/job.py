@@ -24,6 +24,7 @@ from aiomlcommons.ingest.server_side.model import ServerModel
 from aiomlcommons.ingest.sinks import IndexSink, NpySink
 from aiomlcommons.ingest.state.dead_letters import DeadLetters
 from aiomlcommons.ingest.stats import Report, Stats
+from aiomlcommons.ingest.threads import run_to_end
 from aiomlcommons.ingest.types import Sink, Source, kind_of
 from aiomlcommons.net.sparing import Sparing
 from aiomlcommons.owner import Owner
@@ -179,7 +180,7 @@ async def ingesting(
     """
     job_header = {"job": "ingest", **model.identity, **header}
     opening = partial(JobFiles.open, job_header, dead_letters, options, model.kind, target, anew=anew)
-    files = await anyio.to_thread.run_sync(opening)
+    files = await run_to_end(opening, lambda opened: opened.close())
     events = JobEvents(Sparing(options.clock))
     engine = engine_of(model, source, sink, files, options, events)
     ids = sink.ids_path if isinstance(sink, NpySink) else None

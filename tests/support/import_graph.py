@@ -36,7 +36,7 @@ FLOORS = (
     "lifecycle",
     "indices",
     "ingest.errors ingest.events ingest.paths ingest.json_values ingest.pacing",
-    "ingest.types ingest.durable",
+    "ingest.types ingest.durable ingest.threads",
     "ingest.stats ingest.state ingest.arrow_rows",
     "ingest.rows",
     "ingest.sources ingest.sinks ingest.embedding",

@@ -7,19 +7,20 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from copy import copy
+from functools import partial
 from hashlib import blake2b
 from os import PathLike
 from pathlib import Path
 from threading import Lock
 from typing import Any, Protocol, TypeVar
 
-import anyio.to_thread
 import numpy as np
 import orjson
 
 from aiomlcommons.inference.vectors import Vectors
 from aiomlcommons.ingest.errors import CacheError
 from aiomlcommons.ingest.paths import printable
+from aiomlcommons.ingest.threads import run_to_end
 from aiomlcommons.ingest.types import Sparse
 
 T = TypeVar("T")
@@ -157,7 +158,7 @@ class CacheFile:
             self._db.executemany(statement, rows)
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
-        return await anyio.to_thread.run_sync(self._guarded, work)
+        return await run_to_end(partial(self._guarded, work))
 
     def _guarded(self, work: Callable[[], T]) -> T:
         try:

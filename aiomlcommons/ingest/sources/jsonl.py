@@ -28,6 +28,7 @@ from aiomlcommons.ingest.sources.reading import (
     seek,
     source_errors,
 )
+from aiomlcommons.ingest.threads import run_to_end
 from aiomlcommons.ingest.types import Rows
 from aiomlcommons.typed import typed_fields
 
@@ -137,7 +138,7 @@ class PipeSource(StdinSource):
 
     async def read(self, position: Any = None, start: int = 0) -> AsyncGenerator[Rows]:
         """Yield the rows. Raises as StdinSource does, OSError if the pipe cannot be opened."""
-        content = await in_thread(lambda: opened(self.path))
+        content = await run_to_end(lambda: opened(self.path), lambda content: content.close())
         try:
             self.descriptor = content.raw.fileno()
             async with aclosing(super().read(position, start)) as reading:

@@ -20,6 +20,7 @@ from aiomlcommons.ingest.errors import SourceError
 from aiomlcommons.ingest.paths import printable, redacted
 from aiomlcommons.ingest.sources._compression import Content, opened
 from aiomlcommons.ingest.sources.remote import located
+from aiomlcommons.ingest.threads import run_to_end
 from aiomlcommons.ingest.types import Rows
 from aiomlcommons.masking import raise_alone
 from aiomlcommons.typed import typed_fields
@@ -103,7 +104,7 @@ class RecordSource(FileSource, ABC):
 
 async def content_of(path: str | PathLike[str]) -> Content:
     """Open a file as ``opened`` does, and wait for a writer if it is a named pipe."""
-    content = await in_thread(lambda: opened(path))
+    content = await run_to_end(lambda: opened(path), lambda content: content.close())
     if content.is_pipe:
         # In the event loop, for a thread that waits for a writer could not be cancelled.
         try:
