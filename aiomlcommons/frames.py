@@ -22,7 +22,6 @@ import numpy.typing as npt
 
 from aiomlcommons.api.predict import Cell, ColumnMeta, DataFrame, Row
 from aiomlcommons.errors import InvalidRequest
-from aiomlcommons.typed import typed
 
 Column: TypeAlias = tuple[str | None, list[Any]]
 """The type of a column (None: to be inferred) and its values."""
@@ -42,19 +41,21 @@ DTYPES = {"BOOLEAN": "bool", "SHORT": "i2", "INTEGER": "i4", "LONG": "i8", "FLOA
 FAMILIES: Mapping[type, str] = {bool: "a boolean", int: "a number", float: "a number", str: "text"}
 
 
-@typed
 def from_columns(columns: Mapping[str, Iterable[Any]]) -> DataFrame:
     """Build a frame from named columns, each a sequence or a one-dimensional numpy array.
 
     Raises InvalidRequest for no columns or no rows, columns of different lengths, a column that mixes types or has only
     missing values, and values of an unsupported type.
     """
+    if not isinstance(columns, Mapping):
+        raise InvalidRequest(f"columns must be a mapping from names to lists, not {type(columns).__name__}")
     return _frame({name: _values(name, values) for name, values in columns.items()})
 
 
-@typed
 def from_rows(rows: Iterable[Mapping[str, Any]]) -> DataFrame:
     """Build a frame from rows; an absent key is a missing value. Raises as ``from_columns`` does."""
+    if not isinstance(rows, Iterable) or isinstance(rows, str | bytes | Mapping):
+        raise InvalidRequest(f"rows must be a list of mappings, not {type(rows).__name__}")
     given = list(rows)
     for i, row in enumerate(given):
         if not isinstance(row, Mapping):

@@ -130,7 +130,18 @@ def _check_of(annotation: Any, module: str) -> Check:
         return _anything
     accepted = " or ".join(dict.fromkeys(rule.accepted for rule in rules))
     kinds = tuple(dict.fromkeys(kind for rule in rules for kind in rule.kinds))
-    return Rule(kinds, accepted, lambda value: any(_keeps(rule, value) for rule in rules)).check
+    whole = Rule(kinds, accepted, lambda value: any(_keeps(rule, value) for rule in rules))
+
+    def check(name: str, value: Any) -> None:
+        for rule in rules:
+            # The value itself is right: what is wrong is said of the one in it.
+            if isinstance(rule, _Container) and isinstance(value, rule.kinds) and (odd := rule.odd(value)):
+                key, one, inner = odd
+                accepted = " or ".join(dict.fromkeys(each.accepted for each in inner))
+                raise TypeError(f"{name}[{key!r}] must be {accepted}, not {type(one).__name__}")
+        whole.check(name, value)
+
+    return check
 
 
 def _keeps(rule: Rule, value: Any) -> bool:
@@ -179,28 +190,35 @@ def _rules(hint: Any, module: str) -> list[Rule] | None:
     if not isinstance(kind, type) or kind is object or kind is Any or getattr(kind, "_is_protocol", False):
         return None
     if issubclass(kind, Mapping):
-        return [Rule((kind,), "a mapping", _Each(inner[-1:], module).of_mapping)]
+        return [_Container((kind,), "a mapping", inner=inner[-1:], module=module)]
     if issubclass(kind, Iterable) and kind is not str:
-        return [Rule((kind,), "a list" if inner else f"a {kind.__name__}", _Each(inner[:1], module).of_list)]
+        return [_Container((kind,), "a list" if inner else f"a {kind.__name__}", inner=inner[:1], module=module)]
     return [Rule((kind,), f"{'an' if kind.__name__[0] in 'AEIOU' else 'a'} {kind.__name__}")]
 
 
-class _Each:
-    """Whether each value in a list, or of a mapping, keeps to its type; numbers in them may be any."""
+@attrs.frozen
+class _Container(Rule):
+    """A rule for lists and mappings, each value of which keeps to its type; numbers in them may be any."""
 
-    def __init__(self, inner: tuple[Any, ...], module: str) -> None:
-        self._inner, self._module = inner, module
+    inner: tuple[Any, ...] = ()
+    module: str = ""
+    holds: Callable[[Any], Any] = attrs.field(init=False)
 
-    def of_mapping(self, value: Mapping[Any, Any]) -> bool:
-        return self._all(value.values())
+    def __attrs_post_init__(self) -> None:
+        object.__setattr__(self, "holds", lambda value: self._is_one(value) and self.odd(value) is None)
 
-    def of_list(self, value: Iterable[Any]) -> bool:
-        # A string is a list of strings to Python, and never meant as one. An iterator may be read only once.
-        return not isinstance(value, str | bytes | Mapping) and (isinstance(value, Iterator) or self._all(value))
+    def odd(self, value: Any) -> tuple[Any, Any, list[Rule]] | None:
+        """Return the first value of another type, with its key or index, and what it might be."""
+        rules = _rules(self.inner[0], self.module) if self.inner and self._is_one(value) else None
+        if rules is None or isinstance(value, Iterator):  # which may be read only once
+            return None
+        for key, one in value.items() if isinstance(value, Mapping) else enumerate(value):
+            may_be = (isinstance(one, rule.kinds) if rule in (_NUMBER, _WHOLE) else _keeps(rule, one) for rule in rules)
+            if not any(may_be):
+                return key, one, rules
+        return None
 
-    def _all(self, values: Iterable[Any]) -> bool:
-        rules = _rules(self._inner[0], self._module) if self._inner else None
-        return rules is None or all(
-            any((rule in (_NUMBER, _WHOLE) and isinstance(one, rule.kinds)) or _keeps(rule, one) for rule in rules)
-            for one in values
-        )
+    def _is_one(self, value: Any) -> bool:
+        # A string is a list of strings to Python, and never meant as one.
+        is_mapping = issubclass(self.kinds[0], Mapping)
+        return is_mapping or not isinstance(value, str | bytes | Mapping)

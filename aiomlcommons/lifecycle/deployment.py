@@ -29,8 +29,12 @@ _TRIES = 20
 COUNTS_BACK = Version(2, 5)
 """The first version whose nodes stop counting a deployment once it has ended."""
 NEVER_AGAIN = "a node of this version loads ten models in its life, whatever was unloaded meanwhile: restart the node"
-LOOK = 20.0
-"""Seconds without news of a deploy task after which the nodes themselves are asked for the model."""
+LOOK = 50.0
+"""Seconds without news of a deploy task after which the nodes themselves are asked for the model.
+
+A task that no node works on is to be known as stalled before: by two looks at the nodes, ``LAG`` seconds apart, between
+the longest pauses.
+"""
 # A deploy task completes a moment before the model's record is updated.
 _POLLS = 10
 

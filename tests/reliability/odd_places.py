@@ -184,8 +184,8 @@ PLACES: tuple[Place, ...] = (
     made(emulator.Machine),
     made(emulator.Refresh),
     made(emulator.Security, user="u"),
-    made(frames.from_columns),
-    made(frames.from_rows),
+    made(frames.from_columns, words={"columns": "column"}),
+    made(frames.from_rows, words={"rows": "row"}),
     *(made(getattr(Faults(), name), called=f"Faults.{name}") for name in FAULTS),
 )
 """Every place."""
