@@ -118,7 +118,7 @@ def _line(fault: str, promise: str, rows: list[Trials]) -> str:
 
 
 def _anchor(name: str) -> str:
-    return name.lower().replace(" ", "-")
+    return "".join(letter for letter in name.lower().replace(" ", "-") if letter.isalnum() or letter == "-")
 
 
 if __name__ == "__main__":
