@@ -36,11 +36,13 @@ def plain_keys(request: Request[Any]) -> dict[str, Any] | None:
     cls: Any = type(request)
     keys: dict[str, Any] = {}
     for name, key, may_be_absent, taken, takes_texts in _fields(cls):
-        value = getattr(request, name)
+        value: Any = getattr(request, name)
         kind = type(value)
         if value is None and may_be_absent:
             continue
-        if not (kind in taken or (takes_texts and _are_texts(value))) or (kind is float and not isfinite(value)):
+        if not (kind in taken or (takes_texts and _are_texts(value))):
+            return None
+        if isinstance(value, float) and not isfinite(value):
             return None
         keys[key] = value
     return keys
