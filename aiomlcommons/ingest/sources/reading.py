@@ -117,7 +117,10 @@ async def content_of(path: str | PathLike[str]) -> Content:
 
 
 async def in_thread(work: Callable[[], T]) -> T:
-    """Call a blocking function in a thread."""
+    """Call a blocking function in a thread.
+
+    Unlike ``run_to_end``, a cancelled task does not wait for it: a read of a pipe may never end.
+    """
     return await anyio.to_thread.run_sync(work)
 
 
