@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import logging
 import os
 import random
 import signal
@@ -142,6 +143,17 @@ def _collector_of_coverage() -> Any:
 def _same_chance() -> None:
     # Pauses are drawn at random: a test that fails by them fails again.
     random.seed(0)
+
+
+@pytest.fixture(autouse=True)
+def _the_log_is_as_before() -> Iterator[None]:
+    # A test that makes the log quieter would take from others of the same process what they look for in it.
+    log, root = logging.getLogger("aiomlcommons"), logging.getLogger()
+    before = log.level, list(log.handlers), log.disabled, log.propagate, root.manager.disable
+    yield
+    log.handlers[:], log.disabled, log.propagate = before[1:4]
+    log.setLevel(before[0])
+    logging.disable(before[4])
 
 
 @pytest.fixture(autouse=True)

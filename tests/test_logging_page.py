@@ -6,7 +6,6 @@ import asyncio
 import json
 import logging
 import re
-from collections.abc import Iterator
 
 import pytest
 
@@ -26,13 +25,6 @@ VARYING = (
     (r"\d+ more in \d+ s", "MORE"),
     (r"\d+ refusals", "REFUSALS"),
 )
-
-
-@pytest.fixture(autouse=True)
-def _as_before() -> Iterator[None]:
-    before = LOG.level, list(LOG.handlers), LOG.disabled
-    yield
-    LOG.level, LOG.handlers[:], LOG.disabled = before[0], before[1], before[2]
 
 
 def normal(line: str) -> str:

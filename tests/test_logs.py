@@ -7,7 +7,6 @@ import logging
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -18,13 +17,9 @@ log = logging.getLogger("aiomlcommons")
 
 
 @pytest.fixture(autouse=True)
-def _as_before() -> Iterator[None]:
+def _not_shown() -> None:
     undo = show_logs("INFO", stream=io.StringIO())
     undo()
-    before = log.level, list(log.handlers)
-    yield
-    log.handlers[:] = before[1]
-    log.setLevel(before[0])
 
 
 def test_a_line_has_time_level_and_message() -> None:
