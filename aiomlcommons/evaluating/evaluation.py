@@ -110,6 +110,7 @@ class Evaluation(Shown, Mapping[str, Figures]):
         differences: By how much each further system differs from the first one, by its name and by metric.
         without_judgments: Queries that were left out, because no judgment is of them.
         without_relevant: Queries that were left out, because no document was judged to be relevant.
+        tells_unjudged: Whether some documents were judged to be not relevant. If none was, all of those are unjudged.
     """
 
     systems: Mapping[str, Figures]
@@ -118,6 +119,7 @@ class Evaluation(Shown, Mapping[str, Figures]):
     differences: Mapping[str, Mapping[str, Difference]] = attrs.field(repr=False)
     without_judgments: int = 0
     without_relevant: int = 0
+    tells_unjudged: bool = attrs.field(default=False, repr=False)
 
     def __getitem__(self, system: str) -> Figures:
         if system not in self.systems:
@@ -264,7 +266,8 @@ def evaluated(
         for name, low, high in of_differences
         if name != first
     }
-    return Evaluation(systems, metrics, texts, differences, **left_out)
+    tells_unjudged = any(grade <= 0 for key in texts for grade in grades[key].values())
+    return Evaluation(systems, metrics, texts, differences, **left_out, tells_unjudged=tells_unjudged)
 
 
 def _unknown(name: object, known: Iterable[str]) -> str:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from os import PathLike
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from aiomlcommons.errors import InvalidRequest
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -17,13 +20,22 @@ _COLORS = ("#7f7f7f", "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#5
 _GRAY = "#999999"
 
 
-def plot(result: Evaluation, path: str | PathLike[str] | None) -> Figure:
-    """Return the plot, and write it if a path is given. Raises ImportError without matplotlib."""
+def check_matplotlib(path: str | PathLike[str] | None) -> None:
+    """Raise ImportError without matplotlib, InvalidRequest for a file that it does not write."""
     try:
-        import matplotlib as mpl
-        from matplotlib.figure import Figure
+        from matplotlib.backend_bases import FigureCanvasBase
     except ImportError as error:
         raise ImportError("a plot needs matplotlib: pip install 'aiomlcommons[notebook]'") from error
+    known = FigureCanvasBase.get_supported_filetypes()
+    if path is not None and Path(path).suffix[1:].lower() not in known:
+        raise InvalidRequest(f"{path}: a plot is written as {', '.join(f'.{one}' for one in sorted(known))}")
+
+
+def plot(result: Evaluation, path: str | PathLike[str] | None) -> Figure:
+    """Return the plot, and write it if a path is given. Raises as ``check_matplotlib`` does."""
+    check_matplotlib(path)
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
 
     # Without pyplot, which would choose a window system; the same figures make the same file.
     with mpl.rc_context({"svg.hashsalt": "aiomlcommons", "axes.spines.top": False, "axes.spines.right": False}):

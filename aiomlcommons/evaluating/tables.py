@@ -80,7 +80,7 @@ def _notes(result: Evaluation) -> Iterator[str]:
     judged = metric.replace("ndcg", "judged")
     for name, differences in result.differences.items():
         yield _verdict(name, result.first, metric, differences[metric])
-        if differences[judged].high < 0:
+        if result.tells_unjudged and differences[judged].high < 0:
             before, after = result[result.first][judged], result[name][judged]
             yield (
                 f"fewer of the documents that {name} found were judged ({after:.0%}, {before:.0%} of those of "
