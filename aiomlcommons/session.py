@@ -1,4 +1,4 @@
-"""The session: the public facade over the client, with bulk jobs, searches and the model lifecycle."""
+"""The session: the public facade over the client, with bulk jobs, searches, evaluations and the model lifecycle."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from aiomlcommons.client import Client
 from aiomlcommons.diagnosis.methods import Diagnoses
+from aiomlcommons.evaluating.methods import Evaluates
 from aiomlcommons.ingest.methods import Ingests
 from aiomlcommons.namespace import space
 from aiomlcommons.searching.methods import Searches
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from aiomlcommons.lifecycle.methods import ModelLife
 
 
-class Session(Client, Ingests, Diagnoses, Searches):
+class Session(Client, Ingests, Diagnoses, Searches, Evaluates):
     """An async session with an OpenSearch cluster that runs ML Commons: one connection pool, typed calls, retries.
 
     ``async with Session("https://host:9200", auth=("admin", "...")) as ml:``, or in a notebook

@@ -8,6 +8,7 @@ from collections.abc import Container, Iterator, Sequence
 from aiomlcommons.__about__ import __version__
 from aiomlcommons.cli import exit_codes
 from aiomlcommons.cli.syntax.about import COMPLETION, HELP
+from aiomlcommons.cli.syntax.evaluation import EVALUATE
 from aiomlcommons.cli.syntax.health import DOCTOR, TOP
 from aiomlcommons.cli.syntax.jobs import DEAD_LETTERS, INGEST
 from aiomlcommons.cli.syntax.models import EMBED, MODELS, PREDICT, RERANK
@@ -22,6 +23,7 @@ COMMANDS: Sequence[Noun | Verb] = (
     INGEST,
     DEAD_LETTERS,
     SEARCH,
+    EVALUATE,
     EMBED,
     RERANK,
     PREDICT,

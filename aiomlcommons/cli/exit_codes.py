@@ -7,6 +7,7 @@ FAILED = 1
 USAGE = 2
 SOME_FAILED = 3
 STILL_RUNNING = 4
+NOT_AS_REQUIRED = 5
 # What a shell reports for a process that a signal has ended: 128 and the number of the signal.
 BY_SIGNAL = 128
 HUNG_UP = BY_SIGNAL + 1
@@ -19,6 +20,7 @@ MEANINGS = {
     USAGE: "wrong usage or configuration: nothing was sent",
     SOME_FAILED: "the job ended, but some documents failed: see its dead letters",
     STILL_RUNNING: "the time of `tasks wait --timeout` is over, and the task still runs",
+    NOT_AS_REQUIRED: "a figure is not as --require says",
     HUNG_UP: "the terminal was closed (SIGHUP)",
     INTERRUPTED: "interrupted (Ctrl-C)",
     TERMINATED: "terminated (SIGTERM)",

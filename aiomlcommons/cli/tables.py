@@ -10,6 +10,7 @@ from typing import Any
 
 import orjson
 
+from aiomlcommons.display.text_tables import text_table
 from aiomlcommons.ingest.json_values import dumped_anyhow
 from aiomlcommons.masking import without_escapes
 from aiomlcommons.progress.words import plain
@@ -18,11 +19,7 @@ from aiomlcommons.progress.words import plain
 def table(titles: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     """Format rows under titles, each column as wide as its widest cell."""
     # Names come from the server: an escape sequence in one would reach the terminal, a line break tear the table.
-    lines = [list(titles), *([plain(str(cell), sys.maxsize) for cell in row] for row in rows)]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
-    )
+    return text_table(titles, [[plain(str(cell), sys.maxsize) for cell in row] for row in rows])
 
 
 def print_json(data: Any) -> None:

@@ -33,6 +33,7 @@ class Phase(StrEnum):
     TASK = "task"
     READING = "reading"
     EMBEDDING = "embedding"
+    EVALUATING = "evaluating"
     FINISHING = "finishing"
     FINISHED = "finished"
 
@@ -48,7 +49,7 @@ class Progress(Readable):
         words: Details as text, such as what is waited for.
         done, total: How many are done, and of how many; None where nothing is counted, or no total is known.
         about: Whether ``total`` is an estimate.
-        unit: What is counted: bytes, nodes, rows, texts or documents.
+        unit: What is counted: bytes, nodes, rows, texts, documents or searches.
         seconds: Seconds since the call began.
         rate: How many are done per second.
         eta: Seconds left at this rate.

@@ -24,9 +24,9 @@ log = logging.getLogger("aiomlcommons")
 
 EVERY = 0.25
 """Seconds between two looks at a count. A new step is told at once."""
-_DISPLAYED = {Phase.TASK, Phase.READING, Phase.EMBEDDING, Phase.FINISHING, Phase.FINISHED}
+_DISPLAYED = {Phase.TASK, Phase.READING, Phase.EMBEDDING, Phase.EVALUATING, Phase.FINISHING, Phase.FINISHED}
 """Phases that are no change of the cluster, and so are only displayed: jobs log what they do themselves."""
-_RATED = {"bytes", "rows", "texts", "documents"}
+_RATED = {"bytes", "rows", "texts", "documents", "searches"}
 
 
 class Teller(Protocol):

@@ -11,7 +11,7 @@ import orjson
 from aiomlcommons.api.documents import SearchDocuments
 from aiomlcommons.display.shown import Shown
 from aiomlcommons.queries import Query, hybrid
-from aiomlcommons.searching.choice import choose
+from aiomlcommons.searching.choice import Choice, choose
 from aiomlcommons.searching.facts import Facts, facts_of
 from aiomlcommons.searching.paging import body_of
 from aiomlcommons.searching.request import search_request
@@ -92,7 +92,11 @@ async def plan_of(ml: Client, wanted: Wanted) -> Plan:
 
 async def plan_by(ml: Client, facts: Facts, wanted: Wanted) -> Plan:
     """Return the search that fits what is known of an index. Raises as ``plan_of`` does."""
-    choice = await choose(ml, facts, wanted)
+    return await plan_as(ml, facts, await choose(ml, facts, wanted), wanted)
+
+
+async def plan_as(ml: Client, facts: Facts, choice: Choice, wanted: Wanted) -> Plan:
+    """Return the search of what was chosen before, for this text."""
     kind, query = await by_vectors(ml, facts, choice, wanted)
     pipeline, reasons = wanted.search_pipeline, list(choice.reasons)
     if choice.text_field is not None:

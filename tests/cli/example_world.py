@@ -63,6 +63,8 @@ def _write_files(folder: Path) -> None:
     (folder / "docs.jsonl").write_bytes(b"".join(orjson.dumps(row) + b"\n" for row in rows))
     dead = [DeadLetter(number, str(row["id"]), "the model hung", row) for number, row in enumerate(rows[:2])]
     (folder / "old.dead.jsonl").write_bytes(b"".join(letter.line() for letter in dead))
+    (folder / "queries.jsonl").write_text('{"_id": "q1", "text": "number 7"}\n{"_id": "q2", "text": "number 11"}\n')
+    (folder / "judgments.tsv").write_text("query-id\tcorpus-id\tscore\nq1\td7\t1\nq2\td11\t1\n")
     (folder / "lines.txt").write_text("a text\nanother one\n")
     (folder / "input.json").write_text('{"text_docs": ["a text"]}')
     (folder / "model.zip").write_bytes((MODELS / "tiny-tokenizer.zip").read_bytes())

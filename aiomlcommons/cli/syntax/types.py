@@ -16,6 +16,11 @@ def positive(text: str) -> int:
     return _whole(text, 1)
 
 
+def several_positive(text: str) -> list[int]:
+    """Parse whole numbers from 1 on, with commas between them."""
+    return [positive(part) for part in text.split(",")]
+
+
 def not_negative(text: str) -> int:
     """Parse a whole number from 0 on."""
     return _whole(text, 0)
