@@ -6,6 +6,7 @@ import fnmatch
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from aiomlcommons.reembedding.asking import hits_of
 from aiomlcommons.reembedding.errors import CannotReembed
 from aiomlcommons.reembedding.facts import IndexFacts
 from aiomlcommons.spelling import SUGGESTED, did_you_mean, some_of
@@ -159,9 +160,7 @@ def check_source(source: IndexFacts, texts: Sequence[str], dropped: Sequence[str
 async def check_versions(ml: Client, source: IndexFacts) -> None:
     """Raise CannotReembed if writers give documents versions of their own, as far as the newest documents tell."""
     body = {"size": _SAMPLED, "sort": [{"_seq_no": "desc"}], "_source": False, "version": True}
-    hits = (
-        await ml.request("POST", f"/{source.name}/_search", body={**body, "seq_no_primary_term": True}, repeatable=True)
-    ).json()["hits"]["hits"]
+    hits = await hits_of(ml, source.name, {**body, "seq_no_primary_term": True})
     for hit in hits:
         if hit["_version"] > hit["_seq_no"] + 1:
             raise CannotReembed(
