@@ -67,7 +67,7 @@ async def assessed(ml: Client, wanted: Wanted, source: IndexFacts, tell: Teller)
     model = await ensure(ml, wanted.model or "", progress=tell)
     target = _target(wanted, source, earlier, model)
     if not wanted.in_place:
-        await check_target(ml, target, source.name)
+        await check_target(ml, target)
     version = await ml.version()
     needed = await vectors_of(ml, model, dimension=None, sparse=None, asked=wanted.asked)
     new_field = chosen(needed, {} if old is None else old.spec, version=version or (9, 9))
@@ -158,8 +158,8 @@ def field_of_vectors(wanted: Wanted, source: IndexFacts) -> tuple[str, Field | N
     if old is not None and old.nested is not None and old.name == field:
         raise CannotReembed(
             f"the field {field!r} of index {source.name} is in the nested objects {old.nested!r}, of which a document "
-            "has several: the vectors of chunks are made by a pipeline; make an index for the new model with a pipeline "
-            "of it, and copy the documents by ml.ingest"
+            "has several: the vectors of chunks are made by a pipeline; make an index for the new model with a "
+            "pipeline of it, and copy the documents by ml.ingest"
         )
     return field, old
 
@@ -194,7 +194,7 @@ def _check_free(source: IndexFacts, field: str, fingerprints: str, *, may_replac
 # ---- the target ------------------------------------------------------------------------------------------------------
 
 
-async def check_target(ml: Client, target: str, source: str) -> None:
+async def check_target(ml: Client, target: str) -> None:
     """Raise CannotReembed or WrongRun if the new index exists already."""
     found = await index_facts(ml, target)
     if found is None:
@@ -262,10 +262,8 @@ def _warnings(wanted: Wanted, source: IndexFacts, task: Task, body: Mapping[str,
         )
     if not task.in_place and task.old_field == task.field and task.old_model is None:
         yield (
-            "the model of the old vectors is not known (old_model=, --old-model): after a rollback, documents that were "
-            "written since the switch have no vector"
+            "the model of the old vectors is not known (old_model=, --old-model): after a rollback, documents that "
+            "were written since the switch have no vector"
         )
     if source.health == "yellow":
         yield f"index {source.name} is yellow: some of its replicas are missing"
-
-

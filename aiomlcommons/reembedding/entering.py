@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-
 from aiomlcommons.lifecycle.names import named
-from aiomlcommons.lifecycle.spec import ExistingModel
+from aiomlcommons.lifecycle.spec import ExistingModel, PretrainedModel
 from aiomlcommons.progress.telling import Teller
 from aiomlcommons.reembedding.assessing import assessed
 from aiomlcommons.reembedding.errors import CannotReembed, WrongRun
@@ -82,9 +81,7 @@ async def _over(ml: Client, wanted: Wanted, fitting: Mapping[str, State]) -> tup
     return max(same, key=lambda one: one[1].began, default=None)
 
 
-async def _again(
-    ml: Client, wanted: Wanted, source: IndexFacts | None, target: str, state: State
-) -> Scene:
+async def _again(ml: Client, wanted: Wanted, source: IndexFacts | None, target: str, state: State) -> Scene:
     """Return the scene of a run that was begun. Raises WrongRun if it is of another model, CannotReembed, ApiError."""
     task = state.made_of
     if (model_id := await _id_of(ml, wanted)) not in {None, task.model} or (wanted.model is not None and not model_id):
@@ -110,7 +107,7 @@ async def _again(
 
 
 async def _told_by_alias(ml: Client, state: State) -> State:
-    """Return the state as the alias says that it is: it may have been moved by a process that was killed, or by hand."""
+    """Return the state as the alias says that it is: a process that was killed, or a person, may have moved it."""
     task = state.made_of
     if state.alias is None:
         return state
@@ -127,7 +124,11 @@ async def _id_of(ml: Client, wanted: Wanted) -> str | None:
     if wanted.model is None:
         return None
     found = await named(ml, wanted.model) if isinstance(wanted.model, str) else wanted.model
-    if not isinstance(found, ExistingModel) and (name := getattr(found, "name", None)) and isinstance(wanted.model, str):
+    if (
+        not isinstance(found, ExistingModel)
+        and (name := getattr(found, "name", None))
+        and isinstance(wanted.model, str)
+    ):
         found = await named(ml, name)  # the name under which a pretrained one is registered
     return found.model_id if isinstance(found, ExistingModel) else None
 

@@ -48,8 +48,8 @@ class Until(Protocol):
 class ReembeddingJob:
     """A re-embedding that is entered: ``await job`` does all that is left, up to the switch.
 
-    Its steps can be called one by one, and again: ``prepare``, ``switch``, ``follow``, ``rollback``, ``finish``. After a
-    crash, also by kill -9, the same call goes on where it was.
+    Its steps can be called one by one, and again: ``prepare``, ``switch``, ``follow``, ``rollback``, ``finish``. After
+    a crash, also by kill -9, the same call goes on where it was.
     """
 
     def __init__(self, run: Run, steps: Steps, rounds: Rounds) -> None:
@@ -98,6 +98,8 @@ class ReembeddingJob:
         if self._run.state.phase not in _BEFORE_SWITCH:
             return self.report
         await self._run.begin()
+        if self._run.state.phase is Phase.CHECKED and self._run.judged is not None:
+            return self.report
         if self._run.state.phase not in {Phase.CAUGHT_UP, Phase.CHECKED} or self._run.state.marks is None:
             await self._steps.copy()
         await self._steps.check()
@@ -116,8 +118,8 @@ class ReembeddingJob:
         if self._run.state.phase is not Phase.SWITCHED:
             if self._run.state.phase is not Phase.CHECKED:
                 raise InvalidRequest(
-                    f"the new vectors are not checked yet ({self.phase}): `await job.prepare()` does so, or `await job` "
-                    "all of it"
+                    f"the new vectors are not checked yet ({self.phase}): `await job.prepare()` does so, or `await "
+                    "job` all of it"
                 )
             await self._steps.switch()
         if not self._run.task.in_place:
@@ -204,7 +206,7 @@ async def reembedding(ml: Client, wanted: Wanted, progress: Progressing) -> Asyn
         scene = await entered(ml, wanted, tell)
         run = Run(ml, scene)
         rounds = Rounds(ml, scene.task, wanted.pace, tell)
-        job = ReembeddingJob(run, Steps(ml, wanted, run, rounds), rounds)
+        job = ReembeddingJob(run, Steps(ml, wanted, run, rounds, tell), rounds)
         try:
             async with beside(run.owning.beat):
                 yield job
@@ -216,5 +218,3 @@ async def reembedding(ml: Client, wanted: Wanted, progress: Progressing) -> Asyn
 
 def _tell_end(tell: Teller, job: ReembeddingJob) -> None:
     tell(Progress(phase=Told.FINISHED, name=job.plan.source, words=job.report.title))
-
-

@@ -76,12 +76,16 @@ async def judged(ml: Client, wanted: Wanted, task: Task, *, seed: str) -> Judged
 
 
 def _unmet(require: Sequence[Requirement], figures: Mapping[str, Mapping[str, float]], *, sampled: bool) -> list[str]:
-    found = unmet(require, figures, "new") if sampled else unmet([one for one in require if "@" in one.metric], figures, "new")
+    found = (
+        unmet(require, figures, "new")
+        if sampled
+        else unmet([one for one in require if "@" in one.metric], figures, "new")
+    )
     least = figures["new"].get("cosine", 1.0)
     if least < COSINE and not any(one.metric == "cosine" for one in require):
         found.append(
-            f"cosine >= {COSINE}: a vector of the new index has the cosine {least:.4f} with the one that the model makes "
-            "of its text now: was another version of the model deployed meanwhile?"
+            f"cosine >= {COSINE}: a vector of the new index has the cosine {least:.4f} with the one that the model "
+            "makes of its text now: was another version of the model deployed meanwhile?"
         )
     return found
 

@@ -1,4 +1,4 @@
-"""The new index, made from the old one's settings and mapping: with the new field of vectors in place of the old one."""
+"""The new index: the settings and the mapping of the old one, with the new field of vectors."""
 
 from __future__ import annotations
 
@@ -103,16 +103,16 @@ def chosen(needed: VectorField, old: Mapping[str, Any], *, version: tuple[int, i
     """Return the field that a model's vectors need, with engine, method and space of the old one where they fit."""
     kind = old.get("type")
     if needed.sparse:
-        method = old.get("method") if kind == "sparse_vector" and needed.method is None else needed.method
-        return Chosen(attrs.evolve(needed, method=method))
+        kept = old.get("method") if kind == "sparse_vector" else None
+        return Chosen(attrs.evolve(needed, method=needed.method or kept))
     if kind != "knn_vector":
         return Chosen(needed)
-    method: Mapping[str, Any] = old.get("method") or {}
-    engine = needed.engine or method.get("engine") or old.get("engine")
+    had: Mapping[str, Any] = old.get("method") or {}
+    engine = needed.engine or had.get("engine") or old.get("engine")
     if engine == "undefined" or (engine == "nmslib" and version >= (3, 0) and needed.engine is None):
         engine = None
-    own = {name: method[name] for name in ("name", "parameters") if method.get(name)} if engine or method else {}
-    if needed.engine not in {None, method.get("engine")}:
+    own = {name: had[name] for name in ("name", "parameters") if had.get(name)}
+    if needed.engine not in {None, had.get("engine")}:
         own = {}  # parameters are those of an engine
     if own.get("name") == "ivf" and needed.method is None:
         own, engine = {}, needed.engine  # which is trained for one model's vectors
@@ -120,7 +120,7 @@ def chosen(needed: VectorField, old: Mapping[str, Any], *, version: tuple[int, i
         attrs.evolve(
             needed, engine=engine, method=needed.method or own or None, space_type=_space(needed, space_of(old))
         ),
-        tuple(_losses(needed, old, method, engine)),
+        tuple(_losses(needed, old, engine)),
     )
 
 
@@ -130,7 +130,9 @@ def _space(needed: VectorField, had: str | None) -> str | None:
     return had if not needed.suits or had in needed.suits else None
 
 
-def _losses(needed: VectorField, old: Mapping[str, Any], method: Mapping[str, Any], engine: str | None) -> Iterator[str]:
+def _losses(
+    needed: VectorField, old: Mapping[str, Any], method: Mapping[str, Any], engine: str | None
+) -> Iterator[str]:
     if (had := method.get("engine")) == "nmslib" and engine != had:
         yield "the engine nmslib is gone since 3.0: the server chooses another one"
     if method.get("name") == "ivf" and needed.method is None:

@@ -13,7 +13,7 @@ import attrs
 
 from aiomlcommons.errors import MLCommonsError
 from aiomlcommons.reembedding.errors import AnotherRun
-from aiomlcommons.reembedding.state import Owner, StateFile
+from aiomlcommons.reembedding.state import Owner, State, StateFile
 
 log = logging.getLogger("aiomlcommons")
 BEAT = 15.0
@@ -30,10 +30,12 @@ class Owning:
 
     token: str = attrs.field(factory=lambda: uuid.uuid4().hex)
     lost: AnotherRun | None = None
+    # Between reading the state and writing it back, which a sign of life and the steps of the run do alike.
+    lock: anyio.Lock = attrs.field(factory=anyio.Lock)
     _file: StateFile | None = None
 
-    async def take(self, file: StateFile) -> None:
-        """Take a run, whose state is there. Raises AnotherRun if a process works on it, ApiError, ConnectError."""
+    async def take(self, file: StateFile, known: State) -> None:
+        """Take a run, whose state is there and as it is known. Raises AnotherRun if not so, ApiError, ConnectError."""
         if self._file is not None:
             return
         state = await file.read()
@@ -41,6 +43,10 @@ class Owning:
             raise AnotherRun(f"index {file.index} has no state of a re-embedding any more: it was replaced meanwhile")
         if state.owner is not None and is_at_work(state.owner, self.token):
             raise AnotherRun(told(file.index, state.owner))
+        if not set(state.steps) <= set(known.steps):
+            raise AnotherRun(
+                f"the re-embedding into {file.index} went on meanwhile, and is {state.phase}: run the same again"
+            )
         await file.write(attrs.evolve(state, owner=self.owner()))
         _OWN.add(self.token)
         self._file = file
@@ -69,13 +75,14 @@ class Owning:
                 log.info("no sign of life could be given: %s", error)
 
     async def _beat_once(self) -> None:
-        if self._file is None or (state := await self._file.read()) is None:
-            return
-        if state.owner is not None and state.owner.token != self.token:
-            self.lost = AnotherRun(told(self._file.index, state.owner))
-            self._file = None
-            return
-        await self._file.write(attrs.evolve(state, owner=self.owner()))
+        async with self.lock:
+            if self._file is None or (state := await self._file.read()) is None:
+                return
+            if state.owner is not None and state.owner.token != self.token:
+                self.lost = AnotherRun(told(self._file.index, state.owner))
+                self._file = None
+                return
+            await self._file.write(attrs.evolve(state, owner=self.owner()))
 
     async def release(self) -> None:
         """Let go of the run, so that the next process need not wait."""
@@ -107,8 +114,8 @@ def told(index: str, owner: Owner) -> str:
     """Return what is said of a run that is another process's."""
     ago = max(0, round(time.time() - owner.beat))
     return (
-        f"process {owner.pid} on {owner.host} is re-embedding into {index}, and gave a sign of life {ago} s ago: let it "
-        f"end, or stop it; one that was killed on another machine is taken for dead {SILENT:.0f} s after the last sign"
+        f"process {owner.pid} on {owner.host} is re-embedding into {index}, and gave a sign of life {ago} s ago: let "
+        f"it end, or stop it; one that was killed on another machine is taken for dead {SILENT:.0f} s after the last sign"
     )
 
 

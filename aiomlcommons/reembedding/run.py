@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from aiomlcommons.errors import InvalidRequest
 from aiomlcommons.indices.creation import create_index
 from aiomlcommons.indices.mapping import merged
 from aiomlcommons.reembedding.counts import Differences, Ids, Round
@@ -36,6 +37,7 @@ class Run:
     differences: Differences | None = None
     judged: Judged | None = None
     conflicts: list[str] = attrs.field(factory=list)
+    dropped: bool = False
 
     def __attrs_post_init__(self) -> None:
         self.state = self.scene.state
@@ -52,8 +54,12 @@ class Run:
 
     async def begin(self) -> None:
         """Take the run, or create what it writes into. Raises AnotherRun, CannotReembed, ApiError."""
+        if self.dropped:
+            raise InvalidRequest(
+                f"it was rolled back, and {self.task.target} is deleted: call ml.reembed again to begin anew"
+            )
         if self.scene.is_begun:
-            await self.owning.take(self.file)
+            await self.owning.take(self.file, self.state)
             return
         if self.state.phase is not Phase.PLANNED:
             self.owning.check()
@@ -80,17 +86,18 @@ class Run:
 
     async def _write(self, state: State) -> None:
         self.owning.check()
-        state = attrs.evolve(state, owner=self.owning.owner())
-        await self.file.write(state)
-        self.state = state
+        async with self.owning.lock:
+            state = attrs.evolve(state, owner=self.owning.owner())
+            await self.file.write(state)
+            self.state = state
 
     def counted(self, round: Round) -> Round:
         """Add the counts of a round to those of the run, and return it. Raises AnotherRun if it was taken over."""
         self.owning.check()
         counts = dict(self.state.counts)
         for field in attrs.fields(Round):
-            if field.type == "int":
-                counts[field.name] = counts.get(field.name, 0) + getattr(round, field.name)
+            if isinstance(count := getattr(round, field.name), int):
+                counts[field.name] = counts.get(field.name, 0) + count
         self.state = attrs.evolve(self.state, counts=counts)
         self.conflicts += [key for key in round.conflicts if key not in self.conflicts]
         return round
@@ -125,7 +132,9 @@ _WRONG = ("missing", "stale", "extra", "unembedded")
 
 
 def _kinds(found: Differences) -> Mapping[str, Ids]:
-    return {field.name: value for field in attrs.fields(Differences) if isinstance(value := getattr(found, field.name), Ids)}
+    return {
+        field.name: value for field in attrs.fields(Differences) if isinstance(value := getattr(found, field.name), Ids)
+    }
 
 
 def _with_state(body: Mapping[str, Any], state: State) -> dict[str, Any]:
@@ -154,5 +163,3 @@ def _back(state: State) -> str:
     if state.phase in {Phase.PLANNED, Phase.ROLLED_BACK}:
         return ""
     return command(state, "--rollback")
-
-

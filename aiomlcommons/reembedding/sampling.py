@@ -13,6 +13,7 @@ from aiomlcommons.inference.fields import TextFrom
 from aiomlcommons.ingest.dry_run import Estimate, estimate
 from aiomlcommons.ingest.sinks import open_sink
 from aiomlcommons.ingest.sources import IndexSource
+from aiomlcommons.ingest.sources.index import BY_ID
 from aiomlcommons.reembedding.errors import CannotReembed
 from aiomlcommons.reembedding.facts import Disks, IndexFacts
 from aiomlcommons.reembedding.task import Pace
@@ -37,6 +38,7 @@ async def sampled(ml: Client, source: IndexFacts, text: str, model_id: str, pace
         return None
     options = attrs.evolve(pace, dead_letters=None, max_failures=math.inf).options(text)
     how = {name: getattr(options, name) for name in _fields(options) if name not in {"dead_letters", "clock"}}
+    how["id"] = BY_ID
     read = IndexSource(ml, source.name, fields=sorted({name.partition(".")[0] for name in TextFrom(text).names}))
     found = await estimate(ml, read, lambda _: open_sink(_nowhere), rows=SAMPLE, model=model_id, **how)
     if not found.written:

@@ -164,7 +164,7 @@ async def check_versions(ml: Client, source: IndexFacts) -> None:
     for hit in hits:
         if hit["_version"] > hit["_seq_no"] + 1:
             raise CannotReembed(
-                f"document {hit['_id']!r} of index {source.name} has the version {hit['_version']}, which a writer gave "
-                "it (version_type=external): the new index would refuse its next writes, for there versions tell copies "
-                "from newer documents; use a second field instead (field= without alias=)"
+                f"document {hit['_id']!r} of index {source.name} has the version {hit['_version']}, which a writer "
+                "gave it (version_type=external): the new index would refuse its next writes, for there versions tell "
+                "copies from newer documents; use a second field instead (field= without alias=)"
             )

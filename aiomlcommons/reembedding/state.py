@@ -147,7 +147,7 @@ class StateFile:
 
 
 async def runs_of(ml: Client, source: str) -> dict[str, State]:
-    """Return the runs that copy or have copied an index, by the index that they write. Raises ApiError, ConnectError."""
+    """Return the runs that copy, or have copied, an index, by the index that they write. Raises ApiError."""
     answer = await ml.request("GET", "/_mapping", query={"filter_path": f"*.mappings._meta.{OURS}.{KEY}"})
     found = {name: state_in(one.get("mappings") or {}) for name, one in answer.json().items()}
     return {name: state for name, state in found.items() if state is not None and state.made_of.source == source}

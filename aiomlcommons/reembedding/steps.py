@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+import anyio
+
 from aiomlcommons.errors import NotFound
+from aiomlcommons.progress.event import Phase as Told
+from aiomlcommons.progress.event import Progress
+from aiomlcommons.progress.telling import Teller
 from aiomlcommons.reembedding.counts import Differences
 from aiomlcommons.reembedding.errors import CannotReembed, NotSwitched
 from aiomlcommons.reembedding.facts import where_leads
@@ -28,8 +33,12 @@ _DIFFERING = ("missing", "stale", "extra", "unembedded")
 class Steps:
     """The steps of a run, in which a job is put together."""
 
-    def __init__(self, ml: Client, wanted: Wanted, run: Run, rounds: Rounds) -> None:
-        self._ml, self._wanted, self._run, self._rounds = ml, wanted, run, rounds
+    def __init__(self, ml: Client, wanted: Wanted, run: Run, rounds: Rounds, tell: Teller) -> None:
+        self._ml, self._wanted, self._run, self._rounds, self._tell = ml, wanted, run, rounds, tell
+
+    def _says(self, words: str) -> None:
+        task = self._run.task
+        self._tell(Progress(phase=Told.CHECKING, name=f"{task.source} -> {task.target}", words=words))
 
     # ---- before the switch -------------------------------------------------------------------------------------------
 
@@ -63,12 +72,14 @@ class Steps:
     async def check(self) -> None:
         """Compare both indices, and measure the new one. Raises NotSwitched if it is not as required."""
         run, task = self._run, self._run.task
+        self._says("whether both are the same")
         await self._compare()
+        self._says("the vectors of a sample")
         run.judged = await judged(self._ml, self._wanted, task, seed=run.state.run)
         if run.judged.unmet:
             raise NotSwitched(
-                f"the new vectors are not as required, and {self._still()}: {'; '.join(run.judged.unmet)}. Go back with "
-                f"`{command(run.state, '--rollback')}`, or require less",
+                f"the new vectors are not as required, and {self._still()}: {'; '.join(run.judged.unmet)}. Go back "
+                f"with `{command(run.state, '--rollback')}`, or require less",
                 run.report(),
             )
         await run.reached(Phase.CHECKED)
@@ -101,14 +112,12 @@ class Steps:
                 f"{failed:,} documents that have a text have no vector of it, such as {_some(staying['unembedded'])}: "
                 f"{self._dead_letters()}, and max_failures= (--max-failures) allows {allowed:g}"
             )
-        for kind in ("missing", "stale", "extra"):
-            if staying[kind]:
-                words.append(
-                    f"{len(getattr(found, kind)):,} documents of the new index are {kind}, such as "
-                    f"{_some(staying[kind])}: if they are written all the time, freeze=True (--freeze) stops writers "
-                    "for the last moments"
-                )
-        return words
+        return words + [
+            f"{len(getattr(found, kind)):,} documents of the new index are {kind}, such as {_some(staying[kind])}: if "
+            "they are written all the time, freeze=True (--freeze) stops writers for the last moments"
+            for kind in ("missing", "stale", "extra")
+            if staying[kind]
+        ]
 
     def _dead_letters(self) -> str:
         path = self._wanted.pace.dead_letters
@@ -132,7 +141,8 @@ class Steps:
                 await self._compare()
             await run.keep(marks=_kept(marks))
         except BaseException:
-            await self.unfreeze()
+            with anyio.CancelScope(shield=True):
+                await self.unfreeze()
             raise
         if run.state.alias is not None:
             await move(self._ml, run.state.alias, task.source, task.target)
@@ -192,7 +202,7 @@ class Steps:
             await self._ml.indices.delete(run.task.target)
         except NotFound:  # a rollback that was killed has deleted it
             pass
-        run.state = run.state.reached(Phase.ROLLED_BACK)
+        run.state, run.dropped = run.state.reached(Phase.ROLLED_BACK), True
 
     async def clear(self) -> None:
         """Remove the second field from all documents."""
@@ -228,5 +238,3 @@ def _kept(marks: Mapping[int, int]) -> dict[str, int]:
 
 def _some(keys: set[str]) -> str:
     return ", ".join(sorted(keys)[:3])
-
-

@@ -47,7 +47,7 @@ async def _missing(ml: Client, alias: str, source: str) -> str:
             f'alias (ml.indices.update_aliases([AddAlias("{source}", "NAME")])), let them use it, and name it as alias='
         )
     raise CannotReembed(
-        f"there is no alias {alias}: add it (ml.indices.update_aliases([AddAlias(\"{source}\", \"{alias}\")])), and let "
+        f'there is no alias {alias}: add it (ml.indices.update_aliases([AddAlias("{source}", "{alias}")])), and let '
         "programs search and write by this name"
     )
 

@@ -44,7 +44,7 @@ class Wanted:
     freeze: bool = False
     resume: bool | None = None
     sample: bool = True
-    pace: Pace = Pace()
+    pace: Pace = attrs.field(factory=Pace)
 
     def __attrs_post_init__(self) -> None:
         for name in ("index", "alias", "field", "text", "target", "pipeline", "search_pipeline", "old_model"):
@@ -122,7 +122,9 @@ class Wanted:
             )
         for one in self.require:
             if one.other not in {None, "old"}:
-                raise InvalidRequest(f"require: {one.words!r}: there is no system {one.other!r}; the other one is 'old'")
+                raise InvalidRequest(
+                    f"require: {one.words!r}: there is no system {one.other!r}; the other one is 'old'"
+                )
 
 
 def _check_text(name: str, value: Any, *, none: bool) -> None:
@@ -133,7 +135,7 @@ def _check_text(name: str, value: Any, *, none: bool) -> None:
 
 
 def _check_failures(value: Any) -> None:
-    if not isinstance(value, Real) or isinstance(value, bool) or not float(value) >= 0:
+    if value is True or value is False or not isinstance(value, Real) or not float(value) >= 0:
         raise InvalidRequest(
             f"max_failures must be the number of documents that may stay without a vector, not {value!r}"
         )
