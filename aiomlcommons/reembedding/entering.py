@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from aiomlcommons.lifecycle.names import named
-from aiomlcommons.lifecycle.spec import ExistingModel, PretrainedModel
+from aiomlcommons.lifecycle.spec import ExistingModel
 from aiomlcommons.progress.telling import Teller
 from aiomlcommons.reembedding.assessing import assessed
 from aiomlcommons.reembedding.errors import CannotReembed, WrongRun

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
 FOLLOW_EVERY = 1.0
 """Seconds between two rounds that embed what writers write."""
-_BEFORE_SWITCH = {Phase.PLANNED, Phase.CREATED, Phase.COPYING, Phase.CAUGHT_UP, Phase.CHECKED, Phase.ROLLED_BACK}
+_BEFORE_SWITCH = {Phase.PLANNED, Phase.CREATED, Phase.COPYING, Phase.CAUGHT_UP, Phase.CHECKED, Phase.ROLLING_BACK}
+_BEFORE_SWITCH |= {Phase.ROLLED_BACK}
 
 
 class Until(Protocol):
@@ -97,6 +98,7 @@ class ReembeddingJob:
         self._owner.check("the job")
         if self._run.state.phase not in _BEFORE_SWITCH:
             return self.report
+        self._check_direction()
         await self._run.begin()
         if self._run.state.phase is Phase.CHECKED and self._run.judged is not None:
             return self.report
@@ -114,6 +116,7 @@ class ReembeddingJob:
         self._owner.check("the job")
         if self._run.state.phase is Phase.FINISHED:
             return self.report
+        self._check_direction()
         await self._run.begin()
         if self._run.state.phase is not Phase.SWITCHED:
             if self._run.state.phase is not Phase.CHECKED:
@@ -153,6 +156,13 @@ class ReembeddingJob:
         await self._run.keep()
         return self.report
 
+    def _check_direction(self) -> None:
+        """Raise InvalidRequest if it is on its way back: what others wrote is not in the old index yet."""
+        if self._run.state.phase is Phase.ROLLING_BACK:
+            raise InvalidRequest(
+                "its rollback was begun and did not come to its end: finish that (job.rollback(), --rollback) first"
+            )
+
     async def rollback(self) -> Report:
         """Go back: searches answer as before, and nothing that was written meanwhile is lost.
 
@@ -170,7 +180,7 @@ class ReembeddingJob:
         await self._run.begin()
         if self._run.task.in_place:
             await self._steps.clear()
-        elif switched:
+        elif switched or self._run.state.was_switched:
             await self._steps.back()
         else:
             await self._steps.drop()

@@ -115,7 +115,7 @@ def told(index: str, owner: Owner) -> str:
     ago = max(0, round(time.time() - owner.beat))
     return (
         f"process {owner.pid} on {owner.host} is re-embedding into {index}, and gave a sign of life {ago} s ago: let "
-        f"it end, or stop it; one that was killed on another machine is taken for dead {SILENT:.0f} s after the last sign"
+        f"it end, or stop it; one that was killed on another machine is taken for dead {SILENT:.0f} s after its sign"
     )
 
 

@@ -29,6 +29,7 @@ class Phase(StrEnum):
     CAUGHT_UP = "caught up"
     CHECKED = "checked"
     SWITCHED = "switched"
+    ROLLING_BACK = "rolling back"
     FINISHED = "finished"
     ROLLED_BACK = "rolled back"
 
@@ -66,6 +67,7 @@ class State(Readable):
         began: When it began.
         steps: The phases that were reached.
         marks: Up to where, by shard, the source was copied when the alias was switched.
+        until: Up to where the old index was written, by shard, when the alias was led back to it.
         counts: How many documents were embedded, written and so on, in all rounds.
         frozen: Whether the run blocks writes into the old index.
         rate: Documents per second that were measured before it began.
@@ -82,6 +84,7 @@ class State(Readable):
     began: float = attrs.field(factory=time.time)
     steps: tuple[Step, ...] = ()
     marks: Mapping[str, int] | None = None
+    until: Mapping[str, int] | None = None
     counts: Mapping[str, int] = attrs.field(factory=dict)
     frozen: bool = False
     rate: float | None = None
@@ -95,7 +98,17 @@ class State(Readable):
     @property
     def known_marks(self) -> dict[int, int]:
         """The marks by the numbers of shards."""
-        return {int(shard): mark for shard, mark in (self.marks or {}).items()}
+        return _by_shard(self.marks or {})
+
+    @property
+    def known_until(self) -> dict[int, int] | None:
+        """The marks of the way back; None if the alias was not led back yet."""
+        return None if self.until is None else _by_shard(self.until)
+
+    @property
+    def was_switched(self) -> bool:
+        """Whether writers have written into the new index, by the alias, at any time."""
+        return any(step.phase is Phase.SWITCHED for step in self.steps)
 
     def reached(self, phase: Phase, **changes: Any) -> State:
         """Return the state in a phase."""
@@ -105,6 +118,10 @@ class State(Readable):
     def meta(self) -> dict[str, Any]:
         """Return ``_meta`` with nothing but this state."""
         return {OURS: {KEY: self.to_dict()}}
+
+
+def _by_shard(marks: Mapping[str, int]) -> dict[int, int]:
+    return {int(shard): mark for shard, mark in marks.items()}
 
 
 def state_in(mappings: Mapping[str, Any]) -> State | None:

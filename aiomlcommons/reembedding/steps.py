@@ -181,10 +181,16 @@ class Steps:
                 "the old model"
             )
         await self.unfreeze()
-        run.counted(await self._rounds.back(run.state.known_marks))
+        if run.state.phase is not Phase.ROLLING_BACK:
+            await run.reached(Phase.ROLLING_BACK, until=None)
+        marks = run.state.known_marks
+        if run.state.until is None:
+            run.counted(await self._rounds.back(marks))
+            # What comes into the old index after this is newer than all that is in the new one.
+            await run.keep(until=_kept(await self._rounds.marks()))
         await move(self._ml, run.state.alias or "", task.target, task.source)
         for _ in range(_ROUNDS):
-            if not run.counted(await self._rounds.back(run.state.known_marks)).changed:
+            if not run.counted(await self._rounds.back(marks, run.state.known_until)).changed:
                 break
         await run.reached(Phase.ROLLED_BACK)
 
