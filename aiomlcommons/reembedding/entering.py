@@ -109,7 +109,7 @@ async def _again(ml: Client, wanted: Wanted, source: IndexFacts | None, target: 
 async def _told_by_alias(ml: Client, state: State) -> State:
     """Return the state as the alias says that it is: a process that was killed, or a person, may have moved it."""
     task = state.made_of
-    if state.alias is None:
+    if state.alias is None or state.phase is Phase.ROLLING_BACK:
         return state
     is_new = await check_alias(ml, state.alias, task.source, task.target) == task.target
     if is_new and state.phase not in {Phase.SWITCHED, Phase.FINISHED}:

@@ -130,9 +130,8 @@ def _space(needed: VectorField, had: str | None) -> str | None:
     return had if not needed.suits or had in needed.suits else None
 
 
-def _losses(
-    needed: VectorField, old: Mapping[str, Any], method: Mapping[str, Any], engine: str | None
-) -> Iterator[str]:
+def _losses(needed: VectorField, old: Mapping[str, Any], engine: str | None) -> Iterator[str]:
+    method = old.get("method") or {}
     if (had := method.get("engine")) == "nmslib" and engine != had:
         yield "the engine nmslib is gone since 3.0: the server chooses another one"
     if method.get("name") == "ivf" and needed.method is None:

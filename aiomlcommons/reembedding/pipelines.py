@@ -105,7 +105,7 @@ async def _query_models(ml: Client, name: str) -> dict[str | None, str] | None:
     models: dict[str | None, str] = {}
     for one in (found.request_processors or ()) if found else ():
         if isinstance(one, NeuralQueryEnricher):
-            models |= dict(one.neural_field_default_id or {})
+            models.update(one.neural_field_default_id or {})
             models |= {} if one.default_model_id is None else {None: one.default_model_id}
     return models
 
