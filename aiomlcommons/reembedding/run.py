@@ -155,7 +155,7 @@ def _next(state: State) -> str:
     if state.phase in {Phase.FINISHED, Phase.ROLLED_BACK}:
         return ""
     if state.phase is Phase.SWITCHED:
-        return command(state, "--finish" if state.alias is None else "--finish --delete-old")
+        return command(state, "--finish")
     return command(state, "--model", state.made_of.model)
 
 
