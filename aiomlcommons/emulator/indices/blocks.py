@@ -24,11 +24,11 @@ class Block:
 
 
 BLOCKS: Mapping[str, Block] = {
+    "read_only_allow_delete": Block(f"TOO_MANY_REQUESTS/12/{FULL}", frozenset({"write", "metadata_write"}), 429),
     "read_only": Block("FORBIDDEN/5/index read-only (api)", frozenset({"write", "metadata_write"})),
     "read": Block("FORBIDDEN/7/index read (api)", frozenset({"read"})),
     "write": Block("FORBIDDEN/8/index write (api)", frozenset({"write"})),
     "metadata": Block("FORBIDDEN/9/index metadata (api)", frozenset({"metadata_read", "metadata_write"})),
-    "read_only_allow_delete": Block(f"TOO_MANY_REQUESTS/12/{FULL}", frozenset({"write", "metadata_write"}), 429),
 }
 # One of these alone can be changed whatever is blocked: else there would be no way back.
 WAYS_OUT = {"blocks.read_only", "blocks.metadata", "blocks.read_only_allow_delete"}
@@ -39,9 +39,10 @@ def check(indices: Iterable[UserIndex], level: Level, *, but: str = "") -> None:
     found = {index.name: own for index in indices if (own := _of(index, level, but))}
     if not found:
         return
-    each = {name: "".join(f"[{block.words}];" for block in own) for name, own in found.items()}
-    words = "".join(f"index [{name}] blocked by: {said}" for name, said in each.items())
-    raise refused(max(block.status for own in found.values() for block in own), "cluster_block_exception", words)
+    each = {name: ", ".join(block.words for block in own) for name, own in found.items()}
+    words = "".join(f"index [{name}] blocked by: [{said}];" for name, said in each.items())
+    # A block that passes by itself does not say so while there is another one.
+    raise refused(min(block.status for own in found.values() for block in own), "cluster_block_exception", words)
 
 
 def _of(index: UserIndex, level: Level, but: str) -> list[Block]:

@@ -30,7 +30,6 @@ from aiomlcommons.emulator.routes import Call, route
 
 CHOICE = "ignore_unavailable allow_no_indices expand_wildcards ignore_throttled preference routing"
 IN_QUERY = "size from sort _source _source_includes _source_excludes track_total_hits version seq_no_primary_term"
-IN_QUERY += " docvalue_fields"
 IGNORED = "allow_partial_search_results request_cache timeout search_type batched_reduce_size ccs_minimize_roundtrips"
 NOT_EMULATED = ("q", "scroll")
 KNOWN = {"query", "from", "size", "sort", "search_after", "_source", "track_total_hits", "min_score", "pit", "version"}
@@ -113,8 +112,6 @@ def _body(call: Call) -> dict[str, Any]:
     given: dict[str, Any] = {name: query[name] for name in ("size", "from", "search_pipeline") if name in query}
     if "sort" in query:
         given["sort"] = [_sort(part) for part in query["sort"].split(",")]
-    if "docvalue_fields" in query:
-        given["docvalue_fields"] = query["docvalue_fields"].split(",")
     if any(name.startswith("_source") for name in query):
         given["_source"] = source_of(call)
     flags = ("track_total_hits", "version", "seq_no_primary_term")
@@ -168,7 +165,7 @@ async def _scope(cluster: Cluster, one: Any, body: Mapping[str, Any], expression
     if "query" in body:
         body = in_two_phases({**body, "query": await rewritten(cluster, index, body["query"])})
     rows = [Row(document, document.source, index.name) for document in documents.values()]
-    return Scope(index.name, index.uuid, cluster.node_id, rows, body, index.fields(), cluster.now())
+    return Scope(index.name, index.uuid, cluster.node_id, rows, body, index.fields(), cluster.now(), index.is_knn)
 
 
 def _merged(scopes: Sequence[Scope], body: Mapping[str, Any]) -> Page:

@@ -30,6 +30,11 @@ class UserIndex(Index[Source]):
         """The shards that a write goes to: the primary, and the replicas that no node has."""
         return 1 + int(self.settings["number_of_replicas"])
 
+    @property
+    def is_knn(self) -> bool:
+        """Whether its vectors are searched by k-NN."""
+        return self.settings.get("knn") == "true"
+
     def limit(self, name: str, default: int) -> int:
         """Return a limit of the mapping: ``total_fields`` or ``depth``."""
         return int(self.settings.get(f"mapping.{name}.limit", default))

@@ -68,6 +68,8 @@ class Scope:
     body: Mapping[str, Any]
     fields: Mapping[str, Field] | None = None
     now: int = 0
+    # Whether the index has vectors built so that k-NN can search them.
+    is_knn: bool = True
     # Of rows that are objects within documents: the ids of these by their own.
     parents: Mapping[str, str] = attrs.field(factory=dict)
     # Then the documents themselves.
