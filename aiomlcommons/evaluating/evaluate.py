@@ -48,7 +48,7 @@ async def evaluate(
 ) -> Evaluation:
     """Do what ``ml.evaluate`` does, which explains the options."""
     ks = _ks(k)
-    check_count("concurrency", concurrency, least=1)
+    _check_number("concurrency", concurrency)
     _check(systems)
     judged = await anyio.to_thread.run_sync(partial(_judged, queries, judgments))
     name = ", ".join(systems)
@@ -126,10 +126,14 @@ def _ks(k: Any) -> tuple[int, ...]:
     if not isinstance(given, Sequence) or isinstance(given, str) or not given:
         raise InvalidRequest(f"k must be a whole number of at least 1, or a list of such, not {k!r:.60}")
     for one in given:
-        if one is None:
-            raise InvalidRequest("k must hold whole numbers, not None")
-        check_count("k", one, least=1)
+        _check_number("k", one)
     return tuple(sorted(set(given)))
+
+
+def _check_number(name: str, value: Any) -> None:
+    if value is None:
+        raise InvalidRequest(f"{name} must be a whole number of at least 1, not None")
+    check_count(name, value, least=1)
 
 
 def _check(systems: Any) -> None:

@@ -8,7 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 Numbers: TypeAlias = npt.NDArray[np.float64]
-RESAMPLES = 2_000
+RESAMPLES = 1_000
+# Rows that are drawn at once: more of them would take more memory, fewer more time.
+_DRAWN = 1_000_000
 
 
 def intervals(values: Numbers) -> tuple[Numbers, Numbers]:
@@ -16,12 +18,16 @@ def intervals(values: Numbers) -> tuple[Numbers, Numbers]:
 
     Columns are drawn together: where one is the difference of two others, queries that are hard for both do not count.
     """
-    rows = len(values)
     random = np.random.default_rng(0)
-    means = np.empty((RESAMPLES, values.shape[1]))
-    for number in range(RESAMPLES):
-        # How often each query is drawn: a product of matrices, which is faster than to collect the rows.
-        drawn = np.bincount(random.integers(0, rows, rows), minlength=rows)
-        means[number] = drawn @ values / rows
-    low, high = np.quantile(means, [0.025, 0.975], axis=0)
+    at_once = max(1, _DRAWN // len(values))
+    means = [
+        _drawn(random, min(at_once, RESAMPLES - done), len(values)) @ values for done in range(0, RESAMPLES, at_once)
+    ]
+    low, high = np.quantile(np.concatenate(means) / len(values), [0.025, 0.975], axis=0)
     return low, high
+
+
+def _drawn(random: np.random.Generator, times: int, rows: int) -> Numbers:
+    """Return how often each row is drawn, each of so many times: a product with it is faster than to collect rows."""
+    drawn = random.integers(0, rows, (times, rows)) + rows * np.arange(times)[:, None]
+    return np.bincount(drawn.ravel(), minlength=times * rows).reshape(times, rows).astype(np.float64)

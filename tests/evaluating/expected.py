@@ -18,15 +18,15 @@ CUTS = (1, 3, 10)
 
 
 def cases(count: int = 120) -> list[dict[str, Any]]:
-    """Make judgments of 30 documents and runs of up to 20: graded, few or many, also below 0, not all of them judged."""
-    random.seed(19)
+    """Make judgments and runs of 30 documents: graded, some below 0, few or many found, not all of them judged."""
+    draw = random.Random(19)  # noqa: S311
     documents = [f"d{number}" for number in range(30)]
     found = []
     while len(found) < count:
-        judged = random.sample(documents, random.randint(1, 20))
-        grades = {document: random.choice((-1, 0, 0, 1, 1, 2, 3)) for document in judged}  # noqa: S311
+        judged = draw.sample(documents, draw.randint(1, 20))
+        grades = {document: draw.choice((-1, 0, 0, 1, 1, 2, 3)) for document in judged}
         if any(grade > 0 for grade in grades.values()):
-            found.append({"grades": grades, "found": random.sample(documents, random.randint(0, 20))})
+            found.append({"grades": grades, "found": draw.sample(documents, draw.randint(0, 20))})
     return found
 
 
