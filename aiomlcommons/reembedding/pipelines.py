@@ -130,8 +130,8 @@ def check_pipelines(source: IndexFacts, old: Pipelines, new: Pipelines, field: s
     if (asked := new.query_model(field)) not in {None, model_id}:
         raise CannotReembed(
             f"the search pipeline {new.search!r}{_whose(source, given=new.search != old.search)} embeds queries of "
-            f"{field!r} by the model {asked}, and the new index holds vectors of {model_id}: name with search_pipeline= "
-            "(--search-pipeline) one of the new model, or '_none'"
+            f"{field!r} by the model {asked}, and the new index holds vectors of {model_id}: name with "
+            "search_pipeline= (--search-pipeline) one of the new model, or '_none'"
         )
 
 
