@@ -39,6 +39,6 @@ EVALUATE = Verb(
     more="Each query is sent to each system, as `search` does it, and compared with the judgments.",
     examples=[
         "evaluate queries.jsonl judgments.tsv --system old=docs,model=all-MiniLM-L6-v2 "
-        "--system words=docs,model=all-MiniLM-L6-v2,hybrid=true --k 1,10",
+        "--system words=docs,model=all-MiniLM-L6-v2,text-field=text --k 1,10",
     ],
 )
