@@ -36,6 +36,8 @@ import aiomlcommons.api.tasks
 import aiomlcommons.api.tools
 import aiomlcommons.diagnosis.findings
 import aiomlcommons.endpoint
+import aiomlcommons.evaluating.evaluation
+import aiomlcommons.evaluating.systems
 import aiomlcommons.http
 import aiomlcommons.indices.for_model
 import aiomlcommons.inference.embed
@@ -119,6 +121,8 @@ class Session:
         'Embed texts; return an array of shape ``(len(texts), dimension)``, in the order of the texts.'
     def embed_one(self, model_id: str, text: str, *, content_type: typing.Literal['query', 'passage'] | None = ...) -> numpy.ndarray[tuple[typing.Any, ...], numpy.dtype[typing.Any]]:
         'Embed one text; return an array of shape ``(dimension,)``. See ``embed_many``.'
+    def evaluate(self, queries: collections.abc.Mapping[str, str] | collections.abc.Sequence[str] | str | os.PathLike[str], judgments: collections.abc.Mapping[str, collections.abc.Mapping[str, float] | collections.abc.Collection[str]] | str | os.PathLike[str], systems: collections.abc.Mapping[str, str | aiomlcommons.evaluating.systems.Searched | collections.abc.Callable[[str], collections.abc.Iterable[str | aiomlcommons.api.common.Hit[typing.Any]] | collections.abc.Awaitable[collections.abc.Iterable[str | aiomlcommons.api.common.Hit[typing.Any]]]] | collections.abc.Mapping[str, collections.abc.Iterable[str]]], *, k: int | collections.abc.Sequence[int] = ..., concurrency: int = ..., progress: bool | collections.abc.Callable[[aiomlcommons.progress.event.Progress], typing.Any] = ...) -> aiomlcommons.evaluating.evaluation.Evaluation:
+        'Measure recall, nDCG and MRR of search systems side by side: ``print(await ml.evaluate(...))``.'
     def execute(self, algorithm: str, body: collections.abc.Mapping[str, typing.Any], *, async_: bool | None = ...) -> aiomlcommons.api.algorithms.Execution:
         'Run an algorithm that needs no model: ``local_sample_calculator``, ``anomaly_localization``,'
     @property
