@@ -9,6 +9,7 @@ from aiomlcommons.diagnosis.methods import Diagnoses
 from aiomlcommons.evaluating.methods import Evaluates
 from aiomlcommons.ingest.methods import Ingests
 from aiomlcommons.namespace import space
+from aiomlcommons.reembedding.methods import Reembeds
 from aiomlcommons.searching.methods import Searches
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from aiomlcommons.lifecycle.methods import ModelLife
 
 
-class Session(Client, Ingests, Diagnoses, Searches, Evaluates):
+class Session(Client, Ingests, Diagnoses, Searches, Evaluates, Reembeds):
     """An async session with an OpenSearch cluster that runs ML Commons: one connection pool, typed calls, retries.
 
     ``async with Session("https://host:9200", auth=("admin", "...")) as ml:``, or in a notebook

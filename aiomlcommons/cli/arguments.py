@@ -13,6 +13,7 @@ from aiomlcommons.cli.syntax.health import DOCTOR, TOP
 from aiomlcommons.cli.syntax.jobs import DEAD_LETTERS, INGEST
 from aiomlcommons.cli.syntax.models import EMBED, MODELS, PREDICT, RERANK
 from aiomlcommons.cli.syntax.parsing import PROGRAM, Parser
+from aiomlcommons.cli.syntax.reembedding import REEMBED
 from aiomlcommons.cli.syntax.resources import AGENTS, CONNECTORS, GROUPS
 from aiomlcommons.cli.syntax.searches import SEARCH
 from aiomlcommons.cli.syntax.server import CALL, EMULATOR, ENDPOINTS, SETTINGS, TASKS
@@ -22,6 +23,7 @@ from aiomlcommons.cli.syntax.verbs import Noun, Verb, shown_examples
 COMMANDS: Sequence[Noun | Verb] = (
     INGEST,
     DEAD_LETTERS,
+    REEMBED,
     SEARCH,
     EVALUATE,
     EMBED,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import itertools
 import uuid
 from collections.abc import Callable, Mapping
 from time import time
@@ -59,12 +58,18 @@ class Wait:
 
 @attrs.define
 class Document(Generic[T]):
-    """A document of an index, with its version and sequence number."""
+    """A document of an index, with its version and sequence number.
+
+    ``kept`` is what of it is shown: as a rule all of it; None where the mapping keeps nothing. ``routing`` is the value
+    that it was written with.
+    """
 
     id: str
     source: T
     version: int
     seq_no: int
+    kept: T | None = None
+    routing: str | None = None
 
 
 @attrs.define
@@ -84,7 +89,8 @@ class Index(Generic[T]):
 
     name: str
     documents: dict[str, Document[T]] = attrs.field(factory=dict)
-    sequence: itertools.count[int] = attrs.field(factory=itertools.count)
+    # The sequence number of the next operation: a write, or a delete.
+    next_seq_no: int = 0
     existed: bool = False
     uuid: str = attrs.field(factory=lambda: token(16))
     refresh: Refresh = AT_ONCE
@@ -122,14 +128,20 @@ class Index(Generic[T]):
 
     # ---- writes ----------------------------------------------------------------------------------------------------
 
-    def put(self, key: str, source: T, *, if_seq_no: int | None = None, refreshed: bool = True) -> None:
-        """Add or replace a document; raise Conflict where its sequence number is not ``if_seq_no`` any more."""
-        old = self.check(key, if_seq_no)
+    def put(
+        self, key: str, source: T, *, if_seq_no: int | None = None, version: int | None = None, refreshed: bool = True
+    ) -> None:
+        """Add or replace a document; raise Conflict where its sequence number is not ``if_seq_no`` any more.
+
+        Without a ``version`` it has the next one, which goes on from that of a deleted document.
+        """
+        self.check(key, if_seq_no)
         self.existed = True
         if not refreshed:
             self._lag()
-        version = (old.version if old else self._deleted.pop(key, 0)) + 1
-        self.documents[key] = Document(key, source, version, next(self.sequence))
+        number = (self.version_of(key) or 0) + 1 if version is None else version
+        self._deleted.pop(key, None)
+        self.documents[key] = Document(key, source, number, self._operation(), source)
         if refreshed:
             self._refresh()
 
@@ -140,6 +152,16 @@ class Index(Generic[T]):
             raise version_conflict(self.name, self.uuid, key, if_seq_no, old.seq_no if old else None)
         return old
 
+    def version_of(self, key: str) -> int | None:
+        """Return the version of a document, or of one that was deleted; None if there was none."""
+        document = self.documents.get(key)
+        return document.version if document else self._deleted.get(key)
+
+    def _operation(self) -> int:
+        """Return the sequence number of an operation."""
+        self.next_seq_no += 1
+        return self.next_seq_no - 1
+
     def change(self, key: str, **fields: Any) -> None:
         """Change fields of an existing document, after its pending write."""
         self.settle(key)
@@ -149,18 +171,18 @@ class Index(Generic[T]):
         """Change fields of an existing document before its pending write."""
         self.put(key, alter(self.documents[key].source, **fields))
 
-    def delete(self, key: str, *, refreshed: bool = True) -> WriteResult:
+    def delete(self, key: str, *, version: int | None = None, refreshed: bool = True) -> WriteResult:
         """Delete a document; a missing one is ``not_found``. Searches find it until the next refresh."""
         self._late.pop(key, None)
         refreshed = refreshed and not self.deletes_lag
         if not refreshed:
             self._lag()
+        number = (self.version_of(key) or 0) + 1 if version is None else version
         document = self.documents.pop(key, None)
         if refreshed:
             self._refresh()
-        version = (document.version if document else self._deleted.get(key, 0)) + 1
-        self._deleted[key] = version
-        return self._written(key, "deleted" if document else "not_found", version, refreshed=refreshed)
+        self._deleted[key] = number
+        return self._written(key, "deleted" if document else "not_found", number, refreshed=refreshed)
 
     def updated(self, key: str) -> WriteResult:
         """Return the response to an update."""
@@ -174,7 +196,7 @@ class Index(Generic[T]):
             result=result,
             forced_refresh=refreshed or None,
             shards=Shards(total=2 if self.is_old else 1, successful=1, failed=0),
-            seq_no=next(self.sequence),
+            seq_no=self._operation(),
             primary_term=1,
         )
 

@@ -65,14 +65,14 @@ async def _weights(ml: Client, choice: Choice, wanted: Wanted, *, asks_server: b
         query = neural_sparse(choice.field.name, wanted.text, model_id=choice.model_id, method_parameters=parameters)
         return "neural_sparse", query
     (weights,) = await ml.sparse(choice.model.model_id, [wanted.text])
-    return "rank_feature", _features(choice.field, weights)
+    return "rank_feature", features(choice.field.name, weights)
 
 
-def _features(field: Field, weights: Mapping[str, float]) -> Query:
-    """Return what neural_sparse does, of queries that every server has."""
+def features(field: str, weights: Mapping[str, float]) -> Query:
+    """Return what neural_sparse does of weights in a field of rank features, of queries that every server has."""
     # A server takes what stands before the last dot for the field.
     clauses = [
-        {"rank_feature": {"field": f"{field.name}.{token}", "boost": weight, "linear": {}}}
+        {"rank_feature": {"field": f"{field}.{token}", "boost": weight, "linear": {}}}
         for token, weight in weights.items()
         if "." not in token and weight > 0
     ]

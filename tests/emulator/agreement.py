@@ -48,7 +48,7 @@ NODE_ID = 22
 COUNTED = re.compile(r"\d+/\d[\d.]*[kmg]?b|\[\d+(?::\d+)?\]|(?<=ID: )[\w-]+| Channel Information: .*")
 NOBODY = "*auth*"
 # In these not only the shape is compared: what became of each write, and which hits were found.
-OF_INDICES = {"opensearch-3.8.0-indices.jsonl", "opensearch-3.8.0-neural.jsonl", "opensearch-3.8.0-pipelines.jsonl"}
+OF_INDICES = {f"opensearch-3.8.0-{name}.jsonl" for name in ("indices", "live", "neural", "pipelines")}
 # In these hits were found by models that the emulator has not, so that only their number is compared.
 OF_MODELS = {"opensearch-3.8.0-neural.jsonl"}
 # How many documents two queries find together depends on how near these are to each other, too.

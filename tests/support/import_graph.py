@@ -43,6 +43,7 @@ FLOORS = (
     "ingest.server_side",
     "ingest diagnosis searching",
     "evaluating",
+    "reembedding",
     "session",
     "emulator.errors emulator.settings._defaults",
     "emulator.settings.store",

@@ -7,7 +7,7 @@ from typing import Any
 
 from aiomlcommons.emulator.cluster import Cluster
 from aiomlcommons.emulator.errors import Refused, illegal, refused
-from aiomlcommons.emulator.indices import mappings, names, settings
+from aiomlcommons.emulator.indices import blocks, mappings, names, settings
 from aiomlcommons.emulator.indices.creation import create
 from aiomlcommons.emulator.indices.errors import bare, invalid_request, no_body
 from aiomlcommons.emulator.indices.semantic_mappings import expanded
@@ -26,6 +26,13 @@ def _found(cluster: Cluster, call: Call) -> list[UserIndex]:
     return names.found(cluster, expression, lenient=call.flag("ignore_unavailable"))
 
 
+def _shown(cluster: Cluster, call: Call) -> list[UserIndex]:
+    """Return the indices whose metadata are asked for. Raises Refused where these are blocked."""
+    indices = _found(cluster, call)
+    blocks.check(indices, "metadata_read")
+    return indices
+
+
 def _body(call: Call) -> Mapping[str, Any]:
     try:
         body = call.json()
@@ -40,7 +47,7 @@ def _body(call: Call) -> Mapping[str, Any]:
 async def get(cluster: Cluster, call: Call) -> Plain:
     """Return all that there is to know of indices."""
     flat = call.flag("flat_settings")
-    return Plain({index.name: _whole(cluster, index, flat=flat) for index in _found(cluster, call)})
+    return Plain({index.name: _whole(cluster, index, flat=flat) for index in _shown(cluster, call)})
 
 
 def _whole(cluster: Cluster, index: UserIndex, *, flat: bool) -> dict[str, Any]:
@@ -62,7 +69,9 @@ async def delete(cluster: Cluster, call: Call) -> Plain:
     for name in call.names["index"].split(","):
         if names.is_alias(cluster, name):
             raise illegal(ALIAS_GIVEN.format(name=name))
-    for index in _found(cluster, call):
+    indices = _found(cluster, call)
+    blocks.check(indices, "metadata_write", but="read_only_allow_delete")
+    for index in indices:
         del cluster.own[index.name]
     return Plain(ACKNOWLEDGED)
 
@@ -70,7 +79,7 @@ async def delete(cluster: Cluster, call: Call) -> Plain:
 @route("GET /{index}/_mapping", "GET /_mapping", parameters=f"{TIMES} {CHOICE}")
 async def get_mapping(cluster: Cluster, call: Call) -> Plain:
     """Return the mappings of indices."""
-    return Plain({index.name: {"mappings": index.mappings} for index in _found(cluster, call)})
+    return Plain({index.name: {"mappings": index.mappings} for index in _shown(cluster, call)})
 
 
 @route(
@@ -82,13 +91,19 @@ async def put_mapping(cluster: Cluster, call: Call) -> Plain:
     indices, given = _found(cluster, call), _body(call)
     if call.http.body is None:
         raise no_body()
+    blocks.check(indices, "metadata_write")
     try:
-        wanted = [mappings.merged(index.mappings, mappings.checked(expanded(cluster, given))) for index in indices]
+        wanted = [_remapped(cluster, index, given) for index in indices]
     except Refused as error:
         raise bare(error) from None
     for index, merged in zip(indices, wanted, strict=True):
         index.remap(merged)
     return Plain(ACKNOWLEDGED)
+
+
+def _remapped(cluster: Cluster, index: UserIndex, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the mapping of an index with more fields. Raises Refused."""
+    return mappings.merged(index.mappings, mappings.checked(expanded(cluster, given), is_knn=index.is_knn))
 
 
 @route(
@@ -98,7 +113,7 @@ async def put_mapping(cluster: Cluster, call: Call) -> Plain:
 async def get_settings(cluster: Cluster, call: Call) -> Plain:
     """Return the settings of indices, or those of some names."""
     flat, wanted = call.flag("flat_settings"), call.names.get("name", "*")
-    shown = {index.name: settings.shown(cluster, index, wanted, flat=flat) for index in _found(cluster, call)}
+    shown = {index.name: settings.shown(cluster, index, wanted, flat=flat) for index in _shown(cluster, call)}
     return Plain({name: {"settings": one} for name, one in shown.items() if one})
 
 
@@ -112,12 +127,27 @@ async def put_settings(cluster: Cluster, call: Call) -> Plain:
     settings.check_plugins(cluster, changes)
     if not changes:
         raise invalid_request("no settings to update")
-    new = [(index, settings.changed(index, changes, keeps=keeps)) for index in _found(cluster, call)]
+    indices = _found(cluster, call)
+    if len(changes) > 1 or not changes.keys() & blocks.WAYS_OUT:
+        blocks.check(indices, "metadata_write")
+    new = [(index, settings.changed(index, changes, keeps=keeps)) for index in indices]
     for index, changed in new:
         index.settings = changed
         if changes.get("refresh_interval", "-1") != "-1":
             index.settle_all()
     return Plain(ACKNOWLEDGED)
+
+
+@route("PUT /{index}/_block/{name}", parameters=f"{TIMES} {CHOICE}")
+async def put_block(cluster: Cluster, call: Call) -> Plain:
+    """Add a block to indices."""
+    name, indices = call.names["name"], _found(cluster, call)
+    if name not in blocks.BLOCKS:
+        raise illegal(f"No block found with name {name}")
+    for index in indices:
+        index.settings = {**index.settings, f"blocks.{name}": "true"}
+    rows = [{"name": index.name, "blocked": True} for index in indices]
+    return Plain({**ACKNOWLEDGED, "shards_acknowledged": True, "indices": rows})
 
 
 @route(

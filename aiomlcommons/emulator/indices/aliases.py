@@ -8,7 +8,7 @@ from typing import Any
 
 from aiomlcommons.emulator.cluster import Cluster
 from aiomlcommons.emulator.errors import Refused, illegal, no_index, refused
-from aiomlcommons.emulator.indices import names
+from aiomlcommons.emulator.indices import blocks, names
 from aiomlcommons.emulator.indices.rewriting import check_plugin
 from aiomlcommons.emulator.querying.errors import cause
 from aiomlcommons.emulator.querying.queries import compiled
@@ -44,6 +44,7 @@ async def get(cluster: Cluster, call: Call) -> Plain:
     """Return the aliases of indices, or those of some names; 404 for a name that none of them has."""
     expression, wanted = call.names.get("index", "_all"), call.names.get("name")
     found = names.found(cluster, expression, lenient=call.flag("ignore_unavailable"))
+    blocks.check(found, "metadata_read")
     if wanted is None:
         return Plain({index.name: {"aliases": index.aliases} for index in found})
     shown = {index.name: {"aliases": own} for index in found if (own := _named(index.aliases, wanted))}
@@ -71,10 +72,12 @@ async def update(cluster: Cluster, call: Call) -> Plain:
         raise illegal("No action specified")
     aliases = _now(cluster)
     gone: set[str] = set()
-    done = [_apply(cluster, aliases, gone, kind, given) for kind, given in actions]
+    done = [(given, _apply(cluster, aliases, gone, kind, given)) for kind, given in actions]
     removed = [given for kind, given in actions if kind == "remove"]
+    if needed := [given for given, changes in done if not changes and given.get("must_exist") is True]:
+        raise _missing(_listed(needed[0], "alias"))
     if (
-        not any(done)
+        not any(changes for _, changes in done)
         and len(removed) == len(actions)
         and not all(given.get("must_exist") is False for given in removed)
     ):
@@ -100,8 +103,9 @@ async def put(cluster: Cluster, call: Call) -> Plain:
 @route("DELETE /{index}/_alias/{name}", "DELETE /{index}/_aliases/{name}", parameters=TIMES)
 async def delete(cluster: Cluster, call: Call) -> Plain:
     """Take aliases from indices. Raises Refused (404) where none of them has one."""
-    found = False
-    for index in names.found(cluster, call.names["index"]):
+    found, indices = False, names.found(cluster, call.names["index"])
+    blocks.check(indices, "metadata_write")
+    for index in indices:
         for alias in _named(index.aliases, call.names["name"]):
             del index.aliases[alias]
             found = True
@@ -169,6 +173,7 @@ def _apply(cluster: Cluster, aliases: Aliases, gone: set[str], kind: str, given:
     every = [(str(one), names.found(cluster, str(one))) for one in _listed(given, "index")]
     if empty := [one for one, matched in every if not matched]:
         raise no_index(empty[0], "index_or_alias")
+    blocks.check([index for _, matched in every for index in matched], "metadata_write")
     indices = [index.name for _, matched in every for index in matched]
     if kind == "remove_index":
         gone.update(indices)

@@ -11,6 +11,7 @@ from aiomlcommons.emulator.bad_json import bad_json
 from aiomlcommons.emulator.cluster import Cluster
 from aiomlcommons.emulator.errors import Refused, illegal
 from aiomlcommons.emulator.indices import writes
+from aiomlcommons.emulator.indices.conditions import NOT_IN_UPDATE, Conditions
 from aiomlcommons.emulator.indices.documents import loaded
 from aiomlcommons.emulator.indices.errors import invalid_request, no_body
 from aiomlcommons.emulator.indices.ingesting import ingested
@@ -88,8 +89,10 @@ def _read(call: Call) -> Iterator[Write]:
             source = following[1]
         if action == "update":
             change = writes.check_update(loaded(source, call.version))
-            if "upsert" in change and "if_seq_no" in metadata:
-                raise invalid_request(writes.NO_UPSERT)
+            if "if_seq_no" in metadata and ("upsert" in change or change.get("doc_as_upsert")):
+                raise invalid_request(writes.NO_UPSERT if "upsert" in change else writes.NO_UPSERTS)
+            if {"version", "version_type"} & metadata.keys():
+                raise illegal(NOT_IN_UPDATE)
         yield _write(call, action, metadata, source)
 
 
@@ -126,9 +129,8 @@ def _write(call: Call, action: str, metadata: Mapping[str, Any], source: bytes) 
         str(metadata.get("_index") or call.names.get("index", "")),
         None if key is None else str(key),
         source,
-        metadata.get("if_seq_no"),
-        metadata.get("version"),
+        Conditions.read(metadata),
         bool(metadata.get("require_alias", call.flag("require_alias"))),
         str(pipeline) if (pipeline := metadata.get("pipeline", query.get("pipeline"))) is not None else None,
-        metadata.get("if_primary_term"),
+        str(routing) if (routing := metadata.get("routing", query.get("routing"))) is not None else None,
     )

@@ -23,12 +23,12 @@ def create(cluster: Cluster, name: str, body: Mapping[str, Any] | None = None) -
     names.check_name(cluster, name)
     if name in cluster.own:
         raise _exists(cluster.own[name].uuid, name)
-    given = settings.read(body.get("settings") or {})
+    given = settings.of_new(body.get("settings") or {})
     settings.check_plugins(cluster, given)
     index = UserIndex(
         name,
         existed=True,
-        mappings=mappings.checked(expanded(cluster, body.get("mappings") or {})),
+        mappings=mappings.checked(expanded(cluster, body.get("mappings") or {}), is_knn=given.get("knn") == "true"),
         settings=settings.with_defaults(given),
         aliases={alias: aliases.kept(given) for alias, given in (body.get("aliases") or {}).items()},
         created=cluster.now(),

@@ -71,6 +71,12 @@ def no_document(index: str, uuid: str, key: str) -> Refused:
     return refused(404, "document_missing_exception", f"[{key}]: document missing", **where)
 
 
+def no_source(index: str, uuid: str, key: str) -> Refused:
+    """Return the error of an update of a document of which nothing is kept."""
+    where: dict[str, Any] = {"index": index, "shard": SHARD, "index_uuid": uuid}
+    return refused(400, "document_source_missing_exception", f"[{key}]: document source missing", **where)
+
+
 def immense_term(path: str, term: bytes) -> Refused:
     """Return the error of a keyword that is too long to be indexed."""
     original = f"bytes can be at most {LONGEST_TERM} in length; got {len(term)}"

@@ -143,7 +143,8 @@ def _collect(cluster: Cluster, steps: _Steps, place: int, write: Write, *, merge
 
 
 def _draft(steps: _Steps, write: Write, source: dict[str, Any]) -> Draft:
-    stored = steps.index.get(write.key) if steps.index and write.key else None
+    document = steps.index.documents.get(write.key) if steps.index and write.key else None
+    stored = document.kept if document else None
     return Draft(steps.name, write.key, source, steps.fields, stored)
 
 

@@ -60,26 +60,34 @@ OTHERS = {
     ),
     *("unsigned_long", "wildcard", "xy_point", "xy_shape"),
 }
+NO_METHOD = "Cannot set modelId or method parameters when index.knn setting is false"
+FIXED: Mapping[str, Any] = {"index": True, "doc_values": True, "dimension": None}
+OF_SOURCE: Mapping[str, Any] = {"enabled": True, "includes": [], "excludes": []}
 SPACES = ("l2", "cosinesimil", "l1", "linf", "innerproduct", "hamming")
 ENGINES = ("lucene", "faiss", "nmslib")
 LARGEST = 16_000
 
 
-def checked(given: Mapping[str, Any]) -> Mapped:
-    """Return a mapping as the server keeps it. Raises Refused for one that it refuses."""
+def checked(given: Mapping[str, Any], *, is_knn: bool) -> Mapped:
+    """Return a mapping as the server keeps it. Raises Refused for one that it refuses.
+
+    Without k-NN the index takes vectors, but no method to search them by.
+    """
     unknown = {name: value for name, value in given.items() if name not in ROOT}
     if unknown:
         listed = " ".join(f"[{name} : {java(value)}]" for name, value in unknown.items())
         raise bad_mapping(f"Root mapping definition has unsupported parameters:  {listed}")
-    return _kept(given, "")
+    return _kept(given, "", is_knn=is_knn)
 
 
-def _kept(given: Mapping[str, Any], above: str) -> Mapped:
+def _kept(given: Mapping[str, Any], above: str, *, is_knn: bool) -> Mapped:
     kept: Mapped = {name: value for name, value in given.items() if name != "properties"}
     if "dynamic" in kept:
         kept["dynamic"] = str(kept["dynamic"]).lower()
     if properties := _expanded(given.get("properties") or {}):
-        kept["properties"] = {name: _field(f"{above}{name}", properties[name]) for name in sorted(properties)}
+        kept["properties"] = {
+            name: _field(f"{above}{name}", properties[name], is_knn=is_knn) for name in sorted(properties)
+        }
     return kept
 
 
@@ -95,7 +103,7 @@ def _expanded(properties: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _field(path: str, spec: Any) -> Mapped:
+def _field(path: str, spec: Any, *, is_knn: bool) -> Mapped:
     name = path.rpartition(".")[2]
     if not isinstance(spec, Mapping) or ("type" not in spec and "properties" not in spec):
         raise bad_mapping(f"No type specified for field [{name}]")
@@ -110,8 +118,17 @@ def _field(path: str, spec: Any) -> Mapped:
     if kind == "sparse_vector" and "method" not in spec:
         raise bad_mapping("[sparse_vector] requires [method] parameter")
     if "fields" in spec:
-        spec = {**spec, "fields": {inner: _field(f"{path}.{inner}", one) for inner, one in spec["fields"].items()}}
-    return _vectors(path, spec) if kind == "knn_vector" else _kept(spec, f"{path}.")
+        spec = {
+            **spec,
+            "fields": {inner: _field(f"{path}.{inner}", one, is_knn=is_knn) for inner, one in spec["fields"].items()},
+        }
+    if kind != "knn_vector":
+        return _kept(spec, f"{path}.", is_knn=is_knn)
+    if is_knn:
+        return _vectors(path, spec)
+    if "method" in spec or "model_id" in spec:
+        raise bad_mapping(NO_METHOD, "illegal_argument_exception")
+    return {**_vectors(path, spec), "doc_values": True}
 
 
 def _vectors(path: str, spec: Mapping[str, Any]) -> Mapped:
@@ -145,6 +162,7 @@ def _check_dimension(path: str, dimension: Any, engine: str) -> None:
 
 def merged(old: Mapping[str, Any], new: Mapping[str, Any]) -> Mapped:
     """Return a mapping with the fields of another one. Raises Refused where a field would change."""
+    _check_source(old, new)
     before, after = old.get("properties", {}), new.get("properties", {})
     both = {name: _one(name, before[name], after[name]) for name in after if name in before}
     properties = {**before, **after, **both}
@@ -156,7 +174,26 @@ def _one(name: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Mapped:
     was, now = (spec.get("type", "object") for spec in (old, new))
     if was != now:
         raise illegal(f"mapper [{name}] cannot be changed from type [{was}] to [{now}]")
-    if old.get("dimension") != new.get("dimension"):
-        change = f"Cannot update parameter [dimension] from [{old['dimension']}] to [{new['dimension']}]"
-        raise illegal(f"Mapper for [{name}] conflicts with existing mapper:\n\t{change}")
+    _check_same(name, old, new, FIXED)
     return merged(old, new) if "properties" in new else {**old, **new}
+
+
+def _check_source(old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
+    """Raise Refused where what an index keeps of documents would change."""
+    if "_source" in new:
+        _check_same("_source", old.get("_source", {}), new["_source"], OF_SOURCE)
+
+
+def _check_same(name: str, old: Mapping[str, Any], new: Mapping[str, Any], fixed: Mapping[str, Any]) -> None:
+    """Raise Refused where a parameter would change that is fixed; ``fixed`` are those with their defaults."""
+    changes = [
+        f"\n\tCannot update parameter [{key}] from [{_told(was)}] to [{_told(now)}]"
+        for key, default in fixed.items()
+        if java(was := old.get(key, default)) != java(now := new.get(key, default))
+    ]
+    if changes:
+        raise illegal(f"Mapper for [{name}] conflicts with existing mapper:{''.join(changes)}")
+
+
+def _told(value: Any) -> str:
+    return f"[{', '.join(value)}]" if isinstance(value, list) else java(value)

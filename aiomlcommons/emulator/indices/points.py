@@ -12,8 +12,9 @@ import attrs
 
 from aiomlcommons.emulator.cluster import Cluster, Document
 from aiomlcommons.emulator.errors import Refused, illegal
-from aiomlcommons.emulator.indices import names
+from aiomlcommons.emulator.indices import blocks, names
 from aiomlcommons.emulator.indices.errors import invalid_request
+from aiomlcommons.emulator.indices.preference import has_shard
 from aiomlcommons.emulator.indices.state import Source, UserIndex
 from aiomlcommons.emulator.querying.errors import cause, shards_failed
 from aiomlcommons.emulator.registry import Plain
@@ -53,7 +54,11 @@ async def create(cluster: Cluster, call: Call) -> Plain:
     if given is None:
         raise invalid_request("keep alive not specified")
     seconds = _seconds(given)
-    snapshot = [(index, index.seen()) for index in names.found(cluster, call.names["index"])]
+    found = names.found(cluster, call.names["index"])
+    blocks.check(found, "read")
+    if not has_shard(call.http.query.get("preference", "")):
+        raise _no_shards()
+    snapshot = [(index, index.seen()) for index in found]
     key = base64.urlsafe_b64encode(MARK + str(next(_numbers)).encode()).decode()
     now = cluster.clock()
     cluster.points[key] = Point(
@@ -61,6 +66,14 @@ async def create(cluster: Cluster, call: Call) -> Plain:
     )
     shards = {"total": len(snapshot), "successful": len(snapshot), "skipped": 0, "failed": 0}
     return Plain({"pit_id": key, "_shards": shards, "creation_time": cluster.now()})
+
+
+def _no_shards() -> Refused:
+    """Return the error of a point in time without shards, which the server makes no id of."""
+    error = illegal("invalid id: [null]")
+    words = 'Cannot invoke "String.getBytes(java.nio.charset.Charset)" because "src" is null'
+    error.body["error"]["caused_by"] = cause("null_pointer_exception", words)
+    return error
 
 
 def opened(cluster: Cluster, given: Mapping[str, Any]) -> Point:

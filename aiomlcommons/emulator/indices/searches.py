@@ -8,15 +8,18 @@ from typing import Any
 import attrs
 
 from aiomlcommons.emulator.cluster import Cluster
-from aiomlcommons.emulator.indices import hybrid, names
+from aiomlcommons.emulator.indices import blocks, hybrid, names
 from aiomlcommons.emulator.indices.docs import source_of
 from aiomlcommons.emulator.indices.errors import invalid_request
 from aiomlcommons.emulator.indices.highlighting import highlighted
 from aiomlcommons.emulator.indices.points import Snapshot, opened
+from aiomlcommons.emulator.indices.preference import has_shard
 from aiomlcommons.emulator.indices.rewriting import check_plugin, rewritten
 from aiomlcommons.emulator.pipelines import searches as search_pipelines
 from aiomlcommons.emulator.pipelines.enriching import in_two_phases
 from aiomlcommons.emulator.pipelines.searches import SearchPipeline
+from aiomlcommons.emulator.querying import docvalues
+from aiomlcommons.emulator.querying.docvalues import Wanted
 from aiomlcommons.emulator.querying.errors import not_emulated, parsing, token_of
 from aiomlcommons.emulator.querying.paging import Page, matching, page
 from aiomlcommons.emulator.querying.scope import Row, Scope
@@ -31,12 +34,14 @@ IGNORED = "allow_partial_search_results request_cache timeout search_type batche
 NOT_EMULATED = ("q", "scroll")
 KNOWN = {"query", "from", "size", "sort", "search_after", "_source", "track_total_hits", "min_score", "pit", "version"}
 KNOWN |= {"seq_no_primary_term", "timeout", "track_scores", "rescore", "ext", "search_pipeline", "highlight"}
+KNOWN |= {"docvalue_fields"}
 # The server knows these, too.
 OTHERS = {
-    *("aggs", "aggregations", "fields", "docvalue_fields", "stored_fields", "script_fields", "suggest"),
+    *("aggs", "aggregations", "fields", "stored_fields", "script_fields", "suggest"),
     *("collapse", "slice", "profile", "explain", "post_filter", "terminate_after", "derived"),
     *("indices_boost", "verbose_pipeline"),
 }
+OBJECTS: Mapping[str, type] = {"query": dict, "docvalue_fields": list}
 COUNTED_EXACTLY = 10_000
 NO_PIT = "_shard_doc is only supported with point-in-time (PIT). Add a PIT or remove _shard_doc."
 
@@ -62,7 +67,9 @@ async def search(cluster: Cluster, call: Call) -> Plain:
     scopes = [await _scope(cluster, one, body, call.names.get("index", "_all")) for one in snapshot]
     found = hybrid.page(scopes, body, pipeline.combine) if hybrid.is_hybrid(body) else _merged(scopes, body)
     shards = {"total": len(scopes), "successful": len(scopes), "skipped": 0, "failed": 0}
-    raw = await highlighted(cluster, body, found.hits, [_hit(one, found, body) for one in found.hits])
+    fields = {scope.index: docvalues.wanted(scope, body.get("docvalue_fields", ())) for scope in scopes}
+    rows = [_hit(one, found, body, fields[one.row.index]) for one in found.hits]
+    raw = await highlighted(cluster, body, found.hits, rows)
     hits = await pipeline.answered(cluster, given, raw)
     best = (found.best if found.is_scored else None) if scopes else 0.0
     profile: dict[str, Any] = {}
@@ -100,7 +107,7 @@ def _body(call: Call) -> dict[str, Any]:
     for name, value in body.items():
         if name in OTHERS:
             raise not_emulated(f"[{name}] of a search")
-        if name not in KNOWN or (name == "query" and not isinstance(value, dict)):
+        if name not in KNOWN or not isinstance(value, OBJECTS.get(name, object)):
             raise parsing(f"Unknown key for a {token_of(value)} in [{name}].")
     given: dict[str, Any] = {name: query[name] for name in ("size", "from", "search_pipeline") if name in query}
     if "sort" in query:
@@ -131,8 +138,9 @@ def _snapshot(cluster: Cluster, call: Call, body: Mapping[str, Any]) -> tuple[Sn
         if "_shard_doc" in str(body.get("sort")):
             raise invalid_request(NO_PIT)
         return _seen(cluster, call), {}
-    if "index" in call.names:
-        raise invalid_request("[indices] cannot be used with point in time")
+    for name, is_given in (("indices", "index" in call.names), ("preference", "preference" in call.http.query)):
+        if is_given:
+            raise invalid_request(f"[{name}] cannot be used with point in time")
     return opened(cluster, body["pit"]).snapshot, {"pit_id": body["pit"]["id"]}
 
 
@@ -145,7 +153,8 @@ def _pipeline(cluster: Cluster, snapshot: Snapshot, body: Mapping[str, Any]) -> 
 def _seen(cluster: Cluster, call: Call) -> Snapshot:
     lenient = call.flag("ignore_unavailable")
     found = names.found(cluster, call.names.get("index", "_all"), lenient=lenient)
-    return [(index, index.seen()) for index in found]
+    blocks.check(found, "read")
+    return [(index, index.seen()) for index in found if has_shard(call.http.query.get("preference", ""))]
 
 
 async def _scope(cluster: Cluster, one: Any, body: Mapping[str, Any], expression: str) -> Scope:
@@ -156,7 +165,7 @@ async def _scope(cluster: Cluster, one: Any, body: Mapping[str, Any], expression
     if "query" in body:
         body = in_two_phases({**body, "query": await rewritten(cluster, index, body["query"])})
     rows = [Row(document, document.source, index.name) for document in documents.values()]
-    return Scope(index.name, index.uuid, cluster.node_id, rows, body, index.fields(), cluster.now())
+    return Scope(index.name, index.uuid, cluster.node_id, rows, body, index.fields(), cluster.now(), index.is_knn)
 
 
 def _merged(scopes: Sequence[Scope], body: Mapping[str, Any]) -> Page:
@@ -174,7 +183,7 @@ def _merged(scopes: Sequence[Scope], body: Mapping[str, Any]) -> Page:
 # ---- responses -------------------------------------------------------------------------------------------------------
 
 
-def _hit(one: Found, found: Page, body: Mapping[str, Any]) -> dict[str, Any]:
+def _hit(one: Found, found: Page, body: Mapping[str, Any], fields: Sequence[Wanted]) -> dict[str, Any]:
     document = one.row.document
     hit: dict[str, Any] = {"_index": one.row.index, "_id": document.id}
     if body.get("version"):
@@ -182,9 +191,13 @@ def _hit(one: Found, found: Page, body: Mapping[str, Any]) -> dict[str, Any]:
     if body.get("seq_no_primary_term"):
         hit |= {"_seq_no": document.seq_no, "_primary_term": 1}
     hit["_score"] = one.score if found.is_scored else None
-    source = shown(one.row.source, body.get("_source"))
+    if document.routing is not None:
+        hit["_routing"] = document.routing
+    source = shown(document.kept, body.get("_source"))
     if source is not None:
         hit["_source"] = source
+    if values := docvalues.of(one.row, fields):
+        hit["fields"] = values
     return {**hit, "sort": [key.value(one) for key in found.keys]} if found.keys else hit
 
 

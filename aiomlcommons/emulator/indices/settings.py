@@ -9,21 +9,25 @@ from typing import Any
 
 from aiomlcommons.emulator.cluster import Cluster
 from aiomlcommons.emulator.errors import illegal, refused
+from aiomlcommons.emulator.indices import blocks
 from aiomlcommons.emulator.indices.state import UserIndex
 from aiomlcommons.wire.version import Version
 
-# What is kept. Only replicas, the refresh interval, the default pipeline, blocked writes and limits have an effect.
+# What is kept. Only replicas, the refresh interval, the default pipelines, blocks and limits have an effect.
 KNOWN = {
     *("number_of_shards", "number_of_replicas", "refresh_interval", "codec", "hidden", "auto_expand_replicas"),
-    *("max_result_window", "default_pipeline", "final_pipeline", "blocks.write", "replication.type"),
+    *("max_result_window", "default_pipeline", "final_pipeline", "replication.type", "creation_date"),
     *("mapping.total_fields.limit", "mapping.depth.limit"),
 }
+KNOWN |= {f"blocks.{name}" for name in blocks.BLOCKS}
+NOT_GIVEN = "private index setting [index.{name}] can not be set explicitly"
+PRIVATE = ("uuid", "version.created")
 OF_NEURAL = ("neural_search.", "sparse")
 REPLICAS = "number_of_replicas"
 INTERVAL, DURABILITY = "refresh_interval", "translog.durability"
 LEAST = {REPLICAS: 0, "neural_search.semantic_ingest_batch_size": 1}
 TIME = re.compile(r"-1|0|\d+(?:\.\d+)? *(?:nanos|micros|ms|s|m|h|d)", re.IGNORECASE)
-FIXED = {"number_of_shards", "codec", "knn", "knn.derived_source.enabled", "sparse"}
+FIXED = {"creation_date", "number_of_shards", "codec", "knn", "knn.derived_source.enabled", "sparse"}
 FAMILIES = ("knn", "merge.", "neural_search.", "routing.", "search.", "sparse", "translog.")
 OF_KNN = {"merge.policy.floor_segment": "2mb", "merge.policy.max_merge_at_once": "10"}
 UNKNOWN = (
@@ -45,6 +49,15 @@ def read(given: Mapping[str, Any]) -> dict[str, str | None]:
         if value is not None:
             _check(name, value)
     return flat
+
+
+def of_new(given: Mapping[str, Any]) -> dict[str, str | None]:
+    """Return the settings of an index that is created, as ``read`` does. Raises Refused for those of the server."""
+    flat = [name.removeprefix("index.") for name, _ in _flat(given, "")]
+    if own := [name for name in flat if name in PRIVATE]:
+        said = (f"{n}: {NOT_GIVEN.format(name=name)};" for n, name in enumerate(own, 1))
+        raise refused(400, "validation_exception", f"Validation Failed: {''.join(said)}")
+    return read(given)
 
 
 def _text(value: Any) -> str | None:
@@ -115,9 +128,9 @@ def shown(cluster: Cluster, index: UserIndex, wanted: str = "*", *, flat: bool =
         "replication.type": "DOCUMENT",
         **(OF_KNN | {"knn.derived_source.enabled": "true"} if is_knn else {}),
         "number_of_shards": "1",
+        "creation_date": str(index.created),
         **index.settings,
         "provided_name": index.name,
-        "creation_date": str(index.created),
         "uuid": index.uuid,
         "version.created": _created(cluster.version),
     }

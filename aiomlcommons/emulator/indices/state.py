@@ -10,6 +10,7 @@ import attrs
 from aiomlcommons.emulator.cluster import Index
 from aiomlcommons.emulator.errors import illegal
 from aiomlcommons.emulator.querying.scope import Field
+from aiomlcommons.emulator.querying.sources import kept
 
 Source = dict[str, Any]
 MOST_FIELDS = 1_000
@@ -28,6 +29,11 @@ class UserIndex(Index[Source]):
     def copies(self) -> int:
         """The shards that a write goes to: the primary, and the replicas that no node has."""
         return 1 + int(self.settings["number_of_replicas"])
+
+    @property
+    def is_knn(self) -> bool:
+        """Whether its vectors are searched by k-NN."""
+        return self.settings.get("knn") == "true"
 
     def limit(self, name: str, default: int) -> int:
         """Return a limit of the mapping: ``total_fields`` or ``depth``."""
@@ -51,10 +57,14 @@ class UserIndex(Index[Source]):
         elif self._searched is None:
             self._searched = dict(self.documents)  # until somebody refreshes the index
 
-    def write(self, key: str, source: Source, if_seq_no: int | None = None) -> None:
+    def write(self, key: str, source: Source, *, version: int | None = None, routing: str | None = None) -> None:
         """Add or replace a document; searches see it after a refresh, behind all others."""
-        self.put(key, source, if_seq_no=if_seq_no, refreshed=False)
-        self.documents[key] = self.documents.pop(key)
+        self.put(key, source, version=version, refreshed=False)
+        document = self.documents[key] = self.documents.pop(key)
+        document.routing = routing
+        if "_source" in self.mappings:
+            left = kept(source, self.mappings["_source"])
+            document.kept = None if left is None else dict(left)
 
     def fields(self) -> Mapping[str, Field]:
         """Return the fields of the mapping by name, those of objects and those within others too."""

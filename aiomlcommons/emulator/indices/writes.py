@@ -9,25 +9,25 @@ import attrs
 
 from aiomlcommons.emulator.cluster import Cluster
 from aiomlcommons.emulator.encoding import to_json
-from aiomlcommons.emulator.errors import Refused, illegal, no_index, refused, version_conflict
+from aiomlcommons.emulator.errors import Refused, illegal, no_index, refused
 from aiomlcommons.emulator.flavors import NO_IDS
 from aiomlcommons.emulator.index import Document
-from aiomlcommons.emulator.indices import names
+from aiomlcommons.emulator.indices import blocks, names
+from aiomlcommons.emulator.indices.conditions import PRIMARY_TERM, UNCONDITIONAL, Conditions
 from aiomlcommons.emulator.indices.creation import create
 from aiomlcommons.emulator.indices.documents import Parser, loaded
-from aiomlcommons.emulator.indices.errors import conflict, invalid_request, no_document
+from aiomlcommons.emulator.indices.errors import conflict, invalid_request, no_document, no_source
+from aiomlcommons.emulator.indices.routing import routing_of
 from aiomlcommons.emulator.indices.state import Source, UserIndex
 from aiomlcommons.emulator.querying.errors import not_emulated, suggestion, token_of, unreadable
 
 LONGEST_ID = 512
-ONLY_NEW = "create operations do not support compare and set. use index instead"
 NO_UPSERT = "upsert requests don't support `if_seq_no` and `if_primary_term`"
 NAMELESS = "pipeline cannot be an empty string"
 READS_BASE64 = "3.8"
 DEEPEST = 20
-PRIMARY_TERM = 1
+NO_UPSERTS = "compare and write operations can not be used with upsert"
 IN_UPDATE = ("doc", "doc_as_upsert", "upsert", "script", "scripted_upsert", "detect_noop", "_source", "lang")
-BLOCKED = "index [{name}] blocked by: [FORBIDDEN/8/index write (api)];"
 
 
 @attrs.frozen
@@ -35,19 +35,17 @@ class Write:
     """A write of one document: what is done (``index``, ``create``, ``update``, ``delete``), to which, and with what.
 
     ``body`` is the document, as it came; that of an update says how to change one, or with ``is_merged`` what all of it
-    is then. Without ``key`` the server makes an id. ``if_seq_no`` and ``version`` are conditions. Without ``pipeline``
-    the document goes through that of the index.
+    is then. Without ``key`` the server makes an id. Without ``pipeline`` the document goes through that of the index.
     """
 
     action: str
     index: str
     key: str | None = None
     body: bytes = b""
-    if_seq_no: int | None = None
-    version: int | None = None
+    conditions: Conditions = UNCONDITIONAL
     needs_alias: bool = False
     pipeline: str | None = None
-    if_primary_term: int | None = None
+    routing: str | None = None
     is_merged: bool = False
 
 
@@ -64,25 +62,13 @@ def problems(write: Write) -> list[str]:
     """Return why a request with this write is refused as a whole."""
     if write.key is None and write.action in {"update", "delete"}:
         return ["id is missing"]
-    found = _unconditional(write)
+    found = write.conditions.problems(write.action, has_id=write.key is not None)
     if write.pipeline == "":
         found += [NAMELESS]
     size = len((write.key or "").encode("utf-8", "replace"))
     if size > LONGEST_ID:
         found += [f"id [{write.key}] is too long, must be no longer than {LONGEST_ID} bytes but was: {size}"]
     return found
-
-
-def _unconditional(write: Write) -> list[str]:
-    """Return what is wrong with the conditions of a write, of which both are needed."""
-    number, term = write.if_seq_no, write.if_primary_term or 0
-    if number is not None and number < 0:
-        raise illegal(f"sequence numbers must be non negative. got [{number}].")
-    if number is not None and write.action == "create":
-        return [ONLY_NEW]
-    if number is not None and not term:
-        return [f"ifSeqNo is set, but primary term is [{term}]"]
-    return [f"ifSeqNo is unassigned, but primary term is [{term}]"] if number is None and term else []
 
 
 def perform(cluster: Cluster, write: Write) -> Written:
@@ -95,9 +81,9 @@ def perform(cluster: Cluster, write: Write) -> Written:
     if write.key is not None and write.action != "delete" and not cluster.takes_ids:
         raise illegal(NO_IDS)
     index = _target(cluster, write)
-    if index.settings.get("blocks.write") == "true":
-        raise refused(403, "cluster_block_exception", BLOCKED.format(name=index.name))
-    return ACTIONS[write.action](cluster, index, write)
+    blocks.check([index], "write")
+    routed = attrs.evolve(write, routing=routing_of(index, write.index, write.key, write.routing))
+    return ACTIONS[write.action](cluster, index, routed)
 
 
 def _target(cluster: Cluster, write: Write) -> UserIndex:
@@ -114,7 +100,7 @@ def _target(cluster: Cluster, write: Write) -> UserIndex:
 def _index(cluster: Cluster, index: UserIndex, write: Write) -> Written:
     key = write.key or cluster.new_id()
     source = _parsed(cluster, index, key, loaded(write.body, cluster.version))
-    old = None if write.key is None else _checked(index, key, write)
+    old = None if write.key is None else write.conditions.check(index, key)
     if old is not None and write.action == "create":
         raise conflict(index.name, index.uuid, key, f"document already exists (current version [{old.version}])")
     return _put(index, key, source, write)
@@ -122,10 +108,8 @@ def _index(cluster: Cluster, index: UserIndex, write: Write) -> Written:
 
 def _put(index: UserIndex, key: str, source: Source, write: Write) -> Written:
     is_new = key not in index.documents
-    index.write(key, source)
+    index.write(key, source, version=write.conditions.version, routing=write.routing)
     document = index.documents[key]
-    if write.version is not None:
-        document.version = write.version
     result = _result(index, key, "created" if is_new else "updated", document)
     return Written(index, result, 201 if is_new else 200)
 
@@ -138,21 +122,10 @@ def _parsed(cluster: Cluster, index: UserIndex, key: str, given: Mapping[str, An
     return source
 
 
-def _checked(index: UserIndex, key: str, write: Write) -> Document[Source] | None:
-    old = index.check(key, write.if_seq_no)
-    if old is not None and write.if_primary_term not in {None, PRIMARY_TERM}:
-        term, wanted = write.if_primary_term or 0, write.if_seq_no or 0
-        raise version_conflict(index.name, index.uuid, key, wanted, old.seq_no, term)
-    if write.version is not None and old is not None and old.version >= write.version:
-        why = f"current version [{old.version}] is higher or equal to the one provided [{write.version}]"
-        raise conflict(index.name, index.uuid, key, why)
-    return old
-
-
 def _delete(_: Cluster, index: UserIndex, write: Write) -> Written:
     key = write.key or ""
-    old = _checked(index, key, write)
-    done = index.delete(key, refreshed=False)
+    old = write.conditions.check(index, key)
+    done = index.delete(key, version=write.conditions.version, refreshed=False)
     document: Document[Source] = Document(key, {}, done.version or 1, done.seq_no or 0)
     result = _result(index, key, "deleted" if old else "not_found", document)
     return Written(index, result, 200 if old else 404)
@@ -163,12 +136,14 @@ def _update(cluster: Cluster, index: UserIndex, write: Write) -> Written:
     new = change.get("doc") if change.get("doc_as_upsert") else change.get("upsert")
     if new is None and key not in index.documents:
         raise no_document(index.name, index.uuid, key)
-    old = _checked(index, key, write)
+    old = write.conditions.check(index, key)
     if old is None:
         return _put(index, key, _parsed(cluster, index, key, new or {}), write)
-    new_source = change["doc"] if write.is_merged else merged(old.source, change["doc"])
+    if old.kept is None:
+        raise no_source(index.name, index.uuid, key)
+    new_source = change["doc"] if write.is_merged else merged(old.kept, change["doc"])
     source = _parsed(cluster, index, key, new_source)
-    if change.get("detect_noop", True) and to_json(source) == to_json(old.source):
+    if change.get("detect_noop", True) and to_json(source) == to_json(old.kept):
         result = _result(index, key, "noop", old)
         return Written(index, {**result, "_shards": {"total": 0, "successful": 0, "failed": 0}}, 200)
     return _put(index, key, source, write)

@@ -16,6 +16,19 @@ HEAP = GB
 NAME = "emulator"
 ATTRIBUTES = {"shard_indexing_pressure_enabled": "true"}
 METRICS = ("os", "jvm", "breaker", "fs")
+UNSETTLED = (
+    *("relocating_shards", "initializing_shards", "unassigned_shards", "delayed_unassigned_shards"),
+    *("number_of_pending_tasks", "number_of_in_flight_fetch", "task_max_waiting_in_queue_millis"),
+)
+IDLE = dict.fromkeys(
+    (
+        *("operations", "read_operations", "write_operations", "read_kilobytes", "write_kilobytes"),
+        *("read_time", "write_time", "queue_size", "io_time_in_millis"),
+    ),
+    0,
+)
+MEMORY = {"native_memory": {"total_estimated_bytes": HEAP}}
+DATA = {"path": "/usr/share/opensearch/data/nodes/0", "mount": "/ (/dev/vda)", "type": "ext4"}
 
 
 @route("GET /_nodes/plugins")
@@ -43,6 +56,30 @@ async def stats(cluster: Cluster, _: Call) -> Plain:
     return _nodes(cluster, found)
 
 
+@route("GET /_nodes/stats/fs")
+async def disk_stats(cluster: Cluster, _: Call) -> Plain:
+    """Return the bytes of the node's disk. Nothing is read from it or written to it."""
+    machine, now = cluster.machine, cluster.now()
+    total = {
+        "total_in_bytes": machine.disk,
+        "free_in_bytes": machine.free_disk,
+        "available_in_bytes": machine.free_disk,
+        "cache_reserved_in_bytes": 0,
+    }
+    found = {
+        "timestamp": now,
+        "total": total,
+        "data": [{**DATA, **total}],
+        "io_stats": {"devices": [{"device_name": "vda", **IDLE}], "total": IDLE},
+    }
+    return _nodes(cluster, {**_where(cluster), "fs": found})
+
+
+def _where(cluster: Cluster) -> dict[str, Any]:
+    address = "127.0.0.1:9300"
+    return {"timestamp": cluster.now(), "transport_address": address, "ip": address, "attributes": ATTRIBUTES, **MEMORY}
+
+
 @route("GET /_nodes/stats/ingest")
 async def ingest_stats(cluster: Cluster, _: Call) -> Plain:
     """Return what the pipelines of documents have done since the node was started."""
@@ -51,11 +88,8 @@ async def ingest_stats(cluster: Cluster, _: Call) -> Plain:
     for one in every.values():
         whole.add(one.whole)
     pipelines = {name: one.shown() for name, one in every.items()}
-    where = {"timestamp": cluster.now(), "transport_address": "127.0.0.1:9300", "ip": "127.0.0.1:9300"}
     told = {"ingest": {"total": whole.shown(), "pipelines": pipelines}}
-    return _nodes(
-        cluster, {**where, "attributes": ATTRIBUTES, **told, "native_memory": {"total_estimated_bytes": HEAP}}
-    )
+    return _nodes(cluster, {**_where(cluster), **told})
 
 
 def _nodes(cluster: Cluster, told: dict[str, Any]) -> Plain:
@@ -64,20 +98,28 @@ def _nodes(cluster: Cluster, told: dict[str, Any]) -> Plain:
     return Plain({"_nodes": counts, "cluster_name": "aiomlcommons-emulator", "nodes": {cluster.node_id: node}})
 
 
-@route("GET /_cluster/health", "GET /_cluster/health/{names}", parameters="level timeout expand_wildcards")
+@route(
+    "GET /_cluster/health", "GET /_cluster/health/{names}", parameters="level timeout expand_wildcards wait_for_status"
+)
 async def health(cluster: Cluster, call: Call) -> Plain:
     """Return the health of indices, which are all green."""
-    pattern = call.names.get("names", "*")
+    patterns = call.names.get("names", "*").split(",")
+    known = (index.name for index in cluster.indices() if index.existed)
+    matching = [name for name in known if any(fnmatch.fnmatchcase(name, each) for each in patterns)]
     found: dict[str, Any] = {
         "cluster_name": "aiomlcommons-emulator",
         "status": "green",
         "timed_out": False,
         "number_of_nodes": 1,
         "number_of_data_nodes": 1,
+        "discovered_master": True,
+        "discovered_cluster_manager": True,
+        **dict.fromkeys(("active_primary_shards", "active_shards"), len(matching)),
+        **dict.fromkeys(UNSETTLED, 0),
+        "active_shards_percent_as_number": 100.0,
     }
     if call.http.query.get("level") == "indices":
-        indices = (index.name for index in cluster.indices() if index.existed)
-        found["indices"] = {name: {"status": "green"} for name in indices if fnmatch.fnmatchcase(name, pattern)}
+        found["indices"] = {name: {"status": "green"} for name in matching}
     return Plain(found)
 
 

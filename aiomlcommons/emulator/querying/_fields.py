@@ -9,9 +9,11 @@ from typing import Any
 
 from aiomlcommons.emulator.errors import illegal, refused
 from aiomlcommons.emulator.querying.errors import cause, parsing, suggestion
-from aiomlcommons.emulator.querying.scope import Field, Row, Scope, Scorer, no_row, values
+from aiomlcommons.emulator.querying.scope import Field, Row, Scope, Scorer, no_row
 from aiomlcommons.emulator.querying.types import comparable
 
+NO_RANGES = {"_id", "_version"}
+UNSEARCHABLE = "Cannot search on field [{name}] since it is both not indexed, and does not have doc_values enabled."
 NO_QUERIES = {"rank_feature", "rank_features", "knn_vector"}
 BOUNDS: Mapping[str, Callable[[Any, Any], bool]] = {
     "gt": operator.gt,
@@ -62,11 +64,18 @@ def matching(scope: Scope, name: str, wanted: Sequence[Any], boost: float = 1.0,
         return no_row
     if field.type in NO_QUERIES:
         raise scope.refuse("illegal_argument_exception", f"Queries on [{field.type}] fields are not supported")
+    _check_searchable(scope, field, name)
     if field.type == "text":
         return words(scope, field, list(map(str, wanted)), boost)
     if field.type == "boolean":
         return _scored_as_text(scope, field, wanted, boost)
     return _equal(scope, field, wanted, boost, folds=folds)
+
+
+def _check_searchable(scope: Scope, field: Field, name: str) -> None:
+    """Raise Refused for a field that the index has only in the source."""
+    if field.spec.get("index") is False and field.spec.get("doc_values") is False:
+        raise scope.refuse("illegal_argument_exception", UNSEARCHABLE.format(name=name))
 
 
 def words(scope: Scope, field: Field, wanted: Sequence[str], boost: float = 1.0, needed: int = 1) -> Scorer:
@@ -90,7 +99,7 @@ def _equal(scope: Scope, field: Field, wanted: Sequence[Any], boost: float, *, f
     bounds = [comparable(scope, field, value) for value in wanted]
 
     def score(row: Row) -> float | None:
-        own = [comparable(scope, field, value) for value in values(row.source, field.path)]
+        own = [comparable(scope, field, value) for value in row.values(field.path)]
         return boost if any(_same(one, bound, folds=folds) for one in own for bound in bounds) else None
 
     return score
@@ -116,7 +125,9 @@ def exists(wanted: Any, scope: Scope) -> Scorer:
     """Match documents that have any value of a field, or of one below it."""
     if (field := scope.field(wanted["field"])) is None:
         return no_row
-    return lambda row: 1.0 if values(row.source, field.path) else None
+    if field.spec.get("index") is False and field.spec.get("doc_values") is False:
+        return no_row
+    return lambda row: 1.0 if row.values(field.path) else None
 
 
 def within(wanted: Any, scope: Scope) -> Scorer:
@@ -127,11 +138,15 @@ def within(wanted: Any, scope: Scope) -> Scorer:
             raise parsing(f"[range] query does not support [{option}]")
     if (field := scope.field(name)) is None:
         return no_row
+    if field.type in NO_RANGES:
+        words = f"Field [{name}] of type [{field.type}] does not support range queries"
+        raise scope.refuse("illegal_argument_exception", words)
+    _check_searchable(scope, field, name)
     limits = [(BOUNDS[key], comparable(scope, field, bound)) for key, bound in bounds.items() if key in BOUNDS]
     score = float(bounds.get("boost", 1.0))
 
     def scored(row: Row) -> float | None:
-        own = [comparable(scope, field, value) for value in values(row.source, field.path)]
+        own = [comparable(scope, field, value) for value in row.values(field.path)]
         return score if any(all(test(one, bound) for test, bound in limits) for one in own) else None
 
     return scored
@@ -157,4 +172,4 @@ def _any(scope: Scope, name: str, options: Mapping[str, Any], test: Callable[[st
     if field.type == "text":
         texts = scope.texts(field.path)
         return lambda row: score if any(map(test, texts.words.get(row.id, ()))) else None
-    return lambda row: score if any(test(str(value)) for value in values(row.source, field.path)) else None
+    return lambda row: score if any(test(str(value)) for value in row.values(field.path)) else None

@@ -34,6 +34,8 @@ def knn(wanted: Any, scope: Scope, compiled: Compile) -> Scorer:
     field = (scope.fields or {}).get(name)
     if field is None or field.type != "knn_vector":
         raise scope.refuse("illegal_argument_exception", f"Field '{name}' is not knn_vector type.")
+    if not scope.is_knn:
+        raise scope.refuse("illegal_argument_exception", f"Field '{name}' is not built for ANN search.")
     _check(scope, field, vector)
     if options.get(IN_LISTS) and not scope.parents:
         raise scope.refuse("illegal_argument_exception", NOT_NESTED)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from operator import attrgetter
 from typing import Any
 
 import attrs
@@ -13,6 +14,12 @@ from aiomlcommons.emulator.querying.errors import cause, shards_failed
 from aiomlcommons.emulator.querying.texts import Texts, tokens
 
 Source = Mapping[str, Any]
+OWN: Mapping[str, Callable[[Document[Any]], Any]] = {
+    "_id": attrgetter("id"),
+    "_seq_no": attrgetter("seq_no"),
+    "_version": attrgetter("version"),
+}
+"""What an index knows of each document itself, as fields whose type is their name."""
 
 
 @attrs.frozen
@@ -26,6 +33,11 @@ class Row:
     @property
     def id(self) -> str:
         return self.document.id
+
+    def values(self, path: str) -> list[Any]:
+        """Return the values at a path of the source, or what the index itself knows of the document."""
+        own = OWN.get(path)
+        return values(self.source, path) if own is None else [own(self.document)]
 
 
 Scorer = Callable[[Row], "float | None"]
@@ -56,6 +68,8 @@ class Scope:
     body: Mapping[str, Any]
     fields: Mapping[str, Field] | None = None
     now: int = 0
+    # Whether the index has vectors built so that k-NN can search them.
+    is_knn: bool = True
     # Of rows that are objects within documents: the ids of these by their own.
     parents: Mapping[str, str] = attrs.field(factory=dict)
     # Then the documents themselves.
@@ -64,6 +78,8 @@ class Scope:
 
     def field(self, name: str) -> Field | None:
         """Return a field by its name, or None if the mapping has none of that name, or it is one of nested objects."""
+        if name in OWN:
+            return Field(name, name)
         if self.fields is None:
             return Field(name.removesuffix(".keyword"))
         return self.fields.get(name) if self.parents or not self.is_nested(name) else None

@@ -9,6 +9,7 @@ from typing import Any
 import attrs
 
 from aiomlcommons.emulator.errors import illegal
+from aiomlcommons.emulator.querying._fielddata import problem_of
 from aiomlcommons.emulator.querying.errors import cause
 from aiomlcommons.emulator.querying.scope import Field, Row, Scope, values
 from aiomlcommons.emulator.querying.types import FRACTIONS, WHOLE, milliseconds
@@ -16,12 +17,6 @@ from aiomlcommons.emulator.querying.types import FRACTIONS, WHOLE, milliseconds
 PLACES = {"_doc", "_shard_doc"}
 ORDERS = {"asc", "desc"}
 NOT_BOTH = "`from` parameter must be set to 0 when `search_after` is used."
-NO_TEXT = (
-    "Text fields are not optimised for operations that require per-document field data like aggregations and sorting, "
-    "so these operations are disabled by default. Please use a keyword field instead. Alternatively, set "
-    "fielddata=true on [{field}] in order to load field data by uninverting the inverted index. Note that this can use "
-    "significant memory."
-)
 
 
 @attrs.frozen
@@ -112,8 +107,8 @@ def _sortable(scope: Scope, name: str, unmapped: str | None) -> Field:
         return Field(name, unmapped)
     if field is None:
         raise scope.misfit(f"No mapping found for [{name}] in order to sort on")
-    if field.type == "text":
-        raise scope.fail(cause("illegal_argument_exception", NO_TEXT.format(field=name)))
+    if why := problem_of(field, name):
+        raise scope.fail(cause("illegal_argument_exception", why))
     return field
 
 

@@ -7,12 +7,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 
-def shown(source: Mapping[str, Any], wanted: Any) -> Mapping[str, Any] | None:
+def shown(source: Mapping[str, Any] | None, wanted: Any) -> Mapping[str, Any] | None:
     """Return the part of a document that is wanted; None where none is."""
-    if wanted is False:
+    if wanted is False or source is None:
         return None
     includes, excludes = _patterns(wanted)
     return _filtered(source, includes, excludes) if includes or excludes else source
+
+
+def kept(source: Mapping[str, Any], rule: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Return the part of a document that an index keeps by ``_source`` of its mapping; None where it keeps none."""
+    return None if str(rule.get("enabled", True)).lower() == "false" else shown(source, rule)
 
 
 def _patterns(wanted: Any) -> tuple[list[str], list[str]]:

@@ -21,6 +21,8 @@ def comparable(scope: Scope, field: Field, value: Any) -> Any:
 
     Raises Refused where the value is none of the field's type.
     """
+    if field.type == "_seq_no":
+        return _whole(scope, value)
     if field.type in NUMBERS:
         return _number(scope, value)
     if field.type == "date":
@@ -28,6 +30,13 @@ def comparable(scope: Scope, field: Field, value: Any) -> Any:
     if field.type == "boolean":
         return str(value).lower()
     return str(value) if field.type in WORDS else value
+
+
+def _whole(scope: Scope, value: Any) -> int:
+    number = _number(scope, value)
+    if number != int(number):
+        raise scope.refuse("illegal_argument_exception", f"Value [{value}] has a decimal part")
+    return int(number)
 
 
 def _number(scope: Scope, value: Any) -> float:

@@ -38,6 +38,7 @@ SERVERS: Mapping[str, Mapping[str, RecordedServer]] = {
     },
     "opensearch-3.8.0-indices.jsonl": {"*": PLAIN_38},
     "opensearch-3.8.0-neural.jsonl": {"*": PLAIN_38},
+    "opensearch-3.8.0-live.jsonl": {"*": PLAIN_38},
     "opensearch-3.8.0-api.jsonl": {"*": PLAIN_38},
     "opensearch-3.8.0-pipelines.jsonl": {"*": PLAIN_38},
     "real-servers.jsonl": {

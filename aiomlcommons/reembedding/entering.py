@@ -1,0 +1,158 @@
+"""Before the work: which run it is, or what a new one would do. Nothing is written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from aiomlcommons.lifecycle.names import named
+from aiomlcommons.lifecycle.spec import ExistingModel
+from aiomlcommons.progress.telling import Teller
+from aiomlcommons.reembedding.assessing import assessed
+from aiomlcommons.reembedding.errors import CannotReembed, WrongRun
+from aiomlcommons.reembedding.facts import IndexFacts, index_facts, no_such_index, where_leads
+from aiomlcommons.reembedding.plan import Plan
+from aiomlcommons.reembedding.scene import Scene
+from aiomlcommons.reembedding.state import Phase, State, runs_of, state_in
+from aiomlcommons.reembedding.switching import check_alias
+from aiomlcommons.reembedding.wanted import Wanted
+
+if TYPE_CHECKING:
+    from aiomlcommons.client import Client
+
+_OVER = {Phase.FINISHED, Phase.ROLLED_BACK}
+
+
+async def entered(ml: Client, wanted: Wanted, tell: Teller) -> Scene:
+    """Find the run that is gone on with, or check everything for a new one. Raises ReembeddingError, ApiError."""
+    if not ml.flavor.refreshes:
+        raise CannotReembed(
+            f"{ml.flavor.title} has no sequence numbers of documents, by which a copy catches up with writers: load a "
+            "new collection by ml.ingest"
+        )
+    source = await index_facts(ml, wanted.index)
+    found = await _run_of(ml, wanted, source)
+    if found is not None:
+        target, state = found
+        return await _again(ml, wanted, source, target, state)
+    if source is None:
+        raise await no_such_index(ml, wanted.index)
+    if wanted.resume or wanted.model is None:
+        raise CannotReembed(
+            f"there is no re-embedding of index {wanted.index} to go on with: name the new model with model= (--model)"
+            + (", and leave resume= (--resume) out, to begin one" if wanted.resume else "")
+        )
+    return await assessed(ml, wanted, source, tell)
+
+
+async def _run_of(ml: Client, wanted: Wanted, source: IndexFacts | None) -> tuple[str, State] | None:
+    """Return the run that is meant, with the index that it writes; None if there is none. Raises WrongRun."""
+    leading = set() if wanted.alias is None else set(await where_leads(ml, wanted.alias))
+    earlier = None if source is None else state_in(source.mappings)
+    base = wanted.index if earlier is None or earlier.made_of.in_place else earlier.base
+    runs = await runs_of(ml, wanted.index, base, {wanted.index, *leading, *filter(None, [wanted.target])})
+    if wanted.target is not None:
+        return (wanted.target, runs[wanted.target]) if wanted.target in runs else None
+    if wanted.alias is None:
+        here = runs.get(wanted.index)
+        if here is not None and wanted.field in {None, here.made_of.field}:
+            return wanted.index, here
+        if wanted.field is not None:
+            return None
+    fitting = {
+        name: state
+        for name, state in runs.items()
+        if name != wanted.index and wanted.alias in {None, state.alias} and wanted.field in {None, state.made_of.field}
+    }
+    switched = [name for name in fitting if name in leading]
+    going = switched or [name for name, state in fitting.items() if state.phase not in _OVER]
+    if len(going) > 1:
+        raise WrongRun(
+            f"index {wanted.index} is being re-embedded into {' and '.join(sorted(going))}: name with target= "
+            "(--target) which of them is meant"
+        )
+    if going:
+        return going[0], fitting[going[0]]
+    return await _over(ml, wanted, fitting)
+
+
+async def _over(ml: Client, wanted: Wanted, fitting: Mapping[str, State]) -> tuple[str, State] | None:
+    """Return the run that was rolled back or finished, if it is of the model that is meant."""
+    model_id = await _id_of(ml, wanted)
+    same = [(name, state) for name, state in fitting.items() if model_id in {None, state.made_of.model}]
+    return max(same, key=lambda one: one[1].began, default=None)
+
+
+async def _again(ml: Client, wanted: Wanted, source: IndexFacts | None, target: str, state: State) -> Scene:
+    """Return the scene of a run that was begun. Raises WrongRun if it is of another model, CannotReembed, ApiError."""
+    task = state.made_of
+    if (model_id := await _id_of(ml, wanted)) not in {None, task.model} or (wanted.model is not None and not model_id):
+        raise WrongRun(
+            f"index {wanted.index} is being re-embedded into {target} by the model {state.model_name} ({task.model}), "
+            f"and model= (--model) names another one: go on with that one, undo it ({_undo(state)}), or name another "
+            "index for the other one with target= (--target)"
+        )
+    for name, given, had in (("field", wanted.field, task.field), ("text", wanted.text, task.text)):
+        if given not in {None, had} and not (name == "text" and given == "text"):
+            raise WrongRun(
+                f"the re-embedding of index {wanted.index} into {target} began with {name}={had!r}, not {given!r}: go "
+                f"on with that, or undo it ({_undo(state)})"
+            )
+    if source is not None and source.uuid != state.source_uuid:
+        raise WrongRun(
+            f"index {source.name} was deleted and made anew since its re-embedding into {target} began: delete "
+            f"{target}, and begin anew"
+        )
+    if source is None and state.phase is not Phase.FINISHED:
+        raise CannotReembed(f"index {task.source}, which is re-embedded into {target}, is gone: restore it, or finish")
+    return Scene(task=task, plan=_plan(source, state), state=await _told_by_alias(ml, state), source=source)
+
+
+async def _told_by_alias(ml: Client, state: State) -> State:
+    """Return the state as the alias says that it is: a process that was killed, or a person, may have moved it."""
+    task = state.made_of
+    if state.alias is None or state.phase is Phase.ROLLING_BACK:
+        return state
+    is_new = await check_alias(ml, state.alias, task.source, task.target) == task.target
+    if is_new and state.phase not in {Phase.SWITCHED, Phase.FINISHED}:
+        return state.reached(Phase.SWITCHED)
+    if not is_new and state.phase in {Phase.SWITCHED, Phase.FINISHED}:
+        return state.reached(Phase.COPYING)
+    return state
+
+
+async def _id_of(ml: Client, wanted: Wanted) -> str | None:
+    """Return the id of the model that is meant; None if none is named, or it is not registered yet."""
+    if wanted.model is None:
+        return None
+    found = await named(ml, wanted.model) if isinstance(wanted.model, str) else wanted.model
+    if (
+        not isinstance(found, ExistingModel)
+        and (name := getattr(found, "name", None))
+        and isinstance(wanted.model, str)
+    ):
+        found = await named(ml, name)  # the name under which a pretrained one is registered
+    return found.model_id if isinstance(found, ExistingModel) else None
+
+
+def _undo(state: State) -> str:
+    alias = "" if state.alias is None else f" --alias {state.alias}"
+    return f"aiomlcommons reembed {state.made_of.source}{alias} --target {state.made_of.target} --rollback"
+
+
+def _plan(source: IndexFacts | None, state: State) -> Plan:
+    task = state.made_of
+    documents = 0 if source is None else source.documents
+    return Plan(
+        source=task.source,
+        target=task.target,
+        alias=state.alias,
+        field=task.field,
+        text=task.text,
+        model_id=task.model,
+        model_name=state.model_name,
+        phase=state.phase,
+        documents=documents,
+        seconds=None if not state.rate else documents / state.rate,
+        rate=state.rate,
+    )

@@ -1,0 +1,152 @@
+"""What the pipelines of an index do to its vectors: the new index takes them over, unless they are the old model's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from aiomlcommons.api.search_processors import NeuralQueryEnricher
+from aiomlcommons.errors import Forbidden, NotFound, NotSupported
+from aiomlcommons.ingest.server_side.plan import Output, Plan
+from aiomlcommons.ingest.sinks import IndexSink
+from aiomlcommons.reembedding.errors import CannotReembed
+from aiomlcommons.reembedding.facts import IndexFacts
+
+if TYPE_CHECKING:
+    from aiomlcommons.client import Client
+
+NO_PIPELINE = "_none"
+
+
+@attrs.frozen(kw_only=True)
+class IngestPipeline:
+    """An ingest pipeline: its name, which option replaces it, and the vectors that it makes."""
+
+    name: str
+    setting: str
+    outputs: tuple[Output, ...] = ()
+
+    def model_of(self, field: str) -> str | None:
+        """Return the model by which it fills a field; None if it does not."""
+        return next((one.model_id for one in self.outputs if field in {one.field, f"{one.field}.{one.name}"}), None)
+
+
+@attrs.frozen(kw_only=True)
+class Pipelines:
+    """The pipelines of an index.
+
+    Attributes:
+        ingest: Those that documents go through.
+        search: The name of the one that searches go through, and the model that it gives to queries by field;
+            under None the one for all fields.
+        hidden: The pipelines that the user may not read, or that there are not.
+    """
+
+    ingest: tuple[IngestPipeline, ...] = ()
+    search: str | None = None
+    models: Mapping[str | None, str] = attrs.field(factory=dict)
+    hidden: tuple[str, ...] = ()
+
+    def model_of(self, field: str) -> str | None:
+        """Return the model that fills a field, or that queries of it are embedded by; None if none tells."""
+        filling = (found for one in self.ingest if (found := one.model_of(field)) is not None)
+        return next(filling, None) or self.query_model(field)
+
+    def query_model(self, field: str) -> str | None:
+        """Return the model that the search pipeline gives to queries of a field."""
+        return self.models.get(field) or self.models.get(None)
+
+    @property
+    def default(self) -> IngestPipeline | None:
+        """The default pipeline, which can be left out by a writer; the final one cannot."""
+        return next((one for one in self.ingest if one.setting == "default_pipeline"), None)
+
+
+async def pipelines_of(ml: Client, index: str, settings: Mapping[str, Any]) -> Pipelines:
+    """Return the pipelines that the settings of an index name. Raises ApiError, ConnectError."""
+    hidden: list[str] = []
+    ingest: list[IngestPipeline] = []
+    for setting in ("default_pipeline", "final_pipeline"):
+        if (name := settings.get(setting)) and name != NO_PIPELINE:
+            outputs = await _outputs(ml, index, str(name))
+            ingest.append(IngestPipeline(name=str(name), setting=setting, outputs=tuple(outputs or ())))
+            hidden += [str(name)] if outputs is None else []
+    search = (settings.get("search") or {}).get("default_pipeline")
+    if not search or search == NO_PIPELINE:
+        return Pipelines(ingest=tuple(ingest), hidden=tuple(hidden))
+    models = await _query_models(ml, str(search))
+    hidden += [str(search)] if models is None else []
+    return Pipelines(ingest=tuple(ingest), search=str(search), models=models or {}, hidden=tuple(hidden))
+
+
+async def _outputs(ml: Client, index: str, name: str) -> list[Output] | None:
+    """Return the vectors that an ingest pipeline makes, and those that it runs; None if it is hidden or missing."""
+    try:
+        found = (await ml.pipelines.get(name)).get(name)
+        if found is None:
+            return None
+        processors = found.to_dict().get("processors", [])
+        runs_others = any("pipeline" in one for one in processors)
+        others = {key: one.to_dict() for key, one in (await ml.pipelines.get()).items()} if runs_others else {}
+    except (Forbidden, NotFound, NotSupported):
+        return None
+    plan = Plan(IndexSink(ml, index))
+    plan.add(processors, others, (name,))
+    return plan.outputs
+
+
+async def _query_models(ml: Client, name: str) -> dict[str | None, str] | None:
+    try:
+        found = (await ml.pipelines.get_search(name)).get(name)
+    except (Forbidden, NotFound, NotSupported):
+        return None
+    models: dict[str | None, str] = {}
+    for one in (found.request_processors or ()) if found else ():
+        if isinstance(one, NeuralQueryEnricher):
+            models.update(one.neural_field_default_id or {})
+            models |= {} if one.default_model_id is None else {None: one.default_model_id}
+    return models
+
+
+def check_pipelines(source: IndexFacts, old: Pipelines, new: Pipelines, field: str, model_id: str) -> None:
+    """Raise CannotReembed if a pipeline of the new index would work with another model than the new one.
+
+    ``old`` are those of the old index, ``new`` those that the new one is to have.
+    """
+    for one in new.ingest:
+        if (filled := one.model_of(field)) not in {None, model_id}:
+            given = one not in old.ingest
+            option = "pipeline" if one.setting == "default_pipeline" else 'body={"settings": {"index.final_pipeline"'
+            remedy = (
+                "name one that embeds by the new model"
+                if given
+                else f"name with {option}= (--pipeline) the one of the new index, or '_none'"
+                if option == "pipeline"
+                else f'give {option}: "_none"}}}}'
+            )
+            raise CannotReembed(
+                f"{_whose(source, given)} {one.setting.replace('_', ' ')} {one.name!r} fills {field!r} by the model "
+                f"{filled}, whose vectors would stand among those of {model_id}: {remedy}"
+            )
+    if (asked := new.query_model(field)) not in {None, model_id}:
+        given = new.search != old.search
+        raise CannotReembed(
+            f"{_whose(source, given)} search pipeline {new.search!r} embeds queries of {field!r} by the model {asked}, "
+            f"and the new index holds vectors of {model_id}: name with search_pipeline= (--search-pipeline) one of the "
+            "new model, or '_none'"
+        )
+
+
+def _whose(source: IndexFacts, given: bool) -> str:
+    return "the" if given else f"index {source.name} has the"
+
+
+def remarks(old: Pipelines, new: Pipelines) -> Iterator[str]:
+    """Yield what is good to know of the pipelines of the new index."""
+    for name in dict.fromkeys((*old.hidden, *new.hidden)):
+        yield f"the pipeline {name} cannot be read, or there is none: whether it embeds by the old model is not known"
+    for one in new.ingest:
+        if one.setting == "final_pipeline":
+            yield f"each copy goes through the final pipeline {one.name} once more"

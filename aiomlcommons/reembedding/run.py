@@ -1,0 +1,165 @@
+"""The run of a job: its state in the cluster, what was counted and found, and its report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from aiomlcommons.errors import InvalidRequest
+from aiomlcommons.indices.creation import create_index
+from aiomlcommons.indices.mapping import merged
+from aiomlcommons.reembedding.counts import Differences, Ids, Round
+from aiomlcommons.reembedding.errors import CannotReembed
+from aiomlcommons.reembedding.judging import Judged
+from aiomlcommons.reembedding.owning import Owning
+from aiomlcommons.reembedding.report import Report
+from aiomlcommons.reembedding.scene import Scene
+from aiomlcommons.reembedding.state import Phase, State, StateFile
+from aiomlcommons.reembedding.task import Task
+
+if TYPE_CHECKING:
+    from aiomlcommons.client import Client
+
+# Ids of documents that differ, and that a report names.
+_NAMED = 10
+
+
+@attrs.define
+class Run:
+    """One run: ``reached`` and ``counted`` keep its state in the cluster, ``report`` tells of it."""
+
+    ml: Client
+    scene: Scene
+    owning: Owning = attrs.field(factory=Owning)
+    state: State = attrs.field(init=False)
+    differences: Differences | None = None
+    judged: Judged | None = None
+    conflicts: list[str] = attrs.field(factory=list)
+    dropped: bool = False
+
+    def __attrs_post_init__(self) -> None:
+        self.state = self.scene.state
+
+    @property
+    def task(self) -> Task:
+        """What is made of what."""
+        return self.scene.task
+
+    @property
+    def file(self) -> StateFile:
+        """Where the state is kept."""
+        return StateFile(self.ml, self.task.target)
+
+    async def begin(self) -> None:
+        """Take the run, or create what it writes into. Raises AnotherRun, CannotReembed, ApiError."""
+        if self.dropped:
+            raise InvalidRequest(
+                f"it was rolled back, and {self.task.target} is deleted: call ml.reembed again to begin anew"
+            )
+        if self.scene.is_begun:
+            await self.owning.take(self.file, self.state)
+            return
+        if self.state.phase is not Phase.PLANNED:
+            self.owning.check()
+            return
+        state = self.state.reached(Phase.CREATED, owner=self.owning.owner())
+        if self.task.in_place:
+            await self.ml.indices.put_mapping(self.task.target, self.scene.body)
+            await self.file.write(state)
+        elif not await create_index(self.ml, self.task.target, _with_state(self.scene.body, state)):
+            raise CannotReembed(
+                f"index {self.task.target} was created meanwhile by another process: run the same again, which goes on "
+                "with it"
+            )
+        self.state = state
+        self.owning.took(self.file)
+
+    async def keep(self, **changes: Any) -> None:
+        """Change the state, here and in the cluster. Raises AnotherRun if the run was taken over, ApiError."""
+        await self._write(attrs.evolve(self.state, **changes))
+
+    async def reached(self, phase: Phase, **changes: Any) -> None:
+        """Note that a phase is reached. Raises as ``keep`` does."""
+        await self._write(self.state.reached(phase, **changes))
+
+    async def _write(self, state: State) -> None:
+        self.owning.check()
+        async with self.owning.lock:
+            state = attrs.evolve(state, owner=self.owning.owner())
+            await self.file.write(state)
+            self.state = state
+
+    def counted(self, round: Round) -> Round:
+        """Add the counts of a round to those of the run, and return it. Raises AnotherRun if it was taken over."""
+        self.owning.check()
+        counts = dict(self.state.counts)
+        for field in attrs.fields(Round):
+            if isinstance(count := getattr(round, field.name), int):
+                counts[field.name] = counts.get(field.name, 0) + count
+        self.state = attrs.evolve(self.state, counts=counts)
+        self.conflicts += [key for key in round.conflicts if key not in self.conflicts]
+        return round
+
+    def report(self) -> Report:
+        """Return what was done until now."""
+        task, state = self.task, self.state
+        found = {} if self.differences is None else _kinds(self.differences)
+        return Report(
+            source=task.source,
+            target=task.target,
+            alias=state.alias,
+            field=task.field,
+            model_id=task.model,
+            model_name=state.model_name,
+            phase=state.phase,
+            steps=state.steps,
+            counts=dict(state.counts),
+            differences={name: len(ids) for name, ids in found.items()},
+            differing={name: ids.ids[:_NAMED] for name, ids in found.items() if name in _WRONG and ids.ids},
+            figures={} if self.judged is None else self.judged.figures,
+            sampled=0 if self.judged is None else self.judged.sampled,
+            unmet=() if self.judged is None else self.judged.unmet,
+            conflicts=tuple(self.conflicts),
+            warnings=self.scene.plan.warnings,
+            next=_next(state),
+            back=_back(state),
+        )
+
+
+_WRONG = ("missing", "stale", "extra", "unembedded")
+
+
+def _kinds(found: Differences) -> Mapping[str, Ids]:
+    return {
+        field.name: value for field in attrs.fields(Differences) if isinstance(value := getattr(found, field.name), Ids)
+    }
+
+
+def _with_state(body: Mapping[str, Any], state: State) -> dict[str, Any]:
+    return merged(body, {"mappings": {"_meta": state.meta()}})
+
+
+# ---- what to type next -----------------------------------------------------------------------------------------------
+
+
+def command(state: State, *more: str) -> str:
+    """Return the command that does something with a run."""
+    task = state.made_of
+    which = ["--field", task.field] if state.alias is None else ["--alias", state.alias, "--target", task.target]
+    return " ".join(["aiomlcommons", "reembed", task.source, *which, *more])
+
+
+def _next(state: State) -> str:
+    if state.phase in {Phase.FINISHED, Phase.ROLLED_BACK}:
+        return ""
+    if state.phase is Phase.SWITCHED:
+        return command(state, "--finish")
+    return command(state, "--model", state.made_of.model)
+
+
+def _back(state: State) -> str:
+    if state.phase in {Phase.PLANNED, Phase.ROLLED_BACK}:
+        return ""
+    return command(state, "--rollback")

@@ -1,0 +1,246 @@
+"""The steps of a run, each of which can be repeated: copy, catch up, compare, switch, go back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import anyio
+
+from aiomlcommons.errors import NotFound
+from aiomlcommons.progress.event import Phase as Told
+from aiomlcommons.progress.event import Progress
+from aiomlcommons.progress.telling import Teller
+from aiomlcommons.reembedding.counts import Differences
+from aiomlcommons.reembedding.errors import CannotReembed, NotSwitched
+from aiomlcommons.reembedding.facts import where_leads
+from aiomlcommons.reembedding.judging import judged
+from aiomlcommons.reembedding.rounds import Rounds
+from aiomlcommons.reembedding.run import Run, command
+from aiomlcommons.reembedding.state import Phase
+from aiomlcommons.reembedding.switching import move
+from aiomlcommons.reembedding.wanted import Wanted
+
+if TYPE_CHECKING:
+    from aiomlcommons.client import Client
+
+FEW = 100
+"""Documents that writers change during a round: when so few are left, catching up is as good as done."""
+_ROUNDS, _COMPARISONS = 20, 5
+_DIFFERING = ("missing", "stale", "extra", "unembedded")
+
+
+class Steps:
+    """The steps of a run, in which a job is put together."""
+
+    def __init__(self, ml: Client, wanted: Wanted, run: Run, rounds: Rounds, tell: Teller) -> None:
+        self._ml, self._wanted, self._run, self._rounds, self._tell = ml, wanted, run, rounds, tell
+
+    def _says(self, words: str) -> None:
+        task = self._run.task
+        self._tell(Progress(phase=Told.CHECKING, name=f"{task.source} -> {task.target}", words=words))
+
+    # ---- before the switch -------------------------------------------------------------------------------------------
+
+    async def copy(self) -> None:
+        """Embed every document, and go on until few are behind."""
+        run, rounds = self._run, self._rounds
+        if run.state.phase is not Phase.COPYING:
+            await run.reached(Phase.COPYING)
+        if run.task.in_place:
+            found, marks = await rounds.follow(None)
+            run.counted(found)
+        else:
+            marks = await rounds.marks()
+            run.counted(await rounds.whole())
+        marks = await self.catch_up(marks)
+        await run.reached(Phase.CAUGHT_UP, marks=_kept(marks))
+
+    async def catch_up(self, marks: Mapping[int, int]) -> dict[int, int]:
+        """Embed what was written after the marks, until few documents are left; return the new marks."""
+        before: int | None = None
+        next_round = self._rounds.follow if self._run.task.in_place else self._rounds.since
+        for _ in range(_ROUNDS):
+            found, marks = await next_round(marks)
+            changed = self._run.counted(found).changed
+            # Where writers are faster than a round, more rounds do not help.
+            if changed <= FEW or (before is not None and changed >= before):
+                break
+            before = changed
+        return dict(marks)
+
+    async def check(self) -> None:
+        """Compare both indices, and measure the new one. Raises NotSwitched if it is not as required."""
+        run, task = self._run, self._run.task
+        self._says("whether both are the same")
+        await self._compare()
+        self._says("the vectors of a sample")
+        run.judged = await judged(self._ml, self._wanted, task, seed=run.state.run)
+        if run.judged.unmet:
+            raise NotSwitched(
+                f"the new vectors are not as required, and {self._still()}: {'; '.join(run.judged.unmet)}. Go back "
+                f"with `{command(run.state, '--rollback')}`, or require less",
+                run.report(),
+            )
+        await run.reached(Phase.CHECKED)
+
+    async def _compare(self) -> None:
+        """Compare until nothing differs but what writers change meanwhile. Raises NotSwitched for what stays so."""
+        run, rounds = self._run, self._rounds
+        staying: dict[str, set[str]] = {}
+        for number in range(_COMPARISONS):
+            found = run.differences = await rounds.differences()
+            now = {kind: set(getattr(found, kind).ids) for kind in _DIFFERING}
+            staying = now if not number else {kind: staying[kind] & now[kind] for kind in _DIFFERING}
+            if not self._wrong(found, staying):
+                return
+            marks = run.state.known_marks
+            if run.task.in_place:
+                run.counted((await rounds.follow(None))[0])
+            else:
+                run.counted(await rounds.whole())
+            await run.keep(marks=_kept(await self.catch_up(marks)))
+        words = self._wrong(run.differences or Differences(), staying)
+        raise NotSwitched(f"{'; '.join(words)}, and {self._still()}", run.report())
+
+    def _wrong(self, found: Differences, staying: Mapping[str, set[str]]) -> list[str]:
+        """Return in words what differs, and did so in each comparison."""
+        words: list[str] = []
+        failed, allowed = len(found.unembedded), self._wanted.max_failures
+        if failed > allowed and staying["unembedded"]:
+            words.append(
+                f"{failed:,} documents that have a text have no vector of it, such as {_some(staying['unembedded'])}: "
+                f"{self._dead_letters()}, and max_failures= (--max-failures) allows {allowed:g}"
+            )
+        return words + [
+            f"{len(getattr(found, kind)):,} documents of the new index are {kind}, such as {_some(staying[kind])}: if "
+            "they are written all the time, freeze=True (--freeze) stops writers for the last moments"
+            for kind in ("missing", "stale", "extra")
+            if staying[kind]
+        ]
+
+    def _dead_letters(self) -> str:
+        path = self._wanted.pace.dead_letters
+        return "the model refuses them" if path is None else f"{path} says why the model refuses them"
+
+    def _still(self) -> str:
+        alias = self._run.state.alias
+        return "the query is not to be switched yet" if alias is None else f"{alias} still leads to the old index"
+
+    # ---- the switch --------------------------------------------------------------------------------------------------
+
+    async def switch(self) -> None:
+        """Catch up for the last time, and let the alias lead to the new index."""
+        run, task = self._run, self._run.task
+        if self._wanted.freeze:
+            await self.freeze()
+        try:
+            marks = await self.catch_up(run.state.known_marks)
+            if run.state.frozen:
+                run.counted(await self._rounds.whole())  # deletes are not seen otherwise
+                await self._compare()
+            await run.keep(marks=_kept(marks))
+        except BaseException:
+            with anyio.CancelScope(shield=True):
+                await self.unfreeze()
+            raise
+        if run.state.alias is not None:
+            await move(self._ml, run.state.alias, task.source, task.target)
+        await run.reached(Phase.SWITCHED)
+
+    async def late(self) -> None:
+        """Bring over what writers still sent to the old index, until there is nothing."""
+        run = self._run
+        for _ in range(_ROUNDS):
+            if not run.counted(await self._rounds.late(run.state.known_marks)).changed:
+                break
+        await run.keep()
+
+    async def freeze(self) -> None:
+        """Block writes into the old index, unless they are blocked already."""
+        run = self._run
+        if run.scene.source is not None and not run.scene.source.is_set("blocks.write"):
+            await run.keep(frozen=True)
+            await self._ml.indices.put_settings(run.task.source, {"index.blocks.write": True})
+
+    async def unfreeze(self) -> None:
+        """Allow writes again, if this run has blocked them."""
+        run = self._run
+        if run.state.frozen:
+            await self._ml.indices.put_settings(run.task.source, {"index.blocks.write": None})
+            await run.keep(frozen=False)
+
+    # ---- back, or the end --------------------------------------------------------------------------------------------
+
+    async def back(self) -> None:
+        """Let the alias lead to the old index again, with all that was written since the switch."""
+        run, task = self._run, self._run.task
+        if run.scene.source is None:
+            raise CannotReembed(
+                f"the old index {task.source} is deleted, and there is no way back to it: re-embed {task.target} with "
+                "the old model"
+            )
+        await self.unfreeze()
+        if run.state.phase is not Phase.ROLLING_BACK:
+            await run.reached(Phase.ROLLING_BACK, until=None)
+        marks = run.state.known_marks
+        if run.state.until is None:
+            run.counted(await self._rounds.back(marks))
+            # What comes into the old index after this is newer than all that is in the new one.
+            await run.keep(until=_kept(await self._rounds.marks()))
+        await move(self._ml, run.state.alias or "", task.target, task.source)
+        for _ in range(_ROUNDS):
+            if not run.counted(await self._rounds.back(marks, run.state.known_until)).changed:
+                break
+        await run.reached(Phase.ROLLED_BACK)
+
+    async def drop(self) -> None:
+        """Delete the new index, to which no alias leads."""
+        run = self._run
+        await self.unfreeze()
+        try:
+            leading = (await self._ml.indices.aliases(run.task.target))[run.task.target].aliases
+            if leading:
+                raise CannotReembed(
+                    f"the alias {', '.join(leading)} leads to {run.task.target}, which is to be deleted: take it away "
+                    "first (ml.indices.update_aliases)"
+                )
+            await self._ml.indices.delete(run.task.target)
+        except NotFound:  # a rollback that was killed has deleted it
+            pass
+        run.state, run.dropped = run.state.reached(Phase.ROLLED_BACK), True
+
+    async def clear(self) -> None:
+        """Remove the second field from all documents."""
+        run = self._run
+        run.counted(await self._rounds.clear())
+        await run.reached(Phase.ROLLED_BACK)
+
+    async def delete_old(self) -> None:
+        """Delete the old index. Raises CannotReembed if an alias leads to it."""
+        source = self._run.task.source
+        try:
+            leading = (await self._ml.indices.aliases(source))[source].aliases
+        except NotFound:
+            return
+        if leading:
+            raise CannotReembed(
+                f"the alias {', '.join(leading)} still leads to {source}: let it lead to {self._run.task.target} first "
+                "(ml.indices.update_aliases), or keep the old index"
+            )
+        await self._ml.indices.delete(source)
+
+    async def is_switched(self) -> bool:
+        """Return whether the alias leads to the new index; of a second field whether the phase says so."""
+        run = self._run
+        if run.state.alias is None:
+            return run.state.phase in {Phase.SWITCHED, Phase.FINISHED}
+        return run.task.target in await where_leads(self._ml, run.state.alias)
+
+
+def _kept(marks: Mapping[int, int]) -> dict[str, int]:
+    return {str(shard): mark for shard, mark in marks.items()}
+
+
+def _some(keys: set[str]) -> str:
+    return ", ".join(sorted(keys)[:3])
