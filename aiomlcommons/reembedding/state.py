@@ -48,7 +48,7 @@ class Owner(Readable):
 class Step(Readable):
     """A phase that was reached, and when, in seconds of Unix time."""
 
-    phase: Phase
+    phase: Phase = attrs.field(converter=Phase)
     at: float
 
 
@@ -75,7 +75,7 @@ class State(Readable):
     """
 
     run: str
-    phase: Phase
+    phase: Phase = attrs.field(converter=Phase)
     task: Mapping[str, Any]
     source_uuid: str
     base: str

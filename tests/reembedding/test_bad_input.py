@@ -175,11 +175,9 @@ async def test_pipelines_that_embed_by_the_old_model_are_refused_until_another_o
     async with world() as given:
         await given.ml.pipelines.create("embeds", processors=[TextEmbedding(given.old, {"text": "embedding"})])
         await given.ml.indices.put_settings("docs", {"index.default_pipeline": "embeds"})
-        words = "default pipeline 'embeds' fills 'embedding' by the model .*: name with pipeline= .* or '_none'"
+        words = "pipeline 'embeds' of index docs fills 'embedding' by the model .*: name with pipeline= .* or '_none'"
         await refused(given, CannotReembed, words)
-        await refused(
-            given, CannotReembed, "the default pipeline 'embeds' fills .* by the new model", pipeline="embeds"
-        )
+        await refused(given, CannotReembed, words, pipeline="embeds")
         async with given.ml.reembed("docs", model=NEW, alias="live", pipeline="_none") as job:
             assert job.plan.body["settings"]["index"]["default_pipeline"] == "_none"
         async with given.ml.reembed("docs", model=NEW, alias="live", field="other") as job:
