@@ -17,6 +17,7 @@ from aiomlcommons import Session
 from aiomlcommons.progress.event import Progress
 
 LOOK = 0.1
+ENTERED, SWITCHED, REPORT = "entered", "switched", "report"
 
 
 def _say(told: Progress) -> None:
@@ -35,12 +36,12 @@ async def main(url: str, options: str, stop: str) -> None:
     async with Session(url) as ml, anyio.create_task_group() as tasks:
         tasks.start_soon(_stopped, Path(stop), ends)
         async with ml.reembed(**orjson.loads(options), progress=_say) as job:
-            print("ENTERED", job.phase, flush=True)
+            print(ENTERED, job.phase, flush=True)
             await job
-            print("SWITCHED", flush=True)
+            print(SWITCHED, flush=True)
             await job.follow(ends)
             await job.follow()
-            print(orjson.dumps(job.report.to_dict()).decode(), flush=True)
+            print(REPORT, orjson.dumps(job.report.to_dict()).decode(), flush=True)
 
 
 if __name__ == "__main__":

@@ -26,11 +26,13 @@ import orjson
 from aiomlcommons import Session
 from tests.reembedding import ledger
 from tests.reembedding.accounts import Accounts, settle
+from tests.reembedding.child import ENTERED, REPORT, SWITCHED
 from tests.reembedding.ledger import Expected
 from tests.reembedding.world import FIELD, World, fill, world
 
-SHORTEST, LONGEST = 0.3, 4.0
-"""Seconds that a process lives before it is killed."""
+LONGEST = 4.0
+"""Seconds that a process works, at most, before it is killed."""
+LOOK = 0.02
 FOLLOWED = 3.0
 """Seconds for which the writer writes on after the last kill."""
 ENOUGH = 900.0
@@ -106,7 +108,9 @@ class Killer:
         """Let one process work for a while, and kill it."""
         process, log = await self._begin(number)
         try:
-            await asyncio.wait_for(process.wait(), self.chance.uniform(SHORTEST, self.trial.longest))
+            while not log.stat().st_size and process.returncode is None:  # noqa: ASYNC110 - a file tells nobody
+                await asyncio.sleep(LOOK)
+            await asyncio.wait_for(process.wait(), self.chance.uniform(0, self.trial.longest))
         except TimeoutError:
             process.kill()
             await process.wait()
@@ -119,7 +123,8 @@ class Killer:
         process, log = await self._begin(self.trial.kills)
         if await asyncio.wait_for(process.wait(), ENOUGH):
             raise AssertionError(f"the re-embedding ended with {process.returncode}:\n{log.read_text()[-3000:]}")
-        report: dict[str, Any] = orjson.loads(log.read_text().splitlines()[-1])
+        (said,) = [line for line in log.read_text().splitlines() if line.startswith(f"{REPORT} ")]
+        report: dict[str, Any] = orjson.loads(said.removeprefix(REPORT))
         return report
 
     async def _begin(self, number: int) -> tuple[Process, Path]:
@@ -129,9 +134,12 @@ class Killer:
 
 
 def _phase(log: Path) -> str:
-    """Return what a process did last, in its own words."""
-    lines = log.read_text().splitlines()
-    return lines[-1][:60] if lines else "starting"
+    """Return what a process did last, in its own words, and in which phase it was begun."""
+    words = [line.split(" ", 1) for line in log.read_text().splitlines()]
+    begun = [told[1] for told in words if told[0] == ENTERED]
+    if SWITCHED in (told[0] for told in words):
+        return "after the switch"
+    return f"begun {begun[0]}, {words[-1][0]}" if begun else "entering"
 
 
 async def run(trial: Trial, folder: Path) -> Outcome:
@@ -140,6 +148,8 @@ async def run(trial: Trial, folder: Path) -> Outcome:
     async with Session(trial.url) as ml, world(ml, trial.prefix, trial.dimension) as made:
         await fill(ml, made, trial.documents, trial.shards)
         book, stop = folder / "ledger.jsonl", folder / "stop"
+        for old in (book, stop):
+            old.unlink(missing_ok=True)
         writing = (made.alias, str(book), str(trial.documents), str(trial.rate), str(trial.seed))
         writer = await started("writer", trial.url, *writing, *(["--retry"] if trial.freeze else []), stdout=PIPE)
         searcher = await started("searcher", trial.url, made.alias, FIELD, str(trial.seed), stdout=PIPE)
