@@ -75,10 +75,10 @@ class Steps:
         self._says("whether both are the same")
         await self._compare()
         self._says("the vectors of a sample")
-        run.judged = await judged(self._ml, self._wanted, task, seed=run.state.run)
-        if run.judged.unmet:
+        measured = run.measured(await judged(self._ml, self._wanted, task, seed=run.state.run))
+        if measured.unmet:
             raise NotSwitched(
-                f"the new vectors are not as required, and {self._still()}: {'; '.join(run.judged.unmet)}. Go back "
+                f"the new vectors are not as required, and {self._still()}: {'; '.join(measured.unmet)}. Go back "
                 f"with `{command(run.state, '--rollback')}`, or require less",
                 run.report(),
             )
@@ -88,8 +88,9 @@ class Steps:
         """Compare until nothing differs but what writers change meanwhile. Raises NotSwitched for what stays so."""
         run, rounds = self._run, self._rounds
         staying: dict[str, set[str]] = {}
+        found = Differences()
         for number in range(_COMPARISONS):
-            found = run.differences = await rounds.differences()
+            found = run.compared(await rounds.differences())
             now = {kind: set(getattr(found, kind).ids) for kind in _DIFFERING}
             staying = now if not number else {kind: staying[kind] & now[kind] for kind in _DIFFERING}
             if not self._wrong(found, staying):
@@ -100,7 +101,7 @@ class Steps:
             else:
                 run.counted(await rounds.whole())
             await run.keep(marks=_kept(await self.catch_up(marks)))
-        words = self._wrong(run.differences or Differences(), staying)
+        words = self._wrong(found, staying)
         raise NotSwitched(f"{'; '.join(words)}, and {self._still()}", run.report())
 
     def _wrong(self, found: Differences, staying: Mapping[str, set[str]]) -> list[str]:
