@@ -20,6 +20,7 @@ from aiomlcommons.emulator.cluster import Cluster
 from aiomlcommons.emulator.encoding import to_cbor, to_json, wants_cbor
 from aiomlcommons.emulator.errors import Refused, refused
 from aiomlcommons.emulator.faults import REQUEST, Action, Faults
+from aiomlcommons.emulator.filter_path import filtered
 from aiomlcommons.emulator.index import Refresh
 from aiomlcommons.emulator.pool import CallNext
 from aiomlcommons.emulator.registry import HANDLERS, Bare, Plain, answered, load_handlers
@@ -186,9 +187,10 @@ def _encoded(answer: Any, http: HttpRequest, *, as_cbor: bool) -> web.Response:
     if isinstance(answer, Bare):
         return web.Response(status=answer.status, body=answer.body, headers={"content-type": answer.content_type})
     pretty = http.query.get("pretty", "false") != "false"
-    if isinstance(answer, Plain):
-        return _response(answer.status, answer.data, as_cbor, pretty=pretty)
-    return _response(200, convert.unstructure(answer), as_cbor, pretty=pretty)
+    status, data = (answer.status, answer.data) if isinstance(answer, Plain) else (200, convert.unstructure(answer))
+    if "filter_path" in http.query:
+        data = filtered(data, http.query["filter_path"])
+    return _response(status, data, as_cbor, pretty=pretty)
 
 
 async def _call_action(action: Action, request: web.Request, call_next: CallNext) -> Any:

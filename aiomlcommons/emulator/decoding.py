@@ -22,7 +22,7 @@ from aiomlcommons.wire import convert
 from aiomlcommons.wire.routes import Match, Router, read_request
 from aiomlcommons.wire.version import Version
 
-ALWAYS = {"pretty", "human", "error_trace"}
+ALWAYS = {"pretty", "human", "error_trace", "filter_path"}
 METHODS = ("GET", "POST", "PUT", "DELETE")
 REQUIRED: Mapping[type[Request[Any]], Mapping[str, str]] = {
     RegisterModel: {"name": "model name is null"},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import uuid
+from collections import Counter
 from collections.abc import Callable, Mapping
 from time import time
 from typing import Any, Generic, TypeVar
@@ -89,8 +90,8 @@ class Index(Generic[T]):
 
     name: str
     documents: dict[str, Document[T]] = attrs.field(factory=dict)
-    # The sequence number of the next operation: a write, or a delete.
-    next_seq_no: int = 0
+    # By shard, the sequence number of the next operation: a write, or a delete.
+    next_seq_no: Counter[int] = attrs.field(factory=Counter)
     existed: bool = False
     uuid: str = attrs.field(factory=lambda: token(16))
     refresh: Refresh = AT_ONCE
@@ -129,7 +130,14 @@ class Index(Generic[T]):
     # ---- writes ----------------------------------------------------------------------------------------------------
 
     def put(
-        self, key: str, source: T, *, if_seq_no: int | None = None, version: int | None = None, refreshed: bool = True
+        self,
+        key: str,
+        source: T,
+        *,
+        if_seq_no: int | None = None,
+        version: int | None = None,
+        routing: str | None = None,
+        refreshed: bool = True,
     ) -> None:
         """Add or replace a document; raise Conflict where its sequence number is not ``if_seq_no`` any more.
 
@@ -141,7 +149,7 @@ class Index(Generic[T]):
             self._lag()
         number = (self.version_of(key) or 0) + 1 if version is None else version
         self._deleted.pop(key, None)
-        self.documents[key] = Document(key, source, number, self._operation(), source)
+        self.documents[key] = Document(key, source, number, self._operation(key, routing), source, routing)
         if refreshed:
             self._refresh()
 
@@ -157,10 +165,20 @@ class Index(Generic[T]):
         document = self.documents.get(key)
         return document.version if document else self._deleted.get(key)
 
-    def _operation(self) -> int:
-        """Return the sequence number of an operation."""
-        self.next_seq_no += 1
-        return self.next_seq_no - 1
+    @property
+    def shard_count(self) -> int:
+        """How many shards it has."""
+        return 1
+
+    def shard_of(self, key: str, routing: str | None) -> int:  # noqa: ARG002 - an index of users has several
+        """Return the shard of a document."""
+        return 0
+
+    def _operation(self, key: str, routing: str | None) -> int:
+        """Return the sequence number of an operation on a document."""
+        shard = self.shard_of(key, routing)
+        self.next_seq_no[shard] += 1
+        return self.next_seq_no[shard] - 1
 
     def change(self, key: str, **fields: Any) -> None:
         """Change fields of an existing document, after its pending write."""
@@ -171,7 +189,9 @@ class Index(Generic[T]):
         """Change fields of an existing document before its pending write."""
         self.put(key, alter(self.documents[key].source, **fields))
 
-    def delete(self, key: str, *, version: int | None = None, refreshed: bool = True) -> WriteResult:
+    def delete(
+        self, key: str, *, version: int | None = None, routing: str | None = None, refreshed: bool = True
+    ) -> WriteResult:
         """Delete a document; a missing one is ``not_found``. Searches find it until the next refresh."""
         self._late.pop(key, None)
         refreshed = refreshed and not self.deletes_lag
@@ -182,13 +202,15 @@ class Index(Generic[T]):
         if refreshed:
             self._refresh()
         self._deleted[key] = number
-        return self._written(key, "deleted" if document else "not_found", number, refreshed=refreshed)
+        routed = document.routing if document else routing
+        result = "deleted" if document else "not_found"
+        return self._written(key, result, number, self._operation(key, routed), refreshed=refreshed)
 
     def updated(self, key: str) -> WriteResult:
         """Return the response to an update."""
-        return self._written(key, "updated", self.documents[key].version)
+        return self._written(key, "updated", self.documents[key].version, self._operation(key, None))
 
-    def _written(self, key: str, result: str, version: int, *, refreshed: bool = True) -> WriteResult:
+    def _written(self, key: str, result: str, version: int, seq_no: int, *, refreshed: bool = True) -> WriteResult:
         return WriteResult(
             index=self.name,
             id=key,
@@ -196,7 +218,7 @@ class Index(Generic[T]):
             result=result,
             forced_refresh=refreshed or None,
             shards=Shards(total=2 if self.is_old else 1, successful=1, failed=0),
-            seq_no=self._operation(),
+            seq_no=seq_no,
             primary_term=1,
         )
 

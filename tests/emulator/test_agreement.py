@@ -21,7 +21,7 @@ SUPPORTED = {
     "ml-commons-runs.jsonl": 143,
     "opensearch-3.8.0-indices.jsonl": 473,
     "opensearch-3.8.0-api.jsonl": 50,
-    "opensearch-3.8.0-live.jsonl": 367,
+    "opensearch-3.8.0-live.jsonl": 447,
     "opensearch-3.8.0-neural.jsonl": 67,
     "opensearch-3.8.0-pipelines.jsonl": 450,
     "races-and-restarts.jsonl": 19,

@@ -12,6 +12,7 @@ from aiomlcommons.emulator.indices.creation import create
 from aiomlcommons.emulator.indices.errors import bare, invalid_request, no_body
 from aiomlcommons.emulator.indices.semantic_mappings import expanded
 from aiomlcommons.emulator.indices.state import UserIndex
+from aiomlcommons.emulator.indices.statistics import all_shards
 from aiomlcommons.emulator.registry import Plain
 from aiomlcommons.emulator.routes import Call, route
 
@@ -160,5 +161,4 @@ async def refresh(cluster: Cluster, call: Call) -> Plain:
     indices = _found(cluster, call)
     for index in indices:
         index.settle_all()
-    shards = {"total": sum(index.copies for index in indices), "successful": len(indices), "failed": 0}
-    return Plain({"_shards": shards})
+    return Plain({"_shards": all_shards(indices)})

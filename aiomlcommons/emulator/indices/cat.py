@@ -41,7 +41,7 @@ def _row(index: UserIndex, size: str) -> dict[str, str]:
         "status": "open",
         "index": index.name,
         "uuid": index.uuid,
-        "pri": "1",
+        "pri": str(index.shard_count),
         "rep": str(index.copies - 1),
         "docs.count": str(len(index.visible())),
         "docs.deleted": "0",
@@ -57,7 +57,10 @@ async def allocation(cluster: Cluster, call: Call) -> Plain:
     machine, found = cluster.machine, names.every(cluster)
     used = machine.disk - machine.free_disk
     sizes = {"indices": sum(map(size_of, found)), "used": used, "avail": machine.free_disk, "total": machine.disk}
-    row = {"shards": str(len(found)), **{f"disk.{name}": _size(call, size) for name, size in sizes.items()}}
+    row = {
+        "shards": str(sum(index.shard_count for index in found)),
+        **{f"disk.{name}": _size(call, size) for name, size in sizes.items()},
+    }
     return _table(call, [{**row, "disk.percent": str(100 * used // machine.disk), **NODE}])
 
 

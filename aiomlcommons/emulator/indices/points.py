@@ -10,12 +10,12 @@ from typing import Any
 
 import attrs
 
-from aiomlcommons.emulator.cluster import Cluster, Document
+from aiomlcommons.emulator.cluster import Cluster
 from aiomlcommons.emulator.errors import Refused, illegal
 from aiomlcommons.emulator.indices import blocks, names
 from aiomlcommons.emulator.indices.errors import invalid_request
-from aiomlcommons.emulator.indices.preference import has_shard
-from aiomlcommons.emulator.indices.state import Source, UserIndex
+from aiomlcommons.emulator.indices.shards import preferred
+from aiomlcommons.emulator.indices.state import Documents, UserIndex
 from aiomlcommons.emulator.querying.errors import cause, shards_failed
 from aiomlcommons.emulator.registry import Plain
 from aiomlcommons.emulator.routes import Call, route
@@ -30,7 +30,35 @@ TOO_LONG = (
 )
 _numbers = itertools.count(1)
 
-Snapshot = Sequence[tuple[UserIndex, Mapping[str, Document[Source]]]]
+
+@attrs.frozen
+class Seen:
+    """The documents of an index as searches saw them at a time, of so many of its shards."""
+
+    index: UserIndex
+    documents: Documents
+    shards: int
+
+
+Snapshot = Sequence[Seen]
+
+
+def seen(indices: Sequence[UserIndex], preference: str) -> Snapshot:
+    """Return what searches see now, of the shards that are preferred. Raises Refused where reading is blocked."""
+    blocks.check(indices, "read")
+    chosen = preferred(preference)
+    found = [(index, _count(index, chosen)) for index in indices]
+    return [Seen(index, index.of_shards(index.seen(), chosen), count) for index, count in found if count]
+
+
+def _count(index: UserIndex, chosen: set[int] | None) -> int:
+    return index.shard_count if chosen is None else len(chosen.intersection(range(index.shard_count)))
+
+
+def shards_of(snapshot: Snapshot) -> dict[str, int]:
+    """Return how many shards were searched."""
+    total = sum(one.shards for one in snapshot)
+    return {"total": total, "successful": total, "skipped": 0, "failed": 0}
 
 
 @attrs.define
@@ -55,17 +83,15 @@ async def create(cluster: Cluster, call: Call) -> Plain:
         raise invalid_request("keep alive not specified")
     seconds = _seconds(given)
     found = names.found(cluster, call.names["index"])
-    blocks.check(found, "read")
-    if not has_shard(call.http.query.get("preference", "")):
+    snapshot = seen(found, call.http.query.get("preference", ""))
+    if found and not snapshot:
         raise _no_shards()
-    snapshot = [(index, index.seen()) for index in found]
     key = base64.urlsafe_b64encode(MARK + str(next(_numbers)).encode()).decode()
     now = cluster.clock()
     cluster.points[key] = Point(
-        [(index, dict(seen)) for index, seen in snapshot], cluster.now(), seconds, now + seconds
+        [Seen(one.index, dict(one.documents), one.shards) for one in snapshot], cluster.now(), seconds, now + seconds
     )
-    shards = {"total": len(snapshot), "successful": len(snapshot), "skipped": 0, "failed": 0}
-    return Plain({"pit_id": key, "_shards": shards, "creation_time": cluster.now()})
+    return Plain({"pit_id": key, "_shards": shards_of(snapshot), "creation_time": cluster.now()})
 
 
 def _no_shards() -> Refused:
@@ -83,7 +109,7 @@ def opened(cluster: Cluster, given: Mapping[str, Any]) -> Point:
     if point is None or point.until < cluster.clock():
         cluster.points.pop(given["id"], None)
         reason = f"No search context found for id [{number}]"
-        name = point.snapshot[0][0].name if point and point.snapshot else "_na_"
+        name = point.snapshot[0].index.name if point and point.snapshot else "_na_"
         raise shards_failed(name, cluster.node_id, cause("search_context_missing_exception", reason), 404)
     if "keep_alive" in given:
         point.keep_alive = _seconds(given["keep_alive"])

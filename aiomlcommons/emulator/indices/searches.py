@@ -8,12 +8,11 @@ from typing import Any
 import attrs
 
 from aiomlcommons.emulator.cluster import Cluster
-from aiomlcommons.emulator.indices import blocks, hybrid, names
+from aiomlcommons.emulator.indices import hybrid, names
 from aiomlcommons.emulator.indices.docs import source_of
 from aiomlcommons.emulator.indices.errors import invalid_request
 from aiomlcommons.emulator.indices.highlighting import highlighted
-from aiomlcommons.emulator.indices.points import Snapshot, opened
-from aiomlcommons.emulator.indices.preference import has_shard
+from aiomlcommons.emulator.indices.points import Seen, Snapshot, opened, seen, shards_of
 from aiomlcommons.emulator.indices.rewriting import check_plugin, rewritten
 from aiomlcommons.emulator.pipelines import searches as search_pipelines
 from aiomlcommons.emulator.pipelines.enriching import in_two_phases
@@ -66,7 +65,6 @@ async def search(cluster: Cluster, call: Call) -> Plain:
         body = {**body, "query": hybrid.filtered(body["query"])}
     scopes = [await _scope(cluster, one, body, call.names.get("index", "_all")) for one in snapshot]
     found = hybrid.page(scopes, body, pipeline.combine) if hybrid.is_hybrid(body) else _merged(scopes, body)
-    shards = {"total": len(scopes), "successful": len(scopes), "skipped": 0, "failed": 0}
     fields = {scope.index: docvalues.wanted(scope, body.get("docvalue_fields", ())) for scope in scopes}
     rows = [_hit(one, found, body, fields[one.row.index]) for one in found.hits]
     raw = await highlighted(cluster, body, found.hits, rows)
@@ -76,7 +74,7 @@ async def search(cluster: Cluster, call: Call) -> Plain:
     if hits and hits is not raw and pipeline.reranks:
         best, profile = hits[0]["_score"], {"profile": {"shards": []}}
     counted = {**_total(found.total, body.get("track_total_hits", COUNTED_EXACTLY)), "max_score": best, "hits": hits}
-    return Plain({**head, "took": 1, "timed_out": False, "_shards": shards, "hits": counted, **profile})
+    return Plain({**head, "took": 1, "timed_out": False, "_shards": shards_of(snapshot), "hits": counted, **profile})
 
 
 @route("GET /{index}/_count", "POST /{index}/_count", "GET /_count", "POST /_count", parameters=CHOICE, needs="search")
@@ -88,10 +86,10 @@ async def count(cluster: Cluster, call: Call) -> Plain:
     expression = call.names.get("index", "_all")
     if "query" in body:
         body = {**body, "query": hybrid.any_of(body["query"])}
-    scopes = [await _scope(cluster, one, body, expression) for one in _seen(cluster, call)]
+    snapshot = _seen(cluster, call)
+    scopes = [await _scope(cluster, one, body, expression) for one in snapshot]
     counted = sum(len(matching(scope, scope.body.get("query"))) for scope in scopes)
-    shards = {"total": len(scopes), "successful": len(scopes), "skipped": 0, "failed": 0}
-    return Plain({"count": counted, "_shards": shards})
+    return Plain({"count": counted, "_shards": shards_of(snapshot)})
 
 
 # ---- requests --------------------------------------------------------------------------------------------------------
@@ -146,25 +144,24 @@ def _snapshot(cluster: Cluster, call: Call, body: Mapping[str, Any]) -> tuple[Sn
 
 def _pipeline(cluster: Cluster, snapshot: Snapshot, body: Mapping[str, Any]) -> SearchPipeline:
     """Return the pipeline of a search; the default is that of its only index."""
-    default = snapshot[0][0].settings.get("search.default_pipeline", "_none") if len(snapshot) == 1 else "_none"
+    default = snapshot[0].index.settings.get("search.default_pipeline", "_none") if len(snapshot) == 1 else "_none"
     return search_pipelines.found(cluster, body.get("search_pipeline"), default)
 
 
 def _seen(cluster: Cluster, call: Call) -> Snapshot:
     lenient = call.flag("ignore_unavailable")
     found = names.found(cluster, call.names.get("index", "_all"), lenient=lenient)
-    blocks.check(found, "read")
-    return [(index, index.seen()) for index in found if has_shard(call.http.query.get("preference", ""))]
+    return seen(found, call.http.query.get("preference", ""))
 
 
-async def _scope(cluster: Cluster, one: Any, body: Mapping[str, Any], expression: str) -> Scope:
+async def _scope(cluster: Cluster, one: Seen, body: Mapping[str, Any], expression: str) -> Scope:
     """Return what is searched of an index, with the models asked that the query asks."""
-    index, documents = one
+    index = one.index
     if (own := names.filter_of(index, expression)) is not None:
         body = {**body, "query": hybrid.with_filter(body.get("query", {"match_all": {}}), own)}
     if "query" in body:
         body = in_two_phases({**body, "query": await rewritten(cluster, index, body["query"])})
-    rows = [Row(document, document.source, index.name) for document in documents.values()]
+    rows = [Row(document, document.source, index.name) for document in one.documents.values()]
     return Scope(index.name, index.uuid, cluster.node_id, rows, body, index.fields(), cluster.now(), index.is_knn)
 
 

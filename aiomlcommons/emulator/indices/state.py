@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from typing import Any
 
 import attrs
 
-from aiomlcommons.emulator.cluster import Index
+from aiomlcommons.emulator.cluster import Document, Index
 from aiomlcommons.emulator.errors import illegal
+from aiomlcommons.emulator.indices.shards import shard_of
 from aiomlcommons.emulator.querying.scope import Field
 from aiomlcommons.emulator.querying.sources import kept
 
 Source = dict[str, Any]
+Documents = Mapping[str, Document[Source]]
 MOST_FIELDS = 1_000
 
 
@@ -24,6 +26,21 @@ class UserIndex(Index[Source]):
     settings: dict[str, str] = attrs.field(factory=dict)
     aliases: dict[str, Any] = attrs.field(factory=dict)
     created: int = 0
+
+    @property
+    def shard_count(self) -> int:
+        """How many shards it has."""
+        return int(self.settings.get("number_of_shards", "1"))
+
+    def shard_of(self, key: str, routing: str | None) -> int:
+        """Return the shard of a document."""
+        return shard_of(key if routing is None else routing, self.shard_count)
+
+    def of_shards(self, documents: Documents, shards: Container[int] | None) -> Documents:
+        """Return those of its documents that are in some shards; None is all of them."""
+        if shards is None:
+            return documents
+        return {key: one for key, one in documents.items() if self.shard_of(key, one.routing) in shards}
 
     @property
     def copies(self) -> int:
@@ -59,9 +76,8 @@ class UserIndex(Index[Source]):
 
     def write(self, key: str, source: Source, *, version: int | None = None, routing: str | None = None) -> None:
         """Add or replace a document; searches see it after a refresh, behind all others."""
-        self.put(key, source, version=version, refreshed=False)
+        self.put(key, source, version=version, routing=routing, refreshed=False)
         document = self.documents[key] = self.documents.pop(key)
-        document.routing = routing
         if "_source" in self.mappings:
             left = kept(source, self.mappings["_source"])
             document.kept = None if left is None else dict(left)

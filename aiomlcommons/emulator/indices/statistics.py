@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from aiomlcommons.emulator.cluster import Cluster
@@ -10,7 +10,7 @@ from aiomlcommons.emulator.encoding import to_json
 from aiomlcommons.emulator.errors import illegal
 from aiomlcommons.emulator.index import token
 from aiomlcommons.emulator.indices import blocks, names
-from aiomlcommons.emulator.indices.state import UserIndex
+from aiomlcommons.emulator.indices.state import Documents, UserIndex
 from aiomlcommons.emulator.querying.errors import not_emulated
 from aiomlcommons.emulator.registry import Plain
 from aiomlcommons.emulator.routes import Call, route
@@ -30,7 +30,18 @@ PATH = "/usr/share/opensearch/data/nodes/0"
 
 def size_of(index: UserIndex) -> int:
     """Return the bytes of an index: those of its documents."""
-    return sum(len(to_json(document.kept)) for document in index.documents.values())
+    return _size(index.documents)
+
+
+def _size(documents: Documents) -> int:
+    return sum(len(to_json(document.kept)) for document in documents.values())
+
+
+def all_shards(indices: Iterable[UserIndex]) -> dict[str, int]:
+    """Return how many shards indices have: replicas are on no node."""
+    counted = [(index.shard_count, index.copies) for index in indices]
+    total, primaries = sum(count * copies for count, copies in counted), sum(count for count, _ in counted)
+    return {"total": total, "successful": primaries, "failed": 0}
 
 
 @route(
@@ -44,14 +55,16 @@ async def stats(cluster: Cluster, call: Call) -> Plain:
         raise illegal(BAD_LEVEL.format(level=level))
     found = names.found(cluster, call.names.get("index", "_all"))
     blocks.check(found, "metadata_read")
-    counted = {index.name: _counts(index, wanted) for index in found}
-    total = sum(index.copies for index in found)
+    counted = {index.name: _counts(index.visible(), index.documents, wanted) for index in found}
     whole: dict[str, Any] = {
-        "_shards": {"total": total, "successful": len(found), "failed": 0},
+        "_shards": all_shards(found),
         "_all": _twice(_sum(list(counted.values()), wanted)),
     }
     if level != "cluster":
-        whole["indices"] = {index.name: _index(cluster, index, counted[index.name], level) for index in found}
+        own = {index.name: {"uuid": index.uuid, **_twice(counted[index.name])} for index in found}
+        if level == "shards":
+            own = {index.name: {**own[index.name], "shards": _shards(cluster, index, wanted)} for index in found}
+        whole["indices"] = own
     return Plain(whole)
 
 
@@ -65,12 +78,12 @@ def _metrics(call: Call) -> Sequence[str]:
     return [name for name in METRICS if name in given or "_all" in given]
 
 
-def _counts(index: UserIndex, wanted: Sequence[str]) -> dict[str, dict[str, int]]:
+def _counts(visible: Documents, all_of_them: Documents, wanted: Sequence[str]) -> dict[str, dict[str, int]]:
     counts = {}
     if "docs" in wanted:
-        counts["docs"] = {"count": len(index.visible()), "deleted": 0}
+        counts["docs"] = {"count": len(visible), "deleted": 0}
     if "store" in wanted:
-        counts["store"] = {"size_in_bytes": size_of(index), "reserved_in_bytes": 0}
+        counts["store"] = {"size_in_bytes": _size(all_of_them), "reserved_in_bytes": 0}
     return counts
 
 
@@ -85,14 +98,17 @@ def _twice(counts: Mapping[str, Any]) -> dict[str, Any]:
     return {"primaries": counts, "total": counts}
 
 
-def _index(cluster: Cluster, index: UserIndex, counts: Mapping[str, Any], level: str) -> dict[str, Any]:
-    found = {"uuid": index.uuid, **_twice(counts)}
-    return {**found, "shards": {"0": [_shard(cluster, index, counts)]}} if level == "shards" else found
+def _shards(cluster: Cluster, index: UserIndex, wanted: Sequence[str]) -> dict[str, Any]:
+    found = {}
+    for number in range(index.shard_count):
+        visible, every = (index.of_shards(documents, {number}) for documents in (index.visible(), index.documents))
+        found[str(number)] = [_shard(cluster, index, number, _counts(visible, every, wanted))]
+    return found
 
 
-def _shard(cluster: Cluster, index: UserIndex, counts: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what is told of the only shard. It was never committed, and nobody but its node holds a lease."""
-    last = index.next_seq_no - 1
+def _shard(cluster: Cluster, index: UserIndex, number: int, counts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is told of a shard. It was never committed, and nobody but its node holds a lease."""
+    last = index.next_seq_no[number] - 1
     committed = {"local_checkpoint": "-1", "max_seq_no": "-1", "max_unsafe_auto_id_timestamp": "-1"}
     lease = {"retaining_seq_no": 0, "timestamp": index.created, "source": "peer recovery"}
     return {

@@ -125,7 +125,7 @@ def _parsed(cluster: Cluster, index: UserIndex, key: str, given: Mapping[str, An
 def _delete(_: Cluster, index: UserIndex, write: Write) -> Written:
     key = write.key or ""
     old = write.conditions.check(index, key)
-    done = index.delete(key, version=write.conditions.version, refreshed=False)
+    done = index.delete(key, version=write.conditions.version, routing=write.routing, refreshed=False)
     document: Document[Source] = Document(key, {}, done.version or 1, done.seq_no or 0)
     result = _result(index, key, "deleted" if old else "not_found", document)
     return Written(index, result, 200 if old else 404)

@@ -104,8 +104,9 @@ def _nodes(cluster: Cluster, told: dict[str, Any]) -> Plain:
 async def health(cluster: Cluster, call: Call) -> Plain:
     """Return the health of indices, which are all green."""
     patterns = call.names.get("names", "*").split(",")
-    known = (index.name for index in cluster.indices() if index.existed)
+    known = {index.name: index.shard_count for index in cluster.indices() if index.existed}
     matching = [name for name in known if any(fnmatch.fnmatchcase(name, each) for each in patterns)]
+    shards = sum(known[name] for name in matching)
     found: dict[str, Any] = {
         "cluster_name": "aiomlcommons-emulator",
         "status": "green",
@@ -114,7 +115,7 @@ async def health(cluster: Cluster, call: Call) -> Plain:
         "number_of_data_nodes": 1,
         "discovered_master": True,
         "discovered_cluster_manager": True,
-        **dict.fromkeys(("active_primary_shards", "active_shards"), len(matching)),
+        **dict.fromkeys(("active_primary_shards", "active_shards"), shards),
         **dict.fromkeys(UNSETTLED, 0),
         "active_shards_percent_as_number": 100.0,
     }

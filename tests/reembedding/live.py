@@ -1,0 +1,224 @@
+"""Re-embed an index that is in use, kill the process again and again, and compare each document at the end.
+
+``python -m tests.reembedding.live --url URL --documents 20000 --kills 20`` fills an index with vectors of one model,
+lets a writer and a searcher work through its alias, and re-embeds it with another model, in a process that is killed
+(SIGKILL) at random moments and begun again: while it copies, while it catches up, around the switch and while it
+follows the writer. Then each document must be as its last acknowledged write made it, with the new model's vector of
+its text, and no search may have failed. Random numbers come from ``--seed``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import random
+import sys
+import tempfile
+from asyncio.subprocess import PIPE, STDOUT, Process
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import attrs
+import orjson
+
+from aiomlcommons import Session
+from tests.reembedding import ledger
+from tests.reembedding.accounts import Accounts, settle
+from tests.reembedding.child import ENTERED, REPORT, SWITCHED
+from tests.reembedding.ledger import Expected
+from tests.reembedding.world import FIELD, World, fill, world
+
+LONGEST = 4.0
+"""Seconds that a process works, at most, before it is killed."""
+LOOK = 0.02
+FOLLOWED = 3.0
+"""Seconds for which the writer writes on after the last kill."""
+ENOUGH = 900.0
+
+
+@attrs.frozen(kw_only=True)
+class Trial:
+    """What is tried. ``freeze`` blocks writes for the last moments, and the writer sends those again."""
+
+    url: str
+    documents: int = 20_000
+    kills: int = 20
+    rate: float = 50.0
+    seed: int = 1
+    shards: int = 2
+    dimension: int = 16
+    freeze: bool = False
+    prefix: str = "h4"
+    longest: float = LONGEST
+    options: dict[str, Any] = attrs.field(factory=dict)
+
+
+@attrs.define
+class Outcome:
+    """What became of a trial: the accounts, what writer and searcher say, and where the process was killed."""
+
+    accounts: Accounts
+    writes: dict[str, Any]
+    refused: dict[str, int]
+    searches: dict[str, Any]
+    killed: dict[str, int]
+    seconds: float
+    report: dict[str, Any]
+
+    @property
+    def losses(self) -> list[str]:
+        """What was broken, in words; empty if nothing was."""
+        found = [
+            f"{name}: {value[:10]}" for name, value in attrs.asdict(self.accounts).items() if name != "right" and value
+        ]
+        failed = [
+            f"{name} searches: {self.searches[name]}" for name in ("failed", "too few") if self.searches.get(name)
+        ]
+        return found + failed
+
+
+async def started(module: str, *arguments: str, **more: Any) -> Process:
+    """Start a module of this package as a process."""
+    return await asyncio.create_subprocess_exec(sys.executable, "-m", f"tests.reembedding.{module}", *arguments, **more)
+
+
+async def ended(process: Process) -> dict[str, Any]:
+    """Ask a writer or a searcher to end, and return what it says."""
+    process.terminate()
+    said, _ = await asyncio.wait_for(process.communicate(), ENOUGH)
+    if process.returncode:
+        raise AssertionError(f"a process ended with {process.returncode}: {said!r}")
+    found: dict[str, Any] = orjson.loads(said)
+    return found
+
+
+@attrs.define
+class Killer:
+    """Runs the re-embedding, and kills it as often as wanted."""
+
+    trial: Trial
+    arguments: Sequence[str]
+    folder: Path
+    chance: random.Random
+    killed: Counter[str] = attrs.field(factory=Counter)
+
+    async def kill(self, number: int) -> None:
+        """Let one process work for a while, and kill it."""
+        process, log = await self._begin(number)
+        try:
+            while not log.stat().st_size and process.returncode is None:  # noqa: ASYNC110 - a file tells nobody
+                await asyncio.sleep(LOOK)
+            await asyncio.wait_for(process.wait(), self.chance.uniform(0, self.trial.longest))
+        except TimeoutError:
+            process.kill()
+            await process.wait()
+            self.killed[_phase(log)] += 1
+            return
+        raise AssertionError(f"the re-embedding ended with {process.returncode}:\n{log.read_text()[-3000:]}")
+
+    async def finish(self) -> dict[str, Any]:
+        """Let one process work to the end, and return its report."""
+        process, log = await self._begin(self.trial.kills)
+        if await asyncio.wait_for(process.wait(), ENOUGH):
+            raise AssertionError(f"the re-embedding ended with {process.returncode}:\n{log.read_text()[-3000:]}")
+        (said,) = [line for line in log.read_text().splitlines() if line.startswith(f"{REPORT} ")]
+        report: dict[str, Any] = orjson.loads(said.removeprefix(REPORT))
+        return report
+
+    async def _begin(self, number: int) -> tuple[Process, Path]:
+        log = self.folder / f"child-{number}.log"
+        with log.open("wb") as file:
+            return await started("child", *self.arguments, stdout=file, stderr=STDOUT), log
+
+
+def _phase(log: Path) -> str:
+    """Return what a process did last, in its own words, and in which phase it was begun."""
+    words = [line.split(" ", 1) for line in log.read_text().splitlines()]
+    begun = [told[1] for told in words if told[0] == ENTERED]
+    if SWITCHED in (told[0] for told in words):
+        return "after the switch"
+    return f"begun {begun[0]}, {words[-1][0]}" if begun else "entering"
+
+
+async def run(trial: Trial, folder: Path) -> Outcome:
+    """Do a trial."""
+    loop, chance = asyncio.get_running_loop(), random.Random(trial.seed)  # noqa: S311 - a test
+    async with Session(trial.url) as ml, world(ml, trial.prefix, trial.dimension) as made:
+        await fill(ml, made, trial.documents, trial.shards)
+        book, stop = folder / "ledger.jsonl", folder / "stop"
+        for old in (book, stop):
+            old.unlink(missing_ok=True)
+        writing = (made.alias, str(book), str(trial.documents), str(trial.rate), str(trial.seed))
+        writer = await started("writer", trial.url, *writing, *(["--retry"] if trial.freeze else []), stdout=PIPE)
+        searcher = await started("searcher", trial.url, made.alias, FIELD, str(trial.seed), stdout=PIPE)
+        begun = loop.time()
+        try:
+            options = orjson.dumps(_options(trial, made)).decode()
+            killer = Killer(trial, (trial.url, options, str(stop)), folder, chance)
+            for number in range(trial.kills):
+                await killer.kill(number)
+            finishing = asyncio.create_task(killer.finish())
+            await _switched(ml, made, finishing)
+            await asyncio.sleep(FOLLOWED)
+            writes = await ended(writer)
+            stop.touch()
+            report = await finishing
+            seconds, searches = loop.time() - begun, await ended(searcher)
+        finally:
+            for process in (writer, searcher):
+                if process.returncode is None:
+                    process.kill()
+                    await process.wait()
+        expected = Expected.of(trial.documents, ledger.read(book))
+        accounts = await settle(ml, made, expected)
+    told = {**writes, **expected.counts}
+    return Outcome(accounts, told, dict(expected.errors), searches, dict(killer.killed), round(seconds, 1), report)
+
+
+def _options(trial: Trial, made: World) -> dict[str, Any]:
+    """Return the arguments of ``ml.reembed``."""
+    names = {"index": made.index, "model": made.new, "alias": made.alias, "target": made.target}
+    return {**names, "search_pipeline": made.asks("new"), "freeze": trial.freeze, **trial.options}
+
+
+async def _switched(ml: Session, made: World, finishing: asyncio.Task[Any]) -> None:
+    """Wait until the alias leads to the new index."""
+    while made.target not in await ml.indices.aliases(name=made.alias):
+        if finishing.done():
+            await finishing
+            return
+        await asyncio.sleep(0.1)
+
+
+def parsed(arguments: Sequence[str] | None = None) -> tuple[Trial, Path | None]:
+    """Return the trial that the command line asks for, and where its ledger and logs are kept."""
+    parser = argparse.ArgumentParser(prog="python -m tests.reembedding.live", description=__doc__)
+    parser.add_argument("--url", required=True)
+    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="keep the ledger and the logs there")
+    for name, field in attrs.fields_dict(Trial).items():
+        if name in {"url", "options"}:
+            continue
+        if field.default is False:
+            parser.add_argument(f"--{name}", action="store_true")
+        else:
+            parser.add_argument(f"--{name}", type=type(field.default), default=field.default)
+    given = vars(parser.parse_args(arguments))
+    return Trial(**{name: value for name, value in given.items() if name != "keep"}), given["keep"]
+
+
+async def main(arguments: Sequence[str] | None = None) -> int:
+    """Do a trial, and print what became of it."""
+    trial, keep = parsed(arguments)
+    with tempfile.TemporaryDirectory() as folder:
+        if keep is not None:
+            keep.mkdir(parents=True, exist_ok=True)
+        outcome = await run(trial, keep or Path(folder))
+    print(orjson.dumps(attrs.asdict(outcome), option=orjson.OPT_INDENT_2).decode())
+    print(f"right {outcome.accounts.right:,}; broken: {'; '.join(outcome.losses) or 'nothing'}")
+    return 1 if outcome.losses else 0
+
+
+if __name__ == "__main__":
+    sys.exit(asyncio.run(main()))
