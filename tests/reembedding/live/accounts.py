@@ -10,9 +10,9 @@ import numpy as np
 
 from aiomlcommons import Session
 from aiomlcommons.ingest import IndexSource
-from tests.reembedding.ledger import Expected
-from tests.reembedding.words import text_of
-from tests.reembedding.world import FIELD, World
+from tests.reembedding.live.ledger import Expected
+from tests.reembedding.live.words import text_of
+from tests.reembedding.live.world import FIELD, World
 
 # Vectors of one text differ in the last bits, by what else is in the request.
 CLOSE = 1e-4

@@ -24,11 +24,11 @@ import attrs
 import orjson
 
 from aiomlcommons import Session
-from tests.reembedding import ledger
-from tests.reembedding.accounts import Accounts, settle
-from tests.reembedding.child import ENTERED, REPORT, SWITCHED
-from tests.reembedding.ledger import Expected
-from tests.reembedding.world import FIELD, World, fill, world
+from tests.reembedding.live import ledger
+from tests.reembedding.live.accounts import Accounts, settle
+from tests.reembedding.live.child import ENTERED, REPORT, SWITCHED
+from tests.reembedding.live.ledger import Expected
+from tests.reembedding.live.world import FIELD, World, fill, world
 
 LONGEST = 4.0
 """Seconds that a process works, at most, before it is killed."""
@@ -81,7 +81,7 @@ class Outcome:
 
 async def started(module: str, *arguments: str, **more: Any) -> Process:
     """Start a module of this package as a process."""
-    return await asyncio.create_subprocess_exec(sys.executable, "-m", f"tests.reembedding.{module}", *arguments, **more)
+    return await asyncio.create_subprocess_exec(sys.executable, "-m", f"tests.reembedding.live.{module}", *arguments, **more)
 
 
 async def ended(process: Process) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import attrs
 from aiomlcommons import NotFound, Session
 from aiomlcommons.api.search_processors import NeuralQueryEnricher
 from aiomlcommons.ingest import IndexSink
-from tests.reembedding.words import text_of
+from tests.reembedding.live.words import text_of
 from tests.support.contract.kinds import forget, spec_of
 from tests.support.model_files import other_weights
 from tests.support.paths import MODELS
