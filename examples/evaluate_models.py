@@ -18,7 +18,7 @@ from cluster import CORPUS, TINY_CONFIG, TINY_MODEL, session
 from embed_corpus import TINY_NAME, model
 
 from aiomlcommons import FileModel, Session
-from aiomlcommons.evaluating import Evaluation, Searched
+from aiomlcommons.evaluating import Searched
 from aiomlcommons.ingest import IndexSink
 
 QUERIES = CORPUS.with_name("wisdom-queries.jsonl")
@@ -34,7 +34,7 @@ async def fill(ml: Session, index: str, model_id: str, engine: str | None) -> Se
     return Searched(index, model=model_id, hybrid=False)
 
 
-async def judge(ml: Session, old: Searched, new: Searched, plot: str | None) -> Evaluation:
+async def judge(ml: Session, old: Searched, new: Searched, plot: str | None) -> None:
     """Print how the systems compare, and whether the new one is as required."""
     result = await ml.evaluate(QUERIES, JUDGMENTS, {"old": old, "new": new}, k=(1, 10))
     print(result)
@@ -45,7 +45,6 @@ async def judge(ml: Session, old: Searched, new: Searched, plot: str | None) -> 
     print("\nthe new model is as required" if not failed else "\nkeep the old model:")
     for words in failed:
         print(f"  {words}")
-    return result
 
 
 async def main(old: str, new: str | None, engine: str | None, plot: str | None) -> None:
@@ -55,11 +54,8 @@ async def main(old: str, new: str | None, engine: str | None, plot: str | None) 
         try:
             old_id = await model(ml, old)
             new_id = await (ml.models.ensure(TINY, progress=print) if new is None else model(ml, new))
-            systems = [
-                await fill(ml, f"{name}-{which}", model_id, engine)
-                for which, model_id in (("old", old_id), ("new", new_id))
-            ]
-            await judge(ml, *systems, plot)
+            searched = await fill(ml, f"{name}-old", old_id, engine), await fill(ml, f"{name}-new", new_id, engine)
+            await judge(ml, *searched, plot)
         finally:
             await ml.indices.delete(f"{name}-old,{name}-new", ignore_unavailable=True)
             await ml.settings.apply(before)

@@ -36,6 +36,8 @@ import aiomlcommons.api.tasks
 import aiomlcommons.api.tools
 import aiomlcommons.diagnosis.findings
 import aiomlcommons.endpoint
+import aiomlcommons.evaluating.evaluation
+import aiomlcommons.evaluating.systems
 import aiomlcommons.http
 import aiomlcommons.indices.for_model
 import aiomlcommons.inference.embed
@@ -55,6 +57,9 @@ import aiomlcommons.net.secret
 import aiomlcommons.net.session_options
 import aiomlcommons.net.transport
 import aiomlcommons.progress.event
+import aiomlcommons.reembedding.job
+import aiomlcommons.reembedding.plan
+import aiomlcommons.reembedding.report
 import aiomlcommons.searching.plan
 import aiomlcommons.searching.text_search
 import aiomlcommons.session
@@ -119,6 +124,8 @@ class Session:
         'Embed texts; return an array of shape ``(len(texts), dimension)``, in the order of the texts.'
     def embed_one(self, model_id: str, text: str, *, content_type: typing.Literal['query', 'passage'] | None = ...) -> numpy.ndarray[tuple[typing.Any, ...], numpy.dtype[typing.Any]]:
         'Embed one text; return an array of shape ``(dimension,)``. See ``embed_many``.'
+    def evaluate(self, queries: collections.abc.Mapping[str, str] | collections.abc.Sequence[str] | str | os.PathLike[str], judgments: collections.abc.Mapping[str, collections.abc.Mapping[str, float] | collections.abc.Collection[str]] | str | os.PathLike[str], systems: collections.abc.Mapping[str, str | aiomlcommons.evaluating.systems.Searched | collections.abc.Callable[[str], collections.abc.Iterable[str | aiomlcommons.api.common.Hit[typing.Any]] | collections.abc.Awaitable[collections.abc.Iterable[str | aiomlcommons.api.common.Hit[typing.Any]]]] | collections.abc.Mapping[str, collections.abc.Iterable[str]]], *, k: int | collections.abc.Sequence[int] = ..., concurrency: int = ..., progress: bool | collections.abc.Callable[[aiomlcommons.progress.event.Progress], typing.Any] = ...) -> aiomlcommons.evaluating.evaluation.Evaluation:
+        'Measure recall, nDCG and MRR of search systems side by side: ``print(await ml.evaluate(...))``.'
     def execute(self, algorithm: str, body: collections.abc.Mapping[str, typing.Any], *, async_: bool | None = ...) -> aiomlcommons.api.algorithms.Execution:
         'Run an algorithm that needs no model: ``local_sample_calculator``, ``anomaly_localization``,'
     @property
@@ -177,6 +184,8 @@ class Session:
         '``ml.profile``: the models and tasks on the nodes.'
     def raw(self, request: aiomlcommons.endpoint.Request[typing.Any], /, *, accept: str = ...) -> aiomlcommons.http.HttpResponse:
         'Send a typed request and return the undecoded response: status, headers, bytes, ``json()``.'
+    def reembed(self, index: str, *, model: aiomlcommons.lifecycle.spec.PretrainedModel | aiomlcommons.lifecycle.spec.UrlModel | aiomlcommons.lifecycle.file_model.FileModel | aiomlcommons.lifecycle.spec.RemoteModel | aiomlcommons.lifecycle.spec.ExistingModel | str | None = ..., alias: str | None = ..., field: str | None = ..., text: str = ..., target: str | None = ..., body: collections.abc.Mapping[str, typing.Any] | None = ..., engine: str | None = ..., method: str | collections.abc.Mapping[str, typing.Any] | None = ..., space_type: str | None = ..., pipeline: str | None = ..., search_pipeline: str | None = ..., old_model: str | None = ..., queries: collections.abc.Mapping[str, str] | collections.abc.Iterable[str] | str | os.PathLike[str] | None = ..., judgments: typing.Any = ..., require: str | collections.abc.Iterable[str] = ..., max_failures: int = ..., freeze: bool = ..., resume: bool | None = ..., sample: bool = ..., batch: int = ..., batch_bytes: int = ..., concurrency: int | tuple[int, int] = ..., requests_per_minute: float | None = ..., tokens_per_minute: float | None = ..., content_type: typing.Literal['query', 'passage'] | None = ..., dead_letters: str | os.PathLike[str] | None = ..., stall_timeout: float = ..., progress: bool | collections.abc.Callable[[aiomlcommons.progress.event.Progress], typing.Any] = ...) -> Reembedding:
+        'Give an index that is in use a new model, without downtime: ``report = await ml.reembed("docs", ...)``.'
     def request(self, method: str, path: str, *, query: collections.abc.Mapping[str, str] | None = ..., body: typing.Any = ..., headers: collections.abc.Mapping[str, str] | None = ..., repeatable: bool | None = ...) -> aiomlcommons.http.HttpResponse:
         'Send an untyped request to any route: ``await ml.request("GET", "/_cat/nodes", query={"format": "json"})``.'
     @typing.overload
@@ -535,6 +544,35 @@ class Profiles:
         'Get the profiles of all models, of one, or of a comma-separated list of ids.'
     def tasks(self, task_id: str | None = ..., *, model_ids: collections.abc.Sequence[str] | None = ..., task_ids: collections.abc.Sequence[str] | None = ..., node_ids: collections.abc.Sequence[str] | None = ..., return_all_tasks: bool | None = ..., return_all_models: bool | None = ..., view: typing.Literal['node', 'model'] | None = ...) -> aiomlcommons.api.stats.Profile:
         'Get the profiles of all running tasks, of one, or of a comma-separated list of ids.'
+
+
+class Reembedding:
+    def __enter__(self) -> ReembeddingJob: ...
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: types.TracebackType | None) -> None: ...
+    def result(self) -> aiomlcommons.reembedding.report.Report: ...
+
+
+class ReembeddingJob:
+    def result(self) -> aiomlcommons.reembedding.report.Report: ...
+    def finish(self, *, delete_old: bool = ...) -> aiomlcommons.reembedding.report.Report:
+        'End the re-embedding: from now on there is nothing to go back to, if the old index is deleted.'
+    def follow(self, until: aiomlcommons.reembedding.job.Until | None = ..., *, every: float = ...) -> aiomlcommons.reembedding.report.Report:
+        'Embed what writers write without a vector of the new model, until an event is set.'
+    @property
+    def phase(self) -> str:
+        'How far it is: ``planned``, ``created``, ``copying``, ``caught up``, ``checked``, ``switched``, ...'
+    @property
+    def plan(self) -> aiomlcommons.reembedding.plan.Plan:
+        'What is going to be done, as it was found on entering.'
+    def prepare(self) -> aiomlcommons.reembedding.report.Report:
+        'Create the new index, copy and embed, catch up with writers, compare and check; switch nothing.'
+    @property
+    def report(self) -> aiomlcommons.reembedding.report.Report:
+        'What was done until now.'
+    def rollback(self) -> aiomlcommons.reembedding.report.Report:
+        'Go back: searches answer as before, and nothing that was written meanwhile is lost.'
+    def switch(self) -> aiomlcommons.reembedding.report.Report:
+        'Let the alias lead to the new index, and bring over what writers still send to the old one.'
 
 
 class IndexSearch(typing.Generic[T]):

@@ -30,7 +30,7 @@ async def evaluate(options: argparse.Namespace) -> int:
     required = _required(options.require, systems)
     ks = sorted({*options.k, *(one.k for one in required if one.k is not None)})
     if options.plot is not None:
-        check_matplotlib(options.plot)
+        await anyio.to_thread.run_sync(check_matplotlib, options.plot)
     async with cluster(options) as ml:
         result = await evaluation(
             ml,

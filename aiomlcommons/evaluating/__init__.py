@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from aiomlcommons.lazy import lazily
 
 if TYPE_CHECKING:
-    from aiomlcommons.evaluating.evaluation import Evaluation, Figures
+    from aiomlcommons.evaluating.comparison import Figures
+    from aiomlcommons.evaluating.evaluation import Evaluation
     from aiomlcommons.evaluating.systems import Searched
 
 __all__ = ["Evaluation", "Figures", "Searched"]
@@ -17,7 +18,8 @@ if not TYPE_CHECKING:
         __name__,
         __all__,
         {
-            ".evaluation": "Evaluation Figures",
+            ".comparison": "Figures",
+            ".evaluation": "Evaluation",
             ".systems": "Searched",
         },
     )

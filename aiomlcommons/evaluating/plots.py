@@ -13,11 +13,13 @@ from aiomlcommons.errors import InvalidRequest
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from aiomlcommons.evaluating.evaluation import Evaluation
+    from aiomlcommons.evaluating.comparison import Comparison
 
 # Those of Okabe and Ito, which color-blind people can tell apart.
 _COLORS = ("#7f7f7f", "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 _GRAY = "#999999"
+# Files that would have the date in them.
+_DATED = {".svg", ".svgz"}
 
 
 def check_matplotlib(path: str | PathLike[str] | None) -> None:
@@ -31,7 +33,7 @@ def check_matplotlib(path: str | PathLike[str] | None) -> None:
         raise InvalidRequest(f"{path}: a plot is written as {', '.join(f'.{one}' for one in sorted(known))}")
 
 
-def plot(result: Evaluation, path: str | PathLike[str] | None) -> Figure:
+def plot(result: Comparison, path: str | PathLike[str] | None) -> Figure:
     """Return the plot, and write it if a path is given. Raises as ``check_matplotlib`` does."""
     check_matplotlib(path)
     import matplotlib as mpl
@@ -46,11 +48,11 @@ def plot(result: Evaluation, path: str | PathLike[str] | None) -> Figure:
         if result.differences:
             _changes(axes[1], result)
         if path is not None:
-            figure.savefig(path, metadata={"Date": None} if str(path).endswith(".svg") else None)
+            figure.savefig(path, metadata={"Date": None} if Path(path).suffix.lower() in _DATED else None)
     return figure
 
 
-def _bars(axes: Any, result: Evaluation) -> None:
+def _bars(axes: Any, result: Comparison) -> None:
     places, width = np.arange(len(result.metrics)), 0.8 / len(result.systems)
     for number, (name, figures) in enumerate(result.systems.items()):
         means = np.array([figures.means[metric] for metric in result.metrics])
@@ -70,7 +72,7 @@ def _bars(axes: Any, result: Evaluation) -> None:
     axes.legend(frameon=False)
 
 
-def _changes(axes: Any, result: Evaluation) -> None:
+def _changes(axes: Any, result: Comparison) -> None:
     metric = result.telling
     for number, name in enumerate(result.differences, 1):
         changes = np.sort(result[name].by_query[metric] - result[result.first].by_query[metric])

@@ -12,25 +12,25 @@ from aiomlcommons.display.text_tables import text_table
 from aiomlcommons.progress import words as texts
 
 if TYPE_CHECKING:
-    from aiomlcommons.evaluating.evaluation import Difference, Evaluation, Figures
+    from aiomlcommons.evaluating.comparison import Comparison, Difference, Figures
 
 # Queries whose loss is the greatest that are named, and characters of their texts.
 _LOST, _SHOWN = 3, 60
 
 
-def plain_table(result: Evaluation) -> str:
+def plain_table(result: Comparison) -> str:
     """Return the figures as tables of plain text: one for each system that is compared with the first one."""
     return "\n\n".join(
         text_table(titles, [[_line(cell) for cell in row] for row in rows]) for titles, rows in _all(result)
     )
 
 
-def words(result: Evaluation) -> str:
+def words(result: Comparison) -> str:
     """Return the tables, and what is to be known of them."""
     return "\n".join([plain_table(result), "", *_notes(result)])
 
 
-def markdown(result: Evaluation) -> str:
+def markdown(result: Comparison) -> str:
     """Return the tables as Markdown, and what is to be known of them."""
     found = []
     for titles, rows in _all(result):
@@ -41,13 +41,13 @@ def markdown(result: Evaluation) -> str:
     return "\n\n".join([*found, "\n".join(f"- {note}" for note in _notes(result))])
 
 
-def html(result: Evaluation) -> str:
+def html(result: Comparison) -> str:
     """Return the tables as HTML, for notebooks."""
     notes = "".join(f"<div>{escape(note)}</div>" for note in _notes(result))
     return "".join(grid("Evaluation", titles, rows) for titles, rows in _all(result)) + notes
 
 
-def _all(result: Evaluation) -> Iterator[tuple[list[str], list[list[str]]]]:
+def _all(result: Comparison) -> Iterator[tuple[list[str], list[list[str]]]]:
     """Yield the titles and the rows of each table."""
     first = result[result.first]
     for name, differences in result.differences.items() or [(result.first, {})]:
@@ -74,7 +74,7 @@ def _others(both: Sequence[Figures], width: int) -> Iterator[list[str]]:
         yield row + [""] * (width - len(row))
 
 
-def _notes(result: Evaluation) -> Iterator[str]:
+def _notes(result: Comparison) -> Iterator[str]:
     yield f"{len(result.texts):,} queries{_left_out(result)}"
     metric = result.telling
     judged = metric.replace("ndcg", "judged")
@@ -98,7 +98,7 @@ def _verdict(name: str, first: str, metric: str, found: Difference) -> str:
     return f"{name} is {'better' if found.mean > 0 else 'worse'} than {first} in {metric}, beyond chance"
 
 
-def _left_out(result: Evaluation) -> str:
+def _left_out(result: Comparison) -> str:
     counts = {"without judgments": result.without_judgments, "without a relevant document": result.without_relevant}
     left = [f"{count:,} {what}" for what, count in counts.items() if count]
     return f"; left out: {', '.join(left)}" if left else ""

@@ -43,11 +43,13 @@ if TYPE_CHECKING:
     from aiomlcommons.client import Client
 
 _DEFAULT_FIELD = "embedding"
+_OVER = {Phase.SWITCHED, Phase.FINISHED, Phase.ROLLED_BACK}
 
 
 async def assessed(ml: Client, wanted: Wanted, source: IndexFacts, tell: Teller) -> Scene:
     """Return what a new run would do. Raises ReembeddingError and others, each with the remedy, if it cannot."""
     earlier = state_in(source.mappings)
+    _check_earlier(wanted, source, earlier)
     field, old = field_of_vectors(wanted, source)
     texts = TextFrom(wanted.text).names
     check_state(source)
@@ -62,7 +64,8 @@ async def assessed(ml: Client, wanted: Wanted, source: IndexFacts, tell: Teller)
     check_source(source, texts, dropped, in_place=wanted.in_place)
     if wanted.alias is not None:
         await check_alias(ml, wanted.alias, source.name, wanted.target or source.name)
-    if earlier is None and not wanted.in_place:
+    is_copy = earlier is not None and not earlier.made_of.in_place
+    if not is_copy and not wanted.in_place:
         await check_versions(ml, source)
     model = await ensure(ml, wanted.model or "", progress=tell)
     target = _target(wanted, source, earlier, model)
@@ -73,6 +76,7 @@ async def assessed(ml: Client, wanted: Wanted, source: IndexFacts, tell: Teller)
     new_field = chosen(needed, {} if old is None else old.spec, version=version or (9, 9))
     pipelines = await pipelines_of(ml, source.name, source.settings)
     body = _body(wanted, source, field, new_field.vectors)
+    _check_fit(field_of(body if wanted.in_place else body["mappings"], field), field, needed, model)
     new_settings = source.settings if wanted.in_place else body["settings"]["index"]
     new_pipelines = await pipelines_of(ml, source.name, new_settings)
     check_pipelines(source, pipelines, new_pipelines, field, model.model_id)
@@ -113,7 +117,7 @@ async def assessed(ml: Client, wanted: Wanted, source: IndexFacts, tell: Teller)
         phase=Phase.PLANNED,
         task=attrs.asdict(task),
         source_uuid=source.uuid,
-        base=source.name if earlier is None else earlier.base,
+        base=_base(source, earlier),
         alias=wanted.alias,
         model_name=model.model.name or "",
         rate=rate,
@@ -124,8 +128,34 @@ async def assessed(ml: Client, wanted: Wanted, source: IndexFacts, tell: Teller)
 def _target(wanted: Wanted, source: IndexFacts, earlier: State | None, model: EnsuredModel) -> str:
     if wanted.in_place:
         return source.name
-    base = source.name if earlier is None else earlier.base
-    return wanted.target or target_name(base, model.model.name or model.model_id)
+    return wanted.target or target_name(_base(source, earlier), model.model.name or model.model_id)
+
+
+def _base(source: IndexFacts, earlier: State | None) -> str:
+    return source.name if earlier is None or earlier.made_of.in_place else earlier.base
+
+
+def _check_earlier(wanted: Wanted, source: IndexFacts, earlier: State | None) -> None:
+    """Raise WrongRun if the index is getting another second field at this time: it has one state."""
+    if earlier is None or not (wanted.in_place and earlier.made_of.in_place) or earlier.phase in _OVER:
+        return
+    raise WrongRun(
+        f"index {source.name} is getting the field {earlier.made_of.field!r} ({earlier.phase}): let that end first, by "
+        "finish (--finish) or rollback (--rollback)"
+    )
+
+
+def _check_fit(mapping: Mapping[str, Any], field: str, needed: VectorField, model: EnsuredModel) -> None:
+    """Raise CannotReembed if the user's own body makes a field in which the model's vectors do not fit."""
+    kind = mapping.get("type")
+    words = (
+        [f"is of type {kind}, and these need {needed.type}"] if kind != needed.type else list(needed.differing(mapping))
+    )
+    if words:
+        raise CannotReembed(
+            f"the vectors of {model.model.name} do not fit into the field {field!r} as body= makes it: it "
+            f"{'; it '.join(words)}; leave the field out of the body, or name another model"
+        )
 
 
 def _body(wanted: Wanted, source: IndexFacts, field: str, vectors: VectorField) -> dict[str, Any]:
@@ -242,7 +272,7 @@ async def _task(
         model=model.model_id,
         sparse=needed.sparse,
         dropped=dropped,
-        any_version=earlier is not None,
+        any_version=earlier is not None and not earlier.made_of.in_place,
         old_model=old_model if old is not None else None,
         old_field=None if old is None else old.name,
         old_sparse=old is not None and not old.is_dense,

@@ -13,7 +13,7 @@ from aiomlcommons.reembedding.errors import CannotReembed, WrongRun
 from aiomlcommons.reembedding.facts import IndexFacts, index_facts, no_such_index, where_leads
 from aiomlcommons.reembedding.plan import Plan
 from aiomlcommons.reembedding.scene import Scene
-from aiomlcommons.reembedding.state import Phase, State, runs_of
+from aiomlcommons.reembedding.state import Phase, State, runs_of, state_in
 from aiomlcommons.reembedding.switching import check_alias
 from aiomlcommons.reembedding.wanted import Wanted
 
@@ -31,7 +31,7 @@ async def entered(ml: Client, wanted: Wanted, tell: Teller) -> Scene:
             "new collection by ml.ingest"
         )
     source = await index_facts(ml, wanted.index)
-    found = await _run_of(ml, wanted)
+    found = await _run_of(ml, wanted, source)
     if found is not None:
         target, state = found
         return await _again(ml, wanted, source, target, state)
@@ -45,9 +45,12 @@ async def entered(ml: Client, wanted: Wanted, tell: Teller) -> Scene:
     return await assessed(ml, wanted, source, tell)
 
 
-async def _run_of(ml: Client, wanted: Wanted) -> tuple[str, State] | None:
+async def _run_of(ml: Client, wanted: Wanted, source: IndexFacts | None) -> tuple[str, State] | None:
     """Return the run that is meant, with the index that it writes; None if there is none. Raises WrongRun."""
-    runs = await runs_of(ml, wanted.index)
+    leading = set() if wanted.alias is None else set(await where_leads(ml, wanted.alias))
+    earlier = None if source is None else state_in(source.mappings)
+    base = wanted.index if earlier is None or earlier.made_of.in_place else earlier.base
+    runs = await runs_of(ml, wanted.index, base, {wanted.index, *leading, *filter(None, [wanted.target])})
     if wanted.target is not None:
         return (wanted.target, runs[wanted.target]) if wanted.target in runs else None
     if wanted.alias is None:
@@ -61,7 +64,6 @@ async def _run_of(ml: Client, wanted: Wanted) -> tuple[str, State] | None:
         for name, state in runs.items()
         if name != wanted.index and wanted.alias in {None, state.alias} and wanted.field in {None, state.made_of.field}
     }
-    leading = set() if wanted.alias is None else set(await where_leads(ml, wanted.alias))
     switched = [name for name in fitting if name in leading]
     going = switched or [name for name, state in fitting.items() if state.phase not in _OVER]
     if len(going) > 1:

@@ -151,7 +151,7 @@ class Reembeds(HasClient):
                 field=field,
                 text=text,
                 target=target,
-                body=body or {},
+                body={} if body is None else body,
                 engine=engine,
                 method=method,
                 space_type=space_type,

@@ -13,6 +13,7 @@ from aiomlcommons.indices.mapping import field_of, given_settings, index_body, m
 from aiomlcommons.indices.plain_fields import PlainField
 from aiomlcommons.indices.vector_field import Field, VectorField, space_of
 from aiomlcommons.reembedding.facts import IndexFacts
+from aiomlcommons.reembedding.state import without_state
 from aiomlcommons.reembedding.task import of
 
 # What the server makes itself, or what says how an index came to be, and blocks.
@@ -42,7 +43,7 @@ def body_of(
 ) -> dict[str, Any]:
     """Return the body that creates the new index; what ``given``, the user's own body, says counts before all."""
     mappings = without(copy.deepcopy(dict(source.mappings)), field)
-    mappings.pop("_meta", None)
+    mappings["_meta"] = without_state(mappings.get("_meta") or {})
     if kept := _kept_of(field_of(source.mappings, field), vectors):
         mappings = merged(mappings, _at(field, kept, mappings))
     had = {name: value for name, value in settings.items() if name not in vectors.settings.get("index", {})}

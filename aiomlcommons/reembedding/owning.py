@@ -70,11 +70,12 @@ class Owning:
         while True:
             await anyio.sleep(BEAT)
             try:
-                await self._beat_once()
+                await self.beat_once()
             except MLCommonsError as error:  # a restart of the cluster is no reason to end the run
                 log.info("no sign of life could be given: %s", error)
 
-    async def _beat_once(self) -> None:
+    async def beat_once(self) -> None:
+        """Give a sign of life, or learn that another process has taken the run. Raises ApiError, ConnectError."""
         async with self.lock:
             if self._file is None or (state := await self._file.read()) is None:
                 return

@@ -18,6 +18,11 @@ if TYPE_CHECKING:
     from aiomlcommons.client import Client
 
 NO_PIPELINE = "_none"
+# How the new index gets another one.
+_REMEDIES = {
+    "default_pipeline": "name with pipeline= (--pipeline) one that embeds by the new model, or '_none'",
+    "final_pipeline": 'give body={"settings": {"index.final_pipeline": "_none"}}, or one that embeds by the new model',
+}
 
 
 @attrs.frozen(kw_only=True)
@@ -117,30 +122,21 @@ def check_pipelines(source: IndexFacts, old: Pipelines, new: Pipelines, field: s
     """
     for one in new.ingest:
         if (filled := one.model_of(field)) not in {None, model_id}:
-            given = one not in old.ingest
-            option = "pipeline" if one.setting == "default_pipeline" else 'body={"settings": {"index.final_pipeline"'
-            remedy = (
-                "name one that embeds by the new model"
-                if given
-                else f"name with {option}= (--pipeline) the one of the new index, or '_none'"
-                if option == "pipeline"
-                else f'give {option}: "_none"}}}}'
-            )
             raise CannotReembed(
-                f"{_whose(source, given)} {one.setting.replace('_', ' ')} {one.name!r} fills {field!r} by the model "
-                f"{filled}, whose vectors would stand among those of {model_id}: {remedy}"
+                f"the {one.setting.replace('_', ' ')} {one.name!r}{_whose(source, given=one not in old.ingest)} fills "
+                f"{field!r} by the model {filled}, whose vectors would stand among those of {model_id}: "
+                f"{_REMEDIES[one.setting]}"
             )
     if (asked := new.query_model(field)) not in {None, model_id}:
-        given = new.search != old.search
         raise CannotReembed(
-            f"{_whose(source, given)} search pipeline {new.search!r} embeds queries of {field!r} by the model {asked}, "
-            f"and the new index holds vectors of {model_id}: name with search_pipeline= (--search-pipeline) one of the "
-            "new model, or '_none'"
+            f"the search pipeline {new.search!r}{_whose(source, given=new.search != old.search)} embeds queries of "
+            f"{field!r} by the model {asked}, and the new index holds vectors of {model_id}: name with "
+            "search_pipeline= (--search-pipeline) one of the new model, or '_none'"
         )
 
 
-def _whose(source: IndexFacts, given: bool) -> str:
-    return "the" if given else f"index {source.name} has the"
+def _whose(source: IndexFacts, *, given: bool) -> str:
+    return "" if given else f" of index {source.name}"
 
 
 def remarks(old: Pipelines, new: Pipelines) -> Iterator[str]:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 async def checkpoints(ml: Client, index: str) -> dict[int, int]:
     """Return the global checkpoint of each shard of an index. Raises ReembeddingError if one is down, ApiError."""
     path = f"/{quoted(index)}/_stats"
-    answer = (await ml.request("GET", path, query={"level": "shards", "filter_path": "indices.*.shards"})).json()
+    answer = (await ml.request("GET", path, query={"level": "shards"})).json()
     found: dict[int, int] = {}
     for shards in answer.get("indices", {}).values():
         for number, copies in shards["shards"].items():

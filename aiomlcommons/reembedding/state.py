@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
 from aiomlcommons.display.shown import Readable
-from aiomlcommons.errors import NotFound
+from aiomlcommons.errors import Forbidden, NotFound
 from aiomlcommons.reembedding.task import Task
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class Owner(Readable):
 class Step(Readable):
     """A phase that was reached, and when, in seconds of Unix time."""
 
-    phase: Phase
+    phase: Phase = attrs.field(converter=Phase)
     at: float
 
 
@@ -75,7 +75,7 @@ class State(Readable):
     """
 
     run: str
-    phase: Phase
+    phase: Phase = attrs.field(converter=Phase)
     task: Mapping[str, Any]
     source_uuid: str
     base: str
@@ -136,6 +136,13 @@ def state_in(mappings: Mapping[str, Any]) -> State | None:
         return None
 
 
+def without_state(meta: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the ``_meta`` of a mapping without the state of a re-embedding."""
+    ours = meta.get(OURS)
+    others = {name: value for name, value in ours.items() if name != KEY} if isinstance(ours, Mapping) else {}
+    return {name: value for name, value in meta.items() if name != OURS} | ({OURS: others} if others else {})
+
+
 @attrs.frozen
 class StateFile:
     """Where the state of a run is: in the mapping of an index."""
@@ -163,8 +170,16 @@ class StateFile:
         return found[self.index].mappings if self.index in found else {}
 
 
-async def runs_of(ml: Client, source: str) -> dict[str, State]:
-    """Return the runs that copy, or have copied, an index, by the index that they write. Raises ApiError."""
-    answer = await ml.request("GET", "/_mapping", query={"filter_path": f"*.mappings._meta.{OURS}.{KEY}"})
-    found = {name: state_in(one.get("mappings") or {}) for name, one in answer.json().items()}
+async def runs_of(ml: Client, source: str, base: str, names: Collection[str]) -> dict[str, State]:
+    """Return the runs that copy, or have copied, an index, by the index that they write. Raises ApiError.
+
+    They are looked for in the indices of these ``names``, and in those whose names begin with ``base``, as names of new
+    indices do.
+    """
+    found = {name: await StateFile(ml, name).read() for name in names}
+    try:
+        others = await ml.indices.mapping(f"{base}-*", ignore_unavailable=True, allow_no_indices=True)
+        found |= {name: state_in(one.mappings) for name, one in others.items() if name not in names}
+    except (Forbidden, NotFound):  # one of them may be none of ours
+        pass
     return {name: state for name, state in found.items() if state is not None and state.made_of.source == source}

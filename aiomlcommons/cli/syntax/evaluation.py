@@ -17,9 +17,11 @@ def _evaluate(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("queries", metavar="QUERIES", help=words)
     words = "the grades of documents: .tsv or .qrels (BEIR, TREC), or .jsonl (query-id, corpus-id, score)"
     verb.add_argument("judgments", metavar="JUDGMENTS", help=words)
-    words = "a system to measure, the present one first; may be given again; its options, after commas: "
+    words = (
+        "a system to measure, the present one first, such as new=docs-2,model=MODEL; may be given again; its options: "
+    )
     words += f"{', '.join(f'{name}=' for name in OPTIONS)}"
-    verb.add_argument("--system", metavar="NAME=INDEX[,model=MODEL,...]", action="append", required=True, help=words)
+    verb.add_argument("--system", metavar="NAME=INDEX,...", action="append", required=True, help=words)
     words = "how many hits count, or several such numbers with commas between them (default: 10)"
     verb.add_argument("--k", type=types.several_positive, default=[10], metavar="K", help=words)
     words = "what the last system must fulfil, such as 'ndcg@10 >= old - 0.02', or the exit code is 5; may be given "
@@ -38,7 +40,7 @@ EVALUATE = Verb(
     _evaluate,
     more="Each query is sent to each system, as `search` does it, and compared with the judgments.",
     examples=[
-        "evaluate queries.jsonl judgments.tsv --system old=docs,model=all-MiniLM-L6-v2 "
-        "--system words=docs,model=all-MiniLM-L6-v2,hybrid=true --k 1,10",
+        "evaluate queries.jsonl judgments.tsv --system now=docs,model=all-MiniLM-L6-v2",
+        'evaluate queries.jsonl judgments.tsv --system now=docs,model=all-MiniLM-L6-v2 --require "mrr@10 >= 0.5"',
     ],
 )
