@@ -81,7 +81,9 @@ class Outcome:
 
 async def started(module: str, *arguments: str, **more: Any) -> Process:
     """Start a module of this package as a process."""
-    return await asyncio.create_subprocess_exec(sys.executable, "-m", f"tests.reembedding.live.{module}", *arguments, **more)
+    return await asyncio.create_subprocess_exec(
+        sys.executable, "-m", f"tests.reembedding.live.{module}", *arguments, **more
+    )
 
 
 async def ended(process: Process) -> dict[str, Any]:
