@@ -206,3 +206,21 @@ def test_a_fingerprint_is_of_model_and_text() -> None:
     known = {fingerprint(model, text) for model in ("a", "ab") for text in ("", "b", "bc", "ä😀")}
     assert len(known) == 8
     assert all(len(one) == 16 for one in known)
+
+
+@pytest.mark.parametrize("others", [False, True], ids=["ours alone", "others too"])
+def test_a_delete_before_the_switch_does_not_keep_a_late_document_away(others: bool) -> None:
+    source, target = VersionedIndex(), VersionedIndex()
+    source.index("a", "first")
+    carry_out(snapshot(source), snapshot(target), target, verdicts.whole, set())
+    source.delete("a")
+    carry_out(snapshot(source), snapshot(target), target, verdicts.whole, set())
+    assert not target.docs
+    mark = source.mark
+    source.index("a", "again")
+    if others:
+        target.index("a", "by others")
+        target.delete("a")
+    late = {key for key, (found, _) in source.docs.items() if found.seq_no > mark}
+    carry_out(snapshot(source), snapshot(target), target, verdicts.Late(late, {}), set())
+    assert target.texts() == ({} if others else {"a": "again"})
