@@ -100,7 +100,7 @@ class ReembeddingJob:
             return self.report
         self._check_direction()
         await self._run.begin()
-        if self._run.state.phase is Phase.CHECKED and self._run.judged is not None:
+        if self._run.state.phase is Phase.CHECKED and self._run.judged:
             return self.report
         if self._run.state.phase not in {Phase.CAUGHT_UP, Phase.CHECKED} or self._run.state.marks is None:
             await self._steps.copy()

@@ -73,7 +73,7 @@ class Plan(Readable):
         yield "model", f"{self.model_name} ({self.model_id})".strip()
         yield "documents", f"{self.documents:,}"
         if self.rate is not None:
-            yield "time", f"about {span(self.seconds)}, at {self.rate:,.0f} documents/s in a sample of {self.sampled:,}"
+            yield "time", f"about {span(self.seconds)}, at {self.rate:,.0f} documents/s as in a sample"
         for why, count in self.refused.items():
             yield "", f"{count:,} of the sample would have no vector: {why}"
         if self.bytes is not None:

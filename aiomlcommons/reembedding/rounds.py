@@ -59,6 +59,11 @@ class Rounds:
         """Return the global checkpoint of each shard of the source: up to there all copies have all writes."""
         return await checkpoints(self._patient, self._task.source)
 
+    async def written_after(self, marks: Marks) -> set[str]:
+        """Return the ids of the documents of the source that were written after ``marks``."""
+        await refreshed(self._patient, self._task.source)
+        return set(await ids_since(self._patient, self._task.source, marks))
+
     async def whole(self) -> Round:
         """Make the target what the source is, before the switch: copy, embed, and delete what is gone."""
         async with self._between() as (source, target, counts):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -34,9 +35,7 @@ class Run:
     scene: Scene
     owning: Owning = attrs.field(factory=Owning)
     state: State = attrs.field(init=False)
-    differences: Differences | None = None
-    judged: Judged | None = None
-    conflicts: list[str] = attrs.field(factory=list)
+    judged: bool = False
     dropped: bool = False
 
     def __attrs_post_init__(self) -> None:
@@ -98,14 +97,34 @@ class Run:
         for field in attrs.fields(Round):
             if isinstance(count := getattr(round, field.name), int):
                 counts[field.name] = counts.get(field.name, 0) + count
-        self.state = attrs.evolve(self.state, counts=counts)
-        self.conflicts += [key for key in round.conflicts if key not in self.conflicts]
+        conflicts = tuple(dict.fromkeys((*self.state.conflicts, *round.conflicts)))[:_NAMED]
+        self.state = attrs.evolve(self.state, counts=counts, conflicts=conflicts)
         return round
+
+    def compared(self, found: Differences) -> Differences:
+        """Note what differs, and return it."""
+        kinds = _kinds(found)
+        kept = attrs.evolve(
+            self.state.found,
+            differences={name: len(ids) for name, ids in kinds.items()},
+            differing={name: ids.ids[:_NAMED] for name, ids in kinds.items() if name in _WRONG and ids.ids},
+        )
+        self.state = attrs.evolve(self.state, found=kept)
+        return found
+
+    def measured(self, found: Judged) -> Judged:
+        """Note what was measured, and return it."""
+        figures = {
+            system: {name: value for name, value in figures.items() if math.isfinite(value)}
+            for system, figures in found.figures.items()
+        }
+        kept = attrs.evolve(self.state.found, figures=figures, sampled=found.sampled, unmet=found.unmet)
+        self.state, self.judged = attrs.evolve(self.state, found=kept), True
+        return found
 
     def report(self) -> Report:
         """Return what was done until now."""
         task, state = self.task, self.state
-        found = {} if self.differences is None else _kinds(self.differences)
         return Report(
             source=task.source,
             target=task.target,
@@ -116,16 +135,26 @@ class Run:
             phase=state.phase,
             steps=state.steps,
             counts=dict(state.counts),
-            differences={name: len(ids) for name, ids in found.items()},
-            differing={name: ids.ids[:_NAMED] for name, ids in found.items() if name in _WRONG and ids.ids},
-            figures={} if self.judged is None else self.judged.figures,
-            sampled=0 if self.judged is None else self.judged.sampled,
-            unmet=() if self.judged is None else self.judged.unmet,
-            conflicts=tuple(self.conflicts),
-            warnings=self.scene.plan.warnings,
+            differences=state.found.differences,
+            differing=state.found.differing,
+            figures=state.found.figures,
+            sampled=state.found.sampled,
+            unmet=tuple(state.found.unmet),
+            conflicts=tuple(state.conflicts),
+            warnings=(*self.scene.plan.warnings, *self._left()),
             next=_next(state),
             back=_back(state),
         )
+
+    def _left(self) -> Iterator[str]:
+        """Yield what stays in the cluster after the end."""
+        task, state = self.task, self.state
+        if state.phase is not Phase.ROLLED_BACK or self.dropped:
+            return
+        if task.in_place:
+            yield f"the field {task.field!r} stays in the mapping, empty: none can be taken from it"
+        else:
+            yield f"the new index {task.target} is still there: delete it when nothing in it is needed"
 
 
 _WRONG = ("missing", "stale", "extra", "unembedded")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -53,6 +53,17 @@ class Step(Readable):
 
 
 @attrs.frozen(kw_only=True, repr=False)
+class Found(Readable):
+    """What was found before the switch, as the report tells it, which explains the fields."""
+
+    differences: Mapping[str, int] = attrs.field(factory=dict)
+    differing: Mapping[str, Sequence[str]] = attrs.field(factory=dict)
+    figures: Mapping[str, Mapping[str, float]] = attrs.field(factory=dict)
+    sampled: int = 0
+    unmet: Sequence[str] = ()
+
+
+@attrs.frozen(kw_only=True, repr=False)
 class State(Readable):
     """What is kept of a re-embedding. Times are seconds of Unix time.
 
@@ -69,6 +80,8 @@ class State(Readable):
         marks: Up to where, by shard, the source was copied when the alias was switched.
         until: Up to where the old index was written, by shard, when the alias was led back to it.
         counts: How many documents were embedded, written and so on, in all rounds.
+        found: What was found when both indices were compared and measured last.
+        conflicts: The ids of documents that were changed in both indices.
         frozen: Whether the run blocks writes into the old index.
         rate: Documents per second that were measured before it began.
         owner: Who works on it.
@@ -86,6 +99,8 @@ class State(Readable):
     marks: Mapping[str, int] | None = None
     until: Mapping[str, int] | None = None
     counts: Mapping[str, int] = attrs.field(factory=dict)
+    found: Found = Found()
+    conflicts: Sequence[str] = ()
     frozen: bool = False
     rate: float | None = None
     owner: Owner | None = None

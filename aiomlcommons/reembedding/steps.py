@@ -75,10 +75,10 @@ class Steps:
         self._says("whether both are the same")
         await self._compare()
         self._says("the vectors of a sample")
-        run.judged = await judged(self._ml, self._wanted, task, seed=run.state.run)
-        if run.judged.unmet:
+        measured = run.measured(await judged(self._ml, self._wanted, task, seed=run.state.run))
+        if measured.unmet:
             raise NotSwitched(
-                f"the new vectors are not as required, and {self._still()}: {'; '.join(run.judged.unmet)}. Go back "
+                f"the new vectors are not as required, and {self._still()}: {'; '.join(measured.unmet)}. Go back "
                 f"with `{command(run.state, '--rollback')}`, or require less",
                 run.report(),
             )
@@ -87,24 +87,25 @@ class Steps:
     async def _compare(self) -> None:
         """Compare until nothing differs but what writers change meanwhile. Raises NotSwitched for what stays so."""
         run, rounds = self._run, self._rounds
-        staying: dict[str, set[str]] = {}
+        found, staying = Differences(), dict[str, set[str]]()
         for number in range(_COMPARISONS):
-            found = run.differences = await rounds.differences()
-            now = {kind: set(getattr(found, kind).ids) for kind in _DIFFERING}
+            # Of a second field the marks are from before its own writes.
+            marks = await rounds.marks() if run.task.in_place else run.state.known_marks
+            found = run.compared(await rounds.differences())
+            newer = await rounds.written_after(marks)
+            now = {kind: set(getattr(found, kind).ids) - newer for kind in _DIFFERING}
             staying = now if not number else {kind: staying[kind] & now[kind] for kind in _DIFFERING}
             if not self._wrong(found, staying):
                 return
-            marks = run.state.known_marks
             if run.task.in_place:
                 run.counted((await rounds.follow(None))[0])
             else:
                 run.counted(await rounds.whole())
-            await run.keep(marks=_kept(await self.catch_up(marks)))
-        words = self._wrong(run.differences or Differences(), staying)
-        raise NotSwitched(f"{'; '.join(words)}, and {self._still()}", run.report())
+                await run.keep(marks=_kept(await self.catch_up(run.state.known_marks)))
+        raise NotSwitched(f"{'; '.join(self._wrong(found, staying))}, and {self._still()}", run.report())
 
     def _wrong(self, found: Differences, staying: Mapping[str, set[str]]) -> list[str]:
-        """Return in words what differs, and did so in each comparison."""
+        """Return in words what differs though nobody writes it, and did so in each comparison."""
         words: list[str] = []
         failed, allowed = len(found.unembedded), self._wanted.max_failures
         if failed > allowed and staying["unembedded"]:
@@ -113,8 +114,8 @@ class Steps:
                 f"{self._dead_letters()}, and max_failures= (--max-failures) allows {allowed:g}"
             )
         return words + [
-            f"{len(getattr(found, kind)):,} documents of the new index are {kind}, such as {_some(staying[kind])}: if "
-            "they are written all the time, freeze=True (--freeze) stops writers for the last moments"
+            f"{len(getattr(found, kind)):,} documents of the new index are {kind}, such as {_some(staying[kind])}, "
+            "though nobody wrote them meanwhile: look at one of them, and run it again"
             for kind in ("missing", "stale", "extra")
             if staying[kind]
         ]

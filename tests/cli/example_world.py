@@ -12,6 +12,7 @@ import orjson
 
 from aiomlcommons import Session
 from aiomlcommons.api.agents import ToolSpec
+from aiomlcommons.api.aliases import AddAlias
 from aiomlcommons.api.connectors import ConnectorAction
 from aiomlcommons.emulator import AT_ONCE, Emulator
 from aiomlcommons.ingest import IndexSink
@@ -42,6 +43,7 @@ async def example_world(folder: Path) -> AsyncGenerator[World]:
         await ml.settings.allow_first_model()
         model_id = await ml.models.ensure(DENSE, backoff=NOW)
         await ml.ingest(folder / "docs.jsonl", model=model_id, sink=IndexSink(ml, "docs", create=True))
+        await ml.indices.update_aliases([AddAlias("docs", "docs-live")])
         await ml.models.ensure(CROSS, backoff=NOW)
         action = ConnectorAction("PREDICT", "POST", "https://api.openai.com/v1/embeddings", request_body="{}")
         connector = await ml.connectors.create("openai", version=1, protocol="http", actions=[action])

@@ -15,7 +15,7 @@ from aiomlcommons.api.aliases import AddAlias, RemoveAlias
 from aiomlcommons.api.processors import TextEmbedding
 from aiomlcommons.reembedding.errors import AnotherRun, CannotReembed, WrongRun
 from aiomlcommons.reembedding.state import Owner, StateFile
-from tests.reembedding.world import CREATED, NEW, World, world
+from tests.support.aliased_index import CREATED, NEW, World, world
 
 pytestmark = pytest.mark.asyncio
 

@@ -19,7 +19,7 @@ from aiomlcommons.reembedding.report import Report
 from aiomlcommons.reembedding.rounds import Rounds
 from aiomlcommons.reembedding.state import StateFile
 from aiomlcommons.reembedding.task import of
-from tests.reembedding.world import CREATED, NEW, ROWS, World, world
+from tests.support.aliased_index import CREATED, NEW, ROWS, World, world
 
 pytestmark = pytest.mark.asyncio
 TEXTS = {str(row["id"]): str(row["text"]) for row in ROWS}

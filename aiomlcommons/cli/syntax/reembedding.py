@@ -102,6 +102,6 @@ REEMBED = Verb(
     examples=[
         "reembed docs --model all-mpnet-base-v2 --alias docs-live --dry-run",
         "reembed docs --model all-mpnet-base-v2 --alias docs-live",
-        "reembed docs --alias docs-live --rollback",
+        "reembed docs --model all-mpnet-base-v2 --field embedding_2",
     ],
 )

@@ -12,6 +12,7 @@ import attrs
 
 from aiomlcommons import NotFound, Session
 from aiomlcommons.api.search_processors import NeuralQueryEnricher
+from aiomlcommons.emulator.index import alter
 from aiomlcommons.ingest import IndexSink
 from tests.reembedding.live.words import text_of
 from tests.support.contract.kinds import forget, spec_of
@@ -62,7 +63,7 @@ async def world(ml: Session, prefix: str, dimension: int) -> AsyncGenerator[Worl
         old = spec_of("dense", MODELS / "tiny-dense.zip", names[0])
         other = spec_of("dense", other_weights(MODELS / "tiny-dense.zip", Path(folder) / "other.zip"), names[1])
         assert other.model_config is not None
-        new = attrs.evolve(other, model_config=attrs.evolve(other.model_config, embedding_dimension=dimension))
+        new = attrs.evolve(other, model_config=alter(other.model_config, embedding_dimension=dimension))
         made = World(prefix, *[str(await ml.models.ensure(one, change_settings=True)) for one in (old, new)])
         try:
             await clear(ml, made)
