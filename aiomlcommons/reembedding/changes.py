@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Container, Sequence
+from collections.abc import AsyncGenerator, Callable, Container, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any, TypeAlias
 
@@ -14,7 +14,7 @@ from aiomlcommons.reembedding.counts import Round
 from aiomlcommons.reembedding.reading import FETCHED, Found, Reader
 from aiomlcommons.reembedding.texts import text_in
 from aiomlcommons.reembedding.verdicts import Verdict
-from aiomlcommons.reembedding.versions import version_of
+from aiomlcommons.reembedding.versions import NOTHING, dropped, version_of
 
 Pairs: TypeAlias = "AsyncGenerator[tuple[Found | None, Found | None]]"
 """A document as it was found where it comes from, and where it goes."""
@@ -34,6 +34,16 @@ def _on(op: Any, found: Found) -> Write:
 def copy(found: Found) -> Write:
     """Return the write of the copy of a document."""
     return Write(op="index", id=found.id, routing=found.routing, version=version_of(found.seq_no))
+
+
+def bring(found: Found, version: int) -> Write:
+    """Return the write of a document to where nothing is, and where nothing of a higher version was deleted."""
+    return Write(op="index", id=found.id, routing=found.routing, version=version)
+
+
+def drop(found: Found) -> Write:
+    """Return the delete of a copy."""
+    return Write(op="delete", id=found.id, routing=found.routing, version=dropped(found.version))
 
 
 def update(found: Found) -> Write:
@@ -59,6 +69,8 @@ class Changes:
         text_of: The text of a document. None: there is no model, and none gets a vector.
         newer: Ids that COMPARE must not write over.
         about: What is known of each document that is written: called with what was found of it on both sides.
+        deleted: Where the ids of documents are added that were deleted on the other side.
+        versions: The versions of documents of the verdict BRING. Default: that of what was never there.
     """
 
     counts: Round
@@ -69,6 +81,8 @@ class Changes:
     text_of: TextFrom | None
     newer: Container[str] = ()
     about: Callable[[Found, Found | None], None] = lambda _, __: None
+    deleted: set[str] = attrs.field(factory=set)
+    versions: Mapping[str, int] = attrs.field(factory=dict)
 
     async def rows(
         self, pairs: Pairs, judge: Callable[[Found | None, Found | None], Verdict]
@@ -82,8 +96,8 @@ class Changes:
                 verdict = judge(one, other)
                 if verdict in (Verdict.SAME, Verdict.LEAVE):
                     self.counts.same += verdict is Verdict.SAME
-                elif verdict is Verdict.DELETE and other is not None:
-                    deletes.append(Conditional({}, delete(other)))
+                elif verdict in (Verdict.DELETE, Verdict.DROP) and other is not None:
+                    deletes.append(Conditional({}, (drop if verdict is Verdict.DROP else delete)(other)))
                 elif verdict is Verdict.CONFLICT and one is not None:
                     self.counts.conflict(one.id)
                 elif one is not None:
@@ -113,11 +127,15 @@ class Changes:
             text = None if self.text_of is None else text_in(self.text_of, found.fields)
             if self._is_done(verdict, found, text, others):
                 continue
-            write = copy(found) if verdict in (Verdict.COPY, Verdict.LOOK) else over(other, found)
             self.about(found, other)
-            (plain if text is None else rows).append(Conditional(found.fields, write))
+            (plain if text is None else rows).append(Conditional(found.fields, self._write(verdict, found, other)))
         await put(self.writes, plain, self.counts)
         return rows
+
+    def _write(self, verdict: Verdict, found: Found, other: Found | None) -> Write:
+        if verdict is Verdict.BRING:
+            return bring(found, self.versions.get(found.id, NOTHING))
+        return copy(found) if verdict in (Verdict.COPY, Verdict.LOOK) else over(other, found)
 
     def _is_done(self, verdict: Verdict, found: Found, text: str | None, others: dict[str, Found]) -> bool:
         """Return whether nothing is to be done after all, now that the fields are known; count it."""
@@ -133,6 +151,7 @@ class Changes:
 
     async def _delete(self, rows: Sequence[Conditional]) -> None:
         self.counts.deleted += await _accepted(self.writes, rows, self.counts)
+        self.deleted |= {row.write.id for row in rows} - self.writes.superseded.keys()
 
 
 async def put(writes: ConditionalWrites, rows: Sequence[Conditional], counts: Round) -> None:

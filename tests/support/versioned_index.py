@@ -59,6 +59,19 @@ class VersionedIndex:
         self.delete(found.id)
         return True
 
+    def drop(self, found: Found, version: int) -> bool:
+        """Delete with ``external_gte``."""
+        if version < self._version(found.id):
+            return False
+        self.delete(found.id)
+        if not self.forgets:
+            self.tombstones[found.id] = version
+        return True
+
+    def conflict(self, key: str) -> str:
+        """Return the words in which a write of an older version is refused."""
+        return f"[{key}]: version conflict, current version [{self._version(key)}] is higher than the one provided [0]"
+
     def has(self, found: Found) -> bool:
         """Return whether a document is as it was found."""
         return found.id in self.docs and self.docs[found.id][0].seq_no == found.seq_no
