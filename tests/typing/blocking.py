@@ -11,8 +11,8 @@ from aiomlcommons.api.tasks import TaskInfo
 from aiomlcommons.blocking import Session
 from aiomlcommons.inference.embed import Batch
 from aiomlcommons.ingest.stats import Report
-from aiomlcommons.reembedding.report import Report as Reembedded
 from aiomlcommons.lifecycle.ensured import EnsuredModel
+from aiomlcommons.reembedding.report import Report as Reembedded
 
 
 def calls(ml: Session) -> None:
