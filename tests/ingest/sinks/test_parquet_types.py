@@ -69,7 +69,8 @@ ARRAYS = [
 ]
 # The files of zones are read at the first value, which pandas before 3 does itself, wherever that is.
 for array in ARRAYS:
-    array.to_pylist()
+    if getattr(array.type, "tz", None):
+        array.to_pylist()
 
 
 def table_of(array: Any) -> Any:
