@@ -28,7 +28,7 @@ from aiomlcommons.ingest.state.checkpoint import Checkpoint, CheckpointFile
 from aiomlcommons.ingest.state.dead_letters import DeadLetter, DeadLetters
 from aiomlcommons.ingest.stats import Stats
 from aiomlcommons.ingest.threads import run_to_end
-from aiomlcommons.ingest.types import Documents, Refused, Retrying, Rows, Sink, Source, rows_for
+from aiomlcommons.ingest.types import Documents, Refused, Retrying, Rows, Sink, Source, TakesFailed, rows_for
 from aiomlcommons.ingest.writing import Writers
 
 
@@ -197,6 +197,8 @@ class Engine:
             await run_to_end(partial(self.dead_letters.write, dead_letters))
             told = ((one.row, one.id, one.why, one.reason) for one in dead_letters)
             self.events.failed(told, printable(self.dead_letters.path))
+            if isinstance(self.sink, TakesFailed):
+                await self.sink.take_failed([one.document for one in dead_letters if isinstance(one.document, Mapping)])
         self._settle(batch, {one.index for one in refused}, dead_letters)
 
     def _documents(self, embedded: EmbeddedBatch) -> Documents:

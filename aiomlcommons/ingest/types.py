@@ -205,6 +205,15 @@ def rows_for(sink: Sink, rows: Sequence[Row]) -> Sequence[Row]:
 
 
 @runtime_checkable
+class TakesFailed(Protocol):
+    """A sink that keeps documents which fail for good, without their vectors."""
+
+    async def take_failed(self, rows: Sequence[Row], /) -> None:
+        """Write documents that became dead letters, before they are counted; what it refuses stays a dead letter."""
+        ...
+
+
+@runtime_checkable
 class Retrying(Protocol):
     """A sink with retries, which can be told to stop them when the job's context is left."""
 

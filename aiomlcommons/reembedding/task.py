@@ -12,6 +12,7 @@ import attrs
 from aiomlcommons.inference.fields import TextFrom
 from aiomlcommons.ingest.options import JobOptions
 from aiomlcommons.ingest.pacing.rate_limit import about_tokens
+from aiomlcommons.ingest.sinks.conditional import Conditional
 from aiomlcommons.net.backoff import Backoff
 
 if TYPE_CHECKING:
@@ -78,6 +79,10 @@ class Task:
         return TextFrom(self.text)
 
 
+def _id_of(row: Conditional) -> str:
+    return row.write.id
+
+
 @attrs.frozen(kw_only=True)
 class Pace:
     """How fast, and how patiently: the options of ``ml.ingest`` of the same names."""
@@ -99,4 +104,4 @@ class Pace:
 
     def options(self, text: str) -> JobOptions:
         """Return the options of the job that embeds the texts. Raises InvalidRequest for a wrong one."""
-        return JobOptions(text=text, id="_id", ordered=False, **attrs.asdict(self, recurse=False))
+        return JobOptions(text=text, id=_id_of, ordered=False, **attrs.asdict(self, recurse=False))

@@ -1,4 +1,4 @@
-"""Index actions: encoding documents as lines of ``_bulk``, and what no index can hold."""
+"""Actions on an index: encoding documents as lines of ``_bulk``, and what no index can hold."""
 
 from __future__ import annotations
 
@@ -22,8 +22,13 @@ _NO_ID = b'{"index":{}}\n'
 
 
 @attrs.frozen
+class Superseded(Refused):
+    """A document that was left as it is, because it is not, or no longer, as the condition of its action says."""
+
+
+@attrs.frozen
 class Actions:
-    """Index actions: documents as two lines each, one after the other in ``body``, the body of a request.
+    """Actions on documents: two lines each, or one to delete, one after the other in ``body``, the body of a request.
 
     By their positions in it, ``sizes`` are their bytes, ``indices`` those in their batches, and ``refused`` the lists
     that take their refusals.
@@ -49,6 +54,10 @@ class Actions:
         """Record that a document is refused for good."""
         self.refused[position].append(Refused(self.indices[position], why))
 
+    def supersede(self, position: int, why: str) -> None:
+        """Record that a document was left as it is, because the condition of its action does not hold."""
+        self.refused[position].append(Superseded(self.indices[position], why))
+
     def chosen(self, positions: Sequence[int]) -> Actions:
         """Return those at some positions, which are in order."""
         if len(positions) == len(self):
@@ -72,8 +81,8 @@ class Actions:
 
 
 def _header(lines: bytes) -> dict[str, Any]:
-    header: dict[str, Any] = orjson.loads(lines[: lines.index(b"\n")])["index"]
-    return header
+    header: dict[str, dict[str, Any]] = orjson.loads(lines[: lines.index(b"\n")])
+    return next(iter(header.values()))
 
 
 def _without_id(lines: bytes, id_field: str) -> bytes:

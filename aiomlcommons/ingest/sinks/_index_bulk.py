@@ -23,6 +23,8 @@ from aiomlcommons.trouble.table import trouble_of
 
 # The index takes no document: no rights, no such index, blocked for writes, or rejected for good.
 UNUSABLE = {401, 403, 404, 429, 503}
+# A document is another version than the action says, or is not there.
+CONFLICT, MISSING = 409, 404
 # Worth a retry: the same document may be accepted later.
 RETRYABLE = {Kind.PASSES, Kind.THROTTLED, Kind.RACE, Kind.NOT_READY}
 # How a response begins that has no errors, so that its items, of one for each document, need not be parsed.
@@ -128,12 +130,27 @@ def coalesce(waiting: deque[Portion], most: int, max_bytes: int) -> list[Portion
     return taken
 
 
-def outcome(response: HttpResponse, sent: Actions, *, patient: bool = False) -> Outcome:
+def outcome(
+    response: HttpResponse, sent: Actions, *, patient: bool = False, conditional: bool = False
+) -> Outcome:
     """Read a response, and record the refused documents; ``patient``: not those with an unclear error yet.
 
-    Raises DecodeError if it is not a response to the actions.
+    Where the actions are ``conditional``, a conflict is the answer to the condition, and is not tried again. Raises
+    DecodeError if it is not a response to the actions.
     """
-    return _classified(failures(response, sent), sent, patient)
+    failed = failures(response, sent)
+    if conditional:
+        superseded = {position for position, (status, error) in failed.items() if _is_superseded(status, error)}
+        for position in superseded:
+            sent.supersede(position, _reason(failed[position][1]))
+        failed = {position: found for position, found in failed.items() if position not in superseded}
+    return _classified(failed, sent, patient)
+
+
+def _is_superseded(status: int, error: Any) -> bool:
+    """Return whether the document is not as the condition says: another version of it, or none at all."""
+    missing = isinstance(error, Mapping) and error.get("type") == "document_missing_exception"
+    return status == CONFLICT or (status == MISSING and (missing or error is None))
 
 
 def failures(response: HttpResponse, sent: Actions) -> dict[int, tuple[int, Any]]:
@@ -147,7 +164,7 @@ def failures(response: HttpResponse, sent: Actions) -> dict[int, tuple[int, Any]
         body = response.json()
         if not body["errors"]:
             return {}
-        items = [item["index"] for item in body["items"]]
+        items = [_only(item) for item in body["items"]]
         found = [_item(item) for item in items]
     except (ValueError, TypeError, KeyError) as error:
         raise DecodeError(f"not a response of _bulk: {error!r}", response) from None
@@ -187,6 +204,14 @@ def _positions(items: Sequence[Mapping[str, Any]], ids: Sequence[str | None]) ->
             raise LookupError(repr(here))
     left = iter(sorted(position for positions in waiting.values() for position in positions))
     return [next(left) if position is None else position for position in found]
+
+
+def _only(item: Any) -> Any:
+    """Return the result of an item, whose only key is the kind of the action. Raises TypeError, ValueError."""
+    if not isinstance(item, Mapping):
+        raise TypeError(f"an item that is {item!r:.40}")
+    (result,) = item.values()
+    return result
 
 
 def _item(item: Any) -> tuple[int, Any]:

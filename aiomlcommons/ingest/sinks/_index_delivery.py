@@ -14,7 +14,7 @@ from aiomlcommons.ingest.errors import SinkError
 from aiomlcommons.ingest.events import IndexEvents
 from aiomlcommons.ingest.pacing.stall_timeout import StallTimeout
 from aiomlcommons.ingest.sinks._index_actions import Actions
-from aiomlcommons.ingest.sinks._index_bulk import BulkRequest, Outcome, Portion, coalesce, outcome
+from aiomlcommons.ingest.sinks._index_bulk import BulkRequest, Outcome, Portion, coalesce, outcome, portions
 from aiomlcommons.ingest.sinks._index_ids import tell_no_ids
 from aiomlcommons.net.backoff import Backoff
 
@@ -34,6 +34,8 @@ class Delivery:
 
     A request with all that wait would leave the others nothing, and a server indexes a request with one thread.
 
+    ``conditional`` is whether the actions have conditions, so that a conflict is no reason to try again.
+
     ``ids_refused`` is whether the server has said that it takes no ids; ``left``, that the job is being left;
     ``why``, why a request pauses before it is sent again, if one does.
     """
@@ -52,6 +54,7 @@ class Delivery:
     left: anyio.Event = attrs.field(factory=anyio.Event)
     ids_refused: bool = False
     why: str = ""
+    conditional: bool = False
     events: IndexEvents = attrs.field(default=attrs.Factory(lambda self: IndexEvents(self.index), takes_self=True))
     _path: str = attrs.field(init=False)
     _stall: StallTimeout = attrs.field(init=False)
@@ -62,6 +65,20 @@ class Delivery:
         self._stall = StallTimeout(
             stall_timeout, lambda what: SinkError(f"index {self.index} accepts no documents: {what}")
         )
+
+    async def deliver(self, made: Actions) -> None:
+        """Deliver the actions of a batch, which record what is refused. Raises SinkError, ApiError."""
+        try:
+            async with anyio.create_task_group() as group:
+                parts = portions(made, self.bulk_bytes)
+                for portion in parts:
+                    group.start_soon(self.send, portion)
+                for portion in parts[1:]:
+                    group.start_soon(portion.wait)
+                for portion in parts[:1]:  # usually there is one, and no further task is needed
+                    await portion.wait()
+        except ExceptionGroup as errors:
+            raise errors.exceptions[0] from None
 
     async def send(self, portion: Portion) -> None:
         """Send a portion together with others that wait, unless one of their requests includes it first."""
@@ -124,7 +141,7 @@ class Delivery:
             response = await self.ml.request(
                 "POST", f"{self._path}/_bulk", query=self.query, body=pending.body, headers=NDJSON
             )
-            result = outcome(response, pending, patient=patient)
+            result = outcome(response, pending, patient=patient, conditional=self.conditional)
         except MLCommonsError as error:
             if error.transient:
                 return Outcome(retry=[*range(len(pending))], why=str(error), wait=error.retry_after or 0.0)

@@ -14,7 +14,6 @@ from aiomlcommons.indices.vector_field import Method, VectorField
 from aiomlcommons.inference.vectors import Vectors
 from aiomlcommons.ingest.errors import SinkError
 from aiomlcommons.ingest.sinks._index_actions import Actions, actions, unfit
-from aiomlcommons.ingest.sinks._index_bulk import portions
 from aiomlcommons.ingest.sinks._index_delivery import Delivery
 from aiomlcommons.ingest.sinks._index_ids import other_ids, tell_no_ids
 from aiomlcommons.ingest.sinks._index_replicas import ReplicasOff
@@ -104,7 +103,7 @@ class IndexSink(ServedIndex):
         self._ml, self._index, self.field, self.pipeline, self._create = ml, index, field, pipeline, create
         self.ids, self.id_field, self.overwrite = ids, id_field, overwrite
         self.dimension, self.sparse, self.stall_timeout = dimension, sparse, stall_timeout
-        self._base64, self._bulk_bytes, self._preparing = base64, bulk_bytes, anyio.Lock()
+        self._base64, self._preparing = base64, anyio.Lock()
         self._delivery = self._delivering(ml, index, id_field, bulk_bytes, backoff, concurrency, self._query)
         self._asked: dict[str, Any] = {"engine": engine, "method": method, "space_type": space_type}
         self.suits: tuple[str, ...] = ()  # the spaces that suit the model, which a job sets
@@ -175,17 +174,7 @@ class IndexSink(ServedIndex):
         if self._resumed and self.kept_in is not None:
             there = await self._target.holding(self.kept_in, batch.ids)
             made = made.chosen([at for at, i in enumerate(made.indices) if batch.ids[i] not in there])
-        try:
-            async with anyio.create_task_group() as group:
-                parts = portions(made, self._bulk_bytes)
-                for portion in parts:
-                    group.start_soon(self._delivery.send, portion)
-                for portion in parts[1:]:
-                    group.start_soon(portion.wait)
-                for portion in parts[:1]:  # usually there is one, and no further task is needed
-                    await portion.wait()
-        except ExceptionGroup as errors:
-            raise errors.exceptions[0] from None
+        await self._delivery.deliver(made)
         self._taken += len(batch) - len(refused)
         return refused
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import anyio
 import attrs
 import orjson
 
-from aiomlcommons.errors import ApiError, ConnectError, InvalidRequest
+from aiomlcommons.errors import InvalidRequest
 from aiomlcommons.ingest.errors import SourceError
+from aiomlcommons.ingest.sources.point_in_time import PointInTime
 from aiomlcommons.ingest.types import Row, Rows, check_session
 from aiomlcommons.typed import typed_fields
 from aiomlcommons.wire.codec import quoted
@@ -18,10 +18,7 @@ from aiomlcommons.wire.codec import quoted
 if TYPE_CHECKING:
     from aiomlcommons.client import Client
 
-EXPIRED = b"search_context_missing_exception"
 BY_ID = "_id"
-# Timeout in seconds for deleting the point in time, which delays the end of the reading.
-CLOSING = 5.0
 
 
 def _check_session(_: object, __: object, session: Client) -> None:
@@ -83,14 +80,15 @@ class IndexSource:
 
     async def read(self, position: Any = None, start: int = 0) -> AsyncGenerator[Rows]:
         """Yield the documents. Raises SourceError if the reading cannot resume, ApiError, ConnectError."""
-        reading = _Reading(self, self._after(position))
+        client, renewable = self._patient_client, self.sort == BY_ID
+        pit = PointInTime(client, self.path, self.keep_alive, renewable=renewable)
+        reading = _Reading(self, self._after(position), pit)
         try:
             while hits := await reading.next():
                 yield Rows(start, [_row(hit) for hit in hits], reading.position)
                 start += len(hits)
         finally:
-            with anyio.CancelScope(shield=True):
-                await reading.close()
+            await pit.close()
 
     def with_stall_timeout(self, seconds: float) -> IndexSource:
         """Return the source with another stall timeout."""
@@ -125,60 +123,20 @@ class _Reading:
 
     source: IndexSource
     after: list[Any] | None
+    pit: PointInTime
     position: list[Any] | None = None
-    pit: str = ""
 
     async def next(self) -> list[Any]:
         """Return the next documents; none mean the end."""
-        try:
-            page = await self._search()
-        except ApiError as error:
-            if EXPIRED not in error.response.body:
-                raise
-            page = await self._search_in_new_pit(error)
-        self.pit = page.get("pit_id", self.pit)
+        page = await self.pit.search(self._body())
         hits: list[Any] = page["hits"]["hits"]
         self.position, self.after = self.after, hits[-1]["sort"] if hits else self.after
         return hits
-
-    async def close(self) -> None:
-        """Delete the point in time; if that fails, it expires by itself."""
-        if self.pit:
-            once = self.source.session.options(retries=0, wait=0, timeout=CLOSING)
-            try:
-                await once.request("DELETE", "/_search/point_in_time", body={"pit_id": [self.pit]})
-            except (ApiError, ConnectError):
-                return
-
-    async def _search(self) -> Any:
-        if not self.pit:
-            self.pit = await self._open()
-        # Else documents of an unavailable shard would be missing without an error.
-        query = {"allow_partial_search_results": "false"}
-        # GET, which the session may retry.
-        response = await self.source._patient_client.request("GET", "/_search", query=query, body=self._body())
-        return response.json()
-
-    async def _search_in_new_pit(self, error: ApiError) -> Any:
-        if self.source.sort != BY_ID:
-            raise SourceError(
-                f"{self.source.name} cannot resume without its point in time, which has expired"
-            ) from error
-        self.pit = ""
-        return await self._search()
-
-    async def _open(self) -> str:
-        query = {"keep_alive": self.source.keep_alive, "allow_partial_pit_creation": "false"}
-        path = f"/{self.source.path}/_search/point_in_time"
-        # Repeatable: a point in time whose response was lost expires by itself.
-        response = await self.source._patient_client.request("POST", path, query=query, repeatable=True)
-        return str(response.json()["pit_id"])
 
     def _body(self) -> dict[str, Any]:
         source = self.source
         body = {
             "size": source.size,
-            "pit": {"id": self.pit, "keep_alive": source.keep_alive},
             "sort": [{key: "asc"} for key in source.sort_keys],
             "track_total_hits": False,
             "query": source.query,

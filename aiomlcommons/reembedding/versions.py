@@ -1,0 +1,29 @@
+"""What a copy says of the document that it is of: its version, and the fingerprint of its vector.
+
+A document whose ``_seq_no`` is s has a copy of the version ``(s + 1) << 20``. So a copy is never replaced by that of an
+older state, which state it is of can be read from it, and writes of others, which count on from there, show.
+"""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+
+BITS = 20
+"""Bits of a version that are left to the writes of others: a million of them to one document."""
+_LEAST = 1 << BITS
+_OTHERS = _LEAST - 1
+
+
+def version_of(seq_no: int) -> int:
+    """Return the version of the copy of a document."""
+    return (seq_no + 1) << BITS
+
+
+def seq_no_of(version: int) -> int | None:
+    """Return the sequence number of the document that this is a copy of, or None if others wrote it."""
+    return None if version < _LEAST or version & _OTHERS else (version >> BITS) - 1
+
+
+def fingerprint(model: str, text: str) -> str:
+    """Return what tells the vector of a text by a model from those of other texts and models."""
+    return blake2b(f"{model}\0{text}".encode(), digest_size=8).hexdigest()
