@@ -1,4 +1,4 @@
-"""Reading an index for comparison: its documents with sequence numbers and versions, and with no more than is needed."""
+"""Reading an index for comparison: its documents with sequence numbers and versions, and no more than is needed."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ class Reader:
         return {hit["_id"]: self._found(hit) for hit in found}
 
     async def _hits(self, body: Mapping[str, Any]) -> list[Any]:
-        asked = {"version": True, "seq_no_primary_term": True, "track_total_hits": False}
+        asked: dict[str, Any] = {"version": True, "seq_no_primary_term": True, "track_total_hits": False}
         if self.of is not None:
             asked["docvalue_fields"] = [self.of]
         page = await self._pit.search({**body, **asked})

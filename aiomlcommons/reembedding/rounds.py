@@ -1,55 +1,252 @@
-"""The rounds of a re-embedding: each makes the target as it should be, as far as it looks, and can be repeated."""
+"""The rounds of a re-embedding: each makes the target as it should be, as far as it looks, and can be repeated.
+
+No round keeps anything but in the indices, so that one which was killed is simply run again. A document is written on
+the condition that it is as it was found, so that no round replaces what is newer.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import aclosing, asynccontextmanager
 from typing import TYPE_CHECKING
 
+from aiomlcommons.ingest.sinks.conditional import NO_PIPELINE, Conditional, ConditionalSink, ConditionalWrites
 from aiomlcommons.progress.telling import Progressing
+from aiomlcommons.reembedding import verdicts
+from aiomlcommons.reembedding.changes import Changes, Pairs, over, put
+from aiomlcommons.reembedding.comparing import compared
 from aiomlcommons.reembedding.counts import Differences, Round
-from aiomlcommons.reembedding.task import Pace, Task
+from aiomlcommons.reembedding.embedding import embed
+from aiomlcommons.reembedding.reading import FETCHED, Found, Reader, joined
+from aiomlcommons.reembedding.scanning import checked, ids_since, without_vectors, written_since
+from aiomlcommons.reembedding.shards import checkpoints, refreshed
+from aiomlcommons.reembedding.task import Pace, Task, of
+from aiomlcommons.reembedding.verdicts import Verdict
+from aiomlcommons.reembedding.versions import fingerprint
+from aiomlcommons.wire.codec import quoted
 
 if TYPE_CHECKING:
     from aiomlcommons.client import Client
 
+Marks = Mapping[int, int]
+"""Sequence numbers by shard: what has a higher one was written later."""
+
 
 class Rounds:
-    """The rounds of one task. One runs at a time."""
+    """The rounds of one task, of which one runs at a time.
 
-    def __init__(self, ml: Client, task: Task, pace: Pace, tell: Progressing = False) -> None:
-        self._ml, self._task, self._pace, self._tell = ml, task, pace, tell
+    Args:
+        ml: The session whose cluster has the indices.
+        task: What is made of what.
+        pace: How fast, and how patiently.
+        tell: What is told of the progress, as ``progress=`` of ``ml.ingest``.
+        models: The session whose cluster has the models. Default: ``ml``.
+    """
+
+    def __init__(
+        self, ml: Client, task: Task, pace: Pace, tell: Progressing = False, models: Client | None = None
+    ) -> None:
+        self._ml, self._task, self._pace, self._tell, self._models = ml, task, pace, tell, models or ml
+        self._patient = ml.options(wait=pace.stall_timeout)
+        self._text_of = task.text_of
+        self._brought: dict[str, tuple[int, int]] = {}
+        self._given: set[str] = set()
 
     async def marks(self) -> dict[int, int]:
         """Return the global checkpoint of each shard of the source: up to there all copies have all writes."""
-        raise NotImplementedError
+        return await checkpoints(self._patient, self._task.source)
 
     async def whole(self) -> Round:
         """Make the target what the source is, before the switch: copy, embed, and delete what is gone."""
-        raise NotImplementedError
+        async with self._between() as (source, target, counts):
+            pairs = checked(self._task, joined(source.pages(), target.pages()))
+            total = await self._count(self._task.source) - await self._count(self._task.target)
+            await self._forward(counts, source, target, pairs, verdicts.whole, total=max(0, total))
+        return counts
 
-    async def since(self, marks: Mapping[int, int]) -> tuple[Round, dict[int, int]]:
-        """Copy what was written in the source after ``marks``, before the switch; return the next marks too."""
-        raise NotImplementedError
+    async def since(self, marks: Marks) -> tuple[Round, dict[int, int]]:
+        """Copy what was written in the source after ``marks``, before the switch; return the next marks too.
 
-    async def late(self, marks: Mapping[int, int]) -> Round:
+        Deletes leave nothing to be found by: ``whole`` finds them.
+        """
+        new = await self.marks()  # before the refresh, which shows what is up to there
+        async with self._between() as (source, target, counts):
+            pairs = checked(self._task, written_since(self._patient, self._task, marks, new, target))
+            await self._forward(counts, source, target, pairs, verdicts.whole)
+        return counts, new
+
+    async def late(self, marks: Marks) -> Round:
         """After the switch, bring over what the source got after ``marks`` (deletes too), unless others wrote it since.
 
         ``marks`` are those up to which the source was copied when the alias was switched: always the same ones.
         """
-        raise NotImplementedError
+        wanted: dict[str, tuple[int, int]] = {}
 
-    async def follow(self, marks: Mapping[int, int] | None = None) -> tuple[Round, dict[int, int]]:
-        """Embed what others wrote into the target without a right vector after ``marks`` (of the target; None: all)."""
-        raise NotImplementedError
+        def about(found: Found, other: Found | None) -> None:
+            wanted[found.id] = (1 if other is None else other.version + 1, found.seq_no)
 
-    async def back(self, marks: Mapping[int, int]) -> Round:
-        """Bring what others wrote in the target since the switch into the source; ``marks`` as for ``late``."""
-        raise NotImplementedError
+        async with self._between() as (source, target, counts):
+            judge = verdicts.Late(await ids_since(self._patient, self._task.source, marks), self._brought)
+            pairs = joined(source.pages(), target.pages())
+            superseded = await self._forward(counts, source, target, pairs, judge, about=about)
+        self._brought |= {key: wanted[key] for key in wanted.keys() - superseded}
+        return counts
+
+    async def follow(self, marks: Marks | None = None) -> tuple[Round, dict[int, int]]:
+        """Embed what others wrote into the target without a right vector after ``marks`` (of the target; None: all).
+
+        It returns the next marks too. A document that the model refuses is tried again only where it is looked at.
+        """
+        task, counts, begun = self._task, Round(), time.monotonic()
+        new = await checkpoints(self._patient, task.target)
+        await refreshed(self._patient, task.target)
+        async with self._writes(task.target) as writes:
+            rows = without_vectors(self._patient, task, marks or {}, new, counts, writes)
+            sink = self._sink(task.target, task.field, task.model)
+            await self._embed(counts, rows, sink, task.model)
+            counts.superseded += len(writes.superseded) + len(sink.superseded)
+        counts.seconds = time.monotonic() - begun
+        return counts, new
+
+    async def back(self, marks: Marks, until: Marks | None = None) -> Round:
+        """Bring what others wrote in the target since the switch into the source, with vectors of the old model.
+
+        Args:
+            marks: As for ``late``.
+            until: The marks of the source just before the alias went back to it: what was written there later is
+                newer. None: the alias has not gone back.
+        """
+        task, given = self._task, list[str]()
+        async with self._between() as (source, target, counts):
+            newer = await ids_since(self._patient, self._task.source, until) if until is not None else ()
+            judge = verdicts.Back(await ids_since(self._patient, self._task.source, marks), newer, self._given)
+            pairs = joined(target.pages(), source.pages())
+            embeds = task.old_model is not None and not task.old_pipeline
+            pipeline = None if task.old_pipeline else NO_PIPELINE
+            async with self._writes(task.source, pipeline) as writes:
+                changes = Changes(
+                    counts=counts,
+                    source=target,
+                    target=source,
+                    writes=writes,
+                    fields={"excludes": _of_models(task)},
+                    text_of=self._text_of if embeds else None,
+                    newer=newer,
+                    about=lambda found, _: given.append(found.id),
+                )
+                rows = changes.rows(pairs, lambda new, old: judge(old, new))
+                sink = self._sink(task.source, task.old_field or task.field, task.old_model or "")
+                await self._embed(counts, rows, sink, task.old_model or "")
+                superseded = {*writes.superseded, *sink.superseded}
+            counts.superseded += len(superseded)
+            counts.without_vector += 0 if embeds or task.old_pipeline else counts.written
+        self._given |= {*given} - superseded
+        return counts
 
     async def clear(self) -> Round:
         """Remove the vectors of the second field, and their fingerprints, from all documents."""
-        raise NotImplementedError
+        task, counts, begun = self._task, Round(), time.monotonic()
+        await refreshed(self._patient, task.target)
+        reader = Reader(self._patient, task.target)
+        either = [{"exists": {"field": name}} for name in (task.field, task.of)]
+        pages = reader.pages(
+            query={"bool": {"should": either}}, source={"excludes": [task.field, task.of]}, size=FETCHED
+        )
+        try:
+            async with self._writes(task.target) as writes, aclosing(pages):
+                async for page in pages:
+                    counts.compared += len(page)
+                    await put(writes, [Conditional(one.fields, over(one, one)) for one in page], counts)
+                counts.superseded += len(writes.superseded)
+        finally:
+            await reader.close()
+        counts.seconds = time.monotonic() - begun
+        return counts
 
     async def differences(self) -> Differences:
         """Compare source and target, and write nothing."""
-        raise NotImplementedError
+        begun, task = time.monotonic(), self._task
+        async with self._between() as (source, target, _):
+            found = await compared(task, self._text_of, source, target)
+        found.seconds = time.monotonic() - begun
+        return found
+
+    # ---- what the rounds share --------------------------------------------------------------------------------------
+
+    @asynccontextmanager
+    async def _between(self) -> AsyncGenerator[tuple[Reader, Reader, Round]]:
+        """Give readers of source and target, which see all that is written by now, and the counts of a round."""
+        task, counts, begun = self._task, Round(), time.monotonic()
+        await refreshed(self._patient, task.source, task.target)
+        source, target = Reader(self._patient, task.source), Reader(self._patient, task.target, task.of)
+        try:
+            yield source, target, counts
+        finally:
+            await source.close()
+            await target.close()
+        counts.seconds = time.monotonic() - begun
+
+    async def _forward(
+        self,
+        counts: Round,
+        source: Reader,
+        target: Reader,
+        pairs: Pairs,
+        judge: Callable[[Found | None, Found | None], Verdict],
+        *,
+        total: int | None = None,
+        about: Callable[[Found, Found | None], None] = lambda _, __: None,
+    ) -> set[str]:
+        """Carry verdicts out from the source to the target; return the ids of what was superseded."""
+        task = self._task
+        async with self._writes(task.target) as writes:
+            changes = Changes(
+                counts=counts,
+                source=source,
+                target=target,
+                writes=writes,
+                fields={"excludes": [*task.dropped, task.field, task.of]},
+                text_of=self._text_of,
+                about=about,
+            )
+            sink = self._sink(task.target, task.field, task.model)
+            await self._embed(counts, changes.rows(pairs, judge), sink, task.model, total)
+            superseded = {*writes.superseded, *sink.superseded}
+        counts.superseded += len(superseded)
+        return superseded
+
+    @asynccontextmanager
+    async def _writes(self, index: str, pipeline: str | None = NO_PIPELINE) -> AsyncGenerator[ConditionalWrites]:
+        writes = ConditionalWrites(self._ml, index, pipeline=pipeline, stall_timeout=self._pace.stall_timeout)
+        try:
+            yield writes
+        finally:
+            writes.close()
+
+    def _sink(self, index: str, field: str, model: str) -> ConditionalSink:
+        """Return the sink of a field; in the source only where it has fingerprints they are written."""
+        task = self._task
+        if index != task.target and not task.old_fingerprints:
+            return ConditionalSink(self._ml, index, field=field)
+        return ConditionalSink(self._ml, index, field=field, besides=lambda text: {of(field): fingerprint(model, text)})
+
+    async def _embed(
+        self,
+        counts: Round,
+        rows: AsyncGenerator[list[Conditional]],
+        sink: ConditionalSink,
+        model: str,
+        total: int | None = None,
+    ) -> None:
+        options = self._pace.options(self._task.text)
+        await embed(self._models, model, rows, sink, counts, options=options, total=total, tell=self._tell)
+
+    async def _count(self, index: str) -> int:
+        return int((await self._patient.request("GET", f"/{quoted(index)}/_count")).json()["count"])
+
+
+def _of_models(task: Task) -> list[str]:
+    """Return the fields that models make, which are not the writers' own."""
+    old = [] if task.old_field is None else [task.old_field, of(task.old_field)]
+    return [*{*task.dropped, task.field, task.of, *old}]

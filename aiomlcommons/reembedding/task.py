@@ -5,14 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from os import PathLike
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
 from aiomlcommons.inference.fields import TextFrom
 from aiomlcommons.ingest.options import JobOptions
 from aiomlcommons.ingest.pacing.rate_limit import about_tokens
-from aiomlcommons.ingest.sinks.conditional import Conditional
 from aiomlcommons.net.backoff import Backoff
 
 if TYPE_CHECKING:
@@ -79,8 +78,9 @@ class Task:
         return TextFrom(self.text)
 
 
-def _id_of(row: Conditional) -> str:
-    return row.write.id
+def _id_of(row: Any) -> str:
+    key: str = row.write.id
+    return key
 
 
 @attrs.frozen(kw_only=True)

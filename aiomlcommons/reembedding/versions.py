@@ -21,7 +21,12 @@ def version_of(seq_no: int) -> int:
 
 def seq_no_of(version: int) -> int | None:
     """Return the sequence number of the document that this is a copy of, or None if others wrote it."""
-    return None if version < _LEAST or version & _OTHERS else (version >> BITS) - 1
+    return None if version & _OTHERS else base_of(version)
+
+
+def base_of(version: int) -> int | None:
+    """Return the sequence number of the document whose copy others wrote on, if they did not make it anew."""
+    return None if version < _LEAST else (version >> BITS) - 1
 
 
 def fingerprint(model: str, text: str) -> str:

@@ -42,6 +42,7 @@ FLOORS = (
     "ingest.sources ingest.sinks ingest.embedding",
     "ingest.server_side",
     "ingest diagnosis searching",
+    "reembedding",
     "session",
     "emulator.errors emulator.settings._defaults",
     "emulator.settings.store",

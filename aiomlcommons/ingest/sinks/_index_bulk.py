@@ -130,9 +130,7 @@ def coalesce(waiting: deque[Portion], most: int, max_bytes: int) -> list[Portion
     return taken
 
 
-def outcome(
-    response: HttpResponse, sent: Actions, *, patient: bool = False, conditional: bool = False
-) -> Outcome:
+def outcome(response: HttpResponse, sent: Actions, *, patient: bool = False, conditional: bool = False) -> Outcome:
     """Read a response, and record the refused documents; ``patient``: not those with an unclear error yet.
 
     Where the actions are ``conditional``, a conflict is the answer to the condition, and is not tried again. Raises

@@ -96,7 +96,8 @@ class ConditionalSink(IndexSink):
     """An index as the sink of a job whose rows are Conditional.
 
     ``besides`` returns fields that a document gets beside its vector, by its text. Documents that fail for good are
-    written without both, unless they are updates. ``superseded`` are the ids of those whose condition did not hold.
+    written without both, unless they are updates: ``kept`` counts these. ``superseded`` are the ids of the others whose
+    condition did not hold.
     """
 
     def __init__(
@@ -112,6 +113,7 @@ class ConditionalSink(IndexSink):
         self._besides = besides
         self._delivery.conditional = True
         self.superseded: list[str] = []
+        self.kept = 0
 
     async def write(self, batch: Documents, /) -> Sequence[Refused]:
         """Write a batch; return the documents that are refused for good. Raises SinkError, ApiError."""
@@ -121,8 +123,10 @@ class ConditionalSink(IndexSink):
 
     async def take_failed(self, rows: Sequence[Row], /) -> None:
         """Write documents that fail without their vectors."""
-        kept = [row for row in rows if isinstance(row, Conditional) and row.write.op != "update"]
-        await self._delivery.deliver(_alone(kept)[0])
+        failed = [row for row in rows if isinstance(row, Conditional) and row.write.op != "update"]
+        made, refused = _alone(failed)
+        await self._delivery.deliver(made)
+        self.kept += len(failed) - len(refused)
 
     async def _encoded(self, batch: Documents) -> tuple[Actions, list[Refused]]:
         encoding = partial(self._made, batch)

@@ -1,0 +1,150 @@
+"""From verdicts to writes: documents that need a vector are handed on, and all others are written at once."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Container, Sequence
+from contextlib import aclosing
+from typing import Any, TypeAlias
+
+import attrs
+
+from aiomlcommons.inference.fields import TextFrom
+from aiomlcommons.ingest.sinks.conditional import Conditional, ConditionalWrites, Write
+from aiomlcommons.reembedding.counts import Round
+from aiomlcommons.reembedding.reading import FETCHED, Found, Reader
+from aiomlcommons.reembedding.texts import text_in
+from aiomlcommons.reembedding.verdicts import Verdict
+from aiomlcommons.reembedding.versions import version_of
+
+Pairs: TypeAlias = "AsyncGenerator[tuple[Found | None, Found | None]]"
+"""A document as it was found where it comes from, and where it goes."""
+
+
+def over(found: Found | None, of: Found) -> Write:
+    """Return the write of a document over what was found of it, or to where nothing was found."""
+    if found is None:
+        return Write(op="create", id=of.id, routing=of.routing)
+    return _on("index", found)
+
+
+def _on(op: Any, found: Found) -> Write:
+    return Write(op=op, id=found.id, routing=found.routing, seq_no=found.seq_no, primary_term=found.primary_term)
+
+
+def copy(found: Found) -> Write:
+    """Return the write of the copy of a document."""
+    return Write(op="index", id=found.id, routing=found.routing, version=version_of(found.seq_no))
+
+
+def update(found: Found) -> Write:
+    """Return the write of some fields of a document."""
+    return _on("update", found)
+
+
+def delete(found: Found) -> Write:
+    """Return the delete of a document."""
+    return _on("delete", found)
+
+
+@attrs.define(kw_only=True)
+class Changes:
+    """Carries out verdicts on pairs of documents.
+
+    Attributes:
+        counts: Where it is counted.
+        source: Where documents come from.
+        target: Where they go, for the verdict COMPARE.
+        writes: What writes documents without vectors.
+        fields: What of a document is copied, as ``_source`` of a search.
+        text_of: The text of a document. None: there is no model, and none gets a vector.
+        newer: Ids that COMPARE must not write over.
+        about: What is known of each document that is written: called with what was found of it on both sides.
+    """
+
+    counts: Round
+    source: Reader
+    target: Reader
+    writes: ConditionalWrites
+    fields: Any
+    text_of: TextFrom | None
+    newer: Container[str] = ()
+    about: Callable[[Found, Found | None], None] = lambda _, __: None
+
+    async def rows(
+        self, pairs: Pairs, judge: Callable[[Found | None, Found | None], Verdict]
+    ) -> AsyncGenerator[list[Conditional]]:
+        """Yield the documents that need a vector, some at a time. Raises SinkError, ApiError."""
+        waiting: list[tuple[Verdict, Found, Found | None]] = []
+        deletes: list[Conditional] = []
+        async with aclosing(pairs):
+            async for one, other in pairs:
+                self.counts.compared += 1
+                verdict = judge(one, other)
+                if verdict in (Verdict.SAME, Verdict.LEAVE):
+                    self.counts.same += verdict is Verdict.SAME
+                elif verdict is Verdict.DELETE and other is not None:
+                    deletes.append(Conditional({}, delete(other)))
+                elif verdict is Verdict.CONFLICT and one is not None:
+                    self.counts.conflict(one.id)
+                elif one is not None:
+                    waiting.append((verdict, one, other))
+                if len(waiting) >= FETCHED:
+                    if found := await self._fetched(waiting):
+                        yield found
+                    waiting = []
+                if len(deletes) >= FETCHED:
+                    await self._delete(deletes)
+                    deletes = []
+        await self._delete(deletes)
+        if waiting and (found := await self._fetched(waiting)):
+            yield found
+
+    async def _fetched(self, waiting: Sequence[tuple[Verdict, Found, Found | None]]) -> list[Conditional]:
+        """Return the documents that need a vector, with their fields; write the others."""
+        fetched = await self.source.fetch([one.id for _, one, _ in waiting], self.fields)
+        compared = [other.id for verdict, _, other in waiting if verdict is Verdict.COMPARE and other is not None]
+        others = await self.target.fetch(compared, self.fields) if compared else {}
+        rows: list[Conditional] = []
+        plain: list[Conditional] = []
+        for verdict, one, other in waiting:
+            found = fetched.get(one.id)
+            if found is None:
+                continue  # deleted meanwhile, which the next round sees
+            text = None if self.text_of is None else text_in(self.text_of, found.fields)
+            if self._is_done(verdict, found, text, others):
+                continue
+            write = copy(found) if verdict in (Verdict.COPY, Verdict.LOOK) else over(other, found)
+            self.about(found, other)
+            (plain if text is None else rows).append(Conditional(found.fields, write))
+        await put(self.writes, plain, self.counts)
+        return rows
+
+    def _is_done(self, verdict: Verdict, found: Found, text: str | None, others: dict[str, Found]) -> bool:
+        """Return whether nothing is to be done after all, now that the fields are known; count it."""
+        self.counts.without_text += text is None and self.text_of is not None
+        same = text is None if verdict is Verdict.LOOK else False
+        if verdict is Verdict.COMPARE and found.id in others:
+            same = others[found.id].fields == found.fields
+            if not same and found.id in self.newer:
+                self.counts.conflict(found.id)
+                return True
+        self.counts.same += same
+        return same
+
+    async def _delete(self, rows: Sequence[Conditional]) -> None:
+        self.counts.deleted += await _accepted(self.writes, rows, self.counts)
+
+
+async def put(writes: ConditionalWrites, rows: Sequence[Conditional], counts: Round) -> None:
+    """Write documents without vectors, and count them."""
+    counts.written += await _accepted(writes, rows, counts)
+
+
+async def _accepted(writes: ConditionalWrites, rows: Sequence[Conditional], counts: Round) -> int:
+    """Send writes; return how many the index accepted."""
+    if not rows:
+        return 0
+    before = len(writes.superseded)
+    refused = await writes.put(rows)
+    counts.failed += len(refused)
+    return len(rows) - len(refused) - (len(writes.superseded) - before)

@@ -1,0 +1,47 @@
+"""The comparison of source and target, which proves that the one is the other's copy, with the right vectors."""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+from typing import TYPE_CHECKING
+
+from aiomlcommons.inference.fields import TextFrom
+from aiomlcommons.reembedding.counts import Differences
+from aiomlcommons.reembedding.reading import Found, Reader, joined
+from aiomlcommons.reembedding.texts import text_in
+from aiomlcommons.reembedding.versions import fingerprint, seq_no_of
+
+if TYPE_CHECKING:
+    from aiomlcommons.reembedding.task import Task
+
+# Documents in a page with their texts.
+TEXTS = 1_000
+
+
+async def compared(task: Task, text_of: TextFrom, source: Reader, target: Reader) -> Differences:
+    """Return what the target differs in. The texts are those of the source."""
+    found = Differences()
+    texts = source.pages(source={"includes": text_of.names}, size=TEXTS)
+    async with aclosing(joined(texts, target.pages())) as pairs:
+        async for one, other in pairs:
+            found.compared += 1
+            _note(found, task, text_of, one, other)
+    return found
+
+
+def _note(found: Differences, task: Task, text_of: TextFrom, one: Found | None, other: Found | None) -> None:
+    """Note what the target has of a document of the source, or in its place."""
+    copied = None if other is None else seq_no_of(other.version)
+    if other is None:
+        if one is not None:
+            found.missing.add(one.id)
+    elif copied is None and not task.in_place:
+        found.by_others.add(other.id)
+    elif one is None:
+        found.extra.add(other.id)
+    elif copied != one.seq_no and not task.in_place:
+        found.stale.add(one.id)
+    elif (text := text_in(text_of, one.fields)) is None:
+        found.without_text.add(one.id)
+    elif other.fingerprint != fingerprint(task.model, text):
+        found.unembedded.add(one.id)

@@ -1,0 +1,119 @@
+"""What is to be done about a document, by how it was found in the source and in the target. Nothing here asks a server.
+
+Each verdict is carried out under the condition that the document is still as it was found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Mapping
+from enum import Enum, auto
+
+import attrs
+
+from aiomlcommons.reembedding.errors import ForeignVersions
+from aiomlcommons.reembedding.reading import Found
+from aiomlcommons.reembedding.versions import base_of, seq_no_of
+
+
+class Verdict(Enum):
+    """What is to be done."""
+
+    SAME = auto()
+    """Nothing: it is as it should be."""
+    COPY = auto()
+    """Copy it into the target, unless a copy there is newer."""
+    LOOK = auto()
+    """Copy it, if it has a text: the copy has no vector."""
+    WRITE = auto()
+    """Write it over what was found on the other side, or create it there."""
+    COMPARE = auto()
+    """Write it over what was found on the other side, unless their fields are the same."""
+    DELETE = auto()
+    """Delete it on the other side."""
+    LEAVE = auto()
+    """Nothing: it is for others."""
+    CONFLICT = auto()
+    """Nothing: others have written both. A person must tell which one counts."""
+
+
+def check_version(found: Found, index: str) -> None:
+    """Raise ForeignVersions for a document whose version the server did not count itself.
+
+    Each write of a shard has a sequence number, so that no document was written more often than its own says.
+    """
+    if found.version > found.seq_no + 1:
+        raise ForeignVersions(
+            f"index {index}: document {found.id!r} has the version {found.version}, which its writers gave it "
+            "(version_type=external): in a re-embedded index they would be refused, because the copies have versions "
+            "of their own; let the server count the versions, or stop these writers first"
+        )
+
+
+def whole(source: Found | None, target: Found | None) -> Verdict:
+    """Judge before the switch, when nobody else writes the target."""
+    if target is None:
+        return Verdict.SAME if source is None else Verdict.COPY
+    copied = seq_no_of(target.version)
+    if copied is None:
+        return Verdict.LEAVE
+    # A copy may be ahead of its source where a primary shard was lost before it told the others of a write.
+    if source is None or copied > source.seq_no:
+        return Verdict.DELETE
+    if copied < source.seq_no:
+        return Verdict.COPY
+    return Verdict.LOOK if target.fingerprint is None else Verdict.SAME
+
+
+@attrs.define
+class Late:
+    """Judges after the switch what the source got late.
+
+    ``late`` are the ids of what was written in the source after it was copied. ``brought`` are documents that were
+    brought over since: their version then, and the sequence number in the source that they are of.
+    """
+
+    late: Container[str]
+    brought: Mapping[str, tuple[int, int]]
+
+    def __call__(self, source: Found | None, target: Found | None) -> Verdict:
+        """Return the verdict."""
+        if target is None:
+            # What was copied and is gone was deleted by others.
+            wanted = source is not None and source.id in self.late and source.id not in self.brought
+            return Verdict.WRITE if wanted else Verdict.LEAVE
+        copied = self._copied(target)
+        if source is None:
+            return Verdict.LEAVE if copied is None else Verdict.DELETE
+        if copied is None:
+            both = source.id in self.late and source.seq_no != base_of(target.version)
+            return Verdict.CONFLICT if both else Verdict.LEAVE
+        return Verdict.WRITE if copied < source.seq_no else Verdict.SAME
+
+    def _copied(self, target: Found) -> int | None:
+        version, seq_no = self.brought.get(target.id, (None, None))
+        return seq_no if version == target.version else seq_no_of(target.version)
+
+
+@attrs.define
+class Back:
+    """Judges what others wrote in the target, which is to be brought into the source.
+
+    ``late`` are the ids of what was written in the source after it was copied, and ``newer`` of what was written there
+    after the alias went back. ``given`` was given back before.
+    """
+
+    late: Container[str]
+    newer: Container[str]
+    given: Container[str]
+
+    def __call__(self, source: Found | None, target: Found | None) -> Verdict:
+        """Return the verdict."""
+        if target is None:
+            if source is None or source.id in self.newer:
+                return Verdict.LEAVE
+            known = source.id in self.given or source.id not in self.late
+            return Verdict.DELETE if known else Verdict.LEAVE
+        copied = seq_no_of(target.version)
+        if source is None:
+            return Verdict.LEAVE if copied is not None or target.id in self.given else Verdict.WRITE
+        return Verdict.COMPARE if copied is None else Verdict.SAME
