@@ -59,12 +59,17 @@ def dumped_anyhow(data: Any, option: int = 0) -> bytes:
     return _dumped(data, option, lambda value, _: _as_text(value))
 
 
+def has_long_numbers(data: bytes) -> bool:
+    """Return whether JSON may hold whole numbers that only ``loaded`` keeps as they are."""
+    return _LONG_NUMBER.search(data) is not None
+
+
 def loaded(data: bytes) -> Any:
     """Parse strict JSON in UTF-8: whole numbers become ints of any size, other numbers doubles.
 
     Raises ValueError, which says why, also for a number beyond the range of a double.
     """
-    if _LONG_NUMBER.search(data) is None:
+    if not has_long_numbers(data):
         return orjson.loads(data)
     # orjson makes a float of a whole number of more than 64 bits, and is stricter otherwise, for example about
     # surrogates. A number loses digits here, and no escape such as \u0041.

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from aiomlcommons.errors import MLCommonsError
+from aiomlcommons.errors import MLCommonsError, ResponseTooLarge
 from aiomlcommons.ingest.sources.point_in_time import PointInTime
 from aiomlcommons.reembedding.errors import ReembeddingError
 from aiomlcommons.wire.codec import quoted
@@ -71,17 +71,35 @@ class Reader:
         body: dict[str, Any] = {"size": size, "sort": [{key: "asc"} for key in sort], "_source": source}
         if query is not None:
             body["query"] = query
-        while hits := await self._hits(body):
+        while True:
+            try:
+                hits = await self._hits(body)
+            except ResponseTooLarge:
+                if body["size"] == 1:
+                    raise
+                body["size"] //= 2
+                continue
+            if not hits:
+                return
             yield list(map(self._found, hits))
             body["search_after"] = hits[-1]["sort"]
 
-    async def fetch(self, ids: Iterable[str], source: Any = False) -> dict[str, Found]:
+    async def fetch(self, ids: Sequence[str], source: Any = False) -> dict[str, Found]:
         """Return those of some documents that are there, by their ids."""
-        wanted, found = list(ids), list[Any]()
-        for start in range(0, len(wanted), FETCHED):
-            query = {"ids": {"values": wanted[start : start + FETCHED]}}
-            found += await self._hits({"size": FETCHED, "sort": ["_doc"], "_source": source, "query": query})
-        return {hit["_id"]: self._found(hit) for hit in found}
+        parts = [ids[start : start + FETCHED] for start in range(0, len(ids), FETCHED)]
+        found: dict[str, Found] = {}
+        while parts:
+            part = parts.pop()
+            query = {"ids": {"values": part}}
+            try:
+                hits = await self._hits({"size": FETCHED, "sort": ["_doc"], "_source": source, "query": query})
+            except ResponseTooLarge:
+                if len(part) == 1:
+                    raise
+                parts += [part[::2], part[1::2]]
+            else:
+                found |= {hit["_id"]: self._found(hit) for hit in hits}
+        return found
 
     async def _hits(self, body: Mapping[str, Any]) -> list[Any]:
         asked: dict[str, Any] = {"version": True, "seq_no_primary_term": True, "track_total_hits": False}

@@ -51,7 +51,7 @@ class Rounds:
         self._patient = ml.options(wait=pace.stall_timeout)
         self._text_of = task.text_of
         self._brought: dict[str, tuple[int, int]] = {}
-        self._given: set[str] = set()
+        self._given: dict[str, int] = {}
 
     async def marks(self) -> dict[int, int]:
         """Return the global checkpoint of each shard of the source: up to there all copies have all writes."""
@@ -117,7 +117,7 @@ class Rounds:
             until: The marks of the source just before the alias went back to it: what was written there later is
                 newer. None: the alias has not gone back.
         """
-        task, given = self._task, list[str]()
+        task, given = self._task, dict[str, int]()
         async with self._between() as (source, target, counts):
             newer = await ids_since(self._patient, self._task.source, until) if until is not None else ()
             judge = verdicts.Back(await ids_since(self._patient, self._task.source, marks), newer, self._given)
@@ -130,18 +130,19 @@ class Rounds:
                     source=target,
                     target=source,
                     writes=writes,
-                    fields={"excludes": _of_models(task)},
+                    fields={"excludes": _of_models(task, made=embeds or task.old_pipeline)},
                     text_of=self._text_of if embeds else None,
                     newer=newer,
-                    about=lambda found, _: given.append(found.id),
+                    about=lambda found, _: given.update({found.id: found.seq_no}),
                 )
                 rows = changes.rows(pairs, lambda new, old: judge(old, new))
                 sink = self._sink(task.source, task.old_field or task.field, task.old_model or "")
                 await self._embed(counts, rows, sink, task.old_model or "")
                 superseded = {*writes.superseded, *sink.superseded}
             counts.superseded += len(superseded)
-            counts.without_vector += 0 if embeds or task.old_pipeline else counts.written
-        self._given |= {*given} - superseded
+            lost = task.old_field in {*_not_copied(task)} and not (embeds or task.old_pipeline)
+            counts.without_vector += counts.written if lost else 0
+        self._given |= {key: given[key] for key in given.keys() - superseded}
         return counts
 
     async def clear(self) -> Round:
@@ -206,7 +207,7 @@ class Rounds:
                 source=source,
                 target=target,
                 writes=writes,
-                fields={"excludes": [*task.dropped, task.field, task.of]},
+                fields={"excludes": _not_copied(task)},
                 text_of=self._text_of,
                 about=about,
             )
@@ -246,7 +247,13 @@ class Rounds:
         return int((await self._patient.request("GET", f"/{quoted(index)}/_count")).json()["count"])
 
 
-def _of_models(task: Task) -> list[str]:
-    """Return the fields that models make, which are not the writers' own."""
-    old = [] if task.old_field is None else [task.old_field, of(task.old_field)]
-    return [*{*task.dropped, task.field, task.of, *old}]
+def _not_copied(task: Task) -> list[str]:
+    """Return the fields that the copies do not get from the source: the old vectors, and what is made for the new."""
+    marked = [of(task.old_field)] if task.old_fingerprints and task.old_field in task.dropped else []
+    return [*{*task.dropped, *marked, task.field, task.of}]
+
+
+def _of_models(task: Task, *, made: bool) -> list[str]:
+    """Return the fields that the source does not get back: those that are ``made`` anew are not the writers' own."""
+    old = [task.old_field, of(task.old_field)] if made and task.old_field is not None else []
+    return [*{*_not_copied(task), *old}]

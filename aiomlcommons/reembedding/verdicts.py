@@ -78,9 +78,10 @@ class Late:
     def __call__(self, source: Found | None, target: Found | None) -> Verdict:
         """Return the verdict."""
         if target is None:
-            # What was copied and is gone was deleted by others.
-            wanted = source is not None and source.id in self.late and source.id not in self.brought
-            return Verdict.WRITE if wanted else Verdict.LEAVE
+            if source is None or source.id not in self.late:
+                return Verdict.LEAVE  # what was copied and is gone was deleted by others
+            _, seq_no = self.brought.get(source.id, (0, -1))
+            return Verdict.WRITE if source.seq_no > seq_no else Verdict.LEAVE
         copied = self._copied(target)
         if source is None:
             return Verdict.LEAVE if copied is None else Verdict.DELETE
@@ -99,12 +100,12 @@ class Back:
     """Judges what others wrote in the target, which is to be brought into the source.
 
     ``late`` are the ids of what was written in the source after it was copied, and ``newer`` of what was written there
-    after the alias went back. ``given`` was given back before.
+    after the alias went back. ``given`` was given back before: the sequence numbers in the target that it is of.
     """
 
     late: Container[str]
     newer: Container[str]
-    given: Container[str]
+    given: Mapping[str, int]
 
     def __call__(self, source: Found | None, target: Found | None) -> Verdict:
         """Return the verdict."""
@@ -115,5 +116,6 @@ class Back:
             return Verdict.DELETE if known else Verdict.LEAVE
         copied = seq_no_of(target.version)
         if source is None:
-            return Verdict.LEAVE if copied is not None or target.id in self.given else Verdict.WRITE
+            wanted = copied is None and target.seq_no > self.given.get(target.id, -1)
+            return Verdict.WRITE if wanted else Verdict.LEAVE
         return Verdict.COMPARE if copied is None else Verdict.SAME

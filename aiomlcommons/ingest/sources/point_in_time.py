@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import attrs
 
-from aiomlcommons.errors import ApiError, ConnectError, DecodeError
+from aiomlcommons.errors import ApiError, ConnectError
 from aiomlcommons.ingest.errors import SourceError
-from aiomlcommons.ingest.json_values import loaded
+from aiomlcommons.ingest.json_values import has_long_numbers, loaded
 
 if TYPE_CHECKING:
     from aiomlcommons.client import Client
@@ -72,10 +72,8 @@ class PointInTime:
         pit = {"id": self._id, "keep_alive": self.keep_alive}
         # GET, which the session may retry.
         response = await self.ml.request("GET", "/_search", query=query, body={**body, "pit": pit})
-        try:
-            return loaded(response.body)  # documents keep whole numbers of any length
-        except ValueError as error:
-            raise DecodeError(str(error), response) from None
+        page = response.json()
+        return loaded(response.body) if has_long_numbers(response.body) else page
 
     async def _open(self) -> str:
         query = {"keep_alive": self.keep_alive, "allow_partial_pit_creation": "false"}
