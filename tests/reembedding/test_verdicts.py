@@ -132,8 +132,8 @@ def test_after_the_switch_no_write_to_the_new_index_is_replaced_and_no_late_one_
         elif key not in straggler.latest:
             assert key not in target.docs, "nothing that was deleted comes back"
     for key, text in straggler.latest.items():
-        if key not in writer.latest:
-            assert target.texts().get(key) == text, "no late write is lost"
+        if key not in writer.latest and key not in conflicts:
+            assert target.texts().get(key) == text, "no late write is lost without being told"
 
 
 @settings(max_examples=100, deadline=None)
