@@ -67,7 +67,7 @@ class World:
                 assert np.allclose(numbers(found[key]["v"]), vector, atol=1e-6), key
                 assert found[key]["v_of"] == fingerprint(self.model, text)
         return {
-            key: one.get("text") if "v" in one or not one.get("text") else f"{one['text']}, bare"
+            key: one.get("text") if "v" in one or not (one.get("text") or "").strip() else f"{one['text']}, bare"
             for key, one in found.items()
         }
 
@@ -134,10 +134,10 @@ async def test_an_index_is_copied_kept_up_with_switched_and_given_back(world: Wo
 
     # What was written since, and what is gone.
     await bulk(world.cluster, world.old, put("m3", "newer 3"), put("added", "added"), gone("m4"), put("m5", None))
-    caught, marks = await rounds.since(marks)
-    assert (caught.embedded, caught.without_text) == (3, 1 + 2), (
-        "only what differs is embedded, though all is after the mark"
-    )
+    caught, _ = await rounds.since({})
+    assert (caught.compared, caught.embedded, caught.without_text) == (43, 3, 3), "only what differs is embedded"
+    again, marks = await rounds.since(marks)
+    assert (again.compared, again.written) == (4, 0)
     again, marks = await rounds.since(marks)
     assert (again.compared, again.written) == (0, 0)
     assert (await rounds.differences()).extra.ids == ["m4"]
@@ -268,14 +268,15 @@ async def test_a_copy_that_is_killed_at_any_moment_goes_on_where_it_was(world: W
     await world.create()
     await bulk(world.cluster, world.old, *(put(f"m{n}", f"text {n}") for n in range(240)))
     async with killing_proxy(world.cluster.url) as proxy:
-        for number, passed_on in ((1, False), (1, True), (4, False), (6, True)):
+        for number, passed_on in ((1, False), (2, True), (4, True)):
             proxy.moment, proxy.heard = Moment("POST", "/_bulk", number, passed_on), []
             proxy.process = await process(proxy.url, world.models.url, world.old, world.new, world.model)
             assert await proxy.process.wait() == -9
     before = await world.texts(world.new)
     assert 0 < len(before) < 240, "some of it was done by then"
     rest = await world.rounds().whole()
-    assert (rest.embedded, rest.same) == (240 - len(before), len(before)), "and is not done again"
+    # What was on its way when the last one was killed may have come since.
+    assert (rest.embedded + rest.same, rest.same >= len(before)) == (240, True), "what was done is not done again"
     assert (await world.rounds().differences()).wrong == []
     assert await world.texts(world.new) == {f"m{n}": f"text {n}" for n in range(240)}
 
