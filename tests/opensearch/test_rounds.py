@@ -18,7 +18,7 @@ from aiomlcommons import Session, emulator
 from aiomlcommons.inference.vectors import Vectors
 from aiomlcommons.ingest.sinks.conditional import Conditional, ConditionalWrites, Write
 from aiomlcommons.reembedding.errors import ForeignVersions, ReembeddingError
-from aiomlcommons.reembedding.reading import Reader
+from aiomlcommons.reembedding.reading import Found, Reader
 from aiomlcommons.reembedding.rounds import Rounds
 from aiomlcommons.reembedding.task import Pace, Task
 from aiomlcommons.reembedding.versions import fingerprint, version_of
@@ -91,8 +91,9 @@ async def world(opensearch_url: str, tmp_path: Path) -> AsyncIterator[World]:
         Session(opensearch_url) as cluster,
     ):
         await ml.settings.allow_first_model()
-        models = [(await ml.models.ensure(name)).model_id for name in ("all-MiniLM-L6-v2", "all-MiniLM-L12-v2")]
-        found = World(cluster, ml, proxy, *models, tmp_path)
+        new = (await ml.models.ensure("all-MiniLM-L6-v2")).model_id
+        old = (await ml.models.ensure("all-MiniLM-L12-v2")).model_id
+        found = World(cluster, ml, proxy, new, old, tmp_path)
         yield found
         await cluster.request("DELETE", f"/{found.old},{found.new}", query={"ignore_unavailable": "true"})
 
@@ -306,22 +307,28 @@ async def test_the_index_that_stands_in_for_a_server_keeps_versions_as_a_server_
 
 
 async def agree(
-    world: World, writes: ConditionalWrites, here: VersionedIndex, op: str, key: str, text: str, old: Any, version: int
+    world: World,
+    writes: ConditionalWrites,
+    here: VersionedIndex,
+    op: str,
+    key: str,
+    text: str,
+    old: Found | None,
+    version: int,
 ) -> None:
     """Do something with a condition on both, and compare whether it was done."""
-    there = None
-    if old is not None:  # the numbers of the server count all documents of a shard
-        now = (await world.cluster.request("GET", f"/{world.new}/_doc/{key}")).json()
-        was = here.docs[key][0].seq_no == old.seq_no
-        there = {"seq_no": now["_seq_no"] - (not was), "primary_term": now["_primary_term"]}
-    does: dict[str, tuple[Write | None, Callable[[], bool]]] = {
+    does: dict[str, tuple[Write, Callable[[], bool]]] = {
         "copy": (Write(op="index", id=key, version=version), lambda: here.copy(key, text, version, None)),
         "create": (Write(op="create", id=key), lambda: here.create(key, text, None)),
-        "over": (there and Write(op="index", id=key, **there), lambda: here.over(old, text, None)),
-        "delete over": (there and Write(op="delete", id=key, **there), lambda: here.delete_found(old)),
     }
-    write, done = does.get(op, (None, bool))
-    if write is not None:
+    if old is not None:  # the numbers of the server count all documents of a shard
+        now = (await world.cluster.request("GET", f"/{world.new}/_doc/{key}")).json()
+        seq_no = now["_seq_no"] - (here.docs[key][0].seq_no != old.seq_no)
+        write = Write(op="index", id=key, seq_no=seq_no, primary_term=now["_primary_term"])
+        does["over"] = write, lambda: here.over(old, text, None)
+        does["delete over"] = attrs.evolve(write, op="delete"), lambda: here.delete_found(old)
+    if op in does:
+        write, done = does[op]
         superseded = len(writes.superseded)
         assert await writes.put([Conditional({} if "delete" in op else {"text": text}, write)]) == []
         assert (len(writes.superseded) == superseded) == done(), (op, key, text)
