@@ -144,8 +144,9 @@ async def test_an_index_that_is_read_only_is_refused() -> None:
             ("write", in_place, "so that its documents cannot get a field"),
         ):
             await given.ml.indices.put_settings("docs", {f"index.blocks.{block}": True})
+            settings: dict[str, Any] = {"model": NEW, "alias": "live", **options}
             with pytest.raises(MLCommonsError, match=words):
-                await given.ml.reembed(**{"index": "docs", "model": NEW, "alias": "live", **options})
+                await given.ml.reembed("docs", **settings)
             await given.ml.indices.put_settings("docs", {f"index.blocks.{block}": None})
         assert set(await given.ml.indices.aliases()) == {"docs"}
 

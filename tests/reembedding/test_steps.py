@@ -27,7 +27,7 @@ TEXTS = {str(row["id"]): str(row["text"]) for row in ROWS}
 
 async def test_an_index_gets_a_new_model_behind_its_alias_and_the_old_one_stays() -> None:
     async with world() as given:
-        body = {"filter": {"range": {"year": {"gte": 1}}}, "is_write_index": True}
+        body: dict[str, Any] = {"filter": {"range": {"year": {"gte": 1}}}, "is_write_index": True}
         await given.ml.indices.update_aliases([AddAlias("docs", "live", **body)])
         async with given.ml.reembed("docs", model=NEW, alias="live", old_model=given.old) as job:
             assert job.plan.documents == 10

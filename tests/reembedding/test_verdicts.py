@@ -148,8 +148,8 @@ def test_after_the_switch_no_write_to_the_new_index_is_replaced_and_no_late_one_
         elif text is not None:
             assert target.texts().get(key) in {text, straggler.latest.get(key)}
     for key, text in straggler.latest.items():
-        if key not in writer.latest:
-            assert target.texts().get(key) == text, "no late write is lost"
+        if key not in writer.latest and key not in conflicts:
+            assert target.texts().get(key) == text, "no late write is lost without being told"
 
 
 @settings(max_examples=100, deadline=None)
