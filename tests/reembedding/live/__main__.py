@@ -54,6 +54,7 @@ class Trial:
     freeze: bool = False
     prefix: str = "h4"
     longest: float = LONGEST
+    followed: float = FOLLOWED
     options: dict[str, Any] = attrs.field(factory=dict)
 
 
@@ -182,7 +183,7 @@ async def run(trial: Trial, folder: Path) -> Outcome:
                 await killer.kill(number)
             finishing = asyncio.create_task(killer.finish())
             await _switched(ml, made, finishing)
-            await asyncio.sleep(FOLLOWED)
+            await asyncio.sleep(trial.followed)
             writes = await ended(writer)
             stop.touch()
             report = await finishing
