@@ -14,17 +14,23 @@ from aiomlcommons.reembedding.counts import Round
 from aiomlcommons.reembedding.reading import FETCHED, Found, Reader
 from aiomlcommons.reembedding.texts import text_in
 from aiomlcommons.reembedding.verdicts import Verdict
-from aiomlcommons.reembedding.versions import version_of
+from aiomlcommons.reembedding.versions import FIRST, version_of
 
 Pairs: TypeAlias = "AsyncGenerator[tuple[Found | None, Found | None]]"
 """A document as it was found where it comes from, and where it goes."""
 
 
-def over(found: Found | None, of: Found) -> Write:
-    """Return the write of a document over what was found of it, or to where nothing was found."""
-    if found is None:
+def over(found: Found | None, of: Found, *, anew: bool = False) -> Write:
+    """Return the write of a document over what was found of it, or to where nothing was found.
+
+    ``anew`` makes it again though it was deleted. Else it is not made where others have deleted it a while ago: such a
+    document has a version still, and one that never was there has none.
+    """
+    if found is not None:
+        return _on("index", found)
+    if anew:
         return Write(op="create", id=of.id, routing=of.routing)
-    return _on("index", found)
+    return Write(op="index", id=of.id, routing=of.routing, version=FIRST, newer=True)
 
 
 def _on(op: Any, found: Found) -> Write:
@@ -58,6 +64,8 @@ class Changes:
         fields: What of a document is copied, as ``_source`` of a search.
         text_of: The text of a document. None: there is no model, and none gets a vector.
         newer: Ids that COMPARE must not write over.
+        alone: Whether nobody else deletes documents where they go.
+        removed: The ids of those that were deleted there by these rounds, which grow.
         about: What is known of each document that is written: called with what was found of it on both sides.
     """
 
@@ -68,6 +76,8 @@ class Changes:
     fields: Any
     text_of: TextFrom | None
     newer: Container[str] = ()
+    alone: bool = False
+    removed: set[str] = attrs.field(factory=set)
     about: Callable[[Found, Found | None], None] = lambda _, __: None
 
     async def rows(
@@ -84,6 +94,7 @@ class Changes:
                     self.counts.same += verdict is Verdict.SAME
                 elif verdict is Verdict.DELETE and other is not None:
                     deletes.append(Conditional({}, delete(other)))
+                    self.removed.add(other.id)
                 elif verdict is Verdict.CONFLICT and one is not None:
                     self.counts.conflict(one.id)
                 elif one is not None:
@@ -113,7 +124,8 @@ class Changes:
             text = None if self.text_of is None else text_in(self.text_of, found.fields)
             if self._is_done(verdict, found, text, others):
                 continue
-            write = copy(found) if verdict in (Verdict.COPY, Verdict.LOOK) else over(other, found)
+            is_copy = verdict in (Verdict.COPY, Verdict.LOOK)
+            write = copy(found) if is_copy else over(other, found, anew=self.alone or found.id in self.removed)
             self.about(found, other)
             (plain if text is None else rows).append(Conditional(found.fields, write))
         await put(self.writes, plain, self.counts)

@@ -52,6 +52,8 @@ class Rounds:
         self._text_of = task.text_of
         self._brought: dict[str, tuple[int, int]] = {}
         self._given: dict[str, int] = {}
+        # What these rounds themselves deleted, in which index.
+        self._removed: dict[str, set[str]] = {task.source: set(), task.target: set()}
 
     async def marks(self) -> dict[int, int]:
         """Return the global checkpoint of each shard of the source: up to there all copies have all writes."""
@@ -62,15 +64,19 @@ class Rounds:
         await refreshed(self._patient, self._task.source)
         return set(await ids_since(self._patient, self._task.source, marks))
 
-    async def whole(self) -> Round:
-        """Make the target what the source is, before the switch: copy, embed, and delete what is gone."""
+    async def whole(self, *, again: bool = False) -> Round:
+        """Make the target what the source is, before the switch: copy, embed, and delete what is gone.
+
+        ``again`` is for a further switch: what others wrote in the target was given back by ``back``, and what the
+        source got since then counts.
+        """
         async with self._between() as (source, target, counts):
             pairs = checked(self._task, joined(source.pages(), target.pages()))
             total = await self._count(self._task.source) - await self._count(self._task.target)
-            await self._forward(counts, source, target, pairs, verdicts.whole, total=max(0, total))
+            await self._forward(counts, source, target, pairs, _judge(again), total=max(0, total))
         return counts
 
-    async def since(self, marks: Marks) -> tuple[Round, dict[int, int]]:
+    async def since(self, marks: Marks, *, again: bool = False) -> tuple[Round, dict[int, int]]:
         """Copy what was written in the source after ``marks``, before the switch; return the next marks too.
 
         Deletes leave nothing to be found by: ``whole`` finds them.
@@ -78,7 +84,7 @@ class Rounds:
         new = await self.marks()  # before the refresh, which shows what is up to there
         async with self._between() as (source, target, counts):
             pairs = checked(self._task, written_since(self._patient, self._task, marks, new, target))
-            await self._forward(counts, source, target, pairs, verdicts.whole)
+            await self._forward(counts, source, target, pairs, _judge(again))
         return counts, new
 
     async def late(self, marks: Marks) -> Round:
@@ -138,6 +144,8 @@ class Rounds:
                     fields={"excludes": _of_models(task, made=embeds or task.old_pipeline)},
                     text_of=self._text_of if embeds else None,
                     newer=newer,
+                    alone=until is None,
+                    removed=self._removed[task.source],
                     about=lambda found, _: given.update({found.id: found.seq_no}),
                 )
                 rows = changes.rows(pairs, lambda new, old: judge(old, new))
@@ -170,11 +178,11 @@ class Rounds:
         counts.seconds = time.monotonic() - begun
         return counts
 
-    async def differences(self) -> Differences:
+    async def differences(self, *, again: bool = False) -> Differences:
         """Compare source and target, and write nothing."""
         begun, task = time.monotonic(), self._task
         async with self._between() as (source, target, _):
-            found = await compared(task, self._text_of, source, target)
+            found = await compared(task, self._text_of, source, target, _judge(again))
         found.seconds = time.monotonic() - begun
         return found
 
@@ -214,6 +222,7 @@ class Rounds:
                 writes=writes,
                 fields={"excludes": _not_copied(task)},
                 text_of=self._text_of,
+                removed=self._removed[task.target],
                 about=about,
             )
             sink = self._sink(task.target, task.field, task.model)
@@ -256,6 +265,10 @@ def _not_copied(task: Task) -> list[str]:
     """Return the fields that the copies do not get from the source: the old vectors, and what is made for the new."""
     marked = [of(task.old_field)] if task.old_fingerprints and task.old_field in task.dropped else []
     return [*{*task.dropped, *marked, task.field, task.of}]
+
+
+def _judge(again: bool) -> Callable[[Found | None, Found | None], Verdict]:
+    return verdicts.again if again else verdicts.whole
 
 
 def _of_models(task: Task, *, made: bool) -> list[str]:

@@ -10,6 +10,8 @@ from hashlib import blake2b
 
 BITS = 20
 """Bits of a version that are left to the writes of others: a million of them to one document."""
+FIRST = 1
+"""The version of a document that others made. None has a lower one, so that this is the least that a write can have."""
 _LEAST = 1 << BITS
 _OTHERS = _LEAST - 1
 

@@ -52,15 +52,23 @@ def snapshot(index: VersionedIndex) -> dict[str, Found]:
 
 
 def carry_out(
-    here: dict[str, Found], there: dict[str, Found], into: VersionedIndex, judge: Judge
+    here: dict[str, Found],
+    there: dict[str, Found],
+    into: VersionedIndex,
+    judge: Judge,
+    removed: set[str] | None = None,
+    *,
+    alone: bool = False,
 ) -> dict[str, tuple[int, int]]:
     """Do what verdicts say; return what was written, with its version and what it is of."""
     brought: dict[str, tuple[int, int]] = {}
+    removed = set() if removed is None else removed
     for key in sorted({*here, *there}):
         one, other = here.get(key), there.get(key)
         verdict = judge(one, other)
         if verdict is Verdict.DELETE:
             assert other is not None
+            removed.add(key)
             into.delete_found(other)
         elif verdict in (Verdict.COPY, Verdict.LOOK):
             assert one is not None
@@ -68,7 +76,7 @@ def carry_out(
         elif verdict in (Verdict.WRITE, Verdict.COMPARE):
             assert one is not None
             done = (
-                into.create(key, one.fields["text"], "f")
+                into.create(key, one.fields["text"], "f", anew=alone or key in removed)
                 if other is None
                 else into.over(other, one.fields["text"], "f")
             )
@@ -112,24 +120,28 @@ def test_after_the_switch_no_write_to_the_new_index_is_replaced_and_no_late_one_
     mark = source.mark
     straggler, writer = Writer(source, "late"), Writer(target, "new")
     straggler(late)
+    past_the_alias: set[str] = set()
     brought: dict[str, tuple[int, int]] = {}
     conflicts: set[str] = set()
+    removed: set[str] = set()
     for before, between, during in [*after, ([], [], [])]:
         writer(before)
         ids = {key for key, (found, _) in source.docs.items() if found.seq_no > mark}
         judge = verdicts.Late(ids, brought)
         there = snapshot(target)
-        straggler(data.draw(ops) if between else [])
+        passing = data.draw(ops) if between else []
+        straggler(passing)
+        past_the_alias |= {key for _, key in passing}
         writer(between)
         here = snapshot(source)
         writer(during)
         conflicts |= {key for key in here if judge(here[key], there.get(key)) is Verdict.CONFLICT}
-        brought |= carry_out(here, there, target, judge)
+        brought |= carry_out(here, there, target, judge, removed)
     for key, text in writer.latest.items():
         if text is not None:
             # Where both wrote a document, either is the latest; else nothing may replace what the new index took.
             assert target.texts().get(key) in {text, *([straggler.latest[key]] if key in straggler.latest else [])}
-        elif key not in straggler.latest:
+        elif key not in past_the_alias:
             assert key not in target.docs, "nothing that was deleted comes back"
     for key, text in straggler.latest.items():
         if key not in writer.latest:
@@ -152,7 +164,7 @@ def test_the_way_back_brings_the_writes_to_the_new_index_into_the_old_one(
         writer(between)
         new = snapshot(target)
         writer(during)
-        gave = carry_out(new, old, source, lambda new, old, back=back: back(old, new))
+        gave = carry_out(new, old, source, lambda new, old, back=back: back(old, new), alone=True)
         given |= {key: seq_no for key, (_, seq_no) in gave.items()}
     got = source.texts()
     if killed:  # what one run gave back, and was deleted then, a later run takes for a late write: it is left

@@ -45,9 +45,9 @@ class VersionedIndex:
         self.index(found.id, text, fingerprint)
         return True
 
-    def create(self, key: str, text: str, fingerprint: str | None) -> bool:
-        """Write with ``create``."""
-        if key in self.docs:
+    def create(self, key: str, text: str, fingerprint: str | None, *, anew: bool) -> bool:
+        """Write with ``create``, or not ``anew`` with the version 1, which nothing has that never was there."""
+        if key in self.docs if anew else self._version(key) >= 1:
             return False
         self.index(key, text, fingerprint)
         return True

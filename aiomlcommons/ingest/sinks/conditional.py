@@ -37,6 +37,7 @@ class Write:
         id: Its id.
         routing: Its routing, if it has one.
         version: Only over an older version than this one, which it has from then on, or over the same.
+        newer: Not over the same version, nor over one that was deleted: only where it is newer than all.
         seq_no: Only over the document with this sequence number, and with ``primary_term``.
         primary_term: See ``seq_no``.
     """
@@ -45,6 +46,7 @@ class Write:
     id: str
     routing: str | None = None
     version: int | None = None
+    newer: bool = False
     seq_no: int | None = None
     primary_term: int | None = None
 
@@ -54,7 +56,7 @@ class Write:
         if self.routing is not None:
             about["routing"] = self.routing
         if self.version is not None:
-            about |= {"version": self.version, "version_type": "external_gte"}
+            about |= {"version": self.version, "version_type": "external" if self.newer else "external_gte"}
         if self.seq_no is not None:
             about |= {"if_seq_no": self.seq_no, "if_primary_term": self.primary_term}
         return orjson.dumps({self.op: about}, option=orjson.OPT_APPEND_NEWLINE)
