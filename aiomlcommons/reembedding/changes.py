@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Container, Sequence
+from collections.abc import AsyncGenerator, Callable, Container, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any, TypeAlias
 
@@ -14,23 +14,17 @@ from aiomlcommons.reembedding.counts import Round
 from aiomlcommons.reembedding.reading import FETCHED, Found, Reader
 from aiomlcommons.reembedding.texts import text_in
 from aiomlcommons.reembedding.verdicts import Verdict
-from aiomlcommons.reembedding.versions import FIRST, version_of
+from aiomlcommons.reembedding.versions import NOTHING, dropped, version_of
 
 Pairs: TypeAlias = "AsyncGenerator[tuple[Found | None, Found | None]]"
 """A document as it was found where it comes from, and where it goes."""
 
 
-def over(found: Found | None, of: Found, *, anew: bool = False) -> Write:
-    """Return the write of a document over what was found of it, or to where nothing was found.
-
-    ``anew`` makes it again though it was deleted. Else it is not made where others have deleted it a while ago: such a
-    document has a version still, and one that never was there has none.
-    """
-    if found is not None:
-        return _on("index", found)
-    if anew:
+def over(found: Found | None, of: Found) -> Write:
+    """Return the write of a document over what was found of it, or to where nothing was found."""
+    if found is None:
         return Write(op="create", id=of.id, routing=of.routing)
-    return Write(op="index", id=of.id, routing=of.routing, version=FIRST, newer=True)
+    return _on("index", found)
 
 
 def _on(op: Any, found: Found) -> Write:
@@ -40,6 +34,16 @@ def _on(op: Any, found: Found) -> Write:
 def copy(found: Found) -> Write:
     """Return the write of the copy of a document."""
     return Write(op="index", id=found.id, routing=found.routing, version=version_of(found.seq_no))
+
+
+def bring(found: Found, version: int) -> Write:
+    """Return the write of a document to where nothing is, and where nothing of a higher version was deleted."""
+    return Write(op="index", id=found.id, routing=found.routing, version=version)
+
+
+def drop(found: Found) -> Write:
+    """Return the delete of a copy."""
+    return Write(op="delete", id=found.id, routing=found.routing, version=dropped(found.version))
 
 
 def update(found: Found) -> Write:
@@ -64,9 +68,9 @@ class Changes:
         fields: What of a document is copied, as ``_source`` of a search.
         text_of: The text of a document. None: there is no model, and none gets a vector.
         newer: Ids that COMPARE must not write over.
-        alone: Whether nobody else deletes documents where they go.
-        removed: The ids of those that were deleted there by these rounds, which grow.
         about: What is known of each document that is written: called with what was found of it on both sides.
+        deleted: Where the ids of documents are added that were deleted on the other side.
+        versions: The versions of documents of the verdict BRING. Default: that of what was never there.
     """
 
     counts: Round
@@ -76,9 +80,9 @@ class Changes:
     fields: Any
     text_of: TextFrom | None
     newer: Container[str] = ()
-    alone: bool = False
-    removed: set[str] = attrs.field(factory=set)
     about: Callable[[Found, Found | None], None] = lambda _, __: None
+    deleted: set[str] = attrs.field(factory=set)
+    versions: Mapping[str, int] = attrs.field(factory=dict)
 
     async def rows(
         self, pairs: Pairs, judge: Callable[[Found | None, Found | None], Verdict]
@@ -92,9 +96,8 @@ class Changes:
                 verdict = judge(one, other)
                 if verdict in (Verdict.SAME, Verdict.LEAVE):
                     self.counts.same += verdict is Verdict.SAME
-                elif verdict is Verdict.DELETE and other is not None:
-                    deletes.append(Conditional({}, delete(other)))
-                    self.removed.add(other.id)
+                elif verdict in (Verdict.DELETE, Verdict.DROP) and other is not None:
+                    deletes.append(Conditional({}, (drop if verdict is Verdict.DROP else delete)(other)))
                 elif verdict is Verdict.CONFLICT and one is not None:
                     self.counts.conflict(one.id)
                 elif one is not None:
@@ -124,12 +127,15 @@ class Changes:
             text = None if self.text_of is None else text_in(self.text_of, found.fields)
             if self._is_done(verdict, found, text, others):
                 continue
-            is_copy = verdict in (Verdict.COPY, Verdict.LOOK)
-            write = copy(found) if is_copy else over(other, found, anew=self.alone or found.id in self.removed)
             self.about(found, other)
-            (plain if text is None else rows).append(Conditional(found.fields, write))
+            (plain if text is None else rows).append(Conditional(found.fields, self._write(verdict, found, other)))
         await put(self.writes, plain, self.counts)
         return rows
+
+    def _write(self, verdict: Verdict, found: Found, other: Found | None) -> Write:
+        if verdict is Verdict.BRING:
+            return bring(found, self.versions.get(found.id, NOTHING))
+        return copy(found) if verdict in (Verdict.COPY, Verdict.LOOK) else over(other, found)
 
     def _is_done(self, verdict: Verdict, found: Found, text: str | None, others: dict[str, Found]) -> bool:
         """Return whether nothing is to be done after all, now that the fields are known; count it."""
@@ -145,6 +151,7 @@ class Changes:
 
     async def _delete(self, rows: Sequence[Conditional]) -> None:
         self.counts.deleted += await _accepted(self.writes, rows, self.counts)
+        self.deleted |= {row.write.id for row in rows} - self.writes.superseded.keys()
 
 
 async def put(writes: ConditionalWrites, rows: Sequence[Conditional], counts: Round) -> None:

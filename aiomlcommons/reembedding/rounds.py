@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from aiomlcommons.ingest.sinks.conditional import NO_PIPELINE, Conditional, ConditionalSink, ConditionalWrites
 from aiomlcommons.progress.telling import Progressing
@@ -23,12 +23,13 @@ from aiomlcommons.reembedding.scanning import checked, ids_since, without_vector
 from aiomlcommons.reembedding.shards import checkpoints, refreshed
 from aiomlcommons.reembedding.task import Pace, Task, of
 from aiomlcommons.reembedding.verdicts import Verdict
-from aiomlcommons.reembedding.versions import fingerprint
+from aiomlcommons.reembedding.versions import NOTHING, dropped_at, fingerprint
 from aiomlcommons.wire.codec import quoted
 
 if TYPE_CHECKING:
     from aiomlcommons.client import Client
 
+Judge: TypeAlias = "Callable[[Found | None, Found | None], Verdict]"
 Marks = Mapping[int, int]
 """Sequence numbers by shard: what has a higher one was written later."""
 
@@ -51,9 +52,8 @@ class Rounds:
         self._patient = ml.options(wait=pace.stall_timeout)
         self._text_of = task.text_of
         self._brought: dict[str, tuple[int, int]] = {}
+        self._deleted: set[str] = set()
         self._given: dict[str, int] = {}
-        # What these rounds themselves deleted, in which index.
-        self._removed: dict[str, set[str]] = {task.source: set(), task.target: set()}
 
     async def marks(self) -> dict[int, int]:
         """Return the global checkpoint of each shard of the source: up to there all copies have all writes."""
@@ -92,17 +92,38 @@ class Rounds:
 
         ``marks`` are those up to which the source was copied when the alias was switched: always the same ones.
         """
+        async with self._between() as (source, target, counts):
+            late = await ids_since(self._patient, self._task.source, marks)
+            judge = verdicts.Late(late, self._brought, self._deleted)
+            pairs = joined(source.pages(), target.pages())
+            superseded = await self._bring(counts, source, target, pairs, judge)
+            # A delete of ours, before the switch, keeps nothing away that was written in the source after it.
+            ours = {key: version for key, why in superseded.items() if (version := dropped_at(why)) is not None}
+            if ours:
+                pairs = _alone(await source.fetch(list(ours)))
+                await self._bring(counts, source, target, pairs, lambda _, __: Verdict.BRING, ours)
+        return counts
+
+    async def _bring(
+        self,
+        counts: Round,
+        source: Reader,
+        target: Reader,
+        pairs: Pairs,
+        judge: Judge,
+        versions: Mapping[str, int] | None = None,
+    ) -> dict[str, str]:
+        """Carry verdicts out after the switch, and keep in mind what was done."""
         wanted: dict[str, tuple[int, int]] = {}
 
         def about(found: Found, other: Found | None) -> None:
-            wanted[found.id] = (1 if other is None else other.version + 1, found.seq_no)
+            first = (versions or {}).get(found.id, NOTHING)
+            wanted[found.id] = (first if other is None else other.version + 1, found.seq_no)
 
-        async with self._between() as (source, target, counts):
-            judge = verdicts.Late(await ids_since(self._patient, self._task.source, marks), self._brought)
-            pairs = joined(source.pages(), target.pages())
-            superseded = await self._forward(counts, source, target, pairs, judge, about=about)
-        self._brought |= {key: wanted[key] for key in wanted.keys() - superseded}
-        return counts
+        known = {"about": about, "deleted": self._deleted, "versions": versions or {}}
+        superseded = await self._forward(counts, source, target, pairs, judge, known=known)
+        self._brought |= {key: wanted[key] for key in wanted.keys() - superseded.keys()}
+        return superseded
 
     async def follow(self, marks: Marks | None = None) -> tuple[Round, dict[int, int]]:
         """Embed what others wrote into the target without a right vector after ``marks`` (of the target; None: all).
@@ -144,8 +165,6 @@ class Rounds:
                     fields={"excludes": _of_models(task, made=embeds or task.old_pipeline)},
                     text_of=self._text_of if embeds else None,
                     newer=newer,
-                    alone=until is None,
-                    removed=self._removed[task.source],
                     about=lambda found, _: given.update({found.id: found.seq_no}),
                 )
                 rows = changes.rows(pairs, lambda new, old: judge(old, new))
@@ -207,12 +226,15 @@ class Rounds:
         source: Reader,
         target: Reader,
         pairs: Pairs,
-        judge: Callable[[Found | None, Found | None], Verdict],
+        judge: Judge,
         *,
         total: int | None = None,
-        about: Callable[[Found, Found | None], None] = lambda _, __: None,
-    ) -> set[str]:
-        """Carry verdicts out from the source to the target; return the ids of what was superseded."""
+        known: Mapping[str, Any] | None = None,
+    ) -> dict[str, str]:
+        """Carry verdicts out from the source to the target; return what was superseded, with the server's words.
+
+        ``known`` are further arguments of ``Changes``.
+        """
         task = self._task
         async with self._writes(task.target) as writes:
             changes = Changes(
@@ -222,12 +244,11 @@ class Rounds:
                 writes=writes,
                 fields={"excludes": _not_copied(task)},
                 text_of=self._text_of,
-                removed=self._removed[task.target],
-                about=about,
+                **(known or {}),
             )
             sink = self._sink(task.target, task.field, task.model)
             await self._embed(counts, changes.rows(pairs, judge), sink, task.model, total)
-            superseded = {*writes.superseded, *sink.superseded}
+            superseded = writes.superseded | sink.superseded
         counts.superseded += len(superseded)
         return superseded
 
@@ -261,13 +282,20 @@ class Rounds:
         return int((await self._patient.request("GET", f"/{quoted(index)}/_count")).json()["count"])
 
 
+async def _alone(found: Mapping[str, Found]) -> Pairs:
+    """Yield documents of which nothing is on the other side."""
+    for one in found.values():
+        yield one, None
+
+
 def _not_copied(task: Task) -> list[str]:
     """Return the fields that the copies do not get from the source: the old vectors, and what is made for the new."""
-    marked = [of(task.old_field)] if task.old_fingerprints and task.old_field in task.dropped else []
+    old = task.old_field
+    marked = [of(old)] if old is not None and old in task.dropped and task.old_fingerprints else []
     return [*{*task.dropped, *marked, task.field, task.of}]
 
 
-def _judge(again: bool) -> Callable[[Found | None, Found | None], Verdict]:
+def _judge(again: bool) -> Judge:
     return verdicts.again if again else verdicts.whole
 
 

@@ -26,10 +26,14 @@ class Verdict(Enum):
     """Copy it, if it has a text: the copy has no vector."""
     WRITE = auto()
     """Write it over what was found on the other side, or create it there."""
+    BRING = auto()
+    """Write it where nothing is, unless others deleted it there."""
     COMPARE = auto()
     """Write it over what was found on the other side, unless their fields are the same."""
     DELETE = auto()
     """Delete it on the other side."""
+    DROP = auto()
+    """Delete the copy, by a version that tells this delete from those of others."""
     LEAVE = auto()
     """Nothing: it is for others."""
     CONFLICT = auto()
@@ -58,7 +62,7 @@ def whole(source: Found | None, target: Found | None) -> Verdict:
         return Verdict.LEAVE
     # A copy may be ahead of its source where a primary shard was lost before it told the others of a write.
     if source is None or copied > source.seq_no:
-        return Verdict.DELETE
+        return Verdict.DROP
     if copied < source.seq_no:
         return Verdict.COPY
     return Verdict.LOOK if target.fingerprint is None else Verdict.SAME
@@ -79,11 +83,13 @@ class Late:
     """Judges after the switch what the source got late.
 
     ``late`` are the ids of what was written in the source after it was copied. ``brought`` are documents that were
-    brought over since: their version then, and the sequence number in the source that they are of.
+    brought over since: their version then, and the sequence number in the source that they are of. ``deleted`` are
+    those that were deleted since, because they were in the source.
     """
 
     late: Container[str]
     brought: Mapping[str, tuple[int, int]]
+    deleted: Container[str] = ()
 
     def __call__(self, source: Found | None, target: Found | None) -> Verdict:
         """Return the verdict."""
@@ -91,7 +97,9 @@ class Late:
             if source is None or source.id not in self.late:
                 return Verdict.LEAVE  # what was copied and is gone was deleted by others
             _, seq_no = self.brought.get(source.id, (0, -1))
-            return Verdict.WRITE if source.seq_no > seq_no else Verdict.LEAVE
+            if source.seq_no <= seq_no:
+                return Verdict.LEAVE
+            return Verdict.WRITE if source.id in self.brought or source.id in self.deleted else Verdict.BRING
         copied = self._copied(target)
         if source is None:
             return Verdict.LEAVE if copied is None else Verdict.DELETE

@@ -6,14 +6,18 @@ older state, which state it is of can be read from it, and writes of others, whi
 
 from __future__ import annotations
 
+import re
 from hashlib import blake2b
 
 BITS = 20
 """Bits of a version that are left to the writes of others: a million of them to one document."""
-FIRST = 1
-"""The version of a document that others made. None has a lower one, so that this is the least that a write can have."""
 _LEAST = 1 << BITS
 _OTHERS = _LEAST - 1
+_DROPPED = 1 << BITS - 1
+"""Added to the version of a copy that is deleted because its document is gone. Others do not write so often."""
+NOTHING = 0
+"""The version of a document that is written only where there was never one, nor a delete of one: these have others."""
+_CURRENT = re.compile(r"current version \[(\d+)\]")
 
 
 def version_of(seq_no: int) -> int:
@@ -29,6 +33,21 @@ def seq_no_of(version: int) -> int | None:
 def base_of(version: int) -> int | None:
     """Return the sequence number of the document whose copy others wrote on, if they did not make it anew."""
     return None if version < _LEAST else (version >> BITS) - 1
+
+
+def dropped(version: int) -> int:
+    """Return the version of the delete of a copy that has a version."""
+    return version + _DROPPED
+
+
+def dropped_at(conflict: str) -> int | None:
+    """Return the version of a delete of ours that a write was in conflict with, in the server's words.
+
+    None where it was in conflict with what others wrote or deleted.
+    """
+    found = _CURRENT.search(conflict)
+    version = int(found[1]) if found else 0
+    return version if version & _OTHERS == _DROPPED else None
 
 
 def fingerprint(model: str, text: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import anyio
@@ -12,6 +12,7 @@ import pytest
 
 from aiomlcommons import InvalidRequest
 from aiomlcommons.api.aliases import AddAlias
+from aiomlcommons.reembedding.counts import Round
 from aiomlcommons.reembedding.errors import AnotherRun, CannotReembed, NotSwitched
 from aiomlcommons.reembedding.job import ReembeddingJob
 from aiomlcommons.reembedding.owning import Owning
@@ -51,17 +52,30 @@ async def test_an_index_gets_a_new_model_behind_its_alias_and_the_old_one_stays(
         assert (again.phase, again.steps) == (report.phase, report.steps)
 
 
-async def test_what_is_written_on_the_way_is_brought_over_and_followed() -> None:
-    async with world() as given, given.ml.reembed("docs", model=NEW, alias="live") as job:
+async def test_what_is_written_on_the_way_is_brought_over_and_followed(monkeypatch: pytest.MonkeyPatch) -> None:
+    late = Rounds.late
+
+    async def late_after_a_write(rounds: Rounds, marks: Mapping[int, int]) -> Round:
+        await given.write({"id": "late", "text": "past the alias"}, index="docs")
+        monkeypatch.undo()
+        return await late(rounds, marks)
+
+    monkeypatch.setattr(Rounds, "late", late_after_a_write)
+    async with world() as given, given.ml.reembed("docs", model=NEW, alias="live", sample=False) as job:
         await job.prepare()
         await given.write({"id": "d1", "text": "changed"}, {"id": "new", "text": "before the switch"})
         await given.delete("d2")
         await job.switch()
-        await given.write({"id": "late", "text": "past the alias"}, index="docs")
+        assert (await given.texts())["late"] == "past the alias"
         await given.write({"id": "d3", "text": "after the switch"})
         assert (await job.follow()).phase == "switched"
-        await job.switch()  # brings over what is late
-        expected = TEXTS | {"d1": "changed", "new": "before the switch", "late": "past the alias"}
+        await given.delete("late")
+        assert "late" in await given.texts("docs")
+        await job.switch()  # does nothing more: what was deleted must not come back
+        expected = TEXTS | {
+            "d1": "changed",
+            "new": "before the switch",
+        }
         del expected["d2"]
         assert await given.texts() == expected | {"d3": "after the switch"}
         async for hit in given.ml.search("live"):
@@ -70,7 +84,7 @@ async def test_what_is_written_on_the_way_is_brought_over_and_followed() -> None
 
 
 async def test_follow_goes_on_until_an_event() -> None:
-    async with world() as given, given.ml.reembed("docs", model=NEW, alias="live") as job:
+    async with world() as given, given.ml.reembed("docs", model=NEW, alias="live", sample=False) as job:
         await job
         ends = anyio.Event()
         following = asyncio.ensure_future(job.follow(ends, every=0.01))
@@ -85,7 +99,7 @@ async def test_follow_goes_on_until_an_event() -> None:
 
 async def test_a_second_field_of_the_same_index_is_filled_and_taken_away_again() -> None:
     async with world() as given:
-        async with given.ml.reembed("docs", model=NEW, field="second") as job:
+        async with given.ml.reembed("docs", model=NEW, field="second", sample=False) as job:
             with pytest.raises(InvalidRequest, match="not checked yet"):
                 await job.switch()
             report = await job
@@ -170,7 +184,7 @@ async def test_queries_of_the_user_decide_and_what_is_not_as_required_is_not_swi
     queries = {key: text for key, text in TEXTS.items() if key < "d3"}
     options: dict[str, Any] = {"queries": queries, "judgments": {key: {key: 1} for key in queries}}
     async with world() as given:
-        options |= {"model": NEW, "alias": "live", "old_model": given.old}
+        options |= {"model": NEW, "alias": "live", "old_model": given.old, "sample": False}
         with pytest.raises(NotSwitched, match=r"live still leads to the old index: .*ndcg@10 of new is 1\.0") as raised:
             await given.ml.reembed("docs", require=["ndcg@10 >= old + 0.1", "self@1 >= 0.9"], **options)
         assert await given.leads_to() == {"docs"}
@@ -186,7 +200,7 @@ async def test_queries_of_the_user_decide_and_what_is_not_as_required_is_not_swi
 
 async def test_a_report_can_be_sent() -> None:
     async with world() as given:
-        report = await given.ml.reembed("docs", model=NEW, alias="live")
+        report = await given.ml.reembed("docs", model=NEW, alias="live", sample=False)
         assert report.back == "aiomlcommons reembed docs --alias live --target docs-all-mpnet-base-v2 --rollback"
         assert report.back in str(report)
         assert report.back in report.markdown()
@@ -196,18 +210,18 @@ async def test_a_report_can_be_sent() -> None:
 
 async def test_what_a_person_did_to_the_alias_counts_more_than_the_state() -> None:
     async with world() as given:
-        await given.ml.reembed("docs", model=NEW, alias="live")
+        await given.ml.reembed("docs", model=NEW, alias="live", sample=False)
         await given.ml.request("DELETE", f"/{CREATED}/_alias/live")
         await given.ml.indices.update_aliases([AddAlias("docs", "live")])
         await given.write({"id": "new", "text": "into the old index again"})
-        report = await given.ml.reembed("docs", model=NEW, alias="live")
+        report = await given.ml.reembed("docs", model=NEW, alias="live", sample=False)
         assert report.phase == "switched"
         assert (await given.texts(CREATED))["new"] == "into the old index again"
 
 
 async def test_other_keys_of_meta_are_kept() -> None:
     async with world({"mappings": {"_meta": {"owner": "us", "aiomlcommons": {"other": 1}}}}) as given:
-        await given.ml.reembed("docs", model=NEW, alias="live")
+        await given.ml.reembed("docs", model=NEW, alias="live", sample=False)
         meta = (await given.ml.indices.mapping(CREATED))[CREATED].mappings["_meta"]
         assert meta["owner"] == "us"
         assert set(meta["aiomlcommons"]) == {"other", "reembedding"}
@@ -224,12 +238,12 @@ async def test_a_run_that_is_broken_off_anywhere_goes_on(step: str, monkeypatch:
     async with world() as given:
         goes_back = step == "back"
         if goes_back:
-            await given.ml.reembed("docs", model=NEW, alias="live")
+            await given.ml.reembed("docs", model=NEW, alias="live", sample=False)
             await given.write({"id": "new", "text": "since the switch"})
         with monkeypatch.context() as patched:
             patched.setattr(Rounds, step, broken)
             with pytest.raises(Broken):
-                async with given.ml.reembed("docs", model=NEW, alias="live") as job:
+                async with given.ml.reembed("docs", model=NEW, alias="live", sample=False) as job:
                     await (job.rollback() if goes_back else job)
         async with given.ml.reembed("docs", alias="live", resume=True) as job:
             if goes_back:
@@ -244,7 +258,7 @@ async def test_a_run_that_is_broken_off_anywhere_goes_on(step: str, monkeypatch:
 
 async def test_a_run_that_was_taken_over_stops() -> None:
     async with world() as given:
-        await given.ml.reembed("docs", model=NEW, alias="live")
+        await given.ml.reembed("docs", model=NEW, alias="live", sample=False)
         file = StateFile(given.ml, CREATED)
         state = await file.read()
         assert state is not None

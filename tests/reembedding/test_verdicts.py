@@ -16,7 +16,7 @@ from aiomlcommons.reembedding import verdicts
 from aiomlcommons.reembedding.errors import ForeignVersions
 from aiomlcommons.reembedding.reading import Found
 from aiomlcommons.reembedding.verdicts import Verdict
-from aiomlcommons.reembedding.versions import base_of, fingerprint, seq_no_of, version_of
+from aiomlcommons.reembedding.versions import NOTHING, base_of, dropped, dropped_at, fingerprint, seq_no_of, version_of
 from tests.support.versioned_index import VersionedIndex
 
 KEYS = "abc"
@@ -52,31 +52,36 @@ def snapshot(index: VersionedIndex) -> dict[str, Found]:
 
 
 def carry_out(
-    here: dict[str, Found],
-    there: dict[str, Found],
-    into: VersionedIndex,
-    judge: Judge,
-    removed: set[str] | None = None,
-    *,
-    alone: bool = False,
+    here: dict[str, Found], there: dict[str, Found], into: VersionedIndex, judge: Judge, deleted: set[str]
 ) -> dict[str, tuple[int, int]]:
     """Do what verdicts say; return what was written, with its version and what it is of."""
     brought: dict[str, tuple[int, int]] = {}
-    removed = set() if removed is None else removed
     for key in sorted({*here, *there}):
         one, other = here.get(key), there.get(key)
         verdict = judge(one, other)
         if verdict is Verdict.DELETE:
             assert other is not None
-            removed.add(key)
-            into.delete_found(other)
+            if into.delete_found(other):
+                deleted.add(key)
+        elif verdict is Verdict.DROP:
+            assert other is not None
+            into.drop(other, dropped(other.version))
+        elif verdict is Verdict.BRING:
+            assert one is not None
+            at: int | None = NOTHING
+            if not into.copy(key, one.fields["text"], NOTHING, "f"):
+                at = dropped_at(into.conflict(key))
+                if at is not None and not into.copy(key, one.fields["text"], at, "f"):
+                    at = None
+            if at is not None:
+                brought[key] = (at, one.seq_no)
         elif verdict in (Verdict.COPY, Verdict.LOOK):
             assert one is not None
             into.copy(key, one.fields["text"], version_of(one.seq_no), fingerprint("m", key))
         elif verdict in (Verdict.WRITE, Verdict.COMPARE):
             assert one is not None
             done = (
-                into.create(key, one.fields["text"], "f", anew=alone or key in removed)
+                into.create(key, one.fields["text"], "f")
                 if other is None
                 else into.over(other, one.fields["text"], "f")
             )
@@ -94,7 +99,7 @@ def before_switch(
         writer(between)
         here = snapshot(source)
         writer(during)
-        carry_out(here, there, target, verdicts.whole)
+        carry_out(here, there, target, verdicts.whole, set())
 
 
 @settings(max_examples=100, deadline=None)
@@ -107,7 +112,7 @@ def test_a_round_without_writers_makes_the_target_what_the_source_is_whatever_wa
     assert target.texts() == source.texts()
     for key, (found, _) in target.docs.items():
         assert seq_no_of(found.version) == source.docs[key][0].seq_no, "which proves that they are equal"
-    assert not carry_out(snapshot(source), snapshot(target), target, verdicts.whole), "nothing is left to do"
+    assert not carry_out(snapshot(source), snapshot(target), target, verdicts.whole, set()), "nothing is left to do"
 
 
 @settings(max_examples=100, deadline=None)
@@ -120,32 +125,31 @@ def test_after_the_switch_no_write_to_the_new_index_is_replaced_and_no_late_one_
     mark = source.mark
     straggler, writer = Writer(source, "late"), Writer(target, "new")
     straggler(late)
-    past_the_alias: set[str] = set()
     brought: dict[str, tuple[int, int]] = {}
-    conflicts: set[str] = set()
-    removed: set[str] = set()
+    deleted, conflicts = set[str](), set[str]()
+    # What writers still sent to the old index when others wrote to the new one: nobody knows which came later.
+    straying: set[str] = set()
     for before, between, during in [*after, ([], [], [])]:
         writer(before)
         ids = {key for key, (found, _) in source.docs.items() if found.seq_no > mark}
-        judge = verdicts.Late(ids, brought)
+        judge = verdicts.Late(ids, brought, deleted)
         there = snapshot(target)
-        passing = data.draw(ops) if between else []
-        straggler(passing)
-        past_the_alias |= {key for _, key in passing}
+        stray = data.draw(ops) if between else []
+        straying |= {key for _, key in stray}
+        straggler(stray)
         writer(between)
         here = snapshot(source)
         writer(during)
         conflicts |= {key for key in here if judge(here[key], there.get(key)) is Verdict.CONFLICT}
-        brought |= carry_out(here, there, target, judge, removed)
+        brought |= carry_out(here, there, target, judge, deleted)
     for key, text in writer.latest.items():
-        if text is not None:
-            # Where both wrote a document, either is the latest; else nothing may replace what the new index took.
-            assert target.texts().get(key) in {text, *([straggler.latest[key]] if key in straggler.latest else [])}
-        elif key not in past_the_alias:
-            assert key not in target.docs, "nothing that was deleted comes back"
+        if key not in straying:
+            assert target.texts().get(key) == text, "nothing replaces what the new index took, and no delete is undone"
+        elif text is not None:
+            assert target.texts().get(key) in {text, straggler.latest.get(key)}
     for key, text in straggler.latest.items():
-        if key not in writer.latest:
-            assert target.texts().get(key) == text, "no late write is lost"
+        if key not in writer.latest and key not in conflicts:
+            assert target.texts().get(key) == text, "no late write is lost without being told"
 
 
 @settings(max_examples=100, deadline=None)
@@ -164,7 +168,11 @@ def test_the_way_back_brings_the_writes_to_the_new_index_into_the_old_one(
         writer(between)
         new = snapshot(target)
         writer(during)
-        gave = carry_out(new, old, source, lambda new, old, back=back: back(old, new), alone=True)
+
+        def judge(new: Found | None, old: Found | None, back: verdicts.Back = back) -> Verdict:
+            return back(old, new)
+
+        gave = carry_out(new, old, source, judge, set())
         given |= {key: seq_no for key, (_, seq_no) in gave.items()}
     got = source.texts()
     if killed:  # what one run gave back, and was deleted then, a later run takes for a late write: it is left
@@ -192,7 +200,7 @@ def test_a_version_that_the_server_did_not_count_is_refused_with_the_remedy() ->
 
 def test_a_copy_that_is_ahead_of_its_source_is_deleted_and_made_anew() -> None:
     source = Found("a", 3, 2, 1, None, None, {})
-    assert verdicts.whole(source, Found("a", 0, 1, version_of(4), None, "f", {})) is Verdict.DELETE
+    assert verdicts.whole(source, Found("a", 0, 1, version_of(4), None, "f", {})) is Verdict.DROP
     assert verdicts.whole(source, Found("a", 0, 1, version_of(3), None, "f", {})) is Verdict.SAME
     assert verdicts.whole(source, Found("a", 0, 1, version_of(3), None, None, {})) is Verdict.LOOK
     assert verdicts.whole(source, Found("a", 0, 1, version_of(3) + 1, None, "f", {})) is Verdict.LEAVE
@@ -202,3 +210,21 @@ def test_a_fingerprint_is_of_model_and_text() -> None:
     known = {fingerprint(model, text) for model in ("a", "ab") for text in ("", "b", "bc", "ä😀")}
     assert len(known) == 8
     assert all(len(one) == 16 for one in known)
+
+
+@pytest.mark.parametrize("others", [False, True], ids=["ours alone", "others too"])
+def test_a_delete_before_the_switch_does_not_keep_a_late_document_away(others: bool) -> None:
+    source, target = VersionedIndex(), VersionedIndex()
+    source.index("a", "first")
+    carry_out(snapshot(source), snapshot(target), target, verdicts.whole, set())
+    source.delete("a")
+    carry_out(snapshot(source), snapshot(target), target, verdicts.whole, set())
+    assert not target.docs
+    mark = source.mark
+    source.index("a", "again")
+    if others:
+        target.index("a", "by others")
+        target.delete("a")
+    late = {key for key, (found, _) in source.docs.items() if found.seq_no > mark}
+    carry_out(snapshot(source), snapshot(target), target, verdicts.Late(late, {}), set())
+    assert target.texts() == ({} if others else {"a": "again"})

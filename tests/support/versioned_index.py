@@ -45,9 +45,9 @@ class VersionedIndex:
         self.index(found.id, text, fingerprint)
         return True
 
-    def create(self, key: str, text: str, fingerprint: str | None, *, anew: bool) -> bool:
-        """Write with ``create``, or not ``anew`` with the version 1, which nothing has that never was there."""
-        if key in self.docs if anew else self._version(key) >= 1:
+    def create(self, key: str, text: str, fingerprint: str | None) -> bool:
+        """Write with ``create``."""
+        if key in self.docs:
             return False
         self.index(key, text, fingerprint)
         return True
@@ -58,6 +58,19 @@ class VersionedIndex:
             return False
         self.delete(found.id)
         return True
+
+    def drop(self, found: Found, version: int) -> bool:
+        """Delete with ``external_gte``."""
+        if version < self._version(found.id):
+            return False
+        self.delete(found.id)
+        if not self.forgets:
+            self.tombstones[found.id] = version
+        return True
+
+    def conflict(self, key: str) -> str:
+        """Return the words in which a write of an older version is refused."""
+        return f"[{key}]: version conflict, current version [{self._version(key)}] is higher than the one provided [0]"
 
     def has(self, found: Found) -> bool:
         """Return whether a document is as it was found."""

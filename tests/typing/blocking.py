@@ -12,6 +12,7 @@ from aiomlcommons.blocking import Session
 from aiomlcommons.inference.embed import Batch
 from aiomlcommons.ingest.stats import Report
 from aiomlcommons.lifecycle.ensured import EnsuredModel
+from aiomlcommons.reembedding.report import Report as Reembedded
 
 
 def calls(ml: Session) -> None:
@@ -33,6 +34,7 @@ def contexts(ml: Session) -> None:
             assert_type(batch, Batch[str])
     with ml.ingest([], model="name", sink="out.npy") as job:
         assert_type(job.result(), Report)
+    assert_type(ml.reembed("docs", model="name", alias="live").result(), Reembedded)
     with ml.models.predict_stream("id") as events:
         for event in events:
             assert_type(event, Words)

@@ -37,7 +37,6 @@ class Write:
         id: Its id.
         routing: Its routing, if it has one.
         version: Only over an older version than this one, which it has from then on, or over the same.
-        newer: Not over the same version, nor over one that was deleted: only where it is newer than all.
         seq_no: Only over the document with this sequence number, and with ``primary_term``.
         primary_term: See ``seq_no``.
     """
@@ -46,7 +45,6 @@ class Write:
     id: str
     routing: str | None = None
     version: int | None = None
-    newer: bool = False
     seq_no: int | None = None
     primary_term: int | None = None
 
@@ -56,7 +54,7 @@ class Write:
         if self.routing is not None:
             about["routing"] = self.routing
         if self.version is not None:
-            about |= {"version": self.version, "version_type": "external" if self.newer else "external_gte"}
+            about |= {"version": self.version, "version_type": "external_gte"}
         if self.seq_no is not None:
             about |= {"if_seq_no": self.seq_no, "if_primary_term": self.primary_term}
         return orjson.dumps({self.op: about}, option=orjson.OPT_APPEND_NEWLINE)
@@ -71,11 +69,14 @@ class Conditional(dict[str, Any]):
 
 
 class ConditionalWrites:
-    """Writes of documents without vectors, and deletes; ``superseded`` counts those whose condition did not hold."""
+    """Writes of documents without vectors, and deletes.
+
+    ``superseded`` has the ids of those whose condition did not hold, with the words of the server.
+    """
 
     def __init__(self, ml: Client, index: str, *, pipeline: str | None, stall_timeout: float) -> None:
         query = {} if pipeline is None else {"pipeline": pipeline}
-        self.superseded: list[str] = []
+        self.superseded: dict[str, str] = {}
         self._delivery = Delivery(ml, index, "", BULK_BYTES, BACKOFF, CONCURRENCY, query, conditional=True)
         self._delivery.begin("/" + quoted(index), stall_timeout)
 
@@ -83,7 +84,7 @@ class ConditionalWrites:
         """Write documents; return those that are refused for good. Raises SinkError, ApiError."""
         made, refused = _alone(rows)
         await self._delivery.deliver(made)
-        self.superseded += [rows[one.index].write.id for one in refused if isinstance(one, Superseded)]
+        self.superseded |= {rows[one.index].write.id: one.why for one in refused if isinstance(one, Superseded)}
         return [one for one in refused if not isinstance(one, Superseded)]
 
     def close(self) -> None:
@@ -98,8 +99,8 @@ class ConditionalSink(IndexSink):
     """An index as the sink of a job whose rows are Conditional.
 
     ``besides`` returns fields that a document gets beside its vector, by its text. Documents that fail for good are
-    written without both, unless they are updates: ``kept`` counts these. ``superseded`` are the ids of the others whose
-    condition did not hold.
+    written without both, unless they are updates: ``kept`` counts these. ``superseded`` has the ids of the others whose
+    condition did not hold, with the words of the server.
     """
 
     def __init__(
@@ -114,13 +115,13 @@ class ConditionalSink(IndexSink):
         super().__init__(ml, index, field=field, pipeline=pipeline)
         self._besides = besides
         self._delivery.conditional = True
-        self.superseded: list[str] = []
+        self.superseded: dict[str, str] = {}
         self.kept = 0
 
     async def write(self, batch: Documents, /) -> Sequence[Refused]:
         """Write a batch; return the documents that are refused for good. Raises SinkError, ApiError."""
         refused = await super().write(batch)
-        self.superseded += [_write(batch.rows[one.index]).id for one in refused if isinstance(one, Superseded)]
+        self.superseded |= {_write(batch.rows[one.index]).id: one.why for one in refused if isinstance(one, Superseded)}
         return [one for one in refused if not isinstance(one, Superseded)]
 
     async def take_failed(self, rows: Sequence[Row], /) -> None:

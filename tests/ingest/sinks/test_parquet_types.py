@@ -18,6 +18,7 @@ from aiomlcommons.ingest.errors import SinkError
 from aiomlcommons.ingest.json_values import dumped
 from aiomlcommons.ingest.sinks import ParquetSink
 from aiomlcommons.ingest.sources import ArrowSource
+from tests.support.row_values import NULLS_OF_FIXED_LISTS
 from tests.support.sinks import documents, vectors, written
 
 pa: Any = import_module("pyarrow")
@@ -59,13 +60,17 @@ ARRAYS = [
     typed(pa.large_string(), "a", "", None),
     typed(pa.large_binary(), b"a", None),
     typed(pa.binary(3), b"abc", None),
-    typed(pa.list_(pa.int64(), 2), [1, 2**60], None),
+    typed(pa.list_(pa.int64(), 2), [1, 2**60], *([None] if NULLS_OF_FIXED_LISTS else [])),
     typed(pa.large_list(pa.int8()), [1], [], None),
     typed(pa.struct([("x", pa.int64()), ("y", pa.struct([("z", pa.uint8())]))]), {"x": 1, "y": {"z": 2}}, None),
     typed(pa.uint64(), 2**64 - 1, 0),
     typed(pa.int8(), -128, None),
     typed(pa.bool_(), True, None),
 ]
+# The files of zones are read at the first value, which pandas before 3 does itself, wherever that is.
+for array in ARRAYS:
+    if getattr(array.type, "tz", None):
+        array.to_pylist()
 
 
 def table_of(array: Any) -> Any:

@@ -1,4 +1,4 @@
-"""A writer: ``python -m tests.reembedding.writer URL ALIAS LEDGER DOCUMENTS RATE SEED [--retry]``.
+"""A writer: ``python -m tests.reembedding.live.writer URL ALIAS LEDGER DOCUMENTS RATE SEED [--retry]``.
 
 It replaces, adds and deletes documents through an alias, RATE a second, until it gets SIGTERM, and writes what it was
 told into a ledger. A fifth of its writes are to twenty documents, so that these change again and again within a moment.
@@ -20,8 +20,8 @@ import attrs
 import orjson
 
 from aiomlcommons import ApiError, MLCommonsError, Session
-from tests.reembedding.ledger import Entry, Writing
-from tests.reembedding.words import text_of
+from tests.reembedding.live.ledger import Entry, Writing
+from tests.reembedding.live.words import text_of
 
 WORKERS, HOT = 8, 20
 PAUSE = 0.02

@@ -59,8 +59,6 @@ class Expected:
     """What each document must be: by its id, the numbers of the writes any of which may have been the last one."""
 
     documents: dict[str, set[Number]] = attrs.field(factory=dict)
-    # The indices that took the last two acknowledged writes of a document, and whether the last one deleted it.
-    last: dict[str, tuple[tuple[str, bool], ...]] = attrs.field(factory=dict)
     counts: Counter[str] = attrs.field(factory=Counter)
     errors: Counter[str] = attrs.field(factory=Counter)
 
@@ -76,15 +74,9 @@ class Expected:
         now: Number = None if entry.deletes else entry.number
         if entry.is_done:
             self.documents[entry.id] = {now}
-            self.last[entry.id] = (*self.last.get(entry.id, ())[-1:], (entry.index, entry.deletes))
             self.counts["deleted" if entry.deletes else "written"] += 1
             return
         self.errors[f"{entry.status} {entry.error}"] += 1
         self.counts["refused" if entry.status else "unknown"] += 1
         if not entry.status:
             self.documents.setdefault(entry.id, {None}).add(now)
-
-    def came_over(self, key: str) -> bool:
-        """Return whether a document was deleted in another index than the one that took the write before."""
-        last = self.last.get(key, ())
-        return len(last) == 2 and last[1][1] and last[0][0] != last[1][0]

@@ -1,4 +1,4 @@
-"""A re-embedding in a process that can be killed: ``python -m tests.reembedding.child URL OPTIONS STOP``.
+"""A re-embedding in a process that can be killed: ``python -m tests.reembedding.live.child URL OPTIONS STOP``.
 
 OPTIONS are the arguments of ``ml.reembed`` as JSON. It goes on where the one before it was killed, through the switch,
 and follows writers until the file STOP is there. It prints each phase, and at last the report as JSON.

@@ -3,8 +3,8 @@
 ``python -m tests.reembedding.live --url URL --documents 20000 --kills 20`` fills an index with vectors of one model,
 lets a writer and a searcher work through its alias, and re-embeds it with another model, in a process that is killed
 (SIGKILL) at random moments and begun again: while it copies, while it catches up, around the switch and while it
-follows the writer. Then each document must be as its last acknowledged write made it, with the new model's vector of
-its text, and no search may have failed. Random numbers come from ``--seed``.
+follows the writer (see PHASES). Then each document must be as its last acknowledged write made it, with the new model's
+vector of its text, and no search may have failed. Random numbers come from ``--seed``.
 """
 
 from __future__ import annotations
@@ -23,16 +23,18 @@ from typing import Any
 import attrs
 import orjson
 
-from aiomlcommons import Session
-from tests.reembedding import ledger
-from tests.reembedding.accounts import Accounts, settle
-from tests.reembedding.child import ENTERED, REPORT, SWITCHED
-from tests.reembedding.ledger import Expected
-from tests.reembedding.world import FIELD, World, fill, world
+from aiomlcommons import NotFound, Session
+from tests.reembedding.live import ledger
+from tests.reembedding.live.accounts import Accounts, settle
+from tests.reembedding.live.child import ENTERED, REPORT, SWITCHED
+from tests.reembedding.live.ledger import Expected
+from tests.reembedding.live.world import FIELD, World, fill, world
 
 LONGEST = 4.0
 """Seconds that a process works, at most, before it is killed."""
 LOOK = 0.02
+PHASES: Sequence[Sequence[str]] = ((), (), ("caught up", "checked", "switched"), ("switched",))
+"""For each quarter of the kills the phases that are waited for before."""
 FOLLOWED = 3.0
 """Seconds for which the writer writes on after the last kill."""
 ENOUGH = 900.0
@@ -52,6 +54,7 @@ class Trial:
     freeze: bool = False
     prefix: str = "h4"
     longest: float = LONGEST
+    followed: float = FOLLOWED
     options: dict[str, Any] = attrs.field(factory=dict)
 
 
@@ -81,7 +84,9 @@ class Outcome:
 
 async def started(module: str, *arguments: str, **more: Any) -> Process:
     """Start a module of this package as a process."""
-    return await asyncio.create_subprocess_exec(sys.executable, "-m", f"tests.reembedding.{module}", *arguments, **more)
+    return await asyncio.create_subprocess_exec(
+        sys.executable, "-m", f"tests.reembedding.live.{module}", *arguments, **more
+    )
 
 
 async def ended(process: Process) -> dict[str, Any]:
@@ -98,6 +103,8 @@ async def ended(process: Process) -> dict[str, Any]:
 class Killer:
     """Runs the re-embedding, and kills it as often as wanted."""
 
+    ml: Session
+    made: World
     trial: Trial
     arguments: Sequence[str]
     folder: Path
@@ -107,9 +114,9 @@ class Killer:
     async def kill(self, number: int) -> None:
         """Let one process work for a while, and kill it."""
         process, log = await self._begin(number)
+        phases = PHASES[min(len(PHASES) - 1, len(PHASES) * number // max(1, self.trial.kills))]
         try:
-            while not log.stat().st_size and process.returncode is None:  # noqa: ASYNC110 - a file tells nobody
-                await asyncio.sleep(LOOK)
+            await self._reached(process, log, phases)
             await asyncio.wait_for(process.wait(), self.chance.uniform(0, self.trial.longest))
         except TimeoutError:
             process.kill()
@@ -117,6 +124,21 @@ class Killer:
             self.killed[_phase(log)] += 1
             return
         raise AssertionError(f"the re-embedding ended with {process.returncode}:\n{log.read_text()[-3000:]}")
+
+    async def _reached(self, process: Process, log: Path, phases: Sequence[str]) -> None:
+        """Wait until a process works, in one of some phases if there are any, or has ended."""
+        while process.returncode is None:
+            if log.stat().st_size and (not phases or await self.phase() in phases):
+                return
+            await asyncio.sleep(LOOK)
+
+    async def phase(self) -> str:
+        """Return the phase that the new index tells of."""
+        try:
+            mappings = (await self.ml.indices.mapping(self.made.target))[self.made.target].mappings
+        except NotFound:
+            return "planned"
+        return str(mappings["_meta"]["aiomlcommons"]["reembedding"]["phase"])
 
     async def finish(self) -> dict[str, Any]:
         """Let one process work to the end, and return its report."""
@@ -156,12 +178,12 @@ async def run(trial: Trial, folder: Path) -> Outcome:
         begun = loop.time()
         try:
             options = orjson.dumps(_options(trial, made)).decode()
-            killer = Killer(trial, (trial.url, options, str(stop)), folder, chance)
+            killer = Killer(ml, made, trial, (trial.url, options, str(stop)), folder, chance)
             for number in range(trial.kills):
                 await killer.kill(number)
             finishing = asyncio.create_task(killer.finish())
             await _switched(ml, made, finishing)
-            await asyncio.sleep(FOLLOWED)
+            await asyncio.sleep(trial.followed)
             writes = await ended(writer)
             stop.touch()
             report = await finishing

@@ -1,4 +1,4 @@
-"""A searcher: ``python -m tests.reembedding.searcher URL ALIAS FIELD SEED``.
+"""A searcher: ``python -m tests.reembedding.live.searcher URL ALIAS FIELD SEED``.
 
 It searches by words and by meaning through an alias, without a pause, until it gets SIGTERM, and prints how many
 searches there were, how many failed, and how many found less than they must.
@@ -17,7 +17,7 @@ import attrs
 import orjson
 
 from aiomlcommons import MLCommonsError, Session
-from tests.reembedding.words import WORDS
+from tests.reembedding.live.words import WORDS
 
 HITS = 5
 

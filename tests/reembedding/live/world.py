@@ -1,0 +1,114 @@
+"""What a trial needs on a cluster: two models, an index with the vectors of the old one, and its alias."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from aiomlcommons import NotFound, Session
+from aiomlcommons.api.search_processors import NeuralQueryEnricher
+from aiomlcommons.emulator.index import alter
+from aiomlcommons.ingest import IndexSink
+from tests.reembedding.live.words import text_of
+from tests.support.contract.kinds import forget, spec_of
+from tests.support.model_files import other_weights
+from tests.support.paths import MODELS
+
+FIELD = "embedding"
+DIMENSION = 16
+
+
+@attrs.frozen
+class World:
+    """The names of a trial, and the ids of its models. ``prefix`` begins each name."""
+
+    prefix: str
+    old: str
+    new: str
+
+    @property
+    def index(self) -> str:
+        """The index that is re-embedded."""
+        return f"{self.prefix}-docs"
+
+    @property
+    def alias(self) -> str:
+        """The alias by which everybody reads and writes."""
+        return f"{self.prefix}-live"
+
+    @property
+    def target(self) -> str:
+        """The new index."""
+        return f"{self.prefix}-docs-new"
+
+    def asks(self, which: str) -> str:
+        """Return the search pipeline that asks the old or the new model about queries."""
+        return f"{self.prefix}-asks-{which}"
+
+
+@asynccontextmanager
+async def world(ml: Session, prefix: str, dimension: int) -> AsyncGenerator[World]:
+    """Yield names and models, and remove all that has these names afterwards.
+
+    The models are made of one file, with other weights. ``dimension`` is that of the new one: only models of the
+    emulator have another one than their file says, and there it is what tells their vectors apart.
+    """
+    names = f"{prefix}-old", f"{prefix}-new"
+    with tempfile.TemporaryDirectory() as folder:
+        old = spec_of("dense", MODELS / "tiny-dense.zip", names[0])
+        other = spec_of("dense", other_weights(MODELS / "tiny-dense.zip", Path(folder) / "other.zip"), names[1])
+        assert other.model_config is not None
+        new = attrs.evolve(other, model_config=alter(other.model_config, embedding_dimension=dimension))
+        made = World(prefix, *[str(await ml.models.ensure(one, change_settings=True)) for one in (old, new)])
+        try:
+            await clear(ml, made)
+            yield made
+        finally:
+            await clear(ml, made)
+            for name in names:
+                await forget(ml, name)
+
+
+async def clear(ml: Session, made: World) -> None:
+    """Remove the indices and pipelines of a trial."""
+    for index in await ml.indices.get(f"{made.prefix}-docs*"):
+        await ml.indices.put_settings(index, {"index.blocks.write": None})
+        await ml.indices.delete(index)
+    for which in ("old", "new"):
+        with suppress(NotFound):
+            await ml.pipelines.delete_search(made.asks(which))
+
+
+async def fill(ml: Session, made: World, documents: int, shards: int) -> None:
+    """Make the index, with documents d0, d1 and so on, each with the old model's vector of its text."""
+    for which, model in (("old", made.old), ("new", made.new)):
+        await ml.pipelines.create_search(
+            made.asks(which), request_processors=[NeuralQueryEnricher(default_model_id=model)]
+        )
+    field = {"type": "knn_vector", "dimension": DIMENSION, "method": {"name": "hnsw", "engine": "lucene"}}
+    body: dict[str, Any] = {
+        "settings": {
+            "index": {
+                "number_of_shards": shards,
+                "number_of_replicas": 0,
+                "knn": True,
+                "search.default_pipeline": made.asks("old"),
+            }
+        },
+        "mappings": {"properties": {"text": {"type": "text"}, "n": {"type": "integer"}, FIELD: field}},
+        "aliases": {made.alias: {}},
+    }
+    sink = IndexSink(ml, made.index, create=body, field=FIELD)
+    report = await ml.ingest(_rows(documents), model=made.old, sink=sink, batch=256)
+    assert report.written == documents, report
+    await ml.indices.refresh(made.index)
+
+
+def _rows(documents: int) -> Iterator[dict[str, Any]]:
+    for number in range(documents):
+        yield {"id": f"d{number}", "text": text_of(f"d{number}", 0), "n": 0}
