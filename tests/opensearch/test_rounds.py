@@ -21,7 +21,7 @@ from aiomlcommons.reembedding.errors import ForeignVersions, ReembeddingError
 from aiomlcommons.reembedding.reading import Found, Reader
 from aiomlcommons.reembedding.rounds import Rounds
 from aiomlcommons.reembedding.task import Pace, Task
-from aiomlcommons.reembedding.versions import fingerprint, version_of
+from aiomlcommons.reembedding.versions import NOTHING, dropped, dropped_at, fingerprint, version_of
 from tests.support.fault_proxy import FaultProxy, Link, Way, fault_proxy
 from tests.support.killing_proxy import Moment, killing_proxy
 from tests.support.reembedded import FINGERPRINT, VECTOR, body, bulk, documents, gone, process, put
@@ -286,11 +286,11 @@ async def test_the_index_that_stands_in_for_a_server_keeps_versions_as_a_server_
     await world.create()
     here, chosen = VersionedIndex(), random.Random(8)  # noqa: S311 - the same each time
     writes = ConditionalWrites(world.cluster, world.new, pipeline="_none", stall_timeout=10)
-    for n in range(60):
+    for n in range(80):
         key = chosen.choice("ab")
         found = here.docs[key][0] if key in here.docs else None
         old = attrs.evolve(found, seq_no=chosen.choice([found.seq_no, found.seq_no - 1])) if found else None
-        op = chosen.choice(["index", "delete", "copy", "copy", "create", "over", "delete over"])
+        op = chosen.choice(["index", "delete", "copy", "copy", "create", "over", "delete over", "drop", "bring"])
         if op == "index":
             here.index(key, str(n))
             await bulk(world.cluster, world.new, put(key, str(n)))
@@ -319,6 +319,7 @@ async def agree(
     """Do something with a condition on both, and compare whether it was done."""
     does: dict[str, tuple[Write, Callable[[], bool]]] = {
         "copy": (Write(op="index", id=key, version=version), lambda: here.copy(key, text, version, None)),
+        "bring": (Write(op="index", id=key, version=NOTHING), lambda: here.copy(key, text, NOTHING, None)),
         "create": (Write(op="create", id=key), lambda: here.create(key, text, None)),
     }
     if old is not None:  # the numbers of the server count all documents of a shard
@@ -326,9 +327,13 @@ async def agree(
         seq_no = now["_seq_no"] - (here.docs[key][0].seq_no != old.seq_no)
         write = Write(op="index", id=key, seq_no=seq_no, primary_term=now["_primary_term"])
         does["over"] = write, lambda: here.over(old, text, None)
+        gone_at = dropped(now["_version"])
+        does["drop"] = Write(op="delete", id=key, version=gone_at), lambda: here.drop(old, gone_at)
         does["delete over"] = attrs.evolve(write, op="delete"), lambda: here.delete_found(old)
     if op in does:
         write, done = does[op]
-        superseded = len(writes.superseded)
-        assert await writes.put([Conditional({} if "delete" in op else {"text": text}, write)]) == []
-        assert (len(writes.superseded) == superseded) == done(), (op, key, text)
+        writes.superseded.clear()
+        assert await writes.put([Conditional({} if write.op == "delete" else {"text": text}, write)]) == []
+        assert (not writes.superseded) == done(), (op, key, text)
+        if op == "bring" and writes.superseded and old is None:
+            assert dropped_at(writes.superseded[key]) == dropped_at(here.conflict(key))
