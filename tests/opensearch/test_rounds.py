@@ -249,6 +249,17 @@ async def test_texts_that_fail_are_copied_without_vectors_and_tried_again(world:
     assert b"must be a string, not list" in (world.folder / DEAD).read_bytes()
 
 
+async def test_pages_of_large_documents_are_made_smaller_until_they_fit(world: World) -> None:
+    await world.create()
+    await bulk(world.cluster, world.old, *(put(f"m{n}", f"text {n}", raw={"n": "x" * 5_000}) for n in range(20)))
+    small = world.cluster.options(max_response_bytes=40_000)
+    rounds = Rounds(small, world.task(), Pace(batch=8), models=world.ml)
+    assert (await rounds.whole()).embedded == 20
+    in_place = world.task(source=world.new)
+    assert (await Rounds(small, in_place, Pace(), models=world.ml).clear()).written == 20
+    assert not any("v" in one for one in (await documents(world.cluster, world.new)).values())
+
+
 async def test_versions_of_writers_and_ids_with_two_documents_are_refused(world: World) -> None:
     await world.create()
     twice = [({"index": {"_id": "a", "routing": routing}}, {"text": routing}) for routing in "abcdefgh"]
