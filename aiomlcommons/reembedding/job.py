@@ -126,7 +126,7 @@ class ReembeddingJob:
                 )
             await self._steps.switch()
         if not self._run.task.in_place:
-            await self._steps.late()
+            await self._steps.settle()
         return self.report
 
     async def follow(self, until: Until | None = None, *, every: float = FOLLOW_EVERY) -> Report:
@@ -200,7 +200,7 @@ class ReembeddingJob:
             )
         await self._run.begin()
         if not self._run.task.in_place and self._run.scene.source is not None:
-            await self._steps.late()
+            await self._steps.settle()
             await self._steps.unfreeze()
         if delete_old:
             await self._steps.delete_old()

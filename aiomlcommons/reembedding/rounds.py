@@ -286,7 +286,8 @@ async def _alone(found: Mapping[str, Found]) -> Pairs:
 
 def _not_copied(task: Task) -> list[str]:
     """Return the fields that the copies do not get from the source: the old vectors, and what is made for the new."""
-    marked = [of(task.old_field)] if task.old_fingerprints and task.old_field in task.dropped else []
+    old = task.old_field
+    marked = [of(old)] if old is not None and old in task.dropped and task.old_fingerprints else []
     return [*{*task.dropped, *marked, task.field, task.of}]
 
 

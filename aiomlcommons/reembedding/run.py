@@ -149,6 +149,8 @@ class Run:
     def _left(self) -> Iterator[str]:
         """Yield what stays in the cluster after the end."""
         task, state = self.task, self.state
+        if state.frozen:
+            yield f"writes into {task.source} are blocked, until it is finished or rolled back"
         if state.phase is not Phase.ROLLED_BACK or self.dropped:
             return
         if task.in_place:

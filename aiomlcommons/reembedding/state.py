@@ -79,6 +79,7 @@ class State(Readable):
         steps: The phases that were reached.
         marks: Up to where, by shard, the source was copied when the alias was switched.
         until: Up to where the old index was written, by shard, when the alias was led back to it.
+        is_settled: Whether what came late into the old index, after the switch, was brought over.
         counts: How many documents were embedded, written and so on, in all rounds.
         found: What was found when both indices were compared and measured last.
         conflicts: The ids of documents that were changed in both indices.
@@ -98,6 +99,7 @@ class State(Readable):
     steps: tuple[Step, ...] = ()
     marks: Mapping[str, int] | None = None
     until: Mapping[str, int] | None = None
+    is_settled: bool = False
     counts: Mapping[str, int] = attrs.field(factory=dict)
     found: Found = Found()
     conflicts: Sequence[str] = ()

@@ -147,15 +147,20 @@ class Steps:
             raise
         if run.state.alias is not None:
             await move(self._ml, run.state.alias, task.source, task.target)
-        await run.reached(Phase.SWITCHED)
+        await run.reached(Phase.SWITCHED, is_settled=False)
 
-    async def late(self) -> None:
-        """Bring over what writers still sent to the old index, until there is nothing."""
+    async def settle(self) -> None:
+        """Bring over what writers still sent to the old index, until there is nothing; then never again.
+
+        What is deleted in the new index, long after the switch, would come back.
+        """
         run = self._run
+        if run.state.is_settled:
+            return
         for _ in range(_ROUNDS):
             if not run.counted(await self._rounds.late(run.state.known_marks)).changed:
                 break
-        await run.keep()
+        await run.keep(is_settled=True)
 
     async def freeze(self) -> None:
         """Block writes into the old index, unless they are blocked already."""

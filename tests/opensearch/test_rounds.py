@@ -18,7 +18,7 @@ from aiomlcommons import Session, emulator
 from aiomlcommons.inference.vectors import Vectors
 from aiomlcommons.ingest.sinks.conditional import Conditional, ConditionalWrites, Write
 from aiomlcommons.reembedding.errors import ForeignVersions, ReembeddingError
-from aiomlcommons.reembedding.reading import Reader
+from aiomlcommons.reembedding.reading import Found, Reader
 from aiomlcommons.reembedding.rounds import Rounds
 from aiomlcommons.reembedding.task import Pace, Task
 from aiomlcommons.reembedding.versions import fingerprint, version_of
@@ -67,7 +67,7 @@ class World:
                 assert np.allclose(numbers(found[key]["v"]), vector, atol=1e-6), key
                 assert found[key]["v_of"] == fingerprint(self.model, text)
         return {
-            key: one.get("text") if "v" in one or not one.get("text") else f"{one['text']}, bare"
+            key: one.get("text") if "v" in one or not (one.get("text") or "").strip() else f"{one['text']}, bare"
             for key, one in found.items()
         }
 
@@ -91,8 +91,9 @@ async def world(opensearch_url: str, tmp_path: Path) -> AsyncIterator[World]:
         Session(opensearch_url) as cluster,
     ):
         await ml.settings.allow_first_model()
-        models = [(await ml.models.ensure(name)).model_id for name in ("all-MiniLM-L6-v2", "all-MiniLM-L12-v2")]
-        found = World(cluster, ml, proxy, *models, tmp_path)
+        new = (await ml.models.ensure("all-MiniLM-L6-v2")).model_id
+        old = (await ml.models.ensure("all-MiniLM-L12-v2")).model_id
+        found = World(cluster, ml, proxy, new, old, tmp_path)
         yield found
         await cluster.request("DELETE", f"/{found.old},{found.new}", query={"ignore_unavailable": "true"})
 
@@ -134,10 +135,10 @@ async def test_an_index_is_copied_kept_up_with_switched_and_given_back(world: Wo
 
     # What was written since, and what is gone.
     await bulk(world.cluster, world.old, put("m3", "newer 3"), put("added", "added"), gone("m4"), put("m5", None))
-    caught, marks = await rounds.since(marks)
-    assert (caught.embedded, caught.without_text) == (3, 1 + 2), (
-        "only what differs is embedded, though all is after the mark"
-    )
+    caught, _ = await rounds.since({})
+    assert (caught.compared, caught.embedded, caught.without_text) == (43, 3, 3), "only what differs is embedded"
+    again, marks = await rounds.since(marks)
+    assert (again.compared, again.written) == (4, 0)
     again, marks = await rounds.since(marks)
     assert (again.compared, again.written) == (0, 0)
     assert (await rounds.differences()).extra.ids == ["m4"]
@@ -268,14 +269,15 @@ async def test_a_copy_that_is_killed_at_any_moment_goes_on_where_it_was(world: W
     await world.create()
     await bulk(world.cluster, world.old, *(put(f"m{n}", f"text {n}") for n in range(240)))
     async with killing_proxy(world.cluster.url) as proxy:
-        for number, passed_on in ((1, False), (1, True), (4, False), (6, True)):
+        for number, passed_on in ((1, False), (2, True), (4, True)):
             proxy.moment, proxy.heard = Moment("POST", "/_bulk", number, passed_on), []
             proxy.process = await process(proxy.url, world.models.url, world.old, world.new, world.model)
             assert await proxy.process.wait() == -9
     before = await world.texts(world.new)
     assert 0 < len(before) < 240, "some of it was done by then"
     rest = await world.rounds().whole()
-    assert (rest.embedded, rest.same) == (240 - len(before), len(before)), "and is not done again"
+    # What was on its way when the last one was killed may have come since.
+    assert (rest.embedded + rest.same, rest.same >= len(before)) == (240, True), "what was done is not done again"
     assert (await world.rounds().differences()).wrong == []
     assert await world.texts(world.new) == {f"m{n}": f"text {n}" for n in range(240)}
 
@@ -305,22 +307,28 @@ async def test_the_index_that_stands_in_for_a_server_keeps_versions_as_a_server_
 
 
 async def agree(
-    world: World, writes: ConditionalWrites, here: VersionedIndex, op: str, key: str, text: str, old: Any, version: int
+    world: World,
+    writes: ConditionalWrites,
+    here: VersionedIndex,
+    op: str,
+    key: str,
+    text: str,
+    old: Found | None,
+    version: int,
 ) -> None:
     """Do something with a condition on both, and compare whether it was done."""
-    there = None
-    if old is not None:  # the numbers of the server count all documents of a shard
-        now = (await world.cluster.request("GET", f"/{world.new}/_doc/{key}")).json()
-        was = here.docs[key][0].seq_no == old.seq_no
-        there = {"seq_no": now["_seq_no"] - (not was), "primary_term": now["_primary_term"]}
-    does: dict[str, tuple[Write | None, Callable[[], bool]]] = {
+    does: dict[str, tuple[Write, Callable[[], bool]]] = {
         "copy": (Write(op="index", id=key, version=version), lambda: here.copy(key, text, version, None)),
         "create": (Write(op="create", id=key), lambda: here.create(key, text, None)),
-        "over": (there and Write(op="index", id=key, **there), lambda: here.over(old, text, None)),
-        "delete over": (there and Write(op="delete", id=key, **there), lambda: here.delete_found(old)),
     }
-    write, done = does.get(op, (None, bool))
-    if write is not None:
+    if old is not None:  # the numbers of the server count all documents of a shard
+        now = (await world.cluster.request("GET", f"/{world.new}/_doc/{key}")).json()
+        seq_no = now["_seq_no"] - (here.docs[key][0].seq_no != old.seq_no)
+        write = Write(op="index", id=key, seq_no=seq_no, primary_term=now["_primary_term"])
+        does["over"] = write, lambda: here.over(old, text, None)
+        does["delete over"] = attrs.evolve(write, op="delete"), lambda: here.delete_found(old)
+    if op in does:
+        write, done = does[op]
         superseded = len(writes.superseded)
         assert await writes.put([Conditional({} if "delete" in op else {"text": text}, write)]) == []
         assert (len(writes.superseded) == superseded) == done(), (op, key, text)

@@ -14,7 +14,7 @@ from aiomlcommons import Session, cli
 from aiomlcommons.cli.arguments import parse
 from aiomlcommons.emulator import AT_ONCE, Emulator
 from aiomlcommons.evaluating.judgments import judgments_of
-from tests.reembedding.world import NEW, world
+from tests.support.aliased_index import NEW, world
 from tests.support.documents import guide, run
 from tests.support.paths import CORPUS, ROOT
 

@@ -168,7 +168,11 @@ def test_the_way_back_brings_the_writes_to_the_new_index_into_the_old_one(
         writer(between)
         new = snapshot(target)
         writer(during)
-        gave = carry_out(new, old, source, lambda new, old, back=back: back(old, new), set())
+
+        def judge(new: Found | None, old: Found | None, back: verdicts.Back = back) -> Verdict:
+            return back(old, new)
+
+        gave = carry_out(new, old, source, judge, set())
         given |= {key: seq_no for key, (_, seq_no) in gave.items()}
     got = source.texts()
     if killed:  # what one run gave back, and was deleted then, a later run takes for a late write: it is left

@@ -194,3 +194,13 @@ async def test_a_reading_by_shards_cannot_be_read_on() -> None:
 def test_no_other_order_is_taken() -> None:
     with pytest.raises(ValueError, match="sort"):
         IndexSource(Session(), "books", sort="price")
+
+
+@pytest.mark.asyncio
+async def test_whole_numbers_of_any_length_keep_their_digits() -> None:
+    hit = b'{"_id":"a","_source":{"n":123456789012345678901234567890},"sort":["a","i"]}'
+    pages = [b'{"pit_id":"p","hits":{"hits":[%b]}}' % hits for hits in (hit, b"")]
+    answers = [web.Response(body=page, content_type="application/json") for page in pages]
+    async with serve(reply({"pit_id": "p"}), *answers, reply({})) as server, Session(server.url) as ml:
+        rows = [row async for page in IndexSource(ml, "i").read() for row in page.rows]
+    assert rows == [{"n": 123456789012345678901234567890, "_id": "a"}]
