@@ -24,16 +24,18 @@ import attrs
 import orjson
 
 from aiomlcommons import NotFound, Session
+from aiomlcommons.reembedding.state import Phase
 from tests.reembedding.live import ledger
 from tests.reembedding.live.accounts import Accounts, settle
-from tests.reembedding.live.child import ENTERED, REPORT, SWITCHED
+from tests.reembedding.live.child import REPORT
 from tests.reembedding.live.ledger import Expected
-from tests.reembedding.live.world import FIELD, World, fill, world
+from tests.reembedding.live.world import DIMENSION, FIELD, World, fill, world
+from tests.reliability.ledger import Trials, write
 
 LONGEST = 4.0
 """Seconds that a process works, at most, before it is killed."""
 LOOK = 0.02
-PHASES: Sequence[Sequence[str]] = ((), (), ("caught up", "checked", "switched"), ("switched",))
+PHASES: Sequence[Sequence[str]] = ((), (), (Phase.CAUGHT_UP, Phase.CHECKED, Phase.SWITCHED), (Phase.SWITCHED,))
 """For each quarter of the kills the phases that are waited for before."""
 FOLLOWED = 3.0
 """Seconds for which the writer writes on after the last kill."""
@@ -50,12 +52,13 @@ class Trial:
     rate: float = 50.0
     seed: int = 1
     shards: int = 2
-    dimension: int = 16
+    dimension: int = DIMENSION
     freeze: bool = False
-    prefix: str = "h4"
+    prefix: str = "live"
     longest: float = LONGEST
     followed: float = FOLLOWED
-    options: dict[str, Any] = attrs.field(factory=dict)
+    # Seconds between two searches.
+    pause: float = 0.0
 
 
 @attrs.define
@@ -121,7 +124,7 @@ class Killer:
         except TimeoutError:
             process.kill()
             await process.wait()
-            self.killed[_phase(log)] += 1
+            self.killed[await self.phase()] += 1
             return
         raise AssertionError(f"the re-embedding ended with {process.returncode}:\n{log.read_text()[-3000:]}")
 
@@ -137,7 +140,7 @@ class Killer:
         try:
             mappings = (await self.ml.indices.mapping(self.made.target))[self.made.target].mappings
         except NotFound:
-            return "planned"
+            return Phase.PLANNED
         return str(mappings["_meta"]["aiomlcommons"]["reembedding"]["phase"])
 
     async def finish(self) -> dict[str, Any]:
@@ -155,15 +158,6 @@ class Killer:
             return await started("child", *self.arguments, stdout=file, stderr=STDOUT), log
 
 
-def _phase(log: Path) -> str:
-    """Return what a process did last, in its own words, and in which phase it was begun."""
-    words = [line.split(" ", 1) for line in log.read_text().splitlines()]
-    begun = [told[1] for told in words if told[0] == ENTERED]
-    if SWITCHED in (told[0] for told in words):
-        return "after the switch"
-    return f"begun {begun[0]}, {words[-1][0]}" if begun else "entering"
-
-
 async def run(trial: Trial, folder: Path) -> Outcome:
     """Do a trial."""
     loop, chance = asyncio.get_running_loop(), random.Random(trial.seed)  # noqa: S311 - a test
@@ -174,7 +168,9 @@ async def run(trial: Trial, folder: Path) -> Outcome:
             old.unlink(missing_ok=True)
         writing = (made.alias, str(book), str(trial.documents), str(trial.rate), str(trial.seed))
         writer = await started("writer", trial.url, *writing, *(["--retry"] if trial.freeze else []), stdout=PIPE)
-        searcher = await started("searcher", trial.url, made.alias, FIELD, str(trial.seed), stdout=PIPE)
+        searcher = await started(
+            "searcher", trial.url, made.alias, FIELD, str(trial.seed), str(trial.pause), stdout=PIPE
+        )
         begun = loop.time()
         try:
             options = orjson.dumps(_options(trial, made)).decode()
@@ -202,7 +198,7 @@ async def run(trial: Trial, folder: Path) -> Outcome:
 def _options(trial: Trial, made: World) -> dict[str, Any]:
     """Return the arguments of ``ml.reembed``."""
     names = {"index": made.index, "model": made.new, "alias": made.alias, "target": made.target}
-    return {**names, "search_pipeline": made.asks("new"), "freeze": trial.freeze, **trial.options}
+    return {**names, "search_pipeline": made.asks("new"), "freeze": trial.freeze}
 
 
 async def _switched(ml: Session, made: World, finishing: asyncio.Task[Any]) -> None:
@@ -214,29 +210,62 @@ async def _switched(ml: Session, made: World, finishing: asyncio.Task[Any]) -> N
         await asyncio.sleep(0.1)
 
 
-def parsed(arguments: Sequence[str] | None = None) -> tuple[Trial, Path | None]:
-    """Return the trial that the command line asks for, and where its ledger and logs are kept."""
+def recorded(trial: Trial, outcome: Outcome, against: str) -> tuple[list[Trials], dict[str, str]]:
+    """Return the rows and the figures of a trial for the page of reliability."""
+    kind = "an index that is written and searched is re-embedded"
+    rows = [
+        Trials(
+            group="re-embedding",
+            fault=f"{kind}; SIGKILL in the phase {phase!r}, then the same call again",
+            promise="each document is as its last acknowledged write made it, with the new model's vector of its text; "
+            "no search fails",
+            test="tests/reembedding/live/test_live.py",
+            against=against,
+            trials=count,
+            losses=bool(outcome.losses),
+        )
+        for phase, count in outcome.killed.items()
+    ]
+    searches = outcome.searches["words"] + outcome.searches["meaning"]
+    figures = {
+        "documents at the end, each compared": f"{outcome.accounts.right:,} right, {outcome.accounts.wrong:,} wrong",
+        "writes acknowledged meanwhile": f"{outcome.writes['written'] + outcome.writes['deleted']:,}",
+        "searches through the alias meanwhile": f"{searches:,}, failed {outcome.searches['failed']:,}",
+        "seconds from the first search to the last": f"{outcome.seconds:,}",
+    }
+    return rows, figures
+
+
+def parsed(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """Return what the command line asks for."""
     parser = argparse.ArgumentParser(prog="python -m tests.reembedding.live", description=__doc__)
     parser.add_argument("--url", required=True)
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="keep the ledger and the logs there")
+    parser.add_argument("--write", metavar="NAME", help="write docs/reliability/NAME.json")
+    parser.add_argument("--against", default="emulator", help="what the server is, for that")
     for name, field in attrs.fields_dict(Trial).items():
-        if name in {"url", "options"}:
+        if name == "url":
             continue
         if field.default is False:
             parser.add_argument(f"--{name}", action="store_true")
         else:
             parser.add_argument(f"--{name}", type=type(field.default), default=field.default)
-    given = vars(parser.parse_args(arguments))
-    return Trial(**{name: value for name, value in given.items() if name != "keep"}), given["keep"]
+    return parser.parse_args(arguments)
 
 
 async def main(arguments: Sequence[str] | None = None) -> int:
     """Do a trial, and print what became of it."""
-    trial, keep = parsed(arguments)
+    given = parsed(arguments)
+    trial = Trial(**{name: value for name, value in vars(given).items() if name in attrs.fields_dict(Trial)})
     with tempfile.TemporaryDirectory() as folder:
-        if keep is not None:
-            keep.mkdir(parents=True, exist_ok=True)
-        outcome = await run(trial, keep or Path(folder))
+        kept = given.keep or Path(folder)
+        kept.mkdir(parents=True, exist_ok=True)
+        outcome = await run(trial, kept)
+    if given.write:
+        rows, figures = recorded(trial, outcome, given.against)
+        size = f"--documents {trial.documents} --kills {trial.kills} --seed {trial.seed}"
+        command = f"python -m tests.reembedding.live --url $OPENSEARCH_URL {size}{' --freeze' * trial.freeze}"
+        write(given.write, command, rows, figures)
     print(orjson.dumps(attrs.asdict(outcome), option=orjson.OPT_INDENT_2).decode())
     print(f"right {outcome.accounts.right:,}; broken: {'; '.join(outcome.losses) or 'nothing'}")
     return 1 if outcome.losses else 0

@@ -21,7 +21,7 @@ from aiomlcommons import Session
 from aiomlcommons.reembedding.run import Run
 from aiomlcommons.reembedding.state import Phase
 from tests.reembedding.live.words import WORDS
-from tests.reembedding.live.world import FIELD, World, fill, world
+from tests.reembedding.live.world import DIMENSION, FIELD, World, fill, world
 
 SEARCHES = 20
 PHASES = (None, Phase.CREATED, Phase.COPYING, Phase.CAUGHT_UP, Phase.CHECKED, Phase.SWITCHED, Phase.FINISHED)
@@ -110,8 +110,8 @@ async def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.reembedding.live.back", description=__doc__)
     parser.add_argument("--url", required=True)
     parser.add_argument("--documents", type=int, default=500)
-    parser.add_argument("--dimension", type=int, default=16)
-    parser.add_argument("--prefix", default="h4-back")
+    parser.add_argument("--dimension", type=int, default=DIMENSION)
+    parser.add_argument("--prefix", default="live")
     made, found = await run(**vars(parser.parse_args(arguments)))
     for went in found:
         print(f"{went.phase}: {SEARCHES - len(went.otherwise)} of {SEARCHES} searches answer as before; {went}")

@@ -1,7 +1,7 @@
-"""A searcher: ``python -m tests.reembedding.live.searcher URL ALIAS FIELD SEED``.
+"""A searcher: ``python -m tests.reembedding.live.searcher URL ALIAS FIELD SEED PAUSE``.
 
-It searches by words and by meaning through an alias, without a pause, until it gets SIGTERM, and prints how many
-searches there were, how many failed, and how many found less than they must.
+It searches by words and by meaning through an alias until it gets SIGTERM, and prints how many searches there were, how
+many failed, and how many found less than they must. PAUSE are the seconds between two.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ class Searches:
     alias: str
     field: str
     chance: random.Random
+    pause: float = 0.0
     counts: Counter[str] = attrs.field(factory=Counter)
     errors: Counter[str] = attrs.field(factory=Counter)
     slowest: float = 0.0
@@ -42,6 +43,7 @@ class Searches:
                 begun = loop.time()
                 await self._search(kind)
                 self.slowest = max(self.slowest, loop.time() - begun)
+                await asyncio.sleep(self.pause)
 
     async def _search(self, kind: str) -> None:
         text = " ".join(self.chance.choices(WORDS, k=3))
@@ -59,12 +61,12 @@ class Searches:
         self.counts["too few"] += len(hits) < HITS
 
 
-async def main(url: str, alias: str, field: str, seed: str) -> None:
+async def main(url: str, alias: str, field: str, seed: str, pause: str) -> None:
     """Search until SIGTERM, and print what became of it."""
     ends = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ends.set)
     async with Session(url, retries=0) as ml:
-        searches = Searches(ml, alias, field, random.Random(int(seed)))  # noqa: S311 - a test
+        searches = Searches(ml, alias, field, random.Random(int(seed)), float(pause))  # noqa: S311 - a test
         await searches.run(ends)
     told = {**searches.counts, "slowest": round(searches.slowest, 3), "errors": searches.errors}
     print(orjson.dumps(told).decode(), flush=True)

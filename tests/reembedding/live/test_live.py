@@ -17,7 +17,9 @@ DIMENSION = 24
 @pytest.mark.asyncio
 async def test_an_index_in_use_is_re_embedded_by_a_process_that_is_killed_again_and_again(tmp_path: Path) -> None:
     async with Emulator(Cluster(version="3.8.0")).serve() as url:
-        trial = Trial(url=url, documents=30, kills=2, rate=40, dimension=DIMENSION, longest=0.2, followed=0.1)
+        trial = Trial(
+            url=url, documents=30, kills=2, rate=40, dimension=DIMENSION, longest=0.2, followed=0.1, pause=0.1
+        )
         outcome = await run(trial, tmp_path)
     assert not outcome.accounts.wrong
     # In so small an index soon few documents have a vector, for the writer sends none; all are found by their words.
