@@ -9,7 +9,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from functools import cache, partial
 from typing import Any, TypeVar
 
-
 from aiomlcommons.api.predict import Predict, PredictByModel
 from aiomlcommons.api.server import GetInfo, Info
 from aiomlcommons.endpoint import Encode, Pieces, Request, Route, fields_of
