@@ -46,6 +46,8 @@ async def reembed(options: argparse.Namespace) -> int:
                 if options.step == "dry-run":
                     print_json(job.plan.to_dict()) if options.json else print(without_escapes(str(job.plan)))
                     return OK
+                if options.step not in _OF_A_RUN:
+                    note(options, without_escapes(str(job.plan)))
                 try:
                     report = await _STEPS[options.step](job, options)
                 except BaseException:

@@ -17,7 +17,7 @@ from aiomlcommons.lifecycle.ensure import ensure
 from aiomlcommons.lifecycle.ensured import EnsuredModel
 from aiomlcommons.progress.telling import Teller
 from aiomlcommons.reembedding.errors import CannotReembed, WrongRun
-from aiomlcommons.reembedding.facts import IndexFacts, cluster_blocks, disks, index_facts
+from aiomlcommons.reembedding.facts import IndexFacts, cluster_blocks, disks, index_facts, where_leads
 from aiomlcommons.reembedding.new_index import added_fields, body_of, chosen, settings_of, target_name
 from aiomlcommons.reembedding.pipelines import Pipelines, check_pipelines, pipelines_of, remarks
 from aiomlcommons.reembedding.plan import Plan
@@ -226,6 +226,10 @@ def _check_free(source: IndexFacts, field: str, fingerprints: str, *, may_replac
 
 async def check_target(ml: Client, target: str) -> None:
     """Raise CannotReembed or WrongRun if the new index exists already."""
+    if leading := await where_leads(ml, target):
+        raise CannotReembed(
+            f"{target} is an alias, of {' and '.join(sorted(leading))}: name another index with target= (--target)"
+        )
     found = await index_facts(ml, target)
     if found is None:
         return

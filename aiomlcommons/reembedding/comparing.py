@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import aclosing
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ from aiomlcommons.inference.fields import TextFrom
 from aiomlcommons.reembedding.counts import Differences
 from aiomlcommons.reembedding.reading import Found, Reader, joined
 from aiomlcommons.reembedding.texts import text_in
+from aiomlcommons.reembedding.verdicts import Verdict
 from aiomlcommons.reembedding.versions import fingerprint, seq_no_of
 
 if TYPE_CHECKING:
@@ -18,15 +20,30 @@ if TYPE_CHECKING:
 TEXTS = 1_000
 
 
-async def compared(task: Task, text_of: TextFrom, source: Reader, target: Reader) -> Differences:
+async def compared(
+    task: Task,
+    text_of: TextFrom,
+    source: Reader,
+    target: Reader,
+    judge: Callable[[Found | None, Found | None], Verdict],
+) -> Differences:
     """Return what the target differs in. The texts are those of the source."""
     found = Differences()
     texts = source.pages(source={"includes": text_of.names}, size=TEXTS)
     async with aclosing(joined(texts, target.pages())) as pairs:
         async for one, other in pairs:
             found.compared += 1
-            _note(found, task, text_of, one, other)
+            if other is not None and not task.in_place and seq_no_of(other.version) is None:
+                _note_of_others(found, other, judge(one, other))
+            else:
+                _note(found, task, text_of, one, other)
     return found
+
+
+def _note_of_others(found: Differences, other: Found, verdict: Verdict) -> None:
+    """Note a document that others wrote in the target, unless the source has a newer one, or none."""
+    kinds = {Verdict.DELETE: found.extra, Verdict.COPY: found.stale}
+    kinds.get(verdict, found.by_others).add(other.id)
 
 
 def _note(found: Differences, task: Task, text_of: TextFrom, one: Found | None, other: Found | None) -> None:
@@ -35,8 +52,6 @@ def _note(found: Differences, task: Task, text_of: TextFrom, one: Found | None, 
     if other is None:
         if one is not None:
             found.missing.add(one.id)
-    elif copied is None and not task.in_place:
-        found.by_others.add(other.id)
     elif one is None:
         found.extra.add(other.id)
     elif copied != one.seq_no and not task.in_place:

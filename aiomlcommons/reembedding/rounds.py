@@ -64,15 +64,19 @@ class Rounds:
         await refreshed(self._patient, self._task.source)
         return set(await ids_since(self._patient, self._task.source, marks))
 
-    async def whole(self) -> Round:
-        """Make the target what the source is, before the switch: copy, embed, and delete what is gone."""
+    async def whole(self, *, again: bool = False) -> Round:
+        """Make the target what the source is, before the switch: copy, embed, and delete what is gone.
+
+        ``again`` is for a further switch: what others wrote in the target was given back by ``back``, and what the
+        source got since then counts.
+        """
         async with self._between() as (source, target, counts):
             pairs = checked(self._task, joined(source.pages(), target.pages()))
             total = await self._count(self._task.source) - await self._count(self._task.target)
-            await self._forward(counts, source, target, pairs, verdicts.whole, total=max(0, total))
+            await self._forward(counts, source, target, pairs, _judge(again), total=max(0, total))
         return counts
 
-    async def since(self, marks: Marks) -> tuple[Round, dict[int, int]]:
+    async def since(self, marks: Marks, *, again: bool = False) -> tuple[Round, dict[int, int]]:
         """Copy what was written in the source after ``marks``, before the switch; return the next marks too.
 
         Deletes leave nothing to be found by: ``whole`` finds them.
@@ -80,7 +84,7 @@ class Rounds:
         new = await self.marks()  # before the refresh, which shows what is up to there
         async with self._between() as (source, target, counts):
             pairs = checked(self._task, written_since(self._patient, self._task, marks, new, target))
-            await self._forward(counts, source, target, pairs, verdicts.whole)
+            await self._forward(counts, source, target, pairs, _judge(again))
         return counts, new
 
     async def late(self, marks: Marks) -> Round:
@@ -193,11 +197,11 @@ class Rounds:
         counts.seconds = time.monotonic() - begun
         return counts
 
-    async def differences(self) -> Differences:
+    async def differences(self, *, again: bool = False) -> Differences:
         """Compare source and target, and write nothing."""
         begun, task = time.monotonic(), self._task
         async with self._between() as (source, target, _):
-            found = await compared(task, self._text_of, source, target)
+            found = await compared(task, self._text_of, source, target, _judge(again))
         found.seconds = time.monotonic() - begun
         return found
 
@@ -289,6 +293,10 @@ def _not_copied(task: Task) -> list[str]:
     old = task.old_field
     marked = [of(old)] if old is not None and old in task.dropped and task.old_fingerprints else []
     return [*{*task.dropped, *marked, task.field, task.of}]
+
+
+def _judge(again: bool) -> Judge:
+    return verdicts.again if again else verdicts.whole
 
 
 def _of_models(task: Task, *, made: bool) -> list[str]:

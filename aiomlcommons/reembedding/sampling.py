@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from aiomlcommons.indices.mapping import field_of
 from aiomlcommons.indices.vector_field import VectorField
 from aiomlcommons.inference.fields import TextFrom
 from aiomlcommons.ingest.dry_run import Estimate, estimate
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 SAMPLE = 100
 """Documents that are embedded to learn how long all of them take."""
+_FOUND_BY_EXISTS = {"text", "keyword", "match_only_text", "wildcard", "search_as_you_type"}
 # Bytes of a number of a vector: itself, as it is in the document, and as it is in what is searched.
 _BYTES_OF_NUMBER = 12
 # About how large the weights of a document's tokens are.
@@ -39,7 +41,16 @@ async def sampled(ml: Client, source: IndexFacts, text: str, model_id: str, pace
     options = attrs.evolve(pace, dead_letters=None, max_failures=math.inf).options(text)
     how = {name: getattr(options, name) for name in _fields(options) if name not in {"dead_letters", "clock"}}
     how["id"] = BY_ID
-    read = IndexSource(ml, source.name, fields=sorted({name.partition(".")[0] for name in TextFrom(text).names}))
+    names = TextFrom(text).names
+    # Those without a text are copied as they are, and may be all of the first ones.
+    having = [{"exists": {"field": name}} for name in names if _is_indexed(source.mappings, name)]
+    query = {"bool": {"filter": having}} if having else None
+    if query is not None and not (await ml.indices.count(source.name, query=query)).count:
+        raise CannotReembed(
+            f"no document of index {source.name} has a text in {' and '.join(map(repr, names))}: name what is to be "
+            "embedded with text= (--text)"
+        )
+    read = IndexSource(ml, source.name, query, fields=sorted({name.partition(".")[0] for name in names}))
     found = await estimate(ml, read, lambda _: open_sink(_nowhere), rows=SAMPLE, model=model_id, **how)
     if not found.written:
         why = next(iter(found.reasons), "they have no text")
@@ -48,6 +59,11 @@ async def sampled(ml: Client, source: IndexFacts, text: str, model_id: str, pace
             "is to be embedded with text= (--text), and the model with model= (--model)"
         )
     return found
+
+
+def _is_indexed(mappings: Mapping[str, Any], name: str) -> bool:
+    found = field_of(mappings, name)
+    return found.get("type") in _FOUND_BY_EXISTS and str(found.get("index", "true")).lower() == "true"
 
 
 def _fields(options: Any) -> list[str]:

@@ -127,6 +127,12 @@ class State(Readable):
         """Whether writers have written into the new index, by the alias, at any time."""
         return any(step.phase is Phase.SWITCHED for step in self.steps)
 
+    @property
+    def was_given_back(self) -> bool:
+        """Whether all that others wrote into the new index was brought into the old one, by a rollback."""
+        moves = [step.phase for step in self.steps if step.phase in {Phase.SWITCHED, Phase.ROLLED_BACK}]
+        return moves[-1:] == [Phase.ROLLED_BACK]
+
     def reached(self, phase: Phase, **changes: Any) -> State:
         """Return the state in a phase."""
         step = Step(phase=phase, at=time.time())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio
@@ -52,14 +53,15 @@ class Steps:
             run.counted(found)
         else:
             marks = await rounds.marks()
-            run.counted(await rounds.whole())
+            run.counted(await rounds.whole(again=run.state.was_given_back))
         marks = await self.catch_up(marks)
         await run.reached(Phase.CAUGHT_UP, marks=_kept(marks))
 
     async def catch_up(self, marks: Mapping[int, int]) -> dict[int, int]:
         """Embed what was written after the marks, until few documents are left; return the new marks."""
         before: int | None = None
-        next_round = self._rounds.follow if self._run.task.in_place else self._rounds.since
+        since = partial(self._rounds.since, again=self._run.state.was_given_back)
+        next_round = self._rounds.follow if self._run.task.in_place else since
         for _ in range(_ROUNDS):
             found, marks = await next_round(marks)
             changed = self._run.counted(found).changed
@@ -91,7 +93,7 @@ class Steps:
         for number in range(_COMPARISONS):
             # Of a second field the marks are from before its own writes.
             marks = await rounds.marks() if run.task.in_place else run.state.known_marks
-            found = run.compared(await rounds.differences())
+            found = run.compared(await rounds.differences(again=run.state.was_given_back))
             newer = await rounds.written_after(marks)
             now = {kind: set(getattr(found, kind).ids) - newer for kind in _DIFFERING}
             staying = now if not number else {kind: staying[kind] & now[kind] for kind in _DIFFERING}
@@ -100,7 +102,7 @@ class Steps:
             if run.task.in_place:
                 run.counted((await rounds.follow(None))[0])
             else:
-                run.counted(await rounds.whole())
+                run.counted(await rounds.whole(again=run.state.was_given_back))
                 await run.keep(marks=_kept(await self.catch_up(run.state.known_marks)))
         raise NotSwitched(f"{'; '.join(self._wrong(found, staying))}, and {self._still()}", run.report())
 
@@ -138,7 +140,7 @@ class Steps:
         try:
             marks = await self.catch_up(run.state.known_marks)
             if run.state.frozen:
-                run.counted(await self._rounds.whole())  # deletes are not seen otherwise
+                run.counted(await self._rounds.whole(again=run.state.was_given_back))  # deletes are not seen otherwise
                 await self._compare()
             await run.keep(marks=_kept(marks))
         except BaseException:

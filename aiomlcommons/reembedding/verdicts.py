@@ -68,6 +68,16 @@ def whole(source: Found | None, target: Found | None) -> Verdict:
     return Verdict.LOOK if target.fingerprint is None else Verdict.SAME
 
 
+def again(source: Found | None, target: Found | None) -> Verdict:
+    """Judge before one more switch, after all that others wrote in the target was given back to the source."""
+    if target is None or seq_no_of(target.version) is not None:
+        return whole(source, target)
+    if source is None:
+        return Verdict.DELETE
+    base = base_of(target.version)
+    return Verdict.COPY if base is None or base < source.seq_no else Verdict.COMPARE
+
+
 @attrs.define
 class Late:
     """Judges after the switch what the source got late.

@@ -20,6 +20,7 @@ LONG = "9" * 5_000
 NUMBERS = ("nan", "-1", "-inf", "odd", "1,5", " ", "0x10")
 ODD: Mapping[Callable[..., Any], tuple[str, ...]] = {
     types.positive: (*NUMBERS, "0", "0.5", "inf", "1e9", LONG),
+    types.several_positive: ("nan", "-1", "odd", " ", "0x10", "0", "1,", "1,0", "0.5", "inf", LONG),
     types.not_negative: (*NUMBERS, "0.5", "inf", "1e9", LONG),
     types.seconds: NUMBERS,
     types.from_now: (*NUMBERS, "0"),

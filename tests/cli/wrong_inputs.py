@@ -53,7 +53,7 @@ TABLE = [
     # commands, verbs, options
     Wrong("", 2, "the following arguments are required: COMMAND"),
     Wrong("modls list", 2, "there is no command 'modls'; did you mean 'models'"),
-    Wrong("xyzzy", 2, "there is no command 'xyzzy'; choose from ingest, dead-letters, search,"),
+    Wrong("xyzzy", 2, "there is no command 'xyzzy'; choose from ingest, dead-letters, reembed, search,"),
     Wrong("groups list", 2, "there is no command 'groups'; did you mean 'model-groups'"),
     Wrong("dead-letter list x", 2, "there is no command 'dead-letter'; did you mean 'dead-letters'"),
     Wrong("models", 2, "the following arguments are required: VERB"),

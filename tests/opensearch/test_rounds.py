@@ -21,7 +21,7 @@ from aiomlcommons.reembedding.errors import ForeignVersions, ReembeddingError
 from aiomlcommons.reembedding.reading import Found, Reader
 from aiomlcommons.reembedding.rounds import Rounds
 from aiomlcommons.reembedding.task import Pace, Task
-from aiomlcommons.reembedding.versions import fingerprint, version_of
+from aiomlcommons.reembedding.versions import NOTHING, dropped, dropped_at, fingerprint, version_of
 from tests.support.fault_proxy import FaultProxy, Link, Way, fault_proxy
 from tests.support.killing_proxy import Moment, killing_proxy
 from tests.support.reembedded import FINGERPRINT, VECTOR, body, bulk, documents, gone, process, put
@@ -249,6 +249,17 @@ async def test_texts_that_fail_are_copied_without_vectors_and_tried_again(world:
     assert b"must be a string, not list" in (world.folder / DEAD).read_bytes()
 
 
+async def test_pages_of_large_documents_are_made_smaller_until_they_fit(world: World) -> None:
+    await world.create()
+    await bulk(world.cluster, world.old, *(put(f"m{n}", f"text {n}", raw={"n": "x" * 5_000}) for n in range(20)))
+    small = world.cluster.options(max_response_bytes=40_000)
+    rounds = Rounds(small, world.task(), Pace(batch=8), models=world.ml)
+    assert (await rounds.whole()).embedded == 20
+    in_place = world.task(source=world.new)
+    assert (await Rounds(small, in_place, Pace(), models=world.ml).clear()).written == 20
+    assert not any("v" in one for one in (await documents(world.cluster, world.new)).values())
+
+
 async def test_versions_of_writers_and_ids_with_two_documents_are_refused(world: World) -> None:
     await world.create()
     twice = [({"index": {"_id": "a", "routing": routing}}, {"text": routing}) for routing in "abcdefgh"]
@@ -286,11 +297,11 @@ async def test_the_index_that_stands_in_for_a_server_keeps_versions_as_a_server_
     await world.create()
     here, chosen = VersionedIndex(), random.Random(8)  # noqa: S311 - the same each time
     writes = ConditionalWrites(world.cluster, world.new, pipeline="_none", stall_timeout=10)
-    for n in range(60):
+    for n in range(80):
         key = chosen.choice("ab")
         found = here.docs[key][0] if key in here.docs else None
         old = attrs.evolve(found, seq_no=chosen.choice([found.seq_no, found.seq_no - 1])) if found else None
-        op = chosen.choice(["index", "delete", "copy", "copy", "create", "over", "delete over"])
+        op = chosen.choice(["index", "delete", "copy", "copy", "create", "over", "delete over", "drop", "bring"])
         if op == "index":
             here.index(key, str(n))
             await bulk(world.cluster, world.new, put(key, str(n)))
@@ -319,6 +330,7 @@ async def agree(
     """Do something with a condition on both, and compare whether it was done."""
     does: dict[str, tuple[Write, Callable[[], bool]]] = {
         "copy": (Write(op="index", id=key, version=version), lambda: here.copy(key, text, version, None)),
+        "bring": (Write(op="index", id=key, version=NOTHING), lambda: here.copy(key, text, NOTHING, None)),
         "create": (Write(op="create", id=key), lambda: here.create(key, text, None)),
     }
     if old is not None:  # the numbers of the server count all documents of a shard
@@ -326,9 +338,13 @@ async def agree(
         seq_no = now["_seq_no"] - (here.docs[key][0].seq_no != old.seq_no)
         write = Write(op="index", id=key, seq_no=seq_no, primary_term=now["_primary_term"])
         does["over"] = write, lambda: here.over(old, text, None)
+        gone_at = dropped(now["_version"])
+        does["drop"] = Write(op="delete", id=key, version=gone_at), lambda: here.drop(old, gone_at)
         does["delete over"] = attrs.evolve(write, op="delete"), lambda: here.delete_found(old)
     if op in does:
         write, done = does[op]
-        superseded = len(writes.superseded)
-        assert await writes.put([Conditional({} if "delete" in op else {"text": text}, write)]) == []
-        assert (len(writes.superseded) == superseded) == done(), (op, key, text)
+        writes.superseded.clear()
+        assert await writes.put([Conditional({} if write.op == "delete" else {"text": text}, write)]) == []
+        assert (not writes.superseded) == done(), (op, key, text)
+        if op == "bring" and writes.superseded and old is None:
+            assert dropped_at(writes.superseded[key]) == dropped_at(here.conflict(key))

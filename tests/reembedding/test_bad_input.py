@@ -165,6 +165,19 @@ async def test_no_room_for_a_second_copy_is_told_before() -> None:
         await refused(given, CannotReembed, "a second copy of index docs needs about .* GB free: add a node or a disk")
 
 
+async def test_a_target_that_is_an_alias_is_refused_and_so_is_an_index_without_texts() -> None:
+    async with world(filled=False) as given:
+        await given.ml.indices.update_aliases([AddAlias("docs", "other")])
+        await refused(given, CannotReembed, "other is an alias, of docs: name another index", target="other")
+        await given.write(*({"id": f"a{number}", "year": number} for number in range(120)))
+        await refused(
+            given, CannotReembed, "no document of index docs has a text in 'text': name what is to be embedded"
+        )
+        await given.write({"id": "z", "text": "the last one"})
+        async with given.ml.reembed("docs", model=NEW, alias="live") as job:
+            assert job.plan.sampled == 1
+
+
 async def test_documents_of_writers_versions_are_refused() -> None:
     async with world() as given:
         query = {"version": "1000000", "version_type": "external"}

@@ -55,3 +55,15 @@ async def test_an_id_with_two_documents_is_refused_with_their_routings() -> None
 async def test_another_order_than_by_bytes_is_an_error_and_no_lost_document() -> None:
     with pytest.raises(ReembeddingError, match="'a' comes after 'b'"):
         [pair async for pair in joined(pages(["b", "a"], 2), pages([], 1))]
+
+
+async def test_the_target_is_looked_at_first() -> None:
+    """What came into the source between both looks, and then into the target, would else be deleted as gone."""
+    looks: list[str] = []
+
+    async def looked(name: str) -> AsyncGenerator[list[Found]]:
+        looks.append(name)
+        yield [found("a")]
+
+    assert len([pair async for pair in joined(looked("source"), looked("target"))]) == 1
+    assert looks == ["target", "source"]

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from aiomlcommons import Session, cli
+from aiomlcommons.api.aliases import AddAlias
 from aiomlcommons.cli.arguments import parse
 from aiomlcommons.emulator import AT_ONCE, Emulator
 from aiomlcommons.evaluating.judgments import judgments_of
@@ -108,7 +109,7 @@ def test_the_command_that_does_not_end_is_one() -> None:
 @pytest.mark.asyncio
 async def test_the_code_of_the_page_runs(capsys: pytest.CaptureFixture[str]) -> None:
     async with world() as given:
-        await given.ml.indices.update_aliases([{"add": {"index": "docs", "alias": "docs-live"}}])
+        await given.ml.indices.update_aliases([AddAlias(index="docs", alias="docs-live")])
         await run("\n".join(guide("", "reembedding.md")), ml=given.ml, old_id=given.old)
         assert set(await given.ml.indices.aliases(name="docs-live")) == {"docs"}
     assert f"docs -> docs-{NEW}" in capsys.readouterr().out

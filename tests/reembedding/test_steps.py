@@ -232,7 +232,7 @@ async def test_a_run_that_is_broken_off_anywhere_goes_on(step: str, monkeypatch:
     class Broken(Exception):
         pass
 
-    async def broken(*_: object) -> None:
+    async def broken(*_: object, **__: object) -> None:
         raise Broken
 
     async with world() as given:
