@@ -180,7 +180,7 @@ class ReembeddingJob:
         await self._run.begin()
         if self._run.task.in_place:
             await self._steps.clear()
-        elif switched or self._run.state.was_switched:
+        elif switched or (self._run.state.was_switched and not self._run.state.was_given_back):
             await self._steps.back()
         else:
             await self._steps.drop()

@@ -230,6 +230,7 @@ class Steps:
         try:
             leading = (await self._ml.indices.aliases(source))[source].aliases
         except NotFound:
+            await self._run.keep(is_deleted=True)
             return
         if leading:
             raise CannotReembed(
@@ -237,6 +238,7 @@ class Steps:
                 "(ml.indices.update_aliases), or keep the old index"
             )
         await self._ml.indices.delete(source)
+        await self._run.keep(is_deleted=True, frozen=False)
 
     async def is_switched(self) -> bool:
         """Return whether the alias leads to the new index; of a second field whether the phase says so."""
