@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Container, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Container, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any, TypeAlias
 
@@ -67,9 +67,10 @@ class Changes:
         writes: What writes documents without vectors.
         fields: What of a document is copied, as ``_source`` of a search.
         text_of: The text of a document. None: there is no model, and none gets a vector.
-        newer: Ids that COMPARE must not write over.
+        newer: Asks for the ids that COMPARE must not write over, nor DELETE delete: of what was written where they go,
+            also since it was read. Default: there are none.
         about: What is known of each document that is written: called with what was found of it on both sides.
-        deleted: Where the ids of documents are added that were deleted on the other side.
+        deleted: Where documents are added that were deleted on the other side, with the versions of their deletes.
         versions: The versions of documents of the verdict BRING. Default: that of what was never there.
     """
 
@@ -79,9 +80,9 @@ class Changes:
     writes: ConditionalWrites
     fields: Any
     text_of: TextFrom | None
-    newer: Container[str] = ()
+    newer: Callable[[], Awaitable[Container[str]]] | None = None
     about: Callable[[Found, Found | None], None] = lambda _, __: None
-    deleted: set[str] = attrs.field(factory=set)
+    deleted: dict[str, int] = attrs.field(factory=dict)
     versions: Mapping[str, int] = attrs.field(factory=dict)
 
     async def rows(
@@ -90,6 +91,7 @@ class Changes:
         """Yield the documents that need a vector, some at a time. Raises SinkError, ApiError."""
         waiting: list[tuple[Verdict, Found, Found | None]] = []
         deletes: list[Conditional] = []
+        deleted_at: dict[str, int] = {}
         async with aclosing(pairs):
             async for one, other in pairs:
                 self.counts.compared += 1
@@ -98,6 +100,7 @@ class Changes:
                     self.counts.same += verdict is Verdict.SAME
                 elif verdict in (Verdict.DELETE, Verdict.DROP) and other is not None:
                     deletes.append(Conditional({}, (drop if verdict is Verdict.DROP else delete)(other)))
+                    deleted_at[other.id] = other.version + 1
                 elif verdict is Verdict.CONFLICT and one is not None:
                     self.counts.conflict(one.id)
                 elif one is not None:
@@ -107,9 +110,9 @@ class Changes:
                         yield found
                     waiting = []
                 if len(deletes) >= FETCHED:
-                    await self._delete(deletes)
+                    await self._delete(deletes, deleted_at)
                     deletes = []
-        await self._delete(deletes)
+        await self._delete(deletes, deleted_at)
         if waiting and (found := await self._fetched(waiting)):
             yield found
 
@@ -118,6 +121,7 @@ class Changes:
         fetched = await self.source.fetch([one.id for _, one, _ in waiting], self.fields)
         compared = [other.id for verdict, _, other in waiting if verdict is Verdict.COMPARE and other is not None]
         others = await self.target.fetch(compared, self.fields) if compared else {}
+        newer = await self.newer() if compared and self.newer is not None else ()
         rows: list[Conditional] = []
         plain: list[Conditional] = []
         for verdict, one, other in waiting:
@@ -125,7 +129,7 @@ class Changes:
             if found is None:
                 continue  # deleted meanwhile, which the next round sees
             text = None if self.text_of is None else text_in(self.text_of, found.fields)
-            if self._is_done(verdict, found, text, others):
+            if self._is_done(verdict, found, text, others, newer):
                 continue
             self.about(found, other)
             (plain if text is None else rows).append(Conditional(found.fields, self._write(verdict, found, other)))
@@ -137,21 +141,27 @@ class Changes:
             return bring(found, self.versions.get(found.id, NOTHING))
         return copy(found) if verdict in (Verdict.COPY, Verdict.LOOK) else over(other, found)
 
-    def _is_done(self, verdict: Verdict, found: Found, text: str | None, others: dict[str, Found]) -> bool:
+    def _is_done(
+        self, verdict: Verdict, found: Found, text: str | None, others: dict[str, Found], newer: Container[str]
+    ) -> bool:
         """Return whether nothing is to be done after all, now that the fields are known; count it."""
         self.counts.without_text += text is None and self.text_of is not None
         same = text is None if verdict is Verdict.LOOK else False
         if verdict is Verdict.COMPARE and found.id in others:
             same = others[found.id].fields == found.fields
-            if not same and found.id in self.newer:
+            if not same and found.id in newer:
                 self.counts.conflict(found.id)
                 return True
         self.counts.same += same
         return same
 
-    async def _delete(self, rows: Sequence[Conditional]) -> None:
+    async def _delete(self, rows: Sequence[Conditional], versions: Mapping[str, int]) -> None:
+        if rows and self.newer is not None:
+            newer = await self.newer()
+            rows = [row for row in rows if row.write.id not in newer]
         self.counts.deleted += await _accepted(self.writes, rows, self.counts)
-        self.deleted |= {row.write.id for row in rows} - self.writes.superseded.keys()
+        done = {row.write.id for row in rows} - self.writes.superseded.keys()
+        self.deleted |= {key: versions[key] for key in done}
 
 
 async def put(writes: ConditionalWrites, rows: Sequence[Conditional], counts: Round) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from aiomlcommons.ingest.sinks.conditional import NO_PIPELINE, Conditional, ConditionalSink, ConditionalWrites
@@ -52,7 +53,8 @@ class Rounds:
         self._patient = ml.options(wait=pace.stall_timeout)
         self._text_of = task.text_of
         self._brought: dict[str, tuple[int, int]] = {}
-        self._deleted: set[str] = set()
+        self._deleted: dict[str, int] = {}
+        self._withdrawn: dict[str, int] = {}
         self._given: dict[str, int] = {}
 
     async def marks(self) -> dict[int, int]:
@@ -149,10 +151,19 @@ class Rounds:
             until: The marks of the source just before the alias went back to it: what was written there later is
                 newer. None: the alias has not gone back.
         """
-        task, given = self._task, dict[str, int]()
+        task, given, brought = self._task, dict[str, int](), set[str]()
+
+        def about(found: Found, other: Found | None) -> None:
+            given[found.id] = found.seq_no
+            if other is None and until is not None:
+                brought.add(found.id)
+
         async with self._between() as (source, target, counts):
-            newer = await ids_since(self._patient, self._task.source, until) if until is not None else ()
-            judge = verdicts.Back(await ids_since(self._patient, self._task.source, marks), newer, self._given)
+            # What was written in the source by now is not all that its point in time will show.
+            ask = None if until is None else partial(ids_since, self._patient, task.source, until)
+            newer = () if ask is None else await ask()
+            late = await ids_since(self._patient, self._task.source, marks)
+            judge = verdicts.Back(late, newer, self._given, is_back=until is not None)
             pairs = joined(target.pages(), source.pages())
             embeds = task.old_model is not None and not task.old_pipeline
             pipeline = None if task.old_pipeline else NO_PIPELINE
@@ -164,14 +175,19 @@ class Rounds:
                     writes=writes,
                     fields={"excludes": _of_models(task, made=embeds or task.old_pipeline)},
                     text_of=self._text_of if embeds else None,
-                    newer=newer,
-                    about=lambda found, _: given.update({found.id: found.seq_no}),
+                    newer=ask,
+                    deleted=self._withdrawn,
+                    versions=dict(self._withdrawn),
+                    about=about,
                 )
                 rows = changes.rows(pairs, lambda new, old: judge(old, new))
                 sink = self._sink(task.source, task.old_field or task.field, task.old_model or "")
                 await self._embed(counts, rows, sink, task.old_model or "")
                 superseded = {*writes.superseded, *sink.superseded}
             counts.superseded += len(superseded)
+            # Others have deleted these in the source, some time ago or just now.
+            for key in sorted(superseded & brought):
+                counts.conflict(key)
             lost = task.old_field in {*_not_copied(task)} and not (embeds or task.old_pipeline)
             counts.without_vector += counts.written if lost else 0
         self._given |= {key: given[key] for key in given.keys() - superseded}

@@ -119,11 +119,13 @@ class Back:
 
     ``late`` are the ids of what was written in the source after it was copied, and ``newer`` of what was written there
     after the alias went back. ``given`` was given back before: the sequence numbers in the target that it is of.
+    ``is_back`` tells that the alias has gone back, so that it is in the source that others delete.
     """
 
     late: Container[str]
     newer: Container[str]
     given: Mapping[str, int]
+    is_back: bool = False
 
     def __call__(self, source: Found | None, target: Found | None) -> Verdict:
         """Return the verdict."""
@@ -134,6 +136,7 @@ class Back:
             return Verdict.DELETE if known else Verdict.LEAVE
         copied = seq_no_of(target.version)
         if source is None:
-            wanted = copied is None and target.seq_no > self.given.get(target.id, -1)
-            return Verdict.WRITE if wanted else Verdict.LEAVE
+            if copied is not None or target.seq_no <= self.given.get(target.id, -1):
+                return Verdict.LEAVE
+            return Verdict.BRING if self.is_back else Verdict.WRITE
         return Verdict.COMPARE if copied is None else Verdict.SAME

@@ -5,7 +5,8 @@ The writes of a round are those of ``Changes``, on indices that keep versions as
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import TypeAlias
 
 import pytest
@@ -52,7 +53,12 @@ def snapshot(index: VersionedIndex) -> dict[str, Found]:
 
 
 def carry_out(
-    here: dict[str, Found], there: dict[str, Found], into: VersionedIndex, judge: Judge, deleted: set[str]
+    here: dict[str, Found],
+    there: dict[str, Found],
+    into: VersionedIndex,
+    judge: Judge,
+    deleted: dict[str, int],
+    versions: Mapping[str, int] = MappingProxyType({}),
 ) -> dict[str, tuple[int, int]]:
     """Do what verdicts say; return what was written, with its version and what it is of."""
     brought: dict[str, tuple[int, int]] = {}
@@ -62,14 +68,14 @@ def carry_out(
         if verdict is Verdict.DELETE:
             assert other is not None
             if into.delete_found(other):
-                deleted.add(key)
+                deleted[key] = other.version + 1
         elif verdict is Verdict.DROP:
             assert other is not None
             into.drop(other, dropped(other.version))
         elif verdict is Verdict.BRING:
             assert one is not None
-            at: int | None = NOTHING
-            if not into.copy(key, one.fields["text"], NOTHING, "f"):
+            at: int | None = versions.get(key, NOTHING)
+            if not into.copy(key, one.fields["text"], versions.get(key, NOTHING), "f"):
                 at = dropped_at(into.conflict(key))
                 if at is not None and not into.copy(key, one.fields["text"], at, "f"):
                     at = None
@@ -99,7 +105,7 @@ def before_switch(
         writer(between)
         here = snapshot(source)
         writer(during)
-        carry_out(here, there, target, verdicts.whole, set())
+        carry_out(here, there, target, verdicts.whole, {})
 
 
 @settings(max_examples=100, deadline=None)
@@ -112,7 +118,7 @@ def test_a_round_without_writers_makes_the_target_what_the_source_is_whatever_wa
     assert target.texts() == source.texts()
     for key, (found, _) in target.docs.items():
         assert seq_no_of(found.version) == source.docs[key][0].seq_no, "which proves that they are equal"
-    assert not carry_out(snapshot(source), snapshot(target), target, verdicts.whole, set()), "nothing is left to do"
+    assert not carry_out(snapshot(source), snapshot(target), target, verdicts.whole, {}), "nothing is left to do"
 
 
 @settings(max_examples=100, deadline=None)
@@ -126,7 +132,7 @@ def test_after_the_switch_no_write_to_the_new_index_is_replaced_and_no_late_one_
     straggler, writer = Writer(source, "late"), Writer(target, "new")
     straggler(late)
     brought: dict[str, tuple[int, int]] = {}
-    deleted, conflicts = set[str](), set[str]()
+    deleted, conflicts = dict[str, int](), set[str]()
     # What writers still sent to the old index when others wrote to the new one: nobody knows which came later.
     straying: set[str] = set()
     for before, between, during in [*after, ([], [], [])]:
@@ -172,12 +178,59 @@ def test_the_way_back_brings_the_writes_to_the_new_index_into_the_old_one(
         def judge(new: Found | None, old: Found | None, back: verdicts.Back = back) -> Verdict:
             return back(old, new)
 
-        gave = carry_out(new, old, source, judge, set())
+        gave = carry_out(new, old, source, judge, {})
         given |= {key: seq_no for key, (_, seq_no) in gave.items()}
     got = source.texts()
     if killed:  # what one run gave back, and was deleted then, a later run takes for a late write: it is left
         got = {key: text for key, text in got.items() if key in target.docs}
     assert got == target.texts()
+
+
+@settings(max_examples=100, deadline=None)
+@given(gaps, gaps, ops, gaps)
+def test_after_the_alias_went_back_every_document_is_as_its_last_writer_made_it(
+    rounds: list[tuple[list[Op], ...]],
+    after: list[tuple[list[Op], ...]],
+    last: list[Op],
+    back_again: list[tuple[list[Op], ...]],
+) -> None:
+    source, target = VersionedIndex(), VersionedIndex()
+    before_switch(source, target, Writer(source, "s"), [*rounds, ([], [], [])])
+    mark, writer, given, deleted = source.mark, Writer(target, "w"), dict[str, int](), dict[str, int]()
+    conflicts: set[str] = set()
+
+    def round_of(until: int | None, before: list[Op], between: list[Op], during: list[Op]) -> None:
+        writer(before)
+        late = {key for key, (found, _) in source.docs.items() if found.seq_no > mark}
+        newer = {key for key, (found, _) in source.docs.items() if until is not None and found.seq_no > until}
+        back = verdicts.Back(late, newer, given, is_back=until is not None)
+
+        new = snapshot(target)
+        writer(between)
+        old = snapshot(source)
+        writer(during)
+        # As ``Changes`` asks once more before it deletes, or writes over something.
+        by_now = {key for key, (found, _) in source.docs.items() if until is not None and found.seq_no > until}
+
+        def judge(new: Found | None, old: Found | None) -> Verdict:
+            verdict = back(old, new)
+            over = verdict in (Verdict.COMPARE, Verdict.DELETE) and old is not None and old.id in by_now
+            return Verdict.LEAVE if over else verdict
+
+        gave = carry_out(new, old, source, judge, deleted, dict(deleted))
+        given.update({key: seq_no for key, (_, seq_no) in gave.items()})
+        conflicts.update(key for key in new if judge(new[key], old.get(key)) is Verdict.BRING and key not in gave)
+
+    for gap in after:
+        round_of(None, *gap)
+    until = source.mark
+    writer(last)
+    writer.index = source  # the alias goes back
+    for gap in [*back_again, ([], [], [])]:
+        round_of(until, *gap)
+    for key, text in writer.latest.items():
+        # What was deleted in the source long before cannot be told from what was deleted there just now.
+        assert source.texts().get(key) == text or (key in conflicts and key not in source.docs)
 
 
 @given(st.integers(0, 1 << 42), st.integers(1, (1 << 20) - 1))
@@ -216,9 +269,9 @@ def test_a_fingerprint_is_of_model_and_text() -> None:
 def test_a_delete_before_the_switch_does_not_keep_a_late_document_away(others: bool) -> None:
     source, target = VersionedIndex(), VersionedIndex()
     source.index("a", "first")
-    carry_out(snapshot(source), snapshot(target), target, verdicts.whole, set())
+    carry_out(snapshot(source), snapshot(target), target, verdicts.whole, {})
     source.delete("a")
-    carry_out(snapshot(source), snapshot(target), target, verdicts.whole, set())
+    carry_out(snapshot(source), snapshot(target), target, verdicts.whole, {})
     assert not target.docs
     mark = source.mark
     source.index("a", "again")
@@ -226,5 +279,5 @@ def test_a_delete_before_the_switch_does_not_keep_a_late_document_away(others: b
         target.index("a", "by others")
         target.delete("a")
     late = {key for key, (found, _) in source.docs.items() if found.seq_no > mark}
-    carry_out(snapshot(source), snapshot(target), target, verdicts.Late(late, {}), set())
+    carry_out(snapshot(source), snapshot(target), target, verdicts.Late(late, {}), {})
     assert target.texts() == ({} if others else {"a": "again"})
