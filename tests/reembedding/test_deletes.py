@@ -8,6 +8,7 @@ import pytest
 
 from aiomlcommons.reembedding import steps
 from aiomlcommons.reembedding.rounds import Rounds
+from aiomlcommons.reembedding.switching import move
 from tests.support.aliased_index import CREATED, NEW, World, world
 
 pytestmark = pytest.mark.asyncio
@@ -21,7 +22,6 @@ async def _remembered(given: World) -> Any:
 async def test_what_is_deleted_just_after_the_switch_stays_deleted(
     monkeypatch: pytest.MonkeyPatch, deleted: bool
 ) -> None:
-    move = steps.move
 
     async with world() as given:
 
