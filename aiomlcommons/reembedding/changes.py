@@ -68,7 +68,7 @@ class Changes:
         fields: What of a document is copied, as ``_source`` of a search.
         text_of: The text of a document. None: there is no model, and none gets a vector.
         about: What is known of each document that is written: called with what was found of it on both sides.
-        deleted: Where the ids of documents are added that were deleted on the other side.
+        deleted: Where documents are added that were deleted on the other side, with the versions of their deletes.
         versions: The versions of documents of the verdict BRING. Default: that of what was never there.
     """
 
@@ -79,7 +79,7 @@ class Changes:
     fields: Any
     text_of: TextFrom | None
     about: Callable[[Found, Found | None], None] = lambda _, __: None
-    deleted: set[str] = attrs.field(factory=set)
+    deleted: dict[str, int] = attrs.field(factory=dict)
     versions: Mapping[str, int] = attrs.field(factory=dict)
 
     async def rows(
@@ -88,6 +88,7 @@ class Changes:
         """Yield the documents that need a vector, some at a time. Raises SinkError, ApiError."""
         waiting: list[tuple[Verdict, Found, Found | None]] = []
         deletes: list[Conditional] = []
+        deleted_at: dict[str, int] = {}
         async with aclosing(pairs):
             async for one, other in pairs:
                 self.counts.compared += 1
@@ -96,6 +97,7 @@ class Changes:
                     self.counts.same += verdict is Verdict.SAME
                 elif verdict in (Verdict.DELETE, Verdict.DROP) and other is not None:
                     deletes.append(Conditional({}, (drop if verdict is Verdict.DROP else delete)(other)))
+                    deleted_at[other.id] = other.version + 1
                 elif verdict is Verdict.CONFLICT and one is not None:
                     self.counts.conflict(one.id)
                 elif one is not None:
@@ -105,9 +107,9 @@ class Changes:
                         yield found
                     waiting = []
                 if len(deletes) >= FETCHED:
-                    await self._delete(deletes)
+                    await self._delete(deletes, deleted_at)
                     deletes = []
-        await self._delete(deletes)
+        await self._delete(deletes, deleted_at)
         if waiting and (found := await self._fetched(waiting)):
             yield found
 
@@ -147,9 +149,10 @@ class Changes:
         self.counts.same += same
         return same
 
-    async def _delete(self, rows: Sequence[Conditional]) -> None:
+    async def _delete(self, rows: Sequence[Conditional], versions: Mapping[str, int]) -> None:
         self.counts.deleted += await _accepted(self.writes, rows, self.counts)
-        self.deleted |= {row.write.id for row in rows} - self.writes.superseded.keys()
+        done = {row.write.id for row in rows} - self.writes.superseded.keys()
+        self.deleted |= {key: versions[key] for key in done}
 
 
 async def put(writes: ConditionalWrites, rows: Sequence[Conditional], counts: Round) -> None:

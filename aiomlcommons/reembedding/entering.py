@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+import attrs
+
 from aiomlcommons.lifecycle.names import named
 from aiomlcommons.lifecycle.spec import ExistingModel
 from aiomlcommons.progress.telling import Teller
@@ -16,6 +18,7 @@ from aiomlcommons.reembedding.scene import Scene
 from aiomlcommons.reembedding.state import Phase, State, runs_of, state_in
 from aiomlcommons.reembedding.switching import check_alias
 from aiomlcommons.reembedding.wanted import Wanted
+from aiomlcommons.searching.models import given_model
 
 if TYPE_CHECKING:
     from aiomlcommons.client import Client
@@ -105,6 +108,9 @@ async def _again(ml: Client, wanted: Wanted, source: IndexFacts | None, target: 
         )
     if source is None and state.phase is not Phase.FINISHED:
         raise CannotReembed(f"index {task.source}, which is re-embedded into {target}, is gone: restore it, or finish")
+    if wanted.old_model is not None and task.old_field is not None:
+        # It may become known only when somebody goes back.
+        task = attrs.evolve(task, old_model=(await given_model(ml, wanted.old_model)).model_id)
     return Scene(task=task, plan=_plan(source, state), state=await _told_by_alias(ml, state), source=source)
 
 

@@ -53,7 +53,8 @@ class Rounds:
         self._patient = ml.options(wait=pace.stall_timeout)
         self._text_of = task.text_of
         self._brought: dict[str, tuple[int, int]] = {}
-        self._deleted: set[str] = set()
+        self._deleted: dict[str, int] = {}
+        self._withdrawn: dict[str, int] = {}
         self._given: dict[str, int] = {}
 
     async def marks(self) -> dict[int, int]:
@@ -148,7 +149,13 @@ class Rounds:
             until: The marks of the source just before the alias went back to it: what was written there later is
                 newer. None: the alias has not gone back.
         """
-        task, given = self._task, dict[str, int]()
+        task, given, brought = self._task, dict[str, int](), set[str]()
+
+        def about(found: Found, other: Found | None) -> None:
+            given[found.id] = found.seq_no
+            if other is None and until is not None:
+                brought.add(found.id)
+
         async with self._between() as (source, target, counts):
             judge = verdicts.Back(marks, until, self._given)
             old, new = await self.marks(), await checkpoints(self._patient, task.target)
@@ -164,13 +171,18 @@ class Rounds:
                     writes=writes,
                     fields={"excludes": _of_models(task, made=embeds or task.old_pipeline)},
                     text_of=self._text_of if embeds else None,
-                    about=lambda found, _: given.update({found.id: found.seq_no}),
+                    deleted=self._withdrawn,
+                    versions=dict(self._withdrawn),
+                    about=about,
                 )
                 rows = changes.rows(pairs, lambda new, old: judge(old, new))
                 sink = self._sink(task.source, task.old_field or task.field, task.old_model or "")
                 await self._embed(counts, rows, sink, task.old_model or "")
                 superseded = {*writes.superseded, *sink.superseded}
             counts.superseded += len(superseded)
+            # Others have deleted these in the source, some time ago or just now.
+            for key in sorted(superseded & brought):
+                counts.conflict(key)
             lost = task.old_field in {*_not_copied(task)} and not (embeds or task.old_pipeline)
             counts.without_vector += counts.written if lost else 0
         self._given |= {key: given[key] for key in given.keys() - superseded}

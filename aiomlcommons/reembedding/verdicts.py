@@ -136,8 +136,10 @@ class Back:
             return Verdict.DELETE if known else Verdict.LEAVE
         copied = seq_no_of(target.version)
         if source is None:
-            wanted = copied is None and target.seq_no > self.given.get(target.id, -1)
-            return Verdict.WRITE if wanted else Verdict.LEAVE
+            if copied is not None or target.seq_no <= self.given.get(target.id, -1):
+                return Verdict.LEAVE
+            # After the alias went back it is in the source that others delete.
+            return Verdict.WRITE if self.until is None else Verdict.BRING
         if copied is not None:
             return Verdict.SAME
         return Verdict.DIFFER if self._is_newer(source) else Verdict.COMPARE

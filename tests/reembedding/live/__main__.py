@@ -44,7 +44,11 @@ ENOUGH = 900.0
 
 @attrs.frozen(kw_only=True)
 class Trial:
-    """What is tried. ``freeze`` blocks writes for the last moments, and the writer sends those again."""
+    """What is tried.
+
+    ``freeze`` blocks writes for the last moments, and the writer sends those again. With ``second`` the new vectors
+    become a second field of the same index.
+    """
 
     url: str
     documents: int = 20_000
@@ -54,6 +58,7 @@ class Trial:
     shards: int = 2
     dimension: int = DIMENSION
     freeze: bool = False
+    second: bool = False
     prefix: str = "live"
     longest: float = LONGEST
     followed: float = FOLLOWED
@@ -140,8 +145,9 @@ class Killer:
         try:
             mappings = (await self.ml.indices.mapping(self.made.target))[self.made.target].mappings
         except NotFound:
-            return Phase.PLANNED
-        return str(mappings["_meta"]["aiomlcommons"]["reembedding"]["phase"])
+            return str(Phase.PLANNED)
+        state = mappings.get("_meta", {}).get("aiomlcommons", {}).get("reembedding", {})
+        return str(state.get("phase", Phase.PLANNED))
 
     async def finish(self) -> dict[str, Any]:
         """Let one process work to the end, and return its report."""
@@ -161,7 +167,8 @@ class Killer:
 async def run(trial: Trial, folder: Path) -> Outcome:
     """Do a trial."""
     loop, chance = asyncio.get_running_loop(), random.Random(trial.seed)  # noqa: S311 - a test
-    async with Session(trial.url) as ml, world(ml, trial.prefix, trial.dimension) as made:
+    async with Session(trial.url) as ml, world(ml, trial.prefix, trial.dimension) as names:
+        made = attrs.evolve(names, second=trial.second)
         await fill(ml, made, trial.documents, trial.shards)
         book, stop = folder / "ledger.jsonl", folder / "stop"
         for old in (book, stop):
@@ -173,12 +180,12 @@ async def run(trial: Trial, folder: Path) -> Outcome:
         )
         begun = loop.time()
         try:
-            options = orjson.dumps(_options(trial, made)).decode()
+            options = orjson.dumps({**made.wanted, "freeze": trial.freeze}).decode()
             killer = Killer(ml, made, trial, (trial.url, options, str(stop)), folder, chance)
             for number in range(trial.kills):
                 await killer.kill(number)
             finishing = asyncio.create_task(killer.finish())
-            await _switched(ml, made, finishing)
+            await _switched(killer, finishing)
             await asyncio.sleep(trial.followed)
             writes = await ended(writer)
             stop.touch()
@@ -195,34 +202,27 @@ async def run(trial: Trial, folder: Path) -> Outcome:
     return Outcome(accounts, told, dict(expected.errors), searches, dict(killer.killed), round(seconds, 1), report)
 
 
-def _options(trial: Trial, made: World) -> dict[str, Any]:
-    """Return the arguments of ``ml.reembed``."""
-    names = {"index": made.index, "model": made.new, "alias": made.alias, "target": made.target}
-    return {**names, "search_pipeline": made.asks("new"), "freeze": trial.freeze}
-
-
-async def _switched(ml: Session, made: World, finishing: asyncio.Task[Any]) -> None:
-    """Wait until the alias leads to the new index."""
-    while made.target not in await ml.indices.aliases(name=made.alias):
-        if finishing.done():
-            await finishing
+async def _switched(killer: Killer, finishing: asyncio.Task[Any]) -> None:
+    """Wait until queries may ask for the new vectors."""
+    while not finishing.done():
+        if await killer.phase() == Phase.SWITCHED:
             return
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(LOOK)
 
 
 def recorded(trial: Trial, outcome: Outcome, against: str) -> tuple[list[Trials], dict[str, str]]:
     """Return the rows and the figures of a trial for the page of reliability."""
-    kind = "an index that is written and searched is re-embedded"
+    kind = f"{'a second field of ' * trial.second}an index that is written and searched is re-embedded"
     rows = [
         Trials(
             group="re-embedding",
-            fault=f"{kind}; SIGKILL in the phase {phase!r}, then the same call again",
+            fault=f'{kind}; SIGKILL in the phase "{phase}", then the same call again',
             promise="each document is as its last acknowledged write made it, with the new model's vector of its text; "
             "no search fails",
             test="tests/reembedding/live/test_live.py",
             against=against,
             trials=count,
-            losses=bool(outcome.losses),
+            losses=int(bool(outcome.losses)),
         )
         for phase, count in outcome.killed.items()
     ]
@@ -264,7 +264,8 @@ async def main(arguments: Sequence[str] | None = None) -> int:
     if given.write:
         rows, figures = recorded(trial, outcome, given.against)
         size = f"--documents {trial.documents} --kills {trial.kills} --seed {trial.seed}"
-        command = f"python -m tests.reembedding.live --url $OPENSEARCH_URL {size}{' --freeze' * trial.freeze}"
+        kinds = " --freeze" * trial.freeze + " --second" * trial.second
+        command = f"python -m tests.reembedding.live --url $OPENSEARCH_URL {size}{kinds}"
         write(given.write, command, rows, figures)
     print(orjson.dumps(attrs.asdict(outcome), option=orjson.OPT_INDENT_2).decode())
     print(f"right {outcome.accounts.right:,}; broken: {'; '.join(outcome.losses) or 'nothing'}")

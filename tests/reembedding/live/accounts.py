@@ -13,7 +13,7 @@ from aiomlcommons.ingest import IndexSource
 from aiomlcommons.ingest.types import BadRow
 from tests.reembedding.live.ledger import Expected
 from tests.reembedding.live.words import text_of
-from tests.reembedding.live.world import FIELD, World
+from tests.reembedding.live.world import World
 
 # Vectors of one text differ in the last bits, by what else is in the request.
 CLOSE = 1e-4
@@ -47,10 +47,10 @@ async def settle(ml: Session, made: World, expected: Expected) -> Accounts:
     accounts, seen = Accounts(), set[str]()
     async for rows in _pages(ml, made):
         seen.update(row["_id"] for row in rows)
-        good = [row for row in rows if _is_right(accounts, row, expected)]
+        good = [row for row in rows if _is_right(accounts, made, row, expected)]
         vectors = np.asarray(await ml.embed_many(made.new, [row["text"] for row in good])) if good else np.empty((0, 0))
         for row, vector in zip(good, vectors, strict=True):
-            if np.abs(np.asarray(row[FIELD], np.float32) - vector).max() > CLOSE:
+            if np.abs(np.asarray(row[made.field], np.float32) - vector).max() > CLOSE:
                 accounts.wrong_vector.append(row["_id"])
             else:
                 accounts.right += 1
@@ -74,16 +74,16 @@ async def _pages(ml: Session, made: World) -> AsyncIterator[list[dict[str, Any]]
     yield rows
 
 
-def _is_right(accounts: Accounts, row: dict[str, Any], expected: Expected) -> bool:
+def _is_right(accounts: Accounts, made: World, row: dict[str, Any], expected: Expected) -> bool:
     """Return whether a document is what its last write made it, and has a vector; note it where it is not."""
     key, numbers = row["_id"], expected.documents.get(row["_id"])
     if numbers is None:
         accounts.strange.append(key)
     elif numbers == {None}:
         accounts.came_back.append(key)
-    elif row["n"] not in numbers or row["text"] != text_of(key, row["n"]):
+    elif row["n"] not in numbers or row["text"] != text_of(key, int(row["n"])):
         accounts.stale.append(key)
-    elif FIELD not in row:
+    elif made.field not in row:
         accounts.without_vector.append(key)
     else:
         return True

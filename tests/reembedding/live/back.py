@@ -81,13 +81,13 @@ async def broken_off(phase: Phase | None) -> AsyncGenerator[None]:
 
 async def back_from(ml: Session, made: World, phase: Phase | None, before: Mapping[str, Answer]) -> Went:
     """Run into a phase, go back, and compare."""
-    arguments: Any = {"alias": made.alias, "target": made.target, "search_pipeline": made.asks("new"), "sample": False}
-    async with broken_off(phase), ml.reembed(made.index, model=made.new, **arguments) as job:
+    arguments: Any = {**made.wanted, "sample": False}
+    async with broken_off(phase), ml.reembed(**arguments) as job:
         if phase is not None:
             await job
             await job.follow()
             await job.finish()
-    async with ml.reembed(made.index, model=made.new, **arguments) as job:
+    async with ml.reembed(**arguments) as job:
         report = await job.rollback()
     after = await answers(ml, made)
     otherwise = [query for query, answer in before.items() if after[query] != answer]

@@ -25,11 +25,15 @@ DIMENSION = 16
 
 @attrs.frozen
 class World:
-    """The names of a trial, and the ids of its models. ``prefix`` begins each name."""
+    """The names of a trial, and the ids of its models. ``prefix`` begins each name.
+
+    With ``second`` the new vectors become a second field of the same index.
+    """
 
     prefix: str
     old: str
     new: str
+    second: bool = False
 
     @property
     def index(self) -> str:
@@ -43,8 +47,21 @@ class World:
 
     @property
     def target(self) -> str:
-        """The new index."""
-        return f"{self.prefix}-docs-new"
+        """The index that gets the new vectors."""
+        return self.index if self.second else f"{self.prefix}-docs-new"
+
+    @property
+    def field(self) -> str:
+        """The field of the new vectors."""
+        return f"{FIELD}_new" if self.second else FIELD
+
+    @property
+    def wanted(self) -> dict[str, Any]:
+        """The arguments of ``ml.reembed`` that say what is wanted."""
+        if self.second:
+            return {"index": self.index, "model": self.new, "field": self.field}
+        switched = {"alias": self.alias, "target": self.target, "search_pipeline": self.asks("new")}
+        return {"index": self.index, "model": self.new, **switched}
 
     def asks(self, which: str) -> str:
         """Return the search pipeline that asks the old or the new model about queries."""
@@ -64,7 +81,8 @@ async def world(ml: Session, prefix: str, dimension: int) -> AsyncGenerator[Worl
         other = spec_of("dense", other_weights(MODELS / "tiny-dense.zip", Path(folder) / "other.zip"), names[1])
         assert other.model_config is not None
         new = attrs.evolve(other, model_config=alter(other.model_config, embedding_dimension=dimension))
-        made = World(prefix, *[str(await ml.models.ensure(one, change_settings=True)) for one in (old, new)])
+        first, second = [str(await ml.models.ensure(one, change_settings=True)) for one in (old, new)]
+        made = World(prefix, first, second)
         try:
             await clear(ml, made)
             yield made
@@ -87,9 +105,8 @@ async def clear(ml: Session, made: World) -> None:
 async def fill(ml: Session, made: World, documents: int, shards: int) -> None:
     """Make the index, with documents d0, d1 and so on, each with the old model's vector of its text."""
     for which, model in (("old", made.old), ("new", made.new)):
-        await ml.pipelines.create_search(
-            made.asks(which), request_processors=[NeuralQueryEnricher(default_model_id=model)]
-        )
+        asks = NeuralQueryEnricher(neural_field_default_id={FIELD: model})
+        await ml.pipelines.create_search(made.asks(which), request_processors=[asks])
     field = {"type": "knn_vector", "dimension": DIMENSION, "method": {"name": "hnsw", "engine": "lucene"}}
     body: dict[str, Any] = {
         "settings": {
