@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
+from aiomlcommons.indices.mapping import given_settings
 from aiomlcommons.progress.event import Phase as Told
 from aiomlcommons.progress.event import Progress
 from aiomlcommons.progress.telling import Teller
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 FEW = 100
 """Documents that writers change during a round: when so few are left, catching up is as good as done."""
+DAY = "1d"
 ROUNDS, _COMPARISONS = 20, 5
 _DIFFERING = ("missing", "stale", "extra", "unembedded")
 
@@ -148,6 +150,7 @@ class Steps:
                 await unfreeze(self._ml, run)
             raise
         if run.state.alias is not None:
+            await self._remember_deletes(DAY)
             await move(self._ml, run.state.alias, task.source, task.target)
         await run.reached(Phase.SWITCHED, is_settled=False)
 
@@ -162,7 +165,17 @@ class Steps:
         for _ in range(ROUNDS):
             if not run.counted(await self._rounds.late(run.state.known_marks)).changed:
                 break
+        source = run.scene.source
+        await self._remember_deletes(None if source is None else source.settings.get("gc_deletes"))
         await run.keep(is_settled=True)
+
+    async def _remember_deletes(self, time: str | None) -> None:
+        """Set for how long the new index remembers deletes, by which ``settle`` knows what others deleted there.
+
+        Without that it is a minute, and who goes on after a crash may come later.
+        """
+        if "gc_deletes" not in given_settings(self._wanted.body or {}):
+            await self._ml.indices.put_settings(self._run.task.target, {"index.gc_deletes": time})
 
     async def is_switched(self) -> bool:
         """Return whether the alias leads to the new index; of a second field whether the phase says so."""
