@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from aiomlcommons.reembedding import steps
 from aiomlcommons.reembedding.rounds import Rounds
+from aiomlcommons.reembedding.switching import move
 from tests.support.aliased_index import CREATED, NEW, World, world
 
 pytestmark = pytest.mark.asyncio
@@ -21,8 +21,6 @@ async def _remembered(given: World) -> Any:
 async def test_what_is_deleted_just_after_the_switch_stays_deleted(
     monkeypatch: pytest.MonkeyPatch, deleted: bool
 ) -> None:
-    move = steps.move
-
     async with world() as given:
 
         async def moved(*arguments: Any) -> None:
@@ -32,7 +30,7 @@ async def test_what_is_deleted_just_after_the_switch_stays_deleted(
             if deleted:
                 await given.delete("d3")
 
-        monkeypatch.setattr(steps, "move", moved)
+        monkeypatch.setattr("aiomlcommons.reembedding.steps.move", moved)
         await given.ml.reembed("docs", model=NEW, alias="live", sample=False)
         texts = await given.texts()
         assert texts.get("d3") == (None if deleted else "late")
