@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 FEW = 100
 """Documents that writers change during a round: when so few are left, catching up is as good as done."""
 DAY = "1d"
-ROUNDS, _COMPARISONS = 20, 5
+ROUNDS, _COMPARISONS = 20, 3
 _DIFFERING = ("missing", "stale", "extra", "unembedded")
 
 
@@ -101,6 +101,8 @@ class Steps:
             staying = now if not number else {kind: staying[kind] & now[kind] for kind in _DIFFERING}
             if not self._wrong(found, staying):
                 return
+            if number + 1 == _COMPARISONS:
+                break
             if run.task.in_place:
                 run.counted((await rounds.follow(None))[0])
             else:

@@ -21,6 +21,10 @@ async def _remembered(given: World) -> Any:
 async def test_what_is_deleted_just_after_the_switch_stays_deleted(
     monkeypatch: pytest.MonkeyPatch, deleted: bool
 ) -> None:
+<<<<<<< HEAD
+=======
+
+>>>>>>> h2
     async with world() as given:
 
         async def moved(*arguments: Any) -> None:
