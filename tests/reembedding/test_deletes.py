@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from aiomlcommons.reembedding import steps
 from aiomlcommons.reembedding.rounds import Rounds
 from aiomlcommons.reembedding.switching import move
 from tests.support.aliased_index import CREATED, NEW, World, world
@@ -21,10 +22,7 @@ async def _remembered(given: World) -> Any:
 async def test_what_is_deleted_just_after_the_switch_stays_deleted(
     monkeypatch: pytest.MonkeyPatch, deleted: bool
 ) -> None:
-<<<<<<< HEAD
-=======
 
->>>>>>> h2
     async with world() as given:
 
         async def moved(*arguments: Any) -> None:
@@ -34,7 +32,7 @@ async def test_what_is_deleted_just_after_the_switch_stays_deleted(
             if deleted:
                 await given.delete("d3")
 
-        monkeypatch.setattr("aiomlcommons.reembedding.steps.move", moved)
+        monkeypatch.setattr(steps, "move", moved)
         await given.ml.reembed("docs", model=NEW, alias="live", sample=False)
         texts = await given.texts()
         assert texts.get("d3") == (None if deleted else "late")
