@@ -1,7 +1,7 @@
 """Re-embed an index that is in use, kill the process again and again, and compare each document at the end.
 
 ``python -m tests.reembedding.live --documents 20000 --kills 20 [--url URL]`` fills an index with vectors of one model,
-on a cluster or on an emulator, lets a writer and a searcher work through its alias, and re-embeds it with another model,
+on a cluster or an emulator, lets a writer and a searcher work through its alias, and re-embeds it with another model,
 in a process that is killed (SIGKILL) at random moments and begun again: while it copies, while it catches up, around
 the switch and while it follows the writer (see PHASES). Then each document must be as its last acknowledged write made
 it, with the new model's vector of its text, and no search may have failed. Random numbers come from ``--seed``.
