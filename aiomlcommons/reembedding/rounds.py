@@ -75,7 +75,10 @@ class Rounds:
         async with self._between() as (source, target, counts):
             pairs = checked(self._task, joined(source.pages(), target.pages()))
             total = await self._count(self._task.source) - await self._count(self._task.target)
-            await self._forward(counts, source, target, pairs, _judge(again), total=max(0, total))
+            superseded = await self._forward(counts, source, target, pairs, _judge(again), total=max(0, total))
+            if again and superseded:  # deletes of others keep copies away, which the source has after all
+                pairs = _alone(await source.fetch(list(superseded)))
+                await self._forward(counts, source, target, pairs, lambda _, __: Verdict.WRITE)
         return counts
 
     async def since(self, marks: Marks, *, again: bool = False) -> tuple[Round, dict[int, int]]:
@@ -117,14 +120,19 @@ class Rounds:
     ) -> dict[str, str]:
         """Carry verdicts out after the switch, and keep in mind what was done."""
         wanted: dict[str, tuple[int, int]] = {}
+        absent: set[str] = set()
 
         def about(found: Found, other: Found | None) -> None:
+            if other is None:
+                absent.add(found.id)
             first = (versions or {}).get(found.id, NOTHING)
             wanted[found.id] = (first if other is None else other.version + 1, found.seq_no)
 
         known = {"about": about, "deleted": self._deleted, "versions": versions or {}}
         superseded = await self._forward(counts, source, target, pairs, judge, known=known)
-        self._brought |= {key: wanted[key] for key in wanted.keys() - superseded.keys()}
+        # Of what others have deleted, the target has all that there will be.
+        gone = {key for key in absent & superseded.keys() if dropped_at(superseded[key]) is None}
+        self._brought |= {key: wanted[key] for key in (wanted.keys() - superseded.keys()) | gone}
         return superseded
 
     async def follow(self, marks: Marks | None = None) -> tuple[Round, dict[int, int]]:
@@ -163,7 +171,7 @@ class Rounds:
             ask = None if until is None else partial(ids_since, self._patient, task.source, until)
             newer = () if ask is None else await ask()
             late = await ids_since(self._patient, self._task.source, marks)
-            judge = verdicts.Back(late, newer, self._given, is_back=until is not None)
+            judge = verdicts.Back(late, newer, self._given, self._brought, is_back=until is not None)
             pairs = joined(target.pages(), source.pages())
             embeds = task.old_model is not None and not task.old_pipeline
             pipeline = None if task.old_pipeline else NO_PIPELINE

@@ -119,12 +119,14 @@ class Back:
 
     ``late`` are the ids of what was written in the source after it was copied, and ``newer`` of what was written there
     after the alias went back. ``given`` was given back before: the sequence numbers in the target that it is of.
-    ``is_back`` tells that the alias has gone back, so that it is in the source that others delete.
+    ``brought`` is that of ``Late``: what was in the target for certain. ``is_back`` tells that the alias has gone back,
+    so that it is in the source that others delete.
     """
 
     late: Container[str]
     newer: Container[str]
     given: Mapping[str, int]
+    brought: Mapping[str, tuple[int, int]] = attrs.field(factory=dict)
     is_back: bool = False
 
     def __call__(self, source: Found | None, target: Found | None) -> Verdict:
@@ -132,7 +134,8 @@ class Back:
         if target is None:
             if source is None or source.id in self.newer:
                 return Verdict.LEAVE
-            known = source.id in self.given or source.id not in self.late
+            _, brought = self.brought.get(source.id, (0, -1))
+            known = source.id in self.given or source.id not in self.late or source.seq_no == brought
             return Verdict.DELETE if known else Verdict.LEAVE
         copied = seq_no_of(target.version)
         if source is None:

@@ -46,3 +46,20 @@ async def test_the_alias_may_go_to_and_fro_in_one_job() -> None:
         assert len(expected) == 10
         await job
         assert await given.texts() == expected
+
+
+@pytest.mark.asyncio
+async def test_what_is_deleted_after_the_switch_is_not_brought_back_by_a_late_write() -> None:
+    async with world() as given, given.ml.reembed("docs", model=NEW, alias="live", old_model=given.old) as job:
+        await job
+        await given.write({"id": "d1", "text": "past the alias"}, {"id": "d2", "text": "past the alias"}, index="docs")
+        await given.delete("d1")
+        await job.switch()  # brings over what is late
+        texts = await given.texts()
+        assert "d1" not in texts
+        assert texts["d2"] == "past the alias"
+        await given.delete("d2")
+        await job.rollback()
+        assert not {"d1", "d2"} & (await given.texts()).keys()
+        await job
+        assert len(await given.texts()) == 8
