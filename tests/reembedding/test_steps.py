@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -12,6 +13,8 @@ import pytest
 
 from aiomlcommons import InvalidRequest
 from aiomlcommons.api.aliases import AddAlias
+from aiomlcommons.emulator.errors import refused
+from aiomlcommons.emulator.faults import PREDICTIONS
 from aiomlcommons.reembedding.counts import Round
 from aiomlcommons.reembedding.errors import AnotherRun, CannotReembed, NotSwitched
 from aiomlcommons.reembedding.job import ReembeddingJob
@@ -19,8 +22,9 @@ from aiomlcommons.reembedding.owning import Owning
 from aiomlcommons.reembedding.report import Report
 from aiomlcommons.reembedding.rounds import Rounds
 from aiomlcommons.reembedding.state import StateFile
-from aiomlcommons.reembedding.task import of
+from aiomlcommons.reembedding.task import Pace, of
 from tests.support.aliased_index import CREATED, NEW, ROWS, World, world
+from tests.support.jobs import NOW
 
 pytestmark = pytest.mark.asyncio
 TEXTS = {str(row["id"]): str(row["text"]) for row in ROWS}
@@ -196,6 +200,31 @@ async def test_queries_of_the_user_decide_and_what_is_not_as_required_is_not_swi
         assert report.phase == "switched"
         assert report.figures["new"]["ndcg@10"] == report.figures["old"]["ndcg@10"] == 1
         assert "ndcg@10 1.0000" in report.markdown()
+
+
+async def test_a_text_that_the_model_refuses_is_switched_only_if_that_is_allowed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    patient = Pace.options
+    monkeypatch.setattr(Pace, "options", lambda pace, text: patient(attrs.evolve(pace, backoff=NOW), text))
+
+    async def refuses(request: Any, go: Any) -> Any:
+        if b"poison" in await request.read():
+            raise refused(500, "translate_exception", "the text cannot be translated")
+        return await go()
+
+    dead = tmp_path / "docs.dead.jsonl"
+    options: dict[str, Any] = {"model": NEW, "alias": "live", "sample": False, "dead_letters": dead}
+    async with world() as given:
+        await given.write({"id": "d3", "text": "poison", "year": 3})
+        given.cluster.faults.add(refuses, on=PREDICTIONS, times=None)
+        with pytest.raises(NotSwitched, match=r"1 documents that have a text have no vector of it, such as d3: .*dead"):
+            await given.ml.reembed("docs", **options)
+        assert await given.leads_to() == {"docs"}
+        assert b"d3" in await asyncio.to_thread(dead.read_bytes)
+        report = await given.ml.reembed("docs", max_failures=1, **options)
+        assert (report.phase, report.differences["unembedded"]) == ("switched", 1)
+        assert (await given.texts())["d3"] == "poison"  # words still find it
 
 
 async def test_a_report_can_be_sent() -> None:
