@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Container, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
-from typing import Any, TypeAlias
+from typing import Any
 
 import attrs
 
 from aiomlcommons.inference.fields import TextFrom
 from aiomlcommons.ingest.sinks.conditional import Conditional, ConditionalWrites, Write
 from aiomlcommons.reembedding.counts import Round
+from aiomlcommons.reembedding.pairs import Pairs
 from aiomlcommons.reembedding.reading import FETCHED, Found, Reader
 from aiomlcommons.reembedding.texts import text_in
 from aiomlcommons.reembedding.verdicts import Verdict
 from aiomlcommons.reembedding.versions import NOTHING, dropped, version_of
 
-Pairs: TypeAlias = "AsyncGenerator[tuple[Found | None, Found | None]]"
-"""A document as it was found where it comes from, and where it goes."""
+COMPARING = (Verdict.COMPARE, Verdict.DIFFER)
 
 
 def over(found: Found | None, of: Found) -> Write:
@@ -67,8 +67,6 @@ class Changes:
         writes: What writes documents without vectors.
         fields: What of a document is copied, as ``_source`` of a search.
         text_of: The text of a document. None: there is no model, and none gets a vector.
-        newer: Asks for the ids that COMPARE must not write over, nor DELETE delete: of what was written where they go,
-            also since it was read. Default: there are none.
         about: What is known of each document that is written: called with what was found of it on both sides.
         deleted: Where documents are added that were deleted on the other side, with the versions of their deletes.
         versions: The versions of documents of the verdict BRING. Default: that of what was never there.
@@ -80,7 +78,6 @@ class Changes:
     writes: ConditionalWrites
     fields: Any
     text_of: TextFrom | None
-    newer: Callable[[], Awaitable[Container[str]]] | None = None
     about: Callable[[Found, Found | None], None] = lambda _, __: None
     deleted: dict[str, int] = attrs.field(factory=dict)
     versions: Mapping[str, int] = attrs.field(factory=dict)
@@ -119,9 +116,8 @@ class Changes:
     async def _fetched(self, waiting: Sequence[tuple[Verdict, Found, Found | None]]) -> list[Conditional]:
         """Return the documents that need a vector, with their fields; write the others."""
         fetched = await self.source.fetch([one.id for _, one, _ in waiting], self.fields)
-        compared = [other.id for verdict, _, other in waiting if verdict is Verdict.COMPARE and other is not None]
+        compared = [other.id for verdict, _, other in waiting if verdict in COMPARING and other is not None]
         others = await self.target.fetch(compared, self.fields) if compared else {}
-        newer = await self.newer() if compared and self.newer is not None else ()
         rows: list[Conditional] = []
         plain: list[Conditional] = []
         for verdict, one, other in waiting:
@@ -129,7 +125,7 @@ class Changes:
             if found is None:
                 continue  # deleted meanwhile, which the next round sees
             text = None if self.text_of is None else text_in(self.text_of, found.fields)
-            if self._is_done(verdict, found, text, others, newer):
+            if self._is_done(verdict, found, text, others):
                 continue
             self.about(found, other)
             (plain if text is None else rows).append(Conditional(found.fields, self._write(verdict, found, other)))
@@ -141,24 +137,19 @@ class Changes:
             return bring(found, self.versions.get(found.id, NOTHING))
         return copy(found) if verdict in (Verdict.COPY, Verdict.LOOK) else over(other, found)
 
-    def _is_done(
-        self, verdict: Verdict, found: Found, text: str | None, others: dict[str, Found], newer: Container[str]
-    ) -> bool:
+    def _is_done(self, verdict: Verdict, found: Found, text: str | None, others: dict[str, Found]) -> bool:
         """Return whether nothing is to be done after all, now that the fields are known; count it."""
         self.counts.without_text += text is None and self.text_of is not None
         same = text is None if verdict is Verdict.LOOK else False
-        if verdict is Verdict.COMPARE and found.id in others:
+        if verdict in COMPARING and found.id in others:
             same = others[found.id].fields == found.fields
-            if not same and found.id in newer:
+            if not same and verdict is Verdict.DIFFER:
                 self.counts.conflict(found.id)
                 return True
         self.counts.same += same
         return same
 
     async def _delete(self, rows: Sequence[Conditional], versions: Mapping[str, int]) -> None:
-        if rows and self.newer is not None:
-            newer = await self.newer()
-            rows = [row for row in rows if row.write.id not in newer]
         self.counts.deleted += await _accepted(self.writes, rows, self.counts)
         done = {row.write.id for row in rows} - self.writes.superseded.keys()
         self.deleted |= {key: versions[key] for key in done}

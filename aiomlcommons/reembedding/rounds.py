@@ -9,22 +9,22 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager
-from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from aiomlcommons.ingest.sinks.conditional import NO_PIPELINE, Conditional, ConditionalSink, ConditionalWrites
 from aiomlcommons.progress.telling import Progressing
 from aiomlcommons.reembedding import verdicts
-from aiomlcommons.reembedding.changes import Changes, Pairs, over, put
+from aiomlcommons.reembedding.changes import Changes, over, put
 from aiomlcommons.reembedding.comparing import compared
 from aiomlcommons.reembedding.counts import Differences, Round
 from aiomlcommons.reembedding.embedding import embed
-from aiomlcommons.reembedding.reading import FETCHED, Found, Reader, joined
-from aiomlcommons.reembedding.scanning import checked, ids_since, without_vectors, written_since
+from aiomlcommons.reembedding.pairs import Pairs, beside, both, gone
+from aiomlcommons.reembedding.reading import FETCHED, Found, Reader
+from aiomlcommons.reembedding.scanning import checked, ids_since, without_vectors
 from aiomlcommons.reembedding.shards import checkpoints, refreshed
 from aiomlcommons.reembedding.task import Pace, Task, of
 from aiomlcommons.reembedding.verdicts import Verdict
-from aiomlcommons.reembedding.versions import NOTHING, dropped_at, fingerprint
+from aiomlcommons.reembedding.versions import NOTHING, dropped_at, fingerprint, seq_no_of
 from aiomlcommons.wire.codec import quoted
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ class Rounds:
         source got since then counts.
         """
         async with self._between() as (source, target, counts):
-            pairs = checked(self._task, joined(source.pages(), target.pages()))
+            pairs = checked(self._task, await self._all(source, target))
             total = await self._count(self._task.source) - await self._count(self._task.target)
             superseded = await self._forward(counts, source, target, pairs, _judge(again), total=max(0, total))
             if again and superseded:  # deletes of others keep copies away, which the source has after all
@@ -88,7 +88,7 @@ class Rounds:
         """
         new = await self.marks()  # before the refresh, which shows what is up to there
         async with self._between() as (source, target, counts):
-            pairs = checked(self._task, written_since(self._patient, self._task, marks, new, target))
+            pairs = checked(self._task, beside(source, target, new, marks))
             await self._forward(counts, source, target, pairs, _judge(again))
         return counts, new
 
@@ -98,10 +98,8 @@ class Rounds:
         ``marks`` are those up to which the source was copied when the alias was switched: always the same ones.
         """
         async with self._between() as (source, target, counts):
-            late = await ids_since(self._patient, self._task.source, marks)
-            judge = verdicts.Late(late, self._brought, self._deleted)
-            pairs = joined(source.pages(), target.pages())
-            superseded = await self._bring(counts, source, target, pairs, judge)
+            judge = verdicts.Late(marks, self._brought, self._deleted)
+            superseded = await self._bring(counts, source, target, await self._all(source, target), judge)
             # A delete of ours, before the switch, keeps nothing away that was written in the source after it.
             ours = {key: version for key, why in superseded.items() if (version := dropped_at(why)) is not None}
             if ours:
@@ -131,8 +129,8 @@ class Rounds:
         known = {"about": about, "deleted": self._deleted, "versions": versions or {}}
         superseded = await self._forward(counts, source, target, pairs, judge, known=known)
         # Of what others have deleted, the target has all that there will be.
-        gone = {key for key in absent & superseded.keys() if dropped_at(superseded[key]) is None}
-        self._brought |= {key: wanted[key] for key in (wanted.keys() - superseded.keys()) | gone}
+        deleted = {key for key in absent & superseded.keys() if dropped_at(superseded[key]) is None}
+        self._brought |= {key: wanted[key] for key in (wanted.keys() - superseded.keys()) | deleted}
         return superseded
 
     async def follow(self, marks: Marks | None = None) -> tuple[Round, dict[int, int]]:
@@ -167,12 +165,10 @@ class Rounds:
                 brought.add(found.id)
 
         async with self._between() as (source, target, counts):
-            # What was written in the source by now is not all that its point in time will show.
-            ask = None if until is None else partial(ids_since, self._patient, task.source, until)
-            newer = () if ask is None else await ask()
-            late = await ids_since(self._patient, self._task.source, marks)
-            judge = verdicts.Back(late, newer, self._given, self._brought, is_back=until is not None)
-            pairs = joined(target.pages(), source.pages())
+            judge = verdicts.Back(marks, until, self._given, self._brought)
+            old, new = await self.marks(), await checkpoints(self._patient, task.target)
+            changed = beside(target, source, new, by_shard=[*old], wanted=lambda one: seq_no_of(one.version) is None)
+            pairs = both(changed, gone(target, source, old))
             embeds = task.old_model is not None and not task.old_pipeline
             pipeline = None if task.old_pipeline else NO_PIPELINE
             async with self._writes(task.source, pipeline) as writes:
@@ -183,7 +179,6 @@ class Rounds:
                     writes=writes,
                     fields={"excludes": _of_models(task, made=embeds or task.old_pipeline)},
                     text_of=self._text_of if embeds else None,
-                    newer=ask,
                     deleted=self._withdrawn,
                     versions=dict(self._withdrawn),
                     about=about,
@@ -205,19 +200,14 @@ class Rounds:
         """Remove the vectors of the second field, and their fingerprints, from all documents."""
         task, counts, begun = self._task, Round(), time.monotonic()
         await refreshed(self._patient, task.target)
-        reader = Reader(self._patient, task.target)
-        either = [{"exists": {"field": name}} for name in (task.field, task.of)]
-        pages = reader.pages(
-            query={"bool": {"should": either}}, source={"excludes": [task.field, task.of]}, size=FETCHED
-        )
-        try:
-            async with self._writes(task.target) as writes, aclosing(pages):
-                async for page in pages:
-                    counts.compared += len(page)
-                    await put(writes, [Conditional(one.fields, over(one, one)) for one in page], counts)
-                counts.superseded += len(writes.superseded)
-        finally:
-            await reader.close()
+        either = {"bool": {"should": [{"exists": {"field": name}} for name in (task.field, task.of)]}}
+        reader, rest = Reader(self._patient, task.target), {"excludes": [task.field, task.of]}
+        pages = reader.scan(await self.marks(), query=either, source=rest, size=FETCHED)
+        async with self._writes(task.target) as writes, aclosing(pages):
+            async for page in pages:
+                counts.compared += len(page)
+                await put(writes, [Conditional(one.fields, over(one, one)) for one in page], counts)
+            counts.superseded += len(writes.superseded)
         counts.seconds = time.monotonic() - begun
         return counts
 
@@ -225,7 +215,8 @@ class Rounds:
         """Compare source and target, and write nothing."""
         begun, task = time.monotonic(), self._task
         async with self._between() as (source, target, _):
-            found = await compared(task, self._text_of, source, target, _judge(again))
+            pairs = await self._all(source, target, {"includes": self._text_of.names})
+            found = await compared(task, self._text_of, pairs, _judge(again))
         found.seconds = time.monotonic() - begun
         return found
 
@@ -236,13 +227,14 @@ class Rounds:
         """Give readers of source and target, which see all that is written by now, and the counts of a round."""
         task, counts, begun = self._task, Round(), time.monotonic()
         await refreshed(self._patient, task.source, task.target)
-        source, target = Reader(self._patient, task.source), Reader(self._patient, task.target, task.of)
-        try:
-            yield source, target, counts
-        finally:
-            await source.close()
-            await target.close()
+        yield Reader(self._patient, task.source), Reader(self._patient, task.target, task.of), counts
         counts.seconds = time.monotonic() - begun
+
+    async def _all(self, source: Reader, target: Reader, fields: Any = False) -> Pairs:
+        """Return all documents of both, side by side."""
+        here, there = await self.marks(), await checkpoints(self._patient, self._task.target)
+        found = beside(source, target, here, source=fields)
+        return found if self._task.in_place else both(found, gone(source, target, there))
 
     async def _forward(
         self,
