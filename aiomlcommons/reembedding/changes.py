@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Container, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
-from typing import Any, TypeAlias
+from typing import Any
 
 import attrs
 
 from aiomlcommons.inference.fields import TextFrom
 from aiomlcommons.ingest.sinks.conditional import Conditional, ConditionalWrites, Write
 from aiomlcommons.reembedding.counts import Round
+from aiomlcommons.reembedding.pairs import Pairs
 from aiomlcommons.reembedding.reading import FETCHED, Found, Reader
 from aiomlcommons.reembedding.texts import text_in
 from aiomlcommons.reembedding.verdicts import Verdict
 from aiomlcommons.reembedding.versions import NOTHING, dropped, version_of
 
-Pairs: TypeAlias = "AsyncGenerator[tuple[Found | None, Found | None]]"
-"""A document as it was found where it comes from, and where it goes."""
+COMPARING = (Verdict.COMPARE, Verdict.DIFFER)
 
 
 def over(found: Found | None, of: Found) -> Write:
@@ -67,9 +67,8 @@ class Changes:
         writes: What writes documents without vectors.
         fields: What of a document is copied, as ``_source`` of a search.
         text_of: The text of a document. None: there is no model, and none gets a vector.
-        newer: Ids that COMPARE must not write over.
         about: What is known of each document that is written: called with what was found of it on both sides.
-        deleted: Where the ids of documents are added that were deleted on the other side.
+        deleted: Where documents are added that were deleted on the other side, with the versions of their deletes.
         versions: The versions of documents of the verdict BRING. Default: that of what was never there.
     """
 
@@ -79,9 +78,8 @@ class Changes:
     writes: ConditionalWrites
     fields: Any
     text_of: TextFrom | None
-    newer: Container[str] = ()
     about: Callable[[Found, Found | None], None] = lambda _, __: None
-    deleted: set[str] = attrs.field(factory=set)
+    deleted: dict[str, int] = attrs.field(factory=dict)
     versions: Mapping[str, int] = attrs.field(factory=dict)
 
     async def rows(
@@ -90,6 +88,7 @@ class Changes:
         """Yield the documents that need a vector, some at a time. Raises SinkError, ApiError."""
         waiting: list[tuple[Verdict, Found, Found | None]] = []
         deletes: list[Conditional] = []
+        deleted_at: dict[str, int] = {}
         async with aclosing(pairs):
             async for one, other in pairs:
                 self.counts.compared += 1
@@ -98,6 +97,7 @@ class Changes:
                     self.counts.same += verdict is Verdict.SAME
                 elif verdict in (Verdict.DELETE, Verdict.DROP) and other is not None:
                     deletes.append(Conditional({}, (drop if verdict is Verdict.DROP else delete)(other)))
+                    deleted_at[other.id] = other.version + 1
                 elif verdict is Verdict.CONFLICT and one is not None:
                     self.counts.conflict(one.id)
                 elif one is not None:
@@ -107,16 +107,16 @@ class Changes:
                         yield found
                     waiting = []
                 if len(deletes) >= FETCHED:
-                    await self._delete(deletes)
+                    await self._delete(deletes, deleted_at)
                     deletes = []
-        await self._delete(deletes)
+        await self._delete(deletes, deleted_at)
         if waiting and (found := await self._fetched(waiting)):
             yield found
 
     async def _fetched(self, waiting: Sequence[tuple[Verdict, Found, Found | None]]) -> list[Conditional]:
         """Return the documents that need a vector, with their fields; write the others."""
         fetched = await self.source.fetch([one.id for _, one, _ in waiting], self.fields)
-        compared = [other.id for verdict, _, other in waiting if verdict is Verdict.COMPARE and other is not None]
+        compared = [other.id for verdict, _, other in waiting if verdict in COMPARING and other is not None]
         others = await self.target.fetch(compared, self.fields) if compared else {}
         rows: list[Conditional] = []
         plain: list[Conditional] = []
@@ -141,17 +141,18 @@ class Changes:
         """Return whether nothing is to be done after all, now that the fields are known; count it."""
         self.counts.without_text += text is None and self.text_of is not None
         same = text is None if verdict is Verdict.LOOK else False
-        if verdict is Verdict.COMPARE and found.id in others:
+        if verdict in COMPARING and found.id in others:
             same = others[found.id].fields == found.fields
-            if not same and found.id in self.newer:
+            if not same and verdict is Verdict.DIFFER:
                 self.counts.conflict(found.id)
                 return True
         self.counts.same += same
         return same
 
-    async def _delete(self, rows: Sequence[Conditional]) -> None:
+    async def _delete(self, rows: Sequence[Conditional], versions: Mapping[str, int]) -> None:
         self.counts.deleted += await _accepted(self.writes, rows, self.counts)
-        self.deleted |= {row.write.id for row in rows} - self.writes.superseded.keys()
+        done = {row.write.id for row in rows} - self.writes.superseded.keys()
+        self.deleted |= {key: versions[key] for key in done}
 
 
 async def put(writes: ConditionalWrites, rows: Sequence[Conditional], counts: Round) -> None:

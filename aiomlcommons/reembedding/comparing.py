@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from aiomlcommons.inference.fields import TextFrom
 from aiomlcommons.reembedding.counts import Differences
-from aiomlcommons.reembedding.reading import Found, Reader, joined
+from aiomlcommons.reembedding.pairs import Pairs
+from aiomlcommons.reembedding.reading import Found
 from aiomlcommons.reembedding.texts import text_in
 from aiomlcommons.reembedding.verdicts import Verdict
 from aiomlcommons.reembedding.versions import fingerprint, seq_no_of
@@ -16,21 +17,16 @@ from aiomlcommons.reembedding.versions import fingerprint, seq_no_of
 if TYPE_CHECKING:
     from aiomlcommons.reembedding.task import Task
 
-# Documents in a page with their texts.
-TEXTS = 1_000
-
 
 async def compared(
     task: Task,
     text_of: TextFrom,
-    source: Reader,
-    target: Reader,
+    pairs: Pairs,
     judge: Callable[[Found | None, Found | None], Verdict],
 ) -> Differences:
     """Return what the target differs in. The texts are those of the source."""
     found = Differences()
-    texts = source.pages(source={"includes": text_of.names}, size=TEXTS)
-    async with aclosing(joined(texts, target.pages())) as pairs:
+    async with aclosing(pairs):
         async for one, other in pairs:
             found.compared += 1
             if other is not None and not task.in_place and seq_no_of(other.version) is None:

@@ -74,28 +74,45 @@ async def index_facts(ml: Client, name: str) -> IndexFacts | None:
     """Return what is known of an index; None if there is none. Raises CannotReembed for an alias, ApiError."""
     try:
         found = await ml.indices.get(name)
+        if name not in found:
+            raise CannotReembed(
+                f"{name!r} is an alias, of {' and '.join(sorted(found))}: give the index itself as index=, and the "
+                "alias as alias="
+            )
+        row = await _row(ml, name)
+        is_open = row.get("status") != "close"
+        documents = (await ml.indices.count(name)).count if is_open else 0
     except NotFound:
         return None
-    if name not in found:
-        raise CannotReembed(
-            f"{name!r} is an alias, of {' and '.join(sorted(found))}: give the index itself as index=, and the alias "
-            "as alias="
-        )
+    except Forbidden as error:
+        raise _blocked(name, error) or error from error
     index = found[name]
-    row = await _row(ml, name)
-    is_open = row.get("status") != "close"
     return IndexFacts(
         name=name,
         uuid=str(index.settings["index"].get("uuid", "")),
         mappings=index.mappings,
         settings=index.settings["index"],
         aliases=index.aliases,
-        documents=(await ml.indices.count(name)).count if is_open else 0,
+        documents=documents,
         size=_bytes(row.get("pri.store.size")),
         health=row.get("health"),
         is_open=is_open,
         streams=index.data_stream is not None or name.startswith(".ds-"),
     )
+
+
+# What a server says of a block that keeps it from telling the settings, by the setting.
+_BLOCKS = {"blocks.metadata": "index metadata (api)", "blocks.read": "index read (api)"}
+
+
+def _blocked(index: str, error: Forbidden) -> CannotReembed | None:
+    block = next((block for block, words in _BLOCKS.items() if words in error.reason), None)
+    return None if block is None else CannotReembed(f"index {index} must not be read: {unset(index, block)}")
+
+
+def unset(index: str, block: str) -> str:
+    """Return what ends a block of an index, in words."""
+    return f'`await ml.indices.put_settings("{index}", {{"index.{block}": None}})` ends that'
 
 
 async def no_such_index(ml: Client, name: str) -> CannotReembed:

@@ -14,6 +14,7 @@ from aiomlcommons.owner import Owner
 from aiomlcommons.progress.event import Phase as Told
 from aiomlcommons.progress.event import Progress
 from aiomlcommons.progress.telling import Progressing, Teller, telling
+from aiomlcommons.reembedding.ending import Ending
 from aiomlcommons.reembedding.entering import entered
 from aiomlcommons.reembedding.plan import Plan
 from aiomlcommons.reembedding.report import Report
@@ -53,8 +54,8 @@ class ReembeddingJob:
     a crash, also by kill -9, the same call goes on where it was.
     """
 
-    def __init__(self, run: Run, steps: Steps, rounds: Rounds) -> None:
-        self._run, self._steps, self._rounds = run, steps, rounds
+    def __init__(self, run: Run, steps: Steps, ending: Ending, rounds: Rounds) -> None:
+        self._run, self._steps, self._ending, self._rounds = run, steps, ending, rounds
         self._owner = Owner()
 
     @property
@@ -125,7 +126,7 @@ class ReembeddingJob:
                     "job` all of it"
                 )
             await self._steps.switch()
-        if not self._run.task.in_place:
+        if self._has_two:
             await self._steps.settle()
         return self.report
 
@@ -156,6 +157,11 @@ class ReembeddingJob:
         await self._run.keep()
         return self.report
 
+    @property
+    def _has_two(self) -> bool:
+        """Whether there are an old index and a new one."""
+        return not self._run.task.in_place and self._run.scene.source is not None
+
     def _check_direction(self) -> None:
         """Raise InvalidRequest if it is on its way back: what others wrote is not in the old index yet."""
         if self._run.state.phase is Phase.ROLLING_BACK:
@@ -179,11 +185,11 @@ class ReembeddingJob:
         switched = await self._steps.is_switched()
         await self._run.begin()
         if self._run.task.in_place:
-            await self._steps.clear()
+            await self._ending.clear()
         elif switched or (self._run.state.was_switched and not self._run.state.was_given_back):
-            await self._steps.back()
+            await self._ending.back()
         else:
-            await self._steps.drop()
+            await self._ending.drop()
         return self.report
 
     async def finish(self, *, delete_old: bool = False) -> Report:
@@ -199,11 +205,11 @@ class ReembeddingJob:
                 "delete_old (--delete-old) is for the old index of a new one: no field can be taken from a mapping"
             )
         await self._run.begin()
-        if not self._run.task.in_place and self._run.scene.source is not None:
+        if self._has_two:
             await self._steps.settle()
-            await self._steps.unfreeze()
+            await self._ending.unfreeze()
         if delete_old:
-            await self._steps.delete_old()
+            await self._ending.delete_old()
         if self._run.state.phase is not Phase.FINISHED:
             await self._run.reached(Phase.FINISHED)
         return self.report
@@ -216,7 +222,7 @@ async def reembedding(ml: Client, wanted: Wanted, progress: Progressing) -> Asyn
         scene = await entered(ml, wanted, tell)
         run = Run(ml, scene)
         rounds = Rounds(ml, scene.task, wanted.pace, tell)
-        job = ReembeddingJob(run, Steps(ml, wanted, run, rounds, tell), rounds)
+        job = ReembeddingJob(run, Steps(ml, wanted, run, rounds, tell), Ending(ml, run, rounds), rounds)
         try:
             async with beside(run.owning.beat):
                 yield job

@@ -1,14 +1,19 @@
-"""Reading an index for comparison: its documents with sequence numbers and versions, and no more than is needed."""
+"""Reading an index for comparison: its documents with sequence numbers and versions, and no more than is needed.
+
+Each shard is read in the order of its sequence numbers, which are indexed: a page costs the same wherever it begins,
+and nothing is loaded for it. In the order of ids, a page costs the more the larger the index is.
+"""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from aiomlcommons.errors import MLCommonsError, ResponseTooLarge
-from aiomlcommons.ingest.sources.point_in_time import PointInTime
+from aiomlcommons.errors import ResponseTooLarge
+from aiomlcommons.ingest.sources.point_in_time import PointInTime, page_of
 from aiomlcommons.reembedding.errors import ReembeddingError
 from aiomlcommons.wire.codec import quoted
 
@@ -19,14 +24,17 @@ PAGE = 5_000
 """Documents in a page without their fields."""
 FETCHED = 500
 """Documents in a page with their fields, and ids in a query for them."""
-# By these no document of one id is lost between two pages, if there are several, by their routing.
-BY_ID = ("_id", "_seq_no")
-BY_SEQ_NO = ("_seq_no",)
+# Of an operation that was never: all documents have a higher sequence number.
+BEGINNING = -1
+ORDER = "_seq_no"
 
 
 @attrs.frozen
 class Found:
-    """A document as it was found. ``fields`` are those of its ``_source`` that were asked for."""
+    """A document as it was found. ``fields`` are those of its ``_source`` that were asked for.
+
+    ``shard`` is the number of its shard, if that was read alone: sequence numbers are those of a shard.
+    """
 
     id: str
     seq_no: int
@@ -35,11 +43,12 @@ class Found:
     routing: str | None
     fingerprint: str | None
     fields: dict[str, Any]
+    shard: int | None = None
 
 
-@attrs.define
+@attrs.frozen
 class Reader:
-    """An index, or one of its shards, at a point in time. ``of`` is its field of fingerprints, if it has one.
+    """An index. ``of`` is its field of fingerprints, if it has one.
 
     It reads primary shards: a replica may be behind, for seconds where segments are replicated, and then what was
     written before the last refresh would not be found.
@@ -48,32 +57,53 @@ class Reader:
     ml: Client
     index: str
     of: str | None = None
-    shard: int | None = None
-    _pit: PointInTime = attrs.field(init=False)
 
-    def __attrs_post_init__(self) -> None:
-        preference = "_primary" if self.shard is None else f"_shards:{self.shard}|_primary"
-        self._pit = PointInTime(self.ml, quoted(self.index), preference=preference)
-
-    async def close(self) -> None:
-        """Close the point in time."""
-        await self._pit.close()
-
-    async def pages(
+    async def scan(
         self,
-        sort: Sequence[str] = BY_ID,
+        shards: Iterable[int],
+        marks: Mapping[int, int] | None = None,
         *,
         query: Mapping[str, Any] | None = None,
         source: Any = False,
         size: int = PAGE,
     ) -> AsyncGenerator[list[Found]]:
-        """Yield the documents in an order, with what ``source`` selects of their fields. Raises ApiError."""
-        body: dict[str, Any] = {"size": size, "sort": [{key: "asc"} for key in sort], "_source": source}
-        if query is not None:
-            body["query"] = query
+        """Yield the documents of some shards that were written after the marks, with what ``source`` selects of them.
+
+        Each shard is read as it is when its first page is read; one without a mark from the beginning. Raises ApiError.
+        """
+        for shard in shards:
+            mark = BEGINNING if marks is None else marks.get(shard, BEGINNING)
+            after = {"range": {ORDER: {"gt": mark}}}
+            chosen = after if query is None else {"bool": {"filter": [after, query]}}
+            pit = PointInTime(self.ml, quoted(self.index), preference=_preference(shard))
+            try:
+                body = {"size": size, "sort": [{ORDER: "asc"}], "_source": source, "query": chosen}
+                async with aclosing(self._pages(pit, shard, body)) as pages:
+                    async for page in pages:
+                        yield page
+            finally:
+                await pit.close()
+
+    async def fetch(
+        self, ids: Sequence[str], source: Any = False, *, shards: Iterable[int | None] = (None,)
+    ) -> dict[str, Found]:
+        """Return those of some documents that are there, by their ids, as the last refresh shows them.
+
+        With ``shards`` each of these is asked, so that it is known which one has a document. Raises ReembeddingError
+        for an id that has two documents, by routing; ApiError.
+        """
+        found: dict[str, Found] = {}
+        for shard in shards if ids else ():
+            for one in await self._looked_up(shard, ids, source):
+                if one.id in found:
+                    raise _twice(self.index, found[one.id], one)
+                found[one.id] = one
+        return found
+
+    async def _pages(self, pit: PointInTime, shard: int | None, body: dict[str, Any]) -> AsyncGenerator[list[Found]]:
         while True:
             try:
-                hits = await self._hits(body)
+                hits = (await pit.search(self._asking(body)))["hits"]["hits"]
             except ResponseTooLarge:
                 if body["size"] == 1:
                     raise
@@ -81,84 +111,58 @@ class Reader:
                 continue
             if not hits:
                 return
-            yield list(map(self._found, hits))
+            yield [self._found(hit, shard) for hit in hits]
             body["search_after"] = hits[-1]["sort"]
 
-    async def fetch(self, ids: Sequence[str], source: Any = False) -> dict[str, Found]:
-        """Return those of some documents that are there, by their ids."""
+    async def _looked_up(self, shard: int | None, ids: Sequence[str], source: Any) -> list[Found]:
         parts = [ids[start : start + FETCHED] for start in range(0, len(ids), FETCHED)]
-        found: dict[str, Found] = {}
+        found: list[Found] = []
         while parts:
             part = parts.pop()
             query = {"ids": {"values": part}}
+            # An id may have a document in each shard.
+            body = {"size": 2 * len(part), "sort": ["_doc"], "_source": source, "query": query}
             try:
-                hits = await self._hits({"size": FETCHED, "sort": ["_doc"], "_source": source, "query": query})
+                found += [self._found(hit, shard) for hit in await self._search(shard, body)]
             except ResponseTooLarge:
                 if len(part) == 1:
                     raise
                 parts += [part[::2], part[1::2]]
-            else:
-                found |= {hit["_id"]: self._found(hit) for hit in hits}
         return found
 
-    async def _hits(self, body: Mapping[str, Any]) -> list[Any]:
+    async def _search(self, shard: int | None, body: Mapping[str, Any]) -> list[Any]:
+        query = {"preference": _preference(shard), "allow_partial_search_results": "false"}
+        path = f"/{quoted(self.index)}/_search"
+        hits: list[Any] = page_of(await self.ml.request("GET", path, query=query, body=self._asking(body)))["hits"][
+            "hits"
+        ]
+        return hits
+
+    def _asking(self, body: Mapping[str, Any]) -> dict[str, Any]:
         asked: dict[str, Any] = {"version": True, "seq_no_primary_term": True, "track_total_hits": False}
         if self.of is not None:
             asked["docvalue_fields"] = [self.of]
-        page = await self._pit.search({**body, **asked})
-        hits: list[Any] = page["hits"]["hits"]
-        return hits
+        return {**body, **asked}
 
-    def _found(self, hit: Mapping[str, Any]) -> Found:
-        found = hit.get("fields", {}).get(self.of, (None,))[0]
+    def _found(self, hit: Mapping[str, Any], shard: int | None) -> Found:
         return Found(
             hit["_id"],
             hit["_seq_no"],
             hit["_primary_term"],
             hit["_version"],
             hit.get("_routing"),
-            found,
+            hit.get("fields", {}).get(self.of, (None,))[0],
             hit.get("_source", {}),
+            shard,
         )
 
 
-async def joined(
-    source: AsyncGenerator[list[Found]], target: AsyncGenerator[list[Found]]
-) -> AsyncGenerator[tuple[Found | None, Found | None]]:
-    """Yield the documents of two indices that are sorted by id in pairs: of the source, and of the target (merge join).
-
-    The target is read first: what is in it then and later not in the source is gone there. Raises ReembeddingError for
-    an id that an index has twice, by routing.
-    """
-    targets, sources = _one_by_one(target), _one_by_one(source)
-    there, here = await anext(targets, None), await anext(sources, None)
-    while here is not None or there is not None:
-        if there is None or (here is not None and here.id < there.id):
-            yield here, None
-            here = await anext(sources, None)
-        elif here is None or there.id < here.id:
-            yield None, there
-            there = await anext(targets, None)
-        else:
-            yield here, there
-            here, there = await anext(sources, None), await anext(targets, None)
+def _preference(shard: int | None) -> str:
+    return "_primary" if shard is None else f"_shards:{shard}|_primary"
 
 
-async def _one_by_one(pages: AsyncGenerator[list[Found]]) -> AsyncGenerator[Found]:
-    last: Found | None = None
-    async for page in pages:
-        for one in page:
-            # A text is sorted by code points here, and by its bytes of UTF-8 there, which is the same.
-            if last is not None and one.id <= last.id:
-                raise _out_of_order(last, one)
-            last = one
-            yield one
-
-
-def _out_of_order(last: Found, one: Found) -> MLCommonsError:
-    if one.id == last.id:
-        return ReembeddingError(
-            f"the id {one.id!r} has two documents, of the routings {last.routing!r} and {one.routing!r}, and a copy "
-            "may have room for one only: give each document an id of its own"
-        )
-    return ReembeddingError(f"the documents are not sorted by their ids: {one.id!r} comes after {last.id!r}")
+def _twice(index: str, one: Found, other: Found) -> ReembeddingError:
+    return ReembeddingError(
+        f"index {index}: the id {one.id!r} has two documents, of the routings {one.routing!r} and {other.routing!r}, "
+        "and a copy may have room for one only: give each document an id of its own"
+    )

@@ -14,16 +14,17 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from aiomlcommons.ingest.sinks.conditional import NO_PIPELINE, Conditional, ConditionalSink, ConditionalWrites
 from aiomlcommons.progress.telling import Progressing
 from aiomlcommons.reembedding import verdicts
-from aiomlcommons.reembedding.changes import Changes, Pairs, over, put
+from aiomlcommons.reembedding.changes import Changes, over, put
 from aiomlcommons.reembedding.comparing import compared
 from aiomlcommons.reembedding.counts import Differences, Round
 from aiomlcommons.reembedding.embedding import embed
-from aiomlcommons.reembedding.reading import FETCHED, Found, Reader, joined
-from aiomlcommons.reembedding.scanning import checked, ids_since, without_vectors, written_since
+from aiomlcommons.reembedding.pairs import Pairs, beside, both, gone
+from aiomlcommons.reembedding.reading import FETCHED, Found, Reader
+from aiomlcommons.reembedding.scanning import checked, ids_since, without_vectors
 from aiomlcommons.reembedding.shards import checkpoints, refreshed
 from aiomlcommons.reembedding.task import Pace, Task, of
 from aiomlcommons.reembedding.verdicts import Verdict
-from aiomlcommons.reembedding.versions import NOTHING, dropped_at, fingerprint
+from aiomlcommons.reembedding.versions import NOTHING, dropped_at, fingerprint, seq_no_of
 from aiomlcommons.wire.codec import quoted
 
 if TYPE_CHECKING:
@@ -52,7 +53,8 @@ class Rounds:
         self._patient = ml.options(wait=pace.stall_timeout)
         self._text_of = task.text_of
         self._brought: dict[str, tuple[int, int]] = {}
-        self._deleted: set[str] = set()
+        self._deleted: dict[str, int] = {}
+        self._withdrawn: dict[str, int] = {}
         self._given: dict[str, int] = {}
 
     async def marks(self) -> dict[int, int]:
@@ -71,9 +73,12 @@ class Rounds:
         source got since then counts.
         """
         async with self._between() as (source, target, counts):
-            pairs = checked(self._task, joined(source.pages(), target.pages()))
+            pairs = checked(self._task, await self._all(source, target))
             total = await self._count(self._task.source) - await self._count(self._task.target)
-            await self._forward(counts, source, target, pairs, _judge(again), total=max(0, total))
+            superseded = await self._forward(counts, source, target, pairs, _judge(again), total=max(0, total))
+            if again and superseded:  # deletes of others keep copies away, which the source has after all
+                pairs = _alone(await source.fetch(list(superseded)))
+                await self._forward(counts, source, target, pairs, lambda _, __: Verdict.WRITE)
         return counts
 
     async def since(self, marks: Marks, *, again: bool = False) -> tuple[Round, dict[int, int]]:
@@ -83,7 +88,7 @@ class Rounds:
         """
         new = await self.marks()  # before the refresh, which shows what is up to there
         async with self._between() as (source, target, counts):
-            pairs = checked(self._task, written_since(self._patient, self._task, marks, new, target))
+            pairs = checked(self._task, beside(source, target, new, marks))
             await self._forward(counts, source, target, pairs, _judge(again))
         return counts, new
 
@@ -93,10 +98,8 @@ class Rounds:
         ``marks`` are those up to which the source was copied when the alias was switched: always the same ones.
         """
         async with self._between() as (source, target, counts):
-            late = await ids_since(self._patient, self._task.source, marks)
-            judge = verdicts.Late(late, self._brought, self._deleted)
-            pairs = joined(source.pages(), target.pages())
-            superseded = await self._bring(counts, source, target, pairs, judge)
+            judge = verdicts.Late(marks, self._brought, self._deleted)
+            superseded = await self._bring(counts, source, target, await self._all(source, target), judge)
             # A delete of ours, before the switch, keeps nothing away that was written in the source after it.
             ours = {key: version for key, why in superseded.items() if (version := dropped_at(why)) is not None}
             if ours:
@@ -115,14 +118,19 @@ class Rounds:
     ) -> dict[str, str]:
         """Carry verdicts out after the switch, and keep in mind what was done."""
         wanted: dict[str, tuple[int, int]] = {}
+        absent: set[str] = set()
 
         def about(found: Found, other: Found | None) -> None:
+            if other is None:
+                absent.add(found.id)
             first = (versions or {}).get(found.id, NOTHING)
             wanted[found.id] = (first if other is None else other.version + 1, found.seq_no)
 
         known = {"about": about, "deleted": self._deleted, "versions": versions or {}}
         superseded = await self._forward(counts, source, target, pairs, judge, known=known)
-        self._brought |= {key: wanted[key] for key in wanted.keys() - superseded.keys()}
+        # Of what others have deleted, the target has all that there will be.
+        deleted = {key for key in absent & superseded.keys() if dropped_at(superseded[key]) is None}
+        self._brought |= {key: wanted[key] for key in (wanted.keys() - superseded.keys()) | deleted}
         return superseded
 
     async def follow(self, marks: Marks | None = None) -> tuple[Round, dict[int, int]]:
@@ -149,11 +157,18 @@ class Rounds:
             until: The marks of the source just before the alias went back to it: what was written there later is
                 newer. None: the alias has not gone back.
         """
-        task, given = self._task, dict[str, int]()
+        task, given, brought = self._task, dict[str, int](), set[str]()
+
+        def about(found: Found, other: Found | None) -> None:
+            given[found.id] = found.seq_no
+            if other is None and until is not None:
+                brought.add(found.id)
+
         async with self._between() as (source, target, counts):
-            newer = await ids_since(self._patient, self._task.source, until) if until is not None else ()
-            judge = verdicts.Back(await ids_since(self._patient, self._task.source, marks), newer, self._given)
-            pairs = joined(target.pages(), source.pages())
+            judge = verdicts.Back(marks, until, self._given, self._brought)
+            old, new = await self.marks(), await checkpoints(self._patient, task.target)
+            changed = beside(target, source, new, by_shard=[*old], wanted=lambda one: seq_no_of(one.version) is None)
+            pairs = both(changed, gone(target, source, old))
             embeds = task.old_model is not None and not task.old_pipeline
             pipeline = None if task.old_pipeline else NO_PIPELINE
             async with self._writes(task.source, pipeline) as writes:
@@ -164,14 +179,18 @@ class Rounds:
                     writes=writes,
                     fields={"excludes": _of_models(task, made=embeds or task.old_pipeline)},
                     text_of=self._text_of if embeds else None,
-                    newer=newer,
-                    about=lambda found, _: given.update({found.id: found.seq_no}),
+                    deleted=self._withdrawn,
+                    versions=dict(self._withdrawn),
+                    about=about,
                 )
                 rows = changes.rows(pairs, lambda new, old: judge(old, new))
                 sink = self._sink(task.source, task.old_field or task.field, task.old_model or "")
                 await self._embed(counts, rows, sink, task.old_model or "")
                 superseded = {*writes.superseded, *sink.superseded}
             counts.superseded += len(superseded)
+            # Others have deleted these in the source, some time ago or just now.
+            for key in sorted(superseded & brought):
+                counts.conflict(key)
             lost = task.old_field in {*_not_copied(task)} and not (embeds or task.old_pipeline)
             counts.without_vector += counts.written if lost else 0
         self._given |= {key: given[key] for key in given.keys() - superseded}
@@ -181,19 +200,14 @@ class Rounds:
         """Remove the vectors of the second field, and their fingerprints, from all documents."""
         task, counts, begun = self._task, Round(), time.monotonic()
         await refreshed(self._patient, task.target)
-        reader = Reader(self._patient, task.target)
-        either = [{"exists": {"field": name}} for name in (task.field, task.of)]
-        pages = reader.pages(
-            query={"bool": {"should": either}}, source={"excludes": [task.field, task.of]}, size=FETCHED
-        )
-        try:
-            async with self._writes(task.target) as writes, aclosing(pages):
-                async for page in pages:
-                    counts.compared += len(page)
-                    await put(writes, [Conditional(one.fields, over(one, one)) for one in page], counts)
-                counts.superseded += len(writes.superseded)
-        finally:
-            await reader.close()
+        either = {"bool": {"should": [{"exists": {"field": name}} for name in (task.field, task.of)]}}
+        reader, rest = Reader(self._patient, task.target), {"excludes": [task.field, task.of]}
+        pages = reader.scan(await self.marks(), query=either, source=rest, size=FETCHED)
+        async with self._writes(task.target) as writes, aclosing(pages):
+            async for page in pages:
+                counts.compared += len(page)
+                await put(writes, [Conditional(one.fields, over(one, one)) for one in page], counts)
+            counts.superseded += len(writes.superseded)
         counts.seconds = time.monotonic() - begun
         return counts
 
@@ -201,7 +215,8 @@ class Rounds:
         """Compare source and target, and write nothing."""
         begun, task = time.monotonic(), self._task
         async with self._between() as (source, target, _):
-            found = await compared(task, self._text_of, source, target, _judge(again))
+            pairs = await self._all(source, target, {"includes": self._text_of.names})
+            found = await compared(task, self._text_of, pairs, _judge(again))
         found.seconds = time.monotonic() - begun
         return found
 
@@ -212,13 +227,14 @@ class Rounds:
         """Give readers of source and target, which see all that is written by now, and the counts of a round."""
         task, counts, begun = self._task, Round(), time.monotonic()
         await refreshed(self._patient, task.source, task.target)
-        source, target = Reader(self._patient, task.source), Reader(self._patient, task.target, task.of)
-        try:
-            yield source, target, counts
-        finally:
-            await source.close()
-            await target.close()
+        yield Reader(self._patient, task.source), Reader(self._patient, task.target, task.of), counts
         counts.seconds = time.monotonic() - begun
+
+    async def _all(self, source: Reader, target: Reader, fields: Any = False) -> Pairs:
+        """Return all documents of both, side by side."""
+        here, there = await self.marks(), await checkpoints(self._patient, self._task.target)
+        found = beside(source, target, here, source=fields)
+        return found if self._task.in_place else both(found, gone(source, target, there))
 
     async def _forward(
         self,

@@ -65,8 +65,7 @@ class Run:
             return
         state = self.state.reached(Phase.CREATED, owner=self.owning.owner())
         if self.task.in_place:
-            await self.ml.indices.put_mapping(self.task.target, self.scene.body)
-            await self.file.write(state)
+            await self.file.write(state, self.scene.body)
         elif not await create_index(self.ml, self.task.target, _with_state(self.scene.body, state)):
             raise CannotReembed(
                 f"index {self.task.target} was created meanwhile by another process: run the same again, which goes on "
@@ -191,6 +190,6 @@ def _next(state: State) -> str:
 
 
 def _back(state: State) -> str:
-    if state.phase in {Phase.PLANNED, Phase.ROLLED_BACK}:
+    if state.phase in {Phase.PLANNED, Phase.ROLLED_BACK} or state.is_deleted:
         return ""
     return command(state, "--rollback")

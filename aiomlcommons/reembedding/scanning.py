@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from aiomlcommons.ingest.sinks.conditional import Conditional, ConditionalWrites
-from aiomlcommons.reembedding.changes import Pairs, over, put, update
+from aiomlcommons.reembedding.changes import over, put, update
 from aiomlcommons.reembedding.counts import Round
-from aiomlcommons.reembedding.reading import BY_SEQ_NO, FETCHED, PAGE, Found, Reader
+from aiomlcommons.reembedding.pairs import Pairs
+from aiomlcommons.reembedding.reading import FETCHED, Found, Reader
 from aiomlcommons.reembedding.task import Task
 from aiomlcommons.reembedding.texts import text_in
 from aiomlcommons.reembedding.verdicts import check_version
@@ -17,9 +18,6 @@ from aiomlcommons.reembedding.versions import fingerprint, seq_no_of
 
 if TYPE_CHECKING:
     from aiomlcommons.client import Client
-
-# Of an operation that was never: all documents have a higher sequence number.
-BEGINNING = -1
 
 
 async def checked(task: Task, pairs: Pairs) -> Pairs:
@@ -31,24 +29,10 @@ async def checked(task: Task, pairs: Pairs) -> Pairs:
             yield source, target
 
 
-async def written_since(
-    ml: Client, task: Task, marks: Mapping[int, int], shards: Iterable[int], target: Reader
-) -> Pairs:
-    """Yield what was written in the source after the marks, with what is in the target of it."""
-    async with aclosing(_since(ml, task.source, marks, shards)) as pages:
-        async for page in pages:
-            there = await target.fetch([one.id for one in page])
-            for one in page:
-                yield one, there.get(one.id)
-
-
 async def ids_since(ml: Client, index: str, marks: Mapping[int, int]) -> set[str]:
     """Return the ids of what was written in an index after the marks."""
-    found: set[str] = set()
-    async with aclosing(_since(ml, index, marks, marks, size=PAGE)) as pages:
-        async for page in pages:
-            found.update(one.id for one in page)
-    return found
+    async with aclosing(Reader(ml, index).scan(marks, marks)) as pages:
+        return {one.id async for page in pages for one in page}
 
 
 async def without_vectors(
@@ -59,7 +43,8 @@ async def without_vectors(
     What has no text any more, but a vector still, loses it at once.
     """
     source = {"includes": task.text_of.names}
-    async with aclosing(_since(ml, task.target, marks, shards, source=source, of=task.of)) as pages:
+    reader = Reader(ml, task.target, task.of)
+    async with aclosing(reader.scan(shards, marks, source=source, size=FETCHED)) as pages:
         async for page in pages:
             rows, bare = _sorted(task, page, counts)
             if bare:
@@ -91,33 +76,7 @@ def _sorted(task: Task, page: Sequence[Found], counts: Round) -> tuple[list[Cond
 
 
 async def _without_fields(ml: Client, task: Task, ids: Sequence[str]) -> list[Conditional]:
-    reader = Reader(ml, task.target)
-    try:
-        found = await reader.fetch(ids, {"excludes": [task.field, task.of]})
-    finally:
-        await reader.close()
+    found = await Reader(ml, task.target).fetch(ids, {"excludes": [task.field, task.of]})
     # One that has got a text meanwhile is for the next round.
     bare = [one for one in found.values() if text_in(task.text_of, one.fields) is None]
     return [Conditional(one.fields, over(one, one)) for one in bare]
-
-
-async def _since(
-    ml: Client,
-    index: str,
-    marks: Mapping[int, int],
-    shards: Iterable[int],
-    *,
-    source: Any = False,
-    of: str | None = None,
-    size: int = FETCHED,
-) -> AsyncGenerator[list[Found]]:
-    """Yield what was written in each shard after its mark. A shard without a mark is read from the beginning."""
-    for shard in shards:
-        reader = Reader(ml, index, of, shard)
-        try:
-            query = {"range": {"_seq_no": {"gt": marks.get(shard, BEGINNING)}}}
-            async with aclosing(reader.pages(BY_SEQ_NO, query=query, source=source, size=size)) as pages:
-                async for page in pages:
-                    yield page
-        finally:
-            await reader.close()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiomlcommons.reembedding.asking import hits_of
 from aiomlcommons.reembedding.errors import CannotReembed
-from aiomlcommons.reembedding.facts import IndexFacts
+from aiomlcommons.reembedding.facts import IndexFacts, unset
 from aiomlcommons.spelling import SUGGESTED, did_you_mean, some_of
 
 if TYPE_CHECKING:
@@ -32,8 +32,6 @@ def check_state(source: IndexFacts) -> None:
             f"index {name} is red: some of its documents cannot be read, and the new index would lack them; let its "
             "shards recover (aiomlcommons doctor), or restore it from a snapshot"
         )
-    if source.is_set("blocks.read"):
-        raise CannotReembed(f"index {name} must not be read: {_unset(name, 'blocks.read')}")
 
 
 def check_blocks(source: IndexFacts, *, in_place: bool) -> None:
@@ -42,16 +40,12 @@ def check_blocks(source: IndexFacts, *, in_place: bool) -> None:
     if source.is_set("blocks.read_only_allow_delete"):
         raise CannotReembed(
             f"index {name} is read-only because a disk was full (index.blocks.read_only_allow_delete), and there is no "
-            f"room for a second copy: make room, then {_unset(name, 'blocks.read_only_allow_delete')}"
+            f"room for a second copy: make room, then {unset(name, 'blocks.read_only_allow_delete')}"
         )
-    for block in ("blocks.read_only", "blocks.metadata", *(("blocks.write",) if in_place else ())):
+    for block in ("blocks.read_only", *(("blocks.write",) if in_place else ())):
         if source.is_set(block):
             why = "its documents cannot get a field" if in_place else "no alias can be taken from it"
-            raise CannotReembed(f"index {name} is read-only (index.{block}), so that {why}: {_unset(name, block)}")
-
-
-def _unset(index: str, block: str) -> str:
-    return f'`await ml.indices.put_settings("{index}", {{"index.{block}": None}})` ends that'
+            raise CannotReembed(f"index {name} is read-only (index.{block}), so that {why}: {unset(name, block)}")
 
 
 def check_text(source: IndexFacts, names: Sequence[str]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Collection, Mapping, Sequence
 from enum import StrEnum
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -83,6 +84,7 @@ class State(Readable):
         counts: How many documents were embedded, written and so on, in all rounds.
         found: What was found when both indices were compared and measured last.
         conflicts: The ids of documents that were changed in both indices.
+        is_deleted: Whether the old index was deleted at the end.
         frozen: Whether the run blocks writes into the old index.
         rate: Documents per second that were measured before it began.
         owner: Who works on it.
@@ -103,6 +105,7 @@ class State(Readable):
     counts: Mapping[str, int] = attrs.field(factory=dict)
     found: Found = Found()
     conflicts: Sequence[str] = ()
+    is_deleted: bool = False
     frozen: bool = False
     rate: float | None = None
     owner: Owner | None = None
@@ -177,13 +180,16 @@ class StateFile:
         """Return the state; None if there is no such index, or it has none. Raises ApiError, ConnectError."""
         return state_in(await self._mappings())
 
-    async def write(self, state: State) -> None:
-        """Replace the state; all else in ``_meta`` stays. Raises ApiError, ConnectError."""
+    async def write(self, state: State, mapping: Mapping[str, Any] = MappingProxyType({})) -> None:
+        """Replace the state; all else in ``_meta`` stays. Raises ApiError, ConnectError.
+
+        ``mapping`` has fields that are added in the same request.
+        """
         # A server replaces the whole of ``_meta``.
         meta = dict((await self._mappings()).get("_meta") or {})
         ours = meta.get(OURS)
         meta[OURS] = {**(ours if isinstance(ours, Mapping) else {}), KEY: state.to_dict()}
-        await self.ml.indices.put_mapping(self.index, {"_meta": meta})
+        await self.ml.indices.put_mapping(self.index, {**mapping, "_meta": meta})
 
     async def _mappings(self) -> Mapping[str, Any]:
         try:

@@ -1,4 +1,4 @@
-"""The steps of a run, each of which can be repeated: copy, catch up, compare, switch, go back."""
+"""The steps of a run up to the switch, each of which can be repeated: copy, catch up, compare, check, switch."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from aiomlcommons.errors import NotFound
+from aiomlcommons.indices.mapping import given_settings
 from aiomlcommons.progress.event import Phase as Told
 from aiomlcommons.progress.event import Progress
 from aiomlcommons.progress.telling import Teller
 from aiomlcommons.reembedding.counts import Differences
-from aiomlcommons.reembedding.errors import CannotReembed, NotSwitched
+from aiomlcommons.reembedding.errors import NotSwitched
 from aiomlcommons.reembedding.facts import where_leads
+from aiomlcommons.reembedding.freezing import freeze, unfreeze
 from aiomlcommons.reembedding.judging import judged
 from aiomlcommons.reembedding.rounds import Rounds
 from aiomlcommons.reembedding.run import Run, command
@@ -27,7 +28,8 @@ if TYPE_CHECKING:
 
 FEW = 100
 """Documents that writers change during a round: when so few are left, catching up is as good as done."""
-_ROUNDS, _COMPARISONS = 20, 5
+DAY = "1d"
+ROUNDS, _COMPARISONS = 20, 3
 _DIFFERING = ("missing", "stale", "extra", "unembedded")
 
 
@@ -55,14 +57,14 @@ class Steps:
             marks = await rounds.marks()
             run.counted(await rounds.whole(again=run.state.was_given_back))
         marks = await self.catch_up(marks)
-        await run.reached(Phase.CAUGHT_UP, marks=_kept(marks))
+        await run.reached(Phase.CAUGHT_UP, marks=kept(marks))
 
     async def catch_up(self, marks: Mapping[int, int]) -> dict[int, int]:
         """Embed what was written after the marks, until few documents are left; return the new marks."""
         before: int | None = None
         since = partial(self._rounds.since, again=self._run.state.was_given_back)
         next_round = self._rounds.follow if self._run.task.in_place else since
-        for _ in range(_ROUNDS):
+        for _ in range(ROUNDS):
             found, marks = await next_round(marks)
             changed = self._run.counted(found).changed
             # Where writers are faster than a round, more rounds do not help.
@@ -99,11 +101,13 @@ class Steps:
             staying = now if not number else {kind: staying[kind] & now[kind] for kind in _DIFFERING}
             if not self._wrong(found, staying):
                 return
+            if number + 1 == _COMPARISONS:
+                break
             if run.task.in_place:
                 run.counted((await rounds.follow(None))[0])
             else:
                 run.counted(await rounds.whole(again=run.state.was_given_back))
-                await run.keep(marks=_kept(await self.catch_up(run.state.known_marks)))
+                await run.keep(marks=kept(await self.catch_up(run.state.known_marks)))
         raise NotSwitched(f"{'; '.join(self._wrong(found, staying))}, and {self._still()}", run.report())
 
     def _wrong(self, found: Differences, staying: Mapping[str, set[str]]) -> list[str]:
@@ -136,18 +140,19 @@ class Steps:
         """Catch up for the last time, and let the alias lead to the new index."""
         run, task = self._run, self._run.task
         if self._wanted.freeze:
-            await self.freeze()
+            await freeze(self._ml, run)
         try:
             marks = await self.catch_up(run.state.known_marks)
             if run.state.frozen:
                 run.counted(await self._rounds.whole(again=run.state.was_given_back))  # deletes are not seen otherwise
                 await self._compare()
-            await run.keep(marks=_kept(marks))
+            await run.keep(marks=kept(marks))
         except BaseException:
             with anyio.CancelScope(shield=True):
-                await self.unfreeze()
+                await unfreeze(self._ml, run)
             raise
         if run.state.alias is not None:
+            await self._remember_deletes(DAY)
             await move(self._ml, run.state.alias, task.source, task.target)
         await run.reached(Phase.SWITCHED, is_settled=False)
 
@@ -159,84 +164,20 @@ class Steps:
         run = self._run
         if run.state.is_settled:
             return
-        for _ in range(_ROUNDS):
+        for _ in range(ROUNDS):
             if not run.counted(await self._rounds.late(run.state.known_marks)).changed:
                 break
+        source = run.scene.source
+        await self._remember_deletes(None if source is None else source.settings.get("gc_deletes"))
         await run.keep(is_settled=True)
 
-    async def freeze(self) -> None:
-        """Block writes into the old index, unless they are blocked already."""
-        run = self._run
-        if run.scene.source is not None and not run.scene.source.is_set("blocks.write"):
-            await run.keep(frozen=True)
-            await self._ml.indices.put_settings(run.task.source, {"index.blocks.write": True})
+    async def _remember_deletes(self, time: str | None) -> None:
+        """Set for how long the new index remembers deletes, by which ``settle`` knows what others deleted there.
 
-    async def unfreeze(self) -> None:
-        """Allow writes again, if this run has blocked them."""
-        run = self._run
-        if run.state.frozen:
-            await self._ml.indices.put_settings(run.task.source, {"index.blocks.write": None})
-            await run.keep(frozen=False)
-
-    # ---- back, or the end --------------------------------------------------------------------------------------------
-
-    async def back(self) -> None:
-        """Let the alias lead to the old index again, with all that was written since the switch."""
-        run, task = self._run, self._run.task
-        if run.scene.source is None:
-            raise CannotReembed(
-                f"the old index {task.source} is deleted, and there is no way back to it: re-embed {task.target} with "
-                "the old model"
-            )
-        await self.unfreeze()
-        if run.state.phase is not Phase.ROLLING_BACK:
-            await run.reached(Phase.ROLLING_BACK, until=None)
-        marks = run.state.known_marks
-        if run.state.until is None:
-            run.counted(await self._rounds.back(marks))
-            # What comes into the old index after this is newer than all that is in the new one.
-            await run.keep(until=_kept(await self._rounds.marks()))
-        await move(self._ml, run.state.alias or "", task.target, task.source)
-        for _ in range(_ROUNDS):
-            if not run.counted(await self._rounds.back(marks, run.state.known_until)).changed:
-                break
-        await run.reached(Phase.ROLLED_BACK)
-
-    async def drop(self) -> None:
-        """Delete the new index, to which no alias leads."""
-        run = self._run
-        await self.unfreeze()
-        try:
-            leading = (await self._ml.indices.aliases(run.task.target))[run.task.target].aliases
-            if leading:
-                raise CannotReembed(
-                    f"the alias {', '.join(leading)} leads to {run.task.target}, which is to be deleted: take it away "
-                    "first (ml.indices.update_aliases)"
-                )
-            await self._ml.indices.delete(run.task.target)
-        except NotFound:  # a rollback that was killed has deleted it
-            pass
-        run.state, run.dropped = run.state.reached(Phase.ROLLED_BACK), True
-
-    async def clear(self) -> None:
-        """Remove the second field from all documents."""
-        run = self._run
-        run.counted(await self._rounds.clear())
-        await run.reached(Phase.ROLLED_BACK)
-
-    async def delete_old(self) -> None:
-        """Delete the old index. Raises CannotReembed if an alias leads to it."""
-        source = self._run.task.source
-        try:
-            leading = (await self._ml.indices.aliases(source))[source].aliases
-        except NotFound:
-            return
-        if leading:
-            raise CannotReembed(
-                f"the alias {', '.join(leading)} still leads to {source}: let it lead to {self._run.task.target} first "
-                "(ml.indices.update_aliases), or keep the old index"
-            )
-        await self._ml.indices.delete(source)
+        Without that it is a minute, and who goes on after a crash may come later.
+        """
+        if "gc_deletes" not in given_settings(self._wanted.body or {}):
+            await self._ml.indices.put_settings(self._run.task.target, {"index.gc_deletes": time})
 
     async def is_switched(self) -> bool:
         """Return whether the alias leads to the new index; of a second field whether the phase says so."""
@@ -246,7 +187,8 @@ class Steps:
         return run.task.target in await where_leads(self._ml, run.state.alias)
 
 
-def _kept(marks: Mapping[int, int]) -> dict[str, int]:
+def kept(marks: Mapping[int, int]) -> dict[str, int]:
+    """Return marks as the state keeps them."""
     return {str(shard): mark for shard, mark in marks.items()}
 
 

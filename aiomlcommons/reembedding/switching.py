@@ -1,4 +1,4 @@
-"""The alias that is switched: what it leads to, and the one request that moves it."""
+"""The alias that is switched, and what it is switched to: where it leads, and the one request that moves it."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from aiomlcommons.api.aliases import AddAlias, RemoveAlias
 from aiomlcommons.api.index_records import Alias
 from aiomlcommons.errors import NotFound
-from aiomlcommons.reembedding.errors import CannotReembed
-from aiomlcommons.reembedding.facts import where_leads
+from aiomlcommons.reembedding.errors import CannotReembed, WrongRun
+from aiomlcommons.reembedding.facts import index_facts, where_leads
+from aiomlcommons.reembedding.state import state_in
 
 if TYPE_CHECKING:
     from aiomlcommons.client import Client
@@ -49,6 +50,28 @@ async def _missing(ml: Client, alias: str, source: str) -> str:
     raise CannotReembed(
         f'there is no alias {alias}: add it (ml.indices.update_aliases([AddAlias("{source}", "{alias}")])), and let '
         "programs search and write by this name"
+    )
+
+
+async def check_target(ml: Client, target: str) -> None:
+    """Raise CannotReembed or WrongRun if the new index exists already."""
+    if leading := await where_leads(ml, target):
+        raise CannotReembed(
+            f"{target} is an alias, of {' and '.join(sorted(leading))}: name another index with target= (--target)"
+        )
+    found = await index_facts(ml, target)
+    if found is None:
+        return
+    state = state_in(found.mappings)
+    if state is None:
+        raise CannotReembed(
+            f"index {target} exists already, with {found.documents:,} documents that are of no re-embedding: name "
+            "another one with target= (--target), or delete it"
+        )
+    task = state.made_of
+    raise WrongRun(
+        f"index {target} was made by a re-embedding of index {task.source} by {state.model_name}, in the field "
+        f"{task.field!r} ({state.phase}): name another one with target= (--target), or delete it"
     )
 
 

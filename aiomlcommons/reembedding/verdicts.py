@@ -11,7 +11,7 @@ from enum import Enum, auto
 import attrs
 
 from aiomlcommons.reembedding.errors import ForeignVersions
-from aiomlcommons.reembedding.reading import Found
+from aiomlcommons.reembedding.reading import BEGINNING, Found
 from aiomlcommons.reembedding.versions import base_of, seq_no_of
 
 
@@ -30,6 +30,8 @@ class Verdict(Enum):
     """Write it where nothing is, unless others deleted it there."""
     COMPARE = auto()
     """Write it over what was found on the other side, unless their fields are the same."""
+    DIFFER = auto()
+    """Nothing, but it is a conflict unless the fields are the same."""
     DELETE = auto()
     """Delete it on the other side."""
     DROP = auto()
@@ -82,19 +84,19 @@ def again(source: Found | None, target: Found | None) -> Verdict:
 class Late:
     """Judges after the switch what the source got late.
 
-    ``late`` are the ids of what was written in the source after it was copied. ``brought`` are documents that were
-    brought over since: their version then, and the sequence number in the source that they are of. ``deleted`` are
-    those that were deleted since, because they were in the source.
+    What was written in the source after ``marks`` came after it was copied. ``brought`` are documents that were brought
+    over since: their version then, and the sequence number in the source that they are of. ``deleted`` are those that
+    were deleted since, because they were in the source.
     """
 
-    late: Container[str]
+    marks: Mapping[int, int]
     brought: Mapping[str, tuple[int, int]]
     deleted: Container[str] = ()
 
     def __call__(self, source: Found | None, target: Found | None) -> Verdict:
         """Return the verdict."""
         if target is None:
-            if source is None or source.id not in self.late:
+            if source is None or not is_after(self.marks, source):
                 return Verdict.LEAVE  # what was copied and is gone was deleted by others
             _, seq_no = self.brought.get(source.id, (0, -1))
             if source.seq_no <= seq_no:
@@ -104,7 +106,7 @@ class Late:
         if source is None:
             return Verdict.LEAVE if copied is None else Verdict.DELETE
         if copied is None:
-            both = source.id in self.late and source.seq_no != base_of(target.version)
+            both = is_after(self.marks, source) and source.seq_no != base_of(target.version)
             return Verdict.CONFLICT if both else Verdict.LEAVE
         return Verdict.WRITE if copied < source.seq_no else Verdict.SAME
 
@@ -117,23 +119,40 @@ class Late:
 class Back:
     """Judges what others wrote in the target, which is to be brought into the source.
 
-    ``late`` are the ids of what was written in the source after it was copied, and ``newer`` of what was written there
-    after the alias went back. ``given`` was given back before: the sequence numbers in the target that it is of.
+    What was written in the source after ``marks`` came after it was copied, and after ``until``, after the alias went
+    back; None: it has not. ``given`` was given back before: the sequence numbers in the target that it is of.
+    ``brought`` is that of ``Late``: what the target has had for certain.
     """
 
-    late: Container[str]
-    newer: Container[str]
+    marks: Mapping[int, int]
+    until: Mapping[int, int] | None
     given: Mapping[str, int]
+    brought: Mapping[str, tuple[int, int]] = attrs.field(factory=dict)
 
     def __call__(self, source: Found | None, target: Found | None) -> Verdict:
         """Return the verdict."""
         if target is None:
-            if source is None or source.id in self.newer:
+            if source is None or self._is_newer(source):
                 return Verdict.LEAVE
-            known = source.id in self.given or source.id not in self.late
+            _, brought = self.brought.get(source.id, (0, -1))
+            known = source.id in self.given or source.seq_no == brought or not is_after(self.marks, source)
             return Verdict.DELETE if known else Verdict.LEAVE
         copied = seq_no_of(target.version)
         if source is None:
-            wanted = copied is None and target.seq_no > self.given.get(target.id, -1)
-            return Verdict.WRITE if wanted else Verdict.LEAVE
-        return Verdict.COMPARE if copied is None else Verdict.SAME
+            if copied is not None or target.seq_no <= self.given.get(target.id, -1):
+                return Verdict.LEAVE
+            # After the alias went back it is in the source that others delete.
+            return Verdict.WRITE if self.until is None else Verdict.BRING
+        if copied is not None:
+            return Verdict.SAME
+        return Verdict.DIFFER if self._is_newer(source) else Verdict.COMPARE
+
+    def _is_newer(self, source: Found) -> bool:
+        return self.until is not None and is_after(self.until, source)
+
+
+def is_after(marks: Mapping[int, int], found: Found) -> bool:
+    """Return whether a document was written after the marks. It must have been found in its shard."""
+    if found.shard is None:
+        raise TypeError(f"document {found.id!r} was not found by shard")
+    return found.seq_no > marks.get(found.shard, BEGINNING)

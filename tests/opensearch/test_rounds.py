@@ -242,7 +242,7 @@ async def test_texts_that_fail_are_copied_without_vectors_and_tried_again(world:
     first = await world.rounds(max_chars=40).whole()
     assert (first.embedded, first.failed, first.without_text, first.written) == (1, 2, 1, 4)
     found = await world.rounds().differences()
-    assert (found.unembedded.ids, found.wrong) == (["b", "d"], ["unembedded"])
+    assert (sorted(found.unembedded.ids), found.wrong) == (["b", "d"], ["unembedded"])
     again = await world.rounds().whole()
     assert (again.embedded, again.failed) == (1, 1), "a vector comes over a copy of the same version"
     assert (await world.rounds().differences()).unembedded.ids == ["d"]
@@ -251,8 +251,8 @@ async def test_texts_that_fail_are_copied_without_vectors_and_tried_again(world:
 
 async def test_pages_of_large_documents_are_made_smaller_until_they_fit(world: World) -> None:
     await world.create()
-    await bulk(world.cluster, world.old, *(put(f"m{n}", f"text {n}", raw={"n": "x" * 5_000}) for n in range(20)))
-    small = world.cluster.options(max_response_bytes=40_000)
+    await bulk(world.cluster, world.old, *(put(f"m{n}", f"text {n}", raw={"n": "x" * 30_000}) for n in range(20)))
+    small = world.cluster.options(max_response_bytes=150_000)
     rounds = Rounds(small, world.task(), Pace(batch=8), models=world.ml)
     assert (await rounds.whole()).embedded == 20
     in_place = world.task(source=world.new)
@@ -311,9 +311,8 @@ async def test_the_index_that_stands_in_for_a_server_keeps_versions_as_a_server_
         else:
             await agree(world, writes, here, op, key, str(n), old, version_of(chosen.randrange(n + 1)))
     await world.cluster.indices.refresh(world.new)
-    reader = Reader(world.cluster, world.new)
-    there = {one.id: (one.version, one.fields["text"]) async for page in reader.pages(source=["text"]) for one in page}
-    await reader.close()
+    pages = Reader(world.cluster, world.new).scan([0, 1], source=["text"])
+    there = {one.id: (one.version, one.fields["text"]) async for page in pages for one in page}
     assert there == {key: (found.version, text) for key, (found, text) in here.docs.items()}
 
 

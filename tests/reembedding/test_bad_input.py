@@ -139,7 +139,8 @@ async def test_an_index_that_is_read_only_is_refused() -> None:
     async with world() as given:
         for block, options, words in (
             ("read_only", {}, r"read-only \(index.blocks.read_only\), so that no alias can be taken from it: .*None}"),
-            ("metadata", {}, "metadata"),
+            ("metadata", {}, "index docs must not be read: .*index.blocks.metadata.*None.* ends that"),
+            ("read", {}, 'index docs must not be read: .*index.blocks.read"'),
             ("read_only_allow_delete", {}, "read-only because a disk was full .* make room, then"),
             ("write", in_place, "so that its documents cannot get a field"),
         ):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -12,15 +13,18 @@ import pytest
 
 from aiomlcommons import InvalidRequest
 from aiomlcommons.api.aliases import AddAlias
+from aiomlcommons.emulator.errors import refused
+from aiomlcommons.emulator.faults import PREDICTIONS
 from aiomlcommons.reembedding.counts import Round
-from aiomlcommons.reembedding.errors import AnotherRun, CannotReembed, NotSwitched
+from aiomlcommons.reembedding.errors import AnotherRun, CannotReembed, NotSwitched, WrongRun
 from aiomlcommons.reembedding.job import ReembeddingJob
 from aiomlcommons.reembedding.owning import Owning
 from aiomlcommons.reembedding.report import Report
 from aiomlcommons.reembedding.rounds import Rounds
 from aiomlcommons.reembedding.state import StateFile
-from aiomlcommons.reembedding.task import of
+from aiomlcommons.reembedding.task import Pace, of
 from tests.support.aliased_index import CREATED, NEW, ROWS, World, world
+from tests.support.jobs import NOW
 
 pytestmark = pytest.mark.asyncio
 TEXTS = {str(row["id"]): str(row["text"]) for row in ROWS}
@@ -71,7 +75,8 @@ async def test_what_is_written_on_the_way_is_brought_over_and_followed(monkeypat
         assert (await job.follow()).phase == "switched"
         await given.delete("late")
         assert "late" in await given.texts("docs")
-        await job.switch()  # does nothing more: what was deleted must not come back
+        monkeypatch.setattr(Rounds, "late", None)
+        await job.switch()  # does nothing more: what was deleted must not come back, however much later
         expected = TEXTS | {
             "d1": "changed",
             "new": "before the switch",
@@ -175,9 +180,25 @@ async def test_the_old_index_is_deleted_at_the_end_only_and_then_there_is_no_way
             assert (await job.finish(delete_old=True)).phase == "finished"
         assert set(await given.ml.indices.aliases()) == {CREATED}
         async with given.ml.reembed("docs", alias="live") as job:
-            assert job.report.phase == "finished"
+            assert (job.report.phase, job.report.back) == ("finished", "")
             with pytest.raises(CannotReembed, match="the old index docs is deleted, and there is no way back"):
                 await job.rollback()
+        with pytest.raises(
+            WrongRun, match=f"live leads to {CREATED} already, .* name {CREATED} as the index to give it"
+        ):
+            await given.ml.reembed("docs", model=given.old, alias="live")
+        async with given.ml.reembed(CREATED, model=given.old, alias="live", sample=False) as job:
+            assert (job.plan.target, job.plan.warnings) == ("docs-all-minilm-l6-v2", ())  # the old model is known
+
+
+async def test_an_old_index_that_somebody_deleted_keeps_nobody_from_the_end() -> None:
+    async with world() as given:
+        await given.ml.reembed("docs", model=NEW, alias="live", sample=False)
+        await given.ml.indices.delete("docs")
+        async with given.ml.reembed("docs", alias="live") as job:
+            assert (await job).phase == "switched"
+            assert (await job.follow()).phase == "switched"
+            assert (await job.finish(delete_old=True)).phase == "finished"
 
 
 async def test_queries_of_the_user_decide_and_what_is_not_as_required_is_not_switched_to() -> None:
@@ -196,6 +217,31 @@ async def test_queries_of_the_user_decide_and_what_is_not_as_required_is_not_swi
         assert report.phase == "switched"
         assert report.figures["new"]["ndcg@10"] == report.figures["old"]["ndcg@10"] == 1
         assert "ndcg@10 1.0000" in report.markdown()
+
+
+async def test_a_text_that_the_model_refuses_is_switched_only_if_that_is_allowed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    patient = Pace.options
+    monkeypatch.setattr(Pace, "options", lambda pace, text: patient(attrs.evolve(pace, backoff=NOW), text))
+
+    async def refuses(request: Any, go: Any) -> Any:
+        if b"poison" in await request.read():
+            raise refused(500, "translate_exception", "the text cannot be translated")
+        return await go()
+
+    dead = tmp_path / "docs.dead.jsonl"
+    options: dict[str, Any] = {"model": NEW, "alias": "live", "sample": False, "dead_letters": dead}
+    async with world() as given:
+        await given.write({"id": "d3", "text": "poison", "year": 3})
+        given.cluster.faults.add(refuses, on=PREDICTIONS, times=None)
+        with pytest.raises(NotSwitched, match=r"1 documents that have a text have no vector of it, such as d3: .*dead"):
+            await given.ml.reembed("docs", **options)
+        assert await given.leads_to() == {"docs"}
+        assert b"d3" in await asyncio.to_thread(dead.read_bytes)
+        report = await given.ml.reembed("docs", max_failures=1, **options)
+        assert (report.phase, report.differences["unembedded"]) == ("switched", 1)
+        assert (await given.texts())["d3"] == "poison"  # words still find it
 
 
 async def test_a_report_can_be_sent() -> None:

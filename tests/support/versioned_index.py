@@ -91,6 +91,6 @@ class VersionedIndex:
     def _put(self, key: str, text: str, version: int, fingerprint: str | None) -> Found:
         self._seq_no += 1
         self.tombstones.pop(key, None)
-        found = Found(key, self._seq_no, 1, version, None, fingerprint, {"text": text})
+        found = Found(key, self._seq_no, 1, version, None, fingerprint, {"text": text}, 0)
         self.docs[key] = found, text
         return found

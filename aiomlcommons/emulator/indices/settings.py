@@ -16,7 +16,7 @@ from aiomlcommons.wire.version import Version
 # What is kept. Only replicas, the refresh interval, the default pipelines, blocks and limits have an effect.
 KNOWN = {
     *("number_of_shards", "number_of_replicas", "refresh_interval", "codec", "hidden", "auto_expand_replicas"),
-    *("max_result_window", "default_pipeline", "final_pipeline", "replication.type", "creation_date"),
+    *("max_result_window", "default_pipeline", "final_pipeline", "replication.type", "creation_date", "gc_deletes"),
     *("mapping.total_fields.limit", "mapping.depth.limit"),
 }
 KNOWN |= {f"blocks.{name}" for name in blocks.BLOCKS}

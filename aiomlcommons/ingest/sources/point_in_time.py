@@ -9,6 +9,7 @@ import anyio
 import attrs
 
 from aiomlcommons.errors import ApiError, ConnectError
+from aiomlcommons.http import HttpResponse
 from aiomlcommons.ingest.errors import SourceError
 from aiomlcommons.ingest.json_values import has_long_numbers, loaded
 
@@ -18,6 +19,12 @@ if TYPE_CHECKING:
 EXPIRED = b"search_context_missing_exception"
 # Timeout in seconds for deleting the point in time, which delays the end of the reading.
 CLOSING = 5.0
+
+
+def page_of(response: HttpResponse) -> Any:
+    """Return the answer to a search, in which whole numbers of any length keep their digits. Raises DecodeError."""
+    page = response.json()
+    return loaded(response.body) if has_long_numbers(response.body) else page
 
 
 @attrs.define
@@ -72,8 +79,7 @@ class PointInTime:
         pit = {"id": self._id, "keep_alive": self.keep_alive}
         # GET, which the session may retry.
         response = await self.ml.request("GET", "/_search", query=query, body={**body, "pit": pit})
-        page = response.json()
-        return loaded(response.body) if has_long_numbers(response.body) else page
+        return page_of(response)
 
     async def _open(self) -> str:
         query = {"keep_alive": self.keep_alive, "allow_partial_pit_creation": "false"}
