@@ -37,6 +37,5 @@ def test_an_index_of_a_data_stream_is_refused() -> None:
 
 
 def facts(**known: Any) -> IndexFacts:
-    return IndexFacts(
-        **{"name": "own", "uuid": "u", "mappings": {}, "settings": {}, "aliases": {}, "documents": 1} | known
-    )
+    usual: dict[str, Any] = {"mappings": {}, "settings": {}, "aliases": {}, "documents": 1}
+    return IndexFacts(name="own", uuid="u", **usual | known)
