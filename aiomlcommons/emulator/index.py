@@ -62,7 +62,7 @@ class Document(Generic[T]):
     """A document of an index, with its version and sequence number.
 
     ``kept`` is what of it is shown: as a rule all of it; None where the mapping keeps nothing. ``routing`` is the value
-    that it was written with.
+    that it was written with, ``size`` its bytes once somebody has asked for them.
     """
 
     id: str
@@ -71,6 +71,7 @@ class Document(Generic[T]):
     seq_no: int
     kept: T | None = None
     routing: str | None = None
+    size: int | None = None
 
 
 @attrs.define

@@ -275,3 +275,19 @@ def test_a_delete_before_the_switch_does_not_keep_a_late_document_away(others: b
         target.delete("a")
     a_round(source, target, verdicts.Late(marks, {}), NONE, nobody, {})
     assert target.texts() == ({} if others else {"a": "again"})
+
+
+def test_what_was_brought_over_and_deleted_by_others_stays_deleted_until_it_is_written_again() -> None:
+    source, target = VersionedIndex(), VersionedIndex()
+    nobody = Writer(source, "nobody")
+    source.index("a", "late")
+    brought: dict[str, tuple[int, int]] = {}
+    late = verdicts.Late({0: -1}, brought)
+    brought |= a_round(source, target, late, NONE, nobody, {})
+    assert target.texts() == {"a": "late"}
+    target.delete("a")
+    brought |= a_round(source, target, late, NONE, nobody, {})
+    assert target.texts() == {}
+    source.index("a", "later")
+    a_round(source, target, late, NONE, nobody, {})
+    assert target.texts() == {"a": "later"}

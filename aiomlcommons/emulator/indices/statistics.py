@@ -8,9 +8,9 @@ from typing import Any
 from aiomlcommons.emulator.cluster import Cluster
 from aiomlcommons.emulator.encoding import to_json
 from aiomlcommons.emulator.errors import illegal
-from aiomlcommons.emulator.index import token
+from aiomlcommons.emulator.index import Document, token
 from aiomlcommons.emulator.indices import blocks, names
-from aiomlcommons.emulator.indices.state import Documents, UserIndex
+from aiomlcommons.emulator.indices.state import Documents, Source, UserIndex
 from aiomlcommons.emulator.querying.errors import not_emulated
 from aiomlcommons.emulator.registry import Plain
 from aiomlcommons.emulator.routes import Call, route
@@ -34,7 +34,13 @@ def size_of(index: UserIndex) -> int:
 
 
 def _size(documents: Documents) -> int:
-    return sum(len(to_json(document.kept)) for document in documents.values())
+    return sum(map(_size_of, documents.values()))
+
+
+def _size_of(document: Document[Source]) -> int:
+    if document.size is None:
+        document.size = len(to_json(document.kept))
+    return document.size
 
 
 def all_shards(indices: Iterable[UserIndex]) -> dict[str, int]:

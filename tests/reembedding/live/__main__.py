@@ -1,10 +1,10 @@
 """Re-embed an index that is in use, kill the process again and again, and compare each document at the end.
 
-``python -m tests.reembedding.live --url URL --documents 20000 --kills 20`` fills an index with vectors of one model,
-lets a writer and a searcher work through its alias, and re-embeds it with another model, in a process that is killed
-(SIGKILL) at random moments and begun again: while it copies, while it catches up, around the switch and while it
-follows the writer (see PHASES). Then each document must be as its last acknowledged write made it, with the new model's
-vector of its text, and no search may have failed. Random numbers come from ``--seed``.
+``python -m tests.reembedding.live --documents 20000 --kills 20 [--url URL]`` fills an index with vectors of one model,
+on a cluster or an emulator, lets a writer and a searcher work through its alias, and re-embeds it with another model,
+in a process that is killed (SIGKILL) at random moments and begun again: while it copies, while it catches up, around
+the switch and while it follows the writer (see PHASES). Then each document must be as its last acknowledged write made
+it, with the new model's vector of its text, and no search may have failed. Random numbers come from ``--seed``.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from tests.reembedding.live import ledger
 from tests.reembedding.live.accounts import Accounts, settle
 from tests.reembedding.live.child import REPORT
 from tests.reembedding.live.ledger import Expected
-from tests.reembedding.live.world import DIMENSION, FIELD, World, fill, world
+from tests.reembedding.live.world import DIMENSION, FIELD, World, fill, server, world
 from tests.reliability.ledger import Trials, write
 
 LONGEST = 4.0
@@ -239,12 +239,11 @@ def recorded(trial: Trial, outcome: Outcome, against: str) -> tuple[list[Trials]
 def parsed(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Return what the command line asks for."""
     parser = argparse.ArgumentParser(prog="python -m tests.reembedding.live", description=__doc__)
-    parser.add_argument("--url", required=True)
+    parser.add_argument("--url", help="a cluster; default: an emulator")
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="keep the ledger and the logs there")
     parser.add_argument("--write", metavar="NAME", help="write docs/reliability/NAME.json")
-    parser.add_argument("--against", default="emulator", help="what the server is, for that")
     for name, field in attrs.fields_dict(Trial).items():
-        if name == "url":
+        if name in {"url", "dimension"}:
             continue
         if field.default is False:
             parser.add_argument(f"--{name}", action="store_true")
@@ -256,17 +255,19 @@ def parsed(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 async def main(arguments: Sequence[str] | None = None) -> int:
     """Do a trial, and print what became of it."""
     given = parsed(arguments)
-    trial = Trial(**{name: value for name, value in vars(given).items() if name in attrs.fields_dict(Trial)})
+    options = {name: value for name, value in vars(given).items() if name in attrs.fields_dict(Trial)}
     with tempfile.TemporaryDirectory() as folder:
         kept = given.keep or Path(folder)
         kept.mkdir(parents=True, exist_ok=True)
-        outcome = await run(trial, kept)
+        async with server(given.url) as there:
+            trial = Trial(**{**options, "url": there.url, "dimension": there.dimension})
+            outcome = await run(trial, kept)
     if given.write:
-        rows, figures = recorded(trial, outcome, given.against)
+        rows, figures = recorded(trial, outcome, there.name)
         size = f"--documents {trial.documents} --kills {trial.kills} --seed {trial.seed}"
         kinds = " --freeze" * trial.freeze + " --second" * trial.second
-        command = f"python -m tests.reembedding.live --url $OPENSEARCH_URL {size}{kinds}"
-        write(given.write, command, rows, figures)
+        url = " --url $OPENSEARCH_URL" if given.url else ""
+        write(given.write, f"python -m tests.reembedding.live{url} {size}{kinds}", rows, figures)
     print(orjson.dumps(attrs.asdict(outcome), option=orjson.OPT_INDENT_2).decode())
     print(f"right {outcome.accounts.right:,}; broken: {'; '.join(outcome.losses) or 'nothing'}")
     return 1 if outcome.losses else 0

@@ -1,4 +1,4 @@
-"""Go back from each phase of a re-embedding: ``python -m tests.reembedding.live.back --url URL --documents 500``.
+"""Go back from each phase of a re-embedding: ``python -m tests.reembedding.live.back --documents 500 [--url URL]``.
 
 In each phase the run is broken off just after the cluster knows of it, as by a crash, and another one rolls it back.
 Then twenty searches through the alias must answer as before, hit by hit and score by score.
@@ -21,7 +21,7 @@ from aiomlcommons import Session
 from aiomlcommons.reembedding.run import Run
 from aiomlcommons.reembedding.state import Phase
 from tests.reembedding.live.words import WORDS
-from tests.reembedding.live.world import DIMENSION, FIELD, World, fill, world
+from tests.reembedding.live.world import FIELD, World, fill, server, world
 
 SEARCHES = 20
 PHASES = (None, Phase.CREATED, Phase.COPYING, Phase.CAUGHT_UP, Phase.CHECKED, Phase.SWITCHED, Phase.FINISHED)
@@ -97,9 +97,9 @@ async def back_from(ml: Session, made: World, phase: Phase | None, before: Mappi
     return Went("before it began" if phase is None else str(phase), otherwise, leads_to, str(report.phase))
 
 
-async def run(url: str, documents: int, dimension: int, prefix: str) -> tuple[World, list[Went]]:
+async def run(url: str | None, documents: int, prefix: str) -> tuple[World, list[Went]]:
     """Go back from each phase."""
-    async with Session(url) as ml, world(ml, prefix, dimension) as made:
+    async with server(url) as there, Session(there.url) as ml, world(ml, prefix, there.dimension) as made:
         await fill(ml, made, documents, 2)
         before = await answers(ml, made)
         return made, [await back_from(ml, made, phase, before) for phase in PHASES]
@@ -108,9 +108,8 @@ async def run(url: str, documents: int, dimension: int, prefix: str) -> tuple[Wo
 async def main(arguments: Sequence[str] | None = None) -> int:
     """Print what going back from each phase came to."""
     parser = argparse.ArgumentParser(prog="python -m tests.reembedding.live.back", description=__doc__)
-    parser.add_argument("--url", required=True)
+    parser.add_argument("--url", help="a cluster; default: an emulator")
     parser.add_argument("--documents", type=int, default=500)
-    parser.add_argument("--dimension", type=int, default=DIMENSION)
     parser.add_argument("--prefix", default="live")
     made, found = await run(**vars(parser.parse_args(arguments)))
     for went in found:

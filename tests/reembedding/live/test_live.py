@@ -6,19 +6,23 @@ from pathlib import Path
 
 import pytest
 
-from aiomlcommons.emulator import Cluster, Emulator
 from tests.reembedding.live.__main__ import Trial, run
 from tests.reembedding.live.ledger import Entry, Expected
-
-# Another dimension than that of the file: see ``world``.
-DIMENSION = 24
+from tests.reembedding.live.world import server
 
 
 @pytest.mark.asyncio
 async def test_an_index_in_use_is_re_embedded_by_a_process_that_is_killed_again_and_again(tmp_path: Path) -> None:
-    async with Emulator(Cluster(version="3.8.0")).serve() as url:
+    async with server(None) as there:
         trial = Trial(
-            url=url, documents=30, kills=2, rate=40, dimension=DIMENSION, longest=0.2, followed=0.1, pause=0.1
+            url=there.url,
+            documents=30,
+            kills=2,
+            rate=40,
+            dimension=there.dimension,
+            longest=0.2,
+            followed=0.1,
+            pause=0.1,
         )
         outcome = await run(trial, tmp_path)
     assert not outcome.accounts.wrong

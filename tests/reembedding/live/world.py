@@ -12,6 +12,7 @@ import attrs
 
 from aiomlcommons import NotFound, Session
 from aiomlcommons.api.search_processors import NeuralQueryEnricher
+from aiomlcommons.emulator import Cluster, Emulator
 from aiomlcommons.emulator.index import alter
 from aiomlcommons.ingest import IndexSink
 from tests.reembedding.live.words import text_of
@@ -21,6 +22,29 @@ from tests.support.paths import MODELS
 
 FIELD = "embedding"
 DIMENSION = 16
+"""That of the model file. In the emulator the new model has another one, which is what tells their vectors apart."""
+EMULATED = 24
+
+
+@attrs.frozen
+class Server:
+    """Where a trial is done, and the dimension of the new model there."""
+
+    url: str
+    name: str = "emulator"
+    dimension: int = EMULATED
+
+
+@asynccontextmanager
+async def server(url: str | None) -> AsyncGenerator[Server]:
+    """Yield the cluster of a URL, or an emulator."""
+    if url is None:
+        async with Emulator(Cluster(version="3.8.0")).serve() as emulated:
+            yield Server(emulated)
+        return
+    async with Session(url) as ml:
+        version = (await ml.request("GET", "/")).json()["version"]["number"]
+    yield Server(url, f"OpenSearch {version} with ML Commons", DIMENSION)
 
 
 @attrs.frozen
@@ -72,8 +96,7 @@ class World:
 async def world(ml: Session, prefix: str, dimension: int) -> AsyncGenerator[World]:
     """Yield names and models, and remove all that has these names afterwards.
 
-    The models are made of one file, with other weights. ``dimension`` is that of the new one: only models of the
-    emulator have another one than their file says, and there it is what tells their vectors apart.
+    The models are made of one file, with other weights. ``dimension`` is that of the new one.
     """
     names = f"{prefix}-old", f"{prefix}-new"
     with tempfile.TemporaryDirectory() as folder:
