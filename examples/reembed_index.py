@@ -16,6 +16,7 @@ import contextlib
 import random
 import uuid
 from collections.abc import AsyncGenerator
+from functools import partial
 
 import attrs
 import orjson
@@ -43,11 +44,12 @@ class Programs:
     empty: int = 0
     writes: int = 0
     refused: int = 0
+    is_over: bool = False
 
     async def write(self) -> None:
         """Change, add and delete documents; what is acknowledged is known in ``texts``."""
         chance = random.Random(1)  # noqa: S311
-        while True:
+        while not self.is_over:
             key = chance.choice([*self.texts, f"new-{self.writes}"])
             if chance.random() < 0.1 and key in self.texts:
                 await self._bulk({"delete": {"_id": key}})
@@ -66,7 +68,7 @@ class Programs:
 
     async def search(self) -> None:
         """Search by vectors without pause."""
-        while True:
+        while not self.is_over:
             hits = await self.ml.search(self.alias, neural(FIELD, "a soft answer", k=5), size=5, source=False)
             self.searches += 1
             self.empty += not hits
@@ -76,10 +78,12 @@ class Programs:
     async def at_work(self) -> AsyncGenerator[None]:
         """Let them work; an error of theirs is raised."""
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(program()) for program in (self.write, self.search)]
-            yield
-            for task in tasks:
-                task.cancel()
+            for program in (self.write, self.search):
+                group.create_task(program())
+            try:
+                yield
+            finally:
+                self.is_over = True
 
     async def compare(self) -> str:
         """Return in words whether every document is as it was written last."""
@@ -116,12 +120,11 @@ async def fill(ml: Session, index: str, alias: str, model_id: str, options: argp
 async def reembed(ml: Session, index: str, alias: str, model_id: str) -> None:
     """Switch to the new model, go back, and switch again, while the programs work."""
     new = f"{index}-new"
-    names = {"target": new, "pipeline": new, "search_pipeline": new}
-    async with ml.reembed(index, model=model_id, alias=alias, **names) as job:
+    call = partial(ml.reembed, index, model=model_id, alias=alias, target=new, pipeline=new, search_pipeline=new)
+    async with call() as job:
         print(f"\n{job.plan}\n\n{await job}\n")
         print(f"and back: {(await job.rollback()).phase}")
-    report = await ml.reembed(index, model=model_id, alias=alias, **names)
-    print(f"and forth again: {report.phase}")
+    print(f"and forth again: {(await call()).phase}")
 
 
 async def main(options: argparse.Namespace) -> None:

@@ -23,7 +23,7 @@ from aiomlcommons.searching.models import given_model
 if TYPE_CHECKING:
     from aiomlcommons.client import Client
 
-_OVER = {Phase.FINISHED, Phase.ROLLED_BACK}
+_OVER, _SWITCHED = {Phase.FINISHED, Phase.ROLLED_BACK}, {Phase.SWITCHED, Phase.FINISHED}
 
 
 async def entered(ml: Client, wanted: Wanted, tell: Teller) -> Scene:
@@ -88,13 +88,10 @@ async def _over(ml: Client, wanted: Wanted, fitting: Mapping[str, State]) -> tup
 
 async def _again(ml: Client, wanted: Wanted, source: IndexFacts | None, target: str, state: State) -> Scene:
     """Return the scene of a run that was begun. Raises WrongRun if it is of another model, CannotReembed, ApiError."""
-    task = state.made_of
+    task, state = state.made_of, await _told_by_alias(ml, state)
+    is_switched = state.phase in _SWITCHED and state.alias is not None
     if (model_id := await _id_of(ml, wanted)) not in {None, task.model} or (wanted.model is not None and not model_id):
-        raise WrongRun(
-            f"index {wanted.index} is being re-embedded into {target} by the model {state.model_name} ({task.model}), "
-            f"and model= (--model) names another one: go on with that one, undo it ({_undo(state)}), or name another "
-            "index for the other one with target= (--target)"
-        )
+        raise _other_model(target, state, is_switched=is_switched)
     for name, given, had in (("field", wanted.field, task.field), ("text", wanted.text, task.text)):
         if given not in {None, had} and not (name == "text" and given == "text"):
             raise WrongRun(
@@ -102,16 +99,31 @@ async def _again(ml: Client, wanted: Wanted, source: IndexFacts | None, target: 
                 f"on with that, or undo it ({_undo(state)})"
             )
     if source is not None and source.uuid != state.source_uuid:
+        remedy = f"name {target} as the index" if is_switched else f"delete {target}, and begin anew"
         raise WrongRun(
-            f"index {source.name} was deleted and made anew since its re-embedding into {target} began: delete "
-            f"{target}, and begin anew"
+            f"index {source.name} was deleted and made anew since its re-embedding into {target} began: {remedy}"
         )
-    if source is None and state.phase is not Phase.FINISHED:
-        raise CannotReembed(f"index {task.source}, which is re-embedded into {target}, is gone: restore it, or finish")
+    if source is None and not is_switched:
+        raise CannotReembed(f"index {task.source}, which is re-embedded into {target}, is gone: restore it")
     if wanted.old_model is not None and task.old_field is not None:
         # It may become known only when somebody goes back.
         task = attrs.evolve(task, old_model=(await given_model(ml, wanted.old_model)).model_id)
-    return Scene(task=task, plan=_plan(source, state), state=await _told_by_alias(ml, state), source=source)
+    return Scene(task=task, plan=_plan(source, state), state=state, source=source)
+
+
+def _other_model(target: str, state: State, *, is_switched: bool) -> WrongRun:
+    task = state.made_of
+    if is_switched:
+        return WrongRun(
+            f"the alias {state.alias} leads to {target} already, which was made of index {task.source} by the model "
+            f"{state.model_name} ({task.model}): name {target} as the index to give it another model, or go back first "
+            f"({_undo(state)})"
+        )
+    return WrongRun(
+        f"index {task.source} is being re-embedded into {target} by the model {state.model_name} ({task.model}), and "
+        f"model= (--model) names another one: go on with that one, undo it ({_undo(state)}), or name another index for "
+        "the other one with target= (--target)"
+    )
 
 
 async def _told_by_alias(ml: Client, state: State) -> State:
@@ -120,9 +132,9 @@ async def _told_by_alias(ml: Client, state: State) -> State:
     if state.alias is None or state.phase is Phase.ROLLING_BACK:
         return state
     is_new = await check_alias(ml, state.alias, task.source, task.target) == task.target
-    if is_new and state.phase not in {Phase.SWITCHED, Phase.FINISHED}:
+    if is_new and state.phase not in _SWITCHED:
         return state.reached(Phase.SWITCHED)
-    if not is_new and state.phase in {Phase.SWITCHED, Phase.FINISHED}:
+    if not is_new and state.phase in _SWITCHED:
         return state.reached(Phase.COPYING)
     return state
 

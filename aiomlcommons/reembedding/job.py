@@ -126,7 +126,7 @@ class ReembeddingJob:
                     "job` all of it"
                 )
             await self._steps.switch()
-        if not self._run.task.in_place:
+        if self._has_two:
             await self._steps.settle()
         return self.report
 
@@ -156,6 +156,11 @@ class ReembeddingJob:
                     await until.wait()  # type: ignore[union-attr]
         await self._run.keep()
         return self.report
+
+    @property
+    def _has_two(self) -> bool:
+        """Whether there are an old index and a new one."""
+        return not self._run.task.in_place and self._run.scene.source is not None
 
     def _check_direction(self) -> None:
         """Raise InvalidRequest if it is on its way back: what others wrote is not in the old index yet."""
@@ -200,7 +205,7 @@ class ReembeddingJob:
                 "delete_old (--delete-old) is for the old index of a new one: no field can be taken from a mapping"
             )
         await self._run.begin()
-        if not self._run.task.in_place and self._run.scene.source is not None:
+        if self._has_two:
             await self._steps.settle()
             await self._ending.unfreeze()
         if delete_old:

@@ -75,7 +75,10 @@ class Rounds:
         async with self._between() as (source, target, counts):
             pairs = checked(self._task, await self._all(source, target))
             total = await self._count(self._task.source) - await self._count(self._task.target)
-            await self._forward(counts, source, target, pairs, _judge(again), total=max(0, total))
+            superseded = await self._forward(counts, source, target, pairs, _judge(again), total=max(0, total))
+            if again and superseded:  # deletes of others keep copies away, which the source has after all
+                pairs = _alone(await source.fetch(list(superseded)))
+                await self._forward(counts, source, target, pairs, lambda _, __: Verdict.WRITE)
         return counts
 
     async def since(self, marks: Marks, *, again: bool = False) -> tuple[Round, dict[int, int]]:
@@ -115,14 +118,19 @@ class Rounds:
     ) -> dict[str, str]:
         """Carry verdicts out after the switch, and keep in mind what was done."""
         wanted: dict[str, tuple[int, int]] = {}
+        absent: set[str] = set()
 
         def about(found: Found, other: Found | None) -> None:
+            if other is None:
+                absent.add(found.id)
             first = (versions or {}).get(found.id, NOTHING)
             wanted[found.id] = (first if other is None else other.version + 1, found.seq_no)
 
         known = {"about": about, "deleted": self._deleted, "versions": versions or {}}
         superseded = await self._forward(counts, source, target, pairs, judge, known=known)
-        self._brought |= {key: wanted[key] for key in wanted.keys() - superseded.keys()}
+        # Of what others have deleted, the target has all that there will be.
+        deleted = {key for key in absent & superseded.keys() if dropped_at(superseded[key]) is None}
+        self._brought |= {key: wanted[key] for key in (wanted.keys() - superseded.keys()) | deleted}
         return superseded
 
     async def follow(self, marks: Marks | None = None) -> tuple[Round, dict[int, int]]:
@@ -157,7 +165,7 @@ class Rounds:
                 brought.add(found.id)
 
         async with self._between() as (source, target, counts):
-            judge = verdicts.Back(marks, until, self._given)
+            judge = verdicts.Back(marks, until, self._given, self._brought)
             old, new = await self.marks(), await checkpoints(self._patient, task.target)
             changed = beside(target, source, new, by_shard=[*old], wanted=lambda one: seq_no_of(one.version) is None)
             pairs = both(changed, gone(target, source, old))

@@ -121,18 +121,21 @@ class Back:
 
     What was written in the source after ``marks`` came after it was copied, and after ``until``, after the alias went
     back; None: it has not. ``given`` was given back before: the sequence numbers in the target that it is of.
+    ``brought`` is that of ``Late``: what the target has had for certain.
     """
 
     marks: Mapping[int, int]
     until: Mapping[int, int] | None
     given: Mapping[str, int]
+    brought: Mapping[str, tuple[int, int]] = attrs.field(factory=dict)
 
     def __call__(self, source: Found | None, target: Found | None) -> Verdict:
         """Return the verdict."""
         if target is None:
             if source is None or self._is_newer(source):
                 return Verdict.LEAVE
-            known = source.id in self.given or not is_after(self.marks, source)
+            _, brought = self.brought.get(source.id, (0, -1))
+            known = source.id in self.given or source.seq_no == brought or not is_after(self.marks, source)
             return Verdict.DELETE if known else Verdict.LEAVE
         copied = seq_no_of(target.version)
         if source is None:

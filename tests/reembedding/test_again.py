@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pytest
 
+from aiomlcommons.reembedding.counts import Round
+from aiomlcommons.reembedding.rounds import Rounds
 from aiomlcommons.reembedding.task import of
 from tests.support.aliased_index import CREATED, NEW, world
 
@@ -46,3 +50,28 @@ async def test_the_alias_may_go_to_and_fro_in_one_job() -> None:
         assert len(expected) == 10
         await job
         assert await given.texts() == expected
+
+
+@pytest.mark.asyncio
+async def test_what_is_deleted_after_the_switch_is_not_brought_back_by_a_late_write(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    late = Rounds.late
+
+    async def late_after_writes(rounds: Rounds, marks: Mapping[int, int]) -> Round:
+        await given.write(*({"id": key, "text": "past the alias"} for key in ("d1", "d2")), index="docs")
+        await given.delete("d1")
+        monkeypatch.undo()
+        return await late(rounds, marks)
+
+    monkeypatch.setattr(Rounds, "late", late_after_writes)
+    async with world() as given, given.ml.reembed("docs", model=NEW, alias="live", old_model=given.old) as job:
+        await job
+        texts = await given.texts()
+        assert "d1" not in texts
+        assert texts["d2"] == "past the alias"
+        await given.delete("d2")
+        await job.rollback()
+        assert not {"d1", "d2"} & (await given.texts()).keys()
+        await job
+        assert len(await given.texts()) == 8

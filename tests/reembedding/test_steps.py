@@ -16,7 +16,7 @@ from aiomlcommons.api.aliases import AddAlias
 from aiomlcommons.emulator.errors import refused
 from aiomlcommons.emulator.faults import PREDICTIONS
 from aiomlcommons.reembedding.counts import Round
-from aiomlcommons.reembedding.errors import AnotherRun, CannotReembed, NotSwitched
+from aiomlcommons.reembedding.errors import AnotherRun, CannotReembed, NotSwitched, WrongRun
 from aiomlcommons.reembedding.job import ReembeddingJob
 from aiomlcommons.reembedding.owning import Owning
 from aiomlcommons.reembedding.report import Report
@@ -183,6 +183,22 @@ async def test_the_old_index_is_deleted_at_the_end_only_and_then_there_is_no_way
             assert (job.report.phase, job.report.back) == ("finished", "")
             with pytest.raises(CannotReembed, match="the old index docs is deleted, and there is no way back"):
                 await job.rollback()
+        with pytest.raises(
+            WrongRun, match=f"live leads to {CREATED} already, .* name {CREATED} as the index to give it"
+        ):
+            await given.ml.reembed("docs", model=given.old, alias="live")
+        async with given.ml.reembed(CREATED, model=given.old, alias="live", sample=False) as job:
+            assert (job.plan.target, job.plan.warnings) == ("docs-all-minilm-l6-v2", ())  # the old model is known
+
+
+async def test_an_old_index_that_somebody_deleted_keeps_nobody_from_the_end() -> None:
+    async with world() as given:
+        await given.ml.reembed("docs", model=NEW, alias="live", sample=False)
+        await given.ml.indices.delete("docs")
+        async with given.ml.reembed("docs", alias="live") as job:
+            assert (await job).phase == "switched"
+            assert (await job.follow()).phase == "switched"
+            assert (await job.finish(delete_old=True)).phase == "finished"
 
 
 async def test_queries_of_the_user_decide_and_what_is_not_as_required_is_not_switched_to() -> None:
