@@ -333,7 +333,6 @@ def test_an_error_of_json_leads_to_nothing_of_the_value() -> None:
         assert (error.__cause__, error.__context__) == (None, None)
 
 
-
 def test_several_problems_are_told_at_once() -> None:
     with pytest.raises(InvalidRequest) as caught:
         to_http(UpdateModel("m", name=1, is_enabled="no"))  # type: ignore[arg-type]
