@@ -77,11 +77,12 @@ async def _pages(ml: Session, made: World) -> AsyncIterator[list[dict[str, Any]]
 def _is_right(accounts: Accounts, made: World, row: dict[str, Any], expected: Expected) -> bool:
     """Return whether a document is what its last write made it, and has a vector; note it where it is not."""
     key, numbers = row["_id"], expected.documents.get(row["_id"])
+    number: int = row["n"]
     if numbers is None:
         accounts.strange.append(key)
     elif numbers == {None}:
         accounts.came_back.append(key)
-    elif row["n"] not in numbers or row["text"] != text_of(key, int(row["n"])):
+    elif number not in numbers or row["text"] != text_of(key, number):
         accounts.stale.append(key)
     elif made.field not in row:
         accounts.without_vector.append(key)
