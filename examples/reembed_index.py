@@ -67,12 +67,12 @@ class Programs:
             self.refused += 1
 
     async def search(self) -> None:
-        """Search by vectors without pause."""
+        """Search by vectors all the time."""
         while not self.is_over:
             hits = await self.ml.search(self.alias, neural(FIELD, "a soft answer", k=5), size=5, source=False)
             self.searches += 1
             self.empty += not hits
-            await asyncio.sleep(0)
+            await asyncio.sleep(0.01)
 
     @contextlib.asynccontextmanager
     async def at_work(self) -> AsyncGenerator[None]:
@@ -124,7 +124,7 @@ async def reembed(ml: Session, index: str, alias: str, model_id: str) -> None:
     async with call() as job:
         print(f"\n{job.plan}\n\n{await job}\n")
         print(f"and back: {(await job.rollback()).phase}")
-    print(f"and forth again: {(await call()).phase}")
+    print(f"and forth again: {(await call(sample=False)).phase}")
 
 
 async def main(options: argparse.Namespace) -> None:
@@ -153,5 +153,5 @@ if __name__ == "__main__":
     parser.add_argument("--old", default="all-MiniLM-L6-v2", metavar="NAME_OR_ID")
     parser.add_argument("--new", default="all-mpnet-base-v2", metavar="NAME_OR_ID")
     parser.add_argument("--engine", metavar="NAME", help="such as lucene, which needs no native library")
-    parser.add_argument("--verses", type=int, default=200, metavar="N", help="of 1,137 (default: 200)")
+    parser.add_argument("--verses", type=int, default=100, metavar="N", help="of 1,137 (default: 100)")
     asyncio.run(main(parser.parse_args()))
