@@ -49,7 +49,7 @@ nightly: $(TEST) ## try thousands of faults, and half an hour of load under all 
 	@$(RUN) -m tests.reliability.hostile --trials 3000
 	@$(RUN) -m tests.reliability.network --trials 3000
 	@$(RUN) -m tests.reliability.machine --lives 500
-	@$(RUN) -m tests.reembedding.live --documents 500 --kills 12 --pause 0.05
+	@$(RUN) -m tests.reembedding.live --documents 300 --kills 8 --pause 0.05
 	@$(RUN) -m tests.reembedding.live.back
 	@$(RUN) -m tests.reliability.soak --minutes 30
 
