@@ -9,8 +9,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from functools import cache, partial
 from typing import Any, TypeVar
 
-import orjson
-
 from aiomlcommons.api.predict import Predict, PredictByModel
 from aiomlcommons.api.server import GetInfo, Info
 from aiomlcommons.endpoint import Encode, Pieces, Request, Route, fields_of
@@ -36,7 +34,7 @@ from aiomlcommons.tracing.telemetry import telemetry
 from aiomlcommons.trouble.kinds import Kind
 from aiomlcommons.trouble.pages import page_in
 from aiomlcommons.typed import typed
-from aiomlcommons.wire.codec import TYPED_JSON, from_http, to_http
+from aiomlcommons.wire.codec import TYPED_JSON, from_http, json_bytes, to_http
 from aiomlcommons.wire.features import Feature
 from aiomlcommons.wire.flavors import Flavor
 from aiomlcommons.wire.version import Server, Version, is_current, is_unknown_route, needs_version, route_at
@@ -220,7 +218,7 @@ class Calls:
             raise ValueError(f"path must begin with '/' and be quoted (see urllib.parse.quote), not {path!r}")
         rules.headers("headers", headers or {})
         raw = body.encode() if isinstance(body, str) else body
-        data = raw if raw is None or isinstance(raw, bytes) else orjson.dumps(raw)
+        data = raw if raw is None or isinstance(raw, bytes) else json_bytes(raw)
         sent = HttpRequest(method.upper(), path, query or {}, data, {} if data is None else TYPED_JSON)
         if repeatable is None:
             repeatable = sent.method in {"GET", "HEAD", "PUT", "DELETE"}

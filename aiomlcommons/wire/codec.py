@@ -110,7 +110,16 @@ def _json(cls: type[Any], data: Any, where: str) -> bytes:
     try:
         return orjson.dumps(data)
     except TypeError as error:
-        raise InvalidRequest(f"{cls.__name__}: {error} @ {_unwritable(data, where)}") from None
+        # orjson before 3.12 gives the string as the cause of its error, and it may be a credential.
+        raise_alone(InvalidRequest(f"{cls.__name__}: {error} @ {_unwritable(data, where)}"))
+
+
+def json_bytes(data: Any) -> bytes:
+    """Return a value as JSON. Raises TypeError, which has nothing of the value."""
+    try:
+        return orjson.dumps(data)
+    except TypeError as error:
+        raise_alone(TypeError(str(error)))
 
 
 def _unwritable(data: Any, where: str) -> str:

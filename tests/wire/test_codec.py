@@ -34,7 +34,7 @@ from aiomlcommons.api.predict import Cell, ColumnMeta, DataFrame, Predict, Predi
 from aiomlcommons.api.stats import GetStats
 from aiomlcommons.endpoint import Route, endpoint
 from aiomlcommons.http import CBOR, JSON
-from aiomlcommons.wire.codec import _word, from_http, from_word, to_http
+from aiomlcommons.wire.codec import _word, from_http, from_word, json_bytes, to_http
 
 TYPED = {"content-type": JSON}
 HUSH = "h0sh-h0sh"
@@ -322,6 +322,15 @@ def test_a_text_that_was_cut_within_a_character_is_named_by_its_place() -> None:
         to_http(Predict("text_embedding", "m", text_docs=["fine", f"cut {HALF}"]))
     with pytest.raises(InvalidRequest, match=r"surrogates not allowed @ \$\.body\['a'\]$"):
         to_http(SearchModels({"a": HALF}))
+
+
+def test_an_error_of_json_leads_to_nothing_of_the_value() -> None:
+    with pytest.raises(TypeError, match="surrogates not allowed") as raised:
+        json_bytes({"key": f"secret{HALF}"})
+    with pytest.raises(InvalidRequest) as refused:
+        to_http(SearchModels({"key": f"secret{HALF}"}))
+    for error in (raised.value, refused.value):
+        assert (error.__cause__, error.__context__) == (None, None)
 
 
 def test_several_problems_are_told_at_once() -> None:
