@@ -39,9 +39,8 @@ def _instead(group: Any) -> None:
         ("finish", "end it, after the switch"),
     ):
         steps.add_argument(f"--{step}", dest="step", action="store_const", const=step, help=words)
-    group.add_argument(
-        "--delete-old", action="store_true", help="with --finish: delete the old index, after confirmation"
-    )
+    words = "with --finish: delete the old index, after confirmation"
+    group.add_argument("--delete-old", action="store_true", help=words)
     confirmation(group)
     words = "only go on with a run, and never begin one (default: go on, or begin)"
     group.add_argument("--resume", action="store_true", help=words)
