@@ -14,6 +14,7 @@ from aiomlcommons.reembedding.assessing import assessed
 from aiomlcommons.reembedding.errors import CannotReembed, WrongRun
 from aiomlcommons.reembedding.facts import IndexFacts, index_facts, no_such_index, where_leads
 from aiomlcommons.reembedding.plan import Plan
+from aiomlcommons.reembedding.same_options import check_same
 from aiomlcommons.reembedding.scene import Scene
 from aiomlcommons.reembedding.state import Phase, State, runs_of, state_in
 from aiomlcommons.reembedding.switching import check_alias
@@ -92,12 +93,7 @@ async def _again(ml: Client, wanted: Wanted, source: IndexFacts | None, target: 
     is_switched = state.phase in _SWITCHED and state.alias is not None
     if (model_id := await _id_of(ml, wanted)) not in {None, task.model} or (wanted.model is not None and not model_id):
         raise _other_model(target, state, is_switched=is_switched)
-    for name, given, had in (("field", wanted.field, task.field), ("text", wanted.text, task.text)):
-        if given not in {None, had} and not (name == "text" and given == "text"):
-            raise WrongRun(
-                f"the re-embedding of index {wanted.index} into {target} began with {name}={had!r}, not {given!r}: go "
-                f"on with that, or undo it ({_undo(state)})"
-            )
+    await check_same(ml, wanted, target, state, _undo(state))
     if source is not None and source.uuid != state.source_uuid:
         remedy = f"name {target} as the index" if is_switched else f"delete {target}, and begin anew"
         raise WrongRun(

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import re
 import shlex
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -78,6 +80,10 @@ async def test_the_night_is_followed_to_the_letter(
 ) -> None:
     _small_clone(tmp_path)
     monkeypatch.chdir(tmp_path)
+    # Who follows it confirms what is deleted at the end.
+    terminal = io.StringIO("y\n")
+    monkeypatch.setattr(terminal, "isatty", lambda: True)
+    monkeypatch.setattr(sys, "stdin", terminal)
     async with Emulator(refresh=AT_ONCE).serve() as url, Session(url) as ml:
         shell = Shell(url, capsys)
         leads_to = []
