@@ -105,7 +105,7 @@ async def _known(
 
 
 async def _outputs(ml: Client, index: str, name: str) -> list[Output]:
-    """Return the vectors that an ingest pipeline makes, and those that it runs. Raises NotFound, Forbidden, ApiError."""
+    """Return the vectors that an ingest pipeline makes, and those it runs. Raises NotFound, Forbidden, ApiError."""
     processors = (await ml.pipelines.get(name))[name].to_dict().get("processors", [])
     runs_others = any("pipeline" in one for one in processors)
     others = {key: one.to_dict() for key, one in (await ml.pipelines.get()).items()} if runs_others else {}
