@@ -105,6 +105,8 @@ class ReembeddingJob:
             return self.report
         if self._run.state.phase not in {Phase.CAUGHT_UP, Phase.CHECKED} or self._run.state.marks is None:
             await self._steps.copy()
+        else:
+            await self._steps.go_on()
         await self._steps.check()
         return self.report
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Awaitable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 
@@ -17,11 +17,14 @@ from aiomlcommons.reembedding.facts import IndexFacts
 if TYPE_CHECKING:
     from aiomlcommons.client import Client
 
+_T = TypeVar("_T")
 NO_PIPELINE = "_none"
+_SEARCH = "search.default_pipeline"
 # How the new index gets another one.
 _REMEDIES = {
     "default_pipeline": "name with pipeline= (--pipeline) one that embeds by the new model, or '_none'",
     "final_pipeline": 'give body={"settings": {"index.final_pipeline": "_none"}}, or one that embeds by the new model',
+    _SEARCH: "name with search_pipeline= (--search-pipeline) one of the new model, or '_none'",
 }
 
 
@@ -46,13 +49,15 @@ class Pipelines:
         ingest: Those that documents go through.
         search: The name of the one that searches go through, and the model that it gives to queries by field;
             under None the one for all fields.
-        hidden: The pipelines that the user may not read, or that there are not.
+        hidden: The pipelines that the user may not read.
+        missing: The pipelines that there are not, each with the setting that names it.
     """
 
     ingest: tuple[IngestPipeline, ...] = ()
     search: str | None = None
     models: Mapping[str | None, str] = attrs.field(factory=dict)
     hidden: tuple[str, ...] = ()
+    missing: Mapping[str, str] = attrs.field(factory=dict)
 
     def model_of(self, field: str) -> str | None:
         """Return the model that fills a field, or that queries of it are embedded by; None if none tells."""
@@ -72,43 +77,47 @@ class Pipelines:
 async def pipelines_of(ml: Client, index: str, settings: Mapping[str, Any]) -> Pipelines:
     """Return the pipelines that the settings of an index name. Raises ApiError, ConnectError."""
     hidden: list[str] = []
+    missing: dict[str, str] = {}
     ingest: list[IngestPipeline] = []
     for setting in ("default_pipeline", "final_pipeline"):
         if (name := settings.get(setting)) and name != NO_PIPELINE:
-            outputs = await _outputs(ml, index, str(name))
+            outputs = await _known(_outputs(ml, index, str(name)), str(name), setting, hidden, missing)
             ingest.append(IngestPipeline(name=str(name), setting=setting, outputs=tuple(outputs or ())))
-            hidden += [str(name)] if outputs is None else []
-    search = (settings.get("search") or {}).get("default_pipeline")
-    if not search or search == NO_PIPELINE:
-        return Pipelines(ingest=tuple(ingest), hidden=tuple(hidden))
-    models = await _query_models(ml, str(search))
-    hidden += [str(search)] if models is None else []
-    return Pipelines(ingest=tuple(ingest), search=str(search), models=models or {}, hidden=tuple(hidden))
+    search, models = (settings.get("search") or {}).get("default_pipeline"), None
+    if search and search != NO_PIPELINE:
+        models = await _known(_query_models(ml, str(search)), str(search), _SEARCH, hidden, missing)
+    else:
+        search = None
+    return Pipelines(ingest=tuple(ingest), search=search, models=models or {}, hidden=tuple(hidden), missing=missing)
 
 
-async def _outputs(ml: Client, index: str, name: str) -> list[Output] | None:
-    """Return the vectors that an ingest pipeline makes, and those that it runs; None if it is hidden or missing."""
+async def _known(
+    asked: Awaitable[_T], name: str, setting: str, hidden: list[str], missing: dict[str, str]
+) -> _T | None:
+    """Return what is asked of a pipeline; None, which is noted, if it is hidden or missing."""
     try:
-        found = (await ml.pipelines.get(name)).get(name)
-        if found is None:
-            return None
-        processors = found.to_dict().get("processors", [])
-        runs_others = any("pipeline" in one for one in processors)
-        others = {key: one.to_dict() for key, one in (await ml.pipelines.get()).items()} if runs_others else {}
-    except (Forbidden, NotFound, NotSupported):
-        return None
+        return await asked
+    except (NotFound, KeyError):  # a name that is a pattern is answered with others
+        missing[name] = setting
+    except (Forbidden, NotSupported):
+        hidden.append(name)
+    return None
+
+
+async def _outputs(ml: Client, index: str, name: str) -> list[Output]:
+    """Return the vectors that an ingest pipeline makes, and those it runs. Raises NotFound, Forbidden, ApiError."""
+    processors = (await ml.pipelines.get(name))[name].to_dict().get("processors", [])
+    runs_others = any("pipeline" in one for one in processors)
+    others = {key: one.to_dict() for key, one in (await ml.pipelines.get()).items()} if runs_others else {}
     plan = Plan(IndexSink(ml, index))
     plan.add(processors, others, (name,))
     return plan.outputs
 
 
-async def _query_models(ml: Client, name: str) -> dict[str | None, str] | None:
-    try:
-        found = (await ml.pipelines.get_search(name)).get(name)
-    except (Forbidden, NotFound, NotSupported):
-        return None
+async def _query_models(ml: Client, name: str) -> dict[str | None, str]:
+    """Return the models that a search pipeline gives to queries. Raises NotFound, Forbidden, ApiError."""
     models: dict[str | None, str] = {}
-    for one in (found.request_processors or ()) if found else ():
+    for one in (await ml.pipelines.get_search(name))[name].request_processors or ():
         if isinstance(one, NeuralQueryEnricher):
             models.update(one.neural_field_default_id or {})
             models |= {} if one.default_model_id is None else {None: one.default_model_id}
@@ -120,6 +129,13 @@ def check_pipelines(source: IndexFacts, old: Pipelines, new: Pipelines, field: s
 
     ``old`` are those of the old index, ``new`` those that the new one is to have.
     """
+    for name, setting in new.missing.items():
+        if name not in old.missing:
+            what, fails = ("search", "search") if setting == _SEARCH else ("ingest", "write")
+            raise CannotReembed(
+                f"there is no {what} pipeline {name!r}, so that after the switch each {fails} by the alias would fail: "
+                f"create it, or {_REMEDIES[setting]}"
+            )
     for one in new.ingest:
         if (filled := one.model_of(field)) not in {None, model_id}:
             raise CannotReembed(
@@ -130,8 +146,8 @@ def check_pipelines(source: IndexFacts, old: Pipelines, new: Pipelines, field: s
     if (asked := new.query_model(field)) not in {None, model_id}:
         raise CannotReembed(
             f"the search pipeline {new.search!r}{_whose(source, given=new.search != old.search)} embeds queries of "
-            f"{field!r} by the model {asked}, and the new index holds vectors of {model_id}: name with "
-            "search_pipeline= (--search-pipeline) one of the new model, or '_none'"
+            f"{field!r} by the model {asked}, and the new index holds vectors of {model_id}: "
+            f"{_REMEDIES[_SEARCH]}"
         )
 
 
@@ -142,7 +158,9 @@ def _whose(source: IndexFacts, *, given: bool) -> str:
 def remarks(old: Pipelines, new: Pipelines) -> Iterator[str]:
     """Yield what is good to know of the pipelines of the new index."""
     for name in dict.fromkeys((*old.hidden, *new.hidden)):
-        yield f"the pipeline {name} cannot be read, or there is none: whether it embeds by the old model is not known"
+        yield f"the pipeline {name} cannot be read: whether it embeds by the old model is not known"
+    for name in new.missing:
+        yield f"there is no pipeline {name}, which the old index names too: each request through it fails"
     for one in new.ingest:
         if one.setting == "final_pipeline":
             yield f"each copy goes through the final pipeline {one.name} once more"

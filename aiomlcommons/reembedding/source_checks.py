@@ -54,11 +54,10 @@ def check_text(source: IndexFacts, names: Sequence[str]) -> None:
     for name in names:
         if name not in every and not _is_unmapped(source.mappings, name):
             texts = [field for field, spec in every.items() if spec.get("type") == "text"]
-            known = some_of(texts or every, SUGGESTED) or "it has none"
-            hint = did_you_mean(name, every, f"its fields of text are {known}")
+            known = some_of(map(repr, texts or every), SUGGESTED) or "none"
+            hint = did_you_mean(name, texts, f"its fields of text are {known}")
             raise CannotReembed(
-                f"index {source.name} has no field {name!r}, which is to be embedded; {hint}: name it with text= "
-                "(--text)"
+                f"index {source.name} has no field {name!r}, which is to be embedded (text=, --text); {hint}"
             )
     for name, spec in every.items():
         if spec.get("type") == "semantic":

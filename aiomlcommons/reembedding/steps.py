@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from aiomlcommons.indices.mapping import given_settings
+from aiomlcommons.ingest.state.dead_letters import ENDING
 from aiomlcommons.progress.event import Phase as Told
 from aiomlcommons.progress.event import Progress
 from aiomlcommons.progress.telling import Teller
@@ -59,6 +60,10 @@ class Steps:
         marks = await self.catch_up(marks)
         await run.reached(Phase.CAUGHT_UP, marks=kept(marks))
 
+    async def go_on(self) -> None:
+        """Catch up from where it was left, be it days ago: what is checked is what is going to be switched to."""
+        await self._run.keep(marks=kept(await self.catch_up(self._run.state.known_marks)))
+
     async def catch_up(self, marks: Mapping[int, int]) -> dict[int, int]:
         """Embed what was written after the marks, until few documents are left; return the new marks."""
         before: int | None = None
@@ -107,7 +112,7 @@ class Steps:
                 run.counted((await rounds.follow(None))[0])
             else:
                 run.counted(await rounds.whole(again=run.state.was_given_back))
-                await run.keep(marks=kept(await self.catch_up(run.state.known_marks)))
+                await self.go_on()
         raise NotSwitched(f"{'; '.join(self._wrong(found, staying))}, and {self._still()}", run.report())
 
     def _wrong(self, found: Differences, staying: Mapping[str, set[str]]) -> list[str]:
@@ -127,8 +132,8 @@ class Steps:
         ]
 
     def _dead_letters(self) -> str:
-        path = self._wanted.pace.dead_letters
-        return "the model refuses them" if path is None else f"{path} says why the model refuses them"
+        path = self._wanted.pace.dead_letters or f"{self._run.task.target}{ENDING}"
+        return f"{path} says why the model refuses them"
 
     def _still(self) -> str:
         alias = self._run.state.alias

@@ -89,7 +89,8 @@ MISFITS: list[tuple[dict[str, Any], str]] = [
         {"body": {"mappings": {"properties": {"embedding": {"type": "knn_vector", "dimension": 3}}}}},
         "do not fit into the field 'embedding' as body= makes it: it is of dimension 3, and these vectors of 768",
     ),
-    ({"text": "title"}, "no field 'title', which is to be embedded; its fields of text are .*text.*: name it with"),
+    ({"text": "tetx"}, r"no field 'tetx', which is to be embedded \(text=, --text\); did you mean 'text'\?"),
+    ({"text": "yaer"}, r"no field 'yaer', .*; its fields of text are 'id', 'text'"),
     ({"text": "year"}, "none of the first 10 documents of index docs can be embedded: .*name what is to be"),
     ({"field": "year"}, "the field 'year' of index docs is of type long, and holds no vectors"),
     ({"alias": None, "field": "embedding"}, "docs has a field 'embedding' already: name with field="),
@@ -197,6 +198,19 @@ async def test_pipelines_that_embed_by_the_old_model_are_refused_until_another_o
             assert job.plan.body["settings"]["index"]["default_pipeline"] == "_none"
         async with given.ml.reembed("docs", model=NEW, alias="live", field="other") as job:
             assert job.plan.body["settings"]["index"]["default_pipeline"] == "embeds"
+
+
+async def test_pipelines_that_there_are_not_are_refused_unless_the_old_index_names_them_too() -> None:
+    async with world() as given:
+        words = "no ingest pipeline 'nope', so that after the switch each write by the alias would fail: create it, or "
+        await refused(given, CannotReembed, words, pipeline="nope")
+        await refused(
+            given, CannotReembed, "no search pipeline 'nope', so that after the switch", search_pipeline="nope"
+        )
+        await refused(given, CannotReembed, words, body={"settings": {"index.final_pipeline": "nope"}})
+        await given.ml.indices.put_settings("docs", {"index.final_pipeline": "gone"})
+        async with given.ml.reembed("docs", model=NEW, alias="live", sample=False) as job:
+            assert "there is no pipeline gone, which the old index names too" in str(job.plan)
 
 
 async def test_another_model_or_field_does_not_go_on_with_a_run() -> None:

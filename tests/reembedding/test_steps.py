@@ -88,6 +88,16 @@ async def test_what_is_written_on_the_way_is_brought_over_and_followed(monkeypat
             assert hit.source[of("embedding")]
 
 
+async def test_what_was_written_since_the_new_index_was_filled_is_in_it_before_it_is_checked_again() -> None:
+    async with world() as given:
+        for text in ("changed", "changed again"):
+            async with given.ml.reembed("docs", model=NEW, alias="live", sample=False) as job:
+                report = await job.prepare()
+            assert (report.differences["stale"], report.differences["missing"]) == (0, 0)
+            await given.write({"id": "d1", "text": text}, {"id": text, "text": "a new one"})
+        assert (await given.texts(CREATED))["changed"] == "a new one"
+
+
 async def test_follow_goes_on_until_an_event() -> None:
     async with world() as given, given.ml.reembed("docs", model=NEW, alias="live", sample=False) as job:
         await job
@@ -237,6 +247,10 @@ async def test_a_text_that_the_model_refuses_is_switched_only_if_that_is_allowed
         given.cluster.faults.add(refuses, on=PREDICTIONS, times=None)
         with pytest.raises(NotSwitched, match=r"1 documents that have a text have no vector of it, such as d3: .*dead"):
             await given.ml.reembed("docs", **options)
+        monkeypatch.chdir(tmp_path)
+        with pytest.raises(NotSwitched, match=rf"such as d3: {CREATED}\.dead\.jsonl says why"):
+            await given.ml.reembed("docs", **{**options, "dead_letters": None})
+        assert (tmp_path / f"{CREATED}.dead.jsonl").exists()
         assert await given.leads_to() == {"docs"}
         assert b"d3" in await asyncio.to_thread(dead.read_bytes)
         report = await given.ml.reembed("docs", max_failures=1, **options)

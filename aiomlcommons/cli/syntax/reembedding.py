@@ -74,7 +74,7 @@ def _judging(group: Any) -> None:
     group.add_argument("--old-model", metavar="MODEL", help=words)
     words = "how many documents may stay without a vector because the model refuses them (default: 0)"
     group.add_argument("--max-failures", type=types.not_negative, default=0, metavar="N", help=words)
-    words = "the file for documents that the model refuses (default: INDEX.dead.jsonl)"
+    words = "the file for documents that the model refuses (default: TARGET.dead.jsonl)"
     group.add_argument("--dead-letters", metavar="FILE", help=words)
 
 
