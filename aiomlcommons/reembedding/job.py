@@ -16,6 +16,7 @@ from aiomlcommons.progress.event import Progress
 from aiomlcommons.progress.telling import Progressing, Teller, telling
 from aiomlcommons.reembedding.ending import Ending
 from aiomlcommons.reembedding.entering import entered
+from aiomlcommons.reembedding.owning import BEAT
 from aiomlcommons.reembedding.plan import Plan
 from aiomlcommons.reembedding.report import Report
 from aiomlcommons.reembedding.rounds import Rounds
@@ -103,7 +104,10 @@ class ReembeddingJob:
         await self._run.begin()
         if self._run.state.phase is Phase.CHECKED and self._run.judged:
             return self.report
-        if self._run.state.phase not in {Phase.CAUGHT_UP, Phase.CHECKED} or self._run.state.marks is None:
+        await self._ending.unfreeze()  # after a process that was killed just before the switch
+        if self._run.state.phase in {Phase.CAUGHT_UP, Phase.CHECKED} and self._run.state.marks is not None:
+            await self._steps.go_on()
+        else:
             await self._steps.copy()
         await self._steps.check()
         return self.report
@@ -227,7 +231,7 @@ async def reembedding(ml: Client, wanted: Wanted, progress: Progressing) -> Asyn
             async with beside(run.owning.beat):
                 yield job
         finally:
-            with anyio.CancelScope(shield=True):
+            with anyio.move_on_after(BEAT, shield=True):
                 await run.owning.release()
         _tell_end(tell, job)
 
