@@ -31,6 +31,8 @@ log = logging.getLogger("aiomlcommons")
 FEW = 100
 """Documents that writers change during a round: when so few are left, catching up is as good as done."""
 DAY = "1d"
+QUIET = 1.0
+"""Seconds in which nothing comes into the old index: what the alias led there may wait in the queue of a node."""
 ROUNDS, _COMPARISONS = 20, 3
 _DIFFERING = ("missing", "stale", "extra", "unembedded")
 
@@ -186,7 +188,11 @@ class Steps:
         if run.state.is_settled:
             return
         for _ in range(ROUNDS):
-            if not run.counted(await self._rounds.late(run.state.known_marks)).changed:
+            before = await self._rounds.marks()
+            if run.counted(await self._rounds.late(run.state.known_marks)).changed:
+                continue
+            await anyio.sleep(QUIET)
+            if await self._rounds.marks() == before:
                 break
         await self._remember_deletes(done=True)
         await run.keep(is_settled=True)

@@ -181,3 +181,21 @@ async def test_no_process_is_signalled_where_that_would_end_it(monkeypatch: pyte
         patched.setattr(sys, "platform", "win32")
         works = is_at_work(owner, "mine")
     assert works
+
+
+async def test_what_waits_in_a_queue_while_the_alias_moves_is_brought_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    rounds = list[str]()
+    late = Rounds.late
+
+    async def looked(one: Rounds, marks: Any) -> Any:
+        found = await late(one, marks)
+        rounds.append("late")
+        if len(rounds) < 3:  # after it has looked
+            await given.write({"id": f"queued {len(rounds)}", "text": "led there by the alias"}, index="docs")
+        return found
+
+    monkeypatch.setattr(Rounds, "late", looked)
+    async with world() as given:
+        await given.ml.reembed("docs", **OPTIONS)
+        assert {key for key in await given.texts() if key.startswith("queued")} == {"queued 1", "queued 2"}
+        assert len(rounds) == 4  # the last one finds nothing, and nothing came since
