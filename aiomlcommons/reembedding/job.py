@@ -199,9 +199,11 @@ class ReembeddingJob:
     async def finish(self, *, delete_old: bool = False) -> Report:
         """End the re-embedding: from now on there is nothing to go back to, if the old index is deleted.
 
-        Raises InvalidRequest before the switch, CannotReembed if an alias leads to an index that is to be deleted.
+        Raises InvalidRequest before the switch and on the way back, CannotReembed if an alias leads to an index that is
+        to be deleted.
         """
         self._owner.check("the job")
+        self._check_direction()
         if not await self._steps.is_switched():
             raise InvalidRequest(f"it is not switched yet ({self.phase}): finish it after the switch, or roll it back")
         if delete_old and self._run.task.in_place:
