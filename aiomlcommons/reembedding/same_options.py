@@ -13,6 +13,7 @@ from aiomlcommons.indices.vector_field import VectorField
 from aiomlcommons.reembedding.errors import WrongRun
 from aiomlcommons.reembedding.new_index import nested
 from aiomlcommons.reembedding.pipelines import NO_PIPELINE
+from aiomlcommons.reembedding.run import command
 from aiomlcommons.reembedding.state import State
 from aiomlcommons.reembedding.wanted import Wanted
 
@@ -29,10 +30,10 @@ def digest_of(body: Mapping[str, Any]) -> str:
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
 
-async def check_same(ml: Client, wanted: Wanted, target: str, state: State, undo: str) -> None:
+async def check_same(ml: Client, wanted: Wanted, target: str, state: State) -> None:
     """Raise WrongRun if an option that is given describes another index than the one that was begun, ApiError.
 
-    What is left out is as it was; ``undo`` is the command that goes back.
+    What is left out is as it was.
     """
     words = list(_other_task(wanted, state))
     if not words and (wanted.pipeline or wanted.search_pipeline or any(wanted.asked.values())):
@@ -40,7 +41,7 @@ async def check_same(ml: Client, wanted: Wanted, target: str, state: State, undo
     if words:
         raise WrongRun(
             f"the re-embedding of index {state.made_of.source} into {target} was begun otherwise: {'; '.join(words)}; "
-            f"leave that out to go on, or undo it ({undo}) and begin anew"
+            f"leave that out to go on, or undo it ({command(state, '--rollback')}) and begin anew"
         )
 
 

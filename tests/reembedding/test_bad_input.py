@@ -228,6 +228,21 @@ async def test_another_model_or_field_does_not_go_on_with_a_run() -> None:
         await refused(given, CannotReembed, "no re-embedding of index docs to go on with", target="x", resume=True)
 
 
+async def test_another_model_does_not_go_on_with_a_second_field() -> None:
+    second: dict[str, Any] = {"alias": None, "field": "second"}
+    words = (
+        r"the field 'second' of index docs is for vectors of the model .*: go on with that one, undo it \({}\), or name"
+    )
+    async with world() as given:
+        async with given.ml.reembed("docs", model=NEW, field="second") as job:
+            await job
+            assert job.report.back == "aiomlcommons reembed docs --field second --rollback"
+        await refused(given, WrongRun, words.format(job.report.back), model=given.old, **second)
+        async with given.ml.reembed("docs", field="second") as job:
+            await job.rollback()
+        await refused(given, WrongRun, "go on with that one, or name another field", model=given.old, **second)
+
+
 BEGUN: dict[str, Any] = {
     "pipeline": "first",
     "search_pipeline": "_none",

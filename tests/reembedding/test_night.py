@@ -17,6 +17,7 @@ from aiomlcommons.api.aliases import AddAlias
 from aiomlcommons.cli.arguments import parse
 from aiomlcommons.emulator import AT_ONCE, Emulator
 from aiomlcommons.evaluating.judgments import judgments_of
+from aiomlcommons.reembedding import steps
 from tests.support.aliased_index import NEW, world
 from tests.support.documents import guide, run
 from tests.support.paths import CORPUS, ROOT
@@ -79,6 +80,7 @@ async def test_the_night_is_followed_to_the_letter(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     _small_clone(tmp_path)
+    monkeypatch.setattr(steps, "QUIET", 0.0)
     monkeypatch.chdir(tmp_path)
     # Who follows it confirms what is deleted at the end.
     terminal = io.StringIO("y\n")
