@@ -140,7 +140,8 @@ def _bytes(text: str | None) -> int | None:
 async def where_leads(ml: Client, alias: str) -> dict[str, Alias]:
     """Return the indices that an alias leads to, each with what the alias has there. Raises ApiError, ConnectError."""
     try:
-        found = await ml.indices.aliases(name=alias)
+        # Asked of itself: the question of all indices is for those who may read all of them.
+        found = await ml.indices.aliases(alias, name=alias)
     except NotFound:
         return {}
     return {index: one.aliases[alias] for index, one in found.items() if alias in one.aliases}
