@@ -10,6 +10,7 @@ import attrs
 
 from aiomlcommons.api.index_records import Alias
 from aiomlcommons.errors import ApiError, Forbidden, MLCommonsError, NotFound
+from aiomlcommons.reembedding.asking import count_of
 from aiomlcommons.reembedding.errors import CannotReembed
 from aiomlcommons.searching.fields import Field, fields_of
 from aiomlcommons.spelling import did_you_mean
@@ -81,7 +82,7 @@ async def index_facts(ml: Client, name: str) -> IndexFacts | None:
             )
         row = await _row(ml, name)
         is_open = row.get("status") != "close"
-        documents = (await ml.indices.count(name)).count if is_open else 0
+        documents = await count_of(ml, name) if is_open else 0
     except NotFound:
         return None
     except Forbidden as error:
