@@ -25,6 +25,7 @@ from aiomlcommons.reembedding.plan import Plan
 from aiomlcommons.reembedding.sampling import about_bytes, check_room, sampled
 from aiomlcommons.reembedding.scene import Scene
 from aiomlcommons.reembedding.source_checks import (
+    check_all_seen,
     check_blocks,
     check_source,
     check_state,
@@ -106,6 +107,7 @@ class Assessment:
             raise CannotReembed(
                 f"the whole cluster is read-only ({block}): PUT /_cluster/settings with its value null ends that"
             )
+        await check_all_seen(self.ml, source)
         check_text(source, texts)
         check_source(source, texts, self.dropped, in_place=wanted.in_place)
         if wanted.alias is not None:
