@@ -26,6 +26,7 @@ from aiomlcommons.reembedding.same_options import digest_of
 from aiomlcommons.reembedding.sampling import about_bytes, check_room, sampled
 from aiomlcommons.reembedding.scene import Scene
 from aiomlcommons.reembedding.source_checks import (
+    check_all_seen,
     check_blocks,
     check_source,
     check_state,
@@ -107,6 +108,7 @@ class Assessment:
             raise CannotReembed(
                 f"the whole cluster is read-only ({block}): PUT /_cluster/settings with its value null ends that"
             )
+        await check_all_seen(self.ml, source)
         check_text(source, texts)
         check_source(source, texts, self.dropped, in_place=wanted.in_place)
         if wanted.alias is not None:

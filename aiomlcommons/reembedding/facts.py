@@ -10,6 +10,7 @@ import attrs
 
 from aiomlcommons.api.index_records import Alias
 from aiomlcommons.errors import ApiError, Forbidden, MLCommonsError, NotFound
+from aiomlcommons.reembedding.asking import count_of
 from aiomlcommons.reembedding.errors import CannotReembed
 from aiomlcommons.searching.fields import Field, fields_of
 from aiomlcommons.spelling import did_you_mean
@@ -81,7 +82,7 @@ async def index_facts(ml: Client, name: str) -> IndexFacts | None:
             )
         row = await _row(ml, name)
         is_open = row.get("status") != "close"
-        documents = (await ml.indices.count(name)).count if is_open else 0
+        documents = await count_of(ml, name) if is_open else 0
     except NotFound:
         return None
     except Forbidden as error:
@@ -140,7 +141,8 @@ def _bytes(text: str | None) -> int | None:
 async def where_leads(ml: Client, alias: str) -> dict[str, Alias]:
     """Return the indices that an alias leads to, each with what the alias has there. Raises ApiError, ConnectError."""
     try:
-        found = await ml.indices.aliases(name=alias)
+        # Asked of itself: the question of all indices is for those who may read all of them.
+        found = await ml.indices.aliases(alias, name=alias)
     except NotFound:
         return {}
     return {index: one.aliases[alias] for index, one in found.items() if alias in one.aliases}

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from aiomlcommons.errors import ResponseTooLarge
-from aiomlcommons.ingest.sources.point_in_time import PointInTime, page_of
+from aiomlcommons.ingest.sources.point_in_time import PointInTime, page_of, past_pipelines
 from aiomlcommons.reembedding.errors import ReembeddingError
 from aiomlcommons.wire.codec import quoted
 
@@ -132,6 +132,7 @@ class Reader:
 
     async def _search(self, shard: int | None, body: Mapping[str, Any]) -> list[Any]:
         query = {"preference": _preference(shard), "allow_partial_search_results": "false"}
+        query |= await past_pipelines(self.ml)
         path = f"/{quoted(self.index)}/_search"
         hits: list[Any] = page_of(await self.ml.request("GET", path, query=query, body=self._asking(body)))["hits"][
             "hits"

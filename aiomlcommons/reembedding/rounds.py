@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from aiomlcommons.ingest.sinks.conditional import NO_PIPELINE, Conditional, ConditionalSink, ConditionalWrites
 from aiomlcommons.progress.telling import Progressing
 from aiomlcommons.reembedding import verdicts
+from aiomlcommons.reembedding.asking import count_of
 from aiomlcommons.reembedding.changes import Changes, over, put
 from aiomlcommons.reembedding.comparing import compared
 from aiomlcommons.reembedding.counts import Differences, Round
@@ -25,7 +26,6 @@ from aiomlcommons.reembedding.shards import checkpoints, refreshed
 from aiomlcommons.reembedding.task import Pace, Task, of
 from aiomlcommons.reembedding.verdicts import Verdict
 from aiomlcommons.reembedding.versions import NOTHING, dropped_at, fingerprint, seq_no_of
-from aiomlcommons.wire.codec import quoted
 
 if TYPE_CHECKING:
     from aiomlcommons.client import Client
@@ -74,7 +74,7 @@ class Rounds:
         """
         async with self._between() as (source, target, counts):
             pairs = checked(self._task, await self._all(source, target))
-            total = await self._count(self._task.source) - await self._count(self._task.target)
+            total = await count_of(self._patient, self._task.source) - await count_of(self._patient, self._task.target)
             superseded = await self._forward(counts, source, target, pairs, _judge(again), total=max(0, total))
             if again and superseded:  # deletes of others keep copies away, which the source has after all
                 pairs = _alone(await source.fetch(list(superseded)))
@@ -293,9 +293,6 @@ class Rounds:
     ) -> None:
         options = self._pace.options(self._task.text)
         await embed(self._models, model, rows, sink, counts, options=options, total=total, tell=self._tell)
-
-    async def _count(self, index: str) -> int:
-        return int((await self._patient.request("GET", f"/{quoted(index)}/_count")).json()["count"])
 
 
 async def _alone(found: Mapping[str, Found]) -> Pairs:

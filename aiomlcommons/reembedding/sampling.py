@@ -15,6 +15,7 @@ from aiomlcommons.ingest.dry_run import Estimate, estimate
 from aiomlcommons.ingest.sinks import open_sink
 from aiomlcommons.ingest.sources import IndexSource
 from aiomlcommons.ingest.sources.index import BY_ID
+from aiomlcommons.reembedding.asking import count_of
 from aiomlcommons.reembedding.errors import CannotReembed
 from aiomlcommons.reembedding.facts import Disks, IndexFacts
 from aiomlcommons.reembedding.task import Pace
@@ -45,7 +46,7 @@ async def sampled(ml: Client, source: IndexFacts, text: str, model_id: str, pace
     # Those without a text are copied as they are, and may be all of the first ones.
     having = [{"exists": {"field": name}} for name in names if _is_indexed(source.mappings, name)]
     query = {"bool": {"filter": having}} if having else None
-    if query is not None and not (await ml.indices.count(source.name, query=query)).count:
+    if query is not None and not await count_of(ml, source.name, query):
         raise CannotReembed(
             f"no document of index {source.name} has a text in {' and '.join(map(repr, names))}: name what is to be "
             "embedded with text= (--text)"

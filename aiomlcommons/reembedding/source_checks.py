@@ -6,10 +6,11 @@ import fnmatch
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from aiomlcommons.reembedding.asking import hits_of
+from aiomlcommons.reembedding.asking import count_of, hits_of
 from aiomlcommons.reembedding.errors import CannotReembed
 from aiomlcommons.reembedding.facts import IndexFacts, unset
 from aiomlcommons.spelling import SUGGESTED, did_you_mean, some_of
+from aiomlcommons.wire.codec import quoted
 
 if TYPE_CHECKING:
     from aiomlcommons.client import Client
@@ -145,6 +146,30 @@ def check_source(source: IndexFacts, texts: Sequence[str], dropped: Sequence[str
         else "load the documents anew from where they came, by ml.ingest"
     )
     raise CannotReembed(f"the _source of index {name} leaves out {what}, and copies would lose it: {remedy}")
+
+
+# ---- documents that are hidden ---------------------------------------------------------------------------------------
+
+# Both numbers are of different moments, and writers write meanwhile.
+_SHARE, _FEW, _TRIES = 0.9, 20, 3
+
+
+async def check_all_seen(ml: Client, source: IndexFacts) -> None:
+    """Raise CannotReembed if searches find far fewer documents than the index has. Raises ApiError."""
+    if any(spec.get("type") == "nested" for _, spec in _leaves(source.mappings)):
+        return  # whose parts are counted too
+    found, stored = source.documents, 0
+    for _ in range(_TRIES):
+        answer = (await ml.request("GET", f"/{quoted(source.name)}/_stats")).json()
+        stored = int(answer["_all"]["primaries"]["docs"]["count"])
+        if found >= _SHARE * stored - _FEW:
+            return
+        await ml.indices.refresh(source.name)
+        found = await count_of(ml, source.name)
+    raise CannotReembed(
+        f"index {source.name} has {stored:,} documents, and searches find {found:,}: the others are hidden from this "
+        "user (document-level security), and the new index would lack them; use one who sees all"
+    )
 
 
 # ---- versions --------------------------------------------------------------------------------------------------------

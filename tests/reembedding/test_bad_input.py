@@ -13,6 +13,7 @@ import pytest
 from aiomlcommons import InvalidRequest, MLCommonsError, Session
 from aiomlcommons.api.aliases import AddAlias, RemoveAlias
 from aiomlcommons.api.processors import TextEmbedding
+from aiomlcommons.reembedding import facts, source_checks
 from aiomlcommons.reembedding.errors import AnotherRun, CannotReembed, WrongRun
 from aiomlcommons.reembedding.state import Owner, StateFile
 from tests.support.aliased_index import CREATED, NEW, World, world
@@ -198,6 +199,23 @@ async def test_pipelines_that_embed_by_the_old_model_are_refused_until_another_o
             assert job.plan.body["settings"]["index"]["default_pipeline"] == "_none"
         async with given.ml.reembed("docs", model=NEW, alias="live", field="other") as job:
             assert job.plan.body["settings"]["index"]["default_pipeline"] == "embeds"
+
+
+async def test_documents_that_security_hides_from_the_user_are_not_lost_silently(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def hidden(*_: Any) -> int:
+        return 5
+
+    async with world() as given:
+        await given.write(*({"id": f"more{number}", "text": "a"} for number in range(40)))
+        monkeypatch.setattr(facts, "count_of", hidden)
+        async with given.ml.reembed("docs", model=NEW, alias="live", sample=False):
+            pass  # a search that was behind: the second count, after a refresh, finds all
+        monkeypatch.setattr(source_checks, "count_of", hidden)
+        await refused(
+            given, CannotReembed, r"docs has 50 documents, and searches find 5: .*\(document-level security\)"
+        )
 
 
 async def test_pipelines_that_there_are_not_are_refused_unless_the_old_index_names_them_too() -> None:

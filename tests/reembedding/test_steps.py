@@ -258,6 +258,39 @@ async def test_a_text_that_the_model_refuses_is_switched_only_if_that_is_allowed
         assert (await given.texts())["d3"] == "poison"  # words still find it
 
 
+async def test_a_search_pipeline_that_hides_documents_hides_none_from_the_copy() -> None:
+    async def hides(request: Any, go: Any) -> Any:
+        if request.query.get("search_pipeline") != "_none":
+            raise refused(400, "filtered", f"{request.method} {request.path} went through the search pipeline")
+        return await go()
+
+    def is_search(request: Any) -> bool:
+        return "/_plugins" not in request.path and request.path.endswith("/_search")
+
+    async with world() as given:
+        given.cluster.faults.add(hides, on=is_search, times=None)
+        async with given.ml.reembed("docs", model=NEW, alias="live", old_model=given.old) as job:
+            assert (await job).phase == "switched"
+            await given.write({"id": "d1", "text": "changed"})
+            await job.follow()
+            assert (await job.rollback()).phase == "rolled back"
+        given.cluster.faults.clear()
+
+
+async def test_nothing_is_asked_of_all_indices_which_is_for_those_who_may_read_all_of_them() -> None:
+    async def refuses(request: Any, go: Any) -> Any:
+        if request.path.startswith(("/_alias/", "/_mapping", "/_settings", "/_stats", "/_all")):
+            raise refused(403, "security_exception", f"no permissions for all indices ({request.path})")
+        return await go()
+
+    async with world() as given:
+        given.cluster.faults.add(refuses, on=lambda request: request.method == "GET", times=None)
+        async with given.ml.reembed("docs", model=NEW, alias="live", old_model=given.old, sample=False) as job:
+            assert (await job).phase == "switched"
+            assert (await job.rollback()).phase == "rolled back"
+        given.cluster.faults.clear()
+
+
 async def test_a_report_can_be_sent() -> None:
     async with world() as given:
         report = await given.ml.reembed("docs", model=NEW, alias="live", sample=False)

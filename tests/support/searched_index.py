@@ -35,6 +35,8 @@ class Index:
     indices: tuple[str, ...] = ("books",)
 
     async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        if request.raw_path == "/":
+            return reply({"version": {"number": "3.8.0"}})
         body = orjson.loads(await request.read() or b"{}")
         self.heard.append((request.method, request.raw_path, body))
         if request.method == "POST":

@@ -12,6 +12,7 @@ from aiomlcommons.errors import ApiError, ConnectError
 from aiomlcommons.http import HttpResponse
 from aiomlcommons.ingest.errors import SourceError
 from aiomlcommons.ingest.json_values import has_long_numbers, loaded
+from aiomlcommons.wire.version import Version
 
 if TYPE_CHECKING:
     from aiomlcommons.client import Client
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 EXPIRED = b"search_context_missing_exception"
 # Timeout in seconds for deleting the point in time, which delays the end of the reading.
 CLOSING = 5.0
+# Before it there are none, and the parameter is refused.
+_HAS_SEARCH_PIPELINES = Version(2, 9)
 
 
 def page_of(response: HttpResponse) -> Any:
@@ -27,9 +30,20 @@ def page_of(response: HttpResponse) -> Any:
     return loaded(response.body) if has_long_numbers(response.body) else page
 
 
+async def past_pipelines(ml: Client) -> dict[str, str]:
+    """Return the parameters of a search that goes past the search pipeline of an index.
+
+    That one may filter: documents that it hides would be missing in a copy, and nothing would tell.
+    """
+    version = await ml.version()
+    return {"search_pipeline": "_none"} if version is None or version >= _HAS_SEARCH_PIPELINES else {}
+
+
 @attrs.define
 class PointInTime:
     """A point in time, opened by the first search. If it expires, a new one is opened, unless ``renewable`` is False.
+
+    Searches go past the search pipeline of the index.
 
     Attributes:
         ml: The session, whose retries are those of the searches.
@@ -75,7 +89,7 @@ class PointInTime:
         if not self._id:
             self._id = await self._open()
         # Else documents of an unavailable shard would be missing without an error.
-        query = {"allow_partial_search_results": "false"}
+        query = {**await past_pipelines(self.ml), "allow_partial_search_results": "false"}
         pit = {"id": self._id, "keep_alive": self.keep_alive}
         # GET, which the session may retry.
         response = await self.ml.request("GET", "/_search", query=query, body={**body, "pit": pit})

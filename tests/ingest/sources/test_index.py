@@ -83,7 +83,7 @@ async def test_what_is_asked_for_reaches_the_server() -> None:
         "POST",
         f"{path}/_search/point_in_time?keep_alive=2m&allow_partial_pit_creation=false",
     )
-    assert index.heard[1][:2] == ("GET", "/_search?allow_partial_search_results=false")
+    assert index.heard[1][:2] == ("GET", "/_search?search_pipeline=_none&allow_partial_search_results=false")
     sort = [{"_id": "asc"}, {"_index": "asc"}]
     asked = {"size": 2, "pit": {"id": "pit-1", "keep_alive": "2m"}, "sort": sort, "track_total_hits": False}
     asked |= {"query": query, "_source": ["text"]}
@@ -107,7 +107,7 @@ async def test_a_failed_search_gives_the_point_in_time_back_and_is_raised() -> N
         return reply({"error": {"type": "x", "reason": "no"}, "status": 400}, 400)
 
     index = Index(["a"])
-    async with serve(index.answer, fails, index.answer) as server, Session(server.url, backoff=NOW) as ml:
+    async with serve(index.answer, index.answer, fails, index.answer) as server, Session(server.url, backoff=NOW) as ml:
         with pytest.raises(ApiError, match="no"):
             await rows_of(IndexSource(ml, "books"))
         assert (index.opened, index.open) == (1, {})
@@ -120,10 +120,10 @@ async def test_a_point_in_time_that_cannot_be_given_back_does_not_spoil_the_read
     async def refuses(request: web.BaseRequest) -> web.StreamResponse:
         return reply(MISSING, 404)
 
-    answers = (index.answer, index.answer, index.answer, refuses)
+    answers = (index.answer, index.answer, index.answer, index.answer, refuses)
     async with serve(*answers) as server, Session(server.url, backoff=NOW) as ml:
         assert await rows_of(IndexSource(ml, "books")) == expected(["a"])
-        assert heard(server) == ["POST", "GET", "GET", "DELETE"]
+        assert heard(server) == ["POST", "GET", "GET", "GET", "DELETE"]
 
 
 def heard(server: Server) -> list[str]:
@@ -137,7 +137,7 @@ async def test_a_search_that_fails_in_passing_is_repeated() -> None:
     async def busy(request: web.BaseRequest) -> web.StreamResponse:
         return reply({"error": "busy"}, 503)
 
-    async with serve(index.answer, busy, index.answer) as server, Session(server.url, backoff=NOW) as ml:
+    async with serve(index.answer, index.answer, busy, index.answer) as server, Session(server.url, backoff=NOW) as ml:
         assert await rows_of(IndexSource(ml, "books")) == expected(["a"])
 
 
@@ -201,6 +201,7 @@ async def test_whole_numbers_of_any_length_keep_their_digits() -> None:
     hit = b'{"_id":"a","_source":{"n":123456789012345678901234567890},"sort":["a","i"]}'
     pages = [b'{"pit_id":"p","hits":{"hits":[%b]}}' % hits for hits in (hit, b"")]
     answers = [web.Response(body=page, content_type="application/json") for page in pages]
-    async with serve(reply({"pit_id": "p"}), *answers, reply({})) as server, Session(server.url) as ml:
+    first = reply({"pit_id": "p"}), reply({"version": {"number": "3.8.0"}})
+    async with serve(*first, *answers, reply({})) as server, Session(server.url) as ml:
         rows = [row async for page in IndexSource(ml, "i").read() for row in page.rows]
     assert rows == [{"n": 123456789012345678901234567890, "_id": "a"}]
