@@ -109,8 +109,6 @@ class ReembeddingJob:
             await self._steps.go_on()
         else:
             await self._steps.copy()
-        else:
-            await self._steps.go_on()
         await self._steps.check()
         return self.report
 

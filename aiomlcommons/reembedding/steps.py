@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import anyio
 
 from aiomlcommons.errors import MLCommonsError
-from aiomlcommons.indices.mapping import given_settings
 from aiomlcommons.ingest.state.dead_letters import ENDING
 from aiomlcommons.progress.event import Phase as Told
 from aiomlcommons.progress.event import Progress
