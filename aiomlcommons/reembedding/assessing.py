@@ -22,7 +22,7 @@ from aiomlcommons.reembedding.new_field import check_fit, field_of_vectors
 from aiomlcommons.reembedding.new_index import added_fields, body_of, chosen, settings_of, target_name
 from aiomlcommons.reembedding.pipelines import Pipelines, check_pipelines, pipelines_of, remarks
 from aiomlcommons.reembedding.plan import Plan
-from aiomlcommons.reembedding.sampling import about_bytes, check_room, sampled
+from aiomlcommons.reembedding.sampling import about_bytes, check_room, paced, sampled
 from aiomlcommons.reembedding.scene import Scene
 from aiomlcommons.reembedding.source_checks import (
     check_all_seen,
@@ -170,7 +170,8 @@ class Assessment:
         size, room = None if task.in_place else about_bytes(source, new.vectors, replaced), await disks(self.ml)
         check_room(source, size, room)
         found = await sampled(self.ml, source, wanted.text, task.model, wanted.pace) if wanted.sample else None
-        rate = None if found is None or not found.rate else found.rate
+        measured = None if found is None or not found.rate else found.rate
+        rate = paced(measured, wanted.pace)
         plan = Plan(
             source=source.name,
             target=new.target,
@@ -198,7 +199,7 @@ class Assessment:
             base=self._base,
             alias=wanted.alias,
             model_name=_named(model),
-            rate=rate,
+            rate=measured,
         )
         return Scene(task=task, plan=plan, state=state, source=source, body=new.body)
 
