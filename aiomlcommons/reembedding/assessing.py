@@ -23,7 +23,7 @@ from aiomlcommons.reembedding.new_index import added_fields, body_of, chosen, se
 from aiomlcommons.reembedding.pipelines import Pipelines, check_pipelines, pipelines_of, remarks
 from aiomlcommons.reembedding.plan import Plan
 from aiomlcommons.reembedding.same_options import digest_of
-from aiomlcommons.reembedding.sampling import about_bytes, check_room, sampled
+from aiomlcommons.reembedding.sampling import about_bytes, check_room, paced, sampled
 from aiomlcommons.reembedding.scene import Scene
 from aiomlcommons.reembedding.source_checks import (
     check_all_seen,
@@ -171,7 +171,8 @@ class Assessment:
         size, room = None if task.in_place else about_bytes(source, new.vectors, replaced), await disks(self.ml)
         check_room(source, size, room)
         found = await sampled(self.ml, source, wanted.text, task.model, wanted.pace) if wanted.sample else None
-        rate = None if found is None or not found.rate else found.rate
+        measured = None if found is None or not found.rate else found.rate
+        rate = paced(measured, wanted.pace)
         plan = Plan(
             source=source.name,
             target=new.target,
@@ -200,7 +201,7 @@ class Assessment:
             alias=wanted.alias,
             model_name=_named(model),
             body=digest_of(wanted.body),
-            rate=rate,
+            rate=measured,
         )
         return Scene(task=task, plan=plan, state=state, source=source, body=new.body)
 

@@ -16,9 +16,11 @@ from aiomlcommons.reembedding.facts import IndexFacts, index_facts, no_such_inde
 from aiomlcommons.reembedding.plan import Plan
 from aiomlcommons.reembedding.run import command
 from aiomlcommons.reembedding.same_options import check_same
+from aiomlcommons.reembedding.sampling import paced
 from aiomlcommons.reembedding.scene import Scene
 from aiomlcommons.reembedding.state import Phase, State, runs_of, state_in
 from aiomlcommons.reembedding.switching import check_alias
+from aiomlcommons.reembedding.task import Pace
 from aiomlcommons.reembedding.wanted import Wanted
 from aiomlcommons.searching.models import given_model
 
@@ -105,7 +107,7 @@ async def _again(ml: Client, wanted: Wanted, source: IndexFacts | None, target: 
     if wanted.old_model is not None and task.old_field is not None:
         # It may become known only when somebody goes back.
         task = attrs.evolve(task, old_model=(await given_model(ml, wanted.old_model)).model_id)
-    return Scene(task=task, plan=_plan(source, state), state=state, source=source)
+    return Scene(task=task, plan=_plan(source, state, wanted.pace), state=state, source=source)
 
 
 def _other_model(target: str, state: State, *, is_switched: bool) -> WrongRun:
@@ -157,9 +159,10 @@ async def _id_of(ml: Client, wanted: Wanted) -> str | None:
     return found.model_id if isinstance(found, ExistingModel) else None
 
 
-def _plan(source: IndexFacts | None, state: State) -> Plan:
+def _plan(source: IndexFacts | None, state: State, pace: Pace) -> Plan:
     task = state.made_of
     documents = 0 if source is None else source.documents
+    rate = paced(state.rate, pace)
     return Plan(
         source=task.source,
         target=task.target,
@@ -170,6 +173,6 @@ def _plan(source: IndexFacts | None, state: State) -> Plan:
         model_name=state.model_name,
         phase=state.phase,
         documents=documents,
-        seconds=None if not state.rate else documents / state.rate,
-        rate=state.rate,
+        seconds=None if not rate else documents / rate,
+        rate=rate,
     )

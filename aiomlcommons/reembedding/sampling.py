@@ -62,6 +62,13 @@ async def sampled(ml: Client, source: IndexFacts, text: str, model_id: str, pace
     return found
 
 
+def paced(rate: float | None, pace: Pace) -> float | None:
+    """Return the documents per second that a limit of requests leaves of a measured rate, or of another run's."""
+    if rate is None or pace.requests_per_minute is None:
+        return rate
+    return min(rate, pace.batch * pace.requests_per_minute / 60)
+
+
 def _is_indexed(mappings: Mapping[str, Any], name: str) -> bool:
     found = field_of(mappings, name)
     return found.get("type") in _FOUND_BY_EXISTS and str(found.get("index", "true")).lower() == "true"

@@ -258,6 +258,19 @@ async def test_a_text_that_the_model_refuses_is_switched_only_if_that_is_allowed
         assert (await given.texts())["d3"] == "poison"  # words still find it
 
 
+async def test_a_limit_of_requests_counts_for_the_time_that_is_told() -> None:
+    async with world() as given:
+        slow: dict[str, Any] = {"model": NEW, "alias": "live", "batch": 10, "requests_per_minute": 6}
+        async with given.ml.reembed("docs", **slow) as job:
+            assert (job.plan.rate, job.plan.seconds) == (1, 10)
+        async with given.ml.reembed("docs", model=NEW, alias="live") as job:
+            await job.prepare()
+            assert job.plan.rate
+            assert job.plan.rate > 1
+        async with given.ml.reembed("docs", **slow) as job:
+            assert (job.plan.rate, job.plan.seconds) == (1, 10)
+
+
 async def test_a_search_pipeline_that_hides_documents_hides_none_from_the_copy() -> None:
     async def hides(request: Any, go: Any) -> Any:
         if request.query.get("search_pipeline") != "_none":
