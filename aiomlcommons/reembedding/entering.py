@@ -10,6 +10,7 @@ import attrs
 from aiomlcommons.lifecycle.names import named
 from aiomlcommons.lifecycle.spec import ExistingModel
 from aiomlcommons.progress.telling import Teller
+from aiomlcommons.reembedding.asking import count_of
 from aiomlcommons.reembedding.assessing import assessed
 from aiomlcommons.reembedding.errors import CannotReembed, WrongRun
 from aiomlcommons.reembedding.facts import IndexFacts, index_facts, no_such_index, where_leads
@@ -27,6 +28,8 @@ from aiomlcommons.searching.models import given_model
 if TYPE_CHECKING:
     from aiomlcommons.client import Client
 
+# Phases of which it is asked how far they are.
+_COPIED = {Phase.CREATED, Phase.COPYING}
 _OVER, _SWITCHED = {Phase.FINISHED, Phase.ROLLED_BACK}, {Phase.SWITCHED, Phase.FINISHED}
 
 
@@ -107,7 +110,7 @@ async def _again(ml: Client, wanted: Wanted, source: IndexFacts | None, target: 
     if wanted.old_model is not None and task.old_field is not None:
         # It may become known only when somebody goes back.
         task = attrs.evolve(task, old_model=(await given_model(ml, wanted.old_model)).model_id)
-    return Scene(task=task, plan=_plan(source, state, wanted.pace), state=state, source=source)
+    return Scene(task=task, plan=await _plan(ml, source, state, wanted.pace), state=state, source=source)
 
 
 def _other_model(target: str, state: State, *, is_switched: bool) -> WrongRun:
@@ -159,7 +162,7 @@ async def _id_of(ml: Client, wanted: Wanted) -> str | None:
     return found.model_id if isinstance(found, ExistingModel) else None
 
 
-def _plan(source: IndexFacts | None, state: State, pace: Pace) -> Plan:
+async def _plan(ml: Client, source: IndexFacts | None, state: State, pace: Pace) -> Plan:
     task = state.made_of
     documents = 0 if source is None else source.documents
     rate = paced(state.rate, pace)
@@ -173,6 +176,7 @@ def _plan(source: IndexFacts | None, state: State, pace: Pace) -> Plan:
         model_name=state.model_name,
         phase=state.phase,
         documents=documents,
+        copied=await count_of(ml, task.target) if state.phase in _COPIED and not task.in_place else None,
         seconds=None if not rate else documents / rate,
         rate=rate,
     )

@@ -25,6 +25,7 @@ class Plan(Readable):
         model_name: Its name.
         phase: How far the run is.
         documents: The documents of the source.
+        copied: The documents that the new index of a run had already; None if it is not begun, and with a second field.
         bytes: About how large the new index will be, with its replicas; None if it is not known.
         bytes_free: What the disks of all data nodes have free; None if it is hidden.
         seconds: About how long the embedding takes; None if it was not measured.
@@ -45,6 +46,7 @@ class Plan(Readable):
     model_name: str = ""
     phase: str = "planned"
     documents: int = 0
+    copied: int | None = None
     bytes: int | None = None
     bytes_free: int | None = None
     seconds: float | None = None

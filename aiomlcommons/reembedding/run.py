@@ -149,8 +149,10 @@ class Run:
         )
 
     def _left(self) -> Iterator[str]:
-        """Yield what stays in the cluster after the end."""
-        task, state = self.task, self.state
+        """Yield what is in the cluster on the way, and what stays there after the end."""
+        task, state, plan = self.task, self.state, self.scene.plan
+        if plan.copied is not None and state.phase == plan.phase:
+            yield f"{plan.copied:,} of {plan.documents:,} documents were in {task.target} when it was asked"
         if state.frozen:
             yield f"writes into {task.source} are blocked, until it is finished or rolled back"
         if state.phase is not Phase.ROLLED_BACK or self.dropped:

@@ -21,7 +21,7 @@ from aiomlcommons.reembedding.job import ReembeddingJob
 from aiomlcommons.reembedding.owning import Owning
 from aiomlcommons.reembedding.report import Report
 from aiomlcommons.reembedding.rounds import Rounds
-from aiomlcommons.reembedding.state import StateFile
+from aiomlcommons.reembedding.state import Phase, StateFile
 from aiomlcommons.reembedding.task import Pace, of
 from tests.support.aliased_index import CREATED, NEW, ROWS, World, world
 from tests.support.jobs import NOW
@@ -256,6 +256,18 @@ async def test_a_text_that_the_model_refuses_is_switched_only_if_that_is_allowed
         report = await given.ml.reembed("docs", max_failures=1, **options)
         assert (report.phase, report.differences["unembedded"]) == ("switched", 1)
         assert (await given.texts())["d3"] == "poison"  # words still find it
+
+
+async def test_how_far_the_copying_is_can_be_asked_meanwhile() -> None:
+    async with world() as given, given.ml.reembed("docs", model=NEW, alias="live", sample=False) as job:
+        await job.prepare()
+        file = StateFile(given.ml, CREATED)
+        state = await file.read()
+        assert state is not None
+        await file.write(state.reached(Phase.COPYING))
+        await given.delete("d1", "d2", index=CREATED)
+        async with given.ml.reembed("docs", alias="live") as other:
+            assert "8 of 10 documents were in docs-all-mpnet-base-v2 when it was asked" in str(other.report)
 
 
 async def test_a_limit_of_requests_counts_for_the_time_that_is_told() -> None:
