@@ -229,13 +229,12 @@ class Assessment:
         )
 
     def _warnings(self, task: Task, new: NewIndex) -> Iterator[str]:
-        source, alias = self.source, self.wanted.alias
+        source = self.source
         if source.health == "yellow":
             yield f"index {source.name} is yellow: some of its replicas are missing"
         if task.in_place:
             return
-        if others := sorted(source.aliases.keys() - {alias}):
-            yield f"the aliases {', '.join(others)} go on leading to {source.name}: only {alias} is switched"
+        yield from source.left_behind(self.wanted.alias)
         if left_out(new.body["mappings"], [task.field]):
             yield (
                 f"the _source of the new index leaves out {task.field!r}: partial updates (_update) lose the vector of "

@@ -179,4 +179,5 @@ async def _plan(ml: Client, source: IndexFacts | None, state: State, pace: Pace)
         copied=await count_of(ml, task.target) if state.phase in _COPIED and not task.in_place else None,
         seconds=None if not rate else documents / rate,
         rate=rate,
+        warnings=() if source is None else source.left_behind(state.alias),
     )

@@ -63,6 +63,13 @@ class IndexFacts:
         """The copies of each shard beside its primary; some indices have as many as there are nodes for."""
         return int(self.settings.get("number_of_replicas", 1))
 
+    def left_behind(self, alias: str | None) -> tuple[str, ...]:
+        """Return in words which other aliases go on leading to it when one of them is switched."""
+        others = sorted(self.aliases.keys() - {alias})
+        if alias is None or not others:
+            return ()
+        return (f"the aliases {', '.join(others)} go on leading to {self.name}: only {alias} is switched",)
+
     def is_set(self, name: str) -> bool:
         """Return whether a setting, such as ``blocks.write``, is true."""
         found: Any = self.settings

@@ -33,7 +33,7 @@ TEXTS = {str(row["id"]): str(row["text"]) for row in ROWS}
 async def test_an_index_gets_a_new_model_behind_its_alias_and_the_old_one_stays() -> None:
     async with world() as given:
         body: dict[str, Any] = {"filter": {"range": {"year": {"gte": 1}}}, "is_write_index": True}
-        await given.ml.indices.update_aliases([AddAlias("docs", "live", **body)])
+        await given.ml.indices.update_aliases([AddAlias("docs", "live", **body), AddAlias("docs", "other")])
         async with given.ml.reembed("docs", model=NEW, alias="live", old_model=given.old) as job:
             assert job.plan.documents == 10
             assert job.plan.mapping["dimension"] == 768
@@ -54,6 +54,7 @@ async def test_an_index_gets_a_new_model_behind_its_alias_and_the_old_one_stays(
         assert await given.nearest("text number 7") == "d7"
         again = await given.ml.reembed("docs", model=NEW, alias="live")  # does nothing, and says the same
         assert (again.phase, again.steps) == (report.phase, report.steps)
+        assert again.warnings[0] == "the aliases other go on leading to docs: only live is switched"
 
 
 async def test_what_is_written_on_the_way_is_brought_over_and_followed(monkeypatch: pytest.MonkeyPatch) -> None:
