@@ -12,15 +12,16 @@ from typing import Any
 import anyio
 import anyio.to_thread
 
-from aiomlcommons.cli.common import cluster, note, shown
+from aiomlcommons.cli.common import cluster, confirmed, note, shown
 from aiomlcommons.cli.errors import UsageError
-from aiomlcommons.cli.exit_codes import NOT_AS_REQUIRED, OK
+from aiomlcommons.cli.exit_codes import FAILED, NOT_AS_REQUIRED, OK
 from aiomlcommons.cli.tables import print_json
 from aiomlcommons.display.json_data import dumped
 from aiomlcommons.masking import without_escapes
 from aiomlcommons.reembedding.errors import NotSwitched
 from aiomlcommons.reembedding.job import ReembeddingJob
 from aiomlcommons.reembedding.report import Report
+from aiomlcommons.reembedding.state import Phase
 from aiomlcommons.session import Session
 
 # Steps of a run that there is: they need no sample, and begin nothing.
@@ -46,6 +47,8 @@ async def reembed(options: argparse.Namespace) -> int:
                 if options.step == "dry-run":
                     print_json(job.plan.to_dict()) if options.json else print(without_escapes(str(job.plan)))
                     return OK
+                if options.delete_old and _can_delete(job) and not confirmed(options, [f"index {job.plan.source}"]):
+                    return FAILED
                 if options.step not in _OF_A_RUN:
                     note(options, without_escapes(str(job.plan)))
                 try:
@@ -73,6 +76,11 @@ def _check(options: argparse.Namespace) -> None:
         raise UsageError(
             "pass --alias NAME, the alias that is switched to a new index, or --field NAME, a new field of the same one"
         )
+
+
+def _can_delete(job: ReembeddingJob) -> bool:
+    """Return whether there is something to ask: else ``finish`` says why not."""
+    return job.phase in {Phase.SWITCHED, Phase.FINISHED} and not job.plan.in_place
 
 
 def _entered(ml: Session, options: argparse.Namespace) -> Any:

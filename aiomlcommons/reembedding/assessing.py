@@ -22,6 +22,7 @@ from aiomlcommons.reembedding.new_field import check_fit, field_of_vectors
 from aiomlcommons.reembedding.new_index import added_fields, body_of, chosen, settings_of, target_name
 from aiomlcommons.reembedding.pipelines import Pipelines, check_pipelines, pipelines_of, remarks
 from aiomlcommons.reembedding.plan import Plan
+from aiomlcommons.reembedding.same_options import digest_of
 from aiomlcommons.reembedding.sampling import about_bytes, check_room, paced, sampled
 from aiomlcommons.reembedding.scene import Scene
 from aiomlcommons.reembedding.source_checks import (
@@ -199,6 +200,7 @@ class Assessment:
             base=self._base,
             alias=wanted.alias,
             model_name=_named(model),
+            body=digest_of(wanted.body),
             rate=measured,
         )
         return Scene(task=task, plan=plan, state=state, source=source, body=new.body)

@@ -15,6 +15,8 @@ from aiomlcommons.reembedding.assessing import assessed
 from aiomlcommons.reembedding.errors import CannotReembed, WrongRun
 from aiomlcommons.reembedding.facts import IndexFacts, index_facts, no_such_index, where_leads
 from aiomlcommons.reembedding.plan import Plan
+from aiomlcommons.reembedding.run import command
+from aiomlcommons.reembedding.same_options import check_same
 from aiomlcommons.reembedding.sampling import paced
 from aiomlcommons.reembedding.scene import Scene
 from aiomlcommons.reembedding.state import Phase, State, runs_of, state_in
@@ -97,12 +99,7 @@ async def _again(ml: Client, wanted: Wanted, source: IndexFacts | None, target: 
     is_switched = state.phase in _SWITCHED and state.alias is not None
     if (model_id := await _id_of(ml, wanted)) not in {None, task.model} or (wanted.model is not None and not model_id):
         raise _other_model(target, state, is_switched=is_switched)
-    for name, given, had in (("field", wanted.field, task.field), ("text", wanted.text, task.text)):
-        if given not in {None, had} and not (name == "text" and given == "text"):
-            raise WrongRun(
-                f"the re-embedding of index {wanted.index} into {target} began with {name}={had!r}, not {given!r}: go "
-                f"on with that, or undo it ({_undo(state)})"
-            )
+    await check_same(ml, wanted, target, state)
     if source is not None and source.uuid != state.source_uuid:
         remedy = f"name {target} as the index" if is_switched else f"delete {target}, and begin anew"
         raise WrongRun(
@@ -122,12 +119,19 @@ def _other_model(target: str, state: State, *, is_switched: bool) -> WrongRun:
         return WrongRun(
             f"the alias {state.alias} leads to {target} already, which was made of index {task.source} by the model "
             f"{state.model_name} ({task.model}): name {target} as the index to give it another model, or go back first "
-            f"({_undo(state)})"
+            f"({command(state, '--rollback')})"
+        )
+    if task.in_place:
+        undo = "" if state.phase is Phase.ROLLED_BACK else f"undo it ({command(state, '--rollback')}), "
+        return WrongRun(
+            f"the field {task.field!r} of index {task.source} is for vectors of the model {state.model_name} "
+            f"({task.model}), and model= (--model) names another one: go on with that one, {undo}or name another field "
+            "for the other one with field= (--field)"
         )
     return WrongRun(
         f"index {task.source} is being re-embedded into {target} by the model {state.model_name} ({task.model}), and "
-        f"model= (--model) names another one: go on with that one, undo it ({_undo(state)}), or name another index for "
-        "the other one with target= (--target)"
+        f"model= (--model) names another one: go on with that one, undo it ({command(state, '--rollback')}), or name "
+        "another index for the other one with target= (--target)"
     )
 
 
@@ -156,11 +160,6 @@ async def _id_of(ml: Client, wanted: Wanted) -> str | None:
     ):
         found = await named(ml, name)  # the name under which a pretrained one is registered
     return found.model_id if isinstance(found, ExistingModel) else None
-
-
-def _undo(state: State) -> str:
-    alias = "" if state.alias is None else f" --alias {state.alias}"
-    return f"aiomlcommons reembed {state.made_of.source}{alias} --target {state.made_of.target} --rollback"
 
 
 async def _plan(ml: Client, source: IndexFacts | None, state: State, pace: Pace) -> Plan:

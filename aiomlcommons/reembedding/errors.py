@@ -20,7 +20,7 @@ class CannotReembed(ReembeddingError):
 
 
 class WrongRun(ReembeddingError):
-    """The new index belongs to a re-embedding of another index, model, field or text; nothing was done."""
+    """The new index belongs to a re-embedding of another index or model, or was begun otherwise; nothing was done."""
 
 
 class AnotherRun(ReembeddingError):

@@ -16,6 +16,7 @@ from aiomlcommons.progress.event import Progress
 from aiomlcommons.progress.telling import Progressing, Teller, telling
 from aiomlcommons.reembedding.ending import Ending
 from aiomlcommons.reembedding.entering import entered
+from aiomlcommons.reembedding.owning import BEAT
 from aiomlcommons.reembedding.plan import Plan
 from aiomlcommons.reembedding.report import Report
 from aiomlcommons.reembedding.rounds import Rounds
@@ -103,10 +104,11 @@ class ReembeddingJob:
         await self._run.begin()
         if self._run.state.phase is Phase.CHECKED and self._run.judged:
             return self.report
-        if self._run.state.phase not in {Phase.CAUGHT_UP, Phase.CHECKED} or self._run.state.marks is None:
-            await self._steps.copy()
-        else:
+        await self._ending.unfreeze()  # after a process that was killed just before the switch
+        if self._run.state.phase in {Phase.CAUGHT_UP, Phase.CHECKED} and self._run.state.marks is not None:
             await self._steps.go_on()
+        else:
+            await self._steps.copy()
         await self._steps.check()
         return self.report
 
@@ -197,9 +199,11 @@ class ReembeddingJob:
     async def finish(self, *, delete_old: bool = False) -> Report:
         """End the re-embedding: from now on there is nothing to go back to, if the old index is deleted.
 
-        Raises InvalidRequest before the switch, CannotReembed if an alias leads to an index that is to be deleted.
+        Raises InvalidRequest before the switch and on the way back, CannotReembed if an alias leads to an index that is
+        to be deleted.
         """
         self._owner.check("the job")
+        self._check_direction()
         if not await self._steps.is_switched():
             raise InvalidRequest(f"it is not switched yet ({self.phase}): finish it after the switch, or roll it back")
         if delete_old and self._run.task.in_place:
@@ -229,7 +233,7 @@ async def reembedding(ml: Client, wanted: Wanted, progress: Progressing) -> Asyn
             async with beside(run.owning.beat):
                 yield job
         finally:
-            with anyio.CancelScope(shield=True):
+            with anyio.move_on_after(BEAT, shield=True):
                 await run.owning.release()
         _tell_end(tell, job)
 

@@ -112,8 +112,9 @@ class Reembeds(HasClient):
                 ``"self@1 >= 0.9"``, how many documents their own text finds; ``"cosine >= 0.999"``, with vectors that
                 the model makes anew (this one always).
             max_failures: How many documents may stay without a vector because the model refuses them.
-            freeze: Block writes into the old index from the last catching-up on, until it is rolled back or finished:
-                writers that go past the alias get errors (403), and nothing is late.
+            freeze: Block writes into the old index from the last catching-up on, until it is rolled back or finished.
+                Nothing is late then, but all writers get errors (403) until the switch, while both indices are compared
+                for the last time; after it those who go past the alias do.
             resume: True only goes on with a run, and never begins one. Default: go on, or begin.
             sample: Embed some documents on entering, to learn how long all of them take.
             batch, batch_bytes: Texts, and bytes of text, in a request to the model.

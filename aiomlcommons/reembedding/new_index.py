@@ -48,7 +48,7 @@ def body_of(
         mappings = merged(mappings, _at(field, kept, mappings))
     had = {name: value for name, value in settings.items() if name not in vectors.settings.get("index", {})}
     whole = {"mappings": merged(mappings, given.get("mappings") or {})}
-    whole["settings"] = {"index": merged(had, _nested(given_settings(given)))}
+    whole["settings"] = {"index": merged(had, nested(given_settings(given)))}
     if given.get("aliases"):
         whole["aliases"] = given["aliases"]
     return index_body(whole, {field: vectors, of(field): FINGERPRINT})
@@ -60,7 +60,7 @@ def added_fields(field: str, vectors: VectorField) -> dict[str, Any]:
     return {"properties": index_body({}, fields)["mappings"]["properties"]}
 
 
-def _nested(settings: dict[str, Any]) -> dict[str, Any]:
+def nested(settings: dict[str, Any]) -> dict[str, Any]:
     """Return settings with names such as ``search.default_pipeline`` as objects within each other."""
     made: dict[str, Any] = {}
     for name, value in settings.items():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import socket
+import sys
 import time
 import uuid
 
@@ -34,10 +35,13 @@ class Owning:
     lock: anyio.Lock = attrs.field(factory=anyio.Lock)
     _file: StateFile | None = None
 
-    async def take(self, file: StateFile, known: State) -> None:
-        """Take a run, whose state is there and as it is known. Raises AnotherRun if not so, ApiError, ConnectError."""
+    async def take(self, file: StateFile, known: State) -> State | None:
+        """Take a run, whose phases are there as they are known, and return its state; None if it is taken already.
+
+        Raises AnotherRun if it is another's or went on, ApiError, ConnectError.
+        """
         if self._file is not None:
-            return
+            return None
         state = await file.read()
         if state is None:
             raise AnotherRun(f"index {file.index} has no state of a re-embedding any more: it was replaced meanwhile")
@@ -50,6 +54,7 @@ class Owning:
         await file.write(attrs.evolve(state, owner=self.owner()))
         _OWN.add(self.token)
         self._file = file
+        return state
 
     def owner(self) -> Owner:
         """Return this process as the owner, alive now."""
@@ -77,13 +82,20 @@ class Owning:
     async def beat_once(self) -> None:
         """Give a sign of life, or learn that another process has taken the run. Raises ApiError, ConnectError."""
         async with self.lock:
-            if self._file is None or (state := await self._file.read()) is None:
-                return
-            if state.owner is not None and state.owner.token != self.token:
-                self.lost = AnotherRun(told(self._file.index, state.owner))
-                self._file = None
-                return
-            await self._file.write(attrs.evolve(state, owner=self.owner()))
+            if (state := await self.look()) is not None and self._file is not None:
+                await self._file.write(attrs.evolve(state, owner=self.owner()))
+
+    async def look(self) -> State | None:
+        """Return the state; None if it is gone, or if another process took the run, which ``lost`` tells from then on.
+
+        Who was taken for dead, as a computer that slept, must not write an older state over the newer one.
+        """
+        if self._file is None or (state := await self._file.read()) is None:
+            return None
+        if state.owner is not None and state.owner.token == self.token:
+            return state
+        self.lost, self._file = AnotherRun(_taken(self._file.index, state.owner)), None
+        return None
 
     async def release(self) -> None:
         """Let go of the run, so that the next process need not wait."""
@@ -111,6 +123,12 @@ def is_at_work(owner: Owner, token: str) -> bool:
     return time.time() - owner.beat < SILENT
 
 
+def _taken(index: str, owner: Owner | None) -> str:
+    if owner is not None:
+        return told(index, owner)
+    return f"another process has worked on the re-embedding into {index} meanwhile: run the same again, which goes on"
+
+
 def told(index: str, owner: Owner) -> str:
     """Return what is said of a run that is another process's."""
     ago = max(0, round(time.time() - owner.beat))
@@ -121,6 +139,8 @@ def told(index: str, owner: Owner) -> str:
 
 
 def _lives(pid: int) -> bool:
+    if sys.platform == "win32":  # where this would send Ctrl-C
+        return True
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

@@ -58,7 +58,9 @@ class Run:
                 f"it was rolled back, and {self.task.target} is deleted: call ml.reembed again to begin anew"
             )
         if self.scene.is_begun:
-            await self.owning.take(self.file, self.state)
+            if (found := await self.owning.take(self.file, self.state)) is not None:
+                # All but how far it is, which the alias may have told.
+                self.state = attrs.evolve(found, phase=self.state.phase, steps=self.state.steps)
             return
         if self.state.phase is not Phase.PLANNED:
             self.owning.check()
@@ -83,8 +85,9 @@ class Run:
         await self._write(self.state.reached(phase, **changes))
 
     async def _write(self, state: State) -> None:
-        self.owning.check()
         async with self.owning.lock:
+            await self.owning.look()
+            self.owning.check()
             state = attrs.evolve(state, owner=self.owning.owner())
             await self.file.write(state)
             self.state = state

@@ -86,6 +86,7 @@ class State(Readable):
         conflicts: The ids of documents that were changed in both indices.
         is_deleted: Whether the old index was deleted at the end.
         frozen: Whether the run blocks writes into the old index.
+        body: What tells the user's own body of the new index from another one.
         rate: Documents per second that were measured before it began.
         owner: Who works on it.
     """
@@ -107,6 +108,7 @@ class State(Readable):
     conflicts: Sequence[str] = ()
     is_deleted: bool = False
     frozen: bool = False
+    body: str | None = None
     rate: float | None = None
     owner: Owner | None = None
 

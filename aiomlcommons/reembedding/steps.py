@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio
 
-from aiomlcommons.indices.mapping import given_settings
+from aiomlcommons.errors import MLCommonsError
 from aiomlcommons.ingest.state.dead_letters import ENDING
 from aiomlcommons.progress.event import Phase as Told
 from aiomlcommons.progress.event import Progress
@@ -27,9 +28,12 @@ from aiomlcommons.reembedding.wanted import Wanted
 if TYPE_CHECKING:
     from aiomlcommons.client import Client
 
+log = logging.getLogger("aiomlcommons")
 FEW = 100
 """Documents that writers change during a round: when so few are left, catching up is as good as done."""
 DAY = "1d"
+QUIET = 1.0
+"""Seconds in which nothing comes into the old index: what the alias led there may wait in the queue of a node."""
 ROUNDS, _COMPARISONS = 20, 3
 _DIFFERING = ("missing", "stale", "extra", "unembedded")
 
@@ -61,8 +65,9 @@ class Steps:
         await run.reached(Phase.CAUGHT_UP, marks=kept(marks))
 
     async def go_on(self) -> None:
-        """Catch up from where it was left, be it days ago: what is checked is what is going to be switched to."""
-        await self._run.keep(marks=kept(await self.catch_up(self._run.state.known_marks)))
+        """Catch up with what was written since an earlier process had done so: days may have gone by."""
+        run = self._run
+        await run.reached(Phase.CAUGHT_UP, marks=kept(await self.catch_up(run.state.known_marks)))
 
     async def catch_up(self, marks: Mapping[int, int]) -> dict[int, int]:
         """Embed what was written after the marks, until few documents are left; return the new marks."""
@@ -86,6 +91,7 @@ class Steps:
         self._says("the vectors of a sample")
         measured = run.measured(await judged(self._ml, self._wanted, task, seed=run.state.run))
         if measured.unmet:
+            await run.keep()
             raise NotSwitched(
                 f"the new vectors are not as required, and {self._still()}: {'; '.join(measured.unmet)}. Go back "
                 f"with `{command(run.state, '--rollback')}`, or require less",
@@ -112,7 +118,8 @@ class Steps:
                 run.counted((await rounds.follow(None))[0])
             else:
                 run.counted(await rounds.whole(again=run.state.was_given_back))
-                await self.go_on()
+                await run.keep(marks=kept(await self.catch_up(run.state.known_marks)))
+        await run.keep()
         raise NotSwitched(f"{'; '.join(self._wrong(found, staying))}, and {self._still()}", run.report())
 
     def _wrong(self, found: Differences, staying: Mapping[str, set[str]]) -> list[str]:
@@ -144,22 +151,34 @@ class Steps:
     async def switch(self) -> None:
         """Catch up for the last time, and let the alias lead to the new index."""
         run, task = self._run, self._run.task
-        if self._wanted.freeze:
-            await freeze(self._ml, run)
         try:
+            if self._wanted.freeze:
+                await freeze(self._ml, run)
             marks = await self.catch_up(run.state.known_marks)
             if run.state.frozen:
                 run.counted(await self._rounds.whole(again=run.state.was_given_back))  # deletes are not seen otherwise
                 await self._compare()
-            await run.keep(marks=kept(marks))
+            # Before the alias moves, for a killed process does nothing after it: late writes are still to come.
+            await run.keep(marks=kept(marks), is_settled=False)
+            if run.state.alias is not None:
+                await self._remember_deletes()
+                await move(self._ml, run.state.alias, task.source, task.target)
         except BaseException:
             with anyio.CancelScope(shield=True):
-                await unfreeze(self._ml, run)
+                await self._let_write()
             raise
-        if run.state.alias is not None:
-            await self._remember_deletes(DAY)
-            await move(self._ml, run.state.alias, task.source, task.target)
-        await run.reached(Phase.SWITCHED, is_settled=False)
+        await run.reached(Phase.SWITCHED)
+
+    async def _let_write(self) -> None:
+        """Allow writes into the old index again, unless the alias has been moved after all; raises nothing."""
+        run = self._run
+        try:
+            if run.state.frozen and not await self.is_switched():
+                await unfreeze(self._ml, run)
+        except MLCommonsError as error:  # what kept it from being switched is raised
+            log.warning(
+                "writes into %s may still be blocked, until it is switched or rolled back: %s", run.task.source, error
+            )
 
     async def settle(self) -> None:
         """Bring over what writers still sent to the old index, until there is nothing; then never again.
@@ -170,19 +189,25 @@ class Steps:
         if run.state.is_settled:
             return
         for _ in range(ROUNDS):
-            if not run.counted(await self._rounds.late(run.state.known_marks)).changed:
+            before = await self._rounds.marks()
+            if run.counted(await self._rounds.late(run.state.known_marks)).changed:
+                continue
+            await anyio.sleep(QUIET)
+            if await self._rounds.marks() == before:
                 break
-        source = run.scene.source
-        await self._remember_deletes(None if source is None else source.settings.get("gc_deletes"))
+        await self._remember_deletes(done=True)
         await run.keep(is_settled=True)
 
-    async def _remember_deletes(self, time: str | None) -> None:
+    async def _remember_deletes(self, *, done: bool = False) -> None:
         """Set for how long the new index remembers deletes, by which ``settle`` knows what others deleted there.
 
-        Without that it is a minute, and who goes on after a crash may come later.
+        Without that it is a minute, and who goes on after a crash may come later. What the user's own body says stays.
         """
-        if "gc_deletes" not in given_settings(self._wanted.body or {}):
-            await self._ml.indices.put_settings(self._run.task.target, {"index.gc_deletes": time})
+        source, target = self._run.scene.source, self._run.task.target
+        usual = None if source is None else source.settings.get("gc_deletes")
+        before, after = (DAY, usual) if done else (usual, DAY)
+        if (await self._ml.indices.settings(target))[target].settings["index"].get("gc_deletes") == before:
+            await self._ml.indices.put_settings(target, {"index.gc_deletes": after})
 
     async def is_switched(self) -> bool:
         """Return whether the alias leads to the new index; of a second field whether the phase says so."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import io
+import sys
 from collections.abc import AsyncGenerator
 from pathlib import Path
 
@@ -56,6 +58,24 @@ async def test_there_and_back(given: World, capsys: pytest.CaptureFixture[str]) 
     assert await run(*words[3:]) == 0
     assert await given.leads_to() == {"docs"}
     assert f"{CREATED} is still there: delete it" in capsys.readouterr().out
+
+
+async def test_the_old_index_is_not_deleted_without_a_yes(
+    given: World, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert await run("--model", NEW, "--alias", "live") == 0
+    ends = ("--alias", "live", "--finish", "--delete-old")
+    assert await run(*ends) == 2
+    assert "pass --yes to delete without confirmation" in capsys.readouterr().err
+    for answer, code in (("no", 1), ("y", 0)):
+        terminal = io.StringIO(f"{answer}\n")
+        monkeypatch.setattr(terminal, "isatty", lambda: True)
+        monkeypatch.setattr(sys, "stdin", terminal)
+        assert "docs" in await given.ml.indices.aliases()
+        assert await run(*ends) == code
+        assert "to be deleted:\n  index docs\n" in capsys.readouterr().err
+    assert set(await given.ml.indices.aliases()) == {CREATED}
+    assert await run(*ends, "--yes") == 0
 
 
 async def test_what_is_not_as_required_has_a_code_of_its_own(

@@ -237,8 +237,71 @@ async def test_another_model_or_field_does_not_go_on_with_a_run() -> None:
             await job.prepare()
         await refused(given, WrongRun, f"re-embedded into {CREATED} by the model .* undo it", model=given.old)
         await refused(given, WrongRun, f"re-embedded into {CREATED} by the model", model=given.old, resume=True)
-        await refused(given, WrongRun, "began with text='text', not 'id'", text="id")
+        await refused(
+            given,
+            WrongRun,
+            "begun otherwise: with text='text', not 'id'; leave that out to go on, or undo it",
+            text="id",
+        )
         await refused(given, CannotReembed, "no re-embedding of index docs to go on with", target="x", resume=True)
+
+
+async def test_another_model_does_not_go_on_with_a_second_field() -> None:
+    second: dict[str, Any] = {"alias": None, "field": "second"}
+    words = (
+        r"the field 'second' of index docs is for vectors of the model .*: go on with that one, undo it \({}\), or name"
+    )
+    async with world() as given:
+        async with given.ml.reembed("docs", model=NEW, field="second") as job:
+            await job
+            assert job.report.back == "aiomlcommons reembed docs --field second --rollback"
+        await refused(given, WrongRun, words.format(job.report.back), model=given.old, **second)
+        async with given.ml.reembed("docs", field="second") as job:
+            await job.rollback()
+        await refused(given, WrongRun, "go on with that one, or name another field", model=given.old, **second)
+
+
+BEGUN: dict[str, Any] = {
+    "pipeline": "first",
+    "search_pipeline": "_none",
+    "engine": "lucene",
+    "body": {"settings": {"number_of_replicas": 0}, "mappings": {"properties": {"more": {"type": "long"}}}},
+}
+OTHERWISE: list[tuple[dict[str, Any], str]] = [
+    ({"pipeline": "other"}, "has pipeline='first', not 'other' .*put_settings.*index.default_pipeline\": \"other\""),
+    ({"pipeline": "_none"}, "has pipeline='first', not '_none'"),
+    ({"search_pipeline": "other"}, "has search_pipeline='_none', not 'other' .*index.search.default_pipeline"),
+    ({"engine": "faiss"}, "its field 'embedding' has the engine lucene, not faiss"),
+    ({"method": "ivf"}, "its field 'embedding' has the method hnsw, not ivf"),
+    ({"method": {"name": "hnsw", "parameters": {"m": 99}}, "engine": "faiss"}, "has the engine lucene, not faiss"),
+    ({"space_type": "linf"}, "its field 'embedding' has the space cosinesimil, not linf"),
+    ({"body": {"settings": {"number_of_replicas": 1}}}, "begun otherwise: with another body="),
+    ({"alias": "other", "target": CREATED}, "begun otherwise: with alias='live', not 'other'"),
+    ({"field": "other", "target": CREATED}, "begun otherwise: with field='embedding', not 'other'"),
+]
+
+
+async def test_options_that_describe_another_index_do_not_go_on_with_a_run() -> None:
+    async with world() as given:
+        await given.ml.pipelines.create("first", processors=[])
+        async with given.ml.reembed("docs", model=NEW, alias="live", **BEGUN) as job:
+            await job.prepare()
+        for options, words in OTHERWISE:
+            await refused(given, WrongRun, words, **options)
+        await refused(given, WrongRun, "its field .*; leave that out", resume=True, engine="faiss", model=None)
+        report = await given.ml.reembed("docs", model=NEW, alias="live", **BEGUN)  # the same call goes on
+        assert report.phase == "switched"
+
+
+async def test_what_the_body_says_of_a_pipeline_counts_before_the_option_again() -> None:
+    async with world() as given:
+        await given.ml.pipelines.create("first", processors=[])
+        both: dict[str, Any] = {"pipeline": "_none", "body": {"settings": {"index.default_pipeline": "first"}}}
+        async with given.ml.reembed("docs", model=NEW, alias="live", **both) as job:
+            await job.prepare()
+        assert (await given.ml.reembed("docs", model=NEW, alias="live", **both)).phase == "switched"
+        await given.ml.reembed("docs", model=NEW, alias="live", pipeline="first")
+        await refused(given, WrongRun, "has pipeline='first', not '_none'", pipeline="_none")
 
 
 async def test_a_second_process_is_refused_while_the_first_one_lives() -> None:

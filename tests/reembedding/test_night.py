@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import re
 import shlex
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from aiomlcommons.api.aliases import AddAlias
 from aiomlcommons.cli.arguments import parse
 from aiomlcommons.emulator import AT_ONCE, Emulator
 from aiomlcommons.evaluating.judgments import judgments_of
+from aiomlcommons.reembedding import steps
 from tests.support.aliased_index import NEW, world
 from tests.support.documents import guide, run
 from tests.support.paths import CORPUS, ROOT
@@ -77,7 +80,12 @@ async def test_the_night_is_followed_to_the_letter(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     _small_clone(tmp_path)
+    monkeypatch.setattr(steps, "QUIET", 0.0)
     monkeypatch.chdir(tmp_path)
+    # Who follows it confirms what is deleted at the end.
+    terminal = io.StringIO("y\n")
+    monkeypatch.setattr(terminal, "isatty", lambda: True)
+    monkeypatch.setattr(sys, "stdin", terminal)
     async with Emulator(refresh=AT_ONCE).serve() as url, Session(url) as ml:
         shell = Shell(url, capsys)
         leads_to = []

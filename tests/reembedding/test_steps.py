@@ -368,6 +368,8 @@ async def test_a_run_that_is_broken_off_anywhere_goes_on(step: str, monkeypatch:
             if goes_back:
                 with pytest.raises(InvalidRequest, match="its rollback was begun"):
                     await job.switch()
+                with pytest.raises(InvalidRequest, match="its rollback was begun"):
+                    await job.finish(delete_old=True)
                 await job.rollback()
             else:
                 await job

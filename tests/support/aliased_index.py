@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
+from unittest import mock
 
 import attrs
 import orjson
@@ -13,6 +14,7 @@ from aiomlcommons import Session
 from aiomlcommons.api.aliases import AddAlias
 from aiomlcommons.emulator import AT_ONCE, Cluster, Emulator
 from aiomlcommons.ingest import IndexSink
+from aiomlcommons.reembedding import steps
 from tests.support.jobs import NOW
 
 OLD, NEW = "all-MiniLM-L6-v2", "all-mpnet-base-v2"
@@ -73,6 +75,8 @@ NEW_ID: dict[str, str] = {}
 async def world(body: Mapping[str, Any] | None = None, *, filled: bool = True) -> AsyncGenerator[World]:
     """Serve the cluster; ``body`` are further settings and mappings of the index."""
     emulated = Emulator(refresh=AT_ONCE)
+    # What is written here is there at once: nothing waits in a queue.
+    quiet = mock.patch.object(steps, "QUIET", 0.0)
     async with emulated.serve() as url, Session(url, backoff=NOW) as ml:
         await ml.settings.allow_first_model()
         old = (await ml.models.ensure(OLD, backoff=NOW)).model_id
@@ -82,5 +86,6 @@ async def world(body: Mapping[str, Any] | None = None, *, filled: bool = True) -
         await ml.indices.update_aliases([AddAlias("docs", "live")])
         if filled:
             await ml.ingest(ROWS, model=old, sink=IndexSink(ml, "docs"))
-        yield World(ml, emulated.cluster, url, old)
+        with quiet:
+            yield World(ml, emulated.cluster, url, old)
         NEW_ID.pop(url)

@@ -6,6 +6,7 @@ import argparse
 from typing import Any
 
 from aiomlcommons.cli.syntax import types
+from aiomlcommons.cli.syntax.models import confirmation
 from aiomlcommons.cli.syntax.verbs import Verb
 
 _INSTEAD = "only one of them"
@@ -38,7 +39,9 @@ def _instead(group: Any) -> None:
         ("finish", "end it, after the switch"),
     ):
         steps.add_argument(f"--{step}", dest="step", action="store_const", const=step, help=words)
-    group.add_argument("--delete-old", action="store_true", help="with --finish: delete the old index")
+    words = "with --finish: delete the old index, after confirmation"
+    group.add_argument("--delete-old", action="store_true", help=words)
+    confirmation(group)
     words = "only go on with a run, and never begin one (default: go on, or begin)"
     group.add_argument("--resume", action="store_true", help=words)
     words = "write the report into a file, too: .md, .html or .json"

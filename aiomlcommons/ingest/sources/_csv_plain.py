@@ -54,7 +54,8 @@ def _without_quotes(text: str, layout: Layout) -> list[list[str]] | None:
     """Return the cells of records without quotes, empty lines and carriage returns of their own, else None."""
     if layout.dialect.quoted and '"' in text:
         return None
-    text = text.replace("\r\n", "\n").removesuffix("\n")
+    text = text.replace("\r\n", "\n")
+    # With the last line feed, for it ends an empty line too: split, that would be a row of one empty cell.
     if "\r" in text or "\n\n" in text or text.startswith("\n") or not text:
         return None
-    return [line.split(layout.dialect.delimiter) for line in text.split("\n")]
+    return [line.split(layout.dialect.delimiter) for line in text.removesuffix("\n").split("\n")]

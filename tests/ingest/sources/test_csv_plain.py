@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from aiomlcommons.ingest.sources import CsvSource, _csv_reader
@@ -66,6 +66,9 @@ def read(path: Path, *, together: bool, **options: Any) -> tuple[list[Any], list
     st.sampled_from([1, 5, 30, 1 << 18]),
     st.sampled_from(["utf-8", "latin-1"]),
 )
+@example(['9,"never closed', "alone", ""], "\n", True, {"header": ["one"]}, 1, "utf-8")
+@example(["alone", "", ""], "\r\n", True, {"header": ["one"]}, 1 << 18, "utf-8")
+@example(["alone", ""], "\n", True, {"header": ["one"], "quoting": "none"}, 5, "utf-8")
 def test_lines_that_are_read_together_give_the_same_rows(
     pieces: list[str], newline: str, ended: bool, options: dict[str, Any], size: int, encoding: str
 ) -> None:
