@@ -301,6 +301,12 @@ TRANSIENT = {
     "plain38.remote_html502_3s",
     "pipelines.doc.put_throttled",
     "pipelines.neural.throttled",
+    *(
+        f"live.block.read_only_allow_delete.{what}"
+        for what in ("alias", "aliases", "delete_doc", "mapping", "put", "settings_change", "update")
+    ),
+    "live.block.two_off_both",
+    "live.block.two_put",
 }
 
 

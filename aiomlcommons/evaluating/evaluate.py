@@ -123,7 +123,7 @@ def _judged(queries: Any, judgments: Any) -> Judged:
 
 def _ks(k: Any) -> tuple[int, ...]:
     given = [k] if isinstance(k, int) else k
-    if not isinstance(given, Sequence) or isinstance(given, str) or not given:
+    if not isinstance(given, Sequence) or isinstance(given, str | bytes) or not given:
         raise InvalidRequest(f"k must be a whole number of at least 1, or a list of such, not {k!r:.60}")
     for one in given:
         _check_number("k", one)

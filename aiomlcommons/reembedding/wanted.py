@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
-from numbers import Real
+from numbers import Integral
 from typing import Any
 
 import attrs
@@ -53,8 +54,8 @@ class Wanted:
             raise InvalidRequest(f"model must be an id, a name or a spec such as PretrainedModel, not {self.model!r}")
         if not isinstance(self.body, Mapping):
             raise InvalidRequest(f"body must be a dict of settings and mappings, not {self.body!r}")
-        for name in ("freeze", "resume"):
-            if not isinstance(getattr(self, name), bool) and (name == "freeze" or self.resume is not None):
+        for name in ("freeze", "sample", "resume"):
+            if not isinstance(getattr(self, name), bool) and (name != "resume" or self.resume is not None):
                 raise InvalidRequest(f"{name} must be True or False, not {getattr(self, name)!r}")
         _check_failures(self.max_failures)
         self._check_names()
@@ -135,7 +136,8 @@ def _check_text(name: str, value: Any, *, none: bool) -> None:
 
 
 def _check_failures(value: Any) -> None:
-    if value is True or value is False or not isinstance(value, Real) or not float(value) >= 0:
+    is_count = isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= 0
+    if not is_count and value != math.inf:
         raise InvalidRequest(
             f"max_failures must be the number of documents that may stay without a vector, not {value!r}"
         )

@@ -167,7 +167,8 @@ def bulk(random: Random) -> None:
     data: Any = {"took": 1, "errors": random.random() < 0.8, "items": [random.choice(items) for _ in range(count)]}
     got = _other(random, HttpResponse(200, json.dumps(data).encode(), {"content-type": "application/json"}))
     refused: list[Any] = []
-    sent = Actions(b"{}\n{}\n" * count, [6] * count, range(count), [refused] * count)
+    action = b'{"index":{}}\n{}\n'
+    sent = Actions(action * count, [len(action)] * count, range(count), [refused] * count)
     try:
         found = outcome(got, sent)
     except MLCommonsError:

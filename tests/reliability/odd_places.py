@@ -136,6 +136,8 @@ PLACES: tuple[Place, ...] = (
     of_session("search", aml.Session.search, index="i"),
     of_session("search_text", aml.Session.search_text, index="i", text="t"),
     of_session("ingest", aml.Session.ingest, source=[{"id": "a", "text": "b"}], model="m", sink=print),
+    of_session("evaluate", aml.Session.evaluate, queries={"q": "a"}, judgments={"q": {"d": 1}}, systems={"a": "i"}),
+    of_session("reembed", aml.Session.reembed, index="i", model="m", alias="a"),
     of_session("models.ensure", ModelLife.ensure, spec="m"),
     of_session("models.deployed", ModelLife.deployed, spec="m"),
     of_session("models.remove", ModelLife.remove, model_id="m"),
