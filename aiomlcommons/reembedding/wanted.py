@@ -136,7 +136,7 @@ def _check_text(name: str, value: Any, *, none: bool) -> None:
 
 
 def _check_failures(value: Any) -> None:
-    is_count = isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= 0
+    is_count = not isinstance(value, bool) and isinstance(value, Integral) and int(value) >= 0
     if not is_count and value != math.inf:
         raise InvalidRequest(
             f"max_failures must be the number of documents that may stay without a vector, not {value!r}"
