@@ -81,7 +81,7 @@ def test_a_default_stands_for_what_a_row_lacks(spec: str, text: Any) -> None:
 def missing_values() -> list[Any]:
     pandas: Any = pytest.importorskip("pandas")
     floats = [float("nan"), np.float32("nan"), np.float16("nan"), Decimal("nan"), Decimal("snan")]
-    return [None, *floats, np.datetime64("NaT"), np.timedelta64("NaT", "s"), pandas.NaT, pandas.NA]
+    return [None, *floats, np.datetime64("NaT", "s"), np.timedelta64("NaT", "s"), pandas.NaT, pandas.NA]
 
 
 def test_every_kind_of_missing_value_is_one() -> None:
