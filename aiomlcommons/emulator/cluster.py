@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import itertools
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping
 from time import time
@@ -115,7 +114,7 @@ class Cluster:
     calls: dict[str, deque[float]] = attrs.field(factory=dict, repr=False)
     node_id: str = attrs.field(factory=lambda: token(16))
     uuid: str = attrs.field(factory=lambda: token(16))
-    _ids: itertools.count[int] = attrs.field(factory=lambda: itertools.count(0x8A284A))
+    _next_id: int = 0x8A284A
     _client: aiohttp.ClientSession | None = None
 
     def __attrs_post_init__(self) -> None:
@@ -182,7 +181,8 @@ class Cluster:
     def new_id(self) -> str:
         """Return an id in the format of the server: 20 characters, the first ones a counter."""
         tail = base64.urlsafe_b64decode(self.uuid + "==")[:12]
-        return base64.urlsafe_b64encode((next(self._ids) & 0xFFFFFF).to_bytes(3, "big") + tail).decode()
+        number, self._next_id = self._next_id, self._next_id + 1
+        return base64.urlsafe_b64encode((number & 0xFFFFFF).to_bytes(3, "big") + tail).decode()
 
     def now(self) -> int:
         """Return the time in epoch milliseconds."""

@@ -27,7 +27,7 @@ from tests.support.bulk_server import BulkServer
 
 # The number of requests that are refused after a start.
 RECOVERING = 7
-KEPT = ("uuid", "node_id", "settings", "credentials", "chunks", "_ids")
+KEPT = ("uuid", "node_id", "settings", "credentials", "chunks", "_next_id")
 INDEX = "/verses"
 RANKS = {"properties": {"embedding": {"type": "rank_features"}}}
 

@@ -302,7 +302,7 @@ def test_a_full_disk_is_an_error_that_names_the_file(tmp_path: Path) -> None:
             work()
     more = DeadLetters(tmp_path / "dead")
     with pytest.raises(OSError, match=r"No space left.*dead'"):
-        more.write([letter(1, {"text": "long" * 10_000})])
+        more.write([letter(1, {"text": "long" * 100_000})])  # more than is buffered
     more.close()
 
 
