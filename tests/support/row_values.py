@@ -42,7 +42,7 @@ SINGLE: Mapping[str, SearchStrategy[Any]] = {
     "bytes": st.binary(max_size=3),
     "duration": st.timedeltas(),
     "numpy": st.sampled_from([np.int8(5), np.uint64(2**64 - 1), np.float32(1.1), np.bool_(True), np.arange(3)]),
-    "numpy time": st.sampled_from([np.datetime64("2026-01-02T03:04:05.123456789"), np.datetime64("NaT")]),
+    "numpy time": st.sampled_from([np.datetime64("2026-01-02T03:04:05.123456789"), np.datetime64("NaT", "ns")]),
     "pandas": st.sampled_from([pd.NA, pd.NaT, pd.Timestamp("2026-01-02 03:04:05.000000007", tz="UTC")]),
     "no value": st.sampled_from([{1}, 1j, object(), {1: 2}, {None: "a"}]),
 }

@@ -9,17 +9,18 @@ import json
 import lzma
 import os
 import select
+import sys
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import aclosing
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import anyio
 import anyio.lowlevel
 import pytest
-from backports import zstd
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -29,6 +30,8 @@ from tests.support.fifo import written_to
 from tests.support.job_simulation import open_files
 from tests.support.sources import batches_of, check_positions, read_one, rows_of
 
+# Of the standard library from Python 3.14 on.
+zstd: Any = import_module("compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd")
 PACK: dict[str, Callable[[bytes], bytes]] = {
     "": bytes,
     ".gz": partial(gzip.compress, mtime=0),  # the time of day would be in the names of tests
@@ -376,7 +379,7 @@ async def test_how_much_of_a_file_is_read_is_known_without_counting_its_rows(
 ) -> None:
     monkeypatch.setattr(jsonl, "BYTES_AT_ONCE", 1 << 16)
     source = written(
-        tmp_path / f"a.jsonl{ending}", b"".join(b'{"n": "%s"}\n' % os.urandom(50).hex().encode() for _ in range(9999))
+        tmp_path / f"a.jsonl{ending}", b"".join(b'{"n": "%s"}\n' % os.urandom(50).hex().encode() for _ in range(29_999))
     )
     shares = [rows.share for rows in await batches_of(source)]
     assert None not in shares
