@@ -6,7 +6,7 @@ import functools
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from types import TracebackType
-from typing import Any, NoReturn, ParamSpec, TypeVar
+from typing import Any, NoReturn, ParamSpec, TypeVar, cast
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -88,6 +88,15 @@ class Context(AbstractAsyncContextManager[T]):
 
     def __repr__(self) -> str:
         return self._call
+
+
+class AwaitedContext(Context[T]):
+    """A context of what is awaited within it, so that a subclass with ``__await__`` may be awaited in its place."""
+
+    async def _result(self) -> Any:
+        """Enter it, wait for the end, and return the result."""
+        async with self as running:
+            return await cast(Any, running)
 
 
 def context(call: str, write: str) -> Callable[[Callable[P, AsyncGenerator[T]]], Callable[P, Context[T]]]:

@@ -11,7 +11,7 @@ from aiomlcommons.client import HasClient
 from aiomlcommons.ingest.pacing.rate_limit import about_tokens
 from aiomlcommons.net.backoff import Backoff
 from aiomlcommons.progress.event import Callback
-from aiomlcommons.usage import Context
+from aiomlcommons.usage import AwaitedContext
 
 if TYPE_CHECKING:
     from aiomlcommons.inference.methods import Side
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 WRITE = "`report = await ml.ingest(...)`, or `async with ml.ingest(...) as job:`"
 
 
-class Ingestion(Context["Job"]):
+class Ingestion(AwaitedContext["Job"]):
     """A bulk job that is not begun: await it for its Report, or enter it for the Job: ``async with ... as job:``.
 
     Awaiting it does what ``async with ml.ingest(...) as job: report = await job`` does.
@@ -36,11 +36,7 @@ class Ingestion(Context["Job"]):
 
     def __await__(self) -> Generator[Any, Any, Report]:
         """Run the job to its end, and return its report. Raises as ``ml.ingest`` does."""
-        return self._run().__await__()
-
-    async def _run(self) -> Report:
-        async with self as job:
-            return await job
+        return self._result().__await__()
 
 
 class Ingests(HasClient):

@@ -137,7 +137,7 @@ class Assessment:
         needed = await vectors_of(ml, model, dimension=None, sparse=None, asked=wanted.asked)
         if in_place and (words := unsearchable(source.name, source.settings, needed)):
             raise CannotReembed(f"{words}, with alias= (--alias)")
-        field = chosen(needed, {} if self.old is None else self.old.spec, version=await ml.version() or (9, 9))
+        field = chosen(needed, {} if self.old is None else self.old.spec, version=await ml.version())
         body = self._body(field.vectors)
         check_fit(field_of(body if in_place else body["mappings"], self.field), self.field, needed, _named(model))
         had = await pipelines_of(ml, source.name, source.settings)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import attrs
 
 SHOWN = 100
 """Ids of a kind that are kept."""
+WRONG = ("missing", "stale", "extra", "unembedded")
+"""The kinds of Differences that must be empty before the switch."""
 
 
 @attrs.define(kw_only=True)
@@ -96,4 +100,12 @@ class Differences:
     @property
     def wrong(self) -> Sequence[str]:
         """The names of the kinds that must be empty before the switch, and are not."""
-        return [name for name in ("missing", "stale", "extra", "unembedded") if len(getattr(self, name))]
+        return [name for name in WRONG if len(getattr(self, name))]
+
+
+@contextmanager
+def timed(counts: Round) -> Iterator[None]:
+    """Set the seconds of counts to those that the context takes."""
+    begun = time.monotonic()
+    yield
+    counts.seconds = time.monotonic() - begun

@@ -152,13 +152,11 @@ async def _id_of(ml: Client, wanted: Wanted) -> str | None:
     """Return the id of the model that is meant; None if none is named, or it is not registered yet."""
     if wanted.model is None:
         return None
-    found = await named(ml, wanted.model) if isinstance(wanted.model, str) else wanted.model
-    if (
-        not isinstance(found, ExistingModel)
-        and (name := getattr(found, "name", None))
-        and isinstance(wanted.model, str)
-    ):
-        found = await named(ml, name)  # the name under which a pretrained one is registered
+    found = wanted.model
+    if isinstance(found, str):
+        found = await named(ml, found)
+        if not isinstance(found, ExistingModel) and (name := getattr(found, "name", None)):
+            found = await named(ml, name)  # the name under which a pretrained one is registered
     return found.model_id if isinstance(found, ExistingModel) else None
 
 

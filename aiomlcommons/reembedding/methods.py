@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiomlcommons.client import HasClient
 from aiomlcommons.progress.event import Callback
-from aiomlcommons.usage import Context
+from aiomlcommons.usage import AwaitedContext
 
 if TYPE_CHECKING:
     from aiomlcommons.indices.vector_field import Method
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 WRITE = "`report = await ml.reembed(...)`, or `async with ml.reembed(...) as job:`"
 
 
-class Reembedding(Context["ReembeddingJob"]):
+class Reembedding(AwaitedContext["ReembeddingJob"]):
     """A re-embedding that is not begun: await it for its Report, or enter it for its job: ``async with ... as job:``.
 
     Awaiting it does what ``async with ml.reembed(...) as job: report = await job`` does.
@@ -33,11 +33,7 @@ class Reembedding(Context["ReembeddingJob"]):
 
     def __await__(self) -> Generator[Any, Any, Report]:
         """Do all of it, up to the switch, and return the report. Raises as ``ml.reembed`` does."""
-        return self._run().__await__()
-
-    async def _run(self) -> Report:
-        async with self as job:
-            return await job
+        return self._result().__await__()
 
 
 class Reembeds(HasClient):

@@ -100,7 +100,7 @@ class Chosen:
     remarks: tuple[str, ...] = ()
 
 
-def chosen(needed: VectorField, old: Mapping[str, Any], *, version: tuple[int, int]) -> Chosen:
+def chosen(needed: VectorField, old: Mapping[str, Any], *, version: tuple[int, int] | None) -> Chosen:
     """Return the field that a model's vectors need, with engine, method and space of the old one where they fit."""
     kind = old.get("type")
     if needed.sparse:
@@ -110,7 +110,8 @@ def chosen(needed: VectorField, old: Mapping[str, Any], *, version: tuple[int, i
         return Chosen(needed)
     had: Mapping[str, Any] = old.get("method") or {}
     engine = needed.engine or had.get("engine") or old.get("engine")
-    if engine == "undefined" or (engine == "nmslib" and version >= (3, 0) and needed.engine is None):
+    has_nmslib = version is not None and version < (3, 0)
+    if engine == "undefined" or (engine == "nmslib" and not has_nmslib and needed.engine is None):
         engine = None
     own = {name: had[name] for name in ("name", "parameters") if had.get(name)}
     if needed.engine not in {None, had.get("engine")}:

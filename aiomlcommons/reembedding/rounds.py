@@ -1,41 +1,40 @@
 """The rounds of a re-embedding: each makes the target as it should be, as far as it looks, and can be repeated.
 
-No round keeps anything but in the indices, so that one which was killed is simply run again. A document is written on
-the condition that it is as it was found, so that no round replaces what is newer.
+What a round did stands in the indices, so that one which was killed is simply run again. A document is written on the
+condition that it is as it was found, so that no round replaces what is newer. Around the switch a process also keeps in
+mind what it brought over and gave back itself; a new one, which does not know it, may report a conflict more.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import aclosing, asynccontextmanager
-from typing import TYPE_CHECKING, Any, TypeAlias
+from collections.abc import Mapping
+from contextlib import aclosing
+from typing import TYPE_CHECKING
 
-from aiomlcommons.ingest.sinks.conditional import NO_PIPELINE, Conditional, ConditionalSink, ConditionalWrites
+from aiomlcommons.ingest.sinks.conditional import NO_PIPELINE, Conditional
 from aiomlcommons.progress.telling import Progressing
 from aiomlcommons.reembedding import verdicts
 from aiomlcommons.reembedding.asking import count_of
 from aiomlcommons.reembedding.changes import Changes, over, put
 from aiomlcommons.reembedding.comparing import compared
-from aiomlcommons.reembedding.counts import Differences, Round
-from aiomlcommons.reembedding.embedding import embed
+from aiomlcommons.reembedding.counts import Differences, Round, timed
+from aiomlcommons.reembedding.ground import Ground, Judge, not_copied
 from aiomlcommons.reembedding.pairs import Pairs, beside, both, gone
 from aiomlcommons.reembedding.reading import FETCHED, Found, Reader
 from aiomlcommons.reembedding.scanning import checked, ids_since, without_vectors
 from aiomlcommons.reembedding.shards import checkpoints, refreshed
 from aiomlcommons.reembedding.task import Pace, Task, of
 from aiomlcommons.reembedding.verdicts import Verdict
-from aiomlcommons.reembedding.versions import NOTHING, dropped_at, fingerprint, seq_no_of
+from aiomlcommons.reembedding.versions import NOTHING, dropped_at, seq_no_of
 
 if TYPE_CHECKING:
     from aiomlcommons.client import Client
 
-Judge: TypeAlias = "Callable[[Found | None, Found | None], Verdict]"
 Marks = Mapping[int, int]
 """Sequence numbers by shard: what has a higher one was written later."""
 
 
-class Rounds:
+class Rounds(Ground):
     """The rounds of one task, of which one runs at a time.
 
     Args:
@@ -49,17 +48,14 @@ class Rounds:
     def __init__(
         self, ml: Client, task: Task, pace: Pace, tell: Progressing = False, models: Client | None = None
     ) -> None:
-        self._ml, self._task, self._pace, self._tell, self._models = ml, task, pace, tell, models or ml
-        self._patient = ml.options(wait=pace.stall_timeout)
-        self._text_of = task.text_of
+        super().__init__(ml, task, pace, tell, models or ml)
+        # What this process did since the switch, by ids. Brought over: version and sequence number in the source.
         self._brought: dict[str, tuple[int, int]] = {}
+        # Deleted in the target, and in the source on the way back: the version of the delete.
         self._deleted: dict[str, int] = {}
         self._withdrawn: dict[str, int] = {}
+        # Given back: the sequence number in the target.
         self._given: dict[str, int] = {}
-
-    async def marks(self) -> dict[int, int]:
-        """Return the global checkpoint of each shard of the source: up to there all copies have all writes."""
-        return await checkpoints(self._patient, self._task.source)
 
     async def written_after(self, marks: Marks) -> set[str]:
         """Return the ids of the documents of the source that were written after ``marks``."""
@@ -138,15 +134,15 @@ class Rounds:
 
         It returns the next marks too. A document that the model refuses is tried again only where it is looked at.
         """
-        task, counts, begun = self._task, Round(), time.monotonic()
-        new = await checkpoints(self._patient, task.target)
-        await refreshed(self._patient, task.target)
-        async with self._writes(task.target) as writes:
-            rows = without_vectors(self._patient, task, marks or {}, new, counts, writes)
-            sink = self._sink(task.target, task.field, task.model)
-            await self._embed(counts, rows, sink, task.model)
-            counts.superseded += len(writes.superseded) + len(sink.superseded)
-        counts.seconds = time.monotonic() - begun
+        task, counts = self._task, Round()
+        with timed(counts):
+            new = await checkpoints(self._patient, task.target)
+            await refreshed(self._patient, task.target)
+            async with self._writes(task.target) as writes:
+                rows = without_vectors(self._patient, task, marks or {}, new, counts, writes)
+                sink = self._sink(task.target, task.field, task.model)
+                await self._embed(counts, rows, sink, task.model)
+                counts.superseded += len(writes.superseded) + len(sink.superseded)
         return counts, new
 
     async def back(self, marks: Marks, until: Marks | None = None) -> Round:
@@ -191,121 +187,39 @@ class Rounds:
             # Others have deleted these in the source, some time ago or just now.
             for key in sorted(superseded & brought):
                 counts.conflict(key)
-            lost = task.old_field in {*_not_copied(task)} and not (embeds or task.old_pipeline)
+            lost = task.old_field in {*not_copied(task)} and not (embeds or task.old_pipeline)
             counts.without_vector += counts.written if lost else 0
         self._given |= {key: given[key] for key in given.keys() - superseded}
         return counts
 
     async def clear(self) -> Round:
         """Remove the vectors of the second field, and their fingerprints, from all documents."""
-        task, counts, begun = self._task, Round(), time.monotonic()
-        await refreshed(self._patient, task.target)
+        task, counts = self._task, Round()
         either = {"bool": {"should": [{"exists": {"field": name}} for name in (task.field, task.of)]}}
         reader, rest = Reader(self._patient, task.target), {"excludes": [task.field, task.of]}
-        pages = reader.scan(await self.marks(), query=either, source=rest, size=FETCHED)
-        async with self._writes(task.target) as writes, aclosing(pages):
-            async for page in pages:
-                counts.compared += len(page)
-                await put(writes, [Conditional(one.fields, over(one, one)) for one in page], counts)
-            counts.superseded += len(writes.superseded)
-        counts.seconds = time.monotonic() - begun
+        with timed(counts):
+            await refreshed(self._patient, task.target)
+            pages = reader.scan(await self.marks(), query=either, source=rest, size=FETCHED)
+            async with self._writes(task.target) as writes, aclosing(pages):
+                async for page in pages:
+                    counts.compared += len(page)
+                    await put(writes, [Conditional(one.fields, over(one, one)) for one in page], counts)
+                counts.superseded += len(writes.superseded)
         return counts
 
     async def differences(self, *, again: bool = False) -> Differences:
         """Compare source and target, and write nothing."""
-        begun, task = time.monotonic(), self._task
-        async with self._between() as (source, target, _):
+        async with self._between() as (source, target, counts):
             pairs = await self._all(source, target, {"includes": self._text_of.names})
-            found = await compared(task, self._text_of, pairs, _judge(again))
-        found.seconds = time.monotonic() - begun
+            found = await compared(self._task, self._text_of, pairs, _judge(again))
+        found.seconds = counts.seconds
         return found
-
-    # ---- what the rounds share --------------------------------------------------------------------------------------
-
-    @asynccontextmanager
-    async def _between(self) -> AsyncGenerator[tuple[Reader, Reader, Round]]:
-        """Give readers of source and target, which see all that is written by now, and the counts of a round."""
-        task, counts, begun = self._task, Round(), time.monotonic()
-        await refreshed(self._patient, task.source, task.target)
-        yield Reader(self._patient, task.source), Reader(self._patient, task.target, task.of), counts
-        counts.seconds = time.monotonic() - begun
-
-    async def _all(self, source: Reader, target: Reader, fields: Any = False) -> Pairs:
-        """Return all documents of both, side by side."""
-        here, there = await self.marks(), await checkpoints(self._patient, self._task.target)
-        found = beside(source, target, here, source=fields)
-        return found if self._task.in_place else both(found, gone(source, target, there))
-
-    async def _forward(
-        self,
-        counts: Round,
-        source: Reader,
-        target: Reader,
-        pairs: Pairs,
-        judge: Judge,
-        *,
-        total: int | None = None,
-        known: Mapping[str, Any] | None = None,
-    ) -> dict[str, str]:
-        """Carry verdicts out from the source to the target; return what was superseded, with the server's words.
-
-        ``known`` are further arguments of ``Changes``.
-        """
-        task = self._task
-        async with self._writes(task.target) as writes:
-            changes = Changes(
-                counts=counts,
-                source=source,
-                target=target,
-                writes=writes,
-                fields={"excludes": _not_copied(task)},
-                text_of=self._text_of,
-                **(known or {}),
-            )
-            sink = self._sink(task.target, task.field, task.model)
-            await self._embed(counts, changes.rows(pairs, judge), sink, task.model, total)
-            superseded = writes.superseded | sink.superseded
-        counts.superseded += len(superseded)
-        return superseded
-
-    @asynccontextmanager
-    async def _writes(self, index: str, pipeline: str | None = NO_PIPELINE) -> AsyncGenerator[ConditionalWrites]:
-        writes = ConditionalWrites(self._ml, index, pipeline=pipeline, stall_timeout=self._pace.stall_timeout)
-        try:
-            yield writes
-        finally:
-            writes.close()
-
-    def _sink(self, index: str, field: str, model: str) -> ConditionalSink:
-        """Return the sink of a field; in the source only where it has fingerprints they are written."""
-        task = self._task
-        if index != task.target and not task.old_fingerprints:
-            return ConditionalSink(self._ml, index, field=field)
-        return ConditionalSink(self._ml, index, field=field, besides=lambda text: {of(field): fingerprint(model, text)})
-
-    async def _embed(
-        self,
-        counts: Round,
-        rows: AsyncGenerator[list[Conditional]],
-        sink: ConditionalSink,
-        model: str,
-        total: int | None = None,
-    ) -> None:
-        options = self._pace.options(self._task.text)
-        await embed(self._models, model, rows, sink, counts, options=options, total=total, tell=self._tell)
 
 
 async def _alone(found: Mapping[str, Found]) -> Pairs:
     """Yield documents of which nothing is on the other side."""
     for one in found.values():
         yield one, None
-
-
-def _not_copied(task: Task) -> list[str]:
-    """Return the fields that the copies do not get from the source: the old vectors, and what is made for the new."""
-    old = task.old_field
-    marked = [of(old)] if old is not None and old in task.dropped and task.old_fingerprints else []
-    return [*{*task.dropped, *marked, task.field, task.of}]
 
 
 def _judge(again: bool) -> Judge:
@@ -315,4 +229,4 @@ def _judge(again: bool) -> Judge:
 def _of_models(task: Task, *, made: bool) -> list[str]:
     """Return the fields that the source does not get back: those that are ``made`` anew are not the writers' own."""
     old = [task.old_field, of(task.old_field)] if made and task.old_field is not None else []
-    return [*{*_not_copied(task), *old}]
+    return [*{*not_copied(task), *old}]

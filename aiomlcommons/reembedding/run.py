@@ -11,7 +11,7 @@ import attrs
 from aiomlcommons.errors import InvalidRequest
 from aiomlcommons.indices.creation import create_index
 from aiomlcommons.indices.mapping import merged
-from aiomlcommons.reembedding.counts import Differences, Ids, Round
+from aiomlcommons.reembedding.counts import WRONG, Differences, Ids, Round
 from aiomlcommons.reembedding.errors import CannotReembed
 from aiomlcommons.reembedding.judging import Judged
 from aiomlcommons.reembedding.owning import Owning
@@ -109,7 +109,7 @@ class Run:
         kept = attrs.evolve(
             self.state.found,
             differences={name: len(ids) for name, ids in kinds.items()},
-            differing={name: ids.ids[:_NAMED] for name, ids in kinds.items() if name in _WRONG and ids.ids},
+            differing={name: ids.ids[:_NAMED] for name, ids in kinds.items() if name in WRONG and ids.ids},
         )
         self.state = attrs.evolve(self.state, found=kept)
         return found
@@ -161,9 +161,6 @@ class Run:
             yield f"the field {task.field!r} stays in the mapping, empty: none can be taken from it"
         else:
             yield f"the new index {task.target} is still there: delete it when nothing in it is needed"
-
-
-_WRONG = ("missing", "stale", "extra", "unembedded")
 
 
 def _kinds(found: Differences) -> Mapping[str, Ids]:

@@ -14,7 +14,7 @@ from aiomlcommons.ingest.state.dead_letters import ENDING
 from aiomlcommons.progress.event import Phase as Told
 from aiomlcommons.progress.event import Progress
 from aiomlcommons.progress.telling import Teller
-from aiomlcommons.reembedding.counts import Differences
+from aiomlcommons.reembedding.counts import WRONG, Differences
 from aiomlcommons.reembedding.errors import NotSwitched
 from aiomlcommons.reembedding.facts import where_leads
 from aiomlcommons.reembedding.freezing import freeze, unfreeze
@@ -35,7 +35,6 @@ DAY = "1d"
 QUIET = 1.0
 """Seconds in which nothing comes into the old index: what the alias led there may wait in the queue of a node."""
 ROUNDS, _COMPARISONS = 20, 3
-_DIFFERING = ("missing", "stale", "extra", "unembedded")
 
 
 class Steps:
@@ -108,8 +107,8 @@ class Steps:
             marks = await rounds.marks() if run.task.in_place else run.state.known_marks
             found = run.compared(await rounds.differences(again=run.state.was_given_back))
             newer = await rounds.written_after(marks)
-            now = {kind: set(getattr(found, kind).ids) - newer for kind in _DIFFERING}
-            staying = now if not number else {kind: staying[kind] & now[kind] for kind in _DIFFERING}
+            now = {kind: set(getattr(found, kind).ids) - newer for kind in WRONG}
+            staying = now if not number else {kind: staying[kind] & now[kind] for kind in WRONG}
             if not self._wrong(found, staying):
                 return
             if number + 1 == _COMPARISONS:
@@ -134,8 +133,8 @@ class Steps:
         return words + [
             f"{len(getattr(found, kind)):,} documents of the new index are {kind}, such as {_some(staying[kind])}, "
             "though nobody wrote them meanwhile: look at one of them, and run it again"
-            for kind in ("missing", "stale", "extra")
-            if staying[kind]
+            for kind in WRONG
+            if kind != "unembedded" and staying[kind]
         ]
 
     def _dead_letters(self) -> str:

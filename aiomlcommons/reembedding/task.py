@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,6 @@ import attrs
 
 from aiomlcommons.inference.fields import TextFrom
 from aiomlcommons.ingest.options import JobOptions
-from aiomlcommons.ingest.pacing.rate_limit import about_tokens
 from aiomlcommons.net.backoff import Backoff
 
 if TYPE_CHECKING:
@@ -94,13 +93,10 @@ class Pace:
     concurrency: int | tuple[int, int] = (1, 64)
     requests_per_minute: float | None = None
     tokens_per_minute: float | None = None
-    count_tokens: Callable[[str], int] = about_tokens
     content_type: Side | None = None
     max_chars: int | None = None
     backoff: Backoff = Backoff(jitter=1)
-    retry_budget: float = 100.0
     stall_timeout: float = 600.0
-    cache: str | PathLike[str] | None = None
 
     def options(self, text: str) -> JobOptions:
         """Return the options of the job that embeds the texts. Raises InvalidRequest for a wrong one."""

@@ -102,8 +102,7 @@ def _what(parser: argparse.ArgumentParser, *, id: str, default: str | None) -> N
     words = "what stands for a field of --text that is missing, null or NaN (default: such a row fails)"
     parser.add_argument("--text-default", type=types.maybe_empty, metavar="TEXT", help=words)
     parser.add_argument("--id", type=types.maybe_empty, default=default, metavar="FIELD", help=id)
-    words = "what the texts are, for an asymmetric model"
-    parser.add_argument("--content-type", choices=("query", "passage"), help=words)
+    content_type(parser)
 
 
 def _job(parser: argparse.ArgumentParser, *, checkpoint: str) -> None:
@@ -136,11 +135,7 @@ def _caching(group: Any) -> None:
 
 
 def _batching(group: Any) -> None:
-    group.add_argument(
-        "--batch", type=types.positive, default=64, metavar="N", help="documents in a request (default: 64)"
-    )
-    words = "bytes of text in a request (default: 1000000)"
-    group.add_argument("--batch-bytes", type=types.positive, default=1_000_000, metavar="N", help=words)
+    batch_size(group)
     words = "write documents as soon as they are embedded, in any order"
     group.add_argument("--unordered", action="store_true", help=words)
     group.add_argument("--max-chars", type=types.positive, metavar="N", help="a longer text is a dead letter")
@@ -148,7 +143,16 @@ def _batching(group: Any) -> None:
     group.add_argument("--linger", type=types.seconds, metavar="SECONDS", help=words)
 
 
-def _pacing(group: Any) -> None:
+def batch_size(group: Any) -> None:
+    """Add the options of how large a request to a model is."""
+    words = "documents in a request (default: 64)"
+    group.add_argument("--batch", type=types.positive, default=64, metavar="N", help=words)
+    words = "bytes of text in a request (default: 1000000)"
+    group.add_argument("--batch-bytes", type=types.positive, default=1_000_000, metavar="N", help=words)
+
+
+def pace(group: Any) -> None:
+    """Add the options of how fast a model is asked, and how patiently."""
     words = "requests at once: always N, or adapted to the server between A and B (default: 1-64)"
     group.add_argument("--concurrency", type=types.concurrency, default=(1, 64), metavar="N|A-B", help=words)
     for what in ("requests", "tokens"):
@@ -156,6 +160,16 @@ def _pacing(group: Any) -> None:
         group.add_argument(f"--{what}-per-minute", type=types.positive, metavar="N", help=words)
     words = "end the job after this time without any response (default: 600)"
     group.add_argument("--stall-timeout", type=types.from_now, default=600.0, metavar="SECONDS", help=words)
+
+
+def content_type(group: Any) -> None:
+    """Add the option of what the texts are."""
+    words = "what the texts are, for an asymmetric model"
+    group.add_argument("--content-type", choices=("query", "passage"), help=words)
+
+
+def _pacing(group: Any) -> None:
+    pace(group)
     words = "retries that all requests share; each five successes earn another one (default: 100)"
     group.add_argument("--retry-budget", type=types.not_negative, default=100, metavar="N", help=words)
     words = "do not redeploy a model that is gone from the nodes, but wait for it"

@@ -6,6 +6,7 @@ import argparse
 from typing import Any
 
 from aiomlcommons.cli.syntax import types
+from aiomlcommons.cli.syntax.jobs import batch_size, content_type, pace
 from aiomlcommons.cli.syntax.models import confirmation
 from aiomlcommons.cli.syntax.verbs import Verb
 
@@ -79,19 +80,9 @@ def _judging(group: Any) -> None:
 
 
 def _pacing(group: Any) -> None:
-    words = "texts in a request (default: 64)"
-    group.add_argument("--batch", type=types.positive, default=64, metavar="N", help=words)
-    words = "bytes of text in a request (default: 1000000)"
-    group.add_argument("--batch-bytes", type=types.positive, default=1_000_000, metavar="N", help=words)
-    words = "requests at once: always N, or adapted to the server between A and B (default: 1-64)"
-    group.add_argument("--concurrency", type=types.concurrency, default=(1, 64), metavar="N|A-B", help=words)
-    for what in ("requests", "tokens"):
-        words = f"rate limit: {what} a minute, evenly (default: no limit)"
-        group.add_argument(f"--{what}-per-minute", type=types.positive, metavar="N", help=words)
-    words = "what the texts are, for an asymmetric model"
-    group.add_argument("--content-type", choices=("query", "passage"), help=words)
-    words = "end after this time without any response (default: 600)"
-    group.add_argument("--stall-timeout", type=types.from_now, default=600.0, metavar="SECONDS", help=words)
+    batch_size(group)
+    pace(group)
+    content_type(group)
 
 
 REEMBED = Verb(

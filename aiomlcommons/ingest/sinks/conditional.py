@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 # The value of ``pipeline`` by which documents go through none, not even the default one of the index.
 NO_PIPELINE = "_none"
+# Of writes without vectors, as of an IndexSink.
+BULK_BYTES, CONCURRENCY, BACKOFF = 5_000_000, 4, Backoff(first=0.5, cap=30)
 Fields = Mapping[str, Any]
 
 
@@ -84,15 +86,11 @@ class ConditionalWrites:
         """Write documents; return those that are refused for good. Raises SinkError, ApiError."""
         made, refused = _alone(rows)
         await self._delivery.deliver(made)
-        self.superseded |= {rows[one.index].write.id: one.why for one in refused if isinstance(one, Superseded)}
-        return [one for one in refused if not isinstance(one, Superseded)]
+        return _for_good(refused, rows, self.superseded)
 
     def close(self) -> None:
         """End the log lines of the writes."""
         self._delivery.events.lines.close()
-
-
-BULK_BYTES, CONCURRENCY, BACKOFF = 5_000_000, 4, Backoff(first=0.5, cap=30)
 
 
 class ConditionalSink(IndexSink):
@@ -121,8 +119,7 @@ class ConditionalSink(IndexSink):
     async def write(self, batch: Documents, /) -> Sequence[Refused]:
         """Write a batch; return the documents that are refused for good. Raises SinkError, ApiError."""
         refused = await super().write(batch)
-        self.superseded |= {_write(batch.rows[one.index]).id: one.why for one in refused if isinstance(one, Superseded)}
-        return [one for one in refused if not isinstance(one, Superseded)]
+        return _for_good(refused, batch.rows, self.superseded)
 
     async def take_failed(self, rows: Sequence[Row], /) -> None:
         """Write documents that fail without their vectors."""
@@ -145,6 +142,12 @@ class ConditionalSink(IndexSink):
         ]
         found = encoded(rows, batch.vectors, self.field, base64=self._in_base64, heads=[one.head() for one in writes])
         return _actions(found, writes)
+
+
+def _for_good(refused: Sequence[Refused], rows: Sequence[Row], superseded: dict[str, str]) -> list[Refused]:
+    """Return those that are refused for good; note the others, whose condition did not hold, as superseded."""
+    superseded |= {_write(rows[one.index]).id: one.why for one in refused if isinstance(one, Superseded)}
+    return [one for one in refused if not isinstance(one, Superseded)]
 
 
 def _write(row: Row) -> Write:
