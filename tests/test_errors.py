@@ -306,7 +306,6 @@ TRANSIENT = {
         for what in ("alias", "aliases", "delete_doc", "mapping", "put", "settings_change", "update")
     ),
     "live.block.two_off_both",
-    "live.block.two_put",
 }
 
 

@@ -111,6 +111,8 @@ CLUSTERS = (
             "(missing equal-sign) in Authorization header": "sivasamyk/logtrail #323",
         },
     ),
+    # A block that somebody has to take away, beside one that passes by itself.
+    *_rows(Kind.FINAL, Party.CALLER, **{", FORBIDDEN/": "opensearch-3.8.0-live live.block.two_put"}),
     *_rows(
         Kind.PASSES,
         Party.CLUSTER,
