@@ -14,6 +14,8 @@ import cbor2
 import numpy as np
 import orjson
 
+from aiomlcommons.decoding.bounded import LARGEST_RESPONSE
+from aiomlcommons.decoding.cbor_walk import check_cbor
 from aiomlcommons.http import CBOR, HttpResponse
 from aiomlcommons.inference._raw_answers import dense
 from tests.fuzzing.answers import STRUCTS, WHOLE
@@ -28,7 +30,7 @@ class Refused(Exception):
 def plain_embeddings(got: HttpResponse, count: int) -> tuple[str, list[list[Any]]]:
     """Return the type and the numbers of the embeddings. Raises Refused."""
     try:
-        data = cbor2.loads(got.body) if got.content_type == CBOR else orjson.loads(got.body)
+        data = _of_cbor(got.body) if got.content_type == CBOR else orjson.loads(got.body)
         tensors = dense([one for result in data.get("inference_results", ()) for one in result.get("output", ())])
         tensors = [tensor for tensor in tensors if tensor.get("name") == "sentence_embedding"] or tensors
         return _of_tensors(tensors, count)
@@ -36,6 +38,12 @@ def plain_embeddings(got: HttpResponse, count: int) -> tuple[str, list[list[Any]
         raise
     except Exception as error:  # whatever: there is nothing to compare then
         raise Refused(repr(error)) from None
+
+
+def _of_cbor(body: bytes) -> Any:
+    # What no OpenSearch writes (other tags, keys that are no text) and a damaged answer can have: cbor2 takes it all.
+    check_cbor(body, LARGEST_RESPONSE)
+    return cbor2.loads(body)
 
 
 def _of_tensors(tensors: list[Mapping[str, Any]], count: int) -> tuple[str, list[list[Any]]]:
