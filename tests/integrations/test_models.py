@@ -129,6 +129,29 @@ def test_a_call_that_is_cancelled_is_cancelled_at_the_server(world: EmulatorForR
     assert calls.run(passages(TEXTS)) == world.vectors(TEXTS).tolist()
 
 
+def test_a_call_that_is_cancelled_has_ended_when_the_await_ends(world: EmulatorForRay, calls: ModelCalls) -> None:
+    began, ended = threading.Event(), threading.Event()
+
+    async def endless(ml: Session, model: str, how: object) -> None:
+        began.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            for _ in range(10):
+                await asyncio.sleep(0)
+            ended.set()
+
+    async def cancel() -> None:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(None) as limit:
+                waiting = asyncio.create_task(asyncio.to_thread(began.wait))
+                waiting.add_done_callback(lambda _: limit.reschedule(0))
+                await calls.run_async(endless)
+        assert ended.is_set()
+
+    asyncio.run(cancel())
+
+
 def test_what_runs_when_it_is_closed_says_so(world: EmulatorForRay, calls: ModelCalls) -> None:
     async def close() -> None:
         call = asyncio.create_task(calls.run_async(passages(TEXTS)))
