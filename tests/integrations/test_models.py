@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
+import anyio
 import attrs
 import orjson
 import pytest
@@ -137,8 +138,9 @@ def test_a_call_that_is_cancelled_has_ended_when_the_await_ends(world: EmulatorF
         try:
             await asyncio.Event().wait()
         finally:
-            for _ in range(10):
-                await asyncio.sleep(0)
+            with anyio.CancelScope(shield=True):
+                for _ in range(10):
+                    await asyncio.sleep(0)
             ended.set()
 
     async def cancel() -> None:
