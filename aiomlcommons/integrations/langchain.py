@@ -131,7 +131,7 @@ class MLCommonsRerank(BaseDocumentCompressor):
             batch=self.batch,
             concurrency=self.concurrency,
         )
-        self.__dict__["url"] = self._calls.url  # since nobody else may assign to it
+        vars(self)["url"] = self._calls.url  # a frozen model lets nobody assign to it
 
     def compress_documents(
         self,
