@@ -42,12 +42,6 @@ class QueryModel:
     why: str
 
     @property
-    def is_asymmetric(self) -> bool:
-        """Whether it embeds what is searched for otherwise than documents."""
-        config = self.record.model_config
-        return config is not None and bool(config.query_prefix or config.passage_prefix)
-
-    @property
     def is_at_hand(self) -> bool:
         """Whether the server can ask it. It deploys a remote one by itself, and others are asked where they are."""
         state = self.record.model_state
