@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias, TypeVar
 
 from aiomlcommons.inference.methods import BATCH, CONCURRENCY
 from aiomlcommons.integrations._extras import needs
-from aiomlcommons.integrations._models import ModelCalls, ensured
+from aiomlcommons.integrations._models import Call, ModelCalls, ensured
 from aiomlcommons.integrations._stored import restored, session_options, stored
 from aiomlcommons.net.auth import Auth
 from aiomlcommons.net.rules import AMOUNT
@@ -20,6 +20,7 @@ with needs("haystack-ai", "haystack"):
 
 Credentials: TypeAlias = "Secret | tuple[str | Secret, Secret] | Auth"
 Options: TypeAlias = "Session | Mapping[str, Any]"
+T = TypeVar("T")
 Self = TypeVar("Self", bound="ModelComponent")
 
 
@@ -151,6 +152,15 @@ class DocumentComponent(ModelComponent):
         ModelComponent.__init__(self, model, url, auth, session, batch_size, concurrency)
         self.prefix, self.suffix = prefix, suffix
         self.meta_fields_to_embed, self.embedding_separator = meta_fields_to_embed or [], embedding_separator
+
+    def _embed(self, how: Callable[[list[str]], Call[list[T]]], documents: list[Document]) -> list[T]:
+        """Return the embedding of each document; of none, without a call."""
+        texts = self._texts(documents)
+        return self._calls.run(how(texts)) if texts else []
+
+    async def _embed_async(self, how: Callable[[list[str]], Call[list[T]]], documents: list[Document]) -> list[T]:
+        texts = self._texts(documents)
+        return await self._calls.run_async(how(texts)) if texts else []
 
     def _texts(self, documents: list[Document]) -> list[str]:
         """Return the texts to embed. Raises TypeError for anything but a list of documents."""

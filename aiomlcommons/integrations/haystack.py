@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from aiomlcommons.inference.methods import BATCH
+from aiomlcommons.inference.methods import BATCH, CONCURRENCY
 from aiomlcommons.integrations._extras import needs
 from aiomlcommons.integrations._haystack import (
     Credentials,
@@ -38,8 +38,8 @@ class MLCommonsTextEmbedder(TextComponent):
 
     An asymmetric model is told that the text is a query. The session is opened by ``warm_up`` or the first run, on an
     event loop in a thread of its own, which serves ``run`` from any thread and ``run_async`` on any event loop;
-    ``close``, or the end of the object, closes it. Components can be stored, but for credentials in plain text; to load
-    them, a pipeline needs ``allowed_modules=["aiomlcommons"]``.
+    ``close``, or the end of the object, closes it. Components can be stored, but for credentials in plain text;
+    ``Pipeline.loads`` needs ``allowed_modules=["aiomlcommons.integrations.haystack"]`` to load them.
 
     Args:
         model: An id or a name, as ``ml.models.ensure`` takes it; it is ensured when the session is opened.
@@ -92,15 +92,12 @@ class MLCommonsDocumentEmbedder(DocumentComponent):
     @component.output_types(documents=list[Document])
     def run(self, documents: list[Document]) -> dict[str, Any]:
         """Embed documents; return ``documents``, in the same order."""
-        return _embedded(documents, self._calls.run(self._passages(documents)))
+        return _embedded(documents, self._embed(_passages, documents))
 
     @component.output_types(documents=list[Document])
     async def run_async(self, documents: list[Document]) -> dict[str, Any]:
         """Do as ``run``, on an event loop. Cancelling it cancels the requests."""
-        return _embedded(documents, await self._calls.run_async(self._passages(documents)))
-
-    def _passages(self, documents: list[Document]) -> Call[list[list[float]]]:
-        return embeddings(self._texts(documents), "passage")
+        return _embedded(documents, await self._embed_async(_passages, documents))
 
 
 @component
@@ -142,12 +139,12 @@ class MLCommonsSparseDocumentEmbedder(DocumentComponent):
     @component.output_types(documents=list[Document])
     def run(self, documents: list[Document]) -> dict[str, Any]:
         """Embed documents; return ``documents``, in the same order."""
-        return _embedded_sparsely(documents, self._calls.run(weights_by_id(self._texts(documents))))
+        return _embedded_sparsely(documents, self._embed(weights_by_id, documents))
 
     @component.output_types(documents=list[Document])
     async def run_async(self, documents: list[Document]) -> dict[str, Any]:
         """Do as ``run``, on an event loop. Cancelling it cancels the requests."""
-        return _embedded_sparsely(documents, await self._calls.run_async(weights_by_id(self._texts(documents))))
+        return _embedded_sparsely(documents, await self._embed_async(weights_by_id, documents))
 
 
 @component
@@ -164,6 +161,7 @@ class MLCommonsRanker(ModelComponent):
         meta_fields_to_embed: Fields of ``meta`` to put in front of the content; those that are None are left out.
         embedding_separator: What stands between these fields and the content.
         batch_size: Documents in a request.
+        concurrency: Requests at once.
 
     Raises:
         TypeError: The input is not a list of documents.
@@ -181,11 +179,12 @@ class MLCommonsRanker(ModelComponent):
         meta_fields_to_embed: list[str] | None = None,
         embedding_separator: str = "\n",
         batch_size: int = BATCH,
+        concurrency: int = CONCURRENCY,
         auth: Credentials | None = None,
         session: Options | None = None,
     ) -> None:
         # Not super(): the decorator makes another class of this one, which is none of its heirs.
-        ModelComponent.__init__(self, model, url, auth, session, batch_size)
+        ModelComponent.__init__(self, model, url, auth, session, batch_size, concurrency)
         self.top_k, self.score_threshold = _checked(top_k), score_threshold
         self.meta_fields_to_embed, self.embedding_separator = meta_fields_to_embed or [], embedding_separator
 
@@ -227,6 +226,10 @@ class MLCommonsRanker(ModelComponent):
         return {
             "documents": [replace(each, score=score) for score, each in ranked if lowest is None or score >= lowest]
         }
+
+
+def _passages(texts: list[str]) -> Call[list[list[float]]]:
+    return embeddings(texts, "passage")
 
 
 def _embedding(vectors: list[list[float]]) -> dict[str, Any]:
