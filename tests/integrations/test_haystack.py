@@ -17,6 +17,7 @@ from aiomlcommons import NotSupported, Session
 from aiomlcommons.net.aws import AwsAuth
 from tests.support.ray_emulator import EmulatorForRay
 from tests.support.seen_requests import predictions
+from tests.support.served_emulator import NOW
 
 if os.environ.get("CI") == "true":
     import haystack
@@ -57,6 +58,11 @@ def world(one_world: EmulatorForRay, monkeypatch: pytest.MonkeyPatch) -> Iterato
     yield one_world
     gc.collect()
     assert sessions() == 0
+
+
+@pytest.fixture(scope="module", autouse=True)
+def reranker(one_world: EmulatorForRay) -> str:
+    return str(one_world.ask(lambda ml: ml.models.ensure(CROSS_ENCODER, backoff=NOW)))
 
 
 def sessions() -> int:
@@ -236,12 +242,11 @@ def test_a_model_that_names_no_ids_of_tokens_is_refused(world: EmulatorForRay, m
 # ---- the ranker ----------------------------------------------------------------------------------------------------
 
 
-def test_the_best_documents_come_first_with_their_scores(world: EmulatorForRay) -> None:
+def test_the_best_documents_come_first_with_their_scores(world: EmulatorForRay, reranker: str) -> None:
     ranker = MLCommonsRanker(CROSS_ENCODER)
     given, query = documents(*TEXTS), "a dog at the moon"
     found = ranker.run(query, given)
-    model_id = world.ask(lambda ml: ml.models.ensure(CROSS_ENCODER))
-    scores = world.ask(lambda ml: ml.rerank(model_id, query, TEXTS)).tolist()
+    scores = world.ask(lambda ml: ml.rerank(reranker, query, TEXTS)).tolist()
     ranked = sorted(zip(scores, TEXTS, strict=True), reverse=True)
     assert [(one.score, one.content) for one in found["documents"]] == ranked
     assert [one.score for one in given] == [None] * 3

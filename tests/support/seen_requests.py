@@ -17,20 +17,33 @@ from tests.support.ray_emulator import EmulatorForRay
 
 @attrs.frozen
 class Seen:
-    """A request: its body, and its ``authorization`` header."""
+    """A request: its path, its body, and its ``authorization`` header."""
 
+    path: str
     body: Any
     authorization: str | None
 
 
+class AllSeen(list[Seen]):
+    """The requests in the order in which they came, and how many of them were answered at once, at most."""
+
+    most_at_once = 0
+
+
 @contextmanager
-def predictions(world: EmulatorForRay) -> Iterator[list[Seen]]:
+def predictions(world: EmulatorForRay) -> Iterator[AllSeen]:
     """Collect the predictions that are asked for meanwhile."""
-    seen: list[Seen] = []
+    seen, now = AllSeen(), 0
 
     async def look(request: web.BaseRequest, call_next: CallNext) -> web.StreamResponse:
-        seen.append(Seen(orjson.loads(await request.read()), request.headers.get("authorization")))
-        return await call_next()
+        nonlocal now
+        seen.append(Seen(request.path, orjson.loads(await request.read()), request.headers.get("authorization")))
+        now += 1
+        seen.most_at_once = max(seen.most_at_once, now)
+        try:
+            return await call_next()
+        finally:
+            now -= 1
 
     world.emulator.faults.add(look, on=PREDICTIONS, times=None)
     try:
