@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 import pytest
@@ -26,6 +27,19 @@ DENSE, SPARSE = "all-MiniLM-L6-v2", "opensearch-neural-sparse-encoding-doc-v3-di
 
 @pytest.fixture
 def world() -> Iterator[EmulatorForRay]:
+    with _served() as world:
+        yield world
+
+
+@pytest.fixture(scope="module")
+def one_world() -> Iterator[EmulatorForRay]:
+    """An emulator for a whole module: tests must leave it as it was."""
+    with _served() as world:
+        yield world
+
+
+@contextmanager
+def _served() -> Iterator[EmulatorForRay]:
     emulator = Emulator()
     with start_blocking_portal() as portal, portal.wrap_async_context_manager(emulator.serve()) as url:
         yield EmulatorForRay(portal, emulator, url, *portal.call(_deployed, url))
