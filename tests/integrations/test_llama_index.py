@@ -231,7 +231,7 @@ def test_an_open_session_is_used_on_its_event_loop(world: EmulatorForRay) -> Non
             with pytest.raises(RuntimeError, match="MLCommonsEmbedding was given an open session"):
                 embedding.get_query_embedding("one")
             for refuses in (pickle.dumps, copy.deepcopy):
-                with pytest.raises(TypeError, match="session cannot be (pickled or )?copied"):
+                with pytest.raises(TypeError, match=r"session cannot be (pickled or )?copied"):
                     refuses(embedding)
             await embedding.aclose()
             assert await ml.ping()
@@ -248,8 +248,6 @@ def test_credentials_are_neither_stored_nor_shown(component: Any) -> None:
     assert (stored["url"], stored["class_name"]) == (URL, component.__name__)
     assert "session" not in stored
     assert "hidden" not in repr(made) + str(made) + made.model_dump_json() + repr(made._calls)
-    if component is not MLCommonsRerank:
-        assert made.to_payload() == {"class_name": component.__name__, "model_name": "m", "embed_batch_size": 64}
     stored.pop("class_name")
     assert component(**stored, session=made.session).model_dump(exclude={"callback_manager"}) == made.model_dump()
 
