@@ -5,25 +5,12 @@ from __future__ import annotations
 import asyncio
 import copy
 import gc
-import os
 import threading
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
-
-from aiomlcommons import NotSupported, Session
-from aiomlcommons.net.aws import AwsAuth
-from tests.support.ray_emulator import EmulatorForRay
-from tests.support.seen_requests import predictions
-from tests.support.served_emulator import NOW
-
-if os.environ.get("CI") == "true":
-    import haystack
-else:
-    haystack = pytest.importorskip("haystack", reason="Haystack is not installed: pip install 'aiomlcommons[haystack]'")
-
 from haystack import DeserializationError, Document, Pipeline
 from haystack.components.retrievers.in_memory import InMemoryEmbeddingRetriever
 from haystack.components.writers import DocumentWriter
@@ -31,6 +18,7 @@ from haystack.dataclasses import SparseEmbedding
 from haystack.document_stores.in_memory import InMemoryDocumentStore
 from haystack.utils import Secret
 
+from aiomlcommons import NotSupported, Session
 from aiomlcommons.integrations._models import weights
 from aiomlcommons.integrations.haystack import (
     MLCommonsDocumentEmbedder,
@@ -39,6 +27,10 @@ from aiomlcommons.integrations.haystack import (
     MLCommonsSparseTextEmbedder,
     MLCommonsTextEmbedder,
 )
+from aiomlcommons.net.aws import AwsAuth
+from tests.support.ray_emulator import EmulatorForRay
+from tests.support.seen_requests import predictions
+from tests.support.served_emulator import NOW
 
 CROSS_ENCODER = "ms-marco-MiniLM-L-6-v2"
 TEXTS = ["a cat sleeps", "a dog barks at the moon", "the moon is far away"]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import copy
 import gc
-import os
 import pickle
 import threading
 from collections.abc import Iterator
@@ -14,27 +13,18 @@ from typing import Any
 import numpy as np
 import pytest
 from aiohttp import web
-
-from aiomlcommons import NotSupported, Session
-from aiomlcommons.emulator.pool import CallNext
-from tests.support.ray_emulator import EmulatorForRay
-from tests.support.seen_requests import predictions
-from tests.support.served_emulator import NOW
-
-if os.environ.get("CI") == "true":
-    pass
-else:
-    pytest.importorskip(
-        "llama_index.core", reason="LlamaIndex is not installed: pip install 'aiomlcommons[llama-index]'"
-    )
-
 from llama_index.core import VectorStoreIndex
 from llama_index.core.callbacks import CallbackManager, CBEventType, EventPayload, LlamaDebugHandler
 from llama_index.core.ingestion import IngestionPipeline
 from llama_index.core.schema import NodeWithScore, QueryBundle, TextNode
 
+from aiomlcommons import NotSupported, Session
+from aiomlcommons.emulator.pool import CallNext
 from aiomlcommons.integrations._models import weights
 from aiomlcommons.integrations.llama_index import MLCommonsEmbedding, MLCommonsRerank, MLCommonsSparseEmbedding
+from tests.support.ray_emulator import EmulatorForRay
+from tests.support.seen_requests import predictions
+from tests.support.served_emulator import NOW
 
 CROSS_ENCODER = "ms-marco-MiniLM-L-6-v2"
 TEXTS = [f"word{i} and {i % 7}" for i in range(10)]
