@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
+import attrs
 import numpy as np
 import pytest
 from haystack import DeserializationError, Document, Pipeline
@@ -28,6 +29,7 @@ from aiomlcommons.integrations.haystack import (
     MLCommonsTextEmbedder,
 )
 from aiomlcommons.net.aws import AwsAuth
+from tests.support.ensure_process import FILE
 from tests.support.ray_emulator import EmulatorForRay
 from tests.support.seen_requests import predictions
 from tests.support.served_emulator import NOW
@@ -55,6 +57,13 @@ def world(one_world: EmulatorForRay, monkeypatch: pytest.MonkeyPatch) -> Iterato
 @pytest.fixture(scope="module", autouse=True)
 def reranker(one_world: EmulatorForRay) -> str:
     return str(one_world.ask(lambda ml: ml.models.ensure(CROSS_ENCODER, backoff=NOW)))
+
+
+@pytest.fixture(scope="module")
+def asymmetric(one_world: EmulatorForRay) -> str:
+    """Return a model that is told what is a query and what a passage."""
+    config = attrs.evolve(FILE.model_config, query_prefix="query: ", passage_prefix="passage: ")
+    return str(one_world.ask(lambda ml: ml.models.ensure(attrs.evolve(FILE, model_config=config), backoff=NOW)))
 
 
 def sessions() -> int:
@@ -204,6 +213,18 @@ def test_meta_fields_prefix_and_suffix_are_part_of_the_text(world: EmulatorForRa
     assert [one.body["text_docs"] for one in seen] == [["<Title | 0 | text>", "<>"], ["<text>"]]
     embedder.close()
     query.close()
+
+
+def test_an_asymmetric_model_is_told_what_is_a_query_and_what_a_passage(world: EmulatorForRay, asymmetric: str) -> None:
+    query, passages = MLCommonsTextEmbedder(asymmetric), MLCommonsDocumentEmbedder(asymmetric)
+    with predictions(world) as seen:
+        query.run("a")
+        asyncio.run(query.run_async("a"))
+        passages.run(documents("a"))
+        asyncio.run(passages.run_async(documents("a")))
+    assert [one.side for one in seen] == ["query", "query", "passage", "passage"]
+    query.close()
+    passages.close()
 
 
 def test_sparse_embeddings_are_by_the_ids_of_tokens(world: EmulatorForRay) -> None:

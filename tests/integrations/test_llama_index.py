@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
+import attrs
 import numpy as np
 import pytest
 from aiohttp import web
@@ -22,6 +23,7 @@ from aiomlcommons import NotSupported, Session
 from aiomlcommons.emulator.pool import CallNext
 from aiomlcommons.integrations._models import weights
 from aiomlcommons.integrations.llama_index import MLCommonsEmbedding, MLCommonsRerank, MLCommonsSparseEmbedding
+from tests.support.ensure_process import FILE
 from tests.support.ray_emulator import EmulatorForRay
 from tests.support.seen_requests import predictions
 from tests.support.served_emulator import NOW
@@ -43,6 +45,13 @@ def world(one_world: EmulatorForRay, monkeypatch: pytest.MonkeyPatch) -> Iterato
 @pytest.fixture(scope="module")
 def reranker(one_world: EmulatorForRay) -> str:
     return str(one_world.ask(lambda ml: ml.models.ensure(CROSS_ENCODER, backoff=NOW)))
+
+
+@pytest.fixture(scope="module")
+def asymmetric(one_world: EmulatorForRay) -> str:
+    """Return a model that is told what is a query and what a passage."""
+    config = attrs.evolve(FILE.model_config, query_prefix="query: ", passage_prefix="passage: ")
+    return str(one_world.ask(lambda ml: ml.models.ensure(attrs.evolve(FILE, model_config=config), backoff=NOW)))
 
 
 def sessions() -> int:
@@ -87,6 +96,17 @@ def test_one_text_or_query_has_a_vector(world: EmulatorForRay) -> None:
     assert asyncio.run(embedding.aget_query_embedding("one")) == expected
     assert embedding.get_agg_embedding_from_queries(["one", "one"]) == pytest.approx(expected)
     assert embedding.similarity(expected, expected) == pytest.approx(1.0)
+    embedding.close()
+
+
+def test_an_asymmetric_model_is_told_what_is_a_query_and_what_a_passage(world: EmulatorForRay, asymmetric: str) -> None:
+    embedding = MLCommonsEmbedding(asymmetric)
+    with predictions(world) as seen:
+        embedding.get_query_embedding("a")
+        asyncio.run(embedding.aget_query_embedding("a"))
+        embedding.get_text_embedding("a")
+        asyncio.run(embedding.aget_text_embedding("a"))
+    assert [one.side for one in seen] == ["query", "query", "passage", "passage"]
     embedding.close()
 
 
@@ -139,7 +159,7 @@ def test_sparse_embeddings_are_by_the_ids_of_tokens(world: EmulatorForRay) -> No
 
 
 def test_queries_may_have_another_model(world: EmulatorForRay) -> None:
-    tokenizer = "opensearch-neural-sparse-tokenizer-v1"
+    tokenizer = str(world.ask(lambda ml: ml.models.ensure("opensearch-neural-sparse-tokenizer-v1", backoff=NOW)))
     embedding = MLCommonsSparseEmbedding(world.sparse, query_model_name=tokenizer)
     with predictions(world) as seen:
         embedding.get_text_embedding("one")

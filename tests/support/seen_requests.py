@@ -23,6 +23,12 @@ class Seen:
     body: Any
     authorization: str | None
 
+    @property
+    def side(self) -> str | None:
+        """What an asymmetric model is told that the texts are."""
+        side: str | None = (self.body.get("parameters") or {}).get("content_type")
+        return side
+
 
 class AllSeen(list[Seen]):
     """The requests in the order in which they came, and how many of them were answered at once, at most."""
