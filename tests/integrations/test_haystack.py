@@ -20,6 +20,7 @@ from haystack.document_stores.in_memory import InMemoryDocumentStore
 from haystack.utils import Secret
 
 from aiomlcommons import NotSupported, Session
+from aiomlcommons.api.model_configs import ModelConfig
 from aiomlcommons.integrations._models import weights
 from aiomlcommons.integrations.haystack import (
     MLCommonsDocumentEmbedder,
@@ -62,7 +63,13 @@ def reranker(one_world: EmulatorForRay) -> str:
 @pytest.fixture(scope="module")
 def asymmetric(one_world: EmulatorForRay) -> str:
     """Return a model that is told what is a query and what a passage."""
-    config = attrs.evolve(FILE.model_config, query_prefix="query: ", passage_prefix="passage: ")
+    config = ModelConfig(
+        model_type="bert",
+        embedding_dimension=16,
+        framework_type="sentence_transformers",
+        query_prefix="query: ",
+        passage_prefix="passage: ",
+    )
     return str(one_world.ask(lambda ml: ml.models.ensure(attrs.evolve(FILE, model_config=config), backoff=NOW)))
 
 

@@ -20,6 +20,7 @@ from llama_index.core.ingestion import IngestionPipeline
 from llama_index.core.schema import NodeWithScore, QueryBundle, TextNode
 
 from aiomlcommons import NotSupported, Session
+from aiomlcommons.api.model_configs import ModelConfig
 from aiomlcommons.emulator.pool import CallNext
 from aiomlcommons.integrations._models import weights
 from aiomlcommons.integrations.llama_index import MLCommonsEmbedding, MLCommonsRerank, MLCommonsSparseEmbedding
@@ -50,7 +51,13 @@ def reranker(one_world: EmulatorForRay) -> str:
 @pytest.fixture(scope="module")
 def asymmetric(one_world: EmulatorForRay) -> str:
     """Return a model that is told what is a query and what a passage."""
-    config = attrs.evolve(FILE.model_config, query_prefix="query: ", passage_prefix="passage: ")
+    config = ModelConfig(
+        model_type="bert",
+        embedding_dimension=16,
+        framework_type="sentence_transformers",
+        query_prefix="query: ",
+        passage_prefix="passage: ",
+    )
     return str(one_world.ask(lambda ml: ml.models.ensure(attrs.evolve(FILE, model_config=config), backoff=NOW)))
 
 
@@ -200,6 +207,7 @@ def test_reranking_is_told_to_callbacks(world: EmulatorForRay, reranker: str) ->
     rerank = MLCommonsRerank(reranker, top_n=1, callback_manager=CallbackManager([debug]))
     best = rerank.postprocess_nodes(nodes("a cat", "a dog"), query_str="a dog")
     ((start, end),) = debug.get_event_pairs(CBEventType.RERANKING)
+    assert start.payload is not None
     assert (start.payload[EventPayload.MODEL_NAME], start.payload[EventPayload.TOP_K]) == (reranker, 1)
     assert end.payload == {EventPayload.NODES: best}
     rerank.close()
