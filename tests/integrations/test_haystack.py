@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import gc
+import pickle
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -391,6 +392,18 @@ def test_secrets_are_read_when_the_session_is_opened(
     assert [one.authorization for one in seen] == [sent] * 2
     made.close()
     loaded.close()
+
+
+def test_a_secret_that_was_read_does_not_travel(world: EmulatorForRay, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SEARCH_PASSWORD", "hidden")
+    embedder = MLCommonsTextEmbedder(world.dense, auth=("me", PAIR[1]))
+    first = embedder.run("a")
+    pickled = pickle.dumps(embedder)
+    assert b"hidden" not in pickled
+    twin = pickle.loads(pickled)  # noqa: S301 - made here
+    assert twin.run("a") == first
+    embedder.close()
+    twin.close()
 
 
 def test_a_secret_that_is_missing_is_named_when_it_is_needed() -> None:
