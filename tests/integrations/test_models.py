@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
+import anyio
 import attrs
 import orjson
 import pytest
@@ -127,6 +128,30 @@ def test_a_call_that_is_cancelled_is_cancelled_at_the_server(world: EmulatorForR
     asyncio.run(cancel())
     assert hanging.gone.wait(20)
     assert calls.run(passages(TEXTS)) == world.vectors(TEXTS).tolist()
+
+
+def test_a_call_that_is_cancelled_has_ended_when_the_await_ends(world: EmulatorForRay, calls: ModelCalls) -> None:
+    began, ended = threading.Event(), threading.Event()
+
+    async def endless(ml: Session, model: str, how: object) -> None:
+        began.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            with anyio.CancelScope(shield=True):
+                for _ in range(10):
+                    await asyncio.sleep(0)
+            ended.set()
+
+    async def cancel() -> None:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(None) as limit:
+                waiting = asyncio.create_task(asyncio.to_thread(began.wait))
+                waiting.add_done_callback(lambda _: limit.reschedule(0))
+                await calls.run_async(endless)
+        assert ended.is_set()
+
+    asyncio.run(cancel())
 
 
 def test_what_runs_when_it_is_closed_says_so(world: EmulatorForRay, calls: ModelCalls) -> None:
