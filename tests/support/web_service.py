@@ -1,4 +1,4 @@
-"""The example web service, served by uvicorn on this event loop in front of an emulator, and a gate in that emulator."""
+"""The example web service, served by uvicorn on this event loop, and the emulator that it is in front of."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from aiomlcommons.emulator import Emulator
 from aiomlcommons.emulator.pool import CallNext
 from tests.support.paths import ROOT
 from tests.support.relay_node import RelayNode
+from tests.support.served_emulator import NOW
 
 MODEL = "all-MiniLM-L6-v2"
 ANN = aiohttp.encode_basic_auth("ann", "secret-of-ann")
@@ -40,7 +41,7 @@ def module() -> Any:
 
 
 class UvicornServer(uvicorn.Server):
-    """A uvicorn that takes no signals, tells when it is up, and stops when it is told to, without looking at a clock."""
+    """A uvicorn that takes no signals, tells when it is up, and stops when it is told to, without a clock."""
 
     def __init__(self, app: Any) -> None:
         super().__init__(uvicorn.Config(app, port=0, ws="none", lifespan="on", log_config=None, access_log=False))
@@ -114,7 +115,7 @@ async def cluster_of(nodes: Sequence[RelayNode] = ()) -> AsyncGenerator[Cluster]
     emulator = Emulator()
     async with emulator.serve() as url, Session(url) as ml, AsyncExitStack() as stack:
         await ml.settings.allow_first_model()
-        model = str(await ml.models.ensure(MODEL))
+        model = str(await ml.models.ensure(MODEL, backoff=NOW))
         for node in nodes:
             node.backend = int(url.rpartition(":")[2])
             await node.start()
