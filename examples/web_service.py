@@ -17,7 +17,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 import orjson
 from fastapi import APIRouter, Depends, FastAPI, HTTPException, Request, Response
@@ -55,7 +55,7 @@ class Settings:
     deadline: float = 10.0
 
     @classmethod
-    def from_env(cls) -> Settings:
+    def from_env(cls) -> Self:
         env = os.environ
         if "MODEL" not in env:
             raise ValueError("MODEL is not set: it is the id of a deployed model")
@@ -75,6 +75,37 @@ async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
     # service that has all hands full is not ill.
     async with Session.from_env(pool_size=settings.at_once + 10) as ml:
         yield {"ml": ml, "settings": settings}  # every request has them as request.state.ml and request.state.settings
+
+
+api = APIRouter()
+
+
+def problem(status: int, detail: str, headers: dict[str, str] | None = None, **more: Any) -> Response:
+    """Return an error as JSON, in the form of RFC 9457."""
+    body = orjson.dumps({"title": HTTPStatus(status).phrase, "status": status, "detail": detail, **more})
+    return Response(body, status, headers, media_type="application/problem+json")
+
+
+# ---- whether it is well ----------------------------------------------------------------------------------------------
+
+
+@api.get("/health/live")
+async def live() -> dict[str, str]:
+    """Return that the process runs. A cluster that is down is no reason to restart it."""
+    return {"status": "ok"}
+
+
+@api.get("/health/ready")
+async def ready(request: Request) -> Response:
+    """Return whether the cluster responds to this process, so that it should get calls."""
+    ml: Session = request.state.ml
+    try:
+        responds = await ml.options(timeout=2).ping()
+    except (Unauthorized, NoCredentials):
+        responds = True  # the credentials are those of each call
+    if not responds:
+        return problem(503, "the cluster does not respond", {"retry-after": "1"})
+    return Response(orjson.dumps({"status": "ok"}), media_type="application/json")
 
 
 # ---- whose call it is ------------------------------------------------------------------------------------------------
@@ -109,7 +140,6 @@ OfService = Annotated[Settings, Depends(settings_of)]
 
 # ---- what it does ----------------------------------------------------------------------------------------------------
 
-api = APIRouter()
 Text = Annotated[str, Field(min_length=1, max_length=10_000)]
 
 
@@ -149,12 +179,6 @@ async def search(asked: Question, ml: AsUser, settings: OfService) -> list[Hit]:
 
 
 # ---- what it says when it cannot -------------------------------------------------------------------------------------
-
-
-def problem(status: int, detail: str, headers: dict[str, str] | None = None, **more: Any) -> Response:
-    """Return an error as JSON, in the form of RFC 9457."""
-    body = orjson.dumps({"title": HTTPStatus(status).phrase, "status": status, "detail": detail, **more})
-    return Response(body, status, headers, media_type="application/problem+json")
 
 
 def verdict(error: MLCommonsError) -> tuple[int, str]:
@@ -263,28 +287,6 @@ class Guard:
             await asyncio.gather(work, gone, return_exceptions=True)
         if is_over and not has_gone:
             await problem(504, f"not done within {self.deadline:g} s")(scope, receive, send)
-
-
-# ---- whether it is well ----------------------------------------------------------------------------------------------
-
-
-@api.get("/health/live")
-async def live() -> dict[str, str]:
-    """Return that the process runs. A cluster that is down is no reason to restart it."""
-    return {"status": "ok"}
-
-
-@api.get("/health/ready")
-async def ready(request: Request) -> Response:
-    """Return whether the cluster responds to this process, so that it should get calls."""
-    ml: Session = request.state.ml
-    try:
-        responds = await ml.options(timeout=2).ping()
-    except (Unauthorized, NoCredentials):
-        responds = True  # the credentials are those of each call
-    if not responds:
-        return problem(503, "the cluster does not respond", {"retry-after": "1"})
-    return Response(orjson.dumps({"status": "ok"}), media_type="application/json")
 
 
 # ---- all of it -------------------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import os
 import re
@@ -21,9 +22,11 @@ from aiomlcommons.emulator.faults import refuse
 from aiomlcommons.emulator.pool import CallNext
 from aiomlcommons.emulator.security import Security
 from aiomlcommons.ingest import IndexSink
+from benchmarks.web_service import measure, report
+from tests.pages.blocks import blocks_of
 from tests.support.paths import ROOT
 from tests.support.relay_node import RelayNode
-from tests.support.web_service import ANN, Cluster, Served, cluster_of, service_of
+from tests.support.web_service import ANN, Cluster, Served, cluster_of, module, service_of
 
 pytestmark = pytest.mark.asyncio
 
@@ -294,8 +297,39 @@ async def test_a_defect_of_the_service_is_clean_json_too(
 
 
 async def test_a_service_without_a_model_says_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
-    from tests.support.web_service import module
-
     monkeypatch.delenv("MODEL", raising=False)
     with pytest.raises(ValueError, match="MODEL is not set: it is the id of a deployed model"):
         module().service()
+
+
+# ---- what is written of it -------------------------------------------------------------------------------------------
+
+
+def definitions(code: str) -> dict[str, str]:
+    """Return each class, function and name of a module as code; of several of a name the last one."""
+    found: dict[str, str] = {}
+    for node in ast.parse(code).body:
+        if isinstance(node, ast.Assign | ast.AnnAssign):
+            target = node.target if isinstance(node, ast.AnnAssign) else node.targets[0]
+            found[ast.unparse(target)] = ast.unparse(node)
+        elif isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            found[node.name] = ast.unparse(node)
+    return found
+
+
+async def test_the_tutorial_builds_the_example() -> None:
+    blocks = blocks_of(ROOT / "docs" / "tutorials" / "web-service.md")
+    trial = re.compile("^(async )?with", re.MULTILINE)
+    parts = [one.code for one in blocks if one.language == "python" and not trial.search(one.code)]
+    example = definitions((ROOT / "examples" / "web_service.py").read_text())
+    assert definitions("\n".join(parts)) == example
+    assert len(example) > 20
+
+
+async def test_the_benchmark_counts_calls_and_failures(cluster: Cluster, served: Served) -> None:
+    loads = await measure(cluster.urls[0], cluster.model, served.url, callers=2, calls=10)
+    assert [(len(load.seconds), load.failures) for load in loads.values()] == [(10, 0), (10, 0)]
+    cluster.emulator.faults.fail(500, times=None)
+    loads = await measure(cluster.urls[0], cluster.model, served.url, callers=2, calls=10)
+    assert [load.failures for load in loads.values()] == [10, 10]
+    report(2, loads)
