@@ -84,8 +84,11 @@ async def measure(url: str, model: str, service: str, callers: int, calls: int) 
                 return False
 
         async def served() -> bool:
-            async with client.post("/embed", json={"texts": [TEXT]}) as answer:
-                return answer.status == 200 and len((await answer.json())["vectors"]) == 1
+            try:
+                async with client.post("/embed", json={"texts": [TEXT]}) as answer:
+                    return answer.status == 200 and len((await answer.json())["vectors"]) == 1
+            except aiohttp.ClientError:
+                return False
 
         ways: dict[str, Call] = {"bare calls": bare, "the service": served}
         for call in ways.values():
@@ -137,7 +140,8 @@ def emulated(seconds: float) -> Iterator[tuple[str, str]]:
 def serving(url: str, model: str, at_once: int) -> Iterator[str]:
     """Yield the URL of the service in its own process."""
     command = [sys.executable, "-m", "uvicorn", "--app-dir", str(ROOT / "examples"), "--factory", "web_service:service"]
-    command += ["--port", "0", "--no-access-log"]
+    # Connections are idle while the other way has its turn, and one that is closed as it is used again is a failure.
+    command += ["--port", "0", "--no-access-log", "--timeout-keep-alive", "75"]
     env = {**os.environ, "OPENSEARCH_URL": url, "MODEL": model, "AT_ONCE": str(at_once), "DEADLINE": "60"}
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=env) as process:
         assert process.stderr is not None  # noqa: S101
