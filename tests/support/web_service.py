@@ -173,7 +173,8 @@ async def service_of(cluster: Cluster, **settings: Any) -> AsyncGenerator[Served
     example = module()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("OPENSEARCH_URL", ",".join(cluster.urls))
-        server = UvicornServer(example.service(example.Settings(cluster.model, **settings)))
+        limits = {"deadline": 600.0, **settings}  # unless a test is about deadlines: the machine may be slow
+        server = UvicornServer(example.service(example.Settings(cluster.model, **limits)))
         running = asyncio.create_task(server.serve())
         await server.up.wait()
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as client:
