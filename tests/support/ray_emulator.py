@@ -10,6 +10,9 @@ from anyio.from_thread import BlockingPortal
 
 from aiomlcommons import Session
 from aiomlcommons.emulator import Emulator
+from aiomlcommons.emulator.errors import refused
+from aiomlcommons.emulator.faults import PREDICTIONS
+from aiomlcommons.emulator.pool import CallNext
 
 T = TypeVar("T")
 
@@ -32,6 +35,16 @@ class EmulatorForRay:
                 return await what(ml)
 
         return self.portal.call(asked)
+
+    def poison(self, words: str) -> None:
+        """Have the model fail on each text with these words."""
+
+        async def fail(request: Any, go: CallNext) -> Any:
+            if words.encode() in await request.read():
+                raise refused(500, "translate_exception", "the text cannot be translated")
+            return await go()
+
+        self.emulator.faults.add(fail, on=PREDICTIONS, times=None)
 
     def vectors(self, texts: Sequence[str]) -> Any:
         return self.ask(lambda ml: ml.embed_many(self.dense, texts))
