@@ -49,8 +49,8 @@ class OpenSearchDatasink(Datasink[_Written]):
         print(sink.written)
 
     A row becomes a document with all its columns. Each write task has a session of its own, and is done once the index
-    has taken its documents. Writing is idempotent by id: a task that Ray runs again overwrites its documents. At the end
-    the index is refreshed, so that searches see them; the driver needs access to the cluster for that.
+    has taken its documents. Writing is idempotent by id: a task that Ray runs again overwrites its documents. At the
+    end the index is refreshed, so that searches see them; the driver needs access to the cluster for that.
 
     After ``write_datasink`` the attributes ``written``, the number of documents, and ``refused``, the rows that were
     not written, tell how it went.

@@ -1,4 +1,4 @@
-"""Embedding and indexing on Ray: callable classes for ``map_batches`` of Ray Data, and a sink for ``write_datasink``."""
+"""Embedding and indexing on Ray: classes for ``map_batches`` of Ray Data, and a sink for ``write_datasink``."""
 
 from __future__ import annotations
 

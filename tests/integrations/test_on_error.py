@@ -100,7 +100,7 @@ def test_all_rows_that_fail_are_named_without_the_column(poisoned: EmulatorForRa
 
 def test_what_is_no_rows_fault_fails_the_batch(world: EmulatorForRay) -> None:
     world.emulator.faults.fail(500, times=None, reason="broken")
-    with pytest.raises(RowsFailed, match="ModelFails: .*broken"):
+    with pytest.raises(RowsFailed, match=r"ModelFails: .*broken"):
         Embed(world.dense, world.url, on_error="column", concurrency=1, stall_timeout=0.5)(table(["a", "b"]))
 
 

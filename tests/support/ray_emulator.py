@@ -1,20 +1,36 @@
-"""An emulator in its own thread, for Ray actors."""
+"""An emulator in its own thread, for actors of Ray and tasks of Spark."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import attrs
-from anyio.from_thread import BlockingPortal
+from anyio.from_thread import BlockingPortal, start_blocking_portal
 
-from aiomlcommons import Session
+from aiomlcommons import Backoff, Session
 from aiomlcommons.emulator import Emulator
 from aiomlcommons.emulator.errors import refused
 from aiomlcommons.emulator.faults import PREDICTIONS
 from aiomlcommons.emulator.pool import CallNext
 
 T = TypeVar("T")
+DENSE, SPARSE = "all-MiniLM-L6-v2", "opensearch-neural-sparse-encoding-doc-v3-distill"
+
+
+@contextmanager
+def ray_emulator() -> Iterator[EmulatorForRay]:
+    """Serve an emulator with deployed models."""
+    emulator = Emulator()
+    with start_blocking_portal() as portal, portal.wrap_async_context_manager(emulator.serve()) as url:
+        yield EmulatorForRay(portal, emulator, url, *portal.call(_deployed, url))
+
+
+async def _deployed(url: str) -> list[str]:
+    async with Session(url) as ml:
+        await ml.settings.allow_first_model()
+        return [(await ml.models.ensure(name, backoff=Backoff(first=0, cap=0))).model_id for name in (DENSE, SPARSE)]
 
 
 @attrs.frozen
