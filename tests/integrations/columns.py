@@ -1,17 +1,19 @@
 """Ray and Spark embed the same documents as ``embed_many``, and name those that fail in a column.
 
-    python -m tests.integrations.columns [--rows 100000] [--on ray spark]
+    python -m tests.integrations.columns [--rows 100000] [--on ray spark] [--page]
 
 Some rows have no text, and on some texts the model fails. Ray Data adds vectors and reasons to the rows in two actors,
 and a datasink writes them into an index, which is read back. Spark adds the same to a data frame, in two tasks at once,
 and writes Parquet. Each vector is compared with that of ``embed_many``, bit by bit, and each reason with the one that
-its row is expected to have. Models and index are those of an emulator in this process.
+its row is expected to have. Models and index are those of an emulator in this process. With ``--page`` the blocks of
+docs/how-to/ray-and-spark.md for Spark are run too.
 """
 
 from __future__ import annotations
 
 import argparse
 import base64
+import contextlib
 import logging
 import os
 import sys
@@ -33,6 +35,8 @@ from aiomlcommons.ingest import IndexSource
 from aiomlcommons.integrations.ray import Embed, OpenSearchDatasink
 from aiomlcommons.integrations.spark import embed_in_arrow
 from benchmarks.bulk import document
+from tests.pages.blocks import DOCS, blocks_of
+from tests.pages.runner import SHOWN_URL
 from tests.support.ray_emulator import EmulatorForRay, ray_emulator
 
 Vectors = dict[str, npt.NDArray[np.float32]]
@@ -75,6 +79,21 @@ class Case:
         return f"{same:,} vectors, all the same bit by bit; {len(plain):,} dead letters in the column, all as expected"
 
 
+def page(world: EmulatorForRay, lacks: str) -> dict[str, Any]:
+    """Run the blocks of the page that need Ray or Java, in a folder with the file that they read; return their names.
+
+    Four verses are in the file, of which the one with the id ``v2`` has no text.
+    """
+    names: dict[str, Any] = {}
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+        texts = ["a soft answer", "a harsh word", None, "a merry heart"]
+        pq.write_table(pa.table({"id": ["v0", "v1", "v2", "v3"], "text": texts}), "verses.parquet")
+        for block in blocks_of(DOCS / "how-to" / "ray-and-spark.md"):
+            if block.lacks == lacks:
+                exec(compile(block.code.replace(SHOWN_URL, world.url), block.where, "exec"), names)  # noqa: S102
+    return names
+
+
 # ---- Ray -----------------------------------------------------------------------------------------------------------
 
 
@@ -101,7 +120,7 @@ def on_ray(world: EmulatorForRay, case: Case, batch_format: str = "pyarrow") -> 
 
 async def _read(ml: Session) -> Vectors:
     rows = [row async for some in IndexSource(ml, "docs").read() for row in some.rows]
-    assert all(row.keys() == {"id", "text", "embedding"} for row in rows), "the documents have other fields"
+    assert all(row.keys() == {"_id", "id", "text", "embedding"} for row in rows), "the documents have other fields"
     return {row["id"]: _vector(row["embedding"]) for row in rows}
 
 
@@ -156,17 +175,26 @@ def on_spark(world: EmulatorForRay, case: Case) -> str:
     return case.judge(reasons, vectors)
 
 
+def spark_page(world: EmulatorForRay) -> str:
+    """Run the blocks of the page, and judge what they found. Returns words."""
+    failed = [row.asDict() for row in page(world, "java")["failed"]]
+    assert failed == [{"id": "v2", "error": NO_TEXT}], failed
+    return "the page: as expected"
+
+
 ENGINES: dict[str, Callable[[EmulatorForRay, Case], str]] = {"ray": _with_ray, "spark": on_spark}
 
 
-def outcomes(rows: int, engines: list[str]) -> Iterator[str]:
-    """Yield a line for each engine."""
+def outcomes(rows: int, engines: list[str], *, page: bool) -> Iterator[str]:
+    """Yield a line for each engine, and for the page."""
     with ray_emulator() as world:
         case = Case.of(world, rows)
         for name in engines:
             started = time.perf_counter()
             said = ENGINES[name](world, case)
             yield f"{name}: {rows:,} rows in {time.perf_counter() - started:.1f} s with its start: {said}"
+        if page:
+            yield spark_page(world)
 
 
 def main() -> None:
@@ -174,9 +202,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=100_000)
     parser.add_argument("--on", nargs="+", choices=list(ENGINES), default=list(ENGINES))
+    parser.add_argument("--page", action="store_true")
     given = parser.parse_args()
     warnings.simplefilter("ignore")  # both engines warn of themselves
-    for line in outcomes(given.rows, given.on):
+    for line in outcomes(given.rows, given.on, page=given.page):
         print(line, flush=True)
 
 

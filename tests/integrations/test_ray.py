@@ -151,6 +151,11 @@ def test_rows_that_fail_have_reasons_and_a_datasink_writes_the_others(world: Emu
     assert said.startswith("196 vectors, all the same bit by bit; 4 dead letters in the column, all as expected")
 
 
+def test_the_page_runs_as_it_is_written(world: EmulatorForRay) -> None:
+    sink = columns.page(world, "ray")["sink"]
+    assert (sink.written, [one.id for one in sink.refused]) == (3, ["v2"])
+
+
 @pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="needs Linux, to wait for processes that are no children")
 def test_nothing_runs_on_after_ray_is_shut_down(world: EmulatorForRay, others: set[int]) -> None:
     embedded(Embed, "pyarrow", model=world.dense, url=world.url)

@@ -18,6 +18,7 @@ import pytest
 
 from aiomlcommons import InvalidRequest
 from aiomlcommons.integrations.spark import RowsFailed, embed_in_arrow
+from tests.support.opensearch.fixture import LIMIT
 from tests.support.paths import ROOT
 from tests.support.ray_emulator import EmulatorForRay
 
@@ -108,14 +109,16 @@ def test_without_pyspark_the_error_says_how_to_install_it(monkeypatch: pytest.Mo
         embed_in_arrow("m").schema(None)  # type: ignore[arg-type]
 
 
+@pytest.mark.timeout(LIMIT)
 def test_a_real_spark_gives_the_vectors_of_embed_many() -> None:
     pyspark_types()
     if not IN_CI and shutil.which("java") is None and "JAVA_HOME" not in os.environ:
         pytest.skip("there is no Java, which Spark needs")
-    command = [sys.executable, "-m", "tests.integrations.columns", "--rows", "200", "--on", "spark"]
+    command = [sys.executable, "-m", "tests.integrations.columns", "--rows", "200", "--on", "spark", "--page"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S603
     assert done.returncode == 0, done.stderr
     assert "196 vectors, all the same bit by bit; 4 dead letters in the column, all as expected" in done.stdout
+    assert "the page: as expected" in done.stdout
 
 
 def pyspark_types() -> Any:
