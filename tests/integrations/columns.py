@@ -119,7 +119,7 @@ def on_ray(world: EmulatorForRay, case: Case, batch_format: str = "pyarrow") -> 
 
 
 async def _read(ml: Session) -> Vectors:
-    rows = [row async for some in IndexSource(ml, "docs").read() for row in some.rows]
+    rows: list[Any] = [row async for some in IndexSource(ml, "docs").read() for row in some.rows]
     assert all(row.keys() == {"_id", "id", "text", "embedding"} for row in rows), "the documents have other fields"
     return {row["id"]: _vector(row["embedding"]) for row in rows}
 

@@ -16,7 +16,7 @@ from aiomlcommons.integrations.ray import Embed, Index, RowsFailed
 from tests.support.bulk_server import BulkServer, bulk_server, failed, knn
 from tests.support.ray_emulator import EmulatorForRay
 
-TEXTS = ["a soft answer", None, "a stone", "poison", "turns wrath away"]
+TEXTS: list[Any] = ["a soft answer", None, "a stone", "poison", "turns wrath away"]
 GOOD, BAD = [0, 2, 4], [1, 3]
 IDS = list("abcde")
 NO_TEXT, POISON = "its text must be a string, not NoneType", "ServerError: the text cannot be translated"
@@ -72,7 +72,7 @@ def test_arrays_have_reasons_where_their_vectors_are_not_a_number(poisoned: Emul
 
 def test_sparse_vectors_are_null_likewise(poisoned: EmulatorForRay) -> None:
     embed = Embed(poisoned.sparse, poisoned.url, batch=2, on_error="column")
-    weights = poisoned.weights([TEXTS[row] for row in GOOD])  # type: ignore[misc]
+    weights = poisoned.weights([TEXTS[row] for row in GOOD])
     in_table = embed(table())["embedding"].to_pylist()
     assert [in_table[row] for row in BAD] == [None, None]
     assert [dict(in_table[row]) for row in GOOD] == [pytest.approx(one) for one in weights]

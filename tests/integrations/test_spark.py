@@ -22,7 +22,7 @@ from tests.support.opensearch.fixture import LIMIT
 from tests.support.paths import ROOT
 from tests.support.ray_emulator import EmulatorForRay
 
-TEXTS = ["a soft answer", None, "a stone", "turns wrath away"]
+TEXTS: list[Any] = ["a soft answer", None, "a stone", "turns wrath away"]
 NO_TEXT = "its text must be a string, not NoneType"
 IN_CI = os.environ.get("CI") == "true"
 
@@ -46,7 +46,7 @@ def test_each_batch_gets_lists_and_reasons(world: EmulatorForRay) -> None:
     assert got["error"].to_pylist() == [None, NO_TEXT, None, None]
     vectors = got["embedding"].to_pylist()
     assert vectors.pop(1) is None
-    np.testing.assert_array_equal(np.array(vectors, "f4"), world.vectors([TEXTS[0], *TEXTS[2:]]))  # type: ignore[list-item]
+    np.testing.assert_array_equal(np.array(vectors, "f4"), world.vectors([TEXTS[0], *TEXTS[2:]]))
 
 
 def test_a_sparse_model_gives_maps(world: EmulatorForRay) -> None:
