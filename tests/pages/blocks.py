@@ -28,7 +28,8 @@ NEEDS = {
     "server": "an OpenSearch that the emulator is no stand-in for",
     "network": "the internet",
     "kill": "a process that is killed",
-    "java": "Java",
+    "java": "Java: tests/integrations runs these blocks where there is one",
+    "ray": "a cluster of Ray: tests/integrations runs these blocks on its own",
     "other": "a package that is not installed here",
     "part": "lines around it: it is a part of a program",
 }
