@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import runpy
 import subprocess
@@ -44,6 +45,8 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--external", action="store_true")
     options = parser.parse_args(arguments)
     started, summary = time.monotonic(), Summary()
+    # Containers often have this set, and each program below would compile all that it imports anew.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     for name in GENERATORS:
         runpy.run_path(str(DOCS / name), run_name="__main__")
     if options.pages:
