@@ -166,6 +166,8 @@ class Session:
     @property
     def nodes(self) -> tuple[aiomlcommons.net.node_state.NodeState, ...]:
         'The nodes of the session, in the order of their URLs, and which of them take calls now.'
+    def open(self) -> typing.Self:
+        'Open the session and verify that a cluster responds, as ``connect`` does, where ``async with`` cannot stand.'
     def options(self, *, auth: aiomlcommons.net.auth.Auth | tuple[str, str] | None = ..., timeout: aiomlcommons.net.transport.Timeout | float | None = ..., retries: int | None = ..., wait: float | None = ..., backoff: aiomlcommons.net.backoff.Backoff | None = ..., headers: collections.abc.Mapping[str, str] | None = ..., opaque_id: str | None = ..., tenant_id: str | None = ..., hedge: aiomlcommons.net.hedge.Hedge | float | None = ..., max_response_bytes: int | None = ...) -> typing.Self:
         'Return a view of this session with other request options; it shares the connection pool.'
     def pieces(self, request: aiomlcommons.endpoint.Request[typing.Any], /) -> contextlib.AbstractContextManager[collections.abc.Callable[[], bytes]]:
