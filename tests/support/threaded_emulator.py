@@ -9,8 +9,8 @@ from aiomlcommons.portal import Portal
 class ThreadedEmulator:
     """An emulator that is served from a thread of its own, and its URL."""
 
-    def __init__(self) -> None:
-        self.emulator = Emulator()
+    def __init__(self, emulator: Emulator | None = None) -> None:
+        self.emulator = emulator or Emulator()
         self._portal = Portal(self.emulator.serve(), self)
         self.url: str = self._portal.value
 
