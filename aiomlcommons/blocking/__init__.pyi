@@ -604,6 +604,8 @@ class Settings:
         'Return the effective settings: transient over persistent ones, over the defaults if ``defaults``.'
     def temporarily(self, settings: aiomlcommons.api.setting_names.MLSettings, *, transient: bool = ..., skip_missing: bool = ...) -> contextlib.AbstractContextManager[None]:
         'Change settings while the context is open, and restore them however it ends. Raises as ``apply`` does.'
+    def trust(self, url: str, *, transient: bool = ...) -> aiomlcommons.api.setting_names.MLSettings:
+        'Let connectors call the host of a URL, beside those that the cluster trusts already; return the previous value.'
 
 
 class Task:
