@@ -146,7 +146,7 @@ def reply(messages: Sequence[Mapping[str, Any]], tools: Sequence[Mapping[str, An
     if messages[-1]["role"] == "tool":
         return {"role": "assistant", "content": f"The tool says: {last.strip()}"}
     for tool in (tool["function"]["name"] for tool in tools):
-        if any(word in tool.lower() for word in re.findall(r"\w{5,}", last.lower())):
+        if any(word in tool.lower() for word in re.findall(r"\w{4,}", last.lower())):
             call = {"id": "call-1", "type": "function", "function": {"name": tool, "arguments": "{}"}}
             return {"role": "assistant", "tool_calls": [call]}
     told = [name for one in messages for name in re.findall(r"my name is (\w+)", str(one["content"]))]
