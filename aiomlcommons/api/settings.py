@@ -115,7 +115,7 @@ class Settings(Namespace):
                 await self.apply(before, transient=transient)
 
     async def trust(self, url: str, *, transient: bool = False) -> MLSettings:
-        """Let connectors call the host of a URL, beside those that the cluster trusts already; return the previous value.
+        """Let connectors call the host of a URL, beside those that the cluster trusts; return the previous value.
 
         A cluster trusts the hosts of some providers by itself, such as OpenAI, Cohere and Amazon. A private address is
         refused all the same, unless ``MLSettings(connector_private_ip_enabled=True)`` is applied as well. Raises

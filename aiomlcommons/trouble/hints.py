@@ -65,8 +65,8 @@ FORBIDDEN = (
 
 CONNECTORS = {
     "not matching the trusted connector endpoint regex": (
-        'the cluster calls only hosts that it trusts: `await ml.settings.trust("https://...")` adds that of the connector '
-        "to plugins.ml_commons.trusted_connector_endpoints_regex"
+        'the cluster calls only hosts that it trusts: `await ml.settings.trust("https://...")` adds that of the '
+        "connector to plugins.ml_commons.trusted_connector_endpoints_regex"
     ),
     "host name has private ip address": (
         "the cluster calls private addresses only with plugins.ml_commons.connector.private_ip_enabled: "

@@ -1,7 +1,7 @@
 """Stand-ins for the providers of remote models: an emulator's calls to their hosts arrive at a server of this machine.
 
 So a page of the documentation can name ``https://api.openai.com`` and run as it is written. Each provider is answered
-in its own form, at its own path; a key that begins with ``wrong`` is refused in the words of OpenAI. A chat answers by a
+in its own form, at its own path; a key that begins with ``wrong`` is refused in the words of OpenAI. A chat follows a
 few rules: it calls a tool that is offered if the question has a word of its name, remembers names that it was told, and
 repeats the line of its prompt that shares most words with the question.
 """
@@ -21,7 +21,9 @@ from aiomlcommons.emulator import Emulator
 from tests.support.model_server import score_of, vector_of
 from tests.support.serving import serving
 
-REFUSED = {"error": {"message": "Incorrect API key provided", "type": "invalid_request_error", "code": "invalid_api_key"}}
+REFUSED = {
+    "error": {"message": "Incorrect API key provided", "type": "invalid_request_error", "code": "invalid_api_key"}
+}
 ROUTES: dict[str, Any] = {}
 
 
@@ -99,7 +101,8 @@ async def _titan(request: web.Request) -> web.StreamResponse:
 @_at("/{host}/embed")
 async def _bare_list(request: web.Request) -> web.StreamResponse:
     asked = await _asked(request)
-    return web.json_response([vector_of(text, 384) for text in (asked["inputs"] if "inputs" in asked else asked)])
+    texts = asked["inputs"] if isinstance(asked, dict) else asked
+    return web.json_response([vector_of(text, 384) for text in texts])
 
 
 # ---- chats -----------------------------------------------------------------------------------------------------------
@@ -151,7 +154,8 @@ def reply(messages: Sequence[Mapping[str, Any]], tools: Sequence[Mapping[str, An
             return {"role": "assistant", "tool_calls": [call]}
     told = [name for one in messages for name in re.findall(r"my name is (\w+)", str(one["content"]))]
     if told:
-        return {"role": "assistant", "content": f"Hello {told[-1]}." if "my name is" in last else f"You are {told[-1]}."}
+        words = f"Hello {told[-1]}." if "my name is" in last else f"You are {told[-1]}."
+        return {"role": "assistant", "content": words}
     return {"role": "assistant", "content": said(last)}
 
 

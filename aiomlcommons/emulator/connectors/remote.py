@@ -61,9 +61,7 @@ async def predict(
     action = _action(connector := _connector(cluster, model), ActionType.PREDICT)
     size = int({**(connector.parameters or {}), **given}.get(STEP_SIZE) or len(ml_input.text_docs) or 1)
     return [
-        await ask(
-            cluster, model_id, model, ActionType.PREDICT, {**given, **before(action.pre_process_function, one)}
-        )
+        await ask(cluster, model_id, model, ActionType.PREDICT, {**given, **before(action.pre_process_function, one)})
         for one in _in_steps(ml_input, ml_input.text_docs, size)
     ]
 
